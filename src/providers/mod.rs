@@ -6,8 +6,8 @@ pub mod http;
 mod clean;
 pub mod docker;
 pub mod npm;
-pub mod dns;
 pub mod ovh;
+pub mod dns;
 
 pub use contract::*;
 pub use error::{Class, ProviderError, Taken};

@@ -16,7 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::{FutureExt, StreamExt};
 
-use crate::providers::dns;
+use crate::providers::dns::query;
 use crate::providers::http::Http;
 use amarre_core::model::service::Service;
 use amarre_core::model::site::HostSite;
@@ -51,7 +51,7 @@ pub struct HttpVisitor {
 impl HttpVisitor {
     /// One that asks these resolvers where a name leads, or those of this machine.
     pub fn asking(resolvers: Option<Vec<SocketAddr>>) -> Self {
-        Self { resolvers: resolvers.unwrap_or_else(dns::system_resolvers) }
+        Self { resolvers: resolvers.unwrap_or_else(query::system_resolvers) }
     }
 }
 
@@ -69,7 +69,7 @@ impl Visitor for HttpVisitor {
     }
 
     async fn find(&self, name: &str) -> Leads {
-        dns::leads(name, &self.resolvers, LIMIT).await
+        query::leads(name, &self.resolvers, LIMIT).await
     }
 }
 

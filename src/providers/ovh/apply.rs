@@ -16,8 +16,9 @@ use super::OvhProvider;
 use super::api::{Trouble, WireCreate, WireUpdate};
 use amarre_core::resources::dns::spelling::{quoted, sub_domain};
 
-use super::convert::{RegistryValue, registry_name};
-use super::sets::{Held, HeldMark, RowChange, Sets, gather, row_changes};
+use super::convert::target_of;
+use crate::providers::dns::ownership::{RegistryValue, registry_name};
+use crate::providers::dns::record_sets::{Held, HeldMark, RowChange, Sets, gather, row_changes};
 use amarre_core::resources::dns::{RecordSet, normalize};
 
 /// A change under way.
@@ -131,16 +132,17 @@ impl Work<'_> {
         if self.provider.registry && wanted.mark == Some(true) {
             self.mark(&present.held).await?;
         }
-        let (_, record_type) = split(self.address);
+        let (name, record_type) = split(self.address);
         let values: BTreeSet<String> = wanted.values.iter().cloned().collect();
         let changes = row_changes(&present.held, record_type, &values, wanted.ttl, present.default_ttl);
         let mut ids: BTreeSet<u64> = present.held.rows.iter().map(|row| row.id).collect();
         for change in &changes {
             match change {
-                RowChange::Put { id, target, ttl } => self.put(*id, split(self.address).0, target, *ttl).await?,
-                RowChange::Post { target, ttl } => {
-                    let name = split(self.address).0;
-                    ids.insert(self.post(name, record_type, target, *ttl).await?);
+                RowChange::Put { id, native_type, value, ttl } => {
+                    self.put(*id, name, &target_of(native_type, value), *ttl).await?;
+                }
+                RowChange::Post { value, ttl } => {
+                    ids.insert(self.post(name, record_type, &target_of(record_type, value), *ttl).await?);
                 }
                 RowChange::Delete { id } => {
                     self.remove(*id).await?;

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::OvhProvider;
 use super::api::{Trouble, WireCredential};
-use super::propagation::Heard;
+use crate::providers::dns::propagation::Heard;
 use crate::providers::{EXAM_LIMIT, Exam, Finding};
 use amarre_core::model::{Millis, Site, Timestamp};
 

@@ -11,9 +11,6 @@ mod apply;
 mod convert;
 mod examine;
 mod observe;
-mod propagation;
-mod proof;
-mod sets;
 mod request_rate;
 mod zone_rows;
 
@@ -30,10 +27,10 @@ use crate::secret::MarkKey;
 use amarre_core::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Timestamp, Verb};
 use amarre_core::resources::{Objection, dns};
 
+pub use super::dns::propagation::Propagation;
+use super::dns::propagation::Watcher;
 pub use crate::secret::OvhLogin;
 use api::{Api, Trouble};
-pub use propagation::Propagation;
-use propagation::Watcher;
 pub use request_rate::Pace;
 use zone_rows::Listing;
 

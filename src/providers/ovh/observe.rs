@@ -11,8 +11,8 @@ use amarre_core::model::{Address, Fields, Gap, Kind, Owner, Readiness, Seen, Sit
 use super::OvhProvider;
 use super::api::{RIGHTS, Trouble};
 use super::apply::split;
-use super::propagation::{Watch, Zones};
-use super::sets::{Held, Sets, canonical, gather};
+use crate::providers::dns::propagation::{Watch, Zones};
+use crate::providers::dns::record_sets::{Held, Sets, canonical, gather};
 use amarre_core::resources::dns::Zone;
 
 /// What one zone holds.

@@ -18,7 +18,8 @@ use serde_json::Value as Json;
 use super::api::{Api, Call, Trouble, WireRecord};
 use amarre_core::resources::dns::spelling::{full_name, sub_domain};
 
-use super::convert::Row;
+use super::convert::{dns_type, value_of};
+use crate::providers::dns::record_sets::Row;
 
 /// The vendor's default page.
 const PAGE_ROWS: usize = 1000;
@@ -230,8 +231,9 @@ fn row(record: WireRecord, zone: &str) -> Row {
     Row {
         id: record.id,
         name: full_name(record.sub_domain.as_deref().unwrap_or_default(), zone),
-        field_type: record.field_type,
-        target: record.target,
+        record_type: dns_type(&record.field_type).to_owned(),
+        value: value_of(&record.field_type, &record.target, zone),
+        native_type: record.field_type,
         ttl: record.ttl.unwrap_or(0),
     }
 }

@@ -9,9 +9,25 @@ use amarre_core::model::{Fields, Owner, Site, Typed};
 
 use amarre_core::resources::dns::spelling::spell;
 
-use super::convert::{RegistryValue, Row, dns_type, registered_name, target_of, value_of};
-use super::proof::Proof;
+use super::ownership::{Proof, RegistryValue, registered_name};
 use amarre_core::resources::dns::{RecordSet, TTL_SECONDS_USUAL};
+
+/// One row of a zone, as its provider lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The provider's number of it; not kept anywhere, for a change in text form may renew them all.
+    pub id: u64,
+    /// Lower case, no final dot: `cloud.example.org`.
+    pub name: String,
+    /// The type that DNS knows.
+    pub record_type: String,
+    /// What the provider calls the type: OVH has SPF, DKIM and DMARC for TXT.
+    pub native_type: String,
+    /// In the product's spelling.
+    pub value: String,
+    /// Seconds; 0 = the zone's own.
+    pub ttl: u32,
+}
 
 /// A name and a DNS type.
 pub type Key = (String, String);
@@ -32,8 +48,8 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldRow {
     pub id: u64,
-    /// The vendor's type: SPF rows are part of a TXT set.
-    pub field_type: String,
+    /// The provider's own type: OVH's SPF rows are part of a TXT set.
+    pub native_type: String,
     /// In the product's spelling.
     pub value: String,
     /// Seconds; 0 = the zone's own.
@@ -60,21 +76,19 @@ pub fn gather(zones: &BTreeSet<String>, zone: &str, rows: &[Row], key: &MarkKey)
         if Site::zone_of(zones.iter().map(String::as_str), &row.name).is_some_and(|longest| longest != zone) {
             continue;
         }
-        let value = value_of(&row.field_type, &row.target, zone);
-        let record_type = dns_type(&row.field_type);
-        let mark = registered_name(&row.name)
+        let Row { id, name, record_type, native_type, value, ttl } = row.clone();
+        let mark = registered_name(&name)
             .filter(|_| record_type == "TXT")
             .and_then(|name| Some((name, RegistryValue::parse(&value)?)));
         match mark {
             Some((name, mark)) => {
                 let proof = mark.proof(&name, key);
                 let set = sets.entry((name, mark.record_type.clone())).or_default();
-                set.marks.push(HeldMark { id: row.id, mark, proof, ttl: row.ttl });
+                set.marks.push(HeldMark { id, mark, proof, ttl });
             }
             None => {
-                let key = (row.name.clone(), record_type.to_owned());
-                let held = HeldRow { id: row.id, field_type: row.field_type.clone(), value, ttl: row.ttl };
-                sets.entry(key).or_default().rows.push(held);
+                let held = HeldRow { id, native_type, value, ttl };
+                sets.entry((name, record_type)).or_default().rows.push(held);
             }
         }
     }
@@ -153,10 +167,10 @@ impl Held {
 /// One call that brings a record set nearer to what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowChange {
-    /// The row gets this target and time to live.
-    Put { id: u64, target: String, ttl: u32 },
+    /// The row, of the provider's own type, gets this value and time to live.
+    Put { id: u64, native_type: String, value: String, ttl: u32 },
     /// A new row.
-    Post { target: String, ttl: u32 },
+    Post { value: String, ttl: u32 },
     /// The row goes.
     Delete { id: u64 },
 }
@@ -181,25 +195,22 @@ pub fn row_changes(
         }
         let seconds = if row.ttl == 0 { default_ttl.unwrap_or(TTL_SECONDS_USUAL) } else { row.ttl };
         if let Some(ttl) = ttl.filter(|ttl| *ttl != seconds) {
-            changes.push(RowChange::Put { id: row.id, target: target_of(&row.field_type, &row.value), ttl });
+            changes.push(put(row, &row.value, ttl));
         }
     }
     let mut missing = missing.into_iter();
     let mut surplus = Vec::new();
     for row in spare {
         // The vendor's own types take only their own form: such a row is not used for anything else.
-        let is_plain = row.field_type == record_type;
+        let is_plain = row.native_type == record_type;
         match if is_plain { missing.next() } else { None } {
-            Some(value) => {
-                let target = target_of(&row.field_type, value);
-                changes.push(RowChange::Put { id: row.id, target, ttl: ttl.unwrap_or(row.ttl) });
-            }
+            Some(value) => changes.push(put(row, value, ttl.unwrap_or(row.ttl))),
             None => surplus.push(RowChange::Delete { id: row.id }),
         }
     }
     let usual = held.rows.first().map_or(0, |row| row.ttl);
     for value in missing {
-        changes.push(RowChange::Post { target: target_of(record_type, value), ttl: ttl.unwrap_or(usual) });
+        changes.push(RowChange::Post { value: value.clone(), ttl: ttl.unwrap_or(usual) });
     }
     if record_type == "CNAME" {
         surplus.extend(changes);
@@ -207,6 +218,10 @@ pub fn row_changes(
     }
     changes.extend(surplus);
     changes
+}
+
+fn put(row: &HeldRow, value: &str, ttl: u32) -> RowChange {
+    RowChange::Put { id: row.id, native_type: row.native_type.clone(), value: value.to_owned(), ttl }
 }
 
 /// Values of any spelling in the one that is compared; what does not parse stays as it is.
@@ -229,12 +244,12 @@ mod tests {
     fn signed(name: &str, service: &str, record_type: &str) -> String {
         let (instance, service) = ("one".to_owned(), service.to_owned());
         let value = RegistryValue { instance, service, record_type: record_type.to_owned(), signature: None };
-        format!("\"{}\"", value.signed(name, &our_key()).text())
+        value.signed(name, &our_key()).text()
     }
 
-    fn row(id: u64, name: &str, field_type: &str, target: &str, ttl: u32) -> Row {
-        let (name, field_type, target) = (name.to_owned(), field_type.to_owned(), target.to_owned());
-        Row { id, name, field_type, target, ttl }
+    fn row(id: u64, name: &str, record_type: &str, value: &str, ttl: u32) -> Row {
+        let (name, record_type, value) = (name.to_owned(), record_type.to_owned(), value.to_owned());
+        Row { id, name, native_type: record_type.clone(), record_type, value, ttl }
     }
 
     fn sets(rows: &[Row]) -> Sets {
@@ -253,9 +268,9 @@ mod tests {
             row(3, "cloud.example.org", "A", "192.0.2.2", 60),
             row(2, "cloud.example.org", "A", "192.0.2.1", 60),
             row(4, "_amarre.cloud.example.org", "TXT", mark, 60),
-            row(5, "_amarre.cloud.example.org", "TXT", "\"hello\"", 60),
-            row(6, "example.org", "SPF", "\"v=spf1 -all\"", 0),
-            row(7, "example.org", "TXT", "\"other\"", 0),
+            row(5, "_amarre.cloud.example.org", "TXT", "hello", 60),
+            Row { native_type: "SPF".to_owned(), ..row(6, "example.org", "TXT", "v=spf1 -all", 0) },
+            row(7, "example.org", "TXT", "other", 0),
             row(8, "www.sub.example.org", "A", "192.0.2.9", 0),
         ]);
         let cloud = &sets[&key("cloud.example.org", "A")];
@@ -300,7 +315,7 @@ mod tests {
             sets(&rows).remove(&key("mail.example.org", "CNAME")).unwrap()
         };
         let good = signed("mail.example.org", "cloud", "CNAME");
-        let plain = "\"heritage=amarre,instance=one,service=cloud,type=CNAME\"".to_owned();
+        let plain = "heritage=amarre,instance=one,service=cloud,type=CNAME".to_owned();
         let moved = signed("cloud.example.org", "cloud", "CNAME");
         let renamed = good.replace("service=cloud", "service=forge");
         let guessed = plain.replace("CNAME", &format!("CNAME,sig={}", "0".repeat(32)));
@@ -341,8 +356,9 @@ mod tests {
 
     #[test]
     fn rows_are_used_again() {
-        let put = |id, target: &str, ttl| RowChange::Put { id, target: target.to_owned(), ttl };
-        let post = |target: &str, ttl| RowChange::Post { target: target.to_owned(), ttl };
+        let put =
+            |id, value: &str, ttl| RowChange::Put { id, native_type: "A".to_owned(), value: value.to_owned(), ttl };
+        let post = |value: &str, ttl| RowChange::Post { value: value.to_owned(), ttl };
         check(&[], &["192.0.2.1"], Some(60), &[post("192.0.2.1", 60)]);
         check(&[(1, "192.0.2.1", 60)], &["192.0.2.1"], Some(60), &[]);
         check(&[(1, "192.0.2.1", 0)], &["192.0.2.1"], Some(3600), &[]);

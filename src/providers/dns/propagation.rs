@@ -19,11 +19,12 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
+use super::query;
+use super::query::Said;
 use crate::providers::Resolved;
-use crate::providers::dns::{self, Said};
 use amarre_core::model::{Address, Millis, Readiness, Timestamp};
 
-use super::sets::canonical;
+use super::record_sets::canonical;
 
 /// A server that is there answers in a tenth of this.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
@@ -251,7 +252,7 @@ impl Watcher {
             for record_type in ["A", "AAAA", "CNAME"] {
                 let mut answer = Err("its own address is not known".to_owned());
                 for address in &server {
-                    answer = match dns::ask(*address, name, record_type, ANSWER_LIMIT).await {
+                    answer = match query::ask(*address, name, record_type, ANSWER_LIMIT).await {
                         Ok(Said::Values(values)) => Ok(values),
                         Ok(Said::Declined(why)) => Err(why),
                         Err(why) => Err(why),
@@ -279,8 +280,8 @@ impl Watcher {
             let addresses = match known {
                 Some(addresses) => addresses,
                 None => {
-                    let found = dns::addresses(name, &resolvers, ANSWER_LIMIT).await;
-                    let addresses: Server = found.into_iter().map(dns::at_usual_port).collect();
+                    let found = query::addresses(name, &resolvers, ANSWER_LIMIT).await;
+                    let addresses: Server = found.into_iter().map(query::at_usual_port).collect();
                     self.learn_server(now, name, &addresses);
                     addresses
                 }
@@ -304,7 +305,7 @@ impl Watcher {
     }
 
     fn resolvers(&self) -> Vec<SocketAddr> {
-        if self.settings.resolvers.is_empty() { dns::system_resolvers() } else { self.settings.resolvers.clone() }
+        if self.settings.resolvers.is_empty() { query::system_resolvers() } else { self.settings.resolvers.clone() }
     }
 }
 
@@ -312,7 +313,7 @@ impl Watcher {
 async fn first_answer(server: &[SocketAddr], zone: &str) -> Option<Millis> {
     for address in server {
         let asked = Instant::now();
-        if dns::ask(*address, zone, "NS", ANSWER_LIMIT).await.is_ok() {
+        if query::ask(*address, zone, "NS", ANSWER_LIMIT).await.is_ok() {
             return Some(Millis(i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX)));
         }
     }
@@ -350,7 +351,7 @@ async fn answer_of(watch: &Watch, server: Server, silent: &Mutex<BTreeSet<Socket
         if silent.lock().unwrap_or_else(PoisonError::into_inner).contains(address) {
             continue;
         }
-        match dns::ask(*address, &watch.name, &watch.record_type, ANSWER_LIMIT).await {
+        match query::ask(*address, &watch.name, &watch.record_type, ANSWER_LIMIT).await {
             Ok(Said::Values(values)) => {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 return Some(canonical(&watch.record_type, &values) == watch.values);
