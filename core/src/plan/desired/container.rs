@@ -15,53 +15,82 @@ const LATE_VARIABLES: [&str; 3] = ["network.subnet", "network.gateway", "npm.add
 /// The field that tells for which instances of others a container was made.
 pub const FOLLOWS: &str = "follows";
 
-pub fn fields(
-    expansion: &Expansion<'_>,
-    home: &Home,
-    key: &str,
-    container: &Container,
-    others: &BTreeMap<String, Rollout>,
-) -> Fields {
-    let input = expansion.input;
+/// A container or a job of a manifest, and where it lives.
+#[derive(Clone, Copy)]
+pub struct Placed<'a> {
+    /// What its manifest calls it.
+    pub key: &'a str,
+    /// What its manifest says of it.
+    pub container: &'a Container,
+    /// The network that it is on, unless it says that it is on none.
+    pub home: &'a Home,
+}
+
+pub fn fields(expansion: &Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<String, Rollout>) -> Fields {
+    let Placed { container, home, .. } = placed;
     let image = image_reference(&container.image);
     let image_address = Address::new(expansion.host.docker.clone(), Kind::Image, &image);
-    let fill = |text: &str| fill(text, home);
+    let mut fields = Fields::default()
+        .with("image", Value::text(image))
+        .with("image_id", Value::output(image_address, "id"))
+        .with("environment", environment(expansion, container, home))
+        .with("logging", logging(container))
+        .with("restart", Value::text(&container.restart))
+        .with("running", Value::Bool(true));
+    set_network(expansion, placed, &mut fields);
+    set_siblings(container, others, &mut fields);
+    fields.extend(container.settings.iter().map(|(name, value)| (name.clone().into(), fill_value(value, home))));
+    let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text, home)));
+    if let Some(command) = &container.command {
+        fields.set("command", texts(command));
+    }
+    if let Some(entrypoint) = &container.entrypoint {
+        fields.set("entrypoint", texts(entrypoint));
+    }
+    if let Some(user) = &container.user {
+        fields.set("user", Value::text(user));
+    }
+    if let Some(check) = &container.healthcheck {
+        fields.set("healthcheck", healthcheck(check));
+    }
+    let labels = container.labels.iter().map(|(name, value)| (name.clone(), Value::text(fill(value, home)))).collect();
+    fields.set("labels", Value::Map(labels));
+    set_ports(expansion, container, &mut fields);
+    mounts::set(expansion, container, &mut fields);
+    fields
+}
+
+/// What amarre.yaml gives to all, then what its manifest says.
+fn environment(expansion: &Expansion<'_>, container: &Container, home: &Home) -> Value {
     let mut environment: BTreeMap<String, Value> = BTreeMap::new();
-    for (name, value) in &input.site.defaults.environment {
+    for (name, value) in &expansion.input.site.defaults.environment {
         environment.insert(name.clone(), Value::text(value));
     }
     for (name, value) in &container.environment {
         let value = match value {
-            EnvValue::Plain(text) => Value::text(fill(text)),
+            EnvValue::Plain(text) => Value::text(fill(text, home)),
             EnvValue::Secret(secret) => expansion.secret(secret),
         };
         environment.insert(name.clone(), value);
     }
-    // Its own name is among them: while it changes hands, it still answers.
-    let name = expansion.service.container_name(key);
-    let mut aliases: BTreeSet<&str> = BTreeSet::from([key, name.as_str()]);
-    if expansion.service.containers.len() == 1 {
-        aliases.insert(&expansion.service.name);
-    }
-    aliases.extend(container.aliases.iter().map(String::as_str));
-    // Engines before 25 add it by themselves, and say so.
-    aliases.extend(container.settings.get("hostname").and_then(Value::as_text));
+    Value::Map(environment)
+}
+
+fn logging(container: &Container) -> Value {
     let (driver, options) = &container.logging;
     let options = options.iter().map(|(name, value)| (name.clone(), Value::text(value))).collect();
     let mut logging = BTreeMap::from([("driver".to_owned(), Value::text(driver))]);
     logging.insert("options".to_owned(), Value::Map(options));
+    Value::Map(logging)
+}
 
-    let mut fields = Fields::default()
-        .with("image", Value::text(image))
-        .with("image_id", Value::output(image_address, "id"))
-        .with("environment", Value::Map(environment))
-        .with("logging", Value::Map(logging))
-        .with("restart", Value::text(&container.restart))
-        .with("running", Value::Bool(true));
+/// Which networks it is on, and under which names and address.
+fn set_network(expansion: &Expansion<'_>, placed: Placed<'_>, fields: &mut Fields) {
+    let Placed { key, container, home } = placed;
     match &container.network_mode {
         ContainerNetwork::Own => {
             fields.set("network", Value::text(&home.address.name));
-            fields.set("aliases", Value::texts(aliases));
+            fields.set("aliases", aliases(expansion, key, container));
             let beside: Vec<String> = expansion.beside(container).map(|network| network.name).collect();
             if !beside.is_empty() {
                 fields.set("also_on", Value::texts(beside));
@@ -78,38 +107,40 @@ pub fn fields(
     if let Some(address) = container.ipv4_address {
         fields.set("ipv4_address", Value::text(address.to_string()));
     }
-    let of = |namespace: &str, other: &String| {
-        let of = others.get(other).map(|rollout| rollout.effective.clone());
-        of.map(|of| (format!("{namespace}_of").into(), Value::output(of, "id")))
-    };
-    if let ContainerNetwork::Of(other) = &container.network_mode {
-        fields.extend(of("network", other));
+}
+
+/// The names by which others on its network reach it.
+fn aliases(expansion: &Expansion<'_>, key: &str, container: &Container) -> Value {
+    // Its own name is among them: while it changes hands, it still answers.
+    let name = expansion.service.container_name(key);
+    let mut aliases: BTreeSet<&str> = BTreeSet::from([key, name.as_str()]);
+    if expansion.service.containers.len() == 1 {
+        aliases.insert(&expansion.service.name);
     }
-    fields.extend(container.shares.iter().filter_map(|(namespace, other)| of(namespace, other)));
-    let followed = container.follows().filter_map(|other| {
-        let of = others.get(other)?.effective.clone();
-        Some((other.clone(), Value::output(of, "id")))
-    });
+    aliases.extend(container.aliases.iter().map(String::as_str));
+    // Engines before 25 add it by themselves, and say so.
+    aliases.extend(container.settings.get("hostname").and_then(Value::as_text));
+    Value::texts(aliases)
+}
+
+/// For which instances of its siblings it is made: those whose namespaces it shares, and those that it follows.
+fn set_siblings(container: &Container, others: &BTreeMap<String, Rollout>, fields: &mut Fields) {
+    let instance_of = |other: &String| Some(Value::output(others.get(other)?.effective.clone(), "id"));
+    if let ContainerNetwork::Of(other) = &container.network_mode {
+        fields.extend(instance_of(other).map(|instance| ("network_of".into(), instance)));
+    }
+    let shared = container.shares.iter();
+    fields
+        .extend(shared.filter_map(|(namespace, other)| Some((format!("{namespace}_of").into(), instance_of(other)?))));
+    let followed = container.follows().filter_map(|other| Some((other.clone(), instance_of(other)?)));
     let followed: BTreeMap<String, Value> = followed.collect();
     if !followed.is_empty() {
         fields.set(FOLLOWS, Value::Map(followed));
     }
-    fields.extend(container.settings.iter().map(|(name, value)| (name.clone().into(), fill_value(value, home))));
-    let texts = |list: &Vec<String>| Value::texts(list.iter().map(|text| fill(text)));
-    if let Some(command) = &container.command {
-        fields.set("command", texts(command));
-    }
-    if let Some(entrypoint) = &container.entrypoint {
-        fields.set("entrypoint", texts(entrypoint));
-    }
-    if let Some(user) = &container.user {
-        fields.set("user", Value::text(user));
-    }
-    if let Some(check) = &container.healthcheck {
-        fields.set("healthcheck", healthcheck(check));
-    }
-    let labels = container.labels.iter().map(|(name, value)| (name.clone(), Value::text(fill(value)))).collect();
-    fields.set("labels", Value::Map(labels));
+}
+
+/// The ports of the host that it publishes, and those among them that are open on IPv6 as well.
+fn set_ports(expansion: &Expansion<'_>, container: &Container, fields: &mut Fields) {
     let mut ports: Vec<String> = container
         .ports
         .iter()
@@ -121,8 +152,6 @@ pub fn fields(
     let on_ipv6: BTreeSet<String> =
         anywhere.map(|port| format!("{}:{}/{}", port.published, port.target, port.protocol)).collect();
     fields.set("on_ipv6", Value::texts(on_ipv6));
-    mounts::set(expansion, container, &mut fields);
-    fields
 }
 
 fn healthcheck(check: &Healthcheck) -> Value {

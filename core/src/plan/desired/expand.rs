@@ -217,7 +217,8 @@ impl Expansion<'_> {
 
     /// Adds a want; the first manifest that wants an address has it.
     pub(crate) fn want(&mut self, address: Address, fields: Fields, needs: Vec<Need>, origin: &Origin) -> &mut Want {
-        want(self.input, self.wants, &self.service.name, address, fields, needs, origin)
+        let author = Author { service: &self.service.name, origin };
+        want(self.input, self.wants, author, address, fields, needs)
     }
 
     pub(crate) fn note(&mut self, address: Option<Address>, text: String) {
@@ -621,16 +622,22 @@ fn defined_lists<'a>(input: &Input<'a>) -> BTreeSet<(&'a ProviderId, &'a str)> {
     services.flat_map(|(npm, service)| service.access_lists.iter().map(move |list| (npm, list.name.as_str()))).collect()
 }
 
+/// Who wants something: a service, and the place where its manifest says so.
+pub(crate) struct Author<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) origin: &'a Origin,
+}
+
 /// Adds a want of a service; the first that wants an address has it.
 pub(crate) fn want<'w>(
     input: &Input<'_>,
     wants: &'w mut Wants,
-    service: &str,
+    author: Author<'_>,
     address: Address,
     mut fields: Fields,
     needs: Vec<Need>,
-    origin: &Origin,
 ) -> &'w mut Want {
+    let Author { service, origin } = author;
     let refusal = (input.spell)(&address, &mut fields).err().map(|why| not_taken(&address, &why, origin));
     let want = Want {
         fields,

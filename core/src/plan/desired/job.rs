@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::container::Placed;
 use super::expand::{Expansion, Home};
 use super::{bind_mounts, container, joined_network, mounts, npm_reach};
 use crate::model::service::{ContainerNetwork, Job};
@@ -139,14 +140,15 @@ pub fn before_update(
     let mut gate = Gate::default();
     for (key, job) in in_order(service) {
         gate.used.extend(job.container.depends_on.keys().cloned());
-        let run = Run::of(expansion, home, key, job, &update, rollouts);
+        let placed = Placed { key, container: &job.container, home };
+        let run = Run::of(expansion, placed, job, &update, rollouts);
         if gate.waits.refusal.is_some() {
             // What comes after one that failed is not run, though all that it needs is there.
             mounts::image_and_volumes(expansion, &job.container, &run.fields);
             continue;
         }
         let address = run.address.clone();
-        let state = run.want(expansion, home, key, job, &serving, &waits);
+        let state = run.want(expansion, &serving, &waits);
         waits.needs.push(Need::ready(address.clone()));
         gate.waits.needs.push(Need::ready(address));
         match state {
@@ -277,6 +279,8 @@ enum State {
 
 /// One job of an update.
 struct Run<'a> {
+    placed: Placed<'a>,
+    job: &'a Job,
     address: Address,
     fields: Fields,
     inputs: String,
@@ -286,16 +290,15 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn of(
         expansion: &Expansion<'a>,
-        home: &Home,
-        key: &str,
-        job: &Job,
+        placed: Placed<'a>,
+        job: &'a Job,
         update: &Update,
         rollouts: &BTreeMap<String, Rollout>,
     ) -> Self {
-        let service = expansion.service;
+        let (service, key) = (expansion.service, placed.key);
         let base = Address::new(expansion.host.docker.clone(), Kind::Container, &service.address_name(key));
         let there = expansion.input.world.instances(&base);
-        let mut fields = container::fields(expansion, home, key, &job.container, rollouts);
+        let mut fields = container::fields(expansion, placed, rollouts);
         rollout::declare(expansion, key, &job.container, &there, &mut fields);
         place(service, job, &mut fields);
         fields.set("name", Value::text(service.address_name(key)));
@@ -304,21 +307,14 @@ impl<'a> Run<'a> {
         let inputs =
             Fields::default().with("own", Value::text(own)).with("update", Value::text(&update.inputs)).digest();
         let address = pick(expansion, &base, &fields, &inputs, update, &there);
-        Self { address, fields, inputs, there }
+        Self { placed, job, address, fields, inputs, there }
     }
 
-    fn want(
-        mut self,
-        expansion: &mut Expansion<'_>,
-        home: &Home,
-        key: &str,
-        job: &Job,
-        targets: &BTreeMap<String, Target>,
-        first: &Waits,
-    ) -> State {
+    fn want(mut self, expansion: &mut Expansion<'_>, targets: &BTreeMap<String, Target>, first: &Waits) -> State {
+        let (key, job) = (self.placed.key, self.job);
         let facts = &expansion.input.facts;
         let known = facts.failed.get(&self.address).filter(|failure| failure.inputs == self.inputs).cloned();
-        let others = self.others(expansion, job);
+        let others = self.others(expansion);
         let seen = self.there.get(&self.address).copied();
         let found = seen.and_then(|seen| verdict(expansion, job, seen));
         if let (None, Some(why)) = (&known, &found) {
@@ -355,18 +351,18 @@ impl<'a> Run<'a> {
             }
             (None, None) => {
                 self.fields.retain(|name, _| name != "address");
-                self.make(expansion, home, job, targets, first, others);
+                self.make(expansion, targets, first, others);
                 State::Due
             }
         }
     }
 
     /// Other generations of it go: they have its name. One that runs is let run.
-    fn others(&self, expansion: &mut Expansion<'_>, job: &Job) -> Vec<Need> {
+    fn others(&self, expansion: &mut Expansion<'_>) -> Vec<Need> {
         let mut needs = Vec::new();
         for (address, seen) in self.there.iter().filter(|(address, _)| **address != self.address) {
             let runs = matches!(seen.ready, Readiness::NotYet { .. }) && seen.fields.flag("running") == Some(true);
-            if runs && verdict(expansion, job, seen).is_none() {
+            if runs && verdict(expansion, self.job, seen).is_none() {
                 keep_one(expansion, address);
                 expansion.wants.tasks.insert(address.clone());
             }
@@ -375,34 +371,27 @@ impl<'a> Run<'a> {
         needs
     }
 
-    fn make(
-        self,
-        expansion: &mut Expansion<'_>,
-        home: &Home,
-        job: &Job,
-        targets: &BTreeMap<String, Target>,
-        first: &Waits,
-        others: Vec<Need>,
-    ) {
+    fn make(self, expansion: &mut Expansion<'_>, targets: &BTreeMap<String, Target>, first: &Waits, others: Vec<Need>) {
+        let Placed { container, home, .. } = self.placed;
         let mut needs = others;
         let has_network = expansion.service.has_network();
         if has_network {
             needs.push(Need::present(home.address.clone()));
         }
-        needs.extend(mounts::image_and_volumes(expansion, &job.container, &self.fields));
-        let siblings = dependencies::of_siblings(expansion, &job.container, targets);
-        let unwell = siblings.needs.iter().find_map(|need| unwell(expansion, &job.container.origin.file, need));
-        needs.extend(joined_network::need(expansion, &job.container));
+        needs.extend(mounts::image_and_volumes(expansion, container, &self.fields));
+        let siblings = dependencies::of_siblings(expansion, container, targets);
+        let unwell = siblings.needs.iter().find_map(|need| unwell(expansion, &container.origin.file, need));
+        needs.extend(joined_network::need(expansion, container));
         let waits = Waits { needs, refusal: None }.and(siblings).and(first.clone());
-        let unknown = container::unknown_variable(&job.container, home);
+        let unknown = container::unknown_variable(container, home);
         let is_there = expansion.input.world.seen.contains_key(&home.address) || !has_network;
         let unknown = unknown.filter(|_| is_there);
-        let unknown = unknown.map(|variable| container::no_value(variable, home, has_network, &job.container));
+        let unknown = unknown.map(|variable| container::no_value(variable, home, has_network, container));
         let barred = bind_mounts::barred(expansion, &self.address.base(), &self.fields);
         let refusal = waits.refusal.or(unwell).or(barred).or(unknown);
-        let refusal = refusal.or_else(|| mounts::missing_volume(expansion, &job.container));
-        let refusal = refusal.or_else(|| joined_network::missing(expansion, &job.container));
-        let want = expansion.want(self.address, self.fields, waits.needs, &job.container.origin);
+        let refusal = refusal.or_else(|| mounts::missing_volume(expansion, container));
+        let refusal = refusal.or_else(|| joined_network::missing(expansion, container));
+        let want = expansion.want(self.address, self.fields, waits.needs, &container.origin);
         want.refuse(refusal);
     }
 }

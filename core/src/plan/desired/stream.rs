@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::expand::{Reached, want};
+use super::expand::{Author, Reached, want};
 use super::npm_reach;
 use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
@@ -87,7 +87,8 @@ fn stream(
             None => (),
         }
     }
-    let want = want(input, wants, &service.name, address, fields, needs, &stream.origin);
+    let author = Author { service: &service.name, origin: &stream.origin };
+    let want = want(input, wants, author, address, fields, needs);
     want.refusal = refusal.map(Box::new).or(want.refusal.take());
     if let Some(seen) = seen.filter(|_| moves) {
         network_recreate::keep_pointing(want, &seen.fields);

@@ -21,6 +21,15 @@ const HEALTH_TIMEOUT: Millis = Millis::minutes(2);
 /// With writable data it may be migrating.
 const HEALTH_TIMEOUT_DATA: Millis = Millis::minutes(10);
 
+/// One generation of a container.
+#[derive(Debug, Clone)]
+pub struct Generation {
+    /// Where it is, or will be.
+    pub address: Address,
+    /// What it is made with.
+    pub fields: Fields,
+}
+
 /// The generation that stands for `wanted`: one that is there and matches, else the first unused number.
 pub fn pick(
     expansion: &Expansion<'_>,
@@ -83,26 +92,26 @@ pub fn after_failure(
     expansion: &mut Expansion<'_>,
     container: &Container,
     base: &Address,
-    picked: Address,
-    wanted: Fields,
+    next: Generation,
     instances: &BTreeMap<Address, &Seen>,
     start_first: bool,
-) -> (Address, Fields) {
+) -> Generation {
     let input = expansion.input;
+    let Generation { address: picked, fields: wanted } = &next;
     let last_good = input.facts.last_good.get(base);
     let last_good = last_good.filter(|(generation, _)| picked.generation.as_ref() != Some(generation));
     // Put back is what stands there yet, or may be made again on the same network: another one goes with its last user.
     let last_good = last_good.filter(|(generation, fields)| {
         instances.contains_key(&base.clone().at(generation)) || fields.text("network") == wanted.text("network")
     });
-    let Some((generation, good_fields)) = last_good else { return (picked, wanted) };
+    let Some((generation, good_fields)) = last_good else { return next };
     let good = base.clone().at(generation);
     let is_there = instances.contains_key(&good);
-    let inputs = compare::resolve(&wanted, input.world).marked_digest();
-    let known = input.facts.failed.get(&picked).is_some_and(|failure| failure.inputs == inputs);
-    let seen = instances.get(&picked);
+    let inputs = compare::resolve(wanted, input.world).marked_digest();
+    let known = input.facts.failed.get(picked).is_some_and(|failure| failure.inputs == inputs);
+    let seen = instances.get(picked);
     let writes = container.writes_data() || !wanted.strings(image_volumes::FIELD).is_empty();
-    let applied = input.facts.applied.get(&picked).map(|row| &row.fields);
+    let applied = input.facts.applied.get(picked).map(|row| &row.fields);
     // One that we stopped has not failed.
     let judged = seen.filter(|seen| !stopped::is_ours(applied, &seen.fields, &container.restart));
     let verdict = judged.and_then(|seen| verdict(expansion, base, container, writes, seen));
@@ -122,11 +131,11 @@ pub fn after_failure(
     };
     if (known || verdict.is_some()) && may_go {
         if seen.is_none() {
-            not_tried_again(expansion, container, picked, wanted, good_fields);
+            refuse_another_try(expansion, container, next, good_fields);
         }
-        return (good, good_fields.clone());
+        return Generation { address: good, fields: good_fields.clone() };
     }
-    (picked, wanted)
+    next
 }
 
 /// Whether it will not come up by itself: it ended for good, or Docker has restarted it often enough.
@@ -137,13 +146,8 @@ fn has_exited(seen: &Seen) -> bool {
 }
 
 /// What was tried and went is still wanted: the plan says that it is not tried again, and until when.
-fn not_tried_again(
-    expansion: &mut Expansion<'_>,
-    container: &Container,
-    picked: Address,
-    wanted: Fields,
-    good: &Fields,
-) {
+fn refuse_another_try(expansion: &mut Expansion<'_>, container: &Container, tried: Generation, good: &Fields) {
+    let Generation { address: picked, fields: wanted } = tried;
     let why = expansion.input.facts.failed.get(&picked).map(|failure| failure.why.clone()).unwrap_or_default();
     let refusal = Refusal {
         code: "A0512".to_owned(),

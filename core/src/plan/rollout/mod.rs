@@ -9,7 +9,10 @@
 //! | any | failed| yes | the last good one; the new one goes |
 //! | no  | exited| no, and no data | the last good one is put back |
 //! | no  | failed| no, with data   | the new one is left as it is: it may be migrating |
+//!
+//! Whether it shares nothing, [`self::strategy`] says.
 
+pub mod strategy;
 pub mod generation;
 pub mod handover;
 pub mod dependencies;
@@ -18,19 +21,21 @@ pub mod data_loss;
 pub mod completion;
 pub mod network_recreate;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::desired::expand::{Expansion, Home};
 use super::desired::{
     bind_mounts, container, image_volumes, job, joined_network, mounts, npm_reach, restart_policy, subnets,
 };
-use super::diff::{conflicts, upstreams};
+use super::diff::upstreams;
 use super::safety::protect;
-use crate::model::service::{Container, ContainerNetwork, Strategy, may_end};
+use crate::model::service::{Container, ContainerNetwork, may_end};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
+use container::Placed;
 use dependencies::Waits;
+use generation::Generation;
 
 /// Where routes to a container point, and what records wait for.
 #[derive(Debug, Clone)]
@@ -76,7 +81,7 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     for key in joined_first(service) {
         let Some(container) = service.containers.get(key) else { continue };
         let home = expansion.home_of(home, container);
-        let rollout = Rollout::of(expansion, &home, key, container, &rollouts);
+        let rollout = Rollout::of(expansion, Placed { key, container, home: &home }, &rollouts);
         rollouts.insert(key.clone(), rollout);
     }
     let targets: BTreeMap<String, Target> =
@@ -93,7 +98,7 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
         let Some(container) = service.containers.get(&key) else { continue };
         let waits = first.clone().and(gate.before(expansion, &key, &rollout));
         let home = expansion.home_of(home, container);
-        rollout.want(expansion, &home, &key, container, &targets, waits);
+        rollout.want(expansion, Placed { key: &key, container, home: &home }, &targets, waits);
     }
     job::spare(expansion, &gate);
     targets
@@ -139,150 +144,147 @@ pub struct Rollout {
     /// The generation in force: the wanted one, or the last good one after a failure.
     pub(super) effective: Address,
     pub(super) fields: Fields,
-    /// Where hosts point.
-    serving: Address,
+    serving: Serving,
     /// What the manifest describes, while another one serves.
     successor: Option<Target>,
-    /// The one that serves is elsewhere than at home.
-    is_abroad: bool,
-    /// An old one that works, while there is no other.
-    standing: Option<Address>,
     pub(super) olds: Vec<Address>,
     start_first: bool,
-    /// The one in force works and answers by its names.
-    takes_over: bool,
 }
 
 impl Rollout {
-    fn of(
-        expansion: &mut Expansion<'_>,
-        home: &Home,
-        key: &str,
-        container: &Container,
-        others: &BTreeMap<String, Rollout>,
-    ) -> Self {
+    fn of(expansion: &mut Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<String, Rollout>) -> Self {
+        let Placed { key, container, .. } = placed;
         let (input, service) = (expansion.input, expansion.service);
         let docker = expansion.host.docker.clone();
         let base = Address::new(docker, Kind::Container, &service.address_name(key));
-        let name = service.container_name(key);
         let instances = input.world.instances(&base);
-        let mut wanted = container::fields(expansion, home, key, container, others);
+        let mut wanted = container::fields(expansion, placed, others);
         declare(expansion, key, container, &instances, &mut wanted);
         npm_reach::declare(expansion, key, &mut wanted);
-        let joined = service.containers.iter().find(|(_, other)| other.joins().any(|joined| joined == key));
-        let joined = joined.map(|(other, _)| other.as_str()).or_else(|| expansion.joined.user(&service.host, &name));
-        let joined = joined.map(|other| format!("{other} shares a namespace of {name}"));
-        let exclusive = match service.update.strategy {
-            Strategy::StopFirst => Some("its manifest asks for it, `update.strategy`".to_owned()),
-            Strategy::StartFirst => {
-                container.fixed(&name).or(joined).or_else(|| hands_port_on(expansion, key, &instances))
-            }
-            Strategy::Auto => {
-                let exclusive = container.exclusive(&name, &service.name).or(joined);
-                let exclusive = exclusive.or_else(|| writes_for_image(&name, &wanted, &instances));
-                exclusive.or_else(|| hands_port_on(expansion, key, &instances))
-            }
-        };
+        let reason = strategy::reason_to_stop_first(expansion, placed, &wanted, &instances);
         let picked = generation::pick(expansion, &base, &wanted, &instances);
         let coming = job::coming(expansion, &base, &wanted, &instances);
         let successor = Target::of(&picked, &wanted);
-        let (effective, mut fields) = generation::after_failure(
-            expansion,
-            container,
-            &base,
-            picked.clone(),
-            wanted,
-            &instances,
-            exclusive.is_none(),
-        );
-        if effective != picked {
+        let next = Generation { address: picked.clone(), fields: wanted };
+        let mut effective = generation::after_failure(expansion, container, &base, next, &instances, reason.is_none());
+        let is_put_back = effective.address != picked;
+        if is_put_back {
             // What is put back is not made anew for whom it follows.
-            fields.remove(container::FOLLOWS);
+            effective.fields.remove(container::FOLLOWS);
         }
-        declare(expansion, key, container, &instances, &mut fields);
-        dependencies::note(expansion, &effective, &mut fields);
-        let again = service.update.strategy == Strategy::Auto && effective != picked;
-        let exclusive =
-            exclusive.or_else(|| Some(put_back_beside(&name, &effective, &fields, &instances)?).filter(|_| again));
-        let start_first = exclusive.is_none();
-        let olds: Vec<Address> = instances.keys().filter(|address| **address != effective).cloned().collect();
-        let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
-        let is_pointed_at =
-            |address: &Address| instances.get(address).is_some_and(|seen| is_pointed_at(expansion, seen));
-        let mut standing: Vec<&Address> = olds.iter().filter(|old| start_first && is_ready(old)).collect();
-        standing.sort_by_key(|old| !is_pointed_at(old));
-        let standing = standing.first().map(|old| (*old).clone());
-        let is_at_home = |old: &Address| {
-            let fields = instances.get(old).map(|seen| &seen.fields);
-            let is_home = fields.and_then(|fields| fields.text("network")) == Some(home.address.name.as_str());
-            is_home && fields.is_some_and(|fields| npm_reach::is_reachable(expansion, key, fields))
+        declare(expansion, key, container, &instances, &mut effective.fields);
+        dependencies::note(expansion, &effective.address, &mut effective.fields);
+        let reason = match reason {
+            None if is_put_back => strategy::reason_when_put_back(expansion, key, &effective, &instances),
+            known => known,
         };
-        let can_serve = |old: &&Address| is_at_home(old) || is_pointed_at(old);
-        let is_named =
-            |address: &Address| instances.get(address).is_some_and(|seen| handover::is_named(&seen.fields, &fields));
-        let takes_over = is_ready(&effective) && is_named(&effective);
-        let serving = match standing.as_ref().filter(can_serve) {
-            Some(old) if !takes_over => old.clone(),
-            Some(_) | None => effective.clone(),
-        };
-        let is_abroad = !is_at_home(&serving);
-        let successor = Some(successor).filter(|successor| successor.address != serving);
-        if let (Some(why), false) = (exclusive, olds.is_empty()) {
+        let start_first = reason.is_none();
+        let olds: Vec<Address> = instances.keys().filter(|address| **address != effective.address).cloned().collect();
+        if let (Some(why), false) = (reason, olds.is_empty()) {
             expansion.wants.stop_first.insert(service.name.clone(), why);
         }
+        let serving = Serving::choose(expansion, placed, &instances, &effective, start_first);
+        let successor = Some(successor).filter(|successor| successor.address != serving.address);
+        let Generation { address: effective, fields } = effective;
         // Until the old one is gone, it may still turn out to be no good.
-        if is_ready(&effective) && olds.is_empty() {
+        if instances.get(&effective).is_some_and(|seen| seen.ready.is_ready()) && olds.is_empty() {
             generation::good(expansion, &base, &effective, &fields);
         }
-        Self {
-            base,
-            wanted: picked,
-            coming,
-            effective,
-            fields,
-            serving,
-            successor,
-            is_abroad,
-            standing,
-            olds,
-            start_first,
-            takes_over,
-        }
+        Self { base, wanted: picked, coming, effective, fields, serving, successor, olds, start_first }
     }
 
     /// The instance that serves, which may be on another network than the one that comes.
     fn target(&self, world: &World) -> Target {
-        let old = world.seen.get(&self.serving).filter(|_| self.serving != self.effective);
-        let serving = Target::of(&self.serving, old.map_or(&self.fields, |old| &old.fields));
+        let address = &self.serving.address;
+        let old = world.seen.get(address).filter(|_| *address != self.effective);
+        let serving = Target::of(address, old.map_or(&self.fields, |old| &old.fields));
         let successor = self.successor.clone();
-        let interim = successor.map(|successor| Interim { is_abroad: self.is_abroad, successor: Box::new(successor) });
+        let interim =
+            successor.map(|successor| Interim { is_abroad: self.serving.is_abroad, successor: Box::new(successor) });
         Target { coming: self.effective.clone(), wanted: self.wanted.clone(), interim, ..serving }
     }
 
+    /// Wants the generation in force after what it needs, and keeps the old ones for as long as they may serve.
     fn want(
         mut self,
         expansion: &mut Expansion<'_>,
-        home: &Home,
-        key: &str,
-        container: &Container,
+        placed: Placed<'_>,
         targets: &BTreeMap<String, Target>,
         first: Waits,
     ) {
-        let input = expansion.input;
+        let Placed { key, container, home } = placed;
+        let world = expansion.input.world;
+        let name = expansion.service.container_name(key);
+        let instance = world.seen.get(&self.effective);
         let mut waits = first.and(dependencies::of_siblings(expansion, container, targets));
-        let is_new = !input.world.seen.contains_key(&self.effective);
-        let empty = if is_new { data_loss::would_be_empty(expansion, &self.base, &self.fields) } else { None };
-        let barred = if is_new { bind_mounts::barred(expansion, &self.base, &self.fields) } else { None };
-        let alone = joined_network::missing(expansion, container);
-        if let Some(alone) = alone.as_ref().filter(|_| !is_new) {
-            expansion.note(Some(self.effective.clone()), alone.message.clone());
-        }
-        let alone = alone.filter(|_| is_new);
-        waits.refusal = waits.refusal.or(empty.clone()).or(barred).or(alone);
-        waits.refusal = waits.refusal.or_else(|| subnets::elsewhere(expansion, home, container).filter(|_| is_new));
+        let empty =
+            if instance.is_none() { data_loss::would_be_empty(expansion, &self.base, &self.fields) } else { None };
+        waits.refusal = waits.refusal.or(empty.clone()).or(self.find_obstacle(expansion, placed));
         let mut needs = waits.needs;
-        let has_network = expansion.service.has_network() || container.home.is_some();
-        if has_network {
+        needs.extend(self.gather_needs(expansion, placed, targets, empty));
+        self.choose_name(world, &name);
+        let is_refused = waits.refusal.is_some() || nobody_makes(expansion, home, container);
+        if is_refused && instance.is_none() {
+            self.spare_olds(expansion);
+        } else if !self.start_first {
+            for old in &self.olds {
+                expansion.wants.before_delete.insert(old.clone(), needs.clone());
+                needs.push(Need::absent(old.clone()));
+            }
+        }
+        let is_due = instance.is_some_and(|seen| is_due(expansion, &self.effective, container, seen));
+        restart_policy::note(container, instance, is_due, &mut self.fields);
+        let refusal = match instance {
+            None => waits.refusal.or(self.place(expansion, placed)),
+            Some(seen) => {
+                let stays_ended = !is_due && has_ended(expansion, &self.effective, container, seen);
+                // It ended with the other, and cannot start without it: it is made anew when the other is there.
+                if stays_ended || !are_there(expansion, container, targets) {
+                    self.fields.remove("running");
+                }
+                None
+            }
+        };
+        if let Some(seen) = instance.filter(|_| self.fields.get("aliases").is_some()) {
+            let address = handover::address(expansion, home, &self.effective, seen);
+            self.fields.extend(address.map(|address| ("address".into(), address)));
+        }
+        self.ask_after(expansion, key, container);
+        if self.start_first {
+            self.keep_olds(expansion, home, &name);
+            self.be_named(world);
+        }
+        let refusal = refusal.or_else(|| unknown_variable(expansion, placed));
+        let missing = mounts::missing_volume(expansion, container);
+        let want = expansion.want(self.effective, self.fields, needs, &container.origin);
+        want.refuse(refusal.or(missing));
+    }
+
+    /// Why one that is yet to be made cannot be, though all that it waits for is there. Of one that is there it is noted.
+    fn find_obstacle(&self, expansion: &mut Expansion<'_>, placed: Placed<'_>) -> Option<Refusal> {
+        let alone = joined_network::missing(expansion, placed.container);
+        if expansion.input.world.seen.contains_key(&self.effective) {
+            if let Some(alone) = alone {
+                expansion.note(Some(self.effective.clone()), alone.message);
+            }
+            return None;
+        }
+        let barred = bind_mounts::barred(expansion, &self.base, &self.fields);
+        barred.or(alone).or_else(|| subnets::elsewhere(expansion, placed.home, placed.container))
+    }
+
+    /// Wants its image and its volumes, and answers all that has to be there before it. Where its data would be `empty`,
+    /// the volumes are refused as well.
+    fn gather_needs(
+        &self,
+        expansion: &mut Expansion<'_>,
+        placed: Placed<'_>,
+        targets: &BTreeMap<String, Target>,
+        empty: Option<Refusal>,
+    ) -> Vec<Need> {
+        let Placed { container, home, .. } = placed;
+        let mut needs = Vec::new();
+        if has_network(expansion, container) {
             needs.push(Need::present(home.address.clone()));
         }
         needs.extend(expansion.beside(container).map(Need::present));
@@ -298,51 +300,32 @@ impl Rollout {
         needs.extend(mounted);
         needs.extend(container.joins().filter_map(|other| Some(Need::present(targets.get(other)?.address.clone()))));
         needs.extend(joined_network::need(expansion, container));
-        let name = expansion.service.container_name(key);
-        let held_by_old = self
-            .olds
-            .iter()
-            .any(|old| input.world.seen.get(old).is_some_and(|seen| seen.fields.text("name") == Some(name.as_str())));
-        let generation = self.effective.generation.clone().unwrap_or_default();
-        let is_there = input.world.seen.contains_key(&self.effective);
-        // One that is there takes the name when the other is gone; one that comes does so after that.
+        needs
+    }
+
+    /// One that is there takes the name when the other is gone; one that comes does so after that.
+    fn choose_name(&mut self, world: &World, name: &str) {
+        let is_there = world.seen.contains_key(&self.effective);
+        let has_name = |old: &Address| world.seen.get(old).is_some_and(|seen| seen.fields.text("name") == Some(name));
+        let held_by_old = self.olds.iter().any(has_name);
         if self.start_first || !held_by_old || !is_there {
+            let generation = self.effective.generation.as_deref().unwrap_or_default();
             let is_candidate = self.start_first && held_by_old;
-            let called = if is_candidate { format!("{name}-{generation}") } else { name.clone() };
+            let called = if is_candidate { format!("{name}-{generation}") } else { name.to_owned() };
             self.fields.set("name", Value::text(called));
         }
+    }
 
-        let is_refused = waits.refusal.is_some() || nobody_makes(expansion, home, container);
-        if is_refused && !input.world.seen.contains_key(&self.effective) {
-            // What is not made takes nobody's place.
-            let is_ready = |old: &Address| input.world.seen.get(old).is_some_and(|seen| seen.ready.is_ready());
-            let left = self.olds.iter().filter(|old| !input.facts.failed.contains_key(*old) || is_ready(old));
-            left.for_each(|old| job::keep_one(expansion, old));
-        } else if !self.start_first {
-            for old in &self.olds {
-                expansion.wants.before_delete.insert(old.clone(), needs.clone());
-                needs.push(Need::absent(old.clone()));
-            }
-        }
-        let mut refusal = None;
-        let instance = input.world.seen.get(&self.effective);
-        let is_due = instance.is_some_and(|seen| is_due(expansion, &self.effective, container, seen));
-        restart_policy::note(container, instance, is_due, &mut self.fields);
-        match instance {
-            None => refusal = waits.refusal.or(self.place(expansion, home, key, container)),
-            Some(seen) if !is_due && has_ended(expansion, &self.effective, container, seen) => {
-                self.fields.remove("running");
-            }
-            // It ended with the other, and cannot start without it: it is made anew when the other is there.
-            Some(_) if !are_there(expansion, container, targets) => {
-                self.fields.remove("running");
-            }
-            Some(_) => (),
-        }
-        if let Some(seen) = input.world.seen.get(&self.effective).filter(|_| self.fields.get("aliases").is_some()) {
-            let at = handover::address(expansion, home, &self.effective, seen);
-            self.fields.extend(at.map(|at| ("address".into(), at)));
-        }
+    /// What is not made takes nobody's place.
+    fn spare_olds(&self, expansion: &mut Expansion<'_>) {
+        let input = expansion.input;
+        let is_ready = |old: &Address| input.world.seen.get(old).is_some_and(|seen| seen.ready.is_ready());
+        let left = self.olds.iter().filter(|old| !input.facts.failed.contains_key(*old) || is_ready(old));
+        left.for_each(|old| job::keep_one(expansion, old));
+    }
+
+    /// Says how it is told whether each instance is well, and how long that may take.
+    fn ask_after(&self, expansion: &mut Expansion<'_>, key: &str, container: &Container) {
         let port = upstreams::routed(expansion.service).find(|(target, _)| *target == key).map(|(_, port)| port);
         let probe = |instance| port.map(|port| npm_reach::probe(expansion, instance, port));
         let own = probe(&self.effective);
@@ -357,27 +340,11 @@ impl Rollout {
         }
         // What comes may be long in coming, a job before it: meanwhile people are told how the old one is.
         expansion.wants.probes_of_old.extend(of_old);
-        if self.start_first {
-            self.keep_olds(expansion, home, &name);
-            self.be_named(input.world);
-        }
-        let is_there = input.world.seen.contains_key(&home.address) || !has_network;
-        let unknown = container::unknown_variable(container, home).filter(|_| is_there);
-        let refusal =
-            refusal.or_else(|| unknown.map(|variable| container::no_value(variable, home, has_network, container)));
-        let missing = mounts::missing_volume(expansion, container);
-        let want = expansion.want(self.effective, self.fields, needs, &container.origin);
-        want.refuse(refusal.or(missing));
     }
 
     /// What of the network an instance that is yet to be made gets: nothing, where it has none to itself.
-    fn place(
-        &mut self,
-        expansion: &mut Expansion<'_>,
-        home: &Home,
-        key: &str,
-        container: &Container,
-    ) -> Option<Refusal> {
+    fn place(&mut self, expansion: &mut Expansion<'_>, placed: Placed<'_>) -> Option<Refusal> {
+        let Placed { key, container, home } = placed;
         match &container.network_mode {
             ContainerNetwork::None | ContainerNetwork::Host | ContainerNetwork::Of(_) | ContainerNetwork::Other(_) => {
                 None
@@ -428,13 +395,13 @@ impl Rollout {
             let Some(seen) = world.seen.get(old) else { continue };
             let pointed_at = is_pointed_at(expansion, seen);
             // A second old one beside a standing one is a left-over of an update that was overtaken.
-            let serves = self.standing.as_ref() == Some(old);
+            let serves = self.serving.standing.as_ref() == Some(old);
             let may_be_pointed_at = is_dark && !input.facts.failed.contains_key(old);
-            let drains = self.takes_over && handover::drains(expansion, old, seen);
+            let drains = self.serving.takes_over && handover::drains(expansion, old, seen);
             let may_serve = serves || handover::may_have_served(expansion, old, seen);
-            let stays = pointed_at || may_be_pointed_at || may_serve && !(self.takes_over && is_switched);
+            let stays = pointed_at || may_be_pointed_at || may_serve && !(self.serving.takes_over && is_switched);
             let mut fields = match (stays, drains) {
-                (true, _) if serves && !self.takes_over => self.names_back(expansion, old, seen),
+                (true, _) if serves && !self.serving.takes_over => self.names_back(expansion, old, seen),
                 (true, _) => Fields::default(),
                 (false, true) => handover::still_to_take(home, old, seen, name),
                 (false, false) => continue,
@@ -472,7 +439,7 @@ impl Rollout {
 
     /// Siblings reach the one that serves by name, and no candidate.
     fn be_named(&mut self, world: &World) {
-        let standing = self.standing.as_ref().and_then(|old| world.seen.get(old));
+        let standing = self.serving.standing.as_ref().and_then(|old| world.seen.get(old));
         let effective = world.seen.get(&self.effective);
         let is_ready = effective.is_some_and(|seen| seen.ready.is_ready());
         let Some(standing) = standing.filter(|_| !is_ready && self.fields.get("aliases").is_some()) else { return };
@@ -483,11 +450,69 @@ impl Rollout {
     }
 }
 
+/// Which instance serves, as far as hosts can lead to it.
+struct Serving {
+    /// Where hosts point.
+    address: Address,
+    /// It is elsewhere than at home.
+    is_abroad: bool,
+    /// An old one that works, while there is no other.
+    standing: Option<Address>,
+    /// The one in force works and answers by its names.
+    takes_over: bool,
+}
+
+impl Serving {
+    /// An old one that works and that hosts can lead to serves until the one in force takes over.
+    fn choose(
+        expansion: &Expansion<'_>,
+        placed: Placed<'_>,
+        instances: &BTreeMap<Address, &Seen>,
+        effective: &Generation,
+        start_first: bool,
+    ) -> Self {
+        let is_ready = |address: &Address| instances.get(address).is_some_and(|seen| seen.ready.is_ready());
+        let is_pointed_at =
+            |address: &Address| instances.get(address).is_some_and(|seen| is_pointed_at(expansion, seen));
+        let olds = instances.keys().filter(|address| **address != effective.address);
+        let mut standing: Vec<&Address> = olds.filter(|old| start_first && is_ready(old)).collect();
+        standing.sort_by_key(|old| !is_pointed_at(old));
+        let standing = standing.first().map(|old| (*old).clone());
+        let is_at_home = |old: &Address| {
+            let fields = instances.get(old).map(|seen| &seen.fields);
+            let is_home = fields.and_then(|fields| fields.text("network")) == Some(placed.home.address.name.as_str());
+            is_home && fields.is_some_and(|fields| npm_reach::is_reachable(expansion, placed.key, fields))
+        };
+        let can_serve = |old: &&Address| is_at_home(old) || is_pointed_at(old);
+        let seen = instances.get(&effective.address);
+        let is_named = seen.is_some_and(|seen| handover::is_named(&seen.fields, &effective.fields));
+        let takes_over = is_ready(&effective.address) && is_named;
+        let serving = match standing.as_ref().filter(can_serve) {
+            Some(old) if !takes_over => old.clone(),
+            Some(_) | None => effective.address.clone(),
+        };
+        Self { is_abroad: !is_at_home(&serving), address: serving, standing, takes_over }
+    }
+}
+
+/// Whether there is a network for it, of its service or elsewhere.
+fn has_network(expansion: &Expansion<'_>, container: &Container) -> bool {
+    expansion.service.has_network() || container.home.is_some()
+}
+
+/// A variable in its texts that has no value on its network, which is known once that is there.
+fn unknown_variable(expansion: &Expansion<'_>, placed: Placed<'_>) -> Option<Refusal> {
+    let Placed { container, home, .. } = placed;
+    let has_network = has_network(expansion, container);
+    let is_there = expansion.input.world.seen.contains_key(&home.address) || !has_network;
+    let variable = container::unknown_variable(container, home).filter(|_| is_there)?;
+    Some(container::no_value(variable, home, has_network, container))
+}
+
 /// Whether a network of a container is somebody else's, as when its manifest went, and not there.
 fn nobody_makes(expansion: &Expansion<'_>, home: &Home, container: &Container) -> bool {
     let world = expansion.input.world;
-    let has_network = expansion.service.has_network() || container.home.is_some();
-    let own = has_network.then(|| home.address.clone());
+    let own = has_network(expansion, container).then(|| home.address.clone());
     let is_missing = |address: &Address| !world.seen.contains_key(address) && world.gap(address).is_none();
     own.into_iter()
         .chain(expansion.beside(container))
@@ -535,76 +560,4 @@ pub(super) fn declare(
     let image = fields.text("image").unwrap_or_default().to_owned();
     let mounts = image_volumes::mounts(expansion, key, container, &image, instances, last_good);
     fields.set(image_volumes::FIELD, mounts);
-}
-
-/// A port goes to a container that has to be there first: one that the next generation depends on, one of a service that
-/// it needs, or one to which a host that still leads here is to lead, with all that this one depends on.
-fn hands_port_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
-    let published: BTreeSet<u16> = instances.values().flat_map(|seen| npm_reach::host_ports(&seen.fields)).collect();
-    if published.is_empty() {
-        return None;
-    }
-    let (input, service) = (expansion.input, expansion.service);
-    let npm = expansion.host.npm.as_ref().map(|npm| &npm.provider);
-    let hosts = npm.into_iter().flat_map(|npm| upstreams::hosts(input.world, npm)).filter(|(_, to)| to.owner.is_ours());
-    let leads = |to: &Seen| instances.values().any(|seen| upstreams::lead_to(input, to, &expansion.host.docker, seen));
-    let heirs: BTreeSet<(&str, &str)> =
-        hosts.filter(|(_, to)| leads(to)).flat_map(|(host, to)| upstreams::heirs(input, host, to)).collect();
-    let (own, others): (BTreeSet<_>, BTreeSet<_>) = heirs.into_iter().partition(|(of, _)| *of == service.name);
-    let depends = |key: &str| {
-        let own = service.containers.get(key);
-        own.into_iter().flat_map(|container| container.depends_on.keys()).map(String::as_str).collect()
-    };
-    let heirs = own.into_iter().map(|(_, heir)| heir);
-    let siblings: BTreeSet<&str> =
-        heirs.flat_map(|heir| reached(heir, depends).into_iter().chain([heir])).chain(reached(key, depends)).collect();
-    let siblings = siblings.into_iter().filter(|sibling| *sibling != key).map(|other| (service, other));
-    let needs = |name: &str| {
-        let of = input.services.get(name).filter(|of| of.host == service.host);
-        of.into_iter().flat_map(|of| &of.needs).map(|needed| needed.service.as_str()).collect()
-    };
-    let heirs = others.into_iter().map(|(heir, _)| heir);
-    let needed: BTreeSet<&str> = heirs
-        .flat_map(|heir| reached(heir, needs).into_iter().chain([heir]))
-        .chain(reached(&service.name, needs))
-        .collect();
-    let needed = needed.into_iter().filter_map(|name| input.services.get(name));
-    let needed = needed.flat_map(|of| of.containers.keys().map(move |key| (of, key.as_str())));
-    let needed = needed.filter(|(of, other)| of.name != service.name || *other != key);
-    siblings.chain(needed).find_map(|(of, other)| {
-        let port = of.containers.get(other)?.ports.iter().find(|port| published.contains(&port.published))?;
-        let (name, other) = (service.container_name(key), of.container_name(other));
-        Some(format!("port {} of {name} goes to {other}, which comes first", port.published))
-    })
-}
-
-/// Everything that follows from one name, itself not counted.
-fn reached<'a>(from: &'a str, next: impl Fn(&str) -> Vec<&'a str>) -> BTreeSet<&'a str> {
-    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
-    while let Some(name) = open.pop() {
-        open.extend(next(name).into_iter().filter(|other| *other != from && found.insert(*other)));
-    }
-    found
-}
-
-/// What is put back may write to what its manifest no longer has, and another one beside it as well.
-fn put_back_beside(
-    name: &str,
-    effective: &Address,
-    fields: &Fields,
-    instances: &BTreeMap<Address, &Seen>,
-) -> Option<String> {
-    let own = conflicts::exclusive(fields);
-    let others = instances.iter().filter(|(other, _)| *other != effective);
-    let theirs: BTreeSet<String> = others.flat_map(|(_, seen)| conflicts::exclusive(&seen.fields)).collect();
-    let what = own.intersection(&theirs).next()?;
-    Some(format!("{name} is put back and has {} to itself", what.replacen(':', " ", 1)))
-}
-
-/// Why a second one cannot run beside it for what the image declares. An image that is not there yet is taken to
-/// declare what the one before it does.
-fn writes_for_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
-    let all = std::iter::once(wanted).chain(instances.values().map(|seen| &seen.fields));
-    let (volume, _) = all.flat_map(image_volumes::sources).next()?;
-    Some(format!("{name} writes to volume {volume}"))
 }
