@@ -139,60 +139,12 @@ fn update(
     let fields = compare::resolve(&want.fields, input.world);
     let is_fixed =
         diffs.iter().any(|(rule, _)| matches!(rule, Rule::Fixed | Rule::Generation | Rule::Volatile | Rule::AtMost));
-    let mut changed = Fields::default();
-    for (_, diff) in &diffs {
-        // A map is written whole, though it is shown entry by entry.
-        let name = diff.field.split('.').next().unwrap_or(&diff.field);
-        let value = fields.get(name).cloned().or_else(|| diff.to.clone());
-        changed.extend(value.map(|value| (name.to_owned().into(), value)));
-    }
-    if changed.get("aliases").is_some() {
-        // With other names a container is connected anew, where it was.
-        let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
-        changed.extend(place.map(|(name, value)| (name.into(), value)));
-    }
-    if address.kind == Kind::Image {
-        // Of another platform it would be another image.
-        changed.extend(fields.get("platform").map(|platform| ("platform".into(), platform.clone())));
-    }
-    if changed.flag("running") == Some(true) && seen.fields.get("started_at_ms").is_none() {
-        // What never ran may lack its files: only the change says which they are.
-        changed.extend(fields.get("files").map(|files| ("files".into(), files.clone())));
-    }
-    let named = |diff: FieldDiff| match (marked, signatures::of(seen)) {
-        (Some(other), _) if diff.field == "mark" => {
-            FieldDiff { from: Some(Value::text(other)), to: Some(Value::text(&want.service)), ..diff }
-        }
-        (None, Some(signature)) if diff.field == "mark" => {
-            FieldDiff { from: Some(Value::text(signature)), to: Some(Value::text("signed")), ..diff }
-        }
-        (Some(_) | None, _) => diff,
-    };
-    let mut diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| named(diff)).collect();
-    let pointing: Vec<Need> = needs_of(input, address, want, &changed);
-    let mut unmet = unmet(input, &pointing);
-    if changed.flag("enabled") == Some(false) && unmet.iter().any(|need| need.on.kind == Kind::AccessList) {
-        // Nobody comes in through what is switched off: that waits for nothing.
-        changed.retain(|field, _| field == "enabled");
-        diffs.retain(|diff| diff.field == "enabled");
-        unmet.clear();
-    }
-    if changed.flag("enabled") == Some(true)
-        && let Some(Value::Output { of, .. }) = want.fields.get("forward_host")
-        && !input.world.seen.contains_key(of)
-    {
-        // What was switched off is switched on where it leads to something again.
-        unmet.push(Need::present(of.as_ref().clone()));
-    }
-    if unmet.iter().all(|need| need.on.kind == Kind::Certificate) {
-        // What has nothing to do with the certificate does not wait for it.
-        let waits = |field: &str| TLS_FIELDS.contains(&field);
-        if !unmet.is_empty() && changed.names().any(|field| !waits(field)) {
-            changed.retain(|field, _| !waits(field));
-            diffs.retain(|diff| !waits(&diff.field));
-            unmet.clear();
-        }
-    }
+    let changed = written(address, &fields, &diffs, seen);
+    let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| with_mark_shown(diff, want, marked, seen)).collect();
+    let unmet = unmet(input, &needs_of(input, address, want, &changed));
+    let mut draft = Draft { changed, diffs, unmet };
+    draft.leave_out_what_waits(input, want);
+    let Draft { changed, diffs, unmet } = draft;
     let gate = if let Some(refusal) =
         want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet))
     {
@@ -215,6 +167,87 @@ fn update(
         expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
         gate,
     })
+}
+
+/// What is written for the fields that differ, and what has to be written with them.
+fn written(address: &Address, fields: &Fields, diffs: &[(Rule, FieldDiff)], seen: &Seen) -> Fields {
+    let mut changed = Fields::default();
+    for (_, diff) in diffs {
+        // A map is written whole, though it is shown entry by entry.
+        let name = diff.field.split('.').next().unwrap_or(&diff.field);
+        let value = fields.get(name).cloned().or_else(|| diff.to.clone());
+        changed.extend(value.map(|value| (name.to_owned().into(), value)));
+    }
+    if changed.get("aliases").is_some() {
+        // With other names a container is connected anew, where it was.
+        let place = ["address", "mac_address"].into_iter().filter_map(|name| Some((name, fields.get(name)?.clone())));
+        changed.extend(place.map(|(name, value)| (name.into(), value)));
+    }
+    if address.kind == Kind::Image {
+        // Of another platform it would be another image.
+        changed.extend(fields.get("platform").map(|platform| ("platform".into(), platform.clone())));
+    }
+    if changed.flag("running") == Some(true) && seen.fields.get("started_at_ms").is_none() {
+        // What never ran may lack its files: only the change says which they are.
+        changed.extend(fields.get("files").map(|files| ("files".into(), files.clone())));
+    }
+    changed
+}
+
+/// A mark that changes is shown by whose it is, or by its signature.
+fn with_mark_shown(diff: FieldDiff, want: &Want, marked: Option<&String>, seen: &Seen) -> FieldDiff {
+    match (marked, signatures::of(seen)) {
+        (Some(other), _) if diff.field == "mark" => {
+            FieldDiff { from: Some(Value::text(other)), to: Some(Value::text(&want.service)), ..diff }
+        }
+        (None, Some(signature)) if diff.field == "mark" => {
+            FieldDiff { from: Some(Value::text(signature)), to: Some(Value::text("signed")), ..diff }
+        }
+        (Some(_) | None, _) => diff,
+    }
+}
+
+/// An update before it is known when it is done.
+struct Draft {
+    /// What is written.
+    changed: Fields,
+    /// What people are shown of it.
+    diffs: Vec<FieldDiff>,
+    /// What is not there yet.
+    unmet: Vec<Need>,
+}
+
+impl Draft {
+    /// Of what waits for something, the part that waits for nothing is done at once; the rest is left to a later plan.
+    fn leave_out_what_waits(&mut self, input: &Input<'_>, want: &Want) {
+        let waits_for_list = self.unmet.iter().any(|need| need.on.kind == Kind::AccessList);
+        if self.changed.flag("enabled") == Some(false) && waits_for_list {
+            // Nobody comes in through what is switched off: that waits for nothing.
+            self.keep_only(|field| field == "enabled");
+        }
+        if self.changed.flag("enabled") == Some(true)
+            && let Some(Value::Output { of, .. }) = want.fields.get("forward_host")
+            && !input.world.seen.contains_key(of)
+        {
+            // What was switched off is switched on where it leads to something again.
+            self.unmet.push(Need::present(of.as_ref().clone()));
+        }
+        let is_certificate = |need: &Need| need.on.kind == Kind::Certificate;
+        if !self.unmet.is_empty() && self.unmet.iter().all(is_certificate) {
+            // What has nothing to do with the certificate does not wait for it.
+            let waits = |field: &str| TLS_FIELDS.contains(&field);
+            if self.changed.names().any(|field| !waits(field)) {
+                self.keep_only(|field| !waits(field));
+            }
+        }
+    }
+
+    /// Only these fields are written, and they wait for nothing.
+    fn keep_only(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.changed.retain(|field, _| is_kept(field));
+        self.diffs.retain(|diff| is_kept(&diff.field));
+        self.unmet.clear();
+    }
 }
 
 /// Which other service a record says that it is of: the one that had the name before.
