@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::endpoint::endpoint_of;
 use super::images::{Reference, config_of};
 use super::merge::{array, host_config, merged_config, object};
-use super::state::{Answer, Container, Mount, State, Status, refuse, short, text};
+use super::state::{Answer, Container, Endpoint, Mount, State, Status, refuse, short, text};
 use super::volumes::is_name;
 
 impl State {
@@ -23,12 +23,7 @@ impl State {
             return refuse(400, format!("Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"));
         }
         let asked_host = object(body, "HostConfig");
-        check_restart(&object(&asked_host, "RestartPolicy"))?;
-        let policy = object(&asked_host, "RestartPolicy");
-        if asked_host.get("AutoRemove") == Some(&json!(true)) && !matches!(text(&policy, "Name"), "" | "no") {
-            return refuse(400, "can't create 'AutoRemove' container with restart policy");
-        }
-        check_ports(&object(&asked_host, "PortBindings"))?;
+        check_host(&asked_host)?;
         let settings = object(&object(body, "NetworkingConfig"), "EndpointsConfig");
         if settings.len() > 1 {
             let names: Vec<&str> = settings.keys().map(String::as_str).collect();
@@ -38,20 +33,7 @@ impl State {
         for mount in array(&asked_host, "Mounts") {
             self.check_mount(&mount)?;
         }
-        let written = text(body, "Image");
-        Reference::check(written)?;
-        let Some(image) = self.find_image(written) else {
-            let full = Reference::parse(written).full();
-            return refuse(404, format!("No such image: {full}"));
-        };
-        if !self.images[image].spec.is_for(platform) {
-            let (os, architecture) = self.images[image].spec.built_for();
-            let message = format!(
-                "image with reference {written} was found but does not match the specified platform: wanted {platform}, \
-                 actual: {os}/{architecture}"
-            );
-            return refuse(404, message);
-        }
+        let image = self.image_for(text(body, "Image"), platform)?;
         if let Some(other) = self.containers.iter().find(|c| c.name == asked_name) {
             return refuse(409, name_taken(asked_name, &other.id));
         }
@@ -59,34 +41,14 @@ impl State {
         let name = if asked_name.is_empty() { format!("quirky_{}", short(&id)) } else { asked_name.to_owned() };
         let image = &self.images[image];
         let (image_id, behaviour, ports) = (image.id.clone(), image.spec.behaviour, image.spec.ports.clone());
-        let mut config = merged_config(body, &config_of(&image.spec));
-        if !self.speaks(44)
-            && let Some(check) = config.get_mut("Healthcheck").and_then(Value::as_object_mut)
-        {
-            check.remove("StartInterval");
-        }
-        let mut host = host_config(&asked_host, self.minor());
-        for namespace in ["NetworkMode", "PidMode", "IpcMode"] {
-            if let Some(other) = text(&host, namespace).strip_prefix("container:") {
-                let other = &self.containers[self.find(other)?].id;
-                host.insert(namespace.to_owned(), json!(format!("container:{other}")));
-            }
-        }
+        let mut config = self.config_on(&config_of(&image.spec), body);
+        let host = self.host_config_with_ids(&asked_host)?;
         let mode = self.mode_name(text(&host, "NetworkMode"));
         if text(&config, "Hostname").is_empty() {
             let hostname = if mode == "host" { "simulated" } else { short(&id) };
             config.insert("Hostname".to_owned(), json!(hostname));
         }
-        host.entry("NetworkMode").or_insert(json!("default"));
-        let minor = self.minor();
-        let mut networks = BTreeMap::new();
-        for (network, own) in &settings {
-            let own = own.as_object().cloned().unwrap_or_default();
-            networks.insert(self.mode_name(network), endpoint_of(&own, minor));
-        }
-        if networks.is_empty() && !mode.starts_with("container:") {
-            networks.insert(mode, endpoint_of(&Map::new(), minor));
-        }
+        let networks = self.endpoints(&settings, mode);
         let mounts = self.mounts(&config, &host)?;
         self.containers.push(Container {
             id: id.clone(),
@@ -122,6 +84,62 @@ impl State {
         });
         self.emit_container(self.containers.len() - 1, "create", &[]);
         Ok(id)
+    }
+
+    /// The image that a reference names, if it is here and built for the platform.
+    fn image_for(&self, written: &str, platform: &str) -> Answer<usize> {
+        Reference::check(written)?;
+        let Some(image) = self.find_image(written) else {
+            let full = Reference::parse(written).full();
+            return refuse(404, format!("No such image: {full}"));
+        };
+        if !self.images[image].spec.is_for(platform) {
+            let (os, architecture) = self.images[image].spec.built_for();
+            let message = format!(
+                "image with reference {written} was found but does not match the specified platform: wanted {platform}, \
+                 actual: {os}/{architecture}"
+            );
+            return refuse(404, message);
+        }
+        Ok(image)
+    }
+
+    /// What was asked for on top of the image's part, as far as the engine's API knows it.
+    fn config_on(&self, image: &Value, body: &Map<String, Value>) -> Map<String, Value> {
+        let mut config = merged_config(body, image);
+        if !self.speaks(44)
+            && let Some(check) = config.get_mut("Healthcheck").and_then(Value::as_object_mut)
+        {
+            check.remove("StartInterval");
+        }
+        config
+    }
+
+    /// The host's part with the engine's defaults. Containers whose namespaces it shares are kept by id.
+    fn host_config_with_ids(&self, asked: &Map<String, Value>) -> Answer<Map<String, Value>> {
+        let mut host = host_config(asked, self.minor());
+        for namespace in ["NetworkMode", "PidMode", "IpcMode"] {
+            if let Some(other) = text(&host, namespace).strip_prefix("container:") {
+                let other = &self.containers[self.find(other)?].id;
+                host.insert(namespace.to_owned(), json!(format!("container:{other}")));
+            }
+        }
+        host.entry("NetworkMode").or_insert(json!("default"));
+        Ok(host)
+    }
+
+    /// The networks that were asked for; without any, that of the mode.
+    fn endpoints(&self, settings: &Map<String, Value>, mode: String) -> BTreeMap<String, Endpoint> {
+        let minor = self.minor();
+        let mut networks = BTreeMap::new();
+        for (network, own) in settings {
+            let own = own.as_object().cloned().unwrap_or_default();
+            networks.insert(self.mode_name(network), endpoint_of(&own, minor));
+        }
+        if networks.is_empty() && !mode.starts_with("container:") {
+            networks.insert(mode, endpoint_of(&Map::new(), minor));
+        }
+        networks
     }
 
     /// The network that a mode means; an id becomes the name.
@@ -265,6 +283,16 @@ pub(super) fn name_taken(name: &str, holder: &str) -> String {
         "Conflict. The container name \"/{name}\" is already in use by container \"{holder}\". \
          You have to remove (or rename) that container to be able to reuse that name."
     )
+}
+
+/// What the engine refuses of the host's part before it looks at anything else.
+fn check_host(asked: &Map<String, Value>) -> Answer<()> {
+    let policy = object(asked, "RestartPolicy");
+    check_restart(&policy)?;
+    if asked.get("AutoRemove") == Some(&json!(true)) && !matches!(text(&policy, "Name"), "" | "no") {
+        return refuse(400, "can't create 'AutoRemove' container with restart policy");
+    }
+    check_ports(&object(asked, "PortBindings"))
 }
 
 pub(super) fn check_restart(policy: &Map<String, Value>) -> Answer<()> {

@@ -12,6 +12,49 @@ use super::state::{Answer, Container, Endpoint, Network, State, Status, refuse, 
 
 const PREDEFINED: [&str; 4] = ["bridge", "host", "none", "default"];
 
+/// What a network is asked to have of IPv4.
+#[derive(Default)]
+struct Pool {
+    subnet: Option<Subnet>,
+    /// Where addresses are given out of it.
+    range: Option<Subnet>,
+    gateway: Option<Ipv4Addr>,
+}
+
+impl Pool {
+    /// Of several the last one counts.
+    fn parse(asked: &[Value]) -> Answer<Self> {
+        let mut found = Self::default();
+        for pool in asked.iter().filter_map(Value::as_object) {
+            let written = text(pool, "Subnet");
+            if written.contains(':') {
+                continue;
+            }
+            let Some(subnet) = Subnet::parse(written) else {
+                return refuse(500, format!("Invalid subnet {written} : invalid CIDR address: {written}"));
+            };
+            found.subnet = Some(subnet);
+            let asked_range = text(pool, "IPRange");
+            if !asked_range.is_empty() {
+                let Some(range) = Subnet::parse(asked_range) else {
+                    return refuse(500, format!("invalid CIDR address: {asked_range}"));
+                };
+                found.range = Some(range);
+            }
+            let asked_gateway: Option<Ipv4Addr> = text(pool, "Gateway").parse().ok();
+            if asked_gateway.is_some_and(|address| !subnet.contains(address)) {
+                let gateway = text(pool, "Gateway");
+                return refuse(
+                    500,
+                    format!("failed to allocate gateway ({gateway}): Requested address is out of range"),
+                );
+            }
+            found.gateway = asked_gateway;
+        }
+        Ok(found)
+    }
+}
+
 impl State {
     /// What a fresh engine has: `none`, `host`, and `bridge` on the first default pool.
     pub(super) fn seed_networks(&mut self) {
@@ -86,60 +129,15 @@ impl State {
         let ipam = body.get("IPAM").and_then(Value::as_object).cloned().unwrap_or_default();
         let asked = ipam.get("Config").and_then(Value::as_array).cloned().unwrap_or_default();
         let mut shown = asked.clone();
-        let mut subnet_given = false;
-        let (mut subnet, mut range, mut gateway) = (None, None, None);
-        for pool in asked.iter().filter_map(Value::as_object) {
-            let written = text(pool, "Subnet");
-            if written.contains(':') {
-                continue;
-            }
-            let Some(parsed) = Subnet::parse(written) else {
-                return refuse(500, format!("Invalid subnet {written} : invalid CIDR address: {written}"));
-            };
-            subnet_given = true;
-            subnet = Some(parsed);
-            let asked_range = text(pool, "IPRange");
-            if !asked_range.is_empty() {
-                let Some(parsed) = Subnet::parse(asked_range) else {
-                    return refuse(500, format!("invalid CIDR address: {asked_range}"));
-                };
-                range = Some(parsed);
-            }
-            let asked_gateway: Option<Ipv4Addr> = text(pool, "Gateway").parse().ok();
-            if asked_gateway.is_some_and(|address| !parsed.contains(address)) {
-                let gateway = text(pool, "Gateway");
-                return refuse(
-                    500,
-                    format!("failed to allocate gateway ({gateway}): Requested address is out of range"),
-                );
-            }
-            gateway = asked_gateway;
-        }
-        let taken = |wanted: Subnet| {
-            let subnets = self.networks.iter().filter_map(|network| network.subnet);
-            subnets.into_iter().any(|subnet| subnet.overlaps(wanted))
-        };
+        let Pool { mut subnet, range, mut gateway } = Pool::parse(&asked)?;
+        let subnet_given = subnet.is_some();
         let bridged = !matches!(driver, "host" | "null");
         match subnet {
-            Some(subnet) if taken(subnet) => {
+            Some(subnet) if self.is_taken(subnet) => {
                 return refuse(403, "Pool overlaps with other one on this address space");
             }
-            None if bridged => {
-                let pools: Vec<Subnet> = default_pools().collect();
-                let turn = self.next_pool % pools.len().max(1);
-                let (before, after) = pools.split_at(turn);
-                let found = after.iter().chain(before).find(|pool| !taken(**pool));
-                let Some(free) = found.copied() else {
-                    return refuse(
-                        404,
-                        "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
-                    );
-                };
-                // The next one goes on from here, even when an earlier one is free again (20.10).
-                self.next_pool = pools.iter().position(|pool| *pool == free).map_or(0, |at| at + 1);
-                subnet = Some(free);
-            }
-            _ => (),
+            None if bridged => subnet = Some(self.take_default_pool()?),
+            Some(_) | None => (),
         }
         if let (Some(subnet), None) = (subnet, gateway) {
             gateway = subnet.next_free(range, &BTreeSet::new());
@@ -181,6 +179,28 @@ impl State {
             subnet_given,
         });
         Ok(self.networks.len() - 1)
+    }
+
+    fn is_taken(&self, wanted: Subnet) -> bool {
+        let mut subnets = self.networks.iter().filter_map(|network| network.subnet);
+        subnets.any(|subnet| subnet.overlaps(wanted))
+    }
+
+    /// The next free one of the default pools.
+    fn take_default_pool(&mut self) -> Answer<Subnet> {
+        let pools: Vec<Subnet> = default_pools().collect();
+        let turn = self.next_pool % pools.len().max(1);
+        let (before, after) = pools.split_at(turn);
+        let found = after.iter().chain(before).find(|pool| !self.is_taken(**pool));
+        let Some(free) = found.copied() else {
+            return refuse(
+                404,
+                "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+            );
+        };
+        // The next one goes on from here, even when an earlier one is free again (20.10).
+        self.next_pool = pools.iter().position(|pool| *pool == free).map_or(0, |at| at + 1);
+        Ok(free)
     }
 
     /// `GET /networks/{id}`; the list shows no containers.

@@ -10,7 +10,14 @@ use super::exec::job_exit;
 use super::merge::{array, object};
 use super::page;
 use super::spec::Behaviour;
-use super::state::{Answer, Endpoint, Health, Published, State, Status, refuse};
+use super::state::{Answer, Endpoint, Health, Published, Refusal, State, Status, refuse};
+
+/// A container that starts on one of its networks, with the address that it gets there.
+struct Plugged {
+    network: usize,
+    name: String,
+    endpoint: Endpoint,
+}
 
 impl State {
     /// Starts the process, or writes down why it could not be.
@@ -73,11 +80,40 @@ impl State {
             }
         }
         let id = container.id.clone();
-        let mut names: Vec<String> = container.networks.keys().cloned().collect();
+        let (plugged, failed) = self.plug_all(index, &mode);
+        let result = match failed {
+            Some(refusal) => Err(refusal),
+            None => self.free_ports(index, &plugged),
+        };
+        let published = match result {
+            Ok(published) => published,
+            Err(refusal) => {
+                self.unplug_all(index, plugged);
+                return Err(refusal);
+            }
+        };
+        let listener = page::listen(self, &id)?;
+        let sandbox = match mode.starts_with("container:") {
+            true => String::new(),
+            false => self.new_id("sandbox"),
+        };
+        let container = &mut self.containers[index];
+        container.listener = Some(listener);
+        container.published = published;
+        container.sandbox = sandbox;
+        for Plugged { network, name, endpoint } in plugged {
+            self.containers[index].networks.insert(name, endpoint);
+            self.emit_network(network, "connect", Some(&id));
+        }
+        Ok(())
+    }
+
+    /// Plugs a container into its networks, up to the first that refuses it.
+    fn plug_all(&mut self, index: usize, mode: &str) -> (Vec<Plugged>, Option<Refusal>) {
+        let mut names: Vec<String> = self.containers[index].networks.keys().cloned().collect();
         // The network of the mode comes first, then the others by name.
         names.sort_by_key(|name| *name != mode);
         let (mut plugged, mut planned) = (Vec::new(), BTreeSet::new());
-        let mut failed = None;
         for name in names {
             let Some(mut endpoint) = self.containers[index].networks.get(&name).cloned() else {
                 continue;
@@ -91,54 +127,33 @@ impl State {
                 id => id,
             };
             let found = self.find_network(term);
-            match found.and_then(|at| Ok((at, self.plug(at, endpoint, &planned)?))) {
-                Ok((at, endpoint)) => {
-                    planned.extend(endpoint.address.map(|address| (at, address)));
-                    plugged.push((at, name, endpoint));
+            match found.and_then(|network| Ok((network, self.plug(network, endpoint, &planned)?))) {
+                Ok((network, endpoint)) => {
+                    planned.extend(endpoint.address.map(|address| (network, address)));
+                    plugged.push(Plugged { network, name, endpoint });
                 }
-                Err(refusal) => {
-                    failed = Some(refusal);
-                    break;
-                }
+                Err(refusal) => return (plugged, Some(refusal)),
             }
         }
-        let result = match failed {
-            Some(refusal) => Err(refusal),
-            None => self.free_ports(index, &plugged),
-        };
-        let published = match result {
-            Ok(published) => published,
-            Err(refusal) => {
-                for (at, name, endpoint) in plugged {
-                    if let Some(kept) = self.containers[index].networks.get_mut(&name) {
-                        kept.network_id = endpoint.network_id;
-                    }
-                    self.emit_network(at, "disconnect", Some(&id));
-                }
-                return Err(refusal);
+        (plugged, None)
+    }
+
+    /// Takes back what was plugged; of the networks only their ids are kept.
+    fn unplug_all(&mut self, index: usize, plugged: Vec<Plugged>) {
+        let id = self.containers[index].id.clone();
+        for Plugged { network, name, endpoint } in plugged {
+            if let Some(kept) = self.containers[index].networks.get_mut(&name) {
+                kept.network_id = endpoint.network_id;
             }
-        };
-        let listener = page::listen(self, &id)?;
-        let sandbox = match mode.starts_with("container:") {
-            true => String::new(),
-            false => self.new_id("sandbox"),
-        };
-        let container = &mut self.containers[index];
-        container.listener = Some(listener);
-        container.published = published;
-        container.sandbox = sandbox;
-        for (at, name, endpoint) in plugged {
-            self.containers[index].networks.insert(name, endpoint);
-            self.emit_network(at, "connect", Some(&id));
+            self.emit_network(network, "disconnect", Some(&id));
         }
-        Ok(())
     }
 
     /// The host ports it asks for, all of them free. Without a network nothing is published.
-    fn free_ports(&self, index: usize, plugged: &[(usize, String, Endpoint)]) -> Answer<Vec<Published>> {
+    fn free_ports(&self, index: usize, plugged: &[Plugged]) -> Answer<Vec<Published>> {
         let container = &self.containers[index];
-        let bridged = |(at, _, _): &&(usize, String, Endpoint)| self.networks[*at].driver == "bridge";
-        let Some((_, _, endpoint)) = plugged.iter().find(bridged) else {
+        let bridged = |on: &&Plugged| self.networks[on.network].driver == "bridge";
+        let Some(Plugged { endpoint, .. }) = plugged.iter().find(bridged) else {
             return Ok(Vec::new());
         };
         let mut published: Vec<Published> = Vec::new();
