@@ -258,6 +258,31 @@ fn dump(out: &mut String, service: &Service) {
     for (key, container) in &service.containers {
         dump_container(out, key, container);
     }
+    dump_hosts(out, service);
+    dump_records(out, service);
+    for (name, volume) in &service.volumes {
+        let _ = writeln!(
+            out,
+            "  volume {name}: {} external={} driver={} {:?} {:?}",
+            service.volume_name(name),
+            volume.is_external,
+            volume.driver.as_deref().unwrap_or("-"),
+            volume.options,
+            volume.labels
+        );
+    }
+    for (key, job) in &service.jobs {
+        let _ = writeln!(out, "  job, at most {}:", job.timeout);
+        dump_container(out, key, &job.container);
+    }
+    for needed in &service.needs {
+        let _ = writeln!(out, "  needs {} at {}", needed.service, at(&needed.origin));
+    }
+    dump_options(out, service);
+}
+
+/// What is in NPM for a service.
+fn dump_hosts(out: &mut String, service: &Service) {
     for route in &service.routes {
         let to = shown(&route.to);
         let _ = writeln!(
@@ -303,6 +328,9 @@ fn dump(out: &mut String, service: &Service) {
     for list in &service.access_lists {
         let _ = writeln!(out, "  access list {list:?}");
     }
+}
+
+fn dump_records(out: &mut String, service: &Service) {
     match &service.dns {
         Dns::Auto => out.push_str("  dns auto\n"),
         Dns::None => out.push_str("  dns none\n"),
@@ -316,24 +344,10 @@ fn dump(out: &mut String, service: &Service) {
             }
         }
     }
-    for (name, volume) in &service.volumes {
-        let _ = writeln!(
-            out,
-            "  volume {name}: {} external={} driver={} {:?} {:?}",
-            service.volume_name(name),
-            volume.is_external,
-            volume.driver.as_deref().unwrap_or("-"),
-            volume.options,
-            volume.labels
-        );
-    }
-    for (key, job) in &service.jobs {
-        let _ = writeln!(out, "  job, at most {}:", job.timeout);
-        dump_container(out, key, &job.container);
-    }
-    for needed in &service.needs {
-        let _ = writeln!(out, "  needs {} at {}", needed.service, at(&needed.origin));
-    }
+}
+
+/// How a service is kept and updated, where that is not as usual.
+fn dump_options(out: &mut String, service: &Service) {
     if service.stopped {
         out.push_str("  stopped\n");
     }
@@ -403,6 +417,14 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
         let follows = if dependency.follows { " follows" } else { "" };
         let _ = writeln!(out, "    after {name} {:?}{optional}{follows}", dependency.condition);
     }
+    dump_place(out, container);
+    for (name, value) in &container.settings {
+        let _ = writeln!(out, "    {name} {value}");
+    }
+}
+
+/// Where a container logs to, what it is called, and which networks and namespaces it is in.
+fn dump_place(out: &mut String, container: &Container) {
     let _ = writeln!(out, "    logging {} {:?}", container.logging.0, container.logging.1);
     if let Some(name) = &container.container_name {
         let _ = writeln!(out, "    called {name}");
@@ -424,9 +446,6 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
     }
     if let Some(address) = container.ipv4_address {
         let _ = writeln!(out, "    address {address}");
-    }
-    for (name, value) in &container.settings {
-        let _ = writeln!(out, "    {name} {value}");
     }
 }
 

@@ -12,11 +12,11 @@ const DOMAINS: [&str; 12] =
     ["one", "two", "three", "four", "five", "six", "seven", "@", "*.any", "www.one", "ten.example.org.", "nine"];
 
 /// What is handed out, each thing once.
-struct Stock {
+pub struct Stock {
     domains: Vec<String>,
     subnets: Vec<String>,
-    port: u16,
-    names: usize,
+    pub(crate) port: u16,
+    pub(crate) names: usize,
     records: usize,
     stream_ports: Vec<u16>,
     lists: Vec<String>,
@@ -220,15 +220,7 @@ fn containers(
         let keys: Vec<String> = map.keys().cloned().collect();
         for (at, key) in keys.iter().enumerate() {
             let container = map.get_mut(key).and_then(Json::as_object_mut).unwrap();
-            crate::coherent_container::make(
-                container,
-                ground,
-                dice,
-                &keys[..at],
-                at,
-                &mut stock.port,
-                &mut stock.names,
-            );
+            crate::coherent_container::make(container, ground, dice, &keys[..at], stock);
             place(container, network, at);
         }
         crate::coherent_container::ends(map);
@@ -236,7 +228,7 @@ fn containers(
     }
     // At the top it is what the service has at OVH.
     let records = entries.remove("dns").filter(|dns| *dns == "none" || *dns == "auto" || dns[0].is_object());
-    crate::coherent_container::make(entries, ground, dice, &[], 0, &mut stock.port, &mut stock.names);
+    crate::coherent_container::make(entries, ground, dice, &[], stock);
     place(entries, network, 0);
     entries.extend(records.map(|records| ("dns".to_owned(), records)));
     vec![(name, is_reached(entries))]

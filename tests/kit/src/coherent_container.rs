@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::coherent::Stock;
 use crate::dice::Dice;
 use crate::generate::Ground;
 
@@ -34,9 +35,7 @@ pub fn make(
     ground: &Ground,
     dice: &mut Dice,
     earlier: &[String],
-    at: usize,
-    port: &mut u16,
-    names: &mut usize,
+    stock: &mut Stock,
 ) {
     if !ground.images.is_empty() {
         container.insert("image".to_owned(), json!(dice.pick(&ground.images)));
@@ -51,12 +50,12 @@ pub fn make(
         }
     }
     if container.contains_key("container_name") {
-        *names += 1;
-        container.insert("container_name".to_owned(), json!(format!("own_name{names}")));
+        stock.names += 1;
+        container.insert("container_name".to_owned(), json!(format!("own_name{}", stock.names)));
     }
     limits(container);
-    ports(container, port);
-    mounts(container, at);
+    ports(container, &mut stock.port);
+    mounts(container, earlier.len());
     if let Some(check) = container.get_mut("healthcheck").and_then(Json::as_object_mut) {
         if check.get("disable") == Some(&json!(true)) {
             check.retain(|key, _| key == "disable");

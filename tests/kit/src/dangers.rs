@@ -264,18 +264,28 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
         }
         return wrong;
     }
-    let provider = &change.address.provider;
-    let mut needed = vec![(Kind::Image, fields.text("image")), (Kind::Network, fields.text("network"))];
     let mut mounts = fields.strings("mounts");
     mounts.extend(fields.strings("image_mounts"));
     let declared = scene.declares.get(fields.text("image").unwrap_or_default()).into_iter().flatten();
     let target = |mount: &str| mount.rsplit(':').nth(1).unwrap_or_default().to_owned();
     let bare = declared.filter(|path| !mounts.iter().any(|mount| target(mount) == **path));
     wrong.extend(bare.map(|path| format!("{path} gets a volume without a name")));
+    wrong.extend(lacks(raw, &change.address.provider, fields, &mounts));
+    for (other, seen) in others().filter(|(other, _)| other.provider == change.address.provider) {
+        wrong.extend(clashes(change, fields, scene, (other, seen), &mounts));
+    }
+    wrong.extend(strangers(raw, change, fields, scene));
+    wrong
+}
+
+/// The image, networks and volumes of a container that are not there.
+fn lacks(raw: &World, provider: &ProviderId, fields: &Fields, mounts: &[&str]) -> Vec<String> {
+    let mut needed = vec![(Kind::Image, fields.text("image")), (Kind::Network, fields.text("network"))];
     let volumes = mounts.iter().filter_map(|mount| mount.strip_prefix("volume:")?.split(':').next());
     let beside = fields.text("edge").into_iter().chain(fields.strings("also_on"));
     needed.extend(beside.map(|network| (Kind::Network, Some(network))));
     needed.extend(volumes.map(|volume| (Kind::Volume, Some(volume))));
+    let mut wrong = Vec::new();
     for (kind, name) in needed {
         let name = name.unwrap_or_default();
         // The machine's, none, or that of another container.
@@ -284,50 +294,55 @@ fn container_comes(raw: &World, change: &Change, fields: &Fields, scene: &Scene)
             wrong.push(format!("{} {name} is not there", kind.label()));
         }
     }
-    for (other, seen) in others() {
-        // Of one generation and the next, what one only reads counts too.
-        let counts = |mount: &&str| other.is_same(&change.address) || mount.ends_with(":rw");
-        let shared = |field: &str, own: &[&str], of: &dyn Fn(&str) -> String| {
-            let mut theirs: Vec<String> = seen.fields.strings(field).into_iter().filter(counts).map(of).collect();
-            if field == "mounts" {
-                theirs.extend(seen.fields.strings("image_mounts").into_iter().map(of));
-            }
-            own.iter().map(|text| of(text)).find(|text| theirs.contains(text))
-        };
-        if other.provider != *provider {
-            continue;
-        }
-        let ports = |fields: &Fields| -> Vec<String> {
-            let texts = ["ports", "published"].into_iter().flat_map(|field| fields.strings(field));
-            texts.map(published).collect()
-        };
-        // An engine publishes nothing of what stands still, and its manifest says that it goes on so.
-        let is_stopped = |of: &String| scene.services.get(of).is_some_and(|service| service.stopped);
-        let stands = seen.fields.flag("running") == Some(false) && seen.service.as_ref().is_some_and(is_stopped);
-        let theirs = if stands { Vec::new() } else { ports(&seen.fields) };
-        if let Some(port) = ports(fields).iter().find(|port| theirs.contains(port)) {
-            wrong.push(format!("{other} publishes port {port}"));
-        }
-        if fields.text("edge_address").is_some() && seen.fields.text("edge_address") == fields.text("edge_address") {
-            wrong.push(format!("{other} has its address on the edge"));
-        }
-        // Containers that are all wanted may share on purpose; an old one and its successor never do.
-        let is_left = seen.service.as_ref().is_none_or(|of| !is_wanted(scene, of, &other.name));
-        let has_ended = !seen.owner.is_ours() && seen.fields.flag("running") == Some(false);
-        let is_stranger = is_left && !has_ended && !is_job(&seen.fields) && !is_job(fields);
-        let may_share = scene.services.get(&change.service).is_some_and(|s| s.update.strategy == Strategy::StartFirst);
-        let same = other.base() == change.address.base() && !may_share || is_stranger;
-        let written: Vec<&str> =
-            mounts.iter().filter(|mount| mount.ends_with(":rw") && !mount.starts_with("tmpfs:")).copied().collect();
-        if let (true, Some(mount)) = (same, shared("mounts", &written, &source)) {
-            wrong.push(format!("{other} writes to {mount}"));
-        }
-        if fields.text("address").is_some() && seen.fields.text("address") == fields.text("address") {
-            wrong.push(format!("{other} has its address"));
-        }
-    }
-    wrong.extend(strangers(raw, change, fields, scene));
     wrong
+}
+
+/// What one that is made and another one of its engine cannot both have.
+fn clashes(
+    change: &Change,
+    fields: &Fields,
+    scene: &Scene,
+    (other, seen): (&Address, &Seen),
+    mounts: &[&str],
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let ports = |fields: &Fields| -> Vec<String> {
+        let texts = ["ports", "published"].into_iter().flat_map(|field| fields.strings(field));
+        texts.map(published).collect()
+    };
+    // An engine publishes nothing of what stands still, and its manifest says that it goes on so.
+    let is_stopped = |of: &String| scene.services.get(of).is_some_and(|service| service.stopped);
+    let stands = seen.fields.flag("running") == Some(false) && seen.service.as_ref().is_some_and(is_stopped);
+    let theirs = if stands { Vec::new() } else { ports(&seen.fields) };
+    if let Some(port) = ports(fields).iter().find(|port| theirs.contains(port)) {
+        wrong.push(format!("{other} publishes port {port}"));
+    }
+    if fields.text("edge_address").is_some() && seen.fields.text("edge_address") == fields.text("edge_address") {
+        wrong.push(format!("{other} has its address on the edge"));
+    }
+    // Containers that are all wanted may share on purpose; an old one and its successor never do.
+    let is_left = seen.service.as_ref().is_none_or(|of| !is_wanted(scene, of, &other.name));
+    let has_ended = !seen.owner.is_ours() && seen.fields.flag("running") == Some(false);
+    let is_stranger = is_left && !has_ended && !is_job(&seen.fields) && !is_job(fields);
+    let may_share = scene.services.get(&change.service).is_some_and(|s| s.update.strategy == Strategy::StartFirst);
+    let same = other.base() == change.address.base() && !may_share || is_stranger;
+    if same && let Some(mount) = mount_of_both(change, mounts, other, seen) {
+        wrong.push(format!("{other} writes to {mount}"));
+    }
+    if fields.text("address").is_some() && seen.fields.text("address") == fields.text("address") {
+        wrong.push(format!("{other} has its address"));
+    }
+    wrong
+}
+
+/// What it writes to and another one has, too.
+fn mount_of_both(change: &Change, mounts: &[&str], other: &Address, seen: &Seen) -> Option<String> {
+    let mut written = mounts.iter().filter(|mount| mount.ends_with(":rw") && !mount.starts_with("tmpfs:"));
+    // Of one generation and the next, what one only reads counts too.
+    let counts = |mount: &&str| other.is_same(&change.address) || mount.ends_with(":rw");
+    let mut theirs: Vec<String> = seen.fields.strings("mounts").into_iter().filter(counts).map(source).collect();
+    theirs.extend(seen.fields.strings("image_mounts").into_iter().map(source));
+    written.find_map(|mount| Some(source(mount)).filter(|mount| theirs.contains(mount)))
 }
 
 /// Hosts that point at the address of a container that is not theirs.
