@@ -169,6 +169,15 @@ impl AccountError {
     }
 }
 
+/// An account that is to be, as somebody wrote it.
+struct New<'a> {
+    email: &'a str,
+    name: &'a str,
+    role: Role,
+    /// It is made only where there is none yet.
+    only_first: bool,
+}
+
 /// All accounts of a ledger. Clones share what makes the first one.
 #[derive(Debug, Clone)]
 pub struct Accounts {
@@ -219,7 +228,8 @@ impl Accounts {
         if !self.is_first(with) {
             return Err(AccountError::Unfit("this link is not good any more".to_owned()));
         }
-        self.write(email, name, Role::Admin, password, true, now).await?;
+        let account = New { email, name, role: Role::Admin, only_first: true };
+        self.write(account, password, now).await?;
         *lock(&self.first) = None;
         Ok(())
     }
@@ -235,19 +245,12 @@ impl Accounts {
         password: &Secret,
         now: Timestamp,
     ) -> Result<(), AccountError> {
-        self.write(email, name, role, password, false, now).await
+        self.write(New { email, name, role, only_first: false }, password, now).await
     }
 
-    async fn write(
-        &self,
-        email: &str,
-        name: &str,
-        role: Role,
-        password: &Secret,
-        only_first: bool,
-        now: Timestamp,
-    ) -> Result<(), AccountError> {
-        let (email, name) = (fit_email(email)?, fit_name(name)?);
+    async fn write(&self, account: New<'_>, password: &Secret, now: Timestamp) -> Result<(), AccountError> {
+        let New { role, only_first, .. } = account;
+        let (email, name) = (fit_email(account.email)?, fit_name(account.name)?);
         fit_password(password)?;
         let password = password::hash(password).await.map_err(AccountError::Unfit)?;
         let row = UserRow { email: email.clone(), name, role: role.word().to_owned(), password, created: now };

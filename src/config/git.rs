@@ -18,47 +18,11 @@ const MEMORY_MIB_MIN: u64 = 64;
 const MEMORY_MIB_MAX: u64 = 64 * 1024;
 
 pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<GitAccess, ConfigError> {
-    let wrong =
-        |key: &str, what: &str, hint: &str| ConfigError::new("A0311", format!("source.git.{key}: {what}"), hint);
     let url = GitUrl::parse(&file.url).map_err(|(what, hint)| wrong("url", &what, &hint))?;
-    let reference = match (&file.branch, &file.tag) {
-        (Some(_), Some(_)) => return Err(wrong("tag", "there is a branch as well", "leave one of them out")),
-        (None, Some(tag)) => GitRef::Tag(tag.clone()),
-        (branch, None) => GitRef::Branch(branch.clone().unwrap_or_else(|| "main".to_owned())),
-    };
-    if !is_ref_name(reference.name()) {
-        return Err(wrong("branch", &format!("`{}` is no name in git", reference.name()), "write main, or release/2"));
-    }
-    match &url {
-        GitUrl::Http(_) => {
-            let over_ssh = file.ssh_key.is_some()
-                || file.known_hosts.is_some()
-                || file.host_key.is_some()
-                || file.ssh_config.is_some();
-            if over_ssh {
-                let hint = "they are for ssh; over https use `token`";
-                return Err(wrong("ssh_key, known_hosts, host_key, ssh_config", "the URL is not for ssh", hint));
-            }
-            if file.token.is_some() && url.is_open() {
-                let hint = "use https://, else everybody on the way reads the token";
-                return Err(wrong("url", "a token would be sent over http://", hint));
-            }
-        }
-        GitUrl::Ssh { .. } => {
-            if file.token.is_some() || file.username.is_some() {
-                let hint = "they are for https; over ssh use `ssh_key`, and write the user into the URL";
-                return Err(wrong("token, username", "the URL is for ssh", hint));
-            }
-            if file.known_hosts.is_some() && file.host_key.is_some() {
-                return Err(wrong("host_key", "there is `known_hosts` as well", "leave one of them out"));
-            }
-        }
-    }
+    let reference = reference(file)?;
+    check_transport(file, &url)?;
     let token = file.token.as_ref().map(|token| secrets.read(token)).transpose()?;
-    let username = file.username.clone().unwrap_or_else(|| "git".to_owned());
-    if username.is_empty() || username.contains(':') || username.chars().any(char::is_control) {
-        return Err(wrong("username", "it is empty or has a `:` in it", "write the name of the account"));
-    }
+    let username = username(file)?;
     let interval = duration("source.git.interval", file.interval.as_deref(), Millis::seconds(60))?;
     if interval < INTERVAL_MIN {
         return Err(wrong("interval", "it is shorter than a second", "write 60s"));
@@ -94,6 +58,62 @@ pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<G
         memory_bytes: memory(file.memory.as_deref())
             .ok_or_else(|| wrong("memory", "it is no size between 64MiB and 64GiB", "write 512MiB, or 2GiB"))?,
     })
+}
+
+fn wrong(key: &str, what: &str, hint: &str) -> ConfigError {
+    ConfigError::new("A0311", format!("source.git.{key}: {what}"), hint)
+}
+
+/// The branch or the tag; where none is said, `main`.
+fn reference(file: &GitFile) -> Result<GitRef, ConfigError> {
+    let reference = match (&file.branch, &file.tag) {
+        (Some(_), Some(_)) => return Err(wrong("tag", "there is a branch as well", "leave one of them out")),
+        (None, Some(tag)) => GitRef::Tag(tag.clone()),
+        (branch, None) => GitRef::Branch(branch.clone().unwrap_or_else(|| "main".to_owned())),
+    };
+    if !is_ref_name(reference.name()) {
+        return Err(wrong("branch", &format!("`{}` is no name in git", reference.name()), "write main, or release/2"));
+    }
+    Ok(reference)
+}
+
+/// Each way to a repository has keys of its own; those of the other one are a mistake, not a wish.
+fn check_transport(file: &GitFile, url: &GitUrl) -> Result<(), ConfigError> {
+    match url {
+        GitUrl::Http(_) => {
+            let over_ssh = file.ssh_key.is_some()
+                || file.known_hosts.is_some()
+                || file.host_key.is_some()
+                || file.ssh_config.is_some();
+            if over_ssh {
+                let hint = "they are for ssh; over https use `token`";
+                return Err(wrong("ssh_key, known_hosts, host_key, ssh_config", "the URL is not for ssh", hint));
+            }
+            if file.token.is_some() && url.is_open() {
+                let hint = "use https://, else everybody on the way reads the token";
+                return Err(wrong("url", "a token would be sent over http://", hint));
+            }
+        }
+        GitUrl::Ssh { .. } => {
+            if file.token.is_some() || file.username.is_some() {
+                let hint = "they are for https; over ssh use `ssh_key`, and write the user into the URL";
+                return Err(wrong("token, username", "the URL is for ssh", hint));
+            }
+            if file.known_hosts.is_some() && file.host_key.is_some() {
+                return Err(wrong("host_key", "there is `known_hosts` as well", "leave one of them out"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Many servers take any name beside a token.
+fn username(file: &GitFile) -> Result<String, ConfigError> {
+    let username = file.username.clone().unwrap_or_else(|| "git".to_owned());
+    if username.is_empty() || username.contains(':') || username.chars().any(char::is_control) {
+        return Err(wrong("username", "it is empty or has a `:` in it", "write the name of the account"));
+    }
+    Ok(username)
 }
 
 /// `512MiB`, `2GiB`.

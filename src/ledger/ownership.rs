@@ -25,7 +25,7 @@ impl Ledger {
             .execute(&mut *transaction)
             .await
             .map_err(written)?;
-        own(&mut transaction, address, &row.service, &row.vendor_id, &row.fields, run, now).await?;
+        own(&mut transaction, address, row, run, now).await?;
         record(&mut transaction, &told(address, &row.service, "adopted", (run, by), now)).await?;
         transaction.commit().await.map_err(written)
     }

@@ -202,6 +202,8 @@ impl Ledger {
             note_image(&mut transaction, change, vendor_id, now).await?;
         }
         let before = stored_fields(&mut transaction, &change.address).await?;
+        let applied =
+            |fields: Fields| Applied { service: change.service.clone(), vendor_id: vendor_id.to_owned(), fields };
         // A certificate has no field that somebody else could write; that it came is seen by its being there.
         if change.address.kind != Kind::Certificate {
             note_writes(&mut transaction, change, &before, run, now).await?;
@@ -215,7 +217,7 @@ impl Ledger {
                 closed.execute(&mut *transaction).await.map_err(written)?;
             }
             Verb::Create(fields) => {
-                own(&mut transaction, &change.address, &change.service, vendor_id, fields, run, now).await?;
+                own(&mut transaction, &change.address, &applied(fields.clone()), run, now).await?;
             }
             // Its mark is off: it is nobody's.
             Verb::Update(_) if change.because.code == ReasonCode::Released => {
@@ -224,7 +226,7 @@ impl Ledger {
             Verb::Update(fields) => {
                 let mut merged = before;
                 merged.extend(fields.clone());
-                own(&mut transaction, &change.address, &change.service, vendor_id, &merged, run, now).await?;
+                own(&mut transaction, &change.address, &applied(merged), run, now).await?;
             }
             Verb::Delete => disown(&mut transaction, &change.address).await?,
         }
@@ -275,7 +277,7 @@ impl Ledger {
     pub async fn learn(&self, rows: &BTreeMap<Address, Applied>, run: i64, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (address, row) in rows {
-            own(&mut transaction, address, &row.service, &row.vendor_id, &row.fields, run, now).await?;
+            own(&mut transaction, address, row, run, now).await?;
             if address.kind == Kind::Network
                 && let Some(subnet) = row.fields.text("subnet")
             {
@@ -574,12 +576,11 @@ async fn close(
     Ok(())
 }
 
+/// Writes down that something is ours, and how it is.
 pub(crate) async fn own(
     transaction: &mut Transaction<'_, Sqlite>,
     address: &Address,
-    service: &str,
-    vendor_id: &str,
-    fields: &Fields,
+    row: &Applied,
     run: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -591,9 +592,9 @@ pub(crate) async fn own(
         "INSERT OR REPLACE INTO applied (address, service, vendor_id, fields, run, at_ms) VALUES (?, ?, ?, ?, ?, ?)";
     sqlx::query(query)
         .bind(address.to_string())
-        .bind(service)
-        .bind(vendor_id)
-        .bind(to_json(fields))
+        .bind(&row.service)
+        .bind(&row.vendor_id)
+        .bind(to_json(&row.fields))
         .bind(run)
         .bind(now.0)
         .execute(&mut **transaction)
