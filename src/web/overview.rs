@@ -9,13 +9,15 @@ use axum::response::Response;
 
 use super::view_model;
 use super::view_model::State as Shown;
+use super::words::Words;
 use super::{Fields, Frame, Visitor, Web, page};
 use crate::accounts::Role;
+use crate::engine::Picture;
 use crate::engine::report;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
-use amarre_core::model::Hint;
+use amarre_core::model::{Hint, Timestamp};
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -88,58 +90,17 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let now = web.handle.now();
     let (gone, all): (BTreeMap<_, _>, BTreeMap<_, _>) = picture.statuses().iter().partition(|(_, row)| row.deleted);
     let all: BTreeMap<&String, &ServiceStatus> = all;
-    let of = |only: Only| service_list::rows(&picture, all.values().copied(), Some(only)).len();
     let chosen = fields.get("only").and_then(|word| Only::WORDS.iter().find(|(known, _)| known == word));
     let chosen = chosen.map(|(_, only)| *only);
     let query = fields.get("q").map(|text| text.trim().to_owned()).unwrap_or_default();
     let is_meant = |row: &&ServiceStatus| service_list::is_about(&picture, row, &query);
-    let rows = service_list::rows(&picture, all.values().copied(), chosen).into_iter().filter(is_meant).map(|row| {
-        let (sync, health) = view_model::states(&picture, row, words);
-        Row {
-            name: row.name.clone(),
-            domain: row.domains.first().cloned().unwrap_or_default(),
-            url: row.urls.first().cloned().unwrap_or_default(),
-            sync,
-            health,
-            now: row.what_now_at(now),
-            since: since(&picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
-            since_at: since(&picture, &row.name).map(|at| at.0),
-        }
-    });
-    let count = |test: &dyn Fn(&ServiceStatus) -> bool| all.values().filter(|row| test(row)).count();
-    let suspended = of(Only::Suspended);
-    let synced = count(&|row| row.sync == Sync::Synced);
-    let parts = [
-        ("count-synced", synced),
-        ("count-attention", of(Only::Attention)),
-        ("count-drifted", of(Only::Drift)),
-        ("count-moving", count(&|row| row.health == Health::Progressing)),
-        ("count-unknown", count(&|row| row.health == Health::Unknown)),
-        ("count-suspended", suspended),
-    ];
-    let is_all_well = synced == all.len() && of(Only::Attention) == 0 && suspended == 0;
-    let counts = if is_all_well && !all.is_empty() {
-        words.count("overview-all-well", &all.len())
-    } else {
-        let parts = parts.iter().filter(|(_, n)| *n > 0).map(|(key, n)| words.count(key, n));
-        std::iter::once(words.count("overview-counts", &all.len())).chain(parts).collect::<Vec<_>>().join(" · ")
-    };
-    let chips = [("filter-all", "", all.len()), ("filter-attention", "attention", of(Only::Attention))]
-        .into_iter()
-        .chain([("filter-drifted", "drift", of(Only::Drift)), ("filter-no-tls", "no-tls", of(Only::NoTls))])
-        .chain([("filter-suspended", "suspended", suspended)])
-        .map(|(key, only, count)| Chip {
-            word: words.of(key),
-            only,
-            count,
-            is_chosen: chosen.map_or("", Only::word) == only,
-        });
+    let rows = service_list::rows(&picture, all.values().copied(), chosen).into_iter().filter(is_meant);
     let unmanaged = service_list::unmanaged_count(&picture);
     let may_act = visitor.may(Role::Operator) || visitor.session.is_none();
     let here = if query.is_empty() { "/".to_owned() } else { format!("/?q={}", view_model::encoded(&query)) };
     let frame = Frame::new(&web, &visitor, "services", words.of("overview-title"), here).await;
     page(&Overview {
-        counts,
+        counts: counts(&picture, &all, words),
         is_plan_only: picture.context.is_some() && !picture.consented,
         may_act,
         may_edit: visitor.may(Role::Editor) || visitor.session.is_none(),
@@ -150,25 +111,79 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         source: web.handle.source_name(),
         needs: troubles(&picture, now).chain(needs(all.values().copied(), now)).collect(),
         query: fields.get("q").cloned().unwrap_or_default(),
-        chips: chips.collect(),
+        chips: chips(&picture, &all, chosen, words),
         unmanaged,
-        rows: rows.collect(),
+        rows: rows.map(|status| row(&picture, status, words, now)).collect(),
         deleted: gone.values().map(|row| deleted(row, words)).collect(),
         frame,
     })
 }
 
-fn deleted(row: &ServiceStatus, words: super::words::Words) -> Deleted {
+/// How many services a filter leaves.
+fn count_only(picture: &Picture, all: &BTreeMap<&String, &ServiceStatus>, only: Only) -> usize {
+    service_list::rows(picture, all.values().copied(), Some(only)).len()
+}
+
+/// How the services are, in one line.
+fn counts(picture: &Picture, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> String {
+    let count = |test: &dyn Fn(&ServiceStatus) -> bool| all.values().filter(|row| test(row)).count();
+    let (attention, suspended) = (count_only(picture, all, Only::Attention), count_only(picture, all, Only::Suspended));
+    let synced = count(&|row| row.sync == Sync::Synced);
+    if synced == all.len() && attention == 0 && suspended == 0 && !all.is_empty() {
+        return words.count("overview-all-well", &all.len());
+    }
+    let parts = [
+        ("count-synced", synced),
+        ("count-attention", attention),
+        ("count-drifted", count_only(picture, all, Only::Drift)),
+        ("count-moving", count(&|row| row.health == Health::Progressing)),
+        ("count-unknown", count(&|row| row.health == Health::Unknown)),
+        ("count-suspended", suspended),
+    ];
+    let parts = parts.iter().filter(|(_, n)| *n > 0).map(|(key, n)| words.count(key, n));
+    std::iter::once(words.count("overview-counts", &all.len())).chain(parts).collect::<Vec<_>>().join(" · ")
+}
+
+/// The filters of the list.
+fn chips(picture: &Picture, all: &BTreeMap<&String, &ServiceStatus>, chosen: Option<Only>, words: Words) -> Vec<Chip> {
+    let of = |only: Only| count_only(picture, all, only);
+    let chips = [
+        ("filter-all", "", all.len()),
+        ("filter-attention", "attention", of(Only::Attention)),
+        ("filter-drifted", "drift", of(Only::Drift)),
+        ("filter-no-tls", "no-tls", of(Only::NoTls)),
+        ("filter-suspended", "suspended", of(Only::Suspended)),
+    ];
+    let is_chosen = |only: &str| chosen.map_or("", Only::word) == only;
+    let chip = |(key, only, count)| Chip { word: words.of(key), only, count, is_chosen: is_chosen(only) };
+    chips.map(chip).into()
+}
+
+fn row(picture: &Picture, row: &ServiceStatus, words: Words, now: Timestamp) -> Row {
+    let (sync, health) = view_model::states(picture, row, words);
+    Row {
+        name: row.name.clone(),
+        domain: row.domains.first().cloned().unwrap_or_default(),
+        url: row.urls.first().cloned().unwrap_or_default(),
+        sync,
+        health,
+        now: row.what_now_at(now),
+        since: since(picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
+        since_at: since(picture, &row.name).map(|at| at.0),
+    }
+}
+
+fn deleted(row: &ServiceStatus, words: Words) -> Deleted {
     let kept = super::service::kept(row, words).into_iter().map(|[kind, name]| format!("{kind} {name}"));
     Deleted { name: row.name.clone(), kept: kept.collect::<Vec<_>>().join(", ") }
 }
 
-fn since(picture: &crate::engine::Picture, name: &str) -> Option<amarre_core::model::Timestamp> {
+fn since(picture: &Picture, name: &str) -> Option<Timestamp> {
     picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
 }
 
 /// What is wrong beside the services.
-fn troubles(picture: &crate::engine::Picture, now: amarre_core::model::Timestamp) -> impl Iterator<Item = Need> {
+fn troubles(picture: &Picture, now: Timestamp) -> impl Iterator<Item = Need> {
     report::troubles_of(picture, now).into_iter().map(|trouble| Need {
         tone: "dim",
         name: String::new(),
@@ -179,10 +194,7 @@ fn troubles(picture: &crate::engine::Picture, now: amarre_core::model::Timestamp
     })
 }
 
-fn needs<'a>(
-    rows: impl Iterator<Item = &'a ServiceStatus>,
-    now: amarre_core::model::Timestamp,
-) -> impl Iterator<Item = Need> {
+fn needs<'a>(rows: impl Iterator<Item = &'a ServiceStatus>, now: Timestamp) -> impl Iterator<Item = Need> {
     rows.filter(|row| row.attention).map(move |row| Need {
         tone: if row.health == Health::Missing { "missing" } else { "bad" },
         name: row.name.clone(),

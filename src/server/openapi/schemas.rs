@@ -12,7 +12,7 @@ use amarre_core::model::{Kind, ReasonCode};
 
 /// All of them, by name.
 pub fn all() -> Map<String, Json> {
-    let parts = [general(), services(), differences(), plans(), told(), rest()];
+    let parts = [general(), looks(), manifests(), services(), differences(), plans(), told(), rest()];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -65,7 +65,8 @@ fn general() -> Json {
     })
 }
 
-fn services() -> Json {
+/// What a look found out as a whole.
+fn looks() -> Json {
     json!({
         "Health": object(json!({
             "status": {"enum": ["ok", "degraded"]}, "services": count(), "attention": count(), "gaps": count(),
@@ -103,6 +104,12 @@ fn services() -> Json {
             json!({"name": text(), "kind": text(), "state": {"enum": ["up", "down", "auth"]}}),
             json!({"version": text(), "zone": or_null(text()), "since": time(), "error": named("Error"), "next_try_at": time()}),
         ),
+    })
+}
+
+/// What is written, and what is wrong with it or with the set-up.
+fn manifests() -> Json {
+    json!({
         "Manifest": object(json!({
             "service": text(), "file": text(), "text": text(), "tag": says("Of the text: what a change names", text()),
             "alone": says("The file holds nothing else", flag_type()),
@@ -134,6 +141,11 @@ fn services() -> Json {
                 "hints": list(text()),
             }), json!({"code": code()}))),
         }), json!({})),
+    })
+}
+
+fn services() -> Json {
+    json!({
         "Services": object(json!({
             "schema": {"const": "amarre.status/v1"}, "services": list(named("Service")),
             "total": says("So many fit", count()), "next": says("For `cursor`; null: this is the end", or_null(count())),
