@@ -18,16 +18,23 @@ use amarre_core::plan::render::{Look, Sign, lines};
 /// What can change hands: kinds whose mark can be put on and taken off.
 const KINDS: [Kind; 4] = [Kind::ProxyHost, Kind::Redirection, Kind::Stream, Kind::Record];
 
+/// What is to change hands, and how that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its address, or the end of it.
+    pub thing: &'a str,
+    /// Only say what would be done.
+    pub dry_run: bool,
+    /// Who asks.
+    pub by: &'a str,
+    /// At most so long.
+    pub timeout_ms: i64,
+}
+
 /// Takes over what a manifest wants and somebody else made: its mark is written, all else stays. With `dry_run`, nothing is
 /// written; the text is the same.
-pub async fn adopt(
-    handle: &Handle,
-    thing: &str,
-    dry_run: bool,
-    by: &str,
-    timeout_ms: i64,
-    look: Look,
-) -> Option<Answer> {
+pub async fn adopt(handle: &Handle, asked: Asked<'_>, look: Look) -> Option<Answer> {
+    let Asked { thing, dry_run, by, timeout_ms } = asked;
     let picture = handle.ask(Command::Look).await?.picture;
     let (address, seen) = match found(&picture, thing) {
         Ok(found) => found,
@@ -71,15 +78,8 @@ pub async fn adopt(
 }
 
 /// Takes our mark off something, and leaves it as it is from then on. With `dry_run`, only what that would be.
-pub async fn release(
-    handle: &Handle,
-    thing: &str,
-    dry_run: bool,
-    by: &str,
-    timeout_ms: i64,
-    look: Look,
-    steps: &mpsc::Sender<Step>,
-) -> Option<Answer> {
+pub async fn release(handle: &Handle, asked: Asked<'_>, look: Look, steps: &mpsc::Sender<Step>) -> Option<Answer> {
+    let Asked { thing, dry_run, by, timeout_ms } = asked;
     let picture = handle.ask(Command::Look).await?.picture;
     let (address, seen) = match found(&picture, thing) {
         Ok(found) => found,

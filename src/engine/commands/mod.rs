@@ -1,5 +1,6 @@
 //! What a person can ask for, the same for the command line and the socket: plan, apply, destroy, status, …
 
+pub(super) mod apply;
 pub(super) mod service_actions;
 pub(super) mod adopt;
 pub(super) mod adopt_unsigned;
@@ -23,19 +24,18 @@ use serde_json::{Value as Json, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
+use self::adopt::Asked;
+use self::apply::Agreed;
 use super::reconcile::daemon::{Command, Handle, Reply};
 use super::report;
 use super::report::Tally;
-use super::report::{subnets, wait_text};
+use super::report::subnets;
 use super::{Picture, Progress, ProgressState};
 use amarre_core::manifest::Severity;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Change, Hint, Millis, Timestamp, Verb};
 use amarre_core::plan::render::text::{Next, refusal_body};
 use amarre_core::plan::render::{Look, Sign, lines};
-
-/// Why a plan that was saved is not applied.
-const STALE: &str = "the saved plan is not what would be done now; nothing was changed";
 
 /// Nobody waits longer than a week.
 pub const TIMEOUT_MS_MAX: i64 = Millis::minutes(7 * 24 * 60).0;
@@ -365,63 +365,14 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
 pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Step>) -> Option<Answer> {
     match act {
         Act::Apply { confirm_deletes, plan, accept_rewrite, timeout_ms } => {
-            match &accept_rewrite {
-                Some(commit) => {
-                    if let Err(error) = handle.accept_rewrite(commit).await {
-                        let hint = error.hints.first().map(Hint::in_line).unwrap_or_default();
-                        return Some(refused(error.code, &error.message, &hint));
-                    }
-                }
-                None => handle.fetch().await,
-            }
-            if let Some(meant) = plan {
-                let now = report::plan_json(&handle.ask(Command::Look).await?.picture);
-                if now["digest"] != meant.as_str() {
-                    return Some(Answer {
-                        exit: 4,
-                        ..refused("A0421", STALE, "amarre plan shows what would be done now")
-                    });
-                }
-            }
-            converge(handle, confirm_deletes, None, timeout_ms, look, steps).await
+            apply::apply(handle, Agreed { confirm_deletes, plan, accept_rewrite }, timeout_ms, look, steps).await
         }
-        Act::Reconcile { service, timeout_ms } => {
-            handle.fetch().await;
-            let picture = handle.ask(Command::Look).await?.picture;
-            if !picture.consented {
-                return Some(refused(
-                    "A0404",
-                    "nothing was applied with this ledger yet",
-                    "amarre plan, then amarre apply",
-                ));
-            }
-            if let Some(name) = service.as_ref().filter(|name| picture.facts.suspended.contains_key(*name)) {
-                return Some(refused("A0403", &format!("{name} is suspended"), &format!("amarre resume {name}")));
-            }
-            let only = service.map(|service| BTreeSet::from([service]));
-            if let Some(unknown) = unknown(handle, only.as_ref()).await? {
-                return Some(unknown);
-            }
-            converge(handle, None, only, timeout_ms, look, steps).await
-        }
+        Act::Reconcile { service, timeout_ms } => apply::reconcile(handle, service, timeout_ms, look, steps).await,
         Act::Destroy { services, all, purge, by, timeout_ms } => {
             destroy(handle, Doomed { services, all, purge, by }, timeout_ms, look, steps).await
         }
         Act::Suspend { service, why, by, until_ms } => {
-            let until = until_ms.map(Timestamp);
-            let suspension = Suspension { by, why, destroy: false, purge: false, at: handle.now(), until };
-            let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
-            Some(answered(
-                &reply,
-                &service,
-                match until {
-                    None => format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
-                    Some(until) => format!(
-                        "{service} is suspended: shown, not touched, until {} or amarre resume {service}\n",
-                        wait_text::time(until, handle.now())
-                    ),
-                },
-            ))
+            service_actions::suspend(handle, &service, (by, why), until_ms.map(Timestamp)).await
         }
         Act::Rollback { service, to, dry_run: true, .. } => {
             service_actions::would_roll_back(handle, &service, to.as_deref(), look).await
@@ -435,10 +386,10 @@ pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Ste
             adopt_unsigned::adopt(handle, (dry_run, confirm), &by, timeout_ms, look, steps).await
         }
         Act::Adopt { thing, dry_run, by, timeout_ms } => {
-            adopt::adopt(handle, &thing, dry_run, &by, timeout_ms, look).await
+            adopt::adopt(handle, Asked { thing: &thing, dry_run, by: &by, timeout_ms }, look).await
         }
         Act::Release { thing, dry_run, by, timeout_ms } => {
-            adopt::release(handle, &thing, dry_run, &by, timeout_ms, look, steps).await
+            adopt::release(handle, Asked { thing: &thing, dry_run, by: &by, timeout_ms }, look, steps).await
         }
         Act::Rescue { npm, dry_run, by } => npm_rescue::rescue(handle, npm.as_deref(), dry_run, &by, look).await,
         Act::Resume { service } => {

@@ -1,4 +1,4 @@
-//! By what a person mends one service: going back, stopping a wait, trying again.
+//! By what a person mends one service: leaving it alone, going back, stopping a wait, trying again.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::find_address;
-use super::{Answer, Step, refused};
+use super::{Answer, Step, answered, refused};
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Command, Handle};
 use crate::engine::reconcile::rollback;
@@ -20,6 +20,25 @@ use amarre_core::model::{Address, Change, Timestamp};
 use amarre_core::plan::forecast;
 use amarre_core::plan::render::text::Next;
 use amarre_core::plan::render::{self, Look};
+
+/// Leaves a service alone, for ever or for a time.
+pub async fn suspend(
+    handle: &Handle,
+    service: &str,
+    (by, why): (String, String),
+    until: Option<Timestamp>,
+) -> Option<Answer> {
+    let suspension = Suspension { by, why, destroy: false, purge: false, at: handle.now(), until };
+    let reply = handle.ask(Command::Suspend { service: service.to_owned(), suspension }).await?;
+    let text = match until {
+        None => format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
+        Some(until) => format!(
+            "{service} is suspended: shown, not touched, until {} or amarre resume {service}\n",
+            wait_text::time(until, handle.now())
+        ),
+    };
+    Some(answered(&reply, service, text))
+}
 
 /// What a rollback would do; nothing is done.
 pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, look: Look) -> Option<Answer> {

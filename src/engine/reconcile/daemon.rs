@@ -524,28 +524,15 @@ impl Daemon {
             Command::Look => {
                 self.engine.read_anew();
                 self.look().await;
-                let picture = self.engine.picture();
-                let _ = reply.send(Reply { settled: picture.at_rest, picture, error: None });
-                return;
+                return answer(reply, self.engine.picture(), None);
             }
             Command::Preview { snapshot, loaded, promised } => {
                 self.engine.read_anew();
                 let picture = self.engine.preview((*snapshot, *loaded), &promised).await;
-                let _ = reply.send(Reply { settled: picture.at_rest, picture, error: None });
-                return;
+                return answer(reply, picture, None);
             }
             Command::Apply { confirmed_deletes, only, timeout } => {
-                if only.is_none() {
-                    self.consent().await;
-                }
-                let asked = only.clone().unwrap_or_default();
-                // A daemon that acts by itself goes on for all.
-                self.only = only.filter(|_| !self.behaviour.acts);
-                self.acts = true;
-                self.confirmed_deletes = confirmed_deletes;
-                self.engine.retry_now();
-                // Who asks for one service wants it put right, whoever else writes it.
-                asked.iter().for_each(|service| self.engine.forgive(service));
+                self.begin_to_act(confirmed_deletes, only).await;
                 self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, marks: false });
                 self.look().await;
                 return;
@@ -594,9 +581,23 @@ impl Daemon {
                 Err(error) => Some(error.to_string()),
             },
         };
-        let picture = self.engine.picture();
-        let _ = reply.send(Reply { settled: picture.at_rest, picture, error });
+        answer(reply, self.engine.picture(), error);
         self.look_soon();
+    }
+
+    /// From the next look on the loop does what somebody asked for: all of it, or what concerns these services.
+    async fn begin_to_act(&mut self, confirmed_deletes: Option<usize>, only: Option<BTreeSet<String>>) {
+        if only.is_none() {
+            self.consent().await;
+        }
+        let asked = only.clone().unwrap_or_default();
+        // A daemon that acts by itself goes on for all.
+        self.only = only.filter(|_| !self.behaviour.acts);
+        self.acts = true;
+        self.confirmed_deletes = confirmed_deletes;
+        self.engine.retry_now();
+        // Who asks for one service wants it put right, whoever else writes it.
+        asked.iter().for_each(|service| self.engine.forgive(service));
     }
 
     /// From now on the loop may act by itself, after a restart as well.
@@ -652,4 +653,9 @@ impl Daemon {
             watcher.map_err(unwatched).ok()
         }))
     }
+}
+
+/// Who asked may have gone; what was asked for is done all the same.
+fn answer(reply: oneshot::Sender<Reply>, picture: Arc<Picture>, error: Option<String>) {
+    let _ = reply.send(Reply { settled: picture.at_rest, picture, error });
 }

@@ -8,12 +8,13 @@ use super::countdown::Clock;
 use super::waits;
 use super::waits::Waiting;
 use super::{jobs, wait_text};
-use crate::engine::Picture;
+use crate::engine::{Picture, ServiceError};
 use crate::ledger::LastFailure;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
 use amarre_core::model::service::{Route, Tls};
-use amarre_core::model::{Address, Change, Kind, Need, Readiness, Seen, State, Timestamp, Value, Verb};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Address, Change, Kind, Need, Readiness, Refusal, Seen, State, Timestamp, Value, Verb};
 use amarre_core::plan::render::text::HELD_BY_GUARD;
 use amarre_core::plan::rollout::completion;
 
@@ -407,49 +408,14 @@ fn is_stuck(picture: &Picture, name: &str) -> bool {
 /// The one line, by what matters most.
 fn explain(picture: &Picture, status: &mut ServiceStatus) {
     let name = status.name.clone();
-    let mine = || picture.changes_of(&name);
-    // What the guard holds is said once for all services; what else is refused is this one's own.
-    let own = mine().filter_map(Change::trouble).find(|refusal| !refusal.is_guard());
-    let refusal = own.or_else(|| mine().find_map(Change::trouble)).or_else(|| mine().find_map(Change::refusal));
     if let Some(why) = picture.broken.get(&name) {
-        let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
-        let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
-        // A key that is mistyped explains the key that is missing.
-        own.sort_by_key(|known| known.code != "A0103");
-        let diagnostic = own.first().copied();
-        let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
-        status.code = diagnostic.map(|diagnostic| diagnostic.code.to_owned());
-        status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
-        let runs = if picture.facts.frozen.contains(&name) { "left as it is" } else { "the last good one stays" };
-        let suspended =
-            picture.facts.suspended.get(&name).map(|suspension| format!("suspended by {}; ", suspension.by));
-        status.what_now = format!("{}{}; {runs}", suspended.unwrap_or_default(), what.as_ref().unwrap_or(why));
-        status.attention = true;
+        explain_broken(picture, status, why);
     } else if let Some(suspension) = picture.facts.suspended.get(&name) {
-        let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
-        status.what_now = if going {
-            "is being destroyed".to_owned()
-        } else {
-            {
-                let until = suspension.until.map(|until| format!(" until {}", wait_text::time(until, picture.at)));
-                let why = Some(suspension.why.as_str()).filter(|why| !why.is_empty()).map(|why| format!(": {why}"));
-                format!("suspended by {}{}{}", suspension.by, until.unwrap_or_default(), why.unwrap_or_default())
-            }
-        };
-        status.hints = vec![Hint::command("to take it up again", format!("amarre resume {name}"))];
-    } else if let Some(refusal) = refusal {
+        explain_suspension(picture, status, suspension);
+    } else if let Some(refusal) = refusal(picture, &name) {
         explain_refusal(picture, status, refusal);
     } else if let Some(known) = picture.errors.get(&name) {
-        let next = waits::next_try(picture, known);
-        status.what_now.clone_from(&known.error.message);
-        status.what_now_clock = Some(Clock::Until("; next try", next));
-        status.code = Some(known.error.code.to_owned());
-        status.hints =
-            Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
-        if known.change.is_order() {
-            status.hints.push(Hint::command("once its cause is gone, to order now", format!("amarre retry {name}")));
-        }
-        status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
+        explain_error(picture, status, known);
     } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
         status.what_now = format!("{} did not work the last time: {why}", jobs::thing(picture, address));
         // A certificate waits for a person, or for its time; everything else is tried at the next look.
@@ -470,16 +436,8 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
             error.hint.clone()
         })];
         status.attention = true;
-    } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)) {
-        status.what_now = format!("{}: {}", bad.thing(), bad.detail);
-        status.what_now_clock = bad.detail_clock;
-        let is_dead_end = picture.dead_ends.contains_key(&bad.address);
-        status.code = Some(if is_dead_end { "A0532" } else { "A0512" }.to_owned());
-        let domain = bad.address.name.split(['/', ',']).next().unwrap_or_default();
-        let way = format!("amarre trace {domain}");
-        let way = is_dead_end.then(|| Hint::command("to follow the way of a request", way));
-        status.hints = log_hint(bad).into_iter().chain(way).collect();
-        status.attention = true;
+    } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)).cloned() {
+        explain_bad(picture, status, &bad);
     } else if !picture.consented && picture.is_changing(&name) {
         status.what_now = "waits for amarre apply".to_owned();
     } else if picture.services.get(&name).is_some_and(|service| service.stopped) && !picture.is_changing(&name) {
@@ -492,20 +450,46 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
             status.what_now = "its manifest is gone, it stays as it is".to_owned();
         }
     } else {
-        (status.what_now, status.what_now_clock) = next_step(picture, &name);
-        if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
-            status.what_now = format!("is being rolled back: {}", status.what_now);
-        }
-        let is_stopped =
-            picture.changes_of(&name).any(|change| matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. }));
-        if is_stopped {
-            status.hints = vec![Hint::command("to start it now", format!("amarre reconcile {name}"))];
-            status.attention = true;
-        }
+        explain_next_step(picture, status);
     }
 }
 
-fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &amarre_core::model::Refusal) {
+fn explain_broken(picture: &Picture, status: &mut ServiceStatus, why: &String) {
+    let name = status.name.clone();
+    let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
+    let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
+    // A key that is mistyped explains the key that is missing.
+    own.sort_by_key(|known| known.code != "A0103");
+    let diagnostic = own.first().copied();
+    let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
+    status.code = diagnostic.map(|diagnostic| diagnostic.code.to_owned());
+    status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
+    let runs = if picture.facts.frozen.contains(&name) { "left as it is" } else { "the last good one stays" };
+    let suspended = picture.facts.suspended.get(&name).map(|suspension| format!("suspended by {}; ", suspension.by));
+    status.what_now = format!("{}{}; {runs}", suspended.unwrap_or_default(), what.as_ref().unwrap_or(why));
+    status.attention = true;
+}
+
+fn explain_suspension(picture: &Picture, status: &mut ServiceStatus, suspension: &Suspension) {
+    let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
+    status.what_now = if going {
+        "is being destroyed".to_owned()
+    } else {
+        let until = suspension.until.map(|until| format!(" until {}", wait_text::time(until, picture.at)));
+        let why = Some(suspension.why.as_str()).filter(|why| !why.is_empty()).map(|why| format!(": {why}"));
+        format!("suspended by {}{}{}", suspension.by, until.unwrap_or_default(), why.unwrap_or_default())
+    };
+    status.hints = vec![Hint::command("to take it up again", format!("amarre resume {}", status.name))];
+}
+
+/// What the guard holds is said once for all services; what else is refused is this one's own.
+fn refusal<'a>(picture: &'a Picture, name: &str) -> Option<&'a Refusal> {
+    let mine = || picture.changes_of(name);
+    let own = mine().filter_map(Change::trouble).find(|refusal| !refusal.is_guard());
+    own.or_else(|| mine().find_map(Change::trouble)).or_else(|| mine().find_map(Change::refusal))
+}
+
+fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &Refusal) {
     status.what_now = match refusal.is_guard() {
         true => HELD_BY_GUARD.to_owned(),
         false => format!("refused: {}", refusal.message),
@@ -522,6 +506,45 @@ fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &amar
     status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {}", status.name)));
     if let Some(what_now) = wait_text::instead(picture, failed) {
         status.what_now = what_now;
+    }
+}
+
+fn explain_error(picture: &Picture, status: &mut ServiceStatus, known: &ServiceError) {
+    let next = waits::next_try(picture, known);
+    status.what_now.clone_from(&known.error.message);
+    status.what_now_clock = Some(Clock::Until("; next try", next));
+    status.code = Some(known.error.code.to_owned());
+    status.hints = Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
+    if known.change.is_order() {
+        let way = format!("amarre retry {}", status.name);
+        status.hints.push(Hint::command("once its cause is gone, to order now", way));
+    }
+    status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
+}
+
+fn explain_bad(picture: &Picture, status: &mut ServiceStatus, bad: &ResourceStatus) {
+    status.what_now = format!("{}: {}", bad.thing(), bad.detail);
+    status.what_now_clock = bad.detail_clock;
+    let is_dead_end = picture.dead_ends.contains_key(&bad.address);
+    status.code = Some(if is_dead_end { "A0532" } else { "A0512" }.to_owned());
+    let domain = bad.address.name.split(['/', ',']).next().unwrap_or_default();
+    let way = format!("amarre trace {domain}");
+    let way = is_dead_end.then(|| Hint::command("to follow the way of a request", way));
+    status.hints = log_hint(bad).into_iter().chain(way).collect();
+    status.attention = true;
+}
+
+fn explain_next_step(picture: &Picture, status: &mut ServiceStatus) {
+    let name = status.name.clone();
+    (status.what_now, status.what_now_clock) = next_step(picture, &name);
+    if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
+        status.what_now = format!("is being rolled back: {}", status.what_now);
+    }
+    let is_stopped =
+        picture.changes_of(&name).any(|change| matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. }));
+    if is_stopped {
+        status.hints = vec![Hint::command("to start it now", format!("amarre reconcile {name}"))];
+        status.attention = true;
     }
 }
 

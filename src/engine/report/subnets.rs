@@ -26,6 +26,14 @@ struct Taken {
     is_lease_only: bool,
 }
 
+impl Taken {
+    /// A subnet of which no more is known yet.
+    fn on(subnet: Ipv4Net, host: Option<&String>) -> Self {
+        let (service, by, addresses) = (None, String::new(), Vec::new());
+        Self { subnet, host: host.cloned(), service, by, addresses, is_lease_only: false }
+    }
+}
+
 /// One pool, counted in subnets of the configured size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Room {
@@ -123,7 +131,8 @@ fn taken(picture: &Picture, context: &Context) -> Vec<Taken> {
         for (address, subnet) in picture.facts.leases.iter().filter(|(address, _)| address.provider == site.docker) {
             let service = lines::name(address, None);
             ours.insert(*subnet);
-            put(&mut rows, *subnet, Some(host), Some(service), "", Vec::new(), true);
+            let leased = Taken { service: Some(service), is_lease_only: true, ..Taken::on(*subnet, Some(host)) };
+            put(&mut rows, leased);
         }
         let mut known = Vec::new();
         for (address, seen) in picture.world.of_kind(&site.docker, Kind::Network) {
@@ -133,38 +142,29 @@ fn taken(picture: &Picture, context: &Context) -> Vec<Taken> {
                 if seen.owner.is_ours() {
                     let service = seen.service.clone().unwrap_or_else(|| lines::name(address, None));
                     let addresses = addresses(picture, &site.docker, address, subnet, site.npm.as_ref());
-                    put(&mut rows, subnet, Some(host), Some(service), "", addresses, false);
+                    put(&mut rows, Taken { service: Some(service), addresses, ..Taken::on(subnet, Some(host)) });
                 } else if in_pools(context, subnet) {
                     let by = format!("Docker network {}", address.name);
-                    put(&mut rows, subnet, Some(host), None, &by, Vec::new(), false);
+                    put(&mut rows, Taken { by, ..Taken::on(subnet, Some(host)) });
                 }
             }
         }
         // Each Docker network is a route, too.
         let routes = picture.world.routes.get(&site.docker).into_iter().flatten();
         for route in routes.filter(|route| !known.contains(route) && in_pools(context, **route)) {
-            put(&mut rows, *route, Some(host), None, "route of the host", Vec::new(), false);
+            put(&mut rows, Taken { by: "route of the host".to_owned(), ..Taken::on(*route, Some(host)) });
         }
     }
     let refused = picture.facts.refused_subnets.iter().map(|subnet| (*subnet, "refused by the engine"));
     let avoided = context.site.avoid.iter().map(|subnet| (*subnet, "`network.avoid`"));
     for (subnet, by) in refused.chain(avoided).filter(|(subnet, _)| in_pools(context, *subnet)) {
-        put(&mut rows, subnet, None, None, by, Vec::new(), false);
+        put(&mut rows, Taken { by: by.to_owned(), ..Taken::on(subnet, None) });
     }
     rows.into_values().collect()
 }
 
-fn put(
-    rows: &mut BTreeMap<(Ipv4Net, Option<String>), Taken>,
-    subnet: Ipv4Net,
-    host: Option<&String>,
-    service: Option<String>,
-    by: &str,
-    addresses: Vec<(Ipv4Addr, String)>,
-    is_lease_only: bool,
-) {
-    let row = Taken { subnet, host: host.cloned(), service, by: by.to_owned(), addresses, is_lease_only };
-    rows.insert((subnet, host.cloned()), row);
+fn put(rows: &mut BTreeMap<(Ipv4Net, Option<String>), Taken>, row: Taken) {
+    rows.insert((row.subnet, row.host.clone()), row);
 }
 
 /// Who has which address: NPM by its attachment, containers by their own.
