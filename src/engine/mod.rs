@@ -217,7 +217,13 @@ impl Picture {
     /// Calls `use_it` with everything that a plan for this picture depends on.
     pub fn with_input<T>(&self, use_it: impl FnOnce(&Input<'_>) -> T) -> Option<T> {
         let context = self.context.as_ref()?;
-        Some(context.with_input(&self.services, &self.marks, &self.world, &self.facts, self.at, None, use_it))
+        Some(context.with_input(self.given(), use_it))
+    }
+
+    /// What its plan was made of.
+    pub fn given(&self) -> Given<'_> {
+        let Self { services, marks, world, facts, at, .. } = self;
+        Given { services, marks, world, facts, now: *at, confirmed_deletes: None }
     }
 }
 
@@ -228,6 +234,23 @@ pub struct Stage {
     pub demo: BTreeSet<ProviderId>,
     /// Where visitors reach a simulated proxy. The addresses of its hosts lead to no such place.
     pub proxies: BTreeMap<ProviderId, SocketAddr>,
+}
+
+/// What of a plan's input is another from look to look.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The manifests, by name.
+    pub services: &'a BTreeMap<String, Service>,
+    /// Marks of the secrets that the manifests name.
+    pub marks: &'a BTreeMap<SecretName, Mark>,
+    /// What is there.
+    pub world: &'a World,
+    /// What the ledger knows.
+    pub facts: &'a Facts,
+    /// The time of the look.
+    pub now: Timestamp,
+    /// How many services a person agreed to delete, if any.
+    pub confirmed_deletes: Option<usize>,
 }
 
 /// What stays the same for the life of an engine.
@@ -262,17 +285,8 @@ impl Context {
     }
 
     /// Calls `use_it` with everything that a plan depends on.
-    #[expect(clippy::too_many_arguments, reason = "they are the parts of a plan's input, named there")]
-    pub fn with_input<T>(
-        &self,
-        services: &BTreeMap<String, Service>,
-        marks: &BTreeMap<SecretName, Mark>,
-        world: &World,
-        facts: &Facts,
-        now: Timestamp,
-        confirmed_deletes: Option<usize>,
-        use_it: impl FnOnce(&Input<'_>) -> T,
-    ) -> T {
+    pub fn with_input<T>(&self, given: Given<'_>, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
+        let Given { services, marks, world, facts, now, confirmed_deletes } = given;
         let spell = |address: &Address, fields: &mut Fields| match self.providers.get(&address.provider) {
             Some(provider) => provider.normalize(address, fields).map_err(|objection| objection.message),
             None => Ok(()),

@@ -7,9 +7,9 @@ use tokio::sync::mpsc;
 
 use super::find_address;
 use super::{Answer, Step, refused};
-use crate::engine::Picture;
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::{Given, Picture};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Kind, Millis, Owner, Seen, Value, Want};
 use amarre_core::plan::diff::reason::ADOPTED;
@@ -188,15 +188,8 @@ fn differing(picture: &Picture, address: &Address, service: &str, want: &Want) -
     }
     let mut facts = picture.facts.clone();
     facts.released.remove(address);
-    let (_, plan) = context.with_input(
-        &picture.services,
-        &picture.marks,
-        &world,
-        &facts,
-        picture.at,
-        None,
-        amarre_core::plan::look,
-    );
+    let given = Given { world: &world, facts: &facts, ..picture.given() };
+    let (_, plan) = context.with_input(given, amarre_core::plan::look);
     let mut changes = plan.changes.iter().filter(|change| change.address == *address);
     let fields: Vec<&str> =
         changes.next().map(|change| &change.diff).into_iter().flatten().map(|diff| diff.field.as_str()).collect();

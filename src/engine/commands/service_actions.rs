@@ -14,7 +14,7 @@ use crate::engine::reconcile::rollback::Target;
 use crate::engine::report::short;
 use crate::engine::report::status::ServiceStatus;
 use crate::engine::report::wait_text;
-use crate::engine::{Picture, report};
+use crate::engine::{Given, Picture, report};
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Change, Timestamp};
 use amarre_core::plan::forecast;
@@ -224,7 +224,8 @@ fn plan(picture: &Picture, service: &str, target: &Target, look: Look) -> String
     services.insert(service.to_owned(), target.service.clone());
     let mut facts = picture.facts.clone();
     facts.suspended.remove(service);
-    context.with_input(&services, &picture.marks, &picture.world, &facts, picture.at, None, |input| {
+    let given = Given { services: &services, facts: &facts, ..picture.given() };
+    context.with_input(given, |input| {
         let mut forecast = forecast::forecast(input);
         forecast.plan.changes.retain(|change| change.service == service);
         let revision = format!("{service} @ {}", short(&target.good.revision));

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
+use super::record::Findings;
 use crate::engine::Engine;
 use crate::engine::report::waits;
 use crate::ledger::LastFailure;
@@ -34,17 +35,13 @@ const ANEW_AFTER: Millis = Millis::minutes(1);
 impl Engine {
     /// Reads the last lines of containers that have just failed, and keeps them, in `known` as well. What does not work
     /// here stops nothing.
-    #[expect(clippy::too_many_arguments, reason = "all that one look knows of what failed")]
     pub(crate) async fn keep_last_words(
         &mut self,
         known: &mut BTreeMap<Address, LastFailure>,
-        wants: &Wants,
-        world: &World,
-        plan: &Plan,
-        facts: &Facts,
+        found: Findings<'_>,
         scrubber: &Scrubber,
-        now: Timestamp,
     ) {
+        let Findings { wants, world, plan, facts, now } = found;
         let failing = failing(wants, world, plan, facts, now);
         let fresh = failing.into_iter().filter(|(address, _)| is_news(address, world, known, now));
         let reads = fresh.map(|(address, why)| {
@@ -71,7 +68,7 @@ impl Engine {
         for (address, why, seen, log) in reads.into_iter().flatten() {
             let before = known.get(&address.base());
             let service = service_of(&address, &seen, wants, facts);
-            failures.push(failure(&address, service, why, &seen, log, before, self.picture.run, now));
+            failures.push(failure(Failed { address, service, why, seen, log }, before, self.picture.run, now));
         }
         if failures.is_empty() {
             return;
@@ -176,17 +173,18 @@ pub fn kept(line: &str, scrubber: &Scrubber) -> String {
     scrubber.scrub(line).chars().take(LINE_LETTERS_MAX).collect()
 }
 
-#[expect(clippy::too_many_arguments, reason = "all that is known of one failure")]
-fn failure(
-    address: &Address,
+/// A container that failed, and what could be read of it.
+struct Failed {
+    address: Address,
     service: String,
     why: String,
-    seen: &Seen,
+    seen: Seen,
+    /// Its last lines, or why there are none.
     log: Result<Vec<String>, String>,
-    before: Option<&LastFailure>,
-    run: i64,
-    now: Timestamp,
-) -> LastFailure {
+}
+
+fn failure(failed: Failed, before: Option<&LastFailure>, run: i64, now: Timestamp) -> LastFailure {
+    let Failed { address, service, why, seen, log } = failed;
     let generation = address.generation.clone().unwrap_or_default();
     let same = before.filter(|before| before.generation == generation);
     let is_another = same.is_some_and(|before| before.vendor_id != seen.vendor_id);
@@ -202,8 +200,8 @@ fn failure(
         vendor_id: seen.vendor_id.clone(),
         image: seen.fields.text("image").unwrap_or_default().to_owned(),
         why,
-        exit_code: exit_code(seen),
-        restarts: restarts(seen),
+        exit_code: exit_code(&seen),
+        restarts: restarts(&seen),
         tries: same.map_or(0, |before| before.tries - i64::from(!is_another)) + 1,
         first: same.map_or(now, |before| before.first),
         at: now,

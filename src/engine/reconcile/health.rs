@@ -34,15 +34,14 @@ struct Track {
 
 impl Health {
     /// Asks what has to be asked and writes the readiness into the world. A container that is known to be ready is
-    /// not asked again before it starts anew.
+    /// not asked again before it starts anew. `uptime`: how long one has been up, by when it says that it started.
     pub async fn judge(
         &mut self,
         providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
         wants: &Wants,
         facts: &Facts,
         world: &mut World,
-        up_since: impl Fn(&Address, i64) -> Timestamp,
-        now: Timestamp,
+        uptime: impl Fn(&Address, i64) -> Millis,
     ) {
         let mut known = BTreeMap::new();
         let mut asks = Vec::new();
@@ -61,7 +60,7 @@ impl Health {
             if let Readiness::NotYet { since, .. } = &seen.ready {
                 track.since = *since;
             }
-            if !track.ready && probe.is_none() && now - up_since(address, started) >= UPTIME_NEEDED {
+            if !track.ready && probe.is_none() && uptime(address, started) >= UPTIME_NEEDED {
                 track.ready = true;
             }
             if let (false, Some(probe), Some(provider)) = (track.ready, probe, providers.get(&address.provider)) {

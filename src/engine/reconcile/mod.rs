@@ -6,6 +6,7 @@ pub mod poll;
 pub mod schedule;
 pub mod retry;
 pub mod breaker;
+pub(super) mod hand_out;
 pub mod lane;
 pub mod change_limit;
 pub mod health;

@@ -40,20 +40,31 @@ struct Wake {
     until: Timestamp,
 }
 
+/// All that a look knows before it asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// What is wanted, as far as that can be said with what the last look saw.
+    pub wants: &'a Wants,
+    /// What the ledger knows.
+    pub facts: &'a Facts,
+    /// Scopes that wait to be published.
+    pub unpublished: &'a [Unpublished],
+    /// Whether the answer may rest on what was read a moment ago.
+    pub reuse: bool,
+    /// The time of the look.
+    pub now: Timestamp,
+}
+
 impl Observer {
     /// The world now. Answers also when an answer that was doubted should be asked again.
-    #[expect(clippy::too_many_arguments, reason = "all that a look knows before it asks")]
     pub async fn observe(
         &mut self,
         providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
-        wants: &Wants,
-        facts: &Facts,
-        unpublished: &[Unpublished],
-        reuse: bool,
+        known: Known<'_>,
         past: Past<'_>,
-        now: Timestamp,
     ) -> (World, Option<Timestamp>) {
-        let asks = |id: &ProviderId| ObserveQuery { reuse, ..ask(id, wants, facts, unpublished, now) };
+        let Known { facts, now, .. } = known;
+        let asks = |id: &ProviderId| ask(id, known);
         let answers = self.asking.ask(providers, asks, past, now).await;
         let mut world = World::default();
         let mut again = None;
@@ -160,7 +171,8 @@ impl Observer {
     }
 }
 
-fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[Unpublished], now: Timestamp) -> ObserveQuery {
+fn ask(id: &ProviderId, known: Known<'_>) -> ObserveQuery {
+    let Known { wants, facts, unpublished, reuse, now } = known;
     let wanted: BTreeMap<Address, Fields> = wants
         .map
         .iter()
@@ -177,7 +189,7 @@ fn ask(id: &ProviderId, wants: &Wants, facts: &Facts, unpublished: &[Unpublished
             .filter(|dirty| dirty.provider == *id)
             .map(|dirty| dirty.scope.clone())
             .collect(),
-        reuse: false,
+        reuse,
     }
 }
 

@@ -3,28 +3,71 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::lane::{Job, Tools};
 use super::manifests_in_force::Desired;
+use super::observe::Known;
 use super::poll::Past;
-use super::{bind_links, earlier_use, failure_log, lane, schedule, upstream_probe};
+use super::record::Findings;
+use super::upstream_probe::DeadEnd;
+use super::{bind_links, earlier_use, failure_log, schedule, upstream_probe};
 use crate::engine::report::conditions;
 use crate::engine::report::derived::Derived;
-use crate::engine::{Engine, Mode, Picture, UnderWay};
+use crate::engine::{Engine, Given, Mode, Picture};
+use crate::ledger::{LastFailure, Unpublished};
 use crate::secret::{Scrubber, Secret};
 use crate::source::{Reading, Snapshot, SourceError};
 use amarre_core::manifest::Loaded;
-use amarre_core::model::plan::ReasonCode;
+use amarre_core::model::world::Suspension;
 use amarre_core::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use amarre_core::plan;
 use amarre_core::plan::Input;
-use amarre_core::plan::desired::bind_mounts::Check;
 use amarre_core::plan::desired::expand;
 use amarre_core::plan::safety::{guard, lint};
 
 /// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
+
+/// What a look goes by. It sets out with what is known, and each step adds what it finds.
+struct Sight {
+    mode: Mode,
+    /// When the look began; from the plan on, when all was seen.
+    now: Timestamp,
+    source: Option<Snapshot>,
+    source_error: Option<SourceError>,
+    desired: Desired,
+    /// Suspensions of services that are put back: they wait until that is done.
+    rolling: BTreeMap<String, Suspension>,
+    facts: Facts,
+    world: World,
+    /// Scopes that wait to be published.
+    unpublished: Vec<Unpublished>,
+}
+
+impl Sight {
+    /// What was put back by now is left alone again.
+    fn suspend_rolled_back(&mut self) {
+        let rollbacks = &self.desired.going_back.rollbacks;
+        let is_done = |name: &String| rollbacks.get(name).is_some_and(|rollback| rollback.done);
+        let rolling = std::mem::take(&mut self.rolling);
+        self.facts.suspended.extend(rolling.into_iter().filter(|(name, _)| is_done(name)));
+    }
+}
+
+/// What a look wants, and what it would do for that.
+struct Draft {
+    wants: Wants,
+    plan: Plan,
+}
+
+/// What a picture says besides what was seen and planned.
+struct Told {
+    acts: bool,
+    run: i64,
+    dead_ends: BTreeMap<Address, DeadEnd>,
+    last_failures: BTreeMap<Address, LastFailure>,
+    scrubber: Scrubber,
+}
 
 impl Engine {
     /// Looks once. Cannot fail: what went wrong is in the picture.
@@ -76,7 +119,44 @@ impl Engine {
         }
     }
 
+    /// The pass, top to bottom.
     async fn see(&mut self, reading: Reading, loaded: Result<Loaded, SourceError>, mode: Mode) -> Picture {
+        let mut sight = self.gather(reading, loaded, mode).await;
+        let again = self.observe(&mut sight).await;
+        let dead_ends = self.examine(&mut sight).await;
+        let scrubber = Scrubber::of(sight.desired.secrets.values());
+        failure_log::scrub(&mut sight.world, &scrubber);
+        plan::rollout::completion::judge(&sight.desired.services, &self.context.site, &sight.facts, &mut sight.world);
+
+        sight.now = self.clock.now();
+        let mut draft = self.plan(&sight);
+        let planned = self.clock.now();
+        self.meters.phase("plan", planned - sight.now);
+        self.hold_back(&mut sight, &mut draft.plan).await;
+        set_next_look(&mut draft, &sight, again, &dead_ends);
+        let is_to_act = sight.mode != Mode::PlanOnly;
+        if is_to_act && self.ledger_error.is_some() {
+            self.try_ledger(&mut draft.plan, sight.now).await;
+        }
+        // Nothing changes the plan after this.
+        let acts = self.keeps_all_rules(&sight, &draft.plan) && is_to_act;
+
+        self.end_adopting(&draft.plan);
+        let run = self.run_id(acts, &draft.plan, &sight.unpublished, sight.source.as_ref(), sight.now).await;
+        let mut last_failures = self.ledger.last_failures().await.unwrap_or_default();
+        if acts && self.ledger_error.is_none() {
+            self.carry_out(&mut sight, &draft, run, &mut last_failures, &scrubber).await;
+        }
+        self.meters.phase("execute", self.clock.now() - planned);
+        if self.lanes.is_empty() && self.run.is_some() && !draft.plan.changes.iter().any(Change::is_now) {
+            self.end_run().await;
+        }
+        sight.suspend_rolled_back();
+        self.compose(sight, draft, Told { acts, run, dead_ends, last_failures, scrubber }).await
+    }
+
+    /// What the ledger and the manifests say; the world is still the one that the last look saw.
+    async fn gather(&mut self, reading: Reading, loaded: Result<Loaded, SourceError>, mode: Mode) -> Sight {
         let now = self.clock.now();
         let Reading { snapshot: mut source, error: mut source_error } = reading;
         let loaded = loaded.unwrap_or_else(|error| {
@@ -89,21 +169,9 @@ impl Engine {
         if mode != Mode::PlanOnly {
             self.end_suspensions(&mut facts, now).await;
         }
-        let mut desired = self.desired(source.as_ref(), loaded).await;
+        let desired = self.desired(source.as_ref(), loaded).await;
         let rolling = Self::wake_rolling(&mut facts, &desired);
-        facts.frozen = desired.frozen.clone();
-        facts.history = desired.history.clone();
-        facts.gone = desired.gone.clone();
-        facts.confirmed = self.confirmed.clone();
-        facts.impatient = self.impatient;
-        facts.adopting = self.adopting.clone();
-        facts.revision = source.as_ref().unwrap_or(&self.picture.source).revision.clone();
-        for under_way in self.under_way.values() {
-            facts.promised.extend(under_way.made.clone());
-            facts.going.extend(under_way.going.iter().cloned());
-        }
-        facts.prune_blocked = desired.prune_blocked || source.is_none();
-
+        self.complete_facts(&mut facts, &desired, source.as_ref());
         let unpublished = match self.ledger.unpublished().await {
             Ok(unpublished) => unpublished,
             Err(error) => {
@@ -111,109 +179,143 @@ impl Engine {
                 self.picture.unpublished.iter().map(|(dirty, _)| dirty.clone()).collect()
             }
         };
-        let before = self.picture.world.clone();
-        let early = self.with_input(&desired, &before, &facts, now, &mode, expand::expand);
+        let world = self.picture.world.clone();
+        Sight { mode, now, source, source_error, desired, rolling, facts, world, unpublished }
+    }
+
+    /// What the ledger does not hold: what manifests say of the past, what people want, what lanes are doing.
+    fn complete_facts(&self, facts: &mut Facts, desired: &Desired, source: Option<&Snapshot>) {
+        facts.frozen = desired.frozen.clone();
+        facts.history = desired.history.clone();
+        facts.gone = desired.gone.clone();
+        facts.confirmed = self.confirmed.clone();
+        facts.impatient = self.impatient;
+        facts.adopting = self.adopting.clone();
+        facts.revision = source.unwrap_or(&self.picture.source).revision.clone();
+        for under_way in self.under_way.values() {
+            facts.promised.extend(under_way.made.clone());
+            facts.going.extend(under_way.going.iter().cloned());
+        }
+        facts.prune_blocked = desired.prune_blocked || source.is_none();
+    }
+
+    /// Asks the vendors what is there; answers when one is to be asked again whose answer is doubted.
+    async fn observe(&mut self, sight: &mut Sight) -> Option<Timestamp> {
+        let now = sight.now;
+        let early = self.with_input(sight, expand::expand);
         let reuse = self.read_anew <= now && now - self.read_anew < Millis(self.interval.0.min(READ_ANEW.0));
         if !reuse {
             self.read_anew = now;
         }
         let past = Past { written: &self.written, wake: &self.wake };
-        let providers = &self.context.providers;
-        let observing = self.observer.observe(providers, &early, &facts, &unpublished, reuse, past, now);
-        let (mut world, again) = observing.await;
+        let Sight { facts, unpublished, .. } = &*sight;
+        let known = Known { wants: &early, facts, unpublished, reuse, now };
+        let (world, again) = self.observer.observe(&self.context.providers, known, past).await;
+        sight.world = world;
         self.meters.phase("observe", self.clock.now() - now);
         if again.is_some() {
             // What is doubted is not asked of a memory.
             self.read_anew = Timestamp::default();
         }
-        self.ages.correct(&mut world, self.clock.now(), self.clock.steady());
-        let probed = self.with_input(&desired, &world, &facts, now, &mode, expand::expand);
-        let (ages, steady) = (&self.ages, self.clock.steady());
-        let up_since = |address: &Address, stamp| ages.up_since(address, stamp, now, steady);
-        self.health.judge(&self.context.providers, &probed, &facts, &mut world, up_since, now).await;
-        let places =
-            self.with_input(&desired, &world, &facts, now, &mode, |input| upstream_probe::places(input, &probed));
-        let dead_ends = self.hops.ask(&self.context.providers, places, now).await;
-        let paths = self.with_input(&desired, &world, &facts, now, &mode, |input| bind_links::paths(input, &probed));
-        world.leads = bind_links::follow_all(paths).await;
-        let (site, services) = (&self.context.site, &desired.services);
-        self.port80.ask(site, services, &probed, &mut world, now).await;
-        let scrubber = Scrubber::of(desired.secrets.values());
-        failure_log::scrub(&mut world, &scrubber);
-        plan::rollout::completion::judge(&desired.services, &self.context.site, &facts, &mut world);
+        again
+    }
 
-        let now = self.clock.now();
-        let (wants, mut plan, agreed) = self.with_input(&desired, &world, &facts, now, &mode, |input| {
+    /// Finds out what no vendor tells: whether containers answer, where hosts and links lead, who answers on port 80.
+    async fn examine(&mut self, sight: &mut Sight) -> BTreeMap<Address, DeadEnd> {
+        let now = sight.now;
+        self.ages.correct(&mut sight.world, self.clock.now(), self.clock.steady());
+        let probed = self.with_input(sight, expand::expand);
+        let (ages, steady) = (&self.ages, self.clock.steady());
+        let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
+        self.health.judge(&self.context.providers, &probed, &sight.facts, &mut sight.world, uptime).await;
+        let places = self.with_input(sight, |input| upstream_probe::places(input, &probed));
+        let dead_ends = self.hops.ask(&self.context.providers, places, now).await;
+        let paths = self.with_input(sight, |input| bind_links::paths(input, &probed));
+        sight.world.leads = bind_links::follow_all(paths).await;
+        let (site, services) = (&self.context.site, &sight.desired.services);
+        self.port80.ask(site, services, &probed, &mut sight.world, now).await;
+        dead_ends
+    }
+
+    /// What is wanted, and what stands between that and what is there.
+    fn plan(&mut self, sight: &Sight) -> Draft {
+        let (wants, plan, agreed) = self.with_input(sight, |input| {
             let (wants, plan) = plan::look(input);
             let agreed = guard::doomed(input, &plan);
             (wants, plan, agreed)
         });
-        let planned = self.clock.now();
-        self.meters.phase("plan", planned - now);
-        let is_asked = matches!(mode, Mode::Act { confirmed_deletes: Some(_), .. });
+        let is_asked = matches!(sight.mode, Mode::Act { confirmed_deletes: Some(_), .. });
         if is_asked && self.confirmed.is_empty() && plan.guard.is_none() {
             self.confirmed = agreed;
         }
+        Draft { wants, plan }
+    }
+
+    /// Holds what failed a moment ago, and names who else writes what is ours.
+    async fn hold_back(&mut self, sight: &mut Sight, plan: &mut Plan) {
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
-        self.patience.forget(&plan, &world, |service| busy.contains(service));
-        self.patience.hold_back(&mut plan, &facts.revision, now, |service| busy.contains(service));
-        facts.culprits = self.name_culprits(&mut plan, now).await;
-        when_to_look(&mut plan, &wants, &world, again, now);
-        for end in dead_ends.values() {
-            plan.look_by(schedule::watch(end.since, now));
-        }
-        for until in facts.suspended.values().filter_map(|suspension| suspension.until).filter(|until| *until > now) {
-            plan.look_by(until);
-        }
-        let only = match &mode {
-            Mode::Act { only, .. } => only.clone(),
-            Mode::PlanOnly | Mode::Mark => None,
-        };
-        let is_to_act = mode != Mode::PlanOnly;
-        if is_to_act && self.ledger_error.is_some() {
-            self.try_ledger(&mut plan, now).await;
-        }
-        // Nothing changes the plan after this.
-        let broken_rules =
-            self.with_input(&desired, &world, &facts, now, &mode, |input| lint::broken_rules(input, &plan));
+        self.patience.forget(plan, &sight.world, |service| busy.contains(service));
+        self.patience.hold_back(plan, &sight.facts.revision, sight.now, |service| busy.contains(service));
+        sight.facts.culprits = self.name_culprits(plan, sight.now).await;
+    }
+
+    /// Whether the plan is one that may be carried out; each rule that it breaks is a bug, and said.
+    fn keeps_all_rules(&self, sight: &Sight, plan: &Plan) -> bool {
+        let broken_rules = self.with_input(sight, |input| lint::broken_rules(input, plan));
         for rule in &broken_rules {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
         }
-        let acts = is_to_act && broken_rules.is_empty();
+        broken_rules.is_empty()
+    }
+
+    /// What a person takes over is done with when its mark is written, or cannot be.
+    fn end_adopting(&mut self, plan: &Plan) {
         let is_marked = |address: &Address| !plan.changes.iter().any(|change| change.address == *address);
         let cannot_mark = |address: &Address| {
             let held = plan.changes.iter().any(|change| change.address == *address && change.refusal().is_some());
             held || self.patience.failing().contains_key(address)
         };
         self.adopting = self.adopting.take().filter(|address| !is_marked(address) && !cannot_mark(address));
-        let run = self.run_id(acts, &plan, &unpublished, source.as_ref(), now).await;
-        let mut last_failures = self.ledger.last_failures().await.unwrap_or_default();
-        if acts && self.ledger_error.is_none() {
-            let ready = self.ready(&plan, &mode);
-            // Before what failed goes.
-            self.keep_last_words(&mut last_failures, &wants, &world, &plan, &facts, &scrubber, now).await;
-            let mut kept = self.keep_books(&wants, &world, &plan, &facts, &desired, now).await;
-            if kept.is_ok() {
-                kept = self.keep_ways_back(&wants, &world, &plan, &facts, &mut desired, now).await;
-            }
-            if let Err(error) = kept {
-                self.ledger_failed(&error);
-            } else {
-                let due = || ready.values().flatten();
-                let checks =
-                    self.with_input(&desired, &world, &facts, now, &mode, |input| bind_links::checks(input, due()));
-                self.hand_out(ready, run, &wants, &desired, &checks).await;
-                self.publish(&unpublished, &plan, now).await;
-            }
+    }
+
+    /// Writes down what was found, and hands out what may be done now. Without the first there is no second.
+    async fn carry_out(
+        &mut self,
+        sight: &mut Sight,
+        draft: &Draft,
+        run: i64,
+        last_failures: &mut BTreeMap<Address, LastFailure>,
+        scrubber: &Scrubber,
+    ) {
+        let Draft { wants, plan } = draft;
+        let ready = self.ready(plan, &sight.mode);
+        let found = Findings { wants, world: &sight.world, plan, facts: &sight.facts, now: sight.now };
+        // Before what failed goes.
+        self.keep_last_words(last_failures, found, scrubber).await;
+        let mut kept = self.keep_books(found, &sight.desired).await;
+        if kept.is_ok() {
+            kept = self.keep_ways_back(found, &mut sight.desired).await;
         }
-        self.meters.phase("execute", self.clock.now() - planned);
-        if self.lanes.is_empty() && self.run.is_some() && !plan.changes.iter().any(Change::is_now) {
-            self.end_run().await;
+        if let Err(error) = kept {
+            self.ledger_failed(&error);
+            return;
         }
-        let is_done = |name: &String| desired.going_back.rollbacks.get(name).is_some_and(|rollback| rollback.done);
-        facts.suspended.extend(rolling.into_iter().filter(|(name, _)| is_done(name)));
-        let unpublished = unpublished.into_iter().map(|dirty| self.with_error(dirty)).collect();
-        let plan = self.with_suspended(plan, &desired, &world, &facts, now, &mode);
+        let due = || ready.values().flatten();
+        let checks = self.with_input(sight, |input| bind_links::checks(input, due()));
+        self.hand_out(ready, run, wants, &sight.desired, &checks).await;
+        self.publish(&sight.unpublished, plan, sight.now).await;
+    }
+
+    /// All of it as the picture that people and the next look get.
+    async fn compose(&self, sight: Sight, draft: Draft, told: Told) -> Picture {
+        let unpublished = sight.unpublished.iter().map(|dirty| self.with_error(dirty.clone())).collect();
+        let plan = self.with_suspended(draft.plan, &sight);
+        let Sight { mode, now, source, source_error, desired, facts, world, .. } = sight;
+        let Told { acts, run, dead_ends, last_failures, scrubber } = told;
+        let only = match mode {
+            Mode::Act { only, .. } => only,
+            Mode::PlanOnly | Mode::Mark => None,
+        };
         let mut picture = Picture {
             at: now,
             source: source.unwrap_or_else(|| self.picture.source.clone()),
@@ -223,7 +325,7 @@ impl Engine {
             broken: desired.broken,
             world,
             facts,
-            wants,
+            wants: draft.wants,
             plan,
             errors: self.patience.errors(),
             failing: self.patience.failing(),
@@ -258,22 +360,16 @@ impl Engine {
     }
 
     /// The plan with what is different about suspended services, held: shown, not touched.
-    fn with_suspended(
-        &self,
-        mut plan: Plan,
-        desired: &Desired,
-        world: &World,
-        facts: &Facts,
-        now: Timestamp,
-        mode: &Mode,
-    ) -> Plan {
+    fn with_suspended(&self, mut plan: Plan, sight: &Sight) -> Plan {
+        let facts = &sight.facts;
         let is_left = |name: &String| facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy);
         if !facts.suspended.keys().any(is_left) {
             return plan;
         }
         let mut awake = facts.clone();
         awake.suspended.retain(|_, suspension| suspension.destroy);
-        let (_, shown) = self.with_input(desired, world, &awake, now, mode, plan::look);
+        let given = Given { facts: &awake, ..self.given(sight) };
+        let (_, shown) = self.context.with_input(given, plan::look);
         for mut change in shown.changes.into_iter().filter(|change| is_left(&change.service)) {
             change.gate = Gate::Held(suspended(&change.service, facts));
             plan.changes.push(change);
@@ -281,76 +377,19 @@ impl Engine {
         plan
     }
 
-    fn with_input<T>(
-        &self,
-        desired: &Desired,
-        world: &World,
-        facts: &Facts,
-        now: Timestamp,
-        mode: &Mode,
-        use_it: impl FnOnce(&Input<'_>) -> T,
-    ) -> T {
-        let confirmed = match mode {
+    fn with_input<T>(&self, sight: &Sight, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
+        self.context.with_input(self.given(sight), use_it)
+    }
+
+    fn given<'a>(&self, sight: &'a Sight) -> Given<'a> {
+        let confirmed_deletes = match sight.mode {
             Mode::PlanOnly | Mode::Mark => None,
             // The number counts once: what vanishes after it was matched is another question.
             Mode::Act { confirmed_deletes, .. } => confirmed_deletes.filter(|_| self.confirmed.is_empty()),
         };
-        self.context.with_input(&desired.services, &desired.marks, world, facts, now, confirmed, use_it)
-    }
-
-    /// What idle lanes may do, by service. A service is never planned from an observation begun before its last write.
-    fn ready(&self, plan: &Plan, mode: &Mode) -> BTreeMap<String, Vec<Change>> {
-        let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
-        let busy = self.services_at_work();
-        for change in plan.changes.iter().filter(|change| change.is_now()) {
-            let is_asked = match mode {
-                Mode::PlanOnly => false,
-                Mode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
-                Mode::Mark => self.adopting.as_ref() == Some(&change.address),
-            };
-            if is_asked && !busy.contains(change.service.as_str()) {
-                ready.entry(change.service.clone()).or_default().push(change.clone());
-            }
-        }
-        // An NPM that was made anew serves nobody before it is on its networks again: that comes before all else.
-        let mut first = ready.clone();
-        for changes in first.values_mut() {
-            changes.retain(|change| change.address.kind == Kind::Attachment && is_missing(change));
-        }
-        first.retain(|_, changes| !changes.is_empty());
-        if first.is_empty() { ready } else { first }
-    }
-
-    async fn hand_out(
-        &mut self,
-        ready: BTreeMap<String, Vec<Change>>,
-        run: i64,
-        wants: &Wants,
-        desired: &Desired,
-        checks: &BTreeMap<Address, Check>,
-    ) {
-        let known = desired.payloads();
-        for (service, changes) in ready {
-            let payloads = self.payloads(&changes, wants, &known).await;
-            let tools = Tools {
-                context: self.context.clone(),
-                ledger: self.ledger.clone(),
-                clock: self.clock.clone(),
-                progress: self.progress.clone(),
-                meters: self.meters.clone(),
-                stopping: self.stopping.clone(),
-                cancelled: Arc::default(),
-                breakers: self.patience.breakers.clone(),
-            };
-            self.cancels.insert(service.clone(), tools.cancelled.clone());
-            self.under_way.insert(service.clone(), UnderWay::of(&changes));
-            let its = |change: &Change| Some((change.address.clone(), checks.get(&change.address)?.clone()));
-            let checks = changes.iter().filter_map(its).collect();
-            let secrets = changes.iter().flat_map(|change| lane::named(change, &desired.secrets)).collect();
-            let job = Job { service: service.clone(), run, changes, secrets, payloads, checks };
-            let lane = self.lanes.spawn(lane::work(job, tools));
-            self.busy.insert(lane.id(), service);
-        }
+        let Sight { desired, world, facts, now, .. } = sight;
+        let Desired { services, marks, .. } = desired;
+        Given { services, marks, world, facts, now: *now, confirmed_deletes }
     }
 }
 
@@ -370,10 +409,6 @@ fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Times
     since
 }
 
-fn is_missing(change: &Change) -> bool {
-    matches!(change.verb, Verb::Create(_)) && change.because.code == ReasonCode::Missing
-}
-
 fn suspended(service: &str, facts: &Facts) -> Refusal {
     let by = facts.suspended.get(service).map_or("somebody", |suspension| suspension.by.as_str());
     Refusal {
@@ -385,7 +420,9 @@ fn suspended(service: &str, facts: &Facts) -> Refusal {
 }
 
 /// Something that starts is watched closely, something that takes its time is not.
-fn when_to_look(plan: &mut Plan, wants: &Wants, world: &World, again: Option<Timestamp>, now: Timestamp) {
+fn set_next_look(draft: &mut Draft, sight: &Sight, again: Option<Timestamp>, dead_ends: &BTreeMap<Address, DeadEnd>) {
+    let Draft { wants, plan } = draft;
+    let (world, now) = (&sight.world, sight.now);
     if let Some(at) = again {
         plan.look_by(at);
     }
@@ -408,6 +445,12 @@ fn when_to_look(plan: &mut Plan, wants: &Wants, world: &World, again: Option<Tim
     });
     if let Some(at) = until.min() {
         plan.look_by(at);
+    }
+    for end in dead_ends.values() {
+        plan.look_by(schedule::watch(end.since, now));
+    }
+    for until in sight.facts.suspended.values().filter_map(|suspension| suspension.until).filter(|until| *until > now) {
+        plan.look_by(until);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::manifests_in_force::Desired;
-use crate::engine::{Engine, LEDGER_RETRY, OpenRun};
+use crate::engine::{Engine, Given, LEDGER_RETRY, OpenRun};
 use crate::ledger::{StoreError, Unpublished};
 use crate::source::Snapshot;
 use amarre_core::model::world::{Applied, Pulled};
@@ -11,6 +11,17 @@ use amarre_core::model::{
     Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Timestamp, Value, Wants, World,
 };
 use amarre_core::plan;
+
+/// What a look found: what is wanted, what is there, and what stands between.
+#[derive(Clone, Copy)]
+pub(crate) struct Findings<'a> {
+    pub(crate) wants: &'a Wants,
+    pub(crate) world: &'a World,
+    pub(crate) plan: &'a Plan,
+    /// What the ledger knew.
+    pub(crate) facts: &'a Facts,
+    pub(crate) now: Timestamp,
+}
 
 impl Engine {
     /// What people want forgiven is forgiven once.
@@ -119,51 +130,88 @@ impl Engine {
     }
 
     /// What was found out is stored before anything is done with it.
-    pub(crate) async fn keep_books(
-        &mut self,
-        wants: &Wants,
-        world: &World,
-        plan: &Plan,
-        facts: &Facts,
-        desired: &Desired,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let ledger = &self.ledger;
+    pub(crate) async fn keep_books(&self, found: Findings<'_>, desired: &Desired) -> Result<(), StoreError> {
+        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        self.keep_verdicts(found).await?;
+        self.settle_intents(found).await?;
+        self.keep_flaps(found, &busy).await?;
+        self.keep_downtimes(found, desired, &busy).await?;
+        self.keep_learned(found).await?;
+        let gone = self.forget_gone(found, &busy).await?;
+        self.forget_images(found, &busy).await?;
+        self.end_destructions(found, desired, &gone).await?;
+        self.keep_converged(found, desired).await?;
+        self.forget_released(found).await?;
+        self.keep_left(found, desired).await?;
+        self.keep_manifests(found.facts, desired).await
+    }
+
+    /// Which generations failed and which are good, and what still leads to an old one.
+    async fn keep_verdicts(&self, found: Findings<'_>) -> Result<(), StoreError> {
+        let Findings { wants, facts, now, .. } = found;
         if !wants.failed.is_empty() || !wants.good.is_empty() {
-            ledger.judge(&wants.failed, &wants.good, now).await?;
+            self.ledger.judge(&wants.failed, &wants.good, now).await?;
         }
         let left = wants.left();
         if !left.iter().eq(facts.repointed_at.keys()) {
-            ledger.repoint(&left, now).await?;
+            self.ledger.repoint(&left, now).await?;
         }
-        if facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
-            let unloaded = plan.changes.iter().filter(|change| change.is_load());
-            let unloaded = unloaded.map(|change| change.address.clone());
-            // While its NPM cannot be seen, nobody knows whether a host is off line for it.
-            let hidden = facts.open_intents.keys().filter(|address| address.kind == Kind::Certificate);
-            let hidden = hidden.filter(|address| world.gap(address).is_some()).cloned();
-            let unloaded = unloaded.chain(hidden).collect();
-            ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), &unloaded, now).await?;
+        Ok(())
+    }
+
+    /// What was begun and has no outcome is closed once it would have been seen.
+    async fn settle_intents(&self, found: Findings<'_>) -> Result<(), StoreError> {
+        let Findings { world, plan, facts, now, .. } = found;
+        if !facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
+            return Ok(());
         }
-        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        let unloaded = plan.changes.iter().filter(|change| change.is_load());
+        let unloaded = unloaded.map(|change| change.address.clone());
+        // While its NPM cannot be seen, nobody knows whether a host is off line for it.
+        let hidden = facts.open_intents.keys().filter(|address| address.kind == Kind::Certificate);
+        let hidden = hidden.filter(|address| world.gap(address).is_some()).cloned();
+        let unloaded = unloaded.chain(hidden).collect();
+        self.ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), &unloaded, now).await
+    }
+
+    /// Fields that somebody else writes over and over.
+    async fn keep_flaps(&self, found: Findings<'_>, busy: &BTreeSet<String>) -> Result<(), StoreError> {
+        let Findings { wants, world, plan, facts, now } = found;
         let spared = |flap: &amarre_core::model::flapping::Flap| busy.contains(&flap.service);
         let flaps = plan::safety::flapping::after_look(&facts.flaps, (wants, world, plan), spared, now);
-        if !flaps.is_empty() {
-            ledger.note_flaps(&flaps).await?;
-        }
+        if flaps.is_empty() { Ok(()) } else { self.ledger.note_flaps(&flaps).await }
+    }
+
+    /// Since when something is away, and what has come back.
+    async fn keep_downtimes(
+        &self,
+        found: Findings<'_>,
+        desired: &Desired,
+        busy: &BTreeSet<String>,
+    ) -> Result<(), StoreError> {
+        let Findings { world, facts, now, .. } = found;
         let is_busy = |service: &str| busy.contains(service);
         let site = &self.context.site;
         let endings = plan::forecast::downtime::after_look(&desired.services, site, facts, world, is_busy, now);
-        if !endings.is_empty() {
-            ledger.note_away(&endings, now).await?;
+        if endings.is_empty() { Ok(()) } else { self.ledger.note_away(&endings, now).await }
+    }
+
+    /// What is ours and the ledger did not know.
+    async fn keep_learned(&self, found: Findings<'_>) -> Result<(), StoreError> {
+        let rows = self.learned(found);
+        if rows.is_empty() {
+            return Ok(());
         }
-        let rows = self.learned(wants, world, plan, facts);
-        if !rows.is_empty() {
-            ledger.learn(&rows, self.picture.run, now).await?;
-            for (provider, scope) in self.maybe_unpublished(&rows, world, facts) {
-                ledger.unpublished_again(&provider, &scope, now).await?;
-            }
+        self.ledger.learn(&rows, self.picture.run, found.now).await?;
+        for (provider, scope) in self.maybe_unpublished(&rows, found.world, found.facts) {
+            self.ledger.unpublished_again(&provider, &scope, found.now).await?;
         }
+        Ok(())
+    }
+
+    /// Takes out of the ledger what is neither wanted nor there any more; answers what that is.
+    async fn forget_gone(&self, found: Findings<'_>, busy: &BTreeSet<String>) -> Result<Vec<Address>, StoreError> {
+        let Findings { wants, world, facts, .. } = found;
         let gone: Vec<Address> = facts
             .applied
             .keys()
@@ -175,8 +223,14 @@ impl Engine {
             .cloned()
             .collect();
         if !gone.is_empty() {
-            ledger.forget(&gone).await?;
+            self.ledger.forget(&gone).await?;
         }
+        Ok(gone)
+    }
+
+    /// Takes out of the ledger the images that somebody else has removed.
+    async fn forget_images(&self, found: Findings<'_>, busy: &BTreeSet<String>) -> Result<(), StoreError> {
+        let Findings { world, facts, .. } = found;
         let images = world.seen.iter().filter(|(address, _)| address.kind == Kind::Image);
         let images = images.filter_map(|(address, seen)| Some((&address.provider, seen.fields.text("id")?)));
         let images: BTreeSet<(&ProviderId, &str)> = images.collect();
@@ -186,9 +240,18 @@ impl Engine {
             .into_iter()
             .filter(|pulled| !world.is_dark(&pulled.provider) && !busy.contains(&pulled.service))
             .collect();
-        if !lost.is_empty() {
-            ledger.forget_images(&lost).await?;
-        }
+        if lost.is_empty() { Ok(()) } else { self.ledger.forget_images(&lost).await }
+    }
+
+    /// A service that was destroyed and whose manifest is gone is not known any more. `gone`: what the ledger has just
+    /// forgotten.
+    async fn end_destructions(
+        &self,
+        found: Findings<'_>,
+        desired: &Desired,
+        gone: &[Address],
+    ) -> Result<(), StoreError> {
+        let Findings { world, plan, facts, .. } = found;
         let row_is_left = |name: &String| {
             let mut rows = facts.applied.iter().filter(|(address, _)| !gone.contains(*address));
             rows.any(|(_, row)| row.service == *name)
@@ -200,10 +263,16 @@ impl Engine {
                 || world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_ref() == Some(name));
             if !is_known && !is_left && plan.gaps.is_empty() {
                 // Its manifest is gone as well: there is nothing left to keep away from, nor to show.
-                ledger.resume(name).await?;
+                self.ledger.resume(name).await?;
                 self.wake.notify_one();
             }
         }
+        Ok(())
+    }
+
+    /// Services that are for the first time as their manifests say.
+    async fn keep_converged(&self, found: Findings<'_>, desired: &Desired) -> Result<(), StoreError> {
+        let Findings { plan, facts, now, .. } = found;
         let touched: BTreeSet<&String> = plan.changes.iter().map(|change| &change.service).collect();
         let is_calm = |name: &&String| {
             !touched.contains(name)
@@ -213,42 +282,29 @@ impl Engine {
                 && plan.gaps.is_empty()
         };
         let calm: Vec<String> = desired.services.keys().filter(is_calm).cloned().collect();
-        if !calm.is_empty() {
-            ledger.converged(&calm, now).await?;
-        }
+        if calm.is_empty() { Ok(()) } else { self.ledger.converged(&calm, now).await }
+    }
+
+    /// What was given out of hand and is not there any more needs no note.
+    async fn forget_released(&self, found: Findings<'_>) -> Result<(), StoreError> {
+        let Findings { world, facts, .. } = found;
         let is_away = |address: &&Address| world.gap(address).is_none() && !world.seen.contains_key(*address);
         let released: Vec<Address> = facts.released.keys().filter(is_away).cloned().collect();
-        if !released.is_empty() {
-            ledger.forget_released(&released).await?;
-        }
-        self.keep_left(world, facts, desired, now).await?;
-        self.keep_manifests(facts, desired).await
+        if released.is_empty() { Ok(()) } else { self.ledger.forget_released(&released).await }
     }
 
     /// Names of services that are gone, and folders that containers can write to.
-    async fn keep_left(
-        &self,
-        world: &World,
-        facts: &Facts,
-        desired: &Desired,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    async fn keep_left(&self, found: Findings<'_>, desired: &Desired) -> Result<(), StoreError> {
+        let Findings { world, facts, now, .. } = found;
         let is_broken = |name: &str| desired.frozen.contains(name) || desired.broken.contains_key(name);
         let prunes = self.context.site.prune && !facts.prune_blocked;
         let names = plan::safety::reused_names::after_look(&desired.services, is_broken, prunes, facts, world, now);
         if !names.is_empty() {
             self.ledger.retire(&names).await?;
         }
-        let marks = &desired.marks;
-        let written = self.context.with_input(
-            &desired.services,
-            marks,
-            world,
-            facts,
-            now,
-            None,
-            plan::desired::bind_mounts::written,
-        );
+        let (services, marks) = (&desired.services, &desired.marks);
+        let given = Given { services, marks, world, facts, now, confirmed_deletes: None };
+        let written = self.context.with_input(given, plan::desired::bind_mounts::written);
         let known = |provider: &ProviderId, path: &String| {
             facts.written_folders.get(provider).is_some_and(|known| known.contains(path))
         };
@@ -314,13 +370,8 @@ impl Engine {
     }
 
     /// Things that are ours and as wanted, but not (or not so) in the ledger.
-    pub(crate) fn learned(
-        &self,
-        wants: &Wants,
-        world: &World,
-        plan: &Plan,
-        facts: &Facts,
-    ) -> BTreeMap<Address, Applied> {
+    fn learned(&self, found: Findings<'_>) -> BTreeMap<Address, Applied> {
+        let Findings { wants, world, plan, facts, .. } = found;
         let mut rows = BTreeMap::new();
         let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
         let busy = self.services_at_work();

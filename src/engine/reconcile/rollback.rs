@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::daemon::Handle;
 use super::manifests_in_force::Desired;
-use crate::engine::{Engine, Picture};
+use super::record::Findings;
+use crate::engine::{Engine, Given, Picture};
 use crate::ledger::runs::Event;
 use crate::ledger::{GoodManifest, Kept, Ledger, Rollback, StoreError};
 use crate::source::Snapshot;
@@ -88,13 +89,10 @@ impl Engine {
     /// Stores what became of rollbacks, and which manifests are good.
     pub(crate) async fn keep_ways_back(
         &mut self,
-        wants: &Wants,
-        world: &World,
-        plan: &Plan,
-        facts: &Facts,
+        found: Findings<'_>,
         desired: &mut Desired,
-        now: Timestamp,
     ) -> Result<(), StoreError> {
+        let Findings { wants, world, plan, facts, now } = found;
         for name in desired.going_back.ended.clone() {
             self.ledger.resume(&name).await?;
             let text = "its manifest changed: it is not put back any more";
@@ -188,9 +186,8 @@ pub async fn target(
         services.insert(name.to_owned(), service.clone());
         let mut facts = picture.facts.clone();
         facts.suspended.remove(name);
-        let (world, marks) = (&picture.world, &picture.marks);
-        let wants =
-            context.with_input(&services, marks, world, &facts, picture.at, None, plan::desired::expand::expand);
+        let given = Given { services: &services, facts: &facts, ..picture.given() };
+        let wants = context.with_input(given, plan::desired::expand::expand);
         let then = asked_for(&wants, name);
         let containers: Vec<(Address, String, String)> = then
             .iter()

@@ -1,0 +1,74 @@
+//! What may be done now goes to lanes, one for each service. Nothing is decided here but who has to wait.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::lane;
+use super::lane::{Job, Tools};
+use super::manifests_in_force::Desired;
+use crate::engine::{Engine, Mode, UnderWay};
+use amarre_core::model::plan::ReasonCode;
+use amarre_core::model::{Address, Change, Kind, Plan, Verb, Wants};
+use amarre_core::plan::desired::bind_mounts::Check;
+
+impl Engine {
+    /// What idle lanes may do, by service. A service is never planned from an observation begun before its last write.
+    pub(crate) fn ready(&self, plan: &Plan, mode: &Mode) -> BTreeMap<String, Vec<Change>> {
+        let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
+        let busy = self.services_at_work();
+        for change in plan.changes.iter().filter(|change| change.is_now()) {
+            let is_asked = match mode {
+                Mode::PlanOnly => false,
+                Mode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
+                Mode::Mark => self.adopting.as_ref() == Some(&change.address),
+            };
+            if is_asked && !busy.contains(change.service.as_str()) {
+                ready.entry(change.service.clone()).or_default().push(change.clone());
+            }
+        }
+        // An NPM that was made anew serves nobody before it is on its networks again: that comes before all else.
+        let mut first = ready.clone();
+        for changes in first.values_mut() {
+            changes.retain(|change| change.address.kind == Kind::Attachment && is_missing(change));
+        }
+        first.retain(|_, changes| !changes.is_empty());
+        if first.is_empty() { ready } else { first }
+    }
+
+    /// Gives each lane its changes, and what they need besides.
+    pub(crate) async fn hand_out(
+        &mut self,
+        ready: BTreeMap<String, Vec<Change>>,
+        run: i64,
+        wants: &Wants,
+        desired: &Desired,
+        checks: &BTreeMap<Address, Check>,
+    ) {
+        let known = desired.payloads();
+        for (service, changes) in ready {
+            let payloads = self.payloads(&changes, wants, &known).await;
+            let tools = Tools {
+                context: self.context.clone(),
+                ledger: self.ledger.clone(),
+                clock: self.clock.clone(),
+                progress: self.progress.clone(),
+                meters: self.meters.clone(),
+                stopping: self.stopping.clone(),
+                cancelled: Arc::default(),
+                breakers: self.patience.breakers.clone(),
+            };
+            self.cancels.insert(service.clone(), tools.cancelled.clone());
+            self.under_way.insert(service.clone(), UnderWay::of(&changes));
+            let its = |change: &Change| Some((change.address.clone(), checks.get(&change.address)?.clone()));
+            let checks = changes.iter().filter_map(its).collect();
+            let secrets = changes.iter().flat_map(|change| lane::named(change, &desired.secrets)).collect();
+            let job = Job { service: service.clone(), run, changes, secrets, payloads, checks };
+            let lane = self.lanes.spawn(lane::work(job, tools));
+            self.busy.insert(lane.id(), service);
+        }
+    }
+}
+
+fn is_missing(change: &Change) -> bool {
+    matches!(change.verb, Verb::Create(_)) && change.because.code == ReasonCode::Missing
+}
