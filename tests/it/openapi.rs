@@ -223,6 +223,71 @@ async fn looked(handle: &Handle) {
     commands::plan(handle, None, Look::PLAIN, PlanForm::Whole).await.unwrap();
 }
 
+/// Nobody, then somebody who may look; from then on somebody who may do everything.
+async fn asks_with_little(public: &mut Judge, accounts: &Accounts, now: Timestamp) {
+    assert_eq!(public.asks("get", "/api/v1/logs", "/api/v1/logs", "", "").await, 401);
+    assert_eq!(public.asks("post", "/api/v1/act", "/api/v1/act", "application/json", "{}").await, 401);
+    let new =
+        NewToken { name: "a-test".to_owned(), role: Role::Viewer, services: BTreeSet::new(), of: None, expires: None };
+    public.token = accounts.add_token(&new, now).await.unwrap().expose().to_owned();
+    assert_eq!(public.asks("get", "/api/v1/users", "/api/v1/users", "", "").await, 403);
+    let new = NewToken { name: "another".to_owned(), role: Role::Admin, ..new };
+    public.token = accounts.add_token(&new, now).await.unwrap().expose().to_owned();
+}
+
+/// What cannot be done with users.
+async fn asks_for_users(private: &mut Judge) {
+    let (all, one) = ("/api/v1/users", "/api/v1/users/{email}");
+    let json = "application/json";
+    let new = |email: &str, password: &str, role: &str| {
+        json!({"email": email, "name": "X", "role": role, "password": password}).to_string()
+    };
+    for (email, password, role, status) in [
+        ("admin@example.org", "correct horse battery", "viewer", 409),
+        ("b@example.org", "short", "viewer", 422),
+        ("b@example.org", "correct horse battery", "king", 422),
+        ("b", "correct horse battery", "viewer", 422),
+    ] {
+        assert_eq!(private.asks("post", all, all, json, &new(email, password, role)).await, status, "{email}");
+    }
+    assert_eq!(private.asks("post", all, all, json, "{").await, 400);
+    assert_eq!(private.asks("patch", one, "/api/v1/users/admin@example.org", json, "{\"role\":\"viewer\"}").await, 409);
+    assert_eq!(
+        private.asks("patch", one, "/api/v1/users/nobody@example.org", json, "{\"role\":\"viewer\"}").await,
+        404
+    );
+    assert_eq!(private.asks("delete", one, "/api/v1/users/nobody@example.org", "", "").await, 404);
+}
+
+/// What is wrong in itself, or too large.
+async fn asks_what_is_refused(public: &mut Judge, private: &mut Judge) {
+    let service = "/api/v1/services/{name}";
+    assert_eq!(public.asks("get", service, "/api/v1/services/nobody", "", "").await, 404);
+    assert_eq!(public.asks("get", "/errors/{code}", "/errors/A9999", "", "").await, 404);
+    for (method, path) in public.paths() {
+        assert_eq!(public.asks(&method, &path, &format!("/{path}"), "", "").await, 421, "{path}");
+    }
+    let (text, act) = ("/api/v1/status/text", "/api/v1/act");
+    assert_eq!(private.asks("get", text, "/api/v1/status/text?only=x", "", "").await, 400);
+    assert_eq!(private.asks("get", text, "/api/v1/status/text?only=drift&all=true&wide=true", "", "").await, 200);
+    assert_eq!(private.asks("post", act, act, "application/json", "{").await, 400);
+    assert_eq!(private.asks("post", act, act, "text/plain", "{}").await, 415);
+    assert_eq!(private.asks("post", act, act, "application/json", "{\"dance\": {}}").await, 422);
+    let huge = format!("{{\"resume\": {{\"service\": \"{}\"}}}}", "x".repeat(100_000));
+    assert_eq!(private.asks("post", act, act, "application/json", &huge).await, 413);
+    let (retry, real) = ("/api/v1/services/{name}/retry", "/api/v1/services/calm/retry");
+    for (content, body, status) in [
+        ("application/json", "{", 400),
+        ("application/json", "[]", 422),
+        ("application/json", "{\"timeout_ms\": 1, \"service\": \"drifts\"}", 422),
+        ("application/json", "{\"timeout_ms\": 1, \"dance\": 1}", 422),
+        ("text/plain", "{}", 415),
+        ("application/json", &huge, 413),
+    ] {
+        assert_eq!(private.asks("post", retry, real, content, body).await, status, "{body}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_served_is_what_the_document_says() {
     let rig = eventful().await;
@@ -242,20 +307,8 @@ async fn what_is_served_is_what_the_document_says() {
         for (email, role) in [(USER, Role::Viewer), ("admin@example.org", Role::Admin)] {
             accounts.add((email, "Somebody"), role, &password, handle.now()).await.unwrap();
         }
-        // Nobody, then somebody who may do everything. A command may be refused; what it says then is described too.
-        assert_eq!(public.asks("get", "/api/v1/logs", "/api/v1/logs", "", "").await, 401);
-        assert_eq!(public.asks("post", "/api/v1/act", "/api/v1/act", "application/json", "{}").await, 401);
-        let new = NewToken {
-            name: "a-test".to_owned(),
-            role: Role::Viewer,
-            services: BTreeSet::new(),
-            of: None,
-            expires: None,
-        };
-        public.token = accounts.add_token(&new, handle.now()).await.unwrap().expose().to_owned();
-        assert_eq!(public.asks("get", "/api/v1/users", "/api/v1/users", "", "").await, 403);
-        let new = NewToken { name: "another".to_owned(), role: Role::Admin, ..new };
-        public.token = accounts.add_token(&new, handle.now()).await.unwrap().expose().to_owned();
+        asks_with_little(&mut public, &accounts, handle.now()).await;
+        // A command may be refused; what it says then is described too.
         for service in ["calm", "drifts", "rests", "broken", "new"] {
             let statuses = public.asks_all(service).await;
             assert!(statuses.iter().all(|status| matches!(status, 200..300 | 404 | 409)), "{service}: {statuses:?}");
@@ -269,57 +322,13 @@ async fn what_is_served_is_what_the_document_says() {
             "{statuses:?} {:?}",
             private.paths()
         );
-        let (all, one) = ("/api/v1/users", "/api/v1/users/{email}");
-        let json = "application/json";
-        let new = |email: &str, password: &str, role: &str| {
-            json!({"email": email, "name": "X", "role": role, "password": password}).to_string()
-        };
-        for (email, password, role, status) in [
-            ("admin@example.org", "correct horse battery", "viewer", 409),
-            ("b@example.org", "short", "viewer", 422),
-            ("b@example.org", "correct horse battery", "king", 422),
-            ("b", "correct horse battery", "viewer", 422),
-        ] {
-            assert_eq!(private.asks("post", all, all, json, &new(email, password, role)).await, status, "{email}");
-        }
-        assert_eq!(private.asks("post", all, all, json, "{").await, 400);
+        asks_for_users(&mut private).await;
+        accounts.add(("b@example.org", "B"), Role::Viewer, &password, handle.now()).await.unwrap();
         assert_eq!(
-            private.asks("patch", one, "/api/v1/users/admin@example.org", json, "{\"role\":\"viewer\"}").await,
+            private.asks("delete", "/api/v1/users/{email}", "/api/v1/users/admin@example.org", "", "").await,
             409
         );
-        assert_eq!(
-            private.asks("patch", one, "/api/v1/users/nobody@example.org", json, "{\"role\":\"viewer\"}").await,
-            404
-        );
-        assert_eq!(private.asks("delete", one, "/api/v1/users/nobody@example.org", "", "").await, 404);
-        accounts.add(("b@example.org", "B"), Role::Viewer, &password, handle.now()).await.unwrap();
-        assert_eq!(private.asks("delete", one, "/api/v1/users/admin@example.org", "", "").await, 409);
-        // What is refused.
-        let service = "/api/v1/services/{name}";
-        assert_eq!(public.asks("get", service, "/api/v1/services/nobody", "", "").await, 404);
-        assert_eq!(public.asks("get", "/errors/{code}", "/errors/A9999", "", "").await, 404);
-        for (method, path) in public.paths() {
-            assert_eq!(public.asks(&method, &path, &format!("/{path}"), "", "").await, 421, "{path}");
-        }
-        let (text, act) = ("/api/v1/status/text", "/api/v1/act");
-        assert_eq!(private.asks("get", text, "/api/v1/status/text?only=x", "", "").await, 400);
-        assert_eq!(private.asks("get", text, "/api/v1/status/text?only=drift&all=true&wide=true", "", "").await, 200);
-        assert_eq!(private.asks("post", act, act, "application/json", "{").await, 400);
-        assert_eq!(private.asks("post", act, act, "text/plain", "{}").await, 415);
-        assert_eq!(private.asks("post", act, act, "application/json", "{\"dance\": {}}").await, 422);
-        let huge = format!("{{\"resume\": {{\"service\": \"{}\"}}}}", "x".repeat(100_000));
-        assert_eq!(private.asks("post", act, act, "application/json", &huge).await, 413);
-        let (retry, real) = ("/api/v1/services/{name}/retry", "/api/v1/services/calm/retry");
-        for (content, body, status) in [
-            ("application/json", "{", 400),
-            ("application/json", "[]", 422),
-            ("application/json", "{\"timeout_ms\": 1, \"service\": \"drifts\"}", 422),
-            ("application/json", "{\"timeout_ms\": 1, \"dance\": 1}", 422),
-            ("text/plain", "{}", 415),
-            ("application/json", &huge, 413),
-        ] {
-            assert_eq!(private.asks("post", retry, real, content, body).await, status, "{body}");
-        }
+        asks_what_is_refused(&mut public, &mut private).await;
         // With a vendor away.
         rig.ovh.server.faults.add("*", "/", 1000, Fault::Before(500));
         looked(&handle).await;

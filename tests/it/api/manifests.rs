@@ -29,69 +29,73 @@ fn refused(page: &Page, status: u16, expected: &str, words: &str) {
     assert!(page.body.contains(words), "{page:?}");
 }
 
-#[tokio::test]
-async fn a_manifest_is_read_checked_written_and_removed() {
-    let rig = Rig::start().await;
-    rig.file("services/web.yaml", WEB);
-    rig.file("services/two.yaml", "name: one\nimage: web:1\n---\nname: two\nimage: web:1\n");
-    let daemon = rig.daemon(&["--yes"], &[]).await;
-    let mut ci = token(&rig, "ci", &["--role", "editor"]).await;
-    let is_there = |name: &str| rig.path().join(format!("services/{name}.yaml")).exists();
+fn is_there(rig: &Rig, name: &str) -> bool {
+    rig.path().join(format!("services/{name}.yaml")).exists()
+}
 
-    // A dry run says what would be done, and does nothing.
-    let dry = read(&put(&mut ci, "shop", &json!({"text": SHOP, "dry_run": true})).await);
+async fn tag(who: &mut Browser, name: &str) -> String {
+    read(&who.get(&at(name)).await)["tag"].as_str().unwrap().to_owned()
+}
+
+/// A dry run says what would be done, and does nothing.
+async fn checks_the_shop(rig: &Rig, ci: &mut Browser) {
+    let dry = read(&put(ci, "shop", &json!({"text": SHOP, "dry_run": true})).await);
     assert_eq!((dry["written"].as_bool(), dry["file"].as_str()), (Some(false), Some("services/shop.yaml")));
     assert_eq!(dry["plan"]["name"], "shop", "{dry:#}");
-    assert!(!is_there("shop"));
+    assert!(!is_there(rig, "shop"));
     // What is not good is not written, and all of it is said.
-    let wrong = put(&mut ci, "shop", &json!({"text": "name: shop\nimage: web:1\nport: eighty\nvolumen: 1\n"})).await;
+    let wrong = put(ci, "shop", &json!({"text": "name: shop\nimage: web:1\nport: eighty\nvolumen: 1\n"})).await;
     refused(&wrong, 422, "A0106", "unknown key `volumen`");
-    let other = put(&mut ci, "shop", &json!({"text": SHOP.replace("shop", "web2")})).await;
+    let other = put(ci, "shop", &json!({"text": SHOP.replace("shop", "web2")})).await;
     refused(&other, 422, "A0101", "is not one manifest, of shop");
-    let both = put(&mut ci, "shop", &json!({"text": format!("{SHOP}---\nname: more\nimage: web:1\n")})).await;
+    let both = put(ci, "shop", &json!({"text": format!("{SHOP}---\nname: more\nimage: web:1\n")})).await;
     refused(&both, 422, "A0101", "is not one manifest, of shop");
     let taken =
-        put(&mut ci, "shop", &json!({"text": SHOP.replace("port: 80", "routes: [{domain: foreign, to: 'shop:80'}]")}))
-            .await;
+        put(ci, "shop", &json!({"text": SHOP.replace("port: 80", "routes: [{domain: foreign, to: 'shop:80'}]")})).await;
     refused(&taken, 422, "A0405", "foreign.example.org");
-    assert!(!is_there("shop"));
+    assert!(!is_there(rig, "shop"));
+}
 
-    // Written, it converges.
-    let written = read(&put(&mut ci, "shop", &json!({"text": SHOP})).await);
+/// Written, it converges.
+async fn writes_the_shop(rig: &Rig, ci: &mut Browser) {
+    let written = read(&put(ci, "shop", &json!({"text": SHOP})).await);
     assert_eq!(written["written"], true);
     assert_eq!(std::fs::read_to_string(rig.path().join("services/shop.yaml")).unwrap(), SHOP);
     eventually(60, "the shop is there", async || rig.json("/api/v1/services/shop").await["sync"] == "Synced").await;
 
     // Who did not read what is there does not write over it.
-    refused(&put(&mut ci, "shop", &json!({"text": SHOP})).await, 409, "A0312", "tag");
+    refused(&put(ci, "shop", &json!({"text": SHOP})).await, 409, "A0312", "tag");
     let known = read(&ci.get(&at("shop")).await);
     assert_eq!(
         (known["text"].as_str(), known["alone"].as_bool(), &known["tag"]),
         (Some(SHOP), Some(true), &written["tag"])
     );
     let changed = json!({"text": SHOP.replace("web:1", "web:2"), "tag": known["tag"]});
-    assert_eq!(put(&mut ci, "shop", &changed).await.status, 200);
-    refused(&put(&mut ci, "shop", &changed).await, 409, "A0312", "tag");
+    assert_eq!(put(ci, "shop", &changed).await.status, 200);
+    refused(&put(ci, "shop", &changed).await, 409, "A0312", "tag");
     eventually(60, "the other image runs", async || {
         let row = rig.json("/api/v1/services/shop").await;
         row["sync"] == "Synced" && row["health"] == "Healthy"
     })
     .await;
+}
 
-    // Removed, it goes with all that it made.
+/// Removed, it goes with all that it made.
+async fn removes_the_shop(rig: &Rig, ci: &mut Browser) {
     refused(&ci.json("DELETE", &format!("{}?tag=0", at("shop")), None).await, 409, "A0312", "tag");
     refused(&ci.json("DELETE", &at("shop"), None).await, 409, "A0312", "tag");
-    let tag = async |who: &mut Browser, name: &str| read(&who.get(&at(name)).await)["tag"].as_str().unwrap().to_owned();
-    let one = format!("{}?tag={}", at("one"), tag(&mut ci, "one").await);
+    let one = format!("{}?tag={}", at("one"), tag(ci, "one").await);
     refused(&ci.json("DELETE", &one, None).await, 409, "A0313", "other manifests");
     refused(&ci.json("DELETE", &at("nothing"), None).await, 404, "A1002", "nothing");
-    let shop = format!("{}?tag={}", at("shop"), tag(&mut ci, "shop").await);
+    let shop = format!("{}?tag={}", at("shop"), tag(ci, "shop").await);
     assert_eq!(ci.json("DELETE", &shop, None).await.status, 204);
-    assert!(!is_there("shop"));
+    assert!(!is_there(rig, "shop"));
     eventually(60, "the shop is gone", async || rig.json("/api/v1/services/shop").await["code"] == "A1002").await;
+}
 
-    // A token for some services reads and writes these alone.
-    let mut narrow = token(&rig, "narrow", &["--role", "editor", "--service", "one", "--service", "web"]).await;
+/// A token for some services reads and writes these alone.
+async fn keeps_to_its_services(rig: &Rig, ci: &mut Browser) {
+    let mut narrow = token(rig, "narrow", &["--role", "editor", "--service", "one", "--service", "web"]).await;
     assert_eq!(narrow.get(&at("web")).await.status, 200);
     refused(&narrow.get(&at("one")).await, 403, "A1011", "other manifests");
     refused(&put(&mut narrow, "shop", &json!({"text": SHOP})).await, 403, "A1011", "");
@@ -104,20 +108,22 @@ async fn a_manifest_is_read_checked_written_and_removed() {
         broken.contains("early") && rig.json("/api/v1/services/theirs").await["name"] == "theirs"
     })
     .await;
-    let mut other = token(&rig, "other", &["--role", "editor", "--service", "mine", "--service", "early"]).await;
+    let mut other = token(rig, "other", &["--role", "editor", "--service", "mine", "--service", "early"]).await;
     refused(&other.get(&at("mine")).await, 403, "A1011", "other manifests");
     refused(&put(&mut other, "mine", &json!({"text": "name: mine\nimage: web:1\n"})).await, 403, "A1011", "");
-    let theirs = format!("{}?tag={}", at("mine"), tag(&mut ci, "theirs").await);
+    let theirs = format!("{}?tag={}", at("mine"), tag(ci, "theirs").await);
     refused(&other.json("DELETE", &theirs, None).await, 403, "A1011", "");
     refused(&ci.json("DELETE", &theirs, None).await, 409, "A0313", "other manifests");
-    let two = json!({"text": "name: one\nimage: web:2\n", "tag": tag(&mut ci, "one").await});
-    refused(&put(&mut ci, "one", &two).await, 409, "A0313", "other manifests");
+    let two = json!({"text": "name: one\nimage: web:2\n", "tag": tag(ci, "one").await});
+    refused(&put(ci, "one", &two).await, 409, "A0313", "other manifests");
     // One that was never good is read and mended by who may.
     let tag_of = read(&other.get(&at("early")).await)["tag"].clone();
     let good = json!({"text": "name: early\nimage: web:1\n", "tag": tag_of});
     assert_eq!(put(&mut other, "early", &good).await.status, 200);
+}
 
-    // What is broken is said, and can be mended in the same way.
+/// What is broken is said, and can be mended in the same way.
+async fn mends_what_is_broken(rig: &Rig, ci: &mut Browser) {
     rig.file("services/web.yaml", "name: web\nimage: web:1\nport: eighty\n");
     let validated = async || read(&Browser::at(rig.port).get("/api/v1/validate").await);
     eventually(60, "the mistake is seen", async || validated().await["diagnostics"][0]["file"] == "services/web.yaml")
@@ -125,27 +131,43 @@ async fn a_manifest_is_read_checked_written_and_removed() {
     let now = validated().await;
     assert_eq!((&now["broken"], &now["good"]), (&json!(["web"]), &json!(4)), "{now:#}");
     let tag = read(&ci.get(&at("web")).await)["tag"].clone();
-    assert_eq!(put(&mut ci, "web", &json!({"text": WEB, "tag": tag})).await.status, 200);
+    assert_eq!(put(ci, "web", &json!({"text": WEB, "tag": tag})).await.status, 200);
     eventually(60, "all is good", async || validated().await["diagnostics"] == json!([])).await;
+}
 
-    // A check is no change, and a command says what it is.
+/// A check is no change, and a command says what it is.
+async fn finds_itself_in_the_audit(rig: &Rig, ci: &mut Browser) {
     let act = json!({"suspend": {"service": "web"}}).to_string();
     assert_eq!(ci.json("POST", "/api/v1/act", Some(&act)).await.status, 200);
     let roll = "/api/v1/services/web/rollback";
     ci.json("POST", roll, Some("{\"dry_run\": true}")).await;
     ci.headers.push(("Idempotency-Key".to_owned(), "once".to_owned()));
     for _ in 0..2 {
-        let dry = put(&mut ci, "late", &json!({"text": SHOP.replace("shop", "late"), "dry_run": true})).await;
+        let dry = put(ci, "late", &json!({"text": SHOP.replace("shop", "late"), "dry_run": true})).await;
         assert_eq!(dry.status, 200, "{dry:?}");
     }
     ci.headers.pop();
-    let audit = read(&token(&rig, "boss", &["--role", "admin"]).await.get("/api/v1/audit").await);
+    let audit = read(&token(rig, "boss", &["--role", "admin"]).await.get("/api/v1/audit").await);
     let rows = audit["audit"].as_array().unwrap();
     let has = |action: &str, target: &str| rows.iter().any(|row| row["action"] == action && row["target"] == target);
     assert!(has("check_manifest", "shop") && has("write_manifest", "shop") && has("suspend", "web"), "{audit:#}");
     assert!(has("check_rollback", "web") && has("check_manifest", "late"), "{audit:#}");
     assert!(!has("rollback", "web") && !has("write_manifest", "late"), "{audit:#}");
+}
 
+#[tokio::test]
+async fn a_manifest_is_read_checked_written_and_removed() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.file("services/two.yaml", "name: one\nimage: web:1\n---\nname: two\nimage: web:1\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut ci = token(&rig, "ci", &["--role", "editor"]).await;
+    checks_the_shop(&rig, &mut ci).await;
+    writes_the_shop(&rig, &mut ci).await;
+    removes_the_shop(&rig, &mut ci).await;
+    keeps_to_its_services(&rig, &mut ci).await;
+    mends_what_is_broken(&rig, &mut ci).await;
+    finds_itself_in_the_audit(&rig, &mut ci).await;
     let doctor = read(&token(&rig, "op", &["--role", "operator"]).await.get("/api/v1/doctor").await);
     assert_eq!(doctor["schema"], "amarre.doctor/v1");
     assert!(doctor["findings"].as_array().unwrap().iter().any(|one| one["topic"] == "NPM"), "{doctor:#}");

@@ -77,6 +77,64 @@ fn may(least: &str, who: &str, is_local: bool) -> bool {
     }
 }
 
+async fn assert_all_are_known(rig: &Rig) {
+    let document: Json = serde_json::from_str(&rig.get("/api/v1/openapi.json").await.unwrap().1).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let methods = |(path, item): (&String, &Json)| {
+        item.as_object().unwrap().keys().map(|method| format!("{} {path}", method.to_uppercase())).collect::<Vec<_>>()
+    };
+    let served: BTreeSet<String> = paths.iter().flat_map(methods).collect();
+    let known: BTreeSet<String> = ROUTES.iter().map(|(_, route)| (*route).to_owned()).collect();
+    assert_eq!(served, known, "each route stands in the matrix");
+}
+
+async fn ask_every_route(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
+    for (least, route) in ROUTES {
+        let (method, path) = route.split_once(' ').unwrap();
+        // Nobody and nothing of this name: what is let in changes nothing.
+        let real = path.replace("{name}", "nothing").replace("{code}", "A0401");
+        let real =
+            real.replace("{email}", "nobody@example.org").replace("{token}", "nothing").replace("{channel}", "nothing");
+        let real = if path.ends_with("/follow") { format!("{real}?name=nobody") } else { real };
+        let body = (method != "GET" && method != "DELETE").then_some("[]");
+        for (who, browser) in tokens.iter_mut() {
+            let page = browser.json(method, &real, body).await;
+            let let_in = !matches!(page.status, 401 | 403);
+            assert_eq!(let_in, may(least, who, is_local), "{route} as `{who}`, local {is_local}: {page:?}");
+            assert_eq!(page.status == 401, !let_in && who.is_empty(), "{route} as `{who}`: {page:?}");
+            assert!(page.status < 500, "{route} as `{who}`: {page:?}");
+        }
+    }
+}
+
+/// What a command needs is decided by what it is.
+async fn ask_every_act(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
+    for (least, act) in [
+        ("viewer", json!({"rollback": {"service": "nothing", "dry_run": true}})),
+        ("operator", json!({"rollback": {"service": "nothing"}})),
+        ("operator", json!({"apply": {"timeout_ms": 0}})),
+        ("operator", json!({"reconcile": {"service": "nothing", "timeout_ms": 0}})),
+        ("operator", json!({"suspend": {"service": "nothing"}})),
+        ("operator", json!({"resume": {"service": "nothing"}})),
+        ("operator", json!({"cancel": {"service": "nothing"}})),
+        ("operator", json!({"retry": {"service": "nothing", "timeout_ms": 0}})),
+        ("editor", json!({"apply": {"confirm_deletes": 1, "timeout_ms": 0}})),
+        ("editor", json!({"destroy": {"services": ["nothing"], "timeout_ms": 0}})),
+        ("admin", json!({"destroy": {"services": ["nothing"], "purge": true, "timeout_ms": 0}})),
+        ("admin", json!({"adopt": {"thing": "nothing", "timeout_ms": 0}})),
+        ("admin", json!({"adopt_unsigned": {"dry_run": true, "timeout_ms": 0}})),
+        ("admin", json!({"release": {"thing": "nothing", "timeout_ms": 0}})),
+        ("admin", json!({"rescue": {"dry_run": true, "npm": "nothing"}})),
+    ] {
+        for (who, browser) in tokens.iter_mut() {
+            let page = browser.json("POST", "/api/v1/act", Some(&act.to_string())).await;
+            let let_in = !matches!(page.status, 401 | 403);
+            assert_eq!(let_in, may(least, who, is_local), "{act} as `{who}`: {page:?}");
+            assert!(page.status < 500, "{act} as `{who}`: {page:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_route_is_open_to_who_may_and_to_nobody_else() {
     let rig = Rig::start().await;
@@ -98,61 +156,9 @@ async fn every_route_is_open_to_who_may_and_to_nobody_else() {
         more.as_object_mut().unwrap().extend(url.as_object().unwrap().clone());
         served_as(&rig, &more);
         let daemon = rig.daemon(&["--yes"], &[]).await;
-        let document: Json = serde_json::from_str(&rig.get("/api/v1/openapi.json").await.unwrap().1).unwrap();
-        let paths = document["paths"].as_object().unwrap();
-        let methods = |(path, item): (&String, &Json)| {
-            item.as_object()
-                .unwrap()
-                .keys()
-                .map(|method| format!("{} {path}", method.to_uppercase()))
-                .collect::<Vec<_>>()
-        };
-        let served: BTreeSet<String> = paths.iter().flat_map(methods).collect();
-        let known: BTreeSet<String> = ROUTES.iter().map(|(_, route)| (*route).to_owned()).collect();
-        assert_eq!(served, known, "each route stands in the matrix");
-        for (least, route) in ROUTES {
-            let (method, path) = route.split_once(' ').unwrap();
-            // Nobody and nothing of this name: what is let in changes nothing.
-            let real = path.replace("{name}", "nothing").replace("{code}", "A0401");
-            let real = real
-                .replace("{email}", "nobody@example.org")
-                .replace("{token}", "nothing")
-                .replace("{channel}", "nothing");
-            let real = if path.ends_with("/follow") { format!("{real}?name=nobody") } else { real };
-            let body = (method != "GET" && method != "DELETE").then_some("[]");
-            for (who, browser) in &mut tokens {
-                let page = browser.json(method, &real, body).await;
-                let let_in = !matches!(page.status, 401 | 403);
-                assert_eq!(let_in, may(least, who, is_local), "{route} as `{who}`, local {is_local}: {page:?}");
-                assert_eq!(page.status == 401, !let_in && who.is_empty(), "{route} as `{who}`: {page:?}");
-                assert!(page.status < 500, "{route} as `{who}`: {page:?}");
-            }
-        }
-        // What a command needs is decided by what it is.
-        for (least, act) in [
-            ("viewer", json!({"rollback": {"service": "nothing", "dry_run": true}})),
-            ("operator", json!({"rollback": {"service": "nothing"}})),
-            ("operator", json!({"apply": {"timeout_ms": 0}})),
-            ("operator", json!({"reconcile": {"service": "nothing", "timeout_ms": 0}})),
-            ("operator", json!({"suspend": {"service": "nothing"}})),
-            ("operator", json!({"resume": {"service": "nothing"}})),
-            ("operator", json!({"cancel": {"service": "nothing"}})),
-            ("operator", json!({"retry": {"service": "nothing", "timeout_ms": 0}})),
-            ("editor", json!({"apply": {"confirm_deletes": 1, "timeout_ms": 0}})),
-            ("editor", json!({"destroy": {"services": ["nothing"], "timeout_ms": 0}})),
-            ("admin", json!({"destroy": {"services": ["nothing"], "purge": true, "timeout_ms": 0}})),
-            ("admin", json!({"adopt": {"thing": "nothing", "timeout_ms": 0}})),
-            ("admin", json!({"adopt_unsigned": {"dry_run": true, "timeout_ms": 0}})),
-            ("admin", json!({"release": {"thing": "nothing", "timeout_ms": 0}})),
-            ("admin", json!({"rescue": {"dry_run": true, "npm": "nothing"}})),
-        ] {
-            for (who, browser) in &mut tokens {
-                let page = browser.json("POST", "/api/v1/act", Some(&act.to_string())).await;
-                let let_in = !matches!(page.status, 401 | 403);
-                assert_eq!(let_in, may(least, who, is_local), "{act} as `{who}`: {page:?}");
-                assert!(page.status < 500, "{act} as `{who}`: {page:?}");
-            }
-        }
+        assert_all_are_known(&rig).await;
+        ask_every_route(&mut tokens, is_local).await;
+        ask_every_act(&mut tokens, is_local).await;
         assert_eq!(end(daemon).await, 0);
     }
 }

@@ -149,17 +149,21 @@ impl Stepped {
             then: Mutex::default(),
             proxy: npm.proxy_address,
         });
-        let engine = engine(
-            &docker,
-            nas.as_deref(),
-            &npm,
-            &ovh,
-            &folder,
-            &clock,
-            (&no_secrets, &doors),
-            (setting, 0),
-            (None, "home", &key),
-        )
+        let engine = engine(Makings {
+            docker: &docker,
+            nas: nas.as_deref(),
+            npm: &npm,
+            ovh: &ovh,
+            folder: &folder,
+            clock: &clock,
+            no_secrets: &no_secrets,
+            doors: &doors,
+            setting,
+            ledger: 0,
+            own: None,
+            instance: "home",
+            key: &key,
+        })
         .await;
         let rig = Self {
             docker,
@@ -189,18 +193,11 @@ impl Stepped {
     /// One more on the same ledger and vendors.
     pub async fn another_engine(&self) -> Engine {
         let Self { docker, nas, npm, ovh, folder, clock, no_secrets, doors, setting, ledger, .. } = self;
-        engine(
-            docker,
-            nas.as_deref(),
-            npm,
-            ovh,
-            folder,
-            clock,
-            (no_secrets, doors),
-            (*setting, *ledger),
-            (self.own.clone(), &self.instance, &self.key),
-        )
-        .await
+        let (setting, ledger, nas) = (*setting, *ledger, nas.as_deref());
+        let (own, instance, key) = (self.own.as_deref(), self.instance.as_str(), &self.key);
+        let makings =
+            Makings { docker, nas, npm, ovh, folder, clock, no_secrets, doors, setting, ledger, own, instance, key };
+        engine(makings).await
     }
 
     /// One more on the same vendors, with a ledger of its own.
@@ -486,23 +483,50 @@ fn seed(docker: &Docker, npm: &Npm, ovh: &Ovh) {
     ovh.seed_record(ZONE, "", "MX", "10 mail.example.net.", 3600);
 }
 
-#[expect(clippy::too_many_arguments, reason = "all that an engine is made of")]
-async fn engine(
-    docker: &Docker,
-    nas: Option<&Docker>,
-    npm: &Npm,
-    ovh: &Ovh,
-    folder: &TempDir,
-    clock: &Arc<ShiftedClock>,
-    (no_secrets, doors): (&Arc<AtomicBool>, &Arc<Doors>),
-    (setting, ledger): (Setting, u32),
-    (own, instance, key): (Option<String>, &str, &MarkKey),
-) -> Engine {
-    let (instance, key) = (instance.to_owned(), key.clone());
-    let endpoint = format!("tcp://{}", docker.server.address);
+/// What an engine is made of.
+struct Makings<'a> {
+    docker: &'a Docker,
+    nas: Option<&'a Docker>,
+    npm: &'a Npm,
+    ovh: &'a Ovh,
+    folder: &'a TempDir,
+    clock: &'a Arc<ShiftedClock>,
+    no_secrets: &'a Arc<AtomicBool>,
+    doors: &'a Arc<Doors>,
+    setting: Setting,
+    ledger: u32,
+    own: Option<&'a str>,
+    instance: &'a str,
+    key: &'a MarkKey,
+}
+
+async fn engine(makings: Makings<'_>) -> Engine {
+    let config = config(&makings);
+    let providers = providers(&makings, &config);
+    let Makings { folder, clock, no_secrets, doors, ledger, key, .. } = makings;
+    let path: PathBuf = folder.path().join(format!("ledger-{ledger}.db"));
+    let no_secrets = no_secrets.clone();
+    Engine::new(Parts {
+        site: config.site.clone(),
+        providers,
+        source: Source::Folder(Folder::new(&folder.path().join("services"))),
+        ledger: Ledger::open(&path).await.unwrap(),
+        secrets: Arc::new(move |name| match no_secrets.load(Ordering::Relaxed) {
+            false => Ok(Secret::new(format!("value of {}", name.0))),
+            true => Err((format!("secret `{}` is not set", name.0), "set it".to_owned())),
+        }),
+        key: key.clone(),
+        clock: clock.clone(),
+        visitor: doors.clone(),
+        interval: Millis::minutes(5),
+    })
+}
+
+fn config(makings: &Makings<'_>) -> Config {
+    let Makings { docker, nas, npm, ovh, folder, setting, instance, .. } = makings;
     let mut text = json!({
         "instance": instance, "domains": [ZONE],
-        "hosts": {"default": {"docker": endpoint, "address": PUBLIC, "npm": "main"}},
+        "hosts": {"default": {"docker": endpoint(docker), "address": PUBLIC, "npm": "main"}},
         "npm": {"main": {"url": npm.server.url(), "identity": "amarre@amarre.demo", "secret": "changeme-npm", "container": "npm"}},
         "ovh": {"endpoint": ovh.endpoint(), "application_key": "a", "application_secret": "b", "consumer_key": "c"},
         "network": {"pools": ["10.77.0.0/16"]},
@@ -528,16 +552,24 @@ async fn engine(
         text["hosts"]["default"]["data"] = json!(data);
         text["policy"] = json!({"host_paths": [data], "volumes": ["*"], "follow_links": setting.follows_links});
     }
-    let second = nas.map(|nas| format!("tcp://{}", nas.server.address));
-    if let Some(endpoint) = &second {
+    if let Some(nas) = nas {
         text["hosts"]["nas"] =
-            json!({"docker": endpoint, "npm": "main", "private_address": NAS, "publish_ports": "20000-20003"});
+            json!({"docker": endpoint(nas), "npm": "main", "private_address": NAS, "publish_ports": "20000-20003"});
     }
-    let config = Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap();
-    let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint, &instance, key.clone());
+    Config::parse(&text.to_string(), &folder.path().join("amarre.yaml")).unwrap()
+}
+
+fn endpoint(docker: &Docker) -> String {
+    format!("tcp://{}", docker.server.address)
+}
+
+fn providers(makings: &Makings<'_>, config: &Config) -> Vec<Arc<dyn Provider>> {
+    let Makings { docker, nas, npm, ovh, setting, own, instance, key, .. } = makings;
+    let (instance, key) = ((*instance).to_owned(), (*key).clone());
+    let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint(docker), &instance, key.clone());
     let docker = DockerProvider::new(DockerConfig {
         npm_container: Some("npm".to_owned()),
-        own,
+        own: own.map(str::to_owned),
         sees_files: Some(setting.sees_files),
         ..docker
     });
@@ -566,26 +598,11 @@ async fn engine(
     });
     let mut providers: Vec<Arc<dyn Provider>> =
         vec![Arc::new(docker.unwrap()), Arc::new(npm.unwrap()), Arc::new(ovh.unwrap())];
-    if let Some(endpoint) = &second {
-        let nas = DockerConfig::new(ProviderId::docker("nas"), endpoint, "home", key.clone());
+    if let Some(nas) = nas {
+        let nas = DockerConfig::new(ProviderId::docker("nas"), &endpoint(nas), "home", key);
         providers.push(Arc::new(DockerProvider::new(nas).unwrap()));
     }
-    let path: PathBuf = folder.path().join(format!("ledger-{ledger}.db"));
-    let no_secrets = no_secrets.clone();
-    Engine::new(Parts {
-        site: config.site.clone(),
-        providers,
-        source: Source::Folder(Folder::new(&folder.path().join("services"))),
-        ledger: Ledger::open(&path).await.unwrap(),
-        secrets: Arc::new(move |name| match no_secrets.load(Ordering::Relaxed) {
-            false => Ok(Secret::new(format!("value of {}", name.0))),
-            true => Err((format!("secret `{}` is not set", name.0), "set it".to_owned())),
-        }),
-        key,
-        clock: clock.clone(),
-        visitor: doors.clone(),
-        interval: Millis::minutes(5),
-    })
+    providers
 }
 
 /// A container, ids and addresses of ours aside.

@@ -94,25 +94,10 @@ async fn the_first_account_is_made_once_by_whoever_has_the_link() {
     assert_eq!(end(daemon).await, 0);
 }
 
-/// What each role may do: the status that each is answered with. 303 to `/login` where nobody is signed in.
-#[tokio::test]
-async fn each_role_may_do_what_it_is_for() {
-    let rig = Rig::start().await;
-    rig.file("services/web.yaml", WEB);
-    let mut config = rig.config();
-    config["server"]["requests_per_minute"] = serde_json::json!(100_000);
-    rig.file("amarre.yaml", &format!("{config:#}"));
-    let daemon = rig.daemon(&["--yes"], &[]).await;
-    let mut browsers = vec![Browser::at(rig.port)];
-    for role in ROLES {
-        let email = format!("{role}@example.org");
-        assert_eq!(add(&rig, &email, role).await.code, 0);
-        let mut browser = Browser::at(rig.port);
-        assert_eq!(browser.signs_in(&email, PASSWORD).await.status, 303);
-        browsers.push(browser);
-    }
+/// What each role sees: the status that each is answered with. 303 to `/login` where nobody is signed in.
+async fn each_gets_its_pages(browsers: &mut [Browser]) {
     for path in ["/", "/new", "/services/web", "/runs", "/network", "/certificates", "/login"] {
-        for browser in &mut browsers {
+        for browser in browsers.iter_mut() {
             assert_eq!(browser.get(path).await.status, 200, "{path}: {browser:?}");
         }
     }
@@ -125,7 +110,7 @@ async fn each_role_may_do_what_it_is_for() {
         }
     }
     for path in ["/new/templates", "/new/templates/gitea"] {
-        for browser in &mut browsers {
+        for browser in browsers.iter_mut() {
             assert_eq!(browser.get(path).await.status, 200, "{path}: {browser:?}");
         }
     }
@@ -140,6 +125,9 @@ async fn each_role_may_do_what_it_is_for() {
             assert_eq!(browser.get(path).await.status, expected, "{path}");
         }
     }
+}
+
+async fn each_sends_its_forms(browsers: &mut [Browser]) {
     let delete = [("name", "not its name"), ("before", WEB)];
     let new = [("do", "commit"), ("image", "web:1"), ("name", "web")];
     let edit = [("do", "commit"), ("text", "name: web\nimage: [\n"), ("before", WEB)];
@@ -173,6 +161,26 @@ async fn each_role_may_do_what_it_is_for() {
             assert_eq!(answer.location().starts_with("/login"), at == 0, "{path} as {at}: {}", answer.location());
         }
     }
+}
+
+#[tokio::test]
+async fn each_role_may_do_what_it_is_for() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    let mut config = rig.config();
+    config["server"]["requests_per_minute"] = serde_json::json!(100_000);
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut browsers = vec![Browser::at(rig.port)];
+    for role in ROLES {
+        let email = format!("{role}@example.org");
+        assert_eq!(add(&rig, &email, role).await.code, 0);
+        let mut browser = Browser::at(rig.port);
+        assert_eq!(browser.signs_in(&email, PASSWORD).await.status, 303);
+        browsers.push(browser);
+    }
+    each_gets_its_pages(&mut browsers).await;
+    each_sends_its_forms(&mut browsers).await;
     let audited = browsers[4].get("/settings/audit").await;
     audited.says("editor@example.org");
     audited.says("suspend");

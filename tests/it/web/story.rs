@@ -1,6 +1,6 @@
 //! From the first start to a service that is gone again, on pages alone, with a git repository as the source.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::browser::{Browser, Page, hidden};
 use super::{PASSWORD, first_link};
@@ -29,17 +29,19 @@ async fn service(browser: &mut Browser) -> Page {
     browser.get("/services/shop").await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_service_lives_on_pages_alone() {
-    let (rig, forge) = with_git().await;
-    let daemon = rig.daemon(&["--yes"], &[]).await;
-    let mut alice = Browser::at(rig.port);
-    let link = first_link(&rig);
-    let token = link.split('=').nth(1).unwrap();
-    let form = [("token", token), ("email", "alice@example.org"), ("name", "Alice Martin"), ("password", PASSWORD)];
-    assert_eq!(alice.post("/setup", &form).await.status, 303);
+/// The last commit: by whom, and what.
+fn log(forge: &Forge) -> String {
+    let bare = forge.bare().display().to_string();
+    forge.run(&["--git-dir", &bare, "log", "-1", "--format=%an <%ae>: %s", "main"])
+}
 
-    // A form is checked before anything is written.
+/// The image that the shop has.
+fn image(rig: &Rig) -> Option<Json> {
+    rig.docker.containers().iter().find(|row| row["Name"] == "/shop").map(|row| row["Config"]["Image"].clone())
+}
+
+/// A form is checked before anything is written.
+async fn makes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let wrong = [("image", "web:1"), ("name", "shop"), ("port", "eighty"), ("tls", "none")];
     let page = alice.send("/new", "/new", &[&wrong[..], &[("do", "commit")]].concat()).await;
     assert_eq!(page.status, 422);
@@ -56,11 +58,9 @@ async fn a_service_lives_on_pages_alone() {
     let mut open = alice.clone();
     open.headers.push(("X-Amarre-Live".to_owned(), "1".to_owned()));
     assert!(!service(&mut open).await.body.contains("is written"), "another tab that reads itself again takes nothing");
-    service(&mut alice).await.says("services/shop.yaml is written");
-    let bare = forge.bare().display().to_string();
-    let log = || forge.run(&["--git-dir", &bare, "log", "-1", "--format=%an <%ae>: %s", "main"]);
-    assert_eq!(log(), "Alice Martin <alice@example.org>: add a shop");
-    eventually(60, "the shop is served", async || visit(&rig, "shop.example.org").await == Some(200)).await;
+    service(alice).await.says("services/shop.yaml is written");
+    assert_eq!(log(forge), "Alice Martin <alice@example.org>: add a shop");
+    eventually(60, "the shop is served", async || visit(rig, "shop.example.org").await == Some(200)).await;
     eventually(60, "its page says so", async || {
         let page = service(&mut alice.clone()).await.body;
         page.contains("Synced") && page.contains("Healthy") && page.contains("From the name to the data")
@@ -70,13 +70,15 @@ async fn a_service_lives_on_pages_alone() {
     let runs = alice.get("/runs").await;
     runs.says("The last 24 hours");
     runs.says("class=\"wrote\"");
+}
 
-    // Somebody changes the host by hand.
+/// Somebody changes the host by hand.
+async fn undoes_what_a_hand_did(rig: &Rig, alice: &mut Browser) {
     assert_eq!(alice.send("/", "/services/shop/suspend", &[("why", "to look")]).await.status, 303);
     let host = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
     let host = host.iter().find(|row| row["domain_names"][0] == "shop.example.org").unwrap()["id"].as_u64().unwrap();
     rig.npm.edit_proxy_host(host, &json!({"block_exploits": false}));
-    service(&mut alice).await.says("to look");
+    service(alice).await.says("to look");
     assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
     assert_eq!(alice.send("/", "/services/shop/reconcile", &[]).await.status, 303);
     eventually(60, "it is put right", async || {
@@ -86,8 +88,10 @@ async fn a_service_lives_on_pages_alone() {
     .await;
     eventually(60, "the page tells of it", async || service(&mut alice.clone()).await.body.contains("block_exploits"))
         .await;
+}
 
-    // Its manifest is changed; comments stay.
+/// Its manifest is changed; comments stay.
+async fn edits_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let page = alice.get("/services/shop/edit").await;
     page.says("image: web:1");
     let before = "name: shop\nimage: web:1\nport: 80\nenvironment:\n  A: \"b\"\n";
@@ -101,25 +105,28 @@ async fn a_service_lives_on_pages_alone() {
     let fields = [("do", "commit"), ("before", seen.as_str()), ("text", text.as_str()), ("message", "newer")];
     let page = alice.send("/", "/services/shop/edit", &fields).await;
     assert_eq!(page.status, 303, "{}", page.body);
+    let bare = forge.bare().display().to_string();
     let shown = forge.run(&["--git-dir", &bare, "show", "main:services/shop.yaml"]);
     assert_eq!(shown, after.trim_end());
-    let image =
-        || rig.docker.containers().iter().find(|row| row["Name"] == "/shop").map(|row| row["Config"]["Image"].clone());
-    eventually(90, "the new image runs", async || image() == Some("web:2".into())).await;
+    eventually(90, "the new image runs", async || image(rig) == Some("web:2".into())).await;
     eventually(60, "there are two versions", async || {
         alice.clone().get("/services/shop/history").await.body.contains("Roll back to this")
     })
     .await;
+}
 
-    // It goes back, stays so, and is taken up again.
+/// It goes back, stays so, and is taken up again.
+async fn goes_back_and_on(rig: &Rig, alice: &mut Browser) {
     alice.get("/services/shop/rollback").await.says("web:1");
     assert_eq!(alice.send("/", "/services/shop/rollback", &[]).await.status, 303);
-    eventually(90, "the old image runs", async || image() == Some("web:1".into())).await;
+    eventually(90, "the old image runs", async || image(rig) == Some("web:1".into())).await;
     eventually(60, "it is left so", async || service(&mut alice.clone()).await.body.contains("Suspended")).await;
     assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
-    eventually(90, "the new image runs again", async || image() == Some("web:2".into())).await;
+    eventually(90, "the new image runs again", async || image(rig) == Some("web:2".into())).await;
+}
 
-    // It is deleted by its name, and nothing of it is left but its file's history.
+/// It is deleted by its name, and nothing of it is left but its file's history.
+async fn deletes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let page = alice.get("/services/shop/delete").await;
     page.says("proxy host");
     let seen = hidden(&page.body, "before").unwrap();
@@ -127,12 +134,28 @@ async fn a_service_lives_on_pages_alone() {
     assert_eq!(page.status, 422);
     let page = alice.send("/", "/services/shop/delete", &[("name", "shop"), ("before", &seen)]).await;
     assert_eq!((page.status, page.location()), (303, "/"), "{}", page.body);
-    assert_eq!(log(), "Alice Martin <alice@example.org>: remove shop");
+    assert_eq!(log(forge), "Alice Martin <alice@example.org>: remove shop");
     eventually(90, "it is gone", async || {
         rig.docker.containers().iter().all(|row| row["Name"] != "/shop")
             && service(&mut alice.clone()).await.status == 404
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_service_lives_on_pages_alone() {
+    let (rig, forge) = with_git().await;
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = Browser::at(rig.port);
+    let link = first_link(&rig);
+    let token = link.split('=').nth(1).unwrap();
+    let form = [("token", token), ("email", "alice@example.org"), ("name", "Alice Martin"), ("password", PASSWORD)];
+    assert_eq!(alice.post("/setup", &form).await.status, 303);
+    makes_the_shop(&rig, &forge, &mut alice).await;
+    undoes_what_a_hand_did(&rig, &mut alice).await;
+    edits_the_shop(&rig, &forge, &mut alice).await;
+    goes_back_and_on(&rig, &mut alice).await;
+    deletes_the_shop(&rig, &forge, &mut alice).await;
     assert_eq!(rig.npm.rows(amarre_sim::npm::Kind::ProxyHost).len(), 1, "only the foreign one");
     assert_eq!(end(daemon).await, 0, "{}", rig.log());
     let plan = rig.run(&["plan", "--detailed-exitcode"]).await;
