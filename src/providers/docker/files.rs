@@ -134,34 +134,45 @@ struct Tar {
     bytes: Vec<u8>,
 }
 
+/// What a header says of an entry beside its path.
+#[derive(Clone, Copy)]
+struct Meta {
+    kind: u8,
+    mode: u32,
+    /// User and group.
+    owner: (u32, u32),
+    /// Seconds since 1970.
+    stamp: u64,
+}
+
 impl Tar {
     fn file(&mut self, path: &str, content: &[u8], mode: u32, owner: (u32, u32), stamp: u64) {
-        self.entry(path, b'0', content, mode, owner, stamp);
+        self.entry(path, content, Meta { kind: b'0', mode, owner, stamp });
     }
 
     fn folder(&mut self, path: &str, owner: (u32, u32), stamp: u64) {
-        self.entry(&format!("{path}/"), b'5', &[], MODE_FOLDER, owner, stamp);
+        self.entry(&format!("{path}/"), &[], Meta { kind: b'5', mode: MODE_FOLDER, owner, stamp });
     }
 
-    fn entry(&mut self, path: &str, kind: u8, content: &[u8], mode: u32, owner: (u32, u32), stamp: u64) {
+    fn entry(&mut self, path: &str, content: &[u8], meta: Meta) {
         if path.len() > NAME_BYTES_MAX {
             let mut name = path.as_bytes().to_vec();
             name.push(0);
-            self.block("././@LongLink", b'L', &name, 0, (0, 0), 0);
+            self.block("././@LongLink", &name, Meta { kind: b'L', mode: 0, owner: (0, 0), stamp: 0 });
         }
-        self.block(path, kind, content, mode, owner, stamp);
+        self.block(path, content, meta);
     }
 
-    fn block(&mut self, path: &str, kind: u8, content: &[u8], mode: u32, owner: (u32, u32), stamp: u64) {
+    fn block(&mut self, path: &str, content: &[u8], meta: Meta) {
         let mut header = [0_u8; BLOCK];
         let name = &path.as_bytes()[..path.len().min(NAME_BYTES_MAX)];
         header[..name.len()].copy_from_slice(name);
-        number(&mut header[100..108], u64::from(mode));
-        number(&mut header[108..116], u64::from(owner.0));
-        number(&mut header[116..124], u64::from(owner.1));
+        number(&mut header[100..108], u64::from(meta.mode));
+        number(&mut header[108..116], u64::from(meta.owner.0));
+        number(&mut header[116..124], u64::from(meta.owner.1));
         number(&mut header[124..136], content.len() as u64);
-        number(&mut header[136..148], stamp);
-        header[156] = kind;
+        number(&mut header[136..148], meta.stamp);
+        header[156] = meta.kind;
         header[257..265].copy_from_slice(b"ustar  \0");
         // The sum is made over a header with blanks in its place.
         header[148..156].fill(b' ');

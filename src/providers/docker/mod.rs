@@ -149,24 +149,7 @@ impl DockerProvider {
                 members.entry(network).or_default().insert(answers::summary_name(summary));
             }
         }
-        let labelled = labels::Images::new(&images);
-        let ours = |summary: &&ContainerSummary| labelled.is_ours(summary, &self.config.instance, ask);
-        for summary in containers.iter().filter(|summary| !ours(summary)) {
-            let (address, foreign) = reader.foreign_container(summary);
-            seen.insert(address, foreign);
-        }
-        let own: Vec<&ContainerSummary> = containers.iter().filter(ours).collect();
-        for inspect in self.inspects.of(api, &own).await? {
-            let Some(address) = reader.address(&inspect) else { continue };
-            let inspect = labelled.without_inherited(&address, &inspect, ask);
-            let Some((address, mut container)) = reader.container(&inspect) else { continue };
-            if let Some(label) = labels_of(&inspect).get(LABEL_FILES).filter(|label| !label.is_empty()) {
-                let applied = ask.applied.get(&address).map(|row| &row.fields);
-                let files = files::seen(label, applied.or_else(|| ask.wanted.get(&address)));
-                container.fields.set("files", files);
-            }
-            seen.insert(address, container);
-        }
+        self.see_containers(ask, &reader, (&containers, &images), &mut seen).await?;
         for network in &networks {
             let none = BTreeSet::new();
             let members = network.name.as_ref().and_then(|name| members.get(name)).unwrap_or(&none);
@@ -206,6 +189,35 @@ impl DockerProvider {
             sees_files,
             ..Observation::default()
         })
+    }
+
+    /// The containers: foreign ones as they are listed, ours as they are inspected.
+    async fn see_containers(
+        &self,
+        ask: &ObserveQuery,
+        reader: &Reader,
+        (containers, images): (&[ContainerSummary], &[ImageSummary]),
+        seen: &mut BTreeMap<Address, Seen>,
+    ) -> Result<(), ProviderError> {
+        let labelled = labels::Images::new(images);
+        let ours = |summary: &&ContainerSummary| labelled.is_ours(summary, &self.config.instance, ask);
+        for summary in containers.iter().filter(|summary| !ours(summary)) {
+            let (address, foreign) = reader.foreign_container(summary);
+            seen.insert(address, foreign);
+        }
+        let own: Vec<&ContainerSummary> = containers.iter().filter(ours).collect();
+        for inspect in self.inspects.of(self.api().await?, &own).await? {
+            let Some(address) = reader.address(&inspect) else { continue };
+            let inspect = labelled.without_inherited(&address, &inspect, ask);
+            let Some((address, mut container)) = reader.container(&inspect) else { continue };
+            if let Some(label) = labels_of(&inspect).get(LABEL_FILES).filter(|label| !label.is_empty()) {
+                let applied = ask.applied.get(&address).map(|row| &row.fields);
+                let files = files::seen(label, applied.or_else(|| ask.wanted.get(&address)));
+                container.fields.set("files", files);
+            }
+            seen.insert(address, container);
+        }
+        Ok(())
     }
 
     /// What NPM's container and the one that Amarre runs in have, and those of their Compose projects: NPM's data base is

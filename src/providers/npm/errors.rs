@@ -154,13 +154,8 @@ impl Trouble {
                 format!("in NPM, Users, {identity}: it must not be disabled"),
             ),
             Trouble::Rights(section, level) => {
-                let (what, word) = (section.permission().replace('_', " "), level.word());
-                (
-                    Class::Reauthenticate,
-                    "A0604",
-                    format!("NPM {name} does not let {identity} {word} {what}"),
-                    format!("in NPM, Users, {identity}, Permissions: set {what} to {}", setting(section, level)),
-                )
+                let (what, hint) = lacking(section, level, place);
+                (Class::Reauthenticate, "A0604", what, hint)
             }
             Trouble::Credentials(words) => (
                 Class::Reauthenticate,
@@ -178,6 +173,15 @@ impl Trouble {
         let message = if doing.is_empty() { what } else { format!("{doing}: {what}") };
         ProviderError::new(class, code, message).hint(hint).after(after).not_before(not_before)
     }
+}
+
+/// A right that the account lacks: sentence and hint.
+fn lacking(section: Section, level: Level, Place { name, identity, .. }: Place<'_>) -> (String, String) {
+    let (what, word) = (section.permission().replace('_', " "), level.word());
+    (
+        format!("NPM {name} does not let {identity} {word} {what}"),
+        format!("in NPM, Users, {identity}, Permissions: set {what} to {}", setting(section, level)),
+    )
 }
 
 /// What certbot's words say of an order: code, sentence and hint. It prints what the authority answered, or what Python
