@@ -38,7 +38,7 @@ use amarre_core::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
 /// A configuration file larger than this is a mistake.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What is wrong with the configuration.
+/// A problem of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConfigError {
@@ -46,7 +46,7 @@ pub struct ConfigError {
     pub code: &'static str,
     /// Lowercase, no full stop; says where.
     pub message: String,
-    /// How to mend it.
+    /// The hint.
     pub hints: Vec<Hint>,
 }
 
@@ -61,11 +61,11 @@ impl ConfigError {
 pub struct Config {
     /// The file it came from.
     pub path: PathBuf,
-    /// What the pure part may know.
+    /// The part that the core may know.
     pub site: Site,
-    /// Where manifests come from.
+    /// The source of the manifests.
     pub source: SourceAccess,
-    /// Time between looks when nothing wakes us.
+    /// The time between passes without events.
     pub interval: Millis,
     /// Docker engines by host.
     pub dockers: BTreeMap<String, DockerAccess>,
@@ -77,32 +77,32 @@ pub struct Config {
     pub ovh: Option<OvhAccess>,
     /// How HTTP is served.
     pub server: ServerAccess,
-    /// Who is told what.
+    /// The notification channels.
     pub notifications: Vec<Channel>,
-    /// What is asked after passes, for a service that notices when it is not.
+    /// The heartbeat's URL and pause.
     pub heartbeat: Option<Heartbeat>,
     /// The ledger.
     pub state: PathBuf,
-    /// The files in which its own secrets were found, and those of a configuration that runs on beside it.
+    /// The files that hold its own secrets, and those of a running configuration that it replaces.
     pub secret_files: BTreeSet<PathBuf>,
 }
 
 /// How HTTP is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerAccess {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Where people reach it: scheme, name and perhaps port, in lower case.
+    /// The public URL: scheme, name and perhaps port, in lower case.
     pub url: Option<String>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<IpNet>,
-    /// How much one address, or one user, may ask in a minute.
+    /// Requests that one address, or one user, may send in a minute.
     pub per_minute: u32,
-    /// What forges sign webhooks with.
+    /// The secret with which forges sign webhooks.
     pub webhook_secret: Option<Secret>,
 }
 
-/// Where manifests come from.
+/// The source of the manifests.
 #[derive(Debug, Clone)]
 pub enum SourceAccess {
     /// A folder on this machine.
@@ -114,9 +114,9 @@ pub enum SourceAccess {
 /// How a git repository is followed.
 #[derive(Debug, Clone)]
 pub struct GitAccess {
-    /// Where it is; no credentials stand in it.
+    /// The URL, without credentials.
     pub url: GitUrl,
-    /// What is followed.
+    /// The followed ref.
     pub reference: GitRef,
     /// The folder of manifests in it; empty = all of it.
     pub path: String,
@@ -134,9 +134,9 @@ pub struct GitAccess {
     pub host_key: Option<String>,
     /// How often the server is asked.
     pub interval: Millis,
-    /// Lines of `name key`: only what one of them signed counts.
+    /// Lines of `name key`: only commits signed by one of them count.
     pub ssh_allowed_signers: Option<PathBuf>,
-    /// A keyring: only what one of its keys signed counts.
+    /// A keyring: only commits signed by one of its keys count.
     pub openpgp: Option<PathBuf>,
     /// Each commit since the accepted one has to be signed.
     pub verify_all: bool,
@@ -156,7 +156,7 @@ pub struct DockerAccess {
 /// The files for TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsAccess {
-    /// Who signed the engine's certificate.
+    /// The CA of the engine's certificate.
     pub ca: PathBuf,
     /// Our certificate and its key.
     pub client: Option<(PathBuf, PathBuf)>,
@@ -171,7 +171,7 @@ pub struct RegistryAccess {
     pub password: Secret,
 }
 
-/// How an NPM is signed in to.
+/// Access to an NPM.
 #[derive(Debug, Clone)]
 pub struct NpmAccess {
     /// The admin address that people type.
@@ -180,22 +180,22 @@ pub struct NpmAccess {
     pub identity: String,
     /// Its password.
     pub secret: Secret,
-    /// With which certbot writes records for it; `None`: it cannot.
+    /// certbot's credentials for writing records; `None`: it has none.
     pub dns_credentials: Option<Secret>,
 }
 
-/// How OVH is asked.
+/// Access to OVH.
 #[derive(Debug, Clone)]
 pub struct OvhAccess {
     /// `ovh-eu`, …, or a URL.
     pub endpoint: String,
-    /// Who calls.
+    /// The login.
     pub login: OvhLogin,
     /// Servers asked instead of the zone's own.
     pub servers: Vec<SocketAddr>,
     /// Resolvers, for status.
     pub resolvers: Vec<SocketAddr>,
-    /// How long a record may take to be seen.
+    /// How long a record may take to propagate.
     pub timeout: Millis,
 }
 
@@ -203,7 +203,7 @@ impl Config {
     /// Reads the file: the one named, else `amarre.yaml` here, below XDG's configuration folder, or in /etc.
     ///
     /// # Errors
-    /// Says which file, line and key, and how to mend it.
+    /// File, line and key, with a hint.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let path = locate(path)?;
         let text = read_limited(&path, FILE_BYTES_MAX).map_err(|why| {
@@ -221,7 +221,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let file = read(text, path, &overlay::ours(secrets::variables()))?;
+        let file = read(text, path, &overlay::own_variables(secrets::variables()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new("/")).to_owned();
         let secrets = Resolver::new(base.clone());
@@ -231,12 +231,12 @@ impl Config {
     /// Resolves one secret of a manifest.
     ///
     /// # Errors
-    /// It is set nowhere; the hint names every place that was looked at.
+    /// It is set nowhere; the hint names every place that was searched.
     pub fn secret(&self, name: &SecretName) -> Result<Secret, ConfigError> {
         self.service_secrets().by_name(&name.0)
     }
 
-    /// Whether a secret of a manifest is found only where such secrets were kept before.
+    /// Whether a secret of a manifest is found only at the place of earlier versions.
     pub fn is_at_an_old_place(&self, name: &str) -> bool {
         let secrets = self.service_secrets();
         secrets.at_its_place(name).is_none() && secrets.at_an_old_place(name).is_some()
@@ -269,14 +269,14 @@ impl Config {
         }
     }
 
-    /// Puts other keys in the place of those that are there, at once and for good.
+    /// Replaces the keys, at once and for good.
     ///
     /// # Errors
     /// The file cannot be written; then the keys are as before.
     pub fn replace_key(&self, keys: &MarkKey) -> Result<(), ConfigError> {
         let (path, fresh) = (self.key_path(), self.beside_state("key-new"));
         let written = || {
-            // What a crash has left of an earlier try.
+            // Left by a crash during an earlier try.
             match std::fs::remove_file(&fresh) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => (),
@@ -294,12 +294,12 @@ impl Config {
         self.beside_state("key")
     }
 
-    /// The fingerprint of the key that was exported last, where one was.
+    /// The fingerprint of the last exported key, if any.
     pub fn exported_key(&self) -> Option<String> {
         std::fs::read_to_string(self.beside_state("key-saved")).ok().map(|text| text.trim().to_owned())
     }
 
-    /// Remembers that the keys were exported.
+    /// Records that the keys were exported.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -308,9 +308,9 @@ impl Config {
         std::fs::write(self.beside_state("key-saved"), text).map_err(|why| self.key_unusable(&why))
     }
 
-    /// Forgets it: the copy is not what stands there now.
+    /// Deletes that record: the copy no longer matches the keys.
     pub fn forget_exported_key(&self) {
-        // What is not there, or stays, is asked for once more or once less.
+        // An error here only repeats or omits a reminder.
         let _ = std::fs::remove_file(self.beside_state("key-saved"));
     }
 
@@ -324,10 +324,10 @@ impl Config {
         self.state.with_extension(extension)
     }
 
-    /// With what manifests may not use of the configuration that runs on until a restart: its files, its listeners and the
-    /// names of its credentials.
+    /// Adds what manifests may not use because the configuration that runs until a restart uses it: its files, its
+    /// listeners and the names of its credentials.
     #[must_use]
-    pub fn beside(mut self, running: &Config) -> Self {
+    pub fn with_startup_settings(mut self, running: &Config) -> Self {
         self.secret_files.extend(running.own_paths());
         self.site.own_secrets.extend(running.site.own_secrets.iter().cloned());
         for listener in &running.site.listeners {
@@ -338,8 +338,8 @@ impl Config {
         self
     }
 
-    /// The files and folders that Amarre works with: who writes there is Amarre, who reads there has its secrets. Each as
-    /// it is named, and where it really is.
+    /// The files and folders that Amarre works with: whoever writes there controls Amarre, whoever reads there has its
+    /// secrets. Each by its configured path, and by its real one.
     pub fn own_paths(&self) -> BTreeSet<PathBuf> {
         const BESIDE_STATE: [&str; 11] =
             ["key", "key-new", "key-saved", "lock", "sock", "git", "simulated", "db", "db-wal", "db-shm", "db-journal"];
@@ -365,7 +365,7 @@ impl Config {
     }
 }
 
-/// The file with the environment's names laid over it.
+/// The file, overridden by environment variables.
 fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result<File, ConfigError> {
     let unread = |error: &dyn std::fmt::Display| {
         let said = place_first(&error.to_string());
@@ -380,9 +380,9 @@ fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result
         return alone.map_err(|error| unread(&error));
     }
     let mut tree: serde_json::Value = serde_yaml::from_str(text).map_err(|error| unread(&error))?;
-    overlay::lay(&mut tree, &keys::Shape::of::<File>(), variables)?;
+    overlay::apply(&mut tree, &keys::Shape::new::<File>(), variables)?;
     serde_json::from_value(tree).map_err(|error| match alone {
-        // The file has a place to show, unless the variables mend it.
+        // The file has a place to report, unless the variables repair it.
         Err(alone) if !alone.to_string().contains("missing field") => unread(&alone),
         Err(_) | Ok(_) => {
             let names: Vec<&str> = variables.keys().map(String::as_str).collect();
@@ -392,7 +392,7 @@ fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result
     })
 }
 
-/// Of a key that is not known, the one that may be meant: the list of all others is left out then.
+/// The nearest known key, if there is one: the list of all others is left out then.
 fn mistyped(said: &str) -> Option<(String, String)> {
     let (before, rest) = said.split_once("unknown field `")?;
     let (key, rest) = rest.split_once('`')?;
@@ -445,7 +445,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// The YAML library's words as `:line:column: what`, as editors and terminals open places.
+/// The YAML library's message as `:line:column: what`, as editors and terminals open places.
 fn place_first(text: &str) -> String {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);

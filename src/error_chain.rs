@@ -14,7 +14,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The innermost cause: for a connection that fails, the layers above it say nothing.
+/// The innermost cause: for a failed connection the layers above it add nothing.
 pub fn root(error: &dyn std::error::Error) -> String {
     let mut error = error;
     while let Some(cause) = error.source() {
@@ -23,7 +23,7 @@ pub fn root(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
 
-/// The last cause of a chain of errors, as people say it: `connection refused`.
+/// The last cause of a chain of errors: `connection refused`.
 pub fn reason(chain: &str) -> String {
     let last = chain.rsplit(": ").next().unwrap_or(chain);
     let plain = last.split(" (os error").next().unwrap_or(last);

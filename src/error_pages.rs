@@ -4,19 +4,19 @@
 
 use amarre_core::model::suggestion::nearest;
 
-/// The page of a code, as Markdown; small letters are good enough.
+/// The page of a code, as Markdown; lower case is accepted.
 pub fn page(code: &str) -> Option<&'static str> {
     let code = code.to_ascii_uppercase();
     PAGES.binary_search_by(|(known, _)| (*known).cmp(code.as_str())).ok().map(|at| PAGES[at].1)
 }
 
-/// Whether a word is meant as a code: `A0103`, `a103`.
+/// Whether a word looks like a code: `A0103`, `a103`.
 pub fn is_code(word: &str) -> bool {
     let digits = word.strip_prefix(['A', 'a']).unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The code that somebody may have meant.
+/// The nearest code.
 pub fn near(code: &str) -> Option<&'static str> {
     let known: Vec<&'static str> = PAGES.iter().map(|(code, _)| *code).collect();
     nearest(&code.to_ascii_uppercase(), &known)

@@ -13,6 +13,7 @@ pub mod error_pages;
 pub mod secret;
 pub mod config;
 pub mod providers;
+pub mod registry;
 pub mod source;
 pub mod ledger;
 pub mod accounts;

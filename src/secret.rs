@@ -51,11 +51,11 @@ pub enum OvhLogin {
     },
     /// A service account (OAuth2, client credentials).
     Service {
-        /// Public.
+        /// The client id.
         client_id: String,
-        /// Proves it.
+        /// The client secret.
         client_secret: Secret,
-        /// Where tokens come from; `None` = the endpoint's own.
+        /// The token endpoint; `None` = the endpoint's own.
         token_url: Option<String>,
     },
 }

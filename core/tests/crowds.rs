@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amarre_core::model::{Facts, Gate, Site};
 use amarre_core::plan::forecast::{Forecast, forecast};
-use amarre_core::plan::render::{Look, text};
+use amarre_core::plan::render::{Style, text};
 
 use amarre_testkit::scene::{START, Scene, empty_server, site};
 
@@ -26,7 +26,7 @@ fn wide() -> Site {
     Site { pools: vec!["10.0.0.0/8".parse().unwrap()], prefix: 28, ..site() }
 }
 
-fn planned<T>(scene: &Scene, use_it: impl FnOnce(&amarre_core::plan::Input<'_>, &Forecast) -> T) -> T {
+fn planned<T>(scene: &Scene, use_it: impl FnOnce(&amarre_core::plan::input::Input<'_>, &Forecast) -> T) -> T {
     scene.with_input(&empty_server(), &Facts::default(), START, |input| {
         let forecast = forecast(input);
         assert!(forecast.settled, "{:#?}", forecast.plan.changes.last());
@@ -47,7 +47,7 @@ fn as_many_services_as_a_source_may_hold_are_planned_and_shown() {
     planned(&scene, |input, forecast| {
         let held = forecast.plan.changes.iter().filter(|change| matches!(change.gate, Gate::Held(_)));
         assert_eq!(held.count(), 0);
-        let shown = text::plan(input, forecast, "services @ 5e1c0aa", Look::PLAIN);
+        let shown = text::plan(input, forecast, "services @ 5e1c0aa", Style::PLAIN);
         let lines: BTreeSet<&str> = shown.lines().filter(|line| line.starts_with("+ ")).collect();
         assert_eq!(lines.len(), FILES_MAX);
     });
@@ -66,7 +66,7 @@ fn where_subnets_run_out_as_many_are_planned_and_shown() {
             .map(|change| change.service.as_str())
             .collect();
         assert_eq!(refused.len(), FILES_MAX - 512, "{:?}", refused.first());
-        let shown = text::plan(input, forecast, "services @ 5e1c0aa", Look::PLAIN);
+        let shown = text::plan(input, forecast, "services @ 5e1c0aa", Style::PLAIN);
         assert_eq!(shown.matches("refused in part, A0501").count(), refused.len());
     });
 }

@@ -11,7 +11,6 @@ use amarre_core::model::{
     Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::safety::{guard, lint};
 
 use amarre_testkit::dangers::NO_RECORD;
@@ -158,7 +157,7 @@ impl Life {
         let under_way = self.lanes.values().flatten();
         let made = under_way.filter_map(|(change, _)| match &change.verb {
             Verb::Create(fields) => Some((change.address.clone(), fields.clone())),
-            Verb::Update(fields) if upstreams::points(change.address.kind) => {
+            Verb::Update(fields) if change.address.kind.traits().forwards => {
                 Some((change.address.clone(), fields.clone()))
             }
             Verb::Update(_) | Verb::Delete => None,

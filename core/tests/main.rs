@@ -5,6 +5,8 @@ mod manifest_cases;
 mod plan_cases;
 mod plan_props;
 mod generated;
+mod field_tables;
+mod docker_texts;
 mod crowds;
 mod ends;
 mod life;

@@ -305,21 +305,22 @@ fn dump_hosts(out: &mut String, service: &Service) {
             let _ = writeln!(out, "    location {path} -> {}{to_path} {advanced:?}", shown(to));
         }
     }
-    for redirect in &service.redirects {
+    for redirect in &service.answered {
+        let own = |field: &str| redirect.fields.get(field).map(ToString::to_string).unwrap_or_default();
+        let block_exploits = redirect.fields.flag("block_exploits").unwrap_or_default();
         let _ = writeln!(
             out,
             "  redirect {} -> {} {} code={} keep_path={} tls={}",
             redirect.domains.join(" "),
-            redirect.scheme,
-            redirect.to,
-            redirect.code,
-            redirect.keep_path,
+            own("scheme"),
+            own("to"),
+            own("code"),
+            own("keep_path"),
             tls(&redirect.tls)
         );
         dump_front(out, redirect.http2, redirect.hsts, &redirect.advanced);
-        if redirect.force_https || redirect.block_exploits {
-            let _ =
-                writeln!(out, "    force_https={} block_exploits={:?}", redirect.force_https, redirect.block_exploits);
+        if redirect.force_https || block_exploits {
+            let _ = writeln!(out, "    force_https={} block_exploits={:?}", redirect.force_https, block_exploits);
         }
     }
     for amarre_core::model::service::Stream { port, to, tcp, udp, .. } in &service.streams {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use amarre_core::manifest::{SourceFile, load};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Assets, Facts, Service, Site, World};
-use amarre_core::plan::render::{self, Look};
+use amarre_core::plan::render::{self, Style};
 use amarre_core::plan::{forecast, look};
 
 use amarre_testkit::scene::{START, Scene, empty_server, site};
@@ -76,7 +76,7 @@ fn new_services(sizes: &[usize]) {
                 let done = forecast::forecast(input);
                 let planned = began.elapsed();
                 assert!(done.settled, "{:#?}", done.plan.changes.last());
-                let text = render::text::plan(input, &done, "services @ 5e1c0aa", Look::PLAIN);
+                let text = render::text::plan(input, &done, "services @ 5e1c0aa", Style::PLAIN);
                 assert!(text.contains(&format!("+ s{}   ", count - 1)), "the last one is in the plan");
                 (began.elapsed(), planned, done.plan.changes.len())
             })

@@ -1,20 +1,21 @@
-//! Who may try a password, and how often. Pure: takes `now` and what is known, reads no clock and no ledger.
+//! Limits tries of passwords. Pure: takes `now` and the counts, reads no clock and no ledger.
 //!
-//! | who tries | is counted of | tries |
+//! | client | counted by | tries |
 //! |---|---|---|
-//! | anybody | the account and the address | 5 |
+//! | any | the account and the address | 5 |
 //! | | the address, whichever accounts | 50; loopback 500, since a tunnel brings everybody from there |
 //! | | the account, from wherever | 100 |
 //! | a browser in which the user has signed in before | that browser, and nothing else | 5 |
 //!
-//! So one who guesses at one account is stopped first, one who tries many accounts next, and many who try one account
-//! last. None of them keeps out the user, who has a browser that is known. Whether the account exists makes no difference.
+//! So a client that guesses at one account is stopped first, one that tries many accounts next, and many clients that
+//! try one account last. None of them locks out the user, whose browser is known. Whether the account exists makes no
+//! difference.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::ledger::login_attempts;
-use crate::ledger::login_attempts::{Counted, Wrong};
+use crate::ledger::login_attempts::{CountedLogin, Wrong};
 use amarre_core::model::{Millis, Timestamp};
 
 /// Wrong passwords of one account from one address, or from one known browser, before it waits.
@@ -23,33 +24,33 @@ pub const TRIES_MAX: u32 = 5;
 const TRIES_OF_ADDRESS_MAX: u32 = 50;
 /// From loopback: through a tunnel, or a proxy that is not trusted, all come from there.
 const TRIES_OF_SHARED_MAX: u32 = 500;
-/// For one account, from wherever.
+/// For one account, from any address.
 const TRIES_OF_ACCOUNT_MAX: u32 = 100;
-/// The first wait; doubled with each further wrong one.
+/// The first wait; doubled with each further failure.
 const WAIT_FIRST: Millis = Millis::minutes(1);
 /// The longest wait.
 const WAIT_LAST: Millis = Millis::minutes(60);
 
-/// What is counted from now on; `None`: no more.
-pub type Changes = BTreeMap<Counted, Option<Wrong>>;
+/// The new counts; `None`: delete.
+pub type Changes = BTreeMap<CountedLogin, Option<Wrong>>;
 
-/// One try of a password, and what its being wrong is counted of.
+/// One try of a password, and the keys that its failure is counted by.
 #[derive(Debug, Clone)]
 pub struct Try {
-    counted: Vec<(Counted, u32)>,
+    counted: Vec<(CountedLogin, u32)>,
 }
 
-/// A try that was counted as wrong before the password was looked at: many at once are no way around.
+/// A try is counted as a failure before the password is checked: concurrent tries are no way around.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Taken {
-    /// How many may be wrong after this one, before a wait.
+pub struct CountedTry {
+    /// How many may fail after this one, before a wait.
     pub left: u32,
     at: Timestamp,
-    before: BTreeMap<Counted, Wrong>,
+    before: BTreeMap<CountedLogin, Wrong>,
 }
 
-/// Until when nothing is tried.
-fn until(wrong: Wrong, max: u32) -> Option<Timestamp> {
+/// The end of the wait.
+fn locked_until(wrong: Wrong, max: u32) -> Option<Timestamp> {
     let beyond = wrong.count.checked_sub(max)?;
     let wait = WAIT_FIRST.0.saturating_mul(1_i64.checked_shl(beyond.min(20)).unwrap_or(i64::MAX));
     Some(wrong.last + Millis(wait.min(WAIT_LAST.0)))
@@ -60,9 +61,9 @@ fn is_loopback(address: &str) -> bool {
 }
 
 impl Try {
-    /// For an account, from an address, in a browser that is known for this account.
+    /// For an account, from an address, in a known browser of this account.
     pub fn new(email: &str, address: &str, device: Option<&str>) -> Self {
-        let of = |account: &str, source: &str| Counted { account: account.to_owned(), source: source.to_owned() };
+        let of = |account: &str, source: &str| CountedLogin { account: account.to_owned(), source: source.to_owned() };
         let account = login_attempts::account(email);
         let counted = match device {
             Some(device) => vec![(of(&account, &format!("device {device}")), TRIES_MAX)],
@@ -78,16 +79,20 @@ impl Try {
         Self { counted }
     }
 
-    /// Of what it is counted.
-    pub fn counted(&self) -> Vec<Counted> {
+    /// The keys.
+    pub fn counted(&self) -> Vec<CountedLogin> {
         self.counted.iter().map(|(counted, _)| counted.clone()).collect()
     }
 
-    /// Counts it as wrong; `Err`: until when no password is looked at.
-    pub fn take(&self, known: &BTreeMap<Counted, Wrong>, now: Timestamp) -> (Changes, Result<Taken, Timestamp>) {
-        // What was counted by a clock that has been put back since counts from now on, and is no wait of years.
-        let of = |counted: &Counted| known.get(counted).map(|wrong| Wrong { last: wrong.last.min(now), ..*wrong });
-        let wait = self.counted.iter().filter_map(|(counted, max)| until(of(counted)?, *max)).max();
+    /// Counts it as a failure; `Err`: until when no password is checked.
+    pub fn take(
+        &self,
+        known: &BTreeMap<CountedLogin, Wrong>,
+        now: Timestamp,
+    ) -> (Changes, Result<CountedTry, Timestamp>) {
+        // A count by a clock that has been set back since counts from now on, and makes no wait of years.
+        let of = |counted: &CountedLogin| known.get(counted).map(|wrong| Wrong { last: wrong.last.min(now), ..*wrong });
+        let wait = self.counted.iter().filter_map(|(counted, max)| locked_until(of(counted)?, *max)).max();
         if let Some(until) = wait.filter(|until| *until > now) {
             let late = known.iter().filter(|(_, wrong)| wrong.last > now);
             let put_back = late.map(|(counted, wrong)| (counted.clone(), Some(Wrong { last: now, ..*wrong })));
@@ -100,22 +105,22 @@ impl Try {
             changes.insert(counted.clone(), Some(Wrong { count, last: now }));
         }
         let before = self.counted.iter().filter_map(|(counted, _)| Some((counted.clone(), of(counted)?))).collect();
-        (changes, Ok(Taken { left, at: now, before }))
+        (changes, Ok(CountedTry { left, at: now, before }))
     }
 
-    /// It was right: of this account from there nothing was wrong. What others did stays counted, else one who has an
+    /// It succeeded: the failures of this account from there are deleted. Other counts stay, else the owner of one
     /// account could try others for ever.
-    pub fn right(&self, taken: &Taken, known: &BTreeMap<Counted, Wrong>) -> Changes {
-        let mut changes = self.not_looked_at(taken, known);
+    pub fn succeeded(&self, taken: &CountedTry, known: &BTreeMap<CountedLogin, Wrong>) -> Changes {
+        let mut changes = self.withdraw(taken, known);
         if let Some((own, _)) = self.counted.first() {
             changes.insert(own.clone(), None);
         }
         changes
     }
 
-    /// It counts as if it had not been.
-    pub fn not_looked_at(&self, taken: &Taken, known: &BTreeMap<Counted, Wrong>) -> Changes {
-        let back = |counted: &Counted| {
+    /// Removes its count.
+    pub fn withdraw(&self, taken: &CountedTry, known: &BTreeMap<CountedLogin, Wrong>) -> Changes {
+        let back = |counted: &CountedLogin| {
             let wrong = known.get(counted)?;
             let before = taken.before.get(counted).filter(|_| wrong.last == taken.at);
             let last = before.map_or(wrong.last, |before| before.last);
@@ -135,9 +140,9 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
     #[derive(Default)]
-    struct Table(BTreeMap<Counted, Wrong>);
+    struct TryTable(BTreeMap<CountedLogin, Wrong>);
 
-    impl Table {
+    impl TryTable {
         fn write(&mut self, changes: Changes) {
             for (counted, wrong) in changes {
                 match wrong {
@@ -147,7 +152,7 @@ mod tests {
             }
         }
 
-        fn tries(&mut self, one: &Try, now: Timestamp) -> Result<Taken, Timestamp> {
+        fn tries(&mut self, one: &Try, now: Timestamp) -> Result<CountedTry, Timestamp> {
             let (changes, answer) = one.take(&self.0, now);
             self.write(changes);
             answer
@@ -160,13 +165,13 @@ mod tests {
         fn right(&mut self, email: &str, address: &str, now: Timestamp) {
             let one = Try::new(email, address, None);
             let taken = self.tries(&one, now).unwrap();
-            self.write(one.right(&taken, &self.0));
+            self.write(one.succeeded(&taken, &self.0));
         }
     }
 
     #[test]
-    fn five_wrong_ones_wait_and_each_further_one_twice_as_long() {
-        let (mut table, mut now) = (Table::default(), NOW);
+    fn after_five_failures_each_wait_is_twice_as_long() {
+        let (mut table, mut now) = (TryTable::default(), NOW);
         let left: Vec<u32> = (0..5).map(|_| table.wrong("a@b.c", "192.0.2.1", now).unwrap()).collect();
         assert_eq!(left, [4, 3, 2, 1, 0]);
         let mut waits = Vec::new();
@@ -182,21 +187,21 @@ mod tests {
     }
 
     #[test]
-    fn who_tries_many_accounts_and_many_who_try_one_wait_too() {
+    fn one_address_with_many_accounts_waits_and_so_do_many_addresses_with_one() {
         for (address, most) in [("192.0.2.1", TRIES_OF_ADDRESS_MAX), ("127.0.0.1", TRIES_OF_SHARED_MAX)] {
-            let mut table = Table::default();
+            let mut table = TryTable::default();
             (0..most).for_each(|at| assert!(table.wrong(&format!("{at}@b.c"), address, NOW).unwrap() < 5));
             assert!(table.wrong("new@b.c", address, NOW).is_err(), "{address}");
             assert!(table.wrong("new@b.c", "198.51.100.1", NOW).is_ok());
         }
-        let mut table = Table::default();
+        let mut table = TryTable::default();
         (0..100).for_each(|at| assert!(table.wrong("a@b.c", &format!("192.0.2.{at}"), NOW).unwrap() < 5));
         assert!(table.wrong("a@b.c", "198.51.100.1", NOW).is_err());
     }
 
     #[test]
     fn a_known_browser_is_counted_on_its_own() {
-        let mut table = Table::default();
+        let mut table = TryTable::default();
         (0..100).for_each(|at| _ = table.wrong("a@b.c", &format!("192.0.2.{at}"), NOW));
         (0..5).for_each(|_| _ = table.wrong("a@b.c", "127.0.0.1", NOW));
         let own = Try::new("a@b.c", "127.0.0.1", Some("digest"));
@@ -207,13 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn a_right_one_forgives_its_own_and_nothing_else() {
-        let mut table = Table::default();
+    fn a_success_clears_its_own_failures_only() {
+        let mut table = TryTable::default();
         (0..4).for_each(|_| assert!(table.wrong("a@b.c", "::1", NOW).unwrap() > 0));
         table.right("a@b.c", "::1", NOW);
         assert_eq!(table.wrong("a@b.c", "::1", NOW), Ok(4));
-        // One who has an account of his own does not wipe out what he tried at others.
-        let mut table = Table::default();
+        // The owner of an account does not delete the tries at others.
+        let mut table = TryTable::default();
         for at in 0..TRIES_OF_ADDRESS_MAX {
             assert!(table.wrong(&format!("{at}@b.c"), "192.0.2.1", NOW).is_ok());
             if at < TRIES_OF_ADDRESS_MAX - 1 {
@@ -225,22 +230,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_looked_at_counts_as_if_it_had_not_been() {
-        let (mut table, one) = (Table::default(), Try::new("a@b.c", "192.0.2.1", None));
+    fn a_withdrawn_try_does_not_count() {
+        let (mut table, one) = (TryTable::default(), Try::new("a@b.c", "192.0.2.1", None));
         let taken = table.tries(&one, NOW).unwrap();
-        table.write(one.not_looked_at(&taken, &table.0));
+        table.write(one.withdraw(&taken, &table.0));
         assert!(table.0.is_empty());
         (0..5).for_each(|_| _ = table.tries(&one, NOW));
         let later = NOW + Millis::minutes(2);
         let before = table.0.clone();
         let taken = table.tries(&one, later).unwrap();
-        table.write(one.not_looked_at(&taken, &table.0));
+        table.write(one.withdraw(&taken, &table.0));
         assert_eq!(table.0, before);
     }
 
     #[test]
     fn a_clock_that_is_put_back_makes_no_wait_of_years() {
-        let mut table = Table::default();
+        let mut table = TryTable::default();
         (0..5).for_each(|_| _ = table.wrong("a@b.c", "192.0.2.1", NOW));
         let then = Timestamp(NOW.0 - 365 * 24 * 60 * 60_000);
         assert_eq!(table.wrong("a@b.c", "192.0.2.1", then), Err(then + WAIT_FIRST));

@@ -1,6 +1,6 @@
-//! Who may do what by HTTP: users with a password and a role, and the sessions that they open.
+//! Users with a password and a role, and the sessions that they open over HTTP.
 //!
-//! Passwords are kept as argon2id, what opens a session as a digest: who reads the ledger can sign in as nobody.
+//! Passwords are kept as argon2id, session tokens as a digest: a reader of the ledger cannot sign in.
 
 mod password;
 mod sign_in;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-pub use self::sign_in::{Opened, Visit};
+pub use self::sign_in::{OpenedSession, Visit};
 pub use self::tokens::{NewToken, Token, document as tokens_document};
 pub use crate::ledger::accounts::{AuditRow, Audited};
 use crate::ledger::accounts::{SessionRow, UserRow};
@@ -23,33 +23,33 @@ use crate::ledger::{Ledger, StoreError};
 use crate::secret::Secret;
 use amarre_core::model::{Millis, Timestamp};
 
-/// A session lasts no longer.
+/// The longest session.
 const SESSION_LASTS: Millis = Millis::minutes(30 * 24 * 60);
-/// One that nobody uses ends earlier.
+/// An unused session ends earlier.
 const SESSION_IDLE: Millis = Millis::minutes(7 * 24 * 60);
-/// So long a session's last use is not written down again.
+/// How often a session's last use is recorded.
 const SEEN_AGAIN: Millis = Millis::minutes(5);
-/// As long as what opens something is, before it is written as text.
+/// The length of a token in bytes, before it is encoded.
 const TOKEN_BYTES: usize = 32;
 /// The shortest password.
 const PASSWORD_CHARS_MIN: usize = 12;
 /// Longer ones cost time and nothing else.
 const PASSWORD_BYTES_MAX: usize = 1024;
-/// What was asked may be long; no more of it is written down.
+/// The longest text in the audit log.
 const AUDIT_CHARS_MAX: usize = 200;
 /// The longest name and the longest e-mail address.
 const NAME_CHARS_MAX: usize = 100;
 
-/// What somebody may do; each may do all that those before it may.
+/// A role; each includes the rights of those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Look.
+    /// Read.
     Viewer,
-    /// Reconcile, suspend, resume, cancel, try again, roll back.
+    /// Reconcile, suspend, resume, cancel, retry, roll back.
     Operator,
     /// Write and delete manifests.
     Editor,
-    /// Users, and what takes things over or gives them away.
+    /// Manage users, adopt and release resources.
     Admin,
 }
 
@@ -57,7 +57,7 @@ impl Role {
     /// All, in order.
     pub const ALL: [Role; 4] = [Role::Viewer, Role::Operator, Role::Editor, Role::Admin];
 
-    /// As it is written.
+    /// The word.
     pub const fn word(self) -> &'static str {
         match self {
             Role::Viewer => "viewer",
@@ -83,57 +83,57 @@ impl FromStr for Role {
     }
 }
 
-/// Somebody who may sign in.
+/// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// By which the user signs in, in lower case.
+    /// The e-mail address with which the user signs in, in lower case.
     pub email: String,
-    /// As it stands in commits.
+    /// The name in commits.
     pub name: String,
-    /// What the user may do.
+    /// The role.
     pub role: Role,
     /// When the account was made.
     pub created: Timestamp,
 }
 
-/// Somebody who is signed in.
+/// A signed-in user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Who.
+    /// The user.
     pub user: User,
-    /// What the forms of this session carry.
+    /// The CSRF token of the session's forms.
     pub csrf: String,
     digest: String,
 }
 
-/// Why an account, or a session, is not had.
+/// Why a request about accounts or sessions failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
-    /// A name, an address, a password or a role is not what it should be.
+    /// A name, an address, a password or a role is not valid.
     #[error("{0}")]
     Unfit(String),
-    /// There is such a user already.
+    /// The user exists already.
     #[error("there is a user {0} already")]
     Known(String),
-    /// There is none.
+    /// There is no such user.
     #[error("there is no user {0}")]
     Unknown(String),
-    /// There is a token of this name already.
+    /// A token of this name exists already.
     #[error("there is a token {0} already")]
     KnownToken(String),
-    /// There is none.
+    /// There is no such token.
     #[error("there is no token {0}")]
     UnknownToken(String),
-    /// Without it nobody could manage users any more.
+    /// Without this admin users could not be managed any more.
     #[error("{0} is the last one with the role admin")]
     LastAdmin(String),
-    /// The password is wrong, or there is no such user. How many may still be tried.
+    /// The password is wrong, or there is no such user. The number of tries that are left.
     #[error("e-mail address or password is wrong")]
     Wrong(u32),
-    /// Too many were wrong; until when nothing is tried.
+    /// Too many failures; the end of the wait.
     #[error("too many passwords were wrong")]
     Locked(Timestamp),
-    /// So many sign in at once that nobody more is looked at.
+    /// Too many concurrent sign-ins.
     #[error("too many sign in at this moment; try again")]
     Busy,
     /// The ledger cannot be read or written.
@@ -153,7 +153,7 @@ impl AccountError {
         }
     }
 
-    /// The way past it.
+    /// The hint.
     pub const fn hint(&self) -> &'static str {
         match self {
             AccountError::Unknown(_) => "amarre user list shows them",
@@ -169,20 +169,20 @@ impl AccountError {
     }
 }
 
-/// An account that is to be, as somebody wrote it.
-struct New<'a> {
+/// A new account, as typed.
+struct NewAccount<'a> {
     email: &'a str,
     name: &'a str,
     role: Role,
-    /// It is made only where there is none yet.
+    /// Only if there is none yet.
     only_first: bool,
 }
 
-/// All accounts of a ledger. Clones share what makes the first one.
+/// The accounts of a ledger. Clones share the token for the first one.
 #[derive(Debug, Clone)]
 pub struct Accounts {
     ledger: Ledger,
-    /// The digest of what makes the first account, while there is none.
+    /// The digest of the token for the first account, while there is none.
     first: Arc<Mutex<Option<String>>>,
 }
 
@@ -193,7 +193,7 @@ impl Accounts {
     }
 
     /// Whether there is a user at all.
-    pub async fn any(&self) -> Result<bool, AccountError> {
+    pub async fn has_users(&self) -> Result<bool, AccountError> {
         Ok(!self.ledger.users().await?.is_empty())
     }
 
@@ -202,22 +202,22 @@ impl Accounts {
         Ok(self.ledger.users().await?.into_iter().map(User::from).collect())
     }
 
-    /// What makes the first account, once and for whoever has it; good until the process ends.
+    /// The token for the first account, valid once and until the process ends.
     pub fn first_token(&self) -> Secret {
         let token = token();
         *lock(&self.first) = Some(digest(token.expose()));
         token
     }
 
-    /// Whether this makes the first account.
+    /// Whether this is the token for the first account.
     pub fn is_first(&self, token: &str) -> bool {
-        lock(&self.first).as_ref().is_some_and(|first| same(first, &digest(token)))
+        lock(&self.first).as_ref().is_some_and(|first| is_equal(first, &digest(token)))
     }
 
-    /// Makes the first account, an admin.
+    /// Creates the first account, an admin.
     ///
     /// # Errors
-    /// The token is not that of this process, or there is a user already; what was given does not fit.
+    /// The token is not that of this process, or there is a user already; or a field is not valid.
     pub async fn add_first(
         &self,
         with: &str,
@@ -228,16 +228,16 @@ impl Accounts {
         if !self.is_first(with) {
             return Err(AccountError::Unfit("this link is not good any more".to_owned()));
         }
-        let account = New { email, name, role: Role::Admin, only_first: true };
+        let account = NewAccount { email, name, role: Role::Admin, only_first: true };
         self.write(account, password, now).await?;
         *lock(&self.first) = None;
         Ok(())
     }
 
-    /// Makes an account.
+    /// Creates an account.
     ///
     /// # Errors
-    /// There is one for this address; what was given does not fit.
+    /// The address has one already; or a field is not valid.
     pub async fn add(
         &self,
         (email, name): (&str, &str),
@@ -245,11 +245,11 @@ impl Accounts {
         password: &Secret,
         now: Timestamp,
     ) -> Result<(), AccountError> {
-        self.write(New { email, name, role, only_first: false }, password, now).await
+        self.write(NewAccount { email, name, role, only_first: false }, password, now).await
     }
 
-    async fn write(&self, account: New<'_>, password: &Secret, now: Timestamp) -> Result<(), AccountError> {
-        let New { role, only_first, .. } = account;
+    async fn write(&self, account: NewAccount<'_>, password: &Secret, now: Timestamp) -> Result<(), AccountError> {
+        let NewAccount { role, only_first, .. } = account;
         let (email, name) = (fit_email(account.email)?, fit_name(account.name)?);
         fit_password(password)?;
         let password = password::hash(password).await.map_err(AccountError::Unfit)?;
@@ -261,15 +261,14 @@ impl Accounts {
         }
     }
 
-    /// Gives a user another password, another role or both. The user's sessions end, with another password the user's
-    /// tokens too.
+    /// Changes a user's password, role or both. The user's sessions end, with another password the user's tokens too.
     ///
     /// # Errors
-    /// There is no such user, it is the last admin, or the password does not fit.
+    /// There is no such user, it is the last admin, or the password is not valid.
     pub async fn change(&self, email: &str, password: Option<&Secret>, role: Option<Role>) -> Result<(), AccountError> {
         let email = fit_email(email)?;
         if role.is_some_and(|role| role != Role::Admin) {
-            self.spare_last_admin(&email).await?;
+            self.check_last_admin(&email).await?;
         }
         let password = match password {
             Some(password) => {
@@ -284,25 +283,25 @@ impl Accounts {
         }
     }
 
-    /// Takes a user away.
+    /// Removes a user.
     ///
     /// # Errors
     /// There is no such user, or it is the last admin.
     pub async fn remove(&self, email: &str) -> Result<(), AccountError> {
         let email = email.to_lowercase();
-        self.spare_last_admin(&email).await?;
+        self.check_last_admin(&email).await?;
         if self.ledger.remove_user(&email).await? { Ok(()) } else { Err(AccountError::Unknown(email)) }
     }
 
-    async fn spare_last_admin(&self, email: &str) -> Result<(), AccountError> {
+    async fn check_last_admin(&self, email: &str) -> Result<(), AccountError> {
         let users = self.users().await?;
         let mut admins = users.iter().filter(|user| user.role == Role::Admin);
         let is_last = admins.clone().count() == 1 && admins.any(|user| user.email == email);
-        // The last user of all may go: then a first one can be made again.
+        // The last user of all may go: then a first one can be created again.
         if is_last && users.len() > 1 { Err(AccountError::LastAdmin(email.to_owned())) } else { Ok(()) }
     }
 
-    /// Who has this session; `None` when it has ended.
+    /// The user of this session; `None` when it has ended.
     pub async fn session(&self, token: &str, now: Timestamp) -> Option<Session> {
         let digest = digest(token);
         let row = self.ledger.session(&digest).await.ok().flatten()?;
@@ -311,7 +310,7 @@ impl Accounts {
             return None;
         }
         if now - row.seen >= SEEN_AGAIN {
-            // Only its end by itself comes earlier when it cannot be written.
+            // If its last use cannot be recorded, it only ends earlier.
             let _ = self.ledger.session_seen(&digest, now).await;
         }
         let SessionRow { user, csrf, .. } = row;
@@ -323,19 +322,19 @@ impl Accounts {
         Ok(self.ledger.end_session(&session.digest).await?)
     }
 
-    /// The next page of this session says it, once.
-    pub async fn say_once(&self, session: &Session, text: &str) {
+    /// Stores a flash message for the next page of this session.
+    pub async fn set_flash(&self, session: &Session, text: &str) {
         if let Err(error) = self.ledger.set_flash(&session.digest, text).await {
             tracing::warn!("could not keep what the next page says: {error}");
         }
     }
 
-    /// What this page says once.
-    pub async fn said_once(&self, session: &Session) -> Option<String> {
+    /// Takes the flash message.
+    pub async fn take_flash(&self, session: &Session) -> Option<String> {
         self.ledger.take_flash(&session.digest).await.ok().flatten()
     }
 
-    /// Writes down what somebody did, or tried.
+    /// Records an action, or an attempt.
     pub async fn audit(&self, row: AuditRow) {
         let row = shortened(row);
         if let Err(error) = self.ledger.audit(&row).await {
@@ -343,7 +342,7 @@ impl Accounts {
         }
     }
 
-    /// Writes down what was refused; of what comes again and again, how often.
+    /// Records a refusal; repeated ones with their count.
     pub async fn refused(&self, row: AuditRow) {
         let address = row.address.parse().map_or_else(|_| row.address.clone(), visitor);
         let row = shortened(AuditRow { address, ..row });
@@ -352,7 +351,7 @@ impl Accounts {
         }
     }
 
-    /// What people did last, and what was refused: before the row of a number, the latest first.
+    /// The latest actions and refusals: before the row of a number, the latest first.
     pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<Audited>, AccountError> {
         Ok(self.ledger.audited(before, limit).await?)
     }
@@ -361,7 +360,7 @@ impl Accounts {
 impl Session {
     /// Whether a form comes from a page of this session.
     pub fn is_csrf(&self, given: &str) -> bool {
-        same(&digest(&self.csrf), &digest(given))
+        is_equal(&digest(&self.csrf), &digest(given))
     }
 }
 
@@ -379,13 +378,13 @@ pub fn document(users: &[User]) -> Json {
 
 impl From<UserRow> for User {
     fn from(row: UserRow) -> Self {
-        // A role of a later version may do nothing here but look.
+        // A role of a later version may only read here.
         let role = row.role.parse().unwrap_or(Role::Viewer);
         Self { email: row.email, name: row.name, role, created: row.created }
     }
 }
 
-/// Who comes from an address: what one visitor can choose freely of an IPv6 address is left out.
+/// The address without the part of an IPv6 address that one visitor can choose freely.
 pub fn visitor(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
@@ -405,7 +404,7 @@ fn shortened(mut row: AuditRow) -> AuditRow {
     row
 }
 
-/// What was typed as an e-mail address, where it is one: else it may be a password in the wrong field.
+/// A typed e-mail address, if it is one: else it may be a password in the wrong field.
 pub fn typed_email(text: &str) -> String {
     fit_email(text).unwrap_or_default()
 }
@@ -425,7 +424,7 @@ fn fit_email(email: &str) -> Result<String, AccountError> {
 fn fit_name(name: &str) -> Result<String, AccountError> {
     let is_long = name.chars().count() > NAME_CHARS_MAX;
     let name = name.trim();
-    // git takes `<`, `>` and line ends for its own.
+    // git reserves `<`, `>` and line ends.
     let is_fit =
         !name.is_empty() && !is_long && !name.chars().any(|char| char.is_control() || matches!(char, '<' | '>'));
     if is_fit { Ok(name.to_owned()) } else { Err(AccountError::Unfit("a name is one line, as in commits".to_owned())) }
@@ -442,7 +441,7 @@ fn fit_password(password: &Secret) -> Result<(), AccountError> {
     Ok(())
 }
 
-/// Something that nobody guesses.
+/// An unguessable value.
 fn token() -> Secret {
     Secret::new(hex::encode(rand::random::<[u8; TOKEN_BYTES]>()))
 }
@@ -451,8 +450,8 @@ fn digest(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
-/// Compares digests, whose bytes tell nothing of what they are of.
-fn same(one: &str, other: &str) -> bool {
+/// Compares digests, whose bytes reveal nothing of their texts.
+fn is_equal(one: &str, other: &str) -> bool {
     one == other
 }
 

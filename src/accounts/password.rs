@@ -1,5 +1,5 @@
 //! Passwords as argon2id, with the parameters that its library recommends (OWASP's: 19 MiB, two passes), one at a time:
-//! who asks often costs no more memory than who asks once.
+//! many requests cost no more memory than one.
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -9,12 +9,12 @@ use tokio::sync::Semaphore;
 use crate::secret::Secret;
 
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
-/// Who waits for a turn; more are turned away.
+/// The queue's limit; further requests are turned away.
 static WAITING: Semaphore = Semaphore::const_new(16);
-/// The same of who comes with a browser that is known: guessing elsewhere takes none of their places.
+/// The limit for known browsers: guessing elsewhere takes none of their places.
 static WAITING_KNOWN: Semaphore = Semaphore::const_new(16);
 
-/// What is kept of a password: a PHC string.
+/// The stored hash of a password: a PHC string.
 pub async fn hash(password: &Secret) -> Result<String, String> {
     let password = password.clone();
     let made = in_turn(move || {
@@ -24,7 +24,7 @@ pub async fn hash(password: &Secret) -> Result<String, String> {
     made.await.unwrap_or_else(|| Err("it broke".to_owned()))
 }
 
-/// Whether it is the password of which this is kept. Of nobody's it takes as long as of somebody's. `None`: too many ask.
+/// Whether the password matches the hash. Without a user it takes the same time. `None`: too many requests.
 pub async fn is(kept: Option<String>, password: &Secret, is_known: bool) -> Option<bool> {
     let _place = if is_known { &WAITING_KNOWN } else { &WAITING }.try_acquire().ok()?;
     let password = password.clone();

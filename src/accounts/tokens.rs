@@ -1,4 +1,4 @@
-//! What machines ask by HTTP with: a token each, with a role, perhaps for some services only, and an end.
+//! API tokens: each with a role, perhaps for some services only, and an end.
 
 use std::collections::BTreeSet;
 
@@ -9,23 +9,23 @@ use crate::ledger::tokens::TokenRow;
 use crate::secret::Secret;
 use amarre_core::model::Timestamp;
 
-/// Begins each, so that whoever finds one knows what it is.
+/// The prefix of tokens, so that a leaked one is recognized.
 const PREFIX: &str = "amarre_";
 /// Tokens of one ledger.
 const TOKENS_MAX: usize = 1_000;
 /// Of them, of one user.
 const TOKENS_OF_USER_MAX: usize = 50;
 
-/// A token, without what opens anything.
+/// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// By which people know it.
+    /// Its name.
     pub name: String,
-    /// What it may do, at most.
+    /// Its role.
     pub role: Role,
     /// Only for these services; `None` = for all.
     pub services: Option<BTreeSet<String>>,
-    /// Whose it is: it may no more than that one.
+    /// The user who owns it: its role never exceeds that user's.
     pub of: Option<String>,
     /// When it was made.
     pub created: Timestamp,
@@ -35,16 +35,16 @@ pub struct Token {
     pub used: Option<Timestamp>,
 }
 
-/// A token that is to be made.
+/// A new token.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// By which people know it.
+    /// Its name.
     pub name: String,
-    /// What it may do.
+    /// Its role.
     pub role: Role,
     /// Only for these services; empty = for all.
     pub services: BTreeSet<String>,
-    /// Whose it is.
+    /// The user who owns it.
     pub of: Option<String>,
     /// When it ends; `None` = not by itself.
     pub expires: Option<Timestamp>,
@@ -56,7 +56,7 @@ impl Accounts {
         Ok(self.ledger.tokens().await?.into_iter().map(Token::from).collect())
     }
 
-    /// Makes a token. What it is, is kept nowhere.
+    /// Creates a token. Its secret is stored nowhere.
     ///
     /// # Errors
     /// There is one of this name, the name does not fit, it would end before it begins, or there is no such user.
@@ -102,7 +102,7 @@ impl Accounts {
         }
     }
 
-    /// What somebody asks with, while it is good.
+    /// The token of a request, if it is valid.
     pub async fn token(&self, given: &str, now: Timestamp) -> Option<Token> {
         let row = self.ledger.token(&digest(given)).await.ok().flatten()?;
         if row.expires.is_some_and(|at| at <= now) {
@@ -115,7 +115,7 @@ impl Accounts {
         Some(row.into())
     }
 
-    /// Takes a token away.
+    /// Removes a token.
     ///
     /// # Errors
     /// There is none of this name.
@@ -142,7 +142,7 @@ pub fn document(tokens: &[Token]) -> Json {
 
 impl From<TokenRow> for Token {
     fn from(row: TokenRow) -> Self {
-        // A role of a later version may do nothing here but look.
+        // A role of a later version may only read here.
         let role: Role = row.role.parse().unwrap_or(Role::Viewer);
         let of_user = row.role_of_user.map(|role| role.parse().unwrap_or(Role::Viewer));
         let services = row.services.map(|names| names.split(',').map(str::to_owned).collect());

@@ -1,7 +1,7 @@
-//! The verbs by which something comes under Amarre, and leaves it.
+//! Commands that adopt and release resources.
 
-use super::Failure;
-use super::args::{Adopt, Args, Rescue};
+use super::CommandFailure;
+use super::args::{AdoptArgs, Args, RescueArgs};
 use super::commands::{REFUSED, act_and_print, agrees, millis, whoami};
 use super::link::Link;
 use super::output::Output;
@@ -24,14 +24,14 @@ pub struct Release {
 }
 
 /// `amarre release`: asks at a terminal, since nothing is changed or deleted that could not be adopted again.
-pub async fn release(args: &Args, release: &Release, output: &Output) -> Result<u8, Failure> {
+pub async fn release(args: &Args, release: &Release, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
-    let code = give_up(&link, release, output).await;
+    let code = release_resource(&link, release, output).await;
     link.close().await;
     code
 }
 
-async fn give_up(link: &Link, release: &Release, output: &Output) -> Result<u8, Failure> {
+async fn release_resource(link: &Link, release: &Release, output: &Output) -> Result<u8, CommandFailure> {
     let thing = &release.thing;
     let act = |dry_run: bool| Act::Release {
         thing: thing.clone(),
@@ -47,7 +47,7 @@ async fn give_up(link: &Link, release: &Release, output: &Output) -> Result<u8, 
         if code != 0 {
             return Ok(code);
         }
-        let refusal = Failure::new("A0402", format!("{thing} was not released"), "");
+        let refusal = CommandFailure::new("A0402", format!("{thing} was not released"), "");
         if !agrees(output, &format!("Release {thing}?"), "yes", &refusal) {
             return Ok(REFUSED);
         }
@@ -56,14 +56,14 @@ async fn give_up(link: &Link, release: &Release, output: &Output) -> Result<u8, 
 }
 
 /// `amarre adopt`
-pub async fn adopt(args: &Args, adopt: &Adopt, output: &Output) -> Result<u8, Failure> {
+pub async fn adopt(args: &Args, adopt: &AdoptArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let code = take_over(&link, adopt, output).await;
     link.close().await;
     code
 }
 
-async fn take_over(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Failure> {
+async fn take_over(link: &Link, adopt: &AdoptArgs, output: &Output) -> Result<u8, CommandFailure> {
     let Some(thing) = &adopt.thing else { return take_over_unsigned(link, adopt, output).await };
     let act =
         |dry_run: bool| Act::Adopt { thing: thing.clone(), dry_run, by: whoami(), timeout_ms: millis(adopt.timeout) };
@@ -73,7 +73,7 @@ async fn take_over(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Fa
             return Ok(code);
         }
         let message = format!("{thing} would be taken over, and nobody can be asked here");
-        let refusal = Failure::new("A0402", message, format!("if you mean it: amarre adopt {thing} --yes"));
+        let refusal = CommandFailure::new("A0402", message, format!("if you mean it: amarre adopt {thing} --yes"));
         if !agrees(output, &format!("Take {thing} over?"), "yes", &refusal) {
             return Ok(REFUSED);
         }
@@ -81,8 +81,8 @@ async fn take_over(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Fa
     act_and_print(link, act(false), output).await
 }
 
-/// `amarre adopt --all --unsigned`: the number is typed, or named by `--confirm`.
-async fn take_over_unsigned(link: &Link, adopt: &Adopt, output: &Output) -> Result<u8, Failure> {
+/// `amarre adopt --all --unsigned`: the number is typed, or given by `--confirm`.
+async fn take_over_unsigned(link: &Link, adopt: &AdoptArgs, output: &Output) -> Result<u8, CommandFailure> {
     let act = |dry_run: bool, confirm: Option<usize>| Act::AdoptUnsigned {
         confirm,
         dry_run,
@@ -99,26 +99,29 @@ async fn take_over_unsigned(link: &Link, adopt: &Adopt, output: &Output) -> Resu
         return Ok(answer.exit);
     }
     let message = format!("{count} records would be taken over, and nobody can be asked here");
-    let refusal =
-        Failure::new("A0432", message, format!("if you mean it: amarre adopt --all --unsigned --confirm {count}"));
+    let refusal = CommandFailure::new(
+        "A0432",
+        message,
+        format!("if you mean it: amarre adopt --all --unsigned --confirm {count}"),
+    );
     if !agrees(output, "Take them all over?", &count.to_string(), &refusal) {
         return Ok(REFUSED);
     }
     act_and_print(link, act(false, Some(count)), output).await
 }
 
-/// What `amarre npm rescue --dry-run` exits with when there is something to switch off.
+/// The exit code of `amarre npm rescue --dry-run` when there is a host to disable.
 const WOULD_CHANGE: u8 = 2;
 
 /// `amarre npm rescue`
-pub async fn rescue(args: &Args, rescue: &Rescue, output: &Output) -> Result<u8, Failure> {
+pub async fn rescue(args: &Args, rescue: &RescueArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let code = rescued(&link, rescue, output).await;
     link.close().await;
     code
 }
 
-async fn rescued(link: &Link, rescue: &Rescue, output: &Output) -> Result<u8, Failure> {
+async fn rescued(link: &Link, rescue: &RescueArgs, output: &Output) -> Result<u8, CommandFailure> {
     let act = |dry_run: bool| Act::Rescue { npm: rescue.npm.clone(), dry_run, by: whoami() };
     if rescue.dry_run || !rescue.yes {
         let code = act_and_print(link, act(true), output).await?;
@@ -130,7 +133,7 @@ async fn rescued(link: &Link, rescue: &Rescue, output: &Output) -> Result<u8, Fa
             output,
             "Switch it off?",
             "yes",
-            &Failure::new("A0402", message, "if you mean it: amarre npm rescue --yes"),
+            &CommandFailure::new("A0402", message, "if you mean it: amarre npm rescue --yes"),
         ) {
             return Ok(REFUSED);
         }

@@ -27,82 +27,82 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a configuration and a first manifest
-    Init(Box<Init>),
+    Init(Box<InitArgs>),
     /// Show the manifest of a well-known service, or write it
-    New(New),
+    New(NewArgs),
     /// Check the manifests without asking anybody
-    Validate(Validate),
+    Validate(ValidateArgs),
     /// Show which word of the policy allows or refuses what a manifest uses
     #[command(subcommand)]
-    Policy(Policy),
+    Policy(PolicyCommand),
     /// Show what would happen, to the end
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Make it so, and wait until it is
-    Apply(Apply),
+    Apply(ApplyArgs),
     /// Run the daemon: watch, and keep it so
-    Run(Run),
+    Run(RunArgs),
     /// Show how the services are
-    Status(Status),
+    Status(StatusArgs),
     /// Show what containers printed last
-    Logs(Logs),
+    Logs(LogsArgs),
     /// Show what was done and seen
-    Events(Events),
+    Events(EventsArgs),
     /// Show the runs, what one of them did, or the versions of a service
-    History(History),
+    History(HistoryArgs),
     /// Say why a thing is there, whose it is, and where its fields come from
-    Explain(Explain),
+    Explain(ExplainArgs),
     /// Follow a name to its container, step by step
-    Trace(Trace),
+    Trace(TraceArgs),
     /// Look now and put right one service, or all
-    Reconcile(Reconcile),
+    Reconcile(ReconcileArgs),
     /// Leave a service alone until it is resumed
-    Suspend(Suspend),
+    Suspend(SuspendArgs),
     /// Take a suspended service up again
-    Resume(Resume),
+    Resume(ResumeArgs),
     /// Stop what is being done or waited for with a service, and leave it as it stands
-    Cancel(Cancel),
+    Cancel(CancelArgs),
     /// Forget that anything of a service failed, and try again now
-    Retry(Retry),
+    Retry(RetryArgs),
     /// Put a service's containers back as they were when all was well
-    Rollback(Rollback),
+    Rollback(RollbackArgs),
     /// Take over what is there already, where a manifest wants it
-    Adopt(Adopt),
+    Adopt(AdoptArgs),
     /// Give something of ours out of hand; it stays as it is
     Release(super::adopt::Release),
     /// Remove services from everywhere, and leave them suspended
-    Destroy(Destroy),
+    Destroy(DestroyArgs),
     /// Say who may sign in on the pages, and what for
     #[command(subcommand)]
-    User(User),
+    User(UserCommand),
     /// Keep the tokens that machines ask by HTTP with
     #[command(subcommand)]
-    Token(Token),
+    Token(TokenCommand),
     /// Look after the instance's key, which proves what is ours
     #[command(subcommand)]
-    Key(Key),
+    Key(KeyCommand),
     /// Show who is told what, and try it
     #[command(subcommand)]
-    Notifications(Notifications),
+    Notifications(NotificationsCommand),
     /// Look after a Nginx Proxy Manager itself
     #[command(subcommand)]
-    Npm(Npm),
+    Npm(NpmCommand),
     /// Examine the set-up: what is wrong, and how to mend it
-    Doctor(Doctor),
+    Doctor(DoctorArgs),
     /// Show who has which subnet and address, and where room is
-    Subnets(Subnets),
+    Subnets(SubnetsArgs),
     /// Try it: the examples against simulated Docker, NPM and OVH
-    Demo(Demo),
+    Demo(DemoArgs),
     /// Print the JSON Schema of manifests, for editors
     Schema,
     /// Print what makes your shell complete amarre's commands
-    Completions(Completions),
+    Completions(CompletionsArgs),
     /// Explain an error code, or a command
-    Help(Help),
+    Help(HelpArgs),
 }
 
 /// `init`: the answers to its questions.
 #[derive(Debug, ClapArgs)]
-pub struct Init {
+pub struct InitArgs {
     /// Take what is found or given, and ask nothing
     #[arg(short, long)]
     pub yes: bool,
@@ -161,7 +161,7 @@ pub enum Simulated {
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// For people.
     Text,
     /// For machines.
@@ -181,25 +181,25 @@ pub enum PlanFormat {
 
 /// `validate`
 #[derive(Debug, ClapArgs)]
-pub struct Validate {
+pub struct ValidateArgs {
     /// Exit 1 for warnings, too
     #[arg(long)]
     pub strict: bool,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `policy`
 #[derive(Debug, Subcommand)]
-pub enum Policy {
+pub enum PolicyCommand {
     /// Go through a manifest line by line
-    Explain(super::policy::Explain),
+    Explain(super::policy::PolicyExplanation),
 }
 
 /// `plan`
 #[derive(Debug, ClapArgs)]
-pub struct Plan {
+pub struct PlanArgs {
     /// Of this branch, tag or commit of the repository, without putting it in force
     #[arg(long = "ref", value_name = "REF")]
     pub reference: Option<String>,
@@ -216,7 +216,7 @@ pub struct Plan {
 
 /// `apply`
 #[derive(Debug, ClapArgs)]
-pub struct Apply {
+pub struct ApplyArgs {
     /// A plan that `amarre plan --out FILE` saved: done if it is still what would be done, and nothing else
     #[arg(value_name = "FILE")]
     pub plan: Option<PathBuf>,
@@ -236,7 +236,7 @@ pub struct Apply {
 
 /// `run`
 #[derive(Debug, ClapArgs)]
-pub struct Run {
+pub struct RunArgs {
     /// Act from the first look on, also with a new ledger
     #[arg(short, long)]
     pub yes: bool,
@@ -256,7 +256,7 @@ pub enum LogFormat {
 
 /// `status`
 #[derive(Debug, ClapArgs)]
-pub struct Status {
+pub struct StatusArgs {
     /// Only this service, with its resources
     pub service: Option<String>,
     /// Form of the answer; wide adds host, domain and revision
@@ -266,7 +266,7 @@ pub struct Status {
     #[arg(long)]
     pub all: bool,
     /// List only one sort
-    #[arg(long, value_name = "SORT", value_parser = only(), conflicts_with = "service")]
+    #[arg(long, value_name = "SORT", value_parser = only_parser(), conflicts_with = "service")]
     pub only: Option<Only>,
     /// Show it again and again, until Ctrl-C
     #[arg(short, long)]
@@ -287,7 +287,7 @@ pub enum StatusFormat {
     Json,
 }
 
-fn only() -> impl TypedValueParser<Value = Only> {
+fn only_parser() -> impl TypedValueParser<Value = Only> {
     let words = Only::WORDS.map(|(word, _)| word);
     PossibleValuesParser::new(words).map(|typed| {
         // The parser lets only these words through.
@@ -297,7 +297,7 @@ fn only() -> impl TypedValueParser<Value = Only> {
 
 /// `logs`
 #[derive(Debug, ClapArgs)]
-pub struct Logs {
+pub struct LogsArgs {
     /// Only of this service, or this container
     #[arg(value_name = "SERVICE|CONTAINER")]
     pub of: Option<String>,
@@ -312,12 +312,12 @@ pub struct Logs {
     pub lines: u32,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `events`
 #[derive(Debug, ClapArgs)]
-pub struct Events {
+pub struct EventsArgs {
     /// Only of this service, or of this thing: `proxy-host/git.example.org`
     #[arg(value_name = "SERVICE|THING")]
     pub of: Option<String>,
@@ -332,12 +332,12 @@ pub struct Events {
     pub lines: u32,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `history`
 #[derive(Debug, ClapArgs)]
-pub struct History {
+pub struct HistoryArgs {
     /// The versions of this service with which all was well
     pub service: Option<String>,
     /// What was done then: 03:12, 03:12:08, "2026-11-20 03:12", 2026-11-20, or a time as it is printed here
@@ -348,32 +348,32 @@ pub struct History {
     pub lines: u32,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `explain`
 #[derive(Debug, ClapArgs)]
-pub struct Explain {
+pub struct ExplainArgs {
     /// What: `proxy-host/git.example.org`, `container/git`
     pub thing: String,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `trace`
 #[derive(Debug, ClapArgs)]
-pub struct Trace {
+pub struct TraceArgs {
     /// Which name
     pub domain: String,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `reconcile`
 #[derive(Debug, ClapArgs)]
-pub struct Reconcile {
+pub struct ReconcileArgs {
     /// Only this service
     pub service: Option<String>,
     /// Stop waiting after this long
@@ -383,7 +383,7 @@ pub struct Reconcile {
 
 /// `suspend`
 #[derive(Debug, ClapArgs)]
-pub struct Suspend {
+pub struct SuspendArgs {
     /// Which service
     pub service: String,
     /// Why, for whoever reads the status
@@ -396,21 +396,21 @@ pub struct Suspend {
 
 /// `resume`
 #[derive(Debug, ClapArgs)]
-pub struct Resume {
+pub struct ResumeArgs {
     /// Which service
     pub service: String,
 }
 
 /// `cancel`
 #[derive(Debug, ClapArgs)]
-pub struct Cancel {
+pub struct CancelArgs {
     /// Which service
     pub service: String,
 }
 
 /// `retry`
 #[derive(Debug, ClapArgs)]
-pub struct Retry {
+pub struct RetryArgs {
     /// Which service
     pub service: String,
     /// Stop waiting after this long
@@ -420,7 +420,7 @@ pub struct Retry {
 
 /// `rollback`
 #[derive(Debug, ClapArgs)]
-pub struct Rollback {
+pub struct RollbackArgs {
     /// Which service
     pub service: String,
     /// To this revision of `amarre history SERVICE`, or the beginning of it [default: the last one with which all was well]
@@ -439,7 +439,7 @@ pub struct Rollback {
 
 /// `adopt`
 #[derive(Debug, ClapArgs)]
-pub struct Adopt {
+pub struct AdoptArgs {
     /// What: `proxy-host/git.example.org`, `record/git.example.org/A`
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub thing: Option<String>,
@@ -465,7 +465,7 @@ pub struct Adopt {
 
 /// `key`
 #[derive(Debug, Subcommand)]
-pub enum Key {
+pub enum KeyCommand {
     /// Make a new key that signs from now on; the ones before still verify
     Rotate,
     /// Forget the keys before the one that signs: what they signed proves nothing any more
@@ -476,7 +476,7 @@ pub enum Key {
 
 /// `new`
 #[derive(Debug, ClapArgs)]
-pub struct New {
+pub struct NewArgs {
     /// Which template; without one, all are listed
     pub template: Option<String>,
     /// The service's name; without one, it is shown what can be set
@@ -494,22 +494,22 @@ pub struct New {
 
 /// `user`
 #[derive(Debug, Subcommand)]
-pub enum User {
+pub enum UserCommand {
     /// Make an account; its password is asked for, or read from standard input
-    Add(AddUser),
+    Add(AddUserArgs),
     /// Show who may sign in
-    List(Users),
+    List(UsersArgs),
     /// Give somebody another password; sessions end
-    Password(NameUser),
+    Password(NameUserArgs),
     /// Give somebody another role; sessions end
-    Role(RoleOfUser),
+    Role(RoleOfUserArgs),
     /// Take an account away; sessions end
-    Remove(NameUser),
+    Remove(NameUserArgs),
 }
 
 /// `user add`
 #[derive(Debug, ClapArgs)]
-pub struct AddUser {
+pub struct AddUserArgs {
     /// By which the user signs in
     pub email: String,
     /// As it stands in commits; the address, if not said
@@ -522,22 +522,22 @@ pub struct AddUser {
 
 /// `user list`
 #[derive(Debug, ClapArgs)]
-pub struct Users {
+pub struct UsersArgs {
     /// As text or JSON
     #[arg(short, long, default_value = "text")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `user password`, `user remove`
 #[derive(Debug, ClapArgs)]
-pub struct NameUser {
+pub struct NameUserArgs {
     /// Whose
     pub email: String,
 }
 
 /// `user role`
 #[derive(Debug, ClapArgs)]
-pub struct RoleOfUser {
+pub struct RoleOfUserArgs {
     /// Whose
     pub email: String,
     /// viewer, operator, editor or admin
@@ -547,18 +547,18 @@ pub struct RoleOfUser {
 
 /// `token`
 #[derive(Debug, Subcommand)]
-pub enum Token {
+pub enum TokenCommand {
     /// Make a token; it is printed this once
-    Add(AddToken),
+    Add(AddTokenArgs),
     /// Show what machines ask with
-    List(Users),
+    List(UsersArgs),
     /// Take a token away
-    Remove(NameToken),
+    Remove(NameTokenArgs),
 }
 
 /// `token add`
 #[derive(Debug, ClapArgs)]
-pub struct AddToken {
+pub struct AddTokenArgs {
     /// What it is called: `prometheus`, `ci`
     pub name: String,
     /// viewer, operator, editor or admin
@@ -569,7 +569,7 @@ pub struct AddToken {
     pub service: Vec<String>,
     /// After how long it ends, or `never`
     #[arg(long, default_value = "90d", value_name = "TIME", value_parser = super::token::life)]
-    pub expires: super::token::Life,
+    pub expires: super::token::TokenLifetime,
     /// Whose it is: it may no more than that user, and goes with the account
     #[arg(long, value_name = "EMAIL")]
     pub user: Option<String>,
@@ -577,37 +577,37 @@ pub struct AddToken {
 
 /// `token remove`
 #[derive(Debug, ClapArgs)]
-pub struct NameToken {
+pub struct NameTokenArgs {
     /// Which
     pub name: String,
 }
 
 /// `notifications`
 #[derive(Debug, Subcommand)]
-pub enum Notifications {
+pub enum NotificationsCommand {
     /// Show each channel, and how it goes
-    List(Users),
+    List(UsersArgs),
     /// Send a message that says that it is a test
-    Test(NameChannel),
+    Test(NameChannelArgs),
 }
 
 /// `notifications test`
 #[derive(Debug, ClapArgs)]
-pub struct NameChannel {
+pub struct NameChannelArgs {
     /// Which, by its name in amarre.yaml
     pub name: String,
 }
 
 /// `npm`
 #[derive(Debug, Subcommand)]
-pub enum Npm {
+pub enum NpmCommand {
     /// Find what nginx refuses, and switch it off
-    Rescue(Rescue),
+    Rescue(RescueArgs),
 }
 
 /// `npm rescue`
 #[derive(Debug, ClapArgs)]
-pub struct Rescue {
+pub struct RescueArgs {
     /// Which NPM, by its name in amarre.yaml [default: the only one]
     pub npm: Option<String>,
     /// Show what nginx refuses, and do nothing
@@ -620,15 +620,15 @@ pub struct Rescue {
 
 /// `doctor`
 #[derive(Debug, ClapArgs)]
-pub struct Doctor {
+pub struct DoctorArgs {
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `demo`
 #[derive(Debug, ClapArgs)]
-pub struct Demo {
+pub struct DemoArgs {
     /// Use the real Docker engine; the images are really pulled
     #[arg(long)]
     pub docker: bool,
@@ -642,15 +642,15 @@ pub struct Demo {
 
 /// `subnets`
 #[derive(Debug, ClapArgs)]
-pub struct Subnets {
+pub struct SubnetsArgs {
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
 /// `completions`
 #[derive(Debug, ClapArgs)]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// For which shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
@@ -658,7 +658,7 @@ pub struct Completions {
 
 /// `help`
 #[derive(Debug, ClapArgs)]
-pub struct Help {
+pub struct HelpArgs {
     /// An error code (A0103) or a command
     #[arg(value_name = "CODE|COMMAND")]
     pub of: Option<String>,
@@ -666,7 +666,7 @@ pub struct Help {
 
 /// `destroy`
 #[derive(Debug, ClapArgs)]
-pub struct Destroy {
+pub struct DestroyArgs {
     /// Which services
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "SERVICE")]
     pub services: Vec<String>,

@@ -1,4 +1,4 @@
-//! The verbs that ask, answer and end.
+//! The commands that ask, answer and end.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::path::Path;
 use clap::CommandFactory;
 use serde_json::Value as Json;
 
-use super::Failure;
+use super::CommandFailure;
 use super::args::{
-    Apply, Args, Completions, Destroy, Events, Format, Logs, Plan, PlanFormat, Reconcile, Resume, Subnets, Suspend,
-    Validate,
+    ApplyArgs, Args, CompletionsArgs, DestroyArgs, EventsArgs, LogsArgs, OutputFormat, PlanArgs, PlanFormat,
+    ReconcileArgs, ResumeArgs, SubnetsArgs, SuspendArgs, ValidateArgs,
 };
 use super::build_engine;
 use super::link::Link;
@@ -21,49 +21,49 @@ use crate::engine::commands::events::EventsOf;
 use crate::engine::commands::follow_logs;
 use crate::engine::commands::follow_logs::Printing;
 use crate::engine::commands::logs::LogsOf;
-use crate::engine::commands::{Act, Answer, PlanForm};
+use crate::engine::commands::{Act, CommandAnswer, PlanForm};
 use crate::engine::report::revision_document;
-use crate::engine::report::service_list::Listing;
-use crate::source::Reading;
+use crate::engine::report::service_list::ListQuery;
+use crate::source::SourceReading;
 use amarre_core::manifest::{self, Diagnostic, Severity, SourceFile};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Hint, Kind};
 
-/// Refused by a guard, or for want of a yes.
+/// The exit code for a refusal by a guard, or without confirmation.
 pub(super) const REFUSED: u8 = 4;
 
 /// `amarre validate`
-pub async fn validate(args: &Args, validate: &Validate, output: &Output) -> Result<u8, Failure> {
+pub async fn validate(args: &Args, validate: &ValidateArgs, output: &Output) -> Result<u8, CommandFailure> {
     let config = build_engine::with_known_or_none(super::configuration(args)?).await;
-    let read = Read::all(&config, None).await?;
+    let read = ManifestsRead::read(&config, None).await?;
     match validate.output {
-        Format::Text => output.data(&read.render()),
-        Format::Json => output.data(&format!("{:#}\n", read.document())),
+        OutputFormat::Text => output.data(&read.render()),
+        OutputFormat::Json => output.data(&format!("{:#}\n", read.document())),
     }
     let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
     Ok(u8::from(has(Severity::Error) || (validate.strict && has(Severity::Warning))))
 }
 
-/// The manifests as they are read here, with what is wrong with them and the secrets that are set nowhere.
-struct Read {
+/// The manifests as they are read here, with their diagnostics and the secrets that are set nowhere.
+struct ManifestsRead {
     files: Vec<SourceFile>,
     diagnostics: Vec<Diagnostic>,
     good: usize,
-    /// Services of which something is wrong.
+    /// Services with a diagnostic.
     broken: BTreeSet<String>,
     total: usize,
     revision: Json,
 }
 
-impl Read {
-    /// Asks no server: of a repository, what was fetched last.
-    async fn all(config: &Config, reference: Option<&str>) -> Result<Self, Failure> {
+impl ManifestsRead {
+    /// Asks no server: of a repository, the last fetched commit.
+    async fn read(config: &Config, reference: Option<&str>) -> Result<Self, CommandFailure> {
         let source = build_engine::source(config);
         let reading = match reference {
             None => source.read().await,
             Some(name) => match source.read_ref(name).await {
-                Ok(snapshot) => Reading { snapshot: Some(snapshot), error: None },
-                Err(error) => Reading { snapshot: None, error: Some(error) },
+                Ok(snapshot) => SourceReading { snapshot: Some(snapshot), error: None },
+                Err(error) => SourceReading { snapshot: None, error: Some(error) },
             },
         };
         let source = match (reading.snapshot, reading.error) {
@@ -74,9 +74,11 @@ impl Read {
                     None => hint.text,
                 };
                 let hints = error.hints.into_iter().map(words).collect();
-                return Err(Failure { code: error.code.to_owned(), message: error.message, hints });
+                return Err(CommandFailure { code: error.code.to_owned(), message: error.message, hints });
             }
-            (None, None) => return Err(Failure::new("A0301", "there is no source", "see docs/configuration.md")),
+            (None, None) => {
+                return Err(CommandFailure::new("A0301", "there is no source", "see docs/configuration.md"));
+            }
         };
         let revision = revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch);
         let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
@@ -113,31 +115,31 @@ impl Read {
 }
 
 /// `amarre plan`
-pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failure> {
+pub async fn plan(args: &Args, plan: &PlanArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let reference = plan.reference.as_deref();
     let form = match plan.output {
         PlanFormat::Markdown => PlanForm::Markdown,
-        // What is saved is carried out by its own command.
+        // A saved plan is carried out by its own command.
         PlanFormat::Text if plan.out.is_some() => PlanForm::Asks,
         PlanFormat::Text | PlanFormat::Json => PlanForm::Whole,
     };
-    let answer = link.plan(reference, output.look, form).await;
+    let answer = link.plan(reference, output.style, form).await;
     link.close().await;
     let answer = answer?;
     match plan.output {
         PlanFormat::Text | PlanFormat::Markdown => output.data(&answer.text),
         PlanFormat::Json => output.data(&format!("{:#}\n", answer.document)),
     }
-    let errors = broken(args, reference, output, &answer).await?;
-    let unseen = unseen(&answer.document);
-    unseen.iter().chain(&guarded(&answer.document)).for_each(|failure| output.failure(failure));
+    let errors = print_broken(args, reference, output, &answer).await?;
+    let unseen = gap_failure(&answer.document);
+    unseen.iter().chain(&guard_failure(&answer.document)).for_each(|failure| output.failure(failure));
     if let Some(path) = plan.out.as_deref().filter(|_| !errors && unseen.is_none()) {
         std::fs::write(path, format!("{:#}\n", answer.document)).map_err(|error| {
             let hint = "the plan itself was made; name a file in a folder that you may write to";
-            Failure::new("A0421", format!("could not write {}: {error}", path.display()), hint)
+            CommandFailure::new("A0421", format!("could not write {}: {error}", path.display()), hint)
         })?;
-        output.say(&format!("Saved: amarre apply {} does this, and nothing else.", path.display()));
+        output.note(&format!("Saved: amarre apply {} does this, and nothing else.", path.display()));
     }
     Ok(match (plan.detailed_exitcode, errors) {
         (_, true) => 1,
@@ -152,8 +154,9 @@ pub async fn plan(args: &Args, plan: &Plan, output: &Output) -> Result<u8, Failu
     })
 }
 
-/// Why a plan is not whole: a provider that manifests need could not be asked. Its own code and hint stand in the plan.
-fn unseen(plan: &Json) -> Option<Failure> {
+/// Why a plan is incomplete: a provider that manifests need could not be asked. Its own code and hint stand in the
+/// plan.
+fn gap_failure(plan: &Json) -> Option<CommandFailure> {
     let gaps = plan["gaps"].as_array()?.iter().filter(|gap| gap["needed"] == true);
     let name = |gap: &Json| {
         let zone = gap["zone"].as_str().map(|zone| format!(" zone {zone}")).unwrap_or_default();
@@ -162,28 +165,28 @@ fn unseen(plan: &Json) -> Option<Failure> {
     };
     let names: Vec<String> = gaps.map(name).collect();
     let message = format!("could not ask {}, which manifests need: the plan is not whole", names.join(", "));
-    (!names.is_empty()).then(|| Failure { code: "A0422".to_owned(), message, hints: Vec::new() })
+    (!names.is_empty()).then(|| CommandFailure { code: "A0422".to_owned(), message, hints: Vec::new() })
 }
 
-/// What the guard holds of a plan; the ways past it stand in the plan.
-fn guarded(plan: &Json) -> Option<Failure> {
+/// What the guard holds of a plan; the hints stand in the plan.
+fn guard_failure(plan: &Json) -> Option<CommandFailure> {
     let guard = plan.get("guard").filter(|guard| !guard.is_null())?;
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let message = format!("held by the guard: {}", text(&guard["message"]));
-    Some(Failure { code: text(&guard["code"]), message, hints: Vec::new() })
+    Some(CommandFailure { code: text(&guard["code"]), message, hints: Vec::new() })
 }
 
 /// `amarre subnets`
-pub async fn subnets(args: &Args, subnets: &Subnets, output: &Output) -> Result<u8, Failure> {
+pub async fn subnets(args: &Args, subnets: &SubnetsArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
-    let answer = link.subnets(output.look).await;
+    let answer = link.subnets(output.style).await;
     link.close().await;
     print(&answer?, subnets.output, output);
     Ok(0)
 }
 
 /// `amarre logs`
-pub async fn logs(args: &Args, logs: &Logs, output: &Output) -> Result<u8, Failure> {
+pub async fn logs(args: &Args, logs: &LogsArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let of = LogsOf { name: logs.of.clone(), last_failed: logs.last_failed, lines: logs.lines };
     if logs.follow {
@@ -199,19 +202,19 @@ pub async fn logs(args: &Args, logs: &Logs, output: &Output) -> Result<u8, Failu
 }
 
 /// Prints lines as they come, until Ctrl-C.
-async fn follow(link: &Link, of: &LogsOf, format: Format, output: &Output) -> Result<u8, Failure> {
+async fn follow(link: &Link, of: &LogsOf, format: OutputFormat, output: &Output) -> Result<u8, CommandFailure> {
     let (lines, mut inbox) = follow_logs::lines();
     let mut work = std::pin::pin!(link.follow(of, lines));
     let show = |printing: &Printing| {
         let Printing { container, line, .. } = printing;
         match format {
-            Format::Json => output.data(&format!("{}\n", serde_json::json!(printing))),
-            // One container needs no name before each line.
-            Format::Text if of.name.as_ref() == Some(container) => output.data(&format!("{line}\n")),
-            Format::Text => output.data(&format!("{container} | {line}\n")),
+            OutputFormat::Json => output.data(&format!("{}\n", serde_json::json!(printing))),
+            // The lines of a single container need no name.
+            OutputFormat::Text if of.name.as_ref() == Some(container) => output.data(&format!("{line}\n")),
+            OutputFormat::Text => output.data(&format!("{container} | {line}\n")),
         }
     };
-    // One for all lines: what comes between two would be lost.
+    // One channel for all lines: a new one would lose lines in between.
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let answer = loop {
         tokio::select! {
@@ -230,7 +233,7 @@ async fn follow(link: &Link, of: &LogsOf, format: Format, output: &Output) -> Re
 }
 
 /// `amarre events`
-pub async fn events(args: &Args, events: &Events, output: &Output) -> Result<u8, Failure> {
+pub async fn events(args: &Args, events: &EventsArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let since_s = events.since.map(|since| u32::try_from(since.as_secs()).unwrap_or(u32::MAX));
     let of = EventsOf {
@@ -249,24 +252,29 @@ pub async fn events(args: &Args, events: &Events, output: &Output) -> Result<u8,
 }
 
 /// `amarre completions`
-pub fn completions(completions: &Completions, output: &Output) -> u8 {
+pub fn completions(completions: &CompletionsArgs, output: &Output) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(completions.shell, &mut Args::command(), "amarre", &mut script);
     output.data(&String::from_utf8_lossy(&script));
     0
 }
 
-/// Prints what is wrong with manifests; whether something is.
-async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &Answer) -> Result<bool, Failure> {
+/// Prints diagnostics of the manifests; answers whether there are any.
+async fn print_broken(
+    args: &Args,
+    reference: Option<&str>,
+    output: &Output,
+    answer: &CommandAnswer,
+) -> Result<bool, CommandFailure> {
     let all = answer.document["diagnostics"].as_array();
     let has = |severity: &str| all.is_some_and(|all| all.iter().any(|known| known["severity"] == severity));
     let errors = has("error");
     if errors || has("warning") {
         let config = build_engine::with_known_or_none(super::configuration(args)?).await;
-        match Read::all(&config, reference).await {
-            // What a later version refuses is worth a word in each plan; `validate` tells of other warnings.
+        match ManifestsRead::read(&config, reference).await {
+            // A use that a later version refuses is shown with each plan; `validate` shows other warnings.
             Ok(read) if errors || read.diagnostics.iter().any(|known| known.is_closing) => {
-                output.say(read.render().trim_end());
+                output.note(read.render().trim_end());
             }
             Err(failure) if errors => return Err(failure),
             Ok(_) | Err(_) => (),
@@ -276,16 +284,16 @@ async fn broken(args: &Args, reference: Option<&str>, output: &Output, answer: &
 }
 
 /// `amarre apply`
-pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Failure> {
-    let plan = apply.plan.as_deref().map(saved).transpose()?;
+pub async fn apply(args: &Args, apply: &ApplyArgs, output: &Output) -> Result<u8, CommandFailure> {
+    let plan = apply.plan.as_deref().map(saved_digest).transpose()?;
     let link = Link::open(args).await?;
-    // Who saved a plan has read it.
+    // A saved plan has been reviewed.
     if !apply.yes && plan.is_none() {
-        let planned = link.plan(None, output.look, PlanForm::Asks).await?;
+        let planned = link.plan(None, output.style, PlanForm::Asks).await?;
         if let Some(question) = question(&planned.document) {
             output.data(&planned.text);
             let message = format!("{question}, and nobody can be asked here");
-            let refusal = Failure::new("A0402", message, "if you mean it: amarre apply --yes");
+            let refusal = CommandFailure::new("A0402", message, "if you mean it: amarre apply --yes");
             if !agrees(output, &format!("{question}. Go on?"), "yes", &refusal) {
                 link.close().await;
                 return Ok(REFUSED);
@@ -301,10 +309,10 @@ pub async fn apply(args: &Args, apply: &Apply, output: &Output) -> Result<u8, Fa
 }
 
 /// The digest of a plan that was saved.
-fn saved(path: &Path) -> Result<String, Failure> {
+fn saved_digest(path: &Path) -> Result<String, CommandFailure> {
     let no_plan = |why: String| {
         let hint = format!("amarre plan --out {} saves one", path.display());
-        Failure::new("A0421", format!("{} is not a saved plan: {why}", path.display()), hint)
+        CommandFailure::new("A0421", format!("{} is not a saved plan: {why}", path.display()), hint)
     };
     let text = std::fs::read_to_string(path).map_err(|error| no_plan(error.to_string()))?;
     let document: Json = serde_json::from_str(&text).map_err(|error| no_plan(error.to_string()))?;
@@ -314,7 +322,7 @@ fn saved(path: &Path) -> Result<String, Failure> {
     }
 }
 
-/// What a person has to agree to: deletes, and updates with downtime.
+/// What a person has to confirm: deletes, and updates with downtime.
 fn question(plan: &Json) -> Option<String> {
     let deletes = plan["summary"]["delete"].as_u64().unwrap_or_default();
     let services = plan["services"].as_array().cloned().unwrap_or_default();
@@ -341,38 +349,38 @@ fn question(plan: &Json) -> Option<String> {
 }
 
 /// `amarre reconcile`
-pub async fn reconcile(args: &Args, reconcile: &Reconcile, output: &Output) -> Result<u8, Failure> {
+pub async fn reconcile(args: &Args, reconcile: &ReconcileArgs, output: &Output) -> Result<u8, CommandFailure> {
     let act = Act::Reconcile { service: reconcile.service.clone(), timeout_ms: millis(reconcile.timeout) };
-    once(args, act, output).await
+    act_once(args, act, output).await
 }
 
 /// `amarre suspend`
-pub async fn suspend(args: &Args, suspend: &Suspend, output: &Output) -> Result<u8, Failure> {
-    let until_ms = suspend.until.as_deref().map(times::to_come).transpose()?;
+pub async fn suspend(args: &Args, suspend: &SuspendArgs, output: &Output) -> Result<u8, CommandFailure> {
+    let until_ms = suspend.until.as_deref().map(times::future_time).transpose()?;
     let act = Act::Suspend { service: suspend.service.clone(), why: suspend.why.clone(), by: whoami(), until_ms };
-    once(args, act, output).await
+    act_once(args, act, output).await
 }
 
 /// `amarre resume`
-pub async fn resume(args: &Args, resume: &Resume, output: &Output) -> Result<u8, Failure> {
-    once(args, Act::Resume { service: resume.service.clone() }, output).await
+pub async fn resume(args: &Args, resume: &ResumeArgs, output: &Output) -> Result<u8, CommandFailure> {
+    act_once(args, Act::Resume { service: resume.service.clone() }, output).await
 }
 
 /// `amarre destroy`
-pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<u8, Failure> {
+pub async fn destroy(args: &Args, destroy: &DestroyArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let names = if destroy.all { "every service".to_owned() } else { destroy.services.join(", ") };
     if destroy.dry_run || !destroy.yes {
-        let status = link.status(None, Listing { all: true, ..Listing::default() }, output.look).await?;
+        let status = link.status(None, ListQuery { all: true, ..ListQuery::default() }, output.style).await?;
         if let Some(unknown) = destroy.services.iter().find(|name| !is_listed(&status.document, name)) {
             link.close().await;
             let services = status.document["services"].as_array().into_iter().flatten();
             let names: Vec<&str> = services.filter_map(|service| service["name"].as_str()).collect();
             let meant = nearest(unknown, &names).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
             let hint = format!("{meant}amarre status --all lists them");
-            return Err(Failure::new("A1002", format!("there is no service {unknown}"), hint));
+            return Err(CommandFailure::new("A1002", format!("there is no service {unknown}"), hint));
         }
-        output.data(&doomed(&status.document, destroy));
+        output.data(&destroy_list(&status.document, destroy));
     }
     if destroy.dry_run {
         link.close().await;
@@ -383,7 +391,8 @@ pub async fn destroy(args: &Args, destroy: &Destroy, output: &Output) -> Result<
         let typed = if destroy.all { "--all" } else { &expected };
         let message = format!("{names} would be destroyed, and nobody can be asked here");
         let purge = if destroy.purge { " --purge" } else { "" };
-        let refusal = Failure::new("A0402", message, format!("if you mean it: amarre destroy {typed}{purge} --yes"));
+        let refusal =
+            CommandFailure::new("A0402", message, format!("if you mean it: amarre destroy {typed}{purge} --yes"));
         if !agrees(output, &format!("Destroy {names}?"), &expected, &refusal) {
             link.close().await;
             return Ok(REFUSED);
@@ -405,8 +414,8 @@ fn is_listed(status: &Json, name: &str) -> bool {
     status["services"].as_array().into_iter().flatten().any(|service| service["name"] == name)
 }
 
-/// What would go, a line each.
-fn doomed(status: &Json, destroy: &Destroy) -> String {
+/// What would be deleted, a line each.
+fn destroy_list(status: &Json, destroy: &DestroyArgs) -> String {
     let mut out = String::new();
     for service in status["services"].as_array().into_iter().flatten() {
         let name = service["name"].as_str().unwrap_or_default();
@@ -415,8 +424,9 @@ fn doomed(status: &Json, destroy: &Destroy) -> String {
         }
         out.push_str(&format!("- {name}\n"));
         let mut resources: Vec<&Json> = service["resources"].as_array().into_iter().flatten().collect();
-        let rank =
-            |resource: &Json| resource["kind"].as_str().and_then(|kind| kind.parse::<Kind>().ok()).map(Kind::down_rank);
+        let rank = |resource: &Json| {
+            resource["kind"].as_str().and_then(|kind| kind.parse::<Kind>().ok()).map(|kind| kind.traits().down_rank)
+        };
         resources.sort_by_key(|resource| (rank(resource), resource["name"].as_str().unwrap_or_default().to_owned()));
         for resource in resources {
             let kind = resource["kind"].as_str().unwrap_or_default();
@@ -435,36 +445,36 @@ fn doomed(status: &Json, destroy: &Destroy) -> String {
     out
 }
 
-pub(super) async fn once(args: &Args, act: Act, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn act_once(args: &Args, act: Act, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let code = act_and_print(&link, act, output).await;
     link.close().await;
     code
 }
 
-pub(super) async fn act_and_print(link: &Link, act: Act, output: &Output) -> Result<u8, Failure> {
+pub(super) async fn act_and_print(link: &Link, act: Act, output: &Output) -> Result<u8, CommandFailure> {
     let answer = link.act(act, output).await?;
     output.data(&answer.text);
     Ok(answer.exit)
 }
 
-/// Whether the person types what is expected; `refusal` where there is nobody to be asked.
-pub(super) fn agrees(output: &Output, question: &str, expected: &str, refusal: &Failure) -> bool {
+/// Whether the person types the expected text; `refusal` where there is no terminal.
+pub(super) fn agrees(output: &Output, question: &str, expected: &str, refusal: &CommandFailure) -> bool {
     if !output.is_terminal() {
         output.failure(refusal);
         return false;
     }
-    let agrees = output.ask(&format!("{question} Type {expected}, or press Enter to stop:"), expected);
+    let agrees = output.confirm(&format!("{question} Type {expected}, or press Enter to stop:"), expected);
     if !agrees {
-        output.say("Nothing was changed.");
+        output.note("Nothing was changed.");
     }
     agrees
 }
 
-pub(super) fn print(answer: &Answer, format: Format, output: &Output) {
+pub(super) fn print(answer: &CommandAnswer, format: OutputFormat, output: &Output) {
     match format {
-        Format::Text => output.data(&answer.text),
-        Format::Json => output.data(&format!("{:#}\n", answer.document)),
+        OutputFormat::Text => output.data(&answer.text),
+        OutputFormat::Json => output.data(&format!("{:#}\n", answer.document)),
     }
 }
 

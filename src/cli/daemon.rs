@@ -1,4 +1,4 @@
-//! `amarre run`: the loop, the socket and HTTP, until somebody says stop.
+//! `amarre run`: the loop, the socket and HTTP, until a signal ends it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,27 +6,27 @@ use std::sync::Arc;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 
-use super::Failure;
-use super::args::{Args, LogFormat, Run};
+use super::CommandFailure;
+use super::args::{Args, LogFormat, RunArgs};
 use super::build_engine;
 use super::build_engine::Built;
 use super::output::Output;
 use super::reload;
 use super::systemd::Notifier;
-use super::template::Pantry;
+use super::template::FileTemplates;
 use crate::accounts::Accounts;
 use crate::config::ServerAccess;
 use crate::engine::reconcile::daemon;
 use crate::engine::reconcile::daemon::Behaviour;
 use crate::notifications::Notifications;
 use crate::server;
-use crate::server::auth::{Access, Listening};
-use crate::server::listener::{self, Room};
-use crate::templates::Shelf;
+use crate::server::auth::{AccessControl, Listening};
+use crate::server::listener::{self, ConnectionLimits};
+use crate::templates::TemplateStore;
 use crate::web;
 
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
-pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, CommandFailure> {
     let config = super::configuration(args)?;
     crate::telemetry::start(run.log_format == LogFormat::Json);
     let Built { engine, lock, world } = build_engine::engine(&config).await?;
@@ -38,14 +38,14 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     let acts = run.yes || consented;
     let socket = config.beside_state("sock");
     let private = server::socket::bind(&socket).map_err(|error| {
-        Failure::new(
+        CommandFailure::new(
             "A0905",
             format!("could not listen at {}: {error}", socket.display()),
             "is the folder of `state` writable?",
         )
     })?;
     let public = TcpListener::bind(config.server.listen).await.map_err(|error| {
-        Failure::new(
+        CommandFailure::new(
             "A0905",
             format!("could not listen at {}: {error}", config.server.listen),
             "another program may be there; change `server.listen`",
@@ -53,37 +53,38 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     })?;
     let listening = listening(&config.server);
     let accounts = Accounts::new(engine.ledger().clone());
-    // A ledger that cannot be read is reported by the loop itself; beyond this machine it lets nobody in.
-    let has_account = accounts.any().await.unwrap_or(listening.is_local());
+    // A ledger that cannot be read is reported by the loop itself; over the network no client is admitted then.
+    let has_account = accounts.has_users().await.unwrap_or(listening.is_local());
     if !listening.is_local() && !has_account {
         let message =
             format!("there is no account, and HTTP would be served beyond this machine ({})", listening.link());
         let hint = "amarre user add you@example.org --role admin, then start again";
-        return Err(Failure::new("A0204", message, hint));
+        return Err(CommandFailure::new("A0204", message, hint));
     }
     let source = build_engine::source(&config).to_string();
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
-    output.say(&format!("amarre {} keeps {}, pages at {}/", env!("CARGO_PKG_VERSION"), source, listening.link()));
+    output.note(&format!("amarre {} keeps {}, pages at {}/", env!("CARGO_PKG_VERSION"), source, listening.link()));
     if !acts {
-        output.say("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
+        output
+            .note("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
     }
     for (id, address) in world.proxies() {
         let name = id.title();
-        output.say(&format!("Visitors reach the simulated {name} at http://{address}/: curl -H 'Host: NAME' …"));
+        output.note(&format!("Visitors reach the simulated {name} at http://{address}/: curl -H 'Host: NAME' …"));
     }
     if !has_account {
         let token = accounts.first_token();
         let link = format!("{}/setup?token={}", listening.link(), token.expose());
-        output.say(&format!("No account yet: make the first one at {link}"));
+        output.note(&format!("No account yet: make the first one at {link}"));
     }
-    // On loopback a link would lead whoever reads it to a machine of their own.
+    // A link to loopback would lead its reader to another machine.
     let site = Some(listening.link()).filter(|_| !listening.is_local());
-    let access = Access::new(handle.clone(), accounts, listening);
+    let access = AccessControl::new(handle.clone(), accounts, listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
     let notifications = notifications.with_heartbeat(config.heartbeat.clone());
-    let mut servers = serve((private, public), &handle, (access, notifications), Pantry(config.clone()));
+    let mut servers = serve((private, public), &handle, (access, notifications), FileTemplates(config.clone()));
     let notifier = Notifier::from_environment();
-    servers.spawn(reload::when_told(handle.clone(), (config, world), notifier.clone()));
+    servers.spawn(reload::reload_on_hangup(handle.clone(), (config, world), notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
     notifier.send("READY=1");
     let stopper = async {
@@ -98,13 +99,13 @@ pub async fn run(args: &Args, run: &Run, output: &Output) -> Result<u8, Failure>
     Ok(0)
 }
 
-/// As the configuration says it.
+/// The configured log format.
 pub fn listening(server: &ServerAccess) -> Listening {
     let ServerAccess { listen, url, proxies, per_minute, webhook_secret } = server.clone();
     Listening { address: listen, url, proxies, per_minute, webhook_secret }
 }
 
-/// The loop ends by itself only when it is told to.
+/// The loop ends by itself only at shutdown.
 async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Handle) {
     stopper.await;
 }
@@ -113,17 +114,17 @@ async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Hand
 pub fn serve(
     (private, public): (UnixListener, TcpListener),
     handle: &daemon::Handle,
-    (access, notifications): (Access, Notifications),
-    pantry: Pantry,
+    (access, notifications): (AccessControl, Notifications),
+    pantry: FileTemplates,
 ) -> JoinSet<()> {
     let mut servers = JoinSet::new();
-    let shelf: Arc<dyn Shelf> = Arc::new(pantry);
+    let shelf: Arc<dyn TemplateStore> = Arc::new(pantry);
     let acting = server::private(handle.clone(), notifications.clone(), shelf.clone());
     let descriptors = listener::raise_descriptors();
-    let room = Room::network(descriptors, access.listening.proxies.clone());
+    let room = ConnectionLimits::network(descriptors, access.listening.proxies.clone());
     let reading = web::public(handle.clone(), access, notifications.clone(), shelf);
     servers.spawn(notifications.run());
-    servers.spawn(listener::socket(private, acting, Room::socket(descriptors)));
+    servers.spawn(listener::socket(private, acting, ConnectionLimits::socket(descriptors)));
     servers.spawn(listener::network(public, reading, room));
     servers
 }

@@ -10,27 +10,27 @@ use amarre_sim::docker::{Behaviour as ImageBehaviour, Docker, DockerOptions, Ima
 use amarre_sim::npm::{DirectUpstreams, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 
-use super::Failure;
-use super::args::Demo;
+use super::CommandFailure;
+use super::args::DemoArgs;
 use super::build_engine;
 use super::build_engine::Built;
 use super::output::Output;
-use super::template::Pantry;
+use super::template::FileTemplates;
 use crate::config::Config;
 use crate::engine::commands;
 use crate::engine::commands::Act;
 use crate::engine::reconcile::daemon;
 use crate::engine::reconcile::daemon::{Behaviour, Handle};
-use crate::engine::report::service_list::Listing;
+use crate::engine::report::service_list::ListQuery;
 use crate::engine::report::status;
 use crate::engine::{Stage, report};
 use crate::notifications::Notifications;
 use crate::providers::http::Http;
 use crate::secret::Secret;
-use crate::server::auth::{Access, Listening};
+use crate::server::auth::{AccessControl, Listening};
 use amarre_core::model::ProviderId;
 
-/// The examples, as in the repository.
+/// The examples of the repository.
 const EXAMPLES: &[(&str, &str)] = &[
     ("whoami.yaml", include_str!("../../examples/services/whoami.yaml")),
     ("gitea.yaml", include_str!("../../examples/services/gitea.yaml")),
@@ -39,22 +39,22 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("site.yaml", include_str!("../../examples/services/site.yaml")),
     ("old-blog.yaml", include_str!("../../examples/services/old-blog.yaml")),
 ];
-/// Browsers lead every name below `localhost` to their own machine, so that links open at the simulated proxy.
+/// Browsers resolve every name below `localhost` to their own machine, so that links open at the simulated proxy.
 const DOMAIN: &str = "demo.localhost";
-/// What the examples have in its place.
+/// The domain that the examples have in its place.
 const EXAMPLE_DOMAIN: &str = "example.org";
 /// An image whose containers end at once: an update that fails.
 const BROKEN: &str = "traefik/whoami:broken";
 /// The container that `--check` kills.
 const VICTIM: &str = "whoami";
-/// What `--check` waits for at most; simulated parts take seconds.
+/// The longest wait of `--check`; simulated parts take seconds.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
-/// Pulling real images takes its time.
+/// Pulling real images takes longer.
 const APPLY_TIMEOUT_MS: i64 = 15 * 60 * 1000;
 const PASSWORD: &str = "demo";
 
 /// The simulated world. Dropping it stops it.
-struct World {
+struct DemoWorld {
     docker: Option<Arc<Docker>>,
     npm: Npm,
     ovh: Ovh,
@@ -70,12 +70,12 @@ impl Upstreams for FromNpm {
 }
 
 /// Serves the demo until Ctrl-C, or checks it and ends.
-pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
+pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure> {
     let failed = |why: String| {
-        Failure::new("", format!("the demo could not start: {why}"), "is /tmp writable, and loopback there?")
+        CommandFailure::new("", format!("the demo could not start: {why}"), "is /tmp writable, and loopback there?")
     };
-    let folder = Folder::make().map_err(|error| failed(error.to_string()))?;
-    let world = World::start(demo).await.map_err(|error| failed(error.to_string()))?;
+    let folder = DemoFolder::make().map_err(|error| failed(error.to_string()))?;
+    let world = DemoWorld::start(demo).await.map_err(|error| failed(error.to_string()))?;
     folder.write(&world, demo).map_err(|error| failed(error.to_string()))?;
     let path = folder.path.join("amarre.yaml");
     let config = Config::load(Some(&path))?;
@@ -89,10 +89,11 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts: true, watches: true });
     let accounts = crate::accounts::Accounts::new(handle.ledger().clone());
     let listening = Listening { address, ..super::daemon::listening(&config.server) };
-    let access = Access::new(handle.clone(), accounts.clone(), listening);
+    let access = AccessControl::new(handle.clone(), accounts.clone(), listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), None);
-    let servers = super::daemon::serve((socket, public), &handle, (access, notifications), Pantry(config.clone()));
-    output.say(&format!(
+    let servers =
+        super::daemon::serve((socket, public), &handle, (access, notifications), FileTemplates(config.clone()));
+    output.note(&format!(
         "Simulated {} on loopback; the examples are in {}",
         if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },
         folder.path.join("services").display()
@@ -109,17 +110,17 @@ pub async fn run(demo: &Demo, output: &Output) -> Result<u8, Failure> {
 }
 
 async fn guide(
-    demo: &Demo,
+    demo: &DemoArgs,
     handle: &Handle,
-    world: &World,
+    world: &DemoWorld,
     (folder, address, first): (&Path, SocketAddr, &Secret),
     output: &Output,
-) -> Result<u8, Failure> {
+) -> Result<u8, CommandFailure> {
     let (steps, mut inbox) = tokio::sync::mpsc::channel(256);
     let apply = commands::act(
         handle,
         Act::Apply { confirm_deletes: None, plan: None, accept_rewrite: None, timeout_ms: APPLY_TIMEOUT_MS },
-        output.look,
+        output.style,
         &steps,
     );
     tokio::pin!(apply);
@@ -130,20 +131,20 @@ async fn guide(
             answer = &mut apply => break answer,
         }
     };
-    let answer = answer.ok_or_else(|| Failure::new("A0904", "the demo stopped", ""))?;
+    let answer = answer.ok_or_else(|| CommandFailure::new("A0904", "the demo stopped", ""))?;
     output.data(&answer.text);
     if demo.check {
         return check(handle, world, output).await;
     }
     let link = format!("http://{address}/setup?token={}", first.expose());
-    output.say(&told(world, folder, &link));
+    output.note(&welcome_text(world, folder, &link));
     super::daemon::stopped().await;
-    output.say("The demo ends; nothing of it stays.");
+    output.note("The demo ends; nothing of it stays.");
     Ok(0)
 }
 
-/// What there is to see, and what to try.
-fn told(world: &World, folder: &Path, link: &str) -> String {
+/// The welcome text: what there is to see, and what to try.
+fn welcome_text(world: &DemoWorld, folder: &Path, link: &str) -> String {
     let proxy = world.npm.proxy_address;
     let services = folder.join("services");
     let try_out = match &world.docker {
@@ -174,27 +175,27 @@ Ctrl-C ends the demo; nothing stays.",
     )
 }
 
-/// How the reader started this program; it need not be in PATH.
+/// How the user started this program; it may not be in PATH.
 fn program() -> String {
     std::env::current_exe().map_or_else(|_| "amarre".to_owned(), |path| path.display().to_string())
 }
 
 const IDENTITY: &str = "amarre@amarre.demo";
 
-/// Every example answers, one container is killed, and it answers again.
-async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Failure> {
-    let (picture, _) = handle.picture();
+/// Every example answers; one container is killed, and answers again.
+async fn check(handle: &Handle, world: &DemoWorld, output: &Output) -> Result<u8, CommandFailure> {
+    let (picture, _) = handle.last_pass();
     let mut names: Vec<String> = Vec::new();
     for service in picture.services.values() {
         names.extend(service.routes.iter().flat_map(|route| route.domains.clone()));
-        names.extend(service.redirects.iter().flat_map(|redirect| redirect.domains.clone()));
+        names.extend(service.answered.iter().flat_map(|host| host.domains.clone()));
     }
     for name in &names {
-        let status = world.ask(name).await?;
+        let status = world.status_code(name).await?;
         let ok = matches!(status, 200 | 301);
-        output.data(&format!("{} http://{name} answers {status}\n", output.look.sign(sign(ok))));
+        output.data(&format!("{} http://{name} answers {status}\n", output.style.sign(sign(ok))));
         if !ok {
-            return Err(Failure::new(
+            return Err(CommandFailure::new(
                 "",
                 format!("{name} answers {status}, not 200 or 301"),
                 "amarre status tells more",
@@ -206,7 +207,7 @@ async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Fa
     let victim = format!("{VICTIM}.{DOMAIN}");
     let waited = tokio::time::timeout(CHECK_TIMEOUT, async {
         loop {
-            if world.ask(&victim).await.is_ok_and(|status| status == 200) && is_quiet(handle) {
+            if world.status_code(&victim).await.is_ok_and(|status| status == 200) && is_quiet(handle) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -214,20 +215,20 @@ async fn check(handle: &Handle, world: &World, output: &Output) -> Result<u8, Fa
     });
     waited.await.map_err(|_| {
         let text = report::status_text(
-            &handle.picture().0,
-            Listing { all: true, ..Listing::default() },
+            &handle.last_pass().0,
+            ListQuery { all: true, ..ListQuery::default() },
             handle.now(),
             None,
-            output.look,
+            output.style,
         );
-        Failure::new("", format!("{victim} does not answer again"), text)
+        CommandFailure::new("", format!("{victim} does not answer again"), text)
     })?;
-    output.data(&format!("{} http://{victim} answers 200 again\n", output.look.sign(sign(true))));
+    output.data(&format!("{} http://{victim} answers 200 again\n", output.style.sign(sign(true))));
     Ok(0)
 }
 
 fn is_quiet(handle: &Handle) -> bool {
-    let (picture, _) = handle.picture();
+    let (picture, _) = handle.last_pass();
     picture.statuses().values().all(|row| row.sync == status::Sync::Synced)
 }
 
@@ -235,8 +236,8 @@ fn sign(ok: bool) -> amarre_core::plan::render::Sign {
     if ok { amarre_core::plan::render::Sign::Done } else { amarre_core::plan::render::Sign::Failed }
 }
 
-impl World {
-    async fn start(demo: &Demo) -> std::io::Result<Self> {
+impl DemoWorld {
+    async fn start(demo: &DemoArgs) -> std::io::Result<Self> {
         let docker = if demo.docker { None } else { Some(Arc::new(Docker::start(DockerOptions::default()).await?)) };
         if let Some(docker) = &docker {
             let seeded = docker.seed_network("npm_default", "172.30.0.0/24");
@@ -258,7 +259,7 @@ impl World {
         Ok(Self { docker, npm, ovh })
     }
 
-    /// What of the world is played here, and where visitors come in.
+    /// The simulated part of the world, and its proxy's address.
     fn stage(&self) -> Stage {
         let npm = ProviderId::npm("main");
         let docker = self.docker.iter().map(|_| ProviderId::docker("default"));
@@ -268,9 +269,9 @@ impl World {
         }
     }
 
-    /// The status with which the proxy answers for a name.
-    async fn ask(&self, name: &str) -> Result<u16, Failure> {
-        let failed = |why: String| Failure::new("", format!("{name} does not answer: {why}"), "");
+    /// The proxy's status code for a name.
+    async fn status_code(&self, name: &str) -> Result<u16, CommandFailure> {
+        let failed = |why: String| CommandFailure::new("", format!("{name} does not answer: {why}"), "");
         let http = Http::new(None).map_err(failed)?;
         let request = http.request(reqwest::Method::GET, &format!("http://{}/", self.npm.proxy_address));
         let answer = http.send(request.header("Host", name)).await;
@@ -278,8 +279,8 @@ impl World {
     }
 
     /// Removes a container as a person would.
-    async fn kill(&self, name: &str) -> Result<(), Failure> {
-        let failed = |why: String| Failure::new("", format!("could not remove {name}: {why}"), "");
+    async fn kill(&self, name: &str) -> Result<(), CommandFailure> {
+        let failed = |why: String| CommandFailure::new("", format!("could not remove {name}: {why}"), "");
         match &self.docker {
             Some(docker) => docker.remove(name).map_err(|refusal| failed(refusal.to_string())),
             None => {
@@ -295,12 +296,12 @@ impl World {
     }
 }
 
-/// A folder of the demo's own, removed at its end.
-struct Folder {
+/// A temporary folder, removed at the end.
+struct DemoFolder {
     path: std::path::PathBuf,
 }
 
-impl Folder {
+impl DemoFolder {
     fn make() -> std::io::Result<Self> {
         use std::os::unix::fs::DirBuilderExt;
         let path = std::env::temp_dir().join(format!("amarre-demo-{}", std::process::id()));
@@ -309,7 +310,7 @@ impl Folder {
         Ok(Self { path })
     }
 
-    fn write(&self, world: &World, demo: &Demo) -> std::io::Result<()> {
+    fn write(&self, world: &DemoWorld, demo: &DemoArgs) -> std::io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         for folder in ["services", "secrets/services/cloud", "secrets/services/family"] {
             std::fs::create_dir_all(self.path.join(folder))?;
@@ -354,7 +355,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for DemoFolder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.path);
     }

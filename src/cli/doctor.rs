@@ -1,35 +1,36 @@
-//! `amarre doctor`: what is wrong with the set-up, and how to mend it. Reads only, with a daemon or without.
+//! `amarre doctor`: problems of the set-up with their hints. Only reads, with a daemon or without.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::args::{Args, Doctor, Format};
+use super::args::{Args, DoctorArgs, OutputFormat};
 use super::output::Output;
-use super::simulated::World;
-use super::{Failure, build_engine};
+use super::simulated::SimulatedWorld;
+use super::{CommandFailure, build_engine};
 use crate::config::Config;
 use crate::engine::commands::doctor;
-use crate::engine::commands::doctor::{Finding, Patient, Verdict, counted, policy};
+use crate::engine::commands::doctor::{ExamInput, Finding, FindingLevel, counted, policy};
 use crate::engine::{Clock, SystemClock};
 use crate::ledger::Ledger;
 use crate::notifications::channel::Heartbeat;
-use crate::source::{Reading, SourceError};
+use crate::registry;
+use crate::source::{SourceError, SourceReading};
 use amarre_core::manifest::{self, Severity, SourceFile};
 use amarre_core::model::{Facts, Service};
-use amarre_core::plan::render::{Look, Sign};
+use amarre_core::plan::render::{Sign, Style};
 
-/// Topics stand in a column as wide as the longest.
+/// The width of the column of topics.
 const TOPIC_WIDTH: usize = 14;
 
-/// Examines and prints; 1 when something has to be put right.
-pub async fn run(args: &Args, doctor: &Doctor, output: &Output) -> Result<u8, Failure> {
+/// Examines and prints; 1 when there is a problem.
+pub async fn run(args: &Args, doctor: &DoctorArgs, output: &Output) -> Result<u8, CommandFailure> {
     let findings = examine(args).await;
-    let count = |verdict: Verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let (wrong, know) = (count(Verdict::Wrong), count(Verdict::Know));
+    let count = |verdict: FindingLevel| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let (wrong, know) = (count(FindingLevel::Wrong), count(FindingLevel::Know));
     match doctor.output {
-        Format::Text => output.data(&text(&findings, wrong, know, output.look)),
-        Format::Json => output.data(&format!("{:#}\n", doctor::document(&findings))),
+        OutputFormat::Text => output.data(&text(&findings, wrong, know, output.style)),
+        OutputFormat::Json => output.data(&format!("{:#}\n", doctor::document(&findings))),
     }
     Ok(u8::from(wrong > 0))
 }
@@ -51,7 +52,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let config = build_engine::with_known_or_none(config).await;
     let (services, of_source) = source(&config).await;
     findings.extend(of_source);
-    let world = match World::start(&config).await {
+    let world = match SimulatedWorld::start(&config).await {
         Ok(world) => world,
         Err(failure) => {
             let finding = Finding::wrong("test mode", &failure.code, failure.message);
@@ -60,15 +61,15 @@ async fn examine(args: &Args) -> Vec<Finding> {
         }
     };
     let config = world.fill(config);
-    let built = match build_engine::key_to_look(&config) {
-        Ok(key) => build_engine::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),
+    let built = match build_engine::read_only_key(&config) {
+        Ok(key) => registry::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),
         Err(error) => Err(Finding::wrong("configuration", error.code, error.message)),
     };
     match built {
         Ok(providers) => {
             let now = SystemClock.now();
             let patient =
-                Patient { site: &config.site, providers: &providers, services: &services, facts: &facts, now };
+                ExamInput { site: &config.site, providers: &providers, services: &services, facts: &facts, now };
             findings.extend(doctor::examine(&patient).await);
         }
         Err(finding) => findings.push(finding.hint("see docs/configuration.md")),
@@ -121,13 +122,13 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
     }
 }
 
-/// Its address is not asked: only a pass is a sign of life.
+/// Its address is not called: only a pass counts as a heartbeat.
 fn heartbeat(heartbeat: &Heartbeat) -> Finding {
     let text = format!("its address is asked after passes, every {} at most", heartbeat.every);
     Finding::good("heartbeat", text).note("whether that is taken: /health of the daemon")
 }
 
-/// The instance's key: there, and kept elsewhere as well. One that cannot be read is told of with the providers.
+/// The instance's key: present, and exported. An unreadable key is reported with the providers.
 fn key(config: &Config, is_used: bool) -> Option<Finding> {
     const TOPIC: &str = "key";
     let path = config.key_path();
@@ -159,11 +160,11 @@ fn key(config: &Config, is_used: bool) -> Option<Finding> {
     Some(Finding::know(TOPIC, "A0226", text).hint(export))
 }
 
-/// The state in force, as the next run would take it; no server is asked for a newer one.
+/// The effective revision, as the next run would read it; no server is asked for a newer one.
 async fn source(config: &Config) -> (BTreeMap<String, Service>, Vec<Finding>) {
     const TOPIC: &str = "source";
     let source = build_engine::source(config);
-    let Reading { snapshot, error } = source.read().await;
+    let SourceReading { snapshot, error } = source.read().await;
     let hinted = |finding: Finding, error: &SourceError| {
         error.hints.iter().fold(finding, |finding, hint| match &hint.command {
             Some(command) => finding.hint(format!("{}: {command}", hint.text)),
@@ -188,7 +189,7 @@ async fn source(config: &Config) -> (BTreeMap<String, Service>, Vec<Finding>) {
         let text = format!("{source}{at}, {}, {broken} broken", counted(good + broken, "manifest"));
         Finding::wrong(TOPIC, code, text).note(files.join(", ")).hint("amarre validate")
     } else if let Some(error) = error {
-        // The last good state stays in force.
+        // The last good revision stays effective.
         let text = format!("{source}{at}, {}, not the newest", counted(good, "manifest"));
         hinted(Finding::wrong(TOPIC, error.code, text).note(error.message.clone()), &error)
     } else {
@@ -206,20 +207,20 @@ fn size(bytes: u64) -> String {
     }
 }
 
-fn text(findings: &[Finding], wrong: usize, know: usize, look: Look) -> String {
+fn text(findings: &[Finding], wrong: usize, know: usize, style: Style) -> String {
     let mut out = String::new();
     for finding in findings {
         let sign = match finding.verdict {
-            Verdict::Good => Sign::Done,
-            Verdict::Know => Sign::Refuse,
-            Verdict::Wrong => Sign::Failed,
+            FindingLevel::Good => Sign::Done,
+            FindingLevel::Know => Sign::Refuse,
+            FindingLevel::Wrong => Sign::Failed,
         };
-        // Signs of ASCII are of different lengths.
-        let pad = if look.ascii { 2_usize.saturating_sub(sign.ascii().len()) } else { 0 };
+        // ASCII signs differ in length.
+        let pad = if style.ascii { 2_usize.saturating_sub(sign.ascii().len()) } else { 0 };
         let code = if finding.code.is_empty() { String::new() } else { format!(", {}", finding.code) };
         out.push_str(&format!(
             "  {}{} {:TOPIC_WIDTH$}{}{code}\n",
-            look.sign(sign),
+            style.sign(sign),
             " ".repeat(pad),
             finding.topic,
             finding.text

@@ -1,7 +1,7 @@
-//! The verbs that look back and explain.
+//! Commands about the past and the reasons.
 
-use super::Failure;
-use super::args::{Args, Explain, History, Trace};
+use super::CommandFailure;
+use super::args::{Args, ExplainArgs, HistoryArgs, TraceArgs};
 use super::commands::print;
 use super::link::Link;
 use super::output::Output;
@@ -9,8 +9,8 @@ use super::times;
 use crate::engine::commands::history::HistoryOf;
 
 /// `amarre history`
-pub async fn history(args: &Args, history: &History, output: &Output) -> Result<u8, Failure> {
-    let span = history.at.as_deref().map(times::past).transpose()?;
+pub async fn history(args: &Args, history: &HistoryArgs, output: &Output) -> Result<u8, CommandFailure> {
+    let span = history.at.as_deref().map(times::past_time).transpose()?;
     let whole = |at: i64| u64::try_from(at).unwrap_or_default();
     let (at_ms, to_ms) = (span.as_ref().map(|span| whole(span.start)), span.as_ref().map(|span| whole(span.end)));
     let of = HistoryOf { name: history.service.clone(), at_ms, to_ms, limit: history.lines, cursor: None };
@@ -23,9 +23,9 @@ pub async fn history(args: &Args, history: &History, output: &Output) -> Result<
 }
 
 /// `amarre explain`
-pub async fn explain(args: &Args, explain: &Explain, output: &Output) -> Result<u8, Failure> {
+pub async fn explain(args: &Args, explain: &ExplainArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
-    let answer = link.explain(&explain.thing, output.look).await;
+    let answer = link.explain(&explain.thing, output.style).await;
     link.close().await;
     let answer = answer?;
     print(&answer, explain.output, output);
@@ -33,9 +33,9 @@ pub async fn explain(args: &Args, explain: &Explain, output: &Output) -> Result<
 }
 
 /// `amarre trace`
-pub async fn trace(args: &Args, trace: &Trace, output: &Output) -> Result<u8, Failure> {
+pub async fn trace(args: &Args, trace: &TraceArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
-    let answer = link.trace(&trace.domain, output.look).await;
+    let answer = link.trace(&trace.domain, output.style).await;
     link.close().await;
     let answer = answer?;
     print(&answer, trace.output, output);

@@ -1,10 +1,10 @@
-//! `amarre help`: error codes, commands, and what was mistyped.
+//! `amarre help`: error codes, commands, and mistyped words.
 
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::Failure;
-use super::args::{Args, Help};
+use super::CommandFailure;
+use super::args::{Args, HelpArgs};
 use super::output::Output;
 use crate::error_pages;
 use amarre_core::model::suggestion::nearest;
@@ -14,7 +14,7 @@ use amarre_core::plan::render::Tone;
 const MISUSED: u8 = 2;
 
 /// `amarre help`, `amarre help COMMAND`, `amarre help A0103`
-pub fn run(help: &Help, output: &Output) -> Result<u8, Failure> {
+pub fn run(help: &HelpArgs, output: &Output) -> Result<u8, CommandFailure> {
     let mut parser = Args::command();
     parser.build();
     let Some(word) = &help.of else {
@@ -23,7 +23,7 @@ pub fn run(help: &Help, output: &Output) -> Result<u8, Failure> {
         return Ok(0);
     };
     if let Some(page) = error_pages::page(word) {
-        output.data(&shown(page, output));
+        output.data(&styled_page(page, output));
         return Ok(0);
     }
     if error_pages::is_code(word) {
@@ -31,7 +31,7 @@ pub fn run(help: &Help, output: &Output) -> Result<u8, Failure> {
             Some(near) => format!("did you mean {near}? amarre help {near}"),
             None => "codes are A and four digits: amarre help A0103".to_owned(),
         };
-        return Err(Failure::new("A1004", format!("there is no error code {word}"), hint));
+        return Err(CommandFailure::new("A1004", format!("there is no error code {word}"), hint));
     }
     match parser.find_subcommand_mut(word) {
         Some(command) => {
@@ -45,16 +45,16 @@ pub fn run(help: &Help, output: &Output) -> Result<u8, Failure> {
     }
 }
 
-/// A page as it is written; its headings stand out on a terminal.
-fn shown(page: &str, output: &Output) -> String {
+/// A page; its headings stand out on a terminal.
+fn styled_page(page: &str, output: &Output) -> String {
     let line = |line: &str| match line.starts_with('#') {
-        true => format!("{}\n", output.look.paint(Tone::Bold, line.trim_start_matches('#').trim_start())),
+        true => format!("{}\n", output.style.paint(Tone::Bold, line.trim_start_matches('#').trim_start())),
         false => format!("{line}\n"),
     };
     page.lines().map(line).collect()
 }
 
-/// What was typed is no command line of ours, or asks for help or the version. Answers the exit code.
+/// A wrong command line, or a request for help or the version. Answers the exit code.
 pub fn misused(error: &clap::Error, output: &Output) -> u8 {
     if error.kind() == ErrorKind::InvalidSubcommand
         && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand)
@@ -62,9 +62,9 @@ pub fn misused(error: &clap::Error, output: &Output) -> u8 {
         output.failure(&no_such_command(word));
         return MISUSED;
     }
-    let text = if output.look.colour { error.render().ansi().to_string() } else { error.render().to_string() };
+    let text = if output.style.colour { error.render().ansi().to_string() } else { error.render().to_string() };
     if error.use_stderr() {
-        output.say(text.trim_end());
+        output.note(text.trim_end());
         MISUSED
     } else {
         output.data(&text);
@@ -72,12 +72,12 @@ pub fn misused(error: &clap::Error, output: &Output) -> u8 {
     }
 }
 
-fn no_such_command(word: &str) -> Failure {
+fn no_such_command(word: &str) -> CommandFailure {
     let parser = Args::command();
     let known: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
     let hint = match nearest(word, &known) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "amarre help lists them".to_owned(),
     };
-    Failure::new("", format!("no such command `{word}`"), hint)
+    CommandFailure::new("", format!("no such command `{word}`"), hint)
 }

@@ -1,8 +1,8 @@
-//! `amarre init`: looks around, asks what it cannot see, writes a configuration and a first manifest. Never overwrites.
+//! `amarre init`: detects what it can, asks the rest, writes a configuration and a first manifest. Never overwrites.
 //!
-//! Each question has a flag and the environment name that the configuration key has, too; on a terminal it is asked
-//! with what was found as the answer. Off a terminal, and with `--yes`, what is found or given is taken, and what is
-//! missing is listed.
+//! Each question has a flag and the environment name of its configuration key; on a terminal it is asked with the
+//! detected value as the default. Off a terminal, and with `--yes`, detected or given values are used, and missing ones
+//! are listed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 
 use bollard::models::ContainerSummary;
 
-use super::Failure;
-use super::args::{Args, Init, Simulated};
+use super::CommandFailure;
+use super::args::{Args, InitArgs, Simulated};
 use super::output::Output;
 use super::policy_proposal::Proposals;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
 use crate::providers::docker::DockerConfig;
-use crate::providers::docker::api::Api as Docker;
+use crate::providers::docker::api::EngineApi as Docker;
 use crate::providers::http::Counts;
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
@@ -34,10 +34,10 @@ const CONFIG: &str = "amarre.yaml";
 const INSTANCE: &str = "amarre";
 /// The answer that asks for test mode; no key and no address is as short.
 const SIMULATED: &str = "s";
-/// Asked again so often before it is given up.
+/// How often a question is asked before init gives up.
 const TRIES_MAX: u32 = 3;
 
-/// What the configuration will hold.
+/// The values of the configuration.
 #[derive(Debug, Default)]
 struct Answers {
     domain: String,
@@ -75,12 +75,12 @@ impl Answers {
             Simulated::Npm => "NPM",
             Simulated::Ovh => "OVH",
         };
-        line(output, Sign::Step, "", &format!("{name} is simulated: nothing real is written there"));
+        read_line(output, Sign::Step, "", &format!("{name} is simulated: nothing real is written there"));
         self.simulated.push(what);
     }
 
-    /// Whether routes can have what this one gives.
-    fn has(&self, what: Simulated) -> bool {
+    /// Whether routes can use this provider.
+    fn provides(&self, what: Simulated) -> bool {
         let is_real = match what {
             Simulated::Npm => self.npm.is_some(),
             Simulated::Ovh => self.ovh.is_some(),
@@ -89,45 +89,45 @@ impl Answers {
     }
 }
 
-/// What can be seen without asking.
+/// What can be detected without asking.
 #[derive(Debug, Default)]
-struct Found {
+struct HostFindings {
     containers: usize,
     npm: Option<(String, String)>,
     proposals: Proposals,
 }
 
 /// `amarre init`
-pub async fn run(args: &Args, init: &Init, output: &Output) -> Result<u8, Failure> {
+pub async fn run(args: &Args, init: &InitArgs, output: &Output) -> Result<u8, CommandFailure> {
     let path = args.config.clone().unwrap_or_else(|| PathBuf::from(CONFIG));
     refuse_if_there(&path)?;
     let dialogue = Dialogue { output, asks: output.is_terminal() && !init.yes };
-    output.say("What I can see from here");
+    output.note("What I can see from here");
     let mut answers = Answers::default();
-    let found = look(init, output, &mut answers).await;
-    output.say("");
-    ask(init, &dialogue, found, &mut answers).await?;
+    let found = survey(init, output, &mut answers).await;
+    output.note("");
+    ask_all(init, &dialogue, found, &mut answers).await?;
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let wrote = write(&path, &base, &answers)?;
-    output.say(&format!("\nWrote {}", wrote.join(", ")));
+    output.note(&format!("\nWrote {}", wrote.join(", ")));
     for missing in &answers.missing {
-        output.say(&format!("missing: {missing}"));
+        output.note(&format!("missing: {missing}"));
     }
     let mut here = vec![format!("{} containers", answers.containers)];
     here.extend(answers.npm.as_ref().map(|_| format!("{} proxy hosts", answers.hosts)));
     if answers.containers + answers.hosts > 0 {
-        output.say(&format!("\n{} are here already. Amarre leaves them alone.", here.join(" and ")));
+        output.note(&format!("\n{} are here already. Amarre leaves them alone.", here.join(" and ")));
     }
     if answers.proposals != Proposals::default() {
-        output.say(&format!("{} proposes `policy` for the folders and devices that they use.", path.display()));
+        output.note(&format!("{} proposes `policy` for the folders and devices that they use.", path.display()));
     }
-    output.say("Next: amarre plan            what would happen\n      amarre run             keep it so");
+    output.note("Next: amarre plan            what would happen\n      amarre run             keep it so");
     Ok(0)
 }
 
-fn refuse_if_there(path: &Path) -> Result<(), Failure> {
+fn refuse_if_there(path: &Path) -> Result<(), CommandFailure> {
     match fs::symlink_metadata(path) {
-        Ok(_) => Err(Failure::new(
+        Ok(_) => Err(CommandFailure::new(
             "A1006",
             format!("{} is there already", path.display()),
             "change it by hand, or write another with --config FILE; see docs/configuration.md",
@@ -136,8 +136,8 @@ fn refuse_if_there(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Docker and NPM, as far as they show themselves.
-async fn look(init: &Init, output: &Output, answers: &mut Answers) -> Found {
+/// Docker and NPM, as far as they can be detected.
+async fn survey(init: &InitArgs, output: &Output, answers: &mut Answers) -> HostFindings {
     let endpoint = init.docker.clone().unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
     answers.docker = init.docker.clone();
     let config = DockerConfig::new(ProviderId::docker("default"), &endpoint, INSTANCE, MarkKey::new([0; 32]));
@@ -148,12 +148,12 @@ async fn look(init: &Init, output: &Output, answers: &mut Answers) -> Found {
     let (docker, containers) = match seen {
         Ok(seen) => seen,
         Err(error) => {
-            line(output, Sign::Failed, "Docker", &format!("{}, {}", error.message, error.code));
+            read_line(output, Sign::Failed, "Docker", &format!("{}, {}", error.message, error.code));
             answers.missing.push("a Docker engine that answers: --docker".to_owned());
-            return Found::default();
+            return HostFindings::default();
         }
     };
-    line(output, Sign::Done, "Docker", &format!("{endpoint}, {}, {} containers", docker.engine, containers.len()));
+    read_line(output, Sign::Done, "Docker", &format!("{endpoint}, {}, {} containers", docker.engine, containers.len()));
     let name = |names: &Option<Vec<String>>| {
         names.iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default()
     };
@@ -170,13 +170,13 @@ async fn look(init: &Init, output: &Output, answers: &mut Answers) -> Found {
         (name(&container.names), format!("http://127.0.0.1:{admin}"))
     });
     match &npm {
-        Some((name, url)) => line(output, Sign::Done, "NPM", &format!("container {name}, admin at {url}")),
-        None => line(output, Sign::Step, "NPM", "no container of it here"),
+        Some((name, url)) => read_line(output, Sign::Done, "NPM", &format!("container {name}, admin at {url}")),
+        None => read_line(output, Sign::Step, "NPM", "no container of it here"),
     }
-    Found { containers: containers.len(), npm, proposals }
+    HostFindings { containers: containers.len(), npm, proposals }
 }
 
-/// What the containers that are there mount and use, as far as the engine tells.
+/// What the existing containers mount and use, as far as the engine reports it.
 async fn propose(docker: &Docker, containers: impl Iterator<Item = &ContainerSummary>) -> Proposals {
     let mut proposals = Proposals::default();
     for id in containers.filter_map(|container| container.id.as_deref()) {
@@ -187,18 +187,23 @@ async fn propose(docker: &Docker, containers: impl Iterator<Item = &ContainerSum
     proposals
 }
 
-async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut Answers) -> Result<(), Failure> {
+async fn ask_all(
+    init: &InitArgs,
+    dialogue: &Dialogue<'_>,
+    found: HostFindings,
+    answers: &mut Answers,
+) -> Result<(), CommandFailure> {
     answers.containers = found.containers;
     answers.proposals = found.proposals;
     answers.domain =
         dialogue.text("Domain", &init.domain, None)?.unwrap_or_default().trim_end_matches('.').to_lowercase();
     if answers.domain.is_empty() {
         let hint = "give it: amarre init --domain example.org";
-        return Err(Failure::new("A1005", "the domain is missing, and nobody can be asked here", hint));
+        return Err(CommandFailure::new("A1005", "the domain is missing, and nobody can be asked here", hint));
     }
     if !crate::config::is_domain(&ascii_name(&answers.domain)) {
         let message = format!("`{}` is not a domain", answers.domain);
-        return Err(Failure::new("A1005", message, "write it as in example.org"));
+        return Err(CommandFailure::new("A1005", message, "write it as in example.org"));
     }
     answers.address =
         dialogue.text("Public address of this host", &init.address, public_address())?.unwrap_or_default();
@@ -214,7 +219,7 @@ async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut A
     let url = match init.simulate.contains(&Simulated::Npm) {
         true if init.npm_url.is_some() => {
             let hint = "leave out one of --npm-url and --simulate npm";
-            return Err(Failure::new("A1005", "NPM is there, and is to be simulated", hint));
+            return Err(CommandFailure::new("A1005", "NPM is there, and is to be simulated", hint));
         }
         true => Some(SIMULATED.to_owned()),
         false => dialogue.text("NPM's admin address (s: simulated for now)", &init.npm_url, url)?,
@@ -230,12 +235,12 @@ async fn ask(init: &Init, dialogue: &Dialogue<'_>, found: Found, answers: &mut A
 }
 
 async fn npm(
-    init: &Init,
+    init: &InitArgs,
     dialogue: &Dialogue<'_>,
     container: Option<String>,
     url: String,
     answers: &mut Answers,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     for _ in 0..TRIES_MAX {
         let identity = dialogue.text("NPM e-mail", &init.npm_identity, None)?;
         let given = given_secret(init.npm_secret.as_deref(), init.npm_secret_file.as_deref())?;
@@ -254,29 +259,33 @@ async fn npm(
             key: MarkKey::new([0; 32]),
         });
         let provider =
-            provider.map_err(|why| Failure::new("A1005", why, "give it: amarre init --npm-url http://…:81"))?;
-        let seen = provider.observe(&nothing_wanted()).await;
+            provider.map_err(|why| CommandFailure::new("A1005", why, "give it: amarre init --npm-url http://…:81"))?;
+        let seen = provider.observe(&empty_query()).await;
         match seen.gaps.first() {
             None => {
                 let version = seen.version.clone().unwrap_or_default();
-                line(dialogue.output, Sign::Done, "", &format!("signed in to NPM {version}"));
+                read_line(dialogue.output, Sign::Done, "", &format!("signed in to NPM {version}"));
                 answers.hosts = seen.seen.keys().filter(|address| address.kind == Kind::ProxyHost).count();
                 answers.npm = Some(NpmAnswers { url, container, identity, secret });
                 return Ok(());
             }
             Some(gap) if !dialogue.asks => return Err(gap_failure(gap)),
-            Some(gap) => line(dialogue.output, Sign::Failed, "", &format!("{}, {}", gap.message, gap.code)),
+            Some(gap) => read_line(dialogue.output, Sign::Failed, "", &format!("{}, {}", gap.message, gap.code)),
         }
     }
-    Err(Failure::new("A1005", "NPM does not let us in", "see docs/providers/npm.md for the account that it needs"))
+    Err(CommandFailure::new(
+        "A1005",
+        "NPM does not let us in",
+        "see docs/providers/npm.md for the account that it needs",
+    ))
 }
 
-async fn ovh(init: &Init, dialogue: &Dialogue<'_>, answers: &mut Answers) -> Result<(), Failure> {
+async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>, answers: &mut Answers) -> Result<(), CommandFailure> {
     let question = "OVH application key (s: simulated for now, empty: no DNS records)";
     let key = match init.simulate.contains(&Simulated::Ovh) {
         true if init.ovh_application_key.is_some() => {
             let hint = "leave out the key (--ovh-application-key, OVH_APPLICATION_KEY) or --simulate ovh";
-            return Err(Failure::new("A1005", "OVH has a key, and is to be simulated", hint));
+            return Err(CommandFailure::new("A1005", "OVH has a key, and is to be simulated", hint));
         }
         true => Some(SIMULATED.to_owned()),
         false => dialogue.text(question, &init.ovh_application_key, None)?,
@@ -295,7 +304,7 @@ async fn ovh(init: &Init, dialogue: &Dialogue<'_>, answers: &mut Answers) -> Res
     let consumer = dialogue.secret("OVH consumer key (not shown)", given(&init.ovh_consumer_key))?;
     let (Some(application_secret), Some(consumer_key)) = (secret, consumer) else {
         let hint = "export OVH_APPLICATION_SECRET=… OVH_CONSUMER_KEY=…";
-        return Err(Failure::new("A1005", "of OVH's keys one is missing: all three come with a token", hint));
+        return Err(CommandFailure::new("A1005", "of OVH's keys one is missing: all three come with a token", hint));
     };
     let endpoint = init.ovh_endpoint.clone().unwrap_or_else(|| "ovh-eu".to_owned());
     let ovh = OvhAnswers { endpoint, application_key, application_secret, consumer_key };
@@ -303,7 +312,7 @@ async fn ovh(init: &Init, dialogue: &Dialogue<'_>, answers: &mut Answers) -> Res
     if let Some(gap) = seen.gaps.first() {
         return Err(gap_failure(gap));
     }
-    line(
+    read_line(
         dialogue.output,
         Sign::Done,
         "",
@@ -314,7 +323,7 @@ async fn ovh(init: &Init, dialogue: &Dialogue<'_>, answers: &mut Answers) -> Res
 }
 
 /// Whether the keys may read the zone of the domain.
-async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, Failure> {
+async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, CommandFailure> {
     let provider = OvhProvider::new(OvhConfig {
         id: ProviderId::ovh(),
         endpoint: ovh.endpoint.clone(),
@@ -333,13 +342,13 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, Failure>
             timeout: amarre_core::model::Millis::minutes(10),
         },
     });
-    let provider = provider.map_err(|why| Failure::new("A1005", why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
+    let provider = provider.map_err(|why| CommandFailure::new("A1005", why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
     let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{domain}/A"));
     let wanted = BTreeMap::from([(address, Fields::default())]);
-    Ok(provider.observe(&ObserveQuery { wanted, ..nothing_wanted() }).await)
+    Ok(provider.observe(&ObserveQuery { wanted, ..empty_query() }).await)
 }
 
-fn nothing_wanted() -> ObserveQuery {
+fn empty_query() -> ObserveQuery {
     ObserveQuery {
         now: SystemClock.now(),
         wanted: BTreeMap::new(),
@@ -349,20 +358,25 @@ fn nothing_wanted() -> ObserveQuery {
     }
 }
 
-fn gap_failure(gap: &Gap) -> Failure {
-    Failure::new(&gap.code, gap.message.clone(), gap.hint.clone())
+fn gap_failure(gap: &Gap) -> CommandFailure {
+    CommandFailure::new(&gap.code, gap.message.clone(), gap.hint.clone())
 }
 
-/// How answers are come by.
+/// The sources of answers.
 struct Dialogue<'a> {
     output: &'a Output,
-    /// Somebody is there.
+    /// Whether a person is at the terminal.
     asks: bool,
 }
 
 impl Dialogue<'_> {
-    /// What was given, else what is typed, else what was found.
-    fn text(&self, question: &str, given: &Option<String>, found: Option<String>) -> Result<Option<String>, Failure> {
+    /// The given value, else the typed one, else the detected one.
+    fn text(
+        &self,
+        question: &str,
+        given: &Option<String>,
+        found: Option<String>,
+    ) -> Result<Option<String>, CommandFailure> {
         if let Some(given) = given {
             return Ok(Some(given.clone()).filter(|given| !given.is_empty()));
         }
@@ -370,32 +384,36 @@ impl Dialogue<'_> {
             return Ok(found);
         }
         let usual = found.as_ref().map(|found| format!(" [{found}]")).unwrap_or_default();
-        let typed = self.output.prompt(&format!("{question}{usual}:")).map_err(|_| unanswered())?;
+        let typed = self.output.prompt(&format!("{question}{usual}:")).map_err(|_| missing_answer())?;
         Ok(if typed.is_empty() { found } else { Some(typed) })
     }
 
-    fn secret(&self, question: &str, given: Option<Secret>) -> Result<Option<Secret>, Failure> {
+    fn secret(&self, question: &str, given: Option<Secret>) -> Result<Option<Secret>, CommandFailure> {
         if given.is_some() || !self.asks {
             return Ok(given);
         }
-        let typed = self.output.prompt_hidden(&format!("{question}:")).map_err(|_| unanswered())?;
+        let typed = self.output.prompt_hidden(&format!("{question}:")).map_err(|_| missing_answer())?;
         Ok(Some(typed).filter(|typed| !typed.is_empty()).map(Secret::new))
     }
 }
 
-fn unanswered() -> Failure {
-    Failure::new("A1005", "the answers ended before the questions", "every question has a flag: amarre help init")
+fn missing_answer() -> CommandFailure {
+    CommandFailure::new(
+        "A1005",
+        "the answers ended before the questions",
+        "every question has a flag: amarre help init",
+    )
 }
 
-fn given_secret(text: Option<&str>, file: Option<&Path>) -> Result<Option<Secret>, Failure> {
+fn given_secret(text: Option<&str>, file: Option<&Path>) -> Result<Option<Secret>, CommandFailure> {
     let Some(file) = file else { return Ok(text.map(Secret::new)) };
     let text = fs::read_to_string(file).map_err(|why| {
-        Failure::new("A0207", format!("could not read the secret in {}: {why}", file.display()), "is it there?")
+        CommandFailure::new("A0207", format!("could not read the secret in {}: {why}", file.display()), "is it there?")
     })?;
     Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
 }
 
-/// The address that this machine has towards the Internet, where that is a public one. Nothing is sent.
+/// The address of this machine towards the Internet, if it is a public one. Nothing is sent.
 fn public_address() -> Option<String> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     socket.connect("192.0.2.1:9").ok()?;
@@ -406,8 +424,8 @@ fn public_address() -> Option<String> {
     (!is_own && !is_shared && !address.is_documentation()).then(|| address.to_string())
 }
 
-/// Writes all of it, or nothing: what was written before something went wrong is removed again.
-fn write(path: &Path, base: &Path, answers: &Answers) -> Result<Vec<String>, Failure> {
+/// Writes all files, or none: after an error the written ones are removed again.
+fn write(path: &Path, base: &Path, answers: &Answers) -> Result<Vec<String>, CommandFailure> {
     let mut wrote: Vec<PathBuf> = Vec::new();
     let done = write_each(path, base, answers, &mut wrote);
     match done {
@@ -421,11 +439,11 @@ fn write(path: &Path, base: &Path, answers: &Answers) -> Result<Vec<String>, Fai
     }
 }
 
-fn write_each(path: &Path, base: &Path, answers: &Answers, wrote: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let mut put = |path: PathBuf, text: &str, mode: u32| -> Result<(), Failure> {
+fn write_each(path: &Path, base: &Path, answers: &Answers, wrote: &mut Vec<PathBuf>) -> Result<(), CommandFailure> {
+    let mut put = |path: PathBuf, text: &str, mode: u32| -> Result<(), CommandFailure> {
         create(&path, text, mode).map_err(|why| {
             let failed = format!("could not write {}: {why}", path.display());
-            Failure::new("A1006", failed, "move it away, or start in another folder; nothing is overwritten")
+            CommandFailure::new("A1006", failed, "move it away, or start in another folder; nothing is overwritten")
         })?;
         wrote.push(path);
         Ok(())
@@ -438,7 +456,7 @@ fn write_each(path: &Path, base: &Path, answers: &Answers, wrote: &mut Vec<PathB
         put(base.join("secrets/ovh"), ovh.application_secret.expose(), 0o600)?;
         put(base.join("secrets/ovh-consumer"), ovh.consumer_key.expose(), 0o600)?;
     }
-    // Nothing that cannot be read back is left behind.
+    // A file that cannot be read back is removed.
     Config::parse(&text, path)?;
     put(path.to_owned(), &text, 0o600)?;
     let folder = base.join(&answers.source);
@@ -508,9 +526,9 @@ fn configuration(answers: &Answers) -> String {
     out
 }
 
-/// The smallest service; one that cannot have a route or a record yet goes without.
+/// The smallest service; without a route or record if it cannot have one yet.
 fn first_manifest(answers: &Answers) -> String {
-    let (has_npm, has_ovh) = (answers.has(Simulated::Npm), answers.has(Simulated::Ovh));
+    let (has_npm, has_ovh) = (answers.provides(Simulated::Npm), answers.provides(Simulated::Ovh));
     let route = if has_npm { "port: 80\n" } else { "" };
     let dns = if has_ovh || !has_npm { "" } else { "dns: none\n" };
     format!(
@@ -518,11 +536,11 @@ fn first_manifest(answers: &Answers) -> String {
     )
 }
 
-fn line(output: &Output, sign: Sign, what: &str, text: &str) {
+fn read_line(output: &Output, sign: Sign, what: &str, text: &str) {
     let line = format!(
         "  {} {}{text}",
-        output.look.sign(sign),
+        output.style.sign(sign),
         if what.is_empty() { String::new() } else { format!("{what:14}") }
     );
-    output.say(&line);
+    output.note(&line);
 }

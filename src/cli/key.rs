@@ -1,38 +1,38 @@
-//! `amarre key …`: the keys that prove what is ours. The ledger may be lost, they may not.
+//! `amarre key …`: the keys that prove ownership. The ledger may be lost, they may not.
 
-use super::args::{Args, Key};
+use super::args::{Args, KeyCommand};
 use super::output::Output;
-use super::{Failure, build_engine};
+use super::{CommandFailure, build_engine};
 use crate::config::Config;
 use crate::ledger::Lock;
 use crate::secret::{KEY_BYTES, MarkKey};
 
 /// `amarre key …`
-pub fn key(args: &Args, key: &Key, output: &Output) -> Result<u8, Failure> {
+pub fn key(args: &Args, key: &KeyCommand, output: &Output) -> Result<u8, CommandFailure> {
     let config = super::configuration(args)?;
     match key {
-        Key::Export => export(&config, output),
-        Key::Rotate => {
-            let _lock = alone(&config)?;
+        KeyCommand::Export => export(&config, output),
+        KeyCommand::Rotate => {
+            let _lock = hold_ledger(&config)?;
             let bytes: [u8; KEY_BYTES] = rand::random();
-            let Some(keys) = there(&config)?.rotated(bytes) else {
+            let Some(keys) = existing_key(&config)?.rotated(bytes) else {
                 let message = "there are as many keys as there may be";
-                return Err(Failure::new("A0226", message, "amarre key retire forgets those before the first"));
+                return Err(CommandFailure::new("A0226", message, "amarre key retire forgets those before the first"));
             };
             config.replace_key(&keys)?;
             let before = match keys.older() {
                 1 => "the one before still verifies".to_owned(),
                 older => format!("{older} before it still verify"),
             };
-            output.say(&format!("A new key signs from now on, {before}."));
-            output.say("The next run signs the marks of all records again. Keep a copy: amarre key export > FILE");
+            output.note(&format!("A new key signs from now on, {before}."));
+            output.note("The next run signs the marks of all records again. Keep a copy: amarre key export > FILE");
             Ok(0)
         }
-        Key::Retire => {
-            let _lock = alone(&config)?;
-            let keys = there(&config)?;
+        KeyCommand::Retire => {
+            let _lock = hold_ledger(&config)?;
+            let keys = existing_key(&config)?;
             if keys.older() == 0 {
-                output.say("There is one key: nothing is to be forgotten.");
+                output.note("There is one key: nothing is to be forgotten.");
                 return Ok(0);
             }
             config.replace_key(&keys.retired())?;
@@ -40,24 +40,24 @@ pub fn key(args: &Args, key: &Key, output: &Output) -> Result<u8, Failure> {
                 1 => "The key before the first verifies".to_owned(),
                 older => format!("{older} keys before the first verify"),
             };
-            output.say(&format!("{before} nothing any more."));
-            output.say("Secrets are compared as before. Keep a copy: amarre key export > FILE");
+            output.note(&format!("{before} nothing any more."));
+            output.note("Secrets are compared as before. Keep a copy: amarre key export > FILE");
             config.forget_exported_key();
             Ok(0)
         }
     }
 }
 
-/// Prints the keys into a file or pipe, and remembers that.
-fn export(config: &Config, output: &Output) -> Result<u8, Failure> {
-    let keys = there(config)?;
+/// Prints the keys into a file or pipe, and records the export.
+fn export(config: &Config, output: &Output) -> Result<u8, CommandFailure> {
+    let keys = existing_key(config)?;
     if output.is_terminal() {
         let message = "the keys are not shown on a terminal";
-        return Err(Failure::new("A0226", message, "amarre key export > FILE, and keep that elsewhere"));
+        return Err(CommandFailure::new("A0226", message, "amarre key export > FILE, and keep that elsewhere"));
     }
     output.data(&keys.text());
     config.note_exported_key(&keys)?;
-    output.say(&format!(
+    output.note(&format!(
         "Key {}: keep this copy elsewhere. Put back as {}, it proves what is ours.",
         keys.fingerprint(),
         config.key_path().display()
@@ -65,19 +65,19 @@ fn export(config: &Config, output: &Output) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// The keys that are there: none is made only to be looked at.
-fn there(config: &Config) -> Result<MarkKey, Failure> {
+/// The existing keys: none is created for a look.
+fn existing_key(config: &Config) -> Result<MarkKey, CommandFailure> {
     if !config.key_path().exists() {
         let message = format!("{} is not there yet", config.key_path().display());
-        return Err(Failure::new("A0226", message, "the first amarre plan makes it"));
+        return Err(CommandFailure::new("A0226", message, "the first amarre plan makes it"));
     }
     Ok(config.key()?)
 }
 
-/// A daemon would go on with the keys that it has read.
-fn alone(config: &Config) -> Result<Lock, Failure> {
+/// A running daemon would go on with the old keys.
+fn hold_ledger(config: &Config) -> Result<Lock, CommandFailure> {
     build_engine::lock(config).map_err(|failure| match failure.code.as_str() {
-        "A0902" => Failure { hints: vec!["stop the daemon, do it, and start it again".to_owned()], ..failure },
+        "A0902" => CommandFailure { hints: vec!["stop the daemon, do it, and start it again".to_owned()], ..failure },
         _ => failure,
     })
 }

@@ -1,4 +1,5 @@
-//! The command line: what was typed, whom it concerns (the daemon, or an engine of our own), what is printed.
+//! The command line: parses the arguments, finds the peer (the daemon, or an engine in this process), prints the
+//! answer.
 
 pub mod args;
 pub mod output;
@@ -32,29 +33,29 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use self::args::{Args, Command, Npm, Policy};
+use self::args::{Args, Command, NpmCommand, PolicyCommand};
 use self::output::Output;
 use crate::config::{Config, ConfigError};
 use crate::source::git::fetch_process;
 
-/// The configuration of a command. Says on stderr what of it is simulated.
+/// The configuration of a command. Reports simulated providers on stderr.
 fn configuration(args: &Args) -> Result<Config, ConfigError> {
     static SAID: Once = Once::new();
     let config = Config::load(args.config.as_deref())?;
     if let Some(what) = config.site.test_mode() {
-        SAID.call_once(|| Output::new(args.ascii).say(&format!("test mode: {what}")));
+        SAID.call_once(|| Output::new(args.ascii).note(&format!("test mode: {what}")));
     }
     Ok(config)
 }
 
-/// A question that the command no longer waits for, such as one to a name server, keeps it from its end no longer.
+/// Pending work that the command no longer needs, such as a DNS query, must not delay its end.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs what was typed; the exit code is the verdict.
+/// Runs a command line; the exit code is the verdict.
 ///
-/// No future leaves the library: who polls one compiles all that it awaits a second time.
+/// No future leaves the library: a crate that polls one compiles all that it awaits a second time.
 pub fn main() -> ExitCode {
-    // Without it the HTTP client has no TLS to speak.
+    // Without it the HTTP client has no TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match tokio::runtime::Runtime::new() {
         Ok(runtime) => {
@@ -85,7 +86,7 @@ async fn run() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A fetch for another process of this program, which says so by the first argument; no command for people.
+/// A fetch for another process of this program, selected by the first argument; not a command for people.
 async fn fetch_apart() -> Option<ExitCode> {
     std::env::args_os().nth(1).filter(|word| word == fetch_process::WORD)?;
     let output = Output::new(false);
@@ -95,11 +96,11 @@ async fn fetch_apart() -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
-async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
+async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
     match &args.command {
         Command::Init(init) => Box::pin(init::run(args, init, output)).await,
         Command::Validate(validate) => commands::validate(args, validate, output).await,
-        Command::Policy(Policy::Explain(asked)) => policy::explain(args, asked, output).await,
+        Command::Policy(PolicyCommand::Explain(asked)) => policy::explain(args, asked, output).await,
         Command::Plan(plan) => commands::plan(args, plan, output).await,
         Command::Apply(apply) => commands::apply(args, apply, output).await,
         Command::Run(run) => Box::pin(daemon::run(args, run, output)).await,
@@ -122,7 +123,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
         Command::Token(token) => token::token(args, token, output).await,
         Command::Key(command) => key::key(args, command, output),
         Command::Notifications(command) => notifications::notifications(args, command, output).await,
-        Command::Npm(Npm::Rescue(rescue)) => adopt::rescue(args, rescue, output).await,
+        Command::Npm(NpmCommand::Rescue(rescue)) => adopt::rescue(args, rescue, output).await,
         Command::Destroy(destroy) => commands::destroy(args, destroy, output).await,
         Command::Doctor(doctor) => Box::pin(doctor::run(args, doctor, output)).await,
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
@@ -136,25 +137,25 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, Failure> {
     }
 }
 
-/// What stopped a command.
+/// Why a command stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct CommandFailure {
     /// `A0902`; empty when there is none.
     pub code: String,
     /// Lowercase, no full stop.
     pub message: String,
-    /// The ways past it.
+    /// The hints.
     pub hints: Vec<String>,
 }
 
-impl Failure {
-    /// A failure with one way past it.
+impl CommandFailure {
+    /// A failure with one hint.
     pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { code: code.to_owned(), message: message.into(), hints: vec![hint.into()] }
     }
 }
 
-impl From<ConfigError> for Failure {
+impl From<ConfigError> for CommandFailure {
     fn from(error: ConfigError) -> Self {
         let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
         Self { code: error.code.to_owned(), message: error.message, hints }

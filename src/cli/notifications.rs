@@ -1,22 +1,22 @@
-//! `amarre notifications …`: who is told what, and a test.
+//! `amarre notifications …`: lists the channels, and tests one.
 
 use reqwest::Method;
 use serde_json::Value as Json;
 
-use super::Failure;
-use super::args::{Args, Format, NameChannel, Notifications as Command, Users};
+use super::CommandFailure;
+use super::args::{Args, NameChannelArgs, NotificationsCommand as Command, OutputFormat, UsersArgs};
 use super::link::Link;
 use super::output::Output;
 use crate::notifications::{self, Notifications};
 
 /// `amarre notifications …`
-pub async fn notifications(args: &Args, command: &Command, output: &Output) -> Result<u8, Failure> {
+pub async fn notifications(args: &Args, command: &Command, output: &Output) -> Result<u8, CommandFailure> {
     let config = super::configuration(args)?;
     let link = Link::open(args).await?;
     let done = match &link {
         Link::Remote(remote) => match command {
             Command::List(_) => remote.send(Method::GET, "/api/v1/notifications", None).await,
-            Command::Test(NameChannel { name }) => {
+            Command::Test(NameChannelArgs { name }) => {
                 let path = format!("/api/v1/notifications/{}/test", crate::web::view_model::encoded(name));
                 remote.send(Method::POST, &path, None).await
             }
@@ -25,31 +25,31 @@ pub async fn notifications(args: &Args, command: &Command, output: &Output) -> R
             let all = Notifications::new(local.handle().clone(), config.notifications, None);
             match command {
                 Command::List(_) => Ok(notifications::document(&all.channels())),
-                Command::Test(NameChannel { name }) => tested(&all, name).await,
+                Command::Test(NameChannelArgs { name }) => test_channel(&all, name).await,
             }
         }
     };
     link.close().await;
     let done = done?;
     match command {
-        Command::List(Users { output: Format::Json }) => output.data(&format!("{done:#}\n")),
-        Command::List(Users { output: Format::Text }) => output.data(&table(&done)),
-        Command::Test(NameChannel { name }) => output.say(&format!("{name} has taken it; has it arrived?")),
+        Command::List(UsersArgs { output: OutputFormat::Json }) => output.data(&format!("{done:#}\n")),
+        Command::List(UsersArgs { output: OutputFormat::Text }) => output.data(&table(&done)),
+        Command::Test(NameChannelArgs { name }) => output.note(&format!("{name} has taken it; has it arrived?")),
     }
     Ok(0)
 }
 
-async fn tested(all: &Notifications, name: &str) -> Result<Json, Failure> {
+async fn test_channel(all: &Notifications, name: &str) -> Result<Json, CommandFailure> {
     let by = super::commands::whoami();
     match all.test(name, &by).await {
         None => {
             let hint = "amarre notifications list shows them";
-            Err(Failure::new("A1002", format!("there is no channel {name}"), hint))
+            Err(CommandFailure::new("A1002", format!("there is no channel {name}"), hint))
         }
         Some(Ok(())) => Ok(Json::Null),
         Some(Err(why)) => {
             let hint = format!("see `notifications.{name}` in amarre.yaml");
-            Err(Failure::new("A1016", format!("{name} did not take it: {why}"), hint))
+            Err(CommandFailure::new("A1016", format!("{name} did not take it: {why}"), hint))
         }
     }
 }

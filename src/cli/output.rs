@@ -1,22 +1,22 @@
-//! The only printing. Data goes to stdout, everything else to stderr; colour only on a terminal.
+//! The only place that prints. Data goes to stdout, everything else to stderr; colour only on a terminal.
 
 use std::io::{IsTerminal, Read, Write};
 
-use super::Failure;
-use crate::engine::commands::Step;
+use super::CommandFailure;
+use crate::engine::commands::ProgressStep;
 use crate::engine::{Clock, SystemClock};
 use amarre_core::model::{Millis, words};
-use amarre_core::plan::render::{Look, Sign, Tone};
+use amarre_core::plan::render::{Sign, Style, Tone};
 
-/// To the begin of the line, and what stands there away.
+/// To the beginning of the line, and clears it.
 const CLEAR: &str = "\r\x1b[K";
 
-/// Where and how things are printed.
+/// Terminal and styles of the output.
 #[derive(Debug, Clone, Copy)]
 pub struct Output {
     /// For stdout.
-    pub look: Look,
-    errors: Look,
+    pub style: Style,
+    errors: Style,
     terminal: bool,
 }
 
@@ -30,65 +30,65 @@ impl Output {
         let ascii = ascii || !is_utf8;
         let may_colour = set("NO_COLOR").is_none() && set("TERM").as_deref() != Some("dumb");
         let terminal = std::io::stdout().is_terminal();
-        let errors = Look { ascii, colour: may_colour && std::io::stderr().is_terminal() };
-        Self { look: Look { ascii, colour: may_colour && terminal }, errors, terminal }
+        let errors = Style { ascii, colour: may_colour && std::io::stderr().is_terminal() };
+        Self { style: Style { ascii, colour: may_colour && terminal }, errors, terminal }
     }
 
-    /// Whether somebody sits there.
+    /// Whether a person is at the terminal.
     pub fn is_terminal(&self) -> bool {
         self.terminal && std::io::stdin().is_terminal()
     }
 
-    /// The answer itself.
+    /// Prints the answer.
     pub fn data(&self, text: &str) {
-        self.put(&shown(text, self.look));
+        self.write(&shown(text, self.style));
     }
 
-    /// What moves the cursor as well; texts in it have gone through [`shown`].
-    fn put(&self, text: &str) {
+    /// Writes escape sequences as well; texts in it have gone through [`shown`].
+    fn write(&self, text: &str) {
         // A closed pipe (`| head`) is no failure of ours.
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
-    /// The answer in place of the one before.
+    /// Replaces the previous answer on the screen.
     pub fn redraw(&self, text: &str) {
         // Home, each line to its end, and what was below.
-        let lines: String = shown(text, self.look).lines().map(|line| format!("{line}\x1b[K\n")).collect();
-        self.put(&format!("\x1b[H{lines}\x1b[J"));
+        let lines: String = shown(text, self.style).lines().map(|line| format!("{line}\x1b[K\n")).collect();
+        self.write(&format!("\x1b[H{lines}\x1b[J"));
     }
 
-    /// Now, local: `12:04:08`.
+    /// The local time: `12:04:08`.
     pub fn clock(&self) -> String {
         clock(SystemClock.now().0)
     }
 
-    /// Something beside the answer.
-    pub fn say(&self, text: &str) {
+    /// Prints a note to stderr.
+    pub fn note(&self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{}", shown(text, self.errors));
     }
 
-    /// Why a command stopped.
-    pub fn failure(&self, failure: &Failure) {
+    /// Prints why a command stopped.
+    pub fn failure(&self, failure: &CommandFailure) {
         let code = if failure.code.is_empty() { String::new() } else { format!("[{}]", failure.code) };
-        self.say(&format!("{}: {}", self.errors.paint(Tone::Red, &format!("error{code}")), failure.message));
+        self.note(&format!("{}: {}", self.errors.paint(Tone::Red, &format!("error{code}")), failure.message));
         for hint in failure.hints.iter().filter(|hint| !hint.is_empty()) {
-            self.say(&format!("  {} {hint}", self.errors.paint(Tone::Dim, "hint:")));
+            self.note(&format!("  {} {hint}", self.errors.paint(Tone::Dim, "hint:")));
         }
         if !failure.code.is_empty() {
-            self.say(&format!("  {} amarre help {}", self.errors.paint(Tone::Dim, "more:"), failure.code));
+            self.note(&format!("  {} amarre help {}", self.errors.paint(Tone::Dim, "more:"), failure.code));
         }
     }
 
-    /// One step of an apply: a line when it is done or did not work.
-    pub fn step(&self, step: &Step) {
+    /// Prints one step of an apply: a line when it is done or failed.
+    pub fn step(&self, step: &ProgressStep) {
         if step.state == "waiting" {
             self.waiting(step);
             return;
         }
         let sign = match step.state.as_str() {
-            "going" => return self.going(step),
-            "done" if self.terminal => self.look.sign(Sign::Done),
-            "failed" if self.terminal => self.look.sign(Sign::Failed),
+            "going" => return self.progress(step),
+            "done" if self.terminal => self.style.sign(Sign::Done),
+            "failed" if self.terminal => self.style.sign(Sign::Failed),
             "done" => "ok".to_owned(),
             "failed" => "XX".to_owned(),
             _ => return,
@@ -96,8 +96,8 @@ impl Output {
         let took = format!("{:.1} s", seconds(Millis(step.took_ms)));
         if self.terminal {
             let line = format!("  {sign} {:14}{:<19} {}", step.kind, step.name, step.detail);
-            let service = self.look.paint(Tone::Dim, &step.service);
-            self.put(&format!("{CLEAR}{}", shown(&format!("{line:66} {took:>8}  {service}\n"), self.look)));
+            let service = self.style.paint(Tone::Dim, &step.service);
+            self.write(&format!("{CLEAR}{}", shown(&format!("{line:66} {took:>8}  {service}\n"), self.style)));
         } else {
             let words = [
                 &clock(step.at_ms),
@@ -113,33 +113,33 @@ impl Output {
         }
     }
 
-    /// How far something is: on a terminal one line that the next one takes the place of.
-    fn going(&self, step: &Step) {
+    /// Prints progress: on a terminal one line that the next one overwrites.
+    fn progress(&self, step: &ProgressStep) {
         let text = if self.terminal {
-            let line = format!("  {} {:14}{:<19} {}", self.look.sign(Sign::Step), step.kind, step.name, step.detail);
-            format!("{CLEAR}{}", shown(&line, self.look))
+            let line = format!("  {} {:14}{:<19} {}", self.style.sign(Sign::Step), step.kind, step.name, step.detail);
+            format!("{CLEAR}{}", shown(&line, self.style))
         } else {
             format!("{} {} .. {} {} {}\n", clock(step.at_ms), step.service, step.kind, step.name, step.detail)
         };
         if self.terminal {
-            self.put(&text)
+            self.write(&text)
         } else {
             self.data(&text)
         }
         let _ = std::io::stdout().lock().flush();
     }
 
-    /// What is waited for.
-    fn waiting(&self, step: &Step) {
+    /// Prints a wait.
+    fn waiting(&self, step: &ProgressStep) {
         if self.terminal {
-            let line = format!("  {} {:14}{}\n", self.look.sign(Sign::Step), step.service, step.detail);
-            self.put(&format!("{CLEAR}{}", shown(&line, self.look)));
+            let line = format!("  {} {:14}{}\n", self.style.sign(Sign::Step), step.service, step.detail);
+            self.write(&format!("{CLEAR}{}", shown(&line, self.style)));
         } else {
             self.data(&format!("{} {} .. {}\n", clock(step.at_ms), step.service, step.detail));
         }
     }
 
-    /// All that is given to standard input, up to a limit in bytes.
+    /// Reads standard input, up to a limit in bytes.
     pub fn input(&self, bytes_max: usize) -> std::io::Result<Vec<u8>> {
         let mut input = Vec::new();
         let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
@@ -147,13 +147,13 @@ impl Output {
         Ok(input)
     }
 
-    /// Asks for a line; an error when there is none any more.
+    /// Asks for a line; an error at the end of the input.
     pub fn prompt(&self, question: &str) -> std::io::Result<String> {
         let _ = write!(std::io::stderr().lock(), "{question} ");
         read_line()
     }
 
-    /// Asks for a line that is not shown while it is typed. Where nobody types, it is only read.
+    /// Asks for a line without echo; off a terminal it is only read.
     pub fn prompt_hidden(&self, question: &str) -> std::io::Result<String> {
         let echo = |word: &str| std::process::Command::new("stty").arg(word).status().is_ok_and(|it| it.success());
         if !std::io::stdin().is_terminal() {
@@ -163,21 +163,21 @@ impl Output {
         let line = self.prompt(question);
         if hidden {
             echo("echo");
-            self.say("");
+            self.note("");
         }
         line
     }
 
-    /// Asks; an empty line is a no.
-    pub fn ask(&self, question: &str, expected: &str) -> bool {
+    /// Asks for a confirmation; an empty line is a no.
+    pub fn confirm(&self, question: &str, expected: &str) -> bool {
         let _ = write!(std::io::stderr().lock(), "{question} ");
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).is_ok() && line.trim() == expected
     }
 }
 
-/// As it may reach a terminal: with ends of lines, tabs and our colours, and without all else that is obeyed there.
-fn shown(text: &str, look: Look) -> String {
+/// A text as it may reach a terminal: with line ends, tabs and our colours, without other control sequences.
+fn shown(text: &str, style: Style) -> String {
     let is_plain = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
     if text.chars().all(is_plain) {
         return text.to_owned();
@@ -189,7 +189,7 @@ fn shown(text: &str, look: Look) -> String {
         rest = &rest[at..];
         match colour(rest) {
             Some(length) => {
-                clean.push_str(if look.colour { &rest[..length] } else { "" });
+                clean.push_str(if style.colour { &rest[..length] } else { "" });
                 rest = &rest[length..];
             }
             None => {
@@ -236,8 +236,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_but_lines_and_our_colours_reaches_a_terminal() {
-        let (plain, colour) = (Look { ascii: false, colour: false }, Look { ascii: false, colour: true });
+    fn only_lines_and_our_colours_reach_a_terminal() {
+        let (plain, colour) = (Style { ascii: false, colour: false }, Style { ascii: false, colour: true });
         let text = "one\u{1b}]0;title\u{7} \u{1b}[31mred\u{1b}[0m\ttwo\r\n\u{1b}[2J\u{1b}[Hend\u{1b}";
         assert_eq!(shown(text, plain), "one red\ttwo\nend");
         assert_eq!(shown(text, colour), "one \u{1b}[31mred\u{1b}[0m\ttwo\nend");

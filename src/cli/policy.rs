@@ -1,4 +1,4 @@
-//! `amarre policy explain FILE`: for each line of a manifest that policy has a word in, what allows or refuses it.
+//! `amarre policy explain FILE`: for each line of a manifest that policy decides on, what allows or refuses it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use serde_json::{Value as Json, json};
 
-use super::args::{Args, Format};
+use super::args::{Args, OutputFormat};
 use super::output::Output;
-use super::{Failure, build_engine};
+use super::{CommandFailure, build_engine};
 use amarre_core::manifest::{self, Decision, Severity, SourceFile, Verdict};
 
 /// `policy explain`
 #[derive(Debug, ClapArgs)]
-pub struct Explain {
+pub struct PolicyExplanation {
     /// A manifest: of the source, or one that is not there yet
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
-    pub output: Format,
+    pub output: OutputFormat,
 }
 
-/// Answers; exit 1 where something is refused.
-pub async fn explain(args: &Args, asked: &Explain, output: &Output) -> Result<u8, Failure> {
+/// Prints the decisions; exit 1 if one is a refusal.
+pub async fn explain(args: &Args, asked: &PolicyExplanation, output: &Output) -> Result<u8, CommandFailure> {
     let config = build_engine::with_known_or_none(super::configuration(args)?).await;
     let snapshot = build_engine::source(&config).read().await.snapshot.unwrap_or_default();
     let mut files: Vec<SourceFile> = snapshot.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
@@ -38,15 +38,15 @@ pub async fn explain(args: &Args, asked: &Explain, output: &Output) -> Result<u8
     let errors = loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error && in_file(&found.file));
     let is_refused = decisions.iter().any(|one| matches!(one.verdict, Verdict::Refused(_)));
     match asked.output {
-        Format::Text => {
+        OutputFormat::Text => {
             output.data(&text(&decisions));
-            // What cannot be read may use more than is shown.
+            // An unreadable part may use more than is shown.
             let others = errors.filter(|found| !decisions.iter().any(|one| is_about(one, found.code))).count();
             if others > 0 {
-                output.say(&format!("{others} other errors stand in {path}: amarre validate"));
+                output.note(&format!("{others} other errors stand in {path}: amarre validate"));
             }
         }
-        Format::Json => output.data(&format!("{:#}\n", document(&path, &decisions))),
+        OutputFormat::Json => output.data(&format!("{:#}\n", document(&path, &decisions))),
     }
     Ok(u8::from(is_refused))
 }
@@ -58,11 +58,15 @@ fn is_about(decision: &Decision, code: &str) -> bool {
     }
 }
 
-/// The path of the file as the source has it. A file that is not in the source is read as if it were.
-fn placed(file: &Path, files: &mut Vec<SourceFile>) -> Result<String, Failure> {
+/// The path of the file in the source. A file outside the source is read as if it were in it.
+fn placed(file: &Path, files: &mut Vec<SourceFile>) -> Result<String, CommandFailure> {
     let shown = file.display().to_string();
     let failed = |why: std::io::Error| {
-        Failure::new("A1006", format!("could not read {shown}: {why}"), "name a manifest, as in services/shop.yaml")
+        CommandFailure::new(
+            "A1006",
+            format!("could not read {shown}: {why}"),
+            "name a manifest, as in services/shop.yaml",
+        )
     };
     let text = std::fs::read_to_string(file).map_err(failed)?;
     let end = |path: &str| Path::new(&shown).ends_with(path);

@@ -1,4 +1,4 @@
-//! What `amarre init` proposes for `policy`, from what the containers that are there mount and use.
+//! The `policy` that `amarre init` proposes, from what existing containers mount and use.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use bollard::models::ContainerInspectResponse;
 
 use amarre_core::model::folders::is_within;
 
-/// What is the system's, or an engine's, is nothing that a manifest should get along with other folders.
+/// Folders of the system or an engine are never proposed along with other folders.
 const CLOSED: [&str; 15] = [
     "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var/lib",
     "/var/log", "/var/run",
 ];
-/// Below these, the second folder is still everybody's.
+/// Below these, the second level is still shared by everybody.
 const SHARED: [&str; 5] = ["home", "media", "mnt", "opt", "var"];
 
 /// For `policy`.
@@ -24,7 +24,7 @@ pub struct Proposals {
 }
 
 impl Proposals {
-    /// Adds what one container has.
+    /// Adds the mounts and devices of one container.
     pub fn add(&mut self, container: &ContainerInspectResponse) {
         let mounts = container.mounts.iter().flatten();
         let binds = mounts.filter(|mount| mount.typ.as_deref() == Some("bind"));
@@ -37,7 +37,7 @@ impl Proposals {
         }
     }
 
-    /// The lines of the configuration, switched off: who may use what is a person's word. Nothing where nothing is found.
+    /// The lines of the configuration, commented out: a person decides. Empty where nothing is found.
     pub fn lines(&self) -> String {
         if self.host_paths.is_empty() && self.devices.is_empty() {
             return String::new();
@@ -58,14 +58,14 @@ impl Proposals {
     }
 }
 
-/// The folder to open for a bind, wide enough for its neighbours; none for what is the system's.
+/// The folder to allow for a bind, wide enough for its neighbours; `None` for a system folder.
 fn folder(source: &str) -> Option<String> {
     if CLOSED.iter().any(|closed| is_within(source, closed)) || source.chars().any(char::is_control) {
         return None;
     }
     let parts: Vec<&str> = source.split('/').filter(|part| !part.is_empty()).collect();
     let depth = if SHARED.contains(parts.first()?) { 3 } else { 2 };
-    // Somebody's home holds keys, and what is next to the root is everybody's.
+    // A home folder holds keys, and folders next to the root are shared.
     let is_too_wide = parts.len() < depth && SHARED.contains(&parts[0]);
     (!is_too_wide).then(|| format!("/{}", parts[..parts.len().min(depth)].join("/")))
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_runs_is_proposed_and_the_systems_own_is_not() {
+    fn folders_in_use_are_proposed_and_system_folders_are_not() {
         let bind = |source: &str| json!({"Type": "bind", "Source": source, "Destination": "/x", "RW": true});
         let sources = [
             "/mnt/nas/media/books",

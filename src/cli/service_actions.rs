@@ -1,31 +1,31 @@
-//! The verbs by which a person mends one service.
+//! Commands for one service: cancel, retry, roll back.
 
-use super::Failure;
-use super::args::{Args, Cancel, Retry, Rollback};
-use super::commands::{REFUSED, act_and_print, agrees, millis, once, whoami};
+use super::CommandFailure;
+use super::args::{Args, CancelArgs, RetryArgs, RollbackArgs};
+use super::commands::{REFUSED, act_and_print, act_once, agrees, millis, whoami};
 use super::link::Link;
 use super::output::Output;
 use crate::engine::commands::Act;
 
 /// `amarre cancel`
-pub async fn cancel(args: &Args, cancel: &Cancel, output: &Output) -> Result<u8, Failure> {
-    once(args, Act::Cancel { service: cancel.service.clone(), by: whoami() }, output).await
+pub async fn cancel(args: &Args, cancel: &CancelArgs, output: &Output) -> Result<u8, CommandFailure> {
+    act_once(args, Act::Cancel { service: cancel.service.clone(), by: whoami() }, output).await
 }
 
 /// `amarre retry`
-pub async fn retry(args: &Args, retry: &Retry, output: &Output) -> Result<u8, Failure> {
-    once(args, Act::Retry { service: retry.service.clone(), timeout_ms: millis(retry.timeout) }, output).await
+pub async fn retry(args: &Args, retry: &RetryArgs, output: &Output) -> Result<u8, CommandFailure> {
+    act_once(args, Act::Retry { service: retry.service.clone(), timeout_ms: millis(retry.timeout) }, output).await
 }
 
 /// `amarre rollback`
-pub async fn rollback(args: &Args, rollback: &Rollback, output: &Output) -> Result<u8, Failure> {
+pub async fn rollback(args: &Args, rollback: &RollbackArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let code = roll_back(&link, rollback, output).await;
     link.close().await;
     code
 }
 
-async fn roll_back(link: &Link, rollback: &Rollback, output: &Output) -> Result<u8, Failure> {
+async fn roll_back(link: &Link, rollback: &RollbackArgs, output: &Output) -> Result<u8, CommandFailure> {
     let service = &rollback.service;
     let act = |dry_run: bool| Act::Rollback {
         service: service.clone(),
@@ -48,7 +48,7 @@ async fn roll_back(link: &Link, rollback: &Rollback, output: &Output) -> Result<
             return Ok(code);
         }
         let message = format!("{service} would be rolled back, and nobody can be asked here");
-        let refusal = Failure::new("A0402", message, format!("if you mean it: amarre rollback {service} --yes"));
+        let refusal = CommandFailure::new("A0402", message, format!("if you mean it: amarre rollback {service} --yes"));
         if !agrees(output, &format!("Roll {service} back?"), service, &refusal) {
             return Ok(REFUSED);
         }

@@ -1,16 +1,16 @@
-//! `amarre status`, once or again and again.
+//! `amarre status`, once or repeatedly.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use super::Failure;
-use super::args::{Args, Status, StatusFormat};
+use super::CommandFailure;
+use super::args::{Args, StatusArgs, StatusFormat};
 use super::link::Link;
 use super::output::Output;
-use crate::engine::commands::Answer;
-use crate::engine::report::service_list::Listing;
+use crate::engine::commands::CommandAnswer;
+use crate::engine::report::service_list::ListQuery;
 
 /// A daemon answers from memory.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -18,52 +18,58 @@ const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_WITHOUT_DAEMON: Duration = Duration::from_secs(15);
 
 /// `amarre status`
-pub async fn status(args: &Args, status: &Status, output: &Output) -> Result<u8, Failure> {
+pub async fn status(args: &Args, status: &StatusArgs, output: &Output) -> Result<u8, CommandFailure> {
     if status.watch {
         return watch(args, status, output).await;
     }
-    let (answer, _) = ask(args, status, output).await?;
+    let (answer, _) = fetch_status(args, status, output).await?;
     match status.output {
         StatusFormat::Text | StatusFormat::Wide => output.data(&answer.text),
         StatusFormat::Json => output.data(&format!("{:#}\n", answer.document)),
     }
-    Ok(if status.exit_code && is_needy(&answer.document) { 2 } else { 0 })
+    Ok(if status.exit_code && needs_attention(&answer.document) { 2 } else { 0 })
 }
 
-/// Asks whoever holds the ledger; lets go of it each time, so that others can work meanwhile.
-async fn ask(args: &Args, status: &Status, output: &Output) -> Result<(Answer, Duration), Failure> {
+/// Asks the process that holds the ledger; releases the ledger each time, so that others can work meanwhile.
+async fn fetch_status(
+    args: &Args,
+    status: &StatusArgs,
+    output: &Output,
+) -> Result<(CommandAnswer, Duration), CommandFailure> {
     let link = Link::open(args).await?;
     let pause = if link.is_remote() { PAUSE } else { PAUSE_WITHOUT_DAEMON };
-    let listing = Listing { all: status.all, wide: status.output == StatusFormat::Wide, only: status.only };
-    let answer = link.status(status.service.as_deref(), listing, output.look).await;
+    let listing = ListQuery { all: status.all, wide: status.output == StatusFormat::Wide, only: status.only };
+    let answer = link.status(status.service.as_deref(), listing, output.style).await;
     link.close().await;
     Ok((answer?, pause))
 }
 
-fn is_needy(document: &Json) -> bool {
+fn needs_attention(document: &Json) -> bool {
     let rows = document["services"].as_array();
     let of_rows = rows.is_some_and(|rows| rows.iter().any(|row| row["attention"] == true));
     of_rows || document["attention"] == true || document["items"].as_array().is_some_and(|items| !items.is_empty())
 }
 
-/// On a terminal the picture is drawn again; elsewhere a line tells each change.
-async fn watch(args: &Args, status: &Status, output: &Output) -> Result<u8, Failure> {
+/// On a terminal the table is drawn again; elsewhere each change is a line.
+async fn watch(args: &Args, status: &StatusArgs, output: &Output) -> Result<u8, CommandFailure> {
     let stop = super::daemon::stopped();
     tokio::pin!(stop);
     let mut known: BTreeMap<String, String> = BTreeMap::new();
     loop {
-        let (pause, needy) = match ask(args, status, output).await {
+        let (pause, needy) = match fetch_status(args, status, output).await {
             Ok((answer, pause)) => {
                 match status.output {
                     StatusFormat::Json => output.data(&format!("{}\n", answer.document)),
                     StatusFormat::Text | StatusFormat::Wide if output.is_terminal() => output.redraw(&answer.text),
-                    StatusFormat::Text | StatusFormat::Wide => output.data(&news(&answer.document, &mut known, output)),
+                    StatusFormat::Text | StatusFormat::Wide => {
+                        output.data(&changed_lines(&answer.document, &mut known, output))
+                    }
                 }
-                (pause, is_needy(&answer.document))
+                (pause, needs_attention(&answer.document))
             }
-            // Somebody else works with the ledger, or a daemon is just starting.
+            // Another process works with the ledger, or a daemon is just starting.
             Err(failure) if matches!(failure.code.as_str(), "A0902" | "A0904") => {
-                output.say(&failure.message);
+                output.note(&failure.message);
                 (PAUSE, false)
             }
             Err(failure) => return Err(failure),
@@ -76,8 +82,8 @@ async fn watch(args: &Args, status: &Status, output: &Output) -> Result<u8, Fail
     }
 }
 
-/// A line for each service that is no longer as it was said.
-fn news(document: &Json, known: &mut BTreeMap<String, String>, output: &Output) -> String {
+/// A line for each service that has changed.
+fn changed_lines(document: &Json, known: &mut BTreeMap<String, String>, output: &Output) -> String {
     let single = std::slice::from_ref(document);
     let rows = document["services"].as_array().or(document["items"].as_array()).map_or(single, Vec::as_slice);
     let text = |row: &Json, key: &str| row[key].as_str().unwrap_or_default().to_owned();

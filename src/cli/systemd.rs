@@ -1,4 +1,4 @@
-//! What systemd is told (`Type=notify`): datagrams to the socket that `NOTIFY_SOCKET` names. Without one, nothing.
+//! Notifies systemd (`Type=notify`): datagrams to the socket that `NOTIFY_SOCKET` names. Without one, does nothing.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
@@ -11,33 +11,33 @@ use crate::engine::reconcile::daemon::Handle;
 /// The resolution of /proc/uptime.
 const UPTIME_STEP_US: u64 = 10_000;
 
-/// Speaks to systemd where it listens.
+/// Sends messages to systemd, if it listens.
 #[derive(Debug, Clone)]
 pub struct Notifier {
     socket: Option<Arc<UnixDatagram>>,
-    /// At least once in this time it wants to hear of us.
+    /// The watchdog's interval.
     watchdog: Option<Duration>,
 }
 
 impl Notifier {
-    /// As the environment says.
+    /// From the environment.
     pub fn from_environment() -> Self {
         let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|path| connect(path.as_bytes()).ok());
         let text = |name: &str| std::env::var_os(name)?.into_string().ok();
-        // The variable may be somebody else's, inherited.
+        // The variable may be inherited from another service.
         let is_ours = text("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
         let span = text("WATCHDOG_USEC").filter(|_| is_ours).and_then(|text| text.parse().ok());
         Self { socket: socket.map(Arc::new), watchdog: span.map(Duration::from_micros) }
     }
 
-    /// One message; nobody there is no failure of ours.
+    /// Sends one message; a missing listener is no error.
     pub fn send(&self, message: &str) {
         if let Some(socket) = &self.socket {
             let _ = socket.send(message.as_bytes());
         }
     }
 
-    /// The configuration is being read again. systemd wants to know since when, by the machine's own clock.
+    /// The configuration is being read again. systemd wants its time, by the machine's monotonic clock.
     pub fn reloading(&self) {
         let uptime = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
         match uptime.split_whitespace().next().and_then(microseconds) {
@@ -47,10 +47,10 @@ impl Notifier {
         }
     }
 
-    /// Says that the loop goes round, for as long as it does: a loop that hangs is silent, and is started anew.
+    /// Feeds the watchdog as long as the loop runs passes: systemd restarts a loop that hangs.
     pub async fn watchdog(self, mut handle: Handle) {
         let Some(span) = self.watchdog.filter(|_| self.socket.is_some()) else { return };
-        while handle.turned().await {
+        while handle.changed().await {
             self.send("WATCHDOG=1");
             // A quarter: of the rest, the loop may use most.
             tokio::time::sleep(span / 4).await;

@@ -5,34 +5,34 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::Failure;
-use super::args::{Args, New};
+use super::CommandFailure;
+use super::args::{Args, NewArgs};
 use super::build_engine;
 use super::commands::whoami;
 use super::output::Output;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
-use crate::source::{Author, Edit, Source};
-use crate::templates::{self, Rendered, Shelf, Template, Unfit};
+use crate::source::{CommitAuthor, Edit, Source};
+use crate::templates::{self, Rendered, Template, TemplateError, TemplateStore};
 use amarre_core::model::SecretName;
 
-/// Files of one's own templates are small.
+/// The operator's own templates are small.
 const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;
-/// As many random bytes has a secret that is generated.
+/// Random bytes of a generated secret.
 const SECRET_BYTES: usize = 24;
 
 /// `amarre new`
-pub async fn new(args: &Args, new: &New, output: &Output) -> Result<u8, Failure> {
-    let unfit = |why: Unfit| Failure::new("A1009", why.to_string(), "amarre new shows the templates");
-    // Without a configuration there are those of the program; what is written needs one.
+pub async fn new(args: &Args, new: &NewArgs, output: &Output) -> Result<u8, CommandFailure> {
+    let unfit = |why: TemplateError| CommandFailure::new("A1009", why.to_string(), "amarre new shows the templates");
+    // Without a configuration only the built-in templates exist; writing needs one.
     let config = match super::configuration(args) {
         Ok(config) => Some(config),
         Err(error) if new.write || new.secrets || args.config.is_some() => return Err(error.into()),
         Err(_) => None,
     };
-    let mut known = templates::own().map_err(unfit)?;
+    let mut known = templates::built_in().map_err(unfit)?;
     if let Some(config) = &config {
-        known.extend(beside(config)?);
+        known.extend(with_folder(config)?);
     }
     let Some(wanted) = &new.template else {
         output.data(&list(&known));
@@ -42,19 +42,19 @@ pub async fn new(args: &Args, new: &New, output: &Output) -> Result<u8, Failure>
         let names: Vec<&str> = known.keys().map(String::as_str).collect();
         let near = amarre_core::model::suggestion::nearest(wanted, &names).map(|near| format!("did you mean {near}? "));
         let hint = format!("{}amarre new shows them", near.unwrap_or_default());
-        return Err(Failure::new("A1009", format!("there is no template {wanted}"), hint));
+        return Err(CommandFailure::new("A1009", format!("there is no template {wanted}"), hint));
     };
     let Some(name) = &new.name else {
         output.data(&parameters(wanted, template));
         return Ok(0);
     };
     let set: BTreeMap<String, String> = new.set.iter().cloned().collect();
-    let rendered = template
-        .render(name, &set)
-        .map_err(|why| Failure::new("A1009", why.to_string(), format!("amarre new {wanted} shows what can be set")))?;
+    let rendered = template.render(name, &set).map_err(|why| {
+        CommandFailure::new("A1009", why.to_string(), format!("amarre new {wanted} shows what can be set"))
+    })?;
     match &config {
         Some(config) if new.write => {
-            // First: a daemon may take the manifest up at once.
+            // First: a daemon may read the manifest at once.
             make_secrets(config, &rendered, output)?;
             write(config, name, &rendered, output).await?;
         }
@@ -65,16 +65,16 @@ pub async fn new(args: &Args, new: &New, output: &Output) -> Result<u8, Failure>
         Some(_) | None => {
             output.data(&rendered.manifest);
             if !rendered.secrets.is_empty() {
-                output.say(&format!("It needs secrets, which --secrets makes: {}", rendered.secrets.join(", ")));
+                output.note(&format!("It needs secrets, which --secrets makes: {}", rendered.secrets.join(", ")));
             }
         }
     }
-    output.say(rendered.notes.trim_end());
+    output.note(rendered.notes.trim_end());
     Ok(0)
 }
 
-/// Templates of one's own: `templates/NAME.yaml` beside the configuration.
-fn beside(config: &Config) -> Result<BTreeMap<String, Template>, Failure> {
+/// The operator's own templates: `templates/NAME.yaml` beside the configuration.
+fn with_folder(config: &Config) -> Result<BTreeMap<String, Template>, CommandFailure> {
     let folder = base(config).join("templates");
     let mut found = BTreeMap::new();
     let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(found) };
@@ -84,7 +84,7 @@ fn beside(config: &Config) -> Result<BTreeMap<String, Template>, Failure> {
         };
         let name = stem.to_string_lossy().into_owned();
         let wrong = |why: String| {
-            Failure::new("A1009", format!("{}: {why}", path.display()), "mend the file, or move it elsewhere")
+            CommandFailure::new("A1009", format!("{}: {why}", path.display()), "mend the file, or move it elsewhere")
         };
         let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
         if size > TEMPLATE_BYTES_MAX {
@@ -120,52 +120,58 @@ fn parameters(name: &str, template: &Template) -> String {
     format!("{}: {}\n{lines}\namarre new {name} NAME --set KEY=VALUE\n", template.title, template.about)
 }
 
-async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output) -> Result<(), Failure> {
+async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output) -> Result<(), CommandFailure> {
     let source = build_engine::source(config);
     let path = source.path_of(name);
     if let Source::Git(_) = source {
         let hint = format!("in your own clone: amarre new … --secrets > {path}, then commit it");
-        return Err(Failure::new("A0313", "manifests are in a repository, which a command does not write to", hint));
+        return Err(CommandFailure::new(
+            "A0313",
+            "manifests are in a repository, which a command does not write to",
+            hint,
+        ));
     }
-    let author = Author { name: whoami(), email: String::new() };
+    let author = CommitAuthor { name: whoami(), email: String::new() };
     let after = Some(rendered.manifest.clone());
     let edit = Edit { path: path.clone(), before: None, after, author, message: String::new() };
     source.write(edit, SystemClock.now()).await.map_err(|error| {
         let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
         match error.code {
-            "A0312" => {
-                Failure::new("A0312", format!("{path} is there already"), "take another name, or change the file")
-            }
-            code => Failure { code: code.to_owned(), message: error.message, hints },
+            "A0312" => CommandFailure::new(
+                "A0312",
+                format!("{path} is there already"),
+                "take another name, or change the file",
+            ),
+            code => CommandFailure { code: code.to_owned(), message: error.message, hints },
         }
     })?;
-    output.say(&format!("Wrote {path}"));
+    output.note(&format!("Wrote {path}"));
     Ok(())
 }
 
-/// Makes those that are set nowhere, for the owner to read.
-fn make_secrets(config: &Config, rendered: &Rendered, output: &Output) -> Result<(), Failure> {
+/// Creates missing secrets, readable by the owner only.
+fn make_secrets(config: &Config, rendered: &Rendered, output: &Output) -> Result<(), CommandFailure> {
     for name in &rendered.secrets {
         match make_secret(config, name)? {
-            None => output.say(&format!("Secret {name} is set already")),
-            Some(path) => output.say(&format!("Made secret {name}, in {}", path.display())),
+            None => output.note(&format!("Secret {name} is set already")),
+            Some(path) => output.note(&format!("Made secret {name}, in {}", path.display())),
         }
     }
     Ok(())
 }
 
-/// Makes one that is set nowhere; where.
-fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, Failure> {
-    // One that was not moved yet to where such secrets are kept now is set as well.
+/// Creates a missing secret; answers its place.
+fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, CommandFailure> {
+    // A secret at the place of earlier versions is not missing.
     if config.secret(&SecretName(name.to_owned())).is_ok() || config.is_at_an_old_place(name) {
         return Ok(None);
     }
     let path = base(config).join("secrets/services").join(name);
     let failed = |error: std::io::Error| {
-        Failure::new("A0207", format!("could not write {}: {error}", path.display()), "is the folder writable?")
+        CommandFailure::new("A0207", format!("could not write {}: {error}", path.display()), "is the folder writable?")
     };
     std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
-    // Whole or not at all.
+    // The whole file or none.
     let fresh = path.with_extension("new");
     let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh);
     let secret = hex::encode(rand::random::<[u8; SECRET_BYTES]>());
@@ -176,12 +182,12 @@ fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, Failure> 
 }
 
 /// Templates and secrets, for the pages.
-pub struct Pantry(pub Config);
+pub struct FileTemplates(pub Config);
 
-impl Shelf for Pantry {
+impl TemplateStore for FileTemplates {
     fn templates(&self) -> Result<BTreeMap<String, Template>, String> {
-        let mut known = templates::own().map_err(|why| why.to_string())?;
-        known.extend(beside(&self.0).map_err(|failure| failure.message)?);
+        let mut known = templates::built_in().map_err(|why| why.to_string())?;
+        known.extend(with_folder(&self.0).map_err(|failure| failure.message)?);
         Ok(known)
     }
 
@@ -190,7 +196,7 @@ impl Shelf for Pantry {
     }
 }
 
-/// `KEY=VALUE`, as it is typed.
+/// `KEY=VALUE`, as typed.
 pub fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))

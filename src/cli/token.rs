@@ -1,10 +1,10 @@
-//! `amarre token …`: what machines ask by HTTP with.
+//! `amarre token …`: API tokens.
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use super::Failure;
-use super::args::{Args, Format, NameToken, Token, Users};
+use super::CommandFailure;
+use super::args::{Args, NameTokenArgs, OutputFormat, TokenCommand, UsersArgs};
 use super::link::{Link, Local, Remote};
 use super::output::Output;
 use super::user::failure;
@@ -13,66 +13,66 @@ use amarre_core::model::Millis;
 
 /// How long a token lives; `None` = it does not end by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life(Option<Millis>);
+pub struct TokenLifetime(Option<Millis>);
 
-/// As it is typed.
-pub fn life(text: &str) -> Result<Life, String> {
+/// The typed lifetime.
+pub fn life(text: &str) -> Result<TokenLifetime, String> {
     if text == "never" {
-        return Ok(Life(None));
+        return Ok(TokenLifetime(None));
     }
     let span = humantime::parse_duration(text).map_err(|error| format!("{error}; write 90d, 12h or never"))?;
     match i64::try_from(span.as_secs()) {
-        Ok(seconds @ 1..) => Ok(Life(Some(Millis(seconds.saturating_mul(1_000))))),
+        Ok(seconds @ 1..) => Ok(TokenLifetime(Some(Millis(seconds.saturating_mul(1_000))))),
         Ok(_) | Err(_) => Err("write 90d, 12h or never".to_owned()),
     }
 }
 
 /// `amarre token …`
-pub async fn token(args: &Args, token: &Token, output: &Output) -> Result<u8, Failure> {
+pub async fn token(args: &Args, token: &TokenCommand, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
     let done = match &link {
         Link::Remote(remote) => over_socket(remote, token).await,
-        Link::Local(local) => here(local, token).await,
+        Link::Local(local) => run_local(local, token).await,
     };
     link.close().await;
     let done = done?;
     match token {
-        Token::List(Users { output: Format::Json }) => output.data(&format!("{done:#}\n")),
-        Token::List(Users { output: Format::Text }) => output.data(&table(&done)),
-        Token::Add(add) => {
+        TokenCommand::List(UsersArgs { output: OutputFormat::Json }) => output.data(&format!("{done:#}\n")),
+        TokenCommand::List(UsersArgs { output: OutputFormat::Text }) => output.data(&table(&done)),
+        TokenCommand::Add(add) => {
             let (role, end) = (add.role, done["expires_at"].as_str());
             let end = end.map_or_else(|| "it does not end by itself".to_owned(), |end| format!("it ends {end}"));
             output.data(&format!("{}\n", done["token"].as_str().unwrap_or_default()));
-            output.say(&format!("This is token {}, as {role}; {end}. It is shown this once.", add.name));
+            output.note(&format!("This is token {}, as {role}; {end}. It is shown this once.", add.name));
         }
-        Token::Remove(NameToken { name }) => output.say(&format!("token {name} opens nothing any more")),
+        TokenCommand::Remove(NameTokenArgs { name }) => output.note(&format!("token {name} opens nothing any more")),
     }
     Ok(0)
 }
 
-async fn over_socket(remote: &Remote, token: &Token) -> Result<Json, Failure> {
+async fn over_socket(remote: &Remote, token: &TokenCommand) -> Result<Json, CommandFailure> {
     let all = "/api/v1/tokens";
     match token {
-        Token::List(_) => remote.send(Method::GET, all, None).await,
-        Token::Add(add) => {
+        TokenCommand::List(_) => remote.send(Method::GET, all, None).await,
+        TokenCommand::Add(add) => {
             let body = json!({"name": add.name, "role": add.role.word(), "services": add.service, "user": add.user,
                 "expires_s": add.expires.0.map(|life| life.0 / 1_000)});
             remote.send(Method::POST, all, Some(body)).await
         }
-        Token::Remove(NameToken { name }) => {
+        TokenCommand::Remove(NameTokenArgs { name }) => {
             let path = format!("{all}/{}", crate::web::view_model::encoded(name));
             remote.send(Method::DELETE, &path, None).await
         }
     }
 }
 
-async fn here(local: &Local, token: &Token) -> Result<Json, Failure> {
+async fn run_local(local: &Local, token: &TokenCommand) -> Result<Json, CommandFailure> {
     let (all, now) = (Accounts::new(local.handle().ledger().clone()), local.handle().now());
     match token {
-        Token::List(_) => {
+        TokenCommand::List(_) => {
             all.tokens().await.map(|tokens| accounts::tokens_document(&tokens)).map_err(|error| failure(&error))
         }
-        Token::Add(add) => {
+        TokenCommand::Add(add) => {
             let new = NewToken {
                 name: add.name.clone(),
                 role: add.role,
@@ -84,7 +84,7 @@ async fn here(local: &Local, token: &Token) -> Result<Json, Failure> {
             let end = new.expires.map(amarre_core::model::Timestamp::rfc3339);
             Ok(json!({"token": secret.expose(), "expires_at": end}))
         }
-        Token::Remove(NameToken { name }) => {
+        TokenCommand::Remove(NameTokenArgs { name }) => {
             all.remove_token(name).await.map(|()| Json::Null).map_err(|error| failure(&error))
         }
     }

@@ -1,4 +1,4 @@
-//! From what is written to what is meant: defaults, checks, secrets resolved.
+//! From the file's shapes to the configuration: defaults, checks, secrets resolved.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -11,7 +11,7 @@ use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::secret::Secret;
 use amarre_core::model::site::{
-    CertificateCare, Challenge, Defaults, Existing, HostSite, ImageCare, Listener, Mode, NpmSite, Policy,
+    CertificateCare, Challenge, Defaults, EVERY_ZONE, Existing, HostSite, ImageCare, Listener, Mode, NpmSite, Policy,
     PublicAddress, Reach, ascii_name, is_record_word,
 };
 use amarre_core::model::{Millis, ProviderId, Site};
@@ -20,14 +20,16 @@ impl File {
     pub(super) fn build(self, path: PathBuf, base: &Path, secrets: &Resolver) -> Result<Config, ConfigError> {
         check_instance(&self.instance)?;
         let ovh = self.ovh(secrets)?;
-        let mut site = self.site(ovh.is_some())?;
+        let mut zones: BTreeMap<String, ProviderId> = BTreeMap::new();
+        zones.extend(ovh.iter().map(|_| (EVERY_ZONE.to_owned(), ProviderId::ovh())));
+        let mut site = self.site(zones)?;
         let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let dns_credentials = self.dns_credentials(secrets)?;
         let mut npms = BTreeMap::new();
         for (name, npm) in &self.npm {
             let access = super::npm::access(name, npm, secrets)?;
-            // Somebody's real key is nothing for a simulated one.
+            // A real key must not be given to a simulator.
             let dns_credentials = dns_credentials.clone().filter(|_| !npm.simulated);
             npms.insert(name.clone(), NpmAccess { dns_credentials, ..access });
         }
@@ -62,7 +64,7 @@ impl File {
         let git = self.source.as_ref().and_then(|source| source.git.as_ref());
         let ssh = git.and_then(|git| git.ssh_key.as_ref());
         let tls = self.hosts.values().filter_map(|host| host.docker.as_ref()?.tls()?.key.as_ref());
-        ssh.into_iter().chain(tls).for_each(|path| secrets.keep(path));
+        ssh.into_iter().chain(tls).for_each(|path| secrets.note_file(path));
     }
 
     fn source(&self, base: &Path, secrets: &Resolver) -> Result<SourceAccess, ConfigError> {
@@ -104,7 +106,7 @@ impl File {
         Ok(registries)
     }
 
-    /// What is to be simulated. For OVH somebody must have said which zones there are.
+    /// The simulated providers. For OVH the zones must be configured.
     fn simulated(&self, domains: &[String]) -> Result<BTreeSet<ProviderId>, ConfigError> {
         let npms = self.npm.iter().filter(|(_, npm)| npm.simulated).map(|(name, _)| ProviderId::npm(name));
         let mut simulated: BTreeSet<ProviderId> = npms.collect();
@@ -118,7 +120,7 @@ impl File {
         Ok(simulated)
     }
 
-    fn site(&self, has_dns: bool) -> Result<Site, ConfigError> {
+    fn site(&self, zones: BTreeMap<String, ProviderId>) -> Result<Site, ConfigError> {
         let mut domains = self.domains.clone().unwrap_or_default();
         domains.extend(self.domain.clone());
         let domains: Vec<String> = domains.iter().map(|domain| ascii_name(domain.trim_end_matches('.'))).collect();
@@ -164,7 +166,7 @@ impl File {
             dns_ttl_s: u32::try_from(ttl.0 / 1000).unwrap_or(3600),
             dns_timeout: self.dns_timeout()?,
             dns_registry: registry,
-            has_dns,
+            zones,
             policy: self.policy(),
             defaults: self.defaults(),
             vars: self.vars.clone(),
@@ -221,7 +223,7 @@ impl File {
         Ok(CertificateCare { challenge, asks_port80, has_dns_credentials })
     }
 
-    /// What NPM is given so that it can write records: the lines of certbot's OVH plugin.
+    /// NPM's credentials for writing records: the lines of certbot's OVH plugin.
     fn dns_credentials(&self, secrets: &Resolver) -> Result<Option<Secret>, ConfigError> {
         let Some(file) = &self.certificates.dns_credentials else { return Ok(None) };
         let (secret, consumer) = (secrets.read(&file.application_secret)?, secrets.read(&file.consumer_key)?);
@@ -253,7 +255,7 @@ impl File {
         Ok(ImageCare { keep, min_free })
     }
 
-    /// A host without a public address whose NPM stands elsewhere is visited where that NPM is.
+    /// A host without a public address whose NPM stands elsewhere is visited at that NPM's address.
     fn visitors_come_to_npm(&self, hosts: &mut BTreeMap<String, HostSite>) -> Result<(), ConfigError> {
         let addresses: BTreeMap<String, Vec<PublicAddress>> =
             hosts.iter().map(|(name, host)| (name.clone(), host.address.clone())).collect();
@@ -271,7 +273,7 @@ impl File {
     fn policy(&self) -> Policy {
         let (file, usual) = (&self.policy, Policy::default());
         let mut records: BTreeSet<String> = file.records.iter().flatten().map(|item| record_item(item)).collect();
-        // Words alone say where, not which types: those stay the usual ones.
+        // Rights alone name targets, not types: those keep their default.
         let are_records_named =
             file.records.is_some() && (records.is_empty() || !records.iter().all(|item| is_record_word(item)));
         if !are_records_named {
@@ -363,14 +365,14 @@ impl File {
         })
     }
 
-    /// The only NPM there is serves a host that does not name it, unless it stands elsewhere and cannot reach it.
+    /// The only NPM serves a host that does not name one, unless it stands elsewhere and cannot reach it.
     fn usual_npm(&self, name: &str, host: &HostFile, npm: &str) -> Result<Option<NpmSite>, ConfigError> {
         let can_publish = host.private_address.is_some() && host.publish_ports.is_some();
         let is_there = self.npm_host(npm)?.is_none_or(|at| at == name);
         if is_there || can_publish { self.npm_site(name, host, npm).map(Some) } else { Ok(None) }
     }
 
-    /// The host that NPM stands on; `None` when no container and no other host says that it matters.
+    /// The host of an NPM; `None` if no container and no other host needs it.
     fn npm_host(&self, npm: &str) -> Result<Option<String>, ConfigError> {
         let Some(file) = self.npm.get(npm) else { return Ok(None) };
         let is_only = self.npm.len() == 1;
@@ -418,7 +420,7 @@ impl File {
             let message = format!("npm.{npm}.reach: {word} needs `npm.{npm}.container`");
             return Err(ConfigError::new("A0201", message, "name NPM's container"));
         }
-        // Only on its own host are networks and addresses of containers within its reach.
+        // Only on its own host can it reach networks and addresses of containers.
         let is_there = self.npm_host(npm)?.is_none_or(|at| at == host);
         let reach = if is_there { reach } else { Reach::Published };
         let container = file.container.clone().filter(|_| is_there);
@@ -454,7 +456,7 @@ impl File {
     }
 }
 
-/// Where visitors must not be led: Amarre's own pages, engines that are reached over TCP, NPM's admin pages.
+/// Targets that are closed to visitors: Amarre's own pages, engines reached over TCP, NPM's admin pages.
 fn listeners(
     listen: SocketAddr,
     dockers: &BTreeMap<String, DockerAccess>,
@@ -487,7 +489,7 @@ fn capabilities(words: &[String]) -> BTreeSet<String> {
     names.map(|name| name.strip_prefix("CAP_").unwrap_or(&name).to_owned()).collect()
 }
 
-/// Joined without the `./` that people write.
+/// Joined without a leading `./`.
 pub(super) fn clean(base: &Path, path: &Path) -> PathBuf {
     base.join(path).components().collect()
 }
@@ -522,9 +524,9 @@ fn publish_ports(host: &str, text: Option<&str>) -> Result<Option<(u16, u16)>, C
     }
 }
 
-/// Addresses are shown: in errors, in status, in logs. A user without a password is none, as in `ssh://ops@host`.
+/// URLs are shown in errors, status and logs. A user without a password is no credential, as in `ssh://ops@host`.
 pub(super) fn no_credentials(key: &str, url: &str) -> Result<(), ConfigError> {
-    // A password may have letters in it that would end it in a URL.
+    // A password may contain letters that end it in a URL.
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     match rest.rsplit_once('@') {
         Some((user, _)) if user.contains(':') => Err(ConfigError::new(
@@ -538,7 +540,7 @@ pub(super) fn no_credentials(key: &str, url: &str) -> Result<(), ConfigError> {
 
 fn check_instance(instance: &str) -> Result<(), ConfigError> {
     let fits = !instance.is_empty() && instance.len() <= 40;
-    // It stands in labels, in NPM's names and in TXT values, where commas and slashes have a meaning.
+    // It is part of labels, NPM's names and TXT values, where commas and slashes have a meaning.
     if fits && instance.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
         return Ok(());
     }
@@ -576,7 +578,7 @@ fn bytes(text: &str) -> Option<u64> {
     number.trim().parse::<u64>().ok()?.checked_mul(size)
 }
 
-fn servers(key: &str, texts: &[String]) -> Result<Vec<SocketAddr>, ConfigError> {
+pub(super) fn servers(key: &str, texts: &[String]) -> Result<Vec<SocketAddr>, ConfigError> {
     let parse = |text: &String| {
         let with_port = text.parse().ok();
         with_port.or_else(|| text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 53)))

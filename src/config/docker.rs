@@ -1,7 +1,7 @@
-//! Where engines are: `hosts.….docker`, the variables of the `docker` command, and its contexts.
+//! Addresses of engines: `hosts.….docker`, the variables of the `docker` command, and its contexts.
 //!
-//! A daemon must not change its target because somebody typed `docker context use`: a context counts only where the
-//! configuration or `DOCKER_CONTEXT` names it.
+//! `docker context use` must not change the target of a daemon: a context counts only if the configuration or
+//! `DOCKER_CONTEXT` names it.
 
 use std::path::{Path, PathBuf};
 
@@ -14,13 +14,13 @@ use super::secrets::{environment, read_limited};
 use super::{ConfigError, DockerAccess, TlsAccess};
 
 const SOCKET: &str = "unix:///var/run/docker.sock";
-/// A context's description larger than this is none.
+/// The largest description of a context.
 const CONTEXT_BYTES_MAX: u64 = 1024 * 1024;
 
-/// A context as the `docker` command stores it, as far as it is of use.
+/// The used part of a context as the `docker` command stores it.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Context {
+struct DockerContext {
     endpoints: ContextEndpoints,
 }
 
@@ -41,23 +41,26 @@ struct ContextDocker {
 pub(super) fn access(host: &str, file: Option<&DockerFile>, base: &Path) -> Result<DockerAccess, ConfigError> {
     let key = format!("hosts.{host}.docker");
     match file {
-        None => usual(),
+        None => default_endpoint(),
         Some(DockerFile::Url(url)) => reached(&key, url, None),
         Some(DockerFile::Parts(parts)) => match (&parts.url, &parts.context, &parts.tls) {
-            (Some(url), None, tls) => reached(&key, url, tls.as_ref().map(|tls| named(&key, tls, base)).transpose()?),
+            (Some(url), None, tls) => {
+                reached(&key, url, tls.as_ref().map(|tls| tls_files(&key, tls, base)).transpose()?)
+            }
             (None, Some(name), None) => context(name, &format!("{key}.context")),
             (None, Some(_), Some(_)) => {
-                Err(wrong(format!("{key}: a context has its own certificates"), "leave out `tls`"))
+                Err(invalid(format!("{key}: a context has its own certificates"), "leave out `tls`"))
             }
-            (_, _, _) => {
-                Err(wrong(format!("{key} needs `url` or `context`, one of them"), "write unix://…, tcp://… or ssh://…"))
-            }
+            (_, _, _) => Err(invalid(
+                format!("{key} needs `url` or `context`, one of them"),
+                "write unix://…, tcp://… or ssh://…",
+            )),
         },
     }
 }
 
-/// As the `docker` command finds its engine, but for the context that is in use there.
-fn usual() -> Result<DockerAccess, ConfigError> {
+/// The engine as the `docker` command finds it, without its current context.
+fn default_endpoint() -> Result<DockerAccess, ConfigError> {
     if let Some(url) = environment("DOCKER_HOST") {
         let verified = environment("DOCKER_TLS_VERIFY").is_some() && url.starts_with("tcp://");
         let folder = environment("DOCKER_CERT_PATH").map(PathBuf::from).or_else(folder);
@@ -75,19 +78,19 @@ fn reached(key: &str, url: &str, tls: Option<TlsAccess>) -> Result<DockerAccess,
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
         Some("unix" | "tcp" | "http" | "ssh") => (),
-        _ => return Err(wrong(format!("{key}: `{url}`"), "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST")),
+        _ => return Err(invalid(format!("{key}: `{url}`"), "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST")),
     }
     if tls.is_some() && scheme != Some("tcp") {
-        return Err(wrong(format!("{key}: `tls` is for tcp://, not for {url}"), "leave out `tls`"));
+        return Err(invalid(format!("{key}: `tls` is for tcp://, not for {url}"), "leave out `tls`"));
     }
     Ok(DockerAccess { endpoint: url.to_owned(), tls })
 }
 
-fn named(key: &str, tls: &TlsFile, base: &Path) -> Result<TlsAccess, ConfigError> {
+fn tls_files(key: &str, tls: &TlsFile, base: &Path) -> Result<TlsAccess, ConfigError> {
     let client = match (&tls.cert, &tls.key) {
         (Some(cert), Some(key)) => Some((base.join(cert), base.join(key))),
         (None, None) => None,
-        _ => return Err(wrong(format!("{key}.tls: `cert` and `key` go together"), "name both, or none")),
+        _ => return Err(invalid(format!("{key}.tls: `cert` and `key` go together"), "name both, or none")),
     };
     Ok(TlsAccess { ca: base.join(&tls.ca), client })
 }
@@ -96,7 +99,7 @@ fn named(key: &str, tls: &TlsFile, base: &Path) -> Result<TlsAccess, ConfigError
 fn tls_in(folder: &Path, key: &str) -> Result<TlsAccess, ConfigError> {
     let at = |name: &str| folder.join(name);
     if !at("ca.pem").is_file() {
-        return Err(wrong(
+        return Err(invalid(
             format!("{key}: there is no {}", at("ca.pem").display()),
             "put the authority that signed the engine's certificate there",
         ));
@@ -117,7 +120,7 @@ fn context(name: &str, key: &str) -> Result<DockerAccess, ConfigError> {
     let digest = hex::encode(Sha256::digest(name));
     let path = folder.join("contexts/meta").join(&digest).join("meta.json");
     let text = read_limited(&path, CONTEXT_BYTES_MAX).map_err(|why| failed(format!("{}: {why}", path.display())))?;
-    let context: Context =
+    let context: DockerContext =
         serde_json::from_str(&text).map_err(|error| failed(format!("{}: {error}", path.display())))?;
     let docker = context.endpoints.docker.ok_or_else(|| failed("it names no engine".to_owned()))?;
     if docker.skip_tls_verify {
@@ -129,12 +132,12 @@ fn context(name: &str, key: &str) -> Result<DockerAccess, ConfigError> {
     reached(key, &url, tls)
 }
 
-/// Where the `docker` command keeps its things.
+/// The folder of the `docker` command.
 fn folder() -> Option<PathBuf> {
     let own = environment("DOCKER_CONFIG").map(PathBuf::from);
     own.or_else(|| Some(PathBuf::from(environment("HOME")?).join(".docker")))
 }
 
-fn wrong(message: String, hint: &str) -> ConfigError {
+fn invalid(message: String, hint: &str) -> ConfigError {
     ConfigError::new("A0201", message, hint)
 }

@@ -1,4 +1,4 @@
-//! `amarre.yaml` as it is written: shapes only. What they mean is decided in [`super::build`].
+//! `amarre.yaml` as written: shapes only. [`super::build`] decides what they mean.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ pub(super) struct File {
     pub(super) instance: String,
     pub(super) domains: Option<Vec<String>>,
     pub(super) domain: Option<String>,
-    pub(super) source: Option<SourceFile>,
+    pub(super) source: Option<SourceSection>,
     #[serde(default)]
     pub(super) reconcile: ReconcileFile,
     #[serde(default)]
@@ -54,7 +54,7 @@ pub(super) struct File {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SourceFile {
+pub(super) struct SourceSection {
     pub(super) folder: Option<PathBuf>,
     pub(super) git: Option<GitFile>,
 }
@@ -132,7 +132,7 @@ pub(super) struct HostFile {
     pub(super) publish_on: Option<Vec<String>>,
 }
 
-/// An engine: its URL, or more about it.
+/// An engine: its URL, or a map.
 #[derive(Debug)]
 pub(super) enum DockerFile {
     Url(String),
@@ -165,7 +165,7 @@ pub(super) struct TlsFile {
     pub(super) key: Option<PathBuf>,
 }
 
-// Written out, so that a wrong key is named: an untagged enum only says that nothing fits.
+// Written out, so that a wrong key is named: an untagged enum only reports that no variant fits.
 impl<'de> Deserialize<'de> for DockerFile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Forms;
@@ -202,7 +202,7 @@ impl Many {
     pub(super) fn list(&self) -> Vec<String> {
         match self {
             Many::None => Vec::new(),
-            // A variable of the environment writes several with commas, which no value here has.
+            // A variable of the environment separates several values by commas, which no value here contains.
             Many::One(one) => one.split(',').map(|item| item.trim().to_owned()).collect(),
             Many::List(list) => list.clone(),
         }
@@ -307,7 +307,7 @@ pub(super) struct PolicyFile {
     pub(super) follow_links: Option<bool>,
 }
 
-/// What `advanced` may say.
+/// The allowed parts of `advanced`.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum NginxFile {

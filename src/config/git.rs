@@ -1,4 +1,4 @@
-//! `source.git`: what is written becomes what is meant.
+//! `source.git`: from the file's keys to the settings.
 
 use std::path::{Component, Path};
 
@@ -8,38 +8,38 @@ use super::secrets::Resolver;
 use super::{ConfigError, GitAccess};
 use amarre_core::model::{GitRef, GitUrl, Millis};
 
-/// A server is not asked more often: a webhook or `amarre reconcile` is faster than any interval.
+/// The shortest interval: a webhook or `amarre reconcile` is faster than any interval.
 const INTERVAL_MIN: Millis = Millis::seconds(1);
-/// Manifests with their history are some megabytes; the largest source that is taken has 32.
+/// Manifests with their history are some megabytes; the largest accepted source has 32.
 const MEMORY_MIB_USUAL: u64 = 512;
-/// With less no fetch of anything works.
+/// With less no fetch works.
 const MEMORY_MIB_MIN: u64 = 64;
 /// More than a fetch of 128 MiB may ever need.
 const MEMORY_MIB_MAX: u64 = 64 * 1024;
 
 pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<GitAccess, ConfigError> {
-    let url = GitUrl::parse(&file.url).map_err(|(what, hint)| wrong("url", &what, &hint))?;
+    let url = GitUrl::parse(&file.url).map_err(|(what, hint)| invalid("url", &what, &hint))?;
     let reference = reference(file)?;
     check_transport(file, &url)?;
     let token = file.token.as_ref().map(|token| secrets.read(token)).transpose()?;
     let username = username(file)?;
     let interval = duration("source.git.interval", file.interval.as_deref(), Millis::seconds(60))?;
     if interval < INTERVAL_MIN {
-        return Err(wrong("interval", "it is shorter than a second", "write 60s"));
+        return Err(invalid("interval", "it is shorter than a second", "write 60s"));
     }
     let none = VerifyFile { ssh_allowed_signers: None, openpgp: None, all: None };
     let verify = file.verify.as_ref().unwrap_or(&none);
     let both = verify.ssh_allowed_signers.is_some() == verify.openpgp.is_some();
     if file.verify.is_some() && both {
         let hint = "write `verify: {ssh_allowed_signers: FILE}` or `verify: {openpgp: KEYRING}`";
-        return Err(wrong("verify", "it names not one file", hint));
+        return Err(invalid("verify", "it names not one file", hint));
     }
     let below = |path: &Option<std::path::PathBuf>| path.as_deref().map(|path| clean(base, path));
     Ok(GitAccess {
         url,
         reference,
         path: folder(file.path.as_deref().unwrap_or_default())
-            .ok_or_else(|| wrong("path", "it is no folder of a repository", "write services, or deploy/services"))?,
+            .ok_or_else(|| invalid("path", "it is no folder of a repository", "write services, or deploy/services"))?,
         username,
         token,
         ssh_key: below(&file.ssh_key),
@@ -50,34 +50,38 @@ pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<G
             .as_deref()
             .map(host_key)
             .transpose()
-            .map_err(|(what, hint)| wrong("host_key", &what, hint))?,
+            .map_err(|(what, hint)| invalid("host_key", &what, hint))?,
         interval,
         ssh_allowed_signers: below(&verify.ssh_allowed_signers),
         openpgp: below(&verify.openpgp),
         verify_all: verify.all.unwrap_or_default(),
         memory_bytes: memory(file.memory.as_deref())
-            .ok_or_else(|| wrong("memory", "it is no size between 64MiB and 64GiB", "write 512MiB, or 2GiB"))?,
+            .ok_or_else(|| invalid("memory", "it is no size between 64MiB and 64GiB", "write 512MiB, or 2GiB"))?,
     })
 }
 
-fn wrong(key: &str, what: &str, hint: &str) -> ConfigError {
+fn invalid(key: &str, what: &str, hint: &str) -> ConfigError {
     ConfigError::new("A0311", format!("source.git.{key}: {what}"), hint)
 }
 
-/// The branch or the tag; where none is said, `main`.
+/// The branch or the tag; `main` by default.
 fn reference(file: &GitFile) -> Result<GitRef, ConfigError> {
     let reference = match (&file.branch, &file.tag) {
-        (Some(_), Some(_)) => return Err(wrong("tag", "there is a branch as well", "leave one of them out")),
+        (Some(_), Some(_)) => return Err(invalid("tag", "there is a branch as well", "leave one of them out")),
         (None, Some(tag)) => GitRef::Tag(tag.clone()),
         (branch, None) => GitRef::Branch(branch.clone().unwrap_or_else(|| "main".to_owned())),
     };
     if !is_ref_name(reference.name()) {
-        return Err(wrong("branch", &format!("`{}` is no name in git", reference.name()), "write main, or release/2"));
+        return Err(invalid(
+            "branch",
+            &format!("`{}` is no name in git", reference.name()),
+            "write main, or release/2",
+        ));
     }
     Ok(reference)
 }
 
-/// Each way to a repository has keys of its own; those of the other one are a mistake, not a wish.
+/// Each transport has keys of its own; those of the other one are an error.
 fn check_transport(file: &GitFile, url: &GitUrl) -> Result<(), ConfigError> {
     match url {
         GitUrl::Http(_) => {
@@ -87,31 +91,31 @@ fn check_transport(file: &GitFile, url: &GitUrl) -> Result<(), ConfigError> {
                 || file.ssh_config.is_some();
             if over_ssh {
                 let hint = "they are for ssh; over https use `token`";
-                return Err(wrong("ssh_key, known_hosts, host_key, ssh_config", "the URL is not for ssh", hint));
+                return Err(invalid("ssh_key, known_hosts, host_key, ssh_config", "the URL is not for ssh", hint));
             }
             if file.token.is_some() && url.is_open() {
                 let hint = "use https://, else everybody on the way reads the token";
-                return Err(wrong("url", "a token would be sent over http://", hint));
+                return Err(invalid("url", "a token would be sent over http://", hint));
             }
         }
         GitUrl::Ssh { .. } => {
             if file.token.is_some() || file.username.is_some() {
                 let hint = "they are for https; over ssh use `ssh_key`, and write the user into the URL";
-                return Err(wrong("token, username", "the URL is for ssh", hint));
+                return Err(invalid("token, username", "the URL is for ssh", hint));
             }
             if file.known_hosts.is_some() && file.host_key.is_some() {
-                return Err(wrong("host_key", "there is `known_hosts` as well", "leave one of them out"));
+                return Err(invalid("host_key", "there is `known_hosts` as well", "leave one of them out"));
             }
         }
     }
     Ok(())
 }
 
-/// Many servers take any name beside a token.
+/// Many servers accept any name beside a token.
 fn username(file: &GitFile) -> Result<String, ConfigError> {
     let username = file.username.clone().unwrap_or_else(|| "git".to_owned());
     if username.is_empty() || username.contains(':') || username.chars().any(char::is_control) {
-        return Err(wrong("username", "it is empty or has a `:` in it", "write the name of the account"));
+        return Err(invalid("username", "it is empty or has a `:` in it", "write the name of the account"));
     }
     Ok(username)
 }
@@ -128,7 +132,7 @@ fn memory(text: Option<&str>) -> Option<u64> {
     (MEMORY_MIB_MIN..=MEMORY_MIB_MAX).contains(&mib).then_some(mib * 1024 * 1024)
 }
 
-/// `./services/` → `services`; `None` for what leads out.
+/// `./services/` → `services`; `None` for a path that leads out.
 fn folder(text: &str) -> Option<String> {
     let mut parts = Vec::new();
     for part in Path::new(text).components() {
@@ -157,7 +161,7 @@ fn host_key(text: &str) -> Result<String, (String, &'static str)> {
     }
 }
 
-/// As git wants the names of branches and tags (`git check-ref-format`).
+/// The rules of git for names of branches and tags (`git check-ref-format`).
 fn is_ref_name(name: &str) -> bool {
     let is_odd = |char: char| char.is_control() || " ~^:?*[\\".contains(char);
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");

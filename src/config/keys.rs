@@ -1,12 +1,12 @@
-//! What `amarre.yaml` may hold, read off the types that read it: no second list of keys to keep in step.
+//! The keys of `amarre.yaml`, derived from the types that read it: no second list of keys to maintain.
 //!
-//! A type is asked what it wants at one path after the other: the way to the path is served with one key a level,
-//! and what is asked for at its end is written down. The asking itself always fails, on purpose.
+//! A type is probed for what it expects at one path after the other: the deserializer serves the path with one key a
+//! level, and records the request at its end. The probe itself always fails, on purpose.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 
-/// What is wanted somewhere.
+/// The expected shape at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
     /// Keys, each with its own shape.
@@ -24,30 +24,30 @@ pub(super) enum Shape {
 
 impl Shape {
     /// The shape of a type.
-    pub(super) fn of<T: for<'de> Deserialize<'de>>() -> Self {
+    pub(super) fn new<T: for<'de> Deserialize<'de>>() -> Self {
         below::<T>(&[])
     }
 }
 
 fn below<T: for<'de> Deserialize<'de>>(path: &[&'static str]) -> Shape {
-    // The path that is asked about always ends in an error that carries the answer.
-    let Err(Answer(asked)) = T::deserialize(Probe { path }) else { return Shape::Any };
+    // The probed path always ends in an error that carries the answer.
+    let Err(CollectedKeys(asked)) = T::deserialize(KeyProbe { path }) else { return Shape::Any };
     match asked {
-        Asked::Struct(fields) => {
+        KeyQuestion::Struct(fields) => {
             let deeper = |field: &&'static str| (*field, below::<T>(&[path, &[*field]].concat()));
             Shape::Keys(fields.iter().map(deeper).collect())
         }
-        Asked::Map => Shape::Names(Box::new(below::<T>(&[path, &["name"]].concat()))),
-        Asked::List => Shape::List,
-        Asked::Flag => Shape::Flag,
-        Asked::Number => Shape::Number,
-        Asked::Text => Shape::Text,
-        Asked::Any => Shape::Any,
+        KeyQuestion::Map => Shape::Names(Box::new(below::<T>(&[path, &["name"]].concat()))),
+        KeyQuestion::List => Shape::List,
+        KeyQuestion::Flag => Shape::Flag,
+        KeyQuestion::Number => Shape::Number,
+        KeyQuestion::Text => Shape::Text,
+        KeyQuestion::Any => Shape::Any,
     }
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Asked {
+enum KeyQuestion {
     Struct(&'static [&'static str]),
     Map,
     List,
@@ -59,118 +59,127 @@ enum Asked {
 
 /// The answer travels as an error.
 #[derive(Debug)]
-struct Answer(Asked);
+struct CollectedKeys(KeyQuestion);
 
-impl std::fmt::Display for Answer {
+impl std::fmt::Display for CollectedKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a shape was asked for")
     }
 }
 
-impl std::error::Error for Answer {}
+impl std::error::Error for CollectedKeys {}
 
-impl de::Error for Answer {
+impl de::Error for CollectedKeys {
     fn custom<T: std::fmt::Display>(_: T) -> Self {
-        Answer(Asked::Any)
+        CollectedKeys(KeyQuestion::Any)
     }
 }
 
 /// Serves the keys of `path`, then answers.
-struct Probe<'a> {
+struct KeyProbe<'a> {
     path: &'a [&'static str],
 }
 
-impl<'de> Deserializer<'de> for Probe<'_> {
-    type Error = Answer;
+impl<'de> Deserializer<'de> for KeyProbe<'_> {
+    type Error = CollectedKeys;
 
     serde::forward_to_deserialize_any! { ignored_any unit bytes byte_buf }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Any))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Any))
     }
 
-    fn deserialize_seq<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::List))
+    fn deserialize_seq<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::List))
     }
 
-    fn deserialize_bool<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Flag))
+    fn deserialize_bool<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Flag))
     }
 
-    fn deserialize_i8<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_i8<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_i16<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_i16<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_i32<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_i32<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_i64<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_i64<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_u8<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_u8<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_u16<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_u16<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_u32<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_u32<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_u64<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_u64<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_f32<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_f32<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_f64<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Number))
+    fn deserialize_f64<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Number))
     }
 
-    fn deserialize_char<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Text))
+    fn deserialize_char<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Text))
     }
 
-    fn deserialize_str<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Text))
+    fn deserialize_str<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Text))
     }
 
-    fn deserialize_string<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Text))
+    fn deserialize_string<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Text))
     }
 
-    fn deserialize_identifier<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Text))
+    fn deserialize_identifier<V: Visitor<'de>>(self, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Text))
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CollectedKeys> {
         visitor.visit_some(self)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Answer> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, CollectedKeys> {
         visitor.visit_newtype_struct(self)
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Any))
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Any))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::List))
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::List))
     }
 
-    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, _: usize, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::List))
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        _: V,
+    ) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::List))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -178,14 +187,14 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         _: &'static str,
         _: &'static [&'static str],
         _: V,
-    ) -> Result<V::Value, Answer> {
-        Err(Answer(Asked::Text))
+    ) -> Result<V::Value, CollectedKeys> {
+        Err(CollectedKeys(KeyQuestion::Text))
     }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Answer> {
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, CollectedKeys> {
         match self.path.split_first() {
             Some((key, rest)) => visitor.visit_map(OneKey { key: Some(*key), rest }),
-            None => Err(Answer(Asked::Map)),
+            None => Err(CollectedKeys(KeyQuestion::Map)),
         }
     }
 
@@ -194,10 +203,10 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Answer> {
+    ) -> Result<V::Value, CollectedKeys> {
         match self.path.split_first() {
             Some((key, rest)) => visitor.visit_map(OneKey { key: Some(*key), rest }),
-            None => Err(Answer(Asked::Struct(fields))),
+            None => Err(CollectedKeys(KeyQuestion::Struct(fields))),
         }
     }
 }
@@ -208,13 +217,13 @@ struct OneKey<'a> {
 }
 
 impl<'de> MapAccess<'de> for OneKey<'_> {
-    type Error = Answer;
+    type Error = CollectedKeys;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Answer> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, CollectedKeys> {
         self.key.take().map(|key| seed.deserialize(StrDeserializer::new(key))).transpose()
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Answer> {
-        seed.deserialize(Probe { path: self.rest })
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, CollectedKeys> {
+        seed.deserialize(KeyProbe { path: self.rest })
     }
 }

@@ -9,18 +9,18 @@ use super::{ConfigError, file::NtfyFile, file::WebhookFile};
 use crate::notifications::channel::{Carrier, Channel, Heartbeat, Smtp, SmtpTls, Topic};
 use amarre_core::model::Millis;
 
-/// What is over in a minute needs nobody.
+/// A problem that is over in a minute needs no person.
 const AFTER: Millis = Millis::minutes(1);
-/// Services that wait for a sign of life count in minutes.
+/// Monitoring services count in minutes.
 const BEAT_USUAL: Millis = Millis::minutes(1);
-/// While something changes, a pass ends several times a second: no service is to be asked that often.
+/// While something changes, a pass ends several times a second: too often for a monitoring service.
 const BEAT_LEAST: Millis = Millis::seconds(10);
 
 pub(super) fn build(files: &BTreeMap<String, ChannelFile>, secrets: &Resolver) -> Result<Vec<Channel>, ConfigError> {
     files.iter().map(|(name, file)| channel(name, file, secrets)).collect()
 }
 
-/// What is asked after passes. The address may hold a token, so it is not repeated.
+/// The heartbeat's URL. It may hold a token, so it is not repeated.
 pub(super) fn heartbeat(file: Option<&HeartbeatFile>, secrets: &Resolver) -> Result<Option<Heartbeat>, ConfigError> {
     let Some(file) = file else { return Ok(None) };
     let url = secrets.read(&file.url)?;
@@ -84,7 +84,7 @@ fn channel(name: &str, file: &ChannelFile, secrets: &Resolver) -> Result<Channel
         on = Topic::usual();
     }
     let after = match file.after.as_deref() {
-        // The one duration that may be none at all.
+        // The one duration that may be zero.
         Some("0s" | "0") => Millis(0),
         text => duration(&format!("notifications.{name}.after"), text, AFTER)?,
     };

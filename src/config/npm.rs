@@ -1,4 +1,4 @@
-//! How an NPM is signed in to, or that it is simulated.
+//! Access to an NPM, real or simulated.
 
 use super::build::no_credentials;
 use super::file::NpmFile;
@@ -6,7 +6,7 @@ use super::secrets::Resolver;
 use super::{ConfigError, NpmAccess};
 use crate::secret::Secret;
 
-/// Without what certbot writes records with, which all NPMs have in common.
+/// Without certbot's credentials, which all NPMs share.
 pub(super) fn access(name: &str, file: &NpmFile, secrets: &Resolver) -> Result<NpmAccess, ConfigError> {
     let given = [("url", file.url.is_some()), ("identity", file.identity.is_some()), ("secret", file.secret.is_some())];
     if file.simulated {
@@ -15,7 +15,7 @@ pub(super) fn access(name: &str, file: &NpmFile, secrets: &Resolver) -> Result<N
             let message = format!("npm.{name} is simulated, and has `{key}`");
             return Err(ConfigError::new("A0201", message, "leave out `simulated`, or what a real NPM has"));
         }
-        // Filled in by whoever starts it.
+        // Filled in when the simulator starts.
         let (url, identity) = (String::new(), String::new());
         return Ok(NpmAccess { url, identity, secret: Secret::new(""), dns_credentials: None });
     }

@@ -1,7 +1,7 @@
-//! `AMARRE_…` names laid over what amarre.yaml says: `AMARRE_DNS_TTL` is `dns.ttl`, `AMARRE_NPM_MAIN_SECRET_FILE` is
+//! `AMARRE_…` variables override amarre.yaml: `AMARRE_DNS_TTL` is `dns.ttl`, `AMARRE_NPM_MAIN_SECRET_FILE` is
 //! `npm.main.secret: {file: …}`. Pure: names and values in, a tree out.
 //!
-//! Which names there are follows from the [`Shape`] of the file, so a new key has its name at once.
+//! The names follow from the [`Shape`] of the file, so a new key has its variable at once.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,22 @@ use super::keys::Shape;
 use super::secrets::SERVICE_SECRETS;
 use amarre_core::model::suggestion::nearest;
 
-/// Begins every name of ours.
+/// The prefix of all our variables.
 const PREFIX: &str = "AMARRE_";
-/// Names with a meaning of their own, which are no keys.
+/// Variables with a meaning of their own, which are no keys.
 const NO_KEYS: [&str; 3] = ["AMARRE_CONFIG", "AMARRE_LOG", "AMARRE_LOG_FORMAT"];
 /// Values of `{secret: …}`.
 const SECRETS: &str = "AMARRE_SECRET_";
 const FILE: &str = "_FILE";
 
-/// Where a name leads, and what is wanted there.
-struct Place<'s> {
+/// The target of a name, and its expected shape.
+struct OverlayTarget<'s> {
     path: Vec<String>,
     shape: &'s Shape,
 }
 
-/// The names of ours among the variables; what is empty counts as not set.
-pub(super) fn ours(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
+/// Our variables; an empty one counts as not set.
+pub(super) fn own_variables(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
     let is_key = |name: &str| {
         name.starts_with(PREFIX)
             && !name.starts_with(SECRETS)
@@ -37,11 +37,11 @@ pub(super) fn ours(variables: impl Iterator<Item = (String, String)>) -> BTreeMa
     variables.filter(|(name, value)| is_key(name) && !value.is_empty()).collect()
 }
 
-/// Lays the variables over the tree.
+/// Applies the variables to the tree.
 ///
 /// # Errors
 /// A name leads to no key, or a value does not fit its key.
-pub(super) fn lay(tree: &mut Json, shape: &Shape, variables: &BTreeMap<String, String>) -> Result<(), ConfigError> {
+pub(super) fn apply(tree: &mut Json, shape: &Shape, variables: &BTreeMap<String, String>) -> Result<(), ConfigError> {
     for (name, value) in variables {
         let rest: Vec<&str> = name[PREFIX.len()..].split('_').collect();
         let direct = find(shape, tree, &rest, Vec::new());
@@ -51,7 +51,7 @@ pub(super) fn lay(tree: &mut Json, shape: &Shape, variables: &BTreeMap<String, S
                 let value = typed(name, place.shape, value)?;
                 (place, value)
             }
-            // A file stands for a value that may be one: a secret.
+            // Only a secret may be given as a file.
             (None, Some(place)) if *place.shape == Shape::Any => {
                 let file = Map::from_iter([("file".to_owned(), Json::from(value.as_str()))]);
                 (place, Json::Object(file))
@@ -63,39 +63,39 @@ pub(super) fn lay(tree: &mut Json, shape: &Shape, variables: &BTreeMap<String, S
     Ok(())
 }
 
-/// The key that the parts of a name lead to. In a map, a name that the tree has goes before a new one.
-fn find<'s>(shape: &'s Shape, tree: &Json, parts: &[&str], path: Vec<String>) -> Option<Place<'s>> {
+/// The key that the parts of a name lead to. In a map, an existing name goes before a new one.
+fn find<'s>(shape: &'s Shape, tree: &Json, parts: &[&str], path: Vec<String>) -> Option<OverlayTarget<'s>> {
     let longer = |key: &str| path.iter().cloned().chain([key.to_owned()]).collect::<Vec<_>>();
     match shape {
         Shape::Keys(keys) => keys.iter().find_map(|(key, below)| {
-            let rest = without(parts, key)?;
+            let rest = strip_key(parts, key)?;
             find(below, &tree[*key], rest, longer(key))
         }),
         Shape::Names(below) => {
             let known = tree.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-            let known = known.filter_map(|name| Some((name.to_owned(), without(parts, name)?)));
-            // `default` may be meant in any map of ours.
+            let known = known.filter_map(|name| Some((name.to_owned(), strip_key(parts, name)?)));
+            // `default` may be meant in any of our maps.
             let fresh = (1..=parts.len()).map(|count| (fresh(below, &parts[..count]), &parts[count..]));
             known.chain(fresh).find_map(|(name, rest)| {
-                // A text's name is all that is left of it.
+                // The rest of the variable is the name of a text.
                 find(below, &tree[&name], rest, longer(&name)).filter(|_| !name.is_empty())
             })
         }
         Shape::List | Shape::Flag | Shape::Number | Shape::Text | Shape::Any => {
-            parts.is_empty().then_some(Place { path, shape })
+            parts.is_empty().then_some(OverlayTarget { path, shape })
         }
     }
 }
 
-/// What is left when a key stands at the beginning; `-` and `.` cannot stand in a variable's name.
-fn without<'p>(parts: &'p [&'p str], key: &str) -> Option<&'p [&'p str]> {
+/// The parts after a key; `-` and `.` cannot stand in a variable's name.
+fn strip_key<'p>(parts: &'p [&'p str], key: &str) -> Option<&'p [&'p str]> {
     let count = key.split(['_', '-', '.']).count();
     let own = parts.get(..count)?.join("_");
     let spelled = key.replace(['-', '.'], "_");
     own.eq_ignore_ascii_case(&spelled).then(|| &parts[count..])
 }
 
-/// A name that the file does not have: small letters, but as it stands where names are only names (`vars`).
+/// A new name in a map: lower case, but unchanged where names are only names (`vars`).
 fn fresh(below: &Shape, parts: &[&str]) -> String {
     let name = parts.join("_");
     match below {
@@ -119,7 +119,7 @@ fn typed(name: &str, shape: &Shape, value: &str) -> Result<Json, ConfigError> {
         Shape::Number => value.parse::<i64>().map(Json::from).map_err(|_| wrong("a number")),
         Shape::List if value.trim() == "[]" => Ok(Json::Array(Vec::new())),
         Shape::List => Ok(value.split(',').map(|item| Json::from(item.trim())).collect()),
-        // A form with keys is written as in the file; the value itself is not shown, for it may be a secret.
+        // A structured value has the syntax of the file; the value itself is not shown, for it may be a secret.
         Shape::Any if value.starts_with('{') || value.starts_with('[') => {
             serde_yaml::from_str(value).or_else(|_| Ok(Json::from(value)))
         }
@@ -131,7 +131,7 @@ fn typed(name: &str, shape: &Shape, value: &str) -> Result<Json, ConfigError> {
 fn put(tree: &mut Json, path: &[String], value: Json) {
     let mut at = tree;
     for key in path {
-        // What was no map is one now: the variable wins.
+        // A value that was no map becomes one: the variable wins.
         if !at.is_object() {
             *at = Json::Object(Map::new());
         }
@@ -151,7 +151,7 @@ fn unknown(name: &str, shape: &Shape, tree: &Json) -> ConfigError {
     ConfigError::new("A0220", format!("the environment has {name}, and there is no such key"), hint)
 }
 
-/// Every name, with the maps' names that the tree has and the usual ones.
+/// Every name, with the existing names of maps and the default ones.
 fn names(shape: &Shape, tree: &Json, prefix: &str) -> Vec<String> {
     let spell = |key: &str| format!("{prefix}_{}", key.replace(['-', '.'], "_").to_uppercase());
     match shape {
@@ -175,13 +175,13 @@ mod tests {
 
     fn lay_over(mut tree: Json, variables: &[(&str, &str)]) -> Result<Json, String> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let done = lay(&mut tree, &Shape::of::<File>(), &ours(variables));
+        let done = apply(&mut tree, &Shape::new::<File>(), &own_variables(variables));
         done.map(|()| tree).map_err(|error| format!("{}: {}; {}", error.code, error.message, error.hints[0].text))
     }
 
     #[test]
     fn every_key_has_its_name() {
-        let shape = Shape::of::<File>();
+        let shape = Shape::new::<File>();
         let names = names(&shape, &json!({}), "AMARRE");
         for name in [
             "AMARRE_INSTANCE",
@@ -204,11 +204,13 @@ mod tests {
         ] {
             assert!(names.contains(&name.to_owned()), "{name}: {names:#?}");
         }
-        // Whatever a key is called, its name leads to it and to nothing else.
+        // Each key's variable leads to it and to no other key.
         for name in &names {
             let parts: Vec<&str> = name["AMARRE_".len()..].split('_').collect();
-            let parts = if name.ends_with(FILE) { &parts[..parts.len() - 1] } else { parts.as_slice() };
-            assert!(find(&shape, &json!({}), parts, Vec::new()).is_some(), "{name} leads nowhere");
+            // Some keys end in `file` themselves.
+            let of_file = name.strip_suffix(FILE).map(|_| &parts[..parts.len() - 1]);
+            let mut ways = [Some(parts.as_slice()), of_file].into_iter().flatten();
+            assert!(ways.any(|way| find(&shape, &json!({}), way, Vec::new()).is_some()), "{name} leads nowhere");
         }
     }
 

@@ -1,4 +1,4 @@
-//! How OVH is signed in to, and where that is written.
+//! The login at OVH, and the places of its keys.
 //!
 //! | place | names |
 //! |---|---|
@@ -6,9 +6,9 @@
 //! | the environment | `OVH_ENDPOINT`, `OVH_APPLICATION_KEY`, …; each also as `…_FILE` |
 //! | `./ovh.conf`, `~/.ovh.conf`, `/etc/ovh.conf` | `endpoint` in `[default]`, `application_key`, … in `[ovh-eu]` |
 //!
-//! In this order, key by key; the files are those of OVH's own clients and are read only when something is
-//! missing. The first place that holds a key also decides the way: an API token or a service account. A place
-//! that holds both is refused, for nobody could tell which one counts.
+//! In this order, key by key; the files are those of OVH's own clients and are read only when a key is missing. The
+//! first place that holds a key also decides the method: an API token or a service account. A place that holds both is
+//! refused as ambiguous.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,22 +30,22 @@ const WITH_TOKEN_URL: [&str; 3] = ["ovh-eu", "ovh-ca", "ovh-us"];
 
 /// Keys of one place.
 #[derive(Debug, Default)]
-struct Place {
+struct CredentialPlace {
     /// For people: `amarre.yaml`, `the environment`, `~/.ovh.conf`.
     name: String,
     keys: BTreeMap<&'static str, Secret>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum LoginMethod {
     Token,
     Service,
 }
 
-/// Endpoint and login; `None` = OVH stands nowhere.
+/// Endpoint and login; `None` = OVH is not configured.
 ///
 /// # Errors
-/// Two ways at once, half of one, a secret that is not there, or an `ovh.conf` that cannot be read.
+/// Two methods in one place, an incomplete one, a missing secret, or an unreadable `ovh.conf`.
 pub(super) fn login(file: Option<&OvhFile>, secrets: &Resolver) -> Result<Option<(String, OvhLogin)>, ConfigError> {
     let home = environment("HOME").map(|home| PathBuf::from(home).join(".ovh.conf"));
     let confs = [Some(PathBuf::from("ovh.conf")), home, Some(PathBuf::from("/etc/ovh.conf"))];
@@ -67,7 +67,7 @@ fn find(
     let mut places = vec![from_file(own, secrets)?, from_environment(secrets, variable)?];
     let token_url = own.token_url.clone().or_else(|| variable("OVH_TOKEN_URL"));
     let mut endpoint = own.endpoint.clone().or_else(|| variable("OVH_ENDPOINT"));
-    let is_whole = way(&places)?.is_some_and(|way| way.keys().iter().all(|key| is_in(&places, key)));
+    let is_whole = login_method(&places)?.is_some_and(|way| way.keys().iter().all(|key| is_in(&places, key)));
     if !is_whole {
         let read = confs.iter().map(|path| Conf::read(path)).collect::<Result<Vec<_>, _>>()?;
         let named = read.iter().find_map(|conf| conf.value("default", "endpoint"));
@@ -77,20 +77,20 @@ fn find(
     let endpoint = endpoint.unwrap_or_else(|| "ovh-eu".to_owned());
     no_credentials("ovh.endpoint", &endpoint)?;
     no_credentials("ovh.token_url", token_url.as_deref().unwrap_or_default())?;
-    let Some(way) = way(&places)? else {
+    let Some(way) = login_method(&places)? else {
         return match file {
             None => Ok(None),
             Some(_) => Err(missing(&[], &endpoint)),
         };
     };
     let login = match way {
-        Way::Token => {
-            let [application_key, application_secret, consumer_key] = all(&places, TOKEN, &endpoint)?;
+        LoginMethod::Token => {
+            let [application_key, application_secret, consumer_key] = collect_keys(&places, TOKEN, &endpoint)?;
             let application_key = application_key.expose().to_owned();
             OvhLogin::Keys { application_key, application_secret, consumer_key }
         }
-        Way::Service => {
-            let [client_id, client_secret] = all(&places, SERVICE, &endpoint)?;
+        LoginMethod::Service => {
+            let [client_id, client_secret] = collect_keys(&places, SERVICE, &endpoint)?;
             if token_url.is_none() && !WITH_TOKEN_URL.contains(&endpoint.as_str()) {
                 return Err(ConfigError::new(
                     "A0242",
@@ -104,8 +104,8 @@ fn find(
     Ok(Some((endpoint, login)))
 }
 
-/// An account that whoever starts it fills in. What stands elsewhere (`ovh.conf`, the environment) is not looked at:
-/// it may be somebody's real one.
+/// A login that the simulator fills in. Other places (`ovh.conf`, the environment) are not read: they may hold a real
+/// account.
 fn simulated(file: &OvhFile) -> Result<(String, OvhLogin), ConfigError> {
     let given = [
         ("endpoint", file.endpoint.is_some()),
@@ -124,21 +124,21 @@ fn simulated(file: &OvhFile) -> Result<(String, OvhLogin), ConfigError> {
     Ok((String::new(), OvhLogin::Keys { application_key: String::new(), application_secret, consumer_key }))
 }
 
-impl Way {
+impl LoginMethod {
     fn keys(self) -> &'static [&'static str] {
         match self {
-            Way::Token => &TOKEN,
-            Way::Service => &SERVICE,
+            LoginMethod::Token => &TOKEN,
+            LoginMethod::Service => &SERVICE,
         }
     }
 }
 
-fn is_in(places: &[Place], key: &str) -> bool {
+fn is_in(places: &[CredentialPlace], key: &str) -> bool {
     places.iter().any(|place| place.keys.contains_key(key))
 }
 
-/// The way of the first place that names one.
-fn way(places: &[Place]) -> Result<Option<Way>, ConfigError> {
+/// The method of the first place that names one.
+fn login_method(places: &[CredentialPlace]) -> Result<Option<LoginMethod>, ConfigError> {
     for place in places {
         let has = |keys: &[&str]| keys.iter().any(|key| place.keys.contains_key(key));
         match (has(&TOKEN), has(&SERVICE)) {
@@ -149,16 +149,20 @@ fn way(places: &[Place]) -> Result<Option<Way>, ConfigError> {
                     "keep either application_key, application_secret and consumer_key, or client_id and client_secret",
                 ));
             }
-            (true, false) => return Ok(Some(Way::Token)),
-            (false, true) => return Ok(Some(Way::Service)),
+            (true, false) => return Ok(Some(LoginMethod::Token)),
+            (false, true) => return Ok(Some(LoginMethod::Service)),
             (false, false) => (),
         }
     }
     Ok(None)
 }
 
-/// The keys of one way, each from the first place that has it.
-fn all<const N: usize>(places: &[Place], keys: [&'static str; N], endpoint: &str) -> Result<[Secret; N], ConfigError> {
+/// The keys of one method, each from the first place that has it.
+fn collect_keys<const N: usize>(
+    places: &[CredentialPlace],
+    keys: [&'static str; N],
+    endpoint: &str,
+) -> Result<[Secret; N], ConfigError> {
     let found = keys.map(|key| places.iter().find_map(|place| place.keys.get(key)).cloned());
     let absent: Vec<&str> = keys.iter().zip(&found).filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
     let values: Vec<Secret> = found.into_iter().flatten().collect();
@@ -179,7 +183,7 @@ fn missing(absent: &[&str], endpoint: &str) -> ConfigError {
     ConfigError::new("A0201", message, hint)
 }
 
-fn from_file(file: &OvhFile, secrets: &Resolver) -> Result<Place, ConfigError> {
+fn from_file(file: &OvhFile, secrets: &Resolver) -> Result<CredentialPlace, ConfigError> {
     let text = |text: &Option<String>| text.as_deref().map(Secret::new);
     let secret = |source: &Option<SecretSource>| source.as_ref().map(|source| secrets.read(source)).transpose();
     let found = [
@@ -190,10 +194,13 @@ fn from_file(file: &OvhFile, secrets: &Resolver) -> Result<Place, ConfigError> {
         ("client_secret", secret(&file.client_secret)?),
     ];
     let keys = found.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-    Ok(Place { name: "amarre.yaml".to_owned(), keys })
+    Ok(CredentialPlace { name: "amarre.yaml".to_owned(), keys })
 }
 
-fn from_environment(secrets: &Resolver, variable: &dyn Fn(&str) -> Option<String>) -> Result<Place, ConfigError> {
+fn from_environment(
+    secrets: &Resolver,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<CredentialPlace, ConfigError> {
     let mut keys = BTreeMap::new();
     for key in TOKEN.into_iter().chain(SERVICE) {
         let name = format!("OVH_{}", key.to_uppercase());
@@ -203,7 +210,7 @@ fn from_environment(secrets: &Resolver, variable: &dyn Fn(&str) -> Option<String
             keys.insert(key, secrets.read(&SecretSource::File { file: PathBuf::from(path) })?);
         }
     }
-    Ok(Place { name: "the environment".to_owned(), keys })
+    Ok(CredentialPlace { name: "the environment".to_owned(), keys })
 }
 
 /// Values by name, by section.
@@ -217,7 +224,7 @@ struct Conf {
 }
 
 impl Conf {
-    /// One that is not there is empty.
+    /// A missing file is empty.
     fn read(path: &Path) -> Result<Self, ConfigError> {
         let broken = |why: String| {
             let message = format!("could not read {}: {why}", path.display());
@@ -232,14 +239,14 @@ impl Conf {
         self.sections.get(section)?.get(key).map(Secret::expose).filter(|value| !value.is_empty())
     }
 
-    fn place(&self, endpoint: &str) -> Place {
+    fn place(&self, endpoint: &str) -> CredentialPlace {
         let keys = TOKEN.into_iter().chain(SERVICE);
         let keys = keys.filter_map(|key| Some((key, Secret::new(self.value(endpoint, key)?)))).collect();
-        Place { name: self.path.display().to_string(), keys }
+        CredentialPlace { name: self.path.display().to_string(), keys }
     }
 }
 
-/// Sections and their values. Words of an error never show a line: it may be a secret.
+/// Sections and their values. An error never quotes a line: it may be a secret.
 fn parse(text: &str) -> Result<Sections, (usize, &'static str)> {
     let mut sections = Sections::new();
     let mut section = None;
@@ -268,7 +275,7 @@ fn parse(text: &str) -> Result<Sections, (usize, &'static str)> {
 mod tests {
     use super::*;
 
-    /// What stands in the three places; answers what comes of it, in words.
+    /// The login that these three places give, as text.
     fn found(yaml: &str, variables: &[(&str, &str)], confs: &[&str]) -> String {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "from-a-file\n").unwrap();
@@ -366,7 +373,7 @@ mod tests {
             assert!(said.starts_with(&format!("A0241: could not read /0.conf: {place}: ")), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }
-        // Where nothing is missing, nobody looks.
+        // With nothing missing, no file is read.
         assert_eq!(found("{endpoint: ovh-eu, client_id: i, client_secret: s}", &[], &["broken"]), "ovh-eu: i s");
     }
 }

@@ -1,4 +1,5 @@
-//! Host names that the configuration works with: whoever holds one of them gets what Amarre says there, credentials too.
+//! Host names that the configuration uses: whoever controls one of them receives Amarre's requests, credentials
+//! included.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use super::file::File;
 use amarre_core::model::site::ascii_name;
 
 impl File {
-    /// By name, the key that says so.
+    /// By name, the key that uses it.
     pub(super) fn own_names(&self, dockers: &BTreeMap<String, DockerAccess>) -> BTreeMap<String, String> {
         let mut found: Vec<(String, String)> = Vec::new();
         found.extend(self.server.url.clone().map(|url| ("server.url".to_owned(), url)));
@@ -30,7 +31,7 @@ impl File {
     }
 }
 
-/// The name in a URL, in `user@host:path` as git takes it, or in `host:port`; no address, and no name of one part.
+/// The name in a URL, in `user@host:path` as git accepts it, or in `host:port`; no address, and no name of one part.
 fn host_of(text: &str) -> Option<String> {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     let rest = rest.split(['/', '?', '#']).next()?;
@@ -45,7 +46,7 @@ mod tests {
     use super::host_of;
 
     #[test]
-    fn a_name_is_found_in_each_form() {
+    fn each_form_of_the_host_name_is_found() {
         for (text, name) in [
             ("https://Amarre.Example.org/", Some("amarre.example.org")),
             ("https://npm.example.org:81/api?x", Some("npm.example.org")),

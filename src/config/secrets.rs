@@ -1,5 +1,5 @@
-//! Where secrets come from: environment, files, a folder beside the configuration. The configuration's own credentials and
-//! the secrets of manifests have a name space each.
+//! Reads secrets: from the environment, files, and a folder beside the configuration. The configuration's own
+//! credentials and the secrets of manifests have a name space each.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -14,9 +14,9 @@ use amarre_core::model::suggestion::matches as pattern_matches;
 
 /// Where Docker puts the secrets of a stack.
 const RUN: &str = "/run/secrets";
-/// Begins the variables with secrets of manifests.
+/// The prefix of variables with secrets of manifests.
 pub(super) const SERVICE_SECRETS: &str = "AMARRE_SERVICE_SECRET_";
-/// Ends the variables that name a file.
+/// The suffix of variables that name a file.
 const FILE: &str = "_FILE";
 /// A secret larger than this is a mistake.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
@@ -36,8 +36,8 @@ impl Resolver {
         Self { base, own: RefCell::default(), files: RefCell::default() }
     }
 
-    /// Notes a file that holds a credential.
-    pub(super) fn keep(&self, path: &Path) {
+    /// Records a file that holds a credential.
+    pub(super) fn note_file(&self, path: &Path) {
         let path = self.base.join(path);
         self.files.borrow_mut().insert(path.clone());
         let places = [PathBuf::from(RUN), self.base.join("secrets")];
@@ -55,10 +55,10 @@ impl Resolver {
         match source {
             SecretSource::Text(text) => Ok(Secret::new(text)),
             SecretSource::File { file } => {
-                self.keep(file);
+                self.note_file(file);
                 file_of(&self.base.join(file))
             }
-            // What was meant as a name may be the secret itself: it is not repeated.
+            // A text in place of a name may be the secret itself: it is not repeated.
             SecretSource::Env { env } if !is_name(env) => {
                 let hint =
                     "write `{env: NAME}`, with letters, digits and `_`; the secret itself stands in that variable";
@@ -116,15 +116,15 @@ impl ServiceSecrets<'_> {
         Err(ConfigError::new("A0207", format!("secret `{name}` is not set"), hint))
     }
 
-    /// Where secrets of manifests are kept now.
+    /// The place of manifests' secrets.
     pub(super) fn at_its_place(&self, name: &str) -> Option<Result<Secret, ConfigError>> {
         let mut paths = vec![self.base.join("secrets/services").join(name)];
-        // A folder that credentials share: only what the configuration lists is read there.
+        // The folder also holds credentials: only what the configuration lists is read there.
         if self.is_listed(name) {
             paths.push(Path::new(RUN).join(name.replace('/', "_")));
         }
         match service_variable(name) {
-            // Another service's, which its file is named by.
+            // A file named after another service belongs to it.
             Some(variable) if !name.contains('/') && variable.ends_with(FILE) && named_by(&variable).is_some() => {
                 first_file(&paths)
             }
@@ -133,7 +133,7 @@ impl ServiceSecrets<'_> {
         }
     }
 
-    /// Where they were kept before they had a name space of their own.
+    /// Their place in earlier versions.
     pub(super) fn at_an_old_place(&self, name: &str) -> Option<Result<Secret, ConfigError>> {
         if self.site.own_secrets.contains(&credential_key(name)) {
             return None;
@@ -178,7 +178,7 @@ fn named_by(variable: &str) -> Option<PathBuf> {
     environment(variable).map(PathBuf::from).filter(|path| path.is_file())
 }
 
-/// A hint that a variable was meant for the name of a file, where it is set and is none.
+/// A hint that a variable was meant as the name of a file, if it is set and is none.
 fn names_no_file(variable: &str) -> String {
     let named = format!("{variable}{FILE}");
     match environment(&named).is_some() && named_by(&named).is_none() {
@@ -202,7 +202,7 @@ fn file_of(path: &Path) -> Result<Secret, ConfigError> {
     Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
 }
 
-/// A file for people. What a variable says may be a secret that was put into the wrong one: the variable is named instead.
+/// A file's label. The value of a variable may be a misplaced secret: the variable is named instead.
 fn place(path: &Path) -> String {
     let is_it = |(name, value): &(String, String)| {
         name.starts_with("AMARRE_") && name.ends_with(FILE) && !value.is_empty() && path.ends_with(value)
@@ -213,7 +213,7 @@ fn place(path: &Path) -> String {
     }
 }
 
-/// The text of a file that is no larger than it should be.
+/// The text of a file within its size limit.
 pub(super) fn read_limited(path: &Path, bytes_max: u64) -> Result<String, String> {
     let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if size > bytes_max {
@@ -222,19 +222,19 @@ pub(super) fn read_limited(path: &Path, bytes_max: u64) -> Result<String, String
     std::fs::read_to_string(path).map_err(|error| error.to_string())
 }
 
-/// Whether a variable may be called so.
+/// Whether a variable may have this name.
 fn is_name(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && !text.starts_with(|first: char| first.is_ascii_digit())
 }
 
-/// A variable that is set to something.
+/// A variable with a non-empty value.
 #[expect(clippy::disallowed_methods, reason = "the one door to the environment")]
 pub(super) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Every variable that is text.
+/// Every variable with a UTF-8 value.
 pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }

@@ -8,9 +8,9 @@ use super::file::ServerFile;
 use super::secrets::Resolver;
 use super::{ConfigError, ServerAccess};
 
-/// An open page reads itself again three times a second while something happens, and people have several.
+/// An open page reloads itself three times a second while something happens, and people open several.
 const PER_MINUTE: u32 = 1_200;
-/// A shorter one is guessed.
+/// A shorter one can be guessed.
 const SECRET_CHARS_MIN: usize = 16;
 
 pub(super) fn build(file: &ServerFile, secrets: &Resolver) -> Result<ServerAccess, ConfigError> {
@@ -30,7 +30,7 @@ pub(super) fn build(file: &ServerFile, secrets: &Resolver) -> Result<ServerAcces
     Ok(ServerAccess { listen, url, proxies: proxies?, per_minute, webhook_secret })
 }
 
-/// `https://amarre.example.org`, and nothing behind it.
+/// `https://amarre.example.org`, without a path.
 fn url(text: &str) -> Result<String, ConfigError> {
     let url = reqwest::Url::parse(text).ok().filter(|url| {
         let is_web = matches!(url.scheme(), "https" | "http") && url.has_host();

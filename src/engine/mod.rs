@@ -1,6 +1,7 @@
-//! The only place where effects are ordered: looks, lanes, wake-ups.
+//! The only place where effects are ordered: passes, lanes, wake-ups.
 //!
-//! A look (`reconcile/pass.rs`) never waits for the world to change; it does what can be done now and says when to look next.
+//! A pass (`reconcile/pass.rs`) never waits for the world to change; it does what can be done now and says when the
+//! next one is due.
 
 pub mod report;
 pub mod reconcile;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 
-use crate::ledger::{LastFailure, Ledger, Rollback, StoreError, Unpublished};
+use crate::ledger::{LastFailure, Ledger, RolledBack, StoreError, Unpublished};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
@@ -23,186 +24,184 @@ use amarre_core::model::{
     Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Verb,
     Wants, World,
 };
-use amarre_core::plan::diff::upstreams;
-use amarre_core::plan::{Input, Schemas};
-use reconcile::breaker::{Breakers, Open};
+use amarre_core::plan::input::{Input, Schemas};
+use reconcile::breaker::{Breakers, OpenBreaker};
 pub use reconcile::clock::{Clock, ShiftedClock, SystemClock};
-use reconcile::health::Health;
+use reconcile::health::HealthTracks;
 use reconcile::lane::{LaneDone, LaneFailure};
 use reconcile::observe::Observer;
-use reconcile::retry::Patience;
+use reconcile::retry::Retries;
 use reconcile::schedule::Backoff;
-use reconcile::state_age::Ages;
-use reconcile::upstream_probe::{DeadEnd, Hops};
+use reconcile::state_age::StateAges;
+use reconcile::upstream_probe::{DeadEnd, UpstreamProbes};
 use report::derived::Derived;
 
-/// Progress that a slow listener may lag behind before it loses the oldest.
+/// A listener that lags behind by more progress messages loses the oldest.
 const PROGRESS_KEPT: usize = 1024;
 
-/// A ledger that could not be written is tried again after this long: often enough to go on soon once there is room.
+/// A failed write of the ledger is retried after this long: often enough to go on soon once there is room.
 const LEDGER_RETRY: Millis = Millis::seconds(5);
 
-/// Finds the value of a secret; the hint of the error says where to put it.
+/// Finds the value of a secret; the hint of the error names the place to put it.
 pub type SecretFinder = Arc<dyn Fn(&SecretName) -> Result<Secret, (String, String)> + Send + Sync>;
 
-/// What an engine is built from.
-pub struct Parts {
-    /// The configuration as the pure part sees it.
+/// The parts of a new engine.
+pub struct EngineParts {
+    /// The configuration as the core sees it.
     pub site: Site,
-    /// The vendors.
+    /// The providers.
     pub providers: Vec<Arc<dyn Provider>>,
-    /// Where manifests come from.
+    /// The source of the manifests.
     pub source: Source,
     /// The ledger.
     pub ledger: Ledger,
-    /// Where secrets come from.
+    /// The resolver of secrets.
     pub secrets: SecretFinder,
-    /// For marks.
+    /// The instance's name in marks.
     pub key: MarkKey,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Asks who answers on port 80.
-    pub visitor: Arc<dyn reconcile::port80::Visitor>,
-    /// Between looks when nothing wakes us.
+    /// Examines port 80 of a host.
+    pub visitor: Arc<dyn reconcile::port80::Port80Client>,
+    /// The time between passes without events.
     pub interval: Millis,
 }
 
-/// What a running engine takes over from a configuration that was read again. Source, ledger and key stay.
-pub struct Settings {
-    /// The configuration as the pure part sees it.
+/// The settings that a reload replaces. Source, ledger and key stay.
+pub struct EngineSettings {
+    /// The configuration as the core sees it.
     pub site: Site,
-    /// The vendors.
+    /// The providers.
     pub providers: Vec<Arc<dyn Provider>>,
-    /// Where secrets come from.
+    /// The resolver of secrets.
     pub secrets: SecretFinder,
-    /// Between looks when nothing wakes us.
+    /// The time between passes without events.
     pub interval: Millis,
 }
 
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for EngineSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Settings").field("site", &self.site).finish_non_exhaustive()
     }
 }
 
-/// What is wrong with a configuration that was read again; the one before is in force.
+/// Why a reloaded configuration is not used; the previous one stays effective.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigTrouble {
+pub struct ConfigProblem {
     /// `A02…`.
     pub code: String,
     /// Lowercase, no full stop.
     pub message: String,
 }
 
-/// Whether a look acts.
+/// Whether a pass acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mode {
+pub enum RunMode {
     /// Observe, plan, report.
     PlanOnly,
-    /// Do what is `now` as well.
+    /// Also apply the changes whose gate is `now`.
     Act {
-        /// How many services a person agreed to delete.
+        /// The number of services that may be deleted.
         confirmed_deletes: Option<usize>,
         /// Only for these services; `None` = for all.
         only: Option<BTreeSet<String>>,
     },
-    /// Write the mark of what a person takes over, and nothing else.
+    /// Write the mark of a resource that is being adopted, and nothing else.
     Mark,
 }
 
-/// Everything one look found out: what status, plan and drift are made of.
+/// The result of one pass: status, plan and drift are derived from it.
 #[derive(Debug, Clone, Default)]
-pub struct Picture {
-    /// When it was taken.
+pub struct PassResult {
+    /// When it was observed.
     pub at: Timestamp,
     /// The state of the source.
     pub source: Snapshot,
-    /// Why the source is not as it should be; the last good manifests are in force meanwhile.
+    /// Why the source cannot be used; the last good manifests are effective meanwhile.
     pub source_error: Option<SourceError>,
-    /// Manifests in force.
+    /// The effective manifests.
     pub services: BTreeMap<String, Service>,
-    /// What is wrong with files.
+    /// Diagnostics of the manifests.
     pub diagnostics: Vec<Diagnostic>,
     /// Services whose file is broken or whose secret is missing: why.
     pub broken: BTreeMap<String, String>,
-    /// What was there.
+    /// The observed resources.
     pub world: World,
-    /// What the ledger knew.
+    /// The facts of the ledger.
     pub facts: Facts,
-    /// What is wanted.
+    /// The wanted resources.
     pub wants: Wants,
-    /// What stands between.
+    /// The plan.
     pub plan: Plan,
-    /// What last went wrong, by service.
+    /// The last error of each service.
     pub errors: BTreeMap<String, ServiceError>,
-    /// What last went wrong, change by change.
+    /// The last error of each change.
     pub failing: BTreeMap<Address, ServiceError>,
-    /// Providers that fail for everybody.
-    pub open: BTreeMap<ProviderId, Open>,
-    /// What did not work the last time, by service, where nothing worked since: from the ledger, for a process that
-    /// has not tried yet.
+    /// Providers with an open breaker.
+    pub open: BTreeMap<ProviderId, OpenBreaker>,
+    /// The last failure of each service without a later success: from the ledger, for a process that has not tried yet.
     pub past_failures: BTreeMap<String, (Address, String)>,
-    /// What is to be said of the generation of each container that failed last, by address without generation.
+    /// The last failure of each container, by address without generation.
     pub last_failures: BTreeMap<Address, LastFailure>,
-    /// Takes the secrets of the manifests out of what containers print.
+    /// Removes the secrets of the manifests from what containers print.
     pub scrubber: Scrubber,
-    /// The ledger's own trouble.
+    /// The error of the ledger.
     pub ledger_error: Option<String>,
-    /// What is wrong with the configuration as it stands in its file now.
-    pub config_trouble: Option<ConfigTrouble>,
-    /// Scopes that wait to be published, with the last error.
+    /// What is wrong with the configuration file as it stands now.
+    pub config_trouble: Option<ConfigProblem>,
+    /// Zones that wait to be published, with the last error.
     pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
-    /// Hosts that lead to a port at which nothing listens.
+    /// Hosts that lead to a port on which nothing listens.
     pub dead_ends: BTreeMap<Address, DeadEnd>,
-    /// Services that are put back, or were.
-    pub rollbacks: BTreeMap<String, Rollback>,
-    /// Services that a lane works for.
+    /// Services that are rolled back, or were.
+    pub rollbacks: BTreeMap<String, RolledBack>,
+    /// Services with a lane at work.
     pub busy: BTreeSet<String>,
-    /// Vendors' versions.
+    /// Versions of the vendors.
     pub versions: BTreeMap<ProviderId, String>,
-    /// The run that this look belongs to.
+    /// The run that this pass belongs to.
     pub run: i64,
-    /// Whether looks act at all.
+    /// Whether passes act at all.
     pub acts: bool,
-    /// Whether somebody has ever said that this ledger may act.
+    /// Whether a person has ever consented that this ledger may act.
     pub consented: bool,
-    /// Whether everything that was to be done is at rest: what is left waits for a person, or failed for good.
+    /// Whether everything is settled: what is left waits for a person, or failed for good.
     pub at_rest: bool,
-    /// What was asked of the look.
+    /// The services that the pass was limited to.
     pub only: Option<BTreeSet<String>>,
-    /// When a service came to the state that it is in, with that state.
+    /// When a service reached its state, with that state.
     pub since: BTreeMap<String, (String, Timestamp)>,
-    /// Since when each condition of each service has been as it is.
-    pub conditions_since: report::conditions::Since,
-    /// What a plan depends on besides; `None` before the first look.
+    /// Since when each condition of each service holds.
+    pub conditions_since: report::conditions::ConditionTimes,
+    /// What else a plan depends on; `None` before the first pass.
     pub context: Option<Arc<Context>>,
     /// Marks of the secrets that the manifests name.
     pub marks: BTreeMap<SecretName, Mark>,
-    /// How long the look took.
+    /// How long the pass took.
     pub took: Millis,
-    /// So long after it there is another one at the latest.
+    /// The longest time until the next pass.
     pub interval: Millis,
-    /// What follows from all that.
+    /// Values derived from the fields above.
     derived: Derived,
 }
 
-impl Picture {
-    /// Whether everything could be seen and written: no gap, and the source and the ledger can be used.
+impl PassResult {
+    /// Whether everything could be observed and written: no gap, and source and ledger are usable.
     pub fn is_whole(&self) -> bool {
         self.plan.gaps.is_empty() && self.source_error.is_none() && self.ledger_error.is_none()
     }
 
-    /// What has no account and is simulated meanwhile: test mode.
+    /// The simulated providers: test mode.
     pub fn simulated(&self) -> impl Iterator<Item = &ProviderId> {
         self.context.iter().flat_map(|context| &context.site.simulated)
     }
 
-    /// Whether what stands there is not real.
+    /// Whether a provider is simulated.
     pub fn is_simulated(&self, provider: &ProviderId) -> bool {
         self.simulated().any(|id| id == provider)
     }
 
-    /// Where visitors reach the proxy of a host, where that is simulated.
+    /// The address of the simulated proxy of a host, if it is simulated.
     pub fn visited(&self, host: &str) -> Option<SocketAddr> {
         let context = self.context.as_ref()?;
         let npm = context.site.hosts.get(host)?.npm.as_ref()?;
@@ -214,54 +213,54 @@ impl Picture {
         self.changes_of(service).next().is_some()
     }
 
-    /// Calls `use_it` with everything that a plan for this picture depends on.
+    /// Calls `use_it` with everything that a plan of this pass depends on.
     pub fn with_input<T>(&self, use_it: impl FnOnce(&Input<'_>) -> T) -> Option<T> {
         let context = self.context.as_ref()?;
-        Some(context.with_input(self.given(), use_it))
+        Some(context.with_input(self.input(), use_it))
     }
 
-    /// What its plan was made of.
-    pub fn given(&self) -> Given<'_> {
+    /// The input of its plan.
+    pub fn input(&self) -> PassInput<'_> {
         let Self { services, marks, world, facts, at, .. } = self;
-        Given { services, marks, world, facts, now: *at, confirmed_deletes: None }
+        PassInput { services, marks, world, facts, now: *at, confirmed_deletes: None }
     }
 }
 
-/// What is played in place of the real world.
+/// The simulated part of the world.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stage {
-    /// What a demo simulates; empty: it is none.
+    /// The simulated providers of a demo; empty: no demo.
     pub demo: BTreeSet<ProviderId>,
-    /// Where visitors reach a simulated proxy. The addresses of its hosts lead to no such place.
+    /// The address of a simulated proxy. The addresses of its hosts do not lead there.
     pub proxies: BTreeMap<ProviderId, SocketAddr>,
 }
 
-/// What of a plan's input is another from look to look.
+/// The input of a plan that changes from pass to pass.
 #[derive(Clone, Copy)]
-pub struct Given<'a> {
-    /// The manifests, by name.
+pub struct PassInput<'a> {
+    /// The manifests by service.
     pub services: &'a BTreeMap<String, Service>,
     /// Marks of the secrets that the manifests name.
     pub marks: &'a BTreeMap<SecretName, Mark>,
-    /// What is there.
+    /// The observed resources.
     pub world: &'a World,
-    /// What the ledger knows.
+    /// The facts of the ledger.
     pub facts: &'a Facts,
-    /// The time of the look.
+    /// The time of the pass.
     pub now: Timestamp,
-    /// How many services a person agreed to delete, if any.
+    /// The number of services that may be deleted, if any.
     pub confirmed_deletes: Option<usize>,
 }
 
-/// What stays the same for the life of an engine.
+/// The input of a plan that stays the same for the life of an engine.
 pub struct Context {
-    /// The configuration as the pure part sees it.
+    /// The configuration as the core sees it.
     pub site: Site,
-    /// Tables of every kind.
+    /// The schema of every kind.
     pub schemas: Schemas,
-    /// The vendors, by name.
+    /// The providers by id.
     pub providers: Arc<BTreeMap<ProviderId, Arc<dyn Provider>>>,
-    /// What is not real.
+    /// The simulated part.
     pub stage: Stage,
 }
 
@@ -272,7 +271,7 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
-    fn of(site: Site, providers: &[Arc<dyn Provider>], stage: Stage) -> Arc<Self> {
+    fn new(site: Site, providers: &[Arc<dyn Provider>], stage: Stage) -> Arc<Self> {
         let providers: BTreeMap<ProviderId, Arc<dyn Provider>> =
             providers.iter().map(|provider| (provider.id().clone(), provider.clone())).collect();
         let mut schemas = Schemas::new();
@@ -285,8 +284,8 @@ impl Context {
     }
 
     /// Calls `use_it` with everything that a plan depends on.
-    pub fn with_input<T>(&self, given: Given<'_>, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
-        let Given { services, marks, world, facts, now, confirmed_deletes } = given;
+    pub fn with_input<T>(&self, given: PassInput<'_>, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
+        let PassInput { services, marks, world, facts, now, confirmed_deletes } = given;
         let spell = |address: &Address, fields: &mut Fields| match self.providers.get(&address.provider) {
             Some(provider) => provider.normalize(address, fields).map_err(|objection| objection.message),
             None => Ok(()),
@@ -296,31 +295,31 @@ impl Context {
     }
 }
 
-/// What last went wrong with a service.
+/// The last error of a service.
 #[derive(Debug, Clone)]
 pub struct ServiceError {
-    /// What was being changed.
+    /// The change that failed.
     pub change: Change,
-    /// Why not.
+    /// The error.
     pub error: ProviderError,
-    /// Since when.
+    /// Since when it fails.
     pub first: Timestamp,
-    /// How often in a row.
+    /// The number of failures in a row.
     pub count: u32,
-    /// Tried again then.
+    /// When it is retried.
     pub next_try: Timestamp,
 }
 
-/// What a lane is doing, for whoever watches.
+/// Progress of a lane.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// When.
     pub at: Timestamp,
-    /// Which change.
+    /// The change.
     pub change: Change,
-    /// How far it is.
+    /// Its state.
     pub state: ProgressState,
-    /// The error, when it failed; else how far it is, or how much it was, where that is known.
+    /// The error of a failed change; else the progress or the amount, if known.
     pub text: String,
     /// How long it took.
     pub took: Millis,
@@ -329,15 +328,15 @@ pub struct Progress {
 /// How far a change is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgressState {
-    /// Its call leaves.
+    /// The call leaves.
     Begun,
-    /// It is done.
+    /// The change is done.
     Done,
-    /// It did not work.
+    /// The change failed.
     Failed,
 }
 
-/// What a lane was given.
+/// The changes that a lane was given.
 #[derive(Debug, Default)]
 struct UnderWay {
     made: BTreeMap<Address, Fields>,
@@ -345,11 +344,11 @@ struct UnderWay {
 }
 
 impl UnderWay {
-    fn of(changes: &[Change]) -> Self {
+    fn from_changes(changes: &[Change]) -> Self {
         let mut under_way = Self::default();
         for change in changes {
             match &change.verb {
-                Verb::Update(_) if !upstreams::points(change.address.kind) => (),
+                Verb::Update(_) if !change.address.kind.traits().forwards => (),
                 Verb::Create(fields) | Verb::Update(fields) => {
                     under_way.made.insert(change.address.clone(), fields.clone());
                 }
@@ -360,7 +359,7 @@ impl UnderWay {
     }
 }
 
-/// The engine: stepped look by look by tests, by `apply` and by the daemon alike.
+/// The engine. Tests, `apply` and the daemon step it pass by pass.
 pub struct Engine {
     context: Arc<Context>,
     source: Source,
@@ -370,44 +369,44 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     interval: Millis,
     observer: Observer,
-    ages: Ages,
+    ages: StateAges,
     /// When the latest write ended, by provider.
     written: BTreeMap<ProviderId, Timestamp>,
-    health: Health,
-    hops: Hops,
-    port80: reconcile::port80::Asked,
+    health: HealthTracks,
+    hops: UpstreamProbes,
+    port80: reconcile::port80::Port80Findings,
     lanes: JoinSet<LaneDone>,
-    /// Which task works for which service.
+    /// The service of each task.
     busy: BTreeMap<tokio::task::Id, String>,
-    /// What lanes were given to make and to delete, by service.
+    /// The resources that lanes create and delete, by service.
     under_way: BTreeMap<String, UnderWay>,
-    /// By which a lane is told to end after its running step, by service.
+    /// Tells a lane to end after its running step, by service.
     cancels: BTreeMap<String, Arc<AtomicBool>>,
-    /// What was last stored as good of each service: its generations and its manifest.
+    /// What was last recorded as good of each service: its generations and its manifest.
     good_manifests: BTreeMap<String, (String, String)>,
-    /// Lanes look at it between two steps.
+    /// Lanes read it between two steps.
     stopping: Arc<AtomicBool>,
     /// A person asks and waits.
     impatient: bool,
-    /// What a person takes over just now.
+    /// The resource that is being adopted.
     adopting: Option<Address>,
-    /// Services whose deletion was agreed to; with the first of them gone, their number is another one.
+    /// Services whose deletion was confirmed; once the first of them is gone, the number no longer matches.
     confirmed: BTreeSet<String>,
-    /// When everything was last read anew.
-    read_anew: Timestamp,
-    /// What failed and is tried again.
-    patience: Patience,
-    /// What people want forgiven with the next look.
-    pardon: Pardon,
+    /// Readings older than this are not used again.
+    readings_from: Timestamp,
+    /// Failed changes and their retries.
+    retries: Retries,
+    /// The retries that the next pass grants.
+    retry_request: RetryRequest,
     publish_backoffs: BTreeMap<(ProviderId, String), (Backoff, ProviderError)>,
-    /// Who made what is put right necessary.
-    culprits: reconcile::attribution::Culprits,
-    picture: Arc<Picture>,
-    /// What the source's latest state says, as far as it was read with this configuration.
+    /// The account that caused each drift.
+    culprits: reconcile::attribution::Attributions,
+    picture: Arc<PassResult>,
+    /// The manifests of the source's latest revision, as read with this configuration.
     loading: reconcile::manifest_loader::Loading,
     last_facts: Box<Facts>,
     ledger_error: Option<String>,
-    config_trouble: Option<ConfigTrouble>,
+    config_trouble: Option<ConfigProblem>,
     ledger_retry: Timestamp,
     run: Option<OpenRun>,
     wake: Arc<Notify>,
@@ -415,14 +414,14 @@ pub struct Engine {
     meters: Arc<reconcile::counters::Meters>,
 }
 
-/// What people want forgiven: what did not stay is tried again, of whole services also what somebody else undoes.
+/// What a person wants retried: fields that did not stay, and of whole services also flapping fields.
 #[derive(Debug, Default)]
-struct Pardon {
+struct RetryRequest {
     tries: bool,
     services: BTreeSet<String>,
 }
 
-/// A run that is going on: from the first change until it settles.
+/// An open run: from the first change until everything is settled.
 #[derive(Debug, Clone, Copy)]
 struct OpenRun {
     id: i64,
@@ -430,11 +429,11 @@ struct OpenRun {
 }
 
 impl Engine {
-    /// An engine that has not looked yet.
-    pub fn new(parts: Parts) -> Self {
+    /// An engine before its first pass.
+    pub fn new(parts: EngineParts) -> Self {
         let (progress, _) = broadcast::channel(PROGRESS_KEPT);
-        let context = Context::of(parts.site, &parts.providers, Stage::default());
-        let patience = Patience::new(Breakers::new(&context.providers));
+        let context = Context::new(parts.site, &parts.providers, Stage::default());
+        let patience = Retries::new(Breakers::new(&context.providers));
         Self {
             context,
             source: parts.source,
@@ -444,11 +443,11 @@ impl Engine {
             clock: parts.clock,
             interval: parts.interval,
             observer: Observer::default(),
-            ages: Ages::default(),
+            ages: StateAges::default(),
             written: BTreeMap::new(),
-            health: Health::default(),
-            hops: Hops::default(),
-            port80: reconcile::port80::Asked::new(parts.visitor),
+            health: HealthTracks::default(),
+            hops: UpstreamProbes::default(),
+            port80: reconcile::port80::Port80Findings::new(parts.visitor),
             lanes: JoinSet::new(),
             busy: BTreeMap::new(),
             under_way: BTreeMap::new(),
@@ -458,11 +457,11 @@ impl Engine {
             impatient: false,
             adopting: None,
             confirmed: BTreeSet::new(),
-            read_anew: Timestamp::default(),
-            patience,
-            pardon: Pardon::default(),
+            readings_from: Timestamp::default(),
+            retries: patience,
+            retry_request: RetryRequest::default(),
             publish_backoffs: BTreeMap::new(),
-            culprits: reconcile::attribution::Culprits::new(),
+            culprits: reconcile::attribution::Attributions::new(),
             picture: Arc::default(),
             loading: reconcile::manifest_loader::Loading::default(),
             last_facts: Box::default(),
@@ -476,7 +475,7 @@ impl Engine {
         }
     }
 
-    /// With what is played in place of the real world.
+    /// Adds the simulated part of the world.
     #[must_use]
     pub fn staged(mut self, stage: Stage) -> Self {
         let Context { site, schemas, providers, .. } = &*self.context;
@@ -485,8 +484,8 @@ impl Engine {
         self
     }
 
-    /// What the last look found out.
-    pub fn picture(&self) -> Arc<Picture> {
+    /// The last result.
+    pub fn last_pass(&self) -> Arc<PassResult> {
         self.picture.clone()
     }
 
@@ -495,12 +494,12 @@ impl Engine {
         &self.ledger
     }
 
-    /// Listens to what lanes do.
+    /// Subscribes to the progress of lanes.
     pub fn progress(&self) -> broadcast::Receiver<Progress> {
         self.progress.subscribe()
     }
 
-    /// For which services lanes are at work.
+    /// The services with a lane at work.
     fn services_at_work(&self) -> BTreeSet<&str> {
         self.busy.values().map(String::as_str).collect()
     }
@@ -510,13 +509,13 @@ impl Engine {
         !self.lanes.is_empty()
     }
 
-    /// Waits until a lane is done and takes note of it; `false` when none is at work.
+    /// Waits until a lane is done and records its result; `false` when none is at work.
     pub async fn lane_done(&mut self) -> bool {
         let Some(joined) = self.lanes.join_next_with_id().await else { return false };
         match joined {
             Ok((id, done)) => {
                 self.is_free(id);
-                self.take_note(done);
+                self.record_lane(done);
             }
             Err(error) => {
                 self.is_free(error.id());
@@ -532,27 +531,26 @@ impl Engine {
         }
     }
 
-    /// The next look rests on nothing that was read before: a person asks.
-    pub fn read_anew(&mut self) {
-        self.read_anew = Timestamp::default();
+    /// The next pass uses no earlier reading: a person asks.
+    pub fn discard_readings(&mut self) {
+        self.readings_from = Timestamp::default();
     }
 
-    /// Forgets what was to be waited for: a person asks.
+    /// Ends all backoffs: a person asks.
     pub fn retry_now(&mut self) {
-        self.read_anew();
-        self.patience.clear();
+        self.discard_readings();
+        self.retries.clear();
         self.publish_backoffs.clear();
-        self.pardon.tries = true;
+        self.retry_request.tries = true;
         self.impatient = true;
     }
 
-    /// Forgets that anything of a service failed: a person wants it tried again. Answers how many generations are
-    /// tried again.
+    /// Forgets the failures of a service: a person wants a retry. Answers how many generations are retried.
     ///
     /// # Errors
     /// The ledger cannot be written.
     pub async fn retry(&mut self, service: &str) -> Result<u64, StoreError> {
-        let picture = self.picture();
+        let picture = self.last_pass();
         let names: BTreeSet<String> = picture
             .services
             .get(service)
@@ -562,12 +560,12 @@ impl Engine {
             .unwrap_or_default();
         let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
         let containers: BTreeSet<Address> = failed.map(Address::base).collect();
-        let forgotten = self.ledger.try_again(&containers.into_iter().collect::<Vec<_>>()).await?;
+        let forgotten = self.ledger.clear_failure(&containers.into_iter().collect::<Vec<_>>()).await?;
         let wanted = picture.wants.map.iter().filter(|(_, want)| want.service == service);
         let certificates: Vec<Address> =
             wanted.map(|(address, _)| address).filter(|address| address.kind == Kind::Certificate).cloned().collect();
         let forgotten = forgotten + self.ledger.forgive_orders(&certificates).await?;
-        self.forgive(service);
+        self.reset_service(service);
         Ok(forgotten)
     }
 
@@ -578,20 +576,19 @@ impl Engine {
         }
     }
 
-    /// Forgets what was to be waited for in one service, and what of it was left alone for it did not stay as written:
-    /// a person asks.
-    pub fn forgive(&mut self, service: &str) {
-        self.read_anew();
-        self.patience.forgive(service);
+    /// Ends the backoffs of one service, and retries its flapping fields: a person asks.
+    pub fn reset_service(&mut self, service: &str) {
+        self.discard_readings();
+        self.retries.reset_service(service);
         self.publish_backoffs.clear();
-        self.pardon.services.insert(service.to_owned());
+        self.retry_request.services.insert(service.to_owned());
     }
 
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
-    pub fn reconfigure(&mut self, settings: Settings) {
+    pub fn reconfigure(&mut self, settings: EngineSettings) {
         self.observer.reconfigured(|container| settings.site.is_npms(container));
-        self.context = Context::of(settings.site, &settings.providers, self.context.stage.clone());
-        self.patience = Patience::new(Breakers::new(&self.context.providers));
+        self.context = Context::new(settings.site, &settings.providers, self.context.stage.clone());
+        self.retries = Retries::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;
         self.loading.forget();
         self.interval = settings.interval;
@@ -606,17 +603,17 @@ impl Engine {
         self.drain().await;
     }
 
-    /// Lets the lanes finish all that they were given.
+    /// Lets the lanes finish all their changes.
     pub async fn drain(&mut self) {
         while self.lane_done().await {}
     }
 
-    fn take_note(&mut self, done: LaneDone) {
+    fn record_lane(&mut self, done: LaneDone) {
         for id in done.called {
             self.written.insert(id, done.ended);
         }
         for address in done.worked {
-            self.patience.worked(&address);
+            self.retries.worked(&address);
         }
         for failure in done.failures {
             match failure {
@@ -626,19 +623,19 @@ impl Engine {
         }
     }
 
-    /// The next looks write the mark of this, until it is there or cannot be.
-    pub fn mark(&mut self, address: Address) {
-        self.patience.worked(&address);
+    /// The next passes write the mark of this resource until it is there or cannot be written.
+    pub fn start_adopting(&mut self, address: Address) {
+        self.retries.worked(&address);
         self.adopting = Some(address);
     }
 
-    /// Whether a mark is to be written.
-    pub fn adopts(&self) -> bool {
+    /// Whether a mark is being written.
+    pub fn is_adopting(&self) -> bool {
         self.adopting.is_some()
     }
 
-    /// No one waits for the mark any more.
-    pub fn unmark(&mut self) {
+    /// Nothing waits for the mark any more.
+    pub fn stop_adopting(&mut self) {
         self.adopting = None;
     }
 
@@ -660,6 +657,6 @@ impl Engine {
         if let Some(run) = self.run.as_mut() {
             run.failed = true;
         }
-        self.patience.failed(change, error, &self.picture.source.revision, now);
+        self.retries.failed(change, error, &self.picture.source.revision, now);
     }
 }

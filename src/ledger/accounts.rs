@@ -1,4 +1,4 @@
-//! Users, their sessions, and what they did.
+//! Users, their sessions, and the audit log.
 
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -7,15 +7,15 @@ use super::login_attempts;
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::Timestamp;
 
-/// What people did: so many rows are kept.
+/// The largest number of kept rows of the audit log.
 const AUDIT_KEPT: i64 = 10_000;
 
-/// What is known of a user.
+/// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRow {
-    /// By which the user signs in, in lower case.
+    /// The e-mail address with which the user signs in, in lower case.
     pub email: String,
-    /// As it stands in commits.
+    /// The name in commits.
     pub name: String,
     /// `viewer`, `operator`, `editor`, `admin`.
     pub role: String,
@@ -25,12 +25,12 @@ pub struct UserRow {
     pub created: Timestamp,
 }
 
-/// A session that is open.
+/// An open session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionRow {
-    /// Whose.
+    /// The user.
     pub user: UserRow,
-    /// What its forms carry.
+    /// The CSRF token of its forms.
     pub csrf: String,
     /// When it was opened.
     pub created: Timestamp,
@@ -38,33 +38,33 @@ pub struct SessionRow {
     pub seen: Timestamp,
 }
 
-/// Something that somebody did by HTTP.
+/// An action over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
     /// When.
     pub at: Timestamp,
-    /// Who: an e-mail address, as it was given.
+    /// The account: an e-mail address, as it was given.
     pub who: String,
-    /// From where.
+    /// The client's address.
     pub address: String,
-    /// What: `sign_in`, `suspend`.
+    /// The action: `sign_in`, `suspend`.
     pub action: String,
-    /// With what: a service, a user; may be empty.
+    /// The target: a service, a user; may be empty.
     pub target: String,
-    /// `ok`, or why not.
+    /// `ok`, or the reason of a failure.
     pub result: String,
 }
 
-/// A row of the audit.
+/// A row of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audited {
-    /// Its number.
+    /// Its id.
     pub id: i64,
-    /// What was done, or refused for the first time.
+    /// The action, done or refused for the first time.
     pub row: AuditRow,
-    /// How often.
+    /// The number of refusals.
     pub count: u32,
-    /// When it was refused last.
+    /// The last refusal.
     pub until: Timestamp,
 }
 
@@ -91,8 +91,8 @@ impl Ledger {
         Ok(row.map_err(read)?.as_ref().map(user))
     }
 
-    /// Writes a user down. `only_first`: only where there is none at all. Answers whether it was written: an address
-    /// that is known already is left as it is.
+    /// Adds a user. `only_first`: only if there is none at all. Answers whether it was added: an existing address is
+    /// left as it is.
     pub async fn add_user(&self, user: &UserRow, only_first: bool) -> Result<bool, StoreError> {
         let insert = sqlx::query(
             "INSERT INTO users (email, name, role, password, created_ms) SELECT ?1, ?2, ?3, ?4, ?5
@@ -110,9 +110,9 @@ impl Ledger {
         Ok(done.map_err(written)?.rows_affected() == 1)
     }
 
-    /// Gives a user another password or another role, and ends the user's sessions; with another password, the user's
-    /// tokens too: who knew the old one may have made them. Wrong passwords for the old one count no more. Devices stay
-    /// known: they open nothing, and while a stranger guesses they are how the user gets in. Answers whether there is one.
+    /// Changes the password or role of a user, and ends the user's sessions; with another password, the user's tokens
+    /// too: whoever knew the old one may have made them. Failures with the old password no longer count. Devices stay
+    /// known: they grant nothing, and let the user sign in while a stranger guesses. Answers whether the user exists.
     pub async fn change_user(
         &self,
         email: &str,
@@ -135,7 +135,7 @@ impl Ledger {
         Ok(is_known)
     }
 
-    /// Takes a user away, with all sessions. Answers whether there was one.
+    /// Removes a user, with all sessions. Answers whether there was one.
     pub async fn remove_user(&self, email: &str) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let end = sqlx::query("DELETE FROM sessions WHERE email = ?").bind(email).execute(&mut *transaction).await;
@@ -150,7 +150,7 @@ impl Ledger {
         Ok(was_known)
     }
 
-    /// Opens a session, and forgets those that were opened or used last before a time.
+    /// Opens a session, and deletes those that were opened or used last before a time.
     pub async fn open_session(
         &self,
         digest: &str,
@@ -169,7 +169,7 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// An open session, by the digest of what opens it.
+    /// An open session, by the digest of its token.
     pub async fn session(&self, digest: &str) -> Result<Option<SessionRow>, StoreError> {
         let query = sqlx::query(
             "SELECT users.*, sessions.csrf, sessions.created_ms AS opened_ms, sessions.seen_ms
@@ -184,7 +184,7 @@ impl Ledger {
         }))
     }
 
-    /// A session was used.
+    /// Records that a session was used.
     pub async fn session_seen(&self, digest: &str, now: Timestamp) -> Result<(), StoreError> {
         let update = sqlx::query("UPDATE sessions SET seen_ms = ? WHERE digest = ?").bind(now.0).bind(digest);
         update.execute(&self.pool).await.map(|_| ()).map_err(written)
@@ -196,13 +196,13 @@ impl Ledger {
         delete.execute(&self.pool).await.map(|_| ()).map_err(written)
     }
 
-    /// What the next page of a session says once.
+    /// Stores the flash message of a session.
     pub async fn set_flash(&self, digest: &str, text: &str) -> Result<(), StoreError> {
         let update = sqlx::query("UPDATE sessions SET flash = ? WHERE digest = ?").bind(text).bind(digest);
         update.execute(&self.pool).await.map(|_| ()).map_err(written)
     }
 
-    /// Takes what a page is to say once.
+    /// Takes the flash message of a session.
     pub async fn take_flash(&self, digest: &str) -> Result<Option<String>, StoreError> {
         let query = sqlx::query("SELECT flash FROM sessions WHERE digest = ? AND flash IS NOT NULL").bind(digest);
         let Some(row) = query.fetch_optional(&self.pool).await.map_err(read)? else { return Ok(None) };
@@ -211,7 +211,7 @@ impl Ledger {
         Ok(row.get("flash"))
     }
 
-    /// Writes down what somebody did, and forgets what is too old to be of use.
+    /// Records an action, and deletes rows that are too old.
     pub async fn audit(&self, row: &AuditRow) -> Result<(), StoreError> {
         let insert = "INSERT INTO audit (at_ms, who, address, action, target, result) VALUES (?, ?, ?, ?, ?, ?)";
         let insert = sqlx::query(insert).bind(row.at.0).bind(&row.who).bind(&row.address).bind(&row.action);
@@ -219,9 +219,9 @@ impl Ledger {
         forget(&self.pool, false, AUDIT_KEPT).await
     }
 
-    /// What people did last, and what was refused: before the row of a number, the latest first.
+    /// The latest actions and refusals: before the row of a number, the latest first.
     pub async fn audited(&self, before: Option<i64>, limit: u32) -> Result<Vec<Audited>, StoreError> {
-        // What cannot be written is no reason to read nothing: it is counted on, and written the next time.
+        // A failed write is no reason to read nothing: the count goes on, and is written the next time.
         let _ = self.write_all_refused().await;
         let query = sqlx::query("SELECT * FROM audit WHERE id < ? ORDER BY id DESC LIMIT ?");
         let query = query.bind(before.unwrap_or(i64::MAX)).bind(limit);
@@ -244,7 +244,7 @@ impl Ledger {
     }
 }
 
-/// Forgets the oldest rows of what people did, or of what was refused.
+/// Deletes the oldest rows of actions, or of refusals.
 pub(crate) async fn forget(pool: &SqlitePool, refused: bool, kept: i64) -> Result<(), StoreError> {
     let old = "DELETE FROM audit WHERE refused = ?1 AND id <=
         (SELECT id FROM audit WHERE refused = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";

@@ -1,8 +1,8 @@
-//! What was refused, in the audit: a wrong token, a wrong password, a role that is not enough.
+//! Refusals in the audit log: a wrong token, a wrong password, an insufficient role.
 //!
-//! One row stands for all that is the same within an hour, and is written when its count has doubled, after a minute, or
-//! when the audit is read; what was counted since is lost where the process ends. A flood of names or addresses shares
-//! rows. So it costs few writes, and takes no row from what people did.
+//! Equal refusals within an hour share one row, which is written when its count has doubled, after a minute, or when
+//! the audit log is read; a process that ends loses the counts since. A flood of names or addresses shares rows. So it
+//! costs few writes, and displaces no action.
 
 use std::collections::BTreeMap;
 
@@ -10,28 +10,28 @@ use super::accounts::{AuditRow, forget};
 use super::resources::{Ledger, StoreError, written};
 use amarre_core::model::{Millis, Timestamp};
 
-/// One row stands for what is the same within so long.
+/// Refusals within this time share a row.
 const STRETCH: Millis = Millis::minutes(60);
-/// Rows of what was refused: a person reads no more.
+/// The largest number of rows of refusals: a person reads no more.
 const ROWS_KEPT: i64 = 2_000;
-/// Names that one address tries within a stretch and that have a row each; the rest share one.
+/// Names that one address tries within the time and that have a row each; the rest share one.
 const NAMES_OF_ADDRESS_MAX: usize = 20;
-/// Rows that are counted at a time; what is beyond shares one for each action.
+/// Rows that are counted at a time; further refusals share one for each action.
 const COUNTED_MAX: usize = 500;
-/// A row that is counted is written again after so long.
+/// A counted row is written again after this long.
 const WRITTEN_AFTER: Millis = Millis::minutes(1);
-/// Stands for names and addresses that share a row, and for further targets.
+/// The placeholder for names and addresses that share a row, and for further targets.
 const OTHERS: &str = "…";
 
-/// What is the same: action, who, address, result.
-type Same = (String, String, String, String);
+/// Equal refusals: action, account, address, result.
+type GroupingKey = (String, String, String, String);
 
-/// What was refused within the last hour.
+/// The refusals of the last hour.
 #[derive(Debug, Default)]
-pub(crate) struct Tally(BTreeMap<Same, Counted>);
+pub(crate) struct RefusalTally(BTreeMap<GroupingKey, RefusalCount>);
 
 #[derive(Debug, Clone)]
-struct Counted {
+struct RefusalCount {
     /// Its row, once it is written.
     id: Option<i64>,
     first: Timestamp,
@@ -42,9 +42,9 @@ struct Counted {
     target: String,
 }
 
-impl Tally {
-    /// Counts one more. Answers what is over and has to be written once more, and this one, where it has to be.
-    fn count(&mut self, row: &AuditRow) -> (Vec<(Same, Counted)>, Option<Same>) {
+impl RefusalTally {
+    /// Counts a refusal. Answers the finished rows that have to be written once more, and this one, if it is due.
+    fn count(&mut self, row: &AuditRow) -> (Vec<(GroupingKey, RefusalCount)>, Option<GroupingKey>) {
         let mut over = Vec::new();
         self.0.retain(|same, counted| {
             let lasts = (0..STRETCH.0).contains(&(row.at - counted.first).0);
@@ -53,8 +53,8 @@ impl Tally {
             }
             lasts
         });
-        let same = self.same(row);
-        let counted = self.0.entry(same.clone()).or_insert_with(|| Counted {
+        let same = self.grouping_key(row);
+        let counted = self.0.entry(same.clone()).or_insert_with(|| RefusalCount {
             id: None,
             first: row.at,
             last: row.at,
@@ -73,8 +73,8 @@ impl Tally {
         (over, is_due.then_some(same))
     }
 
-    fn same(&self, row: &AuditRow) -> Same {
-        let known = |same: &Same| self.0.contains_key(same);
+    fn grouping_key(&self, row: &AuditRow) -> GroupingKey {
+        let known = |same: &GroupingKey| self.0.contains_key(same);
         let of =
             |who: &str, address: &str| (row.action.clone(), who.to_owned(), address.to_owned(), row.result.clone());
         let own = of(&row.who, &row.address);
@@ -88,14 +88,14 @@ impl Tally {
     }
 }
 
-impl Counted {
+impl RefusalCount {
     fn is_unwritten(&self) -> bool {
         self.count != self.count_written
     }
 }
 
 impl Ledger {
-    /// Counts what was refused, and writes it down now and then.
+    /// Counts a refusal, and writes rows that are due.
     pub async fn refused(&self, row: &AuditRow) -> Result<(), StoreError> {
         let mut tally = self.refused.lock().await;
         let (over, due) = tally.count(row);
@@ -108,7 +108,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes what was counted and is not written yet.
+    /// Writes all counts that are not written yet.
     pub(crate) async fn write_all_refused(&self) -> Result<(), StoreError> {
         let mut tally = self.refused.lock().await;
         for (same, counted) in tally.0.iter_mut().filter(|(_, counted)| counted.is_unwritten()) {
@@ -117,7 +117,7 @@ impl Ledger {
         Ok(())
     }
 
-    async fn write_refused(&self, same: &Same, counted: &mut Counted) -> Result<(), StoreError> {
+    async fn write_refused(&self, same: &GroupingKey, counted: &mut RefusalCount) -> Result<(), StoreError> {
         let (count, until) = (i64::from(counted.count), (counted.count > 1).then_some(counted.last.0));
         if let Some(id) = counted.id {
             let update = "UPDATE audit SET count = ?, until_ms = ?, target = ? WHERE id = ?";
@@ -163,12 +163,12 @@ mod tests {
         (folder, ledger)
     }
 
-    fn of<'a>(rows: &'a [Audited], who: &str) -> Vec<&'a Audited> {
+    fn rows_of<'a>(rows: &'a [Audited], who: &str) -> Vec<&'a Audited> {
         rows.iter().filter(|one| one.row.who == who).collect()
     }
 
     #[tokio::test]
-    async fn what_is_the_same_within_an_hour_has_one_row_with_a_count() {
+    async fn equal_refusals_within_an_hour_share_a_row_with_a_count() {
         let (_folder, ledger) = ledger().await;
         for at in 0..300 {
             ledger.refused(&row("a@b.c", "192.0.2.1", "x", NOW + Millis(at))).await.unwrap();
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flood_shares_rows_and_takes_none_from_what_people_did() {
+    async fn a_flood_shares_rows_and_displaces_no_other_rows() {
         let (_folder, ledger) = ledger().await;
         ledger.audit(&row("people", "192.0.2.9", "", NOW)).await.unwrap();
         for number in 0..3_000_u32 {
@@ -198,7 +198,7 @@ mod tests {
         let rows = ledger.audited(None, 10_000).await.unwrap();
         assert!(rows.len() <= COUNTED_MAX + 4, "{}", rows.len());
         assert_eq!(rows.iter().map(|one| one.count).sum::<u32>(), 6_001, "each is counted");
-        assert_eq!(of(&rows, OTHERS).len(), 2, "of one address, and of all");
+        assert_eq!(rows_of(&rows, OTHERS).len(), 2, "of one address, and of all");
         // Hour after hour.
         for hour in 1..10 {
             for number in 0..600 {
@@ -208,7 +208,7 @@ mod tests {
         }
         let rows = ledger.audited(None, 10_000).await.unwrap();
         assert!(rows.len() <= usize::try_from(ROWS_KEPT).unwrap() + 1, "{}", rows.len());
-        assert_eq!(of(&rows, "people").len(), 1);
+        assert_eq!(rows_of(&rows, "people").len(), 1);
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! What was read from the ledger and has not changed since: each look asks for the same.
+//! Caches what was read from the ledger while it has not changed: each pass reads the same.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,10 +8,10 @@ use super::resources::StoreError;
 
 /// An answer, and the state of the ledger that it belongs to. Clones share it.
 #[derive(Debug)]
-pub(crate) struct Cached<T>(Arc<Mutex<Option<(State, T)>>>);
+pub(crate) struct Cached<T>(Arc<Mutex<Option<(LedgerState, T)>>>);
 
 /// Changes with every write: rows changed by this connection, and commits by any other.
-type State = (i64, i64);
+type LedgerState = (i64, i64);
 
 impl<T> Default for Cached<T> {
     fn default() -> Self {
@@ -26,7 +26,7 @@ impl<T> Clone for Cached<T> {
 }
 
 impl<T: Clone> Cached<T> {
-    /// What `read` answers, asked only when something was written since it was asked last.
+    /// The result of `read`, called only if anything was written since the last call.
     pub async fn get(
         &self,
         pool: &SqlitePool,
@@ -39,7 +39,7 @@ impl<T: Clone> Cached<T> {
             return Ok(known.clone());
         }
         let answer = read.await?;
-        // What was written while it was being read belongs to neither state.
+        // A write during the reading: the result belongs to neither state.
         if state(pool).await? == before {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, answer.clone()));
         }
@@ -47,7 +47,7 @@ impl<T: Clone> Cached<T> {
     }
 }
 
-async fn state(pool: &SqlitePool) -> Result<State, StoreError> {
+async fn state(pool: &SqlitePool) -> Result<LedgerState, StoreError> {
     let query = "SELECT total_changes(), data_version FROM pragma_data_version";
     sqlx::query_as(query).fetch_one(pool).await.map_err(|error| StoreError::new("could not be read", &error))
 }
@@ -59,7 +59,7 @@ mod tests {
     use amarre_core::model::world::Suspension;
 
     #[tokio::test]
-    async fn what_anybody_wrote_is_read() {
+    async fn writes_of_any_connection_are_seen() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("amarre.db");
         let (ours, another) = (Ledger::open(&path).await.unwrap(), Ledger::open(&path).await.unwrap());

@@ -1,4 +1,4 @@
-//! Certificates that were asked for, for the limits of Let's Encrypt.
+//! Ordered certificates, for the limits of Let's Encrypt.
 
 use sqlx::{Row, Sqlite, Transaction};
 
@@ -9,7 +9,7 @@ use amarre_core::model::{Address, Change, Millis, Timestamp};
 /// No limit looks farther back than a week; kept a little longer, for people.
 const KEPT: Millis = Millis::minutes(30 * 24 * 60);
 
-/// Written down before the call leaves.
+/// Recorded before the call leaves.
 pub(crate) async fn begin(
     transaction: &mut Transaction<'_, Sqlite>,
     intent: i64,
@@ -34,12 +34,12 @@ pub(crate) async fn begin(
     Ok(())
 }
 
-/// One was fulfilled.
+/// An order was fulfilled.
 pub(crate) async fn issued(transaction: &mut Transaction<'_, Sqlite>, intent: i64) -> Result<(), StoreError> {
     end(transaction, intent, "issued", None).await
 }
 
-/// One ended with an error. One that never left, for no connection or no right, is as though it had not been.
+/// An order failed. One that never left, for want of a connection or a right, does not count.
 pub(crate) async fn failed(
     transaction: &mut Transaction<'_, Sqlite>,
     intent: i64,
@@ -71,7 +71,7 @@ async fn end(
 }
 
 impl Ledger {
-    /// A person wants these certificates asked for again: what failed so far is no reason to wait.
+    /// A person wants these certificates ordered again: earlier failures are no reason to wait.
     pub async fn forgive_orders(&self, certificates: &[Address]) -> Result<u64, StoreError> {
         let names: Vec<String> = certificates.iter().map(Address::to_string).collect();
         let query = "UPDATE orders SET forgiven = 1 \
@@ -81,7 +81,7 @@ impl Ledger {
         Ok(updated.map_err(written)?.rows_affected())
     }
 
-    /// Those that Let's Encrypt knows of, or may, and those that it was not reached with.
+    /// Orders that Let's Encrypt knows of, or may, and those that did not reach it.
     pub(crate) async fn orders(&self) -> Result<Vec<Order>, StoreError> {
         let query = "SELECT address, at_ms, outcome, until_ms, forgiven FROM orders WHERE outcome IS NOT 'nothing' ORDER BY at_ms, intent";
         let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;

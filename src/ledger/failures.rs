@@ -1,5 +1,4 @@
-//! What people are told of the generation of each container that failed last: why, how often, its last lines. Plans do
-//! not depend on it.
+//! The last failed generation of each container, for people: why, how often, its last lines. Plans do not depend on it.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +7,7 @@ use sqlx::Row;
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::{Address, Timestamp};
 
-/// More containers than these fail nowhere at once; the oldest go.
+/// The largest number of containers; the oldest go.
 const FAILURES_KEPT: i64 = 500;
 
 /// A generation that did not become ready, exited, or restarts over and over.
@@ -16,27 +15,27 @@ const FAILURES_KEPT: i64 = 500;
 pub struct LastFailure {
     /// The container, without its generation.
     pub container: Address,
-    /// For which manifest.
+    /// The service.
     pub service: String,
-    /// Which generation.
+    /// The generation.
     pub generation: String,
     /// The engine's id of the instance.
     pub vendor_id: String,
-    /// What it was made of.
+    /// Its image.
     pub image: String,
-    /// What was seen.
+    /// The observed state.
     pub why: String,
-    /// With which it exited last, if it did.
+    /// Its last exit code, if any.
     pub exit_code: Option<i64>,
     /// How often Docker had restarted it.
     pub restarts: i64,
     /// How many instances of this generation failed.
     pub tries: i64,
-    /// When the first of them was found out.
+    /// When the first of them was found.
     pub first: Timestamp,
-    /// When this one was.
+    /// When this one was found.
     pub at: Timestamp,
-    /// In which run.
+    /// The run.
     pub run: i64,
     /// Its last lines, the oldest first, secrets hidden.
     pub log: Vec<String>,
@@ -73,8 +72,8 @@ impl Ledger {
         Ok(rows.iter().filter_map(failure).collect())
     }
 
-    /// Keeps what is to be said of failures, each in place of the one before of its container.
-    pub async fn keep_last_failures(&self, failures: &[LastFailure]) -> Result<(), StoreError> {
+    /// Stores failures, each in place of the previous one of its container.
+    pub async fn set_last_failures(&self, failures: &[LastFailure]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let query = "INSERT OR REPLACE INTO last_failures (container, service, generation, vendor_id, image, why, exit_code, \
                      restarts, tries, first_ms, at_ms, run, log, log_note) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -104,9 +103,9 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Forgets that generations of these containers failed, so that the same is tried once more. What is to be said of
-    /// them stays, for people may still ask.
-    pub async fn try_again(&self, containers: &[Address]) -> Result<u64, StoreError> {
+    /// Forgets failed generations of these containers, so that they are tried once more. The stored failures stay, for
+    /// people may still ask.
+    pub async fn clear_failure(&self, containers: &[Address]) -> Result<u64, StoreError> {
         let mut transaction = self.begin().await?;
         let mut forgotten = 0;
         for container in containers {
@@ -125,7 +124,7 @@ mod tests {
     use amarre_core::model::world::Failure;
 
     #[tokio::test]
-    async fn what_failed_last_is_kept_for_each_container_and_what_failed_is_forgotten_when_asked() {
+    async fn the_last_failure_of_each_container_is_kept_until_it_is_cleared() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
         let address: Address = "docker/container/web-app@aaaa".parse().unwrap();
@@ -145,8 +144,8 @@ mod tests {
             log: vec!["one".to_owned(), "two \"quoted\"".to_owned()],
             log_note: String::new(),
         };
-        ledger.keep_last_failures(&[failure("aaaa", 2)]).await.unwrap();
-        ledger.keep_last_failures(&[failure("bbbb", 3)]).await.unwrap();
+        ledger.set_last_failures(&[failure("aaaa", 2)]).await.unwrap();
+        ledger.set_last_failures(&[failure("bbbb", 3)]).await.unwrap();
         let kept = ledger.last_failures().await.unwrap();
         assert_eq!(kept.values().collect::<Vec<_>>(), [&failure("bbbb", 3)]);
 
@@ -158,7 +157,7 @@ mod tests {
         let others = "docker/container/web-app-two@aaaa";
         let both = [failed("docker/container/web-app@aaaa"), failed(others)];
         ledger.judge(&both, &[], Timestamp(4)).await.unwrap();
-        assert_eq!(ledger.try_again(&[address.base()]).await.unwrap(), 1);
+        assert_eq!(ledger.clear_failure(&[address.base()]).await.unwrap(), 1);
         let left = ledger.facts().await.unwrap().failed;
         assert_eq!(left.into_keys().map(|address| address.to_string()).collect::<Vec<_>>(), [others]);
         assert_eq!(ledger.last_failures().await.unwrap().len(), 1);

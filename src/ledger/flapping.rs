@@ -1,4 +1,4 @@
-//! What was written and whether it stayed, so that a restart of the process forgets no quarrel.
+//! Written fields and whether they stayed, so that flapping is remembered over restarts.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use amarre_core::model::{Address, Change, FieldName, Fields, Timestamp, Verb};
 pub type Flaps = BTreeMap<Address, BTreeMap<String, Flap>>;
 
 impl Ledger {
-    /// Everything that was written of late, or is left alone.
+    /// Fields written recently, and those that are left alone.
     pub(crate) async fn flaps(&self) -> Result<Flaps, StoreError> {
         let rows = sqlx::query("SELECT * FROM flaps").fetch_all(&self.pool).await.map_err(read)?;
         let mut flaps = Flaps::new();
@@ -24,7 +24,7 @@ impl Ledger {
         Ok(flaps)
     }
 
-    /// Stores what a look found out: `None` = nothing is left to remember.
+    /// Stores the findings of a pass: `None` = nothing is left to remember.
     pub async fn note_flaps(&self, seen: &[(Address, String, Option<Flap>)]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (address, field, flap) in seen {
@@ -40,20 +40,20 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// A person asks for a service: nothing of it is left alone any longer.
+    /// A person asks for a service: none of its fields is left alone any longer.
     pub async fn forget_flaps(&self, service: &str) -> Result<(), StoreError> {
         let query = sqlx::query("DELETE FROM flaps WHERE service = ?").bind(service);
         query.execute(&self.pool).await.map_err(written)?;
         Ok(())
     }
 
-    /// A person asks for everything: what did not stay is tried again; what somebody else writes as well is not.
-    pub async fn try_flaps_again(&self) -> Result<(), StoreError> {
+    /// A person asks for everything: fields that did not stay are retried; flapping ones are not.
+    pub async fn retry_flaps(&self) -> Result<(), StoreError> {
         sqlx::query("UPDATE flaps SET unseen = 0 WHERE unseen > 0").execute(&self.pool).await.map_err(written)?;
         Ok(())
     }
 
-    /// Times that lie in the future were written by a clock that was wrong: what waits for them waits from now on.
+    /// Times in the future came from a wrong clock: their waits begin now.
     pub async fn date_back(&self, now: Timestamp) -> Result<(), StoreError> {
         for query in [
             "UPDATE intents SET at_ms = ?1 WHERE done_ms IS NULL AND at_ms > ?1",
@@ -66,7 +66,7 @@ impl Ledger {
     }
 }
 
-/// Counts a change that was made; `before` is what was applied until then.
+/// Counts a change; `before` is what was applied until then.
 pub(crate) async fn note_writes(
     transaction: &mut Transaction<'_, Sqlite>,
     change: &Change,

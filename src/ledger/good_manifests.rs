@@ -1,4 +1,4 @@
-//! The last good manifests and the files that they need: so that a source which is broken or away still heals.
+//! The last good manifests and their files: so that a broken or unreachable source still converges.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,20 +8,20 @@ use sqlx::{Row, Sqlite, Transaction};
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::{Asset, Assets, Bundle, BundleFile, Document, Payloads};
 
-/// A manifest as the ledger has it: its files by digest of their content.
+/// A stored manifest: its files by digest of their content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// As shown.
+pub struct StoredManifest {
+    /// The path, as shown.
     pub file: String,
     /// Its text.
     pub text: String,
-    /// Digest and whether it may be executed, by path.
+    /// Digest and executable bit, by path.
     pub assets: BTreeMap<String, (String, bool)>,
 }
 
-impl Kept {
-    /// A manifest as the ledger would have it.
-    pub fn of(document: &Document) -> Self {
+impl StoredManifest {
+    /// A document in the form of the ledger.
+    pub fn new(document: &Document) -> Self {
         let known = |(path, asset): (&String, &Asset)| {
             Some((path.clone(), (digest(asset.bytes.as_deref()?), asset.executable)))
         };
@@ -29,7 +29,7 @@ impl Kept {
         Self { file: document.file.clone(), text: document.text.clone(), assets }
     }
 
-    /// The same for the same manifest, wherever in its file it stands.
+    /// Equal for equal manifests, wherever in their files they stand.
     pub fn identity(&self) -> String {
         let mut hash = Sha256::new();
         hash.update(self.text.trim());
@@ -54,8 +54,12 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 impl Ledger {
-    /// Keeps good manifests with their files and forgets those of services that nothing is known of any more.
-    pub async fn keep_manifests(&self, good: &BTreeMap<String, Document>, forget: &[String]) -> Result<(), StoreError> {
+    /// Stores good manifests with their files, and deletes those of forgotten services.
+    pub async fn store_manifests(
+        &self,
+        good: &BTreeMap<String, Document>,
+        forget: &[String],
+    ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (service, document) in good {
             sqlx::query("INSERT OR REPLACE INTO manifests (service, file, text) VALUES (?, ?, ?)")
@@ -68,7 +72,7 @@ impl Ledger {
             remove(&mut transaction, "DELETE FROM assets WHERE service = ?", service).await?;
             for (path, asset) in &document.assets {
                 let Some(bytes) = asset.bytes.as_deref() else { continue };
-                let content = keep(&mut transaction, bytes).await?;
+                let content = store_content(&mut transaction, bytes).await?;
                 sqlx::query("INSERT INTO assets (service, path, content, executable) VALUES (?, ?, ?, ?)")
                     .bind(service)
                     .bind(path)
@@ -91,22 +95,22 @@ impl Ledger {
                 remove(&mut transaction, query, service).await?;
             }
         }
-        sweep(&mut transaction).await?;
+        delete_unused(&mut transaction).await?;
         transaction.commit().await.map_err(written)
     }
 
     /// The last good text of each manifest, by service.
-    pub async fn manifests(&self) -> Result<BTreeMap<String, Kept>, StoreError> {
+    pub async fn manifests(&self) -> Result<BTreeMap<String, StoredManifest>, StoreError> {
         self.manifests.get(&self.pool, self.read_manifests()).await
     }
 
-    async fn read_manifests(&self) -> Result<BTreeMap<String, Kept>, StoreError> {
+    async fn read_manifests(&self) -> Result<BTreeMap<String, StoredManifest>, StoreError> {
         let rows = sqlx::query("SELECT service, file, text FROM manifests").fetch_all(&self.pool).await;
         let kept = |row: &sqlx::sqlite::SqliteRow| {
-            let kept = Kept { file: row.get("file"), text: row.get("text"), assets: BTreeMap::new() };
+            let kept = StoredManifest { file: row.get("file"), text: row.get("text"), assets: BTreeMap::new() };
             (row.get::<String, _>("service"), kept)
         };
-        let mut manifests: BTreeMap<String, Kept> = rows.map_err(read)?.iter().map(kept).collect();
+        let mut manifests: BTreeMap<String, StoredManifest> = rows.map_err(read)?.iter().map(kept).collect();
         let rows = sqlx::query("SELECT service, path, content, executable FROM assets").fetch_all(&self.pool).await;
         for row in rows.map_err(read)? {
             if let Some(kept) = manifests.get_mut(&row.get::<String, _>("service")) {
@@ -116,7 +120,7 @@ impl Ledger {
         Ok(manifests)
     }
 
-    /// The files that the last good text of a manifest reads.
+    /// The files of the last good text of a manifest.
     pub async fn assets(&self, service: &str) -> Result<Assets, StoreError> {
         let query = "SELECT path, executable, bytes FROM assets \
                      JOIN contents ON contents.digest = assets.content WHERE service = ?";
@@ -129,8 +133,8 @@ impl Ledger {
         Ok(rows.iter().map(asset).collect())
     }
 
-    /// Keeps what containers have copied in, and forgets what none of `used` names any more.
-    pub async fn keep_bundles(&self, fresh: &Payloads, used: &BTreeSet<String>) -> Result<(), StoreError> {
+    /// Stores the files copied into containers, and deletes those that `used` does not name.
+    pub async fn store_bundles(&self, fresh: &Payloads, used: &BTreeSet<String>) -> Result<(), StoreError> {
         let known = self.bundles().await?;
         let missing: Vec<&Bundle> = fresh.values().filter(|bundle| !known.contains(&bundle.digest)).collect();
         let gone: Vec<&String> = known.iter().filter(|digest| !used.contains(*digest)).collect();
@@ -140,7 +144,7 @@ impl Ledger {
         let mut transaction = self.begin().await?;
         for bundle in missing {
             for (path, file) in &bundle.files {
-                let content = keep(&mut transaction, &file.bytes).await?;
+                let content = store_content(&mut transaction, &file.bytes).await?;
                 sqlx::query("INSERT OR REPLACE INTO bundles (digest, path, content, executable) VALUES (?, ?, ?, ?)")
                     .bind(&bundle.digest)
                     .bind(path)
@@ -154,11 +158,11 @@ impl Ledger {
         for digest in gone {
             remove(&mut transaction, "DELETE FROM bundles WHERE digest = ?", digest).await?;
         }
-        sweep(&mut transaction).await?;
+        delete_unused(&mut transaction).await?;
         transaction.commit().await.map_err(written)
     }
 
-    /// What a generation had copied in; `None` when it is not known any more.
+    /// The files of a generation; `None` when they are not stored any more.
     pub async fn bundle(&self, digest: &str) -> Result<Option<Bundle>, StoreError> {
         let query = "SELECT path, executable, bytes FROM bundles \
                      JOIN contents ON contents.digest = bundles.content WHERE bundles.digest = ?";
@@ -168,7 +172,7 @@ impl Ledger {
             (row.get("path"), BundleFile { bytes: bytes.into(), executable: row.get("executable") })
         };
         let bundle = Bundle::new(rows.iter().map(file).collect());
-        // What was damaged is not what the generation had.
+        // Damaged content differs from the generation's.
         Ok((bundle.digest == digest).then_some(bundle))
     }
 
@@ -179,7 +183,10 @@ impl Ledger {
 }
 
 /// Stores a content once; answers its digest.
-pub(crate) async fn keep(transaction: &mut Transaction<'_, Sqlite>, bytes: &[u8]) -> Result<String, StoreError> {
+pub(crate) async fn store_content(
+    transaction: &mut Transaction<'_, Sqlite>,
+    bytes: &[u8],
+) -> Result<String, StoreError> {
     let digest = digest(bytes);
     sqlx::query("INSERT OR IGNORE INTO contents (digest, bytes) VALUES (?, ?)")
         .bind(&digest)
@@ -195,8 +202,8 @@ async fn remove(transaction: &mut Transaction<'_, Sqlite>, query: &'static str, 
     Ok(())
 }
 
-/// Contents that nothing names any more go.
-pub(crate) async fn sweep(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+/// Deletes unused contents.
+pub(crate) async fn delete_unused(transaction: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
     let query = "DELETE FROM contents WHERE digest NOT IN \
         (SELECT content FROM assets UNION SELECT content FROM bundles UNION SELECT content FROM good_assets)";
     sqlx::query(query).execute(&mut **transaction).await.map_err(written)?;
@@ -221,18 +228,18 @@ mod tests {
             assets: Assets::from([("services/x".to_owned(), asset("same")), ("services/y".to_owned(), asset(text))]),
         };
         let good = |text: &str| BTreeMap::from([("a".to_owned(), document(text))]);
-        ledger.keep_manifests(&good("one"), &[]).await.unwrap();
-        ledger.keep_manifests(&good("two"), &[]).await.unwrap();
+        ledger.store_manifests(&good("one"), &[]).await.unwrap();
+        ledger.store_manifests(&good("two"), &[]).await.unwrap();
         let kept = ledger.manifests().await.unwrap();
         assert!(kept["a"].is(&document("two")) && !kept["a"].is(&document("one")));
         assert_eq!(ledger.assets("a").await.unwrap(), document("two").assets);
         let bundle = Bundle::of_file(b"same".as_slice().into(), false);
         let used = BTreeSet::from([bundle.digest.clone()]);
-        ledger.keep_bundles(&Payloads::from([(bundle.digest.clone(), bundle.clone())]), &used).await.unwrap();
-        ledger.keep_manifests(&BTreeMap::new(), &["a".to_owned()]).await.unwrap();
+        ledger.store_bundles(&Payloads::from([(bundle.digest.clone(), bundle.clone())]), &used).await.unwrap();
+        ledger.store_manifests(&BTreeMap::new(), &["a".to_owned()]).await.unwrap();
         assert_eq!(ledger.bundle(&bundle.digest).await.unwrap(), Some(bundle.clone()));
         assert_eq!(ledger.bundle("0000000000000000").await.unwrap(), None);
-        ledger.keep_bundles(&Payloads::new(), &BTreeSet::new()).await.unwrap();
+        ledger.store_bundles(&Payloads::new(), &BTreeSet::new()).await.unwrap();
         assert_eq!(ledger.bundle(&bundle.digest).await.unwrap(), None);
         let left = sqlx::query("SELECT count(*) AS left FROM contents").fetch_one(&ledger.pool).await.unwrap();
         assert_eq!(left.get::<i64, _>("left"), 0);

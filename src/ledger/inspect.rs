@@ -1,7 +1,7 @@
-//! Looks at a ledger without becoming its writer: beside a daemon, or with none. Changes nothing.
+//! Reads a ledger without becoming its writer: beside a daemon, or with none. Changes nothing.
 //!
-//! The ledger of an older version lacks tables that this version asks for. It is copied into memory, and the copy is
-//! brought up to date; the file stays as the older version left it.
+//! The ledger of an older version lacks tables that this version reads. It is copied into memory, and the copy is
+//! migrated; the file stays as it is.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,19 +9,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions, Row};
 
-use super::resources::{Ledger, MIGRATIONS, StoreError, read};
+use super::migrations::MIGRATIONS;
+use super::resources::{Ledger, StoreError, read};
 use amarre_core::model::Facts;
 
-/// What was found.
+/// The findings.
 #[derive(Debug, Clone, Default)]
 pub struct Inspection {
     /// Size of the file.
     pub bytes: u64,
     /// Whether this user may write it.
     pub writable: bool,
-    /// What SQLite says is damaged; empty when it is sound.
+    /// The damage that SQLite reports; empty when it is sound.
     pub damage: Vec<String>,
-    /// What it knows.
+    /// Its facts.
     pub facts: Facts,
 }
 
@@ -39,7 +40,7 @@ impl Ledger {
             pool.close().await;
             return Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: Facts::default() }));
         }
-        let ledger = Self::of(up_to_date(pool).await?);
+        let ledger = Self::from_pool(up_to_date(pool).await?);
         let facts = ledger.facts().await;
         ledger.close().await;
         Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: facts? }))
@@ -54,7 +55,7 @@ impl Ledger {
             return Ok(None);
         }
         let pool = up_to_date(read_only(path).await?).await?;
-        Ok(Some(Self::of(pool)))
+        Ok(Some(Self::from_pool(pool)))
     }
 
     /// Ends its connection.
@@ -64,7 +65,7 @@ impl Ledger {
 }
 
 async fn read_only(path: &Path) -> Result<SqlitePool, StoreError> {
-    // Without a log beside it no process writes, and reading needs none.
+    // Without a write-ahead log no process writes, and reading needs none.
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     let is_at_rest = !Path::new(&log).exists();
@@ -73,7 +74,7 @@ async fn read_only(path: &Path) -> Result<SqlitePool, StoreError> {
     pool.map_err(|error| StoreError::new("could not be opened", &error))
 }
 
-/// The ledger itself, or a copy in memory with the tables that an older version did not have.
+/// The ledger itself, or a migrated copy in memory.
 async fn up_to_date(pool: SqlitePool) -> Result<SqlitePool, StoreError> {
     if !is_older(&pool).await {
         return Ok(pool);
@@ -86,7 +87,7 @@ async fn up_to_date(pool: SqlitePool) -> Result<SqlitePool, StoreError> {
     Ok(copied)
 }
 
-/// Whether this version has migrations that the ledger has not. What is no ledger is not an older one.
+/// Whether this version has migrations that the ledger lacks. A file that is no ledger is not an older one.
 async fn is_older(pool: &SqlitePool) -> bool {
     let known = sqlx::query_scalar::<_, i64>("SELECT version FROM _sqlx_migrations").fetch_all(pool).await;
     known.is_ok_and(|known| !known.is_empty() && MIGRATIONS.iter().any(|one| !known.contains(&one.version)))
@@ -94,7 +95,7 @@ async fn is_older(pool: &SqlitePool) -> bool {
 
 /// Copies a ledger into memory.
 async fn copy(pool: &SqlitePool) -> Result<SqlitePool, StoreError> {
-    /// Copies of one process have different names: two with one name are one database.
+    /// Copies of one process need different names: two with one name are one database.
     static COPIES: AtomicU64 = AtomicU64::new(0);
     let name = format!("/ledger-{}", COPIES.fetch_add(1, Ordering::Relaxed));
     let options = SqliteConnectOptions::new().filename(&name).vfs("memdb").disable_statement_logging();

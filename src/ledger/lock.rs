@@ -1,11 +1,11 @@
-//! One ledger has one writer: an advisory lock on `<state>.lock`, given back by the kernel even after `kill -9`.
+//! One ledger has one writer: an advisory lock on `<state>.lock`, released by the kernel even after `kill -9`.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// A user who may open a file may lock it, and so keep us from it.
+/// A user who may open the file may lock it, and so block us.
 const PRIVATE: u32 = 0o600;
 
 /// Held as long as it lives.
@@ -14,10 +14,10 @@ pub struct Lock {
     _file: File,
 }
 
-/// Who holds it, as far as that is known.
+/// The holder, if known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
-    /// Another process does.
+    /// Another process holds it.
     #[error("another Amarre (pid {0}) holds the ledger")]
     Held(String),
     /// The file cannot be used.
@@ -26,7 +26,7 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it.
+    /// Takes the lock, or reports its holder.
     ///
     /// # Errors
     /// See [`LockError`].
@@ -47,13 +47,13 @@ impl Lock {
         }
         file.set_len(0).map_err(unusable)?;
         file.rewind().map_err(unusable)?;
-        // On a full disk the lock still holds; only the pid is not written.
+        // On a full disk the lock still works; only the pid is not written.
         let _ = write!(file, "{}", std::process::id());
         Ok(Self { _file: file })
     }
 }
 
-/// One that an earlier version made is open to others. Of a file that is not ours the owner decides.
+/// The lock file of an earlier version is open to others. Of a foreign file the owner decides.
 fn close_to_others(file: &File) {
     let is_open = |mode: u32| mode & 0o777 & !PRIVATE != 0;
     if file.metadata().is_ok_and(|there| is_open(there.permissions().mode())) {

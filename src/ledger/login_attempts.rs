@@ -8,46 +8,45 @@ use sqlx::{Row, Sqlite, Transaction};
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::{Millis, Timestamp};
 
-/// Rows of wrong passwords. A flood of names and addresses fills no disk; what was wrong last is known.
+/// The largest number of rows. A flood of names and addresses fills no disk; the latest failures are known.
 const ROWS_MAX: i64 = 10_000;
 /// How long a wrong password counts: longer than the longest wait, else that would end the doubling.
 pub const COUNTS_FOR: Millis = Millis::minutes(24 * 60);
-/// A browser in which its user does not sign in is forgotten after so long.
+/// A browser in which its user does not sign in is forgotten after this long.
 const DEVICE_IDLE: Millis = Millis::minutes(180 * 24 * 60);
-/// Browsers of one user. Who has more signs in there as from anywhere.
+/// Browsers of one user. A user of more signs in there like from an unknown one.
 const DEVICES_OF_USER_MAX: u32 = 20;
 
-/// What wrong passwords are counted of.
+/// What failures are counted by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Counted {
+pub struct CountedLogin {
     /// [`account`] of one, or empty for all.
     pub account: String,
     /// An address or a device, or empty for all.
     pub source: String,
 }
 
-/// How often a password was wrong.
+/// Counted failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wrong {
-    /// How often.
+    /// The number.
     pub count: u32,
-    /// When last.
+    /// The latest.
     pub last: Timestamp,
 }
 
-/// How an account stands in what is counted, whether there is one or not.
+/// The key of an account, whether it exists or not.
 pub fn account(email: &str) -> String {
     hex::encode(Sha256::digest(email.as_bytes()))
 }
 
 impl Ledger {
-    /// Has `decide` say what is counted from now on, of what is counted of these: `None` forgets one. Nothing comes in
-    /// between.
+    /// Lets `decide` update the counts of these keys: `None` deletes one. One transaction.
     pub async fn guess<T>(
         &self,
-        of: &[Counted],
+        of: &[CountedLogin],
         now: Timestamp,
-        decide: impl FnOnce(&BTreeMap<Counted, Wrong>) -> (BTreeMap<Counted, Option<Wrong>>, T),
+        decide: impl FnOnce(&BTreeMap<CountedLogin, Wrong>) -> (BTreeMap<CountedLogin, Option<Wrong>>, T),
     ) -> Result<T, StoreError> {
         let mut transaction = self.begin().await?;
         let mut known = BTreeMap::new();
@@ -82,14 +81,14 @@ impl Ledger {
         Ok(answer)
     }
 
-    /// Whether this account was signed in to in the browser that has this digest.
+    /// Whether this account has signed in in the browser with this digest.
     pub async fn is_device(&self, digest: &str, email: &str, now: Timestamp) -> Result<bool, StoreError> {
         let query = "SELECT 1 FROM devices WHERE digest = ? AND email = ? AND used_ms > ?";
         let query = sqlx::query(query).bind(digest).bind(email).bind(now.0 - DEVICE_IDLE.0);
         Ok(query.fetch_optional(&self.pool).await.map_err(read)?.is_some())
     }
 
-    /// A user has signed in in this browser. Forgets those that are not used any more, or are too many.
+    /// Records that a user has signed in in this browser. Deletes unused and surplus ones.
     pub async fn know_device(&self, digest: &str, email: &str, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let insert = "INSERT OR REPLACE INTO devices (digest, email, used_ms) VALUES (?, ?, ?)";
@@ -103,7 +102,7 @@ impl Ledger {
     }
 }
 
-/// What does not count any more goes, and of too many the oldest.
+/// Deletes counts that are over, and the oldest of too many.
 async fn forget(transaction: &mut Transaction<'_, Sqlite>, now: Timestamp) -> Result<(), StoreError> {
     let old = "DELETE FROM guesses WHERE last_ms <= ?1 OR rowid IN
         (SELECT rowid FROM guesses ORDER BY last_ms DESC LIMIT -1 OFFSET ?2)";
@@ -131,8 +130,8 @@ mod tests {
     #[tokio::test]
     async fn a_flood_of_names_fills_no_table_and_a_day_empties_it() {
         let (_folder, ledger) = ledger().await;
-        let many: Vec<Counted> = (0..ROWS_MAX + 500)
-            .map(|number| Counted { account: account(&number.to_string()), source: "192.0.2.1".to_owned() })
+        let many: Vec<CountedLogin> = (0..ROWS_MAX + 500)
+            .map(|number| CountedLogin { account: account(&number.to_string()), source: "192.0.2.1".to_owned() })
             .collect();
         let wrong = |at: usize| Some(Wrong { count: 1, last: NOW + Millis(i64::try_from(at).unwrap()) });
         let changes = many.iter().enumerate().map(|(at, counted)| (counted.clone(), wrong(at))).collect();

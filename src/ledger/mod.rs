@@ -14,6 +14,7 @@ pub mod good_manifests;
 mod cache;
 pub mod ownership;
 pub mod login_attempts;
+mod migrations;
 pub mod notifications;
 pub mod flapping;
 pub mod certificate_orders;
@@ -21,7 +22,7 @@ mod audit_refusals;
 pub mod retired_names;
 
 pub use failures::LastFailure;
-pub use good_manifests::Kept;
+pub use good_manifests::StoredManifest;
 pub use lock::Lock;
 pub use resources::{Intent, Ledger, StoreError, Unpublished};
-pub use rollbacks::{GoodManifest, Rollback};
+pub use rollbacks::{GoodManifest, RolledBack};

@@ -1,29 +1,29 @@
-//! What was told to whom.
+//! The alerts that channels were sent.
 
 use sqlx::Row;
 
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::Timestamp;
 
-/// Something that was told and is not over.
+/// A sent alert that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldRow {
-    /// What: `attention/photos`.
+pub struct SentAlert {
+    /// The problem: `attention/photos`.
     pub trouble: String,
-    /// With which code; empty without one.
+    /// Its code; empty without one.
     pub code: String,
-    /// In which words.
+    /// Its text.
     pub text: String,
     /// When.
     pub at: Timestamp,
 }
 
 impl Ledger {
-    /// What a channel was told of that is not over.
-    pub async fn told(&self, channel: &str) -> Result<Vec<ToldRow>, StoreError> {
+    /// The open alerts of a channel.
+    pub async fn open_alerts(&self, channel: &str) -> Result<Vec<SentAlert>, StoreError> {
         let query = sqlx::query("SELECT * FROM told WHERE channel = ? ORDER BY trouble").bind(channel);
         let rows = query.fetch_all(&self.pool).await.map_err(read)?;
-        let told = |row: &sqlx::sqlite::SqliteRow| ToldRow {
+        let told = |row: &sqlx::sqlite::SqliteRow| SentAlert {
             trouble: row.get("trouble"),
             code: row.get("code"),
             text: row.get("text"),
@@ -32,11 +32,11 @@ impl Ledger {
         Ok(rows.iter().map(told).collect())
     }
 
-    /// A channel was told: of these, and that those are over. `event`: the last one that it was told of.
-    pub async fn tell(
+    /// Records a message: the alerts in it, and those that are over. `event`: the last event in it.
+    pub async fn record_sent(
         &self,
         channel: &str,
-        told: &[ToldRow],
+        told: &[SentAlert],
         over: &[String],
         event: Option<i64>,
     ) -> Result<(), StoreError> {
@@ -58,8 +58,8 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// The last event that a channel was told of.
-    pub async fn told_to(&self, channel: &str) -> Result<Option<i64>, StoreError> {
+    /// The last event that was sent to a channel.
+    pub async fn last_event_sent(&self, channel: &str) -> Result<Option<i64>, StoreError> {
         Ok(self.meta(&format!("told {channel}")).await?.and_then(|text| text.parse().ok()))
     }
 }

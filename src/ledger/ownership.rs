@@ -1,16 +1,16 @@
-//! What people say is ours, and what is not any more.
+//! Adopted and released resources.
 
 use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::resources::{Ledger, StoreError, disown, own, read, written};
+use super::resources::{Ledger, StoreError, delete_owned, read, record_owned, written};
 use super::runs::{Event, record};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Timestamp};
 
 impl Ledger {
-    /// Takes something over that was there already. It is ours by this row until its mark is written.
+    /// Adopts an existing resource. This row makes it ours until its mark is written.
     pub async fn adopt(
         &self,
         address: &Address,
@@ -25,12 +25,12 @@ impl Ledger {
             .execute(&mut *transaction)
             .await
             .map_err(written)?;
-        own(&mut transaction, address, row, run, now).await?;
-        record(&mut transaction, &told(address, &row.service, "adopted", (run, by), now)).await?;
+        record_owned(&mut transaction, address, row, run, now).await?;
+        record(&mut transaction, &ownership_event(address, &row.service, "adopted", (run, by), now)).await?;
         transaction.commit().await.map_err(written)
     }
 
-    /// Gives something of ours out of hand.
+    /// Releases a resource.
     pub async fn release(
         &self,
         address: &Address,
@@ -48,18 +48,18 @@ impl Ledger {
             .execute(&mut *transaction)
             .await
             .map_err(written)?;
-        disown(&mut transaction, address).await?;
-        record(&mut transaction, &told(address, service, "released", (run, by), now)).await?;
+        delete_owned(&mut transaction, address).await?;
+        record(&mut transaction, &ownership_event(address, service, "released", (run, by), now)).await?;
         transaction.commit().await.map_err(written)
     }
 
-    /// When something of ours was written last.
+    /// When a resource of ours was written last.
     pub async fn written_at(&self, address: &Address) -> Result<Option<Timestamp>, StoreError> {
         let row = sqlx::query("SELECT at_ms FROM applied WHERE address = ?").bind(address.to_string());
         Ok(row.fetch_optional(&self.pool).await.map_err(read)?.map(|row| Timestamp(row.get("at_ms"))))
     }
 
-    /// What was given out of hand, each with its vendor's id.
+    /// The released resources, each with its vendor's id.
     pub async fn released(&self) -> Result<BTreeMap<Address, String>, StoreError> {
         let rows = sqlx::query("SELECT address, vendor_id FROM released").fetch_all(&self.pool).await.map_err(read)?;
         let pair =
@@ -67,7 +67,7 @@ impl Ledger {
         Ok(rows.iter().filter_map(pair).collect())
     }
 
-    /// Forgets what was given out of hand and is not there any more.
+    /// Forgets released resources that are gone.
     pub async fn forget_released(&self, addresses: &[Address]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for address in addresses {
@@ -81,7 +81,7 @@ impl Ledger {
     }
 }
 
-fn told(address: &Address, service: &str, kind: &str, (run, by): (i64, &str), now: Timestamp) -> Event {
+fn ownership_event(address: &Address, service: &str, kind: &str, (run, by): (i64, &str), now: Timestamp) -> Event {
     Event {
         at: now,
         run,

@@ -1,27 +1,28 @@
-//! What is ours, what was last applied, what is under way.
+//! Owned resources, applied fields, open intents.
 //!
-//! An intent is stored before a call leaves, its outcome after, each in one transaction with what hangs on it (lease,
-//! ownership, zone to publish), so that a crash between any two statements leaves a ledger that tells the truth.
+//! An intent is stored before a call leaves, its outcome after, each in one transaction with everything that depends on
+//! it (lease, ownership, zone to publish), so that a crash between any two statements leaves a true ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Executor, Row, Sqlite, SqliteConnection, Transaction};
 use tokio::sync::Mutex;
 
-use super::audit_refusals::Tally;
+use super::audit_refusals::RefusalTally;
 use super::cache::Cached;
 use super::certificate_orders;
 use super::flapping::note_writes;
-use super::good_manifests::Kept;
-use super::updates::goes_away;
+use super::good_manifests::StoredManifest;
+use super::migrations::MIGRATIONS;
+use super::updates::mark_away;
 use amarre_core::model::ReasonCode;
 use amarre_core::model::world::{Applied, Failure, Good, Pulled, Suspension};
 use amarre_core::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
+use amarre_core::resources::docker::PortSpec;
 
 /// A statement that takes longer than this meets a locked database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,39 +46,36 @@ impl StoreError {
 /// A call that is about to leave.
 #[derive(Debug, Clone)]
 pub struct Intent<'a> {
-    /// In which run.
+    /// The run.
     pub run: i64,
-    /// What is done.
+    /// The change.
     pub change: &'a Change,
     /// The scope that has to be published afterwards.
     pub publishes: Option<String>,
 }
 
-/// A scope (a zone) with changes that nobody sees before it is published.
+/// A scope (a zone) with changes that are invisible before it is published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unpublished {
-    /// Whose.
+    /// The provider.
     pub provider: ProviderId,
-    /// Which zone.
+    /// The zone.
     pub scope: String,
     /// Since when.
     pub since: Timestamp,
 }
-
-/// What makes the ledger of each version out of the one before.
-pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// An open ledger.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     pub(crate) pool: SqlitePool,
     facts: Cached<Facts>,
-    pub(crate) manifests: Cached<BTreeMap<String, Kept>>,
-    pub(crate) refused: Arc<Mutex<Tally>>,
+    pub(crate) manifests: Cached<BTreeMap<String, StoredManifest>>,
+    pub(crate) refused: Arc<Mutex<RefusalTally>>,
 }
 
 impl Ledger {
-    /// Opens the ledger and brings it up to date; makes it when it is not there.
+    /// Opens the ledger and migrates it; creates it when it is missing.
     ///
     /// # Errors
     /// The file cannot be opened, is no ledger, or is newer than this program.
@@ -97,14 +95,14 @@ impl Ledger {
         let pool = pool.map_err(|error| StoreError::new("could not be opened", &error))?;
         let migrated = MIGRATIONS.run(&pool).await;
         migrated.map_err(|error| StoreError::new("could not be brought up to date", &error))?;
-        Ok(Self::of(pool))
+        Ok(Self::from_pool(pool))
     }
 
-    pub(crate) fn of(pool: SqlitePool) -> Self {
+    pub(crate) fn from_pool(pool: SqlitePool) -> Self {
         Self { pool, facts: Cached::default(), manifests: Cached::default(), refused: Arc::default() }
     }
 
-    /// Everything a plan may know.
+    /// The facts for a plan.
     pub async fn facts(&self) -> Result<Facts, StoreError> {
         self.facts.get(&self.pool, self.read_facts()).await
     }
@@ -144,7 +142,7 @@ impl Ledger {
     }
 
     /// Stores an intent before its call leaves; with a new network its lease, with a record its zone, with a container
-    /// that an update stops first since when it is away.
+    /// that an update stops first the time of its stop.
     pub async fn intent(&self, intent: &Intent<'_>, now: Timestamp) -> Result<i64, StoreError> {
         let mut transaction = self.begin().await?;
         let change = intent.change;
@@ -172,7 +170,7 @@ impl Ledger {
             lease_ports(&mut transaction, &change.address, fields).await?;
         }
         certificate_orders::begin(&mut transaction, id, change, now).await?;
-        goes_away(&mut transaction, change, now).await?;
+        mark_away(&mut transaction, change, now).await?;
         if let Some(scope) = &intent.publishes {
             sqlx::query("INSERT OR IGNORE INTO unpublished (provider, scope, at_ms) VALUES (?, ?, ?)")
                 .bind(change.address.provider.as_str())
@@ -187,7 +185,7 @@ impl Ledger {
     }
 
     /// Stores that a change was done.
-    pub async fn done(
+    pub async fn finish_intent(
         &self,
         intent: i64,
         run: i64,
@@ -204,12 +202,12 @@ impl Ledger {
         let before = stored_fields(&mut transaction, &change.address).await?;
         let applied =
             |fields: Fields| Applied { service: change.service.clone(), vendor_id: vendor_id.to_owned(), fields };
-        // A certificate has no field that somebody else could write; that it came is seen by its being there.
+        // A certificate has no field that another program could write; its presence is observed.
         if change.address.kind != Kind::Certificate {
             note_writes(&mut transaction, change, &before, run, now).await?;
         }
         match &change.verb {
-            // Only hosts were written: whatever became of the calls for it before, they are on line.
+            // Only hosts were written: whatever the outcome of earlier calls, they are on line.
             Verb::Update(_) if change.address.kind == Kind::Certificate => {
                 let query =
                     "UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND address = ?";
@@ -217,18 +215,18 @@ impl Ledger {
                 closed.execute(&mut *transaction).await.map_err(written)?;
             }
             Verb::Create(fields) => {
-                own(&mut transaction, &change.address, &applied(fields.clone()), run, now).await?;
+                record_owned(&mut transaction, &change.address, &applied(fields.clone()), run, now).await?;
             }
-            // Its mark is off: it is nobody's.
+            // Its mark is removed: it is unowned.
             Verb::Update(_) if change.because.code == ReasonCode::Released => {
-                disown(&mut transaction, &change.address).await?;
+                delete_owned(&mut transaction, &change.address).await?;
             }
             Verb::Update(fields) => {
                 let mut merged = before;
                 merged.extend(fields.clone());
-                own(&mut transaction, &change.address, &applied(merged), run, now).await?;
+                record_owned(&mut transaction, &change.address, &applied(merged), run, now).await?;
             }
-            Verb::Delete => disown(&mut transaction, &change.address).await?,
+            Verb::Delete => delete_owned(&mut transaction, &change.address).await?,
         }
         sqlx::query("UPDATE runs SET writes = writes + 1 WHERE id = ?")
             .bind(run)
@@ -238,8 +236,8 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Stores that a change did not happen, and until when the vendor wants no other try where it says so. An unknown
-    /// outcome is not stored: its intent stays open.
+    /// Stores that a change failed, and until when the vendor wants no other try if it states so. An unknown outcome is
+    /// not stored: its intent stays open.
     pub async fn failed_call(
         &self,
         intent: i64,
@@ -253,7 +251,7 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Closes intents that are settled: what they did has been observed since, or will not be seen any more.
+    /// Closes settled intents: their effect has been observed since, or never will be.
     pub async fn settle(
         &self,
         before: Timestamp,
@@ -273,11 +271,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Stores ownership that was observed rather than written: after a crash, or with a ledger that was lost.
+    /// Stores ownership that was observed rather than written: after a crash, or with a lost ledger.
     pub async fn learn(&self, rows: &BTreeMap<Address, Applied>, run: i64, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (address, row) in rows {
-            own(&mut transaction, address, row, run, now).await?;
+            record_owned(&mut transaction, address, row, run, now).await?;
             if address.kind == Kind::Network
                 && let Some(subnet) = row.fields.text("subnet")
             {
@@ -292,16 +290,16 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Forgets what is neither there nor wanted.
+    /// Forgets resources that are neither present nor wanted.
     pub async fn forget(&self, addresses: &[Address]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for address in addresses {
-            disown(&mut transaction, address).await?;
+            delete_owned(&mut transaction, address).await?;
         }
         transaction.commit().await.map_err(written)
     }
 
-    /// Forgets images that we pulled and that are not there any more.
+    /// Forgets pulled images that are gone.
     pub async fn forget_images(&self, gone: &[Pulled]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for pulled in gone {
@@ -359,7 +357,7 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Marks a port of a container's host as one that somebody else listens on.
+    /// Marks a port of a container's host as used by another program.
     pub async fn refuse_port(&self, container: &Address, port: u16, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         sqlx::query("INSERT OR IGNORE INTO refused_ports (provider, port, at_ms) VALUES (?, ?, ?)")
@@ -403,7 +401,7 @@ impl Ledger {
         Ok(ports)
     }
 
-    /// Scopes with changes that nobody sees yet.
+    /// Scopes with unpublished changes.
     pub async fn unpublished(&self) -> Result<Vec<Unpublished>, StoreError> {
         let rows = sqlx::query("SELECT provider, scope, at_ms FROM unpublished ORDER BY provider, scope");
         let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
@@ -417,7 +415,7 @@ impl Ledger {
         Ok(rows.iter().filter_map(dirty).collect())
     }
 
-    /// A scope may have changes that nobody sees.
+    /// Marks a scope as unpublished.
     pub async fn unpublished_again(
         &self,
         provider: &ProviderId,
@@ -434,7 +432,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A scope was published.
+    /// Marks a scope as published.
     pub async fn published(&self, provider: &ProviderId, scope: &str) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM unpublished WHERE provider = ? AND scope = ?")
             .bind(provider.as_str())
@@ -445,13 +443,13 @@ impl Ledger {
         Ok(())
     }
 
-    /// One value of the ledger about itself.
+    /// Reads a value of the ledger's metadata.
     pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
         let row = sqlx::query("SELECT value FROM meta WHERE name = ?").bind(name).fetch_optional(&self.pool).await;
         Ok(row.map_err(read)?.map(|row| row.get("value")))
     }
 
-    /// Sets one value of the ledger about itself.
+    /// Writes a value of the ledger's metadata.
     pub async fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
         sqlx::query("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)")
             .bind(name)
@@ -462,7 +460,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets one value of the ledger about itself.
+    /// Deletes a value of the ledger's metadata.
     pub async fn unset_meta(&self, name: &str) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM meta WHERE name = ?").bind(name).execute(&self.pool).await.map_err(written)?;
         Ok(())
@@ -547,14 +545,14 @@ impl Ledger {
     }
 }
 
-/// Only the owner reads it: it holds environments in plain text. SQLite's own files beside it take its mode.
+/// Readable by the owner only: it holds environments in plain text. SQLite's own files beside it get its mode.
 fn private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(|_| ())
 }
 
-/// A commit that fails (a full disk) can leave its transaction open, and all that is written after it in memory only.
-/// A connection in such a state is not used again.
+/// A failed commit (a full disk) can leave its transaction open, and later writes in memory only. Such a connection is
+/// not used again.
 async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let can_begin = connection.execute("BEGIN").await.is_ok() && connection.execute("ROLLBACK").await.is_ok();
     Ok(can_begin && !connection.is_in_transaction())
@@ -576,15 +574,15 @@ async fn close(
     Ok(())
 }
 
-/// Writes down that something is ours, and how it is.
-pub(crate) async fn own(
+/// Stores that a resource is owned, with its fields.
+pub(crate) async fn record_owned(
     transaction: &mut Transaction<'_, Sqlite>,
     address: &Address,
     row: &Applied,
     run: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    // Images are never owned; the cache of what was pulled is the engine's own list.
+    // Images are never owned; the engine's own list is the cache.
     if address.kind == Kind::Image {
         return Ok(());
     }
@@ -603,7 +601,7 @@ pub(crate) async fn own(
     Ok(())
 }
 
-/// An image is never owned, but one that we brought is ours to clean up.
+/// An image is never owned, but Amarre deletes those that it pulled.
 async fn note_image(
     transaction: &mut Transaction<'_, Sqlite>,
     change: &Change,
@@ -627,28 +625,30 @@ async fn note_image(
     Ok(())
 }
 
-pub(crate) async fn disown(transaction: &mut Transaction<'_, Sqlite>, address: &Address) -> Result<(), StoreError> {
+pub(crate) async fn delete_owned(
+    transaction: &mut Transaction<'_, Sqlite>,
+    address: &Address,
+) -> Result<(), StoreError> {
     for query in ["DELETE FROM applied WHERE address = ?", "DELETE FROM leases WHERE network = ?"] {
         sqlx::query(query).bind(address.to_string()).execute(&mut **transaction).await.map_err(written)?;
     }
-    // The last generation of a container gives its ports back.
+    // The last generation of a container releases its ports.
     let query = "DELETE FROM port_leases WHERE container = ?1
         AND NOT EXISTS (SELECT 1 FROM applied WHERE substr(address, 1, length(?1) + 1) = ?1 || '@')";
     sqlx::query(query).bind(address.base().to_string()).execute(&mut **transaction).await.map_err(written)?;
     Ok(())
 }
 
-/// `192.168.1.10:20000:80/tcp`: the port of the host is the container's.
+/// The ports of the host that are published for a container are its own.
 async fn lease_ports(
     transaction: &mut Transaction<'_, Sqlite>,
     container: &Address,
     fields: &Fields,
 ) -> Result<(), StoreError> {
-    for text in fields.strings("published") {
-        let Some(port) = text.rsplit(':').nth(1).and_then(|port| port.parse::<u16>().ok()) else { continue };
+    for port in fields.strings("published").into_iter().filter_map(PortSpec::parse) {
         sqlx::query("INSERT OR IGNORE INTO port_leases (container, port) VALUES (?, ?)")
             .bind(container.base().to_string())
-            .bind(i64::from(port))
+            .bind(i64::from(port.published))
             .execute(&mut **transaction)
             .await
             .map_err(written)?;
@@ -674,7 +674,7 @@ fn to_json(fields: &Fields) -> String {
     serde_json::to_string(fields).unwrap_or_default()
 }
 
-/// A row that cannot be read counts as nothing known: that costs a retry, never harm.
+/// An unreadable row counts as unknown: that costs a retry, never harm.
 fn from_json(text: &str) -> Fields {
     serde_json::from_str(text).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! Names of services that are gone, and folders that containers could write to: what a new manifest must not get by a
-//! name alone.
+//! Names of deleted services, and folders that containers could write to: a new manifest must not get them by its name
+//! alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use amarre_core::model::world::Retired;
 use amarre_core::model::{Address, ProviderId, Timestamp};
 
 impl Ledger {
-    /// Remembers names that are retired, and forgets those with `None`.
+    /// Stores retired names, and deletes those with `None`.
     pub async fn retire(&self, names: &BTreeMap<String, Option<Retired>>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (service, retired) in names {
@@ -28,7 +28,7 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// The names that are retired.
+    /// The retired names.
     pub async fn retired(&self) -> Result<BTreeMap<String, Retired>, StoreError> {
         let rows = sqlx::query("SELECT service, at_ms, is_over FROM retired").fetch_all(&self.pool).await;
         let retired = |row: &sqlx::sqlite::SqliteRow| {
@@ -37,7 +37,7 @@ impl Ledger {
         Ok(rows.map_err(read)?.iter().map(retired).collect())
     }
 
-    /// Remembers folders that containers can write to.
+    /// Stores folders that containers can write to.
     pub async fn note_written_folders(
         &self,
         folders: &BTreeSet<(ProviderId, String)>,

@@ -1,47 +1,48 @@
-//! The manifests with which all containers of a service were well, and services that were put back to one of them.
+//! The manifests with which all containers of a service were healthy, and services that were rolled back to one of
+//! them.
 
 use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::good_manifests::{Kept, keep, sweep};
+use super::good_manifests::{StoredManifest, delete_unused, store_content};
 use super::resources::{Ledger, StoreError, read, written};
-use super::runs::leave_alone;
+use super::runs::insert_suspension;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Asset, Assets, Document, Timestamp};
 
-/// Good manifests that are kept of a service: the one in force and the two before it.
+/// Good manifests kept for each service: the effective one and two before it.
 const GOOD_KEPT: i64 = 3;
 
-/// A manifest with which all containers of its service were well.
+/// A manifest with which all containers of its service were healthy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoodManifest {
-    /// The generations that it made: addresses in order, with commas between them.
+    /// Its generations: addresses in order, separated by commas.
     pub generations: String,
-    /// As shown.
+    /// The path, as shown.
     pub file: String,
     /// Its text.
     pub text: String,
-    /// The state of the source that it was from.
+    /// Its revision.
     pub revision: String,
-    /// When all was well with it last.
+    /// When all containers were last healthy with it.
     pub at: Timestamp,
 }
 
-/// A service that was put back.
+/// A rolled-back service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rollback {
-    /// To which good manifest.
+pub struct RolledBack {
+    /// The good manifest.
     pub generations: String,
-    /// From which manifest: with another one it ends.
+    /// The manifest before the rollback: another one ends it.
     pub manifest: String,
-    /// Its containers are there: from now on it is left alone.
+    /// Its containers are there: it is suspended from now on.
     pub done: bool,
 }
 
 impl Ledger {
-    /// Keeps a manifest as good; the oldest of its service go.
-    pub async fn keep_good(
+    /// Stores a manifest as good; the oldest of its service go.
+    pub async fn store_good(
         &self,
         service: &str,
         generations: &str,
@@ -66,7 +67,7 @@ impl Ledger {
         sqlx::query(old).bind(service).bind(generations).execute(&mut *transaction).await.map_err(written)?;
         for (path, asset) in &document.assets {
             let Some(bytes) = asset.bytes.as_deref() else { continue };
-            let content = keep(&mut transaction, bytes).await?;
+            let content = store_content(&mut transaction, bytes).await?;
             let query =
                 "INSERT INTO good_assets (service, generations, path, content, executable) VALUES (?, ?, ?, ?, ?)";
             sqlx::query(query)
@@ -85,7 +86,7 @@ impl Ledger {
         let orphans = "DELETE FROM good_assets WHERE service = ?1 AND generations NOT IN \
             (SELECT generations FROM good_manifests WHERE service = ?1)";
         sqlx::query(orphans).bind(service).execute(&mut *transaction).await.map_err(written)?;
-        sweep(&mut transaction).await?;
+        delete_unused(&mut transaction).await?;
         transaction.commit().await.map_err(written)
     }
 
@@ -104,7 +105,7 @@ impl Ledger {
         Ok(rows.iter().map(good).collect())
     }
 
-    /// The files that a good manifest reads.
+    /// The files of a good manifest.
     pub async fn good_assets(&self, service: &str, generations: &str) -> Result<Assets, StoreError> {
         let query = "SELECT path, executable, bytes FROM good_assets \
                      JOIN contents ON contents.digest = good_assets.content WHERE service = ? AND generations = ?";
@@ -117,35 +118,35 @@ impl Ledger {
         Ok(rows.iter().map(asset).collect())
     }
 
-    /// Services that were put back.
-    pub async fn rollbacks(&self) -> Result<BTreeMap<String, Rollback>, StoreError> {
+    /// The rolled-back services.
+    pub async fn rollbacks(&self) -> Result<BTreeMap<String, RolledBack>, StoreError> {
         let rows =
             sqlx::query("SELECT service, generations, manifest, done FROM rollbacks").fetch_all(&self.pool).await;
         let rollback = |row: &sqlx::sqlite::SqliteRow| {
             let done = row.get::<i64, _>("done") != 0;
-            let rollback = Rollback { generations: row.get("generations"), manifest: row.get("manifest"), done };
+            let rollback = RolledBack { generations: row.get("generations"), manifest: row.get("manifest"), done };
             (row.get("service"), rollback)
         };
         Ok(rows.map_err(read)?.iter().map(rollback).collect())
     }
 
-    /// Puts a service back to a good manifest, and suspends it with that: both, or neither.
+    /// Rolls a service back to a good manifest, and suspends it: both, or neither.
     pub async fn roll_back(
         &self,
         service: &str,
         generations: &str,
-        from: &Kept,
+        from: &StoredManifest,
         suspension: &Suspension,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        leave_alone(&mut transaction, service, suspension).await?;
+        insert_suspension(&mut transaction, service, suspension).await?;
         let query = "INSERT OR REPLACE INTO rollbacks (service, generations, manifest, done) VALUES (?, ?, ?, 0)";
         let query = sqlx::query(query).bind(service).bind(generations).bind(from.identity());
         query.execute(&mut *transaction).await.map_err(written)?;
         transaction.commit().await.map_err(written)
     }
 
-    /// Notes that a service that was put back is as it was.
+    /// Stores that the containers of a rollback are there.
     pub async fn rolled_back(&self, service: &str) -> Result<(), StoreError> {
         let query = sqlx::query("UPDATE rollbacks SET done = 1 WHERE service = ?").bind(service);
         query.execute(&self.pool).await.map_err(written)?;
@@ -169,7 +170,7 @@ mod tests {
             assets: Assets::from([("services/x".to_owned(), asset(text))]),
         };
         for (at, name) in [(1, "one"), (2, "two"), (3, "three"), (4, "four"), (5, "two")] {
-            ledger.keep_good("a", name, &document(name), "abc", Timestamp(at)).await.unwrap();
+            ledger.store_good("a", name, &document(name), "abc", Timestamp(at)).await.unwrap();
         }
         let names = async || -> Vec<String> {
             ledger.good_manifests("a").await.unwrap().into_iter().map(|good| good.generations).collect()
@@ -186,10 +187,10 @@ mod tests {
             at: Timestamp(6),
             until: None,
         };
-        let from = Kept::of(&document("two"));
+        let from = StoredManifest::new(&document("two"));
         ledger.roll_back("a", "four", &from, &suspension(false)).await.unwrap();
         ledger.rolled_back("a").await.unwrap();
-        let expected = Rollback { generations: "four".to_owned(), manifest: from.identity(), done: true };
+        let expected = RolledBack { generations: "four".to_owned(), manifest: from.identity(), done: true };
         assert_eq!(ledger.rollbacks().await.unwrap(), BTreeMap::from([("a".to_owned(), expected)]));
         assert!(ledger.resume("a").await.unwrap() && ledger.rollbacks().await.unwrap().is_empty());
         ledger.roll_back("a", "four", &from, &suspension(false)).await.unwrap();
@@ -198,16 +199,16 @@ mod tests {
         assert_eq!(ledger.good_assets("a", "four").await.unwrap(), Assets::new());
     }
 
-    /// Suspended alone, it would be left as it is, and nobody would put it back.
+    /// Suspended alone, its containers would never be rolled back.
     #[tokio::test]
-    async fn a_service_is_put_back_and_suspended_or_neither() {
+    async fn a_rollback_and_its_suspension_are_written_together() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
         let trigger = "CREATE TRIGGER full BEFORE INSERT ON rollbacks BEGIN SELECT RAISE(ABORT, 'disk full'); END";
         sqlx::query(trigger).execute(&ledger.pool).await.unwrap();
         let (by, why) = ("anna".to_owned(), "x".to_owned());
         let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp(6), until: None };
-        let from = Kept::of(&Document { file: String::new(), text: String::new(), assets: Assets::new() });
+        let from = StoredManifest::new(&Document { file: String::new(), text: String::new(), assets: Assets::new() });
         let result = ledger.roll_back("a", "four", &from, &suspension).await;
         assert!(result.is_err_and(|error| error.to_string().contains("disk full")));
         assert_eq!(ledger.facts().await.unwrap().suspended, BTreeMap::new());

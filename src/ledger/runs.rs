@@ -1,4 +1,4 @@
-//! The ledger's memory for people: runs, events, suspensions.
+//! History for people: runs, events, suspensions.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use amarre_core::model::{Address, Timestamp};
 /// One run, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// Its number.
+    /// Its id.
     pub id: i64,
     /// When it began.
     pub started: Timestamp,
-    /// When it ended; `None` = it is going on, or was cut off.
+    /// When it ended; `None` = it is open, or was cut off.
     pub ended: Option<Timestamp>,
-    /// The state of the source that it was for.
+    /// Its revision.
     pub revision: String,
     /// `unchanged`, `applied`, `partial`, `failed`, `guarded`.
     pub result: Option<String>,
@@ -26,26 +26,26 @@ pub struct Run {
     pub writes: i64,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// When.
     pub at: Timestamp,
-    /// In which run.
+    /// The run.
     pub run: i64,
-    /// To which manifest; empty = to none in particular.
+    /// The service; empty = none in particular.
     pub service: String,
-    /// To what.
+    /// The resource.
     pub address: Option<Address>,
     /// `created`, `updated`, `deleted`, `failed`, `drift`, …
     pub kind: String,
-    /// In words.
+    /// The text.
     pub text: String,
-    /// Why a change was made, as plans say it: `drift`, `manifest_changed`, ….
+    /// The reason of a change, as in plans: `drift`, `manifest_changed`, ….
     pub reason: Option<String>,
 }
 
-/// Which events are asked for.
+/// A filter of events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter<'a> {
     /// A service, an address, or its end: `proxy-host/git.example.org`; empty = all.
@@ -54,13 +54,13 @@ pub struct EventFilter<'a> {
     pub kind: &'a str,
     /// Not before.
     pub since: Timestamp,
-    /// Only what is about this service itself; empty = all.
+    /// Only events of exactly this service; empty = all.
     pub service: &'a str,
-    /// Only what was written down before the event of this number.
+    /// Only events before this id.
     pub before: Option<i64>,
-    /// Only what was written down after the event of this number.
+    /// Only events after this id.
     pub after: Option<i64>,
-    /// At most so many, the newest.
+    /// At most this many, the newest.
     pub limit: u32,
 }
 
@@ -127,14 +127,14 @@ impl Ledger {
         Ok(rows.iter().map(|row| (row.get("service"), Timestamp(row.get("at_ms")))).collect())
     }
 
-    /// What happened in a run, the oldest first.
+    /// The events of a run, oldest first.
     pub async fn events_of_run(&self, run: i64) -> Result<Vec<Event>, StoreError> {
         let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events WHERE run = ? ORDER BY id";
         let rows = sqlx::query(query).bind(run).fetch_all(&self.pool).await.map_err(read)?;
         Ok(rows.iter().map(event).collect())
     }
 
-    /// Writes down what happened.
+    /// Stores an event.
     pub async fn record(&self, event: &Event) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         record(&mut transaction, event).await?;
@@ -149,9 +149,10 @@ impl Ledger {
         Ok(rows.iter().map(event).collect())
     }
 
-    /// The latest events of some sort with their numbers, newest first.
+    /// The latest events that match a filter, with their ids, newest first.
     pub async fn events_of(&self, filter: &EventFilter<'_>) -> Result<Vec<(i64, Event)>, StoreError> {
-        // Of an address its end does: `container/cloud-app` is one of `docker/container/cloud-app@4b78`. What is gone
+        // The end of an address matches: `container/cloud-app` is one of `docker/container/cloud-app@4b78`. A deleted
+        // resource has drifted, too.
         // has drifted, too.
         let query = "SELECT id, at_ms, run, service, address, kind, text, reason FROM events \
                      WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
@@ -165,7 +166,7 @@ impl Ledger {
         Ok(rows.iter().map(|row| (row.get("id"), event(row))).collect())
     }
 
-    /// Services whose latest event is a failure: what it was about and why.
+    /// Services whose latest event is a failure: the resource and the error.
     pub async fn past_failures(&self) -> Result<BTreeMap<String, (Address, String)>, StoreError> {
         let query = "SELECT service, address, text FROM events WHERE kind = 'failed' \
                      AND id IN (SELECT max(id) FROM events GROUP BY service)";
@@ -177,14 +178,14 @@ impl Ledger {
         Ok(rows.iter().filter_map(failure).collect())
     }
 
-    /// Suspends a service. One that is destroyed is new when it comes again, with nothing to go back to.
+    /// Suspends a service. One that is destroyed is new when it returns, without a version to roll back to.
     pub async fn suspend(&self, service: &str, suspension: &Suspension) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        leave_alone(&mut transaction, service, suspension).await?;
+        insert_suspension(&mut transaction, service, suspension).await?;
         transaction.commit().await.map_err(written)
     }
 
-    /// Takes a service up again; answers whether it was suspended.
+    /// Resumes a service; answers whether it was suspended.
     pub async fn resume(&self, service: &str) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
         let rollback = sqlx::query("DELETE FROM rollbacks WHERE service = ?").bind(service);
@@ -195,7 +196,7 @@ impl Ledger {
         Ok(done.rows_affected() > 0)
     }
 
-    /// Notes services that are in sync for the first time.
+    /// Stores services that are in sync for the first time.
     pub async fn converged(&self, services: &[String], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for service in services {
@@ -210,7 +211,7 @@ impl Ledger {
     }
 }
 
-/// Writes down what happened, together with what else is written.
+/// Stores an event within a transaction.
 pub(crate) async fn record(transaction: &mut Transaction<'_, Sqlite>, event: &Event) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO events (at_ms, run, service, address, kind, text, reason) VALUES (?, ?, ?, ?, ?, ?, ?)")
         .bind(event.at.0)
@@ -238,8 +239,8 @@ fn event(row: &SqliteRow) -> Event {
     }
 }
 
-/// Suspends a service: that it was put back is over, and of one that is to go nothing good is kept.
-pub(crate) async fn leave_alone(
+/// Suspends a service: its rollback is over, and a service to destroy keeps no good manifests.
+pub(crate) async fn insert_suspension(
     transaction: &mut Transaction<'_, Sqlite>,
     service: &str,
     suspension: &Suspension,

@@ -1,4 +1,4 @@
-//! Which providers were simulated when the ledger was last used: what was written to a simulated one never was.
+//! Which providers were simulated when the ledger was last used: what was written to a simulated one never existed.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use amarre_core::model::{Address, ProviderId};
 const META: &str = "simulated";
 
 impl Ledger {
-    /// Takes note of what is simulated from now on. What was, and is real from now on, is forgotten with all that
-    /// stood there. What was real stays: the answer names the first provider that cannot be simulated, and how many real
-    /// things are ours there; then nothing is changed.
+    /// Records which providers are simulated from now on. A provider that becomes real is forgotten with everything
+    /// that was written to its simulator. A real provider stays: the answer names the first one that cannot be
+    /// simulated, and how many real resources are ours there; then nothing is changed.
     ///
     /// # Errors
     /// The ledger cannot be read or written.
@@ -31,7 +31,7 @@ impl Ledger {
             let gone: Vec<Address> = applied.keys().filter(|address| address.provider == *id).cloned().collect();
             self.forget(&gone).await?;
             self.forget_traces(id).await?;
-            // Whoever agreed to a test did not agree to this.
+            // Consent to a test is no consent to this.
             self.unset_meta("consent").await?;
         }
         let names: Vec<&str> = now.iter().map(ProviderId::as_str).collect();
@@ -39,11 +39,11 @@ impl Ledger {
         Ok(None)
     }
 
-    /// What is remembered beside what is ours. Events stay: they happened, and say when.
+    /// Records beside ownership. Events stay: they happened, and have their time.
     async fn forget_traces(&self, id: &ProviderId) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for table in ["orders", "intents", "failed", "flaps", "repointed"] {
-            // The names are ours, not anybody's text.
+            // The names are ours, not foreign text.
             let query = format!("DELETE FROM {table} WHERE substr(address, 1, length(?1) + 1) = ?1 || '/'");
             sqlx::query(sqlx::AssertSqlSafe(query))
                 .bind(id.as_str())

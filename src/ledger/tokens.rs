@@ -1,4 +1,4 @@
-//! What machines ask by HTTP with.
+//! API tokens.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -6,18 +6,18 @@ use sqlx::sqlite::SqliteRow;
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::Timestamp;
 
-/// A token, without what opens anything.
+/// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRow {
-    /// By which people know it.
+    /// Its name.
     pub name: String,
     /// `viewer`, `operator`, `editor`, `admin`.
     pub role: String,
-    /// Only for these services, with commas between them.
+    /// Only for these services, separated by commas.
     pub services: Option<String>,
-    /// Whose it is.
+    /// Its owner.
     pub email: Option<String>,
-    /// What that one may do by now.
+    /// The owner's role now.
     pub role_of_user: Option<String>,
     /// When it was made.
     pub created: Timestamp,
@@ -51,7 +51,7 @@ impl Ledger {
         Ok(rows.map_err(read)?.iter().map(token).collect())
     }
 
-    /// One token, by the digest of what it is.
+    /// A token, by the digest of its secret.
     pub async fn token(&self, digest: &str) -> Result<Option<TokenRow>, StoreError> {
         let query = sqlx::query(
             "SELECT tokens.*, users.role AS role_of_user FROM tokens LEFT JOIN users USING (email) WHERE digest = ?",
@@ -59,7 +59,7 @@ impl Ledger {
         Ok(query.bind(digest).fetch_optional(&self.pool).await.map_err(read)?.as_ref().map(token))
     }
 
-    /// Writes a token down. Answers whether it was written: a name that is known already is left as it is.
+    /// Adds a token. Answers whether it was added: an existing name is left as it is.
     pub async fn add_token(&self, token: &TokenRow, digest: &str) -> Result<bool, StoreError> {
         let insert = sqlx::query(
             "INSERT INTO tokens (name, digest, role, services, email, created_ms, expires_ms)
@@ -78,13 +78,13 @@ impl Ledger {
         Ok(done.map_err(written)?.rows_affected() == 1)
     }
 
-    /// A token was used.
+    /// Records that a token was used.
     pub async fn token_used(&self, name: &str, now: Timestamp) -> Result<(), StoreError> {
         let update = sqlx::query("UPDATE tokens SET used_ms = ? WHERE name = ?").bind(now.0).bind(name);
         update.execute(&self.pool).await.map(|_| ()).map_err(written)
     }
 
-    /// Takes a token away. Answers whether there was one.
+    /// Removes a token. Answers whether there was one.
     pub async fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
         let done = sqlx::query("DELETE FROM tokens WHERE name = ?").bind(name).execute(&self.pool).await;
         Ok(done.map_err(written)?.rows_affected() == 1)

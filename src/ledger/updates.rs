@@ -1,4 +1,4 @@
-//! What updates leave behind: since when nothing leads to an old generation any more, and how long containers were away.
+//! Traces of updates: since when no host leads to an old generation, and how long containers were away.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,19 @@ use amarre_core::model::plan::Downtime;
 use amarre_core::model::world::{Away, Ending};
 use amarre_core::model::{Address, Change, Expect, Kind, Timestamp, Verb};
 
-/// So many updates of a container are remembered: enough for a median, few enough to follow how it is now.
+/// Kept updates of a container: enough for a median, few enough to be recent.
 const KEPT: i64 = 5;
 
 impl Ledger {
-    /// Since when nothing leads to each old generation any more.
+    /// Since when no host leads to each old generation.
     pub(crate) async fn repointed(&self) -> Result<BTreeMap<Address, Timestamp>, StoreError> {
         let rows = sqlx::query("SELECT address, at_ms FROM repointed").fetch_all(&self.pool).await.map_err(read)?;
         let entry = |row| Some((address(row, "address")?, Timestamp(row.get("at_ms"))));
         Ok(rows.iter().filter_map(entry).collect())
     }
 
-    /// Keeps the old generations to which nothing leads now; who is among them for the first time is so since `now`.
-    pub async fn repoint(&self, olds: &BTreeSet<Address>, now: Timestamp) -> Result<(), StoreError> {
+    /// Stores the old generations to which no host leads; a new one among them counts from `now`.
+    pub async fn store_repointed(&self, olds: &BTreeSet<Address>, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         let known = sqlx::query("SELECT address FROM repointed").fetch_all(&mut *transaction).await.map_err(read)?;
         let known: BTreeSet<Address> = known.iter().filter_map(|row| address(row, "address")).collect();
@@ -62,8 +62,8 @@ impl Ledger {
         Ok(away)
     }
 
-    /// Stores what became of containers that were away.
-    pub async fn note_away(&self, endings: &BTreeMap<Address, Ending>, now: Timestamp) -> Result<(), StoreError> {
+    /// Stores the endings of absences.
+    pub async fn record_endings(&self, endings: &BTreeMap<Address, Ending>, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         for (base, ending) in endings {
             let base = base.to_string();
@@ -81,9 +81,9 @@ impl Ledger {
     }
 }
 
-/// A container that is about to be stopped for its successor is away from now on, unless it is already. One that goes
-/// before it was ever ready came of an update that went wrong: how long that took says nothing about the next.
-pub(crate) async fn goes_away(
+/// A container that is stopped for its successor is away from now on, unless it already is. One that goes before it was
+/// ever ready came of a failed update: how long that took is no measure for the next.
+pub(crate) async fn mark_away(
     transaction: &mut Transaction<'_, Sqlite>,
     change: &Change,
     now: Timestamp,
@@ -134,7 +134,7 @@ mod tests {
             ledger.intent(&intent, Timestamp(at)).await.unwrap();
         };
         let note = async |ending: Ending, at: i64| {
-            ledger.note_away(&BTreeMap::from([(base.clone(), ending)]), Timestamp(at)).await.unwrap();
+            ledger.record_endings(&BTreeMap::from([(base.clone(), ending)]), Timestamp(at)).await.unwrap();
         };
         let known = async || -> Vec<(i64, Option<i64>)> {
             let away = ledger.away().await.unwrap().remove(&base).unwrap_or_default();
@@ -147,11 +147,11 @@ mod tests {
         let five: Vec<(i64, Option<i64>)> = (3..=7).map(|n| (n * 100, Some(n * 100 + n))).collect();
         assert_eq!(known().await, five);
 
-        // Tried again after an error: away since the first try.
+        // Retried after an error: away since the first try.
         intend("8", Downtime::Some, 800).await;
         intend("8", Downtime::Some, 850).await;
         assert_eq!(known().await.last(), Some(&(800, None)));
-        // Its successor is stopped before it was ready: away since then. One that is taken back tells nothing.
+        // Its successor is stopped before it was ready: away since then. A reverted one is no measure.
         intend("9", Downtime::Some, 900).await;
         assert_eq!(known().await.last(), Some(&(900, None)));
         intend("10", Downtime::None, 950).await;

@@ -1,12 +1,12 @@
-//! What there is to tell: what is wrong, for how long, what was told of it, and what is over. Pure.
+//! Alerts: what is wrong, for how long, what was sent about it, and what is over. Pure.
 
 use std::collections::BTreeMap;
 
 use super::channel::{Channel, Topic};
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::engine::report::certificates;
 use crate::engine::report::status::Sync;
-use crate::ledger::notifications::ToldRow;
+use crate::ledger::notifications::SentAlert;
 use crate::ledger::runs::Event;
 use amarre_core::manifest::Severity;
 use amarre_core::model::{Hint, Millis, Timestamp};
@@ -14,77 +14,77 @@ use amarre_core::plan::render::lines;
 
 /// NPM renews with 30 days left.
 const CERTIFICATE_SOON: Millis = Millis::minutes(14 * 24 * 60);
-/// Another code is news only when it has been so for so long: who hangs is told of in turns.
+/// Another code is news only after this long: a problem may alternate between codes.
 const CODE_LASTS: Millis = Millis::minutes(10);
-/// Lines of one service of what was changed.
+/// Lines about the changes of one service.
 const CHANGES_SHOWN: usize = 10;
 
-/// Something that is wrong.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// Of which sort.
+pub struct Alert {
+    /// Its topic.
     pub topic: Topic,
-    /// Of which service; empty: of none.
+    /// Its service; empty: none.
     pub service: String,
-    /// In one line.
+    /// The summary line.
     pub text: String,
     /// The code; empty where there is none.
     pub code: String,
-    /// The ways past it.
+    /// The hints.
     pub hints: Vec<String>,
 }
 
-/// Something to tell.
+/// A message about one problem or change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct News {
-    /// Of which sort.
+    /// Its topic.
     pub topic: Topic,
-    /// Whether it is wrong, over, or was done.
-    pub state: State,
-    /// Of which service; empty: of none.
+    /// Wrong, over, or done.
+    pub state: AlertState,
+    /// Its service; empty: none.
     pub service: String,
-    /// In one line, or some.
+    /// One line or more.
     pub text: String,
     /// The code; empty where there is none.
     pub code: String,
-    /// The ways past it.
+    /// The hints.
     pub hints: Vec<String>,
-    /// Since when, where that is known.
+    /// Since when, if known.
     pub since: Option<Timestamp>,
 }
 
-/// What became of something.
+/// The state of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// It is wrong.
+pub enum AlertState {
+    /// It lasts.
     Wrong,
     /// It is over.
     Over,
-    /// It was done.
+    /// A change was made.
     Done,
 }
 
-impl State {
+impl AlertState {
     /// For machines.
     pub const fn word(self) -> &'static str {
         match self {
-            State::Wrong => "wrong",
-            State::Over => "recovered",
-            State::Done => "done",
+            AlertState::Wrong => "wrong",
+            AlertState::Over => "recovered",
+            AlertState::Done => "done",
         }
     }
 }
 
-/// Everything that is wrong, by what tells it apart; nothing before the first look.
-pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
+/// Every problem by its key; none before the first pass.
+pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
     let mut found = BTreeMap::new();
     if picture.context.is_none() {
         return found;
     }
-    let mut add = |topic: Topic, key: &str, trouble: Trouble| {
+    let mut add = |topic: Topic, key: &str, trouble: Alert| {
         found.insert(format!("{topic}/{key}"), trouble);
     };
-    let trouble = |topic: Topic, text: String, code: &str, hints: Vec<String>| Trouble {
+    let trouble = |topic: Topic, text: String, code: &str, hints: Vec<String>| Alert {
         topic,
         service: String::new(),
         text,
@@ -95,7 +95,7 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
         let code = row.code.clone().unwrap_or_default();
         let hints = row.hints.iter().map(Hint::in_line).collect();
         let (topic, text) = (Topic::Attention, row.what_now.clone());
-        add(topic, name, Trouble { topic, service: name.clone(), text, code, hints });
+        add(topic, name, Alert { topic, service: name.clone(), text, code, hints });
     }
     for gap in &picture.plan.gaps {
         let hints = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).into_iter().collect();
@@ -124,7 +124,7 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
     }
     let soon = |ends: Timestamp| ends - picture.at < CERTIFICATE_SOON;
     for one in
-        certificates::all(picture).into_iter().filter(|one| one.ends.is_some_and(soon) && !one.used_by.is_empty())
+        certificates::reports(picture).into_iter().filter(|one| one.ends.is_some_and(soon) && !one.used_by.is_empty())
     {
         let text = format!("certificate {} of NPM {}: {}", one.name, one.npm, one.words);
         let hints = vec![format!("amarre explain certificate/{}", one.name)];
@@ -134,69 +134,69 @@ pub fn troubles(picture: &Picture) -> BTreeMap<String, Trouble> {
     found
 }
 
-/// The loop stands still; what it found before is all that is known.
-pub fn stalled(since: Timestamp) -> (String, Trouble) {
+/// The loop has stalled; its last findings are all that is known.
+pub fn stalled(since: Timestamp) -> (String, Alert) {
     let text = format!("no look has ended since {}: nothing is watched or healed", since.rfc3339());
     let hints = vec!["read the log, and start Amarre again if it does not go on".to_owned()];
     let (topic, service) = (Topic::Attention, String::new());
-    (format!("{topic}/(loop)"), Trouble { topic, service, text, code: "A0910".to_owned(), hints })
+    (format!("{topic}/(loop)"), Alert { topic, service, text, code: "A0910".to_owned(), hints })
 }
 
-/// No sign of life is taken any more: a daemon that ends would not be missed.
-pub fn unheard(why: String) -> (String, Trouble) {
+/// Heartbeats fail: a daemon that ends would not be missed.
+pub fn unannounced(why: String) -> (String, Alert) {
     let text = format!("the heartbeat is not taken ({why}): if Amarre ends, it is not missed");
     let hints = vec!["check reconcile.heartbeat.url in amarre.yaml and the way there".to_owned()];
     let (topic, service) = (Topic::Attention, String::new());
-    (format!("{topic}/(heartbeat)"), Trouble { topic, service, text, code: "A0911".to_owned(), hints })
+    (format!("{topic}/(heartbeat)"), Alert { topic, service, text, code: "A0911".to_owned(), hints })
 }
 
-/// Whether it can be told that this is over: what cannot be seen is not known to be well.
-pub fn is_known(picture: &Picture, trouble: &str) -> bool {
+/// Whether the end of this problem can be reported: what cannot be observed is not known to be well.
+pub fn is_known(picture: &PassResult, trouble: &str) -> bool {
     if let Some(rest) = trouble.strip_prefix("certificate/") {
         let npm = rest.split('/').next().unwrap_or_default();
-        return !picture.plan.gaps.iter().any(|gap| gap.provider.npm_name() == npm);
+        return !picture.plan.gaps.iter().any(|gap| gap.provider.short_name() == npm);
     }
     let Some(service) = trouble.strip_prefix("attention/") else { return true };
     picture.statuses().get(service).is_none_or(|row| row.sync != Sync::Unknown)
 }
 
-/// For how long what is wrong has been so, and what is not wrong any more has not. Empty at the start.
+/// How long each problem has lasted, and how long it has been over. Empty at the start.
 #[derive(Debug, Default)]
-pub struct Since {
-    wrong: BTreeMap<String, Lasting>,
+pub struct AlertTimes {
+    wrong: BTreeMap<String, LastingProblem>,
     well: BTreeMap<String, Timestamp>,
 }
 
-/// Since when something is wrong, and since when with this code.
+/// Since when the problem lasts, and since when with this code.
 #[derive(Debug)]
-struct Lasting {
+struct LastingProblem {
     since: Timestamp,
     code: String,
     code_since: Timestamp,
 }
 
-/// What there is to tell a channel, and what is to be written down once it was told.
+/// The messages for a channel, and what is recorded once they are sent.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Due {
-    /// What is told.
+    /// The messages.
     pub news: Vec<News>,
-    /// Of what it was told then.
-    pub told: Vec<ToldRow>,
-    /// What is over then.
+    /// The alerts sent with them.
+    pub told: Vec<SentAlert>,
+    /// The alerts that are over then.
     pub over: Vec<String>,
 }
 
-impl Since {
-    /// Takes in what is wrong now, and what channels were told of.
+impl AlertTimes {
+    /// Updates the problems, and the alerts that channels were sent.
     pub fn step<'a>(
         &mut self,
-        troubles: &BTreeMap<String, Trouble>,
-        told: impl Iterator<Item = &'a ToldRow>,
+        troubles: &BTreeMap<String, Alert>,
+        told: impl Iterator<Item = &'a SentAlert>,
         now: Timestamp,
     ) {
         self.wrong.retain(|key, _| troubles.contains_key(key));
-        for (key, Trouble { code, .. }) in troubles {
-            let fresh = || Lasting { since: now, code: code.clone(), code_since: now };
+        for (key, Alert { code, .. }) in troubles {
+            let fresh = || LastingProblem { since: now, code: code.clone(), code_since: now };
             let lasting = self.wrong.entry(key.clone()).or_insert_with(fresh);
             if lasting.code != *code {
                 (lasting.code, lasting.code_since) = (code.clone(), now);
@@ -210,13 +210,13 @@ impl Since {
         self.well = well;
     }
 
-    /// What a channel is to be told of. `is_known`: whether it can be told that this is over.
+    /// The messages for a channel. `is_known`: whether the end of a problem can be reported.
     pub fn due(
         &self,
         channel: &Channel,
         is_known: impl Fn(&str) -> bool,
-        troubles: &BTreeMap<String, Trouble>,
-        told: &[ToldRow],
+        troubles: &BTreeMap<String, Alert>,
+        told: &[SentAlert],
         now: Timestamp,
     ) -> Due {
         let lasts = |since: Timestamp| now - since >= channel.after;
@@ -227,7 +227,7 @@ impl Since {
             if told.iter().any(|row| row.trouble == *key && (row.code == trouble.code || is_fresh)) {
                 continue;
             }
-            due.told.push(ToldRow {
+            due.told.push(SentAlert {
                 trouble: key.clone(),
                 code: trouble.code.clone(),
                 text: trouble.text.clone(),
@@ -235,7 +235,7 @@ impl Since {
             });
             due.news.push(News {
                 topic: trouble.topic,
-                state: State::Wrong,
+                state: AlertState::Wrong,
                 service: trouble.service.clone(),
                 text: trouble.text.clone(),
                 code: trouble.code.clone(),
@@ -256,7 +256,7 @@ impl Since {
             let (text, code) = (row.text.clone(), row.code.clone());
             due.news.push(News {
                 topic,
-                state: State::Over,
+                state: AlertState::Over,
                 service,
                 text,
                 code,
@@ -268,9 +268,9 @@ impl Since {
     }
 }
 
-/// What was done, by service: what was put back is drift, all else was applied.
-/// `is_all`: older ones there are none.
-pub fn done(channel: &Channel, events: &[Event], is_all: bool) -> Vec<News> {
+/// Changes by service: corrections are drift, all others were applied.
+/// `is_all`: there are no older events.
+pub fn finished_news(channel: &Channel, events: &[Event], is_all: bool) -> Vec<News> {
     let mut by: BTreeMap<(Topic, String), Vec<String>> = BTreeMap::new();
     let is_change = |event: &&Event| matches!(event.kind.as_str(), "created" | "updated" | "deleted");
     for event in events.iter().filter(is_change) {
@@ -286,7 +286,7 @@ pub fn done(channel: &Channel, events: &[Event], is_all: bool) -> Vec<News> {
         all.truncate(CHANGES_SHOWN);
         let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
         let text = format!("{}{more}", all.join("\n"));
-        News { topic, state: State::Done, service, text, code: String::new(), hints: Vec::new(), since: None }
+        News { topic, state: AlertState::Done, service, text, code: String::new(), hints: Vec::new(), since: None }
     };
     let mut all: Vec<News> = by.into_iter().map(news).collect();
     if let Some(first) = all.first_mut().filter(|_| !is_all) {
@@ -295,8 +295,8 @@ pub fn done(channel: &Channel, events: &[Event], is_all: bool) -> Vec<News> {
     all
 }
 
-/// The instance that tells, for subjects.
-pub fn instance(picture: &Picture) -> String {
+/// The name of the instance, for subjects.
+pub fn instance(picture: &PassResult) -> String {
     picture.context.as_ref().map(|context| context.site.instance.clone()).unwrap_or_default()
 }
 
@@ -308,26 +308,26 @@ mod tests {
 
     const MINUTE: Millis = Millis::minutes(1);
 
-    fn wrong(code: &str) -> BTreeMap<String, Trouble> {
+    fn alert(code: &str) -> BTreeMap<String, Alert> {
         let (service, text, code) = ("web".to_owned(), "is away".to_owned(), code.to_owned());
-        let trouble = Trouble { topic: Topic::Attention, service, text, code, hints: Vec::new() };
+        let trouble = Alert { topic: Topic::Attention, service, text, code, hints: Vec::new() };
         BTreeMap::from([("attention/web".to_owned(), trouble)])
     }
 
-    /// What a channel is told, look by look.
-    struct Told {
-        since: Since,
-        rows: Vec<ToldRow>,
+    /// The messages for a channel, pass by pass.
+    struct SentAlerts {
+        since: AlertTimes,
+        rows: Vec<SentAlert>,
         now: Timestamp,
         can_see: bool,
     }
 
-    impl Told {
+    impl SentAlerts {
         fn new() -> Self {
-            Self { since: Since::default(), rows: Vec::new(), now: Timestamp(1_000_000), can_see: true }
+            Self { since: AlertTimes::default(), rows: Vec::new(), now: Timestamp(1_000_000), can_see: true }
         }
 
-        fn after(&mut self, span: Millis, troubles: &BTreeMap<String, Trouble>) -> Vec<State> {
+        fn advance(&mut self, span: Millis, troubles: &BTreeMap<String, Alert>) -> Vec<AlertState> {
             let hook = Secret::new("https://example.org");
             let channel = Channel {
                 name: "ops".to_owned(),
@@ -347,40 +347,41 @@ mod tests {
     }
 
     #[test]
-    fn what_lasts_is_told_once_and_once_more_when_it_is_over() {
-        let (mut told, none) = (Told::new(), BTreeMap::new());
-        assert_eq!(told.after(Millis(0), &wrong("A0512")), []);
-        assert_eq!(told.after(Millis(30_000), &none), [], "it was short");
-        assert_eq!(told.after(Millis(0), &wrong("A0512")), []);
-        assert_eq!(told.after(MINUTE, &wrong("A0512")), [State::Wrong]);
-        assert_eq!(told.after(MINUTE, &wrong("A0512")), []);
-        assert_eq!(told.after(MINUTE, &none), []);
-        assert_eq!(told.after(Millis(30_000), &wrong("A0512")), [], "it came back");
-        assert_eq!(told.after(MINUTE, &none), []);
-        assert_eq!(told.after(MINUTE, &none), [State::Over]);
-        assert_eq!(told.after(MINUTE, &none), []);
+    fn a_lasting_problem_is_sent_once_and_once_more_when_it_is_over() {
+        let (mut told, none) = (SentAlerts::new(), BTreeMap::new());
+        assert_eq!(told.advance(Millis(0), &alert("A0512")), []);
+        assert_eq!(told.advance(Millis(30_000), &none), [], "it was short");
+        assert_eq!(told.advance(Millis(0), &alert("A0512")), []);
+        assert_eq!(told.advance(MINUTE, &alert("A0512")), [AlertState::Wrong]);
+        assert_eq!(told.advance(MINUTE, &alert("A0512")), []);
+        assert_eq!(told.advance(MINUTE, &none), []);
+        assert_eq!(told.advance(Millis(30_000), &alert("A0512")), [], "it came back");
+        assert_eq!(told.advance(MINUTE, &none), []);
+        assert_eq!(told.advance(MINUTE, &none), [AlertState::Over]);
+        assert_eq!(told.advance(MINUTE, &none), []);
     }
 
     #[test]
-    fn who_hangs_in_turns_is_told_of_once() {
-        let mut told = Told::new();
+    fn an_intermittent_problem_is_sent_once() {
+        let mut told = SentAlerts::new();
         let codes = ["A0909", "A0601"];
-        let news: Vec<State> = (0..40).flat_map(|at| told.after(Millis(30_000), &wrong(codes[at % 2]))).collect();
-        assert_eq!(news, [State::Wrong]);
+        let news: Vec<AlertState> =
+            (0..40).flat_map(|at| told.advance(Millis(30_000), &alert(codes[at % 2]))).collect();
+        assert_eq!(news, [AlertState::Wrong]);
         // Another code that stays is news.
-        let news: Vec<State> = (0..40).flat_map(|_| told.after(MINUTE, &wrong("A0604"))).collect();
-        assert_eq!(news, [State::Wrong]);
+        let news: Vec<AlertState> = (0..40).flat_map(|_| told.advance(MINUTE, &alert("A0604"))).collect();
+        assert_eq!(news, [AlertState::Wrong]);
     }
 
     #[test]
-    fn what_cannot_be_seen_is_not_told_to_be_well() {
-        let (mut told, none) = (Told::new(), BTreeMap::new());
-        told.after(Millis(0), &wrong("A0512"));
-        assert_eq!(told.after(MINUTE, &wrong("A0512")), [State::Wrong]);
+    fn a_hidden_service_is_not_reported_as_recovered() {
+        let (mut told, none) = (SentAlerts::new(), BTreeMap::new());
+        told.advance(Millis(0), &alert("A0512"));
+        assert_eq!(told.advance(MINUTE, &alert("A0512")), [AlertState::Wrong]);
         told.can_see = false;
-        assert_eq!(told.after(MINUTE, &none), []);
-        assert_eq!(told.after(MINUTE, &none), []);
+        assert_eq!(told.advance(MINUTE, &none), []);
+        assert_eq!(told.advance(MINUTE, &none), []);
         told.can_see = true;
-        assert_eq!(told.after(MINUTE, &none), [State::Over]);
+        assert_eq!(told.advance(MINUTE, &none), [AlertState::Over]);
     }
 }

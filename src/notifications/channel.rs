@@ -1,4 +1,4 @@
-//! To whom something is told, and of what. Pure.
+//! Notification channels and their topics. Pure.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,34 +6,34 @@ use std::fmt;
 use crate::secret::Secret;
 use amarre_core::model::Millis;
 
-/// A service elsewhere that waits for signs of life, and tells people when none come.
+/// A monitoring service that expects heartbeats, and alerts people when none come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// What is asked. Who knows it may pass for this instance.
+    /// The URL to call. It may hold a token.
     pub url: Secret,
-    /// Not more often than this.
+    /// The shortest pause between heartbeats.
     pub every: Millis,
 }
 
-/// One that is told.
+/// A channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
-    /// As the configuration calls it.
+    /// Its name in the configuration.
     pub name: String,
-    /// By which way.
+    /// Its transport.
     pub carrier: Carrier,
-    /// Of what.
+    /// Its topics.
     pub on: BTreeSet<Topic>,
-    /// Of which services: names, or beginnings with `*`; empty = all.
+    /// Its services: names, or beginnings with `*`; empty = all.
     pub services: Vec<String>,
-    /// Only what has lasted so long.
+    /// Only problems that have lasted this long.
     pub after: Millis,
 }
 
-/// A way.
+/// A transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Carrier {
-    /// An incoming webhook of Slack, or of what speaks like it. Who knows its address may write there.
+    /// An incoming webhook of Slack, or of a compatible service. Its URL is a secret.
     Slack {
         /// Its address.
         hook: Secret,
@@ -47,16 +47,16 @@ pub enum Carrier {
     Ntfy {
         /// The topic's address.
         url: String,
-        /// Where it is protected.
+        /// The token of a protected topic.
         token: Option<Secret>,
     },
     /// E-mail.
     Smtp(Box<Smtp>),
     /// JSON, signed as Standard Webhooks has it.
     Webhook {
-        /// Where to.
+        /// The URL.
         url: String,
-        /// With which it is signed.
+        /// The signing secret.
         secret: Secret,
     },
 }
@@ -81,33 +81,33 @@ pub struct Smtp {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// How the way there is protected.
+    /// The TLS mode.
     pub tls: SmtpTls,
-    /// Who sends.
+    /// The user.
     pub username: Option<String>,
-    /// With which password.
+    /// The password.
     pub password: Option<Secret>,
-    /// From whom.
+    /// The sender.
     pub from: String,
-    /// To whom.
+    /// The recipients.
     pub to: Vec<String>,
 }
 
-/// How the way to a server for e-mail is protected.
+/// The TLS mode of a mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpTls {
-    /// The conversation begins in the open, and goes on protected or not at all.
+    /// STARTTLS: the connection begins in plain text, and continues encrypted or not at all.
     StartTls,
-    /// From the first byte.
+    /// TLS from the first byte.
     Implicit,
-    /// Not at all: on this machine.
+    /// No encryption: on this machine.
     None,
 }
 
-/// Of what one can be told.
+/// The topics of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
-    /// A service needs somebody.
+    /// A service needs a person.
     Attention,
     /// A provider cannot be observed.
     Provider,
@@ -119,16 +119,16 @@ pub enum Topic {
     Guard,
     /// The ledger cannot be written.
     Ledger,
-    /// A certificate ends soon, and nobody has renewed it.
+    /// A certificate ends soon without a renewal.
     Certificate,
-    /// Something was put back that somebody else had changed.
+    /// Drift was corrected.
     Drift,
-    /// Something was changed.
+    /// A change was made.
     Applied,
 }
 
 impl Topic {
-    /// All, as they are written.
+    /// All topics, as in the configuration.
     pub const WORDS: [(&'static str, Topic); 9] = [
         ("attention", Topic::Attention),
         ("provider", Topic::Provider),
@@ -141,7 +141,7 @@ impl Topic {
         ("applied", Topic::Applied),
     ];
 
-    /// What one is told of when nothing is said: what somebody has to look after.
+    /// The default topics: everything that needs a person.
     pub fn usual() -> BTreeSet<Topic> {
         let all = Self::WORDS.into_iter().map(|(_, topic)| topic);
         all.filter(|topic| !matches!(topic, Topic::Drift | Topic::Applied)).collect()
@@ -160,13 +160,13 @@ impl fmt::Display for Topic {
 }
 
 impl Channel {
-    /// Whether it is told of this.
+    /// Whether the channel wants this message.
     pub fn wants(&self, topic: Topic, service: &str) -> bool {
         let fits = |pattern: &String| match pattern.strip_suffix('*') {
             Some(begins) => service.starts_with(begins),
             None => pattern == service,
         };
-        // What concerns no service concerns all.
+        // A problem without a service concerns all.
         let is_meant = service.is_empty() || self.services.is_empty() || self.services.iter().any(fits);
         self.on.contains(&topic) && is_meant
     }

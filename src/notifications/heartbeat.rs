@@ -1,73 +1,73 @@
-//! Signs of life for a service elsewhere, which tells people when they stay away: its address is asked after passes that
-//! have ended. A loop that stands still, a process that ended and a machine that is gone are all silent.
+//! Heartbeats for a monitoring service: its URL is called after passes that have ended. A loop that stands still, a
+//! process that ended and a machine that is gone are all silent.
 //!
 //! | what | then |
 //! |---|---|
-//! | a pass has ended, whatever it found and whether or not it may act | the address is asked |
-//! | passes end more often than `every` | those in between are not told of |
-//! | only something else happens: a command, a preview | nothing is asked |
-//! | it was not taken | the log says so once; the next pass after `every` tries again |
+//! | a pass has ended, whatever it found and whether or not it may act | the URL is called |
+//! | passes end more often than `every` | those in between cause no call |
+//! | only something else happens: a command, a preview | no call |
+//! | the call failed | logged once; the next pass after `every` tries again |
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::channel::Heartbeat;
-use super::{Health, lock};
+use super::{ChannelHealth, lock};
 use crate::engine::reconcile::daemon::Handle;
 use crate::providers::http::Http;
 use amarre_core::model::Timestamp;
 
-/// The answer has nothing to say: a service that takes longer is away.
+/// The answer is empty: a service that takes longer is away.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// One that was lost on the way needs no person.
+/// A single lost heartbeat needs no person.
 const LOST_BEFORE_TROUBLE: u32 = 2;
 
-/// Tells of passes, and knows how that goes. Clones share it.
+/// Sends heartbeats, and keeps their state. Clones share it.
 #[derive(Clone)]
-pub(super) struct Pulse {
+pub(super) struct HeartbeatState {
     handle: Handle,
     heartbeat: Heartbeat,
-    health: Arc<Mutex<Health>>,
+    health: Arc<Mutex<ChannelHealth>>,
 }
 
-impl Pulse {
+impl HeartbeatState {
     pub(super) fn new(handle: Handle, heartbeat: Heartbeat) -> Self {
         Self { handle, heartbeat, health: Arc::default() }
     }
 
-    pub(super) fn health(&self) -> Health {
+    pub(super) fn health(&self) -> ChannelHealth {
         lock(&self.health).clone()
     }
 
-    /// Why no sign is taken, where that needs a person.
-    pub(super) fn trouble(&self) -> Option<String> {
-        let Health { failed, tries, .. } = self.health();
+    /// Why heartbeats fail, if that needs a person.
+    pub(super) fn problem(&self) -> Option<String> {
+        let ChannelHealth { failed, tries, .. } = self.health();
         failed.filter(|_| tries >= LOST_BEFORE_TROUBLE).map(|(why, _)| why)
     }
 
-    /// Asks after passes until the loop ends.
+    /// Sends heartbeats after passes until the loop ends.
     pub(super) async fn run(&self) {
         let (mut handle, mut seen, mut asked) = (self.handle.clone(), Timestamp::default(), None);
         loop {
-            let (ended, now) = (handle.picture().0.at, handle.now());
+            let (ended, now) = (handle.last_pass().0.at, handle.now());
             let has_ended = std::mem::replace(&mut seen, ended) != ended;
-            // A clock that was put back makes no pause longer.
+            // A clock that was set back makes no pause longer.
             let is_soon = asked.is_some_and(|asked: Timestamp| (0..self.heartbeat.every.0).contains(&(now - asked).0));
             if has_ended && !is_soon {
                 asked = Some(now);
-                let taken = self.ask().await;
-                self.take_note(taken, now);
+                let taken = self.ping().await;
+                self.record(taken, now);
             }
-            if !handle.turned().await {
+            if !handle.changed().await {
                 return;
             }
         }
     }
 
-    async fn ask(&self) -> Result<(), String> {
+    async fn ping(&self) -> Result<(), String> {
         let http = Http::new(None)?;
         let request = http.request(reqwest::Method::GET, self.heartbeat.url.expose()).timeout(ANSWER_TIMEOUT);
-        // The status says it all: no body is read.
+        // The status code suffices: no body is read.
         let answer = http.open(request).await.map_err(|failure| failure.reason())?;
         match answer.status() {
             200..300 => Ok(()),
@@ -75,14 +75,14 @@ impl Pulse {
         }
     }
 
-    fn take_note(&self, taken: Result<(), String>, now: Timestamp) {
+    fn record(&self, taken: Result<(), String>, now: Timestamp) {
         let mut health = lock(&self.health);
         match taken {
             Ok(()) => {
                 if health.failed.is_some() {
                     tracing::info!("the heartbeat is taken again");
                 }
-                *health = Health { sent: Some(now), ..Health::default() };
+                *health = ChannelHealth { sent: Some(now), ..ChannelHealth::default() };
             }
             Err(why) => {
                 if health.failed.as_ref().is_none_or(|(known, _)| *known != why) {

@@ -1,40 +1,40 @@
-//! How news are written, for people and for machines. Pure.
+//! Renders messages, for people and for machines. Pure.
 
 use serde_json::{Value as Json, json};
 
-use super::alerts::{News, State};
+use super::alerts::{AlertState, News};
 use amarre_core::model::Timestamp;
 
-/// More are counted only.
+/// Further services are only counted.
 const NEWS_SHOWN: usize = 20;
-/// Discord takes 2,000 letters, ntfy 4,096 bytes; what is longer is cut.
+/// Discord takes 2,000 characters, ntfy 4,096 bytes; a longer text is cut.
 const TEXT_CHARS_MAX: usize = 1_900;
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// In one line.
+    /// The subject.
     pub title: String,
-    /// In some.
+    /// The text.
     pub text: String,
     /// For machines, `amarre.notification/v1`.
     pub document: Json,
-    /// Whether somebody has to look after something.
+    /// Whether a person has to act.
     pub is_urgent: bool,
-    /// Where people can look.
+    /// The URL of the page.
     pub link: Option<String>,
 }
 
-/// Writes news. `site`: where pages are, when people can reach them.
+/// Renders news. `site`: the URL of the pages, if people can reach them.
 pub fn message(instance: &str, news: &[News], site: Option<&str>, now: Timestamp) -> Message {
-    let count = |state: State| news.iter().filter(|one| one.state == state).count();
+    let count = |state: AlertState| news.iter().filter(|one| one.state == state).count();
     let title = match news {
         [one] => format!("amarre {instance}: {}", headline(one)),
         _ => {
             let parts = [
-                (count(State::Wrong), "to look at"),
-                (count(State::Over), "recovered"),
-                (count(State::Done), "changed"),
+                (count(AlertState::Wrong), "to look at"),
+                (count(AlertState::Over), "recovered"),
+                (count(AlertState::Done), "changed"),
             ];
             let parts =
                 parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
@@ -63,10 +63,10 @@ pub fn message(instance: &str, news: &[News], site: Option<&str>, now: Timestamp
         })).collect::<Vec<_>>(),
     });
     let link = if let [one] = news { page(one) } else { site.map(|site| format!("{site}/")) };
-    Message { title, text: cut(&text), document, is_urgent: count(State::Wrong) > 0, link }
+    Message { title, text: cut(&text), document, is_urgent: count(AlertState::Wrong) > 0, link }
 }
 
-/// What is sent to try a channel.
+/// The message that tests a channel.
 pub fn trial(instance: &str, by: &str, site: Option<&str>, now: Timestamp) -> Message {
     let title = format!("amarre {instance}: a test");
     let text = format!("{by} tries whether this arrives. Nothing is wrong.\n");
@@ -80,10 +80,10 @@ pub fn trial(instance: &str, by: &str, site: Option<&str>, now: Timestamp) -> Me
 fn headline(one: &News) -> String {
     let who = if one.service.is_empty() { one.topic.word() } else { &one.service };
     match one.state {
-        State::Wrong if one.service.is_empty() => first_line(&one.text).to_owned(),
-        State::Wrong => format!("{who} needs somebody"),
-        State::Over => format!("{who} is well again"),
-        State::Done => format!("{who} was changed"),
+        AlertState::Wrong if one.service.is_empty() => first_line(&one.text).to_owned(),
+        AlertState::Wrong => format!("{who} needs somebody"),
+        AlertState::Over => format!("{who} is well again"),
+        AlertState::Done => format!("{who} was changed"),
     }
 }
 
@@ -91,11 +91,11 @@ fn paragraph(one: &News, page: Option<&str>) -> String {
     let who = if one.service.is_empty() { String::new() } else { format!("{}: ", one.service) };
     let code = if one.code.is_empty() { String::new() } else { format!(", {}", one.code) };
     let mut text = match one.state {
-        State::Wrong => format!("! {who}{}{code}\n", one.text),
-        State::Over => format!("ok {who}recovered (it was: {}{code})\n", first_line(&one.text)),
-        State::Done => format!("~ {who}{}\n", one.text.replace('\n', "\n  ")),
+        AlertState::Wrong => format!("! {who}{}{code}\n", one.text),
+        AlertState::Over => format!("ok {who}recovered (it was: {}{code})\n", first_line(&one.text)),
+        AlertState::Done => format!("~ {who}{}\n", one.text.replace('\n', "\n  ")),
     };
-    if one.state == State::Wrong {
+    if one.state == AlertState::Wrong {
         one.hints.iter().for_each(|hint| text.push_str(&format!("  hint: {hint}\n")));
         page.iter().for_each(|page| text.push_str(&format!("  {page}\n")));
     }
@@ -119,16 +119,16 @@ mod tests {
     use super::super::channel::Topic;
     use super::*;
 
-    fn news(service: &str, state: State, text: &str) -> News {
+    fn news(service: &str, state: AlertState, text: &str) -> News {
         let (service, text, code) = (service.to_owned(), text.to_owned(), "A0512".to_owned());
         let hints = vec![format!("amarre logs {service} --last-failed")];
         News { topic: Topic::Attention, state, service, text, code, hints, since: None }
     }
 
     #[test]
-    fn one_is_named_and_several_are_counted() {
+    fn one_service_is_named_and_several_are_counted() {
         let now = Timestamp(1_795_000_000_000);
-        let one = [news("photos", State::Wrong, "v1.120 not healthy, v1.119 serves")];
+        let one = [news("photos", AlertState::Wrong, "v1.120 not healthy, v1.119 serves")];
         let written = message("home", &one, Some("https://amarre.example.org"), now);
         assert_eq!(written.title, "amarre home: photos needs somebody");
         assert_eq!(
@@ -137,15 +137,15 @@ mod tests {
              https://amarre.example.org/services/photos\n"
         );
         assert!(written.is_urgent);
-        let several = [one[0].clone(), news("wiki", State::Over, "record not ours")];
+        let several = [one[0].clone(), news("wiki", AlertState::Over, "record not ours")];
         let written = message("home", &several, None, now);
         assert_eq!(written.title, "amarre home: 1 to look at, 1 recovered");
         assert!(written.text.ends_with("ok wiki: recovered (it was: record not ours, A0512)\n"), "{}", written.text);
     }
 
     #[test]
-    fn what_is_long_is_cut_at_a_line() {
-        let many: Vec<News> = (0..60).map(|at| news(&format!("s{at}"), State::Wrong, &"x".repeat(100))).collect();
+    fn a_long_message_is_cut_at_a_line() {
+        let many: Vec<News> = (0..60).map(|at| news(&format!("s{at}"), AlertState::Wrong, &"x".repeat(100))).collect();
         let written = message("home", &many, None, Timestamp(0));
         assert!(written.text.chars().count() <= TEXT_CHARS_MAX + 30);
         assert!(written.text.ends_with("\n… the rest: amarre status\n"), "{}", written.text);

@@ -1,7 +1,7 @@
-//! Tells people elsewhere what is wrong, what is over, and what was done: Slack, Discord, ntfy, e-mail, a signed webhook.
+//! Notifies people of problems, of their end, and of changes: Slack, Discord, ntfy, e-mail, a signed webhook.
 //!
-//! Level-triggered, as all else: what each channel was told stands in the ledger, so something is told once, told again
-//! when it is over, and not lost with a message that was not taken or a process that ended.
+//! Level-triggered, as all else: the ledger records what each channel was sent, so an alert is sent once, closed when
+//! the problem is over, and not lost with a failed message or a process that ended.
 
 pub mod channel;
 pub mod message;
@@ -16,55 +16,55 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use self::channel::{Channel, Heartbeat, Topic};
-use self::heartbeat::Pulse;
+use self::heartbeat::HeartbeatState;
 use self::message::Message;
 use crate::engine::reconcile::daemon::Handle;
 use crate::ledger::StoreError;
-use crate::ledger::notifications::ToldRow;
+use crate::ledger::notifications::SentAlert;
 use crate::ledger::runs::{Event, EventFilter};
-use alerts::{News, Since};
+use alerts::{AlertTimes, News};
 use amarre_core::model::{Millis, Timestamp};
 
-/// Nothing is sent to one channel sooner after the last message: what comes in between is told together.
+/// The shortest pause between messages to one channel: news in between are sent together.
 const GROUPED_FOR: Millis = Millis::seconds(15);
-/// Something may have lasted long enough without the loop having gone round.
+/// A problem may have lasted long enough without a pass in between.
 const LOOKS_EVERY: Duration = Duration::from_secs(5);
-/// The first wait after a message that was not taken; doubled each time.
+/// The first backoff after a failed message; doubled each time.
 const WAIT_FIRST: Millis = Millis::seconds(10);
-/// The longest.
+/// The longest backoff.
 const WAIT_LAST: Millis = Millis::minutes(10);
-/// Events that are told of at once.
+/// Events in one message.
 const EVENTS_MAX: u32 = 500;
 
-/// How a channel is.
+/// The state of a channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Health {
-    /// When something was taken last.
+pub struct ChannelHealth {
+    /// When the last message was delivered.
     pub sent: Option<Timestamp>,
-    /// Why the last was not, and when.
+    /// The last error, and when.
     pub failed: Option<(String, Timestamp)>,
-    /// Nothing is tried before.
+    /// The end of the backoff.
     next: Timestamp,
     tries: u32,
 }
 
-/// What a channel was told.
+/// The alerts sent to a channel.
 #[derive(Debug, Default)]
-struct Known {
-    told: Vec<ToldRow>,
-    /// The last event that it was told of.
+struct ChannelMemory {
+    told: Vec<SentAlert>,
+    /// The last event sent.
     event: Option<i64>,
 }
 
-/// All channels, and how they are. Clones share it.
+/// All channels, and their state. Clones share it.
 #[derive(Clone)]
 pub struct Notifications {
     handle: Handle,
     channels: Arc<Vec<Channel>>,
-    health: Arc<Mutex<BTreeMap<String, Health>>>,
-    /// Where pages are, when people can reach them.
+    health: Arc<Mutex<BTreeMap<String, ChannelHealth>>>,
+    /// The URL of the pages, if people can reach them.
     site: Option<String>,
-    pulse: Option<Pulse>,
+    pulse: Option<HeartbeatState>,
 }
 
 impl Notifications {
@@ -73,72 +73,76 @@ impl Notifications {
         Self { handle, channels: Arc::new(channels), health: Arc::default(), site, pulse: None }
     }
 
-    /// With a service that waits for signs of life.
+    /// With heartbeats.
     #[must_use]
     pub fn with_heartbeat(mut self, heartbeat: Option<Heartbeat>) -> Self {
-        self.pulse = heartbeat.map(|heartbeat| Pulse::new(self.handle.clone(), heartbeat));
+        self.pulse = heartbeat.map(|heartbeat| HeartbeatState::new(self.handle.clone(), heartbeat));
         self
     }
 
-    /// How the signs of life are taken; `None`: nothing waits for them.
-    pub fn heartbeat(&self) -> Option<Health> {
-        self.pulse.as_ref().map(Pulse::health)
+    /// The state of the heartbeats; `None`: not configured.
+    pub fn heartbeat(&self) -> Option<ChannelHealth> {
+        self.pulse.as_ref().map(HeartbeatState::health)
     }
 
-    /// Each channel, and how it is.
-    pub fn channels(&self) -> Vec<(Channel, Health)> {
+    /// Each channel, and its state.
+    pub fn channels(&self) -> Vec<(Channel, ChannelHealth)> {
         let health = lock(&self.health);
         let of = |channel: &Channel| health.get(&channel.name).cloned().unwrap_or_default();
         self.channels.iter().map(|channel| (channel.clone(), of(channel))).collect()
     }
 
-    /// Sends a message that says that it is a test; `None`: there is no such channel.
+    /// Sends a test message; `None`: there is no such channel.
     pub async fn test(&self, name: &str, by: &str) -> Option<Result<(), String>> {
         let channel = self.channels.iter().find(|channel| channel.name == name)?;
-        let instance = alerts::instance(&self.handle.picture().0);
+        let instance = alerts::instance(&self.handle.last_pass().0);
         let message = message::trial(&instance, by, self.site.as_deref(), self.handle.now());
         Some(self.send(channel, &message).await)
     }
 
-    /// Tells what there is to tell, until the loop ends.
+    /// Sends messages until the loop ends.
     pub async fn run(self) {
         let beats = async {
             if let Some(pulse) = &self.pulse {
                 pulse.run().await;
             }
         };
-        tokio::join!(self.tells(), beats);
+        tokio::join!(self.subscribes(), beats);
     }
 
-    async fn tells(&self) {
+    async fn subscribes(&self) {
         if self.channels.is_empty() {
             return;
         }
-        let (mut handle, mut since, mut known) = (self.handle.clone(), Since::default(), None);
+        let (mut handle, mut since, mut known) = (self.handle.clone(), AlertTimes::default(), None);
         loop {
-            match self.tell(&mut since, &mut known).await {
+            match self.notify(&mut since, &mut known).await {
                 Ok(()) => (),
                 Err(error) => tracing::warn!("what was told to whom could not be kept: {error}"),
             }
             tokio::select! {
-                is_there = handle.turned() => if !is_there { return },
+                is_there = handle.changed() => if !is_there { return },
                 () = tokio::time::sleep(LOOKS_EVERY) => (),
             }
         }
     }
 
-    async fn tell(&self, since: &mut Since, known: &mut Option<BTreeMap<String, Known>>) -> Result<(), StoreError> {
-        let ((picture, _), now) = (self.handle.picture(), self.handle.now());
+    async fn notify(
+        &self,
+        since: &mut AlertTimes,
+        known: &mut Option<BTreeMap<String, ChannelMemory>>,
+    ) -> Result<(), StoreError> {
+        let ((picture, _), now) = (self.handle.last_pass(), self.handle.now());
         if picture.context.is_none() {
             return Ok(());
         }
         let known = match known {
             Some(known) => known,
-            None => known.insert(self.remembered().await?),
+            None => known.insert(self.load_alerts().await?),
         };
-        let mut troubles = alerts::troubles(&picture);
-        troubles.extend(self.handle.stalled().map(alerts::stalled));
-        troubles.extend(self.pulse.as_ref().and_then(Pulse::trouble).map(alerts::unheard));
+        let mut troubles = alerts::problems(&picture);
+        troubles.extend(self.handle.stalled_since().map(alerts::stalled));
+        troubles.extend(self.pulse.as_ref().and_then(HeartbeatState::problem).map(alerts::unannounced));
         since.step(&troubles, known.values().flat_map(|known| &known.told), now);
         let mut kept = Ok(());
         for channel in self.channels.iter() {
@@ -148,8 +152,8 @@ impl Notifications {
             let known = known.entry(channel.name.clone()).or_default();
             let is_known = |trouble: &str| alerts::is_known(&picture, trouble);
             let due = since.due(channel, is_known, &troubles, &known.told, now);
-            // Of what was done can only be told what can be read; of what is wrong, all the same.
-            let (done, event) = match self.done(channel, known.event).await {
+            // Changes can only be reported if they can be read; problems are reported all the same.
+            let (done, event) = match self.done_news(channel, known.event).await {
                 Ok(found) => found,
                 Err(error) => {
                     kept = kept.and(Err(error));
@@ -166,30 +170,31 @@ impl Notifications {
                     continue;
                 }
             }
-            // First here: where the ledger cannot be written, it is told once all the same.
+            // In memory first: if the ledger cannot be written, the alert is still sent only once.
             known.told.retain(|row| {
                 !due.over.contains(&row.trouble) && !due.told.iter().any(|new| new.trouble == row.trouble)
             });
             known.told.extend(due.told.iter().cloned());
             known.event = event;
-            kept = kept.and(self.handle.ledger().tell(&channel.name, &due.told, &due.over, event).await);
+            kept = kept.and(self.handle.ledger().record_sent(&channel.name, &due.told, &due.over, event).await);
         }
         kept
     }
 
-    /// What each channel was told, in another life too.
-    async fn remembered(&self) -> Result<BTreeMap<String, Known>, StoreError> {
+    /// The alerts sent to each channel, also by an earlier process.
+    async fn load_alerts(&self) -> Result<BTreeMap<String, ChannelMemory>, StoreError> {
         let (ledger, mut all) = (self.handle.ledger(), BTreeMap::new());
         for Channel { name, .. } in self.channels.iter() {
-            let known = Known { told: ledger.told(name).await?, event: ledger.told_to(name).await? };
+            let known =
+                ChannelMemory { told: ledger.open_alerts(name).await?, event: ledger.last_event_sent(name).await? };
             all.insert(name.clone(), known);
         }
         Ok(all)
     }
 
-    /// What was done since a channel was told last, and up to which event. Of what was done before there was the channel
-    /// it is told nothing.
-    async fn done(&self, channel: &Channel, after: Option<i64>) -> Result<(Vec<News>, Option<i64>), StoreError> {
+    /// The changes since the last message to a channel, and the last event. A channel gets no changes from before it
+    /// existed.
+    async fn done_news(&self, channel: &Channel, after: Option<i64>) -> Result<(Vec<News>, Option<i64>), StoreError> {
         if !channel.on.contains(&Topic::Applied) && !channel.on.contains(&Topic::Drift) {
             return Ok((Vec::new(), after));
         }
@@ -201,7 +206,7 @@ impl Notifications {
         found.reverse();
         let is_all = found.len() < EVENTS_MAX as usize;
         let events: Vec<Event> = found.into_iter().map(|(_, event)| event).collect();
-        Ok((alerts::done(channel, &events, is_all), Some(newest.unwrap_or(after))))
+        Ok((alerts::finished_news(channel, &events, is_all), Some(newest.unwrap_or(after))))
     }
 
     async fn send(&self, channel: &Channel, message: &Message) -> Result<(), String> {
@@ -211,7 +216,7 @@ impl Notifications {
         let health = all.entry(channel.name.clone()).or_default();
         match sent {
             Ok(()) => {
-                *health = Health { sent: Some(now), next: now + GROUPED_FOR, ..Health::default() };
+                *health = ChannelHealth { sent: Some(now), next: now + GROUPED_FOR, ..ChannelHealth::default() };
                 Ok(())
             }
             Err(not_taken) => {
@@ -228,8 +233,8 @@ impl Notifications {
 }
 
 /// Every channel for machines, `amarre.notifications/v1`; no address stands in it.
-pub fn document(channels: &[(Channel, Health)]) -> Json {
-    let row = |(channel, health): &(Channel, Health)| {
+pub fn document(channels: &[(Channel, ChannelHealth)]) -> Json {
+    let row = |(channel, health): &(Channel, ChannelHealth)| {
         let failed = health.failed.as_ref().map(|(why, at)| json!({"message": why, "at": at.rfc3339()}));
         json!({
             "name": channel.name, "by": channel.carrier.word(), "on": channel.on.iter().map(|topic| topic.word()).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! Sends a message by each way. What goes wrong is told without the address, which may be a secret.
+//! Sends a message over each transport. Errors never quote the address, which may be a secret.
 //!
 //! | way | what it takes |
 //! |---|---|
@@ -25,15 +25,15 @@ use super::message::Message;
 use crate::providers::http::Http;
 use amarre_core::model::{Millis, Timestamp};
 
-/// A server for e-mail that says nothing for so long is away.
+/// A mail server that stays silent for this long is away.
 const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// It was not taken.
+/// The message was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotTaken {
     /// Why.
     pub why: String,
-    /// It is not to be tried sooner.
+    /// The earliest next try.
     pub retry_after: Option<Millis>,
 }
 
@@ -46,18 +46,18 @@ impl From<String> for NotTaken {
 /// Sends one message.
 ///
 /// # Errors
-/// The other side did not take it; without its address, which may be a secret.
+/// The other side refused it; without its address, which may be a secret.
 pub async fn send(carrier: &Carrier, message: &Message, now: Timestamp) -> Result<(), NotTaken> {
     match carrier {
         Carrier::Slack { hook } => {
-            // Slack takes these three for its own, as in `<!channel>`.
+            // Slack reserves these three, as in `<!channel>`.
             let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
             let body = json!({"text": format!("*{}*\n{}", plain(&message.title), plain(&message.text))});
             post(hook.expose(), body.to_string(), &[("content-type", "application/json")]).await
         }
         Carrier::Discord { hook } => {
             let content: String = format!("**{}**\n{}", message.title, message.text).chars().take(2_000).collect();
-            // Nobody is called by a name that stands in a text.
+            // No name in a text mentions a person.
             let body = json!({"content": content, "allowed_mentions": {"parse": []}});
             post(hook.expose(), body.to_string(), &[("content-type", "application/json")]).await
         }
@@ -71,7 +71,7 @@ pub async fn send(carrier: &Carrier, message: &Message, now: Timestamp) -> Resul
         }
         Carrier::Webhook { url, secret } => {
             let body = message.document.to_string();
-            // The same news that are sent again have the same id.
+            // A message that is sent again keeps its id.
             let told = Sha256::digest(message.document["news"].to_string().as_bytes());
             let id = format!("msg_{}", &hex::encode(told)[..32]);
             let at = (now.0 / 1_000).to_string();
@@ -97,7 +97,7 @@ async fn post(url: &str, body: String, headers: &[(&str, &str)]) -> Result<(), N
     let http = Http::new(None)?;
     let mut request = http.request(reqwest::Method::POST, url).body(body);
     for (name, value) in headers {
-        // A header is one line, and of plain letters.
+        // A header is one line of ASCII letters.
         let value: String = value.chars().map(|char| if char.is_ascii_graphic() { char } else { ' ' }).collect();
         request = request.header(*name, value);
     }

@@ -415,7 +415,7 @@ pub struct Exam {
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum FindingLevel {
     /// As it should be.
     Good,
     /// Works, or mends itself; good to know.
@@ -430,7 +430,7 @@ pub struct Finding {
     /// `NPM`, `OVH`, `DNS`, ….
     pub topic: &'static str,
     /// How bad it is.
-    pub verdict: Verdict,
+    pub verdict: FindingLevel,
     /// Lowercase, no full stop.
     pub text: String,
     /// For `amarre help`; empty when all is well.
@@ -445,17 +445,17 @@ impl Finding {
     /// As it should be.
     pub fn good(topic: &'static str, text: impl Into<String>) -> Self {
         let (code, notes, hints) = (String::new(), Vec::new(), Vec::new());
-        Self { topic, verdict: Verdict::Good, text: words::line(&text.into()), code, notes, hints }
+        Self { topic, verdict: FindingLevel::Good, text: words::line(&text.into()), code, notes, hints }
     }
 
     /// Good to know.
     pub fn know(topic: &'static str, code: &str, text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Know, code: code.to_owned(), ..Self::good(topic, text) }
+        Self { verdict: FindingLevel::Know, code: code.to_owned(), ..Self::good(topic, text) }
     }
 
     /// To be put right.
     pub fn wrong(topic: &'static str, code: &str, text: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Wrong, code: code.to_owned(), ..Self::good(topic, text) }
+        Self { verdict: FindingLevel::Wrong, code: code.to_owned(), ..Self::good(topic, text) }
     }
 
     /// A call that did not work.

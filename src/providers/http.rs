@@ -69,7 +69,7 @@ impl Counts {
 
 /// A whole answer, whatever its status.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// HTTP status.
     pub status: u16,
     /// The body, within the limit.
@@ -78,7 +78,7 @@ pub struct Answer {
     pub retry_after: Option<Millis>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
@@ -111,18 +111,18 @@ fn scrub(said: &mut Json, sent: &Scrubber) {
 
 /// No whole answer came.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub enum HttpFailure {
     /// Nothing has left: no connection.
     NotSent(String),
     /// The request left; what became of it is not known.
     Unknown(String),
 }
 
-impl Failure {
+impl HttpFailure {
     /// The reason, for people.
     pub fn message(&self) -> &str {
         match self {
-            Failure::NotSent(message) | Failure::Unknown(message) => message,
+            HttpFailure::NotSent(message) | HttpFailure::Unknown(message) => message,
         }
     }
 
@@ -186,9 +186,9 @@ impl Http {
     /// cuts the connections that it has kept whenever it loads its configuration, which is after each write.
     ///
     /// # Errors
-    /// [`Failure::NotSent`] when nothing can have happened there, else [`Failure::Unknown`].
-    pub async fn send(&self, request: RequestBuilder) -> Result<Answer, Failure> {
-        let request = request.build().map_err(|error| Failure::NotSent(chain(&error.without_url())))?;
+    /// [`HttpFailure::NotSent`] when nothing can have happened there, else [`HttpFailure::Unknown`].
+    pub async fn send(&self, request: RequestBuilder) -> Result<HttpAnswer, HttpFailure> {
+        let request = request.build().map_err(|error| HttpFailure::NotSent(chain(&error.without_url())))?;
         let is_safe = request.method() == reqwest::Method::GET;
         let mut last = request.try_clone().filter(|_| is_safe);
         let mut outcome = self.counted(request).await;
@@ -200,7 +200,7 @@ impl Http {
         outcome.map_err(|cut| cut.failure)
     }
 
-    async fn counted(&self, request: reqwest::Request) -> Result<Answer, Cut> {
+    async fn counted(&self, request: reqwest::Request) -> Result<HttpAnswer, Cut> {
         let (method, started) = (request.method().to_string(), Instant::now());
         let answer = self.exchange(request).await;
         self.counts.took.observe(started.elapsed().as_secs_f64());
@@ -212,15 +212,15 @@ impl Http {
     ///
     /// # Errors
     /// As [`Http::send`].
-    pub async fn open(&self, request: RequestBuilder) -> Result<Body, Failure> {
-        let request = request.build().map_err(|error| Failure::NotSent(chain(&error.without_url())))?;
+    pub async fn open(&self, request: RequestBuilder) -> Result<Body, HttpFailure> {
+        let request = request.build().map_err(|error| HttpFailure::NotSent(chain(&error.without_url())))?;
         let method = request.method().to_string();
         let response = self.client.execute(request).await;
         self.counts.add(&method, response.as_ref().map_or(0, |response| response.status().as_u16()));
         response.map(|response| Body { response }).map_err(failure)
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Result<Answer, Cut> {
+    async fn exchange(&self, request: reqwest::Request) -> Result<HttpAnswer, Cut> {
         let mut response = self.client.execute(request).await.map_err(cut)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
@@ -230,11 +230,11 @@ impl Http {
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(Answer { status, body, retry_after }),
+                Ok(None) => return Ok(HttpAnswer { status, body, retry_after }),
                 Err(error) => return Err(cut(error)),
             }
             if body.len() > BODY_BYTES_MAX {
-                let failure = Failure::Unknown(format!("the answer is larger than {BODY_BYTES_MAX} bytes"));
+                let failure = HttpFailure::Unknown(format!("the answer is larger than {BODY_BYTES_MAX} bytes"));
                 return Err(Cut { failure, was_cut: false });
             }
         }
@@ -262,7 +262,7 @@ impl Body {
     ///
     /// # Errors
     /// The connection broke, or the time of the request is up.
-    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, Failure> {
+    pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, HttpFailure> {
         let chunk = self.response.chunk().await.map_err(failure)?;
         Ok(chunk.map(|chunk| chunk.to_vec()))
     }
@@ -270,7 +270,7 @@ impl Body {
 
 /// Why no whole answer came, and whether it was the connection that ended.
 struct Cut {
-    failure: Failure,
+    failure: HttpFailure,
     was_cut: bool,
 }
 
@@ -279,8 +279,8 @@ fn cut(error: reqwest::Error) -> Cut {
     Cut { failure: failure(error), was_cut }
 }
 
-fn failure(error: reqwest::Error) -> Failure {
+fn failure(error: reqwest::Error) -> HttpFailure {
     let not_sent = error.is_connect() || error.is_builder();
     let message = chain(&error.without_url());
-    if not_sent { Failure::NotSent(message) } else { Failure::Unknown(message) }
+    if not_sent { HttpFailure::NotSent(message) } else { HttpFailure::Unknown(message) }
 }

@@ -9,52 +9,52 @@ const HEX_LETTERS_MIN: usize = 12;
 
 /// What a run is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Code {
+enum Encoding {
     Base64,
     Hex,
 }
 
-impl Code {
+impl Encoding {
     const fn bits(self) -> usize {
         match self {
-            Code::Base64 => 6,
-            Code::Hex => 4,
+            Encoding::Base64 => 6,
+            Encoding::Hex => 4,
         }
     }
 
     const fn letters_min(self) -> usize {
         match self {
-            Code::Base64 => BASE64_LETTERS_MIN,
-            Code::Hex => HEX_LETTERS_MIN,
+            Encoding::Base64 => BASE64_LETTERS_MIN,
+            Encoding::Hex => HEX_LETTERS_MIN,
         }
     }
 
     /// What a letter stands for, in both alphabets of base64.
     fn value(self, letter: u8) -> Option<u8> {
         match (self, letter) {
-            (Code::Base64, b'A'..=b'Z') => Some(letter - b'A'),
-            (Code::Base64, b'a'..=b'z') => Some(letter - b'a' + 26),
-            (Code::Base64, b'0'..=b'9') => Some(letter - b'0' + 52),
-            (Code::Base64, b'+' | b'-') => Some(62),
-            (Code::Base64, b'/' | b'_') => Some(63),
-            (Code::Hex, b'0'..=b'9') => Some(letter - b'0'),
-            (Code::Hex, b'a'..=b'f') => Some(letter - b'a' + 10),
-            (Code::Hex, b'A'..=b'F') => Some(letter - b'A' + 10),
-            (Code::Base64 | Code::Hex, _) => None,
+            (Encoding::Base64, b'A'..=b'Z') => Some(letter - b'A'),
+            (Encoding::Base64, b'a'..=b'z') => Some(letter - b'a' + 26),
+            (Encoding::Base64, b'0'..=b'9') => Some(letter - b'0' + 52),
+            (Encoding::Base64, b'+' | b'-') => Some(62),
+            (Encoding::Base64, b'/' | b'_') => Some(63),
+            (Encoding::Hex, b'0'..=b'9') => Some(letter - b'0'),
+            (Encoding::Hex, b'a'..=b'f') => Some(letter - b'a' + 10),
+            (Encoding::Hex, b'A'..=b'F') => Some(letter - b'A' + 10),
+            (Encoding::Base64 | Encoding::Hex, _) => None,
         }
     }
 }
 
 /// Letters one after the other, whatever stands between them.
 #[derive(Debug)]
-pub(super) struct Run<'t> {
+pub(super) struct CodedRun<'t> {
     text: &'t [u8],
-    code: Code,
+    code: Encoding,
     values: Vec<u8>,
     places: Vec<usize>,
 }
 
-impl Run<'_> {
+impl CodedRun<'_> {
     /// At how many letters a byte may begin.
     pub(super) fn phases(&self) -> usize {
         8 / gcd(self.code.bits())
@@ -103,17 +103,17 @@ const fn gcd(bits: usize) -> usize {
 }
 
 /// Every run that could be base64.
-pub(super) fn base64_runs(text: &[u8], see: impl FnMut(&Run<'_>)) {
-    runs(text, Code::Base64, see);
+pub(super) fn base64_runs(text: &[u8], see: impl FnMut(&CodedRun<'_>)) {
+    runs(text, Encoding::Base64, see);
 }
 
 /// Every run that could be hex.
-pub(super) fn hex_runs(text: &[u8], see: impl FnMut(&Run<'_>)) {
-    runs(text, Code::Hex, see);
+pub(super) fn hex_runs(text: &[u8], see: impl FnMut(&CodedRun<'_>)) {
+    runs(text, Encoding::Hex, see);
 }
 
-fn runs(text: &[u8], code: Code, mut see: impl FnMut(&Run<'_>)) {
-    let mut run = Run { text, code, values: Vec::new(), places: Vec::new() };
+fn runs(text: &[u8], code: Encoding, mut see: impl FnMut(&CodedRun<'_>)) {
+    let mut run = CodedRun { text, code, values: Vec::new(), places: Vec::new() };
     let (mut at, mut group) = (0, 0);
     while let Some(letter) = text.get(at) {
         if let Some(value) = code.value(*letter) {
@@ -142,11 +142,11 @@ fn runs(text: &[u8], code: Code, mut see: impl FnMut(&Run<'_>)) {
 
 /// How long what a run goes on after is: the end of a line with what the next one is indented by, as it is or as JSON
 /// has it; or what stands between pairs of hex. 0: it ends here.
-fn gap(text: &[u8], code: Code, group: usize) -> usize {
+fn gap(text: &[u8], code: Encoding, group: usize) -> usize {
     let end = [&b"\r\n"[..], b"\n", b"\\r\\n", b"\\n"].into_iter().find(|end| text.starts_with(end)).map(<[u8]>::len);
     match (end, text.first()) {
         (Some(end), _) => end + text[end..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count(),
-        (None, Some(b':' | b' ')) if code == Code::Hex && group == 2 => 1,
+        (None, Some(b':' | b' ')) if code == Encoding::Hex && group == 2 => 1,
         (None, _) => 0,
     }
 }

@@ -6,8 +6,8 @@
 //! | lines of 64 hex digits | the first signs, each of them verifies, the last makes the marks of secrets |
 //! | the same, and at last `secrets` with 64 hex digits | that one makes the marks of secrets, and verifies nothing |
 //!
-//! Marks of secrets stand in digests of containers: a key that signs anew must not change them, so they stay with the
-//! oldest key.
+//! Marks of secrets are part of the digests of containers: a new signing key must not change them, so they stay with
+//! the oldest key.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,18 +30,18 @@ const FINGERPRINT: &[u8] = b"amarre.key-fingerprint.v1";
 /// Before the key that only makes the marks of secrets.
 const SECRETS_ONLY: &str = "secrets ";
 
-type Key = [u8; KEY_BYTES];
+type KeyBytes = [u8; KEY_BYTES];
 
 /// The instance's keys: they make marks, which tell equal values from different ones and nothing else, and signatures.
 /// Shared: everything that marks or signs holds them.
 #[derive(Clone)]
-pub struct MarkKey(Arc<Keys>);
+pub struct MarkKey(Arc<KeyFile>);
 
-struct Keys {
-    signs: Key,
+struct KeyFile {
+    signs: KeyBytes,
     /// Keys that signed before, the newest first.
-    verify: Vec<Key>,
-    secrets: Key,
+    verify: Vec<KeyBytes>,
+    secrets: KeyBytes,
 }
 
 /// Who made a signature.
@@ -57,17 +57,17 @@ pub enum Signer {
 
 impl MarkKey {
     /// One key.
-    pub fn new(bytes: Key) -> Self {
+    pub fn new(bytes: KeyBytes) -> Self {
         Self::of(bytes, Vec::new(), bytes)
     }
 
-    fn of(signs: Key, verify: Vec<Key>, secrets: Key) -> Self {
-        Self(Arc::new(Keys { signs, verify, secrets }))
+    fn of(signs: KeyBytes, verify: Vec<KeyBytes>, secrets: KeyBytes) -> Self {
+        Self(Arc::new(KeyFile { signs, verify, secrets }))
     }
 
     /// From what stands in `<state>.key`; `None`: that is not a key.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        if let Ok(bytes) = Key::try_from(bytes) {
+        if let Ok(bytes) = KeyBytes::try_from(bytes) {
             return Some(Self::new(bytes));
         }
         let text = std::str::from_utf8(bytes).ok()?;
@@ -100,8 +100,8 @@ impl MarkKey {
     }
 
     /// With a new key in front; `None`: there are as many as there may be.
-    pub fn rotated(&self, bytes: Key) -> Option<Self> {
-        let verify: Vec<Key> = std::iter::once(self.0.signs).chain(self.0.verify.iter().copied()).collect();
+    pub fn rotated(&self, bytes: KeyBytes) -> Option<Self> {
+        let verify: Vec<KeyBytes> = std::iter::once(self.0.signs).chain(self.0.verify.iter().copied()).collect();
         (verify.len() < KEYS_MAX).then(|| Self::of(bytes, verify, self.0.secrets))
     }
 
@@ -140,7 +140,7 @@ impl MarkKey {
         let Some(bytes) = hex::decode(signed).ok().filter(|bytes| bytes.len() == SIGNATURE_BYTES) else {
             return Signer::Unknown;
         };
-        let made_it = |key: &Key| signature(key, parts).verify_truncated_left(&bytes).is_ok();
+        let made_it = |key: &KeyBytes| signature(key, parts).verify_truncated_left(&bytes).is_ok();
         if made_it(&self.0.signs) {
             Signer::Now
         } else if self.0.verify.iter().any(made_it) {
@@ -151,11 +151,11 @@ impl MarkKey {
     }
 }
 
-fn key_of(line: &str) -> Option<Key> {
+fn key_of(line: &str) -> Option<KeyBytes> {
     hex::decode(line).ok()?.try_into().ok()
 }
 
-fn fingerprint(key: &Key) -> String {
+fn fingerprint(key: &KeyBytes) -> String {
     hex::encode(&hmac(key, &[FINGERPRINT]).finalize().into_bytes()[..4])
 }
 
@@ -168,7 +168,7 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> Hmac<Sha256> {
 }
 
 /// Each part with its length before it: no two lists of parts are the same bytes.
-fn signature(key: &Key, parts: &[&str]) -> Hmac<Sha256> {
+fn signature(key: &KeyBytes, parts: &[&str]) -> Hmac<Sha256> {
     let derived = hmac(key, &[DNS_MARKS]).finalize().into_bytes();
     let mut mac = hmac(&derived, &[]);
     for part in parts {

@@ -17,13 +17,13 @@ use std::sync::{Arc, OnceLock};
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind, PatternID};
 
 use super::Secret;
-use super::coded::{self, Run};
+use super::coded::{self, CodedRun};
 
 /// Shorter ones stand in many words.
 const WORD_BYTES_MIN: usize = 4;
 /// The base64 and the hex of shorter ones are too short to say anything.
 const CODED_BYTES_MIN: usize = 6;
-/// So much of the beginning of a secret is in the automaton; the rest is compared where that is found.
+/// The automaton holds this much of the beginning of a secret; the rest is compared at each match.
 const ANCHOR_BYTES: usize = 16;
 /// Of shorter ones the parts say nothing.
 const FRAGMENT_OF_BYTES_MIN: usize = 12;
@@ -36,10 +36,10 @@ const DIFFERENT_BYTES_MIN: usize = 4;
 
 /// Knows secrets, to hide them. A copy shares what it knows.
 #[derive(Clone, Default)]
-pub struct Scrubber(Arc<Known>);
+pub struct Scrubber(Arc<KnownSecrets>);
 
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     secrets: BTreeSet<String>,
     /// Made when a text is looked at for the first time.
     finder: OnceLock<Finder>,
@@ -54,7 +54,7 @@ impl Scrubber {
     pub fn of<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let secrets = secrets.into_iter().map(|secret| secret.expose().to_owned());
         let secrets = secrets.filter(|secret| !secret.trim().is_empty()).collect();
-        Self(Arc::new(Known { secrets, finder: OnceLock::new() }))
+        Self(Arc::new(KnownSecrets { secrets, finder: OnceLock::new() }))
     }
 
     /// As [`Scrubber::of`], for the words of vendors: what is very short stands in many of them, and what is in small
@@ -69,7 +69,7 @@ impl Scrubber {
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         let secrets = self.0.secrets.union(&other.0.secrets).cloned().collect();
-        Self(Arc::new(Known { secrets, finder: OnceLock::new() }))
+        Self(Arc::new(KnownSecrets { secrets, finder: OnceLock::new() }))
     }
 
     /// The text with `(hidden)` in the place of each secret.
@@ -97,13 +97,13 @@ impl fmt::Debug for Scrubber {
 }
 
 struct Finder {
-    forms: Forms,
+    forms: SecretForms,
     eights: Eights,
 }
 
 impl Finder {
     fn of(secrets: &BTreeSet<String>) -> Self {
-        Self { forms: Forms::of(secrets), eights: Eights::of(secrets) }
+        Self { forms: SecretForms::of(secrets), eights: Eights::of(secrets) }
     }
 
     /// What is to be hidden, in order, none overlapping another.
@@ -123,7 +123,7 @@ impl Finder {
     }
 
     /// What a run of letters hides, read at each place where its first byte may begin.
-    fn decoded(&self, run: &Run<'_>, spans: &mut Vec<Range<usize>>) {
+    fn decoded(&self, run: &CodedRun<'_>, spans: &mut Vec<Range<usize>>) {
         for phase in 0..run.phases() {
             let bytes = run.decode(phase);
             let whole = self.forms.find(&bytes, CODED_BYTES_MIN);
@@ -141,7 +141,7 @@ impl Finder {
 }
 
 /// Every secret in each way of writing that leaves its letters readable.
-struct Forms {
+struct SecretForms {
     /// Over the beginnings; `None` = it could not be made, and then nothing is shown.
     automaton: Option<AhoCorasick>,
     /// By the number of a beginning: what begins with it, the longest first.
@@ -149,7 +149,7 @@ struct Forms {
     numbers: BTreeMap<Vec<u8>, usize>,
 }
 
-impl Forms {
+impl SecretForms {
     fn of(secrets: &BTreeSet<String>) -> Self {
         let mut forms: BTreeSet<Vec<u8>> = BTreeSet::new();
         for line in secrets.iter().flat_map(|secret| secret.lines()).map(str::trim).filter(|line| !line.is_empty()) {

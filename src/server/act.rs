@@ -1,5 +1,5 @@
-//! Commands: `POST /api/v1/act`, and those about one service with its name in the path. Each is done to its end, also
-//! when nobody waits for it any more.
+//! Commands: `POST /api/v1/act`, and those about one service with its name in the path. Each runs to its end, also when
+//! the client has hung up.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,23 +14,23 @@ use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
 use super::auth;
-use super::auth::{Told, Who};
+use super::auth::{AuditDetail, Identity};
 use super::problem::refusal;
-use super::{Given, LookQuery, stopping, whole};
+use super::{JsonBody, StyleQuery, run_to_end, stopping};
 use crate::accounts::Role;
 use crate::engine::commands;
-use crate::engine::commands::{Act, Answer, Step};
+use crate::engine::commands::{Act, CommandAnswer, ProgressStep};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report;
 
-/// Steps that wait for a slow reader before lanes' progress is dropped for it.
+/// Steps buffered for a slow reader before progress is dropped for it.
 const STEPS_MAX: usize = 256;
 
-/// Who may ask for a command.
-fn needs(act: &Act) -> Role {
+/// The role that a command needs.
+fn required_role(act: &Act) -> Role {
     match act {
         Act::Rollback { dry_run: true, .. } => Role::Viewer,
-        // Who signs decides what counts; a history that was rewritten past it is for who answers for all of it.
+        // Accepting a history that was rewritten past a signature is for an admin.
         Act::Apply { accept_rewrite: Some(_), .. } => Role::Admin,
         Act::Apply { confirm_deletes: None, accept_rewrite: None, .. }
         | Act::Reconcile { .. }
@@ -53,24 +53,24 @@ fn needs(act: &Act) -> Role {
 /// `POST /api/v1/act`
 pub async fn act(
     State(handle): State<Handle>,
-    Extension(who): Extension<Who>,
-    Query(query): Query<LookQuery>,
-    Given(act): Given<Act>,
+    Extension(who): Extension<Identity>,
+    Query(query): Query<StyleQuery>,
+    JsonBody(act): JsonBody<Act>,
 ) -> Response {
-    if let Some(why) = act.misfit() {
+    if let Some(why) = act.unsupported_request() {
         return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
     }
-    // The first time needs somebody who answers for all of it.
-    let is_first = matches!(act, Act::Apply { .. }) && !handle.picture().0.consented;
-    let needed = if is_first { Role::Admin } else { needs(&act) };
+    // The first consent is for an admin.
+    let is_first = matches!(act, Act::Apply { .. }) && !handle.last_pass().0.consented;
+    let needed = if is_first { Role::Admin } else { required_role(&act) };
     if who.role < needed {
-        return told(&act).with(auth::denied(who.role, needed));
+        return audit_detail(&act).attach(auth::denied(who.role, needed));
     }
-    answer_in_lines(handle, act, query, &who).await
+    stream_answer(handle, act, query, &who).await
 }
 
-/// A command as the audit has it: `suspend`, of `shop`.
-fn told(act: &Act) -> Told {
+/// A command as the audit log shows it: `suspend`, with `shop` as its target.
+fn audit_detail(act: &Act) -> AuditDetail {
     let document = serde_json::to_value(act).unwrap_or_default();
     let (action, body) = document
         .as_object()
@@ -82,126 +82,127 @@ fn told(act: &Act) -> Told {
         Some(if names.is_empty() { "all".to_owned() } else { names.join(" ") })
     };
     let action = if body["dry_run"] == true { format!("check_{action}") } else { action.to_owned() };
-    Told { action, target: named.or_else(several) }
+    AuditDetail { action, target: named.or_else(several) }
 }
 
-/// Acts. JSON lines: a `step` each, then one `end`. Over the network, what is not done at all is a problem.
-pub async fn answer_in_lines(handle: Handle, act: Act, query: LookQuery, who: &Who) -> Response {
-    told(&act).with(done_in_lines(handle, act, query, who).await)
+/// Runs a command. JSON lines: one `step` each, then one `end`. Over the network, a command that is not done at all is
+/// a problem.
+pub async fn stream_answer(handle: Handle, act: Act, query: StyleQuery, who: &Identity) -> Response {
+    audit_detail(&act).attach(stream_act(handle, act, query, who).await)
 }
 
-async fn done_in_lines(handle: Handle, mut act: Act, query: LookQuery, who: &Who) -> Response {
+async fn stream_act(handle: Handle, mut act: Act, query: StyleQuery, who: &Identity) -> Response {
     if let Some(name) = &who.name {
-        act.asked_by(name);
+        act.set_requester(name);
     }
-    let (steps, mut raw) = mpsc::channel::<Step>(STEPS_MAX);
-    let (shown, mut inbox) = mpsc::channel::<Step>(STEPS_MAX);
+    let (steps, mut raw) = mpsc::channel::<ProgressStep>(STEPS_MAX);
+    let (shown, mut inbox) = mpsc::channel::<ProgressStep>(STEPS_MAX);
     let own = who.services.clone();
     let doing = async move {
         let acting = async {
-            let answer = commands::act(&handle, act, query.look(), &steps).await;
+            let answer = commands::act(&handle, act, query.style(), &steps).await;
             drop(steps);
             answer
         };
-        // Who may see some services only is told of these.
+        // An account for some services gets the steps of these only.
         let is_shown = |service: &str| own.as_ref().is_none_or(|own| own.contains(service));
         let passing = async {
             while let Some(step) = raw.recv().await {
                 if is_shown(&step.service) {
-                    // Whoever listened may have gone; the work goes on.
+                    // The listener may have hung up; the work goes on.
                     let _ = shown.send(step).await;
                 }
             }
         };
         let (answer, ()) = tokio::join!(acting, passing);
         drop(shown);
-        let narrowed = |answer: Answer| match own.as_ref().filter(|_| answer.refused().is_none()) {
+        let narrowed = |answer: CommandAnswer| match own.as_ref().filter(|_| answer.refused().is_none()) {
             None => answer,
-            Some(own) => narrow(&handle, answer, own),
+            Some(own) => restrict(&handle, answer, own),
         };
         answer.map(narrowed)
     };
-    let mut ending: Ending = Box::pin(async { whole(doing).await.flatten() });
+    let mut ending: StreamEnd = Box::pin(async { run_to_end(doing).await.flatten() });
     if who.name.is_none() {
-        return lines("step", Turn::Going(inbox, ending), None);
+        return lines("step", StreamTurn::Going(inbox, ending), None);
     }
     tokio::select! {
         biased;
-        Some(step) = inbox.recv() => lines("step", Turn::Begun(step, inbox, ending), None),
-        answer = &mut ending => match answer.as_ref().map(Answer::refused) {
+        Some(step) = inbox.recv() => lines("step", StreamTurn::Begun(step, inbox, ending), None),
+        answer = &mut ending => match answer.as_ref().map(CommandAnswer::refused) {
             None => stopping(),
             Some(Some(refused)) => refusal(&refused),
-            Some(None) => lines("step", Turn::Rest(inbox, answer), None),
+            Some(None) => lines("step", StreamTurn::Rest(inbox, answer), None),
         },
     }
 }
 
-/// The end of a command for who may see some services only.
-fn narrow(handle: &Handle, answer: Answer, own: &BTreeSet<String>) -> Answer {
-    let (picture, _) = handle.picture();
+/// The end of a command, reduced to the services that the account may see.
+fn restrict(handle: &Handle, answer: CommandAnswer, own: &BTreeSet<String>) -> CommandAnswer {
+    let (picture, _) = handle.last_pass();
     let rows = picture.statuses();
     let rows: Vec<_> = own.iter().filter_map(|name| Some(report::service_json(&picture, rows.get(name)?))).collect();
     let document = json!({"schema": "amarre.status/v1", "services": rows});
-    Answer { document, text: String::new(), exit: answer.exit }
+    CommandAnswer { document, text: String::new(), exit: answer.exit }
 }
 
-/// JSON lines: each thing that comes under its key, then one `end`.
-pub fn in_lines<T: Serialize + Send + 'static>(
+/// JSON lines: each item under its key, then one `end`.
+pub fn json_lines<T: Serialize + Send + 'static>(
     key: &'static str,
     inbox: mpsc::Receiver<T>,
-    ending: Ending,
+    ending: StreamEnd,
     lasts: Option<Duration>,
 ) -> Response {
-    lines(key, Turn::Going(inbox, ending), lasts)
+    lines(key, StreamTurn::Going(inbox, ending), lasts)
 }
 
-/// `lasts`: then it ends, whatever would come.
-fn lines<T: Serialize + Send + 'static>(key: &'static str, from: Turn<T>, lasts: Option<Duration>) -> Response {
+/// `lasts`: the longest duration of the stream.
+fn lines<T: Serialize + Send + 'static>(key: &'static str, from: StreamTurn<T>, lasts: Option<Duration>) -> Response {
     let over = async move {
         match lasts {
             Some(lasts) => tokio::time::sleep(lasts).await,
             None => std::future::pending().await,
         }
     };
-    let lines = futures_util::stream::unfold(from, move |at| turn(key, at)).take_until(Box::pin(over));
+    let lines = futures_util::stream::unfold(from, move |at| next_line(key, at)).take_until(Box::pin(over));
     let body = lines.map(|line| Ok::<String, std::convert::Infallible>(format!("{line}\n")));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(body)).into_response()
 }
 
-/// What stands at the end.
-pub type Ending = std::pin::Pin<Box<dyn Future<Output = Option<Answer>> + Send>>;
+/// The last line.
+pub type StreamEnd = std::pin::Pin<Box<dyn Future<Output = Option<CommandAnswer>> + Send>>;
 
-/// Where a stream of things is.
-enum Turn<T> {
-    Begun(T, mpsc::Receiver<T>, Ending),
-    Going(mpsc::Receiver<T>, Ending),
-    Rest(mpsc::Receiver<T>, Option<Answer>),
+/// The state of a stream of lines.
+enum StreamTurn<T> {
+    Begun(T, mpsc::Receiver<T>, StreamEnd),
+    Going(mpsc::Receiver<T>, StreamEnd),
+    Rest(mpsc::Receiver<T>, Option<CommandAnswer>),
     Over,
 }
 
-async fn turn<T: Serialize>(key: &str, turn: Turn<T>) -> Option<(serde_json::Value, Turn<T>)> {
+async fn next_line<T: Serialize>(key: &str, turn: StreamTurn<T>) -> Option<(serde_json::Value, StreamTurn<T>)> {
     match turn {
-        Turn::Begun(thing, inbox, ending) => Some((json!({key: thing}), Turn::Going(inbox, ending))),
-        Turn::Going(mut inbox, mut ending) => {
+        StreamTurn::Begun(thing, inbox, ending) => Some((json!({key: thing}), StreamTurn::Going(inbox, ending))),
+        StreamTurn::Going(mut inbox, mut ending) => {
             tokio::select! {
                 biased;
-                Some(thing) = inbox.recv() => Some((json!({key: thing}), Turn::Going(inbox, ending))),
-                answer = &mut ending => rest(key, inbox, answer).await,
+                Some(thing) = inbox.recv() => Some((json!({key: thing}), StreamTurn::Going(inbox, ending))),
+                answer = &mut ending => remaining_lines(key, inbox, answer).await,
             }
         }
-        Turn::Rest(inbox, answer) => rest(key, inbox, answer).await,
-        Turn::Over => None,
+        StreamTurn::Rest(inbox, answer) => remaining_lines(key, inbox, answer).await,
+        StreamTurn::Over => None,
     }
 }
 
-/// What was told before the end comes before the end.
-async fn rest<T: Serialize>(
+/// Items sent before the end come before the end.
+async fn remaining_lines<T: Serialize>(
     key: &str,
     mut inbox: mpsc::Receiver<T>,
-    answer: Option<Answer>,
-) -> Option<(serde_json::Value, Turn<T>)> {
+    answer: Option<CommandAnswer>,
+) -> Option<(serde_json::Value, StreamTurn<T>)> {
     match inbox.recv().await {
-        Some(thing) => Some((json!({key: thing}), Turn::Rest(inbox, answer))),
-        None => Some((json!({"end": answer}), Turn::Over)),
+        Some(thing) => Some((json!({key: thing}), StreamTurn::Rest(inbox, answer))),
+        None => Some((json!({"end": answer}), StreamTurn::Over)),
     }
 }

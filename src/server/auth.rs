@@ -1,5 +1,5 @@
-//! Who asks over the network, and whether that one may: names that are served, sessions and tokens, roles, how much is
-//! asked, and what is written down of it.
+//! Authentication and authorization over the network: served host names, sessions and tokens, roles, rate limits, and
+//! the audit log.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::BODY_BYTES_MAX;
 use super::idempotency;
 use super::idempotency::Repeats;
-use super::known_clients::Known;
+use super::known_clients::KnownClients;
 use super::problem::problem;
 use super::rate_limit::{Limits, Rate};
 use crate::accounts::{Accounts, AuditRow, Role, Session, visitor};
@@ -29,64 +29,64 @@ use crate::engine::reconcile::daemon::Handle;
 use crate::secret::Secret;
 use amarre_core::model::Millis;
 
-/// The cookie that opens a session.
+/// The session cookie.
 const SESSION_COOKIE: &str = "amarre_session";
 /// The same over HTTPS.
 const HOST_COOKIE: &str = "__Host-amarre_session";
-/// The cookie by which a browser is known in which a user has signed in; it opens nothing.
+/// The cookie of a known browser, in which a user has signed in; it grants nothing.
 const DEVICE_COOKIE: &str = "amarre_device";
 /// The same over HTTPS.
 const HOST_DEVICE_COOKIE: &str = "__Host-amarre_device";
-/// What the audit says was done by whoever showed a token that opens nothing.
+/// The audit log's name for a client whose token is not valid.
 const WRONG_TOKEN: &str = "token";
-/// An answer that is kept for its idempotency key is read to here.
+/// The longest answer that is kept for its idempotency key.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Below it stands what is about one service.
+/// The prefix of routes about one service.
 const OF_SERVICE: &str = "/api/v1/services/{name}";
 
-/// How HTTP is served beyond the socket.
+/// How HTTP is served over the network.
 #[derive(Debug, Clone)]
 pub struct Listening {
-    /// Where.
+    /// The address.
     pub address: SocketAddr,
-    /// Where people reach it: scheme, name and perhaps port, in lower case.
+    /// The public URL: scheme, name and perhaps port, in lower case.
     pub url: Option<String>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<IpNet>,
-    /// What one address, and one user, may ask in a minute.
+    /// The number of requests that one address, and one user, may send in a minute.
     pub per_minute: u32,
-    /// What forges sign webhooks with.
+    /// The secret with which forges sign webhooks.
     pub webhook_secret: Option<Secret>,
 }
 
 impl Listening {
-    /// Whether whoever reaches it is on this machine: there anybody may look.
+    /// Whether clients are on this machine: there everybody may read.
     pub fn is_local(&self) -> bool {
         self.address.ip().is_loopback() && self.url.is_none()
     }
 
-    /// Whether people reach it by HTTPS only.
+    /// Whether clients use HTTPS only.
     pub fn is_https(&self) -> bool {
         self.url.as_ref().is_some_and(|url| url.starts_with("https://"))
     }
 
-    /// By which a browser says who it is. Over HTTPS no other name of the domain can set this one.
+    /// The session cookie's name. Over HTTPS no other name of the domain can set this one.
     pub fn session_cookie(&self) -> &'static str {
         if self.is_https() { HOST_COOKIE } else { SESSION_COOKIE }
     }
 
-    /// By which a browser is known in which a user has signed in.
+    /// The name of the cookie of a known browser.
     pub fn device_cookie(&self) -> &'static str {
         if self.is_https() { HOST_DEVICE_COOKIE } else { DEVICE_COOKIE }
     }
 
-    /// Where people open it.
+    /// The URL that people open.
     pub fn link(&self) -> String {
         self.url.clone().unwrap_or_else(|| format!("http://{}", self.address))
     }
 
-    /// A web page can reach 127.0.0.1 through a name of its own; the name in `Host` gives it away. An address is no name:
-    /// where it is meant to be reached from elsewhere, each may be used.
+    /// Whether a `Host` is served: a web page can reach 127.0.0.1 through a name of its own, which `Host` reveals. An
+    /// address is no name: if the server is meant to be reached from elsewhere, each address may be used.
     fn serves(&self, host: &str) -> bool {
         let name = without_port(host).to_lowercase();
         let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
@@ -98,10 +98,10 @@ impl Listening {
             || address.is_ok_and(|address| address.is_loopback() || !self.is_local())
     }
 
-    /// From where a request comes: of what a proxy of ours says, the last one that is none of ours.
+    /// The client's address: of what our proxies report, the last address that is none of theirs.
     fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
         let is_ours = |address: IpAddr| self.proxies.iter().any(|net| net.contains(&address.to_canonical()));
-        // What is no address ends it: left of it stands what anybody may have written.
+        // A value that is no address ends it: anyone may have written what stands left of it.
         let lines =
             headers.get_all("x-forwarded-for").into_iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         let said: Vec<Option<IpAddr>> =
@@ -117,87 +117,87 @@ impl Listening {
     }
 }
 
-/// What must be so before a route is answered.
+/// What a route demands of the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
-    /// Nothing: whoever asks for health, or for the page of an error.
+pub enum Permission {
+    /// Nothing: health, and the pages of errors.
     Nothing,
-    /// Somebody who may look; on this machine anybody may.
+    /// An account that may read; on this machine every client may.
     Look,
-    /// Somebody with this role.
+    /// An account with this role.
     Role(Role),
 }
 
-/// What the audit is to say of a request that its path does not tell.
+/// What the audit log shows of a request that its path does not show.
 #[derive(Debug, Clone)]
-pub struct Told {
-    /// What was done, or would have been.
+pub struct AuditDetail {
+    /// The action, done or forecast.
     pub action: String,
-    /// To what; `None`: what stands in the path.
+    /// The target; `None`: what the path names.
     pub target: Option<String>,
 }
 
-impl Told {
-    /// Nothing was to be changed.
-    pub fn checked(action: &str) -> Self {
+impl AuditDetail {
+    /// A dry run.
+    pub fn dry_run(action: &str) -> Self {
         Self { action: action.to_owned(), target: None }
     }
 
-    /// An answer that says so.
-    pub fn with(self, mut answer: Response) -> Response {
+    /// Attaches it to an answer.
+    pub fn attach(self, mut answer: Response) -> Response {
         answer.extensions_mut().insert(self);
         answer
     }
 }
 
-/// Who asks.
+/// The authenticated client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Who {
-    /// As it stands in events and commits; `None`: whoever may open the socket says it.
+pub struct Identity {
+    /// The name in events and commits; `None`: the client on the socket states it.
     pub name: Option<String>,
-    /// As it stands in the audit.
+    /// The name in the audit log.
     pub account: String,
-    /// What that one may do.
+    /// The role.
     pub role: Role,
-    /// Only with these services.
+    /// Limited to these services.
     pub services: Option<BTreeSet<String>>,
 }
 
-impl Who {
-    /// Whoever may open the socket.
+impl Identity {
+    /// The owner of the socket.
     pub fn owner() -> Self {
         Self { name: None, account: "socket".to_owned(), role: Role::Admin, services: None }
     }
 
-    fn anybody() -> Self {
+    fn anonymous() -> Self {
         Self { name: Some(String::new()), account: String::new(), role: Role::Viewer, services: None }
     }
 
-    /// Somebody with a session.
-    pub fn of(session: &Session) -> Self {
+    /// A user with a session.
+    pub fn from_session(session: &Session) -> Self {
         let user = &session.user;
         let name = Some(format!("{} <{}>", user.name, user.email));
         Self { name, account: user.email.clone(), role: user.role, services: None }
     }
 }
 
-/// What was asked, for `/metrics`. Clones share the counts.
+/// Counters of requests, for `/metrics`. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct RequestCounts {
     /// Requests, by `route` (as the document has it) and `code`.
     pub requests: Family<Labels, Counter>,
     /// How long the beginning of the answer took, by `route`.
     pub took: Histograms,
 }
 
-impl Default for Asked {
+impl Default for RequestCounts {
     fn default() -> Self {
         Self { requests: Family::default(), took: Family::new_with_constructor(counters::short) }
     }
 }
 
-/// Counts a request of a route; what is no route is not counted, for anybody can make up paths.
-pub async fn measure(State(asked): State<Asked>, request: Request, next: Next) -> Response {
+/// Counts a request of a route; other paths are not counted, for clients can make up any number of them.
+pub async fn measure(State(asked): State<RequestCounts>, request: Request, next: Next) -> Response {
     let Some(route) = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()) else {
         return next.run(request).await;
     };
@@ -209,45 +209,53 @@ pub async fn measure(State(asked): State<Asked>, request: Request, next: Next) -
     response
 }
 
-/// Who may ask what, and how much. Clones share what is known.
+/// Decides which client may do what, and how often. Clones share their state.
 #[derive(Clone)]
-pub struct Access {
-    /// Who may sign in.
+pub struct AccessControl {
+    /// Users, sessions and tokens.
     pub accounts: Accounts,
-    /// How it is served.
+    /// How HTTP is served.
     pub listening: Arc<Listening>,
-    /// What was asked.
-    pub asked: Asked,
+    /// Counters of requests.
+    pub asked: RequestCounts,
     handle: Handle,
     limits: Arc<Mutex<Limits>>,
     repeats: Arc<Mutex<Repeats>>,
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<KnownClients>>,
 }
 
-impl Access {
+impl AccessControl {
     /// For a listener.
     pub fn new(handle: Handle, accounts: Accounts, listening: Listening) -> Self {
         let (limits, repeats, known) = Default::default();
-        Self { accounts, listening: Arc::new(listening), asked: Asked::default(), handle, limits, repeats, known }
+        Self {
+            accounts,
+            listening: Arc::new(listening),
+            asked: RequestCounts::default(),
+            handle,
+            limits,
+            repeats,
+            known,
+        }
     }
 
-    /// Counts what somebody asks; `works`: it makes work.
+    /// Counts a request of an account; `works`: it causes work.
     ///
     /// # Errors
-    /// It is too much: after how long there is room again.
+    /// The rate is exceeded: after how long there is room again.
     pub fn count(&self, account: &str, works: bool) -> Result<(), Millis> {
         let (all, now) = (self.listening.per_minute, self.handle.now());
         let mut limits = lock(&self.limits);
-        limits.take(account, Rate::asking(all), now)?;
-        if works { limits.take(&format!("{account} works"), Rate::working(all), now) } else { Ok(()) }
+        limits.take(account, Rate::reads(all), now)?;
+        if works { limits.take(&format!("{account} works"), Rate::writes(all), now) } else { Ok(()) }
     }
 
-    /// A session, a token or a browser that is good was shown.
+    /// Remembers a valid session, token or browser.
     pub fn note_known(&self, shown: &str) {
-        lock(&self.known).note(shown, self.handle.now());
+        lock(&self.known).remember(shown, self.handle.now());
     }
 
-    /// Counts what is asked from an address; who is known is counted on its own where the address has asked too much.
+    /// Counts a request from an address; known clients are counted on their own once the address has exceeded its rate.
     fn count_address(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Millis> {
         let Err(wait) = self.count(&visitor(address), false) else { return Ok(()) };
         let cookies = [self.listening.session_cookie(), self.listening.device_cookie()];
@@ -257,8 +265,8 @@ impl Access {
         known.map_or(Err(wait), |account| self.count(&account, false))
     }
 
-    /// Writes down that something was refused.
-    async fn refused(&self, who: &str, from: &str, (action, target): (&str, &str), status: StatusCode) {
+    /// Records a refusal in the audit log.
+    async fn audit_refusal(&self, who: &str, from: &str, (action, target): (&str, &str), status: StatusCode) {
         let row = AuditRow {
             at: self.handle.now(),
             who: who.to_owned(),
@@ -270,9 +278,9 @@ impl Access {
         self.accounts.refused(row).await;
     }
 
-    /// Who asks: by a token, else by a session. A session's cookie is sent by whichever page a browser shows, so it
-    /// opens nothing that changes something.
-    async fn who(&self, headers: &HeaderMap, is_write: bool) -> Result<Option<Who>, Box<Response>> {
+    /// Identifies the client: by a token, else by a session. Browsers send a session's cookie from whichever page, so
+    /// it allows no writes.
+    async fn identify(&self, headers: &HeaderMap, is_write: bool) -> Result<Option<Identity>, Box<Response>> {
         let now = self.handle.now();
         if headers.contains_key(header::AUTHORIZATION) {
             let Some(shown) = bearer(headers) else { return Err(Box::new(unknown("the token is not a bearer token"))) };
@@ -282,7 +290,7 @@ impl Access {
             self.note_known(shown);
             let name = format!("token {}", token.name);
             let (role, services) = (token.role, token.services);
-            return Ok(Some(Who { name: Some(name.clone()), account: name, role, services }));
+            return Ok(Some(Identity { name: Some(name.clone()), account: name, role, services }));
         }
         let Some(cookie) = cookie(headers, self.listening.session_cookie()).filter(|_| !is_write) else {
             return Ok(None);
@@ -291,7 +299,7 @@ impl Access {
         if session.is_some() {
             self.note_known(&cookie);
         }
-        Ok(session.as_ref().map(Who::of))
+        Ok(session.as_ref().map(Identity::from_session))
     }
 }
 
@@ -306,7 +314,7 @@ fn without_port(host: &str) -> &str {
     host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name)
 }
 
-/// The token that a program shows.
+/// The bearer token of a request.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (_, token) = given.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?;
@@ -320,8 +328,8 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     pairs.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
 }
 
-/// What holds for everything that comes over the network: the name is ours, and it is not too much.
-pub async fn enter(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+/// What applies to every request over the network: a served host name, and the rate limit.
+pub async fn guard_network(State(access): State<AccessControl>, mut request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !access.listening.serves(host) {
         let hint = "ask for 127.0.0.1 or localhost, or name it in `server.url`";
@@ -330,7 +338,7 @@ pub async fn enter(State(access): State<Access>, mut request: Request, next: Nex
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
         let client = access.listening.client(peer, request.headers());
         request.extensions_mut().insert(ConnectInfo(client));
-        // Health must be told also to who asks often, and what pages are made of counts with them.
+        // Health is answered at any rate, and assets of pages are not counted.
         let path = request.uri().path();
         let is_free = matches!(path, "/healthz" | "/readyz" | "/health") || path.starts_with("/assets/");
         if !is_free && let Err(wait) = access.count_address(client.ip(), request.headers()) {
@@ -340,44 +348,44 @@ pub async fn enter(State(access): State<Access>, mut request: Request, next: Nex
     next.run(request).await
 }
 
-/// One route's door.
+/// The guard of one route.
 #[derive(Clone)]
-pub struct Door {
-    /// Who may ask what.
-    pub access: Access,
-    /// What must be so here.
-    pub needs: Needs,
-    /// What is asked, as the audit has it.
+pub struct RouteGuard {
+    /// Identities and limits.
+    pub access: AccessControl,
+    /// What the route demands.
+    pub needs: Permission,
+    /// The action, as the audit log shows it.
     pub action: &'static str,
-    /// Of which the route is.
+    /// The route.
     pub path: &'static str,
-    /// Whether it makes work although it changes nothing: vendors are asked.
+    /// Whether it causes work although it changes nothing: vendors are asked.
     pub works: bool,
 }
 
-/// Lets in who may ask for what stands behind a door.
-pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    let Door { access, needs, action, path, works } = door;
+/// Lets a client pass that may use the route.
+pub async fn guard_route(State(door): State<RouteGuard>, mut request: Request, next: Next) -> Response {
+    let RouteGuard { access, needs, action, path, works } = door;
     let is_write = !matches!(*request.method(), Method::GET | Method::HEAD);
     let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| from.ip().to_string());
     let from = from.unwrap_or_default();
-    let who = match (access.who(request.headers(), is_write).await, needs) {
+    let who = match (access.identify(request.headers(), is_write).await, needs) {
         (Err(refused), _) => {
-            access.refused("", &from, (WRONG_TOKEN, action), refused.status()).await;
+            access.audit_refusal("", &from, (WRONG_TOKEN, action), refused.status()).await;
             return *refused;
         }
         (Ok(Some(who)), _) => who,
-        (Ok(None), Needs::Nothing) => Who::anybody(),
-        (Ok(None), Needs::Look) if access.listening.is_local() => Who::anybody(),
-        (Ok(None), Needs::Look | Needs::Role(_)) => return unknown("this needs a token"),
+        (Ok(None), Permission::Nothing) => Identity::anonymous(),
+        (Ok(None), Permission::Look) if access.listening.is_local() => Identity::anonymous(),
+        (Ok(None), Permission::Look | Permission::Role(_)) => return unknown("this needs a token"),
     };
     let params: Vec<(String, String)> = match request.extract_parts::<RawPathParams>().await {
         Ok(params) => params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         Err(_) => Vec::new(),
     };
     let of_path = params.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
-    if let Err(refused) = may(&who, needs, path, &params) {
-        access.refused(&who.account, &from, (action, &of_path), refused.status()).await;
+    if let Err(refused) = check_permission(&who, needs, path, &params) {
+        access.audit_refusal(&who.account, &from, (action, &of_path), refused.status()).await;
         return *refused;
     }
     if !who.account.is_empty()
@@ -389,17 +397,17 @@ pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) ->
     if !is_write {
         return next.run(request).await;
     }
-    let response = once(&access, &who, request, next).await;
-    // What was answered before stands in the audit.
+    let response = run_idempotent(&access, &who, request, next).await;
+    // The original request is in the audit log.
     if response.headers().contains_key(idempotency::REPLAYED) {
         return response;
     }
     let result = if response.status().is_success() { "ok".to_owned() } else { response.status().to_string() };
-    let told = response.extensions().get::<Told>().cloned();
+    let told = response.extensions().get::<AuditDetail>().cloned();
     let (action, target) = told.map_or((action.to_owned(), None), |told| (told.action, told.target));
     let (at, target) = (access.handle.now(), target.unwrap_or(of_path));
     if response.status() == StatusCode::FORBIDDEN {
-        access.refused(&who.account, &from, (&action, &target), response.status()).await;
+        access.audit_refusal(&who.account, &from, (&action, &target), response.status()).await;
         return response;
     }
     let row = AuditRow { at, who: who.account, address: from, action, target, result };
@@ -407,15 +415,20 @@ pub async fn pass(State(door): State<Door>, mut request: Request, next: Next) ->
     response
 }
 
-fn may(who: &Who, needs: Needs, path: &str, params: &[(String, String)]) -> Result<(), Box<Response>> {
-    if let Needs::Role(role) = needs
+fn check_permission(
+    who: &Identity,
+    needs: Permission,
+    path: &str,
+    params: &[(String, String)],
+) -> Result<(), Box<Response>> {
+    if let Permission::Role(role) = needs
         && who.role < role
     {
         return Err(Box::new(denied(who.role, role)));
     }
     let Some(services) = &who.services else { return Ok(()) };
     let is_theirs = params.iter().any(|(name, value)| name == "name" && services.contains(value));
-    if needs == Needs::Nothing || (path.starts_with(OF_SERVICE) && is_theirs) {
+    if needs == Permission::Nothing || (path.starts_with(OF_SERVICE) && is_theirs) {
         return Ok(());
     }
     let names = services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -423,8 +436,8 @@ fn may(who: &Who, needs: Needs, path: &str, params: &[(String, String)]) -> Resu
     Err(Box::new(problem(StatusCode::FORBIDDEN, "A1011", "this token is for some services only", &hint)))
 }
 
-/// Does what is asked once, also when it is asked twice with one key.
-async fn once(access: &Access, who: &Who, request: Request, next: Next) -> Response {
+/// Carries out a request once, also when it comes twice with one key.
+async fn run_idempotent(access: &AccessControl, who: &Identity, request: Request, next: Next) -> Response {
     let Some(key) = request.headers().get("idempotency-key").cloned() else { return next.run(request).await };
     let key = (who.account.clone(), String::from_utf8_lossy(key.as_bytes()).into_owned());
     let (parts, body) = request.into_parts();
@@ -436,27 +449,27 @@ async fn once(access: &Access, who: &Who, request: Request, next: Next) -> Respo
         return *answer;
     }
     let request = Request::from_parts(parts, Body::from(body));
-    // Also when it breaks: else it would be "being done" for ever.
-    let mut known = Kept { access, key: &key, answer: None };
-    let (response, answer) = idempotency::whole(next.run(request).await, ANSWER_BYTES_MAX).await;
+    // Also after a panic: else it would be "being done" for ever.
+    let mut known = AuditGuard { access, key: &key, answer: None };
+    let (response, answer) = idempotency::read_to_end(next.run(request).await, ANSWER_BYTES_MAX).await;
     known.answer = answer;
     response
 }
 
-/// Writes down what became of a request with a key, whatever became of it.
-struct Kept<'a> {
-    access: &'a Access,
+/// Records the result of a request with a key, whatever it is.
+struct AuditGuard<'a> {
+    access: &'a AccessControl,
     key: &'a (String, String),
-    answer: Option<idempotency::Answer>,
+    answer: Option<idempotency::StoredAnswer>,
 }
 
-impl Drop for Kept<'_> {
+impl Drop for AuditGuard<'_> {
     fn drop(&mut self) {
         lock(&self.access.repeats).end(self.key, self.answer.take());
     }
 }
 
-/// Nobody is known, or nobody who may.
+/// The client is unknown, or its credentials are not valid.
 fn unknown(why: &str) -> Response {
     let hint = "amarre token add NAME --role ROLE makes one: Authorization: Bearer …";
     let mut response = problem(StatusCode::UNAUTHORIZED, "A1010", why, hint);
@@ -464,13 +477,13 @@ fn unknown(why: &str) -> Response {
     response
 }
 
-/// Somebody is known who may not.
+/// The client is known and may not do this.
 pub fn denied(is: Role, needed: Role) -> Response {
     let hint = format!("ask somebody who is {needed}, or an admin for that role");
     problem(StatusCode::FORBIDDEN, "A1011", &format!("this needs the role {needed}, and yours is {is}"), &hint)
 }
 
-/// Somebody asks too much.
+/// The rate is exceeded.
 pub fn too_much(wait: Millis) -> Response {
     let seconds = (wait.0.max(0) + 999) / 1000;
     let hint = format!("try again in {seconds} s; `server.requests_per_minute` is how much one may ask");
@@ -498,7 +511,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_ours_are_served() {
+    fn only_configured_names_are_served() {
         let own = ["localhost", "LOCALHOST:7070", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:7070"];
         let foreign =
             ["", "evil.example.net", "localhost.evil.example.net", "127.0.0.1.evil.example.net", "localhost:x"];
@@ -521,7 +534,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_of_ours_is_believed_and_nobody_else() {
+    fn only_a_configured_proxy_is_trusted() {
         let at = |peer: &str, said: &[&str], proxies: &[&str]| {
             let mut headers = HeaderMap::new();
             for line in said {
@@ -533,20 +546,20 @@ mod tests {
         assert_eq!(at("192.0.2.1:5", &["198.51.100.1"], &[]), "192.0.2.1");
         assert_eq!(at("192.0.2.1:5", &["198.51.100.1"], &ours), "192.0.2.1");
         assert_eq!(at("172.30.0.2:5", &["198.51.100.1"], &ours), "198.51.100.1");
-        // What a visitor says of itself stands left of what the proxy says of it.
+        // What a client claims of itself stands left of what the proxy reports.
         assert_eq!(at("172.30.0.2:5", &["10.0.0.1, 198.51.100.1"], &ours), "198.51.100.1");
         assert_eq!(at("172.30.0.2:5", &["10.0.0.1", "198.51.100.1, 172.30.0.9"], &ours), "198.51.100.1");
         assert_eq!(at("[::ffff:172.30.0.2]:5", &["198.51.100.1"], &ours), "198.51.100.1");
         assert_eq!(at("172.30.0.2:5", &[], &ours), "172.30.0.2");
         assert_eq!(at("172.30.0.2:5", &["10.0.0.1, 198.51.100.1:4711"], &ours), "198.51.100.1");
         assert_eq!(at("172.30.0.2:5", &["[2001:db8::1]:4711"], &ours), "2001:db8::1");
-        // What cannot be read is not stepped over.
+        // An unreadable part is not skipped.
         assert_eq!(at("172.30.0.2:5", &["10.0.0.1, unknown"], &ours), "172.30.0.2");
         assert_eq!(at("172.30.0.2:5", &["10.0.0.1, unknown, 172.30.0.9"], &ours), "172.30.0.9");
     }
 
     #[test]
-    fn a_wait_is_told_in_whole_seconds() {
+    fn a_wait_is_reported_in_whole_seconds() {
         assert_eq!(too_much(Millis(1)).headers()[header::RETRY_AFTER], "1");
         assert_eq!(too_much(Millis(1_001)).headers()[header::RETRY_AFTER], "2");
     }

@@ -1,5 +1,5 @@
-//! `Idempotency-Key`: who sends a request twice with the same key has it done once, and is given the same answer. Kept in
-//! memory, for a day; what may stand nowhere (`no-store`) is not kept.
+//! `Idempotency-Key`: a request that comes twice with the same key is carried out once and gets the same answer. Kept
+//! in memory for a day; answers that may not be stored (`no-store`) are not kept.
 
 use std::collections::BTreeMap;
 
@@ -10,47 +10,47 @@ use axum::response::{IntoResponse, Response};
 use super::problem::problem;
 use amarre_core::model::{Millis, Timestamp};
 
-/// So long a key is known.
+/// How long a key is known.
 const KNOWN_FOR: Millis = Millis::minutes(24 * 60);
-/// More keys are not kept; the oldest that is done goes first.
+/// The largest number of keys; the oldest finished one goes first.
 const KEPT_MAX: usize = 256;
-/// Of one account.
+/// The largest number of keys of one account.
 const KEPT_OF_ONE_MAX: usize = 64;
 /// A longer answer is not kept.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The longest key.
 const KEY_BYTES_MAX: usize = 255;
-/// Says that an answer is the one of before.
+/// Marks a replayed answer.
 pub const REPLAYED: &str = "idempotency-replayed";
 
-/// Of whom, and which.
-type Key = (String, String);
+/// Account and key.
+type RequestKey = (String, String);
 
 /// Requests that came with a key.
 #[derive(Debug, Default)]
-pub struct Repeats(BTreeMap<Key, Known>);
+pub struct Repeats(BTreeMap<RequestKey, SeenRequest>);
 
 #[derive(Debug)]
-struct Known {
+struct SeenRequest {
     request: String,
     at: Timestamp,
-    answer: Option<Answer>,
+    answer: Option<StoredAnswer>,
 }
 
-/// What was answered.
+/// The kept answer.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct StoredAnswer {
     status: StatusCode,
     content: Option<HeaderValue>,
     body: Option<Bytes>,
 }
 
 impl Repeats {
-    /// A request with a key comes. `request`: a digest of all of it.
+    /// Begins a request with a key. `request`: a digest of all of it.
     ///
     /// # Errors
-    /// It is not to be done: with what it is answered.
-    pub fn begin(&mut self, key: &Key, request: &str, now: Timestamp) -> Result<(), Box<Response>> {
+    /// It is not to be carried out: the answer.
+    pub fn begin(&mut self, key: &RequestKey, request: &str, now: Timestamp) -> Result<(), Box<Response>> {
         if key.1.is_empty() || key.1.len() > KEY_BYTES_MAX || !key.1.bytes().all(|byte| byte.is_ascii_graphic()) {
             let hint = "a UUID will do";
             let why = format!("an idempotency key has 1 to {KEY_BYTES_MAX} letters, digits and signs");
@@ -58,12 +58,12 @@ impl Repeats {
         }
         self.0.retain(|_, known| known.answer.is_none() || now - known.at < KNOWN_FOR);
         if let Some(known) = self.0.get(key) {
-            return Err(Box::new(known.again(request)));
+            return Err(Box::new(known.replay(request)));
         }
         let own = self.0.keys().filter(|known| known.0 == key.0).count();
         if self.0.len() >= KEPT_MAX || own >= KEPT_OF_ONE_MAX {
-            // Who has many makes room for his own.
-            let is_meant = |known: &Key| own < KEPT_OF_ONE_MAX || known.0 == key.0;
+            // An account with many keys makes room for its own.
+            let is_meant = |known: &RequestKey| own < KEPT_OF_ONE_MAX || known.0 == key.0;
             let done = self.0.iter().filter(|(of, known)| known.answer.is_some() && is_meant(of));
             let Some(oldest) = done.min_by_key(|(_, known)| known.at).map(|(key, _)| key.clone()) else {
                 let why = "too many requests with a key are being done";
@@ -71,14 +71,14 @@ impl Repeats {
             };
             self.0.remove(&oldest);
         }
-        self.0.insert(key.clone(), Known { request: request.to_owned(), at: now, answer: None });
+        self.0.insert(key.clone(), SeenRequest { request: request.to_owned(), at: now, answer: None });
         Ok(())
     }
 
-    /// It is done. What may be answered otherwise later may be tried again: only what was done, and what never fits, is
-    /// kept.
-    pub fn end(&mut self, key: &Key, answer: Option<Answer>) {
-        let lasts = |answer: &Answer| {
+    /// Ends a request. Only success and lasting errors are kept; what may be answered differently later can be tried
+    /// again.
+    pub fn end(&mut self, key: &RequestKey, answer: Option<StoredAnswer>) {
+        let lasts = |answer: &StoredAnswer| {
             answer.status.is_success()
                 || matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY)
         };
@@ -93,8 +93,8 @@ impl Repeats {
     }
 }
 
-impl Known {
-    fn again(&self, request: &str) -> Response {
+impl SeenRequest {
+    fn replay(&self, request: &str) -> Response {
         if self.request != request {
             let hint = "take a new key for another request";
             let why = "this idempotency key came with another request";
@@ -116,15 +116,15 @@ impl Known {
     }
 }
 
-/// An answer to its end, and what of it is kept.
-pub async fn whole(response: Response, bytes_max: usize) -> (Response, Option<Answer>) {
+/// Reads an answer to its end, and returns what is kept of it.
+pub async fn read_to_end(response: Response, bytes_max: usize) -> (Response, Option<StoredAnswer>) {
     let (parts, body) = response.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, bytes_max).await else {
         let why = "the answer is too long to be kept for its idempotency key";
         return (problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", why, "ask without one"), None);
     };
     let is_private = parts.headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store");
-    let answer = Answer {
+    let answer = StoredAnswer {
         status: parts.status,
         content: parts.headers.get(header::CONTENT_TYPE).cloned(),
         body: (!is_private && bytes.len() <= ANSWER_BYTES_MAX).then(|| bytes.clone()),

@@ -1,5 +1,5 @@
-//! Who has shown, within what was asked since the start, something that opens something. Where one address asks too much,
-//! and that may be a tunnel or a proxy with everybody behind it, those who are known are counted on their own.
+//! Clients that have shown a valid credential since the start. When one address exceeds its rate, which may be a tunnel
+//! or a proxy with all clients behind it, known clients are counted on their own.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use sha2::{Digest, Sha256};
 
 use amarre_core::model::Timestamp;
 
-/// More are remembered of no instance: a thousand sessions and tokens are many.
+/// The largest number of remembered credentials: a thousand sessions and tokens are many.
 const KNOWN_MAX: usize = 1_000;
 
-/// By digest, when it was shown last.
+/// When each was last shown, by digest.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<String, Timestamp>);
+pub struct KnownClients(BTreeMap<String, Timestamp>);
 
-impl Known {
-    /// A session, a token or a browser that is good was shown.
-    pub fn note(&mut self, shown: &str, now: Timestamp) {
+impl KnownClients {
+    /// Remembers a valid session, token or browser.
+    pub fn remember(&mut self, shown: &str, now: Timestamp) {
         self.0.insert(digest(shown), now);
         if self.0.len() > KNOWN_MAX
             && let Some(oldest) = self.0.iter().min_by_key(|(_, at)| **at).map(|(digest, _)| digest.clone())
@@ -25,7 +25,7 @@ impl Known {
         }
     }
 
-    /// As what it is counted, where it is known.
+    /// The key under which a known client is counted.
     pub fn account(&self, shown: &str) -> Option<String> {
         Some(digest(shown)).filter(|digest| self.0.contains_key(digest)).map(|digest| format!("known {digest}"))
     }
@@ -40,10 +40,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_shown_is_known_and_memory_has_an_end() {
-        let mut known = Known::default();
+    fn shown_credentials_are_known_and_memory_is_bounded() {
+        let mut known = KnownClients::default();
         assert_eq!(known.account("a"), None);
-        (0..3_000).for_each(|number| known.note(&number.to_string(), Timestamp(number)));
+        (0..3_000).for_each(|number| known.remember(&number.to_string(), Timestamp(number)));
         assert!(known.account("2999").is_some() && known.account("0").is_none());
         assert_eq!(known.0.len(), KNOWN_MAX);
     }

@@ -1,5 +1,5 @@
-//! Takes connections, and no more than there is room for: so many in all, so many of one address, each of which says within
-//! some seconds what it wants, and takes the answer. What comes slowly or in floods takes no descriptor that the loop needs.
+//! Accepts connections up to a limit in all and for each address. Each has to send its request within seconds and to
+//! read the answer. Slow or numerous connections take no descriptor that the loop needs.
 //!
 //! The socket beside the ledger has an allowance of its own: commands are served while the network is flooded.
 
@@ -27,65 +27,65 @@ use tower_service::Service;
 
 use super::write_timeout::Paced;
 
-/// Connections over the network: each may be a page that listens.
+/// The limit over the network: each connection may be a page that listens.
 const ALL_MAX: usize = 256;
-/// Of one address: a browser has six to a site.
+/// The limit of one address: a browser opens six to a site.
 const OF_ONE_MAX: usize = 32;
-/// Commands that ask at once through the socket.
+/// The limit of the socket.
 const SOCKET_MAX: usize = 64;
 /// Descriptors that stay for the loop: the ledger, manifests, vendors, probes, git.
 const FOR_THE_LOOP: usize = 128;
-/// However few descriptors there are, so many connections are taken.
+/// Accepted at least, however few descriptors there are.
 const ALL_MIN: usize = 8;
-/// Until a request's head is there; a connection that asks nothing more is closed after it, too.
+/// Until a request's head is there; an idle connection is closed after it, too.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Until all of a request's body is there.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// So long one who reads slowly may keep an answer waiting; what is read at [`super::write_timeout::BYTES_PER_SECOND`] wins it back.
+/// How long a slow reader may delay an answer; reading at [`super::write_timeout::BYTES_PER_SECOND`] wins it back.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// What is turned away is told of once in so long.
+/// How often rejected connections are logged.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// After an error of the listener itself, such as too many open files.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 
-/// How much is taken.
+/// The limits.
 #[derive(Debug, Clone)]
-pub struct Room {
+pub struct ConnectionLimits {
     /// In all.
     pub all: usize,
     /// Of one address.
     pub of_one: usize,
-    /// Who brings visitors of many addresses; they share `all`.
+    /// Proxies that bring clients of many addresses; they share `all`.
     pub proxies: Vec<IpNet>,
     /// Until a request's head is there.
     pub head: Duration,
     /// Until its body is there.
     pub body: Duration,
-    /// How long an answer waits for who reads it slowly; `None`: as long as that one likes.
+    /// How long an answer waits for a slow reader; `None`: without limit.
     pub write: Option<Duration>,
 }
 
-impl Room {
-    /// For the network, where so many descriptors may be open.
+impl ConnectionLimits {
+    /// For the network, with this many descriptors.
     pub fn network(descriptors: usize, proxies: Vec<IpNet>) -> Self {
         let all = descriptors.saturating_sub(FOR_THE_LOOP + Self::socket(descriptors).all).clamp(ALL_MIN, ALL_MAX);
         let write = Some(WRITE_PATIENCE);
         Self { all, of_one: OF_ONE_MAX.min(all), proxies, head: HEAD_TIMEOUT, body: BODY_TIMEOUT, write }
     }
 
-    /// For the socket. Who may open it may read as slowly as he likes: logs are read page by page.
+    /// For the socket. Its owner may read as slowly as needed: logs are read page by page.
     pub fn socket(descriptors: usize) -> Self {
         let all = (descriptors / 8).clamp(ALL_MIN, SOCKET_MAX);
         Self { all, of_one: all, proxies: Vec::new(), head: HEAD_TIMEOUT, body: BODY_TIMEOUT, write: None }
     }
 
-    fn of(&self, address: IpAddr) -> usize {
+    fn limit_for(&self, address: IpAddr) -> usize {
         let is_proxy = self.proxies.iter().any(|net| net.contains(&address.to_canonical()));
         if is_proxy { self.all } else { self.of_one }
     }
 }
 
-/// Lets this process open as many files as it may; answers how many that are.
+/// Raises the limit of open files as far as allowed; answers the limit.
 pub fn raise_descriptors() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum || (limit.maximum.is_none() && limit.current.is_some()) {
@@ -99,17 +99,17 @@ pub fn raise_descriptors() -> usize {
     limit.current.map_or(usize::MAX, |count| usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-/// Who is connected, by address; whoever comes by IPv6 counts by network, which is one household's.
+/// Open connections by address; IPv6 clients count by network, which is one household's.
 #[derive(Debug, Default)]
-struct Taken(BTreeMap<IpAddr, usize>);
+struct TakenSlots(BTreeMap<IpAddr, usize>);
 
-/// A connection's place, which comes back when it ends.
-struct Place {
-    taken: Arc<Mutex<Taken>>,
+/// A connection's slot, released when it ends.
+struct ConnectionSlot {
+    taken: Arc<Mutex<TakenSlots>>,
     address: IpAddr,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let left = taken.0.get(&self.address).map_or(0, |count| count.saturating_sub(1));
@@ -120,8 +120,8 @@ impl Drop for Place {
     }
 }
 
-fn place(taken: &Arc<Mutex<Taken>>, room: &Room, address: IpAddr) -> Option<Place> {
-    let most = room.of(address);
+fn take_slot(taken: &Arc<Mutex<TakenSlots>>, room: &ConnectionLimits, address: IpAddr) -> Option<ConnectionSlot> {
+    let most = room.limit_for(address);
     let address = match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
@@ -133,15 +133,15 @@ fn place(taken: &Arc<Mutex<Taken>>, room: &Room, address: IpAddr) -> Option<Plac
         return None;
     }
     known.0.insert(address, own + 1);
-    Some(Place { taken: taken.clone(), address })
+    Some(ConnectionSlot { taken: taken.clone(), address })
 }
 
-/// Says at most once in a while that something is turned away.
+/// Logs at most once in a while that connections are rejected.
 #[derive(Default)]
-struct Teller(Option<Instant>);
+struct RateLimitedWarning(Option<Instant>);
 
-impl Teller {
-    fn tell(&mut self, what: impl FnOnce() -> String) {
+impl RateLimitedWarning {
+    fn warn(&mut self, what: impl FnOnce() -> String) {
         if self.0.is_none_or(|last| last.elapsed() >= TOLD_EVERY) {
             self.0 = Some(Instant::now());
             tracing::warn!("{}", what());
@@ -150,20 +150,21 @@ impl Teller {
 }
 
 /// Serves a listener of the network, until it is dropped.
-pub async fn network(listener: TcpListener, router: Router, room: Room) {
-    let (taken, mut open, mut teller) = (Arc::<Mutex<Taken>>::default(), JoinSet::new(), Teller::default());
+pub async fn network(listener: TcpListener, router: Router, room: ConnectionLimits) {
+    let (taken, mut open, mut teller) =
+        (Arc::<Mutex<TakenSlots>>::default(), JoinSet::new(), RateLimitedWarning::default());
     loop {
         while open.try_join_next().is_some() {}
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                teller.tell(|| format!("a connection could not be taken: {error}"));
+                teller.warn(|| format!("a connection could not be taken: {error}"));
                 tokio::time::sleep(ERROR_PAUSE).await;
                 continue;
             }
         };
-        let Some(place) = place(&taken, &room, peer.ip()) else {
-            teller.tell(|| format!("too many connections, the latest from {}: it is closed", peer.ip()));
+        let Some(place) = take_slot(&taken, &room, peer.ip()) else {
+            teller.warn(|| format!("too many connections, the latest from {}: it is closed", peer.ip()));
             continue;
         };
         let (router, room) = (router.clone(), room.clone());
@@ -175,20 +176,20 @@ pub async fn network(listener: TcpListener, router: Router, room: Room) {
 }
 
 /// Serves the socket, until it is dropped.
-pub async fn socket(listener: UnixListener, router: Router, room: Room) {
-    let (mut open, mut teller) = (JoinSet::new(), Teller::default());
+pub async fn socket(listener: UnixListener, router: Router, room: ConnectionLimits) {
+    let (mut open, mut teller) = (JoinSet::new(), RateLimitedWarning::default());
     loop {
         while open.try_join_next().is_some() {}
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                teller.tell(|| format!("a command could not be taken: {error}"));
+                teller.warn(|| format!("a command could not be taken: {error}"));
                 tokio::time::sleep(ERROR_PAUSE).await;
                 continue;
             }
         };
         if open.len() >= room.all {
-            teller.tell(|| "too many commands at once: the latest is not taken".to_owned());
+            teller.warn(|| "too many commands at once: the latest is not taken".to_owned());
             continue;
         }
         let (router, room) = (router.clone(), room.clone());
@@ -196,13 +197,13 @@ pub async fn socket(listener: UnixListener, router: Router, room: Room) {
     }
 }
 
-async fn connection<S>(stream: S, router: Router, peer: Option<SocketAddr>, room: &Room)
+async fn connection<S>(stream: S, router: Router, peer: Option<SocketAddr>, room: &ConnectionLimits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let body_timeout = room.body;
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut request = in_time(request.map(Body::new), body_timeout);
+        let mut request = with_body_timeout(request.map(Body::new), body_timeout);
         if let Some(peer) = peer {
             request.extensions_mut().insert(ConnectInfo(peer));
         }
@@ -210,14 +211,14 @@ where
     });
     let mut serving = http1::Builder::new();
     let serving = serving.timer(TokioTimer::new()).header_read_timeout(room.head);
-    // Who hangs up, or says nothing, is no news.
+    // A client that hangs up or stays silent is not logged.
     if let Err(error) = serving.serve_connection(TokioIo::new(Paced::new(stream, room.write)), service).await {
         tracing::debug!("a connection ended: {error}");
     }
 }
 
-/// The same request, with a body that comes in time or breaks.
-fn in_time(request: Request<Body>, limit: Duration) -> Request<Body> {
+/// The same request, with a body that arrives in time or fails.
+fn with_body_timeout(request: Request<Body>, limit: Duration) -> Request<Body> {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return request;
     }
@@ -243,21 +244,21 @@ mod tests {
     #[test]
     fn the_loop_keeps_its_descriptors() {
         for (descriptors, all) in [(64, 8), (128, 8), (256, 96), (1_024, 256), (usize::MAX, 256)] {
-            assert_eq!(Room::network(descriptors, Vec::new()).all, all, "{descriptors}");
+            assert_eq!(ConnectionLimits::network(descriptors, Vec::new()).all, all, "{descriptors}");
         }
     }
 
     #[test]
     fn one_address_does_not_take_all_places_and_a_place_comes_back() {
-        let room = Room::network(1_024, vec!["192.0.2.9/32".parse().unwrap()]);
+        let room = ConnectionLimits::network(1_024, vec!["192.0.2.9/32".parse().unwrap()]);
         let taken = Arc::default();
-        let at = |address: &str| place(&taken, &room, address.parse().unwrap());
-        let own: Vec<Place> = (0..64).filter_map(|_| at("198.51.100.1")).collect();
+        let at = |address: &str| take_slot(&taken, &room, address.parse().unwrap());
+        let own: Vec<ConnectionSlot> = (0..64).filter_map(|_| at("198.51.100.1")).collect();
         assert_eq!(own.len(), OF_ONE_MAX);
         // The network of a household, and a proxy that brings many.
-        let house: Vec<Place> = (0..64).filter_map(|host| at(&format!("2001:db8::{host}"))).collect();
+        let house: Vec<ConnectionSlot> = (0..64).filter_map(|host| at(&format!("2001:db8::{host}"))).collect();
         assert_eq!(house.len(), OF_ONE_MAX);
-        let proxied: Vec<Place> = (0..300).filter_map(|_| at("192.0.2.9")).collect();
+        let proxied: Vec<ConnectionSlot> = (0..300).filter_map(|_| at("192.0.2.9")).collect();
         assert_eq!(proxied.len(), ALL_MAX - 2 * OF_ONE_MAX);
         assert!(at("203.0.113.1").is_none());
         drop(own);

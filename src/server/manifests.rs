@@ -1,5 +1,5 @@
-//! `/api/v1/services/NAME/manifest`, `/api/v1/templates`, `/api/v1/validate` and `/api/v1/doctor`: what stands where
-//! manifests come from and how it gets there, what is wrong with it, and with all the rest.
+//! `/api/v1/services/NAME/manifest`, `/api/v1/templates`, `/api/v1/validate` and `/api/v1/doctor`: reads and writes
+//! manifests in the source, and reports what is wrong with them and with the set-up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,19 +13,19 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::auth::{Told, Who};
+use super::auth::{AuditDetail, Identity};
 use super::openapi::{self, Operation, flag_type, line, or_null, text, texts};
 use super::problem::problem;
-use super::{Given, Route, no_such, stopping};
+use super::{ApiRoute, JsonBody, no_such, stopping};
 use crate::accounts::Role;
 use crate::engine::commands::doctor;
 use crate::engine::commands::edit_manifest;
-use crate::engine::commands::edit_manifest::{Change, Draft, Holds, Settle};
+use crate::engine::commands::edit_manifest::{FileChange, Holds, ManifestDraft, ManifestRemark};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::read_scope;
 use crate::engine::report::read_scope::Use;
-use crate::engine::{Picture, report};
-use crate::templates::{Shelf, Template};
+use crate::engine::{PassResult, report};
+use crate::templates::{Template, TemplateStore};
 use amarre_core::model::Hint;
 
 const ONE: &str = "/api/v1/services/{name}/manifest";
@@ -33,57 +33,57 @@ const NO_MANIFEST: &str = "A1002: there is no such service, or no manifest of it
 const NOT_THEIRS: &str = "A1011: this token may not ask this; A1030: it would use what belongs to other services";
 const MOVED: &str = "A0312: the file is another one, or there is one; A0313: the source takes no change";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes() -> Vec<ApiRoute> {
     let change = json!({"text": text(), "tag": or_null(text()), "message": line(), "dry_run": flag_type()});
     let change = (change, &["text"][..]);
     let filled = json!({"template": text(), "set": texts(), "message": line(), "dry_run": flag_type()});
     let filled = (filled, &["template"][..]);
     let name = || openapi::in_path("name", "Its name");
     vec![
-        Route::new(
+        ApiRoute::new(
             ONE,
             get(read),
             Operation::document("manifest", "What stands where manifests come from", "Manifest")
-                .takes(name())
+                .parameter(name())
                 .refuses(404, NO_MANIFEST)
                 .only(Role::Viewer),
         ),
-        Route::new(
+        ApiRoute::new(
             ONE,
             put(write),
             Operation::writes("put", "write_manifest", "Writes a manifest where manifests come from", Some(change))
-                .takes(name())
-                .gives(200, "It is written, or would be", "application/json", &openapi::named("Written"))
+                .parameter(name())
+                .returns(200, "It is written, or would be", "application/json", &openapi::named("Written"))
                 .refuses(403, NOT_THEIRS)
                 .refuses(409, MOVED)
                 .refuses(422, "It would not do: the code and `errors` say why; A1013: the body has other fields")
                 .refuses(503, openapi::STOPPING)
                 .only(Role::Editor),
         ),
-        Route::new(
+        ApiRoute::new(
             ONE,
             delete(remove),
             Operation::writes("delete", "remove_manifest", "Takes a manifest away, and with it all but its data", None)
-                .takes(name())
-                .takes(openapi::in_query("tag", "Of the text that was read; another one is not removed", &text()))
-                .gives_nothing("It is gone; what it made goes with the next run")
+                .parameter(name())
+                .parameter(openapi::in_query("tag", "Of the text that was read; another one is not removed", &text()))
+                .returns_nothing("It is gone; what it made goes with the next run")
                 .refuses(404, NO_MANIFEST)
                 .refuses(409, MOVED)
                 .checks_query()
                 .only(Role::Editor),
         ),
-        Route::new(
+        ApiRoute::new(
             "/api/v1/templates",
-            get(list),
+            get(list_templates),
             Operation::document("templates", "What services can be made of", "Templates")
                 .refuses(422, "A1009: a template of your own cannot be read"),
         ),
-        Route::new(
+        ApiRoute::new(
             "/api/v1/services/{name}/template",
             post(fill),
             Operation::writes("post", "new_service", "Makes a service of a template, with its secrets", Some(filled))
-                .takes(name())
-                .gives(200, "It is written, or would be", "application/json", &openapi::named("Written"))
+                .parameter(name())
+                .returns(200, "It is written, or would be", "application/json", &openapi::named("Written"))
                 .refuses(403, NOT_THEIRS)
                 .refuses(404, "A1009: there is no such template")
                 .refuses(409, MOVED)
@@ -91,23 +91,23 @@ pub(super) fn routes() -> Vec<Route> {
                 .refuses(503, openapi::STOPPING)
                 .only(Role::Editor),
         ),
-        Route::new(
+        ApiRoute::new(
             "/api/v1/validate",
             get(validate),
             Operation::document("validate", "What is wrong with the manifests in force", "Validated"),
         ),
-        Route::new(
+        ApiRoute::new(
             "/api/v1/doctor",
             get(examine),
             Operation::document("doctor", "Examines the whole set-up; vendors are asked", "Doctor")
-                .works()
+                .costs()
                 .only(Role::Operator),
         ),
     ]
 }
 
-/// The file of a service, also of one that is not good.
-fn there(handle: &Handle, picture: &Picture, name: &str) -> (String, Option<String>) {
+/// The file of a service, also of a broken one.
+fn find_file(handle: &Handle, picture: &PassResult, name: &str) -> (String, Option<String>) {
     if let Some((file, text)) = edit_manifest::file_of(picture, name) {
         return (file, Some(text));
     }
@@ -116,11 +116,11 @@ fn there(handle: &Handle, picture: &Picture, name: &str) -> (String, Option<Stri
     (file, text)
 }
 
-async fn read(State(handle): State<Handle>, Extension(who): Extension<Who>, Path(name): Path<String>) -> Response {
-    let (picture, _) = handle.picture();
-    let (file, Some(text)) = there(&handle, &picture, &name) else { return no_such(&name) };
-    let holds = edit_manifest::holds(&picture, (&file, &text), &name);
-    if let Some(refused) = not_theirs(&who, holds) {
+async fn read(State(handle): State<Handle>, Extension(who): Extension<Identity>, Path(name): Path<String>) -> Response {
+    let (picture, _) = handle.last_pass();
+    let (file, Some(text)) = find_file(&handle, &picture, &name) else { return no_such(&name) };
+    let holds = edit_manifest::file_holds(&picture, (&file, &text), &name);
+    if let Some(refused) = refuse_foreign(&who, holds) {
         return refused;
     }
     let is_alone = holds == Holds::Alone;
@@ -128,8 +128,8 @@ async fn read(State(handle): State<Handle>, Extension(who): Extension<Who>, Path
         .into_response()
 }
 
-/// A token for some services reads and changes what is these alone.
-fn not_theirs(who: &Who, holds: Holds) -> Option<Response> {
+/// A token for some services reads and changes files that hold only these.
+fn refuse_foreign(who: &Identity, holds: Holds) -> Option<Response> {
     let is_theirs = who.services.is_none() || holds == Holds::Alone;
     let hint = "a token that is for all services may";
     (!is_theirs).then(|| {
@@ -138,17 +138,17 @@ fn not_theirs(who: &Who, holds: Holds) -> Option<Response> {
     })
 }
 
-/// Nobody takes away what he did not name.
-fn with_others(file: &str, holds: Holds) -> Option<Response> {
+/// Refuses to change manifests that the request does not name.
+fn refuse_shared_file(file: &str, holds: Holds) -> Option<Response> {
     let title = format!("{file} holds other manifests too");
     let hint = "change it where manifests are kept, or make files of their own of them first";
     (holds == Holds::Others).then(|| problem(StatusCode::CONFLICT, "A0313", &title, hint))
 }
 
-/// A manifest that is to be written.
+/// A manifest to write.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewManifest {
     text: String,
     tag: Option<String>,
     #[serde(default)]
@@ -159,26 +159,26 @@ struct New {
 
 async fn write(
     State(handle): State<Handle>,
-    Extension(who): Extension<Who>,
+    Extension(who): Extension<Identity>,
     Path(name): Path<String>,
-    Given(new): Given<New>,
+    JsonBody(new): JsonBody<NewManifest>,
 ) -> Response {
     let is_dry = new.dry_run;
-    let answer = put_in(&handle, &who, name, new).await;
-    if is_dry { Told::checked("check_manifest").with(answer) } else { answer }
+    let answer = write_manifest(&handle, &who, name, new).await;
+    if is_dry { AuditDetail::dry_run("check_manifest").attach(answer) } else { answer }
 }
 
-async fn put_in(handle: &Handle, who: &Who, name: String, new: New) -> Response {
-    let (picture, _) = handle.picture();
-    let (file, before) = there(handle, &picture, &name);
+async fn write_manifest(handle: &Handle, who: &Identity, name: String, new: NewManifest) -> Response {
+    let (picture, _) = handle.last_pass();
+    let (file, before) = find_file(handle, &picture, &name);
     if let Some(text) = &before {
-        let holds = edit_manifest::holds(&picture, (&file, text), &name);
-        if let Some(refused) = not_theirs(who, holds).or_else(|| with_others(&file, holds)) {
+        let holds = edit_manifest::file_holds(&picture, (&file, text), &name);
+        if let Some(refused) = refuse_foreign(who, holds).or_else(|| refuse_shared_file(&file, holds)) {
             return refused;
         }
     }
     if before.as_deref().map(edit_manifest::tag) != new.tag {
-        return moved(&file, before.is_some());
+        return changed_meanwhile(&file, before.is_some());
     }
     let proposal = Proposal { name, file, before, new, promised: Vec::new() };
     match propose(handle, who, proposal, || Ok(())).await {
@@ -187,37 +187,37 @@ async fn put_in(handle: &Handle, who: &Who, name: String, new: New) -> Response 
     }
 }
 
-/// A manifest with its secrets, before anything of it is there.
+/// A manifest with its secrets, not written yet.
 struct Proposal {
     name: String,
     file: String,
     before: Option<String>,
-    new: New,
+    new: NewManifest,
     promised: Vec<String>,
 }
 
-/// Checks a manifest, and writes it. `first`: what must be there before it is.
+/// Checks a manifest, and writes it. `first`: files to write before it.
 async fn propose(
     handle: &Handle,
-    who: &Who,
+    who: &Identity,
     proposal: Proposal,
     first: impl FnOnce() -> Result<(), String>,
 ) -> Result<Value, Response> {
     let Proposal { name, file, before, new, promised } = proposal;
-    // First: an answer about things of others would tell of them.
+    // First: an answer about foreign resources would reveal them.
     if let Some(services) = &who.services {
-        let others = of_others(handle, &file, &new.text, services).await?;
-        if let Some(refused) = only_their_own(&others, services) {
+        let others = foreign_uses(handle, &file, &new.text, services).await?;
+        if let Some(refused) = refuse_foreign_uses(&others, services) {
             return Err(refused);
         }
     }
     let draft = edit_manifest::draft(handle, (&file, &new.text), &name, promised).await;
-    let Some(Draft { mut settle, after, names, .. }) = draft else { return Err(stopping()) };
-    // Who may write this service may not write another one with it.
+    let Some(ManifestDraft { mut settle, after, names, .. }) = draft else { return Err(stopping()) };
+    // An account for this service may not write another one with it.
     if settle.is_empty() && !names.iter().eq([&name]) {
         let text = format!("the text is not one manifest, of {name}");
         let hint = Hint::text("one file may hold several; change those where they are, or as files of their own");
-        settle.push(Settle::of(text, "A0101", &[hint]));
+        settle.push(ManifestRemark::new(text, "A0101", &[hint]));
     }
     if let Some(wrong) = settle.first() {
         return Err(unsettled(wrong, &settle));
@@ -227,7 +227,8 @@ async fn propose(
         first().map_err(|why| problem(StatusCode::CONFLICT, "A0207", &why, hint))?;
         let verb = if before.is_some() { "change" } else { "add" };
         let message = if new.message.is_empty() { format!("{verb} {name}") } else { new.message };
-        let change = Change { file: file.clone(), before, after: Some(new.text.clone()), author: author(who), message };
+        let change =
+            FileChange { file: file.clone(), before, after: Some(new.text.clone()), author: author(who), message };
         edit_manifest::write(handle, change).await.map_err(|problem| not_written(&problem))?;
     }
     let plan = report::plan_of(&after, &name);
@@ -235,10 +236,10 @@ async fn propose(
     Ok(json!({"service": name, "file": file, "tag": tag, "written": !new.dry_run, "plan": plan}))
 }
 
-async fn list(Extension(shelf): Extension<Arc<dyn Shelf>>) -> Response {
+async fn list_templates(Extension(shelf): Extension<Arc<dyn TemplateStore>>) -> Response {
     let all = match shelf.templates() {
         Ok(all) => all,
-        Err(why) => return unfit(&why),
+        Err(why) => return invalid_template(&why),
     };
     let one = |(name, template): (String, Template)| {
         let parameters = template.parameters.iter();
@@ -249,23 +250,28 @@ async fn list(Extension(shelf): Extension<Arc<dyn Shelf>>) -> Response {
     Json(json!({"templates": all.into_iter().map(one).collect::<Vec<_>>()})).into_response()
 }
 
-/// Reads a text for what of others it uses; not among those who answer requests, and few at once.
-async fn of_others(handle: &Handle, file: &str, text: &str, services: &BTreeSet<String>) -> Result<Vec<Use>, Response> {
+/// Finds the foreign resources that a text uses; on another thread, few at a time.
+async fn foreign_uses(
+    handle: &Handle,
+    file: &str,
+    text: &str,
+    services: &BTreeSet<String>,
+) -> Result<Vec<Use>, Response> {
     static TURNS: Semaphore = Semaphore::const_new(2);
     let _turn = TURNS.acquire().await;
-    let (picture, _) = handle.picture();
+    let (picture, _) = handle.last_pass();
     if picture.context.is_none() {
-        // Before the first look it is not known what belongs to whom.
+        // Before the first pass the owners are not known.
         let hint = "GET /readyz answers 200 as soon as it is";
         return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "A1030", "the first look is in progress", hint));
     }
     let (file, text, services) = (file.to_owned(), text.to_owned(), services.clone());
-    let reading = tokio::task::spawn_blocking(move || read_scope::of_others(&picture, (&file, &text), &services));
+    let reading = tokio::task::spawn_blocking(move || read_scope::foreign_uses(&picture, (&file, &text), &services));
     reading.await.map_err(|_| stopping())
 }
 
-/// A manifest of a service takes nothing of others for an account that is for some services only.
-fn only_their_own(others: &[Use], services: &BTreeSet<String>) -> Option<Response> {
+/// Refuses a manifest that uses foreign resources, for an account limited to some services.
+fn refuse_foreign_uses(others: &[Use], services: &BTreeSet<String>) -> Option<Response> {
     const SHOWN_MAX: usize = 10;
     if others.is_empty() {
         return None;
@@ -277,10 +283,10 @@ fn only_their_own(others: &[Use], services: &BTreeSet<String>) -> Option<Respons
     Some(problem(StatusCode::FORBIDDEN, "A1030", &title, hint))
 }
 
-/// A template, and what is to be otherwise.
+/// A template, and the parameters that differ from its defaults.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Filled {
+struct TemplateRequest {
     template: String,
     #[serde(default)]
     set: BTreeMap<String, String>,
@@ -292,38 +298,44 @@ struct Filled {
 
 async fn fill(
     State(handle): State<Handle>,
-    Extension(shelf): Extension<Arc<dyn Shelf>>,
-    Extension(who): Extension<Who>,
+    Extension(shelf): Extension<Arc<dyn TemplateStore>>,
+    Extension(who): Extension<Identity>,
     Path(name): Path<String>,
-    Given(filled): Given<Filled>,
+    JsonBody(filled): JsonBody<TemplateRequest>,
 ) -> Response {
     let is_dry = filled.dry_run;
-    let answer = fill_in(&handle, &*shelf, &who, name, filled).await;
-    if is_dry { Told::checked("check_service").with(answer) } else { answer }
+    let answer = fill_template(&handle, &*shelf, &who, name, filled).await;
+    if is_dry { AuditDetail::dry_run("check_service").attach(answer) } else { answer }
 }
 
-async fn fill_in(handle: &Handle, shelf: &dyn Shelf, who: &Who, name: String, filled: Filled) -> Response {
+async fn fill_template(
+    handle: &Handle,
+    shelf: &dyn TemplateStore,
+    who: &Identity,
+    name: String,
+    filled: TemplateRequest,
+) -> Response {
     let template = match shelf.templates().map(|mut all| all.remove(&filled.template)) {
         Ok(Some(template)) => template,
         Ok(None) => {
             let title = format!("there is no template {}", filled.template);
             return problem(StatusCode::NOT_FOUND, "A1009", &title, "GET /api/v1/templates lists them");
         }
-        Err(why) => return unfit(&why),
+        Err(why) => return invalid_template(&why),
     };
     let rendered = match template.render(&name, &filled.set) {
         Ok(rendered) => rendered,
-        Err(why) => return unfit(&why.to_string()),
+        Err(why) => return invalid_template(&why.to_string()),
     };
     let file = handle.path_of(&name);
     if edit_manifest::is_taken(handle, &name) {
-        return moved(&file, true);
+        return changed_meanwhile(&file, true);
     }
-    let Filled { template, message, dry_run, .. } = filled;
+    let TemplateRequest { template, message, dry_run, .. } = filled;
     let message = if message.is_empty() { format!("add {name} ({template})") } else { message };
-    let new = New { text: rendered.manifest.clone(), tag: None, message, dry_run };
+    let new = NewManifest { text: rendered.manifest.clone(), tag: None, message, dry_run };
     let proposal = Proposal { name, file, before: None, new, promised: rendered.secrets.clone() };
-    // First: the manifest may be taken up at once.
+    // First: a pass may read the manifest at once.
     let secrets = || rendered.secrets.iter().try_for_each(|secret| shelf.make_secret(secret));
     match propose(handle, who, proposal, secrets).await {
         Ok(mut written) => {
@@ -336,7 +348,7 @@ async fn fill_in(handle: &Handle, shelf: &dyn Shelf, who: &Who, name: String, fi
     }
 }
 
-fn unfit(why: &str) -> Response {
+fn invalid_template(why: &str) -> Response {
     problem(StatusCode::UNPROCESSABLE_ENTITY, "A1009", why, "see docs/templates.md")
 }
 
@@ -348,22 +360,22 @@ struct Tagged {
 
 async fn remove(
     State(handle): State<Handle>,
-    Extension(who): Extension<Who>,
+    Extension(who): Extension<Identity>,
     Path(name): Path<String>,
     Query(asked): Query<Tagged>,
 ) -> Response {
-    let (picture, _) = handle.picture();
-    let (file, Some(text)) = there(&handle, &picture, &name) else { return no_such(&name) };
-    // What nobody read, nobody takes away.
+    let (picture, _) = handle.last_pass();
+    let (file, Some(text)) = find_file(&handle, &picture, &name) else { return no_such(&name) };
+    // A file that the client has not read is not deleted.
     if asked.tag.is_none_or(|tag| tag != edit_manifest::tag(&text)) {
-        return moved(&file, true);
+        return changed_meanwhile(&file, true);
     }
-    let holds = edit_manifest::holds(&picture, (&file, &text), &name);
-    if let Some(refused) = not_theirs(&who, holds).or_else(|| with_others(&file, holds)) {
+    let holds = edit_manifest::file_holds(&picture, (&file, &text), &name);
+    if let Some(refused) = refuse_foreign(&who, holds).or_else(|| refuse_shared_file(&file, holds)) {
         return refused;
     }
     let message = format!("remove {name}");
-    let change = Change { file, before: Some(text), after: None, author: author(&who), message };
+    let change = FileChange { file, before: Some(text), after: None, author: author(&who), message };
     match edit_manifest::write(&handle, change).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(problem) => not_written(&problem),
@@ -371,16 +383,16 @@ async fn remove(
 }
 
 async fn validate(State(handle): State<Handle>) -> Response {
-    Json(edit_manifest::validated(&handle.picture().0)).into_response()
+    Json(edit_manifest::validated(&handle.last_pass().0)).into_response()
 }
 
 async fn examine(State(handle): State<Handle>) -> Response {
-    let (picture, _) = handle.picture();
+    let (picture, _) = handle.last_pass();
     Json(doctor::document(&doctor::running(&picture, handle.now()).await)).into_response()
 }
 
-/// Name and e-mail, as commits have them.
-fn author(who: &Who) -> (String, String) {
+/// Name and e-mail of the author of a commit.
+fn author(who: &Identity) -> (String, String) {
     let name = who.name.clone().unwrap_or_else(|| who.account.clone());
     match name.split_once(" <") {
         Some((name, email)) => (name.to_owned(), email.trim_end_matches('>').to_owned()),
@@ -388,7 +400,7 @@ fn author(who: &Who) -> (String, String) {
     }
 }
 
-fn moved(file: &str, is_there: bool) -> Response {
+fn changed_meanwhile(file: &str, is_there: bool) -> Response {
     let title = match is_there {
         true => format!("{file} is there, and `tag` is not that of its text"),
         false => format!("{file} is not there any more"),
@@ -397,17 +409,18 @@ fn moved(file: &str, is_there: bool) -> Response {
     problem(StatusCode::CONFLICT, "A0312", &title, hint)
 }
 
-fn not_written(settle: &Settle) -> Response {
+fn not_written(settle: &ManifestRemark) -> Response {
     let hint = settle.hints.first().map(|hint| hint.text.as_str()).unwrap_or_default();
     problem(StatusCode::CONFLICT, &settle.code, &settle.text, hint)
 }
 
-/// What must be settled first, all of it.
-fn unsettled(first: &Settle, all: &[Settle]) -> Response {
-    let one =
-        |settle: &Settle| -> Value { json!({"code": settle.code, "detail": settle.placed(), "hints": settle.hints}) };
+/// All problems to solve first.
+fn unsettled(first: &ManifestRemark, all: &[ManifestRemark]) -> Response {
+    let one = |settle: &ManifestRemark| -> Value {
+        json!({"code": settle.code, "detail": settle.with_place(), "hints": settle.hints})
+    };
     let body = json!({
-        "type": format!("/errors/{}", first.code), "title": first.placed(), "status": 422, "code": first.code,
+        "type": format!("/errors/{}", first.code), "title": first.with_place(), "status": 422, "code": first.code,
         "hints": first.hints, "errors": all.iter().map(one).collect::<Vec<_>>(),
     });
     let kind = [(axum::http::header::CONTENT_TYPE, super::problem::PROBLEM)];

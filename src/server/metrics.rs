@@ -1,4 +1,4 @@
-//! What Prometheus reads. Names in the field's habit; service names are labels, domains are not.
+//! What Prometheus reads. Names follow its conventions; service names are labels, domains are not.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -12,8 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::auth::Asked;
-use crate::engine::Picture;
+use super::auth::RequestCounts;
+use crate::engine::PassResult;
 use crate::engine::reconcile::counters::{Labels, Meters, labels};
 use crate::engine::report::{certificates, status, subnets};
 use amarre_core::model::Timestamp;
@@ -21,14 +21,19 @@ use amarre_core::model::Timestamp;
 /// The content type that Prometheus asks for.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The text of one scrape. `applied`: when something of each service was last written.
-pub fn render(picture: &Picture, applied: &BTreeMap<String, Timestamp>, meters: &Meters, asked: &Asked) -> String {
+/// The text of one scrape. `applied`: when a change of each service was last written.
+pub fn render(
+    picture: &PassResult,
+    applied: &BTreeMap<String, Timestamp>,
+    meters: &Meters,
+    asked: &RequestCounts,
+) -> String {
     let mut registry = Registry::default();
     let build = gauge(&mut registry, "amarre_build_info", "Which program");
     build.get_or_create(&labels(&[("version", env!("CARGO_PKG_VERSION"))])).set(1);
     services(&mut registry, picture, applied);
     providers(&mut registry, picture);
-    looks(&mut registry, picture, meters);
+    passes(&mut registry, picture, meters);
     stocks(&mut registry, picture);
     let help = "Requests that were answered, by route and status";
     registry.register("amarre_http_requests", help, asked.requests.clone());
@@ -40,8 +45,8 @@ pub fn render(picture: &Picture, applied: &BTreeMap<String, Timestamp>, meters: 
     text
 }
 
-/// What the loop does, and how long it takes.
-fn looks(registry: &mut Registry, picture: &Picture, meters: &Meters) {
+/// Passes: results and durations.
+fn passes(registry: &mut Registry, picture: &PassResult, meters: &Meters) {
     let at = "amarre_last_reconcile_timestamp_seconds";
     single(registry, at, "When it looked last", picture.at.0 / 1000);
     let success = meters.last_success.load(Ordering::Relaxed);
@@ -67,10 +72,10 @@ fn looks(registry: &mut Registry, picture: &Picture, meters: &Meters) {
     single(registry, "amarre_queue_depth", "Services that are being worked on", number(picture.busy.len()));
 }
 
-/// What there is a limited number of.
-fn stocks(registry: &mut Registry, picture: &Picture) {
+/// Limited resources.
+fn stocks(registry: &mut Registry, picture: &PassResult) {
     let ends = gauge(registry, "amarre_certificate_expiry_timestamp_seconds", "When a certificate ends");
-    for one in certificates::all(picture) {
+    for one in certificates::reports(picture) {
         if let Some(at) = one.ends {
             ends.get_or_create(&labels(&[("certificate", &one.name), ("npm", &one.npm)])).set(at.0 / 1000);
         }
@@ -84,14 +89,14 @@ fn stocks(registry: &mut Registry, picture: &Picture) {
         most.get_or_create(&labels).set(number(budget.of));
     }
     let all = gauge(registry, "amarre_subnets", "Subnets of the pools");
-    for pool in subnets::picture(picture).0 {
+    for pool in subnets::diagrams(picture).0 {
         for (state, count) in [("leased", pool.leased), ("foreign", pool.foreign), ("free", pool.free)] {
             all.get_or_create(&labels(&[("pool", &pool.pool), ("state", state)])).set(number(count));
         }
     }
 }
 
-fn services(registry: &mut Registry, picture: &Picture, applied: &BTreeMap<String, Timestamp>) {
+fn services(registry: &mut Registry, picture: &PassResult, applied: &BTreeMap<String, Timestamp>) {
     let info = gauge(registry, "amarre_service_info", "How each service is");
     let attention = gauge(registry, "amarre_service_attention", "Whether a service needs a person");
     for (name, row) in picture.statuses() {
@@ -112,7 +117,7 @@ fn services(registry: &mut Registry, picture: &Picture, applied: &BTreeMap<Strin
     single(registry, "amarre_backoff_services", "Services that wait after a failure", number(picture.errors.len()));
 }
 
-fn providers(registry: &mut Registry, picture: &Picture) {
+fn providers(registry: &mut Registry, picture: &PassResult) {
     let Some(context) = &picture.context else { return };
     let up = gauge(registry, "amarre_provider_up", "Whether a provider could be observed");
     let requests = Family::<Labels, Counter>::default();
@@ -136,7 +141,7 @@ fn providers(registry: &mut Registry, picture: &Picture) {
     registry.register("amarre_provider_limiter_wait_seconds", help, waited);
 }
 
-/// Histograms that are kept elsewhere, told apart by labels.
+/// Histograms of other modules, by labels.
 #[derive(Debug)]
 struct Several(Vec<(Labels, Histogram)>);
 

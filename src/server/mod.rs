@@ -1,5 +1,5 @@
-//! HTTP: health, metrics, status, plan, drift, and commands. Over the network for whoever is known and may; on the unix
-//! socket beside the ledger for whoever may open it (mode 0600).
+//! HTTP: health, metrics, status, plan, drift, and commands. Over the network for authenticated clients with the needed
+//! role; on the unix socket beside the ledger for its owner (mode 0600).
 
 pub mod listener;
 pub mod metrics;
@@ -35,7 +35,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use self::openapi::{Form, Over};
+use self::openapi::{RequestForm, Transport};
 pub use self::problem::problem;
 use crate::engine::commands;
 use crate::engine::commands::events;
@@ -46,31 +46,31 @@ use crate::engine::commands::history;
 use crate::engine::commands::history::HistoryOf;
 use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsOf;
-use crate::engine::commands::{Answer, PlanForm};
+use crate::engine::commands::{CommandAnswer, PlanForm};
 use crate::engine::commands::{find_address, trace};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report;
 use crate::engine::report::service_list;
-use crate::engine::report::service_list::{Listing, Only};
+use crate::engine::report::service_list::{ListQuery, Only};
 use crate::engine::report::subnets;
 use crate::ledger::runs::Event;
 use crate::notifications::Notifications;
-use crate::templates::Shelf;
+use crate::templates::TemplateStore;
 use amarre_core::manifest;
 use amarre_core::model::Timestamp;
-use amarre_core::plan::render::Look;
-use auth::{Access, Asked, Door, Needs, Who};
-use stream_limit::Seat;
+use amarre_core::plan::render::Style;
+use auth::{AccessControl, Identity, Permission, RequestCounts, RouteGuard};
+use stream_limit::StreamSlot;
 
-/// What happened lately to one service.
+/// The recent events of one service.
 const EVENTS_SHOWN: u32 = 5;
 /// Requests are small; this is a hundred times the largest.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// How a text is to look.
+/// The form of a text.
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default)]
-pub struct LookQuery {
+pub struct StyleQuery {
     /// ASCII signs.
     pub ascii: bool,
     /// ANSI colours.
@@ -79,7 +79,7 @@ pub struct LookQuery {
     pub all: bool,
     /// More columns.
     pub wide: bool,
-    /// Only one sort of services.
+    /// Only services that match this filter.
     pub only: Option<Only>,
     /// A plan as the comment of a merge request.
     pub markdown: bool,
@@ -87,103 +87,116 @@ pub struct LookQuery {
     pub asks: bool,
 }
 
-/// Of what a plan is to be.
+/// The form of a plan.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct PlanQuery {
-    /// A branch, tag or commit; `None` = what is followed.
+    /// A branch, tag or commit; `None` = the followed one.
     #[serde(rename = "ref")]
     pub reference: Option<String>,
 }
 
-impl LookQuery {
-    fn look(self) -> Look {
-        Look { ascii: self.ascii, colour: self.colour }
+impl StyleQuery {
+    fn style(self) -> Style {
+        Style { ascii: self.ascii, colour: self.colour }
     }
 
-    fn listing(self) -> Listing {
-        Listing { all: self.all, wide: self.wide, only: self.only }
+    fn listing(self) -> ListQuery {
+        ListQuery { all: self.all, wide: self.wide, only: self.only }
     }
 }
 
-/// One path: what answers it, and what the document of the interface says of it.
-struct Route {
+/// One path: its handler, and its description in the OpenAPI document.
+struct ApiRoute {
     path: &'static str,
     handler: MethodRouter<Handle>,
     says: openapi::Operation,
 }
 
-impl Route {
+impl ApiRoute {
     fn new(path: &'static str, handler: MethodRouter<Handle>, says: openapi::Operation) -> Self {
         Self { path, handler, says }
     }
 }
 
-/// What is served over the network.
-pub fn public(handle: Handle, access: &Access, notifications: Notifications, shelf: Arc<dyn Shelf>) -> Router {
-    let routes = shared().into_iter().chain([webhook(access)]).map(|route| {
-        let Route { path, handler, says } = route;
-        if says.needs == Needs::Nothing {
-            return Route { path, handler, says };
+/// The router for the network.
+pub fn public(
+    handle: Handle,
+    access: &AccessControl,
+    notifications: Notifications,
+    shelf: Arc<dyn TemplateStore>,
+) -> Router {
+    let routes = shared_routes().into_iter().chain([webhook(access)]).map(|route| {
+        let ApiRoute { path, handler, says } = route;
+        if says.needs == Permission::Nothing {
+            return ApiRoute { path, handler, says };
         }
-        let door = Door { access: access.clone(), needs: says.needs, action: says.id, path, works: says.works };
-        Route { path, handler: handler.route_layer(middleware::from_fn_with_state(door, auth::pass)), says }
+        let door = RouteGuard { access: access.clone(), needs: says.needs, action: says.id, path, works: says.works };
+        ApiRoute { path, handler: handler.route_layer(middleware::from_fn_with_state(door, auth::guard_route)), says }
     });
     let counts = middleware::from_fn_with_state(access.asked.clone(), auth::measure);
-    let router = router(handle, routes.collect(), over(access)).layer(counts);
+    let router = router(handle, routes.collect(), transport(access)).layer(counts);
     router.layer(Extension(notifications)).layer(Extension(shelf)).layer(Extension(access.asked.clone()))
 }
 
-/// What describes it.
-pub fn document(access: &Access) -> serde_json::Value {
-    let routes: Vec<Route> = shared().into_iter().chain([webhook(access)]).collect();
-    openapi::document(routes.iter().map(|route| (route.path, &route.says)), over(access))
+/// The description.
+pub fn document(access: &AccessControl) -> serde_json::Value {
+    let routes: Vec<ApiRoute> = shared_routes().into_iter().chain([webhook(access)]).collect();
+    openapi::document(routes.iter().map(|route| (route.path, &route.says)), transport(access))
 }
 
-fn webhook(access: &Access) -> Route {
+fn webhook(access: &AccessControl) -> ApiRoute {
     let hook = webhook::Hook::new(access.listening.webhook_secret.clone());
-    Route::new("/webhooks/git", hook.handler(), openapi::webhook())
+    ApiRoute::new("/webhooks/git", hook.handler(), openapi::webhook())
 }
 
-fn over(access: &Access) -> Over {
+fn transport(access: &AccessControl) -> Transport {
     let cookie = access.listening.session_cookie();
-    if access.listening.is_local() { Over::Loopback(cookie) } else { Over::Network(cookie) }
+    if access.listening.is_local() { Transport::Loopback(cookie) } else { Transport::Network(cookie) }
 }
 
-/// What whoever may open the socket may do.
-pub fn private(handle: Handle, notifications: Notifications, shelf: Arc<dyn Shelf>) -> Router {
-    let routes = shared().into_iter().chain(of_command_line()).collect();
-    let router = router(handle, routes, Over::Socket).layer(Extension(notifications));
-    router.layer(Extension(shelf)).layer(Extension(Who::owner())).layer(Extension(Asked::default()))
+/// The router for the owner of the socket.
+pub fn private(handle: Handle, notifications: Notifications, shelf: Arc<dyn TemplateStore>) -> Router {
+    let routes = shared_routes().into_iter().chain(command_line_routes()).collect();
+    let router = router(handle, routes, Transport::Socket).layer(Extension(notifications));
+    router.layer(Extension(shelf)).layer(Extension(Identity::owner())).layer(Extension(RequestCounts::default()))
 }
 
-/// What is served on both.
-fn shared() -> Vec<Route> {
+/// The routes of both.
+fn shared_routes() -> Vec<ApiRoute> {
     let mut routes = vec![
-        Route::new("/healthz", get(|| async { "ok\n" }), openapi::healthz()),
-        Route::new("/readyz", get(readyz), openapi::readyz()),
-        Route::new("/health", get(health), openapi::health()),
-        Route::new("/metrics", get(metrics), openapi::metrics()),
-        Route::new("/api/v1/status", get(status_all), openapi::status()),
-        Route::new("/api/v1/services", get(services::services), openapi::services_of()),
-        Route::new("/api/v1/services/{name}", get(service), openapi::service()),
-        Route::new("/api/v1/services/{name}/events", get(events_of_service), openapi::events(Form::OfService)),
-        Route::new("/api/v1/services/{name}/history", get(history_of_service), openapi::history(Form::OfService)),
-        Route::new("/api/v1/services/{name}/logs", get(logs_of_service), openapi::logs(Form::OfService)),
-        Route::new("/api/v1/drift", get(drift), openapi::drift()),
-        Route::new("/api/v1/plan", get(plan), openapi::plan()),
-        Route::new("/api/v1/preview", get(preview), openapi::preview()),
-        Route::new("/api/v1/subnets", get(subnets), openapi::subnets()),
-        Route::new("/api/v1/unmanaged", get(unmanaged), openapi::unmanaged()),
-        Route::new("/api/v1/schema", get(schema), openapi::schema()),
-        Route::new("/errors/{code}", get(page), openapi::page()),
-        Route::new("/api/v1/act", post(act::act), openapi::act()),
-        Route::new("/api/v1/logs", get(logs_whole), openapi::logs(Form::Whole)),
-        Route::new("/api/v1/logs/follow", get(logs_follow), openapi::logs_follow()),
-        Route::new("/api/v1/events", get(events_whole), openapi::events(Form::Whole)),
-        Route::new("/api/v1/history", get(history_whole), openapi::history(Form::Whole)),
-        Route::new("/api/v1/explain", get(explain_whole), openapi::explain(Form::Whole)),
-        Route::new("/api/v1/trace", get(trace_whole), openapi::trace(Form::Whole)),
+        ApiRoute::new("/healthz", get(|| async { "ok\n" }), openapi::healthz()),
+        ApiRoute::new("/readyz", get(readyz), openapi::readyz()),
+        ApiRoute::new("/health", get(health), openapi::health()),
+        ApiRoute::new("/metrics", get(metrics), openapi::metrics()),
+        ApiRoute::new("/api/v1/status", get(status_all), openapi::status()),
+        ApiRoute::new("/api/v1/services", get(services::services), openapi::services_of()),
+        ApiRoute::new("/api/v1/services/{name}", get(service), openapi::service()),
+        ApiRoute::new(
+            "/api/v1/services/{name}/events",
+            get(events_of_service),
+            openapi::events(RequestForm::OfService),
+        ),
+        ApiRoute::new(
+            "/api/v1/services/{name}/history",
+            get(history_of_service),
+            openapi::history(RequestForm::OfService),
+        ),
+        ApiRoute::new("/api/v1/services/{name}/logs", get(logs_of_service), openapi::logs(RequestForm::OfService)),
+        ApiRoute::new("/api/v1/drift", get(drift), openapi::drift()),
+        ApiRoute::new("/api/v1/plan", get(plan), openapi::plan()),
+        ApiRoute::new("/api/v1/preview", get(preview), openapi::preview()),
+        ApiRoute::new("/api/v1/subnets", get(subnets), openapi::subnets()),
+        ApiRoute::new("/api/v1/unmanaged", get(unmanaged), openapi::unmanaged()),
+        ApiRoute::new("/api/v1/schema", get(schema), openapi::schema()),
+        ApiRoute::new("/errors/{code}", get(error_code_page), openapi::page()),
+        ApiRoute::new("/api/v1/act", post(act::act), openapi::act()),
+        ApiRoute::new("/api/v1/logs", get(logs_whole), openapi::logs(RequestForm::Whole)),
+        ApiRoute::new("/api/v1/logs/follow", get(logs_follow), openapi::logs_follow()),
+        ApiRoute::new("/api/v1/events", get(events_whole), openapi::events(RequestForm::Whole)),
+        ApiRoute::new("/api/v1/history", get(history_whole), openapi::history(RequestForm::Whole)),
+        ApiRoute::new("/api/v1/explain", get(explain_whole), openapi::explain(RequestForm::Whole)),
+        ApiRoute::new("/api/v1/trace", get(trace_whole), openapi::trace(RequestForm::Whole)),
     ];
     routes.extend(service_actions::routes());
     routes.extend(manifests::routes());
@@ -193,23 +206,23 @@ fn shared() -> Vec<Route> {
     routes
 }
 
-/// What the command line of the same version prints.
-fn of_command_line() -> Vec<Route> {
+/// Texts for the command line of the same version.
+fn command_line_routes() -> Vec<ApiRoute> {
     vec![
-        Route::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),
-        Route::new("/api/v1/status/text", get(status_text), openapi::status_text()),
-        Route::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
-        Route::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
-        Route::new("/api/v1/logs/text", get(logs_of), openapi::logs(Form::Text)),
-        Route::new("/api/v1/events/text", get(events_of), openapi::events(Form::Text)),
-        Route::new("/api/v1/history/text", get(history_of), openapi::history(Form::Text)),
-        Route::new("/api/v1/explain/text", get(explain_of), openapi::explain(Form::Text)),
-        Route::new("/api/v1/trace/text", get(trace_of), openapi::trace(Form::Text)),
+        ApiRoute::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),
+        ApiRoute::new("/api/v1/status/text", get(status_text), openapi::status_text()),
+        ApiRoute::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
+        ApiRoute::new("/api/v1/subnets/text", get(subnets_text), openapi::subnets_text()),
+        ApiRoute::new("/api/v1/logs/text", get(logs_of), openapi::logs(RequestForm::Text)),
+        ApiRoute::new("/api/v1/events/text", get(events_of), openapi::events(RequestForm::Text)),
+        ApiRoute::new("/api/v1/history/text", get(history_of), openapi::history(RequestForm::Text)),
+        ApiRoute::new("/api/v1/explain/text", get(explain_of), openapi::explain(RequestForm::Text)),
+        ApiRoute::new("/api/v1/trace/text", get(trace_of), openapi::trace(RequestForm::Text)),
     ]
 }
 
 /// These routes and the document that describes them.
-fn router(handle: Handle, routes: Vec<Route>, over: Over) -> Router {
+fn router(handle: Handle, routes: Vec<ApiRoute>, over: Transport) -> Router {
     let document = openapi::document(routes.iter().map(|route| (route.path, &route.says)), over);
     let mut router = Router::new().route(openapi::PATH, get(move || async move { Json(document) }));
     for route in routes {
@@ -223,9 +236,9 @@ fn router(handle: Handle, routes: Vec<Route>, over: Over) -> Router {
 }
 
 /// A body of JSON.
-pub struct Given<T>(pub T);
+pub struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Given<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
@@ -234,18 +247,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Given<T> {
     }
 }
 
-/// Does something to its end, also when whoever asked for it hangs up meanwhile; `None`: it broke.
-pub async fn whole<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+/// Runs to the end, also when the client hangs up; `None`: it panicked.
+pub async fn run_to_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
     tokio::spawn(work).await.ok()
 }
 
-/// Begins something that nobody waits for.
-fn begin(work: impl Future<Output = ()> + Send + 'static) {
+/// Starts a task that no request waits for.
+fn spawn_detached(work: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(work));
 }
 
 /// The document of an answer, or why there is none.
-fn document_of(answer: Option<Answer>) -> Response {
+fn document_of(answer: Option<CommandAnswer>) -> Response {
     let Some(answer) = answer else { return stopping() };
     match answer.refused() {
         Some(refused) => problem::refusal(&refused),
@@ -254,7 +267,7 @@ fn document_of(answer: Option<Answer>) -> Response {
 }
 
 async fn readyz(State(handle): State<Handle>) -> Response {
-    let (picture, _) = handle.picture();
+    let (picture, _) = handle.last_pass();
     if picture.context.is_some() {
         "ready\n".into_response()
     } else {
@@ -263,10 +276,10 @@ async fn readyz(State(handle): State<Handle>) -> Response {
 }
 
 async fn health(State(handle): State<Handle>, Extension(notifications): Extension<Notifications>) -> Response {
-    let (picture, _) = handle.picture();
+    let (picture, _) = handle.last_pass();
     let services = picture.statuses();
     let attention = services.values().filter(|row| row.attention).count();
-    let stalled = handle.stalled();
+    let stalled = handle.stalled_since();
     let mut body = json!({
         "status": if picture.is_whole() && stalled.is_none() { "ok" } else { "degraded" },
         "services": services.values().filter(|row| !row.deleted).count(),
@@ -286,9 +299,9 @@ async fn health(State(handle): State<Handle>, Extension(notifications): Extensio
     Json(body).into_response()
 }
 
-async fn metrics(State(handle): State<Handle>, Extension(asked): Extension<Asked>) -> Response {
-    let (picture, _) = handle.picture();
-    // A ledger that cannot be read is told of by what is missing here, and by the look.
+async fn metrics(State(handle): State<Handle>, Extension(asked): Extension<RequestCounts>) -> Response {
+    let (picture, _) = handle.last_pass();
+    // A ledger that cannot be read shows as a missing part here, and in the pass.
     let applied = handle.ledger().last_applied().await.unwrap_or_default();
     let text = metrics::render(&picture, &applied, handle.meters(), &asked);
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
@@ -300,7 +313,7 @@ async fn status_all(State(handle): State<Handle>) -> Response {
 
 /// The status document with what only the ledger knows: the last run.
 async fn status_document(handle: &Handle) -> serde_json::Value {
-    let (picture, next) = handle.picture();
+    let (picture, next) = handle.last_pass();
     let next = (next.0 > 0).then_some(next);
     let mut document = report::status_json(&picture, next);
     if let (Ok(Some(run)), Some(object)) = (handle.ledger().last_run().await, document.as_object_mut()) {
@@ -314,14 +327,14 @@ async fn status_document(handle: &Handle) -> serde_json::Value {
 }
 
 async fn service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
-    let (picture, _) = handle.picture();
+    let (picture, _) = handle.last_pass();
     match picture.statuses().get(&name) {
         Some(row) => Json(with_events(&handle, report::service_json(&picture, row), &name).await.0).into_response(),
         None => no_such(&name),
     }
 }
 
-/// The document of a service with what happened to it last.
+/// The document of a service with its recent events.
 async fn with_events(handle: &Handle, mut document: serde_json::Value, name: &str) -> (serde_json::Value, Vec<Event>) {
     let events = handle.ledger().events(name, EVENTS_SHOWN).await.unwrap_or_default();
     if let Some(object) = document.as_object_mut() {
@@ -331,19 +344,19 @@ async fn with_events(handle: &Handle, mut document: serde_json::Value, name: &st
 }
 
 async fn drift(State(handle): State<Handle>) -> Response {
-    Json(report::drift_json(&handle.picture().0)).into_response()
+    Json(report::drift_json(&handle.last_pass().0)).into_response()
 }
 
 async fn plan(State(handle): State<Handle>) -> Response {
-    Json(report::plan_json(&handle.picture().0)).into_response()
+    Json(report::plan_json(&handle.last_pass().0)).into_response()
 }
 
-/// Where `type` of a problem leads.
-async fn page(Path(code): Path<String>) -> Response {
+/// The target of a problem's `type`.
+async fn error_code_page(Path(code): Path<String>) -> Response {
     error_page(code.strip_suffix(".md").unwrap_or(&code))
 }
 
-/// The page of an error code as it was written, or that there is no such code.
+/// The page of an error code as Markdown, or an answer that there is no such code.
 pub fn error_page(code: &str) -> Response {
     match crate::error_pages::page(code) {
         Some(page) => {
@@ -356,7 +369,7 @@ pub fn error_page(code: &str) -> Response {
 
 async fn plan_text(
     State(handle): State<Handle>,
-    Query(query): Query<LookQuery>,
+    Query(query): Query<StyleQuery>,
     Query(of): Query<PlanQuery>,
 ) -> Response {
     let form = match (query.markdown, query.asks) {
@@ -364,32 +377,32 @@ async fn plan_text(
         (false, true) => PlanForm::Asks,
         (false, false) => PlanForm::Whole,
     };
-    answered(commands::plan(&handle, of.reference.as_deref(), query.look(), form).await)
+    text_answer(commands::plan(&handle, of.reference.as_deref(), query.style(), form).await)
 }
 
-/// As if something else were followed.
+/// As if the source followed another ref.
 async fn preview(State(handle): State<Handle>, Query(of): Query<PlanQuery>) -> Response {
-    document_of(commands::plan(&handle, of.reference.as_deref(), Look::PLAIN, PlanForm::Whole).await)
+    document_of(commands::plan(&handle, of.reference.as_deref(), Style::PLAIN, PlanForm::Whole).await)
 }
 
 async fn subnets(State(handle): State<Handle>) -> Response {
-    Json(subnets::document(&handle.picture().0)).into_response()
+    Json(subnets::document(&handle.last_pass().0)).into_response()
 }
 
-async fn subnets_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
-    answered(commands::subnets(&handle, query.look()).await)
+async fn subnets_text(State(handle): State<Handle>, Query(query): Query<StyleQuery>) -> Response {
+    text_answer(commands::subnets(&handle, query.style()).await)
 }
 
-async fn status_text(State(handle): State<Handle>, Query(query): Query<LookQuery>) -> Response {
-    let ((picture, next), now) = (handle.picture(), handle.now());
-    let text = report::status_text(&picture, query.listing(), now, Some(next), query.look());
+async fn status_text(State(handle): State<Handle>, Query(query): Query<StyleQuery>) -> Response {
+    let ((picture, next), now) = (handle.last_pass(), handle.now());
+    let text = report::status_text(&picture, query.listing(), now, Some(next), query.style());
     let document = service_list::document(&picture, status_document(&handle).await, query.only);
-    let answer = commands::Answer { document, text, exit: 0 };
+    let answer = commands::CommandAnswer { document, text, exit: 0 };
     Json(answer).into_response()
 }
 
 async fn logs_of(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
-    answered(logs::logs(&handle, &of).await)
+    text_answer(logs::logs(&handle, &of).await)
 }
 
 async fn logs_whole(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> Response {
@@ -398,7 +411,7 @@ async fn logs_whole(State(handle): State<Handle>, Query(of): Query<LogsOf>) -> R
 
 async fn logs_of_service(State(handle): State<Handle>, Path(name): Path<String>, Query(of): Query<LogsOf>) -> Response {
     let answer = logs::logs(&handle, &LogsOf { name: Some(name.clone()), ..of }).await;
-    // A container of another service may be called so.
+    // A container of another service may have this name.
     let answer = answer.map(|mut answer| {
         if let Some(containers) = answer.document["containers"].as_array_mut() {
             containers.retain(|one| one["service"] == name.as_str());
@@ -408,34 +421,34 @@ async fn logs_of_service(State(handle): State<Handle>, Path(name): Path<String>,
     document_of(answer)
 }
 
-/// JSON lines: a `line` each; an `end` where there is nothing to follow, or the daemon stops.
+/// JSON lines: one `line` each; an `end` when there is nothing to follow, or the daemon stops.
 async fn logs_follow(
     State(handle): State<Handle>,
-    Extension(who): Extension<Who>,
+    Extension(who): Extension<Identity>,
     Query(of): Query<LogsOf>,
 ) -> Response {
-    let Some(seat) = Seat::take(&who.account) else { return stream_limit::full() };
+    let Some(seat) = StreamSlot::take(&who.account) else { return stream_limit::too_many() };
     let (lines, inbox) = follow_logs::lines();
     let ending = async move {
         let _seat = seat;
         follow_logs::follow(handle, of, lines).await
     };
-    // Whoever may open the socket may do so as long as he likes.
+    // The owner of the socket may follow without limit.
     let lasts = who.name.is_some().then_some(stream_limit::LASTS);
-    act::in_lines("line", inbox, Box::pin(ending), lasts)
+    act::json_lines("line", inbox, Box::pin(ending), lasts)
 }
 
 async fn events_of(State(handle): State<Handle>, Query(of): Query<EventsOf>) -> Response {
-    answered(Some(events::events(&handle, &of).await))
+    text_answer(Some(events::events(&handle, &of).await))
 }
 
 async fn events_whole(
     State(handle): State<Handle>,
-    Extension(who): Extension<Who>,
+    Extension(who): Extension<Identity>,
     headers: HeaderMap,
     Query(of): Query<EventsOf>,
 ) -> Response {
-    if sse::is_asked(&headers) {
+    if sse::is_requested(&headers) {
         return sse::stream(handle, &headers, &who.account);
     }
     document_of(Some(events::events(&handle, &of).await))
@@ -450,7 +463,7 @@ async fn events_of_service(
 }
 
 async fn history_of(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {
-    answered(Some(history::history(&handle, &of).await))
+    text_answer(Some(history::history(&handle, &of).await))
 }
 
 async fn history_whole(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {
@@ -461,7 +474,7 @@ async fn history_of_service(State(handle): State<Handle>, Path(name): Path<Strin
     document_of(Some(history::history(&handle, &HistoryOf { name: Some(name), ..HistoryOf::default() }).await))
 }
 
-/// What is to be explained.
+/// A request for an explanation.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ExplainQuery {
@@ -471,60 +484,60 @@ pub struct ExplainQuery {
 
 async fn explain_of(
     State(handle): State<Handle>,
-    Query(query): Query<LookQuery>,
+    Query(query): Query<StyleQuery>,
     Query(of): Query<ExplainQuery>,
 ) -> Response {
-    answered(explain::explain(&handle, &of.thing, query.look()).await)
+    text_answer(explain::explain(&handle, &of.thing, query.style()).await)
 }
 
 async fn explain_whole(State(handle): State<Handle>, Query(of): Query<ExplainQuery>) -> Response {
-    document_of(explain::explain(&handle, &of.thing, Look::PLAIN).await)
+    document_of(explain::explain(&handle, &of.thing, Style::PLAIN).await)
 }
 
-/// What is to be followed.
+/// A request for a trace.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct TraceQuery {
-    /// A whole name.
+    /// A full domain name.
     pub domain: String,
 }
 
 async fn trace_of(
     State(handle): State<Handle>,
-    Query(query): Query<LookQuery>,
+    Query(query): Query<StyleQuery>,
     Query(of): Query<TraceQuery>,
 ) -> Response {
-    answered(trace::trace(&handle, &of.domain, query.look()).await)
+    text_answer(trace::trace(&handle, &of.domain, query.style()).await)
 }
 
 async fn trace_whole(State(handle): State<Handle>, Query(of): Query<TraceQuery>) -> Response {
-    document_of(trace::trace(&handle, &of.domain, Look::PLAIN).await)
+    document_of(trace::trace(&handle, &of.domain, Style::PLAIN).await)
 }
 
 async fn service_text(
     State(handle): State<Handle>,
     Path(name): Path<String>,
-    Query(query): Query<LookQuery>,
+    Query(query): Query<StyleQuery>,
 ) -> Response {
-    let (picture, _) = handle.picture();
+    let (picture, _) = handle.last_pass();
     let row = picture.statuses().get(&name).map(|row| report::service_json(&picture, row));
     let Some(row) = row else {
         return document_of(Some(find_address::no_service(&picture, &name)));
     };
     let (document, events) = with_events(&handle, row, &name).await;
-    match report::service_text(&picture, &name, &events, handle.now(), query.look()) {
-        Some(text) => Json(commands::Answer { document, text, exit: 0 }).into_response(),
+    match report::service_text(&picture, &name, &events, handle.now(), query.style()) {
+        Some(text) => Json(commands::CommandAnswer { document, text, exit: 0 }).into_response(),
         None => no_such(&name),
     }
 }
 
-/// As the command line prints it.
-fn answered(answer: Option<Answer>) -> Response {
+/// The text as the command line prints it.
+fn text_answer(answer: Option<CommandAnswer>) -> Response {
     answer.map_or_else(stopping, |answer| Json(answer).into_response())
 }
 
 async fn unmanaged(State(handle): State<Handle>) -> Response {
-    Json(service_list::unmanaged_json(&handle.picture().0)).into_response()
+    Json(service_list::unmanaged_json(&handle.last_pass().0)).into_response()
 }
 
 async fn schema() -> Response {

@@ -1,4 +1,4 @@
-//! `/api/v1/notifications`: who is told what, how that goes, and a test.
+//! `/api/v1/notifications`: the channels, their state, and a test.
 
 use axum::Json;
 use axum::extract::{Extension, Path};
@@ -6,8 +6,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
-use super::Route;
-use super::auth::Who;
+use super::ApiRoute;
+use super::auth::Identity;
 use super::openapi;
 use super::openapi::Operation;
 use super::problem::problem;
@@ -17,14 +17,17 @@ use crate::notifications::{self, Notifications};
 const ALL: &str = "/api/v1/notifications";
 const TEST: &str = "/api/v1/notifications/{channel}/test";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes() -> Vec<ApiRoute> {
     let listed = Operation::document("notifications", "Who is told what, and how that goes", "Notifications");
     let tested = Operation::writes("post", "test_notification", "Sends a message that says that it is a test", None)
-        .takes(openapi::in_path("channel", "As the configuration calls it"))
-        .gives_nothing("It was taken")
+        .parameter(openapi::in_path("channel", "As the configuration calls it"))
+        .returns_nothing("It was taken")
         .refuses(404, "A1002: there is no such channel")
         .refuses(502, "A1016: it was not taken");
-    vec![Route::new(ALL, get(list), listed.only(Role::Viewer)), Route::new(TEST, post(test), tested.only(Role::Admin))]
+    vec![
+        ApiRoute::new(ALL, get(list), listed.only(Role::Viewer)),
+        ApiRoute::new(TEST, post(test), tested.only(Role::Admin)),
+    ]
 }
 
 async fn list(Extension(notifications): Extension<Notifications>) -> Response {
@@ -33,7 +36,7 @@ async fn list(Extension(notifications): Extension<Notifications>) -> Response {
 
 async fn test(
     Extension(notifications): Extension<Notifications>,
-    Extension(who): Extension<Who>,
+    Extension(who): Extension<Identity>,
     Path(channel): Path<String>,
 ) -> Response {
     let by = who.name.unwrap_or(who.account);

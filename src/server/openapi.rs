@@ -1,4 +1,4 @@
-//! What HTTP serves, as an OpenAPI 3.1 document: `/api/v1/openapi.json`. The router and the document are made of the same
+//! The HTTP interface as an OpenAPI 3.1 document: `/api/v1/openapi.json`. Router and document are made of the same
 //! rows, so neither has a route that the other lacks.
 
 mod schemas;
@@ -7,30 +7,32 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-pub(super) use self::schemas::{any, count, flag_type, line, list, or_null, roles, text, timeout, until, written};
+pub(super) use self::schemas::{
+    any_json, count, flag_type, line, list, or_null, roles, text, timeout, until_time, written,
+};
 use self::schemas::{healths, object, syncs, with};
 pub(super) use self::schemas::{named, texts};
-use super::auth::Needs;
+use super::auth::Permission;
 use super::problem::PROBLEM;
 use crate::accounts::Role;
 use crate::engine::report::service_list::Only;
 
-/// Where the document stands.
+/// The path of the document.
 pub const PATH: &str = "/api/v1/openapi.json";
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// What one route takes and gives.
+/// The parameters and answers of one route.
 #[derive(Debug, Clone)]
 pub struct Operation {
     /// As OpenAPI spells it: `get`, `post`.
     method: &'static str,
-    /// What it is called in programs.
+    /// The operation id.
     pub id: &'static str,
     summary: &'static str,
-    /// Who may ask.
-    pub needs: Needs,
+    /// Who may use it.
+    pub needs: Permission,
     /// Whether vendors are asked for it.
     pub works: bool,
     parameters: Vec<Json>,
@@ -45,7 +47,7 @@ impl Operation {
             method,
             id,
             summary,
-            needs: Needs::Look,
+            needs: Permission::Look,
             works: false,
             parameters: Vec::new(),
             body: None,
@@ -57,24 +59,24 @@ impl Operation {
         Self::new("get", id, summary)
     }
 
-    /// A document of ours, by the name of its schema.
+    /// A document of Amarre, by the name of its schema.
     pub(super) fn document(id: &'static str, summary: &'static str, schema: &str) -> Self {
-        Self::get(id, summary).gives(200, summary, JSON, &named(schema))
+        Self::get(id, summary).returns(200, summary, JSON, &named(schema))
     }
 
-    /// Anybody may ask.
+    /// Without authentication.
     fn open(mut self) -> Self {
-        self.needs = Needs::Nothing;
+        self.needs = Permission::Nothing;
         self
     }
 
-    /// Only who has this role may ask.
+    /// Only for this role.
     pub(super) fn only(mut self, role: Role) -> Self {
-        self.needs = Needs::Role(role);
+        self.needs = Permission::Role(role);
         self
     }
 
-    pub(super) fn gives(mut self, status: u16, what: &str, content: &str, schema: &Json) -> Self {
+    pub(super) fn returns(mut self, status: u16, what: &str, content: &str, schema: &Json) -> Self {
         let answer =
             self.answers.entry(status.to_string()).or_insert_with(|| json!({"description": what, "content": {}}));
         answer["content"][content] = json!({"schema": schema});
@@ -82,15 +84,15 @@ impl Operation {
     }
 
     pub(super) fn refuses(self, status: u16, what: &str) -> Self {
-        self.gives(status, what, PROBLEM, &named("Problem"))
+        self.returns(status, what, PROBLEM, &named("Problem"))
     }
 
-    pub(super) fn takes(mut self, parameter: Json) -> Self {
+    pub(super) fn parameter(mut self, parameter: Json) -> Self {
         self.parameters.push(parameter);
         self
     }
 
-    /// Changes something; the body's fields, and those of them that must be there.
+    /// A write; the body's fields, and the required ones.
     pub(super) fn writes(
         method: &'static str,
         id: &'static str,
@@ -107,7 +109,7 @@ impl Operation {
     }
 
     /// Vendors are asked for it.
-    pub(super) fn works(mut self) -> Self {
+    pub(super) fn costs(mut self) -> Self {
         self.works = true;
         self
     }
@@ -120,75 +122,75 @@ impl Operation {
             .refuses(422, "A1013: the body has other fields")
     }
 
-    /// It was done, and there is nothing to say.
-    pub(super) fn gives_nothing(mut self, what: &str) -> Self {
+    /// It was done, and the answer has no body.
+    pub(super) fn returns_nothing(mut self, what: &str) -> Self {
         self.answers.insert("204".to_owned(), json!({"description": what}));
         self
     }
 
     /// A command about the service that the path names.
     pub(super) fn acts_on_service(word: &'static str, summary: &'static str, body: Json) -> Self {
-        let operation = look(Self::new("post", word, summary)).takes(in_path("name", "Its name"));
+        let operation = with_style(Self::new("post", word, summary)).parameter(in_path("name", "Its name"));
         operation.acts(with(object(json!({}), body), "additionalProperties", json!(false))).only(Role::Operator)
     }
 
     fn acts(self, body: Json) -> Self {
         let lines = "JSON lines: one `step` for each step, then one `end`";
         self.with_body(body)
-            .gives(200, lines, "application/x-ndjson", &named("ActLine"))
+            .returns(200, lines, "application/x-ndjson", &named("ActLine"))
             .refuses(404, "A1002: there is no such thing")
             .refuses(409, "It was not done; the code says why")
             .refuses(503, STOPPING)
     }
 
-    /// A query that makes no sense.
+    /// An invalid query.
     pub(super) fn checks_query(self) -> Self {
         self.refuses(400, "A1013: a parameter of the query is not what it should be")
     }
 
     /// For the command line, which prints the text.
     fn answer(id: &'static str, summary: &'static str) -> Self {
-        look(Self::document(id, summary, "Answer")).checks_query().refuses(503, STOPPING)
+        with_style(Self::document(id, summary, "Answer")).checks_query().refuses(503, STOPPING)
     }
 
-    fn json(&self, over: Over) -> Json {
+    fn json(&self, over: Transport) -> Json {
         let mut answers = self.answers.clone();
         let mut refuses = |status: &str, name: &str| {
             answers.entry(status).or_insert_with(|| json!({"$ref": format!("#/components/responses/{name}")}));
         };
         let mut security = Vec::new();
-        if over != Over::Socket {
+        if over != Transport::Socket {
             refuses("421", "NotThisName");
             if !matches!(self.id, "healthz" | "readyz" | "health") {
                 refuses("429", "TooMuch");
             }
-            if self.needs != Needs::Nothing {
+            if self.needs != Permission::Nothing {
                 refuses("401", "NobodyKnown");
                 refuses("403", "NotAllowed");
                 security.push(json!({"token": []}));
             }
-            if self.needs != Needs::Nothing && self.method == "get" {
+            if self.needs != Permission::Nothing && self.method == "get" {
                 security.push(json!({"session": []}));
             }
-            if self.needs == Needs::Look && over.is_loopback() {
+            if self.needs == Permission::Look && over.is_loopback() {
                 security.push(json!({}));
             }
-            if self.method != "get" && self.needs != Needs::Nothing {
+            if self.method != "get" && self.needs != Permission::Nothing {
                 refuses("400", "BadKey");
                 refuses("409", "Repeated");
                 refuses("422", "OtherRequest");
             }
         }
         let least = match self.needs {
-            Needs::Nothing => "anybody",
-            Needs::Look if over.is_loopback() => "anybody on this machine",
-            Needs::Look => Role::Viewer.word(),
-            Needs::Role(role) => role.word(),
+            Permission::Nothing => "anybody",
+            Permission::Look if over.is_loopback() => "anybody on this machine",
+            Permission::Look => Role::Viewer.word(),
+            Permission::Role(role) => role.word(),
         };
         let mut operation = json!({
             "operationId": self.id, "summary": self.summary, "responses": answers, "security": security, "x-who-may": least,
         });
-        let keyed = over != Over::Socket && self.method != "get" && self.needs != Needs::Nothing;
+        let keyed = over != Transport::Socket && self.method != "get" && self.needs != Permission::Nothing;
         let key = keyed.then(|| json!({"$ref": "#/components/parameters/IdempotencyKey"}));
         let parameters: Vec<&Json> = self.parameters.iter().chain(&key).collect();
         if !parameters.is_empty() {
@@ -201,10 +203,10 @@ impl Operation {
     }
 }
 
-/// Where it is asked.
+/// Where the interface is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    /// On this machine, where anybody may look; sessions by this cookie.
+pub enum Transport {
+    /// On this machine, where every client may read; sessions by this cookie.
     Loopback(&'static str),
     /// From elsewhere; sessions by this cookie.
     Network(&'static str),
@@ -212,17 +214,17 @@ pub enum Over {
     Socket,
 }
 
-impl Over {
+impl Transport {
     fn is_loopback(self) -> bool {
         match self {
-            Over::Loopback(_) => true,
-            Over::Network(_) | Over::Socket => false,
+            Transport::Loopback(_) => true,
+            Transport::Network(_) | Transport::Socket => false,
         }
     }
 }
 
 /// The whole document.
-pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>, over: Over) -> Json {
+pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>, over: Transport) -> Json {
     let own = Operation::document("openapi", "This document", "OpenApi").open();
     let mut paths: BTreeMap<&str, Map<String, Json>> = BTreeMap::new();
     for (path, of) in routes {
@@ -246,11 +248,11 @@ pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>,
     })
 }
 
-fn components(over: Over) -> Json {
+fn components(over: Transport) -> Json {
     let mut components = json!({"schemas": schemas::all()});
     let cookie = match over {
-        Over::Socket => return components,
-        Over::Loopback(cookie) | Over::Network(cookie) => cookie,
+        Transport::Socket => return components,
+        Transport::Loopback(cookie) | Transport::Network(cookie) => cookie,
     };
     let problem = |what: &str| json!({"description": what, "content": {PROBLEM: {"schema": named("Problem")}}});
     let mut too_much = problem("A1012: too many requests");
@@ -276,15 +278,15 @@ fn components(over: Over) -> Json {
     components
 }
 
-// What each route says.
+// The operations of each route.
 
 pub(super) fn healthz() -> Operation {
-    Operation::get("healthz", "Whether the process answers").gives(200, "`ok`", TEXT, &text()).open()
+    Operation::get("healthz", "Whether the process answers").returns(200, "`ok`", TEXT, &text()).open()
 }
 
 pub(super) fn readyz() -> Operation {
-    let operation = Operation::get("readyz", "Whether the first look is over").gives(200, "`ready`", TEXT, &text());
-    operation.gives(503, "`first look in progress`", TEXT, &text()).open()
+    let operation = Operation::get("readyz", "Whether the first look is over").returns(200, "`ready`", TEXT, &text());
+    operation.returns(503, "`first look in progress`", TEXT, &text()).open()
 }
 
 pub(super) fn health() -> Operation {
@@ -293,7 +295,7 @@ pub(super) fn health() -> Operation {
 
 pub(super) fn metrics() -> Operation {
     let operation = Operation::get("metrics", "For Prometheus");
-    operation.gives(200, "The OpenMetrics form", super::metrics::CONTENT_TYPE, &text())
+    operation.returns(200, "The OpenMetrics form", super::metrics::CONTENT_TYPE, &text())
 }
 
 pub(super) fn status() -> Operation {
@@ -304,12 +306,12 @@ pub(super) fn services_of() -> Operation {
     let words = |words: Vec<&str>| json!({"enum": words});
     let only: Vec<&str> = Only::WORDS.iter().map(|(word, _)| *word).filter(|word| *word != "unmanaged").collect();
     paged(Operation::document("services", "Services, those that are asked for", "Services"))
-        .takes(in_query("q", "Part of a name, a domain or an image", &text()))
-        .takes(in_query("sync", "Only with this sync status", &syncs()))
-        .takes(in_query("health", "Only with this health", &healths()))
-        .takes(in_query("host", "Only on this host", &text()))
-        .takes(in_query("only", "One sort of services", &words(only)))
-        .takes(in_query("sort", "By what; with `-`, the other way round", &words(super::services::SORTS.to_vec())))
+        .parameter(in_query("q", "Part of a name, a domain or an image", &text()))
+        .parameter(in_query("sync", "Only with this sync status", &syncs()))
+        .parameter(in_query("health", "Only with this health", &healths()))
+        .parameter(in_query("host", "Only on this host", &text()))
+        .parameter(in_query("only", "One sort of services", &words(only)))
+        .parameter(in_query("sort", "By what; with `-`, the other way round", &words(super::services::SORTS.to_vec())))
         .checks_query()
 }
 
@@ -330,7 +332,7 @@ pub(super) fn preview() -> Operation {
     let operation =
         Operation::document("preview", "Looks anew and plans, perhaps for another state of the source", "Plan");
     let reference = in_query("ref", "A branch, tag or commit that does not come into force", &text());
-    let operation = operation.takes(reference).checks_query().works().only(Role::Viewer);
+    let operation = operation.parameter(reference).checks_query().costs().only(Role::Viewer);
     operation.refuses(409, "There is no such state, or it cannot be read").refuses(503, STOPPING)
 }
 
@@ -339,8 +341,8 @@ pub(super) fn subnets() -> Operation {
 }
 
 pub(super) fn page() -> Operation {
-    let operation = Operation::get("page", "The page of an error code").takes(in_path("code", "As in A0401"));
-    let operation = operation.gives(200, "Markdown", "text/markdown; charset=utf-8", &text()).open();
+    let operation = Operation::get("page", "The page of an error code").parameter(in_path("code", "As in A0401"));
+    let operation = operation.returns(200, "Markdown", "text/markdown; charset=utf-8", &text()).open();
     operation.refuses(404, "A1004: there is no such code")
 }
 
@@ -349,13 +351,13 @@ pub(super) fn unmanaged() -> Operation {
 }
 
 pub(super) fn schema() -> Operation {
-    Operation::get("schema", "The JSON Schema of manifests").gives(200, "A JSON Schema", JSON, &any()).open()
+    Operation::get("schema", "The JSON Schema of manifests").returns(200, "A JSON Schema", JSON, &any_json()).open()
 }
 
 pub(super) fn plan_text() -> Operation {
     let reference = in_query("ref", "A branch, tag or commit that does not come into force", &text());
-    let operation = Operation::answer("plan_text", "Looks anew and plans").takes(reference);
-    operation.takes(flag("markdown", "As the comment of a merge request"))
+    let operation = Operation::answer("plan_text", "Looks anew and plans").parameter(reference);
+    operation.parameter(flag("markdown", "As the comment of a merge request"))
 }
 
 pub(super) fn subnets_text() -> Operation {
@@ -365,24 +367,24 @@ pub(super) fn subnets_text() -> Operation {
 pub(super) fn status_text() -> Operation {
     let only: Vec<&str> = Only::WORDS.iter().map(|(word, _)| *word).collect();
     let operation = Operation::answer("status_text", "The status with its text");
-    let operation = operation.takes(flag("all", "Quiet services too")).takes(flag("wide", "More columns"));
-    operation.takes(in_query("only", "One sort of services", &json!({"enum": only})))
+    let operation = operation.parameter(flag("all", "Quiet services too")).parameter(flag("wide", "More columns"));
+    operation.parameter(in_query("only", "One sort of services", &json!({"enum": only})))
 }
 
 pub(super) fn service_text() -> Operation {
     of_service(Operation::answer("service_text", "A service with its text"))
 }
 
-/// What containers printed: of all, of one service by its path, or with its text.
-pub(super) fn logs(form: Form) -> Operation {
+/// The output of containers: of all, of one service by its path, or as text.
+pub(super) fn logs(form: RequestForm) -> Operation {
     let what = "What containers printed last";
     let operation = match form {
-        Form::Whole => of_any(asks("logs", what, "Logs")),
-        Form::OfService => of_service(asks("service_logs", what, "Logs")),
-        Form::Text => of_any(Operation::answer("logs_text", what)),
+        RequestForm::Whole => of_optional_service(query_operation("logs", what, "Logs")),
+        RequestForm::OfService => of_service(query_operation("service_logs", what, "Logs")),
+        RequestForm::Text => of_optional_service(Operation::answer("logs_text", what)),
     };
-    let operation = operation.takes(flag("last_failed", "What is kept of those that failed"));
-    operation.takes(in_query("lines", "At most so many of each, 50 if not said", &small())).only(Role::Viewer)
+    let operation = operation.parameter(flag("last_failed", "What is kept of those that failed"));
+    operation.parameter(in_query("lines", "At most so many of each, 50 if not said", &small())).only(Role::Viewer)
 }
 
 pub(super) fn logs_follow() -> Operation {
@@ -390,72 +392,75 @@ pub(super) fn logs_follow() -> Operation {
         minutes it is to be asked for again";
     let follow =
         Operation { works: true, ..Operation::new("get", "logs_follow", "What containers print, as they print it") };
-    of_any(follow)
-        .takes(in_query("lines", "First the last so many of each, 50 if not said", &small()))
-        .gives(200, lines, "application/x-ndjson", &named("LogLine"))
+    of_optional_service(follow)
+        .parameter(in_query("lines", "First the last so many of each, 50 if not said", &small()))
+        .returns(200, lines, "application/x-ndjson", &named("LogLine"))
         .checks_query()
         .only(Role::Viewer)
 }
 
-/// What was done and seen.
-pub(super) fn events(form: Form) -> Operation {
+/// Events.
+pub(super) fn events(form: RequestForm) -> Operation {
     let what = "What was done and seen; the newest, the oldest of them first";
     let name = in_query("name", "A service, an address or its end; without one, all", &text());
     let operation = match form {
-        Form::Whole => {
+        RequestForm::Whole => {
             let live = "With `Accept: text/event-stream`: as it happens; a message says that there is something new";
-            let live = asks("events", what, "Events").gives(200, live, "text/event-stream", &text());
-            live.takes(name)
+            let live = query_operation("events", what, "Events").returns(200, live, "text/event-stream", &text());
+            live.parameter(name)
         }
-        Form::OfService => of_service(asks("service_events", what, "Events")),
-        Form::Text => Operation::answer("events_text", what).takes(name),
+        RequestForm::OfService => of_service(query_operation("service_events", what, "Events")),
+        RequestForm::Text => Operation::answer("events_text", what).parameter(name),
     };
-    let operation = operation.takes(in_query("kind", "`created`, `failed`, …, or a reason such as `drift`", &text()));
-    let operation = operation.takes(in_query("since_s", "Not older than so many seconds", &small()));
+    let operation =
+        operation.parameter(in_query("kind", "`created`, `failed`, …, or a reason such as `drift`", &text()));
+    let operation = operation.parameter(in_query("since_s", "Not older than so many seconds", &small()));
     cursor(operation, 50).only(Role::Viewer)
 }
 
 /// Runs, and the versions of a service.
-pub(super) fn history(form: Form) -> Operation {
+pub(super) fn history(form: RequestForm) -> Operation {
     let what = "Runs, what one of them did, or the versions of a service";
     let operation = match form {
-        Form::Whole => of_any(asks("history", what, "History")),
-        Form::OfService => return of_service(asks("service_history", "Its versions", "History")).only(Role::Viewer),
-        Form::Text => of_any(Operation::answer("history_text", what)),
+        RequestForm::Whole => of_optional_service(query_operation("history", what, "History")),
+        RequestForm::OfService => {
+            return of_service(query_operation("service_history", "Its versions", "History")).only(Role::Viewer);
+        }
+        RequestForm::Text => of_optional_service(Operation::answer("history_text", what)),
     };
     let at = in_query("at_ms", "What was done then, milliseconds since 1970", &count());
     let to = in_query("to_ms", "With `at_ms`: what was done from then until before this", &count());
-    cursor(operation.takes(at).takes(to), 20).only(Role::Viewer)
+    cursor(operation.parameter(at).parameter(to), 20).only(Role::Viewer)
 }
 
-/// Why a thing is there.
-pub(super) fn explain(form: Form) -> Operation {
+/// Why a resource is there.
+pub(super) fn explain(form: RequestForm) -> Operation {
     let what = "Why a thing is there, whose it is, where its fields come from";
     let operation = match form {
-        Form::Whole | Form::OfService => asks("explain", what, "Explain"),
-        Form::Text => Operation::answer("explain_text", what),
+        RequestForm::Whole | RequestForm::OfService => query_operation("explain", what, "Explain"),
+        RequestForm::Text => Operation::answer("explain_text", what),
     };
-    operation.takes(in_query("thing", "An address, or the end of it", &text())).only(Role::Viewer)
+    operation.parameter(in_query("thing", "An address, or the end of it", &text())).only(Role::Viewer)
 }
 
-/// The way of a request.
-pub(super) fn trace(form: Form) -> Operation {
+/// The path of a request.
+pub(super) fn trace(form: RequestForm) -> Operation {
     let what = "The way of a request, from the name to the container";
     let operation = match form {
-        Form::Whole | Form::OfService => asks("trace", what, "Trace"),
-        Form::Text => Operation::answer("trace_text", what),
+        RequestForm::Whole | RequestForm::OfService => query_operation("trace", what, "Trace"),
+        RequestForm::Text => Operation::answer("trace_text", what),
     };
     let name = json!({"type": "string", "format": "hostname", "maxLength": 253});
     let mut domain = in_query("domain", "A whole name", &name);
     domain["required"] = json!(true);
-    operation.takes(domain).only(Role::Viewer)
+    operation.parameter(domain).only(Role::Viewer)
 }
 
 pub(super) fn webhook() -> Operation {
     let taken = json!({"type": "object", "properties": {"taken": flag_type(), "why": text()}, "required": ["taken"]});
     Operation::new("post", "webhook", "A forge says that something was pushed; signed with `server.webhook_secret`")
-        .gives(200, "It is right, and there is nothing to do", JSON, &taken)
-        .gives(202, "The source is asked at once", JSON, &taken)
+        .returns(200, "It is right, and there is nothing to do", JSON, &taken)
+        .returns(202, "The source is asked at once", JSON, &taken)
         .refuses(401, "A1015: the signature is not right")
         .refuses(404, "A1015: no webhook is taken here")
         .refuses(413, "A1013: the body is too large")
@@ -463,14 +468,14 @@ pub(super) fn webhook() -> Operation {
 }
 
 pub(super) fn act() -> Operation {
-    look(Operation::new("post", "act", "Acts; what each command needs stands in docs/http.md"))
+    with_style(Operation::new("post", "act", "Acts; what each command needs stands in docs/http.md"))
         .acts(named("Act"))
         .only(Role::Viewer)
 }
 
-/// In which form something is asked for.
+/// Options for the form of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum RequestForm {
     /// A document.
     Whole,
     /// A document about the service that the path names.
@@ -481,8 +486,8 @@ pub enum Form {
 
 pub(super) const STOPPING: &str = "A0904: Amarre is stopping; A0903: the ledger cannot be read";
 
-/// A document that may have to be looked for.
-fn asks(id: &'static str, summary: &'static str, schema: &str) -> Operation {
+/// A document that may need a pass.
+fn query_operation(id: &'static str, summary: &'static str, schema: &str) -> Operation {
     let mut operation = Operation::document(id, summary, schema).checks_query();
     operation.works = !matches!(id, "events" | "service_events" | "history");
     operation
@@ -492,31 +497,31 @@ fn asks(id: &'static str, summary: &'static str, schema: &str) -> Operation {
 }
 
 fn of_service(operation: Operation) -> Operation {
-    operation.takes(in_path("name", "Its name")).refuses(404, "A1002: there is no such service")
+    operation.parameter(in_path("name", "Its name")).refuses(404, "A1002: there is no such service")
 }
 
-fn of_any(operation: Operation) -> Operation {
-    operation.takes(in_query("name", "A service or a container; without one, all", &text()))
+fn of_optional_service(operation: Operation) -> Operation {
+    operation.parameter(in_query("name", "A service or a container; without one, all", &text()))
 }
 
 fn paged(operation: Operation) -> Operation {
-    let operation = operation.takes(in_query("limit", "At most so many; 1,000 if not said, and at most", &small()));
-    operation.takes(in_query("cursor", "Where to go on: the `next` of another answer", &small()))
+    let operation = operation.parameter(in_query("limit", "At most so many; 1,000 if not said, and at most", &small()));
+    operation.parameter(in_query("cursor", "Where to go on: the `next` of another answer", &small()))
 }
 
 fn cursor(operation: Operation, usual: u32) -> Operation {
     let what = format!("At most so many, {usual} if not said");
-    let operation = operation.takes(in_query("limit", &what, &small()));
-    operation.takes(in_query("cursor", "What was before: the `next` of another answer", &small()))
+    let operation = operation.parameter(in_query("limit", &what, &small()));
+    operation.parameter(in_query("cursor", "What was before: the `next` of another answer", &small()))
 }
 
-/// A number that fits where it is read.
+/// A number that fits its reader.
 pub(super) fn small() -> Json {
     json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})
 }
 
-fn look(operation: Operation) -> Operation {
-    operation.takes(flag("ascii", "ASCII signs")).takes(flag("colour", "ANSI colours"))
+fn with_style(operation: Operation) -> Operation {
+    operation.parameter(flag("ascii", "ASCII signs")).parameter(flag("colour", "ANSI colours"))
 }
 
 pub(super) fn in_path(name: &str, what: &str) -> Json {

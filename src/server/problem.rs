@@ -1,4 +1,4 @@
-//! What is answered when something is not done: RFC 9457, with a code that has a page.
+//! Answers for requests that are not carried out: RFC 9457, with a code that has a page.
 
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
@@ -8,9 +8,9 @@ use serde_json::json;
 
 use crate::engine::commands::Refused;
 
-/// What a problem is called.
+/// The content type of a problem.
 pub const PROBLEM: &str = "application/problem+json";
-/// What a library says of a request fits in here.
+/// The longest error of a library that is quoted.
 const SAID_BYTES_MAX: usize = 4 * 1024;
 
 /// A problem.
@@ -22,7 +22,7 @@ pub fn problem(status: StatusCode, code: &str, title: &str, hint: &str) -> Respo
     (status, [(header::CONTENT_TYPE, PROBLEM)], body.to_string()).into_response()
 }
 
-/// A command that was not done.
+/// A command that was refused.
 pub fn refusal(refused: &Refused) -> Response {
     let status = match refused.code.as_str() {
         "A1002" | "A0516" => StatusCode::NOT_FOUND,
@@ -33,7 +33,7 @@ pub fn refusal(refused: &Refused) -> Response {
     problem(status, &refused.code, &refused.message, &refused.hint)
 }
 
-/// Gives what the library answers the form of a problem.
+/// Gives the errors of the library the form of a problem.
 pub async fn shape(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;

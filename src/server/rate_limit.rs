@@ -1,14 +1,14 @@
-//! How much one may ask. Pure: takes `now`, reads no clock.
+//! How often one client may ask. Pure: takes `now`, reads no clock.
 
 use std::collections::BTreeMap;
 
 use amarre_core::model::{Millis, Timestamp};
 
-/// More than this is remembered of nobody's.
+/// The largest number of remembered clients.
 const KEPT_MAX: usize = 10_000;
 const MINUTE_MS: i64 = 60_000;
 
-/// So much in a minute, and so much at once.
+/// Requests in a minute, and requests at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_minute: u32,
@@ -16,13 +16,13 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// What anybody may ask; half of it at once.
-    pub fn asking(per_minute: u32) -> Self {
+    /// The rate of plain requests; half of it at once.
+    pub fn reads(per_minute: u32) -> Self {
         Self { per_minute, at_once: (per_minute / 2).max(1) }
     }
 
-    /// What makes work: a tenth of it.
-    pub fn working(per_minute: u32) -> Self {
+    /// The rate of requests that cause work: a tenth of it.
+    pub fn writes(per_minute: u32) -> Self {
         let per_minute = (per_minute / 10).max(1);
         Self { per_minute, at_once: per_minute }
     }
@@ -33,7 +33,7 @@ impl Rate {
     }
 }
 
-/// Who asked how much of late: for each, until when what was asked counts.
+/// Recent requests: for each client, until when they count.
 #[derive(Debug, Default)]
 pub struct Limits(BTreeMap<String, Timestamp>);
 
@@ -44,7 +44,7 @@ impl Limits {
     /// It is one too many: after how long there is room again.
     pub fn take(&mut self, who: &str, rate: Rate, now: Timestamp) -> Result<(), Millis> {
         self.forget(now);
-        // What was counted by a clock that has been put back since ends no later than a full allowance.
+        // A count by a clock that has been set back since ends no later than a full allowance.
         let full = now + Millis(rate.cost().0 * i64::from(rate.at_once));
         let counts_until = self.0.get(who).copied().unwrap_or(now).clamp(now, full) + rate.cost();
         if counts_until > full {
@@ -58,7 +58,7 @@ impl Limits {
         if self.0.len() >= KEPT_MAX {
             self.0.retain(|_, until| *until > now);
         }
-        // So many at once are no visitors; that some are let through costs less than to remember them all.
+        // Too many to be honest clients; letting some through costs less than remembering all.
         if self.0.len() >= KEPT_MAX {
             self.0.clear();
         }
@@ -70,8 +70,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_too_much_waits_and_nobody_else() {
-        let (mut limits, rate) = (Limits::default(), Rate::asking(60));
+    fn only_the_client_that_asks_too_much_waits() {
+        let (mut limits, rate) = (Limits::default(), Rate::reads(60));
         let now = Timestamp(1_000_000);
         for _ in 0..30 {
             assert_eq!(limits.take("a", rate, now), Ok(()));
@@ -80,16 +80,16 @@ mod tests {
         assert_eq!(limits.take("b", rate, now), Ok(()));
         let later = now + Millis::seconds(2);
         assert_eq!([(); 3].map(|()| limits.take("a", rate, later).is_ok()), [true, true, false]);
-        // A clock that is put back locks nobody out.
+        // A clock that is set back locks no client out.
         assert_eq!(limits.take("a", rate, Timestamp(1)).map_err(|wait| wait.0 <= 1_000), Err(true));
         assert_eq!(limits.take("a", rate, Timestamp(1_500)).map_err(|wait| wait.0 <= 1_000), Err(true));
     }
 
     #[test]
-    fn memory_has_an_end() {
+    fn memory_is_bounded() {
         let mut limits = Limits::default();
         for number in 0..3 * KEPT_MAX {
-            let _ = limits.take(&number.to_string(), Rate::working(600), Timestamp(1));
+            let _ = limits.take(&number.to_string(), Rate::writes(600), Timestamp(1));
         }
         assert!(limits.0.len() <= KEPT_MAX);
     }

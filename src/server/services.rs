@@ -1,4 +1,4 @@
-//! `GET /api/v1/services`: those that are asked for, in an order, a page at a time.
+//! `GET /api/v1/services`: filtered, sorted, a page at a time.
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -11,14 +11,14 @@ use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
-use crate::engine::{Picture, report};
+use crate::engine::{PassResult, report};
 
-/// So many on one page, and no more.
+/// The largest page.
 const LIMIT: usize = 1_000;
-/// By what they can be sorted.
+/// Sort keys.
 pub const SORTS: [&str; 8] = ["name", "-name", "since", "-since", "sync", "-sync", "health", "-health"];
 
-/// What is asked for.
+/// The query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ServicesOf {
@@ -55,12 +55,12 @@ enum Sort {
 }
 
 impl ServicesOf {
-    fn takes(&self, picture: &Picture, row: &ServiceStatus) -> bool {
+    fn matches(&self, picture: &PassResult, row: &ServiceStatus) -> bool {
         let is = |asked: &Option<String>, is: &str| asked.as_ref().is_none_or(|asked| asked == is);
         is(&self.sync, row.sync.word())
             && is(&self.health, row.health.word())
             && is(&self.host, &row.host)
-            && self.only.is_none_or(|only| only.takes(picture, row))
+            && self.only.is_none_or(|only| only.matches(picture, row))
             && self.q.as_ref().is_none_or(|text| service_list::is_about(picture, row, text))
     }
 }
@@ -73,10 +73,10 @@ pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesOf>
             return (StatusCode::BAD_REQUEST, format!("{name}: it is {}", known.join(", "))).into_response();
         }
     }
-    let (picture, _) = handle.picture();
-    // By name, which is what decides among equals.
+    let (picture, _) = handle.last_pass();
+    // By name, which also orders equal rows.
     let statuses = picture.statuses();
-    let mut rows: Vec<&ServiceStatus> = statuses.values().filter(|row| of.takes(&picture, row)).collect();
+    let mut rows: Vec<&ServiceStatus> = statuses.values().filter(|row| of.matches(&picture, row)).collect();
     let since = |row: &ServiceStatus| picture.since.get(&row.name).map(|(_, at)| *at);
     let sort = of.sort.unwrap_or_default();
     match sort {

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use tokio::net::UnixListener;
 
-/// Listens at `path`. A socket that nobody listens on any more is a left-over and is replaced; the caller holds the
-/// ledger's lock, so no other daemon of this ledger can be behind it.
+/// Listens at `path`. A socket without a listener is a left-over and is replaced; the caller holds the ledger's lock,
+/// so no other daemon of this ledger can be behind it.
 ///
 /// # Errors
 /// The folder is not writable, or something else than a socket is there.
@@ -19,7 +19,7 @@ pub fn bind(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (),
         Err(error) => return Err(error),
     }
-    // Bound under another name first: nobody can connect before the mode is right.
+    // Bound under another name first: no client can connect before the mode is right.
     let fresh = path.with_extension("sock.new");
     let _ = std::fs::remove_file(&fresh);
     let listener = UnixListener::bind(&fresh)?;

@@ -1,4 +1,4 @@
-//! Answers that have no end: so many at once, and not for ever, for who may ask may change meanwhile.
+//! Caps concurrent streaming responses and their duration: the rights of a client may change meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,20 +9,20 @@ use axum::response::Response;
 
 use super::problem::problem;
 
-/// Then it is to be asked for again. Browsers do so by themselves.
+/// The longest stream; browsers reconnect by themselves.
 pub const LASTS: Duration = Duration::from_secs(10 * 60);
-/// So many may be open at once.
+/// The limit of open streams.
 const ALL_MAX: usize = 256;
-/// And of one account.
+/// The limit of one account.
 const OF_ONE_MAX: usize = 64;
 
-/// Who has how many open.
+/// Open streams by account.
 static TAKEN: Mutex<BTreeMap<String, usize>> = Mutex::new(BTreeMap::new());
 
-/// One of them.
-pub struct Seat(String);
+/// An open stream.
+pub struct StreamSlot(String);
 
-impl Seat {
+impl StreamSlot {
     /// `None`: there are too many.
     pub fn take(account: &str) -> Option<Self> {
         let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
         let left = taken.get(&self.0).map_or(0, |open| open.saturating_sub(1));
@@ -48,8 +48,8 @@ impl Drop for Seat {
     }
 }
 
-/// What is answered when there are too many.
-pub fn full() -> Response {
+/// The answer when there are too many.
+pub fn too_many() -> Response {
     let hint = "close some, or ask from time to time";
     problem(StatusCode::SERVICE_UNAVAILABLE, "A1012", "too many listen already", hint)
 }
@@ -59,12 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_takes_all_seats_and_a_seat_comes_back() {
-        let own: Vec<Seat> = (0..OF_ONE_MAX).filter_map(|_| Seat::take("one")).collect();
+    fn no_account_takes_all_streams_and_a_closed_one_is_free_again() {
+        let own: Vec<StreamSlot> = (0..OF_ONE_MAX).filter_map(|_| StreamSlot::take("one")).collect();
         assert_eq!(own.len(), OF_ONE_MAX);
-        assert!(Seat::take("one").is_none());
-        assert!(Seat::take("another").is_some());
+        assert!(StreamSlot::take("one").is_none());
+        assert!(StreamSlot::take("another").is_some());
         drop(own);
-        assert!(Seat::take("one").is_some());
+        assert!(StreamSlot::take("one").is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/v1/users`: who may sign in, and what for.
+//! `/api/v1/users`: users and their roles.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::openapi::{Operation, line, roles};
 use super::problem::problem;
 use super::tokens::LEDGER;
-use super::{Given, Route};
+use super::{ApiRoute, JsonBody};
 use crate::accounts::{self, AccountError, Accounts, Role};
 use crate::engine::reconcile::daemon::Handle;
 use crate::secret::Secret;
@@ -19,18 +19,18 @@ use crate::secret::Secret;
 const ALL: &str = "/api/v1/users";
 const ONE: &str = "/api/v1/users/{email}";
 
-pub(super) fn routes() -> Vec<Route> {
+pub(super) fn routes() -> Vec<ApiRoute> {
     let password = || json!({"type": "string", "minLength": 12});
     let new = json!({"email": line(), "name": line(), "role": roles(), "password": password()});
     let change = json!({"role": roles(), "password": password()});
     let made = json!({"$ref": "#/components/schemas/User"});
     vec![
-        Route::new(
+        ApiRoute::new(
             ALL,
             get(list),
             Operation::document("users", "Who may sign in", "Users").refuses(503, LEDGER).only(Role::Admin),
         ),
-        Route::new(
+        ApiRoute::new(
             ALL,
             post(add),
             Operation::writes(
@@ -39,35 +39,35 @@ pub(super) fn routes() -> Vec<Route> {
                 "Makes an account",
                 Some((new, &["email", "name", "role", "password"])),
             )
-            .gives(201, "It is made", "application/json", &made)
+            .returns(201, "It is made", "application/json", &made)
             .refuses(409, "A1007: there is such a user")
             .refuses(503, LEDGER)
             .only(Role::Admin),
         ),
-        Route::new(
+        ApiRoute::new(
             ONE,
-            patch(change_one),
+            patch(change_user),
             on_user(Operation::writes(
                 "patch",
                 "change_user",
                 "Gives a user another role or password",
                 Some((change, &[])),
             ))
-            .gives_nothing("It is changed, and the user's sessions are ended"),
+            .returns_nothing("It is changed, and the user's sessions are ended"),
         ),
-        Route::new(
+        ApiRoute::new(
             ONE,
             delete(remove),
             on_user(Operation::writes("delete", "remove_user", "Takes a user away", None))
-                .gives_nothing("It is gone, with its sessions and tokens"),
+                .returns_nothing("It is gone, with its sessions and tokens"),
         ),
     ]
 }
 
-/// About the user that the path names.
+/// An operation on the user that the path names.
 fn on_user(operation: Operation) -> Operation {
     operation
-        .takes(json!({"name": "email", "in": "path", "required": true, "schema": line(),
+        .parameter(json!({"name": "email", "in": "path", "required": true, "schema": line(),
             "description": "By which the user signs in"}))
         .refuses(404, "A1008: there is no such user")
         .refuses(409, "A1007: it is the last admin")
@@ -76,11 +76,11 @@ fn on_user(operation: Operation) -> Operation {
         .only(Role::Admin)
 }
 
-pub(super) fn of(handle: &Handle) -> Accounts {
+pub(super) fn accounts(handle: &Handle) -> Accounts {
     Accounts::new(handle.ledger().clone())
 }
 
-pub(super) fn refused(error: &AccountError) -> Response {
+pub(super) fn error_answer(error: &AccountError) -> Response {
     let status = match error {
         AccountError::Unknown(_) | AccountError::UnknownToken(_) => StatusCode::NOT_FOUND,
         AccountError::Known(_) | AccountError::KnownToken(_) | AccountError::LastAdmin(_) => StatusCode::CONFLICT,
@@ -92,27 +92,27 @@ pub(super) fn refused(error: &AccountError) -> Response {
 }
 
 async fn list(State(handle): State<Handle>) -> Response {
-    match of(&handle).users().await {
+    match accounts(&handle).users().await {
         Ok(users) => Json(accounts::document(&users)).into_response(),
-        Err(error) => refused(&error),
+        Err(error) => error_answer(&error),
     }
 }
 
-/// An account that is to be made.
+/// A new user.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewUser {
     email: String,
     name: String,
     role: String,
     password: String,
 }
 
-async fn add(State(handle): State<Handle>, Given(new): Given<New>) -> Response {
+async fn add(State(handle): State<Handle>, JsonBody(new): JsonBody<NewUser>) -> Response {
     let password = Secret::new(new.password);
     let now = handle.now();
     let made = match new.role.parse() {
-        Ok(role) => of(&handle).add((&new.email, &new.name), role, &password, now).await,
+        Ok(role) => accounts(&handle).add((&new.email, &new.name), role, &password, now).await,
         Err(error) => Err(error),
     };
     match made {
@@ -121,33 +121,37 @@ async fn add(State(handle): State<Handle>, Given(new): Given<New>) -> Response {
                 "created_at": now.rfc3339()});
             (StatusCode::CREATED, Json(user)).into_response()
         }
-        Err(error) => refused(&error),
+        Err(error) => error_answer(&error),
     }
 }
 
-/// What of an account is to be another.
+/// The fields of a user that change.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Change {
+struct AccountChange {
     role: Option<String>,
     password: Option<String>,
 }
 
-async fn change_one(State(handle): State<Handle>, Path(email): Path<String>, Given(change): Given<Change>) -> Response {
+async fn change_user(
+    State(handle): State<Handle>,
+    Path(email): Path<String>,
+    JsonBody(change): JsonBody<AccountChange>,
+) -> Response {
     let password = change.password.map(Secret::new);
     let done = match change.role.map(|role| role.parse()).transpose() {
-        Ok(role) => of(&handle).change(&email, password.as_ref(), role).await,
+        Ok(role) => accounts(&handle).change(&email, password.as_ref(), role).await,
         Err(error) => Err(error),
     };
     match done {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => refused(&error),
+        Err(error) => error_answer(&error),
     }
 }
 
 async fn remove(State(handle): State<Handle>, Path(email): Path<String>) -> Response {
-    match of(&handle).remove(&email).await {
+    match accounts(&handle).remove(&email).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => refused(&error),
+        Err(error) => error_answer(&error),
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /webhooks/git`: a forge says that something was pushed, and the source is asked at once.
+//! `POST /webhooks/git`: a forge reports a push, and the source is fetched at once.
 //!
 //! | header | of | what it is |
 //! |---|---|---|
@@ -25,45 +25,50 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use super::begin;
 use super::problem::problem;
-use super::webhook_bodies::{BODY_BYTES_MAX, Readings};
+use super::spawn_detached;
+use super::webhook_bodies::{BODY_BYTES_MAX, BodyReadings};
 use crate::accounts::{Accounts, AuditRow, visitor};
 use crate::engine::reconcile::daemon::Handle;
 use crate::secret::Secret;
 use amarre_core::model::{Millis, Timestamp};
 
-/// What is signed with a time is good so long before and after it.
+/// How far the time of a signature may be off.
 const SIGNED_FOR: Millis = Millis::minutes(5);
-/// A delivery is known so long: what is signed with a time is good no longer. Of the others only the body is signed, and
-/// forges send the same body again for what is new (to one commit, back, and to it again), so it is not known for ever: who
-/// sends an old one again has the source asked once in so long, which changes nothing.
+/// How long a delivery is known: a signature with a time is valid no longer. The others sign only the body, and forges
+/// send the same body again for a new push (to one commit, back, and to it again), so a delivery is not known for ever:
+/// a replayed old one only causes one more fetch.
 const KNOWN_FOR: Millis = Millis::minutes(10);
 const KNOWN_MAX: usize = 1_024;
-/// By which somebody says who it is.
+/// Headers with credentials.
 const SIGNATURES: [&str; 5] =
     ["webhook-signature", "x-hub-signature-256", "x-forgejo-signature", "x-gitea-signature", "x-gitlab-token"];
-/// One asks the server, and one waits for it: who comes later is served by the one that waits.
+/// One delivery fetches, and one waits for it: later ones are served by the one that waits.
 const AT_ONCE: usize = 2;
 
-/// What is known of deliveries. Clones share it.
+/// Known deliveries. Clones share them.
 #[derive(Clone)]
 pub struct Hook {
     secret: Option<Secret>,
     known: Arc<Mutex<BTreeMap<String, Timestamp>>>,
     turns: Arc<Semaphore>,
-    readings: Readings,
+    readings: BodyReadings,
 }
 
 impl Hook {
-    /// With the secret that forges sign with; `None`: nothing is taken.
+    /// With the secret of the forges; `None`: every delivery is refused.
     pub fn new(secret: Option<Secret>) -> Self {
-        Self { secret, known: Arc::default(), turns: Arc::new(Semaphore::new(AT_ONCE)), readings: Readings::default() }
+        Self {
+            secret,
+            known: Arc::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            readings: BodyReadings::default(),
+        }
     }
 
     /// The route's handler.
     pub(super) fn handler(self) -> MethodRouter<Handle> {
-        post(async |State(handle): State<Handle>, request: Request| take(self, handle, request).await)
+        post(async |State(handle): State<Handle>, request: Request| receive(self, handle, request).await)
     }
 
     /// Whether a delivery comes for the first time.
@@ -79,7 +84,7 @@ impl Hook {
     }
 }
 
-async fn take(hook: Hook, handle: Handle, request: Request) -> Response {
+async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
     let Some(secret) = &hook.secret else {
         let hint = "set `server.webhook_secret`, and the same at the forge";
         return problem(StatusCode::NOT_FOUND, "A1015", "no webhook is taken here", hint);
@@ -93,11 +98,11 @@ async fn take(hook: Hook, handle: Handle, request: Request) -> Response {
     let headers = parts.headers;
     let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(from)| visitor(from.ip()));
     let address = address.unwrap_or_default();
-    // Before anything is read: who has no signature has nothing to say.
+    // Before the body is read: a delivery without a signature is refused.
     if !SIGNATURES.iter().any(|name| headers.contains_key(*name)) {
         return not_right();
     }
-    let Some(body) = hook.readings.whole(body, &address).await else {
+    let Some(body) = hook.readings.read(body, &address).await else {
         let why = format!("the body is larger than {BODY_BYTES_MAX} bytes, or does not come");
         let hint = "the repository is asked from time to time all the same";
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "A1013", &why, hint);
@@ -127,14 +132,14 @@ async fn take(hook: Hook, handle: Handle, request: Request) -> Response {
             let Ok(_turn) = hook.turns.try_acquire() else { return };
             handle.fetch().await;
         }
-        handle.look().await;
+        handle.pass().await;
     };
     // Forges wait for some seconds at most.
-    begin(asking);
+    spawn_detached(asking);
     (StatusCode::ACCEPTED, Json(json!({"taken": true}))).into_response()
 }
 
-/// Whether somebody who has the secret sent it.
+/// Whether the sender has the secret.
 fn is_signed(secret: &Secret, headers: &HeaderMap, body: &[u8], now: Timestamp) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let plain = secret.expose().as_bytes();
@@ -147,7 +152,7 @@ fn is_signed(secret: &Secret, headers: &HeaderMap, body: &[u8], now: Timestamp) 
         let key = secret.expose().strip_prefix("whsec_").and_then(|key| STANDARD.decode(key).ok());
         let signed = [id.as_bytes(), b".", at.as_bytes(), b".", body].concat();
         let key = key.as_deref().unwrap_or(plain);
-        // Several stand there while a key is being changed.
+        // There are several while a key is being rotated.
         let given = signature.split(' ').filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok());
         return given.into_iter().any(|given| is_mac(key, &signed, &given));
     }
@@ -156,7 +161,7 @@ fn is_signed(secret: &Secret, headers: &HeaderMap, body: &[u8], now: Timestamp) 
     if let Some(given) = signature {
         return hex::decode(given).is_ok_and(|given| is_mac(plain, body, &given));
     }
-    // Of two texts their digests are compared: how far they are the same takes no time that tells.
+    // Digests are compared: the time reveals nothing about how far the texts agree.
     let given = text("x-gitlab-token").map(|given| mac(plain, given.as_bytes()).finalize().into_bytes());
     given.is_some_and(|given| is_mac(plain, plain, &given))
 }
@@ -167,7 +172,7 @@ fn mac(key: &[u8], text: &[u8]) -> Hmac<Sha256> {
     mac.chain_update(text)
 }
 
-/// Compares in a time that does not tell where the first difference is.
+/// Compares in constant time.
 fn is_mac(key: &[u8], text: &[u8], given: &[u8]) -> bool {
     mac(key, text).verify_slice(given).is_ok()
 }
@@ -196,7 +201,7 @@ mod tests {
 
     /// From GitHub's page on validating deliveries: its secret, its body, its signature.
     #[test]
-    fn githubs_own_example_is_right() {
+    fn githubs_example_verifies() {
         let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         let secret = "It's a Secret to Everybody";
         assert!(signed(secret, &[("x-hub-signature-256", signature)], b"Hello, World!"));
@@ -211,7 +216,7 @@ mod tests {
         let hex = hex::encode(mac(secret.as_bytes(), BODY).finalize().into_bytes());
         assert!(signed(secret, &[("x-gitea-signature", &hex)], BODY));
         assert!(signed(secret, &[("x-forgejo-signature", &hex)], BODY));
-        // The one that counts is wrong, and another one that is right does not mend it.
+        // The signature that counts is wrong; another one that is right does not help.
         let wrong = "0".repeat(64);
         assert!(!signed(secret, &[("x-forgejo-signature", &wrong), ("x-gitea-signature", &hex)], BODY));
         assert!(!signed(secret, &[("x-gitea-signature", "not hex")], BODY));
@@ -221,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_with_a_time_is_good_for_minutes() {
+    fn a_signature_with_a_time_is_valid_for_minutes() {
         let key = STANDARD.encode(b"0123456789abcdef");
         let secret = format!("whsec_{key}");
         let at = |seconds: i64| {
@@ -237,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_that_comes_again_is_known_for_minutes() {
+    fn a_repeated_delivery_is_recognized_for_minutes() {
         let hook = Hook::new(None);
         assert!(hook.is_new(BODY, NOW));
         assert!(!hook.is_new(BODY, NOW + Millis::minutes(1)));

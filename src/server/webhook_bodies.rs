@@ -1,6 +1,5 @@
-//! Bodies of webhooks that are being read, before it is known who sent them. There is room for some; when there is none,
-//! the one that has been coming longest goes, of the address that has the most. So what is sent at once is read at once,
-//! however many others send a byte now and then.
+//! Bodies of webhooks that are being read before their sender is known. When there is no room, the oldest body of the
+//! address with the most goes. So a body that comes at once is read at once, however many others trickle in.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,48 +8,48 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use tokio::sync::oneshot;
 
-/// A push of some thousand commits. What is larger is found by asking from time to time.
+/// A push of some thousand commits. A larger one is found by the regular fetch.
 pub const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Bodies that are read at once: 64 MiB at most. One of a forge is there within milliseconds.
+/// Bodies read at a time: 64 MiB at most. A forge sends its body within milliseconds.
 const READINGS_MAX: usize = 16;
-/// So long one may come.
+/// How long one may take.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Clones share the room.
+/// Clones share the slots.
 #[derive(Debug, Clone, Default)]
-pub struct Readings(Arc<Mutex<Open>>);
+pub struct BodyReadings(Arc<Mutex<OpenBodies>>);
 
-/// By when they began.
+/// By order of their begin.
 #[derive(Debug, Default)]
-struct Open {
+struct OpenBodies {
     next: u64,
-    readings: BTreeMap<u64, Reading>,
+    readings: BTreeMap<u64, BodyReading>,
 }
 
 #[derive(Debug)]
-struct Reading {
+struct BodyReading {
     address: String,
-    /// Dropped to end it.
+    /// Dropped to end the reading.
     _goes_on: oneshot::Sender<()>,
 }
 
-/// A place, which comes back when it is dropped.
-struct Place<'a> {
-    of: &'a Readings,
+/// A slot, released on drop.
+struct BodySlot<'a> {
+    of: &'a BodyReadings,
     number: u64,
     ended: oneshot::Receiver<()>,
 }
 
-impl Drop for Place<'_> {
+impl Drop for BodySlot<'_> {
     fn drop(&mut self) {
         self.of.0.lock().unwrap_or_else(PoisonError::into_inner).readings.remove(&self.number);
     }
 }
 
-impl Readings {
-    /// The whole body, from this address; `None`: it is too large, or comes too slowly.
-    pub async fn whole(&self, body: Body, address: &str) -> Option<Bytes> {
-        let mut place = self.place(address);
+impl BodyReadings {
+    /// The whole body from this address; `None`: it is too large, or comes too slowly.
+    pub async fn read(&self, body: Body, address: &str) -> Option<Bytes> {
+        let mut place = self.take_slot(address);
         let reading = axum::body::to_bytes(body, BODY_BYTES_MAX);
         tokio::select! {
             biased;
@@ -60,7 +59,7 @@ impl Readings {
         }
     }
 
-    fn place(&self, address: &str) -> Place<'_> {
+    fn take_slot(&self, address: &str) -> BodySlot<'_> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if open.readings.len() >= READINGS_MAX {
             open.make_room();
@@ -68,12 +67,12 @@ impl Readings {
         let (goes_on, ended) = oneshot::channel();
         let number = open.next;
         open.next += 1;
-        open.readings.insert(number, Reading { address: address.to_owned(), _goes_on: goes_on });
-        Place { of: self, number, ended }
+        open.readings.insert(number, BodyReading { address: address.to_owned(), _goes_on: goes_on });
+        BodySlot { of: self, number, ended }
     }
 }
 
-impl Open {
+impl OpenBodies {
     fn make_room(&mut self) {
         let count = |address: &str| self.readings.values().filter(|one| one.address == address).count();
         let most = self.readings.values().map(|one| count(&one.address)).max();
@@ -89,11 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_sends_slowly_makes_room_and_one_address_for_itself() {
-        let readings = Readings::default();
-        let forge = readings.place("192.0.2.1");
-        let mut slow: Vec<Place<'_>> = (0..READINGS_MAX).map(|_| readings.place("198.51.100.1")).collect();
-        let over = |place: &mut Place<'_>| place.ended.try_recv() == Err(oneshot::error::TryRecvError::Closed);
+    fn slow_senders_make_room_and_an_address_first_for_itself() {
+        let readings = BodyReadings::default();
+        let forge = readings.take_slot("192.0.2.1");
+        let mut slow: Vec<BodySlot<'_>> = (0..READINGS_MAX).map(|_| readings.take_slot("198.51.100.1")).collect();
+        let over = |place: &mut BodySlot<'_>| place.ended.try_recv() == Err(oneshot::error::TryRecvError::Closed);
         assert_eq!(slow.iter_mut().map(over).filter(|over| *over).count(), 1);
         assert!(over(&mut slow[0]), "the one that has been coming longest");
         drop(slow);

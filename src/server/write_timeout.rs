@@ -1,5 +1,5 @@
-//! A connection whose other end has to read. An answer that is not read keeps its place, and all that it is made of, for
-//! ever: the time in which nothing can be written is counted, and what is written wins some of it back.
+//! A connection whose peer has to read. An answer that is not read would hold its memory for ever: the time in which
+//! nothing can be written is counted, and what is written wins some of it back.
 
 use std::io;
 use std::pin::Pin;
@@ -9,26 +9,26 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// Who reads so fast is never cut off. No line that people use is slower: 4 kbit/s.
+/// A reader this fast is never cut off. No line in use is slower: 4 kbit/s.
 pub const BYTES_PER_SECOND: u32 = 512;
 
 /// A stream that ends when writing to it has waited too long.
 pub struct Paced<S> {
     stream: S,
-    /// `None`: it waits for ever.
-    patience: Option<Patience>,
-    /// Since when nothing can be written, and what wakes us when that is too long.
+    /// `None`: without limit.
+    patience: Option<WriteTimeout>,
+    /// Since when nothing can be written, and the timer for the limit.
     waits: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 /// For how long writing may wait.
 #[derive(Debug, Clone, Copy)]
-struct Patience {
+struct WriteTimeout {
     most: Duration,
     left: Duration,
 }
 
-impl Patience {
+impl WriteTimeout {
     fn new(most: Duration) -> Self {
         Self { most, left: most }
     }
@@ -40,12 +40,12 @@ impl Patience {
 }
 
 impl<S> Paced<S> {
-    /// With so much time to wait.
+    /// With this limit.
     pub fn new(stream: S, patience: Option<Duration>) -> Self {
-        Self { stream, patience: patience.map(Patience::new), waits: None }
+        Self { stream, patience: patience.map(WriteTimeout::new), waits: None }
     }
 
-    /// What came of writing, or that it waits too long.
+    /// The result of a write, or an error after the limit.
     fn within(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(patience) = &mut self.patience else { return written };
         let Poll::Ready(written) = written else {
@@ -100,9 +100,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 mod tests {
     use super::*;
 
-    /// When one is cut off who takes so many bytes every ten seconds; `None`: not within a day.
+    /// When a reader of this many bytes every ten seconds is cut off; `None`: not within a day.
     fn lasts_s(bytes: usize) -> Option<u32> {
-        let (mut patience, pause) = (Patience::new(Duration::from_secs(30)), Duration::from_secs(10));
+        let (mut patience, pause) = (WriteTimeout::new(Duration::from_secs(30)), Duration::from_secs(10));
         for step in 1..8_640 {
             if patience.left <= pause {
                 return Some(step * 10);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_a_byte_now_and_then_is_cut_off_and_who_reads_on_is_not() {
+    fn a_reader_of_single_bytes_is_cut_off_and_a_steady_reader_is_not() {
         assert_eq!(lasts_s(0), Some(30));
         assert_eq!(lasts_s(1), Some(40));
         assert_eq!(lasts_s(10 * 256), Some(50), "half as fast as is needed");

@@ -1,4 +1,4 @@
-//! One change of one file of the source, as a person made it: written atomically to a folder, or committed and pushed.
+//! One change of one file of the source by a person: written atomically to a folder, or committed and pushed.
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write as _};
@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::SourceError;
 use amarre_core::model::Hint;
 
-/// Folders are written by one at a time.
+/// One writer at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
 /// A change of one file.
@@ -17,38 +17,37 @@ static TURN: Mutex<()> = Mutex::new(());
 pub struct Edit {
     /// Path as shown: `services/gitea.yaml`.
     pub path: String,
-    /// What the person saw there; `None`: there was no such file. Where something else is there by now, nothing is
-    /// written.
+    /// The text that the person saw; `None`: no file. If the file differs by now, nothing is written.
     pub before: Option<String>,
-    /// What is to be there; `None`: the file goes.
+    /// The new text; `None`: the file is deleted.
     pub after: Option<String>,
-    /// Whose change it is.
-    pub author: Author,
-    /// What the commit says.
+    /// The author.
+    pub author: CommitAuthor,
+    /// The commit message.
     pub message: String,
 }
 
-/// Who is named in a commit.
+/// The author of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Author {
+pub struct CommitAuthor {
     /// `Alice Martin`.
     pub name: String,
     /// `alice@example.org`.
     pub email: String,
 }
 
-/// The source moved meanwhile: the same file is another one.
+/// The file has changed meanwhile.
 pub fn moved(path: &str) -> SourceError {
     let hint = Hint::text("read it again, and make the change once more");
     SourceError::new("A0312", format!("{path} is not what it was when the change was begun; nothing was written"), hint)
 }
 
-/// The source takes no change.
+/// The source cannot be written.
 pub(super) fn unwritable(why: impl std::fmt::Display, hint: &str) -> SourceError {
     SourceError::new("A0313", format!("the change was not written: {why}"), Hint::text(hint))
 }
 
-/// The path of a file below a folder, when it is one: relative, without `..`, hidden names and backslashes.
+/// A valid path below a folder: relative, without `..`, hidden names and backslashes.
 pub(super) fn below(root: &Path, relative: &str) -> Option<PathBuf> {
     let is_plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0']);
     relative.split('/').all(is_plain).then(|| root.join(relative))
@@ -57,7 +56,7 @@ pub(super) fn below(root: &Path, relative: &str) -> Option<PathBuf> {
 /// Writes a change into a folder. A reader sees the old file or the new one, never a part, also after a power cut.
 ///
 /// # Errors
-/// The file is another one by now (A0312), or the folder cannot be written (A0313).
+/// The file has changed meanwhile (A0312), or the folder cannot be written (A0313).
 pub(super) fn write(root: &Path, label: &str, edit: &Edit) -> Result<(), SourceError> {
     let failed = |error: io::Error| {
         unwritable(format!("{}: {error}", edit.path), "may Amarre write into `source.folder`, and is there room?")
@@ -66,7 +65,7 @@ pub(super) fn write(root: &Path, label: &str, edit: &Edit) -> Result<(), SourceE
     let path = relative.and_then(|relative| below(root, relative));
     let path =
         path.ok_or_else(|| unwritable(format!("{} is no path in the source", edit.path), "name a file in it"))?;
-    // What is compared stays so until it is replaced.
+    // The compared file stays the same until it is replaced.
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let there = match std::fs::read_to_string(&path) {
         Ok(text) => Some(text),
@@ -85,12 +84,12 @@ pub(super) fn write(root: &Path, label: &str, edit: &Edit) -> Result<(), SourceE
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
-/// Why a file of a folder cannot be written, found out without a trace in it; `None`: it can, as far as is known.
+/// Why a file of a folder cannot be written, checked without a trace in it; `None`: it can, as far as is known.
 pub(super) fn unwritable_for(root: &Path, label: &str, shown: &str) -> Option<SourceError> {
     let relative = shown.strip_prefix(label).and_then(|rest| rest.strip_prefix('/'));
     let path = relative.and_then(|relative| below(root, relative));
     let parent = path.as_deref().and_then(Path::parent).unwrap_or(root);
-    // What is not there yet is made with the file.
+    // Missing folders are created with the file.
     let folder = parent.ancestors().find(|folder| folder.exists()).unwrap_or(root);
     let error = try_in(folder).err()?;
     let message = format!("{} cannot be written by Amarre: {error}", root.display());
@@ -105,8 +104,8 @@ pub(super) fn unwritable_for(root: &Path, label: &str, shown: &str) -> Option<So
     Some(SourceError::new("A0313", message, hint))
 }
 
-/// Makes a file in a folder that has no name and ends at once: nothing that watches the folder is told. Where a file
-/// system knows no such files, one with a hidden name is made and removed.
+/// Creates an unnamed temporary file in a folder, which no watcher is told of. On a file system without such files, one
+/// with a hidden name is created and removed.
 fn try_in(folder: &Path) -> io::Result<()> {
     use rustix::fs::{Mode, OFlags};
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
@@ -132,7 +131,7 @@ fn replace(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
     let _ = std::fs::remove_file(&fresh);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(text.as_bytes())?;
-    // Whoever could change it still can. Only root may give files away; others write as themselves.
+    // Its owner and group keep their access. Only root may give files away; other users write as themselves.
     let _ = std::os::unix::fs::fchown(&file, Some(owner.uid()), Some(owner.gid()));
     file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()?;

@@ -1,8 +1,8 @@
 //! A folder of manifests and of the files beside them. Follows no links, sees no hidden names but `.env`; everything is
 //! bounded. A file beside the manifests that is too large, or beyond what a source may hold, is known by name only.
 //!
-//! A folder on a share that went away may never answer: it is read apart from the task that asks, with a time limit, and not
-//! begun again before that reading has ended.
+//! A folder on a share that went away may never answer: it is read on another thread, with a time limit, and not read
+//! again before that reading has ended.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -20,27 +20,27 @@ use super::{Snapshot, SourceError};
 use amarre_core::model::source::{is_env_file, is_manifest};
 use amarre_core::model::{Asset, Assets, Hint, History};
 
-/// More manifests than this is the wrong folder.
+/// With more manifests it is the wrong folder.
 const FILES_MAX: usize = 10_000;
-/// More files beside them is one as well: data of a service, or somebody's sources.
+/// With more files beside them it is, too: data of a service, or source code.
 const ASSETS_MAX: usize = 20_000;
-/// What is delivered into containers is configuration.
+/// Files for containers are configuration.
 const ASSET_BYTES_MAX: u64 = 1024 * 1024;
-/// All of them are held in memory; what comes after this, by path, is known by name only.
+/// All of them are held in memory; files beyond it, by path, are known by name only.
 const ASSETS_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// A manifest is read up to its limit plus one byte, so that the reader can say that it is too large.
 const FILE_BYTES_MAX: u64 = 1024 * 1024 + 1;
-/// Folders in folders.
+/// The depth limit.
 const DEPTH_MAX: usize = 8;
-/// As much as it may hold is read from a disk in a second or two.
+/// The largest folder is read from a disk in a second or two.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// A page does not wait longer to know whether the folder takes a file: a disk answers within milliseconds.
+/// The wait of a page for the write check: a disk answers within milliseconds.
 const TRY_TIMEOUT: Duration = Duration::from_secs(1);
-/// What was late is asked at each look whether it has ended, and no look waits long for it.
+/// A late reading is polled in each pass, and no pass waits long for it.
 const ASKED_AGAIN: Duration = Duration::from_millis(50);
 
-/// What is being read.
-type Reading = JoinHandle<Result<Snapshot, SourceError>>;
+/// A running reading.
+type FolderReading = JoinHandle<Result<Snapshot, SourceError>>;
 
 /// A folder on this machine.
 #[derive(Debug, Clone)]
@@ -48,30 +48,30 @@ pub struct Folder {
     path: PathBuf,
     /// Files and folders in it that are no part of the source.
     apart: BTreeSet<PathBuf>,
-    /// A reading that is not waited for any more, and has not ended.
-    late: Arc<Mutex<Option<Reading>>>,
+    /// A late reading that has not ended.
+    late: Arc<Mutex<Option<FolderReading>>>,
 }
 
 impl Folder {
-    /// A folder; it need not be there yet.
+    /// A folder; it need not exist yet.
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), apart: BTreeSet::new(), late: Arc::default() }
     }
 
-    /// Without these: Amarre's own files, where the folder holds its configuration too. What is no part of the source is
-    /// delivered into no container.
+    /// Excludes these: Amarre's own files, if the folder holds its configuration too. Excluded files are delivered into
+    /// no container.
     #[must_use]
-    pub fn without(self, own: BTreeSet<PathBuf>) -> Self {
+    pub fn excluding(self, own: BTreeSet<PathBuf>) -> Self {
         let apart = own.into_iter().filter(|path| *path != self.path).collect();
         Self { apart, ..self }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What paths in it begin with, as they are shown.
+    /// The prefix of paths in it, as they are shown.
     pub fn label(&self) -> String {
         self.path.file_name().map_or_else(|| ".".to_owned(), |name| name.to_string_lossy().into_owned())
     }
@@ -79,7 +79,7 @@ impl Folder {
     /// Writes a change of one file.
     ///
     /// # Errors
-    /// The file is another one by now, or the folder cannot be written.
+    /// The file has changed meanwhile, or the folder cannot be written.
     pub async fn write(&self, edit: Edit) -> Result<(), SourceError> {
         let (root, label) = (self.path.clone(), self.label());
         let done = tokio::task::spawn_blocking(move || edit::write(&root, &label, &edit)).await;
@@ -93,7 +93,7 @@ impl Folder {
         tokio::time::timeout(TRY_TIMEOUT, trying).await.ok()?.ok()?
     }
 
-    /// As [`Folder::read`], apart from the task that asks.
+    /// As [`Folder::read`], on another thread.
     ///
     /// # Errors
     /// As there, or it does not answer in time.
@@ -102,9 +102,9 @@ impl Folder {
         self.in_time(READ_TIMEOUT, || tokio::task::spawn_blocking(move || folder.read())).await
     }
 
-    async fn in_time(&self, limit: Duration, begin: impl FnOnce() -> Reading) -> Result<Snapshot, SourceError> {
+    async fn in_time(&self, limit: Duration, begin: impl FnOnce() -> FolderReading) -> Result<Snapshot, SourceError> {
         let mut late = self.late.lock().await;
-        // What one found that has ended meanwhile may have changed since.
+        // The result of a late reading may be out of date.
         let (mut reading, limit) = match late.take().filter(|reading| !reading.is_finished()) {
             Some(reading) => (reading, ASKED_AGAIN),
             None => (begin(), limit),
@@ -130,11 +130,11 @@ impl Folder {
     /// Reads every manifest, and every file beside them.
     ///
     /// # Errors
-    /// The folder is not there, holds too much, or a manifest in it cannot be read: all or nothing, for a file that is
-    /// left out would look like a manifest that was removed.
+    /// The folder is missing, holds too much, or a manifest in it cannot be read: all or nothing, for an omitted file
+    /// would look like a deleted manifest.
     pub fn read(&self) -> Result<Snapshot, SourceError> {
         let failed = |why: String| self.failed(why);
-        let mut found = Found::default();
+        let mut found = FolderFiles::default();
         if let Err(error) = std::fs::read_dir(&self.path) {
             return Err(failed(error.to_string()));
         }
@@ -152,7 +152,7 @@ impl Folder {
             digest.update([0]);
             digest.update(&bytes);
             digest.update([0]);
-            // Bytes that are no UTF-8 become signs that the reader refuses, with their place.
+            // Bytes that are no UTF-8 become characters that the reader refuses, with their place.
             files.push((format!("{label}/{relative}"), String::from_utf8_lossy(&bytes).into_owned()));
         }
         let mut assets = Assets::new();
@@ -182,12 +182,12 @@ impl Folder {
 
 /// Files of the folder.
 #[derive(Default)]
-struct Found {
+struct FolderFiles {
     manifests: Vec<PathBuf>,
     others: Vec<PathBuf>,
 }
 
-fn collect(folder: &Path, apart: &BTreeSet<PathBuf>, depth: usize, found: &mut Found) -> Result<(), String> {
+fn collect(folder: &Path, apart: &BTreeSet<PathBuf>, depth: usize, found: &mut FolderFiles) -> Result<(), String> {
     if depth > DEPTH_MAX {
         return Err(format!("{} is more than {DEPTH_MAX} folders deep", folder.display()));
     }
@@ -217,8 +217,8 @@ fn collect(folder: &Path, apart: &BTreeSet<PathBuf>, depth: usize, found: &mut F
     Ok(())
 }
 
-/// A file beside the manifests; `None` when it is gone by now. One that cannot be read is known by name only, so that it
-/// never looks as if it were not there.
+/// A file beside the manifests; `None` when it is gone by now. An unreadable one is known by name only, so that it
+/// never looks deleted.
 fn read_asset(path: &Path, left: u64) -> Option<Asset> {
     use std::io::Read;
     let unread = Asset { bytes: None, size: 0, executable: false };
@@ -235,7 +235,7 @@ fn read_asset(path: &Path, left: u64) -> Option<Asset> {
         return Some(Asset { bytes: None, size, executable });
     }
     let mut bytes = Vec::new();
-    // One byte more than was said: a file that grows meanwhile is noticed.
+    // One byte more than its size: a file that grows meanwhile is noticed.
     let Ok(read) = file.take(limit + 1).read_to_end(&mut bytes) else { return Some(Asset { size, ..unread }) };
     let bytes = (read as u64 <= limit).then(|| bytes.into());
     Some(Asset { bytes, size: read as u64, executable })
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(revisions.len(), 3);
     }
 
-    /// What is left out would look like manifests that were removed.
+    /// An omitted part would look like deleted manifests.
     #[test]
     fn a_folder_that_is_too_deep_is_not_read_in_part() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
-//! Where manifests come from: a folder, or a git repository.
+//! The source of the manifests: a folder, or a git repository.
 //!
-//! Reading never asks a server: a folder is read, and of a repository the last good commit that was fetched. What
-//! fetches is [`Source::fetch`], which the engine calls from time to time and whenever a person asks.
+//! Reading never asks a server: a folder is read, and of a repository the last good commit that was fetched.
+//! [`Source::fetch`] asks the server; the engine calls it at the interval and whenever a person asks.
 
 pub mod edit;
 pub mod folder;
@@ -9,18 +9,18 @@ pub mod git;
 
 use std::path::Path;
 
-pub use edit::{Author, Edit, moved};
+pub use edit::{CommitAuthor, Edit, moved};
 pub use folder::Folder;
 pub use git::Git;
 
 use amarre_core::model::{Assets, Commit, Hint, History, Millis, Timestamp, words};
 
-/// One state of the source.
+/// One revision of the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// A commit's id, or a digest of all names and contents; 40 hex digits.
     pub revision: String,
-    /// The folder's own name or the branch's, for people.
+    /// The name of the folder or branch, for people.
     pub label: String,
     /// Whether that is a branch.
     pub is_branch: bool,
@@ -28,28 +28,28 @@ pub struct Snapshot {
     pub files: Vec<(String, String)>,
     /// Every other file, which manifests may name.
     pub assets: Assets,
-    /// Where it comes from; `None`: a folder.
+    /// Its commit; `None`: a folder.
     pub commit: Option<Commit>,
     /// Which commit last touched which file; empty for a folder.
     pub history: History,
-    /// What was left out, and why.
-    pub notes: Vec<Note>,
+    /// Skipped files, and why.
+    pub notes: Vec<SourceNote>,
 }
 
-/// Something in a source that is not taken.
+/// A skipped file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct SourceNote {
     /// `A03…`.
     pub code: &'static str,
-    /// Path as shown, with nothing in it that a terminal would obey.
+    /// The path, without control characters.
     pub file: String,
-    /// Why.
+    /// The reason.
     pub message: String,
-    /// How to mend it.
+    /// The hint.
     pub hint: String,
 }
 
-/// Why the source is not, or not any more, as it should be.
+/// Why the source cannot be used, or is out of date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SourceError {
@@ -57,32 +57,32 @@ pub struct SourceError {
     pub code: &'static str,
     /// Lowercase, no full stop; never with a secret.
     pub message: String,
-    /// The ways past it.
+    /// The hints.
     pub hints: Vec<Hint>,
     /// Since when it is so; `None`: not known.
     pub since: Option<Timestamp>,
-    /// When the state in force was last known to be the newest; `None`: not known.
+    /// When the effective revision was last known to be the newest; `None`: not known.
     pub fetched: Option<Timestamp>,
 }
 
 impl SourceError {
-    /// With one way past it.
+    /// With one hint.
     pub fn new(code: &'static str, message: impl Into<String>, hint: Hint) -> Self {
-        // A server's words may be in it.
+        // It may quote a server.
         Self { code, message: words::line(&message.into()), hints: vec![hint], since: None, fetched: None }
     }
 }
 
-/// What is in force, and what is wrong. Both, when a repository cannot be fetched and its last good commit stays.
+/// The effective revision, and the error. Both, when a repository cannot be fetched and its last good commit stays.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
-    /// The state in force; `None`: none is known.
+pub struct SourceReading {
+    /// The effective revision; `None`: none is known.
     pub snapshot: Option<Snapshot>,
     /// Why it is not the newest one.
     pub error: Option<SourceError>,
 }
 
-/// Where manifests come from.
+/// The source of the manifests.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A folder on this machine.
@@ -92,18 +92,18 @@ pub enum Source {
 }
 
 impl Source {
-    /// What is in force. Asks no server.
-    pub async fn read(&self) -> Reading {
+    /// The effective revision. Asks no server.
+    pub async fn read(&self) -> SourceReading {
         match self {
             Source::Folder(folder) => match folder.read_in_time().await {
-                Ok(snapshot) => Reading { snapshot: Some(snapshot), error: None },
-                Err(error) => Reading { snapshot: None, error: Some(error) },
+                Ok(snapshot) => SourceReading { snapshot: Some(snapshot), error: None },
+                Err(error) => SourceReading { snapshot: None, error: Some(error) },
             },
             Source::Git(git) => git.read().await,
         }
     }
 
-    /// Asks the server for a newer state; whether something is other than before. A folder has none to ask.
+    /// Fetches; answers whether anything changed. A folder has nothing to fetch.
     pub async fn fetch(&self, now: Timestamp) -> bool {
         match self {
             Source::Folder(_) => false,
@@ -111,7 +111,7 @@ impl Source {
         }
     }
 
-    /// Asks the server, and takes exactly this commit, though it does not descend from the accepted one.
+    /// Fetches, and accepts exactly this commit although it does not descend from the accepted one.
     ///
     /// # Errors
     /// The server has another one; or the source is a folder, in which nothing is held.
@@ -125,7 +125,7 @@ impl Source {
         }
     }
 
-    /// Whether this is what is followed in the repository: `refs/heads/main`. Of a folder nothing is.
+    /// Whether this ref is followed: `refs/heads/main`. In a folder none is.
     pub fn follows(&self, reference: &str) -> bool {
         match self {
             Source::Folder(_) => false,
@@ -133,7 +133,7 @@ impl Source {
         }
     }
 
-    /// Another branch, tag or commit, which does not come into force.
+    /// Fetches another branch, tag or commit, which does not become effective.
     ///
     /// # Errors
     /// The server does not answer or has no such thing, or the source is a folder.
@@ -144,10 +144,10 @@ impl Source {
         }
     }
 
-    /// What [`Source::fetch_ref`] brought last. Asks no server.
+    /// What [`Source::fetch_ref`] fetched last. Asks no server.
     ///
     /// # Errors
-    /// Nothing of that name was brought, or the source is a folder.
+    /// Nothing of that name was fetched, or the source is a folder.
     pub async fn read_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
         match self {
             Source::Folder(_) => Err(no_refs()),
@@ -158,7 +158,7 @@ impl Source {
     /// Writes a change of one file: into the folder, or as a commit that is pushed. The next reading has it.
     ///
     /// # Errors
-    /// The file is another one by now (A0312); the source takes no change (A0313), or its server does not answer.
+    /// The file has changed meanwhile (A0312); the source cannot be written (A0313), or its server does not answer.
     pub async fn write(&self, edit: Edit, now: Timestamp) -> Result<(), SourceError> {
         match self {
             Source::Folder(folder) => folder.write(edit).await,
@@ -166,8 +166,8 @@ impl Source {
         }
     }
 
-    /// Why a file, as shown, cannot be written; `None`: it can, as far as can be told without writing. What a repository
-    /// takes shows when something is pushed.
+    /// Why a file, as shown, cannot be written; `None`: it can, as far as can be checked without writing. Whether a
+    /// repository accepts it shows with the push.
     pub async fn unwritable(&self, shown: &str) -> Option<SourceError> {
         match self {
             Source::Folder(folder) => folder.unwritable(shown).await,
@@ -175,7 +175,7 @@ impl Source {
         }
     }
 
-    /// The path, as shown, of a manifest that is not there yet.
+    /// The path, as shown, of a new manifest.
     pub fn path_of(&self, service: &str) -> String {
         let folder = match self {
             Source::Folder(folder) => folder.label(),
@@ -200,7 +200,7 @@ impl Source {
         }
     }
 
-    /// What happened to the source since this was asked last, such as a branch that was rewritten.
+    /// The events of the source since the last call, such as a rewritten branch.
     pub fn take_events(&self) -> Vec<String> {
         match self {
             Source::Folder(_) => Vec::new(),

@@ -1,8 +1,8 @@
 //! Manifests of well-known services, with parameters. Pure: text in, text out.
 //!
-//! A template is a YAML file: `title`, `about`, `parameters`, `secrets` to be generated, `notes` for whoever uses it, and
-//! the `manifest` with `{{parameter}}` in it. Every template has `{{name}}`, `{{address}}`, `{{tls}}` and `{{scheme}}`. A
-//! value goes in as it is, so each parameter says what it may be ([`Is`]): nothing that is filled in becomes another key.
+//! A template is a YAML file: `title`, `about`, `parameters`, `secrets` to be generated, `notes` for its user, and the
+//! `manifest` with `{{parameter}}` in it. Every template has `{{name}}`, `{{address}}`, `{{tls}}` and `{{scheme}}`. A
+//! value is inserted as it is, so each parameter states its form ([`Is`]): no value can become another key.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ const OWN: [(&str, &str); 10] = [
 /// The longest value.
 const VALUE_CHARS_MAX: usize = 200;
 
-/// What a value may be.
+/// The form of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Is {
@@ -35,7 +35,7 @@ pub enum Is {
     Word,
     /// An image with its tag or digest.
     Image,
-    /// A name below the domain, or a whole one; `@` is the domain itself.
+    /// A name below the domain, or a full one; `@` is the domain itself.
     Domain,
     /// A volume's name or a path: `media`, `/srv/media`.
     Place,
@@ -44,7 +44,7 @@ pub enum Is {
 }
 
 impl Is {
-    fn takes(self, value: &str) -> bool {
+    fn accepts(self, value: &str) -> bool {
         let all = |signs: &str| value.chars().all(|sign| sign.is_ascii_alphanumeric() || signs.contains(sign));
         let begins = value.starts_with(|sign: char| sign.is_ascii_alphanumeric());
         value.chars().count() <= VALUE_CHARS_MAX
@@ -61,8 +61,8 @@ impl Is {
             }
     }
 
-    /// For people.
-    const fn words(self) -> &'static str {
+    /// The form in words.
+    const fn description(self) -> &'static str {
         match self {
             Is::Label => "small letters, digits and -",
             Is::Word => "letters, digits, . _ + -",
@@ -74,30 +74,30 @@ impl Is {
     }
 }
 
-/// What templates there are, and where their secrets go.
-pub trait Shelf: Send + Sync {
+/// The available templates, and the place of their secrets.
+pub trait TemplateStore: Send + Sync {
     /// All of them, by name.
     ///
     /// # Errors
-    /// One of one's own cannot be read.
+    /// One of the operator's own templates cannot be read.
     fn templates(&self) -> Result<BTreeMap<String, Template>, String>;
 
-    /// Makes a secret where it is set nowhere.
+    /// Creates a secret unless it is set.
     ///
     /// # Errors
     /// It cannot be written.
     fn make_secret(&self, name: &str) -> Result<(), String>;
 }
 
-/// Something that can be said otherwise.
+/// A parameter.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
-    /// What it is.
+    /// Its description.
     pub about: String,
-    /// If nothing is said.
+    /// Its default.
     pub default: String,
-    /// What it may be.
+    /// Its form.
     pub is: Is,
 }
 
@@ -105,43 +105,43 @@ pub struct Parameter {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Template {
-    /// What it makes: `Gitea`.
+    /// The title: `Gitea`.
     pub title: String,
     /// One line.
     pub about: String,
-    /// What can be said otherwise, beside the name, the address and TLS.
+    /// The parameters beside the name, the address and TLS.
     pub parameters: BTreeMap<String, Parameter>,
     /// Secrets that are generated, below the service's name.
     #[serde(default)]
     pub secrets: Vec<String>,
-    /// For whoever uses it; with the same `{{parameter}}`.
+    /// Notes for the user; with the same `{{parameter}}`.
     pub notes: String,
     manifest: String,
 }
 
-/// What a template became.
+/// A rendered template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// The manifest.
     pub manifest: String,
     /// Names of secrets that it needs: `git/db`.
     pub secrets: Vec<String>,
-    /// What is to be done then.
+    /// The notes.
     pub notes: String,
 }
 
 /// Why there is no manifest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct Unfit {
+pub struct TemplateError {
     /// What is wrong.
     pub why: String,
-    /// With which parameter, where it is one.
+    /// The wrong parameter, if it is one.
     pub parameter: Option<String>,
 }
 
-impl Unfit {
-    fn of(why: String) -> Self {
+impl TemplateError {
+    fn new(why: String) -> Self {
         Self { why, parameter: None }
     }
 }
@@ -149,25 +149,25 @@ impl Unfit {
 /// The templates of the program, by name.
 ///
 /// # Errors
-/// One of them cannot be read, which a test excludes.
-pub fn own() -> Result<BTreeMap<String, Template>, Unfit> {
+/// One of them cannot be read; a test excludes that.
+pub fn built_in() -> Result<BTreeMap<String, Template>, TemplateError> {
     OWN.iter().map(|(name, text)| Ok(((*name).to_owned(), Template::read(name, text)?))).collect()
 }
 
 impl Template {
-    /// From its file.
+    /// Parses a template's file.
     ///
     /// # Errors
-    /// It is no template, or uses a parameter that it does not have.
-    pub fn read(name: &str, text: &str) -> Result<Self, Unfit> {
-        let wrong = |why: String| Unfit::of(format!("template {name}: {why}"));
+    /// It is not a template, or uses an undeclared parameter.
+    pub fn read(name: &str, text: &str) -> Result<Self, TemplateError> {
+        let wrong = |why: String| TemplateError::new(format!("template {name}: {why}"));
         let template: Self = serde_yaml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         for (key, parameter) in &template.parameters {
             if BUILT_IN.contains(&key.as_str()) {
                 return Err(wrong(format!("`{key}` is there already, in every template")));
             }
-            if !parameter.is.takes(&parameter.default) {
-                return Err(wrong(format!("`{key}` is not what it may be by default: {}", parameter.is.words())));
+            if !parameter.is.accepts(&parameter.default) {
+                return Err(wrong(format!("`{key}` is not what it may be by default: {}", parameter.is.description())));
             }
         }
         let known = template.parameters.keys().map(String::as_str).chain(BUILT_IN).collect::<Vec<_>>();
@@ -176,7 +176,7 @@ impl Template {
                 return Err(wrong(format!("there is no parameter `{used}`")));
             }
         }
-        match template.secrets.iter().find(|secret| !Is::Label.takes(secret)) {
+        match template.secrets.iter().find(|secret| !Is::Label.accepts(secret)) {
             Some(secret) => Err(wrong(format!("`{secret}` is no name of a secret"))),
             None => Ok(template),
         }
@@ -190,8 +190,8 @@ impl Template {
     /// The manifest of a service.
     ///
     /// # Errors
-    /// A value is not what it may be, or of a parameter that there is not.
-    pub fn render(&self, name: &str, set: &BTreeMap<String, String>) -> Result<Rendered, Unfit> {
+    /// A value does not have its parameter's form, or its parameter does not exist.
+    pub fn render(&self, name: &str, set: &BTreeMap<String, String>) -> Result<Rendered, TemplateError> {
         let given = |key: &str| set.get(key).cloned();
         let mut values: BTreeMap<&str, String> = BTreeMap::new();
         let built_in = [("name", Is::Label, name.to_owned()), ("address", Is::Domain, name.to_owned())];
@@ -199,22 +199,25 @@ impl Template {
         let own = self.parameters.iter().map(|(key, known)| (key.as_str(), known.is, known.default.clone()));
         for (key, is, default) in built_in.chain(own) {
             let value = if key == "name" { default } else { given(key).unwrap_or(default) };
-            if !is.takes(&value) {
-                let why = format!("`{key}` cannot be `{value}`: {}", is.words());
-                return Err(Unfit { why, parameter: Some(key.to_owned()) });
+            if !is.accepts(&value) {
+                let why = format!("`{key}` cannot be `{value}`: {}", is.description());
+                return Err(TemplateError { why, parameter: Some(key.to_owned()) });
             }
             values.insert(key, value);
         }
         if let Some(unknown) = set.keys().find(|key| *key == "name" || !values.contains_key(key.as_str())) {
             let known: Vec<&str> = values.keys().copied().filter(|key| *key != "name").collect();
-            return Err(Unfit::of(format!("there is no parameter `{unknown}`; there are {}", known.join(", "))));
+            return Err(TemplateError::new(format!(
+                "there is no parameter `{unknown}`; there are {}",
+                known.join(", ")
+            )));
         }
         let scheme = if values.get("tls").is_some_and(|tls| tls == "none") { "http" } else { "https" };
         values.insert("scheme", scheme.to_owned());
         let fill = |text: &str| {
             values.iter().fold(text.to_owned(), |text, (key, value)| text.replace(&format!("{{{{{key}}}}}"), value))
         };
-        // Where a parameter is all of a value, it is written so that YAML takes it for text.
+        // If a parameter is a whole value, it is quoted so that YAML reads text.
         let whole = |text: &str| {
             values.iter().fold(text.to_owned(), |text, (key, value)| {
                 text.replace(&format!(": {{{{{key}}}}}\n"), &format!(": {}\n", scalar(value)))
@@ -228,7 +231,7 @@ impl Template {
     }
 }
 
-/// A text as YAML: plain where it cannot be mistaken for anything else.
+/// A text as YAML: plain where it can only be read as text.
 pub fn scalar(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
@@ -258,8 +261,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_goes_in_and_nothing_else() {
-        let gitea = &own().unwrap()["gitea"];
+    fn only_given_values_are_filled_in() {
+        let gitea = &built_in().unwrap()["gitea"];
         let rendered = gitea.render("git", &set(&[("address", "code"), ("tls", "none")])).unwrap();
         assert!(rendered.manifest.contains("domain: code\n") && rendered.manifest.contains("http://${domain}/"));
         assert!(
@@ -279,17 +282,18 @@ mod tests {
         ] {
             assert!(gitea.render(name, &set(&[(key, value)])).is_err(), "{name}: {key}={value}");
         }
-        let text = |pairs: &[(&str, &str)]| own().unwrap()["nextcloud"].render("2048", &set(pairs)).unwrap().manifest;
+        let text =
+            |pairs: &[(&str, &str)]| built_in().unwrap()["nextcloud"].render("2048", &set(pairs)).unwrap().manifest;
         let odd = text(&[("address", "@"), ("admin", "no")]);
         for line in ["name: \"2048\"\n", "domain: \"@\"\n", "NEXTCLOUD_ADMIN_USER: \"no\"\n", "{secret: 2048/db}"] {
             assert!(odd.contains(line), "{line} in\n{odd}");
         }
-        let place = |value: &str| own().unwrap()["jellyfin"].render("tv", &set(&[("media", value)])).is_ok();
+        let place = |value: &str| built_in().unwrap()["jellyfin"].render("tv", &set(&[("media", value)])).is_ok();
         assert!(place("/srv/media") && place("films") && !place("/srv/../etc") && !place("a\", \"/:/host"));
     }
 
     #[test]
-    fn a_template_that_is_none_is_refused_where_it_is_read() {
+    fn an_invalid_template_is_refused_where_it_is_read() {
         let text = OWN[0].1;
         for (from, to, why) in [
             ("title:", "titel:", "unknown field"),

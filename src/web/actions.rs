@@ -1,4 +1,4 @@
-//! Buttons: each is a command of [`verbs`], which goes on after the page has been answered.
+//! Buttons: each is a command that goes on after the page was answered.
 
 use askama::Template;
 use axum::extract::{ConnectInfo, Form, Path, Query, State};
@@ -6,21 +6,24 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 
-use super::{Fields, Flash, Frame, From, Outcome, Web, doer, known, page, problem, said, to, view_model};
+use super::{
+    Flash, FormFields, From, PageFrame, PageOutcome, Web, authorize_form, page, problem, redirect, signed_in,
+    text_page, view_model,
+};
 use crate::accounts::Role;
 use crate::engine::commands;
-use crate::engine::commands::{Act, Answer, Refused};
-use amarre_core::plan::render::Look;
+use crate::engine::commands::{Act, CommandAnswer, Refused};
+use amarre_core::plan::render::Style;
 
-/// Steps that nobody waits for here: the page shows them.
+/// Steps are dropped: the page shows them.
 const STEPS_MAX: usize = 256;
-/// Nobody waits for the end: a look hands out what is to be done, and the loop goes on by itself.
+/// A button does not wait for the end: a pass hands out the changes, and the loop goes on by itself.
 pub const NO_WAIT_MS: i64 = 0;
 
-/// Does it, without waiting until all is done. What is not done for want of a wait is not a failure.
-async fn act(web: &Web, act: Act) -> Option<Answer> {
+/// Runs a command without waiting until all is done. A timeout is therefore no failure.
+async fn act(web: &Web, act: Act) -> Option<CommandAnswer> {
     let (steps, mut inbox) = mpsc::channel(STEPS_MAX);
-    let doing = commands::act(&web.handle, act, Look::PLAIN, &steps);
+    let doing = commands::act(&web.handle, act, Style::PLAIN, &steps);
     let mut doing = std::pin::pin!(doing);
     loop {
         tokio::select! {
@@ -31,7 +34,7 @@ async fn act(web: &Web, act: Act) -> Option<Answer> {
     }
 }
 
-/// Why a command did not do what was asked, in one line.
+/// Why a command was refused, in one line.
 fn in_line(refused: &Refused) -> String {
     let Refused { code, message, .. } = refused;
     if code.is_empty() { message.clone() } else { format!("{message} ({code})") }
@@ -43,11 +46,11 @@ pub async fn verb(
     ConnectInfo(from): From,
     headers: HeaderMap,
     Path((name, verb)): Path<(String, String)>,
-    Form(fields): Form<Fields>,
-) -> Outcome {
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
     let back = format!("/services/{}", view_model::encoded(&name));
-    let doer = doer(&web, &headers, &fields, Role::Operator, &back).await?;
-    let (service, by, timeout_ms) = (name.clone(), doer.by(), NO_WAIT_MS);
+    let doer = authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
+    let (service, by, timeout_ms) = (name.clone(), doer.author(), NO_WAIT_MS);
     let why = fields.get("why").cloned().unwrap_or_default();
     let command = match verb.as_str() {
         "reconcile" => Act::Reconcile { service: Some(service), timeout_ms },
@@ -60,10 +63,10 @@ pub async fn verb(
     Ok(finish(&web, &doer, (from, &verb, &name), command, &back).await)
 }
 
-/// Does what a form asks for, writes it down, and leads back.
+/// Carries out a form, records it in the audit log, and leads back.
 pub async fn finish(
     web: &Web,
-    doer: &super::Doer,
+    doer: &super::Actor,
     (from, verb, name): (std::net::SocketAddr, &str, &str),
     command: Act,
     back: &str,
@@ -73,25 +76,25 @@ pub async fn finish(
     };
     let refused = answer.refused();
     let result = refused.as_ref().map_or_else(|| "ok".to_owned(), in_line);
-    doer.did(web, from, verb, name, &result).await;
+    doer.audit(web, from, verb, name, &result).await;
     match refused {
-        Some(refused) => Flash::refused(refused).keep(web, &doer.session).await,
-        // The page that follows shows what is so now.
-        None => _ = web.handle.look().await,
+        Some(refused) => Flash::refused(refused).store(web, &doer.session).await,
+        // The page that follows shows the new state.
+        None => _ = web.handle.pass().await,
     }
-    to(back)
+    redirect(back)
 }
 
-/// `POST /apply`: everything is looked at and put right; with `consent`, for the first time.
+/// `POST /apply`: everything is observed and corrected; with `consent`, for the first time.
 pub async fn apply(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
-    Form(fields): Form<Fields>,
-) -> Outcome {
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
     let is_first = fields.contains_key("consent");
     let role = if is_first { Role::Admin } else { Role::Operator };
-    let doer = doer(&web, &headers, &fields, role, "/").await?;
+    let doer = authorize_form(&web, &headers, &fields, role, "/").await?;
     let timeout_ms = NO_WAIT_MS;
     let command = match is_first {
         true => Act::Apply { confirm_deletes: None, plan: None, accept_rewrite: None, timeout_ms },
@@ -102,8 +105,8 @@ pub async fn apply(
 
 #[derive(Template)]
 #[template(path = "rollback.html")]
-struct Rollback {
-    frame: Frame,
+struct RollbackPage {
+    frame: PageFrame,
     name: String,
     to: String,
     text: String,
@@ -111,25 +114,25 @@ struct Rollback {
     may_act: bool,
 }
 
-/// `GET /services/{name}/rollback?to=…`: what would be done.
+/// `GET /services/{name}/rollback?to=…`: the forecast.
 pub async fn rollback(
     State(web): State<Web>,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Query(fields): Query<Fields>,
-) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/rollback", view_model::encoded(&name))).await?;
+    Query(fields): Query<FormFields>,
+) -> PageOutcome {
+    let visitor = signed_in(&web, &headers, &format!("/services/{}/rollback", view_model::encoded(&name))).await?;
     let words = visitor.words;
     let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
     let (service, by) = (name.clone(), String::new());
     let command = Act::Rollback { service, to: revision.clone(), dry_run: true, by, timeout_ms: NO_WAIT_MS };
     let Some(answer) = act(&web, command).await else {
-        return Ok(said(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, words.of("problem-page")).await);
+        return Ok(text_page(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, words.get("problem-page")).await);
     };
     let here = format!("/services/{}/rollback", view_model::encoded(&name));
-    let frame = Frame::new(&web, &visitor, "services", words.with("rollback-title", "name", &name), here).await;
+    let frame = PageFrame::new(&web, &visitor, "services", words.with("rollback-title", "name", &name), here).await;
     let refused = answer.refused().as_ref().map(in_line);
-    Ok(page(&Rollback {
+    Ok(page(&RollbackPage {
         frame,
         name,
         to: revision.unwrap_or_default(),
@@ -145,12 +148,12 @@ pub async fn rollback_now(
     ConnectInfo(from): From,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Form(fields): Form<Fields>,
-) -> Outcome {
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
     let back = format!("/services/{}", view_model::encoded(&name));
-    let doer = doer(&web, &headers, &fields, Role::Operator, &back).await?;
+    let doer = authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
     let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
-    let (service, by, timeout_ms) = (name.clone(), doer.by(), NO_WAIT_MS);
+    let (service, by, timeout_ms) = (name.clone(), doer.author(), NO_WAIT_MS);
     let command = Act::Rollback { service, to: revision, dry_run: false, by, timeout_ms };
     Ok(finish(&web, &doer, (from, "rollback", &name), command, &back).await)
 }

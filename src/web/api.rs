@@ -1,4 +1,4 @@
-//! `/api`: the document of the interface, for people.
+//! `/api`: the OpenAPI document, for people.
 
 use askama::Template;
 use axum::extract::State;
@@ -6,17 +6,17 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::Value as Json;
 
-use super::{Frame, Visitor, Web, page};
+use super::{PageFrame, RequestContext, Web, page};
 use crate::server;
 
 #[derive(Template)]
 #[template(path = "api.html")]
-struct Api {
-    frame: Frame,
-    routes: Vec<Route>,
+struct ApiPage {
+    frame: PageFrame,
+    routes: Vec<RouteRow>,
 }
 
-struct Route {
+struct RouteRow {
     id: String,
     method: String,
     path: String,
@@ -30,8 +30,8 @@ struct Route {
 
 /// `GET /api`
 pub async fn show(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
-    let frame = Frame::new(&web, &visitor, "", visitor.words.of("api-title"), "/api".to_owned()).await;
+    let visitor = RequestContext::new(&headers, &web).await;
+    let frame = PageFrame::new(&web, &visitor, "", visitor.words.get("api-title"), "/api".to_owned()).await;
     let document = server::document(&web.access);
     let link = web.access.listening.link();
     let paths = document["paths"].as_object().into_iter().flatten();
@@ -39,10 +39,10 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap) -> Response {
         let methods = methods.as_object().into_iter().flatten();
         methods.map(|(method, of)| route(&document, &link, (method, path), of)).collect::<Vec<_>>()
     });
-    page(&Api { frame, routes: routes.collect() })
+    page(&ApiPage { frame, routes: routes.collect() })
 }
 
-fn route(document: &Json, link: &str, (method, path): (&str, &str), of: &Json) -> Route {
+fn route(document: &Json, link: &str, (method, path): (&str, &str), of: &Json) -> RouteRow {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let parameters: Vec<Json> =
         of["parameters"].as_array().into_iter().flatten().map(|one| resolved(document, one)).collect();
@@ -58,7 +58,7 @@ fn route(document: &Json, link: &str, (method, path): (&str, &str), of: &Json) -
             contents.map(|(kind, _)| kind.split(';').next().unwrap_or(kind).to_owned()).collect();
         [status.clone(), text(&answer["description"]), contents.join(", ")]
     });
-    Route {
+    RouteRow {
         id: text(&of["operationId"]),
         method: method.to_uppercase(),
         path: path.to_owned(),
@@ -71,7 +71,7 @@ fn route(document: &Json, link: &str, (method, path): (&str, &str), of: &Json) -
     }
 }
 
-/// What a reference leads to.
+/// The schema behind a reference.
 fn resolved(document: &Json, of: &Json) -> Json {
     let found = of["$ref"].as_str().and_then(|path| document.pointer(path.trim_start_matches('#')));
     found.unwrap_or(of).clone()

@@ -1,4 +1,4 @@
-//! Style and script: in the program, under names that change with their content.
+//! Style and script: part of the program, under names that change with their content.
 
 use std::sync::OnceLock;
 
@@ -11,17 +11,17 @@ const CSS: &str = include_str!("assets/app.css");
 const JS: &str = include_str!("assets/app.js");
 const ICON: &str = include_str!("assets/icon.svg");
 
-/// The paths of both.
-pub struct Assets {
+/// The paths of all assets.
+pub struct AssetPaths {
     css: String,
     js: String,
     icon: String,
 }
 
-impl Assets {
+impl AssetPaths {
     /// Those of this program.
     pub fn get() -> &'static Self {
-        static ASSETS: OnceLock<Assets> = OnceLock::new();
+        static ASSETS: OnceLock<AssetPaths> = OnceLock::new();
         let digest = |text: &str| hex::encode(&Sha256::digest(text.as_bytes())[..6]);
         ASSETS.get_or_init(|| Self {
             css: format!("/assets/app.{}.css", digest(CSS)),
@@ -30,17 +30,17 @@ impl Assets {
         })
     }
 
-    /// Of the style.
+    /// The style sheet.
     pub fn css_path(&self) -> &str {
         &self.css
     }
 
-    /// Of the icon.
+    /// The icon.
     pub fn icon_path(&self) -> &str {
         &self.icon
     }
 
-    /// Of the script.
+    /// The script.
     pub fn js_path(&self) -> &str {
         &self.js
     }
@@ -48,7 +48,7 @@ impl Assets {
 
 /// `GET /assets/{name}`.
 pub async fn asset(Path(name): Path<String>) -> Response {
-    let (assets, path) = (Assets::get(), format!("/assets/{name}"));
+    let (assets, path) = (AssetPaths::get(), format!("/assets/{name}"));
     let found = match path {
         path if path == assets.css => Some(("text/css; charset=utf-8", CSS)),
         path if path == assets.js => Some(("text/javascript; charset=utf-8", JS)),

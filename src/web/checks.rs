@@ -1,100 +1,100 @@
-//! What is said below each field of the form, from what a check found.
+//! Remarks below the fields of a form, from the results of a check.
 
-use super::manifest::Form;
+use super::manifest::ServiceForm;
 use super::words::Words;
-use super::{Visitor, Web, view_model};
+use super::{RequestContext, Web, view_model};
 use crate::accounts::Role;
-use crate::engine::Picture;
-use crate::engine::commands::edit_manifest::Settle;
-use crate::engine::commands::image_lookup::{ImageFacts, Known};
+use crate::engine::PassResult;
+use crate::engine::commands::edit_manifest::ManifestRemark;
+use crate::engine::commands::image_lookup::{ImageAnswer, ImageFacts};
 use amarre_core::model::{Address, Kind};
 
-/// Below so many, it is said that few certificates are left.
+/// With fewer certificates left, their number is shown.
 const FEW_LEFT: usize = 5;
 
 /// One line below a field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Mark {
+pub struct FieldRemark {
     /// `ok`, `warn` or `bad`; empty: a plain hint.
     pub tone: &'static str,
-    /// In words; empty: nothing is said.
+    /// The text; empty: none.
     pub text: String,
-    /// Whether what stands in the field has to be settled before anything is written.
+    /// Whether the field has to be corrected before anything is written.
     pub is_wrong: bool,
 }
 
-impl Mark {
+impl FieldRemark {
     fn new(tone: &'static str, text: String) -> Self {
         Self { tone, text, is_wrong: false }
     }
 
-    /// What has to be settled.
-    pub fn wrong(text: String) -> Self {
+    /// A field that has to be corrected.
+    pub fn failed(text: String) -> Self {
         Self { tone: "bad", text, is_wrong: true }
     }
 
-    /// What the field is for.
+    /// A plain hint.
     pub fn hint(text: String) -> Self {
         Self::new("", text)
     }
 
-    /// Its picture.
+    /// The icon.
     pub fn svg(&self) -> &'static str {
         view_model::mark(self.tone)
     }
 }
 
-/// Below each field.
+/// The remarks of all fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Marks {
-    /// Whether it is free.
-    pub name: Mark,
-    /// Whether there is such an image, for this engine.
-    pub image: Mark,
-    /// What the image says of its ports.
-    pub port: Mark,
+pub struct FieldRemarks {
+    /// Whether the address is free.
+    pub name: FieldRemark,
+    /// Whether the image exists for this engine.
+    pub image: FieldRemark,
+    /// The ports that the image declares.
+    pub port: FieldRemark,
     /// Whether the name is free.
-    pub address: Mark,
+    pub address: FieldRemark,
     /// How many certificates are left.
-    pub tls: Mark,
-    /// What is wrong with the list that was chosen.
-    pub access_list: Mark,
+    pub tls: FieldRemark,
+    /// What is wrong with the chosen access list.
+    pub access_list: FieldRemark,
     /// What is wrong with a variable.
-    pub environment: Mark,
+    pub environment: FieldRemark,
     /// What is wrong with a volume.
-    pub volumes: Mark,
+    pub volumes: FieldRemark,
 }
 
-/// What was filled in, as far as it can be checked beside its manifest.
-pub struct Typed<'a> {
+/// The typed values that can be checked beside the manifest.
+pub struct TypedForm<'a> {
     /// The service's name.
     pub name: &'a str,
-    /// The image; empty: none is asked about.
+    /// The image; empty: not checked.
     pub image: &'a str,
-    /// The port; `None`: the manifest says it by itself.
+    /// The port; `None`: the manifest states it.
     pub port: Option<&'a str>,
-    /// Whether a certificate is asked for.
+    /// Whether a certificate is wanted.
     pub has_tls: bool,
 }
 
-impl Marks {
-    /// Of a form that was checked; `after`: with its manifest.
-    pub async fn of(web: &Web, visitor: &Visitor, typed: Typed<'_>, after: &Picture) -> Self {
+impl FieldRemarks {
+    /// Checks a form; `after`: the forecast with its manifest.
+    pub async fn check(web: &Web, visitor: &RequestContext, typed: TypedForm<'_>, after: &PassResult) -> Self {
         let words = visitor.words;
         let mut marks = Self { address: address(after, typed.name, words), ..Self::default() };
         if is_free(after, typed.name) {
-            marks.name = Mark::new("ok", words.of("new-free"));
+            marks.name = FieldRemark::new("ok", words.get("new-free"));
         }
         if typed.has_tls {
             marks.tls = tls(after, typed.name, words);
         }
-        // Its registry is asked, whichever that is: not by those who may only look.
+        // This asks the image's registry, whichever it is: not for accounts that may only read.
         let is_reference =
             visitor.may(Role::Editor) && !typed.image.is_empty() && !typed.image.contains(char::is_whitespace);
         if is_reference {
             let host = after.services.get(typed.name).map_or("default", |service| service.host.as_str());
-            let known = web.images.ask(after, host, typed.image, web.handle.now()).await;
-            if let (Known::Facts(facts), Some(typed)) = (&known, typed.port) {
+            let known = web.images.look_up(after, host, typed.image, web.handle.now()).await;
+            if let (ImageAnswer::Facts(facts), Some(typed)) = (&known, typed.port) {
                 marks.port = port(facts, typed, words);
             }
             marks.image = image(known, words);
@@ -102,8 +102,8 @@ impl Marks {
         marks
     }
 
-    /// Says at each field what has to be settled there, where the form knows the field that it comes from.
-    pub fn settle(&mut self, form: &Form, all: &[Settle]) {
+    /// Adds each problem to its field, if the form knows the field.
+    pub fn mark_problems(&mut self, form: &ServiceForm, all: &[ManifestRemark]) {
         for one in all.iter().rev() {
             let Some(field) = one.at.and_then(|(line, _)| form.field_at(line)) else { continue };
             let mark = match field {
@@ -117,59 +117,58 @@ impl Marks {
                 "volumes" => &mut self.volumes,
                 _ => continue,
             };
-            *mark = Mark::wrong(one.text.clone());
+            *mark = FieldRemark::failed(one.text.clone());
         }
     }
 }
 
-/// Whether a manifest of this name is good, and nothing that Amarre does not manage has its name on the host.
-fn is_free(after: &Picture, name: &str) -> bool {
+/// Whether the manifest of this name is good, and no foreign resource has its name on the host.
+fn is_free(after: &PassResult, name: &str) -> bool {
     let is_on_host = |kind: Kind| matches!(kind, Kind::Network | Kind::Volume | Kind::Container);
     let mut refused = after.changes_of(name).filter(|change| is_on_host(change.address.kind));
     after.services.contains_key(name)
         && !refused.any(|change| change.refusal().is_some_and(|refusal| !refusal.is_left()))
 }
 
-fn image(known: Known, words: Words) -> Mark {
+fn image(known: ImageAnswer, words: Words) -> FieldRemark {
     match known {
-        Known::Facts(facts) if !facts.fits() => {
+        ImageAnswer::Facts(facts) if !facts.fits() => {
             let values = [("platforms", facts.platforms.join(", ")), ("platform", facts.platform)];
             let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
-            Mark::new("bad", words.with_all("image-elsewhere", &values))
+            FieldRemark::new("bad", words.with_all("image-elsewhere", &values))
         }
-        Known::Facts(ImageFacts { bytes_here: Some(bytes), .. }) => {
-            Mark::new("ok", words.with("image-here", "size", &crate::engine::report::size(bytes)))
+        ImageAnswer::Facts(ImageFacts { bytes_here: Some(bytes), .. }) => {
+            FieldRemark::new("ok", words.with("image-here", "size", &crate::engine::report::size(bytes)))
         }
-        Known::Facts(facts) => Mark::new("ok", words.with("image-exists", "platform", &facts.platform)),
-        Known::Refused(why) => Mark::new("bad", why),
-        Known::Unasked(why) => Mark::new("warn", words.with("check-unasked", "why", &why)),
+        ImageAnswer::Facts(facts) => FieldRemark::new("ok", words.with("image-exists", "platform", &facts.platform)),
+        ImageAnswer::Refused(why) => FieldRemark::new("bad", why),
+        ImageAnswer::Unasked(why) => FieldRemark::new("warn", words.with("check-unasked", "why", &why)),
     }
 }
 
-fn port(facts: &ImageFacts, typed: &str, words: Words) -> Mark {
-    let Some(first) = facts.ports.first() else { return Mark::default() };
+fn port(facts: &ImageFacts, typed: &str, words: Words) -> FieldRemark {
+    let Some(first) = facts.ports.first() else { return FieldRemark::default() };
     let list = facts.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     let text = words.with("port-exposes", "ports", &list);
     match typed.parse::<u16>() {
-        Ok(port) if facts.ports.contains(&port) => Mark::new("ok", text),
-        Ok(_) => Mark::new("warn", text),
-        Err(_) if typed.is_empty() => Mark::new("", words.with("port-suggest", "port", &first.to_string())),
-        Err(_) => Mark::default(),
+        Ok(port) if facts.ports.contains(&port) => FieldRemark::new("ok", text),
+        Ok(_) => FieldRemark::new("warn", text),
+        Err(_) if typed.is_empty() => FieldRemark::new("", words.with("port-suggest", "port", &first.to_string())),
+        Err(_) => FieldRemark::default(),
     }
 }
 
-/// Whether records and hosts of these names are somebody else's.
-fn address(after: &Picture, name: &str, words: Words) -> Mark {
-    let is_name =
-        |address: &&Address| matches!(address.kind, Kind::Record | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
+/// Whether records and hosts of these names are foreign.
+fn address(after: &PassResult, name: &str, words: Words) -> FieldRemark {
+    let is_name = |address: &&Address| address.kind.is_entry();
     let changes = after.changes_of(name).filter(|change| is_name(&&change.address));
     let mut refusals = changes.filter_map(|change| change.refusal()).filter(|refusal| !refusal.is_left());
     if let Some(refusal) = refusals.next() {
-        return Mark::wrong(refusal.message.clone());
+        return FieldRemark::failed(refusal.message.clone());
     }
     let wanted: Vec<&Address> = after.wanted_by(name).iter().filter(is_name).collect();
     if wanted.is_empty() {
-        return Mark::default();
+        return FieldRemark::default();
     }
     let mut hidden: Vec<String> = wanted
         .iter()
@@ -178,26 +177,29 @@ fn address(after: &Picture, name: &str, words: Words) -> Mark {
         .collect();
     hidden.dedup();
     if !hidden.is_empty() {
-        return Mark::new("warn", words.with("check-hidden", "names", &hidden.join(", ")));
+        return FieldRemark::new("warn", words.with("check-hidden", "names", &hidden.join(", ")));
     }
     let domains = after.services.get(name).into_iter().flat_map(|service| &service.routes);
     let domains: Vec<&str> = domains.flat_map(|route| &route.domains).map(String::as_str).collect();
     let mut asked: Vec<String> = wanted.iter().map(|address| address.provider.title()).collect();
     asked.sort();
     asked.dedup();
-    Mark::new("ok", words.with_all("address-free", &[("name", &domains.join(", ")), ("names", &asked.join(", "))]))
+    FieldRemark::new(
+        "ok",
+        words.with_all("address-free", &[("name", &domains.join(", ")), ("names", &asked.join(", "))]),
+    )
 }
 
-fn tls(after: &Picture, name: &str, words: Words) -> Mark {
+fn tls(after: &PassResult, name: &str, words: Words) -> FieldRemark {
     let wanted = after.wanted_by(name).iter().find(|address| address.kind == Kind::Certificate);
     let Some(certificate) = wanted.filter(|address| !after.world.seen.contains_key(address)) else {
-        return Mark::default();
+        return FieldRemark::default();
     };
     if let Some(refusal) = after.change_of(certificate).and_then(|change| change.refusal()) {
-        return Mark::wrong(refusal.message.clone());
+        return FieldRemark::failed(refusal.message.clone());
     }
-    match crate::engine::report::certificates::left(after, certificate) {
-        None => Mark::default(),
-        Some(left) => Mark::new(if left < FEW_LEFT { "warn" } else { "ok" }, words.count("tls-left", &left)),
+    match crate::engine::report::certificates::orders_left(after, certificate) {
+        None => FieldRemark::default(),
+        Some(left) => FieldRemark::new(if left < FEW_LEFT { "warn" } else { "ok" }, words.count("tls-left", &left)),
     }
 }

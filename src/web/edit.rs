@@ -1,5 +1,5 @@
-//! The form of a new service, a manifest that is changed, and one that goes: each checked and planned before it is
-//! written to where manifests come from.
+//! The form of a new service, of a changed manifest, and of a deletion: each is checked and planned before it is
+//! written to the source.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,49 +9,52 @@ use axum::extract::{ConnectInfo, Form as Body, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::checks::{Mark, Marks, Typed};
-use super::manifest::Form;
+use super::checks::{FieldRemark, FieldRemarks, TypedForm};
+use super::manifest::ServiceForm;
 use super::view_model;
 use super::view_model::PlanRow;
-use super::{Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
+use super::{
+    Actor, Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, redirect,
+    signed_in_and_counted, text_page,
+};
 use crate::accounts::Role;
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::engine::commands::edit_manifest;
-use crate::engine::commands::edit_manifest::{Draft, Holds, Settle, tag};
+use crate::engine::commands::edit_manifest::{Holds, ManifestDraft, ManifestRemark, tag};
 use crate::engine::report::service_plan;
 use amarre_core::model::Kind;
 
-/// What a manifest would lead to.
+/// The forecast of a manifest.
 #[derive(Default)]
-pub struct Checked {
-    /// What must be settled first.
-    pub settle: Vec<Settle>,
-    /// What would be done.
+pub struct CheckedManifest {
+    /// Problems to solve first.
+    pub settle: Vec<ManifestRemark>,
+    /// The planned changes.
     pub plan: Vec<PlanRow>,
-    /// In one line.
+    /// The summary line.
     pub summary: String,
-    /// Everything as it would be; `None`: nothing was looked at.
-    pub after: Option<Arc<Picture>>,
+    /// The result as it would be; `None`: no pass has run yet.
+    pub after: Option<Arc<PassResult>>,
 }
 
 #[derive(Template)]
 #[template(path = "new.html")]
-struct New {
-    frame: Frame,
-    form: Form,
+struct NewPage {
+    frame: PageFrame,
+    form: ServiceForm,
     typed_name: String,
     domain: String,
     is_asked: bool,
     may_edit: bool,
-    settle: Vec<Settle>,
-    /// Whether places in the text are named: only where the text is what was typed.
+    settle: Vec<ManifestRemark>,
+    /// Whether places in the text are named: only if the text was typed.
     settle_places: bool,
     settle_title: String,
-    /// Why nothing can be written where manifests come from.
+    /// Why the source cannot be written.
     unwritable: Option<Flash>,
     /// What a deleted service of this name has left, in one line.
     left: String,
-    marks: Marks,
+    marks: FieldRemarks,
     /// Name, and whether it is chosen.
     access_lists: Vec<(String, bool)>,
     plan: Vec<PlanRow>,
@@ -66,11 +69,11 @@ struct New {
 
 #[derive(Template)]
 #[template(path = "edit.html")]
-struct Change {
-    frame: Frame,
+struct ManifestEdit {
+    frame: PageFrame,
     name: String,
     may_edit: bool,
-    settle: Vec<Settle>,
+    settle: Vec<ManifestRemark>,
     settle_places: bool,
     unwritable: Option<Flash>,
     settle_title: String,
@@ -87,7 +90,7 @@ struct Change {
 #[derive(Template)]
 #[template(path = "delete.html")]
 struct Delete {
-    frame: Frame,
+    frame: PageFrame,
     name: String,
     removes: String,
     plan: Vec<PlanRow>,
@@ -98,55 +101,61 @@ struct Delete {
     before: String,
 }
 
-/// What the engine makes of a manifest that is not written yet. `promised`: secrets that are made with it.
+/// Forecasts a manifest that is not written yet. `promised`: secrets that are created with it.
 pub async fn check(
     web: &Web,
-    visitor: &Visitor,
+    visitor: &RequestContext,
     file: (&str, &str),
     named: &str,
     promised: Vec<String>,
-) -> Option<Checked> {
-    let Draft { settle, plans, after, .. } = edit_manifest::draft(&web.handle, file, named, promised).await?;
+) -> Option<CheckedManifest> {
+    let ManifestDraft { settle, plans, after, .. } = edit_manifest::draft(&web.handle, file, named, promised).await?;
     let (plan, summary) = (view_model::plan(&plans, visitor.words), view_model::summary(&plans, visitor.words));
-    Some(Checked { settle, plan, summary, after: Some(after) })
+    Some(CheckedManifest { settle, plan, summary, after: Some(after) })
 }
 
-/// Why a file cannot be written where manifests come from, before anything is typed.
-pub async fn unwritable(web: &Web, visitor: &Visitor, file: &str) -> Option<Flash> {
+/// Why a file cannot be written to the source, before the form is filled.
+pub async fn unwritable_notice(web: &Web, visitor: &RequestContext, file: &str) -> Option<Flash> {
     let error = web.handle.unwritable(file).await?;
     let text = visitor.words.with("source-unwritable", "why", &error.message);
     Some(Flash { is_bad: true, code: error.code.to_owned(), hints: error.hints, ..Flash::text(text) })
 }
 
-/// How much is to be settled.
-pub fn title(settle: &[Settle], visitor: &Visitor) -> String {
+/// The number of problems.
+pub fn title(settle: &[ManifestRemark], visitor: &RequestContext) -> String {
     match settle.len() {
-        0 => visitor.words.of("new-settled"),
+        0 => visitor.words.get("new-settled"),
         n => visitor.words.count("new-to-settle", &n),
     }
 }
 
 /// `will be committed to main`, `will be written to services`.
-pub fn place(web: &Web, visitor: &Visitor) -> String {
-    let (picture, _) = web.handle.picture();
+pub fn place(web: &Web, visitor: &RequestContext) -> String {
+    let (picture, _) = web.handle.last_pass();
     let key = if picture.source.commit.is_some() { "new-manifest" } else { "new-written" };
     visitor.words.with(key, "where", &picture.source.label)
 }
 
-fn author(visitor: &Visitor) -> String {
+fn author(visitor: &RequestContext) -> String {
     let session = visitor.session.as_ref();
     session.map(|session| visitor.words.with("new-author", "name", &session.user.name)).unwrap_or_default()
 }
 
-async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, problem: Option<Settle>) -> Response {
-    let (picture, _) = web.handle.picture();
+async fn new_page(
+    web: &Web,
+    visitor: &RequestContext,
+    form: ServiceForm,
+    message: String,
+    problem: Option<ManifestRemark>,
+) -> Response {
+    let (picture, _) = web.handle.last_pass();
     let is_asked = !form.image.is_empty() || !form.name.is_empty();
     let typed_name = form.name.clone();
     let form = form.with_name();
     let (file, text) = (web.handle.path_of(&form.name), form.manifest());
     let is_name_taken = edit_manifest::is_taken(&web.handle, &form.name);
-    let mut marks = Marks::default();
-    let mut checked = Checked::default();
+    let mut marks = FieldRemarks::default();
+    let mut checked = CheckedManifest::default();
     if is_asked && !is_name_taken {
         checked = match check(web, visitor, (&file, &text), &form.name, Vec::new()).await {
             Some(checked) => checked,
@@ -154,23 +163,23 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         };
         if let Some(after) = &checked.after {
             let (port, has_tls) = (Some(form.port.as_str()), form.tls && !form.port.is_empty());
-            let typed = Typed { name: &form.name, image: &form.image, port, has_tls };
-            marks = Marks::of(web, visitor, typed, after).await;
+            let typed = TypedForm { name: &form.name, image: &form.image, port, has_tls };
+            marks = FieldRemarks::check(web, visitor, typed, after).await;
         }
-        marks.settle(&form, &checked.settle);
+        marks.mark_problems(&form, &checked.settle);
     }
     if is_name_taken {
-        let taken = visitor.words.of("new-taken");
-        marks.name = Mark::wrong(taken.clone());
-        checked.settle.push(Settle::of(taken, "", &[]));
+        let taken = visitor.words.get("new-taken");
+        marks.name = FieldRemark::failed(taken.clone());
+        checked.settle.push(ManifestRemark::new(taken, "", &[]));
     }
     checked.settle.extend(problem);
-    let unwritable = unwritable(web, visitor, &file).await;
+    let unwritable = unwritable_notice(web, visitor, &file).await;
     let domain = picture.context.as_ref().and_then(|context| context.site.domains.first().cloned()).unwrap_or_default();
-    let frame = Frame::new(web, visitor, "services", visitor.words.of("new-title"), "/new".to_owned()).await;
+    let frame = PageFrame::new(web, visitor, "services", visitor.words.get("new-title"), "/new".to_owned()).await;
     let typed_message = message.clone();
     let message = if message.is_empty() { format!("add {}", form.name) } else { message };
-    page(&New {
+    page(&NewPage {
         typed_message,
         typed_name,
         domain,
@@ -180,7 +189,7 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
         settle: checked.settle,
         settle_places: false,
         unwritable,
-        left: checked.after.as_ref().map(|after| left_of(after, &form.name)).unwrap_or_default(),
+        left: checked.after.as_ref().map(|after| leftovers(after, &form.name)).unwrap_or_default(),
         marks,
         access_lists: access_lists(checked.after.as_ref().unwrap_or(&picture), &form.access_list),
         plan: checked.plan,
@@ -195,16 +204,16 @@ async fn new_page(web: &Web, visitor: &Visitor, form: Form, message: String, pro
     })
 }
 
-/// What a deleted service of this name has left, where that is asked about.
-fn left_of(after: &Picture, name: &str) -> String {
+/// What a deleted service of this name has left, if the guard asks about it.
+fn leftovers(after: &PassResult, name: &str) -> String {
     let mut refusals = after.changes_of(name).filter_map(|change| change.refusal());
     let found = refusals.find(|refusal| refusal.code == "A0443").map(|refusal| refusal.found.clone());
     let names: Vec<String> = found.unwrap_or_default().into_iter().map(|(_, what)| what).collect();
     names.join(", ")
 }
 
-/// Lists that a service may be behind: of manifests, and what NPM has besides.
-fn access_lists(picture: &Picture, chosen: &str) -> Vec<(String, bool)> {
+/// Access lists that a service may use: of manifests, and others in NPM.
+fn access_lists(picture: &PassResult, chosen: &str) -> Vec<(String, bool)> {
     let ours = picture.services.values().flat_map(|service| &service.access_lists).map(|list| list.name.clone());
     let seen = picture.world.seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
     let others = seen.filter(|(_, seen)| !seen.owner.is_ours()).map(|(address, _)| address.name.clone());
@@ -214,8 +223,8 @@ fn access_lists(picture: &Picture, chosen: &str) -> Vec<(String, bool)> {
 
 /// `GET /new`
 pub async fn new(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
-    let form = Form { tls: true, ..Form::default() };
+    let visitor = RequestContext::new(&headers, &web).await;
+    let form = ServiceForm { tls: true, ..ServiceForm::default() };
     new_page(&web, &visitor, form, String::new(), None).await
 }
 
@@ -224,15 +233,15 @@ pub async fn make(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
-    Body(fields): Body<Fields>,
-) -> Outcome {
-    let form = Form::of(&fields);
+    Body(fields): Body<FormFields>,
+) -> PageOutcome {
+    let form = ServiceForm::new(&fields);
     let message = fields.get("message").cloned().unwrap_or_default();
     if fields.get("do").map(String::as_str) != Some("commit") {
-        let visitor = asks(&web, &headers, "/new").await?;
+        let visitor = signed_in_and_counted(&web, &headers, "/new").await?;
         return Ok(new_page(&web, &visitor, form, message, None).await);
     }
-    let doer = doer(&web, &headers, &fields, Role::Editor, "/new").await?;
+    let doer = authorize_form(&web, &headers, &fields, Role::Editor, "/new").await?;
     let form = form.with_name();
     let (path, text) = (web.handle.path_of(&form.name), form.manifest());
     let Some(checked) = check(&web, &doer.visitor, (&path, &text), &form.name, Vec::new()).await else {
@@ -242,8 +251,8 @@ pub async fn make(
         None
     } else {
         let message = if message.is_empty() { format!("add {}", form.name) } else { message.clone() };
-        match written(&web, &doer, (path, None, Some(text)), message, (from, "add", &form.name)).await {
-            Ok(()) => return Ok(to(&format!("/services/{}", view_model::encoded(&form.name)))),
+        match write_change(&web, &doer, (path, None, Some(text)), message, (from, "add", &form.name)).await {
+            Ok(()) => return Ok(redirect(&format!("/services/{}", view_model::encoded(&form.name)))),
             Err(problem) => Some(problem),
         }
     };
@@ -251,51 +260,51 @@ pub async fn make(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-/// Writes a change to the source, and waits for the look that takes it up.
-pub async fn written(
+/// Writes a change to the source, and waits for the pass that reads it.
+pub async fn write_change(
     web: &Web,
-    doer: &Doer,
+    doer: &Actor,
     (path, before, after): (String, Option<String>, Option<String>),
     message: String,
     (from, action, name): (std::net::SocketAddr, &str, &str),
-) -> Result<(), Settle> {
+) -> Result<(), ManifestRemark> {
     let user = &doer.session.user;
     let author = (user.name.clone(), user.email.clone());
-    let change = edit_manifest::Change { file: path.clone(), before, after, author, message };
+    let change = edit_manifest::FileChange { file: path.clone(), before, after, author, message };
     let done = edit_manifest::write(&web.handle, change).await;
     let result = match &done {
         Ok(()) => "ok",
         Err(problem) => &problem.text,
     };
-    doer.did(web, from, action, name, result).await;
+    doer.audit(web, from, action, name, result).await;
     if done.is_ok() {
         let text = doer.visitor.words.with("new-committed", "file", &path);
-        Flash::text(text).keep(web, &doer.session).await;
+        Flash::text(text).store(web, &doer.session).await;
     }
     done
 }
 
 async fn edit_page(
     web: &Web,
-    visitor: &Visitor,
+    visitor: &RequestContext,
     name: &str,
-    given: Given,
-    checked: Checked,
-    problem: Option<Settle>,
+    given: EditedService,
+    checked: CheckedManifest,
+    problem: Option<ManifestRemark>,
 ) -> Response {
     let mut settle = checked.settle;
     settle.extend(problem);
     let words = visitor.words;
     let here = format!("/services/{}/edit", view_model::encoded(name));
-    let frame = Frame::new(web, visitor, "services", words.with("edit-title", "name", name), here).await;
+    let frame = PageFrame::new(web, visitor, "services", words.with("edit-title", "name", name), here).await;
     let message = if given.message.is_empty() { format!("change {name}") } else { given.message };
-    page(&Change {
+    page(&ManifestEdit {
         name: name.to_owned(),
         may_edit: visitor.may(Role::Editor),
         settle_title: title(&settle, visitor),
         settle,
         settle_places: true,
-        unwritable: unwritable(web, visitor, &given.file).await,
+        unwritable: unwritable_notice(web, visitor, &given.file).await,
         plan: checked.plan,
         summary: checked.summary,
         file: given.file,
@@ -308,25 +317,26 @@ async fn edit_page(
     })
 }
 
-/// What is being edited.
-struct Given {
+/// The edited text.
+struct EditedService {
     file: String,
     before: String,
     text: String,
     message: String,
 }
 
-async fn no_manifest(web: &Web, visitor: &Visitor) -> Response {
-    said(web, visitor, StatusCode::NOT_FOUND, visitor.words.of("svc-no-manifest")).await
+async fn no_manifest(web: &Web, visitor: &RequestContext) -> Response {
+    text_page(web, visitor, StatusCode::NOT_FOUND, visitor.words.get("svc-no-manifest")).await
 }
 
 /// `GET /services/{name}/edit`
-pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = asks(&web, &headers, &format!("/services/{}/edit", view_model::encoded(&name))).await?;
-    let Some((file, text)) = edit_manifest::file_of(&web.handle.picture().0, &name) else {
+pub async fn edit(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
+    let visitor =
+        signed_in_and_counted(&web, &headers, &format!("/services/{}/edit", view_model::encoded(&name))).await?;
+    let Some((file, text)) = edit_manifest::file_of(&web.handle.last_pass().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
-    let given = Given { file, before: tag(&text), text, message: String::new() };
+    let given = EditedService { file, before: tag(&text), text, message: String::new() };
     let Some(checked) = check(&web, &visitor, (&given.file, &given.text), &name, Vec::new()).await else {
         return Ok(stopping());
     };
@@ -339,10 +349,11 @@ pub async fn change(
     ConnectInfo(from): From,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Body(fields): Body<Fields>,
-) -> Outcome {
-    let visitor = asks(&web, &headers, &format!("/services/{}/edit", view_model::encoded(&name))).await?;
-    let Some((file, there)) = edit_manifest::file_of(&web.handle.picture().0, &name) else {
+    Body(fields): Body<FormFields>,
+) -> PageOutcome {
+    let visitor =
+        signed_in_and_counted(&web, &headers, &format!("/services/{}/edit", view_model::encoded(&name))).await?;
+    let Some((file, there)) = edit_manifest::file_of(&web.handle.last_pass().0, &name) else {
         return Ok(no_manifest(&web, &visitor).await);
     };
     // Browsers send line ends of their own.
@@ -351,20 +362,21 @@ pub async fn change(
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
-    let given = Given { file: file.clone(), before: field("before"), text: text.clone(), message: field("message") };
+    let given =
+        EditedService { file: file.clone(), before: field("before"), text: text.clone(), message: field("message") };
     let path = format!("/services/{}", view_model::encoded(&name));
     let doer = match field("do") == "commit" {
-        true => Some(doer(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?),
+        true => Some(authorize_form(&web, &headers, &fields, Role::Editor, &format!("{path}/edit")).await?),
         false => None,
     };
     let Some(checked) = check(&web, &visitor, (&file, &text), &name, Vec::new()).await else { return Ok(stopping()) };
     let Some(doer) = doer else { return Ok(edit_page(&web, &visitor, &name, given, checked, None).await) };
-    let mut problem = (given.before != tag(&there)).then(|| Settle::moved(&file));
+    let mut problem = (given.before != tag(&there)).then(|| ManifestRemark::file_changed(&file));
     if problem.is_none() && checked.settle.is_empty() {
         let message = if given.message.is_empty() { format!("change {name}") } else { given.message.clone() };
         let change = (file, Some(there), Some(text));
-        match written(&web, &doer, change, message, (from, "change", &name)).await {
-            Ok(()) => return Ok(to(&path)),
+        match write_change(&web, &doer, change, message, (from, "change", &name)).await {
+            Ok(()) => return Ok(redirect(&path)),
             Err(error) => problem = Some(error),
         }
     }
@@ -372,29 +384,29 @@ pub async fn change(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-/// A file goes only with a manifest that is alone in it.
-fn holds_alone(picture: &Picture, file: (&str, &str), name: &str) -> bool {
-    edit_manifest::holds(picture, file, name) == Holds::Alone
+/// A file is deleted only if it holds no other manifest.
+fn holds_alone(picture: &PassResult, file: (&str, &str), name: &str) -> bool {
+    edit_manifest::file_holds(picture, file, name) == Holds::Alone
 }
 
-async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<String>) -> Response {
-    let (picture, _) = web.handle.picture();
+async fn delete_page(web: &Web, visitor: &RequestContext, name: &str, error: Option<String>) -> Response {
+    let (picture, _) = web.handle.last_pass();
     let Some((file, there)) = edit_manifest::file_of(&picture, name) else { return no_manifest(web, visitor).await };
     let words = visitor.words;
     let is_only_one = holds_alone(&picture, (&file, &there), name);
-    let Some(after) = edit_manifest::without(&web.handle, &file).await else { return stopping() };
+    let Some(after) = edit_manifest::draft_without(&web.handle, &file).await else { return stopping() };
     let plan = service_plan::of_service(&after, name).map(|plan| (name.to_owned(), plan));
     let who = visitor.session.as_ref().map(|session| session.user.name.clone()).unwrap_or_default();
     let removes = words.with_all("delete-removes", &[("file", &file), ("where", &picture.source.label), ("who", &who)]);
     let here = format!("/services/{}/delete", view_model::encoded(name));
-    let frame = Frame::new(web, visitor, "services", words.with("delete-title", "name", name), here).await;
+    let frame = PageFrame::new(web, visitor, "services", words.with("delete-title", "name", name), here).await;
     let error = if is_only_one { error } else { Some(words.with("delete-several", "file", &file)) };
     page(&Delete {
         name: name.to_owned(),
         removes,
         plan: view_model::plan(plan.as_slice(), words),
         error,
-        unwritable: unwritable(web, visitor, &file).await,
+        unwritable: unwritable_notice(web, visitor, &file).await,
         is_possible: is_only_one,
         may_edit: visitor.may(Role::Editor),
         before: tag(&there),
@@ -403,37 +415,38 @@ async fn delete_page(web: &Web, visitor: &Visitor, name: &str, error: Option<Str
 }
 
 /// `GET /services/{name}/delete`
-pub async fn delete(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = asks(&web, &headers, &format!("/services/{}/delete", view_model::encoded(&name))).await?;
+pub async fn delete(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
+    let visitor =
+        signed_in_and_counted(&web, &headers, &format!("/services/{}/delete", view_model::encoded(&name))).await?;
     Ok(delete_page(&web, &visitor, &name, None).await)
 }
 
-/// `POST /services/{name}/delete`: its file goes, and with the next look all that it made but its data.
+/// `POST /services/{name}/delete`: deletes its file, and with the next pass everything that it created but its data.
 pub async fn delete_now(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Body(fields): Body<Fields>,
-) -> Outcome {
+    Body(fields): Body<FormFields>,
+) -> PageOutcome {
     let here = format!("/services/{}/delete", view_model::encoded(&name));
-    let doer = doer(&web, &headers, &fields, Role::Editor, &here).await?;
-    let (picture, _) = web.handle.picture();
+    let doer = authorize_form(&web, &headers, &fields, Role::Editor, &here).await?;
+    let (picture, _) = web.handle.last_pass();
     let Some((file, there)) = edit_manifest::file_of(&picture, &name) else {
         return Ok(no_manifest(&web, &doer.visitor).await);
     };
     let is_meant = fields.get("name").is_some_and(|typed| typed.trim() == name);
     let mut error = None;
     if !is_meant {
-        error = Some(doer.visitor.words.of("delete-wrong-name"));
+        error = Some(doer.visitor.words.get("delete-wrong-name"));
     } else if fields.get("before") != Some(&tag(&there)) {
-        error = Some(Settle::moved(&file).text);
+        error = Some(ManifestRemark::file_changed(&file).text);
     } else if holds_alone(&picture, (&file, &there), &name) {
         let change = (file, Some(there), None);
-        match written(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
+        match write_change(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
             Ok(()) => {
-                Flash::text(doer.visitor.words.with("deleted", "name", &name)).keep(&web, &doer.session).await;
-                return Ok(to("/"));
+                Flash::text(doer.visitor.words.with("deleted", "name", &name)).store(&web, &doer.session).await;
+                return Ok(redirect("/"));
             }
             Err(problem) => {
                 let hints = problem.hints.iter().map(amarre_core::model::Hint::in_line);

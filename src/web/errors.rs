@@ -5,13 +5,13 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{Frame, Visitor, Web, accepts_html, markdown, page, said};
+use super::{PageFrame, RequestContext, Web, accepts_html, markdown, page, text_page};
 use crate::{error_pages, server};
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct Explained {
-    frame: Frame,
+    frame: PageFrame,
     code: String,
     html: String,
 }
@@ -25,17 +25,17 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
     if is_raw || !accepts_html(&headers) {
         return server::error_page(&code);
     }
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = RequestContext::new(&headers, &web).await;
     let Some(text) = error_pages::page(&code) else {
         let mut text = visitor.words.with("error-unknown", "code", &code);
         if let Some(near) = error_pages::near(&code) {
             text = format!("{text} {}", visitor.words.with("svc-near", "name", near));
         }
-        return said(&web, &visitor, StatusCode::NOT_FOUND, text).await;
+        return text_page(&web, &visitor, StatusCode::NOT_FOUND, text).await;
     };
     let code = code.to_ascii_uppercase();
     let (html, title) = markdown::titled(text);
-    let frame = Frame::new(&web, &visitor, "", title.to_owned(), format!("/errors/{code}")).await;
+    let frame = PageFrame::new(&web, &visitor, "", title.to_owned(), format!("/errors/{code}")).await;
     let varies = [(header::VARY, "Accept")];
     (varies, page(&Explained { frame, code, html })).into_response()
 }
@@ -43,14 +43,14 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
 #[derive(Template)]
 #[template(path = "errors.html")]
 struct All {
-    frame: Frame,
+    frame: PageFrame,
     codes: Vec<(&'static str, &'static str)>,
 }
 
 /// `GET /errors`: every code with its title.
 pub async fn list(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
-    let title = visitor.words.of("errors-title");
-    let frame = Frame::new(&web, &visitor, "", title, "/errors".to_owned()).await;
+    let visitor = RequestContext::new(&headers, &web).await;
+    let title = visitor.words.get("errors-title");
+    let frame = PageFrame::new(&web, &visitor, "", title, "/errors".to_owned()).await;
     page(&All { frame, codes: error_pages::titles().collect() })
 }

@@ -1,5 +1,4 @@
-//! A new service from a template: its parameters as a form, its manifest and plan beside it, and its secrets made with
-//! it.
+//! A new service from a template: its parameters as a form, its manifest and plan beside it, and its generated secrets.
 
 use std::collections::BTreeMap;
 
@@ -8,52 +7,55 @@ use axum::extract::{ConnectInfo, Form as Body, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::checks::{Mark, Marks, Typed};
-use super::edit::{self, Checked};
+use super::checks::{FieldRemark, FieldRemarks, TypedForm};
+use super::edit::{self, CheckedManifest};
 use super::view_model;
 use super::view_model::PlanRow;
 use super::words::Words;
-use super::{Fields, Flash, Frame, From, Outcome, Visitor, Web, asks, doer, page, said, to};
+use super::{
+    Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, redirect,
+    signed_in_and_counted, text_page,
+};
 use crate::accounts::Role;
 use crate::engine::commands::edit_manifest;
-use crate::engine::commands::edit_manifest::Settle;
+use crate::engine::commands::edit_manifest::ManifestRemark;
 use crate::engine::report::certificates;
 use crate::templates::{self, Rendered};
 
 #[derive(Template)]
 #[template(path = "templates.html")]
 struct List {
-    frame: Frame,
+    frame: PageFrame,
     templates: Vec<[String; 3]>,
     error: Option<String>,
 }
 
 /// `GET /new/templates`
 pub async fn list(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = RequestContext::new(&headers, &web).await;
     let (all, error) = match web.shelf.templates() {
         Ok(all) => (all, None),
         Err(why) => (BTreeMap::new(), Some(why)),
     };
     let templates = all.into_iter().map(|(name, template)| [name, template.title, template.about]).collect();
-    let title = visitor.words.of("templates-title");
-    let frame = Frame::new(&web, &visitor, "services", title, "/new/templates".to_owned()).await;
+    let title = visitor.words.get("templates-title");
+    let frame = PageFrame::new(&web, &visitor, "services", title, "/new/templates".to_owned()).await;
     page(&List { frame, templates, error })
 }
 
 #[derive(Template)]
 #[template(path = "template.html")]
 struct Fill {
-    frame: Frame,
+    frame: PageFrame,
     template: String,
     about: String,
-    fields: Vec<Field>,
+    fields: Vec<ParameterField>,
     name: String,
-    name_mark: Mark,
+    name_mark: FieldRemark,
     is_asked: bool,
     may_edit: bool,
     unwritable: Option<Flash>,
-    settle: Vec<Settle>,
+    settle: Vec<ManifestRemark>,
     settle_places: bool,
     settle_title: String,
     plan: Vec<PlanRow>,
@@ -66,37 +68,37 @@ struct Fill {
 }
 
 /// A parameter as a field.
-struct Field {
+struct ParameterField {
     key: String,
     label: String,
-    /// What stands in it: what was typed, else what it is if nothing is said.
+    /// The value: typed, else the default.
     value: String,
-    /// What can be chosen, as value and words; empty: it is typed.
+    /// The choices, as value and label; empty: free text.
     choices: Vec<(String, String)>,
-    mark: Mark,
+    mark: FieldRemark,
 }
 
-/// Names that are tried for a service from a template that is there already: `gitea-2`.
+/// How many names are tried for a second service from a template: `gitea-2`.
 const NAMES_TRIED_MAX: usize = 9;
 
-/// The first name after the template's own that is not taken.
+/// The first free name after the template's own.
 fn free_name(web: &Web, key: &str) -> String {
     let others = (2..=NAMES_TRIED_MAX).map(|n| format!("{key}-{n}"));
     let mut names = std::iter::once(key.to_owned()).chain(others);
     names.find(|name| !edit_manifest::is_taken(&web.handle, name)).unwrap_or_else(|| key.to_owned())
 }
 
-/// What was filled in: the name, and what is to be otherwise.
-struct Filled {
+/// The typed name and parameters.
+struct TemplateForm {
     name: String,
     set: BTreeMap<String, String>,
 }
 
-impl Filled {
-    fn of(fields: &Fields, template: &templates::Template) -> Self {
+impl TemplateForm {
+    fn new(fields: &FormFields, template: &templates::Template) -> Self {
         let text = |key: &str| fields.get(key).map(|text| text.trim().to_owned()).unwrap_or_default();
         let keys = ["address", "tls"].into_iter().chain(template.parameters.keys().map(String::as_str));
-        // A parameter may be called as something else of the form.
+        // A parameter may have the name of another field.
         let set = keys
             .map(|key| (key.to_owned(), text(&format!("set-{key}"))))
             .filter(|(_, value)| !value.is_empty())
@@ -105,35 +107,36 @@ impl Filled {
     }
 }
 
-fn problem(text: String) -> Settle {
-    Settle::of(text, "A1009", &[])
+fn problem(text: String) -> ManifestRemark {
+    ManifestRemark::new(text, "A1009", &[])
 }
 
-/// The template of a name; else what is answered.
-async fn wanted(web: &Web, visitor: &Visitor, name: &str) -> Result<templates::Template, Response> {
+/// The template of a name; else the answer.
+async fn find_template(web: &Web, visitor: &RequestContext, name: &str) -> Result<templates::Template, Response> {
     match web.shelf.templates().map(|mut all| all.remove(name)) {
         Ok(Some(template)) => Ok(template),
-        Err(why) => Err(said(web, visitor, StatusCode::UNPROCESSABLE_ENTITY, why).await),
+        Err(why) => Err(text_page(web, visitor, StatusCode::UNPROCESSABLE_ENTITY, why).await),
         Ok(None) => {
-            Err(said(web, visitor, StatusCode::NOT_FOUND, visitor.words.with("templates-unknown", "name", name)).await)
+            Err(text_page(web, visitor, StatusCode::NOT_FOUND, visitor.words.with("templates-unknown", "name", name))
+                .await)
         }
     }
 }
 
-/// What it becomes, what would be done with it, and the parameter that is wrong, where one is.
-async fn checked(
+/// The rendered manifest, its forecast, and the wrong parameter, if any.
+async fn check_filled(
     web: &Web,
-    visitor: &Visitor,
-    filled: &Filled,
+    visitor: &RequestContext,
+    filled: &TemplateForm,
     template: &templates::Template,
-) -> (Option<Rendered>, Checked, Option<String>) {
-    let none = |text: String| Checked { settle: vec![problem(text)], ..Checked::default() };
+) -> (Option<Rendered>, CheckedManifest, Option<String>) {
+    let none = |text: String| CheckedManifest { settle: vec![problem(text)], ..CheckedManifest::default() };
     let rendered = match template.render(&filled.name, &filled.set) {
         Ok(rendered) => rendered,
         Err(unfit) => return (None, none(unfit.why), unfit.parameter),
     };
     if edit_manifest::is_taken(&web.handle, &filled.name) {
-        return (Some(rendered), none(visitor.words.of("new-taken")), Some("name".to_owned()));
+        return (Some(rendered), none(visitor.words.get("new-taken")), Some("name".to_owned()));
     }
     let path = web.handle.path_of(&filled.name);
     let promised = rendered.secrets.clone();
@@ -146,62 +149,62 @@ async fn checked(
     }
 }
 
-/// What is said at each field: what the check found, over it what has to be settled.
+/// The remarks of all fields: from the check, overridden by problems.
 async fn marks(
     web: &Web,
-    visitor: &Visitor,
-    (filled, template): (&Filled, &templates::Template),
-    (checked, wrong): (&Checked, Option<&str>),
-) -> BTreeMap<String, Mark> {
+    visitor: &RequestContext,
+    (filled, template): (&TemplateForm, &templates::Template),
+    (checked, wrong): (&CheckedManifest, Option<&str>),
+) -> BTreeMap<String, FieldRemark> {
     let mut marks = BTreeMap::new();
     let given = |key: &str| filled.set.get(key).map(String::as_str);
     if let Some(after) = &checked.after {
         let image = template.parameters.get("image").map(|image| given("image").unwrap_or(&image.default));
         let has_tls = given("tls").is_none_or(|tls| tls == LETS_ENCRYPT);
-        let typed = Typed { name: &filled.name, image: image.unwrap_or_default(), port: None, has_tls };
-        let Marks { name, image, address, tls, .. } = Marks::of(web, visitor, typed, after).await;
+        let typed = TypedForm { name: &filled.name, image: image.unwrap_or_default(), port: None, has_tls };
+        let FieldRemarks { name, image, address, tls, .. } = FieldRemarks::check(web, visitor, typed, after).await;
         marks = [("name", name), ("image", image), ("address", address), ("tls", tls)]
             .into_iter()
             .map(|(key, mark)| (key.to_owned(), mark))
             .collect();
     }
     if let (Some(wrong), Some(first)) = (wrong, checked.settle.first()) {
-        marks.insert(wrong.to_owned(), Mark::wrong(first.text.clone()));
+        marks.insert(wrong.to_owned(), FieldRemark::failed(first.text.clone()));
     }
     if marks.get("address").is_none_or(|mark| mark.text.is_empty()) {
         let hint = visitor.words.with("template-address", "name", &filled.name);
-        marks.insert("address".to_owned(), Mark::hint(hint));
+        marks.insert("address".to_owned(), FieldRemark::hint(hint));
     }
     marks
 }
 
-/// What `tls` is if nothing is said.
+/// The default of `tls`.
 const LETS_ENCRYPT: &str = "letsencrypt";
 
-/// What can be chosen for `tls`: a certificate that is ordered, none, or one that NPM has already.
+/// The choices for `tls`: a certificate that is ordered, none, or one that NPM has already.
 fn tls_choices(web: &Web, words: Words) -> Vec<(String, String)> {
-    let (picture, _) = web.handle.picture();
-    let there = certificates::all(&picture).into_iter().filter(|one| !one.is_ours).map(|one| one.name);
+    let (picture, _) = web.handle.last_pass();
+    let there = certificates::reports(&picture).into_iter().filter(|one| !one.is_ours).map(|one| one.name);
     let is_name = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let mut named: Vec<String> = there.filter(is_name).collect();
     named.sort();
     named.dedup();
     let usual = [(LETS_ENCRYPT, "new-tls-letsencrypt"), ("none", "new-tls-none")];
-    let usual = usual.map(|(value, key)| (value.to_owned(), words.of(key)));
+    let usual = usual.map(|(value, key)| (value.to_owned(), words.get(key)));
     usual.into_iter().chain(named.into_iter().map(|name| (name.clone(), name))).collect()
 }
 
-/// The parameters as fields, each with what stands in it.
+/// The parameters as fields with their values.
 fn fields_of(
     web: &Web,
     words: Words,
-    (filled, template): (&Filled, &templates::Template),
-    mut marks: BTreeMap<String, Mark>,
-) -> Vec<Field> {
-    let built_in = [("address", words.of("new-address"), ""), ("tls", words.of("new-tls"), LETS_ENCRYPT)];
+    (filled, template): (&TemplateForm, &templates::Template),
+    mut marks: BTreeMap<String, FieldRemark>,
+) -> Vec<ParameterField> {
+    let built_in = [("address", words.get("new-address"), ""), ("tls", words.get("new-tls"), LETS_ENCRYPT)];
     let built_in = built_in.map(|(key, label, usual)| (key.to_owned(), label, usual.to_owned()));
     let own = template.parameters.iter().map(|(key, one)| (key.clone(), one.about.clone(), one.default.clone()));
-    let field = |(key, label, usual): (String, String, String)| Field {
+    let field = |(key, label, usual): (String, String, String)| ParameterField {
         value: filled.set.get(&key).cloned().unwrap_or(usual),
         choices: if key == "tls" { tls_choices(web, words) } else { Vec::new() },
         mark: marks.remove(&key).unwrap_or_default(),
@@ -213,23 +216,23 @@ fn fields_of(
 
 async fn fill_page(
     web: &Web,
-    visitor: &Visitor,
+    visitor: &RequestContext,
     (key, template): (&str, &templates::Template),
-    filled: &Filled,
-    more: Option<Settle>,
+    filled: &TemplateForm,
+    more: Option<ManifestRemark>,
 ) -> Response {
-    // A visitor without a session sees what would be written, and asks for no check.
+    // A visitor without a session sees the manifest without a check.
     let is_asked = visitor.session.is_some();
     let (rendered, mut checked, wrong) = match is_asked {
-        true => checked(web, visitor, filled, template).await,
-        false => (template.render(&filled.name, &filled.set).ok(), Checked::default(), None),
+        true => check_filled(web, visitor, filled, template).await,
+        false => (template.render(&filled.name, &filled.set).ok(), CheckedManifest::default(), None),
     };
     let mut marks = marks(web, visitor, (filled, template), (&checked, wrong.as_deref())).await;
     checked.settle.extend(more);
     let rendered = rendered.unwrap_or(Rendered { manifest: String::new(), secrets: Vec::new(), notes: String::new() });
     let (words, file) = (visitor.words, web.handle.path_of(&filled.name));
     let here = format!("/new/templates/{}", view_model::encoded(key));
-    let frame = Frame::new(web, visitor, "services", template.title.clone(), here).await;
+    let frame = PageFrame::new(web, visitor, "services", template.title.clone(), here).await;
     page(&Fill {
         frame,
         template: key.to_owned(),
@@ -239,7 +242,7 @@ async fn fill_page(
         name: filled.name.clone(),
         is_asked,
         may_edit: visitor.may(Role::Editor),
-        unwritable: edit::unwritable(web, visitor, &file).await,
+        unwritable: edit::unwritable_notice(web, visitor, &file).await,
         settle_title: edit::title(&checked.settle, visitor),
         settle: checked.settle,
         settle_places: false,
@@ -256,15 +259,17 @@ async fn fill_page(
 }
 
 /// `GET /new/templates/{template}`
-pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(key): Path<String>) -> Outcome {
-    let visitor = Visitor::of(&headers, &web).await;
-    let template = wanted(&web, &visitor, &key).await?;
-    // Who is signed in sees checks and the plan before anything is typed, as after each change.
+pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(key): Path<String>) -> PageOutcome {
+    let visitor = RequestContext::new(&headers, &web).await;
+    let template = find_template(&web, &visitor, &key).await?;
+    // A signed-in user sees checks and plan before typing, as after each change.
     let visitor = match visitor.session {
-        Some(_) => asks(&web, &headers, &format!("/new/templates/{}", view_model::encoded(&key))).await?,
+        Some(_) => {
+            signed_in_and_counted(&web, &headers, &format!("/new/templates/{}", view_model::encoded(&key))).await?
+        }
         None => visitor,
     };
-    let filled = Filled { name: free_name(&web, &key), set: BTreeMap::new() };
+    let filled = TemplateForm { name: free_name(&web, &key), set: BTreeMap::new() };
     Ok(fill_page(&web, &visitor, (&key, &template), &filled, None).await)
 }
 
@@ -274,39 +279,39 @@ pub async fn make(
     ConnectInfo(from): From,
     headers: HeaderMap,
     Path(key): Path<String>,
-    Body(fields): Body<Fields>,
-) -> Outcome {
+    Body(fields): Body<FormFields>,
+) -> PageOutcome {
     let here = format!("/new/templates/{}", view_model::encoded(&key));
     if fields.get("do").map(String::as_str) != Some("commit") {
-        let visitor = asks(&web, &headers, &here).await?;
-        let template = wanted(&web, &visitor, &key).await?;
-        let filled = Filled::of(&fields, &template);
+        let visitor = signed_in_and_counted(&web, &headers, &here).await?;
+        let template = find_template(&web, &visitor, &key).await?;
+        let filled = TemplateForm::new(&fields, &template);
         return Ok(fill_page(&web, &visitor, (&key, &template), &filled, None).await);
     }
-    let doer = doer(&web, &headers, &fields, Role::Editor, &here).await?;
-    let template = wanted(&web, &doer.visitor, &key).await?;
-    let filled = Filled::of(&fields, &template);
-    let (rendered, checked, _) = checked(&web, &doer.visitor, &filled, &template).await;
+    let doer = authorize_form(&web, &headers, &fields, Role::Editor, &here).await?;
+    let template = find_template(&web, &doer.visitor, &key).await?;
+    let filled = TemplateForm::new(&fields, &template);
+    let (rendered, checked, _) = check_filled(&web, &doer.visitor, &filled, &template).await;
     let problem = match rendered.filter(|_| checked.settle.is_empty()) {
         None => None,
         Some(rendered) => {
-            // First: the manifest may be taken up at once.
+            // First: a pass may read the manifest at once.
             let made = rendered.secrets.iter().try_for_each(|secret| web.shelf.make_secret(secret));
             let (path, message) = (web.handle.path_of(&filled.name), format!("add {} ({key})", filled.name));
             let written = match made {
                 Ok(()) => {
                     let change = (path, None, Some(rendered.manifest));
-                    edit::written(&web, &doer, change, message, (from, "add", &filled.name)).await
+                    edit::write_change(&web, &doer, change, message, (from, "add", &filled.name)).await
                 }
-                Err(why) => Err(Settle::of(why, "A0207", &[])),
+                Err(why) => Err(ManifestRemark::new(why, "A0207", &[])),
             };
             match written {
                 Ok(()) => {
                     let notes = rendered.notes.trim();
                     if !notes.is_empty() {
-                        Flash::text(notes).keep(&web, &doer.session).await;
+                        Flash::text(notes).store(&web, &doer.session).await;
                     }
-                    return Ok(to(&format!("/services/{}", view_model::encoded(&filled.name))));
+                    return Ok(redirect(&format!("/services/{}", view_model::encoded(&filled.name))));
                 }
                 Err(problem) => Some(problem),
             }

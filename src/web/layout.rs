@@ -1,32 +1,32 @@
-//! What every page has: who looks, in which language, and what stands above and below.
+//! What every page has: visitor, language, head and foot.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT_LANGUAGE;
 use serde::{Deserialize, Serialize};
 
 use super::Web;
-use super::assets::Assets;
+use super::assets::AssetPaths;
 use super::words::{Language, Words};
 use crate::accounts::{Role, Session};
 use crate::engine::commands::Refused;
-use crate::engine::{Picture, report};
+use crate::engine::{PassResult, report};
 use crate::server::auth::cookie;
 use amarre_core::model::{Hint, ProviderId};
 
-/// The cookie with the language that somebody chose.
+/// The cookie with the chosen language.
 pub const LANGUAGE_COOKIE: &str = "amarre_language";
-/// The cookie with light or dark.
+/// The cookie with the colour scheme.
 pub const THEME_COOKIE: &str = "amarre_theme";
-/// The cookie with which keys were switched off.
+/// The cookie that disables keys.
 pub const KEYS_COOKIE: &str = "amarre_keys";
 
-/// `Test mode: OVH is simulated. …`, of a demo that it is one.
-fn test_mode(picture: &Picture, words: Words) -> String {
+/// `Test mode: OVH is simulated. …`, or that this is a demo.
+fn test_mode(picture: &PassResult, words: Words) -> String {
     let demo = picture.context.iter().flat_map(|context| &context.stage.demo);
     let demo: Vec<String> = demo.map(ProviderId::title).collect();
     if !demo.is_empty() {
         let is_all = picture.context.iter().all(|context| context.providers.len() == demo.len());
-        return if is_all { words.of("demo-band") } else { words.with("demo-band-part", "names", &demo.join(", ")) };
+        return if is_all { words.get("demo-band") } else { words.with("demo-band-part", "names", &demo.join(", ")) };
     }
     let names: Vec<String> = picture.simulated().map(ProviderId::title).collect();
     let key = match names.len() {
@@ -37,24 +37,24 @@ fn test_mode(picture: &Picture, words: Words) -> String {
     words.with(key, "names", &names.join(", "))
 }
 
-/// Who asks, and how.
+/// The visitor's session and choices.
 #[derive(Debug, Clone)]
-pub struct Visitor {
-    /// The session, when one is open.
+pub struct RequestContext {
+    /// The open session, if any.
     pub session: Option<Session>,
-    /// In whose language.
+    /// The language.
     pub words: Words,
-    /// Light or dark, where that was chosen.
+    /// The colour scheme, if chosen.
     theme: Option<&'static str>,
-    /// Whether keys do something.
+    /// Whether keys are enabled.
     keys_on: bool,
-    /// An open page reads itself again: what is said once waits for somebody who looks.
+    /// A page that reloads itself: flash messages wait for a visible load.
     rereads: bool,
 }
 
-impl Visitor {
+impl RequestContext {
     /// From a request's headers.
-    pub async fn of(headers: &HeaderMap, web: &Web) -> Self {
+    pub async fn new(headers: &HeaderMap, web: &Web) -> Self {
         let cookie = |name: &str| cookie(headers, name);
         let session = match cookie(web.access.listening.session_cookie()) {
             Some(token) => {
@@ -67,119 +67,119 @@ impl Visitor {
             None => None,
         };
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let words = Words(Language::of(cookie(LANGUAGE_COOKIE).as_deref(), accepted));
+        let words = Words(Language::choose(cookie(LANGUAGE_COOKIE).as_deref(), accepted));
         let theme =
             cookie(THEME_COOKIE).and_then(|chosen| ["light", "dark"].into_iter().find(|known| *known == chosen));
         let keys_on = cookie(KEYS_COOKIE).as_deref() != Some("off");
         Self { session, words, theme, keys_on, rereads: headers.contains_key("x-amarre-live") }
     }
 
-    /// Whether somebody is signed in who may do this.
+    /// Whether a signed-in user has this role.
     pub fn may(&self, role: Role) -> bool {
         self.session.as_ref().is_some_and(|session| session.user.role >= role)
     }
 }
 
-/// What a page says once, above its content.
+/// A message shown once, above the content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Flash {
-    /// A whole sentence.
+    /// The sentence.
     pub text: String,
-    /// Whether it says that something was not done.
+    /// Whether it reports a failure.
     pub is_bad: bool,
     /// Its code; empty: none.
     pub code: String,
-    /// The ways past it.
+    /// The hints.
     pub hints: Vec<Hint>,
 }
 
 impl Flash {
-    /// A sentence.
+    /// A plain sentence.
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
 
-    /// Why a command did not do what was asked.
+    /// Why a command was refused.
     pub fn refused(refused: Refused) -> Self {
         let Refused { code, message, hints, .. } = refused;
         let hints = hints.into_iter().filter(|hint| !hint.text.is_empty()).collect();
         Self { text: message, is_bad: true, code, hints }
     }
 
-    /// Kept for the page that follows.
-    pub async fn keep(&self, web: &Web, session: &Session) {
+    /// Stores it for the page that follows.
+    pub async fn store(&self, web: &Web, session: &Session) {
         let kept = serde_json::to_string(self).unwrap_or_else(|_| self.text.clone());
-        web.accounts.say_once(session, &kept).await;
+        web.accounts.set_flash(session, &kept).await;
     }
 
-    /// What was kept, also by a version that kept the sentence only.
+    /// A stored message, also of a version that stored only the sentence.
     fn read(kept: &str) -> Self {
         serde_json::from_str(kept).unwrap_or_else(|_| Self::text(kept))
     }
 }
 
-/// What stands around the content of a page.
-pub struct Frame {
+/// The frame around the content of a page.
+pub struct PageFrame {
     /// In which language.
     pub words: Words,
     /// The title of the page, without the program's name.
     pub title: String,
-    /// Whether whoever looks may see what is here: beyond this machine somebody who is signed in.
+    /// Whether the visitor may see the content: beyond this machine, signed-in users.
     pub is_shown: bool,
-    /// Which entry of the navigation it belongs to.
+    /// The current entry of the navigation.
     pub section: &'static str,
-    /// Who is signed in.
+    /// The signed-in user.
     pub user: Option<String>,
-    /// What forms carry; empty where nobody is signed in.
+    /// The CSRF token; empty without a session.
     pub csrf: String,
-    /// What is said once.
+    /// The flash message.
     pub flash: Option<Flash>,
-    /// Whether what forms write is committed, with a message.
+    /// Whether writes are commits with a message.
     pub is_git: bool,
-    /// What is simulated, said on every page; empty: nothing.
+    /// The simulated providers, shown on every page; empty: none.
     pub test_mode: String,
-    /// Where the source is: `main @ 3f2a9c1`.
+    /// The revision: `main @ 3f2a9c1`.
     pub revision: String,
-    /// Whether all that should be seen is seen.
+    /// Whether everything could be observed.
     pub is_well: bool,
-    /// How long ago everything was looked at, and the instant, for a page that stays open.
+    /// How long ago the last pass ended, and the instant, for a page that stays open.
     pub checked: String,
-    /// That instant; `None`: nothing was looked at yet.
+    /// That instant; `None`: no pass has ended yet.
     pub checked_at: Option<i64>,
     /// When the page was made.
     pub now: i64,
-    /// When the next look is due.
+    /// When the next pass is due.
     pub next: String,
     /// The path and query of this page, for the way back.
     pub here: String,
-    /// Whether something moves: without scripts the page is read again by itself.
+    /// Whether something changes: without scripts the page reloads itself.
     pub moves: bool,
-    /// Whoever is signed in sees who else may be.
+    /// A signed-in user sees the other users.
     pub is_admin: bool,
-    /// Light or dark, where that was chosen.
+    /// The colour scheme, if chosen.
     pub theme: Option<&'static str>,
-    /// Whether keys do something.
+    /// Whether keys are enabled.
     pub keys_on: bool,
     /// Style and script.
     pub css: &'static str,
     /// The script.
     pub js: &'static str,
-    /// What browsers show beside the title.
+    /// The icon.
     pub icon: &'static str,
 }
 
-impl Frame {
-    /// For a page of a section. Takes what is to be said once.
-    pub async fn new(web: &Web, visitor: &Visitor, section: &'static str, title: String, here: String) -> Self {
-        let (picture, next) = web.handle.picture();
+impl PageFrame {
+    /// For a page of a section. Takes the flash message.
+    pub async fn new(web: &Web, visitor: &RequestContext, section: &'static str, title: String, here: String) -> Self {
+        let (picture, next) = web.handle.last_pass();
         let (words, now) = (visitor.words, web.handle.now());
         let (flash, csrf, user) = match &visitor.session {
             Some(session) => (
                 if visitor.rereads {
                     None
                 } else {
-                    web.accounts.said_once(session).await.map(|kept| Flash::read(&kept))
+                    web.accounts.take_flash(session).await.map(|kept| Flash::read(&kept))
                 },
                 session.csrf.clone(),
                 Some(session.user.name.clone()),
@@ -189,9 +189,9 @@ impl Frame {
         let has_looked = picture.context.is_some();
         let checked = match has_looked {
             true => words.with("checked", "time", &super::view_model::span(now - picture.at)),
-            false => words.of("not-checked"),
+            false => words.get("not-checked"),
         };
-        let assets = Assets::get();
+        let assets = AssetPaths::get();
         Self {
             words,
             title,
@@ -219,12 +219,12 @@ impl Frame {
         }
     }
 
-    /// What stands under a key.
+    /// The text of a key.
     pub fn t(&self, key: &str) -> String {
-        self.words.of(key)
+        self.words.get(key)
     }
 
-    /// Of the program.
+    /// The program's version.
     pub fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")
     }

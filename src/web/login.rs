@@ -6,18 +6,18 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::layout::{KEYS_COOKIE, LANGUAGE_COOKIE, THEME_COOKIE};
-use super::{Fields, Frame, From, Outcome, Visitor, Web, doer, to, view_model};
-use crate::accounts::{AccountError, AuditRow, Opened, Role, Visit, typed_email};
+use super::{FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, redirect, view_model};
+use crate::accounts::{AccountError, AuditRow, OpenedSession, Role, Visit, typed_email};
 use crate::secret::Secret;
 use crate::server::auth::cookie;
 
-/// A year, for what is only a choice.
+/// How long a choice is kept: a year.
 const YEAR_S: u32 = 365 * 24 * 60 * 60;
 
 #[derive(Template)]
 #[template(path = "login.html")]
-struct Login {
-    frame: Frame,
+struct LoginPage {
+    frame: PageFrame,
     email: String,
     back: String,
     error: Option<String>,
@@ -26,7 +26,7 @@ struct Login {
 #[derive(Template)]
 #[template(path = "setup.html")]
 struct Setup {
-    frame: Frame,
+    frame: PageFrame,
     token: String,
     name: String,
     email: String,
@@ -34,26 +34,26 @@ struct Setup {
     is_good: bool,
 }
 
-fn field(fields: &Fields, name: &str) -> String {
+fn field(fields: &FormFields, name: &str) -> String {
     fields.get(name).cloned().unwrap_or_default()
 }
 
-/// A path of this site, and nothing that leads elsewhere.
-fn back(fields: &Fields) -> String {
+/// A path of this site; anything else leads to the first page.
+fn back(fields: &FormFields) -> String {
     let back = field(fields, "back");
     let is_ours =
         back.starts_with('/') && !back.starts_with("//") && !back.contains(|c: char| c == '\\' || c.is_control());
     if is_ours { back } else { "/".to_owned() }
 }
 
-async fn login(web: &Web, visitor: &Visitor, fields: &Fields, error: Option<String>) -> Response {
-    let frame = Frame::new(web, visitor, "", visitor.words.of("login-title"), "/login".to_owned()).await;
-    super::page(&Login { frame, email: field(fields, "email"), back: back(fields), error })
+async fn login(web: &Web, visitor: &RequestContext, fields: &FormFields, error: Option<String>) -> Response {
+    let frame = PageFrame::new(web, visitor, "", visitor.words.get("login-title"), "/login".to_owned()).await;
+    super::page(&LoginPage { frame, email: field(fields, "email"), back: back(fields), error })
 }
 
 /// `GET /login`
-pub async fn page(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<Fields>) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+pub async fn page(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
+    let visitor = RequestContext::new(&headers, &web).await;
     login(&web, &visitor, &fields, None).await
 }
 
@@ -62,7 +62,7 @@ pub async fn sign_in(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
-    Form(fields): Form<Fields>,
+    Form(fields): Form<FormFields>,
 ) -> Response {
     let (email, now) = (field(&fields, "email"), web.handle.now());
     let password = Secret::new(field(&fields, "password"));
@@ -77,10 +77,10 @@ pub async fn sign_in(
         Ok(_) => web.accounts.audit(row).await,
         Err(_) => web.accounts.refused(row).await,
     }
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = RequestContext::new(&headers, &web).await;
     let words = visitor.words;
     let (status, error) = match opened {
-        Ok(opened) => return signed_in(&web, to(&back(&fields)), &opened),
+        Ok(opened) => return signed_in(&web, redirect(&back(&fields)), &opened),
         Err(AccountError::Wrong(left)) => {
             (StatusCode::UNPROCESSABLE_ENTITY, words.count("login-wrong", &usize::try_from(left).unwrap_or_default()))
         }
@@ -93,24 +93,24 @@ pub async fn sign_in(
 }
 
 /// `POST /logout`
-pub async fn sign_out(State(web): State<Web>, headers: HeaderMap, Form(fields): Form<Fields>) -> Outcome {
-    let doer = doer(&web, &headers, &fields, Role::Viewer, "/").await?;
+pub async fn sign_out(State(web): State<Web>, headers: HeaderMap, Form(fields): Form<FormFields>) -> PageOutcome {
+    let doer = authorize_form(&web, &headers, &fields, Role::Viewer, "/").await?;
     let _ = web.accounts.sign_out(&doer.session).await;
-    Ok(with_session(&web, to("/"), ""))
+    Ok(with_session(&web, redirect("/"), ""))
 }
 
-async fn setup_page(web: &Web, visitor: &Visitor, fields: &Fields, error: Option<String>) -> Response {
+async fn setup_page(web: &Web, visitor: &RequestContext, fields: &FormFields, error: Option<String>) -> Response {
     let token = field(fields, "token");
     let here = format!("/setup?token={}", view_model::encoded(&token));
-    let frame = Frame::new(web, visitor, "", visitor.words.of("setup-title"), here).await;
+    let frame = PageFrame::new(web, visitor, "", visitor.words.get("setup-title"), here).await;
     let is_good = web.accounts.is_first(&token);
     let (name, email) = (field(fields, "name"), field(fields, "email"));
     super::page(&Setup { frame, token, name, email, error, is_good })
 }
 
 /// `GET /setup?token=…`
-pub async fn setup(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<Fields>) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+pub async fn setup(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
+    let visitor = RequestContext::new(&headers, &web).await;
     let status = if web.accounts.is_first(&field(&fields, "token")) { StatusCode::OK } else { StatusCode::GONE };
     (status, setup_page(&web, &visitor, &fields, None).await).into_response()
 }
@@ -120,9 +120,9 @@ pub async fn set_up(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
-    Form(fields): Form<Fields>,
+    Form(fields): Form<FormFields>,
 ) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = RequestContext::new(&headers, &web).await;
     let (email, name, now) = (field(&fields, "email"), field(&fields, "name"), web.handle.now());
     let password = Secret::new(field(&fields, "password"));
     let address = from.ip().to_string();
@@ -142,7 +142,7 @@ pub async fn set_up(
                 result: "ok".to_owned(),
             };
             web.accounts.audit(row).await;
-            signed_in(&web, to("/"), &opened)
+            signed_in(&web, redirect("/"), &opened)
         }
         Err(error) => {
             let page = setup_page(&web, &visitor, &fields, Some(error.to_string())).await;
@@ -152,23 +152,23 @@ pub async fn set_up(
 }
 
 /// `GET /language/{code}?back=…`
-pub async fn language(Path(code): Path<String>, Query(fields): Query<Fields>) -> Response {
+pub async fn language(Path(code): Path<String>, Query(fields): Query<FormFields>) -> Response {
     chosen(LANGUAGE_COOKIE, &["en", "fr"], &code, &fields)
 }
 
-/// `GET /theme/{choice}?back=…`: light, dark, or as the system has it.
-pub async fn theme(Path(choice): Path<String>, Query(fields): Query<Fields>) -> Response {
+/// `GET /theme/{choice}?back=…`: light, dark, or the system's choice.
+pub async fn theme(Path(choice): Path<String>, Query(fields): Query<FormFields>) -> Response {
     chosen(THEME_COOKIE, &["light", "dark", "auto"], &choice, &fields)
 }
 
-/// `GET /keys/{choice}?back=…`: keys do something, or nothing.
-pub async fn switch_keys(Path(choice): Path<String>, Query(fields): Query<Fields>) -> Response {
+/// `GET /keys/{choice}?back=…`: enables or disables keys.
+pub async fn switch_keys(Path(choice): Path<String>, Query(fields): Query<FormFields>) -> Response {
     chosen(KEYS_COOKIE, &["on", "off"], &choice, &fields)
 }
 
-/// Keeps a choice for a year; what is none changes nothing.
-fn chosen(cookie: &str, choices: &[&str], choice: &str, fields: &Fields) -> Response {
-    let mut answer = to(&back(fields));
+/// Keeps a choice for a year; an invalid one changes nothing.
+fn chosen(cookie: &str, choices: &[&str], choice: &str, fields: &FormFields) -> Response {
+    let mut answer = redirect(&back(fields));
     if choices.contains(&choice) {
         set_cookie(&mut answer, &format!("{cookie}={choice}; Path=/; Max-Age={YEAR_S}; SameSite=Lax"));
     }
@@ -177,14 +177,14 @@ fn chosen(cookie: &str, choices: &[&str], choice: &str, fields: &Fields) -> Resp
 
 #[derive(Template)]
 #[template(path = "keys.html")]
-struct Keys {
-    frame: Frame,
+struct KeysPage {
+    frame: PageFrame,
     rows: Vec<(Vec<&'static str>, String)>,
 }
 
-/// `GET /keys`: what keys do.
+/// `GET /keys`: the list of keys.
 pub async fn keys(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = RequestContext::new(&headers, &web).await;
     let words = visitor.words;
     let rows = [
         (vec!["/"], "keys-search"),
@@ -200,18 +200,18 @@ pub async fn keys(State(web): State<Web>, headers: HeaderMap) -> Response {
         (vec!["?"], "keys-list"),
         (vec!["Esc"], "keys-leave"),
     ];
-    let rows = rows.into_iter().map(|(keys, what)| (keys, words.of(what))).collect();
-    let frame = Frame::new(&web, &visitor, "", words.of("keys-title"), "/keys".to_owned()).await;
-    super::page(&Keys { frame, rows })
+    let rows = rows.into_iter().map(|(keys, what)| (keys, words.get(what))).collect();
+    let frame = PageFrame::new(&web, &visitor, "", words.get("keys-title"), "/keys".to_owned()).await;
+    super::page(&KeysPage { frame, rows })
 }
 
 /// Half a year after the last sign-in, as the ledger has it.
 const DEVICE_S: u32 = 180 * 24 * 60 * 60;
 
-fn signed_in(web: &Web, mut answer: Response, opened: &Opened) -> Response {
+fn signed_in(web: &Web, mut answer: Response, opened: &OpenedSession) -> Response {
     web.access.note_known(opened.device.expose());
     let (name, secure, device) = (web.access.listening.device_cookie(), secure(web), opened.device.expose());
-    // Only a form of ours needs it: `Strict`.
+    // Only our own forms need it: `Strict`.
     let cookie = format!("{name}={device}; Path=/; HttpOnly; SameSite=Strict{secure}; Max-Age={DEVICE_S}");
     set_cookie(&mut answer, &cookie);
     with_session(web, answer, opened.token.expose())
@@ -224,7 +224,7 @@ fn with_session(web: &Web, mut answer: Response, token: &str) -> Response {
     answer
 }
 
-/// `Secure` where people come by HTTPS; on this machine they do not.
+/// `Secure` if clients use HTTPS; on this machine they do not.
 fn secure(web: &Web) -> &'static str {
     if web.access.listening.is_https() { "; Secure" } else { "" }
 }

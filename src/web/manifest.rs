@@ -1,34 +1,34 @@
-//! What a form says, as the shortest manifest that says it. Pure.
+//! The shortest manifest for a form. Pure.
 
-use super::Fields;
+use super::FormFields;
 use crate::templates::{quoted, scalar};
 
-/// What was filled in.
+/// The typed values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Form {
+pub struct ServiceForm {
     /// Image with its tag.
     pub image: String,
     /// A DNS label.
     pub name: String,
-    /// Where it listens; empty: no route.
+    /// The container's port; empty: no route.
     pub port: String,
-    /// The name below the default domain, or a whole one; empty: as the service.
+    /// The name below the default domain, or a full one; empty: the service's name.
     pub address: String,
     /// Whether it has a certificate of Let's Encrypt.
     pub tls: bool,
-    /// Who may come in; empty: everyone.
+    /// The access list; empty: everyone.
     pub access_list: String,
     /// `NAME=value`, one a line.
     pub environment: String,
     /// `name:/path`, one a line.
     pub volumes: String,
-    /// Whether it gets what a deleted service of its name has left.
+    /// Whether it gets the data of a deleted service of its name.
     pub reuse: bool,
 }
 
-impl Form {
-    /// From what a browser sends.
-    pub fn of(fields: &Fields) -> Self {
+impl ServiceForm {
+    /// From a browser's form.
+    pub fn new(fields: &FormFields) -> Self {
         let field = |name: &str| fields.get(name).map(|value| value.trim().replace('\r', "")).unwrap_or_default();
         Self {
             image: field("image"),
@@ -43,7 +43,7 @@ impl Form {
         }
     }
 
-    /// The name that follows from the image, where none was given: `gitea/gitea:1.22` → `gitea`.
+    /// The default name, from the image: `gitea/gitea:1.22` → `gitea`.
     pub fn with_name(mut self) -> Self {
         if self.name.is_empty() {
             let last = self.image.rsplit('/').next().unwrap_or_default();
@@ -102,7 +102,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
-/// A number where it is one; else what was typed, so that the reader says what is wrong with it.
+/// A number if it is one; else the typed text, so that the reader reports the error.
 fn number(text: &str) -> String {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.to_owned() } else { quoted(text) }
 }
@@ -112,29 +112,35 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn says(form: Form, expected: &str) {
+    fn says(form: ServiceForm, expected: &str) {
         assert_eq!(form.with_name().manifest(), expected);
     }
 
     #[test]
     fn the_shortest_manifest_that_says_it() {
-        let form = |image: &str| Form { image: image.to_owned(), ..Form::default() };
+        let form = |image: &str| ServiceForm { image: image.to_owned(), ..ServiceForm::default() };
         says(form("gitea/gitea:1.22"), "name: gitea\nimage: gitea/gitea:1.22\n");
         says(
-            Form { port: "3000".into(), tls: true, ..form("ghcr.io/a/My_App@sha256:00") },
+            ServiceForm { port: "3000".into(), tls: true, ..form("ghcr.io/a/My_App@sha256:00") },
             "name: my-app\nimage: ghcr.io/a/My_App@sha256:00\nport: 3000\nssl: true\n",
         );
         says(
-            Form { name: "git".into(), port: "3000".into(), address: "code".into(), tls: true, ..form("gitea:1") },
+            ServiceForm {
+                name: "git".into(),
+                port: "3000".into(),
+                address: "code".into(),
+                tls: true,
+                ..form("gitea:1")
+            },
             "name: git\nimage: gitea:1\nroutes:\n  - domain: code\n    to: git:3000\n    tls: letsencrypt\n",
         );
         says(
-            Form { port: "80".into(), access_list: "family".into(), ..form("web:1") },
+            ServiceForm { port: "80".into(), access_list: "family".into(), ..form("web:1") },
             "name: web\nimage: web:1\nport: 80\naccess_list: family\n",
         );
-        says(Form { reuse: true, ..form("web:1") }, "name: web\nimage: web:1\nreuse: true\n");
+        says(ServiceForm { reuse: true, ..form("web:1") }, "name: web\nimage: web:1\nreuse: true\n");
         says(
-            Form {
+            ServiceForm {
                 environment: "A=b: c\r\nEMPTY=\nNO = yes".replace('\r', ""),
                 volumes: "data:/data\n/srv/x:/x:ro".into(),
                 ..form("web:1")
@@ -145,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_line_of_the_manifest_knows_its_field() {
-        let form = Form {
+        let form = ServiceForm {
             image: "web:1".into(),
             name: "web".into(),
             port: "80".into(),
@@ -153,7 +159,7 @@ mod tests {
             tls: true,
             environment: "A=1\nB=2".into(),
             volumes: "data:/data".into(),
-            ..Form::default()
+            ..ServiceForm::default()
         };
         let fields: Vec<&str> = (1..).map_while(|line| form.field_at(line)).collect();
         let expected = ["name", "image", "address", "address", "port", "tls", "environment", "environment"];
@@ -163,11 +169,11 @@ mod tests {
 
     #[test]
     fn nothing_that_is_typed_becomes_another_key() {
-        let form = Form {
+        let form = ServiceForm {
             name: "a\nprivileged: true".into(),
             image: "x: y\" #".into(),
             port: "80\nb: c".into(),
-            ..Form::default()
+            ..ServiceForm::default()
         };
         assert_eq!(form.manifest(), "name: \"a\\nprivileged: true\"\nimage: \"x: y\\\" #\"\nport: \"80\\nb: c\"\n");
     }

@@ -1,8 +1,8 @@
 //! The pages of error codes as HTML: headings, paragraphs, lists, code and links, and nothing else of Markdown. Every
 //! text is escaped, so that no page can hold a tag. Pure.
 //!
-//! Links lead to other codes' pages and to the Internet. The documents beside them are not served here: of a link to one,
-//! its path is shown.
+//! Links lead to other codes' pages and to the Internet. The documents beside them are not served here: a link to one
+//! becomes its path.
 
 /// A text without its title line, and the title.
 pub fn titled(text: &str) -> (String, &str) {
@@ -38,14 +38,14 @@ fn heading(line: &str) -> String {
     format!("<h{level}>{}</h{level}>", inline(line.trim_start_matches('#').trim()))
 }
 
-/// What stands between two fences; what is never closed goes to the end.
+/// The lines between two fences; an open fence goes to the end.
 fn fenced(lines: &[&str]) -> (String, usize) {
     let code: Vec<&str> = lines.iter().skip(1).take_while(|line| !line.starts_with("```")).copied().collect();
     let taken = (code.len() + 2).min(lines.len());
     (format!("<pre class=\"code\" tabindex=\"0\">{}</pre>", escaped(&code.join("\n"))), taken)
 }
 
-/// Where the text of a list's item begins, and whether it is numbered: `1. text`, `- text`.
+/// Where the text of a list item begins, and whether it is numbered: `1. text`, `- text`.
 fn marker(line: &str) -> Option<(usize, bool)> {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     if digits > 0 {
@@ -54,7 +54,7 @@ fn marker(line: &str) -> Option<(usize, bool)> {
     line.starts_with("- ").then_some((2, false))
 }
 
-/// Items that follow each other, each with the lines that are indented below it.
+/// Consecutive items, each with the lines indented below it.
 fn list(lines: &[&str]) -> (String, usize) {
     let is_numbered = lines.first().and_then(|line| marker(line)).is_some_and(|(_, is_numbered)| is_numbered);
     let (mut items, mut at) = (String::new(), 0);
@@ -72,7 +72,7 @@ fn list(lines: &[&str]) -> (String, usize) {
             at += 1;
         }
         items.push_str(&format!("<li>{}</li>", bare(&blocks(&own))));
-        // Items may be set apart by an empty line.
+        // Items may be separated by an empty line.
         let next = lines.get(at + 1).and_then(|line| marker(line));
         if lines.get(at).is_some_and(|line| line.trim().is_empty()) && next.is_some_and(|next| next.1 == is_numbered) {
             at += 1;
@@ -206,7 +206,7 @@ mod tests {
             let (html, title) = titled(page);
             assert!(title.starts_with(&format!("{code}: ")), "{title}");
             assert_eq!(html.matches("<h2>").count(), 6, "{code}");
-            // What stands in code is not written in Markdown.
+            // Code is not Markdown.
             let mut prose = html.clone();
             for (open, close) in [("<pre", "</pre>"), ("<code>", "</code>")] {
                 while let Some(from) = prose.find(open) {

@@ -1,9 +1,9 @@
-//! Pages for people, beside the reading part of HTTP. Rendered here, usable without scripts; with them they follow what
-//! happens. Nothing is loaded from elsewhere.
+//! Pages for people, beside the read routes of HTTP. Rendered here, usable without scripts; with scripts they update
+//! themselves. Nothing is loaded from elsewhere.
 //!
-//! On loopback anybody may look, as with the rest of HTTP there; elsewhere everything needs a session. What asks vendors
-//! needs one everywhere, and what changes something one whose role says so. Every form carries what only a page of the
-//! session knows.
+//! On loopback every client may read, as with the rest of HTTP there; elsewhere everything needs a session. Routes that
+//! ask vendors need a session everywhere, and writes a session with the needed role. Every form carries a token that
+//! only a page of the session knows.
 
 mod api;
 mod assets;
@@ -38,42 +38,47 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 
-pub use layout::{Flash, Frame, Visitor};
+pub use layout::{Flash, PageFrame, RequestContext};
 
 use crate::accounts::{Accounts, AuditRow, Role, Session};
-use crate::engine::commands::image_lookup::Images;
+use crate::engine::commands::image_lookup::ImageAnswers;
 use crate::engine::reconcile::daemon::Handle;
 use crate::notifications::Notifications;
-use crate::server::auth::Access;
-use crate::server::{self, whole};
-use crate::templates::Shelf;
+use crate::server::auth::AccessControl;
+use crate::server::{self, run_to_end};
+use crate::templates::TemplateStore;
 use amarre_core::model::Millis;
 
-/// What a handler answers; `Err`: with what it was not done.
-type Outcome = Result<Response, Response>;
+/// The result of a handler; `Err`: the answer of a refusal.
+type PageOutcome = Result<Response, Response>;
 
-/// A form: what was filled in, by name.
-type Fields = BTreeMap<String, String>;
+/// A form's values by field.
+type FormFields = BTreeMap<String, String>;
 
-/// What pages are made with.
+/// The state of the pages.
 #[derive(Clone)]
 pub struct Web {
     /// The loop.
     pub handle: Handle,
-    /// Who may do what.
+    /// Users and sessions.
     pub accounts: Accounts,
-    /// How it is served, and how much is asked.
-    pub access: Access,
-    /// Who is told what.
+    /// Access control.
+    pub access: AccessControl,
+    /// Notification channels.
     pub notifications: Notifications,
-    /// What templates there are.
-    pub shelf: Arc<dyn Shelf>,
-    /// What is known of images that were typed.
-    pub images: Arc<Images>,
+    /// The templates.
+    pub shelf: Arc<dyn TemplateStore>,
+    /// Cached results of image look-ups.
+    pub images: Arc<ImageAnswers>,
 }
 
-/// Everything that is served over the network: the pages, and what [`server::public`] has.
-pub fn public(handle: Handle, access: Access, notifications: Notifications, shelf: Arc<dyn Shelf>) -> Router {
+/// The router of the network: the pages, and the routes of [`server::public`].
+pub fn public(
+    handle: Handle,
+    access: AccessControl,
+    notifications: Notifications,
+    shelf: Arc<dyn TemplateStore>,
+) -> Router {
     let api = server::public(handle.clone(), &access, notifications.clone(), shelf.clone());
     let web = Web {
         handle,
@@ -119,19 +124,19 @@ pub fn public(handle: Handle, access: Access, notifications: Notifications, shel
         .with_state(web.clone())
         .layer(middleware::from_fn_with_state(access.asked.clone(), server::auth::measure))
         .fallback_service(api)
-        .layer(middleware::from_fn_with_state(web, around))
-        .layer(middleware::from_fn_with_state(access, server::auth::enter))
+        .layer(middleware::from_fn_with_state(web, site_guard))
+        .layer(middleware::from_fn_with_state(access, server::auth::guard_network))
 }
 
-/// `GET /live`: an open page is told to read itself again.
+/// `GET /live`: tells an open page to reload.
 async fn live(State(web): State<Web>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+    let visitor = RequestContext::new(&headers, &web).await;
     let account = visitor.session.as_ref().map(|session| session.user.email.clone()).unwrap_or_default();
     server::sse::stream(web.handle, &headers, &account)
 }
 
-/// What holds for every answer to a browser: no other page may send a form, and nothing is loaded from elsewhere.
-async fn around(State(web): State<Web>, request: Request, next: Next) -> Response {
+/// What applies to every answer to a browser: no other site may send a form, and nothing is loaded from elsewhere.
+async fn site_guard(State(web): State<Web>, request: Request, next: Next) -> Response {
     let wants_page = request.method() == Method::GET && accepts_html(request.headers());
     if request.method() == Method::POST && !is_of_this_site(request.headers()) {
         return problem(&web, request.headers(), StatusCode::FORBIDDEN, "problem-csrf").await;
@@ -141,15 +146,15 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
     let from = request.extensions().get::<From>().map(|ConnectInfo(from)| from.ip().to_string());
     if !web.access.listening.is_local() && is_page(request.uri().path()) {
         let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
-        if let Err(login) = known(&web, &headers, &here).await {
+        if let Err(login) = signed_in(&web, &headers, &here).await {
             return if wants_page { login } else { StatusCode::UNAUTHORIZED.into_response() };
         }
     }
-    // What changes something is done to its end, and written down, also when nobody waits for it any more.
+    // A write runs to its end, and is recorded, also when the client hangs up.
     let mut response = match matches!(*request.method(), Method::GET | Method::HEAD) {
         true => next.run(request).await,
         false => {
-            let done = whole(next.run(request)).await;
+            let done = run_to_end(next.run(request)).await;
             done.unwrap_or_else(|| {
                 let (why, hint) = ("this was not done to its end", "see the daemon's log");
                 server::problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", why, hint)
@@ -163,9 +168,9 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
     }
     if accepts_html(&headers)
         && !is_html(&response)
-        && let Some(key) = unsaid(response.status(), &method, &path)
+        && let Some(key) = problem_key(response.status(), &method, &path)
     {
-        response = instead(&web, &headers, response, key).await;
+        response = problem_answer(&web, &headers, response, key).await;
     }
     let page = is_html(&response);
     let set = response.headers_mut();
@@ -178,8 +183,9 @@ async fn around(State(web): State<Web>, request: Request, next: Next) -> Respons
     response
 }
 
-/// What a browser is told in place of an answer for machines; `None`: that answer. The API keeps its own answers.
-fn unsaid(status: StatusCode, method: &Method, path: &str) -> Option<&'static str> {
+/// The key of the text that a browser gets in place of an API answer; `None`: that answer. The API keeps its own
+/// answers.
+fn problem_key(status: StatusCode, method: &Method, path: &str) -> Option<&'static str> {
     let is_api = path.starts_with("/api/") || path.starts_with("/webhooks/") || HEALTH.contains(&path);
     match status {
         StatusCode::NOT_FOUND if *method == Method::GET => Some("problem-not-here"),
@@ -194,8 +200,8 @@ fn unsaid(status: StatusCode, method: &Method, path: &str) -> Option<&'static st
     }
 }
 
-/// A page with the status of an answer, and what it says of when to ask again.
-async fn instead(web: &Web, headers: &HeaderMap, answer: Response, key: &str) -> Response {
+/// A page with the status of an answer and its retry header.
+async fn problem_answer(web: &Web, headers: &HeaderMap, answer: Response, key: &str) -> Response {
     let mut response = problem(web, headers, answer.status(), key).await;
     for name in [header::RETRY_AFTER, header::ALLOW] {
         if let Some(value) = answer.headers().get(&name) {
@@ -205,14 +211,14 @@ async fn instead(web: &Web, headers: &HeaderMap, answer: Response, key: &str) ->
     response
 }
 
-/// What somebody must be signed in for beyond this machine; the rest says itself who may ask.
+/// Pages that need a session beyond this machine; the others check the role themselves.
 fn is_page(path: &str) -> bool {
     let is_below = |top: &str| path == top || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
     let open = ["/login", "/setup", "/assets", "/language", "/api/v1", "/errors", "/webhooks"];
     !open.into_iter().any(is_below) && !HEALTH.contains(&path)
 }
 
-/// What tells of the daemon itself.
+/// Paths about the daemon itself.
 const HEALTH: [&str; 4] = ["/healthz", "/readyz", "/health", "/metrics"];
 
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -227,7 +233,7 @@ fn is_html(response: &Response) -> bool {
     kind.is_some_and(|kind| kind.starts_with("text/html"))
 }
 
-/// Browsers say from where a form is sent; what is no browser says neither.
+/// Browsers state from where a form is sent; other clients send neither header.
 fn is_of_this_site(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text("origin"), text("host")) {
@@ -238,25 +244,25 @@ fn is_of_this_site(headers: &HeaderMap) -> bool {
     }
 }
 
-/// A page that says what is wrong, and nothing else.
+/// A page with one problem.
 #[derive(Template)]
 #[template(path = "problem.html")]
-struct Problem {
-    frame: Frame,
+struct ProblemPage {
+    frame: PageFrame,
     text: String,
 }
 
 async fn problem(web: &Web, headers: &HeaderMap, status: StatusCode, key: &str) -> Response {
-    let visitor = Visitor::of(headers, web).await;
-    said(web, &visitor, status, visitor.words.of(key)).await
+    let visitor = RequestContext::new(headers, web).await;
+    text_page(web, &visitor, status, visitor.words.get(key)).await
 }
 
-async fn said(web: &Web, visitor: &Visitor, status: StatusCode, text: String) -> Response {
-    let frame = Frame::new(web, visitor, "", text.clone(), "/".to_owned()).await;
-    (status, page(&Problem { frame, text })).into_response()
+async fn text_page(web: &Web, visitor: &RequestContext, status: StatusCode, text: String) -> Response {
+    let frame = PageFrame::new(web, visitor, "", text.clone(), "/".to_owned()).await;
+    (status, page(&ProblemPage { frame, text })).into_response()
 }
 
-/// A page, written.
+/// Renders a page.
 fn page(template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => Html(html).into_response(),
@@ -268,25 +274,31 @@ fn page(template: &impl Template) -> Response {
     }
 }
 
-fn to(path: &str) -> Response {
+fn redirect(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
-/// Somebody who is signed in and may do what is asked, by a form of a page of the session.
+/// A signed-in user with the needed role, by a form of a page of the session.
 #[derive(Clone)]
-struct Doer {
-    visitor: Visitor,
+struct Actor {
+    visitor: RequestContext,
     session: Session,
 }
 
-/// Who sends this form, when that one may; else what is answered.
-async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back: &str) -> Result<Doer, Response> {
-    let visitor = Visitor::of(headers, web).await;
+/// The sender of this form if it is authorized; else the answer.
+async fn authorize_form(
+    web: &Web,
+    headers: &HeaderMap,
+    fields: &FormFields,
+    role: Role,
+    back: &str,
+) -> Result<Actor, Response> {
+    let visitor = RequestContext::new(headers, web).await;
     let Some(session) = visitor.session.clone() else {
-        return Err(to(&format!("/login?back={}", view_model::encoded(back))));
+        return Err(redirect(&format!("/login?back={}", view_model::encoded(back))));
     };
     if !fields.get("csrf").is_some_and(|given| session.is_csrf(given)) {
-        return Err(said(web, &visitor, StatusCode::FORBIDDEN, visitor.words.of("problem-csrf")).await);
+        return Err(text_page(web, &visitor, StatusCode::FORBIDDEN, visitor.words.get("problem-csrf")).await);
     }
     if session.user.role < role {
         return Err(denied(web, &visitor, &session, role).await);
@@ -294,18 +306,22 @@ async fn doer(web: &Web, headers: &HeaderMap, fields: &Fields, role: Role, back:
     if let Err(wait) = web.access.count(&session.user.email, true) {
         return Err(too_much(web, &visitor, wait).await);
     }
-    Ok(Doer { visitor, session })
+    Ok(Actor { visitor, session })
 }
 
-/// Whoever is signed in, for what asks Docker, NPM and OVH anew; else the way to sign in.
-async fn known(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Response> {
-    let visitor = Visitor::of(headers, web).await;
-    if visitor.session.is_some() { Ok(visitor) } else { Err(to(&format!("/login?back={}", view_model::encoded(back)))) }
+/// The signed-in user, for pages that ask Docker, NPM and OVH again; else a redirect to the sign-in.
+async fn signed_in(web: &Web, headers: &HeaderMap, back: &str) -> Result<RequestContext, Response> {
+    let visitor = RequestContext::new(headers, web).await;
+    if visitor.session.is_some() {
+        Ok(visitor)
+    } else {
+        Err(redirect(&format!("/login?back={}", view_model::encoded(back))))
+    }
 }
 
-/// The same for what makes work each time: a form that is checked while it is filled in.
-async fn asks(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Response> {
-    let visitor = known(web, headers, back).await?;
+/// The same for requests that cause work each time: a form that is checked while it is filled in.
+async fn signed_in_and_counted(web: &Web, headers: &HeaderMap, back: &str) -> Result<RequestContext, Response> {
+    let visitor = signed_in(web, headers, back).await?;
     if let Some(session) = &visitor.session
         && let Err(wait) = web.access.count(&session.user.email, true)
     {
@@ -314,28 +330,28 @@ async fn asks(web: &Web, headers: &HeaderMap, back: &str) -> Result<Visitor, Res
     Ok(visitor)
 }
 
-async fn too_much(web: &Web, visitor: &Visitor, wait: Millis) -> Response {
+async fn too_much(web: &Web, visitor: &RequestContext, wait: Millis) -> Response {
     let text = visitor.words.with("problem-too-much", "time", &view_model::span(Millis(wait.0 + 999)));
-    let mut response = said(web, visitor, StatusCode::TOO_MANY_REQUESTS, text).await;
+    let mut response = text_page(web, visitor, StatusCode::TOO_MANY_REQUESTS, text).await;
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from((wait.0.max(0) + 999) / 1000));
     response
 }
 
-async fn denied(web: &Web, visitor: &Visitor, session: &Session, role: Role) -> Response {
+async fn denied(web: &Web, visitor: &RequestContext, session: &Session, role: Role) -> Response {
     let (is, needed) = (session.user.role.word(), role.word());
     let text = visitor.words.with_all("problem-denied", &[("role", is), ("needed", needed)]);
-    let mut response = said(web, visitor, StatusCode::FORBIDDEN, text).await;
+    let mut response = text_page(web, visitor, StatusCode::FORBIDDEN, text).await;
     response.extensions_mut().insert(Denied(session.user.email.clone()));
     response
 }
 
-/// Who was refused for want of a role.
+/// A refusal for want of a role.
 #[derive(Debug, Clone)]
 struct Denied(String);
 
-impl Doer {
-    /// Writes down what was done.
-    async fn did(&self, web: &Web, from: SocketAddr, action: &str, target: &str, result: &str) {
+impl Actor {
+    /// Records an action in the audit log.
+    async fn audit(&self, web: &Web, from: SocketAddr, action: &str, target: &str, result: &str) {
         let row = AuditRow {
             at: web.handle.now(),
             who: self.session.user.email.clone(),
@@ -347,11 +363,11 @@ impl Doer {
         web.accounts.audit(row).await;
     }
 
-    /// Who is named for what is done.
-    fn by(&self) -> String {
+    /// The name in events.
+    fn author(&self) -> String {
         format!("{} <{}>", self.session.user.name, self.session.user.email)
     }
 }
 
-/// From where a request comes.
+/// The client's address.
 type From = ConnectInfo<SocketAddr>;

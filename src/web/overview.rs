@@ -8,11 +8,11 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::view_model;
-use super::view_model::State as Shown;
+use super::view_model::StateMark as Shown;
 use super::words::Words;
-use super::{Fields, Frame, Visitor, Web, page};
+use super::{FormFields, PageFrame, RequestContext, Web, page};
 use crate::accounts::Role;
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::engine::report;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
@@ -22,7 +22,7 @@ use amarre_core::model::{Hint, Timestamp};
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
-    frame: Frame,
+    frame: PageFrame,
     counts: String,
     is_plan_only: bool,
     may_act: bool,
@@ -32,24 +32,24 @@ struct Overview {
     has_looked: bool,
     is_empty: bool,
     source: String,
-    needs: Vec<Need>,
+    needs: Vec<AttentionRow>,
     query: String,
     chips: Vec<Chip>,
     unmanaged: usize,
-    rows: Vec<Row>,
+    rows: Vec<ServiceRow>,
     deleted: Vec<Deleted>,
 }
 
-/// A service that was deleted, and what it has left.
+/// A deleted service, and its leftovers.
 struct Deleted {
     name: String,
     kept: String,
 }
 
 /// Something that needs a person.
-struct Need {
+struct AttentionRow {
     tone: &'static str,
-    /// The service; empty: something else.
+    /// The service; empty: none.
     name: String,
     what: String,
     hints: Vec<Hint>,
@@ -57,7 +57,7 @@ struct Need {
     has_logs: bool,
 }
 
-impl Need {
+impl AttentionRow {
     fn mark(&self) -> &'static str {
         view_model::mark(self.tone)
     }
@@ -70,7 +70,7 @@ struct Chip {
     is_chosen: bool,
 }
 
-struct Row {
+struct ServiceRow {
     name: String,
     domain: String,
     url: String,
@@ -83,10 +83,10 @@ struct Row {
 }
 
 /// `GET /`
-pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<Fields>) -> Response {
-    let visitor = Visitor::of(&headers, &web).await;
+pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
+    let visitor = RequestContext::new(&headers, &web).await;
     let words = visitor.words;
-    let (picture, _) = web.handle.picture();
+    let (picture, _) = web.handle.last_pass();
     let now = web.handle.now();
     let (gone, all): (BTreeMap<_, _>, BTreeMap<_, _>) = picture.statuses().iter().partition(|(_, row)| row.deleted);
     let all: BTreeMap<&String, &ServiceStatus> = all;
@@ -98,7 +98,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let unmanaged = service_list::unmanaged_count(&picture);
     let may_act = visitor.may(Role::Operator) || visitor.session.is_none();
     let here = if query.is_empty() { "/".to_owned() } else { format!("/?q={}", view_model::encoded(&query)) };
-    let frame = Frame::new(&web, &visitor, "services", words.of("overview-title"), here).await;
+    let frame = PageFrame::new(&web, &visitor, "services", words.get("overview-title"), here).await;
     page(&Overview {
         counts: counts(&picture, &all, words),
         is_plan_only: picture.context.is_some() && !picture.consented,
@@ -109,7 +109,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         is_empty: all.is_empty(),
         may_purge: visitor.may(Role::Admin),
         source: web.handle.source_name(),
-        needs: troubles(&picture, now).chain(needs(all.values().copied(), now)).collect(),
+        needs: problem_rows(&picture, now).chain(needs(all.values().copied(), now)).collect(),
         query: fields.get("q").cloned().unwrap_or_default(),
         chips: chips(&picture, &all, chosen, words),
         unmanaged,
@@ -119,13 +119,13 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     })
 }
 
-/// How many services a filter leaves.
-fn count_only(picture: &Picture, all: &BTreeMap<&String, &ServiceStatus>, only: Only) -> usize {
+/// The number of services that match a filter.
+fn count_only(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, only: Only) -> usize {
     service_list::rows(picture, all.values().copied(), Some(only)).len()
 }
 
-/// How the services are, in one line.
-fn counts(picture: &Picture, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> String {
+/// The summary line of the services.
+fn counts(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> String {
     let count = |test: &dyn Fn(&ServiceStatus) -> bool| all.values().filter(|row| test(row)).count();
     let (attention, suspended) = (count_only(picture, all, Only::Attention), count_only(picture, all, Only::Suspended));
     let synced = count(&|row| row.sync == Sync::Synced);
@@ -145,7 +145,12 @@ fn counts(picture: &Picture, all: &BTreeMap<&String, &ServiceStatus>, words: Wor
 }
 
 /// The filters of the list.
-fn chips(picture: &Picture, all: &BTreeMap<&String, &ServiceStatus>, chosen: Option<Only>, words: Words) -> Vec<Chip> {
+fn chips(
+    picture: &PassResult,
+    all: &BTreeMap<&String, &ServiceStatus>,
+    chosen: Option<Only>,
+    words: Words,
+) -> Vec<Chip> {
     let of = |only: Only| count_only(picture, all, only);
     let chips = [
         ("filter-all", "", all.len()),
@@ -155,36 +160,36 @@ fn chips(picture: &Picture, all: &BTreeMap<&String, &ServiceStatus>, chosen: Opt
         ("filter-suspended", "suspended", of(Only::Suspended)),
     ];
     let is_chosen = |only: &str| chosen.map_or("", Only::word) == only;
-    let chip = |(key, only, count)| Chip { word: words.of(key), only, count, is_chosen: is_chosen(only) };
+    let chip = |(key, only, count)| Chip { word: words.get(key), only, count, is_chosen: is_chosen(only) };
     chips.map(chip).into()
 }
 
-fn row(picture: &Picture, row: &ServiceStatus, words: Words, now: Timestamp) -> Row {
+fn row(picture: &PassResult, row: &ServiceStatus, words: Words, now: Timestamp) -> ServiceRow {
     let (sync, health) = view_model::states(picture, row, words);
-    Row {
+    ServiceRow {
         name: row.name.clone(),
         domain: row.domains.first().cloned().unwrap_or_default(),
         url: row.urls.first().cloned().unwrap_or_default(),
         sync,
         health,
-        now: row.what_now_at(now),
-        since: since(picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
-        since_at: since(picture, &row.name).map(|at| at.0),
+        now: row.status_line_at(now),
+        since: state_since(picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
+        since_at: state_since(picture, &row.name).map(|at| at.0),
     }
 }
 
 fn deleted(row: &ServiceStatus, words: Words) -> Deleted {
-    let kept = super::service::kept(row, words).into_iter().map(|[kind, name]| format!("{kind} {name}"));
+    let kept = super::service::left_behind(row, words).into_iter().map(|[kind, name]| format!("{kind} {name}"));
     Deleted { name: row.name.clone(), kept: kept.collect::<Vec<_>>().join(", ") }
 }
 
-fn since(picture: &Picture, name: &str) -> Option<Timestamp> {
+fn state_since(picture: &PassResult, name: &str) -> Option<Timestamp> {
     picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
 }
 
-/// What is wrong beside the services.
-fn troubles(picture: &Picture, now: Timestamp) -> impl Iterator<Item = Need> {
-    report::troubles_of(picture, now).into_iter().map(|trouble| Need {
+/// Problems beside the services.
+fn problem_rows(picture: &PassResult, now: Timestamp) -> impl Iterator<Item = AttentionRow> {
+    report::problems(picture, now).into_iter().map(|trouble| AttentionRow {
         tone: "dim",
         name: String::new(),
         what: trouble.text,
@@ -194,11 +199,11 @@ fn troubles(picture: &Picture, now: Timestamp) -> impl Iterator<Item = Need> {
     })
 }
 
-fn needs<'a>(rows: impl Iterator<Item = &'a ServiceStatus>, now: Timestamp) -> impl Iterator<Item = Need> {
-    rows.filter(|row| row.attention).map(move |row| Need {
+fn needs<'a>(rows: impl Iterator<Item = &'a ServiceStatus>, now: Timestamp) -> impl Iterator<Item = AttentionRow> {
+    rows.filter(|row| row.attention).map(move |row| AttentionRow {
         tone: if row.health == Health::Missing { "missing" } else { "bad" },
         name: row.name.clone(),
-        what: row.what_now_at(now),
+        what: row.status_line_at(now),
         hints: row.hints.clone(),
         code: row.code.clone(),
         has_logs: row.resources.iter().any(|resource| resource.failure.is_some()),

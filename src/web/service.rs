@@ -11,10 +11,10 @@ use serde::Deserialize;
 use super::topology;
 use super::topology::Drawing;
 use super::view_model;
-use super::view_model::{PlanRow, State as Shown};
-use super::{Frame, Outcome, Visitor, Web, known, page, said};
+use super::view_model::{PlanRow, StateMark as Shown};
+use super::{PageFrame, PageOutcome, RequestContext, Web, page, signed_in, text_page};
 use crate::accounts::Role;
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::engine::commands::explain;
 use crate::engine::commands::history;
 use crate::engine::commands::history::HistoryOf;
@@ -25,14 +25,14 @@ use crate::engine::report::status;
 use crate::engine::report::status::ServiceStatus;
 use amarre_core::model::service::Service;
 use amarre_core::model::{Hint, Kind, suggestion};
-use amarre_core::plan::render::{Look, lines};
+use amarre_core::plan::render::{Style, lines};
 
-/// What happened lately.
+/// The last change.
 const EVENTS_SHOWN: u32 = 8;
 /// Lines of a log on the page.
 const LINES_SHOWN: u32 = 200;
 
-/// What every page of a service begins with.
+/// The head of every page of a service.
 struct Head {
     name: String,
     sync: Shown,
@@ -52,7 +52,7 @@ struct Head {
 }
 
 impl Head {
-    fn of(picture: &Picture, row: &ServiceStatus, visitor: &Visitor, tab: &'static str) -> Self {
+    fn new(picture: &PassResult, row: &ServiceStatus, visitor: &RequestContext, tab: &'static str) -> Self {
         let (sync, health) = view_model::states(picture, row, visitor.words);
         let manifest = picture.services.get(&row.name);
         let is_new = visitor.session.is_none();
@@ -61,7 +61,7 @@ impl Head {
             sync,
             health,
             domain: row.urls.first().cloned().zip(row.domains.first().cloned()),
-            about: manifest.map(|manifest| about(picture, manifest)).unwrap_or_default(),
+            about: manifest.map(|manifest| origin_text(picture, manifest)).unwrap_or_default(),
             tab,
             may_act: visitor.may(Role::Operator) || is_new,
             may_edit: visitor.may(Role::Editor) || is_new,
@@ -77,31 +77,31 @@ impl Head {
 }
 
 /// `services/cloud.yaml @ 3f2a9c1 by Alice Martin`
-fn about(picture: &Picture, manifest: &Service) -> String {
+fn origin_text(picture: &PassResult, manifest: &Service) -> String {
     let file = &manifest.origin.file;
     match picture.source.history.changed.get(file) {
         Some(commit) => format!("{file} @ {} ({}, {})", commit.short(), commit.subject, commit.author),
-        None => format!("{file} @ {}", crate::engine::report::short(&picture.source.revision)),
+        None => format!("{file} @ {}", crate::engine::report::short_revision(&picture.source.revision)),
     }
 }
 
 #[derive(Template)]
 #[template(path = "service_now.html")]
 struct Now {
-    frame: Frame,
+    frame: PageFrame,
     head: Head,
     what_now: String,
     code: Option<String>,
     hints: Vec<Hint>,
     suspended: Option<String>,
     drawing: Drawing,
-    /// What is left of one that was deleted: kind and name.
+    /// The leftovers of a deleted service: kind and name.
     kept: Vec<[String; 2]>,
     network: Option<String>,
     plan: Vec<PlanRow>,
     drift: Vec<Drift>,
     drift_title: String,
-    events: Vec<Happened>,
+    events: Vec<LastChange>,
     host: String,
     file: String,
 }
@@ -114,16 +114,16 @@ struct Drift {
     why: String,
 }
 
-struct Happened {
+struct LastChange {
     at: String,
     what: String,
 }
 
-/// A service's page, or one that says that there is none.
-async fn found<'a>(
+/// A service's row, or the page for an unknown one.
+async fn find_row<'a>(
     web: &Web,
-    visitor: &Visitor,
-    picture: &'a Picture,
+    visitor: &RequestContext,
+    picture: &'a PassResult,
     name: &str,
 ) -> Result<&'a ServiceStatus, Response> {
     if let Some(row) = picture.statuses().get(name) {
@@ -136,14 +136,14 @@ async fn found<'a>(
     if let Some(near) = near {
         let _ = write!(text, " {}", words.with("svc-near", "name", near));
     }
-    Err(said(web, visitor, StatusCode::NOT_FOUND, text).await)
+    Err(text_page(web, visitor, StatusCode::NOT_FOUND, text).await)
 }
 
 /// `GET /services/{name}`
-pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = Visitor::of(&headers, &web).await;
-    let (picture, _) = web.handle.picture();
-    let row = found(&web, &visitor, &picture, &name).await?;
+pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
+    let visitor = RequestContext::new(&headers, &web).await;
+    let (picture, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &picture, &name).await?;
     let words = visitor.words;
     let manifest = picture.services.get(&name);
     let plan = service_plan::of_service(&picture, &name).map(|plan| (name.clone(), plan));
@@ -153,19 +153,20 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
     let events = events
         .iter()
-        .map(|event| Happened { at: view_model::moment(event.at, web.handle.now()), what: view_model::event(event) });
+        .map(|event| LastChange { at: view_model::moment(event.at, web.handle.now()), what: view_model::event(event) });
     let suspended = picture.facts.suspended.get(&name).map(|suspension| match suspension.why.as_str() {
         "" => words.with("svc-suspended-by-whom", "who", &suspension.by),
         why => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", why)]),
     });
     let mut frame =
-        Frame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view_model::encoded(&name))).await;
+        PageFrame::new(&web, &visitor, "services", name.clone(), format!("/services/{}", view_model::encoded(&name)))
+            .await;
     frame.moves |= row.health == status::Health::Progressing;
     Ok(page(&Now {
         drawing: topology::draw(&picture, row, web.handle.now(), words),
-        kept: kept(row, words),
-        head: Head::of(&picture, row, &visitor, "now"),
-        what_now: row.what_now_at(web.handle.now()),
+        kept: left_behind(row, words),
+        head: Head::new(&picture, row, &visitor, "now"),
+        what_now: row.status_line_at(web.handle.now()),
         code: row.code.clone(),
         hints: row.hints.clone(),
         suspended,
@@ -183,7 +184,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
 fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
     let drifted = row.resources.iter().filter_map(|resource| Some((resource, resource.change.as_ref()?)));
     drifted.filter(|(_, change)| status::is_drift(change)).flat_map(|(resource, change)| {
-        let thing = resource.thing();
+        let thing = resource.label();
         let why = change.because.text.clone();
         let shown = |field: &str, value: Option<&amarre_core::model::Value>| match value {
             Some(value) if value.is_sensitive() => "(sensitive)".to_owned(),
@@ -208,8 +209,8 @@ fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
     })
 }
 
-/// What a deleted service has left: kind and name.
-pub fn kept(row: &ServiceStatus, words: super::words::Words) -> Vec<[String; 2]> {
+/// The leftovers of a deleted service: kind and name.
+pub fn left_behind(row: &ServiceStatus, words: super::words::Words) -> Vec<[String; 2]> {
     let all = row.resources.iter().filter(|_| row.deleted);
     all.map(|one| [words.kind(&one.address.kind.label()), lines::name(&one.address, None)]).collect()
 }
@@ -222,13 +223,13 @@ fn network(row: &ServiceStatus, words: super::words::Words) -> Option<String> {
 
 #[derive(Template)]
 #[template(path = "service_history.html")]
-struct History {
-    frame: Frame,
+struct HistoryPage {
+    frame: PageFrame,
     head: Head,
-    versions: Vec<Version>,
+    versions: Vec<VersionRow>,
 }
 
-struct Version {
+struct VersionRow {
     revision: String,
     whole: String,
     since: String,
@@ -237,10 +238,10 @@ struct Version {
 }
 
 /// `GET /services/{name}/history`
-pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/history", view_model::encoded(&name))).await?;
-    let (picture, _) = web.handle.picture();
-    let row = found(&web, &visitor, &picture, &name).await?;
+pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
+    let visitor = signed_in(&web, &headers, &format!("/services/{}/history", view_model::encoded(&name))).await?;
+    let (picture, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &picture, &name).await?;
     let answer = history::history(&web.handle, &HistoryOf { name: Some(name.clone()), ..HistoryOf::default() }).await;
     let texts = |value: &serde_json::Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
@@ -249,8 +250,8 @@ pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
         let text = |key: &str| version[key].as_str().unwrap_or_default().to_owned();
         let at =
             text("good_at").parse::<jiff::Timestamp>().map(|at| amarre_core::model::Timestamp(at.as_millisecond()));
-        Version {
-            revision: crate::engine::report::short(&text("revision")),
+        VersionRow {
+            revision: crate::engine::report::short_revision(&text("revision")),
             whole: text("revision"),
             since: at.map(view_model::day).unwrap_or_default(),
             images: texts(&version["images"]).join(", "),
@@ -258,14 +259,14 @@ pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
         }
     });
     let here = format!("/services/{}/history", view_model::encoded(&name));
-    let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
-    Ok(page(&History { frame, head: Head::of(&picture, row, &visitor, "history"), versions: versions.collect() }))
+    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
+    Ok(page(&HistoryPage { frame, head: Head::new(&picture, row, &visitor, "history"), versions: versions.collect() }))
 }
 
 #[derive(Template)]
 #[template(path = "service_text.html")]
-struct Text {
-    frame: Frame,
+struct TextPage {
+    frame: PageFrame,
     head: Head,
     title: String,
     text: String,
@@ -274,10 +275,10 @@ struct Text {
 }
 
 /// `GET /services/{name}/logs`
-pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/logs", view_model::encoded(&name))).await?;
-    let (picture, _) = web.handle.picture();
-    let row = found(&web, &visitor, &picture, &name).await?;
+pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
+    let visitor = signed_in(&web, &headers, &format!("/services/{}/logs", view_model::encoded(&name))).await?;
+    let (picture, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &picture, &name).await?;
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
     let mut text = String::new();
     for last_failed in [true, false].into_iter().filter(|last_failed| !last_failed || has_failed) {
@@ -288,51 +289,51 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
         }
     }
     let here = format!("/services/{}/logs", view_model::encoded(&name));
-    let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
-    let title = visitor.words.of("tab-logs");
-    let head = Head::of(&picture, row, &visitor, "logs");
-    Ok(page(&Text { frame, head, title, text, is_log: true, may_change: false }))
+    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
+    let title = visitor.words.get("tab-logs");
+    let head = Head::new(&picture, row, &visitor, "logs");
+    Ok(page(&TextPage { frame, head, title, text, is_log: true, may_change: false }))
 }
 
-/// Which thing is asked about.
+/// The resource to explain.
 #[derive(Deserialize)]
-pub struct Asked {
+pub struct ResourceQuery {
     thing: String,
 }
 
-/// `GET /services/{name}/explain?thing=`: why it is there.
+/// `GET /services/{name}/explain?thing=`: why a resource is there.
 pub async fn explain(
     State(web): State<Web>,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Outcome {
+    Query(asked): Query<ResourceQuery>,
+) -> PageOutcome {
     let here = format!("/services/{}/explain?thing={}", view_model::encoded(&name), view_model::encoded(&asked.thing));
-    let visitor = known(&web, &headers, &here).await?;
-    let (picture, _) = web.handle.picture();
-    let row = found(&web, &visitor, &picture, &name).await?;
-    let Some(answer) = explain::explain(&web.handle, &asked.thing, Look::PLAIN).await else {
+    let visitor = signed_in(&web, &headers, &here).await?;
+    let (picture, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let Some(answer) = explain::explain(&web.handle, &asked.thing, Style::PLAIN).await else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response());
     };
     if let Some(refused) = answer.refused() {
-        return Err(said(&web, &visitor, StatusCode::NOT_FOUND, refused.message).await);
+        return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, refused.message).await);
     }
-    let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
-    let head = Head::of(&picture, row, &visitor, "now");
-    let title = visitor.words.of("svc-explain");
-    Ok(page(&Text { frame, head, title, text: answer.text, is_log: false, may_change: false }))
+    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
+    let head = Head::new(&picture, row, &visitor, "now");
+    let title = visitor.words.get("svc-explain");
+    Ok(page(&TextPage { frame, head, title, text: answer.text, is_log: false, may_change: false }))
 }
 
 /// `GET /services/{name}/manifest`
-pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> Outcome {
-    let visitor = known(&web, &headers, &format!("/services/{}/manifest", view_model::encoded(&name))).await?;
-    let (picture, _) = web.handle.picture();
-    let row = found(&web, &visitor, &picture, &name).await?;
+pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
+    let visitor = signed_in(&web, &headers, &format!("/services/{}/manifest", view_model::encoded(&name))).await?;
+    let (picture, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &picture, &name).await?;
     let file = crate::engine::commands::edit_manifest::file_of(&picture, &name);
-    let (title, text) = file.unwrap_or_else(|| (visitor.words.of("svc-no-manifest"), String::new()));
+    let (title, text) = file.unwrap_or_else(|| (visitor.words.get("svc-no-manifest"), String::new()));
     let here = format!("/services/{}/manifest", view_model::encoded(&name));
-    let frame = Frame::new(&web, &visitor, "services", name.clone(), here).await;
-    let head = Head::of(&picture, row, &visitor, "manifest");
+    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
+    let head = Head::new(&picture, row, &visitor, "manifest");
     let may_change = head.may_edit && !text.is_empty();
-    Ok(page(&Text { frame, head, title, text, is_log: false, may_change }))
+    Ok(page(&TextPage { frame, head, title, text, is_log: false, may_change }))
 }

@@ -1,4 +1,4 @@
-//! Settings: to whom we speak, who may do what, what machines ask with, who is told what, and what people did.
+//! Settings: providers, users, tokens, notifications, and the audit log.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::{
-    Doer, Fields, Flash, Frame, From, Outcome, Visitor, Web, denied, doer, known, page, problem, to, view_model,
+    Actor, Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, denied, page, problem,
+    redirect, signed_in, view_model,
 };
 use crate::accounts::{AccountError, AuditRow, Audited, NewToken, Role, Session, Token, User};
 use crate::engine::report;
@@ -19,10 +20,10 @@ use crate::secret::Secret;
 use amarre_core::model::site::PublicAddress;
 use amarre_core::model::{Millis, Timestamp};
 
-/// What people did last.
+/// The number of rows of the audit log.
 const AUDITED_SHOWN: u32 = 200;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-/// How long a token may live, by what is chosen.
+/// The choices for the lifetime of a token.
 const LIVES: [(&str, Option<Millis>); 4] = [
     ("7d", Some(Millis::minutes(7 * 24 * 60))),
     ("90d", Some(Millis::minutes(90 * 24 * 60))),
@@ -30,50 +31,55 @@ const LIVES: [(&str, Option<Millis>); 4] = [
     ("never", None),
 ];
 
-/// The pages.
+/// The routes.
 pub fn routes() -> axum::Router<Web> {
     axum::Router::new()
-        .route("/settings", get(async || to("/settings/providers")))
-        .route("/accounts", get(async || to("/settings/users")))
+        .route("/settings", get(async || redirect("/settings/providers")))
+        .route("/accounts", get(async || redirect("/settings/users")))
         .route("/unmanaged", get(unmanaged))
-        .route("/settings/providers", get(providers).post(look))
+        .route("/settings/providers", get(providers).post(refresh_providers))
         .route("/settings/users", get(users).post(add_user))
         .route("/settings/users/{email}/{what}", post(change_user))
         .route("/settings/tokens", get(tokens).post(add_token))
         .route("/settings/tokens/{name}/remove", post(remove_token))
-        .route("/settings/notifications", get(notified))
+        .route("/settings/notifications", get(notifications))
         .route("/settings/notifications/{name}/test", post(test))
         .route("/settings/audit", get(audit))
 }
 
-async fn frame(web: &Web, visitor: &Visitor, key: &str, path: &str) -> Frame {
-    Frame::new(web, visitor, "settings", visitor.words.of(key), path.to_owned()).await
+async fn frame(web: &Web, visitor: &RequestContext, key: &str, path: &str) -> PageFrame {
+    PageFrame::new(web, visitor, "settings", visitor.words.get(key), path.to_owned()).await
 }
 
-/// Whoever is signed in, and has this role.
-async fn somebody(web: &Web, headers: &HeaderMap, path: &str, role: Role) -> Result<(Visitor, Session), Response> {
-    let visitor = known(web, headers, path).await?;
-    let Some(session) = visitor.session.clone() else { return Err(to("/login")) };
+/// The signed-in user, if it has this role.
+async fn authorize(
+    web: &Web,
+    headers: &HeaderMap,
+    path: &str,
+    role: Role,
+) -> Result<(RequestContext, Session), Response> {
+    let visitor = signed_in(web, headers, path).await?;
+    let Some(session) = visitor.session.clone() else { return Err(redirect("/login")) };
     if session.user.role < role {
         return Err(denied(web, &visitor, &session, role).await);
     }
     Ok((visitor, session))
 }
 
-/// Writes down what was done, and says it on the page that follows.
-async fn done(
+/// Records an action, and shows a message on the page that follows.
+async fn audit_and_redirect(
     web: &Web,
-    doer: &Doer,
+    doer: &Actor,
     (from, action, target): (std::net::SocketAddr, &str, &str),
     said: &str,
     back: &str,
 ) -> Response {
-    doer.did(web, from, action, target, "ok").await;
-    Flash::text(said).keep(web, &doer.session).await;
-    to(back)
+    doer.audit(web, from, action, target, "ok").await;
+    Flash::text(said).store(web, &doer.session).await;
+    redirect(back)
 }
 
-fn field(fields: &Fields, name: &str) -> String {
+fn field(fields: &FormFields, name: &str) -> String {
     fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 
@@ -81,15 +87,15 @@ fn field(fields: &Fields, name: &str) -> String {
 
 #[derive(Template)]
 #[template(path = "settings_providers.html")]
-struct Providers {
-    frame: Frame,
+struct ProvidersPage {
+    frame: PageFrame,
     tab: &'static str,
-    providers: Vec<Provider>,
+    providers: Vec<ProviderRow>,
     hosts: Vec<[String; 4]>,
     source: String,
 }
 
-struct Provider {
+struct ProviderRow {
     name: String,
     version: String,
     tone: &'static str,
@@ -98,16 +104,16 @@ struct Provider {
     hint: Option<String>,
 }
 
-impl Provider {
+impl ProviderRow {
     fn mark(&self) -> &'static str {
         view_model::mark(self.tone)
     }
 }
 
 /// `GET /settings/providers`
-async fn providers(State(web): State<Web>, headers: HeaderMap) -> Outcome {
-    let (visitor, _) = somebody(&web, &headers, "/settings/providers", Role::Viewer).await?;
-    let (picture, _) = web.handle.picture();
+async fn providers(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
+    let (visitor, _) = authorize(&web, &headers, "/settings/providers", Role::Viewer).await?;
+    let (picture, _) = web.handle.last_pass();
     let words = visitor.words;
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let rows = report::status_json(&picture, None)["providers"].as_array().cloned().unwrap_or_default();
@@ -118,11 +124,11 @@ async fn providers(State(web): State<Web>, headers: HeaderMap) -> Outcome {
             Some(_) | None => ("bad", "provider-down"),
         };
         let zone = text(&row["zone"]).map(|zone| format!(" {zone}")).unwrap_or_default();
-        Provider {
+        ProviderRow {
             name: format!("{}{zone}", text(&row["name"]).unwrap_or_default()),
             version: text(&row["version"]).unwrap_or_default(),
             tone,
-            state: words.of(key),
+            state: words.get(key),
             error: text(&row["error"]["message"]),
             hint: text(&row["error"]["hints"][0]["text"]),
         }
@@ -134,10 +140,10 @@ async fn providers(State(web): State<Web>, headers: HeaderMap) -> Outcome {
             PublicAddress::Name(name) => name.clone(),
         };
         let addresses: Vec<String> = host.address.iter().map(address).collect();
-        let npm = host.npm.as_ref().map(|npm| npm.provider.npm_name().to_owned()).unwrap_or_default();
+        let npm = host.npm.as_ref().map(|npm| npm.provider.short_name().to_owned()).unwrap_or_default();
         [name.clone(), addresses.join(", "), npm, host.data.clone()]
     });
-    Ok(page(&Providers {
+    Ok(page(&ProvidersPage {
         frame: frame(&web, &visitor, "settings-providers", "/settings/providers").await,
         tab: "providers",
         providers: providers.collect(),
@@ -146,37 +152,37 @@ async fn providers(State(web): State<Web>, headers: HeaderMap) -> Outcome {
     }))
 }
 
-/// `POST /settings/providers`: looks anew.
-async fn look(
+/// `POST /settings/providers`: runs a pass with new readings.
+async fn refresh_providers(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
-    Form(fields): Form<Fields>,
-) -> Outcome {
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
     let back = "/settings/providers";
-    let doer = doer(&web, &headers, &fields, Role::Operator, back).await?;
+    let doer = authorize_form(&web, &headers, &fields, Role::Operator, back).await?;
     web.handle.fetch().await;
-    let _ = web.handle.look().await;
-    let said = doer.visitor.words.of("provider-looked");
-    Ok(done(&web, &doer, (from, "look", ""), &said, back).await)
+    let _ = web.handle.pass().await;
+    let said = doer.visitor.words.get("provider-looked");
+    Ok(audit_and_redirect(&web, &doer, (from, "look", ""), &said, back).await)
 }
 
 #[derive(Template)]
 #[template(path = "unmanaged.html")]
 struct Unmanaged {
-    frame: Frame,
+    frame: PageFrame,
     things: Vec<[String; 3]>,
 }
 
-/// `GET /unmanaged`: what is here that no manifest names.
-async fn unmanaged(State(web): State<Web>, headers: HeaderMap) -> Outcome {
-    let visitor = known(&web, &headers, "/unmanaged").await?;
-    let document = service_list::unmanaged_json(&web.handle.picture().0);
+/// `GET /unmanaged`: resources that no manifest names.
+async fn unmanaged(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
+    let visitor = signed_in(&web, &headers, "/unmanaged").await?;
+    let document = service_list::unmanaged_json(&web.handle.last_pass().0);
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let things = document["items"].as_array().into_iter().flatten();
     let things = things.map(|item| [text(&item["kind"]), text(&item["name"]), text(&item["instance"])]).collect();
-    let title = visitor.words.of("unmanaged-title");
-    let frame = Frame::new(&web, &visitor, "services", title, "/unmanaged".to_owned()).await;
+    let title = visitor.words.get("unmanaged-title");
+    let frame = PageFrame::new(&web, &visitor, "services", title, "/unmanaged".to_owned()).await;
     Ok(page(&Unmanaged { frame, things }))
 }
 
@@ -184,8 +190,8 @@ async fn unmanaged(State(web): State<Web>, headers: HeaderMap) -> Outcome {
 
 #[derive(Template)]
 #[template(path = "settings_users.html")]
-struct Users {
-    frame: Frame,
+struct UsersPage {
+    frame: PageFrame,
     tab: &'static str,
     users: Vec<User>,
     roles: [&'static str; 4],
@@ -195,13 +201,13 @@ struct Users {
 }
 
 /// `GET /settings/users`
-async fn users(State(web): State<Web>, headers: HeaderMap) -> Outcome {
-    let (visitor, _) = somebody(&web, &headers, "/settings/users", Role::Admin).await?;
-    Ok(users_page(&web, &visitor, &Fields::new(), None).await)
+async fn users(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
+    let (visitor, _) = authorize(&web, &headers, "/settings/users", Role::Admin).await?;
+    Ok(users_page(&web, &visitor, &FormFields::new(), None).await)
 }
 
-async fn users_page(web: &Web, visitor: &Visitor, fields: &Fields, error: Option<String>) -> Response {
-    page(&Users {
+async fn users_page(web: &Web, visitor: &RequestContext, fields: &FormFields, error: Option<String>) -> Response {
+    page(&UsersPage {
         frame: frame(web, visitor, "settings-users", "/settings/users").await,
         tab: "users",
         users: web.accounts.users().await.unwrap_or_default(),
@@ -212,15 +218,15 @@ async fn users_page(web: &Web, visitor: &Visitor, fields: &Fields, error: Option
     })
 }
 
-/// The page again, with what is wrong.
-async fn users_again(
+/// The page again, with an error.
+async fn users_page_with(
     web: &Web,
-    doer: &Doer,
+    doer: &Actor,
     from: std::net::SocketAddr,
-    (action, fields): (&str, &Fields),
+    (action, fields): (&str, &FormFields),
     error: &AccountError,
 ) -> Response {
-    doer.did(web, from, action, &field(fields, "email"), &error.to_string()).await;
+    doer.audit(web, from, action, &field(fields, "email"), &error.to_string()).await;
     let page = users_page(web, &doer.visitor, fields, Some(error.to_string())).await;
     (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
 }
@@ -230,9 +236,9 @@ async fn add_user(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
-    Form(fields): Form<Fields>,
-) -> Outcome {
-    let doer = doer(&web, &headers, &fields, Role::Admin, "/settings/users").await?;
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
+    let doer = authorize_form(&web, &headers, &fields, Role::Admin, "/settings/users").await?;
     let (email, name) = (field(&fields, "email"), field(&fields, "name"));
     let password = Secret::new(fields.get("password").cloned().unwrap_or_default());
     let added = match field(&fields, "role").parse() {
@@ -240,21 +246,21 @@ async fn add_user(
         Err(error) => Err(error),
     };
     if let Err(error) = added {
-        return Ok(users_again(&web, &doer, from, ("add_user", &fields), &error).await);
+        return Ok(users_page_with(&web, &doer, from, ("add_user", &fields), &error).await);
     }
     let said = doer.visitor.words.with("users-added", "email", &email);
-    Ok(done(&web, &doer, (from, "add_user", &email), &said, "/settings/users").await)
+    Ok(audit_and_redirect(&web, &doer, (from, "add_user", &email), &said, "/settings/users").await)
 }
 
-/// `POST /settings/users/{email}/{what}`: another role or password, or away with it.
+/// `POST /settings/users/{email}/{what}`: changes role or password, or removes the user.
 async fn change_user(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
     Path((email, what)): Path<(String, String)>,
-    Form(fields): Form<Fields>,
-) -> Outcome {
-    let doer = doer(&web, &headers, &fields, Role::Admin, "/settings/users").await?;
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
+    let doer = authorize_form(&web, &headers, &fields, Role::Admin, "/settings/users").await?;
     let password = Secret::new(fields.get("password").cloned().unwrap_or_default());
     let (changed, action) = match what.as_str() {
         "role" => {
@@ -269,11 +275,11 @@ async fn change_user(
         _ => return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await),
     };
     if let Err(error) = changed {
-        let named = Fields::from([("email".to_owned(), email)]);
-        return Ok(users_again(&web, &doer, from, (action, &named), &error).await);
+        let named = FormFields::from([("email".to_owned(), email)]);
+        return Ok(users_page_with(&web, &doer, from, (action, &named), &error).await);
     }
     let said = doer.visitor.words.with("users-changed", "email", &email);
-    Ok(done(&web, &doer, (from, action, &email), &said, "/settings/users").await)
+    Ok(audit_and_redirect(&web, &doer, (from, action, &email), &said, "/settings/users").await)
 }
 
 // Tokens.
@@ -281,10 +287,10 @@ async fn change_user(
 #[derive(Template)]
 #[template(path = "settings_tokens.html")]
 struct Tokens {
-    frame: Frame,
+    frame: PageFrame,
     tab: &'static str,
-    tokens: Vec<TokenRow>,
-    /// Those that whoever looks may give.
+    tokens: Vec<TokenLine>,
+    /// The roles that the user may give.
     roles: Vec<&'static str>,
     lives: [(&'static str, String); 4],
     error: Option<String>,
@@ -293,32 +299,32 @@ struct Tokens {
     services: String,
 }
 
-struct TokenRow {
+struct TokenLine {
     token: Token,
     services: String,
     ends: String,
     used: String,
 }
 
-/// `GET /settings/tokens`: one's own; for admins all.
-async fn tokens(State(web): State<Web>, headers: HeaderMap) -> Outcome {
-    let (visitor, session) = somebody(&web, &headers, "/settings/tokens", Role::Viewer).await?;
-    Ok(tokens_page(&web, &visitor, &session, &Fields::new(), None, None).await)
+/// `GET /settings/tokens`: the user's own; for admins all.
+async fn tokens(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
+    let (visitor, session) = authorize(&web, &headers, "/settings/tokens", Role::Viewer).await?;
+    Ok(tokens_page(&web, &visitor, &session, &FormFields::new(), None, None).await)
 }
 
 async fn tokens_page(
     web: &Web,
-    visitor: &Visitor,
+    visitor: &RequestContext,
     session: &Session,
-    fields: &Fields,
+    fields: &FormFields,
     error: Option<String>,
     made: Option<(String, String)>,
 ) -> Response {
     let words = visitor.words;
-    let day = |at: Option<Timestamp>| at.map_or_else(|| words.of("tokens-never"), view_model::day);
+    let day = |at: Option<Timestamp>| at.map_or_else(|| words.get("tokens-never"), view_model::day);
     let all = web.accounts.tokens().await.unwrap_or_default();
-    let shown = all.into_iter().filter(|token| is_theirs(session, token));
-    let rows = shown.map(|token| TokenRow {
+    let shown = all.into_iter().filter(|token| may_remove(session, token));
+    let rows = shown.map(|token| TokenLine {
         services: token.services.iter().flatten().cloned().collect::<Vec<_>>().join(", "),
         ends: day(token.expires),
         used: day(token.used),
@@ -331,7 +337,7 @@ async fn tokens_page(
         roles: Role::ALL.into_iter().filter(|role| *role <= session.user.role).map(Role::word).collect(),
         lives: LIVES.map(|(word, life)| match life {
             Some(life) => (word, words.count("tokens-days", &usize::try_from(life.0 / DAY_MS).unwrap_or_default())),
-            None => (word, words.of("tokens-never")),
+            None => (word, words.get("tokens-never")),
         }),
         error,
         made,
@@ -340,18 +346,18 @@ async fn tokens_page(
     })
 }
 
-fn is_theirs(session: &Session, token: &Token) -> bool {
+fn may_remove(session: &Session, token: &Token) -> bool {
     session.user.role == Role::Admin || token.of.as_ref() == Some(&session.user.email)
 }
 
-/// `POST /settings/tokens`: a token of whoever asks, shown this once.
+/// `POST /settings/tokens`: a new token of the user, shown this once.
 async fn add_token(
     State(web): State<Web>,
     ConnectInfo(from): From,
     headers: HeaderMap,
-    Form(fields): Form<Fields>,
-) -> Outcome {
-    let doer = doer(&web, &headers, &fields, Role::Viewer, "/settings/tokens").await?;
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
+    let doer = authorize_form(&web, &headers, &fields, Role::Viewer, "/settings/tokens").await?;
     let now = web.handle.now();
     let life = LIVES.iter().find(|(word, _)| *word == field(&fields, "expires")).map_or(LIVES[1].1, |(_, life)| *life);
     let services = field(&fields, "services");
@@ -368,11 +374,11 @@ async fn add_token(
         Err(error) => Err(error),
     };
     let result = made.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned());
-    doer.did(&web, from, "add_token", &name, &result).await;
+    doer.audit(&web, from, "add_token", &name, &result).await;
     Ok(match made {
         Ok(token) => {
             let made = Some((name, token.expose().to_owned()));
-            tokens_page(&web, &doer.visitor, &doer.session, &Fields::new(), None, made).await
+            tokens_page(&web, &doer.visitor, &doer.session, &FormFields::new(), None, made).await
         }
         Err(error) => {
             let error = Some(error.to_string());
@@ -388,28 +394,28 @@ async fn remove_token(
     ConnectInfo(from): From,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Form(fields): Form<Fields>,
-) -> Outcome {
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
     let back = "/settings/tokens";
-    let doer = doer(&web, &headers, &fields, Role::Viewer, back).await?;
+    let doer = authorize_form(&web, &headers, &fields, Role::Viewer, back).await?;
     let all = web.accounts.tokens().await.unwrap_or_default();
-    if !all.iter().any(|token| token.name == name && is_theirs(&doer.session, token)) {
+    if !all.iter().any(|token| token.name == name && may_remove(&doer.session, token)) {
         return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     }
     if let Err(error) = web.accounts.remove_token(&name).await {
-        Flash { is_bad: true, ..Flash::text(error.to_string()) }.keep(&web, &doer.session).await;
-        return Ok(to(back));
+        Flash { is_bad: true, ..Flash::text(error.to_string()) }.store(&web, &doer.session).await;
+        return Ok(redirect(back));
     }
     let said = doer.visitor.words.with("tokens-removed", "name", &name);
-    Ok(done(&web, &doer, (from, "remove_token", &name), &said, back).await)
+    Ok(audit_and_redirect(&web, &doer, (from, "remove_token", &name), &said, back).await)
 }
 
-// Who is told what.
+// Notifications.
 
 #[derive(Template)]
 #[template(path = "settings_notifications.html")]
-struct Notified {
-    frame: Frame,
+struct NotificationsPage {
+    frame: PageFrame,
     tab: &'static str,
     channels: Vec<ChannelRow>,
 }
@@ -424,7 +430,7 @@ struct ChannelRow {
 }
 
 impl ChannelRow {
-    fn of((channel, health): &(notifications::channel::Channel, notifications::Health)) -> Self {
+    fn new((channel, health): &(notifications::channel::Channel, notifications::ChannelHealth)) -> Self {
         Self {
             name: channel.name.clone(),
             by: channel.carrier.word(),
@@ -437,11 +443,11 @@ impl ChannelRow {
 }
 
 /// `GET /settings/notifications`
-async fn notified(State(web): State<Web>, headers: HeaderMap) -> Outcome {
-    let (visitor, _) = somebody(&web, &headers, "/settings/notifications", Role::Viewer).await?;
-    let channels = web.notifications.channels().iter().map(ChannelRow::of).collect();
+async fn notifications(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
+    let (visitor, _) = authorize(&web, &headers, "/settings/notifications", Role::Viewer).await?;
+    let channels = web.notifications.channels().iter().map(ChannelRow::new).collect();
     let frame = frame(&web, &visitor, "settings-notifications", "/settings/notifications").await;
-    Ok(page(&Notified { frame, tab: "notifications", channels }))
+    Ok(page(&NotificationsPage { frame, tab: "notifications", channels }))
 }
 
 /// `POST /settings/notifications/{name}/test`
@@ -450,32 +456,32 @@ async fn test(
     ConnectInfo(from): From,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Form(fields): Form<Fields>,
-) -> Outcome {
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
     let back = "/settings/notifications";
-    let doer = doer(&web, &headers, &fields, Role::Admin, back).await?;
+    let doer = authorize_form(&web, &headers, &fields, Role::Admin, back).await?;
     let words = doer.visitor.words;
-    match web.notifications.test(&name, &doer.by()).await {
+    match web.notifications.test(&name, &doer.author()).await {
         None => Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await),
         Some(Ok(())) => {
             let said = words.with("notifications-taken", "name", &name);
-            Ok(done(&web, &doer, (from, "test_notification", &name), &said, back).await)
+            Ok(audit_and_redirect(&web, &doer, (from, "test_notification", &name), &said, back).await)
         }
         Some(Err(why)) => {
-            doer.did(&web, from, "test_notification", &name, &why).await;
+            doer.audit(&web, from, "test_notification", &name, &why).await;
             let said = words.with_all("notifications-not-taken", &[("name", &name), ("why", &why)]);
-            Flash { is_bad: true, ..Flash::text(said) }.keep(&web, &doer.session).await;
-            Ok(to(back))
+            Flash { is_bad: true, ..Flash::text(said) }.store(&web, &doer.session).await;
+            Ok(redirect(back))
         }
     }
 }
 
-// What people did.
+// The audit log.
 
 #[derive(Template)]
 #[template(path = "settings_audit.html")]
 struct AuditPage {
-    frame: Frame,
+    frame: PageFrame,
     tab: &'static str,
     audit: Vec<Audit>,
 }
@@ -483,13 +489,13 @@ struct AuditPage {
 struct Audit {
     at: String,
     row: AuditRow,
-    /// How often it was refused, and until when; empty: once.
+    /// The number of repeated refusals, and the last time; empty: once.
     often: String,
 }
 
 /// `GET /settings/audit`
-async fn audit(State(web): State<Web>, headers: HeaderMap) -> Outcome {
-    let (visitor, _) = somebody(&web, &headers, "/settings/audit", Role::Admin).await?;
+async fn audit(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
+    let (visitor, _) = authorize(&web, &headers, "/settings/audit", Role::Admin).await?;
     let audit = web.accounts.audited(None, AUDITED_SHOWN).await.unwrap_or_default();
     let often = |one: &Audited| match one.count {
         0 | 1 => String::new(),

@@ -1,4 +1,4 @@
-//! What was done in the last day, a lane for each provider.
+//! The changes of the last day, a lane for each provider.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use amarre_core::model::{Millis, ProviderId, Timestamp};
 
 /// How far back it goes.
 const SPAN: Millis = Millis::minutes(24 * 60);
-/// What one unit of the picture stands for.
+/// The time that one unit of the drawing stands for.
 const UNIT: Millis = Millis::minutes(2);
-/// Events that are looked through; of a day with more, the newest.
+/// Events that are read; of a day with more, the newest.
 const EVENTS_MAX: u32 = 5_000;
-/// Where lanes begin, how high one is, and where the first one is.
+/// The left edge and height of a lane, and the top of the first one.
 const LEFT: i64 = 110;
 const LANE: i64 = 26;
 const TOP: i64 = 14;
-/// A time is written every so many hours.
+/// Hours between two labels of the axis.
 const HOURS_APART: i64 = 4;
 
-/// The picture.
+/// The drawing.
 pub struct Timeline {
     /// In its units.
     pub width: i64,
@@ -28,37 +28,37 @@ pub struct Timeline {
     pub height: i64,
     /// From the oldest to now.
     pub hours: Vec<Hour>,
-    /// One below the other.
+    /// From top to bottom.
     pub lanes: Vec<Lane>,
 }
 
-/// A time at the upper edge.
+/// A label at the upper edge.
 pub struct Hour {
-    /// Where it stands.
+    /// Its position.
     pub x: i64,
     /// `16:00`.
     pub text: String,
 }
 
-/// What was done at one provider.
+/// The changes at one provider.
 pub struct Lane {
     /// `NPM edge`.
     pub title: String,
     /// Its middle.
     pub y: i64,
-    /// What was done, the oldest first.
-    pub marks: Vec<Mark>,
+    /// The changes, oldest first.
+    pub marks: Vec<TimelineMark>,
 }
 
-/// What was done there within two minutes.
-pub struct Mark {
-    /// Where it stands.
+/// Changes within two minutes.
+pub struct TimelineMark {
+    /// Its position.
     pub x: i64,
     /// Whether something failed.
     pub failed: bool,
     /// The last run of it.
     pub run: i64,
-    /// In words.
+    /// The tooltip.
     pub title: String,
 }
 
@@ -70,11 +70,11 @@ struct Bucket {
 }
 
 impl Timeline {
-    /// Of the last day; `None`: nothing was looked at yet.
-    pub async fn of(web: &Web, words: Words) -> Option<Self> {
+    /// The last day; `None`: no pass has ended yet.
+    pub async fn load(web: &Web, words: Words) -> Option<Self> {
         let now = web.handle.now();
         let from = Timestamp(now.0 - SPAN.0);
-        let (picture, _) = web.handle.picture();
+        let (picture, _) = web.handle.last_pass();
         let filter = EventFilter { since: from, limit: EVENTS_MAX, ..EventFilter::default() };
         let events = web.handle.ledger().events_of(&filter).await.unwrap_or_default();
         let mut lanes: BTreeMap<ProviderId, BTreeMap<i64, Bucket>> =
@@ -95,7 +95,12 @@ impl Timeline {
             let (changed, failed) = (bucket.changed.to_string(), bucket.failed.to_string());
             let values = [("time", at.get(..5).unwrap_or(&at)), ("changed", &changed), ("failed", &failed)];
             let key = if bucket.failed > 0 { "timeline-failed" } else { "timeline-changed" };
-            Mark { x: LEFT + unit, failed: bucket.failed > 0, run: bucket.run, title: words.with_all(key, &values) }
+            TimelineMark {
+                x: LEFT + unit,
+                failed: bucket.failed > 0,
+                run: bucket.run,
+                title: words.with_all(key, &values),
+            }
         };
         let lanes: Vec<Lane> = (0..)
             .zip(lanes)

@@ -4,17 +4,17 @@
 //! |---|---|
 //! | both ends are there, and nothing speaks against it | as a line |
 //! | one end is still to come | dashed, grey |
-//! | one end failed, or it leads elsewhere, or nothing listens at its end | red, with a cross, and told below |
+//! | one end failed, or it leads elsewhere, or nothing listens at its end | red, with a cross, and explained below |
 //!
-//! It says only what was observed: a line is no test.
+//! It shows only what was observed: a line is no test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::view_model;
-use super::view_model::State as Shown;
+use super::view_model::StateMark as Shown;
 use super::words::Words;
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::engine::reconcile::upstream_probe;
 use crate::engine::reconcile::upstream_probe::DeadEnd;
 use crate::engine::report::status;
@@ -23,25 +23,25 @@ use amarre_core::model::service::{MountSource, Service, Target};
 use amarre_core::model::{Address, Gate, Kind, Timestamp};
 use amarre_core::plan::render::lines;
 
-/// Nodes of a column; the rest is counted.
+/// The largest number of nodes in a column; the rest is counted.
 const NODES_MAX: usize = 6;
-/// A node and the gap below it, in the picture's units; the line meets a node this far below its top.
+/// The height of a node and the gap below it, in the drawing's units; the line meets a node this far below its top.
 const ROW: usize = 116;
 const MEETS: usize = 16;
 /// The room between two columns.
 const GAP: usize = 44;
-/// Where vertical lines stand in it at the earliest and the latest: an arrow and a cross have their room.
+/// The leftmost and rightmost vertical line in it: an arrow and a cross need room.
 const LANES: std::ops::RangeInclusive<usize> = 8..=28;
-/// What is shown of a digest.
+/// The length of a shown digest.
 const DIGEST_LETTERS: usize = 12;
 
-/// What the page draws.
+/// The drawing.
 pub struct Drawing {
     /// From left to right.
     pub columns: Vec<Column>,
-    /// What is between each two, as SVG.
+    /// The lines between each two columns, as SVG.
     pub wires: Vec<String>,
-    /// Where the way breaks, in words.
+    /// Where the path breaks, as text.
     pub breaks: Vec<String>,
 }
 
@@ -50,35 +50,35 @@ pub struct Column {
     /// What is in it.
     pub title: String,
     /// From top to bottom.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<TopologyNode>,
     /// How many more there are.
     pub more: usize,
 }
 
 /// One resource.
-pub struct Node {
+pub struct TopologyNode {
     /// The class with its colour.
     pub tone: &'static str,
     /// Its name.
     pub name: String,
     /// `new`, `draining`; empty: it is alone.
     pub badge: String,
-    /// What is worth knowing.
+    /// Details.
     pub lines: Vec<String>,
     /// Its state.
     pub word: String,
-    /// As a query names it.
+    /// Its name in a query.
     pub thing: String,
 }
 
-impl Node {
-    /// Its mark.
+impl TopologyNode {
+    /// Its icon.
     pub fn mark(&self) -> &'static str {
         view_model::mark(self.tone)
     }
 }
 
-/// How a hop is.
+/// The state of a hop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Hop {
     Stands,
@@ -86,27 +86,24 @@ enum Hop {
     Broken,
 }
 
-type Hops = BTreeMap<(usize, usize), Hop>;
+type HopTable = BTreeMap<(usize, usize), Hop>;
 
-/// In which column of the picture a kind stands.
+/// The column of a kind.
 fn column(kind: Kind) -> Option<usize> {
-    match kind {
-        Kind::Record => Some(0),
-        Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Certificate | Kind::AccessList => Some(1),
-        Kind::Container => Some(2),
-        Kind::Volume => Some(3),
-        Kind::Network | Kind::Attachment | Kind::Image | Kind::Zone => None,
-    }
+    const COLUMNS: [(Kind, usize); 5] =
+        [(Kind::Record, 0), (Kind::Certificate, 1), (Kind::AccessList, 1), (Kind::Container, 2), (Kind::Volume, 3)];
+    let named = COLUMNS.into_iter().find(|(named, _)| *named == kind).map(|(_, column)| column);
+    named.or(kind.is_proxied().then_some(1))
 }
 
-/// The picture of a service.
-pub fn draw(picture: &Picture, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
-    let table = Table::of(picture, row);
+/// The drawing of a service.
+pub fn draw(picture: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
+    let table = NodeTable::new(picture, row);
     let titles = ["svc-dns", "svc-proxy", "svc-containers", "svc-volumes"];
     let column = |(at, title): (usize, &str)| {
         let all = &table.columns[at];
         let nodes = all.iter().take(NODES_MAX).map(|resource| node(picture, row, resource, (now, words))).collect();
-        Column { title: words.of(title), nodes, more: all.len().saturating_sub(NODES_MAX) }
+        Column { title: words.get(title), nodes, more: all.len().saturating_sub(NODES_MAX) }
     };
     let columns: Vec<Column> = titles.into_iter().enumerate().map(column).collect();
     let hops = table.hops();
@@ -115,15 +112,15 @@ pub fn draw(picture: &Picture, row: &ServiceStatus, now: Timestamp, words: Words
     Drawing { columns, wires, breaks: table.breaks(&hops, words) }
 }
 
-/// The resources of each column, in the order in which they are drawn.
-struct Table<'a> {
-    picture: &'a Picture,
+/// The resources of each column, in drawing order.
+struct NodeTable<'a> {
+    picture: &'a PassResult,
     manifest: Option<&'a Service>,
     columns: [Vec<&'a ResourceStatus>; 4],
 }
 
-impl<'a> Table<'a> {
-    fn of(picture: &'a Picture, row: &'a ServiceStatus) -> Self {
+impl<'a> NodeTable<'a> {
+    fn new(picture: &'a PassResult, row: &'a ServiceStatus) -> Self {
         let mut columns: [Vec<&ResourceStatus>; 4] = Default::default();
         for resource in &row.resources {
             if let Some(at) = column(resource.address.kind) {
@@ -131,7 +128,7 @@ impl<'a> Table<'a> {
             }
         }
         let mut table = Self { picture, manifest: picture.services.get(&row.name), columns };
-        // What belongs together stands side by side: names by their host, volumes by the containers that mount them.
+        // Related nodes stand side by side: names by their host, volumes by the containers that mount them.
         let mut records = std::mem::take(&mut table.columns[0]);
         records.sort_by_key(|record| table.host_of_record(record).unwrap_or(usize::MAX));
         let mut volumes = std::mem::take(&mut table.columns[3]);
@@ -147,7 +144,7 @@ impl<'a> Table<'a> {
     fn host(&self, domain: &str) -> Option<usize> {
         self.place(1, |resource| {
             let name = resource.address.name.split(['/', ',']).next().unwrap_or_default();
-            matches!(resource.address.kind, Kind::ProxyHost | Kind::Redirection) && name == domain
+            resource.address.kind.has_host_names() && name == domain
         })
     }
 
@@ -180,8 +177,8 @@ impl<'a> Table<'a> {
         manifest.containers.keys().filter(mounts).flat_map(|key| self.containers(key)).collect()
     }
 
-    fn hops(&self) -> [Hops; 3] {
-        let mut hops: [Hops; 3] = Default::default();
+    fn hops(&self) -> [HopTable; 3] {
+        let mut hops: [HopTable; 3] = Default::default();
         for (from, record) in self.columns[0].iter().enumerate() {
             if let Some(to) = self.host_of_record(record) {
                 let host = self.columns[1][to];
@@ -190,7 +187,7 @@ impl<'a> Table<'a> {
                 hops[0].insert((from, to), hop(is_broken, is_waited_for));
             }
         }
-        // A certificate is called as its host is.
+        // A certificate has the name of its host.
         let leads = |kind| matches!(kind, Kind::ProxyHost | Kind::Stream);
         for (at, host) in self.columns[1].iter().enumerate().filter(|(_, host)| leads(host.address.kind)) {
             hops[1].extend(self.of_host(at, host));
@@ -198,7 +195,7 @@ impl<'a> Table<'a> {
         for (to, volume) in self.columns[3].iter().enumerate() {
             for from in self.mounts_of(volume) {
                 let container = self.columns[2][from];
-                // A container that does not work still has its data.
+                // A broken container still has its data.
                 let is_to_come = [container, volume].into_iter().any(|end| end.to_come);
                 let is_gone = volume.health == Health::Missing || volume.health == Health::Degraded;
                 hops[2].insert((from, to), hop(is_gone && !is_to_come, is_to_come));
@@ -210,9 +207,9 @@ impl<'a> Table<'a> {
         hops
     }
 
-    /// Where a host leads: to what the manifest means, and to what NPM has.
-    fn of_host(&self, at: usize, host: &ResourceStatus) -> Hops {
-        let mut hops = Hops::new();
+    /// The target of a host: in the manifest, and in NPM.
+    fn of_host(&self, at: usize, host: &ResourceStatus) -> HopTable {
+        let mut hops = HopTable::new();
         let leads = self.leads_to(host);
         for to in &leads {
             let container = self.columns[2][*to];
@@ -250,7 +247,7 @@ impl<'a> Table<'a> {
         self.picture.world.seen.get(&host.address).is_some_and(|seen| seen.fields.flag("enabled") == Some(false))
     }
 
-    /// Whether visitors do not get as far as NPM's host. One that leads to a dead end is reached.
+    /// Whether requests do not reach NPM's host. A host that leads to a dead end is reached.
     fn is_down(&self, host: &ResourceStatus) -> bool {
         let is_reached = self.picture.dead_ends.contains_key(&host.address);
         self.is_off(host) || has_failed(host) && !is_reached
@@ -259,30 +256,30 @@ impl<'a> Table<'a> {
     /// The containers to which a host leads in NPM now.
     fn leads_to(&self, host: &ResourceStatus) -> BTreeSet<usize> {
         let all = self.columns[2].iter().enumerate();
-        let leads = |container: &Address| upstream_probe::lead_to(self.picture, &host.address, container);
+        let leads = |container: &Address| upstream_probe::leads_to(self.picture, &host.address, container);
         all.filter(|(_, container)| leads(&container.address)).map(|(at, _)| at).collect()
     }
 
     /// `The way breaks between shop.example.org and shop: nothing listens at 172.20.3.2:81`
-    fn breaks(&self, hops: &[Hops; 3], words: Words) -> Vec<String> {
+    fn breaks(&self, hops: &[HopTable; 3], words: Words) -> Vec<String> {
         let broken = hops.iter().enumerate().flat_map(|(column, hops)| {
             hops.iter().filter(|(_, hop)| **hop == Hop::Broken).map(move |((from, to), _)| (column, *from, *to))
         });
         let told = broken.map(|(column, from, to)| {
             let (from, to) = (self.columns[column][from], self.columns[column + 1][to]);
             let name = |resource: &ResourceStatus| lines::name(&resource.address, None);
-            let why = self.why(from, to, words);
+            let why = self.broken_reason(from, to, words);
             words.with_all("pic-breaks", &[("from", &name(from)), ("to", &name(to)), ("why", &why)])
         });
         told.collect()
     }
 
-    fn why(&self, from: &ResourceStatus, to: &ResourceStatus, words: Words) -> String {
+    fn broken_reason(&self, from: &ResourceStatus, to: &ResourceStatus, words: Words) -> String {
         if let Some(end) = self.dead_end(from, to) {
             return end.text();
         }
         if self.is_off(from) || self.is_off(to) {
-            return words.of("pic-off");
+            return words.get("pic-off");
         }
         match [to, from].into_iter().find(|end| has_failed(end)) {
             Some(end) => end.detail.clone(),
@@ -303,7 +300,7 @@ fn hop(is_broken: bool, is_to_come: bool) -> Hop {
     }
 }
 
-/// Whether something does not work, as opposed to what is not there yet.
+/// Whether a resource is broken, as opposed to not there yet.
 fn has_failed(resource: &ResourceStatus) -> bool {
     match resource.health {
         Health::Degraded => true,
@@ -312,25 +309,30 @@ fn has_failed(resource: &ResourceStatus) -> bool {
     }
 }
 
-fn node(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, (now, words): (Timestamp, Words)) -> Node {
+fn node(
+    picture: &PassResult,
+    row: &ServiceStatus,
+    resource: &ResourceStatus,
+    (now, words): (Timestamp, Words),
+) -> TopologyNode {
     let address = &resource.address;
     let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
-    // What works and differs shows that it differs.
+    // A working resource shows its drift.
     let state = if resource.health == Health::Healthy { &sync } else { &health };
     let label = if resource.job.is_some() { "job".to_owned() } else { address.kind.label() };
     let badge = badge(picture, row, resource, words);
-    // Of one that is replaced, that it goes is no difference.
+    // The deletion of a replaced container is no drift.
     let tone = if resource.health == Health::Healthy && !badge.is_empty() { "ok" } else { state.tone };
     let image = image(picture, address);
-    // The column says that it is a container.
+    // The column shows that it is a container.
     let mut lines = vec![match image {
         Some(image) if resource.job.is_some() => format!("{} · {image}", words.kind(&label)),
         Some(image) => image,
         None => words.kind(&label),
     }];
     let (tone, word) = if resource.to_come {
-        lines.push(next(resource, words));
-        ("yet", words.of("pic-yet"))
+        lines.push(next_step_text(resource, words));
+        ("yet", words.get("pic-yet"))
     } else {
         lines.push(match picture.wants.drains.get(address) {
             Some(until) => words.with("pic-drains", "time", &view_model::clock(*until)),
@@ -339,31 +341,29 @@ fn node(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, (now,
         (tone, state.word.clone())
     };
     let thing = view_model::encoded(&address.base().to_string());
-    Node { tone, name: lines::name(address, None), badge, lines, word, thing }
+    TopologyNode { tone, name: lines::name(address, None), badge, lines, word, thing }
 }
 
 /// Which of two generations of a container it is.
-fn badge(picture: &Picture, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
+fn badge(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
     let address = &resource.address;
     let mut others = row.resources.iter().filter(|other| other.address != *address && other.address.is_same(address));
     let is_alone = others.next().is_none();
-    let key = match address.kind {
-        Kind::Container if is_alone => return String::new(),
-        Kind::Container if picture.wants.map.contains_key(address) => "pic-new",
-        Kind::Container if picture.wants.drains.contains_key(address) => "pic-draining",
-        Kind::Container => "pic-old",
-        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => {
-            return String::new();
-        }
-        Kind::Certificate | Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => {
-            return String::new();
-        }
+    if is_alone || address.kind != Kind::Container {
+        return String::new();
+    }
+    let key = if picture.wants.map.contains_key(address) {
+        "pic-new"
+    } else if picture.wants.drains.contains_key(address) {
+        "pic-draining"
+    } else {
+        "pic-old"
     };
-    words.of(key)
+    words.get(key)
 }
 
 /// The image of a container, without its registry: `immich-server:v1.120`.
-fn image(picture: &Picture, address: &Address) -> Option<String> {
+fn image(picture: &PassResult, address: &Address) -> Option<String> {
     let seen = picture.world.seen.get(address).map(|seen| &seen.fields);
     let fields = seen.or_else(|| picture.wants.map.get(address).map(|want| &want.fields));
     let image = fields.filter(|_| address.kind == Kind::Container)?.text("image")?;
@@ -374,24 +374,24 @@ fn image(picture: &Picture, address: &Address) -> Option<String> {
     })
 }
 
-/// What comes before something that is not there yet.
-fn next(resource: &ResourceStatus, words: Words) -> String {
+/// What precedes the creation of a resource.
+fn next_step_text(resource: &ResourceStatus, words: Words) -> String {
     match resource.change.as_ref().map(|change| &change.gate) {
         Some(Gate::After(needs)) => match needs.first() {
             Some(need) => {
                 let thing = format!("{} {}", words.kind(&need.on.kind.label()), lines::name(&need.on, None));
                 words.with("pic-after", "thing", &thing)
             }
-            None => words.of("pic-next"),
+            None => words.get("pic-next"),
         },
         Some(Gate::Until { at, .. }) => words.with("pic-at", "time", &view_model::clock(*at)),
-        Some(Gate::Now | Gate::Held(_)) | None => words.of("pic-next"),
+        Some(Gate::Now | Gate::Held(_)) | None => words.get("pic-next"),
     }
 }
 
-/// One gap between two columns. What bends has a vertical line of its own for each of its beginnings, so that two that
-/// cross are not taken for one.
-fn wire(hops: &Hops, height: usize) -> String {
+/// One gap between two columns. Bent lines have a vertical part of their own for each start, so that two crossing lines
+/// are not taken for one.
+fn wire(hops: &HopTable, height: usize) -> String {
     let bends: BTreeSet<usize> = hops.keys().filter(|(from, to)| from != to).map(|(from, _)| *from).collect();
     let (first, room) = (*LANES.start(), LANES.end() - LANES.start());
     let lane = |from: usize| {
@@ -402,7 +402,7 @@ fn wire(hops: &Hops, height: usize) -> String {
         "<svg class=\"wire\" height=\"{height}\" viewBox=\"0 0 {GAP} {height}\" aria-hidden=\"true\" fill=\"none\" \
          stroke=\"currentColor\" stroke-width=\"1.5\">"
     );
-    // What is broken is drawn last, above the others.
+    // Broken lines are drawn last, above the others.
     let mut order: Vec<(&(usize, usize), &Hop)> = hops.iter().collect();
     order.sort_by_key(|(_, hop)| **hop);
     for ((from, to), hop) in order {
@@ -429,9 +429,9 @@ mod tests {
 
     #[test]
     fn what_crosses_has_vertical_lines_of_its_own() {
-        let svg = wire(&Hops::from([((0, 1), Hop::Stands), ((1, 0), Hop::Stands)]), 2 * ROW);
+        let svg = wire(&HopTable::from([((0, 1), Hop::Stands), ((1, 0), Hop::Stands)]), 2 * ROW);
         assert!(svg.contains("d=\"M2 16H14V132H41\"") && svg.contains("d=\"M2 132H21V16H41\""), "{svg}");
-        let svg = wire(&Hops::from([((0, 0), Hop::Broken), ((1, 1), Hop::ToCome)]), 2 * ROW);
+        let svg = wire(&HopTable::from([((0, 0), Hop::Broken), ((1, 1), Hop::ToCome)]), 2 * ROW);
         assert!(svg.contains("d=\"M2 16H41\" class=\"x\"") && svg.contains("class=\"y\" stroke-dasharray"), "{svg}");
     }
 }

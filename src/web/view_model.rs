@@ -1,8 +1,8 @@
-//! What pages show of services, plans and times, as values that templates only have to write down. Pure.
+//! What pages show of services, plans and times, as values for templates. Pure.
 
 use super::words::Words;
-use crate::engine::Picture;
-use crate::engine::report::service_plan::{Note, OfService, Row};
+use crate::engine::PassResult;
+use crate::engine::report::service_plan::{OfService, RowNote, ServicePlanRow};
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
 use amarre_core::model::{Hint, Millis, Timestamp};
@@ -10,17 +10,17 @@ use amarre_core::plan::render::{Sign, lines, text};
 
 /// A state: a shape, a word and a colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub struct StateMark {
     /// The class with its colour: `ok`, `go`, `warn`, `bad`, `off`, `dim`, `gone`.
     pub tone: &'static str,
     /// In the language of the page.
     pub word: String,
-    /// As the API says it, where that is another word.
+    /// The API's word, if it is another one.
     pub title: String,
 }
 
-impl State {
-    /// Its mark, an SVG of 16 by 16.
+impl StateMark {
+    /// Its icon, an SVG of 16 by 16.
     pub fn mark(&self) -> &'static str {
         mark(self.tone)
     }
@@ -30,17 +30,17 @@ impl State {
         Self { tone, word, title }
     }
 
-    /// Whether the world is as wanted.
+    /// The sync state.
     pub fn sync(sync: Sync, words: Words) -> Self {
         let tone = match sync {
             Sync::Synced => "ok",
             Sync::OutOfSync => "warn",
             Sync::Unknown => "dim",
         };
-        Self::new(tone, words.of(&format!("sync-{}", sync.word())), sync.word())
+        Self::new(tone, words.get(&format!("sync-{}", sync.word())), sync.word())
     }
 
-    /// Whether it works.
+    /// The health.
     pub fn health(health: Health, words: Words) -> Self {
         let tone = match health {
             Health::Healthy => "ok",
@@ -49,16 +49,17 @@ impl State {
             Health::Missing => "missing",
             Health::Unknown => "dim",
         };
-        Self::new(tone, words.of(&format!("health-{}", health.word())), health.word())
+        Self::new(tone, words.get(&format!("health-{}", health.word())), health.word())
     }
 
-    /// It is left alone.
+    /// Suspended.
     pub fn suspended(words: Words) -> Self {
-        Self::new("off", words.of("suspended"), "Suspended")
+        Self::new("off", words.get("suspended"), "Suspended")
     }
 }
 
-/// The mark of a tone. `yet` is for what is still to come, `gone` for what was deleted; `missing` has the colour of `bad` and a shape of its own.
+/// The icon of a tone. `yet` is for resources still to come, `gone` for deleted ones; `missing` has the colour of `bad`
+/// and a shape of its own.
 pub fn mark(tone: &str) -> &'static str {
     match tone {
         "ok" => include_str!("templates/marks/ok.svg"),
@@ -73,23 +74,23 @@ pub fn mark(tone: &str) -> &'static str {
     }
 }
 
-/// How a service is, in two states; suspended ones show that they are, and so do those of which only data is left.
-pub fn states(picture: &Picture, row: &ServiceStatus, words: Words) -> (State, State) {
+/// The two states of a service; suspended ones show that they are, and so do deleted ones with data left.
+pub fn states(picture: &PassResult, row: &ServiceStatus, words: Words) -> (StateMark, StateMark) {
     if row.deleted {
-        let state = State::new("gone", words.of("deleted-state"), "");
+        let state = StateMark::new("gone", words.get("deleted-state"), "");
         return (state.clone(), state);
     }
     let health = match picture.facts.suspended.contains_key(&row.name) {
-        true => State::suspended(words),
-        false => State::health(row.health, words),
+        true => StateMark::suspended(words),
+        false => StateMark::health(row.health, words),
     };
-    (State::sync(row.sync, words), health)
+    (StateMark::sync(row.sync, words), health)
 }
 
 /// A line of a plan: the heading of a service (`of`), a change or step, or what stands below them (`note`).
 #[derive(Debug, Clone, Default)]
 pub struct PlanRow {
-    /// Of which sort it is; empty: a change or a step.
+    /// The sort of the row; empty: a change or a step.
     pub class: &'static str,
     /// `+`, `~`, `−`, `!`.
     pub sign: &'static str,
@@ -99,9 +100,9 @@ pub struct PlanRow {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// What is worth knowing.
+    /// Details.
     pub detail: String,
-    /// Lines below it: what differs, what becomes reachable, how a refusal is settled.
+    /// Lines below it: differences, newly reachable ports, hints of a refusal.
     pub more: Vec<Hint>,
 }
 
@@ -120,17 +121,17 @@ pub fn plan(plans: &[(String, OfService)], words: Words) -> Vec<PlanRow> {
         }
         rows.extend(plan.notes.iter().map(|note| PlanRow {
             class: "note",
-            more: noted(note, words),
+            more: note_hints(note, words),
             ..PlanRow::default()
         }));
     }
     rows
 }
 
-fn noted(note: &Note, words: Words) -> Vec<Hint> {
+fn note_hints(note: &RowNote, words: Words) -> Vec<Hint> {
     match note {
-        Note::WhyStopFirst(why) => vec![Hint::text(words.with("plan-why-stop-first", "why", why))],
-        Note::Kept(kept, purge) => vec![Hint::text(words.with("plan-kept", "what", kept)), purge.clone()],
+        RowNote::WhyStopFirst(why) => vec![Hint::text(words.with("plan-why-stop-first", "why", why))],
+        RowNote::Kept(kept, purge) => vec![Hint::text(words.with("plan-kept", "what", kept)), purge.clone()],
     }
 }
 
@@ -146,12 +147,12 @@ fn sign(sign: Sign) -> (&'static str, &'static str) {
     }
 }
 
-/// `is_told`: a row before has told what the guard says of this one.
-fn plan_row(row: &Row, is_told: bool, words: Words) -> PlanRow {
+/// `is_told`: an earlier row has already shown the guard's message.
+fn plan_row(row: &ServicePlanRow, is_told: bool, words: Words) -> PlanRow {
     let (sign, tone) = if row.is_held { ("·", "dim") } else { sign(row.sign) };
     let differs = row.diff.iter().map(|(field, values)| match values {
         Some((from, to)) => format!("{field}: {from} → {to}"),
-        None => format!("{field}: {}", words.of("plan-sensitive")),
+        None => format!("{field}: {}", words.get("plan-sensitive")),
     });
     let refusal = row.refusal.as_ref().filter(|_| row.explains && !is_told);
     let guard = refusal.filter(|refusal| refusal.is_guard()).map(|guard| guard.message.clone());
@@ -173,10 +174,10 @@ pub fn summary(plans: &[(String, OfService)], words: Words) -> String {
         ("plan-refused", count(&[Sign::Refuse, Sign::Failed])),
     ];
     let parts: Vec<String> = parts.iter().filter(|(_, n)| *n > 0).map(|(key, n)| words.count(key, n)).collect();
-    if parts.is_empty() { words.of("plan-nothing") } else { parts.join(", ") }
+    if parts.is_empty() { words.get("plan-nothing") } else { parts.join(", ") }
 }
 
-/// What happened, in one line.
+/// An event in one line.
 pub fn event(event: &Event) -> String {
     match &event.address {
         Some(address) => {
@@ -251,7 +252,7 @@ mod tests {
             name: name.to_owned(),
             detail: "held by the guard".to_owned(),
         };
-        let row = |name: &str| Row {
+        let row = |name: &str| ServicePlanRow {
             sign: Sign::Refuse,
             is_held: false,
             columns: columns(name),

@@ -1,4 +1,4 @@
-//! What pages say, in English and French. The keys are the same in both; sentences of the engine are English in both.
+//! The texts of pages, in English and French. Both have the same keys; sentences of the engine are English in both.
 
 use std::sync::OnceLock;
 
@@ -15,10 +15,10 @@ pub enum Language {
     Fr,
 }
 
-type Bundle = FluentBundle<FluentResource>;
+type MessageBundle = FluentBundle<FluentResource>;
 
 impl Language {
-    /// As HTML spells it.
+    /// The HTML language code.
     pub const fn code(self) -> &'static str {
         match self {
             Language::En => "en",
@@ -34,14 +34,14 @@ impl Language {
         }
     }
 
-    /// What somebody chose, else what the browser asks for.
-    pub fn of(chosen: Option<&str>, accepted: Option<&str>) -> Self {
+    /// The chosen language, else the browser's.
+    pub fn choose(chosen: Option<&str>, accepted: Option<&str>) -> Self {
         match chosen {
             Some("fr") => return Language::Fr,
             Some("en") => return Language::En,
             Some(_) | None => (),
         }
-        // The first that is one of ours: browsers send them in order.
+        // The first supported one: browsers send them in order.
         let tags = accepted.unwrap_or_default().split(',').map(|part| part.trim().to_lowercase());
         let ours = tags.into_iter().find_map(|tag| match tag.get(..2) {
             Some("fr") => Some(Language::Fr),
@@ -58,9 +58,9 @@ impl Language {
         }
     }
 
-    fn bundle(self) -> &'static Bundle {
-        static EN: OnceLock<Bundle> = OnceLock::new();
-        static FR: OnceLock<Bundle> = OnceLock::new();
+    fn bundle(self) -> &'static MessageBundle {
+        static EN: OnceLock<MessageBundle> = OnceLock::new();
+        static FR: OnceLock<MessageBundle> = OnceLock::new();
         let cell = match self {
             Language::En => &EN,
             Language::Fr => &FR,
@@ -68,10 +68,10 @@ impl Language {
         cell.get_or_init(|| {
             let language: LanguageIdentifier = self.code().parse().unwrap_or_default();
             let mut bundle = FluentBundle::new_concurrent(vec![language]);
-            // Marks around what is put in are for texts of several directions; ours have one.
+            // Isolation marks are for texts of mixed directions.
             bundle.set_use_isolating(false);
             let words = FluentResource::try_new(self.text().to_owned()).unwrap_or_else(|(words, _)| words);
-            // A key that stands twice is found by the test.
+            // The test finds a key that stands twice.
             let _ = bundle.add_resource(words);
             bundle
         })
@@ -83,40 +83,40 @@ impl Language {
 pub struct Words(pub Language);
 
 impl Words {
-    /// What stands under a key.
-    pub fn of(self, key: &str) -> String {
+    /// The text of a key.
+    pub fn get(self, key: &str) -> String {
         self.format(key, None)
     }
 
-    /// The same with a number in it, `$n`.
+    /// The text with a number in it, `$n`.
     pub fn count(self, key: &str, n: &usize) -> String {
         let mut args = FluentArgs::new();
         args.set("n", FluentValue::from(*n));
         self.format(key, Some(&args))
     }
 
-    /// The same with one text in it.
+    /// The text with one argument.
     pub fn with(self, key: &str, name: &str, value: &str) -> String {
         self.with_all(key, &[(name, value)])
     }
 
-    /// The same with texts in it.
+    /// The text with arguments.
     pub fn with_all(self, key: &str, values: &[(&str, &str)]) -> String {
         let args: FluentArgs<'_> = values.iter().copied().collect();
         self.format(key, Some(&args))
     }
 
-    /// What sort of thing it is: `proxy host`. One that has no word of its own here keeps that of the command line.
+    /// The label of a kind: `proxy host`. A kind without a translation keeps the label of the command line.
     pub fn kind(self, label: &str) -> String {
         let key = format!("kind-{}", label.replace(' ', "-"));
-        if self.0.bundle().has_message(&key) { self.of(&key) } else { label.to_owned() }
+        if self.0.bundle().has_message(&key) { self.get(&key) } else { label.to_owned() }
     }
 
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
         let bundle = self.0.bundle();
         let pattern = bundle.get_message(key).and_then(|message| message.value());
         let mut errors = Vec::new();
-        // What is missing shows on the page as its key, and in the tests.
+        // A missing key is shown as itself, and found by the tests.
         pattern.map_or_else(|| key.to_owned(), |pattern| bundle.format_pattern(pattern, args, &mut errors).into_owned())
     }
 }
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    /// Each key with the names that it takes.
+    /// Each key with its arguments.
     fn keys(language: Language) -> BTreeMap<String, BTreeSet<String>> {
         let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut key = String::new();
@@ -163,7 +163,7 @@ mod tests {
         let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/templates")).unwrap();
         let pages = pages.filter_map(|page| std::fs::read_to_string(page.unwrap().path()).ok());
         let all: String = code.chain(pages).collect();
-        // Those of states are put together.
+        // The keys of states are composed.
         let is_used = |key: &&String| {
             all.contains(&format!("\"{key}\""))
                 || ["sync-", "health-", "kind-"].iter().any(|begin| key.starts_with(begin))
@@ -194,8 +194,8 @@ mod tests {
 
     #[test]
     fn a_choice_counts_more_than_the_browser() {
-        assert_eq!(Language::of(None, Some("de-DE, fr-CA;q=0.9, en;q=0.8")), Language::Fr);
-        assert_eq!(Language::of(Some("en"), Some("fr")), Language::En);
-        assert_eq!(Language::of(Some("tlh"), None), Language::En);
+        assert_eq!(Language::choose(None, Some("de-DE, fr-CA;q=0.9, en;q=0.8")), Language::Fr);
+        assert_eq!(Language::choose(Some("en"), Some("fr")), Language::En);
+        assert_eq!(Language::choose(Some("tlh"), None), Language::En);
     }
 }

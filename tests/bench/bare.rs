@@ -124,7 +124,7 @@ pub async fn remade(tag: &str, octet: u32) -> Duration {
 pub struct Starts(UnixStream);
 
 impl Starts {
-    pub async fn of(label: &str) -> Self {
+    pub async fn subscribe(label: &str) -> Self {
         let filters = json!({"type": ["container"], "event": ["start"], "label": [label]}).to_string();
         let filters: String = url(&filters);
         let mut stream = UnixStream::connect(SOCKET).await.unwrap();
@@ -132,7 +132,7 @@ impl Starts {
         Self(stream)
     }
 
-    /// Until so many more have started.
+    /// Until this many more have started.
     pub async fn wait(&mut self, count: usize) {
         let (mut seen, mut tail) = (0, Vec::new());
         while seen < count {

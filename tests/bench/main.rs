@@ -23,7 +23,7 @@ use tokio::process::Child;
 use support::eventually;
 use support::rig::Rig;
 
-/// So many services are made at once.
+/// The number of services that are made at once.
 const SIZES: [usize; 2] = [50, 200];
 const SIZE_SMOKE: usize = 3;
 /// The bare client is tried with each, and the fastest counts.
@@ -109,7 +109,7 @@ async fn bare_best(rig: &Rig, count: usize, is_smoke: bool) -> Duration {
 /// From the start of the command to the start of the last container.
 async fn first_apply(rig: &Rig, count: usize) -> Duration {
     let label = format!("io.amarre.instance={}", rig.instance());
-    let mut starts = bare::Starts::of(&label).await;
+    let mut starts = bare::Starts::subscribe(&label).await;
     let began = Instant::now();
     let apply = rig.command(&["apply", "--yes", "--timeout", "10m"]).stdout(Stdio::null()).spawn().unwrap();
     starts.wait(count).await;
@@ -153,7 +153,7 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
     let name = rig.name("s000");
     let label = format!("io.amarre.instance={}", rig.instance());
     let healed = |_: usize| async {
-        let mut starts = bare::Starts::of(&label).await;
+        let mut starts = bare::Starts::subscribe(&label).await;
         bare::engine("DELETE", &format!("/containers/{name}?force=1"), None).await;
         let began = Instant::now();
         starts.wait(1).await;
@@ -163,7 +163,7 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
                 == true
         })
         .await;
-        // What follows is over before the next is removed: what nobody has seen yet is not made a second time at once.
+        // What follows is over before the next is removed: an unobserved resource is not made a second time at once.
         tokio::time::sleep(PAUSE).await;
         took
     };

@@ -23,7 +23,7 @@ pub async fn compare(is_smoke: bool) {
     }
 }
 
-/// Of all records, one is wanted by a manifest; the others are somebody's.
+/// Of all records, one is wanted by a manifest; the others are foreign.
 async fn ours(count: usize) -> [usize; 2] {
     let mut rig = Rig::start().await;
     seed(&rig.ovh, ZONE, count);

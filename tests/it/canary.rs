@@ -223,7 +223,7 @@ impl Life {
             json!({"interval": "1s", "heartbeat": {"url": {"file": "secrets/heartbeat"}, "every": "10s"}});
         config["policy"] = json!({"secrets": {"*": ["*"]}});
         config["state"] = json!("./state/amarre.db");
-        // Nobody is there: what is said of that has no address in it.
+        // There is no listener: the report has no address in it.
         config["notifications"] = json!({
             "slack": {"slack": canary("slack"), "after": "0s", "on": ["attention", "applied", "drift"]},
             "discord": {"discord": canary("discord"), "after": "0s"},
@@ -252,7 +252,7 @@ impl Life {
     }
 
     /// Runs a command and keeps what it says.
-    async fn says(&mut self, args: &[&str]) -> i32 {
+    async fn outputs(&mut self, args: &[&str]) -> i32 {
         let variables = self.variables();
         let variables: Vec<(&str, &str)> =
             variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -263,7 +263,7 @@ impl Life {
         ended.code
     }
 
-    async fn says_all(&mut self) {
+    async fn outputs_all(&mut self) {
         for args in [
             &["plan"][..],
             &["plan", "-o", "json"],
@@ -278,7 +278,7 @@ impl Life {
             &["subnets", "-o", "json"],
             &["validate"],
         ] {
-            self.says(args).await;
+            self.outputs(args).await;
         }
     }
 
@@ -295,18 +295,18 @@ impl Life {
                 echo.repeats(&[rule, ("POST", "/nginx/certificates", 400)]);
                 echo.repeated().len()
             });
-            // Only now: else it would have done everything before anybody repeats anything.
+            // Only now: else it would have done everything before any request is repeated.
             if daemon.is_none() {
                 daemon = Some(self.daemon("text").await);
             }
             for ((echo, rule), before) in echoes.into_iter().zip(before) {
                 eventually(120, &format!("{rule:?} was repeated"), async || echo.repeated().len() > before).await;
             }
-            self.says_all().await;
+            self.outputs_all().await;
         }
         self.npm.repeats(&[("POST", "/api/tokens", 401)]);
         self.ovh.repeats(&[("GET", "/currentCredential", 400)]);
-        self.says(&["doctor"]).await;
+        self.outputs(&["doctor"]).await;
         for echo in [&self.docker, &self.npm, &self.ovh] {
             echo.repeats(&[]);
         }
@@ -335,27 +335,27 @@ impl Life {
         let host =
             self.rig.npm.rows(npm::Kind::ProxyHost).into_iter().find(|row| !row["meta"]["amarre_instance"].is_null());
         self.rig.npm.edit_proxy_host(host.unwrap()["id"].as_u64().unwrap(), &json!({"block_exploits": false}));
-        self.says(&["suspend", "cloud", "--why", "a reason"]).await;
+        self.outputs(&["suspend", "cloud", "--why", "a reason"]).await;
         self.asks_everything().await;
-        self.says_all().await;
-        self.says(&["resume", "cloud"]).await;
-        self.says(&["reconcile", "sick", "--timeout", "5s"]).await;
-        self.says(&["doctor"]).await;
-        self.says(&["doctor", "-o", "json"]).await;
+        self.outputs_all().await;
+        self.outputs(&["resume", "cloud"]).await;
+        self.outputs(&["reconcile", "sick", "--timeout", "5s"]).await;
+        self.outputs(&["doctor"]).await;
+        self.outputs(&["doctor", "-o", "json"]).await;
         self.asks_everything().await;
-        // Another value is another container, and nobody says which.
+        // Another value is another container, and the reason does not name it.
         self.forge.commit("Bob Durand", "another title", "services/cloud.yaml", &CLOUD.replace("one", "two"));
-        self.says(&["reconcile", "--timeout", "5s"]).await;
-        self.says_all().await;
-        self.mends().await;
+        self.outputs(&["reconcile", "--timeout", "5s"]).await;
+        self.outputs_all().await;
+        self.repairs().await;
         self.asks_everything().await;
         self.signs_in().await;
         assert_eq!(end(daemon).await, 0);
         self.found.add("the daemon's log", self.rig.log().as_bytes());
     }
 
-    /// What is typed to mend a service, and to read what it says.
-    async fn mends(&mut self) {
+    /// The commands that repair a service, and their output.
+    async fn repairs(&mut self) {
         let done: [&[&str]; 9] = [
             &["logs"],
             &["logs", "-o", "json"],
@@ -368,18 +368,18 @@ impl Life {
             &["resume", "cloud"],
         ];
         for args in done {
-            assert_eq!(self.says(args).await, 0, "{args:?}");
+            assert_eq!(self.outputs(args).await, 0, "{args:?}");
         }
-        // It fails as before, and again nobody says with which password.
-        assert_eq!(self.says(&["retry", "sick", "--timeout", "5s"]).await, 3);
-        self.says(&["logs", "sick", "--last-failed"]).await;
-        self.says(&["rollback", "sick", "--yes", "--timeout", "5s"]).await;
-        self.says(&["cancel", "sick"]).await;
-        self.says(&["status", "sick", "-o", "json"]).await;
-        self.says(&["resume", "sick"]).await;
+        // It fails as before, and again no message quotes the password.
+        assert_eq!(self.outputs(&["retry", "sick", "--timeout", "5s"]).await, 3);
+        self.outputs(&["logs", "sick", "--last-failed"]).await;
+        self.outputs(&["rollback", "sick", "--yes", "--timeout", "5s"]).await;
+        self.outputs(&["cancel", "sick"]).await;
+        self.outputs(&["status", "sick", "-o", "json"]).await;
+        self.outputs(&["resume", "sick"]).await;
     }
 
-    /// Somebody with an account looks at every page.
+    /// A signed-in user opens every page.
     async fn signs_in(&mut self) {
         let email = "canary@example.org";
         let variables = self.variables();
@@ -389,7 +389,7 @@ impl Life {
         let added = typed(&self.rig, canary("user-password"), &args, &variables).await;
         assert_eq!(added.code, 0, "{added:?}");
         self.found.add("what amarre user add says", format!("{}{}", added.out, added.err).as_bytes());
-        let mut browser = Browser::at(self.rig.port);
+        let mut browser = Browser::with_address(self.rig.port);
         self.found.add("a page", browser.signs_in("nobody@example.org", canary("user-password")).await.body.as_bytes());
         assert_eq!(browser.signs_in(email, canary("user-password")).await.status, 303);
         let settings =
@@ -422,7 +422,7 @@ impl Life {
         let _ = self.rig.run_with(&["token", "remove", "canary"], &variables).await;
         let made = self.rig.run_with(&["token", "add", "canary", "--role", "admin"], &variables).await;
         assert_eq!(made.code, 0, "{made:?}");
-        let mut admin = Browser::at(self.rig.port).with_token(made.out.trim());
+        let mut admin = Browser::with_address(self.rig.port).with_token(made.out.trim());
         for path in document["paths"].as_object().unwrap().keys() {
             for service in ["cloud", "sick", "stack", "none"] {
                 let path = path.replace("{name}", service).replace("{code}", "A0602");
@@ -445,21 +445,21 @@ impl Life {
         for echo in [&self.docker, &self.npm, &self.ovh] {
             echo.repeats(everything);
         }
-        self.says_all().await;
-        self.says(&["doctor"]).await;
-        self.says(&["apply", "--yes", "--timeout", "3s"]).await;
+        self.outputs_all().await;
+        self.outputs(&["doctor"]).await;
+        self.outputs(&["apply", "--yes", "--timeout", "3s"]).await;
         self.npm.repeats(&[("*", "/api/", 401)]);
         self.ovh.repeats(&[("*", "/", 403)]);
         self.docker.repeats(&[("*", "/json", 400)]);
-        self.says_all().await;
-        self.says(&["doctor", "-o", "json"]).await;
+        self.outputs_all().await;
+        self.outputs(&["doctor", "-o", "json"]).await;
         for echo in [&self.docker, &self.npm, &self.ovh] {
             echo.repeats(&[]);
         }
         let wrong = |config: &mut Json| config["npm"]["main"]["secret"] = json!(canary("npm-wrong-password"));
         self.configure(wrong);
-        self.says(&["plan"]).await;
-        self.says(&["doctor"]).await;
+        self.outputs(&["plan"]).await;
+        self.outputs(&["doctor"]).await;
         self.configure(|config| {
             let endpoint = config["ovh"]["endpoint"].as_str().unwrap().to_owned();
             config["ovh"] = json!({
@@ -469,12 +469,12 @@ impl Life {
         });
         for status in [401, 500] {
             self.ovh.repeats(&[("POST", "/oauth2/token", status)]);
-            self.says_without(&["plan"]).await;
-            self.says_without(&["doctor"]).await;
+            self.outputs_without(&["plan"]).await;
+            self.outputs_without(&["doctor"]).await;
         }
         // The vendor's own refusal, and then a token that is repeated.
         self.ovh.repeats(&[]);
-        self.says_without(&["doctor"]).await;
+        self.outputs_without(&["doctor"]).await;
         self.configure(|config| {
             let endpoint = config["ovh"]["endpoint"].as_str().unwrap().to_owned();
             config["ovh"] = json!({
@@ -483,12 +483,12 @@ impl Life {
             });
         });
         self.ovh.repeats(&[("GET", "/domain/zone", 403)]);
-        self.says_without(&["plan"]).await;
+        self.outputs_without(&["plan"]).await;
         self.ovh.repeats(&[]);
     }
 
-    /// As [`Life::says`], without the variable that belongs to the other way to sign in.
-    async fn says_without(&mut self, args: &[&str]) {
+    /// As [`Life::outputs`], without the variable that belongs to the other way to sign in.
+    async fn outputs_without(&mut self, args: &[&str]) {
         let mut variables = self.variables();
         variables.retain(|(name, _)| name != "AMARRE_OVH_CONSUMER_KEY_FILE");
         let variables: Vec<(&str, &str)> =
@@ -540,18 +540,18 @@ impl Life {
         ];
         for mistake in mistakes {
             self.configure(mistake);
-            self.says(&["plan"]).await;
-            self.says(&["doctor"]).await;
+            self.outputs(&["plan"]).await;
+            self.outputs(&["doctor"]).await;
         }
         self.configure(|_| ());
         let broken = "name: cloud\nimage: web:1\nenvironment: {PASSWORD: {secret: 'CANARY'}}\n";
         self.forge.commit("Bob", "a mistake", "services/cloud.yaml", &broken.replace("CANARY", canary("environment")));
-        self.says(&["plan"]).await;
-        self.says(&["validate"]).await;
+        self.outputs(&["plan"]).await;
+        self.outputs(&["validate"]).await;
     }
 
     /// `init` writes what it is given where it belongs, and says nothing of it.
-    async fn begins_anew(&mut self) {
+    async fn begins_again(&mut self) {
         let folder = self.rig.path().join("anew");
         std::fs::create_dir(&folder).unwrap();
         let mut command = self.rig.command(&["init", "--yes", "--domain", ZONE, "--address", "203.0.113.10"]);
@@ -567,7 +567,7 @@ impl Life {
     }
 
     /// What the vendors hold, save for the very places where a secret belongs.
-    fn looks_at_vendors(&mut self) {
+    fn asks_vendors(&mut self) {
         for mut container in self.rig.docker.containers() {
             container["Config"]["Env"] = Json::Null;
             self.found.add(format!("container {}", container["Name"]), container.to_string().as_bytes());
@@ -593,14 +593,14 @@ impl Life {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_secret_comes_out_anywhere() {
     let mut life = Life::start().await;
-    life.says_all().await;
+    life.outputs_all().await;
     life.lives_with_errors().await;
     life.lives_well().await;
-    life.looks_at_vendors();
+    life.asks_vendors();
     life.lives_with_wrong_keys().await;
     life.lives_with_mistakes().await;
-    life.begins_anew().await;
-    life.looks_at_vendors();
+    life.begins_again().await;
+    life.asks_vendors();
     life.found.add_files(life.rig.path(), &["amarre.yaml", "secrets/", "anew/"]);
     // What is looked for was really there: vendors repeated it, and containers and lists have it.
     let repeated = [&life.docker, &life.npm, &life.ovh].map(Echo::repeated).concat();

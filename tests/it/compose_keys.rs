@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use amarre::providers::docker::settings;
 use amarre_core::manifest::render;
 use amarre_core::manifest::{Loaded, Severity, SourceFile, container_keys, load, with_compose_files};
 use amarre_core::model::service::Service;
@@ -232,7 +231,7 @@ fn every_key_is_applied_or_rejected_by_name() {
 }
 
 #[test]
-fn what_is_passed_over_makes_none() {
+fn ignored_keys_make_no_difference() {
     // These have something in their samples that says more: a mount, and a policy that is `always` for all it is given.
     let alone = |key: &str| !key.contains("[]") && !key.contains("restart_policy");
     for line in lines().into_iter().filter(|line| line.is_passed_over && alone(&line.key)) {
@@ -241,7 +240,7 @@ fn what_is_passed_over_makes_none() {
 }
 
 #[test]
-fn what_is_applied_makes_a_difference() {
+fn applied_keys_make_a_difference() {
     let mut said_nothing = Vec::new();
     for line in lines().into_iter().filter(|line| line.is_applied) {
         let bare = service(&line, "{}");
@@ -249,10 +248,9 @@ fn what_is_applied_makes_a_difference() {
         if bare == with {
             said_nothing.push((line.key.clone(), line.place));
         }
-        // Every setting has a field, with its samples for the contract, and its place in the engine's form.
+        // Every setting has a row in the table, of which its field and its place in the engine's form follow.
         for name in with.containers.values().flat_map(|container| container.settings.keys()) {
-            assert!(docker::CONTAINER.field(name).is_some(), "{}: no field `{name}`", line.key);
-            assert!(settings::has(name), "{}: `{name}` has no place in the engine's form", line.key);
+            assert!(docker::setting(name).is_some(), "{}: no setting `{name}`", line.key);
         }
     }
     // Each of these says what holds anyway, or shares its sample with a key that does more.
@@ -278,6 +276,13 @@ fn every_key_that_is_read_is_listed_once() {
     // File-level keys have lines of their own.
     let unread: Vec<&&str> = top.iter().filter(|key| !known.contains(**key)).collect();
     assert!(unread.is_empty(), "listed, and not known to the code: {unread:?}");
+}
+
+#[test]
+fn every_setting_is_documented() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manifests.md")).unwrap();
+    let missing = docker::SETTINGS.iter().filter(|setting| !page.contains(&format!("`{}`", setting.key)));
+    assert_eq!(missing.map(|setting| setting.key).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
 /// A key that can be written in a container wherever that stands.

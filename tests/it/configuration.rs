@@ -78,9 +78,9 @@ fn the_configuration_is_found_in_its_places() {
     assert_eq!(found(&[("HOME", "/nonexistent"), ("XDG_CONFIG_HOME", &path("home/.config"))], &["validate"]), 0);
 }
 
-/// What a manifest is told under a policy: codes and messages.
+/// The diagnostics of a manifest under a policy: codes and messages.
 #[track_caller]
-fn told(policy: &str, manifest: &str) -> Vec<String> {
+fn error_text(policy: &str, manifest: &str) -> Vec<String> {
     let text = format!("{{domain: example.org, policy: {policy}}}");
     let config = Config::parse(&text, Path::new("/nonexistent/amarre.yaml")).unwrap();
     let file = SourceFile { path: "services/x.yaml".to_owned(), text: manifest.to_owned() };
@@ -90,13 +90,13 @@ fn told(policy: &str, manifest: &str) -> Vec<String> {
 
 #[track_caller]
 fn forbids(policy: &str, manifest: &str, what: &str) {
-    let told = told(policy, manifest);
+    let told = error_text(policy, manifest);
     assert!(told.iter().any(|told| told.contains(" policy forbids ") && told.contains(what)), "{policy}: {told:?}");
 }
 
 #[track_caller]
 fn allows(policy: &str, manifest: &str) {
-    assert_eq!(told(policy, manifest), [""; 0], "{policy}");
+    assert_eq!(error_text(policy, manifest), [""; 0], "{policy}");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn records_bounds_types_and_the_apex() {
     forbids("{records: [A]}", &record("name: a, type: TXT, value: x"), "TXT");
     forbids("{}", &record("name: a, type: MX, value: 10 mx.example.net."), "MX");
     allows("{records: [MX]}", &record("name: '@', type: MX, value: 10 mx.example.net."));
-    // At the domain itself TXT needs a word that somebody wrote; elsewhere it does not.
+    // At the domain itself TXT needs an explicit right; elsewhere it does not.
     let spf = record("name: '@', type: TXT, value: v=spf1 -all");
     forbids("{}", &spf, "TXT at example.org itself");
     forbids("{records: [MX]}", &spf, "TXT");
@@ -178,7 +178,8 @@ fn records_names_what_means_something_for_a_whole_domain() {
     forbids("{records: []}", &record("name: a, type: TXT, value: x"), "TXT");
     // A route to the host's own address needs no word, wherever it stands.
     for domain in ["@", "*.lab"] {
-        let told = told("{}", &format!("{{name: xx, image: 'web:1', routes: [{{domain: '{domain}', to: 'xx:80'}}]}}"));
+        let told =
+            error_text("{}", &format!("{{name: xx, image: 'web:1', routes: [{{domain: '{domain}', to: 'xx:80'}}]}}"));
         assert!(!told.iter().any(|told| told.contains("policy forbids")), "{told:?}");
     }
 }
@@ -216,13 +217,14 @@ fn no_manifest_writes_marks() {
         let record = format!("{{kind: Record, {rest}}}");
         let list = format!("{{name: xx, image: 'web:1', dns: [{{{rest}}}]}}");
         for manifest in [record, list] {
-            let told = told(all, &manifest);
+            let told = error_text(all, &manifest);
             let is_refused = told.iter().any(|told| told.contains("A0280") || told.contains("A0281"));
             assert!(is_refused, "{manifest}: {told:?}");
         }
     }
     for domain in ["_amarre.mail", "_amarre"] {
-        let told = told(all, &format!("{{name: xx, image: 'web:1', routes: [{{domain: {domain}, to: 'xx:80'}}]}}"));
+        let told =
+            error_text(all, &format!("{{name: xx, image: 'web:1', routes: [{{domain: {domain}, to: 'xx:80'}}]}}"));
         assert!(told.iter().any(|told| told.contains("A0107")), "the name of a host has no `_`: {told:?}");
     }
 }

@@ -80,7 +80,7 @@ fn errors(loaded: &Loaded) -> Vec<&Diagnostic> {
 }
 
 #[test]
-fn people_s_projects_are_taken_or_refused_by_name() {
+fn published_projects_are_accepted_or_refused_by_name() {
     let projects = projects();
     let count = projects.len();
     assert!(count >= 200, "{count} projects");

@@ -34,7 +34,7 @@ fn arguments(word: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_image_is_built_from_what_is_there_and_runs_as_nobody_special() {
+fn the_image_is_built_from_existing_files_and_runs_unprivileged() {
     let froms = arguments("FROM");
     assert_eq!(froms.len(), 2, "one stage builds, one runs");
     for from in &froms {
@@ -117,7 +117,7 @@ fn env_example() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn amarre_takes_what_the_compose_file_gives_it() {
+fn the_compose_file_configures_amarre() {
     let compose = compose();
     let amarre = &compose["services"]["amarre"];
     assert!(compose["services"]["npm"]["image"].as_str().unwrap().starts_with("jc21/nginx-proxy-manager:2."));
@@ -158,7 +158,7 @@ fn amarre_takes_what_the_compose_file_gives_it() {
 }
 
 #[test]
-fn systemd_takes_the_unit_and_finds_it_hardened() {
+fn systemd_accepts_the_unit_as_hardened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("amarre.service");
     // The program is not installed where the unit has it.

@@ -82,7 +82,7 @@ fn container() -> Fields {
         .with("environment", Value::Map(environment))
 }
 
-async fn look(provider: &DockerProvider) -> Observation {
+async fn observe(provider: &DockerProvider) -> Observation {
     provider.observe(&ObserveQuery { now: Timestamp(1_800_000_000_000), ..ObserveQuery::default() }).await
 }
 
@@ -113,21 +113,21 @@ async fn half_an_answer_is_a_gap() {
     let parts = [("containers/json", 0), ("networks", 0), ("volumes", 0), ("images/json", 0), ("containers/", 1)];
     for (part, skip) in parts {
         docker.server.faults.add_nth("GET", &format!("/v1.41/{part}"), skip, 1, Fault::Before(500));
-        let half = look(&ours).await;
+        let half = observe(&ours).await;
         assert_eq!(half.gaps.len(), 1, "{part}");
         assert!(half.seen.is_empty(), "{part}: what was not read is not missing");
         docker.server.faults.clear();
     }
-    let whole = look(&ours).await;
+    let whole = observe(&ours).await;
     assert_eq!(whole.gaps, []);
     assert!(whole.seen.contains_key(&web()));
 }
 
 #[tokio::test]
-async fn what_another_instance_made_is_not_ours_and_never_taken() {
+async fn a_resource_of_another_instance_is_never_adopted() {
     let (docker, _theirs) = served("other").await;
     let ours = provider(&docker, "home");
-    let seen = look(&ours).await.seen;
+    let seen = observe(&ours).await.seen;
     let other = Owner::Other("other".to_owned());
     assert_eq!(seen[&address(Kind::Network, NETWORK)].owner, other);
     let container_seen = &seen[&address(Kind::Container, "web")];
@@ -142,7 +142,7 @@ async fn what_another_instance_made_is_not_ours_and_never_taken() {
 }
 
 #[tokio::test]
-async fn what_a_person_made_is_never_taken() {
+async fn a_resource_that_a_person_made_is_never_adopted() {
     let docker = stepped::docker(stepped::options()).await;
     docker.seed_network(NETWORK, "10.77.1.0/24").unwrap();
     docker.seed_container("web", "web:1", &[NETWORK]).unwrap();
@@ -156,9 +156,9 @@ async fn what_a_person_made_is_never_taken() {
 
 /// After a lost answer the same create comes again.
 #[tokio::test]
-async fn what_is_made_already_is_not_made_again() {
+async fn an_existing_resource_is_not_created_again() {
     let (docker, ours) = served("home").await;
-    let seen = look(&ours).await.seen;
+    let seen = observe(&ours).await.seen;
     for (address, fields) in [(address(Kind::Network, NETWORK), network()), (web(), container())] {
         let outcome = apply(&ours, &create(&address, &fields)).await.unwrap();
         assert_eq!(outcome.vendor_id, seen[&address].vendor_id);
@@ -166,15 +166,15 @@ async fn what_is_made_already_is_not_made_again() {
     assert!(writes(&docker).iter().all(|line| !line.contains("/create")), "{:?}", writes(&docker));
 }
 
-/// The image's own `VOLUME` may hold data that nobody thought of.
+/// The image's own `VOLUME` may hold data that no manifest names.
 #[tokio::test]
 async fn a_container_goes_without_its_volumes_and_cannot_come_back() {
     let (docker, ours) = served("home").await;
-    let seen = look(&ours).await.seen;
+    let seen = observe(&ours).await.seen;
     assert_eq!(docker.volumes().len(), 1);
     docker.server.journal.clear();
     apply(&ours, &delete(&web(), &seen[&web()])).await.unwrap();
-    assert!(!look(&ours).await.seen.contains_key(&web()));
+    assert!(!observe(&ours).await.seen.contains_key(&web()));
     assert_eq!(docker.volumes().len(), 1, "anonymous volumes are kept");
     let writes = writes(&docker);
     let at = |what: &str| writes.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("no {what}"));
@@ -201,7 +201,7 @@ async fn an_attachment_is_never_the_gateway() {
 #[tokio::test]
 async fn a_variable_shows_only_when_the_manifest_shows_it() {
     let (docker, ours) = served("home").await;
-    let seen = look(&ours).await.seen;
+    let seen = observe(&ours).await.seen;
     let environment = seen[&web()].fields.get("environment").and_then(Value::entries).unwrap().clone();
     assert_eq!(environment["MODE"], Value::text("one"));
     let mark = key().mark(PLAIN_TEXT);
@@ -217,7 +217,7 @@ async fn an_answer_that_is_an_error_is_no_answer() {
     let (docker, ours) = served("home").await;
     let attachment = address(Kind::Attachment, &format!("{NETWORK}/npm"));
     apply(&ours, &create(&attachment, &Fields::default())).await.unwrap();
-    let seen = look(&ours).await.seen.remove(&web()).unwrap();
+    let seen = observe(&ours).await.seen.remove(&web()).unwrap();
     ours.probe(&web(), &seen, 80).await.unwrap();
     docker.behave("web", Behaviour::Unhealthy).unwrap();
     let why = ours.probe(&web(), &seen, 80).await.unwrap_err();
@@ -226,17 +226,17 @@ async fn an_answer_that_is_an_error_is_no_answer() {
     ours.probe(&web(), &seen, 80).await.unwrap_err();
 }
 
-/// Not all that somebody changes shows in the list: an event says that it is to be read again.
+/// Not every change shows in the list: an event asks for another reading.
 #[tokio::test]
-async fn what_an_event_tells_of_is_read_again() {
+async fn an_event_makes_its_resource_be_read_again() {
     let (docker, ours) = served("home").await;
     let somebody = provider(&docker, "home");
-    let restart = async || look(&ours).await.seen[&web()].fields.text("restart").map(str::to_owned);
+    let restart = async || observe(&ours).await.seen[&web()].fields.text("restart").map(str::to_owned);
     assert_eq!(restart().await.as_deref(), Some("unless-stopped"));
     docker.server.journal.clear();
     restart().await;
     assert_eq!(docker.server.journal.calls().len(), 4, "a quiet look is one list of each kind");
-    let seen = look(&ours).await.seen.remove(&web()).unwrap();
+    let seen = observe(&ours).await.seen.remove(&web()).unwrap();
     let expects = Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() };
     let update = change(&web(), Verb::Update(Fields::default().with("restart", Value::text("no"))), expects);
     let wake = Arc::new(Notify::new());
@@ -251,18 +251,34 @@ async fn what_an_event_tells_of_is_read_again() {
     assert_eq!(restart().await.as_deref(), Some("no"));
 }
 
+/// A container that restarts after it was inspected and before the engine's events are subscribed to.
+#[tokio::test]
+async fn what_happened_before_the_subscription_is_read_again() {
+    let (docker, ours) = served("home").await;
+    let started = async || observe(&ours).await.seen[&web()].fields.get("started_at_ms").cloned();
+    let before = started().await;
+    docker.stop("web").unwrap();
+    docker.start_container("web").unwrap();
+    tokio::select! {
+        () = ours.watch(Arc::default()) => (),
+        () = eventually(20, "the new start", async || started().await != before) => (),
+    }
+}
+
 /// An event about one container is none about the others.
 #[tokio::test]
-async fn only_what_an_event_tells_of_is_read_again() {
+async fn an_event_makes_only_its_resource_be_read_again() {
     let (docker, ours) = served("home").await;
     let other = address(Kind::Container, "other").at("0123456789ab");
     let named = container().with("name", Value::text("other"));
     apply(&ours, &create(&other, &named)).await.unwrap();
+    // Connected after both containers were made: their events are past for it.
+    let ours = provider(&docker, "home");
     let inspected = || {
         let calls = docker.server.journal.calls();
         calls.iter().filter(|call| call.path.ends_with("/json") && call.path.contains("/containers/")).count()
     };
-    look(&ours).await;
+    observe(&ours).await;
     let wake = Arc::new(Notify::new());
     let told = async {
         let is_watched = || docker.server.journal.calls().iter().any(|call| call.path.contains("/events"));
@@ -276,15 +292,15 @@ async fn only_what_an_event_tells_of_is_read_again() {
         () = told => (),
     }
     docker.server.journal.clear();
-    look(&ours).await;
+    observe(&ours).await;
     assert_eq!(inspected(), 1, "{:?}", docker.server.journal.calls());
 }
 
 /// An engine that is asked what has happened until a time that is yet to come waits for it.
 #[tokio::test]
-async fn who_removed_it_is_asked_of_the_past_only() {
+async fn removal_is_attributed_from_past_events_only() {
     let (docker, ours) = served("home").await;
-    let seen = look(&ours).await.seen.remove(&web()).unwrap();
+    let seen = observe(&ours).await.seen.remove(&web()).unwrap();
     docker.remove("web").unwrap();
     let now = Timestamp(jiff::Timestamp::now().as_millisecond());
     let (since, last_well) = (Timestamp(now.0 - 60_000), Timestamp::default());

@@ -1,4 +1,4 @@
-//! `amarre doctor` against simulated Docker, NPM and OVH: one sound set-up, and broken ones, each named with its mend.
+//! `amarre doctor` against simulated Docker, NPM and OVH: one sound set-up, and broken ones, each named with its hint.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ struct Setup {
 }
 
 /// What `doctor` printed.
-struct Said {
+struct DoctorRun {
     code: i32,
     out: String,
 }
@@ -79,7 +79,7 @@ impl Setup {
         self.folder.path().join(name)
     }
 
-    async fn run(&self, arguments: &[&str]) -> Said {
+    async fn run(&self, arguments: &[&str]) -> DoctorRun {
         let path = self.path("amarre.yaml");
         if !path.exists() {
             std::fs::write(&path, self.config.to_string()).unwrap();
@@ -91,11 +91,11 @@ impl Setup {
         let output = tokio::time::timeout(COMMAND_TIMEOUT, command.output()).await.expect("it ends").unwrap();
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!out.contains("canary") && !err.contains("canary"), "{out}{err}");
-        Said { code: output.status.code().unwrap_or(-1), out: format!("{out}{err}") }
+        DoctorRun { code: output.status.code().unwrap_or(-1), out: format!("{out}{err}") }
     }
 
     /// Examines; nothing is changed anywhere by it.
-    async fn doctor(&self) -> Said {
+    async fn doctor(&self) -> DoctorRun {
         for journal in [&self.docker.server.journal, &self.npm.server.journal, &self.ovh.server.journal] {
             journal.clear();
         }
@@ -115,12 +115,12 @@ impl Setup {
     }
 
     /// One `!` line with this text and this hint, and exit 0.
-    async fn is_told(&self, text: &str, hint: &str) {
+    async fn reports(&self, text: &str, hint: &str) {
         self.finds("!", 0, text, hint).await;
     }
 
     async fn finds(&self, sign: &str, code: i32, text: &str, hint: &str) {
-        let Said { code: exit, out } = self.doctor().await;
+        let DoctorRun { code: exit, out } = self.doctor().await;
         let mut lines = out.lines().skip_while(|line| !(line.trim_start().starts_with(sign) && line.contains(text)));
         assert!(lines.next().is_some(), "no `{sign} … {text}` in\n{out}");
         let own = lines.take_while(|line| line.starts_with("      ")).any(|line| line.contains(hint));
@@ -167,7 +167,7 @@ async fn machines_get_the_same_as_a_document() {
     assert_eq!(clock["hints"], json!(["timedatectl set-ntp true"]));
 }
 
-/// Somebody else holds the ledger and writes it.
+/// Another process holds the ledger and writes it.
 #[tokio::test]
 async fn a_daemon_is_no_obstacle() {
     let setup = Setup::sound().await;
@@ -180,7 +180,7 @@ async fn a_daemon_is_no_obstacle() {
 }
 
 #[tokio::test]
-async fn a_ledger_at_rest_is_read_without_a_trace() {
+async fn a_closed_ledger_is_read_without_a_trace() {
     let setup = Setup::sound().await;
     drop(setup.run(&["plan"]).await);
     let files = || {
@@ -222,7 +222,7 @@ async fn a_configuration_that_others_may_read() {
     let setup = Setup::sound().await;
     drop(setup.doctor().await);
     std::fs::set_permissions(setup.path("amarre.yaml"), PermissionsExt::from_mode(0o644)).unwrap();
-    setup.is_told("may be read by others (mode 644), A0250", "hint: chmod 600 ").await;
+    setup.reports("may be read by others (mode 644), A0250", "hint: chmod 600 ").await;
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn an_npm_account_with_too_few_rights() {
 async fn an_npm_account_that_lets_encrypt_refuses() {
     let setup = Setup::with(NpmUser::admin(1, "admin@example.com", PASSWORD)).await;
     let hint = "in NPM, Users, admin@example.com, set an address that receives mail, then `npm.main.identity`";
-    setup.is_told("Let's Encrypt refuses the e-mail address admin@example.com, A0252", hint).await;
+    setup.reports("Let's Encrypt refuses the e-mail address admin@example.com, A0252", hint).await;
 }
 
 #[tokio::test]
@@ -320,7 +320,7 @@ async fn an_npm_container_that_is_not_attached() {
     let setup = Setup::sound().await;
     setup.write("cloud.yaml", "{name: cloud, image: \"nextcloud:29\", port: 80}");
     setup.docker.seed_network("zz-amarre-cloud", "10.97.3.0/24").unwrap();
-    setup.is_told("main: container npm is not attached to 1 network, A0257", "hint: amarre reconcile").await;
+    setup.reports("main: container npm is not attached to 1 network, A0257", "hint: amarre reconcile").await;
     assert!(setup.doctor().await.out.contains("      cloud: put right by the next run\n"));
 }
 
@@ -348,7 +348,7 @@ async fn a_service_account_that_is_refused() {
 }
 
 #[tokio::test]
-async fn a_right_at_ovh_that_lacks() {
+async fn a_missing_right_at_ovh() {
     let setup = Setup::sound().await;
     let zone = "/domain/zone/example.org";
     setup.ovh.grant_only(&[
@@ -366,14 +366,14 @@ async fn a_right_at_ovh_that_lacks() {
 async fn a_clock_that_is_off() {
     let setup = Setup::sound().await;
     setup.ovh.clock_skew(3600);
-    setup.is_told("this machine's clock is 3600 s behind OVH's, A0253", "hint: timedatectl set-ntp true").await;
+    setup.reports("this machine's clock is 3600 s behind OVH's, A0253", "hint: timedatectl set-ntp true").await;
 }
 
 #[tokio::test]
 async fn a_token_that_expires_soon() {
     let setup = Setup::sound().await;
     setup.ovh.expires(&(jiff::Timestamp::now() + jiff::SignedDuration::from_hours(80)).to_string());
-    setup.is_told("the token expires in 3 days, A0254", "unlimited validity").await;
+    setup.reports("the token expires in 3 days, A0254", "unlimited validity").await;
 }
 
 #[tokio::test]
@@ -391,7 +391,7 @@ async fn name_servers_that_cannot_be_reached() {
     for server in &setup.ovh.servers {
         server.stop().await;
     }
-    setup.is_told("0 of 2 servers of example.org answer, A0255", "does a firewall close port 53").await;
+    setup.reports("0 of 2 servers of example.org answer, A0255", "does a firewall close port 53").await;
 }
 
 #[tokio::test]
@@ -399,7 +399,7 @@ async fn a_resolver_that_is_silent() {
     let mut setup = Setup::sound().await;
     setup.ovh.servers[1].behave(Mood::Silent);
     setup.config["dns"]["propagation"]["resolvers"] = json!([setup.ovh.dns[1].to_string()]);
-    setup.is_told("does not answer, A0255", "`dns.propagation.resolvers`").await;
+    setup.reports("does not answer, A0255", "`dns.propagation.resolvers`").await;
 }
 
 #[tokio::test]
@@ -422,7 +422,7 @@ async fn a_certificate_that_is_missing_or_ends() {
 }
 
 #[tokio::test]
-async fn a_lease_under_somebodys_network() {
+async fn a_lease_under_a_foreign_network() {
     let setup = Setup::sound().await;
     setup.docker.image(ImageSpec::new("web:1"));
     setup.write("nas.yaml", "{name: web, image: \"web:1\", dns: none}");

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use amarre_testkit::scene;
 
-/// A site with the policy that holds where nobody wrote one.
+/// A site with the default policy.
 pub fn usual_site() -> Site {
     let mut site = scene::site();
     site.policy = Policy::default();
@@ -170,7 +170,7 @@ fn each_escape_is_refused_by_its_code_in_each_form() {
 
 /// Each refusal is a right that the ledger of an older version would have given, or one that no word opens.
 #[test]
-fn what_ran_before_is_a_warning_but_for_what_no_word_opens() {
+fn existing_uses_are_warnings_unless_no_right_allows_them() {
     // What older versions refused, too, was never used.
     const NEVER: [&str; 9] = ["A0106", "A0108", "A0205", "A0206", "A0211", "A0212", "A0215", "A0260", "A0261"];
     let mut wrong = Vec::new();
@@ -193,7 +193,7 @@ fn what_ran_before_is_a_warning_but_for_what_no_word_opens() {
 }
 
 #[test]
-fn what_no_word_opens_stays_closed_for_everybody() {
+fn uses_that_no_right_allows_stay_refused() {
     for escape in escapes().iter().filter(|escape| ["A0260", "A0261"].contains(&escape.code.as_str())) {
         for probe in probes(escape) {
             let mut site = site_of(escape);
@@ -204,7 +204,7 @@ fn what_no_word_opens_stays_closed_for_everybody() {
 }
 
 #[test]
-fn what_people_do_every_day_needs_no_word() {
+fn everyday_uses_need_no_right() {
     let volume = |text: &str| Escape { section: "volume".to_owned(), code: String::new(), text: text.to_owned() };
     let of = |section: &str, text: &str| Escape { section: section.to_owned(), ..volume(text) };
     let daily = [
@@ -267,7 +267,7 @@ fn what_people_do_every_day_needs_no_word() {
 }
 
 #[test]
-fn each_word_opens_what_it_names_and_says_so() {
+fn each_right_allows_what_it_names_and_reports_it() {
     let mut site = usual_site();
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let policy = &mut site.policy;
@@ -310,7 +310,7 @@ fn each_word_opens_what_it_names_and_says_so() {
 }
 
 #[test]
-fn a_label_is_opened_by_its_word_or_a_pattern() {
+fn a_label_is_allowed_by_its_right_or_a_pattern() {
     let record =
         |label: &str| (format!("{{kind: Record, name: {label}.www, type: CNAME, value: x.example.org.}}\n"), None);
     for (item, opened, closed) in [

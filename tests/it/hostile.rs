@@ -118,7 +118,7 @@ fn provider(server: &Hostile) -> DockerProvider {
     DockerProvider::new(config).unwrap()
 }
 
-async fn look(server: &Hostile) -> Observation {
+async fn observe(server: &Hostile) -> Observation {
     let ask = ObserveQuery { now: NOW, ..ObserveQuery::default() };
     provider(server).observe(&ask).await
 }
@@ -133,7 +133,7 @@ fn gap(observation: &Observation) -> (String, String) {
 async fn an_endless_answer_of_docker_is_read_to_its_limit_and_no_further() {
     let text = Says::Endless(br#"[{"Id": ""#.to_vec(), b"aaaaaaaaaaaaaaaa".to_vec());
     let server = Hostile::start([vec![version(), ("/containers/json", text)], empty_lists()].concat()).await;
-    let (code, message) = gap(&look(&server).await);
+    let (code, message) = gap(&observe(&server).await);
     assert_eq!(code, "A0541", "{message}");
     assert!(message.contains("64 MiB"), "{message}");
     assert!(server.sent() < 64 * MIB + ON_THE_WAY, "{} bytes were taken", server.sent());
@@ -144,7 +144,7 @@ async fn an_endless_answer_of_docker_is_read_to_its_limit_and_no_further() {
 async fn endless_small_objects_of_docker_are_not_gathered() {
     let objects = Says::Endless(b"[{}".to_vec(), b",{}".to_vec());
     let server = Hostile::start([vec![version(), ("/containers/json", objects)], empty_lists()].concat()).await;
-    assert_eq!(gap(&look(&server).await).0, "A0541");
+    assert_eq!(gap(&observe(&server).await).0, "A0541");
     assert!(server.sent() < 2 * MIB + ON_THE_WAY, "{} bytes were taken", server.sent());
 }
 
@@ -186,7 +186,7 @@ fn is_clean_and_short(text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_vendors_say_is_shown_clean_and_short() {
+async fn vendor_messages_are_shown_clean_and_short() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", "name: web\nimage: web:1\nroutes:\n  - {domain: web.example.org, port: 80}\n");
     for words in [RUDE.to_owned(), rude_page(), RUDE.repeat(5_000)] {
@@ -209,7 +209,7 @@ async fn what_vendors_say_is_shown_clean_and_short() {
 
 /// Names and states of containers that Amarre did not make stand in plans and in reports, too.
 #[tokio::test(flavor = "multi_thread")]
-async fn names_of_foreign_things_are_shown_clean() {
+async fn names_of_foreign_resources_are_shown_clean() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", "name: web\nimage: web:1\nrecords: []\n");
     let name = format!("/web{RUDE}");

@@ -32,7 +32,7 @@ fn an_npm_reaches_other_hosts_by_published_ports() {
 }
 
 #[test]
-fn an_npm_says_which_host_it_runs_on() {
+fn the_host_of_an_npm_is_configured() {
     let hosts = json!({"one": published(&json!({})), "two": {}});
     let site = config(&hosts, &json!({"container": "npm", "host": "two", "reach": "edge"})).unwrap().site;
     assert_eq!(site.hosts["one"].npm.as_ref().unwrap().reach, Reach::Published);
@@ -47,7 +47,7 @@ fn a_host_that_the_only_npm_cannot_reach_has_none() {
 }
 
 #[test]
-fn what_does_not_fit_is_refused() {
+fn invalid_host_settings_are_refused() {
     let default = || json!({"default": {}});
     let cases = [
         (

@@ -76,7 +76,7 @@ fn objections(name: &str, text: &str) -> Vec<String> {
     wrong
 }
 
-/// What is wrong with one part of a filter: `test(=looks::promises::one_delete_needs_nobody)`.
+/// What is wrong with one part of a filter: `test(=looks::promises::one_delete_needs_no_confirmation)`.
 fn unknown_test(filter: &str, folder: &str) -> Option<String> {
     if filter == PLAN_CASES {
         return None;

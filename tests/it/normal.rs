@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use amarre::providers::docker::answers::Reader;
+use amarre::providers::docker::answers::AnswerReader;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::npm::{NpmConfig, NpmProvider};
 use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
@@ -78,12 +78,13 @@ fn judge(provider: &dyn Provider, address: &Address, line: &Line, observed: &Fie
 }
 
 #[test]
-fn what_docker_answers_compares_as_what_was_asked_for() {
+fn answers_of_docker_compare_equal_to_the_request() {
     let id = ProviderId::docker("default");
     let key = MarkKey::new([7; 32]);
     let provider =
         DockerProvider::new(DockerConfig::new(id.clone(), "tcp://127.0.0.1:1", "home", key.clone())).unwrap();
-    let reader = Reader { provider: id.clone(), instance: "home".to_owned(), key, now: Timestamp(1_800_000_000_000) };
+    let reader =
+        AnswerReader { provider: id.clone(), instance: "home".to_owned(), key, now: Timestamp(1_800_000_000_000) };
     let mut wrong = Vec::new();
     let lines = lines("tests/cases/normal/docker/container.txt", &DOCKER_APIS);
     for version in DOCKER_APIS {
@@ -106,7 +107,7 @@ fn what_docker_answers_compares_as_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn what_npm_answers_compares_as_what_was_asked_for() {
+async fn answers_of_npm_compare_equal_to_the_request() {
     let name = |version: NpmVersion| version.numbers().map(|number| number.to_string())[..2].join(".");
     let versions: Vec<String> = NpmVersion::ALL.into_iter().map(name).collect();
     let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
@@ -147,7 +148,7 @@ async fn what_npm_answers_compares_as_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn what_ovh_answers_compares_as_what_was_asked_for() {
+async fn answers_of_ovh_compare_equal_to_the_request() {
     let ovh = Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap();
     let provider = OvhProvider::new(OvhConfig {
         id: ProviderId::ovh(),

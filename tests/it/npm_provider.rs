@@ -105,7 +105,7 @@ async fn streams_that_may_not_be_seen_matter_only_where_one_is_wanted() {
     let hidden = npm::NpmPermissions { streams: npm::Level::Hidden, ..npm::NpmPermissions::admin() };
     options.users.push(npm::NpmUser::plain(2, "bot@example.net", "bot-password", hidden));
     let rig = Rig::with(options).await;
-    rig.look().await;
+    rig.observe_all().await;
     let observation = rig.observe(&[&address(Kind::Stream, "2222")]).await;
     assert_eq!(observation.gaps[0].message, "NPM main does not let bot@example.net view streams");
     assert_eq!(observation.gaps[0].hint, "in NPM, Users, bot@example.net, Permissions: set streams to Manage");
@@ -130,7 +130,7 @@ async fn another_instances_host_is_never_touched() {
 }
 
 #[tokio::test]
-async fn a_lost_mark_is_known_by_the_ledger_and_put_back() {
+async fn a_lost_mark_is_restored_from_the_ledger() {
     let mut rig = Rig::start().await;
     let git = address(Kind::ProxyHost, GIT);
     let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
@@ -147,7 +147,7 @@ async fn a_lost_mark_is_known_by_the_ledger_and_put_back() {
 }
 
 #[tokio::test]
-async fn a_host_that_was_switched_off_is_switched_on_by_enable() {
+async fn a_disabled_host_is_enabled_by_enable() {
     let mut rig = Rig::start().await;
     let git = address(Kind::ProxyHost, GIT);
     let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
@@ -178,7 +178,7 @@ async fn a_host_that_lost_its_file_is_written_again() {
 }
 
 #[tokio::test]
-async fn a_host_whose_certificate_or_list_is_gone_differs_and_is_mended() {
+async fn a_host_without_its_certificate_or_list_differs_and_is_corrected() {
     let mut rig = Rig::start().await;
     let git = address(Kind::ProxyHost, GIT);
     rig.npm.seed_certificate("wild", &["*.example.org"]);
@@ -223,7 +223,7 @@ async fn a_host_is_not_written_without_what_it_names() {
 }
 
 #[tokio::test]
-async fn what_changed_since_the_look_is_a_conflict() {
+async fn a_change_since_the_observation_is_a_conflict() {
     let mut rig = Rig::start().await;
     let git = address(Kind::ProxyHost, GIT);
     let seen = rig.bring(&git, &host(GIT)).await;
@@ -243,7 +243,7 @@ async fn what_changed_since_the_look_is_a_conflict() {
 
     let family = address(Kind::AccessList, "amarre/family");
     let seen = rig.bring(&family, &list(&["anna"])).await;
-    // Somebody lets one more in.
+    // A person admits one more.
     rig.step(&family, &list(&["anna", "ben"])).await.unwrap();
     let before = rig.rows(npm::Kind::AccessList);
     let update = Verb::Update(Fields::default().with("pass_auth", Value::Bool(true)));
@@ -320,7 +320,7 @@ async fn only_new_and_changed_passwords_are_sent() {
     let renewed = BTreeMap::from([("anna".to_owned(), secret("anna", "new"))]);
     rig.bring(&family, &list(&[]).with("users", Value::Map(renewed))).await;
     assert_eq!(password(&rig, "anna").0, "new");
-    // Without the ledger nobody knows the password: it is written again.
+    // Without the ledger the password is not known: it is written again.
     rig.applied.clear();
     let unknown: Seen = rig.see(&family).await.unwrap();
     assert_ne!(unknown.fields.get("users"), list(&["anna"]).get("users"));
@@ -356,11 +356,11 @@ async fn a_foreign_list_of_our_name_is_in_the_way() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_somebody_uploaded_is_only_observed() {
+async fn an_uploaded_certificate_is_only_observed() {
     let rig = Rig::start().await;
     rig.npm.seed_certificate("wild", &["*.example.org"]);
     let wild = address(Kind::Certificate, "wild");
-    let seen = rig.look().await.remove(&wild).unwrap();
+    let seen = rig.observe_all().await.remove(&wild).unwrap();
     assert_eq!(seen.fields.strings("domains"), ["*.example.org"]);
     assert_eq!(seen.fields.text("provider"), Some("other"));
     assert!(seen.ready.is_ready());
@@ -370,12 +370,12 @@ async fn a_certificate_that_somebody_uploaded_is_only_observed() {
 }
 
 #[tokio::test]
-async fn a_look_is_seven_gets_and_one_sign_in() {
+async fn an_observation_is_seven_gets_and_one_sign_in() {
     let rig = Rig::start().await;
-    rig.look().await;
+    rig.observe_all().await;
     let first = rig.npm.server.journal.calls().len();
     rig.npm.server.journal.clear();
-    rig.look().await;
+    rig.observe_all().await;
     let calls = rig.npm.server.journal.calls();
     assert_eq!((first, calls.len()), (8, 7));
     assert_eq!(rig.npm.server.journal.writes(), []);
@@ -386,7 +386,7 @@ async fn a_look_is_seven_gets_and_one_sign_in() {
 #[tokio::test]
 async fn writes_never_overlap() {
     let rig = Rig::start().await;
-    rig.look().await;
+    rig.observe_all().await;
     rig.npm.server.journal.clear();
     let domains = ["a.example.org", "b.example.org", "c.example.org", "d.example.org"];
     let changes =

@@ -14,7 +14,7 @@ use amarre::secret::Secret;
 use amarre::server;
 use amarre_core::model::Timestamp;
 use amarre_core::model::world::Suspension;
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 use amarre_sim::npm;
 use serde_json::{Value as Json, json};
@@ -26,7 +26,7 @@ use crate::schema::judged;
 use crate::support::network;
 use crate::support::stepped::Stepped;
 
-/// Somebody with an account.
+/// A client with an account.
 const USER: &str = "somebody@example.org";
 
 /// One answer.
@@ -219,11 +219,11 @@ fn private(handle: &Handle) -> axum::Router {
     )
 }
 
-async fn looked(handle: &Handle) {
-    commands::plan(handle, None, Look::PLAIN, PlanForm::Whole).await.unwrap();
+async fn run_pass(handle: &Handle) {
+    commands::plan(handle, None, Style::PLAIN, PlanForm::Whole).await.unwrap();
 }
 
-/// Nobody, then somebody who may look; from then on somebody who may do everything.
+/// A client without credentials, then one that may read; from then on one with every right.
 async fn asks_with_little(public: &mut Judge, accounts: &Accounts, now: Timestamp) {
     assert_eq!(public.asks("get", "/api/v1/logs", "/api/v1/logs", "", "").await, 401);
     assert_eq!(public.asks("post", "/api/v1/act", "/api/v1/act", "application/json", "{}").await, 401);
@@ -289,7 +289,7 @@ async fn asks_what_is_refused(public: &mut Judge, private: &mut Judge) {
 }
 
 #[tokio::test]
-async fn what_is_served_is_what_the_document_says() {
+async fn every_answer_matches_the_document() {
     let rig = eventful().await;
     let (handle, daemon, shutdown) =
         daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
@@ -301,7 +301,7 @@ async fn what_is_served_is_what_the_document_says() {
     let asks = async {
         let mut public = Judge::new(open_at).await;
         let mut private = Judge::new(socket_at).await;
-        looked(&handle).await;
+        run_pass(&handle).await;
         let accounts = Accounts::new(handle.ledger().clone());
         let password = Secret::new("correct horse battery");
         for (email, role) in [(USER, Role::Viewer), ("admin@example.org", Role::Admin)] {
@@ -316,7 +316,7 @@ async fn what_is_served_is_what_the_document_says() {
         accounts.remove("new@example.org").await.unwrap();
         accounts.add((USER, "Somebody"), Role::Viewer, &password, handle.now()).await.unwrap();
         let statuses = private.asks_all("calm").await;
-        // There is nobody to be told, and the manifests that are there are not those that somebody read.
+        // There is no channel, and the manifests that are there are not those that the request names.
         assert!(
             statuses.iter().all(|status| matches!(status, 200..300 | 404 | 409)),
             "{statuses:?} {:?}",
@@ -331,7 +331,7 @@ async fn what_is_served_is_what_the_document_says() {
         asks_what_is_refused(&mut public, &mut private).await;
         // With a vendor away.
         rig.ovh.server.faults.add("*", "/", 1000, Fault::Before(500));
-        looked(&handle).await;
+        run_pass(&handle).await;
         assert!(public.asks_all("calm").await.iter().all(|status| *status < 500));
         public.verdict();
         private.verdict();
@@ -376,7 +376,7 @@ fn words_unused(judge: &Judge) -> BTreeSet<&'static str> {
 }
 
 #[tokio::test]
-async fn before_the_first_look_the_document_holds_too_and_its_page_names_every_path() {
+async fn the_document_holds_before_the_first_pass_and_its_page_names_every_path() {
     let rig = Stepped::start().await;
     let (handle, daemon, _) = daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -92,7 +92,7 @@ fn files() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn what_the_reader_takes_the_schema_takes_and_unknown_keys_neither() {
+fn reader_and_schema_accept_the_same_and_no_unknown_key() {
     let (mut good, mut unknown) = (Vec::new(), Vec::new());
     for (name, text) in files() {
         let (loaded, documents) = read(&text);
@@ -282,7 +282,7 @@ const REFUSALS: [&str; 8] = [
 
 /// The samples of the keys of Compose that are applied in a manifest.
 #[test]
-fn what_compose_has_the_schema_takes() {
+fn the_schema_accepts_every_compose_key() {
     let samples = compose_keys::applied_in_manifests();
     let documents: Vec<Json> = samples.iter().map(|(_, text)| serde_yaml::from_str(text).unwrap()).collect();
     assert!(documents.len() > 120, "only {} samples", documents.len());
@@ -294,7 +294,7 @@ fn what_compose_has_the_schema_takes() {
 
 /// Manifests that were made from it and fit together.
 #[test]
-fn what_is_generated_from_the_schema_the_schema_takes() {
+fn generated_manifests_fit_the_schema() {
     let schema = schema();
     let sources = (0..100).map(|seed| generate(&schema, &Ground::default(), seed));
     let documents: Vec<Json> = sources.flat_map(|source| source.documents).collect();

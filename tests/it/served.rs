@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use amarre::engine::reconcile::daemon;
-use amarre::engine::reconcile::daemon::{Behaviour, Command};
+use amarre::engine::reconcile::daemon::{Behaviour, LoopCommand};
 use amarre::ledger::Ledger;
 use amarre::server::socket;
 use amarre_core::model::Millis;
@@ -47,17 +47,17 @@ async fn a_name_that_is_not_ours_is_not_served_and_the_socket_serves_more() {
     tokio::join!(daemon, served);
 }
 
-/// A look that somebody asked for is not followed by another one.
+/// A requested pass is not followed by another one.
 #[tokio::test]
-async fn a_look_that_was_asked_for_says_all_there_is() {
+async fn a_requested_pass_reports_every_change() {
     let rig = Stepped::start().await;
     let (handle, daemon, shutdown) =
         daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: true });
     let asks = async {
-        handle.ask(Command::Look).await.unwrap();
+        handle.request(LoopCommand::Pass).await.unwrap();
         let mut turning = handle.clone();
-        assert!(turning.turned().await);
-        let next = handle.picture().1;
+        assert!(turning.changed().await);
+        let next = handle.last_pass().1;
         assert!(next - handle.now() > Millis::seconds(10), "looks again in {}", next - handle.now());
         shutdown.notify_one();
     };

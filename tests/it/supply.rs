@@ -75,19 +75,19 @@ impl Rules {
         let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
         let words: Vec<&str> = spaced.split_whitespace().collect();
         let mut rest = words.as_slice();
-        self.any(&mut rest) == Some(true) && rest.is_empty()
+        self.either(&mut rest) == Some(true) && rest.is_empty()
     }
 
     /// `None`: that is no expression.
-    fn any(&self, rest: &mut &[&str]) -> Option<bool> {
-        let mut met = self.all(rest)?;
+    fn either(&self, rest: &mut &[&str]) -> Option<bool> {
+        let mut met = self.both(rest)?;
         while take(rest, "OR") {
-            met |= self.all(rest)?;
+            met |= self.both(rest)?;
         }
         Some(met)
     }
 
-    fn all(&self, rest: &mut &[&str]) -> Option<bool> {
+    fn both(&self, rest: &mut &[&str]) -> Option<bool> {
         let mut met = self.one(rest)?;
         while take(rest, "AND") {
             met &= self.one(rest)?;
@@ -97,7 +97,7 @@ impl Rules {
 
     fn one(&self, rest: &mut &[&str]) -> Option<bool> {
         if take(rest, "(") {
-            let met = self.any(rest)?;
+            let met = self.either(rest)?;
             return take(rest, ")").then_some(met);
         }
         let (name, after) = rest.split_first()?;

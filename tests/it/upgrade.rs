@@ -1,6 +1,6 @@
-//! What an older Amarre made is not made anew by an upgrade: the same file gives the same generation.
+//! An upgrade re-creates nothing that an older Amarre made: the same file gives the same generation.
 //!
-//! `tests/cases/corpus/generations.out` holds what e969b30 made of each project that it took. Nobody rewrites it.
+//! `tests/cases/corpus/generations.out` holds what e969b30 made of each project that it took. It is never rewritten.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use amarre_testkit::scene::Scene;
 
 /// As `compose: .` was not known then.
 const FILES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-/// Its healthcheck has no test: that one was made anew at every look, and is so once more.
+/// Its healthcheck has no test: that one was re-created in every pass, and would be again.
 const ANEW: [&str; 1] = ["docker/container/immich-immich-server"];
 
 /// Generations by container, of all projects that are taken.
@@ -39,7 +39,7 @@ fn generations() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn no_container_is_made_anew_by_an_upgrade() {
+fn no_upgrade_recreates_a_container() {
     let golden = include_str!("../cases/corpus/generations.out");
     let made = golden.lines().skip(1).filter_map(|line| line.split_once(' '));
     let now = generations();

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use amarre::engine::reconcile::daemon;
-use amarre::engine::reconcile::daemon::{Behaviour, Command};
+use amarre::engine::reconcile::daemon::{Behaviour, LoopCommand};
 use amarre::ledger::runs::Event;
 use amarre::notifications::channel::{Carrier, Channel, Heartbeat, Topic};
 use amarre::notifications::{Notifications, document};
 use amarre::secret::Secret;
-use amarre::server::listener::{self, Room};
+use amarre::server::listener::{self, ConnectionLimits};
 use amarre_core::model::Millis;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -58,12 +58,12 @@ impl Monitor {
         format!("http://{}{path}", self.address)
     }
 
-    fn of(&self, what: &str) -> Vec<String> {
+    fn requests_of(&self, what: &str) -> Vec<String> {
         self.asked.lock().unwrap().iter().filter(|asked| asked.starts_with(what)).cloned().collect()
     }
 
     fn beats(&self) -> usize {
-        self.of(&format!("GET /ping/{TOKEN}")).len()
+        self.requests_of(&format!("GET /ping/{TOKEN}")).len()
     }
 
     /// How many came, once everything that was ready to be sent has been.
@@ -90,7 +90,7 @@ impl Monitor {
 }
 
 #[tokio::test]
-async fn a_sign_of_life_follows_each_pass_that_ended_and_nothing_else() {
+async fn a_heartbeat_follows_each_ended_pass_and_nothing_else() {
     let (rig, monitor) = (Stepped::start().await, Monitor::start().await);
     let (handle, daemon, _shutdown) = daemon::start(rig.another_engine().await, STANDS_STILL);
     let notifications = Notifications::new(handle.clone(), Vec::new(), None);
@@ -105,23 +105,23 @@ async fn a_sign_of_life_follows_each_pass_that_ended_and_nothing_else() {
             text: "no pass".to_owned(),
             reason: None,
         };
-        handle.ask(Command::Record(Box::new(event))).await.unwrap();
+        handle.request(LoopCommand::Record(Box::new(event))).await.unwrap();
         assert_eq!(monitor.settled().await, 0, "a command is no pass");
-        handle.look().await.unwrap();
+        handle.pass().await.unwrap();
         eventually(30, "the first pass is told of", async || monitor.beats() == 1).await;
         for _ in 0..5 {
-            handle.look().await.unwrap();
+            handle.pass().await.unwrap();
             assert_eq!(monitor.settled().await, 1, "not more often than is said");
         }
         rig.clock.advance(Millis(EVERY.0 + 1));
-        let source = handle.picture().0.source.clone();
+        let source = handle.last_pass().0.source.clone();
         handle.preview(source, Vec::new()).await.unwrap();
         assert_eq!(monitor.settled().await, 1, "what is only planned is no pass");
-        handle.look().await.unwrap();
+        handle.pass().await.unwrap();
         eventually(30, "the next one is told of", async || monitor.beats() == 2).await;
         // A clock that is put back makes no pause longer.
         rig.clock.jump(Millis::minutes(-60));
-        handle.look().await.unwrap();
+        handle.pass().await.unwrap();
         eventually(30, "a pass at an earlier time is told of", async || monitor.beats() == 3).await;
     };
     let mut daemon = Box::pin(daemon);
@@ -138,15 +138,18 @@ async fn a_sign_of_life_follows_each_pass_that_ended_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_that_is_not_taken_is_told_and_its_address_is_not() {
+async fn a_failed_heartbeat_is_reported_without_its_address() {
     let (rig, monitor) = (Stepped::start().await, Monitor::start().await);
     let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, STANDS_STILL);
     let notifications = Notifications::new(handle.clone(), vec![monitor.channel()], None);
     let notifications = notifications.with_heartbeat(Some(monitor.heartbeat()));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let served =
-        listener::network(listener, network_with(&handle, notifications.clone(), None), Room::network(256, Vec::new()));
+    let served = listener::network(
+        listener,
+        network_with(&handle, notifications.clone(), None),
+        ConnectionLimits::network(256, Vec::new()),
+    );
     let serving = tokio::spawn(served);
     let sending = tokio::spawn(notifications.clone().run());
     let heartbeat = async || -> Json {
@@ -157,24 +160,24 @@ async fn a_heartbeat_that_is_not_taken_is_told_and_its_address_is_not() {
     };
     let asks = async {
         monitor.answers.store(302, Ordering::Relaxed);
-        handle.look().await.unwrap();
+        handle.pass().await.unwrap();
         eventually(30, "health says so", async || heartbeat().await["error"]["message"] == "it answered 302").await;
         assert!(heartbeat().await["sent_at"].is_null());
         monitor.answers.store(500, Ordering::Relaxed);
         rig.clock.advance(EVERY);
-        handle.look().await.unwrap();
+        handle.pass().await.unwrap();
         eventually(30, "the next answer", async || heartbeat().await["error"]["message"] == "it answered 500").await;
         monitor.answers.store(200, Ordering::Relaxed);
         // What was lost once is not worth a message, what is lost again is.
-        eventually(60, "the channel is told", async || monitor.of("POST /ops").len() == 1).await;
-        let told = monitor.of("POST /ops").concat();
+        eventually(60, "the channel is told", async || monitor.requests_of("POST /ops").len() == 1).await;
+        let told = monitor.requests_of("POST /ops").concat();
         assert!(told.contains("A0911") && told.contains("it answered 500") && !told.contains(TOKEN), "{told}");
         rig.clock.advance(EVERY);
-        handle.look().await.unwrap();
+        handle.pass().await.unwrap();
         eventually(30, "it is taken", async || heartbeat().await["error"].is_null()).await;
         assert!(heartbeat().await["sent_at"].is_string());
-        eventually(60, "that it is over is told", async || monitor.of("POST /ops").len() == 2).await;
-        assert_eq!(monitor.of("GET /elsewhere").len(), 0, "it is not led elsewhere");
+        eventually(60, "that it is over is told", async || monitor.requests_of("POST /ops").len() == 2).await;
+        assert_eq!(monitor.requests_of("GET /elsewhere").len(), 0, "it is not led elsewhere");
         assert_eq!(monitor.beats(), 3);
         assert!(!document(&notifications.channels()).to_string().contains(TOKEN));
         shutdown.notify_one();
@@ -185,39 +188,39 @@ async fn a_heartbeat_that_is_not_taken_is_told_and_its_address_is_not() {
 }
 
 #[tokio::test]
-async fn channels_are_told_that_the_loop_stands_still_and_that_it_goes_on() {
+async fn channels_are_notified_when_the_loop_stalls_and_resumes() {
     let (rig, monitor) = (Stepped::start().await, Monitor::start().await);
     let (handle, daemon, _shutdown) = daemon::start(rig.another_engine().await, STANDS_STILL);
     let notifications = Notifications::new(handle.clone(), vec![monitor.channel()], None);
     let sending = tokio::spawn(notifications.run());
     let mut daemon = Box::pin(daemon);
     let look = async || {
-        handle.look().await.unwrap();
+        handle.pass().await.unwrap();
     };
     tokio::select! {
         () = &mut daemon => unreachable!("it runs until it is stopped"),
         () = look() => (),
     }
-    let interval = handle.picture().0.interval;
+    let interval = handle.last_pass().0.interval;
     rig.clock.advance(Millis(interval.0 * 3 - 10_000));
-    assert_eq!(handle.stalled(), None);
+    assert_eq!(handle.stalled_since(), None);
     rig.clock.advance(Millis(20_000));
-    assert_eq!(handle.stalled(), Some(handle.picture().0.at));
-    eventually(60, "the channel is told", async || monitor.of("POST /ops").len() == 1).await;
-    let told = monitor.of("POST /ops").concat();
+    assert_eq!(handle.stalled_since(), Some(handle.last_pass().0.at));
+    eventually(60, "the channel is told", async || monitor.requests_of("POST /ops").len() == 1).await;
+    let told = monitor.requests_of("POST /ops").concat();
     assert!(told.contains("A0910") && told.contains("no look has ended since"), "{told}");
     rig.clock.advance(Millis::minutes(1));
     tokio::select! {
         () = &mut daemon => unreachable!("it runs until it is stopped"),
         () = look() => (),
     }
-    eventually(60, "that it goes on is told", async || monitor.of("POST /ops").len() == 2).await;
-    assert!(monitor.of("POST /ops")[1].contains("recovered"), "{:?}", monitor.of("POST /ops"));
+    eventually(60, "that it goes on is told", async || monitor.requests_of("POST /ops").len() == 2).await;
+    assert!(monitor.requests_of("POST /ops")[1].contains("recovered"), "{:?}", monitor.requests_of("POST /ops"));
     sending.abort();
 }
 
 #[test]
-fn what_of_a_heartbeat_makes_no_sense_is_told_without_its_address() {
+fn invalid_heartbeat_settings_are_reported_without_the_address() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("services")).unwrap();
     std::fs::write(folder.path().join("services/web.yaml"), "name: web\nimage: web:1\n").unwrap();

@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::compose::delivered_files::{Given, Part};
-use super::compose::env_file::{Format, Variable};
+use super::compose::delivered_files::{MountContent, Part};
+use super::compose::env_file::{ValueFormat, Variable};
 use super::yaml::diagnostic::{A0180, A0181, A0182, Spot};
 use super::yaml::reader::Scope;
 use super::yaml::tree::{EXPANDED_BYTES_MAX, NODES_MAX};
@@ -16,16 +16,16 @@ use super::yaml::tree::{EXPANDED_BYTES_MAX, NODES_MAX};
 /// Four for each of the fifty containers that a service may have.
 const FILES_MAX: usize = 200;
 /// What one manifest may cost.
-const FULL: Work = Work { files: FILES_MAX, nodes: NODES_MAX, bytes: EXPANDED_BYTES_MAX };
+const FULL: Effort = Effort { files: FILES_MAX, nodes: NODES_MAX, bytes: EXPANDED_BYTES_MAX };
 /// So many full shares have all manifests of a source together: far more than a thousand stacks as people write them need.
 const FULL_SHARES: usize = 20;
 /// What a manifest may cost once those are used up: ten times what a stack of five containers needs, so that a costly
 /// neighbour takes nothing from it, and ten thousand of them still end.
-const SMALL: Work = Work { files: 20, nodes: 2_000, bytes: 128 * 1024 };
+const SMALL: Effort = Effort { files: 20, nodes: 2_000, bytes: 128 * 1024 };
 
 /// Something that was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Work {
+pub(super) struct Effort {
     /// Files that were opened, again ones too.
     pub files: usize,
     /// Values of YAML that were copied or merged, variables, files that are delivered.
@@ -34,7 +34,7 @@ pub(super) struct Work {
     pub bytes: usize,
 }
 
-impl Work {
+impl Effort {
     pub const fn nodes(nodes: usize) -> Self {
         Self { files: 0, nodes, bytes: 0 }
     }
@@ -58,47 +58,50 @@ impl Work {
 
 /// What one manifest may still cost.
 pub(super) struct Budget {
-    limit: Work,
-    spent: Cell<Work>,
+    limit: Effort,
+    spent: Cell<Effort>,
     is_over: Cell<bool>,
 }
 
 impl Budget {
     /// For a manifest that is read after others that cost so much.
-    pub fn after(others: Work) -> Self {
-        let all =
-            Work { files: FULL.files * FULL_SHARES, nodes: FULL.nodes * FULL_SHARES, bytes: FULL.bytes * FULL_SHARES };
+    pub fn after(others: Effort) -> Self {
+        let all = Effort {
+            files: FULL.files * FULL_SHARES,
+            nodes: FULL.nodes * FULL_SHARES,
+            bytes: FULL.bytes * FULL_SHARES,
+        };
         let limit = if others.is_within(all) { FULL } else { SMALL };
         Self { limit, spent: Cell::default(), is_over: Cell::default() }
     }
 
     /// All that was done, what was too much included.
-    pub fn spent(&self) -> Work {
+    pub fn spent(&self) -> Effort {
         self.spent.get()
     }
 }
 
 /// Variables by the number of their file and how they are written.
-type Known = BTreeMap<(u16, Format), Rc<Vec<Variable>>>;
+type KnownVariables = BTreeMap<(u16, ValueFormat), Rc<Vec<Variable>>>;
 
 /// What was opened for one manifest: each file is parsed once, however often it is named.
-pub(super) struct Opened {
+pub(super) struct OpenedFiles {
     pub budget: Budget,
     /// Files of variables that say the same wherever they are named.
-    pub variables: RefCell<Known>,
+    pub variables: RefCell<KnownVariables>,
     /// What configs and secrets hold.
-    pub given: RefCell<BTreeMap<(Part, String), Given>>,
+    pub given: RefCell<BTreeMap<(Part, String), MountContent>>,
 }
 
-impl Opened {
-    pub fn after(others: Work) -> Self {
+impl OpenedFiles {
+    pub fn after(others: Effort) -> Self {
         Self { budget: Budget::after(others), variables: RefCell::default(), given: RefCell::default() }
     }
 }
 
 impl Scope<'_> {
     /// Counts work; `false`: it is too much, which is reported once, at the place that led to it. Then nothing more is done.
-    pub fn spend(&self, work: Work, spot: Spot) -> bool {
+    pub fn spend(&self, work: Effort, spot: Spot) -> bool {
         let budget = &self.opened.budget;
         if budget.is_over.get() {
             return false;

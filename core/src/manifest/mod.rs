@@ -33,8 +33,8 @@ pub use schema::schema;
 pub use yaml::diagnostic::{Diagnostic, Severity};
 pub use yaml::render::{render, with_compose_files};
 
-use policy::conflicts::{Claims, Company, Draft};
-use source_files::Source;
+use policy::conflicts::{Claims, DraftService, ReadScope};
+use source_files::SourceFiles;
 use yaml::diagnostic::{A0108, A0205, A0206, A0215, Problem, Spot, Widths};
 use yaml::document::Piece;
 
@@ -86,7 +86,7 @@ pub struct Broken {
 /// # Repeats
 /// The same files give the same answer.
 pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
-    read_all(files, assets, site, (Company::All, false)).0
+    read_all(files, assets, site, (ReadScope::All, false)).0
 }
 
 /// Reads one manifest that was good before, without those that it was read beside then.
@@ -94,7 +94,7 @@ pub fn load(files: &[SourceFile], assets: &Assets, site: &Site) -> Loaded {
 /// # Repeats
 /// The same file gives the same answer.
 pub fn load_again(file: &SourceFile, assets: &Assets, site: &Site) -> Loaded {
-    read_all(std::slice::from_ref(file), assets, site, (Company::One, false)).0
+    read_all(std::slice::from_ref(file), assets, site, (ReadScope::One, false)).0
 }
 
 /// As [`load`], with what policy says of each use, in the order of files and lines.
@@ -102,7 +102,7 @@ pub fn load_again(file: &SourceFile, assets: &Assets, site: &Site) -> Loaded {
 /// # Repeats
 /// The same files give the same answer.
 pub fn explain(files: &[SourceFile], assets: &Assets, site: &Site) -> (Loaded, Vec<Decision>) {
-    read_all(files, assets, site, (Company::All, true))
+    read_all(files, assets, site, (ReadScope::All, true))
 }
 
 /// What a manifest that was good before uses.
@@ -124,11 +124,11 @@ pub fn in_use(file: &SourceFile, assets: &Assets, site: &Site) -> InUse {
     let mut lenient = site.clone();
     lenient.existing.everything = true;
     let files = std::slice::from_ref(file);
-    let (loaded, decisions) = read_all(files, assets, &lenient, (Company::One, true));
+    let (loaded, decisions) = read_all(files, assets, &lenient, (ReadScope::One, true));
     let is_new = |decision: &Decision| matches!(decision.verdict, Verdict::Existing(code) if !BEFORE.contains(&code));
     let rights = decisions.into_iter().filter(is_new).map(|decision| decision.right).collect();
     let secrets = loaded.services.iter().flat_map(Service::secrets).map(|(name, _)| name.clone()).collect();
-    let network = loaded.services.iter().find(|service| service.kind == ManifestKind::Network);
+    let network = loaded.services.iter().find(|service| service.kind == ManifestKind::NETWORK);
     InUse { rights, secrets, network: network.map(|service| service.name.clone()) }
 }
 
@@ -152,11 +152,11 @@ fn read_all(
     files: &[SourceFile],
     assets: &Assets,
     site: &Site,
-    (company, explains): (Company, bool),
+    (company, explains): (ReadScope, bool),
 ) -> (Loaded, Vec<Decision>) {
     let mut order: Vec<&SourceFile> = files.iter().collect();
     order.sort_by(|left, right| left.path.cmp(&right.path));
-    let source = Source::new(&order, assets);
+    let source = SourceFiles::new(&order, assets);
     let mut drafts = Vec::new();
     for file in order {
         read_file(file, &source, (site, explains), &mut drafts);
@@ -170,7 +170,12 @@ fn read_all(
     (collect(drafts), decisions)
 }
 
-fn read_file<'a>(file: &'a SourceFile, source: &Source<'_>, site: (&Site, bool), drafts: &mut Vec<Draft<'a>>) {
+fn read_file<'a>(
+    file: &'a SourceFile,
+    source: &SourceFiles<'_>,
+    site: (&Site, bool),
+    drafts: &mut Vec<DraftService<'a>>,
+) {
     if file.text.len() > FILE_BYTES_MAX {
         let message = format!("a file of {} bytes, at most 1 MiB", file.text.len());
         drafts.push(unusable(file, Problem::error(A0108, Spot::at(1, 1), message)));
@@ -195,11 +200,11 @@ fn read_file<'a>(file: &'a SourceFile, source: &Source<'_>, site: (&Site, bool),
 fn read_document<'a>(
     file: &'a SourceFile,
     piece: Piece<'_>,
-    source: &Source<'_>,
+    source: &SourceFiles<'_>,
     (site, explains): (&Site, bool),
-) -> Option<Draft<'a>> {
+) -> Option<DraftService<'a>> {
     let tree = yaml::tree::read(piece.text, piece.lines_before);
-    let mut draft = Draft {
+    let mut draft = DraftService {
         file: &file.path,
         file_text: &file.text,
         text: String::new(),
@@ -252,8 +257,8 @@ fn is_doubtful(has: &dyn Fn(&str) -> bool) -> bool {
     !(has("kind") || has("name") && CONTENT.into_iter().any(has))
 }
 
-fn unusable(file: &SourceFile, problem: Problem) -> Draft<'_> {
-    Draft {
+fn unusable(file: &SourceFile, problem: Problem) -> DraftService<'_> {
+    DraftService {
         file: &file.path,
         file_text: &file.text,
         text: String::new(),
@@ -269,7 +274,7 @@ fn unusable(file: &SourceFile, problem: Problem) -> Draft<'_> {
     }
 }
 
-fn collect(drafts: Vec<Draft<'_>>) -> Loaded {
+fn collect(drafts: Vec<DraftService<'_>>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut widths = (String::new(), Widths::of(""));
     for mut draft in drafts {

@@ -98,7 +98,7 @@ fn is_variable_name(name: &str) -> bool {
 
 /// Which names are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Names {
+pub(super) enum NameScope {
     /// Of web hosts: letters, digits and hyphens.
     Hosts,
     /// Of records: underscores too.
@@ -106,7 +106,7 @@ pub(super) enum Names {
 }
 
 /// A name as a manifest writes it, made whole; reported when it is not one.
-pub(super) fn full_name(scope: &Scope<'_>, text: &Text, names: Names) -> Option<String> {
+pub(super) fn full_name(scope: &Scope<'_>, text: &Text, names: NameScope) -> Option<String> {
     let whole = scope.site.full_name(&text.text);
     let Some(why) = why_not_a_name(&text.text, &whole, names) else { return Some(whole) };
     scope.error_hint(A0107, text.spot, format!("not a host name: \"{}\"", shown(&text.text)), &why);
@@ -114,7 +114,7 @@ pub(super) fn full_name(scope: &Scope<'_>, text: &Text, names: Names) -> Option<
 }
 
 /// What is wrong with a name, if anything.
-pub(super) fn why_not_a_name(written: &str, whole: &str, names: Names) -> Option<String> {
+pub(super) fn why_not_a_name(written: &str, whole: &str, names: NameScope) -> Option<String> {
     /// RFC 1035, less the length bytes and the root.
     const NAME_MAX: usize = 253;
     const LABEL_MAX: usize = 63;
@@ -147,8 +147,8 @@ pub(super) fn why_not_a_name(written: &str, whole: &str, names: Names) -> Option
     None
 }
 
-fn is_label_character(c: char, names: Names) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || (c == '_' && names == Names::Records)
+fn is_label_character(c: char, names: NameScope) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || (c == '_' && names == NameScope::Records)
 }
 
 fn why_not_this(bad: char) -> String {

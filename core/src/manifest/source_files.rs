@@ -12,12 +12,12 @@ use crate::model::source::is_env_file;
 use crate::model::{Asset, Assets, Bundle, BundleFile};
 
 use super::SourceFile;
-use super::budget::Work;
+use super::budget::Effort;
 use super::yaml::diagnostic::{A0150, A0151, A0157, Spot, shown};
 use super::yaml::reader::{Scope, Text};
 
 /// All files of the source.
-pub(super) struct Source<'a> {
+pub(super) struct SourceFiles<'a> {
     assets: &'a Assets,
     /// YAML that may be manifests, or what manifests name.
     texts: BTreeMap<&'a str, &'a str>,
@@ -26,10 +26,10 @@ pub(super) struct Source<'a> {
     /// What is delivered, by path and whether it may be executed: digested once, however often it is named.
     bundles: RefCell<BTreeMap<(String, bool), Bundle>>,
     /// What the manifests that were read cost.
-    spent: Cell<Work>,
+    spent: Cell<Effort>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> SourceFiles<'a> {
     pub fn new(files: &[&'a SourceFile], assets: &'a Assets) -> Self {
         Self {
             assets,
@@ -41,12 +41,12 @@ impl<'a> Source<'a> {
     }
 
     /// What the manifests that were read so far cost.
-    pub fn spent(&self) -> Work {
+    pub fn spent(&self) -> Effort {
         self.spent.get()
     }
 
     /// One more was read.
-    pub fn add_spent(&self, work: Work) {
+    pub fn add_spent(&self, work: Effort) {
         self.spent.set(self.spent.get().and(work));
     }
 
@@ -86,7 +86,7 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Source<'_> {
+impl SourceFiles<'_> {
     /// One file, to be delivered.
     pub fn file_bundle(&self, path: &str, bytes: Arc<[u8]>, executable: bool) -> Bundle {
         let mut bundles = self.bundles.borrow_mut();
@@ -160,21 +160,21 @@ impl Scope<'_> {
     /// Opens a text file that a manifest names; answers its number for [`Spot`], and its text. `base` is the folder from
     /// which relative paths in it start, its own when there is none.
     pub fn open(&self, path: &str, base: Option<&str>, spot: Spot) -> Option<(u16, Rc<str>)> {
-        if !self.spend(Work { files: 1, ..Work::default() }, spot) {
+        if !self.spend(Effort { files: 1, ..Effort::default() }, spot) {
             return None;
         }
         let base = base.unwrap_or_else(|| folder_of(path));
         let known = |file: &OtherFile| file.path == path && file.base == base;
         if let Some(index) = self.files.borrow().iter().position(known) {
             let text = Rc::clone(&self.files.borrow()[index].text);
-            return self.spend(Work::bytes(text.len()), spot).then_some((number(index)?, text));
+            return self.spend(Effort::bytes(text.len()), spot).then_some((number(index)?, text));
         }
         let bytes = self.bytes(path, spot)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
             self.error(A0157, spot, format!("{} is no text in UTF-8", shown(path)));
             return None;
         };
-        if !self.spend(Work::bytes(text.len()), spot) {
+        if !self.spend(Effort::bytes(text.len()), spot) {
             return None;
         }
         let text: Rc<str> = Rc::from(text);

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::kinds::Kind;
+
 /// How the names of networks begin that manifests define: they sort after NPM's own, for Docker publishes a container's
 /// ports through the network whose name sorts first.
 const NETWORK_PREFIX: &str = "zz-amarre-";
@@ -91,26 +93,14 @@ impl ProviderId {
         &self.0
     }
 
-    /// The name of an NPM in the configuration: `main`.
-    pub fn npm_name(&self) -> &str {
-        self.0.split_once('.').map_or("main", |(_, name)| name)
-    }
-
-    /// As people call it: `OVH`, `NPM`, `NPM edge`.
-    pub fn title(&self) -> String {
-        let name = self.0.split_once('.').map(|(_, name)| format!(" {name}")).unwrap_or_default();
-        let family = match self.family() {
-            "docker" => "Docker",
-            "npm" => "NPM",
-            "ovh" => "OVH",
-            other => other,
-        };
-        format!("{family}{name}")
-    }
-
-    /// `docker`, `npm` or `ovh`, without the suffix.
+    /// Its family, without the suffix: `docker`, `npm`, `ovh`.
     pub fn family(&self) -> &str {
         self.0.split('.').next().unwrap_or_default()
+    }
+
+    /// What stands behind the family: `edge` of `npm.edge`.
+    pub fn suffix(&self) -> Option<&str> {
+        self.0.split_once('.').map(|(_, name)| name)
     }
 
     fn named(family: &str, name: &str, usual: &str) -> Self {
@@ -121,125 +111,6 @@ impl ProviderId {
 impl fmt::Display for ProviderId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// What a resource is. The order is the order of safety on the way up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A Docker network.
-    Network,
-    /// NPM's container on a network.
-    Attachment,
-    /// A Docker volume.
-    Volume,
-    /// A Docker image; never owned.
-    Image,
-    /// One generation of a container.
-    Container,
-    /// A DNS zone; observed, never changed.
-    Zone,
-    /// A DNS record set: all values of one name and type.
-    Record,
-    /// A certificate in NPM.
-    Certificate,
-    /// An access list in NPM.
-    AccessList,
-    /// A proxy host in NPM.
-    ProxyHost,
-    /// A redirection host in NPM.
-    Redirection,
-    /// A port that NPM forwards.
-    Stream,
-}
-
-impl Kind {
-    /// Every kind, in order.
-    pub const ALL: [Kind; 12] = [
-        Kind::Network,
-        Kind::Attachment,
-        Kind::Volume,
-        Kind::Image,
-        Kind::Container,
-        Kind::Zone,
-        Kind::Record,
-        Kind::Certificate,
-        Kind::AccessList,
-        Kind::ProxyHost,
-        Kind::Redirection,
-        Kind::Stream,
-    ];
-
-    /// The word in addresses.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Kind::Network => "network",
-            Kind::Attachment => "attachment",
-            Kind::Volume => "volume",
-            Kind::Image => "image",
-            Kind::Container => "container",
-            Kind::Zone => "zone",
-            Kind::Record => "record",
-            Kind::Certificate => "certificate",
-            Kind::AccessList => "access-list",
-            Kind::ProxyHost => "proxy-host",
-            Kind::Redirection => "redirection",
-            Kind::Stream => "stream",
-        }
-    }
-
-    /// The word in sentences and tables.
-    pub fn label(self) -> String {
-        self.word().replace('-', " ")
-    }
-
-    /// Whether an engine takes it down when it stops and brings it back when it starts: containers, and what connects them.
-    pub const fn comes_back_with_engine(self) -> bool {
-        match self {
-            Kind::Network | Kind::Attachment | Kind::Container => true,
-            Kind::Volume | Kind::Image | Kind::Zone | Kind::Record | Kind::Certificate => false,
-            Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => false,
-        }
-    }
-
-    /// Place on the way down: smaller goes first.
-    pub const fn down_rank(self) -> u8 {
-        match self {
-            Kind::ProxyHost | Kind::Redirection | Kind::Stream => 0,
-            Kind::Certificate | Kind::AccessList => 1,
-            Kind::Record | Kind::Zone => 2,
-            Kind::Container => 3,
-            Kind::Attachment => 4,
-            Kind::Network => 5,
-            Kind::Volume => 6,
-            Kind::Image => 7,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-impl FromStr for Kind {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Kind::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| AddressError(text.to_owned()))
-    }
-}
-
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
-}
-
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -302,7 +173,7 @@ impl fmt::Display for Address {
 /// Not an address, or not a kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not an address: `{0}`")]
-pub struct AddressError(String);
+pub struct AddressError(pub(super) String);
 
 impl FromStr for Address {
     type Err = AddressError;

@@ -1,6 +1,8 @@
 //! The vocabulary: what every other module speaks. Pure; imports nothing of ours.
 
 pub mod address;
+pub mod kinds;
+pub mod families;
 pub mod folders;
 pub mod plan;
 pub mod platform;
@@ -17,11 +19,12 @@ pub mod suggestion;
 pub mod dependencies;
 pub mod flapping;
 
-pub use address::{Address, Kind, ProviderId};
+pub use address::{Address, ProviderId};
+pub use kinds::Kind;
 pub use plan::{
     Change, Code, Downtime, Expect, FieldDiff, Gate, Hint, Impact, Note, Plan, Reason, ReasonCode, Refusal, Verb, Wait,
 };
-pub use schema::{Field, KindSchema, Rule, Typed, check_schema};
+pub use schema::{Field, KindSchema, Rule, Typed};
 pub use service::Service;
 pub use site::Site;
 pub use source::{Asset, Assets, Bundle, BundleFile, Commit, Document, GitRef, GitUrl, History, Payloads};

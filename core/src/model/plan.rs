@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{Address, Kind};
+use super::address::Address;
+use super::kinds::Kind;
 use super::time::{Millis, Timestamp};
 use super::value::{FieldPath, Fields, Value};
 use super::world::{Gap, Need, Origin};

@@ -1,6 +1,6 @@
 //! What a manifest says of how it is kept as a whole, of its data, and of its updates.
 
-use super::address::Kind;
+use super::kinds::Kind;
 use super::site::Mode;
 use super::time::Millis;
 

@@ -1,7 +1,7 @@
 //! What the planner knows of a kind: its fields, how each is compared, and what it claims for itself.
 #![warn(missing_docs)]
 
-use super::address::Kind;
+use super::kinds::Kind;
 use super::value::Fields;
 
 /// How a field is compared and what a difference leads to.
@@ -32,21 +32,12 @@ pub struct Field {
     pub rule: Rule,
     /// What it goes back to when a manifest no longer sets it, as JSON of [`Value`](super::Value); `None` = cannot.
     pub default: Option<&'static str>,
-    /// At least two values that the vendor takes, as JSON of [`Value`](super::Value), for the contract suite.
-    pub samples: &'static [&'static str],
 }
 
 impl Field {
-    /// A field without default and samples.
+    /// A field without default.
     pub const fn new(name: &'static str, rule: Rule) -> Self {
-        Self { name, rule, default: None, samples: &[] }
-    }
-
-    /// With values for the contract suite.
-    #[must_use]
-    pub const fn samples(mut self, samples: &'static [&'static str]) -> Self {
-        self.samples = samples;
-        self
+        Self { name, rule, default: None }
     }
 
     /// With the value that it goes back to.
@@ -88,28 +79,6 @@ pub trait Typed: Sized {
     /// # Errors
     /// A field is missing, unknown or of another type; the sentence names it.
     fn from_fields(fields: &Fields) -> Result<Self, String>;
-}
-
-/// What is wrong with a schema table, in sentences; empty when it is sound.
-///
-/// Every field that is compared needs two samples, or the contract suite would not cover it.
-pub fn check_schema(schema: &KindSchema) -> Vec<String> {
-    let mut wrong = Vec::new();
-    for field in schema.fields {
-        let compared = !matches!(field.rule, Rule::Observed | Rule::Volatile | Rule::AtMost);
-        if compared && field.samples.len() < 2 {
-            wrong.push(format!("{}.{} has no two samples", schema.kind, field.name));
-        }
-        for text in field.samples.iter().chain(field.default.iter()) {
-            if serde_json::from_str::<super::Value>(text).is_err() {
-                wrong.push(format!("{}.{}: not a value: {text}", schema.kind, field.name));
-            }
-        }
-    }
-    if let Some(claim) = schema.claims.filter(|claim| schema.field(claim).is_none()) {
-        wrong.push(format!("{} claims by `{claim}`, which is no field", schema.kind));
-    }
-    wrong
 }
 
 /// The fields that a table leaves out.

@@ -5,59 +5,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use serde::{Deserialize, Serialize};
-
+use super::kinds::Kind;
 use super::site::Challenge;
 use super::source::Bundle;
 use super::time::Millis;
-use super::value::{SecretName, Value};
+use super::value::{Fields, SecretName, Value};
 use super::world::Origin;
 
 pub use super::dependencies::{Condition, Dependency, Job, Needed};
 pub use super::reconcile_options::{DRAIN, Data, Ignored, Reconcile, Rollback, Strategy, Update};
 
-/// The kinds of manifests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum ManifestKind {
-    /// Containers with their network, names and routes.
-    Service,
-    /// Routes to what is not a container.
-    Route,
-    /// A redirection.
-    Redirect,
-    /// A port that is forwarded.
-    Stream,
-    /// An access list.
-    AccessList,
-    /// A DNS record.
-    Record,
-    /// A network that services share.
-    Network,
-}
+/// Which kind of manifest something was written as: the word behind `kind:`. How each is read: `manifest::kinds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ManifestKind(&'static str);
 
 impl ManifestKind {
-    /// Every kind, in the order of the documentation.
-    pub const ALL: [ManifestKind; 7] = [
-        ManifestKind::Service,
-        ManifestKind::Route,
-        ManifestKind::Redirect,
-        ManifestKind::Stream,
-        ManifestKind::AccessList,
-        ManifestKind::Record,
-        ManifestKind::Network,
-    ];
+    /// Containers with their network, names and routes.
+    pub const SERVICE: Self = Self("Service");
+    /// A DNS record, which is called after what it says.
+    pub const RECORD: Self = Self("Record");
+    /// A network that services share.
+    pub const NETWORK: Self = Self("Network");
+
+    /// A kind that is asked for by nothing but its word.
+    pub const fn new(word: &'static str) -> Self {
+        Self(word)
+    }
 
     /// As manifests write it.
     pub const fn word(self) -> &'static str {
-        match self {
-            ManifestKind::Service => "Service",
-            ManifestKind::Route => "Route",
-            ManifestKind::Redirect => "Redirect",
-            ManifestKind::Stream => "Stream",
-            ManifestKind::AccessList => "AccessList",
-            ManifestKind::Record => "Record",
-            ManifestKind::Network => "Network",
-        }
+        self.0
     }
 }
 
@@ -80,8 +57,8 @@ pub struct Service {
     pub needs: Vec<Needed>,
     /// Proxy hosts.
     pub routes: Vec<Route>,
-    /// Redirection hosts.
-    pub redirects: Vec<Redirect>,
+    /// Hosts that NPM answers itself.
+    pub answered: Vec<AnsweredHost>,
     /// Ports that are forwarded.
     pub streams: Vec<Stream>,
     /// Access lists.
@@ -480,31 +457,25 @@ pub struct LetsEncrypt {
     pub wildcard: bool,
 }
 
-/// One redirection host.
+/// A host of NPM that answers visitors itself and forwards them to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
+pub struct AnsweredHost {
+    /// What it is.
+    pub kind: Kind,
     /// Whole names, the main one first.
     pub domains: Vec<String>,
-    /// `http`, `https` or `auto`.
-    pub scheme: String,
-    /// Where to: a name, maybe with a path.
-    pub to: String,
-    /// 300 to 308.
-    pub code: u16,
-    /// The path goes along.
-    pub keep_path: bool,
     /// Which certificate.
     pub tls: Tls,
     /// Plain HTTP is sent to HTTPS first.
     pub force_https: bool,
     /// HTTP/2; needs a certificate.
     pub http2: bool,
-    /// NPM's filter of common attacks.
-    pub block_exploits: bool,
     /// Whether browsers are told to come by HTTPS only.
     pub hsts: Hsts,
     /// Lines of nginx's configuration; may be empty.
     pub advanced: String,
+    /// What only its kind has.
+    pub fields: Fields,
     /// Where it stands.
     pub origin: Origin,
 }

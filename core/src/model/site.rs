@@ -8,6 +8,9 @@ use ipnet::Ipv4Net;
 use super::address::{Address, ProviderId};
 use super::time::Millis;
 
+/// Stands in [`Site::zones`] for each zone that the provider itself lists.
+pub const EVERY_ZONE: &str = ".";
+
 /// The configuration as the pure part sees it: no credentials, no endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -29,8 +32,8 @@ pub struct Site {
     pub dns_timeout: Millis,
     /// Whether records are marked by TXT records.
     pub dns_registry: bool,
-    /// Whether an OVH account is configured.
-    pub has_dns: bool,
+    /// Which provider answers for a zone, and for all that lies below it; [`EVERY_ZONE`] is all that no other entry holds.
+    pub zones: BTreeMap<String, ProviderId>,
     /// What manifests may not do.
     pub policy: Policy,
     /// What every container gets unless its manifest says otherwise.
@@ -377,7 +380,13 @@ impl Site {
         if default.is_empty() { lower } else { format!("{lower}.{default}") }
     }
 
-    /// The longest zone of the account that holds `name`.
+    /// The provider of the zone that holds `name`: that of the longest entry of [`Site::zones`].
+    pub fn dns_provider(&self, name: &str) -> Option<&ProviderId> {
+        let zone = Self::zone_of(self.zones.keys().map(String::as_str), name);
+        self.zones.get(zone.unwrap_or(EVERY_ZONE))
+    }
+
+    /// The longest of these zones that holds `name`.
     pub fn zone_of<'a>(zones: impl IntoIterator<Item = &'a str>, name: &str) -> Option<&'a str> {
         zones.into_iter().filter(|zone| is_below(name, zone)).max_by_key(|zone| zone.len())
     }

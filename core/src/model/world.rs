@@ -6,11 +6,13 @@ use std::net::IpAddr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use super::address::{Address, Kind, ProviderId, generations};
+use super::address::{Address, ProviderId, generations};
 use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
+use super::kinds::Kind;
 use super::plan::Refusal;
 use super::service::Reconcile;
+use super::site::Site;
 use super::source::History;
 use super::time::{Millis, Timestamp};
 use super::value::Fields;
@@ -345,6 +347,11 @@ impl World {
     /// Whether all of `provider` is hidden.
     pub fn is_dark(&self, provider: &ProviderId) -> bool {
         self.gaps.iter().any(|gap| gap.provider == *provider && gap.zone.is_none())
+    }
+
+    /// The zone at this provider that holds `name`, as it was observed.
+    pub fn zone_of<'a>(&'a self, provider: &'a ProviderId, name: &str) -> Option<&'a str> {
+        Site::zone_of(self.of_kind(provider, Kind::Zone).map(|(zone, _)| zone.name.as_str()), name)
     }
 
     /// What is there of one kind at one provider.

@@ -288,7 +288,9 @@ fn site_of(file: &SiteFile) -> Site {
     site.avoid = file.avoid.iter().map(|subnet| subnet.parse().unwrap()).collect();
     site.prefix = file.prefix.unwrap_or(site.prefix);
     site.prune = file.prune.unwrap_or(site.prune);
-    site.has_dns = file.has_dns.unwrap_or(site.has_dns);
+    if file.has_dns == Some(false) {
+        site.zones.clear();
+    }
     if !file.domains.is_empty() {
         site.domains.clone_from(&file.domains);
     }

@@ -1,37 +1,38 @@
-//! `amarre adopt --all --unsigned`: records whose marks name us, and that no key of ours signed, come under Amarre again.
+//! `amarre adopt --all --unsigned`: adopts records whose marks name this instance but carry no signature of our keys.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use super::{Answer, Step, refused};
-use crate::engine::Picture;
+use super::{CommandAnswer, ProgressStep, refused};
+use crate::engine::PassResult;
 use crate::engine::commands;
-use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Owner, Seen};
-use amarre_core::plan::render::{Look, Sign};
+use amarre_core::plan::render::{Sign, Style};
 
-/// One of them, and the service that wants it.
-type Wanted<'a> = (&'a Address, &'a Seen, &'a str);
+/// An unsigned record and the service that wants it.
+type WantedRecord<'a> = (&'a Address, &'a Seen, &'a str);
 
-/// Takes over every one that a manifest wants; `confirm` is how many they are. With `dry_run`, only says which.
+/// Adopts every unsigned record that a manifest wants; `confirm` is their expected number. With `dry_run`, only lists
+/// them.
 pub async fn adopt(
     handle: &Handle,
     (dry_run, confirm): (bool, Option<usize>),
     by: &str,
     timeout_ms: i64,
-    look: Look,
-    steps: &mpsc::Sender<Step>,
-) -> Option<Answer> {
-    let picture = handle.ask(Command::Look).await?.picture;
+    style: Style,
+    steps: &mpsc::Sender<ProgressStep>,
+) -> Option<CommandAnswer> {
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
     let (wanted, unwanted) = unsigned(&picture);
     let addresses: Vec<String> = wanted.iter().map(|(address, _, _)| address.to_string()).collect();
     let document = json!({"unsigned": addresses, "count": addresses.len(), "left": unwanted.len()});
-    let text = listed(&wanted, &unwanted, look);
+    let text = records_text(&wanted, &unwanted, style);
     if dry_run || wanted.is_empty() {
-        return Some(Answer { document, text, exit: 0 });
+        return Some(CommandAnswer { document, text, exit: 0 });
     }
     let count = wanted.len();
     if confirm != Some(count) {
@@ -48,8 +49,8 @@ pub async fn adopt(
         let (service, vendor_id) = (service.to_owned(), seen.vendor_id.clone());
         services.insert(service.clone());
         let row = Box::new(Applied { service, vendor_id, fields: seen.fields.clone() });
-        let asked = Command::Adopt { address: address.clone(), row, by: by.to_owned() };
-        if let Some(error) = handle.ask(asked).await?.error {
+        let asked = LoopCommand::Adopt { address: address.clone(), row, by: by.to_owned() };
+        if let Some(error) = handle.request(asked).await?.error {
             return Some(refused(
                 "A0903",
                 &error,
@@ -57,13 +58,13 @@ pub async fn adopt(
             ));
         }
     }
-    let mut answer = commands::converge(handle, None, Some(services), timeout_ms, look, steps).await?;
+    let mut answer = commands::converge(handle, None, Some(services), timeout_ms, style, steps).await?;
     answer.text = format!("{count} records are ours again.\n{}", answer.text);
     Some(answer)
 }
 
-/// What a manifest wants, and what none does. What was released is left out.
-fn unsigned(picture: &Picture) -> (Vec<Wanted<'_>>, Vec<&Address>) {
+/// Splits unsigned records into those that a manifest wants and those that none does. Released records are left out.
+fn unsigned(picture: &PassResult) -> (Vec<WantedRecord<'_>>, Vec<&Address>) {
     let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
     for (address, seen) in picture.world.seen.iter().filter(|(_, seen)| seen.owner == Owner::Unverified) {
         match picture.wants.map.get(address) {
@@ -75,11 +76,11 @@ fn unsigned(picture: &Picture) -> (Vec<Wanted<'_>>, Vec<&Address>) {
     (wanted, unwanted)
 }
 
-fn listed(wanted: &[Wanted<'_>], unwanted: &[&Address], look: Look) -> String {
+fn records_text(wanted: &[WantedRecord<'_>], unwanted: &[&Address], style: Style) -> String {
     let mut text = String::new();
     for (address, seen, service) in wanted {
         let values = seen.fields.strings("values").join(", ");
-        text.push_str(&format!("{} record {}  {values}  for {service}\n", look.sign(Sign::Adopt), address.name));
+        text.push_str(&format!("{} record {}  {values}  for {service}\n", style.sign(Sign::Adopt), address.name));
     }
     text.push_str(&match wanted.len() {
         0 => "No record that a manifest wants carries a mark of ours without our signature.\n".to_owned(),

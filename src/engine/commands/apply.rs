@@ -1,36 +1,36 @@
-//! `amarre apply` and `amarre reconcile`: the loop is asked to act, for all services or for one.
+//! `amarre apply` and `amarre reconcile`: asks the loop to act, for all services or for one.
 
 use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
 
-use super::{Answer, Step, converge, refused, unknown};
-use crate::engine::reconcile::daemon::{Command, Handle};
+use super::{CommandAnswer, ProgressStep, converge, refused, unknown_service};
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report;
 use amarre_core::model::Hint;
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 
-/// Why a plan that was saved is not applied.
+/// Why a saved plan is not applied.
 const STALE: &str = "the saved plan is not what would be done now; nothing was changed";
 
-/// What somebody agreed to beforehand.
+/// What the caller confirmed in advance.
 pub struct Agreed {
-    /// The number of services that are deleted.
+    /// The number of services to delete.
     pub confirm_deletes: Option<usize>,
-    /// The digest of the plan that was seen.
+    /// The digest of the plan that was reviewed.
     pub plan: Option<String>,
-    /// The commit that does not follow on the one before.
+    /// The commit to accept although it does not descend from the accepted one.
     pub accept_rewrite: Option<String>,
 }
 
-/// Carries out the plan; where one was saved, that one or none.
+/// Carries out the plan. If a plan was saved, carries out exactly that plan or nothing.
 pub async fn apply(
     handle: &Handle,
     agreed: Agreed,
     timeout_ms: i64,
-    look: Look,
-    steps: &mpsc::Sender<Step>,
-) -> Option<Answer> {
+    style: Style,
+    steps: &mpsc::Sender<ProgressStep>,
+) -> Option<CommandAnswer> {
     match &agreed.accept_rewrite {
         Some(commit) => {
             if let Err(error) = handle.accept_rewrite(commit).await {
@@ -41,24 +41,27 @@ pub async fn apply(
         None => handle.fetch().await,
     }
     if let Some(meant) = agreed.plan {
-        let now = report::plan_json(&handle.ask(Command::Look).await?.picture);
+        let now = report::plan_json(&handle.request(LoopCommand::Pass).await?.picture);
         if now["digest"] != meant.as_str() {
-            return Some(Answer { exit: 4, ..refused("A0421", STALE, "amarre plan shows what would be done now") });
+            return Some(CommandAnswer {
+                exit: 4,
+                ..refused("A0421", STALE, "amarre plan shows what would be done now")
+            });
         }
     }
-    converge(handle, agreed.confirm_deletes, None, timeout_ms, look, steps).await
+    converge(handle, agreed.confirm_deletes, None, timeout_ms, style, steps).await
 }
 
-/// Puts right what differs, of one service or of all. It is no first consent: that is `apply`.
+/// Corrects what differs, of one service or of all. It gives no first consent: `apply` does.
 pub async fn reconcile(
     handle: &Handle,
     service: Option<String>,
     timeout_ms: i64,
-    look: Look,
-    steps: &mpsc::Sender<Step>,
-) -> Option<Answer> {
+    style: Style,
+    steps: &mpsc::Sender<ProgressStep>,
+) -> Option<CommandAnswer> {
     handle.fetch().await;
-    let picture = handle.ask(Command::Look).await?.picture;
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
     if !picture.consented {
         return Some(refused("A0404", "nothing was applied with this ledger yet", "amarre plan, then amarre apply"));
     }
@@ -66,8 +69,8 @@ pub async fn reconcile(
         return Some(refused("A0403", &format!("{name} is suspended"), &format!("amarre resume {name}")));
     }
     let only = service.map(|service| BTreeSet::from([service]));
-    if let Some(unknown) = unknown(handle, only.as_ref()).await? {
+    if let Some(unknown) = unknown_service(handle, only.as_ref()).await? {
         return Some(unknown);
     }
-    converge(handle, None, only, timeout_ms, look, steps).await
+    converge(handle, None, only, timeout_ms, style, steps).await
 }

@@ -1,4 +1,5 @@
-//! An examination of the whole set-up: what each provider says of itself, and what only all together show. Reads only.
+//! Examines the whole set-up: what each provider reports of itself, and what only all of them together show. Only
+//! reads.
 //!
 //! | topic | asks |
 //! |---|---|
@@ -19,10 +20,11 @@ use serde_json::{Value as Json, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::providers::{EXAM_LIMIT, Exam, Observation, ObserveQuery, Provider};
-pub use crate::providers::{Finding, Verdict};
+pub use crate::providers::{Finding, FindingLevel};
 use amarre_core::manifest::Diagnostic;
+use amarre_core::model::families::{ProviderRole, families};
 use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
 use amarre_core::model::site::{HostSite, PublicAddress, Reach};
 use amarre_core::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
@@ -30,27 +32,27 @@ use amarre_core::plan::desired::certificate as npm_certificates;
 use amarre_core::plan::desired::npm_reach::edge_network;
 use amarre_core::plan::desired::subnets::network_name;
 
-/// A certificate that ends sooner is told of.
+/// A certificate that ends sooner than this is reported.
 const EXPIRES_SOON: Millis = Millis::minutes(14 * 24 * 60);
-/// A pool with fewer free subnets is told of.
+/// A pool with fewer free subnets than this is reported.
 const FREE_SUBNETS_FEW: usize = 4;
 
-/// What is examined.
-pub struct Patient<'a> {
+/// The input of an examination.
+pub struct ExamInput<'a> {
     /// The configuration.
     pub site: &'a Site,
     /// The vendors.
     pub providers: &'a [Arc<dyn Provider>],
     /// The manifests that are good.
     pub services: &'a BTreeMap<String, Service>,
-    /// What the ledger knows.
+    /// Facts from the ledger.
     pub facts: &'a Facts,
     /// The time.
     pub now: Timestamp,
 }
 
-/// Every finding, in the order of the topics. All questions are asked at once.
-pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+/// Every finding, in the order of the topics. All questions are asked concurrently.
+pub async fn examine(patient: &ExamInput<'_>) -> Vec<Finding> {
     let exam = Exam { now: patient.now, names: names(patient) };
     let (world, own, reached) = tokio::join!(
         observe(patient),
@@ -65,9 +67,12 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     findings.append(&mut engines);
     findings.extend(of(&["NPM"]));
     findings.extend(attachments(patient, &world));
-    findings.extend(of(&["OVH"]));
-    if !patient.site.has_dns {
-        findings.push(Finding::know("OVH", "", "no account is configured: routes need `dns: none`"));
+    for family in families(ProviderRole::Zones) {
+        findings.extend(of(&[family.title]));
+    }
+    if patient.site.zones.is_empty() {
+        let usual = families(ProviderRole::Zones).next().map_or("", |family| family.title);
+        findings.push(Finding::know(usual, "", "no account is configured: routes need `dns: none`"));
     }
     findings.extend(of(&["DNS"]));
     findings.extend(reached);
@@ -79,14 +84,14 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
 
 /// `amarre.doctor/v1`.
 pub fn document(findings: &[Finding]) -> Json {
-    let count = |verdict: Verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let count = |verdict: FindingLevel| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let rows: Vec<Json> = findings
         .iter()
         .map(|finding| {
             let verdict = match finding.verdict {
-                Verdict::Good => "good",
-                Verdict::Know => "know",
-                Verdict::Wrong => "wrong",
+                FindingLevel::Good => "good",
+                FindingLevel::Know => "know",
+                FindingLevel::Wrong => "wrong",
             };
             let mut row = json!({
                 "topic": finding.topic, "verdict": verdict, "text": finding.text,
@@ -98,22 +103,22 @@ pub fn document(findings: &[Finding]) -> Json {
             row
         })
         .collect();
-    json!({"schema": "amarre.doctor/v1", "wrong": count(Verdict::Wrong), "know": count(Verdict::Know), "findings": rows})
+    json!({"schema": "amarre.doctor/v1", "wrong": count(FindingLevel::Wrong), "know": count(FindingLevel::Know), "findings": rows})
 }
 
-/// The set-up of a running daemon, from what its last look saw.
-pub async fn running(picture: &Picture, now: Timestamp) -> Vec<Finding> {
+/// The set-up of a running daemon, from what its last pass observed.
+pub async fn running(picture: &PassResult, now: Timestamp) -> Vec<Finding> {
     let Some(context) = &picture.context else {
         return vec![Finding::know("configuration", "", "the first look is in progress")];
     };
     let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
     let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
     let mut findings: Vec<Finding> = policy(&picture.diagnostics).into_iter().collect();
-    findings.extend(examine(&Patient { site, providers: &providers, services, facts, now }).await);
+    findings.extend(examine(&ExamInput { site, providers: &providers, services, facts, now }).await);
     findings
 }
 
-/// What manifests use that policy closes from 0.3 on; `None` when there is nothing of that kind.
+/// What manifests use that policy closes from 0.3 on; `None` if they use nothing of that kind.
 pub fn policy(diagnostics: &[Diagnostic]) -> Option<Finding> {
     const SHOWN_MAX: usize = 20;
     let closing: Vec<&Diagnostic> = diagnostics.iter().filter(|found| found.is_closing).collect();
@@ -130,9 +135,9 @@ pub fn policy(diagnostics: &[Diagnostic]) -> Option<Finding> {
     Some(finding)
 }
 
-/// Names whose records the manifests want, and the domains themselves.
-fn names(patient: &Patient<'_>) -> BTreeSet<String> {
-    if !patient.site.has_dns {
+/// The names whose records the manifests want, and the domains themselves.
+fn names(patient: &ExamInput<'_>) -> BTreeSet<String> {
+    if patient.site.zones.is_empty() {
         return BTreeSet::new();
     }
     let mut names: BTreeSet<String> = patient.site.domains.iter().take(1).cloned().collect();
@@ -142,16 +147,16 @@ fn names(patient: &Patient<'_>) -> BTreeSet<String> {
             Dns::Records(records) => names.extend(records.iter().map(|record| record.name.clone())),
             Dns::Auto => {
                 names.extend(service.routes.iter().flat_map(|route| route.domains.clone()));
-                names.extend(service.redirects.iter().flat_map(|redirect| redirect.domains.clone()));
+                names.extend(service.answered.iter().flat_map(|host| host.domains.clone()));
             }
         }
     }
     names
 }
 
-/// Engines and NPMs as a look sees them, and what is said of the engines.
-async fn observe(patient: &Patient<'_>) -> (World, Vec<Finding>) {
-    let seen = patient.providers.iter().filter(|provider| provider.id().family() != "ovh").map(|provider| async move {
+/// Observes engines and NPMs as a pass does, and collects the findings about the engines.
+async fn observe(patient: &ExamInput<'_>) -> (World, Vec<Finding>) {
+    let seen = patient.providers.iter().filter(|provider| !provider.id().is_zones()).map(|provider| async move {
         let id = provider.id();
         let applied = patient.facts.applied.iter().filter(|(address, _)| address.provider == *id);
         let applied = applied.map(|(address, applied)| (address.clone(), applied.clone())).collect();
@@ -161,7 +166,7 @@ async fn observe(patient: &Patient<'_>) -> (World, Vec<Finding>) {
     let mut world = World::default();
     let mut findings = Vec::new();
     for (id, observation) in join_all(seen).await {
-        if id.family() == "docker" {
+        if id.is_engine() {
             findings.push(engine(&id, observation.as_ref()));
         }
         let Some(observation) = observation else { continue };
@@ -174,7 +179,7 @@ async fn observe(patient: &Patient<'_>) -> (World, Vec<Finding>) {
 }
 
 fn engine(id: &ProviderId, observation: Option<&Observation>) -> Finding {
-    let name = short(id);
+    let name = short_name(id);
     let Some(observation) = observation else { return Finding::late("Docker", &name) };
     if let Some(gap) = observation.gaps.first() {
         return Finding::wrong("Docker", &gap.code, format!("{name}: {}", gap.message)).hint(gap.hint.clone());
@@ -186,8 +191,8 @@ fn engine(id: &ProviderId, observation: Option<&Observation>) -> Finding {
     Finding::good("Docker", format!("{name}: {version}, {}, {ours} of them ours", counted(all, "container")))
 }
 
-/// Networks of routed services where NPM's container should be and is not.
-fn attachments(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
+/// Networks of routed services to which NPM's container should be attached and is not.
+fn attachments(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
     let mut findings = Vec::new();
     for host in patient.site.hosts.values() {
         let Some((npm, container)) = host.npm.as_ref().and_then(|npm| Some((npm, npm.container.as_ref()?))) else {
@@ -199,9 +204,13 @@ fn attachments(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
         let own = Address::new(host.docker.clone(), Kind::Container, container);
         let Some(seen) = world.seen.get(&own) else {
             findings.push(
-                Finding::wrong("NPM", "A0257", format!("{}: there is no container {container}", short(&npm.provider)))
-                    .note(format!("looked at the engine of host {}", short(&host.docker)))
-                    .hint(format!("docker ps, then correct `npm.{}.container`", short(&npm.provider))),
+                Finding::wrong(
+                    "NPM",
+                    "A0257",
+                    format!("{}: there is no container {container}", short_name(&npm.provider)),
+                )
+                .note(format!("looked at the engine of host {}", short_name(&host.docker)))
+                .hint(format!("docker ps, then correct `npm.{}.container`", short_name(&npm.provider))),
             );
             continue;
         };
@@ -225,7 +234,7 @@ fn attachments(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
             }
         }
         if !missing.is_empty() {
-            let (name, networks) = (short(&npm.provider), counted(missing.len(), "network"));
+            let (name, networks) = (short_name(&npm.provider), counted(missing.len(), "network"));
             let services: Vec<&str> = missing.into_values().flatten().collect();
             let text = format!("{name}: container {container} is not attached to {networks}");
             findings.push(
@@ -238,7 +247,7 @@ fn attachments(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
     findings
 }
 
-fn is_on(patient: &Patient<'_>, service: &Service, host: &HostSite) -> bool {
+fn is_on(patient: &ExamInput<'_>, service: &Service, host: &HostSite) -> bool {
     patient.site.hosts.get(&service.host).is_some_and(|own| own.docker == host.docker)
 }
 
@@ -246,7 +255,7 @@ fn is_routed(service: &Service) -> bool {
     !networks_of(service).is_empty()
 }
 
-/// The networks on which containers live that routes lead to.
+/// The networks of the containers to which routes lead.
 fn networks_of(service: &Service) -> BTreeSet<String> {
     let routed = service.routes.iter().filter_map(|route| match &route.to {
         Target::Container { key, .. } if !service.is_on_host(key) => service.containers.get(key),
@@ -260,7 +269,7 @@ fn networks_of(service: &Service) -> BTreeSet<String> {
     routed.map(home).collect()
 }
 
-/// Whether the public addresses answer. What cannot be public is not asked.
+/// Whether the public addresses answer. Addresses that cannot be public are not asked.
 async fn addresses(site: &Site) -> Vec<Finding> {
     let asks = site.hosts.iter().flat_map(|(name, host)| host.address.iter().map(move |address| (name, address)));
     let asks = asks.map(|(host, address)| async move {
@@ -293,7 +302,7 @@ async fn addresses(site: &Site) -> Vec<Finding> {
     join_all(asks).await
 }
 
-/// Private addresses that their hosts do not have, where those are known.
+/// Private addresses that their hosts do not have, for hosts whose addresses are known.
 fn private(site: &Site, world: &World) -> Vec<Finding> {
     let lacks = |(name, host): (&String, &HostSite)| {
         let address = host.private_address?;
@@ -309,7 +318,7 @@ async fn answers(address: SocketAddr) -> bool {
     matches!(timeout(EXAM_LIMIT, TcpStream::connect(address)).await, Ok(Ok(_)))
 }
 
-/// Whether an address may lead here from the Internet: no private, loopback or documentation range.
+/// Whether an address can lead here from the Internet: not private, loopback or a documentation range.
 fn is_public(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
@@ -321,8 +330,8 @@ fn is_public(ip: IpAddr) -> bool {
     }
 }
 
-/// Leased, free, and in the way of others.
-fn pool(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
+/// Subnets: leased, free, and leased ones that overlap others.
+fn pool(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
     let leases = &patient.facts.leases;
     let mut findings = Vec::new();
     for (address, lease) in leases {
@@ -362,7 +371,7 @@ fn subnets((_, seen): (&Address, &amarre_core::model::Seen)) -> Vec<Ipv4Net> {
     texts.filter_map(|text| text.parse().ok()).collect()
 }
 
-/// A network of somebody else, or a route, over a lease.
+/// A foreign network, or a route, that overlaps a lease.
 fn collision(own: &Address, lease: &Ipv4Net, world: &World) -> Option<String> {
     let networks = world.of_kind(&own.provider, Kind::Network).filter(|(address, _)| *address != own);
     for (address, seen) in networks {
@@ -379,13 +388,13 @@ fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
 }
 
 /// Certificates that routes name.
-fn certificates(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
+fn certificates(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
     let mut used: BTreeMap<(ProviderId, &str), &str> = BTreeMap::new();
     for service in patient.services.values() {
         let npm = patient.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
         let Some(npm) = npm.filter(|npm| !world.is_dark(&npm.provider)) else { continue };
         let routes = service.routes.iter().map(|route| &route.tls);
-        for tls in routes.chain(service.redirects.iter().map(|redirect| &redirect.tls)) {
+        for tls in routes.chain(service.answered.iter().map(|host| &host.tls)) {
             if let Tls::Existing(name) = tls {
                 used.insert((npm.provider.clone(), name), &service.name);
             }
@@ -397,9 +406,13 @@ fn certificates(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
         let address = Address::new(provider.clone(), Kind::Certificate, name);
         let Some(seen) = world.seen.get(&address) else {
             findings.push(
-                Finding::wrong("certificates", "A0243", format!("NPM {} has no certificate `{name}`", short(provider)))
-                    .note(format!("{service} names it"))
-                    .hint(format!("make it in NPM under that name, or correct `tls:` of {service}")),
+                Finding::wrong(
+                    "certificates",
+                    "A0243",
+                    format!("NPM {} has no certificate `{name}`", short_name(provider)),
+                )
+                .note(format!("{service} names it"))
+                .hint(format!("make it in NPM under that name, or correct `tls:` of {service}")),
             );
             continue;
         };
@@ -429,10 +442,9 @@ fn certificates(patient: &Patient<'_>, world: &World) -> Vec<Finding> {
     findings
 }
 
-/// The name in the configuration: `nas` of `docker.nas`; the usual one stands for itself.
-fn short(id: &ProviderId) -> String {
-    let usual = if id.family() == "npm" { "main" } else { "default" };
-    id.as_str().split_once('.').map_or_else(|| usual.to_owned(), |(_, name)| name.to_owned())
+/// The name in the configuration: `nas` for `docker.nas`; the default instance is named after its provider.
+fn short_name(id: &ProviderId) -> String {
+    id.short_name().to_owned()
 }
 
 /// `1 container`, `2 containers`.

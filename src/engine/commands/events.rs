@@ -1,10 +1,10 @@
-//! `amarre events`: what was done and seen, from the ledger.
+//! `amarre events`: changes and observations recorded in the ledger.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::find_address;
-use super::{Answer, no_such, refused};
+use super::{CommandAnswer, no_such, refused};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::wait_text;
 use crate::ledger::runs::{Event, EventFilter};
@@ -12,11 +12,11 @@ use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Millis, ReasonCode, Timestamp};
 use amarre_core::plan::render::lines;
 
-/// Unless said otherwise.
+/// The default number of events.
 const LIMIT: u32 = 50;
-/// No more are read, whatever is asked.
+/// The largest number of events that is read at once.
 const LIMIT_MAX: u32 = 1_000;
-/// Every kind that is written down.
+/// Every kind of event that is recorded.
 pub const KINDS: [&str; 11] = [
     "created",
     "updated",
@@ -31,22 +31,22 @@ pub const KINDS: [&str; 11] = [
     "source",
 ];
 
-/// What is asked for.
+/// The filter of a query.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EventsOf {
-    /// A service, an address or its end; `None` = all.
+    /// A service, an address or the end of one; `None` = all.
     pub name: Option<String>,
-    /// Only what is about this service itself, whatever else is called so.
+    /// Only events of the service with exactly this name.
     #[serde(skip)]
     pub service: Option<String>,
     /// A kind (`created`, `updated`, `deleted`, `failed`, `degraded`, …) or a reason (`drift`, …).
     pub kind: Option<String>,
-    /// Not older than so many seconds.
+    /// Not older than this many seconds.
     pub since_s: Option<u32>,
-    /// Only those before the one with this `id`: the `next` of another answer.
+    /// Only events before the one with this `id`: the `next` of another answer.
     pub cursor: Option<u32>,
-    /// At most so many, the newest.
+    /// At most this many, the newest.
     pub limit: u32,
 }
 
@@ -56,8 +56,8 @@ impl Default for EventsOf {
     }
 }
 
-/// Reads them, the oldest first.
-pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
+/// Reads the events, oldest first.
+pub async fn events(handle: &Handle, of: &EventsOf) -> CommandAnswer {
     if let Some(refusal) = of.kind.as_deref().and_then(unknown_kind) {
         return refusal;
     }
@@ -94,11 +94,11 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> Answer {
     let documents: Vec<Json> = ids.iter().zip(&found).map(numbered).collect();
     let document = json!({"schema": "amarre.events/v1", "events": documents, "next": next});
     let text = if found.is_empty() { "nothing happened of that sort\n".to_owned() } else { text(&found, now) };
-    Answer { document, text, exit: 0 }
+    CommandAnswer { document, text, exit: 0 }
 }
 
-/// Why nothing can be of this kind. An empty one is none.
-fn unknown_kind(kind: &str) -> Option<Answer> {
+/// Why no event can have this kind. An empty kind is none.
+fn unknown_kind(kind: &str) -> Option<CommandAnswer> {
     let reasons = ReasonCode::ALL.map(ReasonCode::word);
     let known: Vec<&str> = KINDS.into_iter().chain(reasons).collect();
     if kind.is_empty() || known.contains(&kind) {
@@ -108,11 +108,11 @@ fn unknown_kind(kind: &str) -> Option<Answer> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("a kind: {}; or a reason: {}", KINDS.join(", "), reasons.join(", ")),
     };
-    Some(Answer { exit: 2, ..refused("A1013", &format!("there is no kind of event `{kind}`"), &hint) })
+    Some(CommandAnswer { exit: 2, ..refused("A1013", &format!("there is no kind of event `{kind}`"), &hint) })
 }
 
-/// Why there can be nothing of this name: no event has it, and neither has anything that is there or wanted.
-async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<Answer> {
+/// Why no event can have this name: no event, no resource and no manifest has it.
+async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<CommandAnswer> {
     let (named, service) = (of.name.as_deref().unwrap_or_default(), of.service.as_deref().unwrap_or_default());
     if named.is_empty() && service.is_empty() {
         return None;
@@ -121,13 +121,13 @@ async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<Answer> {
     if handle.ledger().events_of(&any).await.is_ok_and(|found| !found.is_empty()) {
         return None;
     }
-    let picture = find_address::known(handle).await?;
-    let is_thing = !named.is_empty() && !find_address::meant(&picture, named).is_empty();
+    let picture = find_address::last_pass_or_new(handle).await?;
+    let is_thing = !named.is_empty() && !find_address::matching_addresses(&picture, named).is_empty();
     let name = if named.is_empty() { service } else { named };
     if is_thing || picture.statuses().contains_key(name) {
         return None;
     }
-    // Who may ask about one service only is told of no other.
+    // An account for some services is not told whether others exist.
     Some(if named.is_empty() {
         no_such(&format!("there is no service {name}"))
     } else {
@@ -147,7 +147,7 @@ pub(crate) fn document(event: &Event) -> Json {
     })
 }
 
-/// A line each: when, in which run, of which service, what, and why.
+/// One line for each event: time, run, service, what happened, and why.
 pub(crate) fn text(events: &[Event], now: Timestamp) -> String {
     let rows: Vec<[String; 4]> = events
         .iter()

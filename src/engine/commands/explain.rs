@@ -1,32 +1,32 @@
-//! `amarre explain`: why one thing is there, whose it is, and where each of its fields comes from.
+//! `amarre explain`: why a resource exists, who owns it, and where each of its fields comes from.
 
 use serde_json::{Value as Json, json};
 
-use super::Answer;
+use super::CommandAnswer;
 use super::find_address;
-use crate::engine::Picture;
-use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::PassResult;
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::{status, wait_text};
 use crate::ledger::runs::{Event, EventFilter};
 use amarre_core::model::{Address, Change, Field, Gate, Kind, Owner, Rule, Seen, Value, Want};
-use amarre_core::plan::Input;
 use amarre_core::plan::desired::certificate;
 use amarre_core::plan::diff::provenance;
-use amarre_core::plan::diff::provenance::Source;
-use amarre_core::plan::render::{Look, Tone, lines};
+use amarre_core::plan::diff::provenance::FieldSource;
+use amarre_core::plan::input::Input;
+use amarre_core::plan::render::{Style, Tone, lines};
 use amarre_core::plan::safety::protect;
 
-/// One line: what it is about, and what is to be said.
+/// One line: its topic and its text.
 type Fact = (&'static str, String);
 
-/// Explains a thing by its address, or the end of it.
-pub async fn explain(handle: &Handle, thing: &str, look: Look) -> Option<Answer> {
-    let picture = handle.ask(Command::Look).await?.picture;
-    let found = find_address::meant(&picture, thing);
+/// Explains a resource by its address, or the end of it.
+pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<CommandAnswer> {
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
+    let found = find_address::matching_addresses(&picture, thing);
     let address = match found.as_slice() {
-        [] => return Some(find_address::nothing(thing)),
+        [] => return Some(find_address::no_match(thing)),
         [address] => address,
-        several => return Some(find_address::several(thing, several)),
+        several => return Some(find_address::ambiguous_match(thing, several)),
     };
     let base = address.base().to_string();
     let filter = EventFilter { of: &base, limit: 1_000, ..EventFilter::default() };
@@ -34,7 +34,7 @@ pub async fn explain(handle: &Handle, thing: &str, look: Look) -> Option<Answer>
     let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
     let facts = facts(&picture, address, &events);
     let fields = fields(&picture, address);
-    let mut text = head(&picture, address, look);
+    let mut text = head(&picture, address, style);
     text.push('\n');
     for (about, said) in &facts {
         text.push_str(&format!("  {about:<18}{said}\n"));
@@ -44,13 +44,13 @@ pub async fn explain(handle: &Handle, thing: &str, look: Look) -> Option<Answer>
         let (first, second) = (width(0).max(5) + 3, width(1).clamp(5, 36) + 3);
         text.push_str(&format!("\n  {:first$}{:second$}FROM\n", "FIELD", "VALUE"));
         for [field, value, from] in &fields {
-            // What does not fit goes to a line of its own, and is never cut.
+            // A text that does not fit moves to a line of its own and is never cut.
             let gap =
                 if value.chars().count() < second { String::new() } else { format!("\n{:1$}", "", first + second + 2) };
             text.push_str(&format!("  {field:first$}{value:second$}{gap}{from}\n"));
         }
     }
-    let next = next(&picture, address);
+    let next = next_step(&picture, address);
     text.push_str(&format!("\n  next   {next}\n"));
     let facts: serde_json::Map<String, Json> =
         facts.into_iter().map(|(about, said)| (about.replace(' ', "_"), json!(said))).collect();
@@ -59,35 +59,35 @@ pub async fn explain(handle: &Handle, thing: &str, look: Look) -> Option<Answer>
         "schema": "amarre.explain/v1", "address": address.base().to_string(), "facts": facts,
         "fields": fields.iter().map(row).collect::<Vec<_>>(), "next": next,
     });
-    Some(Answer { document, text, exit: 0 })
+    Some(CommandAnswer { document, text, exit: 0 })
 }
 
 /// `npm.main/proxy-host/cloud.example.org   id 17   OutOfSync`
-fn head(picture: &Picture, address: &Address, look: Look) -> String {
+fn head(picture: &PassResult, address: &Address, style: Style) -> String {
     let seen = picture.world.seen.get(address);
     let id = seen.map(|seen| seen.vendor_id.chars().take(12).collect::<String>()).unwrap_or_default();
     let sync = match (change(picture, address), seen, picture.world.gap(address)) {
         (_, _, Some(_)) => "Unknown",
         (Some(_), _, _) => "OutOfSync",
-        (None, Some(_), None) if is_strange(picture, address) => "not managed",
+        (None, Some(_), None) if is_foreign(picture, address) => "not managed",
         (None, Some(_), _) => "Synced",
         (None, None, _) => "Missing",
     };
     let id = if id.is_empty() { String::new() } else { format!("id {id}   ") };
-    format!("{}   {id}{sync}\n", look.paint(Tone::Bold, &address.base().to_string()))
+    format!("{}   {id}{sync}\n", style.paint(Tone::Bold, &address.base().to_string()))
 }
 
-fn change<'a>(picture: &'a Picture, address: &Address) -> Option<&'a Change> {
+fn change<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a Change> {
     picture.plan.changes.iter().find(|change| change.address == *address)
 }
 
-/// Whether it is none of our business.
-fn is_strange(picture: &Picture, address: &Address) -> bool {
+/// Whether Amarre does not manage the resource.
+fn is_foreign(picture: &PassResult, address: &Address) -> bool {
     let is_ours = picture.world.seen.get(address).is_some_and(|seen| seen.owner.is_ours());
     !is_ours && !picture.wants.map.contains_key(address)
 }
 
-fn facts(picture: &Picture, address: &Address, events: &[Event]) -> Vec<Fact> {
+fn facts(picture: &PassResult, address: &Address, events: &[Event]) -> Vec<Fact> {
     let want = picture.wants.map.get(address);
     let mut facts = Vec::new();
     match want {
@@ -120,15 +120,15 @@ fn facts(picture: &Picture, address: &Address, events: &[Event]) -> Vec<Fact> {
     let needs = want.map(|want| want.needs.iter().map(|need| label(&need.on)).collect::<Vec<_>>()).unwrap_or_default();
     let users = picture.wants.map.iter().filter(|(_, other)| other.needs.iter().any(|need| need.on == *address));
     let users: Vec<String> = users.map(|(user, _)| label(user)).collect();
-    facts.push(("needs", said(needs)));
-    facts.push(("needed by", said(users)));
+    facts.push(("needs", label_text(needs)));
+    facts.push(("needed by", label_text(users)));
     if let Some(seen) = picture.world.seen.get(address).filter(|_| address.kind == Kind::Certificate) {
         facts.push(("lasts", certificate::in_words(&seen.fields, picture.at)));
     }
     facts
 }
 
-fn said(mut labels: Vec<String>) -> String {
+fn label_text(mut labels: Vec<String>) -> String {
     labels.sort();
     labels.dedup();
     if labels.is_empty() { "nothing".to_owned() } else { labels.join(", ") }
@@ -138,8 +138,8 @@ fn label(address: &Address) -> String {
     format!("{} {}", address.kind.label(), lines::name(address, None))
 }
 
-/// Whose it is, and by which proof.
-fn owner(picture: &Picture, address: &Address, seen: &Seen) -> String {
+/// The owner, and the proof of ownership.
+fn owner(picture: &PassResult, address: &Address, seen: &Seen) -> String {
     let instance = picture.context.as_ref().map(|context| context.site.instance.as_str()).unwrap_or_default();
     let is_known = picture.facts.applied.contains_key(address);
     match (&seen.owner, is_known) {
@@ -157,8 +157,8 @@ fn owner(picture: &Picture, address: &Address, seen: &Seen) -> String {
     }
 }
 
-/// Field, value and where that is from.
-fn fields(picture: &Picture, address: &Address) -> Vec<[String; 3]> {
+/// Field, value and the origin of the value.
+fn fields(picture: &PassResult, address: &Address) -> Vec<[String; 3]> {
     let schema = picture.with_input(|input| input.schema(address)).flatten();
     let known = schema.map(|schema| schema.fields).unwrap_or_default();
     let (want, seen) = (picture.wants.map.get(address), picture.world.seen.get(address));
@@ -166,31 +166,31 @@ fn fields(picture: &Picture, address: &Address) -> Vec<[String; 3]> {
         let name = known.name;
         let wanted = want.and_then(|want| want.fields.get(name));
         let value = seen.map_or(wanted, |seen| seen.fields.get(name))?;
-        // What nobody asked for and nothing has is no news.
+        // A field that is neither wanted nor present is not listed.
         let is_empty = matches!(value, Value::None) || value.items().is_empty() && matches!(value, Value::List(_));
         if wanted.is_none() && is_empty || name == "mark" || name == "online" {
             return None;
         }
-        // An engine fills in a great many by itself.
+        // An engine fills in a great many fields by itself.
         if wanted.is_none() && address.kind == Kind::Container {
             return None;
         }
         let shown =
-            if value.is_sensitive() { "(sensitive)".to_owned() } else { short(&lines::value(name, Some(value))) };
-        Some([name.to_owned(), shown, from(picture, address, want, known)])
+            if value.is_sensitive() { "(sensitive)".to_owned() } else { shortened(&lines::value(name, Some(value))) };
+        Some([name.to_owned(), shown, origin(picture, address, want, known)])
     };
     known.iter().filter(|field| field.rule != Rule::Observed).filter_map(row).collect()
 }
 
-/// Of a digest, twelve digits tell it from all others.
-fn short(value: &str) -> String {
+/// The first twelve digits of a digest identify it.
+fn shortened(value: &str) -> String {
     match value.strip_prefix("sha256:") {
         Some(digits) if digits.len() == 64 => format!("sha256:{}", &digits[..12]),
         Some(_) | None => value.to_owned(),
     }
 }
 
-fn from(picture: &Picture, address: &Address, want: Option<&Want>, known: &Field) -> String {
+fn origin(picture: &PassResult, address: &Address, want: Option<&Want>, known: &Field) -> String {
     let name = known.name;
     let Some(want) = want else { return "as it is".to_owned() };
     let is_ignored = picture.with_input(|input| protect::ignores(input, &want.service, address.kind, name));
@@ -208,28 +208,28 @@ fn from(picture: &Picture, address: &Address, want: Option<&Want>, known: &Field
         (Value::Output { of, field }, None) => format!("{field} of {}", label(of)),
         (wanted, None) => {
             let said = |input: &Input<'_>| match provenance::of(input, address, want, name) {
-                Source::Key(origin) => format!("{}:{}", origin.file, origin.line),
-                Source::Config(_) if is_default(known, wanted) => "the default".to_owned(),
-                Source::Config(key) => format!("amarre.yaml: {key}"),
-                Source::Default => "the default".to_owned(),
+                FieldSource::Key(origin) => format!("{}:{}", origin.file, origin.line),
+                FieldSource::Config(_) if is_default(known, wanted) => "the default".to_owned(),
+                FieldSource::Config(key) => format!("amarre.yaml: {key}"),
+                FieldSource::Default => "the default".to_owned(),
             };
             picture.with_input(said).unwrap_or_default()
         }
     }
 }
 
-/// Whether it is what holds where neither a manifest nor amarre.yaml says anything.
+/// Whether the value is a default: neither a manifest nor amarre.yaml states it.
 fn is_default(known: &Field, wanted: &Value) -> bool {
     let default = known.default.and_then(|text| serde_json::from_str::<Value>(text).ok());
     default.as_ref() == Some(wanted)
 }
 
-/// What happens to it next.
-fn next(picture: &Picture, address: &Address) -> String {
+/// The next change of the resource.
+fn next_step(picture: &PassResult, address: &Address) -> String {
     let Some(change) = change(picture, address) else {
         return match picture.world.gap(address) {
             Some(gap) => format!("nothing while it cannot be seen: {}", gap.message),
-            None if is_strange(picture, address) => "nothing: it is not ours, and no manifest wants it".to_owned(),
+            None if is_foreign(picture, address) => "nothing: it is not ours, and no manifest wants it".to_owned(),
             None => "nothing: it is as wanted".to_owned(),
         };
     };

@@ -1,36 +1,36 @@
-//! `amarre history`: runs, what one of them did, and the versions of a service that can be gone back to.
+//! `amarre history`: runs, the changes of a run, and the versions of a service to which a rollback can go.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use super::{Answer, refused};
+use super::{CommandAnswer, refused};
 use super::{events, find_address};
-use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::rollback;
 use crate::engine::report::wait_text;
-use crate::engine::{Picture, report};
+use crate::engine::{PassResult, report};
 use crate::ledger::runs::Run;
 use crate::ledger::{GoodManifest, StoreError};
 use amarre_core::model::{Address, Millis, Timestamp};
 
-/// Unless said otherwise.
+/// The default number of rows.
 const LIMIT: u32 = 20;
-/// No more are read, whatever is asked.
+/// The largest number of rows that is read at once.
 const LIMIT_MAX: u32 = 1_000;
 
-/// What is asked for.
+/// The filter of a query.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HistoryOf {
-    /// A service: its versions; `None` = the runs.
+    /// The service whose versions are listed; `None` = runs.
     pub name: Option<String>,
-    /// What was done then, milliseconds.
+    /// List the run at this time, milliseconds.
     pub at_ms: Option<u64>,
-    /// What was done from then until before this: a minute, a day. Without it, a moment.
+    /// List the runs from `at` until before this time: a minute, a day. Without it, `at` is a moment.
     pub to_ms: Option<u64>,
     /// Only runs before the one with this `id`: the `next` of another answer.
     pub cursor: Option<u32>,
-    /// At most so many, the newest.
+    /// At most this many, the newest.
     pub limit: u32,
 }
 
@@ -40,8 +40,8 @@ impl Default for HistoryOf {
     }
 }
 
-/// Reads it, the newest last.
-pub async fn history(handle: &Handle, of: &HistoryOf) -> Answer {
+/// Reads the rows, newest last.
+pub async fn history(handle: &Handle, of: &HistoryOf) -> CommandAnswer {
     let answer = match (&of.name, of.at_ms) {
         (Some(name), _) => versions(handle, name).await,
         (None, Some(at)) => {
@@ -54,7 +54,7 @@ pub async fn history(handle: &Handle, of: &HistoryOf) -> Answer {
     answer.unwrap_or_else(|error| refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"))
 }
 
-async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<Answer, StoreError> {
+async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<CommandAnswer, StoreError> {
     let now = handle.now();
     let mut runs = handle.ledger().runs(Timestamp(i64::MAX), before, limit).await?;
     runs.reverse();
@@ -63,7 +63,7 @@ async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<Answer
     let documents: Vec<Json> = runs.iter().map(run_json).collect();
     let document = json!({"schema": "amarre.history/v1", "runs": documents, "next": next});
     if runs.is_empty() {
-        return Ok(Answer { document, text: "there was no run yet\n".to_owned(), exit: 0 });
+        return Ok(CommandAnswer { document, text: "there was no run yet\n".to_owned(), exit: 0 });
     }
     let mut text = format!("{:<7}{:<17}{:<10}{:<10}{:<11}CHANGES\n", "RUN", "BEGAN", "TOOK", "REVISION", "RESULT");
     for run in &runs {
@@ -71,26 +71,31 @@ async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<Answer
             "{:<7}{:<17}{:<10}{:<10}{:<11}{}\n",
             run.id,
             wait_text::time(run.started, now),
-            took(run).map(|took| took.to_string()).unwrap_or_default(),
-            report::short(&run.revision),
+            duration_text(run).map(|took| took.to_string()).unwrap_or_default(),
+            report::short_revision(&run.revision),
             result(run),
             run.writes
         ));
     }
-    Ok(Answer { document, text, exit: 0 })
+    Ok(CommandAnswer { document, text, exit: 0 })
 }
 
-/// The runs that were going on between two times, or the last one before them.
-async fn done_between(handle: &Handle, from: Timestamp, last: Timestamp, limit: u32) -> Result<Answer, StoreError> {
+/// The runs that were open between two times, or else the last one before them.
+async fn done_between(
+    handle: &Handle,
+    from: Timestamp,
+    last: Timestamp,
+    limit: u32,
+) -> Result<CommandAnswer, StoreError> {
     let now = handle.now();
     let found = handle.ledger().runs(last, None, limit).await?;
     let Some(newest) = found.first() else {
         let document = json!({"schema": "amarre.history/v1", "runs": []});
         let text = format!("nothing is known of what was done at {}\n", wait_text::time(from, now));
-        return Ok(Answer { document, text, exit: 0 });
+        return Ok(CommandAnswer { document, text, exit: 0 });
     };
     let is_idle = newest.started < from && newest.ended.is_some_and(|ended| ended < from);
-    // One that has no end and is not the newest was cut off.
+    // A run without an end that is not the newest was cut off.
     let was_on = |run: &Run| run.started >= from || run.ended.is_some_and(|ended| ended >= from);
     let earlier = found.iter().skip(1).filter(|run| !is_idle && was_on(run));
     let mut runs: Vec<&Run> = std::iter::once(newest).chain(earlier).collect();
@@ -104,7 +109,7 @@ async fn done_between(handle: &Handle, from: Timestamp, last: Timestamp, limit: 
         let events = handle.ledger().events_of_run(run.id).await?;
         documents.extend(events.iter().map(events::document));
         let until = run.ended.map(|ended| format!(" to {}", wait_text::time(ended, now))).unwrap_or_default();
-        let (began, revision) = (wait_text::time(run.started, now), report::short(&run.revision));
+        let (began, revision) = (wait_text::time(run.started, now), report::short_revision(&run.revision));
         let gap = if number > 0 { "\n" } else { "" };
         let (id, result, writes) = (run.id, result(run), run.writes);
         text.push_str(&format!("{gap}run {id}, {began}{until}, {revision}: {result}, {writes} changes\n"));
@@ -114,12 +119,12 @@ async fn done_between(handle: &Handle, from: Timestamp, last: Timestamp, limit: 
         "schema": "amarre.history/v1", "runs": runs.iter().map(|run| run_json(run)).collect::<Vec<_>>(),
         "events": documents,
     });
-    Ok(Answer { document, text, exit: 0 })
+    Ok(CommandAnswer { document, text, exit: 0 })
 }
 
-/// The versions with which all containers of a service were well, the newest last.
-async fn versions(handle: &Handle, name: &str) -> Result<Answer, StoreError> {
-    let Some(reply) = handle.ask(Command::Look).await else {
+/// The versions with which all containers of a service were healthy, newest last.
+async fn versions(handle: &Handle, name: &str) -> Result<CommandAnswer, StoreError> {
+    let Some(reply) = handle.request(LoopCommand::Pass).await else {
         return Ok(refused("A0904", "Amarre is stopping", "amarre status"));
     };
     let picture = reply.picture;
@@ -140,7 +145,7 @@ async fn versions(handle: &Handle, name: &str) -> Result<Answer, StoreError> {
         text.push_str(&format!(
             "{:<5}{:<9}{:<17}{}\n",
             if is_now { "now" } else { "" },
-            report::short(&good.revision),
+            report::short_revision(&good.revision),
             wait_text::time(good.at, now),
             images.join(", ")
         ));
@@ -154,11 +159,11 @@ async fn versions(handle: &Handle, name: &str) -> Result<Answer, StoreError> {
     let hint =
         if good.len() > 1 { format!("hint: amarre rollback {name} --to REVISION --dry-run\n") } else { String::new() };
     let document = json!({"schema": "amarre.history/v1", "service": name, "versions": versions});
-    Ok(Answer { document, text: format!("{head}{text}{hint}"), exit: 0 })
+    Ok(CommandAnswer { document, text: format!("{head}{text}{hint}"), exit: 0 })
 }
 
-/// The images of a good version, as far as its manifest can still be read.
-async fn images(handle: &Handle, picture: &Picture, name: &str, good: &GoodManifest) -> Vec<String> {
+/// The images of a good version, if its manifest can still be read.
+async fn images(handle: &Handle, picture: &PassResult, name: &str, good: &GoodManifest) -> Vec<String> {
     let Some(context) = &picture.context else { return Vec::new() };
     let service = rollback::read_good(handle, &context.site, name, good).await;
     let containers = service.map(|service| service.containers).unwrap_or_default();
@@ -172,7 +177,7 @@ fn run_json(run: &Run) -> Json {
     })
 }
 
-fn took(run: &Run) -> Option<Millis> {
+fn duration_text(run: &Run) -> Option<Millis> {
     run.ended.map(|ended| ended - run.started)
 }
 

@@ -1,38 +1,38 @@
-//! What is known of an image before a manifest names it, for whoever types its name. Registries count questions, so that
-//! each answer is kept for a while.
+//! Looks up an image while its name is typed, before a manifest names it. Registries limit requests, so each answer is
+//! cached.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::{Millis, Timestamp};
 
 pub use crate::providers::ImageFacts;
 
-/// How long an answer counts.
+/// How long an answer is valid.
 const KEPT: Millis = Millis::minutes(10);
-/// So many answers are kept.
+/// The largest number of cached answers.
 const ANSWERS_MAX: usize = 256;
 
-/// What came of a question.
+/// The result of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
-    /// It is there.
+pub enum ImageAnswer {
+    /// The image exists.
     Facts(ImageFacts),
-    /// There is none, or not for us: why.
+    /// The image does not exist, or is not accessible: why.
     Refused(String),
-    /// Nobody could say: why.
+    /// The registry gave no usable answer: why.
     Unasked(String),
 }
 
-/// Answers by host and reference.
+/// Cached answers by host and reference.
 #[derive(Debug, Default)]
-pub struct Images(Mutex<BTreeMap<(String, String), (Timestamp, Known)>>);
+pub struct ImageAnswers(Mutex<BTreeMap<(String, String), (Timestamp, ImageAnswer)>>);
 
-impl Images {
-    /// Asks the engine of a host, or answers as it did lately.
-    pub async fn ask(&self, picture: &Picture, host: &str, reference: &str, now: Timestamp) -> Known {
+impl ImageAnswers {
+    /// Asks the engine of a host, or returns the cached answer.
+    pub async fn look_up(&self, picture: &PassResult, host: &str, reference: &str, now: Timestamp) -> ImageAnswer {
         let key = (host.to_owned(), reference.to_owned());
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some((_, known)) = kept.filter(|(at, _)| now - *at < KEPT) {
@@ -42,11 +42,11 @@ impl Images {
             let docker = &context.site.hosts.get(host)?.docker;
             context.providers.get(docker)?.capabilities().images
         });
-        let Some(images) = images else { return Known::Unasked("nothing was looked at yet".to_owned()) };
+        let Some(images) = images else { return ImageAnswer::Unasked("nothing was looked at yet".to_owned()) };
         let known = match images.image(reference).await {
-            Ok(facts) => Known::Facts(facts),
-            Err(ProviderError { class: Class::Rejected, message, .. }) => Known::Refused(message),
-            Err(ProviderError { message, .. }) => return Known::Unasked(message),
+            Ok(facts) => ImageAnswer::Facts(facts),
+            Err(ProviderError { class: Class::Rejected, message, .. }) => ImageAnswer::Refused(message),
+            Err(ProviderError { message, .. }) => return ImageAnswer::Unasked(message),
         };
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|_, (at, _)| now - *at < KEPT);

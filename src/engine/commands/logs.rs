@@ -1,4 +1,4 @@
-//! `amarre logs`: what containers printed last, from the engine, or from the ledger of those that failed.
+//! `amarre logs`: the last output of containers, from the engine, or from the ledger for those that failed.
 
 use std::collections::BTreeMap;
 
@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::find_address;
-use super::{Answer, refused};
-use crate::engine::Picture;
-use crate::engine::reconcile::daemon::{Command, Handle};
+use super::{CommandAnswer, refused};
+use crate::engine::PassResult;
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::failure_log;
 use crate::engine::report::wait_text;
 use crate::providers::LogQuery;
 use amarre_core::model::{Address, Kind, Seen, Timestamp};
 
-/// Lines of each container, unless said otherwise.
+/// The default number of lines for each container.
 const LINES: u32 = 50;
-/// No more are read of one container, whatever is asked.
+/// The largest number of lines that is read of one container.
 pub(crate) const LINES_MAX: u32 = 1_000;
-/// Containers whose lines are read at once.
+/// Containers whose logs are read at once.
 const READS_IN_FLIGHT: usize = 4;
 
-/// What is asked for.
+/// A request for logs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogsOf {
     /// A service or a container; `None` = all.
     pub name: Option<String>,
-    /// What is kept of those that failed.
+    /// The recorded output of failed containers.
     pub last_failed: bool,
-    /// At most so many of each.
+    /// At most this many lines of each.
     pub lines: u32,
 }
 
@@ -41,13 +41,13 @@ impl Default for LogsOf {
 }
 
 impl LogsOf {
-    /// How many lines of each.
+    /// Lines to read of each container.
     pub(crate) fn tail(&self) -> usize {
         self.lines.clamp(1, LINES_MAX) as usize
     }
 }
 
-/// What one container printed.
+/// The output of one container.
 struct Printed {
     heading: String,
     lines: Vec<String>,
@@ -55,27 +55,27 @@ struct Printed {
     document: Json,
 }
 
-/// Reads the lines; `None` when the loop has ended.
-pub async fn logs(handle: &Handle, of: &LogsOf) -> Option<Answer> {
-    let (mut picture, _) = handle.picture();
+/// Reads the logs; `None` when the loop has ended.
+pub async fn logs(handle: &Handle, of: &LogsOf) -> Option<CommandAnswer> {
+    let (mut picture, _) = handle.last_pass();
     if picture.context.is_none() {
-        picture = handle.ask(Command::Look).await?.picture;
+        picture = handle.request(LoopCommand::Pass).await?.picture;
     }
     let lines = of.tail();
     let printed = if of.last_failed {
-        failed(&picture, of.name.as_deref(), lines, handle.now())
+        failed_logs(&picture, of.name.as_deref(), lines, handle.now())
     } else {
-        running(&picture, of.name.as_deref(), lines).await
+        running_logs(&picture, of.name.as_deref(), lines).await
     };
     if printed.is_empty() {
-        return Some(nothing(&picture, of));
+        return Some(no_logs(&picture, of));
     }
     let documents: Vec<&Json> = printed.iter().map(|one| &one.document).collect();
     let document = json!({"schema": "amarre.logs/v1", "containers": documents});
     let is_all_unread = printed.iter().all(|one| one.lines.is_empty() && !one.note.is_empty());
     let has_headings = of.last_failed || printed.len() > 1;
     let texts: Vec<String> = printed.iter().map(|one| text(one, has_headings)).collect();
-    Some(Answer { document, text: texts.join("\n"), exit: u8::from(is_all_unread && !of.last_failed) })
+    Some(CommandAnswer { document, text: texts.join("\n"), exit: u8::from(is_all_unread && !of.last_failed) })
 }
 
 fn text(printed: &Printed, has_heading: bool) -> String {
@@ -85,9 +85,9 @@ fn text(printed: &Printed, has_heading: bool) -> String {
     format!("{heading}{lines}{note}")
 }
 
-/// What is kept of those that failed, by container.
-fn failed(picture: &Picture, name: Option<&str>, lines: usize, now: Timestamp) -> Vec<Printed> {
-    let asked = |container: &Address, service: &str| name.is_none_or(|name| is_called(container, service, name));
+/// The recorded output of failed containers, by container.
+fn failed_logs(picture: &PassResult, name: Option<&str>, lines: usize, now: Timestamp) -> Vec<Printed> {
+    let asked = |container: &Address, service: &str| name.is_none_or(|name| matches_name(container, service, name));
     let failures = picture.last_failures.values().filter(|failure| asked(&failure.container, &failure.service));
     let printed = failures.map(|failure| {
         let at = wait_text::time(failure.at, now);
@@ -104,34 +104,37 @@ fn failed(picture: &Picture, name: Option<&str>, lines: usize, now: Timestamp) -
     printed.collect()
 }
 
-/// What those that are there printed, asked from their engines.
-async fn running(picture: &Picture, name: Option<&str>, lines: usize) -> Vec<Printed> {
+/// The output of running containers, read from their engines.
+async fn running_logs(picture: &PassResult, name: Option<&str>, lines: usize) -> Vec<Printed> {
     let mut reads = Vec::new();
-    for (address, seen) in asked(picture, name) {
+    for (address, seen) in selected_containers(picture, name) {
         reads.push(read(picture, address, seen, lines).boxed());
     }
     futures_util::stream::iter(reads).buffered(READS_IN_FLIGHT).collect().await
 }
 
-/// The containers of ours that are meant.
-pub(crate) fn asked<'a>(picture: &'a Picture, name: Option<&'a str>) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
+/// The owned containers that the name selects.
+pub(crate) fn selected_containers<'a>(
+    picture: &'a PassResult,
+    name: Option<&'a str>,
+) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
     picture.world.seen.iter().filter(move |(address, seen)| {
         let service = seen.service.as_deref().unwrap_or_default();
         let is_asked =
-            name.is_none_or(|name| is_called(address, service, name) || seen.fields.text("name") == Some(name));
+            name.is_none_or(|name| matches_name(address, service, name) || seen.fields.text("name") == Some(name));
         address.kind == Kind::Container && seen.owner.is_ours() && is_asked
     })
 }
 
-/// What a provider is asked for: nothing that is secret there.
-pub(crate) fn ask(picture: &Picture, address: &Address, lines: usize) -> LogQuery {
+/// The provider's query, without secrets.
+pub(crate) fn log_query(picture: &PassResult, address: &Address, lines: usize) -> LogQuery {
     let fields = picture.wants.map.get(address).map(|want| &want.fields);
     let fields = fields.or_else(|| picture.facts.applied.get(address).map(|row| &row.fields));
     LogQuery { lines, hidden: fields.map(failure_log::secret_variables).unwrap_or_default(), since: None }
 }
 
-async fn read(picture: &Picture, address: &Address, seen: &Seen, lines: usize) -> Printed {
-    let ask = ask(picture, address, lines);
+async fn read(picture: &PassResult, address: &Address, seen: &Seen, lines: usize) -> Printed {
+    let ask = log_query(picture, address, lines);
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&address.provider));
     let answer = match provider.map(|provider| provider.capabilities().logs) {
         Some(Some(logs)) => logs.logs(address, seen, &ask).await.map_err(|error| (error.message, error.hint)),
@@ -139,7 +142,9 @@ async fn read(picture: &Picture, address: &Address, seen: &Seen, lines: usize) -
         None => Err((format!("{} is not configured any more", address.provider), String::new())),
     };
     let (lines, note) = match answer {
-        Ok(lines) => (lines.iter().map(|line| failure_log::kept(line, &picture.scrubber)).collect(), String::new()),
+        Ok(lines) => {
+            (lines.iter().map(|line| failure_log::scrub_line(line, &picture.scrubber)).collect(), String::new())
+        }
         Err((message, hint)) if hint.is_empty() => (Vec::new(), message),
         Err((message, hint)) => (Vec::new(), format!("{message}; {hint}")),
     };
@@ -156,17 +161,17 @@ async fn read(picture: &Picture, address: &Address, seen: &Seen, lines: usize) -
     Printed { heading: format!("{called}, {image}"), lines, note, document: json!(document) }
 }
 
-/// Whether people mean a container by a name: its service, itself, or the end of its address.
-fn is_called(container: &Address, service: &str, name: &str) -> bool {
+/// Whether a name selects a container: its service, its own name, or the end of its address.
+fn matches_name(container: &Address, service: &str, name: &str) -> bool {
     let address = container.base().to_string();
     service == name || container.name == name || address == name || address.ends_with(&format!("/{name}"))
 }
 
 /// Why there is nothing to show.
-pub(crate) fn nothing(picture: &Picture, of: &LogsOf) -> Answer {
+pub(crate) fn no_logs(picture: &PassResult, of: &LogsOf) -> CommandAnswer {
     let Some(name) = &of.name else {
         let what = if of.last_failed { "no container has failed" } else { "no container of ours is there" };
-        return Answer {
+        return CommandAnswer {
             document: json!({"schema": "amarre.logs/v1", "containers": []}),
             text: format!("({what})\n"),
             exit: 0,
@@ -174,7 +179,7 @@ pub(crate) fn nothing(picture: &Picture, of: &LogsOf) -> Answer {
     };
     let is_service = picture.statuses().contains_key(name);
     let of_wants = |(address, want): (&Address, &amarre_core::model::Want)| {
-        address.kind == Kind::Container && is_called(address, &want.service, name)
+        address.kind == Kind::Container && matches_name(address, &want.service, name)
     };
     let is_known = is_service || picture.wants.map.iter().any(of_wants);
     match (is_known, of.last_failed) {

@@ -1,4 +1,4 @@
-//! What a person can ask for, the same for the command line and the socket: plan, apply, destroy, status, …
+//! The commands that the command line and the socket share: plan, apply, destroy, status, …
 
 pub(super) mod apply;
 pub(super) mod service_actions;
@@ -24,53 +24,53 @@ use serde_json::{Value as Json, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 
-use self::adopt::Asked;
+use self::adopt::OwnershipQuery;
 use self::apply::Agreed;
-use super::reconcile::daemon::{Command, Handle, Reply};
+use super::reconcile::daemon::{Handle, LoopCommand, Reply};
 use super::report;
-use super::report::Tally;
+use super::report::RunTally;
 use super::report::subnets;
-use super::{Picture, Progress, ProgressState};
+use super::{PassResult, Progress, ProgressState};
 use amarre_core::manifest::Severity;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Change, Hint, Millis, Timestamp, Verb};
-use amarre_core::plan::render::text::{Next, refusal_body};
-use amarre_core::plan::render::{Look, Sign, lines};
+use amarre_core::plan::render::text::{NextStep, refusal_body};
+use amarre_core::plan::render::{Sign, Style, lines};
 
-/// Nobody waits longer than a week.
+/// The longest timeout: a week.
 pub const TIMEOUT_MS_MAX: i64 = Millis::minutes(7 * 24 * 60).0;
 /// The end of the year 9999.
 pub const UNTIL_MS_MAX: i64 = 253_402_300_799_999;
 
-/// After this long without news, people are told what is waited for.
+/// After this long without progress, the pending waits are shown.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// An answer: a document for machines, a text for people, an exit code.
+/// An answer: a JSON document, a text, an exit code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Answer {
-    /// For machines.
+pub struct CommandAnswer {
+    /// The JSON document.
     pub document: Json,
-    /// For people.
+    /// The text for a terminal.
     pub text: String,
-    /// As the command line exits.
+    /// The exit code of the command line.
     pub exit: u8,
 }
 
-/// Why something was not done.
+/// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// `A…`; empty where there is none.
     pub code: String,
-    /// Why not.
+    /// The reason.
     pub message: String,
-    /// The way past it.
+    /// The hint.
     pub hint: String,
-    /// All ways past it, with their commands.
+    /// All hints, with their commands.
     pub hints: Vec<Hint>,
 }
 
-impl Answer {
-    /// Why what was asked was not done; `None`: it was, or it is being done.
+impl CommandAnswer {
+    /// Why the request was refused; `None`: it was carried out, or is being carried out.
     pub fn refused(&self) -> Option<Refused> {
         let error = &self.document["error"];
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
@@ -80,7 +80,7 @@ impl Answer {
     }
 }
 
-/// Something that changes the world, or what we may do to it.
+/// A request that changes the world, or what Amarre may do to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Act {
@@ -88,158 +88,158 @@ pub enum Act {
     Apply {
         /// How many services may be deleted.
         confirm_deletes: Option<usize>,
-        /// The digest of the plan that is meant: of another one nothing is done.
+        /// The digest of the plan to carry out; with any other plan nothing is done.
         #[serde(default)]
         plan: Option<String>,
-        /// The commit that is followed from now on, though it does not descend from the one before.
+        /// The commit to accept although it does not descend from the accepted one.
         #[serde(default)]
         accept_rewrite: Option<String>,
-        /// At most so long.
+        /// Wait at most this long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
     /// Converge one service, or all, as the daemon would.
     Reconcile {
-        /// Which; `None` = all.
+        /// The service; `None` = all.
         service: Option<String>,
-        /// At most so long.
+        /// Wait at most this long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
     /// Remove services and leave them suspended.
     Destroy {
-        /// Which; empty with `all`.
+        /// The services; empty with `all`.
         services: Vec<String>,
-        /// Every one.
+        /// All services.
         #[serde(default)]
         all: bool,
-        /// Their volumes as well.
+        /// Delete their volumes as well.
         #[serde(default)]
         purge: bool,
-        /// Who asks.
+        /// The account that asks.
         #[serde(default)]
         by: String,
-        /// At most so long.
+        /// Wait at most this long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
-    /// Leave a service alone.
+    /// Suspend a service.
     Suspend {
-        /// Which.
+        /// The service.
         service: String,
-        /// Why.
+        /// The reason.
         #[serde(default)]
         why: String,
-        /// Who asks.
+        /// The account that asks.
         #[serde(default)]
         by: String,
-        /// When it ends by itself, milliseconds since 1970.
+        /// When the suspension ends, milliseconds since 1970.
         #[serde(default)]
         until_ms: Option<i64>,
     },
-    /// Take a service up again.
+    /// Resume a service.
     Resume {
-        /// Which.
+        /// The service.
         service: String,
     },
-    /// Put the containers of a service back as they were when all was well, and leave them so.
+    /// Roll the containers of a service back to a version that was healthy, and suspend the service.
     Rollback {
-        /// Which.
+        /// The service.
         service: String,
-        /// To which revision, or the beginning of it; `None`: the last one with which all was well.
+        /// The revision, or the beginning of it; `None`: the last healthy one.
         #[serde(default)]
         to: Option<String>,
-        /// Only say what would be done.
+        /// Report what would be done, and do nothing.
         #[serde(default)]
         dry_run: bool,
-        /// Who asks.
+        /// The account that asks.
         #[serde(default)]
         by: String,
-        /// At most so long.
+        /// Wait at most this long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
-    /// Stop waiting for a service and changing it, and leave it as it stands.
+    /// Stop changing a service and waiting for it, and leave it as it stands.
     Cancel {
-        /// Which.
+        /// The service.
         service: String,
-        /// Who asks.
+        /// The account that asks.
         #[serde(default)]
         by: String,
     },
-    /// Take over what is there already and a manifest wants.
+    /// Adopt an existing resource that a manifest wants.
     Adopt {
         /// Its address, or the end of it.
         thing: String,
-        /// Only say what would be done.
+        /// Report what would be done, and do nothing.
         #[serde(default)]
         dry_run: bool,
-        /// Who asks.
+        /// The account that asks.
         #[serde(default)]
         by: String,
-        /// At most so long.
+        /// Wait at most this long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
-    /// Take over every record whose mark names us and that no key of ours signed.
+    /// Adopt every record whose mark names this instance but carries no signature of our keys.
     AdoptUnsigned {
-        /// How many they are: of another number nothing is done.
+        /// The expected number of records; with any other number nothing is done.
         #[serde(default)]
         confirm: Option<usize>,
-        /// Only say which.
+        /// List them, and do nothing.
         #[serde(default)]
         dry_run: bool,
-        /// Who asks.
+        /// The account that asks.
         #[serde(default)]
         by: String,
-        /// At most so long.
+        /// Wait at most this long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
-    /// Give something of ours out of hand; it stays as it is.
+    /// Release a resource: it stays as it is.
     Release {
         /// Its address, or the end of it.
         thing: String,
-        /// Only say what would be done.
+        /// Report what would be done, and do nothing.
         #[serde(default)]
         dry_run: bool,
-        /// Who asks.
+        /// The account that asks.
         #[serde(default)]
         by: String,
-        /// At most so long.
+        /// Wait at most this long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
-    /// Switch off what keeps an NPM's nginx from its configuration.
+    /// Disable the hosts that keep an NPM's nginx from its configuration.
     Rescue {
-        /// Which NPM; `None` = the only one.
+        /// The NPM; `None` = the only one.
         #[serde(default)]
         npm: Option<String>,
-        /// Only say what nginx refuses.
+        /// Report what nginx refuses, and do nothing.
         #[serde(default)]
         dry_run: bool,
-        /// Who asks.
+        /// The account that asks.
         #[serde(default)]
         by: String,
     },
-    /// Forget that anything of a service failed, and try again now.
+    /// Forget the failures of a service, and try again now.
     Retry {
-        /// Which.
+        /// The service.
         service: String,
-        /// At most so long.
+        /// Wait at most this long.
         #[serde(default = "usual_timeout_ms")]
         timeout_ms: i64,
     },
 }
 
-/// As the command line waits.
+/// The default timeout of the command line.
 const fn usual_timeout_ms() -> i64 {
     Millis::minutes(15).0
 }
 
 impl Act {
-    /// What of its numbers makes no sense; `None`: all do.
-    pub fn misfit(&self) -> Option<String> {
+    /// Why a number is out of range; `None`: all are valid.
+    pub fn unsupported_request(&self) -> Option<String> {
         let times = match self {
             Act::Apply { timeout_ms, .. }
             | Act::Reconcile { timeout_ms, .. }
@@ -262,8 +262,8 @@ impl Act {
             .then(|| format!("until_ms: milliseconds since 1970, to {UNTIL_MS_MAX}"))
     }
 
-    /// Names who asks, whatever stands there.
-    pub fn asked_by(&mut self, who: &str) {
+    /// Sets the account that asks, whatever the request states.
+    pub fn set_requester(&mut self, who: &str) {
         match self {
             Act::Destroy { by, .. }
             | Act::Suspend { by, .. }
@@ -278,12 +278,12 @@ impl Act {
     }
 }
 
-/// One line of progress, for whoever prints it.
+/// One line of progress.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Step {
-    /// When, milliseconds.
+pub struct ProgressStep {
+    /// When, milliseconds since 1970.
     pub at_ms: i64,
-    /// For which service.
+    /// The service.
     pub service: String,
     /// `begun`, `done`, `failed`, `waiting`.
     pub state: String,
@@ -293,30 +293,30 @@ pub struct Step {
     pub kind: String,
     /// The name on screen.
     pub name: String,
-    /// What it is now, or the error.
+    /// The detail, or the error.
     pub detail: String,
-    /// Milliseconds.
+    /// The duration in milliseconds.
     pub took_ms: i64,
 }
 
-/// How the text of a plan is to be.
+/// The form of a plan's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlanForm {
     /// With the command that carries it out.
     Whole,
-    /// Without it: a question follows, or something else carries it out.
+    /// Without that command: a question follows, or another program carries it out.
     Asks,
-    /// The comment of a merge request.
+    /// As the comment of a merge request.
     Markdown,
 }
 
-/// What was planned, and whether there is something to do. `reference`: of another branch, tag or commit, which does not
-/// become current, so that no command carries it out.
-pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, form: PlanForm) -> Option<Answer> {
+/// Plans, and answers whether there is anything to do. `reference`: another branch, tag or commit, which does not
+/// become effective, so no command carries its plan out.
+pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: PlanForm) -> Option<CommandAnswer> {
     let reply = match reference {
         None => {
             handle.fetch().await;
-            handle.ask(Command::Look).await?
+            handle.request(LoopCommand::Pass).await?
         }
         Some(name) => match handle.fetch_ref(name).await {
             Ok(snapshot) => handle.preview(snapshot, Vec::new()).await?,
@@ -327,26 +327,26 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, look: Look, form: Pl
         },
     };
     let picture = &reply.picture;
-    let answer = planned(picture, look);
+    let answer = plan_answer(picture, style);
     let text = match form {
         PlanForm::Markdown => report::plan_markdown(picture),
         PlanForm::Whole if reference.is_none() => answer.text,
-        PlanForm::Whole | PlanForm::Asks => report::plan_text_before(picture, Next::Elsewhere, look),
+        PlanForm::Whole | PlanForm::Asks => report::plan_text_before(picture, NextStep::Elsewhere, style),
     };
-    Some(Answer { text, ..answer })
+    Some(CommandAnswer { text, ..answer })
 }
 
-/// Which subnets are taken, and where room is.
-pub async fn subnets(handle: &Handle, look: Look) -> Option<Answer> {
-    let picture = handle.ask(Command::Look).await?.picture;
-    Some(Answer { document: subnets::document(&picture), text: subnets::text(&picture, look), exit: 0 })
+/// The taken subnets, and the free ones.
+pub async fn subnets(handle: &Handle, style: Style) -> Option<CommandAnswer> {
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
+    Some(CommandAnswer { document: subnets::document(&picture), text: subnets::text(&picture, style), exit: 0 })
 }
 
-/// The plan of a picture. Its exit code is that of `--detailed-exitcode`: 0 nothing to do, 2 changes, 1 an error or
-/// something that is needed and could not be seen, 4 held by the guard.
-pub fn planned(picture: &Picture, look: Look) -> Answer {
+/// The plan of a pass. The exit code is that of `--detailed-exitcode`: 0 nothing to do, 2 changes, 1 an error or a
+/// needed resource that could not be observed, 4 held by the guard.
+pub fn plan_answer(picture: &PassResult, style: Style) -> CommandAnswer {
     let document = report::plan_json(picture);
-    let text = report::plan_text(picture, look);
+    let text = report::plan_text(picture, style);
     let broken = picture.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     let is_left = |change: &Change| change.refusal().is_some_and(|refusal| refusal.is_left());
     let has_changes = picture.plan.changes.iter().any(|change| !is_left(change));
@@ -358,48 +358,48 @@ pub fn planned(picture: &Picture, look: Look) -> Answer {
         (false, true, true) => 2,
         (false, true, false) => 0,
     };
-    Answer { document, text, exit }
+    CommandAnswer { document, text, exit }
 }
 
-/// Does what was asked; tells each step.
-pub async fn act(handle: &Handle, act: Act, look: Look, steps: &mpsc::Sender<Step>) -> Option<Answer> {
+/// Carries out a request, and sends each step.
+pub async fn act(handle: &Handle, act: Act, style: Style, steps: &mpsc::Sender<ProgressStep>) -> Option<CommandAnswer> {
     match act {
         Act::Apply { confirm_deletes, plan, accept_rewrite, timeout_ms } => {
-            apply::apply(handle, Agreed { confirm_deletes, plan, accept_rewrite }, timeout_ms, look, steps).await
+            apply::apply(handle, Agreed { confirm_deletes, plan, accept_rewrite }, timeout_ms, style, steps).await
         }
-        Act::Reconcile { service, timeout_ms } => apply::reconcile(handle, service, timeout_ms, look, steps).await,
+        Act::Reconcile { service, timeout_ms } => apply::reconcile(handle, service, timeout_ms, style, steps).await,
         Act::Destroy { services, all, purge, by, timeout_ms } => {
-            destroy(handle, Doomed { services, all, purge, by }, timeout_ms, look, steps).await
+            destroy(handle, DestroyRequest { services, all, purge, by }, timeout_ms, style, steps).await
         }
         Act::Suspend { service, why, by, until_ms } => {
             service_actions::suspend(handle, &service, (by, why), until_ms.map(Timestamp)).await
         }
         Act::Rollback { service, to, dry_run: true, .. } => {
-            service_actions::would_roll_back(handle, &service, to.as_deref(), look).await
+            service_actions::would_roll_back(handle, &service, to.as_deref(), style).await
         }
         Act::Rollback { service, to, dry_run: false, by, timeout_ms } => {
-            service_actions::roll_back(handle, (&service, to.as_deref()), &by, timeout_ms, look, steps).await
+            service_actions::roll_back(handle, (&service, to.as_deref()), &by, timeout_ms, style, steps).await
         }
-        Act::Cancel { service, by } => service_actions::cancel(handle, &service, &by, look).await,
-        Act::Retry { service, timeout_ms } => service_actions::retry(handle, &service, timeout_ms, look, steps).await,
+        Act::Cancel { service, by } => service_actions::cancel(handle, &service, &by, style).await,
+        Act::Retry { service, timeout_ms } => service_actions::retry(handle, &service, timeout_ms, style, steps).await,
         Act::AdoptUnsigned { confirm, dry_run, by, timeout_ms } => {
-            adopt_unsigned::adopt(handle, (dry_run, confirm), &by, timeout_ms, look, steps).await
+            adopt_unsigned::adopt(handle, (dry_run, confirm), &by, timeout_ms, style, steps).await
         }
         Act::Adopt { thing, dry_run, by, timeout_ms } => {
-            adopt::adopt(handle, Asked { thing: &thing, dry_run, by: &by, timeout_ms }, look).await
+            adopt::adopt(handle, OwnershipQuery { thing: &thing, dry_run, by: &by, timeout_ms }, style).await
         }
         Act::Release { thing, dry_run, by, timeout_ms } => {
-            adopt::release(handle, Asked { thing: &thing, dry_run, by: &by, timeout_ms }, look, steps).await
+            adopt::release(handle, OwnershipQuery { thing: &thing, dry_run, by: &by, timeout_ms }, style, steps).await
         }
-        Act::Rescue { npm, dry_run, by } => npm_rescue::rescue(handle, npm.as_deref(), dry_run, &by, look).await,
+        Act::Rescue { npm, dry_run, by } => npm_rescue::rescue(handle, npm.as_deref(), dry_run, &by, style).await,
         Act::Resume { service } => {
-            let reply = handle.ask(Command::Resume { service: service.clone() }).await?;
-            Some(answered(&reply, &service, format!("{service} is taken up again\n")))
+            let reply = handle.request(LoopCommand::Resume { service: service.clone() }).await?;
+            Some(reply_answer(&reply, &service, format!("{service} is taken up again\n")))
         }
     }
 }
 
-struct Doomed {
+struct DestroyRequest {
     services: Vec<String>,
     all: bool,
     purge: bool,
@@ -408,25 +408,25 @@ struct Doomed {
 
 async fn destroy(
     handle: &Handle,
-    doomed: Doomed,
+    doomed: DestroyRequest,
     timeout_ms: i64,
-    look: Look,
-    steps: &mpsc::Sender<Step>,
-) -> Option<Answer> {
-    let reply = handle.ask(Command::Look).await?;
+    style: Style,
+    steps: &mpsc::Sender<ProgressStep>,
+) -> Option<CommandAnswer> {
+    let reply = handle.request(LoopCommand::Pass).await?;
     let names: BTreeSet<String> = if doomed.all {
-        // A manifest that was broken from the beginning has made nothing.
+        // A manifest that was broken from the beginning has created nothing.
         let picture = &reply.picture;
         let has_made = |name: &&String| !picture.broken.contains_key(*name) || picture.knows(name);
         picture.statuses().keys().filter(has_made).cloned().collect()
     } else {
         doomed.services.into_iter().collect()
     };
-    if let Some(unknown) = unknown(handle, Some(&names)).await? {
+    if let Some(unknown) = unknown_service(handle, Some(&names)).await? {
         return Some(unknown);
     }
     if names.is_empty() {
-        return Some(Answer {
+        return Some(CommandAnswer {
             document: json!({"ok": true}),
             text: "Nothing to destroy: no service is known.\n".to_owned(),
             exit: 0,
@@ -442,7 +442,7 @@ async fn destroy(
             at: handle.now(),
             until: None,
         };
-        let reply = handle.ask(Command::Suspend { service: service.clone(), suspension }).await?;
+        let reply = handle.request(LoopCommand::Suspend { service: service.clone(), suspension }).await?;
         if let Some(error) = reply.error {
             return Some(no_such(&error));
         }
@@ -466,21 +466,21 @@ async fn destroy(
     } else {
         let mut text = format!("Partly destroyed in {}: {tally}.", took.in_words());
         text.push_str(if reply.settled { "\n" } else { " Time is up; the next run goes on from there.\n" });
-        text.push_str(&left_over(&left, look));
-        report::troubles(&reply.picture, handle.now(), look, &mut text);
+        text.push_str(&leftovers_text(&left, style));
+        report::problems_text(&reply.picture, handle.now(), style, &mut text);
         (text, 3)
     };
-    Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
+    Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
 }
 
-/// What is still there, and of what is held the reason with the way past it.
-fn left_over(left: &[&Change], look: Look) -> String {
+/// The leftovers of a destroy, with reason and hint of each held change.
+fn leftovers_text(left: &[&Change], style: Style) -> String {
     let name = |change: &&Change| format!("{} {}", change.address.kind.label(), lines::name(&change.address, None));
     let names: Vec<String> = left.iter().map(name).collect();
     let mut text = if names.is_empty() { String::new() } else { format!("Left: {}\n", names.join(", ")) };
     for refusal in left.iter().filter_map(|change| change.refusal()) {
-        text.push_str(&format!("{} {}, {}\n", look.sign(Sign::Refuse), refusal.message, refusal.code));
-        refusal_body(refusal, look, &mut text);
+        text.push_str(&format!("{} {}, {}\n", style.sign(Sign::Refuse), refusal.message, refusal.code));
+        refusal_body(refusal, style, &mut text);
     }
     text
 }
@@ -490,27 +490,28 @@ pub(super) async fn converge(
     confirm_deletes: Option<usize>,
     only: Option<BTreeSet<String>>,
     timeout_ms: i64,
-    look: Look,
-    steps: &mpsc::Sender<Step>,
-) -> Option<Answer> {
+    style: Style,
+    steps: &mpsc::Sender<ProgressStep>,
+) -> Option<CommandAnswer> {
     let started = handle.now();
     let (reply, tally) = follow(handle, confirm_deletes, only, timeout_ms, steps).await?;
     let took = handle.now() - started;
-    let (text, exit) = report::verdict(&reply.picture, reply.settled, &tally, (took, handle.now()), look);
-    Some(Answer { document: report::status_json(&reply.picture, None), text, exit })
+    let (text, exit) = report::verdict(&reply.picture, reply.settled, &tally, (took, handle.now()), style);
+    Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
 }
 
-/// Applies, and passes on every step until the answer is there.
+/// Applies, and forwards every step until the answer is there.
 pub(super) async fn follow(
     handle: &Handle,
     confirmed_deletes: Option<usize>,
     only: Option<BTreeSet<String>>,
     timeout_ms: i64,
-    steps: &mpsc::Sender<Step>,
-) -> Option<(Reply, Tally)> {
+    steps: &mpsc::Sender<ProgressStep>,
+) -> Option<(Reply, RunTally)> {
     let mut progress = handle.progress();
-    let mut tally = Tally::default();
-    let asked = handle.ask(Command::Apply { confirmed_deletes, only: only.clone(), timeout: Millis(timeout_ms) });
+    let mut tally = RunTally::default();
+    let asked =
+        handle.request(LoopCommand::Apply { confirmed_deletes, only: only.clone(), timeout: Millis(timeout_ms) });
     tokio::pin!(asked);
     let mut said: BTreeMap<String, String> = BTreeMap::new();
     let mut patience = tokio::time::interval(PATIENCE);
@@ -519,7 +520,7 @@ pub(super) async fn follow(
         tokio::select! {
             biased;
             told = progress.recv() => match told {
-                Ok(told) => pass_on(&told, &mut tally, steps).await,
+                Ok(told) => forward_step(&told, &mut tally, steps).await,
                 Err(RecvError::Lagged(_)) => (),
                 Err(RecvError::Closed) => break asked.await?,
             },
@@ -530,51 +531,51 @@ pub(super) async fn follow(
         }
     };
     while let Ok(told) = progress.try_recv() {
-        pass_on(&told, &mut tally, steps).await;
+        forward_step(&told, &mut tally, steps).await;
     }
     Some((reply, tally))
 }
 
-/// What is waited for, a line for each service that did not say the same before.
-fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap<String, String>) -> Vec<Step> {
-    let (picture, _) = handle.picture();
+/// One line for each service whose wait has changed.
+fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap<String, String>) -> Vec<ProgressStep> {
+    let (picture, _) = handle.last_pass();
     let mut steps = Vec::new();
     for (service, row) in picture.statuses() {
         let asked = only.is_none_or(|only| only.contains(service));
-        // What is just being done tells its own end.
+        // A running change reports its own end.
         let waits = row.waiting.is_some() && !row.what_now.is_empty();
         if !asked || !waits || said.get(service).is_some_and(|known| *known == row.what_now) {
             continue;
         }
-        // Without the countdown, which is no news.
+        // Without the countdown, which changes all the time.
         said.insert(service.clone(), row.what_now.clone());
         let now = handle.now();
         let progress = row.progress(now).map(|progress| format!(", {progress}")).unwrap_or_default();
-        steps.push(Step {
+        steps.push(ProgressStep {
             at_ms: now.0,
             service: service.clone(),
             state: "waiting".to_owned(),
             action: String::new(),
             kind: String::new(),
             name: String::new(),
-            detail: format!("{}{progress}", row.what_now_at(now)),
+            detail: format!("{}{progress}", row.status_line_at(now)),
             took_ms: 0,
         });
     }
     steps
 }
 
-async fn pass_on(progress: &Progress, tally: &mut Tally, steps: &mpsc::Sender<Step>) {
+async fn forward_step(progress: &Progress, tally: &mut RunTally, steps: &mpsc::Sender<ProgressStep>) {
     if progress.state == ProgressState::Done {
         tally.add(&progress.change);
     }
-    // Whoever listened may have gone; the work goes on.
+    // The listener may have hung up; the work goes on.
     let _ = steps.send(step(progress)).await;
 }
 
-fn step(progress: &Progress) -> Step {
+fn step(progress: &Progress) -> ProgressStep {
     let change = &progress.change;
-    let fields = super::reconcile::pass::written(change);
+    let fields = super::reconcile::pass::written_fields(change);
     let detail = match (&change.verb, progress.state) {
         (_, ProgressState::Failed) => progress.text.clone(),
         (Verb::Create(_) | Verb::Update(_), _) if !progress.text.is_empty() => progress.text.clone(),
@@ -588,7 +589,7 @@ fn step(progress: &Progress) -> Step {
         ProgressState::Done => "done",
         ProgressState::Failed => "failed",
     };
-    Step {
+    ProgressStep {
         at_ms: progress.at.0,
         service: change.service.clone(),
         state: state.to_owned(),
@@ -600,10 +601,10 @@ fn step(progress: &Progress) -> Step {
     }
 }
 
-/// The first of `names` that nobody knows, as an error.
-async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Option<Answer>> {
+/// The error for the first unknown service among `names`.
+async fn unknown_service(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Option<CommandAnswer>> {
     let Some(names) = names else { return Some(None) };
-    let reply = handle.ask(Command::Look).await?;
+    let reply = handle.request(LoopCommand::Pass).await?;
     let known = reply.picture.statuses();
     let seen = |name: &str| {
         reply.picture.world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_deref() == Some(name))
@@ -616,20 +617,20 @@ async fn unknown(handle: &Handle, names: Option<&BTreeSet<String>>) -> Option<Op
     )
 }
 
-fn answered(reply: &Reply, service: &str, text: String) -> Answer {
+fn reply_answer(reply: &Reply, service: &str, text: String) -> CommandAnswer {
     match &reply.error {
         Some(error) => refused("A1002", error, &find_address::service_hint(&reply.picture, service)),
-        None => Answer { document: json!({"ok": true}), text, exit: 0 },
+        None => CommandAnswer { document: json!({"ok": true}), text, exit: 0 },
     }
 }
 
-pub(super) fn refused(code: &str, why: &str, hint: &str) -> Answer {
+pub(super) fn refused(code: &str, why: &str, hint: &str) -> CommandAnswer {
     let text = format!("error[{code}]: {why}\n  hint: {hint}\n");
     let document = json!({"error": {"code": code, "message": why, "hints": [{"text": hint}]}});
-    Answer { document, text, exit: 1 }
+    CommandAnswer { document, text, exit: 1 }
 }
 
-/// A service that nobody knows.
-pub(super) fn no_such(why: &str) -> Answer {
+/// The answer for an unknown service.
+pub(super) fn no_such(why: &str) -> CommandAnswer {
     refused("A1002", why, "amarre status --all lists them")
 }

@@ -1,42 +1,42 @@
-//! `amarre npm rescue`: an nginx that refuses its configuration changes nothing any more, and does not start again. nginx
-//! is asked what it objects to; what it names is switched off, one thing after the other, until it takes the rest.
+//! `amarre npm rescue`: an nginx that refuses its configuration applies no change and does not start again. Rescue asks
+//! nginx what it objects to, and disables the named hosts one by one until nginx accepts the rest.
 //!
-//! It names one thing at a time, so a dry run knows the first. Nothing else is touched, and nothing is deleted.
+//! nginx names one host at a time, so a dry run knows only the first. Nothing else is changed, and nothing is deleted.
 
 use serde_json::{Value as Json, json};
 
-use super::{Answer, refused};
+use super::{CommandAnswer, refused};
 use crate::engine::Context;
-use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::ledger::runs::Event;
 use crate::providers::{Blame, Culprit, ProviderError, ProxyRescue, TestNginx};
 use amarre_core::model::{Address, ProviderId};
-use amarre_core::plan::render::{Look, Sign};
+use amarre_core::plan::render::{Sign, Style};
 
-/// More are not switched off in one go: by then something else is wrong.
+/// The largest number of hosts disabled in one rescue; with more, something else is wrong.
 const OFF_MAX: usize = 50;
 
 /// An NPM, and its container on an engine.
-struct Patient<'a> {
+struct RescuedNpm<'a> {
     name: String,
     npm: &'a dyn ProxyRescue,
     engine: &'a dyn TestNginx,
     container: &'a str,
 }
 
-impl<'a> Patient<'a> {
+impl<'a> RescuedNpm<'a> {
     /// `None` where its container is not known.
-    fn of(context: &'a Context, npm: &ProviderId) -> Option<Self> {
+    fn new(context: &'a Context, npm: &ProviderId) -> Option<Self> {
         let (engine, container) = context.site.hosts.values().find_map(|host| {
             let site = host.npm.as_ref().filter(|site| site.provider == *npm)?;
             Some((&host.docker, site.container.as_deref()?))
         })?;
         let parts = |id| Some(context.providers.get(id)?.capabilities());
         let (rescue, test) = (parts(npm)?.proxy_rescue?, parts(engine)?.nginx_test?);
-        Some(Self { name: npm.npm_name().to_owned(), npm: rescue, engine: test, container })
+        Some(Self { name: npm.short_name().to_owned(), npm: rescue, engine: test, container })
     }
 
-    /// What nginx refuses, if it refuses anything.
+    /// The error of nginx, if it refuses its configuration.
     async fn complaint(&self) -> Result<Option<Blame>, ProviderError> {
         match self.engine.test_nginx(self.container).await? {
             Some(said) => self.npm.find_culprits(&said).await.map(Some),
@@ -45,12 +45,12 @@ impl<'a> Patient<'a> {
     }
 }
 
-/// What a failed write of NPM is due to, where nginx says it: one bad file keeps it from every change.
-pub(crate) async fn named(context: &Context, npm: &ProviderId, error: ProviderError) -> ProviderError {
+/// The cause of a failed write of NPM, if nginx names it: one bad file keeps NPM from every change.
+pub(crate) async fn find_npm(context: &Context, npm: &ProviderId, error: ProviderError) -> ProviderError {
     if !matches!(error.code, "A0603" | "A0608" | "A0803") {
         return error;
     }
-    let Some(patient) = Patient::of(context, npm) else { return error };
+    let Some(patient) = RescuedNpm::new(context, npm) else { return error };
     let Ok(Some(blame)) = patient.complaint().await else { return error };
     let because = blame.culprits.first().map(|culprit| {
         let whose = if culprit.is_ours { "ours" } else { "not ours" };
@@ -61,9 +61,15 @@ pub(crate) async fn named(context: &Context, npm: &ProviderId, error: ProviderEr
     ProviderError::new(error.class, "A0609", message).hint(hint).after(error.retry_after)
 }
 
-/// Finds what nginx refuses, and switches it off unless `dry_run`.
-pub async fn rescue(handle: &Handle, npm: Option<&str>, dry_run: bool, by: &str, look: Look) -> Option<Answer> {
-    let picture = handle.ask(Command::Look).await?.picture;
+/// Finds what nginx refuses, and disables it unless `dry_run`.
+pub async fn rescue(
+    handle: &Handle,
+    npm: Option<&str>,
+    dry_run: bool,
+    by: &str,
+    style: Style,
+) -> Option<CommandAnswer> {
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
     let Some(context) = &picture.context else {
         return Some(refused("A0614", "nothing is known of NPM yet", "amarre doctor says what is in the way"));
     };
@@ -80,13 +86,13 @@ pub async fn rescue(handle: &Handle, npm: Option<&str>, dry_run: bool, by: &str,
             return Some(refused("A0614", &format!("{which} is configured"), "amarre doctor lists them"));
         }
         [first, ..] => {
-            let names: Vec<String> = npms.iter().map(|id| id.npm_name().to_owned()).collect();
-            let hint = format!("amarre npm rescue {}", first.npm_name());
+            let names: Vec<String> = npms.iter().map(|id| id.short_name().to_owned()).collect();
+            let hint = format!("amarre npm rescue {}", first.short_name());
             return Some(refused("A0614", &format!("which one: {}", names.join(", ")), &hint));
         }
     };
-    let Some(patient) = Patient::of(context, id) else {
-        let name = id.npm_name();
+    let Some(patient) = RescuedNpm::new(context, id) else {
+        let name = id.short_name();
         let why = format!("nginx of NPM {name} cannot be asked: its container is not known");
         let hint = format!(
             "set `npm.{name}.container`, or run `nginx -t` where it runs: it names /data/nginx/proxy_host/23.conf, \
@@ -94,30 +100,30 @@ pub async fn rescue(handle: &Handle, npm: Option<&str>, dry_run: bool, by: &str,
         );
         return Some(refused("A0614", &why, &hint));
     };
-    let mut course = Course::default();
+    let mut course = RescueReport::default();
     let treated = course.run(handle, &patient, dry_run, by).await;
-    let mut answer = course.answer(&patient, dry_run, look);
+    let mut answer = course.answer(&patient, dry_run, style);
     if let Err(error) = treated {
-        // What is off by then is said before.
+        // Hosts that are disabled by then are reported first.
         let refusal = refused(error.code, &error.message, &error.hint);
         let before = if course.found.is_empty() { String::new() } else { answer.text };
-        answer = Answer { text: before + &refusal.text, ..refusal };
+        answer = CommandAnswer { text: before + &refusal.text, ..refusal };
     }
     Some(answer)
 }
 
-/// What was found, and what of it is off.
+/// What was found, and which of it is disabled.
 #[derive(Default)]
-struct Course {
-    /// nginx's words, and what they mean, in order.
+struct RescueReport {
+    /// The messages of nginx with their explanation, in order.
     found: Vec<Blame>,
     off: Vec<Culprit>,
-    /// nginx takes its configuration now.
+    /// nginx accepts its configuration now.
     is_well: bool,
 }
 
-/// Whose doing it was stays readable, also where the host is somebody else's.
-async fn record(handle: &Handle, patient: &Patient<'_>, culprit: &Culprit, words: &str, by: &str) {
+/// The attribution stays readable, also for a foreign host.
+async fn record(handle: &Handle, patient: &RescuedNpm<'_>, culprit: &Culprit, words: &str, by: &str) {
     let name = culprit.names.split(", ").next().unwrap_or_default();
     let event = Event {
         at: handle.now(),
@@ -128,15 +134,15 @@ async fn record(handle: &Handle, patient: &Patient<'_>, culprit: &Culprit, words
         text: format!("{} switched off by {by}, amarre npm rescue: {words}", culprit.label()),
         reason: None,
     };
-    // The host is off by now; a ledger that cannot be written changes nothing about that.
-    let _ = handle.ask(Command::Record(Box::new(event))).await;
+    // The host is disabled by now; a ledger that cannot be written changes nothing about that.
+    let _ = handle.request(LoopCommand::Record(Box::new(event))).await;
 }
 
-impl Course {
+impl RescueReport {
     async fn run(
         &mut self,
         handle: &Handle,
-        patient: &Patient<'_>,
+        patient: &RescuedNpm<'_>,
         dry_run: bool,
         by: &str,
     ) -> Result<(), ProviderError> {
@@ -145,7 +151,7 @@ impl Course {
                 self.is_well = true;
                 break;
             };
-            // What is off already and still named is somebody's file, not NPM's.
+            // A file that is still named although its host is disabled is not NPM's.
             blame.culprits.retain(|culprit| !self.off.contains(culprit));
             self.found.push(blame.clone());
             if dry_run || blame.culprits.is_empty() {
@@ -160,13 +166,13 @@ impl Course {
         Ok(())
     }
 
-    fn answer(&self, patient: &Patient<'_>, dry_run: bool, look: Look) -> Answer {
+    fn answer(&self, patient: &RescuedNpm<'_>, dry_run: bool, style: Style) -> CommandAnswer {
         let name = &patient.name;
         let found: Vec<Json> = self.found.iter().map(|blame| self.json(blame)).collect();
         let document = json!({"schema": "amarre.rescue/v1", "npm": name, "well": self.is_well, "found": found});
         let Some(last) = self.found.last() else {
             let text = format!("NPM {name}: nginx takes its configuration, there is nothing to rescue.\n");
-            return Answer { document, text, exit: 0 };
+            return CommandAnswer { document, text, exit: 0 };
         };
         let mut text = String::new();
         for blame in &self.found {
@@ -178,7 +184,7 @@ impl Course {
                     (false, true) => "is switched off",
                     (false, false) => "is still on",
                 };
-                text.push_str(&format!("  {} {} {what}, {whose}\n", look.sign(Sign::Update), culprit.label()));
+                text.push_str(&format!("  {} {} {what}, {whose}\n", style.sign(Sign::Update), culprit.label()));
             }
         }
         let (verdict, exit) = match (dry_run, self.is_well, last.culprits.is_empty()) {
@@ -196,7 +202,7 @@ impl Course {
             (false, false, false) => ("nginx does not take its configuration yet: amarre npm rescue".to_owned(), 1),
         };
         text.push_str(&format!("{verdict}\n"));
-        Answer { document, text, exit }
+        CommandAnswer { document, text, exit }
     }
 
     fn json(&self, blame: &Blame) -> Json {

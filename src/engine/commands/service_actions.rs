@@ -1,4 +1,4 @@
-//! By what a person mends one service: leaving it alone, going back, stopping a wait, trying again.
+//! Commands for one service: suspend, roll back, cancel, retry.
 
 use std::collections::BTreeSet;
 
@@ -6,30 +6,30 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::find_address;
-use super::{Answer, Step, answered, refused};
+use super::{CommandAnswer, ProgressStep, refused, reply_answer};
 use crate::engine::commands;
-use crate::engine::reconcile::daemon::{Command, Handle};
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::rollback;
-use crate::engine::reconcile::rollback::Target;
-use crate::engine::report::short;
+use crate::engine::reconcile::rollback::RollbackTarget;
+use crate::engine::report::short_revision;
 use crate::engine::report::status::ServiceStatus;
 use crate::engine::report::wait_text;
-use crate::engine::{Given, Picture, report};
+use crate::engine::{PassInput, PassResult, report};
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Change, Timestamp};
 use amarre_core::plan::forecast;
-use amarre_core::plan::render::text::Next;
-use amarre_core::plan::render::{self, Look};
+use amarre_core::plan::render::text::NextStep;
+use amarre_core::plan::render::{self, Style};
 
-/// Leaves a service alone, for ever or for a time.
+/// Suspends a service, for ever or for a time.
 pub async fn suspend(
     handle: &Handle,
     service: &str,
     (by, why): (String, String),
     until: Option<Timestamp>,
-) -> Option<Answer> {
+) -> Option<CommandAnswer> {
     let suspension = Suspension { by, why, destroy: false, purge: false, at: handle.now(), until };
-    let reply = handle.ask(Command::Suspend { service: service.to_owned(), suspension }).await?;
+    let reply = handle.request(LoopCommand::Suspend { service: service.to_owned(), suspension }).await?;
     let text = match until {
         None => format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
         Some(until) => format!(
@@ -37,21 +37,21 @@ pub async fn suspend(
             wait_text::time(until, handle.now())
         ),
     };
-    Some(answered(&reply, service, text))
+    Some(reply_answer(&reply, service, text))
 }
 
-/// What a rollback would do; nothing is done.
-pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, look: Look) -> Option<Answer> {
-    let picture = handle.ask(Command::Look).await?.picture;
-    let target = match found(handle, &picture, service, to).await {
+/// Forecasts a rollback; does nothing.
+pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, style: Style) -> Option<CommandAnswer> {
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
+    let target = match find_service(handle, &picture, service, to).await {
         Ok(target) => target,
         Err(refusal) => return Some(refusal),
     };
     let mut text = head(&picture, service, &target);
     text.push('\n');
-    text.push_str(&plan(&picture, service, &target, look));
+    text.push_str(&plan(&picture, service, &target, style));
     text.push('\n');
-    text.push_str(&afterwards(service, &target));
+    text.push_str(&after_roll_back(service, &target));
     let containers: Vec<_> = target
         .containers
         .iter()
@@ -60,29 +60,29 @@ pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, l
     let document = json!({
         "service": service, "revision": target.good.revision, "good_at": target.good.at.rfc3339(), "containers": containers,
     });
-    Some(Answer { document, text, exit: 0 })
+    Some(CommandAnswer { document, text, exit: 0 })
 }
 
-/// Puts the containers of a service back, and waits until they are there.
+/// Rolls the containers of a service back, and waits until they are there.
 pub async fn roll_back(
     handle: &Handle,
     (service, to): (&str, Option<&str>),
     by: &str,
     timeout_ms: i64,
-    look: Look,
-    steps: &mpsc::Sender<Step>,
-) -> Option<Answer> {
+    style: Style,
+    steps: &mpsc::Sender<ProgressStep>,
+) -> Option<CommandAnswer> {
     let started = handle.now();
-    let picture = handle.ask(Command::Look).await?.picture;
-    let target = match found(handle, &picture, service, to).await {
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
+    let target = match find_service(handle, &picture, service, to).await {
         Ok(target) => target,
         Err(refusal) => return Some(refusal),
     };
-    let why = format!("rolled back to {}", short(&target.good.revision));
+    let why = format!("rolled back to {}", short_revision(&target.good.revision));
     let suspension = Suspension { by: by.to_owned(), why, destroy: false, purge: false, at: handle.now(), until: None };
     let generations = target.good.generations.clone();
-    let asked = Command::RollBack { service: service.to_owned(), generations, suspension };
-    if let Some(error) = handle.ask(asked).await?.error {
+    let asked = LoopCommand::RollBack { service: service.to_owned(), generations, suspension };
+    if let Some(error) = handle.request(asked).await?.error {
         return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
     }
     let only = Some(BTreeSet::from([service.to_owned()]));
@@ -90,29 +90,29 @@ pub async fn roll_back(
     let took = handle.now() - started;
     let is_back = reply.picture.rollbacks.get(service).is_some_and(|rollback| rollback.done);
     let document = report::status_json(&reply.picture, None);
-    let revision = short(&target.good.revision);
+    let revision = short_revision(&target.good.revision);
     if is_back {
         let text = format!(
             "{service} is back at {revision} in {}: {tally}.\n{}",
             took.in_words(),
-            afterwards(service, &target)
+            after_roll_back(service, &target)
         );
-        return Some(Answer { document, text, exit: 0 });
+        return Some(CommandAnswer { document, text, exit: 0 });
     }
     let mut text = format!("{service} is not back at {revision} yet, after {}: {tally}.\n", took.in_words());
     let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {
-        text.push_str(&standing(row, handle.now(), look));
+        text.push_str(&status_lines(row, handle.now(), style));
     }
     text.push_str(&format!("  hint: amarre status {service}; amarre resume {service} goes on with the manifest\n"));
-    Some(Answer { document, text, exit: 3 })
+    Some(CommandAnswer { document, text, exit: 3 })
 }
 
-/// Stops what is done and waited for.
-pub async fn cancel(handle: &Handle, service: &str, by: &str, look: Look) -> Option<Answer> {
-    let (mut picture, _) = handle.picture();
+/// Stops the changes and waits of a service.
+pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> Option<CommandAnswer> {
+    let (mut picture, _) = handle.last_pass();
     if picture.context.is_none() {
-        picture = handle.ask(Command::Look).await?.picture;
+        picture = handle.request(LoopCommand::Pass).await?.picture;
     }
     let rows = picture.statuses();
     let Some(row) = rows.get(service) else { return Some(find_address::no_service(&picture, service)) };
@@ -134,31 +134,31 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, look: Look) -> Opt
         at: handle.now(),
         until: None,
     };
-    let reply = handle.ask(Command::Cancel { service: service.to_owned(), suspension }).await?;
+    let reply = handle.request(LoopCommand::Cancel { service: service.to_owned(), suspension }).await?;
     if let Some(error) = reply.error {
         return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
     }
     let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
     let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {
-        text.push_str(&standing(row, handle.now(), look));
+        text.push_str(&status_lines(row, handle.now(), style));
     }
     if reply.picture.busy.contains(service) {
         text.push_str("The call that is on its way is waited for; nothing follows it.\n");
     }
-    Some(Answer { document: report::status_json(&reply.picture, None), text, exit: 0 })
+    Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit: 0 })
 }
 
-/// Forgets failures and pauses, and converges the service.
+/// Forgets failures and backoffs, and converges the service.
 pub async fn retry(
     handle: &Handle,
     service: &str,
     timeout_ms: i64,
-    look: Look,
-    steps: &mpsc::Sender<Step>,
-) -> Option<Answer> {
+    style: Style,
+    steps: &mpsc::Sender<ProgressStep>,
+) -> Option<CommandAnswer> {
     handle.fetch().await;
-    let picture = handle.ask(Command::Look).await?.picture;
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
     if !picture.statuses().contains_key(service) {
         return Some(find_address::no_service(&picture, service));
     }
@@ -169,14 +169,19 @@ pub async fn retry(
     if picture.facts.suspended.contains_key(service) {
         return Some(refused("A0403", &format!("{service} is suspended"), &format!("amarre resume {service}")));
     }
-    if let Some(error) = handle.ask(Command::Retry { service: service.to_owned() }).await?.error {
+    if let Some(error) = handle.request(LoopCommand::Retry { service: service.to_owned() }).await?.error {
         return Some(refused("A0903", &error, "is the disk full? nothing was forgotten"));
     }
-    commands::converge(handle, None, Some(BTreeSet::from([service.to_owned()])), timeout_ms, look, steps).await
+    commands::converge(handle, None, Some(BTreeSet::from([service.to_owned()])), timeout_ms, style, steps).await
 }
 
-/// Where a service can go back to, or why it cannot.
-async fn found(handle: &Handle, picture: &Picture, service: &str, to: Option<&str>) -> Result<Target, Answer> {
+/// The version to which a service can be rolled back, or why there is none.
+async fn find_service(
+    handle: &Handle,
+    picture: &PassResult,
+    service: &str,
+    to: Option<&str>,
+) -> Result<RollbackTarget, CommandAnswer> {
     if !picture.statuses().contains_key(service) {
         return Err(find_address::no_service(picture, service));
     }
@@ -198,10 +203,12 @@ async fn found(handle: &Handle, picture: &Picture, service: &str, to: Option<&st
 }
 
 /// `photos   back to 3f2a9c1, when all was well last on 21 Oct 12:04:11`, and each container.
-fn head(picture: &Picture, service: &str, target: &Target) -> String {
+fn head(picture: &PassResult, service: &str, target: &RollbackTarget) -> String {
     let at = wait_text::time(target.good.at, picture.at);
-    let mut out =
-        format!("{service}   back to {}, with which all was well last at {at}\n", short(&target.good.revision));
+    let mut out = format!(
+        "{service}   back to {}, with which all was well last at {at}\n",
+        short_revision(&target.good.revision)
+    );
     for (container, now, then) in &target.containers {
         out.push_str(&container_line(container, now, then));
     }
@@ -218,23 +225,23 @@ fn container_line(container: &Address, now: &str, then: &str) -> String {
 }
 
 /// The plan of the rollback alone.
-fn plan(picture: &Picture, service: &str, target: &Target, look: Look) -> String {
+fn plan(picture: &PassResult, service: &str, target: &RollbackTarget, style: Style) -> String {
     let Some(context) = &picture.context else { return String::new() };
     let mut services = picture.services.clone();
     services.insert(service.to_owned(), target.service.clone());
     let mut facts = picture.facts.clone();
     facts.suspended.remove(service);
-    let given = Given { services: &services, facts: &facts, ..picture.given() };
+    let given = PassInput { services: &services, facts: &facts, ..picture.input() };
     context.with_input(given, |input| {
         let mut forecast = forecast::forecast(input);
         forecast.plan.changes.retain(|change| change.service == service);
-        let revision = format!("{service} @ {}", short(&target.good.revision));
-        render::text::plan_before(input, &forecast, &revision, Next::Elsewhere, look)
+        let revision = format!("{service} @ {}", short_revision(&target.good.revision));
+        render::text::plan_before(input, &forecast, &revision, NextStep::Elsewhere, style)
     })
 }
 
-/// What holds when it is done.
-fn afterwards(service: &str, target: &Target) -> String {
+/// What holds after the rollback.
+fn after_roll_back(service: &str, target: &RollbackTarget) -> String {
     format!(
         "Containers go back, data never does: volumes keep what was written since.\n\
          {service} is left alone then, until amarre resume {service} or a change in {}\n",
@@ -242,11 +249,11 @@ fn afterwards(service: &str, target: &Target) -> String {
     )
 }
 
-/// What is there of a service, a line each.
-fn standing(row: &ServiceStatus, now: Timestamp, look: Look) -> String {
+/// The resources of a service, a line each.
+fn status_lines(row: &ServiceStatus, now: Timestamp, style: Style) -> String {
     let mut out = String::new();
     for resource in &row.resources {
-        report::resource_text(resource, now, look, &mut out);
+        report::resource_text(resource, now, style, &mut out);
     }
     out
 }

@@ -1,11 +1,11 @@
-//! `amarre trace DOMAIN`: the way of a request, from the name to the container, step by step. Reads only.
+//! `amarre trace DOMAIN`: the path of a request, from the name to the container, step by step. Only reads.
 //!
 //! | step | asks |
 //! |---|---|
 //! | delegation, DNS | each of the zone's own servers |
-//! | port 80, port 443 | the address that DNS gives, by the name; of a simulated proxy only its own place |
-//! | proxy host | what NPM said in this look |
-//! | network, container | Docker in this look, and the container itself from where NPM stands |
+//! | port 80, port 443 | the address that DNS gives, by the name; of a simulated proxy only its own address |
+//! | proxy host | what NPM answered in this pass |
+//! | network, container | Docker in this pass, and the container itself from where NPM runs |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -14,46 +14,46 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Answer, refused};
-use crate::engine::Picture;
-use crate::engine::reconcile::daemon::{Command, Handle};
+use super::{CommandAnswer, refused};
+use crate::engine::PassResult;
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::providers::http::Http;
 use crate::providers::{Provider, Resolved};
 use amarre_core::model::address::service_of_network;
 use amarre_core::model::service::Service;
-use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Site, Value, words};
+use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Value, words};
 use amarre_core::plan::desired::certificate;
 use amarre_core::plan::diff::upstreams;
-use amarre_core::plan::render::{Look, Sign};
+use amarre_core::plan::render::{Sign, Style};
 
-/// What is waited for an answer of one step.
+/// The timeout of one step.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// One step of the way.
-struct Step {
+/// One step of the path.
+struct TraceStep {
     sign: Sign,
     /// `DNS`, `port 443`.
     about: &'static str,
     what: String,
     found: String,
     took: Option<Millis>,
-    /// What a person can do, where something is wrong.
+    /// The hint, if something is wrong.
     hint: Option<String>,
 }
 
-impl Step {
-    fn good(about: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
+impl TraceStep {
+    fn passed(about: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
         let (what, found) = (words::line(&what.into()), words::line(&found.into()));
         Self { sign: Sign::Done, about, what, found, took: None, hint: None }
     }
 
-    fn wrong(about: &'static str, what: impl Into<String>, found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { sign: Sign::Failed, hint: Some(hint.into()), ..Self::good(about, what, found) }
+    fn failed(about: &'static str, what: impl Into<String>, found: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { sign: Sign::Failed, hint: Some(hint.into()), ..Self::passed(about, what, found) }
     }
 
-    /// Neither good nor wrong: it cannot be told from here.
+    /// Neither good nor wrong: it cannot be checked from here.
     fn open(about: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
-        Self { sign: Sign::Step, ..Self::good(about, what, found) }
+        Self { sign: Sign::Step, ..Self::passed(about, what, found) }
     }
 
     fn took(mut self, since: Instant) -> Self {
@@ -62,12 +62,12 @@ impl Step {
     }
 }
 
-/// A name in the DNS is no longer.
+/// The length limit of a DNS name.
 const NAME_BYTES_MAX: usize = 253;
 
-/// Follows a name to where it ends.
-pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> {
-    let picture = handle.ask(Command::Look).await?.picture;
+/// Traces a name to the container that serves it.
+pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<CommandAnswer> {
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
     let Some(context) = picture.context.clone() else {
         return Some(refused("A0901", "nothing has been looked at yet", "try again in a moment"));
     };
@@ -82,7 +82,7 @@ pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> 
         return Some(refused("A0107", &format!("{domain} is a service, and a domain is followed"), &hint));
     }
     let site = &context.site;
-    let manifest = picture.services.values().find(|service| has(service, &domain));
+    let manifest = picture.services.values().find(|service| serves_domain(service, &domain));
     let host = manifest.and_then(|service| site.hosts.get(&service.host)).or_else(|| site.hosts.get("default"));
     let own: BTreeSet<IpAddr> =
         host.into_iter().flat_map(|host| host.ips().chain(host.also_at.iter().copied())).collect();
@@ -93,65 +93,67 @@ pub async fn trace(handle: &Handle, domain: &str, look: Look) -> Option<Answer> 
     let visited = npm.and_then(|npm| context.stage.proxies.get(npm)).copied();
     if visited.is_some() || npm.is_some_and(|npm| picture.is_simulated(npm)) {
         let found = "simulated: no visitor comes to this address, and it is not asked";
-        steps.extend(target.map(|ip| Step::open("port", ip.to_string(), found)));
+        steps.extend(target.map(|ip| TraceStep::open("port", ip.to_string(), found)));
         if let Some(at) = visited {
-            let asked = ask(&domain, at, "http").await;
+            let asked = request(&domain, at, "http").await;
             steps.push(simulated(at, &asked));
             answered = asked.ok();
         }
     } else if let Some(ip) = target {
         let (plain, secure) = tokio::join!(
-            ask(&domain, SocketAddr::new(ip, 80), "http"),
-            ask(&domain, SocketAddr::new(ip, 443), "https")
+            request(&domain, SocketAddr::new(ip, 80), "http"),
+            request(&domain, SocketAddr::new(ip, 443), "https")
         );
         steps.push(port(&picture, &domain, ip, false, &plain));
         steps.push(port(&picture, &domain, ip, true, &secure));
         answered = secure.as_ref().ok().or(plain.as_ref().ok()).copied();
     }
-    let (behind, is_managed) = behind(&picture, &context.providers, &domain).await;
+    let (behind, is_managed) = containers_behind(&picture, &context.providers, &domain).await;
     steps.extend(behind);
-    Some(answer(&domain, &steps, answered, is_managed, look))
+    Some(answer(&domain, &steps, answered, is_managed, style))
 }
 
-fn has(service: &Service, domain: &str) -> bool {
+fn serves_domain(service: &Service, domain: &str) -> bool {
     let routes = service.routes.iter().flat_map(|route| &route.domains);
-    let all = routes.chain(service.redirects.iter().flat_map(|redirect| &redirect.domains));
+    let all = routes.chain(service.answered.iter().flat_map(|host| &host.domains));
     all.into_iter().any(|name| name == domain)
 }
 
-type Providers = BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>;
+type ProviderMap = BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>;
 
-/// What the zone's servers say, and the addresses that they give.
+/// The answers of the zone's servers, and the addresses in them.
 async fn names(
-    picture: &Picture,
-    providers: &Providers,
+    picture: &PassResult,
+    providers: &ProviderMap,
     domain: &str,
     own: &BTreeSet<IpAddr>,
-) -> (Vec<Step>, Vec<IpAddr>) {
-    let ovh = ProviderId::ovh();
-    let zones = picture.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
-    let Some(zone) = Site::zone_of(zones, domain).map(str::to_owned) else {
+) -> (Vec<TraceStep>, Vec<IpAddr>) {
+    let holder = picture.context.as_ref().and_then(|context| context.site.dns_provider(domain));
+    let zone = holder.and_then(|holder| picture.world.zone_of(holder, domain));
+    let (Some(holder), Some(zone)) = (holder, zone.map(str::to_owned)) else {
         let said = "no zone of the account holds it: its DNS is asked nowhere from here";
-        return (vec![Step::open("delegation", domain, said)], Vec::new());
+        return (vec![TraceStep::open("delegation", domain, said)], Vec::new());
     };
-    let address = Address::new(ovh.clone(), Kind::Zone, &zone);
+    let address = Address::new(holder.clone(), Kind::Zone, &zone);
     let servers: Vec<String> = picture
         .world
         .seen
         .get(&address)
         .map_or_else(Vec::new, |seen| seen.fields.strings("nameservers").into_iter().map(str::to_owned).collect());
-    let heard = match providers.get(&ovh).and_then(|provider| provider.capabilities().name_servers) {
+    let heard = match providers.get(holder).and_then(|provider| provider.capabilities().name_servers) {
         Some(servers_of) => servers_of.resolve(&zone, &servers, domain, picture.at).await,
         None => Vec::new(),
     };
     let names: Vec<&str> = heard.iter().map(|heard| heard.server.as_str()).collect();
     let mut steps = vec![match names.as_slice() {
-        [] => Step::wrong("delegation", &zone, "none of its servers is known", "amarre doctor asks them one by one"),
-        names => Step::good("delegation", &zone, names.join(", ")),
+        [] => {
+            TraceStep::failed("delegation", &zone, "none of its servers is known", "amarre doctor asks them one by one")
+        }
+        names => TraceStep::passed("delegation", &zone, names.join(", ")),
     }];
     let mut addresses = Vec::new();
     for record_type in ["CNAME", "A", "AAAA"] {
-        let (values, silent) = said(&heard, record_type);
+        let (values, silent) = dns_values(&heard, record_type);
         let ips: Vec<IpAddr> = values.iter().filter_map(|value| value.parse().ok()).collect();
         let (all, right) = (heard.len(), heard.len() - silent);
         let answer = format!("{right} of {all} answer");
@@ -160,20 +162,20 @@ async fn names(
             (true, _) if record_type != "A" => continue,
             (true, _) if heard.is_empty() => continue,
             (true, _) => {
-                let (aliases, _) = said(&heard, "CNAME");
+                let (aliases, _) = dns_values(&heard, "CNAME");
                 if aliases.is_empty() {
                     let hint = format!("amarre explain record/{domain}/A says whether one is wanted");
-                    steps.push(Step::wrong("DNS", "A", format!("no such name, {answer}"), hint));
+                    steps.push(TraceStep::failed("DNS", "A", format!("no such name, {answer}"), hint));
                 }
             }
-            (false, true) => steps.push(Step::good("DNS", format!("{record_type} {text}"), answer)),
+            (false, true) => steps.push(TraceStep::passed("DNS", format!("{record_type} {text}"), answer)),
             (false, false) if ips.iter().any(|ip| own.contains(ip)) => {
-                steps.push(Step::good("DNS", format!("{record_type} {text}"), format!("{answer}, ours")));
+                steps.push(TraceStep::passed("DNS", format!("{record_type} {text}"), format!("{answer}, ours")));
             }
             (false, false) => {
                 let hint = "is that a proxy or tunnel before this host? then list it in `hosts.NAME.also_at`";
                 let found = format!("{answer}, none of our addresses");
-                steps.push(Step::wrong("DNS", format!("{record_type} {text}"), found, hint));
+                steps.push(TraceStep::failed("DNS", format!("{record_type} {text}"), found, hint));
             }
         }
         addresses.extend(ips);
@@ -181,17 +183,17 @@ async fn names(
     (steps, addresses)
 }
 
-/// All values that servers gave for a type, and how many gave no answer.
-fn said(heard: &[Resolved], record_type: &str) -> (BTreeSet<String>, usize) {
+/// All values that servers gave for a type, and the number of servers without an answer.
+fn dns_values(heard: &[Resolved], record_type: &str) -> (BTreeSet<String>, usize) {
     let answers = || heard.iter().filter_map(|heard| heard.said.get(record_type));
     let values = answers().filter_map(|said| said.as_ref().ok()).flatten().cloned().collect();
     (values, answers().filter(|said| said.is_err()).count())
 }
 
 /// An answer: its status and how long it took.
-type Asked = Result<(u16, Millis), String>;
+type HttpReply = Result<(u16, Millis), String>;
 
-async fn ask(domain: &str, at: SocketAddr, scheme: &str) -> Asked {
+async fn request(domain: &str, at: SocketAddr, scheme: &str) -> HttpReply {
     let http = Http::towards(domain, at, LIMIT)?;
     let began = Instant::now();
     let request = http.request(reqwest::Method::GET, &format!("{scheme}://{domain}:{}/", at.port()));
@@ -201,18 +203,18 @@ async fn ask(domain: &str, at: SocketAddr, scheme: &str) -> Asked {
     }
 }
 
-/// What a simulated proxy answered, where it is reached. It speaks no TLS.
-fn simulated(at: SocketAddr, asked: &Asked) -> Step {
+/// The answer of a simulated proxy, if it is reachable. It speaks no TLS.
+fn simulated(at: SocketAddr, asked: &HttpReply) -> TraceStep {
     match asked {
         Ok((status, took)) => {
-            let step = Step::good("visitor", at.to_string(), format!("the simulated proxy answers {status}"));
-            Step { took: Some(*took), ..step }
+            let step = TraceStep::passed("visitor", at.to_string(), format!("the simulated proxy answers {status}"));
+            TraceStep { took: Some(*took), ..step }
         }
-        Err(why) => Step::open("visitor", at.to_string(), format!("the simulated proxy does not answer: {why}")),
+        Err(why) => TraceStep::open("visitor", at.to_string(), format!("the simulated proxy does not answer: {why}")),
     }
 }
 
-fn port(picture: &Picture, domain: &str, ip: IpAddr, is_secure: bool, asked: &Asked) -> Step {
+fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: &HttpReply) -> TraceStep {
     let about = if is_secure { "port 443" } else { "port 80" };
     let certificate = host_of(picture, domain).and_then(|(address, seen)| {
         let name = seen.fields.text("certificate")?;
@@ -223,41 +225,45 @@ fn port(picture: &Picture, domain: &str, ip: IpAddr, is_secure: bool, asked: &As
             let lasts = certificate.filter(|_| is_secure);
             let lasts =
                 lasts.map(|seen| format!(", certificate fits, {}", certificate::in_words(&seen.fields, picture.at)));
-            let mut step = Step::good(about, ip.to_string(), format!("answers {status}{}", lasts.unwrap_or_default()));
+            let mut step =
+                TraceStep::passed(about, ip.to_string(), format!("answers {status}{}", lasts.unwrap_or_default()));
             step.took = Some(*took);
             step
         }
-        Err(_) if is_secure && certificate.is_none() => Step::open(about, ip.to_string(), "no certificate is wanted"),
+        Err(_) if is_secure && certificate.is_none() => {
+            TraceStep::open(about, ip.to_string(), "no certificate is wanted")
+        }
         Err(why) if why.contains("certificate") => {
             let hint = format!("amarre explain proxy-host/{domain} says which certificate it has");
-            // All the names that it is for are no help.
+            // Listing all names of the certificate does not help.
             let why = why.split("; certificate is only valid").next().unwrap_or(why);
-            Step::wrong(about, ip.to_string(), why, hint)
+            TraceStep::failed(about, ip.to_string(), why, hint)
         }
-        // Behind a router that leads nothing back inside, this is usual.
+        // Usual behind a router without hairpin NAT.
         Err(why) => {
             let last = why.rsplit(": ").next().unwrap_or(why);
-            Step::open(about, ip.to_string(), format!("does not answer from here: {last}"))
+            TraceStep::open(about, ip.to_string(), format!("does not answer from here: {last}"))
         }
     }
 }
 
-/// The host of NPM that serves a name: by the name itself, else by a wildcard.
-fn host_of<'a>(picture: &'a Picture, domain: &str) -> Option<(&'a Address, &'a Seen)> {
+/// The NPM host that serves a name: by the name itself, else by a wildcard.
+fn host_of<'a>(picture: &'a PassResult, domain: &str) -> Option<(&'a Address, &'a Seen)> {
     let wildcard = domain.split_once('.').map(|(_, above)| format!("*.{above}"));
-    let hosts =
-        || picture.world.seen.iter().filter(|(address, _)| matches!(address.kind, Kind::ProxyHost | Kind::Redirection));
+    let hosts = || picture.world.seen.iter().filter(|(address, _)| address.kind.has_host_names());
     let named = |name: &str| hosts().find(|(_, seen)| seen.fields.strings("domains").contains(&name));
     named(domain).or_else(|| named(&wildcard?))
 }
 
-/// What stands behind the ports: NPM's host, its way to the container, the container. Whether it is ours.
-async fn behind(picture: &Picture, providers: &Providers, domain: &str) -> (Vec<Step>, bool) {
+/// The steps behind the ports: NPM's host, its way to the container, the container. Also whether the host is ours.
+async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain: &str) -> (Vec<TraceStep>, bool) {
     let Some((address, host)) = host_of(picture, domain) else {
-        let gap = picture.world.gaps.iter().find(|gap| gap.provider.family() == "npm");
+        let gap = picture.world.gaps.iter().find(|gap| gap.provider.is_proxy());
         let step = match gap {
-            Some(gap) => Step::open("proxy host", gap.provider.to_string(), gap.message.clone()),
-            None => Step::wrong("proxy host", "NPM", "no host has this name", "write a route for it in a manifest"),
+            Some(gap) => TraceStep::open("proxy host", gap.provider.to_string(), gap.message.clone()),
+            None => {
+                TraceStep::failed("proxy host", "NPM", "no host has this name", "write a route for it in a manifest")
+            }
         };
         return (vec![step], false);
     };
@@ -266,9 +272,9 @@ async fn behind(picture: &Picture, providers: &Providers, domain: &str) -> (Vec<
     let what = format!("{}, id {}", address.provider, host.vendor_id);
     let explain = format!("amarre explain {}/{}", address.kind.word(), address.name);
     let mut steps = vec![match (fields.flag("enabled"), fields.flag("online")) {
-        (Some(false), _) => Step::wrong("proxy host", what, "switched off", explain),
-        (_, Some(false)) => Step::wrong("proxy host", what, "nginx does not serve it", explain),
-        (_, _) => Step::good("proxy host", what, "enabled, on line"),
+        (Some(false), _) => TraceStep::failed("proxy host", what, "switched off", explain),
+        (_, Some(false)) => TraceStep::failed("proxy host", what, "nginx does not serve it", explain),
+        (_, _) => TraceStep::passed("proxy host", what, "enabled, on line"),
     }];
     if address.kind == Kind::Redirection {
         return (steps, is_managed);
@@ -282,7 +288,7 @@ async fn behind(picture: &Picture, providers: &Providers, domain: &str) -> (Vec<
         containers.filter(of).map(|(container, _)| container.clone()).next()
     });
     let Some(container) = found.flatten() else {
-        steps.push(Step::open("target", place, "no container that Amarre knows; not asked"));
+        steps.push(TraceStep::open("target", place, "no container that Amarre knows; not asked"));
         return (steps, is_managed);
     };
     let Some(seen) = picture.world.seen.get(&container) else { return (steps, is_managed) };
@@ -301,17 +307,17 @@ async fn behind(picture: &Picture, providers: &Providers, domain: &str) -> (Vec<
     };
     let name = &container.name;
     steps.push(match said {
-        Ok(()) => Step::good("container", place, format!("{name} answers, {state}")).took(began),
+        Ok(()) => TraceStep::passed("container", place, format!("{name} answers, {state}")).took(began),
         Err(why) => {
             let hint = format!("amarre logs {name}; does the program listen on {port}, and on all addresses?");
-            Step::wrong("container", place, format!("{why}; {name} {state}"), hint).took(began)
+            TraceStep::failed("container", place, format!("{why}; {name} {state}"), hint).took(began)
         }
     });
     (steps, is_managed)
 }
 
-/// Whether NPM is on the container's network, where it has to be.
-fn network(picture: &Picture, container: &Address, fields: &Fields) -> Option<Step> {
+/// Whether NPM is on the container's network, if it has to be.
+fn network(picture: &PassResult, container: &Address, fields: &Fields) -> Option<TraceStep> {
     let network = fields.text("network")?;
     let mut attachments = picture.world.of_kind(&container.provider, Kind::Attachment);
     let found = attachments.find(|(address, _)| address.name.starts_with(&format!("{network}/")));
@@ -319,7 +325,7 @@ fn network(picture: &Picture, container: &Address, fields: &Fields) -> Option<St
     match found {
         Some((_, seen)) => {
             let at = seen.fields.text("address").map(|at| format!(" at {at}")).unwrap_or_default();
-            Some(Step::good("network", format!("NPM on {own}"), format!("attached{at}")))
+            Some(TraceStep::passed("network", format!("NPM on {own}"), format!("attached{at}")))
         }
         None if picture
             .wants
@@ -328,20 +334,26 @@ fn network(picture: &Picture, container: &Address, fields: &Fields) -> Option<St
             .any(|address| address.kind == Kind::Attachment && address.name.starts_with(&format!("{network}/"))) =>
         {
             let hint = "amarre reconcile attaches it";
-            Some(Step::wrong("network", format!("NPM on {own}"), "not attached", hint))
+            Some(TraceStep::failed("network", format!("NPM on {own}"), "not attached", hint))
         }
         None => None,
     }
 }
 
-fn answer(domain: &str, steps: &[Step], answered: Option<(u16, Millis)>, is_managed: bool, look: Look) -> Answer {
+fn answer(
+    domain: &str,
+    steps: &[TraceStep],
+    answered: Option<(u16, Millis)>,
+    is_managed: bool,
+    style: Style,
+) -> CommandAnswer {
     let width = steps.iter().map(|step| step.what.chars().count()).max().unwrap_or_default().clamp(10, 36) + 2;
     let mut text = String::new();
     for step in steps {
         let took = step.took.map(|took| format!("   {} ms", took.0)).unwrap_or_default();
         text.push_str(&format!(
             "  {} {:12}  {:width$}{}{took}\n",
-            look.sign(step.sign),
+            style.sign(step.sign),
             step.about,
             step.what,
             step.found
@@ -362,7 +374,7 @@ fn answer(domain: &str, steps: &[Step], answered: Option<(u16, Millis)>, is_mana
     if !is_managed {
         text.push_str(&format!("{domain} is not managed by Amarre.\n"));
     }
-    let row = |step: &Step| {
+    let row = |step: &TraceStep| {
         let verdict = if step.sign == Sign::Failed {
             "wrong"
         } else if step.sign == Sign::Done {
@@ -377,5 +389,5 @@ fn answer(domain: &str, steps: &[Step], answered: Option<(u16, Millis)>, is_mana
         "schema": "amarre.trace/v1", "domain": domain, "managed": is_managed,
         "stops_at": broken.map(|step| step.about), "steps": steps.iter().map(row).collect::<Vec<_>>(),
     });
-    Answer { document, text, exit: u8::from(broken.is_some()) }
+    CommandAnswer { document, text, exit: u8::from(broken.is_some()) }
 }

@@ -1,4 +1,4 @@
-//! Who changed what is otherwise than we left it: asked once for each difference, and never guessed.
+//! Attributes each drifted field to the account that changed it: asked once for each difference, never guessed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,15 +9,15 @@ use crate::providers::{Attributed, Difference};
 use amarre_core::model::plan::ReasonCode;
 use amarre_core::model::{Address, Change, Expect, Plan, ProviderId, Timestamp};
 
-/// A log that takes longer to be read is not waited for: the difference itself is known.
+/// A log that takes longer to be read is skipped: the difference itself is known.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What was found out, by address: of which difference, and in which words.
-pub type Culprits = BTreeMap<Address, (String, String)>;
+/// Attributions by address: the digest of the difference, and the text.
+pub type Attributions = BTreeMap<Address, (String, String)>;
 
 impl Engine {
-    /// Says of each change that puts something right who made it necessary, as far as a log tells.
-    pub(crate) async fn name_culprits(&mut self, plan: &mut Plan, now: Timestamp) -> BTreeMap<Address, String> {
+    /// Adds to each correcting change the account that made it necessary, as far as a log tells.
+    pub(crate) async fn attribute(&mut self, plan: &mut Plan, now: Timestamp) -> BTreeMap<Address, String> {
         let is_drift = |change: &Change| matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing);
         let drift: BTreeMap<Address, Change> = plan
             .changes
@@ -35,7 +35,7 @@ impl Engine {
             let was_well = self.picture.world.seen.contains_key(&change.address);
             let was_well = was_well && !were_planned.contains(&change.address);
             let last_well = if was_well { self.picture.at } else { Timestamp::default() };
-            // Nothing that happened before our own last write has brought this about.
+            // Nothing that happened before our own last write has caused this.
             let written = self.ledger.written_at(&change.address).await.ok().flatten().unwrap_or_default();
             let touched = Difference {
                 address: change.address.clone(),
@@ -53,7 +53,7 @@ impl Engine {
             };
             for thing in touched {
                 let Some(change) = drift.get(&thing.address) else { continue };
-                let text = in_words(change, traces.get(&thing.address), thing.last_well, now);
+                let text = drift_text(change, traces.get(&thing.address), thing.last_well, now);
                 self.culprits.insert(thing.address, (difference(change), text));
             }
         }
@@ -66,7 +66,7 @@ impl Engine {
     }
 }
 
-/// By which a difference is known again.
+/// Identifies a difference.
 fn difference(change: &Change) -> String {
     let which = match &change.expects {
         Expect::Absent => "",
@@ -75,7 +75,7 @@ fn difference(change: &Change) -> String {
     format!("{} {which}", change.action())
 }
 
-fn in_words(change: &Change, trace: Option<&Attributed>, since: Timestamp, now: Timestamp) -> String {
+fn drift_text(change: &Change, trace: Option<&Attributed>, since: Timestamp, now: Timestamp) -> String {
     let done = if change.because.code == ReasonCode::Missing { "removed" } else { "changed" };
     match trace {
         Some(Attributed { by: Some(by), at, evidence }) => {

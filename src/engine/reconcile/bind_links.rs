@@ -3,9 +3,9 @@
 //!
 //! It is asked before a plan is made, and again right before the engine is told to make the container.
 //!
-//! A folder on a share that went away may never answer, and no thread that asks can be stopped. So each path is walked by
-//! itself; where nothing comes, another thread goes on with the others, and a path that hangs is not asked again before
-//! its walk has ended. What is not seen is held, and only that.
+//! A folder on a share that went away may never answer, and a thread that asks cannot be stopped. So each path is
+//! walked by itself; if no answer comes, another thread goes on with the others, and a path that hangs is not asked
+//! again before its walk has ended. Only a path that could not be read is held.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsStr;
@@ -21,24 +21,25 @@ use tokio::sync::mpsc;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::folders::{Lead, Lost, is_within, normal};
 use amarre_core::model::{Address, Change, Fields, Kind, ProviderId, Service, Verb, Wants};
-use amarre_core::plan::Input;
 use amarre_core::plan::desired::bind_mounts;
 use amarre_core::plan::desired::bind_mounts::{Check, Everywhere};
+use amarre_core::plan::input::Input;
 
-/// As many as Linux follows.
+/// The limit of Linux.
 const LINKS_MAX: usize = 40;
-/// A share that does not answer must not hold up a look for longer.
+/// A share that does not answer must not hold up a pass for longer.
 const LIMIT: Duration = Duration::from_secs(3);
 /// Threads that walk at once while none hangs.
 const WALKERS: usize = 4;
-/// A walk takes microseconds: where nothing came for so long, the walks that go on hang, and one more thread takes the rest.
+/// A walk takes microseconds: after this long without an answer, the running walks hang, and one more thread takes the
+/// rest.
 const HANGS_AFTER: Duration = Duration::from_millis(200);
-/// With those that hang, of everything that asks: the runtime has several hundred for other work.
+/// Including those that hang, over all callers: the runtime has several hundred for other work.
 const WALKERS_MAX: usize = 32;
-/// Those that go on.
+/// Threads that do not hang.
 static WALKS: Walks = Walks::new();
 
-/// The paths of which a plan must know where they lead, on each engine whose host's files are seen here.
+/// The paths whose target a plan must know, on each engine whose host's files are visible here.
 pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<String>> {
     let mut all: BTreeMap<ProviderId, BTreeSet<String>> =
         input.world.leads.keys().map(|provider| (provider.clone(), BTreeSet::new())).collect();
@@ -55,7 +56,7 @@ pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<
             note(service, &base, &bind_mounts::of_manifest(service, container));
         }
     }
-    // What is put back is not what a manifest says now.
+    // A rolled-back service differs from its manifest.
     for (address, want) in wants.map.iter().filter(|(address, _)| address.kind == Kind::Container) {
         if let Some(service) = input.services.get(&want.service) {
             note(service, address, &want.fields);
@@ -64,7 +65,7 @@ pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<
     all
 }
 
-/// Where all of them lead.
+/// The targets of all paths.
 pub async fn follow_all(paths: BTreeMap<ProviderId, BTreeSet<String>>) -> BTreeMap<ProviderId, BTreeMap<String, Lead>> {
     let mut leads = BTreeMap::new();
     for (provider, paths) in paths {
@@ -73,7 +74,7 @@ pub async fn follow_all(paths: BTreeMap<ProviderId, BTreeSet<String>>) -> BTreeM
     leads
 }
 
-/// What is to be checked again right before each container is made.
+/// The paths to check again right before each container is created.
 pub fn checks<'a>(input: &Input<'_>, changes: impl Iterator<Item = &'a Change>) -> BTreeMap<Address, Check> {
     let everywhere = Everywhere::of(input);
     let check = |change: &Change| {
@@ -85,10 +86,10 @@ pub fn checks<'a>(input: &Input<'_>, changes: impl Iterator<Item = &'a Change>) 
     changes.filter(|change| change.address.kind == Kind::Container).filter_map(check).collect()
 }
 
-/// Looks once more where the folders of a container lead.
+/// Checks once more where the folders of a container lead.
 ///
 /// # Errors
-/// A link leads where none did when it was planned: the next look holds the container.
+/// A path leads elsewhere than when it was planned: the next pass holds the container.
 pub async fn check_again(check: &Check) -> Result<(), ProviderError> {
     match check.judge(&follow(check.paths().cloned().collect()).await) {
         Some(refusal) => Err(ProviderError::new(Class::Conflict, "A0440", refusal.message)),
@@ -96,7 +97,7 @@ pub async fn check_again(check: &Check) -> Result<(), ProviderError> {
     }
 }
 
-/// Where each path leads.
+/// The target of each path.
 async fn follow(paths: BTreeSet<String>) -> BTreeMap<String, Lead> {
     follow_with(&WALKS, paths, lead).await
 }
@@ -111,7 +112,7 @@ async fn follow_with(
     let (mut unseen, ahead): (BTreeSet<String>, BTreeSet<String>) = paths.into_iter().partition(hangs);
     let (count, mut leads) = (ahead.len(), BTreeMap::new());
     unseen.extend(ahead.iter().cloned());
-    let crew = Crew { number: walks.next(), ahead: Arc::new(Mutex::new(ahead.into_iter().collect())) };
+    let crew = WalkThreads { number: walks.next(), ahead: Arc::new(Mutex::new(ahead.into_iter().collect())) };
     let (answers, mut inbox) = mpsc::unbounded_channel();
     let start = || {
         if walks.has_room() {
@@ -129,7 +130,7 @@ async fn follow_with(
             }
         }
     };
-    // What has not come by then is not seen.
+    // A path without an answer by then counts as not read.
     let _ = tokio::time::timeout(LIMIT, collect).await;
     walks.give_up(&crew);
     unseen.retain(|path| !leads.contains_key(path));
@@ -137,19 +138,19 @@ async fn follow_with(
     leads
 }
 
-/// The walks that go on.
+/// The running walks.
 struct Walks(Mutex<Walking>);
 
 struct Walking {
     next: u64,
     threads: usize,
-    /// Each with the crew that it is for, and whether that waits for it no longer.
+    /// Each path with the threads that walk for it, and whether they still wait for it.
     paths: BTreeMap<u64, (u64, String, bool)>,
 }
 
-/// The threads of one question, and what is left for them.
+/// The threads of one question, and the paths that are left.
 #[derive(Clone)]
-struct Crew {
+struct WalkThreads {
     number: u64,
     ahead: Arc<Mutex<VecDeque<String>>>,
 }
@@ -165,7 +166,7 @@ impl Walks {
         walking.next
     }
 
-    /// Takes a place for one more thread, where there is one.
+    /// Reserves a thread, if there is room.
     fn has_room(&self) -> bool {
         let mut walking = lock(&self.0);
         let has_room = walking.threads < WALKERS_MAX;
@@ -177,8 +178,8 @@ impl Walks {
         lock(&self.0).paths.values().filter(|(_, _, hangs)| *hangs).map(|(_, path, _)| path.clone()).collect()
     }
 
-    /// What one thread does: one path after the other, until none is left or the answers are not waited for.
-    fn walk(&self, crew: &Crew, answers: &mpsc::UnboundedSender<(String, Lead)>, look: impl Fn(&str) -> Lead) {
+    /// The work of one thread: one path after the other, until none is left or the caller no longer waits.
+    fn walk(&self, crew: &WalkThreads, answers: &mpsc::UnboundedSender<(String, Lead)>, look: impl Fn(&str) -> Lead) {
         loop {
             let Some(path) = lock(&crew.ahead).pop_front() else { break };
             let id = self.next();
@@ -192,7 +193,7 @@ impl Walks {
         lock(&self.0).threads -= 1;
     }
 
-    fn give_up(&self, crew: &Crew) {
+    fn give_up(&self, crew: &WalkThreads) {
         lock(&crew.ahead).clear();
         for (of, _, hangs) in lock(&self.0).paths.values_mut() {
             *hangs |= *of == crew.number;
@@ -208,7 +209,7 @@ fn not_seen(path: &str, why: &str) -> Lead {
     Lead { path: normal(path), lost: Some(Lost::NotSeen(why.to_owned())), ..Lead::default() }
 }
 
-/// Where one path leads. What is not there leads nowhere else than it says.
+/// The target of one path. A path that does not exist leads to itself.
 fn lead(path: &str) -> Lead {
     match walk(path) {
         Ok(lead) => lead,
@@ -216,13 +217,13 @@ fn lead(path: &str) -> Lead {
     }
 }
 
-/// The folders from the root to where a walk stands, each open.
-struct Way {
+/// The open folders from the root to where a walk stands.
+struct OpenPath {
     root: OwnedFd,
     parts: Vec<(String, OwnedFd)>,
 }
 
-impl Way {
+impl OpenPath {
     fn path(&self) -> String {
         format!("/{}", self.parts.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("/"))
     }
@@ -231,14 +232,14 @@ impl Way {
         normal(&format!("{}/{name}", self.path()))
     }
 
-    fn here(&self) -> &OwnedFd {
+    fn current(&self) -> &OwnedFd {
         self.parts.last().map_or(&self.root, |(_, folder)| folder)
     }
 }
 
 fn walk(path: &str) -> Result<Lead, Errno> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut way = Way { root: open("/", flags, Mode::empty())?, parts: Vec::new() };
+    let mut way = OpenPath { root: open("/", flags, Mode::empty())?, parts: Vec::new() };
     let mut ahead: VecDeque<String> = parts(path);
     let mut links: Vec<(String, String)> = Vec::new();
     while let Some(name) = ahead.pop_front() {
@@ -246,7 +247,7 @@ fn walk(path: &str) -> Result<Lead, Errno> {
             way.parts.pop();
             continue;
         }
-        let opened = match openat(way.here(), name.as_str(), flags, Mode::empty()) {
+        let opened = match openat(way.current(), name.as_str(), flags, Mode::empty()) {
             Ok(opened) => opened,
             Err(Errno::NOENT | Errno::NOTDIR) => {
                 let rest = ahead.into_iter().fold(way.path_of(&name), |path, name| format!("{path}/{name}"));
@@ -300,8 +301,10 @@ mod tests {
         }
     }
 
-    /// Paths below `/hung` never answer; which were walked is written down.
-    fn share_that_went_away(walked: &Arc<Mutex<Vec<String>>>) -> impl Fn(&str) -> Lead + Clone + Send + 'static {
+    /// Paths below `/hung` never answer; walked paths are recorded.
+    fn a_share_that_went_away_holds_one_thread(
+        walked: &Arc<Mutex<Vec<String>>>,
+    ) -> impl Fn(&str) -> Lead + Clone + Send + 'static {
         let walked = walked.clone();
         move |path| {
             lock(&walked).push(path.to_owned());
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn folders_that_hang_hide_no_other_and_are_asked_once() {
+    async fn hanging_folders_hide_no_other_and_are_asked_once() {
         let walks: &'static Walks = Box::leak(Box::new(Walks::new()));
         let walked = Arc::new(Mutex::new(Vec::new()));
         let end = End(walked.clone());
@@ -321,7 +324,7 @@ mod tests {
         paths.insert("/srv/app".to_owned());
         paths.insert("/hung/0/below".to_owned());
         for round in 0..40 {
-            let leads = follow_with(walks, paths.clone(), share_that_went_away(&walked)).await;
+            let leads = follow_with(walks, paths.clone(), a_share_that_went_away_holds_one_thread(&walked)).await;
             assert_eq!(leads.len(), paths.len());
             for (path, lead) in &leads {
                 assert_eq!(lead.lost.is_some(), path.starts_with("/hung"), "{path} in round {round}");
@@ -333,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn every_link_on_the_way_is_told() {
+    fn every_link_on_the_way_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let root = std::fs::canonicalize(folder.path()).unwrap();
         let at = |name: &str| root.join(name).to_str().unwrap().to_owned();

@@ -1,13 +1,12 @@
 //! One breaker for each provider: when it fails for everybody, one change at a time is tried there, not one of each
-//! service. Lanes ask before a call leaves, and tell how it went.
+//! service. Lanes ask before a call leaves, and report its result.
 //!
 //! | | opens | closes |
 //! |---|---|---|
 //! | the provider says when to come again (429, 503 with `Retry-After`) | at once, until then | with the first success |
 //! | changes of three services failed in a row, and none worked | for 1 s, doubled up to a minute | with the first success |
 //!
-//! What a vendor refuses for itself (a wrong value, a conflict) says nothing about the vendor, and pulling an image is
-//! the registry's matter.
+//! A refusal of the vendor (a wrong value, a conflict) does not count, and pulling an image is the registry's matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,43 +19,43 @@ use super::schedule::{Backoff, Jitter};
 use crate::providers::{Class, Provider, ProviderError};
 use amarre_core::model::{Change, Kind, Millis, ProviderId, Timestamp};
 
-/// So many services in a row are more than one service's own trouble.
+/// Failures of this many services in a row are not the trouble of one service.
 const SERVICES_IN_A_ROW: usize = 3;
 /// A provider that fails for everybody is tried again at least this often.
 const CLOSED_LAST: Millis = Millis::minutes(1);
-/// Nobody is asked to stay away for longer.
+/// The longest pause that a vendor can ask for.
 const RETRY_AFTER_MAX: Millis = Millis::minutes(10);
-/// While one change tries whether it works again, the others look that often whether it did.
+/// How often waiting changes check whether the probing change succeeded.
 const PROBE_TAKES: Millis = Millis::seconds(1);
 
 /// Containers that end at once: each takes the grace that its image or manifest gives it.
 const STOPS_AT_ONCE: usize = 64;
 
-/// How one provider fares.
+/// The state of one provider.
 #[derive(Debug, Clone, Default)]
-struct Fares {
-    /// Services whose changes failed there since the last success.
+struct BreakerState {
+    /// Services whose changes failed since the last success.
     failed: BTreeSet<String>,
-    open: Option<Open>,
+    open: Option<OpenBreaker>,
 }
 
-/// Why a provider is left alone, and until when.
+/// Why a provider is not called, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Open {
-    /// How often in a row, and not before.
+pub struct OpenBreaker {
+    /// The number of failures in a row, and when the next call may leave.
     pub backoff: Backoff,
     /// Since when.
     pub since: Timestamp,
-    /// What it answered last.
+    /// The last error.
     pub error: ProviderError,
-    /// The service whose change tries whether it works again.
+    /// The service whose change probes the provider.
     probe: Option<String>,
 }
 
 /// The breakers of all providers and the turns at each. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Breakers {
-    fares: Arc<Mutex<BTreeMap<ProviderId, Fares>>>,
+    fares: Arc<Mutex<BTreeMap<ProviderId, BreakerState>>>,
     turns: Turns,
     stops: Turns,
 }
@@ -77,25 +76,25 @@ impl Breakers {
         }
     }
 
-    /// Waits for the change's turn at its provider; `None` when the provider is to be left alone by then.
-    pub async fn turn(&self, change: &Change) -> Option<Turn> {
-        // A container is stopped as fast as it ends, which takes a grace of its own and the engine nothing.
+    /// Waits for the change's turn at its provider; `None` when the breaker is open by then.
+    pub async fn turn(&self, change: &Change) -> Option<CallSlot> {
+        // A container is stopped within its own grace period, and stopping costs the engine nothing.
         let all = if change.address.kind == Kind::Container && takes_away(change) { &self.stops } else { &self.turns };
         let turns = all.get(&change.address.provider).filter(|_| counts(change));
-        let Some(turns) = turns else { return Some(Turn { _permit: None }) };
+        let Some(turns) = turns else { return Some(CallSlot { _permit: None }) };
         let permit = turns.clone().acquire_owned().await.ok();
-        let is_probe = |open: &Open| open.probe.as_deref() == Some(change.service.as_str());
+        let is_probe = |open: &OpenBreaker| open.probe.as_deref() == Some(change.service.as_str());
         let fares = self.lock();
         let open = fares.get(&change.address.provider).and_then(|fares| fares.open.as_ref());
-        open.is_none_or(is_probe).then_some(Turn { _permit: permit })
+        open.is_none_or(is_probe).then_some(CallSlot { _permit: permit })
     }
 
-    /// A change worked: whatever was wrong is over.
+    /// A change succeeded: the breaker closes.
     pub fn worked(&self, change: &Change) {
         if counts(change)
             && let Some(fares) = self.lock().get_mut(&change.address.provider)
         {
-            *fares = Fares::default();
+            *fares = BreakerState::default();
         }
     }
 
@@ -113,7 +112,7 @@ impl Breakers {
         fares.failed.insert(change.service.clone());
         let was_probe = fares.open.as_ref().is_some_and(|open| open.probe.as_ref() == Some(&change.service));
         let opens = fares.failed.len() >= SERVICES_IN_A_ROW || error.retry_after.is_some();
-        // What left before it was opened adds nothing.
+        // A call that left before the breaker opened adds nothing.
         if (fares.open.is_some() && !was_probe) || (fares.open.is_none() && !opens) {
             return;
         }
@@ -127,58 +126,58 @@ impl Breakers {
         if before.is_none() {
             tracing::warn!(provider = %change.address.provider, "{} fails for everybody, one change at a time is tried: {error}", change.address.provider);
         }
-        fares.open = Some(Open { backoff, since, error: error.clone(), probe: None });
+        fares.open = Some(OpenBreaker { backoff, since, error: error.clone(), probe: None });
     }
 
-    /// Those that are left alone.
-    pub fn open(&self) -> BTreeMap<ProviderId, Open> {
+    /// The open breakers.
+    pub fn open(&self) -> BTreeMap<ProviderId, OpenBreaker> {
         self.lock().iter().filter_map(|(id, fares)| Some((id.clone(), fares.open.clone()?))).collect()
     }
 
-    /// When the changes at an open provider may go on: for one of them, the probe, at once when it is due. `is_busy`
-    /// says whether a service's lane is at work, `first` which service has the best prospects.
+    /// When the changes at an open provider may go on: the probe as soon as it is due. `is_busy` says whether a
+    /// service's lane is at work, `first` which service has the best prospects.
     pub fn wait(
         &self,
         provider: &ProviderId,
         now: Timestamp,
         is_busy: impl Fn(&str) -> bool,
         first: impl FnOnce() -> Option<String>,
-    ) -> Option<Waits> {
+    ) -> Option<BreakerWaits> {
         let mut all = self.lock();
         let open = all.get_mut(provider)?.open.as_mut()?;
-        // A clock that was put back keeps nobody waiting.
+        // A clock that was set back delays nothing.
         open.backoff.until = open.backoff.until.min(now + RETRY_AFTER_MAX);
         if now < open.backoff.until {
-            return Some(Waits { until: open.backoff.until, probe: None });
+            return Some(BreakerWaits { until: open.backoff.until, probe: None });
         }
         if !open.probe.as_deref().is_some_and(is_busy) {
             open.probe = first();
         }
-        Some(Waits { until: now + PROBE_TAKES, probe: open.probe.clone() })
+        Some(BreakerWaits { until: now + PROBE_TAKES, probe: open.probe.clone() })
     }
 
-    /// A person asks, or the configuration is another one.
+    /// A person asks, or the configuration has changed.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProviderId, Fares>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProviderId, BreakerState>> {
         self.fares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A place among those that call a provider at once; given back on drop.
+/// A slot for a concurrent call of a provider; released on drop.
 #[derive(Debug)]
-pub struct Turn {
+pub struct CallSlot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// How long an open provider is left alone, and by whose change it is tried.
+/// How long calls to an open provider are paused, and which change probes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waits {
-    /// The others.
+pub struct BreakerWaits {
+    /// All other changes wait until then.
     pub until: Timestamp,
-    /// This one goes.
+    /// This change goes first.
     pub probe: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! How long a change may take before its lane lets go of it, so that one that hangs holds up its service only for a
+//! How long a change may take before its lane lets go of it, so that a hanging change holds up its service only for a
 //! while. Pure.
 //!
 //! | change | limit |
@@ -10,7 +10,7 @@
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::{Change, Kind, Millis, Timestamp, Verb};
 
-/// A registry that sends nothing for so long sends nothing more on this connection.
+/// A registry that sends nothing for this long sends nothing more on this connection.
 const PULL_SILENT: Millis = Millis::minutes(3);
 /// The largest images over a slow line.
 const PULL: Millis = Millis::minutes(120);
@@ -20,8 +20,8 @@ const CHANGE: Millis = Millis::minutes(15);
 /// NPM gives a challenge by DNS up to fifteen minutes before it asks at all.
 const CERTIFICATE: Millis = Millis::minutes(30);
 
-/// Which limit a change has passed, if one.
-pub fn passed(change: &Change, started: Timestamp, moved: Timestamp, now: Timestamp) -> Option<Millis> {
+/// The limit that a change has exceeded, if any.
+pub fn exceeded_limit(change: &Change, started: Timestamp, moved: Timestamp, now: Timestamp) -> Option<Millis> {
     let is_pull = change.address.kind == Kind::Image && !matches!(change.verb, Verb::Delete);
     if !is_pull {
         let limit = if change.address.kind == Kind::Certificate { CERTIFICATE } else { CHANGE };
@@ -31,7 +31,7 @@ pub fn passed(change: &Change, started: Timestamp, moved: Timestamp, now: Timest
     silent.or_else(|| (now - started > PULL).then_some(PULL))
 }
 
-/// What is said of it. A pull that was let go has done nothing but download; of all else nobody knows.
+/// The error text. A pull that was let go has only downloaded; the outcome of any other change is unknown.
 pub fn too_long(change: &Change, limit: Millis, told: &str) -> ProviderError {
     let name = &change.address.name;
     if change.address.kind == Kind::Image && !matches!(change.verb, Verb::Delete) {
@@ -69,21 +69,21 @@ mod tests {
     fn each_change_has_its_limit() {
         let at = |minutes: i64| Timestamp(minutes * 60_000 + 1);
         let pull = change("docker/image/web:1", Verb::Create(Fields::default()));
-        assert_eq!(passed(&pull, Timestamp(0), at(57), at(59)), None, "it moves");
-        assert_eq!(passed(&pull, Timestamp(0), Timestamp(0), at(3)), Some(PULL_SILENT));
-        assert_eq!(passed(&pull, Timestamp(0), at(119), at(120)), Some(PULL));
+        assert_eq!(exceeded_limit(&pull, Timestamp(0), at(57), at(59)), None, "it moves");
+        assert_eq!(exceeded_limit(&pull, Timestamp(0), Timestamp(0), at(3)), Some(PULL_SILENT));
+        assert_eq!(exceeded_limit(&pull, Timestamp(0), at(119), at(120)), Some(PULL));
         let said = too_long(&pull, PULL_SILENT, "12 of 58 MB");
         assert_eq!(said.message, "pulling web:1 made no progress for 3 min, after 12 of 58 MB");
         assert_eq!(said.class, Class::RetryLater);
         assert_eq!(too_long(&pull, PULL, "").message, "pulling web:1 took longer than 2 h");
         for stop in [change("docker/container/web@a", Verb::Delete), change("docker/image/web:1", Verb::Delete)] {
-            assert_eq!(passed(&stop, Timestamp(0), Timestamp(0), at(14)), None);
-            assert_eq!(passed(&stop, Timestamp(0), Timestamp(0), at(15)), Some(CHANGE));
+            assert_eq!(exceeded_limit(&stop, Timestamp(0), Timestamp(0), at(14)), None);
+            assert_eq!(exceeded_limit(&stop, Timestamp(0), Timestamp(0), at(15)), Some(CHANGE));
             assert_eq!(too_long(&stop, CHANGE, "").class, Class::OutcomeUnknown);
         }
         let certificate = change("npm.main/certificate/a.example.org", Verb::Create(Fields::default()));
-        assert_eq!(passed(&certificate, Timestamp(0), Timestamp(0), at(29)), None);
-        assert_eq!(passed(&certificate, Timestamp(0), Timestamp(0), at(30)), Some(CERTIFICATE));
+        assert_eq!(exceeded_limit(&certificate, Timestamp(0), Timestamp(0), at(29)), None);
+        assert_eq!(exceeded_limit(&certificate, Timestamp(0), Timestamp(0), at(30)), Some(CERTIFICATE));
         let said = too_long(&change("npm.main/proxy-host/a.example.org", Verb::Delete), CHANGE, "").message;
         assert_eq!(said, "the delete of proxy host a.example.org was not done within 15 min");
     }

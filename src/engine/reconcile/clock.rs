@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use amarre_core::model::{Millis, Timestamp};
 
-/// Tells the time.
+/// A source of time.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// The wall clock.
     fn now(&self) -> Timestamp;
 
-    /// Time that has passed, whatever anybody sets the clock to.
+    /// Time that has passed; setting the clock does not change it.
     fn steady(&self) -> Millis;
 }
 
@@ -47,7 +47,7 @@ impl ShiftedClock {
         self.passed_ms.fetch_add(span.0, Ordering::Relaxed);
     }
 
-    /// Somebody sets the clock; no time passes.
+    /// Sets the wall clock without letting time pass.
     pub fn jump(&self, span: Millis) {
         self.ahead_ms.fetch_add(span.0, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! What is counted while the loop goes round, for `/metrics`.
+//! Counters of the loop, for `/metrics`.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,36 +7,36 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::engine::report::status;
 use amarre_core::model::{Address, Change, Kind, Millis, Readiness};
 
 /// As Prometheus has them.
 pub type Labels = Vec<(String, String)>;
 
-/// Several histograms, told apart by labels.
+/// Several histograms that differ in their labels.
 pub type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
 
-/// Counts and times.
+/// All counters and histograms.
 #[derive(Debug)]
 pub struct Meters {
-    /// Looks, by `result`.
+    /// Passes, by `result`.
     pub reconciles: Family<Labels, Counter>,
-    /// How long they took, by `phase`.
+    /// Durations of passes, by `phase`.
     pub phases: Histograms,
     /// Changes, by `kind`, `action`, `result`.
     pub changes: Family<Labels, Counter>,
-    /// What somebody else was found to have changed, by `kind`.
+    /// Drifted fields, by `kind`.
     pub drifts: Family<Labels, Counter>,
-    /// Plans that were held, by `code`.
+    /// Held plans, by `code`.
     pub guards: Family<Labels, Counter>,
-    /// How often the source's server was asked, by `result`.
+    /// Requests to the source's server, by `result`.
     pub fetches: Family<Labels, Counter>,
-    /// How long that took.
+    /// Durations of those requests.
     pub fetching: Histogram,
-    /// When everything could be seen last, milliseconds since 1970; 0: not yet.
+    /// When everything could last be observed, milliseconds since 1970; 0: not yet.
     pub last_success: AtomicI64,
-    /// How long records took from being written to being answered everywhere.
+    /// How long records took from the write until every server answered with them.
     pub propagations: Histogram,
 }
 
@@ -72,28 +72,28 @@ pub fn seconds(span: Millis) -> f64 {
 }
 
 impl Meters {
-    /// A part of a look took so long.
+    /// Records the duration of a part of a pass.
     pub fn phase(&self, phase: &str, took: Millis) {
         self.phases.get_or_create(&labels(&[("phase", phase)])).observe(seconds(took));
     }
 
-    /// A look, or the run that it was part of, ended so.
+    /// Records the result of a pass, or of its run.
     pub fn reconciled(&self, result: &str) {
         self.reconciles.get_or_create(&labels(&[("result", result)])).inc();
     }
 
-    /// A change was made, or was not.
+    /// Records a change, done or failed.
     pub fn changed(&self, change: &Change, result: &str) {
         let (kind, action) = (change.address.kind.word(), change.action());
         self.changes.get_or_create(&labels(&[("kind", kind), ("action", action), ("result", result)])).inc();
     }
 
-    /// What is new since the look before.
-    pub fn compare(&self, before: &Picture, now: &Picture) {
+    /// Counts what is new since the previous pass.
+    pub fn compare(&self, before: &PassResult, now: &PassResult) {
         if now.is_whole() {
             self.last_success.store(now.at.0, Ordering::Relaxed);
         }
-        let drifted = |picture: &Picture| -> BTreeSet<Address> {
+        let drifted = |picture: &PassResult| -> BTreeSet<Address> {
             let drifts = picture.plan.changes.iter().filter(|change| status::is_drift(change));
             drifts.map(|change| change.address.clone()).collect()
         };

@@ -1,4 +1,4 @@
-//! The loop: waits for something that wakes it, looks, hands out, waits. And the handle by which others ask.
+//! The loop: waits for an event, runs a pass, hands out changes, waits. And the handle for everyone else.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::counters;
 use super::counters::Meters;
-use super::schedule::Weariness;
+use super::schedule::DutyCycle;
 use super::{manifest_loader, schedule};
-use crate::engine::{Clock, ConfigTrouble, Engine, Mode, Picture, Progress, Settings};
+use crate::engine::{Clock, ConfigProblem, Engine, EngineSettings, PassResult, Progress, RunMode};
 use crate::ledger::Ledger;
 use crate::ledger::runs::Event;
 use crate::source::{Edit, Snapshot, Source, SourceError};
@@ -20,115 +20,115 @@ use amarre_core::manifest::{Loaded, SourceFile};
 use amarre_core::model::world::{Applied, Suspension};
 use amarre_core::model::{Address, Assets, Millis, Site, Timestamp};
 
-/// Commands that may wait for the loop.
+/// Commands that may queue for the loop.
 const COMMANDS_MAX: usize = 64;
-/// The folder is read at least this often, whatever the file system tells.
+/// The folder is read at least this often, whatever the file system reports.
 const POLL: Millis = Millis::seconds(30);
 
 /// A folder on a share that went away may never answer.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// A look at vendors that do not answer takes a minute: with a short interval, that is no standstill.
+/// A pass over vendors that do not answer takes a minute: with a short interval, that is no standstill.
 const STALLED_LEAST: Millis = Millis::minutes(3);
 
-/// How the loop behaves.
+/// The behaviour of the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Behaviour {
-    /// Acts by itself; else it only plans until somebody applies.
+    /// Acts without being asked; else it only plans until a person applies.
     pub acts: bool,
     /// Watches folder and providers; `false` for a command that runs once.
     pub watches: bool,
 }
 
-/// What can be asked of the loop.
+/// The commands of the loop.
 #[derive(Debug)]
-pub enum Command {
-    /// Look now and answer what is there; acts only where the loop acts anyway.
-    Look,
-    /// Answer what a look would find with another state of the source, which does not come into force.
+pub enum LoopCommand {
+    /// Run a pass now and answer with its result; acts only if the loop acts anyway.
+    Pass,
+    /// Answer with the result of a pass over another revision of the source, which does not become effective.
     Preview {
-        /// That state.
+        /// The revision.
         snapshot: Box<Snapshot>,
-        /// What its manifests say, or why they could not be read.
+        /// Its manifests, or why they could not be read.
         loaded: Box<Result<Loaded, SourceError>>,
         /// Secrets that are not set yet, and will be by then.
         promised: Vec<String>,
     },
-    /// Act until everything is at rest, or until the time.
+    /// Act until everything is settled, or until the deadline.
     Apply {
-        /// How many services a person agreed to delete.
+        /// The number of services that may be deleted.
         confirmed_deletes: Option<usize>,
         /// Only these services; `None` = all.
         only: Option<BTreeSet<String>>,
-        /// Not longer than this.
+        /// The deadline.
         timeout: Millis,
     },
-    /// Go on with another configuration, or say what is wrong with the one that was read.
+    /// Go on with another configuration, or report what is wrong with it.
     Reconfigure {
-        /// `None` = the one in force stays.
-        settings: Option<Box<Settings>>,
-        /// What is to be said.
-        trouble: Option<ConfigTrouble>,
+        /// `None` = the effective one stays.
+        settings: Option<Box<EngineSettings>>,
+        /// The problem to report.
+        trouble: Option<ConfigProblem>,
     },
-    /// Leave a service alone, or destroy it.
+    /// Suspend a service, or destroy it.
     Suspend {
-        /// Which.
+        /// The service.
         service: String,
-        /// Who, why, and whether it is to go.
+        /// Account, reason, and whether to destroy it.
         suspension: Suspension,
     },
-    /// Take a service up again.
+    /// Resume a service.
     Resume {
-        /// Which.
+        /// The service.
         service: String,
     },
-    /// Put a service's containers back to what a good manifest asks for, and suspend it with that.
+    /// Roll a service's containers back to a good manifest, and suspend the service.
     RollBack {
-        /// Which.
+        /// The service.
         service: String,
-        /// Which good manifest: by its generations.
+        /// The good manifest: by its generations.
         generations: String,
-        /// Who and why.
+        /// Account and reason.
         suspension: Suspension,
     },
-    /// End what is done for a service after its running step, and leave it alone.
+    /// Stop a service after its running step, and suspend it.
     Cancel {
-        /// Which.
+        /// The service.
         service: String,
-        /// Who and why.
+        /// Account and reason.
         suspension: Suspension,
     },
-    /// Forget that anything of a service failed.
+    /// Forget the failures of a service.
     Retry {
-        /// Which.
+        /// The service.
         service: String,
     },
-    /// Take over what is there already.
+    /// Record that an existing resource is owned.
     Adopt {
-        /// What.
+        /// The resource.
         address: Address,
-        /// What is known of it, for which service.
+        /// Its observed state, and the service that owns it.
         row: Box<Applied>,
-        /// Who asks.
+        /// The account that asks.
         by: String,
     },
-    /// Write the mark of what was taken over, and nothing else; answers when it is written, or cannot be.
+    /// Write the mark of an adopted resource, and nothing else; answers when it is written, or cannot be.
     Mark {
-        /// What.
+        /// The resource.
         address: Address,
-        /// How long the answer may take.
+        /// The deadline.
         timeout: Millis,
     },
-    /// Write down what a person did.
+    /// Record an act in the audit log.
     Record(Box<Event>),
-    /// Give something out of hand.
+    /// Release a resource.
     Release {
-        /// What.
+        /// The resource.
         address: Address,
-        /// Of which service it is.
+        /// Its service.
         service: String,
-        /// Which one it is to its vendor.
+        /// Its id at the vendor.
         vendor_id: String,
-        /// Who asks.
+        /// The account that asks.
         by: String,
     },
 }
@@ -136,72 +136,72 @@ pub enum Command {
 /// The answer to a command.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// What was there at the end.
-    pub picture: Arc<Picture>,
-    /// Whether everything came to rest.
+    /// The result of the last pass.
+    pub picture: Arc<PassResult>,
+    /// Whether everything is settled.
     pub settled: bool,
-    /// Why it could not be done, when it could not.
+    /// Why the command was refused.
     pub error: Option<String>,
 }
 
-/// A command and where its answer goes.
-type Ask = (Command, oneshot::Sender<Reply>);
+/// A command and the channel of its answer.
+type Ask = (LoopCommand, oneshot::Sender<Reply>);
 
-/// By which server and command line ask.
+/// By which server and command line talk to the loop.
 #[derive(Clone)]
 pub struct Handle {
     commands: mpsc::Sender<Ask>,
-    picture: watch::Receiver<(Arc<Picture>, Timestamp)>,
+    picture: watch::Receiver<(Arc<PassResult>, Timestamp)>,
     progress: broadcast::Sender<Progress>,
     ledger: Ledger,
     source: Source,
     clock: Arc<dyn Clock>,
     meters: Arc<Meters>,
-    /// Of those who ask what another state of the source would lead to.
+    /// Callers that read other revisions take turns.
     turns: Arc<Semaphore>,
     started: Timestamp,
     interval: Millis,
 }
 
 impl Handle {
-    /// Asks and waits for the answer; `None` when the loop has ended.
-    pub async fn ask(&self, command: Command) -> Option<Reply> {
+    /// Sends a command and waits for the answer; `None` when the loop has ended.
+    pub async fn request(&self, command: LoopCommand) -> Option<Reply> {
         let (reply, answer) = oneshot::channel();
         self.commands.send((command, reply)).await.ok()?;
         answer.await.ok()
     }
 
-    /// What a look would find with another state of the source. Its manifests are read here: the loop does not wait.
+    /// Forecasts another revision of the source. Its manifests are read here, so that the loop does not wait.
     pub async fn preview(&self, snapshot: Snapshot, promised: Vec<String>) -> Option<Reply> {
-        let context = match &self.picture().0.context {
+        let context = match &self.last_pass().0.context {
             Some(context) => context.clone(),
-            // No look has ended yet.
-            None => self.ask(Command::Look).await?.picture.context.clone()?,
+            // No pass has ended yet.
+            None => self.request(LoopCommand::Pass).await?.picture.context.clone()?,
         };
-        let loaded = manifest_loader::aside(self.turns.clone(), &snapshot, &context.site).await;
+        let loaded = manifest_loader::load_on_thread(self.turns.clone(), &snapshot, &context.site).await;
         let (snapshot, loaded) = (Box::new(snapshot), Box::new(loaded));
-        self.ask(Command::Preview { snapshot, loaded, promised }).await
+        self.request(LoopCommand::Preview { snapshot, loaded, promised }).await
     }
 
-    /// What a manifest says that was good before, read here as well; `None`: it could not be read in time.
+    /// Reads a manifest that was good before, here as well; `None`: it could not be read in time.
     pub(crate) async fn read_again(&self, texts: (SourceFile, Assets), site: &Site) -> Option<Loaded> {
-        manifest_loader::again_aside(self.turns.clone(), texts, site).await
+        manifest_loader::reload_on_thread(self.turns.clone(), texts, site).await
     }
 
-    /// Looks now, and waits until what was found is what everybody is shown.
-    pub async fn look(&self) -> Option<Reply> {
-        let reply = self.ask(Command::Look).await?;
+    /// Runs a pass now, and waits until its result is the published one.
+    pub async fn pass(&self) -> Option<Reply> {
+        let reply = self.request(LoopCommand::Pass).await?;
         let mut shown = self.clone();
-        while shown.picture().0.at < reply.picture.at && shown.turned().await {}
+        while shown.last_pass().0.at < reply.picture.at && shown.changed().await {}
         Some(reply)
     }
 
-    /// Asks the source's server for a newer state, without the loop waiting for it.
+    /// Fetches from the source's server without making the loop wait.
     pub async fn fetch(&self) {
         fetch(&self.source, &*self.clock, &self.meters).await;
     }
 
-    /// Asks the source's server, and takes exactly this commit, though it does not descend from the accepted one.
+    /// Fetches, and accepts exactly this commit although it does not descend from the accepted one.
     ///
     /// # Errors
     /// The server has another one, or the source is a folder.
@@ -209,23 +209,23 @@ impl Handle {
         self.source.accept(commit, self.clock.now()).await
     }
 
-    /// What is counted while the loop goes round.
+    /// The counters of the loop.
     pub fn meters(&self) -> &Meters {
         &self.meters
     }
 
-    /// Another state of the source by its name, which does not come into force.
+    /// Another revision of the source by its name, which does not become effective.
     ///
     /// # Errors
-    /// The source has no such thing, or does not answer.
+    /// The source has no such ref, or does not answer.
     pub async fn fetch_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
         self.source.fetch_ref(name).await
     }
 
-    /// Writes a change of one manifest to where manifests come from; the next look has it.
+    /// Writes a change of one manifest to the source; the next pass reads it.
     ///
     /// # Errors
-    /// The file is another one by now, or the source takes no change.
+    /// The file has changed meanwhile, or the source cannot be written.
     pub async fn write(&self, edit: Edit) -> Result<(), SourceError> {
         self.source.write(edit, self.clock.now()).await
     }
@@ -240,45 +240,45 @@ impl Handle {
         matches!(self.source, Source::Git(_))
     }
 
-    /// The path, as shown, of a manifest that is not there yet.
+    /// The path, as shown, of a new manifest.
     pub fn path_of(&self, service: &str) -> String {
         self.source.path_of(service)
     }
 
-    /// Whether manifests come from what a repository calls so: `refs/heads/main`.
+    /// Whether manifests come from this ref: `refs/heads/main`.
     pub fn follows(&self, reference: &str) -> bool {
         self.source.follows(reference)
     }
 
-    /// Where manifests come from, for people.
+    /// The source, as shown to people.
     pub fn source_name(&self) -> String {
         self.source.to_string()
     }
 
-    /// What the last look found out, and when the next one is due.
-    pub fn picture(&self) -> (Arc<Picture>, Timestamp) {
+    /// The last result, and when the next pass is due.
+    pub fn last_pass(&self) -> (Arc<PassResult>, Timestamp) {
         self.picture.borrow().clone()
     }
 
-    /// Since when no look has ended, where that is too long: more than three intervals.
-    pub fn stalled(&self) -> Option<Timestamp> {
-        let (picture, _) = self.picture();
+    /// When the last pass ended, if that is too long ago: more than three intervals.
+    pub fn stalled_since(&self) -> Option<Timestamp> {
+        let (picture, _) = self.last_pass();
         let last = picture.at.max(self.started);
         let interval = if picture.interval.0 > 0 { picture.interval } else { self.interval };
         (self.now() - last > Millis(interval.0.saturating_mul(3).max(STALLED_LEAST.0))).then_some(last)
     }
 
-    /// Waits until the loop has gone round; `false` when it has ended.
-    pub async fn turned(&mut self) -> bool {
+    /// Waits until a pass has ended; `false` when the loop has ended.
+    pub async fn changed(&mut self) -> bool {
         self.picture.changed().await.is_ok()
     }
 
-    /// Listens to what lanes do.
+    /// Subscribes to the progress of lanes.
     pub fn progress(&self) -> broadcast::Receiver<Progress> {
         self.progress.subscribe()
     }
 
-    /// The time, as the loop has it.
+    /// The time of the loop's clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -289,7 +289,7 @@ impl Handle {
     }
 }
 
-/// Somebody who waits for the loop to come to rest.
+/// A caller that waits until everything is settled.
 struct Waiter {
     reply: oneshot::Sender<Reply>,
     deadline: Timestamp,
@@ -305,18 +305,18 @@ struct Daemon {
     confirmed_deletes: Option<usize>,
     only: Option<BTreeSet<String>>,
     acts: bool,
-    last_look: Timestamp,
-    weariness: Weariness,
-    /// When what woke the loop is looked at.
+    last_pass_at: Timestamp,
+    weariness: DutyCycle,
+    /// When the pass for the latest event is due.
     due: Option<Timestamp>,
-    /// The configuration was just changed: other providers are to be watched.
+    /// The configuration has just changed: other providers are to be watched.
     is_renewed: bool,
 }
 
 /// Makes the handle and the loop. The loop runs until `shutdown`, then finishes the running step of each lane.
 pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Output = ()>, Arc<Notify>) {
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
-    let (pictures, picture) = watch::channel((engine.picture(), Timestamp::default()));
+    let (pictures, picture) = watch::channel((engine.last_pass(), Timestamp::default()));
     let handle = Handle {
         commands,
         picture,
@@ -337,15 +337,15 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         confirmed_deletes: None,
         only: None,
         acts: behaviour.acts,
-        last_look: Timestamp::default(),
-        weariness: Weariness::default(),
+        last_pass_at: Timestamp::default(),
+        weariness: DutyCycle::default(),
         due: None,
         is_renewed: false,
     };
     (handle, daemon.run(inbox, pictures, shutdown.clone()), shutdown)
 }
 
-/// Asks the source's server; whether something is other than before.
+/// Fetches; answers whether anything changed.
 async fn fetch(source: &Source, clock: &dyn Clock, meters: &Meters) -> bool {
     let started = clock.now();
     let is_new = source.fetch(started).await;
@@ -357,14 +357,14 @@ async fn fetch(source: &Source, clock: &dyn Clock, meters: &Meters) -> bool {
     is_new
 }
 
-/// Asks the source's server from time to time, and wakes the loop when something is other than before.
+/// Fetches at the interval, and wakes the loop when something changed.
 async fn follow(source: Source, interval: Millis, (clock, meters): (Arc<dyn Clock>, Arc<Meters>), wake: Arc<Notify>) {
     let mut failures = 0;
     loop {
         if fetch(&source, &*clock, &meters).await {
             wake.notify_one();
         }
-        // A server that answers is asked as always: somebody may be mending what it has.
+        // A server that answers keeps its usual interval: a repair may be under way there.
         let is_silent = |error: SourceError| matches!(error.code, "A0302" | "A0303" | "A0304");
         let is_failing = source.read().await.error.is_some_and(is_silent);
         failures = if is_failing { failures + 1 } else { 0 };
@@ -376,20 +376,20 @@ impl Daemon {
     async fn run(
         mut self,
         mut inbox: mpsc::Receiver<Ask>,
-        pictures: watch::Sender<(Arc<Picture>, Timestamp)>,
+        pictures: watch::Sender<(Arc<PassResult>, Timestamp)>,
         shutdown: Arc<Notify>,
     ) {
         let wake = self.engine.wake.clone();
         let mut watchers = JoinSet::new();
         let mut watching = self.behaviour.watches.then(|| self.watch_folder()).flatten();
-        // What changes from here on is noticed; a folder that does not answer is watched once it does.
+        // Changes from here on are noticed; a folder that does not answer is watched once it does.
         let _watched = match watching.as_mut() {
             Some(watching) => tokio::time::timeout(WATCH_TIMEOUT, watching).await.ok(),
             None => None,
         };
         if self.behaviour.watches {
             watchers = self.watchers();
-            self.look().await;
+            self.pass().await;
         }
         loop {
             if std::mem::take(&mut self.is_renewed) && self.behaviour.watches {
@@ -397,7 +397,7 @@ impl Daemon {
                 watchers = self.watchers();
             }
             let next = self.next_wake();
-            pictures.send_replace((self.engine.picture(), next));
+            pictures.send_replace((self.engine.last_pass(), next));
             let now = self.engine.clock.now();
             let idle = !self.behaviour.watches && self.waiters.is_empty();
             let sleep = tokio::time::sleep((next - now).to_duration());
@@ -405,31 +405,31 @@ impl Daemon {
                 biased;
                 () = shutdown.notified() => break,
                 ask = inbox.recv() => match ask {
-                    Some((command, reply)) => self.take(command, reply).await,
+                    Some((command, reply)) => self.handle_command(command, reply).await,
                     None => break,
                 },
-                _ = self.engine.lane_done(), if self.engine.is_busy() => self.look_soon(),
-                () = wake.notified(), if !idle => self.look_soon(),
-                () = sleep, if !idle => self.look().await,
+                _ = self.engine.lane_done(), if self.engine.is_busy() => self.pass_soon(),
+                () = wake.notified(), if !idle => self.pass_soon(),
+                () = sleep, if !idle => self.pass().await,
                 () = tokio::time::sleep(POLL.to_duration()), if self.behaviour.watches => {
                     if self.engine.source_moved().await {
-                        self.look().await;
+                        self.pass().await;
                     }
                 }
             }
         }
         self.engine.stop().await;
         self.engine.end_run().await;
-        pictures.send_replace((self.engine.picture(), Timestamp::default()));
+        pictures.send_replace((self.engine.last_pass(), Timestamp::default()));
     }
 
-    /// What comes in a burst is looked at once.
-    fn look_soon(&mut self) {
-        let due = self.weariness.look_soon(self.engine.clock.now());
+    /// A burst of events is one pass.
+    fn pass_soon(&mut self) {
+        let due = self.weariness.pass_soon(self.engine.clock.now());
         self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
     }
 
-    /// Who wakes the loop: every provider by its own means, and the source's server.
+    /// What wakes the loop: the events of every provider, and the source's server.
     fn watchers(&self) -> JoinSet<()> {
         let mut watchers = JoinSet::new();
         let wake = &self.engine.wake;
@@ -448,51 +448,51 @@ impl Daemon {
         watchers
     }
 
-    /// The running steps are finished with the configuration that they began with; what follows has the new one.
-    async fn reconfigure(&mut self, settings: Option<Box<Settings>>, trouble: Option<ConfigTrouble>) {
+    /// Running steps finish with the configuration that they began with; later ones use the new one.
+    async fn reconfigure(&mut self, settings: Option<Box<EngineSettings>>, trouble: Option<ConfigProblem>) {
         if let Some(settings) = settings {
             self.engine.stop().await;
             self.engine.reconfigure(*settings);
             self.is_renewed = true;
         }
         self.engine.config_trouble = trouble;
-        self.look().await;
+        self.pass().await;
     }
 
-    async fn look(&mut self) {
+    async fn pass(&mut self) {
         let mode = if self.acts {
-            Mode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() }
-        } else if self.engine.adopts() {
-            Mode::Mark
+            RunMode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() }
+        } else if self.engine.is_adopting() {
+            RunMode::Mark
         } else {
-            Mode::PlanOnly
+            RunMode::PlanOnly
         };
-        let adopts = self.engine.adopts();
+        let adopts = self.engine.is_adopting();
         self.due = None;
-        self.engine.look(mode).await;
-        self.last_look = self.engine.clock.now();
-        self.weariness = self.weariness.after_look(self.engine.picture.took, self.last_look);
+        self.engine.pass(mode).await;
+        self.last_pass_at = self.engine.clock.now();
+        self.weariness = self.weariness.after_pass(self.engine.picture.took, self.last_pass_at);
         self.answer_waiters();
-        if adopts && !self.engine.adopts() {
-            // The plan had the mark alone.
-            self.look_soon();
+        if adopts && !self.engine.is_adopting() {
+            // The plan held only the mark.
+            self.pass_soon();
         }
     }
 
     fn answer_waiters(&mut self) {
-        let (settled, now) = (self.engine.picture.at_rest, self.last_look);
-        let picture = self.engine.picture();
-        let is_marked = !self.engine.adopts();
+        let (settled, now) = (self.engine.picture.at_rest, self.last_pass_at);
+        let picture = self.engine.last_pass();
+        let is_marked = !self.engine.is_adopting();
         let done = |waiter: &mut Waiter| {
             let is_done = if waiter.marks { is_marked } else { settled };
             is_done || now >= waiter.deadline
         };
         for waiter in self.waiters.extract_if(.., done) {
-            // Who asked may have gone; the work is done all the same.
+            // The caller may have hung up; the work is done all the same.
             let _ = waiter.reply.send(Reply { picture: picture.clone(), settled, error: None });
         }
         if self.waiters.is_empty() {
-            self.engine.unmark();
+            self.engine.stop_adopting();
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
             self.engine.confirmed.clear();
@@ -506,89 +506,89 @@ impl Daemon {
         let mut wishes: Vec<Timestamp> = self.engine.picture.plan.next_look.into_iter().collect();
         wishes.extend(self.due);
         wishes.extend(self.waiters.iter().map(|waiter| waiter.deadline));
-        let acts = self.acts || self.engine.adopts();
+        let acts = self.acts || self.engine.is_adopting();
         let is_moving = self.engine.picture.plan.changes.iter().any(amarre_core::model::Change::is_now) && acts;
         if is_moving && !self.engine.is_busy() && self.engine.ledger_error.is_none() {
             wishes.push(now + Millis(50));
         }
         if self.acts {
-            wishes.extend(self.engine.when_to_publish(now));
+            wishes.extend(self.engine.next_publish(now));
         }
         let interval = if self.waiters.is_empty() { self.engine.interval } else { Millis::seconds(1) };
-        // A clock that was put back keeps nobody waiting.
-        schedule::next_wake(self.last_look.min(now), interval, &wishes, now)
+        // A clock that was set back delays nothing.
+        schedule::next_wake(self.last_pass_at.min(now), interval, &wishes, now)
     }
 
-    async fn take(&mut self, command: Command, reply: oneshot::Sender<Reply>) {
+    async fn handle_command(&mut self, command: LoopCommand, reply: oneshot::Sender<Reply>) {
         let error = match command {
-            Command::Look => {
-                self.engine.read_anew();
-                self.look().await;
-                return answer(reply, self.engine.picture(), None);
+            LoopCommand::Pass => {
+                self.engine.discard_readings();
+                self.pass().await;
+                return answer(reply, self.engine.last_pass(), None);
             }
-            Command::Preview { snapshot, loaded, promised } => {
-                self.engine.read_anew();
+            LoopCommand::Preview { snapshot, loaded, promised } => {
+                self.engine.discard_readings();
                 let picture = self.engine.preview((*snapshot, *loaded), &promised).await;
                 return answer(reply, picture, None);
             }
-            Command::Apply { confirmed_deletes, only, timeout } => {
+            LoopCommand::Apply { confirmed_deletes, only, timeout } => {
                 self.begin_to_act(confirmed_deletes, only).await;
                 self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, marks: false });
-                self.look().await;
+                self.pass().await;
                 return;
             }
-            Command::Mark { address, timeout } => {
-                self.engine.mark(address);
+            LoopCommand::Mark { address, timeout } => {
+                self.engine.start_adopting(address);
                 self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, marks: true });
-                self.look().await;
+                self.pass().await;
                 return;
             }
-            Command::Reconfigure { settings, trouble } => {
+            LoopCommand::Reconfigure { settings, trouble } => {
                 self.reconfigure(settings, trouble).await;
                 None
             }
-            Command::Suspend { service, suspension } => self.suspend(&service, &suspension).await,
-            Command::RollBack { service, generations, suspension } => {
+            LoopCommand::Suspend { service, suspension } => self.suspend(&service, &suspension).await,
+            LoopCommand::RollBack { service, generations, suspension } => {
                 self.roll_back(&service, &generations, &suspension).await
             }
-            Command::Cancel { service, suspension } => {
+            LoopCommand::Cancel { service, suspension } => {
                 let error = self.suspend(&service, &suspension).await;
                 self.engine.cancel_lane(&service);
-                self.look().await;
+                self.pass().await;
                 error
             }
-            Command::Retry { service } => self.engine.retry(&service).await.err().map(|error| error.to_string()),
-            Command::Adopt { address, row, by } => {
+            LoopCommand::Retry { service } => self.engine.retry(&service).await.err().map(|error| error.to_string()),
+            LoopCommand::Adopt { address, row, by } => {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());
                 let adopted = self.engine.ledger.adopt(&address, &row, run, &by, now).await;
                 adopted.err().map(|error| error.to_string())
             }
-            Command::Record(event) => {
+            LoopCommand::Record(event) => {
                 let event = Event { run: self.engine.picture.run, ..*event };
                 self.engine.ledger.record(&event).await.err().map(|error| error.to_string())
             }
-            Command::Release { address, service, vendor_id, by } => {
+            LoopCommand::Release { address, service, vendor_id, by } => {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());
                 let released = self.engine.ledger.release(&address, (&service, &vendor_id), run, &by, now).await;
                 released.err().map(|error| error.to_string())
             }
-            Command::Resume { service } => match self.engine.ledger.resume(&service).await {
+            LoopCommand::Resume { service } => match self.engine.ledger.resume(&service).await {
                 Ok(true) => {
-                    self.look().await;
+                    self.pass().await;
                     None
                 }
                 Ok(false) => Some(format!("{service} is not suspended")),
                 Err(error) => Some(error.to_string()),
             },
         };
-        answer(reply, self.engine.picture(), error);
-        self.look_soon();
+        answer(reply, self.engine.last_pass(), error);
+        self.pass_soon();
     }
 
-    /// From the next look on the loop does what somebody asked for: all of it, or what concerns these services.
+    /// From the next pass on the loop applies a request: everything, or what concerns these services.
     async fn begin_to_act(&mut self, confirmed_deletes: Option<usize>, only: Option<BTreeSet<String>>) {
         if only.is_none() {
-            self.consent().await;
+            self.grant_consent().await;
         }
         let asked = only.clone().unwrap_or_default();
         // A daemon that acts by itself goes on for all.
@@ -596,12 +596,12 @@ impl Daemon {
         self.acts = true;
         self.confirmed_deletes = confirmed_deletes;
         self.engine.retry_now();
-        // Who asks for one service wants it put right, whoever else writes it.
-        asked.iter().for_each(|service| self.engine.forgive(service));
+        // A person who asks for one service wants it corrected even if its fields flap.
+        asked.iter().for_each(|service| self.engine.reset_service(service));
     }
 
-    /// From now on the loop may act by itself, after a restart as well.
-    async fn consent(&mut self) {
+    /// From now on the loop may act by itself, also after a restart.
+    async fn grant_consent(&mut self) {
         if let Err(error) = self.engine.ledger.set_meta("consent", "given").await {
             self.engine.ledger_failed(&error);
         } else if self.behaviour.watches {
@@ -611,9 +611,9 @@ impl Daemon {
 
     async fn suspend(&mut self, service: &str, suspension: &Suspension) -> Option<String> {
         if self.engine.picture.context.is_none() {
-            self.look().await;
+            self.pass().await;
         }
-        let picture = self.engine.picture();
+        let picture = self.engine.last_pass();
         if !picture.knows(service) {
             return Some(format!("there is no service {service}"));
         }
@@ -634,7 +634,7 @@ impl Daemon {
         None
     }
 
-    /// The file system tells; where it does not, the interval is the fall-back.
+    /// The file system reports changes; where it does not, the interval is the fall-back.
     fn watch_folder(&self) -> Option<JoinHandle<Option<notify::RecommendedWatcher>>> {
         let wake = self.engine.wake.clone();
         let path = self.engine.source.folder()?.to_owned();
@@ -655,7 +655,7 @@ impl Daemon {
     }
 }
 
-/// Who asked may have gone; what was asked for is done all the same.
-fn answer(reply: oneshot::Sender<Reply>, picture: Arc<Picture>, error: Option<String>) {
+/// The caller may have hung up; the request is carried out all the same.
+fn answer(reply: oneshot::Sender<Reply>, picture: Arc<PassResult>, error: Option<String>) {
     let _ = reply.send(Reply { settled: picture.at_rest, picture, error });
 }

@@ -1,7 +1,7 @@
-//! What manifests used before policy closed it, found out once for each ledger that is older than the closing.
+//! What manifests used before policy closed it, detected once for each ledger that is older than the closing.
 //!
-//! A ledger that has manifests when it is first opened by a version that knows of this is older: what its good manifests
-//! use beyond policy is written down, and stays a warning until 0.3. A new ledger has nothing of that kind.
+//! A ledger that has manifests when a version that knows of this first opens it is older: what its good manifests use
+//! beyond policy is recorded, and stays a warning until 0.3. A new ledger has nothing of that kind.
 
 use std::collections::BTreeSet;
 
@@ -13,41 +13,41 @@ use amarre_core::model::Site;
 use amarre_core::model::address::service_of_network;
 use amarre_core::model::site::{Existing, OLD_PLACE, Right};
 
-/// Under which name the ledger keeps it.
+/// The key in the ledger.
 const META: &str = "existing";
 
-/// As the ledger keeps it.
+/// The form in the ledger.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Written {
     host_paths: bool,
     rights: Vec<(String, String, String)>,
 }
 
-/// What the ledger knows of it, found out first where it does not.
+/// The recorded uses; detects and records them first if there is no record.
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub async fn settle(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError> {
-    if let Some(known) = known(ledger).await? {
+pub async fn load_or_record(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError> {
+    if let Some(known) = read_recorded(ledger).await? {
         return Ok(known);
     }
-    let found = found(ledger, site).await?;
+    let found = detect(ledger, site).await?;
     let rights = found.rights.iter();
     let rights = rights.map(|right| (right.service.clone(), right.word.clone(), right.item.clone())).collect();
     let written = Written { host_paths: found.host_paths, rights };
     let text = serde_json::to_string(&written).unwrap_or_default();
-    // Found out again at the next start where the disk is full.
+    // Detected again at the next start if the disk is full.
     if let Err(error) = ledger.set_meta(META, &text).await {
         tracing::warn!("what was used before policy closed it could not be written down: {error}");
     }
     Ok(found)
 }
 
-/// What the ledger knows of it; nothing when no version that finds it out was its writer yet.
+/// The recorded uses; `None` if no version that detects them has written this ledger yet.
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub async fn known(ledger: &Ledger) -> Result<Option<Existing>, StoreError> {
+pub async fn read_recorded(ledger: &Ledger) -> Result<Option<Existing>, StoreError> {
     let Some(text) = ledger.meta(META).await? else { return Ok(None) };
     let written: Written = serde_json::from_str(&text).unwrap_or_default();
     let rights = written.rights.into_iter().map(|(service, word, item)| Right { service, word, item }).collect();
@@ -55,7 +55,7 @@ pub async fn known(ledger: &Ledger) -> Result<Option<Existing>, StoreError> {
 }
 
 /// Logs what policy closes from 0.3 on, each once.
-pub(crate) fn tell(before: &[Diagnostic], now: &[Diagnostic]) {
+pub(crate) fn log_closing(before: &[Diagnostic], now: &[Diagnostic]) {
     for fresh in now.iter().filter(|found| found.is_closing && !before.contains(found)) {
         let Diagnostic { code, file, line, message, hint, .. } = fresh;
         tracing::warn!(code, "{file}:{line}: {message}; {}", hint.as_deref().unwrap_or_default());
@@ -66,7 +66,7 @@ pub(crate) fn tell(before: &[Diagnostic], now: &[Diagnostic]) {
 ///
 /// # Errors
 /// The ledger cannot be read.
-pub async fn found(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError> {
+pub async fn detect(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError> {
     let kept = ledger.manifests().await?;
     let mut rights: BTreeSet<Right> = BTreeSet::new();
     let mut networks: BTreeSet<String> = BTreeSet::new();

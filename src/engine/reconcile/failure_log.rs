@@ -1,4 +1,4 @@
-//! What is kept for people of a container that failed: why, how often, and its last lines, read before it goes.
+//! Records why a container failed, how often, and its last lines, read before it is deleted.
 //!
 //! | what is seen | counts as failed |
 //! |---|---|
@@ -23,19 +23,19 @@ use amarre_core::model::{
     Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Timestamp, Value, Want, Wants, World,
 };
 
-/// Lines that are kept of a failure.
+/// Lines kept for each failure.
 pub const LINES_KEPT: usize = 50;
-/// Letters that are kept of a line; stack traces and JSON logs fit.
+/// Characters kept of a line; stack traces and JSON logs fit.
 pub const LINE_LETTERS_MAX: usize = 2_000;
-/// Logs that are read at once.
+/// Logs read concurrently.
 const READS_IN_FLIGHT: usize = 4;
-/// One that restarts over and over is written down anew so often.
+/// How often a container that restarts over and over is recorded again.
 const ANEW_AFTER: Millis = Millis::minutes(1);
 
 impl Engine {
-    /// Reads the last lines of containers that have just failed, and keeps them, in `known` as well. What does not work
-    /// here stops nothing.
-    pub(crate) async fn keep_last_words(
+    /// Reads the last lines of containers that have just failed, and records them, in `known` as well. An error here
+    /// stops nothing.
+    pub(crate) async fn record_last_lines(
         &mut self,
         known: &mut BTreeMap<Address, LastFailure>,
         found: Findings<'_>,
@@ -59,7 +59,7 @@ impl Engine {
                 let log = tokio::time::timeout(limit, logs.logs(&address, &seen, &ask)).await;
                 let log = log.map_err(|_| "there was no answer".to_owned());
                 let log = log.and_then(|log| log.map_err(|error| error.message));
-                let log = log.map(|lines| lines.iter().map(|line| kept(line, scrubber)).collect());
+                let log = log.map(|lines| lines.iter().map(|line| scrub_line(line, scrubber)).collect());
                 Some((address, scrubber.scrub(&why), seen, log))
             }
         });
@@ -68,23 +68,23 @@ impl Engine {
         for (address, why, seen, log) in reads.into_iter().flatten() {
             let before = known.get(&address.base());
             let service = service_of(&address, &seen, wants, facts);
-            failures.push(failure(Failed { address, service, why, seen, log }, before, self.picture.run, now));
+            failures.push(failure(FailedContainer { address, service, why, seen, log }, before, self.picture.run, now));
         }
         if failures.is_empty() {
             return;
         }
-        if let Err(error) = self.ledger.keep_last_failures(&failures).await {
+        if let Err(error) = self.ledger.set_last_failures(&failures).await {
             return self.ledger_failed(&error);
         }
         for failure in failures {
             let before = known.insert(failure.container.clone(), failure.clone());
             if before.is_none_or(|before| before.vendor_id != failure.vendor_id) {
-                self.say_failed(failure).await;
+                self.record_failures(failure).await;
             }
         }
     }
 
-    async fn say_failed(&self, failure: LastFailure) {
+    async fn record_failures(&self, failure: LastFailure) {
         let LastFailure { container, service, why, run, at, .. } = failure;
         tracing::warn!(service, run, address = %container, "container {} is not well: {why}", container.name);
         let event =
@@ -95,7 +95,7 @@ impl Engine {
     }
 }
 
-/// What healthchecks and probes print is what others wrote, too.
+/// Output of healthchecks and probes is foreign text, too.
 pub(crate) fn scrub(world: &mut World, scrubber: &Scrubber) {
     for seen in world.seen.values_mut() {
         match &mut seen.ready {
@@ -105,7 +105,7 @@ pub(crate) fn scrub(world: &mut World, scrubber: &Scrubber) {
     }
 }
 
-/// Containers that count as failed, each with why.
+/// Containers that count as failed, each with the reason.
 fn failing(wants: &Wants, world: &World, plan: &Plan, facts: &Facts, now: Timestamp) -> BTreeMap<Address, String> {
     let mut failing = BTreeMap::new();
     for (address, want) in wants.map.iter().filter(|(address, want)| address.kind == Kind::Container && !want.keep_only)
@@ -135,7 +135,7 @@ fn stands_as_wanted(want: &Want, seen: &Seen) -> bool {
     want.fields.flag("running") == Some(false) && seen.fields.flag("running") == Some(false)
 }
 
-/// Whether that was not written down yet: another instance, another exit, or more restarts since a while.
+/// Whether a failure is new: another instance, another exit, or more restarts for a while.
 fn is_news(address: &Address, world: &World, known: &BTreeMap<Address, LastFailure>, now: Timestamp) -> bool {
     let Some(seen) = world.seen.get(address) else { return false };
     let Some(before) = known.get(&address.base()) else { return true };
@@ -150,7 +150,7 @@ fn restarts(seen: &Seen) -> i64 {
     seen.fields.get("restarts").and_then(Value::as_int).unwrap_or_default()
 }
 
-/// With which it exited last; nothing of one that runs for the first time.
+/// The last exit code; `None` for a container that runs for the first time.
 fn exit_code(seen: &Seen) -> Option<i64> {
     let has_exited = seen.fields.flag("running") == Some(false) || restarts(seen) > 0;
     seen.fields.get("exit_code").and_then(Value::as_int).filter(|_| has_exited)
@@ -168,13 +168,13 @@ pub fn secret_variables(fields: &Fields) -> BTreeSet<String> {
     variables.filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone()).collect()
 }
 
-/// A line as it is kept and shown.
-pub fn kept(line: &str, scrubber: &Scrubber) -> String {
+/// A line as it is stored and shown.
+pub fn scrub_line(line: &str, scrubber: &Scrubber) -> String {
     scrubber.scrub(line).chars().take(LINE_LETTERS_MAX).collect()
 }
 
-/// A container that failed, and what could be read of it.
-struct Failed {
+/// A failed container, and what could be read of it.
+struct FailedContainer {
     address: Address,
     service: String,
     why: String,
@@ -183,8 +183,8 @@ struct Failed {
     log: Result<Vec<String>, String>,
 }
 
-fn failure(failed: Failed, before: Option<&LastFailure>, run: i64, now: Timestamp) -> LastFailure {
-    let Failed { address, service, why, seen, log } = failed;
+fn failure(failed: FailedContainer, before: Option<&LastFailure>, run: i64, now: Timestamp) -> LastFailure {
+    let FailedContainer { address, service, why, seen, log } = failed;
     let generation = address.generation.clone().unwrap_or_default();
     let same = before.filter(|before| before.generation == generation);
     let is_another = same.is_some_and(|before| before.vendor_id != seen.vendor_id);

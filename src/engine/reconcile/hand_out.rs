@@ -1,32 +1,33 @@
-//! What may be done now goes to lanes, one for each service. Nothing is decided here but who has to wait.
+//! Hands the changes that may be done now to lanes, one for each service. Decides only who has to wait.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::effective_manifests::DesiredManifests;
 use super::lane;
-use super::lane::{Job, Tools};
-use super::manifests_in_force::Desired;
-use crate::engine::{Engine, Mode, UnderWay};
+use super::lane::{LaneJob, Tools};
+use crate::engine::{Engine, RunMode, UnderWay};
 use amarre_core::model::plan::ReasonCode;
 use amarre_core::model::{Address, Change, Kind, Plan, Verb, Wants};
 use amarre_core::plan::desired::bind_mounts::Check;
 
 impl Engine {
-    /// What idle lanes may do, by service. A service is never planned from an observation begun before its last write.
-    pub(crate) fn ready(&self, plan: &Plan, mode: &Mode) -> BTreeMap<String, Vec<Change>> {
+    /// The changes for idle lanes, by service. A service is never planned from an observation begun before its last
+    /// write.
+    pub(crate) fn ready(&self, plan: &Plan, mode: &RunMode) -> BTreeMap<String, Vec<Change>> {
         let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         let busy = self.services_at_work();
         for change in plan.changes.iter().filter(|change| change.is_now()) {
             let is_asked = match mode {
-                Mode::PlanOnly => false,
-                Mode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
-                Mode::Mark => self.adopting.as_ref() == Some(&change.address),
+                RunMode::PlanOnly => false,
+                RunMode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
+                RunMode::Mark => self.adopting.as_ref() == Some(&change.address),
             };
             if is_asked && !busy.contains(change.service.as_str()) {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }
         }
-        // An NPM that was made anew serves nobody before it is on its networks again: that comes before all else.
+        // A re-created NPM serves nothing before it is on its networks again: its attachments come first.
         let mut first = ready.clone();
         for changes in first.values_mut() {
             changes.retain(|change| change.address.kind == Kind::Attachment && is_missing(change));
@@ -35,13 +36,13 @@ impl Engine {
         if first.is_empty() { ready } else { first }
     }
 
-    /// Gives each lane its changes, and what they need besides.
+    /// Gives each lane its changes, and the data that they need.
     pub(crate) async fn hand_out(
         &mut self,
         ready: BTreeMap<String, Vec<Change>>,
         run: i64,
         wants: &Wants,
-        desired: &Desired,
+        desired: &DesiredManifests,
         checks: &BTreeMap<Address, Check>,
     ) {
         let known = desired.payloads();
@@ -55,15 +56,15 @@ impl Engine {
                 meters: self.meters.clone(),
                 stopping: self.stopping.clone(),
                 cancelled: Arc::default(),
-                breakers: self.patience.breakers.clone(),
+                breakers: self.retries.breakers.clone(),
             };
             self.cancels.insert(service.clone(), tools.cancelled.clone());
-            self.under_way.insert(service.clone(), UnderWay::of(&changes));
+            self.under_way.insert(service.clone(), UnderWay::from_changes(&changes));
             let its = |change: &Change| Some((change.address.clone(), checks.get(&change.address)?.clone()));
             let checks = changes.iter().filter_map(its).collect();
-            let secrets = changes.iter().flat_map(|change| lane::named(change, &desired.secrets)).collect();
-            let job = Job { service: service.clone(), run, changes, secrets, payloads, checks };
-            let lane = self.lanes.spawn(lane::work(job, tools));
+            let secrets = changes.iter().flat_map(|change| lane::named_secrets(change, &desired.secrets)).collect();
+            let job = LaneJob { service: service.clone(), run, changes, secrets, payloads, checks };
+            let lane = self.lanes.spawn(lane::run_lane(job, tools));
             self.busy.insert(lane.id(), service);
         }
     }

@@ -9,18 +9,18 @@ use amarre_core::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Ti
 
 /// Good answers that make a container ready …
 const OKS_NEEDED: usize = 3;
-/// One that was good before is taken at its first word.
+/// A container that was ready before is ready after one good answer.
 const OKS_KNOWN: usize = 1;
-/// … of the latest so many.
+/// … of this many latest probes.
 const ANSWERS_KEPT: usize = 5;
 /// Probes in flight at once: each is a process in NPM's container.
 const PROBES_IN_FLIGHT: usize = 8;
 /// A container without a healthcheck and a route is ready after this long without a restart.
 const UPTIME_NEEDED: Millis = Millis::seconds(15);
 
-/// What was found out so far, by container and start.
+/// Probe results by container and start.
 #[derive(Debug, Default, Clone)]
-pub struct Health {
+pub struct HealthTracks {
     tracks: BTreeMap<(String, i64), Track>,
 }
 
@@ -32,9 +32,9 @@ struct Track {
     since: Timestamp,
 }
 
-impl Health {
-    /// Asks what has to be asked and writes the readiness into the world. A container that is known to be ready is
-    /// not asked again before it starts anew. `uptime`: how long one has been up, by when it says that it started.
+impl HealthTracks {
+    /// Probes containers and writes the readiness into the world. A container that is known to be ready is not probed
+    /// again before it starts again. `uptime`: how long a container has been up, by its reported start.
     pub async fn judge(
         &mut self,
         providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
@@ -50,10 +50,10 @@ impl Health {
             let started = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
             let key = (seen.vendor_id.clone(), started);
             let mut track = self.tracks.remove(&key).unwrap_or_default();
-            // What was good before this process came need not prove itself like something new.
+            // A container that was ready before this process started is not probed like a new one.
             let good = facts.last_good.get(&address.base()).map(|(generation, _)| generation);
             let is_known = good.is_some() && good == address.generation.as_ref();
-            // As does one for which an old one was told to go.
+            // The same holds for a container for which an old one was told to go.
             let has_taken_over = wants.probes.contains_key(address)
                 && facts.repointed_at.keys().any(|old| old.base() == address.base() && old != address);
             track.needed = if is_known || has_taken_over { OKS_KNOWN } else { OKS_NEEDED };

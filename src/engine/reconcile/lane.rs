@@ -1,7 +1,6 @@
 //! One service's changes, one after another: intent → apply → outcome. A lane never sleeps and never retries.
 //!
-//! A change that fails holds up what would take something away, and nothing else: all that a lane is given may be done
-//! now, each by itself.
+//! A failed change holds up only deletes: every change of a lane may be done now, independent of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,77 +22,77 @@ use amarre_core::model::{
 use amarre_core::plan::desired::bind_mounts::Check;
 use amarre_core::plan::render::lines;
 
-/// A pull that takes long says so often how far it is.
+/// How often a long pull reports its progress.
 const NEWS_EVERY: Duration = Duration::from_secs(2);
 
-/// What a lane is given.
-pub struct Job {
-    /// Whose lane.
+/// The job of a lane.
+pub struct LaneJob {
+    /// The service.
     pub service: String,
-    /// In which run.
+    /// The run.
     pub run: i64,
-    /// All of them `now`, in order.
+    /// The changes, all `now`, in order.
     pub changes: Vec<Change>,
-    /// Those that the changes name, for the wire clients.
+    /// The secrets that the changes name, for the wire clients.
     pub secrets: Secrets,
-    /// Files that the changes name by digest.
+    /// The files that the changes name by digest.
     pub payloads: Payloads,
-    /// What is looked at again right before a container is made.
+    /// The paths to check again right before a container is created.
     pub checks: BTreeMap<Address, Check>,
 }
 
-/// What came of it.
+/// The result of a lane.
 #[derive(Debug)]
 pub struct LaneDone {
-    /// Whose lane.
+    /// The service.
     pub service: String,
     /// Providers that were written to, or may have been.
     pub called: BTreeSet<ProviderId>,
-    /// What worked.
+    /// The changes that succeeded.
     pub worked: Vec<Address>,
-    /// What did not work.
+    /// The changes that failed.
     pub failures: Vec<LaneFailure>,
-    /// When its last write had ended: an observation begun before that does not count.
+    /// When its last write ended: an observation begun before that does not count.
     pub ended: Timestamp,
 }
 
-/// What did not work in a lane.
+/// A failure in a lane.
 #[derive(Debug, Clone)]
 pub enum LaneFailure {
     /// A provider refused or did not answer.
     Provider {
-        /// What was being changed.
+        /// The change that failed.
         change: Box<Change>,
-        /// Why not.
+        /// The error.
         error: ProviderError,
     },
     /// The ledger could not be written: nothing more is written anywhere.
     Ledger(StoreError),
 }
 
-/// What a lane works with.
+/// The tools of a lane.
 #[derive(Clone)]
 pub struct Tools {
-    /// The vendors, and which NPM runs where.
+    /// The providers, and which NPM runs where.
     pub context: Arc<Context>,
     /// The ledger.
     pub ledger: Ledger,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Set when the process is to end: the running step is finished, the next is left for later.
+    /// Set when the process is to end: the running step is finished, the next one stays for later.
     pub stopping: Arc<AtomicBool>,
-    /// Set when a person wants no more of this service: the same for this lane alone.
+    /// Set when a person stops this service: the same for this lane alone.
     pub cancelled: Arc<AtomicBool>,
-    /// Who may call which provider now.
+    /// The breakers that grant calls.
     pub breakers: Breakers,
-    /// Who is told.
+    /// Receives progress.
     pub progress: tokio::sync::broadcast::Sender<Progress>,
-    /// What is counted.
+    /// Counters.
     pub meters: Arc<Meters>,
 }
 
 /// Makes the changes of a job.
-pub async fn work(job: Job, tools: Tools) -> LaneDone {
+pub async fn run_lane(job: LaneJob, tools: Tools) -> LaneDone {
     let (called, worked, failures) = (BTreeSet::new(), Vec::new(), Vec::new());
     let mut done = LaneDone { service: job.service.clone(), called, worked, failures, ended: tools.clock.now() };
     let is_over = || tools.stopping.load(Ordering::Relaxed) || tools.cancelled.load(Ordering::Relaxed);
@@ -104,9 +103,9 @@ pub async fn work(job: Job, tools: Tools) -> LaneDone {
         if !done.failures.is_empty() && takes_away(change) {
             continue;
         }
-        // A provider that is to be left alone is looked at again with the next plan.
+        // A change behind an open breaker waits for the next plan.
         let Some(_turn) = tools.breakers.turn(change).await else { continue };
-        // A turn may be long in coming.
+        // Waiting for a turn may take long.
         if is_over() {
             break;
         }
@@ -143,7 +142,7 @@ fn goes_on_after(failure: &LaneFailure) -> bool {
     }
 }
 
-/// Whether something that may serve is gone, or stands still, after this change.
+/// Whether a resource that may serve is gone, or stands still, after this change.
 pub fn takes_away(change: &Change) -> bool {
     match &change.verb {
         Verb::Delete => true,
@@ -152,29 +151,36 @@ pub fn takes_away(change: &Change) -> bool {
     }
 }
 
-async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailure> {
+async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneFailure> {
     let started = tools.clock.now();
     let provider = tools.context.providers.get(&change.address.provider);
     let provider = provider.expect("a change's provider is one of those that were observed");
     let publishes = provider.capabilities().publish.and_then(|publish| publish.scope_of(&change.address));
     let intent = Intent { run: job.run, change, publishes };
     let id = tools.ledger.intent(&intent, started).await.map_err(LaneFailure::Ledger)?;
-    tell(tools, change, ProgressState::Begun, String::new(), started, started);
-    let outcome = watched(change, job, tools, provider.as_ref(), started).await;
+    report_progress(tools, change, ProgressState::Begun, String::new(), started, started);
+    let outcome = apply_with_limit(change, job, tools, provider.as_ref(), started).await;
     let now = tools.clock.now();
     match outcome {
         Ok(outcome) => {
-            let stored = tools.ledger.done(id, job.run, change, &outcome.vendor_id, now).await;
+            let stored = tools.ledger.finish_intent(id, job.run, change, &outcome.vendor_id, now).await;
             stored.map_err(LaneFailure::Ledger)?;
             tools.meters.changed(change, "done");
-            tell(tools, change, ProgressState::Done, Moving::of(provider.as_ref(), change).text, started, now);
+            report_progress(
+                tools,
+                change,
+                ProgressState::Done,
+                ChangeProgress::for_change(provider.as_ref(), change).text,
+                started,
+                now,
+            );
             let (service, address) = (&change.service, &change.address);
-            tracing::info!(service, run = job.run, %address, "{} {address}", past(change));
-            remember(tools, change, job.run, past(change), &story(change), now).await;
+            tracing::info!(service, run = job.run, %address, "{} {address}", past_tense(change));
+            record_event(tools, change, job.run, past_tense(change), &change_text(change), now).await;
             Ok(())
         }
         Err(error) => {
-            let error = npm_rescue::named(&tools.context, &change.address.provider, error).await;
+            let error = npm_rescue::find_npm(&tools.context, &change.address.provider, error).await;
             if error.class == Class::Taken(Taken::Subnet) {
                 refuse_subnet(tools, change, now).await.map_err(LaneFailure::Ledger)?;
             }
@@ -186,18 +192,18 @@ async fn step(change: &Change, job: &Job, tools: &Tools) -> Result<(), LaneFailu
                 stored.map_err(LaneFailure::Ledger)?;
             }
             tools.meters.changed(change, "failed");
-            tell(tools, change, ProgressState::Failed, error.message.clone(), started, now);
-            remember(tools, change, job.run, "failed", &error.message, now).await;
+            report_progress(tools, change, ProgressState::Failed, error.message.clone(), started, now);
+            record_event(tools, change, job.run, "failed", &error.message, now).await;
             Err(LaneFailure::Provider { change: Box::new(change.clone()), error })
         }
     }
 }
 
-/// Makes a change, and tells meanwhile how far it is, where the provider knows that. One that takes longer than it may
-/// is left: what became of it shows.
-async fn watched(
+/// Makes a change, and reports progress if the provider knows it. A change over its limit is let go of; the next
+/// observation shows its outcome.
+async fn apply_with_limit(
     change: &Change,
-    job: &Job,
+    job: &LaneJob,
     tools: &Tools,
     provider: &dyn Provider,
     started: Timestamp,
@@ -205,48 +211,48 @@ async fn watched(
     if let Some(check) = job.checks.get(&change.address) {
         bind_links::check_again(check).await?;
     }
-    let secrets = named(change, &job.secrets);
+    let secrets = named_secrets(change, &job.secrets);
     let mut making = provider.apply(change, Supplies { secrets: &secrets, payloads: &job.payloads });
     let (mut told, mut moved) = (String::new(), started);
-    let mut ticks = Moving::of(provider, change).ticks;
+    let mut ticks = ChangeProgress::for_change(provider, change).ticks;
     loop {
         if let Ok(outcome) = tokio::time::timeout(NEWS_EVERY, &mut making).await {
             return outcome;
         }
-        let (moving, now) = (Moving::of(provider, change), tools.clock.now());
+        let (moving, now) = (ChangeProgress::for_change(provider, change), tools.clock.now());
         if !moving.text.is_empty() && moving.text != told {
-            tell(tools, change, ProgressState::Begun, moving.text.clone(), started, now);
+            report_progress(tools, change, ProgressState::Begun, moving.text.clone(), started, now);
             told = moving.text;
         }
         if moving.ticks != ticks {
             (ticks, moved) = (moving.ticks, now);
         }
-        if let Some(limit) = change_limit::passed(change, started, moved, now) {
+        if let Some(limit) = change_limit::exceeded_limit(change, started, moved, now) {
             return Err(change_limit::too_long(change, limit, &told));
         }
     }
 }
 
-/// How far a change is, where its provider knows that.
+/// The progress of a change, if its provider knows it.
 #[derive(Default)]
-struct Moving {
+struct ChangeProgress {
     /// In words for people.
     text: String,
     /// Grows while the change moves.
     ticks: u64,
 }
 
-impl Moving {
-    fn of(provider: &dyn Provider, change: &Change) -> Self {
+impl ChangeProgress {
+    fn for_change(provider: &dyn Provider, change: &Change) -> Self {
         let Some(progress) = provider.capabilities().progress else { return Self::default() };
         Self { text: progress.progress_text(&change.address), ticks: progress.ticks(&change.address) }
     }
 }
 
-/// The secrets that the fields of a change name: a provider is given no other, whatever it finds out there.
-pub fn named(change: &Change, secrets: &Secrets) -> Secrets {
+/// The secrets that the fields of a change name: a provider gets no other.
+pub fn named_secrets(change: &Change, secrets: &Secrets) -> Secrets {
     let mut names = BTreeSet::new();
-    let written = super::pass::written(change).into_iter().flat_map(Fields::values);
+    let written = super::pass::written_fields(change).into_iter().flat_map(Fields::values);
     written.for_each(|value| value.secret_names(&mut names));
     names.into_iter().filter_map(|name| Some((name.clone(), secrets.get(name)?.clone()))).collect()
 }
@@ -259,8 +265,8 @@ async fn refuse_subnet(tools: &Tools, change: &Change, now: Timestamp) -> Result
     }
 }
 
-/// Events are for people: one that cannot be written stops nothing.
-async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &str, at: Timestamp) {
+/// An event that cannot be written stops nothing: events are for people.
+async fn record_event(tools: &Tools, change: &Change, run: i64, kind: &str, text: &str, at: Timestamp) {
     let address: Option<Address> = Some(change.address.clone());
     let reason = Some(change.because.code.word().to_owned());
     let event = Event {
@@ -277,15 +283,15 @@ async fn remember(tools: &Tools, change: &Change, run: i64, kind: &str, text: &s
     }
 }
 
-/// The same for the same change, whenever it is planned.
+/// Equal for equal changes, whenever they are planned.
 pub fn digest(change: &Change) -> String {
-    let written = super::pass::written(change).map(amarre_core::model::Fields::marked_digest);
+    let written = super::pass::written_fields(change).map(amarre_core::model::Fields::marked_digest);
     format!("{} {}", change.action(), written.unwrap_or_default())
 }
 
 /// What changed and why: `forward_port 9999 → 3000, changed outside Amarre`.
-fn story(change: &Change) -> String {
-    if let Some(text) = names(change) {
+fn change_text(change: &Change) -> String {
+    if let Some(text) = alias_text(change) {
         return text;
     }
     let mut parts: Vec<String> = Vec::new();
@@ -303,8 +309,8 @@ fn story(change: &Change) -> String {
     parts.join(", ")
 }
 
-/// The same of a container that answers by other names than before, or is called otherwise, in an update.
-fn names(change: &Change) -> Option<String> {
+/// The same for a container whose update only changes its name or its aliases.
+fn alias_text(change: &Change) -> Option<String> {
     let is_about_names = change.diff.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
     let is_handover = change.because.code == ReasonCode::DependencyReplaced;
     if change.address.kind != Kind::Container || change.diff.is_empty() || !is_about_names || !is_handover {
@@ -336,7 +342,7 @@ fn names(change: &Change) -> Option<String> {
     (!parts.is_empty()).then(|| words::clean(&parts.join("; ")))
 }
 
-fn past(change: &Change) -> &'static str {
+fn past_tense(change: &Change) -> &'static str {
     match change.verb {
         Verb::Create(_) => "created",
         Verb::Update(_) => "updated",
@@ -344,9 +350,16 @@ fn past(change: &Change) -> &'static str {
     }
 }
 
-fn tell(tools: &Tools, change: &Change, state: ProgressState, text: String, started: Timestamp, now: Timestamp) {
+fn report_progress(
+    tools: &Tools,
+    change: &Change,
+    state: ProgressState,
+    text: String,
+    started: Timestamp,
+    now: Timestamp,
+) {
     let progress = Progress { at: now, change: change.clone(), state, text, took: now - started };
-    // Nobody may be listening; that is fine.
+    // There may be no listener; that is fine.
     let _ = tools.progress.send(progress);
 }
 
@@ -378,9 +391,9 @@ mod tests {
         };
         let known = ["shop/a", "shop/file", "shop/unused", "cloud/db"];
         let known: Secrets = known.into_iter().map(|one| (name(one), Secret::new(one))).collect();
-        let given = named(&change, &known);
+        let given = named_secrets(&change, &known);
         assert_eq!(given.keys().map(|name| name.0.as_str()).collect::<Vec<_>>(), ["shop/a", "shop/file"]);
         change.verb = Verb::Delete;
-        assert!(named(&change, &known).is_empty());
+        assert!(named_secrets(&change, &known).is_empty());
     }
 }

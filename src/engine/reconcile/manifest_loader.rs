@@ -1,15 +1,15 @@
-//! Reads manifests off the loop, and for so long only: whatever is in them, the loop goes on.
+//! Reads manifests off the loop and for a limited time: whatever is in them, the loop goes on.
 //!
 //! | what | then |
 //! |---|---|
-//! | this state was read before | what it said |
-//! | it is read in time | what it says, which is kept for the next look |
-//! | it is not | an error (A0183); the last good manifests stay, and later looks ask whether it has ended |
-//! | the reader broke | an error (A0184), which is a bug; the last good manifests stay |
+//! | this revision was read before | the result of then |
+//! | it is read in time | its manifests, which are kept for the next pass |
+//! | it is not | an error (A0183); the last good manifests stay, and later passes ask whether it has ended |
+//! | the reader panicked | an error (A0184), which is a bug; the last good manifests stay |
 //!
-//! Manifests of the ledger that were good before are read in the same way, each by itself; one that is not read in time
-//! is none for this look. What is being read is not begun twice, [`AT_ONCE`] at most are being read, and with those of
-//! configurations that went [`THREADS_MAX`]: what is stuck does not multiply.
+//! Manifests of the ledger that were good before are read in the same way, each by itself; a manifest that is not read
+//! in time is ignored in this pass. A running reading is not begun twice, at most [`AT_ONCE`] readings run at a time,
+//! and [`THREADS_MAX`] with those of earlier configurations: stuck readings do not multiply.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,46 +24,46 @@ use amarre_core::model::{Assets, Hint, Site};
 
 /// Ten thousand manifests take less than a second, and what one may cost is counted.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// One manifest alone; several of them may be read in one look.
+/// One manifest alone; a pass may read several of them.
 const ONE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What was not ready in time is asked again at each look, and no look waits long for it.
+/// A reading that was not ready in time is asked again in each pass, and no pass waits long for it.
 const ASKED_AGAIN: Duration = Duration::from_millis(50);
-/// One that is stuck, and the one that replaces it.
+/// One stuck reading, and the one that replaces it.
 pub(crate) const AT_ONCE: usize = 2;
-/// A new configuration reads everything again, beside what is stuck in the reading with one before.
+/// A new configuration reads everything again, beside readings with the previous one that are stuck.
 const THREADS_MAX: usize = 6;
 
-/// What manifests say: of the source's latest state, and of what was good before.
+/// The manifests of the source's latest revision, and those that were good before.
 #[derive(Debug, Default)]
 pub(crate) struct Loading {
-    latest: Readings,
-    good: Readings,
+    latest: ManifestReadings,
+    good: ManifestReadings,
 }
 
-/// What was read last, and what is being read, by what tells it apart; no name for what a configuration that went began.
+/// The last result, and the running readings by digest; readings of an earlier configuration have no name.
 #[derive(Debug, Default)]
-struct Readings {
+struct ManifestReadings {
     known: Option<(String, Loaded)>,
     running: Vec<(String, JoinHandle<Loaded>)>,
 }
 
-/// Why there is nothing yet.
+/// Why there is no result yet.
 #[derive(Debug)]
 enum Unread {
-    /// It goes on.
+    /// The reading goes on.
     Late(JoinHandle<Loaded>),
-    /// It ended without an answer.
+    /// The reading ended without a result.
     Broke,
 }
 
 impl Loading {
-    /// Another configuration reads the same in another way.
+    /// Another configuration reads the same text differently.
     pub(crate) fn forget(&mut self) {
         self.latest.forget();
         self.good.forget();
     }
 
-    /// What a state says. The same state says the same.
+    /// The manifests of a revision. The same revision gives the same result.
     ///
     /// # Errors
     /// It could not be read in time, or not at all.
@@ -71,14 +71,14 @@ impl Loading {
         self.latest.load_with(&source.revision, LOAD_TIMEOUT, || begin(source, site, None)).await
     }
 
-    /// What a manifest says that was good before; `None`: it could not be read in time, or not at all.
+    /// A manifest that was good before; `None`: it could not be read in time, or not at all.
     pub(crate) async fn load_again(&mut self, file: SourceFile, assets: Assets, site: &Site) -> Option<Loaded> {
         let name = digest(&file, &assets);
         self.good.load_with(&name, ONE_TIMEOUT, || begin_one(file, assets, site, None)).await.ok()
     }
 }
 
-impl Readings {
+impl ManifestReadings {
     fn forget(&mut self) {
         self.known = None;
         // No thread can be stopped: it is counted until it ends.
@@ -118,21 +118,25 @@ impl Readings {
                 self.running.push((revision.to_owned(), reading));
                 Err(too_long(limit))
             }
-            Err(Unread::Broke) => Err(broke()),
+            Err(Unread::Broke) => Err(broken_reader()),
         }
     }
 }
 
-/// Reads a state that is not followed, for a request that asks what it would lead to; the loop does not wait for it.
+/// Reads a revision that is not followed, for a forecast; the loop does not wait for it.
 ///
 /// # Errors
-/// It could not be read in time, or not at all, or too many ask at once.
-pub(crate) async fn aside(turns: Arc<Semaphore>, source: &Snapshot, site: &Site) -> Result<Loaded, SourceError> {
+/// It could not be read in time, or not at all, or too many readings run.
+pub(crate) async fn load_on_thread(
+    turns: Arc<Semaphore>,
+    source: &Snapshot,
+    site: &Site,
+) -> Result<Loaded, SourceError> {
     in_turn(turns, LOAD_TIMEOUT, |turn| begin(source, site, Some(turn))).await
 }
 
 /// As [`Loading::load_again`], for a request.
-pub(crate) async fn again_aside(
+pub(crate) async fn reload_on_thread(
     turns: Arc<Semaphore>,
     (file, assets): (SourceFile, Assets),
     site: &Site,
@@ -140,7 +144,7 @@ pub(crate) async fn again_aside(
     in_turn(turns, ONE_TIMEOUT, |turn| begin_one(file, assets, site, Some(turn))).await.ok()
 }
 
-/// Its place is taken until it has ended, not until it is waited for no longer.
+/// The permit is held until the reading has ended, not only until the caller stops waiting.
 async fn in_turn(
     turns: Arc<Semaphore>,
     limit: Duration,
@@ -150,11 +154,11 @@ async fn in_turn(
     let turn = turn.ok().and_then(Result::ok).ok_or_else(|| too_long(limit))?;
     ended(begin(turn), limit).await.map_err(|unread| match unread {
         Unread::Late(_) => too_long(limit),
-        Unread::Broke => broke(),
+        Unread::Broke => broken_reader(),
     })
 }
 
-/// What came of reading, or the reading that goes on.
+/// The result of a reading, or the reading that goes on.
 async fn ended(mut reading: JoinHandle<Loaded>, limit: Duration) -> Result<Loaded, Unread> {
     match tokio::time::timeout(limit, &mut reading).await {
         Ok(Ok(loaded)) => Ok(loaded),
@@ -170,15 +174,18 @@ fn begin(source: &Snapshot, site: &Site, turn: Option<OwnedSemaphorePermit>) -> 
     let file = |(path, text): &(String, String)| SourceFile { path: path.clone(), text: text.clone() };
     let files: Vec<SourceFile> = source.files.iter().map(file).collect();
     let (assets, site) = (source.assets.clone(), site.clone());
-    apart(turn, move || manifest::load(&files, &assets, &site))
+    spawn_reading(turn, move || manifest::load(&files, &assets, &site))
 }
 
 fn begin_one(file: SourceFile, assets: Assets, site: &Site, turn: Option<OwnedSemaphorePermit>) -> JoinHandle<Loaded> {
     let site = site.clone();
-    apart(turn, move || manifest::load_again(&file, &assets, &site))
+    spawn_reading(turn, move || manifest::load_again(&file, &assets, &site))
 }
 
-fn apart(turn: Option<OwnedSemaphorePermit>, read: impl FnOnce() -> Loaded + Send + 'static) -> JoinHandle<Loaded> {
+fn spawn_reading(
+    turn: Option<OwnedSemaphorePermit>,
+    read: impl FnOnce() -> Loaded + Send + 'static,
+) -> JoinHandle<Loaded> {
     tokio::task::spawn_blocking(move || {
         let loaded = read();
         drop(turn);
@@ -186,7 +193,7 @@ fn apart(turn: Option<OwnedSemaphorePermit>, read: impl FnOnce() -> Loaded + Sen
     })
 }
 
-/// The same for the same texts.
+/// Equal for equal texts.
 fn digest(file: &SourceFile, assets: &Assets) -> String {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -209,7 +216,7 @@ fn too_long(limit: Duration) -> SourceError {
     SourceError::new("A0183", message, Hint::text("take back the latest change of the source, or divide it"))
 }
 
-fn broke() -> SourceError {
+fn broken_reader() -> SourceError {
     let message = "the manifests could not be read: a bug in Amarre";
     SourceError::new(
         "A0184",
@@ -222,11 +229,11 @@ fn broke() -> SourceError {
 mod tests {
     use super::*;
 
-    fn stuck() -> JoinHandle<Loaded> {
+    fn stuck_reader() -> JoinHandle<Loaded> {
         tokio::spawn(std::future::pending())
     }
 
-    fn quick() -> JoinHandle<Loaded> {
+    fn quick_reader() -> JoinHandle<Loaded> {
         tokio::spawn(std::future::ready(Loaded::default()))
     }
 
@@ -234,9 +241,9 @@ mod tests {
         tokio::spawn(async { unreachable!("what a bug in the reader is") })
     }
 
-    async fn code(loading: &mut Readings, revision: &str, begin: fn() -> JoinHandle<Loaded>) -> &'static str {
-        // What is stuck never ends, so how long it is waited for does not matter; what is ready ends at once.
-        let limit = if std::ptr::fn_addr_eq(begin, stuck as fn() -> JoinHandle<Loaded>) {
+    async fn code(loading: &mut ManifestReadings, revision: &str, begin: fn() -> JoinHandle<Loaded>) -> &'static str {
+        // A stuck reading never ends, so the limit does not matter; a quick one ends at once.
+        let limit = if std::ptr::fn_addr_eq(begin, stuck_reader as fn() -> JoinHandle<Loaded>) {
             Duration::ZERO
         } else {
             LOAD_TIMEOUT
@@ -245,23 +252,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_stuck_is_not_begun_twice_and_another_state_is_read() {
-        let mut loading = Readings::default();
-        assert_eq!(code(&mut loading, "one", stuck).await, "A0183");
+    async fn a_stuck_reading_is_not_begun_twice_and_another_revision_is_read() {
+        let mut loading = ManifestReadings::default();
+        assert_eq!(code(&mut loading, "one", stuck_reader).await, "A0183");
         assert_eq!(code(&mut loading, "one", || unreachable!("begun twice")).await, "A0183");
-        assert_eq!(code(&mut loading, "two", quick).await, "");
-        assert_eq!(code(&mut loading, "three", stuck).await, "A0183");
+        assert_eq!(code(&mut loading, "two", quick_reader).await, "");
+        assert_eq!(code(&mut loading, "three", stuck_reader).await, "A0183");
         assert_eq!(code(&mut loading, "four", || unreachable!("too many")).await, "A0183");
         assert_eq!(loading.running.len(), AT_ONCE);
         assert_eq!(code(&mut loading, "two", || unreachable!("it is known")).await, "");
-        // What was stuck may end after all.
-        loading.running.iter_mut().for_each(|(_, reading)| *reading = quick());
+        // A stuck reading may end after all.
+        loading.running.iter_mut().for_each(|(_, reading)| *reading = quick_reader());
         assert_eq!(code(&mut loading, "one", || unreachable!("begun twice")).await, "");
     }
 
     #[tokio::test]
-    async fn a_reader_that_breaks_is_told_from_one_that_takes_too_long() {
-        let mut loading = Readings::default();
+    async fn a_panic_of_the_reader_differs_from_a_timeout() {
+        let mut loading = ManifestReadings::default();
         assert_eq!(code(&mut loading, "one", broken).await, "A0184");
         assert_eq!(loading.running.len(), 0, "it takes no place");
         let turns = Arc::new(Semaphore::new(AT_ONCE));
@@ -270,16 +277,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_stuck_is_counted_over_every_configuration() {
-        let mut loading = Readings::default();
+    async fn stuck_readings_count_across_configurations() {
+        let mut loading = ManifestReadings::default();
         for _ in 0..20 {
-            assert_eq!(code(&mut loading, "one", stuck).await, "A0183");
+            assert_eq!(code(&mut loading, "one", stuck_reader).await, "A0183");
             loading.forget();
         }
         assert_eq!(loading.running.len(), THREADS_MAX);
         assert_eq!(code(&mut loading, "one", || unreachable!("too many")).await, "A0183");
-        loading.running.iter_mut().for_each(|(_, reading)| *reading = quick());
+        loading.running.iter_mut().for_each(|(_, reading)| *reading = quick_reader());
         tokio::task::yield_now().await;
-        assert_eq!(code(&mut loading, "one", quick).await, "");
+        assert_eq!(code(&mut loading, "one", quick_reader).await, "");
     }
 }

@@ -1,4 +1,4 @@
-//! The loop: what one pass does, when the next one comes, what is tried again, and what is written down of it.
+//! The loop: the steps of a pass, when the next one comes, retries, and what is recorded.
 
 pub mod pass;
 pub mod observe;
@@ -15,7 +15,6 @@ pub mod port80;
 pub mod clock;
 pub mod publish;
 pub mod settled;
-pub mod manifests_in_force;
 pub mod record;
 pub(super) mod attribution;
 pub mod state_age;
@@ -26,3 +25,4 @@ pub mod earlier_use;
 pub mod rollback;
 pub mod daemon;
 pub mod counters;
+pub mod effective_manifests;

@@ -1,71 +1,71 @@
-//! Looks at every provider at once. Cannot fail: what could not be seen is a gap.
+//! Observes every provider concurrently. Cannot fail: what could not be observed is a gap.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::poll::{Asking, Past};
+use super::poll::{Asking, PollHistory};
 use crate::ledger::Unpublished;
 use crate::providers::{Observation, ObserveQuery, Provider};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
 
-/// An empty answer where the ledger owns several things is believed when a second look this much later agrees.
+/// An empty answer although the ledger owns several resources is believed when a second one this much later agrees.
 const EMPTY_DOUBTED: Millis = Millis::seconds(10);
-/// From how many owned things on an empty answer is doubted.
+/// From this many owned resources on an empty answer is doubted.
 const EMPTY_FROM: usize = 2;
 
 /// An engine that has just started brings its containers back by itself, NPM's many networks one after the other.
 const WAKES_WITHIN: Millis = Millis::seconds(60);
 
-/// What is remembered from look to look.
+/// What is remembered from pass to pass.
 #[derive(Debug, Default)]
 pub struct Observer {
     empty_since: BTreeMap<ProviderId, Timestamp>,
     gap_since: BTreeMap<(ProviderId, Option<String>), Timestamp>,
     wakes: BTreeMap<ProviderId, Wake>,
     asking: Asking,
-    /// What NPM's and Amarre's own containers mounted when they were seen last.
+    /// The mounts of NPM's and Amarre's own containers when they were last observed.
     reserved: BTreeMap<ProviderId, Vec<Reserved>>,
-    /// Versions, where vendors say one.
+    /// The reported versions of vendors.
     pub versions: BTreeMap<ProviderId, String>,
 }
 
 /// When an engine started, as far as is known.
 #[derive(Debug, Clone, Default)]
 struct Wake {
-    /// What it said; `None` = it has not been seen yet.
+    /// The reported start; `None` = not observed yet.
     started: Option<Option<Timestamp>>,
     /// It could not be asked the last time.
     was_dark: bool,
     until: Timestamp,
 }
 
-/// All that a look knows before it asks.
+/// What a pass knows before it observes.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
-    /// What is wanted, as far as that can be said with what the last look saw.
+pub struct PassKnowledge<'a> {
+    /// The wanted resources, as far as the last pass knows them.
     pub wants: &'a Wants,
-    /// What the ledger knows.
+    /// The facts of the ledger.
     pub facts: &'a Facts,
-    /// Scopes that wait to be published.
+    /// Zones that wait to be published.
     pub unpublished: &'a [Unpublished],
-    /// Whether the answer may rest on what was read a moment ago.
+    /// Whether an earlier reading may be used.
     pub reuse: bool,
-    /// The time of the look.
+    /// The time of the pass.
     pub now: Timestamp,
 }
 
 impl Observer {
-    /// The world now. Answers also when an answer that was doubted should be asked again.
+    /// Observes the world. Also answers when a doubted answer should be asked again.
     pub async fn observe(
         &mut self,
         providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
-        known: Known<'_>,
-        past: Past<'_>,
+        known: PassKnowledge<'_>,
+        past: PollHistory<'_>,
     ) -> (World, Option<Timestamp>) {
-        let Known { facts, now, .. } = known;
-        let asks = |id: &ProviderId| ask(id, known);
-        let answers = self.asking.ask(providers, asks, past, now).await;
+        let PassKnowledge { facts, now, .. } = known;
+        let asks = |id: &ProviderId| observe_query(id, known);
+        let answers = self.asking.observe(providers, asks, past, now).await;
         let mut world = World::default();
         let mut again = None;
         for (id, observation) in answers {
@@ -76,7 +76,7 @@ impl Observer {
                 world.waking.insert(id.clone(), until);
             }
             if observation.gaps.is_empty() && self.doubts(&id, &observation.seen, facts) {
-                // A clock that was put back prolongs no doubt.
+                // A clock that was set back prolongs no doubt.
                 let since = self.empty_since.get(&id).copied().filter(|since| *since <= now).unwrap_or(now);
                 self.empty_since.insert(id.clone(), since);
                 if now - since < EMPTY_DOUBTED {
@@ -109,14 +109,14 @@ impl Observer {
         }
     }
 
-    /// What is reserved now. What a container mounts that is away for a moment, as in an update, stays reserved.
+    /// What is reserved now. Mounts of a container that is away for a moment, as in an update, stay reserved.
     fn reserved(&mut self, id: &ProviderId, mut now: Vec<Reserved>) -> Vec<Reserved> {
         let known = self.reserved.remove(id).unwrap_or_default();
-        // Amarre runs in one container, whatever it is called now.
+        // Amarre runs in one container, whatever its name is now.
         let is_there =
             |before: &&Reserved| now.iter().any(|one| one.by.is_same(&before.by) || (one.is_own && before.is_own));
         let away: Vec<Reserved> = known.iter().filter(|before| !is_there(before)).cloned().collect();
-        // One that is stopped publishes nothing, and comes back.
+        // A stopped container publishes nothing, and comes back.
         for reserved in now.iter_mut().filter(|reserved| reserved.ports.is_empty()) {
             let before = known.iter().find(|before| before.by.is_same(&reserved.by));
             reserved.ports = before.map(|before| before.ports.clone()).unwrap_or_default();
@@ -132,10 +132,10 @@ impl Observer {
         owned >= EMPTY_FROM && !seen.values().any(|seen| seen.owner.is_ours())
     }
 
-    /// Until when an engine brings back what it ran, when it started a moment ago. One that does not tell may have
+    /// Until when a newly started engine brings back its containers. An engine that does not report its start may have
     /// started while it could not be asked.
     fn wakes(&mut self, id: &ProviderId, observation: &Observation, now: Timestamp) -> Option<Timestamp> {
-        if id.family() != "docker" {
+        if !id.is_engine() {
             return None;
         }
         let known = self.wakes.get(id).cloned();
@@ -153,13 +153,13 @@ impl Observer {
             (Some(_), _) | (None, None) => None,
         };
         let until = from.map(|from| from + WAKES_WITHIN).or(known.map(|known| known.until)).unwrap_or_default();
-        // A clock that was put back keeps nobody waiting.
+        // A clock that was set back delays nothing.
         let until = until.min(now + WAKES_WITHIN);
         self.wakes.insert(id.clone(), Wake { started: Some(started), was_dark: false, until });
         (now < until).then_some(until)
     }
 
-    /// A gap that goes on keeps the time when it began.
+    /// A gap that lasts keeps the time when it began.
     fn date_gaps(&mut self, gaps: &mut [Gap], now: Timestamp) {
         let mut since = BTreeMap::new();
         for gap in gaps.iter_mut() {
@@ -171,8 +171,8 @@ impl Observer {
     }
 }
 
-fn ask(id: &ProviderId, known: Known<'_>) -> ObserveQuery {
-    let Known { wants, facts, unpublished, reuse, now } = known;
+fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
+    let PassKnowledge { wants, facts, unpublished, reuse, now } = known;
     let wanted: BTreeMap<Address, Fields> = wants
         .map
         .iter()
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_away_for_a_moment_stays_reserved() {
+    fn an_address_that_is_away_for_a_moment_stays_reserved() {
         let id = ProviderId::docker("default");
         let mut observer = Observer::default();
         observer.reserved(&id, vec![reserved("npm", false), reserved("amarre", true)]);
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_container_had_that_has_another_name_now_is_reserved_no_more() {
+    fn the_address_of_a_renamed_container_is_released() {
         let id = ProviderId::docker("default");
         let mut observer = Observer::default();
         observer.reserved(&id, vec![reserved("npm", false), reserved("amarre", true)]);

@@ -1,51 +1,51 @@
-//! One look, top to bottom: source → manifests → observe → plan → lint → guard → hand out → say when to look next.
+//! One pass, top to bottom: source → manifests → observe → plan (guard last) → lint → hand out → schedule the next pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::manifests_in_force::Desired;
-use super::observe::Known;
-use super::poll::Past;
+use super::effective_manifests::DesiredManifests;
+use super::observe::PassKnowledge;
+use super::poll::PollHistory;
 use super::record::Findings;
 use super::upstream_probe::DeadEnd;
 use super::{bind_links, earlier_use, failure_log, schedule, upstream_probe};
 use crate::engine::report::conditions;
 use crate::engine::report::derived::Derived;
-use crate::engine::{Engine, Given, Mode, Picture};
+use crate::engine::{Engine, PassInput, PassResult, RunMode};
 use crate::ledger::{LastFailure, Unpublished};
 use crate::secret::{Scrubber, Secret};
-use crate::source::{Reading, Snapshot, SourceError};
+use crate::source::{Snapshot, SourceError, SourceReading};
 use amarre_core::manifest::Loaded;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{
     Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::Input;
 use amarre_core::plan::desired::expand;
+use amarre_core::plan::input::Input;
 use amarre_core::plan::safety::{guard, lint};
 
-/// Within this span a look that follows up on another may rest on what that one read from vendors with a quota.
+/// Within this span a follow-up pass may use what the previous one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
 
-/// What a look goes by. It sets out with what is known, and each step adds what it finds.
-struct Sight {
-    mode: Mode,
-    /// When the look began; from the plan on, when all was seen.
+/// The state of a pass. It begins with what is known, and each step adds what it finds.
+struct PassState {
+    mode: RunMode,
+    /// When the pass began; from the plan on, when everything was observed.
     now: Timestamp,
     source: Option<Snapshot>,
     source_error: Option<SourceError>,
-    desired: Desired,
-    /// Suspensions of services that are put back: they wait until that is done.
+    desired: DesiredManifests,
+    /// Suspensions of services that are being rolled back: they wait until that is done.
     rolling: BTreeMap<String, Suspension>,
     facts: Facts,
     world: World,
-    /// Scopes that wait to be published.
+    /// Zones that wait to be published.
     unpublished: Vec<Unpublished>,
 }
 
-impl Sight {
-    /// What was put back by now is left alone again.
+impl PassState {
+    /// Rollbacks that are done: their services are suspended again.
     fn suspend_rolled_back(&mut self) {
         let rollbacks = &self.desired.going_back.rollbacks;
         let is_done = |name: &String| rollbacks.get(name).is_some_and(|rollback| rollback.done);
@@ -54,14 +54,14 @@ impl Sight {
     }
 }
 
-/// What a look wants, and what it would do for that.
-struct Draft {
+/// What a pass wants, and how it would get there.
+struct PassDraft {
     wants: Wants,
     plan: Plan,
 }
 
-/// What a picture says besides what was seen and planned.
-struct Told {
+/// The parts of a result beside observation and plan.
+struct PassNotes {
     acts: bool,
     run: i64,
     dead_ends: BTreeMap<Address, DeadEnd>,
@@ -70,49 +70,48 @@ struct Told {
 }
 
 impl Engine {
-    /// Looks once. Cannot fail: what went wrong is in the picture.
-    pub async fn look(&mut self, mode: Mode) {
+    /// Runs one pass. Cannot fail: errors are part of the result.
+    pub async fn pass(&mut self, mode: RunMode) {
         let started = self.clock.now();
         let reading = self.source.read().await;
-        self.tell_source_events().await;
+        self.record_source_events().await;
         let loaded = self.manifests_of(&reading).await;
-        let mut picture = Box::pin(self.see(reading, loaded, mode)).await;
+        let mut picture = Box::pin(self.run_pass(reading, loaded, mode)).await;
         picture.took = self.clock.now() - started;
         self.meters.phase("total", picture.took);
         self.meters.compare(&self.picture, &picture);
         if self.run.is_none() && picture.run == self.picture.run {
             self.meters.reconciled(if picture.plan.guard.is_some() { "guarded" } else { "unchanged" });
         }
-        earlier_use::tell(&self.picture.diagnostics, &picture.diagnostics);
+        earlier_use::log_closing(&self.picture.diagnostics, &picture.diagnostics);
         self.picture = Arc::new(picture);
     }
 
-    /// What a look would find with another state of the source in force, and with secrets that are promised. Nothing is
-    /// done, and nothing comes of it.
+    /// Forecasts another revision of the source, with reserved secrets. Nothing is done, and nothing comes of it.
     pub async fn preview(
         &mut self,
         (snapshot, loaded): (Snapshot, Result<Loaded, SourceError>),
         promised: &[String],
-    ) -> Arc<Picture> {
+    ) -> Arc<PassResult> {
         let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.culprits.clone());
         let (finder, promised) = (self.secrets.clone(), promised.to_owned());
         self.secrets = Arc::new({
             let finder = finder.clone();
-            // What it will be is not known yet, and only that there is one counts here.
+            // The value is not known yet; that there is one is enough here.
             move |name| {
                 finder(name)
                     .or_else(|why| if promised.contains(&name.0) { Ok(Secret::new(&*name.0)) } else { Err(why) })
             }
         });
-        let reading = Reading { snapshot: Some(snapshot), error: None };
-        let picture = Box::pin(self.see(reading, loaded, Mode::PlanOnly)).await;
+        let reading = SourceReading { snapshot: Some(snapshot), error: None };
+        let picture = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
         self.secrets = finder;
         (self.health, self.hops, self.run, self.culprits) = kept;
         Arc::new(picture)
     }
 
-    /// What the source says; where it is away, nothing.
-    async fn manifests_of(&mut self, reading: &Reading) -> Result<Loaded, SourceError> {
+    /// The manifests of the source; none while it is away.
+    async fn manifests_of(&mut self, reading: &SourceReading) -> Result<Loaded, SourceError> {
         match &reading.snapshot {
             Some(snapshot) => self.loading.load(snapshot, &self.context.site).await,
             None => Ok(Loaded::default()),
@@ -120,7 +119,12 @@ impl Engine {
     }
 
     /// The pass, top to bottom.
-    async fn see(&mut self, reading: Reading, loaded: Result<Loaded, SourceError>, mode: Mode) -> Picture {
+    async fn run_pass(
+        &mut self,
+        reading: SourceReading,
+        loaded: Result<Loaded, SourceError>,
+        mode: RunMode,
+    ) -> PassResult {
         let mut sight = self.gather(reading, loaded, mode).await;
         let again = self.observe(&mut sight).await;
         let dead_ends = self.examine(&mut sight).await;
@@ -133,8 +137,8 @@ impl Engine {
         let planned = self.clock.now();
         self.meters.phase("plan", planned - sight.now);
         self.hold_back(&mut sight, &mut draft.plan).await;
-        set_next_look(&mut draft, &sight, again, &dead_ends);
-        let is_to_act = sight.mode != Mode::PlanOnly;
+        schedule_next_pass(&mut draft, &sight, again, &dead_ends);
+        let is_to_act = sight.mode != RunMode::PlanOnly;
         if is_to_act && self.ledger_error.is_some() {
             self.try_ledger(&mut draft.plan, sight.now).await;
         }
@@ -152,21 +156,26 @@ impl Engine {
             self.end_run().await;
         }
         sight.suspend_rolled_back();
-        self.compose(sight, draft, Told { acts, run, dead_ends, last_failures, scrubber }).await
+        self.compose_result(sight, draft, PassNotes { acts, run, dead_ends, last_failures, scrubber }).await
     }
 
-    /// What the ledger and the manifests say; the world is still the one that the last look saw.
-    async fn gather(&mut self, reading: Reading, loaded: Result<Loaded, SourceError>, mode: Mode) -> Sight {
+    /// What the ledger and the manifests say; the world is still that of the last pass.
+    async fn gather(
+        &mut self,
+        reading: SourceReading,
+        loaded: Result<Loaded, SourceError>,
+        mode: RunMode,
+    ) -> PassState {
         let now = self.clock.now();
-        let Reading { snapshot: mut source, error: mut source_error } = reading;
+        let SourceReading { snapshot: mut source, error: mut source_error } = reading;
         let loaded = loaded.unwrap_or_else(|error| {
             // As if the source were away: the last good manifests stay.
             (source, source_error) = (None, Some(error));
             Loaded::default()
         });
-        self.grant_pardon().await;
+        self.apply_retry_requests().await;
         let mut facts = self.read_facts(now).await;
-        if mode != Mode::PlanOnly {
+        if mode != RunMode::PlanOnly {
             self.end_suspensions(&mut facts, now).await;
         }
         let desired = self.desired(source.as_ref(), loaded).await;
@@ -180,11 +189,11 @@ impl Engine {
             }
         };
         let world = self.picture.world.clone();
-        Sight { mode, now, source, source_error, desired, rolling, facts, world, unpublished }
+        PassState { mode, now, source, source_error, desired, rolling, facts, world, unpublished }
     }
 
-    /// What the ledger does not hold: what manifests say of the past, what people want, what lanes are doing.
-    fn complete_facts(&self, facts: &mut Facts, desired: &Desired, source: Option<&Snapshot>) {
+    /// Facts that are not in the ledger: the history of manifests, requests of people, running lanes.
+    fn complete_facts(&self, facts: &mut Facts, desired: &DesiredManifests, source: Option<&Snapshot>) {
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();
         facts.gone = desired.gone.clone();
@@ -199,29 +208,29 @@ impl Engine {
         facts.prune_blocked = desired.prune_blocked || source.is_none();
     }
 
-    /// Asks the vendors what is there; answers when one is to be asked again whose answer is doubted.
-    async fn observe(&mut self, sight: &mut Sight) -> Option<Timestamp> {
+    /// Observes the vendors; answers when a doubted one is to be asked again.
+    async fn observe(&mut self, sight: &mut PassState) -> Option<Timestamp> {
         let now = sight.now;
         let early = self.with_input(sight, expand::expand);
-        let reuse = self.read_anew <= now && now - self.read_anew < Millis(self.interval.0.min(READ_ANEW.0));
+        let reuse = self.readings_from <= now && now - self.readings_from < Millis(self.interval.0.min(READ_ANEW.0));
         if !reuse {
-            self.read_anew = now;
+            self.readings_from = now;
         }
-        let past = Past { written: &self.written, wake: &self.wake };
-        let Sight { facts, unpublished, .. } = &*sight;
-        let known = Known { wants: &early, facts, unpublished, reuse, now };
+        let past = PollHistory { written: &self.written, wake: &self.wake };
+        let PassState { facts, unpublished, .. } = &*sight;
+        let known = PassKnowledge { wants: &early, facts, unpublished, reuse, now };
         let (world, again) = self.observer.observe(&self.context.providers, known, past).await;
         sight.world = world;
         self.meters.phase("observe", self.clock.now() - now);
         if again.is_some() {
-            // What is doubted is not asked of a memory.
-            self.read_anew = Timestamp::default();
+            // A doubted answer is not taken from a cache.
+            self.readings_from = Timestamp::default();
         }
         again
     }
 
-    /// Finds out what no vendor tells: whether containers answer, where hosts and links lead, who answers on port 80.
-    async fn examine(&mut self, sight: &mut Sight) -> BTreeMap<Address, DeadEnd> {
+    /// Examines what no vendor reports: whether containers answer, where hosts and links lead, who answers on port 80.
+    async fn examine(&mut self, sight: &mut PassState) -> BTreeMap<Address, DeadEnd> {
         let now = sight.now;
         self.ages.correct(&mut sight.world, self.clock.now(), self.clock.steady());
         let probed = self.with_input(sight, expand::expand);
@@ -229,38 +238,38 @@ impl Engine {
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
         self.health.judge(&self.context.providers, &probed, &sight.facts, &mut sight.world, uptime).await;
         let places = self.with_input(sight, |input| upstream_probe::places(input, &probed));
-        let dead_ends = self.hops.ask(&self.context.providers, places, now).await;
+        let dead_ends = self.hops.probe_due(&self.context.providers, places, now).await;
         let paths = self.with_input(sight, |input| bind_links::paths(input, &probed));
         sight.world.leads = bind_links::follow_all(paths).await;
         let (site, services) = (&self.context.site, &sight.desired.services);
-        self.port80.ask(site, services, &probed, &mut sight.world, now).await;
+        self.port80.examine(site, services, &probed, &mut sight.world, now).await;
         dead_ends
     }
 
-    /// What is wanted, and what stands between that and what is there.
-    fn plan(&mut self, sight: &Sight) -> Draft {
+    /// The wants, and the plan.
+    fn plan(&mut self, sight: &PassState) -> PassDraft {
         let (wants, plan, agreed) = self.with_input(sight, |input| {
             let (wants, plan) = plan::look(input);
             let agreed = guard::doomed(input, &plan);
             (wants, plan, agreed)
         });
-        let is_asked = matches!(sight.mode, Mode::Act { confirmed_deletes: Some(_), .. });
+        let is_asked = matches!(sight.mode, RunMode::Act { confirmed_deletes: Some(_), .. });
         if is_asked && self.confirmed.is_empty() && plan.guard.is_none() {
             self.confirmed = agreed;
         }
-        Draft { wants, plan }
+        PassDraft { wants, plan }
     }
 
-    /// Holds what failed a moment ago, and names who else writes what is ours.
-    async fn hold_back(&mut self, sight: &mut Sight, plan: &mut Plan) {
+    /// Holds changes that failed a moment ago, and attributes drift.
+    async fn hold_back(&mut self, sight: &mut PassState, plan: &mut Plan) {
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
-        self.patience.forget(plan, &sight.world, |service| busy.contains(service));
-        self.patience.hold_back(plan, &sight.facts.revision, sight.now, |service| busy.contains(service));
-        sight.facts.culprits = self.name_culprits(plan, sight.now).await;
+        self.retries.forget(plan, &sight.world, |service| busy.contains(service));
+        self.retries.hold_back(plan, &sight.facts.revision, sight.now, |service| busy.contains(service));
+        sight.facts.culprits = self.attribute(plan, sight.now).await;
     }
 
-    /// Whether the plan is one that may be carried out; each rule that it breaks is a bug, and said.
-    fn keeps_all_rules(&self, sight: &Sight, plan: &Plan) -> bool {
+    /// Whether the plan may be carried out; each rule that it breaks is a bug, and logged.
+    fn keeps_all_rules(&self, sight: &PassState, plan: &Plan) -> bool {
         let broken_rules = self.with_input(sight, |input| lint::broken_rules(input, plan));
         for rule in &broken_rules {
             tracing::error!("a bug in Amarre, nothing is written: {rule}");
@@ -268,33 +277,33 @@ impl Engine {
         broken_rules.is_empty()
     }
 
-    /// What a person takes over is done with when its mark is written, or cannot be.
+    /// Ends an adoption when the mark is written, or cannot be.
     fn end_adopting(&mut self, plan: &Plan) {
         let is_marked = |address: &Address| !plan.changes.iter().any(|change| change.address == *address);
         let cannot_mark = |address: &Address| {
             let held = plan.changes.iter().any(|change| change.address == *address && change.refusal().is_some());
-            held || self.patience.failing().contains_key(address)
+            held || self.retries.failing().contains_key(address)
         };
         self.adopting = self.adopting.take().filter(|address| !is_marked(address) && !cannot_mark(address));
     }
 
-    /// Writes down what was found, and hands out what may be done now. Without the first there is no second.
+    /// Records the findings, then hands out the changes that may be done now. Without the record nothing is handed out.
     async fn carry_out(
         &mut self,
-        sight: &mut Sight,
-        draft: &Draft,
+        sight: &mut PassState,
+        draft: &PassDraft,
         run: i64,
         last_failures: &mut BTreeMap<Address, LastFailure>,
         scrubber: &Scrubber,
     ) {
-        let Draft { wants, plan } = draft;
+        let PassDraft { wants, plan } = draft;
         let ready = self.ready(plan, &sight.mode);
         let found = Findings { wants, world: &sight.world, plan, facts: &sight.facts, now: sight.now };
-        // Before what failed goes.
-        self.keep_last_words(last_failures, found, scrubber).await;
-        let mut kept = self.keep_books(found, &sight.desired).await;
+        // Before a failed container is deleted.
+        self.record_last_lines(last_failures, found, scrubber).await;
+        let mut kept = self.record_findings(found, &sight.desired).await;
         if kept.is_ok() {
-            kept = self.keep_ways_back(found, &mut sight.desired).await;
+            kept = self.record_good_versions(found, &mut sight.desired).await;
         }
         if let Err(error) = kept {
             self.ledger_failed(&error);
@@ -306,17 +315,17 @@ impl Engine {
         self.publish(&sight.unpublished, plan, sight.now).await;
     }
 
-    /// All of it as the picture that people and the next look get.
-    async fn compose(&self, sight: Sight, draft: Draft, told: Told) -> Picture {
+    /// Everything as the result that people and the next pass get.
+    async fn compose_result(&self, sight: PassState, draft: PassDraft, told: PassNotes) -> PassResult {
         let unpublished = sight.unpublished.iter().map(|dirty| self.with_error(dirty.clone())).collect();
         let plan = self.with_suspended(draft.plan, &sight);
-        let Sight { mode, now, source, source_error, desired, facts, world, .. } = sight;
-        let Told { acts, run, dead_ends, last_failures, scrubber } = told;
+        let PassState { mode, now, source, source_error, desired, facts, world, .. } = sight;
+        let PassNotes { acts, run, dead_ends, last_failures, scrubber } = told;
         let only = match mode {
-            Mode::Act { only, .. } => only,
-            Mode::PlanOnly | Mode::Mark => None,
+            RunMode::Act { only, .. } => only,
+            RunMode::PlanOnly | RunMode::Mark => None,
         };
-        let mut picture = Picture {
+        let mut picture = PassResult {
             at: now,
             source: source.unwrap_or_else(|| self.picture.source.clone()),
             source_error,
@@ -327,9 +336,9 @@ impl Engine {
             facts,
             wants: draft.wants,
             plan,
-            errors: self.patience.errors(),
-            failing: self.patience.failing(),
-            open: self.patience.breakers.open(),
+            errors: self.retries.errors(),
+            failing: self.retries.failing(),
+            open: self.retries.breakers.open(),
             past_failures: self.ledger.past_failures().await.unwrap_or_default(),
             last_failures,
             scrubber,
@@ -353,14 +362,14 @@ impl Engine {
             interval: self.interval,
             derived: Derived::default(),
         };
-        picture.since = since(&self.picture, &picture);
-        picture.conditions_since = conditions::since(&self.picture, &picture);
-        picture.at_rest = self.is_at_rest(&picture);
+        picture.since = state_times(&self.picture, &picture);
+        picture.conditions_since = conditions::condition_times(&self.picture, &picture);
+        picture.at_rest = self.is_settled(&picture);
         picture
     }
 
-    /// The plan with what is different about suspended services, held: shown, not touched.
-    fn with_suspended(&self, mut plan: Plan, sight: &Sight) -> Plan {
+    /// The plan with the differences of suspended services, held: shown, not applied.
+    fn with_suspended(&self, mut plan: Plan, sight: &PassState) -> Plan {
         let facts = &sight.facts;
         let is_left = |name: &String| facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy);
         if !facts.suspended.keys().any(is_left) {
@@ -368,7 +377,7 @@ impl Engine {
         }
         let mut awake = facts.clone();
         awake.suspended.retain(|_, suspension| suspension.destroy);
-        let given = Given { facts: &awake, ..self.given(sight) };
+        let given = PassInput { facts: &awake, ..self.input(sight) };
         let (_, shown) = self.context.with_input(given, plan::look);
         for mut change in shown.changes.into_iter().filter(|change| is_left(&change.service)) {
             change.gate = Gate::Held(suspended(&change.service, facts));
@@ -377,30 +386,30 @@ impl Engine {
         plan
     }
 
-    fn with_input<T>(&self, sight: &Sight, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
-        self.context.with_input(self.given(sight), use_it)
+    fn with_input<T>(&self, sight: &PassState, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
+        self.context.with_input(self.input(sight), use_it)
     }
 
-    fn given<'a>(&self, sight: &'a Sight) -> Given<'a> {
+    fn input<'a>(&self, sight: &'a PassState) -> PassInput<'a> {
         let confirmed_deletes = match sight.mode {
-            Mode::PlanOnly | Mode::Mark => None,
-            // The number counts once: what vanishes after it was matched is another question.
-            Mode::Act { confirmed_deletes, .. } => confirmed_deletes.filter(|_| self.confirmed.is_empty()),
+            RunMode::PlanOnly | RunMode::Mark => None,
+            // The confirmation counts once: what vanishes later needs a new one.
+            RunMode::Act { confirmed_deletes, .. } => confirmed_deletes.filter(|_| self.confirmed.is_empty()),
         };
-        let Sight { desired, world, facts, now, .. } = sight;
-        let Desired { services, marks, .. } = desired;
-        Given { services, marks, world, facts, now: *now, confirmed_deletes }
+        let PassState { desired, world, facts, now, .. } = sight;
+        let DesiredManifests { services, marks, .. } = desired;
+        PassInput { services, marks, world, facts, now: *now, confirmed_deletes }
     }
 }
 
-/// When each service came to the state that it is in.
-fn since(before: &Picture, picture: &Picture) -> BTreeMap<String, (String, Timestamp)> {
+/// When each service reached its state.
+fn state_times(before: &PassResult, picture: &PassResult) -> BTreeMap<String, (String, Timestamp)> {
     let mut since = BTreeMap::new();
     for (name, status) in crate::engine::report::status::services(picture) {
         let state = format!("{} {}", status.sync.word(), status.health.word());
         let at = match before.since.get(&name) {
             Some((known, at)) if *known == state => *at,
-            // At the first look nobody knows since when.
+            // At the first pass the time is not known.
             None if before.context.is_none() => Timestamp::default(),
             Some(_) | None => picture.at,
         };
@@ -419,9 +428,14 @@ fn suspended(service: &str, facts: &Facts) -> Refusal {
     }
 }
 
-/// Something that starts is watched closely, something that takes its time is not.
-fn set_next_look(draft: &mut Draft, sight: &Sight, again: Option<Timestamp>, dead_ends: &BTreeMap<Address, DeadEnd>) {
-    let Draft { wants, plan } = draft;
+/// A resource that starts is watched closely, one that takes its time is not.
+fn schedule_next_pass(
+    draft: &mut PassDraft,
+    sight: &PassState,
+    again: Option<Timestamp>,
+    dead_ends: &BTreeMap<Address, DeadEnd>,
+) {
+    let PassDraft { wants, plan } = draft;
     let (world, now) = (&sight.world, sight.now);
     if let Some(at) = again {
         plan.look_by(at);
@@ -454,8 +468,8 @@ fn set_next_look(draft: &mut Draft, sight: &Sight, again: Option<Timestamp>, dea
     }
 }
 
-/// The fields that a change writes, when it writes some.
-pub fn written(change: &Change) -> Option<&Fields> {
+/// The fields that a change writes, if it writes any.
+pub fn written_fields(change: &Change) -> Option<&Fields> {
     match &change.verb {
         Verb::Create(fields) | Verb::Update(fields) => Some(fields),
         Verb::Delete => None,

@@ -1,5 +1,5 @@
-//! Asks each provider in a task of its own, one at a time, so that one that does not answer holds nobody up: the look
-//! goes on without it, and its answer counts when it comes, unless something was written there meanwhile.
+//! Observes each provider in a task of its own, one at a time, so that a silent provider holds nothing up: the pass
+//! goes on without it, and its answer counts when it comes, unless a write happened there meanwhile.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,34 +12,34 @@ use tokio::task::JoinSet;
 use crate::providers::{Observation, ObserveQuery, Provider};
 use amarre_core::model::{Address, Gap, ProviderId, Timestamp};
 
-/// A provider that has not answered yet has much to tell: all its containers, all records of a zone.
+/// The first answer of a provider is long: all its containers, all records of a zone.
 const LIMIT_FIRST: Duration = Duration::from_secs(60);
-/// One that did is expected to do it again.
+/// A provider that answered before is expected to do it again.
 const LIMIT: Duration = Duration::from_secs(15);
-/// One that was away the last time is not waited for; most say at once that they still are.
+/// A provider that was away the last time gets little time; most report at once that they still are.
 const LIMIT_AWAY: Duration = Duration::from_secs(1);
 
-/// Who is being asked.
+/// The providers that are being observed.
 #[derive(Debug, Default)]
 pub struct Asking {
-    asked: BTreeMap<ProviderId, Asked>,
+    asked: BTreeMap<ProviderId, PendingPoll>,
     answered: BTreeSet<ProviderId>,
     away: BTreeSet<ProviderId>,
 }
 
 #[derive(Debug)]
-struct Asked {
-    /// One task; it ends with this.
+struct PendingPoll {
+    /// One task; it ends with this value.
     task: JoinSet<Observation>,
     since: Timestamp,
     wanted: BTreeSet<Address>,
-    /// A look has gone on without it: the loop is woken when it comes.
+    /// A pass has gone on without it: its answer wakes the loop.
     is_late: Arc<AtomicBool>,
 }
 
-/// What is known of the looks before.
+/// What is known from earlier passes.
 #[derive(Debug, Clone, Copy)]
-pub struct Past<'a> {
+pub struct PollHistory<'a> {
     /// When the latest write ended, by provider.
     pub written: &'a BTreeMap<ProviderId, Timestamp>,
     /// Wakes the loop.
@@ -47,12 +47,12 @@ pub struct Past<'a> {
 }
 
 impl Asking {
-    /// What every provider answers; where none came in time, a gap.
-    pub async fn ask(
+    /// The answer of every provider; a gap where none came in time.
+    pub async fn observe(
         &mut self,
         providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
         ask: impl Fn(&ProviderId) -> ObserveQuery,
-        past: Past<'_>,
+        past: PollHistory<'_>,
         now: Timestamp,
     ) -> Vec<(ProviderId, Observation)> {
         self.asked.retain(|id, _| providers.contains_key(id));
@@ -70,7 +70,7 @@ impl Asking {
         let mut observations = Vec::new();
         for (id, answer) in answers {
             let observation = match answer {
-                Err(_) => self.late(&id, now),
+                Err(_) => self.late_answer(&id, now),
                 Ok(Some(Ok(observation))) => {
                     let asked = self.asked.remove(&id);
                     let is_fresh = asked.as_ref().is_some_and(|asked| is_fresh(asked, &id, &ask(&id), past, now));
@@ -100,7 +100,7 @@ impl Asking {
         }
     }
 
-    fn late(&self, id: &ProviderId, now: Timestamp) -> Observation {
+    fn late_answer(&self, id: &ProviderId, now: Timestamp) -> Observation {
         let Some(asked) = self.asked.get(id) else { return gap(id, "it is not asked", now) };
         asked.is_late.store(true, Ordering::Relaxed);
         let mut observation = gap(id, "it has not answered yet", now);
@@ -109,7 +109,7 @@ impl Asking {
     }
 }
 
-fn begin(provider: Arc<dyn Provider>, ask: ObserveQuery, wake: Arc<Notify>, since: Timestamp) -> Asked {
+fn begin(provider: Arc<dyn Provider>, ask: ObserveQuery, wake: Arc<Notify>, since: Timestamp) -> PendingPoll {
     let (mut task, is_late) = (JoinSet::new(), Arc::new(AtomicBool::new(false)));
     let (wanted, told) = (ask.wanted.keys().cloned().collect(), is_late.clone());
     task.spawn(async move {
@@ -120,11 +120,11 @@ fn begin(provider: Arc<dyn Provider>, ask: ObserveQuery, wake: Arc<Notify>, sinc
         }
         observation
     });
-    Asked { task, since, wanted, is_late }
+    PendingPoll { task, since, wanted, is_late }
 }
 
-/// An answer of this look, or of one before since which nothing was written there and nothing else is wanted.
-fn is_fresh(asked: &Asked, id: &ProviderId, ask: &ObserveQuery, past: Past<'_>, now: Timestamp) -> bool {
+/// An answer of this pass, or an earlier one since which nothing was written there and the wants are the same.
+fn is_fresh(asked: &PendingPoll, id: &ProviderId, ask: &ObserveQuery, past: PollHistory<'_>, now: Timestamp) -> bool {
     let is_untouched = past.written.get(id).is_none_or(|ended| *ended <= asked.since);
     asked.since == now || (is_untouched && ask.wanted.keys().all(|address| asked.wanted.contains(address)))
 }

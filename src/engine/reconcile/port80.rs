@@ -1,12 +1,12 @@
-//! Who answers on port 80 of a host, by a name for which a certificate is to be asked: Let's Encrypt will ask there. Of a
-//! name without a record of ours, first where it leads.
+//! Examines who answers on port 80 of a host, by a name for which a certificate is to be ordered: Let's Encrypt will
+//! ask there. For a name without a record of ours, first where it leads.
 //!
 //! | answer | then |
 //! |---|---|
-//! | the name leads nowhere, or elsewhere only | held, with where it leads |
+//! | the name does not resolve, or resolves to other hosts only | held, with its addresses |
 //! | NPM's nginx | the certificate is asked for |
-//! | something else | held, with what answered: a request would fail and count |
-//! | none, as behind a router that leads nothing back inside | asked for, at most once an hour |
+//! | another server | held, with its answer: an order would fail and count |
+//! | none, as behind a router without hairpin NAT | ordered, at most once an hour |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -23,22 +23,22 @@ use amarre_core::model::site::HostSite;
 use amarre_core::model::world::{Leads, Port80};
 use amarre_core::model::{Address, Kind, Millis, Site, Timestamp, Wants, World};
 
-/// Long enough for an answer from the same machine or its router; a look waits for it.
+/// Long enough for an answer from the same machine or its router; a pass waits for it.
 const LIMIT: Duration = Duration::from_secs(3);
-/// An answer counts for as long.
+/// How long an answer is valid.
 const KNOWN_FOR: Millis = Millis::seconds(60);
-/// Visits in flight at once.
+/// Concurrent visits.
 const AT_ONCE: usize = 8;
 /// NPM answers 404 there by itself, whatever the name leads to.
 const PATH: &str = "/.well-known/acme-challenge/amarre";
 
-/// Goes to a name on port 80.
+/// Visits a name on port 80.
 #[async_trait]
-pub trait Visitor: Send + Sync {
-    /// Who answers there by this name.
+pub trait Port80Client: Send + Sync {
+    /// The server that answers there by this name.
     async fn visit(&self, name: &str, at: SocketAddr) -> Port80;
 
-    /// Where the name leads, as Let's Encrypt would find it.
+    /// The addresses of the name, as Let's Encrypt would find them.
     async fn find(&self, name: &str) -> Leads;
 }
 
@@ -49,14 +49,14 @@ pub struct HttpVisitor {
 }
 
 impl HttpVisitor {
-    /// One that asks these resolvers where a name leads, or those of this machine.
-    pub fn asking(resolvers: Option<Vec<SocketAddr>>) -> Self {
+    /// Asks these resolvers, or those of this machine.
+    pub fn with_resolvers(resolvers: Option<Vec<SocketAddr>>) -> Self {
         Self { resolvers: resolvers.unwrap_or_else(query::system_resolvers) }
     }
 }
 
 #[async_trait]
-impl Visitor for HttpVisitor {
+impl Port80Client for HttpVisitor {
     async fn visit(&self, name: &str, at: SocketAddr) -> Port80 {
         let http = match Http::towards(name, at, LIMIT) {
             Ok(http) => http,
@@ -73,7 +73,7 @@ impl Visitor for HttpVisitor {
     }
 }
 
-/// NPM's nginx calls itself openresty; the same on plain nginx is told by its 404, or by a header that only NPM sets.
+/// NPM's nginx calls itself openresty; on plain nginx, its 404 or a header that only NPM sets identifies it.
 fn judge<'a>(status: u16, header: impl Fn(&str) -> &'a str) -> Port80 {
     let server = header("server").to_ascii_lowercase();
     let is_nginx = server.starts_with("nginx") && (status == 404 || !header("x-served-by").is_empty());
@@ -88,20 +88,20 @@ fn judge<'a>(status: u16, header: impl Fn(&str) -> &'a str) -> Port80 {
     Port80::Other(format!("{who} answers {status}{to}"))
 }
 
-/// What was found out of late.
-pub struct Asked {
-    visitor: Arc<dyn Visitor>,
+/// Recent results.
+pub struct Port80Findings {
+    visitor: Arc<dyn Port80Client>,
     known: BTreeMap<(String, IpAddr), (Timestamp, Port80)>,
     led: BTreeMap<String, (Timestamp, Leads)>,
 }
 
-impl Asked {
+impl Port80Findings {
     /// Nothing yet.
-    pub fn new(visitor: Arc<dyn Visitor>) -> Self {
+    pub fn new(visitor: Arc<dyn Port80Client>) -> Self {
         Self { visitor, known: BTreeMap::new(), led: BTreeMap::new() }
     }
 
-    /// Where names lead of which no record is ours.
+    /// The addresses of names without a record of ours.
     async fn look_up(&mut self, names: &BTreeMap<String, BTreeSet<IpAddr>>, world: &mut World, now: Timestamp) {
         self.led.retain(|name, (at, _)| names.contains_key(name) && (now - *at).0.abs() < KNOWN_FOR.0);
         let open: Vec<_> = names
@@ -119,13 +119,13 @@ impl Asked {
         let found: Vec<_> = futures_util::stream::iter(open).buffer_unordered(AT_ONCE).collect().await;
         self.led.extend(found);
         for (name, (_, leads)) in &self.led {
-            let astray = names.get(name).and_then(|ips| astray(name, leads, ips));
+            let astray = names.get(name).and_then(|ips| wrong_target(name, leads, ips));
             world.port80.extend(astray.map(|what| (name.clone(), Port80::Elsewhere(what))));
         }
     }
 
-    /// Visits the names of certificates that are to be asked for, and writes who answers into the world.
-    pub async fn ask(
+    /// Visits the names of certificates that are to be ordered, and writes who answers into the world.
+    pub async fn examine(
         &mut self,
         site: &Site,
         services: &BTreeMap<String, Service>,
@@ -144,7 +144,7 @@ impl Asked {
             .iter()
             .filter(|(address, want)| is_asked_for(address) && want.fields.text("challenge") == Some("http"));
         let mut doors: BTreeSet<(String, IpAddr)> = BTreeSet::new();
-        let recorded: BTreeSet<&str> = wants.map.keys().filter_map(led_by).collect();
+        let recorded: BTreeSet<&str> = wants.map.keys().filter_map(resolve_chain).collect();
         let mut foreign: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
         for (_, want) in wanted {
             let host = services.get(&want.service).and_then(|service| site.hosts.get(&service.host));
@@ -182,14 +182,14 @@ impl Asked {
     }
 }
 
-/// The name that a record leads somewhere: its servers were asked.
-fn led_by(record: &Address) -> Option<&str> {
+/// The name that a record resolves: its servers were asked.
+fn resolve_chain(record: &Address) -> Option<&str> {
     let (name, kind) = record.name.split_once('/')?;
     (record.kind == Kind::Record && matches!(kind, "A" | "AAAA" | "CNAME")).then_some(name)
 }
 
-/// What is wrong with where a name leads; `None`: at least one address of its host is among them, or nobody knows.
-fn astray(name: &str, leads: &Leads, ips: &BTreeSet<IpAddr>) -> Option<String> {
+/// Why a name leads elsewhere; `None`: at least one address of its host is among its addresses, or they are unknown.
+fn wrong_target(name: &str, leads: &Leads, ips: &BTreeSet<IpAddr>) -> Option<String> {
     let list = |all: &BTreeSet<IpAddr>| all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
     match leads {
         Leads::Unknown => None,
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_answers_is_told_by_what_it_says() {
+    fn the_answer_identifies_the_server() {
         for (status, headers, expected) in [
             (404, &[("server", "openresty")][..], None),
             (200, &[("server", "openresty/1.25"), ("x-served-by", "git.example.org")], None),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leads_astray_is_told_with_where_it_leads() {
+    fn a_wrong_target_is_reported_with_its_address() {
         let ips = |all: &[&str]| all.iter().map(|ip| ip.parse().unwrap()).collect::<BTreeSet<IpAddr>>();
         let resolver: IpAddr = "192.0.2.53".parse().unwrap();
         for (leads, host, expected) in [
@@ -241,7 +241,7 @@ mod tests {
                 Some("wiki.example.org leads to 192.0.2.9, not to 198.51.100.7"),
             ),
         ] {
-            assert_eq!(astray("wiki.example.org", &leads, &ips(host)).as_deref(), expected, "{leads:?}");
+            assert_eq!(wrong_target("wiki.example.org", &leads, &ips(host)).as_deref(), expected, "{leads:?}");
         }
     }
 

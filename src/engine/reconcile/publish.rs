@@ -1,4 +1,4 @@
-//! Publishes zones: one refresh for what was written together, retried until it succeeds.
+//! Publishes zones: one refresh for all records written together, retried until it succeeds.
 
 use super::schedule;
 use crate::engine::Engine;
@@ -6,7 +6,7 @@ use crate::ledger::Unpublished;
 use crate::providers::ProviderError;
 use amarre_core::model::{Address, Change, Gate, Kind, Millis, Plan, Timestamp};
 
-/// Records of a service that is still on its way may join a refresh that waits no longer than this.
+/// Records of a service that is still on its way may join a refresh that waits at most this long.
 const JOIN_WITHIN: Millis = Millis::seconds(5);
 
 impl Engine {
@@ -15,14 +15,14 @@ impl Engine {
         self.backs_off(dirty, now).is_none() && !self.is_written_to(dirty, plan, now)
     }
 
-    /// Until when a zone that could not be published is left alone.
+    /// The end of the backoff of a zone that could not be published.
     fn backs_off(&self, dirty: &Unpublished, now: Timestamp) -> Option<Timestamp> {
         let (backoff, _) = self.publish_backoffs.get(&(dirty.provider.clone(), dirty.scope.clone()))?;
         backoff.is_due_later(now).then_some(backoff.until)
     }
 
-    /// When to look at the zones that wait to be published: that what is written to one has ended, nobody tells.
-    pub(crate) fn when_to_publish(&self, now: Timestamp) -> Option<Timestamp> {
+    /// When to check the zones that wait to be published: no event reports the end of a write.
+    pub(crate) fn next_publish(&self, now: Timestamp) -> Option<Timestamp> {
         let zones = self.picture.unpublished.iter();
         zones.map(|(dirty, _)| self.backs_off(dirty, now).unwrap_or(now + Millis::seconds(1))).min()
     }
@@ -65,7 +65,7 @@ impl Engine {
         };
         let mut records =
             plan.changes.iter().filter(|change| change.address.kind == Kind::Record && in_zone(&change.address));
-        // A create that has left waits to be seen; its lane may still be at it.
+        // A create that has left is not observed yet; its lane may still be at work.
         let busy = self.services_at_work();
         let is_on_its_way = |change: &Change| busy.contains(change.service.as_str());
         records.any(|change: &Change| match &change.gate {
@@ -75,7 +75,7 @@ impl Engine {
         })
     }
 
-    /// With what went wrong the last time it was published.
+    /// Adds the error of its last publication.
     pub(crate) fn with_error(&self, dirty: Unpublished) -> (Unpublished, Option<ProviderError>) {
         let key = (dirty.provider.clone(), dirty.scope.clone());
         let error = self.publish_backoffs.get(&key).map(|(_, error)| error.clone());

@@ -1,9 +1,9 @@
-//! What a look reads from the ledger, and what it writes down before anything is done with it.
+//! What a pass reads from the ledger, and what it records before it acts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::manifests_in_force::Desired;
-use crate::engine::{Engine, Given, LEDGER_RETRY, OpenRun};
+use super::effective_manifests::DesiredManifests;
+use crate::engine::{Engine, LEDGER_RETRY, OpenRun, PassInput};
 use crate::ledger::{StoreError, Unpublished};
 use crate::source::Snapshot;
 use amarre_core::model::world::{Applied, Pulled};
@@ -12,27 +12,27 @@ use amarre_core::model::{
 };
 use amarre_core::plan;
 
-/// What a look found: what is wanted, what is there, and what stands between.
+/// The findings of a pass: wants, world, and plan.
 #[derive(Clone, Copy)]
 pub(crate) struct Findings<'a> {
     pub(crate) wants: &'a Wants,
     pub(crate) world: &'a World,
     pub(crate) plan: &'a Plan,
-    /// What the ledger knew.
+    /// The facts of the ledger.
     pub(crate) facts: &'a Facts,
     pub(crate) now: Timestamp,
 }
 
 impl Engine {
-    /// What people want forgiven is forgiven once.
-    pub(crate) async fn grant_pardon(&mut self) {
-        let pardon = std::mem::take(&mut self.pardon);
-        let mut result = if pardon.tries { self.ledger.try_flaps_again().await } else { Ok(()) };
+    /// Applies each request for a retry once.
+    pub(crate) async fn apply_retry_requests(&mut self) {
+        let pardon = std::mem::take(&mut self.retry_request);
+        let mut result = if pardon.tries { self.ledger.retry_flaps().await } else { Ok(()) };
         for service in &pardon.services {
             result = result.and(self.ledger.forget_flaps(service).await);
         }
         if let Err(error) = result {
-            self.pardon = pardon;
+            self.retry_request = pardon;
             self.ledger_failed(&error);
         }
     }
@@ -40,7 +40,7 @@ impl Engine {
     pub(crate) async fn read_facts(&mut self, now: Timestamp) -> Facts {
         match self.ledger.facts().await {
             Ok(mut facts) => {
-                // The clock was ahead when it was written: what waits for it waits from now on, and not for an hour.
+                // The clock was ahead when it was written: the wait begins now, and does not last an hour longer.
                 let times = facts.open_intents.values().chain(facts.repointed_at.values());
                 if times.max().is_some_and(|latest| *latest > now) && self.ledger.date_back(now).await.is_ok() {
                     let times = facts.open_intents.values_mut().chain(facts.repointed_at.values_mut());
@@ -56,7 +56,7 @@ impl Engine {
         }
     }
 
-    /// Suspensions whose time has come end, and that is said.
+    /// Ends suspensions whose time has come, and records that.
     pub(crate) async fn end_suspensions(&mut self, facts: &mut Facts, now: Timestamp) {
         let is_over = |until: Option<Timestamp>| until.is_some_and(|until| until <= now);
         let over = facts.suspended.iter().filter(|(_, suspension)| is_over(suspension.until));
@@ -64,15 +64,16 @@ impl Engine {
             match self.ledger.resume(&service).await {
                 Ok(_) => {
                     facts.suspended.remove(&service);
-                    // What is not told is done all the same.
-                    let _ = self.say_of(&service, "resumed", "the time of its suspension is over", now).await;
+                    // A suspension ends even if its event cannot be written.
+                    let _ =
+                        self.record_service_event(&service, "resumed", "the time of its suspension is over", now).await;
                 }
                 Err(error) => self.ledger_failed(&error),
             }
         }
     }
 
-    /// A ledger that could not be written is tried again after a while, so that its trouble ends by itself.
+    /// Retries a failed ledger after a while, so that its error ends by itself.
     pub(crate) async fn try_ledger(&mut self, plan: &mut Plan, now: Timestamp) {
         if self.ledger_retry <= now || self.ledger_retry > now + LEDGER_RETRY {
             match self.ledger.set_meta("tried", &now.0.to_string()).await {
@@ -114,7 +115,7 @@ impl Engine {
         }
     }
 
-    /// Closes the run that is open, if one is.
+    /// Closes the open run, if there is one.
     pub async fn end_run(&mut self) {
         let Some(run) = self.run.take() else { return };
         let held = self.picture.plan.changes.iter().any(|change| change.refusal().is_some());
@@ -129,75 +130,79 @@ impl Engine {
         }
     }
 
-    /// What was found out is stored before anything is done with it.
-    pub(crate) async fn keep_books(&self, found: Findings<'_>, desired: &Desired) -> Result<(), StoreError> {
+    /// Records the findings before the pass acts.
+    pub(crate) async fn record_findings(
+        &self,
+        found: Findings<'_>,
+        desired: &DesiredManifests,
+    ) -> Result<(), StoreError> {
         let busy: BTreeSet<String> = self.busy.values().cloned().collect();
-        self.keep_verdicts(found).await?;
+        self.record_verdicts(found).await?;
         self.settle_intents(found).await?;
-        self.keep_flaps(found, &busy).await?;
-        self.keep_downtimes(found, desired, &busy).await?;
-        self.keep_learned(found).await?;
+        self.record_flaps(found, &busy).await?;
+        self.record_downtimes(found, desired, &busy).await?;
+        self.record_learned(found).await?;
         let gone = self.forget_gone(found, &busy).await?;
         self.forget_images(found, &busy).await?;
         self.end_destructions(found, desired, &gone).await?;
-        self.keep_converged(found, desired).await?;
+        self.record_converged(found, desired).await?;
         self.forget_released(found).await?;
-        self.keep_left(found, desired).await?;
-        self.keep_manifests(found.facts, desired).await
+        self.record_retired_names(found, desired).await?;
+        self.record_manifests(found.facts, desired).await
     }
 
-    /// Which generations failed and which are good, and what still leads to an old one.
-    async fn keep_verdicts(&self, found: Findings<'_>) -> Result<(), StoreError> {
+    /// Records which generations failed, which are good, and which old ones hosts still lead to.
+    async fn record_verdicts(&self, found: Findings<'_>) -> Result<(), StoreError> {
         let Findings { wants, facts, now, .. } = found;
         if !wants.failed.is_empty() || !wants.good.is_empty() {
             self.ledger.judge(&wants.failed, &wants.good, now).await?;
         }
         let left = wants.left();
         if !left.iter().eq(facts.repointed_at.keys()) {
-            self.ledger.repoint(&left, now).await?;
+            self.ledger.store_repointed(&left, now).await?;
         }
         Ok(())
     }
 
-    /// What was begun and has no outcome is closed once it would have been seen.
+    /// Closes intents without an outcome once their effect would have been observed.
     async fn settle_intents(&self, found: Findings<'_>) -> Result<(), StoreError> {
         let Findings { world, plan, facts, now, .. } = found;
-        if !facts.open_intents.values().any(|left| now - *left >= plan::SETTLE) {
+        if !facts.open_intents.values().any(|left| now - *left >= plan::input::SETTLE) {
             return Ok(());
         }
         let unloaded = plan.changes.iter().filter(|change| change.is_load());
         let unloaded = unloaded.map(|change| change.address.clone());
-        // While its NPM cannot be seen, nobody knows whether a host is off line for it.
+        // While its NPM cannot be observed, it is unknown whether a host is off line for it.
         let hidden = facts.open_intents.keys().filter(|address| address.kind == Kind::Certificate);
         let hidden = hidden.filter(|address| world.gap(address).is_some()).cloned();
         let unloaded = unloaded.chain(hidden).collect();
-        self.ledger.settle(Timestamp(now.0 - plan::SETTLE.0 + 1), &unloaded, now).await
+        self.ledger.settle(Timestamp(now.0 - plan::input::SETTLE.0 + 1), &unloaded, now).await
     }
 
-    /// Fields that somebody else writes over and over.
-    async fn keep_flaps(&self, found: Findings<'_>, busy: &BTreeSet<String>) -> Result<(), StoreError> {
+    /// Records flapping fields.
+    async fn record_flaps(&self, found: Findings<'_>, busy: &BTreeSet<String>) -> Result<(), StoreError> {
         let Findings { wants, world, plan, facts, now } = found;
         let spared = |flap: &amarre_core::model::flapping::Flap| busy.contains(&flap.service);
         let flaps = plan::safety::flapping::after_look(&facts.flaps, (wants, world, plan), spared, now);
         if flaps.is_empty() { Ok(()) } else { self.ledger.note_flaps(&flaps).await }
     }
 
-    /// Since when something is away, and what has come back.
-    async fn keep_downtimes(
+    /// Records since when containers are away, and which have come back.
+    async fn record_downtimes(
         &self,
         found: Findings<'_>,
-        desired: &Desired,
+        desired: &DesiredManifests,
         busy: &BTreeSet<String>,
     ) -> Result<(), StoreError> {
         let Findings { world, facts, now, .. } = found;
         let is_busy = |service: &str| busy.contains(service);
         let site = &self.context.site;
         let endings = plan::forecast::downtime::after_look(&desired.services, site, facts, world, is_busy, now);
-        if endings.is_empty() { Ok(()) } else { self.ledger.note_away(&endings, now).await }
+        if endings.is_empty() { Ok(()) } else { self.ledger.record_endings(&endings, now).await }
     }
 
-    /// What is ours and the ledger did not know.
-    async fn keep_learned(&self, found: Findings<'_>) -> Result<(), StoreError> {
+    /// Records owned resources that the ledger did not know.
+    async fn record_learned(&self, found: Findings<'_>) -> Result<(), StoreError> {
         let rows = self.learned(found);
         if rows.is_empty() {
             return Ok(());
@@ -209,7 +214,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes out of the ledger what is neither wanted nor there any more; answers what that is.
+    /// Removes what is neither wanted nor present from the ledger; answers the removed addresses.
     async fn forget_gone(&self, found: Findings<'_>, busy: &BTreeSet<String>) -> Result<Vec<Address>, StoreError> {
         let Findings { wants, world, facts, .. } = found;
         let gone: Vec<Address> = facts
@@ -228,7 +233,7 @@ impl Engine {
         Ok(gone)
     }
 
-    /// Takes out of the ledger the images that somebody else has removed.
+    /// Removes images from the ledger that were deleted outside Amarre.
     async fn forget_images(&self, found: Findings<'_>, busy: &BTreeSet<String>) -> Result<(), StoreError> {
         let Findings { world, facts, .. } = found;
         let images = world.seen.iter().filter(|(address, _)| address.kind == Kind::Image);
@@ -243,12 +248,11 @@ impl Engine {
         if lost.is_empty() { Ok(()) } else { self.ledger.forget_images(&lost).await }
     }
 
-    /// A service that was destroyed and whose manifest is gone is not known any more. `gone`: what the ledger has just
-    /// forgotten.
+    /// Removes a destroyed service whose manifest is gone. `gone`: the addresses just removed from the ledger.
     async fn end_destructions(
         &self,
         found: Findings<'_>,
-        desired: &Desired,
+        desired: &DesiredManifests,
         gone: &[Address],
     ) -> Result<(), StoreError> {
         let Findings { world, plan, facts, .. } = found;
@@ -262,7 +266,7 @@ impl Engine {
             let is_left = row_is_left(name)
                 || world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_ref() == Some(name));
             if !is_known && !is_left && plan.gaps.is_empty() {
-                // Its manifest is gone as well: there is nothing left to keep away from, nor to show.
+                // Its manifest is gone as well: there is nothing left to suspend or to show.
                 self.ledger.resume(name).await?;
                 self.wake.notify_one();
             }
@@ -270,8 +274,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Services that are for the first time as their manifests say.
-    async fn keep_converged(&self, found: Findings<'_>, desired: &Desired) -> Result<(), StoreError> {
+    /// Records services that match their manifests for the first time.
+    async fn record_converged(&self, found: Findings<'_>, desired: &DesiredManifests) -> Result<(), StoreError> {
         let Findings { plan, facts, now, .. } = found;
         let touched: BTreeSet<&String> = plan.changes.iter().map(|change| &change.service).collect();
         let is_calm = |name: &&String| {
@@ -285,7 +289,7 @@ impl Engine {
         if calm.is_empty() { Ok(()) } else { self.ledger.converged(&calm, now).await }
     }
 
-    /// What was given out of hand and is not there any more needs no note.
+    /// A released resource that is gone needs no note.
     async fn forget_released(&self, found: Findings<'_>) -> Result<(), StoreError> {
         let Findings { world, facts, .. } = found;
         let is_away = |address: &&Address| world.gap(address).is_none() && !world.seen.contains_key(*address);
@@ -293,8 +297,8 @@ impl Engine {
         if released.is_empty() { Ok(()) } else { self.ledger.forget_released(&released).await }
     }
 
-    /// Names of services that are gone, and folders that containers can write to.
-    async fn keep_left(&self, found: Findings<'_>, desired: &Desired) -> Result<(), StoreError> {
+    /// Records the names of deleted services, and the folders that containers can write to.
+    async fn record_retired_names(&self, found: Findings<'_>, desired: &DesiredManifests) -> Result<(), StoreError> {
         let Findings { world, facts, now, .. } = found;
         let is_broken = |name: &str| desired.frozen.contains(name) || desired.broken.contains_key(name);
         let prunes = self.context.site.prune && !facts.prune_blocked;
@@ -303,7 +307,7 @@ impl Engine {
             self.ledger.retire(&names).await?;
         }
         let (services, marks) = (&desired.services, &desired.marks);
-        let given = Given { services, marks, world, facts, now, confirmed_deletes: None };
+        let given = PassInput { services, marks, world, facts, now, confirmed_deletes: None };
         let written = self.context.with_input(given, plan::desired::bind_mounts::written);
         let known = |provider: &ProviderId, path: &String| {
             facts.written_folders.get(provider).is_some_and(|known| known.contains(path))
@@ -313,7 +317,7 @@ impl Engine {
         if folders.is_empty() { Ok(()) } else { self.ledger.note_written_folders(&folders, now).await }
     }
 
-    /// Scopes of records that a lost ledger had written and that nobody sees: it may have been about to publish them.
+    /// Zones with records that a lost ledger had written and no observation shows: a publication may have been pending.
     pub(crate) fn maybe_unpublished(
         &self,
         learned: &BTreeMap<Address, Applied>,
@@ -331,7 +335,7 @@ impl Engine {
         learned.keys().filter(unseen).filter_map(scope).collect()
     }
 
-    pub(crate) async fn keep_manifests(&self, facts: &Facts, desired: &Desired) -> Result<(), StoreError> {
+    pub(crate) async fn record_manifests(&self, facts: &Facts, desired: &DesiredManifests) -> Result<(), StoreError> {
         let stored = self.ledger.manifests().await?;
         let changed: BTreeMap<String, Document> = desired
             .texts
@@ -346,16 +350,16 @@ impl Engine {
             .cloned()
             .collect();
         if !(changed.is_empty() && gone.is_empty()) {
-            self.ledger.keep_manifests(&changed, &gone).await?;
+            self.ledger.store_manifests(&changed, &gone).await?;
         }
         let payloads = desired.payloads();
         let rows = facts.applied.values().map(|row| &row.fields);
         let good = facts.last_good.values().map(|(_, fields)| fields);
         let used = rows.chain(good).flat_map(digests).chain(payloads.keys().cloned()).collect();
-        self.ledger.keep_bundles(&payloads, &used).await
+        self.ledger.store_bundles(&payloads, &used).await
     }
 
-    /// The content of the files that changes name; of the last good generation it is in the ledger.
+    /// The contents of the files that changes name; those of the last good generation are in the ledger.
     pub(crate) async fn payloads(&self, changes: &[Change], wants: &Wants, known: &Payloads) -> Payloads {
         let mut payloads = Payloads::new();
         let wanted = changes.iter().filter_map(|change| wants.map.get(&change.address));
@@ -369,7 +373,7 @@ impl Engine {
         payloads
     }
 
-    /// Things that are ours and as wanted, but not (or not so) in the ledger.
+    /// Owned resources that match their wants, but are missing or differ in the ledger.
     fn learned(&self, found: Findings<'_>) -> BTreeMap<Address, Applied> {
         let Findings { wants, world, plan, facts, .. } = found;
         let mut rows = BTreeMap::new();
@@ -380,14 +384,14 @@ impl Engine {
             if want.keep_only || changing.contains(address) || busy.contains(want.service.as_str()) {
                 continue;
             }
-            // Its plan had the mark alone.
+            // Its plan held only the mark.
             if facts.adopting.as_ref() == Some(address) {
                 continue;
             }
             // A chosen address is only in the first row.
             let is_known = facts.applied.get(address).is_some_and(|known| {
                 let is_its = known.vendor_id == seen.vendor_id && known.service == want.service;
-                // What was taken over is as its manifest says from now on.
+                // An adopted resource is corrected to its manifest from now on.
                 let is_adopted = known.fields.get(plan::diff::reason::ADOPTED).is_some();
                 is_its && !is_adopted && plan::diff::compare::is_applied(&want.fields, world, &known.fields)
             });

@@ -1,7 +1,7 @@
-//! What is tried again, and when: a change that failed waits by itself, a provider that fails for everybody is tried
-//! by one change at a time. What does not depend on either goes on.
+//! Retries: a failed change backs off by itself; a provider that fails for everybody is tried by one change at a time.
+//! Changes that depend on neither go on.
 //!
-//! What is switched off or taken away never overtakes a host that could not be changed: it may still point there.
+//! A delete or a disable never overtakes a host that could not be changed: the host may still point there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +14,9 @@ use crate::providers::{Class, ProviderError};
 use amarre_core::model::plan::Wait;
 use amarre_core::model::{Address, Change, Gate, Kind, Millis, Plan, ProviderId, Timestamp, Verb, World};
 
-/// Everything that failed and is tried again.
+/// The failed changes and their backoffs.
 #[derive(Debug, Default)]
-pub struct Patience {
+pub struct Retries {
     failing: BTreeMap<Address, Failing>,
     /// Shared with the lanes.
     pub breakers: Breakers,
@@ -26,23 +26,23 @@ pub struct Patience {
 struct Failing {
     error: ServiceError,
     backoff: Backoff,
-    /// What was tried, and with which state of the source: another one is worth another try at once.
+    /// The failed change and its revision: another revision is tried at once.
     tried: String,
     revision: String,
 }
 
-impl Patience {
+impl Retries {
     /// With all breakers closed.
     pub fn new(breakers: Breakers) -> Self {
         Self { failing: BTreeMap::new(), breakers }
     }
 
-    /// A change worked.
+    /// Records a success.
     pub fn worked(&mut self, address: &Address) {
         self.failing.remove(address);
     }
 
-    /// A change failed.
+    /// Records a failure.
     pub fn failed(&mut self, change: Change, error: ProviderError, revision: &str, now: Timestamp) {
         let known = self.failing.get(&change.address);
         let mut backoff = schedule::after_failure(known.map(|known| known.backoff), now, rand::random());
@@ -55,24 +55,24 @@ impl Patience {
         self.failing.insert(address, Failing { error, backoff, tried, revision: revision.to_owned() });
     }
 
-    /// A person asks: everything is tried again at once.
+    /// A person asks: everything is retried at once.
     pub fn clear(&mut self) {
         self.failing.clear();
         self.breakers.clear();
     }
 
     /// A person asks for one service.
-    pub fn forgive(&mut self, service: &str) {
+    pub fn reset_service(&mut self, service: &str) {
         self.failing.retain(|_, failing| failing.error.change.service != service);
         self.breakers.clear();
     }
 
-    /// What last went wrong, by address.
+    /// The last error, by address.
     pub fn failing(&self) -> BTreeMap<Address, ServiceError> {
         self.failing.iter().map(|(address, failing)| (address.clone(), failing.error.clone())).collect()
     }
 
-    /// What last went wrong, by service: what failed most often.
+    /// The last error, by service: of the change that failed most often.
     pub fn errors(&self) -> BTreeMap<String, ServiceError> {
         let mut errors: BTreeMap<String, ServiceError> = BTreeMap::new();
         for failing in self.failing.values() {
@@ -84,7 +84,7 @@ impl Patience {
         errors
     }
 
-    /// Forgets what is not to be done any more.
+    /// Forgets changes that are no longer planned.
     pub fn forget(&mut self, plan: &Plan, world: &World, is_busy: impl Fn(&str) -> bool) {
         let planned: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
         self.failing.retain(|address, failing| {
@@ -92,7 +92,7 @@ impl Patience {
         });
     }
 
-    /// Holds back what has to wait.
+    /// Holds back the changes that have to wait.
     pub fn hold_back(&mut self, plan: &mut Plan, revision: &str, now: Timestamp, is_busy: impl Fn(&str) -> bool) {
         let mut pointing: BTreeMap<String, Timestamp> = BTreeMap::new();
         for change in plan.changes.iter_mut().filter(|change| change.is_now()) {
@@ -117,7 +117,7 @@ impl Patience {
         let is_there = |change: &Change| {
             change.is_now() && change.address.provider == *provider && change.address.kind != Kind::Image
         };
-        // One that did not fail by itself has the best prospects.
+        // A change that did not fail by itself has the best prospects.
         let failures = |change: &Change| self.failing.get(&change.address).map_or(0, |known| known.backoff.failures);
         let first = || {
             let mut ready: Vec<&Change> =
@@ -144,17 +144,12 @@ impl Patience {
     }
 }
 
-/// Whether a failure of this change says that the same would fail again.
+/// Whether a failure of this change means that it would fail again.
 pub fn is_refused(error: &ServiceError) -> bool {
     error.error.class == Class::Rejected
 }
 
-/// Whether visitors come by it.
+/// Whether visitors come through it.
 fn points(change: &Change) -> bool {
-    let is_host = match change.address.kind {
-        Kind::ProxyHost | Kind::Redirection | Kind::Stream => true,
-        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => false,
-        Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList => false,
-    };
-    is_host && !matches!(change.verb, Verb::Create(_))
+    change.address.kind.is_proxied() && !matches!(change.verb, Verb::Create(_))
 }

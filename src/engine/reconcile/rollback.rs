@@ -1,16 +1,16 @@
-//! Going back: which manifests were good, which service is put back to one of them, and when that ends.
+//! Rollbacks: which manifests were good, which service is rolled back to one of them, and when that ends.
 //!
-//! A service is put back by planning it with the containers of a manifest with which all was well. Until they are there
-//! it is worked on; then it is left alone, until somebody resumes it or its manifest changes. Data is never put back.
+//! A rollback plans a service with the containers of a manifest with which it was healthy. The loop works on it until
+//! they are there; then it is suspended until a person resumes it or its manifest changes. Data is never rolled back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::daemon::Handle;
-use super::manifests_in_force::Desired;
+use super::effective_manifests::DesiredManifests;
 use super::record::Findings;
-use crate::engine::{Engine, Given, Picture};
+use crate::engine::{Engine, PassInput, PassResult};
 use crate::ledger::runs::Event;
-use crate::ledger::{GoodManifest, Kept, Ledger, Rollback, StoreError};
+use crate::ledger::{GoodManifest, Ledger, RolledBack, StoreError, StoredManifest};
 use crate::source::Snapshot;
 use amarre_core::manifest::{Loaded, SourceFile};
 use amarre_core::model::service::{Container, Route, Stream};
@@ -18,29 +18,29 @@ use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Timestamp, Wants, World};
 use amarre_core::plan;
 
-/// What of rollbacks is in force at one look.
+/// The effective rollbacks of one pass.
 #[derive(Debug, Default)]
-pub(crate) struct InForce {
-    /// Services that are put back.
-    pub(crate) rollbacks: BTreeMap<String, Rollback>,
-    /// Those whose manifest is another one by now: their rollback has ended.
+pub(crate) struct EffectiveRollbacks {
+    /// Services that are rolled back.
+    pub(crate) rollbacks: BTreeMap<String, RolledBack>,
+    /// Services whose manifest has changed: their rollback has ended.
     pub(crate) ended: BTreeSet<String>,
 }
 
-/// Where a service can go back to.
+/// The target of a rollback.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct RollbackTarget {
     /// The good manifest.
     pub good: GoodManifest,
     /// The service as it would be planned.
     pub service: Service,
-    /// Each container that would be another one: its address, the image now, the image then.
+    /// Each container that would be re-created: its address, the image now, the image then.
     pub containers: Vec<(Address, String, String)>,
 }
 
 impl Engine {
-    /// Services that are put back are what they were then; those whose manifest changed since are not put back any more.
-    pub(crate) async fn rewind_all(&mut self, desired: &mut Desired, source: Option<&Snapshot>) {
+    /// Replaces rolled-back services by their good version; a rollback ends when the manifest has changed since.
+    pub(crate) async fn rewind_all(&mut self, desired: &mut DesiredManifests, source: Option<&Snapshot>) {
         let rollbacks = match self.ledger.rollbacks().await {
             Ok(rollbacks) => rollbacks,
             Err(error) => {
@@ -49,8 +49,10 @@ impl Engine {
             }
         };
         for (name, rollback) in rollbacks {
-            let changed =
-                desired.texts.get(&name).is_some_and(|document| Kept::of(document).identity() != rollback.manifest);
+            let changed = desired
+                .texts
+                .get(&name)
+                .is_some_and(|document| StoredManifest::new(document).identity() != rollback.manifest);
             let is_known = desired.services.contains_key(&name) || desired.broken.contains_key(&name);
             let is_gone = source.is_some() && !is_known && !desired.prune_blocked;
             if changed || is_gone {
@@ -70,15 +72,15 @@ impl Engine {
         }
     }
 
-    /// A good manifest, read again; none when it cannot be any more.
+    /// A good manifest, read again; `None` when it can no longer be read.
     async fn read_good(&mut self, name: &str, good: &GoodManifest) -> Option<Service> {
         let texts = texts_of(&self.ledger, name, good).await;
         let (file, assets) = texts.inspect_err(|error| self.ledger_failed(error)).ok()?;
-        named(self.loading.load_again(file, assets, &self.context.site).await?, name)
+        find_version(self.loading.load_again(file, assets, &self.context.site).await?, name)
     }
 
-    /// What is being put back is worked on; answers the suspensions that wait for its end.
-    pub(crate) fn wake_rolling(facts: &mut Facts, desired: &Desired) -> BTreeMap<String, Suspension> {
+    /// Lets the loop work on services that are being rolled back; answers the suspensions that wait for the end.
+    pub(crate) fn wake_rolling(facts: &mut Facts, desired: &DesiredManifests) -> BTreeMap<String, Suspension> {
         for ended in &desired.going_back.ended {
             facts.suspended.remove(ended);
         }
@@ -86,17 +88,17 @@ impl Engine {
         rolling.filter_map(|(name, _)| facts.suspended.remove_entry(name)).collect()
     }
 
-    /// Stores what became of rollbacks, and which manifests are good.
-    pub(crate) async fn keep_ways_back(
+    /// Records the results of rollbacks, and which manifests are good.
+    pub(crate) async fn record_good_versions(
         &mut self,
         found: Findings<'_>,
-        desired: &mut Desired,
+        desired: &mut DesiredManifests,
     ) -> Result<(), StoreError> {
         let Findings { wants, world, plan, facts, now } = found;
         for name in desired.going_back.ended.clone() {
             self.ledger.resume(&name).await?;
             let text = "its manifest changed: it is not put back any more";
-            self.say_of(&name, "resumed", text, now).await?;
+            self.record_service_event(&name, "resumed", text, now).await?;
         }
         for name in desired.services.keys() {
             let Some(generations) = good_generations(name, wants, world, plan) else { continue };
@@ -104,7 +106,7 @@ impl Engine {
                 if !rollback.done {
                     self.ledger.rolled_back(name).await?;
                     rollback.done = true;
-                    self.say_of(name, "rolled back", "its containers are as they were", now).await?;
+                    self.record_service_event(name, "rolled back", "its containers are as they were", now).await?;
                 }
                 continue;
             }
@@ -112,17 +114,23 @@ impl Engine {
                 || desired.frozen.contains(name)
                 || desired.broken.contains_key(name);
             let Some(document) = desired.texts.get(name).filter(|_| !is_touched) else { continue };
-            let good = (generations, Kept::of(document).identity());
+            let good = (generations, StoredManifest::new(document).identity());
             if self.good_manifests.get(name) != Some(&good) {
                 let revision = desired.revision.as_str();
-                self.ledger.keep_good(name, &good.0, document, revision, now).await?;
+                self.ledger.store_good(name, &good.0, document, revision, now).await?;
                 self.good_manifests.insert(name.clone(), good);
             }
         }
         Ok(())
     }
 
-    pub(crate) async fn say_of(&self, service: &str, kind: &str, text: &str, at: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn record_service_event(
+        &self,
+        service: &str,
+        kind: &str,
+        text: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let (kind, text) = (kind.to_owned(), text.to_owned());
         let event =
             Event { at, run: self.picture.run, service: service.to_owned(), address: None, kind, text, reason: None };
@@ -130,7 +138,7 @@ impl Engine {
     }
 }
 
-/// The generations of a service of which nothing is planned and all containers are well.
+/// The generations of a service without a planned change whose containers are all healthy.
 fn good_generations(name: &str, wants: &Wants, world: &World, plan: &Plan) -> Option<String> {
     let is_calm = !plan.changes.iter().any(|change| change.service == name) && plan.gaps.is_empty();
     let containers: Vec<&Address> = wants
@@ -152,7 +160,7 @@ fn joined<'a>(containers: impl Iterator<Item = &'a Address>) -> String {
 }
 
 /// The generations that a service's manifest asks for, failed ones included, each with its image.
-fn asked_for(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, String)> {
+fn wanted_generations(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, String)> {
     let mut wanted: BTreeMap<Address, (Address, String)> = BTreeMap::new();
     let containers = wants
         .map
@@ -160,7 +168,7 @@ fn asked_for(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, String)> 
         .filter(|(address, want)| address.kind == Kind::Container && want.service == name && !want.keep_only);
     for (address, want) in containers {
         let image = want.fields.text("image").unwrap_or_default().to_owned();
-        // One that failed is there as refused, beside the last good one that stands for it.
+        // A failed candidate is there as refused, beside the last good one in its place.
         if want.refusal.is_some() || !wanted.contains_key(&address.base()) {
             wanted.insert(address.base(), (address.clone(), image));
         }
@@ -168,16 +176,16 @@ fn asked_for(wants: &Wants, name: &str) -> BTreeMap<Address, (Address, String)> 
     wanted
 }
 
-/// The newest good manifest, of the revision `to` where that is said, that asks for other containers than the one in force; none when there is none. What was
-/// good under a name that means another image by now is not to be had any more.
+/// The newest good manifest, of the revision `to` if given, that asks for other containers than the effective one;
+/// `None` when there is none. A version whose image name means another image by now cannot be restored.
 pub async fn target(
     handle: &Handle,
-    picture: &Picture,
+    picture: &PassResult,
     name: &str,
     to: Option<&str>,
-) -> Result<Option<Target>, StoreError> {
+) -> Result<Option<RollbackTarget>, StoreError> {
     let (Some(context), Some(now)) = (&picture.context, picture.services.get(name)) else { return Ok(None) };
-    let wanted = asked_for(&picture.wants, name);
+    let wanted = wanted_generations(&picture.wants, name);
     let is_meant = |good: &GoodManifest| to.is_none_or(|to| good.revision.starts_with(to));
     for good in handle.ledger().good_manifests(name).await?.into_iter().filter(is_meant) {
         let Some(then) = read_good(handle, &context.site, name, &good).await else { continue };
@@ -186,9 +194,9 @@ pub async fn target(
         services.insert(name.to_owned(), service.clone());
         let mut facts = picture.facts.clone();
         facts.suspended.remove(name);
-        let given = Given { services: &services, facts: &facts, ..picture.given() };
+        let given = PassInput { services: &services, facts: &facts, ..picture.input() };
         let wants = context.with_input(given, plan::desired::expand::expand);
-        let then = asked_for(&wants, name);
+        let then = wanted_generations(&wants, name);
         let containers: Vec<(Address, String, String)> = then
             .iter()
             .filter(|(base, (address, _))| wanted.get(*base).is_none_or(|(known, _)| known != address))
@@ -198,16 +206,16 @@ pub async fn target(
             })
             .collect();
         if !containers.is_empty() {
-            return Ok(Some(Target { service, good, containers }));
+            return Ok(Some(RollbackTarget { service, good, containers }));
         }
     }
     Ok(None)
 }
 
-/// As the loop reads a good manifest, for a request.
+/// Reads a good manifest as the loop does, for a request.
 pub(crate) async fn read_good(handle: &Handle, site: &Site, name: &str, good: &GoodManifest) -> Option<Service> {
     let texts = texts_of(handle.ledger(), name, good).await.ok()?;
-    named(handle.read_again(texts, site).await?, name)
+    find_version(handle.read_again(texts, site).await?, name)
 }
 
 async fn texts_of(ledger: &Ledger, name: &str, good: &GoodManifest) -> Result<(SourceFile, Assets), StoreError> {
@@ -215,12 +223,12 @@ async fn texts_of(ledger: &Ledger, name: &str, good: &GoodManifest) -> Result<(S
     Ok((SourceFile { path: good.file.clone(), text: good.text.clone() }, assets))
 }
 
-fn named(loaded: Loaded, name: &str) -> Option<Service> {
+fn find_version(loaded: Loaded, name: &str) -> Option<Service> {
     loaded.services.into_iter().find(|service| service.name == name)
 }
 
-/// A service with its containers as they were then, and everything that leads to them; all else is as it is now.
-/// Containers that came since stay.
+/// A service with its earlier containers, and everything that leads to them; all else stays. Containers that were added
+/// since stay.
 fn rewind(now: &Service, then: Service) -> Service {
     let mut containers: BTreeMap<String, Container> = now.containers.clone();
     containers.extend(then.containers);

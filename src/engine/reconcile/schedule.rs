@@ -1,45 +1,45 @@
-//! Decides when the loop looks again. Pure: takes the state and `now`, returns the next wake-up.
-//! Never sleeps, never reads a clock; `engine::mod` does both.
+//! Decides when the next pass runs. Pure: takes the state and `now`, returns the next wake-up.
+//! Never sleeps, never reads a clock; `daemon.rs` does both.
 
 use amarre_core::model::{Millis, Timestamp};
 
 /// The first retry after a failure.
 const BACKOFF_FIRST: Millis = Millis::seconds(1);
-/// No retry waits longer: what is over is noticed within this time.
+/// The longest backoff: an error that is over is noticed within this time.
 pub const BACKOFF_LAST: Millis = Millis::minutes(5);
-/// With all of the jitter.
+/// The longest backoff with all of the jitter.
 pub const BACKOFF_WITH_JITTER: Millis = Millis(BACKOFF_LAST.0 + BACKOFF_LAST.0 / 4);
-/// Events come in bursts: what comes within this span is looked at once.
+/// Events come in bursts: those within this span share one pass.
 const COALESCE: Millis = Millis(10);
-/// So long looks may take together before rests are due.
+/// How long passes may take together before pauses are due.
 const HASTE: Millis = Millis(500);
-/// A clock that was set meanwhile says nothing about how long a look takes.
+/// A clock that was set meanwhile tells nothing about the duration of a pass.
 const LOOK_LAST: Millis = Millis::seconds(1);
-/// Something that just started is watched closely.
+/// A resource that just started is watched closely.
 const WATCH_CLOSE: Millis = Millis::seconds(1);
-/// Something that takes its time is not.
+/// A resource that takes its time is not.
 const WATCH_WIDE: Millis = Millis::seconds(10);
-/// Something that never comes is looked at now and then.
+/// A resource that never comes is checked now and then.
 const WATCH_RARELY: Millis = Millis::minutes(1);
-/// How long something counts as just started.
+/// How long a resource counts as just started.
 const FRESH: Millis = Millis::minutes(3);
-/// How long something counts as taking its time.
+/// How long a resource counts as taking its time.
 const SLOW: Millis = Millis::minutes(30);
 
 /// A source that does not answer is asked at least this often, whatever its interval.
 const SOURCE_LAST: Millis = Millis::minutes(10);
 
-/// How often something failed in a row, and when it may be tried again.
+/// The failures in a row, and when the next try is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     /// Failures in a row.
     pub failures: u32,
-    /// Not before.
+    /// When the next try is due.
     pub until: Timestamp,
 }
 
 impl Backoff {
-    /// Whether it is too early. None is longer than the longest: it was set by a clock that has been put back since.
+    /// Whether it is too early. A backoff beyond the longest was set by a clock that has been set back since.
     pub fn is_due_later(&self, now: Timestamp) -> bool {
         now < self.until && self.until - now <= BACKOFF_WITH_JITTER
     }
@@ -58,8 +58,8 @@ pub fn after_failure(before: Option<Backoff>, now: Timestamp, jitter: Jitter) ->
     Backoff { failures, until: now + Millis(span + extra) }
 }
 
-/// How long a source is left alone after it was asked: the interval, longer each time it fails, and a tenth of jitter
-/// either way, so that many who follow one server do not come at once.
+/// The pause after a request to the source: the interval, longer after each failure, with a tenth of jitter either way,
+/// so that many clients of one server spread out.
 pub fn ask_source_again(interval: Millis, failures: u32, jitter: Jitter) -> Millis {
     let doubled = interval.0.saturating_mul(1_i64.checked_shl(failures.min(20)).unwrap_or(i64::MAX));
     let span = doubled.min(interval.0.max(SOURCE_LAST.0));
@@ -68,7 +68,7 @@ pub fn ask_source_again(interval: Millis, failures: u32, jitter: Jitter) -> Mill
     Millis(span + extra)
 }
 
-/// When to look again at something that is waited for since `since`.
+/// When to check again what is waited for since `since`.
 pub fn watch(since: Timestamp, now: Timestamp) -> Timestamp {
     match now - since {
         waited if waited < FRESH => now + WATCH_CLOSE,
@@ -77,31 +77,30 @@ pub fn watch(since: Timestamp, now: Timestamp) -> Timestamp {
     }
 }
 
-/// What looks have taken of late that has not been rested for since.
+/// The recent duration of passes that no pause has made up for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Weariness {
+pub struct DutyCycle {
     owed: Millis,
     ended: Timestamp,
 }
 
-impl Weariness {
-    /// One more look, which took so long and is over now.
+impl DutyCycle {
+    /// Adds a pass of this duration.
     #[must_use]
-    pub fn after_look(self, took: Millis, now: Timestamp) -> Self {
+    pub fn after_pass(self, took: Millis, now: Timestamp) -> Self {
         let took = took.0.clamp(0, LOOK_LAST.0);
         let rested = ((now - self.ended).0 - took).max(0);
         Self { owed: Millis((self.owed.0 - rested).max(0) + took), ended: now }
     }
 
-    /// When to look at what has just happened: soon; where one thing after another happens, so that looking takes half
-    /// of the time.
-    pub fn look_soon(self, now: Timestamp) -> Timestamp {
+    /// When to run a pass for a new event: soon; under many events, so that passes take half of the time.
+    pub fn pass_soon(self, now: Timestamp) -> Timestamp {
         let rest = (self.owed.0 - HASTE.0).max(0);
         (self.ended.min(now) + Millis(rest)).max(now + COALESCE)
     }
 }
 
-/// The next look: at the interval, or earlier where something is waited for, never in the past.
+/// The next pass: at the interval, or earlier if something is waited for, never in the past.
 pub fn next_wake(last: Timestamp, interval: Millis, wishes: &[Timestamp], now: Timestamp) -> Timestamp {
     let regular = last + interval;
     wishes.iter().copied().chain([regular]).min().unwrap_or(regular).max(now)
@@ -138,24 +137,24 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_is_looked_at_soon_and_looking_takes_half_of_the_time_at_most() {
-        let (took, mut now, mut weariness) = (Millis(100), Timestamp(1_000_000), Weariness::default());
+    fn an_event_starts_a_pass_soon_and_passes_take_half_of_the_time_at_most() {
+        let (took, mut now, mut weariness) = (Millis(100), Timestamp(1_000_000), DutyCycle::default());
         let mut waits = Vec::new();
         for _ in 0..10 {
-            weariness = weariness.after_look(took, now);
-            let next = weariness.look_soon(now);
+            weariness = weariness.after_pass(took, now);
+            let next = weariness.pass_soon(now);
             waits.push((next - now).0);
             now = next + took;
         }
         assert_eq!(waits, [10, 10, 10, 10, 10, 50, 100, 100, 100, 100]);
-        let rested = weariness.after_look(took, now + Millis::minutes(1));
-        assert_eq!(rested.look_soon(now + Millis::minutes(1)), now + Millis::minutes(1) + COALESCE);
+        let rested = weariness.after_pass(took, now + Millis::minutes(1));
+        assert_eq!(rested.pass_soon(now + Millis::minutes(1)), now + Millis::minutes(1) + COALESCE);
         let clock_put_back = Timestamp(0);
-        assert_eq!(weariness.look_soon(clock_put_back), clock_put_back + Millis(100));
+        assert_eq!(weariness.pass_soon(clock_put_back), clock_put_back + Millis(100));
     }
 
     #[test]
-    fn what_never_comes_is_looked_at_now_and_then() {
+    fn without_events_a_pass_runs_now_and_then() {
         let waits = [0, 179, 180, 1799, 1800].map(|waited| {
             let now = Timestamp(waited * 1000);
             (watch(Timestamp(0), now) - now).0 / 1000

@@ -1,46 +1,47 @@
-//! Whether everything has come to rest, and what does not move by itself any more. Pure but for the engine's lanes.
+//! Whether everything is settled, and which changes are blocked. Pure but for the engine's lanes.
 
 use std::collections::BTreeSet;
 
 use crate::engine::report::waits;
-use crate::engine::{Engine, Picture};
+use crate::engine::{Engine, PassResult};
 use amarre_core::model::plan::Wait;
 use amarre_core::model::{Address, Change, Gate, Millis, Need, Readiness, State, Timestamp};
 
-/// A command stays for the next try of what failed for so long at most.
+/// A command waits at most this long for the retry of a failure.
 const WAITED_FOR: Millis = Millis::minutes(1);
 
 impl Engine {
-    /// Whether nothing will happen by itself any more: what is left waits for a person, or failed for good.
-    pub(crate) fn is_at_rest(&self, picture: &Picture) -> bool {
+    /// Whether nothing more will happen by itself: what is left waits for a person, or failed for good.
+    pub(crate) fn is_settled(&self, picture: &PassResult) -> bool {
         if self.is_busy() || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
             return false;
         }
-        let stuck = picture.stuck();
+        let stuck = picture.blocked();
         let asked = |service: &String| picture.only.as_ref().is_none_or(|only| only.contains(service));
         let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
         let moving = changes.any(|change| !stuck.contains(&change.address));
         let probed = picture.wants.probes.keys().filter(|container| !picture.facts.failed.contains_key(*container));
         // A job that failed under other circumstances runs again.
-        let starting = probed.chain(&picture.wants.tasks).filter(|container| is_asked(picture, container, &asked)).any(
-            |container| {
+        let starting = probed
+            .chain(&picture.wants.tasks)
+            .filter(|container| is_selected(picture, container, &asked))
+            .any(|container| {
                 let seen = picture.world.seen.get(container);
                 let is_late = waits::is_late(picture, container);
                 seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !is_late
-            },
-        );
+            });
         let opening = picture.dead_ends.values().any(|end| asked(&end.service) && end.is_fresh(picture.at));
         !moving && !starting && !opening
     }
 }
 
-fn is_asked(picture: &Picture, address: &Address, asked: &impl Fn(&String) -> bool) -> bool {
+fn is_selected(picture: &PassResult, address: &Address, asked: &impl Fn(&String) -> bool) -> bool {
     picture.wants.map.get(address).is_some_and(|want| asked(&want.service))
 }
 
-/// Addresses whose change will not happen by itself: held, refused by the vendor, or waiting for such a one, or for a
-/// container that takes longer than it may.
-pub fn stuck(picture: &Picture) -> BTreeSet<Address> {
+/// Addresses whose change will not happen by itself: held, refused by the vendor, or waiting for such a change, or for
+/// a container over its limit.
+pub fn blocked(picture: &PassResult) -> BTreeSet<Address> {
     let plan = &picture.plan;
     let refused = |change: &Change| picture.failing.get(&change.address).is_some_and(super::retry::is_refused);
     let mut stuck: BTreeSet<Address> = plan
@@ -63,7 +64,7 @@ pub fn stuck(picture: &Picture) -> BTreeSet<Address> {
     }
 }
 
-/// Whether a change waits for a person, or for so long that no command stays for it. The daemon goes on with it.
+/// Whether a change waits for a person, or longer than a command waits. The daemon goes on with it.
 fn waits_long(change: &Change, now: Timestamp) -> bool {
     let Gate::Until { at, what } = &change.gate else { return false };
     match what {
@@ -73,8 +74,8 @@ fn waits_long(change: &Change, now: Timestamp) -> bool {
     }
 }
 
-/// Whether a change waits for something stuck, or for something that nobody is going to make.
-fn waits_for(change: &Change, stuck: &BTreeSet<Address>, picture: &Picture) -> bool {
+/// Whether a change waits for a blocked one, or for a resource that no change creates.
+fn waits_for(change: &Change, stuck: &BTreeSet<Address>, picture: &PassResult) -> bool {
     let Gate::After(needs) = &change.gate else { return false };
     let hidden = |need: &Need| picture.plan.gaps.iter().any(|gap| gap.covers(&need.on));
     let late = |need: &Need| need.is == State::Ready && waits::is_late(picture, &need.on);

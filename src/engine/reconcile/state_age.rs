@@ -1,7 +1,7 @@
-//! How long something has been so, whatever the clocks say: between two looks a container's state cannot have become
-//! older than the time between them, nor younger. So a clock that is put forward ends no grace and no time-out early,
-//! and one that is put back keeps nothing waiting. What only our probes can tell has been waited for since this process
-//! watches it: one that was not there for a while, or has an old ledger, condemns nothing at first sight.
+//! How long a state has lasted, whatever the clocks say: between two passes a container's state can become neither
+//! older nor younger than the time between them. So a clock that jumps forward ends no grace period and no time-out
+//! early, and one that is set back delays nothing. What only our probes can tell counts from the start of this process:
+//! one that was away for a while, or has an old ledger, condemns nothing at first sight.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +9,26 @@ use amarre_core::model::{Address, Kind, Millis, ProviderId, Readiness, Timestamp
 
 /// Clocks of two machines differ by some seconds; that is no jump.
 const SLACK: Millis = Millis::seconds(30);
-/// Times that waits are counted from.
+/// The times that waits are counted from.
 const STAMPS: [&str; 2] = ["started_at_ms", "finished_at_ms"];
 
-/// What was seen when, by a clock that only goes forward.
+/// What was observed when, by a monotonic clock.
 #[derive(Debug, Default)]
-pub struct Ages {
-    known: BTreeMap<(Address, &'static str), Known>,
+pub struct StateAges {
+    known: BTreeMap<(Address, &'static str), KnownState>,
     looks: BTreeMap<ProviderId, Millis>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct KnownState {
     stamp: i64,
     first: Millis,
-    /// The look before, that did not see it yet.
+    /// The pass before, which did not observe it yet.
     before: Option<Millis>,
 }
 
-impl Ages {
-    /// Puts times right that cannot be.
+impl StateAges {
+    /// Corrects impossible times.
     pub fn correct(&mut self, world: &mut World, now: Timestamp, steady: Millis) {
         let mut known = BTreeMap::new();
         let containers = world.seen.iter_mut().filter(|(address, _)| address.kind == Kind::Container);
@@ -37,13 +37,13 @@ impl Ages {
                 let Some(stamp) = seen.fields.get(field).and_then(Value::as_int) else { continue };
                 let key = (address.clone(), field);
                 let before = self.looks.get(&address.provider).copied();
-                let fresh = Known { stamp, first: steady, before };
+                let fresh = KnownState { stamp, first: steady, before };
                 let entry = self.known.get(&key).copied().filter(|entry| entry.stamp == stamp).unwrap_or(fresh);
                 known.insert(key, entry);
-                let right = entry.put_right(now, steady);
+                let right = entry.corrected(now, steady);
                 if let Some(right) = right.filter(|_| field == "finished_at_ms") {
                     seen.fields.set(field, Value::Int(right.0));
-                    // Both are of one clock: how long it ran stays as it was.
+                    // Both are of one clock: the running time stays as it was.
                     let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
                     let started = started.map(|started| Value::Int(started + right.0 - stamp));
                     seen.fields.extend(started.map(|started| ("started_at_ms".into(), started)));
@@ -59,7 +59,7 @@ impl Ages {
                 }
             }
         }
-        // What is in a gap was not looked at.
+        // Resources in a gap were not observed.
         for (key, entry) in std::mem::take(&mut self.known) {
             if world.gap(&key.0).is_some() {
                 known.insert(key, entry);
@@ -71,17 +71,17 @@ impl Ages {
     }
 }
 
-impl Ages {
-    /// Since when a container runs, as far as its stamp can be right.
+impl StateAges {
+    /// Since when a container runs, as far as its stamp is plausible.
     pub fn up_since(&self, address: &Address, stamp: i64, now: Timestamp, steady: Millis) -> Timestamp {
         let known = self.known.get(&(address.clone(), STAMPS[0])).filter(|known| known.stamp == stamp);
-        known.and_then(|known| known.put_right(now, steady)).unwrap_or(Timestamp(stamp))
+        known.and_then(|known| known.corrected(now, steady)).unwrap_or(Timestamp(stamp))
     }
 }
 
-impl Known {
-    /// When it must have been, if the stamp cannot be right.
-    fn put_right(self, now: Timestamp, steady: Millis) -> Option<Timestamp> {
+impl KnownState {
+    /// The plausible time, if the stamp is not.
+    fn corrected(self, now: Timestamp, steady: Millis) -> Option<Timestamp> {
         let span = |from: Millis| steady.0 - from.0;
         let age = now.0 - self.stamp;
         let least = span(self.first);

@@ -1,66 +1,66 @@
-//! Whether anything listens where NPM's hosts of ours lead. Docker's healthcheck says nothing of the port that visitors
-//! come to, and what was entered in NPM says nothing of the container. Asks, and changes nothing.
+//! Checks whether anything listens where our NPM hosts lead. Docker's healthcheck does not test the visitors' port, and
+//! NPM's settings do not show whether the container answers. Changes nothing.
 //!
-//! | a host leads to | asked |
-//! |---|---|
+//! | a host leads to | probed |
+//! | a container that is not ready | no: its own state tells more |
 //! | a container that is not ready | no: its own state says more |
 //! | the port by which its readiness was found | no: it answered |
 //! | another port of it | until something listens there; then not before the container starts again |
-//! | a port with https, a place that is no container's | no: nothing is said of it |
+//! | a port with https, an address that is no container's | no |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::providers::Provider;
 use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Timestamp, Value, Wants};
-use amarre_core::plan::Input;
 use amarre_core::plan::diff::upstreams;
+use amarre_core::plan::input::Input;
 
-/// Asked at once: each is a process in NPM's container.
+/// Concurrent probes: each is a process in NPM's container.
 const IN_FLIGHT: usize = 8;
-/// A program that Docker calls healthy may need so long until its port is open.
+/// How long a program that Docker calls healthy may need until its port is open.
 const SETTLES: Millis = Millis::seconds(10);
 
 /// A run of a container: its id at the vendor, and when it started.
-type Run = (String, i64);
-/// A place of a run: host and port.
-type Spot = (Run, String, u16);
+type ContainerRun = (String, i64);
+/// A target of a run: host and port.
+type ProbeSpot = (ContainerRun, String, u16);
 
-/// Somewhere that a host leads to, where it is not known yet whether anything listens.
+/// An upstream that is not known to listen.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct UpstreamPlace {
     host: Address,
     service: String,
     path: Option<String>,
     container: Address,
-    spot: Spot,
+    spot: ProbeSpot,
 }
 
-/// A host of ours leads to a port at which nothing listens: visitors get a 502.
+/// A host of ours that leads to a port on which nothing listens: visitors get a 502.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadEnd {
-    /// Of which service the host is.
+    /// The service of the host.
     pub service: String,
     /// The path that leads there; `None`: the host itself.
     pub path: Option<String>,
     /// Host and port.
     pub at: String,
-    /// The container that is there.
+    /// The running container.
     pub container: Address,
     /// Since when that is known.
     pub since: Timestamp,
 }
 
 impl DeadEnd {
-    /// Whether it may still end by itself: its container has only just become healthy.
+    /// Whether it may still end by itself: the container has only just become healthy.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         now - self.since < SETTLES
     }
 
-    /// In words.
+    /// The sentence for people.
     pub fn text(&self) -> String {
         let path = self.path.as_ref().map(|path| format!(", where {path} leads")).unwrap_or_default();
         format!("nothing listens at {}{path}", self.at)
@@ -68,7 +68,7 @@ impl DeadEnd {
 }
 
 /// Whether a host leads to a container, as NPM has it now.
-pub fn lead_to(picture: &Picture, host: &Address, container: &Address) -> bool {
+pub fn leads_to(picture: &PassResult, host: &Address, container: &Address) -> bool {
     let seen = |address: &Address| picture.world.seen.get(address);
     let leads = seen(host).zip(seen(container)).and_then(|(there, seen)| {
         picture.with_input(|input| upstreams::lead_to(input, there, &container.provider, seen))
@@ -76,8 +76,8 @@ pub fn lead_to(picture: &Picture, host: &Address, container: &Address) -> bool {
     leads == Some(true)
 }
 
-/// `172.20.3.2:80`: where NPM leads a host, its paths apart.
-pub fn place_of(picture: &Picture, host: &Address) -> Option<String> {
+/// `172.20.3.2:80`: the upstream of an NPM host, its paths apart.
+pub fn place_of(picture: &PassResult, host: &Address) -> Option<String> {
     let to = upstreams::all(&picture.world.seen.get(host)?.fields).find(|to| to.path.is_none())?;
     Some(spelled(to.host, to.port?))
 }
@@ -86,16 +86,16 @@ fn spelled(host: &str, port: i64) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// What was found out so far.
+/// The probe results so far.
 #[derive(Debug, Default, Clone)]
-pub struct Hops {
-    listens: BTreeSet<Spot>,
-    /// Since when it is known that nothing does.
-    refuses: BTreeMap<Spot, Timestamp>,
+pub struct UpstreamProbes {
+    listens: BTreeSet<ProbeSpot>,
+    /// Since when nothing is known to listen.
+    refuses: BTreeMap<ProbeSpot, Timestamp>,
 }
 
-/// Where hosts of ours lead, as far as it is to be asked.
-pub fn places(input: &Input<'_>, wants: &Wants) -> Vec<Place> {
+/// The upstreams of our hosts that are to be probed.
+pub fn places(input: &Input<'_>, wants: &Wants) -> Vec<UpstreamPlace> {
     let world = input.world;
     let hosts = world.seen.iter().filter(|(host, seen)| host.kind == Kind::ProxyHost && seen.owner.is_ours());
     let is_on = |seen: &Seen| seen.fields.flag("enabled") != Some(false);
@@ -118,7 +118,7 @@ pub fn places(input: &Input<'_>, wants: &Wants) -> Vec<Place> {
                 continue;
             }
             let started = there.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
-            places.push(Place {
+            places.push(UpstreamPlace {
                 host: host.clone(),
                 service: seen.service.clone().unwrap_or_default(),
                 path: pointer.path.map(str::to_owned),
@@ -134,7 +134,7 @@ fn is_up(address: &Address, seen: &Seen) -> bool {
     address.kind == Kind::Container && seen.fields.flag("running") == Some(true) && seen.ready.is_ready()
 }
 
-/// Whether a host, or a path of it, asks without TLS.
+/// Whether a host, or a path of it, uses plain HTTP upstream.
 fn is_plain(host: &Fields, path: Option<&str>) -> bool {
     let Some(path) = path else { return host.text("forward_scheme") == Some("http") };
     let locations = host.get("locations").map(Value::items).unwrap_or_default();
@@ -143,22 +143,22 @@ fn is_plain(host: &Fields, path: Option<&str>) -> bool {
     of_path.and_then(|location| text(location, "scheme")).as_deref() == Some("http")
 }
 
-/// Whether a container is ready because something answered at this place.
+/// Whether a container is ready because its probe of this target answered.
 fn is_judged_there(wants: &Wants, container: &Address, fields: &Fields, (host, port): (&str, u16)) -> bool {
     let probe = wants.probes.get(container).or_else(|| wants.probes_of_old.get(container));
     let Some(Some(probe)) = probe.filter(|_| fields.text("health") == Some("none")) else { return false };
     probe.port == port && probe.at.as_deref().or(fields.text("address")) == Some(host)
 }
 
-impl Hops {
-    /// Asks what is not known yet. What cannot be told is not claimed.
-    pub async fn ask(
+impl UpstreamProbes {
+    /// Probes what is not known yet. An unclear answer is not reported.
+    pub async fn probe_due(
         &mut self,
         providers: &BTreeMap<ProviderId, Arc<dyn Provider>>,
-        places: Vec<Place>,
+        places: Vec<UpstreamPlace>,
         now: Timestamp,
     ) -> BTreeMap<Address, DeadEnd> {
-        let spots: BTreeMap<&Spot, &ProviderId> =
+        let spots: BTreeMap<&ProbeSpot, &ProviderId> =
             places.iter().map(|place| (&place.spot, &place.container.provider)).collect();
         self.listens.retain(|spot| spots.contains_key(spot));
         let open = spots.iter().filter(|(spot, _)| !self.listens.contains(**spot));
@@ -186,10 +186,10 @@ impl Hops {
         let dead = places.into_iter().filter_map(|place| {
             let since = *self.refuses.get(&place.spot)?;
             let (_, host, port) = place.spot;
-            let Place { service, path, container, .. } = place;
+            let UpstreamPlace { service, path, container, .. } = place;
             Some((place.host, DeadEnd { service, path, at: spelled(&host, i64::from(port)), container, since }))
         });
-        // The first of a host: its own place comes before those of its paths.
+        // The first of a host: its own upstream comes before those of its paths.
         let mut all = BTreeMap::new();
         for (host, end) in dead {
             all.entry(host).or_insert(end);

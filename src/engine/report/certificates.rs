@@ -1,22 +1,22 @@
-//! Every certificate that an NPM has, for whoever shows them. Pure.
+//! Every certificate of an NPM, for people and machines. Pure.
 
 use std::collections::BTreeMap;
 
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use amarre_core::model::{Address, Kind, Timestamp};
 use amarre_core::plan::desired::certificate;
-use amarre_core::plan::desired::certificate::Budget;
+use amarre_core::plan::desired::certificate::OrderBudget;
 
 /// One certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct CertificateReport {
     /// Its name in NPM.
     pub name: String,
-    /// Which NPM.
+    /// The NPM.
     pub npm: String,
-    /// The names that it is for.
+    /// Its domain names.
     pub domains: Vec<String>,
-    /// When it ends, where that is known.
+    /// When it ends, if known.
     pub ends: Option<Timestamp>,
     /// `81 days left, NPM renews about 9 Jan`.
     pub words: String,
@@ -26,8 +26,8 @@ pub struct Certificate {
     pub is_ours: bool,
 }
 
-/// All of them, the first to end first.
-pub fn all(picture: &Picture) -> Vec<Certificate> {
+/// All certificates, the first to end first.
+pub fn reports(picture: &PassResult) -> Vec<CertificateReport> {
     let mut used: BTreeMap<Address, Vec<String>> = BTreeMap::new();
     for (address, seen) in &picture.world.seen {
         let Some(name) = seen.fields.text("certificate") else { continue };
@@ -35,13 +35,13 @@ pub fn all(picture: &Picture) -> Vec<Certificate> {
         used.entry(Address::new(address.provider.clone(), Kind::Certificate, name)).or_default().push(who);
     }
     let seen = picture.world.seen.iter().filter(|(address, _)| address.kind == Kind::Certificate);
-    let mut rows: Vec<Certificate> = seen
+    let mut rows: Vec<CertificateReport> = seen
         .map(|(address, seen)| {
             let mut used_by = used.remove(address).unwrap_or_default();
             used_by.dedup();
-            Certificate {
+            CertificateReport {
                 name: address.name.clone(),
-                npm: address.provider.npm_name().to_owned(),
+                npm: address.provider.short_name().to_owned(),
                 domains: seen.fields.strings("domains").into_iter().map(str::to_owned).collect(),
                 ends: certificate::ends(&seen.fields),
                 words: certificate::in_words(&seen.fields, picture.at),
@@ -54,12 +54,12 @@ pub fn all(picture: &Picture) -> Vec<Certificate> {
     rows
 }
 
-/// How many certificates Let's Encrypt would still give this week where this one is to be.
-pub fn left(picture: &Picture, certificate: &Address) -> Option<usize> {
+/// How many certificates Let's Encrypt would still issue this week for the names of this one.
+pub fn orders_left(picture: &PassResult, certificate: &Address) -> Option<usize> {
     picture.with_input(|input| certificate::left(input, certificate))
 }
 
-/// What Let's Encrypt would still give this week, by registered domain.
-pub fn budgets(picture: &Picture) -> Vec<Budget> {
+/// How many certificates Let's Encrypt would still issue this week, by registered domain.
+pub fn budgets(picture: &PassResult) -> Vec<OrderBudget> {
     picture.with_input(certificate::budgets).unwrap_or_default()
 }

@@ -8,16 +8,16 @@ use serde_json::{Value as Json, json};
 
 use super::status;
 use super::status::{Health, ServiceStatus, Sync};
-use super::waits::Next;
-use crate::engine::Picture;
+use super::waits::WaitEnd;
+use crate::engine::PassResult;
 use amarre_core::model::{Kind, Readiness, Timestamp};
 
-/// Types of conditions, in the order in which they are told.
+/// Types of conditions, in the order of the document.
 pub const TYPES: [&str; 5] = ["Parsed", "Converged", "Serving", "Stalled", "Suspended"];
 
 /// One condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Condition {
+pub struct ServiceCondition {
     /// One of [`TYPES`].
     pub name: &'static str,
     /// `None`: not known.
@@ -28,12 +28,13 @@ pub struct Condition {
     pub message: String,
 }
 
-/// Since when each condition of each service has been as it is.
-pub type Since = BTreeMap<(String, &'static str), (Option<bool>, Timestamp)>;
+/// Since when each condition of each service holds.
+pub type ConditionTimes = BTreeMap<(String, &'static str), (Option<bool>, Timestamp)>;
 
 /// The conditions of a service.
-pub fn of(picture: &Picture, row: &ServiceStatus) -> Vec<Condition> {
-    let condition = |name, holds, reason, message: &str| Condition { name, holds, reason, message: message.to_owned() };
+pub fn conditions(picture: &PassResult, row: &ServiceStatus) -> Vec<ServiceCondition> {
+    let condition =
+        |name, holds, reason, message: &str| ServiceCondition { name, holds, reason, message: message.to_owned() };
     let mut all = vec![parsed(picture, row), converged(picture, row), serving(picture, row)];
     if let Some(waiting) = row.waiting.as_ref().filter(|waiting| waiting.is_stalled()) {
         let message = match waiting.hints.first() {
@@ -50,14 +51,14 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Vec<Condition> {
     all
 }
 
-/// As documents have them.
-pub fn json(picture: &Picture, row: &ServiceStatus) -> Vec<Json> {
+/// As in documents.
+pub fn json(picture: &PassResult, row: &ServiceStatus) -> Vec<Json> {
     let status = |holds: Option<bool>| match holds {
         Some(true) => "True",
         Some(false) => "False",
         None => "Unknown",
     };
-    let one = |condition: Condition| {
+    let one = |condition: ServiceCondition| {
         let mut document = json!({
             "type": condition.name, "status": status(condition.holds), "reason": condition.reason,
             "message": condition.message,
@@ -68,18 +69,18 @@ pub fn json(picture: &Picture, row: &ServiceStatus) -> Vec<Json> {
         }
         document
     };
-    of(picture, row).into_iter().map(one).collect()
+    conditions(picture, row).into_iter().map(one).collect()
 }
 
-/// When each came to be as it is, from the picture before.
-pub fn since(before: &Picture, picture: &Picture) -> Since {
-    let mut since = Since::new();
+/// When each condition changed last, from the previous pass.
+pub fn condition_times(before: &PassResult, picture: &PassResult) -> ConditionTimes {
+    let mut since = ConditionTimes::new();
     for (name, row) in picture.statuses() {
-        for condition in of(picture, row) {
+        for condition in conditions(picture, row) {
             let key = (name.clone(), condition.name);
             let at = match before.conditions_since.get(&key) {
                 Some((known, at)) if *known == condition.holds => *at,
-                // At the first look nobody knows since when.
+                // At the first pass the time is not known.
                 None if before.context.is_none() => Timestamp::default(),
                 Some(_) | None => picture.at,
             };
@@ -89,16 +90,16 @@ pub fn since(before: &Picture, picture: &Picture) -> Since {
     since
 }
 
-fn parsed(picture: &Picture, row: &ServiceStatus) -> Condition {
+fn parsed(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
     let (holds, reason, message) = match picture.broken.get(&row.name) {
         Some(why) => (Some(false), "Broken", why.clone()),
         None if picture.services.contains_key(&row.name) => (Some(true), "Good", String::new()),
         None => (None, "NoManifest", "no manifest of this name is in force".to_owned()),
     };
-    Condition { name: "Parsed", holds, reason, message }
+    ServiceCondition { name: "Parsed", holds, reason, message }
 }
 
-fn converged(picture: &Picture, row: &ServiceStatus) -> Condition {
+fn converged(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
     let is_held = picture.changes_of(&row.name).any(|change| change.refusal().is_some());
     let is_suspended = picture.facts.suspended.contains_key(&row.name);
@@ -117,13 +118,13 @@ fn converged(picture: &Picture, row: &ServiceStatus) -> Condition {
         Sync::OutOfSync => (Some(false), "Changing"),
     };
     let message = if holds == Some(true) { String::new() } else { row.what_now.clone() };
-    Condition { name: "Converged", holds, reason, message }
+    ServiceCondition { name: "Converged", holds, reason, message }
 }
 
-/// Whether something answers for each container and host, be it an old one. Jobs serve nobody.
-fn serving(picture: &Picture, row: &ServiceStatus) -> Condition {
-    let condition = |holds, reason, message| Condition { name: "Serving", holds, reason, message };
-    let serves = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
+/// Whether something answers for each container and host, be it an old one. Jobs serve no requests.
+fn serving(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
+    let condition = |holds, reason, message| ServiceCondition { name: "Serving", holds, reason, message };
+    let serves = |kind: Kind| kind == Kind::Container || kind.is_proxied();
     let mut relevant = row.resources.iter().filter(|resource| serves(resource.address.kind) && resource.job.is_none());
     if relevant.clone().any(|resource| resource.health == Health::Unknown) {
         return condition(None, "NotSeen", "not all of it can be seen".to_owned());
@@ -136,7 +137,7 @@ fn serving(picture: &Picture, row: &ServiceStatus) -> Condition {
     };
     let ends_dead = |resource: &status::ResourceStatus| picture.dead_ends.contains_key(&resource.address);
     match relevant.find(|resource| !works(resource) || ends_dead(resource)) {
-        Some(down) => condition(Some(false), "Down", format!("{}: {}", down.thing(), down.detail)),
+        Some(down) => condition(Some(false), "Down", format!("{}: {}", down.label(), down.detail)),
         None if row.resources.iter().any(|resource| resource.failure.is_some() && resource.job.is_none()) => {
             condition(Some(true), "LastGood", "the last good one serves".to_owned())
         }
@@ -149,10 +150,10 @@ fn has_failed_job(row: &ServiceStatus) -> bool {
 }
 
 fn awaits_job(row: &ServiceStatus) -> bool {
-    row.waiting.as_ref().is_some_and(|waiting| waiting.next == Next::WhenEnded)
+    row.waiting.as_ref().is_some_and(|waiting| waiting.next == WaitEnd::WhenEnded)
 }
 
-fn stalled(picture: &Picture, row: &ServiceStatus) -> &'static str {
+fn stalled(picture: &PassResult, row: &ServiceStatus) -> &'static str {
     if picture.broken.contains_key(&row.name) {
         "Broken"
     } else if has_failed_job(row) {

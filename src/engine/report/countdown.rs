@@ -1,11 +1,11 @@
-//! Times in sentences: what is kept is an instant, and it is put into words when the sentence is shown. Pure.
+//! Times in sentences: an instant is stored, and rendered when the sentence is shown. Pure.
 
 use amarre_core::model::{Millis, Timestamp};
 
-/// The instant that a sentence counts from or to, behind its words.
+/// The instant that a sentence counts from or to, after its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// `…; next try in 26 s`: what comes, with the sign before it, and when.
+pub enum CountFrom {
+    /// `…; next try in 26 s`: the event, the separator before it, and when.
     Until(&'static str, Timestamp),
     /// `starting, for 12 s`.
     For(Timestamp),
@@ -13,28 +13,28 @@ pub enum Clock {
     Up(Timestamp),
 }
 
-impl Clock {
-    /// Since when it is so, of one that counts from an instant.
+impl CountFrom {
+    /// The instant of a sentence that counts from it.
     pub const fn since(self) -> Option<Timestamp> {
         match self {
-            Clock::Until(..) => None,
-            Clock::For(since) | Clock::Up(since) => Some(since),
+            CountFrom::Until(..) => None,
+            CountFrom::For(since) | CountFrom::Up(since) => Some(since),
         }
     }
 }
 
-/// The sentence as it is now.
-pub fn told(text: &str, clock: Option<Clock>, now: Timestamp) -> String {
+/// The sentence at this moment.
+pub fn with_time(text: &str, clock: Option<CountFrom>, now: Timestamp) -> String {
     match clock {
         None => text.to_owned(),
-        Some(Clock::Until(what, at)) => format!("{text}{what} {}", within(at, now)),
-        Some(Clock::For(since)) => format!("{text}, for {}", now - since),
-        Some(Clock::Up(since)) => format!("{text}, up {}", now - since),
+        Some(CountFrom::Until(what, at)) => format!("{text}{what} {}", within_text(at, now)),
+        Some(CountFrom::For(since)) => format!("{text}, for {}", now - since),
+        Some(CountFrom::Up(since)) => format!("{text}, up {}", now - since),
     }
 }
 
-/// `in 26 s`; what is due is `now`.
-pub fn within(at: Timestamp, now: Timestamp) -> String {
+/// `in 26 s`; `now` if it is due.
+pub fn within_text(at: Timestamp, now: Timestamp) -> String {
     let left = at - now;
     if left < Millis::seconds(1) { "now".to_owned() } else { format!("in {left}") }
 }
@@ -44,14 +44,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_as_of_the_moment_in_which_it_is_shown() {
+    fn a_time_is_rendered_as_of_the_moment_of_display() {
         let at = |seconds: i64| Timestamp(seconds * 1_000);
-        let tells = |clock: Clock, now: i64| told("it", Some(clock), at(now));
-        assert_eq!(tells(Clock::Until("; next try", at(30)), 4), "it; next try in 26 s");
-        assert_eq!(tells(Clock::Until("; next try", at(30)), 18), "it; next try in 12 s");
-        assert_eq!(tells(Clock::Until("; next try", at(30)), 31), "it; next try now");
-        assert_eq!(tells(Clock::For(at(30)), 42), "it, for 12 s");
-        assert_eq!(tells(Clock::Up(at(30)), 33), "it, up 3 s");
-        assert_eq!(told("it", None, at(9)), "it");
+        let tells = |clock: CountFrom, now: i64| with_time("it", Some(clock), at(now));
+        assert_eq!(tells(CountFrom::Until("; next try", at(30)), 4), "it; next try in 26 s");
+        assert_eq!(tells(CountFrom::Until("; next try", at(30)), 18), "it; next try in 12 s");
+        assert_eq!(tells(CountFrom::Until("; next try", at(30)), 31), "it; next try now");
+        assert_eq!(tells(CountFrom::For(at(30)), 42), "it, for 12 s");
+        assert_eq!(tells(CountFrom::Up(at(30)), 33), "it, up 3 s");
+        assert_eq!(with_time("it", None, at(9)), "it");
     }
 }

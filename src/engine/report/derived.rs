@@ -1,16 +1,16 @@
-//! What follows from a picture, worked out once, when it is first asked for. Pure.
+//! Values derived from a pass result, computed once, at first use. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use super::status;
 use super::status::ServiceStatus;
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use crate::engine::reconcile::settled;
 use amarre_core::model::{Address, Change};
 use amarre_core::plan::forecast::{self, Forecast};
 
-/// What has been worked out so far. A picture is complete before anything is asked of it.
+/// The values so far. A result is complete before anything is derived from it.
 #[derive(Debug, Clone, Default)]
 pub struct Derived {
     index: OnceLock<Index>,
@@ -19,7 +19,7 @@ pub struct Derived {
     forecast: OnceLock<Option<Forecast>>,
 }
 
-/// What belongs to whom.
+/// Changes and resources by service.
 #[derive(Debug, Clone, Default)]
 struct Index {
     /// Places in the plan, by service.
@@ -31,7 +31,7 @@ struct Index {
 }
 
 impl Index {
-    fn of(picture: &Picture) -> Self {
+    fn new(picture: &PassResult) -> Self {
         let mut index = Self::default();
         for (place, change) in picture.plan.changes.iter().enumerate() {
             index.changes.entry(change.service.clone()).or_default().push(place);
@@ -47,14 +47,14 @@ impl Index {
     }
 }
 
-impl Picture {
+impl PassResult {
     /// The changes that are planned for a service, in order.
     pub fn changes_of(&self, service: &str) -> impl Iterator<Item = &Change> + Clone {
         let places = self.index().changes.get(service).map(Vec::as_slice).unwrap_or_default();
         places.iter().filter_map(|place| self.plan.changes.get(*place))
     }
 
-    /// Whether a service has a manifest that can be read, or has made anything.
+    /// Whether a service has a readable manifest, or has created anything.
     pub fn knows(&self, service: &str) -> bool {
         self.services.contains_key(service)
             || self.facts.applied.values().any(|applied| applied.service == service)
@@ -76,22 +76,22 @@ impl Picture {
         self.index().owned.get(service).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// What does not move by itself any more.
-    pub fn stuck(&self) -> &BTreeSet<Address> {
-        self.derived.stuck.get_or_init(|| settled::stuck(self))
+    /// The blocked changes.
+    pub fn blocked(&self) -> &BTreeSet<Address> {
+        self.derived.stuck.get_or_init(|| settled::blocked(self))
     }
 
-    /// Every service, by name: those in force, and those that are known to the ledger only.
+    /// Every service, by name: the effective ones, and those that only the ledger knows.
     pub fn statuses(&self) -> &BTreeMap<String, ServiceStatus> {
         self.derived.services.get_or_init(|| status::services(self))
     }
 
-    /// What the plan comes to in the end; `None` before the first look.
+    /// The forecast of the plan; `None` before the first pass.
     pub fn forecast(&self) -> Option<&Forecast> {
         self.derived.forecast.get_or_init(|| self.with_input(forecast::forecast)).as_ref()
     }
 
     fn index(&self) -> &Index {
-        self.derived.index.get_or_init(|| Index::of(self))
+        self.derived.index.get_or_init(|| Index::new(self))
     }
 }

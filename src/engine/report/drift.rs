@@ -1,14 +1,14 @@
-//! What drifted, as a document: each change that puts something right, with its reason.
+//! Drift as a document: each correcting change, with its reason.
 
 use serde_json::{Value as Json, json};
 
 use super::service_list;
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use amarre_core::model::{Change, ReasonCode};
 use amarre_core::plan::render::{self};
 
 /// Everything that differs from what was last applied, `amarre.drift/v1`.
-pub fn drift_json(picture: &Picture) -> Json {
+pub fn drift_json(picture: &PassResult) -> Json {
     let drifted = service_list::drifted(picture);
     let services: std::collections::BTreeSet<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     let fields: usize = drifted.iter().map(|change| change.diff.len()).sum();
@@ -20,7 +20,7 @@ pub fn drift_json(picture: &Picture) -> Json {
     })
 }
 
-fn drift_item(picture: &Picture, change: &Change) -> Json {
+fn drift_item(picture: &PassResult, change: &Change) -> Json {
     let what = if change.because.code == ReasonCode::Missing { "missing" } else { "changed" };
     let fields: Vec<Json> = change
         .diff
@@ -48,8 +48,8 @@ fn drift_item(picture: &Picture, change: &Change) -> Json {
     })
 }
 
-/// How often it was put right within a day.
-fn flaps(picture: &Picture, change: &Change) -> usize {
+/// How often the field was corrected within a day.
+fn flaps(picture: &PassResult, change: &Change) -> usize {
     let rows = picture.facts.flaps.get(&change.address).into_iter().flatten();
     rows.map(|(_, flap)| flap.count(picture.at)).max().unwrap_or_default()
 }

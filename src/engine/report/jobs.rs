@@ -1,10 +1,10 @@
-//! Jobs as people are told of them: by their own name, not as one container among others. Pure.
+//! Jobs as people see them: by their own name, not as one container among others. Pure.
 
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use amarre_core::model::{Address, Kind};
 
 /// The name in its manifest, of a job.
-pub fn job<'a>(picture: &'a Picture, address: &Address) -> Option<&'a str> {
+pub fn job<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a str> {
     if address.kind != Kind::Container {
         return None;
     }
@@ -15,7 +15,7 @@ pub fn job<'a>(picture: &'a Picture, address: &Address) -> Option<&'a str> {
 }
 
 /// `job backup`, `container cloud-app`, `record cloud.example.org`.
-pub fn thing(picture: &Picture, address: &Address) -> String {
+pub fn resource_label(picture: &PassResult, address: &Address) -> String {
     match job(picture, address) {
         Some(job) => format!("job {job}"),
         None => format!("{} {}", address.kind.label(), address.name),

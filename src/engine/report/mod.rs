@@ -1,4 +1,4 @@
-//! What people and machines are told: texts and documents of plan, status and drift. Pure: a picture in, text out.
+//! Texts and documents of plan, status and drift, for people and machines. Pure: a pass result in, text out.
 
 pub mod plan;
 pub mod drift;
@@ -19,50 +19,50 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::Picture;
+use super::PassResult;
 use crate::ledger::runs::Event;
 use crate::source::SourceError;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Change, Commit, Hint, Millis, ProviderId, Timestamp, Verb};
-use amarre_core::plan::desired::certificate::Budget;
-use amarre_core::plan::render::{self, Look, Sign, Tone, lines};
-use countdown::Clock;
+use amarre_core::plan::desired::certificate::OrderBudget;
+use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
+use countdown::CountFrom;
 pub use drift::drift_json;
 pub use plan::{plan_json, plan_markdown, plan_of, plan_text, plan_text_before};
-use service_list::{Listing, Only};
+use service_list::{ListQuery, Only};
 use status::{Health, ResourceStatus, ServiceStatus, Sync};
-use waits::Waiting;
+use waits::PendingWait;
 
 /// With fewer services than this, all are listed.
 const LISTED_ALWAYS: usize = 10;
 
-/// The state of the source in a few words: `services @ 5e1c0aa`.
-pub fn revision(picture: &Picture) -> String {
-    let id = short(&picture.source.revision);
+/// The revision in a few words: `services @ 5e1c0aa`.
+pub fn revision(picture: &PassResult) -> String {
+    let id = short_revision(&picture.source.revision);
     if id.is_empty() { "no source yet".to_owned() } else { format!("{} @ {id}", picture.source.label) }
 }
 
-/// A revision as people say it.
-pub fn short(revision: &str) -> String {
+/// A revision as it is shown.
+pub fn short_revision(revision: &str) -> String {
     revision.chars().take(7).collect()
 }
 
-/// The same with what is known of its commit: `main @ 3f2a9c1 "add gitea" (Alice Martin, 2 min ago)`.
-fn revision_and_commit(picture: &Picture) -> String {
+/// The same with its commit, if known: `main @ 3f2a9c1 "add gitea" (Alice Martin, 2 min ago)`.
+fn revision_and_commit(picture: &PassResult) -> String {
     match &picture.source.commit {
-        Some(commit) => format!("{} {}", revision(picture), about(commit, picture.at)),
+        Some(commit) => format!("{} {}", revision(picture), commit_text(commit, picture.at)),
         None => revision(picture),
     }
 }
 
 /// `"add gitea" (Alice Martin, 2 min ago)`
-fn about(commit: &Commit, now: Timestamp) -> String {
+fn commit_text(commit: &Commit, now: Timestamp) -> String {
     format!("\"{}\" ({}, {})", commit.subject, commit.author, ago(now - commit.at))
 }
 
 /// The state of the source.
-pub fn revision_json(picture: &Picture) -> Json {
+pub fn revision_json(picture: &PassResult) -> Json {
     let source = &picture.source;
     revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch)
 }
@@ -82,8 +82,8 @@ pub fn revision_document((id, label): (&str, &str), commit: Option<&Commit>, is_
     document
 }
 
-/// What is in force while the source is not as it should be.
-fn stays(picture: &Picture, error: &SourceError, now: Timestamp) -> String {
+/// What is effective while the source cannot be used.
+fn effective_text(picture: &PassResult, error: &SourceError, now: Timestamp) -> String {
     let Some(commit) = &picture.source.commit else {
         let is_bare = picture.services.is_empty() && picture.source.revision.is_empty();
         let stays = if is_bare { "no manifest is in force yet" } else { "the last good manifests are in force" };
@@ -95,20 +95,25 @@ fn stays(picture: &Picture, error: &SourceError, now: Timestamp) -> String {
     }
 }
 
-/// All services as a table, the ones that need somebody first. `next`: when the daemon looks again, where
-/// one runs.
-pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Option<Timestamp>, look: Look) -> String {
+/// All services as a table, those that need a person first. `next`: when the next pass is due, with a daemon.
+pub fn status_text(
+    picture: &PassResult,
+    listing: ListQuery,
+    now: Timestamp,
+    next: Option<Timestamp>,
+    style: Style,
+) -> String {
     let services = picture.statuses();
     let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
     match next {
-        Some(next) if picture.acts => out.push_str(&format!(", next run {}", countdown::within(next, now))),
+        Some(next) if picture.acts => out.push_str(&format!(", next run {}", countdown::within_text(next, now))),
         Some(_) => out.push_str("; nothing is changed before amarre apply"),
         None => out.push_str("; no daemon is running"),
     }
     out.push('\n');
-    troubles(picture, now, look, &mut out);
+    problems_text(picture, now, style, &mut out);
     match listing.only {
-        Some(Only::Drift) => return format!("{out}\n{}", service_list::drift_text(picture, look)),
+        Some(Only::Drift) => return format!("{out}\n{}", service_list::drift_text(picture, style)),
         Some(Only::Unmanaged) => return format!("{out}\n{}", service_list::unmanaged_text(picture)),
         Some(Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring) | None => (),
     }
@@ -118,15 +123,15 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
         rows.iter().copied().filter(|row| !(hide && service_list::is_quiet(row))).collect();
     if !shown.is_empty() {
         out.push('\n');
-        out.push_str(&service_list::table(picture, &shown, now, listing, look));
+        out.push_str(&service_list::table(picture, &shown, now, listing, style));
     }
     out.push('\n');
     if let Some(only) = listing.only.filter(|only| rows.is_empty() || *only != Only::Attention) {
-        out.push_str(&format!("{}\n", look.paint(Tone::Bold, &service_list::closing(&rows, only))));
+        out.push_str(&format!("{}\n", style.paint(Tone::Bold, &service_list::closing(&rows, only))));
         return out;
     }
     if listing.wide {
-        for Budget { domain, left, of } in certificates::budgets(picture) {
+        for OrderBudget { domain, left, of } in certificates::budgets(picture) {
             out.push_str(&format!("Let's Encrypt: {left} of {of} certificates left this week below {domain}.\n"));
         }
     }
@@ -136,7 +141,7 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
         n if n == rows.len() => format!("{n} services, all in sync. "),
         n => format!("{n} more are in sync. "),
     };
-    let is_troubled = !troubles_of(picture, now).is_empty();
+    let is_troubled = !problems(picture, now).is_empty();
     let need_text = match needy.as_slice() {
         [] if is_troubled => "What stands above needs you.".to_owned(),
         [] if rows.is_empty() => format!("No manifest in {}.", picture.source.label),
@@ -153,19 +158,25 @@ pub fn status_text(picture: &Picture, listing: Listing, now: Timestamp, next: Op
             format!("{} {verb} you: {}", needy.len(), commands.join(", "))
         }
     };
-    out.push_str(&format!("{hidden_text}{}\n", look.paint(Tone::Bold, &need_text)));
+    out.push_str(&format!("{hidden_text}{}\n", style.paint(Tone::Bold, &need_text)));
     out
 }
 
-/// One service with its resources and what happened to it last.
-pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timestamp, look: Look) -> Option<String> {
+/// One service with its resources and its last event.
+pub fn service_text(
+    picture: &PassResult,
+    name: &str,
+    events: &[Event],
+    now: Timestamp,
+    style: Style,
+) -> Option<String> {
     let services = picture.statuses();
     let row = services.get(name)?;
     let mut out = format!(
         "{}   {}{}\n",
-        look.paint(Tone::Bold, name),
+        style.paint(Tone::Bold, name),
         if row.deleted { "Deleted".to_owned() } else { format!("{}, {}", row.sync.word(), row.health.word()) },
-        Some(since(picture, name, now))
+        Some(since_text(picture, name, now))
             .filter(|span| !span.is_empty())
             .map(|span| format!(" for {span}"))
             .unwrap_or_default()
@@ -174,11 +185,11 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
         out.push_str(&format!("  {url}\n"));
     }
     if let Some(manifest) = picture.services.get(name) {
-        let id = short(&picture.source.revision);
+        let id = short_revision(&picture.source.revision);
         let file = &manifest.origin.file;
         match picture.source.history.changed.get(file) {
             Some(commit) => {
-                out.push_str(&format!("  {file} @ {} {}\n", commit.short(), about(commit, now)));
+                out.push_str(&format!("  {file} @ {} {}\n", commit.short(), commit_text(commit, now)));
             }
             None => out.push_str(&format!("  {file} @ {id}\n")),
         }
@@ -186,13 +197,13 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
     if !row.what_now.is_empty() {
         out.push_str(&format!("  {}\n", with_code(row, now)));
         for hint in &row.hints {
-            out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
+            out.push_str(&format!("  {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }
     }
     out.push_str(&wait_text::wait(row, now));
     out.push('\n');
     for resource in &row.resources {
-        resource_text(resource, now, look, &mut out);
+        resource_text(resource, now, style, &mut out);
         out.push_str(&wait_text::failure(picture, resource, now));
     }
     if !events.is_empty() {
@@ -202,19 +213,19 @@ pub fn service_text(picture: &Picture, name: &str, events: &[Event], now: Timest
         let thing = event.address.as_ref();
         let thing = thing.map(|a| format!("{} {}", a.kind.label(), lines::name(a, None))).unwrap_or_default();
         let line = format!("  {}  {} {thing}: {}", clock(event.at), event.kind, event.text);
-        out.push_str(&format!("{}\n", look.paint(Tone::Dim, &line)));
+        out.push_str(&format!("{}\n", style.paint(Tone::Dim, &line)));
     }
     Some(out)
 }
 
-pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, look: Look, out: &mut String) {
+pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, style: Style, out: &mut String) {
     let sign = match (resource.health, resource.sync) {
         (_, Sync::Unknown) => "?".to_owned(),
-        // Only what went wrong is marked as such.
-        (Health::Missing, _) if resource.to_come => look.sign(Sign::Step),
-        (Health::Healthy, Sync::Synced) => look.sign(Sign::Done),
-        (Health::Degraded | Health::Missing, _) => look.sign(Sign::Failed),
-        (Health::Healthy | Health::Progressing | Health::Unknown, _) => look.sign(Sign::Step),
+        // Only failures are marked.
+        (Health::Missing, _) if resource.to_come => style.sign(Sign::Step),
+        (Health::Healthy, Sync::Synced) => style.sign(Sign::Done),
+        (Health::Degraded | Health::Missing, _) => style.sign(Sign::Failed),
+        (Health::Healthy | Health::Progressing | Health::Unknown, _) => style.sign(Sign::Step),
     };
     let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
     let name = lines::name(&resource.address, None);
@@ -225,7 +236,7 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, look: Loo
         for diff in &change.diff {
             let (from, to) =
                 (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
-            out.push_str(&format!("      {}   {to} {} {from}, {}\n", diff.field, look.arrow(), change.because.text));
+            out.push_str(&format!("      {}   {to} {} {from}, {}\n", diff.field, style.arrow(), change.because.text));
         }
         if change.diff.is_empty() {
             out.push_str(&format!("      {}\n", change.because.text));
@@ -233,30 +244,30 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, look: Loo
     }
 }
 
-/// What is wrong beside the services, a line each with its hints.
-pub(super) fn troubles(picture: &Picture, now: Timestamp, look: Look, out: &mut String) {
-    for Trouble { text, code, hints } in troubles_of(picture, now) {
-        out.push_str(&format!("{} {text}, {code}\n", look.sign(Sign::Refuse)));
+/// Problems beside the services, a line each with its hints.
+pub(super) fn problems_text(picture: &PassResult, now: Timestamp, style: Style, out: &mut String) {
+    for SiteProblem { text, code, hints } in problems(picture, now) {
+        out.push_str(&format!("{} {text}, {code}\n", style.sign(Sign::Refuse)));
         for hint in hints {
-            out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(&hint)));
+            out.push_str(&format!("  {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(&hint)));
         }
     }
 }
 
-/// Something that is wrong beside the services.
+/// A problem beside the services.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// What, in one sentence.
+pub struct SiteProblem {
+    /// One sentence.
     pub text: String,
     /// `A0601`.
     pub code: String,
-    /// The ways past it.
+    /// The hints.
     pub hints: Vec<Hint>,
 }
 
-/// What is wrong beside the services, each with the ways past it.
-pub fn troubles_of(picture: &Picture, now: Timestamp) -> Vec<Trouble> {
-    let trouble = |text: String, code: &str, hints: Vec<Hint>| Trouble { text, code: code.to_owned(), hints };
+/// Problems beside the services, each with its hints.
+pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
+    let trouble = |text: String, code: &str, hints: Vec<Hint>| SiteProblem { text, code: code.to_owned(), hints };
     let mut lines = Vec::new();
     if let Some(error) = &picture.ledger_error {
         let text = format!("{error}; nothing is written anywhere until it can be");
@@ -269,7 +280,7 @@ pub fn troubles_of(picture: &Picture, now: Timestamp) -> Vec<Trouble> {
     if let Some(error) = &picture.source_error {
         let since = error.since.map(|since| now - since).filter(|span| *span >= Millis::seconds(1));
         let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
-        let text = format!("{error}{since}; {}", stays(picture, error, now));
+        let text = format!("{error}{since}; {}", effective_text(picture, error, now));
         lines.push(trouble(text, error.code, error.hints.clone()));
     }
     for gap in &picture.plan.gaps {
@@ -293,8 +304,8 @@ pub fn troubles_of(picture: &Picture, now: Timestamp) -> Vec<Trouble> {
 
 fn with_code(row: &ServiceStatus, now: Timestamp) -> String {
     match &row.code {
-        Some(code) => format!("{}, {code}", row.what_now_at(now)),
-        None => row.what_now_at(now),
+        Some(code) => format!("{}, {code}", row.status_line_at(now)),
+        None => row.status_line_at(now),
     }
 }
 
@@ -309,14 +320,14 @@ pub(super) fn hint_text(hint: &Hint) -> String {
     }
 }
 
-/// How long it has been so; empty when nobody knows.
-pub fn since(picture: &Picture, name: &str, now: Timestamp) -> String {
+/// How long the state has lasted; empty when that is not known.
+pub fn since_text(picture: &PassResult, name: &str, now: Timestamp) -> String {
     let known = picture.since.get(name).filter(|(_, at)| at.0 > 0);
     known.map(|(_, at)| (now - *at).to_string()).unwrap_or_default()
 }
 
 /// Everything, `amarre.status/v1`.
-pub fn status_json(picture: &Picture, next_run: Option<Timestamp>) -> Json {
+pub fn status_json(picture: &PassResult, next_run: Option<Timestamp>) -> Json {
     let services = picture.statuses();
     let there = || services.values().filter(|row| !row.deleted);
     let count = |test: &dyn Fn(&ServiceStatus) -> bool| there().filter(|row| test(row)).count();
@@ -362,12 +373,12 @@ pub fn size(bytes: u64) -> String {
     amarre_core::plan::desired::images::size(bytes)
 }
 
-/// What is simulated, by name: `["npm", "ovh"]`.
-pub fn test_mode(picture: &Picture) -> Vec<&str> {
+/// The simulated providers by name: `["npm", "ovh"]`.
+pub fn test_mode(picture: &PassResult) -> Vec<&str> {
     picture.simulated().map(ProviderId::as_str).collect()
 }
 
-fn providers_json(picture: &Picture) -> Vec<Json> {
+fn providers_json(picture: &PassResult) -> Vec<Json> {
     let Some(context) = &picture.context else { return Vec::new() };
     context
         .providers
@@ -412,13 +423,13 @@ fn providers_json(picture: &Picture) -> Vec<Json> {
 }
 
 /// Why a provider is tried by one change at a time.
-fn open_error(open: &super::reconcile::breaker::Open) -> Json {
+fn open_error(open: &super::reconcile::breaker::OpenBreaker) -> Json {
     let hints: Vec<Json> =
         [&open.error.hint].iter().filter(|hint| !hint.is_empty()).map(|hint| json!({"text": hint})).collect();
     json!({"code": open.error.code, "message": open.error.message, "hints": hints})
 }
 
-/// What happened to a service, newest first.
+/// The events of a service, newest first.
 pub fn events_json(events: &[Event]) -> Json {
     let event = |event: &Event| {
         json!({
@@ -436,7 +447,7 @@ fn clock(at: Timestamp) -> String {
 }
 
 /// One service, as in the list.
-pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
+pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
     let suspended = picture
         .facts
         .suspended
@@ -457,13 +468,13 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
         "urls": row.urls.iter().map(|url| json!({"url": url})).collect::<Vec<_>>(),
         "suspended": suspended,
         "error": error,
-        "stalled": row.waiting.as_ref().is_some_and(Waiting::is_stalled),
-        "next_try_at": row.waiting.as_ref().and_then(Waiting::at).map(Timestamp::rfc3339),
+        "stalled": row.waiting.as_ref().is_some_and(PendingWait::is_stalled),
+        "next_try_at": row.waiting.as_ref().and_then(PendingWait::ends_at).map(Timestamp::rfc3339),
         "waiting": row.waiting.as_ref().map(wait_text::waiting_json),
         "conditions": conditions::json(picture, row),
         "resources": row.resources.iter().map(|resource| resource_json(picture, resource)).collect::<Vec<_>>(),
     });
-    // Absent is "not known": at its first look a process cannot tell since when.
+    // Absent is "not known": at its first pass a process cannot tell since when.
     let since = picture.since.get(&row.name).filter(|(_, at)| at.0 > 0);
     if let (Some(object), Some((_, at))) = (document.as_object_mut(), since) {
         object.insert("since".to_owned(), json!(at.rfc3339()));
@@ -471,7 +482,7 @@ pub fn service_json(picture: &Picture, row: &ServiceStatus) -> Json {
     document
 }
 
-fn resource_json(picture: &Picture, resource: &ResourceStatus) -> Json {
+fn resource_json(picture: &PassResult, resource: &ResourceStatus) -> Json {
     let drift = resource.change.iter().filter(|change| status::is_drift(change)).flat_map(|change| &change.diff);
     let mut document = json!({
         "address": resource.address.to_string(),
@@ -484,7 +495,7 @@ fn resource_json(picture: &Picture, resource: &ResourceStatus) -> Json {
     });
     if let Some(object) = document.as_object_mut() {
         object.extend(resource.failure.iter().map(|failure| ("failure".to_owned(), wait_text::failure_json(failure))));
-        let since = resource.detail_clock.and_then(Clock::since);
+        let since = resource.detail_clock.and_then(CountFrom::since);
         object.extend(since.map(|since| ("since".to_owned(), json!(since.rfc3339()))));
         object.extend(resource.job.iter().map(|job| ("job".to_owned(), json!(job))));
         if picture.is_simulated(&resource.address.provider) {
@@ -496,19 +507,19 @@ fn resource_json(picture: &Picture, resource: &ResourceStatus) -> Json {
 
 /// How an `apply` ended: its text and its exit code.
 pub fn verdict(
-    picture: &Picture,
+    picture: &PassResult,
     settled: bool,
-    created: &Tally,
+    created: &RunTally,
     (took, now): (Millis, Timestamp),
-    look: Look,
+    style: Style,
 ) -> (String, u8) {
     let services = picture.statuses();
     let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
-    // What a person only wants to see is no trouble of theirs.
+    // A preview is not a problem of the person who asks.
     let is_reported = |row: &ServiceStatus| row.code.as_deref() == Some("A0417") && row.health == Health::Healthy;
     let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name) && !row.deleted;
     let in_sync = services.values().filter(is_good).filter(in_force).count();
-    let id = short(&picture.source.revision);
+    let id = short_revision(&picture.source.revision);
     let needy: Vec<&ServiceStatus> =
         services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
     let needy: Vec<&ServiceStatus> =
@@ -523,17 +534,17 @@ pub fn verdict(
         let nothing = created.total() == 0;
         let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
         let plural = if in_sync == 1 { "1 service in sync".to_owned() } else { format!("{in_sync} services in sync") };
-        let text = look.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {plural}.", took.in_words()));
+        let text = style.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {plural}.", took.in_words()));
         return (format!("{text}\n"), 0);
     }
     let word = if created.total() == 0 { "Not applied" } else { "Partly applied" };
-    let mut out = look.paint(Tone::Bold, &format!("{word} {id} in {}: {created}.", took.in_words()));
+    let mut out = style.paint(Tone::Bold, &format!("{word} {id} in {}: {created}.", took.in_words()));
     if !settled {
         out.push_str(" Time is up; the next run goes on from there.");
     }
     out.push('\n');
     let is_guarded = |row: &ServiceStatus| row.code.as_deref().is_some_and(guards::is_one);
-    // What many have in common is told once.
+    // A shared reason is reported once.
     let mut alike: BTreeMap<(String, String), Vec<&ServiceStatus>> = BTreeMap::new();
     for row in needy.into_iter().filter(|row| !is_guarded(row)) {
         let hints: Vec<String> = row.hints.iter().map(Hint::in_line).collect();
@@ -548,19 +559,19 @@ pub fn verdict(
             [row, other] => (row, format!("{}, {}   ", row.name, other.name)),
             [row, other, more @ ..] => (row, format!("{}, {} and {} more   ", row.name, other.name, more.len())),
         };
-        out.push_str(&format!("  {} {name}{}\n", look.sign(Sign::Failed), with_code(row, now)));
+        out.push_str(&format!("  {} {name}{}\n", style.sign(Sign::Failed), with_code(row, now)));
         out.push_str(&wait_text::verdict(picture, row, now));
         for hint in &row.hints {
-            out.push_str(&format!("      {} {}\n", look.paint(Tone::Dim, "hint:"), hint_text(hint)));
+            out.push_str(&format!("      {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(hint)));
         }
     }
-    troubles(picture, now, look, &mut out);
+    problems_text(picture, now, style, &mut out);
     (out, if guarded { 4 } else { 3 })
 }
 
 /// Changes made, by verb.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct RunTally {
     /// Made.
     pub created: usize,
     /// Changed.
@@ -569,7 +580,7 @@ pub struct Tally {
     pub deleted: usize,
 }
 
-impl Tally {
+impl RunTally {
     /// Counts one change. Pulls and attachments show in other lines.
     pub fn add(&mut self, change: &Change) {
         use amarre_core::model::Kind;
@@ -589,7 +600,7 @@ impl Tally {
     }
 }
 
-impl std::fmt::Display for Tally {
+impl std::fmt::Display for RunTally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let counts = [(self.created, "created"), (self.updated, "updated"), (self.deleted, "deleted")];
         let parts: Vec<String> =

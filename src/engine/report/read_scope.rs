@@ -1,19 +1,19 @@
-//! What belongs to a service, for accounts that are for some services only: they write manifests that use what is theirs.
+//! What belongs to a service, for accounts limited to some services: they write manifests that use their own resources.
 //!
-//! Theirs is what is called after one of their services, and what the manifest uses already: more was given to it by a
-//! person who may use everything.
+//! A service owns what is named after it, and what its manifest uses already: more was given to it by an account with
+//! full access.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::engine::Picture;
+use crate::engine::PassResult;
 use amarre_core::manifest::{self, Decision, Loaded, SourceFile, Verdict};
 use amarre_core::model::address::service_of_network;
 use amarre_core::model::service::{Dns, MountSource, NetworkMode, StreamTarget, Target};
 use amarre_core::model::site::{NginxPolicy, is_below};
 use amarre_core::model::{Asset, Assets, Service, Site};
 
-/// Something that a manifest uses or claims.
+/// A resource that a manifest uses or claims.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Use {
     word: &'static str,
@@ -27,13 +27,13 @@ impl fmt::Display for Use {
 }
 
 /// What a text for the file of a service uses that belongs to none of `owners`. A text that is no good manifest uses
-/// nothing yet: what is wrong with it is said elsewhere.
-pub fn of_others(picture: &Picture, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
+/// nothing yet: its diagnostics are reported elsewhere.
+pub fn foreign_uses(picture: &PassResult, (file, text): (&str, &str), owners: &BTreeSet<String>) -> Vec<Use> {
     let Some(site) = picture.context.as_ref().map(|context| &context.site) else { return Vec::new() };
     let assets = all_files(picture);
-    let now = Text::read(file, text, &assets, site);
+    let now = ScopeText::read(file, text, &assets, site);
     let before = picture.source.files.iter().find(|(path, _)| path == file);
-    let before = before.map(|(_, text)| Text::read(file, text, &assets, site)).unwrap_or_default();
+    let before = before.map(|(_, text)| ScopeText::read(file, text, &assets, site)).unwrap_or_default();
     let mut others = BTreeSet::new();
     for (service, files) in &now.services {
         let mut known = picture.services.get(&service.name).map(uses).unwrap_or_default();
@@ -48,16 +48,16 @@ pub fn of_others(picture: &Picture, (file, text): (&str, &str), owners: &BTreeSe
     others.into_iter().filter(|used| !owners.iter().any(|owner| is_of(used, owner, site))).collect()
 }
 
-/// What a text says.
+/// The content of a text.
 #[derive(Default)]
-struct Text {
+struct ScopeText {
     /// Its services, each with the files of the source that it reads.
     services: Vec<(Service, BTreeSet<Use>)>,
-    /// What words of the policy allow it.
+    /// The rights of the policy that allow it.
     rights: BTreeSet<Use>,
 }
 
-impl Text {
+impl ScopeText {
     fn read(path: &str, text: &str, assets: &Assets, site: &Site) -> Self {
         let file = SourceFile { path: path.to_owned(), text: text.to_owned() };
         let rights = rights(&file, assets, site);
@@ -70,10 +70,9 @@ impl Text {
     }
 }
 
-/// What a word of the policy allows, and not that it is called after the service; with lines of nginx's configuration where
-/// policy looks at none.
+/// Whether a right of the policy allows a use, and not the service's name; with nginx lines where policy checks none.
 fn rights(file: &SourceFile, assets: &Assets, site: &Site) -> BTreeSet<Use> {
-    /// Words of which the uses are looked at by themselves, or that give nothing of others.
+    /// Rights whose uses are checked by themselves, or that reveal nothing foreign.
     const PLAIN: [&str; 9] =
         ["host_paths", "images", "log_drivers", "networks", "nginx", "secrets", "subnets", "targets", "volumes"];
     let (loaded, decisions) = manifest::explain(std::slice::from_ref(file), assets, site);
@@ -86,7 +85,7 @@ fn rights(file: &SourceFile, assets: &Assets, site: &Site) -> BTreeSet<Use> {
         given.map(|right| Use { word: "right", item: format!("{} {}", right.word, right.item) }).collect();
     if site.policy.nginx == NginxPolicy::Any {
         let routes = loaded.services.iter().flat_map(|service| &service.routes).map(|route| &route.advanced);
-        let redirects = loaded.services.iter().flat_map(|service| &service.redirects).map(|one| &one.advanced);
+        let redirects = loaded.services.iter().flat_map(|service| &service.answered).map(|one| &one.advanced);
         let lines = routes.chain(redirects).filter(|lines| !lines.is_empty());
         rights.extend(lines.map(|lines| Use { word: "lines for nginx", item: lines.clone() }));
     }
@@ -94,7 +93,7 @@ fn rights(file: &SourceFile, assets: &Assets, site: &Site) -> BTreeSet<Use> {
 }
 
 /// Every file of the source. A Compose file looks like a manifest, so it may stand among the manifests.
-fn all_files(picture: &Picture) -> Assets {
+fn all_files(picture: &PassResult) -> Assets {
     let asset =
         |text: &String| Asset { bytes: Some(text.as_bytes().into()), size: text.len() as u64, executable: false };
     let source = &picture.source;
@@ -120,7 +119,7 @@ fn uses(service: &Service) -> BTreeSet<Use> {
         }
     }
     for container in service.all_containers() {
-        // What of others may be read may not be written to yet.
+        // A readable foreign file may not be writable.
         for mount in container.mounts.iter().filter(|mount| !mount.read_only) {
             match &mount.source {
                 MountSource::Bind(path) => add("folder to write to", path.clone()),
@@ -151,10 +150,10 @@ fn uses(service: &Service) -> BTreeSet<Use> {
     uses
 }
 
-/// Names, and where they lead.
+/// Names, and their targets.
 fn names(service: &Service, add: &mut impl FnMut(&'static str, String)) {
     let routes = service.routes.iter().flat_map(|route| &route.domains);
-    let redirects = service.redirects.iter().flat_map(|redirect| &redirect.domains);
+    let redirects = service.answered.iter().flat_map(|host| &host.domains);
     routes.chain(redirects).for_each(|domain| add("name", domain.clone()));
     if let Dns::Records(records) = &service.dns {
         records.iter().for_each(|record| add("name", record.name.clone()));
@@ -193,7 +192,8 @@ fn is_of(used: &Use, owner: &str, site: &Site) -> bool {
             // `*.shop.example.org` is below `shop.example.org`, and `*.example.org` is not.
             site.domains.iter().any(|domain| is_below(bare, &format!("{owner}.{domain}")))
         }
-        // A port of NPM or of the host, a subnet, what is no container, and a right that policy gives belong to no service.
+        // A port of NPM or of the host, a subnet, a resource that is no container, and a right that policy gives belong
+        // to no service.
         _ => false,
     }
 }

@@ -1,12 +1,12 @@
-//! Which services a status lists, and how their table looks. Pure: a picture in, text and documents out.
+//! Which services a status lists, and their table. Pure: a pass result in, text and documents out.
 //!
 //! | `--only` | lists |
 //! |---|---|
-//! | `attention` | what needs a person |
-//! | `drift` | what differs from what was last applied, field by field |
+//! | `attention` | services that need a person |
+//! | `drift` | fields that differ from what was last applied |
 //! | `no-tls` | services with a route that answers in plain HTTP |
-//! | `unmanaged` | what the providers showed and nobody's manifest of ours wants |
-//! | `suspended` | what is left alone |
+//! | `unmanaged` | observed resources that no manifest of ours wants |
+//! | `suspended` | suspended services |
 //! | `expiring` | services with a certificate that ends within 30 days |
 
 use serde::{Deserialize, Serialize};
@@ -14,32 +14,32 @@ use serde_json::{Value as Json, json};
 
 use super::status;
 use super::status::{Health, ServiceStatus, Sync};
-use crate::engine::{Picture, report};
+use crate::engine::{PassResult, report};
 use amarre_core::model::service::Tls;
 use amarre_core::model::{Address, Change, Kind, Millis, Seen, Timestamp, Value};
 use amarre_core::plan::desired::certificate;
-use amarre_core::plan::render::{Look, Sign, Tone, lines};
+use amarre_core::plan::render::{Sign, Style, Tone, lines};
 
-/// Rows of the table fit so many columns; `-o wide` is as wide as it needs to be.
+/// The width of the table; `-o wide` is as wide as it needs to be.
 const COLUMNS_MAX: usize = 80;
-/// NPM renews with 30 days left; with less than that something is wrong.
+/// NPM renews with 30 days left; with less than that the renewal fails.
 const EXPIRING: Millis = Millis::minutes(30 * 24 * 60);
-/// What is shown of a revision.
+/// The shown length of a revision.
 const REVISION_LETTERS: usize = 7;
 
-/// What is asked of a list of services.
+/// The options of a list of services.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Listing {
+pub struct ListQuery {
     /// Quiet services, too.
     pub all: bool,
     /// More columns, and no line is cut.
     pub wide: bool,
-    /// Only some.
+    /// Only services that match this filter.
     pub only: Option<Only>,
 }
 
-/// One sort of services.
+/// A filter of services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Only {
@@ -49,9 +49,9 @@ pub enum Only {
     Drift,
     /// A route answers in plain HTTP.
     NoTls,
-    /// Not of Amarre.
+    /// Unmanaged resources.
     Unmanaged,
-    /// Left alone.
+    /// Suspended services.
     Suspended,
     /// A certificate ends soon.
     Expiring,
@@ -68,13 +68,13 @@ impl Only {
         ("expiring", Only::Expiring),
     ];
 
-    /// As it is typed.
+    /// The typed word.
     pub fn word(self) -> &'static str {
         Self::WORDS.iter().find(|(_, only)| *only == self).map_or("", |(word, _)| word)
     }
 
-    /// Whether a service is of this sort.
-    pub fn takes(self, picture: &Picture, row: &ServiceStatus) -> bool {
+    /// Whether a service matches.
+    pub fn matches(self, picture: &PassResult, row: &ServiceStatus) -> bool {
         match self {
             Only::Attention => row.attention,
             Only::Drift => drifted(picture).iter().any(|change| change.service == row.name),
@@ -85,8 +85,8 @@ impl Only {
         }
     }
 
-    /// What is said when there is none.
-    fn none(self) -> &'static str {
+    /// The text when no service matches.
+    fn empty_text(self) -> &'static str {
         match self {
             Only::Attention => "Nothing needs you.",
             Only::Drift => "Nothing differs from what Amarre last applied.",
@@ -98,20 +98,20 @@ impl Only {
     }
 }
 
-/// The rows that are asked for, the ones that need somebody first; and how many more are quiet.
+/// The matching rows, those that need a person first; and how many more are quiet.
 pub fn rows<'a>(
-    picture: &Picture,
+    picture: &PassResult,
     services: impl Iterator<Item = &'a ServiceStatus>,
     only: Option<Only>,
 ) -> Vec<&'a ServiceStatus> {
     let mut rows: Vec<&ServiceStatus> =
-        services.filter(|row| only.is_none_or(|only| only.takes(picture, row))).collect();
+        services.filter(|row| only.is_none_or(|only| only.matches(picture, row))).collect();
     rows.sort_by_key(|row| (!row.attention, row.health, row.sync, row.name.clone()));
     rows
 }
 
 /// Whether a text is part of a service's name, of a domain or of an image, whatever the case.
-pub fn is_about(picture: &Picture, row: &ServiceStatus, text: &str) -> bool {
+pub fn is_about(picture: &PassResult, row: &ServiceStatus, text: &str) -> bool {
     let text = text.trim().to_lowercase();
     let images = picture.services.get(&row.name).into_iter().flat_map(|service| service.containers.values());
     row.name.contains(&text)
@@ -119,13 +119,19 @@ pub fn is_about(picture: &Picture, row: &ServiceStatus, text: &str) -> bool {
         || images.into_iter().any(|container| container.image.contains(&text))
 }
 
-/// Nothing of it is worth a line.
+/// It needs no line.
 pub fn is_quiet(row: &ServiceStatus) -> bool {
     row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty()
 }
 
 /// The table with its heading.
-pub fn table(picture: &Picture, rows: &[&ServiceStatus], now: Timestamp, listing: Listing, look: Look) -> String {
+pub fn table(
+    picture: &PassResult,
+    rows: &[&ServiceStatus],
+    now: Timestamp,
+    listing: ListQuery,
+    style: Style,
+) -> String {
     let width = |texts: &mut dyn Iterator<Item = usize>, least: usize| texts.max().unwrap_or_default().max(least) + 2;
     let names = width(&mut rows.iter().map(|row| row.name.len()), 11);
     let hosts = width(&mut rows.iter().map(|row| row.host.len()), 4);
@@ -143,11 +149,11 @@ pub fn table(picture: &Picture, rows: &[&ServiceStatus], now: Timestamp, listing
             let revision = revision(picture, &row.name);
             line.push_str(&format!("{:hosts$}{:domains$}{revision:10}", row.host, domain(row)));
         }
-        let since = report::since(picture, &row.name, now);
+        let since = report::since_text(picture, &row.name, now);
         let (sync, health) = if row.deleted { ("Deleted", "") } else { (row.sync.word(), row.health.word()) };
         line.push_str(&format!("{sync:11}{health:13}{since:8}"));
         let room = if listing.wide { usize::MAX } else { COLUMNS_MAX.saturating_sub(line.chars().count()) };
-        line.push_str(&what_now(picture, row, (listing.only, room, now), look));
+        line.push_str(&status_line(picture, row, (listing.only, room, now), style));
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -155,22 +161,22 @@ pub fn table(picture: &Picture, rows: &[&ServiceStatus], now: Timestamp, listing
 }
 
 /// The last column, cut where it has no room; the code at its end stays.
-fn what_now(
-    picture: &Picture,
+fn status_line(
+    picture: &PassResult,
     row: &ServiceStatus,
     (only, room, now): (Option<Only>, usize, Timestamp),
-    look: Look,
+    style: Style,
 ) -> String {
     let ends = only.filter(|only| *only == Only::Expiring).and_then(|_| expiring(picture, row));
-    let text = ends.unwrap_or_else(|| row.what_now_at(now));
-    // How far a wait is stays, like the code, where the rest is cut.
+    let text = ends.unwrap_or_else(|| row.status_line_at(now));
+    // The progress of a wait stays, like the code, where the rest is cut.
     let progress = row.progress(now).map(|progress| format!(", {progress}")).unwrap_or_default();
     let code = row.code.as_ref().map(|code| format!(", {code}")).unwrap_or(progress);
     let text = text.replace(['\n', '\r', '\t'], " ");
     if text.chars().count() + code.len() <= room {
         return format!("{text}{code}");
     }
-    let dots = if look.ascii { "..." } else { "…" };
+    let dots = if style.ascii { "..." } else { "…" };
     let left = room.saturating_sub(code.len() + dots.chars().count());
     let text: String = text.chars().take(left).collect();
     format!("{}{dots}{code}", text.trim_end())
@@ -180,21 +186,21 @@ fn domain(row: &ServiceStatus) -> &str {
     row.domains.first().map_or("", String::as_str)
 }
 
-/// The revision that is in force for a service; nothing for one whose last good text comes from the ledger.
-fn revision(picture: &Picture, name: &str) -> String {
+/// The effective revision of a service; nothing for one whose last good text comes from the ledger.
+fn revision(picture: &PassResult, name: &str) -> String {
     let is_current = picture.services.contains_key(name) && !picture.broken.contains_key(name);
     let id = if is_current && picture.source_error.is_none() { picture.source.revision.as_str() } else { "" };
     id.chars().take(REVISION_LETTERS).collect()
 }
 
-fn has_plain_route(picture: &Picture, name: &str) -> bool {
+fn has_plain_route(picture: &PassResult, name: &str) -> bool {
     let Some(manifest) = picture.services.get(name) else { return false };
     manifest.routes.iter().any(|route| route.tls == Tls::None)
-        || manifest.redirects.iter().any(|redirect| redirect.tls == Tls::None)
+        || manifest.answered.iter().any(|host| host.tls == Tls::None)
 }
 
 /// `certificate x ends in 12 d`, for the first that ends soon.
-fn expiring(picture: &Picture, row: &ServiceStatus) -> Option<String> {
+fn expiring(picture: &PassResult, row: &ServiceStatus) -> Option<String> {
     let own = row.resources.iter().map(|resource| resource.address.clone());
     let used = row.resources.iter().filter_map(|resource| {
         let name = picture.wants.map.get(&resource.address)?.fields.text("certificate")?.to_owned();
@@ -216,10 +222,10 @@ fn expiring(picture: &Picture, row: &ServiceStatus) -> Option<String> {
     })
 }
 
-/// What is said below the table, or in its place.
+/// The text below the table, or in its place.
 pub fn closing(rows: &[&ServiceStatus], only: Only) -> String {
     match (rows.len(), only) {
-        (0, only) => only.none().to_owned(),
+        (0, only) => only.empty_text().to_owned(),
         (1, Only::NoTls) => "1 service answers in plain HTTP: give its routes `tls:`".to_owned(),
         (n, Only::NoTls) => format!("{n} services answer in plain HTTP: give their routes `tls:`"),
         (1, Only::Suspended) => format!("1 is left alone: amarre resume {}", rows[0].name),
@@ -229,20 +235,20 @@ pub fn closing(rows: &[&ServiceStatus], only: Only) -> String {
     }
 }
 
-/// Every change that puts back what somebody else did, by service and address.
-pub fn drifted(picture: &Picture) -> Vec<&Change> {
+/// Every change that corrects drift, by service and address.
+pub fn drifted(picture: &PassResult) -> Vec<&Change> {
     let mut drifted: Vec<&Change> = picture.plan.changes.iter().filter(|change| status::is_drift(change)).collect();
     drifted.sort_by_key(|change| (change.service.clone(), change.address.clone()));
     drifted
 }
 
-/// What differs from what was last applied: what was applied stands left, what is there now stands right.
-pub fn drift_text(picture: &Picture, look: Look) -> String {
+/// Fields that differ from what was last applied: the applied value on the left, the observed one on the right.
+pub fn drift_text(picture: &PassResult, style: Style) -> String {
     let drifted = drifted(picture);
     let mut names: Vec<&str> = drifted.iter().map(|change| change.service.as_str()).collect();
     names.dedup();
     if names.is_empty() {
-        return format!("{}\n", Only::Drift.none());
+        return format!("{}\n", Only::Drift.empty_text());
     }
     let verb = if names.len() == 1 { "1 service differs" } else { &format!("{} services differ", names.len()) };
     let mut out = format!("{verb} from what Amarre last applied.\n");
@@ -252,12 +258,12 @@ pub fn drift_text(picture: &Picture, look: Look) -> String {
             None if !picture.acts => "not put back before amarre apply".to_owned(),
             None => "being put back".to_owned(),
         };
-        out.push_str(&format!("\n{}   {what}\n", look.paint(Tone::Bold, name)));
+        out.push_str(&format!("\n{}   {what}\n", style.paint(Tone::Bold, name)));
         for change in drifted.iter().filter(|change| change.service == *name) {
             let sign = if change.diff.is_empty() { Sign::Create } else { Sign::Update };
-            let shown = lines::name(&change.address, crate::engine::reconcile::pass::written(change));
+            let shown = lines::name(&change.address, crate::engine::reconcile::pass::written_fields(change));
             let text =
-                format!("  {} {:14}{shown:<19} {}", look.sign(sign), change.address.kind.label(), change.because.text);
+                format!("  {} {:14}{shown:<19} {}", style.sign(sign), change.address.kind.label(), change.because.text);
             out.push_str(text.trim_end());
             out.push('\n');
             for diff in &change.diff {
@@ -267,25 +273,25 @@ pub fn drift_text(picture: &Picture, look: Look) -> String {
                 let text = if secret {
                     "(sensitive, changed)".to_owned()
                 } else {
-                    format!("{} {} {now}", look.paint(Tone::Dim, &applied), look.arrow())
+                    format!("{} {} {now}", style.paint(Tone::Dim, &applied), style.arrow())
                 };
                 out.push_str(&format!("      {:15} {text}\n", diff.field));
             }
         }
     }
-    out.push_str(&format!("\n{} put back now   amarre reconcile {}\n", look.paint(Tone::Dim, "hint:"), names[0]));
+    out.push_str(&format!("\n{} put back now   amarre reconcile {}\n", style.paint(Tone::Dim, "hint:"), names[0]));
     out
 }
 
-/// What the providers showed and is nobody's of ours. Of DNS only what stands at names that are wanted is seen.
-fn unmanaged(picture: &Picture) -> Vec<(&Address, &Seen)> {
-    let shown = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection | Kind::Record);
+/// Observed resources that are not ours. Of DNS only records at wanted names are observed.
+fn unmanaged(picture: &PassResult) -> Vec<(&Address, &Seen)> {
+    let shown = |kind: Kind| matches!(kind, Kind::Container | Kind::Record) || kind.has_host_names();
     let seen = picture.world.seen.iter().filter(|(_, seen)| !seen.owner.is_ours());
     seen.filter(|(address, seen)| shown(address.kind) || is_left_over(picture, address, seen)).collect()
 }
 
-/// A certificate that NPM renews for ever, and that nothing uses: it may be one that was ordered with a ledger since lost.
-fn is_left_over(picture: &Picture, address: &Address, seen: &Seen) -> bool {
+/// An unused certificate that NPM renews for ever: it may have been ordered with a ledger that was lost.
+fn is_left_over(picture: &PassResult, address: &Address, seen: &Seen) -> bool {
     let is_renewed = address.kind == Kind::Certificate && certificate::is_renewed(&seen.fields);
     let names_it = |other: &Seen| other.fields.text("certificate") == Some(address.name.as_str());
     let is_used =
@@ -293,16 +299,16 @@ fn is_left_over(picture: &Picture, address: &Address, seen: &Seen) -> bool {
     is_renewed && !picture.wants.map.contains_key(address) && !is_used()
 }
 
-/// How many things are here that no manifest names.
-pub fn unmanaged_count(picture: &Picture) -> usize {
+/// The number of resources that no manifest names.
+pub fn unmanaged_count(picture: &PassResult) -> usize {
     unmanaged(picture).len()
 }
 
-/// What is here beside the services, as text.
-pub fn unmanaged_text(picture: &Picture) -> String {
+/// The resources that no manifest names, as text.
+pub fn unmanaged_text(picture: &PassResult) -> String {
     let found = unmanaged(picture);
     if found.is_empty() {
-        return format!("{}\n", Only::Unmanaged.none());
+        return format!("{}\n", Only::Unmanaged.empty_text());
     }
     let mut out = match found.len() {
         1 => "1 thing is here that no manifest names. Amarre leaves it alone.\n\n".to_owned(),
@@ -317,13 +323,12 @@ pub fn unmanaged_text(picture: &Picture) -> String {
             | amarre_core::model::Owner::MarkLost
             | amarre_core::model::Owner::Foreign => String::new(),
         };
-        let what = match address.kind {
-            Kind::Record => format!("  {}", lines::value_of_record(address, &seen.fields)),
-            Kind::Certificate => format!("  {}, used by nothing", certificate::in_words(&seen.fields, picture.at)),
-            Kind::Network | Kind::Attachment | Kind::Container | Kind::Volume | Kind::Image | Kind::Zone => {
-                String::new()
-            }
-            Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => String::new(),
+        let what = if address.kind == Kind::Record {
+            format!("  {}", lines::value_of_record(address, &seen.fields))
+        } else if address.kind == Kind::Certificate {
+            format!("  {}, used by nothing", certificate::in_words(&seen.fields, picture.at))
+        } else {
+            String::new()
         };
         let name = lines::name(address, Some(&seen.fields));
         let line = format!("{:15}{name}{what}  {whose}", address.kind.label());
@@ -333,8 +338,8 @@ pub fn unmanaged_text(picture: &Picture) -> String {
     out
 }
 
-/// What is here beside the services, `amarre.unmanaged/v1`.
-pub fn unmanaged_json(picture: &Picture) -> Json {
+/// The resources that no manifest names, `amarre.unmanaged/v1`.
+pub fn unmanaged_json(picture: &PassResult) -> Json {
     let item = |(address, seen): (&Address, &Seen)| {
         let instance = match &seen.owner {
             amarre_core::model::Owner::Other(instance) => Some(instance.clone()),
@@ -356,8 +361,8 @@ pub fn unmanaged_json(picture: &Picture) -> Json {
     json!({"schema": "amarre.unmanaged/v1", "at": picture.at.rfc3339(), "items": items})
 }
 
-/// The document that answers a listing: `whole` is that of everything.
-pub fn document(picture: &Picture, mut whole: Json, only: Option<Only>) -> Json {
+/// The document of a list: `whole` is the document of everything.
+pub fn document(picture: &PassResult, mut whole: Json, only: Option<Only>) -> Json {
     match only {
         None => whole,
         Some(Only::Drift) => report::drift_json(picture),
@@ -365,7 +370,7 @@ pub fn document(picture: &Picture, mut whole: Json, only: Option<Only>) -> Json 
         Some(only @ (Only::Attention | Only::NoTls | Only::Suspended | Only::Expiring)) => {
             let services = picture.statuses();
             if let Some(rows) = whole["services"].as_array_mut() {
-                let takes = |name: &str| services.get(name).is_some_and(|row| only.takes(picture, row));
+                let takes = |name: &str| services.get(name).is_some_and(|row| only.matches(picture, row));
                 rows.retain(|row| row["name"].as_str().is_some_and(takes));
             }
             whole

@@ -1,14 +1,14 @@
-//! How each service is: sync, health, what now. Pure: a picture in, values out.
+//! The state of each service: sync, health, next step. Pure: a pass result in, values out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::countdown;
-use super::countdown::Clock;
+use super::countdown::CountFrom;
 use super::waits;
-use super::waits::Waiting;
+use super::waits::PendingWait;
 use super::{jobs, wait_text};
-use crate::engine::{Picture, ServiceError};
+use crate::engine::{PassResult, ServiceError};
 use crate::ledger::LastFailure;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
@@ -18,15 +18,15 @@ use amarre_core::model::{Address, Change, Kind, Need, Readiness, Refusal, Seen, 
 use amarre_core::plan::render::text::HELD_BY_GUARD;
 use amarre_core::plan::rollout::completion;
 
-/// What is said of a container that works.
+/// The text for a working container.
 const HEALTHY: &str = "healthy";
 
-/// Does the world look as the manifest says?
+/// Does the world match the manifest?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sync {
     /// Something differs.
     OutOfSync,
-    /// Something could not be seen.
+    /// Something could not be observed.
     Unknown,
     /// Yes.
     Synced,
@@ -46,16 +46,16 @@ impl Sync {
     }
 }
 
-/// Does it work? In the order of need.
+/// Does it work? The worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
     /// Something is there and does not work.
     Degraded,
-    /// Something that serves is not there.
+    /// A serving resource is missing.
     Missing,
     /// On its way.
     Progressing,
-    /// Could not be seen.
+    /// Could not be observed.
     Unknown,
     /// Yes.
     Healthy,
@@ -94,30 +94,30 @@ pub struct ServiceStatus {
     /// One line without its time; empty when all is well.
     pub what_now: String,
     /// The time that the line counts to.
-    pub what_now_clock: Option<Clock>,
-    /// What to do, when there is something.
+    pub what_now_clock: Option<CountFrom>,
+    /// The next step, if there is one.
     pub hints: Vec<Hint>,
     /// The code of what is wrong, when something is.
     pub code: Option<String>,
-    /// Whole names of its routes.
+    /// The full names of its routes.
     pub domains: Vec<String>,
     /// The same as addresses, with https where a route has a certificate.
     pub urls: Vec<String>,
     /// Each of its resources.
     pub resources: Vec<ResourceStatus>,
-    /// What it waits for first, and how that ends.
-    pub waiting: Option<Waiting>,
-    /// Its manifest is gone and all that it made, but for its data.
+    /// Its first wait, and how that ends.
+    pub waiting: Option<PendingWait>,
+    /// Its manifest is gone and everything that it created, but for its data.
     pub deleted: bool,
 }
 
 impl ServiceStatus {
-    /// The one line as it is now.
-    pub fn what_now_at(&self, now: Timestamp) -> String {
-        countdown::told(&self.what_now, self.what_now_clock, now)
+    /// The one line at this moment.
+    pub fn status_line_at(&self, now: Timestamp) -> String {
+        countdown::with_time(&self.what_now, self.what_now_clock, now)
     }
 
-    /// How far a wait with a limit is: `1:52 of 10:00`. Nothing of one that has passed it.
+    /// How far a wait with a limit is: `1:52 of 10:00`. Empty after the limit.
     pub fn progress(&self, now: Timestamp) -> Option<String> {
         self.waiting.as_ref().filter(|waiting| !waiting.is_stalled())?.progress(now)
     }
@@ -132,28 +132,28 @@ pub struct ResourceStatus {
     pub sync: Sync,
     /// Whether it works.
     pub health: Health,
-    /// In words, without its time.
+    /// The text, without its time.
     pub detail: String,
-    /// The time that the words count from.
-    pub detail_clock: Option<Clock>,
+    /// The time that the text counts from.
+    pub detail_clock: Option<CountFrom>,
     /// The change that is planned.
     pub change: Option<Change>,
-    /// What is known of its failure, of a container that does not work.
+    /// The failure of a container that does not work, if known.
     pub failure: Option<LastFailure>,
     /// Its name in the manifest, of a job.
     pub job: Option<String>,
-    /// It is not there yet and is made by itself: nothing of it went wrong.
+    /// It is not there yet and is created without a person: nothing failed.
     pub to_come: bool,
 }
 
 impl ResourceStatus {
-    /// In words, as it is now.
+    /// The text at this moment.
     pub fn detail_at(&self, now: Timestamp) -> String {
-        countdown::told(&self.detail, self.detail_clock, now)
+        countdown::with_time(&self.detail, self.detail_clock, now)
     }
 
     /// `job backup`, `container cloud-app`.
-    pub fn thing(&self) -> String {
+    pub fn label(&self) -> String {
         match &self.job {
             Some(job) => format!("job {job}"),
             None => format!("{} {}", self.address.kind.label(), self.address.name),
@@ -161,8 +161,8 @@ impl ResourceStatus {
     }
 }
 
-/// Every service; [`Picture::statuses`] has them ready.
-pub fn services(picture: &Picture) -> BTreeMap<String, ServiceStatus> {
+/// Every service; [`PassResult::statuses`] has them ready.
+pub fn services(picture: &PassResult) -> BTreeMap<String, ServiceStatus> {
     let known = picture.facts.applied.values().map(|applied| &applied.service);
     let names: BTreeSet<&String> = picture
         .services
@@ -174,8 +174,8 @@ pub fn services(picture: &Picture) -> BTreeMap<String, ServiceStatus> {
     names.into_iter().filter(|name| !name.is_empty()).map(|name| (name.clone(), service(picture, name))).collect()
 }
 
-/// The addresses of a route. A name that every browser leads to its own machine opens at a simulated proxy there, which
-/// speaks no TLS; `visited`: where that is.
+/// The addresses of a route. A name that every browser resolves to its own machine opens at a simulated proxy there,
+/// which speaks no TLS; `visited`: its address.
 fn urls(route: &Route, visited: Option<SocketAddr>) -> impl Iterator<Item = String> + '_ {
     let scheme = if route.tls == Tls::None { "http" } else { "https" };
     route.domains.iter().map(move |domain| match visited.filter(|_| domain.ends_with(".localhost")) {
@@ -184,7 +184,7 @@ fn urls(route: &Route, visited: Option<SocketAddr>) -> impl Iterator<Item = Stri
     })
 }
 
-fn service(picture: &Picture, name: &str) -> ServiceStatus {
+fn service(picture: &PassResult, name: &str) -> ServiceStatus {
     let manifest = picture.services.get(name);
     let resources = resources(picture, name);
     let sync = worst_sync(picture, name, &resources);
@@ -212,23 +212,23 @@ fn service(picture: &Picture, name: &str) -> ServiceStatus {
         waiting: None,
     };
     explain(picture, &mut status);
-    status.waiting = waits::of(picture, &status);
+    status.waiting = waits::first_wait(picture, &status);
     status
 }
 
-/// Whether nothing of a service is left but data that it may have again.
-fn is_deleted(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> bool {
-    let is_data = |resource: &ResourceStatus| matches!(resource.address.kind, Kind::Volume | Kind::Certificate);
+/// Whether only the data of a service is left, which it may have again.
+fn is_deleted(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> bool {
+    let is_data = |resource: &ResourceStatus| resource.address.kind.is_kept();
     let has_manifest = picture.services.contains_key(name) || picture.broken.contains_key(name);
     !has_manifest && !picture.is_changing(name) && !resources.is_empty() && resources.iter().all(is_data)
 }
 
-fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
+fn resources(picture: &PassResult, name: &str) -> Vec<ResourceStatus> {
     let mut addresses: BTreeSet<Address> = picture.wanted_by(name).iter().cloned().collect();
     addresses.extend(picture.changes_of(name).map(|change| change.address.clone()));
     let owned = picture.owned_by(name).iter();
     addresses.extend(owned.clone().filter(|address| picture.world.gap(address).is_some()).cloned());
-    // What outlives its manifest: whoever wonders what is left, or what a purge takes, is to see it.
+    // Data that outlives its manifest is shown: people need to see what is left, and what a purge deletes.
     let kept = owned.clone().filter(|address| picture.world.seen.contains_key(*address));
     addresses.extend(kept.filter(|_| !picture.services.contains_key(name)).cloned());
     let unasked =
@@ -237,7 +237,7 @@ fn resources(picture: &Picture, name: &str) -> Vec<ResourceStatus> {
     addresses.into_iter().map(|address| resource(picture, address)).collect()
 }
 
-fn resource(picture: &Picture, address: Address) -> ResourceStatus {
+fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     let change = picture.change_of(&address).cloned();
     let seen = picture.world.seen.get(&address);
     let is_hidden = picture.world.gap(&address).is_some();
@@ -250,7 +250,7 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
     let (health, detail) = match seen.map(|seen| &seen.ready) {
         _ if is_hidden => (Health::Unknown, "cannot be seen".to_owned()),
         _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().to_owned()),
-        // What is there is not what was asked for.
+        // The container differs from the manifest.
         _ if refused_create(change.as_ref()).is_some() => {
             (Health::Missing, refused_create(change.as_ref()).unwrap_or_default())
         }
@@ -258,7 +258,7 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
             (Health::Healthy, "goes".to_owned())
         }
         None => (Health::Missing, "not there".to_owned()),
-        Some(_) if is_at_rest_as_wanted(picture, &address) => (Health::Healthy, "stopped".to_owned()),
+        Some(_) if is_stopped_as_wanted(picture, &address) => (Health::Healthy, "stopped".to_owned()),
         Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
         Some(Readiness::NotYet { why, .. }) => (Health::Progressing, why.clone()),
         Some(Readiness::Failed { why }) => (Health::Degraded, why.clone()),
@@ -286,7 +286,7 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
         None => (health, detail),
     };
     let job = jobs::job(picture, &address).map(str::to_owned);
-    let to_come = health == Health::Missing && change.as_ref().is_some_and(|change| comes_by_itself(picture, change));
+    let to_come = health == Health::Missing && change.as_ref().is_some_and(|change| is_made_by_itself(picture, change));
     let detail = if to_come { "not there yet".to_owned() } else { detail };
     let detail_clock = seen.filter(|_| failed.is_none() && failure.is_none()).and_then(|seen| counts(seen, &detail));
     let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
@@ -297,27 +297,27 @@ fn resource(picture: &Picture, address: Address) -> ResourceStatus {
     ResourceStatus { address, sync, health, detail, detail_clock, change, failure, job, to_come }
 }
 
-/// Whether a change makes something that was not there before, and nothing stands in its way.
-fn comes_by_itself(picture: &Picture, change: &Change) -> bool {
+/// Whether a change creates something new, and nothing blocks it.
+fn is_made_by_itself(picture: &PassResult, change: &Change) -> bool {
     let has_failed = picture.failing.contains_key(&change.address)
         || picture.past_failures.values().any(|(address, _)| *address == change.address);
     matches!(change.verb, Verb::Create(_)) && change.refusal().is_none() && !has_failed && !is_drift(change)
 }
 
-/// Since when it is so, where the words are those of its readiness.
-fn counts(seen: &Seen, detail: &str) -> Option<Clock> {
+/// Since when, if the text is that of its readiness.
+fn counts(seen: &Seen, detail: &str) -> Option<CountFrom> {
     match &seen.ready {
-        Readiness::NotYet { since, why } if detail.ends_with(why.as_str()) => Some(Clock::For(*since)),
+        Readiness::NotYet { since, why } if detail.ends_with(why.as_str()) => Some(CountFrom::For(*since)),
         Readiness::Ready if detail == HEALTHY => {
-            seen.fields.get("started_at_ms").and_then(Value::as_int).map(|started| Clock::Up(Timestamp(started)))
+            seen.fields.get("started_at_ms").and_then(Value::as_int).map(|started| CountFrom::Up(Timestamp(started)))
         }
         Readiness::NotYet { .. } | Readiness::Ready | Readiness::Failed { .. } => None,
     }
 }
 
-/// What is known of the failure of a container that does not work: of this generation, and of this instance where it
-/// seems to be on its way again.
-fn last_failure<'a>(picture: &'a Picture, address: &Address, health: Health) -> Option<&'a LastFailure> {
+/// The failure of a container that does not work: of this generation, and of this instance if it seems to be starting
+/// again.
+fn last_failure<'a>(picture: &'a PassResult, address: &Address, health: Health) -> Option<&'a LastFailure> {
     let failure = picture.last_failures.get(&address.base())?;
     let seen = picture.world.seen.get(address);
     let is_it = address.generation.as_ref() == Some(&failure.generation);
@@ -333,8 +333,8 @@ fn last_failure<'a>(picture: &'a Picture, address: &Address, health: Health) -> 
     (is_it && does_not_work).then_some(failure)
 }
 
-/// Whether a manifest wants it to stand still, and it does.
-fn is_at_rest_as_wanted(picture: &Picture, address: &Address) -> bool {
+/// Whether a manifest wants it stopped, and it is.
+fn is_stopped_as_wanted(picture: &PassResult, address: &Address) -> bool {
     let (want, seen) = (picture.wants.map.get(address), picture.world.seen.get(address));
     want.zip(seen).is_some_and(|(want, seen)| {
         ["running", "enabled"]
@@ -343,35 +343,31 @@ fn is_at_rest_as_wanted(picture: &Picture, address: &Address) -> bool {
     })
 }
 
-/// Why something cannot be made, when it cannot.
+/// Why a resource cannot be created, if it cannot.
 fn refused_create(change: Option<&Change>) -> Option<String> {
     let change = change.filter(|change| matches!(change.verb, Verb::Create(_)))?;
     change.refusal().map(|refusal| refusal.message.clone())
 }
 
-fn ready_text(picture: &Picture, address: &Address) -> String {
+fn ready_text(picture: &PassResult, address: &Address) -> String {
     let Some(seen) = picture.world.seen.get(address) else { return String::new() };
-    match address.kind {
-        Kind::Container if completion::has_ended(&seen.fields) => "ended with code 0".to_owned(),
-        Kind::Container => HEALTHY.to_owned(),
-        Kind::Network
-        | Kind::Attachment
-        | Kind::Record
-        | Kind::ProxyHost
-        | Kind::Redirection
-        | Kind::Stream
-        | Kind::AccessList => amarre_core::plan::render::lines::detail(address, &seen.fields, None),
-        Kind::Certificate => amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at),
-        Kind::Volume if !picture.wants.map.contains_key(address) => "kept".to_owned(),
-        Kind::Volume | Kind::Image | Kind::Zone => String::new(),
+    if address.kind == Kind::Container {
+        return if completion::has_ended(&seen.fields) { "ended with code 0" } else { HEALTHY }.to_owned();
     }
+    if address.kind == Kind::Certificate {
+        return amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at);
+    }
+    if address.kind == Kind::Volume && !picture.wants.map.contains_key(address) {
+        return "kept".to_owned();
+    }
+    amarre_core::plan::render::lines::detail(address, &seen.fields, None)
 }
 
-fn worst_sync(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Sync {
+fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Sync {
     if picture.broken.contains_key(name) {
         return Sync::OutOfSync;
     }
-    // A refresh that is just due is no difference; one that did not work is.
+    // A refresh that is just due is no difference; a failed one is.
     let unpublished = picture.unpublished.iter().filter(|(_, error)| error.is_some()).any(|(dirty, _)| {
         resources.iter().any(|resource| {
             let host = resource.address.name.split('/').next().unwrap_or_default();
@@ -382,15 +378,15 @@ fn worst_sync(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Sy
     if unpublished { worst.min(Sync::OutOfSync) } else { worst }
 }
 
-fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> Health {
-    let serves = |kind: Kind| matches!(kind, Kind::Container | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
+fn worst_health(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Health {
+    let serves = |kind: Kind| kind == Kind::Container || kind.is_proxied();
     let relevant = resources.iter().filter(|resource| serves(resource.address.kind));
     let goes = |resource: &&ResourceStatus| resource.change.as_ref().is_none_or(|change| change.verb != Verb::Delete);
     let worst = relevant.filter(goes).map(|resource| resource.health).min();
     let is_moving = picture.changes_of(name).any(|change| change.refusal().is_none());
     match worst {
-        // What is about to be made, or made again, is on its way.
-        Some(Health::Missing) if is_moving && !picture.errors.contains_key(name) && !is_stuck(picture, name) => {
+        // A resource that is about to be created is on its way.
+        Some(Health::Missing) if is_moving && !picture.errors.contains_key(name) && !is_blocked(picture, name) => {
             Health::Progressing
         }
         Some(worst) => worst,
@@ -401,12 +397,12 @@ fn worst_health(picture: &Picture, name: &str, resources: &[ResourceStatus]) -> 
     }
 }
 
-fn is_stuck(picture: &Picture, name: &str) -> bool {
-    picture.changes_of(name).all(|change| picture.stuck().contains(&change.address))
+fn is_blocked(picture: &PassResult, name: &str) -> bool {
+    picture.changes_of(name).all(|change| picture.blocked().contains(&change.address))
 }
 
-/// The one line, by what matters most.
-fn explain(picture: &Picture, status: &mut ServiceStatus) {
+/// The one line, by importance.
+fn explain(picture: &PassResult, status: &mut ServiceStatus) {
     let name = status.name.clone();
     if let Some(why) = picture.broken.get(&name) {
         explain_broken(picture, status, why);
@@ -417,12 +413,12 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     } else if let Some(known) = picture.errors.get(&name) {
         explain_error(picture, status, known);
     } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
-        status.what_now = format!("{} did not work the last time: {why}", jobs::thing(picture, address));
-        // A certificate waits for a person, or for its time; everything else is tried at the next look.
+        status.what_now = format!("{} did not work the last time: {why}", jobs::resource_label(picture, address));
+        // A certificate waits for a person, or for its time; everything else is tried in the next pass.
         let verb = if address.kind == Kind::Certificate { "retry" } else { "reconcile" };
         status.hints = vec![Hint::command("to try again now", format!("amarre {verb} {name}"))];
         status.attention = true;
-    } else if let Some(gap) = hidden_by(picture, status) {
+    } else if let Some(gap) = hiding_gap(picture, status) {
         status.what_now = gap.message.clone();
         status.code = Some(gap.code.clone());
         status.hints = vec![Hint::text(gap.hint.clone())];
@@ -436,7 +432,7 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
             error.hint.clone()
         })];
         status.attention = true;
-    } else if let Some(bad) = status.resources.iter().find(|resource| is_bad(resource)).cloned() {
+    } else if let Some(bad) = status.resources.iter().find(|resource| has_problem(resource)).cloned() {
         explain_bad(picture, status, &bad);
     } else if !picture.consented && picture.is_changing(&name) {
         status.what_now = "waits for amarre apply".to_owned();
@@ -454,11 +450,11 @@ fn explain(picture: &Picture, status: &mut ServiceStatus) {
     }
 }
 
-fn explain_broken(picture: &Picture, status: &mut ServiceStatus, why: &String) {
+fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String) {
     let name = status.name.clone();
     let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
     let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
-    // A key that is mistyped explains the key that is missing.
+    // A mistyped key explains the missing key.
     own.sort_by_key(|known| known.code != "A0103");
     let diagnostic = own.first().copied();
     let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
@@ -470,7 +466,7 @@ fn explain_broken(picture: &Picture, status: &mut ServiceStatus, why: &String) {
     status.attention = true;
 }
 
-fn explain_suspension(picture: &Picture, status: &mut ServiceStatus, suspension: &Suspension) {
+fn explain_suspension(picture: &PassResult, status: &mut ServiceStatus, suspension: &Suspension) {
     let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
     status.what_now = if going {
         "is being destroyed".to_owned()
@@ -482,14 +478,14 @@ fn explain_suspension(picture: &Picture, status: &mut ServiceStatus, suspension:
     status.hints = vec![Hint::command("to take it up again", format!("amarre resume {}", status.name))];
 }
 
-/// What the guard holds is said once for all services; what else is refused is this one's own.
-fn refusal<'a>(picture: &'a Picture, name: &str) -> Option<&'a Refusal> {
+/// What the guard holds is reported once for all services; other refusals belong to this one.
+fn refusal<'a>(picture: &'a PassResult, name: &str) -> Option<&'a Refusal> {
     let mine = || picture.changes_of(name);
     let own = mine().filter_map(Change::trouble).find(|refusal| !refusal.is_guard());
     own.or_else(|| mine().find_map(Change::trouble)).or_else(|| mine().find_map(Change::refusal))
 }
 
-fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &Refusal) {
+fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &Refusal) {
     status.what_now = match refusal.is_guard() {
         true => HELD_BY_GUARD.to_owned(),
         false => format!("refused: {}", refusal.message),
@@ -504,15 +500,15 @@ fn explain_refusal(picture: &Picture, status: &mut ServiceStatus, refusal: &Refu
     let Some(failed) = failed.filter(|_| refusal.code == "A0512") else { return };
     status.hints.extend(log_hint(failed));
     status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {}", status.name)));
-    if let Some(what_now) = wait_text::instead(picture, failed) {
+    if let Some(what_now) = wait_text::serving_instead(picture, failed) {
         status.what_now = what_now;
     }
 }
 
-fn explain_error(picture: &Picture, status: &mut ServiceStatus, known: &ServiceError) {
+fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &ServiceError) {
     let next = waits::next_try(picture, known);
     status.what_now.clone_from(&known.error.message);
-    status.what_now_clock = Some(Clock::Until("; next try", next));
+    status.what_now_clock = Some(CountFrom::Until("; next try", next));
     status.code = Some(known.error.code.to_owned());
     status.hints = Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
     if known.change.is_order() {
@@ -522,8 +518,8 @@ fn explain_error(picture: &Picture, status: &mut ServiceStatus, known: &ServiceE
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
 }
 
-fn explain_bad(picture: &Picture, status: &mut ServiceStatus, bad: &ResourceStatus) {
-    status.what_now = format!("{}: {}", bad.thing(), bad.detail);
+fn explain_bad(picture: &PassResult, status: &mut ServiceStatus, bad: &ResourceStatus) {
+    status.what_now = format!("{}: {}", bad.label(), bad.detail);
     status.what_now_clock = bad.detail_clock;
     let is_dead_end = picture.dead_ends.contains_key(&bad.address);
     status.code = Some(if is_dead_end { "A0532" } else { "A0512" }.to_owned());
@@ -534,7 +530,7 @@ fn explain_bad(picture: &Picture, status: &mut ServiceStatus, bad: &ResourceStat
     status.attention = true;
 }
 
-fn explain_next_step(picture: &Picture, status: &mut ServiceStatus) {
+fn explain_next_step(picture: &PassResult, status: &mut ServiceStatus) {
     let name = status.name.clone();
     (status.what_now, status.what_now_clock) = next_step(picture, &name);
     if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
@@ -548,26 +544,26 @@ fn explain_next_step(picture: &Picture, status: &mut ServiceStatus) {
     }
 }
 
-/// Where what a container said last is read.
+/// Where the last output of a container can be read.
 fn log_hint(resource: &ResourceStatus) -> Option<Hint> {
     resource.failure.as_ref()?;
     Some(Hint::command("what it said last", format!("amarre logs {} --last-failed", resource.address.name)))
 }
 
-/// What was stopped by hand is started again by itself.
-fn is_bad(resource: &ResourceStatus) -> bool {
+/// A container stopped by hand is started again without a person.
+fn has_problem(resource: &ResourceStatus) -> bool {
     let gate = resource.change.as_ref().map(|change| &change.gate);
     let is_waited_for = matches!(gate, Some(Gate::Until { what: Wait::StoppedGrace | Wait::EngineStart, .. }));
     resource.health == Health::Degraded && !is_waited_for
 }
 
-fn hidden_by<'a>(picture: &'a Picture, status: &ServiceStatus) -> Option<&'a amarre_core::model::Gap> {
+fn hiding_gap<'a>(picture: &'a PassResult, status: &ServiceStatus) -> Option<&'a amarre_core::model::Gap> {
     let hidden = status.resources.iter().find(|resource| resource.sync == Sync::Unknown)?;
     picture.world.gap(&hidden.address)
 }
 
 fn unpublished<'a>(
-    picture: &'a Picture,
+    picture: &'a PassResult,
     status: &ServiceStatus,
 ) -> Option<(&'a str, &'a crate::providers::ProviderError)> {
     let records: Vec<&str> = status
@@ -583,8 +579,8 @@ fn unpublished<'a>(
     })
 }
 
-/// What happens next by itself, and when.
-fn next_step(picture: &Picture, name: &str) -> (String, Option<Clock>) {
+/// The next step and its time.
+fn next_step(picture: &PassResult, name: &str) -> (String, Option<CountFrom>) {
     let mine: Vec<&Change> = picture.changes_of(name).collect();
     let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
     let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);
@@ -595,8 +591,8 @@ fn next_step(picture: &Picture, name: &str) -> (String, Option<Clock>) {
     }
     let waits = mine.iter().find_map(|change| match &change.gate {
         Gate::Until { at, what } => {
-            let (text, then) = until(change, *what);
-            Some((text, Some(Clock::Until(then, *at))))
+            let (text, then) = until_text(change, *what);
+            Some((text, Some(CountFrom::Until(then, *at))))
         }
         Gate::After(needs) => needs.first().map(|need| (format!("waits for {}", need_text(picture, need)), None)),
         Gate::Now | Gate::Held(_) => None,
@@ -616,7 +612,7 @@ fn next_step(picture: &Picture, name: &str) -> (String, Option<Clock>) {
     let ready = mine
         .iter()
         .find(|change| change.is_now())
-        .map(|change| format!("{} {}", change.action(), jobs::thing(picture, &change.address)));
+        .map(|change| format!("{} {}", change.action(), jobs::resource_label(picture, &change.address)));
     let unasked = wanted().filter(|address| address.kind == Kind::Image);
     let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
     let unasked = unasked.map(|(image, why)| format!("is there a newer {}? {why}", image.name)).next();
@@ -624,8 +620,8 @@ fn next_step(picture: &Picture, name: &str) -> (String, Option<Clock>) {
     starting.map(alone).or(waits).or(ready.map(alone)).or(unasked.map(alone)).unwrap_or_default()
 }
 
-/// What is said of a change that waits for a time, and what comes then.
-fn until(change: &Change, what: Wait) -> (String, &'static str) {
+/// The text of a change that waits for a time, and of what comes then.
+fn until_text(change: &Change, what: Wait) -> (String, &'static str) {
     let provider = &change.address.provider;
     match what {
         Wait::StoppedGrace => ("stopped outside Amarre".to_owned(), "; started again"),
@@ -637,8 +633,8 @@ fn until(change: &Change, what: Wait) -> (String, &'static str) {
     }
 }
 
-pub(crate) fn need_text(picture: &Picture, need: &Need) -> String {
-    let thing = jobs::thing(picture, &need.on);
+pub(crate) fn need_text(picture: &PassResult, need: &Need) -> String {
+    let thing = jobs::resource_label(picture, &need.on);
     let why = match picture.world.seen.get(&need.on).map(|seen| &seen.ready) {
         Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => format!(" ({why})"),
         Some(Readiness::Ready) | None => String::new(),
@@ -649,7 +645,7 @@ pub(crate) fn need_text(picture: &Picture, need: &Need) -> String {
     }
 }
 
-/// Whether a change puts back what somebody else did.
+/// Whether a change corrects drift.
 pub fn is_drift(change: &Change) -> bool {
     matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing)
 }

@@ -1,4 +1,4 @@
-//! The pools of `network.pools`: what is leased, what somebody else holds, where room is. Pure.
+//! The pools of `network.pools`: leased, foreign and free subnets. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -6,29 +6,29 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::{Value as Json, json};
 
-use crate::engine::{Context, Picture};
+use crate::engine::{Context, PassResult};
 use amarre_core::model::{Address, Kind, ProviderId};
-use amarre_core::plan::render::{Look, Tone, lines};
+use amarre_core::plan::render::{Style, Tone, lines};
 
 /// One subnet that is not free.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Taken {
+struct TakenSubnet {
     subnet: Ipv4Net,
-    /// Where; `None` for what counts everywhere.
+    /// The host; `None` if it counts everywhere.
     host: Option<String>,
     /// The service; `None` = not ours.
     service: Option<String>,
-    /// What holds it, where it is not ours.
+    /// The holder, if it is not ours.
     by: String,
-    /// Who has which address in it.
+    /// The addresses in it, with their holders.
     addresses: Vec<(Ipv4Addr, String)>,
-    /// Leased, and its network is not there (yet).
+    /// Leased, and its network is missing.
     is_lease_only: bool,
 }
 
-impl Taken {
+impl TakenSubnet {
     /// A subnet of which no more is known yet.
-    fn on(subnet: Ipv4Net, host: Option<&String>) -> Self {
+    fn unknown(subnet: Ipv4Net, host: Option<&String>) -> Self {
         let (service, by, addresses) = (None, String::new(), Vec::new());
         Self { subnet, host: host.cloned(), service, by, addresses, is_lease_only: false }
     }
@@ -36,7 +36,7 @@ impl Taken {
 
 /// One pool, counted in subnets of the configured size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Room {
+struct PoolRoom {
     pool: Ipv4Net,
     leased: usize,
     foreign: usize,
@@ -44,21 +44,21 @@ struct Room {
     next: Option<Ipv4Net>,
 }
 
-/// What `amarre subnets` prints.
-pub fn text(picture: &Picture, look: Look) -> String {
+/// The content of `amarre subnets`.
+pub fn text(picture: &PassResult, style: Style) -> String {
     let Some(context) = &picture.context else { return "not looked yet\n".to_owned() };
     let taken = taken(picture, context);
     let mut out = String::new();
-    for room in rooms(context, &taken) {
+    for room in free_room(context, &taken) {
         let next = room.next.map_or_else(|| "full".to_owned(), |next| format!("next {next}"));
-        let Room { pool, leased, foreign, free, .. } = room;
+        let PoolRoom { pool, leased, foreign, free, .. } = room;
         let size = context.site.prefix;
         out.push_str(&format!("{pool} in /{size}: {leased} leased, {foreign} not ours, {free} free, {next}\n"));
         if room.next.is_none() {
-            out.push_str(&format!("  {} add one to `network.pools`\n", look.paint(Tone::Dim, "hint:")));
+            out.push_str(&format!("  {} add one to `network.pools`\n", style.paint(Tone::Dim, "hint:")));
         }
     }
-    for gap in picture.plan.gaps.iter().filter(|gap| gap.provider.family() == "docker") {
+    for gap in picture.plan.gaps.iter().filter(|gap| gap.provider.is_engine()) {
         out.push_str(&format!("{}: {}, {}; of it only leases are known\n", gap.provider, gap.message, gap.code));
     }
     if taken.is_empty() {
@@ -71,14 +71,14 @@ pub fn text(picture: &Picture, look: Look) -> String {
     for row in &taken {
         let host = if several { format!("{:hosts$}", row.host.as_deref().unwrap_or("all")) } else { String::new() };
         let who = row.service.as_deref().unwrap_or("(not ours)");
-        let line = format!("{:18}{host}{who:16} {}", row.subnet.to_string(), what(row));
+        let line = format!("{:18}{host}{who:16} {}", row.subnet.to_string(), holder(row));
         out.push_str(line.trim_end());
         out.push('\n');
     }
     out
 }
 
-fn what(row: &Taken) -> String {
+fn holder(row: &TakenSubnet) -> String {
     if row.service.is_none() {
         return row.by.clone();
     }
@@ -86,7 +86,7 @@ fn what(row: &Taken) -> String {
         return "leased, its network is not there".to_owned();
     }
     let short = |(address, who): &(Ipv4Addr, String)| {
-        // In a /24 and smaller the last number tells it.
+        // In a /24 and smaller the last number identifies it.
         let last =
             if row.subnet.prefix_len() >= 24 { format!(".{}", address.octets()[3]) } else { address.to_string() };
         format!("{last} {who}")
@@ -95,19 +95,19 @@ fn what(row: &Taken) -> String {
 }
 
 /// The same for machines, `amarre.subnets/v1`.
-pub fn document(picture: &Picture) -> Json {
+pub fn document(picture: &PassResult) -> Json {
     let Some(context) = &picture.context else {
         return json!({"schema": "amarre.subnets/v1", "pools": [], "subnets": []});
     };
     let taken = taken(picture, context);
-    let rooms = rooms(context, &taken);
-    let pool = |room: &Room| {
+    let rooms = free_room(context, &taken);
+    let pool = |room: &PoolRoom| {
         json!({
             "pool": room.pool.to_string(), "prefix": context.site.prefix, "leased": room.leased,
             "foreign": room.foreign, "free": room.free, "next": room.next.map(|next| next.to_string()),
         })
     };
-    let subnet = |row: &Taken| {
+    let subnet = |row: &TakenSubnet| {
         let addresses: Vec<Json> =
             row.addresses.iter().map(|(at, who)| json!({"address": at.to_string(), "who": who})).collect();
         json!({
@@ -123,16 +123,20 @@ pub fn document(picture: &Picture) -> Json {
     })
 }
 
-/// Ours, and what is in the way below one of the pools; by subnet.
-fn taken(picture: &Picture, context: &Context) -> Vec<Taken> {
-    let mut rows: BTreeMap<(Ipv4Net, Option<String>), Taken> = BTreeMap::new();
+/// Our subnets, and those that overlap a pool; by subnet.
+fn taken(picture: &PassResult, context: &Context) -> Vec<TakenSubnet> {
+    let mut rows: BTreeMap<(Ipv4Net, Option<String>), TakenSubnet> = BTreeMap::new();
     for (host, site) in &context.site.hosts {
         let mut ours = BTreeSet::new();
         for (address, subnet) in picture.facts.leases.iter().filter(|(address, _)| address.provider == site.docker) {
             let service = lines::name(address, None);
             ours.insert(*subnet);
-            let leased = Taken { service: Some(service), is_lease_only: true, ..Taken::on(*subnet, Some(host)) };
-            put(&mut rows, leased);
+            let leased = TakenSubnet {
+                service: Some(service),
+                is_lease_only: true,
+                ..TakenSubnet::unknown(*subnet, Some(host))
+            };
+            insert_at(&mut rows, leased);
         }
         let mut known = Vec::new();
         for (address, seen) in picture.world.of_kind(&site.docker, Kind::Network) {
@@ -142,40 +146,46 @@ fn taken(picture: &Picture, context: &Context) -> Vec<Taken> {
                 if seen.owner.is_ours() {
                     let service = seen.service.clone().unwrap_or_else(|| lines::name(address, None));
                     let addresses = addresses(picture, &site.docker, address, subnet, site.npm.as_ref());
-                    put(&mut rows, Taken { service: Some(service), addresses, ..Taken::on(subnet, Some(host)) });
+                    insert_at(
+                        &mut rows,
+                        TakenSubnet { service: Some(service), addresses, ..TakenSubnet::unknown(subnet, Some(host)) },
+                    );
                 } else if in_pools(context, subnet) {
                     let by = format!("Docker network {}", address.name);
-                    put(&mut rows, Taken { by, ..Taken::on(subnet, Some(host)) });
+                    insert_at(&mut rows, TakenSubnet { by, ..TakenSubnet::unknown(subnet, Some(host)) });
                 }
             }
         }
         // Each Docker network is a route, too.
         let routes = picture.world.routes.get(&site.docker).into_iter().flatten();
         for route in routes.filter(|route| !known.contains(route) && in_pools(context, **route)) {
-            put(&mut rows, Taken { by: "route of the host".to_owned(), ..Taken::on(*route, Some(host)) });
+            insert_at(
+                &mut rows,
+                TakenSubnet { by: "route of the host".to_owned(), ..TakenSubnet::unknown(*route, Some(host)) },
+            );
         }
     }
     let refused = picture.facts.refused_subnets.iter().map(|subnet| (*subnet, "refused by the engine"));
     let avoided = context.site.avoid.iter().map(|subnet| (*subnet, "`network.avoid`"));
     for (subnet, by) in refused.chain(avoided).filter(|(subnet, _)| in_pools(context, *subnet)) {
-        put(&mut rows, Taken { by: by.to_owned(), ..Taken::on(subnet, None) });
+        insert_at(&mut rows, TakenSubnet { by: by.to_owned(), ..TakenSubnet::unknown(subnet, None) });
     }
     rows.into_values().collect()
 }
 
-fn put(rows: &mut BTreeMap<(Ipv4Net, Option<String>), Taken>, row: Taken) {
+fn insert_at(rows: &mut BTreeMap<(Ipv4Net, Option<String>), TakenSubnet>, row: TakenSubnet) {
     rows.insert((row.subnet, row.host.clone()), row);
 }
 
-/// Who has which address: NPM by its attachment, containers by their own.
+/// The addresses in use: NPM by its attachment, containers by their own.
 fn addresses(
-    picture: &Picture,
+    picture: &PassResult,
     docker: &ProviderId,
     network: &Address,
     subnet: Ipv4Net,
     npm: Option<&amarre_core::model::site::NpmSite>,
 ) -> Vec<(Ipv4Addr, String)> {
-    let npm_name = npm.map_or("main", |npm| npm.provider.npm_name());
+    let npm_name = npm.map_or("main", |npm| npm.provider.short_name());
     let attached = picture.world.of_kind(docker, Kind::Attachment).filter_map(|(address, seen)| {
         let on = address.name.rsplit_once('/')?.0;
         (on == network.name).then_some((seen, format!("NPM {npm_name}")))
@@ -199,19 +209,19 @@ fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
 
-/// What a candidate is: ours goes before foreign, for a lease that somebody else overlaps is still a lease.
+/// The state of a candidate: ours goes before foreign, for a lease that a foreign network overlaps is still a lease.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+enum CandidateState {
     Free,
     Foreign,
     Ours,
 }
 
-fn rooms(context: &Context, taken: &[Taken]) -> Vec<Room> {
+fn free_room(context: &Context, taken: &[TakenSubnet]) -> Vec<PoolRoom> {
     context.site.pools.iter().map(|pool| room(*pool, context.site.prefix, taken)).collect()
 }
 
-/// A pool as a picture: at most [`CELLS_MAX`] cells, in order.
+/// A diagram of a pool: at most [`CELLS_MAX`] cells, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
     /// `172.20.0.0/16`.
@@ -220,11 +230,11 @@ pub struct Pool {
     pub prefix: u8,
     /// How many are leased.
     pub leased: usize,
-    /// How many somebody else holds.
+    /// How many are foreign.
     pub foreign: usize,
     /// How many are free.
     pub free: usize,
-    /// The next one that is given out; `None`: it is full.
+    /// The next free one; `None`: the pool is full.
     pub next: Option<String>,
     /// Its subnets; where there are many, one cell stands for several.
     pub cells: Vec<Cell>,
@@ -235,45 +245,45 @@ pub struct Pool {
 pub struct Cell {
     /// The first of them.
     pub subnet: String,
-    /// Whose: services, or what holds it; empty: free.
+    /// The holders: services, or foreign ones; empty: free.
     pub who: Vec<String>,
     /// Whether one of them is ours.
     pub is_ours: bool,
-    /// Whether the next one that is given out is in it.
+    /// Whether the next free one is in it.
     pub is_next: bool,
 }
 
-/// A line of the table below the picture.
+/// A line of the table below the diagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct SubnetRow {
     /// `172.20.8.0/24`.
     pub subnet: String,
     /// The server; empty: counts on all.
     pub host: String,
     /// The service; `None`: not ours.
     pub service: Option<String>,
-    /// Who has which address, or what holds it.
+    /// The addresses in use, or the holder.
     pub what: String,
 }
 
-/// More cells than this are no picture.
+/// With more cells a diagram is unreadable.
 const CELLS_MAX: usize = 512;
 
-/// Every pool as a picture, and what is taken in them.
-pub fn picture(picture: &Picture) -> (Vec<Pool>, Vec<Row>) {
+/// Diagrams of all pools, and the taken subnets in them.
+pub fn diagrams(picture: &PassResult) -> (Vec<Pool>, Vec<SubnetRow>) {
     let Some(context) = &picture.context else { return (Vec::new(), Vec::new()) };
     let taken = taken(picture, context);
-    let pools = rooms(context, &taken).into_iter().map(|room| pool(room, context.site.prefix, &taken)).collect();
-    let rows = taken.iter().map(|row| Row {
+    let pools = free_room(context, &taken).into_iter().map(|room| pool(room, context.site.prefix, &taken)).collect();
+    let rows = taken.iter().map(|row| SubnetRow {
         subnet: row.subnet.to_string(),
         host: row.host.clone().unwrap_or_default(),
         service: row.service.clone(),
-        what: what(row),
+        what: holder(row),
     });
     (pools, rows.collect())
 }
 
-fn pool(room: Room, prefix: u8, taken: &[Taken]) -> Pool {
+fn pool(room: PoolRoom, prefix: u8, taken: &[TakenSubnet]) -> Pool {
     let states = states(room.pool, prefix, taken);
     let (size, first) = (1u32 << (32 - u32::from(prefix)), u32::from(room.pool.network()));
     let several = states.len().div_ceil(CELLS_MAX).max(1);
@@ -281,41 +291,47 @@ fn pool(room: Room, prefix: u8, taken: &[Taken]) -> Pool {
     let cells = states.chunks(several).enumerate().map(|(at, states)| {
         let (from, to) = (nth(at * several), nth(at * several + states.len() - 1));
         let end = Ipv4Net::new(to, prefix).map_or(to, |last| last.broadcast());
-        let is_in = |row: &&Taken| row.subnet.network() <= end && row.subnet.broadcast() >= from;
-        let who = |row: &Taken| row.service.clone().unwrap_or_else(|| row.by.clone());
-        let is_free = states.iter().all(|state| *state == State::Free);
+        let is_in = |row: &&TakenSubnet| row.subnet.network() <= end && row.subnet.broadcast() >= from;
+        let who = |row: &TakenSubnet| row.service.clone().unwrap_or_else(|| row.by.clone());
+        let is_free = states.iter().all(|state| *state == CandidateState::Free);
         Cell {
             subnet: format!("{from}/{prefix}"),
             who: if is_free { Vec::new() } else { taken.iter().filter(is_in).map(who).collect() },
-            is_ours: states.contains(&State::Ours),
+            is_ours: states.contains(&CandidateState::Ours),
             is_next: room.next.is_some_and(|next| next.network() >= from && next.network() <= end),
         }
     });
-    let Room { leased, foreign, free, .. } = room;
+    let PoolRoom { leased, foreign, free, .. } = room;
     let next = room.next.map(|next| next.to_string());
     Pool { pool: room.pool.to_string(), prefix, leased, foreign, free, next, cells: cells.collect() }
 }
 
-fn room(pool: Ipv4Net, prefix: u8, taken: &[Taken]) -> Room {
+fn room(pool: Ipv4Net, prefix: u8, taken: &[TakenSubnet]) -> PoolRoom {
     let size = 1u32 << (32 - u32::from(prefix));
     let states = states(pool, prefix, taken);
-    let of = |wanted: State| states.iter().filter(|state| **state == wanted).count();
-    let next = states.iter().position(|state| *state == State::Free);
+    let of = |wanted: CandidateState| states.iter().filter(|state| **state == wanted).count();
+    let next = states.iter().position(|state| *state == CandidateState::Free);
     let next = next
         .and_then(|at| u32::try_from(at).ok())
         .and_then(|at| Ipv4Net::new(Ipv4Addr::from(u32::from(pool.network()) + at * size), prefix).ok());
-    Room { pool, leased: of(State::Ours), foreign: of(State::Foreign), free: of(State::Free), next }
+    PoolRoom {
+        pool,
+        leased: of(CandidateState::Ours),
+        foreign: of(CandidateState::Foreign),
+        free: of(CandidateState::Free),
+        next,
+    }
 }
 
-/// What each subnet of a pool is.
-fn states(pool: Ipv4Net, prefix: u8, taken: &[Taken]) -> Vec<State> {
+/// The state of each subnet of a pool.
+fn states(pool: Ipv4Net, prefix: u8, taken: &[TakenSubnet]) -> Vec<CandidateState> {
     let count = 1usize << prefix.saturating_sub(pool.prefix_len());
     let size = 1u32 << (32 - u32::from(prefix));
-    let mut states = vec![State::Free; count];
+    let mut states = vec![CandidateState::Free; count];
     for row in taken.iter().filter(|row| overlap(pool, row.subnet)) {
         let first = u32::from(row.subnet.network()).max(u32::from(pool.network())) - u32::from(pool.network());
         let last = u32::from(row.subnet.broadcast()).min(u32::from(pool.broadcast())) - u32::from(pool.network());
-        let state = if row.service.is_some() { State::Ours } else { State::Foreign };
+        let state = if row.service.is_some() { CandidateState::Ours } else { CandidateState::Foreign };
         for at in (first / size)..=(last / size) {
             if let Some(known) = states.get_mut(at as usize) {
                 *known = state.max(*known);
@@ -333,8 +349,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn row(subnet: &str, service: Option<&str>) -> Taken {
-        Taken {
+    fn row(subnet: &str, service: Option<&str>) -> TakenSubnet {
+        TakenSubnet {
             subnet: net(subnet),
             host: None,
             service: service.map(str::to_owned),

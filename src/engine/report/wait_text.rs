@@ -1,20 +1,20 @@
-//! How waits and failures are told: lines of a service's status, parts of its document. Pure.
+//! Texts of waits and failures: lines of a service's status, parts of its document. Pure.
 
 use serde_json::{Value as Json, json};
 
 use super::status::{ResourceStatus, ServiceStatus};
 use super::waits;
-use super::waits::{Next, Waiting};
-use crate::engine::Picture;
+use super::waits::{PendingWait, WaitEnd};
+use crate::engine::PassResult;
 use crate::ledger::LastFailure;
 use amarre_core::model::{Address, Millis, Readiness, Seen, Timestamp, Value};
 
-/// Columns before what is said.
+/// The indent.
 const KEY: usize = 10;
 /// A time of this day needs no date.
 const DAY: Millis = Millis::minutes(24 * 60);
 
-/// Since when a service waits and how that ends, below its head; nothing where a failure says so itself.
+/// How long a service waits and how that ends, below its head; nothing if a failure reports it.
 pub fn wait(row: &ServiceStatus, now: Timestamp) -> String {
     let Some(waiting) = row.waiting.as_ref().filter(|_| row.resources.iter().all(|one| one.failure.is_none())) else {
         return String::new();
@@ -35,24 +35,24 @@ pub fn wait(row: &ServiceStatus, now: Timestamp) -> String {
     out
 }
 
-fn next(waiting: &Waiting, now: Timestamp) -> String {
+fn next(waiting: &PendingWait, now: Timestamp) -> String {
     match waiting.next {
-        Next::At(at) if at <= now => "now, by itself".to_owned(),
-        Next::At(at) => format!("{} by itself", time(at, now)),
-        Next::WhenThere => "by itself, as soon as it is there".to_owned(),
-        Next::WhenEnded => "by itself, when it has ended".to_owned(),
-        Next::Again(at) => {
+        WaitEnd::At(at) if at <= now => "now, by itself".to_owned(),
+        WaitEnd::At(at) => format!("{} by itself", time(at, now)),
+        WaitEnd::WhenThere => "by itself, as soon as it is there".to_owned(),
+        WaitEnd::WhenEnded => "by itself, when it has ended".to_owned(),
+        WaitEnd::Again(at) => {
             let when = if at <= now { "now".to_owned() } else { time(at, now) };
             format!("{when} by itself; the same was refused before")
         }
-        Next::Person(why) => format!("nothing by itself: {why}"),
+        WaitEnd::Person(why) => format!("nothing by itself: {why}"),
     }
 }
 
-/// What is known of a container that failed, below its line.
-pub fn failure(picture: &Picture, resource: &ResourceStatus, now: Timestamp) -> String {
+/// The failure of a container, below its line.
+pub fn failure(picture: &PassResult, resource: &ResourceStatus, now: Timestamp) -> String {
     let Some(failure) = &resource.failure else { return String::new() };
-    let mut lines: Vec<(&str, String)> = vec![("tried", tried(failure, now))];
+    let mut lines: Vec<(&str, String)> = vec![("tried", attempts_text(failure, now))];
     if let Some(code) = failure.exit_code {
         lines.push(("exit", exit(code, restarts(picture, resource, failure))));
     }
@@ -68,7 +68,7 @@ pub fn failure(picture: &Picture, resource: &ResourceStatus, now: Timestamp) -> 
 }
 
 /// The same at the end of an `apply`, in short.
-pub fn verdict(picture: &Picture, row: &ServiceStatus, now: Timestamp) -> String {
+pub fn verdict(picture: &PassResult, row: &ServiceStatus, now: Timestamp) -> String {
     let Some(resource) = row.resources.iter().find(|resource| resource.failure.is_some()) else { return String::new() };
     let mut lines: Vec<(&str, String)> = Vec::new();
     lines.extend(serving(picture, &resource.address, now).map(|serving| ("still serving", serving)));
@@ -77,8 +77,8 @@ pub fn verdict(picture: &Picture, row: &ServiceStatus, now: Timestamp) -> String
     lines.iter().map(|(key, text)| format!("      {key:16}{text}\n")).collect()
 }
 
-/// What failed and what serves meanwhile, in one line: `immich:v1.120 not healthy after 2 min, immich:v1.119 serves`.
-pub fn instead(picture: &Picture, resource: &ResourceStatus) -> Option<String> {
+/// The failure and what serves meanwhile, in one line: `immich:v1.120 not healthy after 2 min, immich:v1.119 serves`.
+pub fn serving_instead(picture: &PassResult, resource: &ResourceStatus) -> Option<String> {
     let failure = resource.failure.as_ref()?;
     let (_, seen) = standing(picture, &resource.address)?;
     let (failed, serves) = (&failure.image, seen.fields.text("image").unwrap_or_default());
@@ -87,7 +87,7 @@ pub fn instead(picture: &Picture, resource: &ResourceStatus) -> Option<String> {
 }
 
 /// `11:52:10 and once more at 11:56:40, in run 2311`
-fn tried(failure: &LastFailure, now: Timestamp) -> String {
+fn attempts_text(failure: &LastFailure, now: Timestamp) -> String {
     let (first, last) = (time(failure.first, now), time(failure.at, now));
     let when = match failure.tries {
         ..=1 => first,
@@ -105,27 +105,27 @@ fn exit(code: i64, restarts: i64) -> String {
     }
 }
 
-/// As the engine counts them now, where it is still there.
-fn restarts(picture: &Picture, resource: &ResourceStatus, failure: &LastFailure) -> i64 {
+/// The current count of the engine, if the container still exists.
+fn restarts(picture: &PassResult, resource: &ResourceStatus, failure: &LastFailure) -> i64 {
     let seen = picture.world.seen.get(&resource.address);
     let restarts = seen.and_then(|seen| seen.fields.get("restarts")).and_then(Value::as_int);
     restarts.unwrap_or_default().max(failure.restarts)
 }
 
-/// The last line that says something.
+/// The last line with text.
 fn last_line(failure: &LastFailure) -> Option<&str> {
     failure.log.iter().rev().map(|line| line.trim()).find(|line| !line.is_empty())
 }
 
-/// The instance that works, where another than the one that failed does: `web:1, up 21 d, healthy`.
-fn serving(picture: &Picture, failed: &Address, now: Timestamp) -> Option<String> {
+/// The working instance, if another than the failed one: `web:1, up 21 d, healthy`.
+fn serving(picture: &PassResult, failed: &Address, now: Timestamp) -> Option<String> {
     let (_, seen) = standing(picture, failed)?;
     let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
     let up = started.map(|started| format!(", up {}", now - Timestamp(started))).unwrap_or_default();
     Some(format!("{}{up}, healthy", seen.fields.text("image").unwrap_or_default()))
 }
 
-fn standing<'a>(picture: &'a Picture, failed: &Address) -> Option<(&'a Address, &'a Seen)> {
+fn standing<'a>(picture: &'a PassResult, failed: &Address) -> Option<(&'a Address, &'a Seen)> {
     picture.world.seen.iter().find(|(address, seen)| {
         let is_other = address.base() == failed.base() && *address != failed;
         is_other && seen.owner.is_ours() && matches!(seen.ready, Readiness::Ready)
@@ -140,15 +140,15 @@ pub fn time(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// A wait for machines.
-pub fn waiting_json(waiting: &Waiting) -> Json {
+pub fn waiting_json(waiting: &PendingWait) -> Json {
     json!({
         "what": waiting.what,
         "since": waiting.since.map(Timestamp::rfc3339),
         "limit_s": waiting.limit.map(|limit| limit.0 / 1000),
         "deadline": waiting.deadline().map(Timestamp::rfc3339),
         "job": waiting.job,
-        "by_itself": !matches!(waiting.next, Next::Person(_)),
-        "next_at": waiting.at().map(Timestamp::rfc3339),
+        "by_itself": !matches!(waiting.next, WaitEnd::Person(_)),
+        "next_at": waiting.ends_at().map(Timestamp::rfc3339),
         "hints": waiting.hints,
     })
 }
@@ -170,13 +170,13 @@ pub fn failure_json(failure: &LastFailure) -> Json {
     })
 }
 
-/// A service's error with what was being done, since when, and how often.
-pub fn with_failure(mut error: Json, picture: &Picture, row: &ServiceStatus) -> Json {
+/// A service's error with the failed change, since when, and how often.
+pub fn with_failure(mut error: Json, picture: &PassResult, row: &ServiceStatus) -> Json {
     let failed = row.resources.iter().find_map(|resource| Some((resource, resource.failure.as_ref()?)));
     let (doing, first, count) = match (failed, picture.errors.get(&row.name)) {
         (Some((resource, failure)), _) => {
             let end = if resource.job.is_some() { "to end" } else { "to be healthy" };
-            (format!("waiting for {} {end}", resource.thing()), failure.first, failure.tries)
+            (format!("waiting for {} {end}", resource.label()), failure.first, failure.tries)
         }
         (None, Some(known)) => {
             let change = &known.change;

@@ -1,4 +1,4 @@
-//! What a service waits for, since when, for how long at most, and whether that can end by itself. Pure.
+//! What a service waits for, since when, for how long at most, and whether the wait can end without a person. Pure.
 //!
 //! | what is there | ends |
 //! |---|---|
@@ -7,29 +7,29 @@
 //! | what a vendor refused | tried again at that time; likely to be refused again |
 //! | a container that starts, a record on its way, a change that comes after another | by itself, when it is there |
 //! | a job that runs | by itself, when it has ended |
-//! | the same, for longer than it may take | not by itself, as far as can be told; it is still looked at |
+//! | the same, over its limit | not by itself, as far as is known; it is still checked |
 //! | a vendor that does not answer | by itself, when it answers |
 
 use super::jobs;
 use super::status;
 use super::status::{Health, ServiceStatus};
 use crate::engine::reconcile::retry;
-use crate::engine::{Picture, ServiceError};
+use crate::engine::{PassResult, ServiceError};
 use amarre_core::model::plan::Wait;
 use amarre_core::model::{Address, Change, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
 
 /// One wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// For what, in words.
+pub struct PendingWait {
+    /// The reason.
     pub what: String,
-    /// Since when, where that is known.
+    /// Since when, if known.
     pub since: Option<Timestamp>,
     /// How long it may take, where it has a limit.
     pub limit: Option<Millis>,
     /// How it ends.
-    pub next: Next,
-    /// What a person can do, where somebody has to.
+    pub next: WaitEnd,
+    /// The hint, if a person is needed.
     pub hints: Vec<Hint>,
     /// The job that is waited for, by its name in the manifest.
     pub job: Option<String>,
@@ -37,7 +37,7 @@ pub struct Waiting {
 
 /// How a wait ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Next {
+pub enum WaitEnd {
     /// By itself, at that time.
     At(Timestamp),
     /// By itself, as soon as what is waited for is there.
@@ -50,21 +50,21 @@ pub enum Next {
     Person(&'static str),
 }
 
-impl Waiting {
-    /// Whether somebody should look: it does not end by itself, or hardly.
+impl PendingWait {
+    /// Whether a person should check: it does not end by itself, or hardly.
     pub fn is_stalled(&self) -> bool {
-        matches!(self.next, Next::Person(_) | Next::Again(_))
+        matches!(self.next, WaitEnd::Person(_) | WaitEnd::Again(_))
     }
 
-    /// When it ends by itself, where that is known.
-    pub fn at(&self) -> Option<Timestamp> {
+    /// When it ends by itself, if known.
+    pub fn ends_at(&self) -> Option<Timestamp> {
         match self.next {
-            Next::At(at) | Next::Again(at) => Some(at),
-            Next::WhenThere | Next::WhenEnded | Next::Person(_) => None,
+            WaitEnd::At(at) | WaitEnd::Again(at) => Some(at),
+            WaitEnd::WhenThere | WaitEnd::WhenEnded | WaitEnd::Person(_) => None,
         }
     }
 
-    /// When it has taken as long as it may.
+    /// When its limit passes.
     pub fn deadline(&self) -> Option<Timestamp> {
         Some(self.since? + self.limit?)
     }
@@ -82,7 +82,7 @@ pub fn overdue(limit: Option<Millis>, since: Timestamp, now: Timestamp) -> Optio
 }
 
 /// The same of a resource in a picture.
-pub fn is_overdue(picture: &Picture, address: &Address) -> Option<Millis> {
+pub fn is_overdue(picture: &PassResult, address: &Address) -> Option<Millis> {
     match picture.world.seen.get(address).map(|seen| &seen.ready)? {
         Readiness::NotYet { since, .. } => overdue(picture.wants.limits.get(address).copied(), *since, picture.at),
         Readiness::Ready | Readiness::Failed { .. } => None,
@@ -90,7 +90,7 @@ pub fn is_overdue(picture: &Picture, address: &Address) -> Option<Millis> {
 }
 
 /// Whether a container takes longer than it may: not ready for too long, or failing over and over for as long.
-pub fn is_late(picture: &Picture, address: &Address) -> bool {
+pub fn is_late(picture: &PassResult, address: &Address) -> bool {
     if address.kind != Kind::Container {
         return false;
     }
@@ -107,17 +107,17 @@ pub fn is_late(picture: &Picture, address: &Address) -> bool {
     }
 }
 
-/// What a service waits for first; nothing when it is at rest as it should be, or left alone.
-pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
+/// The first wait of a service; `None` when it is settled, or suspended.
+pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     let name = row.name.as_str();
     if picture.facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy) {
         return None;
     }
-    let person = |what: &str, why: &'static str| Waiting {
+    let person = |what: &str, why: &'static str| PendingWait {
         what: what.to_owned(),
         since: picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0),
         limit: None,
-        next: Next::Person(why),
+        next: WaitEnd::Person(why),
         hints: row.hints.clone(),
         job: None,
     };
@@ -125,7 +125,7 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
         return Some(person(why, "its manifest has to be mended"));
     }
     if let Some(failed) = row.resources.iter().find(|resource| is_failed(picture, resource)) {
-        let mut waiting = person(&format!("{}: {}", failed.thing(), failed.detail), why_failed(failed));
+        let mut waiting = person(&format!("{}: {}", failed.label(), failed.detail), why_failed(failed));
         waiting.job.clone_from(&failed.job);
         waiting.since = failed.failure.as_ref().map(|failure| failure.first).or(waiting.since);
         return Some(waiting);
@@ -136,8 +136,8 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
     }
     if let Some(known) = picture.errors.get(name) {
         let (is_refused, at) = (retry::is_refused(known) && !known.change.is_order(), next_try(picture, known));
-        let next = if is_refused { Next::Again(at) } else { Next::At(at) };
-        return Some(Waiting {
+        let next = if is_refused { WaitEnd::Again(at) } else { WaitEnd::At(at) };
+        return Some(PendingWait {
             what: known.error.message.clone(),
             since: Some(known.first),
             limit: None,
@@ -146,18 +146,20 @@ pub fn of(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
             job: None,
         });
     }
-    hidden(picture, row).or_else(|| mine.iter().find_map(|change| until(picture, change))).or_else(|| on(picture, row))
+    hidden(picture, row)
+        .or_else(|| mine.iter().find_map(|change| until_wait(picture, change)))
+        .or_else(|| readiness_wait(picture, row))
 }
 
-/// When something that failed is tried again: what the plan waits for, where that is later than the engine's own pause.
-pub fn next_try(picture: &Picture, known: &ServiceError) -> Timestamp {
+/// When a failed change is retried: the time in the plan, if that is later than the engine's own backoff.
+pub fn next_try(picture: &PassResult, known: &ServiceError) -> Timestamp {
     let planned = picture.change_of(&known.change.address);
     let at = planned.and_then(|change| if let Gate::Until { at, .. } = &change.gate { Some(*at) } else { None });
     known.next_try.max(at.unwrap_or(known.next_try))
 }
 
-/// A container that does not work, and for which nothing is planned that would mend it.
-fn is_failed(picture: &Picture, resource: &status::ResourceStatus) -> bool {
+/// A container that does not work, without a planned change that would repair it.
+fn is_failed(picture: &PassResult, resource: &status::ResourceStatus) -> bool {
     let gate = resource.change.as_ref().map(|change| &change.gate);
     let is_planned = gate.is_some_and(|gate| !matches!(gate, Gate::Held(_)));
     resource.health == Health::Degraded
@@ -176,21 +178,21 @@ pub fn why_failed(resource: &status::ResourceStatus) -> &'static str {
     }
 }
 
-fn hidden(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
+fn hidden(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     let gap = row.resources.iter().find_map(|resource| picture.world.gap(&resource.address))?;
-    Some(Waiting {
+    Some(PendingWait {
         what: gap.message.clone(),
         since: Some(gap.since),
         limit: None,
-        next: Next::WhenThere,
+        next: WaitEnd::WhenThere,
         hints: Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect(),
         job: None,
     })
 }
 
-fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
+fn until_wait(picture: &PassResult, change: &Change) -> Option<PendingWait> {
     let Gate::Until { at, what } = &change.gate else { return None };
-    let thing = jobs::thing(picture, &change.address);
+    let thing = jobs::resource_label(picture, &change.address);
     let (what, hints) = match what {
         Wait::StoppedGrace => (
             format!("{thing} was stopped outside Amarre"),
@@ -215,11 +217,11 @@ fn until(picture: &Picture, change: &Change) -> Option<Waiting> {
     };
     let since = picture.facts.open_intents.get(&change.address).copied();
     let job = jobs::job(picture, &change.address).map(str::to_owned);
-    Some(Waiting { what, since, limit: None, next: Next::At(*at), hints, job })
+    Some(PendingWait { what, since, limit: None, next: WaitEnd::At(*at), hints, job })
 }
 
-/// Something that starts or is on its way: of what changes need first, what is not ready; else what is there and is not.
-fn on(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
+/// A starting resource: of what changes need first, one that is not ready; else a present one that is not ready.
+fn readiness_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     let mine = picture.changes_of(&row.name);
     let needs = mine.filter_map(|change| match &change.gate {
         Gate::After(needs) => Some(needs.as_slice()),
@@ -238,27 +240,24 @@ fn on(picture: &Picture, row: &ServiceStatus) -> Option<Waiting> {
         };
         let limit = picture.wants.limits.get(address).copied();
         let next = match overdue(limit, *since, picture.at) {
-            Some(_) => Next::Person("it takes longer than it may; it is still looked at"),
-            None if job.is_some() => Next::WhenEnded,
-            None => Next::WhenThere,
+            Some(_) => WaitEnd::Person("it takes longer than it may; it is still looked at"),
+            None if job.is_some() => WaitEnd::WhenEnded,
+            None => WaitEnd::WhenThere,
         };
-        let hints = if matches!(next, Next::Person(_)) { late_hints(address) } else { Vec::new() };
-        Some(Waiting { what, since: Some(*since), limit, next, hints, job: job.map(str::to_owned) })
+        let hints = if matches!(next, WaitEnd::Person(_)) { late_hints(address) } else { Vec::new() };
+        Some(PendingWait { what, since: Some(*since), limit, next, hints, job: job.map(str::to_owned) })
     })
 }
 
 fn late_hints(address: &Address) -> Vec<Hint> {
-    match address.kind {
-        Kind::Record => {
-            let name = address.name.split('/').next().unwrap_or_default();
-            vec![Hint::command("what do its servers say", format!("dig +short {name}"))]
-        }
-        Kind::Container => vec![Hint::command("what does it say", format!("amarre logs {}", address.name))],
-        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Certificate | Kind::AccessList => {
-            Vec::new()
-        }
-        Kind::Zone | Kind::ProxyHost | Kind::Redirection | Kind::Stream => Vec::new(),
+    if address.kind == Kind::Record {
+        let name = address.name.split('/').next().unwrap_or_default();
+        return vec![Hint::command("what do its servers say", format!("dig +short {name}"))];
     }
+    if address.kind == Kind::Container {
+        return vec![Hint::command("what does it say", format!("amarre logs {}", address.name))];
+    }
+    Vec::new()
 }
 
 /// `1:52`, and `1:02:03` from an hour on.
@@ -276,17 +275,17 @@ mod tests {
 
     #[test]
     fn a_wait_with_a_limit_says_how_far_it_is() {
-        let waiting = Waiting {
+        let waiting = PendingWait {
             what: String::new(),
             since: Some(Timestamp(0)),
             limit: Some(Millis::minutes(10)),
-            next: Next::WhenThere,
+            next: WaitEnd::WhenThere,
             hints: Vec::new(),
             job: None,
         };
         assert_eq!(waiting.progress(Timestamp(112_000)).as_deref(), Some("1:52 of 10:00"));
         assert_eq!(clock(Millis::minutes(62)), "1:02:00");
-        assert_eq!(Waiting { limit: None, ..waiting }.progress(Timestamp(5)), None);
+        assert_eq!(PendingWait { limit: None, ..waiting }.progress(Timestamp(5)), None);
         assert_eq!(overdue(Some(Millis(5)), Timestamp(0), Timestamp(5)), None);
         assert_eq!(overdue(Some(Millis(5)), Timestamp(0), Timestamp(6)), Some(Millis(5)));
         assert_eq!(overdue(None, Timestamp(0), Timestamp(6)), None);

@@ -20,7 +20,7 @@ use futures_util::stream::{self, StreamExt};
 use tokio::time::Instant;
 
 use super::query;
-use super::query::Said;
+use super::query::ServerAnswer;
 use crate::providers::Resolved;
 use amarre_core::model::{Address, Millis, Readiness, Timestamp};
 
@@ -70,13 +70,13 @@ pub struct Zones {
 #[derive(Debug)]
 pub struct Watcher {
     settings: Propagation,
-    memory: Mutex<BTreeMap<Address, Memory>>,
+    memory: Mutex<BTreeMap<Address, WatchMemory>>,
     /// By name server: its addresses, and when that was found out.
     servers: Mutex<BTreeMap<String, (Timestamp, Vec<SocketAddr>)>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Memory {
+struct WatchMemory {
     values: Vec<String>,
     since: Timestamp,
     ready_at: Option<Timestamp>,
@@ -96,7 +96,7 @@ type Server = Vec<SocketAddr>;
 
 /// What the servers said of one record.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Tally {
+struct AnswerTally {
     right: usize,
     answered: usize,
     asked: usize,
@@ -166,12 +166,12 @@ impl Watcher {
     }
 
     /// What is remembered of these records with these values; the rest is forgotten.
-    fn recall(&self, now: Timestamp, watches: &[Watch]) -> BTreeMap<Address, Memory> {
+    fn recall(&self, now: Timestamp, watches: &[Watch]) -> BTreeMap<Address, WatchMemory> {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = BTreeMap::new();
         for watch in watches {
             let known = memory.remove(&watch.address).filter(|known| known.values == watch.values);
-            let fresh = || Memory { values: watch.values.clone(), since: now, ready_at: None };
+            let fresh = || WatchMemory { values: watch.values.clone(), since: now, ready_at: None };
             kept.insert(watch.address.clone(), known.unwrap_or_else(fresh));
         }
         memory.clone_from(&kept);
@@ -219,9 +219,9 @@ impl Watcher {
         let mut unreached = Vec::new();
         for (watch, tally) in open.iter().copied().zip(said) {
             match tally {
-                Tally { answered: 0, .. } => unreached.push(watch),
-                Tally { right, asked, .. } if right == asked => verdicts.push((watch, Ok(()))),
-                Tally { right, asked, .. } => {
+                AnswerTally { answered: 0, .. } => unreached.push(watch),
+                AnswerTally { right, asked, .. } if right == asked => verdicts.push((watch, Ok(()))),
+                AnswerTally { right, asked, .. } => {
                     verdicts.push((watch, Err(format!("{right} of {asked} of the zone's servers answer"))));
                 }
             }
@@ -230,9 +230,9 @@ impl Watcher {
         let said = tallies(&unreached, |_| resolvers.clone()).await;
         for (watch, tally) in unreached.into_iter().zip(said) {
             let verdict = match tally {
-                Tally { answered: 0, .. } => Err("no name server can be reached from here".to_owned()),
-                Tally { right, answered, .. } if right == answered => Ok(()),
-                Tally { right, answered, .. } => Err(format!(
+                AnswerTally { answered: 0, .. } => Err("no name server can be reached from here".to_owned()),
+                AnswerTally { right, answered, .. } if right == answered => Ok(()),
+                AnswerTally { right, answered, .. } => Err(format!(
                     "none of the zone's servers can be reached from here, and {right} of {answered} resolvers answer"
                 )),
             };
@@ -253,8 +253,8 @@ impl Watcher {
                 let mut answer = Err("its own address is not known".to_owned());
                 for address in &server {
                     answer = match query::ask(*address, name, record_type, ANSWER_LIMIT).await {
-                        Ok(Said::Values(values)) => Ok(values),
-                        Ok(Said::Declined(why)) => Err(why),
+                        Ok(ServerAnswer::Values(values)) => Ok(values),
+                        Ok(ServerAnswer::Declined(why)) => Err(why),
                         Err(why) => Err(why),
                     };
                     if answer.is_ok() {
@@ -321,8 +321,8 @@ async fn first_answer(server: &[SocketAddr], zone: &str) -> Option<Millis> {
 }
 
 /// Asks every server of every record, a few at a time. A server that is silent once is not asked again in this look.
-async fn tallies(watches: &[&Watch], servers_of: impl Fn(&Watch) -> Vec<Server>) -> Vec<Tally> {
-    let mut tallies = vec![Tally::default(); watches.len()];
+async fn tallies(watches: &[&Watch], servers_of: impl Fn(&Watch) -> Vec<Server>) -> Vec<AnswerTally> {
+    let mut tallies = vec![AnswerTally::default(); watches.len()];
     let silent = Mutex::new(BTreeSet::new());
     let mut questions = Vec::new();
     for (index, watch) in watches.iter().enumerate() {
@@ -352,11 +352,11 @@ async fn answer_of(watch: &Watch, server: Server, silent: &Mutex<BTreeSet<Socket
             continue;
         }
         match query::ask(*address, &watch.name, &watch.record_type, ANSWER_LIMIT).await {
-            Ok(Said::Values(values)) => {
+            Ok(ServerAnswer::Values(values)) => {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 return Some(canonical(&watch.record_type, &values) == watch.values);
             }
-            Ok(Said::Declined(_)) => return Some(false),
+            Ok(ServerAnswer::Declined(_)) => return Some(false),
             Err(_) => {
                 silent.lock().unwrap_or_else(PoisonError::into_inner).insert(*address);
             }

@@ -25,7 +25,7 @@ const PORT: u16 = 53;
 
 /// What a server said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub enum ServerAnswer {
     /// The values of exactly this name and type, in the product's spelling, in order; none when there are none.
     Values(Vec<String>),
     /// It will not say (refused, server failure).
@@ -36,7 +36,7 @@ pub enum Said {
 ///
 /// # Errors
 /// No answer came, in words for people.
-pub async fn ask(server: SocketAddr, name: &str, record_type: &str, limit: Duration) -> Result<Said, String> {
+pub async fn ask(server: SocketAddr, name: &str, record_type: &str, limit: Duration) -> Result<ServerAnswer, String> {
     let question = question(name, record_type)?;
     match timeout(limit, exchange(server, &question, limit)).await {
         Ok(Ok(answer)) => Ok(read(&question, &answer)),
@@ -51,7 +51,7 @@ pub async fn addresses(host: &str, resolvers: &[SocketAddr], limit: Duration) ->
         let (v4, v6) = tokio::join!(ask(*resolver, host, "A", limit), ask(*resolver, host, "AAAA", limit));
         let mut found = Vec::new();
         for said in [v4, v6] {
-            if let Ok(Said::Values(values)) = said {
+            if let Ok(ServerAnswer::Values(values)) = said {
                 found.extend(values.iter().filter_map(|value| value.parse::<IpAddr>().ok()));
             }
         }
@@ -170,10 +170,10 @@ fn answers(question: &Message, answer: &Message) -> bool {
     answer.metadata.id == question.metadata.id && answer.queries == question.queries
 }
 
-fn read(question: &Message, answer: &Message) -> Said {
+fn read(question: &Message, answer: &Message) -> ServerAnswer {
     let code = answer.metadata.response_code;
     if code != ResponseCode::NoError && code != ResponseCode::NXDomain {
-        return Said::Declined(code.to_string());
+        return ServerAnswer::Declined(code.to_string());
     }
     let mut values = Vec::new();
     for asked in &question.queries {
@@ -185,7 +185,7 @@ fn read(question: &Message, answer: &Message) -> Said {
         values.extend(fitting.map(|record| spelled(&record.data)));
     }
     values.sort();
-    Said::Values(values)
+    ServerAnswer::Values(values)
 }
 
 /// Data in the spelling of record sets (`resources::dns::spelling`).

@@ -14,7 +14,7 @@ use amarre_core::resources::dns::{RecordSet, TTL_SECONDS_USUAL};
 
 /// One row of a zone, as its provider lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct ZoneRow {
     /// The provider's number of it; not kept anywhere, for a change in text form may renew them all.
     pub id: u64,
     /// Lower case, no final dot: `cloud.example.org`.
@@ -30,14 +30,14 @@ pub struct Row {
 }
 
 /// A name and a DNS type.
-pub type Key = (String, String);
+pub type SetKey = (String, String);
 
 /// Everything in a zone, by name and type.
-pub type Sets = BTreeMap<Key, Held>;
+pub type Sets = BTreeMap<SetKey, HeldSet>;
 
 /// What a zone holds for one name and type.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldSet {
     /// The rows, in order of id.
     pub rows: Vec<HeldRow>,
     /// The registry values about them, in order of id.
@@ -67,16 +67,16 @@ pub struct HeldMark {
 }
 
 /// Sorts the rows of `zone`. Rows that a longer zone of the account hides from the world are left out.
-pub fn gather(zones: &BTreeSet<String>, zone: &str, rows: &[Row], key: &MarkKey) -> Sets {
+pub fn gather(zones: &BTreeSet<String>, zone: &str, rows: &[ZoneRow], key: &MarkKey) -> Sets {
     let mut sets = Sets::new();
-    let mut rows: Vec<&Row> = rows.iter().collect();
+    let mut rows: Vec<&ZoneRow> = rows.iter().collect();
     rows.sort_by_key(|row| row.id);
     rows.dedup_by_key(|row| row.id);
     for row in rows {
         if Site::zone_of(zones.iter().map(String::as_str), &row.name).is_some_and(|longest| longest != zone) {
             continue;
         }
-        let Row { id, name, record_type, native_type, value, ttl } = row.clone();
+        let ZoneRow { id, name, record_type, native_type, value, ttl } = row.clone();
         let mark = registered_name(&name)
             .filter(|_| record_type == "TXT")
             .and_then(|name| Some((name, RegistryValue::parse(&value)?)));
@@ -95,7 +95,7 @@ pub fn gather(zones: &BTreeSet<String>, zone: &str, rows: &[Row], key: &MarkKey)
     sets
 }
 
-impl Held {
+impl HeldSet {
     /// As fields. `registry` = marks count; without it every record counts as marked.
     pub fn fields(&self, instance: &str, registry: bool, default_ttl: Option<u32>) -> Fields {
         let mut values: Vec<String> = self.rows.iter().map(|row| row.value.clone()).collect();
@@ -179,7 +179,7 @@ pub enum RowChange {
 ///
 /// `ttl` `None` = as it is. A CNAME suffers no second row even for a moment, so there deletes come first.
 pub fn row_changes(
-    held: &Held,
+    held: &HeldSet,
     record_type: &str,
     values: &BTreeSet<String>,
     ttl: Option<u32>,
@@ -247,17 +247,17 @@ mod tests {
         value.signed(name, &our_key()).text()
     }
 
-    fn row(id: u64, name: &str, record_type: &str, value: &str, ttl: u32) -> Row {
+    fn row(id: u64, name: &str, record_type: &str, value: &str, ttl: u32) -> ZoneRow {
         let (name, record_type, value) = (name.to_owned(), record_type.to_owned(), value.to_owned());
-        Row { id, name, native_type: record_type.clone(), record_type, value, ttl }
+        ZoneRow { id, name, native_type: record_type.clone(), record_type, value, ttl }
     }
 
-    fn sets(rows: &[Row]) -> Sets {
+    fn sets(rows: &[ZoneRow]) -> Sets {
         let zones = BTreeSet::from(["example.org".to_owned(), "sub.example.org".to_owned()]);
         gather(&zones, "example.org", rows, &our_key())
     }
 
-    fn key(name: &str, record_type: &str) -> Key {
+    fn key(name: &str, record_type: &str) -> SetKey {
         (name.to_owned(), record_type.to_owned())
     }
 
@@ -269,7 +269,7 @@ mod tests {
             row(2, "cloud.example.org", "A", "192.0.2.1", 60),
             row(4, "_amarre.cloud.example.org", "TXT", mark, 60),
             row(5, "_amarre.cloud.example.org", "TXT", "hello", 60),
-            Row { native_type: "SPF".to_owned(), ..row(6, "example.org", "TXT", "v=spf1 -all", 0) },
+            ZoneRow { native_type: "SPF".to_owned(), ..row(6, "example.org", "TXT", "v=spf1 -all", 0) },
             row(7, "example.org", "TXT", "other", 0),
             row(8, "www.sub.example.org", "A", "192.0.2.9", 0),
         ]);
@@ -348,7 +348,8 @@ mod tests {
 
     #[track_caller]
     fn check(rows: &[(u64, &str, u32)], values: &[&str], ttl: Option<u32>, expected: &[RowChange]) {
-        let rows: Vec<Row> = rows.iter().map(|(id, value, ttl)| row(*id, "a.example.org", "A", value, *ttl)).collect();
+        let rows: Vec<ZoneRow> =
+            rows.iter().map(|(id, value, ttl)| row(*id, "a.example.org", "A", value, *ttl)).collect();
         let held = sets(&rows).remove(&key("a.example.org", "A")).unwrap_or_default();
         let values = values.iter().map(|&value| value.to_owned()).collect();
         assert_eq!(row_changes(&held, "A", &values, ttl, None), expected);

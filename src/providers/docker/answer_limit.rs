@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::transport::{Duplex, Trouble};
+use super::transport::{ConnectError, Duplex};
 
 /// The inspection of a container is some 10 kB, and the list of 2,000 containers 5 MB: ten times that is no honest
 /// answer.
@@ -57,13 +57,13 @@ impl Meter {
     }
 
     /// Why no more is taken; `None` while it is.
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn trouble(&self) -> Option<ConnectError> {
         let (what, limit, objects) = match self.is_stream {
             true => ("one piece of its answer", PIECE_BYTES_MAX, String::new()),
             false => ("its answer", ANSWER_BYTES_MAX, format!(" or {ANSWER_OBJECTS_MAX} objects")),
         };
         let size = format!("{} MiB{objects}", limit / 1024 / 1024);
-        let trouble = || Trouble {
+        let trouble = || ConnectError {
             code: Some("A0541"),
             message: format!("{what} is larger than {size}, and was not read to its end"),
             hint: "is that a Docker engine, and how many containers and images does it hold?".to_owned(),
@@ -142,7 +142,7 @@ mod tests {
         let small = Meter::answer();
         assert!(small.count(&vec![b'{'; ANSWER_OBJECTS_MAX]).is_ok(), "and not one more");
         let error = small.count(b"{").expect_err("too many objects");
-        assert_eq!(Trouble::find(&error).and_then(|trouble| trouble.code), Some("A0541"));
+        assert_eq!(ConnectError::find(&error).and_then(|trouble| trouble.code), Some("A0541"));
 
         let stream = Meter::stream();
         for _ in 0..3 {

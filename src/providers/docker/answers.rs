@@ -1,6 +1,7 @@
 //! Docker's wire types → fields. Pure; invents no defaults. The other way is [`super::requests`].
 #![expect(clippy::disallowed_types, reason = "the wire types are maps without order; what leaves here is sorted")]
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bollard::models::{
@@ -14,6 +15,7 @@ use crate::secret::{MarkKey, Scrubber, Secret};
 use amarre_core::model::{
     Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value, words,
 };
+use amarre_core::resources::docker::{ContainerPort, HealthcheckSpec, MountKind, MountSpec, PortSpec};
 
 /// Begins every label of ours.
 const OWN: &str = "io.amarre.";
@@ -56,7 +58,7 @@ pub(super) const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// What reading back depends on.
 #[derive(Debug, Clone)]
-pub struct Reader {
+pub struct AnswerReader {
     /// The engine.
     pub provider: ProviderId,
     /// Ours.
@@ -67,7 +69,7 @@ pub struct Reader {
     pub now: Timestamp,
 }
 
-impl Reader {
+impl AnswerReader {
     /// Whose a labelled thing is.
     pub fn owner(&self, labels: &BTreeMap<String, String>) -> Owner {
         match labels.get(LABEL_INSTANCE) {
@@ -197,7 +199,7 @@ impl Reader {
         let labels = labels.iter().filter(|(name, _)| !is_own_label(name));
         fields.set("labels", Value::Map(labels.map(|(name, value)| (name.clone(), Value::text(value))).collect()));
         if let Some(check) = &config.healthcheck {
-            fields.set("healthcheck", healthcheck_value(check));
+            fields.set("healthcheck", healthcheck(check).value());
         }
         // The image's are among them.
         let exposed = config.exposed_ports.iter().flatten().map(|port| (port.clone(), Value::Bool(true)));
@@ -258,10 +260,12 @@ fn where_it_runs(inspect: &ContainerInspectResponse, fields: &mut Fields) {
 fn image_mounts(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, String>, fields: &mut Fields) {
     let targets: BTreeSet<&str> =
         labels.get(LABEL_IMAGE_MOUNTS).map(|list| list.split(',').collect()).unwrap_or_default();
-    let is_declared = |mount: &str| mount.rsplit(':').nth(1).is_some_and(|target| targets.contains(target));
-    let all: Vec<String> = fields.strings("mounts").into_iter().map(str::to_owned).collect();
-    let (mut declared, own): (Vec<String>, Vec<String>) = all.into_iter().partition(|mount| is_declared(mount));
-    let is_known = |target: &str| declared.iter().chain(&own).any(|mount| mount.rsplit(':').nth(1) == Some(target));
+    let all: Vec<MountSpec<'_>> = fields.strings("mounts").into_iter().filter_map(MountSpec::parse).collect();
+    let is_known = |target: &str| all.iter().any(|mount| mount.target == target);
+    let text = |mount: &MountSpec<'_>| mount.to_string();
+    let is_declared = |mount: &&MountSpec<'_>| targets.contains(mount.target);
+    let mut declared: Vec<String> = all.iter().filter(is_declared).map(text).collect();
+    let own: Vec<String> = all.iter().filter(|mount| !is_declared(mount)).map(text).collect();
     let anonymous: Vec<String> = inspect
         .mounts
         .iter()
@@ -269,7 +273,7 @@ fn image_mounts(inspect: &ContainerInspectResponse, labels: &BTreeMap<String, St
         .filter(|mount| mount.typ.as_deref() == Some("volume"))
         .filter_map(|mount| Some((mount.name.as_deref()?, mount.destination.as_deref()?)))
         .filter(|(_, target)| !is_known(target) && is_plain_target(target))
-        .map(|(name, target)| format!("volume:{name}:{target}:rw"))
+        .map(|(name, target)| MountSpec::new(MountKind::Volume, name, target).to_string())
         .collect();
     declared.extend(anonymous);
     declared.sort();
@@ -290,7 +294,8 @@ fn how_it_is_reached(inspect: &ContainerInspectResponse, labels: &BTreeMap<Strin
         bound.into_iter().partition(|port| listed.contains(port.as_str()));
     fields.set("ports", Value::texts(own));
     if !published.is_empty() {
-        let mut publish: Vec<String> = published.iter().filter_map(|port| without_published(port)).collect();
+        let ports = published.iter().filter_map(|port| PortSpec::parse(port));
+        let mut publish: Vec<String> = ports.map(|port| port.wanted().to_string()).collect();
         publish.sort();
         fields.set("publish", Value::texts(publish));
         fields.set("published", Value::texts(published));
@@ -314,24 +319,17 @@ fn how_it_is_reached(inspect: &ContainerInspectResponse, labels: &BTreeMap<Strin
     }
 }
 
-/// `192.168.1.10:20000:80/tcp` as it is asked for: `192.168.1.10:80/tcp`.
-fn without_published(text: &str) -> Option<String> {
-    let (rest, target) = text.rsplit_once(':')?;
-    let (ip, _) = rest.rsplit_once(':')?;
-    Some(format!("{ip}:{target}"))
-}
-
-/// The ports of the host that a container has, as the list tells.
 /// As the field `mounts` of containers of ours has them.
 fn summary_mounts(summary: &ContainerSummary) -> BTreeSet<String> {
     let text = |mount: &MountPoint| {
         let target = mount.destination.as_deref().unwrap_or_default();
-        let mode = if mount.rw == Some(false) { "ro" } else { "rw" };
-        match mount.typ.as_deref()? {
-            "volume" => Some(format!("volume:{}:{target}:{mode}", mount.name.as_deref()?)),
-            "bind" => Some(format!("bind:{}:{target}:{mode}", mount.source.as_deref()?)),
-            _ => None,
-        }
+        let (kind, source) = match mount.typ.as_deref()? {
+            "volume" => (MountKind::Volume, mount.name.as_deref()?),
+            "bind" => (MountKind::Bind, mount.source.as_deref()?),
+            _ => return None,
+        };
+        let spec = MountSpec { is_read_only: mount.rw == Some(false), ..MountSpec::new(kind, source, target) };
+        Some(spec.to_string())
     };
     summary.mounts.iter().flatten().filter_map(text).collect()
 }
@@ -345,11 +343,13 @@ fn has_processes(state: ContainerSummaryStateEnum) -> bool {
     }
 }
 
+/// The ports of the host that a container has, as the list tells.
 fn summary_ports(summary: &ContainerSummary) -> BTreeSet<String> {
     let text = |port: &PortSummary| {
         let typ = port.typ.map(|typ| typ.to_string()).unwrap_or_default();
         let ip = port.ip.as_deref().unwrap_or("0.0.0.0");
-        Some(format!("{ip}:{}:{}/{typ}", port.public_port?, port.private_port))
+        let target = ContainerPort { number: port.private_port, protocol: &typ };
+        Some(PortSpec { ip, published: port.public_port?, target }.to_string())
     };
     summary.ports.iter().flatten().filter_map(text).collect()
 }
@@ -486,28 +486,31 @@ pub fn restart_policy(text: &str) -> RestartPolicy {
     RestartPolicy { name: Some(name), maximum_retry_count: count.parse().ok() }
 }
 
+/// Each port that is published, with an empty address where none was said.
+fn bound_ports(host: &HostConfig) -> impl Iterator<Item = PortSpec<'_>> {
+    let all = host.port_bindings.iter().flatten();
+    let all = all.flat_map(|(target, bindings)| bindings.iter().flatten().map(move |binding| (target, binding)));
+    all.filter_map(|(target, binding)| {
+        let published = binding.host_port.as_deref()?.parse().ok()?;
+        Some(PortSpec {
+            ip: binding.host_ip.as_deref().unwrap_or_default(),
+            published,
+            target: ContainerPort::parse(target)?,
+        })
+    })
+}
+
 /// Those that are published without an address of the host.
 fn ports_on_ipv6(host: &HostConfig) -> Vec<String> {
-    let all = host.port_bindings.iter().flatten().flat_map(|(target, bindings)| {
-        bindings
-            .iter()
-            .flatten()
-            .filter(|binding| binding.host_ip.as_deref().is_none_or(str::is_empty))
-            .map(move |binding| format!("{}:{target}", binding.host_port.as_deref().unwrap_or_default()))
-    });
-    let mut texts: Vec<String> = all.collect();
+    let anywhere = bound_ports(host).filter(|port| port.ip.is_empty());
+    let mut texts: Vec<String> = anywhere.map(|port| port.without_address()).collect();
     texts.sort();
     texts
 }
 
 fn port_texts(host: &HostConfig) -> Vec<String> {
-    let mut texts = Vec::new();
-    for (target, bindings) in host.port_bindings.iter().flatten() {
-        for binding in bindings.iter().flatten() {
-            let ip = binding.host_ip.as_deref().filter(|ip| !ip.is_empty()).unwrap_or("0.0.0.0");
-            texts.push(format!("{ip}:{}:{target}", binding.host_port.as_deref().unwrap_or_default()));
-        }
-    }
+    let said = |port: PortSpec<'_>| if port.ip.is_empty() { port.on_ipv4().to_string() } else { port.to_string() };
+    let mut texts: Vec<String> = bound_ports(host).map(said).collect();
     texts.sort();
     texts
 }
@@ -520,48 +523,40 @@ fn mount_texts(host: &HostConfig) -> Vec<String> {
 
 fn mount_text(mount: &Mount) -> Option<String> {
     let kind = match mount.typ? {
-        MountType::VOLUME => "volume",
-        MountType::BIND => "bind",
-        MountType::TMPFS => "tmpfs",
+        MountType::VOLUME => MountKind::Volume,
+        MountType::BIND => MountKind::Bind,
+        MountType::TMPFS => MountKind::Tmpfs,
         MountType::CLUSTER | MountType::IMAGE | MountType::NPIPE => return None,
     };
-    let mut options: BTreeMap<&str, String> = BTreeMap::new();
+    let mut options: BTreeMap<&str, Cow<'_, str>> = BTreeMap::new();
     let bind = mount.bind_options.as_ref();
-    options.extend(bind.and_then(|bind| bind.propagation).map(|word| ("propagation", word.to_string())));
+    options.extend(bind.and_then(|bind| bind.propagation).map(|word| ("propagation", word.to_string().into())));
     let is_made = bind.and_then(|bind| bind.create_mountpoint) == Some(true);
-    options.extend(is_made.then(|| ("create", "true".to_owned())));
+    options.extend(is_made.then(|| ("create", "true".into())));
     let volume = mount.volume_options.as_ref();
     let is_bare = volume.and_then(|volume| volume.no_copy) == Some(true);
-    options.extend(is_bare.then(|| ("nocopy", "true".to_owned())));
-    options.extend(volume.and_then(|volume| volume.subpath.clone()).map(|path| ("subpath", path)));
+    options.extend(is_bare.then(|| ("nocopy", "true".into())));
+    options.extend(volume.and_then(|volume| volume.subpath.as_deref()).map(|path| ("subpath", path.into())));
     let memory = mount.tmpfs_options.as_ref();
-    options.extend(memory.and_then(|memory| memory.size_bytes).map(|size| ("size", size.to_string())));
-    options.extend(memory.and_then(|memory| memory.mode).map(|mode| ("mode", format!("{mode:04o}"))));
+    options.extend(memory.and_then(|memory| memory.size_bytes).map(|size| ("size", size.to_string().into())));
+    options.extend(memory.and_then(|memory| memory.mode).map(|mode| ("mode", format!("{mode:04o}").into())));
     options.retain(|_, value| !value.is_empty());
-    let options: String = options.iter().map(|(name, value)| format!(",{name}={value}")).collect();
-    let mode = if mount.read_only.unwrap_or_default() { "ro" } else { "rw" };
-    let source = mount.source.as_deref().unwrap_or_default();
-    Some(format!("{kind}:{source}:{}:{mode}{options}", mount.target.as_deref()?))
+    let (source, target) = (mount.source.as_deref().unwrap_or_default(), mount.target.as_deref()?);
+    let is_read_only = mount.read_only.unwrap_or_default();
+    Some(MountSpec { kind, source, target, is_read_only, options }.to_string())
 }
 
-fn healthcheck_value(check: &HealthConfig) -> Value {
-    let mut map = BTreeMap::new();
-    if let Some(test) = &check.test {
-        map.insert("test".to_owned(), Value::texts(test.iter().cloned()));
+/// Zero stands for Docker's own.
+fn healthcheck(check: &HealthConfig) -> HealthcheckSpec {
+    let millis = |nanos: Option<i64>| nanos.filter(|nanos| *nanos != 0).map(|nanos| nanos / NANOS_PER_MILLI);
+    HealthcheckSpec {
+        test: check.test.clone(),
+        interval_ms: millis(check.interval),
+        timeout_ms: millis(check.timeout),
+        start_period_ms: millis(check.start_period),
+        start_interval_ms: millis(check.start_interval),
+        retries: check.retries.filter(|retries| *retries != 0),
     }
-    let times = [
-        ("interval_ms", check.interval),
-        ("timeout_ms", check.timeout),
-        ("start_period_ms", check.start_period),
-        ("start_interval_ms", check.start_interval),
-        ("retries", check.retries.map(|retries| retries * NANOS_PER_MILLI)),
-    ];
-    for (name, nanos) in times {
-        if let Some(nanos) = nanos.filter(|nanos| *nanos != 0) {
-            map.insert(name.to_owned(), Value::Int(nanos / NANOS_PER_MILLI));
-        }
-    }
-    Value::Map(map)
 }
 
 /// What a volume says of itself.

@@ -25,7 +25,7 @@ use super::DockerConfig;
 use super::answer_limit::Meter;
 use super::images::Declared;
 use super::registry::{self, Registries};
-use super::transport::{self, TlsFiles, Trouble};
+use super::transport::{self, ConnectError, TlsFiles};
 use crate::error_chain::{chain, root};
 use crate::providers::http::Counts;
 use crate::providers::{Class, ImageFacts, ProviderError, Taken};
@@ -49,7 +49,7 @@ pub type Pieces<T> = BoxStream<'static, Result<T, Error>>;
 
 /// A connected engine.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub struct EngineApi {
     docker: Docker,
     endpoint: String,
     tls: Option<TlsFiles>,
@@ -63,9 +63,11 @@ pub struct Api {
     platform: String,
     /// Where it keeps its images, if that is a folder here.
     pub root: Option<PathBuf>,
+    /// The engine's own time when this connected, as `since` of events takes it; `None`: it did not say.
+    pub connected_at: Option<String>,
 }
 
-impl Api {
+impl EngineApi {
     /// Connects and agrees on a version. Paths carry it, for the client library does not add it by itself.
     ///
     /// # Errors
@@ -74,8 +76,8 @@ impl Api {
         let (endpoint, tls) = (config.endpoint.as_str(), config.tls.as_ref());
         let plain = client(endpoint, tls, None)?;
         let answer = plain.version().await.map_err(|error| {
-            let trouble = Trouble::find(&error);
-            no_answer(endpoint, trouble.unwrap_or_else(|| Trouble::plain(root(&error))))
+            let trouble = ConnectError::find(&error);
+            no_answer(endpoint, trouble.unwrap_or_else(|| ConnectError::plain(root(&error))))
         })?;
         let said = answer.api_version.unwrap_or_default();
         let version = said.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
@@ -86,17 +88,16 @@ impl Api {
         }
         let docker = versioned(plain, version);
         let registries = config.registries.clone();
-        // Elsewhere nobody can tell how full the disk is: `/system/df` says what is used, not what is left.
-        let root = if endpoint.starts_with("unix://") {
-            let info = docker.info().await.ok().and_then(|info| info.docker_root_dir).map(PathBuf::from);
-            info.filter(|folder| folder.is_dir())
-        } else {
-            None
-        };
+        let info = docker.info().await.unwrap_or_default();
+        // Of another machine's disk no call tells what is left: `/system/df` says what is used.
+        let root = info.docker_root_dir.filter(|_| endpoint.starts_with("unix://")).map(PathBuf::from);
+        let root = root.filter(|folder| folder.is_dir());
+        let connected_at = info.system_time.as_deref().and_then(event_time);
         let platform = format!("{}/{}", answer.os.unwrap_or_default(), answer.arch.unwrap_or_default());
         let engine = words::said(&answer.version.unwrap_or_default());
         let (endpoint, tls) = (config.endpoint.clone(), config.tls.clone());
-        Ok(Self { docker, endpoint, tls, counts, registries, version, engine, platform: words::said(&platform), root })
+        let platform = words::said(&platform);
+        Ok(Self { docker, endpoint, tls, counts, registries, version, engine, platform, root, connected_at })
     }
 
     /// A client for one stream, and what counts its pieces.
@@ -403,12 +404,17 @@ impl Api {
         self.found("GET", &format!("reading the log of container {name}"), answer)
     }
 
-    /// What changes there, as it happens. Ends when the connection does. Only what we look at: an event of a sort that
-    /// the client library does not know would end the stream.
+    /// What changed there since this time of the engine, then what changes, as it happens. Ends when the connection does.
+    /// Only what an observation reads: an event of a sort that the client library does not know would end the stream.
     #[expect(clippy::disallowed_types, reason = "the client library takes a map without order")]
-    pub fn events(&self) -> Pieces<EventMessage> {
+    pub fn events(&self, since: Option<&str>) -> Pieces<EventMessage> {
         let filters = std::collections::HashMap::from([("type", vec!["container", "network", "volume", "image"])]);
-        self.stream(|docker| docker.events(Some(EventsOptionsBuilder::new().filters(&filters).build())))
+        let options = EventsOptionsBuilder::new().filters(&filters);
+        let options = match since {
+            Some(since) => options.since(since),
+            None => options,
+        };
+        self.stream(|docker| docker.events(Some(options.build())))
     }
 
     /// What was done with a container within a span of time, as far as the engine remembers. An engine whose clock is
@@ -434,7 +440,7 @@ impl Api {
         }
     }
 
-    /// As [`Api::done`], but what is not there is `None`.
+    /// As [`EngineApi::done`], but what is not there is `None`.
     fn found<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<Option<T>, ProviderError> {
         if let Err(Error::DockerResponseServerError { status_code: 404, .. }) = &answer {
             self.counts.add(method, 404);
@@ -446,7 +452,7 @@ impl Api {
     fn failed(&self, method: &str, doing: &str, error: &Error) -> ProviderError {
         let Error::DockerResponseServerError { status_code, message } = error else {
             self.counts.add(method, 0);
-            let trouble = Trouble::find(error).unwrap_or_else(|| Trouble::plain(chain(error)));
+            let trouble = ConnectError::find(error).unwrap_or_else(|| ConnectError::plain(chain(error)));
             let message = format!("{doing} got no answer: {}", trouble.message);
             let code = trouble.code.unwrap_or("A0502");
             return ProviderError::new(Class::OutcomeUnknown, code, message).hint(trouble.hint);
@@ -480,6 +486,17 @@ fn unchanged_is_fine(answer: Result<(), Error>) -> Result<(), Error> {
         Err(Error::DockerResponseServerError { status_code: 304, .. }) => Ok(()),
         answer => answer,
     }
+}
+
+/// RFC 3339 → seconds since 1970 with nine decimals, in which `since` of events counts.
+fn event_time(text: &str) -> Option<String> {
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(since_nanos(i64::try_from(time.as_nanosecond()).ok()?))
+}
+
+/// Nanoseconds since 1970 → the same.
+pub fn since_nanos(nanos: i64) -> String {
+    format!("{}.{:09}", nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000))
 }
 
 fn client(endpoint: &str, tls: Option<&TlsFiles>, meter: Option<Arc<Meter>>) -> Result<Docker, ProviderError> {
@@ -517,7 +534,7 @@ fn counted<T>(piece: Result<T, Error>, meter: &Meter) -> Result<T, Error> {
     }
 }
 
-fn no_answer(endpoint: &str, trouble: Trouble) -> ProviderError {
+fn no_answer(endpoint: &str, trouble: ConnectError) -> ProviderError {
     let message = format!("Docker does not answer at {endpoint}: {}", trouble.message);
     let hint = Some(trouble.hint).filter(|hint| !hint.is_empty());
     let hint = hint.unwrap_or_else(|| "is the engine running, and may this user reach it?".to_owned());

@@ -9,17 +9,18 @@ use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 
 use super::answers;
 use super::answers::{LABEL_ALSO_ON, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC};
-use super::api::Api;
+use super::api::EngineApi;
 use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, files, labels_of, requests, settings, vendor_id};
 use crate::providers::Taken;
 use crate::secret::Secrets;
 use amarre_core::model::{Change, Fields, Payloads, Value};
+use amarre_core::resources::docker::PortSpec;
 
 impl DockerProvider {
     pub(super) async fn create_container(
         &self,
-        api: &Api,
+        api: &EngineApi,
         change: &Change,
         fields: &Fields,
         secrets: &Secrets,
@@ -67,7 +68,7 @@ impl DockerProvider {
     /// one after that. So what was dropped is refused, before anything runs.
     async fn check_kept(
         &self,
-        api: &Api,
+        api: &EngineApi,
         id: &str,
         name: &str,
         fields: &Fields,
@@ -85,7 +86,14 @@ impl DockerProvider {
 
     /// Starts a container. One that cannot be started for a port that it was given, and not asked for, goes again:
     /// its successor has another. So does one that never ran, and never will since its engine was killed meanwhile.
-    async fn start(&self, api: &Api, id: &str, name: &str, fields: &Fields, is_new: bool) -> Result<(), ProviderError> {
+    async fn start(
+        &self,
+        api: &EngineApi,
+        id: &str,
+        name: &str,
+        fields: &Fields,
+        is_new: bool,
+    ) -> Result<(), ProviderError> {
         let Err(error) = api.start(id, name).await else { return Ok(()) };
         if error.message.ends_with(&format!("task {id}: already exists")) {
             return Err(self.held(api, id, name, error).await?);
@@ -101,7 +109,7 @@ impl DockerProvider {
     /// later start is refused. What has never run holds nothing of anybody's, and is made anew.
     async fn held(
         &self,
-        api: &Api,
+        api: &EngineApi,
         id: &str,
         name: &str,
         error: ProviderError,
@@ -117,7 +125,7 @@ impl DockerProvider {
 
     pub(super) async fn update_container(
         &self,
-        api: &Api,
+        api: &EngineApi,
         change: &Change,
         fields: &Fields,
         secrets: &Secrets,
@@ -158,7 +166,7 @@ impl DockerProvider {
         Ok(id)
     }
 
-    pub(super) async fn remove_container(&self, api: &Api, change: &Change) -> Result<(), ProviderError> {
+    pub(super) async fn remove_container(&self, api: &EngineApi, change: &Change) -> Result<(), ProviderError> {
         let (id, name) = (vendor_id(change), &change.address.name);
         self.halt(api, &id, name).await?;
         api.remove(&id, name).await
@@ -175,7 +183,7 @@ impl DockerProvider {
     }
 
     /// Stops a container for good: an engine restart does not bring it back.
-    async fn halt(&self, api: &Api, id: &str, name: &str) -> Result<(), ProviderError> {
+    async fn halt(&self, api: &EngineApi, id: &str, name: &str) -> Result<(), ProviderError> {
         self.spare_own(Some(id.to_owned()), name)?;
         if api.set_restart(id, "no").await.is_err() {
             // One that exits over and over may be between two lives just now: Docker takes no update for it then.
@@ -189,7 +197,7 @@ impl DockerProvider {
 /// Gives a container other names: an engine adds none to an endpoint that is there. It comes back to the same address,
 /// so what is open stays open. What an interruption left on no network is connected.
 async fn connect_anew(
-    api: &Api,
+    api: &EngineApi,
     there: &ContainerInspectResponse,
     id: &str,
     names: &Value,
@@ -239,7 +247,7 @@ fn never_ran(there: &ContainerInspectResponse) -> bool {
 
 /// What was made but never started may have been interrupted before its files were there. What they are, the change says.
 async fn copy_again(
-    api: &Api,
+    api: &EngineApi,
     there: &ContainerInspectResponse,
     fields: &Fields,
     secrets: &Secrets,
@@ -263,7 +271,7 @@ fn not_copied(why: String) -> ProviderError {
 }
 
 /// A container on its other networks, before it starts: Docker takes one network at creation.
-async fn on_others(api: &Api, id: &str, fields: &Fields) -> Result<(), ProviderError> {
+async fn on_others(api: &EngineApi, id: &str, fields: &Fields) -> Result<(), ProviderError> {
     let also_on = fields.strings("also_on");
     if also_on.is_empty() && fields.text("edge").is_none() {
         return Ok(());
@@ -286,11 +294,10 @@ fn taken_port(error: &ProviderError, fields: &Fields) -> Option<u16> {
     let is_taken =
         ["port is already allocated", "address already in use"].iter().any(|why| error.message.contains(why));
     let published = fields.strings("published");
-    let ports: Vec<&str> = published.iter().filter_map(|text| text.rsplit(':').nth(1)).collect();
-    let named = ports
-        .iter()
-        .find(|port| error.message.contains(&format!(":{port} ")) || error.message.contains(&format!(":{port}:")));
-    named.filter(|_| is_taken)?.parse().ok()
+    let mut ports = published.into_iter().filter_map(PortSpec::parse).map(|port| port.published);
+    let named =
+        ports.find(|port| error.message.contains(&format!(":{port} ")) || error.message.contains(&format!(":{port}:")));
+    named.filter(|_| is_taken)
 }
 
 /// The id of the container that this process runs in, or how it begins: what is mounted at `/etc/hostname` lies in the

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 
-use super::api::{self, Api};
+use super::api::{self, EngineApi};
 use super::{DockerProvider, inspects};
 use crate::providers::{AttributeDrift, Attributed, Difference, WatchEvents};
 use amarre_core::model::{Address, Kind, Timestamp};
@@ -15,16 +15,20 @@ use amarre_core::model::{Address, Kind, Timestamp};
 #[async_trait]
 impl WatchEvents for DockerProvider {
     async fn watch(&self, wake: Arc<Notify>) {
+        let mut heard_at = None;
         loop {
             if let Ok(api) = self.api().await {
-                let mut events = Box::pin(api.events());
+                // Containers may have been inspected before this subscription stands: the engine repeats what came since.
+                let since = heard_at.as_ref().or(api.connected_at.as_ref());
+                let mut events = Box::pin(api.events(since.map(String::as_str)));
                 while let Some(Ok(event)) = events.next().await {
+                    heard_at = event.time_nano.map(api::since_nanos).or(heard_at);
                     if self.inspects.heed(&event) {
                         wake.notify_one();
                     }
                 }
             }
-            // The stream also ends on an event that the client cannot read: whatever it was is looked for anew.
+            // The stream also ends at an event that the client cannot read: every container is inspected again.
             tokio::time::sleep(api::RESUBSCRIBE_AFTER).await;
             self.inspects.forget_all();
             wake.notify_one();
@@ -46,7 +50,7 @@ impl AttributeDrift for DockerProvider {
 }
 
 /// When a container was stopped, removed or changed last, as far as the engine remembers.
-async fn last_end(api: &Api, thing: Difference, now: Timestamp) -> Option<(Address, Attributed)> {
+async fn last_end(api: &EngineApi, thing: Difference, now: Timestamp) -> Option<(Address, Attributed)> {
     let mut events = Box::pin(api.past_events(&thing.vendor_id, thing.since, now));
     let mut last = None;
     while let Ok(Some(Ok(event))) = tokio::time::timeout(EVENT_LIMIT, events.next()).await {

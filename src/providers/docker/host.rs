@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bollard::models::ContainerSummary;
 
-use super::api::Api;
+use super::api::EngineApi;
 use amarre_core::model::Address;
 use amarre_core::model::folders::Reserved;
 
@@ -22,7 +22,7 @@ const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Whether this process sees the files of the engine's host as the engine does. In doubt it does not: a path is then
 /// another path there.
-pub(super) fn sees_files(api: &Api, containers: &[ContainerSummary]) -> bool {
+pub(super) fn sees_files(api: &EngineApi, containers: &[ContainerSummary]) -> bool {
     // The engine's own folder is known where its socket is a file here and the folder is here, too.
     let Some(root) = api.root.as_deref() else { return false };
     let has_folder_here =

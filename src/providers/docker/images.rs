@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use bollard::models::{CreateImageInfo, ImageInspect, ImageSummary};
 use futures_util::StreamExt;
 
-use super::answers::Reader;
-use super::api::Api;
+use super::answers::AnswerReader;
+use super::api::EngineApi;
 use crate::providers::ObserveQuery;
 use amarre_core::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value, platform, words};
 
@@ -21,10 +21,10 @@ const NO_NAME: &str = "<none>";
 
 /// What registries said, so that each is asked no more often than wanted.
 #[derive(Debug, Default)]
-pub struct Remotes(Mutex<BTreeMap<String, Asked>>);
+pub struct Remotes(Mutex<BTreeMap<String, RegistryQuery>>);
 
 #[derive(Debug, Clone)]
-struct Asked {
+struct RegistryQuery {
     at: Timestamp,
     /// The digest, or why there is none.
     answer: Result<String, String>,
@@ -34,7 +34,7 @@ impl Remotes {
     /// Asks for every wanted image that is there and whose time has come; answers all that is known.
     pub async fn ask(
         &self,
-        api: &Api,
+        api: &EngineApi,
         ask: &ObserveQuery,
         there: &[ImageSummary],
     ) -> BTreeMap<String, Result<String, String>> {
@@ -71,7 +71,7 @@ impl Remotes {
         let answers: Vec<(String, Result<String, String>)> =
             futures_util::stream::iter(due).buffer_unordered(ASKS_IN_FLIGHT).collect().await;
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.extend(answers.into_iter().map(|(reference, answer)| (reference, Asked { at: ask.now, answer })));
+        known.extend(answers.into_iter().map(|(reference, answer)| (reference, RegistryQuery { at: ask.now, answer })));
         let answer = |reference: String| known.get(&reference).map(|asked| (reference, asked.answer.clone()));
         wanted.into_keys().filter_map(answer).collect()
     }
@@ -99,7 +99,7 @@ impl Declared {
 /// An image under each of its names; one without any under its id.
 pub fn seen(
     ask: &ObserveQuery,
-    reader: &Reader,
+    reader: &AnswerReader,
     image: &ImageSummary,
     declared: Option<&Declared>,
     remotes: &BTreeMap<String, Result<String, String>>,

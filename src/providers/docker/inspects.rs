@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 
 use super::answers;
 use super::answers::LABEL_SERVICE;
-use super::api::Api;
+use super::api::EngineApi;
 use super::attachment_parts;
 use crate::providers::ProviderError;
 use amarre_core::model::{Change, Kind};
@@ -20,10 +20,10 @@ pub const IN_FLIGHT: usize = 8;
 
 /// What is known of each container, by its id.
 #[derive(Debug, Default, Clone)]
-pub struct Inspects(Arc<Mutex<Known>>);
+pub struct Inspects(Arc<Mutex<CachedInspect>>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct CachedInspect {
     inspected: BTreeMap<String, Inspected>,
     /// What was changed while containers were being inspected: those answers are not kept.
     changed: Vec<Changed>,
@@ -68,7 +68,7 @@ impl Inspects {
     /// Inspections of these; one whose line in the list did not change, and of which no event told, is not asked again.
     pub async fn of(
         &self,
-        api: &Api,
+        api: &EngineApi,
         own: &[&ContainerSummary],
     ) -> Result<Vec<Arc<ContainerInspectResponse>>, ProviderError> {
         let asks: Vec<(String, String, Option<Inspected>)> = {
@@ -99,7 +99,7 @@ impl Inspects {
         }
         let inspects = fresh.values().map(|inspected| inspected.inspect.clone()).collect();
         let mut known = self.known();
-        let Known { inspected, changed } = &mut *known;
+        let CachedInspect { inspected, changed } = &mut *known;
         // What still moves (starting, unhealthy) has more to tell than its line in the list.
         fresh.retain(|id, inspected| {
             is_settled(&inspected.inspect) && !changed.iter().any(|changed| changed.is(id, inspected))
@@ -154,7 +154,7 @@ impl Inspects {
         known.changed.push(changed);
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, CachedInspect> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -35,9 +35,9 @@ pub const SOMETIMES: [(&str, &str); 9] = [
 const IDENTITY: [&str; 3] = [LABEL_INSTANCE, LABEL_SERVICE, LABEL_SPEC];
 
 /// What the engine's images say, by id.
-pub struct Images<'a>(BTreeMap<&'a str, BTreeMap<String, String>>);
+pub struct ImageLabels<'a>(BTreeMap<&'a str, BTreeMap<String, String>>);
 
-impl<'a> Images<'a> {
+impl<'a> ImageLabels<'a> {
     /// Only those that have labels.
     pub fn new(images: &'a [ImageSummary]) -> Self {
         let labels = |image: &'a ImageSummary| (image.id.as_str(), ordered(Some(&image.labels)));

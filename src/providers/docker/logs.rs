@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::answers;
-use super::api::Api;
+use super::api::EngineApi;
 use super::{Class, ProviderError};
 use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogQuery};
 use crate::secret::{Scrubber, Secret};
@@ -17,7 +17,12 @@ use amarre_core::model::{Address, Seen, words};
 const LOG_BYTES_MAX: usize = 1024 * 1024;
 
 /// Reads within [`LOG_LIMIT`]; what came by then counts, unless it is nothing.
-pub async fn read(api: &Api, address: &Address, seen: &Seen, ask: &LogQuery) -> Result<Vec<String>, ProviderError> {
+pub async fn read(
+    api: &EngineApi,
+    address: &Address,
+    seen: &Seen,
+    ask: &LogQuery,
+) -> Result<Vec<String>, ProviderError> {
     let name = address.name.as_str();
     let late = |_| {
         let message = format!("the log of container {name} was not read within {} s", LOG_LIMIT.as_secs());
@@ -34,7 +39,7 @@ pub async fn read(api: &Api, address: &Address, seen: &Seen, ask: &LogQuery) -> 
 
 /// Reads as the container prints, until it ends or nobody listens.
 pub async fn follow(
-    api: &Api,
+    api: &EngineApi,
     address: &Address,
     seen: &Seen,
     ask: &LogQuery,
@@ -45,7 +50,7 @@ pub async fn follow(
     let hidden = hidden(&there, seen, ask);
     let since = ask.since.and_then(|at| i32::try_from(at.0 / 1000).ok()).unwrap_or(0);
     let mut parts = std::pin::pin!(api.follow(&seen.vendor_id, ask.lines, since));
-    let mut assembled = Lines::default();
+    let mut assembled = LineSplitter::default();
     loop {
         let part = tokio::select! {
             part = parts.next() => part,
@@ -71,7 +76,7 @@ pub async fn follow(
     }
 }
 
-async fn there(api: &Api, name: &str, seen: &Seen) -> Result<ContainerInspectResponse, ProviderError> {
+async fn there(api: &EngineApi, name: &str, seen: &Seen) -> Result<ContainerInspectResponse, ProviderError> {
     let gone = || ProviderError::new(Class::Conflict, "A0515", format!("container {name} is gone"));
     api.container(&seen.vendor_id).await?.ok_or_else(gone)
 }
@@ -82,14 +87,14 @@ fn shown(line: &str, hidden: &Scrubber) -> String {
 }
 
 async fn lines(
-    api: &Api,
+    api: &EngineApi,
     name: &str,
     there: &ContainerInspectResponse,
     lines: usize,
 ) -> Result<Vec<String>, ProviderError> {
     let id = there.id.as_deref().unwrap_or(name);
     let mut parts = std::pin::pin!(api.logs(id, lines));
-    let mut assembled = Lines::default();
+    let mut assembled = LineSplitter::default();
     let mut bytes = 0;
     while let Some(part) = parts.next().await {
         let part = match api.log_read(name, part) {
@@ -136,12 +141,12 @@ fn hidden(there: &ContainerInspectResponse, seen: &Seen, ask: &LogQuery) -> Scru
 
 /// Whole lines out of the parts of two streams: a part ends anywhere, and the other stream may speak in between.
 #[derive(Debug, Default)]
-struct Lines {
+struct LineSplitter {
     done: Vec<String>,
     open: [Vec<u8>; 2],
 }
 
-impl Lines {
+impl LineSplitter {
     fn take(&mut self, part: &LogOutput) {
         let open = match part {
             LogOutput::StdErr { .. } => 1,
@@ -182,14 +187,14 @@ mod tests {
 
     #[test]
     fn lines_are_whole_whatever_the_parts() {
-        let mut lines = Lines::default();
+        let mut lines = LineSplitter::default();
         let out = |text: &str| LogOutput::StdOut { message: text.as_bytes().to_vec().into() };
         let err = |text: &str| LogOutput::StdErr { message: text.as_bytes().to_vec().into() };
         for part in [out("one\ntw"), err("error: "), out("o\n\n"), err("no\nhalf"), out("end")] {
             lines.take(&part);
         }
         assert_eq!(lines.end(), ["one", "two", "", "error: no", "end", "half"]);
-        let mut long = Lines::default();
+        let mut long = LineSplitter::default();
         long.take(&LogOutput::Console { message: vec![b'x'; LOG_LINE_BYTES_MAX + 9].into() });
         assert_eq!(long.end()[0].len(), LOG_LINE_BYTES_MAX);
     }

@@ -12,7 +12,7 @@ mod inspects;
 mod labels;
 mod logs;
 pub mod registry;
-pub mod settings;
+mod settings;
 pub mod transport;
 pub mod host;
 mod requests;
@@ -27,7 +27,7 @@ use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary};
 use ipnet::Ipv4Net;
 use tokio::sync::{OnceCell, mpsc};
 
-use self::api::Api;
+use self::api::EngineApi;
 use self::files::LABEL_FILES;
 use self::images::{Declared, Pulls, Remotes};
 use self::inspects::Inspects;
@@ -45,7 +45,7 @@ use amarre_core::model::{
     platform,
 };
 use amarre_core::resources::{Objection, docker};
-use answers::{LABEL_INSTANCE, LABEL_PROJECT, Reader, ordered};
+use answers::{AnswerReader, LABEL_INSTANCE, LABEL_PROJECT, ordered};
 
 /// A probe that takes longer is a no.
 const PROBE_TIMEOUT_S: u64 = 3;
@@ -99,7 +99,7 @@ impl DockerConfig {
 /// One engine.
 pub struct DockerProvider {
     config: DockerConfig,
-    api: OnceCell<Api>,
+    api: OnceCell<EngineApi>,
     counts: Counts,
     prober: Http,
     inspects: Inspects,
@@ -128,15 +128,15 @@ impl DockerProvider {
         })
     }
 
-    async fn api(&self) -> Result<&Api, ProviderError> {
-        self.api.get_or_try_init(|| Api::connect(&self.config, self.counts.clone())).await
+    async fn api(&self) -> Result<&EngineApi, ProviderError> {
+        self.api.get_or_try_init(|| EngineApi::connect(&self.config, self.counts.clone())).await
     }
 
     async fn look(&self, ask: &ObserveQuery) -> Result<Observation, ProviderError> {
         let api = self.api().await?;
         let (containers, networks, volumes, images) =
             tokio::try_join!(api.containers(), api.networks(), api.volumes(), api.images())?;
-        let reader = Reader {
+        let reader = AnswerReader {
             provider: self.config.id.clone(),
             instance: self.config.instance.clone(),
             key: self.config.key.clone(),
@@ -195,11 +195,11 @@ impl DockerProvider {
     async fn see_containers(
         &self,
         ask: &ObserveQuery,
-        reader: &Reader,
+        reader: &AnswerReader,
         (containers, images): (&[ContainerSummary], &[ImageSummary]),
         seen: &mut BTreeMap<Address, Seen>,
     ) -> Result<(), ProviderError> {
-        let labelled = labels::Images::new(images);
+        let labelled = labels::ImageLabels::new(images);
         let ours = |summary: &&ContainerSummary| labelled.is_ours(summary, &self.config.instance, ask);
         for summary in containers.iter().filter(|summary| !ours(summary)) {
             let (address, foreign) = reader.foreign_container(summary);
@@ -250,7 +250,7 @@ impl DockerProvider {
     /// What the images that are wanted say of themselves; each image is asked once.
     async fn declared(
         &self,
-        api: &Api,
+        api: &EngineApi,
         ask: &ObserveQuery,
         images: &[ImageSummary],
     ) -> Result<BTreeMap<String, Declared>, ProviderError> {
@@ -275,7 +275,7 @@ impl DockerProvider {
     fn attachments(
         &self,
         ask: &ObserveQuery,
-        reader: &Reader,
+        reader: &AnswerReader,
         containers: &[ContainerSummary],
         seen: &mut BTreeMap<Address, Seen>,
     ) {
@@ -304,68 +304,81 @@ impl DockerProvider {
 
     async fn change(&self, change: &Change, secrets: &Secrets, payloads: &Payloads) -> Result<Outcome, ProviderError> {
         let api = self.api().await?;
-        let name = change.address.name.as_str();
-        let id = match (&change.address.kind, &change.verb) {
-            (Kind::Network, Verb::Create(fields)) => self.create_network(api, name, fields, &change.service).await?,
-            (Kind::Network, Verb::Delete) => {
-                api.remove_network(&vendor_id(change)).await?;
-                String::new()
-            }
-            (Kind::Attachment, Verb::Create(fields)) => attach(api, name, fields).await?,
-            (Kind::Attachment, Verb::Delete) => {
-                let (network, container) = attachment_parts(name)?;
-                self.spare_own(api.container(container).await?.and_then(|there| there.id), container)?;
-                api.disconnect_network(network, container).await?;
-                String::new()
-            }
-            (Kind::Volume, Verb::Create(fields)) => {
-                let marks = answers::marks(&change.service, &self.config.instance);
-                api.create_volume(requests::volume_request(name, fields, marks)).await?;
-                name.to_owned()
-            }
-            (Kind::Volume, Verb::Delete) => {
-                api.remove_volume(name).await?;
-                String::new()
-            }
-            (Kind::Image, Verb::Create(fields) | Verb::Update(fields)) => {
-                self.pull(api, name, fields.text("platform")).await?
-            }
-            (Kind::Image, Verb::Delete) => {
-                api.remove_image(name).await?;
-                String::new()
-            }
-            (Kind::Container, Verb::Create(fields)) => {
-                self.create_container(api, change, fields, secrets, payloads).await?
-            }
-            (Kind::Container, Verb::Update(fields)) => {
-                self.update_container(api, change, fields, secrets, payloads).await?
-            }
-            (Kind::Container, Verb::Delete) => {
-                self.remove_container(api, change).await?;
-                String::new()
-            }
-            (Kind::Network | Kind::Attachment | Kind::Volume, Verb::Update(_)) => {
-                return Err(cannot(change));
-            }
-            (
-                Kind::Zone
-                | Kind::Record
-                | Kind::Certificate
-                | Kind::AccessList
-                | Kind::ProxyHost
-                | Kind::Redirection
-                | Kind::Stream,
-                _,
-            ) => {
-                return Err(cannot(change));
-            }
+        let kind = change.address.kind;
+        let id = if kind == Kind::Network {
+            self.change_network(api, change).await?
+        } else if kind == Kind::Attachment {
+            self.change_attachment(api, change).await?
+        } else if kind == Kind::Volume {
+            self.change_volume(api, change).await?
+        } else if kind == Kind::Image {
+            self.change_image(api, change).await?
+        } else if kind == Kind::Container {
+            self.change_container(api, change, (secrets, payloads)).await?
+        } else {
+            return Err(cannot(change));
         };
         Ok(Outcome { vendor_id: id })
     }
 
+    async fn change_network(&self, api: &EngineApi, change: &Change) -> Result<String, ProviderError> {
+        match &change.verb {
+            Verb::Create(fields) => self.create_network(api, &change.address.name, fields, &change.service).await,
+            Verb::Update(_) => Err(cannot(change)),
+            Verb::Delete => api.remove_network(&vendor_id(change)).await.map(|()| String::new()),
+        }
+    }
+
+    async fn change_attachment(&self, api: &EngineApi, change: &Change) -> Result<String, ProviderError> {
+        let name = change.address.name.as_str();
+        match &change.verb {
+            Verb::Create(fields) => attach(api, name, fields).await,
+            Verb::Update(_) => Err(cannot(change)),
+            Verb::Delete => {
+                let (network, container) = attachment_parts(name)?;
+                self.spare_own(api.container(container).await?.and_then(|there| there.id), container)?;
+                api.disconnect_network(network, container).await.map(|()| String::new())
+            }
+        }
+    }
+
+    async fn change_volume(&self, api: &EngineApi, change: &Change) -> Result<String, ProviderError> {
+        let name = change.address.name.as_str();
+        match &change.verb {
+            Verb::Create(fields) => {
+                let marks = answers::marks(&change.service, &self.config.instance);
+                api.create_volume(requests::volume_request(name, fields, marks)).await?;
+                Ok(name.to_owned())
+            }
+            Verb::Update(_) => Err(cannot(change)),
+            Verb::Delete => api.remove_volume(name).await.map(|()| String::new()),
+        }
+    }
+
+    async fn change_image(&self, api: &EngineApi, change: &Change) -> Result<String, ProviderError> {
+        let name = change.address.name.as_str();
+        match &change.verb {
+            Verb::Create(fields) | Verb::Update(fields) => self.pull(api, name, fields.text("platform")).await,
+            Verb::Delete => api.remove_image(name).await.map(|()| String::new()),
+        }
+    }
+
+    async fn change_container(
+        &self,
+        api: &EngineApi,
+        change: &Change,
+        (secrets, payloads): (&Secrets, &Payloads),
+    ) -> Result<String, ProviderError> {
+        match &change.verb {
+            Verb::Create(fields) => self.create_container(api, change, fields, secrets, payloads).await,
+            Verb::Update(fields) => self.update_container(api, change, fields, secrets, payloads).await,
+            Verb::Delete => self.remove_container(api, change).await.map(|()| String::new()),
+        }
+    }
+
     async fn create_network(
         &self,
-        api: &Api,
+        api: &EngineApi,
         name: &str,
         fields: &Fields,
         service: &str,
@@ -383,7 +396,7 @@ impl DockerProvider {
     }
 
     /// Pulls; answers the id when the engine did not have it before.
-    async fn pull(&self, api: &Api, reference: &str, platform: Option<&str>) -> Result<String, ProviderError> {
+    async fn pull(&self, api: &EngineApi, reference: &str, platform: Option<&str>) -> Result<String, ProviderError> {
         let before: BTreeSet<String> = api.images().await?.into_iter().map(|image| image.id).collect();
         self.pulls.begin(reference);
         api.pull(reference, platform, |step| self.pulls.step(reference, step)).await?;
@@ -596,7 +609,7 @@ fn judge_status(status: u16, url: &str) -> Result<(), String> {
     }
 }
 
-async fn attach(api: &Api, name: &str, fields: &Fields) -> Result<String, ProviderError> {
+async fn attach(api: &EngineApi, name: &str, fields: &Fields) -> Result<String, ProviderError> {
     let (network, container) = attachment_parts(name)?;
     let there = api.container(container).await?;
     let attached = there.and_then(|there| there.network_settings).and_then(|settings| settings.networks);
@@ -614,7 +627,7 @@ fn whose(labels: &BTreeMap<String, String>) -> String {
 }
 
 /// A registry that has an image for one platform only gives that one, whatever was asked for.
-async fn check_platform(api: &Api, reference: &str, asked: &str) -> Result<(), ProviderError> {
+async fn check_platform(api: &EngineApi, reference: &str, asked: &str) -> Result<(), ProviderError> {
     let Some(there) = api.declared(reference).await?.and_then(|image| image.platform) else { return Ok(()) };
     if platform::is_for(&there, asked) {
         return Ok(());

@@ -19,6 +19,8 @@ use super::labels::SOMETIMES;
 use super::settings;
 use crate::secret::Secrets;
 use amarre_core::model::{Address, Fields, Value};
+use amarre_core::resources::docker;
+use amarre_core::resources::docker::{HealthcheckSpec, MountKind, MountSpec, PortSpec};
 
 /// A network to be made.
 pub fn network_request(name: &str, fields: &Fields, service: &str, instance: &str) -> NetworkCreateRequest {
@@ -87,8 +89,6 @@ pub fn container_body(
         let strings = fields.get(name).map(Value::strings)?;
         Some(strings.into_iter().map(str::to_owned).collect::<Vec<String>>())
     };
-    let image_mounts = list("image_mounts").unwrap_or_default();
-    let published = list("published").unwrap_or_default();
     let labels = labels(address, fields, (service, instance), &plain);
     let network = match fields.text("network_of") {
         Some(other) => format!("container:{other}"),
@@ -99,8 +99,7 @@ pub fn container_body(
         endpoint(fields.text("address").or(fields.text("ipv4_address")), list("aliases").unwrap_or_default(), false);
     endpoint.mac_address = fields.text("mac_address").map(str::to_owned);
     let endpoints = has_endpoint.then(|| HashMap::from([(network.clone(), endpoint)]));
-    let (mut exposed, bindings) =
-        port_bindings(&[list("ports").unwrap_or_default(), published].concat(), &fields.strings("on_ipv6"));
+    let (mut exposed, bindings) = port_bindings(fields);
     exposed.extend(fields.get("expose").and_then(Value::entries).into_iter().flatten().map(|(port, _)| port.clone()));
     exposed.sort();
     exposed.dedup();
@@ -110,9 +109,7 @@ pub fn container_body(
         ipc_mode: fields.text("ipc_of").map(|other| format!("container:{other}")),
         restart_policy: Some(restart_policy(fields.text("restart").unwrap_or("no"))),
         port_bindings: Some(bindings),
-        mounts: Some(
-            list("mounts").unwrap_or_default().iter().chain(&image_mounts).filter_map(|text| mount(text)).collect(),
-        ),
+        mounts: Some(docker::mounts(fields).map(mount).collect()),
         log_config: fields.get("logging").and_then(Value::entries).map(log_config),
         ..HostConfig::default()
     };
@@ -124,7 +121,7 @@ pub fn container_body(
         user: fields.text("user").map(str::to_owned),
         labels: Some(labels.into_iter().collect()),
         exposed_ports: Some(exposed),
-        healthcheck: fields.get("healthcheck").and_then(Value::entries).map(health_config),
+        healthcheck: fields.get("healthcheck").and_then(HealthcheckSpec::parse).map(health_config),
         host_config: Some(host),
         networking_config: endpoints.map(|endpoints| NetworkingConfig { endpoints_config: Some(endpoints) }),
         ..ContainerCreateBody::default()
@@ -153,7 +150,7 @@ fn labels(
     set(LABEL_SPEC, generation.to_owned());
     set(LABEL_PLAIN, plain.join(","));
     set(LABEL_FILES, files::label(fields).unwrap_or_default());
-    let targets = fields.strings("image_mounts").into_iter().filter_map(|mount| mount.rsplit(':').nth(1));
+    let targets = fields.strings("image_mounts").into_iter().filter_map(MountSpec::parse).map(|mount| mount.target);
     set(LABEL_IMAGE_MOUNTS, targets.collect::<Vec<&str>>().join(","));
     for (field, label) in LABELLED {
         let Some(entries) = fields.get(field).and_then(Value::entries) else { continue };
@@ -192,57 +189,54 @@ fn environment(fields: &Fields, secrets: &Secrets) -> Result<(Vec<String>, Vec<S
 }
 
 /// Without an address of the host, the engine listens on those of IPv4 and IPv6.
-fn port_bindings(texts: &[String], on_ipv6: &[&str]) -> (Vec<String>, HashMap<String, Option<Vec<PortBinding>>>) {
+fn port_bindings(fields: &Fields) -> (Vec<String>, HashMap<String, Option<Vec<PortBinding>>>) {
+    let on_ipv6 = fields.strings("on_ipv6");
     let mut bindings: BTreeMap<String, Vec<PortBinding>> = BTreeMap::new();
-    for text in texts {
-        // ip:published:target/protocol; an IPv6 address has colons of its own.
-        let mut parts = text.rsplitn(3, ':');
-        let (Some(target), Some(published), Some(ip)) = (parts.next(), parts.next(), parts.next()) else { continue };
-        let is_on_both = text.strip_prefix("0.0.0.0:").is_some_and(|rest| on_ipv6.contains(&rest));
-        let ip = if is_on_both { "" } else { ip };
-        let binding = PortBinding { host_ip: Some(ip.to_owned()), host_port: Some(published.to_owned()) };
-        bindings.entry(target.to_owned()).or_default().push(binding);
+    let texts = fields.strings("ports").into_iter().chain(fields.strings("published"));
+    for port in texts.filter_map(PortSpec::parse) {
+        let ip = if port.is_also_on_ipv6(&on_ipv6) { "" } else { port.ip };
+        let binding = PortBinding { host_ip: Some(ip.to_owned()), host_port: Some(port.published.to_string()) };
+        bindings.entry(port.target.to_string()).or_default().push(binding);
     }
     let exposed = bindings.keys().cloned().collect();
     (exposed, bindings.into_iter().map(|(target, bindings)| (target, Some(bindings))).collect())
 }
 
-pub fn mount(text: &str) -> Option<Mount> {
-    let mut parts = text.splitn(4, ':');
-    let (kind, source, target, mode) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let options: BTreeMap<&str, &str> = mode.split(',').filter_map(|option| option.split_once('=')).collect();
-    let is = |name: &str| options.contains_key(name).then_some(true);
-    let typ = match kind {
-        "volume" => MountType::VOLUME,
-        "tmpfs" => MountType::TMPFS,
-        _ => MountType::BIND,
+/// A mount as the engine takes it.
+pub fn mount(spec: MountSpec<'_>) -> Mount {
+    let option = |name: &str| spec.options.get(name).map(AsRef::as_ref);
+    let is = |name: &str| option(name).map(|_| true);
+    let typ = match spec.kind {
+        MountKind::Volume => MountType::VOLUME,
+        MountKind::Tmpfs => MountType::TMPFS,
+        MountKind::Bind => MountType::BIND,
     };
     let bind = MountBindOptions {
-        propagation: options.get("propagation").and_then(|word| word.parse().ok()),
+        propagation: option("propagation").and_then(|word| word.parse().ok()),
         create_mountpoint: is("create"),
         ..MountBindOptions::default()
     };
     let volume = MountVolumeOptions {
         no_copy: is("nocopy"),
-        subpath: options.get("subpath").map(|path| (*path).to_owned()),
+        subpath: option("subpath").map(str::to_owned),
         ..MountVolumeOptions::default()
     };
     let memory = MountTmpfsOptions {
-        size_bytes: options.get("size").and_then(|size| size.parse().ok()),
-        mode: options.get("mode").and_then(|mode| i64::from_str_radix(mode, 8).ok()),
+        size_bytes: option("size").and_then(|size| size.parse().ok()),
+        mode: option("mode").and_then(|mode| i64::from_str_radix(mode, 8).ok()),
         ..MountTmpfsOptions::default()
     };
-    let has = |typ_of: MountType| typ == typ_of && !options.is_empty();
-    Some(Mount {
-        source: (typ != MountType::TMPFS).then(|| source.to_owned()),
-        target: Some(target.to_owned()),
-        read_only: Some(mode.split(',').next() == Some("ro")),
-        bind_options: has(MountType::BIND).then_some(bind),
-        volume_options: has(MountType::VOLUME).then_some(volume),
-        tmpfs_options: has(MountType::TMPFS).then_some(memory),
+    let has = |kind: MountKind| spec.kind == kind && !spec.options.is_empty();
+    Mount {
+        source: (spec.kind != MountKind::Tmpfs).then(|| spec.source.to_owned()),
+        target: Some(spec.target.to_owned()),
+        read_only: Some(spec.is_read_only),
+        bind_options: has(MountKind::Bind).then_some(bind),
+        volume_options: has(MountKind::Volume).then_some(volume),
+        tmpfs_options: has(MountKind::Tmpfs).then_some(memory),
         typ: Some(typ),
         ..Mount::default()
-    })
+    }
 }
 
 fn log_config(entries: &BTreeMap<String, Value>) -> HostConfigLogConfig {
@@ -253,14 +247,14 @@ fn log_config(entries: &BTreeMap<String, Value>) -> HostConfigLogConfig {
     }
 }
 
-fn health_config(entries: &BTreeMap<String, Value>) -> HealthConfig {
-    let nanos = |name: &str| entries.get(name).and_then(Value::as_int).map(|millis| millis * NANOS_PER_MILLI);
+fn health_config(check: HealthcheckSpec) -> HealthConfig {
+    let nanos = |millis: Option<i64>| millis.map(|millis| millis * NANOS_PER_MILLI);
     HealthConfig {
-        test: entries.get("test").map(|test| test.strings().into_iter().map(str::to_owned).collect()),
-        interval: nanos("interval_ms"),
-        timeout: nanos("timeout_ms"),
-        start_period: nanos("start_period_ms"),
-        start_interval: nanos("start_interval_ms"),
-        retries: entries.get("retries").and_then(Value::as_int),
+        test: check.test,
+        interval: nanos(check.interval_ms),
+        timeout: nanos(check.timeout_ms),
+        start_period: nanos(check.start_period_ms),
+        start_interval: nanos(check.start_interval_ms),
+        retries: check.retries,
     }
 }

@@ -1,7 +1,8 @@
 //! Fields of a container that stand for one member of the engine's `Config` or `HostConfig` each. Pure.
 //!
-//! The table says where each lies and how it is written there; both ways follow from it. Read back are only
-//! members that say something, so that what an engine fills in by itself looks like what nobody set.
+//! Which settings there are is said in `amarre_core::resources::docker::SETTINGS`. The table here says where each lies and
+//! how it is written there; both ways follow from it. Read back are only members that say something, so that what an engine
+//! fills in by itself looks like what nobody set.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use amarre_core::model::{Fields, Value};
 struct Setting {
     field: &'static str,
     member: Member,
-    form: Form,
+    form: WireForm,
 }
 
 /// Where it lies.
@@ -26,7 +27,7 @@ enum Member {
 
 /// How it is written there.
 #[derive(Clone, Copy)]
-enum Form {
+enum WireForm {
     /// As it is; `""`, `0`, `false` and nothing are the same.
     Plain,
     /// As it is, `0` and `false` included.
@@ -34,79 +35,80 @@ enum Form {
     /// Names of capabilities, some engines with `CAP_` in front; order does not matter.
     Capabilities,
     /// Objects: our name of each member and the engine's.
-    Objects(Names),
+    Objects(MemberNames),
     /// Objects by name; the engine has a list of them with the name as `Name`.
-    Named(Names),
+    Named(MemberNames),
     /// Options of a process's confinement; a privileged container gets `label=disable` by itself.
     Security,
 }
 
 /// Members of an object: as the manifest says them, and as Docker does.
-type Names = &'static [(&'static str, &'static str)];
+type MemberNames = &'static [(&'static str, &'static str)];
 
-const DEVICE: Names = &[("source", "PathOnHost"), ("target", "PathInContainer"), ("permissions", "CgroupPermissions")];
-const REQUEST: Names = &[
+const DEVICE: MemberNames =
+    &[("source", "PathOnHost"), ("target", "PathInContainer"), ("permissions", "CgroupPermissions")];
+const REQUEST: MemberNames = &[
     ("driver", "Driver"),
     ("count", "Count"),
     ("device_ids", "DeviceIDs"),
     ("capabilities", "Capabilities"),
     ("options", "Options"),
 ];
-const LIMIT: Names = &[("soft", "Soft"), ("hard", "Hard")];
+const LIMIT: MemberNames = &[("soft", "Soft"), ("hard", "Hard")];
 
 const TABLE: &[Setting] = &[
-    config("domainname", "Domainname", Form::Plain),
-    config("hostname", "Hostname", Form::Plain),
-    config("stdin_open", "OpenStdin", Form::Plain),
-    config("stop_grace_period", "StopTimeout", Form::Exact),
-    config("stop_signal", "StopSignal", Form::Plain),
-    config("tty", "Tty", Form::Plain),
-    config("working_dir", "WorkingDir", Form::Plain),
-    host("annotations", "Annotations", Form::Plain),
-    host("cap_add", "CapAdd", Form::Capabilities),
-    host("cap_drop", "CapDrop", Form::Capabilities),
-    host("cgroup", "CgroupnsMode", Form::Plain),
-    host("cgroup_parent", "CgroupParent", Form::Plain),
-    host("cpu_period", "CpuPeriod", Form::Plain),
-    host("cpu_quota", "CpuQuota", Form::Plain),
-    host("cpu_rt_period", "CpuRealtimePeriod", Form::Plain),
-    host("cpu_rt_runtime", "CpuRealtimeRuntime", Form::Plain),
-    host("cpu_shares", "CpuShares", Form::Plain),
-    host("cpus", "NanoCpus", Form::Plain),
-    host("cpuset", "CpusetCpus", Form::Plain),
-    host("device_cgroup_rules", "DeviceCgroupRules", Form::Plain),
-    host("devices", "Devices", Form::Objects(DEVICE)),
-    host("dns", "Dns", Form::Plain),
-    host("dns_opt", "DnsOptions", Form::Plain),
-    host("dns_search", "DnsSearch", Form::Plain),
-    host("extra_hosts", "ExtraHosts", Form::Plain),
-    host("gpus", "DeviceRequests", Form::Objects(REQUEST)),
-    host("group_add", "GroupAdd", Form::Plain),
-    host("init", "Init", Form::Exact),
-    host("ipc", "IpcMode", Form::Plain),
-    host("mem_limit", "Memory", Form::Plain),
-    host("mem_reservation", "MemoryReservation", Form::Plain),
-    host("mem_swappiness", "MemorySwappiness", Form::Exact),
-    host("memswap_limit", "MemorySwap", Form::Plain),
-    host("oom_kill_disable", "OomKillDisable", Form::Plain),
-    host("oom_score_adj", "OomScoreAdj", Form::Plain),
-    host("pid", "PidMode", Form::Plain),
-    host("pids_limit", "PidsLimit", Form::Plain),
-    host("privileged", "Privileged", Form::Plain),
-    host("read_only", "ReadonlyRootfs", Form::Plain),
-    host("runtime", "Runtime", Form::Plain),
-    host("security_opt", "SecurityOpt", Form::Security),
-    host("shm_size", "ShmSize", Form::Plain),
-    host("storage_opt", "StorageOpt", Form::Plain),
-    host("sysctls", "Sysctls", Form::Plain),
-    host("tmpfs", "Tmpfs", Form::Plain),
-    host("ulimits", "Ulimits", Form::Named(LIMIT)),
-    host("userns_mode", "UsernsMode", Form::Plain),
-    host("uts", "UTSMode", Form::Plain),
+    config("domainname", "Domainname", WireForm::Plain),
+    config("hostname", "Hostname", WireForm::Plain),
+    config("stdin_open", "OpenStdin", WireForm::Plain),
+    config("stop_grace_period", "StopTimeout", WireForm::Exact),
+    config("stop_signal", "StopSignal", WireForm::Plain),
+    config("tty", "Tty", WireForm::Plain),
+    config("working_dir", "WorkingDir", WireForm::Plain),
+    host("annotations", "Annotations", WireForm::Plain),
+    host("cap_add", "CapAdd", WireForm::Capabilities),
+    host("cap_drop", "CapDrop", WireForm::Capabilities),
+    host("cgroup", "CgroupnsMode", WireForm::Plain),
+    host("cgroup_parent", "CgroupParent", WireForm::Plain),
+    host("cpu_period", "CpuPeriod", WireForm::Plain),
+    host("cpu_quota", "CpuQuota", WireForm::Plain),
+    host("cpu_rt_period", "CpuRealtimePeriod", WireForm::Plain),
+    host("cpu_rt_runtime", "CpuRealtimeRuntime", WireForm::Plain),
+    host("cpu_shares", "CpuShares", WireForm::Plain),
+    host("cpus", "NanoCpus", WireForm::Plain),
+    host("cpuset", "CpusetCpus", WireForm::Plain),
+    host("device_cgroup_rules", "DeviceCgroupRules", WireForm::Plain),
+    host("devices", "Devices", WireForm::Objects(DEVICE)),
+    host("dns", "Dns", WireForm::Plain),
+    host("dns_opt", "DnsOptions", WireForm::Plain),
+    host("dns_search", "DnsSearch", WireForm::Plain),
+    host("extra_hosts", "ExtraHosts", WireForm::Plain),
+    host("gpus", "DeviceRequests", WireForm::Objects(REQUEST)),
+    host("group_add", "GroupAdd", WireForm::Plain),
+    host("init", "Init", WireForm::Exact),
+    host("ipc", "IpcMode", WireForm::Plain),
+    host("mem_limit", "Memory", WireForm::Plain),
+    host("mem_reservation", "MemoryReservation", WireForm::Plain),
+    host("mem_swappiness", "MemorySwappiness", WireForm::Exact),
+    host("memswap_limit", "MemorySwap", WireForm::Plain),
+    host("oom_kill_disable", "OomKillDisable", WireForm::Plain),
+    host("oom_score_adj", "OomScoreAdj", WireForm::Plain),
+    host("pid", "PidMode", WireForm::Plain),
+    host("pids_limit", "PidsLimit", WireForm::Plain),
+    host("privileged", "Privileged", WireForm::Plain),
+    host("read_only", "ReadonlyRootfs", WireForm::Plain),
+    host("runtime", "Runtime", WireForm::Plain),
+    host("security_opt", "SecurityOpt", WireForm::Security),
+    host("shm_size", "ShmSize", WireForm::Plain),
+    host("storage_opt", "StorageOpt", WireForm::Plain),
+    host("sysctls", "Sysctls", WireForm::Plain),
+    host("tmpfs", "Tmpfs", WireForm::Plain),
+    host("ulimits", "Ulimits", WireForm::Named(LIMIT)),
+    host("userns_mode", "UsernsMode", WireForm::Plain),
+    host("uts", "UTSMode", WireForm::Plain),
 ];
 
 /// Members of `blkio_config`, each of which is one of `HostConfig`.
-const BLKIO: [(&str, &str, Names); 6] = [
+const BLKIO: [(&str, &str, MemberNames); 6] = [
     ("weight", "BlkioWeight", &[]),
     ("weight_device", "BlkioWeightDevice", &[("path", "Path"), ("weight", "Weight")]),
     ("device_read_bps", "BlkioDeviceReadBps", RATE),
@@ -114,20 +116,14 @@ const BLKIO: [(&str, &str, Names); 6] = [
     ("device_read_iops", "BlkioDeviceReadIOps", RATE),
     ("device_write_iops", "BlkioDeviceWriteIOps", RATE),
 ];
-const RATE: Names = &[("path", "Path"), ("rate", "Rate")];
+const RATE: MemberNames = &[("path", "Path"), ("rate", "Rate")];
 
-const fn config(field: &'static str, member: &'static str, form: Form) -> Setting {
+const fn config(field: &'static str, member: &'static str, form: WireForm) -> Setting {
     Setting { field, member: Member::Config(member), form }
 }
 
-const fn host(field: &'static str, member: &'static str, form: Form) -> Setting {
+const fn host(field: &'static str, member: &'static str, form: WireForm) -> Setting {
     Setting { field, member: Member::Host(member), form }
-}
-
-/// Whether a field has its place here, or in the part of a container that `requests.rs` writes.
-pub fn has(field: &str) -> bool {
-    matches!(field, "blkio_config" | "expose" | "mac_address" | "platform")
-        || TABLE.iter().any(|setting| setting.field == field)
 }
 
 /// Adds what `fields` set to a container that is to be made.
@@ -147,7 +143,7 @@ pub fn write(fields: &Fields, body: ContainerCreateBody) -> Result<ContainerCrea
     for (name, member, names) in BLKIO {
         let entries = fields.get("blkio_config").and_then(Value::entries);
         if let Some(value) = entries.and_then(|entries| entries.get(name)) {
-            let form = if names.is_empty() { Form::Plain } else { Form::Objects(names) };
+            let form = if names.is_empty() { WireForm::Plain } else { WireForm::Objects(names) };
             host.insert(member.to_owned(), to_wire(value, form));
         }
     }
@@ -181,7 +177,7 @@ pub fn read(config: &ContainerConfig, host: &HostConfig, fields: &mut Fields) {
     }
     let mut blkio = BTreeMap::new();
     for (name, member, names) in BLKIO {
-        let form = if names.is_empty() { Form::Plain } else { Form::Objects(names) };
+        let form = if names.is_empty() { WireForm::Plain } else { WireForm::Objects(names) };
         let value = host.get(member).and_then(|json| from_wire(json, form, false));
         blkio.extend(value.map(|value| (name.to_owned(), value)));
     }
@@ -207,11 +203,11 @@ pub fn lost(wanted: &Fields, made: &ContainerInspectResponse) -> Vec<&'static st
     names.filter(|name| wanted.get(name).is_some_and(|value| kept.get(name) != Some(value))).collect()
 }
 
-fn to_wire(value: &Value, form: Form) -> Json {
+fn to_wire(value: &Value, form: WireForm) -> Json {
     match form {
-        Form::Plain | Form::Exact | Form::Capabilities | Form::Security => plain(value),
-        Form::Objects(names) => Json::Array(value.items().iter().map(|item| renamed(item, names)).collect()),
-        Form::Named(names) => {
+        WireForm::Plain | WireForm::Exact | WireForm::Capabilities | WireForm::Security => plain(value),
+        WireForm::Objects(names) => Json::Array(value.items().iter().map(|item| renamed(item, names)).collect()),
+        WireForm::Named(names) => {
             let entries = value.entries().into_iter().flatten().map(|(name, item)| {
                 let mut object = renamed(item, names);
                 if let Json::Object(members) = &mut object {
@@ -224,7 +220,7 @@ fn to_wire(value: &Value, form: Form) -> Json {
     }
 }
 
-fn renamed(item: &Value, names: Names) -> Json {
+fn renamed(item: &Value, names: MemberNames) -> Json {
     let entries = item.entries().into_iter().flatten().filter_map(|(name, value)| {
         let (_, member) = names.iter().find(|(ours, _)| ours == name)?;
         Some(((*member).to_owned(), plain(value)))
@@ -243,25 +239,25 @@ fn plain(value: &Value) -> Json {
     }
 }
 
-fn from_wire(json: &Json, form: Form, is_privileged: bool) -> Option<Value> {
+fn from_wire(json: &Json, form: WireForm, is_privileged: bool) -> Option<Value> {
     match form {
-        Form::Exact => value(json),
-        Form::Plain => value(json).filter(says_something),
-        Form::Capabilities => {
+        WireForm::Exact => value(json),
+        WireForm::Plain => value(json).filter(says_something),
+        WireForm::Capabilities => {
             let bare = |text: &str| text.strip_prefix("CAP_").unwrap_or(text).to_owned();
             let mut names: Vec<String> = json.as_array()?.iter().filter_map(Json::as_str).map(bare).collect();
             names.sort();
             Some(Value::texts(names)).filter(says_something)
         }
-        Form::Security => {
+        WireForm::Security => {
             let options = json.as_array()?.iter().filter_map(Json::as_str);
             Some(Value::texts(options.filter(|option| !(is_privileged && *option == "label=disable"))))
                 .filter(says_something)
         }
-        Form::Objects(names) => {
+        WireForm::Objects(names) => {
             Some(Value::List(json.as_array()?.iter().map(|item| named(item, names)).collect())).filter(says_something)
         }
-        Form::Named(names) => {
+        WireForm::Named(names) => {
             let entries = json.as_array()?.iter();
             let entries = entries.filter_map(|item| Some((item.get("Name")?.as_str()?.to_owned(), named(item, names))));
             Some(Value::Map(entries.collect())).filter(says_something)
@@ -270,7 +266,7 @@ fn from_wire(json: &Json, form: Form, is_privileged: bool) -> Option<Value> {
 }
 
 /// Numbers as they are: a limit of 0 is one.
-fn named(item: &Json, names: Names) -> Value {
+fn named(item: &Json, names: MemberNames) -> Value {
     let entries = names.iter().filter_map(|(name, member)| {
         let value = value(item.get(member)?)?;
         let is_number = matches!(value, Value::Int(_));
@@ -299,5 +295,25 @@ fn says_something(value: &Value) -> bool {
         Value::Text(text) => !text.is_empty(),
         Value::List(items) => !items.is_empty(),
         Value::Map(entries) => !entries.is_empty(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use amarre_core::resources::docker::SETTINGS;
+
+    use super::TABLE;
+
+    /// Settings with a place of their own: several members, those that `requests.rs` writes, and what a pull asks for.
+    const ELSEWHERE: [&str; 5] = ["blkio_config", "expose", "ipv4_address", "mac_address", "platform"];
+
+    #[test]
+    fn every_setting_has_its_place_in_the_engines_form() {
+        let settings: BTreeSet<&str> = SETTINGS.iter().map(|setting| setting.key).collect();
+        let places: Vec<&str> = TABLE.iter().map(|row| row.field).chain(ELSEWHERE).collect();
+        assert_eq!(places.len(), settings.len(), "a setting has two places, or none");
+        assert_eq!(places.into_iter().collect::<BTreeSet<&str>>(), settings);
     }
 }

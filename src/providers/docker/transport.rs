@@ -56,7 +56,7 @@ pub struct TlsFiles {
 
 /// Why there is no connection, with what a person can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ConnectError {
     /// `A0520` or `A0521`, else the connection's usual code.
     pub code: Option<&'static str>,
     /// Lowercase, no full stop.
@@ -65,7 +65,7 @@ pub struct Trouble {
     pub hint: String,
 }
 
-impl Trouble {
+impl ConnectError {
     fn tls(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { code: Some("A0520"), message: message.into(), hint: hint.into() }
     }
@@ -91,7 +91,7 @@ impl Trouble {
             let held = io.and_then(io::Error::get_ref);
             let held = held.map(|held| held as &(dyn Error + 'static));
             for error in [Some(error), held].into_iter().flatten() {
-                if let Some(trouble) = error.downcast_ref::<Trouble>() {
+                if let Some(trouble) = error.downcast_ref::<ConnectError>() {
                     return Some(trouble.clone());
                 }
                 if let Some(error) = error.downcast_ref::<rustls::Error>() {
@@ -104,13 +104,13 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl Error for Trouble {}
+impl Error for ConnectError {}
 
 /// A client for an endpoint. `meter`: of the one stream that it is for; without one it is for answers, and each of its
 /// connections is counted by itself.
@@ -123,7 +123,7 @@ pub fn client(
     timeout_s: u64,
     version: &ClientVersion,
     meter: Option<Arc<Meter>>,
-) -> Result<Docker, Trouble> {
+) -> Result<Docker, ConnectError> {
     let dial = match (endpoint.split_once("://"), tls) {
         (Some(("unix", path)), _) => Dial::Socket(PathBuf::from(path)),
         (Some(("ssh", rest)), _) => Dial::Ssh(SshTarget::parse(rest)?),
@@ -153,12 +153,12 @@ pub fn client(
     };
     // The name in the URL is only for the header `Host`.
     let docker = Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout_s, version);
-    docker.map_err(|error| Trouble::plain(root(&error)))
+    docker.map_err(|error| ConnectError::plain(root(&error)))
 }
 
-fn host_and_port(text: &str, usual: u16) -> Result<(String, u16), Trouble> {
+fn host_and_port(text: &str, usual: u16) -> Result<(String, u16), ConnectError> {
     let text = text.trim_end_matches('/');
-    let wrong = || Trouble::plain(format!("`{text}` is not HOST:PORT"));
+    let wrong = || ConnectError::plain(format!("`{text}` is not HOST:PORT"));
     let uri: Uri = format!("tcp://{text}").parse().map_err(|_| wrong())?;
     let host = uri.host().ok_or_else(wrong)?;
     Ok((host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(usual)))
@@ -179,11 +179,11 @@ struct Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = Trouble;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, Trouble>> + Send>>;
+    type Response = EngineStream;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<EngineStream, ConnectError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
         Poll::Ready(Ok(()))
     }
 
@@ -197,7 +197,7 @@ impl Service<Uri> for Connector {
                 Dial::Tls { host, port, files } => Box::new(dial_tls(host, *port, files).await?),
                 Dial::Ssh(target) => Box::new(target.dial()?),
             };
-            Ok(Stream(TokioIo::new(Metered::new(io, meter))))
+            Ok(EngineStream(TokioIo::new(Metered::new(io, meter))))
         })
     }
 }
@@ -207,21 +207,21 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A connection of any sort.
-struct Stream(TokioIo<Metered>);
+struct EngineStream(TokioIo<Metered>);
 
-impl Connection for Stream {
+impl Connection for EngineStream {
     fn connected(&self) -> Connected {
         Connected::new()
     }
 }
 
-impl Read for Stream {
+impl Read for EngineStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
-impl Write for Stream {
+impl Write for EngineStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, bytes)
     }
@@ -235,18 +235,18 @@ impl Write for Stream {
     }
 }
 
-async fn dial_socket(path: &Path) -> Result<UnixStream, Trouble> {
+async fn dial_socket(path: &Path) -> Result<UnixStream, ConnectError> {
     UnixStream::connect(path).await.map_err(|error| {
         let is_missing = error.kind() == io::ErrorKind::NotFound;
         let why = if is_missing { format!("Socket not found: {}", path.display()) } else { error.to_string() };
-        Trouble::plain(why)
+        ConnectError::plain(why)
     })
 }
 
-async fn dial_plain(host: &str, port: u16) -> Result<TcpStream, Trouble> {
+async fn dial_plain(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     let dialled = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port))).await;
-    let late = || Trouble::plain(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()));
-    dialled.map_err(|_| late())?.map_err(|error| Trouble::plain(error.to_string()))
+    let late = || ConnectError::plain(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()));
+    dialled.map_err(|_| late())?.map_err(|error| ConnectError::plain(error.to_string()))
 }
 
 /// The files are read for each connection: certificates are renewed while we run.
@@ -254,25 +254,26 @@ async fn dial_tls(
     host: &str,
     port: u16,
     files: &TlsFiles,
-) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Trouble> {
+) -> Result<tokio_rustls::client::TlsStream<TcpStream>, ConnectError> {
     let config = tls_config(files)?;
     let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| Trouble::plain(format!("`{host}` is neither a name nor an address")))?;
+        .map_err(|_| ConnectError::plain(format!("`{host}` is neither a name nor an address")))?;
     let dial = async {
-        let stream = TcpStream::connect((host, port)).await.map_err(|error| Trouble::plain(error.to_string()))?;
+        let stream = TcpStream::connect((host, port)).await.map_err(|error| ConnectError::plain(error.to_string()))?;
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
-            let trouble = Trouble::find(&error).unwrap_or_else(|| {
+            let trouble = ConnectError::find(&error).unwrap_or_else(|| {
                 let hint = "does the engine listen there with --tlsverify?";
-                Trouble::tls(format!("no TLS connection: {}", root(&error)), hint)
+                ConnectError::tls(format!("no TLS connection: {}", root(&error)), hint)
             });
             trouble.about(host, files)
         })
     };
     let dialled = tokio::time::timeout(CONNECT_TIMEOUT, dial).await;
-    dialled.unwrap_or_else(|_| Err(Trouble::plain(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))))
+    dialled
+        .unwrap_or_else(|_| Err(ConnectError::plain(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))))
 }
 
-impl Trouble {
+impl ConnectError {
     /// With the names of what it is about.
     fn about(mut self, host: &str, files: &TlsFiles) -> Self {
         self.hint = self.hint.replace("CA_FILE", &files.ca.display().to_string()).replace("HOST_NAME", host);
@@ -280,47 +281,50 @@ impl Trouble {
     }
 }
 
-fn tls_config(files: &TlsFiles) -> Result<ClientConfig, Trouble> {
+fn tls_config(files: &TlsFiles) -> Result<ClientConfig, ConnectError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&files.ca, "ca")? {
         roots.add(certificate).map_err(|error| {
-            Trouble::tls(format!("{} does not hold an authority: {error}", files.ca.display()), "name the right file")
+            ConnectError::tls(
+                format!("{} does not hold an authority: {error}", files.ca.display()),
+                "name the right file",
+            )
         })?;
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Trouble::tls(error.to_string(), ""))?
+        .map_err(|error| ConnectError::tls(error.to_string(), ""))?
         .with_root_certificates(roots);
     let Some((cert, key_file)) = &files.client else { return Ok(builder.with_no_client_auth()) };
     let chain = certificates(cert, "cert")?;
     let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| unreadable(key_file, "key", &error))?;
     builder.with_client_auth_cert(chain, key).map_err(|error| {
         let message = format!("{} is not the key of {}: {error}", key_file.display(), cert.display());
-        Trouble::tls(message, "name the two files that belong together: docker.tls.cert and docker.tls.key")
+        ConnectError::tls(message, "name the two files that belong together: docker.tls.cert and docker.tls.key")
     })
 }
 
-fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>, Trouble> {
+fn certificates(path: &Path, key: &str) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let all = read.map_err(|error| unreadable(path, key, &error))?;
     if all.is_empty() {
         let message = format!("{} holds no certificate", path.display());
-        return Err(Trouble::tls(message, format!("docker.tls.{key} names a file in PEM form")));
+        return Err(ConnectError::tls(message, format!("docker.tls.{key} names a file in PEM form")));
     }
     Ok(all)
 }
 
-fn unreadable(path: &Path, key: &str, error: &rustls::pki_types::pem::Error) -> Trouble {
+fn unreadable(path: &Path, key: &str, error: &rustls::pki_types::pem::Error) -> ConnectError {
     let message = format!("could not read {}: {error}", path.display());
-    Trouble::tls(message, format!("docker.tls.{key} names a file in PEM form that this user may read"))
+    ConnectError::tls(message, format!("docker.tls.{key} names a file in PEM form that this user may read"))
 }
 
 /// Either end may refuse the other's certificate.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors grow; what is not named is told in its words")]
-fn tls_trouble(error: &rustls::Error) -> Trouble {
-    let theirs = |why: &str, hint: &str| Trouble::tls(format!("the engine's certificate {why}"), hint);
-    let ours = |why: &str, hint: &str| Trouble::tls(format!("the engine {why}"), hint);
+fn tls_trouble(error: &rustls::Error) -> ConnectError {
+    let theirs = |why: &str, hint: &str| ConnectError::tls(format!("the engine's certificate {why}"), hint);
+    let ours = |why: &str, hint: &str| ConnectError::tls(format!("the engine {why}"), hint);
     match error {
         rustls::Error::InvalidCertificate(why) => match why {
             CertificateError::UnknownIssuer | CertificateError::BadSignature => theirs(
@@ -359,11 +363,11 @@ fn tls_trouble(error: &rustls::Error) -> Trouble {
             &format!("refuses our certificate, or wants one ({alert:?})"),
             "docker.tls.cert must be signed by the authority that the engine was started with (--tlscacert), for clients, and not be expired",
         ),
-        rustls::Error::InvalidMessage(_) => Trouble::tls(
+        rustls::Error::InvalidMessage(_) => ConnectError::tls(
             format!("what answers does not speak TLS: {error}"),
             "is that the engine's port with TLS (usually 2376)? without TLS leave out docker.tls",
         ),
-        other => Trouble::tls(format!("no TLS connection: {other}"), ""),
+        other => ConnectError::tls(format!("no TLS connection: {other}"), ""),
     }
 }
 
@@ -378,9 +382,9 @@ struct SshTarget {
 }
 
 impl SshTarget {
-    fn parse(text: &str) -> Result<Self, Trouble> {
+    fn parse(text: &str) -> Result<Self, ConnectError> {
         let wrong = || {
-            Trouble::ssh(
+            ConnectError::ssh(
                 format!("`ssh://{text}` is not an address for ssh"),
                 "write ssh://USER@HOST, with :PORT and /PATH/OF/SOCKET where they are not the usual ones",
             )
@@ -434,16 +438,16 @@ impl SshTarget {
         words
     }
 
-    fn dial(&self) -> Result<SshStream, Trouble> {
+    fn dial(&self) -> Result<SshStream, ConnectError> {
         let mut command = Command::new("ssh");
         command.args(self.arguments()).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
-            Trouble::ssh(format!("could not run ssh: {error}"), "install the ssh client (openssh-client)")
+            ConnectError::ssh(format!("could not run ssh: {error}"), "install the ssh client (openssh-client)")
         })?;
         let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(Trouble::ssh("ssh has no pipes", ""));
+            return Err(ConnectError::ssh("ssh has no pipes", ""));
         };
         Ok(SshStream { _child: child, stdin, stdout, stderr: Some(stderr), words: Vec::new(), host: self.host.clone() })
     }
@@ -480,7 +484,7 @@ impl SshStream {
     }
 
     /// What ssh said, if it said something, when it ended.
-    fn trouble(&self) -> Option<Trouble> {
+    fn trouble(&self) -> Option<ConnectError> {
         let words = String::from_utf8_lossy(&self.words);
         let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         // A banner may stand before it; the reason comes last.
@@ -497,7 +501,7 @@ impl SshStream {
         } else {
             "try by hand what Amarre does: ssh -o BatchMode=yes HOST docker system dial-stdio"
         };
-        Some(Trouble::ssh(message, hint.replace("HOST", &self.host)))
+        Some(ConnectError::ssh(message, hint.replace("HOST", &self.host)))
     }
 }
 

@@ -12,9 +12,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Mutex;
 
-use super::errors::Trouble;
+use super::errors::NpmError;
+use super::sections::Section;
 use crate::error_chain::reason;
-use crate::providers::http::{Answer, Counts, Failure, Http};
+use crate::providers::http::{Counts, Http, HttpAnswer, HttpFailure};
 use crate::secret::{Scrubber, Secret};
 use amarre_core::model::words;
 
@@ -23,66 +24,6 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(16 * 60);
 
 /// From this version on a certificate can be asked for its streams.
 const STREAMS_OF_CERTIFICATES: (u32, u32) = (2, 13);
-
-/// A part of NPM: one kind of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Section {
-    /// Proxy hosts.
-    ProxyHosts,
-    /// Redirection hosts.
-    Redirections,
-    /// Ports that are forwarded.
-    Streams,
-    /// Access lists.
-    AccessLists,
-    /// Certificates.
-    Certificates,
-}
-
-impl Section {
-    /// In addresses.
-    pub const fn path(self) -> &'static str {
-        match self {
-            Section::ProxyHosts => "proxy-hosts",
-            Section::Redirections => "redirection-hosts",
-            Section::Streams => "streams",
-            Section::AccessLists => "access-lists",
-            Section::Certificates => "certificates",
-        }
-    }
-
-    /// What is asked for with each row; anything else NPM answers with 500.
-    const fn expand(self) -> &'static str {
-        match self {
-            Section::ProxyHosts => "?expand=certificate,access_list",
-            Section::Redirections => "?expand=certificate",
-            Section::AccessLists => "?expand=items,clients",
-            Section::Streams | Section::Certificates => "",
-        }
-    }
-
-    /// In a user's permissions.
-    pub const fn permission(self) -> &'static str {
-        match self {
-            Section::ProxyHosts => "proxy_hosts",
-            Section::Redirections => "redirection_hosts",
-            Section::Streams => "streams",
-            Section::AccessLists => "access_lists",
-            Section::Certificates => "certificates",
-        }
-    }
-
-    /// The folder of its nginx files.
-    pub const fn folder(self) -> &'static str {
-        match self {
-            Section::ProxyHosts => "proxy_host",
-            Section::Redirections => "redirection_host",
-            Section::Streams => "stream",
-            Section::AccessLists => "access",
-            Section::Certificates => "custom_ssl",
-        }
-    }
-}
 
 /// A proxy host, a redirection host or a stream. Fields that a kind lacks are at their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -215,17 +156,17 @@ pub struct CertificateUsers {
     #[serde(flatten)]
     pub row: CertificateRow,
     #[serde(default)]
-    proxy_hosts: Vec<UserRow>,
+    proxy_hosts: Vec<NpmUserRow>,
     #[serde(default)]
-    redirection_hosts: Vec<UserRow>,
+    redirection_hosts: Vec<NpmUserRow>,
     #[serde(default)]
-    dead_hosts: Vec<UserRow>,
+    dead_hosts: Vec<NpmUserRow>,
     #[serde(default)]
-    streams: Vec<UserRow>,
+    streams: Vec<NpmUserRow>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
-struct UserRow {
+struct NpmUserRow {
     id: u64,
 }
 
@@ -273,7 +214,7 @@ fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
 
 /// A line of the audit log.
 #[derive(Debug, Clone, Deserialize)]
-pub struct AuditRow {
+pub struct NpmAuditRow {
     /// In the server's local time, without a zone.
     pub created_on: String,
     pub user_id: u64,
@@ -325,8 +266,8 @@ impl Level {
 
 /// What `GET /api/` says.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Health {
-    pub version: Version,
+pub struct NpmStatus {
+    pub version: NpmVersion,
     /// Absent before 2.13.
     #[serde(default = "is_set_up")]
     pub setup: bool,
@@ -338,7 +279,7 @@ fn is_set_up() -> bool {
 
 /// NPM's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub struct Version {
+pub struct NpmVersion {
     pub major: u32,
     pub minor: u32,
     pub revision: u32,
@@ -382,7 +323,7 @@ struct ErrorText {
 }
 
 /// One NPM and our token there.
-pub struct Api {
+pub struct NpmApi {
     http: Http,
     /// With `/api`.
     base: String,
@@ -392,12 +333,12 @@ pub struct Api {
 }
 
 /// A token, and whether it was made for this very call.
-struct Held {
+struct HeldToken {
     token: Secret,
     is_fresh: bool,
 }
 
-impl Api {
+impl NpmApi {
     /// `url` is the admin address without `/api`.
     ///
     /// # Errors
@@ -422,25 +363,25 @@ impl Api {
     }
 
     /// NPM's version; needs no token.
-    pub async fn health(&self) -> Result<Health, Trouble> {
+    pub async fn health(&self) -> Result<NpmStatus, NpmError> {
         let answer = judge(self.send(Method::GET, "/", None, None).await?)?;
-        answer.json().ok_or(Trouble::Garbled(answer.status))
+        answer.json().ok_or(NpmError::Garbled(answer.status))
     }
 
     /// Our account with its rights.
-    pub async fn me(&self) -> Result<Me, Trouble> {
+    pub async fn me(&self) -> Result<Me, NpmError> {
         self.read("/users/me?expand=permissions").await
     }
 
     /// Every row of a section.
-    pub async fn list<T: serde::de::DeserializeOwned>(&self, section: Section) -> Result<Vec<T>, Trouble> {
+    pub async fn list<T: serde::de::DeserializeOwned>(&self, section: Section) -> Result<Vec<T>, NpmError> {
         let path = format!("/nginx/{}{}", section.path(), section.expand());
         self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
     }
 
     /// Every certificate with what has it (`cert-list-expand`). 2.12 answers 500 where streams are asked for as well
     /// (`v2.12.6-list-certificates-expand-users`); there the streams tell themselves.
-    pub async fn certificate_users(&self, version: Version) -> Result<Vec<CertificateUsers>, Trouble> {
+    pub async fn certificate_users(&self, version: NpmVersion) -> Result<Vec<CertificateUsers>, NpmError> {
         let knows_streams = (version.major, version.minor) >= STREAMS_OF_CERTIFICATES;
         let streams = if knows_streams { ",streams" } else { "" };
         let path = format!("/nginx/certificates?expand=proxy_hosts,redirection_hosts,dead_hosts{streams}");
@@ -451,64 +392,64 @@ impl Api {
             let streams: Vec<HostRow> = self.list(Section::Streams).await?;
             for one in &mut all {
                 let its = streams.iter().filter(|stream| stream.certificate_id == one.row.id);
-                one.streams = its.map(|stream| UserRow { id: stream.id }).collect();
+                one.streams = its.map(|stream| NpmUserRow { id: stream.id }).collect();
             }
         }
         Ok(all)
     }
 
     /// Who did what, the latest first: as many as NPM gives. For administrators.
-    pub async fn audit_log(&self) -> Result<Vec<AuditRow>, Trouble> {
+    pub async fn audit_log(&self) -> Result<Vec<NpmAuditRow>, NpmError> {
         self.read("/audit-log?expand=user").await
     }
 
     /// One row of a section.
-    pub async fn get<T: serde::de::DeserializeOwned>(&self, section: Section, id: &str) -> Result<T, Trouble> {
+    pub async fn get<T: serde::de::DeserializeOwned>(&self, section: Section, id: &str) -> Result<T, NpmError> {
         let path = format!("/nginx/{}/{id}{}", section.path(), section.expand());
         self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
     }
 
     /// POSTs a new row; its id.
-    pub async fn create(&self, section: Section, body: &Json) -> Result<u64, Trouble> {
+    pub async fn create(&self, section: Section, body: &Json) -> Result<u64, NpmError> {
         #[derive(Deserialize)]
         struct Made {
             id: u64,
         }
         let answer = self.write(Method::POST, section, "", Some(body)).await?;
         // Done, but what? The same as an answer that got lost.
-        answer.json::<Made>().map(|made| made.id).ok_or(Trouble::Garbled(answer.status))
+        answer.json::<Made>().map(|made| made.id).ok_or(NpmError::Garbled(answer.status))
     }
 
     /// PUTs some fields of a row.
-    pub async fn put(&self, section: Section, id: u64, body: &Json) -> Result<(), Trouble> {
+    pub async fn put(&self, section: Section, id: u64, body: &Json) -> Result<(), NpmError> {
         self.write(Method::PUT, section, &format!("/{id}"), Some(body)).await.map(|_| ())
     }
 
     /// Switches a host on or off. A PUT of `enabled` would leave nginx's file as it is.
-    pub async fn switch(&self, section: Section, id: u64, on: bool) -> Result<(), Trouble> {
+    pub async fn switch(&self, section: Section, id: u64, on: bool) -> Result<(), NpmError> {
         let (verb, done) = if on { ("enable", "already enabled") } else { ("disable", "already disabled") };
         match self.write(Method::POST, section, &format!("/{id}/{verb}"), None).await {
-            Err(Trouble::Refused(words)) if words.contains(done) => Ok(()),
+            Err(NpmError::Refused(words)) if words.contains(done) => Ok(()),
             outcome => outcome.map(|_| ()),
         }
     }
 
     /// Asks Let's Encrypt for the next certificate of a row.
-    pub async fn renew(&self, id: u64) -> Result<(), Trouble> {
+    pub async fn renew(&self, id: u64) -> Result<(), NpmError> {
         self.write(Method::POST, Section::Certificates, &format!("/{id}/renew"), None).await.map(|_| ())
     }
 
     /// Deletes a row; one that is gone already is fine.
-    pub async fn delete(&self, section: Section, id: u64) -> Result<(), Trouble> {
+    pub async fn delete(&self, section: Section, id: u64) -> Result<(), NpmError> {
         match self.write(Method::DELETE, section, &format!("/{id}"), None).await {
-            Err(Trouble::Absent) => Ok(()),
+            Err(NpmError::Absent) => Ok(()),
             outcome => outcome.map(|_| ()),
         }
     }
 
-    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
+    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, NpmError> {
         let answer = judge(self.call(Method::GET, path, None).await?)?;
-        answer.json().ok_or(Trouble::Garbled(answer.status))
+        answer.json().ok_or(NpmError::Garbled(answer.status))
     }
 
     /// A write. What a missing right looks like depends on version and verb; a 500 is one of the ways.
@@ -518,19 +459,19 @@ impl Api {
         section: Section,
         rest: &str,
         body: Option<&Json>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<HttpAnswer, NpmError> {
         let path = format!("/nginx/{}{rest}", section.path());
         match judge(self.call(method, &path, body).await?) {
-            Err(Trouble::Broken(status, words)) => match self.me().await {
-                Ok(me) if !me.may(section, Level::Manage) => Err(Trouble::Rights(section, Level::Manage)),
-                Ok(_) | Err(_) => Err(Trouble::Broken(status, words)),
+            Err(NpmError::Broken(status, words)) => match self.me().await {
+                Ok(me) if !me.may(section, Level::Manage) => Err(NpmError::Rights(section, Level::Manage)),
+                Ok(_) | Err(_) => Err(NpmError::Broken(status, words)),
             },
             outcome => outcome.map_err(|trouble| trouble.in_section(section, Level::Manage)),
         }
     }
 
     /// Sends with our token; once more with a new one when it was the token that NPM did not like.
-    async fn call(&self, method: Method, path: &str, body: Option<&Json>) -> Result<Answer, Trouble> {
+    async fn call(&self, method: Method, path: &str, body: Option<&Json>) -> Result<HttpAnswer, NpmError> {
         let held = self.hold().await?;
         let answer = self.send(method.clone(), path, body, Some(&held.token)).await?;
         if held.is_fresh || answer.is_success() || !self.is_spent(&method, &answer, &held.token).await {
@@ -542,29 +483,31 @@ impl Api {
     }
 
     /// Whether the token may be why. Only then is a write sent again, so it must not have happened.
-    async fn is_spent(&self, method: &Method, answer: &Answer, token: &Secret) -> bool {
+    async fn is_spent(&self, method: &Method, answer: &HttpAnswer, token: &Secret) -> bool {
         match judge(answer.clone()) {
-            Err(Trouble::Refused(words)) => answer.status == 401 || words.contains("Token has expired"),
-            Err(Trouble::Rights(..) | Trouble::Denied) => true,
-            Err(Trouble::Broken(..)) if *method == Method::GET => true,
+            Err(NpmError::Refused(words)) => answer.status == 401 || words.contains("Token has expired"),
+            Err(NpmError::Rights(..) | NpmError::Denied) => true,
+            Err(NpmError::Broken(..)) if *method == Method::GET => true,
             // A token that is not NPM's own answers 500 to everything, and nothing has happened.
-            Err(Trouble::Broken(..)) => match self.send(Method::GET, "/users/me", None, Some(token)).await.map(judge) {
-                Ok(Err(Trouble::Broken(..) | Trouble::Refused(_) | Trouble::Denied)) => true,
-                Ok(Ok(_) | Err(_)) | Err(_) => false,
-            },
+            Err(NpmError::Broken(..)) => {
+                match self.send(Method::GET, "/users/me", None, Some(token)).await.map(judge) {
+                    Ok(Err(NpmError::Broken(..) | NpmError::Refused(_) | NpmError::Denied)) => true,
+                    Ok(Ok(_) | Err(_)) | Err(_) => false,
+                }
+            }
             Ok(_) | Err(_) => false,
         }
     }
 
     /// The token, signing in when there is none. One sign-in at a time.
-    async fn hold(&self) -> Result<Held, Trouble> {
+    async fn hold(&self) -> Result<HeldToken, NpmError> {
         let mut token = self.token.lock().await;
         if let Some(token) = token.as_ref() {
-            return Ok(Held { token: token.clone(), is_fresh: false });
+            return Ok(HeldToken { token: token.clone(), is_fresh: false });
         }
         let made = self.sign_in().await?;
         *token = Some(made.clone());
-        Ok(Held { token: made, is_fresh: true })
+        Ok(HeldToken { token: made, is_fresh: true })
     }
 
     async fn drop_token(&self, spent: &Secret) {
@@ -575,18 +518,18 @@ impl Api {
     }
 
     /// NPM takes no `expiry` here, and no account with a second factor gets a token this way.
-    async fn sign_in(&self) -> Result<Secret, Trouble> {
+    async fn sign_in(&self) -> Result<Secret, NpmError> {
         let body = json!({"identity": self.identity, "secret": self.secret.expose()});
         // Whatever becomes of a sign-in, the call that needed it has not left.
-        let answer = self.send(Method::POST, "/tokens", Some(&body), None).await.map_err(Trouble::not_sent)?;
+        let answer = self.send(Method::POST, "/tokens", Some(&body), None).await.map_err(NpmError::not_sent)?;
         match judge(answer) {
             Ok(answer) => match answer.json::<SignIn>() {
-                Some(SignIn { requires_2fa: true, .. }) => Err(Trouble::TwoFactors),
+                Some(SignIn { requires_2fa: true, .. }) => Err(NpmError::TwoFactors),
                 Some(SignIn { token: Some(token), .. }) => Ok(Secret::new(token)),
-                Some(SignIn { token: None, .. }) | None => Err(Trouble::Garbled(answer.status).not_sent()),
+                Some(SignIn { token: None, .. }) | None => Err(NpmError::Garbled(answer.status).not_sent()),
             },
-            Err(Trouble::Refused(words)) => Err(Trouble::Credentials(words)),
-            Err(Trouble::Denied | Trouble::Absent) => Err(Trouble::Credentials("permission denied".to_owned())),
+            Err(NpmError::Refused(words)) => Err(NpmError::Credentials(words)),
+            Err(NpmError::Denied | NpmError::Absent) => Err(NpmError::Credentials("permission denied".to_owned())),
             Err(trouble) => Err(trouble.not_sent()),
         }
     }
@@ -597,7 +540,7 @@ impl Api {
         path: &str,
         body: Option<&Json>,
         token: Option<&Secret>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<HttpAnswer, NpmError> {
         let is_order = method == Method::POST && path.starts_with("/nginx/certificates");
         let mut request = self.http.request(method, &format!("{}{path}", self.base));
         if is_order {
@@ -610,8 +553,8 @@ impl Api {
             request = request.json(body);
         }
         let answer = self.http.send(request).await.map_err(|failure| match failure {
-            Failure::NotSent(message) => Trouble::Away(reason(&message)),
-            Failure::Unknown(message) => Trouble::Lost(reason(&message)),
+            HttpFailure::NotSent(message) => NpmError::Away(reason(&message)),
+            HttpFailure::Unknown(message) => NpmError::Lost(reason(&message)),
         })?;
         if answer.is_success() {
             return Ok(answer);
@@ -647,29 +590,29 @@ fn certbot(stack: &[String]) -> Option<String> {
 }
 
 /// What an answer means, whatever its version.
-fn judge(answer: Answer) -> Result<Answer, Trouble> {
+fn judge(answer: HttpAnswer) -> Result<HttpAnswer, NpmError> {
     if answer.is_success() {
         // nginx before NPM answers HTML, and 200 to what it takes for a page.
-        return if answer.json::<Json>().is_some() { Ok(answer) } else { Err(Trouble::Garbled(answer.status)) };
+        return if answer.json::<Json>().is_some() { Ok(answer) } else { Err(NpmError::Garbled(answer.status)) };
     }
     if answer.status == 429 {
-        return Err(Trouble::TooMany(answer.retry_after));
+        return Err(NpmError::TooMany(answer.retry_after));
     }
     let Some(ErrorBody { error, debug }) = answer.json::<ErrorBody>() else {
-        return Err(Trouble::Garbled(answer.status));
+        return Err(NpmError::Garbled(answer.status));
     };
     let words = words::said(&error.message);
     // Before 2.13 NPM does not tell what it ran.
     let is_certbot = debug.previous.is_some_and(|ran| ran.cmd.contains("certbot"))
         || debug.stack.first().is_some_and(|line| line.starts_with("CommandError: "));
     if let Some(words) = certbot(&debug.stack).filter(|_| is_certbot) {
-        return Err(Trouble::Certbot(words));
+        return Err(NpmError::Certbot(words));
     }
     Err(match answer.status {
         // "Not Found - 4" = no such row; "Not Found - /nginx/proxy-hosts/4" = no right to it.
-        404 if words.ends_with(|last: char| last.is_ascii_digit()) && !words.contains(" - /") => Trouble::Absent,
-        403 | 404 => Trouble::Denied,
-        400..=499 => Trouble::Refused(words),
-        status => Trouble::Broken(status, words),
+        404 if words.ends_with(|last: char| last.is_ascii_digit()) && !words.contains(" - /") => NpmError::Absent,
+        403 | 404 => NpmError::Denied,
+        400..=499 => NpmError::Refused(words),
+        status => NpmError::Broken(status, words),
     })
 }

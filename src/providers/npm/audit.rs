@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::NpmProvider;
-use super::api::AuditRow;
+use super::api::NpmAuditRow;
+use super::sections::Section;
 use crate::providers::{Attributed, Difference};
-use amarre_core::model::{Address, Kind, Timestamp, words};
+use amarre_core::model::{Address, Timestamp, words};
 
 /// Clocks of two machines differ, and NPM tells whole seconds of its own.
 const SLACK_MS: i64 = 5_000;
@@ -16,8 +17,8 @@ impl NpmProvider {
         let Some(me) = self.account() else { return BTreeMap::new() };
         let Ok(rows) = self.api.audit_log().await else { return BTreeMap::new() };
         let trace = |thing: &Difference| {
-            let word = word(thing.address.kind)?;
-            let is_it = |row: &&AuditRow| {
+            let word = Section::of_kind(thing.address.kind)?.audit()?;
+            let is_it = |row: &&NpmAuditRow| {
                 row.object_type == word && row.object_id.to_string() == thing.vendor_id && row.user_id != me.id
             };
             let row = rows.iter().filter(is_it).max_by(|one, other| one.created_on.cmp(&other.created_on))?;
@@ -27,17 +28,6 @@ impl NpmProvider {
                 .then(|| (thing.address.clone(), Attributed { by, at, evidence: "NPM audit" }))
         };
         touched.iter().filter_map(trace).collect()
-    }
-}
-
-const fn word(kind: Kind) -> Option<&'static str> {
-    match kind {
-        Kind::ProxyHost => Some("proxy-host"),
-        Kind::Redirection => Some("redirection-host"),
-        Kind::Stream => Some("stream"),
-        Kind::AccessList => Some("access-list"),
-        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => None,
-        Kind::Zone | Kind::Record | Kind::Certificate => None,
     }
 }
 

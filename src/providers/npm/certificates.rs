@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::api::{CertificateRow, HostRow, Section};
-use super::errors::Trouble;
+use super::api::{CertificateRow, HostRow};
+use super::errors::NpmError;
+use super::sections::Section;
 use super::{NpmProvider, conflict, convert, doing, expected, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::world::NOT_ISSUED;
@@ -59,7 +60,7 @@ impl NpmProvider {
                 match (self.issued(change, &names).await.map_err(open)?, trouble) {
                     (Some(row), _) => Ok(made(row.id)),
                     // It has ended, certbot said nothing, and NPM has taken its row away again (certnew-nocertbot-7).
-                    (None, Trouble::Broken(status, words)) => Err(self.not_placed(change, status, &words)),
+                    (None, NpmError::Broken(status, words)) => Err(self.not_placed(change, status, &words)),
                     (None, trouble) => Err(self.write_failed(change, trouble)),
                 }
             }
@@ -132,7 +133,7 @@ impl NpmProvider {
 
     /// Writes each of our hosts that has one of the names, as it is. Until that is done, the order has no known end.
     async fn load(&self, change: &Change, names: &[&str]) -> Result<(), ProviderError> {
-        for section in [Section::ProxyHosts, Section::Redirections] {
+        for (section, _) in Section::with_hosts().filter(|(section, _)| !section.is_by_port()) {
             let rows: Vec<HostRow> = self.listed(section, change).await.map_err(open)?;
             let is_off = |row: &&HostRow| {
                 let ours = convert::instance_of(row) == Some(&self.instance);

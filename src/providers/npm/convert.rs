@@ -8,10 +8,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::api::{CertificateRow, HostRow, ListRow, Section};
+use super::api::{CertificateRow, HostRow, ListRow};
+use super::sections::{HostForm, Section};
 use amarre_core::model::{Fields, Mark, SecretName, Typed, Value, words};
 use amarre_core::resources::npm::normalize::lines;
-use amarre_core::resources::npm::{AccessList, Certificate, Life, Location, ProxyHost, Redirection, Site, Stream};
+use amarre_core::resources::npm::{
+    HostLocation, NpmAccessList, NpmCertificate, NpmStream, ProxyHost, Redirection, ServedState, WebHost,
+};
 
 const INSTANCE: &str = "amarre_instance";
 const SERVICE: &str = "amarre_service";
@@ -113,11 +116,7 @@ pub fn kept_meta(row: &HostRow) -> Map<String, Json> {
 /// The fields of a host as a look reports them.
 pub fn host_fields(section: Section, row: &HostRow, instance: &str) -> Fields {
     let mark = instance_of(row) == Some(instance) && service_of(row).is_some() && name_of(row).is_some();
-    match section {
-        Section::Redirections => redirection(row, mark).fields(),
-        Section::Streams => stream(row, mark).fields(),
-        Section::ProxyHosts | Section::AccessLists | Section::Certificates => proxy_host(row, mark).fields(),
-    }
+    section.hosts().map(|form| (form.fields)(row, mark)).unwrap_or_default()
 }
 
 fn proxy_host(row: &HostRow, mark: bool) -> ProxyHost {
@@ -143,8 +142,8 @@ fn redirection(row: &HostRow, mark: bool) -> Redirection {
     }
 }
 
-fn stream(row: &HostRow, mark: bool) -> Stream {
-    Stream {
+fn stream(row: &HostRow, mark: bool) -> NpmStream {
+    NpmStream {
         port: row.incoming_port,
         forward_host: row.forwarding_host.clone(),
         forward_port: row.forwarding_port,
@@ -154,12 +153,12 @@ fn stream(row: &HostRow, mark: bool) -> Stream {
     }
 }
 
-fn site(row: &HostRow, mark: bool) -> Site {
+pub fn site(row: &HostRow, mark: bool) -> WebHost {
     let certificate = certificate_name(row);
     // NPM keeps the flags of a host that lost its certificate; they mean nothing.
     let force_https = row.ssl_forced && certificate.is_some();
     let hsts = row.hsts_enabled && force_https;
-    Site {
+    WebHost {
         domains: domains(row),
         http2: row.http2_support && certificate.is_some(),
         certificate,
@@ -172,18 +171,18 @@ fn site(row: &HostRow, mark: bool) -> Site {
     }
 }
 
-fn life(row: &HostRow, mark: bool) -> Life {
-    Life { enabled: row.enabled, online: !row.enabled || is_served(row), mark }
+fn life(row: &HostRow, mark: bool) -> ServedState {
+    ServedState { enabled: row.enabled, online: !row.enabled || is_served(row), mark }
 }
 
 /// NPM's pages write `address/path` into the host; `forward_path` is the same.
-fn locations(row: &HostRow) -> Vec<Location> {
-    let mut locations: Vec<Location> = row.locations.iter().flatten().map(location).collect();
+fn locations(row: &HostRow) -> Vec<HostLocation> {
+    let mut locations: Vec<HostLocation> = row.locations.iter().flatten().map(location).collect();
     locations.sort();
     locations
 }
 
-fn location(row: &Map<String, Json>) -> Location {
+fn location(row: &Map<String, Json>) -> HostLocation {
     let text = |name: &str| row.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
     let port = match row.get("forward_port") {
         Some(Json::String(text)) => text.parse().ok(),
@@ -193,7 +192,7 @@ fn location(row: &Map<String, Json>) -> Location {
         Some((host, below)) => (host.to_owned(), format!("/{below}")),
         None => (text("forward_host"), String::new()),
     };
-    Location {
+    HostLocation {
         path: text("path"),
         scheme: text("forward_scheme"),
         host,
@@ -203,8 +202,8 @@ fn location(row: &Map<String, Json>) -> Location {
     }
 }
 
-fn locations_wire(locations: &[Location]) -> Json {
-    let location = |location: &Location| {
+fn locations_wire(locations: &[HostLocation]) -> Json {
+    let location = |location: &HostLocation| {
         json!({
             "path": location.path, "forward_scheme": location.scheme, "forward_host": location.host,
             "forward_port": location.port, "forward_path": location.to_path, "advanced_config": location.advanced,
@@ -215,17 +214,15 @@ fn locations_wire(locations: &[Location]) -> Json {
 
 /// What nobody else may have: the names of a host, the port of a stream.
 pub fn claims(section: Section, row: &HostRow) -> Vec<String> {
-    if section == Section::Streams { vec![row.incoming_port.to_string()] } else { domains(row) }
+    if section.is_by_port() { vec![row.incoming_port.to_string()] } else { domains(row) }
 }
 
 /// What fields claim, as [`claims`] has it.
 pub fn claimed(section: Section, fields: &Fields) -> Vec<String> {
-    match section {
-        Section::Streams => fields.get("port").map(ToString::to_string).into_iter().collect(),
-        Section::ProxyHosts | Section::Redirections | Section::AccessLists | Section::Certificates => {
-            fields.strings("domains").into_iter().map(str::to_owned).collect()
-        }
+    if section.is_by_port() {
+        return fields.get("port").map(ToString::to_string).into_iter().collect();
     }
+    fields.strings("domains").into_iter().map(str::to_owned).collect()
 }
 
 /// The names of a host, lower case, sorted, each once.
@@ -266,13 +263,8 @@ pub type Wire = BTreeMap<&'static str, Json>;
 /// # Errors
 /// The fields are not those of the kind.
 pub fn host_wire(section: Section, fields: &Fields, ids: Ids) -> Result<Wire, String> {
-    Ok(match section {
-        Section::Redirections => redirection_wire(&Redirection::from_fields(fields)?, ids),
-        Section::Streams => stream_wire(&Stream::from_fields(fields)?),
-        Section::ProxyHosts | Section::AccessLists | Section::Certificates => {
-            proxy_host_wire(&ProxyHost::from_fields(fields)?, ids)
-        }
-    })
+    let form = section.hosts().ok_or("NPM has no such host")?;
+    (form.wire)(fields, ids)
 }
 
 fn proxy_host_wire(host: &ProxyHost, ids: Ids) -> Wire {
@@ -301,7 +293,7 @@ fn redirection_wire(host: &Redirection, ids: Ids) -> Wire {
 }
 
 /// The certificate of a stream is nobody's business here: what is not named stays.
-fn stream_wire(stream: &Stream) -> Wire {
+fn stream_wire(stream: &NpmStream) -> Wire {
     BTreeMap::from([
         ("incoming_port", json!(stream.port)),
         ("forwarding_host", json!(stream.forward_host)),
@@ -312,7 +304,7 @@ fn stream_wire(stream: &Stream) -> Wire {
 }
 
 /// Each flag of TLS only with what it stands on: NPM would drop it at one write and not at the next.
-fn site_wire(site: &Site, ids: Ids) -> Wire {
+pub fn site_wire(site: &WebHost, ids: Ids) -> Wire {
     let has_certificate = ids.certificate != 0;
     let forced = site.force_https && has_certificate;
     let hsts = site.hsts && forced;
@@ -329,15 +321,7 @@ fn site_wire(site: &Site, ids: Ids) -> Wire {
 }
 
 /// What a row holds, in the keys of [`host_wire`], flags without what they stand on too.
-fn row_wire(section: Section, row: &HostRow) -> Wire {
-    let ids = Ids { certificate: row.certificate_id, access_list: row.access_list_id };
-    let mut wire = match section {
-        Section::Redirections => redirection_wire(&redirection(row, false), ids),
-        Section::Streams => return stream_wire(&stream(row, false)),
-        Section::ProxyHosts | Section::AccessLists | Section::Certificates => {
-            proxy_host_wire(&proxy_host(row, false), ids)
-        }
-    };
+pub fn held_flags(mut wire: Wire, row: &HostRow) -> Wire {
     wire.extend([
         ("ssl_forced", json!(row.ssl_forced)),
         ("http2_support", json!(row.http2_support)),
@@ -346,6 +330,37 @@ fn row_wire(section: Section, row: &HostRow) -> Wire {
     ]);
     wire
 }
+
+pub fn held_ids(row: &HostRow) -> Ids {
+    Ids { certificate: row.certificate_id, access_list: row.access_list_id }
+}
+
+/// Proxy hosts.
+pub const PROXY_HOST: HostForm = HostForm {
+    is_required: true,
+    may_begin_off: true,
+    fields: |row, mark| proxy_host(row, mark).fields(),
+    wire: |fields, ids| Ok(proxy_host_wire(&ProxyHost::from_fields(fields)?, ids)),
+    held: |row| held_flags(proxy_host_wire(&proxy_host(row, false), held_ids(row)), row),
+};
+
+/// Redirection hosts.
+pub const REDIRECTION: HostForm = HostForm {
+    is_required: true,
+    may_begin_off: false,
+    fields: |row, mark| redirection(row, mark).fields(),
+    wire: |fields, ids| Ok(redirection_wire(&Redirection::from_fields(fields)?, ids)),
+    held: |row| held_flags(redirection_wire(&redirection(row, false), held_ids(row)), row),
+};
+
+/// Ports that NPM forwards.
+pub const STREAM: HostForm = HostForm {
+    is_required: false,
+    may_begin_off: false,
+    fields: |row, mark| stream(row, mark).fields(),
+    wire: |fields, _| Ok(stream_wire(&NpmStream::from_fields(fields)?)),
+    held: |row| stream_wire(&stream(row, false)),
+};
 
 /// The body of a POST, without `enabled` and `meta`.
 ///
@@ -361,7 +376,7 @@ const TLS_FLAGS: [&str; 4] = ["ssl_forced", "http2_support", "hsts_enabled", "hs
 
 /// The body of a PUT, without `meta`: what differs, and what follows from a certificate that comes or goes.
 pub fn changed_host(section: Section, row: &HostRow, wire: &Wire) -> Map<String, Json> {
-    let held = row_wire(section, row);
+    let held = section.hosts().map(|form| (form.held)(row)).unwrap_or_default();
     let mut body = Map::new();
     for (key, value) in wire {
         if held.get(key) != Some(value) {
@@ -377,7 +392,7 @@ pub fn changed_host(section: Section, row: &HostRow, wire: &Wire) -> Map<String,
 }
 
 /// An access list as a look reports it; `known` has the secrets of users as they were last applied.
-pub fn access_list(row: &ListRow, known: Option<&BTreeMap<String, Value>>) -> AccessList {
+pub fn access_list(row: &ListRow, known: Option<&BTreeMap<String, Value>>) -> NpmAccessList {
     let unknown = Value::secret(SecretName(String::new()), Mark(String::new()));
     let secret_of = |user: &str| known.and_then(|known| known.get(user)).unwrap_or(&unknown).clone();
     let users = row.items.iter().map(|item| (item.username.clone(), secret_of(&item.username))).collect();
@@ -389,11 +404,11 @@ pub fn access_list(row: &ListRow, known: Option<&BTreeMap<String, Value>>) -> Ac
         addresses
     };
     let (allow, deny) = (clients("allow"), clients("deny"));
-    AccessList { users, allow, deny, satisfy_any: row.satisfy_any, pass_auth: row.pass_auth }
+    NpmAccessList { users, allow, deny, satisfy_any: row.satisfy_any, pass_auth: row.pass_auth }
 }
 
 /// The whole body of an access list. NPM fails on one without `items` or `clients`, and keeps a half of it.
-pub fn list_body(name: &str, list: &AccessList, passwords: &BTreeMap<String, String>) -> Json {
+pub fn list_body(name: &str, list: &NpmAccessList, passwords: &BTreeMap<String, String>) -> Json {
     let items: Vec<Json> = list
         .users
         .keys()
@@ -410,7 +425,7 @@ pub fn list_body(name: &str, list: &AccessList, passwords: &BTreeMap<String, Str
 }
 
 /// nginx takes the first rule that fits: the narrowest stands first, and `deny` before `allow` of the same width.
-fn rules(list: &AccessList) -> Vec<(&String, &'static str)> {
+fn rules(list: &NpmAccessList) -> Vec<(&String, &'static str)> {
     let denied = list.deny.iter().map(|address| (address, "deny"));
     let allowed = list.allow.iter().map(|address| (address, "allow"));
     let mut rules: Vec<(&String, &'static str)> = denied.chain(allowed).collect();
@@ -429,8 +444,8 @@ fn width_in_bits(address: &str) -> u8 {
 }
 
 /// A certificate as a look reports it.
-pub fn certificate(row: &CertificateRow) -> Certificate {
+pub fn certificate(row: &CertificateRow) -> NpmCertificate {
     let mut domains: Vec<String> = row.domain_names.iter().flatten().cloned().collect();
     domains.sort();
-    Certificate { domains, expires_on: row.expires_on.clone(), provider: row.provider.clone(), challenge: None }
+    NpmCertificate { domains, expires_on: row.expires_on.clone(), provider: row.provider.clone(), challenge: None }
 }

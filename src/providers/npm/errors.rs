@@ -1,13 +1,14 @@
 //! What can go wrong with a call to NPM, and what it means for the engine and for people. Pure.
 
-use super::api::{Level, Section};
+use super::api::Level;
+use super::sections::Section;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::world::{LIMITED, NOT_ISSUED};
 use amarre_core::model::{Millis, Timestamp};
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum NpmError {
     /// Nothing of the call has left.
     Away(String),
     /// It left; no whole answer came.
@@ -36,7 +37,7 @@ pub enum Trouble {
 
 /// Whether the call could have changed anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
+pub enum CallKind {
     /// It could not.
     Read,
     /// It could.
@@ -45,7 +46,7 @@ pub enum Call {
 
 /// Which NPM, for sentences.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct NpmIdentity<'a> {
     /// `main`.
     pub name: &'a str,
     /// As it was configured.
@@ -54,49 +55,49 @@ pub struct Place<'a> {
     pub identity: &'a str,
 }
 
-impl Trouble {
+impl NpmError {
     /// A missing right, with what it is about.
     pub fn in_section(self, section: Section, level: Level) -> Self {
-        if self == Trouble::Denied { Trouble::Rights(section, level) } else { self }
+        if self == NpmError::Denied { NpmError::Rights(section, level) } else { self }
     }
 
     /// The same trouble met on the way to a call that then has not left.
     pub fn not_sent(self) -> Self {
         match self {
-            Trouble::Lost(why) => Trouble::Away(why),
-            Trouble::Garbled(status) => Trouble::Away(format!("it answered {status} to the sign-in, and not as NPM")),
-            Trouble::Broken(status, words) => Trouble::Away(format!("it answered {status} to the sign-in: {words}")),
-            Trouble::Away(_)
-            | Trouble::TooMany(_)
-            | Trouble::Certbot(_)
-            | Trouble::Refused(_)
-            | Trouble::Absent
-            | Trouble::Denied
-            | Trouble::Rights(..)
-            | Trouble::Credentials(_)
-            | Trouble::TwoFactors => self,
+            NpmError::Lost(why) => NpmError::Away(why),
+            NpmError::Garbled(status) => NpmError::Away(format!("it answered {status} to the sign-in, and not as NPM")),
+            NpmError::Broken(status, words) => NpmError::Away(format!("it answered {status} to the sign-in: {words}")),
+            NpmError::Away(_)
+            | NpmError::TooMany(_)
+            | NpmError::Certbot(_)
+            | NpmError::Refused(_)
+            | NpmError::Absent
+            | NpmError::Denied
+            | NpmError::Rights(..)
+            | NpmError::Credentials(_)
+            | NpmError::TwoFactors => self,
         }
     }
 
     /// Whether a write that met it may have happened.
     pub fn leaves_doubt(&self) -> bool {
         match self {
-            Trouble::Lost(_) | Trouble::Garbled(_) | Trouble::Broken(..) => true,
-            Trouble::Away(_)
-            | Trouble::TooMany(_)
-            | Trouble::Certbot(_)
-            | Trouble::Refused(_)
-            | Trouble::Absent
-            | Trouble::Denied
-            | Trouble::Rights(..)
-            | Trouble::Credentials(_)
-            | Trouble::TwoFactors => false,
+            NpmError::Lost(_) | NpmError::Garbled(_) | NpmError::Broken(..) => true,
+            NpmError::Away(_)
+            | NpmError::TooMany(_)
+            | NpmError::Certbot(_)
+            | NpmError::Refused(_)
+            | NpmError::Absent
+            | NpmError::Denied
+            | NpmError::Rights(..)
+            | NpmError::Credentials(_)
+            | NpmError::TwoFactors => false,
         }
     }
 
     /// The domain that is taken, in NPM's words.
     pub fn taken(&self) -> Option<&str> {
-        if let Trouble::Refused(words) = self {
+        if let NpmError::Refused(words) = self {
             Some(words.as_str()).filter(|words| words.contains("already in use"))
         } else {
             None
@@ -104,28 +105,28 @@ impl Trouble {
     }
 
     /// As an error of `doing` ("could not create proxy host x"); empty = of a look.
-    pub fn into_error(self, place: Place<'_>, doing: &str, call: Call) -> ProviderError {
-        let Place { name, url, identity } = place;
+    pub fn into_error(self, place: NpmIdentity<'_>, doing: &str, call: CallKind) -> ProviderError {
+        let NpmIdentity { name, url, identity } = place;
         let class = match call {
-            Call::Write if self.leaves_doubt() => Class::OutcomeUnknown,
-            Call::Write | Call::Read => Class::RetryLater,
+            CallKind::Write if self.leaves_doubt() => Class::OutcomeUnknown,
+            CallKind::Write | CallKind::Read => Class::RetryLater,
         };
-        let after = if let Trouble::TooMany(after) = &self { *after } else { None };
-        let not_before = if let Trouble::Certbot(words) = &self { not_before(words) } else { None };
+        let after = if let NpmError::TooMany(after) = &self { *after } else { None };
+        let not_before = if let NpmError::Certbot(words) = &self { not_before(words) } else { None };
         let (class, code, what, hint) = match self {
-            Trouble::TooMany(_) => (
+            NpmError::TooMany(_) => (
                 class,
                 "A0601",
                 format!("NPM {name} does not answer at {url} (it was asked too often, it answered 429)"),
                 "a proxy before it has a limit; it is tried again when that allows".to_owned(),
             ),
-            Trouble::Away(why) | Trouble::Lost(why) => (
+            NpmError::Away(why) | NpmError::Lost(why) => (
                 class,
                 "A0601",
                 format!("NPM {name} does not answer at {url} ({why})"),
                 "is its container running? nothing of it is touched meanwhile, and it is tried again".to_owned(),
             ),
-            Trouble::Garbled(status) => (
+            NpmError::Garbled(status) => (
                 class,
                 "A0603",
                 format!("what answers at {url} is not NPM {name} ({status}, in an unknown form)"),
@@ -133,37 +134,37 @@ impl Trouble {
                  else the address is another program's"
                     .to_owned(),
             ),
-            Trouble::Broken(status, words) => (
+            NpmError::Broken(status, words) => (
                 class,
                 "A0603",
                 format!("NPM {name} failed ({status}, {})", words.to_lowercase()),
                 "its container's log says why; one bad host or certificate makes nginx refuse every change".to_owned(),
             ),
-            Trouble::Certbot(words) => {
+            NpmError::Certbot(words) => {
                 let (code, what, hint) = certbot(&words, name, identity);
                 (Class::Rejected, code, what, hint)
             }
-            Trouble::Refused(words) => {
+            NpmError::Refused(words) => {
                 (Class::Rejected, "A0610", format!("NPM {name} refuses it: {words}"), String::new())
             }
-            Trouble::Absent => (Class::Conflict, "A0613", format!("it is gone from NPM {name}"), String::new()),
-            Trouble::Denied => (
+            NpmError::Absent => (Class::Conflict, "A0613", format!("it is gone from NPM {name}"), String::new()),
+            NpmError::Denied => (
                 Class::Reauthenticate,
                 "A0604",
                 format!("NPM {name} does not let {identity} do this"),
                 format!("in NPM, Users, {identity}: it must not be disabled"),
             ),
-            Trouble::Rights(section, level) => {
+            NpmError::Rights(section, level) => {
                 let (what, hint) = lacking(section, level, place);
                 (Class::Reauthenticate, "A0604", what, hint)
             }
-            Trouble::Credentials(words) => (
+            NpmError::Credentials(words) => (
                 Class::Reauthenticate,
                 "A0602",
                 format!("NPM {name} refuses the sign-in of {identity} ({})", words.to_lowercase()),
                 format!("check `identity` and `secret` of npm.{name}; a disabled account is answered the same"),
             ),
-            Trouble::TwoFactors => (
+            NpmError::TwoFactors => (
                 Class::Reauthenticate,
                 "A0606",
                 format!("{identity} needs a second factor to sign in to NPM {name}"),
@@ -176,7 +177,7 @@ impl Trouble {
 }
 
 /// A right that the account lacks: sentence and hint.
-fn lacking(section: Section, level: Level, Place { name, identity, .. }: Place<'_>) -> (String, String) {
+fn lacking(section: Section, level: Level, NpmIdentity { name, identity, .. }: NpmIdentity<'_>) -> (String, String) {
     let (what, word) = (section.permission().replace('_', " "), level.word());
     (
         format!("NPM {name} does not let {identity} {word} {what}"),
@@ -245,11 +246,8 @@ fn not_before(words: &str) -> Option<Timestamp> {
 
 /// What Amarre needs in the end, whatever it just tried.
 fn setting(section: Section, level: Level) -> &'static str {
-    match section {
-        Section::ProxyHosts | Section::Redirections | Section::Streams | Section::AccessLists => "Manage",
-        Section::Certificates if level == Level::View => "View Only or Manage",
-        Section::Certificates => "Manage",
-    }
+    let is_enough = section == Section::Certificates && level == Level::View;
+    if is_enough { "View Only or Manage" } else { "Manage" }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What is said of an NPM's set-up: version, who signs in, what that account may, and whether Let's Encrypt takes its e-mail.
 
-use super::api::{Level, Me, Section};
-use super::errors::Call;
+use super::api::{Level, Me};
+use super::errors::CallKind;
+use super::sections::Section;
 use super::{NpmProvider, version_text};
 use crate::providers::{Finding, ProviderError};
 
@@ -69,7 +70,7 @@ impl NpmProvider {
 
     async fn whoami(&self) -> Result<(String, Me), ProviderError> {
         let version = self.greet().await?;
-        let me = self.api.me().await.map_err(|trouble| self.failed("", trouble, Call::Read))?;
+        let me = self.api.me().await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
         Ok((version_text(version), me))
     }
 }

@@ -7,10 +7,10 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::api::{CertificateRow, HostRow, ListRow, Section};
+use super::api::{CertificateRow, HostRow, ListRow};
 use super::convert::{self, Ids, Marker};
-use super::errors::{Call, Trouble};
-use super::observe::kind_of;
+use super::errors::{CallKind, NpmError};
+use super::sections::Section;
 use super::{NpmProvider, conflict, doing, expected, foreign, label, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::{Change, Fields};
@@ -25,7 +25,7 @@ impl NpmProvider {
         fields: &Fields,
     ) -> Result<Outcome, ProviderError> {
         let mut wanted = fields.clone();
-        normalize::normalize(kind_of(section), &mut wanted).map_err(|objection| unfit(change, &objection.message))?;
+        normalize::normalize(section.kind(), &mut wanted).map_err(|objection| unfit(change, &objection.message))?;
         let rows = self.hosts(section, change).await?;
         if let Some(row) = rows.iter().find(|row| self.is_named(row, change)) {
             return self.bring(section, change, row, &wanted).await;
@@ -39,7 +39,7 @@ impl NpmProvider {
         body.insert("meta".to_owned(), self.marked_meta(change, None, &wanted));
         let is_enabled = wanted.flag("enabled") != Some(false);
         // The others can only be made switched on.
-        let is_made_off = !is_enabled && section == Section::ProxyHosts;
+        let is_made_off = !is_enabled && section.hosts().is_some_and(|form| form.may_begin_off);
         if is_made_off {
             body.insert("enabled".to_owned(), Json::Bool(false));
         }
@@ -63,7 +63,7 @@ impl NpmProvider {
         changed: &Fields,
     ) -> Result<Outcome, ProviderError> {
         let mut changed = changed.clone();
-        normalize::normalize(kind_of(section), &mut changed).map_err(|objection| unfit(change, &objection.message))?;
+        normalize::normalize(section.kind(), &mut changed).map_err(|objection| unfit(change, &objection.message))?;
         let (id, digest) = expected(change)?;
         let Some(row) = self.host(section, change, id).await? else {
             return Err(conflict(change, "it is gone"));
@@ -134,7 +134,7 @@ impl NpmProvider {
         section: Section,
         change: &Change,
         wanted: &Fields,
-        trouble: Trouble,
+        trouble: NpmError,
     ) -> Result<Outcome, ProviderError> {
         let found = match self.api.list::<HostRow>(section).await {
             Ok(rows) => rows.into_iter().find(|row| self.is_named(row, change)),
@@ -227,7 +227,7 @@ impl NpmProvider {
 
     /// Somebody's row has one of the domains.
     fn taken(&self, section: Section, change: &Change, row: &HostRow, domain: &str) -> ProviderError {
-        let what = kind_of(section).label();
+        let what = section.kind().label();
         match convert::instance_of(row) {
             Some(instance) if instance == self.instance => {
                 let name = convert::name_of(row).unwrap_or(domain);
@@ -278,7 +278,7 @@ impl NpmProvider {
     async fn host(&self, section: Section, change: &Change, id: &str) -> Result<Option<HostRow>, ProviderError> {
         match self.api.get(section, id).await {
             Ok(row) => Ok(Some(row)),
-            Err(Trouble::Absent) => Ok(None),
+            Err(NpmError::Absent) => Ok(None),
             Err(trouble) => Err(self.read_failed(change, trouble)),
         }
     }
@@ -307,15 +307,15 @@ impl NpmProvider {
         self.api.switch(section, id, on).await.map_err(|trouble| self.write_failed(change, trouble))
     }
 
-    pub(super) fn read_failed(&self, change: &Change, trouble: Trouble) -> ProviderError {
-        self.failed(&format!("could not {}", doing(change)), trouble, Call::Read)
+    pub(super) fn read_failed(&self, change: &Change, trouble: NpmError) -> ProviderError {
+        self.failed(&format!("could not {}", doing(change)), trouble, CallKind::Read)
     }
 
-    pub(super) fn write_failed(&self, change: &Change, trouble: Trouble) -> ProviderError {
+    pub(super) fn write_failed(&self, change: &Change, trouble: NpmError) -> ProviderError {
         match trouble.taken() {
             // It was not in the list a moment ago: a dead host, or a row that our account cannot see.
             Some(words) => foreign(change, &format!("NPM {} says that {words}", self.name())),
-            None => self.failed(&format!("could not {}", doing(change)), trouble, Call::Write),
+            None => self.failed(&format!("could not {}", doing(change)), trouble, CallKind::Write),
         }
     }
 }

@@ -5,14 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::api::{HostRow, ListRow, Section};
-use super::errors::Trouble;
+use super::api::{HostRow, ListRow};
+use super::errors::NpmError;
 use super::observe::is_ours_by_name;
+use super::sections::Section;
 use super::{NpmProvider, conflict, convert, doing, expected, foreign, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use crate::secret::{Secret, Secrets};
 use amarre_core::model::{Change, Fields, Kind, Mark, Typed, Value};
-use amarre_core::resources::npm::AccessList;
+use amarre_core::resources::npm::NpmAccessList;
 use amarre_core::resources::npm::normalize;
 
 const SECTION: Section = Section::AccessLists;
@@ -27,7 +28,7 @@ impl NpmProvider {
     ) -> Result<Outcome, ProviderError> {
         let mut wanted = fields.clone();
         normalize::normalize(Kind::AccessList, &mut wanted).map_err(|objection| unfit(change, &objection.message))?;
-        let list = AccessList::from_fields(&wanted).map_err(|why| unfit(change, &why))?;
+        let list = NpmAccessList::from_fields(&wanted).map_err(|why| unfit(change, &why))?;
         let passwords = self.passwords(change, list.users.iter(), secrets)?;
         let body = convert::list_body(&change.address.name, &list, &passwords);
         if let Some(row) = self.list_of_name(change).await? {
@@ -60,7 +61,7 @@ impl NpmProvider {
         let (id, digest) = expected(change)?;
         let row = match self.api.get::<ListRow>(SECTION, id).await {
             Ok(row) => row,
-            Err(Trouble::Absent) => return Err(conflict(change, "it is gone")),
+            Err(NpmError::Absent) => return Err(conflict(change, "it is gone")),
             Err(trouble) => return Err(self.read_failed(change, trouble)),
         };
         let observed = self.list_fields(&row);
@@ -72,7 +73,7 @@ impl NpmProvider {
         if observed == wanted {
             return Ok(made(row.id));
         }
-        let list = AccessList::from_fields(&wanted).map_err(|why| unfit(change, &why))?;
+        let list = NpmAccessList::from_fields(&wanted).map_err(|why| unfit(change, &why))?;
         let held = observed.get("users").and_then(Value::entries);
         let sent = list.users.iter().filter(|(user, secret)| !is_kept(held, user, secret));
         let passwords = self.passwords(change, sent, secrets)?;
@@ -86,7 +87,7 @@ impl NpmProvider {
         let (id, digest) = expected(change)?;
         let row = match self.api.get::<ListRow>(SECTION, id).await {
             Ok(row) => row,
-            Err(Trouble::Absent) => return Ok(Outcome::default()),
+            Err(NpmError::Absent) => return Ok(Outcome::default()),
             Err(trouble) => return Err(self.read_failed(change, trouble)),
         };
         if self.list_fields(&row).digest() != digest {

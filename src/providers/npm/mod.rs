@@ -1,4 +1,4 @@
-//! A Nginx Proxy Manager: reads its hosts, streams, access lists and certificates, and writes all but the last.
+//! A Nginx Proxy Manager: reads and writes its hosts, streams and access lists, and orders certificates.
 //!
 //! Every write of one NPM happens alone, under one lock: its nginx test is global, and two writes at
 //! once blame each other or leave a file that differs from its row. A look is seven GETs, all or nothing.
@@ -12,6 +12,7 @@ mod examine;
 mod hosts;
 mod lists;
 mod rescue;
+mod sections;
 #[cfg(test)]
 mod tests;
 mod observe;
@@ -24,7 +25,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use self::api::{Api, Level, Me, Section, Version};
+use self::api::{Level, Me, NpmApi, NpmVersion};
+use self::sections::Section;
 use super::{
     AttributeDrift, Attributed, Blame, Capabilities, Class, Culprit, Difference, EXAM_LIMIT, Exam, ExamineSetup,
     Finding, Observation, ObserveQuery, Outcome, Provider, ProviderError, ProxyRescue, Supplies,
@@ -33,7 +35,7 @@ use crate::secret::{MarkKey, Secret};
 use amarre_core::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Timestamp, Value, Verb};
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
-use errors::{Call, Place, Trouble};
+use errors::{CallKind, NpmError, NpmIdentity};
 use observe::{Inventory, Viewer};
 
 /// Seven small GETs; an NPM with 200 hosts answers them in under a second.
@@ -67,7 +69,7 @@ pub struct NpmProvider {
     instance: String,
     key: MarkKey,
     dns_credentials: Option<Secret>,
-    api: Api,
+    api: NpmApi,
     /// Held for the whole of a change.
     writing: Mutex<()>,
     /// Passwords cannot be read back: what the last look reported of each access list's users, by vendor id.
@@ -87,7 +89,7 @@ impl NpmProvider {
     pub fn new(config: NpmConfig) -> Result<Self, String> {
         let NpmConfig { id, url, identity, secret, dns_credentials, instance, key } = config;
         Ok(Self {
-            api: Api::new(&url, identity, secret)?,
+            api: NpmApi::new(&url, identity, secret)?,
             id,
             url,
             instance,
@@ -101,22 +103,22 @@ impl NpmProvider {
 
     /// The name in the configuration: `main`.
     fn name(&self) -> &str {
-        self.id.npm_name()
+        self.id.short_name()
     }
 
-    fn place(&self) -> Place<'_> {
-        Place { name: self.name(), url: &self.url, identity: self.api.identity() }
+    fn place(&self) -> NpmIdentity<'_> {
+        NpmIdentity { name: self.name(), url: &self.url, identity: self.api.identity() }
     }
 
     /// A trouble met while doing something, as an error.
-    fn failed(&self, doing: &str, trouble: Trouble, call: Call) -> ProviderError {
+    fn failed(&self, doing: &str, trouble: NpmError, call: CallKind) -> ProviderError {
         trouble.into_error(self.place(), doing, call)
     }
 
     /// NPM's version, if it is one that we know, and set up.
-    async fn greet(&self) -> Result<Version, ProviderError> {
-        let health = self.api.health().await.map_err(|trouble| self.failed("", trouble, Call::Read))?;
-        let Version { major, minor, .. } = health.version;
+    async fn greet(&self) -> Result<NpmVersion, ProviderError> {
+        let health = self.api.health().await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
+        let NpmVersion { major, minor, .. } = health.version;
         if (major, minor) < OLDEST {
             let message = format!("NPM {} is version {}, too old", self.name(), version_text(health.version));
             return Err(ProviderError::new(Class::Rejected, "A0605", message)
@@ -130,24 +132,23 @@ impl NpmProvider {
         Ok(health.version)
     }
 
-    async fn inventory(&self, ask: &ObserveQuery) -> Result<(Version, Inventory), ProviderError> {
-        let look = |trouble| self.failed("", trouble, Call::Read);
+    async fn inventory(&self, ask: &ObserveQuery) -> Result<(NpmVersion, Inventory), ProviderError> {
+        let look = |trouble| self.failed("", trouble, CallKind::Read);
         let version = self.greet().await?;
         let me = self.api.me().await.map_err(look)?;
-        // Accounts from before streams were known may not see them: no harm where none is wanted.
-        let is_stream = |address: &Address| address.kind == Kind::Stream;
-        let streams =
-            match me.may(Section::Streams, Level::View) || ask.wanted.keys().chain(ask.applied.keys()).any(is_stream) {
-                true => self.api.list(Section::Streams).await.map_err(look)?,
-                false => Vec::new(),
-            };
+        let mut hosts = BTreeMap::new();
+        for (section, form) in Section::with_hosts() {
+            let mut asked_for = ask.wanted.keys().chain(ask.applied.keys());
+            let is_asked_for = form.is_required || asked_for.any(|address| address.kind == section.kind());
+            if is_asked_for || me.may(section, Level::View) {
+                hosts.insert(section, self.api.list(section).await.map_err(look)?);
+            }
+        }
         let inventory = Inventory {
             me: me.id,
-            streams,
+            hosts,
             certificates: self.api.list(Section::Certificates).await.map_err(look)?,
             access_lists: self.api.list(Section::AccessLists).await.map_err(look)?,
-            proxy_hosts: self.api.list(Section::ProxyHosts).await.map_err(look)?,
-            redirections: self.api.list(Section::Redirections).await.map_err(look)?,
         };
         *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(me);
         Ok((version, inventory))
@@ -162,7 +163,7 @@ impl NpmProvider {
     fn check_rights(&self, change: &Change, section: Section) -> Result<(), ProviderError> {
         match self.account() {
             Some(me) if !me.may(section, Level::Manage) => {
-                Err(self.write_failed(change, Trouble::Rights(section, Level::Manage)))
+                Err(self.write_failed(change, NpmError::Rights(section, Level::Manage)))
             }
             Some(_) | None => Ok(()),
         }
@@ -199,7 +200,7 @@ impl Provider for NpmProvider {
             Ok(Err(error)) => return Observation { gaps: vec![gap(error)], ..Observation::default() },
             Err(_) => {
                 let why = format!("no whole answer within {} s", OBSERVE_TIMEOUT.as_secs());
-                let error = self.failed("", Trouble::Lost(why), Call::Read);
+                let error = self.failed("", NpmError::Lost(why), CallKind::Read);
                 return Observation { gaps: vec![gap(error)], ..Observation::default() };
             }
         };
@@ -222,39 +223,26 @@ impl Provider for NpmProvider {
         let asked = tokio::time::Instant::now();
         let _alone = self.writing.lock().await;
         self.api.counts().waited.observe(asked.elapsed().as_secs_f64());
-        let section = match change.address.kind {
-            Kind::ProxyHost => Section::ProxyHosts,
-            Kind::Redirection => Section::Redirections,
-            Kind::Stream => Section::Streams,
-            Kind::AccessList => {
-                self.check_rights(change, Section::AccessLists)?;
-                return match &change.verb {
-                    Verb::Create(fields) => self.create_list(change, fields, supplies.secrets).await,
-                    Verb::Update(fields) => self.update_list(change, fields, supplies.secrets).await,
-                    Verb::Delete => self.delete_list(change).await,
-                };
-            }
-            Kind::Certificate => {
-                self.check_rights(change, Section::Certificates)?;
-                return match &change.verb {
-                    Verb::Create(fields) => self.create_certificate(change, fields).await,
-                    Verb::Update(_) if change.is_order() => self.renew_certificate(change).await,
-                    Verb::Update(_) => self.load_certificate(change).await,
-                    Verb::Delete => self.delete_certificate(change).await,
-                };
-            }
-            Kind::Network
-            | Kind::Attachment
-            | Kind::Volume
-            | Kind::Image
-            | Kind::Container
-            | Kind::Zone
-            | Kind::Record => {
-                let message = format!("could not {}: it is only observed here", doing(change));
-                return Err(ProviderError::new(Class::Rejected, "A0610", message));
-            }
+        let Some(section) = Section::of_kind(change.address.kind) else {
+            let message = format!("could not {}: it is only observed here", doing(change));
+            return Err(ProviderError::new(Class::Rejected, "A0610", message));
         };
         self.check_rights(change, section)?;
+        if section == Section::AccessLists {
+            return match &change.verb {
+                Verb::Create(fields) => self.create_list(change, fields, supplies.secrets).await,
+                Verb::Update(fields) => self.update_list(change, fields, supplies.secrets).await,
+                Verb::Delete => self.delete_list(change).await,
+            };
+        }
+        if section == Section::Certificates {
+            return match &change.verb {
+                Verb::Create(fields) => self.create_certificate(change, fields).await,
+                Verb::Update(_) if change.is_order() => self.renew_certificate(change).await,
+                Verb::Update(_) => self.load_certificate(change).await,
+                Verb::Delete => self.delete_certificate(change).await,
+            };
+        }
         match &change.verb {
             Verb::Create(fields) => self.create_host(section, change, fields).await,
             Verb::Update(fields) => self.update_host(section, change, fields).await,
@@ -301,7 +289,7 @@ impl ProxyRescue for NpmProvider {
     }
 }
 
-fn version_text(version: Version) -> String {
+fn version_text(version: NpmVersion) -> String {
     format!("{}.{}.{}", version.major, version.minor, version.revision)
 }
 

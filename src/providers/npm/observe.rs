@@ -12,8 +12,9 @@
 
 use std::collections::BTreeMap;
 
-use super::api::{CertificateRow, HostRow, ListRow, Section};
+use super::api::{CertificateRow, HostRow, ListRow};
 use super::convert;
+use super::sections::Section;
 use crate::providers::ObserveQuery;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Typed, Value};
@@ -23,9 +24,8 @@ use amarre_core::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Se
 pub struct Inventory {
     /// The id of our account.
     pub me: u64,
-    pub proxy_hosts: Vec<HostRow>,
-    pub redirections: Vec<HostRow>,
-    pub streams: Vec<HostRow>,
+    /// By section, as far as our account may read them.
+    pub hosts: BTreeMap<Section, Vec<HostRow>>,
     pub access_lists: Vec<ListRow>,
     pub certificates: Vec<CertificateRow>,
 }
@@ -44,23 +44,12 @@ pub struct Viewer<'a> {
 /// What is seen, by address.
 pub fn report(inventory: &Inventory, viewer: Viewer<'_>) -> BTreeMap<Address, Seen> {
     let mut seen = BTreeMap::new();
-    hosts(Section::ProxyHosts, &inventory.proxy_hosts, viewer, &mut seen);
-    hosts(Section::Redirections, &inventory.redirections, viewer, &mut seen);
-    hosts(Section::Streams, &inventory.streams, viewer, &mut seen);
+    for (section, rows) in &inventory.hosts {
+        hosts(*section, rows, viewer, &mut seen);
+    }
     lists(inventory, viewer, &mut seen);
     certificates(inventory, viewer, &mut seen);
     seen
-}
-
-/// The kind of resource that a section holds.
-pub fn kind_of(section: Section) -> Kind {
-    match section {
-        Section::ProxyHosts => Kind::ProxyHost,
-        Section::Redirections => Kind::Redirection,
-        Section::Streams => Kind::Stream,
-        Section::AccessLists => Kind::AccessList,
-        Section::Certificates => Kind::Certificate,
-    }
 }
 
 /// Whether a row without a mark of its own is ours: by its name and by who made it.
@@ -110,7 +99,7 @@ fn owner_of_host(section: Section, row: &HostRow, viewer: Viewer<'_>) -> (Owner,
     match convert::instance_of(row) {
         Some(instance) if instance == viewer.instance => (Owner::Ours, service),
         Some(other) => (Owner::Other(other.to_owned()), service),
-        None => match viewer.applied(kind_of(section), row.id) {
+        None => match viewer.applied(section.kind(), row.id) {
             Some((_, applied)) if overlaps(section, &applied.fields, row) => {
                 (Owner::MarkLost, Some(applied.service.clone()))
             }
@@ -132,7 +121,7 @@ fn free_address(
     viewer: Viewer<'_>,
     seen: &BTreeMap<Address, Seen>,
 ) -> Address {
-    let kind = kind_of(section);
+    let kind = section.kind();
     let domains = convert::claims(section, row);
     let marked = convert::name_of(row).filter(|_| *owner == Owner::Ours).map(str::to_owned);
     let wanted = domains.iter().find(|domain| viewer.ask.wanted.contains_key(&viewer.address(kind, domain))).cloned();
@@ -206,7 +195,7 @@ fn owner_of_certificate(row: &CertificateRow, inventory: &Inventory, viewer: Vie
     if let Some((_, applied)) = known {
         return Some(applied.service.clone());
     }
-    let hosts = inventory.proxy_hosts.iter().chain(&inventory.redirections);
+    let hosts = inventory.hosts.values().flatten();
     let mut users = hosts.filter(|host| host.certificate_id == row.id && row.owner_user_id == inventory.me);
     let user = users.find(|host| convert::instance_of(host) == Some(viewer.instance))?;
     convert::service_of(user).map(str::to_owned)

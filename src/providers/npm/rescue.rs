@@ -5,23 +5,20 @@
 
 use serde_json::{Map, json};
 
-use super::api::{HostRow, Section};
-use super::errors::{Call, Trouble};
-use super::observe::kind_of;
+use super::api::HostRow;
+use super::errors::{CallKind, NpmError};
+use super::sections::Section;
 use super::{NpmProvider, convert};
 use crate::providers::{Blame, Culprit, ProviderError};
 use amarre_core::model::words;
-
-/// What nginx reads of hosts.
-const SECTIONS: [Section; 3] = [Section::ProxyHosts, Section::Redirections, Section::Streams];
 
 impl NpmProvider {
     /// Finds the hosts that nginx's words mean.
     pub(super) async fn blame_hosts(&self, said: &str) -> Result<Blame, ProviderError> {
         let mut blame = Blame { words: convert::emergency(said), culprits: Vec::new() };
-        for section in SECTIONS {
+        for (section, _) in Section::with_hosts() {
             let rows: Vec<HostRow> =
-                self.api.list(section).await.map_err(|trouble| self.failed("", trouble, Call::Read))?;
+                self.api.list(section).await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
             let meant = rows.iter().filter(|row| is_meant(section, row, said));
             blame.culprits.extend(meant.map(|row| self.culprit(section, row)));
         }
@@ -29,30 +26,29 @@ impl NpmProvider {
     }
 
     fn culprit(&self, section: Section, row: &HostRow) -> Culprit {
-        let names = if section == Section::Streams {
+        let names = if section.is_by_port() {
             row.incoming_port.to_string()
         } else {
             words::said(&row.domain_names.join(", "))
         };
         let is_ours = convert::instance_of(row) == Some(self.instance.as_str());
-        Culprit { kind: kind_of(section), id: row.id, names, is_ours }
+        Culprit { kind: section.kind(), id: row.id, names, is_ours }
     }
 
     /// Switches a host off, whatever else nginx still refuses.
     pub(super) async fn switch_off_host(&self, culprit: &Culprit) -> Result<(), ProviderError> {
         let _alone = self.writing.lock().await;
         let doing = format!("could not switch off {}", culprit.label());
-        let section = SECTIONS.into_iter().find(|section| kind_of(*section) == culprit.kind);
-        let Some(section) = section else { return Ok(()) };
+        let Some(section) = Section::of_kind(culprit.kind) else { return Ok(()) };
         let write = |outcome| match outcome {
             // The row and its file are as they should be; nginx has more to object to.
-            Ok(()) | Err(Trouble::Broken(..)) => Ok(()),
-            Err(trouble) => Err(self.failed(&doing, trouble, Call::Write)),
+            Ok(()) | Err(NpmError::Broken(..)) => Ok(()),
+            Err(trouble) => Err(self.failed(&doing, trouble, CallKind::Write)),
         };
         let row: HostRow = match self.api.get(section, &culprit.id.to_string()).await {
             Ok(row) => row,
-            Err(Trouble::Absent) => return Ok(()),
-            Err(trouble) => return Err(self.failed(&doing, trouble, Call::Read)),
+            Err(NpmError::Absent) => return Ok(()),
+            Err(trouble) => return Err(self.failed(&doing, trouble, CallKind::Read)),
         };
         if !row.enabled {
             // A PUT has switched it off and left its file; NPM would not switch it off again.

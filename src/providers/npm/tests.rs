@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use super::api::{CertificateName, CertificateRow, HostRow, ListRow, Section};
+use super::api::{CertificateName, CertificateRow, HostRow, ListRow};
 use super::convert::{self, Ids, Marker};
 use super::observe::{Inventory, Viewer, report};
+use super::sections::Section;
 use crate::error_chain::reason;
 use crate::providers::ObserveQuery;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Address, Fields, Kind, KindSchema, Mark, Owner, ProviderId, Readiness, SecretName, Typed, Value, check_schema,
+    Address, Fields, Kind, KindSchema, Mark, Owner, ProviderId, Readiness, SecretName, Typed, Value,
 };
 use amarre_core::resources::npm::normalize::normalize;
 use amarre_core::resources::npm::{
-    AccessList, Certificate, KINDS, Life, Location, ProxyHost, Redirection, Site, Stream,
+    HostLocation, KINDS, NpmAccessList, NpmCertificate, NpmStream, ProxyHost, Redirection, ServedState, WebHost,
 };
+use amarre_testkit::field_samples::samples_for;
 
 fn body(recording: &str) -> Json {
     let recording: Json = serde_json::from_str(recording).unwrap();
@@ -33,8 +35,8 @@ fn recorded_hosts() -> Vec<HostRow> {
     rows(include_str!("../../../tests/cases/npm/ph-list-expand.json"))
 }
 
-fn site(domains: &[&str], certificate: Option<&str>) -> Site {
-    Site {
+fn site(domains: &[&str], certificate: Option<&str>) -> WebHost {
+    WebHost {
         domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
         certificate: certificate.map(str::to_owned),
         force_https: certificate.is_some(),
@@ -43,7 +45,7 @@ fn site(domains: &[&str], certificate: Option<&str>) -> Site {
         hsts_subdomains: false,
         block_exploits: false,
         advanced: String::new(),
-        life: Life { enabled: true, online: true, mark: true },
+        life: ServedState { enabled: true, online: true, mark: true },
     }
 }
 
@@ -60,8 +62,8 @@ fn host() -> ProxyHost {
     }
 }
 
-fn location() -> Location {
-    Location {
+fn location() -> HostLocation {
+    HostLocation {
         path: "/api".to_owned(),
         scheme: "http".to_owned(),
         host: "172.20.8.4".to_owned(),
@@ -73,7 +75,10 @@ fn location() -> Location {
 
 fn redirection() -> Redirection {
     Redirection {
-        site: Site { life: Life { enabled: true, online: false, mark: true }, ..site(&["old.example.org"], None) },
+        site: WebHost {
+            life: ServedState { enabled: true, online: false, mark: true },
+            ..site(&["old.example.org"], None)
+        },
         scheme: "auto".to_owned(),
         to: "new.example.org".to_owned(),
         code: 301,
@@ -81,14 +86,14 @@ fn redirection() -> Redirection {
     }
 }
 
-fn ssh() -> Stream {
-    Stream {
+fn ssh() -> NpmStream {
+    NpmStream {
         port: 2222,
         forward_host: "172.20.8.3".to_owned(),
         forward_port: 22,
         tcp: true,
         udp: true,
-        life: Life { enabled: true, online: true, mark: true },
+        life: ServedState { enabled: true, online: true, mark: true },
     }
 }
 
@@ -96,8 +101,8 @@ fn secret(name: &str, mark: &str) -> Value {
     Value::secret(SecretName(name.to_owned()), Mark(mark.to_owned()))
 }
 
-fn family() -> AccessList {
-    AccessList {
+fn family() -> NpmAccessList {
+    NpmAccessList {
         users: BTreeMap::from([("anna".to_owned(), secret("anna", "a1"))]),
         allow: vec!["192.168.0.0/16".to_owned()],
         deny: Vec::new(),
@@ -108,7 +113,6 @@ fn family() -> AccessList {
 
 #[track_caller]
 fn check_kind<T: Typed + PartialEq + std::fmt::Debug>(typed: &T, schema: &KindSchema) {
-    assert_eq!(check_schema(schema), Vec::<String>::new());
     let fields = typed.fields();
     assert_eq!(T::from_fields(&fields).as_ref(), Ok(typed), "the round trip loses something");
     let table: Vec<&str> = schema.fields.iter().map(|field| field.name).collect();
@@ -123,15 +127,15 @@ fn check_kind<T: Typed + PartialEq + std::fmt::Debug>(typed: &T, schema: &KindSc
 fn tables_and_structs_agree() {
     check_kind(&host(), &ProxyHost::SCHEMA);
     check_kind(&redirection(), &Redirection::SCHEMA);
-    check_kind(&ssh(), &Stream::SCHEMA);
-    check_kind(&family(), &AccessList::SCHEMA);
-    let certificate = Certificate {
+    check_kind(&ssh(), &NpmStream::SCHEMA);
+    check_kind(&family(), &NpmAccessList::SCHEMA);
+    let certificate = NpmCertificate {
         domains: vec!["a".to_owned()],
         expires_on: "later".to_owned(),
         provider: "other".to_owned(),
         challenge: Some("dns".to_owned()),
     };
-    check_kind(&certificate, &Certificate::SCHEMA);
+    check_kind(&certificate, &NpmCertificate::SCHEMA);
 }
 
 #[test]
@@ -150,7 +154,7 @@ fn a_wrong_type_is_named() {
 fn every_sample_is_already_in_npms_spelling() {
     for schema in KINDS {
         for field in schema.fields {
-            for sample in field.samples.iter().chain(field.default.iter()) {
+            for sample in samples_for(schema.kind, field.name).iter().chain(field.default.iter()) {
                 let fields = Fields::default().with(field.name, serde_json::from_str(sample).unwrap());
                 let mut normal = fields.clone();
                 normalize(schema.kind, &mut normal).unwrap();
@@ -202,7 +206,7 @@ fn what_npm_would_take_and_not_serve_is_refused() {
         (
             Kind::ProxyHost,
             "locations",
-            Value::List(vec![Location { host: "nas.example.org".to_owned(), ..location() }.value()]),
+            Value::List(vec![HostLocation { host: "nas.example.org".to_owned(), ..location() }.value()]),
         ),
         (Kind::Redirection, "to", Value::text("https://new.example.org")),
         (Kind::Redirection, "to", Value::text("new.example.org; return 200")),
@@ -329,7 +333,7 @@ fn the_mark_keeps_foreign_meta_and_drops_nginxs_verdict() {
 
 #[test]
 fn the_narrowest_network_rule_stands_first() {
-    let list = AccessList {
+    let list = NpmAccessList {
         allow: vec!["192.168.0.0/16".to_owned(), "192.168.7.9".to_owned()],
         deny: vec!["192.168.7.0/24".to_owned(), "all".to_owned()],
         ..family()
@@ -373,12 +377,15 @@ fn applied(id: u64, domain: &str) -> Applied {
 fn owners_follow_the_mark_then_the_ledger() {
     let ours = json!({"amarre_instance": "amarre", "amarre_service": "git", "amarre_name": "git.example.org", "nginx_online": true});
     let inventory = Inventory {
-        proxy_hosts: vec![
-            marked(1, "git.example.org", ours),
-            marked(2, "blog.example.org", json!({"amarre_instance": "other", "amarre_service": "blog"})),
-            marked(3, "wiki.example.org", json!({})),
-            marked(4, "nas.example.org", json!({})),
-        ],
+        hosts: BTreeMap::from([(
+            Section::ProxyHosts,
+            vec![
+                marked(1, "git.example.org", ours),
+                marked(2, "blog.example.org", json!({"amarre_instance": "other", "amarre_service": "blog"})),
+                marked(3, "wiki.example.org", json!({})),
+                marked(4, "nas.example.org", json!({})),
+            ],
+        )]),
         ..Inventory::default()
     };
     let address = |name: &str| Address::new(npm(), Kind::ProxyHost, name);
@@ -409,7 +416,10 @@ fn a_host_is_called_by_its_mark_then_by_what_is_wanted() {
         ..marked(id, "", meta)
     };
     let inventory = Inventory {
-        proxy_hosts: vec![both(1, json!({})), both(2, json!({})), both(3, ours.clone()), both(4, ours)],
+        hosts: BTreeMap::from([(
+            Section::ProxyHosts,
+            vec![both(1, json!({})), both(2, json!({})), both(3, ours.clone()), both(4, ours)],
+        )]),
         ..Inventory::default()
     };
     let wanted = Address::new(npm(), Kind::ProxyHost, "b2.example.org");

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::login::{Login, Signed, ask_time, is_clock_refusal, is_token_error};
 use super::request_rate::{Pace, Pacer};
-use crate::providers::http::{Answer, Counts, Failure, Http};
+use crate::providers::http::{Counts, Http, HttpAnswer, HttpFailure};
 use crate::providers::{Class, ProviderError};
 use crate::secret::OvhLogin;
 use amarre_core::model::{Millis, words};
@@ -38,7 +38,7 @@ const ACTION: &str = ":apiovh:";
 
 /// One call.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub struct ApiCall {
     method: Method,
     path: Vec<String>,
     query: Vec<(&'static str, String)>,
@@ -46,7 +46,7 @@ pub struct Call {
     body: Option<Vec<u8>>,
 }
 
-impl Call {
+impl ApiCall {
     /// A call of `/a/b/c`, given as its parts.
     pub fn new(method: Method, path: &[&str]) -> Self {
         let path = path.iter().map(|&part| part.to_owned()).collect();
@@ -158,7 +158,7 @@ struct WireDetails {
 
 /// Why a call gave nothing of use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum OvhError {
     /// No connection; nothing has left.
     NotSent(String),
     /// It left, and no whole answer came.
@@ -169,15 +169,15 @@ pub enum Trouble {
     Nonsense(String),
 }
 
-impl Trouble {
+impl OvhError {
     /// 404 of a row: it was deleted since it was listed, which happens all the time with several writers.
     pub fn is_gone(&self) -> bool {
-        matches!(self, Trouble::Refused { status: 404, .. })
+        matches!(self, OvhError::Refused { status: 404, .. })
     }
 
     /// Whether the credentials as such are refused, not only this call.
     pub fn is_about_credentials(&self) -> bool {
-        let Trouble::Refused { status, code, words, .. } = self else { return false };
+        let OvhError::Refused { status, code, words, .. } = self else { return false };
         let codes = ["INVALID_CREDENTIAL", "INVALID_KEY", "NOT_CREDENTIAL", "INVALID_SIGNATURE"];
         let said = codes.contains(&code.as_str()) || words.contains("application key is invalid");
         *status == 401 || said || is_token_error(code) || is_clock_refusal(*status, code, words)
@@ -185,34 +185,34 @@ impl Trouble {
 
     /// Whether the service account as such is refused: by the token endpoint, or its token by the API.
     pub fn is_about_service_account(&self) -> bool {
-        matches!(self, Trouble::Refused { code, .. } if is_token_error(code))
+        matches!(self, OvhError::Refused { code, .. } if is_token_error(code))
     }
 
     /// The right that a service account lacks.
     pub fn lacks(&self) -> Option<&str> {
         match self {
-            Trouble::Refused { code, .. } => Some(code.as_str()).filter(|code| code.contains(ACTION)),
-            Trouble::NotSent(_) | Trouble::Unknown(_) | Trouble::Nonsense(_) => None,
+            OvhError::Refused { code, .. } => Some(code.as_str()).filter(|code| code.contains(ACTION)),
+            OvhError::NotSent(_) | OvhError::Unknown(_) | OvhError::Nonsense(_) => None,
         }
     }
 
     /// 408: the vendor's front gave up; what happened behind it is not known.
     pub fn is_timeout(&self) -> bool {
-        matches!(self, Trouble::Refused { status: 408, .. })
+        matches!(self, OvhError::Refused { status: 408, .. })
     }
 
     /// What happened, without what was being done.
     pub fn words(&self) -> String {
         match self {
-            Trouble::NotSent(why) => format!("OVH cannot be reached ({why})"),
-            Trouble::Unknown(why) => format!("OVH gave no whole answer ({why})"),
-            Trouble::Refused { status: 429, .. } => "OVH asks for fewer requests (429)".to_owned(),
-            Trouble::Refused { status, words, .. } if words.is_empty() => format!("OVH answered {status}"),
-            Trouble::Refused { status, words, .. } => match self.lacks() {
+            OvhError::NotSent(why) => format!("OVH cannot be reached ({why})"),
+            OvhError::Unknown(why) => format!("OVH gave no whole answer ({why})"),
+            OvhError::Refused { status: 429, .. } => "OVH asks for fewer requests (429)".to_owned(),
+            OvhError::Refused { status, words, .. } if words.is_empty() => format!("OVH answered {status}"),
+            OvhError::Refused { status, words, .. } => match self.lacks() {
                 Some(action) => format!("OVH answered {status}: {words} ({action})"),
                 None => format!("OVH answered {status}: {words}"),
             },
-            Trouble::Nonsense(what) => format!("OVH answered what nobody can read ({what})"),
+            OvhError::Nonsense(what) => format!("OVH answered what nobody can read ({what})"),
         }
     }
 
@@ -234,21 +234,21 @@ impl Trouble {
                 .hint("check the keys below `ovh` in the configuration: expired, deleted or of another endpoint");
         }
         match &self {
-            Trouble::NotSent(_) => ProviderError::new(Class::RetryLater, "A0704", message).hint(away),
-            Trouble::Refused { status: 429, after, .. } => {
+            OvhError::NotSent(_) => ProviderError::new(Class::RetryLater, "A0704", message).hint(away),
+            OvhError::Refused { status: 429, after, .. } => {
                 ProviderError::new(Class::RetryLater, "A0704", message).hint(away).after(*after)
             }
-            Trouble::Unknown(_) | Trouble::Refused { status: 408 | 500.., .. } => {
+            OvhError::Unknown(_) | OvhError::Refused { status: 408 | 500.., .. } => {
                 ProviderError::new(unclear, "A0704", message).hint(away)
             }
-            Trouble::Refused { status: 401 | 403, .. } => {
+            OvhError::Refused { status: 401 | 403, .. } => {
                 ProviderError::new(Class::Reauthenticate, "A0702", message).hint(RIGHTS)
             }
-            Trouble::Refused { status: 404, .. } => ProviderError::new(Class::Conflict, "A0701", message)
+            OvhError::Refused { status: 404, .. } => ProviderError::new(Class::Conflict, "A0701", message)
                 .hint("it was there a moment ago; the next look shows"),
-            Trouble::Refused { .. } => ProviderError::new(Class::Rejected, "A0706", message)
+            OvhError::Refused { .. } => ProviderError::new(Class::Rejected, "A0706", message)
                 .hint("OVH would refuse the same again: change the manifest"),
-            Trouble::Nonsense(_) => ProviderError::new(unclear, "A0705", message)
+            OvhError::Nonsense(_) => ProviderError::new(unclear, "A0705", message)
                 .hint("is `ovh.endpoint` the OVH API, and no proxy's page in between?"),
         }
     }
@@ -256,14 +256,14 @@ impl Trouble {
 
 /// The client of one account.
 #[derive(Debug)]
-pub struct Api {
+pub struct OvhApi {
     http: Http,
     base: Url,
     login: Login,
     pacer: Pacer,
 }
 
-impl Api {
+impl OvhApi {
     /// A client of `endpoint`: a name as in [`ENDPOINTS`], or a URL.
     ///
     /// # Errors
@@ -293,55 +293,55 @@ impl Api {
     }
 
     /// The account's zones, without repetition, in order.
-    pub async fn zones(&self) -> Result<BTreeSet<String>, Trouble> {
-        let names: Vec<String> = self.json(&Call::new(Method::GET, &["domain", "zone"])).await?;
+    pub async fn zones(&self) -> Result<BTreeSet<String>, OvhError> {
+        let names: Vec<String> = self.json(&ApiCall::new(Method::GET, &["domain", "zone"])).await?;
         Ok(names.into_iter().map(|name| name.to_lowercase()).collect())
     }
 
     /// The names of a zone's servers, as the account has them.
-    pub async fn nameservers(&self, zone: &str) -> Result<Vec<String>, Trouble> {
+    pub async fn nameservers(&self, zone: &str) -> Result<Vec<String>, OvhError> {
         #[derive(Deserialize)]
         struct WireZone {
             #[serde(rename = "nameServers", default)]
             name_servers: Vec<String>,
         }
-        let zone: WireZone = self.json(&Call::in_zone(Method::GET, zone, &[])).await?;
+        let zone: WireZone = self.json(&ApiCall::in_zone(Method::GET, zone, &[])).await?;
         Ok(zone.name_servers)
     }
 
     /// The vendor's clock in seconds, asked anew.
-    pub async fn time(&self) -> Result<i64, Trouble> {
+    pub async fn time(&self) -> Result<i64, OvhError> {
         ask_time(&self.http, &self.time_url()).await
     }
 
     /// What the API token may do; `None` for a service account, whose rights only a call shows.
-    pub async fn credential(&self) -> Result<Option<WireCredential>, Trouble> {
+    pub async fn credential(&self) -> Result<Option<WireCredential>, OvhError> {
         if self.login.is_service() {
             return Ok(None);
         }
-        self.json(&Call::new(Method::GET, &["auth", "currentCredential"])).await.map(Some)
+        self.json(&ApiCall::new(Method::GET, &["auth", "currentCredential"])).await.map(Some)
     }
 
     /// The TTL of rows that name none.
-    pub async fn default_ttl(&self, zone: &str) -> Result<u32, Trouble> {
-        let soa: WireSoa = self.json(&Call::in_zone(Method::GET, zone, &["soa"])).await?;
+    pub async fn default_ttl(&self, zone: &str) -> Result<u32, OvhError> {
+        let soa: WireSoa = self.json(&ApiCall::in_zone(Method::GET, zone, &["soa"])).await?;
         Ok(soa.ttl)
     }
 
     /// Adds a row. The id may be 0: a bug that the vendor knows of.
-    pub async fn create(&self, zone: &str, record: &WireCreate<'_>) -> Result<WireRecord, Trouble> {
-        self.json(&Call::in_zone(Method::POST, zone, &["record"]).body(record)).await
+    pub async fn create(&self, zone: &str, record: &WireCreate<'_>) -> Result<WireRecord, OvhError> {
+        self.json(&ApiCall::in_zone(Method::POST, zone, &["record"]).body(record)).await
     }
 
     /// Changes a row; its id stays.
-    pub async fn update(&self, zone: &str, id: u64, record: &WireUpdate<'_>) -> Result<(), Trouble> {
-        let call = Call::in_zone(Method::PUT, zone, &["record", &id.to_string()]).body(record);
+    pub async fn update(&self, zone: &str, id: u64, record: &WireUpdate<'_>) -> Result<(), OvhError> {
+        let call = ApiCall::in_zone(Method::PUT, zone, &["record", &id.to_string()]).body(record);
         self.call(&call).await.map(|_| ())
     }
 
     /// Removes a row; one that is gone already is fine.
-    pub async fn delete(&self, zone: &str, id: u64) -> Result<(), Trouble> {
-        match self.call(&Call::in_zone(Method::DELETE, zone, &["record", &id.to_string()])).await {
+    pub async fn delete(&self, zone: &str, id: u64) -> Result<(), OvhError> {
+        match self.call(&ApiCall::in_zone(Method::DELETE, zone, &["record", &id.to_string()])).await {
             Ok(_) => Ok(()),
             Err(trouble) if trouble.is_gone() => Ok(()),
             Err(trouble) => Err(trouble),
@@ -349,25 +349,25 @@ impl Api {
     }
 
     /// Puts what was changed into the zone.
-    pub async fn refresh(&self, zone: &str) -> Result<(), Trouble> {
-        self.call(&Call::in_zone(Method::POST, zone, &["refresh"])).await.map(|_| ())
+    pub async fn refresh(&self, zone: &str) -> Result<(), OvhError> {
+        self.call(&ApiCall::in_zone(Method::POST, zone, &["refresh"])).await.map(|_| ())
     }
 
     /// The answer of a call, read as JSON.
-    pub async fn json<T: serde::de::DeserializeOwned>(&self, call: &Call) -> Result<T, Trouble> {
+    pub async fn json<T: serde::de::DeserializeOwned>(&self, call: &ApiCall) -> Result<T, OvhError> {
         let answer = self.call(call).await?;
-        answer.json().ok_or_else(|| Trouble::Nonsense(format!("{} bytes of something else", answer.body.len())))
+        answer.json().ok_or_else(|| OvhError::Nonsense(format!("{} bytes of something else", answer.body.len())))
     }
 
     /// A successful answer, or what went wrong.
-    pub async fn call(&self, call: &Call) -> Result<Answer, Trouble> {
+    pub async fn call(&self, call: &ApiCall) -> Result<HttpAnswer, OvhError> {
         match self.send(call).await {
             Err(trouble) if self.login.renew(&trouble).await => self.send(call).await,
             result => result,
         }
     }
 
-    async fn send(&self, call: &Call) -> Result<Answer, Trouble> {
+    async fn send(&self, call: &ApiCall) -> Result<HttpAnswer, OvhError> {
         let asked = tokio::time::Instant::now();
         let _turn = self.pacer.turn().await;
         self.http.counts().waited.observe(asked.elapsed().as_secs_f64());
@@ -383,17 +383,17 @@ impl Api {
             request = request.header("Content-Type", "application/json").body(body);
         }
         let answer = self.http.send(request).await.map_err(|failure| match failure {
-            Failure::NotSent(why) => Trouble::NotSent(why),
-            Failure::Unknown(why) => Trouble::Unknown(why),
+            HttpFailure::NotSent(why) => OvhError::NotSent(why),
+            HttpFailure::Unknown(why) => OvhError::Unknown(why),
         })?;
         if answer.is_success() { Ok(answer) } else { Err(refusal(&self.login.censored(answer).await)) }
     }
 
     fn time_url(&self) -> Url {
-        self.url(&Call::new(Method::GET, &["auth", "time"]))
+        self.url(&ApiCall::new(Method::GET, &["auth", "time"]))
     }
 
-    fn url(&self, call: &Call) -> Url {
+    fn url(&self, call: &ApiCall) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(&call.path);
@@ -406,14 +406,14 @@ impl Api {
 }
 
 /// A refusal in the vendor's words; proxies answer HTML, and then the status has to do.
-pub fn refusal(answer: &Answer) -> Trouble {
+pub fn refusal(answer: &HttpAnswer) -> OvhError {
     let said: WireRefusal = answer.json().unwrap_or_default();
     let words = words::said(&said.message);
     // Several rights may be named; the first is enough to begin with.
     let action = said.details.unauthorized_actions.unwrap_or_default();
     let action = action.split([',', ' ', ';']).find(|action| action.contains(ACTION)).map(str::to_owned);
     let code = action.unwrap_or(said.error_code);
-    Trouble::Refused { status: answer.status, code, words, after: answer.retry_after }
+    OvhError::Refused { status: answer.status, code, words, after: answer.retry_after }
 }
 
 #[cfg(test)]
@@ -431,10 +431,10 @@ mod tests {
 
     #[test]
     fn endpoints_are_names_or_urls() {
-        let api = |endpoint: &str| Api::new(endpoint, keys(), Pace::usual());
+        let api = |endpoint: &str| OvhApi::new(endpoint, keys(), Pace::usual());
         assert_eq!(api("ovh-ca").unwrap().base.as_str(), "https://ca.api.ovh.com/1.0");
         let custom = api("http://127.0.0.1:8080/1.0/").unwrap();
-        let call = Call::in_zone(Method::GET, "example.org", &["record"]).query("subDomain", "a b");
+        let call = ApiCall::in_zone(Method::GET, "example.org", &["record"]).query("subDomain", "a b");
         let expected = "http://127.0.0.1:8080/1.0/domain/zone/example.org/record?subDomain=a+b";
         assert_eq!(custom.url(&call).as_str(), expected);
         assert!(api("ovh-mars").unwrap_err().contains("ovh-eu"));
@@ -445,7 +445,7 @@ mod tests {
     fn a_right_that_lacks_is_named() {
         let body = r#"{"class":"Client::Forbidden","message":"User not granted for this request","details":{
             "unauthorizedActionsByAuthentication":"","unauthorizedActionsByIAM":"dnsZone:apiovh:refresh"}}"#;
-        let trouble = refusal(&Answer { status: 403, body: body.as_bytes().to_vec(), retry_after: None });
+        let trouble = refusal(&HttpAnswer { status: 403, body: body.as_bytes().to_vec(), retry_after: None });
         assert_eq!(trouble.lacks(), Some("dnsZone:apiovh:refresh"));
         let error = trouble.into_error("could not refresh", true);
         assert!(error.hint.contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
@@ -453,16 +453,16 @@ mod tests {
 
     #[test]
     fn troubles_say_what_the_engine_does_next() {
-        let refused = |status: u16, code: &str, words: &str| Trouble::Refused {
+        let refused = |status: u16, code: &str, words: &str| OvhError::Refused {
             status,
             code: code.to_owned(),
             words: words.to_owned(),
             after: None,
         };
         for (trouble, wrote, class, code) in [
-            (Trouble::NotSent("x".into()), true, Class::RetryLater, "A0704"),
-            (Trouble::Unknown("x".into()), true, Class::OutcomeUnknown, "A0704"),
-            (Trouble::Unknown("x".into()), false, Class::RetryLater, "A0704"),
+            (OvhError::NotSent("x".into()), true, Class::RetryLater, "A0704"),
+            (OvhError::Unknown("x".into()), true, Class::OutcomeUnknown, "A0704"),
+            (OvhError::Unknown("x".into()), false, Class::RetryLater, "A0704"),
             (refused(429, "", ""), true, Class::RetryLater, "A0704"),
             (refused(408, "", ""), true, Class::OutcomeUnknown, "A0704"),
             (refused(503, "", ""), true, Class::OutcomeUnknown, "A0704"),
@@ -472,7 +472,7 @@ mod tests {
             (refused(403, "dnsZone:apiovh:refresh", "x"), true, Class::Reauthenticate, "A0721"),
             (refused(400, "", "Invalid domain name"), true, Class::Rejected, "A0706"),
             (refused(404, "", "x"), true, Class::Conflict, "A0701"),
-            (Trouble::Nonsense("x".into()), true, Class::OutcomeUnknown, "A0705"),
+            (OvhError::Nonsense("x".into()), true, Class::OutcomeUnknown, "A0705"),
         ] {
             let error = trouble.clone().into_error("could not do it", wrote);
             assert_eq!((error.class, error.code), (class, code), "{trouble:?}");

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp as Moment;
 use tokio::time::timeout;
 
-use super::OvhProvider;
-use super::api::{Trouble, WireCredential};
-use crate::providers::dns::propagation::Heard;
+use super::OvhAccount;
+use super::api::{OvhError, WireCredential};
+use crate::providers::dns::propagation::{Heard, Watcher};
 use crate::providers::{EXAM_LIMIT, Exam, Finding};
 use amarre_core::model::{Millis, Site, Timestamp};
 
@@ -23,9 +23,9 @@ const SLOW: Millis = Millis::seconds(1);
 const NEEDED: [(&str, &str); 5] =
     [("GET", "/record"), ("POST", "/record"), ("PUT", "/record/1"), ("DELETE", "/record/1"), ("POST", "/refresh")];
 
-impl OvhProvider {
+impl OvhAccount {
     /// The account first, then the servers of its zones, each within the limit.
-    pub(super) async fn examined(&self, exam: &Exam) -> Vec<Finding> {
+    pub(super) async fn examined(&self, exam: &Exam, watcher: &Watcher) -> Vec<Finding> {
         let zones = match timeout(EXAM_LIMIT, self.api.zones()).await {
             Ok(Ok(zones)) => zones,
             Ok(Err(trouble)) => {
@@ -39,7 +39,7 @@ impl OvhProvider {
             exam.names.iter().filter(|name| zone_of(name).is_none()).map(String::as_str).collect();
         let (account, servers) = tokio::join!(
             timeout(EXAM_LIMIT, self.account(&needed, exam.now)),
-            timeout(EXAM_LIMIT, self.servers(&needed, exam.now)),
+            timeout(EXAM_LIMIT, self.servers(&needed, watcher, exam.now)),
         );
         let mut findings = account.unwrap_or_else(|_| vec![Finding::late(OVH, &self.endpoint)]);
         if !homeless.is_empty() {
@@ -109,7 +109,7 @@ impl OvhProvider {
     }
 
     /// The servers of each zone and the resolvers: who answers, how fast.
-    async fn servers(&self, needed: &BTreeSet<&str>, now: Timestamp) -> Vec<Finding> {
+    async fn servers(&self, needed: &BTreeSet<&str>, watcher: &Watcher, now: Timestamp) -> Vec<Finding> {
         let mut findings = Vec::new();
         for zone in needed {
             let Ok(names) = self.api.nameservers(zone).await else {
@@ -118,7 +118,7 @@ impl OvhProvider {
                 findings.push(Finding::know(DNS, "A0255", text).hint(hint));
                 continue;
             };
-            let heard = self.watcher.hear_servers(zone, &names, now).await;
+            let heard = watcher.hear_servers(zone, &names, now).await;
             let answering = heard.iter().filter(|heard| heard.took.is_some()).count();
             let text = format!("{answering} of {} servers of {zone} answer", heard.len());
             findings.push(if answering == 0 {
@@ -130,7 +130,7 @@ impl OvhProvider {
             });
             findings.extend(heard.iter().filter_map(slow));
         }
-        for heard in self.watcher.hear_resolvers(needed.first().copied().unwrap_or("ovh.com")).await {
+        for heard in watcher.hear_resolvers(needed.first().copied().unwrap_or("ovh.com")).await {
             match heard.took {
                 Some(_) => findings.extend(slow(&heard)),
                 None => findings.push(
@@ -149,7 +149,7 @@ fn slow(heard: &Heard) -> Option<Finding> {
     Some(Finding::know(DNS, "A0255", text).hint("another resolver or line may be faster; nothing waits for it"))
 }
 
-fn clock(endpoint: &str, time: &Result<i64, Trouble>, now: Timestamp) -> Option<Finding> {
+fn clock(endpoint: &str, time: &Result<i64, OvhError>, now: Timestamp) -> Option<Finding> {
     let ahead = time.as_ref().ok()? - now.0 / 1000;
     (ahead.abs() > CLOCK_SECONDS_OFF_MAX).then(|| {
         let (seconds, way) = (ahead.abs(), if ahead > 0 { "behind" } else { "ahead of" });

@@ -12,8 +12,8 @@ use sha1::{Digest, Sha1};
 use tokio::sync::Mutex;
 use tokio::time::{Duration, Instant};
 
-use super::api::Trouble;
-use crate::providers::http::{Answer, Http};
+use super::api::OvhError;
+use crate::providers::http::{Http, HttpAnswer};
 use crate::secret::{OvhLogin, Scrubber, Secret};
 use amarre_core::model::words;
 
@@ -28,7 +28,7 @@ const TOKEN_SECONDS_MAX: u64 = 86_400;
 #[derive(Debug)]
 pub enum Login {
     Keys {
-        keys: Keys,
+        keys: ApiToken,
         /// The vendor's clock: its seconds at one of our instants.
         clock: Mutex<Option<(Instant, i64)>>,
     },
@@ -36,13 +36,13 @@ pub enum Login {
         client_id: String,
         client_secret: Secret,
         token_url: Url,
-        token: Mutex<Option<Token>>,
+        token: Mutex<Option<BearerToken>>,
     },
 }
 
 /// An API token.
 #[derive(Debug, Clone)]
-pub struct Keys {
+pub struct ApiToken {
     application_key: String,
     application_secret: Secret,
     consumer_key: Secret,
@@ -50,7 +50,7 @@ pub struct Keys {
 
 /// A bearer token.
 #[derive(Debug, Clone)]
-pub struct Token {
+pub struct BearerToken {
     text: Secret,
     good_until: Instant,
 }
@@ -80,7 +80,7 @@ impl Login {
     pub fn new(login: OvhLogin, known_token_url: Option<&str>) -> Result<Self, String> {
         match login {
             OvhLogin::Keys { application_key, application_secret, consumer_key } => Ok(Login::Keys {
-                keys: Keys { application_key, application_secret, consumer_key },
+                keys: ApiToken { application_key, application_secret, consumer_key },
                 clock: Mutex::new(None),
             }),
             OvhLogin::Service { client_id, client_secret, token_url } => {
@@ -107,7 +107,7 @@ impl Login {
         time_url: &Url,
         call: RequestBuilder,
         signed: &Signed<'_>,
-    ) -> Result<RequestBuilder, Trouble> {
+    ) -> Result<RequestBuilder, OvhError> {
         match self {
             Login::Keys { keys, clock } => {
                 let stamp = timestamp(http, time_url, clock).await?.to_string();
@@ -131,7 +131,7 @@ impl Login {
     }
 
     /// An error without what its call carried: the vendor's words are shown to people.
-    pub async fn censored(&self, answer: Answer) -> Answer {
+    pub async fn censored(&self, answer: HttpAnswer) -> HttpAnswer {
         let sent = match self {
             Login::Keys { keys, .. } => Scrubber::of_words([&keys.application_secret, &keys.consumer_key]),
             Login::Service { client_secret, token, .. } => {
@@ -143,8 +143,8 @@ impl Login {
     }
 
     /// Whether a refusal may be of what got old; then it is forgotten, and the same call may be made once more.
-    pub async fn renew(&self, trouble: &Trouble) -> bool {
-        let Trouble::Refused { status, code, words, .. } = trouble else { return false };
+    pub async fn renew(&self, trouble: &OvhError) -> bool {
+        let OvhError::Refused { status, code, words, .. } = trouble else { return false };
         match self {
             Login::Keys { clock, .. } if is_clock_refusal(*status, code, words) => {
                 *clock.lock().await = None;
@@ -168,7 +168,7 @@ pub struct Signed<'a> {
 }
 
 /// `$1$` and the SHA-1 of everything that matters, joined by `+`.
-fn sign(keys: &Keys, signed: &Signed<'_>, stamp: &str) -> String {
+fn sign(keys: &ApiToken, signed: &Signed<'_>, stamp: &str) -> String {
     let mut hash = Sha1::new();
     for part in [keys.application_secret.expose(), keys.consumer_key.expose(), signed.method, signed.url] {
         hash.update(part.as_bytes());
@@ -181,7 +181,7 @@ fn sign(keys: &Keys, signed: &Signed<'_>, stamp: &str) -> String {
 }
 
 /// The vendor's time: asked once, then counted on from there, so that this machine's clock does not matter.
-async fn timestamp(http: &Http, url: &Url, clock: &Mutex<Option<(Instant, i64)>>) -> Result<i64, Trouble> {
+async fn timestamp(http: &Http, url: &Url, clock: &Mutex<Option<(Instant, i64)>>) -> Result<i64, OvhError> {
     let mut clock = clock.lock().await;
     let (since, seconds) = match *clock {
         Some(known) => known,
@@ -192,19 +192,19 @@ async fn timestamp(http: &Http, url: &Url, clock: &Mutex<Option<(Instant, i64)>>
 }
 
 /// The vendor's clock, asked now. Needs no proof; whatever goes wrong, no call has left.
-pub async fn ask_time(http: &Http, url: &Url) -> Result<i64, Trouble> {
+pub async fn ask_time(http: &Http, url: &Url) -> Result<i64, OvhError> {
     let request = http.request(Method::GET, url.as_str());
-    let answer = http.send(request).await.map_err(|failure| Trouble::NotSent(failure.message().to_owned()))?;
+    let answer = http.send(request).await.map_err(|failure| OvhError::NotSent(failure.message().to_owned()))?;
     if !answer.is_success() {
-        return Err(Trouble::NotSent(super::api::refusal(&answer).words()));
+        return Err(OvhError::NotSent(super::api::refusal(&answer).words()));
     }
-    answer.json().ok_or_else(|| Trouble::NotSent("its clock is not a number".to_owned()))
+    answer.json().ok_or_else(|| OvhError::NotSent("its clock is not a number".to_owned()))
 }
 
 /// A new token: `grant_type=client_credentials`, scope `all`, as the vendor's own clients ask for it.
-async fn fetch(http: &Http, url: &Url, client_id: &str, client_secret: &Secret) -> Result<Token, Trouble> {
+async fn fetch(http: &Http, url: &Url, client_id: &str, client_secret: &Secret) -> Result<BearerToken, OvhError> {
     let asked = Instant::now();
-    let mut form = Url::parse("form:").map_err(|error| Trouble::NotSent(error.to_string()))?;
+    let mut form = Url::parse("form:").map_err(|error| OvhError::NotSent(error.to_string()))?;
     form.query_pairs_mut().extend_pairs([
         ("grant_type", "client_credentials"),
         ("client_id", client_id),
@@ -216,28 +216,28 @@ async fn fetch(http: &Http, url: &Url, client_id: &str, client_secret: &Secret) 
         .header("Content-Type", "application/x-www-form-urlencoded")
         .header("Accept", "application/json")
         .body(form.query().unwrap_or_default().to_owned());
-    let answer = http.send(request).await.map_err(|failure| Trouble::NotSent(failure.message().to_owned()))?;
+    let answer = http.send(request).await.map_err(|failure| OvhError::NotSent(failure.message().to_owned()))?;
     if !answer.is_success() {
         return Err(token_refusal(&answer.without(&Scrubber::of_words([client_secret]))));
     }
     let token: WireToken =
-        answer.json().ok_or_else(|| Trouble::NotSent(format!("{url} did not answer with a token")))?;
+        answer.json().ok_or_else(|| OvhError::NotSent(format!("{url} did not answer with a token")))?;
     let seconds = token.expires_in.unwrap_or(TOKEN_SECONDS_USUAL).min(TOKEN_SECONDS_MAX);
     let life = Duration::from_secs(seconds).saturating_sub(TOKEN_MARGIN);
-    Ok(Token { text: Secret::new(token.access_token), good_until: asked + life })
+    Ok(BearerToken { text: Secret::new(token.access_token), good_until: asked + life })
 }
 
 /// A refused service account is about the credentials; everything else of the token endpoint is "not now".
-fn token_refusal(answer: &Answer) -> Trouble {
+fn token_refusal(answer: &HttpAnswer) -> OvhError {
     let said: WireTokenRefusal = answer.json().unwrap_or_default();
     if answer.status == 429 || answer.status >= 500 || answer.status == 408 {
-        return Trouble::NotSent(format!("the token endpoint answered {}", answer.status));
+        return OvhError::NotSent(format!("the token endpoint answered {}", answer.status));
     }
     let words = [said.error.as_str(), &said.error_description, &said.message].map(str::trim);
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let words = words::said(&words.join(": "));
     let code = if said.error.is_empty() { "invalid_client".to_owned() } else { said.error };
-    Trouble::Refused { status: answer.status, code, words, after: answer.retry_after }
+    OvhError::Refused { status: answer.status, code, words, after: answer.retry_after }
 }
 
 /// What RFC 6749 §5.2 lets a token endpoint say.
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn signature_is_the_vendors_own() {
-        let keys = Keys {
+        let keys = ApiToken {
             application_key: "7kbG7Bk7S9Nt7ZSV".to_owned(),
             application_secret: Secret::new("EXEgWIz07P0HYwtQDs7cNIqCiQaWSuHF"),
             consumer_key: Secret::new("MtSwSrPpNjqfVSmJhLbPyr2i45lSwPU1"),
@@ -284,9 +284,9 @@ mod tests {
 
     #[test]
     fn a_token_endpoint_that_is_busy_refuses_nobody() {
-        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec(), retry_after: None };
+        let answer = |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec(), retry_after: None };
         for status in [408, 429, 500, 503] {
-            assert!(matches!(token_refusal(&answer(status, "<html>")), Trouble::NotSent(_)), "{status}");
+            assert!(matches!(token_refusal(&answer(status, "<html>")), OvhError::NotSent(_)), "{status}");
         }
         let refused = token_refusal(&answer(401, r#"{"error":"invalid_client","error_description":"no such client"}"#));
         assert_eq!(refused.words(), "OVH answered 401: invalid_client: no such client");

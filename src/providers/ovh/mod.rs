@@ -1,38 +1,32 @@
-//! The DNS zones of one OVH account: record sets, who owns them, and whether the world can see them.
-//!
-//! A look is one list of zones and one read of each zone that holds something wanted or owned; a
-//! change reads again what it touches, writes its mark first and removes it last, so that a cut at
-//! any point leaves something that the next look understands. Publishing (`/refresh`) is a step of
-//! its own: the engine asks for it once a zone, after the changes.
+//! The DNS zones of one OVH account: its API, its login, and how its rows are read and written.
 
 mod api;
 mod login;
-mod apply;
 mod convert;
 mod examine;
-mod observe;
 mod request_rate;
 mod zone_rows;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
-use crate::providers::{
-    AskNameServers, Capabilities, Class, Exam, ExamineSetup, Finding, Observation, ObserveQuery, Outcome, Provider,
-    ProviderError, Publish, Resolved, Supplies,
-};
+use crate::providers::dns::backend::{RowContent, ZoneBackend, ZoneError};
+use crate::providers::dns::propagation::Watcher;
+use crate::providers::dns::provider::{DnsProvider, DnsSettings};
+use crate::providers::dns::record_sets::ZoneRow;
+use crate::providers::http::Counts;
+use crate::providers::{Class, Exam, Finding, ProviderError};
 use crate::secret::MarkKey;
-use amarre_core::model::{Address, Change, Fields, Kind, KindSchema, ProviderId, Site, Timestamp, Verb};
-use amarre_core::resources::{Objection, dns};
+use amarre_core::model::ProviderId;
+use amarre_core::resources::dns::spelling::sub_domain;
 
 pub use super::dns::propagation::Propagation;
-use super::dns::propagation::Watcher;
 pub use crate::secret::OvhLogin;
-use api::{Api, Trouble};
+use api::{OvhApi, OvhError, RIGHTS, WireCreate, WireUpdate};
+use convert::target_of;
 pub use request_rate::Pace;
-use zone_rows::Listing;
+use zone_rows::ZoneReader;
 
 /// How an account is reached and what is ours in it.
 #[derive(Debug, Clone)]
@@ -55,151 +49,78 @@ pub struct OvhConfig {
     pub propagation: Propagation,
 }
 
+/// The zones of one OVH account.
+pub type OvhProvider = DnsProvider<OvhAccount>;
+
 /// One OVH account.
 #[derive(Debug)]
-pub struct OvhProvider {
-    id: ProviderId,
+pub struct OvhAccount {
     endpoint: String,
-    instance: String,
-    registry: bool,
-    key: MarkKey,
-    api: Api,
-    listing: Listing,
-    watcher: Watcher,
-    memory: Mutex<Memory>,
-    /// One change at a time: at this pace a queue of many would put minutes between a check and its write.
-    changing: tokio::sync::Mutex<()>,
-}
-
-/// What earlier looks found. Losing it costs a read.
-#[derive(Debug, Default)]
-struct Memory {
-    /// The account's zones.
-    zones: BTreeSet<String>,
-    /// The records of each zone as last read; gone as soon as something is written there.
-    looks: BTreeMap<String, observe::ZoneLook>,
-    /// Counts writes: a read that began before one is not remembered.
-    epoch: u64,
-    /// The TTL of rows without one, by zone.
-    default_ttls: BTreeMap<String, u32>,
-    /// Records whose wanted spelling differs from the vendor's: as reported, and as read.
-    respelled: BTreeMap<Address, (Fields, Fields)>,
-}
-
-impl Memory {
-    /// Something is written: what was read before, or is being read, does not stand for it any more.
-    fn forget_looks(&mut self) {
-        self.epoch += 1;
-        self.looks.clear();
-    }
+    api: OvhApi,
+    listing: ZoneReader,
 }
 
 impl OvhProvider {
-    /// A provider; asks nothing yet.
+    /// A provider; makes no call yet.
     ///
     /// # Errors
     /// The endpoint is not one.
     pub fn new(config: OvhConfig) -> Result<Self, String> {
-        Ok(Self {
-            id: config.id,
-            endpoint: config.endpoint.clone(),
-            instance: config.instance,
-            registry: config.registry,
-            key: config.key,
-            api: Api::new(&config.endpoint, config.login, config.pace)?,
-            listing: Listing::default(),
-            watcher: Watcher::new(config.propagation),
-            memory: Mutex::default(),
-            changing: tokio::sync::Mutex::default(),
-        })
+        let OvhConfig { id, endpoint, login, instance, registry, key, pace, propagation } = config;
+        let api = OvhApi::new(&endpoint, login, pace)?;
+        let account = OvhAccount { endpoint, api, listing: ZoneReader::default() };
+        Ok(Self::over(account, DnsSettings { id, instance, registry, key, propagation }))
     }
+}
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The account's zone for a name, among those seen last.
-    fn zone_of(&self, name: &str) -> Option<String> {
-        let memory = self.memory();
-        Site::zone_of(memory.zones.iter().map(String::as_str), name).map(str::to_owned)
-    }
-
-    /// The TTL of rows that name none; `None` when the vendor does not say.
-    async fn default_ttl(&self, zone: &str) -> Option<u32> {
-        if let Some(ttl) = self.memory().default_ttls.get(zone).copied() {
-            return Some(ttl);
-        }
-        let ttl = self.api.default_ttl(zone).await.ok()?;
-        self.memory().default_ttls.insert(zone.to_owned(), ttl);
-        Some(ttl)
+impl ZoneError for OvhError {
+    fn into_error(self, doing: &str, wrote: bool) -> ProviderError {
+        OvhError::into_error(self, doing, wrote)
     }
 }
 
 #[async_trait]
-impl Provider for OvhProvider {
-    fn id(&self) -> &ProviderId {
-        &self.id
+impl ZoneBackend for OvhAccount {
+    type Error = OvhError;
+
+    /// OVH counts requests by the minute.
+    const IN_FLIGHT_MAX: usize = 4;
+
+    async fn zones(&self) -> Result<BTreeSet<String>, OvhError> {
+        self.api.zones().await
     }
 
-    fn kinds(&self) -> &'static [KindSchema] {
-        dns::KINDS
+    async fn rows(&self, zone: &str) -> Result<Vec<ZoneRow>, OvhError> {
+        self.listing.zone(&self.api, zone).await
     }
 
-    fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection> {
-        let record_type = address.name.rsplit_once('/').map(|(_, record_type)| record_type);
-        dns::normalize(address.kind, record_type, fields)
+    async fn rows_of(&self, zone: &str, names: &[&str]) -> Result<Vec<ZoneRow>, OvhError> {
+        self.listing.names(&self.api, zone, names).await
     }
 
-    async fn observe(&self, ask: &ObserveQuery) -> Observation {
-        self.look(ask).await
+    async fn default_ttl(&self, zone: &str) -> Result<u32, OvhError> {
+        self.api.default_ttl(zone).await
     }
 
-    async fn apply(&self, change: &Change, _supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
-        let _alone = self.changing.lock().await;
-        self.memory().forget_looks();
-        let mut work = self.work(change).await?;
-        let result = match &change.verb {
-            Verb::Create(fields) => work.create(fields, &change.expects).await,
-            Verb::Update(fields) => work.update(fields, &change.expects).await,
-            Verb::Delete => work.delete(&change.expects).await,
-        };
-        self.memory().forget_looks();
-        // "Nothing has happened" is not true of a change whose first half was written.
-        result.map_err(|error| match error.class {
-            Class::RetryLater if work.wrote() => ProviderError { class: Class::OutcomeUnknown, ..error },
-            Class::RetryLater
-            | Class::Reauthenticate
-            | Class::Rejected
-            | Class::Conflict
-            | Class::OutcomeUnknown
-            | Class::Taken(_) => error,
-        })
+    async fn add(&self, zone: &str, row: RowContent<'_>) -> Result<u64, OvhError> {
+        let RowContent { name, native_type, value, ttl } = row;
+        let target = target_of(native_type, value);
+        let record = WireCreate { field_type: native_type, sub_domain: sub_domain(name, zone), target: &target, ttl };
+        Ok(self.api.create(zone, &record).await?.id)
     }
 
-    fn capabilities(&self) -> Capabilities<'_> {
-        Capabilities {
-            publish: Some(self),
-            examine: Some(self),
-            name_servers: Some(self),
-            requests: Some(self.api.counts()),
-            // OVH counts requests by the minute.
-            max_in_flight: 4,
-            ..Capabilities::NONE
-        }
+    async fn replace(&self, zone: &str, id: u64, row: RowContent<'_>) -> Result<(), OvhError> {
+        let RowContent { name, native_type, value, ttl } = row;
+        let target = target_of(native_type, value);
+        self.api.update(zone, id, &WireUpdate { sub_domain: sub_domain(name, zone), target: &target, ttl }).await
     }
-}
 
-#[async_trait]
-impl Publish for OvhProvider {
-    fn scope_of(&self, address: &Address) -> Option<String> {
-        if address.kind != Kind::Record {
-            return None;
-        }
-        self.zone_of(apply::split(address).0)
+    async fn remove(&self, zone: &str, id: u64) -> Result<(), OvhError> {
+        self.api.delete(zone, id).await
     }
 
     async fn publish(&self, zone: &str) -> Result<(), ProviderError> {
-        let refused = |trouble: &Trouble| matches!(trouble, Trouble::Refused { status: 400..=428 | 430..=499, .. });
+        let refused = |trouble: &OvhError| matches!(trouble, OvhError::Refused { status: 400..=428 | 430..=499, .. });
         match self.api.refresh(zone).await {
             Ok(()) => Ok(()),
             Err(trouble) if refused(&trouble) && !trouble.is_about_credentials() && !trouble.is_timeout() => {
@@ -217,18 +138,16 @@ impl Publish for OvhProvider {
             Err(trouble) => Err(trouble.into_error(&format!("could not refresh zone {zone}"), true)),
         }
     }
-}
 
-#[async_trait]
-impl AskNameServers for OvhProvider {
-    async fn resolve(&self, zone: &str, servers: &[String], name: &str, now: Timestamp) -> Vec<Resolved> {
-        self.watcher.resolve(zone, servers, name, now).await
+    async fn examine(&self, exam: &Exam, watcher: &Watcher) -> Vec<Finding> {
+        self.examined(exam, watcher).await
     }
-}
 
-#[async_trait]
-impl ExamineSetup for OvhProvider {
-    async fn examine(&self, exam: &Exam) -> Vec<Finding> {
-        self.examined(exam).await
+    fn requests(&self) -> Option<&Counts> {
+        Some(self.api.counts())
+    }
+
+    fn missing_zones_hint(&self) -> String {
+        format!("is this the right account? {RIGHTS}")
     }
 }

@@ -15,11 +15,11 @@ use std::sync::{Mutex, PoisonError};
 use reqwest::Method;
 use serde_json::Value as Json;
 
-use super::api::{Api, Call, Trouble, WireRecord};
+use super::api::{ApiCall, OvhApi, OvhError, WireRecord};
 use amarre_core::resources::dns::spelling::{full_name, sub_domain};
 
 use super::convert::{dns_type, value_of};
-use crate::providers::dns::record_sets::Row;
+use crate::providers::dns::record_sets::ZoneRow;
 
 /// The vendor's default page.
 const PAGE_ROWS: usize = 1000;
@@ -32,20 +32,20 @@ const SINGLE_ROWS_MAX: usize = 250;
 
 /// Reads zones, and remembers how.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub struct ZoneReader {
     zones: Mutex<BTreeMap<String, Habit>>,
 }
 
 /// What is known of one zone.
 #[derive(Debug, Clone, Copy)]
 struct Habit {
-    way: Way,
+    way: ListingMethod,
     /// Several pages long: worth a filter.
     is_long: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum ListingMethod {
     Expanded,
     Batch,
     Single,
@@ -57,9 +57,9 @@ enum Page {
     Ids(Vec<u64>),
 }
 
-impl Listing {
+impl ZoneReader {
     /// Every row of a zone.
-    pub async fn zone(&self, api: &Api, zone: &str) -> Result<Vec<Row>, Trouble> {
+    pub async fn zone(&self, api: &OvhApi, zone: &str) -> Result<Vec<ZoneRow>, OvhError> {
         let records = self.read(api, zone, None).await?;
         let long = records.len() > PAGE_ROWS;
         self.habit(zone, |habit| habit.is_long = long);
@@ -69,9 +69,9 @@ impl Listing {
     /// The rows of a few names, perhaps with others.
     ///
     /// One call for the whole zone is cheaper than one for each name, as long as it is one call.
-    pub async fn names(&self, api: &Api, zone: &str, names: &[&str]) -> Result<Vec<Row>, Trouble> {
+    pub async fn names(&self, api: &OvhApi, zone: &str, names: &[&str]) -> Result<Vec<ZoneRow>, OvhError> {
         let habit = self.habit(zone, |_| ());
-        let filtered = habit.way != Way::Expanded || habit.is_long;
+        let filtered = habit.way != ListingMethod::Expanded || habit.is_long;
         // The vendor's filter is a pattern; only plain names are safe in it, and the apex may be stored as null.
         if !filtered || !names.iter().all(|name| is_plain(sub_domain(name, zone))) {
             return self.zone(api, zone).await;
@@ -83,43 +83,43 @@ impl Listing {
         Ok(records.into_iter().map(|record| row(record, zone)).collect())
     }
 
-    async fn read(&self, api: &Api, zone: &str, sub: Option<&str>) -> Result<Vec<WireRecord>, Trouble> {
+    async fn read(&self, api: &OvhApi, zone: &str, sub: Option<&str>) -> Result<Vec<WireRecord>, OvhError> {
         let ids = match self.habit(zone, |_| ()).way {
-            Way::Expanded => match expanded(api, zone, sub).await? {
+            ListingMethod::Expanded => match expanded(api, zone, sub).await? {
                 Page::Records(records) => return Ok(records),
                 Page::Ids(ids) => {
-                    self.habit(zone, |habit| habit.way = Way::Batch);
+                    self.habit(zone, |habit| habit.way = ListingMethod::Batch);
                     ids
                 }
             },
-            Way::Batch | Way::Single => api.json(&list(zone, sub)).await?,
+            ListingMethod::Batch | ListingMethod::Single => api.json(&list(zone, sub)).await?,
         };
-        if self.habit(zone, |_| ()).way == Way::Batch {
+        if self.habit(zone, |_| ()).way == ListingMethod::Batch {
             if let Some(records) = batches(api, zone, &ids).await? {
                 return Ok(records);
             }
-            self.habit(zone, |habit| habit.way = Way::Single);
+            self.habit(zone, |habit| habit.way = ListingMethod::Single);
         }
         singles(api, zone, &ids).await
     }
 
     fn habit(&self, zone: &str, change: impl FnOnce(&mut Habit)) -> Habit {
         let mut zones = self.zones.lock().unwrap_or_else(PoisonError::into_inner);
-        let habit = zones.entry(zone.to_owned()).or_insert(Habit { way: Way::Expanded, is_long: false });
+        let habit = zones.entry(zone.to_owned()).or_insert(Habit { way: ListingMethod::Expanded, is_long: false });
         change(habit);
         *habit
     }
 }
 
-fn list(zone: &str, sub: Option<&str>) -> Call {
-    let call = Call::in_zone(Method::GET, zone, &["record"]);
+fn list(zone: &str, sub: Option<&str>) -> ApiCall {
+    let call = ApiCall::in_zone(Method::GET, zone, &["record"]);
     match sub {
         Some(sub) => call.query("subDomain", sub),
         None => call,
     }
 }
 
-async fn expanded(api: &Api, zone: &str, sub: Option<&str>) -> Result<Page, Trouble> {
+async fn expanded(api: &OvhApi, zone: &str, sub: Option<&str>) -> Result<Page, OvhError> {
     let mut records = Vec::new();
     for number in 1..=PAGES_MAX {
         let call = list(zone, sub)
@@ -130,7 +130,7 @@ async fn expanded(api: &Api, zone: &str, sub: Option<&str>) -> Result<Page, Trou
         let page = match page(api.json(&call).await?)? {
             Page::Records(page) => page,
             Page::Ids(ids) if number == 1 => return Ok(Page::Ids(ids)),
-            Page::Ids(_) => return Err(Trouble::Nonsense("rows on one page, ids on the next".to_owned())),
+            Page::Ids(_) => return Err(OvhError::Nonsense("rows on one page, ids on the next".to_owned())),
         };
         let is_last = page.len() < PAGE_ROWS;
         records.extend(page);
@@ -142,11 +142,11 @@ async fn expanded(api: &Api, zone: &str, sub: Option<&str>) -> Result<Page, Trou
         }
         return Ok(Page::Records(records));
     }
-    Err(Trouble::Nonsense(format!("more than {} rows in one zone", PAGES_MAX * PAGE_ROWS)))
+    Err(OvhError::Nonsense(format!("more than {} rows in one zone", PAGES_MAX * PAGE_ROWS)))
 }
 
-fn page(items: Vec<Json>) -> Result<Page, Trouble> {
-    let strange = |error: serde_json::Error| Trouble::Nonsense(format!("a list of records, but {error}"));
+fn page(items: Vec<Json>) -> Result<Page, OvhError> {
+    let strange = |error: serde_json::Error| OvhError::Nonsense(format!("a list of records, but {error}"));
     if items.first().is_some_and(Json::is_number) {
         let ids = items.into_iter().map(serde_json::from_value).collect::<Result<_, _>>().map_err(strange)?;
         return Ok(Page::Ids(ids));
@@ -156,12 +156,12 @@ fn page(items: Vec<Json>) -> Result<Page, Trouble> {
 }
 
 /// Pages may have moved while they were turned: all ids must be there, once.
-async fn check_complete(api: &Api, zone: &str, sub: Option<&str>, records: &[WireRecord]) -> Result<(), Trouble> {
+async fn check_complete(api: &OvhApi, zone: &str, sub: Option<&str>, records: &[WireRecord]) -> Result<(), OvhError> {
     let ids: Vec<u64> = api.json(&list(zone, sub)).await?;
     if is_complete(&ids, records) {
         Ok(())
     } else {
-        Err(Trouble::Nonsense("the zone changed while its pages were read".to_owned()))
+        Err(OvhError::Nonsense("the zone changed while its pages were read".to_owned()))
     }
 }
 
@@ -172,17 +172,17 @@ fn is_complete(ids: &[u64], records: &[WireRecord]) -> bool {
 }
 
 /// `None` = this way is not understood.
-async fn batches(api: &Api, zone: &str, ids: &[u64]) -> Result<Option<Vec<WireRecord>>, Trouble> {
+async fn batches(api: &OvhApi, zone: &str, ids: &[u64]) -> Result<Option<Vec<WireRecord>>, OvhError> {
     let mut records = Vec::new();
     for chunk in ids.chunks(BATCH_IDS_MAX) {
         let texts: Vec<String> = chunk.iter().map(u64::to_string).collect();
-        let call = Call::in_zone(Method::GET, zone, &["record", &texts.join(",")]).header("X-Ovh-Batch", ",");
+        let call = ApiCall::in_zone(Method::GET, zone, &["record", &texts.join(",")]).header("X-Ovh-Batch", ",");
         let items: Vec<Json> = match api.call(&call).await {
             Ok(answer) => match answer.json() {
                 Some(items) => items,
                 None => return Ok(None),
             },
-            Err(Trouble::Refused { status: 400 | 404 | 405, .. }) => return Ok(None),
+            Err(OvhError::Refused { status: 400 | 404 | 405, .. }) => return Ok(None),
             Err(trouble) => return Err(trouble),
         };
         if items.len() != chunk.len() {
@@ -201,24 +201,26 @@ async fn batches(api: &Api, zone: &str, ids: &[u64]) -> Result<Option<Vec<WireRe
 }
 
 /// `{key, value, error}`, of which only `value` is known for sure.
-fn batched(item: Json) -> Option<Result<WireRecord, Trouble>> {
+fn batched(item: Json) -> Option<Result<WireRecord, OvhError>> {
     let value = item.get("value").unwrap_or(&item);
     if let Ok(record) = serde_json::from_value(value.clone()) {
         return Some(Ok(record));
     }
     let words = item.get("error")?.get("message")?.as_str()?.to_owned();
     let status = if words.contains("does not exist") { 404 } else { 500 };
-    Some(Err(Trouble::Refused { status, code: String::new(), words, after: None }))
+    Some(Err(OvhError::Refused { status, code: String::new(), words, after: None }))
 }
 
-async fn singles(api: &Api, zone: &str, ids: &[u64]) -> Result<Vec<WireRecord>, Trouble> {
+async fn singles(api: &OvhApi, zone: &str, ids: &[u64]) -> Result<Vec<WireRecord>, OvhError> {
     if ids.len() > SINGLE_ROWS_MAX {
         let count = ids.len();
-        return Err(Trouble::Nonsense(format!("{count} rows, which OVH shows one by one only: more than can be read")));
+        return Err(OvhError::Nonsense(format!(
+            "{count} rows, which OVH shows one by one only: more than can be read"
+        )));
     }
     let mut records = Vec::new();
     for id in ids {
-        match api.json(&Call::in_zone(Method::GET, zone, &["record", &id.to_string()])).await {
+        match api.json(&ApiCall::in_zone(Method::GET, zone, &["record", &id.to_string()])).await {
             Ok(record) => records.push(record),
             Err(trouble) if trouble.is_gone() => (),
             Err(trouble) => return Err(trouble),
@@ -227,8 +229,8 @@ async fn singles(api: &Api, zone: &str, ids: &[u64]) -> Result<Vec<WireRecord>, 
     Ok(records)
 }
 
-fn row(record: WireRecord, zone: &str) -> Row {
-    Row {
+fn row(record: WireRecord, zone: &str) -> ZoneRow {
+    ZoneRow {
         id: record.id,
         name: full_name(record.sub_domain.as_deref().unwrap_or_default(), zone),
         record_type: dns_type(&record.field_type).to_owned(),

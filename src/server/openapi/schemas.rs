@@ -1,4 +1,4 @@
-//! The schemas of the document, and the words of which they are made. Schemas are open: fields are only ever added
+//! The schemas of the document, and the parts of which they are made. Schemas are open: fields are only ever added
 //! within `v1`.
 
 use serde_json::{Map, Value as Json, json};
@@ -10,38 +10,38 @@ use amarre_core::manifest::Severity;
 use amarre_core::model::plan::Wait;
 use amarre_core::model::{Kind, ReasonCode};
 
-/// All of them, by name.
+/// All schemas, by name.
 pub fn all() -> Map<String, Json> {
-    let parts = [general(), looks(), manifests(), services(), differences(), plans(), told(), rest()];
+    let parts = [general(), passes(), manifests(), services(), differences(), plans(), streamed(), remaining()];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
-/// What many documents have.
+/// Shared parts.
 fn general() -> Json {
     json!({
-        "OpenApi": object(json!({"openapi": text(), "info": any(), "servers": any(), "security": any(), "paths": any(),
-            "components": any()}), json!({})),
+        "OpenApi": object(json!({"openapi": text(), "info": any_json(), "servers": any_json(), "security": any_json(), "paths": any_json(),
+            "components": any_json()}), json!({})),
         "Token": object(token(), json!({})),
-        "NewToken": object(with(token(), "token", says("Shown this once", text())), json!({})),
+        "NewToken": object(with(token(), "token", described("Shown this once", text())), json!({})),
         "Tokens": object(json!({"schema": text(), "tokens": list(named("Token"))}), json!({})),
         "Notifications": object(json!({"schema": text(), "channels": list(object(json!({
             "name": text(), "by": {"enum": ["slack", "discord", "ntfy", "smtp", "webhook"]}, "on": list(text()),
-            "services": says("Empty: all", list(text())), "after_s": says("Only what lasts so long", count()),
+            "services": described("Empty: all", list(text())), "after_s": described("Only what lasts so long", count()),
             "sent_at": or_null(time()), "error": or_null(object(json!({"message": text(), "at": time()}), json!({}))),
         }), json!({})))}), json!({})),
         "Audit": object(json!({"schema": text(), "next": or_null(count()), "audit": list(object(json!({
             "id": count(), "at": time(), "who": text(), "address": text(), "action": text(), "target": text(), "result": text(),
-            "count": says("How often, of what was refused", count()), "until_at": says("When it was refused last", time()),
+            "count": described("How often, of what was refused", count()), "until_at": described("When it was refused last", time()),
         }), json!({})))}), json!({})),
         "User": object(json!({"email": text(), "name": text(), "role": text(), "created_at": time()}), json!({})),
         "Users": object(json!({"schema": text(), "users": list(named("User"))}), json!({})),
         "Problem": object(json!({
-            "type": says("Where the page of the code is", text()), "title": text(), "status": count(), "code": code(),
+            "type": described("Where the page of the code is", text()), "title": text(), "status": count(), "code": code(),
             "hints": list(named("Hint")),
-        }), json!({"errors": says("All that is wrong with a manifest", list(object(json!({
+        }), json!({"errors": described("All that is wrong with a manifest", list(object(json!({
             "code": code(), "detail": text(), "hints": list(named("Hint")),
         }), json!({}))))})),
-        "Hint": object(json!({"text": text()}), json!({"command": says("A complete command", text())})),
+        "Hint": object(json!({"text": text()}), json!({"command": described("A complete command", text())})),
         "Error": object(json!({"code": code(), "message": text()}), json!({"hints": list(named("Hint"))})),
         "Refusal": object(json!({
             "code": code(), "message": text(), "hints": list(named("Hint")),
@@ -49,44 +49,44 @@ fn general() -> Json {
         }), json!({})),
         "Gap": object(json!({
             "provider": text(), "zone": or_null(text()), "since": time(), "error": named("Error"),
-        }), json!({"needed": says("In plans: a manifest wants something there, or something of ours is there", flag_type())})),
+        }), json!({"needed": described("In plans: a manifest wants something there, or something of ours is there", flag_type())})),
         "Revision": object(
-            json!({"id": says("Empty before the first look", text()), "kind": {"enum": ["git", "folder"]}, "label": text()}),
+            json!({"id": described("Empty before the first look", text()), "kind": {"enum": ["git", "folder"]}, "label": text()}),
             json!({"subject": text(), "author": text(), "committed_at": time(), "branch": text()}),
         ),
-        "Value": says("Of a field. A secret is {\"sensitive\": true}; what is known later has `known_after`", any()),
+        "Value": described("Of a field. A secret is {\"sensitive\": true}; what is known later has `known_after`", any_json()),
         "Diff": object(json!({
             "field": text(), "from": named("Value"), "to": named("Value"), "sensitive": flag_type(),
         }), json!({})),
         "Reason": object(json!({"code": reasons(), "text": text()}), json!({
-            "file": text(), "line": count(), "revision": says("The commit of the file", text()),
-            "who": says("Its author", text()), "at": time(),
+            "file": text(), "line": count(), "revision": described("The commit of the file", text()),
+            "who": described("Its author", text()), "at": time(),
         })),
     })
 }
 
-/// What a look found out as a whole.
-fn looks() -> Json {
+/// The result of a pass.
+fn passes() -> Json {
     json!({
         "Health": object(json!({
             "status": {"enum": ["ok", "degraded"]}, "services": count(), "attention": count(), "gaps": count(),
             "ledger": flag_type(), "source": flag_type(), "checked_at": time(),
         }), json!({
-            "stalled_since": says("No look has ended since, for more than three intervals", time()),
-            "heartbeat": says("Where `reconcile.heartbeat` is set", object(json!({
+            "stalled_since": described("No look has ended since, for more than three intervals", time()),
+            "heartbeat": described("Where `reconcile.heartbeat` is set", object(json!({
                 "sent_at": or_null(time()), "error": or_null(object(json!({"message": text(), "at": time()}), json!({}))),
             }), json!({}))),
         })),
         "Status": object(json!({
             "schema": {"const": "amarre.status/v1"}, "instance": or_null(text()), "version": text(), "source": named("Source"),
-            "test_mode": says("What is simulated, for want of an account", list(text())),
+            "test_mode": described("What is simulated, for want of an account", list(text())),
             "summary": object(json!({
                 "services": count(), "synced": count(), "out_of_sync": count(), "unknown": count(), "attention": count(),
             }), json!({})),
-            "planning_only": says("The ledger is new and nobody has applied", flag_type()),
+            "planning_only": described("The ledger is new and nobody has applied", flag_type()),
             "ledger": holder_of_error(), "configuration": holder_of_error(), "guard": or_null(named("Refusal")),
             "providers": list(named("Provider")), "services": list(named("Service")),
-            "certificates": says("What Let's Encrypt would still give", list(object(json!({
+            "certificates": described("What Let's Encrypt would still give", list(object(json!({
                 "domain": text(), "left_this_week": count(), "of": count(),
             }), json!({})))),
         }), json!({"next_run_at": time(), "last_run": named("Run")})),
@@ -107,20 +107,20 @@ fn looks() -> Json {
     })
 }
 
-/// What is written, and what is wrong with it or with the set-up.
+/// Manifests, their diagnostics, and findings about the set-up.
 fn manifests() -> Json {
     json!({
         "Manifest": object(json!({
-            "service": text(), "file": text(), "text": text(), "tag": says("Of the text: what a change names", text()),
-            "alone": says("The file holds nothing else", flag_type()),
+            "service": text(), "file": text(), "text": text(), "tag": described("Of the text: what a change names", text()),
+            "alone": described("The file holds nothing else", flag_type()),
         }), json!({})),
         "Written": object(json!({
-            "service": text(), "file": text(), "tag": text(), "written": says("False: it was a dry run", flag_type()),
-            "plan": says("What is done for it; null: nothing", or_null(named("PlanService"))),
+            "service": text(), "file": text(), "tag": text(), "written": described("False: it was a dry run", flag_type()),
+            "plan": described("What is done for it; null: nothing", or_null(named("PlanService"))),
         }), json!({
-            "text": says("Of a template: what it became", text()),
-            "secrets": says("Of a template: what is generated for it", list(text())),
-            "notes": says("Of a template: what is to be done then", text()),
+            "text": described("Of a template: what it became", text()),
+            "secrets": described("Of a template: what is generated for it", list(text())),
+            "notes": described("Of a template: what is to be done then", text()),
         })),
         "Templates": object(json!({"templates": list(object(json!({
             "name": text(), "title": text(), "about": text(),
@@ -128,7 +128,7 @@ fn manifests() -> Json {
         }), json!({})))}), json!({})),
         "Validated": object(json!({
             "schema": {"const": "amarre.validate/v1"}, "revision": named("Revision"), "good": count(),
-            "broken": says("Services whose manifest or secret is not good", list(text())),
+            "broken": described("Services whose manifest or secret is not good", list(text())),
             "diagnostics": list(object(json!({
                 "code": code(), "severity": {"enum": ["error", "warning"]}, "file": text(), "line": count(), "column": count(),
                 "message": text(),
@@ -148,7 +148,7 @@ fn services() -> Json {
     json!({
         "Services": object(json!({
             "schema": {"const": "amarre.status/v1"}, "services": list(named("Service")),
-            "total": says("So many fit", count()), "next": says("For `cursor`; null: this is the end", or_null(count())),
+            "total": described("So many fit", count()), "next": described("For `cursor`; null: this is the end", or_null(count())),
         }), json!({})),
         "Service": object(service_always(), service_sometimes()),
         "ServiceWithEvents": object(with(service_always(), "events", list(named("Event"))), service_sometimes()),
@@ -156,8 +156,8 @@ fn services() -> Json {
             "address": text(), "kind": kinds(), "name": text(), "sync": syncs(), "health": healths(), "detail": text(),
             "drift": list(named("Diff")),
         }), json!({
-            "since": says("Since when `detail` is so, where it counts a time", time()), "failure": named("Failure"), "job": says("Its name in the manifest, of a job", text()),
-            "simulated": says("Test mode: it is not real", json!({"const": true})),
+            "since": described("Since when `detail` is so, where it counts a time", time()), "failure": named("Failure"), "job": described("Its name in the manifest, of a job", text()),
+            "simulated": described("Test mode: it is not real", json!({"const": true})),
         })),
         "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
             "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
@@ -165,12 +165,12 @@ fn services() -> Json {
         "Failure": object(json!({
             "generation": text(), "image": text(), "message": text(), "exit_code": or_null(json!({"type": "integer"})),
             "restarts": count(), "tries": count(), "first_at": time(), "at": time(), "run": count(),
-            "last_line": or_null(text()), "log_note": says("Why there are no lines", or_null(text())),
+            "last_line": or_null(text()), "log_note": described("Why there are no lines", or_null(text())),
         }), json!({})),
         "Waiting": object(json!({
             "what": text(), "since": or_null(time()), "limit_s": or_null(count()), "by_itself": flag_type(),
-            "deadline": says("`since` and `limit_s`", or_null(time())),
-            "job": says("That is waited for, by its name in the manifest", or_null(text())),
+            "deadline": described("`since` and `limit_s`", or_null(time())),
+            "job": described("That is waited for, by its name in the manifest", or_null(text())),
             "next_at": or_null(time()), "hints": list(named("Hint")),
         }), json!({})),
         "Condition": object(json!({
@@ -178,7 +178,7 @@ fn services() -> Json {
             "reason": text(), "message": text(),
         }), json!({"since": time()})),
         "Event": object(json!({
-            "at": time(), "run": count(), "kind": says("`created`, `updated`, `deleted`, `failed`, …", text()),
+            "at": time(), "run": count(), "kind": described("`created`, `updated`, `deleted`, `failed`, …", text()),
             "address": or_null(text()), "text": text(),
         }), json!({})),
     })
@@ -186,18 +186,18 @@ fn services() -> Json {
 
 fn service_always() -> Json {
     json!({
-        "name": text(), "host": text(), "sync": syncs(), "health": healths(), "attention": says("Needs somebody", flag_type()),
-        "deleted": says("Its manifest is gone, and only its data is left", flag_type()),
-        "what_now": says("Empty when all is well", text()), "urls": list(object(json!({"url": text()}), json!({}))),
+        "name": text(), "host": text(), "sync": syncs(), "health": healths(), "attention": described("Needs somebody", flag_type()),
+        "deleted": described("Its manifest is gone, and only its data is left", flag_type()),
+        "what_now": described("Empty when all is well", text()), "urls": list(object(json!({"url": text()}), json!({}))),
         "suspended": or_null(object(json!({"by": text(), "why": text(), "since": time()}), json!({}))),
         "error": or_null(named("Trouble")), "resources": list(named("Resource")),
-        "stalled": says("What it waits for will not come by itself", flag_type()), "next_try_at": or_null(time()),
+        "stalled": described("What it waits for will not come by itself", flag_type()), "next_try_at": or_null(time()),
         "waiting": or_null(named("Waiting")), "conditions": list(named("Condition")),
     })
 }
 
 fn service_sometimes() -> Json {
-    json!({"since": says("Absent until a process has seen it change", time())})
+    json!({"since": described("Absent until a process has seen it change", time())})
 }
 
 fn differences() -> Json {
@@ -221,17 +221,17 @@ fn differences() -> Json {
 
 fn plans() -> Json {
     let made = json!({
-        "id": text(), "digest": says("Of everything but `made_at` and `gaps`", text()), "made_at": time(),
+        "id": text(), "digest": described("Of everything but `made_at` and `gaps`", text()), "made_at": time(),
         "revision": named("Revision"), "summary": named("PlanSummary"),
         "guard": or_null(object(json!({"code": code(), "message": text(), "confirm": or_null(text())}), json!({}))),
         "services": list(named("PlanService")), "gaps": list(named("Gap")), "diagnostics": list(named("Diagnostic")),
     });
-    let downtime = || says("Away for about so long; 0 = not at all, absent = not known", count());
+    let downtime = || described("Away for about so long; 0 = not at all, absent = not known", count());
     let names = |object: &Json| object.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());
     let all = names(&made);
     json!({
         "Plan": with(
-            object(json!({"schema": says("Alone before the first look", json!({"const": "amarre.plan/v1"}))}), made),
+            object(json!({"schema": described("Alone before the first look", json!({"const": "amarre.plan/v1"}))}), made),
             "dependentRequired", json!({"id": all}),
         ),
         "PlanSummary": object(json!({
@@ -243,7 +243,7 @@ fn plans() -> Json {
             "reason": named("Reason"), "downtime_s": downtime(),
         })),
         "Change": object(json!({
-            "seq": says("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
+            "seq": described("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
             "action": actions(), "step": or_null(json!({"enum": ["drain", "job", "pull"]})), "gate": named("Gate"),
             "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
             "impact": object(json!({"exposes": list(text())}), json!({"downtime_s": downtime()})), "refusal": or_null(named("Refusal")),
@@ -258,19 +258,19 @@ fn plans() -> Json {
         ]},
         "Diagnostic": object(json!({
             "code": code(), "severity": {"enum": [Severity::Error.word(), Severity::Warning.word()]}, "file": text(),
-            "line": says("From 1; 0 = the file as a whole", count()), "column": count(), "end_line": count(),
+            "line": described("From 1; 0 = the file as a whole", count()), "column": count(), "end_line": count(),
             "end_column": count(), "message": text(), "hint": or_null(text()), "service": or_null(text()),
         }), json!({})),
     })
 }
 
-/// What is told of the past, and of why things are as they are.
-fn told() -> Json {
+/// Events, runs and explanations.
+fn streamed() -> Json {
     let event = json!({
         "at": time(), "run": count(), "service": or_null(text()), "address": or_null(text()), "kind": text(),
         "reason": or_null(text()), "text": text(),
     });
-    let next = || says("For `cursor`; null: this is the end", or_null(count()));
+    let next = || described("For `cursor`; null: this is the end", or_null(count()));
     json!({
         "Events": object(json!({
             "schema": {"const": "amarre.events/v1"}, "next": next(),
@@ -303,7 +303,7 @@ fn told() -> Json {
             "schema": {"const": "amarre.logs/v1"},
             "containers": list(object(json!({
                 "container": text(), "generation": or_null(text()), "service": or_null(text()), "image": or_null(text()),
-                "lines": list(text()), "log_note": says("Why there are no lines", or_null(text())),
+                "lines": list(text()), "log_note": described("Why there are no lines", or_null(text())),
             }), json!({
                 "message": text(), "exit_code": or_null(json!({"type": "integer"})), "restarts": count(), "tries": count(),
                 "first_at": time(), "at": time(), "run": count(), "last_line": or_null(text()),
@@ -313,45 +313,45 @@ fn told() -> Json {
             "schema": {"const": "amarre.unmanaged/v1"}, "at": time(),
             "items": list(object(json!({
                 "address": text(), "kind": kinds(), "name": text(), "instance": or_null(text()),
-            }), json!({"type": says("Of a record", text())}))),
+            }), json!({"type": described("Of a record", text())}))),
         }), json!({})),
     })
 }
 
-/// A token, without what opens anything.
+/// A token, without its secret.
 fn token() -> Json {
     json!({
-        "name": text(), "role": roles(), "services": says("Only for these; null: for all", or_null(list(text()))),
-        "user": says("Whose it is", or_null(text())), "created_at": time(),
-        "expires_at": says("null: not by itself", or_null(time())), "used_at": or_null(time()),
+        "name": text(), "role": roles(), "services": described("Only for these; null: for all", or_null(list(text()))),
+        "user": described("Whose it is", or_null(text())), "created_at": time(),
+        "expires_at": described("null: not by itself", or_null(time())), "used_at": or_null(time()),
     })
 }
 
 /// Subnets, and commands.
-fn rest() -> Json {
+fn remaining() -> Json {
     json!({
         "Subnets": object(json!({
             "schema": {"const": "amarre.subnets/v1"}, "pools": list(named("Pool")), "subnets": list(named("Subnet")),
-        }), json!({"at": says("Absent before the first look", time())})),
+        }), json!({"at": described("Absent before the first look", time())})),
         "Pool": object(json!({
             "pool": text(), "prefix": count(), "leased": count(), "foreign": count(), "free": count(), "next": or_null(text()),
         }), json!({})),
         "Subnet": object(json!({
-            "subnet": text(), "host": says("null: counts on every host", or_null(text())),
-            "service": says("null: not ours", or_null(text())), "by": says("What holds it, where it is not ours", text()),
+            "subnet": text(), "host": described("null: counts on every host", or_null(text())),
+            "service": described("null: not ours", or_null(text())), "by": described("What holds it, where it is not ours", text()),
             "network_exists": flag_type(),
             "addresses": list(object(json!({"address": text(), "who": text()}), json!({}))),
         }), json!({})),
         "Answer": object(json!({
-            "document": says("For machines", any()), "text": says("What the command prints", text()),
-            "exit": says("Its exit code", count()),
+            "document": described("For machines", any_json()), "text": described("What the command prints", text()),
+            "exit": described("Its exit code", count()),
         }), json!({})),
         "Act": {"oneOf": [
             closed("apply", json!({}), json!({"timeout_ms": timeout(), "confirm_deletes": or_null(count()), "plan": or_null(text()), "accept_rewrite": or_null(text())})),
             closed("reconcile", json!({}), json!({"timeout_ms": timeout(), "service": or_null(text())})),
             closed("destroy", json!({"services": list(text())}), json!({"all": flag_type(), "purge": flag_type(), "by": text(),
                 "timeout_ms": timeout()})),
-            closed("suspend", json!({"service": text()}), json!({"why": text(), "until_ms": or_null(until()), "by": text()})),
+            closed("suspend", json!({"service": text()}), json!({"why": text(), "until_ms": or_null(until_time()), "by": text()})),
             closed("resume", json!({"service": text()}), json!({})),
             closed("rollback", json!({"service": text()}), json!({"to": or_null(text()), "dry_run": flag_type(), "by": text(),
                 "timeout_ms": timeout()})),
@@ -365,13 +365,13 @@ fn rest() -> Json {
         ]},
         "ActLine": {"oneOf": [
             object(json!({"step": named("Step")}), json!({})),
-            object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
+            object(json!({"end": described("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
         ]},
         "LogLine": {"oneOf": [
             object(json!({"line": object(json!({
-                "container": text(), "generation": says("Which version of it", or_null(text())), "service": text(), "line": text(),
+                "container": text(), "generation": described("Which version of it", or_null(text())), "service": text(), "line": text(),
             }), json!({}))}), json!({})),
-            object(json!({"end": says("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
+            object(json!({"end": described("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
         ]},
         "Step": object(json!({
             "at_ms": count(), "service": text(), "state": {"enum": ["begun", "going", "done", "failed", "waiting"]}, "action": text(),
@@ -380,9 +380,9 @@ fn rest() -> Json {
     })
 }
 
-// Words of which schemas are made.
+// Parts of schemas.
 
-/// Fields that are always there, and fields that are there sometimes.
+/// Required fields, and optional ones.
 pub fn object(always: Json, sometimes: Json) -> Json {
     let fields = |json: Json| match json {
         Json::Object(fields) => fields,
@@ -394,7 +394,7 @@ pub fn object(always: Json, sometimes: Json) -> Json {
     json!({"type": "object", "required": required, "properties": properties})
 }
 
-/// A command: nothing else beside it, nothing unknown in it.
+/// A command: no other key beside it, and no unknown one in it.
 fn closed(command: &str, always: Json, sometimes: Json) -> Json {
     let inner = with(object(always, sometimes), "additionalProperties", json!(false));
     with(object(json!({command: inner}), json!({})), "additionalProperties", json!(false))
@@ -407,7 +407,7 @@ pub fn with(mut object: Json, name: &str, value: Json) -> Json {
     object
 }
 
-pub fn says(what: &str, schema: Json) -> Json {
+pub fn described(what: &str, schema: Json) -> Json {
     with(schema, "description", json!(what))
 }
 
@@ -427,11 +427,11 @@ fn holder_of_error() -> Json {
     object(json!({"error": or_null(named("Error"))}), json!({}))
 }
 
-pub fn any() -> Json {
+pub fn any_json() -> Json {
     json!({})
 }
 
-/// Texts by any names.
+/// Texts by arbitrary names.
 pub fn texts() -> Json {
     json!({"type": "object", "additionalProperties": text()})
 }
@@ -440,12 +440,12 @@ pub fn text() -> Json {
     json!({"type": "string"})
 }
 
-/// A text of this form.
+/// A text of this format.
 pub fn written(pattern: &str) -> Json {
     json!({"type": "string", "pattern": pattern})
 }
 
-/// A text that is neither empty nor long; what else it must be is said when it is not.
+/// A text that is neither empty nor long; an error states any further condition.
 pub fn line() -> Json {
     json!({"type": "string", "minLength": 1, "maxLength": 100})
 }
@@ -456,11 +456,11 @@ pub fn flag_type() -> Json {
 
 pub fn timeout() -> Json {
     let schema = json!({"type": "integer", "minimum": 0, "maximum": TIMEOUT_MS_MAX, "default": 900_000});
-    says("At most so long, milliseconds", schema)
+    described("At most so long, milliseconds", schema)
 }
 
-pub fn until() -> Json {
-    says("Milliseconds since 1970", json!({"type": "integer", "minimum": 0, "maximum": UNTIL_MS_MAX}))
+pub fn until_time() -> Json {
+    described("Milliseconds since 1970", json!({"type": "integer", "minimum": 0, "maximum": UNTIL_MS_MAX}))
 }
 
 pub fn count() -> Json {

@@ -1,4 +1,4 @@
-//! The bare clone beside the ledger: brings what the server has, remembers what is in force. Everything here blocks.
+//! The bare clone beside the ledger: fetches from the server, remembers the effective commit. Everything here blocks.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,25 +7,25 @@ use git2::{AutotagOption, Direction, ErrorCode, FetchOptions, Oid, RemoteCallbac
 
 use serde::{Deserialize, Serialize};
 
-use super::session::Session;
-use super::transport::Open;
+use super::session::GitSession;
+use super::transport::OpenSession;
 use amarre_core::model::Timestamp;
 
-/// Revisions that are fetched: as far back as a change can be told whose it is.
+/// The depth of a fetch: as far back as a change can be attributed.
 pub(super) const DEPTH: i32 = 50;
-/// Revisions that are fetched to find out whether a commit descends from the accepted one: an installation that was off
-/// for months is more than fifty behind.
+/// The depth for finding out whether a commit descends from the accepted one: an installation that was off for months
+/// is more than fifty behind.
 pub(super) const DEPTH_FAR: i32 = 1_000;
-/// Commits that are looked at for it: side branches come on top of the depth.
+/// Commits that are examined for it: side branches come on top of the depth.
 pub(super) const COMMITS_WALKED_MAX: usize = 20_000;
-/// Each fetch leaves a pack, and nothing tidies them up: with more than this the clone is made anew.
+/// Each fetch leaves a pack, and nothing tidies them up: with more than this the repository is cloned again.
 const PACKS_MAX: usize = 100;
 /// More objects than this in one fetch are no manifests.
 const OBJECTS_MAX: usize = 500_000;
-/// When the server answered last, milliseconds; in the clone's folder.
+/// The file with the time of the server's last answer, milliseconds; in the clone's folder.
 const ANSWERED: &str = "amarre-answered";
 
-/// How much history is brought.
+/// The depth of a fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Depth {
     /// [`DEPTH`], of a commit that is not here yet.
@@ -34,46 +34,46 @@ pub(super) enum Depth {
     Far,
 }
 
-/// Why something could not be brought.
+/// Why a fetch failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Failed {
-    /// In the conversation with the server: the session knows more.
+pub(super) enum FetchFailure {
+    /// In the session with the server: the session knows more.
     Server(String),
-    /// Here, in the clone.
+    /// In the clone.
     Here(String),
-    /// The server has no such branch, tag or commit; `true`: it has nothing at all.
+    /// The server has no such branch, tag or commit; `true`: it is empty.
     NoSuchRef(bool),
 }
 
-/// The clone, opened; made where there is none.
-pub(super) fn open(folder: &Path) -> Result<Repository, Failed> {
-    let here = |error: git2::Error| Failed::Here(error.message().to_owned());
+/// Opens the clone; creates it if there is none.
+pub(super) fn open(folder: &Path) -> Result<Repository, FetchFailure> {
+    let here = |error: git2::Error| FetchFailure::Here(error.message().to_owned());
     if let Some(repository) = open_existing(folder) {
         return Ok(repository);
     }
     let made = Repository::init_bare(folder).map_err(here)?;
-    // What is in a private repository is nobody else's business on this machine.
+    // A private repository is private on this machine, too.
     use std::os::unix::fs::PermissionsExt;
     let private = std::fs::Permissions::from_mode(0o700);
-    std::fs::set_permissions(folder, private).map_err(|error| Failed::Here(error.to_string()))?;
+    std::fs::set_permissions(folder, private).map_err(|error| FetchFailure::Here(error.to_string()))?;
     Ok(made)
 }
 
 /// The clone, if there is one.
 pub(super) fn open_existing(folder: &Path) -> Option<Repository> {
-    // `open_bare` does not heed where the history was cut off: a walk would end with an error there. It does not care
-    // either who owns the folder, which may be another user's after a move.
+    // `open_bare` ignores where the history was cut off: a walk would end with an error there. It does not check the
+    // owner of the folder either, which may be another user's after a move.
     let flags = RepositoryOpenFlags::BARE | RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
     let opened = Repository::open_ext(folder, flags, None::<&Path>.iter());
     opened.or_else(|_| Repository::open_bare(folder)).ok()
 }
 
-/// Throws the clone away, when it is broken or has grown: it is only a copy.
-pub(super) fn discard(folder: &Path) -> Result<(), Failed> {
+/// Deletes the clone, when it is broken or has grown: it is only a copy.
+pub(super) fn discard(folder: &Path) -> Result<(), FetchFailure> {
     match std::fs::remove_dir_all(folder) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(Failed::Here(error.to_string())),
+        Err(error) => Err(FetchFailure::Here(error.to_string())),
     }
 }
 
@@ -83,33 +83,33 @@ pub(super) fn has_grown(repository: &Repository) -> bool {
     packs.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count() > PACKS_MAX
 }
 
-/// Brings the commit that the server has under one of `names`, the first that it has, and its history as far as
-/// [`DEPTH`]. Asks the server for its list only, where the commit is already here.
+/// Fetches the commit under the first of `names` that the server has, and its history as far as [`DEPTH`]. Asks the
+/// server only for its list if the commit is already here.
 pub(super) fn bring(
     repository: &Repository,
-    session: &Arc<Session>,
+    session: &Arc<GitSession>,
     names: &[String],
     depth: Depth,
-) -> Result<Oid, Failed> {
-    let server = |error: git2::Error| Failed::Server(error.message().to_owned());
-    let opened = Open::new(session).map_err(Failed::Here)?;
+) -> Result<Oid, FetchFailure> {
+    let server = |error: git2::Error| FetchFailure::Server(error.message().to_owned());
+    let opened = OpenSession::new(session).map_err(FetchFailure::Here)?;
     let mut remote = repository.remote_anonymous(&opened.url()).map_err(server)?;
     let connection = remote.connect_auth(Direction::Fetch, None, None).map_err(server)?;
     let heads: Vec<(String, Oid)> = {
         let listed = connection.list().map_err(server)?;
-        // git allows no `?` in a name: there it was something that is no text, see `ref_names.rs`.
+        // git allows no `?` in a name: there it was a non-UTF-8 byte, see `ref_names.rs`.
         let names = listed.iter().filter(|head| !head.name().contains('?'));
         names.map(|head| (head.name().to_owned(), head.oid())).collect()
     };
     drop(connection);
     let find = |name: &str| heads.iter().find(|(known, _)| known == name).map(|(_, oid)| *oid);
-    // Of an annotated tag the commit is meant.
+    // An annotated tag stands for its commit.
     let found = names.iter().find_map(|name| Some((name, find(&format!("{name}^{{}}")).or_else(|| find(name))?)));
     let (refspec, wanted) = match found {
         Some((name, oid)) => (format!("+{name}:refs/amarre/brought"), oid),
         None => {
             let id = names.iter().find_map(|name| Oid::from_str(name).ok().filter(|_| name.len() == 40));
-            let Some(oid) = id else { return Err(Failed::NoSuchRef(heads.is_empty())) };
+            let Some(oid) = id else { return Err(FetchFailure::NoSuchRef(heads.is_empty())) };
             (format!("+{oid}:refs/amarre/brought"), oid)
         }
     };
@@ -128,32 +128,32 @@ pub(super) fn bring(
     match repository.find_commit(wanted) {
         Ok(_) => Ok(wanted),
         Err(error) if error.code() == ErrorCode::NotFound => {
-            // It moved between the list and the fetch, or what was asked for is no commit.
+            // It moved between the list and the fetch, or the name is no commit.
             let brought = repository.find_reference("refs/amarre/brought").and_then(|found| found.peel_to_commit());
             brought.map(|commit| commit.id()).map_err(server)
         }
-        Err(error) => Err(Failed::Here(error.message().to_owned())),
+        Err(error) => Err(FetchFailure::Here(error.message().to_owned())),
     }
 }
 
-/// The commit that is remembered under a key.
+/// The commit stored under a key.
 pub(super) fn remembered(repository: &Repository, key: &str) -> Option<Oid> {
-    repository.find_reference(&kept(key)).ok()?.target()
+    repository.find_reference(&kept_ref(key)).ok()?.target()
 }
 
-/// Remembers a commit, over restarts.
-pub(super) fn remember(repository: &Repository, key: &str, commit: Oid) -> Result<(), Failed> {
-    let set = repository.reference(&kept(key), commit, true, "amarre");
-    set.map(|_| ()).map_err(|error| Failed::Here(error.message().to_owned()))
+/// Stores a commit, over restarts.
+pub(super) fn remember(repository: &Repository, key: &str, commit: Oid) -> Result<(), FetchFailure> {
+    let set = repository.reference(&kept_ref(key), commit, true, "amarre");
+    set.map(|_| ()).map_err(|error| FetchFailure::Here(error.message().to_owned()))
 }
 
-fn kept(key: &str) -> String {
+fn kept_ref(key: &str) -> String {
     format!("refs/amarre/{key}")
 }
 
-/// Takes note that the server answered.
-pub(super) fn answered(repository: &Repository, now: Timestamp) {
-    // Without it one only knows less after a restart.
+/// Records that the server answered.
+pub(super) fn record_answer(repository: &Repository, now: Timestamp) {
+    // Without it less is known after a restart.
     let _ = std::fs::write(repository.path().join(ANSWERED), now.0.to_string());
 }
 
@@ -163,7 +163,7 @@ pub(super) fn answered_at(repository: &Repository) -> Option<Timestamp> {
     text.trim().parse().ok().map(Timestamp)
 }
 
-/// Whether a branch was rewritten: `None` where the history at hand does not tell.
+/// Whether a branch was rewritten: `None` if the history at hand does not show it.
 pub(super) fn is_rewritten(repository: &Repository, before: Oid, after: Oid) -> Option<bool> {
     let mut walk = repository.revwalk().ok()?;
     walk.push(after).ok()?;
@@ -182,7 +182,7 @@ pub(super) fn is_rewritten(repository: &Repository, before: Oid, after: Oid) -> 
     is_whole.then_some(true)
 }
 
-/// Looks at every commit that [`is_rewritten`] may look at.
+/// Examines every commit that [`is_rewritten`] may examine.
 pub(super) fn walk(repository: &Repository, from: Oid) -> Result<(), git2::Error> {
     let mut walk = repository.revwalk()?;
     walk.push(from)?;
@@ -192,8 +192,13 @@ pub(super) fn walk(repository: &Repository, from: Oid) -> Result<(), git2::Error
     Ok(())
 }
 
-/// The commits that came since one, the newest first, at most `max` and one more.
-pub(super) fn since(repository: &Repository, before: Oid, after: Oid, max: usize) -> Result<Vec<Oid>, git2::Error> {
+/// The commits since one, newest first, at most `max` and one more.
+pub(super) fn commits_since(
+    repository: &Repository,
+    before: Oid,
+    after: Oid,
+    max: usize,
+) -> Result<Vec<Oid>, git2::Error> {
     let mut walk = repository.revwalk()?;
     walk.set_sorting(git2::Sort::TOPOLOGICAL)?;
     walk.push(after)?;

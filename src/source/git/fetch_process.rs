@@ -1,10 +1,10 @@
-//! A fetch in a process of its own, with a limit of its memory: some megabytes on the wire may be gigabytes when they are
-//! unpacked, and libgit2 knows no limit. One that is too large ends that process and nothing else.
+//! A fetch in a process of its own, with a memory limit: some megabytes on the wire may be gigabytes when unpacked, and
+//! libgit2 knows no limit. A fetch that is too large ends only that process.
 //!
-//! The process brings a commit into the clone and reads from it what the daemon will read. What it could read within
-//! its limit costs the daemon no more.
+//! The process fetches a commit into the clone and reads from it what the daemon will read. So reading within its limit
+//! costs the daemon no more.
 //!
-//! Its order comes by standard input, for a token is in it; its answer goes to standard output. Both are JSON.
+//! Its order comes by standard input, for it holds a token; its answer goes to standard output. Both are JSON.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -21,13 +21,13 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::clone;
-use super::clone::{Depth, Failed};
-use super::session::{Access, Asker, Session, Trouble};
+use super::clone::{Depth, FetchFailure};
+use super::session::{Asker, GitSession, RemoteAccess, SessionError};
 use super::{GitSettings, history, tree};
 use crate::secret::Secret;
 use amarre_core::model::{GitRef, GitUrl, Millis};
 
-/// What makes the program such a process, as its first argument.
+/// The first argument that selects such a process.
 pub const WORD: &str = "fetch-apart";
 /// An order is some paths and a token.
 pub const ORDER_BYTES_MAX: usize = 64 * 1024;
@@ -38,9 +38,9 @@ const ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// Packs are mapped into memory beside what is unpacked, twice when one is made.
 const MAPPED_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
-/// What is to be brought. Holds a token, so it cannot be printed.
+/// What to fetch. Holds a token, so it cannot be printed.
 #[derive(Serialize, Deserialize)]
-struct Order {
+struct FetchOrder {
     url: String,
     username: String,
     token: Option<String>,
@@ -58,21 +58,21 @@ struct Order {
 }
 
 #[derive(Serialize, Deserialize)]
-enum Told {
+enum FetchMessage {
     Brought { commit: String },
-    Failed { failed: Failed, trouble: Option<Trouble> },
+    Failed { failed: FetchFailure, trouble: Option<SessionError> },
 }
 
-/// Has the commit brought that the server has under one of `names`.
+/// Fetches the commit under the first of `names` that the server has.
 pub(super) fn bring(
     settings: &GitSettings,
     folder: &Path,
     names: &[String],
     depth: Depth,
     asker: &Asker,
-) -> Result<Oid, (Failed, Option<Trouble>)> {
+) -> Result<Oid, (FetchFailure, Option<SessionError>)> {
     let access = &settings.access;
-    let order = Order {
+    let order = FetchOrder {
         url: access.url.to_string(),
         username: access.username.clone(),
         token: access.token.as_ref().map(|token| token.expose().to_owned()),
@@ -86,7 +86,7 @@ pub(super) fn bring(
         depth,
         memory_bytes: settings.memory_bytes,
     };
-    let here = |why: String| (Failed::Here(why), None);
+    let here = |why: String| (FetchFailure::Here(why), None);
     let order = serde_json::to_vec(&order).map_err(|error| here(error.to_string()))?;
     let mut command = Command::new(&settings.program);
     // Without it the C library reserves memory for each thread, which would count.
@@ -97,7 +97,7 @@ pub(super) fn bring(
             command.spawn().map_err(|error| here(format!("could not start a process to fetch: {error}")))?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         if let Some(mut stdin) = stdin {
-            // One that does not listen says why by how it ends.
+            // A process that stops reading explains itself by how it ends.
             let _ = stdin.write_all(&order).await;
         }
         let mut answer = Vec::new();
@@ -106,10 +106,14 @@ pub(super) fn bring(
         }
         let status = child.wait().await.map_err(|error| here(error.to_string()))?;
         match serde_json::from_slice(&answer) {
-            Ok(Told::Brought { commit }) => Oid::from_str(&commit).map_err(|error| here(error.message().to_owned())),
-            Ok(Told::Failed { failed, trouble }) => Err((failed, trouble)),
-            // What asks for memory and gets none ends itself.
-            Err(_) if status.signal().is_some() => Err((Failed::Here(status.to_string()), Some(too_large(settings)))),
+            Ok(FetchMessage::Brought { commit }) => {
+                Oid::from_str(&commit).map_err(|error| here(error.message().to_owned()))
+            }
+            Ok(FetchMessage::Failed { failed, trouble }) => Err((failed, trouble)),
+            // A failed allocation ends the process.
+            Err(_) if status.signal().is_some() => {
+                Err((FetchFailure::Here(status.to_string()), Some(too_large(settings))))
+            }
             Err(_) => Err(here(format!("the process that fetches said nothing ({status})"))),
         }
     };
@@ -119,54 +123,54 @@ pub(super) fn bring(
             biased;
             _ = asker.changed() => Err(here("it was given up".to_owned())),
             done = tokio::time::timeout(LIMIT, work) => done.unwrap_or_else(|_| {
-                let late = Trouble::NoAnswer(format!("it was not done after {} s", LIMIT.as_secs()));
-                Err((Failed::Here(String::new()), Some(late)))
+                let late = SessionError::NoAnswer(format!("it was not done after {} s", LIMIT.as_secs()));
+                Err((FetchFailure::Here(String::new()), Some(late)))
             }),
         }
     })
 }
 
-fn too_large(settings: &GitSettings) -> Trouble {
-    Trouble::TooLarge(format!("it needs more than {} MiB of memory", settings.memory_bytes / 1024 / 1024))
+fn too_large(settings: &GitSettings) -> SessionError {
+    SessionError::TooLarge(format!("it needs more than {} MiB of memory", settings.memory_bytes / 1024 / 1024))
 }
 
-/// Carries out an order, in this process; answers what is to be written to standard output. Blocks, inside a runtime.
+/// Carries out an order, in this process; answers the text for standard output. Blocks, inside a runtime.
 pub fn serve(order: &[u8]) -> String {
-    let told = match serde_json::from_slice::<Order>(order) {
+    let told = match serde_json::from_slice::<FetchOrder>(order) {
         Ok(order) => carry_out(order),
-        Err(error) => Told::Failed { failed: Failed::Here(format!("no order: {error}")), trouble: None },
+        Err(error) => FetchMessage::Failed { failed: FetchFailure::Here(format!("no order: {error}")), trouble: None },
     };
     serde_json::to_string(&told).unwrap_or_default()
 }
 
-fn carry_out(order: Order) -> Told {
+fn carry_out(order: FetchOrder) -> FetchMessage {
     let memory_bytes = order.memory_bytes;
     if let Err(error) = limit(memory_bytes) {
-        let failed = Failed::Here(format!("the memory of a fetch could not be limited: {error}"));
-        return Told::Failed { failed, trouble: None };
+        let failed = FetchFailure::Here(format!("the memory of a fetch could not be limited: {error}"));
+        return FetchMessage::Failed { failed, trouble: None };
     }
     let (names, depth, folder) = (order.names.clone(), order.depth, order.folder.clone());
     let settings = match settings(order) {
         Ok(settings) => settings,
-        Err(why) => return Told::Failed { failed: Failed::Here(why), trouble: None },
+        Err(why) => return FetchMessage::Failed { failed: FetchFailure::Here(why), trouble: None },
     };
-    // The process that waits for this one ends it when it has no need of it any more.
+    // The waiting process ends this one when it no longer needs it.
     let (_waiting, asker) = watch::channel(());
     let (failed, trouble) = match brought(&settings, &folder, &names, depth, asker) {
-        Ok(commit) => return Told::Brought { commit: commit.to_string() },
+        Ok(commit) => return FetchMessage::Brought { commit: commit.to_string() },
         Err(both) => both,
     };
     let is_memory = match &failed {
-        Failed::Server(why) | Failed::Here(why) => is_memory(why),
-        Failed::NoSuchRef(_) => false,
+        FetchFailure::Server(why) | FetchFailure::Here(why) => is_memory(why),
+        FetchFailure::NoSuchRef(_) => false,
     };
     let trouble = if is_memory { Some(too_large(&settings)) } else { trouble };
-    Told::Failed { failed, trouble }
+    FetchMessage::Failed { failed, trouble }
 }
 
-fn settings(order: Order) -> Result<GitSettings, String> {
+fn settings(order: FetchOrder) -> Result<GitSettings, String> {
     Ok(GitSettings {
-        access: Access {
+        access: RemoteAccess {
             url: GitUrl::parse(&order.url).map_err(|(what, _)| what)?,
             username: order.username,
             token: order.token.map(Secret::new),
@@ -178,7 +182,7 @@ fn settings(order: Order) -> Result<GitSettings, String> {
         path: order.path,
         memory_bytes: order.memory_bytes,
         clone: order.folder,
-        // Of no concern to what brings and reads.
+        // Not needed for fetching and reading.
         reference: GitRef::Branch(String::new()),
         interval: Millis(0),
         verify: None,
@@ -193,35 +197,35 @@ fn brought(
     names: &[String],
     depth: Depth,
     asker: Asker,
-) -> Result<Oid, (Failed, Option<Trouble>)> {
+) -> Result<Oid, (FetchFailure, Option<SessionError>)> {
     let repository = clone::open(folder).map_err(|failed| (failed, None))?;
-    let session = Arc::new(Session::new(settings.access.clone(), repository.path().to_owned(), asker));
-    let commit = clone::bring(&repository, &session, names, depth).map_err(|failed| (failed, session.trouble()))?;
+    let session = Arc::new(GitSession::new(settings.access.clone(), repository.path().to_owned(), asker));
+    let commit = clone::bring(&repository, &session, names, depth).map_err(|failed| (failed, session.error()))?;
     match read(&repository, commit, &settings.path) {
-        Err(why) if is_memory(&why) => Err((Failed::Here(why), None)),
-        // What else is wrong with it is found where it is read for good.
+        Err(why) if is_memory(&why) => Err((FetchFailure::Here(why), None)),
+        // Other problems are found by the daemon's own reading.
         Ok(()) | Err(_) => Ok(commit),
     }
 }
 
-/// Reads all that is read of a commit after it was brought.
+/// Reads everything that is read of a commit after a fetch.
 fn read(repository: &Repository, commit: Oid, path: &str) -> Result<(), String> {
     let said = |error: git2::Error| error.message().to_owned();
     clone::walk(repository, commit).map_err(said)?;
     let snapshot = tree::snapshot(repository, commit, path, "");
-    if let Err(tree::Unfit::Broken(why)) = snapshot {
+    if let Err(tree::UnfitCommit::Broken(why)) = snapshot {
         return Err(why);
     }
     history::read(repository, commit, path).map(|_| ()).map_err(said)
 }
 
-/// libgit2 says it in words only, and not always in the same.
+/// libgit2 reports it only as text, and not always the same.
 fn is_memory(why: &str) -> bool {
     let why = why.to_lowercase();
     ["out of memory", "mmap", "allocate", "init zlib"].iter().any(|words| why.contains(words))
 }
 
-/// Of all that this process may have from now on. What it has already is its program and its threads.
+/// For the memory that this process may allocate from now on. What it has already is its program and its threads.
 fn limit(bytes: u64) -> Result<(), String> {
     let status = std::fs::read_to_string("/proc/self/status").map_err(|error| error.to_string())?;
     let now = |name: &str| {
@@ -235,7 +239,7 @@ fn limit(bytes: u64) -> Result<(), String> {
             None if name.is_empty() => 0,
             None => return Err(format!("/proc/self/status has no {name}")),
         };
-        // One that is stricter already stays.
+        // A stricter limit stays.
         let known = getrlimit(resource);
         let limit = [known.current, known.maximum].into_iter().flatten().fold(limit, u64::min);
         let limit = Rlimit { current: Some(limit), maximum: Some(limit) };

@@ -1,4 +1,4 @@
-//! Which commit made each file what it is. Says nothing where the history that was fetched does not tell.
+//! Attributes each file to the commit that last changed it. Silent where the fetched history does not tell.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use super::clone::{DEPTH, edges};
 use super::tree::describe;
 use amarre_core::model::{self, History};
 
-/// Merges reach further back than the depth of one line; this many commits are looked at.
+/// Merges reach further back than the depth of one line; this many commits are examined.
 const COMMITS_MAX: usize = 20 * DEPTH as usize;
-/// Files touched by one commit; one that touches more was a move of everything.
+/// Files touched by one commit; one that touches more was a mass move.
 const TOUCHED_MAX: usize = 20_000;
 
 /// Reads it from the newest commit down.
 ///
-/// A file's commit is the newest one whose result is what the file is now, and none of whose parents had it so.
+/// A file's commit is the newest one whose result is the present file, and none of whose parents had it.
 pub(super) fn read(repository: &Repository, head: Oid, folder: &str) -> Result<History, git2::Error> {
     let mut history = History::default();
     let edges = edges(repository);
@@ -24,7 +24,7 @@ pub(super) fn read(repository: &Repository, head: Oid, folder: &str) -> Result<H
     walk.set_sorting(Sort::TOPOLOGICAL | Sort::TIME)?;
     walk.push(head)?;
     for id in walk.take(COMMITS_MAX) {
-        // Past the edge of what was fetched nothing is known.
+        // Beyond the fetched history nothing is known.
         let Ok(id) = id else { break };
         if edges.contains(&id) {
             continue;
@@ -60,7 +60,7 @@ fn claim(
     }
 }
 
-/// Files that a commit made other than each of its parents had them: what they became, `None` = removed.
+/// Files in which a commit differs from each of its parents: their new content, `None` = removed.
 fn touched(
     repository: &Repository,
     commit: &Commit<'_>,

@@ -1,17 +1,17 @@
-//! git over HTTP: two requests, of which the second carries what was written until the first read.
+//! git over HTTP: two requests, of which the second sends what was written until the first read.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use super::session::{Session, Trouble};
-use crate::providers::http::{Body, Failure, Http};
+use super::session::{GitSession, SessionError};
+use crate::providers::http::{Body, Http, HttpFailure};
 
-/// What is asked for: some ids. A question larger than this is none of ours.
+/// A request is some ids; a larger one is not ours.
 const QUESTION_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One request and its answer.
 pub(super) struct Exchange {
-    session: Arc<Session>,
+    session: Arc<GitSession>,
     http: Http,
     url: String,
     /// `git-upload-pack` or `git-receive-pack`.
@@ -26,7 +26,7 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Nothing leaves before the first read.
     pub(super) fn new(
-        session: Arc<Session>,
+        session: Arc<GitSession>,
         url: &str,
         program: &'static str,
         lists: bool,
@@ -45,14 +45,14 @@ impl Exchange {
         })
     }
 
-    fn ask(&mut self) -> io::Result<Body> {
+    fn send_request(&mut self) -> io::Result<Body> {
         let (method, path, kind) = if self.lists {
             (reqwest::Method::GET, format!("info/refs?service={}", self.program), "advertisement")
         } else {
             (reqwest::Method::POST, self.program.to_owned(), "result")
         };
-        let mut request = self.http.request(method, &format!("{}/{path}", self.url)).timeout(self.session.left());
-        // Some servers tell git from browsers by it.
+        let mut request = self.http.request(method, &format!("{}/{path}", self.url)).timeout(self.session.time_left());
+        // Some servers use it to tell git from browsers.
         request = request.header("User-Agent", concat!("git/2.0 (amarre ", env!("CARGO_PKG_VERSION"), ")"));
         if !self.lists {
             request = request.header("Content-Type", format!("application/x-{}-request", self.program));
@@ -67,35 +67,35 @@ impl Exchange {
         let is_git = answer.header("Content-Type").is_some_and(|kind| kind.eq_ignore_ascii_case(&wanted));
         match answer.status() {
             200 if is_git => Ok(answer),
-            200 => Err(self.session.fail(Trouble::NoAnswer("what answers there is no git repository".to_owned()))),
-            // Servers say 404 where they do not want to say that a private repository is there.
+            200 => Err(self.session.fail(SessionError::NoAnswer("what answers there is no git repository".to_owned()))),
+            // Servers answer 404 to hide a private repository.
             status @ (401 | 403 | 404) => {
                 let with = if self.session.access.token.is_some() { "with this token" } else { "without a token" };
-                Err(self.session.fail(Trouble::Denied(format!("it answers {status} {with}"))))
+                Err(self.session.fail(SessionError::Denied(format!("it answers {status} {with}"))))
             }
             status @ 300..=399 => {
                 let to = answer.header("Location").map(place).unwrap_or_default();
                 Err(self
                     .session
-                    .fail(Trouble::NoAnswer(format!("it answers {status}, the repository is elsewhere{to}"))))
+                    .fail(SessionError::NoAnswer(format!("it answers {status}, the repository is elsewhere{to}"))))
             }
-            status => Err(self.session.fail(Trouble::NoAnswer(format!("it answers {status}")))),
+            status => Err(self.session.fail(SessionError::NoAnswer(format!("it answers {status}")))),
         }
     }
 
-    fn no_answer(&self, failure: &Failure) -> io::Error {
-        self.session.fail(Trouble::NoAnswer(words(failure)))
+    fn no_answer(&self, failure: &HttpFailure) -> io::Error {
+        self.session.fail(SessionError::NoAnswer(failure_text(failure)))
     }
 }
 
-/// What happened, without the layers of the client in which it did.
-fn words(failure: &Failure) -> String {
+/// The error, without the layers of the client in which it happened.
+fn failure_text(failure: &HttpFailure) -> String {
     let text = failure.message();
     let text = text.strip_prefix("error sending request: ").unwrap_or(text);
     text.strip_prefix("client error (Connect): ").unwrap_or(text).to_owned()
 }
 
-/// `: https://host/path`, without what may be secret in it or obeyed by a terminal.
+/// `: https://host/path`, without secrets or control characters.
 fn place(location: &str) -> String {
     let location = location.split(['?', '#']).next().unwrap_or_default();
     let location = location.split("/info/refs").next().unwrap_or_default();
@@ -106,7 +106,7 @@ fn place(location: &str) -> String {
 impl Read for Exchange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.answer.is_none() {
-            self.answer = Some(self.ask()?);
+            self.answer = Some(self.send_request()?);
         }
         let Some(answer) = self.answer.as_mut() else { return Ok(0) };
         while self.at == self.piece.len() {
@@ -114,7 +114,7 @@ impl Read for Exchange {
             match piece {
                 Ok(Some(piece)) => (self.piece, self.at) = (piece, 0),
                 Ok(None) => return Ok(0),
-                Err(failure) => return Err(self.session.fail(Trouble::NoAnswer(words(&failure)))),
+                Err(failure) => return Err(self.session.fail(SessionError::NoAnswer(failure_text(&failure)))),
             }
             self.session.count(self.piece.len())?;
         }
@@ -128,7 +128,7 @@ impl Read for Exchange {
 impl Write for Exchange {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.question.len() + bytes.len() > QUESTION_BYTES_MAX {
-            return Err(self.session.fail(Trouble::TooMuch("it wants to be asked too much".to_owned())));
+            return Err(self.session.fail(SessionError::TooMuch("it wants to be asked too much".to_owned())));
         }
         self.question.extend_from_slice(bytes);
         Ok(bytes.len())

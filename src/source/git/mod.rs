@@ -1,6 +1,6 @@
-//! Manifests from a git repository: a bare clone beside the ledger, brought up to date by [`Git::fetch`].
+//! Manifests from a git repository: a bare clone beside the ledger, updated by [`Git::fetch`].
 //!
-//! | the server | in force | shown |
+//! | the server | effective | shown |
 //! |---|---|---|
 //! | has a new commit | the new one | |
 //! | has rewritten the branch | the new one; with `verify` the last good one, until a person consents | an event; A0314 |
@@ -10,7 +10,7 @@
 //! | has a commit that is not signed as asked | the last good one | A0306 |
 //! | has a commit that is too large, or without the folder | the last good one | A0307, A0309, A0316 |
 //!
-//! What is in force is remembered in the clone, so it stays over restarts. No working tree is ever written.
+//! The effective commit is stored in the clone, so it stays over restarts. No working tree is ever written.
 
 mod session;
 mod transport;
@@ -32,38 +32,38 @@ use git2::{Oid, Repository};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-pub use self::session::Access;
+pub use self::session::RemoteAccess;
 pub use self::signature::Verify;
 
-use self::clone::{Depth, Failed};
+use self::clone::{Depth, FetchFailure};
 use self::push::NotPushed;
-use self::session::{Asker, Session, Trouble};
-use self::tree::Unfit;
+use self::session::{Asker, GitSession, SessionError};
+use self::tree::UnfitCommit;
 use super::edit::{self, Edit};
-use super::{Reading, Snapshot, SourceError};
+use super::{Snapshot, SourceError, SourceReading};
 use amarre_core::model::{Commit, GitRef, GitUrl, Hint, Millis, Timestamp};
 
-/// Names of branches, tags and commits are no longer than this.
+/// The longest name of a branch, tag or commit.
 const NAME_CHARS_MAX: usize = 200;
-/// A branch that moves while we commit is tried again, so often.
+/// How often a write is retried when the branch moves meanwhile.
 const PUSHES_MAX: usize = 4;
-/// Events that nobody has taken.
+/// The largest number of pending events.
 const EVENTS_MAX: usize = 20;
 
-/// What is followed, and how.
+/// The settings.
 #[derive(Debug, Clone)]
 pub struct GitSettings {
-    /// Where the repository is, and what opens it.
-    pub access: Access,
-    /// What is followed.
+    /// URL and credentials.
+    pub access: RemoteAccess,
+    /// The followed ref.
     pub reference: GitRef,
     /// The folder of manifests in the repository; empty = all of it.
     pub path: String,
     /// How often the server is asked.
     pub interval: Millis,
-    /// Whose commits count; `None` = everybody's who may push.
+    /// Whose commits count; `None` = those of everybody who may push.
     pub verify: Option<Verify>,
-    /// Whether each commit since the accepted one has to be signed, and not the newest alone.
+    /// Whether each commit since the accepted one must be signed, and not only the newest.
     pub verify_all: bool,
     /// The memory that a fetch may take.
     pub memory_bytes: u64,
@@ -77,14 +77,14 @@ pub struct GitSettings {
 #[derive(Debug, Clone)]
 pub struct Git {
     settings: Arc<GitSettings>,
-    known: Arc<Mutex<Known>>,
-    /// One conversation at a time.
+    known: Arc<Mutex<KnownRevision>>,
+    /// One session at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    /// Whether the clone was looked at since the start.
+struct KnownRevision {
+    /// Whether the clone was read since the start.
     is_loaded: bool,
     accepted: Option<Arc<Snapshot>>,
     error: Option<SourceError>,
@@ -92,24 +92,24 @@ struct Known {
     events: Vec<String>,
 }
 
-/// What a conversation led to.
-struct Outcome {
+/// The result of a session.
+struct FetchOutcome {
     snapshot: Option<Snapshot>,
     error: Option<SourceError>,
     has_answered: bool,
     event: Option<String>,
 }
 
-/// A commit in a clone, or what failed and what went wrong on the way.
-type Brought = Result<(Repository, Oid), (Failed, Option<Trouble>)>;
+/// A commit in a clone, or the failure and the session's error.
+type Brought = Result<(Repository, Oid), (FetchFailure, Option<SessionError>)>;
 
 impl Git {
-    /// Whether this is what is followed: `refs/heads/main`.
+    /// Whether this ref is followed: `refs/heads/main`.
     pub fn follows(&self, reference: &str) -> bool {
         self.settings.reference.full() == reference
     }
 
-    /// Nothing is asked and nothing is made before the first use.
+    /// Nothing is called or created before the first use.
     pub fn new(settings: GitSettings) -> Self {
         Self { settings: Arc::new(settings), known: Arc::default(), turn: Arc::default() }
     }
@@ -119,20 +119,20 @@ impl Git {
         self.settings.interval
     }
 
-    /// What is in force, from the clone.
-    pub async fn read(&self) -> Reading {
+    /// The effective revision, from the clone.
+    pub async fn read(&self) -> SourceReading {
         self.load().await;
-        let known = self.known();
+        let known = self.lock_known();
         let mut error = known.error.clone();
         if known.accepted.is_none() && error.is_none() {
             let message = format!("{} was not fetched yet", self.settings.access.url);
             error = Some(SourceError::new("A0302", message, Hint::command("to fetch it now", "amarre plan")));
         }
         let error = error.map(|error| SourceError { fetched: known.answered, ..error });
-        Reading { snapshot: known.accepted.as_deref().cloned(), error }
+        SourceReading { snapshot: known.accepted.as_deref().cloned(), error }
     }
 
-    /// Asks the server, and takes what it has where that is good. Answers whether something is other than before.
+    /// Fetches, and accepts the server's commit if it is good. Answers whether anything changed.
     ///
     /// # Repeats
     /// With nothing new on the server it reads its list and nothing else.
@@ -140,17 +140,17 @@ impl Git {
         self.fetch_and_take(now, None).await
     }
 
-    /// As [`Git::fetch`], and takes what is held for a person's consent, if it is exactly this commit.
+    /// As [`Git::fetch`], and accepts a held commit with a person's consent, if it is exactly this one.
     ///
     /// # Errors
     /// The server has another one, which stays held; or it is not signed as asked.
     pub async fn accept(&self, commit: &str, now: Timestamp) -> Result<(), SourceError> {
-        let is_in_force = |git: &Self| git.known().accepted.as_ref().is_some_and(|it| it.revision == commit);
+        let is_in_force = |git: &Self| git.lock_known().accepted.as_ref().is_some_and(|it| it.revision == commit);
         self.fetch_and_take(now, Some(commit.to_owned())).await;
         if is_in_force(self) {
             return Ok(());
         }
-        let known = self.known().error.clone();
+        let known = self.lock_known().error.clone();
         Err(known.unwrap_or_else(|| {
             let message =
                 format!("{} on {} is not {}", self.settings.reference, self.settings.access.url, tree::shown(commit));
@@ -161,16 +161,16 @@ impl Git {
     async fn fetch_and_take(&self, now: Timestamp, consent: Option<String>) -> bool {
         let _turn = self.turn.lock().await;
         self.load().await;
-        let before = self.known().accepted.clone();
+        let before = self.lock_known().accepted.clone();
         let (settings, accepted) = (self.settings.clone(), before.clone());
         let (_waiting, asker) = watch::channel(());
         let work = move || settings.fetch(accepted.as_deref(), consent.as_deref(), now, &asker);
         let done = tokio::task::spawn_blocking(work).await;
         let outcome = done.unwrap_or_else(|_| {
             let what = "it answers what cannot be read".to_owned();
-            Outcome::failed(self.settings.explain(&Trouble::NoAnswer(what)))
+            FetchOutcome::failed(self.settings.explain(&SessionError::NoAnswer(what)))
         });
-        let mut known = self.known();
+        let mut known = self.lock_known();
         if outcome.has_answered {
             known.answered = Some(now);
         }
@@ -195,7 +195,7 @@ impl Git {
         is_new || was != is
     }
 
-    /// Another branch, tag or commit, which does not come into force.
+    /// Fetches another branch, tag or commit, which does not become effective.
     ///
     /// # Errors
     /// The server does not answer, or has no such thing; or it is not signed as asked.
@@ -204,14 +204,14 @@ impl Git {
         let (settings, name) = (self.settings.clone(), name.to_owned());
         let (_waiting, asker) = watch::channel(());
         let done = tokio::task::spawn_blocking(move || settings.fetch_ref(&name, &asker)).await;
-        let what = || self.settings.explain(&Trouble::NoAnswer("it answers what cannot be read".to_owned()));
+        let what = || self.settings.explain(&SessionError::NoAnswer("it answers what cannot be read".to_owned()));
         done.unwrap_or_else(|_| Err(what()))
     }
 
-    /// What [`Git::fetch_ref`] brought last under this name, from the clone.
+    /// What [`Git::fetch_ref`] fetched last under this name, from the clone.
     ///
     /// # Errors
-    /// Nothing of that name was brought.
+    /// Nothing of that name was fetched.
     pub async fn read_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
         let (settings, name) = (self.settings.clone(), name.to_owned());
         let read = move || {
@@ -230,32 +230,31 @@ impl Git {
         &self.settings.path
     }
 
-    /// Commits a change of one file on top of what the server has, pushes it, and takes it.
+    /// Commits a change of one file on top of the server's branch, pushes it, and accepts it.
     ///
     /// # Errors
-    /// The file is another one by now, or what is followed takes no commit of ours; the server does not answer, or
-    /// refuses it.
+    /// The file has changed meanwhile, or the followed ref takes no commits; the server does not answer, or refuses it.
     pub async fn write(&self, edit: Edit, now: Timestamp) -> Result<(), SourceError> {
         {
             let _turn = self.turn.lock().await;
             let settings = self.settings.clone();
             let (_waiting, asker) = watch::channel(());
             let done = tokio::task::spawn_blocking(move || settings.write(&edit, &asker)).await;
-            let what = || self.settings.explain(&Trouble::NoAnswer("it answers what cannot be read".to_owned()));
+            let what = || self.settings.explain(&SessionError::NoAnswer("it answers what cannot be read".to_owned()));
             done.unwrap_or_else(|_| Err(what()))?;
         }
         self.fetch(now).await;
         Ok(())
     }
 
-    /// What happened since this was asked last.
+    /// The events since the last call.
     pub fn take_events(&self) -> Vec<String> {
-        std::mem::take(&mut self.known().events)
+        std::mem::take(&mut self.lock_known().events)
     }
 
-    /// What was in force before this process began.
+    /// The effective commit of an earlier process.
     async fn load(&self) {
-        if self.known().is_loaded {
+        if self.lock_known().is_loaded {
             return;
         }
         let settings = self.settings.clone();
@@ -266,7 +265,7 @@ impl Git {
             Some((snapshot, clone::answered_at(&repository)))
         });
         let (snapshot, answered) = done.await.ok().flatten().unwrap_or_default();
-        let mut known = self.known();
+        let mut known = self.lock_known();
         if !known.is_loaded {
             known.is_loaded = true;
             known.accepted = snapshot.map(Arc::new);
@@ -274,7 +273,7 @@ impl Git {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn lock_known(&self) -> MutexGuard<'_, KnownRevision> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -285,7 +284,7 @@ impl std::fmt::Display for Git {
     }
 }
 
-impl Outcome {
+impl FetchOutcome {
     fn failed(error: SourceError) -> Self {
         Self { snapshot: None, error: Some(error), has_answered: false, event: None }
     }
@@ -296,8 +295,8 @@ impl Outcome {
 }
 
 impl GitSettings {
-    /// Under which name a commit is remembered. What is followed and who may sign is part of it: what was good before
-    /// the configuration changed is not good because of that.
+    /// The name under which a commit is stored. The followed ref and the accepted keys are part of it: what was good
+    /// before the configuration changed is not good because of that.
     fn key(&self, other: &str) -> String {
         let all = (&self.access.url, &self.reference, &self.verify, other);
         let digest = Sha256::digest(format!("{all:?}").as_bytes());
@@ -305,34 +304,34 @@ impl GitSettings {
         format!("{kind}/{}", hex::encode(&digest[..8]))
     }
 
-    /// `consent`: the commit that a person takes whatever came before it.
-    fn fetch(&self, accepted: Option<&Snapshot>, consent: Option<&str>, now: Timestamp, asker: &Asker) -> Outcome {
+    /// `consent`: the commit that a person accepts whatever came before it.
+    fn fetch(&self, accepted: Option<&Snapshot>, consent: Option<&str>, now: Timestamp, asker: &Asker) -> FetchOutcome {
         let names = [self.reference.full()];
         let (repository, commit) = match self.bring(&names, asker) {
             Ok(brought) => brought,
-            Err((error, has_answered)) => return Outcome { has_answered, ..Outcome::failed(error) },
+            Err((error, has_answered)) => return FetchOutcome { has_answered, ..FetchOutcome::failed(error) },
         };
-        clone::answered(&repository, now);
+        clone::record_answer(&repository, now);
         if accepted.is_some_and(|accepted| accepted.revision == commit.to_string()) {
-            return Outcome { snapshot: None, error: None, has_answered: true, event: None };
+            return FetchOutcome { snapshot: None, error: None, has_answered: true, event: None };
         }
         if let Err(error) = self.check(&repository, commit) {
-            return Outcome::refused(error);
+            return FetchOutcome::refused(error);
         }
         let before = self.accepted(&repository, accepted).filter(|_| consent != Some(&*commit.to_string()));
         if let Some(Err(error)) = before.map(|before| self.follows_accepted(&repository, before, commit, asker)) {
-            return Outcome::refused(error);
+            return FetchOutcome::refused(error);
         }
         let snapshot = match self.snapshot(&repository, commit, "") {
             Ok(snapshot) => snapshot,
-            Err(error) => return Outcome::refused(error),
+            Err(error) => return FetchOutcome::refused(error),
         };
         if let Err(failed) = clone::remember(&repository, &self.key(""), commit) {
-            // It is in force all the same; only after a restart it must be fetched again.
+            // It is effective all the same; only after a restart it must be fetched again.
             tracing::warn!("{} could not be remembered: {failed:?}", snapshot.revision);
         }
         let event = accepted.and_then(|accepted| self.rewritten(&repository, accepted, &snapshot, commit));
-        Outcome { snapshot: Some(snapshot), error: None, has_answered: true, event }
+        FetchOutcome { snapshot: Some(snapshot), error: None, has_answered: true, event }
     }
 
     fn write(&self, edit: &Edit, asker: &Asker) -> Result<(), SourceError> {
@@ -350,7 +349,7 @@ impl GitSettings {
         let branch = self.reference.full();
         for _ in 0..PUSHES_MAX {
             let (repository, head) = self.bring(std::slice::from_ref(&branch), asker).map_err(|(error, _)| error)?;
-            let session = Arc::new(Session::new(self.access.clone(), repository.path().to_owned(), asker.clone()));
+            let session = Arc::new(GitSession::new(self.access.clone(), repository.path().to_owned(), asker.clone()));
             let pushed = push::commit(&repository, head, edit)
                 .and_then(|commit| push::push(&repository, &session, commit, &branch));
             match pushed {
@@ -362,14 +361,14 @@ impl GitSettings {
                     return Err(edit::unwritable(format!("{} refuses it: {why}", self.access.url), hint));
                 }
                 Err(NotPushed::Failed(failed)) => {
-                    return Err(match (failed, session.trouble()) {
-                        (_, Some(Trouble::Denied(why))) => {
+                    return Err(match (failed, session.error()) {
+                        (_, Some(SessionError::Denied(why))) => {
                             let hint = "give the token or the deploy key the right to write";
                             edit::unwritable(format!("{} does not let us write: {why}", self.access.url), hint)
                         }
                         (_, Some(trouble)) => self.explain(&trouble),
-                        (Failed::Server(why), None) => self.explain(&Trouble::NoAnswer(why)),
-                        (failed, None) => self.here(&failed),
+                        (FetchFailure::Server(why), None) => self.explain(&SessionError::NoAnswer(why)),
+                        (failed, None) => self.local_error(&failed),
                     });
                 }
             }
@@ -401,42 +400,41 @@ impl GitSettings {
         })?;
         self.check(&repository, commit)?;
         let snapshot = self.snapshot(&repository, commit, name)?;
-        // Only what shows broken manifests again reads it.
+        // Only needed to show broken manifests again.
         let _ = clone::remember(&repository, &self.key(name), commit);
         Ok(snapshot)
     }
 
-    /// The commit of the first of `names` that the server has; and whether the server answered, when it is not had.
+    /// The commit of the first of `names` that the server has; and, without one, whether the server answered.
     fn bring(&self, names: &[String], asker: &Asker) -> Result<(Repository, Oid), (SourceError, bool)> {
         let tried = match self.bring_into(&self.clone, names, Depth::Usual, asker) {
             Ok((repository, _)) if clone::has_grown(&repository) => {
                 drop(repository);
                 self.renewed(names, asker).unwrap_or_else(|| self.bring_into(&self.clone, names, Depth::Usual, asker))
             }
-            // Nothing went wrong on the way: the clone may be broken.
-            Err((failed @ (Failed::Here(_) | Failed::Server(_)), None)) => {
+            // The session had no error: the clone may be broken.
+            Err((failed @ (FetchFailure::Here(_) | FetchFailure::Server(_)), None)) => {
                 self.renewed(names, asker).unwrap_or(Err((failed, None)))
             }
             tried => tried,
         };
         tried.map_err(|(failed, trouble)| match (&failed, trouble) {
             (_, Some(trouble)) => (self.explain(&trouble), false),
-            (Failed::NoSuchRef(is_empty), None) => (self.no_such_ref(*is_empty), true),
-            (Failed::Server(why), None) => (self.explain(&Trouble::NoAnswer(why.clone())), false),
-            (Failed::Here(_), None) => (self.here(&failed), false),
+            (FetchFailure::NoSuchRef(is_empty), None) => (self.no_such_ref(*is_empty), true),
+            (FetchFailure::Server(why), None) => (self.explain(&SessionError::NoAnswer(why.clone())), false),
+            (FetchFailure::Here(_), None) => (self.local_error(&failed), false),
         })
     }
 
     fn bring_into(&self, folder: &Path, names: &[String], depth: Depth, asker: &Asker) -> Brought {
         drop(clone::open(folder).map_err(|failed| (failed, None))?);
         let commit = fetch_process::bring(self, folder, names, depth, asker)?;
-        // Not before: it sees what another process has added.
+        // Not before: it must see what another process has added.
         let repository = clone::open(folder).map_err(|failed| (failed, None))?;
         Ok((repository, commit))
     }
 
-    /// A clone made anew in the place of one that is broken, or that has gathered much over the years; `None` where
-    /// that did not work or would cost what is in force.
+    /// A new clone in place of a broken or grown one; `None` if that failed or would lose the effective commit.
     fn renewed(&self, names: &[String], asker: &Asker) -> Option<Brought> {
         let fresh_path = self.clone.with_extension("git.new");
         clone::discard(&fresh_path).ok()?;
@@ -462,7 +460,7 @@ impl GitSettings {
         let Some(verify) = &self.verify else { return Ok(()) };
         signature::check(repository, commit, verify).map_err(|why| {
             let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
-            let who = found.map_or_else(|_| commit.to_string(), |commit| named(&commit));
+            let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
             let message = format!("{who} on {} is refused: {why}", self.reference);
             let mut error =
                 SourceError::new("A0306", message, Hint::text("sign it, and push it again: git commit --amend -S"));
@@ -474,24 +472,24 @@ impl GitSettings {
         })
     }
 
-    /// A commit as a state of the source. `name`: what it was asked for as, empty = what is followed.
+    /// A commit as a revision of the source. `name`: the requested name, empty = the followed ref.
     fn snapshot(&self, repository: &Repository, commit: Oid, name: &str) -> Result<Snapshot, SourceError> {
         let label = if name.is_empty() { self.reference.name() } else { name };
-        let unfit = |unfit: Unfit| {
+        let unfit = |unfit: UnfitCommit| {
             let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
-            let who = found.map_or_else(|_| commit.to_string(), |commit| named(&commit));
+            let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
             match unfit {
-                Unfit::NoFolder => SourceError::new(
+                UnfitCommit::NoFolder => SourceError::new(
                     "A0309",
                     format!("{who} has no folder {}", self.path),
                     Hint::text("put it back, or correct `source.git.path`"),
                 ),
-                Unfit::TooMuch(why) => SourceError::new(
+                UnfitCommit::TooMuch(why) => SourceError::new(
                     "A0307",
                     format!("{who} is not taken: {why}"),
                     Hint::text("let `source.git.path` name the folder of manifests alone"),
                 ),
-                Unfit::Broken(why) => SourceError::new(
+                UnfitCommit::Broken(why) => SourceError::new(
                     "A0307",
                     format!("{who} is not taken: it cannot be read: {why}"),
                     Hint::text("does `git fsck` find something in the repository?"),
@@ -505,9 +503,9 @@ impl GitSettings {
         Ok(snapshot)
     }
 
-    fn explain(&self, trouble: &Trouble) -> SourceError {
+    fn explain(&self, trouble: &SessionError) -> SourceError {
         let mut error = self.explained(trouble);
-        let is_about_ssh = matches!(trouble, Trouble::NoAnswer(_) | Trouble::Denied(_));
+        let is_about_ssh = matches!(trouble, SessionError::NoAnswer(_) | SessionError::Denied(_));
         if is_about_ssh && self.access.ssh_config.is_none() && matches!(self.access.url, GitUrl::Ssh { .. }) {
             let hint = "ssh reads no configuration, not even ~/.ssh/config: `source.git.ssh_config` names one";
             error.hints.push(Hint::text(hint));
@@ -515,30 +513,30 @@ impl GitSettings {
         error
     }
 
-    fn explained(&self, trouble: &Trouble) -> SourceError {
+    fn explained(&self, trouble: &SessionError) -> SourceError {
         let url = &self.access.url;
         match trouble {
-            Trouble::NoAnswer(why) => SourceError::new(
+            SessionError::NoAnswer(why) => SourceError::new(
                 "A0302",
                 format!("{url} did not answer: {why}"),
                 Hint::text("is the server up, and `source.git.url` right? it is tried again by itself"),
             ),
-            Trouble::Denied(why) => SourceError::new(
+            SessionError::Denied(why) => SourceError::new(
                 "A0303",
                 format!("{url} does not let us in: {why}"),
                 Hint::text("give the token or the deploy key the right to read, and check `source.git`"),
             ),
-            Trouble::OtherHost(why) => SourceError::new(
+            SessionError::OtherHost(why) => SourceError::new(
                 "A0304",
                 format!("{url} is not the host that was meant: {why}"),
                 Hint::text("ask who runs it for its host key; only if that is it, correct `source.git.host_key`"),
             ),
-            Trouble::TooMuch(why) => SourceError::new(
+            SessionError::TooMuch(why) => SourceError::new(
                 "A0307",
                 format!("{url} is not taken: {why}"),
                 Hint::text("keep manifests in a repository of their own"),
             ),
-            Trouble::TooLarge(why) => SourceError::new(
+            SessionError::TooLarge(why) => SourceError::new(
                 "A0316",
                 format!("{url} is not taken: {why}"),
                 Hint::text("keep manifests in a repository of their own; `source.git.memory` allows more"),
@@ -551,10 +549,10 @@ impl GitSettings {
         no_such(&if is_empty { format!("{url} is empty") } else { format!("{url} has no {}", self.reference) })
     }
 
-    fn here(&self, failed: &Failed) -> SourceError {
+    fn local_error(&self, failed: &FetchFailure) -> SourceError {
         let why = match failed {
-            Failed::Server(why) | Failed::Here(why) => why.as_str(),
-            Failed::NoSuchRef(_) => "something is missing in it",
+            FetchFailure::Server(why) | FetchFailure::Here(why) => why.as_str(),
+            FetchFailure::NoSuchRef(_) => "something is missing in it",
         };
         let message = format!("the clone in {} cannot be used: {why}", self.clone.display());
         SourceError::new(
@@ -570,6 +568,6 @@ fn no_such(message: &str) -> SourceError {
 }
 
 /// `8d41b07 "add gitea" (Alice Martin)`
-fn named(commit: &Commit) -> String {
+fn commit_text(commit: &Commit) -> String {
     format!("{} \"{}\" ({})", commit.short(), commit.subject, commit.author)
 }

@@ -1,4 +1,4 @@
-//! A commit of our own on top of what the server has, with one file changed, pushed to the branch that is followed.
+//! Our own commit on top of the server's branch, with one file changed, pushed to the followed branch.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,29 +6,29 @@ use std::sync::Arc;
 use git2::build::TreeUpdateBuilder;
 use git2::{ErrorCode, FileMode, Oid, PushOptions, RemoteCallbacks, Repository, Signature};
 
-use super::clone::Failed;
-use super::session::Session;
-use super::transport::Open;
+use super::clone::FetchFailure;
+use super::session::GitSession;
+use super::transport::OpenSession;
 use crate::source::edit::Edit;
 
-/// Where our commit stands until it is pushed.
+/// The ref of our commit until it is pushed.
 const MADE: &str = "refs/amarre/made";
 
 /// Why a commit was not pushed.
 pub(super) enum NotPushed {
-    /// The same file is another one by now.
+    /// The file has changed meanwhile.
     Changed,
     /// The branch moved between the fetch and the push.
     Overtaken,
-    /// The server refuses it, in its own words.
+    /// The server refuses it, with its message.
     Refused(String),
-    /// The conversation failed, or the clone.
-    Failed(Failed),
+    /// The session failed, or the clone.
+    Failed(FetchFailure),
 }
 
 impl From<git2::Error> for NotPushed {
     fn from(error: git2::Error) -> Self {
-        NotPushed::Failed(Failed::Here(error.message().to_owned()))
+        NotPushed::Failed(FetchFailure::Here(error.message().to_owned()))
     }
 }
 
@@ -43,7 +43,8 @@ pub(super) fn commit(repository: &Repository, head: Oid, edit: &Edit) -> Result<
     };
     let text = match &there {
         Some(entry) => {
-            // Asked first, so that what is too large is never in memory; no edit of ours was made of it.
+            // The size is checked first, so that a file that is too large is never in memory; no edit of ours created
+            // it.
             let (size, _) = repository.odb()?.read_header(entry.id())?;
             if size > super::tree::FILE_BYTES_MAX {
                 return Err(NotPushed::Changed);
@@ -76,12 +77,12 @@ pub(super) fn commit(repository: &Repository, head: Oid, edit: &Edit) -> Result<
 /// Pushes a commit to the branch of that full name.
 pub(super) fn push(
     repository: &Repository,
-    session: &Arc<Session>,
+    session: &Arc<GitSession>,
     commit: Oid,
     branch: &str,
 ) -> Result<(), NotPushed> {
     repository.reference(MADE, commit, true, "amarre")?;
-    let opened = Open::new(session).map_err(|why| NotPushed::Failed(Failed::Here(why)))?;
+    let opened = OpenSession::new(session).map_err(|why| NotPushed::Failed(FetchFailure::Here(why)))?;
     let mut remote = repository.remote_anonymous(&opened.url())?;
     let mut refused = None;
     let mut callbacks = RemoteCallbacks::new();
@@ -98,11 +99,11 @@ pub(super) fn push(
         (Ok(()), Some(why)) if is_overtaken(&why) => Err(NotPushed::Overtaken),
         (Ok(()), Some(why)) => Err(NotPushed::Refused(super::tree::shown(&why))),
         (Err(error), _) if error.code() == ErrorCode::NotFastForward => Err(NotPushed::Overtaken),
-        (Err(error), _) => Err(NotPushed::Failed(Failed::Server(error.message().to_owned()))),
+        (Err(error), _) => Err(NotPushed::Failed(FetchFailure::Server(error.message().to_owned()))),
     }
 }
 
-/// Servers say it in words only: git's own, and those of a branch that another push holds at this moment.
+/// Servers report it only as text: git's own, and those of a branch that another push locks.
 fn is_overtaken(why: &str) -> bool {
     ["non-fast-forward", "fetch first", "stale info", "cannot lock ref", "failed to update ref", "incorrect old value"]
         .iter()

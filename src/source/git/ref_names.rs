@@ -1,44 +1,44 @@
-//! A server's list of names, made fit for libgit2's Rust side, which ends in a panic at a name that is not UTF-8.
+//! Makes a server's list of refs safe for libgit2's Rust side, which panics on a name that is not UTF-8.
 //!
-//! Such a branch or tag can't be followed, as the configuration is UTF-8; the others can. So its bytes beyond ASCII
-//! become `?`, which git allows in no name: it is never mistaken for another one, and never asked for.
+//! Such a branch or tag cannot be followed, as the configuration is UTF-8; the others can. So its bytes beyond ASCII
+//! become `?`, which git allows in no name: it is never mistaken for another one, and never requested.
 //!
-//! The list is made of packet lines: four hexadecimal digits, the length of the line with them, and then the line;
+//! The list consists of packet lines: four hexadecimal digits, the length of the line with them, and then the line;
 //! `0000` ends it (gitprotocol-common, gitprotocol-pack).
 
 use std::io::{self, Read, Write};
 
 /// The digits of a length.
 const LENGTH_DIGITS: usize = 4;
-/// As much as is read at once.
+/// The size of one read.
 const PIECE_BYTES: usize = 16 * 1024;
 
 /// A stream that begins with a list.
-pub(super) struct Listing<S> {
+pub(super) struct RefListing<S> {
     stream: S,
-    /// Ends of lists that are still to come; with none left, bytes pass as they are.
+    /// Lists still to come; after the last one, bytes pass unchanged.
     lists: u8,
-    /// Read, and not a whole line yet.
+    /// Read, but not a whole line yet.
     begun: Vec<u8>,
-    /// Fit to be given out.
+    /// Safe to pass on.
     ready: Vec<u8>,
     given: usize,
 }
 
-impl<S: Read> Listing<S> {
+impl<S: Read> RefListing<S> {
     /// `lists` of them stand at the beginning, each with its end.
     pub(super) fn new(stream: S, lists: u8) -> Self {
         Self { stream, lists, begun: Vec::new(), ready: Vec::new(), given: 0 }
     }
 
-    /// Moves what is whole to what is ready.
+    /// Moves whole lines to the output.
     fn sort(&mut self) {
         let mut at = 0;
         while self.lists > 0 {
             let Some(digits) = self.begun.get(at..at + LENGTH_DIGITS) else { break };
             let length = std::str::from_utf8(digits).ok().and_then(|digits| usize::from_str_radix(digits, 16).ok());
             let Some(length) = length else {
-                // No list at all; libgit2 says so better.
+                // Not a list; libgit2 reports that better.
                 self.lists = 0;
                 break;
             };
@@ -58,7 +58,7 @@ impl<S: Read> Listing<S> {
     }
 }
 
-impl<S: Read> Read for Listing<S> {
+impl<S: Read> Read for RefListing<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.given == self.ready.len() {
             if self.lists == 0 && self.begun.is_empty() {
@@ -80,7 +80,7 @@ impl<S: Read> Read for Listing<S> {
     }
 }
 
-impl<S: Write> Write for Listing<S> {
+impl<S: Write> Write for RefListing<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.stream.write(bytes)
     }
@@ -95,9 +95,9 @@ mod tests {
     use super::*;
 
     /// Gives out its bytes in pieces of one size.
-    struct Pieces<'a>(&'a [u8], usize);
+    struct RefPieces<'a>(&'a [u8], usize);
 
-    impl Read for Pieces<'_> {
+    impl Read for RefPieces<'_> {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
             let size = self.1.min(self.0.len()).min(buffer.len());
             let (now, later) = self.0.split_at(size);
@@ -111,7 +111,7 @@ mod tests {
     fn becomes(bytes: &[u8], lists: u8, expected: &[u8]) {
         for size in [1, 3, 7, 4096] {
             let mut read = Vec::new();
-            Listing::new(Pieces(bytes, size), lists).read_to_end(&mut read).unwrap();
+            RefListing::new(RefPieces(bytes, size), lists).read_to_end(&mut read).unwrap();
             assert_eq!(read, expected, "in pieces of {size}");
         }
     }

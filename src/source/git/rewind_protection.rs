@@ -1,7 +1,7 @@
-//! With `verify`, what may follow the commit that was accepted last. A signature says who made a commit, not when it is
-//! meant: who controls the server could else go back to any signed state there ever was.
+//! With `verify`, which commits may follow the accepted one. A signature names the author of a commit, not its time:
+//! whoever controls the server could otherwise go back to any signed state there ever was.
 //!
-//! | the new commit | is taken |
+//! | the new commit | is accepted |
 //! |---|---|
 //! | descends from the accepted one | yes |
 //! | does not, or too far back to tell | when a person consents to exactly this commit |
@@ -12,23 +12,23 @@ use git2::{Oid, Repository};
 use super::clone;
 use super::clone::Depth;
 use super::session::Asker;
-use super::{GitSettings, Snapshot, SourceError, named, signature, tree};
+use super::{GitSettings, Snapshot, SourceError, commit_text, signature, tree};
 use amarre_core::model::Hint;
 
 /// Commits whose signatures are checked in one fetch: each takes some milliseconds of `ssh-keygen` or `gpgv`.
 const CHECKED_MAX: usize = 1_000;
 
 impl GitSettings {
-    /// The commit that was accepted last, also where it cannot be read any more.
+    /// The accepted commit, also if it cannot be read any more.
     pub(super) fn accepted(&self, repository: &Repository, known: Option<&Snapshot>) -> Option<Oid> {
         let known = known.and_then(|known| Oid::from_str(&known.revision).ok());
         known.or_else(|| clone::remembered(repository, &self.key("")))
     }
 
-    /// Whether a commit that is signed as asked may follow the accepted one.
+    /// Whether a commit with a valid signature may follow the accepted one.
     ///
     /// # Errors
-    /// Why it is held, with the way past it.
+    /// Why it is held, with a hint.
     pub(super) fn follows_accepted(
         &self,
         repository: &Repository,
@@ -61,7 +61,7 @@ impl GitSettings {
         if !self.verify_all {
             return Ok(());
         }
-        let since = clone::since(repository, accepted, commit, CHECKED_MAX).map_err(|error| {
+        let since = clone::commits_since(repository, accepted, commit, CHECKED_MAX).map_err(|error| {
             held("A0315", &format!("cannot be checked: {}", error.message()), "if you trust it, take it")
         })?;
         if since.len() > CHECKED_MAX {
@@ -72,7 +72,7 @@ impl GitSettings {
         for id in since.into_iter().filter(|id| *id != commit) {
             if let Err(why) = signature::check(repository, id, verify) {
                 let found = repository.find_commit(id).map(|commit| tree::describe(&commit));
-                let who = found.map_or_else(|_| id.to_string(), |commit| named(&commit));
+                let who = found.map_or_else(|_| id.to_string(), |commit| commit_text(&commit));
                 let why = format!("brings {who}, and {why}");
                 return Err(held(
                     "A0315",
@@ -84,7 +84,7 @@ impl GitSettings {
         Ok(())
     }
 
-    /// The same with more of the history; the clone is opened again, for another process adds to it.
+    /// The same with a longer history; the clone is opened again, for another process adds to it.
     fn further_back(&self, accepted: Oid, commit: Oid, asker: &Asker) -> Option<bool> {
         let brought = self.bring_into(&self.clone, &[self.reference.full()], Depth::Far, asker);
         match brought {
@@ -96,10 +96,10 @@ impl GitSettings {
         }
     }
 
-    /// The id stands in the command: what is consented to is this commit and no later one.
+    /// The id is part of the command: the consent is for this commit and no later one.
     fn held(&self, repository: &Repository, commit: Oid, (code, why, hint): (&'static str, &str, &str)) -> SourceError {
         let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
-        let who = found.map_or_else(|_| commit.to_string(), |commit| named(&commit));
+        let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
         let message = format!("{who} on {} is held: it {why}", self.reference);
         SourceError::new(code, message, Hint::command(hint, format!("amarre apply --accept-rewrite {commit}")))
     }

@@ -1,4 +1,4 @@
-//! One conversation with a server: who is asked and how, how much time and how many bytes are left, what went wrong.
+//! One session with a server: its address and credentials, the time and bytes that are left, and its first error.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,21 +14,21 @@ use tokio::time::{Instant, timeout_at};
 use crate::secret::Secret;
 use amarre_core::model::GitUrl;
 
-/// A whole fetch. Fifty revisions of manifests are some kilobytes; what takes longer would hold up the next fetch.
+/// The longest fetch. Fifty revisions of manifests are some kilobytes; a longer fetch would hold up the next one.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(120);
-/// All that is received in one fetch. Four times what a source may hold, for its history.
+/// The bytes received in one fetch. Four times what a source may hold, for its history.
 const RECEIVED_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// How a server is asked.
+/// Address and credentials of a server.
 #[derive(Debug, Clone)]
-pub struct Access {
-    /// Where.
+pub struct RemoteAccess {
+    /// The URL.
     pub url: GitUrl,
     /// For HTTP: the name that goes with the token.
     pub username: String,
     /// For HTTP: a token or password.
     pub token: Option<Secret>,
-    /// For ssh: the private key; `None`: what ssh finds by itself.
+    /// For ssh: the private key; `None`: the one that ssh finds.
     pub ssh_key: Option<PathBuf>,
     /// For ssh: its configuration; `None`: none, not even the user's.
     pub ssh_config: Option<PathBuf>,
@@ -38,40 +38,40 @@ pub struct Access {
     pub host_key: Option<String>,
 }
 
-/// Whoever waits for the outcome. When they go, as at the end of the program, so does the conversation.
+/// The caller. When it goes, as at the end of the program, the session ends.
 pub(super) type Asker = watch::Receiver<()>;
 
-/// Why a conversation ended early.
+/// Why a session ended early.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Trouble {
-    /// No answer, or none that makes sense.
+pub(super) enum SessionError {
+    /// No answer, or an unintelligible one.
     NoAnswer(String),
-    /// It answered and wants other credentials.
+    /// It refused the credentials.
     Denied(String),
-    /// It is not the host that was meant.
+    /// It has another host key.
     OtherHost(String),
-    /// It sends more than is taken.
+    /// It sends more than the limit.
     TooMuch(String),
-    /// It is larger, when it is unpacked, than there is memory for.
+    /// Unpacked, it is larger than the available memory.
     TooLarge(String),
 }
 
-/// One conversation.
+/// One session.
 #[derive(Debug)]
-pub(super) struct Session {
-    pub(super) access: Access,
-    /// Where files of its own may be put.
+pub(super) struct GitSession {
+    pub(super) access: RemoteAccess,
+    /// The folder for its temporary files.
     pub(super) folder: PathBuf,
     runtime: Handle,
     deadline: Instant,
     asker: Asker,
     received: AtomicU64,
-    trouble: Mutex<Option<Trouble>>,
+    trouble: Mutex<Option<SessionError>>,
 }
 
-impl Session {
-    /// Begins now. To be made inside a runtime, used on a thread that may block.
-    pub(super) fn new(access: Access, folder: PathBuf, asker: Asker) -> Self {
+impl GitSession {
+    /// Begins now. To be created inside a runtime, used on a thread that may block.
+    pub(super) fn new(access: RemoteAccess, folder: PathBuf, asker: Asker) -> Self {
         Self {
             access,
             folder,
@@ -88,7 +88,7 @@ impl Session {
         let mut asker = self.asker.clone();
         let waited = self.runtime.block_on(async {
             tokio::select! {
-                // First, so that at the end of the program no clock is asked that is there no more.
+                // First, so that at the end of the program a clock that is gone is not asked.
                 biased;
                 _ = asker.changed() => None,
                 done = timeout_at(self.deadline, work) => Some(done),
@@ -96,55 +96,55 @@ impl Session {
         });
         match waited {
             Some(Ok(done)) => Ok(done),
-            Some(Err(_)) => Err(self.fail(self.late())),
-            None => Err(self.fail(Trouble::NoAnswer("nobody waits for it any more".to_owned()))),
+            Some(Err(_)) => Err(self.fail(self.timeout_error())),
+            None => Err(self.fail(SessionError::NoAnswer("nobody waits for it any more".to_owned()))),
         }
     }
 
-    /// What is left of its time.
-    pub(super) fn left(&self) -> Duration {
+    /// The time that is left.
+    pub(super) fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Whether it may go on.
     pub(super) fn may_go_on(&self) -> bool {
-        let in_time = !self.left().is_zero();
+        let in_time = !self.time_left().is_zero();
         if !in_time {
-            let _ = self.fail(self.late());
+            let _ = self.fail(self.timeout_error());
         }
         in_time && self.asker.has_changed().is_ok()
     }
 
-    fn late(&self) -> Trouble {
-        Trouble::NoAnswer(format!("it was not done after {} s", SESSION_TIMEOUT.as_secs()))
+    fn timeout_error(&self) -> SessionError {
+        SessionError::NoAnswer(format!("it was not done after {} s", SESSION_TIMEOUT.as_secs()))
     }
 
-    /// Counts what came in.
+    /// Counts received bytes.
     pub(super) fn count(&self, bytes: usize) -> io::Result<()> {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         if self.received.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > RECEIVED_BYTES_MAX {
             let message = format!("it sends more than {} MiB", RECEIVED_BYTES_MAX / 1024 / 1024);
-            return Err(self.fail(Trouble::TooMuch(message)));
+            return Err(self.fail(SessionError::TooMuch(message)));
         }
         Ok(())
     }
 
-    /// Takes note of what went wrong: the first of it is the cause of the rest.
-    pub(super) fn fail(&self, trouble: Trouble) -> io::Error {
+    /// Records an error: the first one is the cause of the rest.
+    pub(super) fn fail(&self, trouble: SessionError) -> io::Error {
         let mut known = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let text = match &trouble {
-            Trouble::NoAnswer(text)
-            | Trouble::Denied(text)
-            | Trouble::OtherHost(text)
-            | Trouble::TooMuch(text)
-            | Trouble::TooLarge(text) => text.clone(),
+            SessionError::NoAnswer(text)
+            | SessionError::Denied(text)
+            | SessionError::OtherHost(text)
+            | SessionError::TooMuch(text)
+            | SessionError::TooLarge(text) => text.clone(),
         };
         known.get_or_insert(trouble);
         io::Error::other(text)
     }
 
-    /// What went wrong, when something did.
-    pub(super) fn trouble(&self) -> Option<Trouble> {
+    /// The error, if there was one.
+    pub(super) fn error(&self) -> Option<SessionError> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

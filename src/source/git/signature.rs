@@ -1,4 +1,4 @@
-//! Whether a commit is signed by somebody who may. `ssh-keygen` and `gpgv` decide; without them nothing is trusted.
+//! Whether a commit has an accepted signature. `ssh-keygen` and `gpgv` decide; without them no commit is trusted.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,14 +13,14 @@ use tokio::runtime::Handle;
 
 /// A check takes milliseconds.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
-/// What a check says.
+/// The output limit of a check.
 const SAID_BYTES_MAX: u64 = 64 * 1024;
 /// A signature larger than this is none.
 const SIGNATURE_BYTES_MAX: usize = 64 * 1024;
 /// Names for which one key may sign.
 const PRINCIPALS_MAX: usize = 50;
 
-/// Who may sign.
+/// The accepted signers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verify {
     /// ssh keys: a file as `ssh-keygen -Y verify` reads it.
@@ -85,7 +85,7 @@ fn by_gpg(keyring: &Path, signature: &Path, signed: &[u8]) -> Result<(), String>
     verify.args(["--status-fd", "1", "--keyring"]).arg(keyring).arg("--").arg(signature).arg("-");
     let told = run(verify, signed)?;
     let words = String::from_utf8_lossy(&told.out).into_owned();
-    // A key that is expired or revoked says something else than GOODSIG.
+    // For an expired or revoked key the line is not GOODSIG.
     let has = |word: &str| words.lines().any(|line| line.starts_with(&format!("[GNUPG:] {word} ")));
     if told.is_good && has("GOODSIG") && has("VALIDSIG") {
         return Ok(());
@@ -98,12 +98,12 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     file.write_all(bytes)
 }
 
-struct Told {
+struct SignatureOutput {
     is_good: bool,
     out: Vec<u8>,
 }
 
-fn run(mut command: Command, input: &[u8]) -> Result<Told, String> {
+fn run(mut command: Command, input: &[u8]) -> Result<SignatureOutput, String> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).env("LC_ALL", "C");
     let work = async {
@@ -111,7 +111,7 @@ fn run(mut command: Command, input: &[u8]) -> Result<Told, String> {
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let feed = async {
             if let Some(mut stdin) = stdin {
-                // One that does not want to hear it all has made up its mind.
+                // A program that does not read all of its input has already decided.
                 let _ = stdin.write_all(input).await;
             }
         };
@@ -123,7 +123,7 @@ fn run(mut command: Command, input: &[u8]) -> Result<Told, String> {
         };
         tokio::join!(feed, hear);
         let status = child.wait().await.map_err(|error| format!("{program}: {error}"))?;
-        Ok(Told { is_good: status.success(), out })
+        Ok(SignatureOutput { is_good: status.success(), out })
     };
     let timed = Handle::current().block_on(async { tokio::time::timeout(CHECK_TIMEOUT, work).await });
     timed.map_err(|_| format!("{program} was not done after {} s", CHECK_TIMEOUT.as_secs()))?

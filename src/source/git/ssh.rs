@@ -1,8 +1,8 @@
-//! git over the system's `ssh`, which knows people's keys and agents. It is never asked anything, and a host whose key is
-//! not known beforehand is refused.
+//! git over the system's `ssh`, which knows the user's keys and agents. It never prompts, and a host whose key is not
+//! known beforehand is refused.
 //!
 //! It reads no configuration but the one that amarre.yaml names: a `ProxyCommand` or a `LocalCommand` in a file of the
-//! home folder is a program that runs with our rights, and who may write there may mean us.
+//! home folder runs with our rights, and other programs may write there.
 
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,17 +13,17 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::session::{Session, Trouble};
+use super::session::{GitSession, SessionError};
 use amarre_core::model::{GitUrl, words};
 
-/// Of what ssh says, this much is read.
+/// How much of ssh's messages is read.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
-/// Of which this much is shown.
+/// How much of it is shown.
 const COMPLAINT_CHARS_MAX: usize = 200;
 
 /// A running ssh.
 pub(super) struct Pipe {
-    session: Arc<Session>,
+    session: Arc<GitSession>,
     child: Child,
     question: Option<ChildStdin>,
     answer: ChildStdout,
@@ -31,9 +31,9 @@ pub(super) struct Pipe {
 
 impl Pipe {
     /// `program`: what runs on the other side, `git-upload-pack` or `git-receive-pack`.
-    pub(super) fn open(session: Arc<Session>, program: &str) -> Result<Self, git2::Error> {
+    pub(super) fn open(session: Arc<GitSession>, program: &str) -> Result<Self, git2::Error> {
         let failed = |why: String| {
-            let _ = session.fail(Trouble::NoAnswer(why.clone()));
+            let _ = session.fail(SessionError::NoAnswer(why.clone()));
             git2::Error::from_str(&why)
         };
         let known_hosts = known_hosts(&session).map_err(|error| failed(format!("known hosts: {error}")))?;
@@ -47,8 +47,8 @@ impl Pipe {
         }
     }
 
-    /// Why ssh ended; `None` when it ended well.
-    fn complaint(&mut self) -> Option<Trouble> {
+    /// Why ssh failed; `None` when it succeeded.
+    fn complaint(&mut self) -> Option<SessionError> {
         self.question = None;
         let stderr = self.child.stderr.take();
         let said = async {
@@ -66,29 +66,29 @@ impl Pipe {
     }
 }
 
-/// ssh says what happened in words only.
-fn classify(text: &str) -> Trouble {
+/// ssh reports errors only as text.
+fn classify(text: &str) -> SessionError {
     let is_banner = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('@');
     let last = text.lines().rfind(is_banner).unwrap_or("ssh ended without a word");
     let clean = words::cut(words::clean(last).trim(), COMPLAINT_CHARS_MAX);
     let has = |words: &str| text.contains(words);
     if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
-        return Trouble::OtherHost("its host key is another one than the one that is pinned".to_owned());
+        return SessionError::OtherHost("its host key is another one than the one that is pinned".to_owned());
     }
     if has("Host key verification failed") || has("host key is known") {
-        return Trouble::OtherHost("its host key is not among the pinned ones".to_owned());
+        return SessionError::OtherHost("its host key is not among the pinned ones".to_owned());
     }
     if has("Permission denied") || has("Too many authentication failures") {
-        return Trouble::Denied("it does not accept the key".to_owned());
+        return SessionError::Denied("it does not accept the key".to_owned());
     }
     if has("does not appear to be a git repository") || has("not found") || has("access rights") {
-        return Trouble::Denied(format!("it has no such repository for this key: {clean}"));
+        return SessionError::Denied(format!("it has no such repository for this key: {clean}"));
     }
-    Trouble::NoAnswer(clean)
+    SessionError::NoAnswer(clean)
 }
 
-/// The pinned key as a file that ssh reads, written anew each time.
-fn known_hosts(session: &Session) -> io::Result<Option<PathBuf>> {
+/// The pinned key as a file that ssh reads, written each time.
+fn known_hosts(session: &GitSession) -> io::Result<Option<PathBuf>> {
     let (Some(key), GitUrl::Ssh { host, port, .. }) = (&session.access.host_key, &session.access.url) else {
         return Ok(session.access.known_hosts.clone());
     };
@@ -102,7 +102,7 @@ fn known_hosts(session: &Session) -> io::Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-fn command(session: &Session, program: &str, known_hosts: Option<&Path>) -> Option<Command> {
+fn command(session: &GitSession, program: &str, known_hosts: Option<&Path>) -> Option<Command> {
     let GitUrl::Ssh { user, host, port, path, .. } = &session.access.url else { return None };
     let mut command = Command::new("ssh");
     let options = [
@@ -124,14 +124,14 @@ fn command(session: &Session, program: &str, known_hosts: Option<&Path>) -> Opti
     ];
     match &session.access.ssh_config {
         Some(path) => command.arg("-F").arg(path),
-        // Nor may anything else start a program, whatever the defaults of this ssh are.
+        // Nor may any other option start a program, whatever the defaults of this ssh are.
         None => command.args(["-F", "none", "-o", "ProxyCommand=none", "-o", "ProxyJump=none"]),
     };
     for option in options {
         command.arg("-o").arg(option);
     }
     if let Some(known_hosts) = known_hosts {
-        // ssh takes quotes off, and several files with spaces between them.
+        // ssh removes quotes, and separates several files by spaces.
         let quoted = format!("UserKnownHostsFile=\"{}\"", known_hosts.display());
         command.args(["-o", &quoted, "-o", "GlobalKnownHostsFile=/dev/null", "-o", "VerifyHostKeyDNS=no"]);
         command.args(["-o", "KnownHostsCommand=none", "-o", "ControlPath=none"]);
@@ -171,7 +171,7 @@ impl Write for Pipe {
         match self.session.wait(question.write(bytes))? {
             Ok(size) => Ok(size),
             Err(error) => {
-                let trouble = self.complaint().unwrap_or_else(|| Trouble::NoAnswer(error.to_string()));
+                let trouble = self.complaint().unwrap_or_else(|| SessionError::NoAnswer(error.to_string()));
                 Err(self.session.fail(trouble))
             }
         }
@@ -187,17 +187,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ssh_says_is_told_apart() {
+    fn messages_of_ssh_are_classified() {
         let changed = "@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\n@@@@@\nHost key verification failed.\n";
-        assert!(matches!(classify(changed), Trouble::OtherHost(_)));
+        assert!(matches!(classify(changed), SessionError::OtherHost(_)));
         let unknown = "No ED25519 host key is known for [127.0.0.1]:2222 and you have requested strict checking.\n\
                        Host key verification failed.\n";
-        assert!(matches!(classify(unknown), Trouble::OtherHost(_)));
-        assert!(matches!(classify("git@h: Permission denied (publickey).\n"), Trouble::Denied(_)));
+        assert!(matches!(classify(unknown), SessionError::OtherHost(_)));
+        assert!(matches!(classify("git@h: Permission denied (publickey).\n"), SessionError::Denied(_)));
         let refused = classify("ssh: connect to host h port 22: Connection refused\n");
-        assert_eq!(refused, Trouble::NoAnswer("ssh: connect to host h port 22: Connection refused".to_owned()));
+        assert_eq!(refused, SessionError::NoAnswer("ssh: connect to host h port 22: Connection refused".to_owned()));
         let rude = classify("\u{1b}]0;owned\u{7}bye\r\n");
-        assert_eq!(rude, Trouble::NoAnswer("bye".to_owned()));
+        assert_eq!(rude, SessionError::NoAnswer("bye".to_owned()));
     }
 
     /// A `ProxyCommand` in a file of the home folder is a program that would run as Amarre.
@@ -205,7 +205,7 @@ mod tests {
     async fn no_configuration_is_read_but_the_one_that_is_named() {
         let arguments = |ssh_config: Option<&str>| {
             let (_waiting, asker) = tokio::sync::watch::channel(());
-            let access = super::super::Access {
+            let access = super::super::RemoteAccess {
                 url: GitUrl::parse("git@git.example.org:ops/services.git").map_err(|(what, _)| what)?,
                 username: String::new(),
                 token: None,
@@ -214,7 +214,7 @@ mod tests {
                 known_hosts: None,
                 host_key: None,
             };
-            let session = Session::new(access, PathBuf::new(), asker);
+            let session = GitSession::new(access, PathBuf::new(), asker);
             let command = command(&session, "git-upload-pack", None).ok_or("no address for ssh")?;
             let words = command.as_std().get_args().map(|word| word.to_string_lossy().into_owned());
             Ok::<Vec<String>, String>(words.collect())

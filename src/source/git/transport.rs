@@ -1,8 +1,7 @@
-//! Hands libgit2 the two ways to a server: HTTP over the one HTTP client, and the system's `ssh`.
+//! Provides libgit2's two transports: HTTP over the one HTTP client, and the system's `ssh`.
 //!
-//! libgit2 finds a transport by the scheme of a URL, for the whole process. Ours have schemes of their own, and what
-//! stands behind them is no address but the number of a [`Session`]: so neither a credential nor somebody's
-//! `url.….insteadOf` is ever in play.
+//! libgit2 finds a transport by the scheme of a URL, for the whole process. Ours have schemes of their own, and the
+//! rest of the URL is the number of a [`GitSession`]: so neither a credential nor a user's `url.….insteadOf` matters.
 
 #![allow(
     unsafe_code,
@@ -16,27 +15,27 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use git2::{ConfigLevel, Error, Remote};
 
-use super::ref_names::Listing;
-use super::session::Session;
+use super::ref_names::RefListing;
+use super::session::GitSession;
 use super::{http, ssh};
 use amarre_core::model::GitUrl;
 
 const HTTP: &str = "amarre-http";
 const SSH: &str = "amarre-ssh";
 
-/// Sessions that are going on, by number.
-static SESSIONS: Mutex<BTreeMap<u64, Arc<Session>>> = Mutex::new(BTreeMap::new());
+/// Running sessions, by number.
+static SESSIONS: Mutex<BTreeMap<u64, Arc<GitSession>>> = Mutex::new(BTreeMap::new());
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// A session that libgit2 can find, until this is dropped.
-pub(super) struct Open {
+pub(super) struct OpenSession {
     number: u64,
     scheme: &'static str,
 }
 
-impl Open {
-    /// Lets libgit2 find it.
-    pub(super) fn new(session: &Arc<Session>) -> Result<Self, String> {
+impl OpenSession {
+    /// Registers it for libgit2.
+    pub(super) fn new(session: &Arc<GitSession>) -> Result<Self, String> {
         register()?;
         let scheme = match session.access.url {
             GitUrl::Http(_) => HTTP,
@@ -47,13 +46,13 @@ impl Open {
         Ok(Self { number, scheme })
     }
 
-    /// What libgit2 takes for the URL.
+    /// The URL for libgit2.
     pub(super) fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.number)
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenSession {
     fn drop(&mut self) {
         SESSIONS.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
     }
@@ -64,7 +63,7 @@ fn register() -> Result<(), String> {
     static DONE: OnceLock<Result<(), String>> = OnceLock::new();
     DONE.get_or_init(|| {
         let registered = || -> Result<(), Error> {
-            // What people have in their git configuration is for them, not for the daemon.
+            // A user's git configuration is for the user, not for the daemon.
             for level in [ConfigLevel::System, ConfigLevel::Global, ConfigLevel::XDG, ConfigLevel::ProgramData] {
                 // SAFETY: inside `get_or_init`, so once and by one thread, before any repository is opened.
                 unsafe { git2::opts::set_search_path(level, "")? };
@@ -86,15 +85,15 @@ fn smart(remote: &Remote<'_>, is_stateless: bool) -> Result<Transport, Error> {
     let sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
     let session = number.and_then(|number| sessions.get(&number)).cloned();
     let session = session.ok_or_else(|| Error::from_str("no such session"))?;
-    Transport::smart(remote, is_stateless, Line { session })
+    Transport::smart(remote, is_stateless, GitLine { session })
 }
 
-/// One way to a server.
-struct Line {
-    session: Arc<Session>,
+/// One transport.
+struct GitLine {
+    session: Arc<GitSession>,
 }
 
-impl SmartSubtransport for Line {
+impl SmartSubtransport for GitLine {
     fn action(&self, _url: &str, action: Service) -> Result<Box<dyn SmartSubtransportStream>, Error> {
         let (program, lists) = match action {
             Service::UploadPackLs => ("git-upload-pack", true),
@@ -105,10 +104,10 @@ impl SmartSubtransport for Line {
         match &self.session.access.url {
             GitUrl::Http(url) => {
                 let exchange = http::Exchange::new(self.session.clone(), url, program, lists)?;
-                // What the service is called is a list of its own.
-                Ok(Box::new(Listing::new(exchange, if lists { 2 } else { 0 })))
+                // The list of the refs is a service of its own.
+                Ok(Box::new(RefListing::new(exchange, if lists { 2 } else { 0 })))
             }
-            GitUrl::Ssh { .. } => Ok(Box::new(Listing::new(ssh::Pipe::open(self.session.clone(), program)?, 1))),
+            GitUrl::Ssh { .. } => Ok(Box::new(RefListing::new(ssh::Pipe::open(self.session.clone(), program)?, 1))),
         }
     }
 

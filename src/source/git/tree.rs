@@ -1,60 +1,65 @@
-//! A commit's files as a snapshot. Nothing is written to a disk: a tree is read, object by object, so a link leads
-//! nowhere and a name names nothing here.
+//! A commit's files as a snapshot. Nothing is written to a disk: a tree is read, object by object, so links and names
+//! have no effect here.
 
 use std::sync::Arc;
 
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
-use crate::source::{Note, Snapshot};
+use crate::source::{Snapshot, SourceNote};
 use amarre_core::model::source::{is_env_file, is_manifest};
 use amarre_core::model::{self, Asset, Assets, History, Timestamp};
 
-/// More files than this is the wrong folder.
+/// With more files it is the wrong folder.
 const FILES_MAX: usize = 10_000;
-/// Entries looked at, files or not.
+/// Examined entries, files or not.
 const ENTRIES_MAX: usize = 100_000;
-/// Folders in folders.
+/// The depth limit.
 const DEPTH_MAX: usize = 8;
-/// A file is read up to here. A larger manifest is refused by the reader, which is given one byte more.
+/// Larger files are cut here. The reader refuses a larger manifest, which is given one byte more.
 pub(super) const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// All files together.
 const SOURCE_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Reported one by one; a repository that has more of them has them all over.
+/// Reported one by one; a repository with more of them has them everywhere.
 const NOTES_MAX: usize = 50;
-/// A name, and a subject, as it is shown.
+/// The longest shown name or subject.
 const WORDS_CHARS_MAX: usize = 100;
 
 const LINK: i32 = 0o120000;
 const SUBMODULE: i32 = 0o160000;
 const EXECUTABLE: i32 = 0o100755;
 
-/// Why a commit cannot be a state of the source.
+/// Why a commit is no usable revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unfit {
-    /// The folder that was asked for is not in it.
+pub(super) enum UnfitCommit {
+    /// The folder is not in it.
     NoFolder,
-    /// It holds more than is taken.
+    /// It exceeds a limit.
     TooMuch(String),
     /// An object is missing or broken.
     Broken(String),
 }
 
-impl From<git2::Error> for Unfit {
+impl From<git2::Error> for UnfitCommit {
     fn from(error: git2::Error) -> Self {
-        Unfit::Broken(error.message().to_owned())
+        UnfitCommit::Broken(error.message().to_owned())
     }
 }
 
 /// All files below `folder` (empty: of the whole repository).
-pub(super) fn snapshot(repository: &Repository, commit: Oid, folder: &str, label: &str) -> Result<Snapshot, Unfit> {
+pub(super) fn snapshot(
+    repository: &Repository,
+    commit: Oid,
+    folder: &str,
+    label: &str,
+) -> Result<Snapshot, UnfitCommit> {
     let commit = repository.find_commit(commit)?;
     let root = commit.tree()?;
     let tree = match folder {
         "" => root,
         folder => {
-            let entry = root.get_path(std::path::Path::new(folder)).map_err(|_| Unfit::NoFolder)?;
+            let entry = root.get_path(std::path::Path::new(folder)).map_err(|_| UnfitCommit::NoFolder)?;
             if entry.kind() != Some(ObjectType::Tree) {
-                return Err(Unfit::NoFolder);
+                return Err(UnfitCommit::NoFolder);
             }
             repository.find_tree(entry.id())?
         }
@@ -87,7 +92,7 @@ pub(super) fn describe(commit: &Commit<'_>) -> model::Commit {
     }
 }
 
-/// Text of a stranger, with nothing in it that a terminal would obey or that turns the line around.
+/// Foreign text, without control characters and without marks that change its direction.
 pub(super) fn shown(text: &str) -> String {
     let obeyed = |char: char| {
         char.is_control() || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -100,24 +105,24 @@ struct Walk<'a> {
     repository: &'a Repository,
     files: Vec<(String, String)>,
     assets: Assets,
-    notes: Vec<Note>,
+    notes: Vec<SourceNote>,
     entries: usize,
     bytes: usize,
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, tree: &Tree<'_>, path: &str, depth: usize) -> Result<(), Unfit> {
+    fn folder(&mut self, tree: &Tree<'_>, path: &str, depth: usize) -> Result<(), UnfitCommit> {
         if depth > DEPTH_MAX {
-            return Err(Unfit::TooMuch(format!("{} is more than {DEPTH_MAX} folders deep", shown(path))));
+            return Err(UnfitCommit::TooMuch(format!("{} is more than {DEPTH_MAX} folders deep", shown(path))));
         }
         for entry in tree.iter() {
             self.entries += 1;
             if self.entries > ENTRIES_MAX {
-                return Err(Unfit::TooMuch(format!("it holds more than {ENTRIES_MAX} files and folders")));
+                return Err(UnfitCommit::TooMuch(format!("it holds more than {ENTRIES_MAX} files and folders")));
             }
             let Some(name) = name(entry.name_bytes()) else {
                 let name = shown(&String::from_utf8_lossy(entry.name_bytes()));
-                self.note(
+                self.add_note(
                     path,
                     &name,
                     "its name is none that a file should have",
@@ -131,30 +136,30 @@ impl Walk<'_> {
             let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
             match (entry.filemode(), entry.kind()) {
                 (LINK, _) => {
-                    self.note(path, name, "a symbolic link is not followed", "put the file itself there");
+                    self.add_note(path, name, "a symbolic link is not followed", "put the file itself there");
                 }
                 (SUBMODULE, _) => {
-                    self.note(path, name, "a submodule is not followed", "put its files there, or leave it out");
+                    self.add_note(path, name, "a submodule is not followed", "put its files there, or leave it out");
                 }
                 (_, Some(ObjectType::Tree)) => {
                     let below = self.repository.find_tree(entry.id())?;
                     self.folder(&below, &full, depth + 1)?;
                 }
                 (mode, Some(ObjectType::Blob)) => self.file(full, entry.id(), mode == EXECUTABLE)?,
-                (_, _) => self.note(path, name, "it is neither file nor folder", "leave it out"),
+                (_, _) => self.add_note(path, name, "it is neither file nor folder", "leave it out"),
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: String, id: Oid, executable: bool) -> Result<(), Unfit> {
+    fn file(&mut self, path: String, id: Oid, executable: bool) -> Result<(), UnfitCommit> {
         if self.files.len() + self.assets.len() >= FILES_MAX {
-            return Err(Unfit::TooMuch(format!("it holds more than {FILES_MAX} files")));
+            return Err(UnfitCommit::TooMuch(format!("it holds more than {FILES_MAX} files")));
         }
-        // Asked first, so that what is too large is never in memory.
+        // The size is checked first, so that a file that is too large is never in memory.
         let (size, _) = self.repository.odb()?.read_header(id)?;
         if is_manifest(&path) {
-            // The reader says of what is one byte too large that it is too large.
+            // The reader reports a file that is one byte too large.
             let text = if size > FILE_BYTES_MAX { " ".repeat(FILE_BYTES_MAX + 1) } else { self.text(id)? };
             self.bytes += text.len();
             self.files.push((path, text));
@@ -166,26 +171,29 @@ impl Walk<'_> {
             self.assets.insert(path, Asset { bytes, size, executable });
         }
         if self.bytes > SOURCE_BYTES_MAX {
-            return Err(Unfit::TooMuch(format!("its manifests are more than {} MiB", SOURCE_BYTES_MAX / 1024 / 1024)));
+            return Err(UnfitCommit::TooMuch(format!(
+                "its manifests are more than {} MiB",
+                SOURCE_BYTES_MAX / 1024 / 1024
+            )));
         }
         Ok(())
     }
 
-    /// Bytes that are no UTF-8 become signs that the reader refuses, with their place.
-    fn text(&self, id: Oid) -> Result<String, Unfit> {
+    /// Bytes that are no UTF-8 become characters that the reader refuses, with their place.
+    fn text(&self, id: Oid) -> Result<String, UnfitCommit> {
         Ok(String::from_utf8_lossy(self.repository.find_blob(id)?.content()).into_owned())
     }
 
-    fn note(&mut self, path: &str, name: &str, message: &str, hint: &str) {
+    fn add_note(&mut self, path: &str, name: &str, message: &str, hint: &str) {
         if self.notes.len() >= NOTES_MAX {
             return;
         }
         let file = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-        self.notes.push(Note { code: "A0308", file, message: message.to_owned(), hint: hint.to_owned() });
+        self.notes.push(SourceNote { code: "A0308", file, message: message.to_owned(), hint: hint.to_owned() });
     }
 }
 
-/// A name as a file on a disk may have it, in UTF-8 and with nothing to obey in it.
+/// A name that a file may have on a disk, in UTF-8 and without control characters.
 fn name(bytes: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(bytes).ok()?;
     let is_odd =

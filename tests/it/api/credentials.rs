@@ -45,7 +45,7 @@ async fn over_https_no_other_name_of_the_domain_can_plant_a_session() {
     for (url, prefix) in [("http://amarre.example.org", ""), ("https://amarre.example.org", "__Host-")] {
         served_as(&rig, &json!({"url": url}));
         let daemon = rig.daemon(&["--yes"], &[]).await;
-        let mut browser = Browser::at(rig.port);
+        let mut browser = Browser::with_address(rig.port);
         assert_eq!(browser.signs_in("alice@example.org", PASSWORD).await.status, 303);
         let name = format!("{prefix}amarre_session");
         assert_eq!(browser.get("/api/v1/history").await.status, 200, "{name}");

@@ -10,12 +10,12 @@ use crate::web::story::with_git;
 
 const SHOP: &str = "name: shop\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
 
-fn at(name: &str) -> String {
+fn address_of(name: &str) -> String {
     format!("/api/v1/services/{name}/manifest")
 }
 
 async fn put(who: &mut Browser, name: &str, body: &Json) -> Page {
-    who.json("PUT", &at(name), Some(&body.to_string())).await
+    who.json("PUT", &address_of(name), Some(&body.to_string())).await
 }
 
 fn read(page: &Page) -> Json {
@@ -34,7 +34,7 @@ fn is_there(rig: &Rig, name: &str) -> bool {
 }
 
 async fn tag(who: &mut Browser, name: &str) -> String {
-    read(&who.get(&at(name)).await)["tag"].as_str().unwrap().to_owned()
+    read(&who.get(&address_of(name)).await)["tag"].as_str().unwrap().to_owned()
 }
 
 /// A dry run says what would be done, and does nothing.
@@ -65,7 +65,7 @@ async fn writes_the_shop(rig: &Rig, ci: &mut Browser) {
 
     // Who did not read what is there does not write over it.
     refused(&put(ci, "shop", &json!({"text": SHOP})).await, 409, "A0312", "tag");
-    let known = read(&ci.get(&at("shop")).await);
+    let known = read(&ci.get(&address_of("shop")).await);
     assert_eq!(
         (known["text"].as_str(), known["alone"].as_bool(), &known["tag"]),
         (Some(SHOP), Some(true), &written["tag"])
@@ -82,12 +82,12 @@ async fn writes_the_shop(rig: &Rig, ci: &mut Browser) {
 
 /// Removed, it goes with all that it made.
 async fn removes_the_shop(rig: &Rig, ci: &mut Browser) {
-    refused(&ci.json("DELETE", &format!("{}?tag=0", at("shop")), None).await, 409, "A0312", "tag");
-    refused(&ci.json("DELETE", &at("shop"), None).await, 409, "A0312", "tag");
-    let one = format!("{}?tag={}", at("one"), tag(ci, "one").await);
+    refused(&ci.json("DELETE", &format!("{}?tag=0", address_of("shop")), None).await, 409, "A0312", "tag");
+    refused(&ci.json("DELETE", &address_of("shop"), None).await, 409, "A0312", "tag");
+    let one = format!("{}?tag={}", address_of("one"), tag(ci, "one").await);
     refused(&ci.json("DELETE", &one, None).await, 409, "A0313", "other manifests");
-    refused(&ci.json("DELETE", &at("nothing"), None).await, 404, "A1002", "nothing");
-    let shop = format!("{}?tag={}", at("shop"), tag(ci, "shop").await);
+    refused(&ci.json("DELETE", &address_of("nothing"), None).await, 404, "A1002", "nothing");
+    let shop = format!("{}?tag={}", address_of("shop"), tag(ci, "shop").await);
     assert_eq!(ci.json("DELETE", &shop, None).await.status, 204);
     assert!(!is_there(rig, "shop"));
     eventually(60, "the shop is gone", async || rig.json("/api/v1/services/shop").await["code"] == "A1002").await;
@@ -96,41 +96,41 @@ async fn removes_the_shop(rig: &Rig, ci: &mut Browser) {
 /// A token for some services reads and writes these alone.
 async fn keeps_to_its_services(rig: &Rig, ci: &mut Browser) {
     let mut narrow = token(rig, "narrow", &["--role", "editor", "--service", "one", "--service", "web"]).await;
-    assert_eq!(narrow.get(&at("web")).await.status, 200);
-    refused(&narrow.get(&at("one")).await, 403, "A1011", "other manifests");
+    assert_eq!(narrow.get(&address_of("web")).await.status, 200);
+    refused(&narrow.get(&address_of("one")).await, 403, "A1011", "other manifests");
     refused(&put(&mut narrow, "shop", &json!({"text": SHOP})).await, 403, "A1011", "");
 
-    // Not what calls itself otherwise in a file of that name, and nobody takes away what he did not name.
+    // Not a manifest of another name in a file of that name, and no manifest that the request does not name.
     rig.file("services/mine.yaml", "name: theirs\nimage: web:1\n");
     rig.file("services/early.yaml", "name: early\nimage: web:1\nport: eighty\n");
     eventually(60, "both are read", async || {
-        let broken = read(&Browser::at(rig.port).get("/api/v1/validate").await)["broken"].to_string();
+        let broken = read(&Browser::with_address(rig.port).get("/api/v1/validate").await)["broken"].to_string();
         broken.contains("early") && rig.json("/api/v1/services/theirs").await["name"] == "theirs"
     })
     .await;
     let mut other = token(rig, "other", &["--role", "editor", "--service", "mine", "--service", "early"]).await;
-    refused(&other.get(&at("mine")).await, 403, "A1011", "other manifests");
+    refused(&other.get(&address_of("mine")).await, 403, "A1011", "other manifests");
     refused(&put(&mut other, "mine", &json!({"text": "name: mine\nimage: web:1\n"})).await, 403, "A1011", "");
-    let theirs = format!("{}?tag={}", at("mine"), tag(ci, "theirs").await);
+    let theirs = format!("{}?tag={}", address_of("mine"), tag(ci, "theirs").await);
     refused(&other.json("DELETE", &theirs, None).await, 403, "A1011", "");
     refused(&ci.json("DELETE", &theirs, None).await, 409, "A0313", "other manifests");
     let two = json!({"text": "name: one\nimage: web:2\n", "tag": tag(ci, "one").await});
     refused(&put(ci, "one", &two).await, 409, "A0313", "other manifests");
-    // One that was never good is read and mended by who may.
-    let tag_of = read(&other.get(&at("early")).await)["tag"].clone();
+    // One that was never good is read and repaired by accounts that may.
+    let tag_of = read(&other.get(&address_of("early")).await)["tag"].clone();
     let good = json!({"text": "name: early\nimage: web:1\n", "tag": tag_of});
     assert_eq!(put(&mut other, "early", &good).await.status, 200);
 }
 
-/// What is broken is said, and can be mended in the same way.
-async fn mends_what_is_broken(rig: &Rig, ci: &mut Browser) {
+/// A broken manifest is reported, and can be repaired in the same way.
+async fn repairs_a_broken_manifest(rig: &Rig, ci: &mut Browser) {
     rig.file("services/web.yaml", "name: web\nimage: web:1\nport: eighty\n");
-    let validated = async || read(&Browser::at(rig.port).get("/api/v1/validate").await);
+    let validated = async || read(&Browser::with_address(rig.port).get("/api/v1/validate").await);
     eventually(60, "the mistake is seen", async || validated().await["diagnostics"][0]["file"] == "services/web.yaml")
         .await;
     let now = validated().await;
     assert_eq!((&now["broken"], &now["good"]), (&json!(["web"]), &json!(4)), "{now:#}");
-    let tag = read(&ci.get(&at("web")).await)["tag"].clone();
+    let tag = read(&ci.get(&address_of("web")).await)["tag"].clone();
     assert_eq!(put(ci, "web", &json!({"text": WEB, "tag": tag})).await.status, 200);
     eventually(60, "all is good", async || validated().await["diagnostics"] == json!([])).await;
 }
@@ -166,7 +166,7 @@ async fn a_manifest_is_read_checked_written_and_removed() {
     writes_the_shop(&rig, &mut ci).await;
     removes_the_shop(&rig, &mut ci).await;
     keeps_to_its_services(&rig, &mut ci).await;
-    mends_what_is_broken(&rig, &mut ci).await;
+    repairs_a_broken_manifest(&rig, &mut ci).await;
     finds_itself_in_the_audit(&rig, &mut ci).await;
     let doctor = read(&token(&rig, "op", &["--role", "operator"]).await.get("/api/v1/doctor").await);
     assert_eq!(doctor["schema"], "amarre.doctor/v1");
@@ -179,7 +179,7 @@ async fn a_service_is_made_of_a_template_with_its_secrets() {
     let rig = Rig::start().await;
     let daemon = rig.daemon(&["--yes"], &[]).await;
     let mut ci = token(&rig, "ci", &["--role", "editor"]).await;
-    let known = read(&Browser::at(rig.port).get("/api/v1/templates").await);
+    let known = read(&Browser::with_address(rig.port).get("/api/v1/templates").await);
     let known: Vec<&str> =
         known["templates"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert!(known.len() >= 10 && known.contains(&"wordpress"), "{known:?}");
@@ -201,7 +201,7 @@ async fn a_service_is_made_of_a_template_with_its_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_names_who_made_it_and_what_was_simulated() {
+async fn a_commit_names_its_author_and_what_was_simulated() {
     let (rig, forge) = with_git().await;
     let mut config: Json =
         serde_json::from_str(&std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap()).unwrap();
@@ -213,8 +213,8 @@ async fn a_commit_names_who_made_it_and_what_was_simulated() {
     let bare = forge.bare().display().to_string();
     let log = forge.run(&["--git-dir", &bare, "log", "-1", "--format=%an: %s|%(trailers)", "main"]);
     assert_eq!(log.trim(), "token ci: open the shop|Amarre-Test-Mode: ovh");
-    let tag = read(&ci.get(&at("shop")).await)["tag"].as_str().unwrap().to_owned();
-    assert_eq!(ci.json("DELETE", &format!("{}?tag={tag}", at("shop")), None).await.status, 204);
+    let tag = read(&ci.get(&address_of("shop")).await)["tag"].as_str().unwrap().to_owned();
+    assert_eq!(ci.json("DELETE", &format!("{}?tag={tag}", address_of("shop")), None).await.status, 204);
     end(daemon).await;
 }
 
@@ -243,7 +243,7 @@ async fn a_token_for_one_service_uses_what_belongs_to_it() {
     rig.file("services/shop.yaml", &format!("{SHOP}environment: {{GIVEN: {{secret: vault/key}}}}\n"));
     let daemon = rig.daemon(&["--yes"], &[]).await;
     let mut limited = token(&rig, "limited", &["--role", "editor", "--service", "shop"]).await;
-    let tag = read(&limited.get(&at("shop")).await)["tag"].as_str().unwrap().to_owned();
+    let tag = read(&limited.get(&address_of("shop")).await)["tag"].as_str().unwrap().to_owned();
     let dry = |text: &str| json!({"text": text, "tag": tag, "dry_run": true});
     let of = |keys: &str| format!("{SHOP}{keys}\n");
     for (text, words) in [

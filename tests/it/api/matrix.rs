@@ -1,5 +1,5 @@
-//! Every route with nobody, and with every role: what is written here is what may be, and a route that is not written
-//! here fails.
+//! Every route without an account, and with every role: the table lists what each may do, and a route that is not in it
+//! fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::cli::rig::{Rig, end};
 use crate::web::browser::Browser;
 use crate::web::typed;
 
-/// Who is the least that may ask: `all` = anybody, `look` = anybody on this machine.
+/// The least client that may ask: `all` = every client, `look` = every client on this machine.
 const ROUTES: &[(&str, &str)] = &[
     ("all", "GET /healthz"),
     ("all", "GET /readyz"),
@@ -67,7 +67,7 @@ const ROUTES: &[(&str, &str)] = &[
 
 const ROLES: [&str; 4] = ["viewer", "operator", "editor", "admin"];
 
-/// Whether somebody may; `who` is empty for nobody.
+/// Whether a client may; `who` is empty without credentials.
 fn may(least: &str, who: &str, is_local: bool) -> bool {
     let rank = |role: &str| ROLES.iter().position(|known| *known == role);
     match least {
@@ -91,7 +91,7 @@ async fn assert_all_are_known(rig: &Rig) {
 async fn ask_every_route(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
     for (least, route) in ROUTES {
         let (method, path) = route.split_once(' ').unwrap();
-        // Nobody and nothing of this name: what is let in changes nothing.
+        // No account and no resource has this name: what is let in changes nothing.
         let real = path.replace("{name}", "nothing").replace("{code}", "A0401");
         let real =
             real.replace("{email}", "nobody@example.org").replace("{token}", "nothing").replace("{channel}", "nothing");
@@ -136,14 +136,14 @@ async fn ask_every_act(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
 }
 
 #[tokio::test]
-async fn every_route_is_open_to_who_may_and_to_nobody_else() {
+async fn every_route_serves_only_the_roles_that_may_use_it() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     assert_eq!(
         typed(&rig, "correct horse battery", &["user", "add", "a@example.org", "--role", "admin"], &[]).await.code,
         0
     );
-    let mut tokens = BTreeMap::from([("", Browser::at(rig.port))]);
+    let mut tokens = BTreeMap::from([("", Browser::with_address(rig.port))]);
     for role in ROLES {
         tokens.insert(role, token(&rig, role, &["--role", role]).await);
     }

@@ -16,11 +16,11 @@ use crate::web::browser::{Browser, Page};
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
 
-/// Makes a token, and answers somebody who asks with it.
+/// Makes a token, and answers a client that uses it.
 pub async fn token(rig: &Rig, name: &str, args: &[&str]) -> Browser {
     let made = rig.run(&[&["token", "add", name], args].concat()).await;
     assert_eq!(made.code, 0, "{made:?}");
-    Browser::at(rig.port).with_token(made.out.trim())
+    Browser::with_address(rig.port).with_token(made.out.trim())
 }
 
 #[track_caller]
@@ -92,7 +92,7 @@ async fn a_token_opens_what_its_role_and_its_services_say_until_it_ends() {
     let refused = early.get("/api/v1/history").await;
     assert_eq!((refused.status, code(&refused).as_str()), (401, "A1010"));
     assert_eq!(refused.headers["www-authenticate"], "Bearer");
-    // Also where anybody may look: who shows a token means it.
+    // Also where every client may read: a token that is shown is checked.
     assert_eq!(early.get("/api/v1/status").await.status, 401);
     let gone = rig.run(&["token", "remove", "early"]).await;
     assert!(gone.code == 1 && gone.err.contains("A1008"), "{gone:?}");
@@ -127,7 +127,7 @@ async fn a_token_opens_what_its_role_and_its_services_say_until_it_ends() {
 }
 
 #[tokio::test]
-async fn with_a_key_a_request_is_done_once() {
+async fn an_idempotency_key_makes_a_request_run_once() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     let daemon = rig.daemon(&["--yes"], &[]).await;
@@ -174,7 +174,7 @@ async fn with_a_key_a_request_is_done_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_done_says_so() {
+async fn an_act_that_is_not_done_answers_with_an_error() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     let daemon = rig.daemon(&[], &[]).await;
@@ -205,7 +205,7 @@ async fn what_is_not_done_says_so() {
         typed(&rig, "correct horse battery", &["user", "add", "a@example.org", "--role", "admin"], &[]).await.code,
         0
     );
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     assert_eq!(browser.signs_in("a@example.org", "correct horse battery").await.status, 303);
     browser.headers.clear();
     assert_eq!(browser.get("/api/v1/users").await.status, 200);
@@ -214,7 +214,7 @@ async fn what_is_not_done_says_so() {
     // On the pages it is said as well, and stands in the audit.
     browser.headers.push(("Accept".to_owned(), "text/html".to_owned()));
     assert_eq!(browser.send("/", "/services/web/rollback", &[]).await.status, 303);
-    browser.get("/services/web").await.says("A04");
+    browser.get("/services/web").await.shows("A04");
     let audit = browser.get("/api/v1/audit").await;
     let audit: Json = serde_json::from_str(&audit.body).unwrap();
     let row = audit["audit"].as_array().unwrap().iter().find(|row| row["action"] == "rollback").unwrap();
@@ -224,7 +224,7 @@ async fn what_is_not_done_says_so() {
 
 /// Asks everything that the document describes, and much that it does not.
 #[tokio::test]
-async fn schemathesis_finds_no_error_and_nothing_that_is_not_described() {
+async fn schemathesis_finds_no_error_and_no_undescribed_answer() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.file("services/shop.yaml", "name: shop\nimage: web:1\n");

@@ -10,7 +10,7 @@ use crate::web::typed;
 const PASSWORD: &str = "correct horse battery";
 
 #[tokio::test]
-async fn beyond_this_machine_nobody_is_let_in_who_is_not_known() {
+async fn unauthenticated_requests_from_the_network_are_refused() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     let port = rig.port;
@@ -23,7 +23,7 @@ async fn beyond_this_machine_nobody_is_let_in_who_is_not_known() {
     assert_eq!(typed(&rig, PASSWORD, &["user", "add", "alice@example.org", "--role", "admin"], &[]).await.code, 0);
     let daemon = rig.daemon(&["--yes"], &[]).await;
     let as_host = |name: &str| {
-        let mut browser = Browser::at(port);
+        let mut browser = Browser::with_address(port);
         browser.headers.push(("Host".to_owned(), name.to_owned()));
         browser
     };
@@ -60,7 +60,7 @@ async fn beyond_this_machine_nobody_is_let_in_who_is_not_known() {
 }
 
 #[tokio::test]
-async fn who_asks_too_much_waits_and_health_is_told_all_the_same() {
+async fn a_client_over_its_rate_waits_and_health_still_answers() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     served_as(&rig, &json!({"requests_per_minute": 40, "trusted_proxies": ["127.0.0.1"]}));
@@ -82,8 +82,8 @@ async fn who_asks_too_much_waits_and_health_is_told_all_the_same() {
     for path in ["/healthz", "/readyz", "/health"] {
         assert_eq!(admin.get(path).await.status, 200, "{path}");
     }
-    // The proxy tells for whom it asks: somebody else is not made to wait.
-    let mut elsewhere = Browser::at(rig.port);
+    // The proxy reports the client: other clients do not have to wait.
+    let mut elsewhere = Browser::with_address(rig.port);
     elsewhere.headers.push(("X-Forwarded-For".to_owned(), "192.0.2.7".to_owned()));
     assert_eq!(elsewhere.get("/api/v1/status").await.status, 200);
     // What makes work is counted by who asks, from wherever.
@@ -98,7 +98,7 @@ async fn who_asks_too_much_waits_and_health_is_told_all_the_same() {
 }
 
 #[tokio::test]
-async fn what_of_server_makes_no_sense_is_told() {
+async fn invalid_server_settings_are_refused() {
     let rig = Rig::start().await;
     for (more, says) in [
         (json!({"url": "amarre.example.org"}), "server.url"),
@@ -131,7 +131,7 @@ const SOMETIMES: [&str; 6] = [
 
 /// Every name in the dashboard, in the alert rules and on the page is one that is served.
 #[tokio::test]
-async fn what_is_drawn_and_alerted_on_is_measured() {
+async fn metrics_cover_dashboards_and_alerts() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     let daemon = rig.daemon(&["--yes"], &[]).await;

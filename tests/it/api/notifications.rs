@@ -1,4 +1,4 @@
-//! Who is told what: by real HTTP and real SMTP, once, also over restarts, and again when it is over.
+//! Notifications: by real HTTP and real SMTP, once, also over restarts, and again when a problem is over.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ const SECRET: &str = "a secret of sixteen";
 /// To which path, with which headers, and what.
 type Taken = (String, BTreeMap<String, String>, String);
 
-/// Takes whatever is sent, and answers as it is told to.
+/// Accepts messages, and answers with the given status.
 #[derive(Clone, Default)]
 struct Taker {
     taken: Arc<Mutex<Vec<Taken>>>,
@@ -52,13 +52,13 @@ impl Taker {
         StatusCode::OK
     }
 
-    fn of(&self, path: &str) -> Vec<(BTreeMap<String, String>, String)> {
+    fn messages_of(&self, path: &str) -> Vec<(BTreeMap<String, String>, String)> {
         let taken = self.taken.lock().unwrap();
         taken.iter().filter(|(to, _, _)| to == path).map(|(_, headers, body)| (headers.clone(), body.clone())).collect()
     }
 
     fn bodies(&self, path: &str) -> Vec<String> {
-        self.of(path).into_iter().map(|(_, body)| body).collect()
+        self.messages_of(path).into_iter().map(|(_, body)| body).collect()
     }
 }
 
@@ -106,7 +106,7 @@ fn configure(rig: &Rig, channels: &Json) {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_told_once_by_every_way_and_again_when_it_is_over() {
+async fn each_channel_gets_a_problem_once_and_again_when_it_is_over() {
     let (rig, taker, letters) = (Rig::start().await, Taker::default(), Arc::new(Mutex::new(Vec::new())));
     let (url, port) = (taker.start().await, post_office(letters.clone()).await);
     rig.file("services/web.yaml", GOOD);
@@ -128,14 +128,14 @@ async fn what_is_wrong_is_told_once_by_every_way_and_again_when_it_is_over() {
     rig.file("services/web.yaml", BROKEN);
     let ways = ["/slack", "/discord", "/ntfy", "/hook"];
     eventually(60, "everybody is told", async || {
-        ways.iter().all(|way| taker.of(way).len() == 1) && letters.lock().unwrap().len() == 1
+        ways.iter().all(|way| taker.messages_of(way).len() == 1) && letters.lock().unwrap().len() == 1
     })
     .await;
     for way in ways {
         let body = &taker.bodies(way)[0];
         assert!(body.contains("web") && body.contains("unknown key") && body.contains("A0103"), "{way}: {body}");
     }
-    let (headers, _) = &taker.of("/ntfy")[0];
+    let (headers, _) = &taker.messages_of("/ntfy")[0];
     assert_eq!((headers["authorization"].as_str(), headers["priority"].as_str()), ("Bearer tk_phone", "high"));
     assert_eq!(headers["title"], "amarre home: web needs somebody");
     let letter = letters.lock().unwrap()[0].clone();
@@ -144,7 +144,7 @@ async fn what_is_wrong_is_told_once_by_every_way_and_again_when_it_is_over() {
         assert!(letter.contains(part), "{letter}");
     }
     // Whoever has the secret sees that it comes from here, and when.
-    let (headers, body) = &taker.of("/hook")[0];
+    let (headers, body) = &taker.messages_of("/hook")[0];
     let signed = format!("{}.{}.{body}", headers["webhook-id"], headers["webhook-timestamp"]);
     let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap().chain_update(signed);
     assert_eq!(headers["webhook-signature"], format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())));
@@ -152,22 +152,22 @@ async fn what_is_wrong_is_told_once_by_every_way_and_again_when_it_is_over() {
     assert_eq!(document["schema"], "amarre.notification/v1");
     assert_eq!((&document["news"][0]["state"], &document["news"][0]["service"]), (&json!("wrong"), &json!("web")));
 
-    // Another life: nothing is told again, and what is over is.
+    // A new process: nothing is sent again, and the end of the problem is.
     assert_eq!(end(daemon).await, 0);
     let daemon = rig.daemon(&["--yes"], &[]).await;
     eventually(30, "some looks are over", async || rig.json("/api/v1/services/web").await["error"]["code"] == "A0103")
         .await;
     assert_eq!(rig.run(&["reconcile"]).await.code, 3);
-    assert_eq!(taker.of("/slack").len(), 1);
+    assert_eq!(taker.messages_of("/slack").len(), 1);
     rig.file("services/web.yaml", &GOOD.replace("80", "81"));
     eventually(60, "everybody is told that it is over", async || {
-        ways.iter().all(|way| taker.of(way).len() == 2) && letters.lock().unwrap().len() == 2
+        ways.iter().all(|way| taker.messages_of(way).len() == 2) && letters.lock().unwrap().len() == 2
     })
     .await;
     for way in ways {
         assert!(taker.bodies(way)[1].contains("recovered"), "{way}: {:?}", taker.bodies(way));
     }
-    assert_eq!(taker.of("/others").len(), 0, "it is about none of theirs");
+    assert_eq!(taker.messages_of("/others").len(), 0, "it is about none of theirs");
     eventually(60, "what was changed is told", async || {
         taker.bodies("/changes").iter().any(|body| body.contains("updated proxy host"))
     })
@@ -179,7 +179,7 @@ async fn what_is_wrong_is_told_once_by_every_way_and_again_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn what_is_not_taken_is_sent_again_and_a_test_says_whether_it_arrives() {
+async fn an_undelivered_notification_is_sent_again_and_a_test_reports_delivery() {
     let (rig, taker) = (Rig::start().await, Taker::default());
     let url = taker.start().await;
     rig.file("services/web.yaml", BROKEN);
@@ -204,7 +204,7 @@ async fn what_is_not_taken_is_sent_again_and_a_test_says_whether_it_arrives() {
     let listed = rig.run(&["notifications", "list"]).await.out;
     assert!(listed.contains("! not taken") && listed.contains("500"), "{listed}");
     *taker.refuses.lock().unwrap() = None;
-    eventually(60, "it is told", async || taker.of("/ops").len() == 1).await;
+    eventually(60, "it is told", async || taker.messages_of("/ops").len() == 1).await;
     assert!(taker.bodies("/ops")[0].contains("A0103"));
     let mut admin = token(&rig, "admin", &["--role", "admin"]).await;
     let tested = admin.json("POST", "/api/v1/notifications/ops/test", None).await;
@@ -214,7 +214,7 @@ async fn what_is_not_taken_is_sent_again_and_a_test_says_whether_it_arrives() {
 }
 
 #[tokio::test]
-async fn what_of_notifications_makes_no_sense_is_told() {
+async fn invalid_notification_settings_are_refused() {
     let rig = Rig::start().await;
     let smtp = |more: Json| {
         let mut smtp = json!({"host": "127.0.0.1", "from": "a@example.org", "to": "b@example.org"});

@@ -16,7 +16,7 @@ async fn audit(admin: &mut Browser) -> Vec<Json> {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_written_down_with_how_often() {
+async fn refusals_are_audited_with_their_count() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     let add = ["user", "add", "eve@example.org", "--role", "viewer"];
@@ -25,7 +25,7 @@ async fn what_is_refused_is_written_down_with_how_often() {
     let mut admin = token(&rig, "admin", &["--role", "admin"]).await;
     let mut reader = token(&rig, "reader", &[]).await;
     let mut narrow = token(&rig, "narrow", &["--role", "operator", "--service", "web"]).await;
-    let mut wrong = Browser::at(rig.port).with_token(WRONG);
+    let mut wrong = Browser::with_address(rig.port).with_token(WRONG);
     for _ in 0..6 {
         assert_eq!(wrong.get("/api/v1/history").await.status, 401);
         assert_eq!(reader.get("/api/v1/users").await.status, 403);
@@ -37,7 +37,7 @@ async fn what_is_refused_is_written_down_with_how_often() {
     for _ in 0..3 {
         assert_eq!(reader.json("POST", "/api/v1/act", Some(&act)).await.status, 403);
     }
-    let mut eve = Browser::at(rig.port);
+    let mut eve = Browser::with_address(rig.port);
     for password in ["a wrong password", "a wrong password", PASSWORD] {
         eve.signs_in("eve@example.org", password).await;
     }
@@ -68,11 +68,11 @@ async fn what_is_refused_is_written_down_with_how_often() {
     // People see it as well.
     let add = ["user", "add", "alice@example.org", "--role", "admin"];
     assert_eq!(typed(&rig, PASSWORD, &add, &[]).await.code, 0);
-    let mut alice = Browser::at(rig.port);
+    let mut alice = Browser::with_address(rig.port);
     alice.signs_in("alice@example.org", PASSWORD).await;
     let page = alice.get("/settings/audit").await;
-    page.says("× 6");
-    page.says("GET /settings/users");
+    page.shows("× 6");
+    page.shows("GET /settings/users");
     assert_eq!(end(daemon).await, 0);
     let parts = ["amarre.db", "amarre.db-wal"].map(|name| std::fs::read(rig.path().join(name)).unwrap_or_default());
     let ledger = String::from_utf8_lossy(&parts.concat()).into_owned();

@@ -24,7 +24,7 @@ async fn pushed(rig: &Rig, secret: &str, event: &str, body: &str) -> Page {
 pub async fn delivered(port: u16, secret: &str, event: &str, body: &str) -> Page {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body.as_bytes());
     let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
-    let mut github = Browser::at(port);
+    let mut github = Browser::with_address(port);
     let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     github.headers = vec![header("X-GitHub-Event", event), header("X-Hub-Signature-256", &signature)];
     github.json("POST", "/webhooks/git", Some(body)).await
@@ -35,7 +35,7 @@ fn taken(page: &Page) -> bool {
 }
 
 #[tokio::test]
-async fn a_push_is_converged_when_the_forge_tells_of_it_and_nobody_else() {
+async fn only_a_signed_webhook_of_the_forge_starts_a_pass() {
     let forge = Forge::new();
     let http = forge.http(None).await;
     forge.commit("Alice Martin", "add web", "services/web.yaml", &manifest("web"));

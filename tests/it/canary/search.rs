@@ -1,4 +1,4 @@
-//! Looks for canaries in everything that came out, in every form that one may have there.
+//! Searches every output for canaries, in every form that one may have there.
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -14,7 +14,7 @@ impl Found {
         self.texts.push((place.into(), String::from_utf8_lossy(bytes).into_owned()));
     }
 
-    /// Every file below a folder, those apart that hold a secret because somebody put it there.
+    /// Every file below a folder, except those that hold a secret on purpose.
     pub fn add_files(&mut self, folder: &std::path::Path, given: &[&str]) {
         let mut folders = vec![folder.to_owned()];
         while let Some(next) = folders.pop() {

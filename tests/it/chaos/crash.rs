@@ -3,12 +3,12 @@
 use serde_json::Value as Json;
 
 use super::oracle::{self, Before, Fresh};
-use super::script::{At, Rule, Strike, Told as Call};
+use super::script::{At, Rule, ScriptCall as Call, Strike};
 use super::stage::{Stage, Twist};
 use super::story::{STORIES, Story};
 
 /// What came of a story.
-pub struct Told {
+pub struct StoryOutcome {
     pub calls: Vec<Call>,
     pub looks: usize,
     /// How often the process died under a call or a write.
@@ -16,18 +16,23 @@ pub struct Told {
 }
 
 /// Tells a story under these rules, and asks the oracle.
-pub async fn told(story: &Story, rules: Vec<Rule>, twists: Vec<Twist>, expected: &Json) -> Result<Told, String> {
+pub async fn run_story(
+    story: &Story,
+    rules: Vec<Rule>,
+    twists: Vec<Twist>,
+    expected: &Json,
+) -> Result<StoryOutcome, String> {
     let mut stage = Stage::set(&story.files_before()).await;
-    let before = Before::of(&stage);
-    let outcome = stage.tell(story, rules, twists, expected).await;
-    let calls = stage.script.told();
+    let before = Before::new(&stage);
+    let outcome = stage.run(story, rules, twists, expected).await;
+    let calls = stage.script.calls();
     let looks = stage.looks;
     let wrong = match &outcome {
         Ok(()) => oracle::broken(&mut stage, &before, expected).await,
         Err(why) => vec![why.clone()],
     };
     if wrong.is_empty() {
-        return Ok(Told { calls, looks, deaths: stage.deaths });
+        return Ok(StoryOutcome { calls, looks, deaths: stage.deaths });
     }
     Err(format!("{}\n{}\n{}", story.name, line_up(&calls), wrong.join("\n")))
 }
@@ -47,14 +52,14 @@ async fn crash_everywhere(n: usize) {
     let story = &STORIES[n];
     let mut fresh = Fresh::default();
     let expected = fresh.world(&story.files_after()).await;
-    let undisturbed = told(story, Vec::new(), Vec::new(), &expected).await;
+    let undisturbed = run_story(story, Vec::new(), Vec::new(), &expected).await;
     let calls = undisturbed.unwrap_or_else(|why| panic!("undisturbed: {why}")).calls;
     let mut failed = Vec::new();
     let mut crashes = 0;
     for (number, strike) in crash_points(&calls) {
         let rule = Rule { at: At::AnyCall, nth: number, times: 1, strike };
         crashes += 1;
-        if let Err(why) = told(story, vec![rule], Vec::new(), &expected).await {
+        if let Err(why) = run_story(story, vec![rule], Vec::new(), &expected).await {
             failed.push(why);
         }
     }
@@ -123,7 +128,7 @@ async fn a_network_that_moves_survives_a_crash_at_every_call() {
 }
 
 #[tokio::test]
-async fn npm_made_anew_with_drift_survives_a_crash_at_every_call() {
+async fn a_recreated_npm_with_drift_survives_a_crash_at_every_call() {
     crash_everywhere(9).await;
 }
 

@@ -8,7 +8,7 @@
 //! writes.rs  small stories with a crash at every write to the ledger
 //! ledger.rs  what becomes of the ledger
 //! script.rs  what goes wrong, and where: keyed by (vendor, method and route, n-th call), or by the number of the call
-//! stage.rs   tells a story under a script, look by look, to its end
+//! stage.rs   runs a story under a script, pass by pass, to its end
 //! watch.rs   what holds after every single write, whatever goes wrong
 //! oracle.rs  what holds at the end, once nothing goes wrong any more
 //! ```

@@ -10,7 +10,7 @@ use super::stage::{Goal, SECRET_OF_DOCKER, SECRETS_OF_NPM, Stage, foreign};
 use super::story::Files;
 use crate::support::stepped::Stepped;
 
-/// What a look makes sure of later: intents that are settled, lists that are read anew.
+/// What a later pass verifies: intents that are settled, lists that are read again.
 const LATER: Millis = Millis::minutes(5);
 
 /// Worlds of fresh installs, by manifests: each is made once.
@@ -48,7 +48,7 @@ pub struct Before {
 }
 
 impl Before {
-    pub fn of(stage: &Stage) -> Self {
+    pub fn new(stage: &Stage) -> Self {
         Self { foreign: foreign(&stage.rig), volumes: volumes(&world(&stage.rig)) }
     }
 }
@@ -89,7 +89,7 @@ pub fn world(rig: &Stepped) -> Json {
             network["ipam"] = Json::Null;
         }
     }
-    // Somebody may have made NPM's own container anew.
+    // NPM's own container may have been re-created.
     for container in world["containers"].as_array_mut().into_iter().flatten() {
         if container["name"] == "/npm" {
             container["id"] = Json::Null;
@@ -156,8 +156,8 @@ fn volumes(world: &Json) -> BTreeSet<String> {
 /// A while later nothing is planned, and nothing was written.
 async fn stays_quiet(stage: &mut Stage) -> Vec<String> {
     stage.rig.forget();
-    stage.rig.look().await;
-    // At the first of these looks old intents are settled, at the second what they left in the ledger is forgotten.
+    stage.rig.pass().await;
+    // In the first of these passes old intents are settled, in the second their leftovers in the ledger are deleted.
     for _ in 0..2 {
         stage.rig.clock.advance(LATER);
         if let Err(why) = stage.live(Goal::Converged).await {
@@ -172,7 +172,7 @@ async fn stays_quiet(stage: &mut Stage) -> Vec<String> {
 /// The ledger tells the truth.
 async fn books(stage: &Stage) -> Vec<String> {
     let facts = stage.rig.engine.ledger().facts().await.unwrap();
-    let picture = stage.rig.picture();
+    let picture = stage.rig.last_pass();
     let mut wrong = Vec::new();
     wrong.extend(facts.open_intents.keys().map(|address| format!("an intent for {address} is open for ever")));
     for address in facts.applied.keys().filter(|address| !picture.world.seen.contains_key(*address)) {
@@ -203,7 +203,7 @@ fn secrets(stage: &Stage) -> Vec<String> {
         wrong.extend(server.journal.sightings());
     }
     let log = stage.log.text();
-    let picture = stage.rig.picture();
+    let picture = stage.rig.last_pass();
     let plan = format!("{:?}{:?}{:?}", picture.plan, picture.errors, picture.wants);
     let mut places = vec![("the log".to_owned(), log.into_bytes()), ("the plan".to_owned(), plan.into_bytes())];
     for entry in std::fs::read_dir(stage.rig.folder.path()).unwrap().flatten() {

@@ -39,7 +39,7 @@ pub enum Strike {
 
 /// One call that came.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Told {
+pub struct ScriptCall {
     pub key: Key,
     pub is_write: bool,
     /// What struck it.
@@ -49,7 +49,7 @@ pub struct Told {
 #[derive(Default)]
 struct Inner {
     rules: Vec<Rule>,
-    told: Vec<Told>,
+    told: Vec<ScriptCall>,
     counts: BTreeMap<Key, u32>,
 }
 
@@ -90,7 +90,7 @@ impl Script {
     }
 
     /// Every call since the beginning.
-    pub fn told(&self) -> Vec<Told> {
+    pub fn calls(&self) -> Vec<ScriptCall> {
         self.lock().told.clone()
     }
 
@@ -102,7 +102,7 @@ impl Script {
         let nth = *count;
         *count += 1;
         let strike = inner.rules.iter().find(|rule| rule.strikes(&key, nth, number)).map(|rule| rule.strike.clone());
-        inner.told.push(Told { is_write: is_write(method, path), key, strike: strike.clone() });
+        inner.told.push(ScriptCall { is_write: is_write(method, path), key, strike: strike.clone() });
         match strike? {
             Strike::Fault(fault) => Some(fault),
             Strike::KillBefore => Some(Fault::HangBefore),

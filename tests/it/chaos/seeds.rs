@@ -10,7 +10,7 @@ use std::time::Duration;
 use amarre_core::model::Millis;
 use serde_json::Value as Json;
 
-use super::crash::{Told, told};
+use super::crash::{StoryOutcome, run_story};
 use super::from_environment;
 use super::oracle::Fresh;
 use super::script::{self, At, Rule, Strike};
@@ -18,7 +18,7 @@ use super::stage::{Turn, Twist};
 use super::story::SMALL;
 use amarre_testkit::dice::Dice;
 
-/// All parts together, where nobody says how many, as `scripts/chaos` does.
+/// All parts together, unless their number is given, as `scripts/chaos` does.
 const SEEDS: u64 = 600;
 /// Tests that share them, so that they run side by side.
 const PARTS: u64 = 8;
@@ -35,7 +35,7 @@ pub struct Plan {
 
 /// An undisturbed story: where it can be struck, and how it ends.
 struct Undisturbed {
-    calls: Vec<script::Told>,
+    calls: Vec<script::ScriptCall>,
     looks: usize,
     expected: Json,
 }
@@ -45,8 +45,9 @@ async fn undisturbed() -> Vec<Undisturbed> {
     let mut all = Vec::new();
     for story in &SMALL {
         let expected = fresh.world(&story.files_after()).await;
-        let Told { calls, looks, .. } =
-            told(story, Vec::new(), Vec::new(), &expected).await.unwrap_or_else(|why| panic!("undisturbed: {why}"));
+        let StoryOutcome { calls, looks, .. } = run_story(story, Vec::new(), Vec::new(), &expected)
+            .await
+            .unwrap_or_else(|why| panic!("undisturbed: {why}"));
         all.push(Undisturbed { calls, looks, expected });
     }
     all
@@ -81,7 +82,7 @@ fn turn(dice: &mut Dice) -> Turn {
 }
 
 /// One call of the undisturbed story, and how it goes wrong. Writes are struck as often as reads, though they are few.
-fn rule(dice: &mut Dice, calls: &[script::Told]) -> Rule {
+fn rule(dice: &mut Dice, calls: &[script::ScriptCall]) -> Rule {
     let writes = dice.below(2) == 0;
     let some: Vec<usize> = (0..calls.len()).filter(|&number| calls[number].is_write == writes).collect();
     let number = some[dice.below(some.len())];
@@ -115,7 +116,7 @@ fn rule(dice: &mut Dice, calls: &[script::Told]) -> Rule {
 async fn tell_seed(seed: u64, stories: &[Undisturbed]) -> Result<(), String> {
     let plan = plan(seed, stories);
     let expected = &stories[plan.story].expected;
-    let outcome = told(&SMALL[plan.story], plan.rules.clone(), plan.twists.clone(), expected).await;
+    let outcome = run_story(&SMALL[plan.story], plan.rules.clone(), plan.twists.clone(), expected).await;
     let said = |why: String| {
         let rules: Vec<String> = plan.rules.iter().map(|rule| format!("  {rule:?}")).collect();
         let twists: Vec<String> = plan.twists.iter().map(|twist| format!("  {twist:?}")).collect();
@@ -138,7 +139,7 @@ async fn part(part: u64) {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
-/// One seed, told: `scripts/chaos --seed S`.
+/// One seed in detail: `scripts/chaos --seed S`.
 #[tokio::test]
 async fn one_seed() {
     let Some(seed) = from_environment("CHAOS_SEED") else { return };

@@ -1,12 +1,12 @@
-//! Tells a story under a script, look by look, to its end. Time is put forward to where the engine wants to look next,
-//! so that a whole day passes in a moment and what it says about its next look is tested as well.
+//! Runs a story under a script, pass by pass, to its end. The clock jumps to where the engine schedules its next pass,
+//! so that a whole day takes a moment and the schedule is tested as well.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use amarre::engine::Mode;
+use amarre::engine::RunMode;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Millis, Timestamp};
 use amarre_core::plan::forecast::forecast;
@@ -23,12 +23,12 @@ use super::story::{Act, Files, Story};
 use super::watch::{Aims, Watch};
 use crate::support::stepped::{Stepped, ZONE, options};
 
-/// No story takes more looks, its faults and all their pauses included.
+/// No story takes more passes, its faults and all their pauses included.
 const LOOKS_MAX: usize = 1000;
 /// Nor more time: what waits longest is a certificate whose order failed four times, the third and fourth for a day each,
 /// and a clock that was put back by an hour, twice.
 const TIME_MAX: Millis = Millis::minutes(60 * 60);
-/// Between looks when nothing wakes the engine, as in the configuration.
+/// Between passes without events, as in the configuration.
 const INTERVAL: Millis = Millis::minutes(5);
 
 /// Secrets that manifests of stories name. Each is known to one vendor alone.
@@ -42,12 +42,12 @@ pub struct Stage {
     pub log: Log,
     /// What a person asked for, to be asked again of a ledger that does not know it.
     asked: Vec<Asked>,
-    /// Looks since the story began, and what happens before which of them.
+    /// Passes since the story began, and what happens before which of them.
     pub looks: usize,
     twists: Vec<Twist>,
     /// The ledger from before the story.
     copy: Option<PathBuf>,
-    /// Until which look the ledger is full.
+    /// Until which pass the ledger is full.
     full_until: Option<usize>,
     /// The process ends when the ledger takes nothing more.
     dies_at_ledger: bool,
@@ -66,7 +66,7 @@ struct Asked {
     purge: bool,
 }
 
-/// Something that happens beside the vendors, before the n-th look of the story.
+/// An event beside the vendors, before the n-th pass of the story.
 #[derive(Debug, Clone)]
 pub struct Twist {
     pub look: usize,
@@ -80,13 +80,14 @@ pub enum Turn {
     LedgerLost,
     /// The process ends, and its ledger is the one from before the story.
     LedgerPutBack,
-    /// The ledger cannot be written for some looks.
+    /// The ledger cannot be written for some passes.
     LedgerFull {
         looks: usize,
     },
     /// The process ends, and starts again.
     Death,
-    /// The ledger takes so many rows more; at the write after them the process ends, and starts again on what there is.
+    /// The ledger takes this many more rows; at the write after them the process ends, and starts again on what is
+    /// there.
     DeathAtLedger {
         rows: i64,
     },
@@ -102,7 +103,7 @@ pub enum Goal {
 }
 
 impl Stage {
-    /// Fresh vendors with somebody else's things in them, and these manifests in force.
+    /// Fresh vendors with foreign resources in them, and these effective manifests.
     pub async fn set(files: &Files) -> Self {
         let rig = Stepped::with(options()).await;
         seed(&rig);
@@ -142,7 +143,7 @@ impl Stage {
     }
 
     /// The whole story; what went wrong, or every call that came.
-    pub async fn tell(
+    pub async fn run(
         &mut self,
         story: &Story,
         rules: Vec<Rule>,
@@ -184,10 +185,10 @@ impl Stage {
             Act::Remove(file) => self.rig.remove(file),
             Act::Destroy(service) | Act::Purge(service) => {
                 self.asked.push(Asked { service, purge: matches!(act, Act::Purge(_)) });
-                self.ask().await;
+                self.request().await;
             }
             Act::Meddle(meddle) => {
-                // What was read within a minute may be remembered: nobody meddles sooner.
+                // Readings may be used for a minute: no change from outside comes sooner.
                 self.rig.clock.advance(INTERVAL);
                 meddle(self);
             }
@@ -197,7 +198,7 @@ impl Stage {
     }
 
     /// What a person asked for is asked again.
-    async fn ask(&self) {
+    async fn request(&self) {
         for asked in &self.asked {
             let suspension = Suspension {
                 by: "a test".to_owned(),
@@ -218,19 +219,19 @@ impl Stage {
             let died = tokio::select! {
                 biased;
                 () = script.killed() => true,
-                () = self.rig.engine.look(Mode::PlanOnly) => false,
+                () = self.rig.engine.pass(RunMode::PlanOnly) => false,
             };
             if !died {
                 break;
             }
             self.rig.restart().await;
         }
-        let picture = self.rig.picture();
+        let picture = self.rig.last_pass();
         let plan = picture.with_input(|input| forecast(input).plan).unwrap_or_default();
         self.watch.announce(&plan.changes);
     }
 
-    /// Looks until the goal is reached; the process may die on the way, and starts again.
+    /// Runs passes until the goal is reached; the process may die on the way, and starts again.
     pub async fn live(&mut self, goal: Goal) -> Result<(), String> {
         let mut spent = Millis(0);
         for _ in 0..LOOKS_MAX {
@@ -240,7 +241,7 @@ impl Stage {
             let died = tokio::select! {
                 biased;
                 () = script.killed() => true,
-                () = self.look() => false,
+                () = self.pass() => false,
             };
             if died || self.died_at_ledger().await {
                 self.deaths += 1;
@@ -257,7 +258,7 @@ impl Stage {
             }
             self.rig.clock.advance(pause);
         }
-        let picture = self.rig.picture();
+        let picture = self.rig.last_pass();
         let left: Vec<String> =
             picture.plan.changes.iter().map(|change| format!("{} {:?}", change.address, change.gate)).collect();
         Err(format!(
@@ -273,16 +274,16 @@ impl Stage {
         ))
     }
 
-    /// So many looks, whatever is reached by then.
-    pub async fn some_looks(&mut self, count: usize) {
+    /// This many passes, whatever is reached by then.
+    pub async fn run_passes(&mut self, count: usize) {
         for _ in 0..count {
-            self.look().await;
+            self.pass().await;
             let pause = self.pause();
             self.rig.clock.advance(pause);
         }
     }
 
-    /// What happens beside the vendors before this look.
+    /// Events beside the vendors before this pass.
     async fn twist(&mut self) {
         if self.full_until.is_some_and(|until| until <= self.looks) {
             self.full_until = None;
@@ -311,14 +312,14 @@ impl Stage {
             if is_other_ledger {
                 self.has_forgotten = true;
                 self.full_until = None;
-                self.ask().await;
+                self.request().await;
             }
         }
     }
 
     /// Whether the ledger took nothing more, which ends the process; it takes everything again.
     async fn died_at_ledger(&mut self) -> bool {
-        let died = self.dies_at_ledger && self.rig.picture().ledger_error.is_some();
+        let died = self.dies_at_ledger && self.rig.last_pass().ledger_error.is_some();
         if died {
             self.dies_at_ledger = false;
             ledger::heal(&self.rig.ledger_path()).await;
@@ -326,9 +327,9 @@ impl Stage {
         died
     }
 
-    /// One look that acts, for one service at a time: one call is in flight, so that a story is the same each time.
-    async fn look(&mut self) {
-        let picture = self.rig.picture();
+    /// One pass that acts, for one service at a time: one call is in flight, so that a story is the same each time.
+    async fn pass(&mut self) {
+        let picture = self.rig.last_pass();
         let ready: BTreeSet<String> =
             picture.plan.changes.iter().filter(|change| change.is_now()).map(|change| change.service.clone()).collect();
         let only = match ready.len() {
@@ -343,12 +344,12 @@ impl Stage {
             picture.plan.guard.iter().flat_map(|refusal| &refusal.hints).filter_map(|hint| hint.command.as_ref());
         let number = guard.filter_map(|command| command.rsplit_once("--confirm-deletes=")).next();
         let confirmed_deletes = number.map(|(_, number)| number.parse().unwrap());
-        self.rig.engine.look(Mode::Act { confirmed_deletes, only }).await;
+        self.rig.engine.pass(RunMode::Act { confirmed_deletes, only }).await;
         // Before it is done: what could not be foreseen while a vendor was hidden is said now.
-        let picture = self.rig.picture();
+        let picture = self.rig.last_pass();
         self.watch.announce(&picture.plan.changes);
         while self.rig.engine.lane_done().await {}
-        let picture = self.rig.picture();
+        let picture = self.rig.last_pass();
         // What vanishes after one number was matched is another question, and asks for another `apply`.
         if confirmed_deletes.is_some() && picture.plan.guard.is_some() {
             self.rig.restart().await;
@@ -356,7 +357,7 @@ impl Stage {
     }
 
     fn is_at(&self, goal: Goal) -> bool {
-        let picture = self.rig.picture();
+        let picture = self.rig.last_pass();
         let published = picture.unpublished.is_empty() && !self.rig.engine.is_busy();
         match goal {
             Goal::Converged => {
@@ -372,7 +373,7 @@ impl Stage {
 
     /// How long the daemon would sleep now.
     fn pause(&self) -> Millis {
-        let picture = self.rig.picture();
+        let picture = self.rig.last_pass();
         let now = amarre::engine::Clock::now(self.rig.clock.as_ref());
         let mut pause = INTERVAL;
         if let Some(at) = picture.plan.next_look {
@@ -389,7 +390,7 @@ impl Stage {
     }
 }
 
-/// What stories need of the vendors, and somebody else's things that look much like ours.
+/// What stories need of the vendors, and foreign resources that look much like ours.
 fn seed(rig: &Stepped) {
     let healthcheck = Some(json!({"Test": ["CMD", "true"]}));
     for (image, behaviour) in [
@@ -488,7 +489,7 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Certificates that nobody asked Let's Encrypt for: not ours.
+/// Certificates that were not ordered from Let's Encrypt: not ours.
 fn uploaded(npm: &npm::Npm) -> Vec<Json> {
     let rows = npm.rows(npm::Kind::Certificate);
     rows.into_iter().filter(|row| row["provider"] != "letsencrypt").collect()

@@ -1,4 +1,4 @@
-//! What people do. Each story begins with manifests that are in force and ends with manifests that are.
+//! What people do. Each story begins with effective manifests and ends with effective manifests.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::support::stepped::ZONE;
 
 pub type Files = BTreeMap<String, String>;
 
-/// One thing that somebody does.
+/// One act of a person.
 #[derive(Clone, Copy)]
 pub enum Act {
     /// A manifest is written.
@@ -21,7 +21,7 @@ pub enum Act {
     Destroy(&'static str),
     /// `amarre destroy SERVICE --purge`, and its manifest is removed.
     Purge(&'static str),
-    /// Somebody else changes something.
+    /// A change from outside.
     Meddle(fn(&Stage)),
     /// Time goes by until nothing moves by itself any more.
     Rest,
@@ -30,7 +30,7 @@ pub enum Act {
 #[derive(Clone, Copy)]
 pub struct Story {
     pub name: &'static str,
-    /// Files in force before, everything converged.
+    /// The effective files before, everything converged.
     pub before: &'static [(&'static str, &'static str)],
     pub acts: &'static [Act],
 }
@@ -40,7 +40,7 @@ impl Story {
         self.before.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect()
     }
 
-    /// Files in force at the end.
+    /// The effective files at the end.
     pub fn files_after(&self) -> Files {
         let mut files = self.files_before();
         for act in self.acts {
@@ -161,7 +161,7 @@ pub const STORIES: [Story; 11] = [
 /// A record alone. A zone that no manifest names is not read: what a lost ledger alone knew of it is not found there.
 const MAIL: (&str, &str) = ("mail.yaml", "{kind: Record, name: mail, type: CNAME, value: legacy.example.net.}\n");
 
-/// Small stories, told thousands of times.
+/// Small stories, run thousands of times.
 pub const SMALL: [Story; 8] = [
     Story { name: "a-new-service", before: &[MAIL], acts: &[Act::Write("web.yaml", WEB)] },
     Story { name: "start-first", before: &[MAIL, ("web.yaml", WEB)], acts: &[Act::Write("web.yaml", WEB_2)] },
@@ -181,7 +181,7 @@ pub const SMALL: [Story; 8] = [
     Story { name: "a-certificate", before: &[MAIL, ("web.yaml", WEB)], acts: &[Act::Write("web.yaml", WEB_TLS)] },
 ];
 
-/// NPM's container is made anew, so that it is on none of our networks; a record and a host are edited by hand, and
+/// NPM's container is re-created, so that it is on none of our networks; a record and a host are edited by hand, and
 /// another record is removed.
 fn meddle(stage: &Stage) {
     let rig = &stage.rig;

@@ -19,20 +19,20 @@ use amarre_testkit::dice::Dice;
 use amarre_testkit::generate::{Generated, Ground, generate};
 use amarre_testkit::walk::unexplained;
 
-/// All parts together, where nobody says how many, as `scripts/chaos` does.
+/// All parts together, unless their number is given, as `scripts/chaos` does.
 const WALKS: u64 = 40;
 /// Tests that share them, so that they run side by side.
 const PARTS: u64 = 4;
 /// Failures that one part collects before it ends.
 const FAILURES_MAX: usize = 3;
-/// Of a hundred ways to the next manifests, so many are left before their end.
+/// Of a hundred ways to the next manifests, this many are left before their end.
 const LEFT_EARLY: usize = 40;
-/// After so many looks at most.
+/// After at most this many passes.
 const LOOKS_MAX: usize = 12;
 
 const IMAGES: [&str; 4] = ["app:0", "app:1", "web:1", "db:1"];
 
-/// Vendors with what drawn manifests take for granted, and somebody else's things.
+/// Vendors with what drawn manifests take for granted, and foreign resources.
 async fn open_stage() -> Stage {
     let host_paths = ["/srv", "/var/run/docker.sock", "/etc/localtime"].map(str::to_owned);
     let docker =
@@ -91,7 +91,7 @@ async fn walk(seed: u64) -> Result<(), String> {
     drop(fresh);
 
     let mut stage = open_stage().await;
-    let mut before = Before::of(&stage);
+    let mut before = Before::new(&stage);
     put(&stage, &a);
     stage.live(Goal::Converged).await?;
     let script = std::sync::Arc::<Script>::default();
@@ -102,7 +102,7 @@ async fn walk(seed: u64) -> Result<(), String> {
         put(&stage, source);
         stage.foresee().await;
         if dice.chance(LEFT_EARLY) {
-            stage.some_looks(1 + dice.below(LOOKS_MAX)).await;
+            stage.run_passes(1 + dice.below(LOOKS_MAX)).await;
         } else {
             let End::Converged = end(&mut stage, name).await? else { return Ok(()) };
         }
@@ -125,7 +125,7 @@ enum End {
 
 async fn end(stage: &mut Stage, name: &str) -> Result<End, String> {
     let Err(why) = stage.live(Goal::Converged).await else { return Ok(End::Converged) };
-    let picture = stage.rig.picture();
+    let picture = stage.rig.last_pass();
     let mut refusals = picture.plan.changes.iter().filter_map(Change::refusal).peekable();
     let is_decision = |code: &str| matches!(code, "A0412" | "A0443");
     let waits = refusals.peek().is_some() && refusals.all(|refusal| is_decision(&refusal.code));

@@ -35,12 +35,12 @@ struct Inner {
     announced: BTreeSet<String>,
     /// Domains that led to such a service when the plan said so, whoever's they become meanwhile.
     away: BTreeSet<String>,
-    /// The hosts of the last look: first domain, service.
+    /// The hosts of the last observation: first domain, service.
     hosts: Vec<(String, String)>,
-    /// Domains that anybody may reach, and those of which a plan says that they will be.
+    /// Public domains, and those of which a plan states that they will be.
     open: BTreeSet<String>,
     said: BTreeSet<String>,
-    /// Opened before its look was over, which tells of it afterwards: by domain, after which call.
+    /// Opened before its pass was over, which reports it afterwards: by domain, after which call.
     unsaid: BTreeMap<String, String>,
     has_records: bool,
     certificates: BTreeMap<u64, Certificate>,
@@ -77,7 +77,7 @@ struct View {
 #[derive(PartialEq)]
 struct Certificate {
     names: BTreeSet<String>,
-    /// Nobody visits the names then.
+    /// No visitor uses the names then.
     by_dns: bool,
 }
 
@@ -98,7 +98,7 @@ impl Watch {
         script: &Arc<Script>,
         aims: Aims,
     ) {
-        let view = View::of(docker, npm);
+        let view = View::new(docker, npm);
         let served = view.served().intersection(&aims.kept).cloned().collect();
         *self.lock() = Inner {
             served,
@@ -114,7 +114,7 @@ impl Watch {
         let (watch, script) = (self.clone(), script.clone());
         let witness = Arc::new(move |call: &Call| {
             if is_write(&call.method, &call.path) {
-                watch.look(&vendors, call);
+                watch.observe(&vendors, call);
             }
             script.heard(call);
         });
@@ -159,13 +159,13 @@ impl Watch {
         unsaid.retain(|domain, _| !said.contains(domain));
     }
 
-    fn look(&self, vendors: &Vendors, call: &Call) {
+    fn observe(&self, vendors: &Vendors, call: &Call) {
         let (Some(docker), Some(npm)) = (vendors.docker.upgrade(), vendors.npm.upgrade()) else { return };
         let Some(ovh) = vendors.ovh.upgrade() else { return };
-        let view = View::of(&docker, &npm);
+        let view = View::new(&docker, &npm);
         let mut inner = self.lock();
         let mut wrong = Vec::new();
-        // What manifests give as an address themselves is not ours to look after.
+        // Addresses that manifests state themselves are not checked.
         let ours = |address: &str| POOLS.iter().any(|pool| address.starts_with(pool));
         for (domain, service, address) in view.hosts.iter().filter(|(.., address)| ours(address)) {
             let is_said = inner.announced.contains(service) || inner.away.contains(domain);
@@ -232,7 +232,7 @@ impl Inner {
 }
 
 impl View {
-    fn of(docker: &Docker, npm: &Npm) -> Self {
+    fn new(docker: &Docker, npm: &Npm) -> Self {
         let mut there = BTreeMap::new();
         for container in docker.containers() {
             let runs = container["State"]["Running"] == true;

@@ -1,7 +1,7 @@
 //! A crash at every write to the ledger: it takes n rows and not one more, the process ends, and starts again on what is
 //! there. What was said to vendors by then stands.
 
-use super::crash::told;
+use super::crash::run_story;
 use super::oracle::Fresh;
 use super::stage::{Turn, Twist};
 use super::story::SMALL;
@@ -17,7 +17,7 @@ async fn crash_at_every_row(n: usize) {
     let mut rows = 0;
     loop {
         let twist = Twist { look: 0, turn: Turn::DeathAtLedger { rows } };
-        match told(story, Vec::new(), vec![twist], &expected).await {
+        match run_story(story, Vec::new(), vec![twist], &expected).await {
             Ok(told) if told.deaths == 0 => break,
             Ok(_) => (),
             Err(why) => failed.push(format!("after {rows} rows: {why}")),
@@ -45,7 +45,7 @@ async fn a_stop_first_update_survives_a_crash_at_every_row() {
 }
 
 #[tokio::test]
-async fn a_failure_mended_survives_a_crash_at_every_row() {
+async fn a_repaired_failure_survives_a_crash_at_every_row() {
     crash_at_every_row(3).await;
 }
 

@@ -47,7 +47,7 @@ impl Demo {
 
     async fn signed_in(&self) -> Browser {
         let token = self.setup.split("token=").nth(1).unwrap();
-        let mut alice = Browser::at(self.port);
+        let mut alice = Browser::with_address(self.port);
         let password = "correct horse battery";
         let form = [("token", token), ("email", "a@example.org"), ("name", "Alice"), ("password", password)];
         assert_eq!(alice.post("/setup", &form).await.status, 303);
@@ -76,10 +76,10 @@ async fn its_pages_say_what_it_is_and_their_links_open() {
     let demo = Demo::start().await;
     let mut alice = demo.signed_in().await;
     let page = alice.get("/").await;
-    page.says("Demo: everything here is simulated.");
-    page.says(&format!("href=\"http://whoami.demo.localhost:{}\"", demo.proxy.port()));
+    page.shows("Demo: everything here is simulated.");
+    page.shows(&format!("href=\"http://whoami.demo.localhost:{}\"", demo.proxy.port()));
     alice.get("/language/fr?back=/").await;
-    alice.get("/").await.says("Démonstration\u{a0}: tout est simulé ici.");
+    alice.get("/").await.shows("Démonstration\u{a0}: tout est simulé ici.");
     alice.get("/language/en?back=/").await;
     for name in ["whoami", "gitea", "cloud", "vault", "www"] {
         assert_eq!(demo.visit(&format!("{name}.demo.localhost")).await, 200, "{name}");
@@ -96,7 +96,7 @@ async fn a_new_service_is_reached_and_an_update_that_fails_shows() {
     let demo = Demo::start().await;
     let mut alice = demo.signed_in().await;
     // As the form has it: with the certificate that is chosen already.
-    alice.get("/new").await.says("value=\"letsencrypt\" checked");
+    alice.get("/new").await.shows("value=\"letsencrypt\" checked");
     let fields =
         [("do", "commit"), ("image", "ghcr.io/a/wiki:1"), ("name", "wiki"), ("port", "80"), ("tls", "letsencrypt")];
     let page = alice.send("/new", "/new", &fields).await;
@@ -106,7 +106,7 @@ async fn a_new_service_is_reached_and_an_update_that_fails_shows() {
         row["sync"] == "Synced" && row["health"] == "Healthy" && demo.visit("wiki.demo.localhost").await == 200
     })
     .await;
-    alice.get("/certificates").await.says("wiki.demo.localhost");
+    alice.get("/certificates").await.shows("wiki.demo.localhost");
     eventually(60, "the one that goes on serving is there", async || demo.visit("whoami.demo.localhost").await == 200)
         .await;
     let whoami = demo.config.with_file_name("services").join("whoami.yaml");

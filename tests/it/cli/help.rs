@@ -26,7 +26,7 @@ fn help_of_an_unknown_code_names_the_nearest() {
 }
 
 #[test]
-fn help_of_a_command_is_what_it_says_itself() {
+fn help_of_a_command_is_its_own_help_text() {
     let ended = amarre(&["help", "plan"]);
     assert_eq!(ended.code, 0);
     assert_eq!(ended.out, amarre(&["plan", "--help"]).out);

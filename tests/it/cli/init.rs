@@ -80,7 +80,7 @@ async fn it_overwrites_nothing_and_leaves_nothing_half_written() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_missing_is_listed_and_a_wrong_answer_stops_it() {
+async fn missing_answers_are_listed_and_a_wrong_one_stops_init() {
     let rig = bare().await;
     let ended = init(&rig, &["--yes"]).await;
     assert_eq!(ended.code, 1);
@@ -124,7 +124,7 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_has_no_account_yet_is_simulated_when_asked_for() {
+async fn a_provider_without_an_account_is_simulated_when_asked_for() {
     let rig = bare().await;
     let docker = format!("tcp://{}", rig.docker.server.address);
     let args = ["init", "--yes", "--docker", &docker, "--domain", "example.org", "--simulate", "npm,ovh"];

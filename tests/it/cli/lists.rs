@@ -10,7 +10,7 @@ use crate::api::token;
 use crate::support::eventually;
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
-/// Its image is nowhere, so it needs somebody; its reason is longer than a line.
+/// Its image is nowhere, so it needs a person; its reason is longer than a line.
 const SICK: &str = "name: sick\nimage: registry.example.net/a/rather/long/name/of/an/image:that-is-nowhere\n";
 
 async fn two() -> Rig {
@@ -91,7 +91,7 @@ async fn drift_is_listed_with_what_was_applied_and_what_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_watched_status_tells_each_change_once() {
+async fn a_watched_status_prints_each_change_once() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     let daemon = rig.daemon(&["--yes"], &[]).await;
@@ -113,7 +113,7 @@ async fn a_watched_status_tells_each_change_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn events_are_told_of_what_is_asked_for() {
+async fn events_are_filtered_as_asked() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;
@@ -164,7 +164,7 @@ async fn events_are_told_of_what_is_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_removed_has_drifted() {
+async fn a_removed_resource_has_drifted() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;
@@ -203,7 +203,7 @@ async fn a_run_is_found_by_its_own_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn subnets_are_told_with_who_has_them() {
+async fn subnets_are_listed_with_their_holders() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;

@@ -1,4 +1,4 @@
-//! What a person types to mend one service: `rollback`, `cancel`, `retry`, `logs`.
+//! Commands for one service: `rollback`, `cancel`, `retry`, `logs`.
 
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm::Issuance;
@@ -61,7 +61,7 @@ async fn a_version_goes_back_with_a_daemon_and_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_containers_print_is_followed_also_into_the_next_version() {
+async fn followed_logs_go_on_with_the_next_version() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;
@@ -98,7 +98,7 @@ async fn what_containers_print_is_followed_also_into_the_next_version() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_containers_said_is_shown_with_a_daemon_and_without() {
+async fn container_logs_are_shown_with_and_without_a_daemon() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;
@@ -118,7 +118,7 @@ async fn what_containers_said_is_shown_with_a_daemon_and_without() {
     ends(&rig.run(&["logs", "web", "--last-failed"]).await, 0, &[text]);
     let document = json(&rig.run(&["logs", "-n", "1", "-o", "json"]).await.out);
     assert_eq!(document["containers"][0]["lines"], serde_json::json!(["listening"]), "{document}");
-    // As it is now it would do well, but the same is not tried again, unless somebody wants it.
+    // It would work now, but the same version is not tried again without a request.
     rig.docker.load_image(sick(Behaviour::Serve));
     ends(&rig.run(&["reconcile", "web"]).await, 3, &["A0512"]);
     ends(&rig.run(&["retry", "web"]).await, 0, &["1 created"]);
@@ -129,7 +129,7 @@ async fn what_containers_said_is_shown_with_a_daemon_and_without() {
 
 /// `apply` ends when all that is left waits for the next order, says when that is, and orders nothing before.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_cannot_be_had_holds_no_command_up() {
+async fn an_unobtainable_certificate_holds_up_no_command() {
     let rig = Rig::start().await;
     let mut config = rig.config();
     config["certificates"] = serde_json::json!({"port80": "assume"});
@@ -153,7 +153,7 @@ async fn a_certificate_that_cannot_be_had_holds_no_command_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_goes_though_a_manifest_that_has_made_nothing_is_broken() {
+async fn destroy_all_works_beside_a_broken_manifest_that_made_nothing() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;

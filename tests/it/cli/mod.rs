@@ -27,7 +27,7 @@ pub struct Ended {
     pub err: String,
 }
 
-/// `amarre ARGS` in a folder, with nobody at the terminal and nothing of ours in the environment but `env`.
+/// `amarre ARGS` in a folder, without a terminal and with none of our variables in the environment but `env`.
 pub fn amarre_with(folder: &Path, env: &[(&str, &str)], args: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_amarre"));
     command.args(args).current_dir(folder).stdin(Stdio::null()).env_remove("DOCKER_HOST").env("LC_ALL", "C.UTF-8");

@@ -29,7 +29,7 @@ fn seed(rig: &Rig) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_there_is_taken_over_once_a_person_says_so() {
+async fn an_existing_resource_is_adopted_only_on_request() {
     let rig = Rig::start().await;
     let id = seed(&rig);
     rig.file("services/web.yaml", WEB);
@@ -84,7 +84,7 @@ async fn what_was_there_is_taken_over_once_a_person_says_so() {
 
 /// A daemon that acts puts the rest right as after any commit, with the manifest as the reason.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_daemon_takes_over_it_keeps_as_the_manifest_says() {
+async fn an_adopted_resource_is_kept_as_the_manifest_says() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     let id = seed(&rig);
@@ -102,7 +102,7 @@ async fn what_a_daemon_takes_over_it_keeps_as_the_manifest_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_released_stays_and_is_touched_no_more() {
+async fn a_released_resource_stays_and_is_never_changed_again() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;
@@ -124,7 +124,7 @@ async fn what_is_released_stays_and_is_touched_no_more() {
     rig.apply().await;
     assert_eq!(host(&rig, "web.example.org")["id"], row["id"]);
     assert_eq!(values(&rig, "web", "A"), ["203.0.113.10"]);
-    // With a ledger that knows nothing of it, it is nobody's still.
+    // With a ledger that does not know it, it is still unowned.
     for file in ["amarre.db", "amarre.db-wal", "amarre.db-shm"] {
         let _ = std::fs::remove_file(rig.path().join(file));
     }
@@ -133,7 +133,7 @@ async fn what_is_released_stays_and_is_touched_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saved_plan_is_done_as_it_was_read_or_not_at_all() {
+async fn a_saved_plan_is_applied_as_read_or_not_at_all() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     ends(&rig.run(&["apply", "no.json"]).await, 1, &["A0421", "no.json is not a saved plan"]);
@@ -150,7 +150,7 @@ async fn a_saved_plan_is_done_as_it_was_read_or_not_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_changed_what_is_said_where_a_log_tells_and_never_guessed() {
+async fn drift_is_attributed_from_a_log_and_never_guessed() {
     let own = NpmUser::admin(2, "amarre@amarre.demo", "changeme-npm");
     let rig = Rig::with_accounts(own, OvhOptions::with_zones(&[ZONE])).await;
     rig.file("services/web.yaml", WEB);
@@ -167,7 +167,7 @@ async fn who_changed_what_is_said_where_a_log_tells_and_never_guessed() {
         0,
         &["changed by bob@example.org ", "(NPM audit)", "removed ", "(Docker event; by whom is not recorded)"],
     );
-    // Nobody looked before, so nobody knows since when.
+    // No pass ran before, so the time is not known.
     ends(&plan, 0, &["changed outside Amarre"]);
     rig.npm.remove_proxy_host(id);
     let plan = rig.run(&["plan"]).await;
@@ -184,7 +184,7 @@ async fn who_changed_what_is_said_where_a_log_tells_and_never_guessed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_past_and_the_reason_of_a_thing_are_told_with_a_daemon_and_without() {
+async fn history_and_explain_work_with_and_without_a_daemon() {
     let rig = Rig::start().await;
     ends(&rig.run(&["history"]).await, 0, &["there was no run yet"]);
     rig.file("services/web.yaml", &format!("{WEB}update: {{drain: 0s}}\n"));

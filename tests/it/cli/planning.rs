@@ -102,7 +102,7 @@ async fn the_line_of_the_key_is_named_that_gave_a_field_and_that_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_belongs_to_another_instance_is_told_with_its_name() {
+async fn a_resource_of_another_instance_is_listed_with_its_name() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;
@@ -152,7 +152,7 @@ async fn the_next_command_is_the_one_that_comes_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_after_a_destroy_is_told_once() {
+async fn leftovers_of_a_destroy_are_listed_once() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
     rig.apply().await;
@@ -164,7 +164,7 @@ async fn what_is_left_after_a_destroy_is_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_that_nothing_uses_and_records_of_others_are_listed() {
+async fn unused_certificates_and_foreign_records_are_listed() {
     let rig = Rig::start().await;
     let (old, used) = ("old.example.org", "used.example.org");
     rig.npm.seed_ordered_certificate(old, &[old]);
@@ -187,7 +187,7 @@ async fn certificates_that_nothing_uses_and_records_of_others_are_listed() {
 }
 
 #[test]
-fn what_is_wrong_is_a_document_for_machines() {
+fn validation_errors_are_a_json_document() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     std::fs::create_dir_all(folder.path().join("services/shop")).unwrap();
@@ -213,7 +213,7 @@ fn what_is_wrong_is_a_document_for_machines() {
 }
 
 #[test]
-fn keys_that_are_mistyped_name_the_nearest() {
+fn mistyped_keys_name_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     std::fs::create_dir(folder.path().join("services")).unwrap();

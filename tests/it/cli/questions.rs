@@ -53,7 +53,7 @@ async fn every_question_of_an_operator_is_answered_by_one_command() {
     rig.file("services/data.yaml", "name: data\nimage: web:1\nvolumes: ['data:/data']\n");
     rig.file("services/mail.yaml", "{kind: Record, name: mail, type: A, value: 127.0.0.1}\n");
     rig.apply().await;
-    // Somebody edits a host, one manifest asks for a new version, one for what somebody else has.
+    // A person edits a host, one manifest asks for a new version, one for a foreign resource.
     let web = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
     let web = web.iter().find(|row| row["domain_names"][0] == "web.example.org").unwrap()["id"].as_u64().unwrap();
     rig.npm.edit_proxy_host(web, &json!({"allow_websocket_upgrade": false}));

@@ -1,4 +1,4 @@
-//! `npm rescue`: an nginx that refuses its configuration is told by its own words what to do without.
+//! `npm rescue`: disables the hosts that nginx names when it refuses its configuration.
 
 use amarre_sim::npm::Kind;
 use serde_json::{Value as Json, json};
@@ -25,7 +25,7 @@ fn host(domain: &str, more: Json) -> Json {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nginx_refuses_is_switched_off_and_nothing_else() {
+async fn rescue_disables_only_the_hosts_that_nginx_refuses() {
     let rig = broken().await;
     ends(&rig.run(&["npm", "rescue"]).await, 0, &["nothing to rescue"]);
 
@@ -74,7 +74,7 @@ async fn what_nginx_refuses_is_switched_off_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_whose_row_is_off_and_whose_file_is_not_goes_too() {
+async fn a_host_disabled_in_its_row_but_not_in_its_file_is_rescued() {
     let rig = broken().await;
     let path = json!({"path": "/x", "forward_scheme": "http", "forward_host": "blog", "forward_port": 80});
     let wiki = rig.npm.seed_proxy_host(&host("wiki.example.org", json!({"locations": [path]})));
@@ -88,7 +88,7 @@ async fn a_host_whose_row_is_off_and_whose_file_is_not_goes_too() {
 
 /// With a daemon it is the daemon that asks, and nothing of ours stays off by it.
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_a_daemon_the_rest_converges_again() {
+async fn a_rescue_beside_a_daemon_lets_the_other_hosts_converge() {
     let rig = broken().await;
     let path = json!({"path": "/x", "forward_scheme": "http", "forward_host": "blog", "forward_port": 80});
     rig.npm.seed_proxy_host(&host("wiki.example.org", json!({"locations": [path]})));
@@ -110,7 +110,7 @@ async fn beside_a_daemon_the_rest_converges_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_rescued_is_said() {
+async fn a_failed_rescue_is_explained() {
     let rig = Rig::start().await;
     ends(&rig.run(&["npm", "rescue"]).await, 1, &["A0614", "nginx in container npm could not be asked"]);
     ends(&rig.run(&["npm", "rescue", "edge"]).await, 1, &["A0614", "no NPM edge is configured"]);

@@ -126,7 +126,7 @@ impl Rig {
         let ready = eventually(90, "the daemon is ready", async || {
             self.get("/readyz").await.is_some_and(|(code, _)| code == 200)
         });
-        let _told = ToldOnPanic(self);
+        let _told = LogOnPanic(self);
         tokio::select! {
             () = ready => {}
             status = child.wait() => panic!("the daemon ended before it was ready: {status:?}"),
@@ -148,9 +148,9 @@ impl Rig {
 }
 
 /// What the daemon said last, where waiting for it fails.
-struct ToldOnPanic<'a>(&'a Rig);
+struct LogOnPanic<'a>(&'a Rig);
 
-impl Drop for ToldOnPanic<'_> {
+impl Drop for LogOnPanic<'_> {
     #[expect(clippy::print_stderr, reason = "beside what the test says")]
     fn drop(&mut self) {
         if std::thread::panicking() {

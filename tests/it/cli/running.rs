@@ -58,7 +58,7 @@ async fn a_configuration_is_read_again_and_a_broken_one_changes_nothing() {
 
 /// Server and source change with a restart only, so what they are now stays closed to manifests when the file is read again.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_runs_on_stays_closed_to_manifests_when_the_configuration_is_read_again() {
+async fn a_reload_keeps_running_folders_closed_to_manifests() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", "name: web\nimage: web:1\nenvironment: {TEXT: '${GREETING:-none}'}\n");
     let mut config = rig.config();
@@ -88,7 +88,7 @@ async fn what_runs_on_stays_closed_to_manifests_when_the_configuration_is_read_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn systemd_is_told_what_happens() {
+async fn systemd_is_notified_of_each_state() {
     let rig = Rig::start().await;
     let path = rig.path().join("notify.sock");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -124,7 +124,7 @@ async fn end_without_signal(mut child: tokio::process::Child) -> i32 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_of_json_names_run_and_service_and_no_secret() {
+async fn a_json_log_names_run_and_service_and_no_secret() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", "name: web\nimage: web:1\nenvironment: {PASSWORD: {secret: web}}\n");
     rig.file("services/sick.yaml", "name: sick\nimage: nowhere.example.net/a:1\n");

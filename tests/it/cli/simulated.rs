@@ -16,11 +16,11 @@ pub fn simulate(rig: &Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_simulated_is_kept_said_and_never_real() {
+async fn a_simulated_resource_is_kept_labelled_and_never_real() {
     let rig = Rig::start().await;
     simulate(&rig);
     rig.file("services/shop.yaml", SHOP);
-    // Somebody's account, which test mode must not find.
+    // A real account, which test mode must not find.
     let env = [("OVH_APPLICATION_KEY", "application-key"), ("OVH_CONSUMER_KEY", "consumer-key")];
     // Applied by one process, seen by the next.
     let applied = rig.run_with(&["apply", "--yes", "--timeout", "60s"], &env).await;
@@ -52,7 +52,7 @@ async fn what_is_simulated_is_kept_said_and_never_real() {
     let writes = |calls: Vec<amarre_sim::Call>| calls.into_iter().filter(|call| call.method != "GET").count();
     assert_eq!((writes(rig.npm.server.journal.calls()), writes(rig.ovh.server.journal.calls())), (0, 0));
 
-    // Who only looks writes nothing there: another process may be about to.
+    // A read-only command writes nothing there: another process may be about to.
     let npm = rig.path().join("amarre.simulated/npm.json");
     let before = std::fs::metadata(&npm).unwrap().modified().unwrap();
     assert_eq!(rig.run(&["doctor"]).await.err.matches(SAID).count(), 1);
@@ -66,7 +66,7 @@ async fn what_is_simulated_is_kept_said_and_never_real() {
     assert!(plan.code == 1 && plan.err.contains("error[A0224]: OVH could not be simulated"), "{plan:?}");
     std::fs::write(&kept, text).unwrap();
 
-    // With accounts: what somebody made there stays his, under the same name and all.
+    // With accounts: a person's resources there stay, under the same name.
     rig.npm.seed_proxy_host(
         &json!({"domain_names": ["shop.example.org"], "forward_scheme": "http", "forward_host": "192.0.2.7", "forward_port": 80}),
     );
@@ -81,7 +81,7 @@ async fn what_is_simulated_is_kept_said_and_never_real() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_real_is_not_given_up_for_something_simulated() {
+async fn a_real_resource_is_not_replaced_by_a_simulated_one() {
     let rig = Rig::start().await;
     rig.file("services/shop.yaml", &SHOP.replace("ssl: true\n", ""));
     rig.apply().await;
@@ -96,7 +96,7 @@ async fn what_is_real_is_not_given_up_for_something_simulated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daemon_in_test_mode_says_so_on_every_page() {
+async fn test_mode_is_shown_on_every_page() {
     let rig = Rig::start().await;
     simulate(&rig);
     rig.file("services/shop.yaml", SHOP);
@@ -115,7 +115,7 @@ async fn a_daemon_in_test_mode_says_so_on_every_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_left_of_a_manifest_that_is_gone_is_shown_before_it_is_purged() {
+async fn leftovers_of_a_removed_manifest_are_shown_before_a_purge() {
     let rig = Rig::start().await;
     simulate(&rig);
     rig.file("services/shop.yaml", &format!("{SHOP}volumes: ['data:/data']\n"));

@@ -51,7 +51,7 @@ async fn every_template_becomes_a_service_that_can_be_planned() {
 }
 
 #[tokio::test]
-async fn what_is_printed_is_only_printed_and_what_is_wrong_is_named() {
+async fn a_template_is_only_printed_and_its_errors_are_named() {
     let rig = Rig::start().await;
     let printed = rig.run(&["new", "grafana", "charts", "--set", "tls=none", "--set", "address=graphs"]).await;
     ends(&printed, 0, &["name: charts", "domain: graphs", "http://${domain}/"]);

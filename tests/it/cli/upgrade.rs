@@ -87,7 +87,7 @@ async fn an_upgrade_plans_warnings_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_used_for_the_first_time_is_refused_after_an_upgrade() {
+async fn a_right_used_for_the_first_time_is_refused_after_an_upgrade() {
     let rig = older().await;
     assert_eq!(rig.run(&["plan"]).await.code, 0);
     rig.file("services/new.yaml", "name: new\nimage: web:1\nnetwork: foreign\nenvironment: {A: {secret: cloud/key}}\n");

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use super::{generous, projects, read, unpack};
 
-/// Of those that Amarre takes, so many are refused by the older program at most: for `name`, `include`, `!override` and what
+/// The most projects of those that Amarre takes that the older program refuses: for `name`, `include`, `!override` and what
 /// else came after it.
 const REFUSED_MAX: usize = 40;
 
@@ -21,7 +21,7 @@ const REFUSED_MAX: usize = 40;
 const DATA: &str = "/var/lib/amarre-data";
 
 /// One container, in words that both programs can say.
-type Said = BTreeMap<&'static str, BTreeSet<String>>;
+type ServiceMeaning = BTreeMap<&'static str, BTreeSet<String>>;
 
 /// What was found in a share of the projects.
 #[derive(Default)]
@@ -34,7 +34,7 @@ struct Found {
 }
 
 #[test]
-fn what_both_take_means_the_same() {
+fn accepted_compose_files_mean_the_same_as_in_compose() {
     let projects: Vec<(String, String)> = projects().into_iter().collect();
     let found = std::thread::scope(|scope| {
         let shares = projects.chunks(projects.len().div_ceil(4));
@@ -58,7 +58,7 @@ fn what_both_take_means_the_same() {
     assert_eq!(std::fs::read_to_string(&golden).unwrap_or_default(), alone, "UPDATE=1 rewrites it");
 }
 
-/// What Amarre makes of a project, where nobody else says what it means.
+/// What Amarre makes of a project that the other program refuses.
 fn alone(name: &str, service: &Service) -> String {
     let mut text = String::new();
     for (key, container) in &service.containers {
@@ -169,7 +169,7 @@ fn config(folder: &Path) -> Option<Json> {
     Some(serde_yaml::from_str(&text).unwrap())
 }
 
-fn ours(key: &str, container: &Container) -> Said {
+fn ours(key: &str, container: &Container) -> ServiceMeaning {
     let one = |text: &str| BTreeSet::from([text.to_owned()]);
     let plain = |value: &EnvValue| match value {
         EnvValue::Plain(text) => text.clone(),
@@ -189,7 +189,7 @@ fn ours(key: &str, container: &Container) -> Said {
         MountSource::Tmpfs => format!("tmpfs {}", mount.target),
     });
     let setting = |name: &str| container.settings.get(name);
-    let mut said = Said::from([
+    let mut said = ServiceMeaning::from([
         ("image", one(&container.image)),
         ("environment", container.environment.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect()),
         ("labels", container.labels.iter().map(|(name, value)| format!("{name}={value}")).collect()),
@@ -222,7 +222,7 @@ fn ours(key: &str, container: &Container) -> Said {
     said
 }
 
-fn theirs(key: &str, config: &Json, folder: &Path) -> Said {
+fn theirs(key: &str, config: &Json, folder: &Path) -> ServiceMeaning {
     let text = |json: &Json| match json.as_str() {
         // As Python writes what YAML calls `true`.
         Some(text @ ("True" | "False")) => text.to_lowercase(),
@@ -246,7 +246,7 @@ fn theirs(key: &str, config: &Json, folder: &Path) -> Said {
         items(key).map(target).collect()
     };
     let files = granted("configs", "/").into_iter().chain(granted("secrets", "/run/secrets/"));
-    let mut said = Said::from([
+    let mut said = ServiceMeaning::from([
         ("environment", map("environment")),
         ("labels", map("labels")),
         ("mounts", items("volumes").map(|item| mounted(key, item, folder)).chain(files).collect()),

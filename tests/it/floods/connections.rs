@@ -1,11 +1,11 @@
-//! Connections that say nothing, and bodies that do not come, take no place for long and nothing from anybody else.
+//! Silent connections and bodies that never come hold no slot for long and take nothing from other clients.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use amarre::engine::reconcile::daemon;
-use amarre::engine::reconcile::daemon::{Behaviour, Command};
-use amarre::server::listener::{self, Room};
+use amarre::engine::reconcile::daemon::{Behaviour, LoopCommand};
+use amarre::server::listener::{self, ConnectionLimits};
 use amarre::server::socket;
 use amarre_core::model::Millis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,11 +14,11 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use crate::support::stepped::Stepped;
 use crate::support::{eventually, get, network};
 
-/// Short, so that nobody waits; long enough for an honest request.
+/// Short, so that no test waits; long enough for an honest request.
 const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
 
-fn room() -> Room {
-    Room { head: HEAD_TIMEOUT, body: HEAD_TIMEOUT, ..Room::network(1_024, Vec::new()) }
+fn room() -> ConnectionLimits {
+    ConnectionLimits { head: HEAD_TIMEOUT, body: HEAD_TIMEOUT, ..ConnectionLimits::network(1_024, Vec::new()) }
 }
 
 /// Connections that have begun a request and do not end it.
@@ -34,7 +34,7 @@ async fn half_open(address: SocketAddr, count: usize, begun: &str) -> Vec<TcpStr
 }
 
 #[tokio::test]
-async fn a_flood_of_connections_keeps_nobody_out_and_the_loop_goes_on() {
+async fn a_flood_of_connections_locks_out_no_client_and_the_loop_continues() {
     let rig = Stepped::start().await;
     let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Behaviour { acts: true, watches: true });
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -43,7 +43,7 @@ async fn a_flood_of_connections_keeps_nobody_out_and_the_loop_goes_on() {
     let path = folder.path().join("amarre.sock");
     let private = socket::bind(&path).unwrap();
     let served = listener::network(listener, network(&handle), room());
-    let commands = listener::socket(private, network(&handle), Room::socket(1_024));
+    let commands = listener::socket(private, network(&handle), ConnectionLimits::socket(1_024));
     let asks = async {
         let flood = half_open(address, 200, "GET / HTTP/1.1\r\n").await;
         // What does not need the network is served at once.
@@ -83,12 +83,12 @@ async fn a_flood_of_connections_keeps_nobody_out_and_the_loop_goes_on() {
 const LARGE: usize = 32 * 1024 * 1024;
 
 #[tokio::test]
-async fn who_does_not_read_an_answer_keeps_no_place() {
+async fn a_client_that_reads_no_answer_keeps_no_connection() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let large = || async { vec![b'a'; LARGE] };
     let router = axum::Router::new().route("/large", axum::routing::get(large));
-    let room = Room { all: 1, of_one: 1, write: Some(HEAD_TIMEOUT), ..room() };
+    let room = ConnectionLimits { all: 1, of_one: 1, write: Some(HEAD_TIMEOUT), ..room() };
     let served = listener::network(listener, router, room);
     let asks = async {
         let mut idle = TcpStream::connect(address).await.unwrap();
@@ -107,7 +107,7 @@ async fn who_does_not_read_an_answer_keeps_no_place() {
 }
 
 #[tokio::test]
-async fn health_says_that_no_look_has_ended_for_three_intervals() {
+async fn health_reports_that_no_pass_ended_for_three_intervals() {
     let rig = Stepped::start().await;
     let (handle, daemon, shutdown) =
         daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
@@ -120,15 +120,15 @@ async fn health_says_that_no_look_has_ended_for_three_intervals() {
         serde_json::from_str(&body[body.find('{').unwrap()..]).unwrap()
     };
     let asks = async {
-        handle.look().await.unwrap();
+        handle.pass().await.unwrap();
         assert!(health().await.get("stalled_since").is_none());
-        let interval = handle.picture().0.interval;
+        let interval = handle.last_pass().0.interval;
         rig.clock.advance(Millis((interval.0 * 3).max(Millis::minutes(3).0) + 1_000));
         let stalled = health().await;
         assert_eq!(stalled["status"], "degraded", "{stalled}");
         assert_eq!(stalled["stalled_since"], stalled["checked_at"]);
         assert_eq!(get(address, "localhost", "/healthz").await.unwrap().0, 200);
-        handle.ask(Command::Look).await.unwrap();
+        handle.request(LoopCommand::Pass).await.unwrap();
         assert!(health().await.get("stalled_since").is_none());
         shutdown.notify_one();
     };

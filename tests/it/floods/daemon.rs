@@ -123,7 +123,7 @@ async fn lives(rig: &Rig, beside: &str) {
     assert_eq!(answer.map(|(status, _)| status), Some(200), "/healthz beside {beside}");
 }
 
-async fn is_told(rig: &Rig, code: &str, what: &str) {
+async fn is_reported(rig: &Rig, code: &str, what: &str) {
     eventually(120, &format!("{what} is told with {code}"), async || {
         lives(rig, what).await;
         let status = rig.get("/api/v1/status").await.map(|(_, body)| body).unwrap_or_default();
@@ -155,7 +155,7 @@ async fn goes_on_beside(bombs: Vec<Bomb>) {
         let name = format!("calm{number}");
         rig.file(&format!("services/{name}.yaml"), &calm(&name));
         converges(&rig, &name, what).await;
-        is_told(&rig, code, what).await;
+        is_reported(&rig, code, what).await;
         std::fs::remove_dir_all(folder).unwrap();
     }
     assert_eq!(end(daemon).await, 0);
@@ -172,7 +172,7 @@ async fn stacks_that_ask_for_endless_work_stop_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn huge_files_stop_nothing_and_too_many_leave_all_as_it_was() {
+async fn huge_files_stop_nothing_and_too_many_change_nothing() {
     goes_on_beside(heaps()).await;
     // Of a source with too many files none is left out, for that would look like a manifest that was removed: what was
     // good before is healed, and what is new waits.
@@ -184,7 +184,7 @@ async fn huge_files_stop_nothing_and_too_many_leave_all_as_it_was() {
     for number in 0..10_001 {
         rig.file(&format!("services/bomb/{number}.yaml"), "name: x\n");
     }
-    is_told(&rig, "A0301", "a folder of many files").await;
+    is_reported(&rig, "A0301", "a folder of many files").await;
     rig.docker.remove("web").unwrap();
     converges(&rig, "web", "a folder of many files").await;
     rig.file("services/late.yaml", &calm("late"));
@@ -257,7 +257,7 @@ async fn connections_that_say_little_and_slowly_stop_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn vendors_that_answer_without_end_stop_nothing_elsewhere() {
+async fn endless_answers_of_one_vendor_stop_no_other_provider() {
     let endless = |path: &'static str| (path, Says::Endless(b"[".to_vec(), b"{\"Id\": \"x\"},".to_vec()));
     let rules: Rules = vec![version(), endless("/")];
     let (engine, zone) = (Hostile::start(rules).await, Hostile::start(vec![endless("/")]).await);
@@ -269,8 +269,8 @@ async fn vendors_that_answer_without_end_stop_nothing_elsewhere() {
     .await;
     rig.file("services/calm.yaml", &format!("{}dns: none\n", calm("calm")));
     converges(&rig, "calm", "endless answers").await;
-    is_told(&rig, "A05", "an endless answer of Docker").await;
-    is_told(&rig, "A07", "an endless answer of OVH").await;
+    is_reported(&rig, "A05", "an endless answer of Docker").await;
+    is_reported(&rig, "A07", "an endless answer of OVH").await;
     assert!(engine.sent() > 0 && zone.sent() > 0);
     assert_eq!(end(daemon).await, 0);
 }
@@ -296,7 +296,7 @@ async fn a_repository_that_unpacks_to_more_stops_nothing() {
     forge.run(&["commit", "-q", "-m", "large"]);
     std::os::unix::fs::FileExt::write_at(&file, b"other", 40_000_000).unwrap();
     forge.commit("Alice Martin", "another version", "services/late.yaml", &calm("late"));
-    is_told(&rig, "A0316", "a repository that unpacks to more").await;
+    is_reported(&rig, "A0316", "a repository that unpacks to more").await;
     // What was accepted is healed.
     rig.docker.remove("web").unwrap();
     converges(&rig, "web", "a repository that unpacks to more").await;

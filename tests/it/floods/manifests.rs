@@ -32,7 +32,7 @@ fn stack(manifest: &str) -> String {
 }
 
 #[test]
-fn files_that_include_one_another_many_times_are_opened_so_often_and_no_more() {
+fn files_that_include_one_another_are_opened_a_limited_number_of_times() {
     for (breadth, depth) in [(14, 7), (8, 6), (14, 10), (2, 10), (500, 2)] {
         let chain = (0..depth).map(|step| {
             let next = vec![format!("./i{}.yaml", step + 1); breadth].join(", ");
@@ -97,7 +97,7 @@ fn merge_keys_in_files_that_are_included_again_end() {
 }
 
 #[test]
-fn what_is_delivered_again_and_again_ends() {
+fn repeated_deliveries_are_limited() {
     let folder = (0..900).map(|number| (format!("web/f{number}"), "x".repeat(20_000)));
     let mounts: String = (0..900).map(|number| format!("- ./web:/srv/{number}\n")).collect();
     let others: Vec<(String, String)> = folder.collect();
@@ -106,7 +106,7 @@ fn what_is_delivered_again_and_again_ends() {
 
 /// Many costly manifests end as one does, and those that cost little are read beside them.
 #[test]
-fn costly_neighbours_take_nothing_from_a_manifest_that_costs_little() {
+fn a_costly_manifest_takes_no_time_from_a_cheap_one() {
     let leaf = format!("services:\n  x-a: &a [{}]\n  x-b: [{}]\n", "1, ".repeat(100), "*a, ".repeat(20));
     let bomb = format!("include: [{}]\n", vec!["./leaf.yaml"; 150].join(", "));
     let small = "services: {web: {image: \"web:1\", env_file: ./app.env}}\n";
@@ -130,7 +130,7 @@ fn costly_neighbours_take_nothing_from_a_manifest_that_costs_little() {
 
 /// Fifty containers that all read the same few files are a stack as people have it.
 #[test]
-fn a_large_stack_as_people_have_it_is_read() {
+fn a_large_realistic_stack_is_read() {
     let services: String = (1..50)
         .map(|number| {
             let files = "[./.env, ./common.env, ./site.env]";

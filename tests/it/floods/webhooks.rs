@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::Behaviour;
 use amarre::notifications::Notifications;
-use amarre::server::listener::{self, Room};
+use amarre::server::listener::{self, ConnectionLimits};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -42,7 +42,7 @@ async fn a_signed_delivery_is_answered_while_unsigned_ones_do_not_end() {
         daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let room = Room { of_one: 256, ..Room::network(1_024, Vec::new()) };
+    let room = ConnectionLimits { of_one: 256, ..ConnectionLimits::network(1_024, Vec::new()) };
     let served = listener::network(
         listener,
         network_with(&handle, Notifications::new(handle.clone(), Vec::new(), None), Some(SECRET)),

@@ -1,10 +1,10 @@
-//! What is fetched, what is refused, and what stays in force meanwhile.
+//! What is fetched, what is refused, and what stays effective meanwhile.
 
 use std::path::Path;
 
 use amarre::secret::Secret;
-use amarre::source::git::{Access, GitSettings, Verify};
-use amarre::source::{Git, Reading, Snapshot};
+use amarre::source::git::{GitSettings, RemoteAccess, Verify};
+use amarre::source::{Git, Snapshot, SourceReading};
 use amarre_core::model::{GitRef, GitUrl, Millis, Timestamp};
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ pub const MINUTE: Millis = Millis::minutes(1);
 /// Settings for a repository, with the clone in a folder that goes with the test.
 pub fn settings(state: &TempDir, url: &str) -> GitSettings {
     GitSettings {
-        access: Access {
+        access: RemoteAccess {
             url: GitUrl::parse(url).unwrap(),
             username: "git".to_owned(),
             token: None,
@@ -50,20 +50,20 @@ async fn with_http() -> (Forge, HttpForge, TempDir) {
 }
 
 /// Fetches and reads.
-pub async fn fetched(git: &Git, at: Timestamp) -> Reading {
+pub async fn fetched(git: &Git, at: Timestamp) -> SourceReading {
     git.fetch(at).await;
     git.read().await
 }
 
 #[track_caller]
-pub fn good(reading: Reading) -> Snapshot {
+pub fn good(reading: SourceReading) -> Snapshot {
     assert_eq!(reading.error, None);
     reading.snapshot.unwrap()
 }
 
 /// The code of what is wrong, and that no secret is in it.
 #[track_caller]
-pub fn refused(reading: &Reading) -> (&'static str, String) {
+pub fn refused(reading: &SourceReading) -> (&'static str, String) {
     let error = reading.error.as_ref().expect("something is wrong");
     let text = format!("{} {:?}", error.message, error.hints);
     assert!(!text.contains("hunter2"), "{text}");
@@ -106,7 +106,7 @@ async fn a_commit_is_fetched_with_its_author_and_what_each_file_comes_from() {
 
 /// Only so much history is fetched, and what lies before it is not guessed.
 #[tokio::test]
-async fn what_the_history_does_not_tell_is_not_claimed() {
+async fn what_the_history_does_not_hold_is_not_claimed() {
     let (forge, http, state) = with_http().await;
     forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
     for number in 0..60 {
@@ -131,7 +131,7 @@ async fn what_the_history_does_not_tell_is_not_claimed() {
     assert_eq!(who(&snapshot, "services/three.yaml"), Some(("beside".to_owned(), "Chloé Petit".to_owned())));
 }
 
-/// Somebody's branch with a name from before UTF-8 is none that can be followed, and in nobody's way.
+/// A branch with a name from before UTF-8 cannot be followed, and disturbs no other.
 #[tokio::test]
 async fn a_branch_whose_name_is_no_text_stops_nothing() {
     use std::ffi::OsStr;
@@ -220,7 +220,7 @@ async fn a_token_opens_and_is_shown_nowhere() {
 }
 
 #[tokio::test]
-async fn an_outage_and_a_restart_in_it_lose_nothing() {
+async fn an_outage_with_a_restart_loses_nothing() {
     let (forge, http, state) = with_http().await;
     let head = forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
     let settings = settings(&state, &http.url());
@@ -251,7 +251,7 @@ async fn an_outage_and_a_restart_in_it_lose_nothing() {
 }
 
 #[tokio::test]
-async fn a_rewritten_branch_is_followed_and_told() {
+async fn a_rewritten_branch_is_followed_and_reported() {
     let (forge, http, state) = with_http().await;
     forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
     let old = forge.commit("Alice Martin", "a mistake", "services/one.yaml", "name: one # oops\n");
@@ -272,7 +272,7 @@ async fn a_rewritten_branch_is_followed_and_told() {
 }
 
 #[tokio::test]
-async fn what_is_gone_or_empty_is_an_error_and_never_an_empty_state() {
+async fn a_missing_or_empty_branch_is_an_error_and_never_an_empty_state() {
     let (forge, http, state) = with_http().await;
     let git = Git::new(settings(&state, &http.url()));
     let reading = fetched(&git, NOW).await;
@@ -334,7 +334,7 @@ async fn another_ref_is_read_and_does_not_come_into_force() {
 }
 
 #[tokio::test]
-async fn hostile_entries_are_left_out_and_told() {
+async fn hostile_entries_are_left_out_and_reported() {
     let (forge, http, state) = with_http().await;
     let services = forge.work().join("services");
     forge.write("services/one.yaml", "name: one\n");
@@ -402,7 +402,7 @@ async fn trees_that_no_git_would_write_are_read_safely() {
 }
 
 #[tokio::test]
-async fn only_what_is_signed_by_somebody_known_counts() {
+async fn only_commits_with_a_known_signature_count() {
     let (forge, http, state) = with_http().await;
     let path = |name: &str| forge.folder.path().join(name);
     for name in ["alice", "mallory"] {
@@ -484,7 +484,7 @@ async fn openpgp_signatures_count_when_the_keyring_has_the_key() {
 
 /// A conversation ends with whoever waits for it, at once and without a trace.
 #[tokio::test]
-async fn nobody_is_kept_waiting_by_a_server_that_says_nothing() {
+async fn a_silent_server_delays_no_caller() {
     let silent = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let state = tempfile::tempdir().unwrap();
     let git = Git::new(settings(&state, &format!("http://{}/repo.git", silent.local_addr().unwrap())));
@@ -498,7 +498,7 @@ async fn nobody_is_kept_waiting_by_a_server_that_says_nothing() {
 }
 
 #[tokio::test]
-async fn a_broken_clone_is_made_anew() {
+async fn a_broken_clone_is_cloned_again() {
     let (forge, http, state) = with_http().await;
     let head = forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");
     let settings = settings(&state, &http.url());

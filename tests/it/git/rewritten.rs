@@ -119,7 +119,7 @@ async fn a_consent_is_for_one_commit_and_for_once() {
     good(fetched(&git, NOW).await);
     assert_eq!(git.accept(&"0".repeat(40), NOW).await.unwrap_err().code, "A0317", "there is no such commit");
 
-    // What is not signed is not taken by anybody's consent.
+    // An unsigned commit is not accepted by any consent.
     signed.signs(false);
     signed.forge.run(&["checkout", "-q", "-B", "unsigned", &oldest]);
     let unsigned = signed.commit("unsigned");
@@ -142,7 +142,7 @@ async fn a_commit_far_ahead_is_known_to_descend() {
 }
 
 #[tokio::test]
-async fn with_all_each_commit_since_the_accepted_one_has_to_be_signed() {
+async fn with_verify_all_each_commit_since_the_accepted_one_must_be_signed() {
     let signed = Signed::new().await;
     signed.commit("first");
     let git = Git::new(GitSettings { verify_all: true, ..signed.settings() });
@@ -169,7 +169,7 @@ async fn with_all_each_commit_since_the_accepted_one_has_to_be_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn apply_takes_a_rewritten_branch_when_a_person_says_so() {
+async fn apply_accepts_a_rewritten_branch_on_request() {
     let signed = Signed::new().await;
     let manifest = |image: &str| format!("name: web\nimage: {image}\nport: 80\nupdate: {{drain: 0s}}\n");
     let oldest = signed.forge.commit("Alice Martin", "one", "services/web.yaml", &manifest("web:1"));
@@ -203,7 +203,7 @@ async fn apply_takes_a_rewritten_branch_when_a_person_says_so() {
 
 /// Two versions of a large file, one a difference to the other: some kilobytes on the wire.
 #[tokio::test]
-async fn a_repository_that_unpacks_to_more_than_the_limit_ends_the_process_that_fetches_and_nothing_else() {
+async fn a_repository_that_unpacks_over_the_limit_ends_only_the_fetch_process() {
     let forge = Forge::new();
     let (http, state) = (forge.http(None).await, tempfile::tempdir().unwrap());
     let head = forge.commit("Alice Martin", "add one", "services/one.yaml", "name: one\n");

@@ -51,7 +51,7 @@ fn assert_secret(rig: &Rig, ended: &[&Ended]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_commit_becomes_a_service_and_says_whose_it_is() {
+async fn a_commit_becomes_a_service_and_its_author_is_shown() {
     let forge = Forge::new();
     let http = forge.http(Some(TOKEN)).await;
     forge.write("services/blog.yaml", &manifest("blog", "web:1"));
@@ -116,7 +116,7 @@ async fn a_commit_becomes_a_service_and_says_whose_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_daemon_follows_the_branch_whatever_becomes_of_it() {
+async fn the_daemon_follows_the_branch_through_every_change() {
     let forge = Forge::new();
     let http = forge.http(None).await;
     forge.commit("Alice Martin", "add web", "services/web.yaml", &manifest("web", "web:1"));
@@ -143,16 +143,16 @@ async fn the_daemon_follows_the_branch_whatever_becomes_of_it() {
 
     // Deleted: nothing is.
     forge.run(&["push", "-q", "origin", ":main"]);
-    troubled(&rig, "A0305").await;
+    has_error(&rig, "A0305").await;
     assert_eq!(images(&rig), ["blog web:1", "web web:1"]);
     forge.run(&["push", "-q", "origin", "HEAD:main"]);
     calm(&rig).await;
 
-    // Down, and started again meanwhile: what is in force is kept up.
+    // Down, and started again meanwhile: the effective state is kept.
     http.set_down(true);
-    troubled(&rig, "A0302").await;
+    has_error(&rig, "A0302").await;
     let daemon = restarted(&rig, daemon).await;
-    troubled(&rig, "A0302").await;
+    has_error(&rig, "A0302").await;
     let text = rig.run(&["status"]).await.out;
     assert!(text.contains(&format!("going on with {}", &kept[..7])), "{text}");
     rig.docker.remove("web").unwrap();
@@ -182,7 +182,7 @@ async fn calm(rig: &Rig) {
     .await;
 }
 
-async fn troubled(rig: &Rig, code: &str) {
+async fn has_error(rig: &Rig, code: &str) {
     eventually(40, code, async || rig.json("/api/v1/status").await["source"]["error"]["code"] == code).await;
 }
 

@@ -1,7 +1,7 @@
 //! What a person changes on a page goes back to where manifests come from.
 
 use amarre::source::git::GitSettings;
-use amarre::source::{Author, Edit, Folder, Git, Snapshot, Source};
+use amarre::source::{CommitAuthor, Edit, Folder, Git, Snapshot, Source};
 use amarre_core::model::{GitRef, Timestamp};
 
 use super::fetch::{over_ssh, settings};
@@ -16,7 +16,7 @@ fn edit(before: Option<&str>, after: Option<&str>) -> Edit {
         path: PATH.to_owned(),
         before: before.map(str::to_owned),
         after: after.map(str::to_owned),
-        author: Author { name: "Zoé Durand".to_owned(), email: "zoe@example.org".to_owned() },
+        author: CommitAuthor { name: "Zoé Durand".to_owned(), email: "zoe@example.org".to_owned() },
         message: "add gitea".to_owned(),
     }
 }
@@ -76,7 +76,7 @@ async fn a_change_is_committed_and_pushed_over_ssh() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_pushed_meanwhile_stays() {
+async fn a_concurrent_push_stays() {
     let (forge, state) = (forge(), tempfile::tempdir().unwrap());
     let http = forge.http(None).await;
     let source = Source::Git(Git::new(settings(&state, &http.url())));

@@ -45,7 +45,7 @@ pub fn is_made(rig: &Stepped, name: &str) -> bool {
 
 /// The code and everything that is said of the container that is held.
 pub fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     let refusal =
         picture.plan.changes.iter().filter(|change| change.service == name).find_map(|c| c.refusal().cloned());
     refusal.map(|refusal| (refusal.code.clone(), format!("{refusal:?}")))
@@ -53,7 +53,7 @@ pub fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
 
 #[track_caller]
 pub fn assert_held(rig: &Stepped, name: &str, code: &str, says: &[&str]) {
-    let (found, text) = held(rig, name).unwrap_or_else(|| panic!("{name} is not held: {:?}", rig.picture().plan));
+    let (found, text) = held(rig, name).unwrap_or_else(|| panic!("{name} is not held: {:?}", rig.last_pass().plan));
     assert_eq!(found, code, "{text}");
     for said in says {
         assert!(text.contains(said), "`{said}` is not in {text}");
@@ -67,11 +67,11 @@ async fn a_link_that_leads_out_of_its_folders_is_not_mounted() {
     folder(&rig, "app");
     symlink("/", data(&rig, "app/x")).unwrap();
     rig.write("app.yaml", &mounting(&rig, "app", &["app/x/etc:/x:ro"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "app", "A0440", &["app/x → /", "\"/etc\"", "policy.host_paths", "remove the link"]);
     std::fs::remove_file(data(&rig, "app/x")).unwrap();
     folder(&rig, "app/x/etc");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(held(&rig, "app"), None);
     assert!(is_made(&rig, "app"));
 }
@@ -85,7 +85,7 @@ async fn a_link_is_followed_through_every_part_of_the_way() {
     symlink("c", data(&rig, "app/c")).unwrap();
     rig.write("one.yaml", &mounting(&rig, "one", &["app/a:/x"]));
     rig.write("two.yaml", &mounting(&rig, "two", &["app/c:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "one", "A0440", &["app/a → b", "services"]);
     assert_held(&rig, "two", "A0440", &["never comes to an end"]);
 }
@@ -96,7 +96,7 @@ async fn a_link_that_stays_in_its_folders_is_mounted() {
     folder(&rig, "app/real");
     symlink("real", data(&rig, "app/x")).unwrap();
     rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(held(&rig, "app"), None);
     assert!(is_made(&rig, "app"));
 }
@@ -109,7 +109,7 @@ async fn the_operators_own_link_at_the_folder_of_all_data_is_followed() {
     std::fs::create_dir_all(disk.join("app")).unwrap();
     symlink(&disk, rig.folder.path().join("data")).unwrap();
     rig.write("app.yaml", &mounting(&rig, "app", &["app:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
 }
 
@@ -124,10 +124,10 @@ async fn a_link_that_is_made_after_the_plan_is_found_before_the_container_is_mad
         std::fs::remove_dir(&at).unwrap();
         symlink("/", &at).unwrap();
     }));
-    rig.look().await;
+    rig.pass().await;
     assert!(rig.doors.then.lock().unwrap().is_none(), "no name was visited");
     assert!(!is_made(&rig, "app"));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "app", "A0440", &["app/x → /"]);
 }
 
@@ -136,21 +136,21 @@ async fn an_old_container_goes_on_while_its_successor_is_held_for_a_link() {
     let mut rig = rig(SEEN).await;
     folder(&rig, "app/x");
     rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     let before = rig.docker.containers();
     std::fs::remove_dir(data(&rig, "app/x")).unwrap();
     symlink("/", data(&rig, "app/x")).unwrap();
-    rig.look().await;
+    rig.pass().await;
     assert_eq!(held(&rig, "app"), None, "what is there is not touched");
     rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x"]).replace("web:1", "web:2"));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(held(&rig, "app").unwrap().0, "A0440");
     let id = |all: &[serde_json::Value]| all.iter().find(|c| c["Name"] == "/app").unwrap()["Id"].clone();
     assert_eq!(id(&rig.docker.containers()), id(&before));
 }
 
 #[tokio::test]
-async fn what_npms_container_mounts_is_for_no_manifest() {
+async fn no_manifest_may_mount_folders_of_npm() {
     let mut rig = rig(UNSEEN).await;
     folder(&rig, "npm/data/logs");
     folder(&rig, "npm/other");
@@ -168,7 +168,7 @@ async fn what_npms_container_mounts_is_for_no_manifest() {
     let stack = "services: {three: {image: 'web:1', volumes: ['certs:/x']}}\nvolumes: {certs: {external: true, name: npm_certs}}\n";
     rig.write("three/compose.yaml", stack);
     rig.write("four.yaml", &mounting(&rig, "four", &["npm/other:/x", "beside:/y"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "one", "A0442", &["NPM's container npm", "no word of the policy"]);
     assert_held(&rig, "two", "A0442", &["NPM's container npm"]);
     assert_held(&rig, "three", "A0442", &["npm_certs"]);
@@ -176,7 +176,7 @@ async fn what_npms_container_mounts_is_for_no_manifest() {
 }
 
 #[tokio::test]
-async fn what_amarres_own_container_mounts_is_for_no_manifest() {
+async fn no_manifest_may_mount_folders_of_amarre() {
     let mut rig = rig(SEEN).await;
     folder(&rig, "state");
     folder(&rig, "app");
@@ -186,7 +186,7 @@ async fn what_amarres_own_container_mounts_is_for_no_manifest() {
     rig.restart().await;
     symlink("../state", data(&rig, "app/x")).unwrap();
     rig.write("one.yaml", &mounting(&rig, "one", &["state:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "one", "A0442", &["Amarre's own container amarre"]);
 }
 
@@ -197,14 +197,14 @@ async fn a_folder_below_one_that_is_written_to_is_not_mounted_where_links_are_no
     folder(&rig, "app/y");
     // Beside one another they lead nowhere.
     rig.write("app.yaml", &mounting(&rig, "app", &["app/x:/x", "app/y:/y"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "app"));
     // Reading puts no link there.
     rig.write("reads.yaml", &mounting(&rig, "reads", &["app:/x:ro"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "reads"), "{:?}", held(&rig, "reads"));
     rig.write("writes.yaml", &mounting(&rig, "writes", &["app:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "writes", "A0441", &["app/x", "policy.follow_links"]);
 }
 
@@ -217,22 +217,22 @@ async fn a_folder_below_one_that_is_written_to_is_not_mounted_where_links_are_se
     folder(&rig, "two/below");
     rig.write("one.yaml", &mounting(&rig, "one", &["one:/a", "one/x:/b:ro"]));
     rig.write("two.yaml", &mounting(&rig, "two", &["two:/a:ro", "two/below:/b:ro"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "one", "A0441", &["one/x"]);
     assert!(is_made(&rig, "two"), "{:?}", held(&rig, "two"));
 }
 
 #[tokio::test]
-async fn who_could_write_above_a_folder_once_is_not_forgotten() {
+async fn an_earlier_writer_above_a_folder_is_remembered() {
     let mut rig = rig(UNSEEN).await;
     folder(&rig, "app/x");
     rig.write("app.yaml", &mounting(&rig, "app", &["app:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.remove("app.yaml");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(!is_made(&rig, "app"));
     rig.write("next.yaml", &mounting(&rig, "next", &["app/x:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "next", "A0441", &["app/x"]);
 }
 
@@ -241,7 +241,7 @@ async fn the_operator_may_say_that_links_are_followed() {
     let mut rig = rig(Setting { follows_links: true, ..UNSEEN }).await;
     folder(&rig, "app/x");
     rig.write("app.yaml", &mounting(&rig, "app", &["app:/all", "app/x:/x"]));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
 }
 
@@ -253,25 +253,25 @@ fn keeping(rig: &Stepped, extra: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_deleted_services_name_alone_gets_nothing_of_what_it_left() {
+async fn a_reused_service_name_gets_no_leftover_data() {
     let mut rig = rig(UNSEEN).await;
     folder(&rig, "app");
     rig.write("app.yaml", &keeping(&rig, ""));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
     rig.remove("app.yaml");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(!is_made(&rig, "app"));
     rig.write("app.yaml", &keeping(&rig, ""));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "app", "A0443", &["app_data", "data/app", "app/db", "reuse: true"]);
     rig.restart().await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "app", "A0443", &["app_data"]);
     // By another name neither.
     rig.remove("app.yaml");
     rig.write("thief.yaml", &keeping(&rig, "moved_from: app\n").replace("name: app", "name: thief"));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "thief", "A0443", &["app_data"]);
     rig.remove("thief.yaml");
     rig.write("app.yaml", &keeping(&rig, "reuse: true\n"));
@@ -286,32 +286,32 @@ async fn a_deleted_services_name_alone_gets_nothing_of_what_it_left() {
 }
 
 #[tokio::test]
-async fn a_service_that_never_went_needs_no_word_to_come_back() {
+async fn a_service_that_was_never_deleted_needs_no_consent_to_return() {
     let mut rig = rig(UNSEEN).await;
     folder(&rig, "app");
     let text = keeping(&rig, "");
     rig.write("app.yaml", &text);
-    rig.rest().await;
+    rig.pass_until_settled().await;
     // Down and up again.
     rig.destroy("app").await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(!is_made(&rig, "app"));
     rig.engine.ledger().resume("app").await.unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
     // Broken, then well.
     rig.write("app.yaml", "name: app\nimage: [\n");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.write("app.yaml", &text.replace("web:1", "web:2"));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(held(&rig, "app"), None);
     // Under another name, and then changed.
     rig.remove("app.yaml");
     let renamed = keeping(&rig, "moved_from: app\n").replace("name: app", "name: other");
     rig.write("other.yaml", &renamed);
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.write("other.yaml", &renamed.replace("web:1", "web:2"));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "other") && !is_made(&rig, "app"), "{:?}", held(&rig, "other"));
 }
 
@@ -320,12 +320,12 @@ async fn a_service_that_was_destroyed_with_its_data_left_nothing() {
     let mut rig = rig(UNSEEN).await;
     folder(&rig, "app");
     rig.write("app.yaml", &keeping(&rig, ""));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.purge("app").await;
     rig.remove("app.yaml");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.write("app.yaml", &keeping(&rig, ""));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
 }
 
@@ -334,13 +334,13 @@ async fn a_service_that_was_destroyed_and_whose_manifest_went_is_gone() {
     let mut rig = rig(UNSEEN).await;
     folder(&rig, "app");
     rig.write("app.yaml", &keeping(&rig, ""));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.destroy("app").await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.remove("app.yaml");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.write("app.yaml", &keeping(&rig, ""));
     rig.engine.ledger().resume("app").await.unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "app", "A0443", &["app_data"]);
 }

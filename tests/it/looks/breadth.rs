@@ -25,7 +25,7 @@ fn is_running(rig: &Stepped, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn what_an_image_declares_is_kept_in_a_volume_with_a_name() {
+async fn a_volume_declared_by_an_image_gets_a_name() {
     let mut rig = Stepped::start().await;
     with_volume(&rig, "store:1");
     with_volume(&rig, "store:2");
@@ -112,7 +112,7 @@ async fn one_npm_serves_two_hosts() {
         let healthcheck = Some(json!({"Test": ["CMD", "true"]}));
         nas.image(ImageSpec { id: image.to_owned(), healthcheck, ..ImageSpec::new(image) });
     }
-    // Somebody has the first port, and says so only when it is asked for.
+    // A foreign container has the first port, which shows only when the port is asked for.
     let body = json!({
         "Image": "other:1", "ExposedPorts": {"80/tcp": {}},
         "HostConfig": {"NetworkMode": "bridge", "PortBindings": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "20000"}]}},
@@ -144,8 +144,8 @@ async fn one_npm_serves_two_hosts() {
 
     nas.down(true);
     rig.write("near.yaml", &plain("near").replace("web:1", "web:2"));
-    rig.rest().await;
-    assert_eq!(rig.picture().plan.gaps.len(), 1);
+    rig.pass_until_settled().await;
+    assert_eq!(rig.last_pass().plan.gaps.len(), 1);
     assert_eq!(get(rig.npm.proxy_address, "far.example.org", "/").await.unwrap().0, 200);
     nas.down(false);
     rig.settle().await;

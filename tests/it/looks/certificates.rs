@@ -1,11 +1,11 @@
 //! Certificates by Let's Encrypt: asked for when they can be had, never too often, and no host stays off line for one.
 
 use amarre::engine::report;
-use amarre::engine::report::service_list::Listing;
+use amarre::engine::report::service_list::ListQuery;
 use amarre_core::model::plan::Wait;
 use amarre_core::model::world::{Leads, Port80};
 use amarre_core::model::{Gate, Kind, Millis};
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 use amarre_sim::npm::{self, Issuance};
 use serde_json::{Value as Json, json};
@@ -44,10 +44,10 @@ async fn served() -> Stepped {
     rig
 }
 
-/// So many looks, one after another in such a time.
-async fn look_on(rig: &mut Stepped, looks: usize, every: Millis) {
+/// Several passes, one after another at an interval.
+async fn pass_repeatedly(rig: &mut Stepped, looks: usize, every: Millis) {
     for _ in 0..looks {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(every);
     }
 }
@@ -61,13 +61,13 @@ fn assert_has_https(rig: &Stepped) {
 }
 
 #[tokio::test]
-async fn a_new_service_gets_one_before_its_host_is_made() {
+async fn a_new_service_gets_a_certificate_before_its_host_is_made() {
     let mut rig = Stepped::start().await;
     rig.write("shop.yaml", &with_tls());
     let is_published = |rig: &Stepped| rig.ovh.published(ZONE).iter().any(|row| row["subDomain"] == "shop");
     loop {
         let (was_published, had_host) = (is_published(&rig), host(&rig).is_some());
-        rig.look().await;
+        rig.pass().await;
         if orders(&rig) > 0 {
             assert!(was_published && !had_host, "asked for once its name is known, and before its host is there");
             break;
@@ -79,9 +79,9 @@ async fn a_new_service_gets_one_before_its_host_is_made() {
 }
 
 #[tokio::test]
-async fn a_served_host_is_on_line_again_when_it_has_one() {
+async fn a_served_host_is_on_line_again_when_it_has_a_certificate() {
     let mut rig = served().await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(orders(&rig), 1);
     rig.assert_quiet().await;
     assert_has_https(&rig);
@@ -95,14 +95,14 @@ async fn a_host_is_on_line_again_however_the_call_ends() {
         rig.npm.server.faults.add("POST", "/api/nginx/certificates", 1, fault.clone());
         // Up to the end of the call, and what follows it.
         while orders(&rig) == 0 {
-            rig.look().await;
+            rig.pass().await;
             rig.clock.advance(Millis::seconds(2));
         }
-        rig.look().await;
+        rig.pass().await;
         assert!(rig.npm.serves(DOMAIN), "{fault:?}");
         for _ in 0..3 {
             rig.clock.advance(Millis::minutes(61));
-            rig.rest().await;
+            rig.pass_until_settled().await;
         }
         rig.assert_quiet().await;
         assert_has_https(&rig);
@@ -114,72 +114,72 @@ async fn after_a_crash_the_first_write_brings_the_host_back_on_line() {
     for fault in [Fault::HangAfter, Fault::HangBefore] {
         let mut rig = served().await;
         rig.npm.server.faults.add("POST", "/api/nginx/certificates", 1, fault.clone());
-        assert!(rig.rest_or_die(1).await);
+        assert!(rig.pass_until_settled_or_dead(1).await);
         let is_off = !rig.npm.serves(DOMAIN);
         assert_eq!(is_off, fault == Fault::HangAfter, "that is what NPM does");
         rig.restart().await;
         rig.forget();
-        rig.look().await;
+        rig.pass().await;
         assert!(rig.npm.serves(DOMAIN), "{fault:?}: {:#?}", rig.writes());
         assert!(rig.writes()[0].starts_with("PUT /api/nginx/proxy-hosts/"), "{:#?}", rig.writes());
-        // Nobody knows whether Let's Encrypt was asked: that is waited out as a failure is.
+        // It is not known whether Let's Encrypt was asked: that is waited out like a failure.
         rig.clock.advance(Millis::minutes(16));
         rig.settle().await;
         assert_has_https(&rig);
-        assert!(rig.picture().facts.open_intents.is_empty());
+        assert!(rig.last_pass().facts.open_intents.is_empty());
     }
 }
 
 #[tokio::test]
-async fn failures_are_told_in_certbots_words_and_never_more_than_let_s_encrypt_allows() {
+async fn certificate_failures_quote_certbot_and_stay_within_the_limits_of_let_s_encrypt() {
     let mut rig = served().await;
     rig.npm.set_issuance(Issuance::ChallengesFail);
     let mut most_in_an_hour = Vec::new();
     for _ in 0..4 {
         rig.forget();
         for _ in 0..60 {
-            rig.look().await;
+            rig.pass().await;
             assert!(rig.npm.serves(DOMAIN), "after a failure it is as before");
             rig.clock.advance(Millis::minutes(1));
         }
         most_in_an_hour.push(orders(&rig));
     }
     assert_eq!(most_in_an_hour, [2, 0, 0, 0], "after 15 minutes, then after four hours");
-    let error = rig.picture().errors["shop"].error.clone();
+    let error = rig.last_pass().errors["shop"].error.clone();
     assert_eq!(error.code, "A0801");
     assert!(error.message.contains("Some challenges have failed"), "{}", error.message);
     assert!(!error.message.contains("Saving debug log"), "{}", error.message);
     assert!(certificates(&rig).is_empty());
     rig.npm.set_issuance(Issuance::Granted);
     rig.clock.advance(Millis::minutes(4 * 60 + 1));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.assert_quiet().await;
     assert_has_https(&rig);
 }
 
-/// `apply`, `reconcile` and a restart wait as the daemon does; who has mended the cause says `retry`.
+/// `apply`, `reconcile` and a restart wait as the daemon does; a person who has removed the cause types `retry`.
 #[tokio::test]
 async fn a_command_does_not_shorten_the_pause_and_retry_does_within_the_limits() {
     let mut rig = served().await;
     rig.npm.set_issuance(Issuance::ChallengesFail);
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(orders(&rig), 1);
     for _ in 0..5 {
         rig.engine.retry_now();
-        rig.rest().await;
-        rig.engine.forgive("shop");
-        rig.rest().await;
+        rig.pass_until_settled().await;
+        rig.engine.reset_service("shop");
+        rig.pass_until_settled().await;
         rig.restart().await;
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::minutes(2));
     }
     assert_eq!(orders(&rig), 1, "the pause is a quarter of an hour");
     for expected in [2, 3, 4, 4, 4] {
         rig.engine.retry("shop").await.unwrap();
-        rig.rest().await;
+        rig.pass_until_settled().await;
         assert_eq!(orders(&rig), expected, "the fifth of an hour is left to people");
     }
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     let waits = picture.plan.changes.iter().find_map(|change| match &change.gate {
         Gate::Until { at, what } => Some((*at, *what)),
         Gate::Now | Gate::After(_) | Gate::Held(_) => None,
@@ -187,7 +187,7 @@ async fn a_command_does_not_shorten_the_pause_and_retry_does_within_the_limits()
     assert_eq!(waits.map(|(_, what)| what), Some(Wait::Budget), "{:#?}", picture.plan.changes);
     rig.npm.set_issuance(Issuance::Granted);
     rig.clock.advance(waits.unwrap().0 - rig.clock_now());
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_has_https(&rig);
 }
 
@@ -202,36 +202,36 @@ async fn only_what_reaches_let_s_encrypt_counts() {
     ] {
         let mut rig = served().await;
         rig.npm.set_issuance(issuance);
-        look_on(&mut rig, 60, Millis::minutes(1)).await;
-        assert_eq!(rig.picture().errors["shop"].error.code, code);
+        pass_repeatedly(&mut rig, 60, Millis::minutes(1)).await;
+        assert_eq!(rig.last_pass().errors["shop"].error.code, code);
         assert!((4..=7).contains(&orders(&rig)), "{issuance:?}: {} in an hour, ever more seldom", orders(&rig));
-        let left = report::status_json(&rig.picture(), None)["certificates"].clone();
+        let left = report::status_json(&rig.last_pass(), None)["certificates"].clone();
         assert!(left.as_array().is_none_or(|all| all.iter().all(|one| one["left_this_week"] == 50)), "{left}");
         rig.npm.set_issuance(Issuance::Granted);
         rig.engine.retry("shop").await.unwrap();
-        rig.rest().await;
+        rig.pass_until_settled().await;
         assert_has_https(&rig);
     }
 }
 
 #[tokio::test]
-async fn what_let_s_encrypt_says_of_its_limits_is_waited_for() {
+async fn the_rate_limit_of_let_s_encrypt_is_waited_for() {
     let mut rig = served().await;
     let until = rig.clock_now() + Millis::minutes(30 * 60);
     rig.npm.set_issuance(Issuance::Limited(until.0 / 1000));
-    look_on(&mut rig, 29, Millis::minutes(60)).await;
+    pass_repeatedly(&mut rig, 29, Millis::minutes(60)).await;
     assert_eq!(orders(&rig), 1);
-    assert_eq!(rig.picture().errors["shop"].error.code, "A0804");
+    assert_eq!(rig.last_pass().errors["shop"].error.code, "A0804");
     rig.engine.retry("shop").await.unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(orders(&rig), 1, "nobody is given one before");
     rig.npm.set_issuance(Issuance::Granted);
     rig.clock.advance(Millis::minutes(61));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_has_https(&rig);
 }
 
-/// A whole day in which everything fails in turn, with a daemon that looks and people who try.
+/// A whole day in which everything fails in turn, with a daemon and people who try.
 #[tokio::test]
 async fn a_day_of_failures_costs_three_failed_validations_at_most() {
     let mut rig = served().await;
@@ -245,16 +245,16 @@ async fn a_day_of_failures_costs_three_failed_validations_at_most() {
         rig.npm.set_issuance(issuance);
         rig.forget();
         for _ in 0..12 {
-            rig.look().await;
+            rig.pass().await;
             rig.clock.advance(Millis::minutes(5));
         }
         rig.engine.retry_now();
-        rig.rest().await;
+        rig.pass_until_settled().await;
         if issuance == Issuance::ChallengesFail {
             failed += orders(&rig);
         }
         assert!(rig.npm.serves(DOMAIN), "hour {hour}");
-        let picture = rig.picture();
+        let picture = rig.last_pass();
         let waits =
             picture.plan.changes.iter().any(|change| matches!(change.gate, Gate::Until { what: Wait::Order, .. }));
         assert!(waits, "hour {hour} says what it waits for: {:#?}", picture.plan.changes);
@@ -264,7 +264,7 @@ async fn a_day_of_failures_costs_three_failed_validations_at_most() {
 
 /// Where no record of ours leads to a name, it is looked up as Let's Encrypt would.
 #[tokio::test]
-async fn none_is_asked_for_by_a_name_that_leads_nowhere_or_elsewhere() {
+async fn no_certificate_is_ordered_for_a_name_that_does_not_resolve_here() {
     let mut rig = Stepped::start().await;
     rig.write("shop.yaml", &format!("{}dns: none\n", with_tls()));
     let to = |ip: &str| Leads::To([ip.parse().unwrap()].into());
@@ -273,9 +273,9 @@ async fn none_is_asked_for_by_a_name_that_leads_nowhere_or_elsewhere() {
         (to("192.0.2.9"), "shop.example.org leads to 192.0.2.9, not to 203.0.113.10"),
     ] {
         rig.doors.leads.lock().unwrap().insert(DOMAIN.to_owned(), leads);
-        look_on(&mut rig, 20, Millis::minutes(2)).await;
+        pass_repeatedly(&mut rig, 20, Millis::minutes(2)).await;
         assert_eq!(orders(&rig), 0);
-        let picture = rig.picture();
+        let picture = rig.last_pass();
         let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
         assert_eq!(refusal.code, "A0809");
         assert!(refusal.message.ends_with(said), "{refusal:?}");
@@ -292,7 +292,7 @@ async fn a_restart_asks_for_no_more() {
     let mut rig = served().await;
     rig.npm.set_issuance(Issuance::ChallengesFail);
     for _ in 0..30 {
-        rig.look().await;
+        rig.pass().await;
         rig.restart().await;
         rig.clock.advance(Millis::minutes(1));
     }
@@ -300,7 +300,7 @@ async fn a_restart_asks_for_no_more() {
 }
 
 #[tokio::test]
-async fn one_that_fits_is_used_and_nothing_is_asked_for() {
+async fn a_matching_certificate_is_used_and_none_is_ordered() {
     let mut rig = Stepped::start().await;
     rig.npm.seed_certificate("everything", &["*.example.org"]);
     rig.write("shop.yaml", &with_tls());
@@ -311,18 +311,18 @@ async fn one_that_fits_is_used_and_nothing_is_asked_for() {
 }
 
 #[tokio::test]
-async fn one_that_somebody_deletes_is_made_again() {
+async fn a_deleted_certificate_is_ordered_again() {
     let mut rig = served().await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     let service = |rig: &Stepped| {
-        let seen = rig.picture().world.seen.clone();
+        let seen = rig.last_pass().world.seen.clone();
         let mut found = seen.into_iter().filter(|(address, _)| address.kind == Kind::Certificate);
         found.find(|(address, _)| address.name == DOMAIN).and_then(|(_, seen)| seen.service)
     };
     assert_eq!(service(&rig).as_deref(), Some("shop"));
     // It is ours again without a ledger: a host of ours uses it, and our account made it.
     rig.restart_without_ledger().await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(service(&rig).as_deref(), Some("shop"));
     assert_eq!(certificates(&rig).len(), 1);
 }
@@ -332,27 +332,27 @@ async fn one_that_somebody_deletes_is_made_again() {
 async fn a_gap_after_a_crash_forgets_no_host() {
     let mut rig = served().await;
     rig.npm.server.faults.add("POST", "/api/nginx/certificates", 1, Fault::HangAfter);
-    assert!(rig.rest_or_die(1).await);
+    assert!(rig.pass_until_settled_or_dead(1).await);
     rig.restart().await;
     rig.npm.backend_down(true);
-    look_on(&mut rig, 5, Millis::minutes(2)).await;
+    pass_repeatedly(&mut rig, 5, Millis::minutes(2)).await;
     rig.npm.backend_down(false);
     rig.clock.advance(Millis::minutes(2));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(rig.npm.serves(DOMAIN));
     rig.settle().await;
     assert_has_https(&rig);
 }
 
-/// However often it dies, a load is never taken for a fight with somebody.
+/// However often it dies, a load is never taken for flapping.
 #[tokio::test]
 async fn crash_after_crash_brings_the_host_back_each_time() {
     let mut rig = served().await;
     rig.npm.server.faults.add("POST", "/api/nginx/certificates", 4, Fault::HangBefore);
     for _ in 0..4 {
-        assert!(rig.rest_or_die(1).await);
+        assert!(rig.pass_until_settled_or_dead(1).await);
         rig.restart().await;
-        rig.look().await;
+        rig.pass().await;
         assert!(rig.npm.serves(DOMAIN));
         rig.clock.advance(Millis::minutes(25 * 60));
     }
@@ -362,12 +362,12 @@ async fn crash_after_crash_brings_the_host_back_each_time() {
 
 /// A list of people who may come in does not wait for a certificate that cannot be had.
 #[tokio::test]
-async fn what_has_nothing_to_do_with_it_does_not_wait() {
+async fn unrelated_changes_do_not_wait_for_a_certificate() {
     let mut rig = served().await;
     rig.npm.set_issuance(Issuance::ChallengesFail);
     rig.write("family.yaml", "{kind: AccessList, name: family, allow: [192.168.0.0/16]}\n");
     rig.write("shop.yaml", &format!("{}access_list: family\n", with_tls()));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     let host = host(&rig).unwrap();
     assert_ne!(host["access_list_id"], 0, "{host:#}");
     assert_eq!(host["certificate_id"], 0);
@@ -375,7 +375,7 @@ async fn what_has_nothing_to_do_with_it_does_not_wait() {
 
 /// Its host is gone; who comes back within the month has it again, and after that it goes.
 #[tokio::test]
-async fn one_that_nothing_uses_is_kept_for_a_month() {
+async fn an_unused_certificate_is_kept_for_a_month() {
     let mut rig = served().await;
     rig.settle().await;
     let first = certificates(&rig);
@@ -400,7 +400,7 @@ async fn one_that_nothing_uses_is_kept_for_a_month() {
 
 /// NPM would delete it, and nginx refuse its whole configuration: Amarre does not see such a host, and asks for it.
 #[tokio::test]
-async fn one_that_a_hidden_host_has_stays() {
+async fn a_certificate_of_a_hidden_host_stays() {
     let mut rig = served().await;
     rig.settle().await;
     let certificate = certificates(&rig)[0]["id"].clone();
@@ -408,15 +408,15 @@ async fn one_that_a_hidden_host_has_stays() {
     rig.remove("shop.yaml");
     rig.settle().await;
     rig.clock.advance(Millis::minutes(31 * 24 * 60));
-    look_on(&mut rig, 3, Millis::minutes(11)).await;
+    pass_repeatedly(&mut rig, 3, Millis::minutes(11)).await;
     assert_eq!(certificates(&rig).len(), 1);
-    let error = format!("{:?}", rig.picture().errors);
+    let error = format!("{:?}", rig.last_pass().errors);
     assert!(error.contains("404 host #"), "{error}");
 }
 
 /// `destroy --purge` is asked for by a person: it goes with its service.
 #[tokio::test]
-async fn a_purge_takes_it_along() {
+async fn a_purge_deletes_the_certificate() {
     let mut rig = served().await;
     rig.settle().await;
     rig.purge("shop").await;
@@ -426,7 +426,7 @@ async fn a_purge_takes_it_along() {
 
 /// Asked for with the key that NPM was given for it; what NPM shows of the row tells nothing of the key.
 #[tokio::test]
-async fn one_by_a_record_is_for_all_and_nobody_goes_off_line() {
+async fn a_dns_challenge_covers_all_names_and_takes_no_host_off_line() {
     let mut rig = Stepped::start().await;
     for name in ["shop", "wiki"] {
         rig.write(&format!("{name}.yaml"), &plain(name));
@@ -437,7 +437,7 @@ async fn one_by_a_record_is_for_all_and_nobody_goes_off_line() {
         let text = plain(name).replace("port: 80", &format!("routes: [{{domain: {name}, to: 80, {tls}}}]"));
         rig.write(&format!("{name}.yaml"), &text);
     }
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(orders(&rig), 1);
     let all = certificates(&rig);
     assert_eq!((all.len(), &all[0]["nice_name"]), (1, &json!("*.example.org")));
@@ -451,9 +451,9 @@ async fn one_by_a_record_is_for_all_and_nobody_goes_off_line() {
 
 /// NPM begins a month before; a fortnight later Amarre asks itself, and ever more seldom when that fails.
 #[tokio::test]
-async fn one_that_npm_does_not_renew_is_renewed() {
+async fn a_certificate_that_npm_does_not_renew_is_renewed() {
     let mut rig = served().await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.settle().await;
     let id = certificates(&rig)[0]["id"].as_u64().unwrap();
     rig.clock.advance(Millis::minutes(8 * 24 * 60));
@@ -463,7 +463,7 @@ async fn one_that_npm_does_not_renew_is_renewed() {
     rig.npm.set_days_left(id, 8 + 12);
     rig.npm.set_issuance(Issuance::ChallengesFail);
     rig.forget();
-    look_on(&mut rig, 60, Millis::minutes(2)).await;
+    pass_repeatedly(&mut rig, 60, Millis::minutes(2)).await;
     let renewals = |rig: &Stepped| rig.writes().iter().filter(|line| line.ends_with("/renew")).count();
     assert!((2..=4).contains(&renewals(&rig)), "{}", renewals(&rig));
     assert_eq!(certificates(&rig).len(), 1);
@@ -475,13 +475,13 @@ async fn one_that_npm_does_not_renew_is_renewed() {
 
 /// A request that would fail is not made, and the host stays as it is.
 #[tokio::test]
-async fn none_is_asked_for_while_something_else_answers_on_port_80() {
+async fn no_certificate_is_ordered_while_another_server_answers_on_port_80() {
     let mut rig = served().await;
     *rig.doors.said.lock().unwrap() = Some(Port80::Other("lighttpd answers 200".to_owned()));
-    look_on(&mut rig, 20, Millis::minutes(11)).await;
+    pass_repeatedly(&mut rig, 20, Millis::minutes(11)).await;
     assert_eq!(orders(&rig), 0);
     assert!(rig.npm.serves(DOMAIN));
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
     assert_eq!(refusal.code, "A0806");
     assert!(refusal.message.ends_with("on port 80, lighttpd answers 200 at 203.0.113.10, not NPM"), "{refusal:?}");
@@ -491,13 +491,13 @@ async fn none_is_asked_for_while_something_else_answers_on_port_80() {
     assert_has_https(&rig);
 }
 
-/// Behind a router that leads nothing back inside nobody can tell from here: one try an hour.
+/// Behind a router without hairpin NAT nothing can be checked from here: one try an hour.
 #[tokio::test]
-async fn where_nobody_answers_from_here_one_is_asked_for_once_an_hour() {
+async fn an_unreachable_port_80_allows_one_order_an_hour() {
     let mut rig = served().await;
     *rig.doors.said.lock().unwrap() = Some(Port80::Silent("connection refused".to_owned()));
     rig.npm.set_issuance(Issuance::ChallengesFail);
-    look_on(&mut rig, 90, Millis::minutes(2)).await;
+    pass_repeatedly(&mut rig, 90, Millis::minutes(2)).await;
     assert!((2..=3).contains(&orders(&rig)), "{} in three hours", orders(&rig));
     rig.npm.set_issuance(Issuance::Granted);
     rig.clock.advance(Millis::minutes(24 * 60));
@@ -505,16 +505,16 @@ async fn where_nobody_answers_from_here_one_is_asked_for_once_an_hour() {
     assert_has_https(&rig);
 }
 
-/// What is left of Let's Encrypt's limit is told without being asked for one.
+/// What is left of Let's Encrypt's limit is reported without ordering a certificate.
 #[tokio::test]
-async fn the_status_says_how_many_are_left() {
+async fn the_status_shows_how_many_orders_are_left() {
     let mut rig = served().await;
     rig.settle().await;
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     let document = report::status_json(&picture, None);
     assert_eq!(document["certificates"], json!([{"domain": "example.org", "left_this_week": 49, "of": 50}]));
-    let listing = |wide| Listing { all: true, wide, only: None };
-    let text = |wide| report::status_text(&picture, listing(wide), rig.clock_now(), None, Look::PLAIN);
+    let listing = |wide| ListQuery { all: true, wide, only: None };
+    let text = |wide| report::status_text(&picture, listing(wide), rig.clock_now(), None, Style::PLAIN);
     let line = "Let's Encrypt: 49 of 50 certificates left this week below example.org.";
     assert!(text(true).contains(line) && !text(false).contains(line), "{}", text(true));
 }

@@ -1,10 +1,10 @@
 //! What is agreed to with one command holds for that command.
 
 use amarre::engine::reconcile::daemon;
-use amarre::engine::reconcile::daemon::{Behaviour, Command};
-use amarre::engine::report::{self, Tally};
+use amarre::engine::reconcile::daemon::{Behaviour, LoopCommand};
+use amarre::engine::report::{self, RunTally};
 use amarre_core::model::Millis;
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 use amarre_sim::npm;
 
 use crate::support::eventually;
@@ -20,8 +20,8 @@ fn redirect(n: usize) -> String {
     format!("{{kind: Redirect, name: r{n}, domain: r{n}, dns: none, to: \"https://example.net\"}}\n")
 }
 
-fn apply(confirmed_deletes: Option<usize>) -> Command {
-    Command::Apply { confirmed_deletes, only: None, timeout: Millis::seconds(20) }
+fn apply(confirmed_deletes: Option<usize>) -> LoopCommand {
+    LoopCommand::Apply { confirmed_deletes, only: None, timeout: Millis::seconds(20) }
 }
 
 fn records(rig: &Stepped) -> usize {
@@ -40,22 +40,22 @@ async fn an_agreement_to_delete_ends_with_its_command() {
         daemon::start(rig.another_engine().await, Behaviour { acts: true, watches: false });
     let asks = async {
         remove(&rig);
-        let held = handle.ask(apply(None)).await.unwrap();
+        let held = handle.request(apply(None)).await.unwrap();
         assert!(held.picture.plan.guard.is_some(), "four of five are many");
         assert_eq!(records(&rig), 5);
-        let agreed = handle.ask(apply(Some(4))).await.unwrap();
+        let agreed = handle.request(apply(Some(4))).await.unwrap();
         assert!(agreed.settled && agreed.picture.plan.guard.is_none());
         assert_eq!(records(&rig), 1);
         write(&rig);
         eventually(20, "it goes on by itself", async || {
-            handle.ask(Command::Look).await.unwrap();
+            handle.request(LoopCommand::Pass).await.unwrap();
             records(&rig) == 5
         })
         .await;
         remove(&rig);
-        let again = handle.ask(Command::Look).await.unwrap();
+        let again = handle.request(LoopCommand::Pass).await.unwrap();
         assert!(again.picture.plan.guard.is_some(), "the same four once more are another question");
-        assert!(handle.ask(apply(None)).await.unwrap().picture.plan.guard.is_some());
+        assert!(handle.request(apply(None)).await.unwrap().picture.plan.guard.is_some());
         assert_eq!(records(&rig), 5);
         shutdown.notify_one();
     };
@@ -64,14 +64,14 @@ async fn an_agreement_to_delete_ends_with_its_command() {
 
 /// Ctrl-C: what is on its way ends, and nothing that waits for its turn begins.
 #[tokio::test]
-async fn a_stop_begins_nothing_new_however_much_waits_for_its_turn() {
+async fn a_stop_begins_no_waiting_change() {
     let mut rig = Stepped::start().await;
     for n in 0..8 {
         rig.write(&format!("r{n}.yaml"), &redirect(n));
     }
     let redirections = |rig: &Stepped| rig.npm.rows(npm::Kind::RedirectionHost).len();
     let before = redirections(&rig);
-    rig.engine.look(act()).await;
+    rig.engine.pass(act()).await;
     assert!(rig.engine.lane_done().await);
     rig.engine.stop().await;
     let made = redirections(&rig) - before;
@@ -82,15 +82,15 @@ async fn a_stop_begins_nothing_new_however_much_waits_for_its_turn() {
 }
 
 #[tokio::test]
-async fn what_many_have_in_common_is_told_once() {
+async fn a_shared_refusal_is_reported_once() {
     let mut rig = Stepped::start().await;
     for n in 0..8 {
         rig.write(&format!("r{n}.yaml"), &redirect(n));
     }
     rig.npm.backend_down(true);
-    rig.look().await;
+    rig.pass().await;
     let (text, exit) =
-        report::verdict(&rig.picture(), true, &Tally::default(), (Millis(0), rig.picture().at), Look::PLAIN);
+        report::verdict(&rig.last_pass(), true, &RunTally::default(), (Millis(0), rig.last_pass().at), Style::PLAIN);
     assert_eq!(exit, 3);
     assert!(text.contains("r0, r1 and 6 more   "), "{text}");
     assert_eq!(text.matches("A0603").count(), 2, "once for the services, once for NPM: {text}");

@@ -1,6 +1,6 @@
 //! A crash at every call of three stories, each with the same ledger and with a lost one: always the same end.
 
-use amarre::engine::Mode;
+use amarre::engine::RunMode;
 use amarre_core::model::{Change, Gate};
 use amarre_sim::Fault;
 use serde_json::Value as Json;
@@ -93,13 +93,13 @@ impl Story {
     }
 }
 
-/// The old one drains for two looks.
+/// The old one drains for two passes.
 fn cloud() -> String {
     format!("{CLOUD}update: {{drain: 4s}}\n")
 }
 
 /// Lets the `n`-th write at one vendor go wrong; `None` when the story has no such call.
-async fn tell(story: Story, ledger: Ledger, vendor: usize, method: &str, n: u32, blow: Blow) -> Option<Json> {
+async fn run_with_blow(story: Story, ledger: Ledger, vendor: usize, method: &str, n: u32, blow: Blow) -> Option<Json> {
     let mut rig = story.begin(ledger).await;
     let foreign = rig.foreign();
     let fault = match blow {
@@ -111,7 +111,7 @@ async fn tell(story: Story, ledger: Ledger, vendor: usize, method: &str, n: u32,
     };
     rig.servers()[vendor].faults.add_nth(method, "/", n, 1, fault);
     let journal = rig.servers()[vendor].journal.clone();
-    let was_killed = rig.rest_or_die(vendor).await;
+    let was_killed = rig.pass_until_settled_or_dead(vendor).await;
     let count = journal.calls().iter().filter(|call| call.method == method).count();
     if !was_killed && count <= usize::try_from(n).unwrap() {
         return None;
@@ -129,7 +129,7 @@ async fn tell(story: Story, ledger: Ledger, vendor: usize, method: &str, n: u32,
             }
         }
     }
-    rig.rest().await;
+    rig.pass_until_settled().await;
     confirm(&mut rig).await;
     rig.settle().await;
     let what = format!("{story:?} {ledger:?} vendor {vendor} {method} {n} {blow:?}");
@@ -143,13 +143,13 @@ async fn tell(story: Story, ledger: Ledger, vendor: usize, method: &str, n: u32,
 
 /// What only its mark says is ours, since the ledger is lost, goes by its number.
 async fn confirm(rig: &mut Stepped) {
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     if picture.plan.guard.as_ref().is_none_or(|guard| guard.code != "A0430") {
         return;
     }
     let is_held = |change: &&Change| matches!(&change.gate, Gate::Held(refusal) if refusal.code == "A0430");
     let number = picture.plan.changes.iter().filter(is_held).count();
-    step(&mut rig.engine, Mode::Act { confirmed_deletes: Some(number), only: None }).await;
+    step(&mut rig.engine, RunMode::Act { confirmed_deletes: Some(number), only: None }).await;
 }
 
 async fn every_blow(story: Story, ledger: Ledger) {
@@ -161,7 +161,7 @@ async fn every_blow(story: Story, ledger: Ledger) {
         for method in ["POST", "PUT", "DELETE"] {
             'calls: for n in 0..CALLS_MAX {
                 for blow in ledger.blows(n).iter().copied() {
-                    let Some(world) = tell(story, ledger, vendor, method, n, blow).await else { break 'calls };
+                    let Some(world) = run_with_blow(story, ledger, vendor, method, n, blow).await else { break 'calls };
                     assert_same(&world, &expected, &format!("vendor {vendor} {method} {n} {blow:?}"));
                     told += 1;
                 }

@@ -1,10 +1,10 @@
 //! How long services are down while their containers are replaced: learned from one update, said before the next.
 
-use amarre::engine::{Mode, report};
+use amarre::engine::{RunMode, report};
 use amarre_core::model::plan::Downtime;
 use amarre_core::model::world::Away;
 use amarre_core::model::{Address, Millis};
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use serde_json::{Value as Json, json};
@@ -25,35 +25,35 @@ async fn begun() -> Stepped {
     rig
 }
 
-async fn known(rig: &Stepped) -> Vec<Away> {
+async fn recorded_absences(rig: &Stepped) -> Vec<Away> {
     let base: Address = "docker/container/notes".parse().unwrap();
     rig.engine.ledger().facts().await.unwrap().away.remove(&base).unwrap_or_default()
 }
 
 async fn lengths(rig: &Stepped) -> Vec<Millis> {
-    known(rig).await.iter().map(|away| away.length().unwrap()).collect()
+    recorded_absences(rig).await.iter().map(|away| away.length().unwrap()).collect()
 }
 
 fn is_there(rig: &Stepped) -> bool {
     rig.docker.containers().iter().any(|container| container["Name"] == "/notes")
 }
 
-/// A look that only plans, as text and as JSON.
+/// A pass that only plans, as text and as JSON.
 async fn planned(rig: &mut Stepped) -> (String, Json) {
-    step(&mut rig.engine, Mode::PlanOnly).await;
-    let picture = rig.picture();
-    (report::plan_text(&picture, Look::PLAIN), report::plan_json(&picture))
+    step(&mut rig.engine, RunMode::PlanOnly).await;
+    let picture = rig.last_pass();
+    (report::plan_text(&picture, Style::PLAIN), report::plan_json(&picture))
 }
 
-/// Looks until the old one is gone.
+/// Runs passes until the old one is gone.
 async fn until_it_went(rig: &mut Stepped) {
     for _ in 0..10 {
-        rig.look().await;
-        if known(rig).await.iter().any(|away| away.until.is_none()) {
+        rig.pass().await;
+        if recorded_absences(rig).await.iter().any(|away| away.until.is_none()) {
             return;
         }
     }
-    panic!("{:#?}", rig.picture().plan);
+    panic!("{:#?}", rig.last_pass().plan);
 }
 
 /// An update that takes [`DOWN`] and a little more.
@@ -65,7 +65,7 @@ async fn update(rig: &mut Stepped, mode: &str) {
 }
 
 #[tokio::test]
-async fn the_second_update_says_how_long_the_first_one_took() {
+async fn the_second_update_forecasts_the_downtime_of_the_first() {
     let mut rig = begun().await;
     rig.write("notes.yaml", &notes("two"));
     let (text, document) = planned(&mut rig).await;
@@ -74,7 +74,7 @@ async fn the_second_update_says_how_long_the_first_one_took() {
     for object in [&document["summary"], &document["services"][0], &document["services"][0]["changes"][0]["impact"]] {
         assert!(object.get("downtime_s").is_none(), "{document:#}");
     }
-    assert_eq!(known(&rig).await, [], "a plan writes nothing down");
+    assert_eq!(recorded_absences(&rig).await, [], "a plan writes nothing down");
     update(&mut rig, "two").await;
     let length = *lengths(&rig).await.first().unwrap();
     assert!(length >= DOWN, "{length:?}");
@@ -86,7 +86,7 @@ async fn the_second_update_says_how_long_the_first_one_took() {
     assert!(text.contains(&format!("Downtime: notes about {}.\n", about.in_words())), "{text}");
     let seconds = json!(about.0 / 1000);
     assert_eq!((&document["summary"]["downtime_s"], &document["services"][0]["downtime_s"]), (&seconds, &seconds));
-    let markdown = report::plan_markdown(&rig.picture());
+    let markdown = report::plan_markdown(&rig.last_pass());
     assert!(markdown.contains(&format!("± notes: down about {}: the old one must", about.in_words())), "{markdown}");
     assert_eq!(lengths(&rig).await, [length]);
 
@@ -111,14 +111,14 @@ async fn a_crash_between_is_part_of_the_downtime() {
     assert!(!is_there(&rig));
     rig.restart().await;
     rig.clock.advance(DOWN);
-    assert_eq!(known(&rig).await.len(), 1);
+    assert_eq!(recorded_absences(&rig).await.len(), 1);
     rig.settle().await;
     assert!(*lengths(&rig).await.first().unwrap() >= DOWN);
 }
 
 /// A call that failed stopped nothing: the old one runs on, and what it took in the end begins with what stopped it.
 #[tokio::test]
-async fn what_was_not_stopped_was_not_away() {
+async fn a_container_that_was_not_stopped_has_no_downtime() {
     let mut rig = begun().await;
     rig.write("notes.yaml", &notes("two"));
     let notes = rig.docker.containers().into_iter().find(|one| one["Name"] == "/notes").unwrap();
@@ -133,7 +133,7 @@ async fn what_was_not_stopped_was_not_away() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_put_back_leaves_no_length() {
+async fn a_clock_set_back_records_no_downtime() {
     let mut rig = begun().await;
     update(&mut rig, "two").await;
     let before = lengths(&rig).await;
@@ -146,7 +146,7 @@ async fn a_clock_that_is_put_back_leaves_no_length() {
 
 /// An update that went wrong and was taken back says nothing about those that work.
 #[tokio::test]
-async fn an_update_that_is_taken_back_counts_for_nothing() {
+async fn a_reverted_update_records_no_downtime() {
     let mut rig = Stepped::start().await;
     rig.docker.image(ImageSpec { behaviour: Behaviour::Exit(3), ..ImageSpec::new("sick:1") });
     let of = |image: &str| {
@@ -156,20 +156,20 @@ async fn an_update_that_is_taken_back_counts_for_nothing() {
     rig.settle().await;
     rig.write("notes.yaml", &of("sick:1"));
     until_it_went(&mut rig).await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     let image = |one: &Json| one["Config"]["Image"].clone();
     let found = rig.docker.containers().iter().find(|one| one["Name"] == "/notes").map(image);
     assert_eq!(found, Some(json!("web:1")));
-    assert_eq!(known(&rig).await, []);
+    assert_eq!(recorded_absences(&rig).await, []);
     // The next one that works counts again.
     rig.write("notes.yaml", &of("web:2"));
     rig.settle().await;
     assert_eq!(lengths(&rig).await.len(), 1);
 }
 
-/// Who takes a service away takes what was learned of it along; who stops it while it is down has it told nothing.
+/// Deleting a service deletes its learned downtimes; stopping it during an update records none.
 #[tokio::test]
-async fn what_was_learned_goes_with_the_service() {
+async fn learned_downtimes_are_deleted_with_the_service() {
     let mut rig = begun().await;
     update(&mut rig, "two").await;
     rig.write("notes.yaml", &notes("three"));
@@ -180,12 +180,12 @@ async fn what_was_learned_goes_with_the_service() {
     rig.write("other.yaml", "name: other\nimage: web:1\n");
     rig.remove("notes.yaml");
     rig.settle().await;
-    assert_eq!(known(&rig).await, []);
+    assert_eq!(recorded_absences(&rig).await, []);
 }
 
-/// A network that is made anew takes everything on it down.
+/// Re-creating a network takes down everything on it.
 #[tokio::test]
-async fn a_network_that_is_made_anew_is_a_downtime_too() {
+async fn a_recreated_network_is_a_downtime_too() {
     let mut rig = Stepped::start().await;
     let on = |subnet: &str| format!("name: notes\nimage: web:1\nport: 80\nnetwork: {{subnet: {subnet}}}\n");
     rig.write("notes.yaml", &on("10.77.40.0/24"));
@@ -201,6 +201,6 @@ async fn a_network_that_is_made_anew_is_a_downtime_too() {
     rig.write("notes.yaml", &on("10.77.43.0/24"));
     let (text, _) = planned(&mut rig).await;
     assert!(text.contains(": its network is replaced\n") && text.contains("± notes   down about "), "{text}");
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     assert!(picture.plan.changes.iter().any(|change| change.impact.downtime == Downtime::Some));
 }

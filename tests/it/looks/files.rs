@@ -54,7 +54,7 @@ fn id(rig: &Stepped) -> String {
 }
 
 #[tokio::test]
-async fn what_is_copied_is_there_and_a_change_of_it_is_a_new_generation() {
+async fn a_copied_file_is_delivered_and_its_change_makes_a_new_generation() {
     let mut rig = settled().await;
     let text = copied(&rig);
     for part in [
@@ -78,7 +78,7 @@ async fn what_is_copied_is_there_and_a_change_of_it_is_a_new_generation() {
     }
     let text = copied(&rig);
     assert!(text.contains("second") && text.contains("one more") && text.contains("page two"));
-    // A file that nobody uses changes nothing.
+    // An unused file changes nothing.
     let before = id(&rig);
     rig.write("note.txt", "nobody reads this");
     rig.settle().await;
@@ -86,7 +86,7 @@ async fn what_is_copied_is_there_and_a_change_of_it_is_a_new_generation() {
 }
 
 #[tokio::test]
-async fn a_lost_ledger_makes_no_container_anew() {
+async fn a_lost_ledger_recreates_no_container() {
     let mut rig = settled().await;
     let before = id(&rig);
     rig.restart_without_ledger().await;
@@ -101,19 +101,19 @@ async fn a_source_that_is_broken_or_away_heals_with_the_files_that_were_good() {
     rig.write("compose.yaml", "services: [");
     rig.docker.remove("web").unwrap();
     rig.restart().await;
-    rig.rest().await;
-    assert!(rig.picture().broken.contains_key("web"));
+    rig.pass_until_settled().await;
+    assert!(rig.last_pass().broken.contains_key("web"));
     assert!(copied(&rig).contains("first") && copied(&rig).contains("value of shared/token"));
     let services = rig.folder.path().join("services");
     std::fs::rename(&services, rig.folder.path().join("away")).unwrap();
     rig.docker.remove("web").unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(copied(&rig).contains("in a folder"));
 }
 
 /// The old generation comes back with the files that it had, which the source has no more.
 #[tokio::test]
-async fn what_is_put_back_has_its_own_files() {
+async fn a_rollback_restores_the_files_of_its_version() {
     let mut rig = settled().await;
     rig.docker.image(amarre_sim::docker::ImageSpec {
         id: "web:2".to_owned(),
@@ -122,11 +122,11 @@ async fn what_is_put_back_has_its_own_files() {
     });
     rig.write("app.ini", "second");
     rig.write(".env", "VERSION=2");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.docker.remove("web").unwrap();
     rig.restart().await;
-    rig.rest().await;
-    assert!(copied(&rig).contains("first"), "{:?}", rig.picture().plan);
+    rig.pass_until_settled().await;
+    assert!(copied(&rig).contains("first"), "{:?}", rig.last_pass().plan);
 }
 
 /// A container never runs without its files, wherever it was interrupted.
@@ -138,11 +138,11 @@ async fn a_crash_between_making_and_starting_loses_no_file() {
         let mut rig = Stepped::start().await;
         write(&rig);
         rig.docker.server.faults.add_nth(method, "/", skip, 1, fault.clone());
-        rig.rest().await;
+        rig.pass_until_settled().await;
         rig.docker.server.faults.clear();
         rig.restart().await;
         for _ in 0..20 {
-            rig.look().await;
+            rig.pass().await;
             rig.clock.advance(amarre_core::model::Millis::seconds(10));
         }
         rig.settle().await;

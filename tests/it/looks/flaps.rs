@@ -1,4 +1,4 @@
-//! Fields that somebody else writes, too: however they go about it, the number of writes is limited.
+//! Fields that another program writes, too: in every pattern the number of writes is limited.
 
 use amarre::engine::report;
 use amarre_core::model::Millis;
@@ -24,7 +24,7 @@ fn puts(rig: &Stepped) -> usize {
 }
 
 fn codes(rig: &Stepped) -> Vec<String> {
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     picture.plan.changes.iter().filter_map(|change| change.refusal().map(|refusal| refusal.code.clone())).collect()
 }
 
@@ -33,33 +33,33 @@ fn port(rig: &Stepped, id: u64) -> Json {
     hosts.iter().find(|host| host["id"] == id).unwrap()["forward_port"].clone()
 }
 
-/// Somebody spoils a field, it is put right and seen to be right, three times.
+/// Another program changes a field, and it is corrected and observed to be correct, three times.
 async fn fight(rig: &mut Stepped, id: u64) {
     for _ in 0..3 {
         rig.npm.edit_proxy_host(id, &json!({"forward_port": 9999}));
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(90));
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(90));
     }
     rig.npm.edit_proxy_host(id, &json!({"forward_port": 9999}));
-    rig.look().await;
+    rig.pass().await;
 }
 
 #[tokio::test]
-async fn a_field_that_is_undone_again_and_again_is_left_to_people() {
+async fn a_flapping_field_is_left_to_a_person() {
     let (mut rig, id) = settled().await;
     fight(&mut rig, id).await;
     assert_eq!((puts(&rig), codes(&rig)), (3, vec!["A0907".to_owned()]));
-    assert!(rig.picture().at_rest, "it waits for a person");
-    let drift = report::drift_json(&rig.picture());
+    assert!(rig.last_pass().at_rest, "it waits for a person");
+    let drift = report::drift_json(&rig.last_pass());
     assert_eq!((&drift["items"][0]["flaps"], &drift["items"][0]["quarantined"]), (&json!(3), &json!(true)), "{drift}");
 
-    // A restart of the process forgets no quarrel.
+    // A restart of the process forgets no flapping.
     rig.restart().await;
     for _ in 0..3 {
         rig.clock.advance(Millis::minutes(30));
-        rig.look().await;
+        rig.pass().await;
     }
     assert_eq!((puts(&rig), codes(&rig)), (3, vec!["A0907".to_owned()]));
 
@@ -67,7 +67,7 @@ async fn a_field_that_is_undone_again_and_again_is_left_to_people() {
     rig.npm.edit_proxy_host(id, &json!({"allow_websocket_upgrade": false}));
     rig.docker.remove("one").unwrap();
     for _ in 0..8 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
     }
     let hosts = rig.npm.rows(npm::Kind::ProxyHost);
@@ -76,32 +76,32 @@ async fn a_field_that_is_undone_again_and_again_is_left_to_people() {
     assert!(rig.docker.containers().iter().any(|container| container["Name"] == "/one"));
 
     // A person asks.
-    rig.engine.forgive("one");
+    rig.engine.reset_service("one");
     rig.settle().await;
     assert_eq!(port(&rig, id), 80);
 }
 
 #[tokio::test]
-async fn a_quarantine_ends_when_the_manifest_says_something_else_or_after_a_calm_day() {
+async fn a_quarantine_ends_with_a_manifest_change_or_after_a_day_without_writes() {
     let (mut rig, id) = settled().await;
     fight(&mut rig, id).await;
     rig.write("one.yaml", &plain("one").replace("port: 80", "port: 8080"));
-    rig.rest().await;
-    assert_eq!(port(&rig, id), 8080, "{:?}", rig.picture().plan.changes);
+    rig.pass_until_settled().await;
+    assert_eq!(port(&rig, id), 8080, "{:?}", rig.last_pass().plan.changes);
 
     let (mut rig, id) = settled().await;
     fight(&mut rig, id).await;
     rig.npm.edit_proxy_host(id, &json!({"forward_port": 80}));
-    rig.look().await;
+    rig.pass().await;
     rig.clock.advance(Millis::minutes(24 * 60 - 5));
-    rig.look().await;
+    rig.pass().await;
     rig.npm.edit_proxy_host(id, &json!({"forward_port": 9999}));
-    rig.look().await;
+    rig.pass().await;
     assert_eq!((puts(&rig), codes(&rig)), (3, vec!["A0907".to_owned()]), "not a whole day");
     rig.npm.edit_proxy_host(id, &json!({"forward_port": 80}));
-    rig.look().await;
+    rig.pass().await;
     rig.clock.advance(Millis::minutes(24 * 60 + 1));
-    rig.look().await;
+    rig.pass().await;
     rig.npm.edit_proxy_host(id, &json!({"forward_port": 9999}));
     rig.settle().await;
     assert_eq!(port(&rig, id), 80, "it was calm for a day");
@@ -125,9 +125,9 @@ async fn whatever_a_vendor_rewrites_the_number_of_writes_is_limited() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let chance = usize::try_from(state >> 33).unwrap();
             rig.npm.edit_proxy_host(id, &edits[chance % edits.len()]);
-            rig.look().await;
+            rig.pass().await;
             rig.clock.advance(Millis::seconds([1, 20, 90, 300][chance % 4]));
-            rig.look().await;
+            rig.pass().await;
             if turn % 17 == 0 {
                 rig.restart().await;
             }
@@ -140,16 +140,16 @@ async fn whatever_a_vendor_rewrites_the_number_of_writes_is_limited() {
 
 /// What does not stay as written is written twice, over a restart of the process as well.
 #[tokio::test]
-async fn a_restart_forgets_nothing_that_did_not_stay() {
+async fn a_restart_keeps_the_record_of_flapping_fields() {
     let (mut rig, id) = settled().await;
     for _ in 0..4 {
         rig.npm.edit_proxy_host(id, &json!({"forward_port": 9999}));
-        rig.look().await;
+        rig.pass().await;
         rig.restart().await;
         rig.clock.advance(Millis::seconds(1));
     }
     assert_eq!(puts(&rig), 2);
     rig.npm.edit_proxy_host(id, &json!({"forward_port": 9999}));
-    rig.look().await;
+    rig.pass().await;
     assert_eq!(codes(&rig), ["A0906"]);
 }

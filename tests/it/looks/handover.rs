@@ -43,16 +43,16 @@ fn leads_to(rig: &Stepped) -> String {
     row.map(|row| format!("{}:{}", row["forward_host"].as_str().unwrap(), row["forward_port"])).unwrap_or_default()
 }
 
-/// Looks until something is so.
+/// Runs passes until a condition holds.
 async fn until(rig: &mut Stepped, is_so: impl Fn(&Stepped) -> bool) {
     for _ in 0..40 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(1));
         if is_so(rig) {
             return;
         }
     }
-    panic!("{:?} {:#?}", rig.picture().errors, rig.picture().plan);
+    panic!("{:?} {:#?}", rig.last_pass().errors, rig.last_pass().plan);
 }
 
 async fn begun() -> Stepped {
@@ -62,7 +62,7 @@ async fn begun() -> Stepped {
     rig
 }
 
-/// At every look of an update: siblings find one that works, and none that does not; NPM leads to one that works.
+/// In every pass of an update: siblings find a working container, and no broken one; NPM leads to a working one.
 #[tokio::test]
 async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
     let mut rig = begun().await;
@@ -73,11 +73,11 @@ async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
     rig.write("web.yaml", &pair("two"));
     let mut together = 0;
     for _ in 0..80 {
-        rig.look().await;
+        rig.pass().await;
         let now = found(&rig);
         let answering: Vec<&String> = now.iter().filter(|one| one.3.contains(&all[0])).map(|one| &one.0).collect();
         assert!(!answering.is_empty(), "somebody answers: {now:?}");
-        let picture = rig.picture();
+        let picture = rig.last_pass();
         for (address, seen) in picture.world.seen.iter().filter(|(address, _)| address.name == "web-app") {
             let names = seen.fields.strings("aliases");
             let works = matches!(seen.ready, Readiness::Ready);
@@ -104,7 +104,7 @@ async fn without_a_drain_the_old_one_goes_when_nothing_leads_to_it() {
     let mut rig = begun().await;
     rig.write("web.yaml", &format!("{}update: {{drain: 0s}}\n", pair("two")));
     for _ in 0..14 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis(1));
     }
     assert_eq!(found(&rig).len(), 1, "{:?}", found(&rig));
@@ -117,7 +117,7 @@ async fn a_drain_outlives_a_restart_and_a_lost_ledger() {
     for lost in [false, true] {
         let mut rig = begun().await;
         rig.write("web.yaml", &pair("two"));
-        let is_draining = |rig: &Stepped| !rig.picture().wants.drains.is_empty();
+        let is_draining = |rig: &Stepped| !rig.last_pass().wants.drains.is_empty();
         until(&mut rig, is_draining).await;
         rig.clock.advance(Millis::seconds(20));
         if lost {
@@ -125,10 +125,10 @@ async fn a_drain_outlives_a_restart_and_a_lost_ledger() {
         } else {
             rig.restart().await
         };
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(12));
-        rig.look().await;
-        assert_eq!(found(&rig).len(), if lost { 2 } else { 1 }, "{:?}", rig.picture().plan);
+        rig.pass().await;
+        assert_eq!(found(&rig).len(), if lost { 2 } else { 1 }, "{:?}", rig.last_pass().plan);
         rig.settle().await;
         assert_eq!(found(&rig).len(), 1);
     }
@@ -136,21 +136,21 @@ async fn a_drain_outlives_a_restart_and_a_lost_ledger() {
 
 /// What was to begin in an hour begins now, and goes on from there.
 #[tokio::test]
-async fn a_clock_that_is_put_back_prolongs_no_drain() {
+async fn a_clock_set_back_prolongs_no_drain() {
     let mut rig = begun().await;
     rig.write("web.yaml", &pair("two"));
-    until(&mut rig, |rig| !rig.picture().wants.drains.is_empty()).await;
+    until(&mut rig, |rig| !rig.last_pass().wants.drains.is_empty()).await;
     rig.clock.jump(Millis::minutes(-60));
-    rig.look().await;
+    rig.pass().await;
     assert_eq!(found(&rig).len(), 2);
     rig.clock.advance(Millis::seconds(31));
-    rig.look().await;
-    let picture = rig.picture();
+    rig.pass().await;
+    let picture = rig.last_pass();
     assert!(picture.wants.drains.values().all(|until| *until <= picture.at), "{:?}", picture.plan);
     // To the engine it is as if Docker had just started, which is another minute.
     rig.clock.advance(Millis::seconds(61));
-    rig.look().await;
-    assert_eq!(found(&rig).len(), 1, "{:?}", rig.picture().plan);
+    rig.pass().await;
+    assert_eq!(found(&rig).len(), 1, "{:?}", rig.last_pass().plan);
     rig.settle().await;
 }
 
@@ -159,11 +159,11 @@ async fn a_clock_that_is_put_back_prolongs_no_drain() {
 async fn one_that_fails_while_the_old_one_drains_is_taken_back() {
     let mut rig = begun().await;
     rig.write("web.yaml", &pair("two"));
-    until(&mut rig, |rig| !rig.picture().wants.drains.is_empty()).await;
+    until(&mut rig, |rig| !rig.last_pass().wants.drains.is_empty()).await;
     let place = found(&rig)[0].2.clone();
     rig.docker.behave("web-app", Behaviour::Exit(3)).unwrap();
     rig.docker.crash("web-app").unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     let now = found(&rig);
     assert_eq!(now.len(), 1, "{now:?}");
     assert_eq!((now[0].0.as_str(), now[0].1.as_str()), ("one", "web-app"));
@@ -173,7 +173,7 @@ async fn one_that_fails_while_the_old_one_drains_is_taken_back() {
 
 /// Killed between the two calls, a container is on no network: it comes back to where it was.
 #[tokio::test]
-async fn what_is_on_no_network_comes_back_to_the_same_address() {
+async fn a_container_on_no_network_returns_to_the_same_address() {
     for lost in [false, true] {
         let mut rig = begun().await;
         let before = found(&rig);
@@ -203,13 +203,13 @@ async fn the_old_one_stays_while_a_host_is_not_on_line() {
     rig.npm.lose_file(row["id"].as_u64().unwrap());
     rig.npm.server.faults.add("PUT", "/api/nginx/proxy-hosts", 99, Fault::Before(500));
     for _ in 0..30 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(5));
         assert_eq!(found(&rig).len(), 2);
-        assert!(rig.picture().wants.drains.is_empty());
+        assert!(rig.last_pass().wants.drains.is_empty());
     }
     rig.npm.server.faults.clear();
-    // What failed so often is tried seldom by now.
+    // After that many failures the next try is far away.
     rig.clock.advance(Millis::minutes(11));
     rig.settle().await;
     assert_eq!(found(&rig).len(), 1);

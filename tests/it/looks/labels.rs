@@ -72,7 +72,7 @@ async fn a_label_of_an_image_copies_no_secret_into_a_container() {
         rig.write("shop.yaml", SHOP);
         rig.docker.server.faults.add_nth("POST", "/", skip, 1, fault.clone());
         for _ in 0..20 {
-            rig.look().await;
+            rig.pass().await;
             for (_, archive) in rig.docker.uploads("shop") {
                 let text = String::from_utf8_lossy(&archive).into_owned();
                 assert!(!text.contains("value of"), "{skip} {fault:?}: {text}");
@@ -99,7 +99,7 @@ async fn a_container_inherits_no_label_of_ours_from_its_image() {
 
 /// What a container of an older version has inherited is not believed, and makes no other container of it.
 #[tokio::test]
-async fn what_was_inherited_before_an_upgrade_is_ignored() {
+async fn inherited_labels_of_an_older_version_are_ignored() {
     let mut rig = with_a_forged_image(&FORGED).await;
     rig.write("shop.yaml", SHOP);
     rig.settle().await;
@@ -112,7 +112,7 @@ async fn what_was_inherited_before_an_upgrade_is_ignored() {
     for (name, id) in ["cloud", "shop"].iter().zip(&ids) {
         assert_eq!(container(&rig, name)["Id"], **id, "{name} was made again");
     }
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     let seen = picture.world.seen.iter().find(|(address, _)| address.kind == Kind::Container && address.name == "shop");
     let (_, seen) = seen.unwrap();
     assert_eq!((&seen.owner, seen.service.as_deref()), (&Owner::Ours, Some("shop")));
@@ -122,9 +122,9 @@ async fn what_was_inherited_before_an_upgrade_is_ignored() {
     assert_eq!(seen.fields.strings("mounts"), ["volume:shop_data:/data:rw"]);
 }
 
-/// Somebody runs an image beside Amarre, and the image says that its containers are of a service.
+/// A person runs an image beside Amarre, and the image claims that its containers belong to a service.
 #[tokio::test]
-async fn a_stranger_is_not_ours_for_what_its_image_says() {
+async fn labels_of_an_image_make_no_foreign_container_ours() {
     let mut rig = Stepped::start().await;
     rig.docker.image(ImageSpec::new("cloud:1"));
     rig.write("cloud.yaml", CLOUD);
@@ -146,7 +146,7 @@ async fn a_stranger_is_not_ours_for_what_its_image_says() {
     assert_eq!(container(&rig, "cloud")["Id"], before);
     for name in ["stray", "astray"] {
         assert_eq!(container(&rig, name)["State"]["Running"], true);
-        let picture = rig.picture();
+        let picture = rig.last_pass();
         let seen = picture.world.seen.iter().find(|(address, _)| address.name == name).unwrap().1;
         assert_eq!((&seen.owner, &seen.service), (&Owner::Foreign, &None), "{name}");
     }

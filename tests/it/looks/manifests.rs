@@ -15,7 +15,7 @@ environment: {PASSWORD: {secret: vault}}
 volumes: ['data:/data']
 ";
 
-/// The name can be told, the rest cannot.
+/// The name can be read, the rest cannot.
 const BROKEN: &str = "name: two\nimage: web:1\nprot: 80\n";
 
 async fn settled(files: &[(&str, &str)]) -> Stepped {
@@ -28,10 +28,10 @@ async fn settled(files: &[(&str, &str)]) -> Stepped {
     rig
 }
 
-/// Some looks, far enough apart for every doubt to be over.
-async fn looks(rig: &mut Stepped) {
+/// Several passes, far enough apart for every doubt to be over.
+async fn run_passes(rig: &mut Stepped) {
     for _ in 0..4 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(11));
     }
 }
@@ -48,17 +48,17 @@ fn containers(rig: &Stepped) -> Vec<String> {
 async fn a_broken_manifest_is_healed_to_its_last_good_state() {
     let mut rig = settled(&[("one.yaml", &plain("one")), ("two.yaml", &plain("two"))]).await;
     rig.write("two.yaml", BROKEN);
-    looks(&mut rig).await;
+    run_passes(&mut rig).await;
     assert_eq!(rig.writes(), [""; 0]);
     rig.docker.remove("two").unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(containers(&rig), ["/one", "/two"]);
     // After a restart as well: the last good text is in the ledger.
     rig.docker.remove("two").unwrap();
     rig.restart().await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(containers(&rig), ["/one", "/two"]);
-    assert!(rig.picture().broken.contains_key("two"));
+    assert!(rig.last_pass().broken.contains_key("two"));
 }
 
 #[tokio::test]
@@ -66,18 +66,18 @@ async fn a_broken_manifest_without_a_last_good_one_leaves_its_service_alone() {
     let mut rig = settled(&[("one.yaml", &plain("one")), ("two.yaml", &plain("two"))]).await;
     rig.write("two.yaml", BROKEN);
     rig.restart_without_ledger().await;
-    looks(&mut rig).await;
+    run_passes(&mut rig).await;
     assert_eq!(rig.writes(), [""; 0]);
     assert_eq!(containers(&rig), ["/one", "/two"]);
 }
 
 /// While a file is broken that may hold it, a service whose file vanished is not pruned.
 #[tokio::test]
-async fn a_file_that_tells_no_service_stops_all_pruning() {
+async fn a_file_without_a_readable_service_stops_all_pruning() {
     let mut rig = settled(&[("one.yaml", &plain("one")), ("two.yaml", &plain("two"))]).await;
     rig.remove("two.yaml");
     rig.write("moved.yaml", "{name: [");
-    looks(&mut rig).await;
+    run_passes(&mut rig).await;
     assert_eq!(rig.writes(), [""; 0]);
     rig.remove("moved.yaml");
     rig.settle().await;
@@ -85,20 +85,20 @@ async fn a_file_that_tells_no_service_stops_all_pruning() {
 }
 
 #[tokio::test]
-async fn a_source_that_is_away_prunes_nothing_and_the_last_good_state_is_healed() {
+async fn an_unreachable_source_prunes_nothing_and_the_last_good_state_is_kept() {
     let mut rig = settled(&[("one.yaml", &plain("one"))]).await;
     let (services, away) = (rig.folder.path().join("services"), rig.folder.path().join("away"));
     std::fs::rename(&services, &away).unwrap();
-    looks(&mut rig).await;
+    run_passes(&mut rig).await;
     assert_eq!(rig.writes(), [""; 0]);
-    assert!(rig.picture().source_error.is_some());
+    assert!(rig.last_pass().source_error.is_some());
     rig.docker.remove("one").unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(containers(&rig), ["/one"]);
 
     rig.forget();
     rig.restart_without_ledger().await;
-    looks(&mut rig).await;
+    run_passes(&mut rig).await;
     assert_eq!(rig.writes(), [""; 0], "with the ledger lost too, nothing is known, and nothing goes");
     std::fs::rename(&away, &services).unwrap();
     rig.settle().await;
@@ -110,8 +110,8 @@ async fn a_service_whose_secret_is_missing_is_left_alone() {
     let mut rig = settled(&[("vault.yaml", VAULT), ("one.yaml", &plain("one"))]).await;
     rig.no_secrets.store(true, Ordering::Relaxed);
     rig.docker.remove("one").unwrap();
-    rig.rest().await;
-    assert!(rig.picture().broken.contains_key("vault"));
+    rig.pass_until_settled().await;
+    assert!(rig.last_pass().broken.contains_key("vault"));
     assert!(!rig.writes().iter().any(|line| line.contains("vault") || line.contains("/stop")), "{:?}", rig.writes());
     assert_eq!(containers(&rig), ["/one", "/vault"], "the others are healed");
     rig.no_secrets.store(false, Ordering::Relaxed);
@@ -127,8 +127,8 @@ async fn a_gap_is_no_reason_to_forget_what_is_ours() {
     assert_eq!(lists(&rig).len(), 1);
     rig.npm.backend_down(true);
     rig.remove("family.yaml");
-    looks(&mut rig).await;
-    assert!(rig.picture().facts.applied.keys().any(|address| address.kind == Kind::AccessList));
+    run_passes(&mut rig).await;
+    assert!(rig.last_pass().facts.applied.keys().any(|address| address.kind == Kind::AccessList));
     rig.npm.backend_down(false);
     rig.settle().await;
     assert_eq!(lists(&rig).len(), 0);

@@ -24,9 +24,9 @@ fn names(rig: &Stepped) -> Vec<String> {
     names
 }
 
-/// Much has happened since last week's ledger: things went, came, and were made anew under other ids.
+/// Much has happened since last week's ledger: resources went, came, and were re-created under other ids.
 #[tokio::test]
-async fn last_weeks_ledger_costs_a_retry_and_never_a_thing() {
+async fn an_old_ledger_costs_a_retry_and_never_a_resource() {
     let mut rig = Stepped::start().await;
     for name in ["kept", "gone", "redone", "updated"] {
         rig.write(&format!("{name}.yaml"), &plain(name));
@@ -56,7 +56,7 @@ async fn an_old_note_of_what_is_not_published_is_worth_one_refresh() {
     rig.ovh.server.faults.add("POST", "/1.0/domain/zone/example.org/refresh", 99, Fault::Before(500));
     rig.write("one.yaml", "{kind: Record, name: one, type: A, value: 203.0.113.77}\n");
     for _ in 0..3 {
-        rig.look().await;
+        rig.pass().await;
     }
     let copy = rig.copy_of_ledger();
     rig.ovh.server.faults.clear();
@@ -64,14 +64,14 @@ async fn an_old_note_of_what_is_not_published_is_worth_one_refresh() {
     rig.settle().await;
     let before = rig.ovh.refreshes(ZONE);
     rig.restart_with(&copy).await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.settle().await;
     assert_eq!(rig.ovh.refreshes(ZONE), before + 1);
 }
 
 /// The clock is set by an hour or a day, either way, in the middle of everything: it ends as it would have.
 #[tokio::test]
-async fn a_clock_that_jumps_keeps_nothing_waiting_and_hurries_nothing() {
+async fn a_clock_jump_delays_nothing_and_hurries_nothing() {
     let mut undisturbed = Stepped::start().await;
     undisturbed.write("cloud.yaml", CLOUD);
     undisturbed.write("one.yaml", &plain("one"));
@@ -86,18 +86,18 @@ async fn a_clock_that_jumps_keeps_nothing_waiting_and_hurries_nothing() {
             rig.docker.server.faults.add_nth("POST", "/v1.41/networks/create", 1, 1, Fault::CutAfter);
             rig.npm.server.faults.add("POST", "/api/nginx/proxy-hosts", 3, Fault::Before(500));
             for _ in 0..after {
-                rig.look().await;
+                rig.pass().await;
                 rig.clock.advance(Millis::seconds(1));
             }
             rig.clock.jump(jump);
             rig.settle().await;
             assert_same(&rig.world(), &expected, &format!("{jump} after {after} looks"));
-            assert!(rig.picture().facts.failed.is_empty());
+            assert!(rig.last_pass().facts.failed.is_empty());
         }
     }
 }
 
-/// Somebody stopped a container for a backup: the grace is as long as it is, whatever the clock says.
+/// A person stopped a container for a backup: the grace period stays the same, whatever the clock shows.
 #[tokio::test]
 async fn a_grace_is_neither_cut_short_nor_prolonged_by_a_clock_that_jumps() {
     for jump in [HOUR, DAY, back(HOUR), back(DAY)] {
@@ -105,22 +105,22 @@ async fn a_grace_is_neither_cut_short_nor_prolonged_by_a_clock_that_jumps() {
         rig.write("one.yaml", &plain("one"));
         rig.settle().await;
         rig.docker.stop("one").unwrap();
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::minutes(5));
         rig.clock.jump(jump);
         let is_running = |rig: &Stepped| {
             rig.docker.containers().iter().any(|one| one["Name"] == "/one" && one["State"]["Running"] == true)
         };
         for _ in 0..9 {
-            rig.look().await;
+            rig.pass().await;
             rig.clock.advance(Millis::minutes(1));
         }
         assert!(!is_running(&rig), "{jump}: 14 minutes are no quarter of an hour");
         for _ in 0..3 {
-            rig.look().await;
+            rig.pass().await;
             rig.clock.advance(Millis::minutes(1));
         }
-        assert!(is_running(&rig), "{jump}: {:?}", rig.picture().plan.changes);
+        assert!(is_running(&rig), "{jump}: {:?}", rig.last_pass().plan.changes);
         rig.settle().await;
     }
 }
@@ -133,20 +133,20 @@ async fn a_candidate_is_not_timed_out_by_a_clock_that_jumps() {
     rig.settle().await;
     rig.write("one.yaml", &plain("one").replace("web:1", "web:2"));
     while !names(&rig).iter().any(|name| name.starts_with("/one-")) {
-        rig.look().await;
+        rig.pass().await;
     }
-    rig.look().await;
+    rig.pass().await;
     rig.clock.jump(HOUR);
-    rig.look().await;
-    assert!(rig.picture().facts.failed.is_empty());
+    rig.pass().await;
+    assert!(rig.last_pass().facts.failed.is_empty());
     rig.settle().await;
     assert!(rig.docker.containers().iter().any(|container| container["Config"]["Image"] == "web:2"));
 }
 
 async fn turn(rig: &mut Stepped, other: &mut Engine) {
-    // Both look before either has written.
-    rig.engine.look(act()).await;
-    other.look(act()).await;
+    // Both observe before either has written.
+    rig.engine.pass(act()).await;
+    other.pass(act()).await;
     loop {
         let (mine, others) = (rig.engine.lane_done().await, other.lane_done().await);
         if !mine && !others {
@@ -159,7 +159,7 @@ async fn turn(rig: &mut Stepped, other: &mut Engine) {
 /// Two daemons by mistake, each with a ledger of its own, the same name and the same manifests: they do not fight, and
 /// nothing is made twice.
 #[tokio::test]
-async fn two_of_us_with_the_same_name_come_to_the_same_end() {
+async fn two_instances_with_one_name_converge() {
     let mut alone = Stepped::start().await;
     let manifests: [(&str, String); 3] =
         [("cloud.yaml", CLOUD.to_owned()), ("one.yaml", plain("one")), ("two.yaml", plain("two"))];
@@ -193,7 +193,7 @@ async fn two_of_us_with_the_same_name_come_to_the_same_end() {
     for _ in 0..4 {
         turn(&mut rig, &mut other).await;
     }
-    assert_eq!(rig.writes(), [""; 0], "nor after a change: {:?}", rig.picture().plan.changes);
+    assert_eq!(rig.writes(), [""; 0], "nor after a change: {:?}", rig.last_pass().plan.changes);
     assert_eq!(names(&rig), ["/cloud-app", "/cloud-db", "/npm", "/one", "/stranger"]);
 }
 
@@ -207,7 +207,7 @@ fn networks_apart(mut world: Json) -> Json {
 
 /// Two instances with names of their own and the same manifests: the second leaves everything of the first alone.
 #[tokio::test]
-async fn two_instances_leave_one_another_alone() {
+async fn two_instances_never_touch_each_others_resources() {
     let mut rig = Stepped::start().await;
     rig.write("one.yaml", &plain("one"));
     rig.settle().await;
@@ -220,8 +220,8 @@ async fn two_instances_leave_one_another_alone() {
     }
     assert_same(&rig.world(), &world, "another instance");
     let held = |change: &amarre_core::model::Change| matches!(change.gate, Gate::Held(_) | Gate::After(_));
-    assert!(other.picture().plan.changes.iter().all(held), "{:?}", other.picture().plan.changes);
-    assert!(!other.picture().plan.changes.is_empty(), "it says what is in its way");
+    assert!(other.last_pass().plan.changes.iter().all(held), "{:?}", other.last_pass().plan.changes);
+    assert!(!other.last_pass().plan.changes.is_empty(), "it says what is in its way");
     rig.instance = "home".to_owned();
     rig.settle().await;
 }
@@ -249,9 +249,9 @@ async fn an_image_whose_removal_was_cut_off_goes_all_the_same() {
     }
     rig.write("shop.yaml", &shop("shop:3"));
     rig.docker.server.faults.add("DELETE", "/v1.41/images/", 1, Fault::HangBefore);
-    assert!(rig.rest_or_die(0).await, "an image is removed");
+    assert!(rig.pass_until_settled_or_dead(0).await, "an image is removed");
     rig.restart().await;
-    rig.look().await;
+    rig.pass().await;
     assert_eq!(images(&rig), ["shop:1", "shop:2", "shop:3"], "it may be going still");
     rig.settle().await;
     assert_eq!(images(&rig), ["shop:2", "shop:3"]);
@@ -275,7 +275,7 @@ async fn a_list_that_is_behind_leads_to_no_duplicates() {
         behind(&rig.npm.server, "/api/nginx/proxy-hosts?");
         behind(&rig.ovh.server, "/1.0/domain/zone/example.org/record");
         for _ in 0..60 {
-            rig.look().await;
+            rig.pass().await;
             rig.clock.advance(Millis::seconds(4));
         }
         for server in rig.servers() {

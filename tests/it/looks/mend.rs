@@ -1,11 +1,11 @@
-//! By what a person mends one service: going back, stopping a wait, trying again; asked of a running loop.
+//! Commands that repair one service: roll back, cancel, retry; sent to a running loop.
 
 use amarre::engine::commands;
-use amarre::engine::commands::{Act, Answer};
+use amarre::engine::commands::{Act, CommandAnswer};
 use amarre::engine::reconcile::daemon;
-use amarre::engine::reconcile::daemon::{Behaviour as Conduct, Command, Handle};
+use amarre::engine::reconcile::daemon::{Behaviour as Conduct, Handle, LoopCommand};
 use amarre_core::model::{Kind, Millis};
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use tokio::sync::mpsc;
@@ -20,7 +20,7 @@ fn plain(name: &str) -> String {
     format!("{}update: {{drain: 0s}}\n", super::plain(name))
 }
 
-/// Runs the loop on the rig's vendors while `story` asks it; it acts by itself, and only when asked looks by itself.
+/// Runs the loop on the rig's vendors while `story` sends requests; passes without a request only if it acts by itself.
 async fn with_daemon(rig: &Stepped, story: impl AsyncFnOnce(&Handle)) {
     let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Conduct { acts: true, watches: false });
     let daemon = Box::pin(daemon);
@@ -31,11 +31,11 @@ async fn with_daemon(rig: &Stepped, story: impl AsyncFnOnce(&Handle)) {
     tokio::join!(daemon, asks);
 }
 
-async fn act(handle: &Handle, act: Act) -> Answer {
+async fn act(handle: &Handle, act: Act) -> CommandAnswer {
     let (steps, mut inbox) = mpsc::channel(64);
     let (answer, ()) = tokio::join!(
         async {
-            let answer = commands::act(handle, act, Look::PLAIN, &steps).await;
+            let answer = commands::act(handle, act, Style::PLAIN, &steps).await;
             drop(steps);
             answer
         },
@@ -95,11 +95,11 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
         assert_eq!(get(rig.npm.proxy_address, "web.example.org", "/").await.unwrap().0, 200);
         let again = act(handle, rollback("web", false)).await;
         assert_eq!(again.document["error"]["code"], "A0416", "{}", again.text);
-        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
         assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
         let suspension = &picture.facts.suspended["web"];
         assert_eq!((suspension.by.as_str(), suspension.why.starts_with("rolled back to ")), ("anna", true));
-        let plan = amarre::engine::report::plan_text(&picture, Look::PLAIN);
+        let plan = amarre::engine::report::plan_text(&picture, Style::PLAIN);
         assert!(plan.contains("nothing to do") && plan.contains("web is left alone: suspended by anna"), "{plan}");
     }))
     .await;
@@ -109,11 +109,11 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
     // Another service's change is none of its own.
     rig.write("other.yaml", &format!("{}environment: {{A: b}}\n", plain("other")));
     rig.settle().await;
-    assert!(rig.picture().facts.suspended.contains_key("web"));
+    assert!(rig.last_pass().facts.suspended.contains_key("web"));
     rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
     rig.settle().await;
     assert_eq!(images(&rig), ["web:1", "web:2"]);
-    assert!(rig.picture().facts.suspended.is_empty() && rig.picture().rollbacks.is_empty());
+    assert!(rig.last_pass().facts.suspended.is_empty() && rig.last_pass().rollbacks.is_empty());
 }
 
 /// What failed already and was put back by itself: the rollback makes that lasting, and `resume` ends it.
@@ -124,17 +124,17 @@ async fn a_rollback_after_a_failed_candidate_touches_no_container() {
     rig.settle().await;
     rig.docker.image(ImageSpec { behaviour: Behaviour::Exit(3), ..ImageSpec::new("sick:1") });
     rig.write("web.yaml", &plain("web").replace("web:1", "sick:1"));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(images(&rig), ["web:1"]);
     rig.forget();
     with_daemon(&rig, async |handle| {
         let done = act(handle, rollback("web", false)).await;
         assert_eq!(done.exit, 0, "{}", done.text);
-        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
         assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
         assert_eq!(rig.writes(), [""; 0]);
         act(handle, Act::Resume { service: "web".to_owned() }).await;
-        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
         assert!(picture.facts.suspended.is_empty() && picture.rollbacks.is_empty());
     })
     .await;
@@ -151,7 +151,7 @@ async fn a_service_with_data_goes_back_in_the_middle_of_a_wait() {
     rig.write("web.yaml", &vault.replace("web:1", "slow:1"));
     with_daemon(&rig, async |handle| {
         eventually(20, "the old one gave way", async || {
-            handle.ask(Command::Look).await.unwrap();
+            handle.request(LoopCommand::Pass).await.unwrap();
             images(&rig) == ["slow:1"]
         })
         .await;
@@ -159,13 +159,13 @@ async fn a_service_with_data_goes_back_in_the_middle_of_a_wait() {
         let done = act(handle, rollback("web", false)).await;
         assert_eq!((done.exit, images(&rig)), (0, vec!["web:1".to_owned()]), "{}", done.text);
         assert_eq!(rig.docker.volumes(), volumes);
-        let picture = handle.ask(Command::Look).await.unwrap().picture;
+        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
         assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
     })
     .await;
 }
 
-/// A wait ends, what is there stays, and nothing follows until somebody says so.
+/// A wait ends, present resources stay, and nothing follows until a person asks.
 #[tokio::test]
 async fn a_cancelled_service_stays_as_it_stands() {
     let mut rig = Stepped::start().await;
@@ -179,7 +179,7 @@ async fn a_cancelled_service_stays_as_it_stands() {
         rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
         rig.write("web.yaml", &plain("web").replace("web:1", "slow:1"));
         eventually(20, "the candidate is there", async || {
-            handle.ask(Command::Look).await.unwrap();
+            handle.request(LoopCommand::Pass).await.unwrap();
             images(&rig) == ["slow:1", "web:1"]
         })
         .await;
@@ -187,9 +187,9 @@ async fn a_cancelled_service_stays_as_it_stands() {
         assert_eq!(cancelled.exit, 0, "{}", cancelled.text);
         assert!(cancelled.text.contains("It stays as it stands, until amarre resume web"), "{}", cancelled.text);
         rig.forget();
-        handle.ask(Command::Look).await.unwrap();
-        let picture = handle.ask(Command::Look).await.unwrap().picture;
-        handle.ask(Command::Look).await.unwrap();
+        handle.request(LoopCommand::Pass).await.unwrap();
+        let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
+        handle.request(LoopCommand::Pass).await.unwrap();
         assert_eq!((images(&rig), rig.writes()), (vec!["slow:1".to_owned(), "web:1".to_owned()], Vec::new()));
         assert_eq!(picture.facts.suspended["web"].why, "cancelled");
         assert_eq!(act(handle, cancel("web")).await.document["error"]["code"], "A0415", "once is enough");
@@ -210,9 +210,9 @@ async fn a_retry_forgets_what_failed() {
     let later = |behaviour| ImageSpec { behaviour, id: "later".to_owned(), ..ImageSpec::new("later:1") };
     rig.docker.image(later(Behaviour::Exit(3)));
     rig.write("web.yaml", &plain("web").replace("web:1", "later:1"));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.docker.load_image(later(Behaviour::Serve));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(images(&rig), ["web:1"], "not tried again by itself");
     with_daemon(&rig, async |handle| {
         let retry = |service: &str| Act::Retry { service: service.to_owned(), timeout_ms: TIMEOUT_MS };
@@ -231,13 +231,13 @@ async fn a_pull_without_progress_is_let_go() {
     rig.docker.server.faults.add("POST", "/v1.41/images/create", 1, hangs);
     rig.write("web.yaml", &plain("web").replace("web:1", "away:1"));
     let mut progress = rig.engine.progress();
-    rig.engine.look(crate::support::stepped::act()).await;
-    assert!(rig.engine.is_busy(), "{:?}", rig.picture().plan.changes);
+    rig.engine.pass(crate::support::stepped::act()).await;
+    assert!(rig.engine.is_busy(), "{:?}", rig.last_pass().plan.changes);
     while progress.recv().await.unwrap().change.address.kind != Kind::Image {}
     rig.clock.advance(Millis::minutes(4));
     assert!(rig.engine.lane_done().await);
-    rig.engine.look(amarre::engine::Mode::PlanOnly).await;
-    let picture = rig.picture();
+    rig.engine.pass(amarre::engine::RunMode::PlanOnly).await;
+    let picture = rig.last_pass();
     let error = &picture.errors["web"].error;
     assert_eq!((error.code, error.message.as_str()), ("A0513", "pulling away:1 made no progress for 3 min"));
 }

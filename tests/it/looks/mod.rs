@@ -1,4 +1,4 @@
-//! The loop stepped look by look, with every vendor simulated.
+//! The loop stepped pass by pass, with every vendor simulated.
 
 mod apart;
 mod binds;

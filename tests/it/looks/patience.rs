@@ -15,12 +15,12 @@ fn record(name: &str) -> String {
 
 /// What is remembered of a vendor is not asked again, and does not outlive a write.
 #[tokio::test]
-async fn looks_in_a_row_ask_each_vendor_no_more_than_they_must() {
+async fn consecutive_passes_ask_each_vendor_no_more_than_needed() {
     let mut rig = settled(&["one", "two"]).await;
     rig.clock.advance(Millis::minutes(2));
     rig.forget();
     for _ in 0..5 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(5));
     }
     let calls = |server: &amarre_sim::Server| server.journal.calls().len();
@@ -34,9 +34,9 @@ async fn looks_in_a_row_ask_each_vendor_no_more_than_they_must() {
     rig.settle().await;
 }
 
-/// An answer that was doubted is asked for anew, not remembered.
+/// An answer that was doubted is asked for again, not cached.
 #[tokio::test]
-async fn a_doubt_ends_with_the_vendors_next_answer() {
+async fn an_outcome_in_doubt_is_settled_by_the_next_answer() {
     let mut rig = settled(&["one", "two"]).await;
     let rows = rig.ovh.records(ZONE);
     let ours: Vec<_> =
@@ -45,16 +45,16 @@ async fn a_doubt_ends_with_the_vendors_next_answer() {
         assert!(rig.ovh.remove_record(ZONE, row["id"].as_u64().unwrap()));
     }
     rig.clock.advance(Millis::minutes(2));
-    rig.look().await;
-    assert_eq!(rig.picture().plan.gaps.iter().map(|gap| gap.code.as_str()).collect::<Vec<_>>(), ["A0901"]);
+    rig.pass().await;
+    assert_eq!(rig.last_pass().plan.gaps.iter().map(|gap| gap.code.as_str()).collect::<Vec<_>>(), ["A0901"]);
     for row in &ours {
         let text = |name: &str| row[name].as_str().unwrap();
         rig.ovh.seed_record(ZONE, text("subDomain"), text("fieldType"), text("target"), 3600);
     }
     rig.clock.advance(Millis::seconds(11));
-    rig.look().await;
-    assert!(rig.picture().plan.gaps.is_empty());
-    assert!(rig.picture().plan.changes.is_empty(), "{:?}", rig.picture().plan.changes);
+    rig.pass().await;
+    assert!(rig.last_pass().plan.gaps.is_empty());
+    assert!(rig.last_pass().plan.changes.is_empty(), "{:?}", rig.last_pass().plan.changes);
 }
 
 /// A record that is being written, or will be in a moment, is waited for.
@@ -62,7 +62,7 @@ async fn a_doubt_ends_with_the_vendors_next_answer() {
 async fn records_of_several_services_share_a_refresh() {
     let mut rig = Stepped::start().await;
     rig.write("one.yaml", &record("one"));
-    rig.look().await;
+    rig.pass().await;
     rig.write("two.yaml", &record("two"));
     rig.settle().await;
     assert_eq!(rig.ovh.refreshes(ZONE), 1);
@@ -70,11 +70,11 @@ async fn records_of_several_services_share_a_refresh() {
 
     rig.write("web.yaml", &plain("web"));
     while !rig.docker.containers().iter().any(|container| container["Name"] == "/web") {
-        rig.look().await;
+        rig.pass().await;
     }
     rig.write("three.yaml", &record("three"));
     for _ in 0..6 {
-        rig.look().await;
+        rig.pass().await;
     }
     rig.settle().await;
     assert_eq!(rig.ovh.refreshes(ZONE), 2, "a container that is about to be ready");
@@ -87,13 +87,13 @@ async fn a_zone_that_waits_for_another_record_is_no_run() {
     rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
     rig.write("slow.yaml", &plain("slow").replace("web:1", "slow:1"));
     while !rig.docker.containers().iter().any(|container| container["Name"] == "/slow") {
-        rig.look().await;
+        rig.pass().await;
     }
     rig.write("one.yaml", &record("one"));
     let mut runs = std::collections::BTreeSet::new();
     for _ in 0..12 {
-        rig.look().await;
-        runs.insert(rig.picture().run);
+        rig.pass().await;
+        runs.insert(rig.last_pass().run);
     }
     assert_eq!(rig.ovh.refreshes(ZONE), 0, "the record of the slow one may join");
     assert!(runs.len() <= 2, "{runs:?}");
@@ -104,16 +104,16 @@ async fn a_zone_that_waits_for_another_record_is_no_run() {
 async fn a_record_on_its_way_is_published_too() {
     let mut rig = Stepped::start().await;
     rig.write("one.yaml", &record("one"));
-    rig.look().await;
+    rig.pass().await;
     rig.write("two.yaml", &record("two"));
     let slow = Fault::Delay(std::time::Duration::from_millis(300));
     rig.ovh.server.faults.add("POST", "/1.0/domain/zone/example.org/record", 9, slow);
     for _ in 0..3 {
-        rig.engine.look(act()).await;
+        rig.engine.pass(act()).await;
     }
     while rig.engine.lane_done().await {}
     rig.ovh.server.faults.clear();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     rig.assert_published("the second");
     rig.settle().await;
 }
@@ -124,7 +124,7 @@ async fn a_zone_that_cannot_be_published_is_tried_more_and_more_seldom() {
     rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
     rig.write("one.yaml", &record("one"));
     for _ in 0..40 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(1));
     }
     let tries = rig.ovh.server.journal.writes().iter().filter(|call| call.path == REFRESH).count();

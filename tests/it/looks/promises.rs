@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use amarre::engine::{Clock, Mode};
+use amarre::engine::{Clock, RunMode};
 use amarre_core::model::plan::Wait;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Gate, Kind, Millis};
@@ -18,7 +18,7 @@ use crate::support::stepped::{Stepped, ZONE, act, step};
 const REFRESH: &str = "/1.0/domain/zone/example.org/refresh";
 
 fn codes(rig: &Stepped) -> BTreeSet<String> {
-    rig.picture().plan.gaps.iter().map(|gap| gap.code.clone()).collect()
+    rig.last_pass().plan.gaps.iter().map(|gap| gap.code.clone()).collect()
 }
 
 fn container_names(rig: &Stepped) -> Vec<String> {
@@ -43,13 +43,13 @@ async fn everything_converges_and_stays_quiet() {
 }
 
 #[tokio::test]
-async fn a_look_that_only_plans_writes_nothing() {
+async fn a_pass_that_only_plans_writes_nothing() {
     let mut rig = Stepped::start().await;
     rig.write("cloud.yaml", CLOUD);
-    step(&mut rig.engine, Mode::PlanOnly).await;
-    assert!(rig.picture().plan.changes.len() > 5);
+    step(&mut rig.engine, RunMode::PlanOnly).await;
+    assert!(rig.last_pass().plan.changes.len() > 5);
     assert_eq!(rig.writes(), [""; 0]);
-    assert!(!rig.picture().acts);
+    assert!(!rig.last_pass().acts);
 }
 
 /// A new disk, the wrong socket, an API that lost its data: believed when it says so twice, ten seconds apart.
@@ -60,8 +60,8 @@ async fn an_empty_answer_is_doubted_for_ten_seconds() {
         rig.docker.remove(name).unwrap();
     }
     // Networks of ours still answer: that is no empty answer.
-    rig.look().await;
-    assert!(rig.picture().plan.gaps.is_empty());
+    rig.pass().await;
+    assert!(rig.last_pass().plan.gaps.is_empty());
     rig.settle().await;
 
     for row in rig.ovh.records(ZONE) {
@@ -72,11 +72,11 @@ async fn an_empty_answer_is_doubted_for_ten_seconds() {
     }
     rig.forget();
     rig.clock.advance(Millis::minutes(1));
-    rig.look().await;
+    rig.pass().await;
     assert_eq!(codes(&rig), BTreeSet::from(["A0901".to_owned()]));
     assert_eq!(rig.writes(), [""; 0], "unknown is not missing");
     rig.clock.advance(Millis::seconds(5));
-    rig.look().await;
+    rig.pass().await;
     assert_eq!(rig.writes(), [""; 0], "five seconds are not ten");
     rig.clock.advance(Millis::seconds(6));
     rig.settle().await;
@@ -95,8 +95,8 @@ async fn a_vendor_that_is_away_is_a_gap_and_the_rest_goes_on() {
     );
     let mut since = BTreeSet::new();
     for _ in 0..3 {
-        rig.look().await;
-        since.extend(rig.picture().plan.gaps.iter().map(|gap| gap.since));
+        rig.pass().await;
+        since.extend(rig.last_pass().plan.gaps.iter().map(|gap| gap.since));
         rig.clock.advance(Millis::seconds(2));
     }
     assert_eq!(since.len(), 1, "a gap that goes on began when it began");
@@ -117,21 +117,21 @@ async fn a_service_that_fails_does_not_slow_the_others() {
     rig.write("bad.yaml", "name: bad\nimage: nowhere:1\nport: 80\n");
     rig.write("good.yaml", &plain("good"));
     for _ in 0..40 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(1));
     }
     assert_eq!(get(rig.npm.proxy_address, "good.example.org", "/").await.unwrap().0, 200);
     let pulls = rig.docker.server.journal.writes().iter().filter(|call| call.path.contains("nowhere")).count();
     // Doubled each time: at 0, 1, 3, 7, 15, 31 s.
     assert!((4..=6).contains(&pulls), "{pulls} pulls in 40 s");
-    assert!(rig.picture().errors.contains_key("bad"));
+    assert!(rig.last_pass().errors.contains_key("bad"));
     let before = rig.writes().len();
     rig.write("good.yaml", &plain("good").replace("web:1", "web:2"));
-    rig.look().await;
+    rig.pass().await;
     assert!(rig.writes().len() > before, "the other's update begins at once");
     rig.write("bad.yaml", &plain("bad"));
     rig.settle().await;
-    assert!(rig.picture().errors.is_empty());
+    assert!(rig.last_pass().errors.is_empty());
 }
 
 #[tokio::test]
@@ -145,8 +145,8 @@ async fn a_zone_is_refreshed_once_a_run_and_again_until_it_works() {
     rig.write("plain.yaml", &plain("plain"));
     let mut said = false;
     for _ in 0..40 {
-        rig.look().await;
-        said |= rig.picture().unpublished.iter().any(|(_, error)| error.is_some());
+        rig.pass().await;
+        said |= rig.last_pass().unpublished.iter().any(|(_, error)| error.is_some());
         rig.clock.advance(Millis::seconds(1));
     }
     assert!(said, "status can say so");
@@ -158,12 +158,12 @@ async fn a_zone_is_refreshed_once_a_run_and_again_until_it_works() {
 }
 
 #[tokio::test]
-async fn what_is_not_published_survives_a_crash() {
+async fn an_unpublished_change_survives_a_crash() {
     let mut rig = Stepped::start().await;
     rig.write("plain.yaml", &plain("plain"));
     rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
     while rig.ovh.records(ZONE).iter().all(|row| row["subDomain"] != "plain") {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(1));
     }
     rig.restart().await;
@@ -187,11 +187,11 @@ async fn a_suspended_service_is_left_alone_and_taken_up_again() {
     rig.engine.ledger().suspend("one", &suspension).await.unwrap();
     rig.docker.remove("one").unwrap();
     rig.docker.remove("two").unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(!container_names(&rig).contains(&"/one".to_owned()));
     assert!(container_names(&rig).contains(&"/two".to_owned()));
     rig.restart().await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(!container_names(&rig).contains(&"/one".to_owned()), "after a restart as well");
     assert!(rig.engine.ledger().resume("one").await.unwrap());
     rig.settle().await;
@@ -208,11 +208,11 @@ async fn a_suspension_with_an_end_ends_by_itself() {
     rig.engine.ledger().suspend("one", &suspension).await.unwrap();
     rig.docker.remove("one").unwrap();
     rig.clock.advance(Millis::minutes(59));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(container_names(&rig).iter().filter(|name| *name == "/one").count(), 0);
-    let said = &amarre::engine::report::status::services(&rig.picture())["one"].what_now;
+    let said = &amarre::engine::report::status::services(&rig.last_pass())["one"].what_now;
     assert!(said.starts_with("suspended by anna until "), "{said}");
-    assert!(rig.picture().plan.next_look.is_some_and(|at| Some(at) <= until), "it is looked at when its time comes");
+    assert!(rig.last_pass().plan.next_look.is_some_and(|at| Some(at) <= until), "it is looked at when its time comes");
     rig.clock.advance(Millis::minutes(1));
     rig.settle().await;
     assert_eq!(container_names(&rig).iter().filter(|name| *name == "/one").count(), 1);
@@ -243,16 +243,16 @@ async fn many_deletes_need_their_number() {
         rig.remove(&format!("{name}.yaml"));
     }
     rig.write("fresh.yaml", &plain("fresh"));
-    rig.rest().await;
-    let guard = rig.picture().plan.guard.clone().expect("four of six are many");
+    rig.pass_until_settled().await;
+    let guard = rig.last_pass().plan.guard.clone().expect("four of six are many");
     assert_eq!(guard.code, "A0401");
     assert!(container_names(&rig).contains(&"/fresh".to_owned()), "the rest goes on");
     assert!(container_names(&rig).contains(&"/aa".to_owned()));
-    let wrong = Mode::Act { confirmed_deletes: Some(3), only: None };
+    let wrong = RunMode::Act { confirmed_deletes: Some(3), only: None };
     step(&mut rig.engine, wrong).await;
-    assert!(rig.picture().plan.guard.is_some(), "another number confirms nothing");
+    assert!(rig.last_pass().plan.guard.is_some(), "another number confirms nothing");
     for _ in 0..12 {
-        let right = Mode::Act { confirmed_deletes: Some(4), only: None };
+        let right = RunMode::Act { confirmed_deletes: Some(4), only: None };
         step(&mut rig.engine, right).await;
         rig.clock.advance(Millis::seconds(1));
     }
@@ -272,19 +272,19 @@ async fn an_agreement_to_delete_holds_to_the_end() {
     // Two go at once, four only at the second try.
     rig.npm.server.faults.add_nth("DELETE", "/api/nginx/proxy-hosts", 2, 4, Fault::Before(500));
     for _ in 0..30 {
-        let right = Mode::Act { confirmed_deletes: Some(6), only: None };
+        let right = RunMode::Act { confirmed_deletes: Some(6), only: None };
         step(&mut rig.engine, right).await;
         rig.clock.advance(Millis::seconds(1));
     }
     rig.settle().await;
-    assert_eq!(rig.picture().plan.guard, None);
+    assert_eq!(rig.last_pass().plan.guard, None);
     let left: Vec<String> = container_names(&rig).into_iter().filter(|name| name.len() == 3).collect();
     assert_eq!(left, ["/gg", "/hh"]);
 }
 
-/// Somebody undoes what was put right, at once and again: the third time is left to people.
+/// Another program undoes a correction, at once and again: the third time is left to a person.
 #[tokio::test]
-async fn what_does_not_stay_is_not_written_for_ever() {
+async fn a_field_that_does_not_stay_is_not_written_for_ever() {
     let mut rig = settled(&["one"]).await;
     let hosts = rig.npm.rows(npm::Kind::ProxyHost);
     let host = hosts.iter().find(|host| host["domain_names"][0] == "one.example.org").unwrap();
@@ -296,8 +296,8 @@ async fn what_does_not_stay_is_not_written_for_ever() {
         rig.clock.advance(Millis::seconds(1));
     }
     assert_eq!(rig.writes().iter().filter(|call| call.contains("PUT")).count(), 2, "{:?}", rig.writes());
-    assert!(rig.picture().at_rest, "it waits for a person");
-    let refusal = rig.picture().plan.changes.iter().find_map(|change| change.refusal().cloned()).unwrap();
+    assert!(rig.last_pass().at_rest, "it waits for a person");
+    let refusal = rig.last_pass().plan.changes.iter().find_map(|change| change.refusal().cloned()).unwrap();
     assert_eq!(refusal.code, "A0906");
     rig.engine.retry_now();
     rig.settle().await;
@@ -305,7 +305,7 @@ async fn what_does_not_stay_is_not_written_for_ever() {
 
 /// One of several may always go.
 #[tokio::test]
-async fn one_delete_needs_nobody() {
+async fn one_delete_needs_no_confirmation() {
     let mut rig = settled(&["one", "two"]).await;
     rig.remove("one.yaml");
     rig.settle().await;
@@ -317,7 +317,7 @@ async fn one_delete_needs_nobody() {
 async fn an_agreement_to_delete_covers_nothing_that_vanishes_later() {
     let names = ["aa", "bb", "cc", "dd", "ee", "ff", "gg", "hh", "ii"];
     let mut rig = settled(&names).await;
-    let agreed = || Mode::Act { confirmed_deletes: Some(4), only: None };
+    let agreed = || RunMode::Act { confirmed_deletes: Some(4), only: None };
     for name in &names[..4] {
         rig.remove(&format!("{name}.yaml"));
     }
@@ -329,20 +329,20 @@ async fn an_agreement_to_delete_covers_nothing_that_vanishes_later() {
         step(&mut rig.engine, agreed()).await;
         rig.clock.advance(Millis::seconds(1));
     }
-    assert_eq!(rig.picture().plan.guard.as_ref().map(|guard| guard.code.as_str()), Some("A0401"));
+    assert_eq!(rig.last_pass().plan.guard.as_ref().map(|guard| guard.code.as_str()), Some("A0401"));
     let left: Vec<String> = container_names(&rig).into_iter().filter(|name| name.len() == 3).collect();
     assert_eq!(left, ["/ee", "/ff", "/gg", "/hh", "/ii"]);
 }
 
-/// NPM is made anew: the attachments are the first thing that is put right.
+/// NPM is re-created: its attachments are corrected first.
 #[tokio::test]
-async fn an_npm_that_was_made_anew_is_attached_again() {
+async fn a_recreated_npm_is_attached_again() {
     let mut rig = settled(&["one"]).await;
     rig.docker.remove("npm").unwrap();
-    rig.look().await;
+    rig.pass().await;
     rig.docker.seed_container("npm", "npm:2", &["npm_default"]).unwrap();
     rig.forget();
-    rig.look().await;
+    rig.pass().await;
     let first = rig.docker.server.journal.writes().first().map(|call| call.path.clone()).unwrap_or_default();
     assert!(first.contains("/connect"), "{first}");
     rig.settle().await;
@@ -356,7 +356,7 @@ async fn only_what_is_asked_for_is_done() {
     rig.write("one.yaml", &plain("one"));
     rig.write("two.yaml", &plain("two"));
     for _ in 0..8 {
-        let only = Mode::Act { confirmed_deletes: None, only: Some(BTreeSet::from(["one".to_owned()])) };
+        let only = RunMode::Act { confirmed_deletes: None, only: Some(BTreeSet::from(["one".to_owned()])) };
         step(&mut rig.engine, only).await;
         rig.clock.advance(Millis::seconds(1));
     }
@@ -374,20 +374,20 @@ async fn a_call_whose_outcome_is_not_known_is_not_repeated_at_once() {
     rig.docker.server.faults.add("POST", "/v1.41/networks/create", 1, Fault::CutBefore);
     let tries = |rig: &Stepped| rig.writes().iter().filter(|line| line.ends_with("/networks/create")).count();
     for _ in 0..10 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
     }
     assert_eq!(tries(&rig), 1);
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     let create = picture.plan.changes.iter().find(|change| change.address.kind == Kind::Network).unwrap();
     assert!(matches!(create.gate, Gate::Until { what: Wait::Settle, .. }), "{create:?}");
     rig.clock.advance(Millis::seconds(20));
     rig.settle().await;
     assert!(rig.docker.networks().iter().any(|network| network["Name"] == "zz-amarre-one"));
-    assert!(rig.picture().facts.open_intents.is_empty());
+    assert!(rig.last_pass().facts.open_intents.is_empty());
 }
 
-/// What was given to one service is nobody else's, with the ledger and without.
+/// What one service was given belongs to no other, with the ledger and without.
 #[tokio::test]
 async fn a_subnet_stays_with_its_service() {
     let mut rig = settled(&["one", "two"]).await;
@@ -422,19 +422,19 @@ async fn a_container_gets_no_visitor_before_it_has_answered() {
         rows.iter().any(|row| row["domain_names"][0] == format!("{name}.example.org"))
     };
     let probes = |rig: &Stepped, name: &str| {
-        let picture = rig.picture();
+        let picture = rig.last_pass();
         let seen =
             picture.world.seen.iter().find(|(address, _)| address.kind == Kind::Container && address.name == name);
         seen.map(|(_, seen)| seen.ready.clone())
     };
     for _ in 0..3 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
     }
     assert!(probes(&rig, "one").is_some_and(|ready| !ready.is_ready()), "two answers are not three");
     assert!(!has_host(&rig, "one"));
     for _ in 0..20 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
     }
     assert!(has_host(&rig, "one"));
@@ -444,22 +444,22 @@ async fn a_container_gets_no_visitor_before_it_has_answered() {
 
 /// Without a healthcheck and a route, only time tells.
 #[tokio::test]
-async fn a_container_that_nobody_can_ask_is_ready_after_a_while() {
+async fn a_container_that_cannot_be_probed_is_ready_after_a_while() {
     let mut rig = Stepped::start().await;
     rig.write("worker.yaml", "name: worker\nimage: web:1\n");
     let ready = |rig: &Stepped| {
-        let picture = rig.picture();
+        let picture = rig.last_pass();
         let mut seen = picture.world.seen.iter().filter(|(address, _)| address.name == "worker");
         seen.any(|(address, seen)| address.kind == Kind::Container && seen.ready.is_ready())
     };
     for _ in 0..4 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
     }
     assert!(container_names(&rig).contains(&"/worker".to_owned()));
     assert!(!ready(&rig), "eight seconds are not fifteen");
     rig.clock.advance(Millis::seconds(10));
-    rig.look().await;
+    rig.pass().await;
     assert!(ready(&rig));
 }
 
@@ -470,8 +470,8 @@ async fn a_service_has_one_lane() {
     rig.write("one.yaml", &format!("{}restart: always\n", plain("one")));
     let slow = Fault::Delay(std::time::Duration::from_millis(300));
     rig.docker.server.faults.add("POST", "/v1.41/containers/", 9, slow);
-    rig.engine.look(act()).await;
-    rig.engine.look(act()).await;
+    rig.engine.pass(act()).await;
+    rig.engine.pass(act()).await;
     while rig.engine.lane_done().await {}
     let updates = rig.writes().iter().filter(|line| line.ends_with("/update")).count();
     assert_eq!(updates, 1, "{:?}", rig.writes());
@@ -481,7 +481,7 @@ async fn a_service_has_one_lane() {
 
 /// What a lane is about to make has its subnet and its addresses already, whoever comes meanwhile.
 #[tokio::test]
-async fn who_comes_while_a_lane_works_gets_other_subnets_and_addresses() {
+async fn a_service_that_starts_during_a_lane_gets_other_subnets_and_addresses() {
     let mut rig = Stepped::start().await;
     let slow = Fault::Delay(std::time::Duration::from_millis(300));
     for call in ["/v1.41/networks/create", "/v1.41/containers/create"] {
@@ -489,13 +489,13 @@ async fn who_comes_while_a_lane_works_gets_other_subnets_and_addresses() {
     }
     rig.write("one.yaml", &plain("one"));
     for newcomer in ["another", "before-all"] {
-        rig.engine.look(act()).await;
+        rig.engine.pass(act()).await;
         rig.write(&format!("{newcomer}.yaml"), &plain(newcomer));
-        rig.engine.look(act()).await;
+        rig.engine.pass(act()).await;
         while rig.engine.lane_done().await {}
     }
     rig.settle().await;
-    let refused: Vec<_> = rig.picture().facts.refused_subnets.iter().copied().collect();
+    let refused: Vec<_> = rig.last_pass().facts.refused_subnets.iter().copied().collect();
     assert!(refused.is_empty(), "the engine was asked for what it has: {refused:?}");
     let failed: Vec<_> = rig.docker.server.journal.writes().into_iter().filter(|call| call.status >= 400).collect();
     assert!(failed.is_empty(), "{failed:#?}");
@@ -517,10 +517,10 @@ async fn a_pull_that_fails_stops_nothing() {
     assert!(before.is_some());
     rig.write("vault.yaml", &vault.replace("web:1", "nowhere:1"));
     for _ in 0..10 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
     }
-    assert!(rig.picture().errors.contains_key("vault"));
+    assert!(rig.last_pass().errors.contains_key("vault"));
     assert_eq!(id(&rig), before);
     rig.write("vault.yaml", &vault.replace("web:1", "web:2"));
     rig.settle().await;
@@ -553,7 +553,7 @@ containers:
     let changed = pair.replace("image: web:1", "image: web:2").replace("image: db:1", "image: slow:1");
     rig.write("pair.yaml", &changed);
     for _ in 0..30 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
         if find(&rig, "/pair-app")["Id"] != app {
             break;
@@ -571,9 +571,9 @@ async fn a_ledger_that_cannot_be_written_means_no_writes() {
     let mut rig = settled(&["one"]).await;
     rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
     rig.write("two.yaml", "{kind: Record, name: two, type: A, value: 203.0.113.77}\n");
-    rig.look().await;
-    rig.look().await;
-    assert_eq!(rig.picture().unpublished.len(), 1);
+    rig.pass().await;
+    rig.pass().await;
+    assert_eq!(rig.last_pass().unpublished.len(), 1);
     let url = format!("sqlite://{}", rig.folder.path().join("ledger-0.db").display());
     let mut ledger = sqlx::SqliteConnection::connect(&url).await.unwrap();
     for table in ["intents", "meta"] {
@@ -583,14 +583,14 @@ async fn a_ledger_that_cannot_be_written_means_no_writes() {
     }
     rig.docker.remove("one").unwrap();
     rig.ovh.server.faults.clear();
-    rig.look().await;
+    rig.pass().await;
     rig.forget();
     for _ in 0..5 {
         rig.clock.advance(Millis::seconds(10));
-        rig.look().await;
+        rig.pass().await;
     }
     assert_eq!(rig.writes(), [""; 0]);
-    assert!(rig.picture().ledger_error.is_some());
+    assert!(rig.last_pass().ledger_error.is_some());
     for table in ["intents", "meta"] {
         ledger.execute(sqlx::AssertSqlSafe(format!("DROP TRIGGER full_{table}"))).await.unwrap();
     }
@@ -607,8 +607,8 @@ async fn a_ledger_that_cannot_be_read_means_no_writes() {
         let mut rig = settled(&["one"]).await;
         rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
         rig.write("two.yaml", "{kind: Record, name: two, type: A, value: 203.0.113.77}\n");
-        rig.look().await;
-        rig.look().await;
+        rig.pass().await;
+        rig.pass().await;
         let url = format!("sqlite://{}", rig.folder.path().join("ledger-0.db").display());
         let mut ledger = sqlx::SqliteConnection::connect(&url).await.unwrap();
         let rename = |from: &str, to: &str| sqlx::AssertSqlSafe(format!("ALTER TABLE {from} RENAME TO {to}"));
@@ -618,11 +618,11 @@ async fn a_ledger_that_cannot_be_read_means_no_writes() {
         rig.forget();
         for _ in 0..5 {
             rig.clock.advance(Millis::seconds(10));
-            rig.look().await;
+            rig.pass().await;
         }
         assert_eq!(rig.writes(), [""; 0], "without {table}");
-        assert!(rig.picture().ledger_error.is_some(), "without {table}");
-        assert_eq!(rig.picture().unpublished.len(), 1, "without {table}");
+        assert!(rig.last_pass().ledger_error.is_some(), "without {table}");
+        assert_eq!(rig.last_pass().unpublished.len(), 1, "without {table}");
         ledger.execute(rename("away", table)).await.unwrap();
         rig.clock.advance(Millis::seconds(10));
         rig.settle().await;

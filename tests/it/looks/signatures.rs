@@ -1,9 +1,9 @@
 //! What is ours in DNS is what our key signed, or what the ledger knows by its id; what only says so is not.
 
-use amarre::engine::{Mode, report};
+use amarre::engine::{RunMode, report};
 use amarre::secret::MarkKey;
 use amarre_core::model::{Address, Kind, Millis, Owner, ProviderId, Value, Verb};
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 use serde_json::Value as Json;
 
 use super::{CLOUD, plain, settled};
@@ -46,16 +46,16 @@ fn many(name: &str, count: usize) -> String {
 }
 
 fn changes(rig: &Stepped) -> Vec<String> {
-    rig.picture().plan.changes.iter().map(|change| format!("{} {}", change.action(), change.address)).collect()
+    rig.last_pass().plan.changes.iter().map(|change| format!("{} {}", change.action(), change.address)).collect()
 }
 
 fn seed(rig: &Stepped, sub: &str, record_type: &str, target: &str) {
     assert_ne!(rig.ovh.seed_record(ZONE, sub, record_type, target, 300), 0, "{sub} {record_type}");
 }
 
-/// What the version before has made plans its signatures and nothing else, few at a time, and is then at rest.
+/// After an upgrade only the signatures of older resources are planned, few at a time, until everything is settled.
 #[tokio::test]
-async fn unsigned_marks_are_signed_visibly_and_nothing_else_happens() {
+async fn unsigned_marks_are_signed_in_the_plan_and_nothing_else_changes() {
     let mut rig = settled(&["one"]).await;
     rig.write("records.yaml", &records(60));
     rig.settle().await;
@@ -63,8 +63,8 @@ async fn unsigned_marks_are_signed_visibly_and_nothing_else_happens() {
     rig.restart().await;
     let before = rows(&rig);
     rig.forget();
-    rig.engine.look(Mode::PlanOnly).await;
-    let plan = rig.picture().plan.clone();
+    rig.engine.pass(RunMode::PlanOnly).await;
+    let plan = rig.last_pass().plan.clone();
     assert_eq!(plan.changes.len(), 50, "50 in one look");
     for change in &plan.changes {
         assert_eq!(change.diff.len(), 1, "{change:?}");
@@ -83,10 +83,10 @@ async fn unsigned_marks_are_signed_visibly_and_nothing_else_happens() {
         plan.notes
     );
     assert_eq!(rig.writes(), [""; 0], "a plan writes nothing");
-    rig.look().await;
+    rig.pass().await;
     let puts = |rig: &Stepped| rig.writes().iter().filter(|call| call.starts_with("PUT ")).count();
     assert_eq!(puts(&rig), 50, "{:?}", rig.writes());
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(puts(&rig), 61, "{:?}", rig.writes());
     let others = rig.writes().into_iter().filter(|call| !call.starts_with("PUT ") && !call.ends_with("/refresh"));
     assert_eq!(others.collect::<Vec<_>>(), [""; 0], "nothing is made or removed");
@@ -121,7 +121,7 @@ async fn forged_marks_make_nothing_ours() {
     rig.settle().await;
     let seen = |rig: &Stepped, name: &str| {
         let address = Address::new(ProviderId::ovh(), Kind::Record, name);
-        rig.picture().world.seen[&address].owner.clone()
+        rig.last_pass().world.seen[&address].owner.clone()
     };
     for name in ["mail.example.org/CNAME", "example.org/MX", "old.example.org/A"] {
         assert_eq!(seen(&rig, name), Owner::Unverified, "{name}");
@@ -134,7 +134,7 @@ async fn forged_marks_make_nothing_ours() {
     // One that a manifest wants as it is, is used, and still not ours.
     rig.write("old.yaml", "{kind: Record, name: old, type: A, value: 198.51.100.77}\n");
     rig.settle().await;
-    let notes: Vec<String> = rig.picture().plan.notes.iter().map(|note| note.text.clone()).collect();
+    let notes: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| note.text.clone()).collect();
     assert!(notes.iter().any(|note| note.contains("used, not owned: its mark says")), "{notes:?}");
     rig.remove("old.yaml");
     rig.settle().await;
@@ -159,8 +159,8 @@ async fn manifests_cannot_forge_marks() {
     rig.write("forge.yaml", &forge);
     let single = claim("forge", "MX").replace('"', "");
     rig.write("mark.yaml", &format!("{{kind: Record, name: _amarre, type: TXT, value: '{single}'}}\n"));
-    rig.rest().await;
-    let told: Vec<&str> = rig.picture().diagnostics.iter().map(|told| told.code).collect();
+    rig.pass_until_settled().await;
+    let told: Vec<&str> = rig.last_pass().diagnostics.iter().map(|told| told.code).collect();
     assert!(told.iter().filter(|code| **code == "A0280").count() >= 2, "{told:?}");
     assert_eq!(rows(&rig), before);
     rig.remove("forge.yaml");
@@ -184,7 +184,7 @@ async fn thirty_one_forged_claims_delete_nothing() {
     assert_eq!(rows(&rig).iter().filter(|(_, line)| line.ends_with("198.51.100.77")).count(), 31);
 }
 
-/// A stranger's claim beside ours changes nothing about whose it is, and goes.
+/// A foreign claim beside ours changes nothing about the owner, and is removed.
 #[tokio::test]
 async fn a_forged_mark_beside_ours_is_removed_and_ours_stays() {
     let mut rig = settled(&["one", "forge"]).await;
@@ -193,9 +193,9 @@ async fn a_forged_mark_beside_ours_is_removed_and_ours_stays() {
     let before = mark(&rig);
     seed(&rig, "_amarre.one", "TXT", &claim("forge", "A"));
     rig.restart().await;
-    rig.engine.look(Mode::PlanOnly).await;
+    rig.engine.pass(RunMode::PlanOnly).await;
     assert_eq!(changes(&rig), ["update ovh/record/one.example.org/A"]);
-    assert_eq!(rig.picture().plan.changes[0].service, "one");
+    assert_eq!(rig.last_pass().plan.changes[0].service, "one");
     rig.settle().await;
     assert_eq!(mark(&rig), before, "the right one is the one that stays");
 }
@@ -207,15 +207,15 @@ async fn a_lost_ledger_loses_no_record_and_deletes_none_unasked() {
     let before = rows(&rig);
     rig.remove("gone.yaml");
     rig.restart_without_ledger().await;
-    rig.rest().await;
-    let guard = rig.picture().plan.guard.clone().expect("the ledger never knew it");
+    rig.pass_until_settled().await;
+    let guard = rig.last_pass().plan.guard.clone().expect("the ledger never knew it");
     assert_eq!((guard.code.as_str(), guard.found[0].1.as_str()), ("A0430", "gone.example.org/A"));
     assert_eq!(rows(&rig), before, "all signed, all kept");
-    let wrong = Mode::Act { confirmed_deletes: Some(2), only: None };
+    let wrong = RunMode::Act { confirmed_deletes: Some(2), only: None };
     step(&mut rig.engine, wrong).await;
     assert_eq!(rows(&rig), before);
     for _ in 0..6 {
-        step(&mut rig.engine, Mode::Act { confirmed_deletes: Some(1), only: None }).await;
+        step(&mut rig.engine, RunMode::Act { confirmed_deletes: Some(1), only: None }).await;
         rig.clock.advance(Millis::seconds(1));
     }
     rig.settle().await;
@@ -235,11 +235,11 @@ async fn destroy_takes_no_record_that_the_ledger_never_knew() {
     rig.remove("two.yaml");
     rig.restart_without_ledger().await;
     rig.destroy("two").await;
-    rig.rest().await;
-    assert_eq!(rig.picture().plan.guard.as_ref().map(|guard| guard.code.as_str()), Some("A0430"));
+    rig.pass_until_settled().await;
+    assert_eq!(rig.last_pass().plan.guard.as_ref().map(|guard| guard.code.as_str()), Some("A0430"));
     assert!(rows(&rig).iter().any(|(_, line)| line.starts_with("two ")));
     rig.destroy("one").await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(!rows(&rig).iter().any(|(_, line)| line.starts_with("one ")), "this one it knew");
 }
 
@@ -250,9 +250,9 @@ async fn a_lost_key_is_replaced_while_the_ledger_is_there() {
     rig.key = MarkKey::new([9; 32]);
     rig.restart().await;
     rig.forget();
-    rig.engine.look(Mode::PlanOnly).await;
+    rig.engine.pass(RunMode::PlanOnly).await;
     assert_eq!(changes(&rig), ["update ovh/record/one.example.org/A", "update ovh/record/two.example.org/A"]);
-    assert_eq!(rig.picture().plan.changes[0].diff[0].from, Some(Value::text("signed by an unknown key")));
+    assert_eq!(rig.last_pass().plan.changes[0].diff[0].from, Some(Value::text("signed by an unknown key")));
     rig.settle().await;
 }
 
@@ -280,7 +280,7 @@ async fn without_key_and_ledger_records_are_used_and_never_deleted() {
     rig.key = MarkKey::new([9; 32]);
     rig.restart_without_ledger().await;
     rig.settle().await;
-    let notes: Vec<String> = rig.picture().plan.notes.iter().map(|note| note.text.clone()).collect();
+    let notes: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| note.text.clone()).collect();
     assert_eq!(notes.iter().filter(|note| note.contains("used, not owned: its mark says")).count(), 2, "{notes:?}");
     rig.remove("two.yaml");
     rig.settle().await;
@@ -303,9 +303,9 @@ async fn a_rotated_key_changes_signatures_alone() {
     rig.key = old.rotated([8; 32]).unwrap();
     rig.restart().await;
     rig.forget();
-    rig.engine.look(Mode::PlanOnly).await;
+    rig.engine.pass(RunMode::PlanOnly).await;
     assert_eq!(changes(&rig), ["update ovh/record/cloud.example.org/A", "update ovh/record/www.cloud.example.org/A"]);
-    assert_eq!(rig.picture().plan.changes[0].diff[0].from, Some(Value::text("signed by an older key")));
+    assert_eq!(rig.last_pass().plan.changes[0].diff[0].from, Some(Value::text("signed by an older key")));
     rig.settle().await;
     // The keys before are forgotten, and the ledger is lost: what was signed again is ours.
     rig.key = rig.key.retired();
@@ -328,8 +328,8 @@ async fn a_missing_signature_is_no_drift_where_nothing_is_written() {
     strip_signatures(&rig);
     rig.restart().await;
     for _ in 0..2 {
-        rig.rest().await;
-        let picture = rig.picture();
+        rig.pass_until_settled().await;
+        let picture = rig.last_pass();
         assert_eq!(changes(&rig), [""; 0]);
         let said: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
         assert_eq!(said, ["3 marks are not signed by the instance's key; `mode: report` writes no signature"]);
@@ -337,10 +337,10 @@ async fn a_missing_signature_is_no_drift_where_nothing_is_written() {
     }
     // What differs besides is drift.
     rig.write("records.yaml", &reported.replace("192.0.2.1", "192.0.2.99"));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(changes(&rig), ["update ovh/record/r01.example.org/A"]);
     rig.write("records.yaml", &records(3));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(rows(&rig).iter().filter(|(_, line)| is_mark(line)).all(|(_, line)| line.contains(",sig=")));
 }
 
@@ -363,8 +363,8 @@ async fn many_records_of_one_service_need_their_number() {
             None => rig.remove("lots.yaml"),
             Some(text) => rig.write("lots.yaml", text),
         }
-        rig.rest().await;
-        let guard = rig.picture().plan.guard.clone().expect("many records of one service");
+        rig.pass_until_settled().await;
+        let guard = rig.last_pass().plan.guard.clone().expect("many records of one service");
         let number = if text.is_none() { 15 } else { 13 };
         assert_eq!(guard.code, "A0431");
         assert_eq!(
@@ -372,13 +372,13 @@ async fn many_records_of_one_service_need_their_number() {
             Some(format!("amarre apply --confirm-deletes={number}").as_str())
         );
         assert_eq!(rows(&rig).iter().filter(|(_, line)| line.starts_with("lots")).count(), 15);
-        let picture = rig.picture();
+        let picture = rig.last_pass();
         assert_eq!(picture.statuses()["lots"].what_now, "held by the guard");
         let (said, exit) =
-            report::verdict(&picture, true, &report::Tally::default(), (Millis(1), picture.at), Look::PLAIN);
+            report::verdict(&picture, true, &report::RunTally::default(), (Millis(1), picture.at), Style::PLAIN);
         assert_eq!((said.matches("of one service at once").count(), exit), (1, 4), "the guard is told once: {said}");
         for _ in 0..8 {
-            step(&mut rig.engine, Mode::Act { confirmed_deletes: Some(number), only: None }).await;
+            step(&mut rig.engine, RunMode::Act { confirmed_deletes: Some(number), only: None }).await;
             rig.clock.advance(Millis::seconds(1));
         }
         rig.settle().await;
@@ -388,6 +388,6 @@ async fn many_records_of_one_service_need_their_number() {
     rig.write("lots.yaml", &many("lots", 15));
     rig.settle().await;
     rig.destroy("lots").await;
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(!rows(&rig).iter().any(|(_, line)| line.starts_with("lots")));
 }

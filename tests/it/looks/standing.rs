@@ -1,4 +1,4 @@
-//! Standing firm: engines that restart, NPM that is made anew, Amarre's own container.
+//! Stability: engines that restart, a re-created NPM, Amarre's own container.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn names(rig: &Stepped) -> Vec<String> {
 
 /// What waits for the engine, and until when.
 fn waiting(rig: &Stepped) -> Vec<(String, Timestamp)> {
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     let waits = picture.plan.changes.iter().filter_map(|change| match &change.gate {
         Gate::Until { at, what: Wait::EngineStart } => Some((change.address.to_string(), *at)),
         Gate::Now | Gate::After(_) | Gate::Held(_) | Gate::Until { .. } => None,
@@ -31,16 +31,16 @@ async fn after_an_engine_restart_nothing_is_healed_for_a_minute() {
     let mut rig = settled(&["one", "two"]).await;
     rig.docker.restart_engine();
     rig.docker.remove("one").unwrap();
-    rig.look().await;
+    rig.pass().await;
     let began = rig.clock_now();
     let waits = waiting(&rig);
     assert!(waits.iter().any(|(address, _)| address.contains("container/one@")), "{waits:?}");
     assert!(waits.iter().all(|(_, at)| *at - began <= Millis::seconds(60)), "{waits:?}");
-    assert!(rig.picture().plan.next_look.is_some_and(|at| at <= waits[0].1), "it is looked at again by itself");
-    assert!(!rig.picture().at_rest, "the wait ends by itself");
+    assert!(rig.last_pass().plan.next_look.is_some_and(|at| at <= waits[0].1), "it is looked at again by itself");
+    assert!(!rig.last_pass().at_rest, "the wait ends by itself");
     for _ in 0..10 {
         rig.clock.advance(Millis::seconds(5));
-        rig.look().await;
+        rig.pass().await;
     }
     let on_docker: Vec<String> = rig.writes().into_iter().filter(|line| line.contains("/v1.")).collect();
     assert_eq!(on_docker, [""; 0], "not within the minute");
@@ -58,7 +58,7 @@ async fn a_new_process_knows_that_the_engine_has_just_started() {
     rig.restart().await;
     rig.write("fresh.yaml", &plain("fresh"));
     for _ in 0..8 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(1));
     }
     assert!(waiting(&rig).iter().any(|(address, _)| address.contains("container/one@")));
@@ -73,11 +73,11 @@ async fn a_new_process_knows_that_the_engine_has_just_started() {
 async fn a_broken_line_to_an_engine_is_no_restart() {
     let mut rig = settled(&["one"]).await;
     rig.docker.down(true);
-    rig.look().await;
+    rig.pass().await;
     rig.docker.down(false);
     rig.docker.remove("one").unwrap();
     rig.clock.advance(Millis::minutes(1));
-    rig.look().await;
+    rig.pass().await;
     assert_eq!(waiting(&rig), []);
     rig.settle().await;
 }
@@ -88,15 +88,15 @@ async fn a_candidate_does_not_fail_by_its_engines_restart() {
     let mut rig = settled(&["one"]).await;
     rig.write("one.yaml", &plain("one").replace("web:1", "web:2"));
     while !rig.docker.containers().iter().any(|container| container["Config"]["Image"] == "web:2") {
-        rig.look().await;
+        rig.pass().await;
     }
     rig.docker.restart_engine();
     let candidate = names(&rig).into_iter().find(|name| name.starts_with("/one-")).unwrap();
     rig.docker.crash(candidate.trim_start_matches('/')).unwrap();
     for _ in 0..5 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
-        assert!(rig.picture().facts.failed.is_empty(), "{:?}", rig.picture().facts.failed);
+        assert!(rig.last_pass().facts.failed.is_empty(), "{:?}", rig.last_pass().facts.failed);
     }
     rig.clock.advance(Millis::seconds(60));
     rig.settle().await;
@@ -105,17 +105,17 @@ async fn a_candidate_does_not_fail_by_its_engines_restart() {
 
 /// The attachments of every service come before anything else of the run.
 #[tokio::test]
-async fn an_npm_made_anew_is_attached_everywhere_before_anything_else() {
+async fn a_recreated_npm_is_attached_everywhere_first() {
     let mut rig = settled(&["one", "two", "three"]).await;
     rig.docker.remove("npm").unwrap();
-    rig.look().await;
+    rig.pass().await;
     rig.docker.seed_container("npm", "npm:2", &["npm_default"]).unwrap();
     for name in ["one", "two"] {
         rig.docker.remove(name).unwrap();
     }
     rig.write("four.yaml", &plain("four"));
     rig.forget();
-    rig.look().await;
+    rig.pass().await;
     let first = rig.writes();
     assert_eq!(first.len(), 3, "{first:?}");
     assert!(first.iter().all(|line| line.ends_with("/connect")), "{first:?}");
@@ -127,12 +127,12 @@ async fn an_npm_made_anew_is_attached_everywhere_before_anything_else() {
 async fn an_attachment_that_fails_holds_up_no_other_service() {
     let mut rig = settled(&["one"]).await;
     rig.docker.remove("npm").unwrap();
-    rig.look().await;
+    rig.pass().await;
     rig.docker.seed_container("npm", "npm:2", &["npm_default"]).unwrap();
     rig.docker.server.faults.add("POST", "/v1.41/networks", 2, amarre_sim::Fault::Before(500));
     rig.write("fresh.yaml", "{kind: Record, name: fresh, type: A, value: 203.0.113.77}\n");
     for _ in 0..4 {
-        rig.look().await;
+        rig.pass().await;
     }
     assert!(rig.writes().iter().any(|line| line.starts_with("POST /1.0/domain/zone")), "{:?}", rig.writes());
     rig.settle().await;
@@ -153,8 +153,8 @@ async fn the_own_container_is_never_replaced_stopped_or_cut_off() {
             "gone" => rig.remove("amarre.yaml"),
             _ => rig.write("amarre.yaml", &format!("{}{story}\n", plain("amarre"))),
         }
-        rig.rest().await;
-        let picture = rig.picture();
+        rig.pass_until_settled().await;
+        let picture = rig.last_pass();
         let held =
             |change: &&amarre_core::model::Change| change.refusal().is_some_and(|refusal| refusal.code == "A0508");
         let held: Vec<(Kind, &Verb)> =
@@ -168,7 +168,7 @@ async fn the_own_container_is_never_replaced_stopped_or_cut_off() {
 
 /// An engine that was killed while it started a candidate refuses to start that one for good (measured: 20.10).
 #[tokio::test]
-async fn a_candidate_that_its_engine_cannot_start_any_more_is_made_anew() {
+async fn a_candidate_that_its_engine_cannot_start_is_recreated() {
     let mut rig = settled(&["one"]).await;
     rig.write("one.yaml", &plain("one").replace("web:1", "web:2"));
     let is_start = |method: &str, path: &str| method == "POST" && path.ends_with("/start");
@@ -178,7 +178,7 @@ async fn a_candidate_that_its_engine_cannot_start_any_more_is_made_anew() {
         .decide_by(Arc::new(move |method, path| is_start(method, path).then_some(Fault::CutBefore)));
     let is_candidate = |name: &String| name.starts_with("/one-");
     while !names(&rig).iter().any(is_candidate) {
-        rig.look().await;
+        rig.pass().await;
     }
     rig.docker.server.faults.clear();
     let candidate = names(&rig).into_iter().find(is_candidate).unwrap();
@@ -193,15 +193,15 @@ async fn a_candidate_that_its_engine_cannot_start_any_more_is_made_anew() {
 
 /// One that has run is a person's to remove: it is said how.
 #[tokio::test]
-async fn what_has_run_is_not_made_anew_for_its_engines_sake() {
+async fn a_container_that_has_run_is_not_recreated_after_an_engine_failure() {
     let mut rig = settled(&["one"]).await;
     rig.docker.hold("one").unwrap();
     rig.docker.stop("one").unwrap();
     for _ in 0..5 {
         rig.clock.advance(Millis::minutes(11));
-        rig.look().await;
+        rig.pass().await;
     }
-    let error = format!("{:?}", rig.picture().errors);
+    let error = format!("{:?}", rig.last_pass().errors);
     assert!(error.contains("`docker rm one`, and it is made anew"), "{error}");
     rig.docker.remove("one").unwrap();
     rig.clock.advance(Millis::minutes(11));

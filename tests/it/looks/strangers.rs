@@ -1,4 +1,4 @@
-//! What containers that nobody here made have, and NPM's own: a service's name is no right to it.
+//! Resources of foreign containers, and NPM's own: a service's name gives no right to them.
 
 use amarre_sim::docker::DockerOptions;
 use serde_json::{Value as Json, json};
@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use super::binds::{assert_held, held, is_made};
 use crate::support::stepped::{Setting, Stepped, options};
 
-/// An engine whose host has these folders, and the policy that holds where nobody wrote one.
+/// An engine whose host has these folders, and the default policy.
 async fn rig() -> Stepped {
     let folders = ["/srv/blog", "/srv/blog/html", "/srv/wiki", "/srv/wiki/pages", "/srv/shop", "/etc/localtime"];
     let host_paths = Some(folders.map(str::to_owned).into());
@@ -37,7 +37,7 @@ async fn a_volume_that_was_there_is_not_the_services_for_its_name() {
     keeping(&rig, "named", mounted);
     let external = "services: {named: {image: 'web:1', volumes: ['data:/x']}}\nvolumes: {data: {external: true, name: named_data}}\n";
     rig.write("named/compose.yaml", external);
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "cloud", "A0444", &["cloud_data", "container cloud-db-1", "policy.volumes"]);
     assert_held(&rig, "old", "A0444", &["old_data"]);
     assert_held(&rig, "named", "A0444", &["named_data"]);
@@ -46,7 +46,7 @@ async fn a_volume_that_was_there_is_not_the_services_for_its_name() {
     // What was made when the volume was free stays as it is.
     keeping(&rig, "fresh", ", volumes: ['data:/x'], environment: {A: b}");
     foreign(&rig, "thief", json!({"Binds": ["fresh_data:/x"]}), json!({}));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(held(&rig, "fresh"), None);
 }
 
@@ -58,24 +58,24 @@ async fn a_folder_that_another_container_has_is_not_the_services_for_its_name() 
     keeping(&rig, "blog", ", volumes: ['/srv/blog:/x']");
     keeping(&rig, "wiki", ", volumes: ['/srv/wiki/pages:/x:ro']");
     keeping(&rig, "shop", ", volumes: ['/srv/shop:/x']");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "blog", "A0445", &["/srv/blog", "container web-1", "policy.host_paths"]);
     assert_held(&rig, "wiki", "A0445", &["/srv/wiki"]);
     assert!(is_made(&rig, "shop"), "{:?}", held(&rig, "shop"));
 
     rig.docker.remove("web-1").unwrap();
-    rig.look().await;
-    rig.rest().await;
+    rig.pass().await;
+    rig.pass_until_settled().await;
     assert!(is_made(&rig, "blog") && is_made(&rig, "wiki"), "{:?}", held(&rig, "blog"));
-    // A stranger that comes later takes nothing away.
+    // A foreign container that comes later takes nothing away.
     foreign(&rig, "late", json!({"Binds": ["/srv/blog:/x"]}), json!({}));
     keeping(&rig, "blog", ", volumes: ['/srv/blog:/x'], environment: {A: b}");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(held(&rig, "blog"), None);
 }
 
 #[tokio::test]
-async fn npms_name_ports_and_neighbours_are_for_no_manifest() {
+async fn no_manifest_gets_the_name_ports_or_neighbours_of_npm() {
     let mut rig = rig().await;
     rig.docker.remove("npm").unwrap();
     let label = json!({"com.docker.compose.project": "proxy"});
@@ -87,7 +87,7 @@ async fn npms_name_ports_and_neighbours_are_for_no_manifest() {
     });
     rig.docker.seed("npm", body).unwrap();
     foreign(&rig, "proxy-db-1", json!({"Binds": ["proxy_db:/var/lib"]}), label);
-    rig.rest().await;
+    rig.pass_until_settled().await;
     // While it is made again, nothing takes its place.
     rig.docker.remove("npm").unwrap();
     rig.docker.remove("proxy-db-1").unwrap();
@@ -97,7 +97,7 @@ async fn npms_name_ports_and_neighbours_are_for_no_manifest() {
     keeping(&rig, "proxy", "");
     rig.write("proxy/compose.yaml", "services: {proxy: {image: 'web:1', volumes: ['db:/x']}}\nvolumes: {db: }\n");
     keeping(&rig, "four", ", ports: ['8080:80']");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "one", "A0442", &["port 80/tcp", "NPM's container npm"]);
     assert_held(&rig, "two", "A0442", &["port 81/tcp"]);
     assert_held(&rig, "proxy", "A0442", &["proxy_db"]);
@@ -108,7 +108,7 @@ async fn npms_name_ports_and_neighbours_are_for_no_manifest() {
 
 /// A stack that still runs beside the manifest that is to follow it: no second writer, no port twice, no empty start.
 #[tokio::test]
-async fn what_still_runs_holds_its_successor_until_it_stops() {
+async fn a_running_container_holds_its_successor_until_it_stops() {
     let options = DockerOptions { host_paths: Some(["/srv/photos".to_owned()].into()), ..options() };
     let mut rig = Stepped::in_setting(options, Setting { allows_all: true, ..Setting::default() }).await;
     let compose = json!({"com.docker.compose.project": "kuma"});
@@ -127,7 +127,7 @@ async fn what_still_runs_holds_its_successor_until_it_stops() {
     rig.write("album.yaml", "{name: album, image: 'web:1', data: shared, volumes: ['/srv/photos:/p']}\n");
     rig.write("uptime.yaml", "{name: uptime, image: 'web:1', ports: ['127.0.0.1:3001:80']}\n");
     rig.write("beside.yaml", "{name: beside, image: 'npm:2', volumes: ['data:/data']}\n");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_held(&rig, "kuma", "A0446", &["volume kuma", "container kuma-1, which runs", "docker stop kuma-1"]);
     assert_held(&rig, "photos", "A0446", &["/srv/photos", "container photos-1", "data: shared"]);
     assert_held(&rig, "uptime", "A0447", &["port 3001/tcp", "container uptime-1", "docker stop uptime-1"]);
@@ -141,8 +141,8 @@ async fn what_still_runs_holds_its_successor_until_it_stops() {
     for stopped in ["kuma-1", "photos-1", "uptime-1"] {
         rig.docker.stop(stopped).unwrap();
     }
-    rig.look().await;
-    rig.rest().await;
+    rig.pass().await;
+    rig.pass_until_settled().await;
     for made in ["kuma", "photos", "uptime", "beside"] {
         assert!(is_made(&rig, made), "{made}: {:?}", held(&rig, made));
     }

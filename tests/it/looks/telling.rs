@@ -1,14 +1,14 @@
-//! What people are told of what failed and of what is waited for: last lines, codes, how a wait ends.
+//! Reports of failures and waits: last lines, codes, how a wait ends.
 
 use amarre::engine::commands::logs;
 use amarre::engine::commands::logs::LogsOf;
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::Behaviour as Conduct;
 use amarre::engine::report;
-use amarre::engine::report::service_list::Listing;
+use amarre::engine::report::service_list::ListQuery;
 use amarre::engine::report::status;
 use amarre_core::model::Millis;
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm;
 use serde_json::Value as Json;
@@ -21,12 +21,12 @@ fn sick(rig: &Stepped, reference: &str, behaviour: Behaviour) {
 }
 
 fn text(rig: &Stepped, service: &str) -> String {
-    let picture = rig.picture();
-    report::service_text(&picture, service, &[], picture.at, Look::PLAIN).unwrap()
+    let picture = rig.last_pass();
+    report::service_text(&picture, service, &[], picture.at, Style::PLAIN).unwrap()
 }
 
 fn document(rig: &Stepped, service: &str) -> Json {
-    let picture = rig.picture();
+    let picture = rig.last_pass();
     report::service_json(&picture, &status::services(&picture)[service])
 }
 
@@ -36,10 +36,10 @@ fn conditions(document: &Json) -> Vec<String> {
     all.iter().map(|one| format!("{} {} {}", word(one, "type"), word(one, "status"), word(one, "reason"))).collect()
 }
 
-/// Looks for a while, whether anything is at rest or not.
+/// Runs passes for a while, whether or not everything is settled.
 async fn go_on(rig: &mut Stepped, looks: usize) {
     for _ in 0..looks {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(2));
     }
 }
@@ -64,7 +64,7 @@ async fn a_candidate_that_failed_leaves_its_last_lines() {
     let printed = "starting\nconnecting with `value of web`\ncould not translate host name \"dbb\" to address\n";
     rig.docker.print(&candidate, 2, printed).unwrap();
     rig.clock.advance(Millis::minutes(3));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(!rig.docker.containers().iter().any(|one| one["Name"] == candidate), "the candidate is gone");
 
     let document = document(&rig, "web");
@@ -108,7 +108,7 @@ async fn a_candidate_that_failed_leaves_its_last_lines() {
 
     rig.write("web.yaml", &manifest);
     rig.settle().await;
-    assert!(rig.picture().last_failures.len() == 1 && document_is_well(&rig, "web"));
+    assert!(rig.last_pass().last_failures.len() == 1 && document_is_well(&rig, "web"));
 }
 
 fn document_is_well(rig: &Stepped, service: &str) -> bool {
@@ -117,9 +117,9 @@ fn document_is_well(rig: &Stepped, service: &str) -> bool {
         && document["error"].is_null()
 }
 
-/// Docker restarts it over and over: that is said, with code and count, and nothing is made anew.
+/// Docker restarts it over and over: that is reported with code and count, and nothing is re-created.
 #[tokio::test]
-async fn a_container_that_docker_restarts_is_degraded_and_never_made_anew() {
+async fn a_container_that_docker_restarts_is_degraded_and_never_recreated() {
     let mut rig = Stepped::start().await;
     rig.write("web.yaml", &plain("web"));
     rig.settle().await;
@@ -159,7 +159,7 @@ async fn a_first_container_that_is_never_ready_has_a_limit_that_is_shown() {
     let said = text(&rig, "web");
     assert!(said.contains(" of 2:00") && said.contains("by itself, as soon as it is there"), "{said}");
     rig.clock.advance(Millis::minutes(3));
-    rig.rest().await;
+    rig.pass_until_settled().await;
     let found = document(&rig, "web");
     assert_eq!((&found["health"], &found["stalled"]), (&"Degraded".into(), &true.into()));
     assert!(rig.npm.rows(npm::Kind::ProxyHost).len() == 1, "only the foreign one: nothing leads to it");
@@ -186,13 +186,13 @@ async fn a_change_of_the_manifest_supersedes_a_wait() {
     rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
     rig.settle().await;
     assert_eq!(images(&rig), ["web:2"]);
-    assert!(rig.picture().facts.failed.is_empty(), "it was dropped, not judged");
+    assert!(rig.last_pass().facts.failed.is_empty(), "it was dropped, not judged");
 }
 
 /// As a record is called.
 const RECORD: &str = "one-a";
 
-/// A record has its limit from the configuration, and what is late is told from what is on its way.
+/// A record has its limit from the configuration, and a late one differs from one on its way.
 #[tokio::test]
 async fn a_record_that_does_not_propagate_is_late_after_its_limit() {
     let mut rig = Stepped::start().await;
@@ -202,7 +202,7 @@ async fn a_record_that_does_not_propagate_is_late_after_its_limit() {
     let found = document(&rig, RECORD);
     assert_eq!((&found["waiting"]["limit_s"], &found["stalled"]), (&600.into(), &false.into()), "{found}");
     rig.clock.advance(Millis::minutes(11));
-    rig.look().await;
+    rig.pass().await;
     assert_eq!(document(&rig, RECORD)["stalled"], true);
     rig.ovh.server.faults.clear();
     rig.clock.advance(Millis::minutes(6));
@@ -212,7 +212,7 @@ async fn a_record_that_does_not_propagate_is_late_after_its_limit() {
 
 /// A change that the vendor refuses is tried again, and both are said: when, and that the same was refused.
 #[tokio::test]
-async fn what_a_vendor_refused_names_its_next_try() {
+async fn a_refused_change_names_its_next_try() {
     let mut rig = Stepped::start().await;
     rig.ovh.server.faults.add("POST", "/1.0/domain/zone/example.org/record", 99, amarre_sim::Fault::Before(400));
     rig.write("one.yaml", "{kind: Record, name: one, type: A, value: 203.0.113.77}\n");
@@ -225,21 +225,21 @@ async fn what_a_vendor_refused_names_its_next_try() {
     assert!(!text.contains("nothing by itself"), "{text}");
 }
 
-/// What a look found is shown later: times are told as of then, and machines get instants.
+/// The result of a pass is shown later: times are rendered as of then, and machines get instants.
 #[tokio::test]
-async fn times_are_told_as_of_the_moment_in_which_they_are_shown() {
+async fn times_are_rendered_as_of_the_moment_of_display() {
     let mut rig = Stepped::start().await;
     rig.write("web.yaml", &plain("web"));
     rig.settle().await;
     rig.write("two.yaml", &plain("two"));
     rig.settle().await;
     rig.docker.stop("two").unwrap();
-    rig.look().await;
-    let picture = rig.picture();
+    rig.pass().await;
+    let picture = rig.last_pass();
     let shown = |service: &str, later: Millis| {
-        report::service_text(&picture, service, &[], picture.at + later, Look::PLAIN).unwrap()
+        report::service_text(&picture, service, &[], picture.at + later, Style::PLAIN).unwrap()
     };
-    let next = picture.statuses()["two"].waiting.as_ref().and_then(|waiting| waiting.at()).unwrap();
+    let next = picture.statuses()["two"].waiting.as_ref().and_then(|waiting| waiting.ends_at()).unwrap();
     let left = next - picture.at;
     assert!(left.0 >= 10_000, "there is a grace: {left:?}");
     let told = |left: Millis| format!("stopped outside Amarre; started again in {left}\n");
@@ -249,7 +249,7 @@ async fn times_are_told_as_of_the_moment_in_which_they_are_shown() {
     let due = shown("two", Millis(left.0 + 14_000));
     assert!(due.contains("; started again now\n") && due.contains("next      now, by itself\n"), "{due}");
     let listed =
-        report::status_text(&picture, Listing { wide: true, ..Listing::default() }, next, Some(next), Look::PLAIN);
+        report::status_text(&picture, ListQuery { wide: true, ..ListQuery::default() }, next, Some(next), Style::PLAIN);
     assert!(listed.contains("next run now\n") && listed.contains("; started again now\n"), "{listed}");
 
     assert!(shown("web", Millis::minutes(180)).contains("healthy, up 3 h\n"), "{}", shown("web", Millis::minutes(180)));

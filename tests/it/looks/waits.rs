@@ -3,7 +3,7 @@
 use amarre::engine::report;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Millis, Timestamp};
-use amarre_core::plan::render::Look;
+use amarre_core::plan::render::Style;
 use serde_json::{Value as Json, json};
 
 use crate::support::stepped::Stepped;
@@ -25,21 +25,21 @@ fn id(rig: &Stepped, name: &str) -> String {
     find(rig, name).unwrap_or_else(|| panic!("no container {name}"))["Id"].as_str().unwrap().to_owned()
 }
 
-/// Looks until nothing more happens, and then once more, writing nothing.
-async fn rest_quietly(rig: &mut Stepped) {
-    rig.rest().await;
+/// Runs passes until everything is settled, and then a few more that write nothing.
+async fn settle_quietly(rig: &mut Stepped) {
+    rig.pass_until_settled().await;
     rig.forget();
     for _ in 0..3 {
         rig.clock.advance(Millis::minutes(6));
-        rig.look().await;
+        rig.pass().await;
     }
     assert_eq!(rig.writes(), [""; 0]);
 }
 
-/// What people and machines are told of a service.
-fn told(rig: &Stepped, name: &str) -> (String, Json) {
-    let picture = rig.picture();
-    let text = report::service_text(&picture, name, &[], picture.at, Look::PLAIN).unwrap();
+/// The text and the document of a service.
+fn status_text(rig: &Stepped, name: &str) -> (String, Json) {
+    let picture = rig.last_pass();
+    let text = report::service_text(&picture, name, &[], picture.at, Style::PLAIN).unwrap();
     (text, report::service_json(&picture, &status_of(rig, name)))
 }
 
@@ -53,7 +53,7 @@ fn resource<'a>(document: &'a Json, job: &str) -> &'a Json {
 }
 
 fn status_of(rig: &Stepped, name: &str) -> amarre::engine::report::status::ServiceStatus {
-    amarre::engine::report::status::services(&rig.picture())[name].clone()
+    amarre::engine::report::status::services(&rig.last_pass())[name].clone()
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn a_job_that_fails_stops_the_update_before_anything_else() {
     let app = id(&rig, "vault");
     let sick = VAULT.replace("MODE: one", "MODE: two").replace("['true']", "[sh, -c, 'exit 3']");
     rig.write("vault.yaml", &sick);
-    rest_quietly(&mut rig).await;
+    settle_quietly(&mut rig).await;
     assert_eq!(id(&rig, "vault"), app);
     assert_eq!(find(&rig, "vault").unwrap()["State"]["Running"], true);
     assert_eq!(find(&rig, "vault-backup-failed").unwrap()["State"]["ExitCode"], 3);
@@ -98,7 +98,7 @@ async fn a_job_that_fails_stops_the_update_before_anything_else() {
     assert_eq!(status.health.word(), "Degraded", "{status:?}");
     assert_eq!(status.code.as_deref(), Some("A0536"), "{status:?}");
     assert!(status.what_now.contains("exited with code 3"), "{status:?}");
-    let (text, document) = told(&rig, "vault");
+    let (text, document) = status_text(&rig, "vault");
     for line in [
         "✗ job           vault-backup ",
         "tried     ",
@@ -123,13 +123,13 @@ async fn a_job_that_fails_stops_the_update_before_anything_else() {
 
     // Known to the ledger, it is not tried again by another process.
     rig.restart().await;
-    rest_quietly(&mut rig).await;
+    settle_quietly(&mut rig).await;
     assert_eq!(id(&rig, "vault"), app);
 
     // A person asks for it.
     let failed = id(&rig, "vault-backup-failed");
     assert_eq!(rig.engine.retry("vault").await.unwrap(), 1);
-    rest_quietly(&mut rig).await;
+    settle_quietly(&mut rig).await;
     assert_ne!(id(&rig, "vault-backup-failed"), failed, "it ran once more");
     assert_eq!(id(&rig, "vault"), app);
 
@@ -149,12 +149,12 @@ async fn a_job_that_hangs_is_stopped_and_has_failed() {
     // A web server does not end.
     rig.write("vault.yaml", &VAULT.replace("MODE: one", "MODE: two").replace("command: ['true'], ", ""));
     for _ in 0..5 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(30));
     }
     assert_eq!(find(&rig, "vault-backup").unwrap()["State"]["Running"], true);
     assert_eq!(status_of(&rig, "vault").health.word(), "Progressing");
-    let (text, document) = told(&rig, "vault");
+    let (text, document) = status_text(&rig, "vault");
     for line in [
         "  job backup runs, and is done when it has ended\n",
         "  waits     since ",
@@ -172,7 +172,7 @@ async fn a_job_that_hangs_is_stopped_and_has_failed() {
     let reasons = ["Converged", "Serving"].map(|name| condition(&document, name)["reason"].clone());
     assert_eq!(reasons, ["JobRuns", "Serving"], "{document:#}");
     rig.clock.advance(Millis::minutes(10));
-    rest_quietly(&mut rig).await;
+    settle_quietly(&mut rig).await;
     let job = find(&rig, "vault-backup-failed").unwrap();
     assert_eq!(job["State"]["Running"], false);
     assert_eq!(id(&rig, "vault"), app);
@@ -193,7 +193,7 @@ async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
     };
     rig.engine.ledger().suspend("base", &suspended).await.unwrap();
     rig.write("base.yaml", "name: base\nimage: db:1\n");
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert_eq!(find(&rig, "app"), None);
     let status = status_of(&rig, "app");
     assert!(status.what_now.contains("needs base, which is suspended by alice"), "{status:?}");
@@ -206,7 +206,7 @@ async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
 
     rig.docker.stop("base").unwrap();
     for _ in 0..3 {
-        rig.look().await;
+        rig.pass().await;
         rig.clock.advance(Millis::seconds(10));
     }
     assert_eq!(id(&rig, "app"), app["Id"].as_str().unwrap());
@@ -216,18 +216,18 @@ async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
 }
 
 #[tokio::test]
-async fn a_last_good_manifest_with_needs_stays_in_force() {
+async fn a_last_good_manifest_with_needs_stays_effective() {
     let mut rig = Stepped::start().await;
     rig.write("app.yaml", "name: app\nimage: web:1\nneeds: [base]\n");
     rig.write("base.yaml", "name: base\nimage: db:1\n");
     rig.settle().await;
     rig.write("app.yaml", "name: app\nimage: web:1\nneeds: [base]\nimagee: x\n");
     rig.docker.remove("app").unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(find(&rig, "app").is_some(), "it is healed to its last good manifest");
     rig.write("app.yaml", "name: app\nimage: web:1\nneeds: [bas]\n");
     rig.docker.remove("app").unwrap();
-    rig.rest().await;
+    rig.pass_until_settled().await;
     assert!(find(&rig, "app").is_some(), "an unknown name in `needs` breaks the manifest, not the service");
 }
 
@@ -242,7 +242,7 @@ routes: [{domain: shop, to: 'app:80'}]
 ";
     let mut rig = Stepped::start().await;
     rig.write("shop.yaml", &SHOP.replace("'true'", "'false'"));
-    rest_quietly(&mut rig).await;
+    settle_quietly(&mut rig).await;
     assert_eq!(find(&rig, "shop-app"), None);
     let status = status_of(&rig, "shop");
     assert_eq!(status.code.as_deref(), Some("A0537"), "{status:?}");
@@ -258,7 +258,7 @@ routes: [{domain: shop, to: 'app:80'}]
 }
 
 #[tokio::test]
-async fn who_follows_another_is_made_anew_with_it_and_only_with_it() {
+async fn a_dependent_container_is_recreated_with_the_other_and_only_then() {
     const SHOP: &str = "
 name: shop
 containers:

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use amarre_core::model::{Fields, Kind, KindSchema, Rule, Value};
 use amarre_core::resources::npm::KINDS;
 use amarre_sim::npm::{self, NpmOptions, NpmVersion};
+use amarre_testkit::field_samples::samples_for;
 use serde_json::{Value as Json, json};
 
 use super::rig::{Rig, address, host, list, redirection, stream, with_real_marks};
@@ -73,12 +74,13 @@ async fn every_field_of(schema: &KindSchema, version: NpmVersion) {
     let mut secrets = BTreeSet::new();
     for field in schema.fields.iter().filter(|field| field.rule != Rule::Observed) {
         // From the first sample to the last and back to the default, on a host that is there already …
-        for sample in field.samples.iter().chain(field.samples.first()).chain(field.default.iter()) {
+        let samples = samples_for(schema.kind, field.name);
+        for sample in samples.iter().chain(samples.first()).chain(field.default.iter()) {
             let value = with_real_marks(serde_json::from_str(sample).unwrap(), &mut secrets);
             rig.bring(&address, &base.clone().with(field.name, value)).await;
         }
         // … and each as the first thing that is ever written.
-        for sample in field.samples {
+        for sample in samples {
             rig.delete(&address).await.unwrap();
             assert_eq!(rig.see(&address).await, None);
             let value = with_real_marks(serde_json::from_str(sample).unwrap(), &mut secrets);

@@ -1,4 +1,4 @@
-//! A provider on a simulated NPM, and a planner in miniature: look, compare, change, look again.
+//! A provider on a simulated NPM, and a planner in miniature: observe, compare, change, observe again.
 
 use crate::support::supplies;
 use std::collections::{BTreeMap, BTreeSet};
@@ -167,7 +167,7 @@ impl Rig {
     }
 
     /// Everything there is; a gap fails the test.
-    pub async fn look(&self) -> BTreeMap<Address, Seen> {
+    pub async fn observe_all(&self) -> BTreeMap<Address, Seen> {
         let observation = self.observe(&[]).await;
         assert_eq!(observation.gaps, []);
         observation.seen
@@ -191,7 +191,7 @@ impl Rig {
         self.provider.apply(change, supplies(&self.secrets)).await
     }
 
-    /// One look and the change that follows from it, recorded as the ledger does. `None` = nothing to do.
+    /// One observation and the change that follows from it, recorded as the ledger does. `None` = nothing to do.
     pub async fn step(&mut self, address: &Address, wanted: &Fields) -> Result<Option<Outcome>, ProviderError> {
         let mut wanted = wanted.clone();
         self.provider.normalize(address, &mut wanted).unwrap();

@@ -4,20 +4,12 @@
 
 /// Number, trap, the test.
 const TRAPS: &[(u8, &str, &str)] = &[
-    (
-        1,
-        "POST /tokens takes no `expiry`; a second factor gets no token",
-        "what_cannot_work_is_said_with_the_way_past_it",
-    ),
+    (1, "POST /tokens takes no `expiry`; a second factor gets no token", "an_impossible_setup_is_reported_with_a_hint"),
     (2, "a spent token is 400 or 401, by version", "spent_tokens_and_wrong_passwords_are_known_in_every_version"),
     (3, "a token of another key is 500 to everything", "a_token_of_another_key_is_replaced_and_the_write_happens_once"),
-    (
-        4,
-        "a missing right is 403, a 404 that names the path, or 500",
-        "a_missing_right_is_said_before_anything_is_written",
-    ),
-    (5, "404 means gone only when it names the id", "rights_that_are_missing_are_named_and_nothing_counts_as_deleted"),
-    (6, "hidden sections are no empty ones", "what_is_hidden_is_a_gap_and_not_empty"),
+    (4, "a missing right is 403, a 404 that names the path, or 500", "a_missing_right_is_reported_before_any_write"),
+    (5, "404 means gone only when it names the id", "missing_rights_are_named_and_nothing_counts_as_deleted"),
+    (6, "hidden sections are no empty ones", "hidden_rows_are_a_gap_and_not_empty"),
     (
         7,
         "visibility `user` hides what others made, and their names are taken all the same",
@@ -35,7 +27,7 @@ const TRAPS: &[(u8, &str, &str)] = &[
     (
         13,
         "ids of certificates and lists that are gone are taken, and the host is open",
-        "a_host_whose_certificate_or_list_is_gone_differs_and_is_mended",
+        "a_host_without_its_certificate_or_list_differs_and_is_corrected",
     ),
     (14, "a host is written without what it names", "a_host_is_not_written_without_what_it_names"),
     (
@@ -43,14 +35,14 @@ const TRAPS: &[(u8, &str, &str)] = &[
         "names are taken across kinds, also those of rows that are not seen",
         "a_foreign_host_is_reported_and_in_the_way",
     ),
-    (16, "lines that nginx refuses: 201, the file gone, the words in `meta`", "nginxs_own_words_are_told"),
-    (17, "PUT of `enabled` leaves nginx as it is", "a_host_that_was_switched_off_is_switched_on_by_enable"),
+    (16, "lines that nginx refuses: 201, the file gone, the words in `meta`", "the_error_of_nginx_is_quoted"),
+    (17, "PUT of `enabled` leaves nginx as it is", "a_disabled_host_is_enabled_by_enable"),
     (
         18,
         "a broken nginx: 500 and the row is made, changed or deleted all the same",
         "a_broken_nginx_leaves_nothing_that_claims_to_be_on_line",
     ),
-    (19, "`nginx_online` stays true after a PUT that failed", "a_put_whose_answer_is_lost_is_looked_at_again"),
+    (19, "`nginx_online` stays true after a PUT that failed", "a_put_whose_answer_is_lost_is_read_back"),
     (
         20,
         "a name behind a path or stream is resolved at load and keeps every site down",
@@ -60,7 +52,7 @@ const TRAPS: &[(u8, &str, &str)] = &[
     (
         22,
         "unknown or later fields are 400, others' settings must survive",
-        "what_only_newer_versions_know_is_neither_sent_nor_lost",
+        "fields_of_newer_versions_are_neither_sent_nor_lost",
     ),
     (23, "certificates are answered with their private key", "a_certificates_key_is_not_even_read"),
     (
@@ -81,7 +73,7 @@ const TRAPS: &[(u8, &str, &str)] = &[
     ),
     (32, "a backend killed in mid-create leaves a row without a file", "a_host_that_lost_its_file_is_written_again"),
     (33, "a backend that is down answers HTML", "an_npm_that_is_down_is_a_gap"),
-    (34, "pages up to 2.12 drop the mark", "a_mark_that_old_pages_drop_is_put_back"),
+    (34, "pages up to 2.12 drop the mark", "a_mark_that_old_pages_drop_is_written_again"),
     (
         35,
         "pages from 2.13 rename keys of `meta` that are not lower_snake",
@@ -99,7 +91,7 @@ const TRAPS: &[(u8, &str, &str)] = &[
         "locations hold whatever a client has sent: ports as text, paths in the host",
         "locations_are_read_whoever_wrote_them",
     ),
-    (40, "before 2.12 booleans are numbers and a missing host is 200", "what_cannot_work_is_said_with_the_way_past_it"),
+    (40, "before 2.12 booleans are numbers and a missing host is 200", "an_impossible_setup_is_reported_with_a_hint"),
 ];
 
 #[test]

@@ -21,7 +21,7 @@ const GIT: &str = "git.example.org";
 async fn survives(kind: Kind, name: &str, wanted: &Fields, route: &str, fault: Fault) {
     let mut rig = Rig::start().await;
     let address = address(kind, name);
-    rig.look().await;
+    rig.observe_all().await;
     rig.npm.server.faults.add("POST", route, 1, fault.clone());
     if let Err(error) = rig.step(&address, wanted).await {
         assert_eq!(error.class, Class::OutcomeUnknown, "{fault:?}: {error}");
@@ -74,7 +74,7 @@ async fn a_read_whose_connection_is_cut_is_sent_again_and_a_write_is_not() {
 }
 
 #[tokio::test]
-async fn a_put_whose_answer_is_lost_is_looked_at_again() {
+async fn a_put_whose_answer_is_lost_is_read_back() {
     for fault in [Fault::CutAfter, Fault::After(500), Fault::CutBefore, Fault::Before(502)] {
         let mut rig = Rig::start().await;
         let git = address(Kind::ProxyHost, GIT);
@@ -126,7 +126,7 @@ async fn a_broken_nginx_leaves_nothing_that_claims_to_be_on_line() {
 }
 
 #[tokio::test]
-async fn nginxs_own_words_are_told() {
+async fn the_error_of_nginx_is_quoted() {
     let mut rig = Rig::start().await;
     let git = address(Kind::ProxyHost, GIT);
     let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
@@ -146,9 +146,9 @@ async fn nginxs_own_words_are_told() {
 async fn an_expired_token_is_renewed_for_reads_and_writes() {
     let mut rig = Rig::start().await;
     let git = address(Kind::ProxyHost, GIT);
-    rig.look().await;
+    rig.observe_all().await;
     rig.npm.expire_tokens();
-    rig.look().await;
+    rig.observe_all().await;
     let seen = rig.bring(&git, &host(GIT)).await;
     rig.npm.expire_tokens();
     rig.apply(&change(&git, Verb::Delete, unchanged(&seen))).await.unwrap();
@@ -183,7 +183,7 @@ async fn an_npm_that_is_down_is_a_gap() {
         change(&address(Kind::ProxyHost, "b.example.org"), Verb::Create(host("b.example.org")), Expect::Absent);
     assert_eq!(rig.apply(&create).await.unwrap_err().class, Class::RetryLater, "nothing was sent but a read");
     rig.npm.backend_down(false);
-    rig.look().await;
+    rig.observe_all().await;
     // Half an answer is none.
     for section in ["certificates", "access-lists", "proxy-hosts", "redirection-hosts", "streams"] {
         rig.npm.server.faults.add("GET", &format!("/api/nginx/{section}"), 3, Fault::CutBefore);
@@ -205,7 +205,7 @@ fn bot(permissions: NpmPermissions) -> NpmOptions {
 }
 
 #[tokio::test]
-async fn rights_that_are_missing_are_named_and_nothing_counts_as_deleted() {
+async fn missing_rights_are_named_and_nothing_counts_as_deleted() {
     let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::admin() };
     let gap = Rig::with(bot(hidden)).await.gap().await;
     assert_eq!(gap.code, "A0604");
@@ -239,7 +239,7 @@ async fn with_its_own_rows_only_a_bot_still_converges() {
         .seed_proxy_host(&json!({"domain_names": ["a.example.org"], "forward_host": "10.0.0.9", "forward_port": 80}));
     let git = address(Kind::ProxyHost, GIT);
     rig.bring(&git, &host(GIT)).await;
-    assert_eq!(rig.look().await.len(), 1, "what it cannot see is not there for it");
+    assert_eq!(rig.observe_all().await.len(), 1, "what it cannot see is not there for it");
     // … but is in its way all the same.
     let taken = host(GIT).with("domains", Value::texts([GIT, "a.example.org"]));
     let error = rig.step(&git, &taken).await.unwrap_err();
@@ -311,7 +311,7 @@ fn version(major: u32, minor: u32) -> Json {
 }
 
 #[tokio::test]
-async fn what_cannot_work_is_said_with_the_way_past_it() {
+async fn an_impossible_setup_is_reported_with_a_hint() {
     let second_factor = json!({"requires_2fa": true, "challenge_token": "x"});
     let unset = json!({"status": "OK", "setup": false, "version": {"major": 2, "minor": 15, "revision": 1}});
     let cases = [
@@ -372,10 +372,10 @@ async fn an_answer_without_end_is_a_gap() {
 
 /// A proxy before NPM has a limit, and says when it is over.
 #[tokio::test]
-async fn who_asks_to_be_left_alone_for_a_while_is() {
+async fn retry_after_is_respected() {
     let mut rig = Rig::start().await;
     let git = address(Kind::ProxyHost, GIT);
-    rig.look().await;
+    rig.observe_all().await;
     rig.npm.server.faults.add("POST", "/api/nginx/proxy-hosts", 1, Fault::TooMany(7));
     let error = rig.step(&git, &host(GIT)).await.unwrap_err();
     assert_eq!((error.class, error.code, error.retry_after), (Class::RetryLater, "A0601", Some(Millis::seconds(7))));

@@ -1,4 +1,4 @@
-//! What the supported versions of NPM do differently: told apart by `GET /api/`, never by guessing.
+//! Differences between the supported versions of NPM: found by `GET /api/`, never guessed.
 
 use crate::support::supplies;
 use amarre::providers::{Class, Provider};
@@ -10,20 +10,20 @@ use super::rig::{Rig, address, change, host, provider, unchanged};
 
 const GIT: &str = "git.example.org";
 
-fn of(version: NpmVersion) -> NpmOptions {
+fn start_version(version: NpmVersion) -> NpmOptions {
     NpmOptions { version, ..NpmOptions::default() }
 }
 
 fn bot(version: NpmVersion, permissions: NpmPermissions) -> NpmOptions {
-    let mut options = of(version);
+    let mut options = start_version(version);
     options.users.push(NpmUser::plain(2, "bot@example.net", "bot-password", permissions));
     options
 }
 
 #[tokio::test]
-async fn the_version_is_read_and_told() {
+async fn the_version_is_read_and_reported() {
     for version in NpmVersion::ALL {
-        let rig = Rig::with(of(version)).await;
+        let rig = Rig::with(start_version(version)).await;
         let told = rig.observe(&[]).await.version;
         assert_eq!(told, Some(version.numbers().map(|number| number.to_string()).join(".")));
     }
@@ -32,10 +32,10 @@ async fn the_version_is_read_and_told() {
 #[tokio::test]
 async fn spent_tokens_and_wrong_passwords_are_known_in_every_version() {
     for version in NpmVersion::ALL {
-        let mut rig = Rig::with(of(version)).await;
-        rig.look().await;
+        let mut rig = Rig::with(start_version(version)).await;
+        rig.observe_all().await;
         rig.npm.expire_tokens();
-        rig.look().await;
+        rig.observe_all().await;
         rig.npm.expire_tokens();
         rig.bring(&address(Kind::ProxyHost, GIT), &host(GIT)).await;
         rig.provider = provider(&rig.npm.server.url(), "amarre@amarre.demo", "wrong");
@@ -44,7 +44,7 @@ async fn spent_tokens_and_wrong_passwords_are_known_in_every_version() {
 }
 
 #[tokio::test]
-async fn a_missing_right_is_said_before_anything_is_written() {
+async fn a_missing_right_is_reported_before_any_write() {
     for version in NpmVersion::ALL {
         let reader = NpmPermissions { proxy_hosts: Level::View, ..NpmPermissions::admin() };
         let rig = Rig::with(bot(version, reader)).await;
@@ -64,7 +64,8 @@ async fn a_missing_right_is_said_before_anything_is_written() {
             assert_eq!(error.hint, "in NPM, Users, bot@example.net, Permissions: set proxy hosts to Manage");
         }
         assert_eq!(rig.npm.server.journal.calls(), [], "{version:?}: nothing was sent");
-        // Taken away since the look: NPM says 403, or a 404 that names the path, or 500, and none of them is "gone".
+        // Deleted since the observation: NPM answers 403, or a 404 that names the path, or 500, and none of them is
+        // "gone".
         let fresh = provider(&rig.npm.server.url(), "bot@example.net", "bot-password");
         for change in &changes {
             let error = fresh.apply(change, supplies(&rig.secrets)).await.unwrap_err();
@@ -75,7 +76,7 @@ async fn a_missing_right_is_said_before_anything_is_written() {
 }
 
 #[tokio::test]
-async fn what_is_hidden_is_a_gap_and_not_empty() {
+async fn hidden_rows_are_a_gap_and_not_empty() {
     for version in NpmVersion::ALL {
         let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::admin() };
         let gap = Rig::with(bot(version, hidden)).await.gap().await;
@@ -84,7 +85,7 @@ async fn what_is_hidden_is_a_gap_and_not_empty() {
 }
 
 #[tokio::test]
-async fn an_account_that_sees_only_its_own_is_told_so() {
+async fn an_account_that_sees_only_its_own_rows_is_reported() {
     let mut rig = Rig::with(bot(NpmVersion::V2_15, NpmPermissions::user())).await;
     rig.npm.seed_certificate("wild", &["*.example.org"]);
     let git = address(Kind::ProxyHost, GIT);
@@ -94,8 +95,8 @@ async fn an_account_that_sees_only_its_own_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_mark_that_old_pages_drop_is_put_back() {
-    let mut rig = Rig::with(of(NpmVersion::V2_12)).await;
+async fn a_mark_that_old_pages_drop_is_written_again() {
+    let mut rig = Rig::with(start_version(NpmVersion::V2_12)).await;
     let git = address(Kind::ProxyHost, GIT);
     let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
     rig.npm.drop_marker(id);
@@ -106,7 +107,7 @@ async fn a_mark_that_old_pages_drop_is_put_back() {
 #[tokio::test]
 async fn a_certificate_is_ordered_and_deleted_in_every_version_and_never_while_something_has_it() {
     for version in NpmVersion::ALL {
-        let mut rig = Rig::with(NpmOptions { issuance: Issuance::Granted, ..of(version) }).await;
+        let mut rig = Rig::with(NpmOptions { issuance: Issuance::Granted, ..start_version(version) }).await;
         let mut ids = Vec::new();
         for name in ["free.example.org", "host.example.org", "stream.example.org"] {
             let wanted = Fields::default().with("domains", Value::texts([name])).with("challenge", Value::text("http"));
@@ -130,9 +131,9 @@ async fn a_certificate_is_ordered_and_deleted_in_every_version_and_never_while_s
 }
 
 #[tokio::test]
-async fn what_only_newer_versions_know_is_neither_sent_nor_lost() {
+async fn fields_of_newer_versions_are_neither_sent_nor_lost() {
     for version in NpmVersion::ALL {
-        let mut rig = Rig::with(of(version)).await;
+        let mut rig = Rig::with(start_version(version)).await;
         let git = address(Kind::ProxyHost, GIT);
         let id: u64 = rig.bring(&git, &host(GIT)).await.vendor_id.parse().unwrap();
         rig.npm.edit_proxy_host(id, &json!({"trust_forwarded_proto": true}));

@@ -3,6 +3,7 @@
 use amarre::providers::ovh::{OvhConfig, OvhProvider};
 use amarre::providers::{Class, Provider};
 use amarre_core::model::{Expect, Fields, Kind, Owner, Rule, Value, Verb};
+use amarre_testkit::field_samples::samples_for;
 
 use super::support::{Desk, ZONE, change, config, expect, mark_row, record, same, set};
 
@@ -80,8 +81,9 @@ async fn every_field_of_the_table_can_be_set_and_changed() {
     let address = record("cloud.example.org/A");
     desk.ovh.seed_record(ZONE, "foreign", "A", "198.51.100.1", 0);
     for field in schema.fields.iter().filter(|field| field.rule != Rule::Observed) {
-        assert!(field.samples.len() > 1, "{} has no samples", field.name);
-        for sample in field.samples {
+        let samples = samples_for(Kind::Record, field.name);
+        assert!(samples.len() > 1, "{} has no samples", field.name);
+        for sample in samples {
             let mut wanted = set(&["192.0.2.1"], 300);
             wanted.set(field.name, serde_json::from_str(sample).unwrap());
             let before = wanted.clone();
@@ -112,7 +114,7 @@ async fn a_change_reuses_rows_and_touches_no_more_than_it_must() {
 }
 
 #[tokio::test]
-async fn strangers_are_left_alone() {
+async fn foreign_records_are_left_alone() {
     let mut desk = Desk::new().await;
     let foreign = [
         ("cloud", "TXT", "\"theirs\""),
@@ -159,7 +161,7 @@ async fn a_foreign_record_in_the_way_is_a_conflict() {
     desk.ovh.seed_record(ZONE, "wiki", "A", "198.51.100.7", 0);
     desk.want("wiki.example.org/A", &["192.0.2.1"]);
     assert_eq!(desk.seen("wiki.example.org/A").await.owner, Owner::Foreign);
-    // As if it had come between the look and the change.
+    // As if it had come between the observation and the change.
     let address = record("wiki.example.org/A");
     let error =
         desk.apply(&change(&address, Verb::Create(set(&["192.0.2.1"], 300)), Expect::Absent)).await.unwrap_err();
@@ -191,7 +193,7 @@ async fn adopting_adds_the_mark_and_keeps_the_row() {
 }
 
 #[tokio::test]
-async fn what_changed_since_the_plan_is_planned_again() {
+async fn a_change_since_the_plan_is_planned_again() {
     let mut desk = Desk::new().await;
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
     desk.converge().await;
@@ -239,7 +241,7 @@ async fn an_alias_stands_alone() {
     let desk = Desk::new().await;
     desk.ovh.seed_record(ZONE, "www", "A", "198.51.100.7", 0);
     desk.ovh.seed_record(ZONE, "old", "CNAME", "www.example.org.", 0);
-    desk.look().await;
+    desk.observe().await;
     for (name, value) in [("www.example.org/CNAME", "cloud.example.org."), ("old.example.org/A", "192.0.2.1")] {
         let create = change(&record(name), Verb::Create(set(&[value], 300)), Expect::Absent);
         let error = desk.apply(&create).await.unwrap_err();
@@ -258,7 +260,7 @@ async fn a_lost_mark_is_written_again() {
     assert_eq!((seen.owner, seen.service.as_deref()), (Owner::MarkLost, Some("cloud")));
     let world = desk.converge().await;
     desk.assert_good(&world);
-    // Without the ledger's word it is anybody's.
+    // Without the ledger's record it is unowned.
     assert!(desk.ovh.remove_record(ZONE, desk.id_of("_amarre.cloud", "TXT")));
     desk.applied.clear();
     assert_eq!(desk.seen("cloud.example.org/A").await.owner, Owner::Foreign);
@@ -281,7 +283,7 @@ async fn a_lost_ledger_loses_nothing() {
 }
 
 #[tokio::test]
-async fn without_a_registry_the_ledger_says_whose_it_is() {
+async fn without_a_registry_the_ledger_decides_ownership() {
     let mut desk = Desk::new().await;
     desk.provider = OvhProvider::new(OvhConfig { registry: false, ..config(&desk.ovh) }).unwrap();
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
@@ -309,7 +311,7 @@ async fn another_service_takes_the_mark_over() {
 #[tokio::test]
 async fn impossible_values_are_refused_before_anything_is_written() {
     let desk = Desk::new().await;
-    desk.look().await;
+    desk.observe().await;
     for (name, value) in [("a.example.org/A", "not an address"), ("a.example.org/CNAME", "two words")] {
         let create = change(&record(name), Verb::Create(set(&[value], 300)), Expect::Absent);
         let error = desk.apply(&create).await.unwrap_err();

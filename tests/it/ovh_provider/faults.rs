@@ -17,12 +17,12 @@ const CALLS_MAX: u32 = 9;
 
 const FIRST: [&str; 2] = ["192.0.2.1", "192.0.2.2"];
 
-/// So often that a read fails: one whose connection is cut is sent again, twice.
+/// How often a read fails: one whose connection is cut is sent again, twice.
 fn times(fault: &Fault) -> u32 {
     if matches!(fault, Fault::CutBefore | Fault::CutAfter) { 3 } else { 1 }
 }
 
-/// Lets the n-th call of a round go wrong, starts anew with nothing remembered, and converges.
+/// Lets the n-th call of a round fail, starts again with nothing cached, and converges.
 async fn cut_everywhere(before: Option<&[&str]>, after: Option<&[&str]>, expected: &[String]) {
     for fault in FAULTS {
         for skip in 0..CALLS_MAX {
@@ -91,7 +91,7 @@ async fn a_cut_write_is_not_called_harmless() {
         (0, Fault::After(408), Class::OutcomeUnknown),
     ] {
         let desk = Desk::new().await;
-        desk.look().await;
+        desk.observe().await;
         desk.ovh.server.faults.add_nth("POST", "/", skip, 1, fault.clone());
         let create = change(&record("a.example.org/A"), Verb::Create(set(&["192.0.2.1"], 300)), Expect::Absent);
         let error = desk.apply(&create).await.unwrap_err();
@@ -113,7 +113,7 @@ async fn an_answer_without_an_id_is_looked_up() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_is_not_granted_says_which_right_lacks() {
+async fn a_refused_refresh_names_the_missing_right() {
     let mut desk = Desk::new().await;
     desk.ovh.deny("POST", "/domain/zone/example.org/refresh");
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
@@ -130,7 +130,7 @@ async fn a_refresh_that_is_not_granted_says_which_right_lacks() {
 }
 
 #[tokio::test]
-async fn wrong_keys_are_a_gap_that_says_so() {
+async fn wrong_keys_are_a_gap_with_their_reason() {
     let desk = Desk::new().await;
     let good = config(&desk.ovh);
     for bad in [
@@ -156,7 +156,7 @@ async fn an_account_that_is_away_is_a_gap() {
     desk.converge().await;
     for (fault, code) in [(Fault::CutBefore, "A0704"), (Fault::Before(503), "A0704"), (Fault::Before(200), "A0705")] {
         desk.ovh.server.faults.add("GET", "/1.0/domain/zone", times(&fault), fault.clone());
-        let world = desk.look().await;
+        let world = desk.observe().await;
         assert_eq!(world.gaps.len(), 1, "{fault:?}");
         assert_eq!((world.gaps[0].code.as_str(), world.gaps[0].zone.as_deref()), (code, None), "{fault:?}");
         assert!(world.seen.is_empty() && desk.plan(&world).is_empty());
@@ -174,7 +174,7 @@ async fn one_broken_zone_leaves_the_others() {
     desk.converge().await;
     for fault in [Fault::Before(500), Fault::CutAfter, Fault::Before(403), Fault::Before(200)] {
         desk.ovh.server.faults.add("GET", "/1.0/domain/zone/broken.example", times(&fault), fault.clone());
-        let world = desk.look().await;
+        let world = desk.observe().await;
         let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
         assert_eq!((gap.code.as_str(), gap.zone.as_deref()), ("A0701", Some("broken.example")), "{fault:?}");
         assert!(gap.message.starts_with("could not read zone broken.example") && !gap.hint.is_empty());
@@ -187,10 +187,10 @@ async fn one_broken_zone_leaves_the_others() {
 #[tokio::test]
 async fn an_account_without_zones_is_not_believed() {
     let mut desk = Desk::with(OvhOptions::with_zones(&[])).await;
-    assert!(desk.look().await.gaps.is_empty());
+    assert!(desk.observe().await.gaps.is_empty());
     let applied = Applied { service: "cloud".to_owned(), vendor_id: "1".to_owned(), fields: set(&["192.0.2.1"], 300) };
     desk.applied.insert(record("cloud.example.org/A"), applied);
-    assert_eq!(desk.look().await.gaps.len(), 1);
+    assert_eq!(desk.observe().await.gaps.len(), 1);
 }
 
 #[tokio::test]
@@ -199,7 +199,7 @@ async fn the_vendors_clock_is_the_one_that_counts() {
     desk.ovh.clock_skew(86_400);
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
     desk.converge().await;
-    // It steps, or we slept: one refusal, one more try, nobody notices.
+    // The clock steps, or the machine slept: one refusal, one more try, no error.
     desk.ovh.clock_skew(-86_400);
     desk.want("cloud.example.org/A", &["192.0.2.2"]);
     let world = desk.converge().await;

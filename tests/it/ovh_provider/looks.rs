@@ -1,4 +1,4 @@
-//! What a look reports, in how many calls, whichever way the vendor can be read.
+//! What an observation reports, in how many calls, whichever way the vendor can be read.
 
 use amarre::providers::Provider;
 use amarre::providers::Publish;
@@ -12,7 +12,7 @@ fn calls(desk: &Desk) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_quiet_look_is_two_calls_and_no_question() {
+async fn a_quiet_observation_is_two_calls_and_no_dns_query() {
     let mut desk = Desk::new().await;
     for index in 0..20 {
         desk.want(&format!("s{index}.example.org/A"), &["192.0.2.1"]);
@@ -21,7 +21,7 @@ async fn a_quiet_look_is_two_calls_and_no_question() {
     desk.assert_good(&world);
     let asked = desk.ovh.servers[0].queries().len();
     desk.ovh.server.journal.clear();
-    desk.look().await;
+    desk.observe().await;
     assert_eq!(calls(&desk), ["GET /1.0/domain/zone", "GET /1.0/domain/zone/example.org/record"]);
     assert_eq!(desk.ovh.servers[0].queries().len(), asked, "what was right is believed for a while");
     assert!(desk.provider.capabilities().requests.unwrap().read().values().sum::<u64>() > 0);
@@ -33,7 +33,7 @@ async fn only_zones_that_matter_are_read_but_all_are_named() {
     desk.want("x.lab.example.org/A", &["192.0.2.1"]);
     desk.converge().await;
     desk.ovh.server.journal.clear();
-    let world = desk.look().await;
+    let world = desk.observe().await;
     assert_eq!(calls(&desk), ["GET /1.0/domain/zone", "GET /1.0/domain/zone/lab.example.org/record"]);
     for zone in ["example.net", ZONE, "lab.example.org"] {
         let seen = &world.seen[&Address::new(ProviderId::ovh(), Kind::Zone, zone)];
@@ -94,13 +94,13 @@ async fn every_way_of_reading_shows_the_same() {
 }
 
 #[tokio::test]
-async fn what_works_is_remembered() {
+async fn a_working_way_of_reading_is_remembered() {
     let mut desk = Desk::new().await;
     desk.ovh.supports_expanded(false);
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
     desk.converge().await;
     desk.ovh.server.journal.clear();
-    desk.look().await;
+    desk.observe().await;
     let calls = calls(&desk);
     assert_eq!(calls.len(), 3, "{calls:?}");
     assert!(calls[2].matches(',').count() > 1, "{calls:?}");
@@ -115,7 +115,7 @@ async fn a_long_zone_is_read_page_by_page() {
         desk.ovh.seed_record(ZONE, &format!("h{index}"), "A", "198.51.100.1", 60);
     }
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
-    let world = desk.look().await;
+    let world = desk.observe().await;
     assert!(world.gaps.is_empty(), "{:?}", world.gaps);
     assert!(world.seen.len() > 1500);
     desk.ovh.server.journal.clear();

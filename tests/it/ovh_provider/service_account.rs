@@ -56,14 +56,14 @@ async fn a_service_account_converges() {
 async fn a_token_is_renewed_before_its_end() {
     let desk = desk().await;
     desk.ovh.token_seconds(3599);
-    desk.look().await;
-    desk.look().await;
+    desk.observe().await;
+    desk.observe().await;
     assert_eq!(tokens(&desk), 1);
     // One that ends within the margin is good for the call that it was fetched for, and for no other.
     desk.ovh.token_seconds(30);
     desk.ovh.withdraw_tokens();
     for looks in 1..=2 {
-        assert_eq!(desk.look().await.gaps, []);
+        assert_eq!(desk.observe().await.gaps, []);
         assert_eq!(tokens(&desk), 1 + looks);
     }
 }
@@ -72,18 +72,18 @@ async fn a_token_is_renewed_before_its_end() {
 async fn a_withdrawn_token_is_replaced_once() {
     let mut desk = desk().await;
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
-    desk.look().await;
+    desk.observe().await;
     desk.ovh.withdraw_tokens();
-    let world = desk.look().await;
+    let world = desk.observe().await;
     assert_eq!((world.gaps.len(), tokens(&desk)), (0, 2));
     // A second refusal of the same call is an answer.
     desk.ovh.server.faults.add("GET", "/1.0/domain/zone", 2, Fault::Before(401));
-    let world = desk.look().await;
+    let world = desk.observe().await;
     assert_eq!((world.gaps[0].code.as_str(), tokens(&desk)), ("A0702", 3));
 }
 
 #[tokio::test]
-async fn a_refused_account_says_so() {
+async fn a_refused_account_is_reported() {
     let desk = Desk::new().await;
     let provider = OvhProvider::new(account(&desk, "canary")).unwrap();
     assert!(!format!("{provider:?}").contains("canary"));
@@ -101,14 +101,14 @@ async fn a_token_endpoint_that_is_away_is_waited_for() {
     let desk = desk().await;
     for fault in [Fault::Before(503), Fault::Before(429), Fault::CutBefore, Fault::Before(200)] {
         desk.ovh.server.faults.add("POST", TOKEN, 1, fault.clone());
-        let world = desk.look().await;
+        let world = desk.observe().await;
         assert_eq!(world.gaps[0].code, "A0704", "{fault:?}: {:?}", world.gaps);
     }
-    assert_eq!(desk.look().await.gaps, []);
+    assert_eq!(desk.observe().await.gaps, []);
 }
 
 #[tokio::test]
-async fn a_right_that_lacks_is_named() {
+async fn a_missing_right_is_named() {
     let mut desk = desk().await;
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
     desk.ovh.deny("POST", "/domain/zone/example.org/refresh");
@@ -117,7 +117,7 @@ async fn a_right_that_lacks_is_named() {
     assert_eq!((error.class, error.code), (Class::Rejected, "A0703"));
     assert!(error.hint.contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
     desk.ovh.deny("GET", "/domain/zone");
-    let world = desk.look().await;
+    let world = desk.observe().await;
     assert_eq!(world.gaps[0].code, "A0721");
     assert!(world.gaps[0].message.contains("(dnsZone:apiovh:get)"), "{}", world.gaps[0].message);
     desk.ovh.grant_only(&[("GET", "/*"), ("POST", "/*"), ("PUT", "/*"), ("DELETE", "/*")]);

@@ -1,4 +1,4 @@
-//! A desk that does by hand what the engine does: look, compare, apply, publish, until nothing is left.
+//! A desk that does by hand what the engine does: observe, compare, apply, publish, until nothing is left.
 
 use crate::support::supplies;
 use amarre::providers::Publish;
@@ -87,7 +87,7 @@ impl Desk {
         self.provider = OvhProvider::new(config(&self.ovh)).unwrap();
     }
 
-    pub async fn look(&self) -> Observation {
+    pub async fn observe(&self) -> Observation {
         let ask = ObserveQuery {
             now: self.now,
             wanted: self.wanted.clone(),
@@ -99,7 +99,7 @@ impl Desk {
     }
 
     pub async fn seen(&self, name: &str) -> Seen {
-        let mut seen = self.look().await.seen;
+        let mut seen = self.observe().await.seen;
         seen.remove(&record(name)).unwrap_or_else(|| panic!("no {name}"))
     }
 
@@ -129,7 +129,7 @@ impl Desk {
 
     /// One round; answers what it tried.
     pub async fn round(&mut self) -> Vec<Change> {
-        let changes = self.plan(&self.look().await);
+        let changes = self.plan(&self.observe().await);
         for change in &changes {
             // Whatever comes of it, it may have reached the zone.
             self.unpublished.extend(self.provider.scope_of(&change.address));
@@ -164,7 +164,7 @@ impl Desk {
             last = self.round().await;
             if last.is_empty() && self.unpublished.is_empty() {
                 self.ovh.server.journal.clear();
-                let world = self.look().await;
+                let world = self.observe().await;
                 assert!(world.gaps.is_empty(), "not settled: {:?}", world.gaps);
                 assert!(self.plan(&world).is_empty(), "not settled: {:?}", self.plan(&world));
                 assert!(self.ovh.server.journal.writes().is_empty(), "a look wrote");

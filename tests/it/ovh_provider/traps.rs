@@ -53,7 +53,7 @@ async fn ids_renewed_by_a_change_in_text_form_are_no_drift() {
         let ttl = u32::try_from(row["ttl"].as_u64().unwrap()).unwrap();
         assert_ne!(desk.ovh.seed_record(ZONE, &text("subDomain"), &text("fieldType"), &text("target"), ttl), 0);
     }
-    let world = desk.look().await;
+    let world = desk.observe().await;
     assert!(desk.plan(&world).is_empty(), "{:?}", desk.plan(&world));
     desk.assert_good(&world);
     // And the old ids, which the ledger still has, do no harm.
@@ -109,7 +109,7 @@ async fn ovhs_own_types_are_txt() {
 #[tokio::test]
 async fn a_refresh_may_answer_with_nothing() {
     let desk = Desk::new().await;
-    desk.look().await;
+    desk.observe().await;
     desk.provider.publish(ZONE).await.unwrap();
     assert_eq!(desk.ovh.server.journal.calls().last().unwrap().status, 204);
     desk.ovh.server.faults.add("POST", "/1.0/domain/zone/example.org/refresh", 1, Fault::Before(200));
@@ -131,9 +131,9 @@ async fn records_of_two_zones_are_published_in_both() {
     }
 }
 
-/// A row below a longer zone of the account is hidden from the world: it is nobody's record.
+/// A row below a longer zone of the account is invisible to resolvers: it is no record.
 #[tokio::test]
-async fn what_a_longer_zone_hides_is_not_taken_for_a_record() {
+async fn a_record_hidden_by_a_longer_zone_is_not_seen() {
     let mut desk = Desk::with(OvhOptions::with_zones(&[ZONE, "lab.example.org"])).await;
     desk.ovh.seed_record(ZONE, "x.lab", "A", "198.51.100.1", 60);
     desk.want("x.lab.example.org/A", &["192.0.2.1"]);

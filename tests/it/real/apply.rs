@@ -69,7 +69,7 @@ async fn three_services_converge_stay_quiet_and_go() {
     let networks: Vec<String> = ["pair", "plain", "web"].map(|name| format!("zz-amarre-{}", rig.name(name))).into();
     assert_eq!(rig.ours("network"), networks);
     assert_eq!(rig.ours("volume"), [format!("{}_data", rig.name("pair")), format!("{}_files", rig.name("plain"))]);
-    // The first /24 of the pool is somebody else's.
+    // The first /24 of the pool is foreign.
     for (third, network) in (1..).zip(&networks) {
         check_network(&rig, network, third);
     }

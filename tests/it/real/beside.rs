@@ -122,7 +122,7 @@ async fn make_from_elsewhere(rig: &Rig) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// It was neither made anew nor started anew.
+/// It was neither re-created nor restarted.
 #[track_caller]
 fn assert_same(before: &serde_json::Value, name: &str) {
     let now = inspect("container", name);

@@ -16,6 +16,7 @@ use amarre_core::model::{
 };
 use amarre_core::plan::diff::compare;
 use amarre_core::resources::docker;
+use amarre_testkit::field_samples::samples_for;
 use futures_util::FutureExt;
 
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
@@ -106,7 +107,7 @@ impl Bench {
         let payloads = bundles.map(|bundle| (bundle.digest.clone(), bundle)).into();
         let outcome = self.provider.apply(change, Supplies { secrets: &Secrets::new(), payloads: &payloads }).await;
         outcome.unwrap_or_else(|error| panic!("{}: {error:?}", change.address));
-        // Doing it again is harmless where it can be told from the first time.
+        // Doing it again is harmless if it can be distinguished from the first time.
         if matches!(change.verb, Verb::Create(_)) {
             self.provider.apply(change, Supplies { secrets: &Secrets::new(), payloads: &payloads }).await.unwrap();
         }
@@ -254,12 +255,13 @@ impl Bench {
         let mut set: Vec<(&str, Value)> = Vec::new();
         let mut wrong = Vec::new();
         for field in fields {
-            assert!(field.samples.len() >= 2, "{} has no samples", field.name);
+            let samples = samples_for(Kind::Container, field.name);
+            assert!(samples.len() >= 2, "{} has no samples", field.name);
             let tried = async {
                 match field.rule {
-                    Rule::Update => self.update(field.name, field.samples).await,
+                    Rule::Update => self.update(field.name, samples).await,
                     Rule::Generation | Rule::Set | Rule::Fixed | Rule::Volatile | Rule::AtMost | Rule::Observed => {
-                        self.generations(field.name, field.samples).await;
+                        self.generations(field.name, samples).await;
                     }
                 }
             };
@@ -269,7 +271,7 @@ impl Bench {
                 self.clean_up().await;
             }
             if field.rule != Rule::Update {
-                set.extend(field.samples.iter().map(|sample| (field.name, self.own(sample))));
+                set.extend(samples.iter().map(|sample| (field.name, self.own(sample))));
             }
         }
         assert!(wrong.is_empty(), "wrong: {wrong:?}");

@@ -13,7 +13,7 @@ use crate::corpus::{generous, projects, read, unpack};
 use crate::support::rig::{PUBLIC, Rig};
 use crate::support::{docker, free_port, image};
 
-/// They are spread over so many tests, which run side by side.
+/// They are spread over this many tests, which run side by side.
 const SHARES: usize = 4;
 /// Of the project's containers, and of its files that say so.
 const CHANGED: &str = "AMARRE_CHANGED";
@@ -194,7 +194,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Each container of every project is told something else.
+/// Each container of every project gets other values.
 fn change(services: &Path) {
     for path in files(services) {
         let Ok(mut file) = serde_yaml::from_str::<Json>(&std::fs::read_to_string(&path).unwrap()) else { continue };

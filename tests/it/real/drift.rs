@@ -1,4 +1,4 @@
-//! What people change by hand beside a running daemon is shown with field and reason, and put right.
+//! Drift by hand beside a running daemon is shown with field and reason, and corrected.
 
 use serde_json::{Value as Json, json};
 
@@ -44,19 +44,19 @@ async fn event(rig: &Rig, address: &str, kind: &str, text: &str) {
 
 async fn healed(daemon: &Daemon) {
     eventually(60, "all is put right", async || {
-        daemon.is_calm().await && daemon.json("/api/v1/drift").await["count"]["resources"] == 0
+        daemon.is_settled().await && daemon.json("/api/v1/drift").await["count"]["resources"] == 0
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_a_daemon_sees_it_puts_right() {
+async fn a_daemon_corrects_the_drift_that_it_sees() {
     let rig = Rig::start().await;
     rig.write("web.yaml", WEB);
     rig.write("plain.yaml", PLAIN);
     let foreigners = rig.seed_foreigners();
     let daemon = rig.daemon().await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     let domain = rig.domain("web");
 
     // A changed file.
@@ -104,7 +104,7 @@ async fn what_a_daemon_sees_it_puts_right() {
     assert_eq!(daemon.stop().await, 0, "SIGTERM");
     rig.forget();
     let daemon = rig.daemon().await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     let looks = rig.gate.asked().len();
     eventually(20, "more looks", async || rig.gate.asked().len() > looks + 8).await;
     assert_eq!(rig.writes(), [""; 0], "a start does nothing");
@@ -118,7 +118,7 @@ async fn drift_of_a_suspended_service_is_shown_by_field_and_left_alone() {
     rig.write("web.yaml", WEB);
     rig.apply().await;
     let daemon = rig.daemon().await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     let (name, domain) = (rig.name("web"), rig.domain("web"));
     let suspended = rig.run(&["suspend", &name, "--why", "a test"]).await;
     assert_eq!(suspended.code, 0, "{suspended}");
@@ -143,7 +143,7 @@ async fn drift_of_a_suspended_service_is_shown_by_field_and_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn drift_is_shown_by_field_before_it_is_put_right() {
+async fn drift_is_shown_by_field_before_it_is_corrected() {
     let rig = Rig::start().await;
     rig.write("web.yaml", WEB);
     rig.write("plain.yaml", PLAIN);

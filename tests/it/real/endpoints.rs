@@ -25,7 +25,7 @@ fn use_docker(rig: &mut Rig, docker: &Json) {
     rig.configure();
 }
 
-/// What a look at an engine that cannot be reached says.
+/// The gap of an engine that cannot be reached.
 async fn gap(endpoint: &str, tls: Option<TlsFiles>) -> Gap {
     let config = DockerConfig::new(ProviderId::docker("default"), endpoint, "home", MarkKey::new([7; 32]));
     let provider = DockerProvider::new(DockerConfig { tls, ..config }).unwrap();
@@ -68,7 +68,7 @@ async fn an_engine_behind_tls_is_reached_with_a_certificate() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_certificate_that_does_not_do_says_which_and_why() {
+async fn an_unusable_certificate_is_named_with_the_reason() {
     let certificates = Certificates::make();
     let engine = SecondEngine::start_with_tls(&certificates).await;
     let files = |ca: &str, client: Option<(&str, &str)>| TlsFiles {

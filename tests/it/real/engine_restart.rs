@@ -12,14 +12,14 @@ use crate::support::rig::{Daemon, PUBLIC, Rig};
 use crate::support::{eventually, image};
 
 const SERVICES: u32 = 8;
-/// With the minute in which nothing is put right after an engine's start, many times over.
+/// The minute without corrections after an engine's start, many times over.
 const CALM_S_MAX: u64 = 300;
 
 fn name(number: u32) -> String {
     format!("e{number}")
 }
 
-/// Whether nobody starts it again when it has ended.
+/// Whether it stays ended.
 fn ends(number: u32) -> bool {
     number.is_multiple_of(4)
 }
@@ -59,7 +59,7 @@ async fn is_calm(daemon: &Daemon, rig: &Rig, but: &[u32]) -> bool {
     true
 }
 
-/// Nothing is left to be done for anybody, those included that may stay ended.
+/// Nothing is left to do, including for containers that may stay ended.
 async fn is_done(daemon: &Daemon) -> bool {
     daemon.json("/api/v1/plan").await["summary"]["services_changed"] == 0
 }
@@ -110,7 +110,7 @@ async fn an_engine_that_is_stopped_finds_its_containers_as_they_were() {
     assert_eq!(after.len(), usize::try_from(SERVICES).unwrap(), "{after:?}");
     assert_same(&before, &after, |_| true);
     assert_eq!(deletes(&rig), [""; 0], "unknown is not missing");
-    // What its policy lets end stays ended and is said to be; somebody starts it.
+    // A container whose policy lets it end stays ended and is reported; a person starts it.
     for number in &ended {
         assert_eq!(row(&daemon, &rig, *number).await["health"], "Degraded");
         engine.docker(&["start", &rig.name(&name(*number))]);
@@ -151,7 +151,7 @@ async fn an_engine_that_is_killed_in_the_middle_of_updates_finds_its_containers_
     assert_eq!(deletes(&rig), [""; 0], "no record and no host went");
 }
 
-/// Those that were there are there: none was made anew.
+/// The same containers are there: none was re-created.
 #[track_caller]
 fn assert_same(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>, of: impl Fn(u32) -> bool) {
     let is_of =
@@ -162,7 +162,7 @@ fn assert_same(before: &BTreeMap<String, String>, after: &BTreeMap<String, Strin
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_says_nothing_of_restart_is_started_after_its_engine_unless_it_was_done() {
+async fn a_container_without_a_restart_policy_starts_with_its_engine_unless_it_had_ended() {
     let mut rig = Rig::start().await;
     let mut engine = SecondEngine::start().await;
     engine.copy_image(image::ONE);
@@ -178,7 +178,7 @@ async fn what_says_nothing_of_restart_is_started_after_its_engine_unless_it_was_
     let running = |engine: &SecondEngine| -> Vec<String> { containers(engine, &[]).into_keys().collect() };
     assert_eq!(running(&engine), [rig.name("shop-web")]);
     let before = containers(&engine, &["-a"]);
-    // The server ends with code 0 when it is told to stop, as the migration did by itself.
+    // The server ends with code 0 when it is stopped, as the migration did by itself.
     engine.stop();
     engine.start_again().await;
     assert_eq!(running(&engine), [""; 0]);

@@ -12,7 +12,7 @@ fn about_the_engine(escape: &&Escape) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nothing_that_policy_refuses_reaches_the_engine() {
+async fn no_refused_setting_reaches_the_engine() {
     let mut rig = Rig::start().await;
     rig.settings.insert("policy".to_owned(), serde_json::json!({"images": ["docker.io/library/*", "amarre-test:*"]}));
     rig.configure();

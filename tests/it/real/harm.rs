@@ -59,13 +59,13 @@ async fn a_broken_manifest_harms_only_its_service() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_dead_npm_deletes_nothing_and_is_waited_for() {
+async fn an_unreachable_npm_deletes_nothing_and_is_waited_for() {
     let rig = Rig::start().await;
     rig.write("web.yaml", WEB);
     rig.write("gone.yaml", &like_web("gone"));
     rig.apply().await;
     let daemon = rig.daemon().await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     let before = rig.containers();
 
     rig.npm.backend_down(true);
@@ -101,7 +101,7 @@ async fn a_dead_npm_deletes_nothing_and_is_waited_for() {
         !rig.containers().contains_key(&gone) && rig.visit("fresh").await.is_some_and(|(code, _)| code == 200)
     })
     .await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     assert_eq!(daemon.stop().await, 0);
     rig.quiet().await;
 }
@@ -184,7 +184,7 @@ async fn a_full_disk_for_the_ledger_means_observe_and_report() {
     rig.write("web.yaml", WEB);
     rig.apply().await;
     let daemon = rig.daemon().await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
 
     disk.fill();
     // SQLite may still have room of its own for a few pages: what it takes may be acted upon.
@@ -203,7 +203,7 @@ async fn a_full_disk_for_the_ledger_means_observe_and_report() {
         rig.visit("web").await == Some((200, "web two\n".to_owned()))
     })
     .await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     assert_eq!(daemon.stop().await, 0, "{}", read(&rig.folder.path().join("daemon.log")));
     rig.quiet().await;
 }
@@ -221,7 +221,7 @@ async fn a_ledger_that_cannot_be_written_means_no_writes_anywhere() {
     rig.write("web.yaml", WEB);
     rig.apply().await;
     let daemon = rig.daemon().await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     limit(&daemon, "0");
     rig.forget();
     docker_rm_all(&rig);
@@ -248,7 +248,7 @@ async fn a_ledger_that_cannot_be_written_means_no_writes_anywhere() {
     limit(&daemon, "unlimited");
     eventually(60, "it goes on by itself", async || rig.visit("web").await == Some((200, "web two\n".to_owned())))
         .await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     assert_eq!(daemon.stop().await, 0, "{}", read(&rig.folder.path().join("daemon.log")));
     rig.quiet().await;
     rig.assert_serves("fresh", "fresh").await;
@@ -262,7 +262,7 @@ async fn a_ledger_that_fails_within_a_run_is_tried_again() {
     rig.write("web.yaml", WEB);
     rig.apply().await;
     let daemon = rig.daemon().await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     let url = format!("sqlite://{}", rig.state().join("amarre.db").display());
     let mut ledger = sqlx::SqliteConnection::connect(&url).await.unwrap();
     let full = "CREATE TRIGGER full BEFORE INSERT ON intents BEGIN SELECT RAISE(ABORT, 'disk full'); END";
@@ -277,7 +277,7 @@ async fn a_ledger_that_fails_within_a_run_is_tried_again() {
     ledger.execute("DROP TRIGGER full").await.unwrap();
     eventually(30, "it goes on by itself", async || rig.visit("web").await == Some((200, "web one\n".to_owned())))
         .await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     assert_eq!(daemon.stop().await, 0);
     rig.quiet().await;
 }
@@ -307,7 +307,7 @@ async fn a_command_on_a_full_disk_writes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_lost_ledger_loses_no_thing() {
+async fn a_lost_ledger_loses_no_resource() {
     let rig = Rig::start().await;
     rig.write("web.yaml", WEB);
     rig.write("other.yaml", &like_web("other"));
@@ -340,7 +340,7 @@ async fn a_ledger_has_one_writer() {
     // Commands go to the daemon instead.
     rig.apply().await;
     daemon.kill().await;
-    // The kernel gives the lock back, and a socket that nobody listens at is no daemon.
+    // The kernel releases the lock, and a socket without a listener is no daemon.
     rig.forget();
     rig.apply().await;
     assert_eq!(rig.writes(), [""; 0]);
@@ -348,7 +348,7 @@ async fn a_ledger_has_one_writer() {
 
 /// The first run on a new ledger only plans: a wrong configuration shows before it does harm.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_new_ledger_is_not_acted_upon_before_somebody_says_so() {
+async fn a_new_ledger_writes_nothing_before_consent() {
     let rig = Rig::start().await;
     rig.write("web.yaml", WEB);
     let daemon = rig.daemon_with("").await;

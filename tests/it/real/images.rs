@@ -77,10 +77,10 @@ async fn a_newer_image_under_the_same_name_is_pulled_before_anything_stops() {
         |what: &str| writes.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {writes:?}"));
     assert!(at("/images/create") < at("/containers/create") && at("/containers/create") < at("/stop"), "{writes:?}");
 
-    // A daemon looks every second and asks once an hour.
+    // A daemon runs a pass every second and asks once an hour.
     rig.forget();
     let daemon = rig.daemon().await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     let looks = || rig.gate.asked().iter().filter(|line| line.contains("/containers/json")).count();
     let before = looks();
     eventually(30, "three more looks", async || looks() >= before + 3).await;
@@ -99,7 +99,7 @@ async fn a_newer_image_under_the_same_name_is_pulled_before_anything_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn images_that_we_brought_and_nothing_uses_go() {
+async fn unused_images_that_amarre_pulled_are_deleted() {
     // Before the rig, so that it goes after the rig's containers: its images go with it.
     let registry = Registry::start().await;
     let mut rig = Rig::start().await;
@@ -129,7 +129,7 @@ async fn images_that_we_brought_and_nothing_uses_go() {
         write_app(&rig, image, "missing");
         rig.apply().await;
     }
-    // 4 runs, 3 is the one to go back to, 1 has a name of somebody else's, 0 was never ours.
+    // 4 runs, 3 is the rollback target, 1 has a foreign name, 0 was never ours.
     assert_eq!(there(), ["0", "1", "3", "4"]);
     docker(&["rmi", &mine]);
     rig.apply().await;

@@ -1,4 +1,4 @@
-//! Twenty times `kill -9` at moments that nobody chose, while fifty services come and change on a real engine.
+//! Twenty times `kill -9` at random moments, while fifty services come and change on a real engine.
 #![expect(clippy::disallowed_types, clippy::print_stdout, reason = "figures for people, which decide nothing")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,7 +96,7 @@ async fn twenty_kills_while_fifty_services_converge() {
     let after_last_kill = std::time::Instant::now();
     let there = rig.containers().len();
     let daemon = rig.daemon().await;
-    eventually(END_S_MAX, "every service in sync and healthy", async || daemon.is_calm().await).await;
+    eventually(END_S_MAX, "every service in sync and healthy", async || daemon.is_settled().await).await;
     let rest = after_last_kill.elapsed().as_secs();
     assert_eq!(daemon.stop().await, 0);
     println!(
@@ -107,7 +107,7 @@ async fn twenty_kills_while_fifty_services_converge() {
     rig.quiet().await;
     check_containers(&rig).await;
     check_vendors(&rig);
-    // A machine that is fast is at rest before calls that were cut count as over.
+    // A fast machine is settled before calls that were cut count as over.
     eventually(60, "the end of every call is known", async || {
         rig.apply().await;
         !was_cut(&rig).await

@@ -20,7 +20,7 @@ networks:
 ";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn each_container_is_on_the_networks_that_its_file_says() {
+async fn each_container_is_on_the_networks_of_its_file() {
     let rig = Rig::start().await;
     let reaches = |from: &str, to: &str| {
         let url = format!("http://{to}:8080/");

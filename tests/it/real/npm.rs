@@ -48,7 +48,7 @@ async fn npm_is_attached_detached_and_attached_again() {
     assert!(!rig.gate.execs().is_empty(), "probed from where NPM stands");
     rig.assert_serves("plain", "amarre-test 2").await;
 
-    // NPM is made anew, as an update of it does.
+    // NPM is re-created, as an update of it does.
     docker(&["rm", "-f", &npm]);
     run_npm(&npm, &own);
     let plain = rig.containers()[&rig.name("plain")].clone();
@@ -128,7 +128,7 @@ async fn an_npm_that_is_stopped_while_a_service_goes_starts_again() {
     assert_eq!(inspect("container", &npm)["State"]["Running"], true);
     assert!(endpoint(&npm, &network).is_null());
 
-    // Somebody else's container that is configured on it, stopped, keeps the network.
+    // A foreign container that is configured on it, stopped, keeps the network.
     let resumed = rig.run(&["resume", &rig.name("plain")]).await;
     assert_eq!(resumed.code, 0, "{resumed}");
     rig.apply().await;
@@ -147,7 +147,7 @@ async fn an_npm_that_is_stopped_while_a_service_goes_starts_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_long_download_through_npm_survives_fifty_attachments() {
     const ATTACHMENTS: u32 = 50;
-    /// 10 bytes, doubled so often: 40 MiB, more than buffers on the way hold.
+    /// 10 bytes, doubled this often: 40 MiB, more than buffers on the way hold.
     const DOUBLED: u32 = 22;
     let rig = Rig::start().await;
     let (npm, own) = (rig.name("npm"), rig.name("proxy"));

@@ -159,7 +159,7 @@ async fn a_gateway_carries_a_container_of_another_service() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_container_follows_a_gateway_of_somebody_else() {
+async fn a_container_follows_a_foreign_gateway() {
     let mut rig = Rig::start().await;
     rig.settings.insert("policy".to_owned(), json!({"networks": ["container:*"]}));
     rig.configure();
@@ -183,7 +183,7 @@ async fn a_container_follows_a_gateway_of_somebody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_the_engine_would_leave_out_is_refused_by_name() {
+async fn settings_that_the_engine_ignores_are_refused_by_name() {
     let mut rig = Rig::start().await;
     rig.settings.insert("policy".to_owned(), json!({"privileged": true}));
     rig.configure();

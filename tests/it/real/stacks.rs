@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::support::rig::{PUBLIC, Rig};
 use crate::support::{free_port, image, inspect};
 
-/// They are spread over so many tests, which run side by side.
+/// They are spread over this many tests, which run side by side.
 const SHARES: usize = 4;
 /// What their secrets are.
 const SECRETS: [&str; 4] = ["vault/admin", "grafana_admin", "postgres/password", "pihole"];
@@ -78,7 +78,7 @@ fn site(data: &str) -> Site {
     site
 }
 
-/// The words that somebody who keeps such stacks would write.
+/// The rights that an operator of such stacks would grant.
 fn generous(data: &str) -> serde_json::Value {
     json!({
         "host_paths": [data, "/etc/localtime"],
@@ -92,7 +92,7 @@ fn generous(data: &str) -> serde_json::Value {
 }
 
 #[test]
-fn what_is_refused_is_refused_by_name() {
+fn refused_stacks_name_the_reason() {
     let mut out = String::new();
     let mut good = 0;
     for name in stacks() {

@@ -140,7 +140,7 @@ async fn a_candidate_that_is_not_healthy_never_gets_a_visitor() {
     rig.write("web.yaml", &WEB.replace("web one", "web three"));
     eventually(30, "the next one serves", async || rig.visit("web").await == Some((200, "web three\n".to_owned())))
         .await;
-    daemon.calm().await;
+    daemon.wait_until_settled().await;
     assert_eq!(daemon.stop().await, 0);
     assert_eq!(rig.containers().len(), 1);
     rig.quiet().await;

@@ -83,7 +83,7 @@ async fn a_job_saves_the_data_before_an_update_and_one_that_fails_stops_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_waits_for_an_end_starts_after_it_and_who_follows_is_made_anew() {
+async fn a_container_waits_for_an_end_and_its_dependents_are_recreated() {
     const SHOP: &str = "
 name: TAG-shop
 containers:

@@ -12,13 +12,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// So many of each sort at each site.
+/// Visitors of each sort at each site.
 const EACH: usize = 2;
 /// Between two requests of one visitor: they leave room for what they are there to watch.
 const PAUSE: Duration = Duration::from_millis(4);
-/// Nobody waits longer.
+/// The longest wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Failures that are told in full.
+/// Failures that are reported in full.
 const TOLD_MAX: usize = 20;
 
 /// How a visitor asks.
@@ -41,7 +41,7 @@ pub struct Tally {
     /// does by itself.
     pub retried: u64,
     pub slow: u64,
-    /// Without a good answer to anybody in a hurry.
+    /// Spans without a good answer to a visitor that does not retry.
     pub longest_gap: Duration,
     pub told: Vec<String>,
     last_good: Option<Instant>,
@@ -70,7 +70,7 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// They come until they are told to stop.
+/// They come until they are stopped.
 pub struct Crowd {
     tally: Arc<Mutex<Tally>>,
     stop: Arc<AtomicBool>,
@@ -159,42 +159,47 @@ impl Visitor {
                     *kept = stream;
                     return Ok(false);
                 }
-                Err(Trouble::Closed) => (),
-                Err(Trouble::Bad(why)) => return Err(format!("on a kept connection: {why}")),
+                Err(ClientFailure::Closed) => (),
+                Err(ClientFailure::Bad(why)) => return Err(format!("on a kept connection: {why}")),
             }
-            *kept = self.anew(path, keep).await?;
+            *kept = self.ask_on_new_connection(path, keep).await?;
             return Ok(true);
         }
-        *kept = self.anew(path, keep).await?;
+        *kept = self.ask_on_new_connection(path, keep).await?;
         Ok(false)
     }
 
-    async fn anew(&self, path: &str, keep: bool) -> Result<Option<TcpStream>, String> {
+    async fn ask_on_new_connection(&self, path: &str, keep: bool) -> Result<Option<TcpStream>, String> {
         let stream = TcpStream::connect(self.address).await.map_err(|error| format!("connecting: {error}"))?;
         self.exchange(stream, path, keep).await.map_err(|trouble| match trouble {
-            Trouble::Closed => "closed without an answer".to_owned(),
-            Trouble::Bad(why) => why,
+            ClientFailure::Closed => "closed without an answer".to_owned(),
+            ClientFailure::Bad(why) => why,
         })
     }
 
     /// One request; answers the connection when it can be used again.
-    async fn exchange(&self, mut stream: TcpStream, path: &str, keep: bool) -> Result<Option<TcpStream>, Trouble> {
+    async fn exchange(
+        &self,
+        mut stream: TcpStream,
+        path: &str,
+        keep: bool,
+    ) -> Result<Option<TcpStream>, ClientFailure> {
         let connection = if keep { "keep-alive" } else { "close" };
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: {connection}\r\n\r\n", self.domain);
-        stream.write_all(request.as_bytes()).await.map_err(|_| Trouble::Closed)?;
+        stream.write_all(request.as_bytes()).await.map_err(|_| ClientFailure::Closed)?;
         let (mut answer, mut part) = (Vec::new(), [0; 4096]);
         loop {
             if let Some(answer) = Answer::parse(&answer) {
                 let good = answer.status == 200 && answer.body.starts_with(&self.start) && answer.body.ends_with('\n');
                 return match good {
                     true => Ok((keep && !answer.closes).then_some(stream)),
-                    false => Err(Trouble::Bad(format!("{path}: {}, {} bytes", answer.status, answer.body.len()))),
+                    false => Err(ClientFailure::Bad(format!("{path}: {}, {} bytes", answer.status, answer.body.len()))),
                 };
             }
             match stream.read(&mut part).await {
-                Ok(0) | Err(_) if answer.is_empty() => return Err(Trouble::Closed),
-                Ok(0) => return Err(Trouble::Bad(format!("{path}: cut after {} bytes", answer.len()))),
-                Err(error) => return Err(Trouble::Bad(format!("{path}: {error} after {} bytes", answer.len()))),
+                Ok(0) | Err(_) if answer.is_empty() => return Err(ClientFailure::Closed),
+                Ok(0) => return Err(ClientFailure::Bad(format!("{path}: cut after {} bytes", answer.len()))),
+                Err(error) => return Err(ClientFailure::Bad(format!("{path}: {error} after {} bytes", answer.len()))),
                 Ok(count) => answer.extend_from_slice(&part[..count]),
             }
         }
@@ -225,7 +230,7 @@ impl Visitor {
     }
 }
 
-enum Trouble {
+enum ClientFailure {
     /// Before the first byte of an answer.
     Closed,
     Bad(String),

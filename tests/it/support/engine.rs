@@ -130,7 +130,7 @@ impl SecondEngine {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // Its containerd dies with it, and may be nobody's to bury: the next one would take it for one that runs, and
+        // Its containerd dies with it, and may become a zombie: the next one would take it for one that runs, and
         // wait for it in vain.
         let _ = std::fs::remove_file(self.folder.path().join("run/containerd/containerd.pid"));
     }

@@ -1,4 +1,4 @@
-//! A command that goes on until it is told to end, and its lines as they come.
+//! A command that goes on until it is ended, and its lines as they come.
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -18,7 +18,7 @@ use super::{eventually, free_port};
 /// A request to git is small; an answer is not read here.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// A bare repository and somebody's working copy of it.
+/// A bare repository and a working copy of it.
 pub struct Forge {
     pub folder: TempDir,
 }

@@ -46,7 +46,7 @@ impl Gate {
         asked
     }
 
-    /// Starts counting anew.
+    /// Starts counting again.
     pub fn forget(&self) {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }

@@ -12,7 +12,7 @@ pub(super) const BUSYBOX: &str = "/bin/busybox";
 pub(super) const APPLETS: [&str; 14] =
     ["sh", "httpd", "wget", "sleep", "cat", "true", "false", "hostname", "sed", "tail", "test", "touch", "ls", "mkdir"];
 
-/// `serve PORT` answers HTTP with `index.html`; `idle` only runs; `exit CODE` ends. Stops at once when told to.
+/// `serve PORT` answers HTTP with `index.html`; `idle` only runs; `exit CODE` ends. Stops at once on a signal.
 const ENTRY: &str = r#"#!/bin/sh
 [ "$1" = "-v" ] && shift
 trap 'exit 0' TERM INT

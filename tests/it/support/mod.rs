@@ -26,9 +26,9 @@ use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Between two looks at a level that is waited for.
+/// Between two checks of a condition that is waited for.
 const POLL: Duration = Duration::from_millis(100);
-/// Longer than this nobody waits for an answer.
+/// The longest wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a change needs beside its fields: secrets, and no files.
@@ -77,7 +77,7 @@ pub fn inspect(kind: &str, name: &str) -> Json {
     all[0].take()
 }
 
-/// Status and body of `GET path` with this `Host`; `None` when nobody answers.
+/// Status and body of `GET path` with this `Host`; `None` without an answer.
 pub async fn get(address: SocketAddr, host: &str, path: &str) -> Option<(u16, String)> {
     let ask = async {
         let mut stream = TcpStream::connect(address).await.ok()?;
@@ -109,7 +109,7 @@ fn unchunked(body: &str) -> String {
 /// No templates, and nowhere to keep secrets.
 pub struct Empty;
 
-impl amarre::templates::Shelf for Empty {
+impl amarre::templates::TemplateStore for Empty {
     fn templates(&self) -> Result<std::collections::BTreeMap<String, amarre::templates::Template>, String> {
         Ok(std::collections::BTreeMap::new())
     }
@@ -125,20 +125,20 @@ pub fn network(handle: &amarre::engine::reconcile::daemon::Handle) -> axum::Rout
     network_with(handle, notifications, None)
 }
 
-/// The same, with those that are told, and a secret that webhooks are signed with.
+/// The same, with notification channels, and a secret that webhooks are signed with.
 pub fn network_with(
     handle: &amarre::engine::reconcile::daemon::Handle,
     notifications: amarre::notifications::Notifications,
     webhook_secret: Option<&str>,
 ) -> axum::Router {
-    use amarre::server::auth::{Access, Listening};
+    use amarre::server::auth::{AccessControl, Listening};
     let accounts = amarre::accounts::Accounts::new(handle.ledger().clone());
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let webhook_secret = webhook_secret.map(amarre::secret::Secret::new);
     let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000, webhook_secret };
     amarre::web::public(
         handle.clone(),
-        Access::new(handle.clone(), accounts, listening),
+        AccessControl::new(handle.clone(), accounts, listening),
         notifications,
         Arc::new(Empty),
     )

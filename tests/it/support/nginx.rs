@@ -26,7 +26,7 @@ const RELOADS_LATE: Duration = Duration::from_millis(700);
 /// Where the one in front has the files of hosts.
 const HOSTS: &str = "/data/nginx/proxy_host";
 
-/// The server answers after `START_S` seconds. When it is told to stop, it takes no new connection and answers what it
+/// The server answers after `START_S` seconds. When it is stopped, it takes no new connection and answers what it
 /// has begun.
 const ENTRY: &str = r#"#!/bin/sh
 case "$1" in
@@ -222,7 +222,7 @@ impl Front for Files {
         let files = self.clone();
         std::thread::spawn(move || {
             std::thread::sleep(RELOADS_LATE);
-            // NPM does not look at how it ends either.
+            // NPM does not check how it ends either.
             let _ = files.nginx(&["-s", "reload"]);
         });
     }

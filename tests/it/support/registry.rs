@@ -91,7 +91,7 @@ impl Registry {
         local
     }
 
-    /// Nobody answers there any more.
+    /// The server is gone.
     pub fn stop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

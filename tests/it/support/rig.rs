@@ -66,7 +66,7 @@ impl Rig {
         rig
     }
 
-    /// Writes the configuration anew, with what stands in `settings`.
+    /// Writes the configuration again, with these `settings`.
     pub fn configure(&self) {
         let path = |name: &str| self.folder.path().join(name).display().to_string();
         let servers: Vec<String> = self.ovh.dns.iter().map(ToString::to_string).collect();
@@ -210,7 +210,7 @@ impl Rig {
         writes
     }
 
-    /// Starts counting anew.
+    /// Starts counting again.
     pub fn forget(&self) {
         self.gate.forget();
         self.npm.server.journal.clear();
@@ -292,7 +292,7 @@ impl Rig {
         daemon
     }
 
-    /// Somebody else's things, in the way wherever they can be.
+    /// Foreign resources, in the way wherever they can be.
     pub fn seed_foreigners(&self) -> Foreigners {
         let network = self.name("foreign");
         let (stranger, stopped, data) = (self.name("stranger"), self.name("stopped"), self.name("foreign-data"));
@@ -324,7 +324,7 @@ impl Rig {
     }
 }
 
-/// Things that are nobody's business of ours.
+/// Foreign resources that do not concern us.
 pub struct Foreigners {
     containers: Vec<String>,
     network: String,
@@ -432,15 +432,15 @@ impl Daemon {
     }
 
     /// Every service is in sync and healthy.
-    pub async fn is_calm(&self) -> bool {
+    pub async fn is_settled(&self) -> bool {
         let status = self.json("/api/v1/status").await;
         let rows = status["services"].as_array().unwrap();
         let calm = |row: &Json| row["sync"] == "Synced" && row["health"] == "Healthy" && row["what_now"] == "";
         !rows.is_empty() && rows.iter().all(calm) && status["ledger"]["error"].is_null()
     }
 
-    pub async fn calm(&self) {
-        eventually(60, "every service in sync and healthy", async || self.is_calm().await).await;
+    pub async fn wait_until_settled(&self) {
+        eventually(60, "every service in sync and healthy", async || self.is_settled().await).await;
     }
 
     /// SIGTERM; answers the exit code.

@@ -1,4 +1,4 @@
-//! An engine, stepped look by look, with every vendor simulated and a clock that is put forward by hand.
+//! An engine, stepped pass by pass, with every vendor simulated and a clock that tests put forward.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use amarre::config::Config;
-use amarre::engine::reconcile::port80::{HttpVisitor, Visitor};
-use amarre::engine::{Engine, Mode, Parts, Picture, ShiftedClock};
+use amarre::engine::reconcile::port80::{HttpVisitor, Port80Client};
+use amarre::engine::{Engine, EngineParts, PassResult, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
 use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
@@ -29,9 +29,9 @@ use tokio::sync::Notify;
 
 pub const ZONE: &str = "example.org";
 const PUBLIC: &str = "203.0.113.10";
-/// Nothing takes more looks, faults and waits included.
+/// Nothing takes more passes, faults and waits included.
 const LOOKS_MAX: usize = 80;
-/// From look to look, long enough for probes and short enough for no time-out.
+/// From pass to pass, long enough for probes and short enough for no time-out.
 const STEP: Millis = Millis::seconds(2);
 
 /// Where the second host is reached from the first.
@@ -71,13 +71,13 @@ pub struct Doors {
     pub said: Mutex<Option<Port80>>,
     /// Where names lead; the others are not known.
     pub leads: Mutex<BTreeMap<String, Leads>>,
-    /// What happens in the middle of a look: when the first visit comes.
+    /// What happens in the middle of a pass: when the first visit comes.
     pub then: Mutex<Option<Box<dyn FnOnce() + Send>>>,
     proxy: SocketAddr,
 }
 
 #[async_trait]
-impl Visitor for Doors {
+impl Port80Client for Doors {
     async fn visit(&self, name: &str, _: SocketAddr) -> Port80 {
         if let Some(then) = self.then.lock().unwrap().take() {
             then();
@@ -260,22 +260,22 @@ impl Stepped {
         self.clock.now()
     }
 
-    pub fn picture(&self) -> Arc<Picture> {
-        self.engine.picture()
+    pub fn last_pass(&self) -> Arc<PassResult> {
+        self.engine.last_pass()
     }
 
-    /// One look that acts, and what it handed out to its end.
-    pub async fn look(&mut self) {
+    /// One pass that acts, and the changes that it handed out to their end.
+    pub async fn pass(&mut self) {
         step(&mut self.engine, act()).await;
     }
 
-    /// Looks until everything is at rest.
-    pub async fn rest(&mut self) {
+    /// Runs passes until everything is settled.
+    pub async fn pass_until_settled(&mut self) {
         rest(&mut self.engine, &self.clock).await;
     }
 
-    /// As [`Stepped::rest`]; or a vendor is asked what it never answers, and there the process dies. Whether it did.
-    pub async fn rest_or_die(&mut self, vendor: usize) -> bool {
+    /// As [`Stepped::pass_until_settled`]; or a vendor is asked what it never answers, and there the process dies. Whether it did.
+    pub async fn pass_until_settled_or_dead(&mut self, vendor: usize) -> bool {
         let journal = self.servers()[vendor].journal.clone();
         let killed = Arc::new(Notify::new());
         let hit = killed.clone();
@@ -287,27 +287,27 @@ impl Stepped {
         let has_died = tokio::select! {
             biased;
             () = killed.notified() => true,
-            () = self.rest() => false,
+            () = self.pass_until_settled() => false,
         };
         journal.tell(None);
         has_died
     }
 
-    /// Looks until everything is as the manifests say; then it is quiet.
+    /// Runs passes until everything matches the manifests; then it is quiet.
     pub async fn settle(&mut self) {
-        self.rest().await;
+        self.pass_until_settled().await;
         self.assert_quiet().await;
     }
 
-    /// Nothing is planned, and a look writes nothing.
+    /// Nothing is planned, and a pass writes nothing.
     pub async fn assert_quiet(&mut self) {
-        let picture = self.picture();
+        let picture = self.last_pass();
         let left: Vec<String> = picture.plan.changes.iter().map(|change| format!("{change:?}")).collect();
         assert_eq!(left, [""; 0], "errors: {:?}", picture.errors);
         assert!(picture.plan.gaps.is_empty(), "{:?}", picture.plan.gaps);
         self.forget();
-        self.look().await;
-        self.look().await;
+        self.pass().await;
+        self.pass().await;
         assert_eq!(self.writes(), [""; 0], "a converged world is not written to");
     }
 
@@ -425,26 +425,26 @@ pub fn assert_same(found: &Json, expected: &Json, what: &str) {
     );
 }
 
-pub fn act() -> Mode {
-    Mode::Act { confirmed_deletes: None, only: None }
+pub fn act() -> RunMode {
+    RunMode::Act { confirmed_deletes: None, only: None }
 }
 
-/// One look, and what it handed out to its end.
-pub async fn step(engine: &mut Engine, mode: Mode) {
-    engine.look(mode).await;
+/// One pass, and the changes that it handed out to their end.
+pub async fn step(engine: &mut Engine, mode: RunMode) {
+    engine.pass(mode).await;
     while engine.lane_done().await {}
 }
 
-/// Looks until everything is at rest.
+/// Runs passes until everything is settled.
 pub async fn rest(engine: &mut Engine, clock: &ShiftedClock) {
     for _ in 0..LOOKS_MAX {
         step(engine, act()).await;
-        if engine.picture().at_rest && !engine.is_busy() && engine.picture().unpublished.is_empty() {
+        if engine.last_pass().at_rest && !engine.is_busy() && engine.last_pass().unpublished.is_empty() {
             return;
         }
         clock.advance(STEP);
     }
-    let picture = engine.picture();
+    let picture = engine.last_pass();
     panic!(
         "does not come to rest: {:?} {:?} {:?} {:#?}",
         picture.ledger_error, picture.errors, picture.unpublished, picture.plan
@@ -473,7 +473,7 @@ pub async fn docker(options: DockerOptions) -> Docker {
 }
 
 fn seed(docker: &Docker, npm: &Npm, ovh: &Ovh) {
-    // The first subnet of the pool is somebody's.
+    // The first subnet of the pool is foreign.
     docker.seed_network("foreign", "10.77.0.0/24").unwrap();
     docker.seed_container("stranger", "other:1", &["foreign"]).unwrap();
     npm.seed_proxy_host(&json!({
@@ -506,7 +506,7 @@ async fn engine(makings: Makings<'_>) -> Engine {
     let Makings { folder, clock, no_secrets, doors, ledger, key, .. } = makings;
     let path: PathBuf = folder.path().join(format!("ledger-{ledger}.db"));
     let no_secrets = no_secrets.clone();
-    Engine::new(Parts {
+    Engine::new(EngineParts {
         site: config.site.clone(),
         providers,
         source: Source::Folder(Folder::new(&folder.path().join("services"))),

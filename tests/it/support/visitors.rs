@@ -11,7 +11,7 @@ use super::get;
 const AT_ONCE: u32 = 3;
 const REQUESTS_MIN: u32 = 300;
 
-/// They stop when they are told to, and not before there were enough of them.
+/// They stop on a signal, and not before there were enough of them.
 pub struct Visitors {
     tasks: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
@@ -37,7 +37,7 @@ impl Visitors {
         visitors
     }
 
-    /// Nobody got anything but a good answer.
+    /// Every answer was good.
     pub async fn assert_content(self) {
         self.stop.store(true, Ordering::Relaxed);
         for task in self.tasks {

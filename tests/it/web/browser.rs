@@ -1,4 +1,4 @@
-//! What asks for pages as a browser does: with cookies, from the same site, and following what it is told.
+//! Requests pages as a browser does: with cookies, from the same site, and following redirects.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ impl Page {
     }
 
     #[track_caller]
-    pub fn says(&self, text: &str) {
+    pub fn shows(&self, text: &str) {
         assert!(self.body.contains(text), "{}: no `{text}` in\n{}", self.status, self.body);
     }
 }
 
-/// Somebody who looks.
+/// A visitor.
 #[derive(Debug, Clone)]
 pub struct Browser {
     port: u16,
@@ -34,7 +34,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub fn at(port: u16) -> Self {
+    pub fn with_address(port: u16) -> Self {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let headers = vec![header("Accept", "text/html"), header("Sec-Fetch-Site", "same-origin")];
         Self { port, cookies: BTreeMap::new(), headers }

@@ -16,7 +16,7 @@ async fn check(alice: &mut Browser, fields: &[(&str, &str)]) -> Page {
 
 async fn editor(rig: &Rig) -> Browser {
     assert_eq!(add(rig, "alice@example.org", "editor").await.code, 0);
-    let mut alice = Browser::at(rig.port);
+    let mut alice = Browser::with_address(rig.port);
     let page = alice.signs_in("alice@example.org", PASSWORD).await;
     assert_eq!(page.status, 303, "{page:?} {}", rig.log());
     alice
@@ -29,27 +29,27 @@ async fn images_and_ports_are_checked_and_registries_are_asked_once() {
     rig.docker.image(ImageSpec::new("ghcr.io/a/far:1"));
     let mut alice = editor(&rig).await;
     let page = check(&mut alice, &[("image", "ported:1"), ("port", "8080")]).await;
-    page.says("here already, ");
-    page.says("<p class=\"hint ok\" id=\"port-hint\"");
-    page.says("the image exposes 8080");
+    page.shows("here already, ");
+    page.shows("<p class=\"hint ok\" id=\"port-hint\"");
+    page.shows("the image exposes 8080");
     let page = check(&mut alice, &[("image", "ported:1"), ("port", "80")]).await;
-    page.says("<p class=\"hint warn\" id=\"port-hint\"");
-    check(&mut alice, &[("image", "ported:1")]).await.says("the image exposes 8080; empty: no page");
+    page.shows("<p class=\"hint warn\" id=\"port-hint\"");
+    check(&mut alice, &[("image", "ported:1")]).await.shows("the image exposes 8080; empty: no page");
     let page = check(&mut alice, &[("image", "nowhere:9"), ("port", "80")]).await;
-    page.says("<p class=\"hint bad\" id=\"image-hint\"");
+    page.shows("<p class=\"hint bad\" id=\"image-hint\"");
     // What cannot be pulled now may be there tomorrow: it is said, and nothing is in the way.
-    page.says("nothing to settle");
+    page.shows("nothing to settle");
     let asked =
         || rig.docker.server.journal.calls().iter().filter(|call| call.path.contains("/distribution/ghcr.io")).count();
     for _ in 0..2 {
-        check(&mut alice, &[("image", "ghcr.io/a/far:1")]).await.says("exists for linux/amd64, to be pulled");
+        check(&mut alice, &[("image", "ghcr.io/a/far:1")]).await.shows("exists for linux/amd64, to be pulled");
     }
     assert_eq!(asked(), 1);
-    // Who may not write makes nobody ask a registry.
+    // An account without the right to write causes no call of a registry.
     assert_eq!(add(&rig, "bob@example.org", "viewer").await.code, 0);
-    let mut bob = Browser::at(rig.port);
+    let mut bob = Browser::with_address(rig.port);
     assert_eq!(bob.signs_in("bob@example.org", PASSWORD).await.status, 303);
-    check(&mut bob, &[("image", "ghcr.io/a/other:1")]).await.says("id=\"image-hint\"");
+    check(&mut bob, &[("image", "ghcr.io/a/other:1")]).await.shows("id=\"image-hint\"");
     let others = rig.docker.server.journal.calls().iter().filter(|call| call.path.contains("other")).count();
     assert_eq!(others, 0);
     end(daemon).await;
@@ -62,14 +62,14 @@ async fn names_certificates_and_lists_are_checked() {
     let mut alice = editor(&rig).await;
     let shop = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("tls", "letsencrypt")];
     let page = check(&mut alice, &shop).await;
-    page.says("shop.example.org is free in NPM, OVH");
-    page.says("certificates left this week");
+    page.shows("shop.example.org is free in NPM, OVH");
+    page.shows("certificates left this week");
     let page = check(&mut alice, &[&shop[..], &[("address", "foreign")]].concat()).await;
-    page.says("<p class=\"hint bad\" id=\"address-hint\"");
-    page.says("A0405");
+    page.shows("<p class=\"hint bad\" id=\"address-hint\"");
+    page.shows("A0405");
     let page = check(&mut alice, &[&shop[..], &[("access_list", "family")]].concat()).await;
-    page.says("<option selected>family</option>");
-    page.says("access_list: family");
+    page.shows("<option selected>family</option>");
+    page.shows("access_list: family");
     rig.npm.backend_down(true);
     eventually(60, "the gap is seen", async || {
         let page = check(&mut alice, &shop).await;

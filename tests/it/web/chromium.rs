@@ -11,7 +11,7 @@ use super::{PASSWORD, add, first_link};
 use crate::cli::rig::{Rig, end};
 use crate::support::eventually;
 
-/// In what somebody looks.
+/// The setting of a browser.
 struct Setting {
     name: &'static str,
     locale: &'static str,
@@ -20,7 +20,7 @@ struct Setting {
     scheme: &'static str,
 }
 
-/// A script that drives a browser, told where everything is.
+/// A script that drives a browser, with all addresses in its environment.
 fn script(rig: &Rig, name: &str) -> Command {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -33,7 +33,7 @@ fn script(rig: &Rig, name: &str) -> Command {
     node
 }
 
-async fn told(rig: Rig, setting: Setting) {
+async fn run_pages(rig: Rig, setting: Setting) {
     let daemon = rig.daemon(&["--yes"], &[]).await;
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut node = script(&rig, "story.mjs");
@@ -54,19 +54,19 @@ async fn told(rig: Rig, setting: Setting) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_english_on_a_desktop_with_a_folder() {
     let setting = Setting { name: "desktop", locale: "en-US", width: 1280, scripts: true, scheme: "light" };
-    told(Rig::start().await, setting).await;
+    run_pages(Rig::start().await, setting).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_french_on_a_phone_with_a_repository() {
     let (rig, _forge) = with_git().await;
-    told(rig, Setting { name: "phone", locale: "fr-FR", width: 390, scripts: true, scheme: "dark" }).await;
+    run_pages(rig, Setting { name: "phone", locale: "fr-FR", width: 390, scripts: true, scheme: "dark" }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn without_scripts() {
     let setting = Setting { name: "plain", locale: "en-US", width: 390, scripts: false, scheme: "light" };
-    told(Rig::start().await, setting).await;
+    run_pages(Rig::start().await, setting).await;
 }
 
 const LONG: &str = "a-service-with-quite-a-long-name";

@@ -10,13 +10,13 @@ use crate::support::eventually;
 async fn signed_in(rig: &Rig, role: &str) -> Browser {
     let email = format!("{role}@example.org");
     assert_eq!(add(rig, &email, role).await.code, 0);
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     let page = browser.signs_in(&email, PASSWORD).await;
     assert_eq!(page.status, 303, "{page:?} {}", rig.log());
     browser
 }
 
-/// The element with an id, up to where its parent ends: enough of a field to look at.
+/// The element with an id, up to the end of its parent: enough of a field to check.
 fn part<'a>(page: &'a Page, id: &str) -> &'a str {
     let at = page.body.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no #{id} in\n{}", page.body));
     let begin = page.body[..at].rfind('<').unwrap();
@@ -29,14 +29,14 @@ async fn a_hint_on_a_page_keeps_its_command() {
     let mut alice = signed_in(&rig, "operator").await;
     assert_eq!(alice.send("/", "/services/web/suspend", &[("why", "a test")]).await.status, 303);
     let page = alice.get("/services/web").await;
-    page.says("to take it up again <span class=\"cmd\"><code>amarre resume web</code>");
-    page.says("aria-label=\"Copy: amarre resume web\"");
+    page.shows("to take it up again <span class=\"cmd\"><code>amarre resume web</code>");
+    page.shows("aria-label=\"Copy: amarre resume web\"");
     // What was refused once says the way past it too.
     assert_eq!(alice.send("/", "/services/nothing/retry", &[]).await.status, 303);
     let page = alice.get("/").await;
-    page.says("class=\"flash failed\"");
-    page.says("amarre status --all lists them");
-    page.says("href=\"/errors/A1002\"");
+    page.shows("class=\"flash failed\"");
+    page.shows("amarre status --all lists them");
+    page.shows("href=\"/errors/A1002\"");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -48,35 +48,35 @@ async fn times_on_an_open_page_go_on() {
     let mut alice = signed_in(&rig, "operator").await;
     let page = alice.get("/").await;
     for text in ["<meta name=\"now\" content=\"1", "<span data-since=\"1", "data-text=\"checked {} ago\""] {
-        page.says(text);
+        page.shows(text);
     }
     assert!(!alice.get("/services/web").await.body.contains("data-timed"));
     assert_eq!(alice.send("/", "/services/web/suspend", &[("why", "a test")]).await.status, 303);
-    alice.get("/services/web").await.says("data-timed");
-    alice.get("/").await.says("<span class=\"note\" data-timed>");
+    alice.get("/services/web").await.shows("data-timed");
+    alice.get("/").await.shows("<span class=\"note\" data-timed>");
     assert_eq!(end(daemon).await, 0);
 }
 
 #[tokio::test]
 async fn an_error_code_leads_to_a_page() {
     let (rig, daemon) = started().await;
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     let page = browser.get("/errors/A0405").await;
     assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
     for text in
         ["class=\"brand\"", "<h1", "<h2>What happened</h2>", "<ol><li>", "<code>amarre adopt", "<pre class=\"code\""]
     {
-        page.says(text);
+        page.shows(text);
     }
     for text in ["```", "## ", "\n1. "] {
         assert!(!page.body.contains(text), "`{text}` in\n{}", page.body);
     }
-    browser.get("/errors").await.says("href=\"/errors/A0101\"");
+    browser.get("/errors").await.shows("href=\"/errors/A0101\"");
     // Programs, and requests for the Markdown, get what was written.
     let raw = browser.get("/errors/A0405.md").await;
     assert_eq!((raw.status, raw.headers["content-type"].as_str()), (200, "text/markdown; charset=utf-8"));
-    raw.says("\n## What happened\n");
-    let mut program = Browser::at(rig.port);
+    raw.shows("\n## What happened\n");
+    let mut program = Browser::with_address(rig.port);
     program.headers.retain(|(name, _)| name != "Accept");
     assert!(program.get("/errors/A0405").await.body.starts_with("# A0405: "));
     let unknown = program.get("/errors/A9999").await;
@@ -89,18 +89,18 @@ async fn an_error_code_leads_to_a_page() {
             (status, "text/html; charset=utf-8"),
             "{path}"
         );
-        page.says("class=\"brand\"");
-        page.says("<a class=\"btn\" href=\"/\">");
+        page.shows("class=\"brand\"");
+        page.shows("<a class=\"btn\" href=\"/\">");
     }
-    browser.get("/errors/A9999").await.says("There is no error code A9999.");
+    browser.get("/errors/A9999").await.shows("There is no error code A9999.");
     let page = browser.ask("POST", "/new", Some(("text/plain", "image"))).await;
     assert_eq!((page.status, page.headers["content-type"].as_str()), (415, "text/html; charset=utf-8"));
-    page.says("class=\"brand\"");
+    page.shows("class=\"brand\"");
     assert_eq!(end(daemon).await, 0);
 }
 
 #[tokio::test]
-async fn the_plan_on_a_page_says_the_downtime_and_what_it_waits_for() {
+async fn the_plan_on_a_page_shows_the_downtime_and_its_waits() {
     let (rig, daemon) = started().await;
     rig.file("services/data.yaml", "name: data\nimage: web:1\nport: 80\nvolumes: [data:/data]\n");
     eventually(60, "it is there", async || {
@@ -114,11 +114,11 @@ async fn the_plan_on_a_page_says_the_downtime_and_what_it_waits_for() {
     for text in
         ["the old one must stop first", "why the old one stops first: ", "GET / on 80, 3 of 5", "if it is not healthy"]
     {
-        page.says(text);
+        page.shows(text);
     }
     let page = alice.send("/", "/new", &[("do", "check"), ("image", "web:1"), ("name", "other"), ("port", "80")]).await;
-    page.says("GET / on 80, 3 of 5");
-    page.says("new in services/other.yaml");
+    page.shows("GET / on 80, 3 of 5");
+    page.shows("new in services/other.yaml");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -131,17 +131,17 @@ async fn a_manifest_that_cannot_be_read_has_no_plan_beside_it() {
     let mut alice = signed_in(&rig, "editor").await;
     eventually(60, "it is refused", async || rig.json("/api/v1/services/claim").await["error"]["code"] == "A0405")
         .await;
-    alice.get("/services/claim/edit").await.says("class=\"of\"");
+    alice.get("/services/claim/edit").await.shows("class=\"of\"");
     rig.file("services/claim.yaml", &format!("{claim}prot: 80\n"));
     eventually(60, "it is broken", async || rig.json("/api/v1/validate").await["broken"] == json!(["claim"])).await;
     let page = alice.get("/services/claim/edit").await;
-    page.says("4:1: ");
+    page.shows("4:1: ");
     assert!(!page.body.contains("class=\"of\"") && !page.body.contains("A0405"), "{}", page.body);
     assert_eq!(end(daemon).await, 0);
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_said_at_its_field() {
+async fn errors_are_shown_at_their_field() {
     let (rig, daemon) = started().await;
     let mut alice = signed_in(&rig, "editor").await;
     let all = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("volumes", "data:/data")];
@@ -164,7 +164,7 @@ async fn what_is_wrong_is_said_at_its_field() {
 }
 
 #[tokio::test]
-async fn a_template_is_filled_in_checked_and_planned_before_anything_is_typed() {
+async fn a_template_is_filled_checked_and_planned_with_its_defaults() {
     let rig = Rig::start().await;
     let mut config = rig.config();
     // Who answers at the address of a documentation's network is not asked.
@@ -179,11 +179,11 @@ async fn a_template_is_filled_in_checked_and_planned_before_anything_is_typed() 
     for text in
         ["class=\"of\"", "whoami.example.org is free in NPM, OVH", "nothing to settle", "certificates left this week"]
     {
-        page.says(text);
+        page.shows(text);
     }
-    page.says("<input type=\"radio\" name=\"set-tls\" value=\"letsencrypt\" checked>");
-    page.says("<input type=\"radio\" name=\"set-tls\" value=\"none\">");
-    page.says("<input type=\"radio\" name=\"set-tls\" value=\"wild\">wild");
+    page.shows("<input type=\"radio\" name=\"set-tls\" value=\"letsencrypt\" checked>");
+    page.shows("<input type=\"radio\" name=\"set-tls\" value=\"none\">");
+    page.shows("<input type=\"radio\" name=\"set-tls\" value=\"wild\">wild");
     let fill = [("name", "whoami"), ("set-address", "a b"), ("set-tls", "none"), ("do", "check")];
     let page = alice.send("/", "/new/templates/whoami", &fill).await;
     assert!(part(&page, "set-address").contains("aria-invalid"), "{}", part(&page, "set-address"));
@@ -194,20 +194,20 @@ async fn a_template_is_filled_in_checked_and_planned_before_anything_is_typed() 
     })
     .await;
     // Who is not signed in sees what would be written, and asks for nothing.
-    let page = Browser::at(rig.port).get("/new/templates/gitea").await;
-    page.says("name: gitea");
+    let page = Browser::with_address(rig.port).get("/new/templates/gitea").await;
+    page.shows("name: gitea");
     assert!(!page.body.contains("class=\"of\""));
     assert_eq!(end(daemon).await, 0);
 }
 
 #[tokio::test]
-async fn what_was_written_is_said_and_not_what_becomes_of_it() {
+async fn a_write_is_confirmed_without_a_promise_of_its_outcome() {
     let (rig, daemon) = started().await;
     let mut alice = signed_in(&rig, "editor").await;
     let fields = [("do", "commit"), ("image", "nowhere:9"), ("name", "gone"), ("tls", "none")];
     assert_eq!(alice.send("/", "/new", &fields).await.status, 303);
     let page = alice.get("/services/gone").await;
-    page.says("services/gone.yaml is written.</p>");
+    page.shows("services/gone.yaml is written.</p>");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -216,19 +216,19 @@ async fn links_have_https_where_there_is_tls() {
     let (rig, daemon) = started().await;
     rig.file("services/safe.yaml", "name: safe\nimage: web:1\nport: 80\nssl: true\n");
     eventually(60, "it is there", async || rig.json("/api/v1/services/safe").await["name"] == "safe").await;
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     for path in ["/", "/services/safe", "/?q=safe"] {
         let page = browser.get(path).await;
-        page.says("href=\"https://safe.example.org\"");
+        page.shows("href=\"https://safe.example.org\"");
         assert!(!page.body.contains("http://safe.example.org"), "{path}");
     }
-    browser.get("/").await.says("href=\"http://web.example.org\"");
+    browser.get("/").await.shows("href=\"http://web.example.org\"");
     assert_eq!(end(daemon).await, 0);
 }
 
 /// sysfs takes no files, from root neither.
 #[tokio::test]
-async fn a_source_that_cannot_be_written_is_told_before_anything_is_typed() {
+async fn an_unwritable_source_is_reported_before_the_form_is_filled() {
     let rig = Rig::start().await;
     let mut config = rig.config();
     config["source"] = json!({"folder": "/sys/class/mem"});
@@ -237,21 +237,21 @@ async fn a_source_that_cannot_be_written_is_told_before_anything_is_typed() {
     let mut alice = signed_in(&rig, "editor").await;
     for path in ["/new", "/new/templates/gitea"] {
         let page = alice.get(path).await;
-        page.says("/sys/class/mem cannot be written by Amarre");
-        page.says("href=\"/errors/A0313\"");
+        page.shows("/sys/class/mem cannot be written by Amarre");
+        page.shows("href=\"/errors/A0313\"");
         assert!(!page.body.contains("value=\"commit\""), "{path}: {}", page.body);
-        page.says("value=\"check\"");
+        page.shows("value=\"check\"");
     }
     let fields = [("do", "commit"), ("image", "web:1"), ("name", "web"), ("tls", "none")];
     let page = alice.send("/", "/new", &fields).await;
     assert_eq!(page.status, 422);
-    page.says("the change was not written");
+    page.shows("the change was not written");
     assert_eq!(end(daemon).await, 0);
     // One that can be is left without a trace, and says nothing.
     let (rig, daemon) = started().await;
     let mut alice = signed_in(&rig, "editor").await;
     let page = alice.get("/new").await;
-    page.says("value=\"commit\"");
+    page.shows("value=\"commit\"");
     assert!(!page.body.contains("cannot be written"));
     assert_eq!(std::fs::read_dir(rig.path().join("services")).unwrap().count(), 1);
     assert_eq!(end(daemon).await, 0);

@@ -1,4 +1,4 @@
-//! A stranger guesses passwords, from the address from which the owner comes as well.
+//! Another client guesses passwords, from the address of the user.
 
 use serde_json::json;
 
@@ -8,9 +8,9 @@ use crate::cli::rig::{Rig, end};
 
 const OWNER: &str = "alice@example.org";
 
-/// Guesses until it is told to wait.
+/// Guesses until it has to wait.
 async fn guesses(port: u16, email: &str) {
-    let mut stranger = Browser::at(port);
+    let mut stranger = Browser::with_address(port);
     for _ in 0..5 {
         assert_eq!(stranger.signs_in(email, "wrong").await.status, 422, "{email}");
     }
@@ -18,11 +18,11 @@ async fn guesses(port: u16, email: &str) {
 }
 
 #[tokio::test]
-async fn who_has_signed_in_before_gets_in_while_a_stranger_guesses_from_the_same_address() {
+async fn a_known_browser_signs_in_while_another_client_guesses_from_the_same_address() {
     let (rig, daemon) = started().await;
     assert_eq!(add(&rig, OWNER, "admin").await.code, 0);
     assert_eq!(add(&rig, "bob@example.org", "viewer").await.code, 0);
-    let mut owner = Browser::at(rig.port);
+    let mut owner = Browser::with_address(rig.port);
     assert_eq!(owner.signs_in(OWNER, PASSWORD).await.status, 303);
     assert_eq!(owner.send("/", "/logout", &[]).await.status, 303);
     for email in [OWNER, "bob@example.org", "nobody@example.org"] {
@@ -32,9 +32,9 @@ async fn who_has_signed_in_before_gets_in_while_a_stranger_guesses_from_the_same
     assert_eq!(owner.clone().signs_in("bob@example.org", PASSWORD).await.status, 429);
     assert_eq!(owner.signs_in(OWNER, "mistyped").await.status, 422);
     assert_eq!(owner.signs_in(OWNER, PASSWORD).await.status, 303);
-    owner.get("/").await.says("Sign out");
+    owner.get("/").await.shows("Sign out");
     // Who signs in does not make room for whoever guesses; nor does a browser that is known guess for ever.
-    assert_eq!(Browser::at(rig.port).signs_in(OWNER, PASSWORD).await.status, 429);
+    assert_eq!(Browser::with_address(rig.port).signs_in(OWNER, PASSWORD).await.status, 429);
     let mut stolen = owner.clone();
     for _ in 0..5 {
         assert_eq!(stolen.signs_in(OWNER, "wrong").await.status, 422);
@@ -44,18 +44,18 @@ async fn who_has_signed_in_before_gets_in_while_a_stranger_guesses_from_the_same
 }
 
 #[tokio::test]
-async fn who_is_known_is_served_while_a_stranger_asks_too_much_from_the_same_address() {
+async fn a_signed_in_client_is_served_while_another_floods_from_the_same_address() {
     let rig = Rig::start().await;
     let mut config = rig.config();
     config["server"]["requests_per_minute"] = json!(60);
     rig.file("amarre.yaml", &format!("{config:#}"));
     let daemon = rig.daemon(&["--yes"], &[]).await;
     assert_eq!(add(&rig, OWNER, "admin").await.code, 0);
-    let mut owner = Browser::at(rig.port);
+    let mut owner = Browser::with_address(rig.port);
     assert_eq!(owner.signs_in(OWNER, PASSWORD).await.status, 303);
     let mut away = owner.clone();
     away.cookies.remove("amarre_session");
-    let mut stranger = Browser::at(rig.port);
+    let mut stranger = Browser::with_address(rig.port);
     stranger.cookies.insert("amarre_session".to_owned(), "0".repeat(64));
     let mut asked = 0;
     while stranger.get("/runs").await.status != 429 {
@@ -75,7 +75,7 @@ async fn who_is_known_is_served_while_a_stranger_asks_too_much_from_the_same_add
 }
 
 #[tokio::test]
-async fn a_restart_forgives_nothing_and_another_password_lets_the_user_in() {
+async fn a_restart_keeps_the_lockout_and_a_new_password_ends_it() {
     let (rig, daemon) = started().await;
     assert_eq!(add(&rig, OWNER, "admin").await.code, 0);
     for email in [OWNER, "nobody@example.org"] {
@@ -86,7 +86,7 @@ async fn a_restart_forgives_nothing_and_another_password_lets_the_user_in() {
     config["server"]["url"] = json!("https://amarre.example.org");
     rig.file("amarre.yaml", &format!("{config:#}"));
     let daemon = rig.daemon(&["--yes"], &[]).await;
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     for email in [OWNER, "nobody@example.org"] {
         assert_eq!(browser.signs_in(email, PASSWORD).await.status, 429, "{email}");
     }

@@ -20,10 +20,10 @@ const PASSWORD: &str = "correct horse battery";
 const WEB: &str = "name: web\nimage: web:1\nport: 80\n";
 const ROLES: [&str; 4] = ["viewer", "operator", "editor", "admin"];
 
-/// Where a form is sent, what is in it, and the status that nobody, and then each role, is answered with.
+/// Where a form is sent, its fields, and the status for a visitor without a session, and then for each role.
 type Act<'a> = (&'a str, &'a [(&'a str, &'a str)], [u16; 5]);
 
-/// A daemon with a service, and nobody who may sign in.
+/// A daemon with a service, and no user.
 async fn started() -> (Rig, Child) {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
@@ -55,7 +55,7 @@ fn first_link(rig: &Rig) -> String {
 }
 
 #[tokio::test]
-async fn the_first_account_is_made_once_by_whoever_has_the_link() {
+async fn the_first_account_is_made_once_with_the_link() {
     let (rig, daemon) = started().await;
     let link = first_link(&rig);
     let token = link.split('=').nth(1).unwrap().to_owned();
@@ -72,19 +72,19 @@ async fn the_first_account_is_made_once_by_whoever_has_the_link() {
         let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         browser.post("/setup", &fields).await
     };
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     assert_eq!(browser.get("/setup?token=0000").await.status, 410);
     assert_eq!(browser.get(&link).await.status, 200);
     assert_eq!(sends(&mut browser, "0000", PASSWORD).await.status, 422);
     let short = sends(&mut browser, &token, "too short").await;
     assert_eq!(short.status, 422);
-    short.says("at least 12 characters");
+    short.shows("at least 12 characters");
     let made = sends(&mut browser, &token, PASSWORD).await;
     assert_eq!((made.status, made.location()), (303, "/"));
-    browser.get("/").await.says("Sign out");
-    // A second one with the same link, also by somebody who loaded the page before.
+    browser.get("/").await.shows("Sign out");
+    // A second one with the same link, also from a page that was loaded before.
     assert_eq!(browser.get(&link).await.status, 410);
-    assert_eq!(sends(&mut Browser::at(rig.port), &token, PASSWORD).await.status, 422);
+    assert_eq!(sends(&mut Browser::with_address(rig.port), &token, PASSWORD).await.status, 422);
     let listed = rig.run(&["user", "list", "-o", "json"]).await;
     assert!(listed.out.contains("alice@example.org") && listed.out.contains("admin"), "{listed:?}");
     assert_eq!(end(daemon).await, 0);
@@ -94,7 +94,7 @@ async fn the_first_account_is_made_once_by_whoever_has_the_link() {
     assert_eq!(end(daemon).await, 0);
 }
 
-/// What each role sees: the status that each is answered with. 303 to `/login` where nobody is signed in.
+/// What each role sees: the status of each answer. 303 to `/login` without a session.
 async fn each_gets_its_pages(browsers: &mut [Browser]) {
     for path in ["/", "/new", "/services/web", "/runs", "/network", "/certificates", "/login"] {
         for browser in browsers.iter_mut() {
@@ -171,19 +171,19 @@ async fn each_role_may_do_what_it_is_for() {
     config["server"]["requests_per_minute"] = serde_json::json!(100_000);
     rig.file("amarre.yaml", &format!("{config:#}"));
     let daemon = rig.daemon(&["--yes"], &[]).await;
-    let mut browsers = vec![Browser::at(rig.port)];
+    let mut browsers = vec![Browser::with_address(rig.port)];
     for role in ROLES {
         let email = format!("{role}@example.org");
         assert_eq!(add(&rig, &email, role).await.code, 0);
-        let mut browser = Browser::at(rig.port);
+        let mut browser = Browser::with_address(rig.port);
         assert_eq!(browser.signs_in(&email, PASSWORD).await.status, 303);
         browsers.push(browser);
     }
     each_gets_its_pages(&mut browsers).await;
     each_sends_its_forms(&mut browsers).await;
     let audited = browsers[4].get("/settings/audit").await;
-    audited.says("editor@example.org");
-    audited.says("suspend");
+    audited.shows("editor@example.org");
+    audited.shows("suspend");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -191,9 +191,9 @@ async fn each_role_may_do_what_it_is_for() {
 async fn a_form_of_another_site_or_session_does_nothing() {
     let (rig, daemon) = started().await;
     assert_eq!(add(&rig, "alice@example.org", "admin").await.code, 0);
-    let mut alice = Browser::at(rig.port);
+    let mut alice = Browser::with_address(rig.port);
     alice.signs_in("alice@example.org", PASSWORD).await;
-    let mut other = Browser::at(rig.port);
+    let mut other = Browser::with_address(rig.port);
     other.signs_in("alice@example.org", PASSWORD).await;
     let theirs = browser::hidden(&other.get("/").await.body, "csrf").unwrap();
     let ours = browser::hidden(&alice.get("/").await.body, "csrf").unwrap();
@@ -234,30 +234,30 @@ async fn guessing_is_stopped_and_sessions_end() {
     let (rig, daemon) = started().await;
     assert_eq!(add(&rig, "alice@example.org", "admin").await.code, 0);
     assert_eq!(add(&rig, "bob@example.org", "viewer").await.code, 0);
-    let mut browser = Browser::at(rig.port);
-    // Of somebody who is not there it is the same.
+    let mut browser = Browser::with_address(rig.port);
+    // For an unknown user it is the same.
     for email in ["alice@example.org", "nobody@example.org"] {
         for left in ["4 tries", "3 tries", "2 tries", "1 try", "No tries"] {
             let wrong = browser.signs_in(email, "wrong").await;
             assert_eq!(wrong.status, 422);
-            wrong.says(left);
+            wrong.shows(left);
         }
         let locked = browser.signs_in(email, PASSWORD).await;
         assert_eq!(locked.status, 429, "{email}");
     }
-    let mut bob = Browser::at(rig.port);
+    let mut bob = Browser::with_address(rig.port);
     assert_eq!(bob.signs_in(" Bob@example.org ", PASSWORD).await.status, 303);
-    bob.get("/").await.says("Sign out");
+    bob.get("/").await.shows("Sign out");
     let mut elsewhere = bob.clone();
     assert_eq!(bob.send("/", "/logout", &[]).await.status, 303);
-    elsewhere.get("/").await.says("Sign in");
+    elsewhere.get("/").await.shows("Sign in");
     bob.signs_in("bob@example.org", PASSWORD).await;
     for args in [&["user", "role", "bob@example.org", "operator"][..], &["user", "remove", "bob@example.org"]] {
         assert_eq!(rig.run(args).await.code, 0, "{args:?}");
-        bob.get("/").await.says("Sign in");
+        bob.get("/").await.shows("Sign in");
         bob.signs_in("bob@example.org", PASSWORD).await;
     }
-    bob.get("/").await.says("Sign in");
+    bob.get("/").await.shows("Sign in");
     assert_eq!(end(daemon).await, 0);
     let parts = ["amarre.db", "amarre.db-wal"].map(|name| std::fs::read(rig.path().join(name)).unwrap_or_default());
     let bytes = parts.concat();
@@ -303,11 +303,11 @@ async fn accounts_are_kept_with_and_without_a_daemon() {
 #[tokio::test]
 async fn pages_speak_the_language_that_is_asked_for() {
     let (rig, daemon) = started().await;
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     browser.headers.push(("Accept-Language".to_owned(), "fr-FR,fr;q=0.9".to_owned()));
     let page = browser.get("/").await;
-    page.says("<html lang=\"fr\">");
-    page.says("Nouveau service");
+    page.shows("<html lang=\"fr\">");
+    page.shows("Nouveau service");
     eventually(60, "states are in French, and say what the API calls them", async || {
         let body = browser.clone().get("/").await.body;
         body.contains("Synchronisé") && body.contains("title=\"Synced\"")
@@ -315,24 +315,24 @@ async fn pages_speak_the_language_that_is_asked_for() {
     .await;
     let answer = browser.get("/language/en?back=/runs").await;
     assert_eq!((answer.status, answer.location()), (303, "/runs"));
-    browser.get("/").await.says("New service");
+    browser.get("/").await.shows("New service");
     browser.get("/language/tlh?back=/").await;
-    browser.get("/").await.says("New service");
+    browser.get("/").await.shows("New service");
     assert_eq!(end(daemon).await, 0);
 }
 
 #[tokio::test]
-async fn what_else_stands_in_a_file_is_not_lost_unsaid() {
+async fn other_content_of_a_file_is_not_lost_silently() {
     let rig = Rig::start().await;
     let both = format!("{WEB}---\nkind: Record\nname: mail\ntype: A\nvalue: 192.0.2.7\n");
     rig.file("services/web.yaml", &both);
     rig.file("services/crlf.yaml", "name: crlf\r\nimage: web:1\r\n");
     let daemon = rig.daemon(&["--yes"], &[]).await;
     assert_eq!(add(&rig, "alice@example.org", "editor").await.code, 0);
-    let mut alice = Browser::at(rig.port);
+    let mut alice = Browser::with_address(rig.port);
     alice.signs_in("alice@example.org", PASSWORD).await;
     let page = alice.get("/services/web/delete").await;
-    page.says("holds more than this service");
+    page.shows("holds more than this service");
     let seen = browser::hidden(&page.body, "before").unwrap();
     let page = alice.send("/", "/services/web/delete", &[("name", "web"), ("before", &seen)]).await;
     assert_eq!(page.status, 422);
@@ -342,8 +342,8 @@ async fn what_else_stands_in_a_file_is_not_lost_unsaid() {
     })
     .await;
     let page = alice.send("/", "/services/web/edit", &[("do", "check"), ("before", &seen), ("text", WEB)]).await;
-    page.says("mail.example.org");
-    // Line ends that a browser changes are no change of somebody else's.
+    page.shows("mail.example.org");
+    // Changed line ends of a browser are no concurrent change.
     let page = alice.get("/services/crlf/edit").await;
     let seen = browser::hidden(&page.body, "before").unwrap();
     let fields = [("do", "commit"), ("before", seen.as_str()), ("text", "name: crlf\r\nimage: web:2\r\n")];
@@ -354,15 +354,15 @@ async fn what_else_stands_in_a_file_is_not_lost_unsaid() {
 
 /// Nothing that a manifest, a container or a vendor says becomes a part of a page.
 #[tokio::test]
-async fn what_others_say_is_text() {
+async fn foreign_text_is_escaped() {
     let (rig, daemon) = started().await;
     let evil = "<script>alert(1)</script>";
     assert_eq!(add(&rig, "alice@example.org", "viewer").await.code, 0);
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     browser.signs_in("alice@example.org", PASSWORD).await;
     let page = browser.post("/new", &[("image", evil), ("name", "\"><b>"), ("environment", evil)]).await;
     assert!(!page.body.contains("<script>alert") && !page.body.contains("\"><b>"), "{}", page.body);
-    page.says("&#60;script&#62;alert(1)");
+    page.shows("&#60;script&#62;alert(1)");
     for path in ["/?q=%3Cscript%3Ealert(1)%3C/script%3E", "/services/%3Cscript%3Ealert(1)", "/login?back=%22%3E%3Cb%3E"]
     {
         let page = browser.get(path).await;
@@ -377,30 +377,30 @@ async fn users_and_tokens_are_kept_on_the_pages() {
     for (email, role) in [("alice@example.org", "admin"), ("bob@example.org", "operator")] {
         assert_eq!(add(&rig, email, role).await.code, 0);
     }
-    let (mut alice, mut bob) = (Browser::at(rig.port), Browser::at(rig.port));
+    let (mut alice, mut bob) = (Browser::with_address(rig.port), Browser::with_address(rig.port));
     alice.signs_in("alice@example.org", PASSWORD).await;
     bob.signs_in("bob@example.org", PASSWORD).await;
-    // Somebody new, who is then somebody else, and goes.
+    // A new user, whose role then changes, and who is removed.
     let carol = [("email", "carol@example.org"), ("name", "Carol"), ("role", "viewer"), ("password", PASSWORD)];
     assert_eq!(alice.send("/", "/settings/users", &carol).await.status, 303);
-    alice.get("/settings/users").await.says("carol@example.org");
+    alice.get("/settings/users").await.shows("carol@example.org");
     let again = alice.send("/", "/settings/users", &carol).await;
     assert_eq!(again.status, 422);
-    again.says("there is a user carol@example.org already");
-    again.says("value=\"Carol\"");
+    again.shows("there is a user carol@example.org already");
+    again.shows("value=\"Carol\"");
     let path = "/settings/users/carol@example.org/role";
     assert_eq!(alice.send("/", path, &[("role", "editor")]).await.status, 303);
     let other = "another password";
     let path = "/settings/users/carol@example.org/password";
     assert_eq!(alice.send("/", path, &[("password", other)]).await.status, 303);
-    let mut carol = Browser::at(rig.port);
+    let mut carol = Browser::with_address(rig.port);
     assert_eq!(carol.signs_in("carol@example.org", PASSWORD).await.status, 422);
     assert_eq!(carol.signs_in("carol@example.org", other).await.status, 303);
     assert_eq!(alice.send("/", "/settings/users/carol@example.org/remove", &[]).await.status, 303);
-    carol.get("/").await.says("Sign in");
+    carol.get("/").await.shows("Sign in");
     let last = alice.send("/", "/settings/users/alice@example.org/remove", &[]).await;
     assert_eq!(last.status, 422);
-    last.says("last one with the role admin");
+    last.shows("last one with the role admin");
     // A token of one's own, which may no more than its owner, and is shown once.
     let form = [("name", "bobs"), ("role", "admin"), ("services", "web, shop"), ("expires", "7d")];
     let made = bob.send("/", "/settings/tokens", &form).await;
@@ -408,9 +408,9 @@ async fn users_and_tokens_are_kept_on_the_pages() {
     let token = made.body.split("id=\"made\" tabindex=\"0\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
     assert!(token.starts_with("amarre_"), "{token}");
     let page = bob.get("/settings/tokens").await;
-    page.says("bobs");
+    page.shows("bobs");
     assert!(!page.body.contains(&token), "it is shown once");
-    let mut program = Browser::at(rig.port).with_token(&token);
+    let mut program = Browser::with_address(rig.port).with_token(&token);
     assert_eq!(program.get("/api/v1/services/web").await.status, 200);
     assert_eq!(program.get("/api/v1/services").await.status, 403);
     assert_eq!(program.json("POST", "/api/v1/services/web/suspend", Some("{}")).await.status, 200);
@@ -421,26 +421,26 @@ async fn users_and_tokens_are_kept_on_the_pages() {
     assert_eq!(alice.send("/", "/settings/tokens", &form).await.status, 200);
     assert!(!bob.get("/settings/tokens").await.body.contains("alices"));
     assert_eq!(bob.send("/", "/settings/tokens/alices/remove", &[]).await.status, 404);
-    alice.get("/settings/tokens").await.says("bobs");
+    alice.get("/settings/tokens").await.shows("bobs");
     assert_eq!(alice.send("/", "/settings/tokens/bobs/remove", &[]).await.status, 303);
     assert_eq!(program.get("/api/v1/services/web").await.status, 401);
     let audit = alice.get("/settings/audit").await;
     for action in ["add_user", "change_role", "change_password", "remove_user", "add_token", "remove_token"] {
-        audit.says(action);
+        audit.shows(action);
     }
     // What is not of Amarre, and to whom it speaks.
-    alice.get("/unmanaged").await.says("stranger");
+    alice.get("/unmanaged").await.shows("stranger");
     let providers = alice.get("/settings/providers").await;
     for text in ["docker", "npm", "ovh", "203.0.113.10"] {
-        providers.says(text);
+        providers.shows(text);
     }
     assert_eq!(alice.send("/", "/settings/providers", &[]).await.status, 303);
     // Choices.
     assert_eq!(alice.get("/theme/dark?back=/keys").await.location(), "/keys");
     alice.get("/keys/off?back=/").await;
     let page = alice.get("/keys").await;
-    page.says("data-theme=\"dark\"");
-    page.says("data-keys=\"off\"");
+    page.shows("data-theme=\"dark\"");
+    page.shows("data-keys=\"off\"");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -456,21 +456,21 @@ async fn a_template_becomes_a_service_with_its_secrets() {
          image: web:{{tag}}\n  environment: {KEY: {secret: {{name}}/key}}\n  routes: [{domain: {{address}}, \
          to: '{{name}}:80', tls: {{tls}}}]\n",
     );
-    let mut alice = Browser::at(rig.port);
+    let mut alice = Browser::with_address(rig.port);
     alice.signs_in("alice@example.org", PASSWORD).await;
     let list = alice.get("/new/templates").await;
     for text in ["Gitea", "Nextcloud", "Page"] {
-        list.says(text);
+        list.shows(text);
     }
     assert_eq!(alice.get("/new/templates/nothing").await.status, 404);
     // It is shown before anything is typed.
-    alice.get("/new/templates/page").await.says("services/page.yaml");
+    alice.get("/new/templates/page").await.shows("services/page.yaml");
     let path = "/new/templates/page";
     let fill = [("name", "front"), ("set-tls", "none"), ("do", "check")];
     let page = alice.send("/", path, &fill).await;
     assert_eq!(page.status, 200);
     for text in ["secret: front/key", "front/key", "front.example.org", "container"] {
-        page.says(text);
+        page.shows(text);
     }
     assert!(!page.body.contains("A0207"), "a secret that is made with it is no fault: {}", page.body);
     assert!(!rig.path().join("secrets/services/front/key").exists(), "to check makes nothing");
@@ -482,14 +482,14 @@ async fn a_template_becomes_a_service_with_its_secrets() {
         fill.push((field, value));
         let page = alice.send("/", path, &fill).await;
         assert_eq!(page.status, 422, "{field}");
-        page.says(says);
+        page.shows(says);
     }
     let fill = [("name", "front"), ("set-tls", "none"), ("do", "commit")];
     let page = alice.send("/", path, &fill).await;
     assert_eq!((page.status, page.location()), (303, "/services/front"), "{}", page.body);
     let secret = std::fs::read_to_string(rig.path().join("secrets/services/front/key")).unwrap();
     assert_eq!(secret.len(), 48);
-    alice.get("/services/front").await.says("http://front");
+    alice.get("/services/front").await.shows("http://front");
     eventually(60, "it is in sync", async || rig.json("/api/v1/services/front").await["sync"] == "Synced").await;
     assert!(std::fs::read_to_string(rig.path().join("services/front.yaml")).unwrap().contains("front/key"));
     assert_eq!(end(daemon).await, 0);

@@ -13,7 +13,7 @@ use crate::support::eventually;
 
 async fn signed_in(rig: &Rig) -> Browser {
     assert_eq!(add(rig, "alice@example.org", "admin").await.code, 0);
-    let mut alice = Browser::at(rig.port);
+    let mut alice = Browser::with_address(rig.port);
     assert_eq!(alice.signs_in("alice@example.org", PASSWORD).await.status, 303);
     alice
 }
@@ -43,7 +43,7 @@ async fn volumes_are_drawn_at_the_containers_that_mount_them() {
     rig.file("services/cloud.yaml", &format!("name: cloud\ncontainers:\n{containers}"));
     let daemon = rig.daemon(&["--yes"], &[]).await;
     eventually(60, "it is there", async || is(&rig, "cloud", "Healthy").await).await;
-    let body = Browser::at(rig.port).get("/services/cloud").await.body;
+    let body = Browser::with_address(rig.port).get("/services/cloud").await.body;
     let picture = part(&body, "picture");
     let place =
         |name: &str| picture.find(&format!("class=\"name\">{name}<")).unwrap_or_else(|| panic!("{name}: {picture}"));
@@ -102,7 +102,7 @@ async fn a_certificate_is_no_hop() {
     rig.file("services/shop.yaml", "name: shop\nimage: 'web:1'\nport: 80\nssl: true\n");
     let daemon = rig.daemon(&["--yes"], &[]).await;
     eventually(60, "it is there", async || is(&rig, "shop", "Healthy").await).await;
-    let body = Browser::at(rig.port).get("/services/shop").await.body;
+    let body = Browser::with_address(rig.port).get("/services/shop").await.body;
     let picture = part(&body, "picture");
     assert!(
         picture.contains("certificate") && picture.matches("class=\"name\">shop.example.org<").count() == 3,
@@ -113,12 +113,12 @@ async fn a_certificate_is_no_hop() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_yet_has_not_failed() {
+async fn a_resource_that_is_not_there_yet_has_not_failed() {
     let rig = Rig::start().await;
     rig.docker.load_image(ImageSpec { behaviour: Behaviour::HealthyAfter(u32::MAX), ..ImageSpec::new("slow:1") });
     rig.file("services/shop.yaml", "name: shop\nimage: slow:1\nport: 80\n");
     let daemon = rig.daemon(&["--yes"], &[]).await;
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     eventually(60, "its container starts", async || {
         rig.docker.containers().iter().any(|row| row["Name"] == "/shop")
             && rig.json("/api/v1/services/shop").await["health"] == "Progressing"
@@ -144,7 +144,7 @@ async fn an_update_shows_which_container_is_new_and_which_one_drains() {
     rig.file("services/photos.yaml", &manifest("1"));
     let daemon = rig.daemon(&["--yes"], &[]).await;
     eventually(60, "it is there", async || is(&rig, "photos", "Healthy").await).await;
-    let mut browser = Browser::at(rig.port);
+    let mut browser = Browser::with_address(rig.port);
     let body = browser.get("/services/photos").await.body;
     assert!(part(&body, "picture").contains("<span>web:1</span>") && !body.contains("class=\"badge\""), "{body}");
     rig.file("services/photos.yaml", &manifest("2"));
@@ -185,12 +185,12 @@ async fn a_deleted_service_looks_deleted_and_its_data_is_purged_on_the_pages() {
     std::fs::remove_file(rig.path().join("services/notes.yaml")).unwrap();
     eventually(60, "only its data is left", async || rig.json("/api/v1/services/notes").await["deleted"] == true).await;
     let overview = alice.get("/").await;
-    overview.says("1 service, in sync");
-    overview.says("Deleted, data kept");
-    overview.says("kept: volume notes_data");
+    overview.shows("1 service, in sync");
+    overview.shows("Deleted, data kept");
+    overview.shows("kept: volume notes_data");
     let page = alice.get("/services/notes").await;
-    page.says("Deleted, data kept");
-    page.says("href=\"/services/notes/purge\"");
+    page.shows("Deleted, data kept");
+    page.shows("href=\"/services/notes/purge\"");
     for claim in ["Synced", "Healthy", "id=\"picture\"", "/logs\"", "/manifest\""] {
         assert!(!page.body.contains(claim), "{claim}: {}", page.body);
     }
@@ -203,16 +203,16 @@ async fn a_deleted_service_looks_deleted_and_its_data_is_purged_on_the_pages() {
     for role in ["viewer", "operator", "editor"] {
         let email = format!("{role}@example.org");
         assert_eq!(add(&rig, &email, role).await.code, 0);
-        let mut other = Browser::at(rig.port);
+        let mut other = Browser::with_address(rig.port);
         other.signs_in(&email, PASSWORD).await;
-        other.get("/services/notes/purge").await.says("The role admin is needed");
+        other.get("/services/notes/purge").await.shows("The role admin is needed");
         others.push((other.send("/", "/services/notes/purge", &[("name", "notes")]).await.status, role));
     }
     assert!(others.iter().all(|(status, _)| *status == 403), "{others:?}");
-    assert_eq!(Browser::at(rig.port).post("/services/notes/purge", &[("name", "notes")]).await.status, 303);
+    assert_eq!(Browser::with_address(rig.port).post("/services/notes/purge", &[("name", "notes")]).await.status, 303);
     assert_eq!(alice.post("/services/notes/purge", &[("name", "notes"), ("csrf", "0000")]).await.status, 403);
     assert_eq!(alice.send("/", "/services/notes/purge", &[("name", "note")]).await.status, 422);
-    alice.get("/services/notes/purge").await.says("notes_data");
+    alice.get("/services/notes/purge").await.shows("notes_data");
     assert!(rig.docker.volumes().iter().any(|volume| volume["Name"] == "notes_data"));
     let purged = alice.send("/", "/services/notes/purge", &[("name", "notes")]).await;
     assert_eq!((purged.status, purged.location()), (303, "/"), "{}", purged.body);
@@ -221,6 +221,6 @@ async fn a_deleted_service_looks_deleted_and_its_data_is_purged_on_the_pages() {
             && alice.clone().get("/services/notes").await.status == 404
     })
     .await;
-    alice.get("/settings/audit").await.says("purge");
+    alice.get("/settings/audit").await.shows("purge");
     assert_eq!(end(daemon).await, 0);
 }

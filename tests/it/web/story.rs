@@ -45,20 +45,20 @@ async fn makes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let wrong = [("image", "web:1"), ("name", "shop"), ("port", "eighty"), ("tls", "none")];
     let page = alice.send("/new", "/new", &[&wrong[..], &[("do", "commit")]].concat()).await;
     assert_eq!(page.status, 422);
-    page.says("1 thing to settle");
+    page.shows("1 thing to settle");
     let right = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("tls", "none"), ("environment", "A=b")];
     let page = alice.send("/new", "/new", &[&right[..], &[("do", "check")]].concat()).await;
-    page.says("nothing to settle");
-    page.says("services/shop.yaml");
-    page.says("will be committed to main");
-    page.says("shop.example.org");
+    page.shows("nothing to settle");
+    page.shows("services/shop.yaml");
+    page.shows("will be committed to main");
+    page.shows("shop.example.org");
     assert!(rig.json("/api/v1/services/shop").await["code"] == "A1002", "a check makes nothing");
     let page = alice.send("/new", "/new", &[&right[..], &[("do", "commit"), ("message", "add a shop")]].concat()).await;
     assert_eq!((page.status, page.location()), (303, "/services/shop"), "{}", page.body);
     let mut open = alice.clone();
     open.headers.push(("X-Amarre-Live".to_owned(), "1".to_owned()));
     assert!(!service(&mut open).await.body.contains("is written"), "another tab that reads itself again takes nothing");
-    service(alice).await.says("services/shop.yaml is written");
+    service(alice).await.shows("services/shop.yaml is written");
     assert_eq!(log(forge), "Alice Martin <alice@example.org>: add a shop");
     eventually(60, "the shop is served", async || visit(rig, "shop.example.org").await == Some(200)).await;
     eventually(60, "its page says so", async || {
@@ -68,17 +68,17 @@ async fn makes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     .await;
 
     let runs = alice.get("/runs").await;
-    runs.says("The last 24 hours");
-    runs.says("class=\"wrote\"");
+    runs.shows("The last 24 hours");
+    runs.shows("class=\"wrote\"");
 }
 
-/// Somebody changes the host by hand.
+/// A person changes the host by hand.
 async fn undoes_what_a_hand_did(rig: &Rig, alice: &mut Browser) {
     assert_eq!(alice.send("/", "/services/shop/suspend", &[("why", "to look")]).await.status, 303);
     let host = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
     let host = host.iter().find(|row| row["domain_names"][0] == "shop.example.org").unwrap()["id"].as_u64().unwrap();
     rig.npm.edit_proxy_host(host, &json!({"block_exploits": false}));
-    service(alice).await.says("to look");
+    service(alice).await.shows("to look");
     assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
     assert_eq!(alice.send("/", "/services/shop/reconcile", &[]).await.status, 303);
     eventually(60, "it is put right", async || {
@@ -93,14 +93,14 @@ async fn undoes_what_a_hand_did(rig: &Rig, alice: &mut Browser) {
 /// Its manifest is changed; comments stay.
 async fn edits_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let page = alice.get("/services/shop/edit").await;
-    page.says("image: web:1");
+    page.shows("image: web:1");
     let before = "name: shop\nimage: web:1\nport: 80\nenvironment:\n  A: \"b\"\n";
     let after = format!("# ours\n{}update: {{drain: 0s}}\n", before.replace("web:1", "web:2"));
     let seen = hidden(&page.body, "before").unwrap();
     let stale = [("do", "commit"), ("before", "0000"), ("text", after.as_str())];
     let page = alice.send("/", "/services/shop/edit", &stale).await;
     assert_eq!(page.status, 422);
-    page.says("A0312");
+    page.shows("A0312");
     let text = after.replace('\n', "\r\n");
     let fields = [("do", "commit"), ("before", seen.as_str()), ("text", text.as_str()), ("message", "newer")];
     let page = alice.send("/", "/services/shop/edit", &fields).await;
@@ -117,7 +117,7 @@ async fn edits_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
 
 /// It goes back, stays so, and is taken up again.
 async fn goes_back_and_on(rig: &Rig, alice: &mut Browser) {
-    alice.get("/services/shop/rollback").await.says("web:1");
+    alice.get("/services/shop/rollback").await.shows("web:1");
     assert_eq!(alice.send("/", "/services/shop/rollback", &[]).await.status, 303);
     eventually(90, "the old image runs", async || image(rig) == Some("web:1".into())).await;
     eventually(60, "it is left so", async || service(&mut alice.clone()).await.body.contains("Suspended")).await;
@@ -128,7 +128,7 @@ async fn goes_back_and_on(rig: &Rig, alice: &mut Browser) {
 /// It is deleted by its name, and nothing of it is left but its file's history.
 async fn deletes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let page = alice.get("/services/shop/delete").await;
-    page.says("proxy host");
+    page.shows("proxy host");
     let seen = hidden(&page.body, "before").unwrap();
     let page = alice.send("/", "/services/shop/delete", &[("name", "shot"), ("before", &seen)]).await;
     assert_eq!(page.status, 422);
@@ -146,7 +146,7 @@ async fn deletes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
 async fn a_service_lives_on_pages_alone() {
     let (rig, forge) = with_git().await;
     let daemon = rig.daemon(&["--yes"], &[]).await;
-    let mut alice = Browser::at(rig.port);
+    let mut alice = Browser::with_address(rig.port);
     let link = first_link(&rig);
     let token = link.split('=').nth(1).unwrap();
     let form = [("token", token), ("email", "alice@example.org"), ("name", "Alice Martin"), ("password", PASSWORD)];

@@ -4,6 +4,7 @@
 
 pub mod dice;
 pub mod samples;
+pub mod field_samples;
 pub mod generate;
 mod coherent;
 mod coherent_container;

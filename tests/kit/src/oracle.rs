@@ -7,7 +7,7 @@ use amarre_core::model::world::Applied;
 use amarre_core::model::{Facts, Kind, Millis, Plan, Verb, World};
 use amarre_core::plan;
 use amarre_core::plan::forecast::{Forecast, forecast};
-use amarre_core::plan::render::{Look, json, text};
+use amarre_core::plan::render::{Style, json, text};
 use amarre_core::plan::safety::lint;
 use serde_json::{Value as Json, json};
 
@@ -30,7 +30,7 @@ pub fn answer(scene: &Scene, start: &State) -> Answer {
     let view = state::observe(&start);
     scene.with_input(&view, &start.facts, start.now, |input| {
         let forecast = forecast(input);
-        let text = text::plan(input, &forecast, "services @ 5e1c0aa", Look::PLAIN);
+        let text = text::plan(input, &forecast, "services @ 5e1c0aa", Style::PLAIN);
         let revision = json!({"id": "5e1c0aa", "kind": "folder", "label": "services"});
         let json = json::plan(input, &forecast, &revision, &[], start.now);
         Answer { forecast, text, json }

@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 
 use amarre_core::manifest::{Loaded, SourceFile, load};
 use amarre_core::model::site::{
-    CertificateCare, Defaults, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site,
+    CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site,
 };
 use amarre_core::model::{
     Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, SecretName, Seen, Service, Timestamp, Value,
     World,
 };
-use amarre_core::plan::{Input, Schemas};
+use amarre_core::plan::input::{Input, Schemas};
 use amarre_core::resources::{dns, docker, npm};
 
 /// 20 November 2026, 12:00:00 UTC.
@@ -147,7 +147,7 @@ pub fn site() -> Site {
         dns_registry: true,
         simulated: BTreeSet::new(),
         forbidden: BTreeMap::new(),
-        has_dns: true,
+        zones: BTreeMap::from([(EVERY_ZONE.to_owned(), ProviderId::ovh())]),
         policy: Policy {
             host_paths: texts(&["/srv"]),
             records: ["A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_dmarc", "_*"]

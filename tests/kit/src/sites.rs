@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use amarre_core::model::ProviderId;
 use amarre_core::model::site::{
-    CertificateCare, Defaults, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site,
+    CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site,
 };
 
 pub fn permissive() -> Site {
@@ -37,7 +37,7 @@ pub fn permissive() -> Site {
         dns_registry: true,
         simulated: BTreeSet::new(),
         forbidden: BTreeMap::new(),
-        has_dns: true,
+        zones: BTreeMap::from([(EVERY_ZONE.to_owned(), ProviderId::ovh())]),
         policy: Policy {
             host_paths: vec!["/srv".to_owned()],
             records: ["A", "AAAA", "CNAME", "TXT", "SRV", "_*"].into_iter().map(str::to_owned).collect(),

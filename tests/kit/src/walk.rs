@@ -202,7 +202,7 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
         let since = facts.repointed_at.entry(address).or_insert(now);
         *since = now.min(*since);
     }
-    facts.open_intents.retain(|_, left| now - *left < plan::SETTLE);
+    facts.open_intents.retain(|_, left| now - *left < plan::input::SETTLE);
     let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
     for (address, want) in &wants.map {
         let Some(seen) = view.seen.get(address).filter(|seen| seen.owner.is_ours()) else { continue };

@@ -8,11 +8,11 @@ use crate::model::Value;
 
 use super::mounts;
 use super::settings;
-use super::settings::{Settings, one_or_many};
+use super::settings::{SettingValues, one_or_many};
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{A0105, A0106, A0108, A0112, A0140, Problem, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, Verdict, nothing_else};
-use crate::manifest::yaml::tree::{Data, Entry, Node};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, nothing_else};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
 /// The keys that are read here.
 pub(crate) const KEYS: [&str; 8] =
@@ -20,7 +20,7 @@ pub(crate) const KEYS: [&str; 8] =
 
 /// A container's place on its networks.
 #[derive(Default)]
-pub(crate) struct Place {
+pub(crate) struct NetworkPlace {
     pub aliases: Vec<String>,
     pub ipv4_address: Option<(Ipv4Addr, Text)>,
     /// As the container calls them, to be compared with `network:`.
@@ -30,7 +30,7 @@ pub(crate) struct Place {
 }
 
 /// Reads those that end up as settings.
-pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut Settings) {
+pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     // Which containers `docker compose up` prints of: nothing of the container itself.
     let _ = reader.flag("attach");
     let found = [
@@ -77,7 +77,7 @@ fn blkio(reader: &mut Reader<'_>) -> Option<Value> {
         ("device_write_iops", false, false),
     ] {
         let Some(node) = reader.node(key) else { continue };
-        let Data::List(items) = &node.data else {
+        let NodeData::List(items) = &node.data else {
             scope.wrong_type(node, &reader.label(key), "a list");
             continue;
         };
@@ -142,7 +142,7 @@ pub(crate) fn is_network_name(name: &str) -> bool {
 }
 
 /// Adds ports to what `expose` says.
-pub(crate) fn expose(ports: Vec<String>, settings: &mut Settings) {
+pub(crate) fn expose(ports: Vec<String>, settings: &mut SettingValues) {
     if ports.is_empty() {
         return;
     }
@@ -158,13 +158,13 @@ fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
     let scope = reader.scope;
     let mut pairs: Vec<(String, Text)> = Vec::new();
     match &node.data {
-        Data::Map(entries) => {
+        NodeData::Map(entries) => {
             for entry in entries {
                 let addresses = one_or_many(scope, &entry.value, &format!("`extra_hosts.{}`", shown(&entry.key)));
                 pairs.extend(addresses.into_iter().flatten().map(|address| (entry.key.clone(), address)));
             }
         }
-        Data::List(_) => {
+        NodeData::List(_) => {
             for text in scope.texts(node, "`extra_hosts`").unwrap_or_default() {
                 let Some((name, address)) = text.text.split_once(['=', ':']) else {
                     scope.not_allowed(&text, "an item of `extra_hosts`", "as in `nas:192.168.1.20`");
@@ -173,7 +173,7 @@ fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
                 pairs.push((name.to_owned(), Text { text: address.to_owned(), spot: text.spot }));
             }
         }
-        Data::Scalar(_) => scope.wrong_type(node, "`extra_hosts`", "a list or a map"),
+        NodeData::Scalar(_) => scope.wrong_type(node, "`extra_hosts`", "a list or a map"),
     }
     let mut lines = Vec::new();
     for (name, address) in pairs {
@@ -262,7 +262,7 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
     const HINT: &str = "a number, or `{soft: 1024, hard: 2048}`; -1 for no limit";
     let node = reader.node("ulimits")?;
     let scope = reader.scope;
-    let Data::Map(entries) = &node.data else {
+    let NodeData::Map(entries) = &node.data else {
         scope.wrong_type(node, "`ulimits`", "a map of names");
         return None;
     };
@@ -273,7 +273,7 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
             scope.error_hint(A0106, entry.key_spot, format!("{label} is no limit"), "as in `nofile` or `memlock`");
             continue;
         }
-        let (soft, hard) = if matches!(entry.value.data, Data::Map(_)) {
+        let (soft, hard) = if matches!(entry.value.data, NodeData::Map(_)) {
             let Some(mut inner) = Reader::open(scope, &entry.value, &label, "ulimits.") else { continue };
             for key in ["soft", "hard"] {
                 if !inner.has(key) {
@@ -302,13 +302,13 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
 }
 
 /// `networks`: the service's, with an address on it, and such as others share. Aliases are names on all of them.
-pub(crate) fn networks(reader: &mut Reader<'_>, settings: &mut Settings) -> Place {
-    let mut place = Place::default();
+pub(crate) fn networks(reader: &mut Reader<'_>, settings: &mut SettingValues) -> NetworkPlace {
+    let mut place = NetworkPlace::default();
     let Some(node) = reader.node("networks") else { return place };
     let scope = reader.scope;
     match &node.data {
-        Data::List(_) => place.networks = scope.texts(node, "`networks`").unwrap_or_default(),
-        Data::Map(entries) => {
+        NodeData::List(_) => place.networks = scope.texts(node, "`networks`").unwrap_or_default(),
+        NodeData::Map(entries) => {
             for entry in entries {
                 place.networks.push(Text { text: entry.key.clone(), spot: entry.key_spot });
                 if !entry.value.is_null() {
@@ -316,12 +316,12 @@ pub(crate) fn networks(reader: &mut Reader<'_>, settings: &mut Settings) -> Plac
                 }
             }
         }
-        Data::Scalar(_) => scope.wrong_type(node, "`networks`", "a list or a map"),
+        NodeData::Scalar(_) => scope.wrong_type(node, "`networks`", "a list or a map"),
     }
     place
 }
 
-fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut Place, settings: &mut Settings) {
+fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settings: &mut SettingValues) {
     let what = format!("network `{}`", shown(&entry.key));
     let Some(mut reader) = Reader::open(scope, &entry.value, &what, "networks.") else { return };
     for alias in reader.texts("aliases") {
@@ -353,10 +353,10 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut Place, settings: &mu
         let hint = match entry.key.as_str() {
             "ipv6_address" | "link_local_ips" => "leave it out; networks of services have IPv4",
             "driver_opts" | "interface_name" => "leave it out; the network is a bridge",
-            _ => return Verdict::Unknown,
+            _ => return UnknownKey::Unknown,
         };
         let message = format!("Compose key `networks.{}` is not supported in a Service", entry.key);
-        Verdict::Reported(Problem::error(A0112, entry.key_spot, message).hint(hint.to_owned()))
+        UnknownKey::Reported(Problem::error(A0112, entry.key_spot, message).hint(hint.to_owned()))
     });
 }
 

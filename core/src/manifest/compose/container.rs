@@ -1,21 +1,22 @@
 //! The container's vocabulary: the Compose Spec's keys, names and short and long forms.
 //!
-//! Ports and mounts are in `mounts.rs`; Compose keys without a meaning here are in `refused.rs`.
+//! Ports and mounts are in `mounts.rs`; Compose keys without a meaning here are in `unsupported.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
 use crate::model::{Millis, SecretName, Value};
 
-use super::mounts::Ports;
+use super::mounts::PublishedPorts;
 use super::{composite_keys, deploy, mounts, settings, unquoted};
 use crate::manifest::kinds::dependencies;
 use crate::manifest::policy::{images, rights};
 use crate::manifest::yaml::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, A0188, A0190, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};
 use crate::manifest::yaml::render;
-use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
+use crate::resources::docker::setting;
 
 /// A registry is not asked more often.
 const HOUR: Millis = Millis::minutes(60);
@@ -39,11 +40,11 @@ const KEYS: [&str; 14] = [
 
 /// Whether a container may have a key, whatever it does there.
 pub(crate) fn is_key(key: &str) -> bool {
-    KEYS.contains(&key) || rights::KEYS.contains(&key) || composite_keys::KEYS.contains(&key) || settings::has(key)
+    KEYS.contains(&key) || rights::KEYS.contains(&key) || composite_keys::KEYS.contains(&key) || setting(key).is_some()
 }
 
 /// A container, and what it depends on with the place where it says so.
-pub(crate) struct Read {
+pub(crate) struct ContainerRead {
     pub container: Container,
     /// By `depends_on`, and those whose namespaces it shares.
     pub siblings: Vec<Text>,
@@ -58,13 +59,13 @@ pub(crate) struct Read {
 }
 
 /// Reads the keys of a container out of a map that may have others; in the short form `dns` is one of them.
-pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read> {
+pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<ContainerRead> {
     let scope = reader.scope;
     let image = reader.required("image", "as in `image: gitea/gitea:1.22`").and_then(|text| image(scope, &text));
     let command = words(reader, "command");
     let entrypoint = words(reader, "entrypoint");
     let environment = environment(reader);
-    let Ports { published: ports, exposed } =
+    let PublishedPorts { published: ports, exposed } =
         if is_on_host(reader) { none_on_host(reader) } else { mounts::ports(reader) };
     let mounts = mounts::volumes(reader);
     let healthcheck = healthcheck(reader);
@@ -116,7 +117,7 @@ pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Read>
     };
     network_contradictions(reader, &container);
     let (networks, placed_on) = (place.networks, place.placed_on);
-    Some(Read { container, siblings, networks, placed_on, address, is_restart_said })
+    Some(ContainerRead { container, siblings, networks, placed_on, address, is_restart_said })
 }
 
 /// Whether it is on the host's network, where every port of it is open as it is.
@@ -126,13 +127,13 @@ fn is_on_host(reader: &mut Reader<'_>) -> bool {
 }
 
 /// The published ports of such a container: Compose passes them over.
-fn none_on_host(reader: &mut Reader<'_>) -> Ports {
+fn none_on_host(reader: &mut Reader<'_>) -> PublishedPorts {
     if reader.entry("ports").is_some() {
         let message = "`ports` has no effect beside `network_mode: host`".to_owned();
         let hint = "leave it out; on the host's network every port of the container is open as it is";
         reader.scope.no_effect(reader.key_spot("ports"), message, hint);
     }
-    Ports::default()
+    PublishedPorts::default()
 }
 
 /// Keys that say something of a network which the container does not have to itself.
@@ -234,10 +235,10 @@ fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
     let node = reader.node(key)?;
     let scope = reader.scope;
     let label = reader.label(key);
-    if matches!(node.data, Data::List(_)) {
+    if matches!(node.data, NodeData::List(_)) {
         return Some(scope.texts(node, &label)?.into_iter().map(|text| text.text).collect());
     }
-    if matches!(node.data, Data::Map(_)) {
+    if matches!(node.data, NodeData::Map(_)) {
         scope.wrong_type(node, &label, "text or a list");
         return None;
     }
@@ -278,12 +279,12 @@ fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
 fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
     let label = format!("variable `{}`", shown(name));
     match &node.data {
-        Data::Scalar(_) => {
+        NodeData::Scalar(_) => {
             written_anew(scope, node, &label, name);
             Some(EnvValue::Plain(scope.text(node, &label)?.text))
         }
-        Data::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
-        Data::List(_) => {
+        NodeData::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
+        NodeData::List(_) => {
             scope.wrong_type(node, &label, "text or `{secret: NAME}`");
             None
         }
@@ -292,7 +293,7 @@ fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
 
 /// Tells of a value of a Compose file that `docker compose` reads as a number: what is there already has it as it is written.
 fn written_anew(scope: &Scope<'_>, node: &Node, label: &str, name: &str) {
-    let Data::Scalar(scalar) = &node.data else { return };
+    let NodeData::Scalar(scalar) = &node.data else { return };
     let is_read = is_compose(node.spot) && scalar.plain && scalar.literal;
     let Some(passed) = unquoted::passed(&scalar.text).filter(|_| is_read) else { return };
     let problem = |what: &str| Problem::warning(A0190, node.spot, format!("{label} {what}"));
@@ -343,14 +344,14 @@ pub(crate) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
     let scope = reader.scope;
     let label = reader.label(key);
     match &node.data {
-        Data::Map(entries) => entries
+        NodeData::Map(entries) => entries
             .iter()
             .map(|entry| {
                 let value = if entry.value.is_null() { PairValue::Nothing } else { PairValue::Node(&entry.value) };
                 (entry.key.clone(), entry.key_spot, value)
             })
             .collect(),
-        Data::List(items) => {
+        NodeData::List(items) => {
             let mut pairs: Vec<(String, Spot, PairValue<'a>)> = Vec::new();
             let mut places: BTreeMap<String, Spot> = BTreeMap::new();
             for item in items {
@@ -366,7 +367,7 @@ pub(crate) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
             }
             pairs
         }
-        Data::Scalar(_) => {
+        NodeData::Scalar(_) => {
             scope.wrong_type(node, &label, "a map, or a list of `NAME=value`");
             Vec::new()
         }
@@ -479,11 +480,11 @@ fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
     let scope = reader.scope;
     let label = reader.label("test");
     match &node.data {
-        Data::Scalar(_) => {
+        NodeData::Scalar(_) => {
             let text = scope.text(node, &label);
             text.map(|text| vec!["CMD-SHELL".to_owned(), text.text]).unwrap_or_default()
         }
-        Data::List(_) => {
+        NodeData::List(_) => {
             let texts = scope.texts(node, &label).unwrap_or_default();
             let is_known = match texts.first().map(|first| first.text.as_str()) {
                 Some("CMD") => texts.len() > 1,
@@ -504,7 +505,7 @@ fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
             }
             texts.into_iter().map(|text| text.text).collect()
         }
-        Data::Map(_) => {
+        NodeData::Map(_) => {
             scope.wrong_type(node, &label, "text or a list");
             Vec::new()
         }
@@ -532,7 +533,7 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
     let driver = reader.text("driver");
     let mut options: BTreeMap<String, Text> = BTreeMap::new();
     let given = reader.node("options");
-    if let Some(Data::Map(entries)) = given.map(|node| &node.data) {
+    if let Some(NodeData::Map(entries)) = given.map(|node| &node.data) {
         for entry in entries {
             let value = scope.text(&entry.value, &format!("`logging.options.{}`", shown(&entry.key)));
             options.extend(value.map(|value| (entry.key.clone(), value)));

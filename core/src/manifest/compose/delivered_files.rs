@@ -15,11 +15,11 @@ use crate::model::{Bundle, BundleFile, SecretName};
 
 use super::mounts;
 use super::project::{Project, not_here};
-use crate::manifest::budget::Work;
+use crate::manifest::budget::Effort;
 use crate::manifest::source_files::{TOO_LARGE, join};
 use crate::manifest::yaml::diagnostic::{A0105, A0106, A0108, A0111, A0113, A0157, A0159, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, is_compose, nearest};
-use crate::manifest::yaml::tree::{Data, Entry, Node};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
 
 /// A folder of configuration; more is data, which belongs onto the host.
@@ -36,7 +36,7 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
     }
     let Some(path) = join(&scope.base_of(spot), source) else { return on_host(scope, source, spot) };
     if scope.source.has(&path) {
-        if !scope.spend(Work::nodes(1), spot) {
+        if !scope.spend(Effort::nodes(1), spot) {
             return None;
         }
         let bytes = scope.bytes(&path, spot)?;
@@ -52,7 +52,7 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
     if let Some(manifest) = manifest.as_deref() {
         below.remove(manifest);
         let mut texts = scope.source.texts_below(&path).filter(|(other, _)| *other != manifest);
-        let read = Work::bytes(texts.clone().map(|(_, text)| text.len()).sum());
+        let read = Effort::bytes(texts.clone().map(|(_, text)| text.len()).sum());
         if !scope.spend(read, spot) {
             return None;
         }
@@ -62,7 +62,7 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
             return None;
         }
     }
-    if !scope.spend(Work::nodes(below.len()), spot) {
+    if !scope.spend(Effort::nodes(below.len()), spot) {
         return None;
     }
     if below.len() > FOLDER_FILES_MAX {
@@ -149,13 +149,13 @@ impl Part {
 /// `configs` or `secrets` of a service: what is mounted where.
 pub(crate) fn granted(scope: &Scope<'_>, project: &Project, part: Part, node: &Node) -> Vec<Mount> {
     let what = format!("`{}s`", part.word());
-    let Data::List(items) = &node.data else {
+    let NodeData::List(items) = &node.data else {
         scope.wrong_type(node, &what, "a list");
         return Vec::new();
     };
     let items = items.iter().filter_map(|item| match &item.data {
-        Data::Map(_) => long_grant(scope, project, part, item),
-        Data::Scalar(_) | Data::List(_) => {
+        NodeData::Map(_) => long_grant(scope, project, part, item),
+        NodeData::Scalar(_) | NodeData::List(_) => {
             let name = scope.text(item, &format!("an item of {what}"))?;
             let source = content(scope, project, part, &name)?;
             let target = mounts::target_path(scope, &part.target(&name.text), name.spot)?;
@@ -208,17 +208,17 @@ fn mode(reader: &mut Reader<'_>) -> Option<u32> {
 
 /// What a mount gives: a copy, or a file of the host.
 #[derive(Clone)]
-pub(crate) enum Given {
+pub(crate) enum MountContent {
     Content(DeliveryContent),
     Host(String),
 }
 
-fn mount(given: Given, target: String, mode: Option<u32>, uid: u32, gid: u32) -> Mount {
+fn mount(given: MountContent, target: String, mode: Option<u32>, uid: u32, gid: u32) -> Mount {
     /// Everybody in the container may read it, nobody may write: the Compose Spec's default.
     const USUAL_MODE: u32 = 0o444;
     let source = match given {
-        Given::Host(path) => MountSource::Bind(path),
-        Given::Content(content) => {
+        MountContent::Host(path) => MountSource::Bind(path),
+        MountContent::Content(content) => {
             MountSource::Copied(Delivery { content, mode: Some(mode.unwrap_or(USUAL_MODE)), uid, gid })
         }
     };
@@ -226,8 +226,8 @@ fn mount(given: Given, target: String, mode: Option<u32>, uid: u32, gid: u32) ->
 }
 
 /// What a config or secret holds, as it is defined at the top of the file.
-fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<Given> {
-    if !scope.spend(Work::nodes(1), name.spot) {
+fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<MountContent> {
+    if !scope.spend(Effort::nodes(1), name.spot) {
         return None;
     }
     let key = (part, name.text.clone());
@@ -240,7 +240,7 @@ fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Opt
     Some(given)
 }
 
-fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<Given> {
+fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<MountContent> {
     let defined = part.of(project);
     let Some(entry) = defined.iter().find(|entry| entry.key == name.text) else {
         let keys: Vec<&str> = defined.iter().map(|entry| entry.key.as_str()).collect();
@@ -286,7 +286,7 @@ fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text
             None
         }
     };
-    if part == Part::Secret && matches!(given, Some(Given::Content(DeliveryContent::Bundle(_)))) {
+    if part == Part::Secret && matches!(given, Some(MountContent::Content(DeliveryContent::Bundle(_)))) {
         in_plain_text(scope, &what, entry.key_spot);
     }
     given
@@ -301,35 +301,36 @@ fn in_plain_text(scope: &Scope<'_>, what: &str, spot: Spot) {
     }
 }
 
-fn external_secret(scope: &Scope<'_>, part: Part, name: &Text) -> Option<Given> {
+fn external_secret(scope: &Scope<'_>, part: Part, name: &Text) -> Option<MountContent> {
     if part == Part::Config {
         let hint = "use `file:` or `content:`; what is secret belongs into `secrets:`";
         scope.error_hint(A0113, name.spot, "a config with `external: true` is not supported".to_owned(), hint);
         return None;
     }
-    super::container::secret_name(scope, name).map(|name: SecretName| Given::Content(DeliveryContent::Secret(name)))
+    super::container::secret_name(scope, name)
+        .map(|name: SecretName| MountContent::Content(DeliveryContent::Secret(name)))
 }
 
-fn of_file(scope: &Scope<'_>, file: &Text) -> Option<Given> {
+fn of_file(scope: &Scope<'_>, file: &Text) -> Option<MountContent> {
     if file.text.starts_with('/') {
         let path = resolve::normal_path(&file.text)?;
         policy::bind(scope, &path, file.spot);
-        return Some(Given::Host(path));
+        return Some(MountContent::Host(path));
     }
     let path = scope.source_path(file)?;
     let bytes = scope.bytes(&path, file.spot)?;
-    Some(Given::Content(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, false))))
+    Some(MountContent::Content(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, false))))
 }
 
-fn of_text(scope: &Scope<'_>, text: &Text) -> Option<Given> {
+fn of_text(scope: &Scope<'_>, text: &Text) -> Option<MountContent> {
     if text.text.len() > CONTENT_BYTES_MAX {
         scope.error(A0108, text.spot, "a content of more than 1 MiB".to_owned());
         return None;
     }
-    Some(Given::Content(DeliveryContent::Bundle(Bundle::of_file(text.text.as_bytes().into(), false))))
+    Some(MountContent::Content(DeliveryContent::Bundle(Bundle::of_file(text.text.as_bytes().into(), false))))
 }
 
-fn of_variable(scope: &Scope<'_>, project: &Project, variable: &Text) -> Option<Given> {
+fn of_variable(scope: &Scope<'_>, project: &Project, variable: &Text) -> Option<MountContent> {
     let Some(value) = project.environment.get(&variable.text) else {
         scope.report(super::env_file::demanded(&variable.text, "", variable.spot));
         return None;
@@ -338,7 +339,7 @@ fn of_variable(scope: &Scope<'_>, project: &Project, variable: &Text) -> Option<
     match secret_in(&value.text) {
         Some(name) => {
             let name = Text { text: name.to_owned(), spot: variable.spot };
-            super::container::secret_name(scope, &name).map(|name| Given::Content(DeliveryContent::Secret(name)))
+            super::container::secret_name(scope, &name).map(|name| MountContent::Content(DeliveryContent::Secret(name)))
         }
         None => of_text(scope, &value),
     }

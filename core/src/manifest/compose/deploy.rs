@@ -3,11 +3,12 @@
 use crate::model::Value;
 
 use super::settings;
-use super::settings::{Settings, is_nothing};
+use super::settings::{SettingValues, is_nothing};
 use crate::manifest::policy::rights;
 use crate::manifest::yaml::diagnostic::{A0112, A0140, shown};
-use crate::manifest::yaml::reader::{Reader, Verdict, is_compose, no_effect, nothing_else};
+use crate::manifest::yaml::reader::{Reader, UnknownKey, is_compose, no_effect, nothing_else};
 use crate::manifest::yaml::tree::Entry;
+use crate::resources::docker::PIDS_MAX;
 
 /// Keys of `deploy` without a meaning here.
 const CLUSTER: [(&str, &str); 5] = [
@@ -19,7 +20,7 @@ const CLUSTER: [(&str, &str); 5] = [
 ];
 
 /// Reads it into the settings of the plain keys; answers the restart policy where it names one.
-pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut Settings) -> Option<String> {
+pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut SettingValues) -> Option<String> {
     let node = reader.node("deploy")?;
     let scope = reader.scope;
     let has_restart = reader.has("restart");
@@ -59,7 +60,7 @@ fn mode(deploy: &mut Reader<'_>) {
     }
 }
 
-fn resources(deploy: &mut Reader<'_>, settings: &mut Settings) {
+fn resources(deploy: &mut Reader<'_>, settings: &mut SettingValues) {
     let Some(node) = deploy.node("resources") else { return };
     let scope = deploy.scope;
     let Some(mut resources) = Reader::open(scope, node, "`deploy.resources`", "deploy.resources.") else { return };
@@ -70,7 +71,7 @@ fn resources(deploy: &mut Reader<'_>, settings: &mut Settings) {
             put(&limits, settings, "cpus", "cpus", cpus);
             let memory = settings::memory(&mut limits, "memory");
             put(&limits, settings, "memory", "mem_limit", memory);
-            let pids = limits.number("pids", -1, settings::PIDS_MAX).filter(|pids| *pids != -1).map(Value::Int);
+            let pids = limits.number("pids", -1, PIDS_MAX).filter(|pids| *pids != -1).map(Value::Int);
             put(&limits, settings, "pids", "pids_limit", pids);
             limits.finish(&nothing_else);
         }
@@ -98,7 +99,7 @@ fn resources(deploy: &mut Reader<'_>, settings: &mut Settings) {
 }
 
 /// Two places for one thing are an error, for nothing says which of them holds; Compose takes two that say the same.
-fn put(reader: &Reader<'_>, settings: &mut Settings, key: &str, field: &str, value: Option<Value>) {
+fn put(reader: &Reader<'_>, settings: &mut SettingValues, key: &str, field: &str, value: Option<Value>) {
     let Some(value) = value.filter(|value| !is_nothing(value)) else { return };
     let is_same = settings.get(field) == Some(&value) && is_compose(reader.spot);
     if settings.contains_key(field) && !is_same {
@@ -140,7 +141,7 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
     })
 }
 
-fn of_cluster(entry: &Entry, of: &str, known: &[(&str, &str)]) -> Verdict {
-    let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return Verdict::Unknown };
-    Verdict::Reported(no_effect(entry.key_spot, format!("Compose key `{of}.{key}` has no effect on one host"), hint))
+fn of_cluster(entry: &Entry, of: &str, known: &[(&str, &str)]) -> UnknownKey {
+    let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return UnknownKey::Unknown };
+    UnknownKey::Reported(no_effect(entry.key_spot, format!("Compose key `{of}.{key}` has no effect on one host"), hint))
 }

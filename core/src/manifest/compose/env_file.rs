@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::interpolate;
-use super::interpolate::{Fault, Noted};
-use crate::manifest::budget::Work;
+use super::interpolate::{InterpolationFault, Noted};
+use crate::manifest::budget::Effort;
 use crate::manifest::yaml::diagnostic::{A0108, A0152, A0154, PROBLEMS_MAX, Problem, Spot, shown};
 use crate::manifest::yaml::reader::Scope;
 use crate::manifest::yaml::tree::EXPANDED_BYTES_MAX;
@@ -24,7 +24,7 @@ const VARIABLES_MAX: usize = 2_000;
 
 /// How the values are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Format {
+pub(crate) enum ValueFormat {
     Compose,
     /// `format: raw`: everything after the `=` is the value.
     Raw,
@@ -39,7 +39,7 @@ pub(crate) struct Variable {
 }
 
 /// What a file says, in its order, and what is wrong with it.
-pub(crate) struct Read {
+pub(crate) struct EnvFile {
     pub variables: Vec<Variable>,
     pub problems: Vec<Problem>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct Read {
 /// The variables of a file that a manifest names at a place. What says the same wherever it is named is read once.
 pub(crate) fn open(
     scope: &Scope<'_>,
-    (path, format): (&str, Format),
+    (path, format): (&str, ValueFormat),
     spot: Spot,
     outside: &dyn Fn(&str) -> Option<String>,
 ) -> Option<Rc<Vec<Variable>>> {
@@ -68,17 +68,17 @@ pub(crate) fn open(
     });
     let bytes: usize = variables.iter().map(|variable| variable.value.len()).sum();
     // The text was counted when it was opened.
-    let work = Work::nodes(variables.len()).and(Work::bytes(bytes.saturating_sub(text.len())));
+    let work = Effort::nodes(variables.len()).and(Effort::bytes(bytes.saturating_sub(text.len())));
     scope.spend(work, spot).then_some(variables)
 }
 
 /// Reads a file; `outside` is what its variables may refer to beside one another.
-pub(crate) fn read(file: u16, text: &str, format: Format, outside: &dyn Fn(&str) -> Option<String>) -> Read {
+pub(crate) fn read(file: u16, text: &str, format: ValueFormat, outside: &dyn Fn(&str) -> Option<String>) -> EnvFile {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    let mut reading = Reading { file, text: &text, starts, at: 0, known: BTreeMap::new(), outside };
+    let mut reading = EnvFileReader { file, text: &text, starts, at: 0, known: BTreeMap::new(), outside };
     let mut bytes = 0;
-    let mut read = Read { variables: Vec::new(), problems: Vec::new() };
+    let mut read = EnvFile { variables: Vec::new(), problems: Vec::new() };
     while reading.at < text.len() {
         if read.variables.len() >= VARIABLES_MAX {
             let message = format!("more than {VARIABLES_MAX} variables in one file");
@@ -110,7 +110,7 @@ pub(crate) fn read(file: u16, text: &str, format: Format, outside: &dyn Fn(&str)
     read
 }
 
-struct Reading<'a> {
+struct EnvFileReader<'a> {
     file: u16,
     text: &'a str,
     /// Where each line begins.
@@ -120,9 +120,9 @@ struct Reading<'a> {
     outside: &'a dyn Fn(&str) -> Option<String>,
 }
 
-impl Reading<'_> {
+impl EnvFileReader<'_> {
     /// One line, or as many as a quoted value takes.
-    fn line(&mut self, format: Format) -> Result<Option<Variable>, Box<Problem>> {
+    fn line(&mut self, format: ValueFormat) -> Result<Option<Variable>, Box<Problem>> {
         let line = self.rest().split('\n').next().unwrap_or_default();
         let trimmed = line.trim_start();
         if trimmed.trim_end().is_empty() || trimmed.starts_with('#') {
@@ -136,7 +136,7 @@ impl Reading<'_> {
             entry = rest.trim_start();
         }
         let spot = self.spot(start);
-        let end = entry.find(['=', ':']).filter(|_| format == Format::Compose).or_else(|| entry.find('='));
+        let end = entry.find(['=', ':']).filter(|_| format == ValueFormat::Compose).or_else(|| entry.find('='));
         let name = entry[..end.unwrap_or(entry.len())].trim_end();
         let name = if end.is_none() { name.split(" #").next().unwrap_or_default().trim_end() } else { name };
         let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -150,7 +150,7 @@ impl Reading<'_> {
             self.skip_line();
             return Ok((self.outside)(&name).map(|value| Variable { name, value, spot }));
         };
-        if format == Format::Raw {
+        if format == ValueFormat::Raw {
             let value = entry[end + 1..].to_owned();
             self.skip_line();
             return Ok(Some(Variable { name, value, spot }));
@@ -212,10 +212,12 @@ impl Reading<'_> {
         let mut noted = Noted::default();
         interpolate::replace(text, &value_of, &mut noted).map_err(|fault| {
             Box::new(match fault {
-                Fault::Form(why) => Problem::error(A0152, spot, format!("the value of `{}`: {why}", shown(name)))
-                    .hint("write `$$` for a dollar sign, or put the value into '…'".to_owned()),
-                Fault::Demanded { name, message } => demanded(&name, &message, spot),
-                Fault::TooLong => {
+                InterpolationFault::Form(why) => {
+                    Problem::error(A0152, spot, format!("the value of `{}`: {why}", shown(name)))
+                        .hint("write `$$` for a dollar sign, or put the value into '…'".to_owned())
+                }
+                InterpolationFault::Demanded { name, message } => demanded(&name, &message, spot),
+                InterpolationFault::TooLong => {
                     let message = format!("the value of `{}` is too long once its variables are replaced", shown(name));
                     Problem::error(A0108, spot, message)
                 }
@@ -274,7 +276,7 @@ mod tests {
 
     fn of(text: &str) -> (Vec<(String, String)>, Vec<String>) {
         let outside = |name: &str| (name == "OUTER").then(|| "outside".to_owned());
-        let read = super::read(1, text, Format::Compose, &outside);
+        let read = super::read(1, text, ValueFormat::Compose, &outside);
         let pairs = read.variables.into_iter().map(|variable| (variable.name, variable.value)).collect();
         let place = |problem: &Problem| format!("{}:{} {}", problem.spot.line, problem.spot.column, problem.message);
         (pairs, read.problems.iter().map(place).collect())
@@ -322,7 +324,7 @@ mod tests {
 
     #[test]
     fn raw_values_are_as_they_are() {
-        let read = super::read(1, "A=\"x\" $B # c\nB: c=d", Format::Raw, &|_| None);
+        let read = super::read(1, "A=\"x\" $B # c\nB: c=d", ValueFormat::Raw, &|_| None);
         assert_eq!(read.variables[0].value, "\"x\" $B # c");
         assert_eq!(read.problems.len(), 1);
     }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use super::project::{Environment, Loading};
+use super::project::{Environment, ProjectLoading};
 use crate::manifest::source_files::{folder_of, join};
 use crate::manifest::yaml::diagnostic::{A0106, A0108, A0150, A0189, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Scope, Text};
@@ -22,7 +22,7 @@ const OVERRIDES: [&str; 4] =
 const FILES_MAX: usize = 20;
 
 /// The files of a project.
-pub(crate) struct Found {
+pub(crate) struct ProjectFiles {
     /// By path of the source, each with the place that asks for it.
     pub files: Vec<(String, Spot)>,
     /// What stands in its `.env` and around it.
@@ -30,7 +30,7 @@ pub(crate) struct Found {
 }
 
 /// The files that `compose:` names; what is wrong was reported.
-pub(crate) fn of(scope: &Scope<'_>, loading: &Loading<'_>, paths: &[Text]) -> Option<Found> {
+pub(crate) fn of(scope: &Scope<'_>, loading: &ProjectLoading<'_>, paths: &[Text]) -> Option<ProjectFiles> {
     let (first, others) = paths.split_first()?;
     let whole = scope.source_path(first)?;
     let is_folder = !scope.source.has(&whole) && !scope.source.below(&whole).is_empty();
@@ -50,11 +50,11 @@ pub(crate) fn of(scope: &Scope<'_>, loading: &Loading<'_>, paths: &[Text]) -> Op
         scope.error(A0108, first.spot, message);
         return None;
     }
-    Some(Found { files, environment })
+    Some(ProjectFiles { files, environment })
 }
 
 /// The profiles that `COMPOSE_PROFILES` picks; one that no service has is not missed.
-pub(crate) fn profiles(found: &Found) -> BTreeSet<&str> {
+pub(crate) fn profiles(found: &ProjectFiles) -> BTreeSet<&str> {
     let said = found.environment.get("COMPOSE_PROFILES").map(String::as_str).unwrap_or_default();
     said.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
 }

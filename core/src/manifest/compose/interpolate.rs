@@ -8,7 +8,7 @@ pub(crate) const VALUE_BYTES_MAX: usize = 256 * 1024;
 
 /// Why a text has no meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum InterpolationFault {
     /// Not a form of the Compose Spec: why.
     Form(&'static str),
     /// `${NAME:?message}` without a value.
@@ -31,7 +31,7 @@ pub(crate) fn replace(
     text: &str,
     value_of: &dyn Fn(&str) -> Option<String>,
     noted: &mut Noted,
-) -> Result<String, Fault> {
+) -> Result<String, InterpolationFault> {
     if !text.contains('$') {
         return Ok(text.to_owned());
     }
@@ -49,16 +49,16 @@ struct Replacing<'a> {
 
 impl Replacing<'_> {
     /// All of the text, or, inside of braces, all before the closing one, which is taken.
-    fn until_end(&mut self, depth: usize, inside: bool) -> Result<String, Fault> {
+    fn until_end(&mut self, depth: usize, inside: bool) -> Result<String, InterpolationFault> {
         if depth > DEPTH_MAX {
-            return Err(Fault::Form("variables in variables, too deep"));
+            return Err(InterpolationFault::Form("variables in variables, too deep"));
         }
         let mut done = String::new();
         loop {
             let stop: &[char] = if inside { &['$', '}'] } else { &['$'] };
             let Some(at) = self.rest.find(stop) else {
                 if inside {
-                    return Err(Fault::Form("a `${` without its `}`"));
+                    return Err(InterpolationFault::Form("a `${` without its `}`"));
                 }
                 done.push_str(self.rest);
                 return bounded(done);
@@ -76,7 +76,7 @@ impl Replacing<'_> {
     }
 
     /// What stands after a `$`.
-    fn variable(&mut self, depth: usize) -> Result<String, Fault> {
+    fn variable(&mut self, depth: usize) -> Result<String, InterpolationFault> {
         if let Some(rest) = self.rest.strip_prefix('$') {
             self.rest = rest;
             return Ok("$".to_owned());
@@ -94,10 +94,10 @@ impl Replacing<'_> {
     }
 
     /// What stands after `${`.
-    fn braces(&mut self, depth: usize) -> Result<String, Fault> {
+    fn braces(&mut self, depth: usize) -> Result<String, InterpolationFault> {
         let name = self.name(true);
         if name.is_empty() {
-            return Err(Fault::Form("`${…}` holds no name of a variable"));
+            return Err(InterpolationFault::Form("`${…}` holds no name of a variable"));
         }
         if let Some(rest) = self.rest.strip_prefix('}') {
             self.rest = rest;
@@ -123,16 +123,18 @@ impl Replacing<'_> {
             Some('?') => {
                 let message = self.aside(depth, value.is_none())?;
                 match value {
-                    None if self.unused == 0 => Err(Fault::Demanded { name, message }),
+                    None if self.unused == 0 => Err(InterpolationFault::Demanded { name, message }),
                     value => Ok(value.unwrap_or_default()),
                 }
             }
-            Some(_) | None => Err(Fault::Form("after a variable's name comes `:-`, `-`, `:?`, `?`, `:+` or `+`")),
+            Some(_) | None => {
+                Err(InterpolationFault::Form("after a variable's name comes `:-`, `-`, `:?`, `?`, `:+` or `+`"))
+            }
         }
     }
 
     /// The text after an operator; what is missing in one that is not used is not missed.
-    fn aside(&mut self, depth: usize, is_used: bool) -> Result<String, Fault> {
+    fn aside(&mut self, depth: usize, is_used: bool) -> Result<String, InterpolationFault> {
         if is_used {
             return self.until_end(depth + 1, true);
         }
@@ -167,15 +169,15 @@ impl Replacing<'_> {
     }
 }
 
-fn bounded(text: String) -> Result<String, Fault> {
-    if text.len() > VALUE_BYTES_MAX { Err(Fault::TooLong) } else { Ok(text) }
+fn bounded(text: String) -> Result<String, InterpolationFault> {
+    if text.len() > VALUE_BYTES_MAX { Err(InterpolationFault::TooLong) } else { Ok(text) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> (Result<String, Fault>, Vec<String>) {
+    fn of(text: &str) -> (Result<String, InterpolationFault>, Vec<String>) {
         let value_of = |name: &str| match name {
             "SET" => Some("yes".to_owned()),
             "EMPTY" => Some(String::new()),
@@ -213,8 +215,10 @@ mod tests {
     fn what_is_not_set_is_empty_and_said() {
         assert_eq!(of("a${NO}$ALSO"), (Ok("a".to_owned()), vec!["NO".to_owned(), "ALSO".to_owned()]));
         assert_eq!(of("${SET:-$NO}"), (Ok("yes".to_owned()), Vec::new()));
-        let demanded =
-            |name: &str, message: &str| Fault::Demanded { name: name.to_owned(), message: message.to_owned() };
+        let demanded = |name: &str, message: &str| InterpolationFault::Demanded {
+            name: name.to_owned(),
+            message: message.to_owned(),
+        };
         assert_eq!(of("${NO:?set it}").0, Err(demanded("NO", "set it")));
         assert_eq!(of("${EMPTY:?}").0, Err(demanded("EMPTY", "")));
     }
@@ -222,7 +226,7 @@ mod tests {
     #[test]
     fn what_is_no_variable_is_refused() {
         for text in ["${", "${}", "${NO", "${NO:-x", "${1}", "${NO!}", "${NO:=x}"] {
-            assert!(matches!(of(text).0, Err(Fault::Form(_))), "{text}: {:?}", of(text));
+            assert!(matches!(of(text).0, Err(InterpolationFault::Form(_))), "{text}: {:?}", of(text));
         }
         let deep = "${NO:-".repeat(40) + &"}".repeat(40);
         assert!(of(&deep).0.is_err());

@@ -11,13 +11,13 @@ use super::composite_keys::is_network_name;
 use super::merge::{names, started};
 use crate::manifest::yaml::diagnostic::Spot;
 use crate::manifest::yaml::reader::{Scope, Text};
-use crate::manifest::yaml::tree::{Data, Entry, Node};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
 /// The links of each service of a project, by its key.
-pub(crate) type Links = BTreeMap<String, Vec<Link>>;
+pub(crate) type Links = BTreeMap<String, Vec<ComposeLink>>;
 
 /// One item.
-pub(crate) struct Link {
+pub(crate) struct ComposeLink {
     /// The key of the other container.
     pub to: String,
     /// What it is called here, if not so.
@@ -29,15 +29,15 @@ pub(crate) fn of(scope: &Scope<'_>, services: &[Entry]) -> Links {
     services.iter().map(|service| (service.key.clone(), of_service(scope, &service.value))).collect()
 }
 
-fn of_service(scope: &Scope<'_>, service: &Node) -> Vec<Link> {
+fn of_service(scope: &Scope<'_>, service: &Node) -> Vec<ComposeLink> {
     let Some(links) = service.entry("links").filter(|links| !links.value.is_null()) else { return Vec::new() };
     let link = |text: Text| match text.text.split_once(':') {
         Some((_, alias)) if !is_network_name(alias) => {
             scope.not_allowed(&text, "an item of `links`", "as in `db` or `db:database`");
             None
         }
-        Some((to, alias)) => Some(Link { to: to.to_owned(), alias: Some(alias.to_owned()) }),
-        None => Some(Link { to: text.text, alias: None }),
+        Some((to, alias)) => Some(ComposeLink { to: to.to_owned(), alias: Some(alias.to_owned()) }),
+        None => Some(ComposeLink { to: text.text, alias: None }),
     };
     scope.texts(&links.value, "`links`").unwrap_or_default().into_iter().filter_map(link).collect()
 }
@@ -49,16 +49,16 @@ pub(crate) fn aliases<'a>(links: &'a Links, key: &'a str) -> impl Iterator<Item 
 }
 
 /// Adds those that a service is linked to, which Compose starts before it, to the keys that it depends on.
-pub(crate) fn come_first(links: &[Link], spot: Spot, entries: &mut Vec<Entry>) {
+pub(crate) fn come_first(links: &[ComposeLink], spot: Spot, entries: &mut Vec<Entry>) {
     if links.is_empty() {
         return;
     }
     let own = entries.iter().position(|entry| entry.key == "depends_on");
     let known = own.and_then(|at| entries.get(at)).map(|entry| names("depends_on", &entry.value));
     let mut all: Vec<Entry> = match known.as_ref().map(|known| &known.data) {
-        Some(Data::Map(known)) => known.clone(),
+        Some(NodeData::Map(known)) => known.clone(),
         // What is wrong with it is told where it is read.
-        Some(Data::List(_) | Data::Scalar(_)) => return,
+        Some(NodeData::List(_) | NodeData::Scalar(_)) => return,
         None => Vec::new(),
     };
     for link in links {
@@ -66,7 +66,7 @@ pub(crate) fn come_first(links: &[Link], spot: Spot, entries: &mut Vec<Entry>) {
             all.push(started(&link.to, &Node::made_text(spot, link.to.clone())));
         }
     }
-    let value = Node::made(spot, Data::Map(all));
+    let value = Node::made(spot, NodeData::Map(all));
     match own.and_then(|at| entries.get_mut(at)) {
         Some(entry) => entry.value = value,
         None => entries.push(Entry { key: "depends_on".to_owned(), key_spot: spot, value }),

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::manifest::yaml::diagnostic::Spot;
-use crate::manifest::yaml::tree::{Data, Entry, Laid, Node};
+use crate::manifest::yaml::tree::{Entry, Laid, Node, NodeData};
 
 /// Lists that are maps of names and values as well.
 const PAIRS: [&str; 6] = ["environment", "labels", "annotations", "sysctls", "extra_hosts", "args"];
@@ -27,16 +27,16 @@ const TARGETS: [&str; 4] = ["volumes", "devices", "configs", "secrets"];
 
 /// `above` over `below`.
 pub(crate) fn services(below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
-    let Data::Map(own) = &above.data else { return Rc::clone(above) };
+    let NodeData::Map(own) = &above.data else { return Rc::clone(above) };
     let own = own.iter().filter(|entry| entry.key != "extends").cloned().collect();
     let below = below.entries().iter().filter(|entry| entry.key != "extends").cloned().collect();
-    Node::made(above.spot, Data::Map(maps(below, own)))
+    Node::made(above.spot, NodeData::Map(maps(below, own)))
 }
 
 /// A part of a Compose file over that of another: things with names that people chose.
 pub(crate) fn parts(below: Vec<Entry>, above: Vec<Entry>) -> Vec<Entry> {
     laid_over(below, above, |_, below, above| {
-        let is_merged = above.laid == Laid::Merged && matches!(below.data, Data::Map(_));
+        let is_merged = above.laid == Laid::Merged && matches!(below.data, NodeData::Map(_));
         if is_merged { services(below, above) } else { Rc::clone(above) }
     })
 }
@@ -83,8 +83,12 @@ fn values(key: &str, below: &Rc<Node>, above: &Rc<Node>) -> Rc<Node> {
     };
     let (below, above) = (as_map(below), as_map(above));
     match (&below.data, &above.data) {
-        (Data::Map(under), Data::Map(over)) => Node::made(above.spot, Data::Map(maps(under.clone(), over.clone()))),
-        (Data::List(under), Data::List(over)) => Node::made(above.spot, Data::List(lists(key, under, over))),
+        (NodeData::Map(under), NodeData::Map(over)) => {
+            Node::made(above.spot, NodeData::Map(maps(under.clone(), over.clone())))
+        }
+        (NodeData::List(under), NodeData::List(over)) => {
+            Node::made(above.spot, NodeData::List(lists(key, under, over)))
+        }
         _ => above,
     }
 }
@@ -103,20 +107,22 @@ fn lists(key: &str, below: &[Rc<Node>], above: &[Rc<Node>]) -> Vec<Rc<Node>> {
 /// Where something is mounted, in the short or the long form.
 fn target(item: &Node) -> Option<&str> {
     match &item.data {
-        Data::Map(_) => item.entry("target").or_else(|| item.entry("source")).and_then(|entry| entry.value.scalar()),
-        Data::Scalar(scalar) => scalar.text.split(':').nth(1).or(Some(scalar.text.as_str())),
-        Data::List(_) => None,
+        NodeData::Map(_) => {
+            item.entry("target").or_else(|| item.entry("source")).and_then(|entry| entry.value.scalar())
+        }
+        NodeData::Scalar(scalar) => scalar.text.split(':').nth(1).or(Some(scalar.text.as_str())),
+        NodeData::List(_) => None,
     }
 }
 
 /// A list of `NAME=value` as a map. Of a name that stands twice the last one holds; `twice` is told its place, and that of the
 /// one before.
 pub(crate) fn pairs(node: &Rc<Node>, twice: &dyn Fn(&str, Spot, Spot)) -> Rc<Node> {
-    let Data::List(items) = &node.data else { return Rc::clone(node) };
+    let NodeData::List(items) = &node.data else { return Rc::clone(node) };
     let mut entries: Vec<Entry> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for item in items {
-        let Data::Scalar(scalar) = &item.data else { return Rc::clone(node) };
+        let NodeData::Scalar(scalar) = &item.data else { return Rc::clone(node) };
         let (name, value) = match scalar.text.split_once('=') {
             Some((name, value)) => (name, Node::made_text(item.spot, value.to_owned())),
             None => (scalar.text.as_str(), nothing(item)),
@@ -133,26 +139,26 @@ pub(crate) fn pairs(node: &Rc<Node>, twice: &dyn Fn(&str, Spot, Spot)) -> Rc<Nod
             }
         }
     }
-    Node::made(node.spot, Data::Map(entries))
+    Node::made(node.spot, NodeData::Map(entries))
 }
 
 /// A list of names as a map; anything else is as it is.
 pub(crate) fn names(key: &str, node: &Rc<Node>) -> Rc<Node> {
-    let Data::List(items) = &node.data else { return Rc::clone(node) };
+    let NodeData::List(items) = &node.data else { return Rc::clone(node) };
     let mut entries: Vec<Entry> = Vec::new();
     for item in items {
         let Some(name) = item.scalar() else { return Rc::clone(node) };
         let plain = || Entry { key: name.to_owned(), key_spot: item.spot, value: nothing(item) };
         entries.push(if key == "depends_on" { started(name, item) } else { plain() });
     }
-    Node::made(node.spot, Data::Map(entries))
+    Node::made(node.spot, NodeData::Map(entries))
 }
 
 /// An entry of `depends_on`, as the name alone has it.
 pub(crate) fn started(name: &str, item: &Node) -> Entry {
     let condition = Node::made_text(item.spot, "service_started".to_owned());
     let entry = Entry { key: "condition".to_owned(), key_spot: item.spot, value: condition };
-    let value = Node::made(item.spot, Data::Map(vec![entry]));
+    let value = Node::made(item.spot, NodeData::Map(vec![entry]));
     Entry { key: name.to_owned(), key_spot: item.spot, value }
 }
 
@@ -160,6 +166,6 @@ pub(crate) fn started(name: &str, item: &Node) -> Entry {
 pub(crate) fn nothing(item: &Node) -> Rc<Node> {
     Node::made(
         item.spot,
-        Data::Scalar(crate::manifest::yaml::tree::Scalar { text: String::new(), plain: true, literal: false }),
+        NodeData::Scalar(crate::manifest::yaml::tree::Scalar { text: String::new(), plain: true, literal: false }),
     )
 }

@@ -10,8 +10,8 @@ use crate::model::service::{Mount, MountSource, Port, Volume};
 use super::{delivered_files, settings};
 use crate::manifest::policy::conflicts::PortClaim;
 use crate::manifest::yaml::diagnostic::{A0104, A0106, A0108, A0112, A0140, A0186, A0205, Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, Verdict, is_compose, nothing_else};
-use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, is_compose, nothing_else};
+use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
 
 /// Published to everyone, as Compose has it.
@@ -24,7 +24,7 @@ const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rs
 
 /// The ports of a container that its `ports:` names.
 #[derive(Default)]
-pub(crate) struct Ports {
+pub(crate) struct PublishedPorts {
     /// On its host.
     pub published: Vec<Port>,
     /// As `expose` has them: those that a Compose file leaves to the engine to publish, on any port that is free.
@@ -32,17 +32,17 @@ pub(crate) struct Ports {
 }
 
 /// `ports:`.
-pub(crate) fn ports(reader: &mut Reader<'_>) -> Ports {
-    let mut ports = Ports::default();
+pub(crate) fn ports(reader: &mut Reader<'_>) -> PublishedPorts {
+    let mut ports = PublishedPorts::default();
     for item in items(reader, "ports") {
         let scope = reader.scope;
         let exposed = &mut ports.exposed;
         let found = match &item.data {
-            Data::Scalar(_) => {
+            NodeData::Scalar(_) => {
                 scope.text(item, "an item of `ports`").and_then(|text| short_port(scope, &text, exposed))
             }
-            Data::Map(_) => long_port(scope, item, exposed),
-            Data::List(_) => {
+            NodeData::Map(_) => long_port(scope, item, exposed),
+            NodeData::List(_) => {
                 scope.wrong_type(item, "an item of `ports`", "text or a map");
                 None
             }
@@ -191,9 +191,9 @@ pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
     for item in items(reader, "volumes") {
         let scope = reader.scope;
         let mount = match &item.data {
-            Data::Scalar(_) => scope.text(item, "an item of `volumes`").and_then(|text| short_mount(scope, &text)),
-            Data::Map(_) => long_mount(scope, item),
-            Data::List(_) => {
+            NodeData::Scalar(_) => scope.text(item, "an item of `volumes`").and_then(|text| short_mount(scope, &text)),
+            NodeData::Map(_) => long_mount(scope, item),
+            NodeData::List(_) => {
                 scope.wrong_type(item, "an item of `volumes`", "text or a map");
                 None
             }
@@ -315,9 +315,9 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     reader.finish(&|entry| match entry.key.as_str() {
         "bind" | "volume" | "tmpfs" | "image" => {
             let message = format!("`volumes.{}` stands in a mount of type `{}`", entry.key, kind.text);
-            Verdict::Reported(Problem::error(A0140, entry.key_spot, message))
+            UnknownKey::Reported(Problem::error(A0140, entry.key_spot, message))
         }
-        _ => Verdict::Unknown,
+        _ => UnknownKey::Unknown,
     });
     let (source, target) = (source?, target?);
     Some(mounted(source, target_path(scope, &target.text, target.spot)?, read_only, options))
@@ -357,11 +357,11 @@ fn volume_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String
         "labels" => {
             let message = "Compose key `volumes.volume.labels` is not supported in a Service".to_owned();
             let problem = Problem::error(A0112, entry.key_spot, message);
-            Verdict::Reported(
+            UnknownKey::Reported(
                 problem.hint("leave it out; a volume outlives the container that would label it".to_owned()),
             )
         }
-        _ => Verdict::Unknown,
+        _ => UnknownKey::Unknown,
     });
 }
 
@@ -385,9 +385,9 @@ fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>)
         "recursive" => {
             let message = "Compose key `volumes.bind.recursive` is not supported in a Service".to_owned();
             let problem = Problem::error(A0112, entry.key_spot, message);
-            Verdict::Reported(problem.hint("leave it out; mounts below the folder come along".to_owned()))
+            UnknownKey::Reported(problem.hint("leave it out; mounts below the folder come along".to_owned()))
         }
-        _ => Verdict::Unknown,
+        _ => UnknownKey::Unknown,
     });
 }
 
@@ -477,14 +477,14 @@ pub(crate) fn is_for_memory(path: &str) -> bool {
 fn items<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<&'a Node> {
     let Some(node) = reader.node(key) else { return Vec::new() };
     match &node.data {
-        Data::List(items) => items.iter().map(AsRef::as_ref).collect(),
-        Data::Map(_) if key == "volumes" => {
+        NodeData::List(items) => items.iter().map(AsRef::as_ref).collect(),
+        NodeData::Map(_) if key == "volumes" => {
             let message = "`volumes` must be a list of mounts, not a map".to_owned();
             let hint = "named volumes need no declaration: `volumes: [data:/data]`";
             reader.scope.error_hint(A0104, reader.key_spot(key), message, hint);
             Vec::new()
         }
-        Data::Map(_) | Data::Scalar(_) => {
+        NodeData::Map(_) | NodeData::Scalar(_) => {
             reader.scope.wrong_type(node, &reader.label(key), "a list");
             Vec::new()
         }

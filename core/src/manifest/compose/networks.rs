@@ -13,8 +13,8 @@ use super::project::{Project, not_here};
 use super::stack::external;
 use crate::manifest::kinds::record;
 use crate::manifest::yaml::diagnostic::{A0111, A0112, A0156, A0158, Problem, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, Verdict, flag, nearest};
-use crate::manifest::yaml::tree::{Data, Entry, Node, Scalar};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, flag, nearest};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 
 /// Where the containers of a Compose file live.
 #[derive(Default)]
@@ -109,22 +109,23 @@ impl Networks {
         if self.beside.is_empty() {
             return options_of_network(scope, node);
         }
-        let nothing = Node::made(node.spot, Data::Scalar(Scalar { text: String::new(), plain: true, literal: false }));
+        let nothing =
+            Node::made(node.spot, NodeData::Scalar(Scalar { text: String::new(), plain: true, literal: false }));
         let said: Vec<Entry> = match &node.data {
-            Data::Map(entries) => entries.clone(),
-            Data::List(items) => {
+            NodeData::Map(entries) => entries.clone(),
+            NodeData::List(items) => {
                 let named = |item: &Rc<Node>| Some((item.scalar()?.to_owned(), item.spot));
                 let entry = |(key, key_spot)| Entry { key, key_spot, value: Rc::clone(&nothing) };
                 items.iter().filter_map(named).map(entry).collect()
             }
-            Data::Scalar(_) => return None,
+            NodeData::Scalar(_) => return None,
         };
         let called = |entry: Entry| {
             let home = (entry.key == self.home).then(|| "default".to_owned());
             let key = home.or_else(|| self.beside.get(&entry.key).cloned())?;
             Some(Entry { key, ..entry })
         };
-        Some(Node::made(node.spot, Data::Map(said.into_iter().filter_map(called).collect())))
+        Some(Node::made(node.spot, NodeData::Map(said.into_iter().filter_map(called).collect())))
     }
 }
 
@@ -153,7 +154,7 @@ fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
         return None;
     }
     let entry = Entry { key: "default".to_owned(), ..only.clone() };
-    Some(Node::made(node.spot, Data::Map(vec![entry])))
+    Some(Node::made(node.spot, NodeData::Map(vec![entry])))
 }
 
 /// The networks that a service is on, with their places.
@@ -164,10 +165,10 @@ fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<Text> {
         return if on_none { Vec::new() } else { vec![default] };
     };
     match &entry.value.data {
-        Data::Map(entries) => {
+        NodeData::Map(entries) => {
             entries.iter().map(|entry| Text { text: entry.key.clone(), spot: entry.key_spot }).collect()
         }
-        Data::List(_) | Data::Scalar(_) => scope.texts(&entry.value, "`networks`").unwrap_or_default(),
+        NodeData::List(_) | NodeData::Scalar(_) => scope.texts(&entry.value, "`networks`").unwrap_or_default(),
     }
 }
 
@@ -188,7 +189,7 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
     let subnet = reader.node("ipam").and_then(|node| ipam(scope, node));
     let internal = reader.flag("internal").unwrap_or(false);
     reader.finish(&|entry| match entry.key.as_str() {
-        "enable_ipv6" if flag(&entry.value) == Ok(false) => Verdict::Harmless,
+        "enable_ipv6" if flag(&entry.value) == Ok(false) => UnknownKey::Harmless,
         _ => not_here(entry, "network", &ELSEWHERE),
     });
     if let Some((legacy, spot)) = external {

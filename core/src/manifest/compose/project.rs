@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::env_file;
-use super::env_file::Format;
+use super::env_file::ValueFormat;
 use super::interpolate;
-use super::interpolate::{Fault, Noted};
+use super::interpolate::{InterpolationFault, Noted};
 use super::{merge, unsupported};
-use crate::manifest::budget::Work;
+use crate::manifest::budget::Effort;
 use crate::manifest::resolve;
 use crate::manifest::source_files::folder_of;
 use crate::manifest::yaml::diagnostic::{A0104, A0106, A0108, A0111, A0120, A0153, A0155, A0187, Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, Verdict, nearest, nothing_else};
+use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, nearest, nothing_else};
 use crate::manifest::yaml::tree;
-use crate::manifest::yaml::tree::{Data, Entry, Node, Scalar};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 
 /// Files that include files, services that extend services.
 const DEPTH_MAX: usize = 10;
@@ -59,7 +59,7 @@ impl Siblings {
 }
 
 /// What is shared while the files of one manifest are read.
-pub(crate) struct Loading<'s> {
+pub(crate) struct ProjectLoading<'s> {
     scope: &'s Scope<'s>,
     /// Variables that were already said to be unset.
     unset: RefCell<BTreeSet<String>>,
@@ -69,7 +69,7 @@ pub(crate) struct Loading<'s> {
     extended: RefCell<BTreeMap<String, Rc<Siblings>>>,
 }
 
-impl<'s> Loading<'s> {
+impl<'s> ProjectLoading<'s> {
     pub fn new(scope: &'s Scope<'s>) -> Self {
         Self { scope, unset: RefCell::default(), trees: RefCell::default(), extended: RefCell::default() }
     }
@@ -98,7 +98,7 @@ impl<'s> Loading<'s> {
     /// `above` over `below`.
     fn laid_over(&self, below: Project, above: Project, spot: Spot) -> Option<Project> {
         let nodes = |project: &Project| project.services.iter().map(|entry| entry.value.count()).sum::<usize>();
-        let work = Work::nodes(nodes(&below) + nodes(&above));
+        let work = Effort::nodes(nodes(&below) + nodes(&above));
         self.scope.spend(work, spot).then(|| Project {
             services: merge::parts(below.services, above.services),
             networks: merge::parts(below.networks, above.networks),
@@ -128,9 +128,9 @@ impl<'s> Loading<'s> {
                 continue;
             }
             let outside = |name: &str| values.get(name).cloned();
-            let read = env_file::open(self.scope, (path.as_str(), Format::Compose), *spot, &outside);
+            let read = env_file::open(self.scope, (path.as_str(), ValueFormat::Compose), *spot, &outside);
             // What stands around is copied the first time.
-            let Some(read) = read.filter(|_| self.scope.spend(Work::nodes(values.len()), *spot)) else { continue };
+            let Some(read) = read.filter(|_| self.scope.spend(Effort::nodes(values.len()), *spot)) else { continue };
             let values = Rc::make_mut(&mut values);
             for variable in read.iter().filter(|variable| !is_included || !around.contains_key(&variable.name)) {
                 values.insert(variable.name.clone(), variable.value.clone());
@@ -170,13 +170,13 @@ impl<'s> Loading<'s> {
             root
         });
         let root = root?;
-        let Data::Map(entries) = &root.data else { return Some(root) };
+        let NodeData::Map(entries) = &root.data else { return Some(root) };
         // What stands in `x-…` counts only where an alias brings it.
         let replaced = |entry: &Entry| match entry.key.starts_with("x-") {
             true => entry.clone(),
             false => Entry { value: self.replaced(&entry.value, environment), ..entry.clone() },
         };
-        Some(root.with(Data::Map(entries.iter().map(replaced).collect())))
+        Some(root.with(NodeData::Map(entries.iter().map(replaced).collect())))
     }
 
     fn parsed(&self, path: &str, (number, text): (u16, &str), spot: Spot) -> Option<Rc<Node>> {
@@ -242,14 +242,14 @@ impl<'s> Loading<'s> {
     }
 
     fn includes(&self, node: &Node, environment: &Environment, trail: &mut Vec<String>, project: &mut Project) {
-        let Data::List(items) = &node.data else {
+        let NodeData::List(items) = &node.data else {
             self.scope.wrong_type(node, "`include`", "a list");
             return;
         };
         for item in items {
             let included = match &item.data {
-                Data::Map(_) => self.long_include(item, environment, trail),
-                Data::Scalar(_) | Data::List(_) => {
+                NodeData::Map(_) => self.long_include(item, environment, trail),
+                NodeData::Scalar(_) | NodeData::List(_) => {
                     let text = self.scope.text(item, "an item of `include`");
                     text.map(|text| self.included(&[text], None, &[], environment, trail)).unwrap_or_default()
                 }
@@ -323,14 +323,14 @@ impl<'s> Loading<'s> {
         let scope = self.scope;
         let Some(extends) = service.value.entry("extends") else { return Some(Rc::clone(&service.value)) };
         let (name, file) = match &extends.value.data {
-            Data::Map(_) => {
+            NodeData::Map(_) => {
                 let mut reader = Reader::open(scope, &extends.value, "`extends`", "extends.")?;
                 let name = reader.required("service", "which service is extended");
                 let file = reader.text("file");
                 reader.finish(&nothing_else);
                 (name?, file)
             }
-            Data::Scalar(_) | Data::List(_) => (scope.text(&extends.value, "`extends`")?, None),
+            NodeData::Scalar(_) | NodeData::List(_) => (scope.text(&extends.value, "`extends`")?, None),
         };
         let path = match &file {
             Some(file) => scope.source_path(file)?,
@@ -367,7 +367,7 @@ impl<'s> Loading<'s> {
         let base = self.extended(found, candidates, environment, trail);
         trail.pop();
         let base = base?;
-        let work = Work::nodes(base.count() + service.value.count());
+        let work = Effort::nodes(base.count() + service.value.count());
         scope.spend(work, name.spot).then(|| merge::services(&base, &service.value))
     }
 
@@ -385,22 +385,22 @@ impl<'s> Loading<'s> {
 
     /// A tree with its variables replaced: in values, never in keys.
     fn replaced(&self, node: &Rc<Node>, environment: &Environment) -> Rc<Node> {
-        if !self.scope.spend(Work::nodes(1), node.spot) {
+        if !self.scope.spend(Effort::nodes(1), node.spot) {
             return Rc::clone(node);
         }
         match &node.data {
-            Data::List(items) => {
+            NodeData::List(items) => {
                 let items = items.iter().map(|item| self.replaced(item, environment)).collect();
-                node.with(Data::List(items))
+                node.with(NodeData::List(items))
             }
-            Data::Map(entries) => {
+            NodeData::Map(entries) => {
                 let entries = entries
                     .iter()
                     .map(|entry| Entry { value: self.replaced(&entry.value, environment), ..entry.clone() });
-                node.with(Data::Map(entries.collect()))
+                node.with(NodeData::Map(entries.collect()))
             }
-            Data::Scalar(scalar) if scalar.text.contains('$') => self.replaced_scalar(node, scalar, environment),
-            Data::Scalar(_) => Rc::clone(node),
+            NodeData::Scalar(scalar) if scalar.text.contains('$') => self.replaced_scalar(node, scalar, environment),
+            NodeData::Scalar(_) => Rc::clone(node),
         }
     }
 
@@ -433,21 +433,21 @@ impl<'s> Loading<'s> {
                 scope.report(problem.hint(hint));
             }
         }
-        if !scope.spend(Work::bytes(text.len()), node.spot) {
+        if !scope.spend(Effort::bytes(text.len()), node.spot) {
             return Node::made_text(node.spot, String::new());
         }
         // What becomes empty is an empty text, not nothing.
         let plain = scalar.plain && !matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
-        Node::made(node.spot, Data::Scalar(Scalar { text, plain, literal: false }))
+        Node::made(node.spot, NodeData::Scalar(Scalar { text, plain, literal: false }))
     }
 }
 
-fn fault(fault: Fault, spot: Spot) -> Problem {
+fn fault(fault: InterpolationFault, spot: Spot) -> Problem {
     match fault {
-        Fault::Form(why) => Problem::error(crate::manifest::yaml::diagnostic::A0110, spot, why.to_owned())
+        InterpolationFault::Form(why) => Problem::error(crate::manifest::yaml::diagnostic::A0110, spot, why.to_owned())
             .hint("write `$$` for a dollar sign".to_owned()),
-        Fault::Demanded { name, message } => env_file::demanded(&name, &message, spot),
-        Fault::TooLong => Problem::error(A0108, spot, "too long once variables are replaced".to_owned()),
+        InterpolationFault::Demanded { name, message } => env_file::demanded(&name, &message, spot),
+        InterpolationFault::TooLong => Problem::error(A0108, spot, "too long once variables are replaced".to_owned()),
     }
 }
 
@@ -455,9 +455,9 @@ fn fault(fault: Fault, spot: Spot) -> Problem {
 fn section(reader: &mut Reader<'_>, key: &'static str) -> Vec<Entry> {
     let Some(entry) = reader.entry(key) else { return Vec::new() };
     match &entry.value.data {
-        Data::Map(entries) => entries.iter().filter(|entry| !entry.key.starts_with("x-")).cloned().collect(),
-        Data::Scalar(_) if entry.value.is_null() => Vec::new(),
-        Data::Scalar(_) | Data::List(_) => {
+        NodeData::Map(entries) => entries.iter().filter(|entry| !entry.key.starts_with("x-")).cloned().collect(),
+        NodeData::Scalar(_) if entry.value.is_null() => Vec::new(),
+        NodeData::Scalar(_) | NodeData::List(_) => {
             reader.scope.wrong_type(&entry.value, &reader.label(key), "a map");
             Vec::new()
         }
@@ -468,15 +468,15 @@ fn section(reader: &mut Reader<'_>, key: &'static str) -> Vec<Entry> {
 pub(crate) fn one_or_many(reader: &mut Reader<'_>, key: &'static str) -> Vec<Text> {
     let Some(node) = reader.node(key) else { return Vec::new() };
     match &node.data {
-        Data::List(_) => reader.scope.texts(node, &reader.label(key)).unwrap_or_default(),
-        Data::Scalar(_) | Data::Map(_) => reader.scope.text(node, &reader.label(key)).into_iter().collect(),
+        NodeData::List(_) => reader.scope.texts(node, &reader.label(key)).unwrap_or_default(),
+        NodeData::Scalar(_) | NodeData::Map(_) => reader.scope.text(node, &reader.label(key)).into_iter().collect(),
     }
 }
 
 /// A verdict for keys of a part of a Compose file that have no meaning here.
-pub(crate) fn not_here(entry: &Entry, of: &str, known: &[(&str, &str)]) -> Verdict {
-    let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return Verdict::Unknown };
+pub(crate) fn not_here(entry: &Entry, of: &str, known: &[(&str, &str)]) -> UnknownKey {
+    let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return UnknownKey::Unknown };
     let message = format!("`{of}.{key}` is not supported");
     let problem = Problem::error(crate::manifest::yaml::diagnostic::A0112, entry.key_spot, message);
-    Verdict::Reported(if hint.is_empty() { problem } else { problem.hint((*hint).to_owned()) })
+    UnknownKey::Reported(if hint.is_empty() { problem } else { problem.hint((*hint).to_owned()) })
 }

@@ -1,8 +1,7 @@
-//! Keys of a container that go to the engine as they are: which there are, and what each may hold.
+//! Keys of a container that go to the engine as they are: reads each by the shape that the table in `resources` gives it.
 //!
-//! What comes out is in one spelling: bytes, microseconds, nano-CPUs, seconds. A value that says what
-//! holds anyway (`tty: false`) is left out, so that it never shows as a change. What policy has a word
-//! in is in `rights.rs`, what has a form of its own in `shapes.rs`.
+//! A value that says what holds anyway (`tty: false`) is left out, so that it never shows as a change. What policy has a
+//! word in is in `policy/rights.rs`, what has a form of its own in `composite_keys.rs`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,104 +12,21 @@ use crate::model::service::ContainerNetwork;
 use super::container::{PairValue, pairs};
 use crate::manifest::yaml::diagnostic::{A0104, A0106, A0140, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text};
-use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
+use crate::resources::docker::{MEMORY_BYTES_MIN, SETTINGS, SettingShape, WordKind, setting};
 
 /// By the name of the field, which is the key's.
-pub(crate) type Settings = BTreeMap<String, Value>;
+pub(crate) type SettingValues = BTreeMap<String, Value>;
 
-/// What a key may hold.
-#[derive(Clone, Copy)]
-enum Form {
-    Flag,
-    /// From, to.
-    Number(i64, i64),
-    /// At least so many; whether `-1` is allowed for "no limit".
-    Bytes(i64, bool),
-    /// A number of them or a duration; from, to.
-    Micros(i64, i64),
-    /// Whole seconds; at most so many.
-    Seconds(i64),
-    /// One word, and how it looks.
-    Word(&'static str),
-    /// A list of texts, or one.
-    Texts,
-    /// As [`Form::Texts`], each an address.
-    Addresses,
-    /// A map or a list of `NAME=value`.
-    Pairs,
-}
-
-/// The engine refuses less (`daemon/daemon_unix.go`: linuxMinMemory).
-const MEMORY_BYTES_MIN: i64 = 6 * 1024 * 1024;
-/// The kernel's limits of CFS periods and quotas.
-const CPU_PERIOD_US: (i64, i64) = (1_000, 1_000_000);
-/// The kernel's largest process id.
-pub(crate) const PIDS_MAX: i64 = 4_194_304;
-/// A container that needs longer to stop than this holds up everything behind it.
-pub(crate) const STOP_GRACE_S_MAX: i64 = 3_600;
-
-const TABLE: [(&str, Form); 33] = [
-    ("annotations", Form::Pairs),
-    ("cgroup_parent", Form::Word("as in `/limited`")),
-    ("cpu_period", Form::Micros(CPU_PERIOD_US.0, CPU_PERIOD_US.1)),
-    ("cpu_quota", Form::Micros(1_000, i64::MAX)),
-    ("cpu_rt_period", Form::Micros(1, i64::MAX)),
-    ("cpu_rt_runtime", Form::Micros(1, i64::MAX)),
-    ("cpu_shares", Form::Number(0, 262_144)),
-    ("cpuset", Form::Word("as in `0-2` or `0,3`")),
-    ("dns", Form::Addresses),
-    ("dns_opt", Form::Texts),
-    ("dns_search", Form::Texts),
-    ("domainname", Form::Word("as in `example.org`")),
-    ("group_add", Form::Texts),
-    ("hostname", Form::Word("as in `web`")),
-    ("init", Form::Flag),
-    ("mac_address", Form::Word("as in `02:42:ac:11:65:43`")),
-    ("mem_limit", Form::Bytes(MEMORY_BYTES_MIN, false)),
-    ("mem_reservation", Form::Bytes(MEMORY_BYTES_MIN, false)),
-    ("mem_swappiness", Form::Number(0, 100)),
-    ("memswap_limit", Form::Bytes(MEMORY_BYTES_MIN, true)),
-    ("oom_kill_disable", Form::Flag),
-    ("oom_score_adj", Form::Number(-1000, 1000)),
-    ("pids_limit", Form::Number(-1, PIDS_MAX)),
-    ("platform", Form::Word("as in `linux/arm64`")),
-    ("read_only", Form::Flag),
-    ("runtime", Form::Word("a runtime that the engine knows, as in `runc`")),
-    ("shm_size", Form::Bytes(1, false)),
-    ("stdin_open", Form::Flag),
-    ("stop_grace_period", Form::Seconds(STOP_GRACE_S_MAX)),
-    ("storage_opt", Form::Pairs),
-    ("sysctls", Form::Pairs),
-    ("tty", Form::Flag),
-    ("working_dir", Form::Word("a whole path in the container, as in `/srv`")),
-];
-
-/// Keys whose "no" and "nothing" differ from not being there.
-const MEANT: [&str; 3] = ["init", "mem_swappiness", "stop_grace_period"];
-
-/// Whether a key is read here.
-pub(crate) fn has(name: &str) -> bool {
-    matches!(name, "cpus" | "stop_signal") || TABLE.iter().any(|(key, _)| *key == name)
-}
-
-/// Reads what the table names. In the short form `dns` is not the container's.
-pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> Settings {
-    let mut settings = Settings::new();
-    for (key, form) in TABLE {
-        if is_short && key == "dns" {
-            continue;
-        }
-        let value = value(reader, key, form).and_then(|value| checked(reader, key, value));
-        settings.extend(value.map(|value| (key.to_owned(), value)));
+/// Reads what the table has a shape for. In the short form `dns` is not the container's.
+pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> SettingValues {
+    let mut settings = SettingValues::new();
+    for setting in SETTINGS.iter().filter(|setting| !(is_short && setting.key == "dns")) {
+        let value = value(reader, setting.key, setting.shape);
+        let value = value.filter(|value| setting.is_zero_meant || !is_nothing(value));
+        settings.extend(value.map(|value| (setting.key.to_owned(), value)));
     }
-    if let Some(cpus) = cpus(reader, "cpus") {
-        settings.insert("cpus".to_owned(), cpus);
-    }
-    if let Some(signal) = reader.text("stop_signal") {
-        settings.extend(signal_name(reader.scope, &signal).map(|name| ("stop_signal".to_owned(), Value::text(name))));
-    }
-    settings.retain(|key, value| MEANT.contains(&key.as_str()) || !is_nothing(value));
     judge(reader, &settings);
     // No limit is what holds anyway.
     settings.retain(|key, value| key != "pids_limit" || *value != Value::Int(-1));
@@ -118,7 +34,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> Settings {
 }
 
 /// What takes from the host what the container was not given needs a word of the policy.
-fn judge(reader: &Reader<'_>, settings: &Settings) {
+fn judge(reader: &Reader<'_>, settings: &SettingValues) {
     let scope = reader.scope;
     if let Some(runtime) = settings.get("runtime").and_then(Value::as_text) {
         policy::runtime(scope, &Text { text: runtime.to_owned(), spot: reader.key_spot("runtime") });
@@ -135,7 +51,7 @@ fn judge(reader: &Reader<'_>, settings: &Settings) {
 
 /// Settings of the kernel that a namespace of the container's own has need no word (the list of Docker's
 /// `opts.ValidateSysctl`). Any other is one of the whole host.
-pub(crate) fn kernel(reader: &Reader<'_>, settings: &Settings, network: &ContainerNetwork) {
+pub(crate) fn kernel(reader: &Reader<'_>, settings: &SettingValues, network: &ContainerNetwork) {
     const MESSAGES: [&str; 8] = ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"];
     let has_own_network = !matches!(network, ContainerNetwork::Host);
     let has_own_messages = settings.get("ipc").and_then(Value::as_text) != Some("host");
@@ -151,102 +67,107 @@ pub(crate) fn kernel(reader: &Reader<'_>, settings: &Settings, network: &Contain
     }
 }
 
-fn value(reader: &mut Reader<'_>, key: &'static str, form: Form) -> Option<Value> {
-    let label = reader.label(key);
-    match form {
-        Form::Flag => reader.flag(key).map(Value::Bool),
-        Form::Number(min, max) => reader.number(key, min, max).map(Value::Int),
-        Form::Bytes(min, may_be_unlimited) => {
+fn value(reader: &mut Reader<'_>, key: &'static str, shape: SettingShape) -> Option<Value> {
+    match shape {
+        SettingShape::Flag => reader.flag(key).map(Value::Bool),
+        SettingShape::Number(min, max) => reader.number(key, min, max).map(Value::Int),
+        SettingShape::Bytes(min, may_be_unlimited) => {
             let text = reader.text(key)?;
             if may_be_unlimited && text.text == "-1" {
                 return Some(Value::Int(-1));
             }
-            bytes(reader.scope, &text, &label, min).map(Value::Int)
+            bytes(reader.scope, &text, &reader.label(key), min).map(Value::Int)
         }
-        Form::Micros(min, max) => {
+        SettingShape::Micros(min, max) => span_in_micros(reader, key, min, max),
+        SettingShape::Seconds(max) => span_in_seconds(reader, key, max),
+        SettingShape::Cpus => cpus(reader, key),
+        SettingShape::Signal => {
             let text = reader.text(key)?;
-            let found = micros(&text.text).filter(|micros| (min..=max).contains(micros));
-            if found.is_none() {
-                let most = if max == i64::MAX { String::new() } else { format!(" and at most {max}") };
-                let hint = format!("microseconds or a duration, as in `50000` or `50ms`, at least {min}{most}");
-                reader.scope.not_allowed(&text, &label, &hint);
-            }
-            found.map(Value::Int)
+            signal_name(reader.scope, &text).map(Value::text)
         }
-        Form::Seconds(max) => {
-            let text = reader.text(key)?;
-            match resolve::duration_ms(&text.text) {
-                Ok(millis) if millis <= max * 1000 => Some(Value::Int((millis + 999) / 1000)),
-                Ok(_) => {
-                    reader.scope.not_allowed(&text, &label, &format!("at most {max}s"));
-                    None
-                }
-                Err(hint) => {
-                    reader.scope.not_allowed(&text, &label, &hint);
-                    None
-                }
-            }
-        }
-        Form::Word(hint) => {
-            let text = reader.text(key)?;
-            if text.text.is_empty() || text.text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-                reader.scope.not_allowed(&text, &label, hint);
-                return None;
-            }
-            Some(Value::text(text.text))
-        }
-        Form::Texts | Form::Addresses => {
+        SettingShape::Word(kind, hint) => word(reader, key, kind, hint),
+        SettingShape::Texts | SettingShape::Addresses => {
             let node = reader.node(key)?;
+            let label = reader.label(key);
             let texts = one_or_many(reader.scope, node, &label)?;
             for text in &texts {
-                let is_good = matches!(form, Form::Texts) || text.text.parse::<IpAddr>().is_ok();
+                let is_good = shape == SettingShape::Texts || text.text.parse::<IpAddr>().is_ok();
                 if text.text.is_empty() || !is_good {
                     reader.scope.not_allowed(text, &format!("an item of {label}"), "as in `192.168.1.1`");
                 }
             }
             Some(Value::texts(texts.into_iter().map(|text| text.text)))
         }
-        Form::Pairs => Some(Value::Map(named(reader, key))),
+        SettingShape::Pairs => Some(Value::Map(named(reader, key))),
+        SettingShape::Composite | SettingShape::OfNetwork => None,
     }
+}
+
+fn span_in_micros(reader: &mut Reader<'_>, key: &'static str, min: i64, max: i64) -> Option<Value> {
+    let text = reader.text(key)?;
+    let found = micros(&text.text).filter(|micros| (min..=max).contains(micros));
+    if found.is_none() {
+        let most = if max == i64::MAX { String::new() } else { format!(" and at most {max}") };
+        let hint = format!("microseconds or a duration, as in `50000` or `50ms`, at least {min}{most}");
+        reader.scope.not_allowed(&text, &reader.label(key), &hint);
+    }
+    found.map(Value::Int)
+}
+
+fn span_in_seconds(reader: &mut Reader<'_>, key: &'static str, max: i64) -> Option<Value> {
+    let text = reader.text(key)?;
+    let hint = match resolve::duration_ms(&text.text) {
+        Ok(millis) if millis <= max * 1000 => return Some(Value::Int((millis + 999) / 1000)),
+        Ok(_) => format!("at most {max}s"),
+        Err(hint) => hint,
+    };
+    reader.scope.not_allowed(&text, &reader.label(key), &hint);
+    None
+}
+
+/// A word, in the engine's spelling.
+fn word(reader: &mut Reader<'_>, key: &'static str, kind: WordKind, hint: &str) -> Option<Value> {
+    let Text { text, spot } = reader.text(key)?;
+    let label = reader.label(key);
+    if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        reader.scope.not_allowed(&Text { text, spot }, &label, hint);
+        return None;
+    }
+    let (spelled, hint) = match kind {
+        WordKind::Any => (Some(text.clone()), hint),
+        WordKind::Cpuset => (is_cpuset(&text).then(|| text.clone()), "numbers of CPUs, as in `0-2` or `0,3`"),
+        WordKind::Mac => {
+            (is_mac(&text).then(|| text.to_lowercase()), "six pairs of hexadecimal digits, as in `02:42:ac:11:65:43`")
+        }
+        WordKind::Path => (text.starts_with('/').then(|| text.clone()), "a whole path in the container, as in `/srv`"),
+        WordKind::HostName => (is_host_name(&text).then(|| text.clone()), "letters, digits, `-` and `.`, at most 253"),
+        WordKind::Platform => {
+            (platform(&text), "`linux/ARCHITECTURE`, as in `linux/amd64`, `linux/arm64` or `linux/arm/v7`")
+        }
+    };
+    if spelled.is_none() {
+        reader.scope.not_allowed(&Text { text, spot: reader.key_spot(key) }, &label, hint);
+    }
+    spelled.map(Value::Text)
 }
 
 /// A limit of memory below `deploy`.
 pub(crate) fn memory(reader: &mut Reader<'_>, key: &'static str) -> Option<Value> {
-    value(reader, key, Form::Bytes(MEMORY_BYTES_MIN, false))
+    value(reader, key, SettingShape::Bytes(MEMORY_BYTES_MIN, false))
 }
 
-/// The address of a network card.
+/// The address of a network card, on one of its networks.
 pub(crate) fn mac(reader: &mut Reader<'_>) -> Option<Value> {
     const KEY: &str = "mac_address";
-    let value = value(reader, KEY, Form::Word("as in `02:42:ac:11:65:43`"))?;
-    checked(reader, KEY, value)
-}
-
-/// What a form alone cannot tell.
-fn checked(reader: &Reader<'_>, key: &'static str, value: Value) -> Option<Value> {
-    let text = value.as_text().unwrap_or_default();
-    let hint = match key {
-        "cpuset" if !is_cpuset(text) => "numbers of CPUs, as in `0-2` or `0,3`",
-        "mac_address" if !is_mac(text) => "six pairs of hexadecimal digits, as in `02:42:ac:11:65:43`",
-        "working_dir" if !text.starts_with('/') => "a whole path in the container, as in `/srv`",
-        "hostname" | "domainname" if !is_host_name(text) => "letters, digits, `-` and `.`, at most 253",
-        "platform" => match platform(text) {
-            Some(platform) => return Some(Value::Text(platform)),
-            None => "`linux/ARCHITECTURE`, as in `linux/amd64`, `linux/arm64` or `linux/arm/v7`",
-        },
-        _ => return Some(if key == "mac_address" { Value::text(text.to_lowercase()) } else { value }),
-    };
-    let spot = reader.key_spot(key);
-    reader.scope.not_allowed(&Text { text: text.to_owned(), spot }, &reader.label(key), hint);
-    None
+    value(reader, KEY, setting(KEY)?.shape)
 }
 
 /// A list of texts, or one.
 pub(crate) fn one_or_many(scope: &Scope<'_>, node: &Node, label: &str) -> Option<Vec<Text>> {
     match &node.data {
-        Data::Scalar(_) => Some(vec![scope.text(node, label)?]),
-        Data::List(_) => scope.texts(node, label),
-        Data::Map(_) => {
+        NodeData::Scalar(_) => Some(vec![scope.text(node, label)?]),
+        NodeData::List(_) => scope.texts(node, label),
+        NodeData::Map(_) => {
             scope.wrong_type(node, label, "text or a list");
             None
         }
@@ -406,7 +327,7 @@ pub(crate) fn is_nothing(value: &Value) -> bool {
 }
 
 /// Settings that contradict each other: the engine would refuse them when the old container is gone already.
-pub(crate) fn contradictions(reader: &Reader<'_>, settings: &Settings) {
+pub(crate) fn contradictions(reader: &Reader<'_>, settings: &SettingValues) {
     let number = |key: &str| settings.get(key).and_then(Value::as_int);
     let clash = |key: &str, message: String, hint: &str| {
         reader.scope.error_hint(A0140, reader.key_spot(key), message, hint);

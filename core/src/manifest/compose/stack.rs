@@ -10,26 +10,26 @@ use crate::model::folders::as_word;
 use crate::model::service::{Mount, NetworkMode, OwnNetwork, Volume};
 
 use super::container;
-use super::container::Read;
+use super::container::ContainerRead;
 use super::delivered_files;
 use super::delivered_files::Part;
 use super::env_file;
-use super::env_file::Format;
+use super::env_file::ValueFormat;
 use super::links::Links;
 use super::networks::Networks;
-use super::project::{Loading, Project, one_or_many};
+use super::project::{Project, ProjectLoading, one_or_many};
 use super::{file_names, links, merge, mounts, networks, unsupported};
 use crate::manifest::parse::CONTAINERS_MAX;
 use crate::manifest::policy;
 use crate::manifest::policy::volume_drivers;
 use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0153, A0157, A0158, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
-use crate::manifest::yaml::tree::{Data, Entry, Node};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
 /// What a Compose file gives a manifest.
 #[derive(Default)]
 pub(crate) struct Stack {
-    pub containers: BTreeMap<String, Option<Read>>,
+    pub containers: BTreeMap<String, Option<ContainerRead>>,
     pub volumes: BTreeMap<String, Volume>,
     /// Where its services live.
     pub network: Option<NetworkMode>,
@@ -57,7 +57,7 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
         reader.entry("containers");
     }
     let Some(path) = paths.first() else { return Stack::default() };
-    let loading = Loading::new(scope);
+    let loading = ProjectLoading::new(scope);
     let Some(found) = file_names::of(scope, &loading, &paths) else { return Stack::default() };
     let project = loading.project(&found.files, &found.environment);
     let Some(project) = project.filter(|_| !scope.is_over_budget()) else { return Stack::default() };
@@ -120,12 +120,12 @@ fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text], said: 
 }
 
 /// One service as a container.
-fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entry) -> Option<Read> {
+fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entry) -> Option<ContainerRead> {
     if let Some(why) = why_not_a_key(&entry.key) {
         let message = format!("a container cannot be called `{}`", shown(&entry.key));
         scope.error_hint(A0106, entry.key_spot, message, why);
     }
-    if !matches!(entry.value.data, Data::Map(_)) {
+    if !matches!(entry.value.data, NodeData::Map(_)) {
         let message = format!("service `{}` must be a map, not {}", shown(&entry.key), entry.value.word());
         scope.error_hint(A0104, entry.key_spot, message, "it needs at least `image:`");
         return None;
@@ -215,39 +215,39 @@ fn worked_in(scope: &Scope<'_>, project: &Project, picked: &Picked, of: &Entry) 
     if let Some((links, own)) = service.entry("links").zip(picked.links.get(&of.key)) {
         links::come_first(own, links.key_spot, &mut entries);
     }
-    Node::made(service.spot, Data::Map(entries))
+    Node::made(service.spot, NodeData::Map(entries))
 }
 
 /// A volume that nobody gave a name gets one after its container and place, as those that images declare: its data outlive
 /// the container.
 fn named_volumes(key: &str, volumes: &Rc<Node>) -> Rc<Node> {
-    let Data::List(items) = &volumes.data else { return Rc::clone(volumes) };
+    let NodeData::List(items) = &volumes.data else { return Rc::clone(volumes) };
     let named = |item: &Rc<Node>| match item.scalar() {
         Some(path) if path.starts_with('/') && !path.contains(':') => {
             Node::made_text(item.spot, format!("{key}_{}:{path}", as_word(path)))
         }
         Some(_) | None => Rc::clone(item),
     };
-    Node::made(volumes.spot, Data::List(items.iter().map(named).collect()))
+    Node::made(volumes.spot, NodeData::List(items.iter().map(named).collect()))
 }
 
 /// What files bring, below what the service itself says.
 fn add(entries: &mut Vec<Entry>, key: &str, of: &Entry, brought: Vec<Entry>) {
     if let Some(own) = entries.iter_mut().find(|entry| entry.key == key) {
-        let Data::Map(known) = &own.value.data else { return };
+        let NodeData::Map(known) = &own.value.data else { return };
         let mut all = known.clone();
         let names: BTreeSet<&str> = known.iter().map(|entry| entry.key.as_str()).collect();
         all.extend(brought.into_iter().filter(|fresh| !names.contains(fresh.key.as_str())));
-        own.value = Node::made(own.value.spot, Data::Map(all));
+        own.value = Node::made(own.value.spot, NodeData::Map(all));
         return;
     }
-    let value = Node::made(of.value.spot, Data::Map(brought));
+    let value = Node::made(of.value.spot, NodeData::Map(brought));
     entries.push(Entry { key: key.to_owned(), key_spot: of.key_spot, value });
 }
 
 /// Variables without a value are taken from outside, and what is `{secret: NAME}` is one.
 fn valued(scope: &Scope<'_>, project: &Project, environment: &Rc<Node>) -> Rc<Node> {
-    let Data::Map(entries) = &environment.data else { return Rc::clone(environment) };
+    let NodeData::Map(entries) = &environment.data else { return Rc::clone(environment) };
     let mut all = Vec::new();
     for entry in entries {
         let value = if entry.value.is_null() {
@@ -265,17 +265,17 @@ fn valued(scope: &Scope<'_>, project: &Project, environment: &Rc<Node>) -> Rc<No
         let secret = value.scalar().and_then(delivered_files::secret_in).map(|name| {
             let name = Node::made_text(value.spot, name.to_owned());
             let entry = Entry { key: "secret".to_owned(), key_spot: value.spot, value: name };
-            Node::made(value.spot, Data::Map(vec![entry]))
+            Node::made(value.spot, NodeData::Map(vec![entry]))
         });
         all.push(Entry { value: secret.unwrap_or(value), ..entry.clone() });
     }
-    Node::made(environment.spot, Data::Map(all))
+    Node::made(environment.spot, NodeData::Map(all))
 }
 
 /// The variables of `env_file`; of two files the later wins.
 fn env_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry> {
     let single = [Rc::clone(node)];
-    let items = if matches!(node.data, Data::List(_)) { node.items() } else { &single };
+    let items = if matches!(node.data, NodeData::List(_)) { node.items() } else { &single };
     let mut known: BTreeMap<String, Entry> = BTreeMap::new();
     for item in items {
         let Some((path, format, required)) = env_file_item(scope, item) else { continue };
@@ -296,40 +296,40 @@ fn env_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry
     known.into_values().collect()
 }
 
-fn env_file_item(scope: &Scope<'_>, item: &Node) -> Option<(Text, Format, bool)> {
-    if !matches!(item.data, Data::Map(_)) {
-        return Some((scope.text(item, "`env_file`")?, Format::Compose, true));
+fn env_file_item(scope: &Scope<'_>, item: &Node) -> Option<(Text, ValueFormat, bool)> {
+    if !matches!(item.data, NodeData::Map(_)) {
+        return Some((scope.text(item, "`env_file`")?, ValueFormat::Compose, true));
     }
     let mut reader = Reader::open(scope, item, "an item of `env_file`", "env_file.")?;
     let path = reader.required("path", "as in `path: ./app.env`");
     let required = reader.flag("required").unwrap_or(true);
-    let format = reader.choice("format", &[("raw", Format::Raw)]).unwrap_or(Format::Compose);
+    let format = reader.choice("format", &[("raw", ValueFormat::Raw)]).unwrap_or(ValueFormat::Compose);
     reader.finish(&nothing_else);
     Some((path?, format, required))
 }
 
 fn label_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry> {
     let single = [Rc::clone(node)];
-    let items = if matches!(node.data, Data::List(_)) { node.items() } else { &single };
+    let items = if matches!(node.data, NodeData::List(_)) { node.items() } else { &single };
     let plain: Vec<Rc<Node>> =
         items.iter().filter(|item| scope.text(item, "`label_file`").is_some()).cloned().collect();
-    env_files(scope, project, &Node::made(node.spot, Data::List(plain)))
+    env_files(scope, project, &Node::made(node.spot, NodeData::List(plain)))
 }
 
 /// `depends_on` without those that need not be there and are not picked.
 fn needed(node: &Rc<Node>, services: &[Entry]) -> Rc<Node> {
-    let Data::Map(entries) = &node.data else { return Rc::clone(node) };
+    let NodeData::Map(entries) = &node.data else { return Rc::clone(node) };
     let is_optional = |entry: &Entry| entry.value.entry("required").is_some_and(|e| flag(&e.value) == Ok(false));
     let names: BTreeSet<&str> = services.iter().map(|service| service.key.as_str()).collect();
     let is_there = |entry: &Entry| names.contains(entry.key.as_str());
     let left = entries.iter().filter(|entry| is_there(entry) || !is_optional(entry)).cloned();
-    Node::made(node.spot, Data::Map(left.collect()))
+    Node::made(node.spot, NodeData::Map(left.collect()))
 }
 
 /// `external: true`, or the old `external: {name: x}`; where it says so.
 pub(crate) fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
     let entry = reader.entry("external")?;
-    if matches!(entry.value.data, Data::Map(_)) {
+    if matches!(entry.value.data, NodeData::Map(_)) {
         let mut inner = Reader::open(reader.scope, &entry.value, "`external`", "external.")?;
         let name = inner.text("name");
         inner.finish(&nothing_else);
@@ -344,16 +344,16 @@ fn volumes_are_defined(scope: &Scope<'_>, project: &Project, service: &Node) {
     let defined: BTreeSet<&str> = project.volumes.iter().map(|entry| entry.key.as_str()).collect();
     for item in volumes.value.items() {
         let named = match &item.data {
-            Data::Scalar(scalar) => scalar
+            NodeData::Scalar(scalar) => scalar
                 .text
                 .split_once(':')
                 .map(|(source, _)| source)
                 .filter(|source| !source.starts_with(['/', '.', '~'])),
-            Data::Map(_) => {
+            NodeData::Map(_) => {
                 let is_volume = item.entry("type").and_then(|entry| entry.value.scalar()) == Some("volume");
                 item.entry("source").and_then(|entry| entry.value.scalar()).filter(|_| is_volume)
             }
-            Data::List(_) => None,
+            NodeData::List(_) => None,
         };
         let Some(name) = named else { continue };
         if defined.contains(name) || scope.is_full() {
@@ -406,7 +406,7 @@ fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
 fn texts(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, Text> {
     let Some(node) = reader.node(key) else { return BTreeMap::new() };
     let label = reader.label(key);
-    if !matches!(node.data, Data::Map(_)) {
+    if !matches!(node.data, NodeData::Map(_)) {
         reader.scope.wrong_type(node, &label, "a map");
     }
     let entries = node.entries().iter();

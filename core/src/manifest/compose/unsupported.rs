@@ -4,7 +4,7 @@
 
 use super::container;
 use crate::manifest::yaml::diagnostic::{A0106, A0112, Problem};
-use crate::manifest::yaml::reader::Verdict;
+use crate::manifest::yaml::reader::UnknownKey;
 use crate::manifest::yaml::tree::Entry;
 
 /// Compose keys without a meaning here, and what to do instead.
@@ -47,13 +47,13 @@ const OF_CONTAINERS: [(&str, &str); 5] = [
 ];
 
 /// Keys of a container that nobody asked for.
-pub(crate) fn container_key(entry: &Entry) -> Verdict {
+pub(crate) fn container_key(entry: &Entry) -> UnknownKey {
     let key = entry.key.as_str();
     match key {
         "port" | "routes" | "ssl" => {
             let message = format!("`{key}` does not belong in a container");
             let problem = Problem::error(A0106, entry.key_spot, message);
-            return Verdict::Reported(problem.hint("write it beside `containers:`".to_owned()));
+            return UnknownKey::Reported(problem.hint("write it beside `containers:`".to_owned()));
         }
         _ => (),
     }
@@ -64,7 +64,7 @@ pub(crate) fn container_key(entry: &Entry) -> Verdict {
     }
     match COMPOSE.iter().find(|(known, _)| *known == key) {
         Some((_, hint)) => refused_key(entry, hint),
-        None => Verdict::Unknown,
+        None => UnknownKey::Unknown,
     }
 }
 
@@ -76,26 +76,26 @@ pub(crate) fn container_keys() -> impl Iterator<Item = &'static str> {
 }
 
 /// Keys at the top of a Compose file.
-pub(crate) fn compose_file_key(entry: &Entry) -> Verdict {
+pub(crate) fn compose_file_key(entry: &Entry) -> UnknownKey {
     match entry.key.as_str() {
         "models" => refused_key(entry, "write the address of the model into `environment:`"),
-        _ => Verdict::Unknown,
+        _ => UnknownKey::Unknown,
     }
 }
 
 /// Keys of a Service with `compose:`.
-pub(crate) fn stack_service_key(entry: &Entry) -> Verdict {
+pub(crate) fn stack_service_key(entry: &Entry) -> UnknownKey {
     let key = entry.key.as_str();
     if container::is_key(key) && key != "dns" {
         let message = format!("`{key}` stands beside `compose:`");
         let problem = Problem::error(A0106, entry.key_spot, message);
-        return Verdict::Reported(problem.hint("write it into the Compose file".to_owned()));
+        return UnknownKey::Reported(problem.hint("write it into the Compose file".to_owned()));
     }
     container_key(entry)
 }
 
 /// Keys of a Service with `containers:`.
-pub(crate) fn long_service_key(entry: &Entry) -> Verdict {
+pub(crate) fn long_service_key(entry: &Entry) -> UnknownKey {
     let key = entry.key.as_str();
     if container::is_key(key) && key != "dns" {
         let message = format!("`{key}` stands beside `containers:`");
@@ -104,24 +104,24 @@ pub(crate) fn long_service_key(entry: &Entry) -> Verdict {
             "volumes" => "mounts belong in a container; named volumes need no declaration",
             _ => "move it into the container that it is for",
         };
-        return Verdict::Reported(problem.hint(hint.to_owned()));
+        return UnknownKey::Reported(problem.hint(hint.to_owned()));
     }
     container_key(entry)
 }
 
 /// Keys of the kinds without containers.
-pub(crate) fn small_kind_key(entry: &Entry) -> Verdict {
+pub(crate) fn small_kind_key(entry: &Entry) -> UnknownKey {
     let Some((key, what)) = OF_CONTAINERS.iter().find(|(known, _)| *known == entry.key) else {
-        return Verdict::Unknown;
+        return UnknownKey::Unknown;
     };
     refused(Problem::error(A0106, entry.key_spot, format!("`{key}` does not belong in this kind")), what)
 }
 
-fn refused_key(entry: &Entry, hint: &str) -> Verdict {
+fn refused_key(entry: &Entry, hint: &str) -> UnknownKey {
     let message = format!("Compose key `{}` is not supported in a Service", entry.key);
     refused(Problem::error(A0112, entry.key_spot, message), hint)
 }
 
-fn refused(problem: Problem, hint: &str) -> Verdict {
-    Verdict::Reported(if hint.is_empty() { problem } else { problem.hint(hint.to_owned()) })
+fn refused(problem: Problem, hint: &str) -> UnknownKey {
+    UnknownKey::Reported(if hint.is_empty() { problem } else { problem.hint(hint.to_owned()) })
 }

@@ -13,17 +13,17 @@ use crate::model::Service;
 use crate::model::service::{Condition, Container, ContainerNetwork, Dependency, Job, Needed, may_end};
 
 use crate::manifest::compose::container;
-use crate::manifest::compose::container::Read;
+use crate::manifest::compose::container::ContainerRead;
 use crate::manifest::compose::unsupported;
 use crate::manifest::parse::{CONTAINERS_MAX, NAME_CHARS_MAX};
 use crate::manifest::policy::conflicts;
-use crate::manifest::policy::conflicts::Draft;
+use crate::manifest::policy::conflicts::DraftService;
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{
     A0104, A0105, A0106, A0108, A0111, A0120, A0172, A0173, A0174, Problem, Spot, shown,
 };
 use crate::manifest::yaml::reader::{Reader, Scope, Text, nearest, nothing_else};
-use crate::manifest::yaml::tree::{Data, Entry, Node};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
 /// A job that says nothing else has failed when it still runs after this: dumps of large databases take long.
 const TIMEOUT: Millis = Millis::minutes(60);
@@ -39,17 +39,17 @@ pub(crate) fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Dependenc
     let Some(node) = reader.node("depends_on") else { return (wanted, siblings) };
     let scope = reader.scope;
     match &node.data {
-        Data::List(_) => {
+        NodeData::List(_) => {
             siblings = scope.texts(node, "`depends_on`").unwrap_or_default();
             wanted.extend(siblings.iter().map(|sibling| (sibling.text.clone(), Dependency::STARTED)));
         }
-        Data::Map(entries) => {
+        NodeData::Map(entries) => {
             for entry in entries {
                 siblings.push(Text { text: entry.key.clone(), spot: entry.key_spot });
                 wanted.extend(dependency(scope, &entry.value).map(|dependency| (entry.key.clone(), dependency)));
             }
         }
-        Data::Scalar(_) => scope.wrong_type(node, "`depends_on`", "a list or a map"),
+        NodeData::Scalar(_) => scope.wrong_type(node, "`depends_on`", "a list or a map"),
     }
     (wanted, siblings)
 }
@@ -98,11 +98,14 @@ pub(crate) fn needs(reader: &mut Reader<'_>) -> Vec<Needed> {
 }
 
 /// `jobs: {backup: {image: …}}`, each with the names that it depends on.
-pub(crate) fn jobs(reader: &mut Reader<'_>, containers: &BTreeMap<String, Option<Read>>) -> BTreeMap<String, Job> {
+pub(crate) fn jobs(
+    reader: &mut Reader<'_>,
+    containers: &BTreeMap<String, Option<ContainerRead>>,
+) -> BTreeMap<String, Job> {
     let mut jobs = BTreeMap::new();
     let Some(node) = reader.node("jobs") else { return jobs };
     let scope = reader.scope;
-    let Data::Map(entries) = &node.data else {
+    let NodeData::Map(entries) = &node.data else {
         scope.wrong_type(node, "`jobs`", "a map");
         return jobs;
     };
@@ -142,7 +145,7 @@ pub(crate) fn jobs(reader: &mut Reader<'_>, containers: &BTreeMap<String, Option
 }
 
 /// A job is called otherwise than everything else of the service: Docker knows it under its name, too.
-fn why_not_a_job(scope: &Scope<'_>, entry: &Entry, containers: &BTreeMap<String, Option<Read>>) {
+fn why_not_a_job(scope: &Scope<'_>, entry: &Entry, containers: &BTreeMap<String, Option<ContainerRead>>) {
     if let Some(why) = resolve::why_not_a_label(&entry.key, NAME_CHARS_MAX) {
         let message = format!("a job cannot be called `{}`", shown(&entry.key));
         scope.error_hint(A0106, entry.key_spot, message, &why);
@@ -171,7 +174,7 @@ fn job(reader: &mut Reader<'_>) -> Option<(Job, Vec<Text>)> {
     }
     let said = timeout(reader);
     let restart = reader.key_spot("restart");
-    let Read { container, siblings, is_restart_said, .. } = container::container(reader, false)?;
+    let ContainerRead { container, siblings, is_restart_said, .. } = container::container(reader, false)?;
     if is_restart_said && container.restart != "no" {
         let message = format!("`restart: {}` does not belong in a job", shown(&container.restart));
         scope.error_hint(A0174, restart, message, "a job runs once; leave it out");
@@ -209,7 +212,7 @@ fn job_circle(scope: &Scope<'_>, jobs: &BTreeMap<String, Job>, named: &[Text]) {
 }
 
 /// `depends_on` of containers must name containers of the service, and not go in a circle.
-pub(crate) fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Read>>) {
+pub(crate) fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<ContainerRead>>) {
     let names: Vec<&str> = containers.keys().map(String::as_str).collect();
     for read in containers.values().flatten() {
         for sibling in read.siblings.iter().filter(|sibling| !containers.contains_key(&sibling.text)) {
@@ -233,7 +236,7 @@ fn unknown_sibling(scope: &Scope<'_>, sibling: &Text, names: &[&str], what: &str
     scope.error_hint(A0111, sibling.spot, format!("unknown container `{}`", shown(&sibling.text)), &hint);
 }
 
-fn circle_spot(containers: &BTreeMap<String, Option<Read>>, circle: &[&str]) -> Spot {
+fn circle_spot(containers: &BTreeMap<String, Option<ContainerRead>>, circle: &[&str]) -> Spot {
     let on_circle: BTreeSet<&str> = circle.iter().copied().collect();
     let first = circle.first().and_then(|key| containers.get(*key)).and_then(Option::as_ref);
     let sibling = first.and_then(|read| read.siblings.iter().find(|sibling| on_circle.contains(sibling.text.as_str())));
@@ -242,7 +245,11 @@ fn circle_spot(containers: &BTreeMap<String, Option<Read>>, circle: &[&str]) -> 
 
 /// A container whose end is waited for must be one that ends: it is not restarted, unless that is said; what is said
 /// must let it end.
-pub(crate) fn tasks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<Read>>, jobs: &BTreeMap<String, Job>) {
+pub(crate) fn tasks(
+    scope: &Scope<'_>,
+    containers: &mut BTreeMap<String, Option<ContainerRead>>,
+    jobs: &BTreeMap<String, Job>,
+) {
     let mut waited: BTreeMap<String, Spot> = BTreeMap::new();
     for read in containers.values().flatten() {
         let ends = read.siblings.iter().filter(|sibling| read.container.waits_for_end_of(&sibling.text));
@@ -276,7 +283,7 @@ pub(crate) fn tasks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<
 }
 
 /// `needs` must name manifests, and not go in a circle; everybody on one is broken, for nothing says where to break it.
-pub(crate) fn across(drafts: &mut [Draft<'_>]) {
+pub(crate) fn across(drafts: &mut [DraftService<'_>]) {
     let is_hidden = drafts.iter().any(|draft| draft.name.is_none() && draft.problems.iter().any(Problem::is_error));
     let known: BTreeSet<String> = drafts.iter().filter_map(|draft| draft.name.clone()).collect();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -311,7 +318,7 @@ pub(crate) fn across(drafts: &mut [Draft<'_>]) {
 }
 
 /// Services that come after another one since a container shares the network of one of its.
-fn joined(drafts: &[Draft<'_>]) -> Vec<(String, String)> {
+fn joined(drafts: &[DraftService<'_>]) -> Vec<(String, String)> {
     let services: Vec<&Service> = drafts.iter().filter_map(|draft| draft.service.as_ref()).collect();
     let of = |user: &Service, name: &str| {
         let mut others = services.iter().filter(|other| other.host == user.host && other.name != user.name);

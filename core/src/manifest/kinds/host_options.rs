@@ -13,7 +13,7 @@ use crate::manifest::policy::Closed;
 use crate::manifest::policy::nginx;
 use crate::manifest::yaml::diagnostic::{A0106, A0108, A0170, A0210, A0211, A0272, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, flag, nothing_else};
-use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::yaml::tree::{Node, NodeData};
 
 /// NPM takes bodies of 100 kB; what is longer belongs into a file of its own.
 const ADVANCED_BYTES_MAX: usize = 32 * 1024;
@@ -21,7 +21,7 @@ const ADVANCED_BYTES_MAX: usize = 32 * 1024;
 const LOCATIONS_MAX: usize = 50;
 
 /// What is in front of a host.
-pub(crate) struct Front {
+pub(crate) struct HostOptions {
     /// `None` when it is wrong.
     pub tls: Option<Tls>,
     pub force_https: Option<bool>,
@@ -31,7 +31,7 @@ pub(crate) struct Front {
 }
 
 /// `tls`, `force_https`, `http2`, `hsts` and `advanced`.
-pub(crate) fn front(reader: &mut Reader<'_>) -> Front {
+pub(crate) fn front(reader: &mut Reader<'_>) -> HostOptions {
     let scope = reader.scope;
     let tls = route::tls(reader);
     let force_https = reader.flag("force_https");
@@ -48,14 +48,14 @@ pub(crate) fn front(reader: &mut Reader<'_>) -> Front {
         scope.error_hint(A0106, reader.key_spot("hsts"), "`hsts` needs `force_https`".to_owned(), hint);
     }
     let advanced = advanced(reader).unwrap_or_default();
-    Front { http2: http2.unwrap_or(!is_plain), tls, force_https, hsts, advanced }
+    HostOptions { http2: http2.unwrap_or(!is_plain), tls, force_https, hsts, advanced }
 }
 
 /// `true`, `false` or `{subdomains: true}`.
 fn hsts(reader: &mut Reader<'_>) -> Option<Hsts> {
     let scope = reader.scope;
     let node = reader.node("hsts")?;
-    if let Data::Map(_) = &node.data {
+    if let NodeData::Map(_) = &node.data {
         let mut inner = Reader::open(scope, node, "`hsts`", "hsts.")?;
         let subdomains = inner.flag("subdomains");
         if !inner.has("subdomains") {
@@ -137,7 +137,7 @@ fn spot_of(node: &Node, text: &str, line: usize) -> Spot {
 pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Location> {
     let scope = reader.scope;
     let Some(node) = reader.node("locations") else { return Vec::new() };
-    let Data::List(items) = &node.data else {
+    let NodeData::List(items) = &node.data else {
         scope.wrong_type(node, "`locations`", "a list");
         return Vec::new();
     };

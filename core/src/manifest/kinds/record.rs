@@ -4,7 +4,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
 
-use crate::model::service::{Dns, NetworkMode, Record, Service};
+use serde_json::Value as Json;
+
+use super::ManifestKindRow;
+use crate::manifest::schema::{link, object, record_keys, text};
+use crate::model::service::{Dns, ManifestKind, NetworkMode, Record, Service};
 
 use crate::manifest::compose::container;
 use crate::manifest::compose::unsupported;
@@ -12,10 +16,13 @@ use crate::manifest::policy;
 use crate::manifest::policy::host_names;
 use crate::manifest::policy::records;
 use crate::manifest::resolve;
-use crate::manifest::resolve::Names;
+use crate::manifest::resolve::NameScope;
 use crate::manifest::yaml::diagnostic::{A0106, A0107, A0108, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, nothing_else};
-use crate::manifest::yaml::tree::Data;
+use crate::manifest::yaml::tree::NodeData;
+
+/// The row of the kind.
+pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::RECORD, parse, schema };
 
 /// Every record is a call at the vendor; no service has so many.
 const RECORDS_MAX: usize = 200;
@@ -40,7 +47,7 @@ pub(crate) fn identity(name: &str, record_type: &str) -> String {
 }
 
 /// Kind `Record`.
-pub(crate) fn record(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let spot = reader.entry("name").map_or(reader.spot, |entry| entry.value.spot);
     scope.claims.borrow_mut().name = Some(spot);
@@ -57,14 +64,14 @@ pub(crate) fn dns(reader: &mut Reader<'_>) -> Dns {
     let Some(node) = reader.node("dns") else { return Dns::Auto };
     let scope = reader.scope;
     let items = match &node.data {
-        Data::List(items) => items,
-        Data::Scalar(_) => {
+        NodeData::List(items) => items,
+        NodeData::Scalar(_) => {
             return match reader.choice("dns", &[("auto", false), ("none", true)]) {
                 Some(true) => Dns::None,
                 Some(false) | None => Dns::Auto,
             };
         }
-        Data::Map(_) => {
+        NodeData::Map(_) => {
             scope.wrong_type(node, "`dns`", "`auto`, `none` or a list of records");
             return Dns::Auto;
         }
@@ -96,7 +103,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     let spot = reader.spot;
     let record_type = reader.required("type", "as in `type: CNAME`").and_then(|text| record_type(scope, &text));
     let name = reader.required("name", "as in `name: mail`, `@` for the domain itself");
-    let name = name.and_then(|text| Some((resolve::full_name(scope, &text, Names::Records)?, text.spot)));
+    let name = name.and_then(|text| Some((resolve::full_name(scope, &text, NameScope::Records)?, text.spot)));
     let ttl_s = ttl(reader).unwrap_or(scope.site.dns_ttl_s);
     let mut values: Vec<Text> = reader.text("value").into_iter().collect();
     if reader.has("value") && reader.has("values") {
@@ -210,7 +217,7 @@ fn value(scope: &Scope<'_>, record_type: &str, text: &Text) -> Option<String> {
 /// A name, whole and with its dot.
 fn target(scope: &Scope<'_>, name: &str) -> Option<String> {
     let whole = scope.site.full_name(name);
-    let is_good = !whole.starts_with('*') && resolve::why_not_a_name(name, &whole, Names::Records).is_none();
+    let is_good = !whole.starts_with('*') && resolve::why_not_a_name(name, &whole, NameScope::Records).is_none();
     is_good.then(|| format!("{whole}."))
 }
 
@@ -227,7 +234,7 @@ fn numbers_and_target(scope: &Scope<'_>, numbers: &[&str], name: &str) -> Option
 pub(crate) fn network_mode(reader: &mut Reader<'_>) -> NetworkMode {
     let Some(node) = reader.node("network") else { return NetworkMode::Auto };
     let scope = reader.scope;
-    if matches!(node.data, Data::Map(_)) {
+    if matches!(node.data, NodeData::Map(_)) {
         let Some(mut inner) = Reader::open(scope, node, "`network`", "network.") else { return NetworkMode::Auto };
         if !inner.has("subnet") && !inner.has("internal") {
             inner.missing("subnet", "as in `network: {subnet: 172.20.40.0/24}`");
@@ -290,4 +297,11 @@ pub(crate) fn subnet(reader: &mut Reader<'_>) -> Option<Ipv4Net> {
     policy::subnet(scope, subnet, &text);
     scope.claims.borrow_mut().subnets.push((subnet, text.spot));
     Some(subnet)
+}
+
+/// Its keys.
+fn schema() -> Json {
+    let mut keys = vec![("kind", text(), "Record"), ("reconcile", link("kept"), "How it is kept")];
+    keys.extend(record_keys());
+    object(&["name", "type"], keys)
 }

@@ -1,19 +1,26 @@
-//! Routes: which names lead where, behind which certificate.
+//! `kind: Route`, and the routes of a Service: which names lead where, behind which certificate.
 
-use crate::model::service::{Hsts, LetsEncrypt, Route, Target, Tls};
+use serde_json::Value as Json;
+
+use crate::model::service::{Hsts, LetsEncrypt, ManifestKind, Route, Service, Target, Tls};
 use crate::model::site::Challenge;
 
-use super::host_options;
-use super::host_options::Front;
+use super::host_options::HostOptions;
+use super::{ManifestKindRow, host_options, record};
+use crate::manifest::compose::unsupported;
 use crate::manifest::policy::conflicts;
 use crate::manifest::policy::host_names;
 use crate::manifest::policy::nginx;
 use crate::manifest::policy::targets;
 use crate::manifest::resolve;
-use crate::manifest::resolve::Names;
+use crate::manifest::resolve::NameScope;
+use crate::manifest::schema::{dns, head, link, list, object, text};
 use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0216, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
-use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::yaml::tree::{Node, NodeData};
+
+/// The row of the kind.
+pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("Route"), parse, schema };
 
 /// Let's Encrypt's own limit of names on one certificate.
 const DOMAINS_MAX: usize = 100;
@@ -88,7 +95,7 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
     };
     conflicts::needs_npm(scope, spot, "routes");
     let name = Text { text: scope.name.clone(), spot };
-    let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, Names::Hosts) }?;
+    let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, NameScope::Hosts) }?;
     claim(scope, &domain, spot);
     Some(Route {
         domains: vec![domain],
@@ -112,7 +119,7 @@ pub(crate) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route
     let scope = reader.scope;
     let spot = reader.key_spot("routes");
     let Some(node) = reader.node("routes") else { return Vec::new() };
-    let Data::List(items) = &node.data else {
+    let NodeData::List(items) = &node.data else {
         scope.wrong_type(node, "`routes`", "a list");
         return Vec::new();
     };
@@ -141,7 +148,7 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
         }
     };
     let locations = host_options::locations(&mut reader, targets);
-    let Front { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
+    let HostOptions { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
     let websockets = reader.flag("websockets").unwrap_or(true);
     let block_exploits = reader.flag("block_exploits").unwrap_or(true);
     let caching = reader.flag("caching");
@@ -180,7 +187,7 @@ pub(crate) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
     }
     let mut domains = Vec::new();
     for text in texts {
-        let Some(domain) = resolve::full_name(scope, &text, Names::Hosts) else { continue };
+        let Some(domain) = resolve::full_name(scope, &text, NameScope::Hosts) else { continue };
         claim(scope, &domain, text.spot);
         domains.push(domain);
     }
@@ -201,7 +208,7 @@ pub(crate) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
     }
     let node = reader.node("tls")?;
     let scope = reader.scope;
-    if let Data::Map(_) = &node.data {
+    if let NodeData::Map(_) = &node.data {
         return lets_encrypt(scope, node);
     }
     if flag(node).is_ok() {
@@ -351,9 +358,34 @@ pub(crate) fn is_host(host: &str) -> bool {
         return inside.parse::<std::net::Ipv6Addr>().is_ok();
     }
     let host = host.to_ascii_lowercase();
-    !host.starts_with('*') && resolve::why_not_a_name(&host, &host, Names::Records).is_none()
+    !host.starts_with('*') && resolve::why_not_a_name(&host, &host, NameScope::Records).is_none()
 }
 
 pub(crate) fn port_number(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| *port > 0 && text.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// A proxy to what is not a container.
+fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+    let scope = reader.scope;
+    if !reader.has("routes") {
+        reader.missing("routes", "as in `routes: [{domain: nas, to: \"http://192.168.1.20:5000\"}]`");
+    }
+    service.routes = routes(&mut reader, Targets::Urls);
+    let access_list = reader.text("access_list");
+    apply_access_list(scope, &mut service.routes, access_list);
+    service.dns = record::dns(&mut reader);
+    reader.finish(&unsupported::small_kind_key);
+    Some(service)
+}
+
+/// Its keys.
+fn schema() -> Json {
+    let mut keys = head();
+    keys.extend([
+        ("routes", list(link("route")), "Which names lead where"),
+        ("access_list", text(), "For every route that has none of its own"),
+        ("dns", dns(), "Records for its names"),
+    ]);
+    object(&["name", "routes"], keys)
 }

@@ -2,7 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::service::{Dns, Service, Stream, StreamTarget};
+use serde_json::Value as Json;
+
+use super::ManifestKindRow;
+use crate::manifest::schema::{flag, head, number, object, text};
+use crate::model::service::{Dns, ManifestKind, Service, Stream, StreamTarget};
 
 use super::route;
 use crate::manifest::compose::unsupported;
@@ -16,8 +20,11 @@ use crate::manifest::yaml::reader::{Reader, Scope, Text};
 /// Where NPM itself listens: HTTP, its pages, HTTPS, its backend.
 const OWN_PORTS: [u16; 4] = [80, 81, 443, 3000];
 
+/// The row of the kind.
+pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("Stream"), parse, schema };
+
 /// A port that is forwarded.
-pub(crate) fn stream(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     const PORT_MAX: i64 = 65_535;
     let scope = reader.scope;
     let spot = reader.spot;
@@ -83,4 +90,16 @@ fn target(scope: &Scope<'_>, text: &Text) -> Option<StreamTarget> {
             None
         }
     }
+}
+
+/// Its keys.
+fn schema() -> Json {
+    let mut keys = head();
+    keys.extend([
+        ("port", number(), "Where NPM listens"),
+        ("to", text(), "gitea/gitea:22, or 192.168.1.20:22"),
+        ("tcp", flag(), "true if not set"),
+        ("udp", flag(), "false if not set"),
+    ]);
+    object(&["name", "port", "to"], keys)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::compose::container;
-use crate::manifest::compose::container::Read;
+use crate::manifest::compose::container::ContainerRead;
 use crate::manifest::yaml::diagnostic::A0140;
-use crate::manifest::yaml::reader::{Reader, Verdict};
+use crate::manifest::yaml::reader::{Reader, UnknownKey};
 use crate::model::Millis;
 use crate::model::service::{DRAIN, Rollback, Strategy, Update};
 
@@ -16,7 +16,7 @@ const DRAIN_MAX: Millis = Millis::minutes(24 * 60);
 const HEALTH_TIMEOUT: (Millis, Millis) = (Millis::seconds(1), Millis::minutes(24 * 60));
 
 /// `update: {strategy: auto, rollback: auto, health_timeout: 5m, drain: 30s}`.
-pub(crate) fn update(reader: &mut Reader<'_>, containers: &BTreeMap<String, Option<Read>>) -> Update {
+pub(crate) fn update(reader: &mut Reader<'_>, containers: &BTreeMap<String, Option<ContainerRead>>) -> Update {
     let Some(node) = reader.node("update") else { return Update::default() };
     let Some(mut inner) = Reader::open(reader.scope, node, "`update`", "update.") else { return Update::default() };
     let strategies =
@@ -32,12 +32,12 @@ pub(crate) fn update(reader: &mut Reader<'_>, containers: &BTreeMap<String, Opti
         let hint = format!("{why}; leave one of the two out");
         inner.scope.error_hint(A0140, inner.key_spot("strategy"), message, &hint);
     }
-    inner.finish(&|_| Verdict::Unknown);
+    inner.finish(&|_| UnknownKey::Unknown);
     Update { strategy, rollback, health_timeout, drain }
 }
 
 /// What no two containers can have, whatever a person says.
-fn in_the_way(containers: &BTreeMap<String, Option<Read>>) -> Option<String> {
+fn in_the_way(containers: &BTreeMap<String, Option<ContainerRead>>) -> Option<String> {
     let all = || containers.iter().filter_map(|(key, read)| Some((key, &read.as_ref()?.container)));
     let joined = |key: &String| all().find(|(_, other)| other.joins().any(|joined| joined == key));
     all().find_map(|(key, container)| {

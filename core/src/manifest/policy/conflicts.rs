@@ -52,7 +52,7 @@ pub(crate) struct PortClaim {
 
 /// Whether every manifest is among those that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Company {
+pub(crate) enum ReadScope {
     /// Yes: who names another one is wrong when it is not there.
     All,
     /// No: what was good once is read again by itself.
@@ -61,7 +61,7 @@ pub(crate) enum Company {
 
 /// One document on its way to being a service.
 #[derive(Debug)]
-pub(crate) struct Draft<'a> {
+pub(crate) struct DraftService<'a> {
     pub file: &'a str,
     /// Of the whole file.
     pub file_text: &'a str,
@@ -84,7 +84,7 @@ pub(crate) struct Draft<'a> {
     pub decisions: Vec<Decision>,
 }
 
-impl Draft<'_> {
+impl DraftService<'_> {
     /// The file in which a place lies, and its text.
     pub fn file_at(&self, spot: Spot) -> (&str, &str) {
         let other = usize::from(spot.file).checked_sub(1).and_then(|index| self.files.get(index));
@@ -108,23 +108,23 @@ impl Draft<'_> {
 }
 
 /// Finds what two documents cannot both have. The drafts are in the order of files and lines.
-pub(crate) fn across(drafts: &mut [Draft<'_>], site: &Site, company: Company) {
+pub(crate) fn across(drafts: &mut [DraftService<'_>], site: &Site, company: ReadScope) {
     names(drafts);
-    if company == Company::All {
+    if company == ReadScope::All {
         dependencies::across(drafts);
     }
     // By itself, a manifest does not show which networks are defined.
-    if company == Company::All || site.existing.everything {
+    if company == ReadScope::All || site.existing.everything {
         networks(drafts, site);
         shared_names::across(drafts, site);
     }
     moved(drafts);
-    let mut taken = Taken::default();
+    let mut taken = TakenNames::default();
     for draft in drafts {
         let Some(service) = draft.service.as_ref().filter(|_| !draft.problems.iter().any(Problem::is_error)) else {
             continue;
         };
-        let wanted = Wanted::of(draft, service, site);
+        let wanted = WantedNames::of(draft, service, site);
         let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
         let problems = taken.conflicts(&wanted, &place);
         if problems.is_empty() {
@@ -135,7 +135,7 @@ pub(crate) fn across(drafts: &mut [Draft<'_>], site: &Site, company: Company) {
 }
 
 /// Data are one service's: `moved_from` names a manifest that is no more.
-fn moved(drafts: &mut [Draft<'_>]) {
+fn moved(drafts: &mut [DraftService<'_>]) {
     let known: BTreeSet<String> = drafts.iter().filter_map(|draft| draft.name.clone()).collect();
     for draft in drafts.iter_mut() {
         let old = draft.service.as_ref().and_then(|service| service.data.of.clone());
@@ -148,9 +148,9 @@ fn moved(drafts: &mut [Draft<'_>]) {
 }
 
 /// A network that is joined is a `Network` manifest's, or policy allows it.
-fn networks(drafts: &mut [Draft<'_>], site: &Site) {
+fn networks(drafts: &mut [DraftService<'_>], site: &Site) {
     let defines =
-        |draft: &&Draft<'_>| draft.service.as_ref().is_some_and(|service| service.kind == ManifestKind::Network);
+        |draft: &&DraftService<'_>| draft.service.as_ref().is_some_and(|service| service.kind == ManifestKind::NETWORK);
     let defined: BTreeSet<String> = drafts.iter().filter(defines).filter_map(|draft| draft.name.clone()).collect();
     for draft in drafts.iter_mut() {
         let Some(name) = draft.name.clone() else { continue };
@@ -173,7 +173,7 @@ fn networks(drafts: &mut [Draft<'_>], site: &Site) {
     }
 }
 
-fn names(drafts: &mut [Draft<'_>]) {
+fn names(drafts: &mut [DraftService<'_>]) {
     let mut places: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         if let Some(name) = &draft.name {
@@ -193,7 +193,7 @@ fn names(drafts: &mut [Draft<'_>]) {
 }
 
 /// What a good document wants for itself alone, with the place that says so.
-struct Wanted {
+struct WantedNames {
     host: String,
     domains: Vec<(String, Spot, String)>,
     records: Vec<(String, String, Spot, String)>,
@@ -204,8 +204,8 @@ struct Wanted {
     streams: Vec<((String, u16), Spot, String)>,
 }
 
-impl Wanted {
-    fn of(draft: &Draft<'_>, service: &Service, site: &Site) -> Self {
+impl WantedNames {
+    fn of(draft: &DraftService<'_>, service: &Service, site: &Site) -> Self {
         let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
         let claims = &draft.claims;
         let mut records: Vec<(String, String, Spot, String)> = claims
@@ -214,7 +214,8 @@ impl Wanted {
             .map(|(name, record_type, spot)| (name.clone(), record_type.clone(), *spot, place(*spot)))
             .collect();
         let addresses = site.hosts.get(&service.host).map(|host| host.address.as_slice()).unwrap_or_default();
-        for (domain, spot) in claims.domains.iter().filter(|_| service.dns == Dns::Auto && site.has_dns) {
+        let is_recorded = |domain: &str| service.dns == Dns::Auto && site.dns_provider(domain).is_some();
+        for (domain, spot) in claims.domains.iter().filter(|(domain, _)| is_recorded(domain)) {
             let types: BTreeSet<&str> = addresses.iter().map(record_type_of).collect();
             records.extend(types.into_iter().map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
         }
@@ -247,7 +248,7 @@ fn record_type_of(address: &PublicAddress) -> &'static str {
 
 /// What earlier documents have, with the places.
 #[derive(Default)]
-struct Taken {
+struct TakenNames {
     domains: BTreeMap<String, String>,
     records: BTreeMap<String, Vec<(String, String)>>,
     /// By host, port and protocol: addresses.
@@ -257,8 +258,8 @@ struct Taken {
     streams: BTreeMap<(String, u16), String>,
 }
 
-impl Taken {
-    fn conflicts(&self, wanted: &Wanted, place: &dyn Fn(Spot) -> String) -> Vec<Problem> {
+impl TakenNames {
+    fn conflicts(&self, wanted: &WantedNames, place: &dyn Fn(Spot) -> String) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut own: BTreeMap<&str, String> = BTreeMap::new();
         for (domain, spot, place) in &wanted.domains {
@@ -307,7 +308,7 @@ impl Taken {
         problems
     }
 
-    fn port_conflicts(&self, wanted: &Wanted, place: &dyn Fn(Spot) -> String, problems: &mut Vec<Problem>) {
+    fn port_conflicts(&self, wanted: &WantedNames, place: &dyn Fn(Spot) -> String, problems: &mut Vec<Problem>) {
         for (index, (port, spot, _)) in wanted.ports.iter().enumerate() {
             let own = wanted.ports[..index].iter().find(|(other, ..)| {
                 other.published == port.published && other.protocol == port.protocol && is_one(&other.host_ip, port)
@@ -323,7 +324,7 @@ impl Taken {
         }
     }
 
-    fn add(&mut self, wanted: Wanted) {
+    fn add(&mut self, wanted: WantedNames) {
         let host = wanted.host;
         self.domains.extend(wanted.domains.into_iter().map(|(name, _, place)| (name, place)));
         for (name, record_type, _, place) in wanted.records {

@@ -15,7 +15,7 @@ const USUAL_OWNER: &str = "library";
 
 /// A reference to an image, or a pattern for some.
 #[derive(Debug, PartialEq, Eq)]
-struct Parts<'a> {
+struct ReferenceParts<'a> {
     registry: &'a str,
     repository: String,
     /// Tag or digest.
@@ -26,7 +26,7 @@ struct Parts<'a> {
 pub(crate) fn judge(scope: &Scope<'_>, text: &Text) {
     let image = text.text.as_str();
     let is_id = is_id(image);
-    let parts = Parts::of(image);
+    let parts = ReferenceParts::of(image);
     if !is_id && !parts.is_good() {
         scope.not_allowed(text, "`image`", "as in `nginx:1.27`, `ghcr.io/owner/name:tag` or `name@sha256:…`");
         return;
@@ -50,12 +50,12 @@ pub(crate) fn judge(scope: &Scope<'_>, text: &Text) {
 
 /// A pattern that begins with `*` says itself that the registry is any.
 fn is_allowed(pattern: &str, image: &str) -> bool {
-    let parts = Parts::of(image);
+    let parts = ReferenceParts::of(image);
     let whole = || format!("{}/{}", parts.registry, parts.repository);
     if pattern.starts_with('*') {
         return matches(pattern, image) || matches(pattern, &whole());
     }
-    Parts::of_pattern(pattern).allows(&parts)
+    ReferenceParts::of_pattern(pattern).allows(&parts)
 }
 
 /// Whether the engine looks for an image with this id, or one that begins so.
@@ -63,7 +63,7 @@ fn is_id(image: &str) -> bool {
     image.split_once(':').is_some_and(|(algorithm, _)| matches!(algorithm, "sha256" | "sha384" | "sha512"))
 }
 
-impl<'a> Parts<'a> {
+impl<'a> ReferenceParts<'a> {
     /// As Docker reads a reference.
     fn of(image: &'a str) -> Self {
         let first = image.split_once('/').map(|(first, _)| first);
@@ -94,7 +94,7 @@ impl<'a> Parts<'a> {
         Self { registry, repository, version: digest.or(tag) }
     }
 
-    fn allows(&self, image: &Parts<'_>) -> bool {
+    fn allows(&self, image: &ReferenceParts<'_>) -> bool {
         let is_version = |pattern: &str| matches(pattern, image.version.unwrap_or("latest"));
         matches(self.registry, image.registry)
             && matches(&self.repository, &image.repository)
@@ -156,11 +156,11 @@ mod tests {
     fn a_reference_has_dockers_grammar() {
         for image in ["nginx", "nginx:1.27-alpine", "ghcr.io/me/a_b/c__d:v1", "localhost:5000/x@sha256:00ff", "a--b/c"]
         {
-            assert!(Parts::of(image).is_good(), "{image}");
+            assert!(ReferenceParts::of(image).is_good(), "{image}");
         }
         for image in ["ghcr.io/me/../you/x", "ghcr.io//x", "Nginx", "nginx:", "a/.x", "a/x.", "a b", "x@", "a/x/", "é"]
         {
-            assert!(!Parts::of(image).is_good(), "{image}");
+            assert!(!ReferenceParts::of(image).is_good(), "{image}");
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::manifest::yaml::diagnostic::{A0210, A0211, A0212, A0272, shown};
 
 /// What is wrong with lines of nginx's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct NginxFault {
     pub code: &'static str,
     /// From 1, in the lines.
     pub line: usize,
@@ -23,10 +23,10 @@ pub(crate) struct Fault {
 }
 
 /// What `policy` and nginx's own form object to; `keeps_sets`: `auth_request_set` was used before it was closed.
-pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option<Fault> {
+pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option<NginxFault> {
     if policy == NginxPolicy::None && !text.trim().is_empty() {
         let message = "policy forbids lines of nginx's configuration".to_owned();
-        return Some(Fault { code: A0210, line: 1, message });
+        return Some(NginxFault { code: A0210, line: 1, message });
     }
     let mut lexer = Lexer { signs: text.chars().collect(), at: 0, line: 1 };
     let mut words: Vec<Word> = Vec::new();
@@ -37,19 +37,19 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option
             Err(fault) => return Some(fault),
         };
         match token {
-            Token::Word(word) => words.push(word),
-            Token::End | Token::Open if words.is_empty() => {
-                let sign = if matches!(token, Token::End) { ';' } else { '{' };
+            NginxToken::Word(word) => words.push(word),
+            NginxToken::End | NginxToken::Open if words.is_empty() => {
+                let sign = if matches!(token, NginxToken::End) { ';' } else { '{' };
                 return Some(unfit(lexer.line, format!("`{sign}` stands without a directive")));
             }
-            Token::End | Token::Open => {
+            NginxToken::End | NginxToken::Open => {
                 if policy != NginxPolicy::Any
                     && let Some(fault) = forbidden(&words, keeps_sets)
                 {
                     return Some(fault);
                 }
                 let is_lua = words.first().is_some_and(|word| word.text.ends_with("_by_lua_block"));
-                if matches!(token, Token::Open) {
+                if matches!(token, NginxToken::Open) {
                     match is_lua {
                         true => {
                             if let Some(fault) = lexer.skip_lua() {
@@ -61,15 +61,15 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option
                 }
                 words.clear();
             }
-            Token::Close if !words.is_empty() => {
+            NginxToken::Close if !words.is_empty() => {
                 return Some(unfit(lexer.line, "`}` ends a directive that has no `;`".to_owned()));
             }
-            Token::Close => {
+            NginxToken::Close => {
                 if open.pop().is_none() {
                     return Some(unfit(lexer.line, "`}` closes a block that these lines did not open".to_owned()));
                 }
             }
-            Token::Nothing => break,
+            NginxToken::Nothing => break,
         }
     }
     match (words.first(), open.pop()) {
@@ -92,7 +92,7 @@ struct Word {
 }
 
 #[derive(Debug)]
-enum Token {
+enum NginxToken {
     Word(Word),
     End,
     Open,
@@ -119,7 +119,7 @@ impl Lexer {
         Some(sign)
     }
 
-    fn next(&mut self) -> Result<Token, Fault> {
+    fn next(&mut self) -> Result<NginxToken, NginxFault> {
         while let Some(sign) = self.peek() {
             match sign {
                 '#' => while self.peek().is_some_and(|sign| sign != '\n') && self.take().is_some() {},
@@ -128,22 +128,22 @@ impl Lexer {
             }
         }
         Ok(match self.peek() {
-            None => Token::Nothing,
-            Some(';') => self.sign(Token::End),
-            Some('{') => self.sign(Token::Open),
-            Some('}') => self.sign(Token::Close),
-            Some(quote @ ('"' | '\'')) => Token::Word(self.quoted(quote)?),
-            Some(_) => Token::Word(self.plain()),
+            None => NginxToken::Nothing,
+            Some(';') => self.sign(NginxToken::End),
+            Some('{') => self.sign(NginxToken::Open),
+            Some('}') => self.sign(NginxToken::Close),
+            Some(quote @ ('"' | '\'')) => NginxToken::Word(self.quoted(quote)?),
+            Some(_) => NginxToken::Word(self.plain()),
         })
     }
 
-    fn sign(&mut self, token: Token) -> Token {
+    fn sign(&mut self, token: NginxToken) -> NginxToken {
         self.take();
         token
     }
 
     /// After the closing quote nginx takes only a blank, `;`, `{` or `)`.
-    fn quoted(&mut self, quote: char) -> Result<Word, Fault> {
+    fn quoted(&mut self, quote: char) -> Result<Word, NginxFault> {
         let line = self.line;
         self.take();
         let mut text = String::new();
@@ -183,7 +183,7 @@ impl Lexer {
     }
 
     /// Past a block of Lua, whose braces, strings and comments are Lua's own; the fault when it does not end.
-    fn skip_lua(&mut self) -> Option<Fault> {
+    fn skip_lua(&mut self) -> Option<NginxFault> {
         let line = self.line;
         let mut depth = 1_usize;
         while let Some(sign) = self.take() {
@@ -240,20 +240,20 @@ fn is_blank(sign: char) -> bool {
     matches!(sign, ' ' | '\t' | '\r' | '\n')
 }
 
-fn unfit(line: usize, message: String) -> Fault {
-    Fault { code: A0212, line, message }
+fn unfit(line: usize, message: String) -> NginxFault {
+    NginxFault { code: A0212, line, message }
 }
 
 /// Why a directive needs `any`.
-fn forbidden(words: &[Word], keeps_sets: bool) -> Option<Fault> {
+fn forbidden(words: &[Word], keeps_sets: bool) -> Option<NginxFault> {
     let name = words.first()?;
     let argument = |at: usize| words.get(at).map_or("", |word| word.text.as_str());
-    let fault = |message: String| Some(Fault { code: A0211, line: name.line, message });
+    let fault = |message: String| Some(NginxFault { code: A0211, line: name.line, message });
     let is_set_by_answer = name.text == "auth_request_set";
     if is_set_by_answer && !keeps_sets {
         // It sets a variable to what an answer says, when all else has been looked at.
         let message = "policy forbids the directive `auth_request_set`".to_owned();
-        return Some(Fault { code: A0272, line: name.line, message });
+        return Some(NginxFault { code: A0272, line: name.line, message });
     }
     if !is_set_by_answer && !HARMLESS.split_whitespace().any(|known| known == name.text) {
         return fault(format!("policy forbids the directive `{}`", shown(&name.text)));

@@ -8,11 +8,11 @@ use crate::model::Value;
 use crate::model::service::ContainerNetwork;
 
 use crate::manifest::compose::composite_keys::is_network_name;
-use crate::manifest::compose::settings::Settings;
+use crate::manifest::compose::settings::SettingValues;
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{A0106, A0112, A0113, A0140, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, is_compose, nothing_else};
-use crate::manifest::yaml::tree::{Data, Node};
+use crate::manifest::yaml::tree::{Node, NodeData};
 
 /// The keys that are read here.
 pub(crate) const KEYS: [&str; 14] = [
@@ -34,7 +34,7 @@ pub(crate) const KEYS: [&str; 14] = [
 
 /// Whose namespaces a container shares, with the places that say so.
 #[derive(Default)]
-pub(crate) struct Shared {
+pub(crate) struct SharedNamespaces {
     pub network: ContainerNetwork,
     /// `pid`, `ipc`: by key of the other container.
     pub others: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ pub(crate) struct Shared {
 }
 
 /// Reads them into settings; answers what is shared with other containers.
-pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut Settings) -> Shared {
+pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut SettingValues) -> SharedNamespaces {
     for key in ["cap_add", "cap_drop"] {
         capabilities(reader, key, settings);
     }
@@ -54,7 +54,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut Settings) -> Shared {
     for key in ["cgroup", "uts", "userns_mode"] {
         namespace(reader, key, settings);
     }
-    let mut shared = Shared::default();
+    let mut shared = SharedNamespaces::default();
     for key in ["pid", "ipc"] {
         shareable(reader, key, settings, &mut shared);
     }
@@ -63,7 +63,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut Settings) -> Shared {
     shared
 }
 
-fn capabilities(reader: &mut Reader<'_>, key: &'static str, settings: &mut Settings) {
+fn capabilities(reader: &mut Reader<'_>, key: &'static str, settings: &mut SettingValues) {
     let mut names: Vec<String> = Vec::new();
     for text in reader.texts(key) {
         let name = text.text.to_ascii_uppercase();
@@ -84,7 +84,7 @@ fn capabilities(reader: &mut Reader<'_>, key: &'static str, settings: &mut Setti
     }
 }
 
-fn privileged(reader: &mut Reader<'_>, settings: &mut Settings) {
+fn privileged(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     if reader.flag("privileged") == Some(true) {
         let (scope, spot) = (reader.scope, reader.key_spot("privileged"));
         policy::host(scope, scope.site.policy.privileged, "`privileged`", "privileged", spot);
@@ -93,7 +93,7 @@ fn privileged(reader: &mut Reader<'_>, settings: &mut Settings) {
 }
 
 /// What a container is kept from. Taking a protection away needs `policy.privileged`.
-fn security(reader: &mut Reader<'_>, settings: &mut Settings) {
+fn security(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     let scope = reader.scope;
     let is_privileged = settings.contains_key("privileged");
     let mut options: Vec<String> = Vec::new();
@@ -125,10 +125,10 @@ fn security(reader: &mut Reader<'_>, settings: &mut Settings) {
     }
 }
 
-fn devices(reader: &mut Reader<'_>, settings: &mut Settings) {
+fn devices(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     let Some(node) = reader.node("devices") else { return };
     let scope = reader.scope;
-    let Data::List(items) = &node.data else {
+    let NodeData::List(items) = &node.data else {
         scope.wrong_type(node, "`devices`", "a list");
         return;
     };
@@ -142,7 +142,7 @@ fn devices(reader: &mut Reader<'_>, settings: &mut Settings) {
 fn device(scope: &Scope<'_>, node: &Node) -> Option<Value> {
     const WHAT: &str = "an item of `devices`";
     const FORM: &str = "as in `/dev/ttyUSB0` or `/dev/ttyUSB0:/dev/modem:rw`";
-    let (source, target, permissions) = if matches!(node.data, Data::Map(_)) {
+    let (source, target, permissions) = if matches!(node.data, NodeData::Map(_)) {
         let mut reader = Reader::open(scope, node, WHAT, "devices.")?;
         let source = reader.required("source", "a device of the host, as in `/dev/ttyUSB0`");
         let (target, permissions) = (reader.text("target"), reader.text("permissions"));
@@ -173,7 +173,7 @@ fn device(scope: &Scope<'_>, node: &Node) -> Option<Value> {
     Some(Value::Map(parts.into_iter().map(|(name, text)| (name.to_owned(), Value::Text(text))).collect()))
 }
 
-fn device_rules(reader: &mut Reader<'_>, settings: &mut Settings) {
+fn device_rules(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     let mut rules = Vec::new();
     for text in reader.texts("device_cgroup_rules") {
         if !is_device_rule(&text.text) {
@@ -199,10 +199,10 @@ fn is_device_rule(text: &str) -> bool {
 }
 
 /// `all`, or a list as in `deploy.resources.reservations.devices`.
-fn gpus(reader: &mut Reader<'_>, settings: &mut Settings) {
+fn gpus(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     let Some(node) = reader.node("gpus") else { return };
     let scope = reader.scope;
-    let requests = if matches!(node.data, Data::Scalar(_)) {
+    let requests = if matches!(node.data, NodeData::Scalar(_)) {
         let Some(text) = scope.text(node, "`gpus`") else { return };
         if text.text != "all" {
             scope.not_allowed(&text, "`gpus`", "`all`, or a list as in `[{driver: nvidia, count: 1}]`");
@@ -226,7 +226,7 @@ pub(crate) fn device_requests(
     path: &'static str,
     is_gpu: bool,
 ) -> Vec<Value> {
-    let Data::List(items) = &node.data else {
+    let NodeData::List(items) = &node.data else {
         scope.wrong_type(node, what, "a list");
         return Vec::new();
     };
@@ -278,7 +278,7 @@ fn request(
 }
 
 /// `cgroup`, `uts`, `userns_mode`: the host's needs a word of the policy.
-fn namespace(reader: &mut Reader<'_>, key: &'static str, settings: &mut Settings) {
+fn namespace(reader: &mut Reader<'_>, key: &'static str, settings: &mut SettingValues) {
     let Some(text) = reader.text(key) else { return };
     let scope = reader.scope;
     match (key, text.text.as_str()) {
@@ -299,7 +299,7 @@ fn of_host(scope: &Scope<'_>, key: &str, spot: Spot) {
 }
 
 /// `pid`, `ipc`: the host's, another container's, or (for `ipc`) a kind of its own.
-fn shareable(reader: &mut Reader<'_>, key: &'static str, settings: &mut Settings, shared: &mut Shared) {
+fn shareable(reader: &mut Reader<'_>, key: &'static str, settings: &mut SettingValues, shared: &mut SharedNamespaces) {
     let Some(text) = reader.text(key) else { return };
     let scope = reader.scope;
     if let Some(sibling) = sibling(scope, key, &text, shared) {
@@ -319,7 +319,7 @@ fn shareable(reader: &mut Reader<'_>, key: &'static str, settings: &mut Settings
     settings.insert(key.to_owned(), Value::text(text.text));
 }
 
-fn network_mode(reader: &mut Reader<'_>, shared: &mut Shared) {
+fn network_mode(reader: &mut Reader<'_>, shared: &mut SharedNamespaces) {
     let Some(text) = reader.text("network_mode") else { return };
     let scope = reader.scope;
     if let Some(name) = text.text.strip_prefix("container:") {
@@ -365,7 +365,7 @@ fn network_of_other(scope: &Scope<'_>, name: &str, text: &Text) -> ContainerNetw
 }
 
 /// `service:KEY`; any other container is reported.
-fn sibling(scope: &Scope<'_>, key: &str, text: &Text, shared: &mut Shared) -> Option<String> {
+fn sibling(scope: &Scope<'_>, key: &str, text: &Text, shared: &mut SharedNamespaces) -> Option<String> {
     let (word, name) = text.text.split_once(':')?;
     if word == "service" && !name.is_empty() {
         shared.siblings.push(Text { text: name.to_owned(), spot: text.spot });

@@ -7,13 +7,13 @@ use crate::model::site::{Right, is_below};
 use crate::model::{Site, Value};
 
 use super::Closed;
-use super::conflicts::Draft;
+use super::conflicts::DraftService;
 use super::targets;
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{A0277, Problem, Spot, shown};
 
 /// Judges all of them. The drafts are in the order of files and lines.
-pub(crate) fn across(drafts: &mut [Draft<'_>], site: &Site) {
+pub(crate) fn across(drafts: &mut [DraftService<'_>], site: &Site) {
     let records: Vec<Record> = drafts.iter().flat_map(by_hand).collect();
     let shared = host_networks(drafts);
     let meant = meant(drafts);
@@ -29,13 +29,13 @@ pub(crate) fn across(drafts: &mut [Draft<'_>], site: &Site) {
     }
 }
 
-type Found = Vec<(Right, Problem)>;
+type NameUses = Vec<(Right, Problem)>;
 
 fn right(service: &str, word: &str, item: String) -> Right {
     Right { service: service.to_owned(), word: word.to_owned(), item }
 }
 
-fn by_hand(draft: &Draft<'_>) -> Vec<Record> {
+fn by_hand(draft: &DraftService<'_>) -> Vec<Record> {
     match draft.service.as_ref().map(|service| &service.dns) {
         Some(Dns::Records(records)) => records.clone(),
         Some(Dns::Auto | Dns::None) | None => Vec::new(),
@@ -43,7 +43,7 @@ fn by_hand(draft: &Draft<'_>) -> Vec<Record> {
 }
 
 /// A target by a name may be led elsewhere by a record that another manifest writes.
-fn led_by_records(draft: &Draft<'_>, name: &str, records: &[Record], site: &Site) -> Found {
+fn led_by_records(draft: &DraftService<'_>, name: &str, records: &[Record], site: &Site) -> NameUses {
     let covers = |record: &Record, host: &str| match record.name.strip_prefix("*.") {
         Some(above) => host.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
         None => record.name == host,
@@ -58,7 +58,7 @@ fn led_by_records(draft: &Draft<'_>, name: &str, records: &[Record], site: &Site
 }
 
 /// Containers with the host's network: service and key.
-fn host_networks(drafts: &[Draft<'_>]) -> BTreeSet<(String, String)> {
+fn host_networks(drafts: &[DraftService<'_>]) -> BTreeSet<(String, String)> {
     let services = drafts.iter().filter_map(|draft| draft.service.as_ref());
     let of = |service: &Service| -> Vec<(String, String)> {
         let shared = service.containers.iter().filter(|(_, one)| one.network_mode == ContainerNetwork::Host);
@@ -68,7 +68,7 @@ fn host_networks(drafts: &[Draft<'_>]) -> BTreeSet<(String, String)> {
 }
 
 /// A port of a container with the host's network is the host's.
-fn on_host(draft: &Draft<'_>, name: &str, shared: &BTreeSet<(String, String)>, site: &Site) -> Found {
+fn on_host(draft: &DraftService<'_>, name: &str, shared: &BTreeSet<(String, String)>, site: &Site) -> NameUses {
     let Some(service) = draft.service.as_ref().filter(|_| !shared.is_empty()) else { return Vec::new() };
     let main = service.routes.iter().map(|route| (&route.to, route.origin.line));
     let below = service
@@ -95,7 +95,7 @@ fn on_host(draft: &Draft<'_>, name: &str, shared: &BTreeSet<(String, String)>, s
 }
 
 /// The names that routes and streams lead to, with the manifest.
-fn meant(drafts: &[Draft<'_>]) -> BTreeMap<String, BTreeSet<String>> {
+fn meant(drafts: &[DraftService<'_>]) -> BTreeMap<String, BTreeSet<String>> {
     let mut meant: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for draft in drafts {
         let Some(name) = &draft.name else { continue };
@@ -107,7 +107,7 @@ fn meant(drafts: &[Draft<'_>]) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// By Docker's DNS a container answers to its name and its aliases, also to NPM, and before any other DNS is asked.
-fn shadowed(draft: &Draft<'_>, name: &str, meant: &BTreeMap<String, BTreeSet<String>>, site: &Site) -> Found {
+fn shadowed(draft: &DraftService<'_>, name: &str, meant: &BTreeMap<String, BTreeSet<String>>, site: &Site) -> NameUses {
     let Some(service) = &draft.service else { return Vec::new() };
     let spot = draft.claims.name.unwrap_or(Spot::at(draft.line, 1));
     let names: BTreeSet<String> =

@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Key, either, flag, link, list, map, number, object, pairs, scalar, text, words};
+use crate::resources::docker::{SETTINGS, SettingShape, WordKind};
+
+use super::{SchemaKey, either, flag, link, list, map, number, object, pairs, scalar, text, words};
 
 /// Maps that have a name in the schema.
 pub(crate) fn parts() -> Vec<(&'static str, Json)> {
@@ -34,12 +36,12 @@ pub(crate) fn parts() -> Vec<(&'static str, Json)> {
 }
 
 /// The keys of a container.
-pub(crate) fn keys() -> Vec<Key> {
-    [own_keys(), network_keys(), limit_keys(), right_keys()].concat()
+pub(crate) fn keys() -> Vec<SchemaKey> {
+    [own_keys(), network_keys(), limit_keys(), right_keys(), setting_keys()].concat()
 }
 
 /// The keys of a container that mean something for what runs once.
-fn job_keys() -> Vec<Key> {
+fn job_keys() -> Vec<SchemaKey> {
     const NEVER: [&str; 6] = ["ports", "networks", "container_name", "healthcheck", "mac_address", "restart"];
     let mut keys = keys();
     keys.retain(|(key, ..)| !NEVER.contains(key));
@@ -48,7 +50,7 @@ fn job_keys() -> Vec<Key> {
     keys
 }
 
-fn own_keys() -> Vec<Key> {
+fn own_keys() -> Vec<SchemaKey> {
     let restart = either(&[text(), json!({"const": false})]);
     let networks = either(&[list(text()), map(either(&[json!({"type": "null"}), link("place")]))]);
     vec![
@@ -60,13 +62,9 @@ fn own_keys() -> Vec<Key> {
         ("volumes", list(either(&[text(), link("mount")])), "Named volumes, binds, and files of the source"),
         ("tmpfs", texts(), "Folders in memory: /run or /run:size=64m,mode=755"),
         ("healthcheck", link("healthcheck"), "In place of the image's"),
-        ("platform", text(), "Of which its image is pulled, as in linux/arm64"),
         ("user", scalar(), "1000, 1000:1000 or a name"),
-        ("group_add", texts(), "More groups of the process"),
-        ("working_dir", text(), "A whole path in the container"),
         ("restart", restart, "no, always, unless-stopped, on-failure or on-failure:5"),
         ("labels", pairs(&[]), "Labels of the container"),
-        ("annotations", pairs(&[]), "For the runtime; needs Docker API 1.43"),
         ("logging", link("logging"), "Where its output goes"),
         ("pull_policy", text(), "missing, always, daily, weekly, every_12h or never"),
         (
@@ -75,12 +73,6 @@ fn own_keys() -> Vec<Key> {
             "Containers that must be there, or well, first",
         ),
         ("container_name", text(), "In place of the name that follows from the service"),
-        ("init", flag(), "Whether Docker's init is its first process"),
-        ("tty", flag(), "A terminal"),
-        ("stdin_open", flag(), "Its input stays open"),
-        ("read_only", flag(), "It may write to its mounts only"),
-        ("stop_signal", scalar(), "As in SIGINT"),
-        ("stop_grace_period", text(), "As in 30s, at most 10m"),
         ("attach", flag(), "What `docker compose up` prints; nothing of the container"),
         (
             "networks",
@@ -91,48 +83,23 @@ fn own_keys() -> Vec<Key> {
     ]
 }
 
-fn network_keys() -> Vec<Key> {
+fn network_keys() -> Vec<SchemaKey> {
     let extra_hosts = either(&[list(text()), map(either(&[text(), list(text())]))]);
     vec![
         ("network_mode", text(), "none, host or service:KEY"),
-        ("hostname", text(), "What it calls itself"),
-        ("domainname", text(), "The domain of its own name"),
-        ("dns", texts(), "Its name servers; below `containers` only"),
-        ("dns_opt", texts(), "Options of its resolver"),
-        ("dns_search", texts(), "Domains in which it looks for short names"),
         ("extra_hosts", extra_hosts, "As in nas:192.168.1.20 or gw:host-gateway"),
         ("expose", list(scalar()), "Ports that others on the network may use: for people, and some programs"),
-        ("mac_address", text(), "Needs Docker API 1.44"),
     ]
 }
 
-fn limit_keys() -> Vec<Key> {
+fn limit_keys() -> Vec<SchemaKey> {
     vec![
-        ("cpus", scalar(), "As in 0.5"),
-        ("cpuset", scalar(), "As in 0-2 or 0,3"),
-        ("cpu_shares", number(), "Weight against other containers"),
-        ("cpu_period", number(), "Microseconds, or as in 100ms"),
-        ("cpu_quota", number(), "Microseconds, or as in 50ms"),
-        ("cpu_rt_period", number(), "Microseconds, or as in 50ms"),
-        ("cpu_rt_runtime", number(), "Microseconds, or as in 50ms"),
-        ("mem_limit", number(), "As in 512m"),
-        ("mem_reservation", number(), "As in 256m"),
-        ("memswap_limit", number(), "Memory and swap together; -1 for no limit"),
-        ("mem_swappiness", number(), "0 to 100"),
-        ("shm_size", number(), "Of /dev/shm, as in 128m"),
-        ("pids_limit", number(), "-1 for no limit"),
-        ("oom_kill_disable", flag(), "The kernel does not kill it for memory"),
-        ("oom_score_adj", number(), "-1000 to 1000"),
         ("ulimits", map(either(&[number(), link("ulimit")])), "A number, or soft and hard"),
         ("blkio_config", link("blkio_config"), "Limits of disks"),
-        ("sysctls", pairs(&[]), "Settings of its kernel namespaces"),
-        ("storage_opt", pairs(&[]), "Where the engine's storage knows it"),
-        ("runtime", text(), "One that the engine knows, as in runc"),
-        ("cgroup_parent", text(), "As in /limited"),
     ]
 }
 
-fn right_keys() -> Vec<Key> {
+fn right_keys() -> Vec<SchemaKey> {
     vec![
         ("cap_add", list(text()), "As in NET_ADMIN; see policy.capabilities"),
         ("cap_drop", list(text()), "As in ALL"),
@@ -150,7 +117,29 @@ fn right_keys() -> Vec<Key> {
     ]
 }
 
-fn port_keys() -> Vec<Key> {
+/// The keys that follow from the table of settings.
+fn setting_keys() -> Vec<SchemaKey> {
+    SETTINGS.iter().filter_map(|setting| Some((setting.key, setting_form(setting.shape)?, setting.about))).collect()
+}
+
+/// What may be written for a setting; nothing for one whose form is written out above.
+fn setting_form(shape: SettingShape) -> Option<Json> {
+    Some(match shape {
+        SettingShape::Flag => flag(),
+        SettingShape::Number(..) | SettingShape::Bytes(..) | SettingShape::Micros(..) => number(),
+        SettingShape::Seconds(_) => text(),
+        SettingShape::Cpus | SettingShape::Signal | SettingShape::Word(WordKind::Cpuset, _) => scalar(),
+        SettingShape::Word(
+            WordKind::Any | WordKind::Mac | WordKind::Path | WordKind::HostName | WordKind::Platform,
+            _,
+        ) => text(),
+        SettingShape::Texts | SettingShape::Addresses => texts(),
+        SettingShape::Pairs => pairs(&[]),
+        SettingShape::Composite | SettingShape::OfNetwork => return None,
+    })
+}
+
+fn port_keys() -> Vec<SchemaKey> {
     vec![
         ("target", number(), "Port of the container"),
         ("published", number(), "Port of the host"),
@@ -162,7 +151,7 @@ fn port_keys() -> Vec<Key> {
     ]
 }
 
-fn mount_keys() -> Vec<Key> {
+fn mount_keys() -> Vec<SchemaKey> {
     vec![
         ("type", words(&["volume", "bind", "tmpfs"]), "What is mounted"),
         ("source", text(), "Name of the volume, or path of the host or of the source"),
@@ -176,7 +165,7 @@ fn mount_keys() -> Vec<Key> {
     ]
 }
 
-fn mount_bind_keys() -> Vec<Key> {
+fn mount_bind_keys() -> Vec<SchemaKey> {
     let propagation = words(&["rprivate", "private", "rshared", "shared", "rslave", "slave"]);
     vec![
         ("propagation", propagation, "How later mounts show on the other side"),
@@ -184,18 +173,18 @@ fn mount_bind_keys() -> Vec<Key> {
     ]
 }
 
-fn mount_volume_keys() -> Vec<Key> {
+fn mount_volume_keys() -> Vec<SchemaKey> {
     vec![
         ("nocopy", flag(), "What the image has there is not copied into it"),
         ("subpath", text(), "A folder of the volume; needs Docker API 1.45"),
     ]
 }
 
-fn mount_tmpfs_keys() -> Vec<Key> {
+fn mount_tmpfs_keys() -> Vec<SchemaKey> {
     vec![("size", number(), "As in 64m"), ("mode", number(), "In octal, as in 0755")]
 }
 
-fn healthcheck_keys() -> Vec<Key> {
+fn healthcheck_keys() -> Vec<SchemaKey> {
     let span = number;
     vec![
         ("test", either(&[scalar(), list(scalar())]), "[CMD, …], [CMD-SHELL, …] or a text"),
@@ -208,11 +197,11 @@ fn healthcheck_keys() -> Vec<Key> {
     ]
 }
 
-fn logging_keys() -> Vec<Key> {
+fn logging_keys() -> Vec<SchemaKey> {
     vec![("driver", text(), "Docker's log driver"), ("options", map(scalar()), "Its options")]
 }
 
-fn dependency_keys() -> Vec<Key> {
+fn dependency_keys() -> Vec<SchemaKey> {
     vec![
         (
             "condition",
@@ -224,7 +213,7 @@ fn dependency_keys() -> Vec<Key> {
     ]
 }
 
-fn blkio_keys() -> Vec<Key> {
+fn blkio_keys() -> Vec<SchemaKey> {
     vec![
         ("weight", number(), "10 to 1000"),
         ("weight_device", list(link("disk_weight")), "By disk"),
@@ -235,15 +224,15 @@ fn blkio_keys() -> Vec<Key> {
     ]
 }
 
-fn disk_keys(limit: &'static str) -> Vec<Key> {
+fn disk_keys(limit: &'static str) -> Vec<SchemaKey> {
     vec![("path", text(), "A disk of the host, as in /dev/sda"), (limit, number(), "The limit")]
 }
 
-fn ulimit_keys() -> Vec<Key> {
+fn ulimit_keys() -> Vec<SchemaKey> {
     vec![("soft", number(), "-1 for no limit"), ("hard", number(), "-1 for no limit")]
 }
 
-fn place_keys() -> Vec<Key> {
+fn place_keys() -> Vec<SchemaKey> {
     vec![
         ("aliases", list(text()), "More names on the network"),
         ("ipv4_address", text(), "In the lower half of `network: {subnet: …}`, or on the network of `network: NAME`"),
@@ -253,7 +242,7 @@ fn place_keys() -> Vec<Key> {
     ]
 }
 
-fn device_keys() -> Vec<Key> {
+fn device_keys() -> Vec<SchemaKey> {
     vec![
         ("source", text(), "A device of the host, as in /dev/ttyUSB0"),
         ("target", text(), "How it is called in the container"),
@@ -261,7 +250,7 @@ fn device_keys() -> Vec<Key> {
     ]
 }
 
-fn gpu_keys() -> Vec<Key> {
+fn gpu_keys() -> Vec<SchemaKey> {
     vec![
         ("driver", text(), "As in nvidia"),
         ("count", number(), "How many, or all"),
@@ -271,7 +260,7 @@ fn gpu_keys() -> Vec<Key> {
     ]
 }
 
-fn deploy_keys() -> Vec<Key> {
+fn deploy_keys() -> Vec<SchemaKey> {
     vec![
         ("mode", json!({"const": "replicated"}), "It holds anyway"),
         ("replicas", json!({"enum": [1, "1"]}), "One container each"),
@@ -280,11 +269,11 @@ fn deploy_keys() -> Vec<Key> {
     ]
 }
 
-fn resources_keys() -> Vec<Key> {
+fn resources_keys() -> Vec<SchemaKey> {
     vec![("limits", link("limits"), "At most"), ("reservations", link("reservations"), "At least")]
 }
 
-fn limits_keys() -> Vec<Key> {
+fn limits_keys() -> Vec<SchemaKey> {
     vec![
         ("cpus", scalar(), "As `cpus` of the container"),
         ("memory", number(), "As `mem_limit`"),
@@ -292,11 +281,11 @@ fn limits_keys() -> Vec<Key> {
     ]
 }
 
-fn reservations_keys() -> Vec<Key> {
+fn reservations_keys() -> Vec<SchemaKey> {
     vec![("memory", number(), "As `mem_reservation`"), ("devices", list(link("gpu")), "As `gpus`")]
 }
 
-fn restart_policy_keys() -> Vec<Key> {
+fn restart_policy_keys() -> Vec<SchemaKey> {
     vec![
         ("condition", words(&["none", "on-failure", "any"]), "When it starts again"),
         ("max_attempts", number(), "With on-failure"),

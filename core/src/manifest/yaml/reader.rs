@@ -10,12 +10,12 @@ pub(crate) use crate::model::suggestion::nearest;
 use crate::model::{Assets, Origin, Site};
 
 use super::diagnostic::{A0103, A0104, A0105, A0106, A0112, A0185, PROBLEMS_MAX, Problem, Spot, shown};
-use super::tree::{Data, Entry, Node};
-use crate::manifest::budget::Opened;
+use super::tree::{Entry, Node, NodeData};
+use crate::manifest::budget::OpenedFiles;
 use crate::manifest::policy::Decision;
 use crate::manifest::policy::conflicts::Claims;
 use crate::manifest::resolve;
-use crate::manifest::source_files::{OtherFile, Source};
+use crate::manifest::source_files::{OtherFile, SourceFiles};
 
 /// A text with its place; variables are already replaced.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ pub(crate) struct Scope<'a> {
     pub problems: RefCell<Vec<Problem>>,
     pub claims: RefCell<Claims>,
     /// All files of the source.
-    pub source: &'a Source<'a>,
+    pub source: &'a SourceFiles<'a>,
     /// Those that were opened, in the order of their numbers in [`Spot`].
     pub files: RefCell<Vec<OtherFile>>,
     /// Those that the manifest needs to be read again.
@@ -47,7 +47,7 @@ pub(crate) struct Scope<'a> {
     /// What policy says of each use, where it is asked for.
     pub decisions: Option<RefCell<Vec<Decision>>>,
     /// What that cost, and what need not be read again.
-    pub opened: Opened,
+    pub opened: OpenedFiles,
     /// Where the keys of each map stand, by the place of the map.
     pub places: RefCell<BTreeMap<Spot, Vec<(String, Spot)>>>,
 }
@@ -115,11 +115,11 @@ impl Scope<'_> {
     /// Texts of a list; `None` when it is no list.
     pub fn texts(&self, node: &Node, what: &str) -> Option<Vec<Text>> {
         match &node.data {
-            Data::List(items) => {
+            NodeData::List(items) => {
                 let item_name = format!("an item of {what}");
                 Some(items.iter().filter_map(|item| self.text(item, &item_name)).collect())
             }
-            Data::Scalar(_) | Data::Map(_) => {
+            NodeData::Scalar(_) | NodeData::Map(_) => {
                 self.wrong_type(node, what, "a list");
                 None
             }
@@ -153,13 +153,13 @@ impl<'a> Reader<'a> {
     /// Opens a map; `what` is how a message calls it, `path` stands before its keys.
     pub fn open(scope: &'a Scope<'a>, node: &'a Node, what: &str, path: &'static str) -> Option<Self> {
         match &node.data {
-            Data::Map(entries) => {
+            NodeData::Map(entries) => {
                 // The first key is a better place to point to than the whole map.
                 let spot = entries.first().map_or(node.spot, |entry| entry.key_spot);
                 scope.places_of(spot, entries);
                 Some(Self { scope, spot, path, entries, asked: Vec::new() })
             }
-            Data::Scalar(_) | Data::List(_) => {
+            NodeData::Scalar(_) | NodeData::List(_) => {
                 scope.wrong_type(node, what, "a map");
                 None
             }
@@ -269,7 +269,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports what nobody asked for. `refuse` knows the keys that are understood but not supported.
-    pub fn finish(self, refuse: &dyn Fn(&Entry) -> Verdict) {
+    pub fn finish(self, refuse: &dyn Fn(&Entry) -> UnknownKey) {
         for entry in self.entries {
             if self.scope.is_full() {
                 return;
@@ -278,9 +278,9 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match refuse(entry) {
-                Verdict::Harmless => (),
-                Verdict::Reported(problem) => self.scope.report(problem),
-                Verdict::Unknown => self.scope.report(self.unknown(entry)),
+                UnknownKey::Harmless => (),
+                UnknownKey::Reported(problem) => self.scope.report(problem),
+                UnknownKey::Unknown => self.scope.report(self.unknown(entry)),
             }
         }
     }
@@ -318,7 +318,7 @@ pub(crate) fn no_effect(spot: Spot, message: String, hint: &str) -> Problem {
 }
 
 /// What is to be said of a key that nobody asked for.
-pub(crate) enum Verdict {
+pub(crate) enum UnknownKey {
     Unknown,
     /// It says what holds anyway.
     Harmless,
@@ -326,13 +326,13 @@ pub(crate) enum Verdict {
 }
 
 /// For maps whose keys are all taken or unknown.
-pub(crate) fn nothing_else(_: &Entry) -> Verdict {
-    Verdict::Unknown
+pub(crate) fn nothing_else(_: &Entry) -> UnknownKey {
+    UnknownKey::Unknown
 }
 
 /// A boolean; the error is the hint.
 pub(crate) fn flag(node: &Node) -> Result<bool, Option<String>> {
-    let Data::Scalar(scalar) = &node.data else { return Err(None) };
+    let NodeData::Scalar(scalar) = &node.data else { return Err(None) };
     match (scalar.text.as_str(), scalar.plain) {
         ("true" | "True" | "TRUE", true) => Ok(true),
         ("false" | "False" | "FALSE", true) => Ok(false),

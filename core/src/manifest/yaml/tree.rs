@@ -24,7 +24,7 @@ pub(crate) const EXPANDED_BYTES_MAX: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Node {
     pub spot: Spot,
-    pub data: Data,
+    pub data: NodeData,
     /// How it is laid over what another file says at its place.
     pub laid: Laid,
     weight: Weight,
@@ -42,7 +42,7 @@ pub(crate) enum Laid {
 }
 
 #[derive(Debug)]
-pub(crate) enum Data {
+pub(crate) enum NodeData {
     Scalar(Scalar),
     List(Vec<Rc<Node>>),
     Map(Vec<Entry>),
@@ -74,70 +74,72 @@ struct Weight {
 
 impl Node {
     /// One that was not read but made: merged, or with its variables replaced.
-    pub fn made(spot: Spot, data: Data) -> Rc<Self> {
+    pub fn made(spot: Spot, data: NodeData) -> Rc<Self> {
         Rc::new(Self { spot, data, laid: Laid::Merged, weight: Weight::default() })
     }
 
     /// As it is, but for its data.
-    pub fn with(&self, data: Data) -> Rc<Self> {
+    pub fn with(&self, data: NodeData) -> Rc<Self> {
         Rc::new(Self { spot: self.spot, data, laid: self.laid, weight: Weight::default() })
     }
 
     /// A made text, which is never a number, a boolean or nothing.
     pub fn made_text(spot: Spot, text: String) -> Rc<Self> {
-        Self::made(spot, Data::Scalar(Scalar { text, plain: false, literal: false }))
+        Self::made(spot, NodeData::Scalar(Scalar { text, plain: false, literal: false }))
     }
 
     /// How many values it holds, itself included.
     pub fn count(&self) -> usize {
         1 + match &self.data {
-            Data::Scalar(_) => 0,
-            Data::List(items) => items.iter().map(|item| item.count()).sum(),
-            Data::Map(entries) => entries.iter().map(|entry| entry.value.count()).sum(),
+            NodeData::Scalar(_) => 0,
+            NodeData::List(items) => items.iter().map(|item| item.count()).sum(),
+            NodeData::Map(entries) => entries.iter().map(|entry| entry.value.count()).sum(),
         }
     }
 
     /// The entries of a map; none when it is something else.
     pub fn entries(&self) -> &[Entry] {
-        if let Data::Map(entries) = &self.data { entries } else { &[] }
+        if let NodeData::Map(entries) = &self.data { entries } else { &[] }
     }
 
     /// The items of a list; none when it is something else.
     pub fn items(&self) -> &[Rc<Node>] {
-        if let Data::List(items) = &self.data { items } else { &[] }
+        if let NodeData::List(items) = &self.data { items } else { &[] }
     }
 
     /// Whether it is YAML's null: nothing, `~` or `null`.
     pub fn is_null(&self) -> bool {
         match &self.data {
-            Data::Scalar(scalar) => scalar.plain && matches!(scalar.text.as_str(), "" | "~" | "null" | "Null" | "NULL"),
-            Data::List(_) | Data::Map(_) => false,
+            NodeData::Scalar(scalar) => {
+                scalar.plain && matches!(scalar.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+            }
+            NodeData::List(_) | NodeData::Map(_) => false,
         }
     }
 
     /// What it is, for messages.
     pub fn word(&self) -> &'static str {
         match &self.data {
-            Data::Scalar(_) if self.is_null() => "nothing",
-            Data::Scalar(_) => "text",
-            Data::List(_) => "a list",
-            Data::Map(_) => "a map",
+            NodeData::Scalar(_) if self.is_null() => "nothing",
+            NodeData::Scalar(_) => "text",
+            NodeData::List(_) => "a list",
+            NodeData::Map(_) => "a map",
         }
     }
 
     /// The entry of a key, when it is a map that has it.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         match &self.data {
-            Data::Map(entries) => entries.iter().find(|entry| entry.key == key),
-            Data::Scalar(_) | Data::List(_) => None,
+            NodeData::Map(entries) => entries.iter().find(|entry| entry.key == key),
+            NodeData::Scalar(_) | NodeData::List(_) => None,
         }
     }
 
     /// The text, when it is a scalar that is not null.
     pub fn scalar(&self) -> Option<&str> {
         match &self.data {
-            Data::Scalar(scalar) if !self.is_null() => Some(&scalar.text),
-            Data::Scalar(_) | Data::List(_) | Data::Map(_) => None,
+            NodeData::Scalar(scalar) if !self.is_null() => Some(&scalar.text),
+            NodeData::Scalar(_) | NodeData::List(_) | NodeData::Map(_) => None,
         }
     }
 }
@@ -191,7 +193,7 @@ struct Builder {
     lines_before: usize,
     /// An alias leads nowhere: what would be read without it is not what is meant.
     is_unusable: bool,
-    open: Vec<Frame>,
+    open: Vec<OpenNode>,
     anchors: BTreeMap<usize, Rc<Node>>,
     total: Weight,
     root: Option<Rc<Node>>,
@@ -199,7 +201,7 @@ struct Builder {
 }
 
 /// A list or map whose end is not yet read.
-struct Frame {
+struct OpenNode {
     spot: Spot,
     anchor: usize,
     laid: Laid,
@@ -220,10 +222,10 @@ struct OpenMap {
     /// What a merge key brings, and where it stands.
     merge: Option<(Spot, Rc<Node>)>,
     /// The key whose value comes next.
-    key: Option<Key>,
+    key: Option<NodeKey>,
 }
 
-enum Key {
+enum NodeKey {
     Word(String, Spot),
     Merge(Spot),
     /// Reported; its value is dropped.
@@ -238,7 +240,7 @@ impl Builder {
             Event::Scalar(text, style, anchor, tag) => {
                 let (plain, laid) = self.tagged(style == ScalarStyle::Plain, tag.as_deref(), spot);
                 let weight = Weight { nodes: 1, bytes: text.len(), height: 0 };
-                let data = Data::Scalar(Scalar { text: text.into_owned(), plain, literal: true });
+                let data = NodeData::Scalar(Scalar { text: text.into_owned(), plain, literal: true });
                 self.finish(Node { spot, data, laid, weight }, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -258,7 +260,7 @@ impl Builder {
                 self.is_unusable = true;
                 let problem = Problem::error(A0115, spot, "an alias of an anchor that is not there".to_owned());
                 self.problems.push(problem.hint("anchors hold for their own document, from where they stand".into()));
-                let data = Data::Scalar(Scalar { text: String::new(), plain: true, literal: false });
+                let data = NodeData::Scalar(Scalar { text: String::new(), plain: true, literal: false });
                 let weight = Weight { nodes: 1, bytes: 0, height: 0 };
                 self.finish(Node { spot, data, laid: Laid::Merged, weight }, 0)
             }
@@ -279,7 +281,7 @@ impl Builder {
         if self.open.len() >= DEPTH_MAX {
             return Err(too_deep(spot));
         }
-        self.open.push(Frame { spot, anchor, laid, weight: Weight { nodes: 1, bytes: 0, height: 0 }, content });
+        self.open.push(OpenNode { spot, anchor, laid, weight: Weight { nodes: 1, bytes: 0, height: 0 }, content });
         Ok(())
     }
 
@@ -288,8 +290,8 @@ impl Builder {
         let spot = Spot { end_line: end.end_line, end_column: end.end_column, ..frame.spot };
         let mut weight = frame.weight;
         let data = match frame.content {
-            Content::List(items) => Data::List(items),
-            Content::Map(map) => Data::Map(map.close(&mut self.problems)),
+            Content::List(items) => NodeData::List(items),
+            Content::Map(map) => NodeData::Map(map.close(&mut self.problems)),
         };
         weight.height += 1;
         self.finish(Node { spot, data, laid: frame.laid, weight }, frame.anchor)
@@ -317,7 +319,7 @@ impl Builder {
         frame.weight.bytes += node.weight.bytes;
         frame.weight.height = frame.weight.height.max(node.weight.height);
         // Every node is counted once when its frame takes it, an alias with all that it stands for.
-        let is_alias = spot != node.spot || matches!(node.data, Data::Scalar(_));
+        let is_alias = spot != node.spot || matches!(node.data, NodeData::Scalar(_));
         self.total.nodes += if is_alias { node.weight.nodes } else { 1 };
         self.total.bytes += if is_alias { node.weight.bytes } else { 0 };
         if self.total.nodes > NODES_MAX || self.total.bytes > EXPANDED_BYTES_MAX {
@@ -372,14 +374,14 @@ impl OpenMap {
     fn take(&mut self, node: Rc<Node>, spot: Spot, problems: &mut Vec<Problem>) {
         match self.key.take() {
             None => self.key = Some(key_of(&node, spot, problems)),
-            Some(Key::Bad) => (),
-            Some(Key::Merge(key_spot)) => {
+            Some(NodeKey::Bad) => (),
+            Some(NodeKey::Merge(key_spot)) => {
                 if let Some((first, _)) = &self.merge {
                     problems.push(duplicate("<<", key_spot, *first));
                 }
                 self.merge = Some((key_spot, node));
             }
-            Some(Key::Word(key, key_spot)) => match self.places.get(&key) {
+            Some(NodeKey::Word(key, key_spot)) => match self.places.get(&key) {
                 Some(first) => problems.push(duplicate(&key, key_spot, *first)),
                 None => {
                     self.places.insert(key.clone(), key_spot);
@@ -393,16 +395,16 @@ impl OpenMap {
     fn close(mut self, problems: &mut Vec<Problem>) -> Vec<Entry> {
         let Some((key_spot, value)) = self.merge else { return self.entries };
         let sources = match &value.data {
-            Data::Map(_) => vec![value],
-            Data::List(items) => items.clone(),
-            Data::Scalar(_) => Vec::new(),
+            NodeData::Map(_) => vec![value],
+            NodeData::List(items) => items.clone(),
+            NodeData::Scalar(_) => Vec::new(),
         };
-        if sources.is_empty() || sources.iter().any(|source| !matches!(source.data, Data::Map(_))) {
+        if sources.is_empty() || sources.iter().any(|source| !matches!(source.data, NodeData::Map(_))) {
             let problem = Problem::error(A0115, key_spot, "`<<` takes a map, or a list of maps".to_owned());
             problems.push(problem.hint("as in `<<: *defaults`".to_owned()));
         }
         for source in &sources {
-            let Data::Map(brought) = &source.data else { continue };
+            let NodeData::Map(brought) = &source.data else { continue };
             for entry in brought {
                 if self.places.insert(entry.key.clone(), entry.key_spot).is_none() {
                     self.entries.push(entry.clone());
@@ -413,14 +415,16 @@ impl OpenMap {
     }
 }
 
-fn key_of(node: &Node, spot: Spot, problems: &mut Vec<Problem>) -> Key {
+fn key_of(node: &Node, spot: Spot, problems: &mut Vec<Problem>) -> NodeKey {
     match &node.data {
-        Data::Scalar(scalar) if scalar.plain && scalar.text == "<<" => Key::Merge(spot),
-        Data::Scalar(scalar) if !node.is_null() && !scalar.text.is_empty() => Key::Word(scalar.text.clone(), spot),
-        Data::Scalar(_) | Data::List(_) | Data::Map(_) => {
-            let found = if matches!(node.data, Data::Scalar(_)) { "nothing" } else { node.word() };
+        NodeData::Scalar(scalar) if scalar.plain && scalar.text == "<<" => NodeKey::Merge(spot),
+        NodeData::Scalar(scalar) if !node.is_null() && !scalar.text.is_empty() => {
+            NodeKey::Word(scalar.text.clone(), spot)
+        }
+        NodeData::Scalar(_) | NodeData::List(_) | NodeData::Map(_) => {
+            let found = if matches!(node.data, NodeData::Scalar(_)) { "nothing" } else { node.word() };
             problems.push(Problem::error(A0104, spot, format!("a key must be text, not {found}")));
-            Key::Bad
+            NodeKey::Bad
         }
     }
 }

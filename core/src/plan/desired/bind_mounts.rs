@@ -17,12 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use everywhere::Everywhere;
 
 use super::expand::Expansion;
-use super::{image_volumes, mounts};
+use super::mounts;
 use crate::model::folders::{Lead, Lost, TIME_ZONE, is_strictly_below, is_within, normal};
 use crate::model::service::{Container, Volume};
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service, Value};
-use crate::plan::Input;
+use crate::plan::input::Input;
 use crate::plan::safety::{foreign_use, reused_names};
+use crate::resources::docker;
+use crate::resources::docker::{MountKind, MountSpec, MountedData};
 use everywhere::above;
 
 /// What containers mount of every host and what tells nothing: time zones, names, certificates of authorities, the
@@ -47,7 +49,7 @@ const SOCKET_FOLDERS: [&str; 2] = ["/run", "/var/run"];
 
 /// A folder or file of the host that a container mounts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Folder {
+pub struct HostFolder {
     /// As it is asked for.
     pub path: String,
     /// The volume that is made of it.
@@ -56,7 +58,7 @@ pub struct Folder {
     pub is_written: bool,
 }
 
-impl Folder {
+impl HostFolder {
     fn shown(&self) -> String {
         match &self.volume {
             Some(volume) => format!("volume {volume}, which is {},", self.path),
@@ -69,7 +71,7 @@ impl Folder {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Check {
     /// What it mounts.
-    folders: Vec<Folder>,
+    folders: Vec<HostFolder>,
     /// Below these it may mount anything. No container can put a link in the place of one of them.
     roots: BTreeSet<String>,
     /// What no container may mount, and whose it is.
@@ -114,7 +116,7 @@ impl Check {
         self.folders.iter().find_map(|folder| self.kept_from_all(folder, leads).or_else(|| self.outside(folder, leads)))
     }
 
-    fn kept_from_all(&self, folder: &Folder, leads: &BTreeMap<String, Lead>) -> Option<Refusal> {
+    fn kept_from_all(&self, folder: &HostFolder, leads: &BTreeMap<String, Lead>) -> Option<Refusal> {
         let real = |path: &String| leads.get(path).map_or_else(|| path.clone(), |lead| lead.path.clone());
         let touches = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
         let is_touched = |path: &String| {
@@ -142,7 +144,7 @@ impl Check {
         }
     }
 
-    fn outside(&self, folder: &Folder, leads: &BTreeMap<String, Lead>) -> Option<Refusal> {
+    fn outside(&self, folder: &HostFolder, leads: &BTreeMap<String, Lead>) -> Option<Refusal> {
         let lead = leads.get(&folder.path)?;
         if lead.lost == Some(Lost::TooManyLinks) {
             let found = lead.links.first().map(said).into_iter().collect();
@@ -182,7 +184,7 @@ impl Check {
 
     fn leads_away(
         &self,
-        folder: &Folder,
+        folder: &HostFolder,
         how: &str,
         found: Vec<(String, String)>,
         allowed_by: Option<&str>,
@@ -231,7 +233,7 @@ pub fn tell_missing<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item =
     let missing = |(base, fields): (&'a Address, &'a Fields)| -> Vec<&'a str> {
         let Some(leads) = leads.get(&base.provider) else { return Vec::new() };
         let is_missing = |source: &str| leads.get(&normal(source)).is_some_and(|lead| lead.is_missing);
-        let binds = mounts(fields).filter(|mount| mount.kind == "bind" && !mount.is_made);
+        let binds = docker::mounts(fields).filter(|mount| mount.kind == MountKind::Bind && !mount.makes_source());
         binds.map(|mount| mount.source).filter(|source| is_missing(source)).collect()
     };
     let missing: BTreeSet<&str> = new.flat_map(missing).collect();
@@ -280,7 +282,7 @@ fn of_service(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fi
 
 /// A named volume that NPM's or Amarre's own container has.
 fn reserved_volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let names = mounts(fields).filter(|mount| mount.kind == "volume").map(|mount| mount.source);
+    let names = docker::mounts(fields).filter(|mount| mount.kind == MountKind::Volume).map(|mount| mount.source);
     let reserved = others(input, service, &base.provider);
     let is_in = |name: &str| reserved.clone().find(|(reserved, _)| reserved.volumes.contains(name));
     let (name, whose) = names.into_iter().find_map(|name| Some((name, is_in(name)?.1)))?;
@@ -330,37 +332,16 @@ fn roots(input: &Input<'_>, data: &str, service: &Service) -> BTreeSet<String> {
     of(&service.name).into_iter().chain(of(service.data_name())).map(|root| normal(&root)).collect()
 }
 
-/// One item of a container's `mounts`, as the engine reads it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mount<'a> {
-    pub kind: &'a str,
-    pub source: &'a str,
-    is_written: bool,
-    /// The engine makes what is missing.
-    is_made: bool,
-}
-
-pub(crate) fn mounts(fields: &Fields) -> impl Iterator<Item = Mount<'_>> {
-    let texts = fields.strings("mounts").into_iter().chain(fields.strings(image_volumes::FIELD));
-    texts.filter_map(|text| {
-        let mut parts = text.splitn(4, ':');
-        let (kind, source, _, mode) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let is_made = mode.split(',').any(|option| option == "create=true");
-        Some(Mount { kind, source, is_written: mode.split(',').next() != Some("ro"), is_made })
-    })
-}
-
 /// The folders of the host among a container's mounts, those of volumes that are made of one too.
-pub fn folders(input: &Input<'_>, service: &Service, provider: &ProviderId, fields: &Fields) -> Vec<Folder> {
-    let folder = |mount: Mount<'_>| match mount.kind {
-        "bind" => Some(Folder { path: normal(mount.source), volume: None, is_written: mount.is_written }),
-        "volume" => {
-            let path = device(input, service, provider, mount.source)?;
-            Some(Folder { path, volume: Some(mount.source.to_owned()), is_written: mount.is_written })
-        }
-        _ => None,
+pub fn folders(input: &Input<'_>, service: &Service, provider: &ProviderId, fields: &Fields) -> Vec<HostFolder> {
+    let folder = |mount: MountSpec<'_>| {
+        let (path, volume) = match mount.data()? {
+            MountedData::Path(path) => (normal(path), None),
+            MountedData::Volume(name) => (device(input, service, provider, name)?, Some(name.to_owned())),
+        };
+        Some(HostFolder { path, volume, is_written: !mount.is_read_only })
     };
-    let folders: BTreeSet<Folder> = mounts(fields).filter_map(folder).collect();
+    let folders: BTreeSet<HostFolder> = docker::mounts(fields).filter_map(folder).collect();
     folders.into_iter().collect()
 }
 
@@ -384,7 +365,7 @@ fn device(input: &Input<'_>, service: &Service, provider: &ProviderId, name: &st
 
 /// A folder that a container could put a link in the way of.
 struct Above {
-    folder: Folder,
+    folder: HostFolder,
     /// The folder that is written to, or that lies below.
     other: String,
     /// The container had the mount before.
@@ -451,9 +432,9 @@ pub(crate) fn before<'a>(input: &'a Input<'_>, base: &'a Address) -> impl Iterat
 }
 
 /// The binds of a container.
-fn binds(fields: &Fields) -> impl Iterator<Item = Folder> {
-    let binds = mounts(fields).filter(|mount| mount.kind == "bind");
-    binds.map(|mount| Folder { path: normal(mount.source), volume: None, is_written: mount.is_written })
+fn binds(fields: &Fields) -> impl Iterator<Item = HostFolder> {
+    let binds = docker::mounts(fields).filter(|mount| mount.kind == MountKind::Bind);
+    binds.map(|mount| HostFolder { path: normal(mount.source), volume: None, is_written: !mount.is_read_only })
 }
 
 /// The folders that containers of ours on an engine can write to now: what is remembered for good.

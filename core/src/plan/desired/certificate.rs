@@ -18,10 +18,10 @@ use crate::model::site::{Challenge, is_below};
 use crate::model::world::{Order, Ordered, Port80};
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason, ReasonCode,
-    Refusal, Seen, Site, Timestamp, Value, Verb, Want, Wants,
+    Refusal, Seen, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::diff::decide::is_left_alone;
-use crate::plan::{Input, SETTLE};
+use crate::plan::input::{Input, SETTLE};
 
 /// Of a certificate by Let's Encrypt (its default profile; NPM renews 30 days before).
 const LIFETIME: Millis = Millis::minutes(90 * 24 * 60);
@@ -55,7 +55,7 @@ const BELOW_DOMAIN: Limit = Limit { most: 50, within: WEEK };
 const ORDERS: Limit = Limit { most: 300, within: Millis::minutes(3 * 60) };
 
 /// The front of a host: for which names a certificate is looked for.
-pub struct Front<'a> {
+pub struct CertificateNames<'a> {
     /// In which NPM.
     pub npm: &'a ProviderId,
     /// Its names.
@@ -69,7 +69,12 @@ pub struct Front<'a> {
 }
 
 /// The name of the certificate that a host is to have, which is wanted where there is none.
-pub fn for_host(expansion: &mut Expansion<'_>, front: &Front<'_>, asked: LetsEncrypt, needs: &mut Vec<Need>) -> Value {
+pub fn for_host(
+    expansion: &mut Expansion<'_>,
+    front: &CertificateNames<'_>,
+    asked: LetsEncrypt,
+    needs: &mut Vec<Need>,
+) -> Value {
     if expansion.service.stopped {
         // Nothing is made for it; its host keeps what it has.
         let has = front.host.and_then(|host| host.fields.get("certificate")).cloned();
@@ -93,7 +98,7 @@ pub fn for_host(expansion: &mut Expansion<'_>, front: &Front<'_>, asked: LetsEnc
 }
 
 /// One that is there, fits and lasts. The one that the host has comes first, so that nothing changes without need.
-fn usable(input: &Input<'_>, front: &Front<'_>, asked: LetsEncrypt) -> Option<Address> {
+fn usable(input: &Input<'_>, front: &CertificateNames<'_>, asked: LetsEncrypt) -> Option<Address> {
     let has = front.host.and_then(|host| host.fields.text("certificate"));
     let fitting = input.world.of_kind(front.npm, Kind::Certificate).filter(|(_, seen)| {
         let names = seen.fields.strings("domains");
@@ -140,7 +145,7 @@ pub fn in_words(certificate: &Fields, now: Timestamp) -> String {
 }
 
 /// The certificate that is asked for: NPM calls it by its names.
-fn asked_for(input: &Input<'_>, front: &Front<'_>, asked: LetsEncrypt) -> Address {
+fn asked_for(input: &Input<'_>, front: &CertificateNames<'_>, asked: LetsEncrypt) -> Address {
     let name = |name: &'_ String| if asked.wildcard { wildcard_for(input, name) } else { name.clone() };
     let names: Vec<String> = front.domains.iter().map(name).collect();
     of_names(front.npm, names.iter().map(String::as_str).collect())
@@ -157,13 +162,12 @@ fn wildcard_for(input: &Input<'_>, name: &str) -> String {
 /// one registered and so allows less.
 fn registered(input: &Input<'_>, name: &str) -> String {
     let name = name.trim_start_matches("*.");
-    let ovh = ProviderId::ovh();
-    let zones = input.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
+    let zone = input.site.dns_provider(name).and_then(|provider| input.world.zone_of(provider, name));
     let last_two = || {
         let labels: Vec<&str> = name.rsplit('.').take(2).collect();
         labels.into_iter().rev().collect::<Vec<_>>().join(".")
     };
-    Site::zone_of(zones, name).map_or_else(last_two, str::to_owned)
+    zone.map_or_else(last_two, str::to_owned)
 }
 
 fn of_names(npm: &ProviderId, names: Vec<&str>) -> Address {
@@ -182,7 +186,7 @@ pub fn is_by_record(verb: &Verb) -> bool {
 }
 
 /// Wants a new one, after all that the host itself waits for, and after every server of the zone answers its records.
-fn ask_for(expansion: &mut Expansion<'_>, front: &Front<'_>, asked: LetsEncrypt, needs: &[Need]) -> Address {
+fn ask_for(expansion: &mut Expansion<'_>, front: &CertificateNames<'_>, asked: LetsEncrypt, needs: &[Need]) -> Address {
     let address = asked_for(expansion.input, front, asked);
     let by_record = asked.challenge == Challenge::Dns;
     // Where a record shows that the names are ours, nobody comes by them.
@@ -206,8 +210,9 @@ fn ask_for(expansion: &mut Expansion<'_>, front: &Front<'_>, asked: LetsEncrypt,
 }
 
 /// NPM would take somebody else's host off line for it.
-fn in_the_way(input: &Input<'_>, front: &Front<'_>) -> Option<Refusal> {
-    let hosts = [Kind::ProxyHost, Kind::Redirection].into_iter().flat_map(|kind| input.world.of_kind(front.npm, kind));
+fn in_the_way(input: &Input<'_>, front: &CertificateNames<'_>) -> Option<Refusal> {
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.has_host_names());
+    let hosts = kinds.flat_map(|kind| input.world.of_kind(front.npm, kind));
     let mut foreign = hosts.filter(|(_, seen)| !seen.owner.is_ours());
     let (host, name) = foreign.find_map(|(host, seen)| {
         let name = front.domains.iter().find(|name| seen.fields.strings("domains").contains(&name.as_str()))?;
@@ -297,7 +302,7 @@ pub fn hosts_of<'a>(input: &Input<'a>, certificate: &Address) -> impl Iterator<I
     let npm = certificate.provider.clone();
     input.world.seen.iter().filter(move |(address, seen)| {
         address.provider == npm
-            && matches!(address.kind, Kind::ProxyHost | Kind::Redirection)
+            && address.kind.has_host_names()
             && seen.owner.is_ours()
             && seen.fields.flag("enabled") != Some(false)
             && seen.fields.strings("domains").iter().any(|domain| names.contains(*domain))
@@ -343,7 +348,7 @@ fn last_of<const N: usize>(waits: [Option<(Timestamp, Wait)>; N]) -> Option<(Tim
 
 /// Why Let's Encrypt would not take the account with which an NPM asks.
 fn account(input: &Input<'_>, change: &Change) -> Option<Refusal> {
-    let name = change.address.provider.npm_name();
+    let name = change.address.provider.short_name();
     // A simulated authority takes everybody.
     let is_real = |_: &&String| !input.site.simulated.contains(&change.address.provider);
     let identity = input.world.mail_refused.get(&change.address.provider).filter(is_real)?;
@@ -405,7 +410,7 @@ pub fn waits(input: &Input<'_>, certificate: &Address) -> Option<(Timestamp, Wai
 
 /// What Let's Encrypt would still give below one registered domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Budget {
+pub struct OrderBudget {
     /// `example.org`.
     pub domain: String,
     /// Certificates that may still be asked for within the week.
@@ -415,14 +420,14 @@ pub struct Budget {
 }
 
 /// Of each domain below which there are certificates by Let's Encrypt, or some were asked for within the week.
-pub fn budgets(input: &Input<'_>) -> Vec<Budget> {
+pub fn budgets(input: &Input<'_>) -> Vec<OrderBudget> {
     let orders = Orders::known(input);
     let seen =
         input.world.seen.iter().filter(|(address, seen)| address.kind == Kind::Certificate && is_renewed(&seen.fields));
     let of_seen = seen.flat_map(|(_, seen)| seen.fields.strings("domains"));
     let of_orders = orders.all.iter().flat_map(|order| names(&order.certificate));
     let domains: BTreeSet<String> = of_seen.chain(of_orders).map(|name| registered(input, name)).collect();
-    let budget = |domain: String| Budget { left: orders.left(&domain), domain, of: BELOW_DOMAIN.most };
+    let budget = |domain: String| OrderBudget { left: orders.left(&domain), domain, of: BELOW_DOMAIN.most };
     domains.into_iter().map(budget).collect()
 }
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::{Expansion, Home};
 use super::joined_network;
 use super::mounts;
-use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck};
+use crate::model::service::{Container, ContainerNetwork, EnvValue, Port};
 use crate::model::{Address, Fields, Hint, Kind, Refusal, Value};
 use crate::plan::rollout::Rollout;
+use crate::resources::docker::{ContainerPort, HealthcheckSpec, PortSpec};
 
 /// Variables whose value is known only when the network is.
 const LATE_VARIABLES: [&str; 3] = ["network.subnet", "network.gateway", "npm.address"];
@@ -51,7 +52,7 @@ pub fn fields(expansion: &Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<S
         fields.set("user", Value::text(user));
     }
     if let Some(check) = &container.healthcheck {
-        fields.set("healthcheck", healthcheck(check));
+        fields.set("healthcheck", HealthcheckSpec::from(check).value());
     }
     let labels = container.labels.iter().map(|(name, value)| (name.clone(), Value::text(fill(value, home)))).collect();
     fields.set("labels", Value::Map(labels));
@@ -141,38 +142,17 @@ fn set_siblings(container: &Container, others: &BTreeMap<String, Rollout>, field
 
 /// The ports of the host that it publishes, and those among them that are open on IPv6 as well.
 fn set_ports(expansion: &Expansion<'_>, container: &Container, fields: &mut Fields) {
-    let mut ports: Vec<String> = container
-        .ports
-        .iter()
-        .map(|port| format!("{}:{}:{}/{}", port.host_ip, port.published, port.target, port.protocol))
-        .collect();
+    let mut ports: Vec<String> = container.ports.iter().map(|port| port_spec(port).to_string()).collect();
     ports.sort();
     fields.set("ports", Value::texts(ports));
     let anywhere = container.ports.iter().filter(|port| port.is_anywhere && expansion.host.publishes_on_ipv6);
-    let on_ipv6: BTreeSet<String> =
-        anywhere.map(|port| format!("{}:{}/{}", port.published, port.target, port.protocol)).collect();
+    let on_ipv6: BTreeSet<String> = anywhere.map(|port| port_spec(port).without_address()).collect();
     fields.set("on_ipv6", Value::texts(on_ipv6));
 }
 
-fn healthcheck(check: &Healthcheck) -> Value {
-    let mut map = BTreeMap::new();
-    // Without one, it is the image's.
-    if !check.test.is_empty() {
-        map.insert("test".to_owned(), Value::texts(check.test.iter().cloned()));
-    }
-    let numbers = [
-        ("interval_ms", check.interval_ms),
-        ("timeout_ms", check.timeout_ms),
-        ("start_period_ms", check.start_period_ms),
-        ("start_interval_ms", check.start_interval_ms),
-        ("retries", check.retries),
-    ];
-    for (name, number) in numbers {
-        if let Some(number) = number {
-            map.insert(name.to_owned(), Value::Int(number));
-        }
-    }
-    Value::Map(map)
+fn port_spec(port: &Port) -> PortSpec<'_> {
+    let target = ContainerPort { number: port.target, protocol: &port.protocol };
+    PortSpec { ip: &port.host_ip, published: port.published, target }
 }
 
 /// The variables that are known only here. On a network of somebody else only what it says of itself is known.

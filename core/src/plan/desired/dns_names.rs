@@ -16,15 +16,15 @@ use std::net::IpAddr;
 
 use crate::model::service::Dns;
 use crate::model::site::{HostSite, PublicAddress, is_below};
-use crate::model::{Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site};
-use crate::plan::Input;
+use crate::model::{Address, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site};
+use crate::plan::input::Input;
 
 /// Types that lead visitors somewhere.
 const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
 
-/// The names of the account's zones as one look sees them.
+/// The names of all zones as one pass observes them, each at the provider that answers for it.
 #[derive(Debug, Default)]
-pub struct Names<'a> {
+pub struct ZoneNames<'a> {
     zones: BTreeSet<&'a str>,
     /// Record sets that hold something, by name and type.
     sets: BTreeMap<&'a str, BTreeMap<&'a str, &'a Seen>>,
@@ -32,26 +32,30 @@ pub struct Names<'a> {
     existing: BTreeSet<&'a str>,
     /// Types that manifests want, by name.
     wanted: BTreeMap<String, BTreeSet<String>>,
-    /// Those of the configuration.
-    domains: &'a [String],
+    site: Option<&'a Site>,
     /// Record sets that the ledger knows: `name/type`.
     known: BTreeSet<&'a str>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> ZoneNames<'a> {
     /// The names in the world, and those that the manifests in force will add.
     pub fn of(input: &Input<'a>) -> Self {
-        let ovh = ProviderId::ovh();
-        let held = || input.world.seen.iter().filter(|(address, _)| address.provider == ovh);
-        let zones = held().filter(|(address, _)| address.kind == Kind::Zone);
+        let held = |kind: Kind| {
+            let answers = move |address: &Address| {
+                let name = address.name.split('/').next().unwrap_or_default();
+                address.kind == kind && input.site.dns_provider(name) == Some(&address.provider)
+            };
+            input.world.seen.iter().filter(move |(address, _)| answers(address))
+        };
+        let zones = held(Kind::Zone);
         let known = input.facts.applied.keys().filter(|address| address.kind == Kind::Record);
         let mut names = Self {
             zones: zones.map(|(zone, _)| zone.name.as_str()).collect(),
-            domains: &input.site.domains,
+            site: Some(input.site),
             known: known.map(|address| address.name.as_str()).collect(),
             ..Self::default()
         };
-        for (address, seen) in held().filter(|(address, _)| address.kind == Kind::Record) {
+        for (address, seen) in held(Kind::Record) {
             let Some((name, record_type)) = address.name.rsplit_once('/') else { continue };
             if seen.fields.strings("values").is_empty() {
                 continue;
@@ -77,7 +81,7 @@ impl<'a> Names<'a> {
             Dns::Auto => {
                 let routes = service.routes.iter().flat_map(|route| &route.domains);
                 let domains: Vec<&String> =
-                    routes.chain(service.redirects.iter().flat_map(|redirect| &redirect.domains)).collect();
+                    routes.chain(service.answered.iter().flat_map(|host| &host.domains)).collect();
                 let is_covered = |name: &str| self.covering(name, host).is_some();
                 let domains: Vec<&String> = domains.into_iter().filter(|name| !is_covered(name)).collect();
                 for name in domains.into_iter().filter(|_| !host.address.is_empty()) {
@@ -105,6 +109,12 @@ impl<'a> Names<'a> {
         refusal.or_else(|| self.hides(name, record_type, origin))
     }
 
+    /// Who holds the zone of `name`, as people call it.
+    fn holder(&self, name: &str) -> String {
+        let provider = self.site.and_then(|site| site.dns_provider(name));
+        provider.map(ProviderId::title).unwrap_or_default()
+    }
+
     /// Whether a record is ours, or was.
     fn is_known(&self, name: &str, record_type: &str) -> bool {
         let seen = self.sets.get(name).and_then(|sets| sets.get(record_type));
@@ -113,14 +123,15 @@ impl<'a> Names<'a> {
     }
 
     fn elsewhere(&self, name: &str, record_type: &str, zone: &str) -> Option<Refusal> {
-        let is_named = self.domains.is_empty() || self.domains.iter().any(|domain| is_below(name, domain));
+        let domains = self.site.map_or(&[][..], |site| site.domains.as_slice());
+        let is_named = domains.is_empty() || domains.iter().any(|domain| is_below(name, domain));
         if is_named || self.is_known(name, record_type) {
             return None;
         }
         Some(Refusal {
             code: "A0725".to_owned(),
             message: format!("{name} lies in {zone}, and amarre.yaml names that nowhere in `domains`"),
-            found: vec![("domains".to_owned(), self.domains.join(", "))],
+            found: vec![("domains".to_owned(), domains.join(", "))],
             hints: vec![Hint::text(format!("if Amarre is to write there, the operator adds {zone} to `domains`"))],
         })
     }
@@ -159,7 +170,8 @@ impl<'a> Names<'a> {
             hints: vec![
                 Hint::text(format!("write the record where {cut} is kept, and put `dns: none` into the manifest")),
                 Hint::text(format!(
-                    "if {cut} is a zone of this account, is it listed at OVH, and may the token see it?"
+                    "if {cut} is a zone of this account, is it listed at {}, and may the token see it?",
+                    self.holder(zone)
                 )),
             ],
         })
@@ -193,7 +205,7 @@ impl<'a> Names<'a> {
                 Hint::text(format!(
                     "give {loser} an address of its own: `{{kind: Record, type: A, name: {relative}, value: …}}` beside {origin}"
                 )),
-                Hint::text(format!("or have {wildcard} removed at OVH where nobody needs it")),
+                Hint::text(format!("or have {wildcard} removed at {} where nobody needs it", self.holder(name))),
             ],
         })
     }

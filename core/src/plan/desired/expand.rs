@@ -9,19 +9,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use super::certificate;
-use super::certificate::Front;
-use super::dns_names::Names;
+use super::certificate::CertificateNames;
+use super::dns_names::ZoneNames;
 use super::{bind_mounts, host_fields, joined_network, npm_reach, stream, subnets};
-use crate::model::service::{AccessList, Container, Dns, NetworkMode, Record, Redirect, Route, Target as Leads, Tls};
+use crate::model::families::ProviderRole;
+use crate::model::service::{
+    AccessList, AnsweredHost, Container, Dns, NetworkMode, Record, Route, Target as Leads, Tls,
+};
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
     Address, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value, Want, Wants,
 };
-use crate::plan::Input;
 use crate::plan::diff::decide;
 use crate::plan::diff::upstreams::{Led, Streamed};
+use crate::plan::input::Input;
 use crate::plan::rollout;
-use crate::plan::rollout::Target;
+use crate::plan::rollout::RouteTarget;
 use crate::plan::rollout::{data_loss, dependencies, network_recreate, stopped};
 use crate::plan::safety::protect;
 
@@ -31,12 +34,12 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let subnets = subnets::assign(input, &streamed);
     let everywhere = bind_mounts::Everywhere::of(input);
     let mut wants = Wants { moving: network_recreate::networks(&everywhere, &subnets), ..Wants::default() };
-    let names = Names::of(input);
+    let names = ZoneNames::of(input);
     let known = data_loss::known(input);
     let containers = input.services.values().flat_map(|service| service.containers.values());
     let asked_for: BTreeSet<Ipv4Addr> = containers.filter_map(|container| container.ipv4_address).collect();
     let led = Led::by(input);
-    let joined = joined_network::Shared::by(input);
+    let joined = joined_network::SharedNetworks::by(input);
     let mut taken_addresses = BTreeMap::new();
     let mut taken_ports = BTreeMap::new();
     let mut places = BTreeMap::new();
@@ -83,7 +86,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
 /// The containers of a manifest, by key, and how NPM gets there.
 pub struct Reached {
     /// Which generation of each serves.
-    pub(crate) targets: BTreeMap<String, Target>,
+    pub(crate) targets: BTreeMap<String, RouteTarget>,
     /// NPM on their networks.
     pub(crate) attachments: Attachments,
     /// Where NPM asks for each port that a stream leads to: address and port, as they are known.
@@ -113,9 +116,9 @@ pub struct Expansion<'a> {
     pub(crate) input: &'a Input<'a>,
     pub(crate) service: &'a Service,
     pub(crate) host: &'a HostSite,
-    pub(crate) names: &'a Names<'a>,
+    pub(crate) names: &'a ZoneNames<'a>,
     /// Containers of ours, by service.
-    pub(crate) known: &'a data_loss::Known<'a>,
+    pub(crate) known: &'a data_loss::KnownContainers<'a>,
     /// Containers that streams lead to.
     pub(crate) streamed: &'a Streamed<'a>,
     /// What all containers mount.
@@ -123,7 +126,7 @@ pub struct Expansion<'a> {
     /// Where everything of ours in an NPM leads.
     pub(crate) led: &'a Led<'a>,
     /// Whose networks containers of other services share.
-    pub(crate) joined: &'a joined_network::Shared<'a>,
+    pub(crate) joined: &'a joined_network::SharedNetworks<'a>,
     /// Addresses that manifests ask for, whoever they are.
     pub(crate) asked_for: &'a BTreeSet<Ipv4Addr>,
     pub(crate) subnets: &'a BTreeMap<Address, Result<Ipv4Net, Box<Refusal>>>,
@@ -131,7 +134,7 @@ pub struct Expansion<'a> {
     /// Addresses given out in this expansion, by network.
     pub(crate) taken: &'a mut BTreeMap<Address, BTreeSet<Ipv4Addr>>,
     /// Ports of hosts given out in this expansion, and those that are not free, by engine.
-    pub(crate) ports: &'a mut BTreeMap<ProviderId, npm_reach::Ports>,
+    pub(crate) ports: &'a mut BTreeMap<ProviderId, npm_reach::OccupiedPorts>,
     /// Where containers are, by engine, once that has been asked for.
     pub(crate) places: &'a mut BTreeMap<ProviderId, subnets::Places>,
     /// Access lists that manifests define, each with its NPM.
@@ -196,8 +199,8 @@ impl Expansion<'_> {
         for route in &self.service.routes {
             self.route(route, &targets, &records, &attachments);
         }
-        for redirect in &self.service.redirects {
-            self.redirect(redirect, &records);
+        for host in &self.service.answered {
+            self.answered(host, &records);
         }
         let at = (self.streamed)
             .of(self.service)
@@ -407,7 +410,7 @@ impl Expansion<'_> {
     }
 
     /// The records of this manifest, by name: what a proxy host of that name comes after.
-    fn records(&mut self, targets: &BTreeMap<String, Target>) -> BTreeMap<String, Vec<Address>> {
+    fn records(&mut self, targets: &BTreeMap<String, RouteTarget>) -> BTreeMap<String, Vec<Address>> {
         let mut by_name: BTreeMap<String, Vec<Address>> = BTreeMap::new();
         let (records, needs) = match &self.service.dns {
             Dns::None => (Vec::new(), Vec::new()),
@@ -429,9 +432,9 @@ impl Expansion<'_> {
 
     fn auto_records(&mut self) -> Vec<Record> {
         let routes = self.service.routes.iter().map(|route| (&route.domains, &route.origin));
-        let redirects = self.service.redirects.iter().map(|redirect| (&redirect.domains, &redirect.origin));
+        let answered = self.service.answered.iter().map(|host| (&host.domains, &host.origin));
         let names: Vec<(String, Origin)> = routes
-            .chain(redirects)
+            .chain(answered)
             .flat_map(|(domains, origin)| domains.iter().map(move |domain| (domain.clone(), origin.clone())))
             .collect();
         let mut records = Vec::new();
@@ -454,7 +457,7 @@ impl Expansion<'_> {
     }
 
     fn record_set(&mut self, name: &str, record_type: &str, records: &[Record], needs: &[Need]) -> Address {
-        let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{record_type}"));
+        let address = self.record_address(name, record_type);
         let mut values: Vec<String> = records.iter().map(|record| record.value.clone()).collect();
         values.sort();
         values.dedup();
@@ -473,18 +476,23 @@ impl Expansion<'_> {
         address
     }
 
+    /// A record set at the provider that answers for its zone.
+    fn record_address(&self, name: &str, record_type: &str) -> Address {
+        let provider = self.input.site.dns_provider(name).cloned();
+        let provider = provider.unwrap_or_else(|| ProviderId::usual(ProviderRole::Zones));
+        Address::new(provider, Kind::Record, &format!("{name}/{record_type}"))
+    }
+
     fn no_zone(&self, name: &str) -> Option<Refusal> {
-        let ovh = ProviderId::ovh();
-        let (code, message) = if !self.input.site.has_dns {
-            ("A0706", format!("no record can be written for {name}: no OVH account is configured"))
-        } else if self.input.world.is_dark(&ovh) {
-            return None;
-        } else {
-            let zones = self.input.world.of_kind(&ovh, Kind::Zone).map(|(zone, _)| zone.name.as_str());
-            if Site::zone_of(zones, name).is_some() {
-                return None;
+        let (code, message) = match self.input.site.dns_provider(name) {
+            None if self.input.site.zones.is_empty() => {
+                let usual = ProviderId::usual(ProviderRole::Zones);
+                ("A0706", format!("no record can be written for {name}: no {} is configured", usual.one()))
             }
-            ("A0701", format!("no zone of the OVH account holds {name}"))
+            None => ("A0701", format!("no configured zone holds {name}")),
+            Some(provider) if self.input.world.is_dark(provider) => return None,
+            Some(provider) if self.input.world.zone_of(provider, name).is_some() => return None,
+            Some(provider) => ("A0701", format!("no zone of the {} holds {name}", provider.one())),
         };
         let hints = vec![Hint::text(format!(
             "put `dns: none` in {} if its record is kept elsewhere",
@@ -501,7 +509,7 @@ impl Expansion<'_> {
             "CNAME" => &["A", "AAAA", "TXT", "MX", "NS", "SRV", "CAA"],
             _ => &["CNAME"],
         };
-        let rivals = rivals.iter().map(|kind| Address::new(ProviderId::ovh(), Kind::Record, &format!("{name}/{kind}")));
+        let rivals = rivals.iter().map(|record_type| self.record_address(name, record_type));
         let (rival, seen) = rivals
             .filter_map(|rival| Some((self.input.world.seen.get(&rival)?, rival)))
             .map(|(seen, rival)| (rival, seen))
@@ -510,9 +518,9 @@ impl Expansion<'_> {
         Some(Refusal {
             code: "A0405".to_owned(),
             message: format!("{} exists at {name} and is not ours", rival.name.rsplit('/').next().unwrap_or_default()),
-            found: vec![(rival.name, values)],
+            found: vec![(rival.name.clone(), values)],
             hints: vec![
-                Hint::text("remove that record at OVH if it is a left-over"),
+                Hint::text(format!("remove that record at {} if it is a left-over", rival.provider.title())),
                 Hint::text(format!("to leave it alone, put `dns: none` in {}", self.service.origin.file)),
             ],
         })
@@ -521,7 +529,7 @@ impl Expansion<'_> {
     fn route(
         &mut self,
         route: &Route,
-        targets: &BTreeMap<String, Target>,
+        targets: &BTreeMap<String, RouteTarget>,
         records: &BTreeMap<String, Vec<Address>>,
         attachments: &Attachments,
     ) {
@@ -536,13 +544,14 @@ impl Expansion<'_> {
         let through: BTreeSet<&Address> = through.collect();
         let mut needs: Vec<Need> = through.into_iter().cloned().map(Need::present).collect();
         let Some((scheme, at)) =
-            host_fields::upstream(self, &route.to, host_fields::Place { host, path: None }, targets, &mut needs)
+            host_fields::upstream(self, &route.to, host_fields::HostQuery { host, path: None }, targets, &mut needs)
         else {
             return;
         };
         let locations = host_fields::locations(self, &route.locations, host, targets, &mut needs);
         needs.extend(route.domains.iter().filter_map(|name| records.get(name)).flatten().cloned().map(Need::present));
-        let front = Front { npm: &npm.provider, domains: &route.domains, host, records, origin: &route.origin };
+        let front =
+            CertificateNames { npm: &npm.provider, domains: &route.domains, host, records, origin: &route.origin };
         let certificate = self.certificate(&route.tls, &front, &mut needs);
         let access_list = self.access_list_of(&npm, route.access_list.as_deref(), &mut needs);
         let mut fields = host_fields::strict(Fields::default(), route.hsts, &route.advanced)
@@ -567,33 +576,29 @@ impl Expansion<'_> {
         self.want(address, fields, needs, &route.origin);
     }
 
-    fn redirect(&mut self, redirect: &Redirect, records: &BTreeMap<String, Vec<Address>>) {
+    fn answered(&mut self, answered: &AnsweredHost, records: &BTreeMap<String, Vec<Address>>) {
         let Some(npm) = self.host.npm.clone() else { return };
-        let Some(main) = redirect.domains.first() else { return };
-        let names = redirect.domains.iter().filter_map(|name| records.get(name)).flatten();
+        let AnsweredHost { kind, domains, tls, force_https, http2, hsts, advanced, fields, origin } = answered;
+        let Some(main) = domains.first() else { return };
+        let names = domains.iter().filter_map(|name| records.get(name)).flatten();
         let mut needs: Vec<Need> = names.cloned().map(Need::present).collect();
-        let address = Address::new(npm.provider.clone(), Kind::Redirection, main);
+        let address = Address::new(npm.provider.clone(), *kind, main);
         let host = self.input.world.seen.get(&address);
-        let front = Front { npm: &npm.provider, domains: &redirect.domains, host, records, origin: &redirect.origin };
-        let certificate = self.certificate(&redirect.tls, &front, &mut needs);
-        let fields = host_fields::strict(Fields::default(), redirect.hsts, &redirect.advanced)
-            .with("domains", sorted(&redirect.domains))
-            .with("block_exploits", Value::Bool(redirect.block_exploits))
-            .with("scheme", Value::text(&redirect.scheme))
-            .with("to", Value::text(&redirect.to))
-            .with("code", Value::Int(i64::from(redirect.code)))
-            .with("keep_path", Value::Bool(redirect.keep_path))
+        let front = CertificateNames { npm: &npm.provider, domains, host, records, origin };
+        let certificate = self.certificate(tls, &front, &mut needs);
+        let fields = host_fields::strict(fields.clone(), *hsts, advanced)
+            .with("domains", sorted(domains))
             .with("certificate", certificate)
-            .with("force_https", Value::Bool(redirect.force_https))
-            .with("http2", Value::Bool(redirect.http2))
+            .with("force_https", Value::Bool(*force_https))
+            .with("http2", Value::Bool(*http2))
             .with("enabled", Value::Bool(true))
             .with("online", Value::Bool(true))
             .with("mark", Value::Bool(true));
-        self.want(address, fields, needs, &redirect.origin);
+        self.want(address, fields, needs, origin);
     }
 
     /// The certificate by name; a host is never written without the one that its manifest asks for.
-    fn certificate(&mut self, tls: &Tls, front: &Front<'_>, needs: &mut Vec<Need>) -> Value {
+    fn certificate(&mut self, tls: &Tls, front: &CertificateNames<'_>, needs: &mut Vec<Need>) -> Value {
         match tls {
             Tls::None => Value::None,
             Tls::Existing(name) => {

@@ -7,14 +7,14 @@ use super::npm_reach;
 use crate::model::service::{Hsts, Location, Target};
 use crate::model::{Address, Fields, Kind, Need, Seen, Value};
 use crate::plan::diff::upstreams;
-use crate::plan::rollout::Target as Serving;
+use crate::plan::rollout::RouteTarget as Serving;
 
 /// An address and a port, each as it is known.
-type At = (Value, Value);
+type Upstream = (Value, Value);
 
 /// What of a host is asked for: what is there of it, and which path; `None`: the host itself.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct HostQuery<'a> {
     /// As it is, if it is there.
     pub host: Option<&'a Seen>,
     /// Of which path.
@@ -26,10 +26,10 @@ pub struct Place<'a> {
 pub fn upstream(
     expansion: &Expansion<'_>,
     to: &Target,
-    place: Place<'_>,
+    place: HostQuery<'_>,
     serving: &BTreeMap<String, Serving>,
     needs: &mut Vec<Need>,
-) -> Option<(String, Option<At>)> {
+) -> Option<(String, Option<Upstream>)> {
     match to {
         Target::Url { scheme, host, port } => {
             Some((scheme.clone(), Some((Value::text(host), Value::Int(i64::from(*port))))))
@@ -54,7 +54,12 @@ pub fn upstream(
 
 /// Where a path leads while something else serves than what the manifest describes. What leads to it goes on as it is:
 /// the port of the manifest is its successor's. Anything else leads to it only at a port at which it is known to answer.
-fn meanwhile(expansion: &Expansion<'_>, target: &Serving, place: Place<'_>, port: u16) -> Option<(Address, At)> {
+fn meanwhile(
+    expansion: &Expansion<'_>,
+    target: &Serving,
+    place: HostQuery<'_>,
+    port: u16,
+) -> Option<(Address, Upstream)> {
     let interim = target.interim.as_ref()?;
     let (input, engine) = (expansion.input, &expansion.host.docker);
     let instance = input.world.seen.get(&target.address)?;
@@ -64,7 +69,7 @@ fn meanwhile(expansion: &Expansion<'_>, target: &Serving, place: Place<'_>, port
             return Some((target.address.clone(), (Value::text(there.host), Value::Int(there.port?))));
         }
     }
-    let hosts = input.world.seen.iter().filter(|(host, seen)| upstreams::points(host.kind) && seen.owner.is_ours());
+    let hosts = input.world.seen.iter().filter(|(host, seen)| host.kind.traits().forwards && seen.owner.is_ours());
     let mut known = hosts.flat_map(|(_, host)| upstreams::all(&host.fields).map(move |pointer| (host, pointer)));
     let is_known = known.any(|(host, pointer)| {
         pointer.port == Some(i64::from(port)) && upstreams::leads_to(input, host, pointer, engine, instance)
@@ -77,7 +82,7 @@ fn meanwhile(expansion: &Expansion<'_>, target: &Serving, place: Place<'_>, port
 }
 
 /// Whether a path that is there leads to no container that works: whatever it led to has failed since.
-fn leads_nowhere(expansion: &Expansion<'_>, place: Place<'_>) -> bool {
+fn leads_nowhere(expansion: &Expansion<'_>, place: HostQuery<'_>) -> bool {
     let (input, engine) = (expansion.input, &expansion.host.docker);
     let Some(host) = place.host else { return false };
     let works = |there| {
@@ -97,7 +102,7 @@ pub fn locations(
 ) -> Option<Value> {
     let mut values = Vec::new();
     for location in locations {
-        let place = Place { host, path: Some(&location.path) };
+        let place = HostQuery { host, path: Some(&location.path) };
         let Some((scheme, at)) = upstream(expansion, &location.to, place, serving, needs) else { continue };
         let (host, port) = at?;
         let mut entries = BTreeMap::from([

@@ -9,6 +9,7 @@ use super::expand::Expansion;
 use crate::model::folders::as_word;
 use crate::model::service::Container;
 use crate::model::{Address, Fields, Kind, Seen, Value};
+use crate::resources::docker::{MountKind, MountSpec};
 
 /// Field of a container: `volume:NAME:/path:rw` for each declared path.
 pub const FIELD: &str = "image_mounts";
@@ -45,16 +46,14 @@ pub fn mounts(
     let paths = declared.into_iter().filter(|path| !mapped.contains(path));
     let mounts = paths.map(|path| {
         let source = in_use.get(path).cloned().unwrap_or_else(|| format!("{data}_{key}_{}", as_word(path)));
-        format!("volume:{source}:{path}:rw")
+        MountSpec::new(MountKind::Volume, &source, path).to_string()
     });
     Value::texts(mounts.collect::<BTreeSet<String>>())
 }
 
 /// Names and paths of the volumes that a container has for what its image declares.
 pub fn sources(fields: &Fields) -> Vec<(String, String)> {
-    let split = |mount: &str| {
-        let (source, target) = mount.strip_prefix("volume:")?.strip_suffix(":rw")?.split_once(':')?;
-        Some((source.to_owned(), target.to_owned()))
-    };
-    fields.strings(FIELD).into_iter().filter_map(split).collect()
+    let mounts = fields.strings(FIELD).into_iter().filter_map(MountSpec::parse);
+    let volumes = mounts.filter(|mount| mount.kind == MountKind::Volume && !mount.is_read_only);
+    volumes.map(|mount| (mount.source.to_owned(), mount.target.to_owned())).collect()
 }

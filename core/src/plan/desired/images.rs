@@ -12,7 +12,7 @@ use crate::model::{
     platform,
 };
 use crate::plan::diff::decide::is_left_alone;
-use crate::plan::{Input, SETTLE};
+use crate::plan::input::{Input, SETTLE};
 
 /// Wants the image of a container; answers what the container needs of it.
 pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &str) -> Need {

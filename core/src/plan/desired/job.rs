@@ -24,12 +24,12 @@ use crate::model::world::Failure;
 use crate::model::{
     Address, Change, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
 };
-use crate::plan::Input;
 use crate::plan::diff::{compare, upstreams};
+use crate::plan::input::Input;
 use crate::plan::rollout;
 use crate::plan::rollout::dependencies;
-use crate::plan::rollout::dependencies::Waits;
-use crate::plan::rollout::{Rollout, Target};
+use crate::plan::rollout::dependencies::ContainerWaits;
+use crate::plan::rollout::{Rollout, RouteTarget};
 use crate::plan::rollout::{completion, generation};
 
 /// What the containers of a service are to become, by key: in a job's fields, and on its label.
@@ -64,23 +64,23 @@ pub fn coming(expansion: &Expansion<'_>, base: &Address, wanted: &Fields, there:
 
 /// What an update waits for.
 #[derive(Debug, Default)]
-pub struct Gate {
-    waits: Waits,
+pub struct UpdateGate {
+    waits: ContainerWaits,
     /// An update is due, and not all jobs are done.
     is_shut: bool,
     /// Containers that jobs depend on.
     used: BTreeSet<String>,
 }
 
-impl Gate {
+impl UpdateGate {
     /// What the container of a key waits for before it is made.
-    pub fn before(&self, expansion: &Expansion<'_>, key: &str, rollout: &Rollout) -> Waits {
+    pub fn before(&self, expansion: &Expansion<'_>, key: &str, rollout: &Rollout) -> ContainerWaits {
         let is_heal = rollout.olds.is_empty() && {
             let good = expansion.input.facts.last_good.get(&rollout.base).map(|(generation, _)| generation);
             good.is_some() && good == rollout.wanted.generation.as_ref() || self.used.contains(key)
         };
         if !self.is_shut || is_heal || !is_due(expansion, rollout) && !rollout.olds.is_empty() {
-            return Waits::default();
+            return ContainerWaits::default();
         }
         self.waits.clone()
     }
@@ -107,27 +107,31 @@ pub fn before_update(
     expansion: &mut Expansion<'_>,
     home: &Home,
     rollouts: &BTreeMap<String, Rollout>,
-    targets: &BTreeMap<String, Target>,
-    first: &Waits,
+    targets: &BTreeMap<String, RouteTarget>,
+    first: &ContainerWaits,
     held: Option<Refusal>,
-) -> Gate {
+) -> UpdateGate {
     let service = expansion.service;
     let due: Vec<&Rollout> = rollouts.values().filter(|rollout| is_due(expansion, rollout)).collect();
     if service.jobs.is_empty() || due.is_empty() {
         keep(expansion);
-        return Gate::default();
+        return UpdateGate::default();
     }
     if held.is_some() {
         // A job for an update that does not come would leave the old one with what it changed.
         keep(expansion);
-        return Gate { waits: Waits { needs: Vec::new(), refusal: held }, is_shut: true, used: BTreeSet::new() };
+        return UpdateGate {
+            waits: ContainerWaits { needs: Vec::new(), refusal: held },
+            is_shut: true,
+            used: BTreeSet::new(),
+        };
     }
     let docker = &expansion.host.docker;
     let image =
         |rollout: &&Rollout| rollout.fields.text("image").map(|image| Address::new(docker.clone(), Kind::Image, image));
     let images = due.iter().filter_map(image).map(Need::ready);
-    let mut waits = Waits { needs: images.collect(), refusal: None }.and(first.clone());
-    let update = Update {
+    let mut waits = ContainerWaits { needs: images.collect(), refusal: None }.and(first.clone());
+    let update = UpdateRun {
         before: rollouts.iter().map(|(key, rollout)| (key.clone(), Value::text(digest_of(&rollout.wanted)))).collect(),
         inputs: rollouts.values().map(|rollout| rollout.coming.inputs.as_str()).collect(),
         since: due
@@ -137,11 +141,11 @@ pub fn before_update(
             .max(),
     };
     let serving = serving(expansion, rollouts, targets);
-    let mut gate = Gate::default();
+    let mut gate = UpdateGate::default();
     for (key, job) in in_order(service) {
         gate.used.extend(job.container.depends_on.keys().cloned());
         let placed = Placed { key, container: &job.container, home };
-        let run = Run::of(expansion, placed, job, &update, rollouts);
+        let run = JobRun::of(expansion, placed, job, &update, rollouts);
         if gate.waits.refusal.is_some() {
             // What comes after one that failed is not run, though all that it needs is there.
             mounts::image_and_volumes(expansion, &job.container, &run.fields);
@@ -152,9 +156,9 @@ pub fn before_update(
         waits.needs.push(Need::ready(address.clone()));
         gate.waits.needs.push(Need::ready(address));
         match state {
-            State::Done => (),
-            State::Due => gate.is_shut = true,
-            State::Failed(why) => {
+            JobState::Done => (),
+            JobState::Due => gate.is_shut = true,
+            JobState::Failed(why) => {
                 gate.is_shut = true;
                 gate.waits.refusal = Some(failed(service, key, &why));
             }
@@ -167,8 +171,8 @@ pub fn before_update(
 fn serving(
     expansion: &mut Expansion<'_>,
     rollouts: &BTreeMap<String, Rollout>,
-    targets: &BTreeMap<String, Target>,
-) -> BTreeMap<String, Target> {
+    targets: &BTreeMap<String, RouteTarget>,
+) -> BTreeMap<String, RouteTarget> {
     let (world, service) = (expansion.input.world, expansion.service);
     let used: BTreeSet<&String> = service.jobs.values().flat_map(|job| job.container.depends_on.keys()).collect();
     let mut serving = BTreeMap::new();
@@ -193,7 +197,7 @@ fn serving(
 }
 
 /// While an update waits for its jobs, or was refused for one, nothing of the service goes.
-pub fn spare(expansion: &mut Expansion<'_>, gate: &Gate) {
+pub fn spare(expansion: &mut Expansion<'_>, gate: &UpdateGate) {
     if !gate.is_shut {
         return;
     }
@@ -262,7 +266,7 @@ fn digest_of(address: &Address) -> String {
 }
 
 /// What a job is run for.
-struct Update {
+struct UpdateRun {
     /// By key of the container, the generation that it is to become.
     before: BTreeMap<String, Value>,
     inputs: String,
@@ -271,14 +275,14 @@ struct Update {
 }
 
 /// How far a job is.
-enum State {
+enum JobState {
     Due,
     Done,
     Failed(String),
 }
 
 /// One job of an update.
-struct Run<'a> {
+struct JobRun<'a> {
     placed: Placed<'a>,
     job: &'a Job,
     address: Address,
@@ -287,12 +291,12 @@ struct Run<'a> {
     there: BTreeMap<Address, &'a Seen>,
 }
 
-impl<'a> Run<'a> {
+impl<'a> JobRun<'a> {
     fn of(
         expansion: &Expansion<'a>,
         placed: Placed<'a>,
         job: &'a Job,
-        update: &Update,
+        update: &UpdateRun,
         rollouts: &BTreeMap<String, Rollout>,
     ) -> Self {
         let (service, key) = (expansion.service, placed.key);
@@ -310,7 +314,12 @@ impl<'a> Run<'a> {
         Self { placed, job, address, fields, inputs, there }
     }
 
-    fn want(mut self, expansion: &mut Expansion<'_>, targets: &BTreeMap<String, Target>, first: &Waits) -> State {
+    fn want(
+        mut self,
+        expansion: &mut Expansion<'_>,
+        targets: &BTreeMap<String, RouteTarget>,
+        first: &ContainerWaits,
+    ) -> JobState {
         let (key, job) = (self.placed.key, self.job);
         let facts = &expansion.input.facts;
         let known = facts.failed.get(&self.address).filter(|failure| failure.inputs == self.inputs).cloned();
@@ -332,12 +341,12 @@ impl<'a> Run<'a> {
                     fields.set("running", Value::Bool(false));
                 }
                 expansion.want(self.address, fields, Vec::new(), origin);
-                State::Failed(why)
+                JobState::Failed(why)
             }
-            (None, Some(why)) => State::Failed(why),
+            (None, Some(why)) => JobState::Failed(why),
             (Some(seen), None) if seen.ready.is_ready() => {
                 keep_one(expansion, &self.address);
-                State::Done
+                JobState::Done
             }
             (Some(seen), None) => {
                 let is_made_only = seen.fields.flag("running") == Some(false) && !completion::has_ended(&seen.fields);
@@ -347,12 +356,12 @@ impl<'a> Run<'a> {
                 } else {
                     keep_one(expansion, &self.address);
                 }
-                State::Due
+                JobState::Due
             }
             (None, None) => {
                 self.fields.retain(|name, _| name != "address");
                 self.make(expansion, targets, first, others);
-                State::Due
+                JobState::Due
             }
         }
     }
@@ -371,7 +380,13 @@ impl<'a> Run<'a> {
         needs
     }
 
-    fn make(self, expansion: &mut Expansion<'_>, targets: &BTreeMap<String, Target>, first: &Waits, others: Vec<Need>) {
+    fn make(
+        self,
+        expansion: &mut Expansion<'_>,
+        targets: &BTreeMap<String, RouteTarget>,
+        first: &ContainerWaits,
+        others: Vec<Need>,
+    ) {
         let Placed { container, home, .. } = self.placed;
         let mut needs = others;
         let has_network = expansion.service.has_network();
@@ -382,7 +397,7 @@ impl<'a> Run<'a> {
         let siblings = dependencies::of_siblings(expansion, container, targets);
         let unwell = siblings.needs.iter().find_map(|need| unwell(expansion, &container.origin.file, need));
         needs.extend(joined_network::need(expansion, container));
-        let waits = Waits { needs, refusal: None }.and(siblings).and(first.clone());
+        let waits = ContainerWaits { needs, refusal: None }.and(siblings).and(first.clone());
         let unknown = container::unknown_variable(container, home);
         let is_there = expansion.input.world.seen.contains_key(&home.address) || !has_network;
         let unknown = unknown.filter(|_| is_there);
@@ -418,7 +433,7 @@ fn pick(
     base: &Address,
     fields: &Fields,
     inputs: &str,
-    update: &Update,
+    update: &UpdateRun,
     there: &BTreeMap<Address, &Seen>,
 ) -> Address {
     let Some(schema) = expansion.input.schema(base) else { return base.clone() };

@@ -11,12 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::Expansion;
 use crate::model::service::{Container, Needed};
 use crate::model::{Address, Hint, Kind, Need, Refusal, Service};
-use crate::plan::Input;
+use crate::plan::input::Input;
 
 /// Whose networks are shared, by host and name, and a container that does.
-pub struct Shared<'a>(BTreeMap<&'a str, BTreeMap<&'a str, String>>);
+pub struct SharedNetworks<'a>(BTreeMap<&'a str, BTreeMap<&'a str, String>>);
 
-impl<'a> Shared<'a> {
+impl<'a> SharedNetworks<'a> {
     /// By all manifests.
     pub fn by(input: &Input<'a>) -> Self {
         let mut shared: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();

@@ -6,6 +6,8 @@ use super::expand::Expansion;
 use super::{image_volumes, images};
 use crate::model::service::{Container, Delivery, DeliveryContent, Mount, MountSource, Volume};
 use crate::model::{Address, Fields, Hint, Kind, Need, Refusal, Service, Value};
+use crate::resources::docker;
+use crate::resources::docker::{MountKind, MountSpec, MountedData};
 
 /// What the generation in force needs to be there, wanted as well.
 pub fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, fields: &Fields) -> Vec<Need> {
@@ -65,32 +67,22 @@ pub fn set(expansion: &Expansion<'_>, container: &Container, fields: &mut Fields
     }
 }
 
-/// The kind of a mount that has no source.
-const TMPFS: &str = "tmpfs:";
-
-/// `volume:NAME:/target:rw`, `bind:/source:/target:ro`, `tmpfs::/target:rw,size=1024`; what is copied in is no mount to
-/// Docker.
+/// The text of a mount of a manifest; what is copied in is no mount to Docker.
 pub fn mount_text(service: &Service, mount: &Mount) -> Option<String> {
-    let mode = if mount.read_only { "ro" } else { "rw" };
-    let options: String = mount.options.iter().map(|(name, value)| format!(",{name}={value}")).collect();
-    let target = &mount.target;
-    match &mount.source {
-        MountSource::Volume(volume) => Some(format!("volume:{}:{target}:{mode}{options}", service.volume_name(volume))),
-        MountSource::Bind(path) => Some(format!("bind:{path}:{target}:{mode}{options}")),
-        MountSource::Tmpfs => Some(format!("{TMPFS}:{target}:{mode}{options}")),
-        MountSource::Copied(_) => None,
-    }
+    let (kind, source) = match &mount.source {
+        MountSource::Volume(volume) => (MountKind::Volume, service.volume_name(volume)),
+        MountSource::Bind(path) => (MountKind::Bind, path.clone()),
+        MountSource::Tmpfs => (MountKind::Tmpfs, String::new()),
+        MountSource::Copied(_) => return None,
+    };
+    let options = mount.options.iter().map(|(name, value)| (name.as_str(), value.into())).collect();
+    let spec = MountSpec { is_read_only: mount.read_only, options, ..MountSpec::new(kind, &source, &mount.target) };
+    Some(spec.to_string())
 }
 
-/// The data that a container writes to: `volume:NAME`, `bind:/source`. A folder in memory is each one's own.
-pub fn written(fields: &Fields) -> impl Iterator<Item = &str> {
-    fields.strings("mounts").into_iter().chain(fields.strings(image_volumes::FIELD)).filter_map(source_written)
-}
-
-fn source_written(mount: &str) -> Option<&str> {
-    let (place, mode) = mount.rsplit_once(':')?;
-    let (source, _) = place.rsplit_once(':')?;
-    (mode.split(',').next() == Some("rw") && source != TMPFS).then_some(source)
+/// The data that a container writes to. A folder in memory is each one's own.
+pub fn written(fields: &Fields) -> impl Iterator<Item = MountedData<'_>> {
+    docker::mounts(fields).filter(|mount| !mount.is_read_only).filter_map(|mount| mount.data())
 }
 
 /// What a plan says of files: by digest, a secret by its name and mark.

@@ -17,7 +17,9 @@ use crate::model::site::{HostSite, Reach};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service, Value};
 use crate::plan::diff::upstreams;
-use crate::plan::{Input, rollout};
+use crate::plan::input::Input;
+use crate::plan::rollout;
+use crate::resources::docker::{ContainerPort, PortSpec, WantedPort};
 
 /// The network that NPM and the routed containers of a host share is called as that of a service of this name.
 pub const EDGE: &str = "edge";
@@ -57,7 +59,9 @@ pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
     match of(expansion.input, expansion.host) {
         Some(Reach::Published) => {
             let Some(address) = expansion.host.private_address else { return };
-            fields.set("publish", Value::texts(ports.iter().map(|port| format!("{address}:{port}/tcp"))));
+            let ip = address.to_string();
+            let wanted = ports.iter().map(|port| WantedPort { ip: &ip, target: ContainerPort::tcp(*port) });
+            fields.set("publish", Value::texts(wanted.map(|port| port.to_string())));
         }
         Some(Reach::Edge) => fields.set("edge", Value::text(edge_network(expansion.host).name)),
         Some(Reach::Auto | Reach::Network | Reach::Host) | None => (),
@@ -66,7 +70,7 @@ pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
 
 /// Where a host points that leads to `port` of an instance. What is not known yet, or not of this instance, is an
 /// output of it.
-pub fn point(expansion: &Expansion<'_>, target: &rollout::Target, port: u16) -> (Value, Value) {
+pub fn point(expansion: &Expansion<'_>, target: &rollout::RouteTarget, port: u16) -> (Value, Value) {
     let instance = &target.address;
     let later = |field: &str| Value::output(instance.clone(), field);
     let number = |port: u16| Value::Int(i64::from(port));
@@ -155,37 +159,31 @@ pub fn is_reachable(expansion: &Expansion<'_>, key: &str, fields: &Fields) -> bo
 
 /// Whether `host` and `port` are a place at which a container is reached.
 pub fn is_at(host: &str, port: Option<i64>, container: &Fields) -> bool {
-    let at =
-        |text: &str| split(text).is_some_and(|(ip, published, _)| ip == host && port == Some(i64::from(published)));
+    let is_it = |at: PortSpec<'_>| at.ip == host && port == Some(i64::from(at.published));
     ["address", "edge_address"].iter().any(|field| container.text(field) == Some(host))
-        || container.strings("published").into_iter().any(at)
+        || ports_of(container, "published").any(is_it)
 }
 
 /// Where the host publishes `port` of a container for NPM.
 fn published_at(fields: &Fields, port: u16) -> Option<(String, u16)> {
-    let target = format!("{port}/tcp");
-    let known = fields.strings("published");
-    let found = known.into_iter().filter_map(split).find(|(_, _, to)| *to == target)?;
-    Some((found.0.to_owned(), found.1))
+    let found = ports_of(fields, "published").find(|at| at.target == ContainerPort::tcp(port))?;
+    Some((found.ip.to_owned(), found.published))
 }
 
-/// `192.168.1.10:20000:80/tcp`; an IPv6 address has colons of its own.
-fn split(text: &str) -> Option<(&str, u16, &str)> {
-    let mut parts = text.rsplitn(3, ':');
-    let (target, published, ip) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((ip, published.parse().ok()?, target))
+/// The ports of a field: `published` or `ports`.
+fn ports_of<'a>(fields: &'a Fields, field: &str) -> impl Iterator<Item = PortSpec<'a>> {
+    fields.strings(field).into_iter().filter_map(PortSpec::parse)
 }
 
 /// The ports of the host that a container has: published for NPM, or by its manifest.
 pub fn host_ports(fields: &Fields) -> impl Iterator<Item = u16> {
-    let texts: Vec<&str> = ["published", "ports"].iter().flat_map(|field| fields.strings(field)).collect();
-    texts.into_iter().filter_map(split).map(|(_, port, _)| port).collect::<Vec<u16>>().into_iter()
+    ports_of(fields, "published").chain(ports_of(fields, "ports")).map(|port| port.published)
 }
 
 /// Whether an instance could not start because somebody has a port that it was to publish.
 pub fn is_refused(input: &Input<'_>, instance: &Address, seen: &Seen) -> bool {
     let refused = input.facts.refused_ports.get(&instance.provider);
-    let ports = || seen.fields.strings("published").into_iter().filter_map(split).map(|(_, port, _)| port);
+    let ports = || ports_of(&seen.fields, "published").map(|port| port.published);
     seen.fields.flag("running") == Some(false)
         && refused.is_some_and(|refused| ports().any(|port| refused.contains(&port)))
 }
@@ -203,21 +201,22 @@ pub fn give_ports(
     let publish: Vec<String> = fields.strings("publish").into_iter().map(str::to_owned).collect();
     let Some((first, last)) = expansion.host.publish_ports.filter(|_| !publish.is_empty()) else { return Ok(()) };
     let (input, provider) = (expansion.input, &base.provider);
-    let Ports { taken, leases } = expansion.ports.entry(provider.clone()).or_insert_with(|| Ports::of(input, base));
+    let OccupiedPorts { taken, leases } =
+        expansion.ports.entry(provider.clone()).or_insert_with(|| OccupiedPorts::of(input, base));
     let leased = input.facts.ports.get(base).cloned().unwrap_or_default();
     let is_of_others = |port: &u16| leases.get(port).is_some_and(|of| of.iter().any(|other| other != base));
     let address = expansion.host.private_address.map(|address| address.to_string()).unwrap_or_default();
     let meant: BTreeSet<i64> = expansion.led.meant_for_others(&address, own).flatten().collect();
     let mut published = Vec::new();
     for wanted in publish {
-        let Some((ip, target)) = wanted.rsplit_once(':') else { continue };
+        let Some(wanted) = WantedPort::parse(&wanted) else { continue };
         let is_free =
             |port: &u16| !taken.contains(port) && !meant.contains(&i64::from(*port)) && (first..=last).contains(port);
         let own = leased.iter().copied().find(is_free);
         let port = own.or_else(|| (first..=last).find(|port| is_free(port) && !is_of_others(port)));
         let Some(port) = port else { return Err(no_port(expansion.service, &address, first, last)) };
         taken.insert(port);
-        published.push(format!("{ip}:{port}:{target}"));
+        published.push(wanted.at(port).to_string());
     }
     fields.set("published", Value::texts(published));
     Ok(())
@@ -225,14 +224,14 @@ pub fn give_ports(
 
 /// The ports of an engine's host that are not free.
 #[derive(Debug, Default)]
-pub struct Ports {
+pub struct OccupiedPorts {
     /// Those that somebody has, that a manifest asks for, or that were given out in this expansion.
     taken: BTreeSet<u16>,
     /// Who had a port before, or is to have it.
     leases: BTreeMap<u16, Vec<Address>>,
 }
 
-impl Ports {
+impl OccupiedPorts {
     fn of(input: &Input<'_>, base: &Address) -> Self {
         let mut leases: BTreeMap<u16, Vec<Address>> = BTreeMap::new();
         for (of, ports) in input.facts.ports.iter().filter(|(of, _)| of.provider == base.provider) {
@@ -250,7 +249,7 @@ fn taken(input: &Input<'_>, base: &Address) -> BTreeSet<u16> {
     let containers = input.world.of_kind(provider, Kind::Container);
     let mut taken: BTreeSet<u16> = containers.flat_map(|(_, seen)| host_ports(&seen.fields)).collect();
     let promised = subnets::promised(input, base, "published");
-    taken.extend(promised.filter_map(split).map(|(_, published, _)| published));
+    taken.extend(promised.filter_map(PortSpec::parse).map(|port| port.published));
     taken.extend(input.facts.refused_ports.get(provider).into_iter().flatten());
     let is_here = |service: &&Service| input.site.hosts.get(&service.host).is_some_and(|host| host.docker == *provider);
     let containers = input.services.values().filter(is_here).flat_map(|service| service.containers.values());

@@ -7,9 +7,10 @@ use super::npm_reach;
 use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
 use crate::model::{Address, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
-use crate::plan::Input;
 use crate::plan::diff::upstreams;
+use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
+use crate::resources::docker::PortSpec;
 
 /// Wants every stream, once it is known where all containers are.
 pub fn expand(input: &Input<'_>, reached: &BTreeMap<&str, Reached>, wants: &mut Wants) {
@@ -107,13 +108,13 @@ fn stands_still(input: &Input<'_>, to: &StreamTarget, seen: &Seen) -> bool {
 }
 
 /// Where a stream leads now.
-fn as_it_leads(seen: &Seen) -> At {
+fn as_it_leads(seen: &Seen) -> StreamUpstream {
     let field = |name| seen.fields.get(name).cloned().unwrap_or(Value::None);
     (field("forward_host"), field("forward_port"))
 }
 
 /// An address and a port, each as it is known.
-type At = (Value, Value);
+type StreamUpstream = (Value, Value);
 
 /// The container that a stream means, how NPM gets there and where; the error is what is there instead.
 fn target<'a>(
@@ -122,7 +123,7 @@ fn target<'a>(
     host: &HostSite,
     stream: &Stream,
     reached: &'a BTreeMap<&str, Reached>,
-) -> Result<(Address, &'a Reached, At), String> {
+) -> Result<(Address, &'a Reached, StreamUpstream), String> {
     let StreamTarget::Container { service: name, key, port } = &stream.to else {
         return Err("an address".to_owned());
     };
@@ -179,16 +180,16 @@ fn unpublished(input: &Input<'_>, host: &HostSite, stream: &Stream) -> Option<Re
     if seen.fields.text("network_mode") == Some("host") {
         return None;
     }
-    // `0.0.0.0:2222:22/tcp`: what counts is the port in the container.
-    let ports = seen.fields.strings("ports");
-    let public: BTreeSet<&str> = ports.iter().filter_map(|port| port.rsplit(':').next()).collect();
+    // What counts is the port in the container.
+    let ports = seen.fields.strings("ports").into_iter().filter_map(PortSpec::parse);
+    let public: BTreeSet<String> = ports.map(|port| port.target.to_string()).collect();
     // What is not known is not missing: of a stopped container nobody knows what it publishes.
     if public.is_empty() {
         return None;
     }
     let wanted = [("tcp", stream.tcp), ("udp", stream.udp)].into_iter().filter(|(_, is_on)| *is_on);
     let wanted = wanted.map(|(protocol, _)| (protocol, format!("{}/{protocol}", stream.port)));
-    let missing: Vec<(&str, String)> = wanted.filter(|(_, port)| !public.contains(port.as_str())).collect();
+    let missing: Vec<(&str, String)> = wanted.filter(|(_, port)| !public.contains(port)).collect();
     let (protocol, first) = missing.first()?;
     let all: Vec<&str> = missing.iter().map(|(_, port)| port.as_str()).collect();
     let entry = if *protocol == "tcp" { format!("{0}:{0}", stream.port) } else { format!("{}:{first}", stream.port) };

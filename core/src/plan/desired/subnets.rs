@@ -14,9 +14,9 @@ pub use crate::model::address::{network_name, service_of_network};
 use crate::model::service::{Container, NetworkMode};
 use crate::model::site::Reach;
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service};
-use crate::plan::Input;
 use crate::plan::diff::upstreams;
 use crate::plan::diff::upstreams::Streamed;
+use crate::plan::input::Input;
 use crate::plan::rollout::handover;
 
 /// The gateway of a subnet.
@@ -87,7 +87,7 @@ pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, R
     let own = input.services.values().flat_map(|service| networks_of(input, service));
     let own = own.map(|own| (own.address, own.asked));
     let edges: BTreeSet<Address> = edges(input, streamed).collect();
-    let mut others: BTreeMap<ProviderId, Taken> = BTreeMap::new();
+    let mut others: BTreeMap<ProviderId, TakenAddresses> = BTreeMap::new();
     for (address, asked) in own.chain(edges.iter().map(|edge| (edge.clone(), None))) {
         // What is there is where containers live, whatever is asked for.
         if let Some(subnet) = observed_subnet(input, &address) {
@@ -102,8 +102,8 @@ pub fn assign(input: &Input<'_>, streamed: &Streamed<'_>) -> BTreeMap<Address, R
             missing.push(address);
         }
     }
-    let mut assigned: Taken = subnets.values().filter_map(|subnet| subnet.as_ref().ok()).copied().collect();
-    let mut known: BTreeMap<ProviderId, Taken> = BTreeMap::new();
+    let mut assigned: TakenAddresses = subnets.values().filter_map(|subnet| subnet.as_ref().ok()).copied().collect();
+    let mut known: BTreeMap<ProviderId, TakenAddresses> = BTreeMap::new();
     for address in missing {
         let prefix = if edges.contains(&address) { edge_prefix(input) } else { input.site.prefix };
         // What it has itself is not in its way; most have nothing yet.
@@ -186,7 +186,11 @@ fn observed_subnet(input: &Input<'_>, address: &Address) -> Option<Ipv4Net> {
     subnet_of(&input.world.seen.get(address).filter(|seen| seen.owner.is_ours())?.fields)
 }
 
-fn leased_subnet(input: &Input<'_>, address: &Address, others: &mut BTreeMap<ProviderId, Taken>) -> Option<Ipv4Net> {
+fn leased_subnet(
+    input: &Input<'_>,
+    address: &Address,
+    others: &mut BTreeMap<ProviderId, TakenAddresses>,
+) -> Option<Ipv4Net> {
     let promised = || subnet_of(input.facts.promised.get(address)?);
     let leased = input.facts.leases.get(address).copied().or_else(promised)?;
     (is_free(input, address, leased, others) && !input.facts.refused_subnets.contains(&leased)).then_some(leased)
@@ -194,7 +198,12 @@ fn leased_subnet(input: &Input<'_>, address: &Address, others: &mut BTreeMap<Pro
 
 /// Whether a subnet overlaps nothing that is known at its engine, itself apart. `known`: all of that, by engine, once it
 /// has been asked for.
-fn is_free(input: &Input<'_>, address: &Address, subnet: Ipv4Net, known: &mut BTreeMap<ProviderId, Taken>) -> bool {
+fn is_free(
+    input: &Input<'_>,
+    address: &Address,
+    subnet: Ipv4Net,
+    known: &mut BTreeMap<ProviderId, TakenAddresses>,
+) -> bool {
     let engine = &address.provider;
     if !input.world.seen.contains_key(address) {
         // It has nothing there itself, so all of that is others'.
@@ -236,7 +245,7 @@ pub fn free_of_others(input: &Input<'_>, address: &Address, subnet: Ipv4Net) -> 
 }
 
 /// Everything at an engine that a new subnet must not touch; what `except` has itself does not count.
-fn taken(input: &Input<'_>, engine: &ProviderId, except: Option<&Address>) -> Taken {
+fn taken(input: &Input<'_>, engine: &ProviderId, except: Option<&Address>) -> TakenAddresses {
     let leased = leases(input).filter(|(other, _)| Some(*other) != except).map(|(_, subnet)| subnet);
     foreign(input, engine, except).chain(leased).collect()
 }
@@ -250,9 +259,9 @@ fn has_any(input: &Input<'_>, network: &Address) -> bool {
 
 /// Addresses that are not free: the first and the last of each stretch, which neither overlap nor touch.
 #[derive(Debug, Default)]
-struct Taken(BTreeMap<u32, u32>);
+struct TakenAddresses(BTreeMap<u32, u32>);
 
-impl Extend<Ipv4Net> for Taken {
+impl Extend<Ipv4Net> for TakenAddresses {
     fn extend<T: IntoIterator<Item = Ipv4Net>>(&mut self, subnets: T) {
         for subnet in subnets {
             let (mut first, mut last) = ends(subnet);
@@ -265,7 +274,7 @@ impl Extend<Ipv4Net> for Taken {
     }
 }
 
-impl FromIterator<Ipv4Net> for Taken {
+impl FromIterator<Ipv4Net> for TakenAddresses {
     fn from_iter<T: IntoIterator<Item = Ipv4Net>>(subnets: T) -> Self {
         let mut taken = Self::default();
         taken.extend(subnets);
@@ -273,7 +282,7 @@ impl FromIterator<Ipv4Net> for Taken {
     }
 }
 
-impl Taken {
+impl TakenAddresses {
     /// The last stretch that has anything from `first` to `last`.
     fn stretch(&self, first: u32, last: u32) -> Option<(u32, u32)> {
         let (from, to) = self.0.range(..=last).next_back()?;
@@ -359,7 +368,7 @@ fn foreign<'a>(
 }
 
 /// The first subnet of this size that touches nothing.
-fn next_free(input: &Input<'_>, prefix: u8, taken: [&Taken; 2]) -> Option<Ipv4Net> {
+fn next_free(input: &Input<'_>, prefix: u8, taken: [&TakenAddresses; 2]) -> Option<Ipv4Net> {
     for pool in &input.site.pools {
         let (mut at, end) = ends(*pool);
         while at <= end && prefix >= pool.prefix_len() {

@@ -10,9 +10,10 @@ use crate::model::plan::Downtime;
 use crate::model::{
     Address, Change, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
 };
-use crate::plan::Input;
 use crate::plan::desired::{mounts, npm_reach, subnets};
+use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
+use crate::resources::docker::PortSpec;
 
 /// Orders changes that are in one another's way.
 pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
@@ -28,60 +29,70 @@ pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
 
 /// What of ours must be gone, or must have let go, before `address` may go.
 pub fn users(input: &Input<'_>, address: &Address, seen: &Seen) -> Vec<Address> {
-    let hosts = || {
-        let all = input.world.seen.iter().filter(|(host, _)| upstreams::points(host.kind));
-        all.filter(|(_, host)| host.owner.is_ours())
-    };
-    // A call that is on its way may still make one, or lead it there.
-    let coming = || {
-        let promised = input.facts.promised.iter().filter(|(host, _)| upstreams::points(host.kind));
-        promised.map(|(host, fields)| {
-            let mut all = input.world.seen.get(host).map(|seen| seen.fields.clone()).unwrap_or_default();
-            all.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
-            (host, all)
-        })
-    };
-    match address.kind {
-        Kind::AccessList => {
-            let hosts = input.world.of_kind(&address.provider, Kind::ProxyHost);
-            let users = hosts.filter(|(_, host)| host.fields.text("access_list") == Some(address.name.as_str()));
-            users.map(|(host, _)| host.clone()).collect()
-        }
-        Kind::Container => {
-            let users = hosts().filter(|(_, host)| upstreams::lead_to(input, host, &address.provider, seen));
-            let leads =
-                |fields: &Fields| upstreams::all(fields).any(|to| npm_reach::is_at(to.host, to.port, &seen.fields));
-            let coming = coming().filter(|(_, fields)| leads(fields)).map(|(host, _)| host);
-            users.map(|(host, _)| host).chain(coming).cloned().collect()
-        }
-        Kind::Attachment => {
-            let network = address.name.rsplit_once('/').map_or("", |(network, _)| network);
-            let network = Address::new(address.provider.clone(), Kind::Network, network);
-            let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
-            let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
-            let lies_in = |at: &str| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
-            let goes_through = |fields: &Fields| upstreams::all(fields).any(|pointer| lies_in(pointer.host));
-            let users = hosts().filter(|(_, host)| goes_through(&host.fields)).map(|(host, _)| host);
-            let coming = coming().filter(|(_, fields)| goes_through(fields)).map(|(host, _)| host);
-            users.chain(coming).cloned().collect()
-        }
-        Kind::Network => {
-            let ours = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
-            let on_it = ours.filter(|(user, seen)| {
-                user.provider == address.provider
-                    && match user.kind {
-                        Kind::Attachment => user.name.rsplit_once('/').is_some_and(|(on, _)| on == address.name),
-                        Kind::Container => network_recreate::is_on(&seen.fields, address),
-                        Kind::Network | Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => false,
-                        Kind::Certificate | Kind::AccessList | Kind::ProxyHost => false,
-                        Kind::Redirection | Kind::Stream => false,
-                    }
-            });
-            on_it.map(|(user, _)| user.clone()).collect()
-        }
-        Kind::Volume | Kind::Image | Kind::Zone | Kind::Record => Vec::new(),
-        Kind::Certificate | Kind::ProxyHost | Kind::Redirection | Kind::Stream => Vec::new(),
-    }
+    let find = FIND_USERS.iter().find(|(kind, _)| *kind == address.kind);
+    find.map(|(_, find)| find(input, address, seen)).unwrap_or_default()
+}
+
+type FindUsers = fn(&Input<'_>, &Address, &Seen) -> Vec<Address>;
+
+/// The kinds that others use.
+const FIND_USERS: [(Kind, FindUsers); 4] = [
+    (Kind::AccessList, users_of_list),
+    (Kind::Container, users_of_container),
+    (Kind::Attachment, users_of_attachment),
+    (Kind::Network, users_of_network),
+];
+
+fn users_of_list(input: &Input<'_>, list: &Address, _: &Seen) -> Vec<Address> {
+    let hosts = input.world.of_kind(&list.provider, Kind::ProxyHost);
+    let users = hosts.filter(|(_, host)| host.fields.text("access_list") == Some(list.name.as_str()));
+    users.map(|(host, _)| host.clone()).collect()
+}
+
+fn users_of_container(input: &Input<'_>, container: &Address, seen: &Seen) -> Vec<Address> {
+    let users = our_hosts(input).filter(|(_, host)| upstreams::lead_to(input, host, &container.provider, seen));
+    let leads = |fields: &Fields| upstreams::all(fields).any(|to| npm_reach::is_at(to.host, to.port, &seen.fields));
+    let coming = coming_hosts(input).filter(|(_, fields)| leads(fields)).map(|(host, _)| host);
+    users.map(|(host, _)| host).chain(coming).cloned().collect()
+}
+
+fn users_of_attachment(input: &Input<'_>, attachment: &Address, _: &Seen) -> Vec<Address> {
+    let network = attachment.name.rsplit_once('/').map_or("", |(network, _)| network);
+    let network = Address::new(attachment.provider.clone(), Kind::Network, network);
+    let subnet = input.world.seen.get(&network).and_then(|seen| seen.fields.text("subnet"));
+    let Some(subnet) = subnet.and_then(|text| text.parse::<Ipv4Net>().ok()) else { return Vec::new() };
+    let lies_in = |at: &str| at.parse::<Ipv4Addr>().is_ok_and(|at| subnet.contains(&at));
+    let goes_through = |fields: &Fields| upstreams::all(fields).any(|pointer| lies_in(pointer.host));
+    let users = our_hosts(input).filter(|(_, host)| goes_through(&host.fields)).map(|(host, _)| host);
+    let coming = coming_hosts(input).filter(|(_, fields)| goes_through(fields)).map(|(host, _)| host);
+    users.chain(coming).cloned().collect()
+}
+
+fn users_of_network(input: &Input<'_>, network: &Address, _: &Seen) -> Vec<Address> {
+    let ours = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
+    let is_attached = |user: &Address| user.name.rsplit_once('/').is_some_and(|(on, _)| on == network.name);
+    let on_it = ours.filter(|(user, seen)| {
+        let is_on = user.kind == Kind::Container && network_recreate::is_on(&seen.fields, network);
+        user.provider == network.provider && (is_on || user.kind == Kind::Attachment && is_attached(user))
+    });
+    on_it.map(|(user, _)| user.clone()).collect()
+}
+
+/// Hosts of ours that lead to an address.
+fn our_hosts<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a Address, &'a Seen)> + 'a {
+    let all = input.world.seen.iter().filter(|(host, _)| host.kind.traits().forwards);
+    all.filter(|(_, host)| host.owner.is_ours())
+}
+
+/// Hosts that a call on its way may still make, or lead to an address, with all their fields.
+fn coming_hosts<'a>(input: &Input<'a>) -> impl Iterator<Item = (&'a Address, Fields)> + 'a {
+    let world = input.world;
+    let promised = input.facts.promised.iter().filter(|(host, _)| host.kind.traits().forwards);
+    promised.map(|(host, fields)| {
+        let mut all = world.seen.get(host).map(|seen| seen.fields.clone()).unwrap_or_default();
+        all.extend(fields.iter().map(|(name, value)| (name.clone(), value.clone())));
+        (host, all)
+    })
 }
 
 /// What is there and not ours is not what was asked for: nothing is built on it.
@@ -127,7 +138,7 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
                 });
                 continue;
             }
-            if matches!(rival.kind, Kind::ProxyHost | Kind::Redirection) {
+            if rival.kind.has_host_names() {
                 let first = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent);
                 keeps.push((rival.clone(), first.collect()));
                 // Between the two, nobody answers for the name.
@@ -168,14 +179,14 @@ fn holders<'a>(input: &Input<'a>) -> Holders<'a> {
 /// A name that another host still has is left out of an update until that one has let go of it: two hosts that
 /// swap names each drop theirs first.
 fn contested(input: &Input<'_>, ups: &mut [Change]) {
-    for change in ups.iter_mut().filter(|change| matches!(change.address.kind, Kind::ProxyHost | Kind::Redirection)) {
+    for change in ups.iter_mut().filter(|change| change.address.kind.has_host_names()) {
         let Verb::Update(fields) = &mut change.verb else { continue };
         let wanted = texts(fields.get("domains"));
         if wanted.is_empty() {
             continue;
         }
         let provider = &change.address.provider;
-        let fronts = [Kind::ProxyHost, Kind::Redirection].into_iter();
+        let fronts = Kind::ALL.into_iter().filter(|kind| kind.has_host_names());
         let rivals = fronts.flat_map(|kind| input.world.of_kind(provider, kind));
         let rivals: Vec<(&Address, Vec<String>)> = rivals
             .filter(|(rival, _)| **rival != change.address)
@@ -254,7 +265,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
     if !ups.iter_mut().any(|change| is_create(&change)) {
         return;
     }
-    let mut order = Order::of(ups, downs);
+    let mut order = Precedence::of(ups, downs);
     let had = Had::by(input);
     let places: BTreeMap<Address, usize> =
         downs.iter().enumerate().map(|(place, down)| (down.address.clone(), place)).collect();
@@ -277,22 +288,22 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
 }
 
 /// Who waits for whom, where one makes room for another.
-struct Order {
-    waiting: Waiting,
+struct Precedence {
+    waiting: WaitingChanges,
     /// Hosts that are about to go, or to lead elsewhere: they do so first. Others may be waiting for the successor.
     going: BTreeSet<Address>,
     /// What the ends of hosts wait for.
     ends: BTreeMap<Address, Vec<Need>>,
 }
 
-impl Order {
+impl Precedence {
     fn of(ups: &[Change], downs: &[Change]) -> Self {
-        let mut waiting = Waiting::default();
+        let mut waiting = WaitingChanges::default();
         ups.iter().for_each(|up| waiting.add(&up.address, needs(&up.gate)));
         let updates = ups.iter().filter(|up| matches!(up.verb, Verb::Update(_)));
-        let going = downs.iter().chain(updates).filter(|change| upstreams::points(change.address.kind));
+        let going = downs.iter().chain(updates).filter(|change| change.address.kind.traits().forwards);
         let going = going.filter(|change| change.is_now()).map(|change| change.address.clone()).collect();
-        let hosts = downs.iter().filter(|down| upstreams::points(down.address.kind));
+        let hosts = downs.iter().filter(|down| down.address.kind.traits().forwards);
         let ends = hosts.map(|down| (down.address.clone(), needs(&down.gate))).collect();
         Self { waiting, going, ends }
     }
@@ -312,7 +323,7 @@ impl Order {
                 .any(|need| need.on == change.address || self.waiting.comes_after(&need.on, &change.address))
         };
         let stays = |need: &Need| match need.is {
-            State::Absent if is_start && upstreams::points(need.on.kind) => !comes_later(&need.on),
+            State::Absent if is_start && need.on.kind.traits().forwards => !comes_later(&need.on),
             State::Absent => self.going.contains(&need.on),
             State::Present | State::Ready => !self.waiting.comes_after(&need.on, &change.address),
         };
@@ -326,13 +337,13 @@ impl Order {
 
 /// What changes wait for.
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingChanges {
     needs: BTreeMap<Address, BTreeSet<Need>>,
     /// Who waits for something to be there.
     users: BTreeMap<Address, Vec<Address>>,
 }
 
-impl Waiting {
+impl WaitingChanges {
     fn add(&mut self, this: &Address, needs: Vec<Need>) {
         for need in needs {
             if need.is != State::Absent {
@@ -452,7 +463,7 @@ fn starts_again(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mu
     let ports = |seen: &Seen| -> BTreeSet<String> {
         exclusive(&seen.fields).into_iter().filter(|what| what.starts_with("port ")).collect()
     };
-    let mut order = Order::of(ups, downs);
+    let mut order = Precedence::of(ups, downs);
     for change in ups.iter_mut().filter(|change| matches!(&change.verb, Verb::Update(fields) if starts(fields))) {
         let Some(own) = input.world.seen.get(&change.address).map(ports) else { continue };
         let others = input.world.of_kind(&change.address.provider, Kind::Container);
@@ -485,7 +496,7 @@ fn needs(gate: &Gate) -> Vec<Need> {
 
 /// What only one container may have: data that it writes to, and ports of the host.
 pub fn exclusive(fields: &Fields) -> BTreeSet<String> {
-    mounts::written(fields).map(str::to_owned).chain(ports(fields)).collect()
+    mounts::written(fields).map(|data| data.to_string()).chain(ports(fields)).collect()
 }
 
 /// The ports of the host that a container publishes: `port 80/tcp`.
@@ -493,44 +504,9 @@ pub fn ports(fields: &Fields) -> impl Iterator<Item = String> {
     bindings(fields).map(|binding| binding.name())
 }
 
-/// A port of the host that a container publishes.
-#[derive(Debug, Clone, Copy)]
-pub struct Binding<'a> {
-    address: &'a str,
-    port: &'a str,
-    protocol: &'a str,
-}
-
-impl<'a> Binding<'a> {
-    /// Where the host listens.
-    pub fn address(&self) -> &'a str {
-        self.address
-    }
-
-    /// `port 80/tcp`.
-    pub fn name(&self) -> String {
-        format!("port {}/{}", self.port, self.protocol)
-    }
-
-    /// Whether an engine gives both at once: of one port, each of two addresses is another binding.
-    pub fn collides(&self, other: &Self) -> bool {
-        const ALL: [&str; 2] = ["0.0.0.0", "::"];
-        let is_v6 = |binding: &Self| binding.address.contains(':');
-        let is_all = |binding: &Self| ALL.contains(&binding.address);
-        let meets = self.address == other.address || is_v6(self) == is_v6(other) && (is_all(self) || is_all(other));
-        meets && self.port == other.port && self.protocol == other.protocol
-    }
-}
-
-/// Items of `ports` as `0.0.0.0:8080:80/tcp`, without what is no port.
-pub fn bindings(fields: &Fields) -> impl Iterator<Item = Binding<'_>> {
-    fields.strings("ports").into_iter().filter_map(|port| {
-        let (published, target) = port.rsplit_once(':')?;
-        let (address, port) = published.rsplit_once(':')?;
-        let (_, protocol) = target.rsplit_once('/')?;
-        let address = address.trim_start_matches('[').trim_end_matches(']');
-        Some(Binding { address, port, protocol })
-    })
+/// What a container publishes for its manifest.
+pub fn bindings(fields: &Fields) -> impl Iterator<Item = PortSpec<'_>> {
+    fields.strings("ports").into_iter().filter_map(PortSpec::parse)
 }
 
 /// What something of ours goes on using is not waited for: it is held, and says by whom it is used. What is held so may be

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::exposure;
-use super::exposure::Open;
+use super::exposure::OpenNames;
 use super::{compare, conflicts, reason, upstreams};
 use crate::model::address::generations;
+use crate::model::kinds::{Adoption, Removal};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::{Reconcile, may_end};
 use crate::model::{
@@ -13,9 +14,9 @@ use crate::model::{
     Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::desired::{certificate, images, restart_policy, subnets};
+use crate::plan::input::{Input, SETTLE};
 use crate::plan::rollout::{completion, dependencies, network_recreate, stopped};
 use crate::plan::safety::{protect, signatures};
-use crate::plan::{Input, SETTLE};
 
 /// An engine that starts has dealt with what it ran within this time.
 const ENGINE_COMES_UP: Millis = Millis::seconds(60);
@@ -27,7 +28,7 @@ const TLS_FIELDS: [&str; 6] = ["certificate", "domains", "force_https", "http2",
 pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     let mut plan = Plan { notes: wants.notes.clone(), gaps: input.world.gaps.clone(), ..Plan::default() };
     let mut ups: Vec<Change> = Vec::new();
-    let open = Open::of(input);
+    let open = OpenNames::of(input);
     let mut order: Vec<(&Address, &Want)> = wants.map.iter().collect();
     order.sort_by_key(|(address, _)| (address.kind, *address));
     for (address, want) in order {
@@ -78,7 +79,7 @@ pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
     suspended || input.facts.frozen.contains(service)
 }
 
-fn create(input: &Input<'_>, wants: &Wants, open: &Open<'_>, address: &Address, want: &Want) -> Change {
+fn create(input: &Input<'_>, wants: &Wants, open: &OpenNames<'_>, address: &Address, want: &Want) -> Change {
     let fields = compare::resolve(&want.fields, input.world);
     let intent = input.facts.open_intents.get(address).map(|left| *left + SETTLE).filter(|until| input.now < *until);
     let unmet = unmet(input, &want.needs);
@@ -117,7 +118,7 @@ fn downtime_of(wants: &Wants, address: &Address, want: &Want, input: &Input<'_>)
 
 fn update(
     input: &Input<'_>,
-    (wants, open): (&Wants, &Open<'_>),
+    (wants, open): (&Wants, &OpenNames<'_>),
     address: &Address,
     want: &Want,
     seen: &Seen,
@@ -142,9 +143,9 @@ fn update(
     let changed = written(address, &fields, &diffs, seen);
     let diffs: Vec<FieldDiff> = diffs.into_iter().map(|(_, diff)| with_mark_shown(diff, want, marked, seen)).collect();
     let unmet = unmet(input, &needs_of(input, address, want, &changed));
-    let mut draft = Draft { changed, diffs, unmet };
+    let mut draft = UpdateDraft { changed, diffs, unmet };
     draft.leave_out_what_waits(input, want);
-    let Draft { changed, diffs, unmet } = draft;
+    let UpdateDraft { changed, diffs, unmet } = draft;
     let gate = if let Some(refusal) =
         want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet))
     {
@@ -208,7 +209,7 @@ fn with_mark_shown(diff: FieldDiff, want: &Want, marked: Option<&String>, seen: 
 }
 
 /// An update before it is known when it is done.
-struct Draft {
+struct UpdateDraft {
     /// What is written.
     changed: Fields,
     /// What people are shown of it.
@@ -217,7 +218,7 @@ struct Draft {
     unmet: Vec<Need>,
 }
 
-impl Draft {
+impl UpdateDraft {
     /// Of what waits for something, the part that waits for nothing is done at once; the rest is left to a later plan.
     fn leave_out_what_waits(&mut self, input: &Input<'_>, want: &Want) {
         let waits_for_list = self.unmet.iter().any(|need| need.on.kind == Kind::AccessList);
@@ -263,14 +264,15 @@ fn needs_of(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields)
         let is_to_come = |need: &&Need| need.on.kind == Kind::Container && is_unseen(&need.on);
         return want.needs.iter().filter(is_to_come).cloned().collect();
     }
-    let points = |kind: Kind| match kind {
-        Kind::Container | Kind::Attachment => upstreams::moves(changed) || changed.flag("enabled") == Some(true),
-        Kind::Certificate => changed.get("certificate").is_some(),
-        Kind::AccessList => changed.get("access_list").is_some(),
-        Kind::Network | Kind::Volume | Kind::Image | Kind::Zone => false,
-        Kind::Record | Kind::ProxyHost | Kind::Redirection | Kind::Stream => false,
-    };
-    want.needs.iter().filter(|need| points(need.on.kind)).cloned().collect()
+    let leads = upstreams::moves(changed) || changed.flag("enabled") == Some(true);
+    // What a field of a host can name, and whether the change names it.
+    let named = [
+        (Kind::Container, leads),
+        (Kind::Attachment, leads),
+        (Kind::Certificate, changed.get("certificate").is_some()),
+        (Kind::AccessList, changed.get("access_list").is_some()),
+    ];
+    want.needs.iter().filter(|need| named.contains(&(need.on.kind, true))).cloned().collect()
 }
 
 /// A manifest that refers to what is neither there nor made by any manifest waits for a person.
@@ -371,8 +373,8 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
             address: Some(address.clone()),
             text: format!("{} {} is used, not owned: {why}", address.kind.label(), address.name),
         };
-        // Images and zones are never owned; saying so would be noise.
-        if !matches!(address.kind, Kind::Image | Kind::Zone | Kind::Certificate) {
+        // Images and zones are never owned, and a certificate that fits is used as a matter of course.
+        if address.kind.may_be_owned() && address.kind != Kind::Certificate {
             notes.push(note);
         }
         return None;
@@ -393,8 +395,8 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
 fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) -> Refusal {
     let whose = seen.owner.whose();
     let mut hints = Vec::new();
-    let changes_hands = matches!(address.kind, Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Record);
-    if matches!(seen.owner, Owner::Foreign | Owner::Unverified) && changes_hands {
+    let is_adoptable = address.kind.traits().adoption == Adoption::Mark;
+    if matches!(seen.owner, Owner::Foreign | Owner::Unverified) && is_adoptable {
         let thing = format!("{}/{}", address.kind.word(), address.name);
         hints.push(Hint::command("to take it over", format!("amarre adopt {thing}")));
     }
@@ -461,7 +463,7 @@ fn deletes(input: &Input<'_>, wants: &Wants, notes: &mut Vec<Note>) -> Vec<Chang
             doomed.push((address, seen, service));
         }
     }
-    doomed.sort_by_key(|(address, _, _)| (address.kind.down_rank(), *address));
+    doomed.sort_by_key(|(address, _, _)| (address.kind.traits().down_rank, *address));
     let gone: Vec<(Address, String)> =
         doomed.iter().map(|(address, _, service)| ((*address).clone(), service.clone())).collect();
     let mut changes = Vec::new();
@@ -510,12 +512,11 @@ fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str
     }
     let suspension = input.facts.suspended.get(service);
     let is_purged = suspension.is_some_and(|suspension| suspension.destroy && suspension.purge);
-    let is_asked = match address.kind {
-        Kind::Image | Kind::Zone => false,
-        Kind::Certificate => wants.unused.get(address).is_some_and(|until| is_purged || *until <= input.now),
-        Kind::Volume => is_purged,
-        Kind::Network | Kind::Attachment | Kind::Container | Kind::Record => true,
-        Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => true,
+    let is_asked = match address.kind.traits().removal {
+        Removal::NotOwned => false,
+        Removal::Unused => wants.unused.get(address).is_some_and(|until| is_purged || *until <= input.now),
+        Removal::Purge => is_purged,
+        Removal::Unwanted => true,
     };
     let is_wanted_service = input.services.contains_key(service);
     // A service with another name may have gone on with its volumes.
@@ -551,11 +552,10 @@ fn unmanaged(address: &Address) -> Note {
 /// Down order across a provider that cannot be seen: what may still be pointed at stays.
 fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> Option<Note> {
     let is_superseded = generations(&wants.map, address).next().is_some();
-    let has_users = matches!(address.kind, Kind::Container | Kind::Attachment | Kind::Network | Kind::Record);
-    if !has_users || is_superseded {
+    if !address.kind.traits().is_pointed_at || is_superseded {
         return None;
     }
-    let dark = input.world.gaps.iter().find(|gap| gap.provider.family() == "npm" && gap.zone.is_none())?;
+    let dark = input.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.zone.is_none())?;
     Some(Note {
         service: service.to_owned(),
         address: Some(address.clone()),
@@ -589,7 +589,7 @@ fn delete_gate(
             let is_moving = wants.moving.contains(address);
             let before = gone.iter().filter(|(other, owner)| {
                 let is_own = owner == service && !is_moving;
-                (is_own || is_named(other)) && other.kind.down_rank() < address.kind.down_rank()
+                (is_own || is_named(other)) && other.kind.traits().down_rank < address.kind.traits().down_rank
             });
             let users = conflicts::users(input, address, seen);
             let users = before.map(|(other, _)| other.clone()).chain(users).map(Need::absent);

@@ -4,16 +4,17 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use crate::model::{Address, FieldDiff, Fields, Kind, ProviderId, Value, Want};
-use crate::plan::Input;
 use crate::plan::desired::npm_reach;
+use crate::plan::input::Input;
+use crate::resources::docker::PortSpec;
 
 /// Names that anybody may reach already, found out when the first is asked for.
-pub struct Open<'a> {
+pub struct OpenNames<'a> {
     input: Input<'a>,
     names: OnceCell<BTreeSet<(&'a ProviderId, &'a str)>>,
 }
 
-impl<'a> Open<'a> {
+impl<'a> OpenNames<'a> {
     /// As they are seen.
     pub fn of(input: &Input<'a>) -> Self {
         Self { input: *input, names: OnceCell::new() }
@@ -31,7 +32,7 @@ impl<'a> Open<'a> {
 }
 
 /// What a new resource opens.
-pub fn by_create(input: &Input<'_>, open: &Open<'_>, address: &Address, fields: &Fields) -> Vec<String> {
+pub fn by_create(input: &Input<'_>, open: &OpenNames<'_>, address: &Address, fields: &Fields) -> Vec<String> {
     let mut lines = Vec::new();
     if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
         let is_new = |domain: &&str| !open.has(&address.provider, domain);
@@ -52,15 +53,15 @@ pub fn by_create(input: &Input<'_>, open: &Open<'_>, address: &Address, fields: 
     let is_new = input.world.generations(address).next().is_none();
     let on_ipv6 = fields.strings("on_ipv6");
     for port in fields.strings("ports") {
-        let Some(port) = port.strip_prefix("0.0.0.0:") else { continue };
-        let published = port.split(':').next().unwrap_or(port);
-        let is_on_both = on_ipv6.contains(&port);
+        let Some(port) = PortSpec::parse(port).filter(PortSpec::is_anywhere) else { continue };
+        let published = port.published;
+        let is_on_both = port.is_also_on_ipv6(&on_ipv6);
         if is_new {
             let addresses = if is_on_both { "0.0.0.0 and [::]" } else { "0.0.0.0" };
             lines.push(format!(
                 "port {published} is published on {addresses}; Docker's rules come before a host firewall's"
             ));
-        } else if is_on_both && was_on_ipv4_only(input, address, port) {
+        } else if is_on_both && was_on_ipv4_only(input, address, &port) {
             lines.push(format!(
                 "newly reachable on [::]:{published}; `hosts.NAME.publish_on: [0.0.0.0]` keeps it on IPv4"
             ));
@@ -69,16 +70,16 @@ pub fn by_create(input: &Input<'_>, open: &Open<'_>, address: &Address, fields: 
     lines
 }
 
-/// Whether the generations that are there have a port, `8080:80/tcp`, on IPv4, and none has it on IPv6.
-fn was_on_ipv4_only(input: &Input<'_>, address: &Address, port: &str) -> bool {
+/// Whether the generations that are there have a port on IPv4, and none has it on IPv6.
+fn was_on_ipv4_only(input: &Input<'_>, address: &Address, port: &PortSpec<'_>) -> bool {
     let on = |what: &str, item: &str| {
         input.world.generations(address).any(|(_, seen)| seen.fields.strings(what).contains(&item))
     };
-    on("ports", &format!("0.0.0.0:{port}")) && !on("on_ipv6", port)
+    on("ports", &port.to_string()) && !on("on_ipv6", &port.without_address())
 }
 
 /// What a change opens.
-pub fn by_update(open: &Open<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
+pub fn by_update(open: &OpenNames<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
     let mut lines = Vec::new();
     if diffs.iter().any(|diff| diff.field == "access_list" && diff.to == Some(Value::None)) {
         lines.push("the access list is removed: open to everybody".to_owned());

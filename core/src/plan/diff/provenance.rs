@@ -7,11 +7,11 @@
 //! | an address or a ttl that no manifest says | `hosts.NAME.address`, `dns.ttl` in amarre.yaml |
 
 use crate::model::{Address, FieldDiff, Kind, Origin, Want};
-use crate::plan::Input;
+use crate::plan::input::Input;
 
 /// Where a field comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source<'a> {
+pub enum FieldSource<'a> {
     /// The key of a manifest.
     Key(&'a Origin),
     /// A key of amarre.yaml.
@@ -21,8 +21,8 @@ pub enum Source<'a> {
 }
 
 /// Where a field of a resource comes from. `labels.a` is of `labels`.
-pub fn of<'a>(input: &Input<'a>, address: &Address, want: &Want, field: &str) -> Source<'a> {
-    let Some(service) = input.services.get(&want.service) else { return Source::Default };
+pub fn of<'a>(input: &Input<'a>, address: &Address, want: &Want, field: &str) -> FieldSource<'a> {
+    let Some(service) = input.services.get(&want.service) else { return FieldSource::Default };
     let field = field.split('.').next().unwrap_or(field);
     let keys = keys(address.kind, field);
     let part = service.places.get(&want.origin);
@@ -35,73 +35,84 @@ pub fn of<'a>(input: &Input<'a>, address: &Address, want: &Want, field: &str) ->
         part.and_then(|part| part.get(*key)).or(above)
     });
     if let Some(origin) = found.next() {
-        return Source::Key(origin);
+        return FieldSource::Key(origin);
     }
     match (address.kind, field) {
-        (Kind::Record, "values") => Source::Config(format!("hosts.{}.address", service.host)),
-        (Kind::Record, "ttl") => Source::Config("dns.ttl".to_owned()),
-        (Kind::Network, "subnet") => Source::Config("network.pools".to_owned()),
-        (_, _) => Source::Default,
+        (Kind::Record, "values") => FieldSource::Config(format!("hosts.{}.address", service.host)),
+        (Kind::Record, "ttl") => FieldSource::Config("dns.ttl".to_owned()),
+        (Kind::Network, "subnet") => FieldSource::Config("network.pools".to_owned()),
+        (_, _) => FieldSource::Default,
     }
 }
 
 /// What of a manifest, or of amarre.yaml, made these differences: the first key among them.
-pub fn of_diffs<'a>(input: &Input<'a>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Source<'a> {
-    let mut sources: Vec<Source<'a>> = diffs.iter().map(|diff| of(input, address, want, &diff.field)).collect();
-    let rank = |source: &Source<'a>| match source {
-        Source::Key(origin) => (0, origin.line),
-        Source::Config(_) => (1, 0),
-        Source::Default => (2, 0),
+pub fn of_diffs<'a>(input: &Input<'a>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> FieldSource<'a> {
+    let mut sources: Vec<FieldSource<'a>> = diffs.iter().map(|diff| of(input, address, want, &diff.field)).collect();
+    let rank = |source: &FieldSource<'a>| match source {
+        FieldSource::Key(origin) => (0, origin.line),
+        FieldSource::Config(_) => (1, 0),
+        FieldSource::Default => (2, 0),
     };
     sources.sort_by_key(rank);
-    sources.into_iter().next().unwrap_or(Source::Default)
+    sources.into_iter().next().unwrap_or(FieldSource::Default)
 }
 
 /// The keys that a field follows from, where it is not called as they are.
 fn keys(kind: Kind, field: &str) -> &'static [&'static str] {
-    match kind {
-        Kind::Container => match field {
-            "name" => &["container_name", "name"],
-            "aliases" => &["networks", "container_name", "name"],
-            "image_id" => &["image"],
-            "environment" => &["environment", "env_file"],
-            "labels" => &["labels", "label_file"],
-            "mounts" | "image_mounts" => &["volumes", "configs", "secrets"],
-            "files" => &["volumes", "configs", "secrets"],
-            "ports" | "publish" => &["ports"],
-            "network" | "network_of" => &["network_mode", "networks", "network"],
-            "edge" => &["network"],
-            "also_on" => &["networks"],
-            "ipv4_address" | "mac_address" => &["networks", "mac_address"],
-            "running" => &["state"],
-            "pid_of" => &["pid"],
-            "ipc_of" => &["ipc"],
-            _ => &[],
-        },
-        Kind::ProxyHost | Kind::Redirection | Kind::Stream => match field {
-            "domains" => &["domain", "aliases", "name"],
-            "forward_scheme" | "forward_host" | "forward_port" => &["to", "port"],
-            "certificate" => &["tls", "ssl"],
-            "force_https" | "http2" => &["force_https", "http2", "tls", "ssl"],
-            "hsts" | "hsts_subdomains" => &["hsts"],
-            "enabled" => &["state"],
-            _ => &[],
-        },
-        Kind::Record => match field {
-            "values" => &["values", "value"],
-            _ => &[],
-        },
-        Kind::Network => match field {
-            "subnet" => &["subnet", "network"],
-            _ => &[],
-        },
-        Kind::AccessList => match field {
-            "satisfy_any" => &["satisfy"],
-            _ => &[],
-        },
-        Kind::Volume => &["volumes"],
-        Kind::Certificate => &["tls", "ssl"],
-        Kind::Image => &["image"],
-        Kind::Attachment | Kind::Zone => &[],
-    }
+    let table = if kind.is_proxied() { HOST } else { named_keys(kind) };
+    table.iter().find(|(named, _)| *named == field || *named == ANY).map_or(&[], |(_, keys)| *keys)
 }
+
+/// By field: the keys of a manifest.
+type FieldKeys = &'static [(&'static str, &'static [&'static str])];
+
+/// Stands for every field.
+const ANY: &str = "";
+
+fn named_keys(kind: Kind) -> FieldKeys {
+    const TABLES: [(Kind, FieldKeys); 7] = [
+        (Kind::Container, CONTAINER),
+        (Kind::Record, &[("values", &["values", "value"])]),
+        (Kind::Network, &[("subnet", &["subnet", "network"])]),
+        (Kind::AccessList, &[("satisfy_any", &["satisfy"])]),
+        (Kind::Volume, &[(ANY, &["volumes"])]),
+        (Kind::Certificate, &[(ANY, &["tls", "ssl"])]),
+        (Kind::Image, &[(ANY, &["image"])]),
+    ];
+    TABLES.into_iter().find(|(named, _)| *named == kind).map_or(&[], |(_, table)| table)
+}
+
+const CONTAINER: FieldKeys = &[
+    ("name", &["container_name", "name"]),
+    ("aliases", &["networks", "container_name", "name"]),
+    ("image_id", &["image"]),
+    ("environment", &["environment", "env_file"]),
+    ("labels", &["labels", "label_file"]),
+    ("mounts", &["volumes", "configs", "secrets"]),
+    ("image_mounts", &["volumes", "configs", "secrets"]),
+    ("files", &["volumes", "configs", "secrets"]),
+    ("ports", &["ports"]),
+    ("publish", &["ports"]),
+    ("network", &["network_mode", "networks", "network"]),
+    ("network_of", &["network_mode", "networks", "network"]),
+    ("edge", &["network"]),
+    ("also_on", &["networks"]),
+    ("ipv4_address", &["networks", "mac_address"]),
+    ("mac_address", &["networks", "mac_address"]),
+    ("running", &["state"]),
+    ("pid_of", &["pid"]),
+    ("ipc_of", &["ipc"]),
+];
+
+const HOST: FieldKeys = &[
+    ("domains", &["domain", "aliases", "name"]),
+    ("forward_scheme", &["to", "port"]),
+    ("forward_host", &["to", "port"]),
+    ("forward_port", &["to", "port"]),
+    ("certificate", &["tls", "ssl"]),
+    ("force_https", &["force_https", "http2", "tls", "ssl"]),
+    ("http2", &["force_https", "http2", "tls", "ssl"]),
+    ("hsts", &["hsts"]),
+    ("hsts_subdomains", &["hsts"]),
+    ("enabled", &["state"]),
+];

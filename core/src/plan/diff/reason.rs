@@ -2,14 +2,14 @@
 
 use super::compare;
 use super::provenance;
-use super::provenance::Source;
+use super::provenance::FieldSource;
 use crate::model::address::generations;
 use crate::model::plan::{Reason, ReasonCode};
 use crate::model::world::Failure;
 use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
-use crate::plan::Input;
 use crate::plan::desired::container::FOLLOWS;
 use crate::plan::desired::job;
+use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
 
 /// In the ledger's row of what was taken over and is not yet as its manifest says.
@@ -143,15 +143,15 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
 /// The line of a manifest that changed, or the key of amarre.yaml.
 fn changed(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
     let origin = match provenance::of_diffs(input, address, want, diffs) {
-        Source::Key(origin) => origin,
+        FieldSource::Key(origin) => origin,
         // What was never written by us cannot have followed another address before.
-        Source::Config(_) if !input.facts.applied.contains_key(address) => &want.origin,
-        Source::Config(_) if is_moved(input, want) => said_host(input, want),
-        Source::Config(key) => {
+        FieldSource::Config(_) if !input.facts.applied.contains_key(address) => &want.origin,
+        FieldSource::Config(_) if is_moved(input, want) => said_host(input, want),
+        FieldSource::Config(key) => {
             let text = format!("amarre.yaml: {key} changed");
             return Reason { code: ReasonCode::ConfigurationChanged, text, origin: None };
         }
-        Source::Default => &want.origin,
+        FieldSource::Default => &want.origin,
     };
     let text = format!("{}:{} changed{}", origin.file, origin.line, by_whom(input, &origin.file));
     Reason { code: ReasonCode::ManifestChanged, text, origin: Some(origin.clone()) }

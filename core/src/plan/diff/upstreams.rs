@@ -6,24 +6,15 @@ use std::net::Ipv4Addr;
 
 use crate::model::service::{Service, StreamTarget, Target};
 use crate::model::{Address, Fields, Kind, ProviderId, Seen, Value, World};
-use crate::plan::Input;
 use crate::plan::desired::npm_reach;
+use crate::plan::input::Input;
 
 /// The fields that say where something leads.
 pub const FIELDS: [&str; 3] = ["forward_host", "forward_port", "locations"];
 
-/// Whether things of a kind point at addresses.
-pub fn points(kind: Kind) -> bool {
-    match kind {
-        Kind::ProxyHost | Kind::Stream => true,
-        Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image | Kind::Container => false,
-        Kind::Zone | Kind::Record | Kind::Certificate | Kind::AccessList | Kind::Redirection => false,
-    }
-}
-
 /// What of one NPM points at addresses.
 pub fn hosts<'a>(world: &'a World, npm: &'a ProviderId) -> impl Iterator<Item = (&'a Address, &'a Seen)> + 'a {
-    Kind::ALL.into_iter().filter(|kind| points(*kind)).flat_map(|kind| world.of_kind(npm, kind))
+    Kind::ALL.into_iter().filter(|kind| kind.traits().forwards).flat_map(|kind| world.of_kind(npm, kind))
 }
 
 /// A place that something of NPM leads to.
@@ -186,11 +177,12 @@ pub struct Led<'a>(BTreeMap<&'a str, Vec<(Option<i64>, Meant<'a>)>>);
 impl<'a> Led<'a> {
     /// As it is seen.
     pub fn by(input: &Input<'a>) -> Self {
-        let hosts = input.world.seen.iter().filter(|(host, seen)| points(host.kind) && seen.owner.is_ours());
+        let hosts = input.world.seen.iter().filter(|(host, seen)| host.kind.traits().forwards && seen.owner.is_ours());
         let hosts = hosts.map(|(host, seen)| (host, seen.service.as_ref(), &seen.fields));
         // Of hosts that cannot be seen, the ledger knows where they pointed.
         let world = input.world;
-        let hidden = input.facts.applied.iter().filter(|(host, _)| points(host.kind) && world.gap(host).is_some());
+        let hidden =
+            input.facts.applied.iter().filter(|(host, _)| host.kind.traits().forwards && world.gap(host).is_some());
         let hidden = hidden.map(|(host, row)| (host, Some(&row.service), &row.fields));
         let all = hosts.chain(hidden).flat_map(|(host, of, fields)| {
             let of = of.and_then(|of| input.services.get(of));

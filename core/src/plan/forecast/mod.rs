@@ -4,7 +4,8 @@ pub mod downtime;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Input, look};
+use super::input::Input;
+use super::look;
 use crate::model::world::{Applied, Pulled};
 use crate::model::{
     Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, ReasonCode, Seen, Timestamp, Verb, Wants, World,

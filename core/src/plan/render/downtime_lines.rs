@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::plan::Downtime;
 use crate::model::{Address, Change, Kind, Millis};
-use crate::plan::Input;
 use crate::plan::forecast::Forecast;
 use crate::plan::forecast::downtime;
 use crate::plan::forecast::downtime::Expected;
+use crate::plan::input::Input;
 
 /// The services that are away for a while, each with what to expect, where that is known.
 pub type Services<'a> = BTreeMap<&'a str, Option<Expected>>;

@@ -1,14 +1,14 @@
 //! How a new container takes the place of the old one, and what happens if it does not, in words. Pure.
 
-use super::Line;
-use super::rows::Row;
+use super::PlanLine;
+use super::rows::ServicePlanRow;
 use crate::model::service::{Rollback, Service};
 use crate::model::{Kind, Millis, Verb};
 use crate::plan::desired::image_volumes;
 
 /// What becomes of a new container that stops the old one first and is not healthy in time. The other sort is told
 /// by [`drain`].
-pub fn if_not_healthy(manifest: &Service, line: &Line<'_>, stops: bool) -> Vec<String> {
+pub fn if_not_healthy(manifest: &Service, line: &PlanLine<'_>, stops: bool) -> Vec<String> {
     let (Verb::Create(fields), Some(_), true) = (&line.change.verb, line.replaces, stops) else {
         return Vec::new();
     };
@@ -28,11 +28,11 @@ pub fn if_not_healthy(manifest: &Service, line: &Line<'_>, stops: bool) -> Vec<S
 }
 
 /// The end of an update that starts the new container beside the old one.
-pub fn drain(manifest: &Service, lines: &[Line<'_>]) -> Vec<Row> {
-    let is_new = |line: &&Line<'_>| {
+pub fn drain(manifest: &Service, lines: &[PlanLine<'_>]) -> Vec<ServicePlanRow> {
+    let is_new = |line: &&PlanLine<'_>| {
         line.change.address.kind == Kind::Container && line.replaces.is_some() && line.change.refusal().is_none()
     };
-    let row = |line: &Line<'_>| {
+    let row = |line: &PlanLine<'_>| {
         let fields = match &line.change.verb {
             Verb::Create(fields) | Verb::Update(fields) => Some(fields),
             Verb::Delete => None,
@@ -43,9 +43,9 @@ pub fn drain(manifest: &Service, lines: &[Line<'_>]) -> Vec<Row> {
             span if span.0 % 60_000 == 0 => format!("{span}, then removed"),
             span => format!("{}, then removed", span.in_words()),
         };
-        Row::step("drain", name, when)
+        ServicePlanRow::step("drain", name, when)
     };
-    let mut rows: Vec<Row> = lines.iter().filter(is_new).map(row).collect();
+    let mut rows: Vec<ServicePlanRow> = lines.iter().filter(is_new).map(row).collect();
     if let Some(last) = rows.last_mut() {
         last.below.push("if it is not healthy: the old one goes on serving, nothing switches".to_owned());
     }

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::{Line, Sign, downtime_lines, held};
+use super::{PlanLine, Sign, downtime_lines, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal};
 use crate::model::{Change, FieldDiff, Gap, History, Millis, Need, ReasonCode, State, Timestamp, Value, Verb};
-use crate::plan::Input;
 use crate::plan::forecast::Forecast;
+use crate::plan::input::Input;
 
 /// The document. The digest covers everything but the time.
 pub fn plan(
@@ -70,10 +70,10 @@ fn service(
     forecast: &Forecast,
     down: &downtime_lines::Services<'_>,
     name: &str,
-    lines: &[Line<'_>],
+    lines: &[PlanLine<'_>],
 ) -> Json {
     let manifest = input.services.get(name);
-    let sign = lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step);
+    let sign = lines.iter().filter(|line| line.counts).map(PlanLine::sign).min().unwrap_or(Sign::Step);
     let history = &input.facts.history;
     let changes: Vec<Json> = lines.iter().enumerate().map(|(at, line)| change(input, at + 1, line)).collect();
     let mut object = Map::new();
@@ -117,7 +117,7 @@ fn put_downtime(object: &mut Json, length: Option<Millis>) {
     }
 }
 
-fn change(input: &Input<'_>, seq: usize, line: &Line<'_>) -> Json {
+fn change(input: &Input<'_>, seq: usize, line: &PlanLine<'_>) -> Json {
     let change = line.change;
     let mut impact = json!({"exposes": change.impact.exposes});
     put_downtime(&mut impact, downtime_lines::of_change(input, change));

@@ -2,6 +2,7 @@
 
 use crate::model::address::service_of_network;
 use crate::model::{Address, Fields, Kind, Value, Verb, words};
+use crate::resources::docker::PortSpec;
 
 /// The name on screen: without what every name of the kind begins or ends with.
 pub fn name(address: &Address, fields: Option<&Fields>) -> String {
@@ -9,22 +10,26 @@ pub fn name(address: &Address, fields: Option<&Fields>) -> String {
 }
 
 fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
-    match address.kind {
-        Kind::Network => service_of_network(&address.name).unwrap_or(&address.name).to_owned(),
-        Kind::Attachment => {
-            let (network, container) = address.name.rsplit_once('/').unwrap_or((&address.name, ""));
-            format!("{container} on {}", service_of_network(network).unwrap_or(network))
-        }
-        Kind::Record => address.name.rsplit_once('/').map_or(address.name.as_str(), |(name, _)| name).to_owned(),
+    let whole = address.name.as_str();
+    if address.kind == Kind::Network {
+        return service_of_network(whole).unwrap_or(whole).to_owned();
+    }
+    if address.kind == Kind::Attachment {
+        let (network, container) = whole.rsplit_once('/').unwrap_or((whole, ""));
+        return format!("{container} on {}", service_of_network(network).unwrap_or(network));
+    }
+    if address.kind == Kind::Record {
+        return whole.rsplit_once('/').map_or(whole, |(name, _)| name).to_owned();
+    }
+    if address.kind == Kind::Container {
         // A candidate's name is for the time of the update only.
-        Kind::Container => match (fields.and_then(|fields| fields.text("name")), &address.generation) {
+        return match (fields.and_then(|fields| fields.text("name")), &address.generation) {
             (Some(name), Some(generation)) => name.strip_suffix(&format!("-{generation}")).unwrap_or(name).to_owned(),
             (Some(name), None) => name.to_owned(),
-            (None, _) => address.name.clone(),
-        },
-        Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => address.name.clone(),
-        Kind::AccessList | Kind::ProxyHost | Kind::Redirection | Kind::Stream => address.name.clone(),
+            (None, _) => whole.to_owned(),
+        };
     }
+    whole.to_owned()
 }
 
 /// The kind on screen; of an image what is done with it.
@@ -42,55 +47,87 @@ pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
 }
 
 fn plain_detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
-    let text = |name: &str| fields.text(name).unwrap_or_default().to_owned();
-    let shown = |name: &str| fields.get(name).map(ToString::to_string).unwrap_or_default();
-    match address.kind {
-        Kind::Network => text("subnet"),
-        Kind::Attachment => text("address"),
-        Kind::Container => {
-            let port = port.map(|port| format!("port {port}"));
-            let published: Vec<String> = fields
-                .strings("published")
-                .into_iter()
-                .filter_map(|text| text.rsplit_once(':').map(|(at, _)| format!("published at {at}")))
-                .collect();
-            let published = Some(published.join(", ")).filter(|published| !published.is_empty());
-            let parts = [Some(text("address")).filter(|address| !address.is_empty()), port, published];
-            parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
-        }
-        Kind::Record => {
-            let ttl = fields.get("ttl").and_then(Value::as_int).unwrap_or_default();
-            format!("{}, ttl {}", value_of_record(address, fields), ttl_text(ttl))
-        }
-        Kind::ProxyHost => {
-            let target = format!("to {}:{}", shown("forward_host"), shown("forward_port"));
-            let scheme = if text("forward_scheme") == "https" { format!("{target} over HTTPS") } else { target };
-            let tls = match fields.get("certificate") {
-                Some(Value::Text(name)) => Some(format!("certificate {name}")),
-                Some(_) | None => None,
-            };
-            let force = (fields.flag("force_https") == Some(true)).then(|| "force HTTPS".to_owned());
-            let list = fields.text("access_list").map(|list| format!("access list {list}"));
-            let paths = fields.get("locations").map(|paths| paths.items().len()).filter(|count| *count > 0);
-            let paths = paths
-                .map(|count| if count == 1 { "1 path elsewhere".into() } else { format!("{count} paths elsewhere") });
-            [Some(scheme), paths, tls, force, list].into_iter().flatten().collect::<Vec<_>>().join(", ")
-        }
-        Kind::Stream => {
-            let protocols =
-                [("tcp", "TCP"), ("udp", "UDP")].into_iter().filter(|(name, _)| fields.flag(name) == Some(true));
-            let protocols: Vec<&str> = protocols.map(|(_, word)| word).collect();
-            format!("{} to {}:{}", protocols.join(" and "), shown("forward_host"), shown("forward_port"))
-        }
-        Kind::Redirection => format!("{} to {}://{}", shown("code"), shown("scheme"), shown("to")),
-        Kind::AccessList => {
-            let users = fields.get("users").and_then(Value::entries).map_or(0, std::collections::BTreeMap::len);
-            let networks = fields.get("allow").map_or(0, |allow| allow.items().len());
-            let count = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
-            format!("{}, {}", count(users, "user"), count(networks, "network"))
-        }
-        Kind::Volume | Kind::Image | Kind::Zone | Kind::Certificate => String::new(),
+    let parts = DetailInput { address, fields, port };
+    DETAILS.iter().find(|(kind, _)| *kind == address.kind).map(|(_, detail)| detail(&parts)).unwrap_or_default()
+}
+
+/// What a detail is made of.
+struct DetailInput<'a> {
+    address: &'a Address,
+    fields: &'a Fields,
+    /// Of a container: where it listens.
+    port: Option<u16>,
+}
+
+impl DetailInput<'_> {
+    fn text(&self, name: &str) -> &str {
+        self.fields.text(name).unwrap_or_default()
     }
+
+    fn shown(&self, name: &str) -> String {
+        self.fields.get(name).map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+type Detail = fn(&DetailInput<'_>) -> String;
+
+/// Of the kinds whose fields say more than their name.
+const DETAILS: [(Kind, Detail); 8] = [
+    (Kind::Network, |of| of.text("subnet").to_owned()),
+    (Kind::Attachment, |of| of.text("address").to_owned()),
+    (Kind::Container, container_detail),
+    (Kind::Record, record_detail),
+    (Kind::ProxyHost, proxy_host_detail),
+    (Kind::Redirection, |of| format!("{} to {}://{}", of.shown("code"), of.shown("scheme"), of.shown("to"))),
+    (Kind::Stream, stream_detail),
+    (Kind::AccessList, access_list_detail),
+];
+
+fn container_detail(of: &DetailInput<'_>) -> String {
+    let port = of.port.map(|port| format!("port {port}"));
+    let published = of.fields.strings("published").into_iter();
+    let published = published.filter_map(PortSpec::parse);
+    let published: Vec<String> = published.map(|port| format!("published at {}:{}", port.ip, port.published)).collect();
+    let published = Some(published.join(", ")).filter(|published| !published.is_empty());
+    let address = Some(of.text("address").to_owned()).filter(|address| !address.is_empty());
+    [address, port, published].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn record_detail(of: &DetailInput<'_>) -> String {
+    let value = value_of_record(of.address, of.fields);
+    match of.fields.get("ttl").and_then(Value::as_int) {
+        Some(ttl) => format!("{value}, ttl {}", ttl_text(ttl)),
+        None => value,
+    }
+}
+
+fn proxy_host_detail(of: &DetailInput<'_>) -> String {
+    let target = format!("to {}:{}", of.shown("forward_host"), of.shown("forward_port"));
+    let scheme = if of.text("forward_scheme") == "https" { format!("{target} over HTTPS") } else { target };
+    let tls = match of.fields.get("certificate") {
+        Some(Value::Text(name)) => Some(format!("certificate {name}")),
+        Some(_) | None => None,
+    };
+    let force = (of.fields.flag("force_https") == Some(true)).then(|| "force HTTPS".to_owned());
+    let list = of.fields.text("access_list").map(|list| format!("access list {list}"));
+    let paths = of.fields.get("locations").map(|paths| paths.items().len()).filter(|count| *count > 0);
+    let paths =
+        paths.map(|count| if count == 1 { "1 path elsewhere".into() } else { format!("{count} paths elsewhere") });
+    [Some(scheme), paths, tls, force, list].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn stream_detail(of: &DetailInput<'_>) -> String {
+    let protocols = [("tcp", "TCP"), ("udp", "UDP")].into_iter();
+    let protocols = protocols.filter(|(name, _)| of.fields.flag(name) == Some(true));
+    let protocols: Vec<&str> = protocols.map(|(_, word)| word).collect();
+    format!("{} to {}:{}", protocols.join(" and "), of.shown("forward_host"), of.shown("forward_port"))
+}
+
+fn access_list_detail(of: &DetailInput<'_>) -> String {
+    let users = of.fields.get("users").and_then(Value::entries).map_or(0, std::collections::BTreeMap::len);
+    let networks = of.fields.get("allow").map_or(0, |allow| allow.items().len());
+    let count = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
+    format!("{}, {}", count(users, "user"), count(networks, "network"))
 }
 
 /// `A 203.0.113.10`.

@@ -3,10 +3,10 @@
 //! What comes from manifests stands in fences that are longer than any of its own, or is escaped: no value can end
 //! a fence, open a tag, mention a person or link anywhere.
 
-use super::Look;
-use super::text::{self, Section};
-use crate::plan::Input;
+use super::Style;
+use super::text::{self, PlanSection};
 use crate::plan::forecast::Forecast;
+use crate::plan::input::Input;
 
 /// Comments are cut by forges at 65,536 characters; what is longer is left to the text.
 const BYTES_MAX: usize = 60_000;
@@ -16,8 +16,8 @@ pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str) -> String {
     let counts = inline(&text::counts(input, forecast));
     let mut out = format!("### Amarre plan for {}\n\n**{counts}**\n", code(revision));
     let mut cut = 0;
-    for (sign, Section { title, body }) in text::sections(input, forecast) {
-        let sign = sign.map_or(String::new(), |sign| format!("{} ", Look::PLAIN.sign(sign)));
+    for (sign, PlanSection { title, body }) in text::sections(input, forecast) {
+        let sign = sign.map_or(String::new(), |sign| format!("{} ", Style::PLAIN.sign(sign)));
         let title = html(&format!("{sign}{title}"));
         let piece = format!("\n<details><summary>{title}</summary>\n\n{}\n</details>\n", fenced(&body));
         if out.len() + piece.len() > BYTES_MAX {

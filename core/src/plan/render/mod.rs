@@ -10,24 +10,24 @@ pub mod handover_lines;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Input;
 use super::desired::job;
 use super::forecast::Forecast;
+use super::input::Input;
 use super::rollout::handover;
 use crate::model::{Address, Change, FieldDiff, Fields, Gap, Gate, Kind, ReasonCode, Refusal, State, Value, Verb};
 
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct Style {
     /// Signs of ASCII only.
     pub ascii: bool,
     /// 16-colour ANSI.
     pub colour: bool,
 }
 
-impl Look {
+impl Style {
     /// For files, pipes and golden tests.
-    pub const PLAIN: Look = Look { ascii: false, colour: false };
+    pub const PLAIN: Style = Style { ascii: false, colour: false };
 
     /// Text in a tone.
     pub fn paint(self, tone: Tone, text: &str) -> String {
@@ -153,7 +153,7 @@ impl Sign {
 
 /// One line of a plan: a change, or two generations of a container as one re-creation.
 #[derive(Debug, Clone)]
-pub struct Line<'a> {
+pub struct PlanLine<'a> {
     /// The change; of a re-creation the one that makes the new generation.
     pub change: &'a Change,
     /// The old generation that goes for it.
@@ -166,7 +166,7 @@ pub struct Line<'a> {
     pub counts: bool,
 }
 
-impl Line<'_> {
+impl PlanLine<'_> {
     /// Its sign.
     pub fn sign(&self) -> Sign {
         match (&self.change.verb, self.replaces) {
@@ -229,7 +229,7 @@ pub struct Summary {
 }
 
 /// The lines of a plan by service, in the order of execution.
-pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, Vec<Line<'a>>> {
+pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, Vec<PlanLine<'a>>> {
     let changes = &forecast.plan.changes;
     let mut olds: BTreeMap<Address, &Change> = BTreeMap::new();
     let made: BTreeSet<Address> = changes
@@ -245,7 +245,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
     }
     let networks = changes.iter().filter(|change| change.address.kind == Kind::Network);
     let networks: BTreeSet<&str> = networks.map(|change| change.address.name.as_str()).collect();
-    let mut services: BTreeMap<String, Vec<Line<'a>>> = BTreeMap::new();
+    let mut services: BTreeMap<String, Vec<PlanLine<'a>>> = BTreeMap::new();
     for change in changes {
         let old = olds.get(&change.address.base()).filter(|_| change.verb == Verb::Delete);
         let is_old = old.is_some_and(|old| old.address == change.address);
@@ -266,7 +266,7 @@ pub fn lines<'a>(input: &Input<'_>, forecast: &'a Forecast) -> BTreeMap<String, 
         let is_step = change.address.kind == Kind::Image || is_shown_with_network(&networks, change);
         let is_run = is_job && change.refusal().is_none();
         let counts = !is_step && !is_withdrawn && !is_superseded(change) && !is_run;
-        services.entry(change.service.clone()).or_default().push(Line { change, replaces, diff, is_job, counts });
+        services.entry(change.service.clone()).or_default().push(PlanLine { change, replaces, diff, is_job, counts });
     }
     services
 }
@@ -316,7 +316,7 @@ fn removed_entries(wanted: &Fields, observed: &Fields) -> Vec<FieldDiff> {
 }
 
 /// Counts the lines.
-pub fn summary(input: &Input<'_>, forecast: &Forecast, lines: &BTreeMap<String, Vec<Line<'_>>>) -> Summary {
+pub fn summary(input: &Input<'_>, forecast: &Forecast, lines: &BTreeMap<String, Vec<PlanLine<'_>>>) -> Summary {
     let mut summary = Summary::default();
     let held = held(forecast);
     for line in lines.values().flatten().filter(|line| line.counts) {

@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{Columns, HELD_BY_GUARD, columns, is_hidden, routed_port};
-use super::{Line, Sign, downtime_lines, handover_lines, held, lines};
+use super::{PlanLine, Sign, downtime_lines, handover_lines, held, lines};
 use crate::model::plan::{Gate, ReasonCode, Refusal, Wait};
 use crate::model::{Address, Change, Hint, Kind, Service, Verb, Wants};
-use crate::plan::Input;
 use crate::plan::desired::image_volumes;
 use crate::plan::forecast::Forecast;
+use crate::plan::input::Input;
 use crate::plan::rollout::generation;
 use crate::plan::safety::retention;
 
 /// What is found out once for all services of a plan.
-pub struct Told<'a> {
+pub struct SharedFacts<'a> {
     pub(super) input: &'a Input<'a>,
     pub(super) forecast: &'a Forecast,
     pub(super) down: downtime_lines::Services<'a>,
@@ -26,7 +26,7 @@ pub struct Told<'a> {
 
 /// A row: a change, or a step between two of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct ServicePlanRow {
     /// What is done.
     pub sign: Sign,
     /// Whether it waits for something that is refused.
@@ -43,7 +43,7 @@ pub struct Row {
     pub explains: bool,
 }
 
-impl Row {
+impl ServicePlanRow {
     pub(super) fn step(kind: &str, name: String, detail: String) -> Self {
         let columns = Columns { kind: kind.to_owned(), name, detail };
         let (diff, below) = (Vec::new(), Vec::new());
@@ -58,7 +58,7 @@ impl Row {
 
 /// What stands below the rows of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Note {
+pub enum RowNote {
     /// Why the old container stops before the new one starts.
     WhyStopFirst(String),
     /// What a service that goes leaves behind, and how that goes too.
@@ -75,17 +75,17 @@ pub struct OfService {
     /// Whether it does not answer for a while.
     pub is_down: bool,
     /// In the order of execution.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ServicePlanRow>,
     /// Below them.
-    pub notes: Vec<Note>,
+    pub notes: Vec<RowNote>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> SharedFacts<'a> {
     /// Of a plan.
     pub fn of(input: &'a Input<'a>, forecast: &'a Forecast) -> Self {
         let mut unwanted: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
         for (address, seen) in &input.world.seen {
-            let is_kept = matches!(address.kind, Kind::Volume | Kind::Certificate) && seen.owner.is_ours();
+            let is_kept = address.kind.is_kept() && seen.owner.is_ours();
             // What another manifest goes on with is not offered for deletion.
             let service = seen.service.as_deref().filter(|_| is_kept && !forecast.wants.map.contains_key(address));
             if let Some(service) = service {
@@ -96,7 +96,7 @@ impl<'a> Told<'a> {
     }
 
     /// One service of it, of which `lines` are.
-    pub fn service(&self, name: &str, lines: &[Line<'_>]) -> OfService {
+    pub fn service(&self, name: &str, lines: &[PlanLine<'_>]) -> OfService {
         let manifest = self.input.services.get(name);
         let stops = self.forecast.wants.stop_first.get(name);
         let (mut told, mut explained) = (BTreeSet::new(), Vec::new());
@@ -109,7 +109,7 @@ impl<'a> Told<'a> {
             rows.extend(handover_lines::drain(manifest, lines));
         }
         let is_recreated = lines.iter().any(|line| line.replaces.is_some());
-        let why = stops.filter(|_| is_recreated).map(|why| Note::WhyStopFirst(why.clone()));
+        let why = stops.filter(|_| is_recreated).map(|why| RowNote::WhyStopFirst(why.clone()));
         OfService {
             sign: strongest(lines),
             headline,
@@ -124,9 +124,9 @@ impl<'a> Told<'a> {
         &self,
         manifest: Option<&Service>,
         headline: &str,
-        line: &Line<'_>,
-        (told, explained): (&mut BTreeSet<String>, &mut Vec<Said>),
-        rows: &mut Vec<Row>,
+        line: &PlanLine<'_>,
+        (told, explained): (&mut BTreeSet<String>, &mut Vec<RefusalWords>),
+        rows: &mut Vec<ServicePlanRow>,
     ) {
         let change = line.change;
         let refusal = change.refusal();
@@ -135,7 +135,7 @@ impl<'a> Told<'a> {
         if let Some(manifest) = manifest.filter(|_| !is_guarded) {
             rows.extend(comes_after(self.forecast, manifest, line, told));
         }
-        let mut row = Row {
+        let mut row = ServicePlanRow {
             sign: line.sign(),
             is_held,
             columns: columns(self.input, line, is_held),
@@ -171,7 +171,7 @@ impl<'a> Told<'a> {
     }
 
     /// Volumes of a service that goes stay; the note says how to be rid of them.
-    fn kept(&self, name: &str, lines: &[Line<'_>]) -> Option<Note> {
+    fn kept(&self, name: &str, lines: &[PlanLine<'_>]) -> Option<RowNote> {
         let has_manifest = self.input.services.contains_key(name);
         if has_manifest || lines.iter().any(|line| line.change.address.kind == Kind::Volume) {
             return None;
@@ -184,21 +184,26 @@ impl<'a> Told<'a> {
         let certificate = kept_certificate(self.input, &self.forecast.wants, unwanted);
         let kept: Vec<String> = data.into_iter().chain(certificate).collect();
         let purge = Hint::command("to delete them too", format!("amarre destroy {name} --purge"));
-        (!kept.is_empty()).then(|| Note::Kept(kept.join(", "), purge))
+        (!kept.is_empty()).then(|| RowNote::Kept(kept.join(", "), purge))
     }
 }
 
 /// What a refusal says beside its message.
-type Said = (String, Vec<(String, String)>, Vec<Hint>);
+type RefusalWords = (String, Vec<(String, String)>, Vec<Hint>);
 
 /// The strongest of the signs of what counts.
-pub fn strongest(lines: &[Line<'_>]) -> Sign {
-    lines.iter().filter(|line| line.counts).map(Line::sign).min().unwrap_or(Sign::Step)
+pub fn strongest(lines: &[PlanLine<'_>]) -> Sign {
+    lines.iter().filter(|line| line.counts).map(PlanLine::sign).min().unwrap_or(Sign::Step)
 }
 
 /// The services that the manifest needs and a container waits for: each has lines of its own, elsewhere. What is only
 /// shared with another service, such as a network or a port, is not needed of it.
-fn comes_after(forecast: &Forecast, manifest: &Service, line: &Line<'_>, told: &mut BTreeSet<String>) -> Vec<Row> {
+fn comes_after(
+    forecast: &Forecast,
+    manifest: &Service,
+    line: &PlanLine<'_>,
+    told: &mut BTreeSet<String>,
+) -> Vec<ServicePlanRow> {
     let (Gate::After(needs), Kind::Container, false) = (&line.change.gate, line.change.address.kind, line.is_job)
     else {
         return Vec::new();
@@ -206,10 +211,10 @@ fn comes_after(forecast: &Forecast, manifest: &Service, line: &Line<'_>, told: &
     let awaited = needs.iter().filter_map(|need| Some(&forecast.wants.map.get(&need.on)?.service));
     let awaited = awaited.filter(|service| manifest.needs.iter().any(|needed| needed.service == **service));
     let fresh = awaited.filter(|service| told.insert((*service).clone()));
-    fresh.map(|service| Row::step("needs", service.clone(), "comes first".to_owned())).collect()
+    fresh.map(|service| ServicePlanRow::step("needs", service.clone(), "comes first".to_owned())).collect()
 }
 
-fn diffs(line: &Line<'_>) -> Vec<(String, Option<(String, String)>)> {
+fn diffs(line: &PlanLine<'_>) -> Vec<(String, Option<(String, String)>)> {
     let diff = line.diff.iter().map(|diff| {
         let is_secret = [&diff.from, &diff.to].into_iter().flatten().any(crate::model::Value::is_sensitive);
         let value = |value| lines::value(&diff.field, value);
@@ -220,7 +225,7 @@ fn diffs(line: &Line<'_>) -> Vec<(String, Option<(String, String)>)> {
 }
 
 /// What a new container has to show before anything points at it.
-fn healthy(manifest: &Service, line: &Line<'_>) -> Option<Row> {
+fn healthy(manifest: &Service, line: &PlanLine<'_>) -> Option<ServicePlanRow> {
     let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name)?;
     let container = manifest.containers.get(key)?;
     let writes = match &line.change.verb {
@@ -236,7 +241,7 @@ fn healthy(manifest: &Service, line: &Line<'_>) -> Option<Row> {
         (_, None) if manifest.is_task(key) => "when it has ended with code 0".to_owned(),
         (_, None) => "by uptime only, 15 s without a restart".to_owned(),
     };
-    Some(Row::step("healthy", manifest.container_name(key), how))
+    Some(ServicePlanRow::step("healthy", manifest.container_name(key), how))
 }
 
 /// What a change waits for, and how long.
@@ -268,7 +273,7 @@ fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> 
 }
 
 /// Whether a container that comes again is on a network.
-fn is_on(network: &Address, lines: &[Line<'_>]) -> bool {
+fn is_on(network: &Address, lines: &[PlanLine<'_>]) -> bool {
     lines.iter().filter(|line| line.replaces.is_some()).any(|line| match &line.change.verb {
         Verb::Create(fields) => fields.text("network") == Some(network.name.as_str()),
         Verb::Update(_) | Verb::Delete => false,
@@ -280,7 +285,7 @@ pub(super) fn headline(
     forecast: &Forecast,
     away: &downtime_lines::Services<'_>,
     name: &str,
-    lines: &[Line<'_>],
+    lines: &[PlanLine<'_>],
 ) -> String {
     let refusals = || lines.iter().filter_map(|line| line.change.trouble());
     let refusal = refusals().find(|refusal| !refusal.is_guard()).or_else(|| refusals().next());

@@ -1,13 +1,13 @@
 //! A plan as people read it: from top to bottom in the order of execution.
 
-use super::rows::{Note, OfService, Row, Told, headline, strongest};
-use super::{Line, Look, Sign, Summary, Tone, downtime_lines, lines};
+use super::rows::{OfService, RowNote, ServicePlanRow, SharedFacts, headline, strongest};
+use super::{PlanLine, Sign, Style, Summary, Tone, downtime_lines, lines};
 use crate::model::plan::{Refusal, Wait};
 use crate::model::service::Target;
 use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
-use crate::plan::Input;
 use crate::plan::desired::certificate;
 use crate::plan::forecast::Forecast;
+use crate::plan::input::Input;
 
 /// Column of the name, and of the detail after it.
 pub(super) const KIND_WIDTH: usize = 14;
@@ -17,7 +17,7 @@ pub const HELD_BY_GUARD: &str = "held by the guard";
 
 /// What a person does after the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// `amarre apply` carries it out.
     Apply,
     /// Something else does, or a question follows: the command that prints the plan says so.
@@ -25,12 +25,12 @@ pub enum Next {
 }
 
 /// The whole plan. `revision` is the first line, such as `services @ 5e1c0aa`.
-pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Look) -> String {
-    plan_before(input, forecast, revision, Next::Apply, look)
+pub fn plan(input: &Input<'_>, forecast: &Forecast, revision: &str, look: Style) -> String {
+    plan_before(input, forecast, revision, NextStep::Apply, look)
 }
 
 /// The same, before what comes next.
-pub fn plan_before(input: &Input<'_>, forecast: &Forecast, revision: &str, next: Next, look: Look) -> String {
+pub fn plan_before(input: &Input<'_>, forecast: &Forecast, revision: &str, next: NextStep, look: Style) -> String {
     let by_service = super::lines(input, forecast);
     let summary = super::summary(input, forecast, &by_service);
     let mut out = String::new();
@@ -52,7 +52,7 @@ pub fn plan_before(input: &Input<'_>, forecast: &Forecast, revision: &str, next:
         refusal_body(guard, look, &mut out);
         out.push_str("  Nothing is deleted; what else is planned goes on.\n");
     }
-    let told = Told::of(input, forecast);
+    let told = SharedFacts::of(input, forecast);
     for (name, lines) in by_service.iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         out.push('\n');
         service(&told, name, lines, look, &mut out);
@@ -60,7 +60,7 @@ pub fn plan_before(input: &Input<'_>, forecast: &Forecast, revision: &str, next:
     notes(&forecast.plan, look, &mut out);
     out.push('\n');
     out.push_str(&closing(&told.down, summary, look));
-    if next == Next::Apply {
+    if next == NextStep::Apply {
         out.push_str(apply(forecast, summary));
     }
     out
@@ -68,7 +68,7 @@ pub fn plan_before(input: &Input<'_>, forecast: &Forecast, revision: &str, next:
 
 /// A part of a plan for those who arrange it themselves: a heading, and what stands below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Section {
+pub struct PlanSection {
     /// One line.
     pub title: String,
     /// Whole lines, or nothing.
@@ -82,7 +82,7 @@ pub fn counts(input: &Input<'_>, forecast: &Forecast) -> String {
     if by_service.is_empty() {
         return nothing(forecast, "", summary).trim_matches([':', ' ', '\n']).to_owned();
     }
-    closing(&downtime_lines::services(input, forecast), summary, Look::PLAIN)
+    closing(&downtime_lines::services(input, forecast), summary, Style::PLAIN)
         .lines()
         .next()
         .unwrap_or_default()
@@ -90,29 +90,29 @@ pub fn counts(input: &Input<'_>, forecast: &Forecast) -> String {
 }
 
 /// The guard, each service and what could not be seen, in the order of the text.
-pub fn sections(input: &Input<'_>, forecast: &Forecast) -> Vec<(Option<Sign>, Section)> {
-    let look = Look::PLAIN;
+pub fn sections(input: &Input<'_>, forecast: &Forecast) -> Vec<(Option<Sign>, PlanSection)> {
+    let look = Style::PLAIN;
     let mut sections = Vec::new();
     if let Some(guard) = &forecast.plan.guard {
         let mut body = String::new();
         refusal_body(guard, look, &mut body);
         body.push_str("  Nothing is deleted; what else is planned goes on.\n");
         let title = format!("guard: {}, {}", guard.message, guard.code);
-        sections.push((Some(Sign::Refuse), Section { title, body }));
+        sections.push((Some(Sign::Refuse), PlanSection { title, body }));
     }
-    let told = Told::of(input, forecast);
+    let told = SharedFacts::of(input, forecast);
     for (name, lines) in super::lines(input, forecast).iter().filter(|(_, lines)| !lines.iter().all(is_silent)) {
         let mut body = String::new();
         service(&told, name, lines, look, &mut body);
         let body = body.split_once('\n').map_or("", |(_, rest)| rest).to_owned();
         let title = format!("{name}: {}", headline(forecast, &told.down, name, lines));
-        sections.push((Some(strongest(lines)), Section { title, body }));
+        sections.push((Some(strongest(lines)), PlanSection { title, body }));
     }
     let mut body = String::new();
     notes(&forecast.plan, look, &mut body);
     if !body.is_empty() {
         let title = if forecast.plan.gaps.is_empty() { "notes" } else { "what could not be seen" }.to_owned();
-        sections.push((None, Section { title, body: body.trim_start_matches('\n').to_owned() }));
+        sections.push((None, PlanSection { title, body: body.trim_start_matches('\n').to_owned() }));
     }
     sections
 }
@@ -129,7 +129,7 @@ fn nothing(forecast: &Forecast, revision: &str, summary: Summary) -> String {
     format!("{revision}: nothing to do, {services}\n")
 }
 
-fn service(all: &Told<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut String) {
+fn service(all: &SharedFacts<'_>, name: &str, lines: &[PlanLine<'_>], look: Style, out: &mut String) {
     let of_service = all.service(name, lines);
     let OfService { sign, headline, notes, .. } = &of_service;
     out.push_str(&format!("{} {}   {headline}\n", look.sign(*sign), look.paint(Tone::Bold, name)));
@@ -145,10 +145,10 @@ fn service(all: &Told<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut
     }
     for note in notes {
         match note {
-            Note::WhyStopFirst(why) => {
+            RowNote::WhyStopFirst(why) => {
                 out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("why stop-first: {why}"))));
             }
-            Note::Kept(kept, purge) => {
+            RowNote::Kept(kept, purge) => {
                 out.push_str(&format!("  {}\n", look.paint(Tone::Dim, &format!("kept: {kept}"))));
                 out.push_str(&format!("        {}\n", look.paint(Tone::Dim, &purge.in_line())));
             }
@@ -157,12 +157,12 @@ fn service(all: &Told<'_>, name: &str, lines: &[Line<'_>], look: Look, out: &mut
 }
 
 /// What has no line of its own: the guard tells once, above all services, of what it holds.
-fn is_silent(line: &Line<'_>) -> bool {
+fn is_silent(line: &PlanLine<'_>) -> bool {
     is_hidden(line) || line.change.refusal().is_some_and(Refusal::is_guard)
 }
 
 /// An attachment that is told by its network's line.
-pub fn is_hidden(line: &Line<'_>) -> bool {
+pub fn is_hidden(line: &PlanLine<'_>) -> bool {
     line.change.address.kind == Kind::Attachment && !line.counts
 }
 
@@ -178,7 +178,7 @@ pub struct Columns {
 }
 
 /// What a line says. `is_held`: it waits for something that is refused.
-pub fn columns(input: &Input<'_>, line: &Line<'_>, is_held: bool) -> Columns {
+pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns {
     let address = &line.change.address;
     let fields = match &line.change.verb {
         Verb::Create(fields) | Verb::Update(fields) => Some(fields),
@@ -224,7 +224,7 @@ pub fn columns(input: &Input<'_>, line: &Line<'_>, is_held: bool) -> Columns {
     Columns { kind, name, detail }
 }
 
-fn one_line(row: &Row, look: Look, out: &mut String) {
+fn one_line(row: &ServicePlanRow, look: Style, out: &mut String) {
     let Columns { kind, name, detail } = &row.columns;
     let text = format!("{kind:KIND_WIDTH$}{name:NAME_WIDTH$}{detail}");
     // A name that does not fit keeps its whole length, and a blank.
@@ -267,7 +267,7 @@ fn reason_detail(reason: &Reason) -> String {
     }
 }
 
-fn diffs(row: &Row, look: Look, out: &mut String) {
+fn diffs(row: &ServicePlanRow, look: Style, out: &mut String) {
     let width = row.diff.iter().map(|(field, _)| field.len()).max().unwrap_or_default() + 3;
     for (field, values) in &row.diff {
         let change = match values {
@@ -279,7 +279,7 @@ fn diffs(row: &Row, look: Look, out: &mut String) {
 }
 
 /// What was found and the ways past it.
-pub fn refusal_body(refusal: &Refusal, look: Look, out: &mut String) {
+pub fn refusal_body(refusal: &Refusal, look: Style, out: &mut String) {
     let width = refusal.found.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or_default().max(9);
     for (name, value) in &refusal.found {
         out.push_str(&format!("      {name:width$}{value}\n"));
@@ -293,7 +293,7 @@ pub fn refusal_body(refusal: &Refusal, look: Look, out: &mut String) {
     }
 }
 
-fn notes(plan: &Plan, look: Look, out: &mut String) {
+fn notes(plan: &Plan, look: Style, out: &mut String) {
     if !plan.gaps.is_empty() || !plan.notes.is_empty() {
         out.push('\n');
     }
@@ -313,7 +313,7 @@ fn notes(plan: &Plan, look: Look, out: &mut String) {
     }
 }
 
-fn closing(down: &downtime_lines::Services<'_>, summary: Summary, look: Look) -> String {
+fn closing(down: &downtime_lines::Services<'_>, summary: Summary, look: Style) -> String {
     let counts = [
         (summary.create, "to create"),
         (summary.update, "to update"),

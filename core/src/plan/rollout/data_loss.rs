@@ -4,13 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Address, Fields, Hint, Kind, Owner, Refusal, Service, Value};
-use crate::plan::Input;
 use crate::plan::desired::expand::Expansion;
-use crate::plan::desired::{image_volumes, mounts};
+use crate::plan::desired::mounts;
+use crate::plan::input::Input;
+use crate::resources::docker;
+use crate::resources::docker::MountedData;
 
 /// Every container of ours.
 #[derive(Debug, Default)]
-pub struct Known<'a> {
+pub struct KnownContainers<'a> {
     /// By service: those that are there, then those that the ledger knows.
     of: BTreeMap<&'a str, Vec<(&'a Address, &'a Fields)>>,
     /// Services whose manifest is gone.
@@ -18,8 +20,8 @@ pub struct Known<'a> {
 }
 
 /// Gathers them.
-pub fn known<'a>(input: &Input<'a>) -> Known<'a> {
-    let mut known = Known::default();
+pub fn known<'a>(input: &Input<'a>) -> KnownContainers<'a> {
+    let mut known = KnownContainers::default();
     let seen = input.world.seen.iter().filter(|(_, seen)| seen.owner.is_ours());
     let seen = seen.filter_map(|(address, seen)| Some((address, seen.service.as_ref()?, &seen.fields)));
     let applied = input.facts.applied.iter().map(|(address, row)| (address, &row.service, &row.fields));
@@ -55,7 +57,7 @@ pub fn any_would_be_empty(input: &Input<'_>, service: &Service) -> bool {
 /// The refusal, and the manifest whose things are to stay for it.
 fn held(
     input: &Input<'_>,
-    known: &Known<'_>,
+    known: &KnownContainers<'_>,
     service: &Service,
     base: &Address,
     fields: &Fields,
@@ -66,15 +68,13 @@ fn held(
     let Some(former) = former(input, known, service, base, fields) else {
         return beside_stranger(input, known, service, base, fields).map(|refusal| (refusal, None));
     };
-    let is_there = |source: &str| {
-        let volume = source.strip_prefix("volume:").map(|name| Address::new(base.provider.clone(), Kind::Volume, name));
-        volume.is_some_and(|volume| input.world.seen.contains_key(&volume))
-    };
+    let has_volume = |name| input.world.seen.contains_key(&Address::new(base.provider.clone(), Kind::Volume, name));
+    let is_there = |data| matches!(data, MountedData::Volume(name) if has_volume(name));
     let elsewhere = former.at.provider != base.provider;
     let (before, now, target) = written(fields).find_map(|(now, target)| {
         let (before, _) = written(former.fields).find(|(_, at)| *at == target)?;
         let is_same = before == now && !elsewhere;
-        (!is_same && !is_there(now)).then(|| (before.to_owned(), now.to_owned(), target.to_owned()))
+        (!is_same && !is_there(now)).then_some((before, now, target))
     })?;
     let file = &service.origin.file;
     let mut hints = Vec::new();
@@ -82,18 +82,18 @@ fn held(
         let text = format!("if it is the service that was called {old}, write `moved_from: {old}` in {file}");
         hints.push(Hint::text(text));
     } else if elsewhere {
-        hints.push(Hint::text(format!("bring the data to {} first, as {}", base.provider, shown(&now))));
+        hints.push(Hint::text(format!("bring the data to {} first, as {}", base.provider, now.shown())));
     } else {
-        hints.push(Hint::text(format!("to keep the data, put {} back in {file}", shown(&before))));
+        hints.push(Hint::text(format!("to keep the data, put {} back in {file}", before.shown())));
     }
     if service.data.of.is_none() {
         hints.push(Hint::text(format!("if it may start on nothing, write `data: new` in {file}")));
     }
-    let was = if elsewhere { format!("{} on {}", shown(&before), former.at.provider) } else { shown(&before) };
+    let was = if elsewhere { format!("{} on {}", before.shown(), former.at.provider) } else { before.shown() };
     let refusal = Refusal {
         code: "A0419".to_owned(),
         message: format!("container {} would start without its data", base.name),
-        found: vec![(format!("{target} was"), was), (format!("{target} would be"), shown(&now))],
+        found: vec![(format!("{target} was"), was), (format!("{target} would be"), now.shown())],
         hints,
     };
     let left_behind = former.gone.or(elsewhere.then_some(service.name.as_str()));
@@ -104,7 +104,7 @@ fn held(
 /// one would have a new volume: most likely that is the service, under other names.
 fn beside_stranger(
     input: &Input<'_>,
-    known: &Known<'_>,
+    known: &KnownContainers<'_>,
     service: &Service,
     base: &Address,
     fields: &Fields,
@@ -113,10 +113,7 @@ fn beside_stranger(
     if is_known || service.data.of.is_some() {
         return None;
     }
-    let is_new = |volume: &str| {
-        let volume = Address::new(base.provider.clone(), Kind::Volume, volume);
-        !input.world.seen.contains_key(&volume)
-    };
+    let is_new = |name| !input.world.seen.contains_key(&Address::new(base.provider.clone(), Kind::Volume, name));
     let containers = input.world.of_kind(&base.provider, Kind::Container);
     // What another instance made has a manifest there.
     let is_strange = |owner: &Owner| matches!(owner, Owner::Foreign | Owner::Unverified);
@@ -124,23 +121,25 @@ fn beside_stranger(
     let (stranger, theirs, volume, target) = strangers.into_iter().find_map(|(stranger, seen)| {
         written(fields).find_map(|(now, target)| {
             let (theirs, _) = written(&seen.fields).find(|(theirs, at)| *at == target && *theirs != now)?;
-            let volume = now.strip_prefix("volume:").filter(|volume| is_new(volume))?;
-            Some((stranger, theirs, volume, target))
+            match now {
+                MountedData::Volume(name) if is_new(name) => Some((stranger, theirs, name, target)),
+                MountedData::Volume(_) | MountedData::Path(_) => None,
+            }
         })
     })?;
     let file = &service.origin.file;
-    let to_keep = match theirs.strip_prefix("volume:") {
-        Some(name) => format!(
+    let to_keep = match theirs {
+        MountedData::Volume(name) => format!(
             "to go on with its data, stop it and write `{{type: volume, source: {name}, target: {target}, external: true}}` \
              in {file}"
         ),
-        None => format!("to go on with its data, stop it and mount {} in {file}", shown(theirs)),
+        MountedData::Path(path) => format!("to go on with its data, stop it and mount {path} in {file}"),
     };
     Some(Refusal {
         code: "A0419".to_owned(),
         message: format!("container {} would start without the data of container {}", base.name, stranger.name),
         found: vec![
-            (format!("{target} of {}", stranger.name), shown(theirs)),
+            (format!("{target} of {}", stranger.name), theirs.shown()),
             (format!("{target} would be"), format!("volume {volume}, which is new")),
         ],
         hints: vec![
@@ -164,7 +163,7 @@ struct Former<'a> {
 
 fn former<'a>(
     input: &'a Input<'_>,
-    known: &'a Known<'_>,
+    known: &'a KnownContainers<'_>,
     service: &Service,
     base: &'a Address,
     fields: &Fields,
@@ -216,21 +215,8 @@ fn repository(image: Option<&str>) -> &str {
 }
 
 /// Source and target of each mount that is written to. A socket holds no data.
-fn written(fields: &Fields) -> impl Iterator<Item = (&str, &str)> {
-    let mounts = fields.strings("mounts").into_iter().chain(fields.strings(image_volumes::FIELD));
-    mounts.filter_map(|mount| {
-        let (place, mode) = mount.rsplit_once(':')?;
-        let (source, target) = place.rsplit_once(':')?;
-        let has_source = source.starts_with("volume:") || source.starts_with("bind:") && !source.ends_with(".sock");
-        (has_source && mode.split(',').next() == Some("rw")).then_some((source, target))
-    })
-}
-
-/// `volume:gitea_data` as people say it.
-fn shown(source: &str) -> String {
-    match source.split_once(':') {
-        Some(("volume", name)) => format!("volume {name}"),
-        Some((_, path)) => path.to_owned(),
-        None => source.to_owned(),
-    }
+fn written(fields: &Fields) -> impl Iterator<Item = (MountedData<'_>, &str)> {
+    let mounts = docker::mounts(fields).filter(|mount| !mount.is_read_only);
+    let data = mounts.filter_map(|mount| Some((mount.data()?, mount.target)));
+    data.filter(|(data, _)| !matches!(data, MountedData::Path(path) if path.ends_with(".sock")))
 }

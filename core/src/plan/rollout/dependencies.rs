@@ -11,28 +11,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Target;
+use super::RouteTarget;
 use super::{generation, stopped};
 use crate::model::address::generations;
 use crate::model::service::{Condition, Container, Dependency, Needed};
 use crate::model::{Address, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Wants};
-use crate::plan::Input;
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, joined_network};
 use crate::plan::diff::decide;
+use crate::plan::input::Input;
 
 /// What a container waits for before it is made, and why it would wait for ever.
 #[derive(Debug, Clone, Default)]
-pub struct Waits {
+pub struct ContainerWaits {
     /// All of these first.
     pub needs: Vec<Need>,
     /// Nothing is made until a person did something.
     pub refusal: Option<Refusal>,
 }
 
-impl Waits {
+impl ContainerWaits {
     /// Both.
-    pub fn and(mut self, other: Waits) -> Waits {
+    pub fn and(mut self, other: ContainerWaits) -> ContainerWaits {
         self.needs.extend(other.needs);
         self.refusal = self.refusal.or(other.refusal);
         self
@@ -40,8 +40,12 @@ impl Waits {
 }
 
 /// The siblings that a container of the service depends on.
-pub fn of_siblings(expansion: &Expansion<'_>, container: &Container, targets: &BTreeMap<String, Target>) -> Waits {
-    let mut waits = Waits::default();
+pub fn of_siblings(
+    expansion: &Expansion<'_>,
+    container: &Container,
+    targets: &BTreeMap<String, RouteTarget>,
+) -> ContainerWaits {
+    let mut waits = ContainerWaits::default();
     for (key, dependency) in &container.depends_on {
         let Some(target) = targets.get(key) else { continue };
         if dependency.is_optional && is_lost(expansion, key, target) {
@@ -55,7 +59,7 @@ pub fn of_siblings(expansion: &Expansion<'_>, container: &Container, targets: &B
     waits
 }
 
-fn need(dependency: &Dependency, target: &Target) -> Need {
+fn need(dependency: &Dependency, target: &RouteTarget) -> Need {
     // Who follows a sibling is made for the one that comes.
     let serving = if dependency.follows { &target.coming } else { &target.address };
     match dependency.condition {
@@ -66,7 +70,7 @@ fn need(dependency: &Dependency, target: &Target) -> Need {
 }
 
 /// Why the wanted generation of a sibling is not going to end well, if so.
-fn failed(expansion: &Expansion<'_>, target: &Target) -> Option<String> {
+fn failed(expansion: &Expansion<'_>, target: &RouteTarget) -> Option<String> {
     let (facts, wants) = (&expansion.input.facts, &expansion.wants);
     let known = facts.failed.get(&target.wanted);
     let known = known.or_else(|| wants.failed.iter().find(|failure| failure.address == target.wanted));
@@ -80,7 +84,7 @@ fn failed(expansion: &Expansion<'_>, target: &Target) -> Option<String> {
 }
 
 /// A sibling that is not going to be there, or well: not by itself.
-fn is_lost(expansion: &Expansion<'_>, key: &str, target: &Target) -> bool {
+fn is_lost(expansion: &Expansion<'_>, key: &str, target: &RouteTarget) -> bool {
     let input = expansion.input;
     if target.coming != target.wanted || expansion.wants.map.get(&target.coming).is_some_and(|w| w.refusal.is_some()) {
         return true;
@@ -115,8 +119,8 @@ fn not_completed(expansion: &Expansion<'_>, key: &str, why: &str, container: &Co
 }
 
 /// The other manifests that come before the containers of this one.
-pub fn of_services(expansion: &Expansion<'_>) -> Waits {
-    let mut waits = Waits::default();
+pub fn of_services(expansion: &Expansion<'_>) -> ContainerWaits {
+    let mut waits = ContainerWaits::default();
     for needed in joined_network::needed(expansion.input, expansion.service) {
         let own = of_service(expansion, &needed);
         waits = waits.and(own);
@@ -124,14 +128,16 @@ pub fn of_services(expansion: &Expansion<'_>) -> Waits {
     waits
 }
 
-fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> Waits {
+fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> ContainerWaits {
     let input = expansion.input;
     let name = &needed.service;
-    let refused =
-        |(what, hint): (String, Hint)| Waits { needs: Vec::new(), refusal: Some(not_there(needed, &what, hint)) };
+    let refused = |(what, hint): (String, Hint)| ContainerWaits {
+        needs: Vec::new(),
+        refusal: Some(not_there(needed, &what, hint)),
+    };
     let Some(service) = input.services.get(name) else {
         if is_up_anyhow(input, name) {
-            return Waits::default();
+            return ContainerWaits::default();
         }
         let what =
             if input.facts.frozen.contains(name) { "whose manifest is broken" } else { "which no manifest describes" };
@@ -140,7 +146,7 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> Waits {
     let Some(reached) = expansion.reached.get(name.as_str()) else {
         let what = why_not_now(input, service);
         if !service.stopped && is_up(input, service) {
-            return Waits::default();
+            return ContainerWaits::default();
         }
         let circle = || {
             let hint = format!("correct `needs` in {}", needed.origin.file);
@@ -157,7 +163,7 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> Waits {
     let unmet: Vec<&Need> = needs.iter().filter(|need| input.world.holds(need) != Some(true)).collect();
     let lacks = service.containers.keys().any(|key| !reached.targets.contains_key(key));
     if unmet.is_empty() && !lacks && !service.stopped {
-        return Waits::default();
+        return ContainerWaits::default();
     }
     if let Some(why) = why_not_now(input, service) {
         return refused(why);
@@ -175,7 +181,7 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> Waits {
     });
     match unwell {
         Some(what) => refused((what, Hint::command("to see what is wrong", format!("amarre status {name}")))),
-        None => Waits { needs, refusal: None },
+        None => ContainerWaits { needs, refusal: None },
     }
 }
 

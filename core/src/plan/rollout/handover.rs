@@ -16,10 +16,10 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use crate::model::{Address, Fields, Kind, Readiness, Seen, Timestamp, Value};
-use crate::plan::Input;
 use crate::plan::desired::expand::{Expansion, Home};
 use crate::plan::desired::{npm_reach, subnets};
 use crate::plan::diff::upstreams;
+use crate::plan::input::Input;
 
 /// The names of a container on its network.
 const NAMES: &str = "aliases";

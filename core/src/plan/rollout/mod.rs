@@ -34,12 +34,12 @@ use crate::model::service::{Container, ContainerNetwork, may_end};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 use container::Placed;
-use dependencies::Waits;
+use dependencies::ContainerWaits;
 use generation::Generation;
 
 /// Where routes to a container point, and what records wait for.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct RouteTarget {
     /// The instance that serves, or will.
     pub address: Address,
     /// The generation in force, which may not serve yet.
@@ -58,10 +58,10 @@ pub struct Interim {
     /// It is on another network than its successor: only what leads to it already can lead to it.
     pub is_abroad: bool,
     /// What the manifest describes.
-    pub successor: Box<Target>,
+    pub successor: Box<RouteTarget>,
 }
 
-impl Target {
+impl RouteTarget {
     /// An instance with these fields.
     pub fn of(address: &Address, fields: &Fields) -> Self {
         let (coming, wanted) = (address.clone(), address.clone());
@@ -75,7 +75,7 @@ impl Target {
 }
 
 /// Wants every container of a manifest; answers where routes to each point, by key.
-pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, Target> {
+pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String, RouteTarget> {
     let service = expansion.service;
     let mut rollouts = BTreeMap::new();
     for key in joined_first(service) {
@@ -84,7 +84,7 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
         let rollout = Rollout::of(expansion, Placed { key, container, home: &home }, &rollouts);
         rollouts.insert(key.clone(), rollout);
     }
-    let targets: BTreeMap<String, Target> =
+    let targets: BTreeMap<String, RouteTarget> =
         rollouts.iter().map(|(key, rollout)| (key.clone(), rollout.target(expansion.input.world))).collect();
     let first = dependencies::of_services(expansion);
     let held = held(expansion, &rollouts);
@@ -146,7 +146,7 @@ pub struct Rollout {
     pub(super) fields: Fields,
     serving: Serving,
     /// What the manifest describes, while another one serves.
-    successor: Option<Target>,
+    successor: Option<RouteTarget>,
     pub(super) olds: Vec<Address>,
     start_first: bool,
 }
@@ -164,7 +164,7 @@ impl Rollout {
         let reason = strategy::reason_to_stop_first(expansion, placed, &wanted, &instances);
         let picked = generation::pick(expansion, &base, &wanted, &instances);
         let coming = job::coming(expansion, &base, &wanted, &instances);
-        let successor = Target::of(&picked, &wanted);
+        let successor = RouteTarget::of(&picked, &wanted);
         let next = Generation { address: picked.clone(), fields: wanted };
         let mut effective = generation::after_failure(expansion, container, &base, next, &instances, reason.is_none());
         let is_put_back = effective.address != picked;
@@ -194,14 +194,14 @@ impl Rollout {
     }
 
     /// The instance that serves, which may be on another network than the one that comes.
-    fn target(&self, world: &World) -> Target {
+    fn target(&self, world: &World) -> RouteTarget {
         let address = &self.serving.address;
         let old = world.seen.get(address).filter(|_| *address != self.effective);
-        let serving = Target::of(address, old.map_or(&self.fields, |old| &old.fields));
+        let serving = RouteTarget::of(address, old.map_or(&self.fields, |old| &old.fields));
         let successor = self.successor.clone();
         let interim =
             successor.map(|successor| Interim { is_abroad: self.serving.is_abroad, successor: Box::new(successor) });
-        Target { coming: self.effective.clone(), wanted: self.wanted.clone(), interim, ..serving }
+        RouteTarget { coming: self.effective.clone(), wanted: self.wanted.clone(), interim, ..serving }
     }
 
     /// Wants the generation in force after what it needs, and keeps the old ones for as long as they may serve.
@@ -209,8 +209,8 @@ impl Rollout {
         mut self,
         expansion: &mut Expansion<'_>,
         placed: Placed<'_>,
-        targets: &BTreeMap<String, Target>,
-        first: Waits,
+        targets: &BTreeMap<String, RouteTarget>,
+        first: ContainerWaits,
     ) {
         let Placed { key, container, home } = placed;
         let world = expansion.input.world;
@@ -279,7 +279,7 @@ impl Rollout {
         &self,
         expansion: &mut Expansion<'_>,
         placed: Placed<'_>,
-        targets: &BTreeMap<String, Target>,
+        targets: &BTreeMap<String, RouteTarget>,
         empty: Option<Refusal>,
     ) -> Vec<Need> {
         let Placed { container, home, .. } = placed;
@@ -520,7 +520,7 @@ fn nobody_makes(expansion: &Expansion<'_>, home: &Home, container: &Container) -
 }
 
 /// Whether the containers whose namespaces it shares are there.
-fn are_there(expansion: &Expansion<'_>, container: &Container, targets: &BTreeMap<String, Target>) -> bool {
+fn are_there(expansion: &Expansion<'_>, container: &Container, targets: &BTreeMap<String, RouteTarget>) -> bool {
     let seen = &expansion.input.world.seen;
     let is_there = |other: &String| targets.get(other).is_some_and(|target| seen.contains_key(&target.address));
     container.joins().all(is_there)

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Target;
+use super::RouteTarget;
 use super::data_loss;
 use crate::model::address::service_of_network;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
@@ -71,7 +71,7 @@ fn goes_along(everywhere: &bind_mounts::Everywhere<'_>, network: &Address, membe
 }
 
 /// The containers of a service whose network is made anew: they go, once their images are there.
-pub fn leave(expansion: &mut Expansion<'_>, network: &Address) -> BTreeMap<String, Target> {
+pub fn leave(expansion: &mut Expansion<'_>, network: &Address) -> BTreeMap<String, RouteTarget> {
     let (input, service) = (expansion.input, expansion.service);
     let mut targets = BTreeMap::new();
     for (key, container) in &service.containers {
@@ -83,7 +83,7 @@ pub fn leave(expansion: &mut Expansion<'_>, network: &Address) -> BTreeMap<Strin
         let instances: Vec<(&Address, &Seen)> = all.filter(|(_, seen)| seen.owner.is_ours()).collect();
         let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
         if let Some((address, seen)) = serving.or(instances.first()) {
-            targets.insert(key.clone(), Target::of(address, &seen.fields));
+            targets.insert(key.clone(), RouteTarget::of(address, &seen.fields));
         }
         for (instance, _) in instances {
             expansion.wants.before_delete.insert(instance.clone(), vec![Need::present(image.clone())]);
@@ -99,7 +99,7 @@ pub fn leave(expansion: &mut Expansion<'_>, network: &Address) -> BTreeMap<Strin
 /// and what stands there now is about to go.
 pub fn keep_hosts(expansion: &mut Expansion<'_>) {
     let (world, name) = (&expansion.input.world, &expansion.service.name);
-    let is_host = |address: &Address, want: &Want| want.service == *name && upstreams::points(address.kind);
+    let is_host = |address: &Address, want: &Want| want.service == *name && address.kind.traits().forwards;
     expansion.wants.map.retain(|address, want| !is_host(address, want) || world.seen.contains_key(address));
     for (address, want) in expansion.wants.map.iter_mut().filter(|(address, want)| is_host(address, want)) {
         if let Some(seen) = world.seen.get(address) {

@@ -12,21 +12,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Target;
+use super::RouteTarget;
 use crate::model::plan::{Impact, Reason, ReasonCode};
 use crate::model::{Address, Change, Expect, FieldDiff, Fields, Gate, Kind, Need, Seen, Value, Verb, Want, Wants};
-use crate::plan::Input;
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::job;
 use crate::plan::diff::decide::{is_left_alone, is_released};
 use crate::plan::diff::upstreams;
+use crate::plan::input::Input;
 use crate::plan::rollout;
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
 
 /// Wants every container of a stopped manifest to stand still; answers where its routes point meanwhile.
-pub fn containers(expansion: &mut Expansion<'_>) -> BTreeMap<String, Target> {
+pub fn containers(expansion: &mut Expansion<'_>) -> BTreeMap<String, RouteTarget> {
     let (input, service) = (expansion.input, expansion.service);
     job::keep(expansion);
     let mut targets = BTreeMap::new();
@@ -35,7 +35,7 @@ pub fn containers(expansion: &mut Expansion<'_>) -> BTreeMap<String, Target> {
         let instances = input.world.instances(&base);
         let serving = instances.iter().find(|(_, seen)| rollout::is_pointed_at(expansion, seen));
         if let Some((address, seen)) = serving.or(instances.first_key_value()) {
-            targets.insert(key.clone(), Target::of(address, &seen.fields));
+            targets.insert(key.clone(), RouteTarget::of(address, &seen.fields));
         }
         for (address, _) in instances {
             let fields = Fields::default().with("restart", Value::text(RESTART)).with("running", Value::Bool(false));
@@ -105,7 +105,7 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut Vec<Change>, down
     let mut refused: BTreeSet<Address> = BTreeSet::new();
     for (at, change) in ups.iter().enumerate().filter(|(_, change)| stops(change) && change.is_now()) {
         let Some(container) = input.world.seen.get(&change.address) else { continue };
-        let hosts = input.world.seen.iter().filter(|(host, seen)| upstreams::points(host.kind) && seen.owner.is_ours());
+        let hosts = input.world.seen.iter().filter(|(host, seen)| host.kind.traits().forwards && seen.owner.is_ours());
         let leading = hosts.filter(|(_, seen)| upstreams::lead_to(input, seen, &change.address.provider, container));
         let leading: Vec<(&Address, &Seen)> = leading.collect();
         let is_left = |host: &Address, seen: &Seen| is_held(host) || is_stranded(host, seen, change);

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::model::address::generations;
 use crate::model::plan::Wait;
 use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, Refusal, Verb, Wants};
-use crate::plan::Input;
+use crate::plan::input::Input;
 
 /// Gives what is to be left its gate.
 pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
@@ -31,7 +31,7 @@ pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
 /// waits for nothing.
 fn is_put_right(input: &Input<'_>, change: &Change) -> bool {
     let was_there = || generations(&input.facts.applied, &change.address).next().is_some();
-    change.address.kind.comes_back_with_engine() && (!matches!(change.verb, Verb::Create(_)) || was_there())
+    change.address.kind.traits().comes_back_with_engine && (!matches!(change.verb, Verb::Create(_)) || was_there())
 }
 
 /// Whether a change would end Amarre's own container, or cut it off.

@@ -9,7 +9,7 @@ use crate::model::{
     Address, Change, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan::diff::compare;
-use crate::plan::{Input, SETTLE};
+use crate::plan::input::{Input, SETTLE};
 
 /// Takes what is left alone out of each change; one of which nothing is left is held.
 pub fn leave(input: &Input<'_>, plan: &mut Plan) {

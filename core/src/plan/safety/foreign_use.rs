@@ -17,11 +17,13 @@ use std::net::IpAddr;
 use crate::model::folders::{is_within, normal};
 use crate::model::suggestion::matches;
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
-use crate::plan::Input;
 use crate::plan::desired::bind_mounts;
-use crate::plan::desired::bind_mounts::{Mount, is_common, mounts, others};
+use crate::plan::desired::bind_mounts::{is_common, others};
 use crate::plan::desired::mounts;
 use crate::plan::diff::conflicts;
+use crate::plan::input::Input;
+use crate::resources::docker;
+use crate::resources::docker::{MountKind, MountSpec, MountedData, WantedPort};
 
 /// Why a container is not made.
 pub fn held(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
@@ -45,13 +47,14 @@ fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
         input.world.seen.get(&address).is_some_and(|seen| !seen.owner.is_ours())
     };
     let is_allowed = |name: &str| input.site.policy.volumes.iter().any(|pattern| matches(pattern, name));
-    let asked = mounts(fields).filter(|mount| mount.kind == "volume").map(|mount| mount.source);
+    let asked = docker::mounts(fields).filter(|mount| mount.kind == MountKind::Volume).map(|mount| mount.source);
     let mut asked = asked.filter(|name| is_foreign(name) && !is_allowed(name)).peekable();
     asked.peek()?;
-    let before: BTreeSet<&str> = bind_mounts::before(input, base).flat_map(mounts).map(|mount| mount.source).collect();
+    let before: BTreeSet<&str> =
+        bind_mounts::before(input, base).flat_map(docker::mounts).map(|mount| mount.source).collect();
     let name = asked.find(|name| !before.contains(name))?;
-    let has_it = |mount: Mount<'_>| mount.kind == "volume" && mount.source == name;
-    let user = foreign(input, provider).find(|(_, seen)| mounts(&seen.fields).any(has_it));
+    let has_it = |mount: MountSpec<'_>| mount.data() == Some(MountedData::Volume(name));
+    let user = foreign(input, provider).find(|(_, seen)| docker::mounts(&seen.fields).any(has_it));
     Some(Refusal {
         code: "A0444".to_owned(),
         message: format!("volume {name} was there before {}, and is not Amarre's", service.name),
@@ -81,7 +84,8 @@ fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
     let asked: Vec<String> = asked.into_iter().map(|folder| folder.path).filter(|path| !is_open(path)).collect();
     let touches = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
     let (path, user, theirs) = foreign(input, &base.provider).find_map(|(user, seen)| {
-        let theirs = mounts(&seen.fields).filter(|mount| mount.kind == "bind").map(|mount| normal(mount.source));
+        let binds = docker::mounts(&seen.fields).filter(|mount| mount.kind == MountKind::Bind);
+        let theirs = binds.map(|mount| normal(mount.source));
         theirs.filter(|path| !is_common(path)).find_map(|theirs| {
             let path = asked.iter().find(|path| touches(path, &theirs))?;
             Some((path, user, theirs))
@@ -103,16 +107,17 @@ fn written(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields
     if service.data.is_shared {
         return None;
     }
-    let before: BTreeSet<&str> = bind_mounts::before(input, base).flat_map(mounts::written).collect();
-    let asked: Vec<&str> = mounts::written(fields).filter(|data| !before.contains(data) && is_data(data)).collect();
+    let before: BTreeSet<MountedData<'_>> = bind_mounts::before(input, base).flat_map(mounts::written).collect();
+    let asked: Vec<MountedData<'_>> =
+        mounts::written(fields).filter(|data| !before.contains(data) && is_data(*data)).collect();
     let runs = |(_, seen): &(&Address, &Seen)| seen.fields.flag("running") == Some(true);
     let (data, user) = foreign(input, &base.provider).filter(runs).find_map(|(user, seen)| {
-        let data = asked.iter().find(|data| mounts::written(&seen.fields).any(|its| is_same_data(data, its)))?;
+        let data = asked.iter().find(|data| mounts::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
         Some((*data, user))
     })?;
     Some(Refusal {
         code: "A0446".to_owned(),
-        message: format!("container {} waits: another container writes to {}", base.name, shown(data)),
+        message: format!("container {} waits: another container writes to {}", base.name, data.shown()),
         found: vec![("written by".to_owned(), format!("container {}, which runs", user.name))],
         hints: vec![
             Hint::command("stop the other one first", format!("docker stop {}", user.name)),
@@ -121,24 +126,18 @@ fn written(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields
     })
 }
 
-/// Whether a source of a mount holds data: no socket, and nothing that every container of a host may have.
-fn is_data(source: &str) -> bool {
-    source.strip_prefix("bind:").is_none_or(|path| !is_common(&normal(path)))
-}
-
-fn is_same_data(one: &str, other: &str) -> bool {
-    match (one.strip_prefix("bind:"), other.strip_prefix("bind:")) {
-        (Some(one), Some(other)) => normal(one) == normal(other),
-        (Some(_), None) | (None, Some(_)) | (None, None) => one == other,
+/// Whether that is data: no socket, and nothing that every container of a host may have.
+fn is_data(data: MountedData<'_>) -> bool {
+    match data {
+        MountedData::Path(path) => !is_common(&normal(path)),
+        MountedData::Volume(_) => true,
     }
 }
 
-/// `volume:data` as people say it.
-fn shown(source: &str) -> String {
-    match source.split_once(':') {
-        Some(("bind", path)) => path.to_owned(),
-        Some((kind, name)) => format!("{kind} {name}"),
-        None => source.to_owned(),
+fn is_same_data(one: MountedData<'_>, other: MountedData<'_>) -> bool {
+    match (one, other) {
+        (MountedData::Path(one), MountedData::Path(other)) => normal(one) == normal(other),
+        (MountedData::Path(_), MountedData::Volume(_)) | (MountedData::Volume(_), _) => one == other,
     }
 }
 
@@ -165,7 +164,7 @@ fn elsewhere(input: &Input<'_>, service: &Service, base: &Address, fields: &Fiel
     let own = input.world.addresses.get(&base.provider)?;
     let has = |at: &IpAddr| own.contains(at) || at.is_unspecified() || at.is_loopback();
     let own_ports = conflicts::bindings(fields).map(|binding| (binding.address(), "ports"));
-    let given = fields.strings("publish").into_iter().filter_map(|given| Some((given.rsplit_once(':')?.0, "private")));
+    let given = fields.strings("publish").into_iter().filter_map(WantedPort::parse).map(|port| (port.ip, "private"));
     let asked = own_ports.chain(given).filter_map(|(address, by)| Some((address.parse::<IpAddr>().ok()?, by)));
     let (address, by) = { asked }.find(|(address, _)| !has(address))?;
     let hint = match by {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::plan::guards;
 use crate::model::{Address, Change, Commit, Gate, Hint, History, Kind, Plan, Refusal, Verb};
-use crate::plan::Input;
+use crate::plan::input::Input;
 
 /// This many services may go in one run, whatever their share.
 const DELETES_MAX: usize = 3;
@@ -106,15 +106,11 @@ fn unknown<'a>(input: &'a Input<'_>, plan: &'a Plan) -> impl Iterator<Item = &'a
 
 /// What many of one service and kind go at once; what comes in another type at the same name is not lost.
 fn crowds<'a>(input: &'a Input<'_>, plan: &'a Plan) -> Vec<&'a Change> {
-    let counts =
-        |address: &Address| matches!(address.kind, Kind::Record | Kind::ProxyHost | Kind::Redirection | Kind::Stream);
-    let rest = |address: &Address| (address.kind, address.name.clone());
-    let name = |address: &Address| match address.kind {
-        // Its type stands behind it.
-        Kind::Record => (address.kind, address.name.split('/').next().unwrap_or_default().to_owned()),
-        Kind::Container | Kind::Network | Kind::Attachment | Kind::Volume | Kind::Image => rest(address),
-        Kind::Zone | Kind::ProxyHost | Kind::Redirection | Kind::Stream | Kind::Certificate => rest(address),
-        Kind::AccessList => rest(address),
+    let counts = |address: &Address| address.kind.is_entry();
+    let name = |address: &Address| {
+        // The type of a record stands behind its name.
+        let types = if address.kind == Kind::Record { address.name.rfind('/') } else { None };
+        (address.kind, address.name[..types.unwrap_or(address.name.len())].to_owned())
     };
     let made = plan.changes.iter().filter(|change| change.verb != Verb::Delete);
     let comes: BTreeSet<(Kind, String)> = made.map(|change| name(&change.address)).collect();

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::retention;
 use crate::model::schema::unknown_fields;
 use crate::model::{Address, Expect, Gate, Kind, Need, Plan, Seen, Verb};
-use crate::plan::Input;
 use crate::plan::desired::subnets;
 use crate::plan::diff::upstreams;
+use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
 
 /// Every broken rule, in words; empty when the plan is sound.
@@ -98,11 +98,8 @@ fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> 
             && !input.facts.suspended.contains_key(&change.service)
     });
     let leads = |host: &Seen| upstreams::lead_to(input, host, &change.address.provider, seen);
-    let host = input
-        .world
-        .seen
-        .iter()
-        .find(|(host, seen)| upstreams::points(host.kind) && seen.owner.is_ours() && leads(seen));
+    let host =
+        input.world.seen.iter().find(|(host, seen)| host.kind.traits().forwards && seen.owner.is_ours() && leads(seen));
     let (host, _) = host.filter(|_| is_ready && !is_wanted)?;
     Some(format!("{} goes while {host} points at it", change.address))
 }

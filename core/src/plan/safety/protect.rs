@@ -9,7 +9,7 @@
 use crate::model::service::Reconcile;
 use crate::model::site::Mode;
 use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Value, Verb, Wants};
-use crate::plan::Input;
+use crate::plan::input::Input;
 
 /// Holds what people do not want done.
 pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Address, Kind, Millis, ProviderId, Timestamp, Wants};
-use crate::plan::Input;
+use crate::plan::input::Input;
 
 /// From the first look at which nothing uses one.
 pub const KEPT: Millis = Millis::minutes(30 * 24 * 60);

@@ -1,7 +1,7 @@
 //! Marks that get a signature of the key that signs now: after an upgrade, or a new key. Visible, and few at a time.
 
 use crate::model::{Change, Kind, Note, Plan, Refusal, Seen, Verb};
-use crate::plan::Input;
+use crate::plan::input::Input;
 
 /// The most in one look: each is a write at a vendor that counts them, and what else is planned goes on beside them.
 const SIGNATURES_MAX: usize = 50;

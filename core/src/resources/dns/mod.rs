@@ -1,7 +1,7 @@
-//! What an OVH account holds, typed: zones and record sets, with their tables. Pure.
+//! What a provider of DNS zones holds, typed: zones and record sets, with their tables. Pure.
 //!
 //! A record set is all values of one name and type: that is what DNS answers and what people think
-//! of; the rows behind it are the vendor's business (`convert`).
+//! of; the rows behind it are the vendor's business.
 
 use std::collections::BTreeSet;
 
@@ -44,13 +44,10 @@ impl Typed for RecordSet {
     const SCHEMA: KindSchema = KindSchema {
         kind: Kind::Record,
         fields: &[
-            Field::new("values", Rule::Set).samples(&[
-                r#"{"list":[{"text":"192.0.2.1"}]}"#,
-                r#"{"list":[{"text":"192.0.2.2"},{"text":"192.0.2.3"}]}"#,
-            ]),
-            Field::new("ttl", Rule::Update).samples(&[r#"{"int":60}"#, r#"{"int":7200}"#]).default(r#"{"int":3600}"#),
+            Field::new("values", Rule::Set),
+            Field::new("ttl", Rule::Update).default(r#"{"int":3600}"#),
             // Nobody wants a record of ours without its mark: there is one value to ask for.
-            Field::new("mark", Rule::Update).samples(&[r#"{"bool":true}"#, r#"{"bool":true}"#]),
+            Field::new("mark", Rule::Update),
             Field::new("signature", Rule::Observed),
         ],
         claims: None,
@@ -192,13 +189,9 @@ fn refuse_unknown(schema: &KindSchema, fields: &Fields) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::check_schema;
 
     #[test]
-    fn tables_are_sound_and_structs_agree() {
-        for schema in KINDS {
-            assert_eq!(check_schema(schema), Vec::<String>::new());
-        }
+    fn tables_and_structs_agree() {
         let mut set = RecordSet { values: vec!["192.0.2.1".into()], ttl: Some(60), mark: Some(true), signature: None };
         assert_eq!(RecordSet::from_fields(&set.fields()).unwrap(), set);
         (set.mark, set.signature) = (Some(false), Some("unsigned".into()));

@@ -13,33 +13,15 @@ pub mod normalize;
 
 /// Every kind, in the order of safety on the way up.
 pub const KINDS: &[KindSchema] =
-    &[Certificate::SCHEMA, AccessList::SCHEMA, ProxyHost::SCHEMA, Redirection::SCHEMA, Stream::SCHEMA];
+    &[NpmCertificate::SCHEMA, NpmAccessList::SCHEMA, ProxyHost::SCHEMA, Redirection::SCHEMA, NpmStream::SCHEMA];
 
-const FLAG: &[&str] = &[r#"{"bool":true}"#, r#"{"bool":false}"#];
-/// Never wanted otherwise.
-const ALWAYS: &[&str] = &[r#"{"bool":true}"#, r#"{"bool":true}"#];
 const TRUE: &str = r#"{"bool":true}"#;
 const FALSE: &str = r#"{"bool":false}"#;
 const NONE: &str = r#""none""#;
-/// The contract suite makes certificates of these names first.
-const CERTIFICATES: &[&str] = &[NONE, r#"{"text":"wild one"}"#, r#"{"text":"wild two"}"#];
-/// The contract suite makes access lists of these names first.
-const ACCESS_LISTS: &[&str] = &[NONE, r#"{"text":"amarre/family"}"#, r#"{"text":"office"}"#];
-const DOMAINS: &[&str] = &[
-    r#"{"list":[{"text":"one.example.org"}]}"#,
-    r#"{"list":[{"text":"one.example.org"},{"text":"www.one.example.org"}]}"#,
-    r#"{"list":[{"text":"*.one.example.org"},{"text":"one.example.org"}]}"#,
-];
-
-const LOCATIONS: &[&str] = &[
-    r#"{"list":[]}"#,
-    r#"{"list":[{"map":{"host":{"text":"172.20.8.4"},"path":{"text":"/api"},"port":{"int":8080},"scheme":{"text":"http"}}}]}"#,
-    r#"{"list":[{"map":{"advanced":{"text":"proxy_read_timeout 1h;"},"host":{"text":"[fd00::4]"},"path":{"text":"= /a"},"port":{"int":443},"scheme":{"text":"https"},"to_path":{"text":"/b/"}}},{"map":{"host":{"text":"172.20.8.3"},"path":{"text":"^~ /c"},"port":{"int":80},"scheme":{"text":"http"}}}]}"#,
-];
 
 /// What proxy hosts and redirections have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Site {
+pub struct WebHost {
     /// Lower case, sorted.
     pub domains: Vec<String>,
     /// Its nice name.
@@ -57,12 +39,12 @@ pub struct Site {
     /// Lines of nginx's configuration.
     pub advanced: String,
     /// How it is.
-    pub life: Life,
+    pub life: ServedState,
 }
 
 /// What everything has that nginx serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Life {
+pub struct ServedState {
     /// Not switched off.
     pub enabled: bool,
     /// nginx serves it, or it is switched off.
@@ -71,21 +53,19 @@ pub struct Life {
     pub mark: bool,
 }
 
-const SITE_DOMAINS: Field = Field::new("domains", Rule::Set).samples(DOMAINS);
-const CERTIFICATE: Field = Field::new("certificate", Rule::Update).samples(CERTIFICATES).default(NONE);
-const FORCE_HTTPS: Field = Field::new("force_https", Rule::Update).samples(FLAG).default(FALSE);
-const HTTP2: Field = Field::new("http2", Rule::Update).samples(FLAG).default(FALSE);
-const HSTS: Field = Field::new("hsts", Rule::Update).samples(FLAG).default(FALSE);
-const HSTS_SUBDOMAINS: Field = Field::new("hsts_subdomains", Rule::Update).samples(FLAG).default(FALSE);
-const BLOCK_EXPLOITS: Field = Field::new("block_exploits", Rule::Update).samples(FLAG);
-const ADVANCED: Field = Field::new("advanced", Rule::Update)
-    .samples(&[r#"{"text":"client_max_body_size 10G;"}"#, r#"{"text":"proxy_buffering off;\nproxy_read_timeout 1h;"}"#])
-    .default(r#"{"text":""}"#);
-const ENABLED: Field = Field::new("enabled", Rule::Update).samples(FLAG).default(TRUE);
-const ONLINE: Field = Field::new("online", Rule::Update).samples(ALWAYS).default(TRUE);
-const MARK: Field = Field::new("mark", Rule::Update).samples(ALWAYS).default(TRUE);
+const SITE_DOMAINS: Field = Field::new("domains", Rule::Set);
+const CERTIFICATE: Field = Field::new("certificate", Rule::Update).default(NONE);
+const FORCE_HTTPS: Field = Field::new("force_https", Rule::Update).default(FALSE);
+const HTTP2: Field = Field::new("http2", Rule::Update).default(FALSE);
+const HSTS: Field = Field::new("hsts", Rule::Update).default(FALSE);
+const HSTS_SUBDOMAINS: Field = Field::new("hsts_subdomains", Rule::Update).default(FALSE);
+const BLOCK_EXPLOITS: Field = Field::new("block_exploits", Rule::Update);
+const ADVANCED: Field = Field::new("advanced", Rule::Update).default(r#"{"text":""}"#);
+const ENABLED: Field = Field::new("enabled", Rule::Update).default(TRUE);
+const ONLINE: Field = Field::new("online", Rule::Update).default(TRUE);
+const MARK: Field = Field::new("mark", Rule::Update).default(TRUE);
 
-impl Site {
+impl WebHost {
     fn fields(&self) -> Fields {
         self.life
             .fields()
@@ -99,7 +79,7 @@ impl Site {
             .with("advanced", Value::text(&self.advanced))
     }
 
-    fn read(read: &Reader<'_>, block_exploits: bool) -> Result<Self, String> {
+    fn read(read: &FieldReader<'_>, block_exploits: bool) -> Result<Self, String> {
         Ok(Self {
             domains: read.texts("domains")?,
             certificate: read.name("certificate")?,
@@ -109,12 +89,12 @@ impl Site {
             hsts_subdomains: read.flag("hsts_subdomains", false)?,
             block_exploits: read.flag("block_exploits", block_exploits)?,
             advanced: read.text_or("advanced", "")?,
-            life: Life::read(read)?,
+            life: ServedState::read(read)?,
         })
     }
 }
 
-impl Life {
+impl ServedState {
     fn fields(self) -> Fields {
         Fields::default()
             .with("enabled", Value::Bool(self.enabled))
@@ -122,7 +102,7 @@ impl Life {
             .with("mark", Value::Bool(self.mark))
     }
 
-    fn read(read: &Reader<'_>) -> Result<Self, String> {
+    fn read(read: &FieldReader<'_>) -> Result<Self, String> {
         Ok(Self {
             enabled: read.flag("enabled", true)?,
             online: read.flag("online", true)?,
@@ -135,7 +115,7 @@ impl Life {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyHost {
     /// What a redirection has too.
-    pub site: Site,
+    pub site: WebHost,
     /// `http` or `https`.
     pub forward_scheme: String,
     /// Name or address; an IPv6 address in brackets.
@@ -149,12 +129,12 @@ pub struct ProxyHost {
     /// Its full name in NPM.
     pub access_list: Option<String>,
     /// Paths that lead elsewhere.
-    pub locations: Vec<Location>,
+    pub locations: Vec<HostLocation>,
 }
 
 /// A path that leads elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Location {
+pub struct HostLocation {
     /// As nginx reads it.
     pub path: String,
     /// `http` or `https`.
@@ -169,7 +149,7 @@ pub struct Location {
     pub advanced: String,
 }
 
-impl Location {
+impl HostLocation {
     /// As a value of a field.
     pub fn value(&self) -> Value {
         let mut entries = BTreeMap::from([
@@ -208,23 +188,19 @@ impl Typed for ProxyHost {
         kind: Kind::ProxyHost,
         fields: &[
             SITE_DOMAINS,
-            Field::new("forward_scheme", Rule::Update).samples(&[r#"{"text":"http"}"#, r#"{"text":"https"}"#]),
-            Field::new("forward_host", Rule::Update).samples(&[
-                r#"{"text":"172.20.8.3"}"#,
-                r#"{"text":"nas.example.org"}"#,
-                r#"{"text":"[fd00::3]"}"#,
-            ]),
-            Field::new("forward_port", Rule::Update).samples(&[r#"{"int":80}"#, r#"{"int":65535}"#]),
+            Field::new("forward_scheme", Rule::Update),
+            Field::new("forward_host", Rule::Update),
+            Field::new("forward_port", Rule::Update),
             CERTIFICATE,
             FORCE_HTTPS,
             HTTP2,
             HSTS,
             HSTS_SUBDOMAINS,
-            Field::new("websockets", Rule::Update).samples(FLAG).default(TRUE),
+            Field::new("websockets", Rule::Update).default(TRUE),
             BLOCK_EXPLOITS.default(TRUE),
-            Field::new("caching", Rule::Update).samples(FLAG).default(FALSE),
-            Field::new("access_list", Rule::Update).samples(ACCESS_LISTS).default(NONE),
-            Field::new("locations", Rule::Set).samples(LOCATIONS).default(r#"{"list":[]}"#),
+            Field::new("caching", Rule::Update).default(FALSE),
+            Field::new("access_list", Rule::Update).default(NONE),
+            Field::new("locations", Rule::Set).default(r#"{"list":[]}"#),
             ADVANCED,
             ENABLED,
             ONLINE,
@@ -242,13 +218,13 @@ impl Typed for ProxyHost {
             .with("websockets", Value::Bool(self.websockets))
             .with("caching", Value::Bool(self.caching))
             .with("access_list", name_value(self.access_list.as_deref()))
-            .with("locations", Value::List(self.locations.iter().map(Location::value).collect()))
+            .with("locations", Value::List(self.locations.iter().map(HostLocation::value).collect()))
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, String> {
-        let read = Reader::new(&Self::SCHEMA, fields)?;
+        let read = FieldReader::new(&Self::SCHEMA, fields)?;
         Ok(Self {
-            site: Site::read(&read, true)?,
+            site: WebHost::read(&read, true)?,
             forward_scheme: read.text("forward_scheme")?,
             forward_host: read.text("forward_host")?,
             forward_port: read.number("forward_port")?,
@@ -264,7 +240,7 @@ impl Typed for ProxyHost {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirection {
     /// What a proxy host has too.
-    pub site: Site,
+    pub site: WebHost,
     /// `auto`, `http` or `https`.
     pub scheme: String,
     /// A name, maybe with a path.
@@ -280,15 +256,10 @@ impl Typed for Redirection {
         kind: Kind::Redirection,
         fields: &[
             SITE_DOMAINS,
-            Field::new("scheme", Rule::Update).samples(&[
-                r#"{"text":"auto"}"#,
-                r#"{"text":"http"}"#,
-                r#"{"text":"https"}"#,
-            ]),
-            Field::new("to", Rule::Update)
-                .samples(&[r#"{"text":"new.example.org"}"#, r#"{"text":"new.example.org/there"}"#]),
-            Field::new("code", Rule::Update).samples(&[r#"{"int":301}"#, r#"{"int":308}"#]),
-            Field::new("keep_path", Rule::Update).samples(FLAG).default(FALSE),
+            Field::new("scheme", Rule::Update),
+            Field::new("to", Rule::Update),
+            Field::new("code", Rule::Update),
+            Field::new("keep_path", Rule::Update).default(FALSE),
             CERTIFICATE,
             FORCE_HTTPS,
             HTTP2,
@@ -313,9 +284,9 @@ impl Typed for Redirection {
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, String> {
-        let read = Reader::new(&Self::SCHEMA, fields)?;
+        let read = FieldReader::new(&Self::SCHEMA, fields)?;
         Ok(Self {
-            site: Site::read(&read, false)?,
+            site: WebHost::read(&read, false)?,
             scheme: read.text("scheme")?,
             to: read.text("to")?,
             code: read.number("code")?,
@@ -326,7 +297,7 @@ impl Typed for Redirection {
 
 /// A port that NPM forwards; the port is in the address too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stream {
+pub struct NpmStream {
     /// Where NPM listens.
     pub port: u16,
     /// An address, for nginx resolves it when it loads; an IPv6 address in brackets.
@@ -338,18 +309,18 @@ pub struct Stream {
     /// Of UDP.
     pub udp: bool,
     /// How it is.
-    pub life: Life,
+    pub life: ServedState,
 }
 
-impl Typed for Stream {
+impl Typed for NpmStream {
     const SCHEMA: KindSchema = KindSchema {
         kind: Kind::Stream,
         fields: &[
-            Field::new("port", Rule::Update).samples(&[r#"{"int":2222}"#, r#"{"int":2223}"#]),
-            Field::new("forward_host", Rule::Update).samples(&[r#"{"text":"172.20.8.3"}"#, r#"{"text":"[fd00::3]"}"#]),
-            Field::new("forward_port", Rule::Update).samples(&[r#"{"int":22}"#, r#"{"int":65535}"#]),
-            Field::new("tcp", Rule::Update).samples(FLAG).default(TRUE),
-            Field::new("udp", Rule::Update).samples(FLAG).default(FALSE),
+            Field::new("port", Rule::Update),
+            Field::new("forward_host", Rule::Update),
+            Field::new("forward_port", Rule::Update),
+            Field::new("tcp", Rule::Update).default(TRUE),
+            Field::new("udp", Rule::Update).default(FALSE),
             ENABLED,
             ONLINE,
             MARK,
@@ -368,21 +339,21 @@ impl Typed for Stream {
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, String> {
-        let read = Reader::new(&Self::SCHEMA, fields)?;
+        let read = FieldReader::new(&Self::SCHEMA, fields)?;
         Ok(Self {
             port: read.number("port")?,
             forward_host: read.text("forward_host")?,
             forward_port: read.number("forward_port")?,
             tcp: read.flag("tcp", true)?,
             udp: read.flag("udp", false)?,
-            life: Life::read(&read)?,
+            life: ServedState::read(&read)?,
         })
     }
 }
 
 /// An access list; its name is in the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccessList {
+pub struct NpmAccessList {
     /// Names, each with its password: [`Value::Secret`].
     pub users: BTreeMap<String, Value>,
     /// Networks that may come in.
@@ -395,28 +366,15 @@ pub struct AccessList {
     pub pass_auth: bool,
 }
 
-impl Typed for AccessList {
+impl Typed for NpmAccessList {
     const SCHEMA: KindSchema = KindSchema {
         kind: Kind::AccessList,
         fields: &[
-            Field::new("users", Rule::Set)
-                .samples(&[
-                    r#"{"map":{"anna":{"secret":{"name":"anna","mark":"a1"}}}}"#,
-                    r#"{"map":{"anna":{"secret":{"name":"anna","mark":"a1"}},"ben":{"secret":{"name":"ben","mark":"b1"}}}}"#,
-                    r#"{"map":{"ben":{"secret":{"name":"ben/two","mark":"b2"}}}}"#,
-                ])
-                .default(r#"{"map":{}}"#),
-            Field::new("allow", Rule::Set)
-                .samples(&[
-                    r#"{"list":[{"text":"192.168.0.0/16"}]}"#,
-                    r#"{"list":[{"text":"10.0.0.0/8"},{"text":"fd00::/8"}]}"#,
-                ])
-                .default(r#"{"list":[]}"#),
-            Field::new("deny", Rule::Set)
-                .samples(&[r#"{"list":[]}"#, r#"{"list":[{"text":"198.51.100.7"}]}"#])
-                .default(r#"{"list":[]}"#),
-            Field::new("satisfy_any", Rule::Update).samples(FLAG).default(FALSE),
-            Field::new("pass_auth", Rule::Update).samples(FLAG).default(FALSE),
+            Field::new("users", Rule::Set).default(r#"{"map":{}}"#),
+            Field::new("allow", Rule::Set).default(r#"{"list":[]}"#),
+            Field::new("deny", Rule::Set).default(r#"{"list":[]}"#),
+            Field::new("satisfy_any", Rule::Update).default(FALSE),
+            Field::new("pass_auth", Rule::Update).default(FALSE),
         ],
         claims: None,
     };
@@ -431,7 +389,7 @@ impl Typed for AccessList {
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, String> {
-        let read = Reader::new(&Self::SCHEMA, fields)?;
+        let read = FieldReader::new(&Self::SCHEMA, fields)?;
         Ok(Self {
             users: read.secrets("users")?,
             allow: read.texts("allow")?,
@@ -445,7 +403,7 @@ impl Typed for AccessList {
 /// A certificate; its nice name is in the address. Never changed: `loaded` is written when only hosts are brought back on
 /// line, `renewed` when NPM is to renew it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Certificate {
+pub struct NpmCertificate {
     /// The names it says it is for; NPM records only the first of an uploaded one.
     pub domains: Vec<String>,
     /// As NPM writes it: the server's local time without a zone.
@@ -456,7 +414,7 @@ pub struct Certificate {
     pub challenge: Option<String>,
 }
 
-impl Typed for Certificate {
+impl Typed for NpmCertificate {
     const SCHEMA: KindSchema = KindSchema {
         kind: Kind::Certificate,
         fields: &[
@@ -478,7 +436,7 @@ impl Typed for Certificate {
     }
 
     fn from_fields(fields: &Fields) -> Result<Self, String> {
-        let read = Reader::new(&Self::SCHEMA, fields)?;
+        let read = FieldReader::new(&Self::SCHEMA, fields)?;
         Ok(Self {
             domains: read.texts("domains")?,
             expires_on: read.text("expires_on")?,
@@ -493,12 +451,12 @@ fn name_value(name: Option<&str>) -> Value {
 }
 
 /// Reads typed values out of fields; each sentence names the field.
-struct Reader<'a> {
+struct FieldReader<'a> {
     kind: Kind,
     fields: &'a Fields,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> FieldReader<'a> {
     fn new(schema: &KindSchema, fields: &'a Fields) -> Result<Self, String> {
         match unknown_fields(schema, fields).first() {
             Some(name) => Err(format!("{} has no field `{name}`", schema.kind.label())),
@@ -521,10 +479,10 @@ impl<'a> Reader<'a> {
         if self.fields.get(name).is_none() { Ok(absent.to_owned()) } else { self.text(name) }
     }
 
-    fn locations(&self, name: &str) -> Result<Vec<Location>, String> {
+    fn locations(&self, name: &str) -> Result<Vec<HostLocation>, String> {
         let Some(value) = self.fields.get(name) else { return Ok(Vec::new()) };
-        let locations: Option<Vec<Location>> =
-            if let Value::List(items) = value { items.iter().map(Location::read).collect() } else { None };
+        let locations: Option<Vec<HostLocation>> =
+            if let Value::List(items) = value { items.iter().map(HostLocation::read).collect() } else { None };
         locations.ok_or_else(|| self.wrong(name, "a list of locations"))
     }
 

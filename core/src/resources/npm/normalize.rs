@@ -25,41 +25,40 @@ const USER_LENGTH_MAX: usize = 255;
 /// # Errors
 /// NPM would refuse the value, or take it and not serve it.
 pub fn normalize(kind: Kind, fields: &mut Fields) -> Result<(), Objection> {
-    match kind {
-        Kind::ProxyHost => {
-            site(fields)?;
-            text(fields, "forward_scheme", |scheme| one_of(scheme, &["http", "https"]))?;
-            text(fields, "forward_host", forward_host)?;
-            number(fields, "forward_port", 1, 65_535)?;
-            text(fields, "access_list", some_name)?;
-            locations(fields)
-        }
-        Kind::Redirection => {
-            site(fields)?;
-            text(fields, "scheme", |scheme| one_of(scheme, &["auto", "http", "https"]))?;
-            text(fields, "to", redirect_target)?;
-            number(fields, "code", 300, 308)
-        }
-        Kind::Stream => {
-            number(fields, "port", 1, 65_535)?;
-            text(fields, "forward_host", address)?;
-            number(fields, "forward_port", 1, 65_535)
-        }
-        Kind::AccessList => {
-            texts(fields, "allow", client)?;
-            texts(fields, "deny", client)?;
-            users(fields)
-        }
-        Kind::Certificate
-        | Kind::Network
-        | Kind::Attachment
-        | Kind::Volume
-        | Kind::Image
-        | Kind::Container
-        | Kind::Zone
-        | Kind::Record => Ok(()),
+    if kind.has_host_names() {
+        site(fields)?;
     }
+    let rule = RULES.iter().find(|(named, _)| *named == kind);
+    rule.map_or(Ok(()), |(_, rule)| rule(fields))
 }
+
+type NormalRule = fn(&mut Fields) -> Result<(), Objection>;
+
+/// What a kind has beside the names, the certificate and nginx's lines of every host.
+const RULES: [(Kind, NormalRule); 4] = [
+    (Kind::ProxyHost, |fields| {
+        text(fields, "forward_scheme", |scheme| one_of(scheme, &["http", "https"]))?;
+        text(fields, "forward_host", forward_host)?;
+        number(fields, "forward_port", 1, 65_535)?;
+        text(fields, "access_list", some_name)?;
+        locations(fields)
+    }),
+    (Kind::Redirection, |fields| {
+        text(fields, "scheme", |scheme| one_of(scheme, &["auto", "http", "https"]))?;
+        text(fields, "to", redirect_target)?;
+        number(fields, "code", 300, 308)
+    }),
+    (Kind::Stream, |fields| {
+        number(fields, "port", 1, 65_535)?;
+        text(fields, "forward_host", address)?;
+        number(fields, "forward_port", 1, 65_535)
+    }),
+    (Kind::AccessList, |fields| {
+        texts(fields, "allow", client)?;
+        texts(fields, "deny", client)?;
+        users(fields)
+    }),
+];
 
 /// What proxy hosts and redirections have in common. Each flag of TLS stands on another one, and on the certificate.
 fn site(fields: &mut Fields) -> Result<(), Objection> {
@@ -107,9 +106,9 @@ fn locations(fields: &mut Fields) -> Result<(), Objection> {
 }
 
 /// A rewritten text, or why not, as a sentence that ends in the value.
-type Checked = Result<String, String>;
+type CheckedText = Result<String, String>;
 
-fn text(fields: &mut Fields, name: &'static str, rewrite: impl Fn(&str) -> Checked) -> Result<(), Objection> {
+fn text(fields: &mut Fields, name: &'static str, rewrite: impl Fn(&str) -> CheckedText) -> Result<(), Objection> {
     if let Some(given) = fields.text(name) {
         let written = rewrite(given.trim()).map_err(|why| objection(name, why))?;
         fields.set(name, Value::Text(written));
@@ -117,7 +116,7 @@ fn text(fields: &mut Fields, name: &'static str, rewrite: impl Fn(&str) -> Check
     Ok(())
 }
 
-fn texts(fields: &mut Fields, name: &'static str, rewrite: impl Fn(&str) -> Checked) -> Result<(), Objection> {
+fn texts(fields: &mut Fields, name: &'static str, rewrite: impl Fn(&str) -> CheckedText) -> Result<(), Objection> {
     let Some(Value::List(items)) = fields.get(name) else { return Ok(()) };
     let mut written = Vec::new();
     for item in items {
@@ -174,7 +173,7 @@ fn objection(field: &str, message: String) -> Objection {
     Objection { field: field.to_owned(), message }
 }
 
-fn one_of(given: &str, allowed: &[&str]) -> Checked {
+fn one_of(given: &str, allowed: &[&str]) -> CheckedText {
     let lower = given.to_ascii_lowercase();
     match allowed.contains(&lower.as_str()) {
         true => Ok(lower),
@@ -182,12 +181,12 @@ fn one_of(given: &str, allowed: &[&str]) -> Checked {
     }
 }
 
-fn some_name(given: &str) -> Checked {
+fn some_name(given: &str) -> CheckedText {
     if given.is_empty() { Err("an empty name".to_owned()) } else { Ok(given.to_owned()) }
 }
 
 /// A host name, or one below `*.`. NPM takes a bare `*`, capitals, a last dot and Unicode; nginx or browsers do not.
-fn domain(given: &str) -> Checked {
+fn domain(given: &str) -> CheckedText {
     let lower = given.to_ascii_lowercase();
     let whole = lower.strip_suffix('.').unwrap_or(&lower);
     let name = whole.strip_prefix("*.").unwrap_or(whole);
@@ -204,7 +203,7 @@ fn is_label(label: &str) -> bool {
 }
 
 /// NPM takes any 255 characters; a bare IPv6 address breaks the upstream, so it gets its brackets.
-fn forward_host(given: &str) -> Checked {
+fn forward_host(given: &str) -> CheckedText {
     let inner = given.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     if let Ok(address) = inner.unwrap_or(given).parse::<Ipv6Addr>() {
         return Ok(format!("[{address}]"));
@@ -215,7 +214,7 @@ fn forward_host(given: &str) -> Checked {
 }
 
 /// As [`forward_host`], and no name.
-fn address(given: &str) -> Checked {
+fn address(given: &str) -> CheckedText {
     let written = forward_host(given)?;
     match written.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(_) => Ok(written),
@@ -224,7 +223,7 @@ fn address(given: &str) -> Checked {
 }
 
 /// NPM writes it into nginx's configuration as it is, so nothing that means something to nginx.
-fn redirect_target(given: &str) -> Checked {
+fn redirect_target(given: &str) -> CheckedText {
     let host = given.split(['/', '?']).next().unwrap_or_default();
     let (name, port) = host.rsplit_once(':').unwrap_or((host, "1"));
     let port_fits = port.parse::<u16>().is_ok_and(|port| port > 0);
@@ -238,7 +237,7 @@ fn redirect_target(given: &str) -> Checked {
 }
 
 /// An address, a network or `all`.
-fn client(given: &str) -> Checked {
+fn client(given: &str) -> CheckedText {
     let lower = given.to_ascii_lowercase();
     let fits = lower == "all" || lower.parse::<IpAddr>().is_ok() || lower.parse::<IpNet>().is_ok();
     if fits { Ok(lower) } else { Err(format!("not an address, a network or `all`: `{}`", given.escape_debug())) }

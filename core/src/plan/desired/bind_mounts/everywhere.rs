@@ -5,19 +5,19 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::{Folder, binds, folders, of_manifest, roots};
+use super::{HostFolder, binds, folders, of_manifest, roots};
 use crate::model::folders::is_strictly_below;
 use crate::model::{Kind, ProviderId, Service};
-use crate::plan::Input;
+use crate::plan::input::Input;
 
 /// The folders of all engines.
 pub struct Everywhere<'a> {
     pub(in crate::plan) input: &'a Input<'a>,
-    engines: BTreeMap<ProviderId, Engine>,
+    engines: BTreeMap<ProviderId, EngineMounts>,
 }
 
 #[derive(Default)]
-struct Engine {
+struct EngineMounts {
     roots: OnceCell<BTreeSet<String>>,
     mounted: OnceCell<Mounted>,
 }
@@ -32,7 +32,7 @@ struct Mounted {
 impl<'a> Everywhere<'a> {
     /// Of one plan.
     pub fn of(input: &'a Input<'a>) -> Self {
-        let engines = input.site.hosts.values().map(|host| (host.docker.clone(), Engine::default())).collect();
+        let engines = input.site.hosts.values().map(|host| (host.docker.clone(), EngineMounts::default())).collect();
         Self { input, engines }
     }
 
@@ -83,7 +83,7 @@ impl Mounted {
         mounted
     }
 
-    fn extend(&mut self, folders: impl IntoIterator<Item = Folder>) {
+    fn extend(&mut self, folders: impl IntoIterator<Item = HostFolder>) {
         for folder in folders {
             if folder.is_written {
                 self.written.insert(folder.path.clone());

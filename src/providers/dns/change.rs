@@ -12,18 +12,15 @@ use std::collections::BTreeSet;
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::{Address, Change, Expect, Fields, Kind, Typed, Value};
 
-use super::OvhProvider;
-use super::api::{Trouble, WireCreate, WireUpdate};
-use amarre_core::resources::dns::spelling::{quoted, sub_domain};
-
-use super::convert::target_of;
-use crate::providers::dns::ownership::{RegistryValue, registry_name};
-use crate::providers::dns::record_sets::{Held, HeldMark, RowChange, Sets, gather, row_changes};
-use amarre_core::resources::dns::{RecordSet, normalize};
+use super::backend::{RowContent, ZoneBackend, ZoneError};
+use super::ownership::{RegistryValue, registry_name};
+use super::provider::DnsProvider;
+use super::record_sets::{HeldMark, HeldSet, RowChange, Sets, gather, row_changes};
+use amarre_core::resources::dns::RecordSet;
 
 /// A change under way.
-pub(super) struct Work<'a> {
-    provider: &'a OvhProvider,
+pub(super) struct RecordChange<'a, B> {
+    provider: &'a DnsProvider<B>,
     address: &'a Address,
     service: &'a str,
     zone: String,
@@ -32,7 +29,7 @@ pub(super) struct Work<'a> {
 
 /// What the zone holds there now.
 struct Present {
-    held: Held,
+    held: HeldSet,
     default_ttl: Option<u32>,
     /// Types of the other records at the same name.
     company: Vec<String>,
@@ -43,31 +40,38 @@ pub(super) fn split(address: &Address) -> (&str, &str) {
     address.name.rsplit_once('/').unwrap_or((&address.name, ""))
 }
 
-impl OvhProvider {
+impl<B: ZoneBackend> DnsProvider<B> {
     /// Begins a change: finds its zone.
-    pub(super) async fn work<'a>(&'a self, change: &'a Change) -> Result<Work<'a>, ProviderError> {
+    pub(super) async fn work<'a>(&'a self, change: &'a Change) -> Result<RecordChange<'a, B>, ProviderError> {
         let address = &change.address;
         let (name, _) = split(address);
         if address.kind != Kind::Record {
-            let message = format!("a {} at OVH is read, never changed", address.kind.label());
+            let message = format!("a {} at {} is read, never changed", address.kind.label(), self.id.title());
             return Err(ProviderError::new(Class::Rejected, "A0706", message));
         }
         let mut zone = self.zone_of(name);
         if zone.is_none() {
             let zones =
-                self.api.zones().await.map_err(|trouble| trouble.into_error("could not list the zones", false))?;
+                self.backend.zones().await.map_err(|trouble| trouble.into_error("could not list the zones", false))?;
             self.memory().zones = zones;
             zone = self.zone_of(name);
         }
         let no_zone = || {
-            let message = format!("no zone of the OVH account holds `{name}`");
-            ProviderError::new(Class::Rejected, "A0701", message).hint("add the zone at OVH, or set `dns: none`")
+            let message = format!("no zone of the {} holds `{name}`", self.id.one());
+            let hint = format!("add the zone at {}, or set `dns: none`", self.id.title());
+            ProviderError::new(Class::Rejected, "A0701", message).hint(hint)
         };
-        Ok(Work { provider: self, address, service: &change.service, zone: zone.ok_or_else(no_zone)?, wrote: false })
+        Ok(RecordChange {
+            provider: self,
+            address,
+            service: &change.service,
+            zone: zone.ok_or_else(no_zone)?,
+            wrote: false,
+        })
     }
 }
 
-impl Work<'_> {
+impl<B: ZoneBackend> RecordChange<'_, B> {
     /// Whether a write of this change went through.
     pub(super) fn wrote(&self) -> bool {
         self.wrote
@@ -139,10 +143,10 @@ impl Work<'_> {
         for change in &changes {
             match change {
                 RowChange::Put { id, native_type, value, ttl } => {
-                    self.put(*id, name, &target_of(native_type, value), *ttl).await?;
+                    self.put(*id, RowContent { name, native_type, value, ttl: *ttl }).await?;
                 }
                 RowChange::Post { value, ttl } => {
-                    ids.insert(self.post(name, record_type, &target_of(record_type, value), *ttl).await?);
+                    ids.insert(self.post(RowContent { name, native_type: record_type, value, ttl: *ttl }).await?);
                 }
                 RowChange::Delete { id } => {
                     self.remove(*id).await?;
@@ -154,7 +158,9 @@ impl Work<'_> {
             // The vendor's known bug: it stores the row and answers id 0.
             let listed = self.present().await?;
             if listed.held.values() != values.iter().map(String::as_str).collect::<Vec<_>>() {
-                let message = format!("OVH answered id 0 for {}, and the record is not as it should be", self.what());
+                let holder = self.provider.id.title();
+                let message =
+                    format!("{holder} answered id 0 for {}, and the record is not as it should be", self.what());
                 return Err(ProviderError::new(Class::OutcomeUnknown, "A0705", message).hint("the next look shows"));
             }
             return Ok(Outcome { vendor_id: listed.held.vendor_id() });
@@ -164,7 +170,7 @@ impl Work<'_> {
     }
 
     /// Makes sure that exactly one registry value says that the record is this service's, signed by the key that signs now.
-    async fn mark(&mut self, held: &Held) -> Result<(), ProviderError> {
+    async fn mark(&mut self, held: &HeldSet) -> Result<(), ProviderError> {
         let (name, record_type) = split(self.address);
         let mark = RegistryValue {
             instance: self.provider.instance.clone(),
@@ -174,15 +180,16 @@ impl Work<'_> {
         };
         let mark = mark.signed(name, &self.provider.key);
         let registry_name = registry_name(name);
-        let target = quoted(&mark.text());
+        let text = mark.text();
+        let row = |ttl: u32| RowContent { name: &registry_name, native_type: "TXT", value: &text, ttl };
         let ours: Vec<&HeldMark> = held.claims(&mark.instance).collect();
         // What others have written beside the right one goes; the right one stays.
         let kept = ours.iter().find(|held| held.mark == mark).or_else(|| ours.first());
         match kept {
             Some(kept) if kept.mark == mark => (),
-            Some(kept) => self.put(kept.id, &registry_name, &target, kept.ttl).await?,
+            Some(kept) => self.put(kept.id, row(kept.ttl)).await?,
             None => {
-                self.post(&registry_name, "TXT", &target, 0).await?;
+                self.post(row(0)).await?;
             }
         }
         let kept = kept.map(|kept| kept.id);
@@ -196,7 +203,7 @@ impl Work<'_> {
         let (name, record_type) = split(self.address);
         let provider = self.provider;
         let names = [name, &registry_name(name)];
-        let rows = provider.listing.names(&provider.api, &self.zone, &names).await;
+        let rows = provider.backend.rows_of(&self.zone, &names).await;
         let rows = rows.map_err(|trouble| self.error("read", trouble, false))?;
         let zones = provider.memory().zones.clone();
         let mut sets: Sets = gather(&zones, &self.zone, &rows, &provider.key);
@@ -210,12 +217,13 @@ impl Work<'_> {
 
     fn wanted(&self, fields: &Fields) -> Result<RecordSet, ProviderError> {
         let mut fields = fields.clone();
-        let (_, record_type) = split(self.address);
+        let (name, record_type) = split(self.address);
         let refused = |message: String| {
             let message = format!("{} cannot be written: {message}", self.what());
             ProviderError::new(Class::Rejected, "A0706", message).hint("change the manifest")
         };
-        normalize(Kind::Record, Some(record_type), &mut fields).map_err(|objection| refused(objection.message))?;
+        let spelled = self.provider.backend.normalize(name, Some(record_type), &mut fields);
+        spelled.map_err(|objection| refused(objection.message))?;
         let wanted = RecordSet::from_fields(&fields).map_err(refused)?;
         if record_type == "CNAME" && wanted.values.len() > 1 {
             return Err(refused("a CNAME has one value".to_owned()));
@@ -238,7 +246,8 @@ impl Work<'_> {
             return Ok(());
         }
         let message = format!("{} exists and is not ours: {}", self.what(), present.held.values().join(", "));
-        let hint = "remove it at OVH, or put `dns: none` into the manifest to leave it alone";
+        let holder = self.provider.id.title();
+        let hint = format!("remove it at {holder}, or put `dns: none` into the manifest to leave it alone");
         Err(ProviderError::new(Class::Conflict, "A0405", message).hint(hint))
     }
 
@@ -286,30 +295,28 @@ impl Work<'_> {
         Err(ProviderError::new(Class::Conflict, "A0405", message).hint(format!("remove `{name}/{other}` first")))
     }
 
-    async fn put(&mut self, id: u64, name: &str, target: &str, ttl: u32) -> Result<(), ProviderError> {
-        let record = WireUpdate { sub_domain: sub_domain(name, &self.zone), target, ttl };
-        let result = self.provider.api.update(&self.zone, id, &record).await;
+    async fn put(&mut self, id: u64, row: RowContent<'_>) -> Result<(), ProviderError> {
+        let result = self.provider.backend.replace(&self.zone, id, row).await;
         result.map_err(|trouble| self.error("change", trouble, true))?;
         self.wrote = true;
         Ok(())
     }
 
-    async fn post(&mut self, name: &str, field_type: &str, target: &str, ttl: u32) -> Result<u64, ProviderError> {
-        let record = WireCreate { field_type, sub_domain: sub_domain(name, &self.zone), target, ttl };
-        let result = self.provider.api.create(&self.zone, &record).await;
-        let created = result.map_err(|trouble| self.error("add", trouble, true))?;
+    async fn post(&mut self, row: RowContent<'_>) -> Result<u64, ProviderError> {
+        let result = self.provider.backend.add(&self.zone, row).await;
+        let id = result.map_err(|trouble| self.error("add", trouble, true))?;
         self.wrote = true;
-        Ok(created.id)
+        Ok(id)
     }
 
     async fn remove(&mut self, id: u64) -> Result<(), ProviderError> {
-        let result = self.provider.api.delete(&self.zone, id).await;
+        let result = self.provider.backend.remove(&self.zone, id).await;
         result.map_err(|trouble| self.error("remove", trouble, true))?;
         self.wrote = true;
         Ok(())
     }
 
-    fn error(&self, verb: &str, trouble: Trouble, wrote: bool) -> ProviderError {
+    fn error(&self, verb: &str, trouble: B::Error, wrote: bool) -> ProviderError {
         trouble.into_error(&format!("could not {verb} {}", self.what()), wrote)
     }
 

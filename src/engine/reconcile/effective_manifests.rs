@@ -1,10 +1,10 @@
-//! What the manifests say: the source's, and the last good text of each that is broken or out of reach.
+//! The effective manifests: the source's, and the last good text of each that is broken or out of reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rollback::InForce;
+use super::rollback::EffectiveRollbacks;
 use crate::engine::Engine;
-use crate::ledger::Kept;
+use crate::ledger::StoredManifest;
 use crate::ledger::runs::Event;
 use crate::secret::Secrets;
 use crate::source::Snapshot;
@@ -12,8 +12,8 @@ use amarre_core::manifest::{Diagnostic, Loaded, SourceFile};
 use amarre_core::model::service::Reconcile;
 use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
 
-/// What the manifests say, the last good ones where a file is broken.
-pub(crate) struct Desired {
+/// The effective manifests, with the last good text of each broken file.
+pub(crate) struct DesiredManifests {
     pub(crate) services: BTreeMap<String, Service>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) broken: BTreeMap<String, String>,
@@ -22,18 +22,18 @@ pub(crate) struct Desired {
     pub(crate) marks: BTreeMap<SecretName, Mark>,
     pub(crate) secrets: Secrets,
     pub(crate) history: History,
-    /// How manifests that are gone said that they are kept.
+    /// How deleted manifests stated that they are kept.
     pub(crate) gone: BTreeMap<String, Reconcile>,
     pub(crate) texts: BTreeMap<String, Document>,
-    /// The state of the source, for people.
+    /// The revision of the source, as shown.
     pub(crate) revision: String,
-    pub(crate) going_back: InForce,
+    pub(crate) going_back: EffectiveRollbacks,
 }
 
 impl Engine {
-    /// Whether the source is not what it was at the last look.
+    /// Whether the source has changed since the last pass.
     pub(crate) async fn source_moved(&self) -> bool {
-        // What fetches a repository wakes the loop itself.
+        // A repository wakes the loop itself after a fetch.
         let read = match self.source.folder() {
             Some(_) => self.source.read().await.snapshot,
             None => None,
@@ -41,8 +41,8 @@ impl Engine {
         read.is_some_and(|snapshot| snapshot.revision != self.picture.source.revision)
     }
 
-    /// What happened to the source is written down, and said.
-    pub(crate) async fn tell_source_events(&mut self) {
+    /// Records and logs what happened to the source.
+    pub(crate) async fn record_source_events(&mut self) {
         for text in self.source.take_events() {
             tracing::warn!("{text}");
             let event = Event {
@@ -60,8 +60,8 @@ impl Engine {
         }
     }
 
-    /// Manifests in force: the source's, and the last good text of each that is broken or out of reach.
-    pub(crate) async fn desired(&mut self, source: Option<&Snapshot>, loaded: Loaded) -> Desired {
+    /// The effective manifests: the source's, and the last good text of each that is broken or out of reach.
+    pub(crate) async fn desired(&mut self, source: Option<&Snapshot>, loaded: Loaded) -> DesiredManifests {
         let stored = self.ledger.manifests().await;
         let is_unread = stored.is_err();
         let stored = stored.unwrap_or_default();
@@ -70,7 +70,7 @@ impl Engine {
         let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
         let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
         history.gone = gone.map(|(name, kept)| (name.clone(), kept.file.clone())).collect();
-        let mut desired = Desired {
+        let mut desired = DesiredManifests {
             history,
             gone: BTreeMap::new(),
             services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
@@ -82,9 +82,9 @@ impl Engine {
             secrets: Secrets::new(),
             texts,
             revision: source.map(|source| source.revision.clone()).unwrap_or_default(),
-            going_back: InForce::default(),
+            going_back: EffectiveRollbacks::default(),
         };
-        // What nobody can read may say that nothing of it goes.
+        // An unreadable file may state that its services are kept.
         desired.prune_blocked |= is_unread;
         for note in source.iter().flat_map(|snapshot| &snapshot.notes) {
             desired.diagnostics.push(Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
@@ -92,12 +92,12 @@ impl Engine {
         for broken in &broken {
             let Some(name) = &broken.service else { continue };
             desired.broken.insert(name.clone(), format!("{} is broken", broken.file));
-            self.put_back(&mut desired, name, stored.get(name)).await;
+            self.use_last_good(&mut desired, name, stored.get(name)).await;
         }
         let lost = |file: &String| source.is_none() || broken.iter().any(|b| b.service.is_none() && b.file == *file);
         for (name, text) in stored.iter().filter(|(_, kept)| lost(&kept.file)) {
             if !desired.services.contains_key(name) {
-                self.put_back(&mut desired, name, Some(text)).await;
+                self.use_last_good(&mut desired, name, Some(text)).await;
             }
         }
         for (name, kept) in stored.iter().filter(|(name, _)| !desired.services.contains_key(*name)) {
@@ -105,18 +105,18 @@ impl Engine {
             let unreadable = || Reconcile { protect: kept.text.contains("protect"), ..Reconcile::default() };
             desired.gone.insert(name.clone(), said.unwrap_or_else(unreadable));
         }
-        self.keep_names(&mut desired, &stored).await;
+        self.freeze_reused_names(&mut desired, &stored).await;
         self.rewind_all(&mut desired, source).await;
         self.resolve_secrets(&mut desired);
         desired
     }
 
-    /// A name that the last good text of a broken manifest holds stays with it: a newcomer that takes it is the one that
+    /// A name in the last good text of a broken manifest stays with that manifest: a newcomer that takes the name
     /// waits, whichever file the error is reported in.
-    async fn keep_names(&mut self, desired: &mut Desired, stored: &BTreeMap<String, Kept>) {
+    async fn freeze_reused_names(&mut self, desired: &mut DesiredManifests, stored: &BTreeMap<String, StoredManifest>) {
         let names = |service: &Service| -> BTreeSet<String> {
             let routes = service.routes.iter().flat_map(|route| route.domains.clone());
-            routes.chain(service.redirects.iter().flat_map(|redirect| redirect.domains.clone())).collect()
+            routes.chain(service.answered.iter().flat_map(|host| host.domains.clone())).collect()
         };
         let held: BTreeMap<String, String> = desired
             .services
@@ -138,14 +138,19 @@ impl Engine {
             desired.broken.insert(taker.clone(), format!("{name} belongs to {holder}, whose own manifest is broken"));
             desired.services.remove(&taker);
             desired.texts.remove(&taker);
-            // Its own last text may want the same name: then nothing of it is touched.
+            // If its own last text wants the same name, nothing of it is changed.
             let before = stored.get(&taker).filter(|kept| !kept.text.contains(&name));
-            self.put_back(desired, &taker, before).await;
+            self.use_last_good(desired, &taker, before).await;
         }
     }
 
-    /// The last good text of a manifest; without one, nothing of the service is touched.
-    pub(crate) async fn put_back(&mut self, desired: &mut Desired, name: &str, stored: Option<&Kept>) {
+    /// The last good text of a manifest; without one, nothing of the service is changed.
+    pub(crate) async fn use_last_good(
+        &mut self,
+        desired: &mut DesiredManifests,
+        name: &str,
+        stored: Option<&StoredManifest>,
+    ) {
         match self.last_good(name, stored).await {
             Some(service) => {
                 desired.services.insert(name.to_owned(), service);
@@ -156,8 +161,8 @@ impl Engine {
         }
     }
 
-    /// What the last good text of a manifest says.
-    async fn last_good(&mut self, name: &str, stored: Option<&Kept>) -> Option<Service> {
+    /// The service in the last good text of a manifest.
+    async fn last_good(&mut self, name: &str, stored: Option<&StoredManifest>) -> Option<Service> {
         let kept = stored?;
         let assets = match kept.assets.is_empty() {
             true => Assets::new(),
@@ -171,7 +176,7 @@ impl Engine {
         loaded.services.into_iter().find(|service| service.name == name)
     }
 
-    pub(crate) fn resolve_secrets(&self, desired: &mut Desired) {
+    pub(crate) fn resolve_secrets(&self, desired: &mut DesiredManifests) {
         let mut missing = Vec::new();
         for service in desired.services.values() {
             for (name, origin) in service.secrets() {
@@ -195,8 +200,8 @@ impl Engine {
     }
 }
 
-impl Desired {
-    /// The files that go into containers.
+impl DesiredManifests {
+    /// The files that are delivered into containers.
     pub(crate) fn payloads(&self) -> Payloads {
         let bundles = self.services.values().flat_map(Service::bundles);
         bundles.map(|bundle| (bundle.digest.clone(), bundle.clone())).collect()

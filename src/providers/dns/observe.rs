@@ -1,4 +1,4 @@
-//! One look at an account: its zones, the records of those that matter, whose they are, how far they are.
+//! One pass over a vendor: its zones, the records of those that matter, whose they are, how far they are.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,11 @@ use crate::providers::{Observation, ObserveQuery};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Fields, Gap, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value};
 
-use super::OvhProvider;
-use super::api::{RIGHTS, Trouble};
-use super::apply::split;
-use crate::providers::dns::propagation::{Watch, Zones};
-use crate::providers::dns::record_sets::{Held, Sets, canonical, gather};
+use super::backend::{ZoneBackend, ZoneError};
+use super::change::split;
+use super::propagation::{Watch, Zones};
+use super::provider::DnsProvider;
+use super::record_sets::{HeldSet, Sets, canonical, gather};
 use amarre_core::resources::dns::Zone;
 
 /// What one zone holds.
@@ -22,12 +22,12 @@ pub(super) struct ZoneLook {
     default_ttl: Option<u32>,
 }
 
-impl OvhProvider {
+impl<B: ZoneBackend> DnsProvider<B> {
     /// Observes; what could not be read is a gap.
     pub(super) async fn look(&self, ask: &ObserveQuery) -> Observation {
         let mut observation = Observation::default();
         let known = self.memory().zones.clone();
-        let zones = if ask.reuse && !known.is_empty() { Ok(known) } else { self.api.zones().await };
+        let zones = if ask.reuse && !known.is_empty() { Ok(known) } else { self.backend.zones().await };
         let zones = match zones {
             Ok(zones) => zones,
             Err(trouble) => {
@@ -69,7 +69,7 @@ impl OvhProvider {
         observation
     }
 
-    async fn look_at(&self, zones: &BTreeSet<String>, zone: &str, ask: &ObserveQuery) -> Result<ZoneLook, Trouble> {
+    async fn look_at(&self, zones: &BTreeSet<String>, zone: &str, ask: &ObserveQuery) -> Result<ZoneLook, B::Error> {
         if let Some(look) = self.memory().looks.get(zone).filter(|_| ask.reuse) {
             return Ok(look.clone());
         }
@@ -82,8 +82,8 @@ impl OvhProvider {
         Ok(look)
     }
 
-    async fn read_zone(&self, zones: &BTreeSet<String>, zone: &str, ask: &ObserveQuery) -> Result<ZoneLook, Trouble> {
-        let sets = gather(zones, zone, &self.listing.zone(&self.api, zone).await?, &self.key);
+    async fn read_zone(&self, zones: &BTreeSet<String>, zone: &str, ask: &ObserveQuery) -> Result<ZoneLook, B::Error> {
+        let sets = gather(zones, zone, &self.backend.rows(zone).await?, &self.key);
         let concerns = |name: &str, record_type: &str| {
             let address = self.address(name, record_type);
             ask.wanted.contains_key(&address) || ask.applied.contains_key(&address)
@@ -140,7 +140,7 @@ impl OvhProvider {
     /// | not so | has the vendor's id of a row; or no row is left | ours, to be signed |
     /// | not so | does not | unverified |
     /// | none | has one of the values | ours, mark lost |
-    fn owner(&self, record_type: &str, held: &Held, applied: Option<&Applied>) -> Owner {
+    fn owner(&self, record_type: &str, held: &HeldSet, applied: Option<&Applied>) -> Owner {
         let by_mark = held.owner(&self.instance);
         let known = applied.is_some_and(|applied| {
             let values = canonical(record_type, &applied.fields.strings("values"));
@@ -171,7 +171,7 @@ impl OvhProvider {
         Address::new(self.id.clone(), Kind::Record, &format!("{name}/{record_type}"))
     }
 
-    fn zone_gap(&self, zone: &str, trouble: Trouble, now: Timestamp) -> Gap {
+    fn zone_gap(&self, zone: &str, trouble: B::Error, now: Timestamp) -> Gap {
         let mut error = trouble.into_error(&format!("could not read zone {zone}"), false);
         error.code = "A0701";
         error.into_gap(&self.id, Some(zone), now)
@@ -182,8 +182,8 @@ impl OvhProvider {
             provider: self.id.clone(),
             zone: None,
             code: "A0705".to_owned(),
-            message: "OVH lists no zone at all, though records of ours are in it".to_owned(),
-            hint: format!("is this the right account? {RIGHTS}"),
+            message: format!("{} lists no zone at all, though records of ours are in it", self.id.title()),
+            hint: self.backend.missing_zones_hint(),
             since: now,
         }
     }

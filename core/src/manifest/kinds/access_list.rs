@@ -1,0 +1,97 @@
+//! `kind: AccessList`: who may come in.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use serde_json::Value as Json;
+
+use super::ManifestKindRow;
+use crate::manifest::compose::{container, unsupported};
+use crate::manifest::policy::conflicts;
+use crate::manifest::schema::{flag, head, link, list, map, object, text, words};
+use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, shown};
+use crate::manifest::yaml::reader::Reader;
+use crate::manifest::yaml::tree::NodeData;
+use crate::model::SecretName;
+use crate::model::service::{AccessList, Dns, ManifestKind, Service};
+
+/// The row of the kind.
+pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("AccessList"), parse, schema };
+
+/// Who may come in.
+fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+    let scope = reader.scope;
+    let spot = reader.spot;
+    conflicts::needs_npm(scope, spot, "access lists");
+    let users = users(&mut reader);
+    let allow = clients(&mut reader, "allow");
+    let deny = clients(&mut reader, "deny");
+    let satisfy_any = reader.choice("satisfy", &[("any", true), ("all", false)]).unwrap_or(allow.is_empty());
+    let pass_auth = reader.flag("pass_auth").unwrap_or(false);
+    if !reader.has("users") && !reader.has("allow") && !reader.has("deny") {
+        let hint = "`users:`, `allow:` or `deny:`";
+        scope.error_hint(A0105, spot, "an access list that says nothing".to_owned(), hint);
+    }
+    reader.finish(&unsupported::small_kind_key);
+    let name = service.name.clone();
+    let origin = scope.origin(spot);
+    service.access_lists = vec![AccessList { name, users, allow, deny, satisfy_any, pass_auth, origin }];
+    service.dns = Dns::None;
+    Some(service)
+}
+
+fn users(reader: &mut Reader<'_>) -> BTreeMap<String, SecretName> {
+    let mut users = BTreeMap::new();
+    let Some(node) = reader.node("users") else { return users };
+    let scope = reader.scope;
+    let NodeData::Map(entries) = &node.data else {
+        scope.wrong_type(node, "`users`", "a map of names");
+        return users;
+    };
+    for entry in entries {
+        let name = &entry.key;
+        if name.contains([':', ' ']) || name.chars().any(char::is_control) {
+            let message = format!("a user cannot be called `{}`", shown(name));
+            scope.error_hint(A0106, entry.key_spot, message, "no `:` and no space");
+        }
+        if matches!(entry.value.data, NodeData::Map(_)) {
+            users.extend(container::secret(scope, &entry.value, "a user").map(|secret| (name.clone(), secret)));
+            continue;
+        }
+        let hint = format!("`{0}: {{secret: {0}}}`; if it was committed, change it", shown(name));
+        let message = format!("the password of `{}` does not belong in a manifest", shown(name));
+        scope.error_hint(A0104, entry.key_spot, message, &hint);
+    }
+    users
+}
+
+/// Networks or addresses, or `all`.
+fn clients(reader: &mut Reader<'_>, key: &'static str) -> Vec<String> {
+    let label = reader.label(key);
+    let mut clients = Vec::new();
+    for text in reader.texts(key) {
+        let address = text.text.parse::<std::net::IpAddr>().map(|ip| ip.to_string());
+        let network = text.text.parse::<IpNet>().map(|net| net.trunc().to_string());
+        match (address, network, text.text.as_str()) {
+            (Ok(client), _, _) | (Err(_), Ok(client), _) => clients.push(client),
+            (Err(_), Err(_), "all") => clients.push("all".to_owned()),
+            (Err(_), Err(_), _) => {
+                reader.scope.not_allowed(&text, &label, "a network or an address, as in `192.168.0.0/16`");
+            }
+        }
+    }
+    clients
+}
+
+/// Its keys.
+fn schema() -> Json {
+    let mut keys = head();
+    keys.extend([
+        ("users", map(link("secret")), "Names, each with the secret that holds its password"),
+        ("allow", list(text()), "Networks that may come in"),
+        ("deny", list(text()), "Networks that may not"),
+        ("satisfy", words(&["any", "all"]), "Whether a user or a network is enough"),
+        ("pass_auth", flag(), "Whether the service sees the name and password"),
+    ]);
+    object(&["name"], keys)
+}

@@ -1,0 +1,98 @@
+//! What families of providers there are: one row a family.
+
+use super::address::ProviderId;
+
+/// What a family of providers is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderRole {
+    /// Runs containers.
+    Engine,
+    /// Answers visitors and forwards them.
+    Proxy,
+    /// Holds DNS zones.
+    Zones,
+}
+
+/// One family of providers: systems of one make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderFamily {
+    /// The word in addresses, and the section of the configuration.
+    pub name: &'static str,
+    /// As people call it.
+    pub title: &'static str,
+    /// One of them, in a sentence: "no … is configured", "no zone of the … holds it".
+    pub one: &'static str,
+    /// What it is for.
+    pub role: ProviderRole,
+    /// The name in the configuration of the one whose address has no suffix; empty where there is one only.
+    pub unnamed: &'static str,
+}
+
+/// Every family.
+pub const FAMILIES: &[ProviderFamily] = &[
+    ProviderFamily {
+        name: "docker",
+        title: "Docker",
+        one: "Docker engine",
+        role: ProviderRole::Engine,
+        unnamed: "default",
+    },
+    ProviderFamily { name: "npm", title: "NPM", one: "NPM", role: ProviderRole::Proxy, unnamed: "main" },
+    ProviderFamily { name: "ovh", title: "OVH", one: "OVH account", role: ProviderRole::Zones, unnamed: "" },
+];
+
+/// The families of a role, in order.
+pub fn families(role: ProviderRole) -> impl Iterator<Item = &'static ProviderFamily> {
+    FAMILIES.iter().filter(move |family| family.role == role)
+}
+
+impl ProviderId {
+    /// The one without a suffix of the first family of a role: where a resource would stand that no provider holds.
+    pub fn usual(role: ProviderRole) -> Self {
+        families(role).next().map_or("", |family| family.name).to_owned().into()
+    }
+
+    /// The row of its family; `None`: a family that this version does not know.
+    pub fn family_row(&self) -> Option<&'static ProviderFamily> {
+        FAMILIES.iter().find(|family| family.name == self.family())
+    }
+
+    /// What it is for; `None`: its family is not known.
+    pub fn role(&self) -> Option<ProviderRole> {
+        self.family_row().map(|family| family.role)
+    }
+
+    /// Whether it runs containers.
+    pub fn is_engine(&self) -> bool {
+        self.role() == Some(ProviderRole::Engine)
+    }
+
+    /// Whether it answers visitors.
+    pub fn is_proxy(&self) -> bool {
+        self.role() == Some(ProviderRole::Proxy)
+    }
+
+    /// Whether it holds DNS zones.
+    pub fn is_zones(&self) -> bool {
+        self.role() == Some(ProviderRole::Zones)
+    }
+
+    /// As people call it: `OVH`, `NPM`, `NPM edge`.
+    pub fn title(&self) -> String {
+        let family = self.family_row().map_or(self.family(), |family| family.title);
+        match self.suffix() {
+            Some(name) => format!("{family} {name}"),
+            None => family.to_owned(),
+        }
+    }
+
+    /// One of its family, in a sentence: `OVH account`.
+    pub fn one(&self) -> &str {
+        self.family_row().map_or(self.family(), |family| family.one)
+    }
+
+    /// Its name in the configuration: `main` of `npm`, `edge` of `npm.edge`.
+    pub fn short_name(&self) -> &str {
+        self.suffix().unwrap_or_else(|| self.family_row().map_or("", |family| family.unnamed))
+    }
+}

@@ -1,0 +1,59 @@
+//! The migrations of the ledger, compiled in.
+//!
+//! `sqlx::migrate!()` would list the folder by itself, but its macros compile SQLite, tokio and sqlx a second time.
+
+use std::sync::LazyLock;
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+
+/// What makes the ledger of each version out of the one before.
+pub(crate) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let migration = |&(version, title, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(version, title.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(FILES.iter().map(migration).collect())
+});
+
+/// Each file of `migrations`: its version and title, as its name gives them, and its statements.
+const FILES: &[(i64, &str, &str)] = &[
+    (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
+    (2, "files", include_str!("../../migrations/0002_files.sql")),
+    (3, "images", include_str!("../../migrations/0003_images.sql")),
+    (4, "port leases", include_str!("../../migrations/0004_port_leases.sql")),
+    (10, "updates", include_str!("../../migrations/0010_updates.sql")),
+    (12, "saying", include_str!("../../migrations/0012_saying.sql")),
+    (13, "flaps", include_str!("../../migrations/0013_flaps.sql")),
+    (14, "downtimes", include_str!("../../migrations/0014_downtimes.sql")),
+    (15, "orders", include_str!("../../migrations/0015_orders.sql")),
+    (16, "event reasons", include_str!("../../migrations/0016_event_reasons.sql")),
+    (17, "released", include_str!("../../migrations/0017_released.sql")),
+    (18, "suspended until", include_str!("../../migrations/0018_suspended_until.sql")),
+    (19, "accounts", include_str!("../../migrations/0019_accounts.sql")),
+    (20, "tokens", include_str!("../../migrations/0020_tokens.sql")),
+    (21, "notifications", include_str!("../../migrations/0021_notifications.sql")),
+    (30, "guesses", include_str!("../../migrations/0030_guesses.sql")),
+    (31, "refused", include_str!("../../migrations/0031_refused.sql")),
+    (38, "retired", include_str!("../../migrations/0038_retired.sql")),
+    (39, "written folders", include_str!("../../migrations/0039_written_folders.sql")),
+    (40, "order pauses", include_str!("../../migrations/0040_order_pauses.sql")),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_list_is_the_folder() {
+        let folder = Migrator::new(Path::new("migrations")).await.unwrap();
+        let rows = |all: &Migrator| -> Vec<_> {
+            let row = |one: &Migration| (one.version, one.description.clone(), one.checksum.clone());
+            all.iter().map(row).collect()
+        };
+        assert_eq!(rows(&MIGRATIONS), rows(&folder));
+        let is_plain = |one: &Migration| one.migration_type == MigrationType::Simple && !one.no_tx;
+        assert!(folder.iter().all(is_plain), "each goes one way, as one transaction");
+    }
+}

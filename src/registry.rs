@@ -1,0 +1,122 @@
+//! One row a family of providers: how the configuration becomes providers, and where it is documented. The word, title and
+//! role of a family stand in `amarre_core::model::families`, for the planner asks for them.
+#![warn(missing_docs)]
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::providers::Provider;
+use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
+use crate::providers::docker::transport::TlsFiles;
+use crate::providers::docker::{DockerConfig, DockerProvider};
+use crate::providers::npm::{NpmConfig, NpmProvider};
+use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use crate::secret::MarkKey;
+use amarre_core::model::ProviderId;
+
+/// Providers of any families.
+pub type Providers = Vec<Arc<dyn Provider>>;
+
+/// How the providers of one family come about.
+pub struct FamilyRow {
+    /// As in `amarre_core::model::families`.
+    pub family: &'static str,
+    /// The page for who sets it up, below `docs`.
+    pub docs: &'static str,
+    /// The family's providers, as the configuration names them; makes no call.
+    ///
+    /// # Errors
+    /// A sentence: an address that is none, no TLS on this machine.
+    pub build: fn(&Config, &MarkKey) -> Result<Providers, String>,
+}
+
+/// Every family, in the order in which their providers are observed and shown.
+pub const ROWS: &[FamilyRow] = &[
+    FamilyRow { family: "docker", docs: "providers/docker.md", build: docker },
+    FamilyRow { family: "npm", docs: "providers/npm.md", build: npm },
+    FamilyRow { family: "ovh", docs: "providers/ovh.md", build: ovh },
+];
+
+/// All providers of a configuration; makes no call.
+///
+/// # Errors
+/// As [`FamilyRow::build`].
+pub fn providers(config: &Config, key: &MarkKey) -> Result<Providers, String> {
+    let mut providers = Vec::new();
+    for row in ROWS {
+        providers.extend((row.build)(config, key)?);
+    }
+    Ok(providers)
+}
+
+fn docker(config: &Config, key: &MarkKey) -> Result<Providers, String> {
+    let logins = config.registries.iter().map(|(name, login)| {
+        let login = RegistryLogin { username: login.username.clone(), password: login.password.clone() };
+        (registry_key(name).to_owned(), login)
+    });
+    let registries = Registries(logins.collect());
+    let mut providers = Providers::new();
+    for (name, access) in &config.dockers {
+        let npm = config.site.hosts.get(name).and_then(|host| host.npm.as_ref());
+        let (id, instance) = (ProviderId::docker(name), &config.site.instance);
+        providers.push(Arc::new(DockerProvider::new(DockerConfig {
+            tls: access.tls.as_ref().map(|tls| TlsFiles { ca: tls.ca.clone(), client: tls.client.clone() }),
+            registries: registries.clone(),
+            npm_container: npm.and_then(|npm| npm.container.clone()),
+            ..DockerConfig::new(id, &access.endpoint, instance, key.clone())
+        })?));
+    }
+    Ok(providers)
+}
+
+fn npm(config: &Config, key: &MarkKey) -> Result<Providers, String> {
+    let mut providers = Providers::new();
+    for (name, npm) in &config.npms {
+        providers.push(Arc::new(NpmProvider::new(NpmConfig {
+            id: ProviderId::npm(name),
+            url: npm.url.clone(),
+            identity: npm.identity.clone(),
+            secret: npm.secret.clone(),
+            dns_credentials: npm.dns_credentials.clone(),
+            instance: config.site.instance.clone(),
+            key: key.clone(),
+        })?));
+    }
+    Ok(providers)
+}
+
+fn ovh(config: &Config, key: &MarkKey) -> Result<Providers, String> {
+    let Some(ovh) = &config.ovh else { return Ok(Vec::new()) };
+    let propagation =
+        Propagation { servers: ovh.servers.clone(), resolvers: ovh.resolvers.clone(), timeout: ovh.timeout };
+    // What answers on loopback is a simulator: it has no quota of OVH's to keep.
+    let is_loopback = ["://127.", "://localhost", "://[::1]"].iter().any(|host| ovh.endpoint.contains(host));
+    let pace = if is_loopback { Pace::unbounded() } else { Pace::usual() };
+    let provider = OvhProvider::new(OvhConfig {
+        id: ProviderId::ovh(),
+        endpoint: ovh.endpoint.clone(),
+        login: ovh.login.clone(),
+        instance: config.site.instance.clone(),
+        registry: config.site.dns_registry,
+        key: key.clone(),
+        pace,
+        propagation,
+    })?;
+    Ok(vec![Arc::new(provider)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amarre_core::model::families::FAMILIES;
+
+    #[test]
+    fn each_family_has_a_row_and_a_page() {
+        let families: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
+        assert_eq!(ROWS.iter().map(|row| row.family).collect::<Vec<_>>(), families);
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        for row in ROWS {
+            assert!(docs.join(row.docs).is_file(), "{}", row.docs);
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Values of what DNS holds.
+
+use super::{ALWAYS, SampleRow};
+
+/// Of a record set.
+pub const RECORD: &[SampleRow] = &[
+    ("values", &[r#"{"list":[{"text":"192.0.2.1"}]}"#, r#"{"list":[{"text":"192.0.2.2"},{"text":"192.0.2.3"}]}"#]),
+    ("ttl", &[r#"{"int":60}"#, r#"{"int":7200}"#]),
+    ("mark", ALWAYS),
+];
