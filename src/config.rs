@@ -11,6 +11,7 @@
 
 mod file;
 mod build;
+mod dnsmasq;
 mod docker;
 mod git;
 mod notifications;
@@ -75,6 +76,8 @@ pub struct Config {
     pub npms: BTreeMap<String, NpmAccess>,
     /// The OVH account, if there is one.
     pub ovh: Option<OvhAccess>,
+    /// A dnsmasq on this machine.
+    pub dnsmasq: Option<dnsmasq::DnsmasqAccess>,
     /// How HTTP is served.
     pub server: ServerAccess,
     /// The notification channels.

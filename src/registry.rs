@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::config::Config;
 use crate::providers::Provider;
+use crate::providers::dnsmasq::{DnsmasqConfig, DnsmasqProvider};
 use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
 use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
@@ -35,6 +36,7 @@ pub const ROWS: &[FamilyRow] = &[
     FamilyRow { family: "docker", docs: "providers/docker.md", build: docker },
     FamilyRow { family: "npm", docs: "providers/npm.md", build: npm },
     FamilyRow { family: "ovh", docs: "providers/ovh.md", build: ovh },
+    FamilyRow { family: "dnsmasq", docs: "providers/dnsmasq.md", build: dnsmasq },
 ];
 
 /// All providers of a configuration; makes no call.
@@ -102,6 +104,21 @@ fn ovh(config: &Config, key: &MarkKey) -> Result<Providers, String> {
         pace,
         propagation,
     })?;
+    Ok(vec![Arc::new(provider)])
+}
+
+fn dnsmasq(config: &Config, key: &MarkKey) -> Result<Providers, String> {
+    let Some(dnsmasq) = config.dnsmasq.clone() else { return Ok(Vec::new()) };
+    let provider = DnsmasqProvider::new(DnsmasqConfig {
+        conf_dir: dnsmasq.conf_dir,
+        pid_file: dnsmasq.pid_file,
+        zones: dnsmasq.zones,
+        servers: dnsmasq.servers,
+        timeout: config.site.dns_timeout,
+        instance: config.site.instance.clone(),
+        registry: config.site.dns_registry,
+        key: key.clone(),
+    });
     Ok(vec![Arc::new(provider)])
 }
 

@@ -20,8 +20,11 @@ impl File {
     pub(super) fn build(self, path: PathBuf, base: &Path, secrets: &Resolver) -> Result<Config, ConfigError> {
         check_instance(&self.instance)?;
         let ovh = self.ovh(secrets)?;
+        let dnsmasq = self.dnsmasq.as_ref().map(|dnsmasq| dnsmasq.build(base)).transpose()?;
         let mut zones: BTreeMap<String, ProviderId> = BTreeMap::new();
         zones.extend(ovh.iter().map(|_| (EVERY_ZONE.to_owned(), ProviderId::ovh())));
+        let named = dnsmasq.iter().flat_map(|dnsmasq| dnsmasq.zones.clone());
+        zones.extend(named.map(|zone| (zone, ProviderId::from("dnsmasq".to_owned()))));
         let mut site = self.site(zones)?;
         let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
@@ -49,6 +52,7 @@ impl File {
             registries,
             npms,
             ovh,
+            dnsmasq,
             server,
             notifications,
             heartbeat,

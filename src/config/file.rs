@@ -30,6 +30,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) npm: BTreeMap<String, NpmFile>,
     pub(super) ovh: Option<OvhFile>,
+    pub(super) dnsmasq: Option<super::dnsmasq::DnsmasqFile>,
     #[serde(default)]
     pub(super) network: NetworkFile,
     #[serde(default)]

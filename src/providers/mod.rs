@@ -8,6 +8,7 @@ pub mod docker;
 pub mod npm;
 pub mod ovh;
 pub mod dns;
+pub mod dnsmasq;
 
 pub use contract::*;
 pub use error::{Class, ProviderError, Taken};

@@ -39,6 +39,7 @@ pub const FAMILIES: &[ProviderFamily] = &[
     },
     ProviderFamily { name: "npm", title: "NPM", one: "NPM", role: ProviderRole::Proxy, unnamed: "main" },
     ProviderFamily { name: "ovh", title: "OVH", one: "OVH account", role: ProviderRole::Zones, unnamed: "" },
+    ProviderFamily { name: "dnsmasq", title: "dnsmasq", one: "dnsmasq", role: ProviderRole::Zones, unnamed: "" },
 ];
 
 /// The families of a role, in order.

@@ -1,6 +1,7 @@
 //! The command line as people meet it: what is typed, what is printed, the exit code.
 
 mod demo;
+mod dnsmasq;
 mod help;
 mod init;
 mod key;
