@@ -276,7 +276,7 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
         (_, Some(false)) => TraceStep::failed("proxy host", what, "nginx does not serve it", explain),
         (_, _) => TraceStep::passed("proxy host", what, "enabled, on line"),
     }];
-    if address.kind == Kind::Redirection {
+    if !address.kind.traits().forwards {
         return (steps, is_managed);
     }
     let (to, port) =

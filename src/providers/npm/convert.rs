@@ -122,6 +122,7 @@ pub fn host_fields(section: Section, row: &HostRow, instance: &str) -> Fields {
 fn proxy_host(row: &HostRow, mark: bool) -> ProxyHost {
     ProxyHost {
         site: site(row, mark),
+        block_exploits: row.block_exploits,
         forward_scheme: row.forward_scheme.clone(),
         forward_host: row.forward_host.clone(),
         forward_port: row.forward_port,
@@ -135,6 +136,7 @@ fn proxy_host(row: &HostRow, mark: bool) -> ProxyHost {
 fn redirection(row: &HostRow, mark: bool) -> Redirection {
     Redirection {
         site: site(row, mark),
+        block_exploits: row.block_exploits,
         scheme: row.forward_scheme.clone(),
         to: row.forward_domain_name.clone(),
         code: row.forward_http_code,
@@ -165,7 +167,6 @@ pub fn site(row: &HostRow, mark: bool) -> WebHost {
         force_https,
         hsts,
         hsts_subdomains: row.hsts_subdomains && hsts,
-        block_exploits: row.block_exploits,
         advanced: lines(&row.advanced_config),
         life: life(row, mark),
     }
@@ -270,6 +271,7 @@ pub fn host_wire(section: Section, fields: &Fields, ids: Ids) -> Result<Wire, St
 fn proxy_host_wire(host: &ProxyHost, ids: Ids) -> Wire {
     let mut wire = site_wire(&host.site, ids);
     wire.extend([
+        ("block_exploits", json!(host.block_exploits)),
         ("forward_scheme", json!(host.forward_scheme)),
         ("forward_host", json!(host.forward_host)),
         ("forward_port", json!(host.forward_port)),
@@ -284,6 +286,7 @@ fn proxy_host_wire(host: &ProxyHost, ids: Ids) -> Wire {
 fn redirection_wire(host: &Redirection, ids: Ids) -> Wire {
     let mut wire = site_wire(&host.site, ids);
     wire.extend([
+        ("block_exploits", json!(host.block_exploits)),
         ("forward_scheme", json!(host.scheme)),
         ("forward_domain_name", json!(host.to)),
         ("forward_http_code", json!(host.code)),
@@ -315,7 +318,6 @@ pub fn site_wire(site: &WebHost, ids: Ids) -> Wire {
         ("http2_support", json!(site.http2 && has_certificate)),
         ("hsts_enabled", json!(hsts)),
         ("hsts_subdomains", json!(site.hsts_subdomains && hsts)),
-        ("block_exploits", json!(site.block_exploits)),
         ("advanced_config", json!(site.advanced)),
     ])
 }

@@ -178,7 +178,7 @@ impl NpmError {
 
 /// A right that the account lacks: sentence and hint.
 fn lacking(section: Section, level: Level, NpmIdentity { name, identity, .. }: NpmIdentity<'_>) -> (String, String) {
-    let (what, word) = (section.permission().replace('_', " "), level.word());
+    let (what, word) = (section.title(), level.word());
     (
         format!("NPM {name} does not let {identity} {word} {what}"),
         format!("in NPM, Users, {identity}, Permissions: set {what} to {}", setting(section, level)),

@@ -7,12 +7,12 @@ use super::{NpmProvider, version_text};
 use crate::providers::{Finding, ProviderError};
 
 const TOPIC: &str = "NPM";
-/// What is needed, and what a person reads of it.
-const NEEDED: [(Section, Level, &str); 4] = [
-    (Section::ProxyHosts, Level::Manage, "proxy hosts"),
-    (Section::Redirections, Level::Manage, "redirection hosts"),
-    (Section::AccessLists, Level::Manage, "access lists"),
-    (Section::Certificates, Level::View, "certificates"),
+/// What the account needs whatever manifests ask for.
+const NEEDED: [(Section, Level); 4] = [
+    (Section::ProxyHosts, Level::Manage),
+    (Section::Redirections, Level::Manage),
+    (Section::AccessLists, Level::Manage),
+    (Section::Certificates, Level::View),
 ];
 /// Names that belong to nobody (RFC 2606, RFC 6761, RFC 6762): Let's Encrypt answers "contact email has forbidden domain".
 const NOBODYS: [&str; 10] = [
@@ -76,12 +76,12 @@ impl NpmProvider {
 }
 
 fn lacking(me: &Me) -> Vec<(&'static str, &'static str)> {
-    let lacking = NEEDED.iter().filter(|(section, level, _)| !me.may(*section, *level));
+    let lacking = NEEDED.iter().filter(|(section, level)| !me.may(*section, *level));
     let word = |level: &Level| match level {
         Level::View => "View Only",
         Level::Manage => "Manage",
     };
-    lacking.map(|(_, level, what)| (word(level), *what)).collect()
+    lacking.map(|(section, level)| (word(level), section.title())).collect()
 }
 
 /// Whether nobody can receive mail there.

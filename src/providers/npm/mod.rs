@@ -1,7 +1,7 @@
 //! A Nginx Proxy Manager: reads and writes its hosts, streams and access lists, and orders certificates.
 //!
 //! Every write of one NPM happens alone, under one lock: its nginx test is global, and two writes at
-//! once blame each other or leave a file that differs from its row. A look is seven GETs, all or nothing.
+//! once blame each other or leave a file that differs from its row. A look is one GET a section and two more, all or nothing.
 //! NPM says "done" to much that it did not do, so what was written is read again (see `hosts.rs`).
 
 mod api;

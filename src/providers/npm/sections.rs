@@ -24,6 +24,7 @@ pub enum Section {
 pub struct SectionRow {
     section: Section,
     kind: Kind,
+    title: &'static str,
     path: &'static str,
     expand: &'static str,
     permission: &'static str,
@@ -53,6 +54,7 @@ const SECTIONS: &[SectionRow] = &[
     SectionRow {
         section: Section::ProxyHosts,
         kind: Kind::ProxyHost,
+        title: "proxy hosts",
         path: "proxy-hosts",
         expand: "?expand=certificate,access_list",
         permission: "proxy_hosts",
@@ -63,6 +65,7 @@ const SECTIONS: &[SectionRow] = &[
     SectionRow {
         section: Section::Redirections,
         kind: Kind::Redirection,
+        title: "redirection hosts",
         path: "redirection-hosts",
         expand: "?expand=certificate",
         permission: "redirection_hosts",
@@ -73,6 +76,7 @@ const SECTIONS: &[SectionRow] = &[
     SectionRow {
         section: Section::Streams,
         kind: Kind::Stream,
+        title: "streams",
         path: "streams",
         expand: "",
         permission: "streams",
@@ -83,6 +87,7 @@ const SECTIONS: &[SectionRow] = &[
     SectionRow {
         section: Section::AccessLists,
         kind: Kind::AccessList,
+        title: "access lists",
         path: "access-lists",
         expand: "?expand=items,clients",
         permission: "access_lists",
@@ -93,6 +98,7 @@ const SECTIONS: &[SectionRow] = &[
     SectionRow {
         section: Section::Certificates,
         kind: Kind::Certificate,
+        title: "certificates",
         path: "certificates",
         expand: "",
         permission: "certificates",
@@ -131,6 +137,11 @@ impl Section {
     /// Whether its hosts are known by a port, and not by names.
     pub fn is_by_port(self) -> bool {
         !self.kind().has_host_names()
+    }
+
+    /// What NPM's pages call its rows, also among the permissions of a user.
+    pub fn title(self) -> &'static str {
+        self.row().title
     }
 
     /// In addresses.

@@ -43,7 +43,6 @@ fn site(domains: &[&str], certificate: Option<&str>) -> WebHost {
         http2: certificate.is_some(),
         hsts: false,
         hsts_subdomains: false,
-        block_exploits: false,
         advanced: String::new(),
         life: ServedState { enabled: true, online: true, mark: true },
     }
@@ -52,6 +51,7 @@ fn site(domains: &[&str], certificate: Option<&str>) -> WebHost {
 fn host() -> ProxyHost {
     ProxyHost {
         site: site(&["a.example.org", "b.example.org"], Some("wild")),
+        block_exploits: false,
         forward_scheme: "http".to_owned(),
         forward_host: "172.20.8.3".to_owned(),
         forward_port: 3000,
@@ -79,6 +79,7 @@ fn redirection() -> Redirection {
             life: ServedState { enabled: true, online: false, mark: true },
             ..site(&["old.example.org"], None)
         },
+        block_exploits: false,
         scheme: "auto".to_owned(),
         to: "new.example.org".to_owned(),
         code: 301,

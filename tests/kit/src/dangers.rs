@@ -49,7 +49,7 @@ pub fn of(state: &State, change: &Change, scene: &Scene, wants: &Wants, plan: &P
         (Kind::Record, Verb::Delete) => record_goes(raw, &change.address, wants),
         (Kind::Record, _) => record_comes(raw, &change.address),
         (Kind::Volume, Verb::Delete) => volume_goes(raw, &change.address),
-        (Kind::ProxyHost | Kind::Redirection | Kind::Stream, Verb::Create(_) | Verb::Update(_)) => {
+        (kind, Verb::Create(_) | Verb::Update(_)) if kind.is_proxied() => {
             let mut wrong = host_is_written(raw, change, &fields, is_create, scene);
             wrong.extend(port_moves_alone(raw, change, &fields, wants));
             wrong
@@ -475,11 +475,10 @@ fn host_is_written(raw: &World, change: &Change, changed: &Fields, is_create: bo
     let mut fields = raw.seen.get(address).map(|seen| seen.fields.clone()).unwrap_or_default();
     fields.extend(changed.clone());
     let domains = fields.strings("domains");
-    let rivals = raw.seen.iter().filter(|(other, _)| {
-        *other != address
-            && other.provider == address.provider
-            && matches!(other.kind, Kind::ProxyHost | Kind::Redirection)
-    });
+    let rivals = raw
+        .seen
+        .iter()
+        .filter(|(other, _)| *other != address && other.provider == address.provider && other.kind.has_host_names());
     for (rival, seen) in rivals {
         let theirs = seen.fields.strings("domains");
         wrong.extend(domains.iter().filter(|own| theirs.contains(own)).map(|own| format!("{rival} has {own}")));

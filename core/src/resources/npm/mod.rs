@@ -19,7 +19,7 @@ const TRUE: &str = r#"{"bool":true}"#;
 const FALSE: &str = r#"{"bool":false}"#;
 const NONE: &str = r#""none""#;
 
-/// What proxy hosts and redirections have in common.
+/// What all hosts that are known by names have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebHost {
     /// Lower case, sorted.
@@ -34,8 +34,6 @@ pub struct WebHost {
     pub hsts: bool,
     /// So are those of names below; needs `hsts`.
     pub hsts_subdomains: bool,
-    /// NPM's filter of common attacks.
-    pub block_exploits: bool,
     /// Lines of nginx's configuration.
     pub advanced: String,
     /// How it is.
@@ -75,11 +73,10 @@ impl WebHost {
             .with("http2", Value::Bool(self.http2))
             .with("hsts", Value::Bool(self.hsts))
             .with("hsts_subdomains", Value::Bool(self.hsts_subdomains))
-            .with("block_exploits", Value::Bool(self.block_exploits))
             .with("advanced", Value::text(&self.advanced))
     }
 
-    fn read(read: &FieldReader<'_>, block_exploits: bool) -> Result<Self, String> {
+    fn read(read: &FieldReader<'_>) -> Result<Self, String> {
         Ok(Self {
             domains: read.texts("domains")?,
             certificate: read.name("certificate")?,
@@ -87,7 +84,6 @@ impl WebHost {
             http2: read.flag("http2", false)?,
             hsts: read.flag("hsts", false)?,
             hsts_subdomains: read.flag("hsts_subdomains", false)?,
-            block_exploits: read.flag("block_exploits", block_exploits)?,
             advanced: read.text_or("advanced", "")?,
             life: ServedState::read(read)?,
         })
@@ -114,8 +110,10 @@ impl ServedState {
 /// A proxy host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyHost {
-    /// What a redirection has too.
+    /// What every host with names has.
     pub site: WebHost,
+    /// NPM's filter of common attacks.
+    pub block_exploits: bool,
     /// `http` or `https`.
     pub forward_scheme: String,
     /// Name or address; an IPv6 address in brackets.
@@ -212,6 +210,7 @@ impl Typed for ProxyHost {
     fn fields(&self) -> Fields {
         self.site
             .fields()
+            .with("block_exploits", Value::Bool(self.block_exploits))
             .with("forward_scheme", Value::text(&self.forward_scheme))
             .with("forward_host", Value::text(&self.forward_host))
             .with("forward_port", Value::Int(i64::from(self.forward_port)))
@@ -224,7 +223,8 @@ impl Typed for ProxyHost {
     fn from_fields(fields: &Fields) -> Result<Self, String> {
         let read = FieldReader::new(&Self::SCHEMA, fields)?;
         Ok(Self {
-            site: WebHost::read(&read, true)?,
+            site: WebHost::read(&read)?,
+            block_exploits: read.flag("block_exploits", true)?,
             forward_scheme: read.text("forward_scheme")?,
             forward_host: read.text("forward_host")?,
             forward_port: read.number("forward_port")?,
@@ -239,8 +239,10 @@ impl Typed for ProxyHost {
 /// A redirection host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirection {
-    /// What a proxy host has too.
+    /// What every host with names has.
     pub site: WebHost,
+    /// NPM's filter of common attacks.
+    pub block_exploits: bool,
     /// `auto`, `http` or `https`.
     pub scheme: String,
     /// A name, maybe with a path.
@@ -277,6 +279,7 @@ impl Typed for Redirection {
     fn fields(&self) -> Fields {
         self.site
             .fields()
+            .with("block_exploits", Value::Bool(self.block_exploits))
             .with("scheme", Value::text(&self.scheme))
             .with("to", Value::text(&self.to))
             .with("code", Value::Int(i64::from(self.code)))
@@ -286,7 +289,8 @@ impl Typed for Redirection {
     fn from_fields(fields: &Fields) -> Result<Self, String> {
         let read = FieldReader::new(&Self::SCHEMA, fields)?;
         Ok(Self {
-            site: WebHost::read(&read, false)?,
+            site: WebHost::read(&read)?,
+            block_exploits: read.flag("block_exploits", false)?,
             scheme: read.text("scheme")?,
             to: read.text("to")?,
             code: read.number("code")?,

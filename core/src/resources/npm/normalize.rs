@@ -60,7 +60,7 @@ const RULES: [(Kind, NormalRule); 4] = [
     }),
 ];
 
-/// What proxy hosts and redirections have in common. Each flag of TLS stands on another one, and on the certificate.
+/// What all hosts that are known by names have in common. Each flag of TLS stands on another one, and on the certificate.
 fn site(fields: &mut Fields) -> Result<(), Objection> {
     texts(fields, "domains", domain)?;
     at_least_one(fields, "domains")?;

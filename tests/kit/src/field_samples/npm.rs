@@ -23,7 +23,7 @@ const LOCATIONS: &[&str] = &[
 /// Of everything that nginx serves.
 pub const SERVED: &[SampleRow] = &[("enabled", FLAG), ("online", ALWAYS), ("mark", ALWAYS)];
 
-/// Of proxy hosts and redirections.
+/// Of all hosts that are known by names.
 pub const WEB_HOST: &[SampleRow] = &[
     ("domains", DOMAINS),
     ("certificate", CERTIFICATES),
@@ -31,7 +31,6 @@ pub const WEB_HOST: &[SampleRow] = &[
     ("http2", FLAG),
     ("hsts", FLAG),
     ("hsts_subdomains", FLAG),
-    ("block_exploits", FLAG),
     (
         "advanced",
         &[r#"{"text":"client_max_body_size 10G;"}"#, r#"{"text":"proxy_buffering off;\nproxy_read_timeout 1h;"}"#],
@@ -40,6 +39,7 @@ pub const WEB_HOST: &[SampleRow] = &[
 
 /// Of a proxy host alone.
 pub const PROXY_HOST: &[SampleRow] = &[
+    ("block_exploits", FLAG),
     ("forward_scheme", &[r#"{"text":"http"}"#, r#"{"text":"https"}"#]),
     ("forward_host", &[r#"{"text":"172.20.8.3"}"#, r#"{"text":"nas.example.org"}"#, r#"{"text":"[fd00::3]"}"#]),
     ("forward_port", &[r#"{"int":80}"#, r#"{"int":65535}"#]),
@@ -51,6 +51,7 @@ pub const PROXY_HOST: &[SampleRow] = &[
 
 /// Of a redirection alone.
 pub const REDIRECTION: &[SampleRow] = &[
+    ("block_exploits", FLAG),
     ("scheme", &[r#"{"text":"auto"}"#, r#"{"text":"http"}"#, r#"{"text":"https"}"#]),
     ("to", &[r#"{"text":"new.example.org"}"#, r#"{"text":"new.example.org/there"}"#]),
     ("code", &[r#"{"int":301}"#, r#"{"int":308}"#]),
