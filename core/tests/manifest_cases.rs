@@ -306,6 +306,12 @@ fn dump_hosts(out: &mut String, service: &Service) {
         }
     }
     for redirect in &service.answered {
+        if redirect.fields.is_empty() {
+            let (kind, names) = (redirect.kind.label(), redirect.domains.join(" "));
+            let _ = writeln!(out, "  {kind} {names} force_https={} tls={}", redirect.force_https, tls(&redirect.tls));
+            dump_front(out, redirect.http2, redirect.hsts, &redirect.advanced);
+            continue;
+        }
         let own = |field: &str| redirect.fields.get(field).map(ToString::to_string).unwrap_or_default();
         let block_exploits = redirect.fields.flag("block_exploits").unwrap_or_default();
         let _ = writeln!(

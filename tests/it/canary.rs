@@ -575,7 +575,13 @@ impl Life {
         for (what, all) in [("network", self.rig.docker.networks()), ("volume", self.rig.docker.volumes())] {
             self.found.add(format!("every {what}"), json!(all).to_string().as_bytes());
         }
-        for kind in [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::Stream, npm::Kind::Certificate] {
+        for kind in [
+            npm::Kind::ProxyHost,
+            npm::Kind::RedirectionHost,
+            npm::Kind::DeadHost,
+            npm::Kind::Stream,
+            npm::Kind::Certificate,
+        ] {
             self.found.add(format!("NPM's {kind:?}s"), json!(self.rig.npm.rows(kind)).to_string().as_bytes());
         }
         for mut list in self.rig.npm.rows(npm::Kind::AccessList) {

@@ -370,16 +370,16 @@ async fn an_uploaded_certificate_is_only_observed() {
 }
 
 #[tokio::test]
-async fn an_observation_is_seven_gets_and_one_sign_in() {
+async fn an_observation_is_eight_gets_and_one_sign_in() {
     let rig = Rig::start().await;
     rig.observe_all().await;
     let first = rig.npm.server.journal.calls().len();
     rig.npm.server.journal.clear();
     rig.observe_all().await;
     let calls = rig.npm.server.journal.calls();
-    assert_eq!((first, calls.len()), (8, 7));
+    assert_eq!((first, calls.len()), (9, 8));
     assert_eq!(rig.npm.server.journal.writes(), []);
-    assert_eq!(rig.provider.capabilities().requests.unwrap().read()[&("GET".to_owned(), 200)], 14);
+    assert_eq!(rig.provider.capabilities().requests.unwrap().read()[&("GET".to_owned(), 200)], 16);
     assert_eq!(rig.provider.id().as_str(), "npm");
 }
 

@@ -32,6 +32,8 @@ pub enum Kind {
     ProxyHost,
     /// A redirection host in NPM.
     Redirection,
+    /// A 404 host in NPM.
+    DeadHost,
     /// A port that NPM forwards.
     Stream,
 }
@@ -257,6 +259,7 @@ const KINDS: &[KindTraits] = &[
         ..PLAIN
     },
     KindTraits { kind: Kind::Redirection, word: "redirection", entry: Some(VisitorEntry::HostName), ..PLAIN },
+    KindTraits { kind: Kind::DeadHost, word: "404-host", entry: Some(VisitorEntry::HostName), ..PLAIN },
     KindTraits { kind: Kind::Stream, word: "stream", entry: Some(VisitorEntry::Port), forwards: true, ..PLAIN },
 ];
 

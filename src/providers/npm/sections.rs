@@ -3,7 +3,8 @@
 
 use super::api::HostRow;
 use super::convert::{self, Ids, Wire};
-use amarre_core::model::{Fields, Kind};
+use amarre_core::model::{Fields, Kind, Typed};
+use amarre_core::resources::npm::DeadHost;
 
 /// A part of NPM: one kind of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +13,8 @@ pub enum Section {
     ProxyHosts,
     /// Redirection hosts.
     Redirections,
+    /// 404 hosts.
+    DeadHosts,
     /// Ports that are forwarded.
     Streams,
     /// Access lists.
@@ -72,6 +75,25 @@ const SECTIONS: &[SectionRow] = &[
         folder: "redirection_host",
         audit: Some("redirection-host"),
         hosts: Some(convert::REDIRECTION),
+    },
+    SectionRow {
+        section: Section::DeadHosts,
+        kind: Kind::DeadHost,
+        title: "404 hosts",
+        path: "dead-hosts",
+        expand: "?expand=certificate",
+        permission: "dead_hosts",
+        folder: "dead_host",
+        audit: Some("dead-host"),
+        hosts: Some(HostForm {
+            is_required: false,
+            may_begin_off: false,
+            fields: |row, mark| DeadHost { site: convert::site(row, mark) }.fields(),
+            wire: |fields, ids| Ok(convert::site_wire(&DeadHost::from_fields(fields)?.site, ids)),
+            held: |row| {
+                convert::held_flags(convert::site_wire(&convert::site(row, false), convert::held_ids(row)), row)
+            },
+        }),
     },
     SectionRow {
         section: Section::Streams,

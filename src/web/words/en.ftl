@@ -381,6 +381,7 @@ kind-certificate = certificate
 kind-access-list = access list
 kind-proxy-host = proxy host
 kind-redirection = redirection
+kind-404-host = 404 host
 kind-stream = stream
 kind-job = job
 kind-pull = pull

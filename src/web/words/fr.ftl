@@ -387,6 +387,7 @@ kind-certificate = certificat
 kind-access-list = liste d’accès
 kind-proxy-host = hôte proxy
 kind-redirection = redirection
+kind-404-host = hôte 404
 kind-stream = flux
 kind-job = tâche
 kind-pull = image

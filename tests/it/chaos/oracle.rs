@@ -74,7 +74,9 @@ pub async fn broken(stage: &mut Stage, before: &Before, expected: &Json) -> Vec<
 
 /// Hosts that are on in NPM, and that nginx does not serve.
 fn off_line(rig: &Stepped) -> Vec<String> {
-    let hosts = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost].into_iter().flat_map(|kind| rig.npm.rows(kind));
+    let hosts = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::DeadHost]
+        .into_iter()
+        .flat_map(|kind| rig.npm.rows(kind));
     let on = hosts.filter(|row| row["enabled"] == true || row["enabled"] == 1);
     let names = on.flat_map(|row| row["domain_names"].as_array().cloned().unwrap_or_default());
     let names: Vec<String> = names.filter_map(|name| Some(name.as_str()?.to_owned())).collect();

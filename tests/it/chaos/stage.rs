@@ -454,7 +454,7 @@ pub fn foreign(rig: &Stepped) -> Json {
         "containers": containers,
         "networks": networks.collect::<Vec<_>>(),
         "volumes": of_docker(rig.docker.volumes(), "/Labels"),
-        "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "streams": rows(npm::Kind::Stream),
+        "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "dead_hosts": rows(npm::Kind::DeadHost), "streams": rows(npm::Kind::Stream),
         "lists": rows(npm::Kind::AccessList), "certificates": uploaded(&rig.npm),
         "records": records(rig.ovh.records(ZONE)), "published": records(rig.ovh.published(ZONE)),
     })

@@ -404,14 +404,16 @@ async fn a_certificate_of_a_hidden_host_stays() {
     let mut rig = served().await;
     rig.settle().await;
     let certificate = certificates(&rig)[0]["id"].clone();
-    rig.npm.seed_dead_host(&json!({"domain_names": ["old.example.org"], "certificate_id": certificate}));
+    rig.npm.seed_stream(&json!({
+        "incoming_port": 9000, "forwarding_host": "10.0.0.9", "forwarding_port": 9, "certificate_id": certificate,
+    }));
     rig.remove("shop.yaml");
     rig.settle().await;
     rig.clock.advance(Millis::minutes(31 * 24 * 60));
     pass_repeatedly(&mut rig, 3, Millis::minutes(11)).await;
     assert_eq!(certificates(&rig).len(), 1);
     let error = format!("{:?}", rig.last_pass().errors);
-    assert!(error.contains("404 host #"), "{error}");
+    assert!(error.contains("stream #"), "{error}");
 }
 
 /// `destroy --purge` is asked for by a person: it goes with its service.

@@ -9,7 +9,7 @@ use amarre_sim::npm::{self, NpmOptions, NpmVersion};
 use amarre_testkit::field_samples::samples_for;
 use serde_json::{Value as Json, json};
 
-use super::rig::{Rig, address, host, list, redirection, stream, with_real_marks};
+use super::rig::{Rig, address, dead_host, host, list, redirection, stream, with_real_marks};
 
 /// A rig with the certificates and lists that the samples name, and hosts of other people.
 async fn furnished(version: NpmVersion) -> Rig {
@@ -31,7 +31,7 @@ async fn furnished(version: NpmVersion) -> Rig {
 }
 
 fn all_rows(rig: &Rig) -> Vec<Vec<Json>> {
-    let kinds = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::Stream];
+    let kinds = [npm::Kind::ProxyHost, npm::Kind::RedirectionHost, npm::Kind::DeadHost, npm::Kind::Stream];
     kinds.into_iter().chain([npm::Kind::AccessList, npm::Kind::Certificate]).map(|kind| rig.rows(kind)).collect()
 }
 
@@ -39,6 +39,7 @@ fn base(kind: Kind) -> (&'static str, Fields) {
     match kind {
         Kind::ProxyHost => ("one.example.org", strict(host("one.example.org"))),
         Kind::Redirection => ("one.example.org", strict(redirection("one.example.org"))),
+        Kind::DeadHost => ("one.example.org", strict(dead_host("one.example.org"))),
         Kind::Stream => ("2222", stream(2222)),
         Kind::AccessList => ("amarre/team", list(&["anna"])),
         Kind::Certificate
@@ -102,6 +103,11 @@ async fn every_field_of_a_redirection() {
 }
 
 #[tokio::test]
+async fn every_field_of_a_404_host() {
+    every_field(Kind::DeadHost).await;
+}
+
+#[tokio::test]
 async fn every_field_of_a_stream() {
     every_field(Kind::Stream).await;
 }
@@ -115,5 +121,5 @@ async fn every_field_of_an_access_list() {
 fn every_kind_that_is_written_is_covered() {
     let observed_only = |schema: &&KindSchema| schema.fields.iter().all(|field| field.rule == Rule::Observed);
     let written: Vec<Kind> = KINDS.iter().filter(|schema| !observed_only(schema)).map(|schema| schema.kind).collect();
-    assert_eq!(written, [Kind::AccessList, Kind::ProxyHost, Kind::Redirection, Kind::Stream]);
+    assert_eq!(written, [Kind::AccessList, Kind::ProxyHost, Kind::Redirection, Kind::DeadHost, Kind::Stream]);
 }

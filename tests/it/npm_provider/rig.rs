@@ -87,6 +87,14 @@ pub fn host(domain: &str) -> Fields {
         .with("mark", Value::Bool(true))
 }
 
+pub fn dead_host(domain: &str) -> Fields {
+    let mut fields = redirection(domain);
+    for name in ["scheme", "to", "code", "keep_path", "block_exploits"] {
+        fields.remove(name);
+    }
+    fields
+}
+
 pub fn redirection(domain: &str) -> Fields {
     Fields::default()
         .with("domains", Value::texts([domain]))

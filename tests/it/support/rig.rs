@@ -369,6 +369,7 @@ impl Foreigners {
             "volume": inspect("volume", &self.volume),
             "hosts": foreign(npm::Kind::ProxyHost),
             "redirections": foreign(npm::Kind::RedirectionHost),
+            "dead_hosts": foreign(npm::Kind::DeadHost),
             "lists": foreign(npm::Kind::AccessList),
             "certificates": foreign(npm::Kind::Certificate),
             "records": records,

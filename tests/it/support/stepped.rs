@@ -401,7 +401,7 @@ impl Stepped {
         containers.sort_by_key(|container| container["name"].to_string());
         json!({
             "containers": containers, "networks": networks, "volumes": volumes, "records": records,
-            "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "lists": rows(npm::Kind::AccessList),
+            "hosts": rows(npm::Kind::ProxyHost), "redirections": rows(npm::Kind::RedirectionHost), "dead_hosts": rows(npm::Kind::DeadHost), "lists": rows(npm::Kind::AccessList),
             "certificates": certificates,
         })
     }

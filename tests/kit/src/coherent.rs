@@ -52,7 +52,7 @@ pub fn make(documents: &mut Vec<Json>, ground: &Ground, dice: &mut Dice) -> Vec<
         match entries.get("kind").and_then(Json::as_str).unwrap_or("Service") {
             "Service" => service(entries, ground, dice, &mut stock, &mut beside, &mut targets),
             "Route" => front(entries, &["http://192.168.1.20:5000".to_owned()], dice, &mut stock),
-            "Redirect" => redirect(entries, dice, &mut stock),
+            "Redirect" | "DeadHost" => answered(entries, dice, &mut stock),
             "Stream" => stream(entries, &targets, dice, &mut stock),
             "AccessList" => access_list(entries),
             "Record" => {
@@ -371,7 +371,7 @@ fn list(entries: &mut Map<String, Json>, stock: &Stock) {
     }
 }
 
-fn redirect(entries: &mut Map<String, Json>, dice: &mut Dice, stock: &mut Stock) {
+fn answered(entries: &mut Map<String, Json>, dice: &mut Dice, stock: &mut Stock) {
     host(entries);
     domains(entries, stock);
     if !entries.contains_key("domain") {

@@ -79,6 +79,7 @@ pub fn generate(schema: &Json, ground: &Ground, seed: u64) -> Generated {
         ("AccessList", "family", 50),
         ("Route", "nas", 25),
         ("Redirect", "old", 25),
+        ("DeadHost", "closed", 25),
         ("Stream", "ssh", 25),
         ("Record", "mail", 25),
     ] {

@@ -263,7 +263,7 @@ fn read_back(fields: &mut Fields) {
 fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: Timestamp) {
     thing.fields.extend(fields.clone());
     match kind {
-        Kind::ProxyHost | Kind::Redirection | Kind::Stream => {
+        Kind::ProxyHost | Kind::Redirection | Kind::DeadHost | Kind::Stream => {
             thing.fields.set("online", Value::Bool(true));
             thing.fields.set("mark", Value::Bool(true));
             thing.ready = Readiness::Ready;

@@ -4,6 +4,7 @@
 pub(super) mod service;
 pub(super) mod route;
 pub(super) mod redirect;
+pub(super) mod dead_host;
 pub(super) mod stream;
 pub(super) mod access_list;
 pub(super) mod record;
@@ -29,5 +30,13 @@ pub(super) struct ManifestKindRow {
 }
 
 /// Every kind, in the order of the documentation.
-pub(super) const KINDS: &[ManifestKindRow] =
-    &[service::ROW, route::ROW, redirect::ROW, stream::ROW, access_list::ROW, record::ROW, network::ROW];
+pub(super) const KINDS: &[ManifestKindRow] = &[
+    service::ROW,
+    route::ROW,
+    redirect::ROW,
+    dead_host::ROW,
+    stream::ROW,
+    access_list::ROW,
+    record::ROW,
+    network::ROW,
+];

@@ -9,11 +9,20 @@ use std::collections::BTreeMap;
 use crate::model::schema::unknown_fields;
 use crate::model::{Field, Fields, Kind, KindSchema, Rule, Typed, Value};
 
+mod dead_host;
 pub mod normalize;
 
+pub use dead_host::DeadHost;
+
 /// Every kind, in the order of safety on the way up.
-pub const KINDS: &[KindSchema] =
-    &[NpmCertificate::SCHEMA, NpmAccessList::SCHEMA, ProxyHost::SCHEMA, Redirection::SCHEMA, NpmStream::SCHEMA];
+pub const KINDS: &[KindSchema] = &[
+    NpmCertificate::SCHEMA,
+    NpmAccessList::SCHEMA,
+    ProxyHost::SCHEMA,
+    Redirection::SCHEMA,
+    DeadHost::SCHEMA,
+    NpmStream::SCHEMA,
+];
 
 const TRUE: &str = r#"{"bool":true}"#;
 const FALSE: &str = r#"{"bool":false}"#;

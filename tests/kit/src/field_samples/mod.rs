@@ -33,6 +33,7 @@ fn tables(kind: Kind) -> Vec<&'static [SampleRow]> {
         Kind::AccessList => vec![npm::ACCESS_LIST],
         Kind::ProxyHost => vec![npm::SERVED, npm::WEB_HOST, npm::PROXY_HOST],
         Kind::Redirection => vec![npm::SERVED, npm::WEB_HOST, npm::REDIRECTION],
+        Kind::DeadHost => vec![npm::SERVED, npm::WEB_HOST],
         Kind::Stream => vec![npm::SERVED, npm::STREAM],
         Kind::Record => vec![dns::RECORD],
         Kind::Attachment | Kind::Certificate | Kind::Zone => Vec::new(),

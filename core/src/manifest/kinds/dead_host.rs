@@ -1,0 +1,47 @@
+//! `kind: DeadHost`: names that NPM answers with "404 Not Found", which NPM calls a 404 host.
+
+use serde_json::Value as Json;
+
+use super::host_options::HostOptions;
+use super::{ManifestKindRow, host_options, record, route};
+use crate::manifest::compose::unsupported;
+use crate::manifest::policy::conflicts;
+use crate::manifest::schema::{dns, flag, head, hsts, list, object, text, tls};
+use crate::manifest::yaml::reader::Reader;
+use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
+use crate::model::{Fields, Kind};
+
+/// The row of the kind.
+pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("DeadHost"), parse, schema };
+
+fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+    let scope = reader.scope;
+    let spot = reader.spot;
+    conflicts::needs_npm(scope, spot, "404 hosts");
+    let domains = route::domains(&mut reader);
+    let HostOptions { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
+    service.dns = record::dns(&mut reader);
+    reader.finish(&unsupported::small_kind_key);
+    // Without HSTS, plain HTTP gets its 404 too.
+    let force_https = force_https.unwrap_or(hsts != Hsts::Off);
+    let (tls, origin) = (route::by_record(scope, tls?, &domains, spot), scope.origin(spot));
+    let (kind, fields) = (Kind::DeadHost, Fields::default());
+    service.answered = vec![AnsweredHost { kind, domains, tls, force_https, http2, hsts, advanced, fields, origin }];
+    Some(service)
+}
+
+/// Its keys.
+fn schema() -> Json {
+    let mut keys = head();
+    keys.extend([
+        ("domain", text(), "As of a route"),
+        ("aliases", list(text()), "More names"),
+        ("force_https", flag(), "To HTTPS before the 404"),
+        ("http2", flag(), "With a certificate"),
+        ("hsts", hsts(), "Browsers come by HTTPS only from then on"),
+        ("advanced", text(), "Lines of nginx's configuration"),
+        ("tls", tls(), "As of a route"),
+        ("dns", dns(), "Records for its names"),
+    ]);
+    object(&["name", "domain"], keys)
+}
