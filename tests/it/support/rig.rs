@@ -423,7 +423,13 @@ impl Daemon {
     }
 
     pub async fn json(&self, path: &str) -> Json {
-        let (status, body) = self.get(path).await.unwrap_or_else(|| panic!("{path}: no answer\n{}", self.log()));
+        let ask = async || self.get(path).await.unwrap_or_else(|| panic!("{path}: no answer\n{}", self.log()));
+        let (mut status, mut body) = ask().await;
+        // Who asks again and again for long is told to wait.
+        while status == 429 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            (status, body) = ask().await;
+        }
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap_or_else(|_| panic!("{path}: {body}"))
     }
