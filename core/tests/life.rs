@@ -11,7 +11,7 @@ use amarre_core::model::{
     Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::safety::{guard, lint};
+use amarre_core::plan::safety::{lint, mass_deletes};
 
 use amarre_testkit::dangers::NO_RECORD;
 use amarre_testkit::dice::Dice;
@@ -166,9 +166,9 @@ impl Life {
         let going = self.lanes.values().flatten().filter(|(change, _)| change.verb == Verb::Delete);
         state.facts.going = going.map(|(change, _)| change.address.clone()).collect();
         let (wants, plan, broken, doomed) = scene.with_input(&view, &state.facts, state.now, |input| {
-            let (wants, plan) = plan::look(input);
+            let (wants, plan) = plan::pass(input);
             let broken = lint::broken_rules(input, &plan);
-            let doomed = if plan.guard.is_some() { guard::doomed(input, &plan) } else { Default::default() };
+            let doomed = if plan.guard.is_some() { mass_deletes::doomed(input, &plan) } else { Default::default() };
             (wants, plan, broken, doomed)
         });
         self.wrong.extend(broken.into_iter().map(|rule| format!("lint: {rule}")));

@@ -15,7 +15,7 @@ use amarre_core::manifest::{SourceFile, load};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Assets, Facts, Service, Site, World};
 use amarre_core::plan::render::{self, Style};
-use amarre_core::plan::{forecast, look};
+use amarre_core::plan::{forecast, pass};
 
 use amarre_testkit::scene::{START, Scene, empty_server, site};
 
@@ -38,7 +38,7 @@ fn main() {
         let facts = known(&scene, &world);
         let quiet = fastest(|| {
             scene.with_input(&world, &facts, START, |input| {
-                let (_, plan) = look(input);
+                let (_, plan) = pass(input);
                 assert!(plan.changes.is_empty(), "{:#?}", plan.changes.first());
             });
         });
@@ -151,7 +151,7 @@ fn scene(count: usize) -> (Scene, Duration) {
 
 /// What the ledger knows then.
 fn known(scene: &Scene, world: &World) -> Facts {
-    let (wants, _) = scene.with_input(world, &Facts::default(), START, look);
+    let (wants, _) = scene.with_input(world, &Facts::default(), START, pass);
     let good = wants.good.into_iter().map(|good| (good.base, (good.generation, good.fields)));
     let applied = world.seen.iter().filter_map(|(address, seen)| {
         let service = seen.service.clone().filter(|_| seen.owner.is_ours())?;

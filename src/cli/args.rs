@@ -568,7 +568,7 @@ pub struct AddTokenArgs {
     #[arg(long, value_name = "SERVICE")]
     pub service: Vec<String>,
     /// After how long it ends, or `never`
-    #[arg(long, default_value = "90d", value_name = "TIME", value_parser = super::token::life)]
+    #[arg(long, default_value = "90d", value_name = "TIME", value_parser = super::token::parse_lifetime)]
     pub expires: super::token::TokenLifetime,
     /// Whose it is: it may no more than that user, and goes with the account
     #[arg(long, value_name = "EMAIL")]

@@ -16,7 +16,7 @@ use amarre_core::model::Millis;
 pub struct TokenLifetime(Option<Millis>);
 
 /// The typed lifetime.
-pub fn life(text: &str) -> Result<TokenLifetime, String> {
+pub fn parse_lifetime(text: &str) -> Result<TokenLifetime, String> {
     if text == "never" {
         return Ok(TokenLifetime(None));
     }

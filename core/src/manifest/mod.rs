@@ -33,7 +33,7 @@ pub use schema::schema;
 pub use yaml::diagnostic::{Diagnostic, Severity};
 pub use yaml::render::{render, with_compose_files};
 
-use policy::conflicts::{Claims, DraftService, ReadScope};
+use policy::cross_manifest::{Claims, DraftService, ReadScope};
 use source_files::SourceFiles;
 use yaml::diagnostic::{A0108, A0205, A0206, A0215, Problem, Spot, Widths};
 use yaml::document::Piece;
@@ -163,7 +163,7 @@ fn read_all(
     }
     let named: BTreeSet<String> = drafts.iter().flat_map(|draft| draft.uses.keys().cloned()).collect();
     drafts.retain(|draft| !(draft.is_doubtful && named.contains(draft.file)));
-    policy::conflicts::across(&mut drafts, site, company);
+    policy::cross_manifest::check(&mut drafts, site, company);
     let mut decisions: Vec<Decision> =
         drafts.iter_mut().flat_map(|draft| std::mem::take(&mut draft.decisions)).collect();
     decisions.sort_by(|one, two| (&one.file, one.line, one.column).cmp(&(&two.file, two.line, two.column)));

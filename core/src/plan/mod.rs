@@ -20,16 +20,16 @@ pub mod render;
 use crate::model::{Plan, Wants};
 use input::Input;
 
-/// One look: expand, decide, guard.
-pub fn look(input: &Input<'_>) -> (Wants, Plan) {
+/// One pass: expand, decide, hold back.
+pub fn pass(input: &Input<'_>) -> (Wants, Plan) {
     let mut wants = desired::expand::expand(input);
-    wants.unused = safety::retention::certificates(input, &wants);
+    wants.unused = safety::unused_certificates::kept_until(input, &wants);
     let mut plan = diff::decide::decide(input, &wants);
-    safety::flapping::leave(input, &mut plan);
-    safety::defer::leave(input, &wants, &mut plan);
-    safety::protect::leave(input, &wants, &mut plan);
-    desired::certificate::leave(input, &mut plan);
-    safety::signatures::leave(input, &mut plan);
-    safety::guard::guard(input, &mut plan);
+    safety::flapping::hold_back(input, &mut plan);
+    safety::defer::hold_back(input, &wants, &mut plan);
+    safety::protect::hold_back(input, &wants, &mut plan);
+    desired::certificate::limit_orders(input, &mut plan);
+    safety::signatures::hold_back(input, &mut plan);
+    safety::mass_deletes::hold_back(input, &mut plan);
     (wants, plan)
 }

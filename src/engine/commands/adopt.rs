@@ -196,7 +196,7 @@ fn differing(picture: &PassResult, address: &Address, service: &str, want: &Want
     let mut facts = picture.facts.clone();
     facts.released.remove(address);
     let given = PassInput { world: &world, facts: &facts, ..picture.input() };
-    let (_, plan) = context.with_input(given, amarre_core::plan::look);
+    let (_, plan) = context.with_input(given, amarre_core::plan::pass);
     let mut changes = plan.changes.iter().filter(|change| change.address == *address);
     let fields: Vec<&str> =
         changes.next().map(|change| &change.diff).into_iter().flatten().map(|diff| diff.field.as_str()).collect();

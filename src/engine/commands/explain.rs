@@ -207,7 +207,7 @@ fn origin(picture: &PassResult, address: &Address, want: Option<&Want>, known: &
         }
         (Value::Output { of, field }, None) => format!("{field} of {}", label(of)),
         (wanted, None) => {
-            let said = |input: &Input<'_>| match provenance::of(input, address, want, name) {
+            let said = |input: &Input<'_>| match provenance::field_source(input, address, want, name) {
                 FieldSource::Key(origin) => format!("{}:{}", origin.file, origin.line),
                 FieldSource::Config(_) if is_default(known, wanted) => "the default".to_owned(),
                 FieldSource::Config(key) => format!("amarre.yaml: {key}"),

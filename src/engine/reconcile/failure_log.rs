@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 
-use super::record::Findings;
+use super::pass_ledger::Findings;
 use crate::engine::Engine;
 use crate::engine::report::waits;
 use crate::ledger::LastFailure;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::breaker::Breakers;
 use super::counters::Meters;
-use super::{bind_links, change_limit};
+use super::{bind_links, change_timeout};
 use crate::engine::commands::npm_rescue;
 use crate::engine::{Clock, Context, Progress, ProgressState};
 use crate::ledger::runs::Event;
@@ -227,8 +227,8 @@ async fn apply_with_limit(
         if moving.ticks != ticks {
             (ticks, moved) = (moving.ticks, now);
         }
-        if let Some(limit) = change_limit::exceeded_limit(change, started, moved, now) {
-            return Err(change_limit::too_long(change, limit, &told));
+        if let Some(limit) = change_timeout::exceeded_limit(change, started, moved, now) {
+            return Err(change_timeout::too_long(change, limit, &told));
         }
     }
 }

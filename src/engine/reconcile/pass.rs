@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
 use super::observe::PassKnowledge;
+use super::pass_ledger::Findings;
 use super::poll::PollHistory;
-use super::record::Findings;
 use super::upstream_probe::DeadEnd;
 use super::{bind_links, earlier_use, failure_log, schedule, upstream_probe};
 use crate::engine::report::conditions;
@@ -23,7 +23,7 @@ use amarre_core::model::{
 use amarre_core::plan;
 use amarre_core::plan::desired::expand;
 use amarre_core::plan::input::Input;
-use amarre_core::plan::safety::{guard, lint};
+use amarre_core::plan::safety::{lint, mass_deletes};
 
 /// Within this span a follow-up pass may use what the previous one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
@@ -237,7 +237,7 @@ impl Engine {
         let (ages, steady) = (&self.ages, self.clock.steady());
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
         self.health.judge(&self.context.providers, &probed, &sight.facts, &mut sight.world, uptime).await;
-        let places = self.with_input(sight, |input| upstream_probe::places(input, &probed));
+        let places = self.with_input(sight, |input| upstream_probe::upstreams_to_probe(input, &probed));
         let dead_ends = self.hops.probe_due(&self.context.providers, places, now).await;
         let paths = self.with_input(sight, |input| bind_links::paths(input, &probed));
         sight.world.leads = bind_links::follow_all(paths).await;
@@ -249,8 +249,8 @@ impl Engine {
     /// The wants, and the plan.
     fn plan(&mut self, sight: &PassState) -> PassDraft {
         let (wants, plan, agreed) = self.with_input(sight, |input| {
-            let (wants, plan) = plan::look(input);
-            let agreed = guard::doomed(input, &plan);
+            let (wants, plan) = plan::pass(input);
+            let agreed = mass_deletes::doomed(input, &plan);
             (wants, plan, agreed)
         });
         let is_asked = matches!(sight.mode, RunMode::Act { confirmed_deletes: Some(_), .. });
@@ -378,7 +378,7 @@ impl Engine {
         let mut awake = facts.clone();
         awake.suspended.retain(|_, suspension| suspension.destroy);
         let given = PassInput { facts: &awake, ..self.input(sight) };
-        let (_, shown) = self.context.with_input(given, plan::look);
+        let (_, shown) = self.context.with_input(given, plan::pass);
         for mut change in shown.changes.into_iter().filter(|change| is_left(&change.service)) {
             change.gate = Gate::Held(suspended(&change.service, facts));
             plan.changes.push(change);

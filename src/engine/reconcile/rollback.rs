@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::daemon::Handle;
 use super::effective_manifests::DesiredManifests;
-use super::record::Findings;
+use super::pass_ledger::Findings;
 use crate::engine::{Engine, PassInput, PassResult};
 use crate::ledger::runs::Event;
 use crate::ledger::{GoodManifest, Ledger, RolledBack, StoreError, StoredManifest};

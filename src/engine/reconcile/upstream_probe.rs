@@ -95,7 +95,7 @@ pub struct UpstreamProbes {
 }
 
 /// The upstreams of our hosts that are to be probed.
-pub fn places(input: &Input<'_>, wants: &Wants) -> Vec<UpstreamPlace> {
+pub fn upstreams_to_probe(input: &Input<'_>, wants: &Wants) -> Vec<UpstreamPlace> {
     let world = input.world;
     let hosts = world.seen.iter().filter(|(host, seen)| host.kind == Kind::ProxyHost && seen.owner.is_ours());
     let is_on = |seen: &Seen| seen.fields.flag("enabled") != Some(false);

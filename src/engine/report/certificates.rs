@@ -56,7 +56,7 @@ pub fn reports(picture: &PassResult) -> Vec<CertificateReport> {
 
 /// How many certificates Let's Encrypt would still issue this week for the names of this one.
 pub fn orders_left(picture: &PassResult, certificate: &Address) -> Option<usize> {
-    picture.with_input(|input| certificate::left(input, certificate))
+    picture.with_input(|input| certificate::orders_left(input, certificate))
 }
 
 /// How many certificates Let's Encrypt would still issue this week, by registered domain.

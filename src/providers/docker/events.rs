@@ -23,7 +23,7 @@ impl WatchEvents for DockerProvider {
                 let mut events = Box::pin(api.events(since.map(String::as_str)));
                 while let Some(Ok(event)) = events.next().await {
                     heard_at = event.time_nano.map(api::since_nanos).or(heard_at);
-                    if self.inspects.heed(&event) {
+                    if self.inspects.note_event(&event) {
                         wake.notify_one();
                     }
                 }

@@ -208,7 +208,7 @@ impl Pulls {
     }
 
     /// How many lines of progress have come.
-    pub fn signs(&self, reference: &str) -> u64 {
+    pub fn progress_lines(&self, reference: &str) -> u64 {
         self.1.lock().unwrap_or_else(PoisonError::into_inner).get(reference).copied().unwrap_or_default()
     }
 
@@ -263,6 +263,6 @@ mod tests {
         pulls.begin("a:1");
         assert_eq!(pulls.news("a:1"), "");
         assert_eq!(step("x", "Downloading", 500, 900_000), "1 of 900 kB");
-        assert_eq!((pulls.signs("a:1"), pulls.signs("b:1")), (6, 0));
+        assert_eq!((pulls.progress_lines("a:1"), pulls.progress_lines("b:1")), (6, 0));
     }
 }

@@ -109,7 +109,7 @@ impl Inspects {
     }
 
     /// Whether an event may have changed what we look at; if so, what it is about is inspected again.
-    pub fn heed(&self, event: &EventMessage) -> bool {
+    pub fn note_event(&self, event: &EventMessage) -> bool {
         if !matters(event) {
             return false;
         }

@@ -29,7 +29,7 @@ pub async fn read(
         ProviderError::new(Class::RetryLater, "A0515", message)
     };
     let reading = async {
-        let there = there(api, name, seen).await?;
+        let there = inspect(api, name, seen).await?;
         let lines = lines(api, name, &there, ask.lines).await?;
         let hidden = hidden(&there, seen, ask);
         Ok(lines.iter().map(|line| shown(line, &hidden)).collect())
@@ -46,7 +46,7 @@ pub async fn follow(
     lines: mpsc::Sender<String>,
 ) -> Result<(), ProviderError> {
     let name = address.name.as_str();
-    let there = there(api, name, seen).await?;
+    let there = inspect(api, name, seen).await?;
     let hidden = hidden(&there, seen, ask);
     let since = ask.since.and_then(|at| i32::try_from(at.0 / 1000).ok()).unwrap_or(0);
     let mut parts = std::pin::pin!(api.follow(&seen.vendor_id, ask.lines, since));
@@ -76,7 +76,7 @@ pub async fn follow(
     }
 }
 
-async fn there(api: &EngineApi, name: &str, seen: &Seen) -> Result<ContainerInspectResponse, ProviderError> {
+async fn inspect(api: &EngineApi, name: &str, seen: &Seen) -> Result<ContainerInspectResponse, ProviderError> {
     let gone = || ProviderError::new(Class::Conflict, "A0515", format!("container {name} is gone"));
     api.container(&seen.vendor_id).await?.ok_or_else(gone)
 }

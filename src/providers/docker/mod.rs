@@ -587,7 +587,7 @@ impl ReportProgress for DockerProvider {
     }
 
     fn ticks(&self, address: &Address) -> u64 {
-        if address.kind == Kind::Image { self.pulls.signs(&address.name) } else { 0 }
+        if address.kind == Kind::Image { self.pulls.progress_lines(&address.name) } else { 0 }
     }
 }
 

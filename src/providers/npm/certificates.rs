@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use super::api::{CertificateRow, HostRow};
 use super::errors::NpmError;
 use super::sections::Section;
-use super::{NpmProvider, conflict, convert, doing, expected, unfit};
+use super::{NpmProvider, action_text, conflict, convert, expected, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::world::NOT_ISSUED;
 use amarre_core::model::{Change, Fields, Typed};
@@ -113,7 +113,7 @@ impl NpmProvider {
 
     /// NPM failed by itself, before anybody was asked for a certificate.
     fn not_placed(&self, change: &Change, status: u16, words: &str) -> ProviderError {
-        let (what, name) = (doing(change), self.name());
+        let (what, name) = (action_text(change), self.name());
         let words = words.to_lowercase();
         let message = format!("could not {what}: NPM {name} ordered nothing, it failed itself ({status}, {words})");
         ProviderError::new(Class::Rejected, "A0803", message)

@@ -151,7 +151,7 @@ fn stream(row: &HostRow, mark: bool) -> NpmStream {
         forward_port: row.forwarding_port,
         tcp: row.tcp_forwarding,
         udp: row.udp_forwarding,
-        life: life(row, mark),
+        life: served_state(row, mark),
     }
 }
 
@@ -168,11 +168,11 @@ pub fn site(row: &HostRow, mark: bool) -> WebHost {
         hsts,
         hsts_subdomains: row.hsts_subdomains && hsts,
         advanced: lines(&row.advanced_config),
-        life: life(row, mark),
+        life: served_state(row, mark),
     }
 }
 
-fn life(row: &HostRow, mark: bool) -> ServedState {
+fn served_state(row: &HostRow, mark: bool) -> ServedState {
     ServedState { enabled: row.enabled, online: !row.enabled || is_served(row), mark }
 }
 

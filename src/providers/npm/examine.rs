@@ -69,7 +69,7 @@ impl NpmProvider {
     }
 
     async fn whoami(&self) -> Result<(String, Me), ProviderError> {
-        let version = self.greet().await?;
+        let version = self.check_version().await?;
         let me = self.api.me().await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
         Ok((version_text(version), me))
     }

@@ -11,7 +11,7 @@ use super::api::{CertificateRow, HostRow, ListRow};
 use super::convert::{self, Ids, Marker};
 use super::errors::{CallKind, NpmError};
 use super::sections::Section;
-use super::{NpmProvider, conflict, doing, expected, foreign, label, unfit};
+use super::{NpmProvider, action_text, conflict, expected, foreign, label, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::{Change, Fields};
 use amarre_core::resources::npm::normalize;
@@ -187,7 +187,9 @@ impl NpmProvider {
             Some(name) => {
                 let rows: Vec<CertificateRow> = self.listed(Section::Certificates, change).await?;
                 if rows.iter().any(|row| row.nice_name == name && !row.has_files()) {
-                    return Err(self.unnamed(change, &format!("the files of certificate `{name}` were never uploaded")));
+                    return Err(
+                        self.names_unusable(change, &format!("the files of certificate `{name}` were never uploaded"))
+                    );
                 }
                 let found = rows.iter().filter(|row| row.nice_name == name).map(|row| row.id);
                 self.only_one(change, "certificate", name, found.collect())?
@@ -211,12 +213,12 @@ impl NpmProvider {
             [] => format!("NPM {} has no {what} `{name}`", self.name()),
             [..] => format!("NPM {} has {} {what}s called `{name}`", self.name(), found.len()),
         };
-        Err(self.unnamed(change, &why))
+        Err(self.names_unusable(change, &why))
     }
 
     /// What the host names cannot be used.
-    fn unnamed(&self, change: &Change, why: &str) -> ProviderError {
-        let message = format!("could not {}: {why}, and the host is not written without it", doing(change));
+    fn names_unusable(&self, change: &Change, why: &str) -> ProviderError {
+        let message = format!("could not {}: {why}, and the host is not written without it", action_text(change));
         let hint = if self.account().is_some_and(|me| me.sees_its_own_only()) {
             "this account sees only what it has made: in NPM, Users, Permissions, set Item Visibility to All Items"
         } else {
@@ -308,14 +310,14 @@ impl NpmProvider {
     }
 
     pub(super) fn read_failed(&self, change: &Change, trouble: NpmError) -> ProviderError {
-        self.failed(&format!("could not {}", doing(change)), trouble, CallKind::Read)
+        self.failed(&format!("could not {}", action_text(change)), trouble, CallKind::Read)
     }
 
     pub(super) fn write_failed(&self, change: &Change, trouble: NpmError) -> ProviderError {
         match trouble.taken() {
             // It was not in the list a moment ago: a dead host, or a row that our account cannot see.
             Some(words) => foreign(change, &format!("NPM {} says that {words}", self.name())),
-            None => self.failed(&format!("could not {}", doing(change)), trouble, CallKind::Write),
+            None => self.failed(&format!("could not {}", action_text(change)), trouble, CallKind::Write),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::api::{HostRow, ListRow};
 use super::errors::NpmError;
 use super::observe::is_ours_by_name;
 use super::sections::Section;
-use super::{NpmProvider, conflict, convert, doing, expected, foreign, unfit};
+use super::{NpmProvider, action_text, conflict, convert, expected, foreign, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use crate::secret::{Secret, Secrets};
 use amarre_core::model::{Change, Fields, Kind, Mark, Typed, Value};
@@ -99,7 +99,8 @@ impl NpmProvider {
         if user.is_some() || row.proxy_host_count > 0 {
             let who =
                 user.and_then(|host| host.domain_names.first()).map_or("a host of another account", String::as_str);
-            let message = format!("could not {}: {who} still uses it, and would be open without it", doing(change));
+            let message =
+                format!("could not {}: {who} still uses it, and would be open without it", action_text(change));
             return Err(ProviderError::new(Class::Conflict, "A0612", message)
                 .hint("it goes as soon as no host uses it; take it off that host in NPM"));
         }
@@ -137,7 +138,7 @@ impl NpmProvider {
         for (user, value) in users {
             let Value::Secret { name, mark } = value else { continue };
             let Some(secret) = secrets.get(name) else {
-                let message = format!("could not {}: secret `{}` is not set", doing(change), name.0);
+                let message = format!("could not {}: secret `{}` is not set", action_text(change), name.0);
                 return Err(ProviderError::new(Class::Rejected, "A0207", message));
             };
             self.check_mark(change, user, secret, mark)?;

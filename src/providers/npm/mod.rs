@@ -116,7 +116,7 @@ impl NpmProvider {
     }
 
     /// NPM's version, if it is one that we know, and set up.
-    async fn greet(&self) -> Result<NpmVersion, ProviderError> {
+    async fn check_version(&self) -> Result<NpmVersion, ProviderError> {
         let health = self.api.health().await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
         let NpmVersion { major, minor, .. } = health.version;
         if (major, minor) < OLDEST {
@@ -134,7 +134,7 @@ impl NpmProvider {
 
     async fn inventory(&self, ask: &ObserveQuery) -> Result<(NpmVersion, Inventory), ProviderError> {
         let look = |trouble| self.failed("", trouble, CallKind::Read);
-        let version = self.greet().await?;
+        let version = self.check_version().await?;
         let me = self.api.me().await.map_err(look)?;
         let mut hosts = BTreeMap::new();
         for (section, form) in Section::with_hosts() {
@@ -224,7 +224,7 @@ impl Provider for NpmProvider {
         let _alone = self.writing.lock().await;
         self.api.counts().waited.observe(asked.elapsed().as_secs_f64());
         let Some(section) = Section::of_kind(change.address.kind) else {
-            let message = format!("could not {}: it is only observed here", doing(change));
+            let message = format!("could not {}: it is only observed here", action_text(change));
             return Err(ProviderError::new(Class::Rejected, "A0610", message));
         };
         self.check_rights(change, section)?;
@@ -294,7 +294,7 @@ fn version_text(version: NpmVersion) -> String {
 }
 
 /// `create proxy host git.example.org`.
-fn doing(change: &Change) -> String {
+fn action_text(change: &Change) -> String {
     format!("{} {}", change.action(), label(&change.address))
 }
 
@@ -313,16 +313,16 @@ fn expected(change: &Change) -> Result<(&str, &str), ProviderError> {
 
 /// What was expected is not there any more.
 fn conflict(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Conflict, "A0613", format!("could not {}: {why}", doing(change)))
+    ProviderError::new(Class::Conflict, "A0613", format!("could not {}: {why}", action_text(change)))
 }
 
 /// Something that is not ours is in the way.
 fn foreign(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Conflict, "A0405", format!("could not {}: {why}", doing(change)))
+    ProviderError::new(Class::Conflict, "A0405", format!("could not {}: {why}", action_text(change)))
         .hint("delete it in NPM, or give this one another name")
 }
 
 /// The fields are not what NPM takes.
 fn unfit(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Rejected, "A0610", format!("could not {}: {why}", doing(change)))
+    ProviderError::new(Class::Rejected, "A0610", format!("could not {}: {why}", action_text(change)))
 }

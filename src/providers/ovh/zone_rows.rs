@@ -100,7 +100,7 @@ impl ZoneReader {
             }
             self.habit(zone, |habit| habit.way = ListingMethod::Single);
         }
-        singles(api, zone, &ids).await
+        read_one_by_one(api, zone, &ids).await
     }
 
     fn habit(&self, zone: &str, change: impl FnOnce(&mut Habit)) -> Habit {
@@ -211,7 +211,7 @@ fn batched(item: Json) -> Option<Result<WireRecord, OvhError>> {
     Some(Err(OvhError::Refused { status, code: String::new(), words, after: None }))
 }
 
-async fn singles(api: &OvhApi, zone: &str, ids: &[u64]) -> Result<Vec<WireRecord>, OvhError> {
+async fn read_one_by_one(api: &OvhApi, zone: &str, ids: &[u64]) -> Result<Vec<WireRecord>, OvhError> {
     if ids.len() > SINGLE_ROWS_MAX {
         let count = ids.len();
         return Err(OvhError::Nonsense(format!(

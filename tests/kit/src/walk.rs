@@ -8,7 +8,7 @@ use amarre_core::model::{
     Address, Change, Facts, Kind, Millis, Owner, Plan, Readiness, Rule, SecretName, Value, Verb, Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::safety::{guard, lint};
+use amarre_core::plan::safety::{lint, mass_deletes};
 
 use crate::dangers;
 use crate::scene::{Scene, schemas};
@@ -66,7 +66,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         state::judge(&mut state, scene);
         let view = state::observe(&state);
         let (wants, plan, broken) = scene.with_input(&view, &state.facts, state.now, |input| {
-            let (wants, plan) = plan::look(input);
+            let (wants, plan) = plan::pass(input);
             let broken = lint::broken_rules(input, &plan);
             (wants, plan, broken)
         });
@@ -74,7 +74,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         keep_books(&mut state, &view, &wants, &plan);
         if plan.guard.as_ref().is_some_and(|guard| guard.code == "A0430") {
             // A person reads the names of what a lost ledger knew, and means them.
-            let doomed = scene.with_input(&view, &state.facts, state.now, |input| guard::doomed(input, &plan));
+            let doomed = scene.with_input(&view, &state.facts, state.now, |input| mass_deletes::doomed(input, &plan));
             state.facts.confirmed.extend(doomed);
             walk.left = plan;
             continue;

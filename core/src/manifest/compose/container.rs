@@ -9,7 +9,7 @@ use crate::model::{Millis, SecretName, Value};
 
 use super::mounts::PublishedPorts;
 use super::{composite_keys, deploy, mounts, settings, unquoted};
-use crate::manifest::kinds::dependencies;
+use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy::{images, rights};
 use crate::manifest::yaml::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, A0188, A0190, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};

@@ -30,7 +30,7 @@ pub(crate) struct ProjectFiles {
 }
 
 /// The files that `compose:` names; what is wrong was reported.
-pub(crate) fn of(scope: &Scope<'_>, loading: &ProjectLoading<'_>, paths: &[Text]) -> Option<ProjectFiles> {
+pub(crate) fn read(scope: &Scope<'_>, loading: &ProjectLoading<'_>, paths: &[Text]) -> Option<ProjectFiles> {
     let (first, others) = paths.split_first()?;
     let whole = scope.source_path(first)?;
     let is_folder = !scope.source.has(&whole) && !scope.source.below(&whole).is_empty();

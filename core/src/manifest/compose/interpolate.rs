@@ -113,15 +113,15 @@ impl Replacing<'_> {
         let value = self.value(&name).filter(|value| empty_counts || !value.is_empty());
         match operator {
             Some('-') => {
-                let default = self.aside(depth, value.is_none())?;
+                let default = self.alternative(depth, value.is_none())?;
                 Ok(value.unwrap_or(default))
             }
             Some('+') => {
-                let instead = self.aside(depth, value.is_some())?;
+                let instead = self.alternative(depth, value.is_some())?;
                 Ok(value.map(|_| instead).unwrap_or_default())
             }
             Some('?') => {
-                let message = self.aside(depth, value.is_none())?;
+                let message = self.alternative(depth, value.is_none())?;
                 match value {
                     None if self.unused == 0 => Err(InterpolationFault::Demanded { name, message }),
                     value => Ok(value.unwrap_or_default()),
@@ -134,7 +134,7 @@ impl Replacing<'_> {
     }
 
     /// The text after an operator; what is missing in one that is not used is not missed.
-    fn aside(&mut self, depth: usize, is_used: bool) -> Result<String, InterpolationFault> {
+    fn alternative(&mut self, depth: usize, is_used: bool) -> Result<String, InterpolationFault> {
         if is_used {
             return self.until_end(depth + 1, true);
         }

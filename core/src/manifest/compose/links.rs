@@ -25,7 +25,7 @@ pub(crate) struct ComposeLink {
 }
 
 /// The links of these services.
-pub(crate) fn of(scope: &Scope<'_>, services: &[Entry]) -> Links {
+pub(crate) fn read(scope: &Scope<'_>, services: &[Entry]) -> Links {
     services.iter().map(|service| (service.key.clone(), of_service(scope, &service.value))).collect()
 }
 

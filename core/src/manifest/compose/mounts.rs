@@ -8,7 +8,7 @@ use crate::model::folders::{TIME_ZONE, is_within};
 use crate::model::service::{Mount, MountSource, Port, Volume};
 
 use super::{delivered_files, settings};
-use crate::manifest::policy::conflicts::PortClaim;
+use crate::manifest::policy::cross_manifest::PortClaim;
 use crate::manifest::yaml::diagnostic::{A0104, A0106, A0108, A0112, A0140, A0186, A0205, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};

@@ -30,7 +30,7 @@ pub(crate) struct Networks {
 }
 
 /// The network on which services live, and those that some are on as well, or instead.
-pub(crate) fn of(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Networks {
+pub(crate) fn read(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Networks {
     let used: Vec<Vec<Text>> = services.iter().map(|service| networks_of(scope, &service.value)).collect();
     let mut all: Vec<&Text> = Vec::new();
     for network in used.iter().flatten() {

@@ -58,7 +58,7 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     }
     let Some(path) = paths.first() else { return Stack::default() };
     let loading = ProjectLoading::new(scope);
-    let Some(found) = file_names::of(scope, &loading, &paths) else { return Stack::default() };
+    let Some(found) = file_names::read(scope, &loading, &paths) else { return Stack::default() };
     let project = loading.project(&found.files, &found.environment);
     let Some(project) = project.filter(|_| !scope.is_over_budget()) else { return Stack::default() };
     if let Some(name) = project.name.as_ref().filter(|name| name.text != scope.name) {
@@ -73,14 +73,14 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
         scope.error_hint(A0105, path.spot, format!("{} has no service that is picked", shown(&path.text)), hint);
     }
     let mut stack = Stack { volumes: volumes(scope, &project), ..Stack::default() };
-    let networks = if has_network { Networks::default() } else { networks::of(scope, &project, &services) };
+    let networks = if has_network { Networks::default() } else { networks::read(scope, &project, &services) };
     (stack.network, stack.networks) = (networks.mode.clone(), networks.own.clone());
     if services.len() > CONTAINERS_MAX {
         let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", services.len());
         scope.error(A0108, path.spot, message);
         return stack;
     }
-    let picked = Picked { links: links::of(scope, &services), services, networks };
+    let picked = Picked { links: links::read(scope, &services), services, networks };
     for entry in &picked.services {
         let read = container(scope, &project, &picked, entry);
         stack.containers.insert(entry.key.clone(), read);

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::ManifestKindRow;
 use crate::manifest::compose::{container, unsupported};
-use crate::manifest::policy::conflicts;
+use crate::manifest::policy::cross_manifest;
 use crate::manifest::schema::{flag, head, link, list, map, object, text, words};
 use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, shown};
 use crate::manifest::yaml::reader::Reader;
@@ -22,7 +22,7 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::ne
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let spot = reader.spot;
-    conflicts::needs_npm(scope, spot, "access lists");
+    cross_manifest::needs_npm(scope, spot, "access lists");
     let users = users(&mut reader);
     let allow = clients(&mut reader, "allow");
     let deny = clients(&mut reader, "deny");

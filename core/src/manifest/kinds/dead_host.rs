@@ -2,10 +2,11 @@
 
 use serde_json::Value as Json;
 
-use super::host_options::HostOptions;
-use super::{ManifestKindRow, host_options, record, route};
+use super::shared::host_options;
+use super::shared::host_options::HostOptions;
+use super::{ManifestKindRow, record, route};
 use crate::manifest::compose::unsupported;
-use crate::manifest::policy::conflicts;
+use crate::manifest::policy::cross_manifest;
 use crate::manifest::schema::{dns, flag, head, hsts, list, object, text, tls};
 use crate::manifest::yaml::reader::Reader;
 use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
@@ -17,7 +18,7 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::ne
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let spot = reader.spot;
-    conflicts::needs_npm(scope, spot, "404 hosts");
+    cross_manifest::needs_npm(scope, spot, "404 hosts");
     let domains = route::domains(&mut reader);
     let HostOptions { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
     service.dns = record::dns(&mut reader);

@@ -1,5 +1,5 @@
 //! The kinds of manifests: one row a kind, in a file of its own with what it is called, how it is read, and its keys.
-//! Beside them, what several kinds share.
+//! What several of them share is in `shared`.
 
 pub(super) mod service;
 pub(super) mod route;
@@ -9,10 +9,7 @@ pub(super) mod stream;
 pub(super) mod access_list;
 pub(super) mod record;
 pub(super) mod network;
-pub(super) mod host_options;
-pub(super) mod dependencies;
-pub(super) mod update;
-pub(super) mod reconcile_options;
+pub(super) mod shared;
 
 use serde_json::Value as Json;
 

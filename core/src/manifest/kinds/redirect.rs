@@ -2,10 +2,11 @@
 
 use serde_json::{Value as Json, json};
 
-use super::host_options::HostOptions;
-use super::{ManifestKindRow, host_options, record, route};
+use super::shared::host_options;
+use super::shared::host_options::HostOptions;
+use super::{ManifestKindRow, record, route};
 use crate::manifest::compose::unsupported;
-use crate::manifest::policy::conflicts;
+use crate::manifest::policy::cross_manifest;
 use crate::manifest::schema::{dns, either, flag, head, hsts, list, object, text, tls};
 use crate::manifest::yaml::reader::{Reader, Scope, Text};
 use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
@@ -21,7 +22,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     const USUAL_CODE: u16 = 301;
     let scope = reader.scope;
     let spot = reader.spot;
-    conflicts::needs_npm(scope, spot, "redirections");
+    cross_manifest::needs_npm(scope, spot, "redirections");
     let domains = route::domains(&mut reader);
     let to = reader.required("to", "as in `to: https://new.example.org`");
     let to = to.and_then(|text| redirect_target(scope, &text));

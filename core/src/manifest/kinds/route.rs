@@ -5,10 +5,11 @@ use serde_json::Value as Json;
 use crate::model::service::{Hsts, LetsEncrypt, ManifestKind, Route, Service, Target, Tls};
 use crate::model::site::Challenge;
 
-use super::host_options::HostOptions;
-use super::{ManifestKindRow, host_options, record};
+use super::shared::host_options;
+use super::shared::host_options::HostOptions;
+use super::{ManifestKindRow, record};
 use crate::manifest::compose::unsupported;
-use crate::manifest::policy::conflicts;
+use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::host_names;
 use crate::manifest::policy::nginx;
 use crate::manifest::policy::targets;
@@ -93,7 +94,7 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
             return None;
         }
     };
-    conflicts::needs_npm(scope, spot, "routes");
+    cross_manifest::needs_npm(scope, spot, "routes");
     let name = Text { text: scope.name.clone(), spot };
     let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, NameScope::Hosts) }?;
     claim(scope, &domain, spot);
@@ -130,7 +131,7 @@ pub(crate) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route
         scope.error(A0108, spot, format!("{} routes in one manifest, at most {ROUTES_MAX}", items.len()));
         return Vec::new();
     }
-    conflicts::needs_npm(scope, spot, "routes");
+    cross_manifest::needs_npm(scope, spot, "routes");
     items.iter().filter_map(|item| route(scope, item, targets)).collect()
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use super::{ManifestKindRow, dependencies, reconcile_options, record, route, update};
+use super::shared::{dependencies, reconcile_options, update};
+use super::{ManifestKindRow, record, route};
 use crate::manifest::compose::container::ContainerRead;
 use crate::manifest::compose::{composite_keys, container, stack, unsupported};
 use crate::manifest::parse::{CONTAINERS_MAX, NAME_CHARS_MAX};
@@ -43,8 +44,8 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     service.routes = route::service_routes(&mut reader, &keys);
     service.dns = record::dns(&mut reader);
     service.network = network.unwrap_or_else(|| record::network_mode(&mut reader));
-    beside(scope, &mut read, &service);
-    places(scope, &read, &service);
+    read_extra_networks(scope, &mut read, &service);
+    check_networks(scope, &read, &service);
     name_of_edge(&reader, &service);
     service.stopped = is_stopped(&mut reader);
     service.data = reconcile_options::data(&mut reader);
@@ -52,7 +53,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     for (key, read) in read {
         service.containers.extend(read.map(|read| (key, read.container)));
     }
-    apart(scope, &service);
+    check_network_sharing(scope, &service);
     reader.finish(others);
     Some(service)
 }
@@ -122,7 +123,7 @@ fn is_home(service: &Service, network: &Text) -> bool {
 }
 
 /// The networks that containers are on beside the service's, or in its place.
-fn beside(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<ContainerRead>>, service: &Service) {
+fn read_extra_networks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<ContainerRead>>, service: &Service) {
     for read in containers.values_mut().flatten() {
         let (home, mut others): (Vec<&Text>, Vec<&Text>) = read.networks.iter().partition(|one| is_home(service, one));
         // It lives where it asks for an address.
@@ -150,7 +151,7 @@ fn beside(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<ContainerR
 }
 
 /// What containers say of their network must be true of the service's; what has none cannot be routed to.
-fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<ContainerRead>>, service: &Service) {
+fn check_networks(scope: &Scope<'_>, containers: &BTreeMap<String, Option<ContainerRead>>, service: &Service) {
     let published = scope.claims.borrow().ports.first().map(|claim| claim.spot);
     if let (NetworkMode::Defined { internal: true, .. }, Some(spot)) = (&service.network, published) {
         let message = "`ports` has no effect on a network that is cut off from the outside".to_owned();
@@ -198,7 +199,7 @@ fn places(scope: &Scope<'_>, containers: &BTreeMap<String, Option<ContainerRead>
 }
 
 /// `container:NAME` is for what the manifest does not have.
-fn apart(scope: &Scope<'_>, service: &Service) {
+fn check_network_sharing(scope: &Scope<'_>, service: &Service) {
     for (key, container) in &service.containers {
         let Some(own) = container.network_of_other().and_then(|name| service.key_of(name)) else { continue };
         let message = format!("`{key}` shares the network of a container of its own manifest");

@@ -11,7 +11,7 @@ use crate::model::service::{Dns, ManifestKind, Service, Stream, StreamTarget};
 use super::route;
 use crate::manifest::compose::unsupported;
 use crate::manifest::parse::NAME_CHARS_MAX;
-use crate::manifest::policy::conflicts;
+use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::targets;
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{A0106, A0170, shown};
@@ -28,7 +28,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     const PORT_MAX: i64 = 65_535;
     let scope = reader.scope;
     let spot = reader.spot;
-    conflicts::needs_npm(scope, spot, "streams");
+    cross_manifest::needs_npm(scope, spot, "streams");
     if !reader.has("port") {
         reader.missing("port", "where NPM listens, as in `port: 2222`");
     }

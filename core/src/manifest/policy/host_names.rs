@@ -21,7 +21,7 @@ const LOOKED_FOR: [&str; 6] = ["autoconfig", "autodiscover", "isatap", "mta-sts"
 
 /// Judges the name of a route or a record, made whole.
 pub(crate) fn judge(scope: &Scope<'_>, name: &str, spot: Spot) {
-    let Some((code, why)) = closed(scope, name) else { return };
+    let Some((code, why)) = why_closed(scope, name) else { return };
     if !is_named(scope, name, spot) {
         report(scope, code, name, &why, spot);
     }
@@ -36,7 +36,7 @@ fn report(scope: &Scope<'_>, code: &'static str, name: &str, why: &str, spot: Sp
     let message = format!("policy forbids the name {}: {why}", shown(name));
     let service = shown(&scope.name);
     let hint = format!("take another, or ask the operator for `policy.names: {{{service}: [{name}]}}`");
-    policy::closed(scope, &Closed { code, spot, word: WORD, item: name, message, hint });
+    policy::report_closed(scope, &Closed { code, spot, word: WORD, item: name, message, hint });
 }
 
 /// Judges where a CNAME leads: some lead to a proof that the domain is somebody's.
@@ -64,7 +64,7 @@ pub(crate) fn judge_alias(scope: &Scope<'_>, name: &str, target: &str, spot: Spo
     report(scope, A0276, name, &why, spot);
 }
 
-fn closed(scope: &Scope<'_>, name: &str) -> Option<(&'static str, String)> {
+fn why_closed(scope: &Scope<'_>, name: &str) -> Option<(&'static str, String)> {
     if let Some(key) = scope.site.own_names.get(name) {
         return Some((A0275, format!("`{key}` in amarre.yaml leads there")));
     }

@@ -45,7 +45,7 @@ pub(crate) fn judge(scope: &Scope<'_>, text: &Text) {
         false => (A0206, "ask the operator to add it to `policy.images`"),
     };
     let hint = hint.to_owned();
-    policy::closed(scope, &Closed { code, spot: text.spot, word: WORD, item: image, message, hint });
+    policy::report_closed(scope, &Closed { code, spot: text.spot, word: WORD, item: image, message, hint });
 }
 
 /// A pattern that begins with `*` says itself that the registry is any.

@@ -11,8 +11,8 @@ pub(super) mod images;
 pub(super) mod records;
 pub(super) mod targets;
 pub(super) mod volume_drivers;
-pub(super) mod conflicts;
 pub(super) mod shared_names;
+pub(super) mod cross_manifest;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -78,7 +78,7 @@ pub struct Decision {
 }
 
 /// Reports what policy does not allow: as an error, or as a warning where it was used before.
-pub(super) fn closed(scope: &Scope<'_>, closed: &Closed<'_>) {
+pub(super) fn report_closed(scope: &Scope<'_>, closed: &Closed<'_>) {
     let problem = problem(scope.site, &scope.name, closed);
     let verdict = if problem.is_error() { Verdict::Refused(closed.code) } else { Verdict::Existing(closed.code) };
     decide(scope, closed.spot, closed.word, closed.item, verdict, &closed.hint);
@@ -136,7 +136,7 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
     let message = format!("policy forbids the bind mount {}", shown(path));
     if is_socket && !policy.docker_socket {
         let hint = "ask the operator to set `policy.docker_socket: true`".to_owned();
-        return closed(scope, &Closed { code: A0205, spot, word: "docker_socket", item: path, message, hint });
+        return report_closed(scope, &Closed { code: A0205, spot, word: "docker_socket", item: path, message, hint });
     }
     // Only what the narrower default closed has a code of its own.
     let is_narrowed = !policy.are_host_paths_named && is_within(path, USUAL_BEFORE);
@@ -147,7 +147,7 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
     } else {
         (A0205, ask_for("host_paths", path))
     };
-    closed(scope, &Closed { code, spot, word: "host_paths", item: path, message, hint });
+    report_closed(scope, &Closed { code, spot, word: "host_paths", item: path, message, hint });
 }
 
 /// The folders of the service, and of the one whose data it takes over.
@@ -164,7 +164,10 @@ pub(super) fn host(scope: &Scope<'_>, is_allowed: bool, what: &str, word: &'stat
         return allowed(scope, spot, word, what, &format!("policy.{word}: true"));
     }
     let hint = format!("leave it out, or ask the operator to set `policy.{word}: true`");
-    closed(scope, &Closed { code: A0205, spot, word, item: what, message: format!("policy forbids {what}"), hint });
+    report_closed(
+        scope,
+        &Closed { code: A0205, spot, word, item: what, message: format!("policy forbids {what}"), hint },
+    );
 }
 
 /// Settings by which a container takes from the host what it was not given: with `policy.privileged` only.
@@ -176,7 +179,7 @@ pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
     }
     let message = format!("policy forbids `{key}`");
     let hint = "leave it out, or ask the operator to set `policy.privileged: true`".to_owned();
-    closed(scope, &Closed { code: A0268, spot, word, item, message, hint });
+    report_closed(scope, &Closed { code: A0268, spot, word, item, message, hint });
 }
 
 /// What one of a list of patterns allows; `what` says what is used, `code` and `hint` what to do else.
@@ -186,7 +189,7 @@ fn listed(scope: &Scope<'_>, code: &'static str, (word, list): (&'static str, &[
         Some(pattern) => allowed(scope, text.spot, word, item, &format!("policy.{word}: {pattern}")),
         None => {
             let message = format!("policy forbids {what} {}", shown(item));
-            closed(scope, &Closed { code, spot: text.spot, word, item, message, hint: ask_for(word, item) });
+            report_closed(scope, &Closed { code, spot: text.spot, word, item, message, hint: ask_for(word, item) });
         }
     }
 }
@@ -235,7 +238,7 @@ pub(super) fn log_options<'a>(scope: &Scope<'_>, driver: &str, names: impl Itera
     let message = format!("policy forbids the option `{}` of the log driver {driver}", shown(option));
     let item = format!("{driver} {option}");
     let hint = ask_for("log_drivers", driver);
-    closed(scope, &Closed { code: A0267, spot, word: "log_drivers", item: &item, message, hint });
+    report_closed(scope, &Closed { code: A0267, spot, word: "log_drivers", item: &item, message, hint });
 }
 
 /// Options that name a file or a socket of the host, which the engine opens as root: with any driver they need a word of
@@ -297,7 +300,7 @@ pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &Text) {
     let why = if is_small { "it lies in none of the pools" } else { "it takes the room of many services" };
     let message = format!("policy forbids the subnet {item}: {why}");
     let hint = format!("leave it out, take one of `network.pools`, or {}", ask_for("subnets", &item));
-    closed(scope, &Closed { code: A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
+    report_closed(scope, &Closed { code: A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
 }
 
 /// That of a container, in `policy.networks`.
@@ -357,7 +360,7 @@ pub(super) fn capability(scope: &Scope<'_>, capability: &str, spot: Spot) {
     }
     let hint = format!("leave it out, or {}", ask_for(word, capability));
     let message = format!("policy forbids the capability {}", shown(capability));
-    closed(scope, &Closed { code: A0215, spot, word, item: capability, message, hint });
+    report_closed(scope, &Closed { code: A0215, spot, word, item: capability, message, hint });
 }
 
 /// A manifest reads the secrets that are called after it, those below `shared/`, and what `policy.secrets` lists.
@@ -389,7 +392,7 @@ pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
         shown(&scope.name),
         shown(&name.text)
     );
-    closed(scope, &Closed { code: A0270, spot: name.spot, word, item: &name.text, message, hint });
+    report_closed(scope, &Closed { code: A0270, spot: name.spot, word, item: &name.text, message, hint });
 }
 
 /// A secret of an older server that was not moved yet.

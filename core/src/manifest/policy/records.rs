@@ -52,7 +52,7 @@ pub(crate) fn of_name(scope: &Scope<'_>, record_type: &str, name: &str, spot: Sp
     let forbid = |code: &'static str, message: String, word: &str| {
         let hint = format!("ask the operator to add `{word}` to `policy.records`");
         let item = format!("{record_type} {name}");
-        policy::closed(scope, &Closed { code, spot, word: WORD, item: &item, message, hint });
+        policy::report_closed(scope, &Closed { code, spot, word: WORD, item: &item, message, hint });
     };
     let may = |word: &str| scope.site.policy.records.contains(word);
     if record_type == "CAA" && !may("CAA") {

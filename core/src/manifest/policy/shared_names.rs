@@ -7,13 +7,13 @@ use crate::model::site::{Right, is_below};
 use crate::model::{Site, Value};
 
 use super::Closed;
-use super::conflicts::DraftService;
+use super::cross_manifest::DraftService;
 use super::targets;
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{A0277, Problem, Spot, shown};
 
 /// Judges all of them. The drafts are in the order of files and lines.
-pub(crate) fn across(drafts: &mut [DraftService<'_>], site: &Site) {
+pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
     let records: Vec<Record> = drafts.iter().flat_map(by_hand).collect();
     let shared = host_networks(drafts);
     let meant = meant(drafts);

@@ -53,7 +53,7 @@ pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
         policy::allowed(scope, text.spot, "targets", &item, &format!("policy.targets: {pattern}"));
         return;
     }
-    policy::closed(scope, &refused(&scope.name, &item, why, text.spot));
+    policy::report_closed(scope, &refused(&scope.name, &item, why, text.spot));
 }
 
 /// Judges a port of a container that shares the host's network: there it may be what something else listens at.

@@ -73,7 +73,7 @@ fn by_word(scope: &Scope<'_>, item: &str, what: &str, spot: Spot) {
     let hint = "nfs, nfs4, cifs and tmpfs with their usual options need no word, and `type: none, o: bind` with a `device` \
                 below `policy.host_paths`; ask the operator to add others to `policy.volume_drivers`";
     let hint = hint.to_owned();
-    policy::closed(scope, &Closed { code: A0263, spot, word, item, message, hint });
+    policy::report_closed(scope, &Closed { code: A0263, spot, word, item, message, hint });
 }
 
 /// Whether the options are one of the forms above; a bind is judged as every bind.

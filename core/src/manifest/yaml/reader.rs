@@ -13,7 +13,7 @@ use super::diagnostic::{A0103, A0104, A0105, A0106, A0112, A0185, PROBLEMS_MAX, 
 use super::tree::{Entry, Node, NodeData};
 use crate::manifest::budget::OpenedFiles;
 use crate::manifest::policy::Decision;
-use crate::manifest::policy::conflicts::Claims;
+use crate::manifest::policy::cross_manifest::Claims;
 use crate::manifest::resolve;
 use crate::manifest::source_files::{OtherFile, SourceFiles};
 

@@ -211,7 +211,7 @@ fn said((at, to): &(String, String)) -> (String, String) {
 }
 
 /// Why a container that is yet to be made is not made for what it mounts.
-pub fn barred(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -> Option<Refusal> {
+pub fn refusal(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -> Option<Refusal> {
     let (everywhere, service) = (expansion.everywhere, expansion.service);
     if let Some(refusal) = of_service(everywhere, service, base, fields) {
         return Some(refusal);

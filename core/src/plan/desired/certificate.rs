@@ -310,7 +310,7 @@ pub fn hosts_of<'a>(input: &Input<'a>, certificate: &Address) -> impl Iterator<I
 }
 
 /// Lets no more be asked for than Let's Encrypt would give, and nothing that could not be used.
-pub fn leave(input: &Input<'_>, plan: &mut Plan) {
+pub fn limit_orders(input: &Input<'_>, plan: &mut Plan) {
     // Most plans ask for none.
     if !plan.changes.iter().any(Change::is_order) {
         return;
@@ -325,8 +325,8 @@ pub fn leave(input: &Input<'_>, plan: &mut Plan) {
     let is_asked = |change: &Change| change.is_now() && change.is_order();
     let mut orders = Orders::known(input);
     for change in plan.changes.iter_mut().filter(|change| is_asked(change)) {
-        let door = door(input, change);
-        if let Some(refusal) = astray(change, door) {
+        let door = port_80(input, change);
+        if let Some(refusal) = port_80_is_not_npm(change, door) {
             change.gate = Gate::Held(refusal);
             continue;
         }
@@ -372,14 +372,14 @@ fn without_use(plan: &Plan) -> BTreeMap<Address, Refusal> {
 }
 
 /// Who answers on port 80 by the names of a certificate, where that is not NPM.
-fn door<'a>(input: &Input<'a>, change: &Change) -> Option<&'a Port80> {
+fn port_80<'a>(input: &Input<'a>, change: &Change) -> Option<&'a Port80> {
     let is_by_http = matches!(&change.verb, Verb::Create(fields) if fields.text("challenge") == Some("http"));
     let doors = names(&change.address).into_iter().filter_map(|name| input.world.port80.get(name));
     doors.filter(|door| is_by_http && **door != Port80::Npm).max()
 }
 
 /// Whom Let's Encrypt would not find by a name, or who would answer in NPM's place.
-fn astray(change: &Change, door: Option<&Port80>) -> Option<Refusal> {
+fn port_80_is_not_npm(change: &Change, door: Option<&Port80>) -> Option<Refusal> {
     let (code, why, first) = match door? {
         Port80::Npm | Port80::Silent(_) => return None,
         Port80::Other(what) => (
@@ -432,7 +432,7 @@ pub fn budgets(input: &Input<'_>) -> Vec<OrderBudget> {
 }
 
 /// How many certificates may be asked for this week below the registered domain of one.
-pub fn left(input: &Input<'_>, certificate: &Address) -> usize {
+pub fn orders_left(input: &Input<'_>, certificate: &Address) -> usize {
     let orders = Orders::known(input);
     names(certificate).into_iter().map(|name| orders.left(&registered(input, name))).min().unwrap_or(BELOW_DOMAIN.most)
 }

@@ -25,7 +25,7 @@ use crate::plan::diff::upstreams::{Led, Streamed};
 use crate::plan::input::Input;
 use crate::plan::rollout;
 use crate::plan::rollout::RouteTarget;
-use crate::plan::rollout::{data_loss, dependencies, network_recreate, stopped};
+use crate::plan::rollout::{data_loss, network_recreate, start_conditions, stopped};
 use crate::plan::safety::protect;
 
 /// Every want of every manifest that is in force.
@@ -52,7 +52,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
         let name = &service.name;
         (decide::is_left_alone(input, name) || protect::is_reported(input, name), service.stopped)
     });
-    for service in dependencies::in_order(input, services) {
+    for service in start_conditions::in_order(input, services) {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
             continue;
         }
@@ -181,14 +181,14 @@ impl Expansion<'_> {
         let home = self.home();
         let moving = self.moving(home.as_ref());
         self.own_networks();
-        let attachments = match (npm_reach::of(self.input, self.host), &home) {
+        let attachments = match (npm_reach::reach(self.input, self.host), &home) {
             (Some(Reach::Network), Some(home)) => self.attachments(home),
             (Some(Reach::Edge), _) => Attachments { home: self.edge(), ..Attachments::default() },
             (Some(Reach::Network | Reach::Auto | Reach::Host | Reach::Published) | None, _) => Attachments::default(),
         };
         let targets = match &home {
             Some(_) if self.service.stopped => stopped::containers(self),
-            Some(_) if let Some(network) = &moving => network_recreate::leave(self, network),
+            Some(_) if let Some(network) = &moving => network_recreate::remove_containers(self, network),
             Some(home) => rollout::containers(self, home),
             None => BTreeMap::new(),
         };

@@ -38,7 +38,7 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
     let is_other = asked_for.zip(there).is_some_and(|(asked, there)| !platform::is_for(there, asked));
     let is_current = is_current && !is_other;
     let refusal = match container.pull_policy {
-        PullPolicy::Never if seen.is_none() => Some(never(reference, container)),
+        PullPolicy::Never if seen.is_none() => Some(pull_is_off(reference, container)),
         _ if is_current => None,
         PullPolicy::Never | PullPolicy::Missing | PullPolicy::Every(_) => no_room(input, &address),
     };
@@ -78,7 +78,7 @@ fn two_platforms(reference: &str, [asked, other]: [&str; 2], container: &Contain
     }
 }
 
-fn never(reference: &str, container: &Container) -> Refusal {
+fn pull_is_off(reference: &str, container: &Container) -> Refusal {
     let origin = &container.origin;
     Refusal {
         code: "A0526".to_owned(),

@@ -27,8 +27,8 @@ use crate::model::{
 use crate::plan::diff::{compare, upstreams};
 use crate::plan::input::Input;
 use crate::plan::rollout;
-use crate::plan::rollout::dependencies;
-use crate::plan::rollout::dependencies::ContainerWaits;
+use crate::plan::rollout::start_conditions;
+use crate::plan::rollout::start_conditions::ContainerWaits;
 use crate::plan::rollout::{Rollout, RouteTarget};
 use crate::plan::rollout::{completion, generation};
 
@@ -197,7 +197,7 @@ fn serving(
 }
 
 /// While an update waits for its jobs, or was refused for one, nothing of the service goes.
-pub fn spare(expansion: &mut Expansion<'_>, gate: &UpdateGate) {
+pub fn keep_until_jobs_end(expansion: &mut Expansion<'_>, gate: &UpdateGate) {
     if !gate.is_shut {
         return;
     }
@@ -394,7 +394,7 @@ impl<'a> JobRun<'a> {
             needs.push(Need::present(home.address.clone()));
         }
         needs.extend(mounts::image_and_volumes(expansion, container, &self.fields));
-        let siblings = dependencies::of_siblings(expansion, container, targets);
+        let siblings = start_conditions::of_siblings(expansion, container, targets);
         let unwell = siblings.needs.iter().find_map(|need| unwell(expansion, &container.origin.file, need));
         needs.extend(joined_network::need(expansion, container));
         let waits = ContainerWaits { needs, refusal: None }.and(siblings).and(first.clone());
@@ -402,7 +402,7 @@ impl<'a> JobRun<'a> {
         let is_there = expansion.input.world.seen.contains_key(&home.address) || !has_network;
         let unknown = unknown.filter(|_| is_there);
         let unknown = unknown.map(|variable| container::no_value(variable, home, has_network, container));
-        let barred = bind_mounts::barred(expansion, &self.address.base(), &self.fields);
+        let barred = bind_mounts::refusal(expansion, &self.address.base(), &self.fields);
         let refusal = waits.refusal.or(unwell).or(barred).or(unknown);
         let refusal = refusal.or_else(|| mounts::missing_volume(expansion, container));
         let refusal = refusal.or_else(|| joined_network::missing(expansion, container));

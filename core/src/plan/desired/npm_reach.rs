@@ -25,7 +25,7 @@ use crate::resources::docker::{ContainerPort, PortSpec, WantedPort};
 pub const EDGE: &str = "edge";
 
 /// How NPM reaches the containers of a host; `None` without an NPM.
-pub fn of(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
+pub fn reach(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
     let npm = host.npm.as_ref()?;
     Some(match (npm.reach, &npm.container) {
         (Reach::Auto, None) => Reach::Host,
@@ -56,7 +56,7 @@ pub fn declare(expansion: &Expansion<'_>, key: &str, fields: &mut Fields) {
     if ports.is_empty() || is_on_host(fields) {
         return;
     }
-    match of(expansion.input, expansion.host) {
+    match reach(expansion.input, expansion.host) {
         Some(Reach::Published) => {
             let Some(address) = expansion.host.private_address else { return };
             let ip = address.to_string();
@@ -77,7 +77,7 @@ pub fn point(expansion: &Expansion<'_>, target: &rollout::RouteTarget, port: u16
     if target.on_host {
         return (host_address(expansion), number(port));
     }
-    match of(expansion.input, expansion.host) {
+    match reach(expansion.input, expansion.host) {
         Some(Reach::Published) => {
             let seen = expansion.input.world.seen.get(instance);
             match seen.and_then(|seen| published_at(&seen.fields, port)) {
@@ -98,7 +98,8 @@ pub fn is_on_host(fields: &Fields) -> bool {
 /// Where NPM finds the host itself: by the gateway of a network that it is on, if it is on one.
 fn host_address(expansion: &Expansion<'_>) -> Value {
     let (world, host) = (expansion.input.world, expansion.host);
-    match (of(expansion.input, host), host.private_address, host.npm.as_ref().and_then(|npm| npm.container.as_ref())) {
+    match (reach(expansion.input, host), host.private_address, host.npm.as_ref().and_then(|npm| npm.container.as_ref()))
+    {
         (Some(Reach::Published), Some(address), _) => Value::text(address.to_string()),
         (Some(Reach::Network | Reach::Edge), _, Some(container)) => {
             let npm = Address::new(host.docker.clone(), Kind::Container, container);
@@ -135,7 +136,7 @@ pub fn probe(expansion: &Expansion<'_>, instance: &Address, port: u16) -> Probe 
     if fields.is_some_and(is_on_host) {
         return Probe { port, at: host_address(expansion).as_text().map(str::to_owned) };
     }
-    let elsewhere = fields.and_then(|fields| match of(expansion.input, expansion.host)? {
+    let elsewhere = fields.and_then(|fields| match reach(expansion.input, expansion.host)? {
         Reach::Published => published_at(fields, port),
         Reach::Edge => Some((fields.text("edge_address")?.to_owned(), port)),
         Reach::Auto | Reach::Network | Reach::Host => None,
@@ -149,7 +150,7 @@ pub fn probe(expansion: &Expansion<'_>, instance: &Address, port: u16) -> Probe 
 /// Whether an instance can be reached as its host's NPM reaches.
 pub fn is_reachable(expansion: &Expansion<'_>, key: &str, fields: &Fields) -> bool {
     let ports = reached_ports(expansion, key);
-    match of(expansion.input, expansion.host) {
+    match reach(expansion.input, expansion.host) {
         _ if is_on_host(fields) => true,
         Some(Reach::Published) => ports.iter().all(|port| published_at(fields, *port).is_some()),
         Some(Reach::Edge) => ports.is_empty() || fields.text("edge_address").is_some(),

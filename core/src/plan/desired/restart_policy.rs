@@ -58,7 +58,7 @@ pub fn note(container: &Container, seen: Option<&Seen>, is_due: bool, fields: &m
 }
 
 /// Says in the plan what that means for those that come.
-pub fn tell<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item = &'a String>) {
+pub fn note_changes<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item = &'a String>) {
     let service = expansion.service;
     let is_unsaid = |key: &&String| service.containers.get(*key).is_some_and(|one| one.is_restart_unsaid);
     let keys: Vec<&str> = new.filter(is_unsaid).filter(|key| !service.is_task(key)).map(String::as_str).collect();

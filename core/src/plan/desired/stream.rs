@@ -135,7 +135,7 @@ fn target<'a>(
             other.host, service.host
         ));
     }
-    if stream.udp && npm_reach::of(input, their) == Some(Reach::Published) {
+    if stream.udp && npm_reach::reach(input, their) == Some(Reach::Published) {
         return Err(format!("NPM reaches host {} by published ports, which are of TCP only", other.host));
     }
     if other.stopped {

@@ -47,7 +47,7 @@ fn ours(subnet: Ipv4Net) -> Range<u32> {
 }
 
 /// Why a container cannot have the address that its manifest asks for on a network that others define, if so.
-pub fn elsewhere(expansion: &Expansion<'_>, home: &Home, container: &Container) -> Option<Refusal> {
+pub fn address_refusal(expansion: &Expansion<'_>, home: &Home, container: &Container) -> Option<Refusal> {
     let is_others = container.home.is_some() || matches!(expansion.service.network, NetworkMode::Shared(_));
     let address = container.ipv4_address.filter(|_| is_others)?;
     let name = home.address.name.as_str();
@@ -158,7 +158,7 @@ pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Opti
 
 /// The networks that routed containers share with their host's NPM.
 fn edges<'a>(input: &'a Input<'_>, streamed: &'a Streamed<'_>) -> impl Iterator<Item = Address> + 'a {
-    let hosts = input.site.hosts.iter().filter(|(_, host)| npm_reach::of(input, host) == Some(Reach::Edge));
+    let hosts = input.site.hosts.iter().filter(|(_, host)| npm_reach::reach(input, host) == Some(Reach::Edge));
     let used = hosts.filter(|(name, _)| {
         input.services.values().any(|service| service.host == **name && is_on_edge(streamed, service))
     });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exposure;
 use super::exposure::OpenNames;
-use super::{compare, conflicts, reason, upstreams};
+use super::{compare, ordering, reason, upstreams};
 use crate::model::address::generations;
 use crate::model::kinds::{Adoption, Removal};
 use crate::model::plan::{Downtime, Impact, Wait};
@@ -15,7 +15,7 @@ use crate::model::{
 };
 use crate::plan::desired::{certificate, images, restart_policy, subnets};
 use crate::plan::input::{Input, SETTLE};
-use crate::plan::rollout::{completion, dependencies, network_recreate, stopped};
+use crate::plan::rollout::{completion, network_recreate, start_conditions, stopped};
 use crate::plan::safety::{protect, signatures};
 
 /// An engine that starts has dealt with what it ran within this time.
@@ -56,7 +56,7 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     ups.extend(certificate::overdue(input, wants));
     ups.extend(released(input));
     let mut downs = deletes(input, wants, &mut plan.notes);
-    conflicts::settle(input, wants, &mut ups, &mut downs);
+    ordering::order(input, wants, &mut ups, &mut downs);
     // What stops comes after what points at it is switched off.
     ups.sort_by_key(stopped::stops);
     stopped::after_hosts(input, wants, &mut ups, &downs);
@@ -197,7 +197,7 @@ fn written(address: &Address, fields: &Fields, diffs: &[(Rule, FieldDiff)], seen
 
 /// A mark that changes is shown by whose it is, or by its signature.
 fn with_mark_shown(diff: FieldDiff, want: &Want, marked: Option<&String>, seen: &Seen) -> FieldDiff {
-    match (marked, signatures::of(seen)) {
+    match (marked, signatures::signature(seen)) {
         (Some(other), _) if diff.field == "mark" => {
             FieldDiff { from: Some(Value::text(other)), to: Some(Value::text(&want.service)), ..diff }
         }
@@ -591,13 +591,13 @@ fn delete_gate(
                 let is_own = owner == service && !is_moving;
                 (is_own || is_named(other)) && other.kind.traits().down_rank < address.kind.traits().down_rank
             });
-            let users = conflicts::users(input, address, seen);
+            let users = ordering::users(input, address, seen);
             let users = before.map(|(other, _)| other.clone()).chain(users).map(Need::absent);
-            users.chain(dependencies::go_first(input, wants, address, service, gone)).collect()
+            users.chain(start_conditions::go_first(input, wants, address, service, gone)).collect()
         }
     };
     if address.kind == Kind::Network
-        && let Some(refusal) = strangers(input, address, seen, gone)
+        && let Some(refusal) = foreign_containers(input, address, seen, gone)
     {
         return Gate::Held(refusal);
     }
@@ -611,7 +611,12 @@ fn delete_gate(
 }
 
 /// Containers on a network that are not ours to remove: without it, a stopped one would not start again.
-fn strangers(input: &Input<'_>, address: &Address, seen: &Seen, gone: &[(Address, String)]) -> Option<Refusal> {
+fn foreign_containers(
+    input: &Input<'_>,
+    address: &Address,
+    seen: &Seen,
+    gone: &[(Address, String)],
+) -> Option<Refusal> {
     let attached: BTreeSet<&str> = gone
         .iter()
         .filter(|(other, _)| other.kind == Kind::Attachment)

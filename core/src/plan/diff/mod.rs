@@ -3,7 +3,7 @@
 pub mod decide;
 pub mod compare;
 pub mod reason;
-pub mod conflicts;
 pub mod upstreams;
 pub mod provenance;
 pub mod exposure;
+pub mod ordering;

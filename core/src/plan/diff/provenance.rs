@@ -21,7 +21,7 @@ pub enum FieldSource<'a> {
 }
 
 /// Where a field of a resource comes from. `labels.a` is of `labels`.
-pub fn of<'a>(input: &Input<'a>, address: &Address, want: &Want, field: &str) -> FieldSource<'a> {
+pub fn field_source<'a>(input: &Input<'a>, address: &Address, want: &Want, field: &str) -> FieldSource<'a> {
     let Some(service) = input.services.get(&want.service) else { return FieldSource::Default };
     let field = field.split('.').next().unwrap_or(field);
     let keys = keys(address.kind, field);
@@ -47,7 +47,8 @@ pub fn of<'a>(input: &Input<'a>, address: &Address, want: &Want, field: &str) ->
 
 /// What of a manifest, or of amarre.yaml, made these differences: the first key among them.
 pub fn of_diffs<'a>(input: &Input<'a>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> FieldSource<'a> {
-    let mut sources: Vec<FieldSource<'a>> = diffs.iter().map(|diff| of(input, address, want, &diff.field)).collect();
+    let mut sources: Vec<FieldSource<'a>> =
+        diffs.iter().map(|diff| field_source(input, address, want, &diff.field)).collect();
     let rank = |source: &FieldSource<'a>| match source {
         FieldSource::Key(origin) => (0, origin.line),
         FieldSource::Config(_) => (1, 0),

@@ -191,7 +191,7 @@ fn is_adopted(input: &Input<'_>, address: &Address) -> bool {
 /// What is said of a mark that is there and only gets a signature.
 fn unsigned<'a>(input: &'a Input<'_>, address: &Address, diffs: &[FieldDiff]) -> Option<&'a str> {
     let is_only_mark = diffs.iter().all(|diff| diff.field == "mark");
-    input.world.seen.get(address).filter(|_| is_only_mark).and_then(crate::plan::safety::signatures::of)
+    input.world.seen.get(address).filter(|_| is_only_mark).and_then(crate::plan::safety::signatures::signature)
 }
 
 /// What changes of a container because another generation comes or goes beside it.

@@ -94,7 +94,11 @@ pub fn meant_service<'a>(input: &Input<'a>, host: &Address, seen: &Seen) -> Opti
 }
 
 /// The containers, by service and key, that the manifests lead to by a name or a port of a host that is there.
-pub fn heirs<'a>(input: &Input<'a>, host: &'a Address, seen: &'a Seen) -> impl Iterator<Item = (&'a str, &'a str)> {
+pub fn wanted_targets<'a>(
+    input: &Input<'a>,
+    host: &'a Address,
+    seen: &'a Seen,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
     let domains = seen.fields.strings("domains");
     let of_host = move |service: &'a Service| -> Vec<(&'a str, &'a str)> {
         if host.kind == Kind::Stream {

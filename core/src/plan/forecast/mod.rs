@@ -5,7 +5,7 @@ pub mod downtime;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::Input;
-use super::look;
+use super::pass;
 use crate::model::world::{Applied, Pulled};
 use crate::model::{
     Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, ReasonCode, Seen, Timestamp, Verb, Wants, World,
@@ -36,7 +36,7 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
     let mut world = input.world.clone();
     let mut facts = input.facts.clone();
     let mut now = input.now;
-    let (mut wants, first) = look(input);
+    let (mut wants, first) = pass(input);
     let mut firsts: BTreeMap<&Address, Vec<&Change>> = BTreeMap::new();
     for change in &first.changes {
         firsts.entry(&change.address).or_default().push(change);
@@ -47,7 +47,7 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
     for turn in 0..LOOKS_MAX {
         looks = turn + 1;
         let step = Input { world: &world, facts: &facts, now, ..*input };
-        let (own, plan) = if turn == 0 { (wants.clone(), first.clone()) } else { look(&step) };
+        let (own, plan) = if turn == 0 { (wants.clone(), first.clone()) } else { pass(&step) };
         let ready: Vec<Change> = plan.changes.iter().filter(|change| change.is_now()).cloned().collect();
         last = plan;
         // Whether what comes needs the old one out of its way shows when what it is made for is there.

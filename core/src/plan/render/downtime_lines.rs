@@ -26,17 +26,17 @@ pub fn services<'a>(input: &Input<'_>, forecast: &'a Forecast) -> Services<'a> {
 pub fn of_change(input: &Input<'_>, change: &Change) -> Option<Millis> {
     match change.impact.downtime {
         Downtime::None => Some(Millis(0)),
-        Downtime::Some => of(input, &change.address.base()).map(|expected| expected.about),
+        Downtime::Some => expected_downtime(input, &change.address.base()).map(|expected| expected.about),
     }
 }
 
 /// The containers of a service are away side by side: the slowest tells how long.
 fn longest(input: &Input<'_>, away: &BTreeSet<Address>) -> Option<Expected> {
-    let expected: Option<Vec<Expected>> = away.iter().map(|base| of(input, base)).collect();
+    let expected: Option<Vec<Expected>> = away.iter().map(|base| expected_downtime(input, base)).collect();
     expected?.into_iter().max_by_key(|expected| expected.about)
 }
 
-fn of(input: &Input<'_>, base: &Address) -> Option<Expected> {
+fn expected_downtime(input: &Input<'_>, base: &Address) -> Option<Expected> {
     let known = input.facts.away.get(base).filter(|_| base.kind == Kind::Container)?;
     downtime::expected(known)
 }

@@ -11,7 +11,7 @@ use crate::plan::desired::image_volumes;
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
 use crate::plan::rollout::generation;
-use crate::plan::safety::retention;
+use crate::plan::safety::unused_certificates;
 
 /// What is found out once for all services of a plan.
 pub struct SharedFacts<'a> {
@@ -267,7 +267,9 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
 /// `certificate until 20 Dec`: of those of a service that goes, the one that goes last.
 fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> Option<String> {
     let left = unwanted.iter().filter(|address| address.kind == Kind::Certificate);
-    let until = left.map(|address| wants.unused.get(*address).copied().unwrap_or(input.now + retention::KEPT)).max()?;
+    let until = left
+        .map(|address| wants.unused.get(*address).copied().unwrap_or(input.now + unused_certificates::KEPT))
+        .max()?;
     let day = jiff::Timestamp::from_millisecond(until.0).ok().filter(|_| input.now < until)?;
     Some(format!("certificate until {}", day.strftime("%-d %b")))
 }

@@ -206,7 +206,7 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
             Some((at, _)) => format!("Let's Encrypt, not asked for another {}: the last order failed", at - input.now),
             None => {
                 let how = if certificate::is_by_record(&line.change.verb) { " by a record in the DNS" } else { "" };
-                format!("Let's Encrypt{how}, {} left this week", certificate::left(input, address))
+                format!("Let's Encrypt{how}, {} left this week", certificate::orders_left(input, address))
             }
         },
         (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),

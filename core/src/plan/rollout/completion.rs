@@ -26,7 +26,7 @@ pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, w
         for (key, container) in &service.containers {
             let is_task = service.is_task(key);
             let is_routed = upstreams::routed(service).any(|(target, _)| target == key);
-            each(world, &base(key), &mut |address, seen| {
+            each_generation(world, &base(key), &mut |address, seen| {
                 let may_end = may_end(restart_policy::policy(container, &seen.fields)) && !is_routed;
                 let is_due = restart_policy::is_due(container, facts.applied.get(address), came_up, &seen.fields);
                 if (is_task || may_end) && !is_due {
@@ -35,7 +35,7 @@ pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, w
             });
         }
         for (key, job) in &service.jobs {
-            each(world, &base(key), &mut |address, seen| {
+            each_generation(world, &base(key), &mut |address, seen| {
                 settle(facts, &job.container, true, address, seen);
                 if let Some(took) = took(&seen.fields).filter(|took| *took > job.timeout) {
                     let why = format!("took {took}, at most {}", job.timeout);
@@ -51,7 +51,7 @@ pub fn is_task(service: &Service, base: &Address) -> bool {
     service.containers.keys().any(|key| service.address_name(key) == base.name && service.is_task(key))
 }
 
-fn each(world: &mut World, base: &Address, judge: &mut dyn FnMut(&Address, &mut Seen)) {
+fn each_generation(world: &mut World, base: &Address, judge: &mut dyn FnMut(&Address, &mut Seen)) {
     let instances = world
         .seen
         .iter_mut()

@@ -15,11 +15,11 @@
 pub mod strategy;
 pub mod generation;
 pub mod handover;
-pub mod dependencies;
 pub mod stopped;
 pub mod data_loss;
 pub mod completion;
 pub mod network_recreate;
+pub mod start_conditions;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -34,8 +34,8 @@ use crate::model::service::{Container, ContainerNetwork, may_end};
 use crate::model::world::Probe;
 use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Service, Value, Want, World};
 use container::Placed;
-use dependencies::ContainerWaits;
 use generation::Generation;
+use start_conditions::ContainerWaits;
 
 /// Where routes to a container point, and what records wait for.
 #[derive(Debug, Clone)]
@@ -86,13 +86,13 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
     }
     let targets: BTreeMap<String, RouteTarget> =
         rollouts.iter().map(|(key, rollout)| (key.clone(), rollout.target(expansion.input.world))).collect();
-    let first = dependencies::of_services(expansion);
+    let first = start_conditions::of_services(expansion);
     let held = held(expansion, &rollouts);
     let gate = job::before_update(expansion, home, &rollouts, &targets, &first, held);
     let seen = &expansion.input.world.seen;
     let new: Vec<(&String, &Rollout)> =
         rollouts.iter().filter(|(_, rollout)| !seen.contains_key(&rollout.effective)).collect();
-    restart_policy::tell(expansion, new.iter().map(|(key, _)| *key));
+    restart_policy::note_changes(expansion, new.iter().map(|(key, _)| *key));
     bind_mounts::tell_missing(expansion, new.iter().map(|(_, rollout)| (&rollout.base, &rollout.fields)));
     for (key, rollout) in rollouts {
         let Some(container) = service.containers.get(&key) else { continue };
@@ -100,7 +100,7 @@ pub fn containers(expansion: &mut Expansion<'_>, home: &Home) -> BTreeMap<String
         let home = expansion.home_of(home, container);
         rollout.want(expansion, Placed { key: &key, container, home: &home }, &targets, waits);
     }
-    job::spare(expansion, &gate);
+    job::keep_until_jobs_end(expansion, &gate);
     targets
 }
 
@@ -110,7 +110,7 @@ fn held(expansion: &mut Expansion<'_>, rollouts: &BTreeMap<String, Rollout>) -> 
     let due = rollouts.values().filter(|rollout| !input.world.seen.contains_key(&rollout.effective));
     for rollout in due {
         let empty = data_loss::would_be_empty(expansion, &rollout.base, &rollout.fields);
-        let empty = empty.or_else(|| bind_mounts::barred(expansion, &rollout.base, &rollout.fields));
+        let empty = empty.or_else(|| bind_mounts::refusal(expansion, &rollout.base, &rollout.fields));
         let protected = || (!rollout.olds.is_empty()).then(|| protect::protected(input, name, &rollout.base)).flatten();
         if let Some(refusal) = empty.or_else(protected) {
             return Some(refusal);
@@ -173,7 +173,7 @@ impl Rollout {
             effective.fields.remove(container::FOLLOWS);
         }
         declare(expansion, key, container, &instances, &mut effective.fields);
-        dependencies::note(expansion, &effective.address, &mut effective.fields);
+        start_conditions::note(expansion, &effective.address, &mut effective.fields);
         let reason = match reason {
             None if is_put_back => strategy::reason_when_put_back(expansion, key, &effective, &instances),
             known => known,
@@ -216,7 +216,7 @@ impl Rollout {
         let world = expansion.input.world;
         let name = expansion.service.container_name(key);
         let instance = world.seen.get(&self.effective);
-        let mut waits = first.and(dependencies::of_siblings(expansion, container, targets));
+        let mut waits = first.and(start_conditions::of_siblings(expansion, container, targets));
         let empty =
             if instance.is_none() { data_loss::would_be_empty(expansion, &self.base, &self.fields) } else { None };
         waits.refusal = waits.refusal.or(empty.clone()).or(self.find_obstacle(expansion, placed));
@@ -269,8 +269,8 @@ impl Rollout {
             }
             return None;
         }
-        let barred = bind_mounts::barred(expansion, &self.base, &self.fields);
-        barred.or(alone).or_else(|| subnets::elsewhere(expansion, placed.home, placed.container))
+        let barred = bind_mounts::refusal(expansion, &self.base, &self.fields);
+        barred.or(alone).or_else(|| subnets::address_refusal(expansion, placed.home, placed.container))
     }
 
     /// Wants its image and its volumes, and answers all that has to be there before it. Where its data would be `empty`,

@@ -13,7 +13,7 @@ use crate::model::{Address, Fields, Kind, Need, Refusal, Seen, Want};
 use crate::plan::desired::container;
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{bind_mounts, subnets};
-use crate::plan::diff::{conflicts, decide, upstreams};
+use crate::plan::diff::{decide, ordering, upstreams};
 use crate::plan::rollout;
 use crate::plan::safety::protect;
 
@@ -71,7 +71,7 @@ fn goes_along(everywhere: &bind_mounts::Everywhere<'_>, network: &Address, membe
 }
 
 /// The containers of a service whose network is made anew: they go, once their images are there.
-pub fn leave(expansion: &mut Expansion<'_>, network: &Address) -> BTreeMap<String, RouteTarget> {
+pub fn remove_containers(expansion: &mut Expansion<'_>, network: &Address) -> BTreeMap<String, RouteTarget> {
     let (input, service) = (expansion.input, expansion.service);
     let mut targets = BTreeMap::new();
     for (key, container) in &service.containers {
@@ -124,7 +124,7 @@ fn siblings_go_too(expansion: &mut Expansion<'_>) {
             is_wanted
                 || seen.and_then(|seen| upstreams::meant_service(input, host, seen)) == Some(service.name.as_str())
         };
-        let users = conflicts::users(input, address, seen).into_iter().filter(|host| !is_own(host));
+        let users = ordering::users(input, address, seen).into_iter().filter(|host| !is_own(host));
         first.push((address.clone(), users.map(Need::absent).collect()));
     }
     expansion.wants.before_delete.extend(first);

@@ -20,7 +20,7 @@ use crate::model::{Address, Fields, Seen};
 use crate::plan::desired::container::Placed;
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, npm_reach};
-use crate::plan::diff::{conflicts, upstreams};
+use crate::plan::diff::{ordering, upstreams};
 
 /// Why the old one stops before the new one starts, if it does.
 pub fn reason_to_stop_first(
@@ -55,9 +55,9 @@ pub fn reason_when_put_back(
     if service.update.strategy != Strategy::Auto {
         return None;
     }
-    let own = conflicts::exclusive(&put_back.fields);
+    let own = ordering::exclusive(&put_back.fields);
     let others = instances.iter().filter(|(other, _)| **other != put_back.address);
-    let theirs: BTreeSet<String> = others.flat_map(|(_, seen)| conflicts::exclusive(&seen.fields)).collect();
+    let theirs: BTreeSet<String> = others.flat_map(|(_, seen)| ordering::exclusive(&seen.fields)).collect();
     let what = own.intersection(&theirs).next()?;
     Some(format!("{} is put back and has {} to itself", service.container_name(key), what.replacen(':', " ", 1)))
 }
@@ -91,7 +91,7 @@ fn port_handed_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Add
     let hosts = npm.into_iter().flat_map(|npm| upstreams::hosts(input.world, npm)).filter(|(_, to)| to.owner.is_ours());
     let leads = |to: &Seen| instances.values().any(|seen| upstreams::lead_to(input, to, &expansion.host.docker, seen));
     let heirs: BTreeSet<(&str, &str)> =
-        hosts.filter(|(_, to)| leads(to)).flat_map(|(host, to)| upstreams::heirs(input, host, to)).collect();
+        hosts.filter(|(_, to)| leads(to)).flat_map(|(host, to)| upstreams::wanted_targets(input, host, to)).collect();
     let (own, others): (BTreeSet<_>, BTreeSet<_>) = heirs.into_iter().partition(|(of, _)| *of == service.name);
     let depends = |key: &str| {
         let own = service.containers.get(key);

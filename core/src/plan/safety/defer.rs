@@ -14,7 +14,7 @@ use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, Refusal, Ver
 use crate::plan::input::Input;
 
 /// Gives what is to be left its gate.
-pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
+pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
     for change in &mut plan.changes {
         if change.refusal().is_none() && (cuts_own(input, change) || makes_room(input, wants, change)) {
             let is_own = input.world.own.iter().any(|own| own.is_same(&change.address));

@@ -12,7 +12,7 @@ use crate::plan::diff::compare;
 use crate::plan::input::{Input, SETTLE};
 
 /// Takes what is left alone out of each change; one of which nothing is left is held.
-pub fn leave(input: &Input<'_>, plan: &mut Plan) {
+pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     let mut notes = Vec::new();
     for change in &mut plan.changes {
         let Some(flaps) = input.facts.flaps.get(&change.address).filter(|_| change.refusal().is_none()) else {
@@ -23,7 +23,7 @@ pub fn leave(input: &Input<'_>, plan: &mut Plan) {
             plan.next_look = Some(plan.next_look.map_or(at, |known| known.min(at)));
             continue;
         }
-        let left = left(input, change, flaps);
+        let left = fields_left_alone(input, change, flaps);
         let Some((_, why)) = left.first_key_value() else { continue };
         let refusal = refusal(input, change, &left, flaps, *why);
         if let Verb::Update(fields) = &mut change.verb
@@ -95,7 +95,7 @@ fn is_again(change: Option<&Change>, flap: &Flap) -> bool {
 }
 
 /// Which fields of a change are left alone, and why.
-fn left(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> BTreeMap<String, Left> {
+fn fields_left_alone(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> BTreeMap<String, Left> {
     let revision = input.facts.revision.as_str();
     let of = |field: &str, wanted: &str| flaps.get(field)?.left(wanted, revision, input.now);
     match &change.verb {

@@ -20,7 +20,7 @@ use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Servi
 use crate::plan::desired::bind_mounts;
 use crate::plan::desired::bind_mounts::{is_common, others};
 use crate::plan::desired::mounts;
-use crate::plan::diff::conflicts;
+use crate::plan::diff::ordering;
 use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData, WantedPort};
@@ -32,7 +32,7 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address, fields: &Field
         .or_else(|| folder(input, service, base, fields))
         .or_else(|| written(input, service, base, fields))
         .or_else(|| published(input, service, base, fields))
-        .or_else(|| elsewhere(input, service, base, fields))
+        .or_else(|| address_on_other_network(input, service, base, fields))
 }
 
 /// Containers that nobody here made.
@@ -145,7 +145,7 @@ fn is_same_data(one: MountedData<'_>, other: MountedData<'_>) -> bool {
 fn published(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
     let (port, user) = foreign(input, &base.provider).find_map(|(user, seen)| {
         let port =
-            conflicts::bindings(fields).find(|own| conflicts::bindings(&seen.fields).any(|its| own.collides(&its)))?;
+            ordering::bindings(fields).find(|own| ordering::bindings(&seen.fields).any(|its| own.collides(&its)))?;
         Some((port.name(), user))
     })?;
     Some(Refusal {
@@ -160,10 +160,10 @@ fn published(input: &Input<'_>, service: &Service, base: &Address, fields: &Fiel
 }
 
 /// The engine would refuse each start.
-fn elsewhere(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+fn address_on_other_network(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
     let own = input.world.addresses.get(&base.provider)?;
     let has = |at: &IpAddr| own.contains(at) || at.is_unspecified() || at.is_loopback();
-    let own_ports = conflicts::bindings(fields).map(|binding| (binding.address(), "ports"));
+    let own_ports = ordering::bindings(fields).map(|binding| (binding.address(), "ports"));
     let given = fields.strings("publish").into_iter().filter_map(WantedPort::parse).map(|port| (port.ip, "private"));
     let asked = own_ports.chain(given).filter_map(|(address, by)| Some((address.parse::<IpAddr>().ok()?, by)));
     let (address, by) = { asked }.find(|(address, _)| !has(address))?;
@@ -183,7 +183,7 @@ fn elsewhere(input: &Input<'_>, service: &Service, base: &Address, fields: &Fiel
 
 /// While NPM's container is made again, its name and its ports are free for a moment.
 fn reserved(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let asked: BTreeSet<String> = conflicts::ports(fields).collect();
+    let asked: BTreeSet<String> = ordering::ports(fields).collect();
     let key = service.containers.keys().find(|key| service.address_name(key) == base.name);
     let name = key.map(|key| service.container_name(key));
     others(input, service, &base.provider).find_map(|(reserved, whose)| {

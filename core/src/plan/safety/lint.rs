@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::retention;
+use super::unused_certificates;
 use crate::model::schema::unknown_fields;
 use crate::model::{Address, Expect, Gate, Kind, Need, Plan, Seen, Verb};
 use crate::plan::desired::subnets;
@@ -57,7 +57,10 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
         if change.verb == Verb::Delete && address.kind == Kind::Zone {
             broken.push(format!("{address} is of a kind that is never deleted"));
         }
-        if change.verb == Verb::Delete && address.kind == Kind::Certificate && retention::is_used(input, address) {
+        if change.verb == Verb::Delete
+            && address.kind == Kind::Certificate
+            && unused_certificates::is_used(input, address)
+        {
             broken.push(format!("{address} is deleted while a host has it: nginx would not take its configuration"));
         }
         if change.verb == Verb::Delete && change.is_now() && address.kind == Kind::Container {

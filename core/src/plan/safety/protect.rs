@@ -12,7 +12,7 @@ use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, ReasonCode, 
 use crate::plan::input::Input;
 
 /// Holds what people do not want done.
-pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
+pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
     for change in plan.changes.iter_mut().filter(|change| change.refusal().is_none()) {
         // What a person asked for by name is done.
         let is_release = change.because.code == ReasonCode::Released;
@@ -31,19 +31,20 @@ pub fn leave(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
 }
 
 /// What a manifest says of how it is kept; of one that is gone, what it said last.
-fn of<'a>(input: &Input<'a>, service: &str) -> Option<&'a Reconcile> {
+fn reconcile_options<'a>(input: &Input<'a>, service: &str) -> Option<&'a Reconcile> {
     let said = input.services.get(service).map(|service| &service.reconcile);
     said.or_else(|| input.facts.gone.get(service))
 }
 
 /// Whether nothing of a service is touched, only shown.
 pub fn is_reported(input: &Input<'_>, service: &str) -> bool {
-    of(input, service).and_then(|said| said.mode).unwrap_or(input.site.mode) == Mode::Report
+    reconcile_options(input, service).and_then(|said| said.mode).unwrap_or(input.site.mode) == Mode::Report
 }
 
 /// Whether a field is left to others once it was given.
 pub fn ignores(input: &Input<'_>, service: &str, kind: Kind, field: &str) -> bool {
-    of(input, service).is_some_and(|said| said.ignore.iter().any(|ignored| ignored.is_about(kind, field)))
+    reconcile_options(input, service)
+        .is_some_and(|said| said.ignore.iter().any(|ignored| ignored.is_about(kind, field)))
 }
 
 /// The fields of a container without those that are left to others.
@@ -79,7 +80,7 @@ fn takes_away(input: &Input<'_>, change: &Change) -> bool {
 }
 
 fn reported(input: &Input<'_>, service: &str) -> Refusal {
-    let said = of(input, service).and_then(|said| said.mode).is_some();
+    let said = reconcile_options(input, service).and_then(|said| said.mode).is_some();
     let place = if said { file(input, service) } else { "amarre.yaml".to_owned() };
     Refusal {
         code: "A0417".to_owned(),
@@ -91,7 +92,7 @@ fn reported(input: &Input<'_>, service: &str) -> Refusal {
 
 /// Why nothing of a service is deleted or made anew, if its manifest says so.
 pub fn protected(input: &Input<'_>, service: &str, address: &Address) -> Option<Refusal> {
-    of(input, service).filter(|said| said.protect)?;
+    reconcile_options(input, service).filter(|said| said.protect)?;
     let Address { kind, name, .. } = address;
     Some(Refusal {
         code: "A0418".to_owned(),

@@ -23,7 +23,7 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refu
         retired.is_some_and(|retired| retired.is_over || is_gone(name) && input.world.gaps.is_empty())
     };
     let name = [service.name.as_str(), service.data_name()].into_iter().find(is_retired)?;
-    let found = left(input, service, base, name);
+    let found = leftovers(input, service, base, name);
     if found.is_empty() {
         return None;
     }
@@ -40,7 +40,7 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refu
 }
 
 /// What of a deleted service a manifest would get: its folder, volumes that are there, secrets below its name.
-fn left(input: &Input<'_>, service: &Service, base: &Address, name: &str) -> Vec<(String, String)> {
+fn leftovers(input: &Input<'_>, service: &Service, base: &Address, name: &str) -> Vec<(String, String)> {
     let mut found = BTreeSet::new();
     let Some(host) = input.site.hosts.get(&service.host) else { return Vec::new() };
     let folder = normal(&format!("{}/{name}", host.data));

@@ -7,13 +7,13 @@ use crate::plan::input::Input;
 const SIGNATURES_MAX: usize = 50;
 
 /// What is to be said of a record's mark that is not signed as it would be now.
-pub fn of(seen: &Seen) -> Option<&str> {
+pub fn signature(seen: &Seen) -> Option<&str> {
     seen.fields.text("signature")
 }
 
 /// Leaves for later looks what is more than one look may sign. Where nothing is written, in `mode: report`, the missing
 /// signature is no drift: the record is as its manifest says. One note counts such marks.
-pub fn leave(input: &Input<'_>, plan: &mut Plan) {
+pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     let mut signed = 0;
     let mut left = 0;
     let mut reported = 0;
@@ -45,7 +45,7 @@ fn is_signature(input: &Input<'_>, change: &Change) -> bool {
     let seen = input.world.seen.get(&change.address);
     let is_unsigned = |seen: &Seen| {
         let is_of_another = seen.service.as_ref().is_some_and(|named| *named != change.service);
-        of(seen).is_some() && !is_of_another
+        signature(seen).is_some() && !is_of_another
     };
     change.address.kind == Kind::Record && fields.names().all(|name| &**name == "mark") && seen.is_some_and(is_unsigned)
 }

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use crate::model::service::{Hsts, Location, Target, Tls};
 use crate::model::site::NginxPolicy;
 
-use super::route;
-use super::route::Targets;
+use crate::manifest::kinds::route;
+use crate::manifest::kinds::route::Targets;
 use crate::manifest::policy;
 use crate::manifest::policy::Closed;
 use crate::manifest::policy::nginx;
@@ -106,7 +106,10 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
     if let Some(sets) = fault.take_if(|fault| fault.code == A0272) {
         let hint = "ask the operator for `policy.nginx: any`".to_owned();
         let (spot, message) = (spot_of(node, &text, sets.line), sets.message);
-        policy::closed(scope, &Closed { code: A0272, spot, word: "nginx", item: "auth_request_set", message, hint });
+        policy::report_closed(
+            scope,
+            &Closed { code: A0272, spot, word: "nginx", item: "auth_request_set", message, hint },
+        );
         fault = nginx::fault(&text, policy, true);
     }
     if let Some(fault) = fault {

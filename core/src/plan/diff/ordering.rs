@@ -16,7 +16,7 @@ use crate::plan::rollout::network_recreate;
 use crate::resources::docker::PortSpec;
 
 /// Orders changes that are in one another's way.
-pub fn settle(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
+pub fn order(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     in_the_way(wants, ups);
     claims(input, ups, downs);
     contested(input, ups);

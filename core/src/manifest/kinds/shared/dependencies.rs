@@ -16,8 +16,8 @@ use crate::manifest::compose::container;
 use crate::manifest::compose::container::ContainerRead;
 use crate::manifest::compose::unsupported;
 use crate::manifest::parse::{CONTAINERS_MAX, NAME_CHARS_MAX};
-use crate::manifest::policy::conflicts;
-use crate::manifest::policy::conflicts::DraftService;
+use crate::manifest::policy::cross_manifest;
+use crate::manifest::policy::cross_manifest::DraftService;
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{
     A0104, A0105, A0106, A0108, A0111, A0120, A0172, A0173, A0174, Problem, Spot, shown,
@@ -206,7 +206,7 @@ fn timeout(reader: &mut Reader<'_>) -> Option<Millis> {
 /// Jobs must not wait for one another in a circle.
 fn job_circle(scope: &Scope<'_>, jobs: &BTreeMap<String, Job>, named: &[Text]) {
     let good: BTreeMap<&str, &Container> = jobs.iter().map(|(key, job)| (key.as_str(), &job.container)).collect();
-    let Some(circle) = conflicts::circle(&good) else { return };
+    let Some(circle) = cross_manifest::circle(&good) else { return };
     let spot = named.iter().find(|text| circle.contains(&text.text.as_str())).map_or(Spot::at(1, 1), |text| text.spot);
     scope.error(A0172, spot, format!("`depends_on` of jobs goes in a circle: {}", circle.join(", ")));
 }
@@ -221,7 +221,7 @@ pub(crate) fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<C
     }
     let good: BTreeMap<&str, &Container> =
         containers.iter().filter_map(|(key, read)| Some((key.as_str(), &read.as_ref()?.container))).collect();
-    if let Some(circle) = conflicts::circle(&good) {
+    if let Some(circle) = cross_manifest::circle(&good) {
         let spot = circle_spot(containers, &circle);
         let message = format!("`depends_on` goes in a circle: {}", circle.join(", "));
         scope.error(A0172, spot, message);
@@ -283,7 +283,7 @@ pub(crate) fn tasks(
 }
 
 /// `needs` must name manifests, and not go in a circle; everybody on one is broken, for nothing says where to break it.
-pub(crate) fn across(drafts: &mut [DraftService<'_>]) {
+pub(crate) fn check_cycles(drafts: &mut [DraftService<'_>]) {
     let is_hidden = drafts.iter().any(|draft| draft.name.is_none() && draft.problems.iter().any(Problem::is_error));
     let known: BTreeSet<String> = drafts.iter().filter_map(|draft| draft.name.clone()).collect();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();

@@ -14,7 +14,7 @@ use crate::model::{Assets, Site};
 
 use super::shared_names;
 use super::{Decision, Verdict};
-use crate::manifest::kinds::dependencies;
+use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy;
 use crate::manifest::source_files::OtherFile;
 use crate::manifest::yaml::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0209, Problem, Spot};
@@ -108,15 +108,15 @@ impl DraftService<'_> {
 }
 
 /// Finds what two documents cannot both have. The drafts are in the order of files and lines.
-pub(crate) fn across(drafts: &mut [DraftService<'_>], site: &Site, company: ReadScope) {
+pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadScope) {
     names(drafts);
     if company == ReadScope::All {
-        dependencies::across(drafts);
+        dependencies::check_cycles(drafts);
     }
     // By itself, a manifest does not show which networks are defined.
     if company == ReadScope::All || site.existing.everything {
         networks(drafts, site);
-        shared_names::across(drafts, site);
+        shared_names::check(drafts, site);
     }
     moved(drafts);
     let mut taken = TakenNames::default();

@@ -14,7 +14,7 @@ pub const KEPT: Millis = Millis::minutes(30 * 24 * 60);
 
 /// Until when each of them is kept. What the ledger does not know begins now, and so does what it says to begin later:
 /// the clock was put back.
-pub fn certificates(input: &Input<'_>, wants: &Wants) -> BTreeMap<Address, Timestamp> {
+pub fn kept_until(input: &Input<'_>, wants: &Wants) -> BTreeMap<Address, Timestamp> {
     let all = input.world.seen.iter().filter(|(address, seen)| {
         address.kind == Kind::Certificate && seen.owner.is_ours() && input.world.gap(address).is_none()
     });

@@ -22,7 +22,7 @@ const NAMES_MAX: usize = 20;
 /// Holds every delete of vanished services when too many go at once, of records and hosts when too many of one service
 /// go, and of records that the ledger never knew. One service is always allowed; `destroy` is its own consent for what the ledger
 /// knew; the rest of the plan goes on. One number confirms all that is held.
-pub fn guard(input: &Input<'_>, plan: &mut Plan) {
+pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     let mut doomed = vanished(input, plan);
     doomed.retain(|service| !input.facts.confirmed.contains(service));
     let services = too_many(input, &doomed);
