@@ -1,6 +1,6 @@
 //! The pages of `docs/errors`, one for each error code: what `amarre help CODE` and `/errors/CODE` show. Pure.
 //!
-//! The list below is written by `UPDATE=1 cargo nextest run -E 'test(every_page_is_in_the_program)'`.
+//! The list below is written by `UPDATE=1 cargo test -p amarre-tidy every_page_is_in_the_program`.
 
 use amarre_core::model::suggestion::nearest;
 

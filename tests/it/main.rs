@@ -11,7 +11,7 @@ mod configuration;
 mod deploy;
 mod looks;
 mod mutants;
-mod tidy;
+mod named_commands;
 mod upgrade;
 mod traps;
 mod hostile;

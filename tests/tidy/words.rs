@@ -1,10 +1,12 @@
 //! Words of the trade: no function, type, comment or test has a private word in it, and no function is called by a
 //! preposition. STYLE.md has the words to use instead.
 
-use super::{ALL_CODE, none, rust_files};
+use amarre_tidy::rust_files;
+
+use super::{ALL_CODE, none};
 
 /// Folders whose words are still to be replaced. Empty this list, then delete it.
-const NOT_DONE: [&str; 6] = ["core/", "src/providers/", "src/secret/", "sim/", "tests/kit/", "tests/it/tidy/words.rs"];
+const NOT_DONE: [&str; 6] = ["core/", "src/providers/", "src/secret/", "sim/", "tests/kit/", "tests/tidy/words.rs"];
 /// Files whose doc comments are the help of the command line, so a word in them is text that people read.
 const HELP: [&str; 2] = ["src/cli/args.rs", "src/cli/adopt.rs"];
 

@@ -1,20 +1,19 @@
 //! The rules about the source that no compiler holds: who may import whom, what a pure module may name, through which
 //! door an effect goes, which files belong together, and that no document speaks of what is not there.
 //!
-//! Each rule is a table. A deviation stands in its table with the reason, and one that is needed no more fails too.
+//! Each rule is a table. A deviation stands in its table with the reason, and one that is needed no more fails too. Nothing of the
+//! product is compiled for it; what needs its parser is in `tests/it/named_commands.rs`.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod names;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use amarre::cli::args::Args;
-use clap::CommandFactory;
+use amarre_tidy::{PRODUCT, Source, documents, files, read, root, rust_files};
 
-/// The folders of what is delivered, the simulators apart.
-const PRODUCT: [&str; 2] = ["core/src", "src"];
 /// All that is written in Rust here.
 const ALL_CODE: [&str; 5] = ["core/src", "core/tests", "src", "sim", "tests"];
 
@@ -201,9 +200,6 @@ const PACKAGES_MAX: usize = 395;
 const BANNED_PACKAGES: [&str; 6] =
     ["openssl", "openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "aws-lc-fips-sys"];
 
-/// Commands that the program names and does not have yet.
-const PROMISED: &[(&str, &str)] = &[];
-
 /// Where the program has the pages of its error codes.
 const PAGES: &str = "src/error_pages.rs";
 const PAGE_LINES_MAX: usize = 60;
@@ -284,7 +280,7 @@ fn each_effect_has_one_door() {
 fn banned_words_stand_nowhere() {
     let mut wrong = Vec::new();
     for file in ALL_CODE.into_iter().flat_map(rust_files) {
-        if file.path == "tests/it/tidy.rs" {
+        if file.path == "tests/tidy/main.rs" {
             continue;
         }
         for (number, line) in file.text.lines().enumerate() {
@@ -359,12 +355,19 @@ fn every_case_is_read_by_a_test() {
 #[test]
 fn every_test_file_is_compiled() {
     let mut wrong = Vec::new();
-    let compiled_by_name = ["tests/it/main.rs", "core/tests/main.rs", "core/tests/planning.rs"];
-    let tests = ["tests/it", "core/tests"].into_iter().flat_map(rust_files);
+    let compiled_by_name = [
+        "tests/it/main.rs",
+        "core/tests/main.rs",
+        "core/tests/planning.rs",
+        "tests/tidy/main.rs",
+        "tests/tidy/tree.rs",
+    ];
+    let roots = ["tests/it", "core/tests", "tests/tidy"];
+    let tests = roots.into_iter().flat_map(rust_files);
     for file in tests.filter(|file| !compiled_by_name.contains(&file.path.as_str())) {
         let path = Path::new(&file.path);
         let (parent, stem) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
-        let (owner, name) = match (stem, parent.ends_with("it") || parent.ends_with("core/tests")) {
+        let (owner, name) = match (stem, roots.iter().any(|root| parent == Path::new(root))) {
             ("mod", _) => (parent.parent().unwrap().join("main.rs"), parent.file_name().unwrap().to_str().unwrap()),
             (stem, true) => (parent.join("main.rs"), stem),
             (stem, false) => (parent.with_extension("rs"), stem),
@@ -456,29 +459,7 @@ fn documents_name_only_what_is_there() {
                 wrong.push(format!("{path}: names {name}"));
             }
         }
-        wrong.extend(unknown_commands(&text).into_iter().map(|command| format!("{path}: there is no `{command}`")));
     }
-    none(&wrong);
-}
-
-#[test]
-fn the_program_names_only_its_own_commands() {
-    let mut wrong = Vec::new();
-    let mut unused: BTreeSet<_> = PROMISED.iter().copied().collect();
-    for file in PRODUCT.into_iter().flat_map(rust_files) {
-        for command in unknown_commands(&file.product) {
-            let word = command.split(' ').nth(1).unwrap_or_default();
-            match PROMISED.iter().find(|(path, promised)| *path == file.path && *promised == word) {
-                Some(promise) => {
-                    unused.remove(promise);
-                }
-                None => wrong.push(format!("{}: there is no `{command}`", file.path)),
-            }
-        }
-    }
-    wrong.extend(
-        unused.iter().map(|(path, word)| format!("{path}: `amarre {word}` is in order; strike it from PROMISED")),
-    );
     none(&wrong);
 }
 
@@ -494,43 +475,6 @@ fn the_standing_documents_are_in_form() {
         });
         assert_eq!(titles.filter(|is_title| *is_title).count(), 1, "{path} has not one title");
     }
-}
-
-/// One Rust file: as it is, without comments, and without comments and tests.
-struct Source {
-    path: String,
-    text: String,
-    code: String,
-    product: String,
-}
-
-fn rust_files(folder: &str) -> Vec<Source> {
-    files(folder).into_iter().filter(|path| path.ends_with(".rs")).map(source).collect()
-}
-
-fn source(path: String) -> Source {
-    let text = read(&path);
-    let mut code = String::new();
-    for line in text.lines() {
-        let comment = line.find("//").filter(|at| !line[..*at].ends_with(':'));
-        let _ = writeln!(code, "{}", &line[..comment.unwrap_or(line.len())]);
-    }
-    let product = if path.ends_with("tests.rs") { String::new() } else { without_tests(&code) };
-    Source { path, text, code, product }
-}
-
-/// `#[cfg(test)] mod tests { … }` ends at the next brace in the first column.
-fn without_tests(code: &str) -> String {
-    let mut product = String::new();
-    let mut in_tests = false;
-    for line in code.lines() {
-        in_tests |= line.starts_with("#[cfg(test)]");
-        if !in_tests {
-            let _ = writeln!(product, "{line}");
-        }
-        in_tests &= !(line.starts_with('}') || line.ends_with(';') && line.starts_with("mod "));
-    }
-    product
 }
 
 fn is_product(path: &str) -> bool {
@@ -593,62 +537,6 @@ fn codes(text: &str) -> BTreeSet<String> {
     text.split(|char: char| !char.is_ascii_alphanumeric() && char != '_').filter(is_code).map(str::to_owned).collect()
 }
 
-/// Commands with `amarre` that its parser does not know: `amarre frob`, `amarre plan --frob`.
-fn unknown_commands(text: &str) -> BTreeSet<String> {
-    let parser = Args::command();
-    let verbs: BTreeMap<&str, &clap::Command> = parser.get_subcommands().map(|verb| (verb.get_name(), verb)).collect();
-    let knows = |command: &clap::Command, flag: &str| {
-        command.get_arguments().chain(parser.get_arguments()).any(|argument| argument.get_long() == Some(flag))
-            || matches!(flag, "help" | "version")
-    };
-    let mut unknown = BTreeSet::new();
-    for line in text.lines() {
-        for start in ["amarre ", "cargo run --release -- "] {
-            for (at, _) in line.match_indices(start) {
-                // A name of something else (`the amarre user`, `docker-amarre`) is no command: these begin a line or a span.
-                let before = line[..at].trim_end_matches("sudo ").trim_end_matches("target/release/");
-                if !(before.trim().is_empty()
-                    || before.ends_with(['`', '"', '(', '\''])
-                    || before.ends_with("$ ")
-                    || before.ends_with(": ")
-                    || before.ends_with("&& ")
-                    || before.ends_with(", ")
-                    || before.ends_with("or "))
-                {
-                    continue;
-                }
-                let rest = &line[at + start.len()..];
-                let end = rest.find(['`', '"', '(', ')', ',', '\\', '#', '|', ';']).unwrap_or(rest.len());
-                let words: Vec<&str> = rest[..end].split_whitespace().collect();
-                let Some(verb) = words.iter().find(|word| !word.starts_with("--")) else { continue };
-                if !verb.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-') {
-                    continue;
-                }
-                let Some(command) = verbs.get(verb) else {
-                    unknown.insert(format!("amarre {verb}"));
-                    continue;
-                };
-                let command = words.iter().find_map(|word| command.find_subcommand(word)).unwrap_or(command);
-                for flag in words.iter().filter_map(|word| word.strip_prefix("--")) {
-                    let flag = flag.split('=').next().unwrap_or_default().trim_end_matches(['.', ':', ']']);
-                    if !flag.is_empty() && !knows(command, flag) {
-                        unknown.insert(format!("amarre {verb} --{flag}"));
-                    }
-                }
-            }
-        }
-    }
-    unknown
-}
-
-/// Everything written for people.
-fn documents() -> Vec<String> {
-    let mut found: Vec<String> = files("docs").into_iter().filter(|path| path.ends_with(".md")).collect();
-    let tops = std::fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    found.extend(tops.filter(|name| name.ends_with(".md")));
-    found
-}
-
 /// Where `[text](target)` leads, without its `#part`.
 fn links(text: &str) -> Vec<String> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
@@ -665,32 +553,6 @@ fn file_name(span: &str) -> Option<&str> {
     let path = span.split(':').next()?;
     let is_path = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'));
     (is_path && OURS.iter().any(|ours| path.starts_with(ours))).then_some(path)
-}
-
-/// The files below a folder, by name; none where there is no folder.
-fn files(folder: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut folders = vec![root().join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.push(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn read(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 #[track_caller]

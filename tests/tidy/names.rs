@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{PRODUCT, none, rust_files};
+use amarre_tidy::{PRODUCT, rust_files};
+
+use super::none;
 
 #[test]
 fn no_two_types_have_one_name() {
