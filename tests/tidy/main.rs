@@ -5,6 +5,7 @@
 //! product is compiled for it; what needs its parser is in `tests/it/named_commands.rs`.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod code_map;
 mod names;
 mod words;
 
