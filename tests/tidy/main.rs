@@ -392,6 +392,24 @@ fn dependencies_stay_few_and_have_one_tls() {
     }
 }
 
+/// A profile override of the package with the binary resets `strip`: its symbols stay, 12 MB of them.
+#[test]
+fn no_profile_override_names_the_package_of_the_binary() {
+    let manifest = read("Cargo.toml");
+    let mut section = "";
+    let mut wrong = Vec::new();
+    for line in manifest.lines().map(str::trim) {
+        section = if line.starts_with('[') { line } else { section };
+        let Some(rest) = section.strip_prefix("[profile.") else { continue };
+        let is_override =
+            rest.ends_with(".package]") && line.split('=').next().is_some_and(|key| key.trim() == "amarre");
+        if is_override || rest.ends_with(".package.amarre]") && section == line {
+            wrong.push(format!("Cargo.toml: {section} has an override of the package `amarre`; set it in [profile.*]"));
+        }
+    }
+    none(&wrong);
+}
+
 #[test]
 fn every_error_code_has_its_page_and_every_page_its_code() {
     let mut wrong = Vec::new();
