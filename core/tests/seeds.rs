@@ -16,8 +16,8 @@ use amarre_testkit::dice::Dice;
 use amarre_testkit::scene::{START, Scene, Sick};
 use amarre_testkit::walk::unexplained;
 
-/// Thirty-two thousand together; `scripts/chaos memory` tells others.
-const STORIES: Seeds = Seeds { called: "memory", usual: 4_000, tell: told };
+/// Eight thousand in a round; `scripts/chaos memory` tells others.
+const STORIES: Seeds = Seeds { called: "memory", usual: 1_000, tell: told };
 /// Manifests that a story has at most before its last ones.
 const CHAPTERS_MAX: usize = 3;
 

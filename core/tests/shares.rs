@@ -1,4 +1,5 @@
-//! Seeds in eight shares, each a test, which run side by side.
+//! Seeds in eight shares, each a test, which run side by side. `scripts/test` gives each day a round of its own, with
+//! seeds that no other round has.
 
 /// Tells one seed: what happened, and what is wrong with it.
 pub type Tell = fn(u64, Detail) -> (Vec<String>, Vec<String>);
@@ -20,7 +21,11 @@ pub struct Seeds {
     pub tell: Tell,
 }
 
-/// `SEED=S` tells that one alone; `SEEDS=N` that many in each share; `FIRST_SEED` begins elsewhere.
+/// All shares together.
+const SHARES: u64 = 8;
+
+/// `SEED=S` tells that one alone; `SEEDS=N` that many in each share; `FIRST_SEED` begins elsewhere, as does each
+/// `SEED_ROUND`.
 #[track_caller]
 #[expect(clippy::print_stdout, reason = "whoever asks for one seed reads it")]
 pub fn share(of: Seeds, which: u64) {
@@ -34,7 +39,8 @@ pub fn share(of: Seeds, which: u64) {
         return;
     }
     let count = number("SEEDS").unwrap_or(of.usual);
-    let first = number("FIRST_SEED").unwrap_or(0) + which * count;
+    let round = number("SEED_ROUND").unwrap_or(0) * of.usual * SHARES;
+    let first = number("FIRST_SEED").unwrap_or(round) + which * count;
     let mut failed = Vec::new();
     for seed in first..first + count {
         let (story, wrong) = (of.tell)(seed, Detail::Chapters);

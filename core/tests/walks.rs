@@ -21,7 +21,7 @@ use amarre_testkit::scene::{Scene, schemas};
 use amarre_testkit::state::State;
 use amarre_testkit::walk::unexplained;
 
-/// `scripts/chaos walks` goes more.
+/// Eight hundred in a round; `scripts/chaos walks` goes more.
 const WALKS: Seeds = Seeds { called: "walks", usual: 100, tell: walked };
 /// What one leg may write at most for each thing that is there before or after it.
 const WRITES_MAX: usize = 4;

@@ -26,7 +26,15 @@ mod walks;
 mod watch;
 mod writes;
 
-/// What `scripts/chaos` asks for.
+/// The seeds of one run: as many as `scripts/chaos` asks for, from the first that it names. Else the usual number, from where the
+/// round begins that `scripts/test` names.
+fn seeds_of_this_run(number: &str, usual: u64) -> std::ops::Range<u64> {
+    let round = from_environment("SEED_ROUND").unwrap_or(0);
+    let first = from_environment("CHAOS_FIRST").unwrap_or(round * usual);
+    first..first + from_environment(number).unwrap_or(usual)
+}
+
+/// What `scripts/chaos` and `scripts/test` ask for.
 #[expect(clippy::disallowed_methods, reason = "it says how many, and which")]
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

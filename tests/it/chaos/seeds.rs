@@ -127,10 +127,8 @@ async fn tell_seed(seed: u64, stories: &[Undisturbed]) -> Result<(), String> {
 
 async fn part(part: u64) {
     let stories = undisturbed().await;
-    let all = from_environment("CHAOS_SEEDS").unwrap_or(SEEDS);
-    let first = from_environment("CHAOS_FIRST").unwrap_or(0);
     let mut failed = Vec::new();
-    for seed in (first..first + all).filter(|seed| seed % PARTS == part) {
+    for seed in super::seeds_of_this_run("CHAOS_SEEDS", SEEDS).filter(|seed| seed % PARTS == part) {
         failed.extend(tell_seed(seed, &stories).await.err());
         if failed.len() >= FAILURES_MAX {
             break;

@@ -9,7 +9,6 @@ use amarre_core::model::Change;
 use amarre_sim::docker::{DockerOptions, ImageSpec};
 use serde_json::{Value as Json, json};
 
-use super::from_environment;
 use super::oracle::{self, Before};
 use super::script::Script;
 use super::stage::{Goal, Stage};
@@ -135,10 +134,8 @@ async fn end(stage: &mut Stage, name: &str) -> Result<End, String> {
 }
 
 async fn part(part: u64) {
-    let all = from_environment("CHAOS_WALKS").unwrap_or(WALKS);
-    let first = from_environment("CHAOS_FIRST").unwrap_or(0);
     let mut failed = Vec::new();
-    for seed in (first..first + all).filter(|seed| seed % PARTS == part) {
+    for seed in super::seeds_of_this_run("CHAOS_WALKS", WALKS).filter(|seed| seed % PARTS == part) {
         let told = walk(seed).await;
         failed.extend(told.err().map(|why| format!("walk {seed}: scripts/chaos served 1 {seed}\n{why}")));
         if failed.len() >= FAILURES_MAX {
