@@ -1,11 +1,12 @@
 //! The one HTTP client: time-outs, body limit, request counts. Never logs a body or a header.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, ClientBuilder, RequestBuilder};
+use rustls::ClientConfig;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
@@ -138,19 +139,11 @@ impl Http {
     /// # Errors
     /// The TLS set-up of the machine is unusable.
     pub fn new(unix: Option<&std::path::Path>) -> Result<Self, String> {
-        // Harmless when it was done before; without it the builder panics.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        #[expect(clippy::disallowed_methods, reason = "the one place that builds HTTP clients")]
-        let mut builder = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(CALL_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("amarre/", env!("CARGO_PKG_VERSION")));
+        let mut builder = builder()?.connect_timeout(CONNECT_TIMEOUT).timeout(CALL_TIMEOUT);
         if let Some(path) = unix {
             builder = builder.unix_socket(path);
         }
-        let client = builder.build().map_err(|error| chain(&error))?;
-        Ok(Self { client, counts: Counts::default() })
+        Self::built(builder)
     }
 
     /// A client that finds `name` at this address, whatever DNS and the environment's proxy say, and waits for no answer
@@ -159,15 +152,11 @@ impl Http {
     /// # Errors
     /// As [`Http::new`].
     pub fn towards(name: &str, address: std::net::SocketAddr, limit: Duration) -> Result<Self, String> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        #[expect(clippy::disallowed_methods, reason = "the one place that builds HTTP clients")]
-        let builder = Client::builder()
-            .connect_timeout(limit)
-            .timeout(limit)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .resolve(name, address)
-            .user_agent(concat!("amarre/", env!("CARGO_PKG_VERSION")));
+        let builder = builder()?.connect_timeout(limit).timeout(limit);
+        Self::built(builder.no_proxy().resolve(name, address))
+    }
+
+    fn built(builder: ClientBuilder) -> Result<Self, String> {
         let client = builder.build().map_err(|error| chain(&error))?;
         Ok(Self { client, counts: Counts::default() })
     }
@@ -239,6 +228,32 @@ impl Http {
             }
         }
     }
+}
+
+/// What all clients have in common.
+fn builder() -> Result<ClientBuilder, String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that builds HTTP clients")]
+    let builder = Client::builder();
+    Ok(builder
+        .tls_backend_preconfigured(tls()?)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("amarre/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// TLS as the machine's certificates have it. A process reads them once: there are a hundred and fifty, and each visit of a
+/// name is a client of its own.
+fn tls() -> Result<ClientConfig, String> {
+    static TLS: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
+    let read = || {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = rustls_platform_verifier::Verifier::new(provider.clone()).map_err(|error| chain(&error))?;
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| chain(&error))?.dangerous();
+        let mut tls = builder.with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(tls)
+    };
+    TLS.get_or_init(read).clone()
 }
 
 /// An answer whose body is read piece by piece.
