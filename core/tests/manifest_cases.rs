@@ -12,7 +12,7 @@ use amarre_core::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, LetsEncrypt, Location, MountSource,
     NetworkMode, Reconcile, Service, Target, Tls, Update,
 };
-use amarre_core::model::site::{Challenge, NginxPolicy};
+use amarre_core::model::site::{Challenge, ManifestLimits, NginxPolicy};
 use amarre_core::model::source::is_manifest;
 use amarre_core::model::{Asset, Assets, Origin};
 use amarre_testkit::sites::permissive;
@@ -33,6 +33,11 @@ fn every_case_reads_as_recorded() {
         if let Some(list) = text.strip_prefix("# policy.records: ").and_then(|rest| rest.lines().next()) {
             site.policy.records = list.split(' ').map(str::to_owned).collect();
             site.policy.are_records_named = true;
+        }
+        if let Some(limits) = text.strip_prefix("# limits: ").and_then(|rest| rest.lines().next()) {
+            let number = |key: &str| limits.split_once(key).unwrap().1.split(' ').next().unwrap().parse().unwrap();
+            site.limits =
+                ManifestLimits { names: number("names="), labels: number("labels="), advanced: number("advanced=") };
         }
         site.certificates.has_dns_credentials = text.starts_with("# certificates.dns_credentials\n");
         let loaded = load(&files, &assets, &site);

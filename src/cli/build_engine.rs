@@ -85,15 +85,15 @@ async fn record_simulated(ledger: &Ledger, config: &Config) -> Result<(), Comman
     }
 }
 
-/// Adds what manifests used before policy closed it, as the ledger's writer detects it.
+/// Adds what manifests used before policy closed it, as the ledger's writer detects it, and what the good ones take.
 async fn with_existing(config: Config, ledger: &Ledger) -> Config {
-    match earlier_use::load_or_record(ledger, &config.site).await {
-        Ok(found) => with_existing_rights(config, found),
-        Err(error) => {
-            tracing::warn!("what was used before policy closed it is not known: {error}");
-            config
-        }
-    }
+    let found = earlier_use::load_or_record(ledger, &config.site).await.unwrap_or_else(|error| {
+        tracing::warn!("what was used before policy closed it is not known: {error}");
+        config.site.existing.clone()
+    });
+    let mut config = with_existing_rights(config, found);
+    config.site.existing.shares = earlier_use::shares(ledger, &config.site).await.unwrap_or_default();
+    config
 }
 
 /// As [`with_existing`], beside the ledger's writer or without one.
@@ -102,12 +102,19 @@ async fn with_existing(config: Config, ledger: &Ledger) -> Config {
 /// There is a ledger, and it cannot be read.
 pub async fn with_known(config: Config) -> Result<Config, StoreError> {
     let Some(ledger) = Ledger::open_to_look(&config.state).await? else { return Ok(config) };
-    let found = match earlier_use::read_recorded(&ledger).await {
-        Ok(None) => earlier_use::detect(&ledger, &config.site).await,
-        known => known.map(Option::unwrap_or_default),
-    };
+    let known = known_in(&ledger, config).await;
     ledger.close().await;
-    Ok(with_existing_rights(config, found?))
+    known
+}
+
+async fn known_in(ledger: &Ledger, config: Config) -> Result<Config, StoreError> {
+    let found = match earlier_use::read_recorded(ledger).await? {
+        None => earlier_use::detect(ledger, &config.site).await?,
+        Some(known) => known,
+    };
+    let mut config = with_existing_rights(config, found);
+    config.site.existing.shares = earlier_use::shares(ledger, &config.site).await.unwrap_or_default();
+    Ok(config)
 }
 
 /// As [`with_known`], for callers that have already reported an unreadable ledger.

@@ -11,8 +11,8 @@ use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::secret::Secret;
 use amarre_core::model::site::{
-    CertificateCare, Challenge, Defaults, EVERY_ZONE, Existing, HostSite, ImageCare, Listener, Mode, NpmSite, Policy,
-    PublicAddress, Reach, ascii_name, is_record_word,
+    CertificateCare, Challenge, Defaults, EVERY_ZONE, Existing, HostSite, ImageCare, Listener, ManifestLimits, Mode,
+    NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
 };
 use amarre_core::model::{Millis, ProviderId, Site};
 
@@ -172,6 +172,7 @@ impl File {
             dns_registry: registry,
             zones,
             policy: self.policy(),
+            limits: self.limits()?,
             defaults: self.defaults(),
             vars: self.vars.clone(),
             prune: self.reconcile.prune.unwrap_or(true),
@@ -257,6 +258,21 @@ impl File {
             ConfigError::new("A0201", message, "write 2GiB, 500MiB, or 0 to pull always")
         })?;
         Ok(ImageCare { keep, min_free })
+    }
+
+    fn limits(&self) -> Result<ManifestLimits, ConfigError> {
+        let usual = ManifestLimits::default();
+        let size = |key: &str, text: &Option<String>, usual: usize| {
+            let Some(text) = text else { return Ok(usual) };
+            bytes(text).and_then(|size| usize::try_from(size).ok()).ok_or_else(|| {
+                ConfigError::new("A0201", format!("limits.{key}: `{text}` is not a size"), "write 16MiB, or 500KiB")
+            })
+        };
+        Ok(ManifestLimits {
+            names: self.limits.names.unwrap_or(usual.names),
+            labels: size("labels", &self.limits.labels, usual.labels)?,
+            advanced: size("advanced", &self.limits.advanced, usual.advanced)?,
+        })
     }
 
     /// A host without a public address whose NPM stands elsewhere is visited at that NPM's address.

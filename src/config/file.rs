@@ -38,6 +38,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) policy: PolicyFile,
     #[serde(default)]
+    pub(super) limits: LimitsFile,
+    #[serde(default)]
     pub(super) registries: BTreeMap<String, RegistryFile>,
     #[serde(default)]
     pub(super) images: ImagesFile,
@@ -306,6 +308,14 @@ pub(super) struct PolicyFile {
     pub(super) capabilities: Many,
     pub(super) nginx: Option<NginxFile>,
     pub(super) follow_links: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsFile {
+    pub(super) names: Option<usize>,
+    pub(super) labels: Option<String>,
+    pub(super) advanced: Option<String>,
 }
 
 /// The allowed parts of `advanced`.

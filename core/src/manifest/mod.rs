@@ -28,6 +28,7 @@ use crate::model::{Assets, SecretName, Service, Site};
 pub use crate::model::Document;
 
 pub use parse::container_keys;
+pub use policy::totals::share;
 pub use policy::{Decision, Verdict};
 pub use schema::schema;
 pub use yaml::diagnostic::{Diagnostic, Severity};
@@ -158,7 +159,13 @@ fn read_all(
     order.sort_by(|left, right| left.path.cmp(&right.path));
     let source = SourceFiles::new(&order, assets);
     let mut drafts = Vec::new();
+    let crowded = crowded_files(&order);
     for file in order {
+        if crowded.contains(file.path.as_str()) {
+            let message = format!("more than {MANIFESTS_MAX} manifests, many of them in this file");
+            drafts.push(unusable(file, Problem::error(A0108, Spot::at(1, 1), message)));
+            continue;
+        }
         read_file(file, &source, (site, explains), &mut drafts);
     }
     let named: BTreeSet<String> = drafts.iter().flat_map(|draft| draft.uses.keys().cloned()).collect();
@@ -168,6 +175,24 @@ fn read_all(
         drafts.iter_mut().flat_map(|draft| std::mem::take(&mut draft.decisions)).collect();
     decisions.sort_by(|one, two| (&one.file, one.line, one.column).cmp(&(&two.file, two.line, two.column)));
     (collect(drafts), decisions)
+}
+
+/// Where there are too many manifests, the files that hold the most of them: those of others are read.
+fn crowded_files<'a>(files: &[&'a SourceFile]) -> BTreeSet<&'a str> {
+    let count = |file: &&'a SourceFile| (yaml::document::split(&file.text).len(), file.path.as_str());
+    let mut sizes: Vec<(usize, &str)> = files.iter().map(count).collect();
+    let mut all: usize = sizes.iter().map(|(count, _)| count).sum();
+    let mut crowded = BTreeSet::new();
+    if all > MANIFESTS_MAX {
+        sizes.sort_unstable();
+    }
+    while all > MANIFESTS_MAX
+        && let Some((count, path)) = sizes.pop()
+    {
+        all -= count;
+        crowded.insert(path);
+    }
+    crowded
 }
 
 fn read_file<'a>(

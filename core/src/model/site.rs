@@ -36,6 +36,8 @@ pub struct Site {
     pub zones: BTreeMap<String, ProviderId>,
     /// What manifests may not do.
     pub policy: Policy,
+    /// How much all manifests together may ask for.
+    pub limits: ManifestLimits,
     /// What every container gets unless its manifest says otherwise.
     pub defaults: Defaults,
     /// `${NAME}` in manifests.
@@ -83,6 +85,41 @@ pub struct Existing {
     pub host_paths: bool,
     /// Everything counts as used before: to find out what the manifests of an older ledger use.
     pub everything: bool,
+    /// What the good manifests of the ledger take of [`ManifestLimits`], by name: it stays theirs.
+    pub shares: BTreeMap<String, Share>,
+}
+
+/// How much all manifests together may ask for: a look at a vendor answers with all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestLimits {
+    /// Host names and records.
+    pub names: usize,
+    /// Bytes of labels, environment and commands on one engine.
+    pub labels: usize,
+    /// Bytes of nginx's lines in one NPM.
+    pub advanced: usize,
+}
+
+impl Default for ManifestLimits {
+    /// A service as people write it has three names, 3 KB of labels and environment, and some hundred bytes of nginx's
+    /// lines: this is room for thousands. Docker writes six bytes for some letters, and lists of it may have 64 MiB, those
+    /// of NPM 16 MiB. 10,000 names are planned within a second or two, in less than 100 MB.
+    fn default() -> Self {
+        Self { names: 10_000, labels: 8 << 20, advanced: 4 << 20 }
+    }
+}
+
+/// What one manifest takes of [`ManifestLimits`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    /// On which host.
+    pub host: String,
+    /// Bytes of labels, environment and commands.
+    pub labels: usize,
+    /// Bytes of nginx's lines.
+    pub advanced: usize,
+    /// Host names and records.
+    pub names: usize,
 }
 
 /// One use of something that policy has a word in.

@@ -3,15 +3,17 @@
 //! A ledger that has manifests when a version that knows of this first opens it is older: what its good manifests use
 //! beyond policy is recorded, and stays a warning until 0.3. A new ledger has nothing of that kind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::{Context, Engine, PassResult};
 use crate::ledger::{Ledger, StoreError};
 use amarre_core::manifest::{self, Diagnostic, SourceFile};
-use amarre_core::model::Site;
 use amarre_core::model::address::service_of_network;
-use amarre_core::model::site::{Existing, OLD_PLACE, Right};
+use amarre_core::model::site::{Existing, OLD_PLACE, Right, Share};
+use amarre_core::model::{Assets, Site};
 
 /// The key in the ledger.
 const META: &str = "existing";
@@ -51,7 +53,7 @@ pub async fn read_recorded(ledger: &Ledger) -> Result<Option<Existing>, StoreErr
     let Some(text) = ledger.meta(META).await? else { return Ok(None) };
     let written: Written = serde_json::from_str(&text).unwrap_or_default();
     let rights = written.rights.into_iter().map(|(service, word, item)| Right { service, word, item }).collect();
-    Ok(Some(Existing { rights, host_paths: written.host_paths, everything: false }))
+    Ok(Some(Existing { rights, host_paths: written.host_paths, everything: false, shares: BTreeMap::new() }))
 }
 
 /// Logs what policy closes from 0.3 on, each once.
@@ -60,6 +62,20 @@ pub(crate) fn log_closing(before: &[Diagnostic], now: &[Diagnostic]) {
         let Diagnostic { code, file, line, message, hint, .. } = fresh;
         tracing::warn!(code, "{file}:{line}: {message}; {}", hint.as_deref().unwrap_or_default());
     }
+}
+
+/// What the good manifests of a ledger take of the limits of all.
+///
+/// # Errors
+/// The ledger cannot be read.
+pub async fn shares(ledger: &Ledger, site: &Site) -> Result<BTreeMap<String, Share>, StoreError> {
+    let mut shares = BTreeMap::new();
+    for (name, kept) in ledger.manifests().await? {
+        let assets = if kept.assets.is_empty() { Assets::new() } else { ledger.assets(&name).await? };
+        let loaded = manifest::load_again(&SourceFile { path: kept.file, text: kept.text }, &assets, site);
+        shares.extend(loaded.services.iter().map(|service| (name.clone(), manifest::share(service))));
+    }
+    Ok(shares)
 }
 
 /// What the good manifests of a ledger use.
@@ -86,5 +102,30 @@ pub async fn detect(ledger: &Ledger, site: &Site) -> Result<Existing, StoreError
     rights.retain(|right| {
         right.word != "networks" || !networks.contains(service_of_network(&right.item).unwrap_or(&right.item))
     });
-    Ok(Existing { rights, host_paths: !kept.is_empty(), everything: false })
+    Ok(Existing { rights, host_paths: !kept.is_empty(), everything: false, shares: BTreeMap::new() })
+}
+
+impl Engine {
+    /// What each good manifest takes of the limits of all stays its own; a manifest that was refused for them is judged
+    /// again where that changes.
+    pub(crate) fn note_shares(&mut self, picture: &PassResult) {
+        let before = &self.context.site.existing.shares;
+        let mut shares: BTreeMap<String, Share> =
+            picture.services.values().map(|service| (service.name.clone(), manifest::share(service))).collect();
+        // What is about to go, or waits for that, is still there.
+        let left = picture.facts.gone.keys().chain(&picture.facts.frozen);
+        for (name, share) in left.filter_map(|name| Some((name, before.get(name)?))) {
+            shares.entry(name.clone()).or_insert_with(|| share.clone());
+        }
+        if shares == *before {
+            return;
+        }
+        let Context { site, schemas, providers, stage } = &*self.context;
+        let (mut site, schemas) = (site.clone(), schemas.clone());
+        site.existing.shares = shares;
+        self.context = Arc::new(Context { site, schemas, providers: providers.clone(), stage: stage.clone() });
+        if picture.diagnostics.iter().any(|found| ["A0162", "A0163", "A0164"].contains(&found.code)) {
+            self.loading.forget();
+        }
+    }
 }

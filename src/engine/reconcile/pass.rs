@@ -84,6 +84,7 @@ impl Engine {
             self.meters.reconciled(if picture.plan.guard.is_some() { "guarded" } else { "unchanged" });
         }
         earlier_use::log_closing(&self.picture.diagnostics, &picture.diagnostics);
+        self.note_shares(&picture);
         self.picture = Arc::new(picture);
     }
 

@@ -57,6 +57,28 @@ async fn a_plan_fails_when_the_guard_holds_it() {
     ends(&rig.run(&["apply", "--yes"]).await, 4, &["A0401"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_all_manifests_leaves_what_was_there_its_room() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["limits"] = json!({"names": 2, "labels": "1MiB"});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    let route = "routes: [{domain: a, aliases: [b], to: \"http://192.168.77.9:80\"}]";
+    rig.file("services/aaa.yaml", &format!("kind: Route\nname: aaa\ndns: none\n{route}\n"));
+    ends(&rig.run(&["validate"]).await, 1, &["error[A0164]", "1 of 2 are taken", "limits.names"]);
+    ends(&rig.run(&["plan"]).await, 1, &["A0164"]);
+    // Its room is free once it is gone.
+    std::fs::remove_file(rig.path().join("services/web.yaml")).unwrap();
+    rig.run(&["apply", "--yes"]).await;
+    rig.apply().await;
+    assert!(rig.npm.serves("a.example.org") && !rig.npm.serves("web.example.org"));
+    config["limits"] = json!({"labels": "much"});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    ends(&rig.run(&["validate"]).await, 1, &["limits.labels: `much` is not a size"]);
+}
+
 /// The value of a row of `explain`, and where it comes from.
 fn from(text: &str, field: &str) -> String {
     // Behind a value that is too long for its column, the place has a line of its own.

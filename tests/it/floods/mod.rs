@@ -3,4 +3,5 @@
 mod connections;
 mod daemon;
 mod manifests;
+mod sums;
 mod webhooks;

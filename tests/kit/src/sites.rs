@@ -63,6 +63,7 @@ pub fn permissive() -> Site {
         own_secrets: BTreeSet::new(),
         listeners: Vec::new(),
         own_names: BTreeMap::new(),
+        limits: amarre_core::model::site::ManifestLimits::default(),
         existing: amarre_core::model::site::Existing::default(),
     }
 }

@@ -12,8 +12,8 @@ use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume}
 use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
-use super::shared_names;
 use super::{Decision, Verdict};
+use super::{shared_names, totals};
 use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy;
 use crate::manifest::source_files::OtherFile;
@@ -97,6 +97,16 @@ impl DraftService<'_> {
         self.push(right, problem.spot, verdict, problem.hint.clone().unwrap_or_default());
     }
 
+    /// What it says, as long as nothing is wrong with it.
+    pub fn good(&self) -> Option<&Service> {
+        self.service.as_ref().filter(|_| !self.problems.iter().any(Problem::is_error))
+    }
+
+    /// Its name, or where it begins.
+    pub fn spot(&self) -> Spot {
+        self.claims.name.unwrap_or(Spot::at(self.line, 1))
+    }
+
     fn allow(&mut self, right: Right, spot: Spot, by: String) {
         self.push(right, spot, Verdict::Allowed(by), String::new());
     }
@@ -119,11 +129,13 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
         shared_names::check(drafts, site);
     }
     moved(drafts);
+    // One manifest alone was judged beside the others when it was good.
+    if company == ReadScope::All {
+        totals::check(drafts, site);
+    }
     let mut taken = TakenNames::default();
     for draft in drafts {
-        let Some(service) = draft.service.as_ref().filter(|_| !draft.problems.iter().any(Problem::is_error)) else {
-            continue;
-        };
+        let Some(service) = draft.good() else { continue };
         let wanted = WantedNames::of(draft, service, site);
         let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
         let problems = taken.conflicts(&wanted, &place);
@@ -184,7 +196,7 @@ fn names(drafts: &mut [DraftService<'_>]) {
     for (name, places) in places.iter().filter(|(_, places)| places.len() > 1) {
         for (index, own) in places {
             let draft = &mut drafts[*index];
-            let spot = draft.claims.name.unwrap_or(Spot::at(draft.line, 1));
+            let spot = draft.spot();
             let other = places.iter().map(|(_, place)| place).find(|place| *place != own);
             let hint = format!("the other is {}", other.unwrap_or(own));
             draft.problems.push(Problem::error(A0120, spot, format!("two manifests are named {name}")).hint(hint));

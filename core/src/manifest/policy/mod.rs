@@ -12,6 +12,7 @@ pub(super) mod records;
 pub(super) mod targets;
 pub(super) mod volume_drivers;
 pub(super) mod shared_names;
+pub(super) mod totals;
 pub(super) mod cross_manifest;
 
 use std::collections::BTreeMap;

@@ -76,6 +76,12 @@ pub const A0157: &str = "A0157";
 pub const A0158: &str = "A0158";
 /// A secret of a Compose file that is none.
 pub const A0159: &str = "A0159";
+/// Labels, environment and commands come to too much.
+pub const A0162: &str = "A0162";
+/// nginx's lines come to too much.
+pub const A0163: &str = "A0163";
+/// All manifests together have too many host names.
+pub const A0164: &str = "A0164";
 /// A manifest opens files too often.
 pub const A0180: &str = "A0180";
 /// The files that a manifest names hold too many values.

@@ -1,0 +1,192 @@
+//! What all manifests together may make a vendor keep and list again at each look, and how many names a plan may hold.
+//! One look is one answer for everybody: what fills it takes it from all.
+//!
+//! What was good before keeps its room, of the rest the smallest comes first, and who comes last is refused: a newcomer
+//! takes nothing from others, and where all have little, all have room. Pure.
+//!
+//! | what | of one | together | word |
+//! |---|---|---|---|
+//! | bytes of labels, environment and commands | container: a 128th (A0162) | an engine (A0162) | `limits.labels` |
+//! | bytes of nginx's lines | manifest: a 16th (A0163) | an NPM (A0163) | `limits.advanced` |
+//! | host names and records | (200 routes of 100 names) | everything (A0164) | `limits.names` |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::Site;
+use crate::model::service::{Container, Dns, EnvValue, Service};
+use crate::model::site::{ManifestLimits, Share};
+
+use super::cross_manifest::DraftService;
+use crate::manifest::yaml::diagnostic::{A0162, A0163, A0164, Problem, Spot, shown};
+
+/// 64 KiB by default: more than a process is started with on most systems.
+const CONTAINERS_OF_A_HOST: usize = 128;
+/// 256 KiB by default: a thousand pages of it.
+const MANIFESTS_OF_AN_NPM: usize = 16;
+
+/// What a service takes of [`ManifestLimits`].
+pub fn share(service: &Service) -> Share {
+    let jobs = service.jobs.values().map(|job| &job.container);
+    let containers: usize = service.containers.values().chain(jobs).map(texts).sum();
+    let volumes = service.volumes.values().flat_map(|volume| volume.labels.iter().chain(&volume.options));
+    let volumes: usize = volumes.map(|(name, text)| name.len() + text.len()).sum();
+    let records = if let Dns::Records(records) = &service.dns { records.len() } else { 0 };
+    let domains = service.routes.iter().map(|route| &route.domains);
+    let domains = domains.chain(service.answered.iter().map(|host| &host.domains));
+    let places = service.routes.iter().flat_map(|route| &route.locations).map(|location| &location.advanced);
+    let hosts = service.routes.iter().map(|route| &route.advanced);
+    let lines = hosts.chain(places).chain(service.answered.iter().map(|host| &host.advanced));
+    Share {
+        host: service.host.clone(),
+        labels: containers + volumes,
+        advanced: lines.map(String::len).sum(),
+        names: domains.map(Vec::len).sum::<usize>() + records,
+    }
+}
+
+/// The bytes of a container that an engine lists or tells of it each time.
+fn texts(container: &Container) -> usize {
+    let labels = container.labels.iter().map(|(name, text)| name.len() + text.len());
+    let variables = container.environment.iter().map(|(name, value)| match value {
+        EnvValue::Plain(text) => name.len() + text.len(),
+        EnvValue::Secret(secret) => name.len() + secret.0.len(),
+    });
+    let command = container.command.iter().chain(&container.entrypoint).flatten().map(String::len);
+    labels.chain(variables).chain(command).sum()
+}
+
+/// One of the limits.
+struct Row {
+    code: &'static str,
+    /// What is counted, for people.
+    what: &'static str,
+    /// Of whom, before the host's name; empty = of all manifests.
+    whose: &'static str,
+    word: &'static str,
+    is_bytes: bool,
+    count: fn(&Share) -> usize,
+    most: fn(&ManifestLimits) -> usize,
+    /// Who answers with all of it.
+    vendor: fn(&Site, &str) -> String,
+}
+
+const ROWS: [Row; 3] = [
+    Row {
+        code: A0162,
+        what: "labels, environment and commands",
+        whose: "on host ",
+        word: "labels",
+        is_bytes: true,
+        count: |share| share.labels,
+        most: |limits| limits.labels,
+        vendor: |site, host| site.hosts.get(host).map(|host| host.docker.to_string()).unwrap_or_default(),
+    },
+    Row {
+        code: A0163,
+        what: "lines of `advanced`",
+        whose: "in the NPM of host ",
+        word: "advanced",
+        is_bytes: true,
+        count: |share| share.advanced,
+        most: |limits| limits.advanced,
+        vendor: |site, host| {
+            let npm = site.hosts.get(host).and_then(|host| host.npm.as_ref());
+            npm.map(|npm| npm.provider.to_string()).unwrap_or_default()
+        },
+    },
+    Row {
+        code: A0164,
+        what: "host names and records",
+        whose: "",
+        word: "names",
+        is_bytes: false,
+        count: |share| share.names,
+        most: |limits| limits.names,
+        vendor: |_, _| String::new(),
+    },
+];
+
+/// Refuses what exceeds a limit, by itself or with what comes before it.
+pub(super) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
+    for draft in drafts.iter_mut() {
+        let problems = draft.good().map(|service| alone(service, site, draft.spot())).unwrap_or_default();
+        draft.problems.extend(problems);
+    }
+    for row in &ROWS {
+        together(drafts, site, row);
+    }
+}
+
+/// What one container, or one manifest, has too much of.
+fn alone(service: &Service, site: &Site, spot: Spot) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let most = site.limits.labels / CONTAINERS_OF_A_HOST;
+    let jobs = service.jobs.iter().map(|(key, job)| (key, &job.container));
+    for (key, container) in service.containers.iter().chain(jobs).filter(|(_, container)| texts(container) > most) {
+        let (size, most) = (size(texts(container), true), size(most, true));
+        let message = format!("{} of `{}` come to {size}, at most {most}", ROWS[0].what, shown(key));
+        let hint = "deliver long texts as files, or ask the operator to raise `limits.labels`, of which a container \
+                    may have a 128th";
+        problems.push(Problem::error(A0162, spot, message).hint(hint.to_owned()));
+    }
+    let (said, most) = (share(service).advanced, site.limits.advanced / MANIFESTS_OF_AN_NPM);
+    if said > most {
+        let message = format!("{} come to {}, at most {}", ROWS[1].what, size(said, true), size(most, true));
+        let hint = "shorten them, or ask the operator to raise `limits.advanced`, of which a manifest may have a 16th";
+        problems.push(Problem::error(A0163, spot, message).hint(hint.to_owned()));
+    }
+    problems
+}
+
+fn together(drafts: &mut [DraftService<'_>], site: &Site, row: &Row) {
+    let before = &site.existing.shares;
+    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
+    let mut order = Vec::new();
+    let mut there: BTreeSet<&str> = BTreeSet::new();
+    for (index, draft) in drafts.iter().enumerate() {
+        let Some(service) = draft.good() else { continue };
+        let share = share(service);
+        there.extend(draft.name.as_deref());
+        let known = before.get(&service.name).map(|known| (row.count)(known));
+        let is_larger = known.is_some_and(|known| (row.count)(&share) > known);
+        order.push((known.is_none(), is_larger, (row.count)(&share), index, share));
+    }
+    // What is broken or about to go is still there.
+    for (_, share) in before.iter().filter(|(name, _)| !there.contains(name.as_str())) {
+        *taken.entry((row.vendor)(site, &share.host)).or_default() += (row.count)(share);
+    }
+    order.sort();
+    let most = (row.most)(&site.limits);
+    for (_, _, count, index, share) in order.into_iter().filter(|(_, _, count, ..)| *count > 0) {
+        let all = taken.entry((row.vendor)(site, &share.host)).or_default();
+        if all.saturating_add(count) <= most {
+            *all += count;
+            continue;
+        }
+        let draft = &mut drafts[index];
+        // Its last good text stays.
+        *all += draft.name.as_ref().and_then(|name| before.get(name)).map_or(0, |known| (row.count)(known));
+        draft.problems.push(too_much(row, (count, *all, most), &share.host, draft.spot()));
+    }
+}
+
+fn too_much(row: &Row, (count, all, most): (usize, usize, usize), host: &str, spot: Spot) -> Problem {
+    let whose = if row.whose.is_empty() { String::new() } else { format!(" {}{host}", row.whose) };
+    let (count, all, most) = (size(count, row.is_bytes), size(all, row.is_bytes), size(most, row.is_bytes));
+    let of = if row.is_bytes { "of " } else { "" };
+    let message = format!("no room for {count} {of}{}{whose}: {all} of {most} are taken", row.what);
+    let hint = format!(
+        "what was there before and what is smaller goes first; have less of it, or ask the operator to raise \
+         `limits.{}` in amarre.yaml",
+        row.word
+    );
+    Problem::error(row.code, spot, message).hint(hint)
+}
+
+fn size(count: usize, is_bytes: bool) -> String {
+    match count {
+        count if !is_bytes => count.to_string(),
+        0..10_240 => format!("{count} bytes"),
+        count => format!("{} KiB", count.div_ceil(1024)),
+    }
+}
