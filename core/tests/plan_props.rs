@@ -202,6 +202,7 @@ fn gap(provider: ProviderId) -> Gap {
     Gap {
         provider,
         zone: None,
+        resource: None,
         code: "A0901".to_owned(),
         message: "could not be reached".to_owned(),
         hint: String::new(),

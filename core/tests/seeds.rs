@@ -324,6 +324,7 @@ fn gap(hidden: usize) -> Gap {
     Gap {
         provider: provider(hidden),
         zone: None,
+        resource: None,
         code: "A0901".to_owned(),
         message: "could not be reached".to_owned(),
         hint: String::new(),

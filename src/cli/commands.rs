@@ -159,9 +159,11 @@ pub async fn plan(args: &Args, plan: &PlanArgs, output: &Output) -> Result<u8, C
 fn gap_failure(plan: &Json) -> Option<CommandFailure> {
     let gaps = plan["gaps"].as_array()?.iter().filter(|gap| gap["needed"] == true);
     let name = |gap: &Json| {
-        let zone = gap["zone"].as_str().map(|zone| format!(" zone {zone}")).unwrap_or_default();
+        let zone = gap["zone"].as_str().map(|zone| format!(" zone {zone}"));
+        let resource = gap["resource"].as_str().map(|resource| format!(" {resource}"));
+        let place = zone.or(resource).unwrap_or_default();
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-        format!("{}{zone} ({})", text(&gap["provider"]), text(&gap["error"]["code"]))
+        format!("{}{place} ({})", text(&gap["provider"]), text(&gap["error"]["code"]))
     };
     let names: Vec<String> = gaps.map(name).collect();
     let message = format!("could not ask {}, which manifests need: the plan is not whole", names.join(", "));

@@ -142,7 +142,7 @@ async fn survey(init: &InitArgs, output: &Output, answers: &mut Answers) -> Host
     answers.docker = init.docker.clone();
     let config = DockerConfig::new(ProviderId::docker("default"), &endpoint, INSTANCE, MarkKey::new([0; 32]));
     let seen = match Docker::connect(&config, Counts::default()).await {
-        Ok(docker) => docker.containers().await.map(|containers| (docker, containers)),
+        Ok(docker) => docker.containers().await.map(|containers| (docker, containers.all())),
         Err(error) => Err(error),
     };
     let (docker, containers) = match seen {

@@ -99,8 +99,7 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
     }
     for gap in &picture.plan.gaps {
         let hints = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).into_iter().collect();
-        let zone = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
-        let key = format!("{}{zone}", gap.provider);
+        let key = format!("{}{}", gap.provider, gap.place());
         add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), &gap.code, hints));
     }
     if let Some(error) = &picture.source_error {

@@ -88,6 +88,7 @@ impl ProviderError {
         Gap {
             provider: provider.clone(),
             zone: zone.map(str::to_owned),
+            resource: None,
             code: self.code.to_owned(),
             message: self.message,
             hint: self.hint,

@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
+use super::rows::{ListForm, RowReader};
 use crate::error_chain::{chain, reason};
 use crate::secret::Scrubber;
 use amarre_core::model::Millis;
@@ -19,7 +20,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// NPM takes about a second for a write with 200 hosts; a wedged call must not block a lane for long.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest list seen (200 NPM hosts, expanded) was 170 kB; a hundred times that is no honest answer.
-const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How often a GET is sent again whose connection was cut: each of some kept ones may be cut.
 const REPEATS_MAX: u32 = 2;
@@ -73,8 +74,10 @@ impl Counts {
 pub struct HttpAnswer {
     /// HTTP status.
     pub status: u16,
-    /// The body, within the limit.
+    /// The body, within the limit; empty where the rows of a list were asked for and came.
     pub body: Vec<u8>,
+    /// The rows of a list, where they were asked for.
+    pub rows: Option<RowReader>,
     /// `Retry-After`, where it is a number of seconds.
     pub retry_after: Option<Millis>,
 }
@@ -177,21 +180,33 @@ impl Http {
     /// # Errors
     /// [`HttpFailure::NotSent`] when nothing can have happened there, else [`HttpFailure::Unknown`].
     pub async fn send(&self, request: RequestBuilder) -> Result<HttpAnswer, HttpFailure> {
+        self.send_for(request, None).await
+    }
+
+    /// As [`Http::send`], for an answer that is a list: it is taken row by row, and has no limit but that of its rows.
+    ///
+    /// # Errors
+    /// As [`Http::send`].
+    pub async fn send_list(&self, request: RequestBuilder, form: ListForm) -> Result<HttpAnswer, HttpFailure> {
+        self.send_for(request, Some(form)).await
+    }
+
+    async fn send_for(&self, request: RequestBuilder, form: Option<ListForm>) -> Result<HttpAnswer, HttpFailure> {
         let request = request.build().map_err(|error| HttpFailure::NotSent(chain(&error.without_url())))?;
         let is_safe = request.method() == reqwest::Method::GET;
         let mut last = request.try_clone().filter(|_| is_safe);
-        let mut outcome = self.counted(request).await;
+        let mut outcome = self.counted(request, form).await;
         for _ in 0..REPEATS_MAX {
             let (Err(Cut { was_cut: true, .. }), Some(request)) = (&outcome, last) else { break };
             last = request.try_clone();
-            outcome = self.counted(request).await;
+            outcome = self.counted(request, form).await;
         }
         outcome.map_err(|cut| cut.failure)
     }
 
-    async fn counted(&self, request: reqwest::Request) -> Result<HttpAnswer, Cut> {
+    async fn counted(&self, request: reqwest::Request, form: Option<ListForm>) -> Result<HttpAnswer, Cut> {
         let (method, started) = (request.method().to_string(), Instant::now());
-        let answer = self.exchange(request).await;
+        let answer = self.exchange(request, form).await;
         self.counts.took.observe(started.elapsed().as_secs_f64());
         self.counts.add(&method, answer.as_ref().map_or(0, |answer| answer.status));
         answer
@@ -209,24 +224,29 @@ impl Http {
         response.map(|response| Body { response }).map_err(failure)
     }
 
-    async fn exchange(&self, request: reqwest::Request) -> Result<HttpAnswer, Cut> {
+    async fn exchange(&self, request: reqwest::Request, form: Option<ListForm>) -> Result<HttpAnswer, Cut> {
         let mut response = self.client.execute(request).await.map_err(cut)?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after =
             retry_after.filter(|seconds| (0..=RETRY_AFTER_SECONDS_MAX).contains(seconds)).map(Millis::seconds);
         let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(HttpAnswer { status, body, retry_after }),
-                Err(error) => return Err(cut(error)),
+        let mut rows = form.filter(|_| (200..300).contains(&status)).map(RowReader::new);
+        while let Some(chunk) = response.chunk().await.map_err(cut)? {
+            match &mut rows {
+                Some(reader) => {
+                    if !reader.take(&chunk) {
+                        break;
+                    }
+                }
+                None => body.extend_from_slice(&chunk),
             }
             if body.len() > BODY_BYTES_MAX {
                 let failure = HttpFailure::Unknown(format!("the answer is larger than {BODY_BYTES_MAX} bytes"));
                 return Err(Cut { failure, was_cut: false });
             }
         }
+        Ok(HttpAnswer { status, body, rows, retry_after })
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod contract;
 pub mod error;
 pub mod http;
+pub mod rows;
 mod clean;
 pub mod docker;
 pub mod npm;

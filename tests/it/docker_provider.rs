@@ -12,6 +12,7 @@ use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::providers::{Class, Difference, Observation, ObserveQuery, Outcome, Provider, ProviderError};
 use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_core::model::plan::Impact;
+use amarre_core::model::world::Applied;
 use amarre_core::model::{
     Address, Change, Expect, Fields, Gate, Kind, Mark, Owner, ProviderId, Reason, ReasonCode, SecretName, Seen,
     Timestamp, Value, Verb,
@@ -334,4 +335,44 @@ async fn an_event_of_a_new_sort_does_not_end_the_watch() {
     }
     let watches = docker.server.journal.calls().iter().filter(|call| call.path.contains("/events")).count();
     assert_eq!(watches, 1, "it is still the first one");
+}
+
+/// Ten megabytes of labels in one container, and seventy in twenty of them: an image can bring them, too.
+#[tokio::test]
+async fn labels_that_fill_the_list_hide_their_containers_and_no_other() {
+    let (docker, ours) = served("home").await;
+    let labels =
+        |bytes: usize| -> serde_json::Value { json!({"a": "{".repeat(bytes / 2), "b": "L".repeat(bytes / 2)}) };
+    let body = |bytes: usize| json!({"Image": "web:1", "Labels": labels(bytes)});
+    docker.seed("giant", body(10_000_000)).unwrap();
+    let mut applied = BTreeMap::new();
+    for number in 0..20 {
+        let name = format!("evil{number}");
+        let id = docker.seed(&name, body(3_500_000)).unwrap();
+        let row = Applied { service: "evil".to_owned(), vendor_id: id, fields: container() };
+        applied.insert(address(Kind::Container, &name).at("0123456789ab"), row);
+    }
+    let wanted = applied.keys().next().unwrap().clone();
+    let ask = ObserveQuery {
+        now: Timestamp(1_800_000_000_000),
+        wanted: BTreeMap::from([(web(), container()), (wanted.clone(), container())]),
+        applied,
+        ..ObserveQuery::default()
+    };
+    let observation = ours.observe(&ask).await;
+    assert!(observation.seen.contains_key(&web()), "{:?}", observation.gaps);
+    assert_eq!(observation.seen[&web()].fields.flag("running"), Some(true));
+    let hidden: Vec<&Address> = observation.gaps.iter().map(|gap| gap.resource.as_ref().unwrap()).collect();
+    assert!(observation.gaps.iter().all(|gap| gap.code == "A0542" && !gap.covers(&web())), "{:?}", observation.gaps);
+    assert!(hidden.contains(&&address(Kind::Container, "giant")));
+    assert!(!observation.gaps.iter().any(|gap| gap.covers(&address(Kind::Network, NETWORK))));
+    // What the ledger knows and no manifest wants can go, though it is not read.
+    let may_go = |address: &&Address| address.name.starts_with("evil") && ask.applied.contains_key(*address);
+    let ours_to_go: Vec<&Address> =
+        observation.seen.iter().filter(|(_, seen)| seen.owner.is_ours()).map(|(a, _)| a).filter(may_go).collect();
+    assert!(!ours_to_go.is_empty() && !ours_to_go.contains(&&wanted));
+    for address in ours_to_go.clone() {
+        apply(&ours, &delete(address, &observation.seen[address])).await.unwrap();
+        assert!(!docker.containers().iter().any(|one| one["Name"] == format!("/{}", address.name)));
+    }
 }

@@ -244,8 +244,11 @@ pub struct Seen {
 pub struct Gap {
     /// Whose.
     pub provider: ProviderId,
-    /// Only this zone; `None` = all of the provider.
+    /// Only this zone; without a zone and a resource it is all of the provider.
     pub zone: Option<String>,
+    /// Only this resource, in each of its generations unless it names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource: Option<Address>,
     /// Error code for people.
     pub code: String,
     /// What happened, in one sentence.
@@ -257,10 +260,26 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// Whether nothing of its provider was observed.
+    pub fn is_whole(&self) -> bool {
+        self.zone.is_none() && self.resource.is_none()
+    }
+
+    /// What of its provider is hidden, after the provider's name: ` zone example.org`.
+    pub fn place(&self) -> String {
+        let zone = self.zone.as_ref().map(|zone| format!(" zone {zone}"));
+        let resource = self.resource.as_ref().map(|hidden| format!(" {} {}", hidden.kind.label(), hidden.name));
+        zone.or(resource).unwrap_or_default()
+    }
+
     /// Whether `address` lies in it.
     pub fn covers(&self, address: &Address) -> bool {
         if address.provider != self.provider {
             return false;
+        }
+        if let Some(resource) = &self.resource {
+            let is_generation = resource.generation.is_none() || resource.generation == address.generation;
+            return is_generation && resource.is_same(address);
         }
         match &self.zone {
             None => true,
@@ -346,7 +365,7 @@ impl World {
 
     /// Whether all of `provider` is hidden.
     pub fn is_dark(&self, provider: &ProviderId) -> bool {
-        self.gaps.iter().any(|gap| gap.provider == *provider && gap.zone.is_none())
+        self.gaps.iter().any(|gap| gap.provider == *provider && gap.is_whole())
     }
 
     /// The zone at this provider that holds `name`, as it was observed.

@@ -457,6 +457,7 @@ fn gap_of(text: &str) -> Gap {
     Gap {
         provider: any.provider,
         zone: is_zone.then(|| text.to_owned()),
+        resource: None,
         code: code.to_owned(),
         message,
         hint: String::new(),

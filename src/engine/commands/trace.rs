@@ -258,7 +258,7 @@ fn host_of<'a>(picture: &'a PassResult, domain: &str) -> Option<(&'a Address, &'
 /// The steps behind the ports: NPM's host, its way to the container, the container. Also whether the host is ours.
 async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain: &str) -> (Vec<TraceStep>, bool) {
     let Some((address, host)) = host_of(picture, domain) else {
-        let gap = picture.world.gaps.iter().find(|gap| gap.provider.is_proxy());
+        let gap = picture.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.is_whole());
         let step = match gap {
             Some(gap) => TraceStep::open("proxy host", gap.provider.to_string(), gap.message.clone()),
             None => {

@@ -21,7 +21,7 @@ const WAKES_WITHIN: Millis = Millis::seconds(60);
 #[derive(Debug, Default)]
 pub struct Observer {
     empty_since: BTreeMap<ProviderId, Timestamp>,
-    gap_since: BTreeMap<(ProviderId, Option<String>), Timestamp>,
+    gap_since: BTreeMap<(ProviderId, String), Timestamp>,
     wakes: BTreeMap<ProviderId, Wake>,
     asking: Asking,
     /// The mounts of NPM's and Amarre's own containers when they were last observed.
@@ -139,7 +139,7 @@ impl Observer {
             return None;
         }
         let known = self.wakes.get(id).cloned();
-        if observation.gaps.iter().any(|gap| gap.zone.is_none()) {
+        if observation.gaps.iter().any(|gap| gap.is_whole()) {
             let wake = Wake { was_dark: true, ..known.unwrap_or_default() };
             self.wakes.insert(id.clone(), wake);
             return None;
@@ -163,7 +163,7 @@ impl Observer {
     fn date_gaps(&mut self, gaps: &mut [Gap], now: Timestamp) {
         let mut since = BTreeMap::new();
         for gap in gaps.iter_mut() {
-            let key = (gap.provider.clone(), gap.zone.clone());
+            let key = (gap.provider.clone(), gap.place());
             gap.since = self.gap_since.get(&key).copied().unwrap_or(gap.since).min(now);
             since.insert(key, gap.since);
         }
@@ -197,6 +197,7 @@ fn empty_gap(id: &ProviderId, now: Timestamp) -> Gap {
     Gap {
         provider: id.clone(),
         zone: None,
+        resource: None,
         code: "A0901".to_owned(),
         message: format!("{id} answers that it holds nothing of ours, though the ledger owns several things there"),
         hint: "looked at again in 10 s, before it is believed".to_owned(),

@@ -81,7 +81,7 @@ impl Asking {
                     gap(&id, "asking it broke", now)
                 }
             };
-            if observation.gaps.iter().any(|gap| gap.zone.is_none()) {
+            if observation.gaps.iter().any(|gap| gap.is_whole()) {
                 self.away.insert(id.clone());
             } else {
                 self.away.remove(&id);
@@ -114,7 +114,7 @@ fn begin(provider: Arc<dyn Provider>, ask: ObserveQuery, wake: Arc<Notify>, sinc
     let (wanted, told) = (ask.wanted.keys().cloned().collect(), is_late.clone());
     task.spawn(async move {
         let observation = provider.observe(&ask).await.clean();
-        let is_away = observation.gaps.iter().any(|gap| gap.zone.is_none());
+        let is_away = observation.gaps.iter().any(|gap| gap.is_whole());
         if told.load(Ordering::Relaxed) && !is_away {
             wake.notify_one();
         }
@@ -133,6 +133,7 @@ fn gap(id: &ProviderId, why: &str, now: Timestamp) -> Observation {
     let gap = Gap {
         provider: id.clone(),
         zone: None,
+        resource: None,
         code: "A0909".to_owned(),
         message: format!("{id} cannot be seen: {why}"),
         hint: "nothing of it is touched meanwhile; it is looked at again by itself".to_owned(),

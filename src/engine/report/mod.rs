@@ -284,8 +284,7 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
         lines.push(trouble(text, error.code, error.hints.clone()));
     }
     for gap in &picture.plan.gaps {
-        let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
-        let text = format!("{}{place}: {}, for {}", gap.provider, gap.message, now - gap.since);
+        let text = format!("{}{}: {}, for {}", gap.provider, gap.place(), gap.message, now - gap.since);
         let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
         lines.push(trouble(text, &gap.code, hint.into_iter().collect()));
     }
@@ -384,7 +383,7 @@ fn providers_json(picture: &PassResult) -> Vec<Json> {
         .providers
         .keys()
         .map(|id| {
-            let gap = picture.plan.gaps.iter().find(|gap| gap.provider == *id);
+            let gap = picture.plan.gaps.iter().find(|gap| gap.provider == *id && gap.resource.is_none());
             let mut object = Map::new();
             object.insert("name".to_owned(), json!(id.as_str()));
             object.insert("kind".to_owned(), json!(id.family()));

@@ -58,7 +58,7 @@ pub fn text(picture: &PassResult, style: Style) -> String {
             out.push_str(&format!("  {} add one to `network.pools`\n", style.paint(Tone::Dim, "hint:")));
         }
     }
-    for gap in picture.plan.gaps.iter().filter(|gap| gap.provider.is_engine()) {
+    for gap in picture.plan.gaps.iter().filter(|gap| gap.provider.is_engine() && gap.is_whole()) {
         out.push_str(&format!("{}: {}, {}; of it only leases are known\n", gap.provider, gap.message, gap.code));
     }
     if taken.is_empty() {

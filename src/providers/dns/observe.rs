@@ -181,6 +181,7 @@ impl<B: ZoneBackend> DnsProvider<B> {
         Gap {
             provider: self.id.clone(),
             zone: None,
+            resource: None,
             code: "A0705".to_owned(),
             message: format!("{} lists no zone at all, though records of ours are in it", self.id.title()),
             hint: self.backend.missing_zones_hint(),

@@ -1,11 +1,12 @@
 //! How much of what an engine answers is taken: the engine may be another machine, or what answers no engine at all.
 //!
-//! Counted where bytes arrive, before the client library gathers them.
+//! Counted where bytes arrive, before the client library gathers them. Lists are taken row by row: what of them is kept has
+//! the limit of an answer, and rows that are too large for that are gaps ([`crate::providers::rows`]).
 //!
 //! | connection | counts since | at most |
 //! |---|---|---|
 //! | for answers | the last request | [`ANSWER_BYTES_MAX`], [`ANSWER_OBJECTS_MAX`] |
-//! | for a stream (log, events, progress) | the last piece that was taken out of it | [`PIECE_BYTES_MAX`] |
+//! | for a stream (log, events, progress), for a list | the last piece that was taken out of it | [`PIECE_BYTES_MAX`] |
 
 use std::io;
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::transport::{ConnectError, Duplex};
+use crate::providers::{Class, ProviderError};
 
 /// The inspection of a container is some 10 kB, and the list of 2,000 containers 5 MB: ten times that is no honest
 /// answer.
@@ -25,10 +27,15 @@ pub const ANSWER_OBJECTS_MAX: usize = 500_000;
 /// One line of a log is 16 KiB on the wire, one event some kilobytes; what was read ahead counts as well.
 pub const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// The code of what is too large.
+pub const TOO_LARGE: &str = "A0541";
+
 /// What arrived on a connection since something was done with it.
 #[derive(Debug)]
 pub struct Meter {
     is_stream: bool,
+    /// The answer is a list, of which each piece is taken at once and whose rows are counted by who takes them.
+    is_list: AtomicBool,
     bytes: AtomicUsize,
     objects: AtomicUsize,
     is_over: AtomicBool,
@@ -47,7 +54,19 @@ impl Meter {
 
     fn new(is_stream: bool) -> Arc<Self> {
         let (bytes, objects) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Arc::new(Self { is_stream, bytes, objects, is_over: AtomicBool::new(false) })
+        let (is_list, is_over) = (AtomicBool::default(), AtomicBool::default());
+        Arc::new(Self { is_stream, is_list, bytes, objects, is_over })
+    }
+
+    /// The answer that begins is a list.
+    pub fn list_begins(&self) {
+        self.is_list.store(true, Ordering::Relaxed);
+    }
+
+    /// A request leaves: its answer begins.
+    fn asked(&self) {
+        self.is_list.store(false, Ordering::Relaxed);
+        self.taken();
     }
 
     /// What arrived is done with.
@@ -64,7 +83,7 @@ impl Meter {
         };
         let size = format!("{} MiB{objects}", limit / 1024 / 1024);
         let trouble = || ConnectError {
-            code: Some("A0541"),
+            code: Some(TOO_LARGE),
             message: format!("{what} is larger than {size}, and was not read to its end"),
             hint: "is that a Docker engine, and how many containers and images does it hold?".to_owned(),
         };
@@ -73,7 +92,7 @@ impl Meter {
 
     fn count(&self, arrived: &[u8]) -> io::Result<()> {
         let bytes = self.bytes.fetch_add(arrived.len(), Ordering::Relaxed).saturating_add(arrived.len());
-        let is_over = if self.is_stream {
+        let is_over = if self.is_stream || self.is_list.load(Ordering::Relaxed) {
             bytes > PIECE_BYTES_MAX
         } else {
             let more = arrived.iter().filter(|byte| **byte == b'{').count();
@@ -85,6 +104,15 @@ impl Meter {
         }
         self.trouble().map_or(Ok(()), |trouble| Err(io::Error::other(trouble)))
     }
+}
+
+/// A list of which, without its large fields, more would be kept than of any answer.
+pub fn too_large(doing: &str) -> ProviderError {
+    let size = ANSWER_BYTES_MAX / 1024 / 1024;
+    let message =
+        format!("{doing} got no answer: its answer is larger than {size} MiB or {ANSWER_OBJECTS_MAX} objects");
+    let hint = "is that a Docker engine, and how many containers and images does it hold?";
+    ProviderError::new(Class::OutcomeUnknown, TOO_LARGE, message).hint(hint)
 }
 
 /// A connection that is counted.
@@ -112,8 +140,7 @@ impl AsyncRead for Metered {
 
 impl AsyncWrite for Metered {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // What is written is a request: its answer begins.
-        self.meter.taken();
+        self.meter.asked();
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
@@ -143,6 +170,12 @@ mod tests {
         assert!(small.count(&vec![b'{'; ANSWER_OBJECTS_MAX]).is_ok(), "and not one more");
         let error = small.count(b"{").expect_err("too many objects");
         assert_eq!(ConnectError::find(&error).and_then(|trouble| trouble.code), Some("A0541"));
+
+        let list = Meter::answer();
+        list.list_begins();
+        assert!(list.count(&vec![b'{'; ANSWER_OBJECTS_MAX + 1]).is_ok());
+        list.asked();
+        assert!(list.count(&vec![b'{'; ANSWER_OBJECTS_MAX + 1]).is_err(), "the next answer is none");
 
         let stream = Meter::stream();
         for _ in 0..3 {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
+use axum::http::Request;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
@@ -12,22 +14,24 @@ use bollard::models::{
     NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect, Volume, VolumeCreateRequest,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, ListVolumesOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
-    RemoveImageOptions, RemoveVolumeOptions, RenameContainerOptionsBuilder, StopContainerOptionsBuilder,
-    UploadToContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveImageOptions, RemoveVolumeOptions, RenameContainerOptionsBuilder,
+    StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt, TryStreamExt};
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
 
 use super::DockerConfig;
-use super::answer_limit::Meter;
+use super::answer_limit::{self, ANSWER_BYTES_MAX, Meter};
 use super::images::Declared;
 use super::registry::{self, Registries};
-use super::transport::{self, ConnectError, TlsFiles};
+use super::transport::{self, ConnectError, Sender, TlsFiles};
 use crate::error_chain::{chain, root};
 use crate::providers::http::Counts;
+use crate::providers::rows::{ListForm, Listed, RowReader, Unlisted};
 use crate::providers::{Class, ImageFacts, ProviderError, Taken};
 use amarre_core::model::{Timestamp, words};
 
@@ -44,6 +48,11 @@ const REGISTRY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Probes print a status code; anything longer is no answer to us.
 const EXEC_OUTPUT_BYTES_MAX: usize = 4096;
 
+/// What an engine says when it refuses is a sentence.
+const REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// Lists of an engine.
+const LIST: ListForm = ListForm { depth: 1, names: &[], required: &[], bytes: ANSWER_BYTES_MAX };
+
 /// What an engine tells piece by piece.
 pub type Pieces<T> = BoxStream<'static, Result<T, Error>>;
 
@@ -51,6 +60,7 @@ pub type Pieces<T> = BoxStream<'static, Result<T, Error>>;
 #[derive(Debug, Clone)]
 pub struct EngineApi {
     docker: Docker,
+    sender: Sender,
     endpoint: String,
     tls: Option<TlsFiles>,
     counts: Counts,
@@ -74,7 +84,8 @@ impl EngineApi {
     /// The engine does not answer, refuses us, or is too old.
     pub async fn connect(config: &DockerConfig, counts: Counts) -> Result<Self, ProviderError> {
         let (endpoint, tls) = (config.endpoint.as_str(), config.tls.as_ref());
-        let plain = client(endpoint, tls, None)?;
+        let sender = transport::sender(endpoint, tls, None).map_err(|trouble| no_answer(endpoint, trouble))?;
+        let plain = client(&sender).map_err(|trouble| no_answer(endpoint, trouble))?;
         let answer = plain.version().await.map_err(|error| {
             let trouble = ConnectError::find(&error);
             no_answer(endpoint, trouble.unwrap_or_else(|| ConnectError::plain(root(&error))))
@@ -97,14 +108,16 @@ impl EngineApi {
         let engine = words::said(&answer.version.unwrap_or_default());
         let (endpoint, tls) = (config.endpoint.clone(), config.tls.clone());
         let platform = words::said(&platform);
-        Ok(Self { docker, endpoint, tls, counts, registries, version, engine, platform, root, connected_at })
+        Ok(Self { docker, sender, endpoint, tls, counts, registries, version, engine, platform, root, connected_at })
     }
 
     /// A client for one stream, and what counts its pieces.
     fn streaming(&self) -> Result<(Docker, Arc<Meter>), Error> {
         let meter = Meter::stream();
-        let client = client(&self.endpoint, self.tls.as_ref(), Some(meter.clone()));
-        let client = client.map_err(|error| Error::IOError { err: std::io::Error::other(error) })?;
+        let sender = transport::sender(&self.endpoint, self.tls.as_ref(), Some(meter.clone()));
+        let client = sender
+            .and_then(|sender| client(&sender))
+            .map_err(|error| Error::IOError { err: std::io::Error::other(error) })?;
         Ok((versioned(client, self.version), meter))
     }
 
@@ -121,9 +134,9 @@ impl EngineApi {
     }
 
     /// Every container, running or not.
-    pub async fn containers(&self) -> Result<Vec<ContainerSummary>, ProviderError> {
-        let options = ListContainersOptionsBuilder::new().all(true).build();
-        self.done("GET", "listing containers", self.docker.list_containers(Some(options)).await)
+    pub async fn containers(&self) -> Result<Listed<ContainerSummary>, ProviderError> {
+        let form = ListForm { names: &["Id", "Names"], ..LIST };
+        self.list("listing containers", "/containers/json?all=true", form).await
     }
 
     /// One container; `None` when it is gone.
@@ -133,8 +146,8 @@ impl EngineApi {
     }
 
     /// Every network.
-    pub async fn networks(&self) -> Result<Vec<Network>, ProviderError> {
-        self.done("GET", "listing networks", self.docker.list_networks(None).await)
+    pub async fn networks(&self) -> Result<Listed<Network>, ProviderError> {
+        self.list("listing networks", "/networks", ListForm { names: &["Id", "Name"], ..LIST }).await
     }
 
     /// One network; `None` when it is gone.
@@ -144,15 +157,68 @@ impl EngineApi {
     }
 
     /// Every volume.
-    pub async fn volumes(&self) -> Result<Vec<Volume>, ProviderError> {
-        let answer = self.done("GET", "listing volumes", self.docker.list_volumes(None::<ListVolumesOptions>).await)?;
-        Ok(answer.volumes.unwrap_or_default())
+    pub async fn volumes(&self) -> Result<Listed<Volume>, ProviderError> {
+        let form = ListForm { depth: 2, names: &["Name"], required: &["Labels", "Options"], ..LIST };
+        self.list("listing volumes", "/volumes", form).await
     }
 
     /// Every image with a name.
-    pub async fn images(&self) -> Result<Vec<ImageSummary>, ProviderError> {
-        let options = ListImagesOptionsBuilder::new().build();
-        self.done("GET", "listing images", self.docker.list_images(Some(options)).await)
+    pub async fn images(&self) -> Result<Listed<ImageSummary>, ProviderError> {
+        let form = ListForm { names: &["Id", "RepoDigests", "RepoTags"], required: &["Labels"], ..LIST };
+        self.list("listing images", "/images/json", form).await
+    }
+
+    /// A list, row by row: its answer may be larger than others, and is not held as a whole.
+    async fn list<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        path: &str,
+        form: ListForm,
+    ) -> Result<Listed<T>, ProviderError> {
+        let read = tokio::time::timeout(Duration::from_secs(CALL_TIMEOUT_S), self.rows(path, form)).await;
+        let rows = self.done("GET", doing, read.unwrap_or(Err(Error::RequestTimeoutError)))?;
+        let listed = rows.listed();
+        listed.map_err(|why| match why {
+            Unlisted::TooLarge => answer_limit::too_large(doing),
+            Unlisted::Garbled => {
+                let message = format!("{doing} got no answer: what came is not all of a list");
+                ProviderError::new(Class::OutcomeUnknown, "A0502", message)
+            }
+        })
+    }
+
+    async fn rows(&self, path: &str, form: ListForm) -> Result<RowReader, Error> {
+        let broken = |error: axum::BoxError| Error::IOError { err: std::io::Error::other(error) };
+        let (major, minor) = self.version;
+        let request = Request::get(format!("{}/v{major}.{minor}{path}", transport::NAME));
+        let request = request.body(bollard::body_full(Bytes::new())).map_err(|error| broken(error.into()))?;
+        let response = self.sender.send(request).await?;
+        let (status_code, meter) = (response.status().as_u16(), response.extensions().get::<Arc<Meter>>().cloned());
+        let is_list = response.status().is_success();
+        if let Some(meter) = meter.as_ref().filter(|_| is_list) {
+            meter.list_begins();
+        }
+        let mut body = Body::new(response.into_body()).into_data_stream();
+        let (mut rows, mut said) = (RowReader::new(form), Vec::new());
+        while let Some(piece) = body.next().await {
+            let piece = piece.map_err(|error| broken(error.into()))?;
+            if let Some(meter) = &meter {
+                meter.taken();
+            }
+            if is_list && !rows.take(&piece) || said.len() > REFUSAL_BYTES_MAX {
+                break;
+            }
+            if !is_list {
+                said.extend_from_slice(&piece);
+            }
+        }
+        if is_list {
+            return Ok(rows);
+        }
+        let refusal: Option<Json> = serde_json::from_slice(&said).ok();
+        let message = refusal.and_then(|refusal| Some(refusal["message"].as_str()?.to_owned()));
+        let message = message.unwrap_or_else(|| String::from_utf8_lossy(&said).into_owned());
+        Err(Error::DockerResponseServerError { status_code, message })
     }
 
     /// What an image says of itself; `None` when it is gone.
@@ -499,10 +565,9 @@ pub fn since_nanos(nanos: i64) -> String {
     format!("{}.{:09}", nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000))
 }
 
-fn client(endpoint: &str, tls: Option<&TlsFiles>, meter: Option<Arc<Meter>>) -> Result<Docker, ProviderError> {
+fn client(sender: &Sender) -> Result<Docker, ConnectError> {
     let version = ClientVersion { major_version: API_OLDEST.0, minor_version: API_OLDEST.1 };
-    let client = transport::client(endpoint, tls, CALL_TIMEOUT_S, &version, meter);
-    client.map_err(|trouble| no_answer(endpoint, trouble))
+    sender.docker(CALL_TIMEOUT_S, &version)
 }
 
 /// Paths carry the version, for the client library does not add it by itself.

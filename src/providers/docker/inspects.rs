@@ -1,6 +1,6 @@
 //! Inspections of our containers, kept from look to look until something says that one of them is out of date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bollard::models::{
@@ -8,6 +8,7 @@ use bollard::models::{
 };
 use futures_util::StreamExt;
 
+use super::answer_limit::TOO_LARGE;
 use super::answers;
 use super::answers::LABEL_SERVICE;
 use super::api::EngineApi;
@@ -66,11 +67,12 @@ impl Changed {
 
 impl Inspects {
     /// Inspections of these; one whose line in the list did not change, and of which no event told, is not asked again.
+    /// Also the ids of those of which more is told than is taken.
     pub async fn of(
         &self,
         api: &EngineApi,
         own: &[&ContainerSummary],
-    ) -> Result<Vec<Arc<ContainerInspectResponse>>, ProviderError> {
+    ) -> Result<(Vec<Arc<ContainerInspectResponse>>, BTreeSet<String>), ProviderError> {
         let asks: Vec<(String, String, Option<Inspected>)> = {
             let mut known = self.known();
             known.changed.clear();
@@ -87,15 +89,21 @@ impl Inspects {
                 if let Some(inspected) = known {
                     return Ok(Some((id, inspected)));
                 }
-                let inspect = api.container(&id).await?;
-                Ok(inspect.map(|inspect| (id, Inspected { line, inspect: Arc::new(inspect) })))
+                match api.container(&id).await {
+                    Ok(inspect) => Ok(inspect.map(|inspect| (id, Inspected { line, inspect: Arc::new(inspect) }))),
+                    Err(error) => Err((id, error)),
+                }
             }
         });
-        let looks: Vec<Result<Option<(String, Inspected)>, ProviderError>> =
+        let looks: Vec<Result<Option<(String, Inspected)>, (String, ProviderError)>> =
             futures_util::stream::iter(looks).buffer_unordered(IN_FLIGHT).collect().await;
-        let mut fresh = BTreeMap::new();
+        let (mut fresh, mut unread) = (BTreeMap::new(), BTreeSet::new());
         for look in looks {
-            fresh.extend(look?);
+            match look {
+                Ok(look) => fresh.extend(look),
+                Err((id, error)) if error.code == TOO_LARGE => _ = unread.insert(id),
+                Err((_, error)) => return Err(error),
+            }
         }
         let inspects = fresh.values().map(|inspected| inspected.inspect.clone()).collect();
         let mut known = self.known();
@@ -105,7 +113,7 @@ impl Inspects {
             is_settled(&inspected.inspect) && !changed.iter().any(|changed| changed.is(id, inspected))
         });
         *inspected = fresh;
-        Ok(inspects)
+        Ok((inspects, unread))
     }
 
     /// Whether an event may have changed what we look at; if so, what it is about is inspected again.

@@ -6,7 +6,7 @@
 //! out of what is read. Labels tell what a container was made with. They are never an instruction. Pure.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary};
 
@@ -16,6 +16,7 @@ use super::answers::{
 };
 use super::files::LABEL_FILES;
 use crate::providers::ObserveQuery;
+use crate::providers::rows::Listed;
 use amarre_core::model::{Address, Fields, Kind, Value};
 
 /// Labels that only some containers have a value for, and the field that each is read into.
@@ -35,13 +36,18 @@ pub const SOMETIMES: [(&str, &str); 9] = [
 const IDENTITY: [&str; 3] = [LABEL_INSTANCE, LABEL_SERVICE, LABEL_SPEC];
 
 /// What the engine's images say, by id.
-pub struct ImageLabels<'a>(BTreeMap<&'a str, BTreeMap<String, String>>);
+pub struct ImageLabels<'a> {
+    labels: BTreeMap<&'a str, BTreeMap<String, String>>,
+    /// Too large to be read: they may say anything.
+    unread: BTreeSet<&'a str>,
+}
 
 impl<'a> ImageLabels<'a> {
     /// Only those that have labels.
-    pub fn new(images: &'a [ImageSummary]) -> Self {
+    pub fn new(images: &'a Listed<ImageSummary>) -> Self {
         let labels = |image: &'a ImageSummary| (image.id.as_str(), ordered(Some(&image.labels)));
-        Self(images.iter().map(labels).filter(|(_, labels)| !labels.is_empty()).collect())
+        let labels = images.rows.iter().map(labels).filter(|(_, labels)| !labels.is_empty()).collect();
+        Self { labels, unread: images.slim.iter().map(|image| image.id.as_str()).collect() }
     }
 
     /// Whether Amarre of this instance made a container. One whose image says all that makes it ours is ours only where
@@ -51,8 +57,10 @@ impl<'a> ImageLabels<'a> {
         if labels.get(LABEL_INSTANCE).is_none_or(|own| own != instance) || !labels.contains_key(LABEL_SPEC) {
             return false;
         }
-        let of_image = summary.image_id.as_deref().and_then(|image| self.0.get(image));
-        let is_inherited = |label: &str| of_image.is_some_and(|image| image.get(label) == labels.get(label));
+        let image = summary.image_id.as_deref().unwrap_or_default();
+        let (of_image, is_unread) = (self.labels.get(image), self.unread.contains(image));
+        let is_inherited =
+            |label: &str| is_unread || of_image.is_some_and(|image| image.get(label) == labels.get(label));
         if !IDENTITY.into_iter().all(is_inherited) {
             return true;
         }
@@ -69,7 +77,7 @@ impl<'a> ImageLabels<'a> {
         inspect: &'i ContainerInspectResponse,
         ask: &ObserveQuery,
     ) -> Cow<'i, ContainerInspectResponse> {
-        let of_image = inspect.image.as_deref().and_then(|image| self.0.get(image));
+        let of_image = inspect.image.as_deref().and_then(|image| self.labels.get(image));
         let labels = inspect.config.as_ref().and_then(|config| config.labels.as_ref());
         let (Some(of_image), Some(labels)) = (of_image, labels) else { return Cow::Borrowed(inspect) };
         let rows = [ask.applied.get(address).map(|row| &row.fields), ask.wanted.get(address)];

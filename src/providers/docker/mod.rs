@@ -5,6 +5,7 @@
 
 pub mod api;
 mod containers;
+mod hidden;
 mod events;
 mod files;
 pub mod images;
@@ -28,7 +29,6 @@ use ipnet::Ipv4Net;
 use tokio::sync::{OnceCell, mpsc};
 
 use self::api::EngineApi;
-use self::files::LABEL_FILES;
 use self::images::{Declared, Pulls, Remotes};
 use self::inspects::Inspects;
 use self::registry::Registries;
@@ -45,7 +45,9 @@ use amarre_core::model::{
     platform,
 };
 use amarre_core::resources::{Objection, docker};
+use answer_limit::TOO_LARGE;
 use answers::{AnswerReader, LABEL_INSTANCE, LABEL_PROJECT, ordered};
+use hidden::hidden;
 
 /// A probe that takes longer is a no.
 const PROBE_TIMEOUT_S: u64 = 3;
@@ -142,22 +144,26 @@ impl DockerProvider {
             key: self.config.key.clone(),
             now: ask.now,
         };
-        let mut seen = BTreeMap::new();
+        let (mut seen, mut gaps) = (BTreeMap::new(), Vec::new());
+        let hidden = |kind: Kind, name: &str| hidden(&Address::new(self.config.id.clone(), kind, name), ask.now);
+        gaps.extend(networks.slim.iter().map(|one| hidden(Kind::Network, one.name.as_deref().unwrap_or_default())));
+        gaps.extend(volumes.slim.iter().map(|one| hidden(Kind::Volume, &one.name)));
+        self.see_containers(ask, &reader, (&containers, &images), (&mut seen, &mut gaps)).await?;
+        let (containers, images) = (containers.all(), images.all());
         let mut members: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for summary in &containers {
             for network in answers::summary_networks(summary).into_keys() {
                 members.entry(network).or_default().insert(answers::summary_name(summary));
             }
         }
-        self.see_containers(ask, &reader, (&containers, &images), &mut seen).await?;
-        for network in &networks {
+        for network in &networks.rows {
             let none = BTreeSet::new();
             let members = network.name.as_ref().and_then(|name| members.get(name)).unwrap_or(&none);
             let (address, network) = reader.network(network, members);
             seen.insert(address, network);
         }
         self.attachments(ask, &reader, &containers, &mut seen);
-        for volume in &volumes {
+        for volume in &volumes.rows {
             let labels = ordered(Some(&volume.labels));
             let address = Address::new(self.config.id.clone(), Kind::Volume, &volume.name);
             seen.insert(address, reader.seen(answers::volume_fields(volume), &labels, &volume.name));
@@ -169,7 +175,7 @@ impl DockerProvider {
         );
         let free = api.root.as_deref().and_then(images::free_bytes);
         let routes = if self.config.endpoint.starts_with("unix://") { host_routes().await } else { Vec::new() };
-        let started = networks.iter().find_map(started);
+        let started = networks.rows.iter().chain(&networks.slim).find_map(started);
         let is_own = |seen: &Seen| self.config.own.as_deref().is_some_and(|own| seen.vendor_id.starts_with(own));
         let is_own = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && is_own(seen);
         let own: BTreeSet<Address> = seen.iter().filter(is_own).map(|(address, _)| address.clone()).collect();
@@ -179,6 +185,7 @@ impl DockerProvider {
         let addresses = if is_here { host::addresses().await } else { None };
         Ok(Observation {
             seen,
+            gaps,
             routes,
             addresses,
             free,
@@ -189,35 +196,6 @@ impl DockerProvider {
             sees_files,
             ..Observation::default()
         })
-    }
-
-    /// The containers: foreign ones as they are listed, ours as they are inspected.
-    async fn see_containers(
-        &self,
-        ask: &ObserveQuery,
-        reader: &AnswerReader,
-        (containers, images): (&[ContainerSummary], &[ImageSummary]),
-        seen: &mut BTreeMap<Address, Seen>,
-    ) -> Result<(), ProviderError> {
-        let labelled = labels::ImageLabels::new(images);
-        let ours = |summary: &&ContainerSummary| labelled.is_ours(summary, &self.config.instance, ask);
-        for summary in containers.iter().filter(|summary| !ours(summary)) {
-            let (address, foreign) = reader.foreign_container(summary);
-            seen.insert(address, foreign);
-        }
-        let own: Vec<&ContainerSummary> = containers.iter().filter(ours).collect();
-        for inspect in self.inspects.of(self.api().await?, &own).await? {
-            let Some(address) = reader.address(&inspect) else { continue };
-            let inspect = labelled.without_inherited(&address, &inspect, ask);
-            let Some((address, mut container)) = reader.container(&inspect) else { continue };
-            if let Some(label) = labels_of(&inspect).get(LABEL_FILES).filter(|label| !label.is_empty()) {
-                let applied = ask.applied.get(&address).map(|row| &row.fields);
-                let files = files::seen(label, applied.or_else(|| ask.wanted.get(&address)));
-                container.fields.set("files", files);
-            }
-            seen.insert(address, container);
-        }
-        Ok(())
     }
 
     /// What NPM's container and the one that Amarre runs in have, and those of their Compose projects: NPM's data base is
@@ -263,8 +241,13 @@ impl DockerProvider {
                 image.repo_tags.iter().chain(&image.repo_digests).any(|name| wanted.contains(name.as_str()));
             if let Some(said) = known.get(&image.id) {
                 declared.insert(image.id.clone(), said.clone());
-            } else if is_wanted && let Some(said) = api.declared(&image.id).await? {
-                declared.insert(image.id.clone(), said);
+            } else if is_wanted {
+                match api.declared(&image.id).await {
+                    Ok(said) => declared.extend(said.map(|said| (image.id.clone(), said))),
+                    // It harms nothing but what is made of it.
+                    Err(error) if error.code == TOO_LARGE => (),
+                    Err(error) => return Err(error),
+                }
             }
         }
         *self.declared.lock().unwrap_or_else(PoisonError::into_inner) = declared.clone();
@@ -397,13 +380,13 @@ impl DockerProvider {
 
     /// Pulls; answers the id when the engine did not have it before.
     async fn pull(&self, api: &EngineApi, reference: &str, platform: Option<&str>) -> Result<String, ProviderError> {
-        let before: BTreeSet<String> = api.images().await?.into_iter().map(|image| image.id).collect();
+        let before: BTreeSet<String> = api.images().await?.all().into_iter().map(|image| image.id).collect();
         self.pulls.begin(reference);
         api.pull(reference, platform, |step| self.pulls.step(reference, step)).await?;
         if let Some(asked) = platform {
             check_platform(api, reference, asked).await?;
         }
-        let after = api.images().await?;
+        let after = api.images().await?.all();
         let is_it = |image: &&bollard::models::ImageSummary| {
             image.repo_tags.iter().chain(&image.repo_digests).any(|name| name == reference)
         };

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::Uri;
+use axum::http::{Response, Uri};
 use bollard::{BollardRequest, ClientVersion, Docker};
+use hyper::body::Incoming;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -32,6 +33,8 @@ use super::answer_limit::{Meter, Metered};
 use crate::error_chain::root;
 use amarre_core::model::words;
 
+/// Where requests go, as the client library wants it.
+pub const NAME: &str = "http://docker";
 /// Docker's port without TLS.
 const PLAIN_PORT: u16 = 2375;
 /// Docker's port with TLS.
@@ -112,18 +115,43 @@ impl fmt::Display for ConnectError {
 
 impl Error for ConnectError {}
 
-/// A client for an endpoint. `meter`: of the one stream that it is for; without one it is for answers, and each of its
+/// What sends requests to an endpoint, over connections that it keeps. Clones share them.
+#[derive(Clone)]
+pub struct Sender(Arc<dyn Fn(BollardRequest) -> Sent + Send + Sync>);
+
+type Sent = Pin<Box<dyn Future<Output = Result<Response<Incoming>, bollard::errors::Error>> + Send>>;
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sender").finish_non_exhaustive()
+    }
+}
+
+impl Sender {
+    /// Sends one; the answer carries the [`Meter`] of its connection.
+    pub async fn send(&self, request: BollardRequest) -> Result<Response<Incoming>, bollard::errors::Error> {
+        (self.0)(request).await
+    }
+
+    /// The client library over these connections.
+    ///
+    /// # Errors
+    /// The library does not take them.
+    pub fn docker(&self, timeout_s: u64, version: &ClientVersion) -> Result<Docker, ConnectError> {
+        let send = self.0.clone();
+        // The name in the URL is only for the header `Host`.
+        let docker =
+            Docker::connect_with_custom_transport(move |request| send(request), Some(NAME), timeout_s, version);
+        docker.map_err(|error| ConnectError::plain(root(&error)))
+    }
+}
+
+/// What sends to an endpoint. `meter`: of the one stream that it is for; without one it is for answers, and each of its
 /// connections is counted by itself.
 ///
 /// # Errors
 /// The endpoint cannot be read.
-pub fn client(
-    endpoint: &str,
-    tls: Option<&TlsFiles>,
-    timeout_s: u64,
-    version: &ClientVersion,
-    meter: Option<Arc<Meter>>,
-) -> Result<Docker, ConnectError> {
+pub fn sender(endpoint: &str, tls: Option<&TlsFiles>, meter: Option<Arc<Meter>>) -> Result<Sender, ConnectError> {
     let dial = match (endpoint.split_once("://"), tls) {
         (Some(("unix", path)), _) => Dial::Socket(PathBuf::from(path)),
         (Some(("ssh", rest)), _) => Dial::Ssh(SshTarget::parse(rest)?),
@@ -147,13 +175,10 @@ pub fn client(
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(idle_max)
         .build(connector);
-    let transport = move |request: BollardRequest| {
+    Ok(Sender(Arc::new(move |request: BollardRequest| {
         let client = client.clone();
-        async move { client.request(request).await.map_err(bollard::errors::Error::from) }
-    };
-    // The name in the URL is only for the header `Host`.
-    let docker = Docker::connect_with_custom_transport(transport, Some("http://docker"), timeout_s, version);
-    docker.map_err(|error| ConnectError::plain(root(&error)))
+        Box::pin(async move { client.request(request).await.map_err(bollard::errors::Error::from) })
+    })))
 }
 
 fn host_and_port(text: &str, usual: u16) -> Result<(String, u16), ConnectError> {
@@ -197,7 +222,7 @@ impl Service<Uri> for Connector {
                 Dial::Tls { host, port, files } => Box::new(dial_tls(host, *port, files).await?),
                 Dial::Ssh(target) => Box::new(target.dial()?),
             };
-            Ok(EngineStream(TokioIo::new(Metered::new(io, meter))))
+            Ok(EngineStream(TokioIo::new(Metered::new(io, meter.clone())), meter))
         })
     }
 }
@@ -207,11 +232,11 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A connection of any sort.
-struct EngineStream(TokioIo<Metered>);
+struct EngineStream(TokioIo<Metered>, Arc<Meter>);
 
 impl Connection for EngineStream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        Connected::new().extra(self.1.clone())
     }
 }
 

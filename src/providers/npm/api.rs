@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json, json};
 use tokio::sync::Mutex;
@@ -15,7 +16,8 @@ use tokio::sync::Mutex;
 use super::errors::NpmError;
 use super::sections::Section;
 use crate::error_chain::reason;
-use crate::providers::http::{Counts, Http, HttpAnswer, HttpFailure};
+use crate::providers::http::{BODY_BYTES_MAX, Counts, Http, HttpAnswer, HttpFailure};
+use crate::providers::rows::{ListForm, Listed, Unlisted};
 use crate::secret::{Scrubber, Secret};
 use amarre_core::model::words;
 
@@ -24,6 +26,10 @@ const ORDER_TIMEOUT: Duration = Duration::from_secs(16 * 60);
 
 /// From this version on a certificate can be asked for its streams.
 const STREAMS_OF_CERTIFICATES: (u32, u32) = (2, 13);
+
+/// Lists of NPM. What a row is called and whose it is, it says in these.
+const LIST: ListForm =
+    ListForm { depth: 1, names: &["domain_names", "meta", "name", "nice_name"], required: &[], bytes: BODY_BYTES_MAX };
 
 /// A proxy host, a redirection host or a stream. Fields that a kind lacks are at their defaults.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -364,7 +370,7 @@ impl NpmApi {
 
     /// NPM's version; needs no token.
     pub async fn health(&self) -> Result<NpmStatus, NpmError> {
-        let answer = judge(self.send(Method::GET, "/", None, None).await?)?;
+        let answer = judge(self.send(Method::GET, "/", None, None, None).await?)?;
         answer.json().ok_or(NpmError::Garbled(answer.status))
     }
 
@@ -374,9 +380,17 @@ impl NpmApi {
     }
 
     /// Every row of a section.
-    pub async fn list<T: serde::de::DeserializeOwned>(&self, section: Section) -> Result<Vec<T>, NpmError> {
+    pub async fn list<T: DeserializeOwned>(&self, section: Section) -> Result<Listed<T>, NpmError> {
         let path = format!("/nginx/{}{}", section.path(), section.expand());
-        self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
+        let read = async {
+            let answer = judge(self.call(Method::GET, &path, None, Some(LIST)).await?)?;
+            let rows = answer.rows.ok_or(NpmError::Garbled(answer.status))?;
+            rows.listed().map_err(|why| match why {
+                Unlisted::TooLarge => NpmError::Lost(format!("the answer is larger than {BODY_BYTES_MAX} bytes")),
+                Unlisted::Garbled => NpmError::Garbled(answer.status),
+            })
+        };
+        read.await.map_err(|trouble| trouble.in_section(section, Level::View))
     }
 
     /// Every certificate with what has it (`cert-list-expand`). 2.12 answers 500 where streams are asked for as well
@@ -389,7 +403,7 @@ impl NpmApi {
         let mut all: Vec<CertificateUsers> =
             read.map_err(|trouble| trouble.in_section(Section::Certificates, Level::View))?;
         if !knows_streams {
-            let streams: Vec<HostRow> = self.list(Section::Streams).await?;
+            let streams: Vec<HostRow> = self.list(Section::Streams).await?.all();
             for one in &mut all {
                 let its = streams.iter().filter(|stream| stream.certificate_id == one.row.id);
                 one.streams = its.map(|stream| NpmUserRow { id: stream.id }).collect();
@@ -404,7 +418,7 @@ impl NpmApi {
     }
 
     /// One row of a section.
-    pub async fn get<T: serde::de::DeserializeOwned>(&self, section: Section, id: &str) -> Result<T, NpmError> {
+    pub async fn get<T: DeserializeOwned>(&self, section: Section, id: &str) -> Result<T, NpmError> {
         let path = format!("/nginx/{}/{id}{}", section.path(), section.expand());
         self.read(&path).await.map_err(|trouble| trouble.in_section(section, Level::View))
     }
@@ -447,8 +461,8 @@ impl NpmApi {
         }
     }
 
-    async fn read<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, NpmError> {
-        let answer = judge(self.call(Method::GET, path, None).await?)?;
+    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, NpmError> {
+        let answer = judge(self.call(Method::GET, path, None, None).await?)?;
         answer.json().ok_or(NpmError::Garbled(answer.status))
     }
 
@@ -461,7 +475,7 @@ impl NpmApi {
         body: Option<&Json>,
     ) -> Result<HttpAnswer, NpmError> {
         let path = format!("/nginx/{}{rest}", section.path());
-        match judge(self.call(method, &path, body).await?) {
+        match judge(self.call(method, &path, body, None).await?) {
             Err(NpmError::Broken(status, words)) => match self.me().await {
                 Ok(me) if !me.may(section, Level::Manage) => Err(NpmError::Rights(section, Level::Manage)),
                 Ok(_) | Err(_) => Err(NpmError::Broken(status, words)),
@@ -471,15 +485,21 @@ impl NpmApi {
     }
 
     /// Sends with our token; once more with a new one when it was the token that NPM did not like.
-    async fn call(&self, method: Method, path: &str, body: Option<&Json>) -> Result<HttpAnswer, NpmError> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+        form: Option<ListForm>,
+    ) -> Result<HttpAnswer, NpmError> {
         let held = self.hold().await?;
-        let answer = self.send(method.clone(), path, body, Some(&held.token)).await?;
+        let answer = self.send(method.clone(), path, body, Some(&held.token), form).await?;
         if held.is_fresh || answer.is_success() || !self.is_spent(&method, &answer, &held.token).await {
             return Ok(answer);
         }
         self.drop_token(&held.token).await;
         let held = self.hold().await?;
-        self.send(method, path, body, Some(&held.token)).await
+        self.send(method, path, body, Some(&held.token), form).await
     }
 
     /// Whether the token may be why. Only then is a write sent again, so it must not have happened.
@@ -490,7 +510,7 @@ impl NpmApi {
             Err(NpmError::Broken(..)) if *method == Method::GET => true,
             // A token that is not NPM's own answers 500 to everything, and nothing has happened.
             Err(NpmError::Broken(..)) => {
-                match self.send(Method::GET, "/users/me", None, Some(token)).await.map(judge) {
+                match self.send(Method::GET, "/users/me", None, Some(token), None).await.map(judge) {
                     Ok(Err(NpmError::Broken(..) | NpmError::Refused(_) | NpmError::Denied)) => true,
                     Ok(Ok(_) | Err(_)) | Err(_) => false,
                 }
@@ -521,7 +541,7 @@ impl NpmApi {
     async fn sign_in(&self) -> Result<Secret, NpmError> {
         let body = json!({"identity": self.identity, "secret": self.secret.expose()});
         // Whatever becomes of a sign-in, the call that needed it has not left.
-        let answer = self.send(Method::POST, "/tokens", Some(&body), None).await.map_err(NpmError::not_sent)?;
+        let answer = self.send(Method::POST, "/tokens", Some(&body), None, None).await.map_err(NpmError::not_sent)?;
         match judge(answer) {
             Ok(answer) => match answer.json::<SignIn>() {
                 Some(SignIn { requires_2fa: true, .. }) => Err(NpmError::TwoFactors),
@@ -540,6 +560,7 @@ impl NpmApi {
         path: &str,
         body: Option<&Json>,
         token: Option<&Secret>,
+        form: Option<ListForm>,
     ) -> Result<HttpAnswer, NpmError> {
         let is_order = method == Method::POST && path.starts_with("/nginx/certificates");
         let mut request = self.http.request(method, &format!("{}{path}", self.base));
@@ -552,7 +573,11 @@ impl NpmApi {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = self.http.send(request).await.map_err(|failure| match failure {
+        let sent = match form {
+            Some(form) => self.http.send_list(request, form).await,
+            None => self.http.send(request).await,
+        };
+        let answer = sent.map_err(|failure| match failure {
             HttpFailure::NotSent(message) => NpmError::Away(reason(&message)),
             HttpFailure::Unknown(message) => NpmError::Lost(reason(&message)),
         })?;
@@ -593,7 +618,11 @@ fn certbot(stack: &[String]) -> Option<String> {
 fn judge(answer: HttpAnswer) -> Result<HttpAnswer, NpmError> {
     if answer.is_success() {
         // nginx before NPM answers HTML, and 200 to what it takes for a page.
-        return if answer.json::<Json>().is_some() { Ok(answer) } else { Err(NpmError::Garbled(answer.status)) };
+        let is_usual = match &answer.rows {
+            Some(rows) => rows.is_whole() || rows.is_over(),
+            None => answer.json::<Json>().is_some(),
+        };
+        return if is_usual { Ok(answer) } else { Err(NpmError::Garbled(answer.status)) };
     }
     if answer.status == 429 {
         return Err(NpmError::TooMany(answer.retry_after));

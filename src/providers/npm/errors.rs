@@ -4,7 +4,7 @@ use super::api::Level;
 use super::sections::Section;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::world::{LIMITED, NOT_ISSUED};
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Address, Gap, Millis, Timestamp};
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,6 +174,14 @@ impl NpmError {
         let message = if doing.is_empty() { what } else { format!("{doing}: {what}") };
         ProviderError::new(class, code, message).hint(hint).after(after).not_before(not_before)
     }
+}
+
+/// A row that is too large to be read.
+pub fn hidden(address: Address, now: Timestamp) -> Gap {
+    let message = "it is not seen: its row in NPM's list is too large to be read".to_owned();
+    let hint = "shorten its `advanced`, or its access list; all else goes on".to_owned();
+    let (provider, code) = (address.provider.clone(), "A0618".to_owned());
+    Gap { provider, zone: None, resource: Some(address), code, message, hint, since: now }
 }
 
 /// A right that the account lacks: sentence and hint.

@@ -137,7 +137,7 @@ impl NpmProvider {
         trouble: NpmError,
     ) -> Result<Outcome, ProviderError> {
         let found = match self.api.list::<HostRow>(section).await {
-            Ok(rows) => rows.into_iter().find(|row| self.is_named(row, change)),
+            Ok(rows) => rows.all().into_iter().find(|row| self.is_named(row, change)),
             Err(_) => None,
         };
         match found {
@@ -273,7 +273,8 @@ impl NpmProvider {
         section: Section,
         change: &Change,
     ) -> Result<Vec<T>, ProviderError> {
-        self.api.list(section).await.map_err(|trouble| self.read_failed(change, trouble))
+        let rows = self.api.list(section).await.map_err(|trouble| self.read_failed(change, trouble))?;
+        Ok(rows.all())
     }
 
     /// A row before it is written; `None` = there is none.

@@ -25,8 +25,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use self::api::{Level, Me, NpmApi, NpmVersion};
+use self::api::{CertificateRow, HostRow, Level, ListRow, Me, NpmApi, NpmVersion};
 use self::sections::Section;
+use super::rows::Listed;
 use super::{
     AttributeDrift, Attributed, Blame, Capabilities, Class, Culprit, Difference, EXAM_LIMIT, Exam, ExamineSetup,
     Finding, Observation, ObserveQuery, Outcome, Provider, ProviderError, ProxyRescue, Supplies,
@@ -40,6 +41,8 @@ use observe::{Inventory, Viewer};
 
 /// Seven small GETs; an NPM with 200 hosts answers them in under a second.
 const OBSERVE_TIMEOUT: Duration = Duration::from_secs(30);
+/// So many rows that are too large for a list are read by themselves in one look.
+const READ_ALONE_MAX: usize = 10;
 /// 2.12 is the first whose booleans, expansions and 404s are as this client reads them.
 const OLDEST: (u32, u32) = (2, 12);
 
@@ -136,22 +139,51 @@ impl NpmProvider {
         let look = |trouble| self.failed("", trouble, CallKind::Read);
         let version = self.check_version().await?;
         let me = self.api.me().await.map_err(look)?;
-        let mut hosts = BTreeMap::new();
+        let (mut hosts, mut hidden_hosts) = (BTreeMap::new(), BTreeMap::new());
         for (section, form) in Section::with_hosts() {
             let mut asked_for = ask.wanted.keys().chain(ask.applied.keys());
             let is_asked_for = form.is_required || asked_for.any(|address| address.kind == section.kind());
             if is_asked_for || me.may(section, Level::View) {
-                hosts.insert(section, self.api.list(section).await.map_err(look)?);
+                let Listed { mut rows, slim } = self.api.list::<HostRow>(section).await.map_err(look)?;
+                let (to_go, hidden) = self.split_hidden(section, slim, ask);
+                for row in to_go {
+                    match self.api.get(section, &row.id.to_string()).await {
+                        Ok(row) => rows.push(row),
+                        Err(NpmError::Absent) => (),
+                        Err(trouble) => return Err(look(trouble)),
+                    }
+                }
+                hosts.insert(section, rows);
+                hidden_hosts.insert(section, hidden);
             }
         }
+        let certificates: Listed<CertificateRow> = self.api.list(Section::Certificates).await.map_err(look)?;
+        let access_lists: Listed<ListRow> = self.api.list(Section::AccessLists).await.map_err(look)?;
+        let hidden = certificates.slim.into_iter().map(|row| (Kind::Certificate, row.nice_name));
+        let hidden = hidden.chain(access_lists.slim.into_iter().map(|row| (Kind::AccessList, row.name)));
         let inventory = Inventory {
             me: me.id,
             hosts,
-            certificates: self.api.list(Section::Certificates).await.map_err(look)?,
-            access_lists: self.api.list(Section::AccessLists).await.map_err(look)?,
+            hidden_hosts,
+            hidden: hidden.collect(),
+            certificates: certificates.rows,
+            access_lists: access_lists.rows,
         };
         *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Some(me);
         Ok((version, inventory))
+    }
+
+    /// Of hosts that are too large to be seen in a list: a few of ours that no manifest wants, which can go once they are
+    /// read by themselves, and the others.
+    fn split_hidden(&self, section: Section, rows: Vec<HostRow>, ask: &ObserveQuery) -> (Vec<HostRow>, Vec<HostRow>) {
+        let viewer = Viewer { provider: &self.id, instance: &self.instance, ask };
+        let (mut to_go, mut hidden) = (Vec::new(), Vec::new());
+        for row in rows {
+            let rows =
+                if to_go.len() < READ_ALONE_MAX && viewer.may_go(section, &row) { &mut to_go } else { &mut hidden };
+            rows.push(row);
+        }
+        (to_go, hidden)
     }
 
     /// What the last look found of our account.
@@ -204,7 +236,9 @@ impl Provider for NpmProvider {
                 return Observation { gaps: vec![gap(error)], ..Observation::default() };
             }
         };
-        let seen = observe::report(&inventory, Viewer { provider: &self.id, instance: &self.instance, ask });
+        let viewer = Viewer { provider: &self.id, instance: &self.instance, ask };
+        let seen = observe::report(&inventory, viewer);
+        let hidden = observe::hidden(&inventory, viewer, &seen);
         let lists = seen.iter().filter(|(address, _)| address.kind == Kind::AccessList);
         let users = lists.filter_map(|(_, seen)| {
             Some((seen.vendor_id.clone(), seen.fields.get("users").and_then(Value::entries)?.clone()))
@@ -213,6 +247,7 @@ impl Provider for NpmProvider {
         let identity = self.api.identity();
         Observation {
             seen,
+            gaps: hidden.into_iter().map(|address| errors::hidden(address, ask.now)).collect(),
             version: Some(version_text(version)),
             mail_refused: examine::is_nobodys(identity).then(|| identity.to_owned()),
             ..Observation::default()

@@ -28,6 +28,10 @@ pub struct Inventory {
     pub hosts: BTreeMap<Section, Vec<HostRow>>,
     pub access_lists: Vec<ListRow>,
     pub certificates: Vec<CertificateRow>,
+    /// Hosts of which only the name and whose they are is known: they are too large.
+    pub hidden_hosts: BTreeMap<Section, Vec<HostRow>>,
+    /// The same of others: by what they are called.
+    pub hidden: Vec<(Kind, String)>,
 }
 
 /// Who looks, and with what in mind.
@@ -52,6 +56,16 @@ pub fn report(inventory: &Inventory, viewer: Viewer<'_>) -> BTreeMap<Address, Se
     seen
 }
 
+/// The addresses of what is there and was too large to be read.
+pub fn hidden(inventory: &Inventory, viewer: Viewer<'_>, seen: &BTreeMap<Address, Seen>) -> Vec<Address> {
+    let rows = inventory.hidden_hosts.iter().flat_map(|(section, rows)| rows.iter().map(|row| (*section, row)));
+    let hosts = rows.map(|(section, row)| {
+        let (owner, _) = owner_of_host(section, row, viewer);
+        free_address(section, row, &owner, viewer, seen)
+    });
+    hosts.chain(inventory.hidden.iter().map(|(kind, name)| viewer.address(*kind, name))).collect()
+}
+
 /// Whether a row without a mark of its own is ours: by its name and by who made it.
 pub fn is_ours_by_name(name: &str, owner: u64, instance: &str, me: u64) -> bool {
     owner == me && name.strip_prefix(instance).is_some_and(|rest| rest.starts_with('/'))
@@ -60,6 +74,13 @@ pub fn is_ours_by_name(name: &str, owner: u64, instance: &str, me: u64) -> bool 
 impl<'a> Viewer<'a> {
     fn address(self, kind: Kind, name: &str) -> Address {
         Address::new(self.provider.clone(), kind, name)
+    }
+
+    /// Whether a host is ours and no manifest wants it.
+    pub fn may_go(self, section: Section, row: &HostRow) -> bool {
+        let (owner, _) = owner_of_host(section, row, self);
+        let address = free_address(section, row, &owner, self, &BTreeMap::new());
+        owner.is_ours() && !self.ask.wanted.contains_key(&address)
     }
 
     /// The ledger's row of a vendor id.

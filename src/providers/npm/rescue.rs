@@ -17,8 +17,8 @@ impl NpmProvider {
     pub(super) async fn blame_hosts(&self, said: &str) -> Result<Blame, ProviderError> {
         let mut blame = Blame { words: convert::emergency(said), culprits: Vec::new() };
         for (section, _) in Section::with_hosts() {
-            let rows: Vec<HostRow> =
-                self.api.list(section).await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
+            let rows = self.api.list::<HostRow>(section).await;
+            let rows = rows.map_err(|trouble| self.failed("", trouble, CallKind::Read))?.all();
             let meant = rows.iter().filter(|row| is_meant(section, row, said));
             blame.culprits.extend(meant.map(|row| self.culprit(section, row)));
         }

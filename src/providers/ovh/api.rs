@@ -445,7 +445,8 @@ mod tests {
     fn a_right_that_lacks_is_named() {
         let body = r#"{"class":"Client::Forbidden","message":"User not granted for this request","details":{
             "unauthorizedActionsByAuthentication":"","unauthorizedActionsByIAM":"dnsZone:apiovh:refresh"}}"#;
-        let trouble = refusal(&HttpAnswer { status: 403, body: body.as_bytes().to_vec(), retry_after: None });
+        let trouble =
+            refusal(&HttpAnswer { status: 403, body: body.as_bytes().to_vec(), rows: None, retry_after: None });
         assert_eq!(trouble.lacks(), Some("dnsZone:apiovh:refresh"));
         let error = trouble.into_error("could not refresh", true);
         assert!(error.hint.contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);

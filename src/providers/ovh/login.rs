@@ -284,7 +284,8 @@ mod tests {
 
     #[test]
     fn a_token_endpoint_that_is_busy_refuses_nobody() {
-        let answer = |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec(), retry_after: None };
+        let answer =
+            |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec(), rows: None, retry_after: None };
         for status in [408, 429, 500, 503] {
             assert!(matches!(token_refusal(&answer(status, "<html>")), OvhError::NotSent(_)), "{status}");
         }

@@ -49,7 +49,10 @@ fn general() -> Json {
         }), json!({})),
         "Gap": object(json!({
             "provider": text(), "zone": or_null(text()), "since": time(), "error": named("Error"),
-        }), json!({"needed": described("In plans: a manifest wants something there, or something of ours is there", flag_type())})),
+        }), json!({
+            "needed": described("In plans: a manifest wants something there, or something of ours is there", flag_type()),
+            "resource": described("The address of the one thing that is hidden; without it, and without a zone, all of the provider is", text()),
+        })),
         "Revision": object(
             json!({"id": described("Empty before the first look", text()), "kind": {"enum": ["git", "folder"]}, "label": text()}),
             json!({"subject": text(), "author": text(), "committed_at": time(), "branch": text()}),

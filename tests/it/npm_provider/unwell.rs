@@ -13,6 +13,8 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::{Value as Json, json};
 
+use crate::hostile::{Hostile, Says};
+
 use super::rig::{Rig, address, change, host, list, provider, redirection, stream, unchanged};
 
 const GIT: &str = "git.example.org";
@@ -380,4 +382,51 @@ async fn retry_after_is_respected() {
     let error = rig.step(&git, &host(GIT)).await.unwrap_err();
     assert_eq!((error.class, error.code, error.retry_after), (Class::RetryLater, "A0601", Some(Millis::seconds(7))));
     rig.bring(&git, &host(GIT)).await;
+}
+
+/// Forty rows of 500 KB are more than a list may hold: the largest are not seen, and all else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_fill_the_list_hide_themselves_and_no_other() {
+    let long = "c".repeat(500_000);
+    let row = |id: usize, name: &str, advanced: &str| json!({"id": id, "enabled": true, "domain_names": [name], "forward_host": "172.20.8.3", "advanced_config": advanced});
+    let names: Vec<String> = (0..40).map(|number| format!("e{number}.example.org")).collect();
+    let mut rows: Vec<Json> = names.iter().enumerate().map(|(id, name)| row(id + 1, name, &long)).collect();
+    rows.push(row(41, GIT, ""));
+    let rows = Json::Array(rows).to_string();
+    let empty = || Says::All(200, "[]".to_owned());
+    let lists = ["/redirection-hosts", "/dead-hosts", "/streams", "/certificates", "/access-lists"];
+    let mut rules = vec![
+        ("/tokens", Says::All(200, json!({"token": "t"}).to_string())),
+        ("/users/me", Says::All(200, json!({"id": 1, "roles": ["admin"]}).to_string())),
+        ("/proxy-hosts", Says::All(200, rows)),
+    ];
+    rules.extend(lists.map(|list| (list, empty())));
+    let version = json!({"major": 2, "minor": 12, "revision": 3});
+    rules.push(("/", Says::All(200, json!({"status": "OK", "version": version}).to_string())));
+    let server = Hostile::start(rules).await;
+    let npm = provider(&format!("http://{}", server.address), "amarre@example.org", "secret");
+    let observation = npm.observe(&ObserveQuery::default()).await;
+    let git = address(Kind::ProxyHost, GIT);
+    assert!(observation.seen.contains_key(&git), "{:?}", observation.gaps);
+    assert_eq!(observation.seen[&git].fields.text("forward_host"), Some("172.20.8.3"));
+    assert!(observation.gaps.iter().all(|gap| gap.code == "A0618" && !gap.covers(&git)), "{:?}", observation.gaps);
+    assert!(observation.gaps.len() > 5);
+    let hidden: Vec<&str> = observation.gaps.iter().map(|gap| gap.resource.as_ref().unwrap().name.as_str()).collect();
+    let seen = names.iter().filter(|name| observation.seen.contains_key(&address(Kind::ProxyHost, name))).count();
+    assert_eq!((seen + hidden.len(), observation.seen.len()), (40, seen + 1), "{hidden:?}");
+}
+
+/// A host of ours that no list shows as a whole, and that no manifest wants any more, is read by itself.
+#[tokio::test]
+async fn a_row_that_is_too_large_can_go() {
+    let rig = Rig::start().await;
+    let meta = json!({"amarre_instance": "amarre", "amarre_service": "evil", "amarre_name": GIT});
+    let giant = format!("# {}", "d".repeat(1_200_000));
+    rig.npm.seed_proxy_host(&json!({"domain_names": [GIT], "advanced_config": giant, "meta": meta}));
+    let git = address(Kind::ProxyHost, GIT);
+    let wanted = rig.observe(&[&git]).await;
+    assert!(wanted.seen.is_empty() && wanted.gaps.iter().any(|gap| gap.covers(&git)), "{:?}", wanted.gaps);
+    let seen = rig.observe_all().await;
+    rig.apply(&change(&git, Verb::Delete, unchanged(&seen[&git]))).await.unwrap();
+    assert!(rig.rows(npm::Kind::ProxyHost).is_empty());
 }

@@ -555,7 +555,7 @@ fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &s
     if !address.kind.traits().is_pointed_at || is_superseded {
         return None;
     }
-    let dark = input.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.zone.is_none())?;
+    let dark = input.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.is_whole())?;
     Some(Note {
         service: service.to_owned(),
         address: Some(address.clone()),

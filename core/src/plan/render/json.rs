@@ -233,12 +233,16 @@ pub fn value(value_: &Value) -> Json {
 /// A gap.
 pub fn gap(gap: &Gap) -> Json {
     let hints: Vec<Json> = if gap.hint.is_empty() { Vec::new() } else { vec![json!({"text": gap.hint})] };
-    json!({
+    let mut document = json!({
         "provider": gap.provider.as_str(),
         "zone": gap.zone,
         "since": gap.since.rfc3339(),
         "error": {"code": gap.code, "message": gap.message, "hints": hints},
-    })
+    });
+    if let Some(resource) = &gap.resource {
+        document["resource"] = json!(resource.to_string());
+    }
+    document
 }
 
 /// What is wrong with a manifest.

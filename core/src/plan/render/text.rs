@@ -298,7 +298,7 @@ fn notes(plan: &Plan, look: Style, out: &mut String) {
         out.push('\n');
     }
     for gap in &plan.gaps {
-        let place = gap.zone.as_ref().map(|zone| format!(" zone {zone}")).unwrap_or_default();
+        let place = gap.place();
         out.push_str(&format!("{} {}{place}   {}, {}\n", look.sign(Sign::Refuse), gap.provider, gap.message, gap.code));
         out.push_str(&format!(
             "  {}\n",

@@ -1,0 +1,84 @@
+//! Containers as the lists of an engine show them, and what of them is too large to be read: that hides the container, and
+//! nothing else.
+
+use std::collections::BTreeMap;
+
+use bollard::models::{ContainerSummary, ImageSummary};
+
+use super::answers::{self, AnswerReader};
+use super::files::LABEL_FILES;
+use super::{DockerProvider, ProviderError, files, labels, labels_of};
+use crate::providers::ObserveQuery;
+use crate::providers::rows::Listed;
+use amarre_core::model::{Address, Gap, Kind, Seen, Timestamp};
+
+impl DockerProvider {
+    /// The containers: foreign ones as they are listed, ours as they are inspected. One whose line in the list is too large
+    /// to be read is a gap, unless the ledger knows it and no manifest wants it: then it is there, as it was made, and can
+    /// go.
+    pub(super) async fn see_containers(
+        &self,
+        ask: &ObserveQuery,
+        reader: &AnswerReader,
+        (containers, images): (&Listed<ContainerSummary>, &Listed<ImageSummary>),
+        (seen, gaps): (&mut BTreeMap<Address, Seen>, &mut Vec<Gap>),
+    ) -> Result<(), ProviderError> {
+        let labelled = labels::ImageLabels::new(images);
+        let ours = |summary: &&ContainerSummary| labelled.is_ours(summary, &self.config.instance, ask);
+        for summary in containers.rows.iter().filter(|summary| !ours(summary)) {
+            let (address, foreign) = reader.foreign_container(summary);
+            seen.insert(address, foreign);
+        }
+        let own: Vec<&ContainerSummary> = containers.rows.iter().filter(ours).collect();
+        let (inspects, unread) = self.inspects.of(self.api().await?, &own).await?;
+        let is_unread = |summary: &&&ContainerSummary| summary.id.as_ref().is_some_and(|id| unread.contains(id));
+        for summary in own.iter().filter(is_unread).copied().chain(&containers.slim) {
+            self.see_hidden(ask, reader, summary, (seen, gaps));
+        }
+        for inspect in inspects {
+            let Some(address) = reader.address(&inspect) else { continue };
+            let inspect = labelled.without_inherited(&address, &inspect, ask);
+            let Some((address, mut container)) = reader.container(&inspect) else { continue };
+            if let Some(label) = labels_of(&inspect).get(LABEL_FILES).filter(|label| !label.is_empty()) {
+                let applied = ask.applied.get(&address).map(|row| &row.fields);
+                let files = files::seen(label, applied.or_else(|| ask.wanted.get(&address)));
+                container.fields.set("files", files);
+            }
+            seen.insert(address, container);
+        }
+        Ok(())
+    }
+
+    /// A container of which a part is too large to be read.
+    fn see_hidden(
+        &self,
+        ask: &ObserveQuery,
+        reader: &AnswerReader,
+        summary: &ContainerSummary,
+        (seen, gaps): (&mut BTreeMap<Address, Seen>, &mut Vec<Gap>),
+    ) {
+        let id = summary.id.as_deref().unwrap_or_default();
+        let mut known = ask.applied.iter().filter(|(address, _)| address.kind == Kind::Container);
+        match known.find(|(_, row)| row.vendor_id == id && !id.is_empty()) {
+            Some((address, row)) if !ask.wanted.contains_key(address) => {
+                let marks = answers::marks(&row.service, &self.config.instance);
+                seen.insert(address.clone(), reader.seen(row.fields.clone(), &marks, id));
+            }
+            Some((address, _)) => gaps.push(hidden(address, ask.now)),
+            None => {
+                // Its name, ports and mounts are known: they are taken.
+                let (address, foreign) = reader.foreign_container(summary);
+                gaps.push(hidden(&address, ask.now));
+                seen.insert(address, foreign);
+            }
+        }
+    }
+}
+
+/// Something whose line in a list is too large to be read.
+pub(super) fn hidden(address: &Address, now: Timestamp) -> Gap {
+    let message = "it is not seen: its line in Docker's list is too large to be read".to_owned();
+    let hint = "shorten its labels, or those of its image; all else goes on".to_owned();
+    let (provider, code) = (address.provider.clone(), "A0542".to_owned());
+    Gap { provider, zone: None, resource: Some(address.clone()), code, message, hint, since: now }
+}
