@@ -38,7 +38,7 @@ pub async fn validate(args: &Args, validate: &ValidateArgs, output: &Output) -> 
     let read = ManifestsRead::read(&config, None).await?;
     match validate.output {
         OutputFormat::Text => output.data(&read.render()),
-        OutputFormat::Json => output.data(&format!("{:#}\n", read.document())),
+        OutputFormat::Json => output.document(&read.document()),
     }
     let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
     Ok(u8::from(has(Severity::Error) || (validate.strict && has(Severity::Warning))))
@@ -129,7 +129,7 @@ pub async fn plan(args: &Args, plan: &PlanArgs, output: &Output) -> Result<u8, C
     let answer = answer?;
     match plan.output {
         PlanFormat::Text | PlanFormat::Markdown => output.data(&answer.text),
-        PlanFormat::Json => output.data(&format!("{:#}\n", answer.document)),
+        PlanFormat::Json => output.document(&answer.document),
     }
     let errors = print_broken(args, reference, output, &answer).await?;
     let unseen = gap_failure(&answer.document);
@@ -476,7 +476,7 @@ pub(super) fn agrees(output: &Output, question: &str, expected: &str, refusal: &
 pub(super) fn print(answer: &CommandAnswer, format: OutputFormat, output: &Output) {
     match format {
         OutputFormat::Text => output.data(&answer.text),
-        OutputFormat::Json => output.data(&format!("{:#}\n", answer.document)),
+        OutputFormat::Json => output.document(&answer.document),
     }
 }
 

@@ -30,7 +30,7 @@ pub async fn run(args: &Args, doctor: &DoctorArgs, output: &Output) -> Result<u8
     let (wrong, know) = (count(FindingLevel::Wrong), count(FindingLevel::Know));
     match doctor.output {
         OutputFormat::Text => output.data(&text(&findings, wrong, know, output.style)),
-        OutputFormat::Json => output.data(&format!("{:#}\n", doctor::document(&findings))),
+        OutputFormat::Json => output.document(&doctor::document(&findings)),
     }
     Ok(u8::from(wrong > 0))
 }

@@ -129,7 +129,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
         Command::Demo(demo) => Box::pin(demo::run(demo, output)).await,
         Command::Subnets(subnets) => commands::subnets(args, subnets, output).await,
         Command::Schema => {
-            output.data(&format!("{:#}\n", amarre_core::manifest::schema()));
+            output.document(&amarre_core::manifest::schema());
             Ok(0)
         }
         Command::Completions(completions) => Ok(commands::completions(completions, output)),

@@ -2,6 +2,8 @@
 
 use std::io::{IsTerminal, Read, Write};
 
+use serde_json::Value as Json;
+
 use super::CommandFailure;
 use crate::engine::commands::ProgressStep;
 use crate::engine::{Clock, SystemClock};
@@ -42,6 +44,11 @@ impl Output {
     /// Prints the answer.
     pub fn data(&self, text: &str) {
         self.write(&shown(text, self.style));
+    }
+
+    /// Prints a document as it is: what a terminal would obey is written as JSON writes it.
+    pub fn document(&self, document: &Json) {
+        self.write(&json_text(document));
     }
 
     /// Writes escape sequences as well; texts in it have gone through [`shown`].
@@ -149,7 +156,7 @@ impl Output {
 
     /// Asks for a line; an error at the end of the input.
     pub fn prompt(&self, question: &str) -> std::io::Result<String> {
-        let _ = write!(std::io::stderr().lock(), "{question} ");
+        let _ = write!(std::io::stderr().lock(), "{} ", shown(question, self.errors));
         read_line()
     }
 
@@ -170,15 +177,16 @@ impl Output {
 
     /// Asks for a confirmation; an empty line is a no.
     pub fn confirm(&self, question: &str, expected: &str) -> bool {
-        let _ = write!(std::io::stderr().lock(), "{question} ");
+        let _ = write!(std::io::stderr().lock(), "{} ", shown(question, self.errors));
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).is_ok() && line.trim() == expected
     }
 }
 
-/// A text as it may reach a terminal: with line ends, tabs and our colours, without other control sequences.
+/// A text as it may reach a terminal: with line ends, tabs and our colours, without other control sequences and without
+/// what turns a line around or is not seen.
 fn shown(text: &str, style: Style) -> String {
-    let is_plain = |letter: char| !letter.is_control() || matches!(letter, '\n' | '\t');
+    let is_plain = |letter: char| !words::is_obeyed(letter) || matches!(letter, '\n' | '\t');
     if text.chars().all(is_plain) {
         return text.to_owned();
     }
@@ -203,6 +211,20 @@ fn shown(text: &str, style: Style) -> String {
     }
     clean.push_str(rest);
     clean
+}
+
+/// A document in which a terminal finds nothing to obey.
+fn json_text(document: &Json) -> String {
+    let mut text = String::new();
+    for letter in format!("{document:#}\n").chars() {
+        match letter {
+            letter if letter != '\n' && words::is_obeyed(letter) => {
+                text.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            }
+            letter => text.push(letter),
+        }
+    }
+    text
 }
 
 /// The length of a colour at the beginning of a text: `ESC [ 3 1 m`.
@@ -242,5 +264,13 @@ mod tests {
         assert_eq!(shown(text, plain), "one red\ttwo\nend");
         assert_eq!(shown(text, colour), "one \u{1b}[31mred\u{1b}[0m\ttwo\nend");
         assert_eq!(shown("as it is é\n", plain), "as it is é\n");
+        assert_eq!(shown("a\u{202e}b\u{2066}\u{200b}\u{61c}\u{2028}c\n", colour), "abc\n");
+    }
+    #[test]
+    fn a_document_keeps_what_it_says_and_nothing_in_it_is_obeyed() {
+        let document = serde_json::json!({"name": "a\u{202e}b\u{1b}[2J\u{9b}\n", "é": [1]});
+        let text = json_text(&document);
+        assert!(!text.chars().any(|letter| letter != '\n' && words::is_obeyed(letter)), "{text}");
+        assert_eq!(serde_json::from_str::<Json>(&text).unwrap(), document);
     }
 }

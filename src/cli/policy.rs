@@ -46,7 +46,7 @@ pub async fn explain(args: &Args, asked: &PolicyExplanation, output: &Output) ->
                 output.note(&format!("{others} other errors stand in {path}: amarre validate"));
             }
         }
-        OutputFormat::Json => output.data(&format!("{:#}\n", document(&path, &decisions))),
+        OutputFormat::Json => output.document(&document(&path, &decisions)),
     }
     Ok(u8::from(is_refused))
 }

@@ -25,7 +25,7 @@ pub async fn status(args: &Args, status: &StatusArgs, output: &Output) -> Result
     let (answer, _) = fetch_status(args, status, output).await?;
     match status.output {
         StatusFormat::Text | StatusFormat::Wide => output.data(&answer.text),
-        StatusFormat::Json => output.data(&format!("{:#}\n", answer.document)),
+        StatusFormat::Json => output.document(&answer.document),
     }
     Ok(if status.exit_code && needs_attention(&answer.document) { 2 } else { 0 })
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::alerts::{AlertState, News};
-use amarre_core::model::Timestamp;
+use amarre_core::model::{Timestamp, words};
 
 /// Further services are only counted.
 const NEWS_SHOWN: usize = 20;
@@ -80,7 +80,7 @@ pub fn trial(instance: &str, by: &str, site: Option<&str>, now: Timestamp) -> Me
 fn headline(one: &News) -> String {
     let who = if one.service.is_empty() { one.topic.word() } else { &one.service };
     match one.state {
-        AlertState::Wrong if one.service.is_empty() => first_line(&one.text).to_owned(),
+        AlertState::Wrong if one.service.is_empty() => words::clean(first_line(&one.text)),
         AlertState::Wrong => format!("{who} needs somebody"),
         AlertState::Over => format!("{who} is well again"),
         AlertState::Done => format!("{who} was changed"),
@@ -90,13 +90,15 @@ fn headline(one: &News) -> String {
 fn paragraph(one: &News, page: Option<&str>) -> String {
     let who = if one.service.is_empty() { String::new() } else { format!("{}: ", one.service) };
     let code = if one.code.is_empty() { String::new() } else { format!(", {}", one.code) };
+    // What others say begins no line of its own.
+    let said = words::lines(&one.text).replace('\n', "\n  ");
     let mut text = match one.state {
-        AlertState::Wrong => format!("! {who}{}{code}\n", one.text),
-        AlertState::Over => format!("ok {who}recovered (it was: {}{code})\n", first_line(&one.text)),
-        AlertState::Done => format!("~ {who}{}\n", one.text.replace('\n', "\n  ")),
+        AlertState::Wrong => format!("! {who}{said}{code}\n"),
+        AlertState::Over => format!("ok {who}recovered (it was: {}{code})\n", first_line(&said)),
+        AlertState::Done => format!("~ {who}{said}\n"),
     };
     if one.state == AlertState::Wrong {
-        one.hints.iter().for_each(|hint| text.push_str(&format!("  hint: {hint}\n")));
+        one.hints.iter().for_each(|hint| text.push_str(&format!("  hint: {}\n", words::clean(hint))));
         page.iter().for_each(|page| text.push_str(&format!("  {page}\n")));
     }
     text
@@ -141,6 +143,14 @@ mod tests {
         let written = message("home", &several, None, now);
         assert_eq!(written.title, "amarre home: 1 to look at, 1 recovered");
         assert!(written.text.ends_with("ok wiki: recovered (it was: record not ours, A0512)\n"), "{}", written.text);
+    }
+
+    #[test]
+    fn what_others_say_is_clean_and_begins_no_line() {
+        let one = [news("", AlertState::Wrong, "\u{202e}away\u{1b}[2J\nok web: recovered\u{2028}")];
+        let written = message("home", &one, None, Timestamp(0));
+        assert_eq!(written.title, "amarre home: away");
+        assert!(written.text.starts_with("! away\n  ok web: recovered, A0512\n  hint: "), "{}", written.text);
     }
 
     #[test]

@@ -56,7 +56,9 @@ pub async fn send(carrier: &Carrier, message: &Message, now: Timestamp) -> Resul
             post(hook.expose(), body.to_string(), &[("content-type", "application/json")]).await
         }
         Carrier::Discord { hook } => {
-            let content: String = format!("**{}**\n{}", message.title, message.text).chars().take(2_000).collect();
+            let content =
+                format!("**{}**\n{}", unmarked(&message.title, &[]), unmarked(&message.text, &pages(message)));
+            let content: String = content.chars().take(2_000).collect();
             // No name in a text mentions a person.
             let body = json!({"content": content, "allowed_mentions": {"parse": []}});
             post(hook.expose(), body.to_string(), &[("content-type", "application/json")]).await
@@ -93,6 +95,30 @@ pub async fn send(carrier: &Carrier, message: &Message, now: Timestamp) -> Resul
     }
 }
 
+/// The addresses of pages in a message, which stand in lines of their own.
+fn pages(message: &Message) -> Vec<&str> {
+    let news = message.document["news"].as_array().into_iter().flatten();
+    news.filter_map(|one| one["page"].as_str()).collect()
+}
+
+/// A text in which Discord finds no Markdown: no link with a name of its own, no emphasis, no mention.
+fn unmarked(text: &str, pages: &[&str]) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if pages.contains(&line.trim()) {
+            plain.push_str(line);
+            continue;
+        }
+        for letter in line.chars() {
+            if "\\*_~`|[]()<>#".contains(letter) {
+                plain.push('\\');
+            }
+            plain.push(letter);
+        }
+    }
+    plain
+}
+
 async fn post(url: &str, body: String, headers: &[(&str, &str)]) -> Result<(), NotTaken> {
     let http = Http::new(None)?;
     let mut request = http.request(reqwest::Method::POST, url).body(body);
@@ -127,4 +153,19 @@ async fn mail(smtp: &Smtp, message: &Message) -> Result<(), String> {
         way = way.credentials(Credentials::new(name.clone(), password.expose().to_owned()));
     }
     way.build().send(letter).await.map(|_| ()).map_err(|error| crate::error_chain::chain(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn discord_finds_no_markdown_but_the_page() {
+        let page = "https://amarre.example.org/services/a_b";
+        let text = format!("! web: [x](http://evil) **is** <@1>\n  {page}\n");
+        assert_eq!(
+            unmarked(&text, &[page]),
+            format!("! web: \\[x\\]\\(http://evil\\) \\*\\*is\\*\\* \\<@1\\>\n  {page}\n")
+        );
+    }
 }

@@ -15,6 +15,7 @@ mod login;
 mod manifest;
 mod markdown;
 mod overview;
+mod page_text;
 mod purge;
 mod service;
 mod settings;

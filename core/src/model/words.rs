@@ -1,5 +1,10 @@
 //! Words of others, as people may see them: nothing in them that a terminal obeys or that turns a line around, and cut
 //! where they are longer than anyone reads. Pure.
+//!
+//! The table of what is obeyed ([`is_obeyed`]) is the only one. It is asked where texts leave: for terminals in
+//! `cli/output.rs`, for pages in `web/page_text.rs`, for chats in `notifications/message.rs`, and where names come in.
+
+use std::borrow::Cow;
 
 /// What is shown of one text of a vendor. Its reason stands at the beginning; the longest seen had 340 letters.
 pub const SAID_CHARS_MAX: usize = 500;
@@ -42,6 +47,20 @@ pub fn clean(text: &str) -> String {
         }
     }
     clean
+}
+
+/// As [`clean`], of a text that has several lines: the ends of lines and tabs stay.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    if text.chars().all(|letter| !is_obeyed(letter) || matches!(letter, '\n' | '\t')) {
+        return Cow::Borrowed(text);
+    }
+    let line = |line: &str| line.split('\t').map(clean).collect::<Vec<_>>().join("\t");
+    Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// With a sign in the place of each letter that is obeyed.
+pub fn masked(text: &str) -> String {
+    text.chars().map(|letter| if is_obeyed(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
 /// Whether nothing in a text is obeyed.

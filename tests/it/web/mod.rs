@@ -8,6 +8,7 @@ mod guessing;
 mod picture;
 pub mod story;
 
+use amarre_core::model::words;
 use tokio::process::Child;
 
 use self::browser::Browser;
@@ -492,5 +493,23 @@ async fn a_template_becomes_a_service_with_its_secrets() {
     alice.get("/services/front").await.shows("http://front");
     eventually(60, "it is in sync", async || rig.json("/api/v1/services/front").await["sync"] == "Synced").await;
     assert!(std::fs::read_to_string(rig.path().join("services/front.yaml")).unwrap().contains("front/key"));
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// Names that a person gave in NPM: for a terminal, and for the eye.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_others_turn_nothing_around_in_a_page() {
+    let rig = Rig::start().await;
+    rig.npm.seed_certificate("left \u{1b}[2J\u{202e}right<b>\u{2066}", &["a\u{202e}b.example.org"]);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    for path in ["/certificates", "/", "/network"] {
+        let (status, page) = rig.get(path).await.unwrap();
+        assert_eq!(status, 200, "{path}");
+        let body = &page[page.find("<!").unwrap_or_default()..];
+        let obeyed: Vec<char> =
+            body.chars().filter(|letter| !"\n\t".contains(*letter) && words::is_obeyed(*letter)).collect();
+        assert!(obeyed.is_empty() && !body.contains("right<b>"), "{path}: {obeyed:?}");
+    }
+    assert!(rig.get("/certificates").await.unwrap().1.contains("left right"));
     assert_eq!(end(daemon).await, 0);
 }

@@ -2,6 +2,8 @@
 //!
 //! Codes are never re-used and never change meaning; each has its page in `docs/errors`.
 
+use crate::model::words;
+
 /// The text is not YAML.
 pub const A0101: &str = "A0101";
 /// A key stands twice in one map.
@@ -333,15 +335,7 @@ pub(crate) fn shown(text: &str) -> String {
         Some((start, end)) if start < end => format!("{}(hidden){}", &text[..start], &text[end..]),
         Some(_) | None => text.to_owned(),
     };
-    let mut short: String = masked
-        .chars()
-        .take(SHOWN_MAX)
-        .map(|c| if crate::model::words::is_obeyed(c) { '\u{fffd}' } else { c })
-        .collect();
-    if masked.chars().nth(SHOWN_MAX).is_some() {
-        short.push('…');
-    }
-    short
+    words::cut(&words::masked(&masked), SHOWN_MAX)
 }
 
 impl Diagnostic {
