@@ -160,6 +160,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0315", include_str!("../docs/errors/A0315.md")),
     ("A0316", include_str!("../docs/errors/A0316.md")),
     ("A0317", include_str!("../docs/errors/A0317.md")),
+    ("A0318", include_str!("../docs/errors/A0318.md")),
     ("A0401", include_str!("../docs/errors/A0401.md")),
     ("A0402", include_str!("../docs/errors/A0402.md")),
     ("A0403", include_str!("../docs/errors/A0403.md")),

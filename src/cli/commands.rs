@@ -22,6 +22,7 @@ use crate::engine::commands::follow_logs;
 use crate::engine::commands::follow_logs::Printing;
 use crate::engine::commands::logs::LogsOf;
 use crate::engine::commands::{Act, CommandAnswer, PlanForm};
+use crate::engine::reconcile::effective_manifests::noted;
 use crate::engine::report::revision_document;
 use crate::engine::report::service_list::ListQuery;
 use crate::source::SourceReading;
@@ -84,9 +85,7 @@ impl ManifestsRead {
         let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
         let loaded = manifest::load(&files, &source.assets, &config.site);
         let mut diagnostics = loaded.diagnostics;
-        let left_out =
-            source.notes.iter().map(|note| Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
-        diagnostics.extend(left_out);
+        diagnostics.extend(source.notes.iter().map(noted));
         let mut missing = BTreeSet::new();
         for service in &loaded.services {
             for (secret, origin) in service.secrets() {

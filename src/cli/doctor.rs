@@ -188,6 +188,9 @@ async fn source(config: &Config) -> (BTreeMap<String, Service>, Vec<Finding>) {
         let files: Vec<&str> = loaded.broken.iter().map(|broken| broken.file.as_str()).collect();
         let text = format!("{source}{at}, {}, {broken} broken", counted(good + broken, "manifest"));
         Finding::wrong(TOPIC, code, text).note(files.join(", ")).hint("amarre validate")
+    } else if let Some(unread) = snapshot.notes.iter().find(|note| note.is_unread) {
+        let text = format!("{source}{at}, {}, {}: {}", counted(good, "manifest"), unread.file, unread.message);
+        Finding::wrong(TOPIC, unread.code, text).hint(unread.hint.clone())
     } else if let Some(error) = error {
         // The last good revision stays effective.
         let text = format!("{source}{at}, {}, not the newest", counted(good, "manifest"));

@@ -1,5 +1,6 @@
 //! A folder of manifests and of the files beside them. Follows no links, sees no hidden names but `.env`; everything is
-//! bounded. A file beside the manifests that is too large, or beyond what a source may hold, is known by name only.
+//! bounded ([`super::parts`]). A file beside the manifests that is too large, or beyond what a source may hold, is known by
+//! name only.
 //!
 //! A folder on a share that went away may never answer: it is read on another thread, with a time limit, and not read
 //! again before that reading has ended.
@@ -16,22 +17,11 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use super::edit::{self, Edit};
+use super::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, NO_ROOM};
 use super::{Snapshot, SourceError};
-use amarre_core::model::source::{is_env_file, is_manifest};
-use amarre_core::model::{Asset, Assets, Hint, History};
+use amarre_core::model::source::is_env_file;
+use amarre_core::model::{Asset, Assets, Hint, History, words};
 
-/// With more manifests it is the wrong folder.
-const FILES_MAX: usize = 10_000;
-/// With more files beside them it is, too: data of a service, or source code.
-const ASSETS_MAX: usize = 20_000;
-/// Files for containers are configuration.
-const ASSET_BYTES_MAX: u64 = 1024 * 1024;
-/// All of them are held in memory; files beyond it, by path, are known by name only.
-const ASSETS_BYTES_MAX: u64 = 32 * 1024 * 1024;
-/// A manifest is read up to its limit plus one byte, so that the reader can say that it is too large.
-const FILE_BYTES_MAX: u64 = 1024 * 1024 + 1;
-/// The depth limit.
-const DEPTH_MAX: usize = 8;
 /// The largest folder is read from a disk in a second or two.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The wait of a page for the write check: a disk answers within milliseconds.
@@ -127,46 +117,52 @@ impl Folder {
         SourceError::new("A0301", message, Hint::text("make the folder, or correct `source.folder`"))
     }
 
-    /// Reads every manifest, and every file beside them.
+    /// Reads every manifest, and every file beside them. What cannot be read is noted: an omitted file would look like a
+    /// deleted manifest.
     ///
     /// # Errors
-    /// The folder is missing, holds too much, or a manifest in it cannot be read: all or nothing, for an omitted file
-    /// would look like a deleted manifest.
+    /// The folder is missing, or holds too much that lies in no folder of its own.
     pub fn read(&self) -> Result<Snapshot, SourceError> {
         let failed = |why: String| self.failed(why);
-        let mut found = FolderFiles::default();
-        if let Err(error) = std::fs::read_dir(&self.path) {
-            return Err(failed(error.to_string()));
-        }
-        collect(&self.path, &self.apart, 0, &mut found).map_err(failed)?;
-        found.manifests.sort();
-        found.others.sort();
+        let mut found = Found::default();
+        collect((&self.path, ""), &self.apart, 0, &mut found).map_err(failed)?;
+        let (mut manifests, mut others): (Vec<_>, Vec<_>) =
+            found.take_files().into_iter().partition(|file| file.is_manifest);
+        manifests.sort_by(|left, right| left.at.cmp(&right.at));
+        others.sort_by(|left, right| left.at.cmp(&right.at));
         let label = self.label();
-        let shown = |path: &Path| path.strip_prefix(&self.path).unwrap_or(path).to_string_lossy().into_owned();
         let mut digest = Sha256::new();
         let mut files = Vec::new();
-        for path in found.manifests {
-            let bytes = read_bounded(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?;
-            let relative = shown(&path);
-            digest.update(relative.as_bytes());
+        for file in manifests {
+            if !file.has_room {
+                found.leave_out(&file.path, NO_ROOM.to_owned());
+                continue;
+            }
+            let bytes = match read_bounded(&file.at) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    found.leave_out(&file.path, error.to_string());
+                    continue;
+                }
+            };
+            digest.update(file.path.as_bytes());
             digest.update([0]);
             digest.update(&bytes);
             digest.update([0]);
             // Bytes that are no UTF-8 become characters that the reader refuses, with their place.
-            files.push((format!("{label}/{relative}"), String::from_utf8_lossy(&bytes).into_owned()));
+            files.push((format!("{label}/{}", file.path), String::from_utf8_lossy(&bytes).into_owned()));
         }
         let mut assets = Assets::new();
-        let mut left = ASSETS_BYTES_MAX;
-        for path in found.others {
-            let Some(asset) = read_asset(&path, left) else { continue };
-            let relative = shown(&path);
-            left -= asset.bytes.as_ref().map_or(0, |_| asset.size);
-            digest.update(relative.as_bytes());
+        for file in others {
+            let Some(asset) = read_asset(&file) else { continue };
+            digest.update(file.path.as_bytes());
             digest.update([0, u8::from(asset.executable), u8::from(asset.bytes.is_some())]);
             digest.update(asset.size.to_be_bytes());
             digest.update(asset.bytes.as_deref().unwrap_or_default());
-            assets.insert(format!("{label}/{relative}"), asset);
+            assets.insert(format!("{label}/{}", file.path), asset);
         }
+        let notes = found.notes(&label);
+        notes.iter().for_each(|note| digest.update(format!("\0{}\0", note.file)));
         Ok(Snapshot {
             revision: hex::encode(&digest.finalize()[..20]),
             label,
@@ -175,43 +171,63 @@ impl Folder {
             assets,
             commit: None,
             history: History::default(),
-            notes: Vec::new(),
+            notes,
         })
     }
 }
 
-/// Files of the folder.
-#[derive(Default)]
-struct FolderFiles {
-    manifests: Vec<PathBuf>,
-    others: Vec<PathBuf>,
-}
-
-fn collect(folder: &Path, apart: &BTreeSet<PathBuf>, depth: usize, found: &mut FolderFiles) -> Result<(), String> {
+fn collect(
+    (folder, relative): (&Path, &str),
+    apart: &BTreeSet<PathBuf>,
+    depth: usize,
+    found: &mut Found<PathBuf>,
+) -> Result<(), String> {
     if depth > DEPTH_MAX {
-        return Err(format!("{} is more than {DEPTH_MAX} folders deep", folder.display()));
+        found.leave_out(relative, format!("it is more than {DEPTH_MAX} folders deep"));
+        return Ok(());
     }
-    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        let (name, kind) = (entry.file_name(), entry.file_type().map_err(failed)?);
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if depth == 0 => return Err(error.to_string()),
+        Err(error) => {
+            found.leave_out(relative, error.to_string());
+            return Ok(());
+        }
+    };
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) if depth == 0 => return Err(error.to_string()),
+            Err(error) => {
+                found.leave_out(relative, error.to_string());
+                return Ok(());
+            }
+        };
+        let name = entry.file_name();
         let name = name.to_string_lossy();
+        let path = if relative.is_empty() { name.to_string() } else { format!("{relative}/{name}") };
+        let kind = match entry.file_type() {
+            Ok(kind) => kind,
+            Err(error) => {
+                found.leave_out(&path, error.to_string());
+                continue;
+            }
+        };
         let is_hidden = name.starts_with('.') && !(kind.is_file() && is_env_file(&name));
-        if is_hidden || kind.is_symlink() || apart.contains(&entry.path()) {
+        if is_hidden || kind.is_symlink() || apart.contains(&entry.path()) || !(kind.is_dir() || kind.is_file()) {
+            continue;
+        }
+        if !words::is_clean(&name) {
+            found.note_odd_name(&words::masked(&path));
+            continue;
+        }
+        if !found.enter(&path, kind.is_dir())? {
             continue;
         }
         if kind.is_dir() {
-            collect(&entry.path(), apart, depth + 1, found)?;
-        } else if kind.is_file() && is_manifest(&name) {
-            found.manifests.push(entry.path());
-        } else if kind.is_file() {
-            found.others.push(entry.path());
-        }
-        if found.manifests.len() > FILES_MAX {
-            return Err(format!("it holds more than {FILES_MAX} manifests"));
-        }
-        if found.others.len() > ASSETS_MAX {
-            return Err(format!("it holds more than {ASSETS_MAX} files beside the manifests"));
+            collect((&entry.path(), &path), apart, depth + 1, found)?;
+        } else {
+            found.add(path, entry.metadata().map_or(0, |metadata| metadata.len()), entry.path());
         }
     }
     Ok(())
@@ -219,10 +235,10 @@ fn collect(folder: &Path, apart: &BTreeSet<PathBuf>, depth: usize, found: &mut F
 
 /// A file beside the manifests; `None` when it is gone by now. An unreadable one is known by name only, so that it
 /// never looks deleted.
-fn read_asset(path: &Path, left: u64) -> Option<Asset> {
+fn read_asset(found: &FoundFile<PathBuf>) -> Option<Asset> {
     use std::io::Read;
     let unread = Asset { bytes: None, size: 0, executable: false };
-    let file = match std::fs::File::open(path) {
+    let file = match std::fs::File::open(&found.at) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(_) => return Some(unread),
@@ -230,8 +246,9 @@ fn read_asset(path: &Path, left: u64) -> Option<Asset> {
     let Ok(metadata) = file.metadata() else { return Some(unread) };
     let executable = metadata.permissions().mode() & 0o111 != 0;
     let size = metadata.len();
-    let limit = ASSET_BYTES_MAX.min(left);
-    if size > limit {
+    // A file that has grown since it was found is read when there is room for it.
+    let limit = FILE_BYTES_MAX.min(found.size);
+    if size > limit || !found.has_room {
         return Some(Asset { bytes: None, size, executable });
     }
     let mut bytes = Vec::new();
@@ -244,7 +261,8 @@ fn read_asset(path: &Path, left: u64) -> Option<Asset> {
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    // One byte more than its limit, so that the reader can say that it is too large.
+    std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -323,13 +341,17 @@ mod tests {
 
     /// An omitted part would look like deleted manifests.
     #[test]
-    fn a_folder_that_is_too_deep_is_not_read_in_part() {
+    fn what_cannot_be_read_is_left_out_and_said() {
         let folder = tempfile::tempdir().unwrap();
         let mut path = folder.path().to_owned();
         path.extend((0..=DEPTH_MAX).map(|level| level.to_string()));
         std::fs::create_dir_all(&path).unwrap();
+        std::fs::write(path.join("deep.yaml"), "a: 1").unwrap();
         std::fs::write(folder.path().join("one.yaml"), "a: 1").unwrap();
-        let error = Folder::new(folder.path()).read().unwrap_err();
-        assert!(error.to_string().contains("deep"), "{error}");
+        std::fs::create_dir(folder.path().join("two.yaml")).unwrap();
+        let read = Folder::new(folder.path()).read().unwrap();
+        assert_eq!(read.files.len(), 1, "{:?}", read.files);
+        let notes: Vec<(&str, bool)> = read.notes.iter().map(|note| (note.file.as_str(), note.is_unread)).collect();
+        assert_eq!(notes, [(format!("{}/0/1/2/3/4/5/6/7/8", read.label).as_str(), true)]);
     }
 }

@@ -6,6 +6,7 @@
 pub mod edit;
 pub mod folder;
 pub mod git;
+pub mod parts;
 
 use std::path::Path;
 
@@ -41,12 +42,29 @@ pub struct Snapshot {
 pub struct SourceNote {
     /// `A03…`.
     pub code: &'static str,
-    /// The path, without control characters.
+    /// The path, as shown.
     pub file: String,
     /// The reason.
     pub message: String,
     /// The hint.
     pub hint: String,
+    /// What lies there is not known: services whose file it was, or was in, are still wanted.
+    pub is_unread: bool,
+}
+
+impl SourceNote {
+    /// A file or folder that is left out for its name.
+    pub fn odd_name(file: String) -> Self {
+        let message = "its name is none that a file should have".to_owned();
+        let hint = "rename it with letters, digits, `.`, `_` and `-`".to_owned();
+        Self { code: "A0308", file, message, hint, is_unread: false }
+    }
+
+    /// Whether a file, as shown, is not known for it.
+    pub fn hides(&self, file: &str) -> bool {
+        let below = file.strip_prefix(self.file.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.is_unread && below
+    }
 }
 
 /// Why the source cannot be used, or is out of date.

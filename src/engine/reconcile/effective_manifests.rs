@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::ledger::StoredManifest;
 use crate::ledger::runs::Event;
 use crate::secret::Secrets;
-use crate::source::Snapshot;
+use crate::source::{Snapshot, SourceNote};
 use amarre_core::manifest::{Diagnostic, Loaded, SourceFile};
 use amarre_core::model::service::Reconcile;
 use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
@@ -28,6 +28,11 @@ pub(crate) struct DesiredManifests {
     /// The revision of the source, as shown.
     pub(crate) revision: String,
     pub(crate) going_back: EffectiveRollbacks,
+}
+
+/// What is said of a file that is left out.
+pub(crate) fn noted(note: &SourceNote) -> Diagnostic {
+    Diagnostic::left_out(note.code, note.is_unread, &note.file, &note.message, &note.hint)
 }
 
 impl Engine {
@@ -87,14 +92,19 @@ impl Engine {
         // An unreadable file may state that its services are kept.
         desired.prune_blocked |= is_unread;
         for note in source.iter().flat_map(|snapshot| &snapshot.notes) {
-            desired.diagnostics.push(Diagnostic::left_out(note.code, &note.file, &note.message, &note.hint));
+            desired.diagnostics.push(noted(note));
+            desired.prune_blocked |= note.is_unread;
         }
         for broken in &broken {
             let Some(name) = &broken.service else { continue };
             desired.broken.insert(name.clone(), format!("{} is broken", broken.file));
             self.use_last_good(&mut desired, name, stored.get(name)).await;
         }
-        let lost = |file: &String| source.is_none() || broken.iter().any(|b| b.service.is_none() && b.file == *file);
+        let notes = source.map(|snapshot| snapshot.notes.as_slice()).unwrap_or_default();
+        let lost = |file: &String| {
+            let is_broken = || broken.iter().any(|b| b.service.is_none() && b.file == *file);
+            source.is_none() || is_broken() || notes.iter().any(|note| note.hides(file))
+        };
         for (name, text) in stored.iter().filter(|(_, kept)| lost(&kept.file)) {
             if !desired.services.contains_key(name) {
                 self.use_last_good(&mut desired, name, Some(text)).await;

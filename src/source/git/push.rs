@@ -46,7 +46,7 @@ pub(super) fn commit(repository: &Repository, head: Oid, edit: &Edit) -> Result<
             // The size is checked first, so that a file that is too large is never in memory; no edit of ours created
             // it.
             let (size, _) = repository.odb()?.read_header(entry.id())?;
-            if size > super::tree::FILE_BYTES_MAX {
+            if size > super::tree::TEXT_BYTES_MAX {
                 return Err(NotPushed::Changed);
             }
             Some(String::from_utf8_lossy(repository.find_blob(entry.id())?.content()).into_owned())

@@ -5,20 +5,13 @@ use std::sync::Arc;
 
 use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
+use crate::source::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, NO_ROOM};
 use crate::source::{Snapshot, SourceNote};
-use amarre_core::model::source::{is_env_file, is_manifest};
-use amarre_core::model::{self, Asset, Assets, History, Timestamp};
+use amarre_core::model::source::is_env_file;
+use amarre_core::model::{self, Asset, Assets, History, Timestamp, words};
 
-/// With more files it is the wrong folder.
-const FILES_MAX: usize = 10_000;
-/// Examined entries, files or not.
-const ENTRIES_MAX: usize = 100_000;
-/// The depth limit.
-const DEPTH_MAX: usize = 8;
-/// Larger files are cut here. The reader refuses a larger manifest, which is given one byte more.
-pub(super) const FILE_BYTES_MAX: usize = 1024 * 1024;
-/// All files together.
-const SOURCE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// As [`FILE_BYTES_MAX`], in memory.
+pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Reported one by one; a repository with more of them has them everywhere.
 const NOTES_MAX: usize = 50;
 /// The longest shown name or subject.
@@ -64,16 +57,27 @@ pub(super) fn snapshot(
             repository.find_tree(entry.id())?
         }
     };
-    let mut walk =
-        Walk { repository, files: Vec::new(), assets: Assets::new(), notes: Vec::new(), entries: 0, bytes: 0 };
-    walk.folder(&tree, folder, 0)?;
-    walk.files.sort();
+    let mut walk = Walk { repository, label: folder, found: Found::default(), notes: Vec::new() };
+    walk.folder(&tree, "", 0)?;
+    let (mut files, mut assets) = (Vec::new(), Assets::new());
+    for file in walk.found.take_files() {
+        let path = shown_path(folder, &file.path);
+        if file.is_manifest && !file.has_room {
+            walk.found.leave_out(&file.path, NO_ROOM.to_owned());
+        } else if file.is_manifest {
+            files.push((path, text(repository, &file)?));
+        } else {
+            assets.insert(path, asset(repository, &file)?);
+        }
+    }
+    files.sort();
+    walk.notes.extend(walk.found.notes(folder));
     Ok(Snapshot {
         revision: commit.id().to_string(),
         label: label.to_owned(),
         is_branch: false,
-        files: walk.files,
-        assets: walk.assets,
+        files,
+        assets,
         commit: Some(describe(&commit)),
         history: History::default(),
         notes: walk.notes,
@@ -92,48 +96,67 @@ pub(super) fn describe(commit: &Commit<'_>) -> model::Commit {
     }
 }
 
-/// Foreign text, without control characters and without marks that change its direction.
+/// Foreign text, with a sign in place of what is obeyed.
 pub(super) fn shown(text: &str) -> String {
-    let obeyed = |char: char| {
-        char.is_control() || matches!(char, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let clean: String = text.chars().map(|char| if obeyed(char) { '?' } else { char }).take(WORDS_CHARS_MAX).collect();
-    if text.chars().nth(WORDS_CHARS_MAX).is_some() { format!("{clean}…") } else { clean }
+    words::cut(&words::masked(text), WORDS_CHARS_MAX)
+}
+
+/// Bytes that are no UTF-8 become characters that the reader refuses, with their place. A file that is too large is never in
+/// memory; the reader reports one that is one byte too large.
+fn text(repository: &Repository, file: &FoundFile<FoundBlob>) -> Result<String, UnfitCommit> {
+    if file.size > FILE_BYTES_MAX {
+        return Ok(" ".repeat(TEXT_BYTES_MAX + 1));
+    }
+    Ok(String::from_utf8_lossy(repository.find_blob(file.at.id)?.content()).into_owned())
+}
+
+fn asset(repository: &Repository, file: &FoundFile<FoundBlob>) -> Result<Asset, UnfitCommit> {
+    let fits = file.has_room && file.size <= FILE_BYTES_MAX;
+    let bytes = if fits { Some(Arc::from(repository.find_blob(file.at.id)?.content())) } else { None };
+    Ok(Asset { bytes, size: file.size, executable: file.at.is_executable })
+}
+
+fn shown_path(folder: &str, path: &str) -> String {
+    match (folder, path) {
+        ("", path) => path.to_owned(),
+        (folder, "") => folder.to_owned(),
+        (folder, path) => format!("{folder}/{path}"),
+    }
 }
 
 struct Walk<'a> {
     repository: &'a Repository,
-    files: Vec<(String, String)>,
-    assets: Assets,
+    /// The folder that is followed.
+    label: &'a str,
+    found: Found<FoundBlob>,
     notes: Vec<SourceNote>,
-    entries: usize,
-    bytes: usize,
+}
+
+struct FoundBlob {
+    id: Oid,
+    is_executable: bool,
 }
 
 impl Walk<'_> {
     fn folder(&mut self, tree: &Tree<'_>, path: &str, depth: usize) -> Result<(), UnfitCommit> {
         if depth > DEPTH_MAX {
-            return Err(UnfitCommit::TooMuch(format!("{} is more than {DEPTH_MAX} folders deep", shown(path))));
+            self.found.leave_out(path, format!("it is more than {DEPTH_MAX} folders deep"));
+            return Ok(());
         }
         for entry in tree.iter() {
-            self.entries += 1;
-            if self.entries > ENTRIES_MAX {
-                return Err(UnfitCommit::TooMuch(format!("it holds more than {ENTRIES_MAX} files and folders")));
-            }
             let Some(name) = name(entry.name_bytes()) else {
                 let name = shown(&String::from_utf8_lossy(entry.name_bytes()));
-                self.add_note(
-                    path,
-                    &name,
-                    "its name is none that a file should have",
-                    "rename it with letters, digits, `.`, `_` and `-`",
-                );
+                self.note(SourceNote::odd_name(self.shown_as(path, &name)));
                 continue;
             };
             if name.starts_with('.') && !is_env_file(name) {
                 continue;
             }
             let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            let is_folder = entry.kind() == Some(ObjectType::Tree);
+            if !self.found.enter(&full, is_folder).map_err(UnfitCommit::TooMuch)? {
+                continue;
+            }
             match (entry.filemode(), entry.kind()) {
                 (LINK, _) => {
                     self.add_note(path, name, "a symbolic link is not followed", "put the file itself there");
@@ -145,51 +168,30 @@ impl Walk<'_> {
                     let below = self.repository.find_tree(entry.id())?;
                     self.folder(&below, &full, depth + 1)?;
                 }
-                (mode, Some(ObjectType::Blob)) => self.file(full, entry.id(), mode == EXECUTABLE)?,
+                (mode, Some(ObjectType::Blob)) => {
+                    let (size, _) = self.repository.odb()?.read_header(entry.id())?;
+                    let blob = FoundBlob { id: entry.id(), is_executable: mode == EXECUTABLE };
+                    self.found.add(full, u64::try_from(size).unwrap_or(u64::MAX), blob);
+                }
                 (_, _) => self.add_note(path, name, "it is neither file nor folder", "leave it out"),
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: String, id: Oid, executable: bool) -> Result<(), UnfitCommit> {
-        if self.files.len() + self.assets.len() >= FILES_MAX {
-            return Err(UnfitCommit::TooMuch(format!("it holds more than {FILES_MAX} files")));
-        }
-        // The size is checked first, so that a file that is too large is never in memory.
-        let (size, _) = self.repository.odb()?.read_header(id)?;
-        if is_manifest(&path) {
-            // The reader reports a file that is one byte too large.
-            let text = if size > FILE_BYTES_MAX { " ".repeat(FILE_BYTES_MAX + 1) } else { self.text(id)? };
-            self.bytes += text.len();
-            self.files.push((path, text));
-        } else {
-            let fits = size <= FILE_BYTES_MAX && self.bytes + size <= SOURCE_BYTES_MAX;
-            let bytes = if fits { Some(Arc::from(self.repository.find_blob(id)?.content())) } else { None };
-            self.bytes += if fits { size } else { 0 };
-            let size = u64::try_from(size).unwrap_or(u64::MAX);
-            self.assets.insert(path, Asset { bytes, size, executable });
-        }
-        if self.bytes > SOURCE_BYTES_MAX {
-            return Err(UnfitCommit::TooMuch(format!(
-                "its manifests are more than {} MiB",
-                SOURCE_BYTES_MAX / 1024 / 1024
-            )));
-        }
-        Ok(())
-    }
-
-    /// Bytes that are no UTF-8 become characters that the reader refuses, with their place.
-    fn text(&self, id: Oid) -> Result<String, UnfitCommit> {
-        Ok(String::from_utf8_lossy(self.repository.find_blob(id)?.content()).into_owned())
-    }
-
     fn add_note(&mut self, path: &str, name: &str, message: &str, hint: &str) {
-        if self.notes.len() >= NOTES_MAX {
-            return;
+        let (file, message, hint) = (self.shown_as(path, name), message.to_owned(), hint.to_owned());
+        self.note(SourceNote { code: "A0308", file, message, hint, is_unread: false });
+    }
+
+    fn shown_as(&self, path: &str, name: &str) -> String {
+        shown_path(self.label, &shown_path(path, name))
+    }
+
+    fn note(&mut self, note: SourceNote) {
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push(note);
         }
-        let file = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
-        self.notes.push(SourceNote { code: "A0308", file, message: message.to_owned(), hint: hint.to_owned() });
     }
 }
 
@@ -197,6 +199,6 @@ impl Walk<'_> {
 fn name(bytes: &[u8]) -> Option<&str> {
     let name = std::str::from_utf8(bytes).ok()?;
     let is_odd =
-        name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']) || shown(name) != name;
+        name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\', '\0']) || !words::is_clean(name);
     (!is_odd).then_some(name)
 }

@@ -14,6 +14,7 @@ mod flaps;
 mod manifests;
 mod memory;
 mod mend;
+mod parts;
 mod patience;
 mod promises;
 mod signatures;

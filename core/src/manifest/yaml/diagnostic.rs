@@ -339,11 +339,11 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 impl Diagnostic {
-    /// Something in the source that is not taken; found by whoever reads it.
-    pub fn left_out(code: &'static str, file: &str, message: &str, hint: &str) -> Self {
+    /// Something in the source that is not taken; found by whoever reads it. What could not be read is an error.
+    pub fn left_out(code: &'static str, is_unread: bool, file: &str, message: &str, hint: &str) -> Self {
         Self {
             code,
-            severity: Severity::Warning,
+            severity: if is_unread { Severity::Error } else { Severity::Warning },
             file: file.to_owned(),
             line: 0,
             column: 0,
