@@ -293,4 +293,5 @@ const PAGES: &[(&str, &str)] = &[
     ("A1015", include_str!("../docs/errors/A1015.md")),
     ("A1016", include_str!("../docs/errors/A1016.md")),
     ("A1030", include_str!("../docs/errors/A1030.md")),
+    ("A1032", include_str!("../docs/errors/A1032.md")),
 ];

@@ -330,6 +330,11 @@ pub fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// What applies to every request over the network: a served host name, and the rate limit.
 pub async fn guard_network(State(access): State<AccessControl>, mut request: Request, next: Next) -> Response {
+    // A proxy may go by the second one (RFC 9112, 3.2).
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        let hint = "send one header `Host`; a proxy that adds a second one has to replace it";
+        return problem(StatusCode::BAD_REQUEST, "A1032", "the request has two headers `Host`", hint);
+    }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !access.listening.serves(host) {
         let hint = "ask for 127.0.0.1 or localhost, or name it in `server.url`";

@@ -1,8 +1,10 @@
 //! Accepts connections up to a limit in all and for each address. Each has to send its request within seconds and to
-//! read the answer. Slow or numerous connections take no descriptor that the loop needs.
+//! read the answer. Slow or numerous connections take no descriptor that the loop needs. Where all slots are taken, a
+//! connection that has asked nothing yet is ended for a new one.
 //!
 //! The socket beside the ledger has an allowance of its own: commands are served while the network is flooded.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -21,6 +23,7 @@ use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -101,25 +104,61 @@ pub fn raise_descriptors() -> usize {
 
 /// Open connections by address; IPv6 clients count by network, which is one household's.
 #[derive(Debug, Default)]
-struct TakenSlots(BTreeMap<IpAddr, usize>);
+struct TakenSlots {
+    by_address: BTreeMap<IpAddr, usize>,
+    /// Those that have asked nothing yet, the oldest first.
+    waiting: BTreeMap<u64, WaitingConnection>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct WaitingConnection {
+    address: IpAddr,
+    /// Ends it.
+    end: Arc<Notify>,
+}
+
+impl TakenSlots {
+    /// Ends a connection that has asked nothing, of the address that has the most; `false`: none has more than `own`.
+    fn end_waiting(&mut self, own: usize) -> bool {
+        let count = |address: &IpAddr| self.by_address.get(address).copied().unwrap_or_default();
+        let largest = self.waiting.iter().max_by_key(|(id, one)| (count(&one.address), Reverse(**id)));
+        let Some(id) = largest.filter(|(_, one)| count(&one.address) > own).map(|(id, _)| *id) else { return false };
+        if let Some(one) = self.waiting.remove(&id) {
+            one.end.notify_one();
+        }
+        true
+    }
+}
 
 /// A connection's slot, released when it ends.
 struct ConnectionSlot {
     taken: Arc<Mutex<TakenSlots>>,
     address: IpAddr,
+    id: u64,
+    end: Arc<Notify>,
+}
+
+impl ConnectionSlot {
+    /// A request came: it is not ended for others any more.
+    fn asks(&self) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&self.id);
+    }
 }
 
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = taken.0.get(&self.address).map_or(0, |count| count.saturating_sub(1));
+        taken.waiting.remove(&self.id);
+        let left = taken.by_address.get(&self.address).map_or(0, |count| count.saturating_sub(1));
         match left {
-            0 => _ = taken.0.remove(&self.address),
-            left => _ = taken.0.insert(self.address, left),
+            0 => _ = taken.by_address.remove(&self.address),
+            left => _ = taken.by_address.insert(self.address, left),
         }
     }
 }
 
+/// A slot for a new connection. Where all are taken, one that has asked nothing makes room.
 fn take_slot(taken: &Arc<Mutex<TakenSlots>>, room: &ConnectionLimits, address: IpAddr) -> Option<ConnectionSlot> {
     let most = room.limit_for(address);
     let address = match address.to_canonical() {
@@ -127,13 +166,16 @@ fn take_slot(taken: &Arc<Mutex<TakenSlots>>, room: &ConnectionLimits, address: I
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
     };
     let mut known = taken.lock().unwrap_or_else(PoisonError::into_inner);
-    let all: usize = known.0.values().sum();
-    let own = known.0.get(&address).copied().unwrap_or_default();
-    if all >= room.all || own >= most {
+    let all: usize = known.by_address.values().sum();
+    let own = known.by_address.get(&address).copied().unwrap_or_default();
+    if own >= most || all >= room.all && !known.end_waiting(own) {
         return None;
     }
-    known.0.insert(address, own + 1);
-    Some(ConnectionSlot { taken: taken.clone(), address })
+    known.by_address.insert(address, own + 1);
+    let (id, end) = (known.next, Arc::<Notify>::default());
+    known.next += 1;
+    known.waiting.insert(id, WaitingConnection { address, end: end.clone() });
+    Some(ConnectionSlot { taken: taken.clone(), address, id, end })
 }
 
 /// Logs at most once in a while that connections are rejected.
@@ -167,10 +209,13 @@ pub async fn network(listener: TcpListener, router: Router, room: ConnectionLimi
             teller.warn(|| format!("too many connections, the latest from {}: it is closed", peer.ip()));
             continue;
         };
-        let (router, room) = (router.clone(), room.clone());
+        let (router, room, place_end) = (router.clone(), room.clone(), place.end.clone());
         open.spawn(async move {
-            connection(stream, router, Some(peer), &room).await;
-            drop(place);
+            let (place, end) = (Arc::new(place), place_end);
+            tokio::select! {
+                () = connection(stream, router, Some((peer, place)), &room) => (),
+                () = end.notified() => (),
+            }
         });
     }
 }
@@ -197,15 +242,20 @@ pub async fn socket(listener: UnixListener, router: Router, room: ConnectionLimi
     }
 }
 
-async fn connection<S>(stream: S, router: Router, peer: Option<SocketAddr>, room: &ConnectionLimits)
-where
+async fn connection<S>(
+    stream: S,
+    router: Router,
+    peer: Option<(SocketAddr, Arc<ConnectionSlot>)>,
+    room: &ConnectionLimits,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let body_timeout = room.body;
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = with_body_timeout(request.map(Body::new), body_timeout);
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some((peer, place)) = &peer {
+            place.asks();
+            request.extensions_mut().insert(ConnectInfo(*peer));
         }
         router.clone().call(request)
     });
@@ -248,6 +298,10 @@ mod tests {
         }
     }
 
+    fn is_ended(place: &ConnectionSlot) -> bool {
+        !place.taken.lock().unwrap().waiting.contains_key(&place.id)
+    }
+
     #[test]
     fn one_address_does_not_take_all_places_and_a_place_comes_back() {
         let room = ConnectionLimits::network(1_024, vec!["192.0.2.9/32".parse().unwrap()]);
@@ -260,10 +314,17 @@ mod tests {
         assert_eq!(house.len(), OF_ONE_MAX);
         let proxied: Vec<ConnectionSlot> = (0..300).filter_map(|_| at("192.0.2.9")).collect();
         assert_eq!(proxied.len(), ALL_MAX - 2 * OF_ONE_MAX);
-        assert!(at("203.0.113.1").is_none());
-        drop(own);
+        // Those that have asked nothing make room, each for one; those that have do not.
+        let late: Vec<ConnectionSlot> = (1..4).filter_map(|host| at(&format!("203.0.113.{host}"))).collect();
+        assert_eq!((late.len(), proxied.iter().filter(|one| is_ended(one)).count()), (3, 3));
+        for one in own.iter().chain(&house).chain(&proxied).chain(&late) {
+            one.asks();
+        }
+        assert!(at("203.0.113.9").is_none());
+        drop((own, late, proxied));
         assert!(at("198.51.100.1").is_some());
-        drop((house, proxied));
-        assert!(taken.lock().unwrap().0.is_empty());
+        drop(house);
+        let taken: std::sync::MutexGuard<'_, TakenSlots> = taken.lock().unwrap();
+        assert!(taken.by_address.is_empty() && taken.waiting.is_empty());
     }
 }

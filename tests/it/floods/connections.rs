@@ -9,7 +9,7 @@ use amarre::server::listener::{self, ConnectionLimits};
 use amarre::server::socket;
 use amarre_core::model::Millis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 
 use crate::support::stepped::Stepped;
 use crate::support::{eventually, get, network};
@@ -76,6 +76,44 @@ async fn a_flood_of_connections_locks_out_no_client_and_the_loop_continues() {
         ((), ()) = async { tokio::join!(daemon, asks) } => (),
         () = served => unreachable!("it is served for ever"),
         () = commands => unreachable!("it is served for ever"),
+    }
+}
+
+/// As many as there are slots, from twenty addresses that each keep to their own limit, and no time in which they end.
+#[tokio::test]
+async fn silent_connections_of_many_addresses_make_room_for_who_asks() {
+    let rig = Stepped::start().await;
+    let (handle, daemon, shutdown) =
+        daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
+    let listener = TcpListener::bind(("0.0.0.0", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let address: SocketAddr = ([127, 0, 0, 1], port).into();
+    let room = ConnectionLimits { head: Duration::from_secs(3_600), ..room() };
+    let served = listener::network(listener, network(&handle), room);
+    let asks = async {
+        let mut silent = Vec::new();
+        for number in 0..400_u16 {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(([127, 0, 1, u8::try_from(number % 20 + 1).unwrap()], 0).into()).unwrap();
+            silent.push(socket.connect(address).await.unwrap());
+        }
+        for _ in 0..40 {
+            assert_eq!(get(address, "localhost", "/healthz").await.map(|(status, _)| status), Some(200));
+        }
+        let mut twice = TcpStream::connect(address).await.unwrap();
+        twice
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        twice.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("A1032"), "{answer}");
+        drop(silent);
+        shutdown.notify_one();
+    };
+    tokio::select! {
+        ((), ()) = async { tokio::join!(daemon, asks) } => (),
+        () = served => unreachable!("it is served for ever"),
     }
 }
 
