@@ -143,6 +143,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0282", include_str!("../docs/errors/A0282.md")),
     ("A0283", include_str!("../docs/errors/A0283.md")),
     ("A0284", include_str!("../docs/errors/A0284.md")),
+    ("A0286", include_str!("../docs/errors/A0286.md")),
     ("A0301", include_str!("../docs/errors/A0301.md")),
     ("A0302", include_str!("../docs/errors/A0302.md")),
     ("A0303", include_str!("../docs/errors/A0303.md")),

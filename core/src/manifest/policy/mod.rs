@@ -6,6 +6,8 @@
 
 pub(super) mod rights;
 pub(super) mod nginx;
+mod nginx_load;
+mod patterns;
 pub(super) mod host_names;
 pub(super) mod images;
 pub(super) mod records;

@@ -10,7 +10,8 @@ use ipnet::IpNet;
 
 use crate::model::site::NginxPolicy;
 
-use crate::manifest::yaml::diagnostic::{A0210, A0211, A0212, A0272, shown};
+use super::nginx_load::NginxLoad;
+use crate::manifest::yaml::diagnostic::{A0210, A0211, A0212, A0272, A0286, shown};
 
 /// What is wrong with lines of nginx's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option
     let mut lexer = Lexer { signs: text.chars().collect(), at: 0, line: 1 };
     let mut words: Vec<Word> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
+    let mut load = NginxLoad::default();
     loop {
         let token = match lexer.next() {
             Ok(token) => token,
@@ -44,7 +46,7 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option
             }
             NginxToken::End | NginxToken::Open => {
                 if policy != NginxPolicy::Any
-                    && let Some(fault) = forbidden(&words, keeps_sets)
+                    && let Some(fault) = forbidden(&words, keeps_sets).or_else(|| too_much(&words, &mut load))
                 {
                     return Some(fault);
                 }
@@ -150,7 +152,7 @@ impl Lexer {
         loop {
             match self.take() {
                 None => return Err(unfit(line, format!("the quote `{quote}` is not closed"))),
-                Some('\\') => text.extend(self.take()),
+                Some('\\') => self.escaped(&mut text),
                 Some(sign) if sign == quote => break,
                 Some(sign) => text.push(sign),
             }
@@ -175,11 +177,25 @@ impl Lexer {
             self.take();
             in_variable = sign == '$' || (sign == '{' && in_variable);
             match sign {
-                '\\' => text.extend(self.take()),
+                '\\' => self.escaped(&mut text),
                 sign => text.push(sign),
             }
         }
         Word { text, line }
+    }
+
+    /// What a `\`, which is behind us, makes of the next sign: `\.` stays, since it means something to a pattern.
+    fn escaped(&mut self, text: &mut String) {
+        match self.take() {
+            Some(sign @ ('"' | '\'' | '\\')) => text.push(sign),
+            Some('t') => text.push('\t'),
+            Some('r') => text.push('\r'),
+            Some('n') => text.push('\n'),
+            sign => {
+                text.push('\\');
+                text.extend(sign);
+            }
+        }
     }
 
     /// Past a block of Lua, whose braces, strings and comments are Lua's own; the fault when it does not end.
@@ -255,6 +271,10 @@ fn forbidden(words: &[Word], keeps_sets: bool) -> Option<NginxFault> {
         let message = "policy forbids the directive `auth_request_set`".to_owned();
         return Some(NginxFault { code: A0272, line: name.line, message });
     }
+    if matches!(name.text.as_str(), "more_set_input_headers" | "more_clear_input_headers") {
+        let why = "NPM keeps its cache by `Host`, which it may change; `proxy_set_header` says what a container gets";
+        return fault(format!("policy forbids the directive `{}`: {why}", name.text));
+    }
     if !is_set_by_answer && !HARMLESS.split_whitespace().any(|known| known == name.text) {
         return fault(format!("policy forbids the directive `{}`", shown(&name.text)));
     }
@@ -283,6 +303,14 @@ fn forbidden(words: &[Word], keeps_sets: bool) -> Option<NginxFault> {
     }
 }
 
+/// What nginx would have to do for a directive that is harmless otherwise.
+fn too_much(words: &[Word], load: &mut NginxLoad) -> Option<NginxFault> {
+    let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+    let (directive, arguments) = texts.split_first()?;
+    let message = load.add(directive, arguments).err()?;
+    Some(NginxFault { code: A0286, line: words.first()?.line, message })
+}
+
 fn is_network(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok()
 }
@@ -297,8 +325,7 @@ const HARMLESS: &str = "
     gzip_min_length gzip_proxied gzip_types gzip_vary if if_modified_since ignore_invalid_headers internal
     keepalive_requests keepalive_timeout large_client_header_buffers limit_conn limit_conn_status limit_except
     limit_rate limit_rate_after limit_req limit_req_status lingering_close lingering_time lingering_timeout location
-    log_not_found max_ranges merge_slashes more_clear_headers more_clear_input_headers more_set_headers
-    more_set_input_headers port_in_redirect proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size
+    log_not_found max_ranges merge_slashes more_clear_headers more_set_headers port_in_redirect proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size
     proxy_cache_bypass proxy_connect_timeout proxy_cookie_domain proxy_cookie_flags proxy_cookie_path
     proxy_force_ranges proxy_hide_header proxy_http_version proxy_ignore_client_abort proxy_ignore_headers
     proxy_intercept_errors proxy_limit_rate proxy_max_temp_file_size proxy_next_upstream proxy_next_upstream_timeout
@@ -334,6 +361,7 @@ mod tests {
             "return 200 '}';",
             "rewrite ^/a#b$ /c}d last;",
             "set ${x}y 1;\nset $other \"${host}/\";",
+            "location ~ \\.(css|js)$ { expires 1d; }",
             "add_header X ${{a}};",
             "access_log off;",
             "location = / { auth_request /auth; limit_except GET { deny all; } }",
@@ -365,6 +393,10 @@ mod tests {
             "if ($request_uri ~ \"^/x/(?<server>.*)\") { break; }",
             "server_name other.example.org;",
             "listen 8443;",
+            "more_set_input_headers \"Host: vault.example.org\";",
+            "more_set_input_headers -t 'text/html' -r 'hOsT:x' 'X-A: b';",
+            "more_clear_input_headers Host;",
+            "location / { more_clear_input_headers -s 200 'X-A' 'Host'; }",
             "fastcgi_pass unix:/run/x;",
             "SET $x 1;",
             "proxy_ssl_certificate_key /data/keys.json;",

@@ -166,6 +166,8 @@ pub const A0282: &str = "A0282";
 pub const A0283: &str = "A0283";
 /// Policy forbids a record at a domain itself, or at a wildcard.
 pub const A0284: &str = "A0284";
+/// Policy forbids lines of nginx's configuration that would keep nginx from other sites.
+pub const A0286: &str = "A0286";
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(crate) const PROBLEMS_MAX: usize = 200;

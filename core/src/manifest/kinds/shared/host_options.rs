@@ -11,7 +11,7 @@ use crate::manifest::kinds::route::Targets;
 use crate::manifest::policy;
 use crate::manifest::policy::Closed;
 use crate::manifest::policy::nginx;
-use crate::manifest::yaml::diagnostic::{A0106, A0108, A0170, A0210, A0211, A0272, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{A0106, A0108, A0170, A0210, A0211, A0272, A0286, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, flag, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 
@@ -118,6 +118,7 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
         let hint = match fault.code {
             A0210 => "ask the operator to allow them by `policy.nginx`",
             A0211 => "ask the operator for `policy.nginx: any`",
+            A0286 => "write it more simply, or ask the operator for `policy.nginx: any`",
             _ => "the lines must stand by themselves, as in a `server` block",
         };
         scope.report(problem.hint(hint.to_owned()));
