@@ -33,6 +33,8 @@ pub fn site() -> Site {
     }
     policy.networks.push("container:*".to_owned());
     policy.targets.insert("*".to_owned(), vec!["*".to_owned()]);
+    // Services of the generator have containers of the same keys, also on networks that they share.
+    policy.names.insert("*".to_owned(), vec!["*".to_owned()]);
     policy.capabilities = ["ALL".to_owned()].into();
     (policy.privileged, policy.docker_socket, policy.host_network, policy.host_namespaces) = (true, true, true, true);
     site

@@ -2,7 +2,7 @@
 //! and `NAME.out`: what
 //! `validate` prints, then the services. `UPDATE=1` rewrites the latter.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use amarre_core::model::service::{
 };
 use amarre_core::model::site::{Challenge, ManifestLimits, NginxPolicy};
 use amarre_core::model::source::is_manifest;
-use amarre_core::model::{Asset, Assets, Origin};
+use amarre_core::model::{Asset, Assets, Origin, Site};
 use amarre_testkit::sites::permissive;
 use proptest::prelude::*;
 
@@ -117,6 +117,34 @@ fn the_order_of_files_does_not_matter() {
         files.reverse();
         assert_eq!(load(&files, &assets, &permissive()), loaded, "{}", case.display());
     }
+}
+
+/// The way past A0287, A0288 and A0289, for one manifest and no other.
+#[test]
+fn policy_names_gives_a_name_of_another_to_a_manifest() {
+    let file = |name: &str, text: &str| SourceFile { path: format!("services/{name}.yaml"), text: text.to_owned() };
+    let asks = "image: a:1\nnetwork: shared\ncontainer_name: vault-0123456789ab\nhostname: vault\n\
+                dns: [{name: vault, type: TXT, value: x}, {name: _x._tcp.vault, type: SRV, value: 0 1 2 a.example.org.}]\n";
+    let files = [
+        file("given", &format!("name: given\n{asks}")),
+        file("vault", "name: vault\nimage: a:1\nport: 80\nnetwork: shared\n"),
+    ];
+    let codes = |site: &Site, files: &[SourceFile]| {
+        let found = load(files, &Assets::new(), site).diagnostics;
+        found
+            .into_iter()
+            .map(|found| format!("{} {}", found.code, found.service.unwrap_or_default()))
+            .collect::<Vec<_>>()
+    };
+    let mut site = permissive();
+    site.policy.networks = vec!["shared".to_owned()];
+    assert_eq!(codes(&site, &files), ["A0287 given", "A0287 given"]);
+    let names = ["vault*", "_x._tcp.vault.example.org"].map(str::to_owned).to_vec();
+    site.policy.names = BTreeMap::from([("given".to_owned(), names)]);
+    assert_eq!(codes(&site, &files), [""; 0]);
+    let other = file("other", &format!("name: other\n{}", asks.replace("0123456789ab", "ba9876543210")));
+    let [given, vault] = files;
+    assert_eq!(codes(&site, &[given, vault, other]), ["A0287 other", "A0287 other"]);
 }
 
 #[test]
@@ -492,6 +520,8 @@ fn at(origin: &Origin) -> String {
 /// Manifests, and the files beside them.
 fn files_of(text: &str) -> (Vec<SourceFile>, Assets) {
     const MARK: &str = "#--- file: ";
+    let below = text.split_once('\n').map(|(_, below)| below).filter(|below| below.starts_with(MARK));
+    let text = below.filter(|_| text.starts_with("# policy.")).unwrap_or(text);
     if !text.starts_with(MARK) {
         let file = SourceFile { path: "services/case.yaml".to_owned(), text: text.to_owned() };
         return (vec![file], Assets::new());

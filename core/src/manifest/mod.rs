@@ -28,6 +28,8 @@ use crate::model::{Assets, SecretName, Service, Site};
 pub use crate::model::Document;
 
 pub use parse::container_keys;
+pub use policy::container_claims::names_of_containers;
+pub use policy::name_claims::{ContestedName, NameClaims, subject};
 pub use policy::totals::share;
 pub use policy::{Decision, Verdict};
 pub use schema::schema;

@@ -8,9 +8,9 @@ use crate::ledger::StoredManifest;
 use crate::ledger::runs::Event;
 use crate::secret::Secrets;
 use crate::source::{Snapshot, SourceNote};
-use amarre_core::manifest::{Diagnostic, Loaded, SourceFile};
+use amarre_core::manifest::{ContestedName, Diagnostic, Loaded, NameClaims, SourceFile, names_of_containers};
 use amarre_core::model::service::Reconcile;
-use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service};
+use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service, Site};
 
 /// The effective manifests, with the last good text of each broken file.
 pub(crate) struct DesiredManifests {
@@ -124,33 +124,34 @@ impl Engine {
     /// A name in the last good text of a broken manifest stays with that manifest: a newcomer that takes the name
     /// waits, whichever file the error is reported in.
     async fn freeze_reused_names(&mut self, desired: &mut DesiredManifests, stored: &BTreeMap<String, StoredManifest>) {
-        let names = |service: &Service| -> BTreeSet<String> {
-            let routes = service.routes.iter().flat_map(|route| route.domains.clone());
-            routes.chain(service.answered.iter().flat_map(|host| host.domains.clone())).collect()
-        };
-        let held: BTreeMap<String, String> = desired
-            .services
-            .values()
-            .filter(|service| desired.broken.contains_key(&service.name))
-            .flat_map(|service| names(service).into_iter().map(|name| (name, service.name.clone())))
-            .collect();
-        let takers: Vec<(String, String, String)> = desired
-            .services
-            .values()
-            .filter(|service| !desired.broken.contains_key(&service.name))
-            .filter_map(|service| {
-                let taken = names(service).into_iter().find(|name| held.contains_key(name))?;
-                let holder = held.get(&taken)?.clone();
-                Some((service.name.clone(), taken, holder))
-            })
-            .collect();
-        for (taker, name, holder) in takers {
+        let is_broken = |service: &&Service| desired.broken.contains_key(&service.name);
+        let holders: Vec<Service> = desired.services.values().filter(is_broken).cloned().collect();
+        if holders.is_empty() {
+            return;
+        }
+        let site = self.context.site.clone();
+        let held = HeldNames::new(&holders, &site);
+        let others = desired.services.values().filter(|service| !is_broken(service));
+        let takers: Vec<(String, Vec<ContestedName>)> =
+            others.map(|service| (service.name.clone(), held.taken_by(service))).collect();
+        for (taker, taken) in takers.into_iter().filter(|(_, taken)| !taken.is_empty()) {
+            let before = self.last_good(&taker, stored.get(&taker)).await;
+            let taken_before = before.as_ref().map(|service| held.taken_by(service)).unwrap_or_default();
+            // What two had before, policy gave to both.
+            let mut fresh = taken.into_iter().filter(|name| name.is_one || !taken_before.contains(name));
+            let Some(ContestedName { name, holder, .. }) = fresh.next() else { continue };
             desired.broken.insert(taker.clone(), format!("{name} belongs to {holder}, whose own manifest is broken"));
             desired.services.remove(&taker);
             desired.texts.remove(&taker);
             // If its own last text wants the same name, nothing of it is changed.
-            let before = stored.get(&taker).filter(|kept| !kept.text.contains(&name));
-            self.use_last_good(desired, &taker, before).await;
+            match before.filter(|_| !taken_before.iter().any(|taken| taken.name == name)) {
+                Some(service) => {
+                    desired.services.insert(taker, service);
+                }
+                None => {
+                    desired.frozen.insert(taker);
+                }
+            }
         }
     }
 
@@ -207,6 +208,33 @@ impl Engine {
             desired.frozen.insert(service.clone());
             desired.diagnostics.push(Diagnostic::missing_secret(&service, &origin, message, hint));
         }
+    }
+}
+
+/// The names of manifests that are broken, by their last good texts.
+struct HeldNames<'a> {
+    site: &'a Site,
+    claims: NameClaims<'a>,
+    containers: BTreeMap<String, &'a str>,
+}
+
+impl<'a> HeldNames<'a> {
+    fn new(holders: &'a [Service], site: &'a Site) -> Self {
+        let named = |service: &'a Service| {
+            names_of_containers(service, site).into_keys().map(|name| (name, service.name.as_str()))
+        };
+        let containers = holders.iter().flat_map(named).collect();
+        Self { site, claims: NameClaims::of(holders.iter()), containers }
+    }
+
+    fn taken_by(&self, service: &Service) -> Vec<ContestedName> {
+        let mut taken = self.claims.contested(service, self.site);
+        let names = names_of_containers(service, self.site).into_iter();
+        taken.extend(names.filter_map(|(name, is_one)| {
+            let holder = (*self.containers.get(&name)?).to_owned();
+            Some(ContestedName { name, holder, is_one })
+        }));
+        taken
     }
 }
 

@@ -61,6 +61,31 @@ async fn a_broken_manifest_is_healed_to_its_last_good_state() {
     assert!(rig.last_pass().broken.contains_key("two"));
 }
 
+/// Its file comes first, so that the manifest which has the name is the one with the error.
+#[tokio::test]
+async fn a_newcomer_takes_no_name_of_a_last_good_manifest() {
+    let vault = "name: vault\nnetwork: shared\n\
+        containers: {app: {image: 'web:1', container_name: the-vault, networks: {default: {aliases: [vaultdb]}}}}\n\
+        dns: [{type: TXT, name: proof, value: one}]\n";
+    let files = [("shared.yaml", "{kind: Network, name: shared}\n"), ("vault.yaml", vault)];
+    let mut rig = settled(&files).await;
+    for asks in [
+        "network: shared\ncontainers: {vaultdb: {image: 'web:1'}}\n",
+        "image: web:1\ncontainer_name: the-vault\n",
+        "image: web:1\ndns: [{type: SRV, name: proof, value: 0 1 2 a.example.org.}]\n",
+        "image: web:1\ndns: [{type: TXT, name: proof, value: two}]\n",
+    ] {
+        rig.write("aaa.yaml", &format!("name: aaa\n{asks}"));
+        run_passes(&mut rig).await;
+        assert_eq!(rig.writes(), [""; 0], "{asks}");
+        let broken: Vec<String> = rig.last_pass().broken.keys().cloned().collect();
+        assert_eq!(broken, ["aaa", "vault"], "{asks}");
+    }
+    rig.write("aaa.yaml", &plain("aaa"));
+    rig.settle().await;
+    assert_eq!(containers(&rig), ["/aaa", "/the-vault"]);
+}
+
 #[tokio::test]
 async fn a_broken_manifest_without_a_last_good_one_leaves_its_service_alone() {
     let mut rig = settled(&[("one.yaml", &plain("one")), ("two.yaml", &plain("two"))]).await;

@@ -13,7 +13,7 @@ use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
 use super::{Decision, Verdict};
-use super::{shared_names, totals};
+use super::{container_claims, name_claims, shared_names, totals};
 use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy;
 use crate::manifest::source_files::OtherFile;
@@ -127,6 +127,8 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
     if company == ReadScope::All || site.existing.everything {
         networks(drafts, site);
         shared_names::check(drafts, site);
+        name_claims::check(drafts, site);
+        container_claims::check(drafts, site);
     }
     moved(drafts);
     // One manifest alone was judged beside the others when it was good.
@@ -212,6 +214,8 @@ struct WantedNames {
     ports: Vec<(Port, Spot, String)>,
     subnets: Vec<(Ipv4Net, Spot, String)>,
     containers: Vec<(String, Spot, String)>,
+    /// What plans and the ledger call them.
+    addresses: Vec<(String, Spot, String)>,
     /// By the NPM, which several hosts may share.
     streams: Vec<((String, u16), Spot, String)>,
 }
@@ -238,6 +242,8 @@ impl WantedNames {
         let names = service.containers.keys().map(|key| service.container_name(key));
         let names = names.chain(service.jobs.keys().map(|job| service.address_name(job)));
         let containers = names.map(|name| (name, spot, place(spot)));
+        let keys = service.containers.keys().chain(service.jobs.keys());
+        let addresses = keys.map(|key| (service.address_name(key), spot, place(spot)));
         Self {
             host: service.host.clone(),
             domains: claims.domains.iter().map(|(name, spot)| (name.clone(), *spot, place(*spot))).collect(),
@@ -245,6 +251,7 @@ impl WantedNames {
             ports: claims.ports.iter().map(|claim| (claim.port.clone(), claim.spot, place(claim.spot))).collect(),
             subnets: claims.subnets.iter().map(|(net, spot)| (*net, *spot, place(*spot))).collect(),
             containers: containers.collect(),
+            addresses: addresses.collect(),
             streams: streams.collect(),
         }
     }
@@ -267,6 +274,7 @@ struct TakenNames {
     ports: BTreeMap<(String, u16, String), Vec<(String, String)>>,
     subnets: BTreeMap<String, Vec<(Ipv4Net, String)>>,
     containers: BTreeMap<(String, String), String>,
+    addresses: BTreeMap<(String, String), String>,
     streams: BTreeMap<(String, u16), String>,
 }
 
@@ -311,8 +319,11 @@ impl TakenNames {
                 problems.push(problem.hint(format!("first wanted by {first}; one stream takes TCP and UDP")));
             }
         }
-        for (name, spot, _) in &wanted.containers {
-            if let Some(first) = self.containers.get(&(wanted.host.clone(), name.clone())) {
+        let called = wanted.containers.iter().map(|(name, spot, _)| (name, spot, &self.containers));
+        let addressed = wanted.addresses.iter().map(|(name, spot, _)| (name, spot, &self.addresses));
+        let mut named: BTreeSet<&String> = BTreeSet::new();
+        for (name, spot, taken) in called.chain(addressed) {
+            if let Some(first) = taken.get(&(wanted.host.clone(), name.clone())).filter(|_| named.insert(name)) {
                 let problem = Problem::error(A0120, *spot, format!("two containers would be named {name}"));
                 problems.push(problem.hint(format!("the other is of {first}")));
             }
@@ -350,7 +361,9 @@ impl TakenNames {
             self.subnets.entry(host.clone()).or_default().push((subnet, place));
         }
         self.streams.extend(wanted.streams.into_iter().map(|(stream, _, place)| (stream, place)));
-        self.containers.extend(wanted.containers.into_iter().map(|(name, _, place)| ((host.clone(), name), place)));
+        let of_host = |(name, _, place)| ((host.clone(), name), place);
+        self.containers.extend(wanted.containers.into_iter().map(of_host));
+        self.addresses.extend(wanted.addresses.into_iter().map(of_host));
     }
 }
 

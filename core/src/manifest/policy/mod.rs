@@ -13,6 +13,8 @@ pub(super) mod images;
 pub(super) mod records;
 pub(super) mod targets;
 pub(super) mod volume_drivers;
+pub(super) mod name_claims;
+pub(super) mod container_claims;
 pub(super) mod shared_names;
 pub(super) mod totals;
 pub(super) mod cross_manifest;

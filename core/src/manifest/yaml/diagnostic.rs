@@ -168,6 +168,12 @@ pub const A0283: &str = "A0283";
 pub const A0284: &str = "A0284";
 /// Policy forbids lines of nginx's configuration that would keep nginx from other sites.
 pub const A0286: &str = "A0286";
+/// Policy forbids a record at a name of another manifest.
+pub const A0287: &str = "A0287";
+/// Policy forbids a name by which a container of another service is reached.
+pub const A0288: &str = "A0288";
+/// Policy forbids the name that an update of another service's container needs.
+pub const A0289: &str = "A0289";
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(crate) const PROBLEMS_MAX: usize = 200;

@@ -1,0 +1,197 @@
+//! Whose a name of a container is, on the engine and on networks that several services share.
+//!
+//! | a container that would | while another manifest's | |
+//! |---|---|---|
+//! | have the `container_name: x` | is called `x` after its manifest | A0120 |
+//! | be called `x-` and twelve hexadecimal digits | is called `x`: its next one needs that name | A0289 |
+//! | answer to `x` on a network: by its name, key, alias or `hostname` | answers to `x` there | A0288 |
+//!
+//! What is called after its manifest comes first, then the order of files and lines. `policy.names` allows a name to a
+//! manifest; none allows one container's name to two.
+
+use std::collections::BTreeMap;
+
+use super::Closed;
+use super::cross_manifest::DraftService;
+use crate::manifest::policy;
+use crate::manifest::yaml::diagnostic::{A0120, A0288, A0289, Problem, shown};
+use crate::model::address::service_of_network;
+use crate::model::service::{ContainerNetwork, NetworkMode, Service, StreamTarget, Target};
+use crate::model::site::{Reach, Right};
+use crate::model::{Site, Value};
+
+/// The key of the policy.
+const WORD: &str = "names";
+/// The network that NPM shares with routed containers.
+const EDGE: &str = "edge";
+
+/// A name by which something finds a container.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ContainerName {
+    host: String,
+    /// `None`: on the engine.
+    network: Option<String>,
+    name: String,
+}
+
+/// The names of a service's containers that no other service may have, each with where it is one, and whether the engine
+/// itself knows but one.
+pub fn names_of_containers(service: &Service, site: &Site) -> BTreeMap<String, bool> {
+    let is_shared = |name: &ContainerName| {
+        name.network.is_some() && policy::entry(&service.name, &site.policy.names, &name.name).is_some()
+    };
+    let names = names(service, site, &[]).into_keys().filter(|name| !is_shared(name));
+    let shown = |ContainerName { host, network, name }| match network {
+        Some(network) => (format!("{name} on the network {network} of {host}"), false),
+        None => (format!("the container {name} on {host}"), true),
+    };
+    names.map(shown).collect()
+}
+
+/// Each name, with whether it comes from the manifest's own.
+fn names(service: &Service, site: &Site, streamed: &[(&str, &str)]) -> BTreeMap<ContainerName, bool> {
+    let host = &service.host;
+    let mut names: BTreeMap<ContainerName, bool> = BTreeMap::new();
+    let mut add = |network: Option<&str>, name: &str, is_own: bool| {
+        let network = network.map(|network| service_of_network(network).unwrap_or(network).to_owned());
+        let name = if network.is_some() { name.to_ascii_lowercase() } else { name.to_owned() };
+        *names.entry(ContainerName { host: host.clone(), network, name }).or_default() |= is_own;
+    };
+    let home = match &service.network {
+        NetworkMode::Shared(name) => name,
+        NetworkMode::Auto | NetworkMode::Subnet(_) | NetworkMode::Defined { .. } => &service.name,
+    };
+    let is_on_edge =
+        site.hosts.get(host).and_then(|host| host.npm.as_ref()).is_some_and(|npm| npm.reach == Reach::Edge);
+    for (key, container) in &service.containers {
+        let called = service.container_name(key);
+        let is_own = container.container_name.is_none();
+        add(None, &called, is_own);
+        if container.network_mode != ContainerNetwork::Own {
+            continue;
+        }
+        let hostname = container.settings.get("hostname").and_then(Value::as_text);
+        if is_on_edge && is_led(service, key, streamed) {
+            add(Some(EDGE), &called, is_own);
+            hostname.into_iter().for_each(|name| add(Some(EDGE), name, false));
+        }
+        for network in container.also_on.iter().chain([container.home.as_ref().unwrap_or(home)]) {
+            add(Some(network), &called, is_own);
+            add(Some(network), key, *key == service.name);
+            if service.containers.len() == 1 {
+                add(Some(network), &service.name, true);
+            }
+            container
+                .aliases
+                .iter()
+                .map(String::as_str)
+                .chain(hostname)
+                .for_each(|name| add(Some(network), name, false));
+        }
+    }
+    for (key, job) in &service.jobs {
+        let called = service.address_name(key);
+        add(None, &called, true);
+        // As one is called that did not end well.
+        add(None, &format!("{called}-failed"), true);
+        if job.container.network_mode == ContainerNetwork::Own {
+            let hostname = job.container.settings.get("hostname").and_then(Value::as_text);
+            hostname.into_iter().for_each(|name| add(Some(home), name, false));
+            add(Some(home), &called, true);
+        }
+    }
+    names
+}
+
+/// Whether a route or a stream leads to a container.
+fn is_led(service: &Service, key: &str, streamed: &[(&str, &str)]) -> bool {
+    let routed = service.routes.iter().flat_map(|route| route.targets());
+    let is_it = |target: &Target| matches!(target, Target::Container { key: other, .. } if other == key);
+    routed.into_iter().any(is_it) || streamed.contains(&(service.name.as_str(), key))
+}
+
+/// The containers that streams lead to: service and key.
+fn streamed<'a>(services: impl Iterator<Item = &'a Service>) -> Vec<(&'a str, &'a str)> {
+    let targets = services.flat_map(|service| &service.streams).filter_map(|stream| match &stream.to {
+        StreamTarget::Container { service, key, .. } => Some((service.as_str(), key.as_str())),
+        StreamTarget::Address { .. } => None,
+    });
+    targets.collect()
+}
+
+/// Refuses names of others. The drafts are in the order of files and lines.
+pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
+    let good = drafts.iter().enumerate().filter_map(|(index, draft)| Some((index, draft.good()?)));
+    let good: Vec<(usize, &Service)> = good.collect();
+    let streamed = streamed(good.iter().map(|(_, service)| *service));
+    let all: Vec<(usize, BTreeMap<ContainerName, bool>)> =
+        good.iter().map(|(index, service)| (*index, names(service, site, &streamed))).collect();
+    let mut holders: BTreeMap<&ContainerName, (bool, usize)> = BTreeMap::new();
+    for (index, names) in &all {
+        for (name, is_own) in names {
+            let holder = holders.entry(name).or_insert((*is_own, *index));
+            if *is_own && !holder.0 {
+                *holder = (true, *index);
+            }
+        }
+    }
+    let mut found: Vec<(usize, Right, Problem)> = Vec::new();
+    for (index, names) in &all {
+        let draft = &drafts[*index];
+        for (name, is_own) in names {
+            let holder = |wanted: &ContainerName| {
+                let (is_own, other) = holders.get(wanted).filter(|(_, other)| other != index)?;
+                Some((*is_own, drafts[*other].name.as_deref()?))
+            };
+            found.extend(judge(draft, (name, *is_own), site, &holder).map(|(right, problem)| (*index, right, problem)));
+        }
+    }
+    for (index, right, problem) in found {
+        drafts[index].decide(right, &problem);
+        drafts[index].problems.push(problem);
+    }
+}
+
+/// Judges one name; `holder` says who else has one, and whether after its manifest.
+fn judge<'h>(
+    draft: &DraftService<'_>,
+    (wanted, is_own): (&ContainerName, bool),
+    site: &Site,
+    holder: &dyn Fn(&ContainerName) -> Option<(bool, &'h str)>,
+) -> Option<(Right, Problem)> {
+    let service = draft.name.as_deref()?;
+    let spot = draft.spot();
+    let name = shown(&wanted.name);
+    let right = Right { service: service.to_owned(), word: WORD.to_owned(), item: wanted.name.clone() };
+    let is_named = |service: &str| policy::entry(service, &site.policy.names, &wanted.name).is_some();
+    let forbid = |code: &'static str, why: String| {
+        let message = format!("policy forbids a container to be called {name}: {why}");
+        let hint = format!("take another, or ask the operator for `policy.names: {{{}: [{name}]}}`", shown(service));
+        let closed = Closed { code, spot, word: WORD, item: &wanted.name, message, hint };
+        Some((right.clone(), policy::problem(site, service, &closed)))
+    };
+    match (&wanted.network, holder(wanted)) {
+        (None, Some((true, other))) if !is_own => {
+            let message = format!("two containers would be named {name}");
+            let hint = format!("the other is called after its manifest, {}", shown(other));
+            Some((right.clone(), Problem::error(A0120, spot, message).hint(hint)))
+        }
+        (None, _) if !is_named(service) => {
+            let before = before_update(&wanted.name)?;
+            let (_, other) = holder(&ContainerName { name: before.to_owned(), ..wanted.clone() })?;
+            forbid(A0289, format!("an update of {} of {} would need that name", shown(before), shown(other)))
+        }
+        (Some(network), Some((_, other))) if !is_named(service) && !is_named(other) => {
+            forbid(A0288, format!("{} answers to it on the network {}", shown(other), shown(network)))
+        }
+        (None | Some(_), _) => None,
+    }
+}
+
+/// The name of the container whose next one is called so for a while.
+fn before_update(name: &str) -> Option<&str> {
+    const GENERATION_LENGTH: usize = 12;
+    let (before, end) = name.rsplit_once('-')?;
+    let is_generation = end.len() == GENERATION_LENGTH && end.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_generation.then_some(before)
+}
