@@ -45,8 +45,46 @@ pub fn foreign_uses(picture: &PassResult, (file, text): (&str, &str), owners: &B
         let fresh = uses(service).into_iter().chain(now.rights.iter().cloned()).chain(files.iter().cloned());
         others.extend(fresh.filter(|used| !known.contains(used)));
     }
-    others.into_iter().filter(|used| !owners.iter().any(|owner| is_of(used, owner, site))).collect()
+    let taken = OthersNames::new(picture, owners);
+    let is_own = |used: &Use| owners.iter().any(|owner| is_of(used, owner, site)) && !taken.has(used);
+    others.into_iter().filter(|used| !is_own(used)).collect()
 }
+
+/// What other services are called: a name below that of an owner may be theirs.
+struct OthersNames {
+    names: BTreeSet<String>,
+    containers: BTreeSet<String>,
+}
+
+impl OthersNames {
+    fn new(picture: &PassResult, owners: &BTreeSet<String>) -> Self {
+        let mut taken = Self { names: BTreeSet::new(), containers: BTreeSet::new() };
+        for service in picture.services.values().filter(|service| !owners.contains(&service.name)) {
+            names(service, &mut |word, item| {
+                if word == "name" {
+                    taken.names.insert(item);
+                }
+            });
+            taken.containers.extend(service.containers.keys().map(|key| service.container_name(key)));
+        }
+        taken
+    }
+
+    fn has(&self, used: &Use) -> bool {
+        match used.word {
+            "name" => {
+                let about = [Some(used.item.as_str()), manifest::subject(&used.item)];
+                about.into_iter().flatten().any(|name| self.names.contains(name))
+            }
+            "container name" => self.containers.contains(&used.item),
+            "network" => used.item.strip_prefix(OF_CONTAINER).is_some_and(|name| self.containers.contains(name)),
+            _ => false,
+        }
+    }
+}
+
+/// A network that is a container's.
+const OF_CONTAINER: &str = "container:";
 
 /// The content of a text.
 #[derive(Default)]
@@ -130,6 +168,7 @@ fn uses(service: &Service) -> BTreeSet<Use> {
         let networks = container.home.iter().chain(&container.also_on);
         let networks = networks.filter(|network| !service.networks.contains_key(*network));
         networks.for_each(|network| add("network", network.clone()));
+        container.network_of_other().into_iter().for_each(|name| add("network", format!("{OF_CONTAINER}{name}")));
         let ports = container.ports.iter().map(|port| format!("{}:{}/{}", port.host_ip, port.published, port.protocol));
         ports.for_each(|port| add("host port", port));
     }
@@ -180,7 +219,12 @@ fn is_of(used: &Use, owner: &str, site: &Site) -> bool {
         "secret" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
         "container name" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
         "volume" | "volume to write to" => after.is_some_and(|rest| rest.starts_with('_')),
-        "network" => item == owner || service_of_network(item) == Some(owner),
+        "network" => match item.strip_prefix(OF_CONTAINER) {
+            Some(container) => {
+                container.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            }
+            None => item == owner || service_of_network(item) == Some(owner),
+        },
         "data of" | "container of" => item == owner,
         "file" => item.split('/').rev().skip(1).any(|folder| folder == owner),
         "folder" | "folder to write to" => site.hosts.values().any(|host| {

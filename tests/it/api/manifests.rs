@@ -218,41 +218,32 @@ async fn a_commit_names_its_author_and_what_was_simulated() {
     end(daemon).await;
 }
 
-/// What a token for one service may write: with what is called after it, and with what its manifest has already.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_token_for_one_service_uses_what_belongs_to_it() {
-    let rig = Rig::start().await;
-    let mut config = rig.config();
-    config["policy"] = json!({
-        "host_paths": ["/srv"], "volumes": ["*"], "networks": ["*"], "secrets": {"*": ["*"]}, "records": ["A", "TXT"],
-        "privileged": true, "host_network": true,
-    });
-    rig.file("amarre.yaml", &format!("{config:#}"));
-    for folder in ["services/vault", "services/shop", "secrets/services/shop", "secrets/services/vault"] {
-        std::fs::create_dir_all(rig.path().join(folder)).unwrap();
-    }
-    rig.file("secrets/services/shop/key", "canary-shop");
-    rig.file("secrets/services/vault/key", "canary-vault");
-    let stack = "services: {a: {image: web:1}}\nvolumes: {v: {name: VOLUME}}\n".replace("VOLUME", "vault_data");
-    rig.file("services/vault/compose.yaml", &stack);
-    rig.file(
-        "services/shop/compose.yaml",
-        "services: {a: {image: web:1, volumes: ['v:/v']}}\nvolumes: {v: {name: vault_data}}\n",
-    );
-    rig.file("services/vault.yaml", "name: vault\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n");
-    rig.file("services/shop.yaml", &format!("{SHOP}environment: {{GIVEN: {{secret: vault/key}}}}\n"));
-    let daemon = rig.daemon(&["--yes"], &[]).await;
-    let mut limited = token(&rig, "limited", &["--role", "editor", "--service", "shop"]).await;
-    let tag = read(&limited.get(&address_of("shop")).await)["tag"].as_str().unwrap().to_owned();
-    let dry = |text: &str| json!({"text": text, "tag": tag, "dry_run": true});
-    let of = |keys: &str| format!("{SHOP}{keys}\n");
-    for (text, words) in [
+/// The manifest of the shop with more keys.
+fn with_keys(keys: &str) -> String {
+    format!("{SHOP}{keys}\n")
+}
+
+/// Manifests that use what is not the shop's, each with what is refused.
+fn of_others() -> Vec<(String, &'static str)> {
+    let of = with_keys;
+    vec![
         (of("environment: {A: {secret: vault/other}}"), "the secret vault/other"),
         (of("environment: {A: {secret: shared/smtp}}"), "the secret shared/smtp"),
         (of("volumes: ['/srv/vault:/x']"), "the folder /srv/vault"),
         (of("volumes: ['/srv/shopping:/x']"), "the folder /srv/shopping"),
         (of("volumes: ['/srv:/x']"), "the folder /srv"),
         (of("network: zz-amarre-vault"), "the network zz-amarre-vault"),
+        (of("network_mode: 'container:vault'").replace("port: 80\n", ""), "the network container:vault"),
+        (of("network_mode: 'container:gluetun'").replace("port: 80\n", ""), "the network container:gluetun"),
+        (of("networks: {default: , backend: {}}"), "the network backend"),
+        (
+            "name: shop\ncontainers: {a: {image: 'web:1', networks: {zz-amarre-vault: {aliases: [db]}}}}\n".to_owned(),
+            "the network zz-amarre-vault",
+        ),
+        ("name: shop\ncompose: ./shop/joined\n".to_owned(), "the network backend"),
+        (of("dns: [{type: TXT, name: pay.shop, value: x}]"), "the name pay.shop.example.org"),
+        (of("dns: [{type: SRV, name: _x._tcp.pay.shop, value: 0 1 2 a.example.org.}]"), "the name _x._tcp.pay.shop"),
+        (of("dns: [{type: SRV, name: _x._tcp.vault, value: 0 1 2 a.example.org.}]"), "the name _x._tcp.vault"),
         (of("ports: ['8443:443']"), "the host port 0.0.0.0:8443/tcp"),
         (of("network: {subnet: 10.77.60.0/24}"), "the subnet 10.77.60.0/24"),
         (of("privileged: true"), "the right privileged"),
@@ -271,13 +262,54 @@ async fn a_token_for_one_service_uses_what_belongs_to_it() {
         ),
         ("kind: Stream\nname: shop\nport: 2222\nto: vault/vault:80\n".to_owned(), "the container of vault"),
         ("name: shop\nimage: web:1\nroutes: [{domain: pay, to: 'shop:80'}]\n".to_owned(), "the name pay.example.org"),
-    ] {
+    ]
+}
+
+/// What a token for one service may write: with what is called after it, and with what its manifest has already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_one_service_uses_what_belongs_to_it() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["policy"] = json!({
+        "host_paths": ["/srv"], "volumes": ["*"], "networks": ["*", "container:*"], "secrets": {"*": ["*"]}, "records": ["A", "SRV", "TXT"],
+        "privileged": true, "host_network": true,
+    });
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    for folder in ["services/vault", "services/shop/joined", "secrets/services/shop", "secrets/services/vault"] {
+        std::fs::create_dir_all(rig.path().join(folder)).unwrap();
+    }
+    rig.file("secrets/services/shop/key", "canary-shop");
+    rig.file("secrets/services/vault/key", "canary-vault");
+    let stack = "services: {a: {image: web:1}}\nvolumes: {v: {name: VOLUME}}\n".replace("VOLUME", "vault_data");
+    rig.file("services/vault/compose.yaml", &stack);
+    rig.file(
+        "services/shop/compose.yaml",
+        "services: {a: {image: web:1, volumes: ['v:/v']}}\nvolumes: {v: {name: vault_data}}\n",
+    );
+    rig.file(
+        "services/shop/joined/compose.yaml",
+        "services: {a: {image: web:1}}\nnetworks: {default: {name: backend, external: true}}\n",
+    );
+    rig.file("services/vault.yaml", "name: vault\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n");
+    // Below the shop's name, and not the shop's.
+    let pay = "{kind: Route, name: pay, routes: [{domain: pay.shop, to: 'http://192.0.2.1:80'}]}\n";
+    rig.file("services/pay.yaml", pay);
+    rig.file("services/shop.yaml", &format!("{SHOP}environment: {{GIVEN: {{secret: vault/key}}}}\n"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut limited = token(&rig, "limited", &["--role", "editor", "--service", "shop"]).await;
+    let tag = read(&limited.get(&address_of("shop")).await)["tag"].as_str().unwrap().to_owned();
+    let dry = |text: &str| json!({"text": text, "tag": tag, "dry_run": true});
+    for (text, words) in of_others() {
         refused(&put(&mut limited, "shop", &dry(&text)).await, 403, "A1030", words);
     }
+    let of = with_keys;
     for text in [
         of("environment: {A: {secret: shop/key}, GIVEN: {secret: vault/key}}"),
         of("volumes: ['/srv/shop/data:/x', 'data:/data']"),
         of("container_name: shop-main"),
+        of(
+            "dns: [{type: SRV, name: _x._tcp.shop, value: 0 1 2 a.example.org.}, {type: TXT, name: new.shop, value: x}]",
+        ),
         "name: shop\nimage: web:1\nroutes: [{domain: shop, aliases: [www.shop], to: 'shop:80'}]\n".to_owned(),
     ] {
         read(&put(&mut limited, "shop", &dry(&text)).await);
