@@ -54,6 +54,14 @@ impl Journal {
         lock(&self.calls).clear();
     }
 
+    /// As if nothing had been recorded, searched for or seen, with no witness.
+    pub fn reset(&self) {
+        self.clear();
+        self.tell(None);
+        lock(&self.forbidden).clear();
+        lock(&self.sightings).clear();
+    }
+
     /// Tells `witness` of each call from now on; `None` ends it.
     pub fn tell(&self, witness: Option<Witness>) {
         *lock(&self.witness) = witness;

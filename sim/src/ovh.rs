@@ -95,7 +95,22 @@ struct Inner {
     servers: Vec<Dns>,
 }
 
+/// Everything that an account holds, for [`Ovh::rewind`].
+#[derive(Debug, Clone)]
+pub struct Snapshot(State);
+
 impl Ovh {
+    /// Everything as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.inner.lock().clone())
+    }
+
+    /// Everything as it was then, in the answers of its name servers, too.
+    pub fn rewind(&self, to: &Snapshot) {
+        *self.inner.lock() = to.0.clone();
+        self.inner.propagate();
+    }
+
     /// Starts the API and the authoritative servers. Every zone begins as the vendor makes it:
     /// with the NS records of its servers.
     ///

@@ -74,7 +74,7 @@ impl State {
             looks: 0,
             sandbox: String::new(),
             published: Vec::new(),
-            listener: None,
+            listener: super::state::Listening::default(),
             logs: Vec::new(),
             behaviour,
             ports,

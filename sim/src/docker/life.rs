@@ -228,7 +228,7 @@ impl State {
     /// Leaves its networks, ports and listener.
     pub(super) fn release(&mut self, index: usize) {
         let container = &mut self.containers[index];
-        container.listener = None;
+        container.listener.0 = None;
         container.published.clear();
         let id = container.id.clone();
         let mut left = Vec::new();

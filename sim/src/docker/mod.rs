@@ -20,6 +20,7 @@ mod page;
 mod query;
 mod shapes;
 mod show;
+mod snapshot;
 mod spec;
 mod start;
 mod state;
@@ -35,6 +36,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{Server, serve};
 use images::Reference;
+pub use snapshot::Snapshot;
 pub use spec::{Behaviour, DockerOptions, ImageSpec};
 pub use state::Refusal;
 use state::{Engine, NginxTest, State};
@@ -298,7 +300,7 @@ impl Drop for Docker {
         state.down = true;
         let _ = state.events.send(None);
         for container in &mut state.containers {
-            container.listener = None;
+            container.listener.0 = None;
         }
     }
 }

@@ -354,7 +354,7 @@ impl State {
             return;
         }
         container.port_moves += 1;
-        if let Some(listener) = &container.listener {
+        if let Some(listener) = &container.listener.0 {
             listener.cut.notify_one();
         }
     }

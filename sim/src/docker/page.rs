@@ -145,7 +145,7 @@ impl State {
             return None;
         }
         let listens = container.ports.is_empty() || container.ports.contains(&port);
-        container.listener.as_ref().filter(|_| listens).map(|listener| listener.address)
+        container.listener.0.as_ref().filter(|_| listens).map(|listener| listener.address)
     }
 
     fn is_own_address(&self, host: &str) -> bool {

@@ -98,7 +98,7 @@ impl State {
             false => self.new_id("sandbox"),
         };
         let container = &mut self.containers[index];
-        container.listener = Some(listener);
+        container.listener.0 = Some(listener);
         container.published = published;
         container.sandbox = sandbox;
         for Plugged { network, name, endpoint } in plugged {

@@ -80,7 +80,7 @@ pub(super) struct State {
     pub(super) handle: Handle,
     /// Where the search for a default pool goes on.
     pub(super) next_pool: usize,
-    made: u64,
+    pub(super) made: u64,
 }
 
 /// What an nginx objects to; `None`: nothing.
@@ -93,7 +93,7 @@ impl std::fmt::Debug for NginxTest {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Container {
     pub(super) id: String,
     pub(super) name: String,
@@ -121,7 +121,7 @@ pub(super) struct Container {
     pub(super) looks: u32,
     pub(super) sandbox: String,
     pub(super) published: Vec<Published>,
-    pub(super) listener: Option<Listener>,
+    pub(super) listener: Listening,
     pub(super) logs: Vec<(u8, Timestamp, String)>,
     pub(super) behaviour: Behaviour,
     /// TCP ports it listens on; none means every port.
@@ -141,7 +141,7 @@ pub(super) enum Status {
     Exited,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Health {
     pub(super) status: &'static str,
     pub(super) log: Vec<Value>,
@@ -180,6 +180,16 @@ pub(super) struct Published {
     pub(super) host_port: u16,
 }
 
+/// Where a container listens; a copy of it listens nowhere.
+#[derive(Debug, Default)]
+pub(super) struct Listening(pub(super) Option<Listener>);
+
+impl Clone for Listening {
+    fn clone(&self) -> Self {
+        Self(None)
+    }
+}
+
 /// The loopback listener that stands for a running container.
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -195,7 +205,7 @@ impl Drop for Listener {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Network {
     pub(super) id: String,
     pub(super) name: String,
@@ -209,7 +219,7 @@ pub(super) struct Network {
     pub(super) subnet_given: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Volume {
     pub(super) created: Timestamp,
     pub(super) driver: String,
@@ -217,7 +227,7 @@ pub(super) struct Volume {
     pub(super) options: Value,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Image {
     pub(super) id: String,
     /// Familiar references with tag.

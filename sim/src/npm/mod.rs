@@ -56,7 +56,21 @@ pub struct Npm {
     proxy: JoinHandle<()>,
 }
 
+/// Everything that an NPM holds, for [`Npm::rewind`].
+#[derive(Clone)]
+pub struct Snapshot(State);
+
 impl Npm {
+    /// Everything as it is now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.shared.lock().clone())
+    }
+
+    /// Everything as it was then.
+    pub fn rewind(&self, to: &Snapshot) {
+        *self.shared.lock() = to.0.clone();
+    }
+
     /// Starts the admin API and the proxy, both on loopback.
     ///
     /// # Errors

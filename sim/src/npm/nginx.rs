@@ -17,7 +17,7 @@ use super::state::State;
 use super::upstreams::literal;
 
 /// The files on disk and what the running nginx has loaded.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Nginx {
     /// One file an enabled host.
     pub written: BTreeMap<(Kind, u64), Site>,

@@ -93,6 +93,7 @@ pub(super) struct Token {
     pub expires: Timestamp,
 }
 
+#[derive(Clone)]
 pub(super) struct State {
     pub accounts: BTreeMap<u64, Account>,
     pub tokens: BTreeMap<String, Token>,

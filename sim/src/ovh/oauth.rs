@@ -11,7 +11,7 @@ use super::auth::granted;
 use super::state::State;
 
 /// Tokens that were given out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Tokens {
     pub client_id: String,
     pub client_secret: String,

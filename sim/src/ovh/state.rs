@@ -29,7 +29,7 @@ const TTL_MIN: u32 = 60;
 
 const TXT_CHUNK: usize = crate::dns::rdata::TXT_STRING_MAX;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct State {
     pub application_key: String,
     pub application_secret: String,
@@ -47,7 +47,7 @@ pub(super) struct State {
     last_query: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Habits {
     pub id_zero: bool,
     pub expanded: bool,
@@ -57,7 +57,7 @@ pub(super) struct Habits {
     pub apex_null: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Zone {
     pub name: String,
     pub name_servers: Vec<String>,
@@ -99,7 +99,7 @@ pub(super) struct Row {
     pub ttl: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Task {
     pub function: &'static str,
     pub created: String,

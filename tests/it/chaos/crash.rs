@@ -1,10 +1,12 @@
-//! A crash at every call of eleven stories: before it has its effect, and after it with the answer lost.
+//! A crash at every call of thirteen stories: before it has its effect, and after it with the answer lost. For some of them also with
+//! a ledger that is lost at every write, and with an error at every write.
 
+use amarre_sim::Fault;
 use serde_json::Value as Json;
 
-use super::oracle::{self, Before, Fresh};
+use super::oracle::{self, Before};
 use super::script::{At, Rule, ScriptCall as Call, Strike};
-use super::stage::{Stage, Twist};
+use super::stage::{Beginning, Trial};
 use super::story::{STORIES, Story};
 
 /// What came of a story.
@@ -15,24 +17,25 @@ pub struct StoryOutcome {
     pub deaths: usize,
 }
 
-/// Tells a story under these rules, and asks the oracle.
+/// Tells a story from its beginning, and asks the oracle.
 pub async fn run_story(
+    beginning: &mut Beginning,
     story: &Story,
-    rules: Vec<Rule>,
-    twists: Vec<Twist>,
+    trial: &Trial,
     expected: &Json,
 ) -> Result<StoryOutcome, String> {
-    let mut stage = Stage::set(&story.files_before()).await;
+    let mut stage = beginning.stage().await;
     let before = Before::new(&stage);
-    let outcome = stage.run(story, rules, twists, expected).await;
+    let outcome = stage.run(story, trial, expected).await;
     let calls = stage.script.calls();
-    let looks = stage.looks;
+    let (looks, deaths) = (stage.looks, stage.deaths);
     let wrong = match &outcome {
         Ok(()) => oracle::broken(&mut stage, &before, expected).await,
         Err(why) => vec![why.clone()],
     };
+    beginning.give_back(stage);
     if wrong.is_empty() {
-        return Ok(StoryOutcome { calls, looks, deaths: stage.deaths });
+        return Ok(StoryOutcome { calls, looks, deaths });
     }
     Err(format!("{}\n{}\n{}", story.name, line_up(&calls), wrong.join("\n")))
 }
@@ -47,39 +50,63 @@ fn line_up(calls: &[Call]) -> String {
     lines.collect()
 }
 
-/// The `n`-th story, crashed everywhere.
-async fn crash_everywhere(n: usize) {
+/// What goes wrong at each call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Blow {
+    /// The process dies.
+    Death,
+    /// The process dies, and its ledger is lost.
+    DeathWithoutLedger,
+    /// A write is answered by an error, whether it had its effect or not; the process lives.
+    Error,
+}
+
+/// The `n`-th story, struck everywhere.
+async fn strike_everywhere(n: usize, blow: Blow) {
     let story = &STORIES[n];
-    let mut fresh = Fresh::default();
-    let expected = fresh.world(&story.files_after()).await;
-    let undisturbed = run_story(story, Vec::new(), Vec::new(), &expected).await;
+    let expected = oracle::world_after(story).await;
+    let mut beginning = Beginning::new(&story.files_before()).await;
+    let undisturbed = run_story(&mut beginning, story, &Trial::default(), &expected).await;
     let calls = undisturbed.unwrap_or_else(|why| panic!("undisturbed: {why}")).calls;
     let mut failed = Vec::new();
-    let mut crashes = 0;
-    for (number, strike) in crash_points(&calls) {
-        let rule = Rule { at: At::AnyCall, nth: number, times: 1, strike };
-        crashes += 1;
-        if let Err(why) = run_story(story, vec![rule], Vec::new(), &expected).await {
+    let strikes = strikes(&calls, blow);
+    for (number, strike) in &strikes {
+        let rule = Rule { at: At::AnyCall, nth: *number, times: 1, strike: strike.clone() };
+        let loses_ledger = blow == Blow::DeathWithoutLedger;
+        let trial = Trial { rules: vec![rule], loses_ledger, ..Trial::default() };
+        if let Err(why) = run_story(&mut beginning, story, &trial, &expected).await {
             failed.push(why);
         }
     }
-    assert!(failed.is_empty(), "{} of {crashes} crashes:\n{}", failed.len(), failed.join("\n"));
-    assert!(crashes > 5, "only {crashes} crashes: the script does not strike");
+    assert!(failed.is_empty(), "{} of {} strikes:\n{}", failed.len(), strikes.len(), failed.join("\n"));
+    assert!(strikes.len() > 5, "only {} strikes: the script does not strike", strikes.len());
 }
 
-/// Between two writes nothing changes, so of reads in a row only the first matters.
-fn crash_points(calls: &[Call]) -> Vec<(u32, Strike)> {
-    let mut points = Vec::new();
-    let mut after_write = true;
+/// Between two writes nothing changes, so of reads in a row only the first matters. With a lost ledger, a death before a write is one
+/// after the write before it.
+fn strikes(calls: &[Call], blow: Blow) -> Vec<(u32, Strike)> {
+    let mut found = Vec::new();
+    let (mut after_write, mut writes) = (true, 0);
     for (number, told) in (0..).zip(calls) {
-        if told.is_write {
-            points.extend([(number, Strike::KillBefore), (number, Strike::KillAfter)]);
-        } else if after_write {
-            points.push((number, Strike::KillBefore));
+        match (told.is_write, blow) {
+            (true, Blow::Death) => found.extend([(number, Strike::KillBefore), (number, Strike::KillAfter)]),
+            (false, Blow::Death) if after_write => found.push((number, Strike::KillBefore)),
+            (true, Blow::DeathWithoutLedger) => {
+                found.extend((writes == 0).then_some((number, Strike::KillBefore)));
+                found.push((number, Strike::KillAfter));
+            }
+            (true, Blow::Error) if writes % 2 == 0 => found.push((number, Strike::Fault(Fault::After(500)))),
+            (true, Blow::Error) => found.push((number, Strike::Fault(Fault::Before(500)))),
+            (false, Blow::Death | Blow::DeathWithoutLedger | Blow::Error) => (),
         }
         after_write = told.is_write;
+        writes += u32::from(told.is_write);
     }
-    points
+    found
+}
+
+async fn crash_everywhere(n: usize) {
+    strike_everywhere(n, Blow::Death).await;
 }
 
 #[tokio::test]
@@ -135,4 +162,49 @@ async fn a_recreated_npm_with_drift_survives_a_crash_at_every_call() {
 #[tokio::test]
 async fn a_certificate_survives_a_crash_at_every_call() {
     crash_everywhere(10).await;
+}
+
+#[tokio::test]
+async fn a_job_before_an_update_runs_once_though_the_process_crashes_at_every_call() {
+    crash_everywhere(11).await;
+}
+
+#[tokio::test]
+async fn a_destruction_survives_a_crash_at_every_call() {
+    crash_everywhere(12).await;
+}
+
+#[tokio::test]
+async fn a_new_service_survives_a_crash_at_every_write_and_a_lost_ledger() {
+    strike_everywhere(0, Blow::DeathWithoutLedger).await;
+}
+
+#[tokio::test]
+async fn a_stop_first_update_survives_a_crash_at_every_write_and_a_lost_ledger() {
+    strike_everywhere(2, Blow::DeathWithoutLedger).await;
+}
+
+#[tokio::test]
+async fn a_job_before_an_update_runs_once_though_the_ledger_is_lost_at_every_write() {
+    strike_everywhere(11, Blow::DeathWithoutLedger).await;
+}
+
+#[tokio::test]
+async fn a_destruction_survives_a_crash_at_every_write_and_a_lost_ledger() {
+    strike_everywhere(12, Blow::DeathWithoutLedger).await;
+}
+
+#[tokio::test]
+async fn a_new_service_survives_an_error_at_every_write() {
+    strike_everywhere(0, Blow::Error).await;
+}
+
+#[tokio::test]
+async fn a_job_before_an_update_runs_once_though_every_write_fails_once() {
+    strike_everywhere(11, Blow::Error).await;
+}
+
+#[tokio::test]
+async fn a_destruction_survives_an_error_at_every_write() {
+    strike_everywhere(12, Blow::Error).await;
 }

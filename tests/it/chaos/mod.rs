@@ -3,7 +3,7 @@
 //! ```text
 //! story.rs   what people do: manifests before, acts
 //! seeds.rs   small stories with random faults
-//! crash.rs   eleven stories with a crash at every call
+//! crash.rs   thirteen stories with a crash at every call
 //! walks.rs   manifests of all kinds that come and go
 //! writes.rs  small stories with a crash at every write to the ledger
 //! ledger.rs  what becomes of the ledger

@@ -1,36 +1,36 @@
 //! What holds at the end, once nothing goes wrong any more.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use aho_corasick::AhoCorasick;
 use amarre_core::model::{Kind, Millis};
 use amarre_sim::npm;
 use serde_json::{Value as Json, json};
 
 use super::stage::{Goal, SECRET_OF_DOCKER, SECRETS_OF_NPM, Stage, foreign};
-use super::story::Files;
+use super::story::{Files, Story};
 use crate::support::stepped::Stepped;
 
 /// What a later pass verifies: intents that are settled, lists that are read again.
 const LATER: Millis = Millis::minutes(5);
 
-/// Worlds of fresh installs, by manifests: each is made once.
-#[derive(Default)]
-pub struct Fresh {
-    worlds: BTreeMap<String, Json>,
+/// The world at the end of a story: that of a fresh install. Jobs run before updates, so a fresh install has none of them; there it is
+/// the world of an undisturbed story.
+pub async fn world_after(story: &Story) -> Json {
+    if !story.has_jobs() {
+        return fresh_world(&story.files_after()).await;
+    }
+    let mut stage = Stage::set(&story.files_before()).await;
+    for (file, text) in story.files_after() {
+        stage.rig.write(&file, &text);
+    }
+    stage.live(Goal::Converged).await.unwrap_or_else(|why| panic!("undisturbed: {why}"));
+    world(&stage.rig)
 }
 
-impl Fresh {
-    pub async fn world(&mut self, files: &Files) -> Json {
-        let key = format!("{files:?}");
-        if let Some(world) = self.worlds.get(&key) {
-            return world.clone();
-        }
-        let stage = Stage::set(files).await;
-        let world = world(&stage.rig);
-        drop(stage);
-        self.worlds.insert(key, world.clone());
-        world
-    }
+/// The world of a fresh install with these manifests.
+async fn fresh_world(files: &Files) -> Json {
+    world(&Stage::set(files).await.rig)
 }
 
 /// Domains that are served in a world.
@@ -199,7 +199,7 @@ async fn books(stage: &Stage) -> Vec<String> {
 }
 
 /// No secret where it does not belong: requests to others, logs, the ledger with its events, plans.
-fn secrets(stage: &Stage) -> Vec<String> {
+pub fn secrets(stage: &Stage) -> Vec<String> {
     let mut wrong = Vec::new();
     for server in stage.rig.servers() {
         wrong.extend(server.journal.sightings());
@@ -214,14 +214,11 @@ fn secrets(stage: &Stage) -> Vec<String> {
             places.push((path.display().to_string(), std::fs::read(&path).unwrap()));
         }
     }
-    let places: Vec<(String, String)> =
-        places.into_iter().map(|(place, bytes)| (place, String::from_utf8_lossy(&bytes).into_owned())).collect();
-    for word in SECRETS_OF_NPM.iter().chain([&SECRET_OF_DOCKER]) {
-        for (place, text) in &places {
-            if text.contains(word) {
-                wrong.push(format!("{place} holds `{word}`"));
-            }
-        }
+    let words: Vec<&str> = SECRETS_OF_NPM.into_iter().chain([SECRET_OF_DOCKER]).collect();
+    let search = AhoCorasick::new(&words).unwrap();
+    for (place, bytes) in &places {
+        let found: BTreeSet<usize> = search.find_overlapping_iter(bytes).map(|hit| hit.pattern().as_usize()).collect();
+        wrong.extend(found.into_iter().map(|word| format!("{place} holds `{}`", words[word])));
     }
     wrong
 }

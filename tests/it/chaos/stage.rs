@@ -21,7 +21,7 @@ use super::oracle;
 use super::script::{Rule, Script};
 use super::story::{Act, Files, Story};
 use super::watch::{Aims, Watch};
-use crate::support::stepped::{Stepped, ZONE, options};
+use crate::support::stepped::{Snapshot, Stepped, ZONE, options};
 
 /// No story takes more passes, its faults and all their pauses included.
 const LOOKS_MAX: usize = 1000;
@@ -53,6 +53,10 @@ pub struct Stage {
     dies_at_ledger: bool,
     /// How often the process died under a call or a write.
     pub deaths: usize,
+    /// Its ledger is lost whenever the process dies, and with it, unless a story only adds to what is there, what was deleted and is
+    /// not published yet.
+    loses_ledger: bool,
+    only_adds: bool,
     /// What was known of deletes that are not published yet is lost.
     pub has_forgotten: bool,
     /// Which of several services is worked on next.
@@ -64,6 +68,45 @@ pub struct Stage {
 struct Asked {
     service: &'static str,
     purge: bool,
+}
+
+/// What a story is told under.
+#[derive(Debug, Clone, Default)]
+pub struct Trial {
+    pub rules: Vec<Rule>,
+    pub twists: Vec<Twist>,
+    /// A process that dies under a call loses its ledger.
+    pub loses_ledger: bool,
+}
+
+/// Where stories begin: these manifests are effective. Reached once, and rewound for each of them.
+pub struct Beginning {
+    rig: Option<Stepped>,
+    snapshot: Snapshot,
+}
+
+impl Beginning {
+    pub async fn new(files: &Files) -> Self {
+        let mut stage = Stage::set(files).await;
+        assert_eq!(oracle::secrets(&stage), [""; 0], "before the story");
+        // The event stream ends with its engine; what follows is told to the next one.
+        stage.rig.restart().await;
+        let snapshot = stage.rig.snapshot();
+        Self { rig: Some(stage.rig), snapshot }
+    }
+
+    /// As it was then, with a process that knows all of it.
+    pub async fn stage(&mut self) -> Stage {
+        let mut rig = self.rig.take().expect("a stage is given back before the next");
+        rig.rewind(&self.snapshot).await;
+        let mut stage = Stage::on(rig);
+        stage.live(Goal::Converged).await.unwrap_or_else(|why| panic!("the beginning is not settled: {why}"));
+        stage
+    }
+
+    pub fn give_back(&mut self, stage: Stage) {
+        self.rig = Some(stage.rig);
+    }
 }
 
 /// An event beside the vendors, before the n-th pass of the story.
@@ -136,6 +179,8 @@ impl Stage {
             full_until: None,
             dies_at_ledger: false,
             deaths: 0,
+            loses_ledger: false,
+            only_adds: false,
             has_forgotten: false,
             turn: 0,
             _log_guard: guard,
@@ -143,13 +188,7 @@ impl Stage {
     }
 
     /// The whole story; what went wrong, or every call that came.
-    pub async fn run(
-        &mut self,
-        story: &Story,
-        rules: Vec<Rule>,
-        twists: Vec<Twist>,
-        expected: &Json,
-    ) -> Result<(), String> {
+    pub async fn run(&mut self, story: &Story, trial: &Trial, expected: &Json) -> Result<(), String> {
         let rig = &self.rig;
         let aims = Aims { kept: oracle::domains(expected), may_purge: story.purges(), has_records: true };
         self.watch.begin(&rig.docker, &rig.npm, &rig.ovh, &self.script, aims);
@@ -159,12 +198,13 @@ impl Stage {
         }
         rig.npm.server.journal.forbid(SECRET_OF_DOCKER);
         rig.ovh.server.journal.forbid(SECRET_OF_DOCKER);
-        if !twists.is_empty() {
+        if !trial.twists.is_empty() {
             self.copy = Some(ledger::copy(&self.rig.ledger_path(), "before.db").await);
         }
-        self.twists = twists;
+        self.twists.clone_from(&trial.twists);
+        (self.loses_ledger, self.only_adds) = (trial.loses_ledger, story.only_adds());
         self.looks = 0;
-        self.script.begin(self.rig.servers(), rules);
+        self.script.begin(self.rig.servers(), trial.rules.clone());
         let mut acts = story.acts.iter().peekable();
         while let Some(act) = acts.next() {
             self.act(act).await?;
@@ -224,7 +264,7 @@ impl Stage {
             if !died {
                 break;
             }
-            self.rig.restart().await;
+            self.start_again().await;
         }
         let picture = self.rig.last_pass();
         let plan = picture.with_input(|input| forecast(input).plan).unwrap_or_default();
@@ -245,7 +285,7 @@ impl Stage {
             };
             if died || self.died_at_ledger().await {
                 self.deaths += 1;
-                self.rig.restart().await;
+                self.start_again().await;
                 continue;
             }
             if self.is_at(goal) {
@@ -272,6 +312,17 @@ impl Stage {
             picture.ledger_error,
             picture.unpublished,
         ))
+    }
+
+    /// The process died under a call or a write.
+    async fn start_again(&mut self) {
+        if self.loses_ledger {
+            self.rig.restart_without_ledger().await;
+            self.has_forgotten |= !self.only_adds;
+            self.request().await;
+        } else {
+            self.rig.restart().await;
+        }
     }
 
     /// This many passes, whatever is reached by then.

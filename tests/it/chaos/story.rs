@@ -54,6 +54,20 @@ impl Story {
         files
     }
 
+    pub fn has_jobs(&self) -> bool {
+        self.before.iter().any(|(_, text)| text.contains("jobs:"))
+    }
+
+    /// Nothing that was there before is changed or deleted.
+    pub fn only_adds(&self) -> bool {
+        let is_there = |file: &str| self.before.iter().any(|(known, _)| *known == file);
+        self.acts.iter().all(|act| match act {
+            Act::Write(file, _) => !is_there(file),
+            Act::Rest => true,
+            Act::Remove(_) | Act::Destroy(_) | Act::Purge(_) | Act::Meddle(_) => false,
+        })
+    }
+
     pub fn purges(&self) -> bool {
         self.acts.iter().any(|act| matches!(act, Act::Purge(_)))
     }
@@ -78,6 +92,34 @@ routes:
   - {domain: cloud, aliases: [www.cloud], to: 'app:80'}
 ";
 
+/// The same with a job before each update, and a drain of two passes; then both of its containers change, of which one has data.
+const WITH_JOB: &str = "
+name: cloud
+containers:
+  app:
+    image: app:1
+    environment: {TITLE: one, PASSWORD: {secret: cloud}}
+    depends_on: [db]
+  db: {image: 'store:1', volumes: ['data:/data']}
+routes:
+  - {domain: cloud, aliases: [www.cloud], to: 'app:80'}
+update: {drain: 4s}
+jobs: {backup: {image: 'app:2', command: ['true'], volumes: ['data:/data:ro']}}
+";
+const WITH_JOB_2: &str = "
+name: cloud
+containers:
+  app:
+    image: app:1
+    environment: {TITLE: two, PASSWORD: {secret: cloud}}
+    depends_on: [db]
+  db: {image: 'store:1', volumes: ['data:/data'], environment: {MODE: two}}
+routes:
+  - {domain: cloud, aliases: [www.cloud], to: 'app:80'}
+update: {drain: 4s}
+jobs: {backup: {image: 'app:2', command: ['true'], volumes: ['data:/data:ro']}}
+";
+
 const STORE: &str = "name: store\nimage: store:1\nport: 80\nvolumes: ['data:/data']\n";
 const STORE_2: &str = "name: store\nimage: store:2\nport: 80\nvolumes: ['data:/data']\n";
 
@@ -99,7 +141,7 @@ const OTHER: &str = "name: other\nimage: app:1\nport: 80\n";
 const OTHER_2: &str = "name: other\nimage: app:2\nport: 80\n";
 
 /// The stories in which every call is struck.
-pub const STORIES: [Story; 11] = [
+pub const STORIES: [Story; 13] = [
     Story { name: "a-new-service", before: &[("other.yaml", OTHER)], acts: &[Act::Write("cloud.yaml", CLOUD)] },
     Story {
         name: "the-environment-changes-start-first",
@@ -155,6 +197,17 @@ pub const STORIES: [Story; 11] = [
         name: "a-served-host-gets-a-certificate",
         before: &[("web.yaml", WEB), ("other.yaml", OTHER)],
         acts: &[Act::Write("web.yaml", WEB_TLS)],
+    },
+    // Its labels tell whether the job was made twice.
+    Story {
+        name: "a-job-runs-before-an-update",
+        before: &[("cloud.yaml", WITH_JOB), ("other.yaml", OTHER)],
+        acts: &[Act::Write("cloud.yaml", WITH_JOB_2)],
+    },
+    Story {
+        name: "a-service-is-destroyed",
+        before: &[("cloud.yaml", CLOUD), ("other.yaml", OTHER)],
+        acts: &[Act::Destroy("cloud")],
     },
 ];
 

@@ -2,8 +2,8 @@
 //! there. What was said to vendors by then stands.
 
 use super::crash::run_story;
-use super::oracle::Fresh;
-use super::stage::{Turn, Twist};
+use super::oracle::world_after;
+use super::stage::{Beginning, Trial, Turn, Twist};
 use super::story::SMALL;
 
 /// No small story writes as much.
@@ -12,12 +12,14 @@ const ROWS_MAX: i64 = 1000;
 /// The `n`-th small story, crashed at each of its writes.
 async fn crash_at_every_row(n: usize) {
     let story = &SMALL[n];
-    let expected = Fresh::default().world(&story.files_after()).await;
+    let expected = world_after(story).await;
+    let mut beginning = Beginning::new(&story.files_before()).await;
     let mut failed = Vec::new();
     let mut rows = 0;
     loop {
         let twist = Twist { look: 0, turn: Turn::DeathAtLedger { rows } };
-        match run_story(story, Vec::new(), vec![twist], &expected).await {
+        let trial = Trial { twists: vec![twist], ..Trial::default() };
+        match run_story(&mut beginning, story, &trial, &expected).await {
             Ok(told) if told.deaths == 0 => break,
             Ok(_) => (),
             Err(why) => failed.push(format!("after {rows} rows: {why}")),

@@ -5,7 +5,6 @@ mod binds;
 mod breadth;
 mod certificates;
 mod commands;
-mod crash;
 mod downtimes;
 mod files;
 mod labels;

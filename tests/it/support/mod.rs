@@ -11,6 +11,7 @@ pub mod nginx;
 pub mod registry;
 pub mod rig;
 pub mod stepped;
+pub mod vendor_rows;
 pub mod visitors;
 
 use amarre::providers::Supplies;

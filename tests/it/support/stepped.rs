@@ -27,6 +27,8 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use super::vendor_rows::{container, is_foreign, is_ours, record, row};
+
 pub const ZONE: &str = "example.org";
 const PUBLIC: &str = "203.0.113.10";
 /// Nothing takes more passes, faults and waits included.
@@ -114,6 +116,16 @@ pub struct Stepped {
     pub key: MarkKey,
     setting: Setting,
     ledger: u32,
+}
+
+/// Vendors, ledger, manifests and clock as they were once.
+pub struct Snapshot {
+    docker: amarre_sim::docker::Snapshot,
+    npm: npm::Snapshot,
+    ovh: amarre_sim::ovh::Snapshot,
+    ledger: Vec<(String, Vec<u8>)>,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    now: Timestamp,
 }
 
 impl Stepped {
@@ -227,6 +239,52 @@ impl Stepped {
             std::fs::write(self.folder.path().join(name), bytes).unwrap();
         }
         self.restart().await;
+    }
+
+    /// Everything as it is now, the second host's engine apart.
+    pub fn snapshot(&self) -> Snapshot {
+        let files = std::fs::read_dir(self.services()).unwrap().map(|entry| entry.unwrap().path());
+        Snapshot {
+            docker: self.docker.snapshot(),
+            npm: self.npm.snapshot(),
+            ovh: self.ovh.snapshot(),
+            ledger: self.copy_of_ledger(),
+            files: files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect(),
+            now: self.clock_now(),
+        }
+    }
+
+    /// Everything as it was then, with a process that has just started. No vendor misbehaves, and no journal has a call.
+    pub async fn rewind(&mut self, to: &Snapshot) {
+        for server in self.servers() {
+            server.faults.clear();
+            server.journal.reset();
+        }
+        self.docker.rewind(&to.docker).unwrap();
+        self.npm.rewind(&to.npm);
+        self.ovh.rewind(&to.ovh);
+        std::fs::remove_dir_all(self.services()).unwrap();
+        std::fs::create_dir(self.services()).unwrap();
+        for (path, bytes) in &to.files {
+            std::fs::write(path, bytes).unwrap();
+        }
+        self.clock.advance(to.now - self.clock_now());
+        let earlier: Vec<PathBuf> =
+            std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        self.ledger += 1;
+        for (name, bytes) in &to.ledger {
+            let part = name.split_once(".db").map_or("", |(_, part)| part);
+            std::fs::write(format!("{}{part}", self.ledger_path().display()), bytes).unwrap();
+        }
+        self.restart().await;
+        for path in earlier.into_iter().filter(|path| path.is_file()) {
+            // The last process may have removed a part of its ledger.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn services(&self) -> PathBuf {
+        self.folder.path().join("services")
     }
 
     /// As [`Stepped::restart`], and the ledger is lost.
@@ -603,47 +661,4 @@ fn providers(makings: &Makings<'_>, config: &Config) -> Vec<Arc<dyn Provider>> {
         providers.push(Arc::new(DockerProvider::new(nas).unwrap()));
     }
     providers
-}
-
-/// A container, ids and addresses of ours aside.
-fn container(container: &Json) -> Json {
-    let mut networks: Vec<&String> =
-        container["NetworkSettings"]["Networks"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
-    networks.sort();
-    let is_ours = container["Config"]["Labels"]["io.amarre.instance"] == "home";
-    json!({
-        "name": container["Name"], "image": container["Config"]["Image"], "labels": container["Config"]["Labels"],
-        "env": container["Config"]["Env"], "running": container["State"]["Running"], "networks": networks,
-        "restart": container["HostConfig"]["RestartPolicy"]["Name"], "mounts": container["HostConfig"]["Mounts"],
-        "id": if is_ours { Json::Null } else { container["Id"].clone() },
-    })
-}
-
-/// A row of NPM, id, owner, times and address of ours aside.
-fn row(mut row: Json) -> Json {
-    let is_foreign = is_foreign(&row);
-    let row_fields = row.as_object_mut().unwrap();
-    for volatile in ["created_on", "modified_on"] {
-        row_fields.remove(volatile);
-    }
-    if !is_foreign {
-        row_fields.remove("id");
-        row_fields.remove("forward_host");
-    }
-    row
-}
-
-fn is_foreign(row: &Json) -> bool {
-    row["meta"]["amarre_instance"].is_null()
-}
-
-fn record(mut record: Json) -> Json {
-    if is_ours(&record) {
-        record.as_object_mut().unwrap().remove("id");
-    }
-    record
-}
-
-fn is_ours(record: &Json) -> bool {
-    record["subDomain"] != "foreign" && (record["subDomain"] != "" || record["fieldType"] == "A")
 }
