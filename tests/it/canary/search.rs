@@ -1,5 +1,8 @@
 //! Searches every output for canaries, in every form that one may have there.
 
+use std::collections::BTreeSet;
+
+use aho_corasick::AhoCorasick;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -35,15 +38,19 @@ impl Found {
 
     /// Where which canary is, with what stands around it.
     pub fn leaks(&self, canaries: &[(&str, &str)]) -> Vec<String> {
+        let all = canaries.iter().flat_map(|(name, value)| forms(value).into_iter().map(move |form| (name, form)));
+        let all: Vec<_> = all.collect();
+        // In one go: there are a thousand forms.
+        let search = AhoCorasick::new(all.iter().map(|(_, (_, text))| text)).unwrap();
         let mut leaks = Vec::new();
-        for (name, value) in canaries {
-            for (form, text) in forms(value) {
-                for (place, found) in &self.texts {
-                    if let Some(at) = found.find(&text) {
-                        let around: String = found[..at].chars().rev().take(80).collect();
-                        let around: String = around.chars().rev().collect();
-                        leaks.push(format!("{name}, {form}, in {place}: …{around}>>>{text}<<<"));
-                    }
+        for (place, found) in &self.texts {
+            let mut hits = BTreeSet::new();
+            for hit in search.find_overlapping_iter(found) {
+                if hits.insert(hit.pattern()) {
+                    let around: String = found[..hit.start()].chars().rev().take(80).collect();
+                    let around: String = around.chars().rev().collect();
+                    let (name, (form, text)) = &all[hit.pattern()];
+                    leaks.push(format!("{name}, {form}, in {place}: …{around}>>>{text}<<<"));
                 }
             }
         }
