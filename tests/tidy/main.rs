@@ -3,7 +3,6 @@
 //!
 //! Each rule is a table. A deviation stands in its table with the reason, and one that is needed no more fails too. Nothing of the
 //! product is compiled for it; what needs its parser is in `tests/it/named_commands.rs`.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod code_map;
 mod names;
