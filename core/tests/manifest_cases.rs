@@ -12,7 +12,7 @@ use amarre_core::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, LetsEncrypt, Location, MountSource,
     NetworkMode, Reconcile, Service, Target, Tls, Update,
 };
-use amarre_core::model::site::{Challenge, ManifestLimits, NginxPolicy};
+use amarre_core::model::site::{Authors, Challenge, ManifestLimits, NginxPolicy, Policy};
 use amarre_core::model::source::is_manifest;
 use amarre_core::model::{Asset, Assets, Origin, Site};
 use amarre_testkit::sites::permissive;
@@ -38,6 +38,10 @@ fn every_case_reads_as_recorded() {
             let number = |key: &str| limits.split_once(key).unwrap().1.split(' ').next().unwrap().parse().unwrap();
             site.limits =
                 ManifestLimits { names: number("names="), labels: number("labels="), advanced: number("advanced=") };
+        }
+        if text.starts_with("# policy.authors: operators\n") {
+            site.policy.authors = Some(Authors::Operators);
+            Policy::words().for_each(|word| site.policy.open(word));
         }
         site.certificates.has_dns_credentials = text.starts_with("# certificates.dns_credentials\n");
         let loaded = load(&files, &assets, &site);

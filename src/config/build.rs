@@ -11,8 +11,8 @@ use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::secret::Secret;
 use amarre_core::model::site::{
-    CertificateCare, Challenge, Defaults, EVERY_ZONE, Existing, HostSite, ImageCare, Listener, ManifestLimits, Mode,
-    NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
+    Authors, CertificateCare, Challenge, Defaults, EVERY_ZONE, Existing, HostSite, ImageCare, Listener, ManifestLimits,
+    Mode, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
 };
 use amarre_core::model::{Millis, ProviderId, Site};
 
@@ -291,16 +291,24 @@ impl File {
     }
 
     fn policy(&self) -> Policy {
-        let (file, usual) = (&self.policy, Policy::default());
+        let (file, mut usual) = (&self.policy, Policy::default());
+        usual.authors = file.authors.map(Authors::from);
+        if usual.are_authors_operators() {
+            let written = file.written();
+            Policy::words().filter(|word| !written.contains(word)).for_each(|word| usual.open(word));
+        }
         let mut records: BTreeSet<String> = file.records.iter().flatten().map(|item| record_item(item)).collect();
         // Rights alone name targets, not types: those keep their default.
-        let are_records_named =
+        let names_types =
             file.records.is_some() && (records.is_empty() || !records.iter().all(|item| is_record_word(item)));
-        if !are_records_named {
+        let are_records_named = names_types || usual.are_records_named;
+        if !names_types {
             records.extend(usual.records);
         }
         let list = |said: &Option<Vec<String>>, usual: Vec<String>| said.clone().unwrap_or(usual);
         Policy {
+            authors: usual.authors,
+            opened: usual.opened,
             host_paths: list(&file.host_paths, usual.host_paths),
             are_host_paths_named: file.host_paths.is_some(),
             volumes: list(&file.volumes, usual.volumes),
@@ -311,18 +319,18 @@ impl File {
             log_drivers: list(&file.log_drivers, usual.log_drivers),
             targets: file.targets.clone(),
             names: file.names.clone(),
-            secrets: file.secrets.clone(),
+            secrets: file.secrets.clone().unwrap_or(usual.secrets),
             records,
             are_records_named,
             images: list(&file.images, usual.images),
-            privileged: file.privileged.unwrap_or_default(),
-            docker_socket: file.docker_socket.unwrap_or_default(),
-            host_network: file.host_network.unwrap_or_default(),
-            host_namespaces: file.host_namespaces.unwrap_or_default(),
+            privileged: file.privileged.unwrap_or(usual.privileged),
+            docker_socket: file.docker_socket.unwrap_or(usual.docker_socket),
+            host_network: file.host_network.unwrap_or(usual.host_network),
+            host_namespaces: file.host_namespaces.unwrap_or(usual.host_namespaces),
             devices: list(&file.devices, usual.devices),
-            nginx: file.nginx.unwrap_or_default().into(),
-            capabilities: capabilities(&file.capabilities.list()),
-            follow_links: file.follow_links.unwrap_or_default(),
+            nginx: file.nginx.map_or(usual.nginx, NginxPolicy::from),
+            capabilities: file.capabilities.as_ref().map_or(usual.capabilities, |said| capabilities(&said.list())),
+            follow_links: file.follow_links.unwrap_or(usual.follow_links),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `amarre.yaml` as written: shapes only. [`super::build`] decides what they mean.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use amarre_core::model::site::NginxPolicy;
+use amarre_core::model::site::{Authors, NginxPolicy};
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -284,6 +284,7 @@ pub(super) struct PropagationFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyFile {
+    pub(super) authors: Option<AuthorsFile>,
     pub(super) host_paths: Option<Vec<String>>,
     pub(super) volumes: Option<Vec<String>>,
     pub(super) volume_drivers: Option<Vec<String>>,
@@ -295,8 +296,7 @@ pub(super) struct PolicyFile {
     pub(super) targets: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub(super) names: BTreeMap<String, Vec<String>>,
-    #[serde(default)]
-    pub(super) secrets: BTreeMap<String, Vec<String>>,
+    pub(super) secrets: Option<BTreeMap<String, Vec<String>>>,
     pub(super) records: Option<Vec<String>>,
     pub(super) images: Option<Vec<String>>,
     pub(super) privileged: Option<bool>,
@@ -304,8 +304,7 @@ pub(super) struct PolicyFile {
     pub(super) host_network: Option<bool>,
     pub(super) host_namespaces: Option<bool>,
     pub(super) devices: Option<Vec<String>>,
-    #[serde(default)]
-    pub(super) capabilities: Many,
+    pub(super) capabilities: Option<Many>,
     pub(super) nginx: Option<NginxFile>,
     pub(super) follow_links: Option<bool>,
 }
@@ -316,6 +315,50 @@ pub(super) struct LimitsFile {
     pub(super) names: Option<usize>,
     pub(super) labels: Option<String>,
     pub(super) advanced: Option<String>,
+}
+
+impl PolicyFile {
+    /// The words that hold as they are written. `names` and `targets` are none of them: they
+    /// open more beside `authors: operators`.
+    pub(super) fn written(&self) -> BTreeSet<&'static str> {
+        let words = [
+            ("capabilities", self.capabilities.is_some()),
+            ("devices", self.devices.is_some()),
+            ("docker_socket", self.docker_socket.is_some()),
+            ("follow_links", self.follow_links.is_some()),
+            ("host_namespaces", self.host_namespaces.is_some()),
+            ("host_network", self.host_network.is_some()),
+            ("host_paths", self.host_paths.is_some()),
+            ("log_drivers", self.log_drivers.is_some()),
+            ("networks", self.networks.is_some()),
+            ("nginx", self.nginx.is_some()),
+            ("privileged", self.privileged.is_some()),
+            ("records", self.records.is_some()),
+            ("runtimes", self.runtimes.is_some()),
+            ("secrets", self.secrets.is_some()),
+            ("subnets", self.subnets.is_some()),
+            ("volume_drivers", self.volume_drivers.is_some()),
+            ("volumes", self.volumes.is_some()),
+        ];
+        words.into_iter().filter_map(|(word, is_written)| is_written.then_some(word)).collect()
+    }
+}
+
+/// Who commits manifests.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AuthorsFile {
+    Operators,
+    Others,
+}
+
+impl From<AuthorsFile> for Authors {
+    fn from(file: AuthorsFile) -> Self {
+        match file {
+            AuthorsFile::Operators => Authors::Operators,
+            AuthorsFile::Others => Authors::Others,
+        }
+    }
 }
 
 /// The allowed parts of `advanced`.

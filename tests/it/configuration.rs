@@ -116,6 +116,44 @@ fn host_paths_bounds_binds() {
     forbids("{host_paths: []}", &bind("/srv/x"), "/srv/x");
 }
 
+/// Each word that is written beside it holds as it is written; `names` and `targets` open more.
+#[test]
+fn authors_decides_what_holds_for_words_that_are_not_written() {
+    let with = |keys: &str| format!("name: xx\nimage: web:1\n{keys}\n");
+    let all = [
+        (with("volumes: ['/etc:/data']"), "host_paths: [/mnt]"),
+        (with("volumes: ['/var/run/docker.sock:/x']"), "docker_socket: false"),
+        (with("privileged: true"), "privileged: false"),
+        (with("network_mode: host"), "host_network: false"),
+        (with("pid: host"), "host_namespaces: false"),
+        (with("devices: [/dev/kvm]"), "devices: []"),
+        (with("cap_add: [NET_ADMIN]"), "capabilities: default"),
+        (with("network: proxy"), "networks: [npm]"),
+        (with("network: {subnet: 192.168.77.0/24}"), "subnets: []"),
+        (with("runtime: nvidia"), "runtimes: []"),
+        (with("logging: {driver: syslog}"), "log_drivers: [local]"),
+        (with("environment: {A: {secret: mail/x}}"), "secrets: {shop: ['mail/*']}"),
+        ("{kind: Record, name: '@', type: TXT, value: x}".to_owned(), "records: [A]"),
+        ("{kind: Record, name: _dmarc, type: MX, value: 10 a.example.net.}".to_owned(), "records: [TXT]"),
+    ];
+    for (manifest, written) in &all {
+        allows("{authors: operators}", manifest);
+        forbids("{}", manifest, "");
+        forbids("{authors: others}", manifest, "");
+        forbids(&format!("{{authors: operators, {written}}}"), manifest, "");
+    }
+    forbids("{authors: operators, images: ['ghcr.io/*']}", "{name: xx, image: 'quay.io/a/b:1'}", "quay.io");
+    forbids("{authors: operators}", "{kind: Record, name: a, type: NS, value: ns.example.net.}", "NS");
+    let route = |to: &str| format!("{{kind: Route, name: xx, routes: [{{domain: a, to: '{to}'}}]}}");
+    allows("{authors: operators}", &route("http://127.0.0.1:8123"));
+    forbids("{authors: operators}", &route("http://127.0.0.1:81"), "127.0.0.1:81");
+    let targets = "{authors: operators, targets: {xx: ['127.0.0.1:81']}}";
+    allows(targets, &route("http://127.0.0.1:81"));
+    allows(targets, &route("http://127.0.0.1:8123"));
+    let wrong = Config::parse("{domain: example.org, policy: {authors: me}}", Path::new("/x/amarre.yaml"));
+    assert!(format!("{:?}", wrong.unwrap_err()).contains("operators"), "it names what it can be");
+}
+
 #[test]
 fn images_bounds_where_they_come_from() {
     let image = |image: &str| format!("name: xx\nimage: {image}\n");

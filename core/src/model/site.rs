@@ -286,9 +286,22 @@ pub fn is_record_word(item: &str) -> bool {
     item.starts_with('_') || ["apex", "wildcard"].contains(&item)
 }
 
+/// Who commits manifests: it decides what holds for the words of `policy` that the configuration does not write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authors {
+    /// People who are to have no more of a host than the words give them.
+    Others,
+    /// People who have root on the hosts already.
+    Operators,
+}
+
 /// What manifests may not do; lives in the configuration, not in the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
+    /// As the configuration says; without it, others.
+    pub authors: Option<Authors>,
+    /// The words that `authors: operators` opens: those that the configuration does not write.
+    pub opened: BTreeSet<&'static str>,
     /// Folders below which binds may lie; `<data>` is the host's data folder, `<service>` the manifest's name.
     pub host_paths: Vec<String>,
     /// Whether the configuration names those folders itself.
@@ -340,6 +353,8 @@ impl Default for Policy {
     fn default() -> Self {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
         Self {
+            authors: None,
+            opened: BTreeSet::new(),
             host_paths: texts(&["<data>/<service>"]),
             are_host_paths_named: false,
             volumes: Vec::new(),
@@ -366,7 +381,62 @@ impl Default for Policy {
     }
 }
 
+/// A word of the policy, and what opens it.
+type Opening = (&'static str, fn(&mut Policy));
+
+/// Every word that `authors: operators` opens, and what it is then. `targets` and `names` keep a part closed, so that
+/// their lists cannot say it: `core/src/manifest/policy` asks [`Policy::is_opened`].
+const OPENINGS: [Opening; 19] = [
+    ("capabilities", |policy| policy.capabilities = BTreeSet::from(["ALL".to_owned()])),
+    ("devices", |policy| policy.devices = vec!["*".to_owned()]),
+    ("docker_socket", |policy| policy.docker_socket = true),
+    ("follow_links", |policy| policy.follow_links = true),
+    ("host_namespaces", |policy| policy.host_namespaces = true),
+    ("host_network", |policy| policy.host_network = true),
+    ("host_paths", |policy| policy.host_paths = vec!["/".to_owned()]),
+    ("log_drivers", |policy| policy.log_drivers = vec!["*".to_owned()]),
+    ("names", |_| ()),
+    ("networks", |policy| policy.networks = vec!["*".to_owned(), "container:*".to_owned()]),
+    ("nginx", |policy| policy.nginx = NginxPolicy::Any),
+    ("privileged", |policy| policy.privileged = true),
+    ("records", |policy| {
+        // NS hands a part of the zone to other servers: what Amarre keeps there would be gone.
+        let types = ["A", "AAAA", "CAA", "CNAME", "MX", "SRV", "TXT", "_*", "apex", "wildcard"];
+        policy.records = types.into_iter().chain(SPECIAL_LABELS).map(str::to_owned).collect();
+        policy.are_records_named = true;
+    }),
+    ("runtimes", |policy| policy.runtimes = vec!["*".to_owned()]),
+    ("secrets", |policy| policy.secrets = BTreeMap::from([("*".to_owned(), vec!["*".to_owned()])])),
+    ("subnets", |policy| policy.subnets = vec![Ipv4Net::default()]),
+    ("targets", |_| ()),
+    ("volume_drivers", |policy| policy.volume_drivers = vec!["*".to_owned()]),
+    ("volumes", |policy| policy.volumes = vec!["*".to_owned()]),
+];
+
 impl Policy {
+    /// The words that `authors: operators` opens.
+    pub fn words() -> impl Iterator<Item = &'static str> {
+        OPENINGS.into_iter().map(|(word, _)| word)
+    }
+
+    /// Opens a word as `authors: operators` does.
+    pub fn open(&mut self, word: &str) {
+        for (word, open) in OPENINGS.into_iter().filter(|(known, _)| *known == word) {
+            open(self);
+            self.opened.insert(word);
+        }
+    }
+
+    /// Whether `authors: operators` opens a word.
+    pub fn is_opened(&self, word: &str) -> bool {
+        self.opened.contains(word)
+    }
+
+    /// Whether who commits manifests has root on the hosts.
+    pub fn are_authors_operators(&self) -> bool {
+        self.authors == Some(Authors::Operators)
+    }
+
     /// Folders below which binds of a service may lie, with its host's data folder and its name in the place of the
     /// templates.
     pub fn host_roots(&self, data: &str, service: &str) -> Vec<String> {

@@ -5,6 +5,9 @@
 //! | one that Amarre's configuration works with: its own pages, NPM, engines, git, registries, notifications | A0275 |
 //! | one whose CNAME leads to a proof of who owns the domain | A0276 |
 //! | one that programs of visitors look for by themselves, directly below a domain: `autodiscover`, `wpad`, … | A0276 |
+//!
+//! `policy.authors: operators` opens those of A0276. The first stay closed: a service there would get what Amarre sends to
+//! NPM, an engine or a registry.
 
 use crate::model::site::is_below;
 
@@ -33,6 +36,9 @@ fn is_named(scope: &Scope<'_>, name: &str, spot: Spot) -> bool {
 }
 
 fn report(scope: &Scope<'_>, code: &'static str, name: &str, why: &str, spot: Spot) {
+    if code == A0276 && scope.site.policy.is_opened(WORD) {
+        return policy::allowed(scope, spot, WORD, name, policy::BY_AUTHORS);
+    }
     let message = format!("policy forbids the name {}: {why}", shown(name));
     let service = shown(&scope.name);
     let hint = format!("take another, or ask the operator for `policy.names: {{{service}: [{name}]}}`");

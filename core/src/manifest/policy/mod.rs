@@ -39,6 +39,8 @@ use super::yaml::reader::{Scope, Text};
 const USUAL_BEFORE: &str = "/srv";
 /// The version in which what was used before is refused.
 const REFUSED_FROM: &str = "0.3";
+/// What allows a use of a word that the configuration does not write.
+const BY_AUTHORS: &str = "policy.authors: operators";
 
 /// Something that policy does not allow, unless it was used before.
 pub(super) struct Closed<'a> {
@@ -104,6 +106,10 @@ pub(super) fn problem(site: &Site, service: &str, closed: &Closed<'_>) -> Proble
 
 /// Notes what allows a use.
 pub(super) fn allowed(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, by: &str) {
+    // Lists of these two are beside what `authors` opens, and not in its place.
+    let is_beside = matches!(word, "names" | "targets");
+    let is_opened = by.starts_with("policy.") && !is_beside && scope.site.policy.is_opened(word);
+    let by = if is_opened { BY_AUTHORS } else { by };
     decide(scope, spot, word, item, Verdict::Allowed(by.to_owned()), "");
 }
 
@@ -316,7 +322,8 @@ pub(super) fn allowed_network(site: &Site, name: &str) -> Option<String> {
     // `*` is every network, and no container.
     let is_kind = |pattern: &&String| pattern.starts_with(OF_CONTAINER) == name.starts_with(OF_CONTAINER);
     let pattern = site.policy.networks.iter().filter(is_kind).find(|pattern| matches(pattern, name))?;
-    Some(format!("policy.networks: {pattern}"))
+    let is_opened = site.policy.is_opened("networks");
+    Some(if is_opened { BY_AUTHORS.to_owned() } else { format!("policy.networks: {pattern}") })
 }
 
 /// A network that no `Network` manifest defines, or that of a container of somebody else's, and policy does not allow it.
@@ -360,7 +367,9 @@ pub(super) fn capability(scope: &Scope<'_>, capability: &str, spot: Spot) {
     if USUAL.contains(&capability) {
         return allowed(scope, spot, word, capability, "Docker gives it to every container");
     }
-    if ["ALL", capability].iter().any(|one| policy.capabilities.contains(*one)) || policy.privileged {
+    // Only the written word gives more than its own.
+    let is_privileged = policy.privileged && !policy.is_opened("privileged");
+    if ["ALL", capability].iter().any(|one| policy.capabilities.contains(*one)) || is_privileged {
         return allowed(scope, spot, word, capability, "policy.capabilities");
     }
     let hint = format!("leave it out, or {}", ask_for(word, capability));

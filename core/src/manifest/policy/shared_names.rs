@@ -108,7 +108,7 @@ fn meant(drafts: &[DraftService<'_>]) -> BTreeMap<String, BTreeSet<String>> {
 
 /// By Docker's DNS a container answers to its name and its aliases, also to NPM, and before any other DNS is asked.
 fn shadowed(draft: &DraftService<'_>, name: &str, meant: &BTreeMap<String, BTreeSet<String>>, site: &Site) -> NameUses {
-    let Some(service) = &draft.service else { return Vec::new() };
+    let Some(service) = draft.service.as_ref().filter(|_| !site.policy.is_opened("names")) else { return Vec::new() };
     let spot = draft.claims.name.unwrap_or(Spot::at(draft.line, 1));
     let names: BTreeSet<String> =
         service.containers.iter().flat_map(|(key, container)| answers_to(service, key, container)).collect();

@@ -10,7 +10,9 @@
 //! | a name below `domains` that a manifest's own record leads to any of these | closed |
 //! | anything else | open |
 //!
-//! `policy.targets` opens what is closed, target by target.
+//! `policy.targets` opens what is closed, target by target. `policy.authors: operators` opens what is closed to authors
+//! only: this machine, and names of the public DNS. What visitors must not reach stays closed:
+//! credentials of clouds, and the pages and ports for operators.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -22,6 +24,8 @@ use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{A0106, A0271, Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Scope, Text};
 
+/// The key of the policy.
+const WORD: &str = "targets";
 /// NPM's pages, and the backend behind them.
 const NPM_ADMIN: u16 = 81;
 const NPM_BACKEND: u16 = 3000;
@@ -38,19 +42,21 @@ pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
         return;
     }
     let item = format!("{bare}:{port}");
-    let why = match address {
-        Some(ip) => of_address(scope.site, ip, port),
-        None => of_name(scope, &bare, port),
+    let (closed, kept) = match address {
+        Some(ip) => (of_address(scope.site, ip, port), for_operators(scope.site, ip, port)),
+        None => (of_name(scope.site, &bare, port), name_for_operators(scope.site, &bare, port)),
     };
-    let Some(why) = why else {
+    let Some(why) = (if scope.site.policy.is_opened(WORD) { kept } else { closed }) else {
         if address.is_none() {
             scope.claims.borrow_mut().targets.push((bare, port, text.spot));
         }
-        policy::allowed(scope, text.spot, "targets", &item, "it is neither this machine nor a listener of ours");
+        let by =
+            if closed.is_some() { policy::BY_AUTHORS } else { "it is neither this machine nor a listener of ours" };
+        policy::allowed(scope, text.spot, WORD, &item, by);
         return;
     };
     if let Some(pattern) = policy::entry(&scope.name, &scope.site.policy.targets, &item) {
-        policy::allowed(scope, text.spot, "targets", &item, &format!("policy.targets: {pattern}"));
+        policy::allowed(scope, text.spot, WORD, &item, &format!("policy.targets: {pattern}"));
         return;
     }
     policy::report_closed(scope, &refused(&scope.name, &item, why, text.spot));
@@ -69,7 +75,7 @@ fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a
     let message = format!("policy forbids the target {}: {why}", shown(item));
     let name = shown(service);
     let hint = format!("where that is meant, ask the operator for `policy.targets: {{{name}: [\"{item}\"]}}`");
-    Closed { code: A0271, spot, word: "targets", item, message, hint }
+    Closed { code: A0271, spot, word: WORD, item, message, hint }
 }
 
 /// Judges a name that manifests write a record for by hand. `values` are its type and its value.
@@ -83,9 +89,11 @@ pub(crate) fn by_record(
     if policy::entry(service, &site.policy.targets, &item).is_some() {
         return None;
     }
+    let is_opened = site.policy.is_opened(WORD);
+    let closed_address = if is_opened { for_operators } else { of_address };
     let why = values.iter().find_map(|(kind, value)| match (*kind, value.parse::<IpAddr>()) {
-        ("A" | "AAAA", Ok(ip)) => of_address(site, ip.to_canonical(), *port).map(|_| "leads to a closed address"),
-        ("CNAME", _) => {
+        ("A" | "AAAA", Ok(ip)) => closed_address(site, ip.to_canonical(), *port).map(|_| "leads to a closed address"),
+        ("CNAME", _) if !is_opened => {
             let to = value.trim_end_matches('.');
             (!site.domains.iter().any(|domain| is_below(to, domain))).then_some("leads out of `domains`")
         }
@@ -127,7 +135,19 @@ fn is_local_name(name: &str) -> bool {
     names.into_iter().any(|end| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
 }
 
+/// Why an address is closed to manifests.
 fn of_address(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
+    if is_here(ip) {
+        return Some("it is the machine that NPM runs on");
+    }
+    if ip.is_multicast() {
+        return Some("it is no single machine");
+    }
+    for_operators(site, ip, port)
+}
+
+/// Why no visitor is to reach an address.
+fn for_operators(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
     /// Where clouds answer with the credentials of a machine, beside the link-local address.
     const METADATA: [IpAddr; 4] = [
         IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
@@ -139,17 +159,11 @@ fn of_address(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
         IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
         IpAddr::V6(ip) => ip.is_unicast_link_local() || embedded(ip).is_some_and(|ip| ip.is_link_local()),
     };
-    if is_here(ip) {
-        return Some("it is the machine that NPM runs on");
-    }
     if is_link_local || METADATA.contains(&ip) {
         return Some("machines of clouds get their credentials there");
     }
-    if ip.is_multicast() {
-        return Some("it is no single machine");
-    }
     // This machine may have more addresses than the configuration says.
-    let is_ours = policy::is_of_host(site, ip) || is_bridge(site, ip);
+    let is_ours = is_here(ip) || policy::is_of_host(site, ip) || is_bridge(site, ip);
     let is_npms = |listener: &Listener| listener.port == port && listener.at == Some(ip);
     (is_kept(site, port) || is_ours && port == NPM_BACKEND || site.listeners.iter().any(is_npms))
         .then_some("Amarre, Docker or NPM's admin pages may listen there")
@@ -173,28 +187,34 @@ fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-fn of_name(scope: &Scope<'_>, name: &str, port: u16) -> Option<&'static str> {
-    let is_or_below = |end: &str| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
+/// Why a name is closed to manifests.
+fn of_name(site: &Site, name: &str, port: u16) -> Option<&'static str> {
     if is_local_name(name) {
         return Some("it is the machine that NPM runs on");
     }
+    let is_known = site.domains.iter().any(|domain| is_below(name, domain));
+    let is_open = !is_public(name) || is_known;
+    let others = (!is_open).then_some("others may lead that name to any address, and to this machine");
+    name_for_operators(site, name, port).or(others)
+}
+
+/// Why no visitor is to reach a name.
+fn name_for_operators(site: &Site, name: &str, port: u16) -> Option<&'static str> {
+    let is_or_below = |end: &str| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
     if ["metadata.google.internal", "metadata.goog", "instance-data"].into_iter().any(is_or_below) || name == "metadata"
     {
         return Some("machines of clouds get their credentials there");
     }
-    let listens = scope.site.listeners.iter().any(|listener| listener.by_name && listener.port == port);
+    let listens = site.listeners.iter().any(|listener| listener.by_name && listener.port == port);
     if listens || DOCKER.contains(&port) {
         return Some("Amarre or Docker may listen there");
     }
-    let npms = scope.site.hosts.values().filter_map(|host| host.npm.as_ref()?.container.as_deref());
+    let npms = site.hosts.values().filter_map(|host| host.npm.as_ref()?.container.as_deref());
     // Docker's DNS knows a container as `NAME.NETWORK` too.
     let first = name.split('.').next().unwrap_or_default();
     let is_npm = npms.into_iter().any(|container| container.eq_ignore_ascii_case(first));
-    if port == NPM_ADMIN || port == NPM_BACKEND && (is_npm || is_or_below("docker.internal")) {
-        return Some("NPM's admin pages may be there");
-    }
-    let is_known = scope.site.domains.iter().any(|domain| is_below(name, domain));
-    (is_public(name) && !is_known).then_some("others may lead that name to any address, and to this machine")
+    let is_machine = is_npm || is_or_below("docker.internal") || is_local_name(name);
+    (port == NPM_ADMIN || port == NPM_BACKEND && is_machine).then_some("NPM's admin pages may be there")
 }
 
 /// Whether a name is one of the public DNS: not one that only a local network or an engine knows.
