@@ -292,9 +292,20 @@ pub struct Mount {
     pub read_only: bool,
     /// `propagation`, `create`, `nocopy`, `subpath`, `size`, `mode`: as they are compared.
     pub options: BTreeMap<String, String>,
+    /// Whether a missing folder of the host is created with the container. Not compared: nothing of a container that is
+    /// there depends on it.
+    pub creates_folder: bool,
 }
 
 impl Mount {
+    /// The folder of the host that is created where it is missing.
+    pub fn created_folder(&self) -> Option<&String> {
+        match &self.source {
+            MountSource::Bind(path) => Some(path).filter(|_| self.creates_folder),
+            MountSource::Volume(_) | MountSource::Tmpfs | MountSource::Copied(_) => None,
+        }
+    }
+
     /// Whether it is copied in rather than mounted.
     pub fn is_copied(&self) -> bool {
         matches!(self.source, MountSource::Copied(_))

@@ -204,6 +204,10 @@ impl State {
                 );
             }
             let mount = if source.starts_with('/') {
+                if self.options.host_paths.is_none() {
+                    // Made as the host's root, who may do so; where it is a file that is there, it stays.
+                    let _ = std::fs::create_dir_all(source);
+                }
                 bind_mount(source, target, mode, writable)
             } else {
                 let asked = json!({"Name": source});

@@ -516,9 +516,22 @@ fn port_texts(host: &HostConfig) -> Vec<String> {
 }
 
 fn mount_texts(host: &HostConfig) -> Vec<String> {
-    let mut texts: Vec<String> = host.mounts.iter().flatten().filter_map(mount_text).collect();
+    let mounts = host.mounts.iter().flatten().filter_map(mount_text);
+    let mut texts: Vec<String> = mounts.chain(host.binds.iter().flatten().filter_map(|bind| bind_text(bind))).collect();
     texts.sort();
     texts
+}
+
+/// A folder of the host in the older form: `SOURCE:TARGET[:MODE,…]`.
+fn bind_text(bind: &str) -> Option<String> {
+    let mut parts = bind.splitn(3, ':');
+    let (source, target) = (parts.next().filter(|source| source.starts_with('/'))?, parts.next()?);
+    let words = || parts.clone().next().into_iter().flat_map(|mode| mode.split(','));
+    let propagation =
+        words().find(|word| word.contains("private") || word.contains("shared") || word.contains("slave"));
+    let options = propagation.map(|word| ("propagation", word.into())).into_iter().collect();
+    let is_read_only = words().any(|word| word == "ro");
+    Some(MountSpec { kind: MountKind::Bind, source, target, is_read_only, options }.to_string())
 }
 
 fn mount_text(mount: &Mount) -> Option<String> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
+use bollard::models::{ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum};
 
 use super::answers;
 use super::answers::{LABEL_ALSO_ON, LABEL_INSTANCE, LABEL_PUBLISHED, LABEL_SERVICE, LABEL_SPEC};
@@ -16,6 +16,24 @@ use crate::providers::Taken;
 use crate::secret::Secrets;
 use amarre_core::model::{Change, Fields, Payloads, Value};
 use amarre_core::resources::docker::PortSpec;
+
+/// Creates a container. Where a folder of the host is missing that may be created, the engine is asked again, to create it:
+/// what is there is never mounted in the older way, so that a disk that is missing at a later start is still noticed.
+async fn create(
+    api: &EngineApi,
+    name: &str,
+    fields: &Fields,
+    mut request: ContainerCreateBody,
+) -> Result<(String, Vec<String>), ProviderError> {
+    let folders = fields.strings("created_folders");
+    let made = api.create_container(name, fields.text("platform"), request.clone()).await;
+    let is_missing = |error: &ProviderError| error.code == "A0509" && !folders.is_empty();
+    match (made, &mut request.host_config) {
+        (Err(error), Some(host)) if is_missing(&error) => requests::create_folders(host, &folders),
+        (made, _) => return made,
+    }
+    api.create_container(name, fields.text("platform"), request).await
+}
 
 impl DockerProvider {
     pub(super) async fn create_container(
@@ -52,7 +70,7 @@ impl DockerProvider {
             requests::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
                 .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
         let archive = files::archive(fields, secrets, payloads).map_err(not_copied)?;
-        let (id, warnings) = api.create_container(name, fields.text("platform"), request).await?;
+        let (id, warnings) = create(api, name, fields, request).await?;
         if let Some(archive) = archive {
             api.copy_in(&id, name, archive).await?;
         }

@@ -239,6 +239,27 @@ pub fn mount(spec: MountSpec<'_>) -> Mount {
     }
 }
 
+/// Lets the engine create folders of the host: it does so for `Binds`, and for no bind among `Mounts`.
+pub fn create_folders(host: &mut HostConfig, folders: &[&str]) {
+    let is_created = |mount: &Mount| {
+        let is_bind = mount.typ == Some(MountType::BIND);
+        is_bind && mount.source.as_deref().is_some_and(|source| folders.contains(&source))
+    };
+    let (created, others): (Vec<Mount>, Vec<Mount>) =
+        host.mounts.take().unwrap_or_default().into_iter().partition(is_created);
+    host.mounts = Some(others);
+    host.binds = Some(created.iter().map(bind).collect());
+}
+
+/// `SOURCE:TARGET:MODE[,PROPAGATION]`.
+fn bind(mount: &Mount) -> String {
+    let of = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mode = if mount.read_only == Some(true) { "ro" } else { "rw" };
+    let propagation = mount.bind_options.as_ref().and_then(|options| options.propagation);
+    let propagation = propagation.map(|word| format!(",{word}")).unwrap_or_default();
+    format!("{}:{}:{mode}{propagation}", of(&mount.source), of(&mount.target))
+}
+
 fn log_config(entries: &BTreeMap<String, Value>) -> HostConfigLogConfig {
     let options = entries.get("options").and_then(Value::entries).into_iter().flatten();
     HostConfigLogConfig {

@@ -17,7 +17,9 @@ const NOTHING: Setting = Setting {
     has_data: false,
     sees_files: false,
     follows_links: false,
+    by_operators: false,
 };
+const OPERATORS: Setting = Setting { by_operators: true, ..SEEN };
 
 /// An engine whose host has the folders that this machine has.
 async fn rig(setting: Setting) -> Stepped {
@@ -173,6 +175,57 @@ async fn no_manifest_may_mount_folders_of_npm() {
     assert_held(&rig, "two", "A0442", &["NPM's container npm"]);
     assert_held(&rig, "three", "A0442", &["npm_certs"]);
     assert!(is_made(&rig, "four"), "{:?}", held(&rig, "four"));
+}
+
+#[tokio::test]
+async fn operators_mount_what_they_like_but_not_what_npm_or_amarre_keeps() {
+    let mut rig = rig(OPERATORS).await;
+    folder(&rig, "npm/data");
+    folder(&rig, "app/sub");
+    folder(&rig, "theirs");
+    symlink("/", data(&rig, "app/x")).unwrap();
+    rig.docker.remove("npm").unwrap();
+    let binds = json!([format!("{}:/data", data(&rig, "npm/data").display())]);
+    rig.docker
+        .seed("npm", json!({"Image": "npm:2", "HostConfig": {"NetworkMode": "npm_default", "Binds": binds}}))
+        .unwrap();
+    let binds = json!([format!("{}:/x:ro", data(&rig, "theirs").display())]);
+    rig.docker.seed("other", json!({"Image": "web:1", "HostConfig": {"Binds": binds}})).unwrap();
+    // A link out of all folders, a folder below one that is written to, and one of a container that is not ours.
+    rig.write("link.yaml", &mounting(&rig, "link", &["app/x/etc:/x:ro"]));
+    rig.write("below.yaml", &mounting(&rig, "below", &["app:/x", "app/sub:/y"]));
+    rig.write("theirs.yaml", &mounting(&rig, "theirs", &["theirs:/x"]));
+    let whole = json!({"name": "whole", "image": "web:1", "network_mode": "none", "volumes": ["/:/host:ro"]});
+    rig.write("whole.yaml", &whole.to_string());
+    rig.write("writes.yaml", &whole.to_string().replace("whole", "writes").replace(":ro", ""));
+    rig.write("keys.yaml", &mounting(&rig, "keys", &["npm/data:/x:ro"]));
+    rig.pass_until_settled().await;
+    for name in ["link", "below", "theirs", "whole"] {
+        assert!(is_made(&rig, name), "{name}: {:?}", held(&rig, name));
+    }
+    assert_held(&rig, "writes", "A0442", &["NPM's container npm", "read-only"]);
+    assert_held(&rig, "keys", "A0442", &["NPM's container npm"]);
+}
+
+#[tokio::test]
+async fn a_missing_folder_is_created_for_operators_and_the_plan_says_so() {
+    let mut rig = rig(OPERATORS).await;
+    // By a container of the engine Amarre knows that it sees the same files.
+    rig.write("app.yaml", &mounting(&rig, "app", &["app/new:/x", "app/more:/y:ro,rslave"]));
+    rig.pass().await;
+    let said: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| format!("{note:?}")).collect();
+    let expected =
+        format!("creates the folders {}, {}", data(&rig, "app/more").display(), data(&rig, "app/new").display());
+    assert!(said.iter().any(|note| note.contains(&expected)), "{said:?}");
+    rig.pass_until_settled().await;
+    assert!(is_made(&rig, "app"), "{:?}", held(&rig, "app"));
+    assert!(data(&rig, "app/new").is_dir() && data(&rig, "app/more").is_dir());
+    // What an engine makes in its older way is read back as what was wanted.
+    let id = |rig: &Stepped| rig.docker.containers().iter().find(|one| one["Name"] == "/app").unwrap()["Id"].clone();
+    let before = id(&rig);
+    rig.pass_until_settled().await;
+    assert!(rig.last_pass().plan.changes.is_empty(), "{:?}", rig.last_pass().plan.changes);
+    assert_eq!(id(&rig), before);
 }
 
 #[tokio::test]

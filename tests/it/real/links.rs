@@ -104,3 +104,28 @@ async fn the_plan_names_all_folders_that_are_not_there() {
     assert!(!plan.out.contains("not on the host"), "{plan}");
     rig.apply().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn operators_get_missing_folders_and_may_read_the_whole_host() {
+    let mut rig = Rig::start().await;
+    let data = rig.folder.path().join("data");
+    rig.settings.insert("policy".to_owned(), json!({"authors": "operators"}));
+    rig.configure();
+    rig.write("idle.yaml", "name: TAG-idle\nimage: amarre-test:1\ncommand: [idle]\nnetwork_mode: none\n");
+    rig.apply().await;
+    let folder = data.join("films").display().to_string();
+    rig.write(
+        "media.yaml",
+        &format!(
+            "name: TAG-media\nimage: amarre-test:1\ncommand: [idle]\nnetwork_mode: none\nstop_grace_period: 1s\n\
+             volumes: ['{folder}:/films', '/:/host:ro']\n"
+        ),
+    );
+    let plan = rig.run(&["plan"]).await;
+    assert!(plan.out.contains(&format!("creates the folder {folder} on the host")), "{plan}");
+    // A second run in it changes nothing.
+    rig.apply().await;
+    assert!(std::path::Path::new(&folder).is_dir());
+    let seen = docker(&["exec", &rig.name("media"), "ls", &format!("/host{}", data.display())]);
+    assert_eq!(seen.trim(), "films");
+}

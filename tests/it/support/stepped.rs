@@ -66,6 +66,8 @@ pub struct Setting {
     pub sees_files: bool,
     /// As in `policy.follow_links`.
     pub follows_links: bool,
+    /// With `policy.authors: operators`, and no other word of the policy.
+    pub by_operators: bool,
 }
 
 /// Who answers on port 80: NPM's simulated nginx, unless a test says otherwise.
@@ -609,6 +611,9 @@ fn config(makings: &Makings<'_>) -> Config {
         let data = folder.path().join("data");
         text["hosts"]["default"]["data"] = json!(data);
         text["policy"] = json!({"host_paths": [data], "volumes": ["*"], "follow_links": setting.follows_links});
+    }
+    if setting.by_operators {
+        text["policy"] = json!({"authors": "operators"});
     }
     if let Some(nas) = nas {
         text["hosts"]["nas"] =

@@ -222,7 +222,7 @@ fn mount(given: MountContent, target: String, mode: Option<u32>, uid: u32, gid: 
             MountSource::Copied(Delivery { content, mode: Some(mode.unwrap_or(USUAL_MODE)), uid, gid })
         }
     };
-    Mount { source, target, read_only: true, options: BTreeMap::new() }
+    Mount { source, target, read_only: true, options: BTreeMap::new(), creates_folder: false }
 }
 
 /// What a config or secret holds, as it is defined at the top of the file.

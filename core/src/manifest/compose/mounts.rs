@@ -237,12 +237,15 @@ fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
             _ => scope.not_allowed(text, "an item of `volumes`", "as in `data:/data` or `/srv/x:/data:ro`"),
         }
     }
-    let source = if is_bind {
+    let place = if is_bind {
         bind(scope, source, read_only, text.spot)?
     } else {
         MountSource::Volume(volume(scope, source, text.spot)?)
     };
-    Some(mounted(source, target_path(scope, target, text.spot)?, read_only, mount_options))
+    let mount = mounted(place, target_path(scope, target, text.spot)?, read_only, mount_options);
+    // As Compose does; what is missing there is no folder.
+    let is_folder = is_bind && !source.ends_with(".sock");
+    Some(Mount { creates_folder: is_folder && scope.site.policy.are_authors_operators(), ..mount })
 }
 
 /// Labels are an act on the host's files, which the engine does for the short form of its own only.
@@ -274,6 +277,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         scope.error_hint(A0140, kind.spot, message, "leave it out");
     }
     let mut options = BTreeMap::new();
+    let mut creates_folder = false;
     let source = match kind.text.as_str() {
         "volume" => {
             let source = reader.required("source", "a volume's name");
@@ -288,7 +292,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         }
         "bind" => {
             let source = reader.required("source", "a path on the host");
-            bind_options(&mut reader, &mut options);
+            creates_folder = bind_options(&mut reader, &mut options);
             source.and_then(|source| bind(scope, &source.text, read_only, source.spot))
         }
         "tmpfs" => {
@@ -320,7 +324,8 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         _ => UnknownKey::Unknown,
     });
     let (source, target) = (source?, target?);
-    Some(mounted(source, target_path(scope, &target.text, target.spot)?, read_only, options))
+    let mount = mounted(source, target_path(scope, &target.text, target.spot)?, read_only, options);
+    Some(Mount { creates_folder, ..mount })
 }
 
 /// A volume that is there, whatever it is called: used, never made or deleted.
@@ -365,16 +370,19 @@ fn volume_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String
     });
 }
 
-/// `{propagation, create_host_path, recursive}`.
-fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>) {
-    let Some(node) = reader.node("bind") else { return };
+/// `{propagation, create_host_path, recursive}`. Answers whether the folder is created as that of a short form is, which
+/// each engine can; the option of the same name needs a newer one.
+fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>) -> bool {
+    let Some(node) = reader.node("bind") else { return false };
     let scope = reader.scope;
-    let Some(mut inner) = Reader::open(scope, node, "`volumes.bind`", "volumes.bind.") else { return };
+    let Some(mut inner) = Reader::open(scope, node, "`volumes.bind`", "volumes.bind.") else { return false };
     let words = PROPAGATIONS.map(|word| (word, word));
     if let Some(word) = inner.choice("propagation", &words) {
         options.insert("propagation".to_owned(), word.to_owned());
     }
-    if inner.flag("create_host_path") == Some(true) {
+    let creates = inner.flag("create_host_path") == Some(true);
+    let creates_folder = creates && scope.site.policy.are_authors_operators();
+    if creates && !creates_folder {
         options.insert("create".to_owned(), "true".to_owned());
     }
     if inner.has("selinux") {
@@ -389,6 +397,7 @@ fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>)
         }
         _ => UnknownKey::Unknown,
     });
+    creates_folder
 }
 
 /// `{size, mode}`.
@@ -415,7 +424,7 @@ fn tmpfs_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>
 
 /// A copy is the container's own: what is written to it goes with the container.
 fn mounted(source: MountSource, target: String, read_only: bool, options: BTreeMap<String, String>) -> Mount {
-    let mut mount = Mount { source, target, read_only, options };
+    let mut mount = Mount { source, target, read_only, options, creates_folder: false };
     mount.read_only |= mount.is_copied();
     mount
 }

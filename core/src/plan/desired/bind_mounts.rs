@@ -3,6 +3,7 @@
 //! | what is mounted | where Amarre sees the host's files | elsewhere |
 //! |---|---|---|
 //! | what NPM's or Amarre's own container mounts, or Amarre's own files | held, A0442 | held, A0442 |
+//! | a folder above them, read-only, with `policy.authors: operators` | made | made |
 //! | a folder that a link leads out of `policy.host_paths` | held, A0440 | cannot be seen |
 //! | a folder below another one that a container of ours could write to | held, A0441 | held, A0441 |
 //! | anything else | made | made |
@@ -78,6 +79,8 @@ pub struct Check {
     kept: BTreeMap<String, String>,
     /// Whether `policy.docker_socket` is set.
     may_have_socket: bool,
+    /// Whether it may read a folder above what is kept, as a monitor of the whole host does: `policy.authors: operators`.
+    may_read_above: bool,
     /// The container.
     name: String,
     /// Its manifest.
@@ -101,6 +104,7 @@ impl Check {
             roots,
             kept: kept(input, service, &base.provider),
             may_have_socket: input.site.policy.docker_socket,
+            may_read_above: input.site.policy.are_authors_operators(),
             name: base.name.clone(),
             file: service.origin.file.clone(),
         })
@@ -118,7 +122,8 @@ impl Check {
 
     fn kept_from_all(&self, folder: &HostFolder, leads: &BTreeMap<String, Lead>) -> Option<Refusal> {
         let real = |path: &String| leads.get(path).map_or_else(|| path.clone(), |lead| lead.path.clone());
-        let touches = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
+        let may_be_above = self.may_read_above && !folder.is_written;
+        let touches = |one: &str, kept: &str| is_within(one, kept) || !may_be_above && is_within(kept, one);
         let is_touched = |path: &String| {
             let (asked, leads_to) = (&folder.path, real(&folder.path));
             [path.clone(), real(path)].iter().any(|kept| touches(asked, kept) || touches(&leads_to, kept))
@@ -132,7 +137,11 @@ impl Check {
         if *path != folder.path {
             found.push(("kept".to_owned(), path.clone()));
         }
-        Some(self.refused_for(&folder.shown(), whose, found))
+        let mut refusal = self.refused_for(&folder.shown(), whose, found);
+        if is_strictly_below(path, &folder.path) && self.may_read_above {
+            refusal.hints.push(Hint::text("or mount it read-only: that may lie above what is kept"));
+        }
+        Some(refusal)
     }
 
     fn refused_for(&self, what: &str, whose: &str, found: Vec<(String, String)>) -> Refusal {
@@ -225,27 +234,40 @@ pub fn refusal(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -
     Some(above.refusal(base, service))
 }
 
-/// Says what a service's new containers mount that is not on the host: all at once, before the engine refuses the first.
+/// Says what a service's new containers mount that is not on the host: all at once, before the engine refuses the first, or
+/// creates it.
 ///
 /// The engine may see more than Amarre does, so nothing is held for it.
 pub fn tell_missing<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item = (&'a Address, &'a Fields)>) {
     let leads = &expansion.input.world.leads;
-    let missing = |(base, fields): (&'a Address, &'a Fields)| -> Vec<&'a str> {
-        let Some(leads) = leads.get(&base.provider) else { return Vec::new() };
+    let (mut missing, mut created) = (BTreeSet::new(), BTreeSet::new());
+    for (base, fields) in new {
+        let Some(leads) = leads.get(&base.provider) else { continue };
         let is_missing = |source: &str| leads.get(&normal(source)).is_some_and(|lead| lead.is_missing);
+        let makes = fields.strings(mounts::CREATED_FOLDERS);
         let binds = docker::mounts(fields).filter(|mount| mount.kind == MountKind::Bind && !mount.makes_source());
-        binds.map(|mount| mount.source).filter(|source| is_missing(source)).collect()
-    };
-    let missing: BTreeSet<&str> = new.flat_map(missing).collect();
-    if !missing.is_empty() {
-        let all: Vec<&str> = missing.into_iter().collect();
-        let text = format!(
-            "not on the host: {}; Docker makes no container without them: install -d -o USER {}, with the user that the container runs as",
-            all.join(", "),
-            all.join(" ")
-        );
-        expansion.note(None, text);
+        for source in binds.map(|mount| mount.source).filter(|source| is_missing(source)) {
+            if makes.contains(&source) {
+                created.insert(source)
+            } else {
+                missing.insert(source)
+            };
+        }
     }
+    let all = |sources: &BTreeSet<&str>, between: &str| sources.iter().copied().collect::<Vec<_>>().join(between);
+    let mut notes = Vec::new();
+    if !missing.is_empty() {
+        notes.push(format!(
+            "not on the host: {}; Docker makes no container without them: install -d -o USER {}, with the user that the container runs as",
+            all(&missing, ", "),
+            all(&missing, " ")
+        ));
+    }
+    if !created.is_empty() {
+        let what = if created.len() == 1 { "the folder" } else { "the folders" };
+        notes.push(format!("creates {what} {} on the host, empty and root's", all(&created, ", ")));
+    }
+    notes.into_iter().for_each(|text| expansion.note(None, text));
 }
 
 /// Whether any container of a manifest would not be made, for all that its manifest says of mounts.

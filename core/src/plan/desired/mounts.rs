@@ -1,6 +1,6 @@
 //! What a container has of data and files: volumes, binds, and what is copied in before it starts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Expansion;
 use super::{image_volumes, images};
@@ -8,6 +8,9 @@ use crate::model::service::{Container, Delivery, DeliveryContent, Mount, MountSo
 use crate::model::{Address, Fields, Hint, Kind, Need, Refusal, Service, Value};
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData};
+
+/// The field with the folders of the host that are created where they are missing.
+pub const CREATED_FOLDERS: &str = "created_folders";
 
 /// What the generation in force needs to be there, wanted as well.
 pub fn image_and_volumes(expansion: &mut Expansion<'_>, container: &Container, fields: &Fields) -> Vec<Need> {
@@ -60,6 +63,10 @@ pub fn set(expansion: &Expansion<'_>, container: &Container, fields: &mut Fields
         container.mounts.iter().filter_map(|mount| mount_text(expansion.service, mount)).collect();
     mounts.sort();
     fields.set("mounts", Value::texts(mounts));
+    let created: BTreeSet<&String> = container.mounts.iter().filter_map(Mount::created_folder).collect();
+    if !created.is_empty() {
+        fields.set(CREATED_FOLDERS, Value::texts(created));
+    }
     let files: BTreeMap<String, Value> =
         container.deliveries().map(|(target, delivery)| (target.clone(), delivered(expansion, delivery))).collect();
     if !files.is_empty() {

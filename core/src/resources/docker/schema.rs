@@ -110,6 +110,8 @@ const STATE: &[Field] = &[
     Field::new("finished_at_ms", Rule::Observed),
     Field::new("exit_code", Rule::Observed),
     Field::new("created_at_ms", Rule::Observed),
+    // Sources of `mounts` that are created where they are missing.
+    Field::new("created_folders", Rule::Observed),
     // The services that come before its own: for the day on which the manifest is gone.
     Field::new("needs", Rule::Observed),
     // Where nothing says `restart`: whether it had ended by itself with code 0.
