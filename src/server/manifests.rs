@@ -260,10 +260,17 @@ async fn foreign_uses(
     static TURNS: Semaphore = Semaphore::const_new(2);
     let _turn = TURNS.acquire().await;
     let (picture, _) = handle.last_pass();
-    if picture.context.is_none() {
+    let Some(context) = &picture.context else {
         // Before the first pass the owners are not known.
         let hint = "GET /readyz answers 200 as soon as it is";
         return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "A1030", "the first look is in progress", hint));
+    };
+    if context.site.policy.are_authors_operators() {
+        // A manifest may reach the whole host then, also by a link in a folder of its own.
+        let title =
+            "who writes manifests has the host, by `policy.authors: operators`: this token is for some services";
+        let hint = "a token that is for all services may write it, or the operator sets `policy.authors: others`";
+        return Err(problem(StatusCode::FORBIDDEN, "A1030", title, hint));
     }
     let (file, text, services) = (file.to_owned(), text.to_owned(), services.clone());
     let reading = tokio::task::spawn_blocking(move || read_scope::foreign_uses(&picture, (&file, &text), &services));

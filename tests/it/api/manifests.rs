@@ -319,3 +319,21 @@ async fn a_token_for_one_service_uses_what_belongs_to_it() {
     read(&put(&mut ci, "shop", &dry(&of("network: zz-amarre-vault"))).await);
     end(daemon).await;
 }
+
+/// With `authors: operators` a manifest may reach the whole host: one account for some services would be one for all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_some_services_writes_no_manifest_where_authors_have_the_host() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["policy"] = json!({"authors": "operators"});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    rig.file("services/shop.yaml", SHOP);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut limited = token(&rig, "limited", &["--role", "editor", "--service", "shop"]).await;
+    let tag = tag(&mut limited, "shop").await;
+    let text = json!({"text": SHOP.replace("web:1", "web:2"), "tag": tag, "dry_run": true});
+    refused(&put(&mut limited, "shop", &text).await, 403, "A1030", "policy.authors: operators");
+    let mut whole = token(&rig, "whole", &["--role", "editor"]).await;
+    assert_eq!(put(&mut whole, "shop", &text).await.status, 200);
+    end(daemon).await;
+}
