@@ -115,6 +115,9 @@ pub struct InitArgs {
     /// Manifests: a folder or a git URL
     #[arg(long, env = "AMARRE_SOURCE_FOLDER", value_name = "FOLDER|URL")]
     pub source: Option<String>,
+    /// Who commits manifests: people who have root on the hosts already, or others
+    #[arg(long, env = "AMARRE_POLICY_AUTHORS", value_name = "WHO")]
+    pub authors: Option<AuthorsAnswer>,
     /// Docker endpoint
     #[arg(long, env = "DOCKER_HOST", value_name = "URL")]
     pub docker: Option<String>,
@@ -148,6 +151,15 @@ pub struct InitArgs {
     /// OVH consumer key
     #[arg(long, env = "OVH_CONSUMER_KEY", hide = true, hide_env_values = true)]
     pub ovh_consumer_key: Option<String>,
+}
+
+/// Who commits manifests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AuthorsAnswer {
+    /// People who have root on the hosts already.
+    Operators,
+    /// People who are to have no more of the host than `policy` gives them.
+    Others,
 }
 
 /// What can be simulated.

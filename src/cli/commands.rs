@@ -26,7 +26,7 @@ use crate::engine::reconcile::effective_manifests::noted;
 use crate::engine::report::revision_document;
 use crate::engine::report::service_list::ListQuery;
 use crate::source::SourceReading;
-use amarre_core::manifest::{self, Diagnostic, Severity, SourceFile};
+use amarre_core::manifest::{self, Diagnostic, Openable, Severity, SourceFile};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Hint, Kind};
 
@@ -38,11 +38,33 @@ pub async fn validate(args: &Args, validate: &ValidateArgs, output: &Output) -> 
     let config = build_engine::with_known_or_none(super::configuration(args)?).await;
     let read = ManifestsRead::read(&config, None).await?;
     match validate.output {
-        OutputFormat::Text => output.data(&read.render()),
+        OutputFormat::Text => {
+            output.data(&read.render());
+            read.opened.as_ref().and_then(opened_text).into_iter().for_each(|text| output.note(&text));
+        }
         OutputFormat::Json => output.document(&read.document()),
     }
     let has = |severity: Severity| read.diagnostics.iter().any(|diagnostic| diagnostic.severity == severity);
     Ok(u8::from(has(Severity::Error) || (validate.strict && has(Severity::Warning))))
+}
+
+/// Which words of the policy would let more files pass; `None`: no word would.
+fn opened_text(opened: &Openable) -> Option<String> {
+    const WORDS_MAX: usize = 5;
+    if opened.by_authors == 0 {
+        return None;
+    }
+    let mut words: Vec<(&str, usize)> = opened.by_word.iter().map(|(word, count)| (*word, *count)).collect();
+    words.sort_by_key(|(word, count)| (std::cmp::Reverse(*count), *word));
+    let words: Vec<String> =
+        words.into_iter().take(WORDS_MAX).map(|(word, count)| format!("`policy.{word}` {count}")).collect();
+    let alone =
+        if words.is_empty() { String::new() } else { format!("\nA single word would open: {}.", words.join(", ")) };
+    Some(format!(
+        "\n{} of the {} files with errors would pass with `policy.authors: operators` in amarre.yaml,\n\
+         which is for hosts on which everybody who commits manifests has root.{alone}",
+        opened.by_authors, opened.broken
+    ))
 }
 
 /// The manifests as they are read here, with their diagnostics and the secrets that are set nowhere.
@@ -54,6 +76,8 @@ struct ManifestsRead {
     broken: BTreeSet<String>,
     total: usize,
     revision: Json,
+    /// What words of the policy would open, where the configuration does not say who commits manifests.
+    opened: Option<Openable>,
 }
 
 impl ManifestsRead {
@@ -96,12 +120,15 @@ impl ManifestsRead {
                 }
             }
         }
+        let says_who = config.site.policy.authors.is_some();
+        let opened =
+            (!loaded.broken.is_empty() && !says_who).then(|| manifest::openable(&files, &source.assets, &config.site));
         let good = loaded.services.len() - missing.len();
         let files = manifest::with_compose_files(&files, &source.assets);
         let total = loaded.services.len() + loaded.broken.len();
         let unread = loaded.broken.into_iter().filter_map(|broken| broken.service);
         let broken = missing.into_iter().chain(unread).collect();
-        Ok(Self { files, diagnostics, good, broken, total, revision })
+        Ok(Self { files, diagnostics, good, broken, total, revision, opened })
     }
 
     fn document(&self) -> Json {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use bollard::models::ContainerSummary;
 
 use super::CommandFailure;
-use super::args::{Args, InitArgs, Simulated};
+use super::args::{Args, AuthorsAnswer, InitArgs, Simulated};
 use super::output::Output;
 use super::policy_proposal::Proposals;
 use crate::config::Config;
@@ -43,6 +43,7 @@ struct Answers {
     domain: String,
     address: String,
     source: String,
+    authors: Option<AuthorsAnswer>,
     docker: Option<String>,
     npm: Option<NpmAnswers>,
     ovh: Option<OvhAnswers>,
@@ -118,7 +119,7 @@ pub async fn run(args: &Args, init: &InitArgs, output: &Output) -> Result<u8, Co
     if answers.containers + answers.hosts > 0 {
         output.note(&format!("\n{} are here already. Amarre leaves them alone.", here.join(" and ")));
     }
-    if answers.proposals != Proposals::default() {
+    if answers.proposals != Proposals::default() && answers.authors != Some(AuthorsAnswer::Operators) {
         output.note(&format!("{} proposes `policy` for the folders and devices that they use.", path.display()));
     }
     output.note("Next: amarre plan            what would happen\n      amarre run             keep it so");
@@ -214,6 +215,7 @@ async fn ask_all(
     }
     let usual = Some("./services".to_owned());
     answers.source = dialogue.text("Manifests, a folder or git URL", &init.source, usual)?.unwrap_or_default();
+    answers.authors = authors(init, dialogue)?;
     let (container, url) = found.npm.map_or((None, None), |(name, url)| (Some(name), Some(url)));
     let container = init.npm_container.clone().or(container);
     let url = match init.simulate.contains(&Simulated::Npm) {
@@ -232,6 +234,24 @@ async fn ask_all(
         }
     }
     ovh(init, dialogue, answers).await
+}
+
+/// Who commits manifests; `None`: not said, and the configuration leaves it open.
+fn authors(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<Option<AuthorsAnswer>, CommandFailure> {
+    if init.authors.is_some() || !dialogue.asks {
+        return Ok(init.authors);
+    }
+    dialogue.output.note("Manifests can reach all of a host, or only what `policy` in amarre.yaml gives them.");
+    for _ in 0..TRIES_MAX {
+        let question = "Who commits them? `operators` have root on this host already, `others` have not";
+        let typed = dialogue.text(question, &None, Some("others".to_owned()))?.unwrap_or_default();
+        match typed.as_str() {
+            "operators" => return Ok(Some(AuthorsAnswer::Operators)),
+            "others" => return Ok(Some(AuthorsAnswer::Others)),
+            _ => read_line(dialogue.output, Sign::Failed, "", "operators or others"),
+        }
+    }
+    Err(CommandFailure::new("A1005", "it is not known who commits manifests", "give it: amarre init --authors others"))
 }
 
 async fn npm(
@@ -522,7 +542,18 @@ fn configuration(answers: &Answers) -> String {
             Simulated::Ovh => "ovh: {simulated: true}   # until there are keys\n",
         });
     }
-    out.push_str(&answers.proposals.lines());
+    out.push_str(match answers.authors {
+        Some(AuthorsAnswer::Operators) => {
+            "policy:\n  authors: operators   # who commits manifests has root here already\n"
+        }
+        Some(AuthorsAnswer::Others) => {
+            "policy:\n  authors: others   # who commits manifests gets what is written here\n"
+        }
+        None => "",
+    });
+    if answers.authors != Some(AuthorsAnswer::Operators) {
+        out.push_str(&answers.proposals.lines(answers.authors.is_none()));
+    }
     out
 }
 

@@ -37,15 +37,19 @@ impl Proposals {
         }
     }
 
-    /// The lines of the configuration, commented out: a person decides. Empty where nothing is found.
-    pub fn lines(&self) -> String {
+    /// The lines of the configuration, commented out: a person decides. Empty where nothing is found. `with_key`: `policy:`
+    /// does not stand before them.
+    pub fn lines(&self, with_key: bool) -> String {
         if self.host_paths.is_empty() && self.devices.is_empty() {
             return String::new();
         }
         let list = |items: Vec<&str>| serde_json::Value::from(items).to_string();
         let mut out =
-            "# What the containers that are here mount and use. Remove the `# ` for what manifests may use, too.\n# policy:\n"
+            "# What the containers that are here mount and use. Remove the `# ` for what manifests may use, too.\n"
                 .to_owned();
+        if with_key {
+            out.push_str("# policy:\n");
+        }
         if !self.host_paths.is_empty() {
             let own = ["<data>/<service>"].into_iter();
             let paths: Vec<&str> = own.chain(self.host_paths.iter().map(String::as_str)).collect();
@@ -98,10 +102,11 @@ mod tests {
             },
         });
         let mut found = Proposals::default();
-        assert_eq!(found.lines(), "");
+        assert_eq!(found.lines(true), "");
         found.add(&serde_json::from_value(container).unwrap());
         let expected = "#   host_paths: [\"<data>/<service>\",\"/DATA/AppData\",\"/data\",\"/home/ann/paperless\",\"/mnt/nas/media\"]\n\
                         #   devices: [\"/dev/dri\",\"gpus\"]\n";
-        assert!(found.lines().ends_with(expected), "{}", found.lines());
+        assert!(found.lines(true).ends_with(&format!("# policy:\n{expected}")), "{}", found.lines(true));
+        assert!(found.lines(false).ends_with(&format!("too.\n{expected}")), "{}", found.lines(false));
     }
 }

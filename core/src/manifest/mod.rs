@@ -22,7 +22,7 @@ mod source_files;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::ManifestKind;
-use crate::model::site::Right;
+use crate::model::site::{Authors, Policy, Right};
 use crate::model::{Assets, SecretName, Service, Site};
 
 pub use crate::model::Document;
@@ -38,7 +38,7 @@ pub use yaml::render::{render, with_compose_files};
 
 use policy::cross_manifest::{Claims, DraftService, ReadScope};
 use source_files::SourceFiles;
-use yaml::diagnostic::{A0108, A0205, A0206, A0215, Problem, Spot, Widths};
+use yaml::diagnostic::{A0108, A0205, A0206, A0208, A0210, A0211, A0215, Problem, Spot, Widths};
 use yaml::document::Piece;
 
 /// A manifest is a page of text; a megabyte holds a thousand of them.
@@ -133,6 +133,50 @@ pub fn in_use(file: &SourceFile, assets: &Assets, site: &Site) -> InUse {
     let secrets = loaded.services.iter().flat_map(Service::secrets).map(|(name, _)| name.clone()).collect();
     let network = loaded.services.iter().find(|service| service.kind == ManifestKind::NETWORK);
     InUse { rights, secrets, network: network.map(|service| service.name.clone()) }
+}
+
+/// What words of the policy would do for files that are broken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Openable {
+    /// Files with an error.
+    pub broken: usize,
+    /// How many of them pass with `authors: operators`.
+    pub by_authors: usize,
+    /// How many pass with one word alone, opened as far as `authors: operators` opens it.
+    pub by_word: BTreeMap<&'static str, usize>,
+}
+
+/// Which words of the policy would let broken files pass. Reads all files again for each word that one of them needs.
+///
+/// # Repeats
+/// The same files give the same answer.
+pub fn openable(files: &[SourceFile], assets: &Assets, site: &Site) -> Openable {
+    let (loaded, decisions) = explain(files, assets, site);
+    let broken_files =
+        |loaded: &Loaded| loaded.broken.iter().map(|broken| broken.file.clone()).collect::<BTreeSet<_>>();
+    let broken = broken_files(&loaded);
+    let passing = |words: &[&'static str]| {
+        let mut opened = site.clone();
+        words.iter().for_each(|word| opened.policy.open(word));
+        if words.len() > 1 {
+            opened.policy.authors = Some(Authors::Operators);
+        }
+        let still = broken_files(&load(files, assets, &opened));
+        broken.iter().filter(|file| !still.contains(*file)).count()
+    };
+    // These two are decided upon without a right.
+    let words_of =
+        |codes: &[&str], word| loaded.diagnostics.iter().any(|one| codes.contains(&one.code)).then_some(word);
+    let refused = decisions.iter().filter(|one| matches!(one.verdict, Verdict::Refused(_)));
+    let mut needed: BTreeSet<&str> = refused.map(|one| one.right.word.as_str()).collect();
+    needed.extend(words_of(&[A0208], "records").into_iter().chain(words_of(&[A0210, A0211], "nginx")));
+    if needed.is_empty() {
+        return Openable { broken: broken.len(), ..Openable::default() };
+    }
+    let words: Vec<&'static str> = Policy::words().collect();
+    let alone = words.iter().filter(|word| needed.contains(**word)).map(|word| (*word, passing(&[*word])));
+    let by_word = alone.filter(|(_, count)| *count > 0).collect();
+    Openable { broken: broken.len(), by_authors: passing(&words), by_word }
 }
 
 /// What the documents of a file call themselves, in order; `None`: that cannot be told.

@@ -49,6 +49,7 @@ async fn with_flags_it_asks_nothing_and_what_it_writes_can_be_applied() {
     assert_eq!((mode("secrets"), mode("secrets/npm"), mode("amarre.yaml")), (0o700, 0o600, 0o600));
     let text = std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap();
     assert!(text.contains("container: \"npm\"") && !text.contains("changeme-npm"), "{text}");
+    assert!(!text.contains("authors"), "it was not asked: {text}");
     let validated = rig.run(&["validate"]).await;
     assert_eq!((validated.code, validated.out.as_str()), (0, "1 manifest is good.\n"));
     // It is really usable: the vendors are asked, and a whole way is found.
@@ -107,19 +108,28 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
     let docker = format!("tcp://{}", rig.docker.server.address);
     let command = format!("{} init --docker {docker} --npm-url {}", env!("CARGO_BIN_EXE_amarre"), rig.npm.server.url());
     // A terminal of its own; the answers are typed one after the other.
-    let answers = "example.org\n203.0.113.10\n\namarre@amarre.demo\nchangeme-npm\n\n";
+    let answers = "example.org\n203.0.113.10\n\nme\noperators\namarre@amarre.demo\nchangeme-npm\n\n";
     let script = format!("printf '{answers}' | script -qec '{command}' typescript");
     let mut shell = tokio::process::Command::new("bash");
     shell.args(["-c", &script]).current_dir(rig.path()).env("LC_ALL", "C.UTF-8").kill_on_drop(true);
     let output = tokio::time::timeout(std::time::Duration::from_secs(60), shell.output()).await.unwrap().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}");
-    for asked in ["Domain:", "Manifests, a folder or git URL [./services]:", "NPM e-mail:", "NPM password (not shown"] {
+    for asked in [
+        "Domain:",
+        "Manifests, a folder or git URL [./services]:",
+        "`others` have not [others]:",
+        "operators or others",
+        "NPM e-mail:",
+        "NPM password (not shown",
+    ] {
         assert!(said.contains(asked), "{asked}: {said}");
     }
     let shown = said.split("NPM password").nth(1).unwrap();
     assert!(!shown.contains("changeme-npm"), "{said}");
     assert!(rig.path().join("secrets/npm").exists() && rig.path().join("services/whoami.yaml").exists(), "{said}");
+    let text = std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap();
+    assert!(text.contains("policy:\n  authors: operators "), "{text}");
     assert_eq!(rig.run(&["validate"]).await.code, 0);
 }
 
@@ -128,8 +138,10 @@ async fn a_provider_without_an_account_is_simulated_when_asked_for() {
     let rig = bare().await;
     let docker = format!("tcp://{}", rig.docker.server.address);
     let args = ["init", "--yes", "--docker", &docker, "--domain", "example.org", "--simulate", "npm,ovh"];
-    let ended = rig.run(&[&args[..], &["--address", "203.0.113.10"]].concat()).await;
+    let ended = rig.run(&[&args[..], &["--address", "203.0.113.10", "--authors", "others"]].concat()).await;
     assert_eq!(ended.code, 0, "{ended:?}");
+    let text = std::fs::read_to_string(rig.path().join("amarre.yaml")).unwrap();
+    assert!(text.contains("policy:\n  authors: others "), "{text}");
     assert!(ended.err.contains("OVH is simulated") && !ended.err.contains("missing"), "{}", ended.err);
     let plan = rig.run(&["plan"]).await;
     assert!(plan.err.contains("test mode: NPM and OVH are simulated"), "{plan:?}");

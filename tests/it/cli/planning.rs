@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::rig::{Rig, end};
-use super::{amarre_with, ends};
+use super::{Ended, amarre_with, ends};
 use crate::support::free_port;
 use crate::support::stepped::ZONE;
 
@@ -232,6 +232,31 @@ fn validation_errors_are_a_json_document() {
     file("services/web.yaml", "name: web\nimage: web:1\n");
     assert_eq!(amarre_with(folder.path(), &[], &["validate", "-o", "json"]).code, 0);
     assert_eq!(amarre_with(folder.path(), &[], &["validate", "--strict", "-o", "json"]).code, 1);
+}
+
+#[test]
+fn validate_says_once_which_word_of_the_policy_would_help() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    std::fs::create_dir(folder.path().join("services")).unwrap();
+    file("amarre.yaml", "domains: [example.org]\n");
+    file("services/good.yaml", "name: good\nimage: web:1\n");
+    file("services/films.yaml", "name: films\nimage: web:1\nvolumes: [/mnt/films:/x]\n");
+    file("services/vpn.yaml", "name: vpn\nimage: web:1\ncap_add: [NET_ADMIN]\ndevices: [/dev/net/tun]\n");
+    file("services/wrong.yaml", "name: wrong\nimage: web:1\nport: eighty\n");
+    let says = |ended: &Ended| ended.err.contains("would pass with");
+    let ended = amarre_with(folder.path(), &[], &["validate"]);
+    let line = "2 of the 3 files with errors would pass with `policy.authors: operators` in amarre.yaml,";
+    ends(&ended, 1, &[line, "A single word would open: `policy.host_paths` 1."]);
+    assert_eq!(ended.err.matches("would pass with").count(), 1, "{ended:?}");
+    for who in ["others", "operators"] {
+        file("amarre.yaml", &format!("domains: [example.org]\npolicy: {{authors: {who}}}\n"));
+        assert!(!says(&amarre_with(folder.path(), &[], &["validate"])), "{who} is an answer");
+    }
+    file("amarre.yaml", "domains: [example.org]\n");
+    std::fs::remove_file(folder.path().join("services/films.yaml")).unwrap();
+    std::fs::remove_file(folder.path().join("services/vpn.yaml")).unwrap();
+    assert!(!says(&amarre_with(folder.path(), &[], &["validate"])), "no word helps");
 }
 
 #[test]
