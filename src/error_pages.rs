@@ -85,6 +85,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0188", include_str!("../docs/errors/A0188.md")),
     ("A0189", include_str!("../docs/errors/A0189.md")),
     ("A0190", include_str!("../docs/errors/A0190.md")),
+    ("A0191", include_str!("../docs/errors/A0191.md")),
+    ("A0192", include_str!("../docs/errors/A0192.md")),
     ("A0201", include_str!("../docs/errors/A0201.md")),
     ("A0202", include_str!("../docs/errors/A0202.md")),
     ("A0203", include_str!("../docs/errors/A0203.md")),

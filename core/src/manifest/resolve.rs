@@ -212,8 +212,16 @@ pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
     }
 }
 
-/// Splits a command as a shell would, as Compose does: quotes and backslashes, nothing else.
-pub(super) fn shell_words(text: &str) -> Result<Vec<String>, &'static str> {
+/// A command that was written as text.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ShellWords {
+    pub words: Vec<String>,
+    /// The sign of a shell at which it ends: nothing behind it is part of the command.
+    pub ends_at: Option<char>,
+}
+
+/// Splits a command as Compose does: quotes and backslashes, and the end where a shell would do something else than run it.
+pub(super) fn shell_words(text: &str) -> Result<ShellWords, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut letters = text.chars();
@@ -242,11 +250,17 @@ pub(super) fn shell_words(text: &str) -> Result<Vec<String>, &'static str> {
                     inner => word.push(inner),
                 }
             },
+            sign @ ('&' | ';' | '|' | '<' | '>') => {
+                // `2>` is one sign.
+                let is_number = |word: &String| sign == '>' && word.starts_with(|first: char| first.is_ascii_digit());
+                words.extend(word.filter(|word| !is_number(word)));
+                return Ok(ShellWords { words, ends_at: Some(sign) });
+            }
             plain => word.get_or_insert_default().push(plain),
         }
     }
     words.extend(word);
-    Ok(words)
+    Ok(ShellWords { words, ends_at: None })
 }
 
 /// A path without `//` and `.`; `None` when it is not absolute or climbs by `..`.

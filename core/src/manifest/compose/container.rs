@@ -11,7 +11,10 @@ use super::mounts::PublishedPorts;
 use super::{composite_keys, deploy, mounts, settings, unquoted};
 use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy::{images, rights};
-use crate::manifest::yaml::diagnostic::{A0102, A0104, A0105, A0106, A0131, A0140, A0188, A0190, Problem, Spot, shown};
+use crate::manifest::resolve::ShellWords;
+use crate::manifest::yaml::diagnostic::{
+    A0102, A0104, A0105, A0106, A0131, A0140, A0188, A0190, A0191, Problem, Spot, shown,
+};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};
 use crate::manifest::yaml::render;
 use crate::manifest::yaml::tree::{Node, NodeData};
@@ -244,12 +247,27 @@ fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
     }
     let text = scope.text(node, &label)?;
     match resolve::shell_words(&text.text) {
-        Ok(words) => Some(words),
+        Ok(ShellWords { words, ends_at }) => {
+            ends_at.into_iter().for_each(|sign| report_shell(scope, &label, sign, text.spot));
+            Some(words)
+        }
         Err(why) => {
             scope.error_hint(A0106, text.spot, format!("{label} cannot be split into words: {why}"), "or write a list");
             None
         }
     }
+}
+
+/// Who writes `a && b` means a shell, and there is none.
+fn report_shell(scope: &Scope<'_>, label: &str, sign: char, spot: Spot) {
+    let problem = if is_compose(spot) {
+        let message = format!("{label} ends before `{sign}`, as with `docker compose`: no shell reads it");
+        Problem::warning(A0191, spot, message)
+    } else {
+        Problem::error(A0191, spot, format!("{label} has a `{sign}` without quotes, and no shell reads it"))
+    };
+    let hint = format!("for a shell write a list, `[sh, -c, \"…\"]`; to pass `{sign}` itself, put it into quotes");
+    scope.report(problem.hint(hint));
 }
 
 fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {

@@ -5,7 +5,7 @@ use crate::model::Value;
 use super::settings;
 use super::settings::{SettingValues, is_nothing};
 use crate::manifest::policy::rights;
-use crate::manifest::yaml::diagnostic::{A0112, A0140, shown};
+use crate::manifest::yaml::diagnostic::{A0112, A0140, A0192, Problem, shown};
 use crate::manifest::yaml::reader::{Reader, UnknownKey, is_compose, no_effect, nothing_else};
 use crate::manifest::yaml::tree::Entry;
 use crate::resources::docker::PIDS_MAX;
@@ -122,7 +122,15 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
         ("always", "always"),
         ("unless-stopped", "unless-stopped"),
     ];
-    let word = policy.choice("condition", &words).unwrap_or("always");
+    let has_condition = policy.has("condition");
+    let usual = if is_compose(policy.spot) { "no" } else { "always" };
+    let word = policy.choice("condition", &words).unwrap_or(usual);
+    if !has_condition && usual == "no" {
+        let message =
+            "`deploy.restart_policy` without `condition` restarts nothing, as with `docker compose`".to_owned();
+        let problem = Problem::warning(A0192, policy.spot, message);
+        scope.report(problem.hint("write `condition: any`, or `condition: none` if that is meant".to_owned()));
+    }
     let attempts = policy.number("max_attempts", 1, ATTEMPTS_MAX);
     if attempts.is_some() && word != "on-failure" {
         let message = "`deploy.restart_policy.max_attempts` needs `condition: on-failure`".to_owned();

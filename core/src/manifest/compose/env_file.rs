@@ -3,6 +3,7 @@
 //! | written | value |
 //! |---|---|
 //! | `A=b c # note` | `b c`, variables replaced |
+//! | `A=#b`, `A= # b` | `#b`, `# b`: a comment begins after a blank within a value |
 //! | `A="b\n${C}"` | escapes and variables replaced; may go over several lines |
 //! | `A='b ${C}'` | as it is; may go over several lines |
 //! | `export A=b`, `A: b` | as `A=b` |
@@ -162,8 +163,8 @@ impl EnvFileReader<'_> {
             Some(quote @ ('"' | '\'')) => self.quoted(quote, &name, spot)?,
             Some(_) | None => {
                 let line = self.rest().split('\n').next().unwrap_or_default();
-                let value = if line.starts_with('#') { "" } else { line };
-                let value = value.find(" #").or_else(|| value.find("\t#")).map_or(value, |at| &value[..at]);
+                // As Compose has it: a comment begins after a blank within the value.
+                let value = line.split_once(" #").map_or(line, |(value, _)| value);
                 let value = self.replaced(value.trim_end(), &name, spot)?;
                 self.skip_line();
                 value
@@ -288,7 +289,6 @@ mod tests {
             ("A=b", "b"),
             ("A = b c", "b c"),
             ("A=", ""),
-            ("A=# nothing", ""),
             ("A=b # note", "b"),
             ("A=b#c", "b#c"),
             ("export A=b", "b"),

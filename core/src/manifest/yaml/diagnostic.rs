@@ -102,6 +102,10 @@ pub const A0188: &str = "A0188";
 pub const A0189: &str = "A0189";
 /// A value without quotes that `docker compose` writes anew.
 pub const A0190: &str = "A0190";
+/// A command written as text that means a shell.
+pub const A0191: &str = "A0191";
+/// A restart policy of a Compose file that restarts nothing.
+pub const A0192: &str = "A0192";
 /// Policy forbids access to the host.
 pub const A0205: &str = "A0205";
 /// Policy forbids an image.
