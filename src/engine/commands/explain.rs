@@ -19,6 +19,16 @@ use amarre_core::plan::safety::protect;
 /// One line: its topic and its text.
 type Fact = (&'static str, String);
 
+/// A field of the resource.
+struct FieldRow {
+    name: &'static str,
+    /// On one line.
+    value: String,
+    /// With all its lines.
+    whole: String,
+    from: String,
+}
+
 /// Explains a resource by its address, or the end of it.
 pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<CommandAnswer> {
     let picture = handle.request(LoopCommand::Pass).await?.picture;
@@ -40,10 +50,11 @@ pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<Comma
         text.push_str(&format!("  {about:<18}{said}\n"));
     }
     if !fields.is_empty() {
-        let width = |column: usize| fields.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-        let (first, second) = (width(0).max(5) + 3, width(1).clamp(5, 36) + 3);
+        let width =
+            |of: fn(&FieldRow) -> &str| fields.iter().map(|row| of(row).chars().count()).max().unwrap_or_default();
+        let (first, second) = (width(|row| row.name).max(5) + 3, width(|row| &row.value).clamp(5, 36) + 3);
         text.push_str(&format!("\n  {:first$}{:second$}FROM\n", "FIELD", "VALUE"));
-        for [field, value, from] in &fields {
+        for FieldRow { name: field, value, from, .. } in &fields {
             // A text that does not fit moves to a line of its own and is never cut.
             let gap =
                 if value.chars().count() < second { String::new() } else { format!("\n{:1$}", "", first + second + 2) };
@@ -54,7 +65,7 @@ pub async fn explain(handle: &Handle, thing: &str, style: Style) -> Option<Comma
     text.push_str(&format!("\n  next   {next}\n"));
     let facts: serde_json::Map<String, Json> =
         facts.into_iter().map(|(about, said)| (about.replace(' ', "_"), json!(said))).collect();
-    let row = |[field, value, from]: &[String; 3]| json!({"field": field, "value": value, "from": from});
+    let row = |row: &FieldRow| json!({"field": row.name, "value": row.whole, "from": row.from});
     let document = json!({
         "schema": "amarre.explain/v1", "address": address.base().to_string(), "facts": facts,
         "fields": fields.iter().map(row).collect::<Vec<_>>(), "next": next,
@@ -157,8 +168,8 @@ fn owner(picture: &PassResult, address: &Address, seen: &Seen) -> String {
     }
 }
 
-/// Field, value and the origin of the value.
-fn fields(picture: &PassResult, address: &Address) -> Vec<[String; 3]> {
+/// Each field with the origin of its value.
+fn fields(picture: &PassResult, address: &Address) -> Vec<FieldRow> {
     let schema = picture.with_input(|input| input.schema(address)).flatten();
     let known = schema.map(|schema| schema.fields).unwrap_or_default();
     let (want, seen) = (picture.wants.map.get(address), picture.world.seen.get(address));
@@ -175,9 +186,12 @@ fn fields(picture: &PassResult, address: &Address) -> Vec<[String; 3]> {
         if wanted.is_none() && address.kind == Kind::Container {
             return None;
         }
-        let shown =
-            if value.is_sensitive() { "(sensitive)".to_owned() } else { shortened(&lines::value(name, Some(value))) };
-        Some([name.to_owned(), shown, origin(picture, address, want, known)])
+        let shown = |how: fn(&str, Option<&Value>) -> String| match value.is_sensitive() {
+            true => "(sensitive)".to_owned(),
+            false => shortened(&how(name, Some(value))),
+        };
+        let from = origin(picture, address, want, known);
+        Some(FieldRow { name, value: shown(lines::value), whole: shown(lines::whole_value), from })
     };
     known.iter().filter(|field| field.rule != Rule::Observed).filter_map(row).collect()
 }

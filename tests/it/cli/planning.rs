@@ -272,3 +272,22 @@ fn mistyped_keys_name_the_nearest() {
     file("services/family.yaml", "kind: AccessList\nname: family\nallow: [192.0.2.0/24]\nsatisfy_any: true\n");
     ends(&amarre_with(folder.path(), &[], &["validate"]), 1, &["unknown key `satisfy_any`", "did you mean `satisfy`?"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_as_json_keeps_the_lines_of_values() {
+    let rig = Rig::start().await;
+    let manifest = json!({
+        "name": "web", "image": "web:1", "command": ["sh", "-c", "one\ntwo"], "environment": {"KEY": "a\nb"},
+    });
+    rig.file("services/web.yaml", &manifest.to_string());
+    rig.apply().await;
+    let ended = rig.run(&["explain", "docker/container/web", "-o", "json"]).await;
+    let document: Json = serde_json::from_str(&ended.out).unwrap();
+    let value = |name: &str| {
+        let fields = document["fields"].as_array().unwrap();
+        fields.iter().find(|field| field["field"] == name).unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(value("command"), "sh, -c, one\ntwo");
+    assert!(value("environment").contains("KEY=a\nb"), "{document:#}");
+    ends(&rig.run(&["explain", "docker/container/web"]).await, 0, &["sh, -c, one two"]);
+}

@@ -150,6 +150,15 @@ pub fn value(field: &str, value: Option<&Value>) -> String {
     words::clean(&plain(field, value))
 }
 
+/// A value in a document, with all lines of its texts.
+pub fn whole_value(field: &str, value: Option<&Value>) -> String {
+    let whole = match value {
+        Some(Value::Text(text)) if text.contains('\n') => text.clone(),
+        value => plain(field, value),
+    };
+    words::lines(&whole).into_owned()
+}
+
 /// Texts of variables in quotes, so that blanks show.
 fn plain(field: &str, value: Option<&Value>) -> String {
     match value {
