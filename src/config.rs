@@ -17,6 +17,7 @@ mod git;
 mod notifications;
 mod npm;
 mod own_names;
+mod ports;
 mod secrets;
 mod server;
 mod ovh;
@@ -337,6 +338,10 @@ impl Config {
             if !self.site.listeners.contains(listener) {
                 self.site.listeners.push(*listener);
             }
+        }
+        for (name, host) in &mut self.site.hosts {
+            let before = running.site.hosts.get(name).into_iter().flat_map(|host| host.kept_ports.clone());
+            host.kept_ports.extend(before);
         }
         self
     }

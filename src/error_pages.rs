@@ -140,6 +140,8 @@ const PAGES: &[(&str, &str)] = &[
     ("A0275", include_str!("../docs/errors/A0275.md")),
     ("A0276", include_str!("../docs/errors/A0276.md")),
     ("A0277", include_str!("../docs/errors/A0277.md")),
+    ("A0278", include_str!("../docs/errors/A0278.md")),
+    ("A0279", include_str!("../docs/errors/A0279.md")),
     ("A0280", include_str!("../docs/errors/A0280.md")),
     ("A0281", include_str!("../docs/errors/A0281.md")),
     ("A0282", include_str!("../docs/errors/A0282.md")),

@@ -14,6 +14,7 @@ use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
 use crate::secret::MarkKey;
 use amarre_core::model::ProviderId;
+use amarre_core::model::site::PortKeeper;
 
 /// Providers of any families.
 pub type Providers = Vec<Arc<dyn Provider>>;
@@ -60,11 +61,14 @@ fn docker(config: &Config, key: &MarkKey) -> Result<Providers, String> {
     let mut providers = Providers::new();
     for (name, access) in &config.dockers {
         let npm = config.site.hosts.get(name).and_then(|host| host.npm.as_ref());
+        let kept = config.site.hosts.get(name).into_iter().flat_map(|host| &host.kept_ports);
+        let npms = kept.filter(|(_, keeper)| matches!(keeper, PortKeeper::Npm(_))).map(|(port, _)| *port);
         let (id, instance) = (ProviderId::docker(name), &config.site.instance);
         providers.push(Arc::new(DockerProvider::new(DockerConfig {
             tls: access.tls.as_ref().map(|tls| TlsFiles { ca: tls.ca.clone(), client: tls.client.clone() }),
             registries: registries.clone(),
             npm_container: npm.and_then(|npm| npm.container.clone()),
+            npm_ports: npms.collect(),
             ..DockerConfig::new(id, &access.endpoint, instance, key.clone())
         })?));
     }

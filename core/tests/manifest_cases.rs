@@ -12,7 +12,7 @@ use amarre_core::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, LetsEncrypt, Location, MountSource,
     NetworkMode, Reconcile, Service, Target, Tls, Update,
 };
-use amarre_core::model::site::{Authors, Challenge, ManifestLimits, NginxPolicy, Policy};
+use amarre_core::model::site::{Authors, Challenge, ManifestLimits, NginxPolicy, Policy, PortKeeper, PortRange};
 use amarre_core::model::source::is_manifest;
 use amarre_core::model::{Asset, Assets, Origin, Site};
 use amarre_testkit::sites::permissive;
@@ -42,6 +42,15 @@ fn every_case_reads_as_recorded() {
         if text.starts_with("# policy.authors: operators\n") {
             site.policy.authors = Some(Authors::Operators);
             Policy::words().for_each(|word| site.policy.open(word));
+        }
+        if let Some(list) = text.strip_prefix("# policy.ports: ").and_then(|rest| rest.lines().next()) {
+            site.policy.ports = list.split_whitespace().filter_map(PortRange::parse).collect();
+            let host = site.hosts.get_mut("default").unwrap();
+            host.npm.as_mut().unwrap().container = Some("npm".to_owned());
+            let npm = |port| (port, PortKeeper::Npm("npm.main".to_owned()));
+            host.kept_ports = [80, 443, 8181].map(npm).into();
+            host.kept_ports.insert(2375, PortKeeper::Docker("hosts.default.docker".to_owned()));
+            host.kept_ports.insert(7070, PortKeeper::Amarre("server.listen".to_owned()));
         }
         site.certificates.has_dns_credentials = text.starts_with("# certificates.dns_credentials\n");
         let loaded = load(&files, &assets, &site);

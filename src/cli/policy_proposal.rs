@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use bollard::models::ContainerInspectResponse;
 
 use amarre_core::model::folders::is_within;
+use amarre_core::model::site::FIRST_OPEN_PORT;
 
 /// Folders of the system or an engine are never proposed along with other folders.
 const CLOSED: [&str; 15] = [
@@ -21,10 +22,12 @@ pub struct Proposals {
     pub host_paths: BTreeSet<String>,
     /// For `devices`.
     pub devices: BTreeSet<String>,
+    /// For `ports`.
+    pub ports: BTreeSet<String>,
 }
 
 impl Proposals {
-    /// Adds the mounts and devices of one container.
+    /// Adds the mounts, devices and ports of one container.
     pub fn add(&mut self, container: &ContainerInspectResponse) {
         let mounts = container.mounts.iter().flatten();
         let binds = mounts.filter(|mount| mount.typ.as_deref() == Some("bind"));
@@ -35,12 +38,19 @@ impl Proposals {
         if host.device_requests.as_ref().is_some_and(|requests| !requests.is_empty()) {
             self.devices.insert("gpus".to_owned());
         }
+        for (port, bindings) in host.port_bindings.iter().flatten() {
+            let protocol = port.rsplit('/').next().unwrap_or("tcp");
+            let published = bindings.iter().flatten().filter_map(|binding| binding.host_port.as_deref()?.parse().ok());
+            // The others need no word.
+            let low = published.filter(|port: &u16| (1..FIRST_OPEN_PORT).contains(port));
+            self.ports.extend(low.map(|port| format!("{port}/{protocol}")));
+        }
     }
 
     /// The lines of the configuration, commented out: a person decides. Empty where nothing is found. `with_key`: `policy:`
     /// does not stand before them.
     pub fn lines(&self, with_key: bool) -> String {
-        if self.host_paths.is_empty() && self.devices.is_empty() {
+        if *self == Self::default() {
             return String::new();
         }
         let list = |items: Vec<&str>| serde_json::Value::from(items).to_string();
@@ -57,6 +67,9 @@ impl Proposals {
         }
         if !self.devices.is_empty() {
             out.push_str(&format!("#   devices: {}\n", list(self.devices.iter().map(String::as_str).collect())));
+        }
+        if !self.ports.is_empty() {
+            out.push_str(&format!("#   ports: {}\n", list(self.ports.iter().map(String::as_str).collect())));
         }
         out
     }
@@ -98,6 +111,10 @@ mod tests {
             "Mounts": sources.map(bind),
             "HostConfig": {
                 "Devices": [{"PathOnHost": "/dev/dri", "PathInContainer": "/dev/dri", "CgroupPermissions": "rwm"}],
+                "PortBindings": {
+                    "53/udp": [{"HostIp": "", "HostPort": "53"}], "8080/tcp": [{"HostIp": "", "HostPort": "8080"}],
+                    "443/tcp": null,
+                },
                 "DeviceRequests": [{"Driver": "nvidia", "Count": -1, "Capabilities": [["gpu"]]}],
             },
         });
@@ -105,7 +122,8 @@ mod tests {
         assert_eq!(found.lines(true), "");
         found.add(&serde_json::from_value(container).unwrap());
         let expected = "#   host_paths: [\"<data>/<service>\",\"/DATA/AppData\",\"/data\",\"/home/ann/paperless\",\"/mnt/nas/media\"]\n\
-                        #   devices: [\"/dev/dri\",\"gpus\"]\n";
+                        #   devices: [\"/dev/dri\",\"gpus\"]\n\
+                        #   ports: [\"53/udp\"]\n";
         assert!(found.lines(true).ends_with(&format!("# policy:\n{expected}")), "{}", found.lines(true));
         assert!(found.lines(false).ends_with(&format!("too.\n{expected}")), "{}", found.lines(false));
     }

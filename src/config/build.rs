@@ -42,6 +42,7 @@ impl File {
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
         site.listeners = listeners(server.listen, &dockers, &npms);
+        self.keep_ports(&mut site, server.listen, &dockers);
         site.own_names = self.own_names(&dockers);
         self.keep_key_files(secrets);
         site.own_secrets = secrets.own.borrow().clone();
@@ -171,7 +172,7 @@ impl File {
             dns_timeout: self.dns_timeout()?,
             dns_registry: registry,
             zones,
-            policy: self.policy(),
+            policy: self.policy()?,
             limits: self.limits()?,
             defaults: self.defaults(),
             vars: self.vars.clone(),
@@ -290,7 +291,7 @@ impl File {
         Ok(())
     }
 
-    fn policy(&self) -> Policy {
+    fn policy(&self) -> Result<Policy, ConfigError> {
         let (file, mut usual) = (&self.policy, Policy::default());
         usual.authors = file.authors.map(Authors::from);
         if usual.are_authors_operators() {
@@ -306,7 +307,8 @@ impl File {
             records.extend(usual.records);
         }
         let list = |said: &Option<Vec<String>>, usual: Vec<String>| said.clone().unwrap_or(usual);
-        Policy {
+        let ports = file.ports.as_deref().map(super::ports::ranges).transpose()?;
+        Ok(Policy {
             authors: usual.authors,
             opened: usual.opened,
             host_paths: list(&file.host_paths, usual.host_paths),
@@ -315,6 +317,7 @@ impl File {
             volume_drivers: list(&file.volume_drivers, usual.volume_drivers),
             networks: list(&file.networks, usual.networks),
             subnets: file.subnets.clone().unwrap_or(usual.subnets),
+            ports: ports.unwrap_or(usual.ports),
             runtimes: list(&file.runtimes, usual.runtimes),
             log_drivers: list(&file.log_drivers, usual.log_drivers),
             targets: file.targets.clone(),
@@ -331,7 +334,7 @@ impl File {
             nginx: file.nginx.map_or(usual.nginx, NginxPolicy::from),
             capabilities: file.capabilities.as_ref().map_or(usual.capabilities, |said| capabilities(&said.list())),
             follow_links: file.follow_links.unwrap_or(usual.follow_links),
-        }
+        })
     }
 
     fn defaults(&self) -> Defaults {
@@ -390,6 +393,8 @@ impl File {
             publish_ports: publish_ports(name, host.publish_ports.as_deref())?,
             publishes_on_ipv6: publishes_on_ipv6(name, host.publish_on.as_deref())?,
             npm,
+            // Known once the engines and NPMs are read.
+            kept_ports: BTreeMap::new(),
         })
     }
 

@@ -290,6 +290,7 @@ pub(super) struct PolicyFile {
     pub(super) volume_drivers: Option<Vec<String>>,
     pub(super) networks: Option<Vec<String>>,
     pub(super) subnets: Option<Vec<Ipv4Net>>,
+    pub(super) ports: Option<Vec<PortText>>,
     pub(super) runtimes: Option<Vec<String>>,
     pub(super) log_drivers: Option<Vec<String>>,
     #[serde(default)]
@@ -332,6 +333,7 @@ impl PolicyFile {
             ("log_drivers", self.log_drivers.is_some()),
             ("networks", self.networks.is_some()),
             ("nginx", self.nginx.is_some()),
+            ("ports", self.ports.is_some()),
             ("privileged", self.privileged.is_some()),
             ("records", self.records.is_some()),
             ("runtimes", self.runtimes.is_some()),
@@ -359,6 +361,14 @@ impl From<AuthorsFile> for Authors {
             AuthorsFile::Others => Authors::Others,
         }
     }
+}
+
+/// A port, or several: YAML reads `2222` as a number.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum PortText {
+    One(u32),
+    Text(String),
 }
 
 /// The allowed parts of `advanced`.

@@ -586,7 +586,7 @@ impl Engine {
 
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
     pub fn reconfigure(&mut self, settings: EngineSettings) {
-        self.observer.reconfigured(|container| settings.site.is_npms(container));
+        self.observer.reconfigured();
         self.context = Context::new(settings.site, &settings.providers, self.context.stage.clone());
         self.retries = Retries::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;

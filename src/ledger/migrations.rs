@@ -37,6 +37,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (38, "retired", include_str!("../../migrations/0038_retired.sql")),
     (39, "written folders", include_str!("../../migrations/0039_written_folders.sql")),
     (40, "order pauses", include_str!("../../migrations/0040_order_pauses.sql")),
+    (45, "reserved", include_str!("../../migrations/0045_reserved.sql")),
 ];
 
 #[cfg(test)]

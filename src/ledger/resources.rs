@@ -137,6 +137,7 @@ impl Ledger {
             flaps: self.flaps().await?,
             retired: self.retired().await?,
             written_folders: self.written_folders().await?,
+            reserved: self.reserved().await?,
             revision: String::new(),
         })
     }

@@ -1,11 +1,12 @@
-//! Names of deleted services, and folders that containers could write to: a new manifest must not get them by its name
-//! alone.
+//! What a new manifest must not get: names of deleted services and folders that containers could write to, by its name
+//! alone; and what NPM's and Amarre's own containers have.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row;
 
 use super::resources::{Ledger, StoreError, read, written};
+use amarre_core::model::folders::Reserved;
 use amarre_core::model::world::Retired;
 use amarre_core::model::{Address, ProviderId, Timestamp};
 
@@ -67,5 +68,27 @@ impl Ledger {
             }
         }
         Ok(folders)
+    }
+
+    /// Stores what NPM's and Amarre's own containers have on an engine.
+    pub async fn note_reserved(&self, provider: &ProviderId, reserved: &[Reserved]) -> Result<(), StoreError> {
+        let content = serde_json::to_string(reserved).unwrap_or_default();
+        sqlx::query("INSERT OR REPLACE INTO reserved (provider, content) VALUES (?, ?)")
+            .bind(provider.as_str())
+            .bind(content)
+            .execute(&self.pool)
+            .await
+            .map_err(written)?;
+        Ok(())
+    }
+
+    /// What NPM's and Amarre's own containers had, by engine.
+    pub async fn reserved(&self) -> Result<BTreeMap<ProviderId, Vec<Reserved>>, StoreError> {
+        let rows = sqlx::query("SELECT provider, content FROM reserved").fetch_all(&self.pool).await;
+        let of = |row: &sqlx::sqlite::SqliteRow| {
+            let reserved = serde_json::from_str(&row.get::<String, _>("content")).ok()?;
+            Some((ProviderId::from(row.get::<String, _>("provider")), reserved))
+        };
+        Ok(rows.map_err(read)?.iter().filter_map(of).collect())
     }
 }

@@ -166,6 +166,19 @@ fn images_bounds_where_they_come_from() {
 }
 
 #[test]
+fn ports_opens_ports_of_the_host_below_1024() {
+    let dns = "name: dns\nimage: nginx:1\nports: [\"53:53/udp\"]\n";
+    forbids("{}", dns, "port 53/udp");
+    forbids("{ports: [\"53/tcp\", 54]}", dns, "port 53/udp");
+    for list in ["[53]", "[\"53/udp\"]", "[\"50-60\"]"] {
+        allows(&format!("{{ports: {list}}}"), dns);
+    }
+    let own = "name: own\nimage: nginx:1\nports: [\"[::1]:7070:80\"]\n";
+    let told = error_text("{ports: [\"1-65535\"]}", own);
+    assert!(told.iter().any(|told| told.starts_with("A0279 ") && told.contains("`server.listen`")), "{told:?}");
+}
+
+#[test]
 fn records_bounds_types_and_the_apex() {
     let record = |rest: &str| format!("{{kind: Record, {rest}}}");
     allows("{}", &record("name: a, type: TXT, value: x"));

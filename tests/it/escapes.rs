@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use amarre_core::manifest::{Loaded, Severity, SourceFile, Verdict, explain, in_use, load};
-use amarre_core::model::site::{Authors, Listener, Policy, Right};
+use amarre_core::model::site::{Authors, Listener, Policy, PortKeeper, PortRange, Right};
 use amarre_core::model::{Asset, Assets, Site};
 use serde_json::json;
 
@@ -25,6 +25,10 @@ pub fn usual_site() -> Site {
     site.own_names = names.map(|(name, key)| (name.to_owned(), key.to_owned())).into();
     let host = site.hosts.get_mut("default").unwrap();
     host.private_address = Some(IpAddr::from([192, 168, 1, 10]));
+    let npm = |port| (port, PortKeeper::Npm("npm.default".to_owned()));
+    host.kept_ports = [80, 443, 8181].map(npm).into();
+    host.kept_ports.insert(2375, PortKeeper::Docker("hosts.default.docker".to_owned()));
+    host.kept_ports.insert(7070, PortKeeper::Amarre("server.listen".to_owned()));
     site
 }
 
@@ -179,7 +183,7 @@ pub fn operators(mut site: Site) -> Site {
 /// names that its configuration uses, and targets that no visitor is to reach.
 #[test]
 fn operators_may_use_all_but_what_breaks_npm_or_amarre_or_is_for_no_visitor() {
-    const KEPT: [&str; 6] = ["A0106", "A0108", "A0212", "A0260", "A0261", "A0275"];
+    const KEPT: [&str; 7] = ["A0106", "A0108", "A0212", "A0260", "A0261", "A0275", "A0279"];
     const FOR_NO_VISITOR: [&str; 17] = [
         ":81",
         ":2375",
@@ -223,8 +227,8 @@ fn operators_may_use_all_but_what_breaks_npm_or_amarre_or_is_for_no_visitor() {
 #[test]
 fn existing_uses_are_warnings_unless_no_right_allows_them() {
     // What older versions refused, too, was never used.
-    const NEVER: [&str; 10] =
-        ["A0106", "A0108", "A0205", "A0206", "A0211", "A0212", "A0215", "A0260", "A0261", "A0286"];
+    const NEVER: [&str; 11] =
+        ["A0106", "A0108", "A0205", "A0206", "A0211", "A0212", "A0215", "A0260", "A0261", "A0279", "A0286"];
     let mut wrong = Vec::new();
     let is_always = |escape: &&Escape| NEVER.contains(&escape.code.as_str()) || escape.text.contains("/..");
     for escape in escapes().iter().filter(|escape| !is_always(escape)) {
@@ -246,7 +250,7 @@ fn existing_uses_are_warnings_unless_no_right_allows_them() {
 
 #[test]
 fn uses_that_no_right_allows_stay_refused() {
-    for escape in escapes().iter().filter(|escape| ["A0260", "A0261"].contains(&escape.code.as_str())) {
+    for escape in escapes().iter().filter(|escape| ["A0260", "A0261", "A0279"].contains(&escape.code.as_str())) {
         for probe in probes(escape) {
             let mut site = site_of(escape);
             site.existing.everything = true;
@@ -281,6 +285,7 @@ fn everyday_uses_need_no_right() {
         of("container", "environment: {A: {secret: shared/smtp}}"),
         of("container", "logging: {driver: journald}"),
         of("container", "oom_score_adj: 500"),
+        of("container", "ports: [\"8080:80\", \"127.0.0.1:3000:3000\", \"7070:7070/udp\"]"),
         of("container", "volumes: [{type: bind, source: /srv/app, target: \"/a,b\"}]"),
         of("container", "volumes: [{type: tmpfs, target: /dev/shm, tmpfs: {size: 64m}}]"),
         of("container", "tmpfs: [/run, \"/tmp:size=65536k,mode=1777,exec\", /dev/shm]"),
@@ -328,6 +333,7 @@ fn each_right_allows_what_it_names_and_reports_it() {
     policy.networks = texts(&["npm_default"]);
     policy.runtimes = texts(&["nvidia"]);
     policy.log_drivers = texts(&["syslog"]);
+    policy.ports = PortRange::parse("53/udp").into_iter().collect();
     policy.targets = BTreeMap::from([("app".to_owned(), texts(&["127.0.0.1:7070"]))]);
     policy.secrets = BTreeMap::from([("app".to_owned(), texts(&["mail/*"]))]);
     policy.names = BTreeMap::from([("app".to_owned(), texts(&["amarre.*", "autoconfig.example.org"]))]);
@@ -341,6 +347,7 @@ fn each_right_allows_what_it_names_and_reports_it() {
         (of("volume", "{driver: rclone/docker-volume-rclone}"), "volume_drivers"),
         (of("volume", "{driver_opts: {type: overlay, o: \"lowerdir=/a\", device: overlay}}"), "volume_drivers"),
         (of("container", "runtime: nvidia"), "runtimes"),
+        (of("container", "ports: [\"53:53/udp\"]"), "ports"),
         (of("container", "logging: {driver: syslog}"), "log_drivers"),
         (of("container", "environment: {A: {secret: mail/password}}"), "secrets"),
         (of("route", "http://127.0.0.1:7070"), "targets"),

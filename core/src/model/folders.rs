@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::address::Address;
@@ -31,10 +32,10 @@ pub enum Lost {
     NotSeen(String),
 }
 
-/// What NPM's or Amarre's own container mounts: no manifest may mount it as well.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What NPM's or Amarre's own container has, or a stream of NPM: no manifest gets it as well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reserved {
-    /// The container.
+    /// The container, or the stream.
     pub by: Address,
     /// Whether Amarre itself runs in it; else it is NPM's.
     pub is_own: bool,
@@ -44,8 +45,10 @@ pub struct Reserved {
     pub volumes: BTreeSet<String>,
     /// Its folders and files of the host, those of its volumes among them.
     pub paths: BTreeSet<String>,
-    /// The ports of the host that it publishes: `port 80/tcp`.
+    /// The ports of the host that it publishes or listens at: `port 80/tcp`.
     pub ports: BTreeSet<String>,
+    /// It is another container of the same Compose project.
+    pub is_beside: bool,
 }
 
 /// A path without `//`, `.` and a slash at its end; `..` goes back.

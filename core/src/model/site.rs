@@ -1,6 +1,7 @@
 //! What manifests and planner may know of the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
@@ -221,6 +222,71 @@ pub struct HostSite {
     pub publish_ports: Option<(u16, u16)>,
     /// Its NPM, if it has one.
     pub npm: Option<NpmSite>,
+    /// The ports of TCP that no manifest publishes here, at whatever address, and who listens there.
+    pub kept_ports: BTreeMap<u16, PortKeeper>,
+}
+
+/// Who listens at a port of a host, each with the key of the configuration that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PortKeeper {
+    /// NPM.
+    Npm(String),
+    /// Docker's API.
+    Docker(String),
+    /// Amarre itself.
+    Amarre(String),
+}
+
+impl fmt::Display for PortKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Npm(key) => write!(f, "NPM's (`{key}` in amarre.yaml)"),
+            Self::Docker(key) => write!(f, "Docker's (`{key}` in amarre.yaml)"),
+            Self::Amarre(key) => write!(f, "Amarre's own (`{key}` in amarre.yaml)"),
+        }
+    }
+}
+
+/// Below it are the ports that name a service of the machine itself (RFC 6335): `policy.ports` opens them.
+pub const FIRST_OPEN_PORT: u16 = 1024;
+
+/// Ports of a host: `53/udp`, `2222`, `8000-8999`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PortRange {
+    first: u16,
+    last: u16,
+    /// `None`: of each.
+    protocol: Option<String>,
+}
+
+impl PortRange {
+    /// Reads `53/udp`, `2222` or `8000-8999`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (numbers, protocol) = match text.split_once('/') {
+            Some((numbers, protocol @ ("tcp" | "udp"))) => (numbers, Some(protocol.to_owned())),
+            Some(_) => return None,
+            None => (text, None),
+        };
+        let (first, last) = numbers.split_once('-').unwrap_or((numbers, numbers));
+        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+        (first > 0 && first <= last).then_some(Self { first, last, protocol })
+    }
+
+    /// Whether a port is one of them.
+    pub fn contains(&self, port: u16, protocol: &str) -> bool {
+        let is_of = self.protocol.as_deref().is_none_or(|own| own == protocol);
+        is_of && (self.first..=self.last).contains(&port)
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.first)?;
+        if self.last > self.first {
+            write!(f, "-{}", self.last)?;
+        }
+        self.protocol.iter().try_for_each(|protocol| write!(f, "/{protocol}"))
+    }
 }
 
 impl HostSite {
@@ -314,6 +380,8 @@ pub struct Policy {
     pub networks: Vec<String>,
     /// Ranges in which manifests may ask for subnets beside the pools.
     pub subnets: Vec<Ipv4Net>,
+    /// Ports of hosts that manifests may publish although they are below 1024.
+    pub ports: Vec<PortRange>,
     /// Runtimes that containers may ask for.
     pub runtimes: Vec<String>,
     /// Log drivers that containers may ask for.
@@ -361,6 +429,7 @@ impl Default for Policy {
             volume_drivers: Vec::new(),
             networks: Vec::new(),
             subnets: Vec::new(),
+            ports: Vec::new(),
             runtimes: Vec::new(),
             log_drivers: texts(&["json-file", "local", "journald", "none"]),
             targets: BTreeMap::new(),
@@ -386,7 +455,7 @@ type Opening = (&'static str, fn(&mut Policy));
 
 /// Every word that `authors: operators` opens, and what it is then. `targets` and `names` keep a part closed, so that
 /// their lists cannot say it: `core/src/manifest/policy` asks [`Policy::is_opened`].
-const OPENINGS: [Opening; 19] = [
+const OPENINGS: [Opening; 20] = [
     ("capabilities", |policy| policy.capabilities = BTreeSet::from(["ALL".to_owned()])),
     ("devices", |policy| policy.devices = vec!["*".to_owned()]),
     ("docker_socket", |policy| policy.docker_socket = true),
@@ -398,6 +467,7 @@ const OPENINGS: [Opening; 19] = [
     ("names", |_| ()),
     ("networks", |policy| policy.networks = vec!["*".to_owned(), "container:*".to_owned()]),
     ("nginx", |policy| policy.nginx = NginxPolicy::Any),
+    ("ports", |policy| policy.ports = vec![PortRange { first: 1, last: u16::MAX, protocol: None }]),
     ("privileged", |policy| policy.privileged = true),
     ("records", |policy| {
         // NS hands a part of the zone to other servers: what Amarre keeps there would be gone.
@@ -516,6 +586,18 @@ pub fn is_below(name: &str, zone: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_of_ports_has_one_form() {
+        for text in ["53/udp", "2222", "8000-8999", "1-65535/tcp"] {
+            assert_eq!(PortRange::parse(text).map(|range| range.to_string()).as_deref(), Some(text));
+        }
+        for wrong in ["", "0", "65536", "9-8", "53/sctp", "a", "1-", "-1", "80:80"] {
+            assert_eq!(PortRange::parse(wrong), None, "{wrong}");
+        }
+        let range = PortRange::parse("53-54/udp").unwrap();
+        assert!(range.contains(54, "udp") && !range.contains(54, "tcp") && !range.contains(55, "udp"));
+    }
 
     #[test]
     fn names_have_one_form() {

@@ -351,7 +351,7 @@ pub struct World {
     pub port80: BTreeMap<String, Port80>,
     /// NPMs whose account has an e-mail address that Let's Encrypt refuses, with that address.
     pub mail_refused: BTreeMap<ProviderId, String>,
-    /// What NPM's and Amarre's own containers mount, by engine.
+    /// What NPM's and Amarre's own containers have, by engine; also while they are away.
     pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// Where folders lead that containers are about to mount. Only engines whose host's files Amarre sees itself are in it.
     pub leads: BTreeMap<ProviderId, BTreeMap<String, Lead>>,
@@ -582,6 +582,8 @@ pub struct Facts {
     pub retired: BTreeMap<String, Retired>,
     /// Folders of hosts that containers of ours could ever write to, by engine.
     pub written_folders: BTreeMap<ProviderId, BTreeSet<String>>,
+    /// What NPM's and Amarre's own containers had when they were observed last, by engine.
+    pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// Manifests that cannot be told are broken, so a vanished service is not pruned.
     pub prune_blocked: bool,
     /// Who changed which file of the source.

@@ -1,13 +1,15 @@
 //! Observes every provider concurrently. Cannot fail: what could not be observed is a gap.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::poll::{Asking, PollHistory};
 use crate::ledger::Unpublished;
 use crate::providers::{Observation, ObserveQuery, Provider};
 use amarre_core::model::folders::Reserved;
-use amarre_core::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Timestamp, Wants, World};
+use amarre_core::model::site::Reach;
+use amarre_core::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Seen, Site, Timestamp, Wants, World};
+use amarre_core::plan::desired::npm_reach;
 
 /// An empty answer although the ledger owns several resources is believed when a second one this much later agrees.
 const EMPTY_DOUBTED: Millis = Millis::seconds(10);
@@ -24,7 +26,7 @@ pub struct Observer {
     gap_since: BTreeMap<(ProviderId, String), Timestamp>,
     wakes: BTreeMap<ProviderId, Wake>,
     asking: Asking,
-    /// The mounts of NPM's and Amarre's own containers when they were last observed.
+    /// What NPM's and Amarre's own containers had when they were last observed; empty at first: then the ledger says it.
     reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// The reported versions of vendors.
     pub versions: BTreeMap<ProviderId, String>,
@@ -43,6 +45,8 @@ struct Wake {
 /// What a pass knows before it observes.
 #[derive(Debug, Clone, Copy)]
 pub struct PassKnowledge<'a> {
+    /// The configuration.
+    pub site: &'a Site,
     /// The wanted resources, as far as the last pass knows them.
     pub wants: &'a Wants,
     /// The facts of the ledger.
@@ -63,7 +67,7 @@ impl Observer {
         known: PassKnowledge<'_>,
         past: PollHistory<'_>,
     ) -> (World, Option<Timestamp>) {
-        let PassKnowledge { facts, now, .. } = known;
+        let PassKnowledge { site, facts, now, .. } = known;
         let asks = |id: &ProviderId| observe_query(id, known);
         let answers = self.asking.observe(providers, asks, past, now).await;
         let mut world = World::default();
@@ -93,37 +97,66 @@ impl Observer {
             if observation.sees_files {
                 world.leads.insert(id.clone(), BTreeMap::new());
             }
-            world.reserved.insert(id.clone(), self.reserved(&id, observation.reserved));
+            let remembered = facts.reserved.get(&id).into_iter().flatten().filter(|one| is_still_kept(site, one));
+            world.reserved.insert(id.clone(), self.reserved(&id, observation.reserved, remembered));
             world.free.extend(observation.free.map(|free| (id.clone(), free)));
             world.addresses.extend(observation.addresses.map(|addresses| (id.clone(), addresses)));
             world.routes.insert(id, observation.routes);
         }
+        self.streams(site, &mut world);
         self.date_gaps(&mut world.gaps, now);
         (world, again)
     }
 
-    /// Forgets what is reserved for containers that are not NPM's in a new configuration.
-    pub fn reconfigured(&mut self, is_npms: impl Fn(&Address) -> bool) {
-        for reserved in self.reserved.values_mut() {
-            reserved.retain(|reserved| reserved.is_own || is_npms(&reserved.by));
-        }
+    /// Another configuration may name other containers: what is kept of those before is read from the ledger.
+    pub fn reconfigured(&mut self) {
+        self.reserved.clear();
     }
 
-    /// What is reserved now. Mounts of a container that is away for a moment, as in an update, stay reserved.
-    fn reserved(&mut self, id: &ProviderId, mut now: Vec<Reserved>) -> Vec<Reserved> {
-        let known = self.reserved.remove(id).unwrap_or_default();
-        // Amarre runs in one container, whatever its name is now.
-        let is_there =
-            |before: &&Reserved| now.iter().any(|one| one.by.is_same(&before.by) || (one.is_own && before.is_own));
+    /// What is reserved now. What a container that is away has, as in an update, stays reserved.
+    fn reserved<'a>(
+        &mut self,
+        id: &ProviderId,
+        mut now: Vec<Reserved>,
+        remembered: impl Iterator<Item = &'a Reserved>,
+    ) -> Vec<Reserved> {
+        let known = self.reserved.remove(id).unwrap_or_else(|| remembered.cloned().collect());
+        // Amarre runs in one container, whatever its name is now, and so does NPM.
+        let is_main = |one: &Reserved| one.by.kind == Kind::Container && !one.is_beside;
+        let is_one = |one: &Reserved, other: &Reserved| {
+            one.by.is_same(&other.by) || is_main(one) && is_main(other) && one.is_own == other.is_own
+        };
+        let is_there = |before: &&Reserved| now.iter().any(|one| is_one(one, before));
         let away: Vec<Reserved> = known.iter().filter(|before| !is_there(before)).cloned().collect();
-        // A stopped container publishes nothing, and comes back.
-        for reserved in now.iter_mut().filter(|reserved| reserved.ports.is_empty()) {
-            let before = known.iter().find(|before| before.by.is_same(&reserved.by));
-            reserved.ports = before.map(|before| before.ports.clone()).unwrap_or_default();
+        // A command in a container of its own publishes nothing; the daemon's container comes back.
+        for own in now.iter_mut().filter(|one| one.is_own && one.ports.is_empty()) {
+            let before = known.iter().find(|before| before.is_own);
+            own.ports = before.map(|before| before.ports.clone()).unwrap_or_default();
         }
         now.extend(away);
         self.reserved.insert(id.clone(), now.clone());
         now
+    }
+
+    /// Where NPM has its host's network, the ports of its streams are the host's. Those of an NPM that does not answer, or
+    /// whose container is away, stay reserved.
+    fn streams(&mut self, site: &Site, world: &mut World) {
+        for host in site.hosts.values() {
+            let Some(npm) = &host.npm else { continue };
+            let any = Address::new(npm.provider.clone(), Kind::Stream, "");
+            let container = npm.container.as_ref().map(|name| Address::new(host.docker.clone(), Kind::Container, name));
+            let is_there = container.is_none_or(|container| world.seen.contains_key(&container));
+            if !is_there || world.gap(&any).is_some() {
+                continue;
+            }
+            let is_on_host = npm_reach::reach_in(world, host) == Some(Reach::Host);
+            let streams: Vec<Reserved> =
+                world.of_kind(&npm.provider, Kind::Stream).filter(|_| is_on_host).map(stream).collect();
+            let Some(reserved) = world.reserved.get_mut(&host.docker) else { continue };
+            reserved.retain(|one| one.by.provider != npm.provider);
+            reserved.extend(streams);
+            self.reserved.insert(host.docker.clone(), reserved.clone());
+        }
     }
 
     fn doubts(&self, id: &ProviderId, seen: &BTreeMap<Address, amarre_core::model::Seen>, facts: &Facts) -> bool {
@@ -171,8 +204,33 @@ impl Observer {
     }
 }
 
+/// What a stream of NPM has.
+fn stream((by, seen): (&Address, &Seen)) -> Reserved {
+    let protocols = ["tcp", "udp"].into_iter().filter(|protocol| seen.fields.flag(protocol) == Some(true));
+    Reserved {
+        by: by.clone(),
+        is_own: false,
+        service: None,
+        volumes: BTreeSet::new(),
+        paths: BTreeSet::new(),
+        ports: protocols.map(|protocol| format!("port {}/{protocol}", by.name)).collect(),
+        is_beside: false,
+    }
+}
+
+/// Whether what the ledger knows is still Amarre's own or NPM's.
+fn is_still_kept(site: &Site, one: &Reserved) -> bool {
+    let mut npms = site.hosts.values().filter_map(|host| Some((host, host.npm.as_ref()?)));
+    let is_npms = npms.any(|(host, npm)| {
+        let is_container = host.docker == one.by.provider;
+        npm.provider == one.by.provider
+            || is_container && npm.container.as_ref().is_none_or(|name| *name == one.by.name)
+    });
+    one.is_own || is_npms
+}
+
 fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
-    let PassKnowledge { wants, facts, unpublished, reuse, now } = known;
+    let PassKnowledge { wants, facts, unpublished, reuse, now, .. } = known;
     let wanted: BTreeMap<Address, Fields> = wants
         .map
         .iter()
@@ -211,14 +269,8 @@ mod tests {
 
     fn reserved(name: &str, is_own: bool) -> Reserved {
         let by = Address::new(ProviderId::docker("default"), Kind::Container, name);
-        Reserved {
-            by,
-            is_own,
-            service: None,
-            volumes: [format!("{name}_data")].into(),
-            paths: [].into(),
-            ports: [].into(),
-        }
+        let volumes = [format!("{name}_data")].into();
+        Reserved { by, is_own, service: None, volumes, paths: [].into(), ports: [].into(), is_beside: false }
     }
 
     fn names(reserved: &[Reserved]) -> Vec<&str> {
@@ -226,24 +278,26 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_away_for_a_moment_stays_reserved() {
+    fn what_is_away_for_a_moment_stays_reserved() {
         let id = ProviderId::docker("default");
         let mut observer = Observer::default();
-        observer.reserved(&id, vec![reserved("npm", false), reserved("amarre", true)]);
-        assert_eq!(names(&observer.reserved(&id, vec![reserved("amarre", true)])), ["amarre", "npm"]);
-        observer.reconfigured(|container| container.name == "npm");
-        assert_eq!(names(&observer.reserved(&id, vec![reserved("amarre", true)])), ["amarre", "npm"]);
+        let both = vec![reserved("npm", false), reserved("amarre", true)];
+        observer.reserved(&id, both.clone(), [].iter());
+        let now = observer.reserved(&id, vec![reserved("amarre", true)], [].iter());
+        assert_eq!(names(&now), ["amarre", "npm"]);
+        // After a restart, the ledger knows it.
+        observer.reconfigured();
+        assert_eq!(names(&observer.reserved(&id, vec![reserved("amarre", true)], both.iter())), ["amarre", "npm"]);
     }
 
     #[test]
-    fn the_address_of_a_renamed_container_is_released() {
+    fn what_a_renamed_container_had_is_released() {
         let id = ProviderId::docker("default");
         let mut observer = Observer::default();
-        observer.reserved(&id, vec![reserved("npm", false), reserved("amarre", true)]);
+        observer.reserved(&id, vec![reserved("npm", false), reserved("amarre", true)], [].iter());
         let now = vec![reserved("npm", false), reserved("amarre-2", true)];
-        assert_eq!(names(&observer.reserved(&id, now)), ["npm", "amarre-2"], "Amarre runs in one container");
-        observer.reconfigured(|container| container.name == "proxy");
+        assert_eq!(names(&observer.reserved(&id, now, [].iter())), ["npm", "amarre-2"], "Amarre runs in one container");
         let now = vec![reserved("proxy", false), reserved("amarre-2", true)];
-        assert_eq!(names(&observer.reserved(&id, now)), ["proxy", "amarre-2"], "NPM's is another one");
+        assert_eq!(names(&observer.reserved(&id, now, [].iter())), ["proxy", "amarre-2"], "NPM runs in one container");
     }
 }

@@ -219,7 +219,8 @@ impl Engine {
         }
         let past = PollHistory { written: &self.written, wake: &self.wake };
         let PassState { facts, unpublished, .. } = &*sight;
-        let known = PassKnowledge { wants: &early, facts, unpublished, reuse, now };
+        let site = &self.context.site;
+        let known = PassKnowledge { site, wants: &early, facts, unpublished, reuse, now };
         let (world, again) = self.observer.observe(&self.context.providers, known, past).await;
         sight.world = world;
         self.meters.phase("observe", self.clock.now() - now);

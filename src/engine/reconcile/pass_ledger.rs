@@ -148,6 +148,7 @@ impl Engine {
         self.record_converged(found, desired).await?;
         self.forget_released(found).await?;
         self.record_retired_names(found, desired).await?;
+        self.record_reserved(found).await?;
         self.record_manifests(found.facts, desired).await
     }
 
@@ -315,6 +316,18 @@ impl Engine {
         let folders = written.into_iter().flat_map(|(id, paths)| paths.into_iter().map(move |path| (id.clone(), path)));
         let folders: BTreeSet<(ProviderId, String)> = folders.filter(|(id, path)| !known(id, path)).collect();
         if folders.is_empty() { Ok(()) } else { self.ledger.note_written_folders(&folders, now).await }
+    }
+
+    /// Records what NPM's and Amarre's own containers have: a restart while they are away must not release it.
+    async fn record_reserved(&self, found: Findings<'_>) -> Result<(), StoreError> {
+        let Findings { world, facts, .. } = found;
+        for (provider, reserved) in &world.reserved {
+            let main: Vec<_> = reserved.iter().filter(|one| !one.is_beside).cloned().collect();
+            if main.as_slice() != facts.reserved.get(provider).map(Vec::as_slice).unwrap_or_default() {
+                self.ledger.note_reserved(provider, &main).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Zones with records that a lost ledger had written and no observation shows: a publication may have been pending.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerInspectResponse, ContainerSummary};
 
 use super::api::EngineApi;
 use amarre_core::model::Address;
@@ -72,8 +72,17 @@ fn own_of(table: &str) -> impl Iterator<Item = Ipv4Addr> {
     })
 }
 
-/// What a container mounts.
-pub(super) fn reserved(by: Address, is_own: bool, service: Option<String>, summary: &ContainerSummary) -> Reserved {
+/// At which ports NPM listens where it has the host's network: visitors, its pages, and the backend behind them (its
+/// image's nginx.conf); its streams come on top.
+const NPM_LISTENS: [u16; 4] = [80, 81, 443, 3000];
+
+/// What a container mounts and publishes; `kind` says what it is.
+pub(super) fn reserved(
+    by: Address,
+    kind: ReservedKind,
+    service: Option<String>,
+    summary: &ContainerSummary,
+) -> Reserved {
     let (mut volumes, mut paths) = (BTreeSet::new(), BTreeSet::new());
     for mount in summary.mounts.iter().flatten() {
         if mount.typ.as_deref() == Some("volume") {
@@ -85,7 +94,38 @@ pub(super) fn reserved(by: Address, is_own: bool, service: Option<String>, summa
         let protocol = port.typ.map(|typ| typ.to_string()).unwrap_or_default();
         Some(format!("port {}/{protocol}", port.public_port?))
     });
-    Reserved { by, is_own, service, volumes, paths, ports: ports.collect() }
+    let mut ports: BTreeSet<String> = ports.collect();
+    let mode = summary.host_config.as_ref().and_then(|config| config.network_mode.as_deref());
+    if kind == ReservedKind::Npm && mode == Some("host") {
+        ports.extend(NPM_LISTENS.map(|port| format!("port {port}/tcp")));
+    }
+    let (is_own, is_beside) = (kind == ReservedKind::Own, kind == ReservedKind::Beside);
+    Reserved { by, is_own, service, volumes, paths, ports, is_beside }
+}
+
+/// Whether a container publishes one of these ports of the host.
+pub(super) fn publishes(summary: &ContainerSummary, ports: &BTreeSet<u16>) -> bool {
+    summary.ports.iter().flatten().filter_map(|port| port.public_port).any(|port| ports.contains(&port))
+}
+
+/// Whose container is reserved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReservedKind {
+    Own,
+    Npm,
+    /// Another one of their Compose projects.
+    Beside,
+}
+
+/// The ports that a container publishes when it runs: the list says none of one that is stopped.
+pub(super) fn bound(inspect: &ContainerInspectResponse) -> BTreeSet<String> {
+    let bindings = inspect.host_config.as_ref().and_then(|config| config.port_bindings.as_ref());
+    let published = bindings.into_iter().flatten().flat_map(|(target, bindings)| {
+        let protocol = target.rsplit('/').next().unwrap_or("tcp");
+        let numbers = bindings.iter().flatten().filter_map(|binding| binding.host_port.as_deref()?.parse::<u16>().ok());
+        numbers.filter(|number| *number > 0).map(move |number| format!("port {number}/{protocol}"))
+    });
+    published.collect()
 }
 
 #[cfg(test)]

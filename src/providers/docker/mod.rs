@@ -24,11 +24,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, ImageSummary};
 use ipnet::Ipv4Net;
 use tokio::sync::{OnceCell, mpsc};
 
 use self::api::EngineApi;
+use self::host::ReservedKind;
 use self::images::{Declared, Pulls, Remotes};
 use self::inspects::Inspects;
 use self::registry::Registries;
@@ -73,6 +74,8 @@ pub struct DockerConfig {
     pub registries: Registries,
     /// NPM's container on this engine, if it runs in one.
     pub npm_container: Option<String>,
+    /// Ports of the host at which NPM answers: without `npm_container`, the container that publishes one is NPM's.
+    pub npm_ports: BTreeSet<u16>,
     /// The id of the container that Amarre itself runs in, or how it begins; wherever it is, it is left alone.
     pub own: Option<String>,
     /// Whether Amarre sees the same files as the engine's host; `None`: it finds out.
@@ -92,6 +95,7 @@ impl DockerConfig {
             key,
             registries,
             npm_container: None,
+            npm_ports: BTreeSet::new(),
             own: containers::own(),
             sees_files: None,
         }
@@ -179,7 +183,17 @@ impl DockerProvider {
         let is_own = |seen: &Seen| self.config.own.as_deref().is_some_and(|own| seen.vendor_id.starts_with(own));
         let is_own = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && is_own(seen);
         let own: BTreeSet<Address> = seen.iter().filter(is_own).map(|(address, _)| address.clone()).collect();
-        let (reserved, version) = (self.reserved(&containers, &seen, &own), Some(api.engine.clone()));
+        let mut reserved = self.reserved(&containers, &seen, &own);
+        // A stopped container publishes nothing, and comes back.
+        let is_stopped = |summary: &&ContainerSummary| summary.state != Some(ContainerSummaryStateEnum::RUNNING);
+        let stopped: BTreeSet<&str> =
+            containers.iter().filter(is_stopped).filter_map(|one| one.id.as_deref()).collect();
+        for one in reserved.iter_mut().filter(|one| one.ports.is_empty() && !one.is_beside) {
+            let id = seen.get(&one.by).map(|seen| seen.vendor_id.as_str()).filter(|id| stopped.contains(id));
+            let Some(id) = id else { continue };
+            one.ports = api.container(id).await?.map(|inspect| host::bound(&inspect)).unwrap_or_default();
+        }
+        let version = Some(api.engine.clone());
         let sees_files = own.is_empty() && self.config.sees_files.unwrap_or_else(|| host::sees_files(api, &containers));
         let is_here = sees_files && self.config.endpoint.starts_with("unix://");
         let addresses = if is_here { host::addresses().await } else { None };
@@ -206,21 +220,28 @@ impl DockerProvider {
         seen: &BTreeMap<Address, Seen>,
         own: &BTreeSet<Address>,
     ) -> Vec<Reserved> {
-        let is_main = |summary: &ContainerSummary| {
-            let is_own =
-                |address: &Address| seen.get(address).is_some_and(|seen| summary.id.as_ref() == Some(&seen.vendor_id));
-            self.config.npm_container.as_ref() == Some(&answers::summary_name(summary)) || own.iter().any(is_own)
+        let seen_as = |summary: &ContainerSummary| {
+            let id = summary.id.as_deref().unwrap_or_default();
+            seen.iter().find(|(address, seen)| address.kind == Kind::Container && seen.vendor_id == id)
+        };
+        let main = |summary: &ContainerSummary| {
+            let (by, seen) = seen_as(summary)?;
+            let is_npm = match &self.config.npm_container {
+                Some(name) => *name == answers::summary_name(summary),
+                None => !seen.owner.is_ours() && host::publishes(summary, &self.config.npm_ports),
+            };
+            let npm = is_npm.then_some(ReservedKind::Npm);
+            if own.contains(by) { Some(ReservedKind::Own) } else { npm }
         };
         let project = |summary: &ContainerSummary| summary.labels.as_ref()?.get(LABEL_PROJECT).cloned();
-        let projects: BTreeSet<String> = containers.iter().filter(|one| is_main(one)).filter_map(project).collect();
+        let projects: BTreeSet<String> =
+            containers.iter().filter(|one| main(one).is_some()).filter_map(project).collect();
         let of = |summary: &ContainerSummary| {
-            let id = summary.id.as_deref().unwrap_or_default();
-            let is_it = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && seen.vendor_id == id;
-            let (by, seen) = seen.iter().find(is_it)?;
+            let (by, seen) = seen_as(summary)?;
             let service = seen.service.clone().filter(|_| seen.owner.is_ours());
             let is_beside = || project(summary).is_some_and(|project| projects.contains(&project));
-            let is_own = own.contains(by);
-            (is_main(summary) || is_beside()).then(|| host::reserved(by.clone(), is_own, service, summary))
+            let kind = main(summary).or_else(|| is_beside().then_some(ReservedKind::Beside))?;
+            Some(host::reserved(by.clone(), kind, service, summary))
         };
         containers.iter().filter_map(of).collect()
     }

@@ -18,6 +18,7 @@ const NOTHING: Setting = Setting {
     sees_files: false,
     follows_links: false,
     by_operators: false,
+    is_npm_unnamed: false,
 };
 const OPERATORS: Setting = Setting { by_operators: true, ..SEEN };
 

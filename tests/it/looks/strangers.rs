@@ -74,36 +74,103 @@ async fn a_folder_that_another_container_has_is_not_the_services_for_its_name() 
     assert_eq!(held(&rig, "blog"), None);
 }
 
+/// NPM's container in the place of the usual one.
+fn npm_with(rig: &Stepped, mode: &str, ports: &[(&str, &str)]) {
+    rig.docker.remove("npm").unwrap();
+    let exposed: serde_json::Map<String, Json> =
+        ports.iter().map(|(target, _)| ((*target).to_owned(), json!({}))).collect();
+    let bound = |(target, port): &(&str, &str)| ((*target).to_owned(), json!([{"HostIp": "", "HostPort": port}]));
+    let bindings: serde_json::Map<String, Json> = ports.iter().map(bound).collect();
+    let body = json!({
+        "Image": "npm:2", "Labels": {"com.docker.compose.project": "proxy"}, "ExposedPorts": exposed,
+        "HostConfig": {"NetworkMode": mode, "PortBindings": bindings},
+    });
+    rig.docker.seed("npm", body).unwrap();
+}
+
+/// Services that publish these ports, called after them.
+fn publishing(rig: &Stepped, ports: &[&str]) {
+    for port in ports {
+        let name = format!("on-{port}");
+        rig.write(
+            &format!("{name}.yaml"),
+            &format!("{{name: {name}, image: 'web:1', ports: ['127.0.0.1:{port}:80']}}\n"),
+        );
+    }
+}
+
 #[tokio::test]
 async fn no_manifest_gets_the_name_ports_or_neighbours_of_npm() {
     let mut rig = rig().await;
-    rig.docker.remove("npm").unwrap();
-    let label = json!({"com.docker.compose.project": "proxy"});
-    let body = json!({
-        "Image": "npm:2", "Labels": label, "ExposedPorts": {"80/tcp": {}, "81/tcp": {}},
-        "HostConfig": {"NetworkMode": "npm_default", "PortBindings": {
-            "80/tcp": [{"HostIp": "", "HostPort": "80"}], "81/tcp": [{"HostIp": "127.0.0.1", "HostPort": "81"}],
-        }},
-    });
-    rig.docker.seed("npm", body).unwrap();
-    foreign(&rig, "proxy-db-1", json!({"Binds": ["proxy_db:/var/lib"]}), label);
+    npm_with(&rig, "npm_default", &[("80/tcp", "18080"), ("81/tcp", "18081")]);
+    foreign(
+        &rig,
+        "proxy-db-1",
+        json!({"Binds": ["proxy_db:/var/lib"]}),
+        json!({"com.docker.compose.project": "proxy"}),
+    );
     rig.pass_until_settled().await;
-    // While it is made again, nothing takes its place.
+    // While it is re-created, nothing takes its place.
     rig.docker.remove("npm").unwrap();
     rig.docker.remove("proxy-db-1").unwrap();
-    keeping(&rig, "one", ", ports: ['80:80']");
-    keeping(&rig, "two", ", ports: ['127.0.0.1:81:81']");
+    publishing(&rig, &["18080", "18081", "18082"]);
     keeping(&rig, "three", ", container_name: npm");
     keeping(&rig, "proxy", "");
     rig.write("proxy/compose.yaml", "services: {proxy: {image: 'web:1', volumes: ['db:/x']}}\nvolumes: {db: }\n");
-    keeping(&rig, "four", ", ports: ['8080:80']");
     rig.pass_until_settled().await;
-    assert_held(&rig, "one", "A0442", &["port 80/tcp", "NPM's container npm"]);
-    assert_held(&rig, "two", "A0442", &["port 81/tcp"]);
     assert_held(&rig, "proxy", "A0442", &["proxy_db"]);
+    rig.restart().await;
+    rig.pass_until_settled().await;
+    assert_held(&rig, "on-18080", "A0442", &["port 18080/tcp", "NPM's container npm"]);
+    assert_held(&rig, "on-18081", "A0442", &["port 18081/tcp"]);
     let (code, text) = held(&rig, "three").unwrap();
     assert!(code == "A0442" && text.contains("the name npm"), "{text}");
-    assert!(is_made(&rig, "four"), "{:?}", held(&rig, "four"));
+    assert!(is_made(&rig, "on-18082"), "{:?}", held(&rig, "on-18082"));
+}
+
+#[tokio::test]
+async fn no_manifest_gets_a_port_of_an_npm_that_is_stopped_when_amarre_starts() {
+    let mut rig = rig().await;
+    npm_with(&rig, "npm_default", &[("443/tcp", "18443")]);
+    rig.docker.stop("npm").unwrap();
+    publishing(&rig, &["18443", "18444"]);
+    rig.pass_until_settled().await;
+    assert_held(&rig, "on-18443", "A0442", &["port 18443/tcp", "NPM's container npm"]);
+    assert!(is_made(&rig, "on-18444"), "{:?}", held(&rig, "on-18444"));
+}
+
+#[tokio::test]
+async fn no_manifest_gets_a_port_at_which_npm_listens_on_the_hosts_network() {
+    let mut rig = rig().await;
+    npm_with(&rig, "host", &[]);
+    let ssh = json!({"incoming_port": 2222, "forwarding_host": "192.0.2.7", "forwarding_port": 22, "tcp_forwarding": true, "udp_forwarding": false});
+    rig.npm.seed_stream(&ssh);
+    publishing(&rig, &["2222", "3000", "3001"]);
+    rig.pass_until_settled().await;
+    for away in [false, true] {
+        if away {
+            rig.npm.backend_down(true);
+            rig.docker.remove("npm").unwrap();
+            rig.restart().await;
+            rig.pass().await;
+        }
+        assert_held(&rig, "on-2222", "A0442", &["port 2222/tcp", "NPM's stream 2222"]);
+        assert_held(&rig, "on-3000", "A0442", &["port 3000/tcp", "NPM's container npm"]);
+        assert!(is_made(&rig, "on-3001"), "{:?}", held(&rig, "on-3001"));
+    }
+}
+
+#[tokio::test]
+async fn the_container_that_publishes_npms_port_is_npms_where_none_is_named() {
+    let mut rig = Stepped::in_setting(options(), Setting { is_npm_unnamed: true, ..Setting::default() }).await;
+    npm_with(&rig, "npm_default", &[("80/tcp", "80"), ("443/tcp", "18443")]);
+    rig.pass_until_settled().await;
+    rig.docker.stop("npm").unwrap();
+    publishing(&rig, &["18443", "18444"]);
+    rig.restart().await;
+    rig.pass_until_settled().await;
+    assert_held(&rig, "on-18443", "A0442", &["port 18443/tcp", "NPM's container npm"]);
+    assert!(is_made(&rig, "on-18444"), "{:?}", held(&rig, "on-18444"));
 }
 
 /// A stack that still runs beside the manifest that is to follow it: no second writer, no port twice, no empty start.

@@ -68,6 +68,8 @@ pub struct Setting {
     pub follows_links: bool,
     /// With `policy.authors: operators`, and no other word of the policy.
     pub by_operators: bool,
+    /// The configuration does not name NPM's container.
+    pub is_npm_unnamed: bool,
 }
 
 /// Who answers on port 80: NPM's simulated nginx, unless a test says otherwise.
@@ -595,12 +597,15 @@ fn config(makings: &Makings<'_>) -> Config {
     if let Some(reach) = setting.reach {
         text["npm"]["main"]["reach"] = json!(reach);
     }
+    if setting.is_npm_unnamed {
+        text["npm"]["main"].as_object_mut().unwrap().remove("container");
+    }
     if setting.allows_all {
         text["network"]["pools"] = json!(["172.20.0.0/16"]);
         text["policy"] = json!({
             "privileged": true, "docker_socket": true, "host_network": true, "host_namespaces": true,
             "devices": ["*"], "capabilities": ["ALL"], "host_paths": ["/srv"], "volumes": ["*"], "volume_drivers": ["*"],
-            "networks": ["*"], "subnets": ["0.0.0.0/0"], "runtimes": ["*"], "log_drivers": ["*"], "targets": {"*": ["*"]}, "names": {"*": ["*"]}, "secrets": {"*": ["*"]},
+            "networks": ["*"], "subnets": ["0.0.0.0/0"], "ports": ["1-65535"], "runtimes": ["*"], "log_drivers": ["*"], "targets": {"*": ["*"]}, "names": {"*": ["*"]}, "secrets": {"*": ["*"]},
             "records": [
                 "A", "AAAA", "CNAME", "TXT", "CAA", "SRV", "apex", "wildcard", "_acme-challenge", "_dmarc", "_domainkey",
                 "_mta-sts", "_*",
@@ -629,9 +634,11 @@ fn endpoint(docker: &Docker) -> String {
 fn providers(makings: &Makings<'_>, config: &Config) -> Vec<Arc<dyn Provider>> {
     let Makings { docker, nas, npm, ovh, setting, own, instance, key, .. } = makings;
     let (instance, key) = ((*instance).to_owned(), (*key).clone());
+    let host = &config.site.hosts["default"];
     let docker = DockerConfig::new(ProviderId::docker("default"), &endpoint(docker), &instance, key.clone());
     let docker = DockerProvider::new(DockerConfig {
-        npm_container: Some("npm".to_owned()),
+        npm_container: host.npm.as_ref().and_then(|npm| npm.container.clone()),
+        npm_ports: host.kept_ports.keys().copied().collect(),
         own: own.map(str::to_owned),
         sees_files: Some(setting.sees_files),
         ..docker

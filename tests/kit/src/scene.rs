@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use amarre_core::manifest::{Loaded, SourceFile, load};
 use amarre_core::model::site::{
-    CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site,
+    CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PortRange, PublicAddress, Reach, Site,
 };
 use amarre_core::model::{
     Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, SecretName, Seen, Service, Timestamp, Value,
@@ -133,6 +133,7 @@ pub fn site() -> Site {
         private_address: None,
         publish_ports: None,
         publishes_on_ipv6: true,
+        kept_ports: BTreeMap::new(),
         npm: Some(npm),
     };
     Site {
@@ -160,6 +161,7 @@ pub fn site() -> Site {
             volumes: texts(&["*"]),
             networks: texts(&["*", "container:*"]),
             subnets: vec!["0.0.0.0/0".parse().unwrap()],
+            ports: PortRange::parse("1-65535").into_iter().collect(),
             secrets: BTreeMap::from([("*".to_owned(), texts(&["*"]))]),
             ..Policy::default()
         },

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use amarre_core::model::ProviderId;
 use amarre_core::model::site::{
-    CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PublicAddress, Reach, Site,
+    CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PortRange, PublicAddress, Reach, Site,
 };
 
 pub fn permissive() -> Site {
@@ -17,6 +17,7 @@ pub fn permissive() -> Site {
         private_address: None,
         publish_ports: None,
         publishes_on_ipv6: true,
+        kept_ports: BTreeMap::new(),
         npm: npm.map(|npm| NpmSite { provider: ProviderId::npm(npm), container: None, reach: Reach::Auto }),
     };
     let ip = PublicAddress::Ip(IpAddr::from([203, 0, 113, 10]));
@@ -46,6 +47,7 @@ pub fn permissive() -> Site {
             volumes: texts(&["*"]),
             networks: texts(&["*"]),
             subnets: vec!["0.0.0.0/0".parse().unwrap()],
+            ports: PortRange::parse("1-65535").into_iter().collect(),
             secrets: BTreeMap::from([("*".to_owned(), texts(&["*"]))]),
             ..Policy::default()
         },

@@ -52,6 +52,7 @@ pub(crate) fn ports(reader: &mut Reader<'_>) -> PublishedPorts {
             scope.error(A0108, item.spot, format!("more than {PORTS_MAX} published ports in one manifest"));
             break;
         }
+        policy::ports::judge(scope, &found, item.spot);
         for port in found {
             let claim = PortClaim { port: port.clone(), spot: item.spot };
             scope.claims.borrow_mut().ports.push(claim);

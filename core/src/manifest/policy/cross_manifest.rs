@@ -13,7 +13,7 @@ use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
 use super::{Decision, Verdict};
-use super::{container_claims, name_claims, shared_names, totals};
+use super::{container_claims, name_claims, ports, shared_names, totals};
 use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy;
 use crate::manifest::source_files::OtherFile;
@@ -135,6 +135,7 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
     if company == ReadScope::All {
         totals::check(drafts, site);
     }
+    ports::kept(drafts, site);
     let mut taken = TakenNames::default();
     for draft in drafts {
         let Some(service) = draft.good() else { continue };

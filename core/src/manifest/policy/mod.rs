@@ -10,6 +10,7 @@ mod nginx_load;
 mod patterns;
 pub(super) mod host_names;
 pub(super) mod images;
+pub(super) mod ports;
 pub(super) mod records;
 pub(super) mod targets;
 pub(super) mod volume_drivers;
@@ -121,7 +122,7 @@ fn decide(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, verdict: Verdic
     decisions.borrow_mut().push(decision);
 }
 
-fn ask_for(word: &str, item: &str) -> String {
+pub(super) fn ask_for(word: &str, item: &str) -> String {
     format!("ask the operator to add `{}` to `policy.{word}`", shown(item))
 }
 

@@ -160,6 +160,10 @@ pub const A0275: &str = "A0275";
 pub const A0276: &str = "A0276";
 /// Policy forbids a name of a container by which something else would be found.
 pub const A0277: &str = "A0277";
+/// Policy forbids a port of the host below 1024.
+pub const A0278: &str = "A0278";
+/// A port of the host is kept for NPM, Docker or Amarre.
+pub const A0279: &str = "A0279";
 /// A name that is Amarre's own.
 pub const A0280: &str = "A0280";
 /// A TXT value that is a mark.

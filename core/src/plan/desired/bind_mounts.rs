@@ -325,7 +325,8 @@ pub(crate) fn others<'a>(
 ) -> impl Iterator<Item = (&'a crate::model::folders::Reserved, String)> + Clone {
     let all = input.world.reserved.get(provider).into_iter().flatten();
     all.filter(|reserved| reserved.service.as_ref() != Some(&service.name)).map(|reserved| {
-        let whose = if reserved.is_own { "Amarre's own container" } else { "NPM's container" };
+        let npms = if reserved.by.kind == Kind::Stream { "NPM's stream" } else { "NPM's container" };
+        let whose = if reserved.is_own { "Amarre's own container" } else { npms };
         (reserved, format!("{whose} {} has it", reserved.by.name))
     })
 }

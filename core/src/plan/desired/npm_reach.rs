@@ -15,7 +15,7 @@ use super::expand::Expansion;
 use super::subnets;
 use crate::model::site::{HostSite, Reach};
 use crate::model::world::Probe;
-use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service, Value};
+use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service, Value, World};
 use crate::plan::diff::upstreams;
 use crate::plan::input::Input;
 use crate::plan::rollout;
@@ -26,12 +26,17 @@ pub const EDGE: &str = "edge";
 
 /// How NPM reaches the containers of a host; `None` without an NPM.
 pub fn reach(input: &Input<'_>, host: &HostSite) -> Option<Reach> {
+    reach_in(input.world, host)
+}
+
+/// The same, of what was observed alone.
+pub fn reach_in(world: &World, host: &HostSite) -> Option<Reach> {
     let npm = host.npm.as_ref()?;
     Some(match (npm.reach, &npm.container) {
         (Reach::Auto, None) => Reach::Host,
         (Reach::Auto, Some(container)) => {
             let address = Address::new(host.docker.clone(), Kind::Container, container);
-            let mode = input.world.seen.get(&address).and_then(|seen| seen.fields.text("network_mode"));
+            let mode = world.seen.get(&address).and_then(|seen| seen.fields.text("network_mode"));
             if mode == Some("host") { Reach::Host } else { Reach::Network }
         }
         (reach, _) => reach,
