@@ -147,6 +147,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0282", include_str!("../docs/errors/A0282.md")),
     ("A0283", include_str!("../docs/errors/A0283.md")),
     ("A0284", include_str!("../docs/errors/A0284.md")),
+    ("A0285", include_str!("../docs/errors/A0285.md")),
     ("A0286", include_str!("../docs/errors/A0286.md")),
     ("A0287", include_str!("../docs/errors/A0287.md")),
     ("A0288", include_str!("../docs/errors/A0288.md")),

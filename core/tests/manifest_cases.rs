@@ -43,6 +43,12 @@ fn every_case_reads_as_recorded() {
             site.policy.authors = Some(Authors::Operators);
             Policy::words().for_each(|word| site.policy.open(word));
         }
+        if let Some(list) = text.strip_prefix("# policy.subnets: ").and_then(|rest| rest.lines().next()) {
+            site.policy.subnets = list.split_whitespace().map(|net| net.parse().unwrap()).collect();
+            site.pools = vec!["172.20.0.0/20".parse().unwrap()];
+            site.prefix = 26;
+            site.avoid = Vec::new();
+        }
         if let Some(list) = text.strip_prefix("# policy.ports: ").and_then(|rest| rest.lines().next()) {
             site.policy.ports = list.split_whitespace().filter_map(PortRange::parse).collect();
             let host = site.hosts.get_mut("default").unwrap();

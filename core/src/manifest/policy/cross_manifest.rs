@@ -12,6 +12,7 @@ use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume}
 use crate::model::site::{PublicAddress, Right};
 use crate::model::{Assets, Site};
 
+use super::pool_share::PoolShare;
 use super::{Decision, Verdict};
 use super::{container_claims, name_claims, ports, shared_names, totals};
 use crate::manifest::kinds::shared::dependencies;
@@ -137,15 +138,21 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
     }
     ports::kept(drafts, site);
     let mut taken = TakenNames::default();
+    let mut share = PoolShare::of(site);
     for draft in drafts {
         let Some(service) = draft.good() else { continue };
         let wanted = WantedNames::of(draft, service, site);
         let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);
         let problems = taken.conflicts(&wanted, &place);
-        if problems.is_empty() {
+        let excess = if problems.is_empty() { share.excess(draft, service, site) } else { Vec::new() };
+        if problems.is_empty() && !excess.iter().any(|(_, problem)| problem.is_error()) {
             taken.add(wanted);
         }
         draft.problems.extend(problems);
+        for (right, problem) in excess {
+            draft.decide(right, &problem);
+            draft.problems.push(problem);
+        }
     }
 }
 

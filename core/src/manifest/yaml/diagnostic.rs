@@ -174,6 +174,8 @@ pub const A0282: &str = "A0282";
 pub const A0283: &str = "A0283";
 /// Policy forbids a record at a domain itself, or at a wildcard.
 pub const A0284: &str = "A0284";
+/// Networks would leave services too little of the pools.
+pub const A0285: &str = "A0285";
 /// Policy forbids lines of nginx's configuration that would keep nginx from other sites.
 pub const A0286: &str = "A0286";
 /// Policy forbids a record at a name of another manifest.
