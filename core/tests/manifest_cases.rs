@@ -12,7 +12,7 @@ use amarre_core::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, LetsEncrypt, Location, MountSource,
     NetworkMode, Reconcile, Service, Target, Tls, Update,
 };
-use amarre_core::model::site::{Authors, Challenge, ManifestLimits, NginxPolicy, Policy, PortKeeper, PortRange};
+use amarre_core::model::site::{Authors, Challenge, ManifestLimits, NginxPolicy, Policy, PortKeeper, PortRange, Reach};
 use amarre_core::model::source::is_manifest;
 use amarre_core::model::{Asset, Assets, Origin, Site};
 use amarre_testkit::sites::permissive;
@@ -48,6 +48,9 @@ fn every_case_reads_as_recorded() {
             site.pools = vec!["172.20.0.0/20".parse().unwrap()];
             site.prefix = 26;
             site.avoid = Vec::new();
+        }
+        if text.starts_with("# npm.reach: edge\n") {
+            site.hosts.get_mut("default").unwrap().npm.as_mut().unwrap().reach = Reach::Edge;
         }
         if let Some(list) = text.strip_prefix("# policy.ports: ").and_then(|rest| rest.lines().next()) {
             site.policy.ports = list.split_whitespace().filter_map(PortRange::parse).collect();

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{ManifestKindRow, record};
+use super::{ManifestKindRow, record, service};
 use crate::manifest::compose::unsupported;
 use crate::manifest::schema::{head, object, own_network_keys};
 use crate::manifest::yaml::reader::Reader;
@@ -15,6 +15,7 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::NE
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let subnet = record::subnet(&mut reader);
     let internal = reader.flag("internal").unwrap_or(false);
+    service::name_of_edge(&reader, &service);
     reader.finish(&unsupported::small_kind_key);
     service.network = NetworkMode::Defined { subnet, internal };
     service.dns = Dns::None;
