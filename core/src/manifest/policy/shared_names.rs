@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::{Container, ContainerNetwork, Dns, Record, Service, StreamTarget, Target};
-use crate::model::site::{Right, is_below};
+use crate::model::site::{PublicAddress, Right, is_below};
 use crate::model::{Site, Value};
 
 use super::Closed;
@@ -14,12 +14,12 @@ use crate::manifest::yaml::diagnostic::{A0277, Problem, Spot, shown};
 
 /// Judges all of them. The drafts are in the order of files and lines.
 pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
-    let records: Vec<Record> = drafts.iter().flat_map(by_hand).collect();
+    let names = LedNames::of(drafts, site);
     let shared = host_networks(drafts);
     let meant = meant(drafts);
     for draft in drafts.iter_mut() {
         let Some(name) = draft.name.clone() else { continue };
-        let mut found = led_by_records(draft, &name, &records, site);
+        let mut found = led_by_names(draft, &name, &names, site);
         found.extend(on_host(draft, &name, &shared, site));
         found.extend(shadowed(draft, &name, &meant, site));
         for (right, problem) in found {
@@ -42,16 +42,67 @@ fn by_hand(draft: &DraftService<'_>) -> Vec<Record> {
     }
 }
 
-/// A target by a name may be led elsewhere by a record that another manifest writes.
-fn led_by_records(draft: &DraftService<'_>, name: &str, records: &[Record], site: &Site) -> NameUses {
-    let covers = |record: &Record, host: &str| match record.name.strip_prefix("*.") {
-        Some(above) => host.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
-        None => record.name == host,
-    };
+/// Where names lead by what manifests write and route, and by the configuration.
+struct LedNames {
+    records: Vec<Record>,
+    /// Those that lead to one of the hosts; `*.lab.example.org` is each name below.
+    to_hosts: BTreeSet<String>,
+}
+
+impl LedNames {
+    fn of(drafts: &[DraftService<'_>], site: &Site) -> Self {
+        let routed = drafts.iter().flat_map(|draft| draft.claims.domains.iter().map(|(domain, _)| domain.clone()));
+        let hosts = site.hosts.values().flat_map(|host| &host.address).filter_map(|address| match address {
+            PublicAddress::Name(name) => Some(name.trim_end_matches('.').to_owned()),
+            PublicAddress::Ip(_) => None,
+        });
+        Self { records: drafts.iter().flat_map(by_hand).collect(), to_hosts: routed.chain(hosts).collect() }
+    }
+
+    /// The records that a name leads to, those behind aliases too, and whether it leads to a host.
+    fn led<'a>(&'a self, name: &str) -> (Vec<(&'a str, &'a str)>, bool) {
+        /// As many aliases as resolvers follow.
+        const ALIASES_MAX: usize = 8;
+        let mut names = vec![name.to_owned()];
+        let mut values: Vec<(&str, &str)> = Vec::new();
+        let mut at = 0;
+        while let Some(name) = names.get(at).filter(|_| at < ALIASES_MAX).cloned() {
+            at += 1;
+            let own = self.records.iter().filter(|record| covers(&record.name, &name));
+            values.extend(own.map(|record| (record.record_type.as_str(), record.value.as_str())));
+            let aliases = values.iter().filter(|(kind, _)| *kind == "CNAME");
+            let aliases = aliases.map(|(_, value)| value.trim_end_matches('.').to_owned());
+            let new: Vec<String> = aliases.filter(|alias| !names.contains(alias)).collect();
+            names.extend(new);
+        }
+        let is_to_host = names.iter().any(|name| self.is_hosts(name));
+        (values, is_to_host)
+    }
+
+    /// There may be many thousand names: none is compared with each of them.
+    fn is_hosts(&self, name: &str) -> bool {
+        let mut all_above = std::iter::successors(above(name), |name| above(name));
+        self.to_hosts.contains(name) || all_above.any(|above| self.to_hosts.contains(&format!("*.{above}")))
+    }
+}
+
+/// The name without its first label.
+fn above(name: &str) -> Option<&str> {
+    name.split_once('.').map(|(_, above)| above)
+}
+
+/// Whether a name of a record or a route is, or stands for, another one.
+fn covers(own: &str, name: &str) -> bool {
+    match own.strip_prefix("*.") {
+        Some(above) => name.strip_suffix(above).is_some_and(|rest| rest.ends_with('.')),
+        None => own == name,
+    }
+}
+
+/// A target by a name may be led elsewhere by a record that another manifest writes, and to a host by any route.
+fn led_by_names(draft: &DraftService<'_>, name: &str, names: &LedNames, site: &Site) -> NameUses {
     let judged = draft.claims.targets.iter().filter_map(|target| {
-        let values = records.iter().filter(|record| covers(record, &target.0));
-        let values: Vec<_> = values.map(|one| (one.record_type.as_str(), one.value.as_str())).collect();
-        let problem = targets::by_record(site, name, target, &values)?;
+        let problem = targets::by_name(site, name, target, names.led(&target.0))?;
         Some((right(name, "targets", format!("{}:{}", target.0, target.1)), problem))
     });
     judged.collect()

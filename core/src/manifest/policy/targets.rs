@@ -7,7 +7,8 @@
 //! | the ports of NPM's admin pages, of Docker's and Amarre's own listeners, at any address or name | closed |
 //! | those ports of a container with the host's network | closed |
 //! | a name of the public DNS that is not below `domains`: its owner may lead it to any of these | closed |
-//! | a name below `domains` that a manifest's own record leads to any of these | closed |
+//! | a name below `domains` that a record of a manifest leads to any of these | closed |
+//! | a name that is routed or is a host's own, with one of those ports | closed |
 //! | anything else | open |
 //!
 //! `policy.targets` opens what is closed, target by target. `policy.authors: operators` opens what is closed to authors
@@ -17,7 +18,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::Site;
-use crate::model::site::{Listener, is_below};
+use crate::model::site::{HostSite, Listener, is_below};
 
 use super::Closed;
 use crate::manifest::policy;
@@ -29,6 +30,7 @@ const WORD: &str = "targets";
 /// NPM's pages, and the backend behind them.
 const NPM_ADMIN: u16 = 81;
 const NPM_BACKEND: u16 = 3000;
+const MAY_LISTEN: &str = "Amarre, Docker or NPM's admin pages may listen there";
 /// Docker's API, plain and with TLS.
 const DOCKER: [u16; 2] = [2375, 2376];
 
@@ -78,29 +80,42 @@ fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a
     Closed { code: A0271, spot, word: WORD, item, message, hint }
 }
 
-/// Judges a name that manifests write a record for by hand. `values` are its type and its value.
-pub(crate) fn by_record(
+/// Judges a name by where manifests lead it: the types and values of records, and whether it is a name of a host.
+pub(crate) fn by_name(
     site: &Site,
     service: &str,
     (host, port, spot): &(String, u16, Spot),
-    values: &[(&str, &str)],
+    (values, is_to_host): (Vec<(&str, &str)>, bool),
 ) -> Option<Problem> {
     let item = format!("{host}:{port}");
     if policy::entry(service, &site.policy.targets, &item).is_some() {
         return None;
     }
     let is_opened = site.policy.is_opened(WORD);
-    let closed_address = if is_opened { for_operators } else { of_address };
     let why = values.iter().find_map(|(kind, value)| match (*kind, value.parse::<IpAddr>()) {
-        ("A" | "AAAA", Ok(ip)) => closed_address(site, ip.to_canonical(), *port).map(|_| "leads to a closed address"),
+        ("A" | "AAAA", Ok(ip)) => closed_address(site)(site, ip.to_canonical(), *port)
+            .map(|_| "a record that a manifest writes leads to a closed address"),
         ("CNAME", _) if !is_opened => {
             let to = value.trim_end_matches('.');
-            (!site.domains.iter().any(|domain| is_below(to, domain))).then_some("leads out of `domains`")
+            let is_known = site.domains.iter().any(|domain| is_below(to, domain));
+            (!is_known).then_some("a record that a manifest writes leads out of `domains`")
         }
         _ => None,
-    })?;
-    let why = format!("a record that a manifest writes {why}");
-    Some(policy::problem(site, service, &refused(service, &item, &why, *spot)))
+    });
+    let why = why.or_else(|| if is_to_host { of_host(site, *port) } else { None })?;
+    Some(policy::problem(site, service, &refused(service, &item, why, *spot)))
+}
+
+/// What says why an address is closed to the authors of manifests.
+fn closed_address(site: &Site) -> fn(&Site, IpAddr, u16) -> Option<&'static str> {
+    if site.policy.is_opened(WORD) { for_operators } else { of_address }
+}
+
+/// Judges a port of a host, by whichever of its names.
+fn of_host(site: &Site, port: u16) -> Option<&'static str> {
+    let by_address = site.hosts.values().flat_map(HostSite::ips).find_map(|ip| closed_address(site)(site, ip, port));
+    let is_closed = is_kept(site, port) || port == NPM_BACKEND;
+    by_address.or_else(|| is_closed.then_some(MAY_LISTEN))
 }
 
 /// Whether a machine that is named is this one, in whatever spelling, as far as that can be told without asking.
@@ -165,8 +180,7 @@ fn for_operators(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
     // This machine may have more addresses than the configuration says.
     let is_ours = is_here(ip) || policy::is_of_host(site, ip) || is_bridge(site, ip);
     let is_npms = |listener: &Listener| listener.port == port && listener.at == Some(ip);
-    (is_kept(site, port) || is_ours && port == NPM_BACKEND || site.listeners.iter().any(is_npms))
-        .then_some("Amarre, Docker or NPM's admin pages may listen there")
+    (is_kept(site, port) || is_ours && port == NPM_BACKEND || site.listeners.iter().any(is_npms)).then_some(MAY_LISTEN)
 }
 
 /// Whether Amarre, an engine or NPM's admin pages listen at a port, at whatever address.
