@@ -285,6 +285,8 @@ fn everyday_uses_need_no_right() {
         of("container", "environment: {A: {secret: shared/smtp}}"),
         of("container", "logging: {driver: journald}"),
         of("container", "oom_score_adj: 500"),
+        of("container", "ulimits: {nofile: 65536, memlock: -1, rtprio: 0, nice: 20}"),
+        of("container", "shm_size: 64g"),
         of("container", "ports: [\"8080:80\", \"127.0.0.1:3000:3000\", \"7070:7070/udp\"]"),
         of("container", "volumes: [{type: bind, source: /srv/app, target: \"/a,b\"}]"),
         of("container", "volumes: [{type: tmpfs, target: /dev/shm, tmpfs: {size: 64m}}]"),

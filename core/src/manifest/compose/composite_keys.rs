@@ -9,10 +9,10 @@ use crate::model::Value;
 use super::mounts;
 use super::settings;
 use super::settings::{SettingValues, one_or_many};
-use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{A0105, A0106, A0108, A0112, A0140, Problem, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
+use crate::manifest::{policy, resolve};
 
 /// The keys that are read here.
 pub(crate) const KEYS: [&str; 8] =
@@ -294,6 +294,16 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
         let (Some(soft), Some(hard)) = (soft, hard) else { continue };
         if hard != -1 && (soft > hard || soft == -1) {
             scope.error_hint(A0140, entry.key_spot, format!("{label}: soft is more than hard"), HINT);
+        }
+        // The kernel's `RLIMIT_RTPRIO` and `RLIMIT_NICE`: up to 0, and up to 20, they raise nothing.
+        let raises = |limit: i64| match entry.key.as_str() {
+            "rtprio" => limit != 0,
+            "nice" => !(0..=20).contains(&limit),
+            _ => false,
+        };
+        if raises(soft) || raises(hard) {
+            let item = format!("ulimits {}={soft}:{hard}", entry.key);
+            policy::setting(scope, &format!("ulimits.{}", shown(&entry.key)), &item, entry.key_spot);
         }
         let limit = [("soft".to_owned(), Value::Int(soft)), ("hard".to_owned(), Value::Int(hard))];
         limits.insert(entry.key.clone(), Value::Map(limit.into()));

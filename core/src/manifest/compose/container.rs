@@ -480,10 +480,10 @@ fn healthcheck(reader: &mut Reader<'_>) -> Option<Healthcheck> {
     if reader.flag("disable") == Some(true) {
         test = vec!["NONE".to_owned()];
     }
-    let interval_ms = duration(&mut reader, "interval");
+    let interval_ms = pause(&mut reader, "interval");
     let timeout_ms = duration(&mut reader, "timeout");
     let start_period_ms = duration(&mut reader, "start_period");
-    let start_interval_ms = duration(&mut reader, "start_interval");
+    let start_interval_ms = pause(&mut reader, "start_interval");
     // To an engine, 0 stands for its default.
     let least = if is_compose(reader.spot) { 0 } else { 1 };
     let retries = reader.number("retries", least, RETRIES_MAX).filter(|retries| *retries > 0);
@@ -530,6 +530,17 @@ fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
     }
 }
 
+/// The pause between two checks. Each is a new process in the container; 0 is the engine's default.
+fn pause(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
+    const PAUSE_MS_MIN: i64 = 1_000;
+    let span = duration(reader, key)?;
+    if (1..PAUSE_MS_MIN).contains(&span) {
+        let message = format!("{} is less than a second", reader.label(key));
+        reader.scope.error_hint(A0106, reader.key_spot(key), message, "each check starts a process: `1s` or more");
+    }
+    Some(span)
+}
+
 /// A span of time, in milliseconds.
 pub(crate) fn duration(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
     let text = reader.text(key)?;
@@ -564,6 +575,10 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
     match &driver {
         Some(driver) => policy::log_driver(scope, driver),
         None => policy::log_options(scope, &usual.0, options.keys(), spot),
+    }
+    // The engine would refuse it at the start; where it does not, the log fills the disk.
+    if let Some(size) = options.get("max-size").filter(|size| size.text.trim_start().starts_with(['-', '0'])) {
+        scope.not_allowed(size, "`logging.options.max-size`", "a size, as in `10m`");
     }
     policy::log_files(scope, driver.as_ref().map_or(&usual.0, |driver| &driver.text), &options);
     let options = options.into_iter().map(|(name, value)| (name, value.text)).collect();

@@ -16,6 +16,10 @@ use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
 use crate::resources::docker::{MEMORY_BYTES_MIN, SETTINGS, SettingShape, WordKind, setting};
 
+/// What is written there is memory that the kernel gets back from no process that it ends. Programs that want much of it
+/// (PyTorch, Frigate) name a few gigabytes.
+const SHM_BYTES_MAX: i64 = 64 << 30;
+
 /// By the name of the field, which is the key's.
 pub(crate) type SettingValues = BTreeMap<String, Value>;
 
@@ -28,6 +32,10 @@ pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> SettingValues {
         settings.extend(value.map(|value| (setting.key.to_owned(), value)));
     }
     judge(reader, &settings);
+    if settings.get("shm_size").and_then(Value::as_int).is_some_and(|bytes| bytes > SHM_BYTES_MAX) {
+        let hint = "at most `64g`; the rest belongs into a volume";
+        reader.scope.error_hint(A0106, reader.key_spot("shm_size"), "`shm_size` is too large".to_owned(), hint);
+    }
     // No limit is what holds anyway.
     settings.retain(|key, value| key != "pids_limit" || *value != Value::Int(-1));
     settings
@@ -40,9 +48,12 @@ fn judge(reader: &Reader<'_>, settings: &SettingValues) {
         policy::runtime(scope, &Text { text: runtime.to_owned(), spot: reader.key_spot("runtime") });
     }
     // Below another cgroup, its limits hold no more; annotations set properties of its unit (`org.systemd.property.*`).
-    // With a negative score, the kernel ends anything else first.
-    for key in ["annotations", "cgroup_parent", "oom_score_adj"] {
-        let Some(value) = settings.get(key).filter(|value| value.as_int().is_none_or(|score| score < 0)) else {
+    // With a negative score, the kernel ends anything else first; with time of its own at real-time priority, a container
+    // runs before anything else.
+    for key in ["annotations", "cgroup_parent", "cpu_rt_period", "cpu_rt_runtime", "oom_score_adj"] {
+        let Some(value) =
+            settings.get(key).filter(|value| key != "oom_score_adj" || value.as_int().is_some_and(|score| score < 0))
+        else {
             continue;
         };
         policy::setting(scope, key, &format!("{key} {value:?}"), reader.key_spot(key));
