@@ -27,6 +27,26 @@ use crate::dns::{Dns, DnsZone, Role};
 use crate::{Server, keep, serve};
 use state::{Row, State, Zone};
 
+/// The access rules that `docs/providers/ovh.md` has people give a token: what a consumer key may at first.
+pub const DOCUMENTED_RULES: [(&str, &str); 5] = [
+    ("GET", "/domain/zone"),
+    ("GET", "/domain/zone/*"),
+    ("POST", "/domain/zone/*"),
+    ("PUT", "/domain/zone/*"),
+    ("DELETE", "/domain/zone/*"),
+];
+
+/// The rights that it has people give a service account, and no more.
+pub const DOCUMENTED_ACTIONS: [&str; 7] = [
+    "dnsZone:apiovh:get",
+    "dnsZone:apiovh:record/get",
+    "dnsZone:apiovh:record/create",
+    "dnsZone:apiovh:record/edit",
+    "dnsZone:apiovh:record/delete",
+    "dnsZone:apiovh:refresh",
+    "dnsZone:apiovh:soa/get",
+];
+
 /// When the authoritative servers get a zone that was refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublishMode {
@@ -183,7 +203,7 @@ impl Ovh {
     pub fn grant_only(&self, rules: &[(&str, &str)]) {
         let mut state = self.inner.lock();
         state.denied.clear();
-        state.granted = rules.iter().map(|&(method, path)| (method.to_owned(), path.to_owned())).collect();
+        state.granted = state::rules(rules);
     }
 
     /// Whether POST of a record answers `"id": 0`, the bug that the vendor knows of and keeps

@@ -22,7 +22,11 @@ async fn call(npm: &Npm, method: &str, path: &str, token: &str, body: &Value) ->
 }
 
 async fn log_in(npm: &Npm) -> String {
-    let login = json!({"identity": "amarre@amarre.demo", "secret": "changeme-npm"});
+    log_in_as(npm, "amarre@amarre.demo", "changeme-npm").await
+}
+
+async fn log_in_as(npm: &Npm, identity: &str, secret: &str) -> String {
+    let login = json!({"identity": identity, "secret": secret});
     let answer = call(npm, "POST", "/api/tokens", "", &login).await;
     let answer: Value = serde_json::from_str(&answer.body).unwrap();
     answer["token"].as_str().unwrap().to_owned()
@@ -146,10 +150,7 @@ async fn the_audit_log_tells_who_did_what() {
     let own = NpmPermissions { visibility: Visibility::All, ..NpmPermissions::user() };
     options.users.push(NpmUser::plain(7, "bot@example.net", "bot-password-123", own));
     let npm = Npm::start(options).await.unwrap();
-    let login = json!({"identity": "bot@example.net", "secret": "bot-password-123"});
-    let answer = call(&npm, "POST", "/api/tokens", "", &login).await;
-    let answer: Value = serde_json::from_str(&answer.body).unwrap();
-    let bot = answer["token"].as_str().unwrap();
+    let bot = &log_in_as(&npm, "bot@example.net", "bot-password-123").await;
     let host = json!({
         "domain_names": ["a.example.com"], "forward_scheme": "http", "forward_host": "x",
         "forward_port": 1,
@@ -157,7 +158,7 @@ async fn the_audit_log_tells_who_did_what() {
     assert_eq!(call(&npm, "POST", HOSTS, bot, &host).await.status, 201);
     npm.edit_proxy_host(1, &json!({"forward_port": 2}));
     assert_eq!(call(&npm, "GET", "/api/audit-log", bot, &json!({})).await.status, 404);
-    let admin = log_in(&npm).await;
+    let admin = log_in_as(&npm, "bob@example.org", "changeme-bob").await;
     let answer = call(&npm, "GET", "/api/audit-log?expand=user", &admin, &json!({})).await;
     let entries: Vec<Value> = serde_json::from_str(&answer.body).unwrap();
     let told: Vec<(&str, u64)> = entries

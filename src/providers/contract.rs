@@ -16,7 +16,7 @@ use crate::secret::Secrets;
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Address, Change, Fields, Gap, Kind, KindSchema, Payloads, ProviderId, Seen, Timestamp, words,
+    Address, Change, Fields, Gap, Kind, KindSchema, Payloads, ProviderId, Refusal, Seen, Timestamp, words,
 };
 use amarre_core::resources::Objection;
 
@@ -350,6 +350,8 @@ pub struct Observation {
     pub sees_files: bool,
     /// The e-mail address in whose name an NPM asks for certificates, where Let's Encrypt refuses it.
     pub mail_refused: Option<String>,
+    /// Kinds that the account may read and not write: why, and the way past it.
+    pub read_only: BTreeMap<Kind, Refusal>,
 }
 
 /// What one name server says of a name.
@@ -411,6 +413,8 @@ pub struct Exam {
     pub now: Timestamp,
     /// Names whose records are to be kept.
     pub names: BTreeSet<String>,
+    /// What manifests and the ledger have anywhere, by provider and kind.
+    pub kinds: BTreeSet<(ProviderId, Kind)>,
 }
 
 /// How bad a finding is.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use amarre_sim::docker::{Behaviour, ImageSpec};
-use amarre_sim::npm::{self, NpmUser};
+use amarre_sim::npm::{self, NpmPermissions, NpmUser};
 use amarre_sim::ovh::OvhOptions;
 use serde_json::{Value as Json, json};
 
@@ -158,7 +158,7 @@ impl Life {
             consumer_key: canary("ovh-consumer-key").to_owned(),
             ..OvhOptions::with_zones(&[ZONE])
         };
-        let user = NpmUser::admin(1, "amarre@amarre.demo", canary("npm-password"));
+        let user = NpmUser::plain(2, "amarre@amarre.demo", canary("npm-password"), NpmPermissions::documented());
         let rig = Rig::with_accounts(user, ovh).await;
         let env = vec![format!("API_TOKEN={}", canary("of-the-image"))];
         for (image, behaviour) in [("registry.example.net/web:1", Behaviour::Serve), ("sick:1", Behaviour::Exit(3))] {

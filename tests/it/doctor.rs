@@ -8,7 +8,7 @@ use std::time::Duration;
 use amarre::ledger::{Ledger, Lock};
 use amarre_sim::dns::Mood;
 use amarre_sim::docker::{Docker, DockerOptions, ImageSpec};
-use amarre_sim::npm::{Level, Npm, NpmOptions, NpmPermissions, NpmUser};
+use amarre_sim::npm::{self, Level, Npm, NpmOptions, NpmPermissions, NpmUser, NpmVersion};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use serde_json::{Value as Json, json};
 use tokio::process::Command;
@@ -36,15 +36,19 @@ struct DoctorRun {
 
 impl Setup {
     async fn sound() -> Self {
-        Self::with(NpmUser::admin(1, ACCOUNT, PASSWORD)).await
+        Self::with(NpmUser::plain(2, ACCOUNT, PASSWORD, NpmPermissions::documented())).await
     }
 
     async fn with(user: NpmUser) -> Self {
+        Self::on(NpmVersion::V2_15, user).await
+    }
+
+    async fn on(version: NpmVersion, user: NpmUser) -> Self {
         let docker = Docker::start(DockerOptions::default()).await.unwrap();
         docker.image(ImageSpec::new("npm:2"));
         docker.seed_network("npm_default", "172.18.0.0/16").unwrap();
         docker.seed_container("npm", "npm:2", &["npm_default"]).unwrap();
-        let npm = Npm::start(NpmOptions { users: vec![user.clone()], ..NpmOptions::default() }).await.unwrap();
+        let npm = Npm::start(NpmOptions { users: vec![user.clone()], version, ..NpmOptions::default() }).await.unwrap();
         let ovh = Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("services")).unwrap();
@@ -143,7 +147,7 @@ async fn a_sound_set_up_is_in_order() {
         "readable by its owner only",
         "1 manifest, none broken",
         "1 container, 0 of them ours",
-        "signed in as anna@anna.home.arpa with admin rights",
+        "signed in as anna@anna.home.arpa with user rights",
         "may read and write example.org",
         "2 of 2 servers of example.org answer",
         "203.0.113.10 of host default is no public address: not checked",
@@ -301,9 +305,58 @@ async fn an_npm_account_with_too_few_rights() {
     setup.finds("!", 1, "sees only what it made itself, A0604", "set Item Visibility to All Items").await;
 }
 
+/// What every set-up needs is asked of every account; a right that one kind of manifest needs, where there is one.
+#[tokio::test]
+async fn an_npm_account_without_the_right_that_a_manifest_needs() {
+    let setup = Setup::sound().await;
+    for (level, file, text, hint) in [
+        ((npm::Kind::DeadHost, Level::Hidden), "gone.yaml", "{kind: DeadHost, name: gone, domain: gone}", "404 hosts"),
+        ((npm::Kind::DeadHost, Level::View), "gone.yaml", "{kind: DeadHost, name: gone, domain: gone}", "404 hosts"),
+        (
+            (npm::Kind::Stream, Level::Hidden),
+            "ssh.yaml",
+            "{kind: Stream, name: ssh, port: 2222, to: \"192.168.1.20:22\"}",
+            "streams",
+        ),
+        (
+            (npm::Kind::Certificate, Level::View),
+            "nas.yaml",
+            "{kind: Route, name: nas, routes: [{domain: nas, to: \"http://192.168.1.20:5000\", tls: letsencrypt}]}",
+            "certificates",
+        ),
+    ] {
+        let (kind, level) = level;
+        setup.npm.set_level(kind, level);
+        assert_eq!(setup.doctor().await.code, 0, "{hint} are not needed yet");
+        let before = std::fs::read_to_string(setup.path("services").join(file)).ok();
+        setup.write(file, text);
+        let hint = format!("in NPM, Users, {ACCOUNT}, Edit Permissions, set {hint} to Manage");
+        setup.is_wrong("signed in as anna@anna.home.arpa with user rights, A0604", &hint).await;
+        setup.npm.set_level(kind, Level::Manage);
+        assert_eq!(setup.doctor().await.code, 0);
+        match before {
+            Some(before) => setup.write(file, &before),
+            None => std::fs::remove_file(setup.path("services").join(file)).unwrap(),
+        }
+    }
+}
+
+/// 2.12 tells of no certificate which streams have it.
+#[tokio::test]
+async fn an_npm_that_does_not_tell_who_has_a_certificate() {
+    let user = NpmUser::plain(2, ACCOUNT, PASSWORD, NpmPermissions::documented());
+    let setup = Setup::on(NpmVersion::V2_12, user).await;
+    setup.npm.set_level(npm::Kind::Stream, Level::Hidden);
+    assert_eq!(setup.doctor().await.code, 0);
+    let route = "{kind: Route, name: nas, routes: [{domain: nas, to: \"http://192.168.1.20:5000\", tls: letsencrypt}]}";
+    setup.write("nas.yaml", route);
+    setup.reports("does not see streams, A0604", "Edit Permissions, set streams to View Only").await;
+}
+
 #[tokio::test]
 async fn an_npm_account_that_lets_encrypt_refuses() {
-    let setup = Setup::with(NpmUser::admin(1, "admin@example.com", PASSWORD)).await;
+    let user = NpmUser::plain(2, "admin@example.com", PASSWORD, NpmPermissions::documented());
+    let setup = Setup::with(user).await;
     let hint = "in NPM, Users, admin@example.com, set an address that receives mail, then `npm.main.identity`";
     setup.reports("Let's Encrypt refuses the e-mail address admin@example.com, A0252", hint).await;
 }

@@ -351,6 +351,8 @@ pub struct World {
     pub port80: BTreeMap<String, Port80>,
     /// NPMs whose account has an e-mail address that Let's Encrypt refuses, with that address.
     pub mail_refused: BTreeMap<ProviderId, String>,
+    /// Kinds that the account at a vendor may read and not write: why, and the way past it.
+    pub read_only: BTreeMap<(ProviderId, Kind), Refusal>,
     /// What NPM's and Amarre's own containers have, by engine; also while they are away.
     pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// Where folders lead that containers are about to mount. Only engines whose host's files Amarre sees itself are in it.

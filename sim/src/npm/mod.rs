@@ -116,6 +116,13 @@ impl Npm {
         self.shared.lock().token_lifetime = lifetime;
     }
 
+    /// A person gives every account that is no administrator this level on a kind of rows.
+    pub fn set_level(&self, kind: Kind, level: Level) {
+        for account in self.shared.lock().accounts.values_mut().filter(|account| !account.is_admin()) {
+            account.permissions.insert(kind.permission().to_owned(), Value::from(level.word()));
+        }
+    }
+
     /// Says what becomes of requests for certificates from now on.
     pub fn set_issuance(&self, issuance: Issuance) {
         self.shared.lock().issuance = issuance;

@@ -140,12 +140,16 @@ pub enum Level {
 }
 
 impl NpmOptions {
-    /// Free ports, one admin `amarre@amarre.demo` with secret `changeme-npm`, literal upstreams.
+    /// Free ports, a person who administers it, and `amarre@amarre.demo` with secret `changeme-npm` and the rights that
+    /// `docs/providers/npm.md` asks for; literal upstreams.
     pub fn with_upstreams(upstreams: Arc<dyn Upstreams>) -> Self {
         Self {
             admin_port: 0,
             proxy_port: 0,
-            users: vec![NpmUser::admin(1, "amarre@amarre.demo", "changeme-npm")],
+            users: vec![
+                NpmUser::admin(1, "bob@example.org", "changeme-bob"),
+                NpmUser::plain(2, "amarre@amarre.demo", "changeme-npm", NpmPermissions::documented()),
+            ],
             token_lifetime: Duration::from_secs(24 * 60 * 60),
             upstreams,
             issuance: Issuance::NoCertbot,
@@ -196,6 +200,11 @@ impl NpmPermissions {
         Self { visibility: Visibility::All, ..Self::user() }
     }
 
+    /// What `docs/providers/npm.md` has people give Amarre's account, and no more.
+    pub fn documented() -> Self {
+        Self { dead_hosts: Level::Hidden, ..Self::admin() }
+    }
+
     /// Everything, on its own rows: what NPM gives a new user (user-get-default-permissions).
     pub fn user() -> Self {
         Self {
@@ -230,7 +239,7 @@ impl NpmPermissions {
 }
 
 impl Level {
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Manage => "manage",
             Self::View => "view",

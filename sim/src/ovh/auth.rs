@@ -66,15 +66,18 @@ fn signature(state: &State, request: &Signed<'_>, stamp: &str) -> String {
     format!("$1${}", hex::encode(hash.finalize()))
 }
 
-pub(super) fn granted(state: &State, method: &str, path: &str) -> bool {
+fn granted(state: &State, method: &str, path: &str) -> bool {
     // Any credential may look at itself: clients validate their keys with this call.
     if path == "/auth/currentCredential" {
         return true;
     }
-    let denied =
-        state.denied.iter().any(|(verb, prefix)| (verb == "*" || verb == method) && path.starts_with(prefix.as_str()));
     let allowed = state.granted.iter().any(|(verb, pattern)| verb == method && matches(pattern, path));
-    allowed && !denied
+    allowed && !denied(state, method, path)
+}
+
+/// Whether a test took this right away.
+pub(super) fn denied(state: &State, method: &str, path: &str) -> bool {
+    state.denied.iter().any(|(verb, prefix)| (verb == "*" || verb == method) && path.starts_with(prefix.as_str()))
 }
 
 /// Access rules know one wildcard, `*`, for any text.

@@ -6,8 +6,9 @@
 use axum::http::HeaderMap;
 use serde_json::json;
 
+use super::DOCUMENTED_ACTIONS;
 use super::answers::{Refused, Reply};
-use super::auth::granted;
+use super::auth::denied;
 use super::state::State;
 
 /// Tokens that were given out.
@@ -62,7 +63,9 @@ pub(super) fn check(state: &State, headers: &HeaderMap, method: &str, path: &str
     if !state.tokens.live.iter().any(|(live, until)| live == token && now < *until) {
         return Some(Err(Refused::Token));
     }
-    Some(if granted(state, method, path) { Ok(()) } else { Err(Refused::Action(action(method, path))) })
+    let action = action(method, path);
+    let allowed = DOCUMENTED_ACTIONS.contains(&action.as_str()) && !denied(state, method, path);
+    Some(if allowed { Ok(()) } else { Err(Refused::Action(action)) })
 }
 
 /// The name of the right that a call needs, as the schema's `x-iam-actions` have it.

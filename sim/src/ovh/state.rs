@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answers::{Reply, bad_request};
 use super::oauth::Tokens;
-use super::{OvhOptions, PublishMode};
+use super::{DOCUMENTED_RULES, OvhOptions, PublishMode};
 use crate::dns::zone::{absolute, check};
 use crate::dns::{DnsZone, Soa};
 
@@ -107,6 +107,11 @@ pub(super) struct Task {
     pub looks: u32,
 }
 
+/// Access rules as they are kept.
+pub(super) fn rules(rules: &[(&str, &str)]) -> Vec<(String, String)> {
+    rules.iter().map(|&(method, path)| (method.to_owned(), path.to_owned())).collect()
+}
+
 impl State {
     pub fn new(options: OvhOptions) -> Result<Self, String> {
         let mut state = Self {
@@ -116,7 +121,7 @@ impl State {
             publish: options.publish,
             zones: BTreeMap::new(),
             skew: 0,
-            granted: ["GET", "POST", "PUT", "DELETE"].map(|method| (method.to_owned(), "/*".to_owned())).to_vec(),
+            granted: rules(&DOCUMENTED_RULES),
             denied: Vec::new(),
             habits: Habits {
                 id_zero: false,

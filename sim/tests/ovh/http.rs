@@ -144,7 +144,7 @@ async fn what_the_vendor_refuses_is_refused() {
     refused(&Signer::right().send(&ovh, "POST", RECORDS, "{", &[]).await, 400, "JSON");
     refused(&get(&ovh, "/domain/zone/example.net/record").await, 404, "This service does not exist");
     refused(&get(&ovh, "/domain/zone//record").await, 404, "Got an invalid (or empty) URL");
-    refused(&get(&ovh, "/me").await, 404, "Got an invalid (or empty) URL");
+    refused(&get(&ovh, "/me").await, 403, "This call has not been granted");
     assert_eq!(ovh.records("example.com").len(), 3);
 }
 

@@ -53,7 +53,7 @@ pub struct ExamInput<'a> {
 
 /// Every finding, in the order of the topics. All questions are asked concurrently.
 pub async fn examine(patient: &ExamInput<'_>) -> Vec<Finding> {
-    let exam = Exam { now: patient.now, names: names(patient) };
+    let exam = Exam { now: patient.now, names: names(patient), kinds: kinds(patient) };
     let (world, own, reached) = tokio::join!(
         observe(patient),
         join_all(patient.providers.iter().filter_map(|provider| Some(provider.capabilities().examine?.examine(&exam)))),
@@ -152,6 +152,22 @@ fn names(patient: &ExamInput<'_>) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// The kinds of resources that manifests want of their NPMs, and those that the ledger knows: for some an account needs a
+/// right of its own.
+fn kinds(patient: &ExamInput<'_>) -> BTreeSet<(ProviderId, Kind)> {
+    let mut kinds: BTreeSet<(ProviderId, Kind)> =
+        patient.facts.applied.keys().map(|address| (address.provider.clone(), address.kind)).collect();
+    for service in patient.services.values() {
+        let Some(npm) = patient.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref()) else { continue };
+        let tls = service.routes.iter().map(|route| &route.tls).chain(service.answered.iter().map(|host| &host.tls));
+        let orders = tls.filter(|tls| matches!(tls, Tls::LetsEncrypt(_))).map(|_| Kind::Certificate);
+        let answered = service.answered.iter().map(|host| host.kind);
+        let streams = service.streams.iter().map(|_| Kind::Stream);
+        kinds.extend(orders.chain(answered).chain(streams).map(|kind| (npm.provider.clone(), kind)));
+    }
+    kinds
 }
 
 /// Observes engines and NPMs as a pass does, and collects the findings about the engines.

@@ -76,6 +76,8 @@ impl Observer {
             self.versions.extend(observation.version.clone().map(|version| (id.clone(), version)));
             world.started.extend(observation.started.map(|at| (id.clone(), at)));
             world.mail_refused.extend(observation.mail_refused.clone().map(|identity| (id.clone(), identity)));
+            let read_only = observation.read_only.clone().into_iter();
+            world.read_only.extend(read_only.map(|(kind, refusal)| ((id.clone(), kind), refusal)));
             if let Some(until) = self.wakes(&id, &observation, now) {
                 world.waking.insert(id.clone(), until);
             }

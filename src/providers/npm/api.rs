@@ -239,6 +239,11 @@ pub struct AuditUser {
 }
 
 impl Me {
+    /// Whether it may do everything, and read the audit log.
+    pub fn is_admin(&self) -> bool {
+        self.roles.iter().any(|role| role == "admin")
+    }
+
     /// Whether it sees only what it has made itself.
     pub fn sees_its_own_only(&self) -> bool {
         self.permissions.get("visibility").is_some_and(|visibility| visibility == "user")
@@ -247,7 +252,7 @@ impl Me {
     /// Whether it may read (`view`) or write (`manage`) there.
     pub fn may(&self, section: Section, level: Level) -> bool {
         let given = self.permissions.get(section.permission()).map_or("", String::as_str);
-        self.roles.iter().any(|role| role == "admin") || given == "manage" || given == level.word()
+        self.is_admin() || given == "manage" || given == level.word()
     }
 }
 
@@ -266,6 +271,14 @@ impl Level {
         match self {
             Level::View => "view",
             Level::Manage => "manage",
+        }
+    }
+
+    /// On NPM's page.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Level::View => "View Only",
+            Level::Manage => "Manage",
         }
     }
 }
@@ -289,6 +302,13 @@ pub struct NpmVersion {
     pub major: u32,
     pub minor: u32,
     pub revision: u32,
+}
+
+impl NpmVersion {
+    /// Whether a certificate says which streams have it.
+    pub fn tells_streams(self) -> bool {
+        (self.major, self.minor) >= STREAMS_OF_CERTIFICATES
+    }
 }
 
 /// The answer to a sign-in: a token, or the wish for a second factor.
@@ -396,14 +416,15 @@ impl NpmApi {
     /// Every certificate with what has it (`cert-list-expand`). 2.12 answers 500 where streams are asked for as well
     /// (`v2.12.6-list-certificates-expand-users`); there the streams tell themselves.
     pub async fn certificate_users(&self, version: NpmVersion) -> Result<Vec<CertificateUsers>, NpmError> {
-        let knows_streams = (version.major, version.minor) >= STREAMS_OF_CERTIFICATES;
+        let knows_streams = version.tells_streams();
         let streams = if knows_streams { ",streams" } else { "" };
         let path = format!("/nginx/certificates?expand=proxy_hosts,redirection_hosts,dead_hosts{streams}");
         let read = self.read(&path).await;
         let mut all: Vec<CertificateUsers> =
             read.map_err(|trouble| trouble.in_section(Section::Certificates, Level::View))?;
         if !knows_streams {
-            let streams: Vec<HostRow> = self.list(Section::Streams).await?.all();
+            let streams = self.list::<HostRow>(Section::Streams).await;
+            let streams = streams.map_err(|trouble| trouble.needing(Level::View))?.all();
             for one in &mut all {
                 let its = streams.iter().filter(|stream| stream.certificate_id == one.row.id);
                 one.streams = its.map(|stream| NpmUserRow { id: stream.id }).collect();
@@ -477,7 +498,7 @@ impl NpmApi {
         let path = format!("/nginx/{}{rest}", section.path());
         match judge(self.call(method, &path, body, None).await?) {
             Err(NpmError::Broken(status, words)) => match self.me().await {
-                Ok(me) if !me.may(section, Level::Manage) => Err(NpmError::Rights(section, Level::Manage)),
+                Ok(me) if !me.may(section, Level::Manage) => Err(NpmError::no_right_to_write(section)),
                 Ok(_) | Err(_) => Err(NpmError::Broken(status, words)),
             },
             outcome => outcome.map_err(|trouble| trouble.in_section(section, Level::Manage)),
@@ -506,7 +527,7 @@ impl NpmApi {
     async fn is_spent(&self, method: &Method, answer: &HttpAnswer, token: &Secret) -> bool {
         match judge(answer.clone()) {
             Err(NpmError::Refused(words)) => answer.status == 401 || words.contains("Token has expired"),
-            Err(NpmError::Rights(..) | NpmError::Denied) => true,
+            Err(NpmError::Rights { .. } | NpmError::Denied) => true,
             Err(NpmError::Broken(..)) if *method == Method::GET => true,
             // A token that is not NPM's own answers 500 to everything, and nothing has happened.
             Err(NpmError::Broken(..)) => {

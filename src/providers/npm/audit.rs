@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::NpmProvider;
-use super::api::NpmAuditRow;
+use super::api::{Me, NpmAuditRow};
 use super::sections::Section;
 use crate::providers::{Attributed, Difference};
 use amarre_core::model::{Address, Timestamp, words};
@@ -14,7 +14,7 @@ const SLACK_MS: i64 = 5_000;
 impl NpmProvider {
     /// Of each thing the latest entry that is not ours; nothing where our account may not read the log.
     pub(super) async fn traces(&self, touched: &[Difference]) -> BTreeMap<Address, Attributed> {
-        let Some(me) = self.account() else { return BTreeMap::new() };
+        let Some(me) = self.account().filter(Me::is_admin) else { return BTreeMap::new() };
         let Ok(rows) = self.api.audit_log().await else { return BTreeMap::new() };
         let trace = |thing: &Difference| {
             let word = Section::of_kind(thing.address.kind)?.audit()?;

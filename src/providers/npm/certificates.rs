@@ -131,19 +131,24 @@ impl NpmProvider {
         Ok(rows.into_iter().filter(is_it).min_by_key(|row| row.id))
     }
 
-    /// Writes each of our hosts that has one of the names, as it is. Until that is done, the order has no known end.
+    /// Writes each of our hosts that has one of the names, as it is. Until that is done, the order has no known end. Each
+    /// write reloads nginx: none is made before all hosts are read.
     async fn load(&self, change: &Change, names: &[&str]) -> Result<(), ProviderError> {
-        for (section, _) in Section::with_hosts().filter(|(section, _)| !section.is_by_port()) {
+        // Where this account sees nothing, there is nothing of ours: what manifests or the ledger name must be seen.
+        let sections = self.visible_sections().await.map_err(|trouble| open(self.read_failed(change, trouble)))?;
+        let mut off: Vec<(Section, HostRow)> = Vec::new();
+        for section in sections.into_iter().filter(|section| !section.is_by_port()) {
             let rows: Vec<HostRow> = self.listed(section, change).await.map_err(open)?;
-            let is_off = |row: &&HostRow| {
+            let is_off = |row: &HostRow| {
                 let ours = convert::instance_of(row) == Some(&self.instance);
                 ours && row.enabled && row.domain_names.iter().any(|name| names.contains(&name.as_str()))
             };
-            for row in rows.iter().filter(is_off) {
-                let body = Map::from_iter([("meta".to_owned(), Json::Object(convert::kept_meta(row)))]);
-                let written = self.api.put(section, row.id, &Json::Object(body)).await;
-                written.map_err(|trouble| open(self.write_failed(change, trouble)))?;
-            }
+            off.extend(rows.into_iter().filter(is_off).map(|row| (section, row)));
+        }
+        for (section, row) in off {
+            let body = Map::from_iter([("meta".to_owned(), Json::Object(convert::kept_meta(&row)))]);
+            let written = self.api.put(section, row.id, &Json::Object(body)).await;
+            written.map_err(|trouble| open(self.write_failed(change, trouble)))?;
         }
         Ok(())
     }

@@ -27,8 +27,8 @@ pub enum NpmError {
     Absent,
     /// Our account may not, or the token is worth nothing.
     Denied,
-    /// Our account may not do this there.
-    Rights(Section, Level),
+    /// Our account may not do this there, and which level it needs in the end.
+    Rights { section: Section, denied: Level, needed: Level },
     /// Sign-in was refused, in NPM's words.
     Credentials(String),
     /// The account needs a second factor.
@@ -56,9 +56,23 @@ pub struct NpmIdentity<'a> {
 }
 
 impl NpmError {
-    /// A missing right, with what it is about.
-    pub fn in_section(self, section: Section, level: Level) -> Self {
-        if self == NpmError::Denied { NpmError::Rights(section, level) } else { self }
+    /// A missing right, with what it is about. Of certificates it is often enough to see them.
+    pub fn in_section(self, section: Section, denied: Level) -> Self {
+        let needed = if section == Section::Certificates { denied } else { Level::Manage };
+        if self == NpmError::Denied { NpmError::Rights { section, denied, needed } } else { self }
+    }
+
+    /// No right to write there.
+    pub fn no_right_to_write(section: Section) -> Self {
+        NpmError::Rights { section, denied: Level::Manage, needed: Level::Manage }
+    }
+
+    /// A missing right, where this level is what is needed in the end.
+    pub fn needing(self, needed: Level) -> Self {
+        if let NpmError::Rights { section, denied, .. } = self {
+            return NpmError::Rights { section, denied, needed };
+        }
+        self
     }
 
     /// The same trouble met on the way to a call that then has not left.
@@ -73,7 +87,7 @@ impl NpmError {
             | NpmError::Refused(_)
             | NpmError::Absent
             | NpmError::Denied
-            | NpmError::Rights(..)
+            | NpmError::Rights { .. }
             | NpmError::Credentials(_)
             | NpmError::TwoFactors => self,
         }
@@ -89,7 +103,7 @@ impl NpmError {
             | NpmError::Refused(_)
             | NpmError::Absent
             | NpmError::Denied
-            | NpmError::Rights(..)
+            | NpmError::Rights { .. }
             | NpmError::Credentials(_)
             | NpmError::TwoFactors => false,
         }
@@ -154,8 +168,10 @@ impl NpmError {
                 format!("NPM {name} does not let {identity} do this"),
                 format!("in NPM, Users, {identity}: it must not be disabled"),
             ),
-            NpmError::Rights(section, level) => {
-                let (what, hint) = lacking(section, level, place);
+            NpmError::Rights { section, denied, needed } => {
+                let title = section.title();
+                let what = format!("NPM {name} does not let {identity} {} {title}", denied.word());
+                let hint = format!("in NPM, Users, {identity}, Permissions: set {title} to {}", needed.title());
                 (Class::Reauthenticate, "A0604", what, hint)
             }
             NpmError::Credentials(words) => (
@@ -182,15 +198,6 @@ pub fn hidden(address: Address, now: Timestamp) -> Gap {
     let hint = "shorten its `advanced`, or its access list; all else goes on".to_owned();
     let (provider, code) = (address.provider.clone(), "A0618".to_owned());
     Gap { provider, zone: None, resource: Some(address), code, message, hint, since: now }
-}
-
-/// A right that the account lacks: sentence and hint.
-fn lacking(section: Section, level: Level, NpmIdentity { name, identity, .. }: NpmIdentity<'_>) -> (String, String) {
-    let (what, word) = (section.title(), level.word());
-    (
-        format!("NPM {name} does not let {identity} {word} {what}"),
-        format!("in NPM, Users, {identity}, Permissions: set {what} to {}", setting(section, level)),
-    )
 }
 
 /// What certbot's words say of an order: code, sentence and hint. It prints what the authority answered, or what Python
@@ -250,12 +257,6 @@ fn not_before(words: &str) -> Option<Timestamp> {
     let time = after.get(..19)?.replace('T', " ");
     let civil: jiff::civil::DateTime = time.parse().ok()?;
     Some(Timestamp(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond()))
-}
-
-/// What Amarre needs in the end, whatever it just tried.
-fn setting(section: Section, level: Level) -> &'static str {
-    let is_enough = section == Section::Certificates && level == Level::View;
-    if is_enough { "View Only or Manage" } else { "Manage" }
 }
 
 #[cfg(test)]

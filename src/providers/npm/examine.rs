@@ -1,13 +1,16 @@
 //! What is said of an NPM's set-up: version, who signs in, what that account may, and whether Let's Encrypt takes its e-mail.
 
-use super::api::{Level, Me};
+use std::collections::BTreeSet;
+
+use super::api::{Level, Me, NpmVersion};
 use super::errors::CallKind;
 use super::sections::Section;
 use super::{NpmProvider, version_text};
-use crate::providers::{Finding, ProviderError};
+use crate::providers::{Exam, Finding, ProviderError};
+use amarre_core::model::Kind;
 
 const TOPIC: &str = "NPM";
-/// What the account needs whatever manifests ask for.
+/// What the account needs whatever manifests ask for. What they ask for it must write.
 const NEEDED: [(Section, Level); 4] = [
     (Section::ProxyHosts, Level::Manage),
     (Section::Redirections, Level::Manage),
@@ -30,25 +33,37 @@ const NOBODYS: [&str; 10] = [
 
 impl NpmProvider {
     /// One finding about the account, and one for each thing to know about it.
-    pub(super) async fn examined(&self) -> Vec<Finding> {
+    pub(super) async fn examined(&self, exam: &Exam) -> Vec<Finding> {
         let (version, me) = match self.whoami().await {
             Ok(read) => read,
             Err(error) => return vec![Finding::failed(TOPIC, error)],
         };
+        let here = exam.kinds.iter().filter(|(provider, _)| *provider == self.id);
+        let used: BTreeSet<Kind> = here.map(|(_, kind)| *kind).collect();
         let identity = self.api.identity();
         let name = self.name();
-        let rights = if me.roles.iter().any(|role| role == "admin") { "admin" } else { "user" };
-        let text = format!("{name}: {version}, signed in as {identity} with {rights} rights");
-        let mut findings = vec![match lacking(&me).as_slice() {
+        let rights = if me.is_admin() { "admin" } else { "user" };
+        let text = format!("{name}: {}, signed in as {identity} with {rights} rights", version_text(version));
+        let mut findings = vec![match lacking(&me, &used).as_slice() {
             [] => Finding::good(TOPIC, text),
             lacking => {
-                let what: Vec<String> = lacking.iter().map(|(level, what)| format!("{what} to {level}")).collect();
-                let names: Vec<&str> = lacking.iter().map(|(_, what)| *what).collect();
+                let what: Vec<String> = lacking
+                    .iter()
+                    .map(|(section, level)| format!("{} to {}", section.title(), level.title()))
+                    .collect();
+                let names: Vec<&str> = lacking.iter().map(|(section, _)| section.title()).collect();
                 Finding::wrong(TOPIC, "A0604", text)
                     .note(format!("not allowed to this account: {}", names.join(", ")))
                     .hint(format!("in NPM, Users, {identity}, Edit Permissions, set {}", what.join(", ")))
             }
         }];
+        if used.contains(&Kind::Certificate) && !version.tells_streams() && !me.may(Section::Streams, Level::View) {
+            findings.push(
+                Finding::know(TOPIC, "A0604", format!("{name}: {identity} does not see streams"))
+                    .note("before 2.13 only streams say which certificate they have: none is deleted meanwhile")
+                    .hint(format!("in NPM, Users, {identity}, Edit Permissions, set streams to View Only")),
+            );
+        }
         if me.permissions.get("visibility").is_some_and(|visibility| visibility == "user") && rights == "user" {
             findings.push(
                 Finding::know(TOPIC, "A0604", format!("{name}: {identity} sees only what it made itself"))
@@ -68,20 +83,21 @@ impl NpmProvider {
         findings
     }
 
-    async fn whoami(&self) -> Result<(String, Me), ProviderError> {
+    async fn whoami(&self) -> Result<(NpmVersion, Me), ProviderError> {
         let version = self.check_version().await?;
         let me = self.api.me().await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
-        Ok((version_text(version), me))
+        Ok((version, me))
     }
 }
 
-fn lacking(me: &Me) -> Vec<(&'static str, &'static str)> {
-    let lacking = NEEDED.iter().filter(|(section, level)| !me.may(*section, *level));
-    let word = |level: &Level| match level {
-        Level::View => "View Only",
-        Level::Manage => "Manage",
+/// Sections that the account cannot read or write as it has to, each with the level that it needs.
+fn lacking(me: &Me, used: &BTreeSet<Kind>) -> Vec<(Section, Level)> {
+    let needed = |section: Section| {
+        let always = NEEDED.iter().find(|(known, _)| *known == section).map(|(_, level)| *level);
+        let level = if used.contains(&section.kind()) { Some(Level::Manage) } else { always };
+        level.map(|level| (section, level))
     };
-    lacking.map(|(section, level)| (word(level), section.title())).collect()
+    Section::all().filter_map(needed).filter(|(section, level)| !me.may(*section, *level)).collect()
 }
 
 /// Whether nobody can receive mail there.

@@ -33,7 +33,9 @@ use super::{
     Finding, Observation, ObserveQuery, Outcome, Provider, ProviderError, ProxyRescue, Supplies,
 };
 use crate::secret::{MarkKey, Secret};
-use amarre_core::model::{Address, Change, Expect, Fields, Kind, KindSchema, ProviderId, Timestamp, Value, Verb};
+use amarre_core::model::{
+    Address, Change, Expect, Fields, Hint, Kind, KindSchema, ProviderId, Refusal, Timestamp, Value, Verb,
+};
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
 use errors::{CallKind, NpmError, NpmIdentity};
@@ -139,11 +141,10 @@ impl NpmProvider {
         let look = |trouble| self.failed("", trouble, CallKind::Read);
         let version = self.check_version().await?;
         let me = self.api.me().await.map_err(look)?;
+        let is_used = |kind: Kind| ask.wanted.keys().chain(ask.applied.keys()).any(|address| address.kind == kind);
         let (mut hosts, mut hidden_hosts) = (BTreeMap::new(), BTreeMap::new());
         for (section, form) in Section::with_hosts() {
-            let mut asked_for = ask.wanted.keys().chain(ask.applied.keys());
-            let is_asked_for = form.is_required || asked_for.any(|address| address.kind == section.kind());
-            if is_asked_for || me.may(section, Level::View) {
+            if form.is_required || is_used(section.kind()) || me.may(section, Level::View) {
                 let Listed { mut rows, slim } = self.api.list::<HostRow>(section).await.map_err(look)?;
                 let (to_go, hidden) = self.split_hidden(section, slim, ask);
                 for row in to_go {
@@ -157,7 +158,9 @@ impl NpmProvider {
                 hidden_hosts.insert(section, hidden);
             }
         }
-        let certificates: Listed<CertificateRow> = self.api.list(Section::Certificates).await.map_err(look)?;
+        let ordered = if is_used(Kind::Certificate) { Level::Manage } else { Level::View };
+        let certificates = self.api.list(Section::Certificates).await;
+        let certificates: Listed<CertificateRow> = certificates.map_err(|trouble| look(trouble.needing(ordered)))?;
         let access_lists: Listed<ListRow> = self.api.list(Section::AccessLists).await.map_err(look)?;
         let hidden = certificates.slim.into_iter().map(|row| (Kind::Certificate, row.nice_name));
         let hidden = hidden.chain(access_lists.slim.into_iter().map(|row| (Kind::AccessList, row.name)));
@@ -191,14 +194,35 @@ impl NpmProvider {
         self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The sections with hosts that our account may read; it asks where no look was made yet.
+    async fn visible_sections(&self) -> Result<Vec<Section>, NpmError> {
+        let me = match self.account() {
+            Some(me) => me,
+            None => self.api.me().await?,
+        };
+        Ok(Section::with_hosts().map(|(section, _)| section).filter(|section| me.may(*section, Level::View)).collect())
+    }
+
     /// A right that is missing is said before anything is written: NPM says it in three ways, one of them 500.
     fn check_rights(&self, change: &Change, section: Section) -> Result<(), ProviderError> {
-        match self.account() {
-            Some(me) if !me.may(section, Level::Manage) => {
-                Err(self.write_failed(change, NpmError::Rights(section, Level::Manage)))
-            }
-            Some(_) | None => Ok(()),
+        let lacks = self.account().is_some_and(|me| !me.may(section, Level::Manage));
+        // Bringing hosts back on line writes nothing but hosts.
+        if lacks && !change.is_load() {
+            return Err(self.write_failed(change, NpmError::no_right_to_write(section)));
         }
+        Ok(())
+    }
+
+    /// Kinds that our account may read and not write, each with the reason for which its changes are held.
+    fn read_only(&self) -> BTreeMap<Kind, Refusal> {
+        let Some(me) = self.account() else { return BTreeMap::new() };
+        let lacks = |section: &Section| me.may(*section, Level::View) && !me.may(*section, Level::Manage);
+        let refusal = |section: Section| {
+            let error = self.failed("", NpmError::no_right_to_write(section), CallKind::Write);
+            let hints = vec![Hint::text(error.hint)];
+            (section.kind(), Refusal { code: error.code.to_owned(), message: error.message, found: Vec::new(), hints })
+        };
+        Section::all().filter(lacks).map(refusal).collect()
     }
 
     /// What the last look reported of a list's users.
@@ -250,6 +274,7 @@ impl Provider for NpmProvider {
             gaps: hidden.into_iter().map(|address| errors::hidden(address, ask.now)).collect(),
             version: Some(version_text(version)),
             mail_refused: examine::is_nobodys(identity).then(|| identity.to_owned()),
+            read_only: self.read_only(),
             ..Observation::default()
         }
     }
@@ -307,8 +332,8 @@ impl AttributeDrift for NpmProvider {
 
 #[async_trait]
 impl ExamineSetup for NpmProvider {
-    async fn examine(&self, _exam: &Exam) -> Vec<Finding> {
-        let examined = tokio::time::timeout(EXAM_LIMIT, self.examined()).await;
+    async fn examine(&self, exam: &Exam) -> Vec<Finding> {
+        let examined = tokio::time::timeout(EXAM_LIMIT, self.examined(exam)).await;
         examined.unwrap_or_else(|_| vec![Finding::late("NPM", self.name())])
     }
 }

@@ -16,9 +16,9 @@ impl NpmProvider {
     /// Finds the hosts that nginx's words mean.
     pub(super) async fn blame_hosts(&self, said: &str) -> Result<Blame, ProviderError> {
         let mut blame = Blame { words: convert::emergency(said), culprits: Vec::new() };
-        for (section, _) in Section::with_hosts() {
-            let rows = self.api.list::<HostRow>(section).await;
-            let rows = rows.map_err(|trouble| self.failed("", trouble, CallKind::Read))?.all();
+        let failed = |trouble| self.failed("", trouble, CallKind::Read);
+        for section in self.visible_sections().await.map_err(failed)? {
+            let rows = self.api.list::<HostRow>(section).await.map_err(failed)?.all();
             let meant = rows.iter().filter(|row| is_meant(section, row, said));
             blame.culprits.extend(meant.map(|row| self.culprit(section, row)));
         }

@@ -136,6 +136,11 @@ impl Section {
         SECTIONS.iter().find(|row| row.kind == kind).map(|row| row.section)
     }
 
+    /// Every one.
+    pub fn all() -> impl Iterator<Item = Section> {
+        SECTIONS.iter().map(|row| row.section)
+    }
+
     /// Those with hosts, and how these are read and written.
     pub fn with_hosts() -> impl Iterator<Item = (Section, HostForm)> {
         SECTIONS.iter().filter_map(|row| Some((row.section, row.hosts?)))

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use amarre_core::manifest::schema;
 use amarre_core::model::Change;
 use amarre_sim::docker::{DockerOptions, ImageSpec};
+use amarre_sim::npm;
 use serde_json::{Value as Json, json};
 
 use super::oracle::{self, Before};
@@ -37,6 +38,7 @@ async fn open_stage() -> Stage {
     let docker =
         DockerOptions { api_version: "1.48".to_owned(), host_paths: Some(BTreeSet::from(host_paths)), ..options() };
     let rig = Stepped::in_setting(docker, Setting { allows_all: true, ..Setting::default() }).await;
+    rig.npm.set_level(npm::Kind::DeadHost, npm::Level::Manage);
     for image in IMAGES {
         rig.docker.image(ImageSpec { id: image.to_owned(), ..ImageSpec::new(image) });
     }

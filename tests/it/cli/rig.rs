@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amarre_sim::docker::{Docker, DockerOptions};
-use amarre_sim::npm::{Npm, NpmOptions, NpmUser, Upstreams};
+use amarre_sim::npm::{Npm, NpmOptions, NpmPermissions, NpmUser, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -36,8 +36,8 @@ impl Upstreams for FromNpm {
 
 impl Rig {
     pub async fn start() -> Self {
-        let admin = NpmUser::admin(1, "amarre@amarre.demo", "changeme-npm");
-        Self::with_accounts(admin, OvhOptions::with_zones(&[ZONE])).await
+        let own = NpmUser::plain(2, "amarre@amarre.demo", "changeme-npm", NpmPermissions::documented());
+        Self::with_accounts(own, OvhOptions::with_zones(&[ZONE])).await
     }
 
     /// With other accounts than those of the configuration that is written.

@@ -7,7 +7,7 @@ use amarre_core::model::world::{Leads, Port80};
 use amarre_core::model::{Gate, Kind, Millis};
 use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
-use amarre_sim::npm::{self, Issuance};
+use amarre_sim::npm::{self, Issuance, Level};
 use serde_json::{Value as Json, json};
 
 use super::plain;
@@ -358,6 +358,41 @@ async fn crash_after_crash_brings_the_host_back_each_time() {
     }
     rig.settle().await;
     assert_has_https(&rig);
+}
+
+/// Nothing is ordered that could not be used: the plan says which right is missing, and a right that is given is enough.
+#[tokio::test]
+async fn a_missing_right_holds_the_order() {
+    let mut rig = served().await;
+    rig.npm.set_level(npm::Kind::Certificate, Level::View);
+    rig.pass_until_settled().await;
+    assert_eq!(rig.writes(), [""; 0]);
+    let picture = rig.last_pass();
+    let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
+    assert_eq!(refusal.code, "A0604");
+    assert_eq!(refusal.message, "NPM main does not let amarre@amarre.demo manage certificates");
+    rig.npm.set_level(npm::Kind::Certificate, Level::Manage);
+    rig.settle().await;
+    assert_has_https(&rig);
+}
+
+/// 404 hosts are asked for where a manifest wants one, and by the plan.
+#[tokio::test]
+async fn a_404_host_needs_a_right_that_the_plan_names() {
+    let mut rig = Stepped::start().await;
+    rig.write("gone.yaml", "{kind: DeadHost, name: gone, domain: gone}\n");
+    rig.pass_until_settled().await;
+    let gap = rig.last_pass().plan.gaps[0].clone();
+    assert_eq!((gap.code.as_str(), gap.message.ends_with("view 404 hosts")), ("A0604", true), "{gap:?}");
+    assert!(gap.hint.ends_with("Permissions: set 404 hosts to Manage"), "{gap:?}");
+    rig.npm.set_level(npm::Kind::DeadHost, Level::View);
+    rig.pass_until_settled().await;
+    let picture = rig.last_pass();
+    let refusals: Vec<_> = picture.plan.changes.iter().filter_map(|change| change.refusal()).collect();
+    assert!(refusals.iter().any(|refusal| refusal.code == "A0604"), "{refusals:?}");
+    rig.npm.set_level(npm::Kind::DeadHost, Level::Manage);
+    rig.settle().await;
+    assert!(rig.npm.serves("gone.example.org"));
 }
 
 /// A list of people who may come in does not wait for a certificate that cannot be had.

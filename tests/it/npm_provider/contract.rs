@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use amarre_core::model::{Fields, Kind, KindSchema, Rule, Value};
 use amarre_core::resources::npm::KINDS;
-use amarre_sim::npm::{self, NpmOptions, NpmVersion};
+use amarre_sim::npm::{self, Level, NpmOptions, NpmVersion};
 use amarre_testkit::field_samples::samples_for;
 use serde_json::{Value as Json, json};
 
@@ -14,6 +14,7 @@ use super::rig::{Rig, address, dead_host, host, list, redirection, stream, with_
 /// A rig with the certificates and lists that the samples name, and hosts of other people.
 async fn furnished(version: NpmVersion) -> Rig {
     let rig = Rig::with(NpmOptions { version, ..NpmOptions::default() }).await;
+    rig.npm.set_level(npm::Kind::DeadHost, Level::Manage);
     rig.npm.seed_certificate("wild one", &["*.one.example.org"]);
     rig.npm.seed_certificate("wild two", &["*.two.example.org"]);
     for name in ["amarre/family", "office"] {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use amarre::providers::{Class, ObserveQuery, Provider};
 use amarre_core::model::{Expect, Fields, Kind, Millis, Readiness, Value, Verb};
-use amarre_sim::npm::{self, Level, NpmOptions, NpmPermissions, NpmUser};
+use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser};
 use amarre_sim::{Fault, Server};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -208,13 +208,13 @@ fn bot(permissions: NpmPermissions) -> NpmOptions {
 
 #[tokio::test]
 async fn missing_rights_are_named_and_nothing_counts_as_deleted() {
-    let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::admin() };
+    let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::documented() };
     let gap = Rig::with(bot(hidden)).await.gap().await;
     assert_eq!(gap.code, "A0604");
     assert_eq!(gap.message, "NPM main does not let bot@example.net view redirection hosts");
     assert_eq!(gap.hint, "in NPM, Users, bot@example.net, Permissions: set redirection hosts to Manage");
 
-    let reader = NpmPermissions { proxy_hosts: Level::View, ..NpmPermissions::admin() };
+    let reader = NpmPermissions { proxy_hosts: Level::View, ..NpmPermissions::documented() };
     let rig = Rig::with(bot(reader)).await;
     rig.npm.seed_proxy_host(&json!({"domain_names": [GIT], "forward_host": "10.0.0.9", "forward_port": 80}));
     let git = address(Kind::ProxyHost, GIT);
@@ -232,6 +232,41 @@ async fn missing_rights_are_named_and_nothing_counts_as_deleted() {
         assert!(error.message.ends_with("does not let bot@example.net manage proxy hosts"), "{error}");
     }
     assert_eq!(rig.rows(npm::Kind::ProxyHost), before);
+}
+
+/// Each write reloads nginx. Where the hosts cannot all be read after an order, none is made, however often it is tried.
+#[tokio::test]
+async fn no_host_is_written_after_an_order_before_all_are_read() {
+    let mut rig = Rig::with(NpmOptions { issuance: Issuance::Granted, ..NpmOptions::default() }).await;
+    rig.bring(&address(Kind::ProxyHost, GIT), &host(GIT)).await;
+    let wanted = Fields::default().with("domains", Value::texts([GIT])).with("challenge", Value::text("http"));
+    let order = change(&address(Kind::Certificate, GIT), Verb::Create(wanted), Expect::Absent);
+    for _ in 0..3 {
+        rig.npm.server.faults.add("GET", "/api/nginx/redirection-hosts", 1, Fault::Before(500));
+        assert_eq!(rig.apply(&order).await.unwrap_err().class, Class::OutcomeUnknown);
+    }
+    let writes: Vec<String> = rig.writes().into_iter().map(|call| format!("{} {}", call.method, call.path)).collect();
+    assert_eq!(writes, ["POST /api/nginx/certificates"]);
+    rig.apply(&order).await.unwrap();
+    assert!(rig.npm.serves(GIT));
+}
+
+/// What is only read is told with each look, so that a plan holds its changes.
+#[tokio::test]
+async fn kinds_that_may_only_be_read_are_reported() {
+    let reader = NpmPermissions { certificates: Level::View, streams: Level::View, ..NpmPermissions::documented() };
+    let rig = Rig::with(bot(reader)).await;
+    let read_only = rig.observe(&[]).await.read_only;
+    let told: Vec<(Kind, &str)> =
+        read_only.iter().map(|(kind, refusal)| (*kind, refusal.hints[0].text.as_str())).collect();
+    let way = "in NPM, Users, bot@example.net, Permissions: set";
+    assert_eq!(
+        told,
+        [
+            (Kind::Certificate, format!("{way} certificates to Manage").as_str()),
+            (Kind::Stream, format!("{way} streams to Manage").as_str()),
+        ]
+    );
 }
 
 #[tokio::test]

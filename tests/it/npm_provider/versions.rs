@@ -46,7 +46,7 @@ async fn spent_tokens_and_wrong_passwords_are_known_in_every_version() {
 #[tokio::test]
 async fn a_missing_right_is_reported_before_any_write() {
     for version in NpmVersion::ALL {
-        let reader = NpmPermissions { proxy_hosts: Level::View, ..NpmPermissions::admin() };
+        let reader = NpmPermissions { proxy_hosts: Level::View, ..NpmPermissions::documented() };
         let rig = Rig::with(bot(version, reader)).await;
         rig.npm.seed_proxy_host(&json!({"domain_names": [GIT], "forward_host": "10.0.0.9", "forward_port": 80}));
         let git = address(Kind::ProxyHost, GIT);
@@ -78,7 +78,7 @@ async fn a_missing_right_is_reported_before_any_write() {
 #[tokio::test]
 async fn hidden_rows_are_a_gap_and_not_empty() {
     for version in NpmVersion::ALL {
-        let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::admin() };
+        let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::documented() };
         let gap = Rig::with(bot(version, hidden)).await.gap().await;
         assert_eq!(gap.message, "NPM main does not let bot@example.net view redirection hosts", "{version:?}");
     }
@@ -140,4 +140,70 @@ async fn fields_of_newer_versions_are_neither_sent_nor_lost() {
         rig.bring(&git, &host(GIT).with("forward_port", Value::Int(8080))).await;
         assert_eq!(rig.rows(npm::Kind::ProxyHost)[0]["trust_forwarded_proto"], true);
     }
+}
+
+fn ordered(name: &str) -> amarre_core::model::Change {
+    let wanted = Fields::default().with("domains", Value::texts([name])).with("challenge", Value::text("http"));
+    change(&address(Kind::Certificate, name), Verb::Create(wanted), Expect::Absent)
+}
+
+/// The host that goes off line for the order is back when it ends, though this account sees no 404 hosts.
+#[tokio::test]
+async fn the_documented_account_gets_a_certificate_in_every_version() {
+    for version in NpmVersion::ALL {
+        let mut rig = Rig::with(NpmOptions { issuance: Issuance::Granted, ..start_version(version) }).await;
+        rig.bring(&address(Kind::ProxyHost, GIT), &host(GIT)).await;
+        rig.npm.server.journal.clear();
+        rig.apply(&ordered(GIT)).await.unwrap_or_else(|error| panic!("{version:?}: {error}"));
+        assert!(rig.npm.serves(GIT), "{version:?}");
+        let calls = rig.npm.server.journal.calls();
+        assert!(calls.iter().all(|call| call.status < 300), "{version:?}: {calls:#?}");
+        rig.delete(&address(Kind::Certificate, GIT)).await.unwrap();
+        assert_eq!(rig.rows(npm::Kind::Certificate).len(), 0, "{version:?}");
+    }
+}
+
+/// 2.12 tells of no certificate which streams have it: one that a hidden stream may have stays, and *View* is enough.
+#[tokio::test]
+async fn a_certificate_stays_while_its_streams_are_hidden() {
+    for version in NpmVersion::ALL {
+        let rig = Rig::with(NpmOptions { issuance: Issuance::Granted, ..start_version(version) });
+        let mut rig = rig.await;
+        rig.observe_all().await;
+        rig.apply(&ordered(GIT)).await.unwrap();
+        rig.npm.set_level(npm::Kind::Stream, Level::Hidden);
+        let outcome = rig.delete(&address(Kind::Certificate, GIT)).await;
+        if version == NpmVersion::V2_12 {
+            let error = outcome.unwrap_err();
+            assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{error}");
+            assert_eq!(error.hint, "in NPM, Users, amarre@amarre.demo, Permissions: set streams to View Only");
+            rig.npm.set_level(npm::Kind::Stream, Level::View);
+            rig.delete(&address(Kind::Certificate, GIT)).await.unwrap();
+        } else {
+            outcome.unwrap();
+        }
+        assert_eq!(rig.rows(npm::Kind::Certificate).len(), 0, "{version:?}");
+    }
+}
+
+/// The tests run with the account that people are told to make.
+#[test]
+fn the_simulated_account_has_the_rights_of_the_page() {
+    let page = std::fs::read_to_string("docs/providers/npm.md").unwrap();
+    let rows = page.lines().filter_map(|line| line.trim().strip_prefix("| ")?.split_once(" | *"));
+    let told: Vec<(&str, &str)> =
+        rows.filter_map(|(section, rest)| Some((section, rest.split_once("* |")?.0))).collect();
+    let NpmPermissions { visibility, proxy_hosts, redirection_hosts, dead_hosts, streams, access_lists, certificates } =
+        NpmPermissions::documented();
+    let levels = [
+        ("Proxy Hosts", proxy_hosts),
+        ("Redirection Hosts", redirection_hosts),
+        ("404 Hosts", dead_hosts),
+        ("Streams", streams),
+        ("Access Lists", access_lists),
+        ("Certificates", certificates),
+    ];
+    let levels = levels.map(|(section, level)| (section, format!("{level:?}")));
+    assert_eq!(told, levels.each_ref().map(|(section, level)| (*section, level.as_str())));
+    assert!(page.contains("*All Items*") && visibility == amarre_sim::npm::Visibility::All);
 }

@@ -6,7 +6,7 @@ use amarre::providers::{Class, ObserveQuery, Provider};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Expect, Verb};
 use amarre_sim::Fault;
-use amarre_sim::ovh::OvhOptions;
+use amarre_sim::ovh::{DOCUMENTED_RULES, OvhOptions};
 
 use super::support::{Desk, ZONE, change, config, expect, keys, mark_row, record, set};
 
@@ -124,7 +124,7 @@ async fn a_refused_refresh_names_the_missing_right() {
     assert!(error.hint.contains("POST /domain/zone/example.org/refresh"), "{}", error.hint);
     let ready = format!("{:?}", desk.seen("cloud.example.org/A").await.ready);
     assert!(ready.contains("waits for the zone's refresh"), "{ready}");
-    desk.ovh.grant_only(&[("GET", "/*"), ("POST", "/*"), ("PUT", "/*"), ("DELETE", "/*")]);
+    desk.ovh.grant_only(&DOCUMENTED_RULES);
     let world = desk.converge().await;
     desk.assert_good(&world);
 }

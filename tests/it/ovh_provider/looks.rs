@@ -3,7 +3,7 @@
 use amarre::providers::Provider;
 use amarre::providers::Publish;
 use amarre_core::model::{Address, Kind, Owner, ProviderId, Value};
-use amarre_sim::ovh::OvhOptions;
+use amarre_sim::ovh::{DOCUMENTED_ACTIONS, DOCUMENTED_RULES, OvhOptions};
 
 use super::support::{Desk, ZONE, record, set, signed_mark};
 
@@ -175,4 +175,21 @@ async fn a_name_in_unicode_is_its_xn_form() {
     let seen = desk.seen("xn--bcher-kva.example.org/CNAME").await;
     assert_eq!((seen.owner, seen.fields.strings("values")), (Owner::Foreign, vec!["xn--kse-qla.example.net."]));
     assert_eq!(desk.seen("xn--caf-dma.example.org/A").await.fields.strings("values"), ["192.0.2.1"]);
+}
+
+/// The tests run with the rights that people are told to give.
+#[test]
+fn the_simulated_credentials_have_the_rights_of_the_page() {
+    let page = std::fs::read_to_string("docs/providers/ovh.md").unwrap();
+    let rows =
+        page.lines().filter(|line| line.starts_with("| GET") || line.starts_with("| P") || line.starts_with("| D"));
+    let rules: Vec<(&str, &str)> =
+        rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>()).map(|cells| (cells[1], cells[2])).collect();
+    let granted = DOCUMENTED_RULES.map(|(method, path)| (method, format!("`{path}`")));
+    assert_eq!(rules, granted.each_ref().map(|(method, path)| (*method, path.as_str())));
+    let named = |action: &&str| {
+        let end = action.rsplit('/').next().unwrap_or_default();
+        !page.contains(&format!("`{action}`")) && !page.contains(&format!("`…/{end}`"))
+    };
+    assert_eq!(DOCUMENTED_ACTIONS.iter().find(|action| named(action)), None);
 }

@@ -5,6 +5,7 @@ use amarre::providers::ovh::{OvhConfig, OvhLogin, OvhProvider};
 use amarre::providers::{Class, ObserveQuery, Provider};
 use amarre::secret::Secret;
 use amarre_sim::Fault;
+use amarre_sim::ovh::DOCUMENTED_RULES;
 
 use super::support::{Desk, ZONE, config};
 
@@ -120,7 +121,7 @@ async fn a_missing_right_is_named() {
     let world = desk.observe().await;
     assert_eq!(world.gaps[0].code, "A0721");
     assert!(world.gaps[0].message.contains("(dnsZone:apiovh:get)"), "{}", world.gaps[0].message);
-    desk.ovh.grant_only(&[("GET", "/*"), ("POST", "/*"), ("PUT", "/*"), ("DELETE", "/*")]);
+    desk.ovh.grant_only(&DOCUMENTED_RULES);
     let world = desk.converge().await;
     desk.assert_good(&world);
 }

@@ -42,6 +42,7 @@ pub fn observe(state: &State) -> World {
         addresses: state.raw.addresses.clone(),
         started: state.raw.started.clone(),
         mail_refused: state.raw.mail_refused.clone(),
+        read_only: state.raw.read_only.clone(),
         ..World::default()
     };
     let members = members(&state.raw);

@@ -2,6 +2,7 @@
 
 pub mod lint;
 pub mod protect;
+pub mod rights;
 pub mod flapping;
 pub mod defer;
 pub mod signatures;
