@@ -369,13 +369,7 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, CommandF
 }
 
 fn empty_query() -> ObserveQuery {
-    ObserveQuery {
-        now: SystemClock.now(),
-        wanted: BTreeMap::new(),
-        applied: BTreeMap::new(),
-        unpublished: Vec::new(),
-        reuse: false,
-    }
+    ObserveQuery { now: SystemClock.now(), ..ObserveQuery::default() }
 }
 
 fn gap_failure(gap: &Gap) -> CommandFailure {

@@ -1,5 +1,7 @@
 //! Ordered certificates, for the limits of Let's Encrypt.
 
+use std::collections::BTreeMap;
+
 use sqlx::{Row, Sqlite, Transaction};
 
 use super::resources::{Ledger, StoreError, address, read, written};
@@ -79,6 +81,14 @@ impl Ledger {
                      AND address IN (SELECT value FROM json_each(?))";
         let updated = sqlx::query(query).bind(serde_json::json!(names).to_string()).execute(&self.pool).await;
         Ok(updated.map_err(written)?.rows_affected())
+    }
+
+    /// Certificates of which it is not known whether they came, and for which manifest they were asked for.
+    pub(crate) async fn ordered(&self) -> Result<BTreeMap<Address, String>, StoreError> {
+        let query = "SELECT orders.address, intents.service FROM orders JOIN intents ON intents.id = orders.intent \
+                     WHERE orders.outcome IS NULL ORDER BY orders.at_ms, orders.intent";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().filter_map(|row| Some((address(row, "address")?, row.get("service")))).collect())
     }
 
     /// Orders that Let's Encrypt knows of, or may, and those that did not reach it.

@@ -118,6 +118,7 @@ impl Ledger {
             failed: self.failed().await?,
             open_intents: self.open_intents().await?,
             orders: self.orders().await?,
+            ordered: self.ordered().await?,
             applied: self.applied().await?,
             last_good: self.last_good().await?,
             repointed_at: self.repointed().await?,

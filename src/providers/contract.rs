@@ -318,6 +318,8 @@ pub struct ObserveQuery {
     /// What the ledger owns at this provider, with its last applied fields and vendor id: secrets that cannot be
     /// read back (passwords) are reported as last applied.
     pub applied: BTreeMap<Address, Applied>,
+    /// Certificates that were asked for and may have come without our knowing, with their manifests.
+    pub ordered: BTreeMap<Address, String>,
     /// Scopes with changes that nobody sees yet.
     pub unpublished: Vec<String>,
     /// What was read a moment ago may stand in for a call, where nothing of ours was written since: a look that only

@@ -551,6 +551,8 @@ pub struct Facts {
     pub last_good: BTreeMap<Address, (String, Fields)>,
     /// Certificates that were asked for of late, the oldest first.
     pub orders: Vec<Order>,
+    /// Certificates that were asked for and of which it is not known whether they came, with their manifests.
+    pub ordered: BTreeMap<Address, String>,
     /// What is being made for others just now, with its fields: its subnet, its addresses and its ports are taken. Of a
     /// host that is being led elsewhere, what changes.
     pub promised: BTreeMap<Address, Fields>,

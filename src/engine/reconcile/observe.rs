@@ -244,6 +244,7 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
         now,
         wanted,
         applied: applied.map(|(address, applied)| (address.clone(), applied.clone())).collect(),
+        ordered: facts.ordered.iter().filter(|(address, _)| address.provider == *id).map(clone_pair).collect(),
         unpublished: unpublished
             .iter()
             .filter(|dirty| dirty.provider == *id)
@@ -251,6 +252,10 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
             .collect(),
         reuse,
     }
+}
+
+fn clone_pair((address, service): (&Address, &String)) -> (Address, String) {
+    (address.clone(), service.clone())
 }
 
 fn empty_gap(id: &ProviderId, now: Timestamp) -> Gap {

@@ -394,7 +394,9 @@ impl Engine {
         let busy = self.services_at_work();
         for (address, want) in &wants.map {
             let Some(seen) = world.seen.get(address).filter(|seen| seen.owner.is_ours()) else { continue };
-            if want.keep_only || changing.contains(address) || busy.contains(want.service.as_str()) {
+            // A certificate that was found again is ours like one whose order came back.
+            let is_only_kept = want.keep_only && address.kind != Kind::Certificate;
+            if is_only_kept || changing.contains(address) || busy.contains(want.service.as_str()) {
                 continue;
             }
             // Its plan held only the mark.

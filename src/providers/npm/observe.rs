@@ -8,7 +8,8 @@
 //! | no mark | foreign |
 //!
 //! Access lists and certificates carry no mark. Ours are lists that are called `<instance>/…` and were made by our account,
-//! and certificates that the ledger knows, or that our account made and a host of ours uses.
+//! and certificates that the ledger knows, or that our account made and a host of ours uses, or that the ledger says were
+//! asked for when the process died.
 
 use std::collections::BTreeMap;
 
@@ -216,10 +217,14 @@ fn owner_of_certificate(row: &CertificateRow, inventory: &Inventory, viewer: Vie
     if let Some((_, applied)) = known {
         return Some(applied.service.clone());
     }
-    let hosts = inventory.hosts.values().flatten();
-    let mut users = hosts.filter(|host| host.certificate_id == row.id && row.owner_user_id == inventory.me);
-    let user = users.find(|host| convert::instance_of(host) == Some(viewer.instance))?;
-    convert::service_of(user).map(str::to_owned)
+    if row.owner_user_id != inventory.me {
+        return None;
+    }
+    let mut users = inventory.hosts.values().flatten().filter(|host| host.certificate_id == row.id);
+    let user = users.find(|host| convert::instance_of(host) == Some(viewer.instance));
+    // A call was cut in the middle of its order.
+    let ordered = || viewer.ask.ordered.get(&viewer.address(Kind::Certificate, &row.nice_name)).cloned();
+    user.and_then(convert::service_of).map(str::to_owned).or_else(|| ordered().filter(|_| row.is_issued()))
 }
 
 /// NPM lets two rows have one name: the older keeps it.

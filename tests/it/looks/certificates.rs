@@ -461,6 +461,51 @@ async fn a_purge_deletes_the_certificate() {
     assert_eq!(certificates(&rig), [Json::Null; 0]);
 }
 
+/// The process dies in the middle of an order, and NPM finishes it: the certificate is as much ours as any other.
+#[tokio::test]
+async fn a_certificate_that_came_after_a_crash_goes_with_a_purge() {
+    for is_applied_first in [true, false] {
+        let mut rig = served().await;
+        rig.npm.server.faults.add("POST", "/api/nginx/certificates", 1, Fault::HangAfter);
+        assert!(rig.pass_until_settled_or_dead(1).await);
+        rig.restart().await;
+        if is_applied_first {
+            rig.settle().await;
+            assert_has_https(&rig);
+            rig.pass().await;
+            let facts = rig.last_pass().facts.clone();
+            assert!(facts.applied.keys().any(|address| address.kind == Kind::Certificate), "the ledger knows it");
+        }
+        rig.purge("shop").await;
+        rig.settle().await;
+        assert_eq!(certificates(&rig), [Json::Null; 0], "applied first: {is_applied_first}");
+    }
+}
+
+/// NPM makes the row first. No note says to delete what is on its way.
+#[tokio::test]
+async fn a_certificate_that_is_being_issued_is_waited_for() {
+    let mut rig = Stepped::start().await;
+    rig.write("shop.yaml", &with_tls());
+    rig.npm.server.faults.add("POST", "/api/nginx/certificates", 1, Fault::HangBefore);
+    assert!(rig.pass_until_settled_or_dead(1).await);
+    rig.restart().await;
+    let id = rig.npm.seed_ordered_certificate(DOMAIN, &[DOMAIN]);
+    rig.npm.set_days_left(id, 0);
+    pass_repeatedly(&mut rig, 2, Millis::minutes(1)).await;
+    let notes = rig.last_pass().plan.notes.clone();
+    let texts: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(texts, ["certificate shop.example.org is being issued: NPM asks for it"]);
+    assert_eq!(rig.last_pass().plan.changes.iter().filter_map(|change| change.refusal()).count(), 0);
+    rig.npm.set_days_left(id, 89);
+    rig.settle().await;
+    assert_has_https(&rig);
+    // A row that stays empty is not on its way any more.
+    rig.npm.set_days_left(id, 0);
+    pass_repeatedly(&mut rig, 3, Millis::minutes(11)).await;
+    assert!(rig.last_pass().plan.notes.iter().any(|note| note.text.contains("has ended")));
+}
+
 /// Asked for with the key that NPM was given for it; what NPM shows of the row tells nothing of the key.
 #[tokio::test]
 async fn a_dns_challenge_covers_all_names_and_takes_no_host_off_line() {

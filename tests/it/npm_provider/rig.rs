@@ -169,8 +169,7 @@ impl Rig {
 
     pub async fn observe(&self, wanted: &[&Address]) -> amarre::providers::Observation {
         let wanted = wanted.iter().map(|address| ((*address).clone(), Fields::default())).collect();
-        let ask =
-            ObserveQuery { now: NOW, wanted, applied: self.applied.clone(), unpublished: Vec::new(), reuse: false };
+        let ask = ObserveQuery { now: NOW, wanted, applied: self.applied.clone(), ..ObserveQuery::default() };
         self.provider.observe(&ask).await
     }
 

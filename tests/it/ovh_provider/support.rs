@@ -93,7 +93,7 @@ impl Desk {
             wanted: self.wanted.clone(),
             applied: self.applied.clone(),
             unpublished: self.unpublished.iter().cloned().collect(),
-            reuse: false,
+            ..ObserveQuery::default()
         };
         self.provider.observe(&ask).await
     }

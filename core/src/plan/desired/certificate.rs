@@ -27,6 +27,8 @@ use crate::plan::input::{Input, SETTLE};
 const LIFETIME: Millis = Millis::minutes(90 * 24 * 60);
 /// One that nobody renews is not taken for a new host in its last days.
 const LASTS: Millis = Millis::minutes(14 * 24 * 60);
+/// An order that takes longer does not come: NPM's own proxy waits for a quarter of an hour.
+const ORDER_TAKES: Millis = Millis::minutes(16);
 /// NPM renews from then on, every hour.
 const RENEWED_BEFORE: Millis = Millis::minutes(30 * 24 * 60);
 /// After a first failure, and after one more for each; then it is a day. In no 24 hours more than three fail: Let's Encrypt
@@ -198,6 +200,11 @@ fn ask_for(expansion: &mut Expansion<'_>, front: &CertificateNames<'_>, asked: L
         .with("domains", Value::texts(names(&address)))
         .with("provider", Value::text("letsencrypt"))
         .with("challenge", Value::text(if by_record { "dns" } else { "http" }));
+    if is_being_issued(expansion.input, &address) {
+        expansion.note(Some(address.clone()), format!("certificate {} is being issued: NPM asks for it", address.name));
+        expansion.want(address.clone(), Fields::default(), Vec::new(), front.origin).keep_only = true;
+        return address;
+    }
     if expansion.input.world.seen.contains_key(&address) {
         let text =
             format!("certificate {} has ended or is not for these names: renew or delete it in NPM", address.name);
@@ -207,6 +214,16 @@ fn ask_for(expansion: &mut Expansion<'_>, front: &CertificateNames<'_>, asked: L
     let want = expansion.want(address.clone(), fields, first, front.origin);
     want.refuse(refusal);
     address
+}
+
+/// Whether NPM may still ask for one: it makes the row first, and our call for it was cut.
+fn is_being_issued(input: &Input<'_>, certificate: &Address) -> bool {
+    let is_under_way = |order: &&Order| {
+        let is_open = order.certificate == *certificate && order.outcome == Ordered::Unknown;
+        is_open && input.now - order.at < ORDER_TAKES
+    };
+    let is_row = |seen: &Seen| is_renewed(&seen.fields) && !seen.ready.is_ready();
+    input.world.seen.get(certificate).is_some_and(is_row) && input.facts.orders.iter().any(|order| is_under_way(&order))
 }
 
 /// NPM would take somebody else's host off line for it.

@@ -51,11 +51,13 @@ pub fn decide(input: &Input<'_>, wants: &Wants) -> Plan {
     }
     let loads = certificate::unloaded(input);
     // Until then nothing else is done with it.
-    ups.retain(|change| !loads.iter().any(|load| load.address == change.address));
+    let unloaded: BTreeSet<Address> = loads.iter().map(|load| load.address.clone()).collect();
+    ups.retain(|change| !unloaded.contains(&change.address));
     ups.splice(..0, loads);
     ups.extend(certificate::overdue(input, wants));
     ups.extend(released(input));
     let mut downs = deletes(input, wants, &mut plan.notes);
+    downs.retain(|change| !unloaded.contains(&change.address));
     ordering::order(input, wants, &mut ups, &mut downs);
     // What stops comes after what points at it is switched off.
     ups.sort_by_key(stopped::stops);
