@@ -12,7 +12,7 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::{PassInput, PassResult};
 use amarre_core::model::kinds::Adoption;
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Address, Kind, Millis, Owner, Seen, Value, Want};
+use amarre_core::model::{Address, Fields, Kind, Millis, Owner, Seen, Value, Want};
 use amarre_core::plan::diff::reason::ADOPTED;
 use amarre_core::plan::render::{Sign, Style, lines};
 
@@ -52,7 +52,10 @@ pub async fn adopt(handle: &Handle, asked: OwnershipQuery<'_>, style: Style) -> 
         return Some(refused("A0420", &format!("no manifest wants {label}"), hint));
     };
     let service = want.service.clone();
-    let fields = seen.fields.clone().with(ADOPTED, Value::Bool(true));
+    // What its manifest says nothing of is not ours to take back later: it is kept as it is.
+    let named = seen.fields.iter().filter(|(name, _)| want.fields.get(name).is_some());
+    let named: Fields = named.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let fields = named.with(ADOPTED, Value::Bool(true));
     let row = Applied { service: service.clone(), vendor_id: seen.vendor_id.clone(), fields };
     let differs = differing(&picture, &address, &service, want);
     if dry_run {

@@ -83,6 +83,25 @@ async fn an_existing_resource_is_adopted_only_on_request() {
 }
 
 /// A daemon that acts puts the rest right as after any commit, with the manifest as the reason.
+/// What no manifest names stays as a person set it, also after the next run.
+#[tokio::test(flavor = "multi_thread")]
+async fn adopting_keeps_what_the_manifest_does_not_name() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    let id = host(&rig, "web.example.org")["id"].as_u64().unwrap();
+    // What no manifest has to name, as a person set it.
+    let theirs = json!({"caching_enabled": true, "trust_forwarded_proto": true});
+    ends(&rig.run(&["release", "proxy-host/web.example.org", "--yes"]).await, 0, &["is not ours any more"]);
+    rig.npm.edit_proxy_host(id, &theirs);
+    let kept = |row: Json| theirs.as_object().unwrap().keys().map(|name| row[name].clone()).collect::<Vec<_>>();
+    let before = kept(host(&rig, "web.example.org"));
+    ends(&rig.run(&["adopt", "proxy-host/web.example.org", "--yes"]).await, 0, &["It is as services/web.yaml says"]);
+    ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &[]);
+    rig.apply().await;
+    assert_eq!(kept(host(&rig, "web.example.org")), before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adopted_resource_is_kept_as_the_manifest_says() {
     let rig = Rig::start().await;
