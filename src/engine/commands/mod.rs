@@ -33,7 +33,7 @@ use super::report::subnets;
 use super::{PassResult, Progress, ProgressState};
 use amarre_core::manifest::Severity;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Change, Hint, Millis, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Hint, Millis, Timestamp, Verb};
 use amarre_core::plan::render::text::{NextStep, refusal_body};
 use amarre_core::plan::render::{Sign, Style, lines};
 
@@ -449,40 +449,50 @@ async fn destroy(
     }
     let started = handle.now();
     let (reply, tally) = follow(handle, None, Some(names.clone()), timeout_ms, steps).await?;
-    let left: Vec<&Change> =
-        reply.picture.plan.changes.iter().filter(|change| names.contains(&change.service)).collect();
+    let left = leftovers(&reply.picture, &names, doomed.purge, &tally);
     let hidden = !reply.picture.plan.gaps.is_empty();
-    let took = handle.now() - started;
+    let took = (handle.now() - started).in_words();
     let (text, exit) = if left.is_empty() && !hidden {
         let kept = if doomed.purge { "" } else { "; volumes are kept" };
-        (
-            format!(
-                "Destroyed {} in {}: {tally}{kept}.\n",
-                names.into_iter().collect::<Vec<_>>().join(", "),
-                took.in_words()
-            ),
-            0,
-        )
+        (format!("Destroyed {} in {took}: {tally}{kept}.\n", names.into_iter().collect::<Vec<_>>().join(", ")), 0)
     } else {
-        let mut text = format!("Partly destroyed in {}: {tally}.", took.in_words());
-        text.push_str(if reply.settled { "\n" } else { " Time is up; the next run goes on from there.\n" });
-        text.push_str(&leftovers_text(&left, style));
+        let mut text = String::new();
+        for refusal in left.iter().filter_map(|change| change.refusal()) {
+            text.push_str(&format!("{} {}, {}\n", style.sign(Sign::Refuse), refusal.message, refusal.code));
+            refusal_body(refusal, style, &mut text);
+        }
         report::problems_text(&reply.picture, handle.now(), style, &mut text);
+        text.push_str(&format!("Partly destroyed in {took}: {tally}."));
+        text.push_str(if reply.settled { "" } else { " Time is up; the next run goes on from there." });
+        text.push_str(&left_text(&left));
         (text, 3)
     };
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
 }
 
-/// The leftovers of a destroy, with reason and hint of each held change.
-fn leftovers_text(left: &[&Change], style: Style) -> String {
+/// What a destroy has left: what is still to be done, and what failed and is still there.
+fn leftovers<'a>(
+    picture: &'a PassResult,
+    names: &BTreeSet<String>,
+    purge: bool,
+    tally: &'a RunTally,
+) -> Vec<&'a Change> {
+    let planned = picture.plan.changes.iter();
+    let is_planned = |address: &Address| picture.plan.changes.iter().any(|change| change.address == *address);
+    // Without `--purge` a certificate stays whatever became of its writes.
+    let is_left = |change: &&Change| {
+        let was_to_go = purge || change.verb == Verb::Delete;
+        was_to_go && picture.world.seen.contains_key(&change.address) && !is_planned(&change.address)
+    };
+    let failed = tally.failed.values().filter(is_left);
+    planned.chain(failed).filter(|change| names.contains(&change.service)).collect()
+}
+
+/// ` Left: certificate shop.example.org` and the end of the line.
+fn left_text(left: &[&Change]) -> String {
     let name = |change: &&Change| format!("{} {}", change.address.kind.label(), lines::name(&change.address, None));
     let names: Vec<String> = left.iter().map(name).collect();
-    let mut text = if names.is_empty() { String::new() } else { format!("Left: {}\n", names.join(", ")) };
-    for refusal in left.iter().filter_map(|change| change.refusal()) {
-        text.push_str(&format!("{} {}, {}\n", style.sign(Sign::Refuse), refusal.message, refusal.code));
-        refusal_body(refusal, style, &mut text);
-    }
-    text
+    if names.is_empty() { "\n".to_owned() } else { format!(" Left: {}\n", names.join(", ")) }
 }
 
 pub(super) async fn converge(
@@ -566,8 +576,14 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
 }
 
 async fn forward_step(progress: &Progress, tally: &mut RunTally, steps: &mpsc::Sender<ProgressStep>) {
-    if progress.state == ProgressState::Done {
-        tally.add(&progress.change);
+    let address = &progress.change.address;
+    match progress.state {
+        ProgressState::Begun => (),
+        ProgressState::Done => {
+            tally.failed.remove(address);
+            tally.add(&progress.change);
+        }
+        ProgressState::Failed => drop(tally.failed.insert(address.clone(), progress.change.clone())),
     }
     // The listener may have hung up; the work goes on.
     let _ = steps.send(step(progress)).await;

@@ -24,7 +24,7 @@ use crate::ledger::runs::Event;
 use crate::source::SourceError;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
-use amarre_core::model::{Change, Commit, Hint, Millis, ProviderId, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Commit, Hint, Millis, ProviderId, Timestamp, Verb};
 use amarre_core::plan::desired::certificate::OrderBudget;
 use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
 use countdown::CountFrom;
@@ -569,7 +569,7 @@ pub fn verdict(
 }
 
 /// Changes made, by verb.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunTally {
     /// Made.
     pub created: usize,
@@ -577,6 +577,8 @@ pub struct RunTally {
     pub updated: usize,
     /// Deleted.
     pub deleted: usize,
+    /// Changes whose last try failed.
+    pub failed: BTreeMap<Address, Change>,
 }
 
 impl RunTally {

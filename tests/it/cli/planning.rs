@@ -1,5 +1,7 @@
 //! `plan` where it cannot be whole: a provider that is away, a guard that holds.
 
+use amarre_sim::Fault;
+use amarre_sim::npm::{Issuance, Kind};
 use serde_json::{Value as Json, json};
 
 use super::rig::{Rig, end};
@@ -290,4 +292,27 @@ async fn explain_as_json_keeps_the_lines_of_values() {
     assert_eq!(value("command"), "sh, -c, one\ntwo");
     assert!(value("environment").contains("KEY=a\nb"), "{document:#}");
     ends(&rig.run(&["explain", "docker/container/web"]).await, 0, &["sh, -c, one two"]);
+}
+
+/// What a vendor does not let go is named in the last line, and the command has not done all that it was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destroy_ends_with_what_it_left() {
+    let rig = Rig::start().await;
+    rig.npm.set_issuance(Issuance::Granted);
+    let mut config = rig.config();
+    config["certificates"] = json!({"port80": "assume"});
+    rig.file("amarre.yaml", &config.to_string());
+    rig.file("services/web.yaml", &format!("{WEB}ssl: true\n"));
+    rig.apply().await;
+    rig.npm.server.faults.add("DELETE", "/api/nginx/certificates", 99, Fault::Before(500));
+    let partly = rig.run(&["destroy", "--all", "--purge", "--yes", "--timeout", "5s"]).await;
+    let last = partly.out.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with("Partly destroyed in ") && last.contains("Left: certificate web.example.org"),
+        "{partly:?}"
+    );
+    assert_eq!(partly.code, 3, "{partly:?}");
+    rig.npm.server.faults.clear();
+    ends(&rig.run(&["destroy", "--all", "--purge", "--yes"]).await, 0, &["Destroyed web"]);
+    assert!(rig.npm.rows(Kind::Certificate).is_empty());
 }
