@@ -24,6 +24,18 @@ pub fn said(text: &str) -> String {
     }
 }
 
+/// The same of a text whose reason stands at its end: of a long one the end is kept.
+pub fn said_last(text: &str) -> String {
+    let clean = clean(text);
+    let clean = clean.trim();
+    let surplus = clean.chars().count().saturating_sub(SAID_CHARS_MAX);
+    if surplus == 0 {
+        return said(clean);
+    }
+    let end: String = clean.chars().skip(surplus).collect();
+    format!("…{}", end.trim_start())
+}
+
 /// A whole message: clean, and cut where it is longer than anything of ours.
 pub fn line(text: &str) -> String {
     if is_clean(text) && text.len() <= LINE_CHARS_MAX { text.to_owned() } else { cut(&clean(text), LINE_CHARS_MAX) }

@@ -87,6 +87,7 @@ pub(super) fn issue(state: &mut State, owner: u64, names: &[String], meta: Map<S
         Issuance::Forbidden => Some(&[LOG, UNEXPECTED, FORBIDDEN, HELP][..]),
         Issuance::Busy => Some(&[BUSY, HELP_ELSEWHERE][..]),
         Issuance::Away => Some(&[LOG, UNEXPECTED, AWAY, HELP][..]),
+        Issuance::AwayInOldWords => Some(&[WARNING, WARNING, LOG, UNEXPECTED, AWAY_BEFORE, HELP][..]),
         Issuance::MailRefused => Some(&[LOG, UNREGISTERED, HELP][..]),
         Issuance::Limited(until) => {
             limit = LIMITED.replace("UNTIL", &utc(until));
@@ -134,6 +135,12 @@ const BUSY: &str = "Another instance of Certbot is already running.";
 const AWAY: &str = "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='acme-v02.api.letsencrypt.org', \
     port=443): Max retries exceeded with url: /directory (Caused by NewConnectionError('<urllib3.connection.\
     HTTPSConnection object>: Failed to establish a new connection: [Errno 101] Network is unreachable'))";
+/// The same up to acme 3 (certbot 2.1 at a closed port).
+const AWAY_BEFORE: &str = "ValueError: Requesting acme-v02.api.letsencrypt.org/directory: Connection refused";
+/// What urllib3 1.26 prints before, where the authority's own certificate is not checked.
+const WARNING: &str = "/usr/lib/python3/dist-packages/urllib3/connectionpool.py:1053: InsecureRequestWarning: Unverified HTTPS \
+    request is being made to host 'acme-v02.api.letsencrypt.org'. Adding certificate verification is strongly advised. \
+    See: https://urllib3.readthedocs.io/en/1.26.x/advanced-usage.html#ssl-warnings\n  warnings.warn(";
 /// Let's Encrypt's words (RFC 8555 §7.3: `invalidContact`).
 const UNREGISTERED: &str = "Unable to register an account with ACME server. Error returned by the ACME server: Error creating \
     new account :: contact email has forbidden domain \"DOMAIN\"";

@@ -73,6 +73,8 @@ pub enum Issuance {
     Busy,
     /// Every request fails: the authority cannot be reached.
     Away,
+    /// The same, in the words of an older certbot, with warnings of Python's before them.
+    AwayInOldWords,
     /// Every request fails: the authority does not take the e-mail address of the account.
     MailRefused,
     /// Every request fails until then, in seconds since 1970: the authority has given as many as it gives.

@@ -622,16 +622,20 @@ fn passwords(body: &Json) -> Vec<Secret> {
     passwords.chain(keys.map(|(_, key)| key)).map(Secret::new).collect()
 }
 
-/// What certbot said, without what it says every time. NPM has its output where an error has its stack.
+/// What certbot said, without what it says every time and what Python warns of. NPM has its output where an error has its
+/// stack; the reason stands at its end.
 fn certbot(stack: &[String]) -> Option<String> {
-    const EVERY_TIME: [&str; 4] = ["Saving debug log", "Ask for help", "See the logfile", "    at "];
+    const EVERY_TIME: [&str; 5] =
+        ["Saving debug log", "Ask for help", "See the logfile", "    at ", "  warnings.warn("];
+    // `/opt/certbot/…/connectionpool.py:1097: InsecureRequestWarning: …`
+    let is_warning = |line: &&str| line.contains(".py:") && line.contains("Warning: ");
     let lines = stack.iter().map(|line| line.trim_start_matches("Command").trim_start_matches("Error: "));
     let said: Vec<&str> = lines
         .filter(|line| !line.trim().is_empty() && *line != "Error")
-        .filter(|line| !EVERY_TIME.iter().any(|start| line.starts_with(start)))
+        .filter(|line| !EVERY_TIME.iter().any(|start| line.starts_with(start)) && !is_warning(line))
         .map(str::trim)
         .collect();
-    let words = words::said(&said.join(" "));
+    let words = words::said_last(&said.join(" "));
     (!words.is_empty()).then_some(words)
 }
 

@@ -208,17 +208,24 @@ fn certbot(words: &str, name: &str, identity: &str) -> (&'static str, String, St
     const MAIL: [&str; 5] =
         ["contact email", "forbidden domain", "invalidContact", "unsupportedContact", "valid email address"];
     const LIMIT: [&str; 3] = ["rateLimited", "too many", "retry after"];
-    const AWAY: [&str; 9] = [
+    // Names of Python's, and not words such as "Connection refused": Let's Encrypt says those of the host that it asks.
+    // Up to acme 3 a failure to connect is a ValueError with the address: `Requesting acme-v02.api.letsencrypt.org/directory`.
+    const AWAY: [&str; 13] = [
+        "ValueError: Requesting ",
         "ConnectionError",
-        "NewConnectionError",
+        "Connection aborted",
         "Max retries exceeded",
         "ConnectTimeout",
         "ReadTimeout",
+        "Read timed out",
+        "SSLError",
+        "Failed to resolve",
         "Name or service not known",
         "Temporary failure in name resolution",
         "serverInternal",
         "Service Unavailable",
     ];
+    const ASKED: &str = "Some challenges have failed";
     let says = |any: &[&str]| any.iter().any(|said| words.contains(said));
     let or = |hint: &str| hint.to_owned();
     if says(&BUSY) {
@@ -238,7 +245,7 @@ fn certbot(words: &str, name: &str, identity: &str) -> (&'static str, String, St
         let what = format!("Let's Encrypt has given as many as it gives for now: {words}");
         return (LIMITED, what, or("it is ordered again when that is over"));
     }
-    if says(&AWAY) {
+    if says(&AWAY) && !words.contains(ASKED) {
         let what = format!("NPM {name} does not reach Let's Encrypt: {words}");
         return (
             "A0807",
@@ -262,6 +269,40 @@ fn not_before(words: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What certbot prints when it does not reach the authority: with acme up to 3, which shortens what `requests` says,
+    /// and with acme 5 and urllib3 2, which do not.
+    #[test]
+    fn an_authority_that_is_not_reached_is_known_in_the_words_of_each_certbot() {
+        let pool = "HTTPSConnectionPool(host='acme-v02.api.letsencrypt.org', port=443)";
+        let retries = format!("{pool}: Max retries exceeded with url: /directory (Caused by ");
+        for words in [
+            "ValueError: Requesting 127.0.0.1/dir: Connection refused".to_owned(),
+            "ValueError: Requesting acme-v02.api.letsencrypt.org/directory: Network is unreachable".to_owned(),
+            "ValueError: Requesting acme-v02.api.letsencrypt.org/directory: No route to host".to_owned(),
+            format!("requests.exceptions.ConnectionError: {retries}NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to establish a new connection: [Errno 111] Connection refused'))"),
+            format!("requests.exceptions.ConnectionError: {retries}NewConnectionError(\"HTTPSConnection(host='acme-v02.api.letsencrypt.org', port=443): Failed to establish a new connection: [Errno 111] Connection refused\"))"),
+            format!("requests.exceptions.ConnectionError: {retries}NewConnectionError('<urllib3.connection.HTTPSConnection object at 0x7f>: Failed to establish a new connection: [Errno -2] Name or service not known'))"),
+            format!("requests.exceptions.ConnectionError: {retries}NameResolutionError(\"HTTPSConnection(host='acme-v02.api.letsencrypt.org', port=443): Failed to resolve 'acme-v02.api.letsencrypt.org' ([Errno -3] Temporary failure in name resolution)\"))"),
+            format!("requests.exceptions.ConnectTimeout: {retries}ConnectTimeoutError(<urllib3.connection.HTTPSConnection object at 0x7f>, 'Connection to acme-v02.api.letsencrypt.org timed out. (connect timeout=45)'))"),
+            format!("requests.exceptions.ReadTimeout: {pool}: Read timed out. (read timeout=45)"),
+            format!("requests.exceptions.SSLError: {retries}SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)')))"),
+            "requests.exceptions.ConnectionError: ('Connection aborted.', ConnectionResetError(104, 'Connection reset by peer'))".to_owned(),
+            "requests.exceptions.ConnectionError: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))".to_owned(),
+        ] {
+            let words = format!("An unexpected error occurred: {words}");
+            assert_eq!(certbot(&words, "main", "amarre@example.net").0, "A0807", "{words}");
+        }
+        // What it prints of its own work, and what Let's Encrypt says of the host that it asked.
+        for words in [
+            "Requesting a certificate for shop.example.org Some challenges have failed.",
+            "Detail: 203.0.113.10: Fetching http://shop.example.org/.well-known/acme-challenge/x: Connection refused \
+             Some challenges have failed.",
+            "Detail: Invalid response: \"requests.exceptions.ConnectionError\" Some challenges have failed.",
+        ] {
+            assert_eq!(certbot(words, "main", "amarre@example.net").0, "A0801", "{words}");
+        }
+    }
 
     #[test]
     fn certbots_words_are_told_apart() {
