@@ -419,3 +419,16 @@ async fn a_new_certificate_takes_its_hosts_down_until_the_next_reload() {
     world.api("PUT", &path, &json!({"enabled": true})).await;
     assert_eq!(world.get("le.example.org", "/").await.status, 200);
 }
+
+/// *Force SSL* leads everything to HTTPS but the address at which NPM tests itself: who answers there is asked by it.
+#[tokio::test]
+async fn a_forced_host_answers_a_test_of_the_challenge_without_https() {
+    let world = World::new().await;
+    let certificate = world.npm.seed_certificate("forced", &["forced.example.com"]);
+    world.seed("forced.example.com", json!({"certificate_id": certificate, "ssl_forced": true}));
+    for (path, status) in
+        [("/", 301), ("/.well-known/acme-challenge/x", 301), ("/.well-known/acme-challenge/test-challenge", 404)]
+    {
+        assert_eq!(world.get("forced.example.com", path).await.status, status, "{path}");
+    }
+}

@@ -52,6 +52,9 @@ pub(super) async fn serve(
     Ok((address, task))
 }
 
+/// The one address that *Force SSL* leads to no HTTPS (`conf.d/include/force-ssl.conf`); NPM's own test asks there.
+const UNFORCED: &str = "/.well-known/acme-challenge/test-challenge";
+
 /// nginx says who it is in each answer, whoever stands behind it.
 async fn answer(proxy: Extracted<Proxy>, client: ConnectInfo<SocketAddr>, request: Request) -> Response {
     let mut response = answered(proxy, client, request).await;
@@ -72,8 +75,11 @@ async fn answered(
     let forwarded = request.headers().get("x-forwarded-proto");
     let says_so = site.trust_forwarded_proto && forwarded.is_some_and(|proto| proto == "https");
     let behind_tls = proxy.tls_ends_before || says_so;
-    if site.ssl_forced && site.certificate.is_some() && !behind_tls {
+    if site.ssl_forced && site.certificate.is_some() && !behind_tls && path_of(request.uri()) != UNFORCED {
         return redirect(301, &format!("https://{host}{}", path_of(request.uri())));
+    }
+    if site.certificate.is_some() && path_of(request.uri()).starts_with("/.well-known/acme-challenge/") {
+        return page(StatusCode::NOT_FOUND, "404 Not Found");
     }
     if let Some(access) = &site.access
         && let Some(refusal) = refuse(access, client.ip(), request.headers())

@@ -29,8 +29,9 @@ const LIMIT: Duration = Duration::from_secs(3);
 const KNOWN_FOR: Millis = Millis::seconds(60);
 /// Concurrent visits.
 const AT_ONCE: usize = 8;
-/// NPM answers 404 there by itself, whatever the name leads to.
-const PATH: &str = "/.well-known/acme-challenge/amarre";
+/// NPM answers 404 there by itself, whatever the name leads to. Of these names it leads only this one to no HTTPS where a
+/// host has *Force SSL* (`conf.d/include/force-ssl.conf`).
+const PATH: &str = "/.well-known/acme-challenge/test-challenge";
 
 /// Visits a name on port 80.
 #[async_trait]
@@ -193,7 +194,7 @@ fn wrong_target(name: &str, leads: &Leads, ips: &BTreeSet<IpAddr>) -> Option<Str
     let list = |all: &BTreeSet<IpAddr>| all.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
     match leads {
         Leads::Unknown => None,
-        Leads::Nowhere(resolver) => Some(format!("{name} has no address, says {resolver}")),
+        Leads::Nowhere(resolver) => Some(format!("{name} has no address, says the resolver {resolver}")),
         Leads::To(found) if ips.is_empty() || found.iter().any(|ip| ips.contains(ip)) => None,
         Leads::To(found) => Some(format!("{name} leads to {}, not to {}", list(found), list(ips))),
     }
@@ -231,8 +232,12 @@ mod tests {
         let resolver: IpAddr = "192.0.2.53".parse().unwrap();
         for (leads, host, expected) in [
             (Leads::Unknown, &["198.51.100.7"][..], None),
-            (Leads::Nowhere(resolver), &["198.51.100.7"], Some("wiki.example.org has no address, says 192.0.2.53")),
-            (Leads::Nowhere(resolver), &[], Some("wiki.example.org has no address, says 192.0.2.53")),
+            (
+                Leads::Nowhere(resolver),
+                &["198.51.100.7"],
+                Some("wiki.example.org has no address, says the resolver 192.0.2.53"),
+            ),
+            (Leads::Nowhere(resolver), &[], Some("wiki.example.org has no address, says the resolver 192.0.2.53")),
             (Leads::To(ips(&["198.51.100.7"])), &["198.51.100.7", "2001:db8::7"], None),
             (Leads::To(ips(&["192.0.2.9"])), &[], None),
             (

@@ -272,7 +272,7 @@ async fn no_certificate_is_ordered_for_a_name_that_does_not_resolve_here() {
     rig.write("shop.yaml", &format!("{}dns: none\n", with_tls()));
     let to = |ip: &str| Leads::To([ip.parse().unwrap()].into());
     for (leads, said) in [
-        (Leads::Nowhere("192.0.2.53".parse().unwrap()), "shop.example.org has no address, says 192.0.2.53"),
+        (Leads::Nowhere("192.0.2.53".parse().unwrap()), "shop.example.org has no address, says the resolver 192.0.2.53"),
         (to("192.0.2.9"), "shop.example.org leads to 192.0.2.9, not to 203.0.113.10"),
     ] {
         rig.doors.leads.lock().unwrap().insert(DOMAIN.to_owned(), leads);
