@@ -172,7 +172,12 @@ pub async fn retry(
     if let Some(error) = handle.request(LoopCommand::Retry { service: service.to_owned() }).await?.error {
         return Some(refused("A0903", &error, "is the disk full? nothing was forgotten"));
     }
-    commands::converge(handle, None, Some(BTreeSet::from([service.to_owned()])), timeout_ms, style, steps).await
+    let only = Some(BTreeSet::from([service.to_owned()]));
+    let answer = commands::converge(handle, None, only, timeout_ms, style, steps).await?;
+    // No hint at the command that was typed just now.
+    let typed = format!("amarre retry {service}");
+    let text = answer.text.lines().filter(|line| !line.ends_with(&typed)).map(|line| format!("{line}\n")).collect();
+    Some(CommandAnswer { text, ..answer })
 }
 
 /// The version to which a service can be rolled back, or why there is none.

@@ -176,12 +176,26 @@ pub fn services(picture: &PassResult) -> BTreeMap<String, ServiceStatus> {
 
 /// The addresses of a route. A name that every browser resolves to its own machine opens at a simulated proxy there,
 /// which speaks no TLS; `visited`: its address.
-fn urls(route: &Route, visited: Option<SocketAddr>) -> impl Iterator<Item = String> + '_ {
-    let scheme = if route.tls == Tls::None { "http" } else { "https" };
+fn urls<'a>(
+    picture: &'a PassResult,
+    route: &'a Route,
+    visited: Option<SocketAddr>,
+) -> impl Iterator<Item = String> + 'a {
+    let is_plain = route.tls == Tls::None || is_served_plain(picture, route);
+    let scheme = if is_plain { "http" } else { "https" };
     route.domains.iter().map(move |domain| match visited.filter(|_| domain.ends_with(".localhost")) {
         Some(at) => format!("http://{domain}:{}", at.port()),
         None => format!("{scheme}://{domain}"),
     })
+}
+
+/// Whether its host is there and has no certificate yet.
+fn is_served_plain(picture: &PassResult, route: &Route) -> bool {
+    let has_name =
+        |seen: &Seen| seen.fields.strings("domains").iter().any(|name| route.domains.iter().any(|own| own == name));
+    let mut hosts =
+        picture.world.seen.iter().filter(|(address, seen)| address.kind == Kind::ProxyHost && has_name(seen));
+    hosts.any(|(_, seen)| seen.owner.is_ours() && seen.fields.text("certificate").is_none())
 }
 
 fn service(picture: &PassResult, name: &str) -> ServiceStatus {
@@ -204,7 +218,7 @@ fn service(picture: &PassResult, name: &str) -> ServiceStatus {
             .unwrap_or_default(),
         urls: manifest
             .map(|manifest| {
-                manifest.routes.iter().flat_map(|route| urls(route, picture.visited(&manifest.host))).collect()
+                manifest.routes.iter().flat_map(|route| urls(picture, route, picture.visited(&manifest.host))).collect()
             })
             .unwrap_or_default(),
         deleted: is_deleted(picture, name, &resources),
@@ -410,13 +424,13 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
         explain_suspension(picture, status, suspension);
     } else if let Some(refusal) = refusal(picture, &name) {
         explain_refusal(picture, status, refusal);
+    } else if let Some(order) = waits::waiting_order(picture, &name) {
+        waits::explain_order(picture, status, order);
     } else if let Some(known) = picture.errors.get(&name) {
         explain_error(picture, status, known);
     } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
         status.what_now = format!("{} did not work the last time: {why}", jobs::resource_label(picture, address));
-        // A certificate waits for a person, or for its time; everything else is tried in the next pass.
-        let verb = if address.kind == Kind::Certificate { "retry" } else { "reconcile" };
-        status.hints = vec![Hint::command("to try again now", format!("amarre {verb} {name}"))];
+        status.hints = vec![Hint::command("to try again now", format!("amarre reconcile {name}"))];
         status.attention = true;
     } else if let Some(gap) = hiding_gap(picture, status) {
         status.what_now = gap.message.clone();
@@ -511,10 +525,6 @@ fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &Servi
     status.what_now_clock = Some(CountFrom::Until("; next try", next));
     status.code = Some(known.error.code.to_owned());
     status.hints = Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
-    if known.change.is_order() {
-        let way = format!("amarre retry {}", status.name);
-        status.hints.push(Hint::command("once its cause is gone, to order now", way));
-    }
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
 }
 

@@ -10,12 +10,14 @@
 //! | the same, over its limit | not by itself, as far as is known; it is still checked |
 //! | a vendor that does not answer | by itself, when it answers |
 
+use super::countdown::CountFrom;
 use super::jobs;
 use super::status;
 use super::status::{Health, ServiceStatus};
 use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use amarre_core::model::plan::Wait;
+use amarre_core::model::world::{LIMITED, NOT_ISSUED, Ordered};
 use amarre_core::model::{Address, Change, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
 
 /// One wait.
@@ -218,6 +220,51 @@ fn until_wait(picture: &PassResult, change: &Change) -> Option<PendingWait> {
     let since = picture.facts.open_intents.get(&change.address).copied();
     let job = jobs::job(picture, &change.address).map(str::to_owned);
     Some(PendingWait { what, since, limit: None, next: WaitEnd::At(*at), hints, job })
+}
+
+/// A certificate that is ordered later only, until when, and what it waits for. Another change that fails comes first.
+pub fn waiting_order<'a>(picture: &'a PassResult, name: &str) -> Option<(&'a Change, Timestamp, Wait)> {
+    let is_first = picture.errors.get(name).is_none_or(|known| known.change.is_order());
+    picture.changes_of(name).filter(|change| is_first && change.is_order()).find_map(|change| match change.gate {
+        Gate::Until { at, what } => Some((change, at, what)),
+        Gate::Now | Gate::After(_) | Gate::Held(_) => None,
+    })
+}
+
+/// Whatever process placed the last order, its words, its code and the time of the next one are told.
+pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, at, what): (&Change, Timestamp, Wait)) {
+    let known = picture.failing.get(&change.address).map(|known| &known.error);
+    let past = picture.past_failures.get(&status.name).filter(|(address, _)| *address == change.address);
+    let words = known.map(|error| error.message.clone()).or_else(|| past.map(|(_, why)| why.clone()));
+    let certificate = jobs::resource_label(picture, &change.address);
+    let is_over_limit = what == Wait::Budget;
+    status.what_now = match words {
+        _ if is_over_limit => format!("Let's Encrypt would refuse one more order of {certificate}"),
+        Some(words) => words,
+        None => format!("how the last order of {certificate} ended is not known"),
+    };
+    status.what_now_clock = Some(CountFrom::Until("; next try", at));
+    let code = known.map_or_else(|| past_code(picture, &change.address), |error| error.code);
+    status.code = Some(if is_over_limit { "A0805" } else { code }.to_owned());
+    status.hints = if is_over_limit {
+        vec![Hint::text("it is ordered by itself then; where it is urgent, ask for it in NPM, and it is used")]
+    } else {
+        let way = format!("amarre retry {}", status.name);
+        let hint = known.map(|error| error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
+        hint.into_iter().chain([Hint::command("once its cause is gone, to order now", way)]).collect()
+    };
+    status.attention = true;
+}
+
+/// The code of the last order of a certificate, of which the ledger keeps how it ended.
+fn past_code(picture: &PassResult, certificate: &Address) -> &'static str {
+    let last = picture.facts.orders.iter().rev().find(|order| order.certificate == *certificate);
+    match last.map(|order| (order.outcome, order.until)) {
+        Some((Ordered::Failed, Some(_))) => LIMITED,
+        Some((Ordered::Failed, None)) => NOT_ISSUED,
+        Some((Ordered::NotPlaced, _)) => "A0803",
+        Some((Ordered::Issued | Ordered::Unknown, _)) | None => "A0805",
+    }
 }
 
 /// A starting resource: of what changes need first, one that is not ready; else a present one that is not ready.

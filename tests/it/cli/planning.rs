@@ -316,3 +316,25 @@ async fn a_destroy_ends_with_what_it_left() {
     ends(&rig.run(&["destroy", "--all", "--purge", "--yes"]).await, 0, &["Destroyed web"]);
     assert!(rig.npm.rows(Kind::Certificate).is_empty());
 }
+
+/// A command that cannot shorten the wait says so: the code and the next try, and not itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_tell_when_a_certificate_is_ordered_next() {
+    let rig = Rig::start().await;
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    let mut config = rig.config();
+    config["certificates"] = json!({"port80": "assume"});
+    rig.file("amarre.yaml", &config.to_string());
+    rig.file("services/web.yaml", &format!("{WEB}ssl: true\n"));
+    for args in [&["apply", "--yes"][..], &["apply", "--yes"], &["reconcile"]] {
+        let told = rig.run(args).await;
+        ends(&told, 3, &["A0801", "next try in 14 min", "amarre retry web"]);
+    }
+    ends(&rig.run(&["status", "--all"]).await, 0, &["A0801"]);
+    for expected in ["A0801", "A0801", "A0805", "A0805"] {
+        let retried = rig.run(&["retry", "web"]).await;
+        ends(&retried, 3, &[expected, "next try in "]);
+        assert!(!retried.out.contains("amarre retry web"), "{retried:?}");
+    }
+    ends(&rig.run(&["status", "--all"]).await, 0, &["A0805"]);
+}

@@ -191,6 +191,52 @@ async fn a_command_does_not_shorten_the_pause_and_retry_does_within_the_limits()
     assert_has_https(&rig);
 }
 
+/// Whichever process placed the last order, people are told its code and the time of the next; and what `retry` cannot
+/// shorten has no hint at it.
+#[tokio::test]
+async fn a_waiting_certificate_has_its_code_and_its_next_try() {
+    let mut rig = served().await;
+    rig.npm.set_issuance(Issuance::ChallengesFail);
+    rig.pass_until_settled().await;
+    for is_another_process in [false, true] {
+        if is_another_process {
+            rig.restart().await;
+            rig.pass_until_settled().await;
+        }
+        let picture = rig.last_pass();
+        let row = picture.statuses()["shop"].clone();
+        assert_eq!(row.code.as_deref(), Some("A0801"));
+        assert!(row.what_now.contains("Some challenges have failed"), "{}", row.what_now);
+        assert!(
+            row.status_line_at(rig.clock_now()).contains("next try in 1"),
+            "{}",
+            row.status_line_at(rig.clock_now())
+        );
+        assert!(row.hints.iter().any(|hint| hint.command.as_deref() == Some("amarre retry shop")), "{:?}", row.hints);
+        assert_eq!(row.urls, ["http://shop.example.org"], "it has no certificate yet");
+        let plan = report::plan_text(&picture, Style::PLAIN);
+        assert!(plan.contains("Next: amarre apply in 1") && plan.contains("it would do nothing"), "{plan}");
+    }
+    for _ in 0..3 {
+        rig.engine.retry("shop").await.unwrap();
+        rig.pass_until_settled().await;
+    }
+    for is_another_process in [false, true] {
+        if is_another_process {
+            rig.restart().await;
+            rig.pass_until_settled().await;
+        }
+        let row = rig.last_pass().statuses()["shop"].clone();
+        assert_eq!(row.code.as_deref(), Some("A0805"));
+        assert!(row.status_line_at(rig.clock_now()).contains("next try in "), "{}", row.what_now);
+        assert!(row.hints.iter().all(|hint| hint.command.is_none()), "{:?}", row.hints);
+    }
+    rig.npm.set_issuance(Issuance::Granted);
+    rig.clock.advance(Millis::minutes(61));
+    rig.settle().await;
+    assert_eq!(rig.last_pass().statuses()["shop"].urls, ["https://shop.example.org"]);
+}
+
 /// What NPM, its certbot or the way to Let's Encrypt fails for counts against none of its limits.
 #[tokio::test]
 async fn only_what_reaches_let_s_encrypt_counts() {
@@ -272,7 +318,10 @@ async fn no_certificate_is_ordered_for_a_name_that_does_not_resolve_here() {
     rig.write("shop.yaml", &format!("{}dns: none\n", with_tls()));
     let to = |ip: &str| Leads::To([ip.parse().unwrap()].into());
     for (leads, said) in [
-        (Leads::Nowhere("192.0.2.53".parse().unwrap()), "shop.example.org has no address, says the resolver 192.0.2.53"),
+        (
+            Leads::Nowhere("192.0.2.53".parse().unwrap()),
+            "shop.example.org has no address, says the resolver 192.0.2.53",
+        ),
         (to("192.0.2.9"), "shop.example.org leads to 192.0.2.9, not to 203.0.113.10"),
     ] {
         rig.doors.leads.lock().unwrap().insert(DOMAIN.to_owned(), leads);

@@ -4,7 +4,7 @@ use super::rows::{OfService, RowNote, ServicePlanRow, SharedFacts, headline, str
 use super::{PlanLine, Sign, Style, Summary, Tone, downtime_lines, lines};
 use crate::model::plan::{Refusal, Wait};
 use crate::model::service::Target;
-use crate::model::{Address, Change, Kind, Plan, Reason, ReasonCode, Service, Verb};
+use crate::model::{Address, Change, Gate, Kind, Plan, Reason, ReasonCode, Service, Timestamp, Verb};
 use crate::plan::desired::certificate;
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
@@ -61,7 +61,7 @@ pub fn plan_before(input: &Input<'_>, forecast: &Forecast, revision: &str, next:
     out.push('\n');
     out.push_str(&closing(&told.down, summary, look));
     if next == NextStep::Apply {
-        out.push_str(apply(forecast, summary));
+        out.push_str(&apply(input, forecast, summary));
     }
     out
 }
@@ -346,14 +346,28 @@ fn closing(down: &downtime_lines::Services<'_>, summary: Summary, look: Style) -
 }
 
 /// The command that carries a plan out, where it would do something.
-fn apply(forecast: &Forecast, summary: Summary) -> &'static str {
+fn apply(input: &Input<'_>, forecast: &Forecast, summary: Summary) -> String {
     let can_act = forecast.first.changes.iter().any(Change::is_now)
         || summary.create + summary.update + summary.recreate + summary.delete + summary.release > 0;
-    match (&forecast.plan.guard, can_act) {
-        (_, false) => "",
-        (None, true) if summary.delete > 0 => "Next: amarre apply (asks before it deletes)\n",
-        (_, true) => "Next: amarre apply\n",
+    match (&forecast.plan.guard, can_act, order_waits(forecast)) {
+        (_, false, _) => String::new(),
+        (_, true, Some(at)) => {
+            format!("Next: amarre apply in {}; before, it would do nothing\n", at - input.now)
+        }
+        (None, true, None) if summary.delete > 0 => "Next: amarre apply (asks before it deletes)\n".to_owned(),
+        (_, true, None) => "Next: amarre apply\n".to_owned(),
     }
+}
+
+/// Until when nothing can be done, where everything waits for a certificate that is ordered later.
+fn order_waits(forecast: &Forecast) -> Option<Timestamp> {
+    let until = |change: &Change| match change.gate {
+        Gate::Until { at, what: Wait::Budget | Wait::Order } if change.is_order() => Some(at),
+        Gate::Until { .. } | Gate::Now | Gate::After(_) | Gate::Held(_) => None,
+    };
+    let first = &forecast.first.changes;
+    let waits = |change: &Change| until(change).is_some() || matches!(change.gate, Gate::After(_) | Gate::Held(_));
+    first.iter().filter_map(until).min().filter(|_| first.iter().all(waits))
 }
 
 pub(super) fn routed_port(manifest: &Service, address: &Address) -> Option<u16> {
