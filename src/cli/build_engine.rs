@@ -102,7 +102,7 @@ async fn with_existing(config: Config, ledger: &Ledger) -> Config {
 /// There is a ledger, and it cannot be read.
 pub async fn with_known(config: Config) -> Result<Config, StoreError> {
     let Some(ledger) = Ledger::open_to_look(&config.state).await? else { return Ok(config) };
-    let known = known_in(&ledger, config).await;
+    let known = Box::pin(known_in(&ledger, config)).await;
     ledger.close().await;
     known
 }

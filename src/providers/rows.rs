@@ -298,7 +298,7 @@ impl OpenRow {
     fn is_field_large(&self, names: &[&str]) -> bool {
         let field = &self.bytes[self.field.min(self.bytes.len())..];
         let is_name = |name: &&str| field.trim_ascii_start().starts_with(format!("\"{name}\"").as_bytes());
-        field.len() > FIELD_BYTES_MAX && !names.iter().any(|name| is_name(name))
+        field.len() > FIELD_BYTES_MAX && !names.iter().any(is_name)
     }
 
     /// From now on without large fields.

@@ -30,6 +30,9 @@ struct CachedInspect {
     changed: Vec<Changed>,
 }
 
+/// What became of one inspection, by the container's id; nothing where that is gone.
+type Answered = Result<Option<(String, Inspected)>, (String, ProviderError)>;
+
 /// An inspection and the line of the list that it belongs to.
 #[derive(Debug, Clone)]
 struct Inspected {
@@ -95,8 +98,7 @@ impl Inspects {
                 }
             }
         });
-        let looks: Vec<Result<Option<(String, Inspected)>, (String, ProviderError)>> =
-            futures_util::stream::iter(looks).buffer_unordered(IN_FLIGHT).collect().await;
+        let looks: Vec<Answered> = futures_util::stream::iter(looks).buffer_unordered(IN_FLIGHT).collect().await;
         let (mut fresh, mut unread) = (BTreeMap::new(), BTreeSet::new());
         for look in looks {
             match look {

@@ -374,7 +374,7 @@ impl DockerProvider {
         (secrets, payloads): (&Secrets, &Payloads),
     ) -> Result<String, ProviderError> {
         match &change.verb {
-            Verb::Create(fields) => self.create_container(api, change, fields, secrets, payloads).await,
+            Verb::Create(fields) => Box::pin(self.create_container(api, change, fields, secrets, payloads)).await,
             Verb::Update(fields) => self.update_container(api, change, fields, secrets, payloads).await,
             Verb::Delete => self.remove_container(api, change).await.map(|()| String::new()),
         }
