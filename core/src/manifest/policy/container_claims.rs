@@ -105,9 +105,9 @@ fn names(service: &Service, site: &Site, streamed: &[(&str, &str)]) -> BTreeMap<
 
 /// Whether a route or a stream leads to a container.
 fn is_led(service: &Service, key: &str, streamed: &[(&str, &str)]) -> bool {
-    let routed = service.routes.iter().flat_map(|route| route.targets());
+    let mut routed = service.routes.iter().flat_map(|route| route.targets());
     let is_it = |target: &Target| matches!(target, Target::Container { key: other, .. } if other == key);
-    routed.into_iter().any(is_it) || streamed.contains(&(service.name.as_str(), key))
+    routed.any(is_it) || streamed.contains(&(service.name.as_str(), key))
 }
 
 /// The containers that streams lead to: service and key.

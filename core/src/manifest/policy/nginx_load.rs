@@ -94,7 +94,7 @@ fn patterns_of<'a>(directive: &str, arguments: &[&'a str]) -> Vec<(&'a str, bool
     let marked = |text: &'a str| text.strip_prefix("~*").or_else(|| text.strip_prefix('~'));
     match (directive, arguments) {
         ("if", _) => condition(arguments).into_iter().collect(),
-        ("location", [sign @ ("~" | "~*"), pattern]) if !sign.is_empty() => vec![(pattern, false)],
+        ("location", ["~" | "~*", pattern]) => vec![(pattern, false)],
         ("rewrite", [pattern, ..]) => vec![(pattern, false)],
         ("gzip_disable", patterns) => patterns.iter().map(|pattern| (*pattern, false)).collect(),
         ("location" | "valid_referers", texts) => {
