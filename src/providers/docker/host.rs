@@ -1,15 +1,16 @@
 //! What stands beside an engine on its host: whether its files are seen from here, and what the containers of NPM and
 //! of Amarre itself mount of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use bollard::models::{ContainerInspectResponse, ContainerSummary};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum};
 
 use super::api::EngineApi;
-use amarre_core::model::Address;
+use crate::providers::ProviderError;
 use amarre_core::model::folders::Reserved;
+use amarre_core::model::{Address, Seen};
 
 /// What Docker puts into every container; an image of a whole machine may have kept it.
 const MARK_OF_DOCKER: &str = "/.dockerenv";
@@ -117,8 +118,26 @@ pub(super) enum ReservedKind {
     Beside,
 }
 
-/// The ports that a container publishes when it runs: the list says none of one that is stopped.
-pub(super) fn bound(inspect: &ContainerInspectResponse) -> BTreeSet<String> {
+/// Completes what is reserved by the ports that stopped containers of NPM or Amarre publish when they run: the list says
+/// none of them.
+pub(super) async fn bind_stopped(
+    api: &EngineApi,
+    containers: &[ContainerSummary],
+    seen: &BTreeMap<Address, Seen>,
+    reserved: &mut [Reserved],
+) -> Result<(), ProviderError> {
+    let is_stopped = |summary: &&ContainerSummary| summary.state != Some(ContainerSummaryStateEnum::RUNNING);
+    let stopped: BTreeSet<&str> = containers.iter().filter(is_stopped).filter_map(|one| one.id.as_deref()).collect();
+    for one in reserved.iter_mut().filter(|one| one.ports.is_empty() && !one.is_beside) {
+        let id = seen.get(&one.by).map(|seen| seen.vendor_id.as_str()).filter(|id| stopped.contains(id));
+        let Some(id) = id else { continue };
+        one.ports = api.container(id).await?.map(|inspect| bound(&inspect)).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The ports that a container publishes when it runs.
+fn bound(inspect: &ContainerInspectResponse) -> BTreeSet<String> {
     let bindings = inspect.host_config.as_ref().and_then(|config| config.port_bindings.as_ref());
     let published = bindings.into_iter().flatten().flat_map(|(target, bindings)| {
         let protocol = target.rsplit('/').next().unwrap_or("tcp");

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use bollard::models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, ImageSummary};
+use bollard::models::{ContainerInspectResponse, ContainerSummary, ImageSummary};
 use ipnet::Ipv4Net;
 use tokio::sync::{OnceCell, mpsc};
 
@@ -184,15 +184,7 @@ impl DockerProvider {
         let is_own = |(address, seen): &(&Address, &Seen)| address.kind == Kind::Container && is_own(seen);
         let own: BTreeSet<Address> = seen.iter().filter(is_own).map(|(address, _)| address.clone()).collect();
         let mut reserved = self.reserved(&containers, &seen, &own);
-        // A stopped container publishes nothing, and comes back.
-        let is_stopped = |summary: &&ContainerSummary| summary.state != Some(ContainerSummaryStateEnum::RUNNING);
-        let stopped: BTreeSet<&str> =
-            containers.iter().filter(is_stopped).filter_map(|one| one.id.as_deref()).collect();
-        for one in reserved.iter_mut().filter(|one| one.ports.is_empty() && !one.is_beside) {
-            let id = seen.get(&one.by).map(|seen| seen.vendor_id.as_str()).filter(|id| stopped.contains(id));
-            let Some(id) = id else { continue };
-            one.ports = api.container(id).await?.map(|inspect| host::bound(&inspect)).unwrap_or_default();
-        }
+        host::bind_stopped(api, &containers, &seen, &mut reserved).await?;
         let version = Some(api.engine.clone());
         let sees_files = own.is_empty() && self.config.sees_files.unwrap_or_else(|| host::sees_files(api, &containers));
         let is_here = sees_files && self.config.endpoint.starts_with("unix://");
@@ -220,10 +212,10 @@ impl DockerProvider {
         seen: &BTreeMap<Address, Seen>,
         own: &BTreeSet<Address>,
     ) -> Vec<Reserved> {
-        let seen_as = |summary: &ContainerSummary| {
-            let id = summary.id.as_deref().unwrap_or_default();
-            seen.iter().find(|(address, seen)| address.kind == Kind::Container && seen.vendor_id == id)
-        };
+        let all = seen.iter().filter(|(address, _)| address.kind == Kind::Container);
+        let by_id: BTreeMap<&str, (&Address, &Seen)> =
+            all.map(|(address, seen)| (seen.vendor_id.as_str(), (address, seen))).collect();
+        let seen_as = |summary: &ContainerSummary| by_id.get(summary.id.as_deref()?).copied();
         let main = |summary: &ContainerSummary| {
             let (by, seen) = seen_as(summary)?;
             let is_npm = match &self.config.npm_container {
