@@ -162,6 +162,8 @@ pub fn site() -> Site {
             networks: texts(&["*", "container:*"]),
             subnets: vec!["0.0.0.0/0".parse().unwrap()],
             ports: PortRange::parse("1-65535").into_iter().collect(),
+            // Services of a story have containers of the same key, also on a network that they share.
+            names: BTreeMap::from([("*".to_owned(), texts(&["app", "db"]))]),
             secrets: BTreeMap::from([("*".to_owned(), texts(&["*"]))]),
             ..Policy::default()
         },
