@@ -26,15 +26,13 @@ mod walks;
 mod watch;
 mod writes;
 
-/// The seeds of one run: as many as `scripts/chaos` asks for, from the first that it names. Else the usual number, from where the
-/// round begins that `scripts/test` names.
+/// The seeds of one run: as many as `scripts/chaos` asks for, from the first that it names; else the first ones.
 fn seeds_of_this_run(number: &str, usual: u64) -> std::ops::Range<u64> {
-    let round = from_environment("SEED_ROUND").unwrap_or(0);
-    let first = from_environment("CHAOS_FIRST").unwrap_or(round * usual);
+    let first = from_environment("CHAOS_FIRST").unwrap_or(0);
     first..first + from_environment(number).unwrap_or(usual)
 }
 
-/// What `scripts/chaos` and `scripts/test` ask for.
+/// What `scripts/chaos` asks for.
 #[expect(clippy::disallowed_methods, reason = "it says how many, and which")]
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
