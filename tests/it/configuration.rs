@@ -94,6 +94,13 @@ fn forbids(policy: &str, manifest: &str, what: &str) {
     assert!(told.iter().any(|told| told.contains(" policy forbids ") && told.contains(what)), "{policy}: {told:?}");
 }
 
+/// Nothing in a manifest is closed, whatever else it lacks.
+#[track_caller]
+fn opens(policy: &str, manifest: &str) {
+    let told = error_text(policy, manifest);
+    assert!(!told.iter().any(|told| told.contains(" policy forbids ")), "{policy}: {told:?}");
+}
+
 #[track_caller]
 fn allows(policy: &str, manifest: &str) {
     assert_eq!(error_text(policy, manifest), [""; 0], "{policy}");
@@ -145,11 +152,11 @@ fn authors_decides_what_holds_for_words_that_are_not_written() {
     forbids("{authors: operators, images: ['ghcr.io/*']}", "{name: xx, image: 'quay.io/a/b:1'}", "quay.io");
     forbids("{authors: operators}", "{kind: Record, name: a, type: NS, value: ns.example.net.}", "NS");
     let route = |to: &str| format!("{{kind: Route, name: xx, routes: [{{domain: a, to: '{to}'}}]}}");
-    allows("{authors: operators}", &route("http://127.0.0.1:8123"));
+    opens("{authors: operators}", &route("http://127.0.0.1:8123"));
     forbids("{authors: operators}", &route("http://127.0.0.1:81"), "127.0.0.1:81");
     let targets = "{authors: operators, targets: {xx: ['127.0.0.1:81']}}";
-    allows(targets, &route("http://127.0.0.1:81"));
-    allows(targets, &route("http://127.0.0.1:8123"));
+    opens(targets, &route("http://127.0.0.1:81"));
+    opens(targets, &route("http://127.0.0.1:8123"));
     let wrong = Config::parse("{domain: example.org, policy: {authors: me}}", Path::new("/x/amarre.yaml"));
     assert!(format!("{:?}", wrong.unwrap_err()).contains("operators"), "it names what it can be");
 }
