@@ -11,6 +11,7 @@
 
 mod file;
 mod build;
+mod clouds;
 mod dnsmasq;
 mod docker;
 mod git;
@@ -35,7 +36,7 @@ use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
 use crate::notifications::channel::{Channel, Heartbeat};
 use crate::secret::{KEY_BYTES, MarkKey, OvhLogin, Secret};
 use amarre_core::model::suggestion::nearest;
-use amarre_core::model::{GitRef, GitUrl, Hint, Millis, SecretName, Site};
+use amarre_core::model::{GitRef, GitUrl, Hint, Millis, ProviderId, SecretName, Site};
 
 /// A configuration file larger than this is a mistake.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -79,6 +80,8 @@ pub struct Config {
     pub ovh: Option<OvhAccess>,
     /// A dnsmasq on this machine.
     pub dnsmasq: Option<dnsmasq::DnsmasqAccess>,
+    /// Accounts at clouds, by the provider that each becomes.
+    pub clouds: BTreeMap<ProviderId, clouds::CloudAccess>,
     /// How HTTP is served.
     pub server: ServerAccess,
     /// The notification channels.

@@ -165,7 +165,7 @@ impl Life {
         state.facts.promised = made.collect();
         let going = self.lanes.values().flatten().filter(|(change, _)| change.verb == Verb::Delete);
         state.facts.going = going.map(|(change, _)| change.address.clone()).collect();
-        let (wants, plan, broken, doomed) = scene.with_input(&view, &state.facts, state.now, |input| {
+        let (wants, plan, broken, doomed) = scene.with_state(state, &view, |input| {
             let (wants, plan) = plan::pass(input);
             let broken = lint::broken_rules(input, &plan);
             let doomed = if plan.guard.is_some() { mass_deletes::doomed(input, &plan) } else { Default::default() };
@@ -174,7 +174,7 @@ impl Life {
         self.wrong.extend(broken.into_iter().map(|rule| format!("lint: {rule}")));
         let agreed = !doomed.is_empty();
         // Somebody reads the plan, and means it.
-        state.facts.confirmed.extend(doomed);
+        state.confirmed.extend(doomed);
         walk::keep_books(state, &view, &wants, &plan);
         let look = Rc::new(Look { scene: scene.clone(), wants, plan, gaps: view.gaps });
         self.last = Some(look.clone());

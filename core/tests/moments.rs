@@ -1,6 +1,6 @@
 //! Small manifests that a few choices make: services that come, go, change and take names from one another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use amarre_core::model::{Facts, Owner, Value};
@@ -174,5 +174,5 @@ pub fn start() -> State {
     let wild = "npm/certificate/wild".parse().unwrap();
     let fields = amarre_core::model::Fields::default().with("domains", Value::texts(["*.example.org"]));
     raw.seen.insert(wild, seen(fields, Owner::Foreign, None, "id-1"));
-    State { raw, facts: Facts::default(), now: START, ids: 100 }
+    State { raw, facts: Facts::default(), confirmed: BTreeSet::new(), now: START, ids: 100 }
 }

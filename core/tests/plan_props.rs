@@ -1,9 +1,9 @@
 //! The promises of `oracle.rs` in the test kit, of random worlds: earlier manifests, others, and back again, with somebody
 //! meddling in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use amarre_core::model::{Facts, Gap, Kind, Owner, ProviderId, Readiness, Value};
+use amarre_core::model::{Facts, Gap, GapScope, Kind, Owner, ProviderId, Readiness, Value};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -157,7 +157,7 @@ fn start() -> State {
     let wild = "npm/certificate/wild".parse().unwrap();
     let fields = amarre_core::model::Fields::default().with("domains", Value::texts(["*.example.org"]));
     raw.seen.insert(wild, amarre_testkit::scene::seen(fields, Owner::Foreign, None, "id-1"));
-    State { raw, facts: Facts::default(), now: START, ids: 100 }
+    State { raw, facts: Facts::default(), confirmed: BTreeSet::new(), now: START, ids: 100 }
 }
 
 /// Somebody does something to one of our things.
@@ -201,8 +201,7 @@ fn meddle(state: &mut State, meddling: &Meddling) {
 fn gap(provider: ProviderId) -> Gap {
     Gap {
         provider,
-        zone: None,
-        resource: None,
+        scope: GapScope::Whole,
         code: "A0901".to_owned(),
         message: "could not be reached".to_owned(),
         hint: String::new(),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use amarre_core::manifest::{SourceFile, load};
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Assets, Facts, Service, Site, World};
+use amarre_core::model::{Assets, Facts, Requests, Service, Site, World};
 use amarre_core::plan::render::{self, Style};
 use amarre_core::plan::{forecast, pass};
 
@@ -144,7 +144,7 @@ fn scene(count: usize) -> (Scene, Duration) {
         marks: BTreeMap::new(),
         sick: BTreeMap::new(),
         declares: BTreeMap::new(),
-        confirmed: None,
+        requests: Requests::default(),
     };
     (scene, read)
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use amarre_core::model::{Address, Facts, Gap, Kind, Owner, Readiness, Seen, Value};
+use amarre_core::model::{Address, Facts, Gap, GapScope, Kind, Owner, Readiness, Seen, Value};
 
 use crate::ends::unlike_new;
 use crate::life::{Life, Until, Weather, foreign, provider};
@@ -323,8 +323,7 @@ fn weather(dice: &mut Dice) -> Weather {
 fn gap(hidden: usize) -> Gap {
     Gap {
         provider: provider(hidden),
-        zone: None,
-        resource: None,
+        scope: GapScope::Whole,
         code: "A0901".to_owned(),
         message: "could not be reached".to_owned(),
         hint: String::new(),

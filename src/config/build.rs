@@ -26,6 +26,8 @@ impl File {
         let named = dnsmasq.iter().flat_map(|dnsmasq| dnsmasq.zones.clone());
         zones.extend(named.map(|zone| (zone, ProviderId::from("dnsmasq".to_owned()))));
         let mut site = self.site(zones)?;
+        let clouds = super::clouds::build(&self.clouds)?;
+        site.clouds = clouds.iter().map(|(name, (id, _))| (name.clone(), id.clone())).collect();
         let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let dns_credentials = self.dns_credentials(secrets)?;
@@ -54,6 +56,7 @@ impl File {
             npms,
             ovh,
             dnsmasq,
+            clouds: clouds.into_values().collect(),
             server,
             notifications,
             heartbeat,
@@ -137,7 +140,8 @@ impl File {
         for (name, host) in &self.hosts {
             hosts.insert(name.clone(), self.host(name, host)?);
         }
-        if hosts.is_empty() {
+        // Who has a cloud and neither host nor NPM has no Docker host.
+        if hosts.is_empty() && (self.clouds.is_empty() || !self.npm.is_empty()) {
             hosts.insert("default".to_owned(), self.host("default", &HostFile::default())?);
         }
         self.visitors_come_to_npm(&mut hosts)?;
@@ -165,6 +169,7 @@ impl File {
             simulated: self.simulated(&domains)?,
             domains,
             hosts,
+            clouds: BTreeMap::new(),
             pools,
             prefix,
             avoid: self.network.avoid.clone(),

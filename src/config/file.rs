@@ -32,6 +32,8 @@ pub(super) struct File {
     pub(super) ovh: Option<OvhFile>,
     pub(super) dnsmasq: Option<super::dnsmasq::DnsmasqFile>,
     #[serde(default)]
+    pub(super) clouds: super::clouds::CloudsFile,
+    #[serde(default)]
     pub(super) network: NetworkFile,
     #[serde(default)]
     pub(super) dns: DnsFile,

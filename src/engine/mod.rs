@@ -21,8 +21,8 @@ use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
 use amarre_core::manifest::Diagnostic;
 use amarre_core::model::{
-    Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, SecretName, Service, Site, Timestamp, Verb,
-    Wants, World,
+    Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service, Site,
+    Timestamp, Verb, Wants, World,
 };
 use amarre_core::plan::input::{Input, Schemas};
 use reconcile::breaker::{Breakers, OpenBreaker};
@@ -129,6 +129,8 @@ pub struct PassResult {
     pub world: World,
     /// The facts of the ledger.
     pub facts: Facts,
+    /// What people have asked for, without the number of deletes: that counted for this plan.
+    pub requests: Requests,
     /// The wanted resources.
     pub wants: Wants,
     /// The plan.
@@ -221,8 +223,8 @@ impl PassResult {
 
     /// The input of its plan.
     pub fn input(&self) -> PassInput<'_> {
-        let Self { services, marks, world, facts, at, .. } = self;
-        PassInput { services, marks, world, facts, now: *at, confirmed_deletes: None }
+        let Self { services, marks, world, facts, requests, at, .. } = self;
+        PassInput { services, marks, world, facts, requests, now: *at }
     }
 }
 
@@ -246,10 +248,10 @@ pub struct PassInput<'a> {
     pub world: &'a World,
     /// The facts of the ledger.
     pub facts: &'a Facts,
+    /// What people have asked for.
+    pub requests: &'a Requests,
     /// The time of the pass.
     pub now: Timestamp,
-    /// The number of services that may be deleted, if any.
-    pub confirmed_deletes: Option<usize>,
 }
 
 /// The input of a plan that stays the same for the life of an engine.
@@ -285,13 +287,13 @@ impl Context {
 
     /// Calls `use_it` with everything that a plan depends on.
     pub fn with_input<T>(&self, given: PassInput<'_>, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
-        let PassInput { services, marks, world, facts, now, confirmed_deletes } = given;
+        let PassInput { services, marks, world, facts, requests, now } = given;
         let spell = |address: &Address, fields: &mut Fields| match self.providers.get(&address.provider) {
             Some(provider) => provider.normalize(address, fields).map_err(|objection| objection.message),
             None => Ok(()),
         };
         let (site, schemas) = (&self.site, &self.schemas);
-        use_it(&Input { services, site, schemas, spell: &spell, marks, world, facts, now, confirmed_deletes })
+        use_it(&Input { services, site, schemas, spell: &spell, marks, world, facts, requests, now })
     }
 }
 
@@ -386,12 +388,8 @@ pub struct Engine {
     good_manifests: BTreeMap<String, (String, String)>,
     /// Lanes read it between two steps.
     stopping: Arc<AtomicBool>,
-    /// A person asks and waits.
-    impatient: bool,
-    /// The resource that is being adopted.
-    adopting: Option<Address>,
-    /// Services whose deletion was confirmed; once the first of them is gone, the number no longer matches.
-    confirmed: BTreeSet<String>,
+    /// What people have asked for and what is not done yet.
+    requests: Requests,
     /// Readings older than this are not used again.
     readings_from: Timestamp,
     /// Failed changes and their retries.
@@ -454,9 +452,7 @@ impl Engine {
             cancels: BTreeMap::new(),
             good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
-            impatient: false,
-            adopting: None,
-            confirmed: BTreeSet::new(),
+            requests: Requests::default(),
             readings_from: Timestamp::default(),
             retries: patience,
             retry_request: RetryRequest::default(),
@@ -542,7 +538,7 @@ impl Engine {
         self.retries.clear();
         self.publish_backoffs.clear();
         self.retry_request.tries = true;
-        self.impatient = true;
+        self.requests.impatient = true;
     }
 
     /// Forgets the failures of a service: a person wants a retry. Answers how many generations are retried.
@@ -594,7 +590,7 @@ impl Engine {
         self.interval = settings.interval;
         self.stopping.store(false, Ordering::Relaxed);
         self.retry_now();
-        self.impatient = false;
+        self.requests.impatient = false;
     }
 
     /// Ends: each lane finishes its running step and leaves the rest for later.
@@ -626,17 +622,12 @@ impl Engine {
     /// The next passes write the mark of this resource until it is there or cannot be written.
     pub fn start_adopting(&mut self, address: Address) {
         self.retries.worked(&address);
-        self.adopting = Some(address);
+        self.requests.adopting = Some(address);
     }
 
     /// Whether a mark is being written.
     pub fn is_adopting(&self) -> bool {
-        self.adopting.is_some()
-    }
-
-    /// Nothing waits for the mark any more.
-    pub fn stop_adopting(&mut self) {
-        self.adopting = None;
+        self.requests.adopting.is_some()
     }
 
     fn ledger_failed(&mut self, error: &StoreError) {

@@ -126,9 +126,6 @@ impl Ledger {
             pulled: self.pulled().await?,
             suspended: self.suspended().await?,
             converged: self.column("SELECT service FROM converged").await?.into_iter().collect(),
-            impatient: false,
-            adopting: None,
-            confirmed: std::collections::BTreeSet::new(),
             frozen: std::collections::BTreeSet::new(),
             gone: BTreeMap::new(),
             released: self.released().await?,
@@ -253,24 +250,16 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Closes settled intents: their effect has been observed since, or never will be.
-    pub async fn settle(
-        &self,
-        before: Timestamp,
-        except: &BTreeSet<Address>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let except: Vec<String> = except.iter().map(Address::to_string).collect();
-        let query = "UPDATE intents SET done_ms = ?, outcome = 'observed' WHERE done_ms IS NULL AND at_ms < ? \
-                     AND address NOT IN (SELECT value FROM json_each(?))";
-        sqlx::query(query)
-            .bind(now.0)
-            .bind(before.0)
-            .bind(serde_json::json!(except).to_string())
-            .execute(&self.pool)
-            .await
-            .map_err(written)?;
-        Ok(())
+    /// Closes the intents of these addresses that left by then: their effect has been observed since, or never will be.
+    pub async fn settle(&self, settled: &[(&Address, &Timestamp)], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (address, left) in settled {
+            let query = "UPDATE intents SET done_ms = ?, outcome = 'observed' \
+                         WHERE done_ms IS NULL AND address = ? AND at_ms <= ?";
+            let closed = sqlx::query(query).bind(now.0).bind(address.to_string()).bind(left.0);
+            closed.execute(&mut *transaction).await.map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
     }
 
     /// Stores ownership that was observed rather than written: after a crash, or with a lost ledger.

@@ -13,12 +13,13 @@ impl Observation {
             gap.hint = words::line(&gap.hint);
         }
         self.version = self.version.map(|version| words::said(&version));
-        for seen in self.seen.values_mut() {
+        for seen in self.seen.values_mut().chain(self.inventory.values_mut()) {
             tidy(seen);
         }
-        if self.seen.keys().all(is_clean) {
+        if self.seen.keys().chain(self.inventory.keys()).all(is_clean) {
             return self;
         }
+        self.inventory = self.inventory.into_iter().map(|(address, seen)| (renamed(address), seen)).collect();
         self.seen = self.seen.into_iter().map(|(address, seen)| (renamed(address), seen)).collect();
         self.own = self.own.into_iter().map(renamed).collect();
         self

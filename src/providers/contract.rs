@@ -322,6 +322,8 @@ pub struct ObserveQuery {
     pub ordered: BTreeMap<Address, String>,
     /// Scopes with changes that nobody sees yet.
     pub unpublished: Vec<String>,
+    /// What is to be ruled out: it may have been created, and is not to be created twice.
+    pub to_rule_out: BTreeSet<Address>,
     /// What was read a moment ago may stand in for a call, where nothing of ours was written since: a look that only
     /// follows up on the one before need not spend a vendor's patience.
     pub reuse: bool,
@@ -334,6 +336,11 @@ pub struct Observation {
     pub seen: BTreeMap<Address, Seen>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
+    /// Of [`ObserveQuery::to_rule_out`], what is nowhere in all that the vendor shows of it, lists and operations under way,
+    /// each read for this query.
+    pub ruled_out: BTreeSet<Address>,
+    /// What is there and not Amarre's, by the vendor's own names: for people to see and to act on.
+    pub inventory: BTreeMap<Address, Seen>,
     /// Subnets that the host routes elsewhere.
     pub routes: Vec<Ipv4Net>,
     /// The addresses of the host itself; `None` where they are not known from here.

@@ -1,7 +1,7 @@
 //! A call that did not work: what the engine does next, and what people read.
 
 use crate::secret::Scrubber;
-use amarre_core::model::{Gap, Millis, ProviderId, Timestamp, words};
+use amarre_core::model::{Gap, GapScope, Millis, ProviderId, Timestamp, words};
 
 /// What the engine does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,12 +83,11 @@ impl ProviderError {
         self
     }
 
-    /// As a gap of `provider` (or of one zone of it).
-    pub fn into_gap(self, provider: &ProviderId, zone: Option<&str>, now: Timestamp) -> Gap {
+    /// As a gap of `provider`, or of a part of it.
+    pub fn into_gap(self, provider: &ProviderId, scope: GapScope, now: Timestamp) -> Gap {
         Gap {
             provider: provider.clone(),
-            zone: zone.map(str::to_owned),
-            resource: None,
+            scope,
             code: self.code.to_owned(),
             message: self.message,
             hint: self.hint,

@@ -124,7 +124,7 @@ fn providers(registry: &mut Registry, picture: &PassResult) {
     registry.register("amarre_provider_requests", "Requests by method and status; 0 = no answer", requests.clone());
     let (mut took, mut waited) = (Several(Vec::new()), Several(Vec::new()));
     for (id, provider) in context.providers.iter() {
-        let is_up = !picture.plan.gaps.iter().any(|gap| gap.provider == *id && gap.resource.is_none());
+        let is_up = !picture.plan.gaps.iter().any(|gap| gap.provider == *id && gap.scope.resource().is_none());
         up.get_or_create(&labels(&[("provider", id.as_str())])).set(i64::from(is_up));
         let Some(counts) = provider.capabilities().requests else { continue };
         let of = || labels(&[("provider", id.as_str())]);

@@ -362,7 +362,7 @@ async fn labels_that_fill_the_list_hide_their_containers_and_no_other() {
     let observation = ours.observe(&ask).await;
     assert!(observation.seen.contains_key(&web()), "{:?}", observation.gaps);
     assert_eq!(observation.seen[&web()].fields.flag("running"), Some(true));
-    let hidden: Vec<&Address> = observation.gaps.iter().map(|gap| gap.resource.as_ref().unwrap()).collect();
+    let hidden: Vec<&Address> = observation.gaps.iter().map(|gap| gap.scope.resource().unwrap()).collect();
     assert!(observation.gaps.iter().all(|gap| gap.code == "A0542" && !gap.covers(&web())), "{:?}", observation.gaps);
     assert!(hidden.contains(&&address(Kind::Container, "giant")));
     assert!(!observation.gaps.iter().any(|gap| gap.covers(&address(Kind::Network, NETWORK))));

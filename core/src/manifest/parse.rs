@@ -88,6 +88,7 @@ fn placed(scope: &Scope<'_>, mut service: Service) -> Service {
     parts.extend(service.answered.iter().map(|host| host.origin.clone()));
     parts.extend(service.streams.iter().map(|stream| stream.origin.clone()));
     parts.extend(service.access_lists.iter().map(|list| list.origin.clone()));
+    parts.extend(service.resources.iter().map(|resource| resource.origin.clone()));
     parts.extend(records.iter().map(|record| record.origin.clone()));
     let place = |(spot, keys): (&Spot, &Vec<(String, Spot)>)| {
         let part = Some(scope.origin(*spot)).filter(|origin| parts.contains(origin))?;
@@ -173,18 +174,16 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
     }
     let mut reader = Reader::open(scope, root, "a manifest", "")?;
     let kind = kind(&mut reader)?;
-    // A record is called after what it says.
-    let name = if kind == ManifestKind::RECORD {
-        None
-    } else {
+    if kind.needs_host() {
         host(&mut reader);
-        name(&mut reader, kind)
-    };
+    }
+    // A record is called after what it says.
+    let name = if kind == ManifestKind::RECORD { None } else { name(&mut reader, kind) };
     let reconcile = reconcile_options::reconcile(&mut reader, kind == ManifestKind::SERVICE);
     let service = Service {
         name: name.unwrap_or_default(),
         kind,
-        host: scope.host.clone(),
+        host: if kind.needs_host() { scope.host.clone() } else { String::new() },
         origin: scope.origin(reader.spot),
         containers: BTreeMap::new(),
         jobs: BTreeMap::new(),
@@ -193,6 +192,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         answered: Vec::new(),
         streams: Vec::new(),
         access_lists: Vec::new(),
+        resources: Vec::new(),
         dns: Dns::Auto,
         network: NetworkMode::Auto,
         networks: BTreeMap::new(),

@@ -103,7 +103,7 @@ impl ProviderId {
         self.0.split_once('.').map(|(_, name)| name)
     }
 
-    fn named(family: &str, name: &str, usual: &str) -> Self {
+    pub(super) fn named(family: &str, name: &str, usual: &str) -> Self {
         if name == usual { Self(family.into()) } else { Self(format!("{family}.{name}").into()) }
     }
 }

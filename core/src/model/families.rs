@@ -11,13 +11,22 @@ pub enum ProviderRole {
     Proxy,
     /// Holds DNS zones.
     Zones,
+    /// Rents out servers.
+    Cloud,
 }
+
+/// The section of the configuration that all clouds share.
+pub const CLOUDS: &str = "clouds";
 
 /// One family of providers: systems of one make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderFamily {
-    /// The word in addresses, and the section of the configuration.
+    /// The word in addresses.
     pub name: &'static str,
+    /// The section of the configuration that its providers are in.
+    pub section: &'static str,
+    /// The word for it in that section, where several families share one; else empty.
+    pub make: &'static str,
     /// As people call it.
     pub title: &'static str,
     /// One of them, in a sentence: "no … is configured", "no zone of the … holds it".
@@ -32,14 +41,40 @@ pub struct ProviderFamily {
 pub const FAMILIES: &[ProviderFamily] = &[
     ProviderFamily {
         name: "docker",
+        section: "hosts",
+        make: "",
         title: "Docker",
         one: "Docker engine",
         role: ProviderRole::Engine,
         unnamed: "default",
     },
-    ProviderFamily { name: "npm", title: "NPM", one: "NPM", role: ProviderRole::Proxy, unnamed: "main" },
-    ProviderFamily { name: "ovh", title: "OVH", one: "OVH account", role: ProviderRole::Zones, unnamed: "" },
-    ProviderFamily { name: "dnsmasq", title: "dnsmasq", one: "dnsmasq", role: ProviderRole::Zones, unnamed: "" },
+    ProviderFamily {
+        name: "npm",
+        section: "npm",
+        make: "",
+        title: "NPM",
+        one: "NPM",
+        role: ProviderRole::Proxy,
+        unnamed: "main",
+    },
+    ProviderFamily {
+        name: "ovh",
+        section: "ovh",
+        make: "",
+        title: "OVH",
+        one: "OVH account",
+        role: ProviderRole::Zones,
+        unnamed: "",
+    },
+    ProviderFamily {
+        name: "dnsmasq",
+        section: "dnsmasq",
+        make: "",
+        title: "dnsmasq",
+        one: "dnsmasq",
+        role: ProviderRole::Zones,
+        unnamed: "",
+    },
 ];
 
 /// The families of a role, in order.
@@ -48,6 +83,11 @@ pub fn families(role: ProviderRole) -> impl Iterator<Item = &'static ProviderFam
 }
 
 impl ProviderId {
+    /// The provider of a family that the configuration calls `name`.
+    pub fn of_family(family: &ProviderFamily, name: &str) -> Self {
+        Self::named(family.name, name, family.unnamed)
+    }
+
     /// The one without a suffix of the first family of a role: where a resource would stand that no provider holds.
     pub fn usual(role: ProviderRole) -> Self {
         families(role).next().map_or("", |family| family.name).to_owned().into()

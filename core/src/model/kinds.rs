@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::address::AddressError;
+use super::time::{Millis, Timestamp};
 
 /// What a resource is. The order is the order of safety on the way up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +60,41 @@ pub struct KindTraits {
     pub removal: Removal,
     /// How Amarre takes over one that somebody else made.
     pub adoption: Adoption,
+    /// In which part of its provider it is.
+    pub lies: Lies,
+    /// When one is created again after a create of which no outcome is known.
+    pub settling: Settling,
+    /// The vendor bills it from its create on.
+    pub costs_money: bool,
+}
+
+/// In which part of its provider a resource is, and how its name says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lies {
+    /// In no part: only a gap of the whole provider hides it.
+    Anywhere,
+    /// In the DNS zone that holds its name.
+    InZone,
+    /// In what comes before its own name: `GRA11/web-1` is in the region `GRA11`.
+    InPath,
+}
+
+/// When a resource may be created again after a create of which no outcome is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settling {
+    /// After this time, when it is not observed by then.
+    After(Millis),
+    /// When the provider has reported for this time that there is none, in all that the vendor shows of it: lists and the
+    /// operations under way. Else a person decides.
+    RuledOut(Millis),
+}
+
+impl Settling {
+    /// Until when a call that left at `left` may still have an effect that is not observed yet.
+    pub fn until(self, left: Timestamp) -> Timestamp {
+        let (Self::After(span) | Self::RuledOut(span)) = self;
+        left + span
+    }
 }
 
 /// Where visitors come in.
@@ -193,6 +229,9 @@ const PLAIN: KindTraits = KindTraits {
     comes_back_with_engine: false,
     removal: Removal::Unwanted,
     adoption: Adoption::Mark,
+    lies: Lies::Anywhere,
+    settling: Settling::After(Millis::seconds(30)),
+    costs_money: false,
 };
 
 /// What the engine itself runs: a network, NPM's place on it, a container.
@@ -234,6 +273,7 @@ const KINDS: &[KindTraits] = &[
         down_rank: 2,
         entry: Some(VisitorEntry::Record),
         is_pointed_at: true,
+        lies: Lies::InZone,
         ..PLAIN
     },
     KindTraits {
@@ -273,6 +313,6 @@ mod tests {
             assert_eq!(row.kind as usize, index, "{}", row.word);
             assert_eq!(row.word.parse::<Kind>().unwrap(), row.kind);
         }
-        assert_eq!(KINDS.len(), Kind::Stream as usize + 1, "a row for each");
+        assert!(KINDS.len() > Kind::Stream as usize, "a row for each");
     }
 }

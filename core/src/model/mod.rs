@@ -15,6 +15,8 @@ pub mod value;
 pub mod words;
 pub mod world;
 pub mod reconcile_options;
+pub mod requests;
+pub mod manifest_kind;
 pub mod suggestion;
 pub mod dependencies;
 pub mod flapping;
@@ -24,10 +26,11 @@ pub use kinds::Kind;
 pub use plan::{
     Change, Code, Downtime, Expect, FieldDiff, Gate, Hint, Impact, Note, Plan, Reason, ReasonCode, Refusal, Verb, Wait,
 };
+pub use requests::Requests;
 pub use schema::{Field, KindSchema, Rule, Typed};
 pub use service::Service;
 pub use site::Site;
 pub use source::{Asset, Assets, Bundle, BundleFile, Commit, Document, GitRef, GitUrl, History, Payloads};
 pub use time::{Millis, Timestamp};
 pub use value::{FieldName, FieldPath, Fields, Mark, SecretName, Value};
-pub use world::{Facts, Gap, Need, Origin, Owner, Readiness, Seen, State, Want, Wants, World};
+pub use world::{Facts, Gap, GapScope, Need, Origin, Owner, Readiness, Seen, State, Want, Wants, World};

@@ -327,6 +327,11 @@ impl Change {
         self.address.kind == Kind::Certificate && matches!(&self.verb, Verb::Update(fields) if says(fields))
     }
 
+    /// Whether the vendor bills something from it on.
+    pub fn begins_to_cost(&self) -> bool {
+        self.address.kind.traits().costs_money && matches!(self.verb, Verb::Create(_))
+    }
+
     /// Whether it may happen at once.
     pub fn is_now(&self) -> bool {
         self.gate == Gate::Now

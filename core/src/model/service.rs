@@ -13,30 +13,8 @@ use super::value::{Fields, SecretName, Value};
 use super::world::Origin;
 
 pub use super::dependencies::{Condition, Dependency, Job, Needed};
+pub use super::manifest_kind::{ManifestKind, PlainResource};
 pub use super::reconcile_options::{DRAIN, Data, Ignored, Reconcile, Rollback, Strategy, Update};
-
-/// Which kind of manifest something was written as: the word behind `kind:`. How each is read: `manifest::kinds`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ManifestKind(&'static str);
-
-impl ManifestKind {
-    /// Containers with their network, names and routes.
-    pub const SERVICE: Self = Self("Service");
-    /// A DNS record, which is called after what it says.
-    pub const RECORD: Self = Self("Record");
-    /// A network that services share.
-    pub const NETWORK: Self = Self("Network");
-
-    /// A kind that is asked for by nothing but its word.
-    pub const fn new(word: &'static str) -> Self {
-        Self(word)
-    }
-
-    /// As manifests write it.
-    pub const fn word(self) -> &'static str {
-        self.0
-    }
-}
 
 /// One manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +23,7 @@ pub struct Service {
     pub name: String,
     /// Which kind it was written as.
     pub kind: ManifestKind,
-    /// Which server.
+    /// Which server; empty where its kind needs none.
     pub host: String,
     /// Where it begins.
     pub origin: Origin,
@@ -63,6 +41,8 @@ pub struct Service {
     pub streams: Vec<Stream>,
     /// Access lists.
     pub access_lists: Vec<AccessList>,
+    /// What the manifest says of it is all that is wanted of it: resources of kinds that are not expanded.
+    pub resources: Vec<PlainResource>,
     /// What DNS is to say.
     pub dns: Dns,
     /// Where the containers live.

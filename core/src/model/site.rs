@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use ipnet::Ipv4Net;
 
 use super::address::{Address, ProviderId};
+use super::service::Service;
 use super::time::Millis;
 
 /// Stands in [`Site::zones`] for each zone that the provider itself lists.
@@ -21,6 +22,8 @@ pub struct Site {
     pub domains: Vec<String>,
     /// By name.
     pub hosts: BTreeMap<String, HostSite>,
+    /// The provider of each cloud, by name.
+    pub clouds: BTreeMap<String, ProviderId>,
     /// Subnet pools in order.
     pub pools: Vec<Ipv4Net>,
     /// Prefix length of one service's subnet.
@@ -143,6 +146,11 @@ pub fn credential_key(name: &str) -> String {
 }
 
 impl Site {
+    /// The host of a service; `None`: its kind needs none, or the configuration does not have it any more.
+    pub fn host_of(&self, service: &Service) -> Option<&HostSite> {
+        self.hosts.get(&service.host)
+    }
+
     /// Whether it is the container that NPM runs in.
     pub fn is_npms(&self, container: &Address) -> bool {
         let hosts = self.hosts.values().filter(|host| host.docker == container.provider);
@@ -224,6 +232,23 @@ pub struct HostSite {
     pub npm: Option<NpmSite>,
     /// The ports of TCP that no manifest publishes here, at whatever address, and who listens there.
     pub kept_ports: BTreeMap<u16, PortKeeper>,
+}
+
+impl HostSite {
+    /// One with an engine and nothing else.
+    pub fn of_engine(docker: ProviderId) -> Self {
+        Self {
+            docker,
+            address: Vec::new(),
+            also_at: Vec::new(),
+            data: String::new(),
+            publishes_on_ipv6: false,
+            private_address: None,
+            publish_ports: None,
+            npm: None,
+            kept_ports: BTreeMap::new(),
+        }
+    }
 }
 
 /// Who listens at a port of a host, each with the key of the configuration that says so.

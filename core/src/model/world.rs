@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::address::{Address, ProviderId, generations};
 use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
-use super::kinds::Kind;
+use super::kinds::{Kind, Lies};
 use super::plan::Refusal;
 use super::service::Reconcile;
 use super::site::Site;
@@ -244,11 +244,8 @@ pub struct Seen {
 pub struct Gap {
     /// Whose.
     pub provider: ProviderId,
-    /// Only this zone; without a zone and a resource it is all of the provider.
-    pub zone: Option<String>,
-    /// Only this resource, in each of its generations unless it names one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resource: Option<Address>,
+    /// How much of it.
+    pub scope: GapScope,
     /// Error code for people.
     pub code: String,
     /// What happened, in one sentence.
@@ -259,35 +256,80 @@ pub struct Gap {
     pub since: Timestamp,
 }
 
+/// How much of its provider a gap hides.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapScope {
+    /// All of it.
+    Whole,
+    /// The names in this DNS zone.
+    Zone(String),
+    /// What has this path before its name: a region, a project, a machine.
+    Part {
+        /// The vendor's word for it: `region`.
+        word: String,
+        /// As in addresses, without a slash at its end: `GRA11`.
+        path: String,
+    },
+    /// One resource, in each of its generations unless it names one.
+    Resource(Address),
+}
+
+impl GapScope {
+    /// The part that goes by the vendor's `word` and is called `path`.
+    pub fn part(word: &str, path: &str) -> Self {
+        Self::Part { word: word.to_owned(), path: path.to_owned() }
+    }
+
+    /// The zone, where it is one.
+    pub fn zone(&self) -> Option<&str> {
+        if let Self::Zone(zone) = self { Some(zone) } else { None }
+    }
+
+    /// The one resource, where it is one.
+    pub fn resource(&self) -> Option<&Address> {
+        if let Self::Resource(address) = self { Some(address) } else { None }
+    }
+
+    fn covers(&self, address: &Address) -> bool {
+        let lies = address.kind.traits().lies;
+        match self {
+            Self::Whole => true,
+            Self::Zone(zone) => {
+                let name = address.name.split('/').next().unwrap_or_default();
+                lies == Lies::InZone && super::site::is_below(name, zone)
+            }
+            Self::Part { path, .. } => {
+                let is_in = address.name.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'));
+                lies == Lies::InPath && is_in
+            }
+            Self::Resource(hidden) => {
+                let is_generation = hidden.generation.is_none() || hidden.generation == address.generation;
+                is_generation && hidden.is_same(address)
+            }
+        }
+    }
+}
+
 impl Gap {
     /// Whether nothing of its provider was observed.
     pub fn is_whole(&self) -> bool {
-        self.zone.is_none() && self.resource.is_none()
+        self.scope == GapScope::Whole
     }
 
     /// What of its provider is hidden, after the provider's name: ` zone example.org`.
     pub fn place(&self) -> String {
-        let zone = self.zone.as_ref().map(|zone| format!(" zone {zone}"));
-        let resource = self.resource.as_ref().map(|hidden| format!(" {} {}", hidden.kind.label(), hidden.name));
-        zone.or(resource).unwrap_or_default()
+        match &self.scope {
+            GapScope::Whole => String::new(),
+            GapScope::Zone(zone) => format!(" zone {zone}"),
+            GapScope::Part { word, path } => format!(" {word} {path}"),
+            GapScope::Resource(hidden) => format!(" {} {}", hidden.kind.label(), hidden.name),
+        }
     }
 
     /// Whether `address` lies in it.
     pub fn covers(&self, address: &Address) -> bool {
-        if address.provider != self.provider {
-            return false;
-        }
-        if let Some(resource) = &self.resource {
-            let is_generation = resource.generation.is_none() || resource.generation == address.generation;
-            return is_generation && resource.is_same(address);
-        }
-        match &self.zone {
-            None => true,
-            Some(zone) => {
-                let name = address.name.split('/').next().unwrap_or_default();
-                address.kind == Kind::Record && super::site::is_below(name, zone)
-            }
-        }
+        address.provider == self.provider && self.scope.covers(address)
     }
 }
 
@@ -355,6 +397,10 @@ pub struct World {
     pub read_only: BTreeMap<(ProviderId, Kind), Refusal>,
     /// What NPM's and Amarre's own containers have, by engine; also while they are away.
     pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
+    /// What a provider reports that there is none of, in all that its vendor shows, and since when without a break.
+    pub ruled_out: BTreeMap<Address, Timestamp>,
+    /// What is at a vendor and not Amarre's, by the vendor's own names: for people to see and to act on. No plan reads it.
+    pub inventory: BTreeMap<Address, Seen>,
     /// Where folders lead that containers are about to mount. Only engines whose host's files Amarre sees itself are in it.
     pub leads: BTreeMap<ProviderId, BTreeMap<String, Lead>>,
 }
@@ -568,12 +614,6 @@ pub struct Facts {
     pub suspended: BTreeMap<String, Suspension>,
     /// Services that were in sync once: what changes later is a change, not something new.
     pub converged: BTreeSet<String>,
-    /// A person asks for it now: what was stopped is not left alone any longer. Certificates wait all the same.
-    pub impatient: bool,
-    /// What a person takes over just now: it gets its mark, and stays as it is otherwise.
-    pub adopting: Option<Address>,
-    /// Services whose deletion a person has agreed to, for as long as it takes.
-    pub confirmed: BTreeSet<String>,
     /// Services whose manifest is broken and whose last good one is not known: nothing of them is touched.
     pub frozen: BTreeSet<String>,
     /// How manifests that are gone said that they are kept.

@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Address, Facts, Fields, Kind, KindSchema, Mark, Millis, SecretName, Service, Site, Timestamp, World,
+    Address, Facts, Fields, Kind, KindSchema, Mark, Requests, SecretName, Service, Site, Timestamp, World,
 };
-
-/// A call whose outcome is not known blocks a second create at its address for this long.
-pub const SETTLE: Millis = Millis::seconds(30);
 
 /// Schemas by provider family and kind.
 pub type Schemas = BTreeMap<(String, Kind), &'static KindSchema>;
@@ -34,8 +31,8 @@ pub struct Input<'a> {
     pub facts: &'a Facts,
     /// The time of the look.
     pub now: Timestamp,
-    /// How many services a person agreed to delete, if any.
-    pub confirmed_deletes: Option<usize>,
+    /// What people have asked for.
+    pub requests: &'a Requests,
 }
 
 impl Input<'_> {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use amarre_core::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
 use amarre_core::model::world::{Applied, Away, Order, Ordered, Suspension};
 use amarre_core::model::{
-    Address, Asset, Assets, Commit, Facts, Fields, Gap, Kind, Mark, Millis, Owner, ProviderId, Readiness, SecretName,
-    Timestamp, Value, World,
+    Address, Asset, Assets, Commit, Facts, Fields, Gap, GapScope, Kind, Mark, Millis, Owner, ProviderId, Readiness,
+    SecretName, Timestamp, Value, World,
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -189,9 +189,10 @@ pub fn read(name: &str, text: &str) -> Case {
     let file: CaseFile = serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{name}: {error}"));
     let site = site_of(&file.site);
     let mut scene = scene(&file.manifests, &site, &file.secrets, &file.sick);
-    scene.confirmed = file.confirm;
+    scene.requests.confirmed_deletes = file.confirm;
     scene.declares.clone_from(&file.declares);
-    let mut state = State { raw: empty_server(), facts: Facts::default(), now: START, ids: 100 };
+    let mut state =
+        State { raw: empty_server(), facts: Facts::default(), confirmed: BTreeSet::new(), now: START, ids: 100 };
     for stage in &file.observed.from {
         run_stage(name, stage, &site, &file.declares, &mut state);
     }
@@ -456,8 +457,7 @@ fn gap_of(text: &str) -> Gap {
     };
     Gap {
         provider: any.provider,
-        zone: is_zone.then(|| text.to_owned()),
-        resource: None,
+        scope: if is_zone { GapScope::Zone(text.to_owned()) } else { GapScope::Whole },
         code: code.to_owned(),
         message,
         hint: String::new(),

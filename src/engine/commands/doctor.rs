@@ -160,7 +160,7 @@ fn kinds(patient: &ExamInput<'_>) -> BTreeSet<(ProviderId, Kind)> {
     let mut kinds: BTreeSet<(ProviderId, Kind)> =
         patient.facts.applied.keys().map(|address| (address.provider.clone(), address.kind)).collect();
     for service in patient.services.values() {
-        let Some(npm) = patient.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref()) else { continue };
+        let Some(npm) = patient.site.host_of(service).and_then(|host| host.npm.as_ref()) else { continue };
         let tls = service.routes.iter().map(|route| &route.tls).chain(service.answered.iter().map(|host| &host.tls));
         let orders = tls.filter(|tls| matches!(tls, Tls::LetsEncrypt(_))).map(|_| Kind::Certificate);
         let answered = service.answered.iter().map(|host| host.kind);
@@ -264,7 +264,7 @@ fn attachments(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
 }
 
 fn is_on(patient: &ExamInput<'_>, service: &Service, host: &HostSite) -> bool {
-    patient.site.hosts.get(&service.host).is_some_and(|own| own.docker == host.docker)
+    patient.site.host_of(service).is_some_and(|own| own.docker == host.docker)
 }
 
 fn is_routed(service: &Service) -> bool {
@@ -407,7 +407,7 @@ fn overlap(one: &Ipv4Net, other: &Ipv4Net) -> bool {
 fn certificates(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
     let mut used: BTreeMap<(ProviderId, &str), &str> = BTreeMap::new();
     for service in patient.services.values() {
-        let npm = patient.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+        let npm = patient.site.host_of(service).and_then(|host| host.npm.as_ref());
         let Some(npm) = npm.filter(|npm| !world.is_dark(&npm.provider)) else { continue };
         let routes = service.routes.iter().map(|route| &route.tls);
         for tls in routes.chain(service.answered.iter().map(|host| &host.tls)) {

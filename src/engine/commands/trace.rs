@@ -83,7 +83,7 @@ pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<Comman
     }
     let site = &context.site;
     let manifest = picture.services.values().find(|service| serves_domain(service, &domain));
-    let host = manifest.and_then(|service| site.hosts.get(&service.host)).or_else(|| site.hosts.get("default"));
+    let host = manifest.and_then(|service| site.host_of(service)).or_else(|| site.hosts.get("default"));
     let own: BTreeSet<IpAddr> =
         host.into_iter().flat_map(|host| host.ips().chain(host.also_at.iter().copied())).collect();
     let (mut steps, addresses) = names(&picture, &context.providers, &domain, &own).await;

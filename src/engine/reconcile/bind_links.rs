@@ -50,7 +50,7 @@ pub fn paths(input: &Input<'_>, wants: &Wants) -> BTreeMap<ProviderId, BTreeSet<
         paths.extend(check.iter().flat_map(Check::paths).cloned());
     };
     for service in input.services.values() {
-        let Some(host) = input.site.hosts.get(&service.host) else { continue };
+        let Some(host) = input.site.host_of(service) else { continue };
         let base = Address::new(host.docker.clone(), Kind::Container, &service.name);
         for container in service.all_containers() {
             note(service, &base, &bind_mounts::of_manifest(service, container));

@@ -18,7 +18,7 @@ use crate::ledger::runs::Event;
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use amarre_core::manifest::{Loaded, SourceFile};
 use amarre_core::model::world::{Applied, Suspension};
-use amarre_core::model::{Address, Assets, Millis, Site, Timestamp};
+use amarre_core::model::{Address, Assets, Millis, Requests, Site, Timestamp};
 
 /// Commands that may queue for the loop.
 const COMMANDS_MAX: usize = 64;
@@ -492,11 +492,9 @@ impl Daemon {
             let _ = waiter.reply.send(Reply { picture: picture.clone(), settled, error: None });
         }
         if self.waiters.is_empty() {
-            self.engine.stop_adopting();
+            self.engine.requests = Requests::default();
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
-            self.engine.confirmed.clear();
-            self.engine.impatient = false;
             self.only = None;
         }
     }

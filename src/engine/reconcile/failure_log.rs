@@ -41,7 +41,7 @@ impl Engine {
         found: Findings<'_>,
         scrubber: &Scrubber,
     ) {
-        let Findings { wants, world, plan, facts, now } = found;
+        let Findings { wants, world, plan, facts, now, .. } = found;
         let failing = failing(wants, world, plan, facts, now);
         let fresh = failing.into_iter().filter(|(address, _)| is_news(address, world, known, now));
         let reads = fresh.map(|(address, why)| {

@@ -21,7 +21,7 @@ impl Engine {
             let is_asked = match mode {
                 RunMode::PlanOnly => false,
                 RunMode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
-                RunMode::Mark => self.adopting.as_ref() == Some(&change.address),
+                RunMode::Mark => self.requests.adopting.as_ref() == Some(&change.address),
             };
             if is_asked && !busy.contains(change.service.as_str()) {
                 ready.entry(change.service.clone()).or_default().push(change.clone());

@@ -7,8 +7,11 @@ use super::poll::{Asking, PollHistory};
 use crate::ledger::Unpublished;
 use crate::providers::{Observation, ObserveQuery, Provider};
 use amarre_core::model::folders::Reserved;
+use amarre_core::model::kinds::Settling;
 use amarre_core::model::site::Reach;
-use amarre_core::model::{Address, Facts, Fields, Gap, Kind, Millis, ProviderId, Seen, Site, Timestamp, Wants, World};
+use amarre_core::model::{
+    Address, Facts, Fields, Gap, GapScope, Kind, Millis, ProviderId, Seen, Site, Timestamp, Wants, World,
+};
 use amarre_core::plan::desired::npm_reach;
 
 /// An empty answer although the ledger owns several resources is believed when a second one this much later agrees.
@@ -26,6 +29,8 @@ pub struct Observer {
     gap_since: BTreeMap<(ProviderId, String), Timestamp>,
     wakes: BTreeMap<ProviderId, Wake>,
     asking: Asking,
+    /// Since when each resource is ruled out without a break.
+    ruled_out: BTreeMap<Address, Timestamp>,
     /// What NPM's and Amarre's own containers had when they were last observed; empty at first: then the ledger says it.
     reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// The reported versions of vendors.
@@ -95,6 +100,9 @@ impl Observer {
             }
             world.gaps.extend(observation.gaps);
             world.seen.extend(observation.seen);
+            world.inventory.extend(observation.inventory);
+            let since = |address: &Address| self.ruled_out.get(address).copied().unwrap_or(now).min(now);
+            world.ruled_out.extend(observation.ruled_out.into_iter().map(|address| (address.clone(), since(&address))));
             world.own.extend(observation.own);
             if observation.sees_files {
                 world.leads.insert(id.clone(), BTreeMap::new());
@@ -105,6 +113,7 @@ impl Observer {
             world.addresses.extend(observation.addresses.map(|addresses| (id.clone(), addresses)));
             world.routes.insert(id, observation.routes);
         }
+        self.ruled_out.clone_from(&world.ruled_out);
         self.streams(site, &mut world);
         self.date_gaps(&mut world.gaps, now);
         (world, again)
@@ -240,7 +249,14 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
         .map(|(address, want)| (address.clone(), want.fields.clone()))
         .collect();
     let applied = facts.applied.iter().filter(|(address, _)| address.provider == *id);
+    let created = facts.open_intents.keys().chain(facts.applied.keys());
+    let is_doubtful = |address: &&Address| {
+        let is_ruled_out_first = matches!(address.kind.traits().settling, Settling::RuledOut(_));
+        // What is under way cannot be ruled out yet.
+        address.provider == *id && is_ruled_out_first && !facts.promised.contains_key(*address)
+    };
     ObserveQuery {
+        to_rule_out: created.filter(is_doubtful).cloned().collect(),
         now,
         wanted,
         applied: applied.map(|(address, applied)| (address.clone(), applied.clone())).collect(),
@@ -261,8 +277,7 @@ fn clone_pair((address, service): (&Address, &String)) -> (Address, String) {
 fn empty_gap(id: &ProviderId, now: Timestamp) -> Gap {
     Gap {
         provider: id.clone(),
-        zone: None,
-        resource: None,
+        scope: GapScope::Whole,
         code: "A0901".to_owned(),
         message: format!("{id} answers that it holds nothing of ours, though the ledger owns several things there"),
         hint: "looked at again in 10 s, before it is believed".to_owned(),

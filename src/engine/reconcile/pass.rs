@@ -18,7 +18,8 @@ use crate::source::{Snapshot, SourceError, SourceReading};
 use amarre_core::manifest::Loaded;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{
-    Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Timestamp, Verb, Wants, World,
+    Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Requests, Timestamp, Verb,
+    Wants, World,
 };
 use amarre_core::plan;
 use amarre_core::plan::desired::expand;
@@ -39,6 +40,7 @@ struct PassState {
     /// Suspensions of services that are being rolled back: they wait until that is done.
     rolling: BTreeMap<String, Suspension>,
     facts: Facts,
+    requests: Requests,
     world: World,
     /// Zones that wait to be published.
     unpublished: Vec<Unpublished>,
@@ -190,17 +192,25 @@ impl Engine {
             }
         };
         let world = self.picture.world.clone();
-        PassState { mode, now, source, source_error, desired, rolling, facts, world, unpublished }
+        let requests = self.requests_of(&mode);
+        PassState { mode, now, source, source_error, desired, rolling, facts, requests, world, unpublished }
     }
 
-    /// Facts that are not in the ledger: the history of manifests, requests of people, running lanes.
+    /// What people have asked for. The number of deletes counts once: what vanishes later needs a new one.
+    fn requests_of(&self, mode: &RunMode) -> Requests {
+        let number = match mode {
+            RunMode::PlanOnly | RunMode::Mark => None,
+            RunMode::Act { confirmed_deletes, .. } => *confirmed_deletes,
+        };
+        let confirmed_deletes = number.filter(|_| self.requests.confirmed.is_empty());
+        Requests { confirmed_deletes, ..self.requests.clone() }
+    }
+
+    /// Facts that are not in the ledger: the history of manifests, running lanes.
     fn complete_facts(&self, facts: &mut Facts, desired: &DesiredManifests, source: Option<&Snapshot>) {
         facts.frozen = desired.frozen.clone();
         facts.history = desired.history.clone();
         facts.gone = desired.gone.clone();
-        facts.confirmed = self.confirmed.clone();
-        facts.impatient = self.impatient;
-        facts.adopting = self.adopting.clone();
         facts.revision = source.unwrap_or(&self.picture.source).revision.clone();
         for under_way in self.under_way.values() {
             facts.promised.extend(under_way.made.clone());
@@ -255,9 +265,8 @@ impl Engine {
             let agreed = mass_deletes::doomed(input, &plan);
             (wants, plan, agreed)
         });
-        let is_asked = matches!(sight.mode, RunMode::Act { confirmed_deletes: Some(_), .. });
-        if is_asked && self.confirmed.is_empty() && plan.guard.is_none() {
-            self.confirmed = agreed;
+        if sight.requests.confirmed_deletes.is_some() && plan.guard.is_none() {
+            self.requests.confirmed = agreed;
         }
         PassDraft { wants, plan }
     }
@@ -286,7 +295,8 @@ impl Engine {
             let held = plan.changes.iter().any(|change| change.address == *address && change.refusal().is_some());
             held || self.retries.failing().contains_key(address)
         };
-        self.adopting = self.adopting.take().filter(|address| !is_marked(address) && !cannot_mark(address));
+        self.requests.adopting =
+            self.requests.adopting.take().filter(|address| !is_marked(address) && !cannot_mark(address));
     }
 
     /// Records the findings, then hands out the changes that may be done now. Without the record nothing is handed out.
@@ -300,12 +310,13 @@ impl Engine {
     ) {
         let PassDraft { wants, plan } = draft;
         let ready = self.ready(plan, &sight.mode);
-        let found = Findings { wants, world: &sight.world, plan, facts: &sight.facts, now: sight.now };
+        let PassState { desired, world, facts, requests, now, .. } = &mut *sight;
+        let found = Findings { wants, world, plan, facts, requests, now: *now };
         // Before a failed container is deleted.
         self.record_last_lines(last_failures, found, scrubber).await;
-        let mut kept = self.record_findings(found, &sight.desired).await;
+        let mut kept = self.record_findings(found, desired).await;
         if kept.is_ok() {
-            kept = self.record_good_versions(found, &mut sight.desired).await;
+            kept = self.record_good_versions(found, desired).await;
         }
         if let Err(error) = kept {
             self.ledger_failed(&error);
@@ -321,7 +332,7 @@ impl Engine {
     async fn compose_result(&self, sight: PassState, draft: PassDraft, told: PassNotes) -> PassResult {
         let unpublished = sight.unpublished.iter().map(|dirty| self.with_error(dirty.clone())).collect();
         let plan = self.with_suspended(draft.plan, &sight);
-        let PassState { mode, now, source, source_error, desired, facts, world, .. } = sight;
+        let PassState { mode, now, source, source_error, desired, facts, requests, world, .. } = sight;
         let PassNotes { acts, run, dead_ends, last_failures, scrubber } = told;
         let only = match mode {
             RunMode::Act { only, .. } => only,
@@ -336,6 +347,7 @@ impl Engine {
             broken: desired.broken,
             world,
             facts,
+            requests: Requests { confirmed_deletes: None, ..requests },
             wants: draft.wants,
             plan,
             errors: self.retries.errors(),
@@ -393,14 +405,9 @@ impl Engine {
     }
 
     fn input<'a>(&self, sight: &'a PassState) -> PassInput<'a> {
-        let confirmed_deletes = match sight.mode {
-            RunMode::PlanOnly | RunMode::Mark => None,
-            // The confirmation counts once: what vanishes later needs a new one.
-            RunMode::Act { confirmed_deletes, .. } => confirmed_deletes.filter(|_| self.confirmed.is_empty()),
-        };
-        let PassState { desired, world, facts, now, .. } = sight;
+        let PassState { desired, world, facts, requests, now, .. } = sight;
         let DesiredManifests { services, marks, .. } = desired;
-        PassInput { services, marks, world, facts, now: *now, confirmed_deletes }
+        PassInput { services, marks, world, facts, requests, now: *now }
     }
 }
 

@@ -8,7 +8,8 @@ use crate::ledger::{StoreError, Unpublished};
 use crate::source::Snapshot;
 use amarre_core::model::world::{Applied, Pulled};
 use amarre_core::model::{
-    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Timestamp, Value, Wants, World,
+    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Requests, Timestamp, Value, Wants,
+    World,
 };
 use amarre_core::plan;
 
@@ -20,6 +21,8 @@ pub(crate) struct Findings<'a> {
     pub(crate) plan: &'a Plan,
     /// The facts of the ledger.
     pub(crate) facts: &'a Facts,
+    /// What people have asked for.
+    pub(crate) requests: &'a Requests,
     pub(crate) now: Timestamp,
 }
 
@@ -168,21 +171,22 @@ impl Engine {
     /// Closes intents without an outcome once their effect would have been observed.
     async fn settle_intents(&self, found: Findings<'_>) -> Result<(), StoreError> {
         let Findings { world, plan, facts, now, .. } = found;
-        if !facts.open_intents.values().any(|left| now - *left >= plan::input::SETTLE) {
-            return Ok(());
-        }
-        let unloaded = plan.changes.iter().filter(|change| change.is_load());
-        let unloaded = unloaded.map(|change| change.address.clone());
-        // While its NPM cannot be observed, it is unknown whether a host is off line for it.
-        let hidden = facts.open_intents.keys().filter(|address| address.kind == Kind::Certificate);
-        let hidden = hidden.filter(|address| world.gap(address).is_some()).cloned();
-        let unloaded = unloaded.chain(hidden).collect();
-        self.ledger.settle(Timestamp(now.0 - plan::input::SETTLE.0 + 1), &unloaded, now).await
+        let loads: BTreeSet<&Address> =
+            plan.changes.iter().filter(|change| change.is_load()).map(|change| &change.address).collect();
+        // While its NPM cannot be observed, it is unknown whether a host is off line for a certificate.
+        let is_hidden = |address: &Address| address.kind == Kind::Certificate && world.gap(address).is_some();
+        let is_settled = |(address, left): &(&Address, &Timestamp)| {
+            plan::safety::settling::is_settled(world, address, **left, now)
+                && !loads.contains(address)
+                && !is_hidden(address)
+        };
+        let settled: Vec<(&Address, &Timestamp)> = facts.open_intents.iter().filter(is_settled).collect();
+        if settled.is_empty() { Ok(()) } else { self.ledger.settle(&settled, now).await }
     }
 
     /// Records flapping fields.
     async fn record_flaps(&self, found: Findings<'_>, busy: &BTreeSet<String>) -> Result<(), StoreError> {
-        let Findings { wants, world, plan, facts, now } = found;
+        let Findings { wants, world, plan, facts, now, .. } = found;
         let spared = |flap: &amarre_core::model::flapping::Flap| busy.contains(&flap.service);
         let flaps = plan::safety::flapping::after_look(&facts.flaps, (wants, world, plan), spared, now);
         if flaps.is_empty() { Ok(()) } else { self.ledger.note_flaps(&flaps).await }
@@ -300,7 +304,7 @@ impl Engine {
 
     /// Records the names of deleted services, and the folders that containers can write to.
     async fn record_retired_names(&self, found: Findings<'_>, desired: &DesiredManifests) -> Result<(), StoreError> {
-        let Findings { world, facts, now, .. } = found;
+        let Findings { world, facts, requests, now, .. } = found;
         let is_broken = |name: &str| desired.frozen.contains(name) || desired.broken.contains_key(name);
         let prunes = self.context.site.prune && !facts.prune_blocked;
         let names = plan::safety::reused_names::after_look(&desired.services, is_broken, prunes, facts, world, now);
@@ -308,7 +312,7 @@ impl Engine {
             self.ledger.retire(&names).await?;
         }
         let (services, marks) = (&desired.services, &desired.marks);
-        let given = PassInput { services, marks, world, facts, now, confirmed_deletes: None };
+        let given = PassInput { services, marks, world, facts, requests, now };
         let written = self.context.with_input(given, plan::desired::bind_mounts::written);
         let known = |provider: &ProviderId, path: &String| {
             facts.written_folders.get(provider).is_some_and(|known| known.contains(path))
@@ -388,7 +392,7 @@ impl Engine {
 
     /// Owned resources that match their wants, but are missing or differ in the ledger.
     fn learned(&self, found: Findings<'_>) -> BTreeMap<Address, Applied> {
-        let Findings { wants, world, plan, facts, .. } = found;
+        let Findings { wants, world, plan, facts, requests, .. } = found;
         let mut rows = BTreeMap::new();
         let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
         let busy = self.services_at_work();
@@ -400,7 +404,7 @@ impl Engine {
                 continue;
             }
             // Its plan held only the mark.
-            if facts.adopting.as_ref() == Some(address) {
+            if requests.adopting.as_ref() == Some(address) {
                 continue;
             }
             // A chosen address is only in the first row.

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::providers::{Observation, ObserveQuery, Provider};
-use amarre_core::model::{Address, Gap, ProviderId, Timestamp};
+use amarre_core::model::{Address, Gap, GapScope, ProviderId, Timestamp};
 
 /// The first answer of a provider is long: all its containers, all records of a zone.
 const LIMIT_FIRST: Duration = Duration::from_secs(60);
@@ -132,8 +132,7 @@ fn is_fresh(asked: &PendingPoll, id: &ProviderId, ask: &ObserveQuery, past: Poll
 fn gap(id: &ProviderId, why: &str, now: Timestamp) -> Observation {
     let gap = Gap {
         provider: id.clone(),
-        zone: None,
-        resource: None,
+        scope: GapScope::Whole,
         code: "A0909".to_owned(),
         message: format!("{id} cannot be seen: {why}"),
         hint: "nothing of it is touched meanwhile; it is looked at again by itself".to_owned(),

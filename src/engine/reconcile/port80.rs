@@ -148,7 +148,7 @@ impl Port80Findings {
         let recorded: BTreeSet<&str> = wants.map.keys().filter_map(resolve_chain).collect();
         let mut foreign: BTreeMap<String, BTreeSet<IpAddr>> = BTreeMap::new();
         for (_, want) in wanted {
-            let host = services.get(&want.service).and_then(|service| site.hosts.get(&service.host));
+            let host = services.get(&want.service).and_then(|service| site.host_of(service));
             let ips: BTreeSet<IpAddr> = host.into_iter().flat_map(HostSite::ips).collect();
             for name in want.fields.strings("domains") {
                 doors.extend(ips.iter().map(|ip| (name.to_owned(), *ip)));

@@ -94,7 +94,7 @@ impl Engine {
         found: Findings<'_>,
         desired: &mut DesiredManifests,
     ) -> Result<(), StoreError> {
-        let Findings { wants, world, plan, facts, now } = found;
+        let Findings { wants, world, plan, facts, now, .. } = found;
         for name in desired.going_back.ended.clone() {
             self.ledger.resume(&name).await?;
             let text = "its manifest changed: it is not put back any more";

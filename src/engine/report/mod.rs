@@ -383,7 +383,7 @@ fn providers_json(picture: &PassResult) -> Vec<Json> {
         .providers
         .keys()
         .map(|id| {
-            let gap = picture.plan.gaps.iter().find(|gap| gap.provider == *id && gap.resource.is_none());
+            let gap = picture.plan.gaps.iter().find(|gap| gap.provider == *id && gap.scope.resource().is_none());
             let mut object = Map::new();
             object.insert("name".to_owned(), json!(id.as_str()));
             object.insert("kind".to_owned(), json!(id.family()));

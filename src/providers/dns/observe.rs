@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::providers::{Observation, ObserveQuery};
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Address, Fields, Gap, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value};
+use amarre_core::model::{Address, Fields, Gap, GapScope, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value};
 
 use super::backend::{ZoneBackend, ZoneError};
 use super::change::split;
@@ -32,7 +32,7 @@ impl<B: ZoneBackend> DnsProvider<B> {
             Ok(zones) => zones,
             Err(trouble) => {
                 let error = trouble.into_error("could not list the zones", false);
-                observation.gaps.push(error.into_gap(&self.id, None, ask.now));
+                observation.gaps.push(error.into_gap(&self.id, GapScope::Whole, ask.now));
                 return observation;
             }
         };
@@ -174,14 +174,13 @@ impl<B: ZoneBackend> DnsProvider<B> {
     fn zone_gap(&self, zone: &str, trouble: B::Error, now: Timestamp) -> Gap {
         let mut error = trouble.into_error(&format!("could not read zone {zone}"), false);
         error.code = "A0701";
-        error.into_gap(&self.id, Some(zone), now)
+        error.into_gap(&self.id, GapScope::Zone(zone.to_owned()), now)
     }
 
     fn empty_gap(&self, now: Timestamp) -> Gap {
         Gap {
             provider: self.id.clone(),
-            zone: None,
-            resource: None,
+            scope: GapScope::Whole,
             code: "A0705".to_owned(),
             message: format!("{} lists no zone at all, though records of ours are in it", self.id.title()),
             hint: self.backend.missing_zones_hint(),

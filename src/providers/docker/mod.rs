@@ -42,8 +42,8 @@ use super::{
 use crate::secret::{MarkKey, Scrubber, Secrets};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::{
-    Address, Change, Expect, Fields, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value, Verb,
-    platform,
+    Address, Change, Expect, Fields, GapScope, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value,
+    Verb, platform,
 };
 use amarre_core::resources::{Objection, docker};
 use answer_limit::TOO_LARGE;
@@ -473,9 +473,10 @@ impl Provider for DockerProvider {
     async fn observe(&self, ask: &ObserveQuery) -> Observation {
         match self.look(ask).await {
             Ok(observation) => observation,
-            Err(error) => {
-                Observation { gaps: vec![error.into_gap(&self.config.id, None, ask.now)], ..Observation::default() }
-            }
+            Err(error) => Observation {
+                gaps: vec![error.into_gap(&self.config.id, GapScope::Whole, ask.now)],
+                ..Observation::default()
+            },
         }
     }
 

@@ -4,7 +4,7 @@ use super::api::Level;
 use super::sections::Section;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::world::{LIMITED, NOT_ISSUED};
-use amarre_core::model::{Address, Gap, Millis, Timestamp};
+use amarre_core::model::{Address, Gap, GapScope, Millis, Timestamp};
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,7 +197,7 @@ pub fn hidden(address: Address, now: Timestamp) -> Gap {
     let message = "it is not seen: its row in NPM's list is too large to be read".to_owned();
     let hint = "shorten its `advanced`, or its access list; all else goes on".to_owned();
     let (provider, code) = (address.provider.clone(), "A0618".to_owned());
-    Gap { provider, zone: None, resource: Some(address), code, message, hint, since: now }
+    Gap { provider, scope: GapScope::Resource(address), code, message, hint, since: now }
 }
 
 /// What certbot's words say of an order: code, sentence and hint. It prints what the authority answered, or what Python

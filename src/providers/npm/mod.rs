@@ -34,7 +34,7 @@ use super::{
 };
 use crate::secret::{MarkKey, Secret};
 use amarre_core::model::{
-    Address, Change, Expect, Fields, Hint, Kind, KindSchema, ProviderId, Refusal, Timestamp, Value, Verb,
+    Address, Change, Expect, Fields, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Timestamp, Value, Verb,
 };
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
@@ -250,7 +250,7 @@ impl Provider for NpmProvider {
     }
 
     async fn observe(&self, ask: &ObserveQuery) -> Observation {
-        let gap = |error: ProviderError| error.into_gap(&self.id, None, ask.now);
+        let gap = |error: ProviderError| error.into_gap(&self.id, GapScope::Whole, ask.now);
         let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory(ask)).await {
             Ok(Ok(read)) => read,
             Ok(Err(error)) => return Observation { gaps: vec![gap(error)], ..Observation::default() },

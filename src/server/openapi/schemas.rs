@@ -249,7 +249,7 @@ fn plans() -> Json {
             "seq": described("The order of execution, from 1", count()), "address": text(), "kind": kinds(), "name": text(),
             "action": actions(), "step": or_null(json!({"enum": ["drain", "job", "pull"]})), "gate": named("Gate"),
             "reason": named("Reason"), "fields": list(named("Diff")), "needs": list(text()),
-            "impact": object(json!({"exposes": list(text())}), json!({"downtime_s": downtime()})), "refusal": or_null(named("Refusal")),
+            "impact": object(json!({"exposes": list(text())}), json!({"downtime_s": downtime(), "costs_money": flag_type()})), "refusal": or_null(named("Refusal")),
         }), json!({})),
         "Gate": {"oneOf": [
             object(json!({"state": {"const": "now"}}), json!({})),

@@ -446,7 +446,7 @@ async fn rows_that_fill_the_list_hide_themselves_and_no_other() {
     assert_eq!(observation.seen[&git].fields.text("forward_host"), Some("172.20.8.3"));
     assert!(observation.gaps.iter().all(|gap| gap.code == "A0618" && !gap.covers(&git)), "{:?}", observation.gaps);
     assert!(observation.gaps.len() > 5);
-    let hidden: Vec<&str> = observation.gaps.iter().map(|gap| gap.resource.as_ref().unwrap().name.as_str()).collect();
+    let hidden: Vec<&str> = observation.gaps.iter().map(|gap| gap.scope.resource().unwrap().name.as_str()).collect();
     let seen = names.iter().filter(|name| observation.seen.contains_key(&address(Kind::ProxyHost, name))).count();
     assert_eq!((seen + hidden.len(), observation.seen.len()), (40, seen + 1), "{hidden:?}");
 }

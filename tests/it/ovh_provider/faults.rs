@@ -143,7 +143,7 @@ async fn wrong_keys_are_a_gap_with_their_reason() {
         assert!(!format!("{provider:?}").contains("canary"));
         let world = provider.observe(&ObserveQuery::default()).await;
         let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
-        assert_eq!((gap.code.as_str(), gap.zone.as_deref()), ("A0702", None));
+        assert_eq!((gap.code.as_str(), gap.scope.zone()), ("A0702", None));
         assert!(!gap.hint.is_empty() && !format!("{gap:?}").contains("canary"));
         assert!(world.seen.is_empty());
     }
@@ -158,7 +158,7 @@ async fn an_account_that_is_away_is_a_gap() {
         desk.ovh.server.faults.add("GET", "/1.0/domain/zone", times(&fault), fault.clone());
         let world = desk.observe().await;
         assert_eq!(world.gaps.len(), 1, "{fault:?}");
-        assert_eq!((world.gaps[0].code.as_str(), world.gaps[0].zone.as_deref()), (code, None), "{fault:?}");
+        assert_eq!((world.gaps[0].code.as_str(), world.gaps[0].scope.zone()), (code, None), "{fault:?}");
         assert!(world.seen.is_empty() && desk.plan(&world).is_empty());
     }
     let nowhere = OvhConfig { endpoint: "http://127.0.0.1:1/1.0".to_owned(), ..config(&desk.ovh) };
@@ -176,7 +176,7 @@ async fn one_broken_zone_leaves_the_others() {
         desk.ovh.server.faults.add("GET", "/1.0/domain/zone/broken.example", times(&fault), fault.clone());
         let world = desk.observe().await;
         let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
-        assert_eq!((gap.code.as_str(), gap.zone.as_deref()), ("A0701", Some("broken.example")), "{fault:?}");
+        assert_eq!((gap.code.as_str(), gap.scope.zone()), ("A0701", Some("broken.example")), "{fault:?}");
         assert!(gap.message.starts_with("could not read zone broken.example") && !gap.hint.is_empty());
         assert!(world.seen.contains_key(&record("cloud.example.org/A")));
         assert!(!world.seen.contains_key(&record("a.broken.example/A")));

@@ -90,7 +90,7 @@ async fn a_refused_account_is_reported() {
     assert!(!format!("{provider:?}").contains("canary"));
     let world = provider.observe(&ObserveQuery::default()).await;
     let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
-    assert_eq!((gap.code.as_str(), gap.zone.as_deref()), ("A0720", None));
+    assert_eq!((gap.code.as_str(), gap.scope.zone()), ("A0720", None));
     assert!(gap.message.contains("invalid_client: Client authentication failed"), "{}", gap.message);
     assert!(gap.hint.contains("ovh.client_id") && !format!("{gap:?}").contains("canary"), "{}", gap.hint);
     let paths: Vec<String> = desk.ovh.server.journal.calls().into_iter().map(|call| call.path).collect();

@@ -9,11 +9,13 @@ use amarre_core::model::site::{
     CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PortRange, PublicAddress, Reach, Site,
 };
 use amarre_core::model::{
-    Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, SecretName, Seen, Service, Timestamp, Value,
-    World,
+    Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, Requests, SecretName, Seen, Service, Timestamp,
+    Value, World,
 };
 use amarre_core::plan::input::{Input, Schemas};
 use amarre_core::resources::{dns, docker, npm};
+
+use crate::state::State;
 
 /// 20 November 2026, 12:00:00 UTC.
 pub const START: Timestamp = Timestamp(1_795_176_000_000);
@@ -30,7 +32,7 @@ pub struct Scene {
     pub sick: BTreeMap<String, Sick>,
     /// Paths that images declare as volumes.
     pub declares: BTreeMap<String, Vec<String>>,
-    pub confirmed: Option<usize>,
+    pub requests: Requests,
 }
 
 /// How a container does not work.
@@ -72,7 +74,20 @@ impl Scene {
             let version = versions.get(&name.0).map_or("1", String::as_str);
             marks.insert(name.clone(), Mark(format!("{CANARY}{}-{version}", name.0)));
         }
-        Self { services, site: site.clone(), marks, sick: BTreeMap::new(), declares: BTreeMap::new(), confirmed: None }
+        Self {
+            services,
+            site: site.clone(),
+            marks,
+            sick: BTreeMap::new(),
+            declares: BTreeMap::new(),
+            requests: Requests::default(),
+        }
+    }
+
+    /// Calls `use_it` with the input of a look at a state.
+    pub fn with_state<T>(&self, state: &State, view: &World, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
+        let requests = Requests { confirmed: state.confirmed.clone(), ..self.requests.clone() };
+        self.with_input(view, &state.facts, state.now, |input| use_it(&Input { requests: &requests, ..*input }))
     }
 
     /// Calls `use_it` with the input of a look.
@@ -92,7 +107,7 @@ impl Scene {
             world,
             facts,
             now,
-            confirmed_deletes: self.confirmed,
+            requests: &self.requests,
         })
     }
 }
@@ -140,6 +155,7 @@ pub fn site() -> Site {
         instance: "amarre".to_owned(),
         domains: texts(&["example.org", "example.net"]),
         hosts: BTreeMap::from([("default".to_owned(), host)]),
+        clouds: BTreeMap::new(),
         pools: vec!["172.20.0.0/16".parse().unwrap(), "10.213.0.0/16".parse().unwrap()],
         prefix: 24,
         avoid: Vec::new(),

@@ -30,6 +30,7 @@ pub fn permissive() -> Site {
             ("edge".to_owned(), host("edge", Some("edge"), vec![PublicAddress::Name("dyn.example.org.".to_owned())])),
             ("bare".to_owned(), host("bare", None, Vec::new())),
         ]),
+        clouds: BTreeMap::new(),
         pools: vec!["172.20.0.0/16".parse().unwrap()],
         prefix: 24,
         avoid: vec!["172.20.99.0/24".parse().unwrap()],

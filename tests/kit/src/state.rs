@@ -2,7 +2,7 @@
 //!
 //! `raw` is the whole truth; what a look sees of it (`observe`) depends on gaps and on the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use amarre_core::model::service::Dns;
 use amarre_core::model::{
@@ -18,6 +18,8 @@ use crate::scene::{CANARY, Scene, Sick, seen};
 pub struct State {
     pub raw: World,
     pub facts: Facts,
+    /// Services whose deletion a person agreed to.
+    pub confirmed: BTreeSet<String>,
     pub now: Timestamp,
     pub ids: u64,
 }
@@ -264,7 +266,7 @@ fn read_back(fields: &mut Fields) {
 fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: Timestamp) {
     thing.fields.extend(fields.clone());
     match kind {
-        Kind::ProxyHost | Kind::Redirection | Kind::DeadHost | Kind::Stream => {
+        _ if kind.is_proxied() => {
             thing.fields.set("online", Value::Bool(true));
             thing.fields.set("mark", Value::Bool(true));
             thing.ready = Readiness::Ready;

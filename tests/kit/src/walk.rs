@@ -8,7 +8,7 @@ use amarre_core::model::{
     Address, Change, Facts, Kind, Millis, Owner, Plan, Readiness, Rule, SecretName, Value, Verb, Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::safety::{lint, mass_deletes};
+use amarre_core::plan::safety::{lint, mass_deletes, settling};
 
 use crate::dangers;
 use crate::scene::{Scene, schemas};
@@ -65,7 +65,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
     for _ in 0..LOOKS_MAX {
         state::judge(&mut state, scene);
         let view = state::observe(&state);
-        let (wants, plan, broken) = scene.with_input(&view, &state.facts, state.now, |input| {
+        let (wants, plan, broken) = scene.with_state(&state, &view, |input| {
             let (wants, plan) = plan::pass(input);
             let broken = lint::broken_rules(input, &plan);
             (wants, plan, broken)
@@ -74,8 +74,8 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         keep_books(&mut state, &view, &wants, &plan);
         if plan.guard.as_ref().is_some_and(|guard| guard.code == "A0430") {
             // A person reads the names of what a lost ledger knew, and means them.
-            let doomed = scene.with_input(&view, &state.facts, state.now, |input| mass_deletes::doomed(input, &plan));
-            state.facts.confirmed.extend(doomed);
+            let doomed = scene.with_state(&state, &view, |input| mass_deletes::doomed(input, &plan));
+            state.confirmed.extend(doomed);
             walk.left = plan;
             continue;
         }
@@ -202,7 +202,7 @@ pub fn keep_books(state: &mut State, view: &World, wants: &Wants, plan: &Plan) {
         let since = facts.repointed_at.entry(address).or_insert(now);
         *since = now.min(*since);
     }
-    facts.open_intents.retain(|_, left| now - *left < plan::input::SETTLE);
+    facts.open_intents.retain(|address, left| !settling::is_settled(view, address, *left, now));
     let changing: BTreeSet<&Address> = plan.changes.iter().map(|change| &change.address).collect();
     for (address, want) in &wants.map {
         let Some(seen) = view.seen.get(address).filter(|seen| seen.owner.is_ours()) else { continue };

@@ -61,7 +61,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
 /// The network that NPM shares with the routed containers of a host is called as that of a service or a network `edge`
 /// would be.
 pub(super) fn name_of_edge(reader: &Reader<'_>, service: &Service) {
-    let npm = reader.scope.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+    let npm = reader.scope.site.host_of(service).and_then(|host| host.npm.as_ref());
     if service.name == "edge" && npm.is_some_and(|npm| npm.reach == Reach::Edge) {
         let text = Text { text: service.name.clone(), spot: reader.key_spot("name") };
         let why = "`zz-amarre-edge` is the network that NPM shares with containers there (`reach: edge`)";

@@ -237,13 +237,13 @@ impl WantedNames {
             .iter()
             .map(|(name, record_type, spot)| (name.clone(), record_type.clone(), *spot, place(*spot)))
             .collect();
-        let addresses = site.hosts.get(&service.host).map(|host| host.address.as_slice()).unwrap_or_default();
+        let addresses = site.host_of(service).map(|host| host.address.as_slice()).unwrap_or_default();
         let is_recorded = |domain: &str| service.dns == Dns::Auto && site.dns_provider(domain).is_some();
         for (domain, spot) in claims.domains.iter().filter(|(domain, _)| is_recorded(domain)) {
             let types: BTreeSet<&str> = addresses.iter().map(record_type_of).collect();
             records.extend(types.into_iter().map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
         }
-        let npm = site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+        let npm = site.host_of(service).and_then(|host| host.npm.as_ref());
         let npm = npm.map(|npm| npm.provider.to_string()).unwrap_or_default();
         let streams = claims.streams.iter().map(|(port, spot)| ((npm.clone(), *port), *spot, place(*spot)));
         let spot = claims.name.unwrap_or(Spot::at(draft.line, 1));

@@ -45,7 +45,7 @@ pub(crate) fn judge(scope: &Scope<'_>, published: &[Port], spot: Spot) {
 pub(crate) fn kept(drafts: &mut [DraftService<'_>], site: &Site) {
     for draft in drafts {
         let Some(service) = &draft.service else { continue };
-        let Some(host) = site.hosts.get(&service.host) else { continue };
+        let Some(host) = site.host_of(service) else { continue };
         let mut found: Vec<(Right, Problem)> = Vec::new();
         for (port, keeper) in taken(service, host) {
             let claim = draft.claims.ports.iter().find(|claim| claim.port == *port);

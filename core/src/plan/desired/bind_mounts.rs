@@ -91,7 +91,7 @@ impl Check {
     /// Of a container that is yet to be made. `None`: it mounts nothing of the host.
     pub fn of(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Self> {
         let input = everywhere.input;
-        let host = input.site.hosts.get(&service.host)?;
+        let host = input.site.host_of(service)?;
         let folders = folders(input, service, &base.provider, fields);
         if folders.is_empty() {
             return None;
@@ -272,7 +272,7 @@ pub fn tell_missing<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item =
 
 /// Whether any container of a manifest would not be made, for all that its manifest says of mounts.
 pub fn is_any_barred(everywhere: &Everywhere<'_>, service: &Service) -> bool {
-    let Some(host) = everywhere.input.site.hosts.get(&service.host) else { return false };
+    let Some(host) = everywhere.input.site.host_of(service) else { return false };
     service.containers.iter().any(|(key, container)| {
         let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
         let fields = of_manifest(service, container);

@@ -21,7 +21,7 @@ use crate::model::{
     Refusal, Seen, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::diff::decide::is_left_alone;
-use crate::plan::input::{Input, SETTLE};
+use crate::plan::input::Input;
 
 /// Of a certificate by Let's Encrypt (its default profile; NPM renews 30 days before).
 const LIFETIME: Millis = Millis::minutes(90 * 24 * 60);
@@ -488,7 +488,9 @@ impl<'a> Orders<'a> {
         });
         let is_same = |order: &&Order| self.may_be_issued(order);
         // Never two orders for one set: a list may be older than the certificate.
-        let last = self.of(certificate).filter(is_same).map(|order| order.at.min(self.input.now) + SETTLE).max();
+        let settling = Kind::Certificate.traits().settling;
+        let left = self.of(certificate).filter(is_same).map(|order| order.at.min(self.input.now));
+        let last = left.map(|left| settling.until(left)).max();
         let last = last.filter(|shows| self.input.now < *shows);
         let same = self.over(DUPLICATES, self.of(certificate).filter(is_same));
         let placed = self.all.iter().filter(|order| order.outcome != Ordered::NotPlaced);

@@ -65,7 +65,7 @@ impl<'a> ZoneNames<'a> {
             names.existing.extend(upwards(name, zone));
         }
         for service in input.services.values() {
-            let Some(host) = input.site.hosts.get(&service.host) else { continue };
+            let Some(host) = input.site.host_of(service) else { continue };
             names.want(service, host);
         }
         names

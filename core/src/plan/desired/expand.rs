@@ -14,7 +14,7 @@ use super::dns_names::ZoneNames;
 use super::{bind_mounts, host_fields, joined_network, npm_reach, stream, subnets};
 use crate::model::families::ProviderRole;
 use crate::model::service::{
-    AccessList, AnsweredHost, Container, Dns, NetworkMode, Record, Route, Target as Leads, Tls,
+    AccessList, AnsweredHost, Container, Dns, NetworkMode, PlainResource, Record, Route, Target as Leads, Tls,
 };
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -44,6 +44,7 @@ pub fn expand(input: &Input<'_>) -> Wants {
     let mut taken_ports = BTreeMap::new();
     let mut places = BTreeMap::new();
     let lists = defined_lists(input);
+    let nowhere = HostSite::of_engine(ProviderId::usual(ProviderRole::Engine));
     // Where the containers of each service are, for the streams of others.
     let mut reached: BTreeMap<&str, Reached> = BTreeMap::new();
     let mut services: Vec<&Service> = input.services.values().collect();
@@ -56,7 +57,11 @@ pub fn expand(input: &Input<'_>) -> Wants {
         if input.facts.suspended.get(&service.name).is_some_and(|suspension| suspension.destroy) {
             continue;
         }
-        let Some(host) = input.site.hosts.get(&service.host) else { continue };
+        let host = match input.site.host_of(service) {
+            Some(host) => host,
+            None if service.kind.needs_host() => continue,
+            None => &nowhere,
+        };
         let mut expansion = Expansion {
             input,
             service,
@@ -194,6 +199,11 @@ impl Expansion<'_> {
         };
         for list in &self.service.access_lists {
             self.access_list(list);
+        }
+        for resource in &self.service.resources {
+            let PlainResource { address, fields, limit, origin } = resource;
+            self.wants.limits.insert(address.clone(), *limit);
+            self.want(address.clone(), fields.clone(), Vec::new(), origin);
         }
         let records = self.records(&targets);
         for route in &self.service.routes {
@@ -622,7 +632,7 @@ impl Expansion<'_> {
 
 fn defined_lists<'a>(input: &Input<'a>) -> BTreeSet<(&'a ProviderId, &'a str)> {
     let site = input.site;
-    let npm_of = |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
+    let npm_of = |service: &Service| site.host_of(service)?.npm.as_ref().map(|npm| &npm.provider);
     let services = input.services.values().filter_map(|service| Some((npm_of(service)?, service)));
     services.flat_map(|(npm, service)| service.access_lists.iter().map(move |list| (npm, list.name.as_str()))).collect()
 }

@@ -12,7 +12,7 @@ use crate::model::{
     platform,
 };
 use crate::plan::diff::decide::is_left_alone;
-use crate::plan::input::{Input, SETTLE};
+use crate::plan::input::Input;
 
 /// Wants the image of a container; answers what the container needs of it.
 pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &str) -> Need {
@@ -183,7 +183,7 @@ fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address,
     }
     // A call whose outcome is not known may be on its way still.
     let left = names.iter().filter_map(|address| facts.open_intents.get(*address)).max();
-    let settles = left.map(|left| *left + SETTLE).filter(|until| input.now < *until);
+    let settles = left.map(|left| Kind::Image.traits().settling.until(*left)).filter(|until| input.now < *until);
     let gate = settles.map_or(Gate::Now, |at| Gate::Until { at, what: Wait::Settle });
     [at(&pulled.reference), at(&pulled.id)].into_iter().find(is_it).map(|address| (address, gate))
 }

@@ -257,7 +257,7 @@ fn taken(input: &Input<'_>, base: &Address) -> BTreeSet<u16> {
     let promised = subnets::promised(input, base, "published");
     taken.extend(promised.filter_map(PortSpec::parse).map(|port| port.published));
     taken.extend(input.facts.refused_ports.get(provider).into_iter().flatten());
-    let is_here = |service: &&Service| input.site.hosts.get(&service.host).is_some_and(|host| host.docker == *provider);
+    let is_here = |service: &&Service| input.site.host_of(service).is_some_and(|host| host.docker == *provider);
     let containers = input.services.values().filter(is_here).flat_map(|service| service.containers.values());
     taken.extend(containers.flat_map(|container| container.ports.iter().map(|port| port.published)));
     taken

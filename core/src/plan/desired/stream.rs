@@ -15,8 +15,7 @@ use crate::resources::docker::PortSpec;
 /// Wants every stream, once it is known where all containers are.
 pub fn expand(input: &Input<'_>, reached: &BTreeMap<&str, Reached>, wants: &mut Wants) {
     for service in input.services.values() {
-        let Some(host) = input.site.hosts.get(&service.host).filter(|_| reached.contains_key(service.name.as_str()))
-        else {
+        let Some(host) = input.site.host_of(service).filter(|_| reached.contains_key(service.name.as_str())) else {
             continue;
         };
         for stream in &service.streams {
@@ -128,7 +127,7 @@ fn target<'a>(
         return Err("an address".to_owned());
     };
     let Some(other) = input.services.get(name) else { return Err(format!("there is no service {name}")) };
-    let Some(their) = input.site.hosts.get(&other.host) else { return Err(format!("{name} has no host")) };
+    let Some(their) = input.site.host_of(other) else { return Err(format!("{name} has no host")) };
     if their.npm.as_ref().map(|npm| &npm.provider) != host.npm.as_ref().map(|npm| &npm.provider) {
         return Err(format!(
             "{name} runs on host {}, which another NPM than that of {} serves",

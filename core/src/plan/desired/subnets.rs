@@ -134,7 +134,7 @@ pub struct Own {
 pub fn networks_of(input: &Input<'_>, service: &Service) -> Vec<Own> {
     let internal = matches!(service.network, NetworkMode::Defined { internal: true, .. });
     let home = network_of(input, service).map(|(address, asked)| Own { address, asked, internal });
-    let host = input.site.hosts.get(&service.host);
+    let host = input.site.host_of(service);
     let beside = service.networks.iter().filter_map(|(name, network)| {
         let address = Address::new(host?.docker.clone(), Kind::Network, &network_name(name));
         Some(Own { address, asked: network.subnet, internal: network.internal })
@@ -144,7 +144,7 @@ pub fn networks_of(input: &Input<'_>, service: &Service) -> Vec<Own> {
 
 /// The network on which the containers of a manifest live, where that makes it, with the subnet that it asks for.
 pub fn network_of(input: &Input<'_>, service: &Service) -> Option<(Address, Option<Ipv4Net>)> {
-    let host = input.site.hosts.get(&service.host)?;
+    let host = input.site.host_of(service)?;
     let address = Address::new(host.docker.clone(), Kind::Network, &network_name(&service.name));
     match &service.network {
         NetworkMode::Auto => service.has_network().then_some((address, None)),

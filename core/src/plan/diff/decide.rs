@@ -14,9 +14,9 @@ use crate::model::{
     Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::desired::{certificate, images, restart_policy, subnets};
-use crate::plan::input::{Input, SETTLE};
+use crate::plan::input::Input;
 use crate::plan::rollout::{completion, network_recreate, start_conditions, stopped};
-use crate::plan::safety::{protect, signatures};
+use crate::plan::safety::{protect, settling, signatures};
 
 /// An engine that starts has dealt with what it ran within this time.
 const ENGINE_COMES_UP: Millis = Millis::seconds(60);
@@ -83,12 +83,12 @@ pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
 
 fn create(input: &Input<'_>, wants: &Wants, open: &OpenNames<'_>, address: &Address, want: &Want) -> Change {
     let fields = compare::resolve(&want.fields, input.world);
-    let intent = input.facts.open_intents.get(address).map(|left| *left + SETTLE).filter(|until| input.now < *until);
+    let settling = settling::gate(input, address);
     let unmet = unmet(input, &want.needs);
     let refusal = want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet));
-    let gate = match (refusal, intent) {
+    let gate = match (refusal, settling) {
         (Some(refusal), _) => Gate::Held(refusal),
-        (None, Some(at)) => Gate::Until { at, what: Wait::Settle },
+        (None, Some(gate)) => gate,
         (None, None) if unmet.is_empty() && !fields.is_unresolved() => Gate::Now,
         (None, None) => Gate::After(if unmet.is_empty() { outputs(&fields) } else { unmet }),
     };
@@ -133,7 +133,7 @@ fn update(
     let seen_fields = unmarked.as_ref().unwrap_or(&seen.fields);
     let mut diffs = compare::compare_in(input.world, schema, &want.fields, seen_fields, applied);
     diffs.retain(|(_, diff)| !protect::ignores(input, &want.service, address.kind, &diff.field));
-    if input.facts.adopting.as_ref() == Some(address) {
+    if input.requests.adopting.as_ref() == Some(address) {
         diffs.retain(|(_, diff)| diff.field == "mark");
     }
     if diffs.is_empty() {
@@ -312,7 +312,7 @@ fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, se
     }
     let grace = input.services.get(&want.service).map(|service| service.reconcile.stopped_grace);
     let grace = grace.unwrap_or(Reconcile::default().stopped_grace);
-    changed.flag("running").filter(|running| *running && !input.facts.impatient)?;
+    changed.flag("running").filter(|running| *running && !input.requests.impatient)?;
     // What was made but never started is ours to start: the crash was between the two calls.
     let finished = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
     let finished = Timestamp(finished);

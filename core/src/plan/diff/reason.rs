@@ -115,7 +115,7 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
             ReasonCode::ManifestChanged,
             format!("{}:{} wants it so, it was taken over", want.origin.file, want.origin.line),
         )
-    } else if input.facts.adopting.as_ref() == Some(address) {
+    } else if input.requests.adopting.as_ref() == Some(address) {
         (ReasonCode::ManifestChanged, format!("taken over for {}", want.origin.file))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
         (ReasonCode::Drift, by_hand(input, address, "its mark was removed outside Amarre"))
@@ -160,7 +160,7 @@ fn changed(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff
 /// Whether its service was on another host: what leads to it leads elsewhere for that.
 fn is_moved(input: &Input<'_>, want: &Want) -> bool {
     let service = input.services.get(&want.service);
-    let Some(host) = service.and_then(|service| input.site.hosts.get(&service.host)) else { return false };
+    let Some(host) = service.and_then(|service| input.site.host_of(service)) else { return false };
     let is_elsewhere = |address: &Address| address.kind == Kind::Container && address.provider != host.docker;
     input.facts.applied.iter().any(|(address, row)| row.service == want.service && is_elsewhere(address))
 }

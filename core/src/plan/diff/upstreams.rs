@@ -143,7 +143,7 @@ impl<'a> Streamed<'a> {
     /// Those of every manifest in force.
     pub fn by(input: &Input<'a>) -> Self {
         let (site, services) = (input.site, input.services);
-        let npm = |service: &Service| site.hosts.get(&service.host)?.npm.as_ref().map(|npm| &npm.provider);
+        let npm = |service: &Service| site.host_of(service)?.npm.as_ref().map(|npm| &npm.provider);
         let mut streamed = Self::default();
         for service in services.values() {
             for stream in &service.streams {

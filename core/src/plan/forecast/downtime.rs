@@ -42,7 +42,7 @@ pub fn after_look(
 /// The containers that manifests describe, without their generations.
 fn wanted(services: &BTreeMap<String, Service>, site: &Site) -> BTreeSet<Address> {
     let of_service = |service: &Service| -> Vec<Address> {
-        let Some(host) = site.hosts.get(&service.host) else { return Vec::new() };
+        let Some(host) = site.host_of(service) else { return Vec::new() };
         let base = |key: &String| Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
         service.containers.keys().map(base).collect()
     };

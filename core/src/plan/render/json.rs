@@ -6,7 +6,9 @@ use sha2::{Digest, Sha256};
 use super::{PlanLine, Sign, downtime_lines, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal};
-use crate::model::{Change, FieldDiff, Gap, History, Millis, Need, ReasonCode, State, Timestamp, Value, Verb};
+use crate::model::{
+    Change, FieldDiff, Gap, GapScope, History, Millis, Need, ReasonCode, State, Timestamp, Value, Verb,
+};
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
 
@@ -121,6 +123,9 @@ fn change(input: &Input<'_>, seq: usize, line: &PlanLine<'_>) -> Json {
     let change = line.change;
     let mut impact = json!({"exposes": change.impact.exposes});
     put_downtime(&mut impact, downtime_lines::of_change(input, change));
+    if change.begins_to_cost() {
+        impact["costs_money"] = json!(true);
+    }
     let sign = line.sign();
     let action = if sign == Sign::Refuse { change.action() } else { action(sign) };
     let step = match (&change.verb, line.is_job) {
@@ -235,12 +240,14 @@ pub fn gap(gap: &Gap) -> Json {
     let hints: Vec<Json> = if gap.hint.is_empty() { Vec::new() } else { vec![json!({"text": gap.hint})] };
     let mut document = json!({
         "provider": gap.provider.as_str(),
-        "zone": gap.zone,
+        "zone": gap.scope.zone(),
         "since": gap.since.rfc3339(),
         "error": {"code": gap.code, "message": gap.message, "hints": hints},
     });
-    if let Some(resource) = &gap.resource {
-        document["resource"] = json!(resource.to_string());
+    match &gap.scope {
+        GapScope::Whole | GapScope::Zone(_) => (),
+        GapScope::Part { word, path } => document["part"] = json!({"word": word, "path": path}),
+        GapScope::Resource(resource) => document["resource"] = json!(resource.to_string()),
     }
     document
 }

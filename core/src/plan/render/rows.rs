@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::text::{Columns, HELD_BY_GUARD, columns, is_hidden, routed_port};
 use super::{PlanLine, Sign, downtime_lines, handover_lines, held, lines};
+use crate::model::kinds::Removal;
 use crate::model::plan::{Gate, ReasonCode, Refusal, Wait};
 use crate::model::{Address, Change, Hint, Kind, Service, Verb, Wants};
 use crate::plan::desired::image_volumes;
@@ -140,7 +141,7 @@ impl<'a> SharedFacts<'a> {
             is_held,
             columns: columns(self.input, line, is_held),
             diff: if change.trouble().is_some() { Vec::new() } else { diffs(line) },
-            below: removed(change, headline).into_iter().chain(until(self.input, change)).collect(),
+            below: removed(change, headline).into_iter().chain(cost(change)).chain(until(self.input, change)).collect(),
             refusal: refusal.cloned(),
             explains: false,
         };
@@ -170,19 +171,22 @@ impl<'a> SharedFacts<'a> {
         rows.push(row);
     }
 
-    /// Volumes of a service that goes stay; the note says how to be rid of them.
+    /// What holds data of a service that goes stays; the note says how to be rid of them.
     fn kept(&self, name: &str, lines: &[PlanLine<'_>]) -> Option<RowNote> {
         let has_manifest = self.input.services.contains_key(name);
-        if has_manifest || lines.iter().any(|line| line.change.address.kind == Kind::Volume) {
+        let is_purged = |kind: Kind| kind.traits().removal == Removal::Purge;
+        if has_manifest || lines.iter().any(|line| is_purged(line.change.address.kind)) {
             return None;
         }
         let unwanted = self.unwanted.get(name).map(Vec::as_slice).unwrap_or_default();
-        let volumes = unwanted.iter().filter(|address| address.kind == Kind::Volume);
-        let volumes: Vec<&str> = volumes.map(|address| address.name.as_str()).collect();
-        let plural = if volumes.len() > 1 { "volumes" } else { "volume" };
-        let data = (!volumes.is_empty()).then(|| format!("{plural} {}", volumes.join(", ")));
+        let data = Kind::ALL.into_iter().filter(|kind| is_purged(*kind)).filter_map(|kind| {
+            let all: Vec<&str> =
+                unwanted.iter().filter(|address| address.kind == kind).map(|address| address.name.as_str()).collect();
+            let plural = if all.len() > 1 { "s" } else { "" };
+            (!all.is_empty()).then(|| format!("{}{plural} {}", kind.label(), all.join(", ")))
+        });
         let certificate = kept_certificate(self.input, &self.forecast.wants, unwanted);
-        let kept: Vec<String> = data.into_iter().chain(certificate).collect();
+        let kept: Vec<String> = data.chain(certificate).collect();
         let purge = Hint::command("to delete them too", format!("amarre destroy {name} --purge"));
         (!kept.is_empty()).then(|| RowNote::Kept(kept.join(", "), purge))
     }
@@ -312,6 +316,12 @@ pub(super) fn headline(
         (None, None, Some(reason)) => reason.text.clone(),
         (None, None, None) => "waits".to_owned(),
     }
+}
+
+/// That a vendor bills what is created.
+fn cost(change: &Change) -> Option<String> {
+    let is_told = change.begins_to_cost() && change.trouble().is_none();
+    is_told.then(|| format!("{} bills it from its creation on", change.address.provider.title()))
 }
 
 /// Who removed it, where the headline does not say so.

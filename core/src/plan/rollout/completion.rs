@@ -20,7 +20,7 @@ use crate::plan::diff::upstreams;
 /// Tells of every container that may end whether it has, and well.
 pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, world: &mut World) {
     for service in services.values() {
-        let Some(host) = site.hosts.get(&service.host) else { continue };
+        let Some(host) = site.host_of(service) else { continue };
         let base = |key: &str| Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));
         let came_up = world.started.get(&host.docker).copied();
         for (key, container) in &service.containers {

@@ -43,7 +43,7 @@ pub fn would_be_empty(expansion: &mut Expansion<'_>, base: &Address, fields: &Fi
 
 /// Whether any container of a manifest would, for all that its manifest says of mounts.
 pub fn any_would_be_empty(input: &Input<'_>, service: &Service) -> bool {
-    let Some(host) = input.site.hosts.get(&service.host) else { return false };
+    let Some(host) = input.site.host_of(service) else { return false };
     let known = known(input);
     service.containers.iter().any(|(key, container)| {
         let base = Address::new(host.docker.clone(), Kind::Container, &service.address_name(key));

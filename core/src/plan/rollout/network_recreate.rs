@@ -45,7 +45,7 @@ pub fn networks(
 fn is_held(everywhere: &bind_mounts::Everywhere<'_>, name: &str) -> bool {
     let input = everywhere.input;
     let Some(service) = input.services.get(name) else { return true };
-    let npm = input.site.hosts.get(&service.host).and_then(|host| host.npm.as_ref());
+    let npm = input.site.host_of(service).and_then(|host| host.npm.as_ref());
     let is_hidden = npm.is_some_and(|npm| input.world.is_dark(&npm.provider)) && !service.routes.is_empty();
     // It would be another way past what the jobs are for.
     let has_jobs = !service.jobs.is_empty();

@@ -220,7 +220,7 @@ fn not_there(needed: &Needed, what: &str, hint: Hint) -> Refusal {
 
 /// Whether every container of a service that is left alone is there and works.
 fn is_up(input: &Input<'_>, service: &Service) -> bool {
-    let Some(host) = input.site.hosts.get(&service.host) else { return false };
+    let Some(host) = input.site.host_of(service) else { return false };
     if service.containers.is_empty() {
         return input.world.seen.values().any(|seen| is_of(seen, &service.name));
     }

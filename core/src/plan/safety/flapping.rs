@@ -9,7 +9,7 @@ use crate::model::{
     Address, Change, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan::diff::compare;
-use crate::plan::input::{Input, SETTLE};
+use crate::plan::input::Input;
 
 /// Takes what is left alone out of each change; one of which nothing is left is held.
 pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
@@ -86,7 +86,14 @@ fn not_yet_seen(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Fla
     let flap = flaps.get(ITSELF).filter(|flap| flap.wanted == "create" && flap.unseen > 0)?;
     let last = flap.writes.last().filter(|last| **last <= input.now)?;
     let is_made = matches!(change.verb, Verb::Create(_)) && change.is_now() && change.address.kind != Kind::Image;
-    (is_made && input.now - *last < SETTLE).then_some(*last + SETTLE)
+    let until = change.address.kind.traits().settling.until(*last);
+    (is_made && input.now < until).then_some(until)
+}
+
+/// When a create left last that was confirmed and whose effect is not observed yet.
+pub fn last_create(input: &Input<'_>, address: &Address) -> Option<Timestamp> {
+    let flap = input.facts.flaps.get(address)?.get(ITSELF).filter(|flap| flap.wanted == "create")?;
+    flap.writes.last().copied()
 }
 
 /// Whether what was made or removed is to be made or removed once more.

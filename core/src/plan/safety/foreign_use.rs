@@ -67,7 +67,7 @@ fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
 }
 
 fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let host = input.site.hosts.get(&service.host)?;
+    let host = input.site.host_of(service)?;
     let asked = bind_mounts::folders(input, service, &base.provider, fields);
     if asked.is_empty() {
         return None;

@@ -24,13 +24,13 @@ const NAMES_MAX: usize = 20;
 /// knew; the rest of the plan goes on. One number confirms all that is held.
 pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     let mut doomed = vanished(input, plan);
-    doomed.retain(|service| !input.facts.confirmed.contains(service));
+    doomed.retain(|service| !input.requests.confirmed.contains(service));
     let services = too_many(input, &doomed);
     if services.is_none() {
         doomed.clear();
     }
     let is_asked =
-        |change: &&Change| !doomed.contains(&change.service) && !input.facts.confirmed.contains(&change.service);
+        |change: &&Change| !doomed.contains(&change.service) && !input.requests.confirmed.contains(&change.service);
     let addresses = |changes: Vec<&Change>| -> BTreeSet<Address> {
         changes.into_iter().filter(is_asked).map(|change| change.address.clone()).collect()
     };
@@ -40,7 +40,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     let crowds = addresses(crowds(input, plan));
     let things: BTreeSet<Address> = unknown.union(&crowds).cloned().collect();
     let number = doomed.len() + things.len();
-    if number == 0 || input.confirmed_deletes == Some(number) {
+    if number == 0 || input.requests.confirmed_deletes == Some(number) {
         return;
     }
     let (code, message) = match services {

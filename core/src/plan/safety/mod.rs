@@ -3,6 +3,7 @@
 pub mod lint;
 pub mod protect;
 pub mod rights;
+pub mod settling;
 pub mod flapping;
 pub mod defer;
 pub mod signatures;

@@ -42,7 +42,7 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refu
 /// What of a deleted service a manifest would get: its folder, volumes that are there, secrets below its name.
 fn leftovers(input: &Input<'_>, service: &Service, base: &Address, name: &str) -> Vec<(String, String)> {
     let mut found = BTreeSet::new();
-    let Some(host) = input.site.hosts.get(&service.host) else { return Vec::new() };
+    let Some(host) = input.site.host_of(service) else { return Vec::new() };
     let folder = normal(&format!("{}/{name}", host.data));
     for container in service.all_containers() {
         let fields = bind_mounts::of_manifest(service, container);

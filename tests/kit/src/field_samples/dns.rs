@@ -1,10 +1,15 @@
 //! Values of what DNS holds.
 
-use super::{ALWAYS, SampleRow};
+use amarre_core::model::Kind;
+
+use super::{ALWAYS, KindTables, SampleRow};
 
 /// Of a record set.
-pub const RECORD: &[SampleRow] = &[
+const RECORD: &[SampleRow] = &[
     ("values", &[r#"{"list":[{"text":"192.0.2.1"}]}"#, r#"{"list":[{"text":"192.0.2.2"},{"text":"192.0.2.3"}]}"#]),
     ("ttl", &[r#"{"int":60}"#, r#"{"int":7200}"#]),
     ("mark", ALWAYS),
 ];
+
+/// The kinds of this file.
+pub const KINDS: &[KindTables] = &[(Kind::Record, &[RECORD])];

@@ -1,15 +1,17 @@
 //! Values of what Docker holds. The contract suite puts its own names, addresses and ports in the place of these.
 
-use super::{ALWAYS, SampleRow};
+use amarre_core::model::Kind;
+
+use super::{ALWAYS, KindTables, SampleRow};
 
 /// Of a network.
-pub const NETWORK: &[SampleRow] = &[
+const NETWORK: &[SampleRow] = &[
     ("subnet", &[r#"{"text":"10.98.1.0/24"}"#, r#"{"text":"10.98.2.0/24"}"#]),
     ("internal", &[r#"{"bool":false}"#, r#"{"bool":true}"#]),
 ];
 
 /// Of a named volume.
-pub const VOLUME: &[SampleRow] = &[
+const VOLUME: &[SampleRow] = &[
     ("driver", &[r#"{"text":"local"}"#, r#"{"text":"local"}"#]),
     (
         "options",
@@ -22,13 +24,13 @@ pub const VOLUME: &[SampleRow] = &[
 ];
 
 /// Of an image.
-pub const IMAGE: &[SampleRow] = &[
+const IMAGE: &[SampleRow] = &[
     ("digest", &[r#"{"text":"sha256:1"}"#, r#"{"text":"sha256:2"}"#]),
     ("platform", &[r#"{"text":"linux/amd64"}"#, r#"{"text":"linux/arm64"}"#]),
 ];
 
 /// Of a container.
-pub const CONTAINER: &[SampleRow] = &[
+const CONTAINER: &[SampleRow] = &[
     ("image", &[r#"{"text":"amarre-test:1"}"#, r#"{"text":"amarre-test:2"}"#]),
     (
         "command",
@@ -204,3 +206,7 @@ pub const CONTAINER: &[SampleRow] = &[
     ("name", &[r#"{"text":"amarre-contract"}"#, r#"{"text":"amarre-contract-x"}"#]),
     ("running", ALWAYS),
 ];
+
+/// The kinds of this file.
+pub const KINDS: &[KindTables] =
+    &[(Kind::Network, &[NETWORK]), (Kind::Volume, &[VOLUME]), (Kind::Image, &[IMAGE]), (Kind::Container, &[CONTAINER])];

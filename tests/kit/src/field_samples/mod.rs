@@ -15,27 +15,19 @@ const ALWAYS: &[&str] = &[r#"{"bool":true}"#, r#"{"bool":true}"#];
 
 /// The values of one field; none for a field that nobody sets.
 pub fn samples_for(kind: Kind, field: &str) -> &'static [&'static str] {
-    let row = tables(kind).into_iter().flatten().find(|(name, _)| *name == field);
+    let row = tables(kind).flatten().find(|(name, _)| *name == field);
     row.map(|(_, samples)| *samples).unwrap_or_default()
 }
 
 /// Every field of a kind that has samples.
 pub fn sampled_fields(kind: Kind) -> Vec<&'static str> {
-    tables(kind).into_iter().flatten().map(|(name, _)| *name).collect()
+    tables(kind).flatten().map(|(name, _)| *name).collect()
 }
 
-fn tables(kind: Kind) -> Vec<&'static [SampleRow]> {
-    match kind {
-        Kind::Network => vec![docker::NETWORK],
-        Kind::Volume => vec![docker::VOLUME],
-        Kind::Image => vec![docker::IMAGE],
-        Kind::Container => vec![docker::CONTAINER],
-        Kind::AccessList => vec![npm::ACCESS_LIST],
-        Kind::ProxyHost => vec![npm::SERVED, npm::WEB_HOST, npm::PROXY_HOST],
-        Kind::Redirection => vec![npm::SERVED, npm::WEB_HOST, npm::REDIRECTION],
-        Kind::DeadHost => vec![npm::SERVED, npm::WEB_HOST],
-        Kind::Stream => vec![npm::SERVED, npm::STREAM],
-        Kind::Record => vec![dns::RECORD],
-        Kind::Attachment | Kind::Certificate | Kind::Zone => Vec::new(),
-    }
+/// Which tables the fields of a kind are in; each vendor's file has its own kinds.
+type KindTables = (Kind, &'static [&'static [SampleRow]]);
+
+fn tables(kind: Kind) -> impl Iterator<Item = &'static [SampleRow]> {
+    let all = [docker::KINDS, npm::KINDS, dns::KINDS].into_iter().flatten();
+    all.filter(move |(of, _)| *of == kind).flat_map(|(_, tables)| tables.iter().copied())
 }

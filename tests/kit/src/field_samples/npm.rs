@@ -1,6 +1,8 @@
 //! Values of what a Nginx Proxy Manager holds.
 
-use super::{ALWAYS, SampleRow};
+use amarre_core::model::Kind;
+
+use super::{ALWAYS, KindTables, SampleRow};
 
 const FLAG: &[&str] = &[r#"{"bool":true}"#, r#"{"bool":false}"#];
 const NONE: &str = r#""none""#;
@@ -21,10 +23,10 @@ const LOCATIONS: &[&str] = &[
 ];
 
 /// Of everything that nginx serves.
-pub const SERVED: &[SampleRow] = &[("enabled", FLAG), ("online", ALWAYS), ("mark", ALWAYS)];
+const SERVED: &[SampleRow] = &[("enabled", FLAG), ("online", ALWAYS), ("mark", ALWAYS)];
 
 /// Of all hosts that are known by names.
-pub const WEB_HOST: &[SampleRow] = &[
+const WEB_HOST: &[SampleRow] = &[
     ("domains", DOMAINS),
     ("certificate", CERTIFICATES),
     ("force_https", FLAG),
@@ -38,7 +40,7 @@ pub const WEB_HOST: &[SampleRow] = &[
 ];
 
 /// Of a proxy host alone.
-pub const PROXY_HOST: &[SampleRow] = &[
+const PROXY_HOST: &[SampleRow] = &[
     ("block_exploits", FLAG),
     ("forward_scheme", &[r#"{"text":"http"}"#, r#"{"text":"https"}"#]),
     ("forward_host", &[r#"{"text":"172.20.8.3"}"#, r#"{"text":"nas.example.org"}"#, r#"{"text":"[fd00::3]"}"#]),
@@ -50,7 +52,7 @@ pub const PROXY_HOST: &[SampleRow] = &[
 ];
 
 /// Of a redirection alone.
-pub const REDIRECTION: &[SampleRow] = &[
+const REDIRECTION: &[SampleRow] = &[
     ("block_exploits", FLAG),
     ("scheme", &[r#"{"text":"auto"}"#, r#"{"text":"http"}"#, r#"{"text":"https"}"#]),
     ("to", &[r#"{"text":"new.example.org"}"#, r#"{"text":"new.example.org/there"}"#]),
@@ -59,7 +61,7 @@ pub const REDIRECTION: &[SampleRow] = &[
 ];
 
 /// Of a stream alone.
-pub const STREAM: &[SampleRow] = &[
+const STREAM: &[SampleRow] = &[
     ("port", &[r#"{"int":2222}"#, r#"{"int":2223}"#]),
     ("forward_host", &[r#"{"text":"172.20.8.3"}"#, r#"{"text":"[fd00::3]"}"#]),
     ("forward_port", &[r#"{"int":22}"#, r#"{"int":65535}"#]),
@@ -68,7 +70,7 @@ pub const STREAM: &[SampleRow] = &[
 ];
 
 /// Of an access list.
-pub const ACCESS_LIST: &[SampleRow] = &[
+const ACCESS_LIST: &[SampleRow] = &[
     (
         "users",
         &[
@@ -81,4 +83,13 @@ pub const ACCESS_LIST: &[SampleRow] = &[
     ("deny", &[r#"{"list":[]}"#, r#"{"list":[{"text":"198.51.100.7"}]}"#]),
     ("satisfy_any", FLAG),
     ("pass_auth", FLAG),
+];
+
+/// The kinds of this file.
+pub const KINDS: &[KindTables] = &[
+    (Kind::AccessList, &[ACCESS_LIST]),
+    (Kind::ProxyHost, &[SERVED, WEB_HOST, PROXY_HOST]),
+    (Kind::Redirection, &[SERVED, WEB_HOST, REDIRECTION]),
+    (Kind::DeadHost, &[SERVED, WEB_HOST]),
+    (Kind::Stream, &[SERVED, STREAM]),
 ];

@@ -60,7 +60,7 @@ impl<'a> Everywhere<'a> {
 
     fn roots(&self, provider: &ProviderId) -> BTreeSet<String> {
         let of = |service: &Service| {
-            let host = self.input.site.hosts.get(&service.host).filter(|host| host.docker == *provider);
+            let host = self.input.site.host_of(service).filter(|host| host.docker == *provider);
             host.map(|host| roots(self.input, &host.data, service)).unwrap_or_default()
         };
         self.input.services.values().flat_map(of).collect()
@@ -71,7 +71,7 @@ impl Mounted {
     fn of(input: &Input<'_>, provider: &ProviderId) -> Self {
         let mut mounted = Self::default();
         for service in input.services.values() {
-            let is_here = input.site.hosts.get(&service.host).is_some_and(|host| host.docker == *provider);
+            let is_here = input.site.host_of(service).is_some_and(|host| host.docker == *provider);
             for container in service.all_containers().filter(|_| is_here) {
                 mounted.extend(folders(input, service, provider, &of_manifest(service, container)));
             }

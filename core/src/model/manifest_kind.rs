@@ -1,0 +1,55 @@
+//! What a manifest was written as, and what it says of resources that are not expanded.
+
+use super::address::Address;
+use super::time::Millis;
+use super::value::Fields;
+use super::world::Origin;
+
+/// Which kind of manifest something was written as: the word behind `kind:`. How each is read: `manifest::kinds`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ManifestKind {
+    word: &'static str,
+    needs_host: bool,
+}
+
+impl ManifestKind {
+    /// Containers with their network, names and routes.
+    pub const SERVICE: Self = Self::new("Service");
+    /// A DNS record, which is called after what it says.
+    pub const RECORD: Self = Self::without_host("Record");
+    /// A network that services share.
+    pub const NETWORK: Self = Self::new("Network");
+
+    /// A kind whose manifests are on a host.
+    pub const fn new(word: &'static str) -> Self {
+        Self { word, needs_host: true }
+    }
+
+    /// A kind whose manifests are on none.
+    pub const fn without_host(word: &'static str) -> Self {
+        Self { word, needs_host: false }
+    }
+
+    /// As manifests write it.
+    pub const fn word(self) -> &'static str {
+        self.word
+    }
+
+    /// Whether its manifests are on a host.
+    pub const fn needs_host(self) -> bool {
+        self.needs_host
+    }
+}
+
+/// A resource that is wanted as its manifest says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlainResource {
+    /// Which.
+    pub address: Address,
+    /// What is managed of it.
+    pub fields: Fields,
+    /// How long it may take to be ready.
+    pub limit: Millis,
+    /// Where it is in the source.
+    pub origin: Origin,
+}

@@ -1,0 +1,18 @@
+//! What people have asked for and what is not done yet. No ledger keeps it: with the process, a request ends.
+
+use std::collections::BTreeSet;
+
+use super::address::Address;
+
+/// The requests that a plan takes into account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// A person waits: what was stopped is started without its grace. Certificates wait all the same.
+    pub impatient: bool,
+    /// The resource that a person takes over: it gets its mark, and stays as it is otherwise.
+    pub adopting: Option<Address>,
+    /// How many services a person agreed to delete; it counts for one plan.
+    pub confirmed_deletes: Option<usize>,
+    /// The services that this number meant, until they are deleted.
+    pub confirmed: BTreeSet<String>,
+}
