@@ -75,6 +75,16 @@ pub const FAMILIES: &[ProviderFamily] = &[
         role: ProviderRole::Zones,
         unnamed: "",
     },
+    #[cfg(feature = "trial")]
+    ProviderFamily {
+        name: "trial-cloud",
+        section: CLOUDS,
+        make: "trial",
+        title: "Trial cloud",
+        one: "trial cloud",
+        role: ProviderRole::Cloud,
+        unnamed: "",
+    },
 ];
 
 /// The families of a role, in order.

@@ -37,6 +37,9 @@ pub enum Kind {
     DeadHost,
     /// A port that NPM forwards.
     Stream,
+    /// A server of the trial cloud.
+    #[cfg(feature = "trial")]
+    TrialServer,
 }
 
 /// What the planner needs to know of a kind.
@@ -301,6 +304,16 @@ const KINDS: &[KindTraits] = &[
     KindTraits { kind: Kind::Redirection, word: "redirection", entry: Some(VisitorEntry::HostName), ..PLAIN },
     KindTraits { kind: Kind::DeadHost, word: "404-host", entry: Some(VisitorEntry::HostName), ..PLAIN },
     KindTraits { kind: Kind::Stream, word: "stream", entry: Some(VisitorEntry::Port), forwards: true, ..PLAIN },
+    #[cfg(feature = "trial")]
+    KindTraits {
+        kind: Kind::TrialServer,
+        word: "trial-server",
+        removal: Removal::Purge,
+        lies: Lies::InPath,
+        settling: Settling::RuledOut(Millis::seconds(60)),
+        costs_money: true,
+        ..PLAIN
+    },
 ];
 
 #[cfg(test)]

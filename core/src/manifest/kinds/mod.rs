@@ -10,6 +10,9 @@ pub(super) mod access_list;
 pub(super) mod record;
 pub(super) mod network;
 pub(super) mod shared;
+#[cfg(feature = "trial")]
+#[path = "../../../../tests/trial/manifest.rs"]
+pub(super) mod trial;
 
 use serde_json::Value as Json;
 
@@ -36,4 +39,6 @@ pub(super) const KINDS: &[ManifestKindRow] = &[
     access_list::ROW,
     record::ROW,
     network::ROW,
+    #[cfg(feature = "trial")]
+    trial::ROW,
 ];
