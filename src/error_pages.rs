@@ -204,6 +204,7 @@ const PAGES: &[(&str, &str)] = &[
     ("A0447", include_str!("../docs/errors/A0447.md")),
     ("A0448", include_str!("../docs/errors/A0448.md")),
     ("A0449", include_str!("../docs/errors/A0449.md")),
+    ("A0460", include_str!("../docs/errors/A0460.md")),
     ("A0501", include_str!("../docs/errors/A0501.md")),
     ("A0502", include_str!("../docs/errors/A0502.md")),
     ("A0503", include_str!("../docs/errors/A0503.md")),

@@ -21,10 +21,11 @@ use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
 use amarre_core::manifest::Diagnostic;
 use amarre_core::model::{
-    Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service, Site,
+    Action, Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service, Site,
     Timestamp, Verb, Wants, World,
 };
 use amarre_core::plan::input::{Input, Schemas};
+use reconcile::actions::{ActionState, Actions};
 use reconcile::breaker::{Breakers, OpenBreaker};
 pub use reconcile::clock::{Clock, ShiftedClock, SystemClock};
 use reconcile::health::HealthTracks;
@@ -106,8 +107,8 @@ pub enum RunMode {
         /// Only for these services; `None` = for all.
         only: Option<BTreeSet<String>>,
     },
-    /// Write the mark of a resource that is being adopted, and nothing else.
-    Mark,
+    /// Only what a person asks for beside changes: the mark of a resource that is being adopted, and actions.
+    Asked,
 }
 
 /// The result of one pass: status, plan and drift are derived from it.
@@ -157,8 +158,10 @@ pub struct PassResult {
     pub dead_ends: BTreeMap<Address, DeadEnd>,
     /// Services that are rolled back, or were.
     pub rollbacks: BTreeMap<String, RolledBack>,
-    /// Services with a lane at work.
+    /// Services with a lane at work, and resources without a service.
     pub busy: BTreeSet<String>,
+    /// What became of the latest action of each resource.
+    pub actions: BTreeMap<Address, ActionState>,
     /// Versions of the vendors.
     pub versions: BTreeMap<ProviderId, String>,
     /// The run that this pass belongs to.
@@ -317,14 +320,33 @@ pub struct ServiceError {
 pub struct Progress {
     /// When.
     pub at: Timestamp,
-    /// The change.
-    pub change: Change,
+    /// The step.
+    pub step: LaneStep,
     /// Its state.
     pub state: ProgressState,
     /// The error of a failed change; else the progress or the amount, if known.
     pub text: String,
     /// How long it took.
     pub took: Millis,
+}
+
+/// One step of a lane.
+#[derive(Debug, Clone)]
+pub enum LaneStep {
+    /// A change of a plan.
+    Change(Box<Change>),
+    /// An action of a person.
+    Action(Action),
+}
+
+impl LaneStep {
+    /// The service; empty for a resource without one.
+    pub fn service(&self) -> &str {
+        match self {
+            LaneStep::Change(change) => &change.service,
+            LaneStep::Action(action) => &action.service,
+        }
+    }
 }
 
 /// How far a change is.
@@ -388,6 +410,7 @@ pub struct Engine {
     good_manifests: BTreeMap<String, (String, String)>,
     /// Lanes read it between two steps.
     stopping: Arc<AtomicBool>,
+    actions: Actions,
     /// What people have asked for and what is not done yet.
     requests: Requests,
     /// Readings older than this are not used again.
@@ -452,6 +475,7 @@ impl Engine {
             cancels: BTreeMap::new(),
             good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
+            actions: Actions::default(),
             requests: Requests::default(),
             readings_from: Timestamp::default(),
             retries: patience,
@@ -495,9 +519,9 @@ impl Engine {
         self.progress.subscribe()
     }
 
-    /// The services with a lane at work.
-    fn services_at_work(&self) -> BTreeSet<&str> {
-        self.busy.values().map(String::as_str).collect()
+    /// The lanes at work, and those that are kept for an action without an answer: services, and addresses without one.
+    fn services_at_work(&self) -> BTreeSet<String> {
+        self.busy.values().cloned().chain(self.actions.open_lanes(self.clock.now())).collect()
     }
 
     /// Whether a lane is at work.
@@ -565,8 +589,9 @@ impl Engine {
         Ok(forgotten)
     }
 
-    /// Tells the lane of a service to end after its running step.
-    pub(super) fn cancel_lane(&self, service: &str) {
+    /// Tells the lane of a service to end after its running step, and drops the actions that wait for it.
+    pub(super) fn cancel_lane(&mut self, service: &str) {
+        self.actions.cancel(service);
         if let Some(cancelled) = self.cancels.get(service) {
             cancelled.store(true, Ordering::Relaxed);
         }
@@ -610,6 +635,9 @@ impl Engine {
         }
         for address in done.worked {
             self.retries.worked(&address);
+        }
+        if let Some(action) = done.action {
+            self.actions.finish(*action);
         }
         for failure in done.failures {
             match failure {

@@ -38,6 +38,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (39, "written folders", include_str!("../../migrations/0039_written_folders.sql")),
     (40, "order pauses", include_str!("../../migrations/0040_order_pauses.sql")),
     (45, "reserved", include_str!("../../migrations/0045_reserved.sql")),
+    (48, "actions", include_str!("../../migrations/0048_actions.sql")),
 ];
 
 #[cfg(test)]

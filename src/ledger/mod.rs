@@ -13,6 +13,7 @@ pub mod runs;
 pub mod good_manifests;
 mod cache;
 pub mod ownership;
+pub mod actions;
 pub mod login_attempts;
 mod migrations;
 pub mod notifications;
@@ -21,6 +22,7 @@ pub mod certificate_orders;
 mod audit_refusals;
 pub mod retired_names;
 
+pub use actions::OpenAction;
 pub use failures::LastFailure;
 pub use good_manifests::StoredManifest;
 pub use lock::Lock;

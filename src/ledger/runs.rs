@@ -79,6 +79,7 @@ impl Ledger {
             "DELETE FROM runs WHERE id < ?",
             "DELETE FROM events WHERE run < ?",
             "DELETE FROM intents WHERE run < ? AND done_ms IS NOT NULL",
+            "DELETE FROM actions WHERE run < ? AND done_ms IS NOT NULL",
         ] {
             sqlx::query(query).bind(id - RUNS_KEPT).execute(&mut *transaction).await.map_err(written)?;
         }

@@ -16,7 +16,8 @@ use crate::secret::Secrets;
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Address, Change, Fields, Gap, Kind, KindSchema, Payloads, ProviderId, Refusal, Seen, Timestamp, words,
+    Action, Address, Change, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Refusal, Seen, Timestamp,
+    words,
 };
 use amarre_core::resources::Objection;
 
@@ -89,6 +90,8 @@ pub struct Capabilities<'a> {
     pub progress: Option<&'a dyn ReportProgress>,
     /// Says by itself that something has changed.
     pub events: Option<&'a dyn WatchEvents>,
+    /// What a person may ask of a resource beside changes of its fields.
+    pub actions: Option<&'a dyn PerformAction>,
     /// How many requests were made.
     pub requests: Option<&'a Counts>,
     /// How many changes may be under way there at once.
@@ -112,6 +115,7 @@ impl Capabilities<'_> {
         proxy_rescue: None,
         progress: None,
         events: None,
+        actions: None,
         requests: None,
         max_in_flight: Capabilities::IN_FLIGHT_USUAL,
     };
@@ -254,6 +258,37 @@ pub trait ReportProgress: Send + Sync {
 pub trait WatchEvents: Send + Sync {
     /// Rings `wake` whenever something may have changed there. Runs until dropped.
     async fn watch(&self, wake: Arc<Notify>);
+}
+
+/// Actions: what a person asks of a resource, and what changes none of its fields.
+///
+/// The engine stores the intent, calls [`PerformAction::perform`] once, and stores the outcome. Where no answer came, it asks
+/// [`PerformAction::happened`] after each observation, until [`PerformAction::limit`] has passed twice since the intent.
+#[async_trait]
+pub trait PerformAction: Send + Sync {
+    /// The words of the actions that resources of a kind take: `restart`. Constant for the life of the process.
+    fn words(&self, kind: Kind) -> &'static [&'static str];
+
+    /// How long the vendor may need for an action on this resource. A call that has no answer by then is let go of.
+    fn limit(&self, word: &str, seen: &Seen) -> Millis;
+
+    /// A value of the resource that is another one once the action has happened: when it started, the number of its boots.
+    /// Never a time of this machine, whose clock may differ from the vendor's. At most 200 bytes, and no secret.
+    fn before(&self, word: &str, seen: &Seen) -> String;
+
+    /// Performs the action.
+    ///
+    /// # Guarantees
+    /// Acts on the resource whose vendor id the action names, and on no successor of it.
+    /// # Errors
+    /// [`Class::OutcomeUnknown`](super::Class::OutcomeUnknown): no answer came; the engine observes what became of it. Any other
+    /// class: the vendor refused the action, or it failed.
+    /// # Repeats
+    /// Never called again for the same action, whatever the answer.
+    async fn perform(&self, action: &Action) -> Result<(), ProviderError>;
+
+    /// Whether the action has happened, by the resource as observed since. `None`: that does not tell it.
+    fn happened(&self, action: &Action, seen: &Seen) -> Option<bool>;
 }
 
 /// An image that could be used.

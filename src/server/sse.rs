@@ -51,7 +51,7 @@ async fn next_event(at: &mut StreamPosition) -> Option<String> {
     tokio::select! {
         is_there = at.handle.changed() => is_there.then(|| "all".to_owned()),
         told = at.progress.recv() => match told {
-            Ok(progress) => Some(format!("service:{}", progress.change.service)),
+            Ok(progress) => Some(format!("service:{}", progress.step.service())),
             // Several missed events become one.
             Err(RecvError::Lagged(_)) => Some("all".to_owned()),
             Err(RecvError::Closed) => None,

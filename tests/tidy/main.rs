@@ -143,6 +143,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/ledger/updates.rs",
             "src/ledger/certificate_orders.rs",
             "src/ledger/ownership.rs",
+            "src/ledger/actions.rs",
             "src/ledger/cache.rs",
             "src/ledger/accounts.rs",
             "src/ledger/tokens.rs",

@@ -1,6 +1,7 @@
 //! The vocabulary: what every other module speaks. Pure; imports nothing of ours.
 
 pub mod address;
+pub mod action;
 pub mod kinds;
 pub mod families;
 pub mod folders;
@@ -21,6 +22,7 @@ pub mod suggestion;
 pub mod dependencies;
 pub mod flapping;
 
+pub use action::Action;
 pub use address::{Address, ProviderId};
 pub use kinds::Kind;
 pub use plan::{

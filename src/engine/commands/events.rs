@@ -17,7 +17,7 @@ const LIMIT: u32 = 50;
 /// The largest number of events that is read at once.
 const LIMIT_MAX: u32 = 1_000;
 /// Every kind of event that is recorded.
-pub const KINDS: [&str; 11] = [
+pub const KINDS: [&str; 14] = [
     "created",
     "updated",
     "deleted",
@@ -29,6 +29,9 @@ pub const KINDS: [&str; 11] = [
     "rolled back",
     "rescued",
     "source",
+    "performed",
+    "not performed",
+    "unknown",
 ];
 
 /// The filter of a query.

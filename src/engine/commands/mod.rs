@@ -30,7 +30,7 @@ use super::reconcile::daemon::{Handle, LoopCommand, Reply};
 use super::report;
 use super::report::RunTally;
 use super::report::subnets;
-use super::{PassResult, Progress, ProgressState};
+use super::{LaneStep, PassResult, Progress, ProgressState};
 use amarre_core::manifest::Severity;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Change, Hint, Millis, Timestamp, Verb};
@@ -576,28 +576,28 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
 }
 
 async fn forward_step(progress: &Progress, tally: &mut RunTally, steps: &mpsc::Sender<ProgressStep>) {
-    let address = &progress.change.address;
-    match progress.state {
-        ProgressState::Begun => (),
-        ProgressState::Done => {
-            tally.failed.remove(address);
-            tally.add(&progress.change);
+    if let LaneStep::Change(change) = &progress.step {
+        match progress.state {
+            ProgressState::Begun => (),
+            ProgressState::Done => {
+                tally.failed.remove(&change.address);
+                tally.add(change);
+            }
+            ProgressState::Failed => drop(tally.failed.insert(change.address.clone(), Change::clone(change))),
         }
-        ProgressState::Failed => drop(tally.failed.insert(address.clone(), progress.change.clone())),
     }
     // The listener may have hung up; the work goes on.
     let _ = steps.send(step(progress)).await;
 }
 
 fn step(progress: &Progress) -> ProgressStep {
-    let change = &progress.change;
-    let fields = super::reconcile::pass::written_fields(change);
-    let detail = match (&change.verb, progress.state) {
-        (_, ProgressState::Failed) => progress.text.clone(),
-        (Verb::Create(_) | Verb::Update(_), _) if !progress.text.is_empty() => progress.text.clone(),
-        (Verb::Create(fields), _) => lines::detail(&change.address, fields, None),
-        (Verb::Update(_), _) => change.diff.iter().map(|diff| diff.field.clone()).collect::<Vec<_>>().join(", "),
-        (Verb::Delete, _) => "removed".to_owned(),
+    let (action, kind, name, detail) = match &progress.step {
+        LaneStep::Change(change) => change_words(change, progress),
+        LaneStep::Action(action) => {
+            let detail = if progress.text.is_empty() { &action.word } else { &progress.text };
+            let kind = action.address.kind.label().to_owned();
+            (action.word.clone(), kind, lines::name(&action.address, None), detail.clone())
+        }
     };
     let state = match progress.state {
         ProgressState::Begun if progress.text.is_empty() => "begun",
@@ -607,14 +607,28 @@ fn step(progress: &Progress) -> ProgressStep {
     };
     ProgressStep {
         at_ms: progress.at.0,
-        service: change.service.clone(),
+        service: progress.step.service().to_owned(),
         state: state.to_owned(),
-        action: change.action().to_owned(),
-        kind: lines::kind(change.address.kind, &change.verb),
-        name: lines::name(&change.address, fields),
+        action,
+        kind,
+        name,
         detail,
         took_ms: progress.took.0,
     }
+}
+
+/// What a change does, the kind and name of its resource, and the detail.
+fn change_words(change: &Change, progress: &Progress) -> (String, String, String, String) {
+    let fields = super::reconcile::pass::written_fields(change);
+    let detail = match (&change.verb, progress.state) {
+        (_, ProgressState::Failed) => progress.text.clone(),
+        (Verb::Create(_) | Verb::Update(_), _) if !progress.text.is_empty() => progress.text.clone(),
+        (Verb::Create(fields), _) => lines::detail(&change.address, fields, None),
+        (Verb::Update(_), _) => change.diff.iter().map(|diff| diff.field.clone()).collect::<Vec<_>>().join(", "),
+        (Verb::Delete, _) => "removed".to_owned(),
+    };
+    let kind = lines::kind(change.address.kind, &change.verb);
+    (change.action().to_owned(), kind, lines::name(&change.address, fields), detail)
 }
 
 /// The error for the first unknown service among `names`.

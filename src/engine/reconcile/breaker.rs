@@ -89,6 +89,16 @@ impl Breakers {
         open.is_none_or(is_probe).then_some(CallSlot { _permit: permit })
     }
 
+    /// Waits for a slot at a provider for what a person asks for: that is tried also while the breaker is open.
+    pub async fn slot(&self, provider: &ProviderId) -> CallSlot {
+        let turns = self.turns.get(provider).cloned();
+        let permit = match turns {
+            Some(turns) => turns.acquire_owned().await.ok(),
+            None => None,
+        };
+        CallSlot { _permit: permit }
+    }
+
     /// A change succeeded: the breaker closes.
     pub fn worked(&self, change: &Change) {
         if counts(change)

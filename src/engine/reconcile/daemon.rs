@@ -8,6 +8,7 @@ use notify::Watcher;
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::actions::ActionRequest;
 use super::counters;
 use super::counters::Meters;
 use super::schedule::DutyCycle;
@@ -115,6 +116,13 @@ pub enum LoopCommand {
     Mark {
         /// The resource.
         address: Address,
+        /// The deadline.
+        timeout: Millis,
+    },
+    /// Perform actions, and answer when each has an outcome and its resource is ready again, or at the deadline.
+    Perform {
+        /// The actions.
+        requests: Vec<ActionRequest>,
         /// The deadline.
         timeout: Millis,
     },
@@ -289,12 +297,21 @@ impl Handle {
     }
 }
 
-/// A caller that waits until everything is settled.
+/// A caller that waits.
 struct Waiter {
     reply: oneshot::Sender<Reply>,
     deadline: Timestamp,
-    /// It waits for a mark only.
-    marks: bool,
+    until: AwaitedState,
+}
+
+/// What a caller waits for.
+enum AwaitedState {
+    /// Everything is settled.
+    Settled,
+    /// The mark of an adopted resource is written, or cannot be.
+    Marked,
+    /// The actions on these resources have an outcome, and the resources are ready again.
+    Acted(BTreeSet<Address>),
 }
 
 /// The loop's own state.
@@ -462,8 +479,8 @@ impl Daemon {
     async fn pass(&mut self) {
         let mode = if self.acts {
             RunMode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() }
-        } else if self.engine.is_adopting() {
-            RunMode::Mark
+        } else if self.engine.is_adopting() || self.engine.has_pending_actions() {
+            RunMode::Asked
         } else {
             RunMode::PlanOnly
         };
@@ -482,9 +499,13 @@ impl Daemon {
     fn answer_waiters(&mut self) {
         let (settled, now) = (self.engine.picture.at_rest, self.last_pass_at);
         let picture = self.engine.last_pass();
-        let is_marked = !self.engine.is_adopting();
+        let engine = &self.engine;
         let done = |waiter: &mut Waiter| {
-            let is_done = if waiter.marks { is_marked } else { settled };
+            let is_done = match &waiter.until {
+                AwaitedState::Settled => settled,
+                AwaitedState::Marked => !engine.is_adopting(),
+                AwaitedState::Acted(addresses) => engine.has_acted(addresses),
+            };
             is_done || now >= waiter.deadline
         };
         for waiter in self.waiters.extract_if(.., done) {
@@ -531,15 +552,18 @@ impl Daemon {
             }
             LoopCommand::Apply { confirmed_deletes, only, timeout } => {
                 self.begin_to_act(confirmed_deletes, only).await;
-                self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, marks: false });
-                self.pass().await;
-                return;
+                return self.wait_until(AwaitedState::Settled, timeout, reply).await;
             }
             LoopCommand::Mark { address, timeout } => {
                 self.engine.start_adopting(address);
-                self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, marks: true });
-                self.pass().await;
-                return;
+                return self.wait_until(AwaitedState::Marked, timeout, reply).await;
+            }
+            LoopCommand::Perform { requests, timeout } => {
+                let addresses = requests.iter().map(|request| request.address.clone()).collect();
+                match self.engine.ask_actions(requests) {
+                    Ok(()) => return self.wait_until(AwaitedState::Acted(addresses), timeout, reply).await,
+                    Err(why) => Some(why),
+                }
             }
             LoopCommand::Reconfigure { settings, trouble } => {
                 self.reconfigure(settings, trouble).await;
@@ -581,6 +605,11 @@ impl Daemon {
         };
         answer(reply, self.engine.last_pass(), error);
         self.pass_soon();
+    }
+
+    async fn wait_until(&mut self, until: AwaitedState, timeout: Millis, reply: oneshot::Sender<Reply>) {
+        self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, until });
+        self.pass().await;
     }
 
     /// From the next pass on the loop applies a request: everything, or what concerns these services.

@@ -21,9 +21,10 @@ impl Engine {
             let is_asked = match mode {
                 RunMode::PlanOnly => false,
                 RunMode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
-                RunMode::Mark => self.requests.adopting.as_ref() == Some(&change.address),
+                RunMode::Asked => self.requests.adopting.as_ref() == Some(&change.address),
             };
-            if is_asked && !busy.contains(change.service.as_str()) {
+            let is_busy = busy.contains(&change.service) || busy.contains(&change.address.to_string());
+            if is_asked && !is_busy {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }
         }
@@ -48,16 +49,7 @@ impl Engine {
         let known = desired.payloads();
         for (service, changes) in ready {
             let payloads = self.payloads(&changes, wants, &known).await;
-            let tools = Tools {
-                context: self.context.clone(),
-                ledger: self.ledger.clone(),
-                clock: self.clock.clone(),
-                progress: self.progress.clone(),
-                meters: self.meters.clone(),
-                stopping: self.stopping.clone(),
-                cancelled: Arc::default(),
-                breakers: self.retries.breakers.clone(),
-            };
+            let tools = self.tools();
             self.cancels.insert(service.clone(), tools.cancelled.clone());
             self.under_way.insert(service.clone(), UnderWay::from_changes(&changes));
             let its = |change: &Change| Some((change.address.clone(), checks.get(&change.address)?.clone()));
@@ -66,6 +58,20 @@ impl Engine {
             let job = LaneJob { service: service.clone(), run, changes, secrets, payloads, checks };
             let lane = self.lanes.spawn(lane::run_lane(job, tools));
             self.busy.insert(lane.id(), service);
+        }
+    }
+
+    /// The tools of one lane.
+    pub(super) fn tools(&self) -> Tools {
+        Tools {
+            context: self.context.clone(),
+            ledger: self.ledger.clone(),
+            clock: self.clock.clone(),
+            progress: self.progress.clone(),
+            meters: self.meters.clone(),
+            stopping: self.stopping.clone(),
+            cancelled: Arc::default(),
+            breakers: self.retries.breakers.clone(),
         }
     }
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::actions::ActionDone;
 use super::breaker::Breakers;
 use super::counters::Meters;
 use super::{bind_links, change_timeout};
 use crate::engine::commands::npm_rescue;
-use crate::engine::{Clock, Context, Progress, ProgressState};
+use crate::engine::{Clock, Context, LaneStep, Progress, ProgressState};
 use crate::ledger::runs::Event;
 use crate::ledger::{Intent, Ledger, StoreError};
 use crate::providers::{Class, Outcome, Provider, ProviderError, Supplies, Taken};
@@ -52,8 +53,18 @@ pub struct LaneDone {
     pub worked: Vec<Address>,
     /// The changes that failed.
     pub failures: Vec<LaneFailure>,
+    /// The action that it performed, if it was given one.
+    pub action: Option<Box<ActionDone>>,
     /// When its last write ended: an observation begun before that does not count.
     pub ended: Timestamp,
+}
+
+impl LaneDone {
+    /// Nothing done yet.
+    pub fn new(service: String, now: Timestamp) -> Self {
+        let (called, worked, failures) = (BTreeSet::new(), Vec::new(), Vec::new());
+        Self { service, called, worked, failures, action: None, ended: now }
+    }
 }
 
 /// A failure in a lane.
@@ -91,13 +102,18 @@ pub struct Tools {
     pub meters: Arc<Meters>,
 }
 
+impl Tools {
+    /// Whether the next step stays for later.
+    pub fn is_over(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed) || self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
 /// Makes the changes of a job.
 pub async fn run_lane(job: LaneJob, tools: Tools) -> LaneDone {
-    let (called, worked, failures) = (BTreeSet::new(), Vec::new(), Vec::new());
-    let mut done = LaneDone { service: job.service.clone(), called, worked, failures, ended: tools.clock.now() };
-    let is_over = || tools.stopping.load(Ordering::Relaxed) || tools.cancelled.load(Ordering::Relaxed);
+    let mut done = LaneDone::new(job.service.clone(), tools.clock.now());
     for change in &job.changes {
-        if is_over() {
+        if tools.is_over() {
             break;
         }
         if !done.failures.is_empty() && takes_away(change) {
@@ -106,7 +122,7 @@ pub async fn run_lane(job: LaneJob, tools: Tools) -> LaneDone {
         // A change behind an open breaker waits for the next plan.
         let Some(_turn) = tools.breakers.turn(change).await else { continue };
         // Waiting for a turn may take long.
-        if is_over() {
+        if tools.is_over() {
             break;
         }
         done.called.insert(change.address.provider.clone());
@@ -358,9 +374,18 @@ fn report_progress(
     started: Timestamp,
     now: Timestamp,
 ) {
-    let progress = Progress { at: now, change: change.clone(), state, text, took: now - started };
+    send_progress(tools, LaneStep::Change(Box::new(change.clone())), (state, text), (started, now));
+}
+
+/// Tells whoever listens how far a step is.
+pub fn send_progress(
+    tools: &Tools,
+    step: LaneStep,
+    (state, text): (ProgressState, String),
+    (started, now): (Timestamp, Timestamp),
+) {
     // There may be no listener; that is fine.
-    let _ = tools.progress.send(progress);
+    let _ = tools.progress.send(Progress { at: now, step, state, text, took: now - started });
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod retry;
 pub mod breaker;
 pub(super) mod hand_out;
 pub mod lane;
+pub mod actions;
 pub mod health;
 pub mod upstream_probe;
 pub mod port80;

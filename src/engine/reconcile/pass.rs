@@ -1,6 +1,6 @@
 //! One pass, top to bottom: source → manifests → observe → plan (guard last) → lint → hand out → schedule the next pass.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
@@ -141,6 +141,7 @@ impl Engine {
         self.meters.phase("plan", planned - sight.now);
         self.hold_back(&mut sight, &mut draft.plan).await;
         schedule_next_pass(&mut draft, &sight, again, &dead_ends);
+        self.next_action_look(sight.now).into_iter().for_each(|at| draft.plan.look_by(at));
         let is_to_act = sight.mode != RunMode::PlanOnly;
         if is_to_act && self.ledger_error.is_some() {
             self.try_ledger(&mut draft.plan, sight.now).await;
@@ -177,6 +178,7 @@ impl Engine {
             Loaded::default()
         });
         self.apply_retry_requests().await;
+        self.load_actions(now).await;
         let mut facts = self.read_facts(now).await;
         if mode != RunMode::PlanOnly {
             self.end_suspensions(&mut facts, now).await;
@@ -199,7 +201,7 @@ impl Engine {
     /// What people have asked for. The number of deletes counts once: what vanishes later needs a new one.
     fn requests_of(&self, mode: &RunMode) -> Requests {
         let number = match mode {
-            RunMode::PlanOnly | RunMode::Mark => None,
+            RunMode::PlanOnly | RunMode::Asked => None,
             RunMode::Act { confirmed_deletes, .. } => *confirmed_deletes,
         };
         let confirmed_deletes = number.filter(|_| self.requests.confirmed.is_empty());
@@ -273,7 +275,7 @@ impl Engine {
 
     /// Holds changes that failed a moment ago, and attributes drift.
     async fn hold_back(&mut self, sight: &mut PassState, plan: &mut Plan) {
-        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        let busy = self.services_at_work();
         self.retries.forget(plan, &sight.world, |service| busy.contains(service));
         self.retries.hold_back(plan, &sight.facts.revision, sight.now, |service| busy.contains(service));
         sight.facts.culprits = self.attribute(plan, sight.now).await;
@@ -309,6 +311,9 @@ impl Engine {
         scrubber: &Scrubber,
     ) {
         let PassDraft { wants, plan } = draft;
+        self.settle_actions(&sight.world, sight.now).await;
+        // Before the changes, which would go on without an end: a person waits for it.
+        self.hand_out_actions(&sight.world, run, sight.now).await;
         let ready = self.ready(plan, &sight.mode);
         let PassState { desired, world, facts, requests, now, .. } = &mut *sight;
         let found = Findings { wants, world, plan, facts, requests, now: *now };
@@ -336,7 +341,7 @@ impl Engine {
         let PassNotes { acts, run, dead_ends, last_failures, scrubber } = told;
         let only = match mode {
             RunMode::Act { only, .. } => only,
-            RunMode::PlanOnly | RunMode::Mark => None,
+            RunMode::PlanOnly | RunMode::Asked => None,
         };
         let mut picture = PassResult {
             at: now,
@@ -361,7 +366,8 @@ impl Engine {
             unpublished,
             dead_ends,
             rollbacks: desired.going_back.rollbacks,
-            busy: self.busy.values().cloned().collect(),
+            busy: self.services_at_work(),
+            actions: self.actions.states(),
             versions: self.observer.versions.clone(),
             run,
             acts,

@@ -101,7 +101,7 @@ impl Engine {
             return run.id;
         }
         let publishes = unpublished.iter().any(|dirty| self.is_publishable(dirty, plan, now));
-        let has_work = plan.changes.iter().any(Change::is_now) || publishes;
+        let has_work = plan.changes.iter().any(Change::is_now) || publishes || self.actions.has_queued();
         if !acts || !has_work {
             return self.picture.run;
         }
@@ -139,7 +139,7 @@ impl Engine {
         found: Findings<'_>,
         desired: &DesiredManifests,
     ) -> Result<(), StoreError> {
-        let busy: BTreeSet<String> = self.busy.values().cloned().collect();
+        let busy = self.services_at_work();
         self.record_verdicts(found).await?;
         self.settle_intents(found).await?;
         self.record_flaps(found, &busy).await?;
@@ -400,7 +400,7 @@ impl Engine {
             let Some(seen) = world.seen.get(address).filter(|seen| seen.owner.is_ours()) else { continue };
             // A certificate that was found again is ours like one whose order came back.
             let is_only_kept = want.keep_only && address.kind != Kind::Certificate;
-            if is_only_kept || changing.contains(address) || busy.contains(want.service.as_str()) {
+            if is_only_kept || changing.contains(address) || busy.contains(&want.service) {
                 continue;
             }
             // Its plan held only the mark.

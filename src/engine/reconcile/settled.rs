@@ -13,7 +13,8 @@ const WAITED_FOR: Millis = Millis::minutes(1);
 impl Engine {
     /// Whether nothing more will happen by itself: what is left waits for a person, or failed for good.
     pub(crate) fn is_settled(&self, picture: &PassResult) -> bool {
-        if self.is_busy() || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
+        let is_acting = self.actions.are_pending(picture.at);
+        if self.is_busy() || is_acting || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
             return false;
         }
         let stuck = picture.blocked();

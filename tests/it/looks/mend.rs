@@ -1,5 +1,6 @@
 //! Commands that repair one service: roll back, cancel, retry; sent to a running loop.
 
+use amarre::engine::LaneStep;
 use amarre::engine::commands;
 use amarre::engine::commands::{Act, CommandAnswer};
 use amarre::engine::reconcile::daemon;
@@ -233,7 +234,8 @@ async fn a_pull_without_progress_is_let_go() {
     let mut progress = rig.engine.progress();
     rig.engine.pass(crate::support::stepped::act()).await;
     assert!(rig.engine.is_busy(), "{:?}", rig.last_pass().plan.changes);
-    while progress.recv().await.unwrap().change.address.kind != Kind::Image {}
+    let is_pull = |step: &LaneStep| matches!(step, LaneStep::Change(change) if change.address.kind == Kind::Image);
+    while !is_pull(&progress.recv().await.unwrap().step) {}
     rig.clock.advance(Millis::minutes(4));
     assert!(rig.engine.lane_done().await);
     rig.engine.pass(amarre::engine::RunMode::PlanOnly).await;

@@ -1,0 +1,37 @@
+//! What a person asks of a resource that changes none of its fields: restart, start, stop, reboot.
+
+use super::address::Address;
+use super::time::{Millis, Timestamp};
+
+/// One action. Its vendor performs it once; a lost answer is observed, never repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// The resource.
+    pub address: Address,
+    /// The service of the resource; empty for one that no manifest manages.
+    pub service: String,
+    /// The provider's word: `restart`.
+    pub word: String,
+    /// The vendor's id of the resource when the action was asked for.
+    pub vendor_id: String,
+    /// A value of the resource that is another one once the action has happened, as it was before.
+    pub before: String,
+    /// The account that asks.
+    pub by: String,
+    /// When its intent was stored, just before the call left.
+    pub at: Timestamp,
+    /// How long the vendor may need. A call without an answer is let go of then.
+    pub limit: Millis,
+}
+
+impl Action {
+    /// The lane in which it is performed: that of the service, else one for the address alone.
+    pub fn lane(&self) -> String {
+        if self.service.is_empty() { self.address.to_string() } else { self.service.clone() }
+    }
+
+    /// Whether nothing more is expected of it: its call was let go of, and what came of that had as long to show.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        (now - self.at).0 > self.limit.0.saturating_mul(2)
+    }
+}

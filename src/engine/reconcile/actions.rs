@@ -1,0 +1,439 @@
+//! Actions: what a person asks of a resource beside changes of its fields. Each is performed once, in the lane of what it
+//! acts on: that of the service, or of the address where no service manages it.
+//!
+//! | an action | what the engine does |
+//! |---|---|
+//! | waits | begins it when its lane is idle, and what comes before it is ready again |
+//! | has begun | stores the intent, calls the provider once, stores the outcome |
+//! | has no answer, or this process ended before it came | keeps the lane for it and asks the provider after each observation whether it has happened |
+//! | has no answer within its limit | stores that the outcome is unknown |
+//!
+//! No action is ever repeated: a person who wants it again asks again.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::lane;
+use super::lane::{LaneDone, LaneFailure, Tools};
+use crate::engine::report::waits;
+use crate::engine::{Engine, LaneStep, ProgressState};
+use crate::ledger::OpenAction;
+use crate::ledger::runs::Event;
+use crate::providers::{Class, PerformAction, ProviderError};
+use amarre_core::model::{Action, Address, Millis, Need, Readiness, Seen, State, Timestamp, World};
+
+/// An action that could not begin for this long is not performed any more: whoever asked for it no longer expects it.
+const WAITS_MAX: Millis = Millis::minutes(15);
+/// How soon the world is observed again while an action waits, or its outcome is not known.
+const LOOK_AGAIN: Millis = Millis::seconds(1);
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionRequest {
+    /// The resource.
+    pub address: Address,
+    /// The provider's word: `restart`.
+    pub word: &'static str,
+    /// The account that asks.
+    pub by: String,
+    /// Resources of the same request whose action comes first, and whether they must be ready again by then.
+    pub after: Vec<Need>,
+}
+
+/// What became of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActionState {
+    /// It waits for its lane, or for what comes before it.
+    Waiting,
+    /// The call has left.
+    Begun,
+    /// No answer came; the resource is observed.
+    Unconfirmed,
+    /// It has happened.
+    Done,
+    /// It has not happened.
+    Failed(ProviderError),
+    /// No answer came within its limit, and the resource does not tell.
+    Unknown,
+    /// It was not begun and will not be: the reason.
+    Dropped(String),
+}
+
+/// The end of an action's lane.
+#[derive(Debug)]
+pub struct ActionDone {
+    /// The number of the intent; `None`: none was stored, so no call left.
+    id: Option<i64>,
+    run: i64,
+    action: Action,
+    state: ActionState,
+}
+
+#[derive(Debug)]
+struct QueuedAction {
+    request: ActionRequest,
+    service: String,
+    /// When it is given up.
+    until: Timestamp,
+}
+
+/// The actions of this process, and those that an earlier one left without an outcome.
+#[derive(Debug, Default)]
+pub struct Actions {
+    queue: VecDeque<QueuedAction>,
+    open: BTreeMap<Address, OpenAction>,
+    is_loaded: bool,
+    /// The latest action of each address.
+    states: BTreeMap<Address, ActionState>,
+}
+
+impl Actions {
+    /// What became of the latest action of each address.
+    pub fn states(&self) -> BTreeMap<Address, ActionState> {
+        self.states.clone()
+    }
+
+    /// Whether one waits, or its outcome may still show.
+    pub fn are_pending(&self, now: Timestamp) -> bool {
+        !self.queue.is_empty() || self.open_lanes(now).next().is_some()
+    }
+
+    /// The lanes that are kept for actions without an answer.
+    pub fn open_lanes(&self, now: Timestamp) -> impl Iterator<Item = String> {
+        self.open.values().filter(move |open| !open.action.is_over(now)).map(|open| open.action.lane())
+    }
+
+    /// Whether an action waits.
+    pub fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Drops what waits in a lane.
+    pub fn cancel(&mut self, lane: &str) {
+        for queued in std::mem::take(&mut self.queue) {
+            match queued.lane() == lane {
+                true => {
+                    let state = ActionState::Dropped("it was cancelled".to_owned());
+                    self.states.insert(queued.request.address, state);
+                }
+                false => self.queue.push_back(queued),
+            }
+        }
+    }
+
+    /// Notes the end of an action's lane.
+    pub fn finish(&mut self, done: ActionDone) {
+        let ActionDone { id, run, action, state } = done;
+        self.states.insert(action.address.clone(), state.clone());
+        if let (ActionState::Unconfirmed, Some(id)) = (state, id) {
+            self.open.insert(action.address.clone(), OpenAction { id, run, action });
+        }
+    }
+}
+
+impl QueuedAction {
+    fn lane(&self) -> String {
+        if self.service.is_empty() { self.request.address.to_string() } else { self.service.clone() }
+    }
+}
+
+impl Engine {
+    /// Reads the actions that an earlier process left without an outcome.
+    pub(crate) async fn load_actions(&mut self, now: Timestamp) {
+        if self.actions.is_loaded {
+            return;
+        }
+        match self.ledger.open_actions().await {
+            Ok(open) => {
+                self.actions.is_loaded = true;
+                for mut open in open {
+                    // The clock was ahead when it was written.
+                    open.action.at = open.action.at.min(now);
+                    self.actions.states.insert(open.action.address.clone(), ActionState::Unconfirmed);
+                    self.actions.open.insert(open.action.address.clone(), open);
+                }
+            }
+            Err(error) => self.ledger_failed(&error),
+        }
+    }
+
+    /// Takes actions on; they begin with the next pass.
+    ///
+    /// # Errors
+    /// Why none of them is taken on, lowercase.
+    pub fn ask_actions(&mut self, requests: Vec<ActionRequest>) -> Result<(), String> {
+        let now = self.clock.now();
+        let busy = self.services_at_work();
+        let mut queued = Vec::new();
+        for request in requests {
+            let address = &request.address;
+            let can = self.performer(address).is_some_and(|can| can.words(address.kind).contains(&request.word));
+            if !can {
+                return Err(format!("{} of {address} is no action that its provider knows", request.word));
+            }
+            let service = self.service_of(address);
+            let entry = QueuedAction { request, service, until: now + WAITS_MAX };
+            let lane = entry.lane();
+            if self.actions.open.contains_key(&entry.request.address) {
+                let word = &entry.request.word;
+                return Err(format!("it is not known yet what became of the last {word} of {}", entry.request.address));
+            }
+            if busy.contains(&lane) || self.actions.queue.iter().any(|other| other.lane() == lane) {
+                return Err(format!("a change or an action of {lane} is under way"));
+            }
+            queued.push(entry);
+        }
+        for entry in queued {
+            self.actions.states.insert(entry.request.address.clone(), ActionState::Waiting);
+            self.actions.queue.push_back(entry);
+        }
+        Ok(())
+    }
+
+    fn performer(&self, address: &Address) -> Option<&dyn PerformAction> {
+        self.context.providers.get(&address.provider)?.capabilities().actions
+    }
+
+    /// The service whose lane changes a resource; empty where no service does.
+    fn service_of(&self, address: &Address) -> String {
+        let picture = &self.picture;
+        let wanted = picture.wants.map.get(address).map(|want| &want.service);
+        let applied = || picture.facts.applied.get(address).map(|row| &row.service);
+        let seen = || picture.world.seen.get(address).filter(|seen| seen.owner.is_ours())?.service.as_ref();
+        wanted.or_else(applied).or_else(seen).cloned().unwrap_or_default()
+    }
+
+    /// Whether each of these actions has an outcome, and what it acted on is ready again or will not be.
+    pub fn has_acted(&self, addresses: &BTreeSet<Address>) -> bool {
+        let is_over = |address: &Address| match self.actions.states.get(address) {
+            Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => false,
+            None | Some(ActionState::Failed(_) | ActionState::Unknown | ActionState::Dropped(_)) => true,
+            Some(ActionState::Done) => match self.picture.world.seen.get(address).map(|seen| &seen.ready) {
+                Some(Readiness::NotYet { .. }) => waits::is_late(&self.picture, address),
+                None | Some(Readiness::Ready | Readiness::Failed { .. }) => true,
+            },
+        };
+        addresses.iter().all(is_over)
+    }
+
+    /// Whether an action waits, or its outcome may still show.
+    pub fn has_pending_actions(&self) -> bool {
+        self.actions.are_pending(self.clock.now())
+    }
+
+    /// When the world is to be observed again for an action.
+    pub(crate) fn next_action_look(&self, now: Timestamp) -> Option<Timestamp> {
+        self.actions.are_pending(now).then(|| now + LOOK_AGAIN)
+    }
+
+    /// Closes the actions whose outcome shows by now, and those whose limit has passed.
+    pub(crate) async fn settle_actions(&mut self, world: &World, now: Timestamp) {
+        for open in self.actions.open.values().cloned().collect::<Vec<_>>() {
+            let action = &open.action;
+            let seen = world.seen.get(&action.address);
+            let happened = seen.and_then(|seen| self.performer(&action.address)?.happened(action, seen));
+            // A provider that does not answer says nothing about what it did before.
+            let is_hidden = world.gap(&action.address).is_some();
+            let Action { word, by, limit, .. } = action;
+            let (state, outcome, kind, text) = match happened {
+                Some(true) => (ActionState::Done, "ok", "performed", format!("{word} by {by}; its answer was lost")),
+                Some(false) | None if !is_hidden && action.is_over(now) => {
+                    let text = format!(
+                        "{word} by {by}: no answer came within {limit}, and it is not seen whether it happened"
+                    );
+                    (ActionState::Unknown, "unknown", "unknown", text)
+                }
+                Some(false) | None => continue,
+            };
+            match self.ledger.end_action(open.id, outcome, &event(action, open.run, kind, text, now)).await {
+                Ok(()) => {
+                    self.actions.states.insert(action.address.clone(), state);
+                    self.actions.open.remove(&action.address);
+                }
+                Err(error) => self.ledger_failed(&error),
+            }
+        }
+    }
+
+    /// Begins the actions whose turn it is.
+    pub(crate) async fn hand_out_actions(&mut self, world: &World, run: i64, now: Timestamp) {
+        for queued in std::mem::take(&mut self.actions.queue) {
+            let address = queued.request.address.clone();
+            match self.turn_of(&queued, world, now) {
+                Turn::Later => self.actions.queue.push_back(queued),
+                Turn::Never(why) => {
+                    let text = format!("{} by {} was not begun: {why}", queued.request.word, queued.request.by);
+                    let event = Event {
+                        at: now,
+                        run,
+                        service: queued.service,
+                        address: Some(address.clone()),
+                        kind: "not performed".to_owned(),
+                        text,
+                        reason: Some(queued.request.word.to_owned()),
+                    };
+                    self.actions.states.insert(address, ActionState::Dropped(why));
+                    // Events are for people: one that cannot be written stops nothing.
+                    let _ = self.ledger.record(&event).await;
+                }
+                Turn::Now(action) => {
+                    let lane = action.lane();
+                    let tools = self.tools();
+                    self.cancels.insert(lane.clone(), tools.cancelled.clone());
+                    self.actions.states.insert(address, ActionState::Begun);
+                    let task = self.lanes.spawn(run_action(*action, run, tools));
+                    self.busy.insert(task.id(), lane);
+                }
+            }
+        }
+    }
+
+    fn turn_of(&self, queued: &QueuedAction, world: &World, now: Timestamp) -> Turn {
+        let QueuedAction { request, service, until } = queued;
+        if let Some(before) = request.after.iter().find(|need| self.is_out_of_reach(need, world)) {
+            return Turn::Never(format!("{} is not up again", before.on.name));
+        }
+        let is_busy = self.services_at_work().contains(&queued.lane());
+        let is_hidden = world.gap(&request.address).is_some();
+        match world.seen.get(&request.address) {
+            _ if is_busy || is_hidden || !request.after.iter().all(|need| self.is_up_again(need, world)) => {
+                match now < *until {
+                    true => Turn::Later,
+                    false => Turn::Never(format!("its turn did not come within {WAITS_MAX}")),
+                }
+            }
+            Some(seen) => match self.performer(&request.address) {
+                Some(can) => Turn::Now(Box::new(begin(request, service, can, seen, now))),
+                None => Turn::Never("its provider is not configured any more".to_owned()),
+            },
+            None => Turn::Never(format!("{} is gone", request.address)),
+        }
+    }
+}
+
+impl Engine {
+    /// Whether what comes before an action has been acted on, and is ready again where it must be.
+    fn is_up_again(&self, need: &Need, world: &World) -> bool {
+        let is_done = matches!(self.actions.states.get(&need.on), None | Some(ActionState::Done));
+        let is_ready = || world.seen.get(&need.on).is_some_and(|seen| seen.ready.is_ready());
+        is_done && (need.is != State::Ready || is_ready())
+    }
+
+    fn is_out_of_reach(&self, need: &Need, world: &World) -> bool {
+        match self.actions.states.get(&need.on) {
+            Some(ActionState::Failed(_) | ActionState::Unknown | ActionState::Dropped(_)) => true,
+            Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => false,
+            None | Some(ActionState::Done) => {
+                let ready = world.seen.get(&need.on).map(|seen| &seen.ready);
+                need.is == State::Ready && matches!(ready, Some(Readiness::Failed { .. }))
+            }
+        }
+    }
+}
+
+enum Turn {
+    Now(Box<Action>),
+    Later,
+    Never(String),
+}
+
+fn begin(request: &ActionRequest, service: &str, can: &dyn PerformAction, seen: &Seen, now: Timestamp) -> Action {
+    Action {
+        address: request.address.clone(),
+        service: service.to_owned(),
+        word: request.word.to_owned(),
+        vendor_id: seen.vendor_id.clone(),
+        before: can.before(request.word, seen),
+        by: request.by.clone(),
+        at: now,
+        limit: can.limit(request.word, seen),
+    }
+}
+
+/// Performs an action: intent → call → outcome.
+async fn run_action(mut action: Action, run: i64, tools: Tools) -> LaneDone {
+    let _slot = tools.breakers.slot(&action.address.provider).await;
+    let mut done = LaneDone::new(action.lane(), tools.clock.now());
+    let (id, state) = match tools.is_over() {
+        true => (None, ActionState::Dropped("it was cancelled".to_owned())),
+        false => {
+            action.at = tools.clock.now();
+            match tools.ledger.begin_action(&action, run).await {
+                Ok(id) => (Some(id), perform(&action, (id, run), &tools, &mut done).await),
+                Err(error) => {
+                    let why = error.to_string();
+                    done.failures.push(LaneFailure::Ledger(error));
+                    (None, ActionState::Dropped(why))
+                }
+            }
+        }
+    };
+    done.ended = tools.clock.now();
+    done.action = Some(Box::new(ActionDone { id, run, action, state }));
+    done
+}
+
+/// The call of an action whose intent is stored.
+async fn perform(action: &Action, (id, run): (i64, i64), tools: &Tools, done: &mut LaneDone) -> ActionState {
+    let started = action.at;
+    let report = |state: ProgressState, text: String| {
+        let now = tools.clock.now();
+        lane::send_progress(tools, LaneStep::Action(action.clone()), (state, text), (started, now));
+    };
+    done.called.insert(action.address.provider.clone());
+    report(ProgressState::Begun, String::new());
+    let outcome = call(action, tools).await;
+    let Action { word, by, .. } = action;
+    let (state, outcome, event) = match outcome {
+        Ok(()) => {
+            report(ProgressState::Done, String::new());
+            (ActionState::Done, "ok".to_owned(), ("performed", format!("{word} by {by}")))
+        }
+        Err(error) if error.class == Class::OutcomeUnknown => {
+            report(ProgressState::Begun, format!("{word}: {}", error.message));
+            return ActionState::Unconfirmed;
+        }
+        Err(error) => {
+            report(ProgressState::Failed, error.message.clone());
+            let text = format!("{word} by {by}: {}", error.message);
+            (ActionState::Failed(error.clone()), error.message, ("not performed", text))
+        }
+    };
+    let (kind, text) = event;
+    let (service, address) = (&action.service, &action.address);
+    tracing::info!(service, run, %address, "{kind} {address}: {text}");
+    match tools.ledger.end_action(id, &outcome, &self::event(action, run, kind, text, tools.clock.now())).await {
+        Ok(()) => state,
+        // What is observed afterwards closes it.
+        Err(error) => {
+            done.failures.push(LaneFailure::Ledger(error));
+            ActionState::Unconfirmed
+        }
+    }
+}
+
+async fn call(action: &Action, tools: &Tools) -> Result<(), ProviderError> {
+    let provider = tools.context.providers.get(&action.address.provider);
+    let Some(can) = provider.and_then(|provider| provider.capabilities().actions) else {
+        let message = format!("{} of {} is no action that its provider knows", action.word, action.address);
+        return Err(ProviderError::new(Class::Rejected, "A0460", message));
+    };
+    match tokio::time::timeout(action.limit.to_duration(), can.perform(action)).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let message = format!("{} of {} had no answer within {}", action.word, action.address, action.limit);
+            Err(ProviderError::new(Class::OutcomeUnknown, "A0513", message))
+        }
+    }
+}
+
+fn event(action: &Action, run: i64, kind: &str, text: String, at: Timestamp) -> Event {
+    Event {
+        at,
+        run,
+        service: action.service.clone(),
+        address: Some(action.address.clone()),
+        kind: kind.to_owned(),
+        text,
+        reason: Some(action.word.clone()),
+    }
+}
