@@ -374,6 +374,9 @@ fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields
     };
     let at = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
     let started = at(&state.started_at);
+    if let Some(raw) = state.started_at.as_deref() {
+        fields.set("started", Value::text(raw));
+    }
     if let Some(started) = started {
         fields.set("started_at_ms", Value::Int(started.0));
     }

@@ -16,7 +16,7 @@ use bollard::models::{
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, EventsOptionsBuilder, LogsOptionsBuilder,
     RemoveContainerOptionsBuilder, RemoveImageOptions, RemoveVolumeOptions, RenameContainerOptionsBuilder,
-    StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+    RestartContainerOptions, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder,
 };
 use bollard::{ClientVersion, Docker};
 use futures_util::stream::BoxStream;
@@ -395,6 +395,13 @@ impl EngineApi {
         let docker = self.docker.clone().with_timeout(STOP_CALL_TIMEOUT);
         let answer = docker.stop_container(id, Some(options)).await;
         self.found("POST", &format!("stopping container {name}"), unchanged_is_fine(answer)).map(|_| ())
+    }
+
+    /// Stops a container within the time that it was made with, and starts it again; `false`: it is gone.
+    pub async fn restart(&self, id: &str, name: &str) -> Result<bool, ProviderError> {
+        let docker = self.docker.clone().with_timeout(STOP_CALL_TIMEOUT);
+        let answer = docker.restart_container(id, None::<RestartContainerOptions>).await;
+        Ok(self.found("POST", &format!("restarting container {name}"), answer)?.is_some())
     }
 
     /// Removes a stopped container and none of its volumes; one that is gone is fine.

@@ -153,6 +153,11 @@ impl Inspects {
         }
     }
 
+    /// Something was done to one container, or may have been.
+    pub fn acted_on(&self, id: &str) {
+        self.forget(Changed::Id(id.to_owned()));
+    }
+
     /// Nobody knows what was changed.
     pub fn forget_all(&self) {
         self.forget(Changed::All);

@@ -4,6 +4,7 @@
 //! look. Containers are removed without their volumes, and never before their restart policy is `no`.
 
 pub mod api;
+mod actions;
 mod containers;
 mod hidden;
 mod events;
@@ -498,6 +499,7 @@ impl Provider for DockerProvider {
             nginx_test: Some(self),
             progress: Some(self),
             events: Some(self),
+            actions: Some(self),
             requests: Some(&self.counts),
             ..Capabilities::NONE
         }

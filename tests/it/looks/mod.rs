@@ -1,5 +1,6 @@
 //! The loop stepped pass by pass, with every vendor simulated.
 
+mod actions;
 mod apart;
 mod binds;
 mod breadth;

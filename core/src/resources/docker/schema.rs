@@ -107,6 +107,8 @@ const STATE: &[Field] = &[
     // `192.168.1.10:20000:80/tcp`: chosen at creation, as the address is.
     Field::new("published", Rule::Observed),
     Field::new("started_at_ms", Rule::Observed),
+    // The engine's own text of it, which no clock of ours corrects.
+    Field::new("started", Rule::Observed),
     Field::new("finished_at_ms", Rule::Observed),
     Field::new("exit_code", Rule::Observed),
     Field::new("created_at_ms", Rule::Observed),
