@@ -8,13 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use amarre::config::Config;
+use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
 use amarre::engine::reconcile::port80::Port80Client;
 use amarre::engine::{Clock, Engine, EngineParts, PassResult, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
 use amarre::secret::{MarkKey, Secret};
 use amarre::source::{Folder, Source};
 use amarre_core::model::world::{Leads, Port80, Suspension};
-use amarre_core::model::{Gate, Millis, Wait};
+use amarre_core::model::{Address, Gate, Kind, Millis, ProviderId, Wait};
 use async_trait::async_trait;
 use tempfile::TempDir;
 
@@ -91,6 +92,11 @@ impl Rig {
         let picture = self.passes(LATER).await;
         assert_eq!(picture.plan.changes, []);
         assert_eq!(picture.plan.gaps, []);
+    }
+
+    fn cloud_id(&self) -> ProviderId {
+        let picture = self.engine.last_pass();
+        picture.context.as_ref().unwrap().site.clouds["lab"].clone()
     }
 
     fn created(&self) -> Vec<String> {
@@ -255,6 +261,38 @@ async fn what_is_not_amarres_is_listed_by_the_vendors_own_names_and_left_alone()
     let listed: Vec<&str> = picture.world.inventory.keys().map(|address| address.name.as_str()).collect();
     assert_eq!(listed, ["north/1"]);
     assert_eq!(rig.vendor.lock().servers.get(&1), Some(&foreign));
+}
+
+/// Capability `actions`, on a server that a manifest manages and on one that none does.
+#[tokio::test]
+async fn a_reboot_whose_answer_was_lost_is_not_repeated() {
+    for is_managed in [true, false] {
+        for is_killed in [true, false] {
+            let mut rig = Rig::start().await;
+            let name = if is_managed { "north/web" } else { "north/1" };
+            if is_managed {
+                rig.server("web", "north", "small");
+            } else {
+                let (name, region, size) = ("old".to_owned(), "north".to_owned(), "huge".to_owned());
+                rig.vendor.lock().create(Server { name, region, size, made_by: String::new(), reboots: 0 }).unwrap();
+            }
+            rig.settle().await;
+            rig.vendor.lock().loses = 1;
+            let address = Address::new(rig.cloud_id(), Kind::TrialServer, name);
+            let request =
+                ActionRequest { address: address.clone(), word: "reboot", by: "alice".to_owned(), after: Vec::new() };
+            rig.engine.ask_actions(vec![request]).unwrap();
+            rig.pass(Millis::seconds(10)).await;
+            if is_killed {
+                rig.restart().await;
+            }
+            rig.settle().await;
+            let state = rig.engine.last_pass().actions.get(&address).cloned();
+            assert_eq!(state, Some(ActionState::Done), "{name}");
+            let reboots: Vec<u32> = rig.vendor.lock().servers.values().map(|server| server.reboots).collect();
+            assert_eq!(reboots, [1], "{name}");
+        }
+    }
 }
 
 /// Whatever is lost, silent, late or killed: no server is made twice, and in the end each is there.

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use amarre::providers::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, Supplies};
+use amarre::providers::{
+    Capabilities, Class, Observation, ObserveQuery, Outcome, PerformAction, Provider, ProviderError, Supplies,
+};
 use amarre_core::model::{
-    Address, Change, Field, Fields, Gap, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Rule, Seen, Value,
-    Verb,
+    Action, Address, Change, Field, Fields, Gap, GapScope, Kind, KindSchema, Millis, Owner, ProviderId, Readiness,
+    Rule, Seen, Value, Verb,
 };
 use amarre_core::resources::Objection;
 use async_trait::async_trait;
@@ -14,7 +16,11 @@ use super::vendor::{CallFailure, Server, Vendor};
 
 const KINDS: &[KindSchema] = &[KindSchema {
     kind: Kind::TrialServer,
-    fields: &[Field::new("size", Rule::Update), Field::new("mark", Rule::Update)],
+    fields: &[
+        Field::new("size", Rule::Update),
+        Field::new("reboots", Rule::Observed),
+        Field::new("mark", Rule::Update),
+    ],
     claims: None,
 }];
 
@@ -46,7 +52,10 @@ impl TrialCloud {
         for (id, server) in servers {
             let is_ours = server.made_by == self.instance;
             let seen = Seen {
-                fields: Fields::default().with("size", Value::text(&server.size)).with("mark", Value::Bool(is_ours)),
+                fields: Fields::default()
+                    .with("size", Value::text(&server.size))
+                    .with("reboots", Value::Int(i64::from(server.reboots)))
+                    .with("mark", Value::Bool(is_ours)),
                 ready: Readiness::Ready,
                 owner: if is_ours { Owner::Ours } else { Owner::Foreign },
                 service: is_ours.then(|| server.name.clone()),
@@ -119,8 +128,36 @@ impl Provider for TrialCloud {
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
-        Capabilities::NONE
+        Capabilities { actions: Some(self), ..Capabilities::NONE }
     }
+}
+
+#[async_trait]
+impl PerformAction for TrialCloud {
+    fn words(&self, _: Kind) -> &'static [&'static str] {
+        &["reboot"]
+    }
+
+    fn limit(&self, _: &str, _: &Seen) -> Millis {
+        Millis::minutes(5)
+    }
+
+    fn before(&self, _: &str, seen: &Seen) -> String {
+        reboots(seen)
+    }
+
+    async fn perform(&self, action: &Action) -> Result<(), ProviderError> {
+        let id = action.vendor_id.parse().unwrap();
+        self.vendor.lock().reboot(id).map_err(|failure| failed(&failure))
+    }
+
+    fn happened(&self, action: &Action, seen: &Seen) -> Option<bool> {
+        Some(reboots(seen) != action.before)
+    }
+}
+
+fn reboots(seen: &Seen) -> String {
+    seen.fields.get("reboots").and_then(Value::as_int).unwrap_or_default().to_string()
 }
 
 fn failed(failure: &CallFailure) -> ProviderError {

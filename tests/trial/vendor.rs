@@ -81,6 +81,10 @@ impl Cloud {
         })
     }
 
+    pub fn reboot(&mut self, id: u32) -> Result<(), CallFailure> {
+        self.write(|cloud| cloud.servers.get_mut(&id).unwrap().reboots += 1)
+    }
+
     pub fn delete(&mut self, id: u32) -> Result<(), CallFailure> {
         self.write(|cloud| drop(cloud.servers.remove(&id)))
     }

@@ -411,6 +411,11 @@ impl World {
         self.gaps.iter().find(|gap| gap.covers(address))
     }
 
+    /// What is at `address`, Amarre's or not.
+    pub fn thing(&self, address: &Address) -> Option<&Seen> {
+        self.seen.get(address).or_else(|| self.inventory.get(address))
+    }
+
     /// Whether all of `provider` is hidden.
     pub fn is_dark(&self, provider: &ProviderId) -> bool {
         self.gaps.iter().any(|gap| gap.provider == *provider && gap.is_whole())

@@ -207,7 +207,7 @@ impl Engine {
         let is_over = |address: &Address| match self.actions.states.get(address) {
             Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => false,
             None | Some(ActionState::Failed(_) | ActionState::Unknown | ActionState::Dropped(_)) => true,
-            Some(ActionState::Done) => match self.picture.world.seen.get(address).map(|seen| &seen.ready) {
+            Some(ActionState::Done) => match self.picture.world.thing(address).map(|seen| &seen.ready) {
                 Some(Readiness::NotYet { .. }) => waits::is_late(&self.picture, address),
                 None | Some(Readiness::Ready | Readiness::Failed { .. }) => true,
             },
@@ -229,7 +229,7 @@ impl Engine {
     pub(crate) async fn settle_actions(&mut self, world: &World, now: Timestamp) {
         for open in self.actions.open.values().cloned().collect::<Vec<_>>() {
             let action = &open.action;
-            let seen = world.seen.get(&action.address);
+            let seen = world.thing(&action.address);
             let happened = seen.and_then(|seen| self.performer(&action.address)?.happened(action, seen));
             // A provider that does not answer says nothing about what it did before.
             let is_hidden = world.gap(&action.address).is_some();
@@ -294,7 +294,7 @@ impl Engine {
         }
         let is_busy = self.services_at_work().contains(&queued.lane());
         let is_hidden = world.gap(&request.address).is_some();
-        match world.seen.get(&request.address) {
+        match world.thing(&request.address) {
             _ if is_busy || is_hidden || !request.after.iter().all(|need| self.is_up_again(need, world)) => {
                 match now < *until {
                     true => Turn::Later,
@@ -314,7 +314,7 @@ impl Engine {
     /// Whether what comes before an action has been acted on, and is ready again where it must be.
     fn is_up_again(&self, need: &Need, world: &World) -> bool {
         let is_done = matches!(self.actions.states.get(&need.on), None | Some(ActionState::Done));
-        let is_ready = || world.seen.get(&need.on).is_some_and(|seen| seen.ready.is_ready());
+        let is_ready = || world.thing(&need.on).is_some_and(|seen| seen.ready.is_ready());
         is_done && (need.is != State::Ready || is_ready())
     }
 
@@ -323,7 +323,7 @@ impl Engine {
             Some(ActionState::Failed(_) | ActionState::Unknown | ActionState::Dropped(_)) => true,
             Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => false,
             None | Some(ActionState::Done) => {
-                let ready = world.seen.get(&need.on).map(|seen| &seen.ready);
+                let ready = world.thing(&need.on).map(|seen| &seen.ready);
                 need.is == State::Ready && matches!(ready, Some(Readiness::Failed { .. }))
             }
         }
