@@ -243,12 +243,6 @@ impl Config {
         self.service_secrets().by_name(&name.0)
     }
 
-    /// Whether a secret of a manifest is found only at the place of earlier versions.
-    pub fn is_at_an_old_place(&self, name: &str) -> bool {
-        let secrets = self.service_secrets();
-        secrets.at_its_place(name).is_none() && secrets.at_an_old_place(name).is_some()
-    }
-
     fn service_secrets(&self) -> ServiceSecrets<'_> {
         ServiceSecrets { base: self.path.parent().unwrap_or(Path::new("/")), site: &self.site }
     }

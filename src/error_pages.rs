@@ -136,7 +136,6 @@ const PAGES: &[(&str, &str)] = &[
     ("A0271", include_str!("../docs/errors/A0271.md")),
     ("A0272", include_str!("../docs/errors/A0272.md")),
     ("A0273", include_str!("../docs/errors/A0273.md")),
-    ("A0274", include_str!("../docs/errors/A0274.md")),
     ("A0275", include_str!("../docs/errors/A0275.md")),
     ("A0276", include_str!("../docs/errors/A0276.md")),
     ("A0277", include_str!("../docs/errors/A0277.md")),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::CommandFailure;
 use super::simulated::SimulatedWorld;
 use crate::config::{Config, SourceAccess};
-use crate::engine::reconcile::earlier_use;
+use crate::engine::reconcile::shares;
 use crate::engine::{Engine, EngineParts, EngineSettings, Stage, SystemClock};
 use crate::ledger::lock::LockError;
 use crate::ledger::{Ledger, Lock, StoreError};
@@ -16,7 +16,6 @@ use crate::registry;
 use crate::secret::MarkKey;
 use crate::source::git::{GitSettings, RemoteAccess, Verify};
 use crate::source::{Folder, Git, Source};
-use amarre_core::model::site::{Existing, OLD_PLACE};
 use amarre_core::model::{ProviderId, Site};
 
 /// The running program, also after its file was replaced on disk.
@@ -41,7 +40,8 @@ pub async fn engine(config: &Config) -> Result<Built, CommandFailure> {
     })?;
     record_simulated(&ledger, config).await?;
     let world = SimulatedWorld::start(config).await?;
-    let config = &with_existing(config.clone(), &ledger).await;
+    // A ledger that cannot be read is reported by the loop itself.
+    let config = &with_shares(config.clone(), &ledger).await.unwrap_or_else(|_| config.clone());
     let EngineSettings { site, providers, secrets, interval } = settings(&world.fill(config.clone()))?;
     let engine = Engine::new(EngineParts {
         site,
@@ -85,49 +85,27 @@ async fn record_simulated(ledger: &Ledger, config: &Config) -> Result<(), Comman
     }
 }
 
-/// Adds what manifests used before policy closed it, as the ledger's writer detects it, and what the good ones take.
-async fn with_existing(config: Config, ledger: &Ledger) -> Config {
-    let found = earlier_use::load_or_record(ledger, &config.site).await.unwrap_or_else(|error| {
-        tracing::warn!("what was used before policy closed it is not known: {error}");
-        config.site.existing.clone()
-    });
-    let mut config = with_existing_rights(config, found);
-    config.site.existing.shares = earlier_use::shares(ledger, &config.site).await.unwrap_or_default();
-    config
+/// Adds what the good manifests of the ledger take of the limits of all.
+async fn with_shares(mut config: Config, ledger: &Ledger) -> Result<Config, StoreError> {
+    config.site.shares = shares::shares(ledger, &config.site).await?;
+    Ok(config)
 }
 
-/// As [`with_existing`], beside the ledger's writer or without one.
+/// The same beside the ledger's writer, or without a ledger.
 ///
 /// # Errors
 /// There is a ledger, and it cannot be read.
 pub async fn with_known(config: Config) -> Result<Config, StoreError> {
     let Some(ledger) = Ledger::open_to_look(&config.state).await? else { return Ok(config) };
-    let known = Box::pin(known_in(&ledger, config)).await;
+    let known = Box::pin(with_shares(config, &ledger)).await;
     ledger.close().await;
     known
-}
-
-async fn known_in(ledger: &Ledger, config: Config) -> Result<Config, StoreError> {
-    let found = match earlier_use::read_recorded(ledger).await? {
-        None => earlier_use::detect(ledger, &config.site).await?,
-        Some(known) => known,
-    };
-    let mut config = with_existing_rights(config, found);
-    config.site.existing.shares = earlier_use::shares(ledger, &config.site).await.unwrap_or_default();
-    Ok(config)
 }
 
 /// As [`with_known`], for callers that have already reported an unreadable ledger.
 pub async fn with_known_or_none(config: Config) -> Config {
     let plain = config.clone();
     with_known(config).await.unwrap_or(plain)
-}
-
-/// A secret that was moved since needs no warning.
-fn with_existing_rights(mut config: Config, mut found: Existing) -> Config {
-    found.rights.retain(|right| right.word != OLD_PLACE || config.is_at_an_old_place(&right.item));
-    config.site.existing = found;
-    config
 }
 
 /// The settings that a running engine takes over from a configuration.

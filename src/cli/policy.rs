@@ -54,7 +54,7 @@ pub async fn explain(args: &Args, asked: &PolicyExplanation, output: &Output) ->
 fn is_about(decision: &Decision, code: &str) -> bool {
     match &decision.verdict {
         Verdict::Allowed(_) => false,
-        Verdict::Existing(known) | Verdict::Refused(known) => *known == code,
+        Verdict::Refused(known) => *known == code,
     }
 }
 
@@ -89,16 +89,14 @@ fn text(decisions: &[&Decision]) -> String {
     for one in decisions {
         let (sign, why) = match &one.verdict {
             Verdict::Allowed(by) => ("allowed ", by.clone()),
-            Verdict::Existing(code) => ("warning ", format!("{code}: used before it was closed; {}", one.hint)),
             Verdict::Refused(code) => ("refused ", format!("{code}: {}", one.hint)),
         };
         out.push_str(&format!("{}:{}:{}\n", one.file, one.line, one.column));
         out.push_str(&format!("  {sign} {}: {}\n           {why}\n", one.right.word, one.right.item));
     }
     let refused = decisions.iter().filter(|one| matches!(one.verdict, Verdict::Refused(_))).count();
-    let warned = decisions.iter().filter(|one| matches!(one.verdict, Verdict::Existing(_))).count();
-    let allowed = decisions.len() - refused - warned;
-    out.push_str(&format!("\n{allowed} allowed, {warned} warnings, {refused} refused\n"));
+    let allowed = decisions.len() - refused;
+    out.push_str(&format!("\n{allowed} allowed, {refused} refused\n"));
     out
 }
 
@@ -107,7 +105,6 @@ fn document(path: &str, decisions: &[&Decision]) -> Json {
     let one = |one: &&Decision| {
         let (verdict, code, by) = match &one.verdict {
             Verdict::Allowed(by) => ("allowed", None, Some(by.as_str())),
-            Verdict::Existing(code) => ("warning", Some(*code), None),
             Verdict::Refused(code) => ("refused", Some(*code), None),
         };
         let hint = Some(&one.hint).filter(|hint| !hint.is_empty());

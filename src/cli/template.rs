@@ -162,8 +162,7 @@ fn make_secrets(config: &Config, rendered: &Rendered, output: &Output) -> Result
 
 /// Creates a missing secret; answers its place.
 fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, CommandFailure> {
-    // A secret at the place of earlier versions is not missing.
-    if config.secret(&SecretName(name.to_owned())).is_ok() || config.is_at_an_old_place(name) {
+    if config.secret(&SecretName(name.to_owned())).is_ok() {
         return Ok(None);
     }
     let path = base(config).join("secrets/services").join(name);

@@ -11,8 +11,8 @@ use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::secret::Secret;
 use amarre_core::model::site::{
-    Authors, CertificateCare, Challenge, Defaults, EVERY_ZONE, Existing, HostSite, ImageCare, Listener, ManifestLimits,
-    Mode, NginxPolicy, NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
+    Authors, CertificateCare, Challenge, Defaults, EVERY_ZONE, HostSite, ImageCare, Listener, ManifestLimits, Mode,
+    NginxPolicy, NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
 };
 use amarre_core::model::{Millis, ProviderId, Site};
 
@@ -188,7 +188,7 @@ impl File {
             own_secrets: BTreeSet::new(),
             listeners: Vec::new(),
             own_names: BTreeMap::new(),
-            existing: Existing::default(),
+            shares: BTreeMap::new(),
             forbidden: BTreeMap::new(),
         })
     }

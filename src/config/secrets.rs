@@ -9,7 +9,7 @@ use super::ConfigError;
 use super::file::SecretSource;
 use crate::secret::Secret;
 use amarre_core::model::Site;
-use amarre_core::model::site::{OLD_PLACE, credential_key};
+use amarre_core::model::site::credential_key;
 use amarre_core::model::suggestion::matches as pattern_matches;
 
 /// Where Docker puts the secrets of a stack.
@@ -103,11 +103,6 @@ impl ServiceSecrets<'_> {
         if let Some(found) = self.at_its_place(name) {
             return found;
         }
-        if self.site.existing.rights.iter().any(|right| right.word == OLD_PLACE && right.item == name)
-            && let Some(found) = self.at_an_old_place(name)
-        {
-            return found;
-        }
         let place = self.base.join("secrets/services").join(name);
         let variable = service_variable(name);
         let variable = variable.map(|variable| format!("{}export {variable}=…, or ", names_no_file(&variable)));
@@ -131,16 +126,6 @@ impl ServiceSecrets<'_> {
             Some(variable) => first(&variable, &paths),
             None => first_file(&paths),
         }
-    }
-
-    /// Their place in earlier versions.
-    pub(super) fn at_an_old_place(&self, name: &str) -> Option<Result<Secret, ConfigError>> {
-        if self.site.own_secrets.contains(&credential_key(name)) {
-            return None;
-        }
-        let flat = name.replace('/', "_");
-        let variable = format!("AMARRE_SECRET_{}", flat.to_uppercase().replace('-', "_"));
-        first(&variable, &[Path::new(RUN).join(&flat), self.base.join("secrets").join(name)])
     }
 
     fn is_listed(&self, name: &str) -> bool {

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use amarre_core::manifest::{Loaded, Severity, SourceFile, Verdict, explain, in_use, load};
-use amarre_core::model::site::{Authors, Listener, Policy, PortKeeper, PortRange, Right};
+use amarre_core::manifest::{Loaded, Severity, SourceFile, Verdict, explain, load};
+use amarre_core::model::site::{Authors, Listener, Policy, PortKeeper, PortRange};
 use amarre_core::model::{Asset, Assets, Site};
-use serde_json::json;
 
 use amarre_testkit::scene;
 
@@ -223,37 +222,12 @@ fn operators_may_use_all_but_what_breaks_npm_or_amarre_or_is_for_no_visitor() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Each refusal is a right that the ledger of an older version would have given, or one that no word opens.
-#[test]
-fn existing_uses_are_warnings_unless_no_right_allows_them() {
-    // What older versions refused, too, was never used.
-    const NEVER: [&str; 11] =
-        ["A0106", "A0108", "A0205", "A0206", "A0211", "A0212", "A0215", "A0260", "A0261", "A0279", "A0286"];
-    let mut wrong = Vec::new();
-    let is_always = |escape: &&Escape| NEVER.contains(&escape.code.as_str()) || escape.text.contains("/..");
-    for escape in escapes().iter().filter(|escape| !is_always(escape)) {
-        for probe in probes(escape) {
-            let mut site = site_of(escape);
-            let (files, assets) = files(&probe);
-            site.existing.rights = in_use(&files[0], &assets, &site).rights;
-            let loaded = load(&files, &assets, &site);
-            let errors = codes(&loaded, Severity::Error);
-            let is_plain = loaded.broken.is_empty() && codes(&loaded, Severity::Warning).contains(escape.code.as_str());
-            // Some stand in a form that is wrong for another reason, too.
-            if errors.contains(escape.code.as_str()) || errors.is_empty() && !is_plain {
-                wrong.push(format!("{} {}: {errors:?}", escape.code, escape.text));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
 #[test]
 fn uses_that_no_right_allows_stay_refused() {
     for escape in escapes().iter().filter(|escape| ["A0260", "A0261", "A0279"].contains(&escape.code.as_str())) {
         for probe in probes(escape) {
             let mut site = site_of(escape);
-            site.existing.everything = true;
+            Policy::words().for_each(|word| site.policy.open(word));
             assert!(codes(&loaded(&probe, &site), Severity::Error).contains(escape.code.as_str()), "{}", escape.text);
         }
     }
@@ -424,36 +398,4 @@ fn options_of_a_driver_that_the_configuration_chose_say_nowhere_to_go() {
     }
     site.policy.log_drivers.push("syslog".to_owned());
     assert!(loaded(&of("syslog-address: \"tcp://192.168.1.5:514\""), &site).broken.is_empty());
-}
-
-#[test]
-fn a_secret_at_an_old_place_is_a_warning() {
-    let mut site = usual_site();
-    let (service, item) = ("app".to_owned(), "app/db".to_owned());
-    site.existing.rights =
-        BTreeSet::from([Right { service, word: amarre_core::model::site::OLD_PLACE.to_owned(), item }]);
-    let probe = ("name: app\nimage: x:1\nenvironment: {A: {secret: app/db}, B: {secret: app/new}}\n".to_owned(), None);
-    let loaded = loaded(&probe, &site);
-    let found: Vec<&str> = loaded.diagnostics.iter().map(|found| found.code).collect();
-    assert_eq!((found, loaded.broken.len()), (vec!["A0274"], 0));
-}
-
-#[test]
-fn a_right_of_one_service_is_no_right_of_another() {
-    let mut site = usual_site();
-    let right = |service: &str| Right {
-        service: service.to_owned(),
-        word: "volumes".to_owned(),
-        item: "stranger_data".to_owned(),
-    };
-    let escape = Escape {
-        section: "volume".to_owned(),
-        code: "A0264".to_owned(),
-        text: json!({"external": true, "name": "stranger_data"}).to_string(),
-    };
-    let probe = &probes(&escape)[0];
-    site.existing.rights = BTreeSet::from([right("other")]);
-    assert!(!loaded(probe, &site).broken.is_empty());
-    site.existing.rights = BTreeSet::from([right("app")]);
-    assert!(loaded(probe, &site).broken.is_empty());
 }

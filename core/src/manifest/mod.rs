@@ -21,9 +21,8 @@ mod source_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::service::ManifestKind;
-use crate::model::site::{Authors, Policy, Right};
-use crate::model::{Assets, SecretName, Service, Site};
+use crate::model::site::{Authors, Policy};
+use crate::model::{Assets, Service, Site};
 
 pub use crate::model::Document;
 
@@ -38,7 +37,7 @@ pub use yaml::render::{render, with_compose_files};
 
 use policy::cross_manifest::{Claims, DraftService, ReadScope};
 use source_files::SourceFiles;
-use yaml::diagnostic::{A0108, A0205, A0206, A0208, A0210, A0211, A0215, Problem, Spot, Widths};
+use yaml::diagnostic::{A0108, A0208, A0210, A0211, Problem, Spot, Widths};
 use yaml::document::Piece;
 
 /// A manifest is a page of text; a megabyte holds a thousand of them.
@@ -106,33 +105,6 @@ pub fn load_again(file: &SourceFile, assets: &Assets, site: &Site) -> Loaded {
 /// The same files give the same answer.
 pub fn explain(files: &[SourceFile], assets: &Assets, site: &Site) -> (Loaded, Vec<Decision>) {
     read_all(files, assets, site, (ReadScope::All, true))
-}
-
-/// What a manifest that was good before uses.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct InUse {
-    /// What this version closed.
-    pub rights: BTreeSet<Right>,
-    /// The secrets that it reads.
-    pub secrets: BTreeSet<SecretName>,
-    /// The network that it defines.
-    pub network: Option<String>,
-}
-
-/// What a manifest that was good before uses and policy no longer allows, the secrets that it reads, and the network that
-/// it defines. What policy closed in earlier versions is none of it: that was taken away on purpose.
-pub fn in_use(file: &SourceFile, assets: &Assets, site: &Site) -> InUse {
-    /// What was closed before there were warnings.
-    const BEFORE: [&str; 3] = [A0205, A0206, A0215];
-    let mut lenient = site.clone();
-    lenient.existing.everything = true;
-    let files = std::slice::from_ref(file);
-    let (loaded, decisions) = read_all(files, assets, &lenient, (ReadScope::One, true));
-    let is_new = |decision: &Decision| matches!(decision.verdict, Verdict::Existing(code) if !BEFORE.contains(&code));
-    let rights = decisions.into_iter().filter(is_new).map(|decision| decision.right).collect();
-    let secrets = loaded.services.iter().flat_map(Service::secrets).map(|(name, _)| name.clone()).collect();
-    let network = loaded.services.iter().find(|service| service.kind == ManifestKind::NETWORK);
-    InUse { rights, secrets, network: network.map(|service| service.name.clone()) }
 }
 
 /// What words of the policy would do for files that are broken.

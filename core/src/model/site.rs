@@ -62,8 +62,8 @@ pub struct Site {
     pub listeners: Vec<Listener>,
     /// Host names that the configuration works with, and the key that says so: `server.url`.
     pub own_names: BTreeMap<String, String>,
-    /// What manifests used before policy closed it.
-    pub existing: Existing,
+    /// What the good manifests of the ledger take of [`ManifestLimits`], by name: it stays theirs.
+    pub shares: BTreeMap<String, Share>,
     /// Files and folders of Amarre itself, by the engine on whose host it runs outside of a container. No container
     /// mounts them.
     pub forbidden: BTreeMap<ProviderId, BTreeSet<String>>,
@@ -78,19 +78,6 @@ pub struct Listener {
     pub port: u16,
     /// Whether a name with this port is taken for it, too.
     pub by_name: bool,
-}
-
-/// What manifests used before a newer version closed it: a warning until 0.3, and an error after that.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Existing {
-    /// What the manifests of an older ledger used.
-    pub rights: BTreeSet<Right>,
-    /// The ledger is older than the narrow default of `policy.host_paths`.
-    pub host_paths: bool,
-    /// Everything counts as used before: to find out what the manifests of an older ledger use.
-    pub everything: bool,
-    /// What the good manifests of the ledger take of [`ManifestLimits`], by name: it stays theirs.
-    pub shares: BTreeMap<String, Share>,
 }
 
 /// How much all manifests together may ask for: a look at a vendor answers with all of it.
@@ -136,9 +123,6 @@ pub struct Right {
     /// What is used: `stranger_data`.
     pub item: String,
 }
-
-/// The word of a right to a secret that is found only where secrets were kept before.
-pub const OLD_PLACE: &str = "old secret place";
 
 /// The name of a secret without what files, variables and folders do not tell apart: `cloud/db-key` is `cloud_db_key`.
 pub fn credential_key(name: &str) -> String {

@@ -23,7 +23,6 @@ use tokio::time::timeout;
 use crate::engine::PassResult;
 use crate::providers::{EXAM_LIMIT, Exam, Observation, ObserveQuery, Provider};
 pub use crate::providers::{Finding, FindingLevel};
-use amarre_core::manifest::Diagnostic;
 use amarre_core::model::families::{ProviderRole, families};
 use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
 use amarre_core::model::site::{HostSite, PublicAddress, Reach};
@@ -113,26 +112,7 @@ pub async fn running(picture: &PassResult, now: Timestamp) -> Vec<Finding> {
     };
     let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
     let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
-    let mut findings: Vec<Finding> = policy(&picture.diagnostics).into_iter().collect();
-    findings.extend(examine(&ExamInput { site, providers: &providers, services, facts, now }).await);
-    findings
-}
-
-/// What manifests use that policy closes from 0.3 on; `None` if they use nothing of that kind.
-pub fn policy(diagnostics: &[Diagnostic]) -> Option<Finding> {
-    const SHOWN_MAX: usize = 20;
-    let closing: Vec<&Diagnostic> = diagnostics.iter().filter(|found| found.is_closing).collect();
-    let first = closing.first()?;
-    let text = match closing.len() {
-        1 => "a manifest uses something that version 0.3 refuses".to_owned(),
-        count => format!("manifests use {count} things that version 0.3 refuses"),
-    };
-    let mut finding = Finding::know("policy", first.code, text);
-    for found in closing.iter().take(SHOWN_MAX) {
-        finding = finding.note(format!("{}:{}: {}", found.file, found.line, found.message));
-        finding = found.hint.iter().fold(finding, |finding, hint| finding.hint(hint.clone()));
-    }
-    Some(finding)
+    examine(&ExamInput { site, providers: &providers, services, facts, now }).await
 }
 
 /// The names whose records the manifests want, and the domains themselves.

@@ -20,7 +20,7 @@ pub mod state_age;
 pub mod bind_links;
 pub mod failure_log;
 pub(super) mod manifest_loader;
-pub mod earlier_use;
+pub mod shares;
 pub mod rollback;
 pub mod daemon;
 pub mod counters;

@@ -8,7 +8,7 @@ use super::observe::PassKnowledge;
 use super::pass_ledger::Findings;
 use super::poll::PollHistory;
 use super::upstream_probe::DeadEnd;
-use super::{bind_links, earlier_use, failure_log, schedule, upstream_probe};
+use super::{bind_links, failure_log, schedule, upstream_probe};
 use crate::engine::report::conditions;
 use crate::engine::report::derived::Derived;
 use crate::engine::{Engine, PassInput, PassResult, RunMode};
@@ -85,7 +85,6 @@ impl Engine {
         if self.run.is_none() && picture.run == self.picture.run {
             self.meters.reconciled(if picture.plan.guard.is_some() { "guarded" } else { "unchanged" });
         }
-        earlier_use::log_closing(&self.picture.diagnostics, &picture.diagnostics);
         self.note_shares(&picture);
         self.picture = Arc::new(picture);
     }

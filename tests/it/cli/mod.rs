@@ -15,7 +15,7 @@ pub mod rig;
 mod running;
 pub mod simulated;
 mod templates;
-mod upgrade;
+mod explained_policy;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

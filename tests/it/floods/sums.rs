@@ -20,7 +20,7 @@ fn calm(site: &mut Site) -> Vec<SourceFile> {
     let loaded = load(&files, &Assets::new(), site);
     assert_eq!(loaded.services.len(), 1, "{:?}", loaded.diagnostics);
     let shares = loaded.services.iter().map(|service| (service.name.clone(), share(service)));
-    site.existing.shares = shares.collect();
+    site.shares = shares.collect();
     files
 }
 
@@ -74,7 +74,7 @@ fn labels_of_all_containers_have_a_limit_and_what_was_there_keeps_its_room() {
     assert_eq!(refused(&loaded, "A0162", "limits.labels"), 201 - loaded.services.len());
     // Those that found room have it from then on: others take nothing of it, whether they come first or are smaller,
     // and whether the good ones are broken meanwhile or gone from the source.
-    site.existing.shares = loaded.services.iter().map(|service| (service.name.clone(), share(service))).collect();
+    site.shares = loaded.services.iter().map(|service| (service.name.clone(), share(service))).collect();
     let smaller =
         |number: usize| format!("name: b-evil{number}\nimage: nginx:1\nlabels: {{l: \"{}\"}}\n", "L".repeat(60_000));
     let broken = |number: usize| format!("name: evil{number}\nimage: nginx:1\nlabels: 1\n");
@@ -93,7 +93,7 @@ fn labels_of_all_containers_have_a_limit_and_what_was_there_keeps_its_room() {
 fn a_small_manifest_finds_room_beside_large_ones_on_a_new_server() {
     let mut site = permissive();
     let calm = calm(&mut site);
-    site.existing.shares = BTreeMap::new();
+    site.shares = BTreeMap::new();
     let most =
         |number: usize| format!("name: evil{number}\nimage: nginx:1\nlabels: {{l: \"{}\"}}\n", "L".repeat(65_000));
     let loaded = read(&site, &[many(200, most), calm].concat());

@@ -198,7 +198,7 @@ pub fn site() -> Site {
         listeners: Vec::new(),
         own_names: BTreeMap::new(),
         limits: amarre_core::model::site::ManifestLimits::default(),
-        existing: amarre_core::model::site::Existing::default(),
+        shares: BTreeMap::new(),
     }
 }
 

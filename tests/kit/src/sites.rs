@@ -67,6 +67,6 @@ pub fn permissive() -> Site {
         listeners: Vec::new(),
         own_names: BTreeMap::new(),
         limits: amarre_core::model::site::ManifestLimits::default(),
-        existing: amarre_core::model::site::Existing::default(),
+        shares: BTreeMap::new(),
     }
 }

@@ -168,7 +168,7 @@ fn judge<'h>(
         let message = format!("policy forbids a container to be called {name}: {why}");
         let hint = format!("take another, or ask the operator for `policy.names: {{{}: [{name}]}}`", shown(service));
         let closed = Closed { code, spot, word: WORD, item: &wanted.name, message, hint };
-        Some((right.clone(), policy::problem(site, service, &closed)))
+        Some((right.clone(), policy::problem(&closed)))
     };
     match (&wanted.network, holder(wanted)) {
         (None, Some((true, other))) if !is_own => {

@@ -94,8 +94,7 @@ impl DraftService<'_> {
 
     /// Notes what is wrong with a use that other manifests decide about.
     pub fn decide(&mut self, right: Right, problem: &Problem) {
-        let verdict = if problem.is_error() { Verdict::Refused(problem.code) } else { Verdict::Existing(problem.code) };
-        self.push(right, problem.spot, verdict, problem.hint.clone().unwrap_or_default());
+        self.push(right, problem.spot, Verdict::Refused(problem.code), problem.hint.clone().unwrap_or_default());
     }
 
     /// What it says, as long as nothing is wrong with it.
@@ -125,7 +124,7 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
         dependencies::check_cycles(drafts);
     }
     // By itself, a manifest does not show which networks are defined.
-    if company == ReadScope::All || site.existing.everything {
+    if company == ReadScope::All {
         networks(drafts, site);
         shared_names::check(drafts, site);
         name_claims::check(drafts, site);
@@ -185,7 +184,7 @@ fn networks(drafts: &mut [DraftService<'_>], site: &Site) {
             let right = Right { service: name.clone(), word: "networks".to_owned(), item: network.clone() };
             match defined_by(&network).or_else(|| policy::allowed_network(site, &network)) {
                 Some(by) => draft.allow(right, spot, by),
-                None => problems.push((right, policy::network(site, &name, &network, spot))),
+                None => problems.push((right, policy::network(&network, spot))),
             }
         }
         for (right, problem) in problems {

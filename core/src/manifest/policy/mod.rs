@@ -1,8 +1,7 @@
 //! What `policy` lets a manifest use: one function for each word, and one door for what it does not allow.
 //!
-//! Every use that policy has a word in is a *right*: the manifest's name, the word and what is used. What a word closes
-//! in a newer version stays a warning for manifests that used it before (`Site::existing`), until 0.3. A few things no
-//! word opens: they are reported as plain errors and are never warnings.
+//! Every use that policy has a word in is a *right*: the manifest's name, the word and what is used. A few things no word
+//! opens: they are reported as plain errors.
 
 pub(super) mod rights;
 pub(super) mod nginx;
@@ -28,23 +27,21 @@ use ipnet::Ipv4Net;
 
 use crate::model::Site;
 use crate::model::folders::is_within;
-use crate::model::site::{OLD_PLACE, Right, credential_key};
+use crate::model::site::{Right, credential_key};
 pub(super) use crate::model::suggestion::matches;
 
 use super::resolve;
 use super::yaml::diagnostic::{
-    A0205, A0215, A0260, A0261, A0262, A0264, A0265, A0266, A0267, A0268, A0270, A0273, A0274, Problem, Spot, shown,
+    A0205, A0215, A0260, A0261, A0262, A0264, A0265, A0266, A0267, A0268, A0270, A0273, Problem, Spot, shown,
 };
 use super::yaml::reader::{Scope, Text};
 
 /// Where binds could lie before `policy.host_paths` had a narrower default.
 const USUAL_BEFORE: &str = "/srv";
-/// The version in which what was used before is refused.
-const REFUSED_FROM: &str = "0.3";
 /// What allows a use of a word that the configuration does not write.
 const BY_AUTHORS: &str = "policy.authors: operators";
 
-/// Something that policy does not allow, unless it was used before.
+/// Something that policy does not allow.
 pub(super) struct Closed<'a> {
     pub code: &'static str,
     pub spot: Spot,
@@ -63,8 +60,6 @@ pub(super) struct Closed<'a> {
 pub enum Verdict {
     /// Allowed, and by what.
     Allowed(String),
-    /// Not allowed any more; a warning, since it was used before. The code says why.
-    Existing(&'static str),
     /// Not allowed. The code says why.
     Refused(&'static str),
 }
@@ -86,23 +81,14 @@ pub struct Decision {
     pub hint: String,
 }
 
-/// Reports what policy does not allow: as an error, or as a warning where it was used before.
+/// Reports what policy does not allow.
 pub(super) fn report_closed(scope: &Scope<'_>, closed: &Closed<'_>) {
-    let problem = problem(scope.site, &scope.name, closed);
-    let verdict = if problem.is_error() { Verdict::Refused(closed.code) } else { Verdict::Existing(closed.code) };
-    decide(scope, closed.spot, closed.word, closed.item, verdict, &closed.hint);
-    scope.report(problem);
+    decide(scope, closed.spot, closed.word, closed.item, Verdict::Refused(closed.code), &closed.hint);
+    scope.report(problem(closed));
 }
 
-/// As [`closed`], without a scope.
-pub(super) fn problem(site: &Site, service: &str, closed: &Closed<'_>) -> Problem {
-    let existing = &site.existing;
-    let right = Right { service: service.to_owned(), word: closed.word.to_owned(), item: closed.item.to_owned() };
-    let is_narrowed = closed.code == A0262 && existing.host_paths && !site.policy.are_host_paths_named;
-    if existing.everything || is_narrowed || existing.rights.contains(&right) {
-        let message = format!("{}; it is used already and works until {REFUSED_FROM}", closed.message);
-        return Problem::closing(closed.code, closed.spot, message).hint(closed.hint.clone());
-    }
+/// As [`report_closed`], without a scope.
+pub(super) fn problem(closed: &Closed<'_>) -> Problem {
     Problem::error(closed.code, closed.spot, closed.message.clone()).hint(closed.hint.clone())
 }
 
@@ -184,7 +170,7 @@ pub(super) fn host(scope: &Scope<'_>, is_allowed: bool, what: &str, word: &'stat
 }
 
 /// Settings by which a container takes from the host what it was not given: with `policy.privileged` only.
-/// `item` has its value too: what was used before is this one and no other.
+/// `item` has its value too.
 pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
     let word = "privileged";
     if scope.site.policy.privileged {
@@ -329,7 +315,7 @@ pub(super) fn allowed_network(site: &Site, name: &str) -> Option<String> {
 }
 
 /// A network that no `Network` manifest defines, or that of a container of somebody else's, and policy does not allow it.
-pub(super) fn network(site: &Site, service: &str, name: &str, spot: Spot) -> Problem {
+pub(super) fn network(name: &str, spot: Spot) -> Problem {
     let (message, hint) = match name.strip_prefix(OF_CONTAINER) {
         Some(other) => {
             let why = "whoever shares it hears all that the container does";
@@ -342,7 +328,7 @@ pub(super) fn network(site: &Site, service: &str, name: &str, spot: Spot) -> Pro
         }
     };
     let closed = Closed { code: A0265, spot, word: "networks", item: name, message, hint };
-    problem(site, service, &closed)
+    problem(&closed)
 }
 
 /// Capabilities are Docker's own, or among `policy.capabilities`.
@@ -392,7 +378,6 @@ pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
     let is_of = |owner: &str| {
         !owner.is_empty() && name.text.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    old_place(scope, name);
     if is_of(&scope.name) || scope.data_of.as_deref().is_some_and(is_of) {
         return allowed(scope, name.spot, word, &name.text, "it is called after the service");
     }
@@ -409,19 +394,6 @@ pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
         shown(&name.text)
     );
     report_closed(scope, &Closed { code: A0270, spot: name.spot, word, item: &name.text, message, hint });
-}
-
-/// A secret of an older server that was not moved yet.
-fn old_place(scope: &Scope<'_>, name: &Text) {
-    let right = Right { service: scope.name.clone(), word: OLD_PLACE.to_owned(), item: name.text.clone() };
-    if scope.site.existing.rights.contains(&right) {
-        let message = format!(
-            "the secret `{}` is read from where secrets were kept before, and that works until {REFUSED_FROM}",
-            shown(&name.text)
-        );
-        let hint = format!("move it to secrets/services/{} beside amarre.yaml", shown(&name.text));
-        scope.report(Problem::closing(A0274, name.spot, message).hint(hint));
-    }
 }
 
 /// The pattern of this manifest, or of all, that a text matches.

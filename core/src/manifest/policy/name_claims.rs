@@ -142,7 +142,7 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
             if found.last().is_some_and(|(of, _, problem)| *of == index && problem.spot == spot) {
                 continue;
             }
-            let problem = policy::problem(site, &service.name, &refused(service, record, holder, spot));
+            let problem = policy::problem(&refused(service, record, holder, spot));
             let right = Right { service: service.name.clone(), word: WORD.to_owned(), item: record.name.clone() };
             found.push((index, right, problem));
         }

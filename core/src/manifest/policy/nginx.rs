@@ -23,8 +23,8 @@ pub(crate) struct NginxFault {
     pub message: String,
 }
 
-/// What `policy` and nginx's own form object to; `keeps_sets`: `auth_request_set` was used before it was closed.
-pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option<NginxFault> {
+/// What `policy` and nginx's own form object to.
+pub(crate) fn fault(text: &str, policy: NginxPolicy) -> Option<NginxFault> {
     if policy == NginxPolicy::None && !text.trim().is_empty() {
         let message = "policy forbids lines of nginx's configuration".to_owned();
         return Some(NginxFault { code: A0210, line: 1, message });
@@ -46,7 +46,7 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy, keeps_sets: bool) -> Option
             }
             NginxToken::End | NginxToken::Open => {
                 if policy != NginxPolicy::Any
-                    && let Some(fault) = forbidden(&words, keeps_sets).or_else(|| too_much(&words, &mut load))
+                    && let Some(fault) = forbidden(&words).or_else(|| too_much(&words, &mut load))
                 {
                     return Some(fault);
                 }
@@ -261,12 +261,11 @@ fn unfit(line: usize, message: String) -> NginxFault {
 }
 
 /// Why a directive needs `any`.
-fn forbidden(words: &[Word], keeps_sets: bool) -> Option<NginxFault> {
+fn forbidden(words: &[Word]) -> Option<NginxFault> {
     let name = words.first()?;
     let argument = |at: usize| words.get(at).map_or("", |word| word.text.as_str());
     let fault = |message: String| Some(NginxFault { code: A0211, line: name.line, message });
-    let is_set_by_answer = name.text == "auth_request_set";
-    if is_set_by_answer && !keeps_sets {
+    if name.text == "auth_request_set" {
         // It sets a variable to what an answer says, when all else has been looked at.
         let message = "policy forbids the directive `auth_request_set`".to_owned();
         return Some(NginxFault { code: A0272, line: name.line, message });
@@ -275,12 +274,12 @@ fn forbidden(words: &[Word], keeps_sets: bool) -> Option<NginxFault> {
         let why = "NPM keeps its cache by `Host`, which it may change; `proxy_set_header` says what a container gets";
         return fault(format!("policy forbids the directive `{}`: {why}", name.text));
     }
-    if !is_set_by_answer && !HARMLESS.split_whitespace().any(|known| known == name.text) {
+    if !HARMLESS.split_whitespace().any(|known| known == name.text) {
         return fault(format!("policy forbids the directive `{}`", shown(&name.text)));
     }
     // NPM forwards to `$forward_scheme://$server:$port`, wherever these come to be set.
     let sets = match name.text.as_str() {
-        "set" | "auth_request_set" => argument(1).trim_start_matches('$').trim_matches(['{', '}']),
+        "set" => argument(1).trim_start_matches('$').trim_matches(['{', '}']),
         _ => "",
     };
     // The names of variables have no case to nginx.
@@ -344,7 +343,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, policy: NginxPolicy, expected: Option<(&str, usize)>) {
-        let found = fault(text, policy, false);
+        let found = fault(text, policy);
         let found = found.as_ref().map(|fault| (fault.code, fault.line));
         assert_eq!(found, expected, "{text}");
     }
@@ -411,10 +410,6 @@ mod tests {
         check("auth_request_set $user $upstream_http_x;", NginxPolicy::Directives, Some((A0272, 1)));
         check("auth_request_set $server x;", NginxPolicy::Directives, Some((A0272, 1)));
         check("auth_request_set $server x;", NginxPolicy::Any, None);
-        let kept = |text: &str| fault(text, NginxPolicy::Directives, true).map(|fault| fault.code);
-        assert_eq!(kept("auth_request_set $user $upstream_http_x;"), None);
-        assert_eq!(kept("auth_request_set $SERVER x;"), Some(A0211), "where NPM forwards to stays closed");
-        assert_eq!(kept("auth_request_set $user x; root /data;"), Some(A0211), "what follows is looked at");
     }
 
     #[test]

@@ -254,8 +254,8 @@ mod tests {
 
     #[track_caller]
     fn is_refused(text: &str) -> bool {
-        assert_eq!(fault(text, NginxPolicy::Any, false), None, "{text}");
-        match fault(text, NginxPolicy::Directives, false) {
+        assert_eq!(fault(text, NginxPolicy::Any), None, "{text}");
+        match fault(text, NginxPolicy::Directives) {
             Some(fault) => {
                 assert_eq!(fault.code, A0286, "{text}: {fault:?}");
                 true
@@ -287,7 +287,7 @@ mod tests {
             "client_body_buffer_size 512k; large_client_header_buffers 4 16k;",
             "gzip_disable msie6 \"MSIE [1-6]\\.\";",
         ] {
-            assert!(!is_refused(text), "{text}: {:?}", fault(text, NginxPolicy::Directives, false));
+            assert!(!is_refused(text), "{text}: {:?}", fault(text, NginxPolicy::Directives));
         }
     }
 

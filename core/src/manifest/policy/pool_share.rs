@@ -38,7 +38,7 @@ impl PoolShare {
             let hint = "remove networks that nothing needs, or ask the operator for a larger pool, or to add it to `policy.subnets`";
             let closed = Closed { code: A0285, spot, word: "subnets", item: &item, message, hint: hint.to_owned() };
             let right = Right { service: service.name.clone(), word: closed.word.to_owned(), item: item.clone() };
-            found.push((right, policy::problem(site, &service.name, &closed)));
+            found.push((right, policy::problem(&closed)));
             taken -= addresses;
         }
         if found.is_empty() {

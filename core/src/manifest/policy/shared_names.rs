@@ -180,7 +180,7 @@ fn shadowed(draft: &DraftService<'_>, name: &str, meant: &BTreeMap<String, BTree
         let hint =
             format!("take another, or ask the operator for `policy.names: {{{}: [{}]}}`", shown(name), shown(&alias));
         let closed = Closed { code: A0277, spot, word: "names", item: &alias, message, hint };
-        Some((right(name, "names", alias.clone()), policy::problem(site, name, &closed)))
+        Some((right(name, "names", alias.clone()), policy::problem(&closed)))
     });
     judged.collect()
 }

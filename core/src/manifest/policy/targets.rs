@@ -70,7 +70,7 @@ pub(crate) fn on_host(site: &Site, service: &str, port: u16, spot: Spot) -> Opti
     let is_closed = is_kept(site, port) || port == NPM_BACKEND;
     let is_named = || policy::entry(service, &site.policy.targets, &item).is_some();
     let why = "with the host's network, Amarre, Docker or NPM may be what listens there";
-    (is_closed && !is_named()).then(|| policy::problem(site, service, &refused(service, &item, why, spot)))
+    (is_closed && !is_named()).then(|| policy::problem(&refused(service, &item, why, spot)))
 }
 
 fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a> {
@@ -103,7 +103,7 @@ pub(crate) fn by_name(
         _ => None,
     });
     let why = why.or_else(|| if is_to_host { of_host(site, *port) } else { None })?;
-    Some(policy::problem(site, service, &refused(service, &item, why, *spot)))
+    Some(policy::problem(&refused(service, &item, why, *spot)))
 }
 
 /// What says why an address is closed to the authors of manifests.

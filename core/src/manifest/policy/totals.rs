@@ -139,7 +139,7 @@ fn alone(service: &Service, site: &Site, spot: Spot) -> Vec<Problem> {
 }
 
 fn together(drafts: &mut [DraftService<'_>], site: &Site, row: &Row) {
-    let before = &site.existing.shares;
+    let before = &site.shares;
     let mut taken: BTreeMap<String, usize> = BTreeMap::new();
     let mut order = Vec::new();
     let mut there: BTreeSet<&str> = BTreeSet::new();

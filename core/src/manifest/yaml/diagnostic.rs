@@ -153,7 +153,6 @@ pub const A0272: &str = "A0272";
 /// Policy forbids a subnet outside of the pools.
 pub const A0273: &str = "A0273";
 /// A secret is found only where secrets were kept before.
-pub const A0274: &str = "A0274";
 /// Policy forbids a host name that Amarre's configuration works with.
 pub const A0275: &str = "A0275";
 /// Policy forbids a host name that programs look for by themselves.
@@ -230,8 +229,6 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// Whose manifest, where that is known.
     pub service: Option<String>,
-    /// It is about something that works no longer from a later version on.
-    pub is_closing: bool,
 }
 
 /// A place in a file: lines and columns from 1, columns in characters, the end not included.
@@ -265,21 +262,15 @@ pub(crate) struct Problem {
     pub spot: Spot,
     pub message: String,
     pub hint: Option<String>,
-    pub is_closing: bool,
 }
 
 impl Problem {
     pub fn error(code: &'static str, spot: Spot, message: String) -> Self {
-        Self { code, severity: Severity::Error, spot, message, hint: None, is_closing: false }
+        Self { code, severity: Severity::Error, spot, message, hint: None }
     }
 
     pub fn warning(code: &'static str, spot: Spot, message: String) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, spot, message) }
-    }
-
-    /// A warning of what was used before policy closed it, and is refused from a later version on.
-    pub fn closing(code: &'static str, spot: Spot, message: String) -> Self {
-        Self { is_closing: true, ..Self::warning(code, spot, message) }
     }
 
     #[must_use]
@@ -308,7 +299,6 @@ impl Problem {
             message: self.message,
             hint: self.hint,
             service: service.map(str::to_owned),
-            is_closing: self.is_closing,
         }
     }
 }
@@ -370,7 +360,6 @@ impl Diagnostic {
             message: message.to_owned(),
             hint: Some(hint.to_owned()),
             service: None,
-            is_closing: false,
         }
     }
 
@@ -387,7 +376,6 @@ impl Diagnostic {
             message,
             hint: Some(hint),
             service: Some(service.to_owned()),
-            is_closing: false,
         }
     }
 }

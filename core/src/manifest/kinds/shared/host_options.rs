@@ -94,7 +94,7 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
     }
     let text = raw.replace("\r\n", "\n").trim_end().to_owned();
     let policy = scope.site.policy.nginx;
-    let mut fault = nginx::fault(&text, policy, false);
+    let fault = nginx::fault(&text, policy);
     if fault.is_none() && !text.is_empty() {
         let by = match policy {
             NginxPolicy::None => "only comments",
@@ -103,17 +103,14 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
         };
         policy::allowed(scope, node.spot, "nginx", "advanced", by);
     }
-    if let Some(sets) = fault.take_if(|fault| fault.code == A0272) {
-        let hint = "ask the operator for `policy.nginx: any`".to_owned();
-        let (spot, message) = (spot_of(node, &text, sets.line), sets.message);
-        policy::report_closed(
-            scope,
-            &Closed { code: A0272, spot, word: "nginx", item: "auth_request_set", message, hint },
-        );
-        fault = nginx::fault(&text, policy, true);
-    }
     if let Some(fault) = fault {
         let spot = spot_of(node, &text, fault.line);
+        if fault.code == A0272 {
+            let (item, message) = ("auth_request_set", fault.message);
+            let hint = "ask the operator for `policy.nginx: any`".to_owned();
+            policy::report_closed(scope, &Closed { code: A0272, spot, word: "nginx", item, message, hint });
+            return None;
+        }
         let problem = Problem::error(fault.code, spot, fault.message);
         let hint = match fault.code {
             A0210 => "ask the operator to allow them by `policy.nginx`",
