@@ -307,7 +307,7 @@ impl Engine {
         let Findings { world, facts, requests, now, .. } = found;
         let is_broken = |name: &str| desired.frozen.contains(name) || desired.broken.contains_key(name);
         let prunes = self.context.site.prune && !facts.prune_blocked;
-        let names = plan::safety::reused_names::after_look(&desired.services, is_broken, prunes, facts, world, now);
+        let names = plan::desired::reused_names::after_look(&desired.services, is_broken, prunes, facts, world, now);
         if !names.is_empty() {
             self.ledger.retire(&names).await?;
         }

@@ -7,7 +7,7 @@
 //! | any other | open |
 //!
 //! A port is closed at each address of the host: whoever has one of them is taken for the program that people expect
-//! there. What NPM publishes beyond that is known once it was observed (`plan/safety/foreign_use.rs`).
+//! there. What NPM publishes beyond that is known once it was observed (`plan/desired/foreign_use.rs`).
 
 use crate::model::Site;
 use crate::model::service::{Port, Service};

@@ -18,12 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use everywhere::Everywhere;
 
 use super::expand::Expansion;
-use super::mounts;
+use super::{foreign_use, mounts, reused_names};
 use crate::model::folders::{Lead, Lost, TIME_ZONE, is_strictly_below, is_within, normal};
 use crate::model::service::{Container, Volume};
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service, Value};
 use crate::plan::input::Input;
-use crate::plan::safety::{foreign_use, reused_names};
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData};
 use everywhere::above;

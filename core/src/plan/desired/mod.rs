@@ -13,5 +13,7 @@ pub mod certificate;
 pub mod job;
 pub(super) mod joined_network;
 pub mod bind_mounts;
+pub mod foreign_use;
+pub mod reused_names;
 pub mod images;
 pub mod restart_policy;

@@ -7,7 +7,5 @@ pub mod settling;
 pub mod flapping;
 pub mod defer;
 pub mod signatures;
-pub mod reused_names;
-pub mod foreign_use;
 pub mod mass_deletes;
 pub mod unused_certificates;

@@ -14,12 +14,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::bind_mounts::{is_common, others};
+use super::{bind_mounts, mounts};
 use crate::model::folders::{is_within, normal};
 use crate::model::suggestion::matches;
 use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
-use crate::plan::desired::bind_mounts;
-use crate::plan::desired::bind_mounts::{is_common, others};
-use crate::plan::desired::mounts;
 use crate::plan::diff::ordering;
 use crate::plan::input::Input;
 use crate::resources::docker;

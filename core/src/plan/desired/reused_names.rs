@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::bind_mounts;
 use crate::model::folders::{is_within, normal};
 use crate::model::service::MountSource;
 use crate::model::world::Retired;
 use crate::model::{Address, Facts, Hint, Kind, Refusal, Service, Timestamp, World};
-use crate::plan::desired::bind_mounts;
 use crate::plan::input::Input;
 
 /// Why no container of a service is made: it would get what another one of its name has left.
