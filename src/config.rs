@@ -36,7 +36,7 @@ use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
 use crate::notifications::channel::{Channel, Heartbeat};
 use crate::secret::{KEY_BYTES, MarkKey, OvhLogin, Secret};
 use amarre_core::model::suggestion::nearest;
-use amarre_core::model::{GitRef, GitUrl, Hint, Millis, ProviderId, SecretName, Site};
+use amarre_core::model::{Code, GitRef, GitUrl, Hint, Millis, ProviderId, SecretName, Site};
 
 /// A configuration file larger than this is a mistake.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -46,7 +46,7 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 #[error("{message}")]
 pub struct ConfigError {
     /// `A02…`.
-    pub code: &'static str,
+    pub code: Code,
     /// Lowercase, no full stop; says where.
     pub message: String,
     /// The hint.
@@ -54,7 +54,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    fn new(code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { code, message: message.into(), hints: vec![Hint::text(hint)] }
     }
 }
@@ -215,7 +215,7 @@ impl Config {
         let path = locate(path)?;
         let text = read_limited(&path, FILE_BYTES_MAX).map_err(|why| {
             ConfigError::new(
-                "A0201",
+                Code::A0201,
                 format!("could not read {}: {why}", path.display()),
                 "name another file with --config",
             )
@@ -256,7 +256,7 @@ impl Config {
         match std::fs::read(&path) {
             Ok(bytes) => MarkKey::parse(&bytes).ok_or_else(|| {
                 ConfigError::new(
-                    "A0203",
+                    Code::A0203,
                     format!("{} is not a key of 32 bytes, nor lines of 64 hex digits", path.display()),
                     "put back the right file; with a new one, secrets are re-applied once, and marks in DNS prove nothing",
                 )
@@ -317,7 +317,7 @@ impl Config {
 
     fn key_unusable(&self, why: &std::io::Error) -> ConfigError {
         let message = format!("could not use the key {}: {why}", self.key_path().display());
-        ConfigError::new("A0203", message, "the folder of `state` must be writable")
+        ConfigError::new(Code::A0203, message, "the folder of `state` must be writable")
     }
 
     /// A file beside the ledger: `amarre.db` → `amarre.key`, `amarre.sock`, `amarre.lock`.
@@ -378,7 +378,7 @@ fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result
             Some((said, near)) => (said, format!("did you mean `{near}`?")),
             None => (said, "see docs/configuration.md for every key".to_owned()),
         };
-        ConfigError::new("A0201", format!("{}{said}", path.display()), hint)
+        ConfigError::new(Code::A0201, format!("{}{said}", path.display()), hint)
     };
     let alone = serde_yaml::from_str::<File>(text);
     if variables.is_empty() {
@@ -392,7 +392,7 @@ fn read(text: &str, path: &Path, variables: &BTreeMap<String, String>) -> Result
         Err(_) | Ok(_) => {
             let names: Vec<&str> = variables.keys().map(String::as_str).collect();
             let message = format!("{} with {}: {error}", path.display(), names.join(", "));
-            ConfigError::new("A0221", message, "look with env for a name that you did not mean")
+            ConfigError::new(Code::A0221, message, "look with env for a name that you did not mean")
         }
     })
 }
@@ -436,7 +436,7 @@ fn locate(path: Option<&Path>) -> Result<PathBuf, ConfigError> {
     }
     let looked: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
     Err(ConfigError::new(
-        "A0201",
+        Code::A0201,
         format!("no configuration in {}", looked.join(", ")),
         "amarre init writes one; or name another with --config",
     ))

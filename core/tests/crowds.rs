@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amarre_core::model::{Facts, Gate, Site};
+use amarre_core::model::{Code, Facts, Gate, Site};
 use amarre_core::plan::forecast::{Forecast, forecast};
 use amarre_core::plan::render::{Style, text};
 
@@ -62,7 +62,7 @@ fn where_subnets_run_out_as_many_are_planned_and_shown() {
             .plan
             .changes
             .iter()
-            .filter(|change| change.refusal().is_some_and(|refusal| refusal.code == "A0501"))
+            .filter(|change| change.refusal().is_some_and(|refusal| refusal.code == Code::A0501))
             .map(|change| change.service.as_str())
             .collect();
         assert_eq!(refused.len(), FILES_MAX - 512, "{:?}", refused.first());

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amarre_core::model::{Facts, Gap, GapScope, Kind, Owner, ProviderId, Readiness, Value};
+use amarre_core::model::{Code, Facts, Gap, GapScope, Kind, Owner, ProviderId, Readiness, Value};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -202,7 +202,7 @@ fn gap(provider: ProviderId) -> Gap {
     Gap {
         provider,
         scope: GapScope::Whole,
-        code: "A0901".to_owned(),
+        code: Code::A0901,
         message: "could not be reached".to_owned(),
         hint: String::new(),
         since: START,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use amarre_core::model::{Address, Facts, Gap, GapScope, Kind, Owner, Readiness, Seen, Value};
+use amarre_core::model::{Address, Code, Facts, Gap, GapScope, Kind, Owner, Readiness, Seen, Value};
 
 use crate::ends::unlike_new;
 use crate::life::{Life, Until, Weather, foreign, provider};
@@ -324,7 +324,7 @@ fn gap(hidden: usize) -> Gap {
     Gap {
         provider: provider(hidden),
         scope: GapScope::Whole,
-        code: "A0901".to_owned(),
+        code: Code::A0901,
         message: "could not be reached".to_owned(),
         hint: String::new(),
         since: START,

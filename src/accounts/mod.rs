@@ -21,7 +21,7 @@ pub use crate::ledger::accounts::{AuditRow, Audited};
 use crate::ledger::accounts::{SessionRow, UserRow};
 use crate::ledger::{Ledger, StoreError};
 use crate::secret::Secret;
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Code, Millis, Timestamp};
 
 /// The longest session.
 const SESSION_LASTS: Millis = Millis::minutes(30 * 24 * 60);
@@ -143,13 +143,13 @@ pub enum AccountError {
 
 impl AccountError {
     /// `A1007`, `A1008` or `A0903`.
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> Code {
         match self {
-            AccountError::Unknown(_) | AccountError::UnknownToken(_) => "A1008",
-            AccountError::Ledger(_) => "A0903",
-            AccountError::Unfit(_) | AccountError::Known(_) | AccountError::LastAdmin(_) => "A1007",
-            AccountError::KnownToken(_) => "A1007",
-            AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => "A1007",
+            AccountError::Unknown(_) | AccountError::UnknownToken(_) => Code::A1008,
+            AccountError::Ledger(_) => Code::A0903,
+            AccountError::Unfit(_) | AccountError::Known(_) | AccountError::LastAdmin(_) => Code::A1007,
+            AccountError::KnownToken(_) => Code::A1007,
+            AccountError::Wrong(_) | AccountError::Locked(_) | AccountError::Busy => Code::A1007,
         }
     }
 

@@ -6,6 +6,7 @@ use super::commands::{REFUSED, act_and_print, agrees, millis, whoami};
 use super::link::Link;
 use super::output::Output;
 use crate::engine::commands::Act;
+use amarre_core::model::Code;
 
 /// `release`
 #[derive(Debug, clap::Args)]
@@ -47,7 +48,7 @@ async fn release_resource(link: &Link, release: &Release, output: &Output) -> Re
         if code != 0 {
             return Ok(code);
         }
-        let refusal = CommandFailure::new("A0402", format!("{thing} was not released"), "");
+        let refusal = CommandFailure::new(Code::A0402, format!("{thing} was not released"), "");
         if !agrees(output, &format!("Release {thing}?"), "yes", &refusal) {
             return Ok(REFUSED);
         }
@@ -73,7 +74,7 @@ async fn take_over(link: &Link, adopt: &AdoptArgs, output: &Output) -> Result<u8
             return Ok(code);
         }
         let message = format!("{thing} would be taken over, and nobody can be asked here");
-        let refusal = CommandFailure::new("A0402", message, format!("if you mean it: amarre adopt {thing} --yes"));
+        let refusal = CommandFailure::new(Code::A0402, message, format!("if you mean it: amarre adopt {thing} --yes"));
         if !agrees(output, &format!("Take {thing} over?"), "yes", &refusal) {
             return Ok(REFUSED);
         }
@@ -100,7 +101,7 @@ async fn take_over_unsigned(link: &Link, adopt: &AdoptArgs, output: &Output) -> 
     }
     let message = format!("{count} records would be taken over, and nobody can be asked here");
     let refusal = CommandFailure::new(
-        "A0432",
+        Code::A0432,
         message,
         format!("if you mean it: amarre adopt --all --unsigned --confirm {count}"),
     );
@@ -133,7 +134,7 @@ async fn rescued(link: &Link, rescue: &RescueArgs, output: &Output) -> Result<u8
             output,
             "Switch it off?",
             "yes",
-            &CommandFailure::new("A0402", message, "if you mean it: amarre npm rescue --yes"),
+            &CommandFailure::new(Code::A0402, message, "if you mean it: amarre npm rescue --yes"),
         ) {
             return Ok(REFUSED);
         }

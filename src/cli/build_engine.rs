@@ -16,7 +16,7 @@ use crate::registry;
 use crate::secret::MarkKey;
 use crate::source::git::{GitSettings, RemoteAccess, Verify};
 use crate::source::{Folder, Git, Source};
-use amarre_core::model::{ProviderId, Site};
+use amarre_core::model::{Code, ProviderId, Site};
 
 /// The running program, also after its file was replaced on disk.
 const SELF: &str = "/proc/self/exe";
@@ -36,7 +36,7 @@ pub async fn engine(config: &Config) -> Result<Built, CommandFailure> {
     let lock = lock(config)?;
     let ledger = Ledger::open(&config.state).await.map_err(|error| {
         let hint = format!("is {} writable, and is there room on the disk?", config.state.display());
-        CommandFailure::new("A0903", error.to_string(), hint)
+        CommandFailure::new(Code::A0903, error.to_string(), hint)
     })?;
     record_simulated(&ledger, config).await?;
     let world = SimulatedWorld::start(config).await?;
@@ -61,9 +61,9 @@ pub async fn engine(config: &Config) -> Result<Built, CommandFailure> {
 /// The lock of the ledger's writer.
 pub fn lock(config: &Config) -> Result<Lock, CommandFailure> {
     Lock::take(&config.beside_state("lock")).map_err(|error| match error {
-        LockError::Held(_) => CommandFailure::new("A0902", error.to_string(), "wait until it is done, or stop it"),
+        LockError::Held(_) => CommandFailure::new(Code::A0902, error.to_string(), "wait until it is done, or stop it"),
         LockError::Unusable(_) => {
-            CommandFailure::new("A0903", error.to_string(), "is the folder of `state` there and writable?")
+            CommandFailure::new(Code::A0903, error.to_string(), "is the folder of `state` there and writable?")
         }
     })
 }
@@ -75,13 +75,13 @@ async fn record_simulated(ledger: &Ledger, config: &Config) -> Result<(), Comman
         Ok(Some((id, count))) => {
             let message = format!("{} cannot be simulated: {count} real things there are ours", id.title());
             let hint = "leave the account in, or try in a folder of its own, with another `state` and `instance`";
-            Err(CommandFailure::new("A0224", message, hint))
+            Err(CommandFailure::new(Code::A0224, message, hint))
         }
         Err(error) if config.site.simulated.is_empty() => {
             tracing::warn!("{error}");
             Ok(())
         }
-        Err(error) => Err(CommandFailure::new("A0903", error.to_string(), "is the disk full?")),
+        Err(error) => Err(CommandFailure::new(Code::A0903, error.to_string(), "is the disk full?")),
     }
 }
 
@@ -111,7 +111,7 @@ pub async fn with_known_or_none(config: Config) -> Config {
 /// The settings that a running engine takes over from a configuration.
 pub fn settings(config: &Config) -> Result<EngineSettings, CommandFailure> {
     let providers = registry::providers(config, &config.key()?)
-        .map_err(|error| CommandFailure::new("A0201", error, "see docs/configuration.md"))?;
+        .map_err(|error| CommandFailure::new(Code::A0201, error, "see docs/configuration.md"))?;
     let finder = config.clone();
     let secrets = Arc::new(move |name: &amarre_core::model::SecretName| {
         finder.secret(name).map_err(|error| {

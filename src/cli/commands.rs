@@ -28,7 +28,7 @@ use crate::engine::report::service_list::ListQuery;
 use crate::source::SourceReading;
 use amarre_core::manifest::{self, Diagnostic, Openable, Severity, SourceFile};
 use amarre_core::model::suggestion::nearest;
-use amarre_core::model::{Hint, Kind};
+use amarre_core::model::{Code, Hint, Kind};
 
 /// The exit code for a refusal by a guard, or without confirmation.
 pub(super) const REFUSED: u8 = 4;
@@ -99,10 +99,10 @@ impl ManifestsRead {
                     None => hint.text,
                 };
                 let hints = error.hints.into_iter().map(words).collect();
-                return Err(CommandFailure { code: error.code.to_owned(), message: error.message, hints });
+                return Err(CommandFailure { code: Some(error.code), message: error.message, hints });
             }
             (None, None) => {
-                return Err(CommandFailure::new("A0301", "there is no source", "see docs/configuration.md"));
+                return Err(CommandFailure::new(Code::A0301, "there is no source", "see docs/configuration.md"));
             }
         };
         let revision = revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch);
@@ -163,7 +163,7 @@ pub async fn plan(args: &Args, plan: &PlanArgs, output: &Output) -> Result<u8, C
     if let Some(path) = plan.out.as_deref().filter(|_| !errors && unseen.is_none()) {
         std::fs::write(path, format!("{:#}\n", answer.document)).map_err(|error| {
             let hint = "the plan itself was made; name a file in a folder that you may write to";
-            CommandFailure::new("A0421", format!("could not write {}: {error}", path.display()), hint)
+            CommandFailure::new(Code::A0421, format!("could not write {}: {error}", path.display()), hint)
         })?;
         output.note(&format!("Saved: amarre apply {} does this, and nothing else.", path.display()));
     }
@@ -193,7 +193,7 @@ fn gap_failure(plan: &Json) -> Option<CommandFailure> {
     };
     let names: Vec<String> = gaps.map(name).collect();
     let message = format!("could not ask {}, which manifests need: the plan is not whole", names.join(", "));
-    (!names.is_empty()).then(|| CommandFailure { code: "A0422".to_owned(), message, hints: Vec::new() })
+    (!names.is_empty()).then(|| CommandFailure { code: Some(Code::A0422), message, hints: Vec::new() })
 }
 
 /// What the guard holds of a plan; the hints stand in the plan.
@@ -201,7 +201,7 @@ fn guard_failure(plan: &Json) -> Option<CommandFailure> {
     let guard = plan.get("guard").filter(|guard| !guard.is_null())?;
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let message = format!("held by the guard: {}", text(&guard["message"]));
-    Some(CommandFailure { code: text(&guard["code"]), message, hints: Vec::new() })
+    Some(CommandFailure::answered(&text(&guard["code"]), message, Vec::new()))
 }
 
 /// `amarre subnets`
@@ -314,7 +314,7 @@ pub async fn apply(args: &Args, apply: &ApplyArgs, output: &Output) -> Result<u8
         if let Some(question) = question(&planned.document) {
             output.data(&planned.text);
             let message = format!("{question}, and nobody can be asked here");
-            let refusal = CommandFailure::new("A0402", message, "if you mean it: amarre apply --yes");
+            let refusal = CommandFailure::new(Code::A0402, message, "if you mean it: amarre apply --yes");
             if !agrees(output, &format!("{question}. Go on?"), "yes", &refusal) {
                 link.close().await;
                 return Ok(REFUSED);
@@ -333,7 +333,7 @@ pub async fn apply(args: &Args, apply: &ApplyArgs, output: &Output) -> Result<u8
 fn saved_digest(path: &Path) -> Result<String, CommandFailure> {
     let no_plan = |why: String| {
         let hint = format!("amarre plan --out {} saves one", path.display());
-        CommandFailure::new("A0421", format!("{} is not a saved plan: {why}", path.display()), hint)
+        CommandFailure::new(Code::A0421, format!("{} is not a saved plan: {why}", path.display()), hint)
     };
     let text = std::fs::read_to_string(path).map_err(|error| no_plan(error.to_string()))?;
     let document: Json = serde_json::from_str(&text).map_err(|error| no_plan(error.to_string()))?;
@@ -399,7 +399,7 @@ pub async fn destroy(args: &Args, destroy: &DestroyArgs, output: &Output) -> Res
             let names: Vec<&str> = services.filter_map(|service| service["name"].as_str()).collect();
             let meant = nearest(unknown, &names).map(|near| format!("did you mean {near}? ")).unwrap_or_default();
             let hint = format!("{meant}amarre status --all lists them");
-            return Err(CommandFailure::new("A1002", format!("there is no service {unknown}"), hint));
+            return Err(CommandFailure::new(Code::A1002, format!("there is no service {unknown}"), hint));
         }
         output.data(&destroy_list(&status.document, destroy));
     }
@@ -413,7 +413,7 @@ pub async fn destroy(args: &Args, destroy: &DestroyArgs, output: &Output) -> Res
         let message = format!("{names} would be destroyed, and nobody can be asked here");
         let purge = if destroy.purge { " --purge" } else { "" };
         let refusal =
-            CommandFailure::new("A0402", message, format!("if you mean it: amarre destroy {typed}{purge} --yes"));
+            CommandFailure::new(Code::A0402, message, format!("if you mean it: amarre destroy {typed}{purge} --yes"));
         if !agrees(output, &format!("Destroy {names}?"), &expected, &refusal) {
             link.close().await;
             return Ok(REFUSED);

@@ -24,6 +24,7 @@ use crate::server::auth::{AccessControl, Listening};
 use crate::server::listener::{self, ConnectionLimits};
 use crate::templates::TemplateStore;
 use crate::web;
+use amarre_core::model::Code;
 
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
 pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, CommandFailure> {
@@ -39,14 +40,14 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     let socket = config.beside_state("sock");
     let private = server::socket::bind(&socket).map_err(|error| {
         CommandFailure::new(
-            "A0905",
+            Code::A0905,
             format!("could not listen at {}: {error}", socket.display()),
             "is the folder of `state` writable?",
         )
     })?;
     let public = TcpListener::bind(config.server.listen).await.map_err(|error| {
         CommandFailure::new(
-            "A0905",
+            Code::A0905,
             format!("could not listen at {}: {error}", config.server.listen),
             "another program may be there; change `server.listen`",
         )
@@ -59,7 +60,7 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
         let message =
             format!("there is no account, and HTTP would be served beyond this machine ({})", listening.link());
         let hint = "amarre user add you@example.org --role admin, then start again";
-        return Err(CommandFailure::new("A0204", message, hint));
+        return Err(CommandFailure::new(Code::A0204, message, hint));
     }
     let source = build_engine::source(&config).to_string();
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });

@@ -28,7 +28,7 @@ use crate::notifications::Notifications;
 use crate::providers::http::Http;
 use crate::secret::Secret;
 use crate::server::auth::{AccessControl, Listening};
-use amarre_core::model::ProviderId;
+use amarre_core::model::{Code, ProviderId};
 
 /// The examples of the repository.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -72,7 +72,7 @@ impl Upstreams for FromNpm {
 /// Serves the demo until Ctrl-C, or checks it and ends.
 pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure> {
     let failed = |why: String| {
-        CommandFailure::new("", format!("the demo could not start: {why}"), "is /tmp writable, and loopback there?")
+        CommandFailure::new(None, format!("the demo could not start: {why}"), "is /tmp writable, and loopback there?")
     };
     let folder = DemoFolder::make().map_err(|error| failed(error.to_string()))?;
     let world = DemoWorld::start(demo).await.map_err(|error| failed(error.to_string()))?;
@@ -131,7 +131,7 @@ async fn guide(
             answer = &mut apply => break answer,
         }
     };
-    let answer = answer.ok_or_else(|| CommandFailure::new("A0904", "the demo stopped", ""))?;
+    let answer = answer.ok_or_else(|| CommandFailure::new(Code::A0904, "the demo stopped", ""))?;
     output.data(&answer.text);
     if demo.check {
         return check(handle, world, output).await;
@@ -196,7 +196,7 @@ async fn check(handle: &Handle, world: &DemoWorld, output: &Output) -> Result<u8
         output.data(&format!("{} http://{name} answers {status}\n", output.style.sign(sign(ok))));
         if !ok {
             return Err(CommandFailure::new(
-                "",
+                None,
                 format!("{name} answers {status}, not 200 or 301"),
                 "amarre status tells more",
             ));
@@ -221,7 +221,7 @@ async fn check(handle: &Handle, world: &DemoWorld, output: &Output) -> Result<u8
             None,
             output.style,
         );
-        CommandFailure::new("", format!("{victim} does not answer again"), text)
+        CommandFailure::new(None, format!("{victim} does not answer again"), text)
     })?;
     output.data(&format!("{} http://{victim} answers 200 again\n", output.style.sign(sign(true))));
     Ok(0)
@@ -271,7 +271,7 @@ impl DemoWorld {
 
     /// The proxy's status code for a name.
     async fn status_code(&self, name: &str) -> Result<u16, CommandFailure> {
-        let failed = |why: String| CommandFailure::new("", format!("{name} does not answer: {why}"), "");
+        let failed = |why: String| CommandFailure::new(None, format!("{name} does not answer: {why}"), "");
         let http = Http::new(None).map_err(failed)?;
         let request = http.request(reqwest::Method::GET, &format!("http://{}/", self.npm.proxy_address));
         let answer = http.send(request.header("Host", name)).await;
@@ -280,7 +280,7 @@ impl DemoWorld {
 
     /// Removes a container as a person would.
     async fn kill(&self, name: &str) -> Result<(), CommandFailure> {
-        let failed = |why: String| CommandFailure::new("", format!("could not remove {name}: {why}"), "");
+        let failed = |why: String| CommandFailure::new(None, format!("could not remove {name}: {why}"), "");
         match &self.docker {
             Some(docker) => docker.remove(name).map_err(|refusal| failed(refusal.to_string())),
             None => {

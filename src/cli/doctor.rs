@@ -17,7 +17,7 @@ use crate::notifications::channel::Heartbeat;
 use crate::registry;
 use crate::source::{SourceError, SourceReading};
 use amarre_core::manifest::{self, Severity, SourceFile};
-use amarre_core::model::{Facts, Service};
+use amarre_core::model::{Code, Facts, Service};
 use amarre_core::plan::render::{Sign, Style};
 
 /// The width of the column of topics.
@@ -55,14 +55,14 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let world = match SimulatedWorld::start(&config).await {
         Ok(world) => world,
         Err(failure) => {
-            let finding = Finding::wrong("test mode", &failure.code, failure.message);
+            let finding = Finding::wrong("test mode", failure.code, failure.message);
             findings.extend([failure.hints.into_iter().fold(finding, Finding::hint)]);
             return findings;
         }
     };
     let config = world.fill(config);
     let built = match build_engine::read_only_key(&config) {
-        Ok(key) => registry::providers(&config, &key).map_err(|why| Finding::wrong("configuration", "A0201", why)),
+        Ok(key) => registry::providers(&config, &key).map_err(|why| Finding::wrong("configuration", Code::A0201, why)),
         Err(error) => Err(Finding::wrong("configuration", error.code, error.message)),
     };
     match built {
@@ -83,7 +83,7 @@ fn configuration(path: &Path) -> Finding {
     if mode & 0o077 == 0 {
         return Finding::good("configuration", format!("{shown}, readable by its owner only"));
     }
-    Finding::know("configuration", "A0250", format!("{shown} may be read by others (mode {mode:03o})"))
+    Finding::know("configuration", Code::A0250, format!("{shown} may be read by others (mode {mode:03o})"))
         .hint(format!("chmod 600 {shown}"))
 }
 
@@ -96,13 +96,13 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
             let is_there = path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.is_dir());
             let finding = match is_there {
                 true => Finding::good(TOPIC, format!("{shown} is not there yet, the first run makes it")),
-                false => Finding::wrong(TOPIC, "A0903", format!("the folder of {shown} is not there"))
+                false => Finding::wrong(TOPIC, Code::A0903, format!("the folder of {shown} is not there"))
                     .hint("make it, writable for the user that runs Amarre"),
             };
             (Facts::default(), finding)
         }
         Ok(Some(found)) if !found.damage.is_empty() => {
-            let finding = Finding::wrong(TOPIC, "A0251", format!("{shown} is damaged"));
+            let finding = Finding::wrong(TOPIC, Code::A0251, format!("{shown} is damaged"));
             let finding = found.damage.into_iter().fold(finding, Finding::note);
             let away = format!("stop the daemon, then mv {shown} {shown}.damaged");
             let known = "the next run finds what is ours by its marks; suspensions and history are lost";
@@ -113,12 +113,12 @@ async fn ledger(path: &Path) -> (Facts, Finding) {
             let finding = match found.writable {
                 true => Finding::good(TOPIC, format!("{shown}, {size}, writable, sound")),
                 false => {
-                    Finding::wrong(TOPIC, "A0903", format!("{shown} cannot be written by this user")).hint(writable)
+                    Finding::wrong(TOPIC, Code::A0903, format!("{shown} cannot be written by this user")).hint(writable)
                 }
             };
             (found.facts, finding)
         }
-        Err(error) => (Facts::default(), Finding::wrong(TOPIC, "A0903", error.to_string()).hint(writable)),
+        Err(error) => (Facts::default(), Finding::wrong(TOPIC, Code::A0903, error.to_string()).hint(writable)),
     }
 }
 
@@ -137,7 +137,7 @@ fn key(config: &Config, is_used: bool) -> Option<Finding> {
         let message = format!("{shown} is gone: what is ours in DNS, and which secrets changed, cannot be told");
         return is_used.then(|| {
             let put_back = format!("put the copy back as {shown}, before anything is applied");
-            Finding::wrong(TOPIC, "A0227", message).hint(put_back)
+            Finding::wrong(TOPIC, Code::A0227, message).hint(put_back)
         });
     }
     let keys = config.key().ok()?;
@@ -151,13 +151,13 @@ fn key(config: &Config, is_used: bool) -> Option<Finding> {
             let text =
                 format!("{shown} is not the key that was exported ({saved}): what that one signed proves nothing");
             return Some(
-                Finding::wrong(TOPIC, "A0227", text).hint(format!("put the copy back as {shown}")).hint(export),
+                Finding::wrong(TOPIC, Code::A0227, text).hint(format!("put the copy back as {shown}")).hint(export),
             );
         }
         Some(_) => format!("{shown} was rotated since it was exported"),
         None => format!("{shown} was never exported: without a copy, losing it loses the proof of what is ours in DNS"),
     };
-    Some(Finding::know(TOPIC, "A0226", text).hint(export))
+    Some(Finding::know(TOPIC, Code::A0226, text).hint(export))
 }
 
 /// The effective revision, as the next run would read it; no server is asked for a newer one.
@@ -174,7 +174,9 @@ async fn source(config: &Config) -> (BTreeMap<String, Service>, Vec<Finding>) {
     let Some(snapshot) = snapshot else {
         let finding = match error {
             Some(error) => hinted(Finding::wrong(TOPIC, error.code, error.message.clone()), &error),
-            None => Finding::wrong(TOPIC, "A0301", format!("{source} has no state yet")).hint("amarre plan fetches it"),
+            None => {
+                Finding::wrong(TOPIC, Code::A0301, format!("{source} has no state yet")).hint("amarre plan fetches it")
+            }
         };
         return (BTreeMap::new(), vec![finding]);
     };
@@ -184,7 +186,7 @@ async fn source(config: &Config) -> (BTreeMap<String, Service>, Vec<Finding>) {
     let (good, broken) = (loaded.services.len(), loaded.broken.len());
     let finding = if broken > 0 {
         let first = loaded.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error);
-        let code = first.map_or("A0102", |diagnostic| diagnostic.code);
+        let code = first.map_or(Code::A0102, |diagnostic| diagnostic.code);
         let files: Vec<&str> = loaded.broken.iter().map(|broken| broken.file.as_str()).collect();
         let text = format!("{source}{at}, {}, {broken} broken", counted(good + broken, "manifest"));
         Finding::wrong(TOPIC, code, text).note(files.join(", ")).hint("amarre validate")
@@ -219,7 +221,7 @@ fn text(findings: &[Finding], wrong: usize, know: usize, style: Style) -> String
         };
         // ASCII signs differ in length.
         let pad = if style.ascii { 2_usize.saturating_sub(sign.ascii().len()) } else { 0 };
-        let code = if finding.code.is_empty() { String::new() } else { format!(", {}", finding.code) };
+        let code = finding.code.map(|code| format!(", {code}")).unwrap_or_default();
         out.push_str(&format!(
             "  {}{} {:TOPIC_WIDTH$}{}{code}\n",
             style.sign(sign),

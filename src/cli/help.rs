@@ -7,6 +7,7 @@ use super::CommandFailure;
 use super::args::{Args, HelpArgs};
 use super::output::Output;
 use crate::error_pages;
+use amarre_core::model::Code;
 use amarre_core::model::suggestion::nearest;
 use amarre_core::plan::render::Tone;
 
@@ -22,8 +23,8 @@ pub fn run(help: &HelpArgs, output: &Output) -> Result<u8, CommandFailure> {
         output.data("\n`amarre help CODE` explains an error code, such as A0103.\n");
         return Ok(0);
     };
-    if let Some(page) = error_pages::page(word) {
-        output.data(&styled_page(page, output));
+    if let Some(code) = Code::parse(word) {
+        output.data(&styled_page(error_pages::page(code), output));
         return Ok(0);
     }
     if error_pages::is_code(word) {
@@ -31,7 +32,7 @@ pub fn run(help: &HelpArgs, output: &Output) -> Result<u8, CommandFailure> {
             Some(near) => format!("did you mean {near}? amarre help {near}"),
             None => "codes are A and four digits: amarre help A0103".to_owned(),
         };
-        return Err(CommandFailure::new("A1004", format!("there is no error code {word}"), hint));
+        return Err(CommandFailure::new(Code::A1004, format!("there is no error code {word}"), hint));
     }
     match parser.find_subcommand_mut(word) {
         Some(command) => {
@@ -79,5 +80,5 @@ fn no_such_command(word: &str) -> CommandFailure {
         Some(near) => format!("did you mean `{near}`?"),
         None => "amarre help lists them".to_owned(),
     };
-    CommandFailure::new("", format!("no such command `{word}`"), hint)
+    CommandFailure::new(None, format!("no such command `{word}`"), hint)
 }

@@ -27,7 +27,7 @@ use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation}
 use crate::providers::{Observation, ObserveQuery, Provider};
 use crate::secret::{MarkKey, Secret};
 use amarre_core::model::site::ascii_name;
-use amarre_core::model::{Address, Fields, Gap, Kind, ProviderId};
+use amarre_core::model::{Address, Code, Fields, Gap, Kind, ProviderId};
 use amarre_core::plan::render::Sign;
 
 const CONFIG: &str = "amarre.yaml";
@@ -129,7 +129,7 @@ pub async fn run(args: &Args, init: &InitArgs, output: &Output) -> Result<u8, Co
 fn refuse_if_there(path: &Path) -> Result<(), CommandFailure> {
     match fs::symlink_metadata(path) {
         Ok(_) => Err(CommandFailure::new(
-            "A1006",
+            Code::A1006,
             format!("{} is there already", path.display()),
             "change it by hand, or write another with --config FILE; see docs/configuration.md",
         )),
@@ -200,11 +200,11 @@ async fn ask_all(
         dialogue.text("Domain", &init.domain, None)?.unwrap_or_default().trim_end_matches('.').to_lowercase();
     if answers.domain.is_empty() {
         let hint = "give it: amarre init --domain example.org";
-        return Err(CommandFailure::new("A1005", "the domain is missing, and nobody can be asked here", hint));
+        return Err(CommandFailure::new(Code::A1005, "the domain is missing, and nobody can be asked here", hint));
     }
     if !crate::config::is_domain(&ascii_name(&answers.domain)) {
         let message = format!("`{}` is not a domain", answers.domain);
-        return Err(CommandFailure::new("A1005", message, "write it as in example.org"));
+        return Err(CommandFailure::new(Code::A1005, message, "write it as in example.org"));
     }
     answers.address =
         dialogue.text("Public address of this host", &init.address, public_address())?.unwrap_or_default();
@@ -221,7 +221,7 @@ async fn ask_all(
     let url = match init.simulate.contains(&Simulated::Npm) {
         true if init.npm_url.is_some() => {
             let hint = "leave out one of --npm-url and --simulate npm";
-            return Err(CommandFailure::new("A1005", "NPM is there, and is to be simulated", hint));
+            return Err(CommandFailure::new(Code::A1005, "NPM is there, and is to be simulated", hint));
         }
         true => Some(SIMULATED.to_owned()),
         false => dialogue.text("NPM's admin address (s: simulated for now)", &init.npm_url, url)?,
@@ -251,7 +251,11 @@ fn authors(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<Option<AuthorsAns
             _ => read_line(dialogue.output, Sign::Failed, "", "operators or others"),
         }
     }
-    Err(CommandFailure::new("A1005", "it is not known who commits manifests", "give it: amarre init --authors others"))
+    Err(CommandFailure::new(
+        Code::A1005,
+        "it is not known who commits manifests",
+        "give it: amarre init --authors others",
+    ))
 }
 
 async fn npm(
@@ -278,8 +282,8 @@ async fn npm(
             instance: INSTANCE.to_owned(),
             key: MarkKey::new([0; 32]),
         });
-        let provider =
-            provider.map_err(|why| CommandFailure::new("A1005", why, "give it: amarre init --npm-url http://…:81"))?;
+        let provider = provider
+            .map_err(|why| CommandFailure::new(Code::A1005, why, "give it: amarre init --npm-url http://…:81"))?;
         let seen = provider.observe(&empty_query()).await;
         match seen.gaps.first() {
             None => {
@@ -294,7 +298,7 @@ async fn npm(
         }
     }
     Err(CommandFailure::new(
-        "A1005",
+        Code::A1005,
         "NPM does not let us in",
         "see docs/providers/npm.md for the account that it needs",
     ))
@@ -305,7 +309,7 @@ async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>, answers: &mut Answers) ->
     let key = match init.simulate.contains(&Simulated::Ovh) {
         true if init.ovh_application_key.is_some() => {
             let hint = "leave out the key (--ovh-application-key, OVH_APPLICATION_KEY) or --simulate ovh";
-            return Err(CommandFailure::new("A1005", "OVH has a key, and is to be simulated", hint));
+            return Err(CommandFailure::new(Code::A1005, "OVH has a key, and is to be simulated", hint));
         }
         true => Some(SIMULATED.to_owned()),
         false => dialogue.text(question, &init.ovh_application_key, None)?,
@@ -324,7 +328,11 @@ async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>, answers: &mut Answers) ->
     let consumer = dialogue.secret("OVH consumer key (not shown)", given(&init.ovh_consumer_key))?;
     let (Some(application_secret), Some(consumer_key)) = (secret, consumer) else {
         let hint = "export OVH_APPLICATION_SECRET=… OVH_CONSUMER_KEY=…";
-        return Err(CommandFailure::new("A1005", "of OVH's keys one is missing: all three come with a token", hint));
+        return Err(CommandFailure::new(
+            Code::A1005,
+            "of OVH's keys one is missing: all three come with a token",
+            hint,
+        ));
     };
     let endpoint = init.ovh_endpoint.clone().unwrap_or_else(|| "ovh-eu".to_owned());
     let ovh = OvhAnswers { endpoint, application_key, application_secret, consumer_key };
@@ -362,7 +370,7 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, CommandF
             timeout: amarre_core::model::Millis::minutes(10),
         },
     });
-    let provider = provider.map_err(|why| CommandFailure::new("A1005", why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
+    let provider = provider.map_err(|why| CommandFailure::new(Code::A1005, why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
     let address = Address::new(ProviderId::ovh(), Kind::Record, &format!("{domain}/A"));
     let wanted = BTreeMap::from([(address, Fields::default())]);
     Ok(provider.observe(&ObserveQuery { wanted, ..empty_query() }).await)
@@ -373,7 +381,7 @@ fn empty_query() -> ObserveQuery {
 }
 
 fn gap_failure(gap: &Gap) -> CommandFailure {
-    CommandFailure::new(&gap.code, gap.message.clone(), gap.hint.clone())
+    CommandFailure::new(gap.code, gap.message.clone(), gap.hint.clone())
 }
 
 /// The sources of answers.
@@ -413,7 +421,7 @@ impl Dialogue<'_> {
 
 fn missing_answer() -> CommandFailure {
     CommandFailure::new(
-        "A1005",
+        Code::A1005,
         "the answers ended before the questions",
         "every question has a flag: amarre help init",
     )
@@ -422,7 +430,11 @@ fn missing_answer() -> CommandFailure {
 fn given_secret(text: Option<&str>, file: Option<&Path>) -> Result<Option<Secret>, CommandFailure> {
     let Some(file) = file else { return Ok(text.map(Secret::new)) };
     let text = fs::read_to_string(file).map_err(|why| {
-        CommandFailure::new("A0207", format!("could not read the secret in {}: {why}", file.display()), "is it there?")
+        CommandFailure::new(
+            Code::A0207,
+            format!("could not read the secret in {}: {why}", file.display()),
+            "is it there?",
+        )
     })?;
     Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
 }
@@ -457,7 +469,7 @@ fn write_each(path: &Path, base: &Path, answers: &Answers, wrote: &mut Vec<PathB
     let mut put = |path: PathBuf, text: &str, mode: u32| -> Result<(), CommandFailure> {
         create(&path, text, mode).map_err(|why| {
             let failed = format!("could not write {}: {why}", path.display());
-            CommandFailure::new("A1006", failed, "move it away, or start in another folder; nothing is overwritten")
+            CommandFailure::new(Code::A1006, failed, "move it away, or start in another folder; nothing is overwritten")
         })?;
         wrote.push(path);
         Ok(())

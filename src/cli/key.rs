@@ -6,6 +6,7 @@ use super::{CommandFailure, build_engine};
 use crate::config::Config;
 use crate::ledger::Lock;
 use crate::secret::{KEY_BYTES, MarkKey};
+use amarre_core::model::Code;
 
 /// `amarre key …`
 pub fn key(args: &Args, key: &KeyCommand, output: &Output) -> Result<u8, CommandFailure> {
@@ -17,7 +18,11 @@ pub fn key(args: &Args, key: &KeyCommand, output: &Output) -> Result<u8, Command
             let bytes: [u8; KEY_BYTES] = rand::random();
             let Some(keys) = existing_key(&config)?.rotated(bytes) else {
                 let message = "there are as many keys as there may be";
-                return Err(CommandFailure::new("A0226", message, "amarre key retire forgets those before the first"));
+                return Err(CommandFailure::new(
+                    Code::A0226,
+                    message,
+                    "amarre key retire forgets those before the first",
+                ));
             };
             config.replace_key(&keys)?;
             let before = match keys.older() {
@@ -53,7 +58,7 @@ fn export(config: &Config, output: &Output) -> Result<u8, CommandFailure> {
     let keys = existing_key(config)?;
     if output.is_terminal() {
         let message = "the keys are not shown on a terminal";
-        return Err(CommandFailure::new("A0226", message, "amarre key export > FILE, and keep that elsewhere"));
+        return Err(CommandFailure::new(Code::A0226, message, "amarre key export > FILE, and keep that elsewhere"));
     }
     output.data(&keys.text());
     config.note_exported_key(&keys)?;
@@ -69,15 +74,17 @@ fn export(config: &Config, output: &Output) -> Result<u8, CommandFailure> {
 fn existing_key(config: &Config) -> Result<MarkKey, CommandFailure> {
     if !config.key_path().exists() {
         let message = format!("{} is not there yet", config.key_path().display());
-        return Err(CommandFailure::new("A0226", message, "the first amarre plan makes it"));
+        return Err(CommandFailure::new(Code::A0226, message, "the first amarre plan makes it"));
     }
     Ok(config.key()?)
 }
 
 /// A running daemon would go on with the old keys.
 fn hold_ledger(config: &Config) -> Result<Lock, CommandFailure> {
-    build_engine::lock(config).map_err(|failure| match failure.code.as_str() {
-        "A0902" => CommandFailure { hints: vec!["stop the daemon, do it, and start it again".to_owned()], ..failure },
-        _ => failure,
+    build_engine::lock(config).map_err(|failure| match failure.code {
+        Some(Code::A0902) => {
+            CommandFailure { hints: vec!["stop the daemon, do it, and start it again".to_owned()], ..failure }
+        }
+        Some(_) | None => failure,
     })
 }

@@ -30,6 +30,7 @@ use crate::engine::report;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::ListQuery;
 use crate::ledger::Lock;
+use amarre_core::model::Code;
 use amarre_core::plan::render::Style;
 
 /// Steps buffered for the terminal.
@@ -73,7 +74,7 @@ impl Link {
             }
             match build_engine::engine(&config).await {
                 // A daemon that starts locks the ledger first, and listens a moment later.
-                Err(failure) if failure.code == "A0902" && tries < STARTING_TRIES => tries += 1,
+                Err(failure) if failure.code == Some(Code::A0902) && tries < STARTING_TRIES => tries += 1,
                 built => break built?,
             }
             tokio::time::sleep(STARTING_PAUSE).await;
@@ -215,7 +216,7 @@ impl Link {
                 let both = row.zip(text).map(|(document, text)| CommandAnswer { document, text, exit: 0 });
                 both.ok_or_else(|| {
                     let hint = find_address::service_hint(&picture, name);
-                    CommandFailure::new("A1002", format!("there is no service {name}"), hint)
+                    CommandFailure::new(Code::A1002, format!("there is no service {name}"), hint)
                 })
             }
         }
@@ -245,7 +246,7 @@ impl Link {
                 _ = &mut interrupt, if !interrupted => {
                     interrupted = true;
                     match self {
-                        Link::Remote(_) => return Err(CommandFailure::new("", "stopped watching; the daemon goes on", "amarre status")),
+                        Link::Remote(_) => return Err(CommandFailure::new(None, "stopped watching; the daemon goes on", "amarre status")),
                         Link::Local(local) => {
                             output.note("stopping after the running step; the next run goes on from there");
                             local.stop.notify_one();
@@ -275,7 +276,7 @@ fn spawn(task: BoxFuture<'static, ()>) -> tokio::task::JoinHandle<()> {
 
 fn stopped() -> CommandFailure {
     CommandFailure::new(
-        "A0904",
+        Code::A0904,
         "stopped before it was done; what was done is kept, and something may be down meanwhile",
         "see amarre status, then the same command again",
     )
@@ -397,17 +398,18 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, CommandFa
 /// A problem as a failure.
 fn refused(problem: &Json) -> CommandFailure {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-    CommandFailure::new(&text(&problem["code"]), text(&problem["title"]), text(&problem["hints"][0]["text"]))
+    let hints = vec![text(&problem["hints"][0]["text"])];
+    CommandFailure::answered(&text(&problem["code"]), text(&problem["title"]), hints)
 }
 
 fn lost(error: &reqwest::Error) -> CommandFailure {
     CommandFailure::new(
-        "A0904",
+        Code::A0904,
         format!("the daemon did not answer: {}", crate::error_chain::chain(error)),
         "is it stopping? see its log",
     )
 }
 
 fn other_version() -> CommandFailure {
-    CommandFailure::new("A0904", "the daemon speaks another version", "restart it after an upgrade")
+    CommandFailure::new(Code::A0904, "the daemon speaks another version", "restart it after an upgrade")
 }

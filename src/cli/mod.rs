@@ -37,6 +37,7 @@ use self::args::{Args, Command, NpmCommand, PolicyCommand};
 use self::output::Output;
 use crate::config::{Config, ConfigError};
 use crate::source::git::fetch_process;
+use amarre_core::model::Code;
 
 /// The configuration of a command. Reports simulated providers on stderr.
 fn configuration(args: &Args) -> Result<Config, ConfigError> {
@@ -140,8 +141,8 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
 /// Why a command stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandFailure {
-    /// `A0902`; empty when there is none.
-    pub code: String,
+    /// Its code, where there is one.
+    pub code: Option<Code>,
     /// Lowercase, no full stop.
     pub message: String,
     /// The hints.
@@ -150,14 +151,22 @@ pub struct CommandFailure {
 
 impl CommandFailure {
     /// A failure with one hint.
-    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hints: vec![hint.into()] }
+    pub fn new(code: impl Into<Option<Code>>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), hints: vec![hint.into()] }
+    }
+
+    /// What the daemon answered. A code that this version does not know is shown in the message.
+    pub fn answered(code: &str, message: String, hints: Vec<String>) -> Self {
+        match Code::parse(code) {
+            None if !code.is_empty() => Self { code: None, message: format!("{message} ({code})"), hints },
+            known => Self { code: known, message, hints },
+        }
     }
 }
 
 impl From<ConfigError> for CommandFailure {
     fn from(error: ConfigError) -> Self {
         let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
-        Self { code: error.code.to_owned(), message: error.message, hints }
+        Self { code: Some(error.code), message: error.message, hints }
     }
 }

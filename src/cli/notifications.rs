@@ -8,6 +8,7 @@ use super::args::{Args, NameChannelArgs, NotificationsCommand as Command, Output
 use super::link::Link;
 use super::output::Output;
 use crate::notifications::{self, Notifications};
+use amarre_core::model::Code;
 
 /// `amarre notifications …`
 pub async fn notifications(args: &Args, command: &Command, output: &Output) -> Result<u8, CommandFailure> {
@@ -44,12 +45,12 @@ async fn test_channel(all: &Notifications, name: &str) -> Result<Json, CommandFa
     match all.test(name, &by).await {
         None => {
             let hint = "amarre notifications list shows them";
-            Err(CommandFailure::new("A1002", format!("there is no channel {name}"), hint))
+            Err(CommandFailure::new(Code::A1002, format!("there is no channel {name}"), hint))
         }
         Some(Ok(())) => Ok(Json::Null),
         Some(Err(why)) => {
             let hint = format!("see `notifications.{name}` in amarre.yaml");
-            Err(CommandFailure::new("A1016", format!("{name} did not take it: {why}"), hint))
+            Err(CommandFailure::new(Code::A1016, format!("{name} did not take it: {why}"), hint))
         }
     }
 }

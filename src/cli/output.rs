@@ -76,13 +76,13 @@ impl Output {
 
     /// Prints why a command stopped.
     pub fn failure(&self, failure: &CommandFailure) {
-        let code = if failure.code.is_empty() { String::new() } else { format!("[{}]", failure.code) };
+        let code = failure.code.map(|code| format!("[{code}]")).unwrap_or_default();
         self.note(&format!("{}: {}", self.errors.paint(Tone::Red, &format!("error{code}")), failure.message));
         for hint in failure.hints.iter().filter(|hint| !hint.is_empty()) {
             self.note(&format!("  {} {hint}", self.errors.paint(Tone::Dim, "hint:")));
         }
-        if !failure.code.is_empty() {
-            self.note(&format!("  {} amarre help {}", self.errors.paint(Tone::Dim, "more:"), failure.code));
+        if let Some(code) = failure.code {
+            self.note(&format!("  {} amarre help {code}", self.errors.paint(Tone::Dim, "more:")));
         }
     }
 

@@ -10,6 +10,7 @@ use super::args::{Args, OutputFormat};
 use super::output::Output;
 use super::{CommandFailure, build_engine};
 use amarre_core::manifest::{self, Decision, Severity, SourceFile, Verdict};
+use amarre_core::model::Code;
 
 /// `policy explain`
 #[derive(Debug, ClapArgs)]
@@ -51,7 +52,7 @@ pub async fn explain(args: &Args, asked: &PolicyExplanation, output: &Output) ->
     Ok(u8::from(is_refused))
 }
 
-fn is_about(decision: &Decision, code: &str) -> bool {
+fn is_about(decision: &Decision, code: Code) -> bool {
     match &decision.verdict {
         Verdict::Allowed(_) => false,
         Verdict::Refused(known) => *known == code,
@@ -63,7 +64,7 @@ fn placed(file: &Path, files: &mut Vec<SourceFile>) -> Result<String, CommandFai
     let shown = file.display().to_string();
     let failed = |why: std::io::Error| {
         CommandFailure::new(
-            "A1006",
+            Code::A1006,
             format!("could not read {shown}: {why}"),
             "name a manifest, as in services/shop.yaml",
         )
@@ -88,7 +89,7 @@ fn text(decisions: &[&Decision]) -> String {
     let mut out = String::new();
     for one in decisions {
         let (sign, why) = match &one.verdict {
-            Verdict::Allowed(by) => ("allowed ", by.clone()),
+            Verdict::Allowed(by) => ("allowed ", by.to_string()),
             Verdict::Refused(code) => ("refused ", format!("{code}: {}", one.hint)),
         };
         out.push_str(&format!("{}:{}:{}\n", one.file, one.line, one.column));
@@ -104,7 +105,7 @@ fn text(decisions: &[&Decision]) -> String {
 fn document(path: &str, decisions: &[&Decision]) -> Json {
     let one = |one: &&Decision| {
         let (verdict, code, by) = match &one.verdict {
-            Verdict::Allowed(by) => ("allowed", None, Some(by.as_str())),
+            Verdict::Allowed(by) => ("allowed", None, Some(by.to_string())),
             Verdict::Refused(code) => ("refused", Some(*code), None),
         };
         let hint = Some(&one.hint).filter(|hint| !hint.is_empty());

@@ -10,6 +10,7 @@ use super::systemd::Notifier;
 use crate::config::Config;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::{ConfigProblem, EngineSettings};
+use amarre_core::model::Code;
 
 /// Waits for SIGHUP, again and again.
 pub async fn reload_on_hangup(handle: Handle, (started, world): (Config, SimulatedWorld), notifier: Notifier) {
@@ -20,14 +21,15 @@ pub async fn reload_on_hangup(handle: Handle, (started, world): (Config, Simulat
         let command = match read_again(&started, &world).await {
             Ok((settings, trouble)) => {
                 match &trouble {
-                    Some(trouble) => tracing::warn!(code = trouble.code, "{}", trouble.message),
+                    Some(trouble) => tracing::warn!(code = %trouble.code, "{}", trouble.message),
                     None => tracing::info!("{} was read again and is in force", started.path.display()),
                 }
                 LoopCommand::Reconfigure { settings: Some(Box::new(settings)), trouble }
             }
             Err(failure) => {
-                tracing::error!(code = failure.code, "{}; the configuration before stays in force", failure.message);
-                let trouble = ConfigProblem { code: failure.code, message: failure.message };
+                let code = failure.code.unwrap_or(Code::A0201);
+                tracing::error!(%code, "{}; the configuration before stays in force", failure.message);
+                let trouble = ConfigProblem { code, message: failure.message };
                 LoopCommand::Reconfigure { settings: None, trouble: Some(trouble) }
             }
         };
@@ -51,11 +53,11 @@ async fn read_again(
             "`instance` cannot change from {} to {} while Amarre runs: it is the mark on everything",
             started.site.instance, fresh.site.instance
         );
-        return Err(CommandFailure::new("A0222", message, "put it back, or restart the daemon"));
+        return Err(CommandFailure::new(Code::A0222, message, "put it back, or restart the daemon"));
     }
     if fresh.site.simulated != started.site.simulated {
         let message = "what is simulated cannot change while Amarre runs";
-        return Err(CommandFailure::new("A0222", message, "put it back, or restart the daemon"));
+        return Err(CommandFailure::new(Code::A0222, message, "put it back, or restart the daemon"));
     }
     let waits = [
         (fresh.site.domains != started.site.domains && world.has_zones(), "domains"),
@@ -67,7 +69,7 @@ async fn read_again(
     ];
     let names: Vec<String> = waits.iter().filter(|(waits, _)| *waits).map(|(_, name)| format!("`{name}`")).collect();
     let trouble = (!names.is_empty()).then(|| ConfigProblem {
-        code: "A0222".to_owned(),
+        code: Code::A0222,
         message: format!("{} changes with a restart only; all else of the configuration is in force", names.join(", ")),
     });
     // The key stands beside the ledger, which does not move.
@@ -76,6 +78,6 @@ async fn read_again(
         kept.site.domains.clone_from(&started.site.domains);
     }
     let known = build_engine::with_known(kept).await;
-    let kept = known.map_err(|error| CommandFailure::new("A0903", error.to_string(), "send SIGHUP again"))?;
+    let kept = known.map_err(|error| CommandFailure::new(Code::A0903, error.to_string(), "send SIGHUP again"))?;
     Ok((build_engine::settings(&world.fill(kept))?, trouble))
 }

@@ -6,6 +6,7 @@ use super::commands::{REFUSED, act_and_print, act_once, agrees, millis, whoami};
 use super::link::Link;
 use super::output::Output;
 use crate::engine::commands::Act;
+use amarre_core::model::Code;
 
 /// `amarre cancel`
 pub async fn cancel(args: &Args, cancel: &CancelArgs, output: &Output) -> Result<u8, CommandFailure> {
@@ -48,7 +49,8 @@ async fn roll_back(link: &Link, rollback: &RollbackArgs, output: &Output) -> Res
             return Ok(code);
         }
         let message = format!("{service} would be rolled back, and nobody can be asked here");
-        let refusal = CommandFailure::new("A0402", message, format!("if you mean it: amarre rollback {service} --yes"));
+        let refusal =
+            CommandFailure::new(Code::A0402, message, format!("if you mean it: amarre rollback {service} --yes"));
         if !agrees(output, &format!("Roll {service} back?"), service, &refusal) {
             return Ok(REFUSED);
         }

@@ -13,8 +13,8 @@ use super::CommandFailure;
 use crate::config::Config;
 use crate::engine::reconcile::port80::{HttpVisitor, Port80Client};
 use crate::secret::{OvhLogin, Secret};
-use amarre_core::model::ProviderId;
 use amarre_core::model::world::{Leads, Port80};
+use amarre_core::model::{Code, ProviderId};
 
 /// No real vendor uses such high numbers: simulated resources are never mistaken for real ones.
 const NPM_IDS_AFTER: u64 = 900_000_000;
@@ -54,7 +54,7 @@ impl SimulatedWorld {
         let folder = config.beside_state("simulated");
         let failed = |id: &ProviderId, why: std::io::Error| {
             let hint = format!("is {} readable? without it, it begins anew", folder.display());
-            CommandFailure::new("A0224", format!("{} could not be simulated: {why}", id.title()), hint)
+            CommandFailure::new(Code::A0224, format!("{} could not be simulated: {why}", id.title()), hint)
         };
         let identity = identity(config);
         let mut world = Self { identity: identity.clone(), ..Self::default() };

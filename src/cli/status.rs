@@ -11,6 +11,7 @@ use super::link::Link;
 use super::output::Output;
 use crate::engine::commands::CommandAnswer;
 use crate::engine::report::service_list::ListQuery;
+use amarre_core::model::Code;
 
 /// A daemon answers from memory.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -68,7 +69,7 @@ async fn watch(args: &Args, status: &StatusArgs, output: &Output) -> Result<u8, 
                 (pause, needs_attention(&answer.document))
             }
             // Another process works with the ledger, or a daemon is just starting.
-            Err(failure) if matches!(failure.code.as_str(), "A0902" | "A0904") => {
+            Err(failure) if matches!(failure.code, Some(Code::A0902 | Code::A0904)) => {
                 output.note(&failure.message);
                 (PAUSE, false)
             }

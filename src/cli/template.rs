@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
 use crate::source::{CommitAuthor, Edit, Source};
 use crate::templates::{self, Rendered, Template, TemplateError, TemplateStore};
-use amarre_core::model::SecretName;
+use amarre_core::model::{Code, SecretName};
 
 /// The operator's own templates are small.
 const TEMPLATE_BYTES_MAX: u64 = 256 * 1024;
@@ -23,7 +23,8 @@ const SECRET_BYTES: usize = 24;
 
 /// `amarre new`
 pub async fn new(args: &Args, new: &NewArgs, output: &Output) -> Result<u8, CommandFailure> {
-    let unfit = |why: TemplateError| CommandFailure::new("A1009", why.to_string(), "amarre new shows the templates");
+    let unfit =
+        |why: TemplateError| CommandFailure::new(Code::A1009, why.to_string(), "amarre new shows the templates");
     // Without a configuration only the built-in templates exist; writing needs one.
     let config = match super::configuration(args) {
         Ok(config) => Some(config),
@@ -42,7 +43,7 @@ pub async fn new(args: &Args, new: &NewArgs, output: &Output) -> Result<u8, Comm
         let names: Vec<&str> = known.keys().map(String::as_str).collect();
         let near = amarre_core::model::suggestion::nearest(wanted, &names).map(|near| format!("did you mean {near}? "));
         let hint = format!("{}amarre new shows them", near.unwrap_or_default());
-        return Err(CommandFailure::new("A1009", format!("there is no template {wanted}"), hint));
+        return Err(CommandFailure::new(Code::A1009, format!("there is no template {wanted}"), hint));
     };
     let Some(name) = &new.name else {
         output.data(&parameters(wanted, template));
@@ -50,7 +51,7 @@ pub async fn new(args: &Args, new: &NewArgs, output: &Output) -> Result<u8, Comm
     };
     let set: BTreeMap<String, String> = new.set.iter().cloned().collect();
     let rendered = template.render(name, &set).map_err(|why| {
-        CommandFailure::new("A1009", why.to_string(), format!("amarre new {wanted} shows what can be set"))
+        CommandFailure::new(Code::A1009, why.to_string(), format!("amarre new {wanted} shows what can be set"))
     })?;
     match &config {
         Some(config) if new.write => {
@@ -84,7 +85,11 @@ fn with_folder(config: &Config) -> Result<BTreeMap<String, Template>, CommandFai
         };
         let name = stem.to_string_lossy().into_owned();
         let wrong = |why: String| {
-            CommandFailure::new("A1009", format!("{}: {why}", path.display()), "mend the file, or move it elsewhere")
+            CommandFailure::new(
+                Code::A1009,
+                format!("{}: {why}", path.display()),
+                "mend the file, or move it elsewhere",
+            )
         };
         let size = std::fs::metadata(&path).map_err(|error| wrong(error.to_string()))?.len();
         if size > TEMPLATE_BYTES_MAX {
@@ -126,7 +131,7 @@ async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output
     if let Source::Git(_) = source {
         let hint = format!("in your own clone: amarre new … --secrets > {path}, then commit it");
         return Err(CommandFailure::new(
-            "A0313",
+            Code::A0313,
             "manifests are in a repository, which a command does not write to",
             hint,
         ));
@@ -136,14 +141,11 @@ async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output
     let edit = Edit { path: path.clone(), before: None, after, author, message: String::new() };
     source.write(edit, SystemClock.now()).await.map_err(|error| {
         let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
-        match error.code {
-            "A0312" => CommandFailure::new(
-                "A0312",
-                format!("{path} is there already"),
-                "take another name, or change the file",
-            ),
-            code => CommandFailure { code: code.to_owned(), message: error.message, hints },
+        if error.code == Code::A0312 {
+            let message = format!("{path} is there already");
+            return CommandFailure::new(Code::A0312, message, "take another name, or change the file");
         }
+        CommandFailure { code: Some(error.code), message: error.message, hints }
     })?;
     output.note(&format!("Wrote {path}"));
     Ok(())
@@ -167,7 +169,11 @@ fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, CommandFa
     }
     let path = base(config).join("secrets/services").join(name);
     let failed = |error: std::io::Error| {
-        CommandFailure::new("A0207", format!("could not write {}: {error}", path.display()), "is the folder writable?")
+        CommandFailure::new(
+            Code::A0207,
+            format!("could not write {}: {error}", path.display()),
+            "is the folder writable?",
+        )
     };
     std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
     // The whole file or none.

@@ -65,7 +65,7 @@ pub fn future_time(text: &str) -> Result<i64, CommandFailure> {
     let hint = "as in --until 2h, --until 18:00, --until 2026-11-30";
     match found {
         Some(at) if at > now.timestamp().as_millisecond() => Ok(at),
-        Some(_) => Err(CommandFailure::new("", format!("{text} is over"), hint)),
+        Some(_) => Err(CommandFailure::new(None, format!("{text} is over"), hint)),
         None => Err(not_a_time(text, hint)),
     }
 }
@@ -89,7 +89,7 @@ fn millis(at: DateTime) -> Option<i64> {
 }
 
 fn not_a_time(text: &str, hint: &str) -> CommandFailure {
-    CommandFailure::new("", format!("not a time: {text}"), hint)
+    CommandFailure::new(None, format!("not a time: {text}"), hint)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::link::{Link, Local, Remote};
 use super::output::Output;
 use crate::accounts::{self, AccountError, Accounts, Role};
 use crate::secret::Secret;
+use amarre_core::model::Code;
 
 /// `amarre user …`
 pub async fn user(args: &Args, user: &UserCommand, output: &Output) -> Result<u8, CommandFailure> {
@@ -38,10 +39,10 @@ pub async fn user(args: &Args, user: &UserCommand, output: &Output) -> Result<u8
 /// Twice when it is typed, once when it is piped.
 fn password(output: &Output) -> Result<Secret, CommandFailure> {
     let hint = "type it, or hand it over: … | amarre user add …";
-    let none = |error: std::io::Error| CommandFailure::new("A1007", format!("there is no password: {error}"), hint);
+    let none = |error: std::io::Error| CommandFailure::new(Code::A1007, format!("there is no password: {error}"), hint);
     let first = Secret::new(output.prompt_hidden("Password:").map_err(none)?);
     if output.is_terminal() && Secret::new(output.prompt_hidden("Once more:").map_err(none)?) != first {
-        return Err(CommandFailure::new("A1007", "the two passwords differ", "nothing was changed; try again"));
+        return Err(CommandFailure::new(Code::A1007, "the two passwords differ", "nothing was changed; try again"));
     }
     Ok(first)
 }

@@ -14,7 +14,7 @@ use amarre_core::model::site::{
     Authors, CertificateCare, Challenge, Defaults, EVERY_ZONE, HostSite, ImageCare, Listener, ManifestLimits, Mode,
     NginxPolicy, NpmSite, Policy, PublicAddress, Reach, ascii_name, is_record_word,
 };
-use amarre_core::model::{Millis, ProviderId, Site};
+use amarre_core::model::{Code, Millis, ProviderId, Site};
 
 impl File {
     pub(super) fn build(self, path: PathBuf, base: &Path, secrets: &Resolver) -> Result<Config, ConfigError> {
@@ -80,7 +80,7 @@ impl File {
         match (folder, self.source.as_ref().and_then(|source| source.git.as_ref())) {
             (Some(_), Some(_)) => {
                 let message = "source has both `folder` and `git`";
-                Err(ConfigError::new("A0201", message, "leave one of them out"))
+                Err(ConfigError::new(Code::A0201, message, "leave one of them out"))
             }
             (None, Some(file)) => Ok(SourceAccess::Git(Box::new(super::git::build(file, base, secrets)?))),
             (Some(folder), None) => Ok(SourceAccess::Folder(clean(base, folder))),
@@ -103,7 +103,7 @@ impl File {
             if name.is_empty() || !name.bytes().all(is_host) {
                 let message = format!("registries: `{name}` is not a registry");
                 return Err(ConfigError::new(
-                    "A0201",
+                    Code::A0201,
                     message,
                     "write it as in names of images: ghcr.io, registry.lan:5000",
                 ));
@@ -121,7 +121,11 @@ impl File {
         if self.ovh.as_ref().is_some_and(|ovh| ovh.simulated) {
             if domains.is_empty() {
                 let message = "ovh is simulated, and no `domains` are named";
-                return Err(ConfigError::new("A0201", message, "name them: each is a zone of the simulated account"));
+                return Err(ConfigError::new(
+                    Code::A0201,
+                    message,
+                    "name them: each is a zone of the simulated account",
+                ));
             }
             simulated.insert(ProviderId::ovh());
         }
@@ -134,7 +138,7 @@ impl File {
         let domains: Vec<String> = domains.iter().map(|domain| ascii_name(domain.trim_end_matches('.'))).collect();
         if let Some(wrong) = domains.iter().find(|domain| !super::is_domain(domain)) {
             let message = format!("domains: `{wrong}` is not a domain");
-            return Err(ConfigError::new("A0201", message, "write it as in `example.org`"));
+            return Err(ConfigError::new(Code::A0201, message, "write it as in `example.org`"));
         }
         let mut hosts = BTreeMap::new();
         for (name, host) in &self.hosts {
@@ -154,14 +158,14 @@ impl File {
         let prefix = self.network.prefix.unwrap_or(24);
         if !(20..=28).contains(&prefix) || pools.iter().any(|pool| pool.prefix_len() > prefix) {
             let message = format!("network.prefix {prefix} does not fit");
-            return Err(ConfigError::new("A0201", message, "it is from 20 to 28, and no pool is smaller"));
+            return Err(ConfigError::new(Code::A0201, message, "it is from 20 to 28, and no pool is smaller"));
         }
         let ttl = duration("dns.ttl", self.dns.ttl.as_deref(), Millis::minutes(60))?;
         let registry = match self.dns.registry.as_deref() {
             None | Some("txt") => true,
             Some("none") => false,
             Some(other) => {
-                return Err(ConfigError::new("A0201", format!("dns.registry: `{other}`"), "it is txt or none"));
+                return Err(ConfigError::new(Code::A0201, format!("dns.registry: `{other}`"), "it is txt or none"));
             }
         };
         Ok(Site {
@@ -199,7 +203,7 @@ impl File {
             Some("report") => Ok(Mode::Report),
             Some(other) => {
                 let message = format!("`reconcile.mode` cannot be `{other}`");
-                Err(ConfigError::new("A0202", message, "`enforce` or `report`"))
+                Err(ConfigError::new(Code::A0202, message, "`enforce` or `report`"))
             }
         }
     }
@@ -215,20 +219,20 @@ impl File {
             Some("dns") => Challenge::Dns,
             Some(other) => {
                 let message = format!("certificates.challenge: `{other}`");
-                return Err(ConfigError::new("A0201", message, "it is http or dns"));
+                return Err(ConfigError::new(Code::A0201, message, "it is http or dns"));
             }
         };
         let has_dns_credentials = file.dns_credentials.is_some();
         if challenge == Challenge::Dns && !has_dns_credentials {
             let message = "certificates.challenge is dns, and certificates.dns_credentials is not set";
-            return Err(ConfigError::new("A0201", message, "NPM needs a key of its own to write records at OVH"));
+            return Err(ConfigError::new(Code::A0201, message, "NPM needs a key of its own to write records at OVH"));
         }
         let asks_port80 = match file.port80.as_deref() {
             None | Some("require") => true,
             Some("assume") => false,
             Some(other) => {
                 let message = format!("certificates.port80: `{other}`");
-                return Err(ConfigError::new("A0201", message, "it is require or assume"));
+                return Err(ConfigError::new(Code::A0201, message, "it is require or assume"));
             }
         };
         Ok(CertificateCare { challenge, asks_port80, has_dns_credentials })
@@ -249,7 +253,11 @@ impl File {
             |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if let Some((key, _)) = values.iter().find(|(_, value)| !is_word(value)) {
             let message = format!("certificates.dns_credentials.{key} is not what OVH gives out");
-            return Err(ConfigError::new("A0201", message, "letters, digits and `-` only; endpoint as in `ovh-eu`"));
+            return Err(ConfigError::new(
+                Code::A0201,
+                message,
+                "letters, digits and `-` only; endpoint as in `ovh-eu`",
+            ));
         }
         let lines = values.map(|(key, value)| format!("dns_ovh_{key} = {value}"));
         Ok(Some(Secret::new(lines.join("\n"))))
@@ -261,7 +269,7 @@ impl File {
         let Some(text) = &self.images.min_free else { return Ok(ImageCare { keep, ..usual }) };
         let min_free = bytes(text).ok_or_else(|| {
             let message = format!("images.min_free: `{text}` is not a size");
-            ConfigError::new("A0201", message, "write 2GiB, 500MiB, or 0 to pull always")
+            ConfigError::new(Code::A0201, message, "write 2GiB, 500MiB, or 0 to pull always")
         })?;
         Ok(ImageCare { keep, min_free })
     }
@@ -271,7 +279,7 @@ impl File {
         let size = |key: &str, text: &Option<String>, usual: usize| {
             let Some(text) = text else { return Ok(usual) };
             bytes(text).and_then(|size| usize::try_from(size).ok()).ok_or_else(|| {
-                ConfigError::new("A0201", format!("limits.{key}: `{text}` is not a size"), "write 16MiB, or 500KiB")
+                ConfigError::new(Code::A0201, format!("limits.{key}: `{text}` is not a size"), "write 16MiB, or 500KiB")
             })
         };
         Ok(ManifestLimits {
@@ -364,7 +372,7 @@ impl File {
                 Err(_) if text.ends_with('.') => PublicAddress::Name(ascii_name(&text)),
                 Err(_) => {
                     let message = format!("hosts.{name}.address: `{text}` is not an address");
-                    return Err(ConfigError::new("A0201", message, "a name must end in a dot: home.example.org."));
+                    return Err(ConfigError::new(Code::A0201, message, "a name must end in a dot: home.example.org."));
                 }
             });
         }
@@ -372,7 +380,7 @@ impl File {
         for text in host.also_at.list() {
             also_at.push(text.parse().map_err(|_| {
                 ConfigError::new(
-                    "A0201",
+                    Code::A0201,
                     format!("hosts.{name}.also_at: `{text}` is not an address"),
                     "write an IPv4 or IPv6 address",
                 )
@@ -387,7 +395,7 @@ impl File {
         let data = host.data.clone().unwrap_or_else(|| "/srv".to_owned());
         if !data.starts_with('/') || data.split('/').any(|part| part == "..") {
             let message = format!("hosts.{name}.data: `{data}` is not a whole path");
-            return Err(ConfigError::new("A0201", message, "write a folder of the host, as in `/srv`"));
+            return Err(ConfigError::new(Code::A0201, message, "write a folder of the host, as in `/srv`"));
         }
         Ok(HostSite {
             docker: ProviderId::docker(name),
@@ -421,7 +429,7 @@ impl File {
                 return Ok(Some(host.clone()));
             }
             let message = format!("npm.{npm}.host: there is no `hosts.{host}`");
-            return Err(ConfigError::new("A0201", message, "name the host that NPM runs on"));
+            return Err(ConfigError::new(Code::A0201, message, "name the host that NPM runs on"));
         }
         match users.as_slice() {
             [] => Ok(None),
@@ -429,7 +437,7 @@ impl File {
             [..] if users.iter().any(|host| *host == "default") => Ok(Some("default".to_owned())),
             [..] => {
                 let message = format!("npm.{npm} serves several hosts, and none of them is `default`");
-                Err(ConfigError::new("A0201", message, format!("say which one it runs on: `npm.{npm}.host`")))
+                Err(ConfigError::new(Code::A0201, message, format!("say which one it runs on: `npm.{npm}.host`")))
             }
         }
     }
@@ -437,7 +445,7 @@ impl File {
     fn npm_site(&self, host: &str, host_file: &HostFile, npm: &str) -> Result<NpmSite, ConfigError> {
         let Some(file) = self.npm.get(npm) else {
             let message = format!("hosts.{host}.npm: there is no `npm.{npm}`");
-            return Err(ConfigError::new("A0201", message, "add it below `npm:`"));
+            return Err(ConfigError::new(Code::A0201, message, "add it below `npm:`"));
         };
         let reach = match file.reach.as_deref() {
             None | Some("auto") => Reach::Auto,
@@ -447,7 +455,7 @@ impl File {
             Some("published") => Reach::Published,
             Some(other) => {
                 return Err(ConfigError::new(
-                    "A0201",
+                    Code::A0201,
                     format!("npm.{npm}.reach: `{other}`"),
                     "it is auto, network, host, edge or published",
                 ));
@@ -456,7 +464,7 @@ impl File {
         let word = file.reach.as_deref().unwrap_or_default();
         if matches!(reach, Reach::Network | Reach::Edge) && file.container.is_none() {
             let message = format!("npm.{npm}.reach: {word} needs `npm.{npm}.container`");
-            return Err(ConfigError::new("A0201", message, "name NPM's container"));
+            return Err(ConfigError::new(Code::A0201, message, "name NPM's container"));
         }
         // Only on its own host can it reach networks and addresses of containers.
         let is_there = self.npm_host(npm)?.is_none_or(|at| at == host);
@@ -471,7 +479,7 @@ impl File {
                 let message =
                     format!("npm.{npm} reaches host `{host}` by published ports, and hosts.{host}.{key} is not set");
                 return Err(ConfigError::new(
-                    "A0201",
+                    Code::A0201,
                     message,
                     "write both: private_address: 192.168.1.10, publish_ports: 20000-20999",
                 ));
@@ -544,7 +552,7 @@ fn publishes_on_ipv6(host: &str, addresses: Option<&[String]>) -> Result<bool, C
             let message = format!("hosts.{host}.publish_on: `{}`", addresses.join(", "));
             let hint =
                 "write [0.0.0.0] for IPv4 only; one port gets another address in its manifest, 127.0.0.1:8080:80";
-            Err(ConfigError::new("A0201", message, hint))
+            Err(ConfigError::new(Code::A0201, message, hint))
         }
     }
 }
@@ -557,7 +565,7 @@ fn publish_ports(host: &str, text: Option<&str>) -> Result<Option<(u16, u16)>, C
         Some((first, last)) if first > 0 && first <= last => Ok(Some((first, last))),
         Some(_) | None => {
             let message = format!("hosts.{host}.publish_ports: `{text}`");
-            Err(ConfigError::new("A0201", message, "write the first and the last port: 20000-20999"))
+            Err(ConfigError::new(Code::A0201, message, "write the first and the last port: 20000-20999"))
         }
     }
 }
@@ -568,7 +576,7 @@ pub(super) fn no_credentials(key: &str, url: &str) -> Result<(), ConfigError> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     match rest.rsplit_once('@') {
         Some((user, _)) if user.contains(':') => Err(ConfigError::new(
-            "A0201",
+            Code::A0201,
             format!("{key}: the URL has a password in it"),
             "leave out what stands before `@`: an address is shown in errors and logs, a password must not be",
         )),
@@ -583,7 +591,7 @@ fn check_instance(instance: &str) -> Result<(), ConfigError> {
         return Ok(());
     }
     Err(ConfigError::new(
-        "A0201",
+        Code::A0201,
         format!("instance: `{instance}`"),
         "use lower-case letters, digits and `-`, at most 40",
     ))
@@ -594,7 +602,7 @@ pub(super) fn duration(key: &str, text: Option<&str>, usual: Millis) -> Result<M
     match humantime::parse_duration(text) {
         Ok(span) if span.as_millis() > 0 => Ok(Millis(i64::try_from(span.as_millis()).unwrap_or(i64::MAX))),
         Ok(_) | Err(_) => {
-            Err(ConfigError::new("A0201", format!("{key}: `{text}` is not a duration"), "write 30s, 5m or 1h"))
+            Err(ConfigError::new(Code::A0201, format!("{key}: `{text}` is not a duration"), "write 30s, 5m or 1h"))
         }
     }
 }
@@ -623,11 +631,9 @@ pub(super) fn servers(key: &str, texts: &[String]) -> Result<Vec<SocketAddr>, Co
     };
     let mut servers = Vec::new();
     for text in texts {
-        servers.push(
-            parse(text).ok_or_else(|| {
-                ConfigError::new("A0201", format!("{key}: `{text}`"), "write address or address:port")
-            })?,
-        );
+        servers.push(parse(text).ok_or_else(|| {
+            ConfigError::new(Code::A0201, format!("{key}: `{text}`"), "write address or address:port")
+        })?);
     }
     Ok(servers)
 }

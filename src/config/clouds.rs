@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::ConfigError;
-use amarre_core::model::ProviderId;
 use amarre_core::model::families::{CLOUDS, FAMILIES, ProviderFamily};
+use amarre_core::model::{Code, ProviderId};
 
 /// The section as written: by name, then by make.
 pub(super) type CloudsFile = BTreeMap<String, BTreeMap<String, Json>>;
@@ -30,7 +30,7 @@ fn cloud(name: &str, makes: &BTreeMap<String, Json>) -> Result<(ProviderId, Clou
     let is_label = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || !name.bytes().all(is_label) {
         let message = format!("clouds: `{name}` is not a name");
-        return Err(ConfigError::new("A0201", message, "use lower-case letters, digits and `-`"));
+        return Err(ConfigError::new(Code::A0201, message, "use lower-case letters, digits and `-`"));
     }
     let known: Vec<&ProviderFamily> = FAMILIES.iter().filter(|family| family.section == CLOUDS).collect();
     let words: Vec<&str> = known.iter().map(|family| family.make).collect();
@@ -40,10 +40,10 @@ fn cloud(name: &str, makes: &BTreeMap<String, Json>) -> Result<(ProviderId, Clou
     };
     let mut makes = makes.iter();
     let (Some((make, settings)), None) = (makes.next(), makes.next()) else {
-        return Err(ConfigError::new("A0201", format!("clouds.{name} names no make, or several"), hint));
+        return Err(ConfigError::new(Code::A0201, format!("clouds.{name} names no make, or several"), hint));
     };
     let Some(family) = known.into_iter().find(|family| family.make == make) else {
-        return Err(ConfigError::new("A0201", format!("clouds.{name}: unknown make `{make}`"), hint));
+        return Err(ConfigError::new(Code::A0201, format!("clouds.{name}: unknown make `{make}`"), hint));
     };
     let access = CloudAccess { family: family.name, settings: settings.clone() };
     Ok((ProviderId::of_family(family, name), access))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use amarre_core::model::Code;
 use amarre_core::model::site::ascii_name;
 use serde::Deserialize;
 
@@ -39,11 +40,11 @@ impl DnsmasqFile {
         let zones: BTreeSet<String> = self.zones.iter().map(|zone| ascii_name(zone.trim_end_matches('.'))).collect();
         if let Some(wrong) = zones.iter().find(|zone| !super::is_domain(zone)) {
             let message = format!("dnsmasq.zones: `{wrong}` is not a domain");
-            return Err(ConfigError::new("A0201", message, "write it as in `home.example`"));
+            return Err(ConfigError::new(Code::A0201, message, "write it as in `home.example`"));
         }
         if zones.is_empty() {
             let message = "dnsmasq.zones names no zone";
-            return Err(ConfigError::new("A0201", message, "name the zones that it answers for: [home.example]"));
+            return Err(ConfigError::new(Code::A0201, message, "name the zones that it answers for: [home.example]"));
         }
         let usual = || vec!["127.0.0.1".to_owned()];
         Ok(DnsmasqAccess {

@@ -12,6 +12,7 @@ use super::build::no_credentials;
 use super::file::{DockerFile, TlsFile};
 use super::secrets::{environment, read_limited};
 use super::{ConfigError, DockerAccess, TlsAccess};
+use amarre_core::model::Code;
 
 const SOCKET: &str = "unix:///var/run/docker.sock";
 /// The largest description of a context.
@@ -114,7 +115,7 @@ fn context(name: &str, key: &str) -> Result<DockerAccess, ConfigError> {
     }
     let failed = |why: String| {
         let hint = "`docker context ls` shows the contexts of a user; Amarre reads those of the user it runs as, or below DOCKER_CONFIG";
-        ConfigError::new("A0522", format!("{key}: could not use the context `{name}`: {why}"), hint)
+        ConfigError::new(Code::A0522, format!("{key}: could not use the context `{name}`: {why}"), hint)
     };
     let folder = folder().ok_or_else(|| failed("neither DOCKER_CONFIG nor HOME is set".to_owned()))?;
     let digest = hex::encode(Sha256::digest(name));
@@ -139,5 +140,5 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn invalid(message: String, hint: &str) -> ConfigError {
-    ConfigError::new("A0201", message, hint)
+    ConfigError::new(Code::A0201, message, hint)
 }

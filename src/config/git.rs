@@ -6,7 +6,7 @@ use super::build::{clean, duration};
 use super::file::{GitFile, VerifyFile};
 use super::secrets::Resolver;
 use super::{ConfigError, GitAccess};
-use amarre_core::model::{GitRef, GitUrl, Millis};
+use amarre_core::model::{Code, GitRef, GitUrl, Millis};
 
 /// The shortest interval: a webhook or `amarre reconcile` is faster than any interval.
 const INTERVAL_MIN: Millis = Millis::seconds(1);
@@ -61,7 +61,7 @@ pub(super) fn build(file: &GitFile, base: &Path, secrets: &Resolver) -> Result<G
 }
 
 fn invalid(key: &str, what: &str, hint: &str) -> ConfigError {
-    ConfigError::new("A0311", format!("source.git.{key}: {what}"), hint)
+    ConfigError::new(Code::A0311, format!("source.git.{key}: {what}"), hint)
 }
 
 /// The branch or the tag; `main` by default.

@@ -7,7 +7,7 @@ use super::file::{ChannelFile, HeartbeatFile, SmtpFile};
 use super::secrets::Resolver;
 use super::{ConfigError, file::NtfyFile, file::WebhookFile};
 use crate::notifications::channel::{Carrier, Channel, Heartbeat, Smtp, SmtpTls, Topic};
-use amarre_core::model::Millis;
+use amarre_core::model::{Code, Millis};
 
 /// A problem that is over in a minute needs no person.
 const AFTER: Millis = Millis::minutes(1);
@@ -27,20 +27,20 @@ pub(super) fn heartbeat(file: Option<&HeartbeatFile>, secrets: &Resolver) -> Res
     let is_web = |url: reqwest::Url| matches!(url.scheme(), "https" | "http") && url.has_host();
     if !reqwest::Url::parse(url.expose()).is_ok_and(is_web) {
         let message = "reconcile.heartbeat.url is no address";
-        return Err(ConfigError::new("A0201", message, "it begins with https:// and is one line"));
+        return Err(ConfigError::new(Code::A0201, message, "it begins with https:// and is one line"));
     }
     let every = duration("reconcile.heartbeat.every", file.every.as_deref(), BEAT_USUAL)?;
     if every < BEAT_LEAST {
         let message =
             format!("reconcile.heartbeat.every: `{}` is too short", file.every.as_deref().unwrap_or_default());
-        return Err(ConfigError::new("A0201", message, format!("{} s or more", BEAT_LEAST.0 / 1_000)));
+        return Err(ConfigError::new(Code::A0201, message, format!("{} s or more", BEAT_LEAST.0 / 1_000)));
     }
     Ok(Some(Heartbeat { url, every }))
 }
 
 fn channel(name: &str, file: &ChannelFile, secrets: &Resolver) -> Result<Channel, ConfigError> {
     let wrong = |key: &str, what: &str, hint: &str| {
-        ConfigError::new("A0201", format!("notifications.{name}{key}: {what}"), hint)
+        ConfigError::new(Code::A0201, format!("notifications.{name}{key}: {what}"), hint)
     };
     let mut carriers = Vec::new();
     if let Some(hook) = &file.slack {
@@ -93,7 +93,7 @@ fn channel(name: &str, file: &ChannelFile, secrets: &Resolver) -> Result<Channel
 
 fn smtp(name: &str, file: &SmtpFile, secrets: &Resolver) -> Result<Smtp, ConfigError> {
     let wrong = |key: &str, what: String, hint: &str| {
-        ConfigError::new("A0201", format!("notifications.{name}.smtp.{key}: {what}"), hint)
+        ConfigError::new(Code::A0201, format!("notifications.{name}.smtp.{key}: {what}"), hint)
     };
     let (tls, usual_port) = match file.tls.as_deref() {
         None | Some("starttls") => (SmtpTls::StartTls, 587),

@@ -5,6 +5,7 @@ use super::file::NpmFile;
 use super::secrets::Resolver;
 use super::{ConfigError, NpmAccess};
 use crate::secret::Secret;
+use amarre_core::model::Code;
 
 /// Without certbot's credentials, which all NPMs share.
 pub(super) fn access(name: &str, file: &NpmFile, secrets: &Resolver) -> Result<NpmAccess, ConfigError> {
@@ -13,7 +14,7 @@ pub(super) fn access(name: &str, file: &NpmFile, secrets: &Resolver) -> Result<N
         let of_real = given.into_iter().chain([("container", file.container.is_some())]);
         if let Some((key, _)) = of_real.into_iter().find(|(_, is_given)| *is_given) {
             let message = format!("npm.{name} is simulated, and has `{key}`");
-            return Err(ConfigError::new("A0201", message, "leave out `simulated`, or what a real NPM has"));
+            return Err(ConfigError::new(Code::A0201, message, "leave out `simulated`, or what a real NPM has"));
         }
         // Filled in when the simulator starts.
         let (url, identity) = (String::new(), String::new());
@@ -22,7 +23,7 @@ pub(super) fn access(name: &str, file: &NpmFile, secrets: &Resolver) -> Result<N
     let (Some(url), Some(identity), Some(secret)) = (&file.url, &file.identity, &file.secret) else {
         let absent: Vec<&str> = given.iter().filter(|(_, is_given)| !is_given).map(|(key, _)| *key).collect();
         let message = format!("npm.{name} needs {} as well", absent.join(" and "));
-        return Err(ConfigError::new("A0201", message, "or `simulated: true` alone, to try without an account"));
+        return Err(ConfigError::new(Code::A0201, message, "or `simulated: true` alone, to try without an account"));
     };
     no_credentials(&format!("npm.{name}.url"), url)?;
     let url = url.trim_end_matches('/').trim_end_matches("/api").to_owned();

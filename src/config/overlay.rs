@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::ConfigError;
 use super::keys::Shape;
 use super::secrets::SERVICE_SECRETS;
+use amarre_core::model::Code;
 use amarre_core::model::suggestion::nearest;
 
 /// The prefix of all our variables.
@@ -107,8 +108,9 @@ fn fresh(below: &Shape, parts: &[&str]) -> String {
 }
 
 fn typed(name: &str, shape: &Shape, value: &str) -> Result<Json, ConfigError> {
-    let wrong =
-        |what: &str| ConfigError::new("A0221", format!("{name}: `{value}` is not {what}"), "see docs/configuration.md");
+    let wrong = |what: &str| {
+        ConfigError::new(Code::A0221, format!("{name}: `{value}` is not {what}"), "see docs/configuration.md")
+    };
     match shape {
         Shape::Text => Ok(Json::from(value)),
         Shape::Flag => match value {
@@ -148,7 +150,7 @@ fn unknown(name: &str, shape: &Shape, tree: &Json) -> ConfigError {
         None => "every key of docs/configuration.md has its name; secrets of manifests are AMARRE_SERVICE_SECRET_…"
             .to_owned(),
     };
-    ConfigError::new("A0220", format!("the environment has {name}, and there is no such key"), hint)
+    ConfigError::new(Code::A0220, format!("the environment has {name}, and there is no such key"), hint)
 }
 
 /// Every name, with the existing names of maps and the default ones.

@@ -18,6 +18,7 @@ use super::build::no_credentials;
 use super::file::{OvhFile, SecretSource};
 use super::secrets::{Resolver, environment, read_limited};
 use crate::secret::{OvhLogin, Secret};
+use amarre_core::model::Code;
 
 /// A file larger than this is no `ovh.conf`.
 const CONF_BYTES_MAX: u64 = 64 * 1024;
@@ -93,7 +94,7 @@ fn find(
             let [client_id, client_secret] = collect_keys(&places, SERVICE, &endpoint)?;
             if token_url.is_none() && !WITH_TOKEN_URL.contains(&endpoint.as_str()) {
                 return Err(ConfigError::new(
-                    "A0242",
+                    Code::A0242,
                     format!("ovh: where tokens for service accounts come from at {endpoint} is not known"),
                     "set `ovh.token_url`, or use application_key, application_secret and consumer_key there",
                 ));
@@ -118,7 +119,7 @@ fn simulated(file: &OvhFile) -> Result<(String, OvhLogin), ConfigError> {
     ];
     if let Some((key, _)) = given.iter().find(|(_, is_given)| *is_given) {
         let message = format!("ovh is simulated, and has `{key}`");
-        return Err(ConfigError::new("A0201", message, "leave out `simulated`, or what a real account has"));
+        return Err(ConfigError::new(Code::A0201, message, "leave out `simulated`, or what a real account has"));
     }
     let (application_secret, consumer_key) = (Secret::new(""), Secret::new(""));
     Ok((String::new(), OvhLogin::Keys { application_key: String::new(), application_secret, consumer_key }))
@@ -144,7 +145,7 @@ fn login_method(places: &[CredentialPlace]) -> Result<Option<LoginMethod>, Confi
         match (has(&TOKEN), has(&SERVICE)) {
             (true, true) => {
                 return Err(ConfigError::new(
-                    "A0240",
+                    Code::A0240,
                     format!("ovh: {} has both an API token and a service account", place.name),
                     "keep either application_key, application_secret and consumer_key, or client_id and client_secret",
                 ));
@@ -180,7 +181,7 @@ fn missing(absent: &[&str], endpoint: &str) -> ConfigError {
         "looked in amarre.yaml, the environment (OVH_…) and [{endpoint}] of ovh.conf; `ovh: {{simulated: true}}` tries \
          without an account"
     );
-    ConfigError::new("A0201", message, hint)
+    ConfigError::new(Code::A0201, message, hint)
 }
 
 fn from_file(file: &OvhFile, secrets: &Resolver) -> Result<CredentialPlace, ConfigError> {
@@ -228,7 +229,7 @@ impl Conf {
     fn read(path: &Path) -> Result<Self, ConfigError> {
         let broken = |why: String| {
             let message = format!("could not read {}: {why}", path.display());
-            ConfigError::new("A0241", message, "write `[ovh-eu]`, then a line `name = value` for each key")
+            ConfigError::new(Code::A0241, message, "write `[ovh-eu]`, then a line `name = value` for each key")
         };
         let text = if path.is_file() { read_limited(path, CONF_BYTES_MAX).map_err(broken)? } else { String::new() };
         let sections = parse(&text).map_err(|(line, why)| broken(format!("line {line}: {why}")))?;

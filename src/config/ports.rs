@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::file::{File, PortText};
 use super::{ConfigError, DockerAccess};
-use amarre_core::model::Site;
 use amarre_core::model::site::{HostSite, PortKeeper, PortRange, Reach};
+use amarre_core::model::{Code, Site};
 
 /// Where NPM answers visitors.
 const NPM_PORTS: [u16; 2] = [80, 443];
@@ -20,7 +20,7 @@ pub(super) fn ranges(texts: &[PortText]) -> Result<Vec<PortRange>, ConfigError> 
         };
         PortRange::parse(&text).ok_or_else(|| {
             let message = format!("policy.ports: `{text}` is no port");
-            ConfigError::new("A0201", message, "write 53, \"53/udp\" or \"8000-8999\"")
+            ConfigError::new(Code::A0201, message, "write 53, \"53/udp\" or \"8000-8999\"")
         })
     };
     texts.iter().map(range).collect()

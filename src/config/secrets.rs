@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use super::ConfigError;
 use super::file::SecretSource;
 use crate::secret::Secret;
-use amarre_core::model::Site;
+
 use amarre_core::model::site::credential_key;
 use amarre_core::model::suggestion::matches as pattern_matches;
+use amarre_core::model::{Code, Site};
 
 /// Where Docker puts the secrets of a stack.
 const RUN: &str = "/run/secrets";
@@ -62,10 +63,10 @@ impl Resolver {
             SecretSource::Env { env } if !is_name(env) => {
                 let hint =
                     "write `{env: NAME}`, with letters, digits and `_`; the secret itself stands in that variable";
-                Err(ConfigError::new("A0207", "`env` is not the name of a variable", hint))
+                Err(ConfigError::new(Code::A0207, "`env` is not the name of a variable", hint))
             }
             SecretSource::Env { env } => environment(env).map(Secret::new).ok_or_else(|| {
-                ConfigError::new("A0207", format!("the environment has no `{env}`"), format!("export {env}=…"))
+                ConfigError::new(Code::A0207, format!("the environment has no `{env}`"), format!("export {env}=…"))
             }),
             SecretSource::Named { secret } => {
                 self.own.borrow_mut().insert(credential_key(secret));
@@ -87,7 +88,7 @@ impl Resolver {
             "{unset}export {variable}=… or put it in /run/secrets/{flat} or {}",
             self.base.join("secrets").join(name).display()
         );
-        Err(ConfigError::new("A0207", format!("secret `{name}` is not set"), hint))
+        Err(ConfigError::new(Code::A0207, format!("secret `{name}` is not set"), hint))
     }
 }
 
@@ -108,7 +109,7 @@ impl ServiceSecrets<'_> {
         let variable = variable.map(|variable| format!("{}export {variable}=…, or ", names_no_file(&variable)));
         let variable = variable.unwrap_or_default();
         let hint = format!("{variable}put it in {}", place.display());
-        Err(ConfigError::new("A0207", format!("secret `{name}` is not set"), hint))
+        Err(ConfigError::new(Code::A0207, format!("secret `{name}` is not set"), hint))
     }
 
     /// The place of manifests' secrets.
@@ -179,7 +180,7 @@ fn first_file(paths: &[PathBuf]) -> Option<Result<Secret, ConfigError>> {
 fn file_of(path: &Path) -> Result<Secret, ConfigError> {
     let text = read_limited(path, SECRET_BYTES_MAX).map_err(|why| {
         ConfigError::new(
-            "A0207",
+            Code::A0207,
             format!("could not read the secret in {}: {why}", place(path)),
             "is it there and readable by this user?",
         )

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::file::ServerFile;
 use super::secrets::Resolver;
 use super::{ConfigError, ServerAccess};
+use amarre_core::model::Code;
 
 /// An open page reloads itself three times a second while something happens, and people open several.
 const PER_MINUTE: u32 = 1_200;
@@ -20,12 +21,12 @@ pub(super) fn build(file: &ServerFile, secrets: &Resolver) -> Result<ServerAcces
     let per_minute = file.requests_per_minute.unwrap_or(PER_MINUTE);
     if per_minute == 0 {
         let hint = "how often one address may ask in a minute: 1200 is usual";
-        return Err(ConfigError::new("A0201", "server.requests_per_minute is 0", hint));
+        return Err(ConfigError::new(Code::A0201, "server.requests_per_minute is 0", hint));
     }
     let webhook_secret = file.webhook_secret.as_ref().map(|secret| secrets.read(secret)).transpose()?;
     if webhook_secret.as_ref().is_some_and(|secret| secret.expose().chars().count() < SECRET_CHARS_MIN) {
         let message = format!("server.webhook_secret is shorter than {SECRET_CHARS_MIN} characters");
-        return Err(ConfigError::new("A0201", message, "make one: openssl rand -hex 32"));
+        return Err(ConfigError::new(Code::A0201, message, "make one: openssl rand -hex 32"));
     }
     Ok(ServerAccess { listen, url, proxies: proxies?, per_minute, webhook_secret })
 }
@@ -38,7 +39,7 @@ fn url(text: &str) -> Result<String, ConfigError> {
     });
     url.map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
         let message = format!("server.url: `{text}` is not where a site begins");
-        ConfigError::new("A0201", message, "write scheme and name, as in https://amarre.example.org")
+        ConfigError::new(Code::A0201, message, "write scheme and name, as in https://amarre.example.org")
     })
 }
 
@@ -46,6 +47,6 @@ fn net(text: &str) -> Result<IpNet, ConfigError> {
     let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     net.map_err(|_| {
         let message = format!("server.trusted_proxies: `{text}` is not an address");
-        ConfigError::new("A0201", message, "write one as in 172.30.0.2 or 172.30.0.0/24")
+        ConfigError::new(Code::A0201, message, "write one as in 172.30.0.2 or 172.30.0.0/24")
     })
 }

@@ -21,8 +21,8 @@ use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{Snapshot, Source, SourceError};
 use amarre_core::manifest::Diagnostic;
 use amarre_core::model::{
-    Action, Address, Change, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service, Site,
-    Timestamp, Verb, Wants, World,
+    Action, Address, Change, Code, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service,
+    Site, Timestamp, Verb, Wants, World,
 };
 use amarre_core::plan::input::{Input, Schemas};
 use reconcile::actions::{ActionState, Actions};
@@ -90,7 +90,7 @@ impl std::fmt::Debug for EngineSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
     /// `A02…`.
-    pub code: String,
+    pub code: Code,
     /// Lowercase, no full stop.
     pub message: String,
 }

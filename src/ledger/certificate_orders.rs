@@ -6,7 +6,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::resources::{Ledger, StoreError, address, read, written};
 use amarre_core::model::world::{LIMITED, NOT_ISSUED, NOT_PLACED, Order, Ordered};
-use amarre_core::model::{Address, Change, Millis, Timestamp};
+use amarre_core::model::{Address, Change, Code, Millis, Timestamp};
 
 /// No limit looks farther back than a week; kept a little longer, for people.
 const KEPT: Millis = Millis::minutes(30 * 24 * 60);
@@ -45,13 +45,15 @@ pub(crate) async fn issued(transaction: &mut Transaction<'_, Sqlite>, intent: i6
 pub(crate) async fn failed(
     transaction: &mut Transaction<'_, Sqlite>,
     intent: i64,
-    code: &str,
+    code: Code,
     until: Option<Timestamp>,
 ) -> Result<(), StoreError> {
-    let outcome = match code {
-        NOT_ISSUED | LIMITED => "failed",
-        code if NOT_PLACED.contains(&code) => "not_placed",
-        _ => "nothing",
+    let outcome = if [NOT_ISSUED, LIMITED].contains(&code) {
+        "failed"
+    } else if NOT_PLACED.contains(&code) {
+        "not_placed"
+    } else {
+        "nothing"
     };
     end(transaction, intent, outcome, until).await
 }

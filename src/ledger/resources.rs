@@ -21,7 +21,7 @@ use super::migrations::MIGRATIONS;
 use super::updates::mark_away;
 use amarre_core::model::ReasonCode;
 use amarre_core::model::world::{Applied, Failure, Good, Pulled, Suspension};
-use amarre_core::model::{Address, Change, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Code, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 use amarre_core::resources::docker::PortSpec;
 
 /// A statement that takes longer than this meets a locked database.
@@ -240,7 +240,7 @@ impl Ledger {
     pub async fn failed_call(
         &self,
         intent: i64,
-        (code, until): (&str, Option<Timestamp>),
+        (code, until): (Code, Option<Timestamp>),
         why: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {

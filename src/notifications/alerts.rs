@@ -9,7 +9,7 @@ use crate::engine::report::status::Sync;
 use crate::ledger::notifications::SentAlert;
 use crate::ledger::runs::Event;
 use amarre_core::manifest::Severity;
-use amarre_core::model::{Hint, Millis, Timestamp};
+use amarre_core::model::{Code, Hint, Millis, Timestamp};
 use amarre_core::plan::render::lines;
 
 /// NPM renews with 30 days left.
@@ -28,8 +28,8 @@ pub struct Alert {
     pub service: String,
     /// The summary line.
     pub text: String,
-    /// The code; empty where there is none.
-    pub code: String,
+    /// The code, where there is one.
+    pub code: Option<Code>,
     /// The hints.
     pub hints: Vec<String>,
 }
@@ -45,7 +45,7 @@ pub struct News {
     pub service: String,
     /// One line or more.
     pub text: String,
-    /// The code; empty where there is none.
+    /// The code as it was sent or stored, so perhaps of another version; empty where there is none.
     pub code: String,
     /// The hints.
     pub hints: Vec<String>,
@@ -84,15 +84,15 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
     let mut add = |topic: Topic, key: &str, trouble: Alert| {
         found.insert(format!("{topic}/{key}"), trouble);
     };
-    let trouble = |topic: Topic, text: String, code: &str, hints: Vec<String>| Alert {
+    let trouble = |topic: Topic, text: String, code: Option<Code>, hints: Vec<String>| Alert {
         topic,
         service: String::new(),
         text,
-        code: code.to_owned(),
+        code,
         hints,
     };
     for (name, row) in picture.statuses().iter().filter(|(_, row)| row.attention) {
-        let code = row.code.clone().unwrap_or_default();
+        let code = row.code;
         let hints = row.hints.iter().map(Hint::in_line).collect();
         let (topic, text) = (Topic::Attention, row.what_now.clone());
         add(topic, name, Alert { topic, service: name.clone(), text, code, hints });
@@ -100,26 +100,26 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
     for gap in &picture.plan.gaps {
         let hints = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).into_iter().collect();
         let key = format!("{}{}", gap.provider, gap.place());
-        add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), &gap.code, hints));
+        add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), Some(gap.code), hints));
     }
     if let Some(error) = &picture.source_error {
         let hints = error.hints.iter().map(Hint::in_line).collect();
-        add(Topic::Source, "", trouble(Topic::Source, error.message.clone(), error.code, hints));
+        add(Topic::Source, "", trouble(Topic::Source, error.message.clone(), Some(error.code), hints));
     }
     let broken =
         |known: &&amarre_core::manifest::Diagnostic| known.service.is_none() && known.severity == Severity::Error;
     for known in picture.diagnostics.iter().filter(broken) {
         let text = format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message);
         let hints = vec!["amarre validate shows the place".to_owned()];
-        add(Topic::Manifests, &known.file, trouble(Topic::Manifests, text, known.code, hints));
+        add(Topic::Manifests, &known.file, trouble(Topic::Manifests, text, Some(known.code), hints));
     }
     if let Some(guard) = &picture.plan.guard {
         let hints = guard.hints.iter().map(Hint::in_line).collect();
-        add(Topic::Guard, "", trouble(Topic::Guard, guard.message.clone(), &guard.code, hints));
+        add(Topic::Guard, "", trouble(Topic::Guard, guard.message.clone(), Some(guard.code), hints));
     }
     if let Some(error) = &picture.ledger_error {
         let hints = vec!["is the disk full? what runs goes on running".to_owned()];
-        add(Topic::Ledger, "", trouble(Topic::Ledger, error.clone(), "A0903", hints));
+        add(Topic::Ledger, "", trouble(Topic::Ledger, error.clone(), Some(Code::A0903), hints));
     }
     let soon = |ends: Timestamp| ends - picture.at < CERTIFICATE_SOON;
     for one in
@@ -128,7 +128,7 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
         let text = format!("certificate {} of NPM {}: {}", one.name, one.npm, one.words);
         let hints = vec![format!("amarre explain certificate/{}", one.name)];
         let key = format!("{}/{}", one.npm, one.name);
-        add(Topic::Certificate, &key, trouble(Topic::Certificate, text, "", hints));
+        add(Topic::Certificate, &key, trouble(Topic::Certificate, text, None, hints));
     }
     found
 }
@@ -138,7 +138,7 @@ pub fn stalled(since: Timestamp) -> (String, Alert) {
     let text = format!("no look has ended since {}: nothing is watched or healed", since.rfc3339());
     let hints = vec!["read the log, and start Amarre again if it does not go on".to_owned()];
     let (topic, service) = (Topic::Attention, String::new());
-    (format!("{topic}/(loop)"), Alert { topic, service, text, code: "A0910".to_owned(), hints })
+    (format!("{topic}/(loop)"), Alert { topic, service, text, code: Some(Code::A0910), hints })
 }
 
 /// Heartbeats fail: a daemon that ends would not be missed.
@@ -146,7 +146,7 @@ pub fn unannounced(why: String) -> (String, Alert) {
     let text = format!("the heartbeat is not taken ({why}): if Amarre ends, it is not missed");
     let hints = vec!["check reconcile.heartbeat.url in amarre.yaml and the way there".to_owned()];
     let (topic, service) = (Topic::Attention, String::new());
-    (format!("{topic}/(heartbeat)"), Alert { topic, service, text, code: "A0911".to_owned(), hints })
+    (format!("{topic}/(heartbeat)"), Alert { topic, service, text, code: Some(Code::A0911), hints })
 }
 
 /// Whether the end of this problem can be reported: what cannot be observed is not known to be well.
@@ -170,7 +170,7 @@ pub struct AlertTimes {
 #[derive(Debug)]
 struct LastingProblem {
     since: Timestamp,
-    code: String,
+    code: Option<Code>,
     code_since: Timestamp,
 }
 
@@ -195,10 +195,10 @@ impl AlertTimes {
     ) {
         self.wrong.retain(|key, _| troubles.contains_key(key));
         for (key, Alert { code, .. }) in troubles {
-            let fresh = || LastingProblem { since: now, code: code.clone(), code_since: now };
+            let fresh = || LastingProblem { since: now, code: *code, code_since: now };
             let lasting = self.wrong.entry(key.clone()).or_insert_with(fresh);
             if lasting.code != *code {
-                (lasting.code, lasting.code_since) = (code.clone(), now);
+                (lasting.code, lasting.code_since) = (*code, now);
             }
         }
         let mut well = BTreeMap::new();
@@ -223,21 +223,17 @@ impl AlertTimes {
         for (key, trouble) in troubles.iter().filter(|(_, one)| channel.wants(one.topic, &one.service)) {
             let Some(lasting) = self.wrong.get(key).filter(|lasting| lasts(lasting.since)) else { continue };
             let is_fresh = now - lasting.code_since < CODE_LASTS;
-            if told.iter().any(|row| row.trouble == *key && (row.code == trouble.code || is_fresh)) {
+            if told.iter().any(|row| row.trouble == *key && (Code::parse(&row.code) == trouble.code || is_fresh)) {
                 continue;
             }
-            due.told.push(SentAlert {
-                trouble: key.clone(),
-                code: trouble.code.clone(),
-                text: trouble.text.clone(),
-                at: now,
-            });
+            let code = trouble.code.map(|code| code.to_string()).unwrap_or_default();
+            due.told.push(SentAlert { trouble: key.clone(), code: code.clone(), text: trouble.text.clone(), at: now });
             due.news.push(News {
                 topic: trouble.topic,
                 state: AlertState::Wrong,
                 service: trouble.service.clone(),
                 text: trouble.text.clone(),
-                code: trouble.code.clone(),
+                code,
                 hints: trouble.hints.clone(),
                 since: Some(lasting.since),
             });
@@ -307,8 +303,8 @@ mod tests {
 
     const MINUTE: Millis = Millis::minutes(1);
 
-    fn alert(code: &str) -> BTreeMap<String, Alert> {
-        let (service, text, code) = ("web".to_owned(), "is away".to_owned(), code.to_owned());
+    fn alert(code: Code) -> BTreeMap<String, Alert> {
+        let (service, text, code) = ("web".to_owned(), "is away".to_owned(), Some(code));
         let trouble = Alert { topic: Topic::Attention, service, text, code, hints: Vec::new() };
         BTreeMap::from([("attention/web".to_owned(), trouble)])
     }
@@ -348,13 +344,13 @@ mod tests {
     #[test]
     fn a_lasting_problem_is_sent_once_and_once_more_when_it_is_over() {
         let (mut told, none) = (SentAlerts::new(), BTreeMap::new());
-        assert_eq!(told.advance(Millis(0), &alert("A0512")), []);
+        assert_eq!(told.advance(Millis(0), &alert(Code::A0512)), []);
         assert_eq!(told.advance(Millis(30_000), &none), [], "it was short");
-        assert_eq!(told.advance(Millis(0), &alert("A0512")), []);
-        assert_eq!(told.advance(MINUTE, &alert("A0512")), [AlertState::Wrong]);
-        assert_eq!(told.advance(MINUTE, &alert("A0512")), []);
+        assert_eq!(told.advance(Millis(0), &alert(Code::A0512)), []);
+        assert_eq!(told.advance(MINUTE, &alert(Code::A0512)), [AlertState::Wrong]);
+        assert_eq!(told.advance(MINUTE, &alert(Code::A0512)), []);
         assert_eq!(told.advance(MINUTE, &none), []);
-        assert_eq!(told.advance(Millis(30_000), &alert("A0512")), [], "it came back");
+        assert_eq!(told.advance(Millis(30_000), &alert(Code::A0512)), [], "it came back");
         assert_eq!(told.advance(MINUTE, &none), []);
         assert_eq!(told.advance(MINUTE, &none), [AlertState::Over]);
         assert_eq!(told.advance(MINUTE, &none), []);
@@ -363,20 +359,20 @@ mod tests {
     #[test]
     fn an_intermittent_problem_is_sent_once() {
         let mut told = SentAlerts::new();
-        let codes = ["A0909", "A0601"];
+        let codes = [Code::A0909, Code::A0601];
         let news: Vec<AlertState> =
             (0..40).flat_map(|at| told.advance(Millis(30_000), &alert(codes[at % 2]))).collect();
         assert_eq!(news, [AlertState::Wrong]);
         // Another code that stays is news.
-        let news: Vec<AlertState> = (0..40).flat_map(|_| told.advance(MINUTE, &alert("A0604"))).collect();
+        let news: Vec<AlertState> = (0..40).flat_map(|_| told.advance(MINUTE, &alert(Code::A0604))).collect();
         assert_eq!(news, [AlertState::Wrong]);
     }
 
     #[test]
     fn a_hidden_service_is_not_reported_as_recovered() {
         let (mut told, none) = (SentAlerts::new(), BTreeMap::new());
-        told.advance(Millis(0), &alert("A0512"));
-        assert_eq!(told.advance(MINUTE, &alert("A0512")), [AlertState::Wrong]);
+        told.advance(Millis(0), &alert(Code::A0512));
+        assert_eq!(told.advance(MINUTE, &alert(Code::A0512)), [AlertState::Wrong]);
         told.can_see = false;
         assert_eq!(told.advance(MINUTE, &none), []);
         assert_eq!(told.advance(MINUTE, &none), []);

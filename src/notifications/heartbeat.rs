@@ -15,7 +15,7 @@ use super::channel::Heartbeat;
 use super::{ChannelHealth, lock};
 use crate::engine::reconcile::daemon::Handle;
 use crate::providers::http::Http;
-use amarre_core::model::Timestamp;
+use amarre_core::model::{Code, Timestamp};
 
 /// The answer is empty: a service that takes longer is away.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -86,7 +86,7 @@ impl HeartbeatState {
             }
             Err(why) => {
                 if health.failed.as_ref().is_none_or(|(known, _)| *known != why) {
-                    tracing::warn!(code = "A0911", "the heartbeat was not taken: {why}");
+                    tracing::warn!(code = %Code::A0911, "the heartbeat was not taken: {why}");
                 }
                 health.tries += 1;
                 health.failed = Some((why, now));

@@ -119,10 +119,12 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::channel::Topic;
+    use amarre_core::model::Code;
+
     use super::*;
 
     fn news(service: &str, state: AlertState, text: &str) -> News {
-        let (service, text, code) = (service.to_owned(), text.to_owned(), "A0512".to_owned());
+        let (service, text, code) = (service.to_owned(), text.to_owned(), Code::A0512.to_string());
         let hints = vec![format!("amarre logs {service} --last-failed")];
         News { topic: Topic::Attention, state, service, text, code, hints, since: None }
     }

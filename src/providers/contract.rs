@@ -16,8 +16,8 @@ use crate::secret::Secrets;
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Action, Address, Change, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Refusal, Seen, Timestamp,
-    words,
+    Action, Address, Change, Code, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Refusal, Seen,
+    Timestamp, words,
 };
 use amarre_core::resources::Objection;
 
@@ -481,8 +481,8 @@ pub struct Finding {
     pub verdict: FindingLevel,
     /// Lowercase, no full stop.
     pub text: String,
-    /// For `amarre help`; empty when all is well.
-    pub code: String,
+    /// For `amarre help`; none when all is well.
+    pub code: Option<Code>,
     /// More to know, a line each.
     pub notes: Vec<String>,
     /// What a person can do, a whole sentence or command each.
@@ -492,18 +492,18 @@ pub struct Finding {
 impl Finding {
     /// As it should be.
     pub fn good(topic: &'static str, text: impl Into<String>) -> Self {
-        let (code, notes, hints) = (String::new(), Vec::new(), Vec::new());
+        let (code, notes, hints) = (None, Vec::new(), Vec::new());
         Self { topic, verdict: FindingLevel::Good, text: words::line(&text.into()), code, notes, hints }
     }
 
     /// Good to know.
-    pub fn know(topic: &'static str, code: &str, text: impl Into<String>) -> Self {
-        Self { verdict: FindingLevel::Know, code: code.to_owned(), ..Self::good(topic, text) }
+    pub fn know(topic: &'static str, code: impl Into<Option<Code>>, text: impl Into<String>) -> Self {
+        Self { verdict: FindingLevel::Know, code: code.into(), ..Self::good(topic, text) }
     }
 
     /// To be put right.
-    pub fn wrong(topic: &'static str, code: &str, text: impl Into<String>) -> Self {
-        Self { verdict: FindingLevel::Wrong, code: code.to_owned(), ..Self::good(topic, text) }
+    pub fn wrong(topic: &'static str, code: impl Into<Option<Code>>, text: impl Into<String>) -> Self {
+        Self { verdict: FindingLevel::Wrong, code: code.into(), ..Self::good(topic, text) }
     }
 
     /// A call that did not work.
@@ -514,7 +514,7 @@ impl Finding {
     /// No answer within [`EXAM_LIMIT`].
     pub fn late(topic: &'static str, what: &str) -> Self {
         let text = format!("{what} did not answer within {} s", EXAM_LIMIT.as_secs());
-        Self::wrong(topic, "A0256", text).hint("is it very busy, or is the way to it blocked by a firewall?")
+        Self::wrong(topic, Code::A0256, text).hint("is it very busy, or is the way to it blocked by a firewall?")
     }
 
     /// With more to know.

@@ -1,7 +1,7 @@
 //! A call that did not work: what the engine does next, and what people read.
 
 use crate::secret::Scrubber;
-use amarre_core::model::{Gap, GapScope, Millis, ProviderId, Timestamp, words};
+use amarre_core::model::{Code, Gap, GapScope, Millis, ProviderId, Timestamp, words};
 
 /// What the engine does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct ProviderError {
     /// For the engine.
     pub class: Class,
     /// For `amarre help`: `A0601`.
-    pub code: &'static str,
+    pub code: Code,
     /// Lowercase, no full stop, names thing and operation, with the vendor's own words.
     pub message: String,
     /// What a person can do; empty when nothing.
@@ -49,7 +49,7 @@ pub struct ProviderError {
 
 impl ProviderError {
     /// An error without a hint. Whatever a vendor said in it, nothing is obeyed by a terminal.
-    pub fn new(class: Class, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(class: Class, code: Code, message: impl Into<String>) -> Self {
         let message = words::line(&message.into());
         Self { class, code, message, hint: String::new(), retry_after: None, not_before: None }
     }
@@ -85,13 +85,6 @@ impl ProviderError {
 
     /// As a gap of `provider`, or of a part of it.
     pub fn into_gap(self, provider: &ProviderId, scope: GapScope, now: Timestamp) -> Gap {
-        Gap {
-            provider: provider.clone(),
-            scope,
-            code: self.code.to_owned(),
-            message: self.message,
-            hint: self.hint,
-            since: now,
-        }
+        Gap { provider: provider.clone(), scope, code: self.code, message: self.message, hint: self.hint, since: now }
     }
 }

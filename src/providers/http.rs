@@ -1,6 +1,8 @@
 //! The one HTTP client: time-outs, body limit, request counts. Never logs a body or a header.
 
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -118,6 +120,8 @@ fn scrub(said: &mut Json, sent: &Scrubber) {
 pub enum HttpFailure {
     /// Nothing has left: no connection.
     NotSent(String),
+    /// Nothing has left: the server's certificate is not accepted.
+    Distrusted(String),
     /// The request left; what became of it is not known.
     Unknown(String),
 }
@@ -126,7 +130,7 @@ impl HttpFailure {
     /// The reason, for people.
     pub fn message(&self) -> &str {
         match self {
-            HttpFailure::NotSent(message) | HttpFailure::Unknown(message) => message,
+            HttpFailure::NotSent(message) | HttpFailure::Distrusted(message) | HttpFailure::Unknown(message) => message,
         }
     }
 
@@ -178,7 +182,7 @@ impl Http {
     /// cuts the connections that it has kept whenever it loads its configuration, which is after each write.
     ///
     /// # Errors
-    /// [`HttpFailure::NotSent`] when nothing can have happened there, else [`HttpFailure::Unknown`].
+    /// [`HttpFailure::Unknown`], unless nothing can have happened there.
     pub async fn send(&self, request: RequestBuilder) -> Result<HttpAnswer, HttpFailure> {
         self.send_for(request, None).await
     }
@@ -316,6 +320,20 @@ fn cut(error: reqwest::Error) -> Cut {
 
 fn failure(error: reqwest::Error) -> HttpFailure {
     let not_sent = error.is_connect() || error.is_builder();
+    let is_distrusted = is_distrusted(&error);
     let message = chain(&error.without_url());
-    if not_sent { HttpFailure::NotSent(message) } else { HttpFailure::Unknown(message) }
+    match (is_distrusted, not_sent) {
+        (true, _) => HttpFailure::Distrusted(message),
+        (false, true) => HttpFailure::NotSent(message),
+        (false, false) => HttpFailure::Unknown(message),
+    }
+}
+
+/// Whether TLS does not accept the server's certificate.
+fn is_distrusted(error: &(dyn Error + 'static)) -> bool {
+    let is_it =
+        |error: &(dyn Error + 'static)| matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)));
+    // An I/O error names as its cause only what is below what it holds.
+    let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    is_it(error) || held.is_some_and(|held| is_it(held)) || error.source().is_some_and(is_distrusted)
 }

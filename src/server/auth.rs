@@ -27,7 +27,7 @@ use crate::engine::reconcile::counters;
 use crate::engine::reconcile::counters::{Histograms, Labels};
 use crate::engine::reconcile::daemon::Handle;
 use crate::secret::Secret;
-use amarre_core::model::Millis;
+use amarre_core::model::{Code, Millis};
 
 /// The session cookie.
 const SESSION_COOKIE: &str = "amarre_session";
@@ -333,12 +333,12 @@ pub async fn guard_network(State(access): State<AccessControl>, mut request: Req
     // A proxy may go by the second one (RFC 9112, 3.2).
     if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
         let hint = "send one header `Host`; a proxy that adds a second one has to replace it";
-        return problem(StatusCode::BAD_REQUEST, "A1032", "the request has two headers `Host`", hint);
+        return problem(StatusCode::BAD_REQUEST, Code::A1032, "the request has two headers `Host`", hint);
     }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if !access.listening.serves(host) {
         let hint = "ask for 127.0.0.1 or localhost, or name it in `server.url`";
-        return problem(StatusCode::MISDIRECTED_REQUEST, "A1001", "this name is not served here", hint);
+        return problem(StatusCode::MISDIRECTED_REQUEST, Code::A1001, "this name is not served here", hint);
     }
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
         let client = access.listening.client(peer, request.headers());
@@ -438,7 +438,7 @@ fn check_permission(
     }
     let names = services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let hint = format!("it opens what stands below /api/v1/services/NAME of {names}");
-    Err(Box::new(problem(StatusCode::FORBIDDEN, "A1011", "this token is for some services only", &hint)))
+    Err(Box::new(problem(StatusCode::FORBIDDEN, Code::A1011, "this token is for some services only", &hint)))
 }
 
 /// Carries out a request once, also when it comes twice with one key.
@@ -447,7 +447,7 @@ async fn run_idempotent(access: &AccessControl, who: &Identity, request: Request
     let key = (who.account.clone(), String::from_utf8_lossy(key.as_bytes()).into_owned());
     let (parts, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "A1013", "the body is too large", "see docs/http.md");
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, Code::A1013, "the body is too large", "see docs/http.md");
     };
     let digest = Sha256::new_with_prefix(format!("{} {}\n", parts.method, parts.uri)).chain_update(&body).finalize();
     if let Err(answer) = lock(&access.repeats).begin(&key, &hex::encode(digest), access.handle.now()) {
@@ -477,7 +477,7 @@ impl Drop for AuditGuard<'_> {
 /// The client is unknown, or its credentials are not valid.
 fn unknown(why: &str) -> Response {
     let hint = "amarre token add NAME --role ROLE makes one: Authorization: Bearer …";
-    let mut response = problem(StatusCode::UNAUTHORIZED, "A1010", why, hint);
+    let mut response = problem(StatusCode::UNAUTHORIZED, Code::A1010, why, hint);
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }
@@ -485,14 +485,14 @@ fn unknown(why: &str) -> Response {
 /// The client is known and may not do this.
 pub fn denied(is: Role, needed: Role) -> Response {
     let hint = format!("ask somebody who is {needed}, or an admin for that role");
-    problem(StatusCode::FORBIDDEN, "A1011", &format!("this needs the role {needed}, and yours is {is}"), &hint)
+    problem(StatusCode::FORBIDDEN, Code::A1011, &format!("this needs the role {needed}, and yours is {is}"), &hint)
 }
 
 /// The rate is exceeded.
 pub fn too_much(wait: Millis) -> Response {
     let seconds = (wait.0.max(0) + 999) / 1000;
     let hint = format!("try again in {seconds} s; `server.requests_per_minute` is how much one may ask");
-    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "A1012", "too many requests", &hint);
+    let mut response = problem(StatusCode::TOO_MANY_REQUESTS, Code::A1012, "too many requests", &hint);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::problem::problem;
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Code, Millis, Timestamp};
 
 /// How long a key is known.
 const KNOWN_FOR: Millis = Millis::minutes(24 * 60);
@@ -54,7 +54,7 @@ impl Repeats {
         if key.1.is_empty() || key.1.len() > KEY_BYTES_MAX || !key.1.bytes().all(|byte| byte.is_ascii_graphic()) {
             let hint = "a UUID will do";
             let why = format!("an idempotency key has 1 to {KEY_BYTES_MAX} letters, digits and signs");
-            return Err(Box::new(problem(StatusCode::BAD_REQUEST, "A1014", &why, hint)));
+            return Err(Box::new(problem(StatusCode::BAD_REQUEST, Code::A1014, &why, hint)));
         }
         self.0.retain(|_, known| known.answer.is_none() || now - known.at < KNOWN_FOR);
         if let Some(known) = self.0.get(key) {
@@ -67,7 +67,12 @@ impl Repeats {
             let done = self.0.iter().filter(|(of, known)| known.answer.is_some() && is_meant(of));
             let Some(oldest) = done.min_by_key(|(_, known)| known.at).map(|(key, _)| key.clone()) else {
                 let why = "too many requests with a key are being done";
-                return Err(Box::new(problem(StatusCode::SERVICE_UNAVAILABLE, "A1014", why, "try again in a moment")));
+                return Err(Box::new(problem(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    Code::A1014,
+                    why,
+                    "try again in a moment",
+                )));
             };
             self.0.remove(&oldest);
         }
@@ -98,14 +103,14 @@ impl SeenRequest {
         if self.request != request {
             let hint = "take a new key for another request";
             let why = "this idempotency key came with another request";
-            return problem(StatusCode::UNPROCESSABLE_ENTITY, "A1014", why, hint);
+            return problem(StatusCode::UNPROCESSABLE_ENTITY, Code::A1014, why, hint);
         }
         let Some(answer) = &self.answer else {
-            return problem(StatusCode::CONFLICT, "A1014", "this request is being done", "ask again in a moment");
+            return problem(StatusCode::CONFLICT, Code::A1014, "this request is being done", "ask again in a moment");
         };
         let Some(body) = answer.body.clone() else {
             let why = "this request was done, and its answer is not kept";
-            return problem(StatusCode::CONFLICT, "A1014", why, "read what it changed");
+            return problem(StatusCode::CONFLICT, Code::A1014, why, "read what it changed");
         };
         let mut response = (answer.status, Body::from(body)).into_response();
         if let Some(content) = &answer.content {
@@ -121,7 +126,7 @@ pub async fn read_to_end(response: Response, bytes_max: usize) -> (Response, Opt
     let (parts, body) = response.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, bytes_max).await else {
         let why = "the answer is too long to be kept for its idempotency key";
-        return (problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", why, "ask without one"), None);
+        return (problem(StatusCode::INTERNAL_SERVER_ERROR, Code::A1014, why, "ask without one"), None);
     };
     let is_private = parts.headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "no-store");
     let answer = StoredAnswer {

@@ -26,7 +26,7 @@ use crate::engine::report::read_scope;
 use crate::engine::report::read_scope::Use;
 use crate::engine::{PassResult, report};
 use crate::templates::{Template, TemplateStore};
-use amarre_core::model::Hint;
+use amarre_core::model::{Code, Hint};
 
 const ONE: &str = "/api/v1/services/{name}/manifest";
 const NO_MANIFEST: &str = "A1002: there is no such service, or no manifest of it";
@@ -134,7 +134,7 @@ fn refuse_foreign(who: &Identity, holds: Holds) -> Option<Response> {
     let hint = "a token that is for all services may";
     (!is_theirs).then(|| {
         let title = "the file holds other manifests too, or its name cannot be read";
-        problem(StatusCode::FORBIDDEN, "A1011", title, hint)
+        problem(StatusCode::FORBIDDEN, Code::A1011, title, hint)
     })
 }
 
@@ -142,7 +142,7 @@ fn refuse_foreign(who: &Identity, holds: Holds) -> Option<Response> {
 fn refuse_shared_file(file: &str, holds: Holds) -> Option<Response> {
     let title = format!("{file} holds other manifests too");
     let hint = "change it where manifests are kept, or make files of their own of them first";
-    (holds == Holds::Others).then(|| problem(StatusCode::CONFLICT, "A0313", &title, hint))
+    (holds == Holds::Others).then(|| problem(StatusCode::CONFLICT, Code::A0313, &title, hint))
 }
 
 /// A manifest to write.
@@ -217,14 +217,14 @@ async fn propose(
     if settle.is_empty() && !names.iter().eq([&name]) {
         let text = format!("the text is not one manifest, of {name}");
         let hint = Hint::text("one file may hold several; change those where they are, or as files of their own");
-        settle.push(ManifestRemark::new(text, "A0101", &[hint]));
+        settle.push(ManifestRemark::new(text, Code::A0101, &[hint]));
     }
     if let Some(wrong) = settle.first() {
         return Err(unsettled(wrong, &settle));
     }
     if !new.dry_run {
         let hint = "may Amarre write beside its configuration?";
-        first().map_err(|why| problem(StatusCode::CONFLICT, "A0207", &why, hint))?;
+        first().map_err(|why| problem(StatusCode::CONFLICT, Code::A0207, &why, hint))?;
         let verb = if before.is_some() { "change" } else { "add" };
         let message = if new.message.is_empty() { format!("{verb} {name}") } else { new.message };
         let change =
@@ -263,14 +263,14 @@ async fn foreign_uses(
     let Some(context) = &picture.context else {
         // Before the first pass the owners are not known.
         let hint = "GET /readyz answers 200 as soon as it is";
-        return Err(problem(StatusCode::SERVICE_UNAVAILABLE, "A1030", "the first look is in progress", hint));
+        return Err(problem(StatusCode::SERVICE_UNAVAILABLE, Code::A1030, "the first look is in progress", hint));
     };
     if context.site.policy.are_authors_operators() {
         // A manifest may reach the whole host then, also by a link in a folder of its own.
         let title =
             "who writes manifests has the host, by `policy.authors: operators`: this token is for some services";
         let hint = "a token that is for all services may write it, or the operator sets `policy.authors: others`";
-        return Err(problem(StatusCode::FORBIDDEN, "A1030", title, hint));
+        return Err(problem(StatusCode::FORBIDDEN, Code::A1030, title, hint));
     }
     let (file, text, services) = (file.to_owned(), text.to_owned(), services.clone());
     let reading = tokio::task::spawn_blocking(move || read_scope::foreign_uses(&picture, (&file, &text), &services));
@@ -287,7 +287,7 @@ fn refuse_foreign_uses(others: &[Use], services: &BTreeSet<String>) -> Option<Re
     let names: Vec<&str> = services.iter().map(String::as_str).collect();
     let title = format!("this token may use only what belongs to {}, and not {}", names.join(", "), shown.join(", "));
     let hint = "what is called after the service is its own; a token that is for all services may write the rest";
-    Some(problem(StatusCode::FORBIDDEN, "A1030", &title, hint))
+    Some(problem(StatusCode::FORBIDDEN, Code::A1030, &title, hint))
 }
 
 /// A template, and the parameters that differ from its defaults.
@@ -326,7 +326,7 @@ async fn fill_template(
         Ok(Some(template)) => template,
         Ok(None) => {
             let title = format!("there is no template {}", filled.template);
-            return problem(StatusCode::NOT_FOUND, "A1009", &title, "GET /api/v1/templates lists them");
+            return problem(StatusCode::NOT_FOUND, Code::A1009, &title, "GET /api/v1/templates lists them");
         }
         Err(why) => return invalid_template(&why),
     };
@@ -356,7 +356,7 @@ async fn fill_template(
 }
 
 fn invalid_template(why: &str) -> Response {
-    problem(StatusCode::UNPROCESSABLE_ENTITY, "A1009", why, "see docs/templates.md")
+    problem(StatusCode::UNPROCESSABLE_ENTITY, Code::A1009, why, "see docs/templates.md")
 }
 
 #[derive(Default, Deserialize)]
@@ -413,12 +413,12 @@ fn changed_meanwhile(file: &str, is_there: bool) -> Response {
         false => format!("{file} is not there any more"),
     };
     let hint = "read it, and make the change once more with the `tag` that comes with it";
-    problem(StatusCode::CONFLICT, "A0312", &title, hint)
+    problem(StatusCode::CONFLICT, Code::A0312, &title, hint)
 }
 
 fn not_written(settle: &ManifestRemark) -> Response {
     let hint = settle.hints.first().map(|hint| hint.text.as_str()).unwrap_or_default();
-    problem(StatusCode::CONFLICT, &settle.code, &settle.text, hint)
+    problem(StatusCode::CONFLICT, settle.code, &settle.text, hint)
 }
 
 /// All problems to solve first.

@@ -57,7 +57,7 @@ use crate::ledger::runs::Event;
 use crate::notifications::Notifications;
 use crate::templates::TemplateStore;
 use amarre_core::manifest;
-use amarre_core::model::Timestamp;
+use amarre_core::model::{Code, Timestamp};
 use amarre_core::plan::render::Style;
 use auth::{AccessControl, Identity, Permission, RequestCounts, RouteGuard};
 use stream_limit::StreamSlot;
@@ -228,8 +228,9 @@ fn router(handle: Handle, routes: Vec<ApiRoute>, over: Transport) -> Router {
     for route in routes {
         router = router.route(route.path, route.handler);
     }
-    let nothing =
-        || async { problem(StatusCode::NOT_FOUND, "A1003", "nothing is served here", "see docs/http.md for what is") };
+    let nothing = || async {
+        problem(StatusCode::NOT_FOUND, Code::A1003, "nothing is served here", "see docs/http.md for what is")
+    };
     let router = router.fallback(nothing).with_state(handle);
     let limit = axum::extract::DefaultBodyLimit::max(BODY_BYTES_MAX);
     router.layer(limit).layer(middleware::from_fn(problem::shape))
@@ -358,12 +359,14 @@ async fn error_code_page(Path(code): Path<String>) -> Response {
 
 /// The page of an error code as Markdown, or an answer that there is no such code.
 pub fn error_page(code: &str) -> Response {
-    match crate::error_pages::page(code) {
+    match Code::parse(code).map(crate::error_pages::page) {
         Some(page) => {
             let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8"), (header::VARY, "Accept")];
             (kind, page).into_response()
         }
-        None => problem(StatusCode::NOT_FOUND, "A1004", &format!("there is no error code {code}"), "see docs/errors"),
+        None => {
+            problem(StatusCode::NOT_FOUND, Code::A1004, &format!("there is no error code {code}"), "see docs/errors")
+        }
     }
 }
 
@@ -545,9 +548,14 @@ async fn schema() -> Response {
 }
 
 fn no_such(name: &str) -> Response {
-    problem(StatusCode::NOT_FOUND, "A1002", &format!("there is no service {name}"), "amarre status --all lists them")
+    problem(
+        StatusCode::NOT_FOUND,
+        Code::A1002,
+        &format!("there is no service {name}"),
+        "amarre status --all lists them",
+    )
 }
 
 fn stopping() -> Response {
-    problem(StatusCode::SERVICE_UNAVAILABLE, "A0904", "Amarre is stopping", "try again when it runs")
+    problem(StatusCode::SERVICE_UNAVAILABLE, Code::A0904, "Amarre is stopping", "try again when it runs")
 }

@@ -13,6 +13,7 @@ use super::openapi::Operation;
 use super::problem::problem;
 use crate::accounts::Role;
 use crate::notifications::{self, Notifications};
+use amarre_core::model::Code;
 
 const ALL: &str = "/api/v1/notifications";
 const TEST: &str = "/api/v1/notifications/{channel}/test";
@@ -43,12 +44,12 @@ async fn test(
     match notifications.test(&channel, &by).await {
         None => {
             let (why, hint) = (format!("there is no channel {channel}"), "see `notifications` in amarre.yaml");
-            problem(StatusCode::NOT_FOUND, "A1002", &why, hint)
+            problem(StatusCode::NOT_FOUND, Code::A1002, &why, hint)
         }
         Some(Ok(())) => StatusCode::NO_CONTENT.into_response(),
         Some(Err(why)) => {
             let hint = format!("see `notifications.{channel}` in amarre.yaml");
-            problem(StatusCode::BAD_GATEWAY, "A1016", &format!("{channel} did not take it: {why}"), &hint)
+            problem(StatusCode::BAD_GATEWAY, Code::A1016, &format!("{channel} did not take it: {why}"), &hint)
         }
     }
 }

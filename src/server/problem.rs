@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::engine::commands::Refused;
+use amarre_core::model::Code;
 
 /// The content type of a problem.
 pub const PROBLEM: &str = "application/problem+json";
@@ -14,7 +15,7 @@ pub const PROBLEM: &str = "application/problem+json";
 const SAID_BYTES_MAX: usize = 4 * 1024;
 
 /// A problem.
-pub fn problem(status: StatusCode, code: &str, title: &str, hint: &str) -> Response {
+pub fn problem(status: StatusCode, code: Code, title: &str, hint: &str) -> Response {
     let body = json!({
         "type": format!("/errors/{code}"), "title": title, "status": status.as_u16(), "code": code,
         "hints": [{"text": hint}],
@@ -24,13 +25,17 @@ pub fn problem(status: StatusCode, code: &str, title: &str, hint: &str) -> Respo
 
 /// A command that was refused.
 pub fn refusal(refused: &Refused) -> Response {
-    let status = match refused.code.as_str() {
-        "A1002" | "A0516" => StatusCode::NOT_FOUND,
-        "A0107" | "A1013" => StatusCode::BAD_REQUEST,
-        "A0904" | "A0903" => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::CONFLICT,
-    };
-    problem(status, &refused.code, &refused.message, &refused.hint)
+    const STATUSES: [(Code, StatusCode); 6] = [
+        (Code::A1002, StatusCode::NOT_FOUND),
+        (Code::A0516, StatusCode::NOT_FOUND),
+        (Code::A0107, StatusCode::BAD_REQUEST),
+        (Code::A1013, StatusCode::BAD_REQUEST),
+        (Code::A0904, StatusCode::SERVICE_UNAVAILABLE),
+        (Code::A0903, StatusCode::SERVICE_UNAVAILABLE),
+    ];
+    let status = STATUSES.iter().find(|(code, _)| *code == refused.code);
+    let status = status.map_or(StatusCode::CONFLICT, |(_, status)| *status);
+    problem(status, refused.code, &refused.message, &refused.hint)
 }
 
 /// Gives the errors of the library the form of a problem.
@@ -48,9 +53,11 @@ pub async fn shape(request: Request, next: Next) -> Response {
     let said = String::from_utf8_lossy(&said);
     let hint = format!("see docs/http.md, or {} of this place", super::openapi::PATH);
     let mut answer = match status {
-        StatusCode::METHOD_NOT_ALLOWED => problem(status, "A1003", &format!("{path} is not there for {method}"), &hint),
-        StatusCode::PAYLOAD_TOO_LARGE => problem(status, "A1013", "the body is too large", &hint),
-        _ => problem(status, "A1013", said.lines().next().unwrap_or("the request does not fit"), &hint),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            problem(status, Code::A1003, &format!("{path} is not there for {method}"), &hint)
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => problem(status, Code::A1013, "the body is too large", &hint),
+        _ => problem(status, Code::A1013, said.lines().next().unwrap_or("the request does not fit"), &hint),
     };
     if let Some(allow) = allow {
         answer.headers_mut().insert(header::ALLOW, allow);

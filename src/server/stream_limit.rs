@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::problem::problem;
+use amarre_core::model::Code;
 
 /// The longest stream; browsers reconnect by themselves.
 pub const LASTS: Duration = Duration::from_secs(10 * 60);
@@ -51,7 +52,7 @@ impl Drop for StreamSlot {
 /// The answer when there are too many.
 pub fn too_many() -> Response {
     let hint = "close some, or ask from time to time";
-    problem(StatusCode::SERVICE_UNAVAILABLE, "A1012", "too many listen already", hint)
+    problem(StatusCode::SERVICE_UNAVAILABLE, Code::A1012, "too many listen already", hint)
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use super::webhook_bodies::{BODY_BYTES_MAX, BodyReadings};
 use crate::accounts::{Accounts, AuditRow, visitor};
 use crate::engine::reconcile::daemon::Handle;
 use crate::secret::Secret;
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Code, Millis, Timestamp};
 
 /// How far the time of a signature may be off.
 const SIGNED_FOR: Millis = Millis::minutes(5);
@@ -87,12 +87,12 @@ impl Hook {
 async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
     let Some(secret) = &hook.secret else {
         let hint = "set `server.webhook_secret`, and the same at the forge";
-        return problem(StatusCode::NOT_FOUND, "A1015", "no webhook is taken here", hint);
+        return problem(StatusCode::NOT_FOUND, Code::A1015, "no webhook is taken here", hint);
     };
     let now = handle.now();
     let not_right = || {
         let hint = "is the forge's secret that of `server.webhook_secret`?";
-        problem(StatusCode::UNAUTHORIZED, "A1015", "the signature is not right", hint)
+        problem(StatusCode::UNAUTHORIZED, Code::A1015, "the signature is not right", hint)
     };
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
@@ -105,7 +105,7 @@ async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
     let Some(body) = hook.readings.read(body, &address).await else {
         let why = format!("the body is larger than {BODY_BYTES_MAX} bytes, or does not come");
         let hint = "the repository is asked from time to time all the same";
-        return problem(StatusCode::PAYLOAD_TOO_LARGE, "A1013", &why, hint);
+        return problem(StatusCode::PAYLOAD_TOO_LARGE, Code::A1013, &why, hint);
     };
     if !is_signed(secret, &headers, &body, now) {
         tracing::warn!("a webhook came whose signature is not right");

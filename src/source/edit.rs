@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::SourceError;
-use amarre_core::model::Hint;
+use amarre_core::model::{Code, Hint};
 
 /// One writer at a time.
 static TURN: Mutex<()> = Mutex::new(());
@@ -39,12 +39,16 @@ pub struct CommitAuthor {
 /// The file has changed meanwhile.
 pub fn moved(path: &str) -> SourceError {
     let hint = Hint::text("read it again, and make the change once more");
-    SourceError::new("A0312", format!("{path} is not what it was when the change was begun; nothing was written"), hint)
+    SourceError::new(
+        Code::A0312,
+        format!("{path} is not what it was when the change was begun; nothing was written"),
+        hint,
+    )
 }
 
 /// The source cannot be written.
 pub(super) fn unwritable(why: impl std::fmt::Display, hint: &str) -> SourceError {
-    SourceError::new("A0313", format!("the change was not written: {why}"), Hint::text(hint))
+    SourceError::new(Code::A0313, format!("the change was not written: {why}"), Hint::text(hint))
 }
 
 /// A valid path below a folder: relative, without `..`, hidden names and backslashes.
@@ -101,7 +105,7 @@ pub(super) fn unwritable_for(root: &Path, label: &str, shown: &str) -> Option<So
     } else {
         Hint::command("to let Amarre write there, as root", format!("chown -R {user} {}", root.display()))
     };
-    Some(SourceError::new("A0313", message, hint))
+    Some(SourceError::new(Code::A0313, message, hint))
 }
 
 /// Creates an unnamed temporary file in a folder, which no watcher is told of. On a file system without such files, one

@@ -20,7 +20,7 @@ use super::edit::{self, Edit};
 use super::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, NO_ROOM};
 use super::{Snapshot, SourceError};
 use amarre_core::model::source::is_env_file;
-use amarre_core::model::{Asset, Assets, Hint, History, words};
+use amarre_core::model::{Asset, Assets, Code, Hint, History, words};
 
 /// The largest folder is read from a disk in a second or two.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -114,7 +114,7 @@ impl Folder {
 
     fn failed(&self, why: String) -> SourceError {
         let message = format!("the folder {} could not be read: {why}", self.path.display());
-        SourceError::new("A0301", message, Hint::text("make the folder, or correct `source.folder`"))
+        SourceError::new(Code::A0301, message, Hint::text("make the folder, or correct `source.folder`"))
     }
 
     /// Reads every manifest, and every file beside them. What cannot be read is noted: an omitted file would look like a
@@ -281,10 +281,10 @@ mod tests {
             })
         };
         let late = folder.in_time(Duration::ZERO, hangs).await.unwrap_err();
-        assert!(late.code == "A0301" && late.message.contains("no answer within 30 s"), "{late:?}");
+        assert!(late.code == Code::A0301 && late.message.contains("no answer within 30 s"), "{late:?}");
         for _ in 0..3 {
             let still = folder.clone().in_time(READ_TIMEOUT, || unreachable!("begun twice")).await;
-            assert_eq!(still.unwrap_err().code, "A0301");
+            assert_eq!(still.unwrap_err().code, Code::A0301);
         }
         drop(answer);
         while !folder.late.lock().await.as_ref().unwrap().is_finished() {
@@ -293,7 +293,7 @@ mod tests {
         let fresh = || tokio::spawn(async { Ok(Snapshot { revision: "new".to_owned(), ..Snapshot::default() }) });
         assert_eq!(folder.in_time(READ_TIMEOUT, fresh).await.unwrap().revision, "new");
         let broken = folder.in_time(READ_TIMEOUT, || tokio::spawn(async { unreachable!("what a bug is") })).await;
-        assert_eq!(broken.unwrap_err().code, "A0301");
+        assert_eq!(broken.unwrap_err().code, Code::A0301);
     }
 
     #[test]

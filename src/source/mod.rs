@@ -14,7 +14,7 @@ pub use edit::{CommitAuthor, Edit, moved};
 pub use folder::Folder;
 pub use git::Git;
 
-use amarre_core::model::{Assets, Commit, Hint, History, Millis, Timestamp, words};
+use amarre_core::model::{Assets, Code, Commit, Hint, History, Millis, Timestamp, words};
 
 /// One revision of the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceNote {
     /// `A03…`.
-    pub code: &'static str,
+    pub code: Code,
     /// The path, as shown.
     pub file: String,
     /// The reason.
@@ -57,7 +57,7 @@ impl SourceNote {
     pub fn odd_name(file: String) -> Self {
         let message = "its name is none that a file should have".to_owned();
         let hint = "rename it with letters, digits, `.`, `_` and `-`".to_owned();
-        Self { code: "A0308", file, message, hint, is_unread: false }
+        Self { code: Code::A0308, file, message, hint, is_unread: false }
     }
 
     /// Whether a file, as shown, is not known for it.
@@ -72,7 +72,7 @@ impl SourceNote {
 #[error("{message}")]
 pub struct SourceError {
     /// `A03…`.
-    pub code: &'static str,
+    pub code: Code,
     /// Lowercase, no full stop; never with a secret.
     pub message: String,
     /// The hints.
@@ -85,7 +85,7 @@ pub struct SourceError {
 
 impl SourceError {
     /// With one hint.
-    pub fn new(code: &'static str, message: impl Into<String>, hint: Hint) -> Self {
+    pub fn new(code: Code, message: impl Into<String>, hint: Hint) -> Self {
         // It may quote a server.
         Self { code, message: words::line(&message.into()), hints: vec![hint], since: None, fetched: None }
     }
@@ -137,7 +137,7 @@ impl Source {
         match self {
             Source::Folder(_) => {
                 let hint = Hint::text("leave out --accept-rewrite");
-                Err(SourceError::new("A0310", "the source is a folder, which has no branches", hint))
+                Err(SourceError::new(Code::A0310, "the source is a folder, which has no branches", hint))
             }
             Source::Git(git) => git.accept(commit, now).await,
         }
@@ -238,5 +238,5 @@ impl std::fmt::Display for Source {
 
 fn no_refs() -> SourceError {
     let hint = Hint::text("leave out --ref, or let `source.git` name a repository");
-    SourceError::new("A0310", "the source is a folder, which has no branches", hint)
+    SourceError::new(Code::A0310, "the source is a folder, which has no branches", hint)
 }

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::SourceNote;
+use amarre_core::model::Code;
 use amarre_core::model::source::is_manifest;
 
 /// With more manifests it is the wrong folder.
@@ -165,7 +166,7 @@ impl<T> Found<T> {
     pub fn notes(self, label: &str) -> Vec<SourceNote> {
         let whole = |path: String| if label.is_empty() { path } else { format!("{label}/{path}") };
         let note = |(path, why): (String, String)| SourceNote {
-            code: "A0318",
+            code: Code::A0318,
             file: whole(path),
             message: format!("it is not read: {why}"),
             hint: "its services stay as they were, and while it is so none is deleted; correct or remove it".to_owned(),

@@ -37,7 +37,7 @@ async fn act(web: &Web, act: Act) -> Option<CommandAnswer> {
 /// Why a command was refused, in one line.
 fn in_line(refused: &Refused) -> String {
     let Refused { code, message, .. } = refused;
-    if code.is_empty() { message.clone() } else { format!("{message} ({code})") }
+    format!("{message} ({code})")
 }
 
 /// `POST /services/{name}/{verb}`

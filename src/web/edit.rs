@@ -22,7 +22,7 @@ use crate::engine::PassResult;
 use crate::engine::commands::edit_manifest;
 use crate::engine::commands::edit_manifest::{Holds, ManifestDraft, ManifestRemark, tag};
 use crate::engine::report::service_plan;
-use amarre_core::model::Kind;
+use amarre_core::model::{Code, Kind};
 
 /// The forecast of a manifest.
 #[derive(Default)]
@@ -118,7 +118,7 @@ pub async fn check(
 pub async fn unwritable_notice(web: &Web, visitor: &RequestContext, file: &str) -> Option<Flash> {
     let error = web.handle.unwritable(file).await?;
     let text = visitor.words.with("source-unwritable", "why", &error.message);
-    Some(Flash { is_bad: true, code: error.code.to_owned(), hints: error.hints, ..Flash::text(text) })
+    Some(Flash { is_bad: true, code: Some(error.code), hints: error.hints, ..Flash::text(text) })
 }
 
 /// The number of problems.
@@ -171,7 +171,7 @@ async fn new_page(
     if is_name_taken {
         let taken = visitor.words.get("new-taken");
         marks.name = FieldRemark::failed(taken.clone());
-        checked.settle.push(ManifestRemark::new(taken, "", &[]));
+        checked.settle.push(ManifestRemark::new(taken, Code::A0120, &[]));
     }
     checked.settle.extend(problem);
     let unwritable = unwritable_notice(web, visitor, &file).await;
@@ -207,7 +207,7 @@ async fn new_page(
 /// What a deleted service of this name has left, if the guard asks about it.
 fn leftovers(after: &PassResult, name: &str) -> String {
     let mut refusals = after.changes_of(name).filter_map(|change| change.refusal());
-    let found = refusals.find(|refusal| refusal.code == "A0443").map(|refusal| refusal.found.clone());
+    let found = refusals.find(|refusal| refusal.code == Code::A0443).map(|refusal| refusal.found.clone());
     let names: Vec<String> = found.unwrap_or_default().into_iter().map(|(_, what)| what).collect();
     names.join(", ")
 }

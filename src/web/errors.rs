@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Response};
 
 use super::{PageFrame, RequestContext, Web, accepts_html, markdown, page, text_page};
 use crate::{error_pages, server};
+use amarre_core::model::Code;
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct Explained {
     frame: PageFrame,
-    code: String,
+    code: Code,
     html: String,
 }
 
@@ -26,15 +27,14 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
         return server::error_page(&code);
     }
     let visitor = RequestContext::new(&headers, &web).await;
-    let Some(text) = error_pages::page(&code) else {
+    let Some(code) = Code::parse(&code) else {
         let mut text = visitor.words.with("error-unknown", "code", &code);
         if let Some(near) = error_pages::near(&code) {
             text = format!("{text} {}", visitor.words.with("svc-near", "name", near));
         }
         return text_page(&web, &visitor, StatusCode::NOT_FOUND, text).await;
     };
-    let code = code.to_ascii_uppercase();
-    let (html, title) = markdown::titled(text);
+    let (html, title) = markdown::titled(error_pages::page(code));
     let frame = PageFrame::new(&web, &visitor, "", title.to_owned(), format!("/errors/{code}")).await;
     let varies = [(header::VARY, "Accept")];
     (varies, page(&Explained { frame, code, html })).into_response()
@@ -44,7 +44,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
 #[template(path = "errors.html")]
 struct All {
     frame: PageFrame,
-    codes: Vec<(&'static str, &'static str)>,
+    codes: Vec<(Code, &'static str)>,
 }
 
 /// `GET /errors`: every code with its title.

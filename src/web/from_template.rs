@@ -21,6 +21,7 @@ use crate::engine::commands::edit_manifest;
 use crate::engine::commands::edit_manifest::ManifestRemark;
 use crate::engine::report::certificates;
 use crate::templates::{self, Rendered};
+use amarre_core::model::Code;
 
 #[derive(Template)]
 #[template(path = "templates.html")]
@@ -108,7 +109,7 @@ impl TemplateForm {
 }
 
 fn problem(text: String) -> ManifestRemark {
-    ManifestRemark::new(text, "A1009", &[])
+    ManifestRemark::new(text, Code::A1009, &[])
 }
 
 /// The template of a name; else the answer.
@@ -303,7 +304,7 @@ pub async fn make(
                     let change = (path, None, Some(rendered.manifest));
                     edit::write_change(&web, &doer, change, message, (from, "add", &filled.name)).await
                 }
-                Err(why) => Err(ManifestRemark::new(why, "A0207", &[])),
+                Err(why) => Err(ManifestRemark::new(why, Code::A0207, &[])),
             };
             match written {
                 Ok(()) => {

@@ -11,7 +11,7 @@ use crate::accounts::{Role, Session};
 use crate::engine::commands::Refused;
 use crate::engine::{PassResult, report};
 use crate::server::auth::cookie;
-use amarre_core::model::{Hint, ProviderId};
+use amarre_core::model::{Code, Hint, ProviderId};
 
 /// The cookie with the chosen language.
 pub const LANGUAGE_COOKIE: &str = "amarre_language";
@@ -88,8 +88,8 @@ pub struct Flash {
     pub text: String,
     /// Whether it reports a failure.
     pub is_bad: bool,
-    /// Its code; empty: none.
-    pub code: String,
+    /// Its code, where there is one.
+    pub code: Option<Code>,
     /// The hints.
     pub hints: Vec<Hint>,
 }
@@ -104,7 +104,7 @@ impl Flash {
     pub fn refused(refused: Refused) -> Self {
         let Refused { code, message, hints, .. } = refused;
         let hints = hints.into_iter().filter(|hint| !hint.text.is_empty()).collect();
-        Self { text: message, is_bad: true, code, hints }
+        Self { text: message, is_bad: true, code: Some(code), hints }
     }
 
     /// Stores it for the page that follows.

@@ -48,7 +48,7 @@ use crate::notifications::Notifications;
 use crate::server::auth::AccessControl;
 use crate::server::{self, run_to_end};
 use crate::templates::TemplateStore;
-use amarre_core::model::Millis;
+use amarre_core::model::{Code, Millis};
 
 /// The result of a handler; `Err`: the answer of a refusal.
 type PageOutcome = Result<Response, Response>;
@@ -158,7 +158,7 @@ async fn site_guard(State(web): State<Web>, request: Request, next: Next) -> Res
             let done = run_to_end(next.run(request)).await;
             done.unwrap_or_else(|| {
                 let (why, hint) = ("this was not done to its end", "see the daemon's log");
-                server::problem(StatusCode::INTERNAL_SERVER_ERROR, "A1014", why, hint)
+                server::problem(StatusCode::INTERNAL_SERVER_ERROR, Code::A1014, why, hint)
             })
         }
     };

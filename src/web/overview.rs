@@ -17,7 +17,7 @@ use crate::engine::report;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
-use amarre_core::model::{Hint, Timestamp};
+use amarre_core::model::{Code, Hint, Timestamp};
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -53,7 +53,7 @@ struct AttentionRow {
     name: String,
     what: String,
     hints: Vec<Hint>,
-    code: Option<String>,
+    code: Option<Code>,
     has_logs: bool,
 }
 
@@ -205,7 +205,7 @@ fn needs<'a>(rows: impl Iterator<Item = &'a ServiceStatus>, now: Timestamp) -> i
         name: row.name.clone(),
         what: row.status_line_at(now),
         hints: row.hints.clone(),
-        code: row.code.clone(),
+        code: row.code,
         has_logs: row.resources.iter().any(|resource| resource.failure.is_some()),
     })
 }

@@ -24,7 +24,7 @@ use crate::engine::report::service_plan;
 use crate::engine::report::status;
 use crate::engine::report::status::ServiceStatus;
 use amarre_core::model::service::Service;
-use amarre_core::model::{Hint, Kind, suggestion};
+use amarre_core::model::{Code, Hint, Kind, suggestion};
 use amarre_core::plan::render::{Style, lines};
 
 /// The last change.
@@ -91,7 +91,7 @@ struct Now {
     frame: PageFrame,
     head: Head,
     what_now: String,
-    code: Option<String>,
+    code: Option<Code>,
     hints: Vec<Hint>,
     suspended: Option<String>,
     drawing: Drawing,
@@ -167,7 +167,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         kept: left_behind(row, words),
         head: Head::new(&picture, row, &visitor, "now"),
         what_now: row.status_line_at(web.handle.now()),
-        code: row.code.clone(),
+        code: row.code,
         hints: row.hints.clone(),
         suspended,
         network: network(row, words),

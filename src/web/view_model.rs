@@ -227,6 +227,8 @@ pub fn encoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use amarre_core::model::Code;
+
     use super::*;
     use crate::web::words::Language;
     use amarre_core::model::Refusal;
@@ -242,7 +244,7 @@ mod tests {
     #[test]
     fn what_the_guard_says_is_shown_once() {
         let refusal = Refusal {
-            code: "A0431".to_owned(),
+            code: Code::A0431,
             message: "this plan deletes 15 records of one service at once".to_owned(),
             found: Vec::new(),
             hints: vec![Hint::command("if you mean it", "amarre apply --confirm-deletes=15")],

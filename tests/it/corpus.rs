@@ -95,12 +95,12 @@ fn published_projects_are_accepted_or_refused_by_name() {
         let copied = tempfile::tempdir().unwrap();
         let services = unpack(copied.path(), name, text);
         let (strict, wide) = (read(&services, &usual), read(&services, &generous));
-        let codes: BTreeSet<&str> = wide.diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
+        let codes: BTreeSet<&str> = wide.diagnostics.iter().map(|diagnostic| diagnostic.code.as_str()).collect();
         for code in codes {
             *warned.entry(code).or_default() += 1;
         }
         let whatever: Vec<(&str, &str)> =
-            errors(&wide).into_iter().map(|problem| (problem.code, problem.message.as_str())).collect();
+            errors(&wide).into_iter().map(|problem| (problem.code.as_str(), problem.message.as_str())).collect();
         assert_eq!(whatever.is_empty(), wide.services.len() == 1, "{name}: {:?}", wide.diagnostics);
         by_all += usize::from(whatever.is_empty());
         by_operators += usize::from(errors(&read(&services, &by_authors)).is_empty());
@@ -109,7 +109,7 @@ fn published_projects_are_accepted_or_refused_by_name() {
         }
         let of_policy: Vec<&Diagnostic> = errors(&strict)
             .into_iter()
-            .filter(|problem| !whatever.contains(&(problem.code, problem.message.as_str())))
+            .filter(|problem| !whatever.contains(&(problem.code.as_str(), problem.message.as_str())))
             .collect();
         by_usual += usize::from(whatever.is_empty() && of_policy.is_empty());
         for problem in of_policy {

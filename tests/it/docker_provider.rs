@@ -14,7 +14,7 @@ use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_core::model::plan::Impact;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Address, Change, Expect, Fields, Gate, Kind, Mark, Owner, ProviderId, Reason, ReasonCode, SecretName, Seen,
+    Address, Change, Code, Expect, Fields, Gate, Kind, Mark, Owner, ProviderId, Reason, ReasonCode, SecretName, Seen,
     Timestamp, Value, Verb,
 };
 use amarre_sim::Fault;
@@ -137,7 +137,7 @@ async fn a_resource_of_another_instance_is_never_adopted() {
     docker.server.journal.clear();
     for (address, fields) in [(address(Kind::Network, NETWORK), network()), (web(), container())] {
         let error = apply(&ours, &create(&address, &fields)).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405), "{error}");
     }
     assert_eq!(writes(&docker), [""; 0]);
 }
@@ -150,7 +150,7 @@ async fn a_resource_that_a_person_made_is_never_adopted() {
     let ours = provider(&docker, "home");
     for (address, fields) in [(address(Kind::Network, NETWORK), network()), (web(), container())] {
         let error = apply(&ours, &create(&address, &fields)).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405), "{error}");
     }
     assert_eq!(writes(&docker), [""; 0]);
 }
@@ -363,7 +363,11 @@ async fn labels_that_fill_the_list_hide_their_containers_and_no_other() {
     assert!(observation.seen.contains_key(&web()), "{:?}", observation.gaps);
     assert_eq!(observation.seen[&web()].fields.flag("running"), Some(true));
     let hidden: Vec<&Address> = observation.gaps.iter().map(|gap| gap.scope.resource().unwrap()).collect();
-    assert!(observation.gaps.iter().all(|gap| gap.code == "A0542" && !gap.covers(&web())), "{:?}", observation.gaps);
+    assert!(
+        observation.gaps.iter().all(|gap| gap.code == Code::A0542 && !gap.covers(&web())),
+        "{:?}",
+        observation.gaps
+    );
     assert!(hidden.contains(&&address(Kind::Container, "giant")));
     assert!(!observation.gaps.iter().any(|gap| gap.covers(&address(Kind::Network, NETWORK))));
     // What the ledger knows and no manifest wants can go, though it is not read.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use amarre_core::manifest::{Loaded, Severity, SourceFile, Verdict, explain, load};
+use amarre_core::manifest::{AllowedBy, Loaded, Severity, SourceFile, Verdict, explain, load};
 use amarre_core::model::site::{Authors, Listener, Policy, PortKeeper, PortRange};
 use amarre_core::model::{Asset, Assets, Site};
 
@@ -131,7 +131,7 @@ fn loaded(probe: &Probe, site: &Site) -> Loaded {
 
 fn codes(loaded: &Loaded, severity: Severity) -> BTreeSet<&'static str> {
     let found = loaded.diagnostics.iter().filter(|found| found.severity == severity);
-    found.map(|found| found.code).collect()
+    found.map(|found| found.code.as_str()).collect()
 }
 
 fn site_of(escape: &Escape) -> Site {
@@ -334,7 +334,7 @@ fn each_right_allows_what_it_names_and_reports_it() {
             let (files, assets) = files(&probe);
             let (loaded, decisions) = explain(&files, &assets, &site);
             assert!(loaded.broken.is_empty(), "{}: {:?}", escape.text, loaded.diagnostics);
-            let allows = |by: &String| by.starts_with(&format!("policy.{word}"));
+            let allows = |by: &AllowedBy| by.to_string().starts_with(&format!("policy.{word}"));
             let decided = decisions.iter().find(|one| matches!(&one.verdict, Verdict::Allowed(by) if allows(by)));
             let decided = decided.unwrap_or_else(|| panic!("{}: {decisions:?}", escape.text));
             assert!(decided.line > 0 && decided.right.word == word, "{decided:?}");

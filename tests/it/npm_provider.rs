@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use amarre::providers::{Class, Provider};
 use amarre::secret::Secret;
-use amarre_core::model::{Expect, Fields, Kind, Owner, Readiness, Seen, Value, Verb};
+use amarre_core::model::{Code, Expect, Fields, Kind, Owner, Readiness, Seen, Value, Verb};
 use amarre_sim::npm;
 use serde_json::json;
 
@@ -81,7 +81,7 @@ async fn a_foreign_host_is_reported_and_in_the_way() {
     // In the list of the same kind, and only in NPM's own check: a redirection has the name.
     for domain in [GIT, "old.example.org"] {
         let error = rig.apply(&create(domain)).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405), "{error}");
         assert!(error.message.contains(domain), "{error}");
     }
     assert_eq!((rig.rows(npm::Kind::ProxyHost), rig.rows(npm::Kind::RedirectionHost)), before);
@@ -95,7 +95,7 @@ async fn a_foreign_stream_on_the_port_is_in_the_way() {
     let ssh = address(Kind::Stream, "2222");
     assert_eq!(rig.see(&ssh).await.unwrap().owner, Owner::Foreign, "NPM itself would take a second one");
     let error = rig.apply(&change(&ssh, Verb::Create(stream(2222)), Expect::Absent)).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+    assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405), "{error}");
     assert_eq!(rig.rows(npm::Kind::Stream), before);
 }
 
@@ -124,7 +124,7 @@ async fn another_instances_host_is_never_touched() {
     assert_eq!(seen.owner, Owner::Other("other".to_owned()));
     for verb in [Verb::Delete, Verb::Update(host(GIT))] {
         let error = rig.apply(&change(&git, verb, unchanged(&seen))).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0405"));
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405));
     }
     assert_eq!(rig.rows(npm::Kind::ProxyHost), before);
 }
@@ -211,7 +211,7 @@ async fn a_host_is_not_written_without_what_it_names() {
     ];
     for (wanted, why) in &named {
         let error = rig.step(&git, wanted).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0611"), "{error}");
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0611), "{error}");
         assert!(error.message.contains(why), "{error}");
     }
     rig.bring(&git, &host(GIT)).await;
@@ -233,7 +233,7 @@ async fn a_change_since_the_observation_is_a_conflict() {
     let update = Verb::Update(Fields::default().with("forward_host", Value::text("172.20.8.4")));
     for verb in [update.clone(), Verb::Delete] {
         let error = rig.apply(&change(&git, verb, unchanged(&seen))).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0613"), "{error}");
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0613), "{error}");
     }
     assert_eq!(rig.rows(npm::Kind::ProxyHost), before);
     rig.delete(&git).await.unwrap();
@@ -249,7 +249,7 @@ async fn a_change_since_the_observation_is_a_conflict() {
     let update = Verb::Update(Fields::default().with("pass_auth", Value::Bool(true)));
     for verb in [update, Verb::Delete] {
         let error = rig.apply(&change(&family, verb, unchanged(&seen))).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0613"), "{error}");
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0613), "{error}");
     }
     assert_eq!(rig.rows(npm::Kind::AccessList), before);
 }
@@ -287,7 +287,7 @@ async fn a_list_in_use_is_not_deleted() {
     let guarded = host(GIT).with("access_list", Value::text("amarre/family"));
     rig.bring(&git, &guarded).await;
     let error = rig.delete(&family).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Conflict, "A0612"));
+    assert_eq!((error.class, error.code), (Class::Conflict, Code::A0612));
     assert!(error.message.contains(GIT), "{error}");
     assert_eq!(rig.see(&git).await.unwrap().fields.text("access_list"), Some("amarre/family"), "still closed");
     rig.delete(&git).await.unwrap();
@@ -336,7 +336,7 @@ async fn a_password_that_is_not_the_plans_is_not_written() {
     assert_eq!(error.class, Class::Conflict, "{error}");
     rig.secrets.clear();
     let error = rig.step(&family, &of("pw-anna")).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Rejected, "A0207"));
+    assert_eq!((error.class, error.code), (Class::Rejected, Code::A0207));
     assert_eq!(error.message, "could not create access list amarre/family: secret `anna` is not set");
     assert!(rig.rows(npm::Kind::AccessList).is_empty());
 }
@@ -349,7 +349,7 @@ async fn a_foreign_list_of_our_name_is_in_the_way() {
     assert_eq!(rig.see(&family).await.unwrap().owner, Owner::Foreign, "another account made it");
     let create = change(&family, Verb::Create(list(&["anna"])), Expect::Absent);
     let error = rig.apply(&create).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Conflict, "A0405"));
+    assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405));
     assert_eq!(rig.rows(npm::Kind::AccessList).len(), 1);
 }
 

@@ -15,7 +15,7 @@ use amarre::ledger::Ledger;
 use amarre::secret::{MarkKey, Secret};
 use amarre::source::{Folder, Source};
 use amarre_core::model::world::{Leads, Port80, Suspension};
-use amarre_core::model::{Address, Gate, Kind, Millis, ProviderId, Wait};
+use amarre_core::model::{Address, Code, Gate, Kind, Millis, ProviderId, Wait};
 use async_trait::async_trait;
 use tempfile::TempDir;
 
@@ -123,8 +123,8 @@ async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, vendor: &Vendor) ->
 }
 
 /// The code of each refusal.
-fn refusals(picture: &PassResult) -> Vec<String> {
-    picture.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code.to_string())).collect()
+fn refusals(picture: &PassResult) -> Vec<Code> {
+    picture.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code)).collect()
 }
 
 #[tokio::test]
@@ -157,9 +157,9 @@ async fn a_create_whose_answer_was_lost_is_not_made_again() {
     let waits = picture.plan.changes.iter().map(|change| &change.gate);
     assert!(waits.into_iter().all(|gate| matches!(gate, Gate::Until { what: Wait::Settle | Wait::Backoff, .. })));
     let picture = rig.passes(Millis::minutes(60)).await;
-    assert_eq!(refusals(&picture), ["A0449"]);
+    assert_eq!(refusals(&picture), [Code::A0449]);
     rig.restart().await;
-    assert_eq!(refusals(rig.passes(Millis::minutes(60)).await.as_ref()), ["A0449"]);
+    assert_eq!(refusals(rig.passes(Millis::minutes(60)).await.as_ref()), [Code::A0449]);
     assert_eq!(rig.created(), ["web"]);
     // The list shows it at last: it is the one that was wanted.
     rig.vendor.lock().unlisted.clear();
@@ -194,7 +194,7 @@ async fn a_confirmed_create_that_the_list_does_not_show_is_not_made_again() {
     }
     rig.passes(Millis::minutes(30)).await;
     rig.restart().await;
-    assert_eq!(refusals(rig.passes(Millis::minutes(30)).await.as_ref()), ["A0449"]);
+    assert_eq!(refusals(rig.passes(Millis::minutes(30)).await.as_ref()), [Code::A0449]);
     assert_eq!(rig.created(), ["web"]);
     rig.vendor.lock().unlisted.clear();
     rig.settle().await;

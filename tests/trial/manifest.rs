@@ -5,10 +5,10 @@ use serde_json::Value as Json;
 use super::ManifestKindRow;
 use crate::manifest::compose::unsupported;
 use crate::manifest::schema::{head, object, text};
-use crate::manifest::yaml::diagnostic::{A0106, shown};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::Reader;
 use crate::model::service::{Dns, ManifestKind, PlainResource, Service};
-use crate::model::{Address, Fields, Kind, Millis, Value};
+use crate::model::{Address, Code, Fields, Kind, Millis, Value};
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow =
@@ -25,7 +25,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     reader.finish(&unsupported::small_kind_key);
     let Some(provider) = scope.site.clouds.get(&cloud.text) else {
         let message = format!("there is no cloud `{}`", shown(&cloud.text));
-        scope.error_hint(A0106, cloud.spot, message, "name one below `clouds:` of amarre.yaml");
+        scope.error_hint(Code::A0106, cloud.spot, message, "name one below `clouds:` of amarre.yaml");
         return None;
     };
     let name = format!("{}/{}", region.text, service.name);

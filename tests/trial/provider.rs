@@ -6,8 +6,8 @@ use amarre::providers::{
     Capabilities, Class, Observation, ObserveQuery, Outcome, PerformAction, Provider, ProviderError, Supplies,
 };
 use amarre_core::model::{
-    Action, Address, Change, Field, Fields, Gap, GapScope, Kind, KindSchema, Millis, Owner, ProviderId, Readiness,
-    Rule, Seen, Value, Verb,
+    Action, Address, Change, Code, Field, Fields, Gap, GapScope, Kind, KindSchema, Millis, Owner, ProviderId,
+    Readiness, Rule, Seen, Value, Verb,
 };
 use amarre_core::resources::Objection;
 use async_trait::async_trait;
@@ -42,7 +42,7 @@ impl TrialCloud {
             observation.gaps.push(Gap {
                 provider: self.id.clone(),
                 scope: GapScope::part("region", region),
-                code: "A0909".to_owned(),
+                code: Code::A0909,
                 message: format!("region {region} does not answer"),
                 hint: String::new(),
                 since: query.now,
@@ -122,7 +122,7 @@ impl Provider for TrialCloud {
                 return Ok(Outcome::default());
             }
             (Verb::Delete, None) => return Ok(Outcome::default()),
-            (Verb::Update(_), None) => return Err(ProviderError::new(Class::Conflict, "A0409", "it is gone")),
+            (Verb::Update(_), None) => return Err(ProviderError::new(Class::Conflict, Code::A0409, "it is gone")),
         };
         Ok(Outcome { vendor_id: id.to_string() })
     }
@@ -162,7 +162,7 @@ fn reboots(seen: &Seen) -> String {
 
 fn failed(failure: &CallFailure) -> ProviderError {
     match failure {
-        CallFailure::Silent => ProviderError::new(Class::RetryLater, "A0909", "the region does not answer"),
-        CallFailure::Lost => ProviderError::new(Class::OutcomeUnknown, "A0909", "no answer came"),
+        CallFailure::Silent => ProviderError::new(Class::RetryLater, Code::A0909, "the region does not answer"),
+        CallFailure::Lost => ProviderError::new(Class::OutcomeUnknown, Code::A0909, "no answer came"),
     }
 }

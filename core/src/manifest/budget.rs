@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use super::compose::delivered_files::{MountContent, Part};
 use super::compose::env_file::{ValueFormat, Variable};
-use super::yaml::diagnostic::{A0180, A0181, A0182, Spot};
+use super::yaml::diagnostic::Spot;
 use super::yaml::reader::Scope;
 use super::yaml::tree::{EXPANDED_BYTES_MAX, NODES_MAX};
+use crate::model::Code;
 
 /// Four for each of the fifty containers that a service may have.
 const FILES_MAX: usize = 200;
@@ -113,18 +114,23 @@ impl Scope<'_> {
         }
         budget.is_over.set(true);
         let limit = budget.limit;
-        let (code, message) = if spent.files > limit.files {
-            (A0180, format!("the files that this manifest names are opened more than {} times", limit.files))
+        let (code, message, hint) = if spent.files > limit.files {
+            let message = format!("the files that this manifest names are opened more than {} times", limit.files);
+            (Code::A0180, message, "what is included again counts again: include each file once, or divide the service")
         } else if spent.nodes > limit.nodes {
-            (A0181, format!("the files that this manifest names hold more than {} values", limit.nodes))
+            let message = format!("the files that this manifest names hold more than {} values", limit.nodes);
+            let hint = "what is included or extended counts each time: take less of it, or divide the service";
+            (Code::A0181, message, hint)
         } else {
-            (A0182, format!("the files that this manifest names come to more than {} KiB", limit.bytes / 1024))
+            let kib = limit.bytes / 1024;
+            let message = format!("the files that this manifest names come to more than {kib} KiB");
+            (Code::A0182, message, "what is read again counts again: give each container a file with what it needs")
         };
-        let hint = match (limit == FULL, code) {
-            (false, _) => "all manifests together cost too much; name fewer files, or divide the source",
-            (true, A0180) => "what is included again counts again: include each file once, or divide the service",
-            (true, A0181) => "what is included or extended counts each time: take less of it, or divide the service",
-            (true, _) => "what is read again counts again: give each container a file with what it needs",
+        let is_shared = limit != FULL;
+        let hint = if is_shared {
+            "all manifests together cost too much; name fewer files, or divide the source"
+        } else {
+            hint
         };
         self.error_hint(code, spot, message, hint);
         false

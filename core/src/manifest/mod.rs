@@ -22,7 +22,7 @@ mod source_files;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::site::{Authors, Policy};
-use crate::model::{Assets, Service, Site};
+use crate::model::{Assets, Code, Service, Site};
 
 pub use crate::model::Document;
 
@@ -30,14 +30,14 @@ pub use parse::container_keys;
 pub use policy::container_claims::names_of_containers;
 pub use policy::name_claims::{ContestedName, NameClaims, subject};
 pub use policy::totals::share;
-pub use policy::{Decision, Verdict};
+pub use policy::{AllowedBy, Decision, Verdict};
 pub use schema::schema;
 pub use yaml::diagnostic::{Diagnostic, Severity};
 pub use yaml::render::{render, with_compose_files};
 
 use policy::cross_manifest::{Claims, DraftService, ReadScope};
 use source_files::SourceFiles;
-use yaml::diagnostic::{A0108, A0208, A0210, A0211, Problem, Spot, Widths};
+use yaml::diagnostic::{Problem, Spot, Widths};
 use yaml::document::Piece;
 
 /// A manifest is a page of text; a megabyte holds a thousand of them.
@@ -138,10 +138,11 @@ pub fn openable(files: &[SourceFile], assets: &Assets, site: &Site) -> Openable 
     };
     // These two are decided upon without a right.
     let words_of =
-        |codes: &[&str], word| loaded.diagnostics.iter().any(|one| codes.contains(&one.code)).then_some(word);
+        |codes: &[Code], word| loaded.diagnostics.iter().any(|one| codes.contains(&one.code)).then_some(word);
     let refused = decisions.iter().filter(|one| matches!(one.verdict, Verdict::Refused(_)));
     let mut needed: BTreeSet<&str> = refused.map(|one| one.right.word.as_str()).collect();
-    needed.extend(words_of(&[A0208], "records").into_iter().chain(words_of(&[A0210, A0211], "nginx")));
+    needed
+        .extend(words_of(&[Code::A0208], "records").into_iter().chain(words_of(&[Code::A0210, Code::A0211], "nginx")));
     if needed.is_empty() {
         return Openable { broken: broken.len(), ..Openable::default() };
     }
@@ -181,7 +182,7 @@ fn read_all(
     for file in order {
         if crowded.contains(file.path.as_str()) {
             let message = format!("more than {MANIFESTS_MAX} manifests, many of them in this file");
-            drafts.push(unusable(file, Problem::error(A0108, Spot::at(1, 1), message)));
+            drafts.push(unusable(file, Problem::error(Code::A0108, Spot::at(1, 1), message)));
             continue;
         }
         read_file(file, &source, (site, explains), &mut drafts);
@@ -221,19 +222,19 @@ fn read_file<'a>(
 ) {
     if file.text.len() > FILE_BYTES_MAX {
         let message = format!("a file of {} bytes, at most 1 MiB", file.text.len());
-        drafts.push(unusable(file, Problem::error(A0108, Spot::at(1, 1), message)));
+        drafts.push(unusable(file, Problem::error(Code::A0108, Spot::at(1, 1), message)));
         return;
     }
     for (index, piece) in yaml::document::split(&file.text).into_iter().enumerate() {
         let spot = Spot::at(piece.lines_before + 1, 1);
         if index >= DOCUMENTS_PER_FILE_MAX {
             let message = format!("more than {DOCUMENTS_PER_FILE_MAX} documents in one file");
-            drafts.push(unusable(file, Problem::error(A0108, spot, message)));
+            drafts.push(unusable(file, Problem::error(Code::A0108, spot, message)));
             return;
         }
         if drafts.len() >= MANIFESTS_MAX {
             let message = format!("more than {MANIFESTS_MAX} manifests");
-            drafts.push(unusable(file, Problem::error(A0108, spot, message)));
+            drafts.push(unusable(file, Problem::error(Code::A0108, spot, message)));
             return;
         }
         drafts.extend(read_document(file, piece, source, site));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::{self, Dns, ManifestKind, NetworkMode, Service, Update};
 use crate::model::site::PublicAddress;
-use crate::model::{Assets, Origin, Site};
+use crate::model::{Assets, Code, Origin, Site};
 
 use super::budget::OpenedFiles;
 use super::compose::container;
@@ -17,7 +17,7 @@ use super::policy::Decision;
 use super::policy::cross_manifest::Claims;
 use super::resolve;
 use super::source_files::{OtherFile, SourceFiles};
-use super::yaml::diagnostic::{A0109, A0111, A0113, A0114, Problem, Spot, shown};
+use super::yaml::diagnostic::{Problem, Spot, shown};
 use super::yaml::reader::{Reader, Scope, Text, nearest};
 use super::yaml::tree::{Node, NodeData};
 
@@ -169,7 +169,7 @@ fn variables(scope: &Scope<'_>, root: &Node) -> BTreeMap<String, String> {
 fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
     if let Some(entry) = root.entry("services").filter(|_| root.entry("image").is_none()) {
         let hint = "name it in a manifest: `{name: NAME, compose: ./FILE}`";
-        scope.error_hint(A0114, entry.key_spot, "this is a Compose file, not a manifest".to_owned(), hint);
+        scope.error_hint(Code::A0114, entry.key_spot, "this is a Compose file, not a manifest".to_owned(), hint);
         return None;
     }
     let mut reader = Reader::open(scope, root, "a manifest", "")?;
@@ -219,7 +219,7 @@ fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
     }
     let scope = reader.scope;
     if LATER.contains(&text.text.as_str()) {
-        scope.error(A0113, text.spot, format!("kind `{}` is not yet supported", text.text));
+        scope.error(Code::A0113, text.spot, format!("kind `{}` is not yet supported", text.text));
         return None;
     }
     let words: Vec<&str> = KINDS.iter().map(|row| row.kind.word()).collect();
@@ -227,7 +227,7 @@ fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("one of {}", words.join(", ")),
     };
-    scope.error_hint(A0109, text.spot, format!("unknown kind `{}`", shown(&text.text)), &hint);
+    scope.error_hint(Code::A0109, text.spot, format!("unknown kind `{}`", shown(&text.text)), &hint);
     None
 }
 
@@ -265,6 +265,6 @@ fn host(reader: &mut Reader<'_>) {
             None if names.is_empty() => "amarre.yaml names none".to_owned(),
             None => format!("amarre.yaml names {}", names.join(", ")),
         };
-        reader.scope.error_hint(A0111, text.spot, format!("unknown host `{}`", shown(&text.text)), &hint);
+        reader.scope.error_hint(Code::A0111, text.spot, format!("unknown host `{}`", shown(&text.text)), &hint);
     }
 }

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::yaml::diagnostic::{A0107, A0110, Problem, Spot, shown};
+use super::yaml::diagnostic::{Problem, Spot, shown};
 use super::yaml::reader::{Scope, Text};
+use crate::model::Code;
 
 /// Known only to the planner; they stay in the text as they are.
 pub(super) const LATER: [&str; 3] = ["npm.address", "network.subnet", "network.gateway"];
@@ -19,7 +20,7 @@ pub(super) struct Unresolved {
 
 impl Unresolved {
     pub fn at(self, spot: Spot) -> Problem {
-        Problem::error(A0110, spot, self.message).hint(self.hint)
+        Problem::error(Code::A0110, spot, self.message).hint(self.hint)
     }
 }
 
@@ -109,7 +110,7 @@ pub(super) enum NameScope {
 pub(super) fn full_name(scope: &Scope<'_>, text: &Text, names: NameScope) -> Option<String> {
     let whole = scope.site.full_name(&text.text);
     let Some(why) = why_not_a_name(&text.text, &whole, names) else { return Some(whole) };
-    scope.error_hint(A0107, text.spot, format!("not a host name: \"{}\"", shown(&text.text)), &why);
+    scope.error_hint(Code::A0107, text.spot, format!("not a host name: \"{}\"", shown(&text.text)), &why);
     None
 }
 

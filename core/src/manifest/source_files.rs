@@ -9,11 +9,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::model::source::is_env_file;
-use crate::model::{Asset, Assets, Bundle, BundleFile};
+use crate::model::{Asset, Assets, Bundle, BundleFile, Code};
 
 use super::SourceFile;
 use super::budget::Effort;
-use super::yaml::diagnostic::{A0150, A0151, A0157, Spot, shown};
+use super::yaml::diagnostic::{Spot, shown};
 use super::yaml::reader::{Scope, Text};
 
 /// All files of the source.
@@ -152,7 +152,12 @@ impl Scope<'_> {
         let path = if is_absolute { None } else { join(&self.base_of(text.spot), &text.text) };
         if path.is_none() {
             let message = format!("{} leads out of the source", shown(&text.text));
-            self.error_hint(A0151, text.spot, message, "write a path from the file's own folder, as in `./app.env`");
+            self.error_hint(
+                Code::A0151,
+                text.spot,
+                message,
+                "write a path from the file's own folder, as in `./app.env`",
+            );
         }
         path
     }
@@ -171,7 +176,7 @@ impl Scope<'_> {
         }
         let bytes = self.bytes(path, spot)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
-            self.error(A0157, spot, format!("{} is no text in UTF-8", shown(path)));
+            self.error(Code::A0157, spot, format!("{} is no text in UTF-8", shown(path)));
             return None;
         };
         if !self.spend(Effort::bytes(text.len()), spot) {
@@ -193,12 +198,17 @@ impl Scope<'_> {
             } else {
                 format!("put it there, or correct the path; it is read from {}", folder_of(path))
             };
-            self.error_hint(A0150, spot, format!("there is no {} in the source", shown(path)), &hint);
+            self.error_hint(Code::A0150, spot, format!("there is no {} in the source", shown(path)), &hint);
             return None;
         };
         self.uses.borrow_mut().insert(path.to_owned(), asset.clone());
         if asset.bytes.is_none() {
-            self.error_hint(A0157, spot, format!("{} was not read: {} bytes", shown(path), asset.size), TOO_LARGE);
+            self.error_hint(
+                Code::A0157,
+                spot,
+                format!("{} was not read: {} bytes", shown(path), asset.size),
+                TOO_LARGE,
+            );
         }
         asset.bytes
     }

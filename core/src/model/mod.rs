@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod action;
+pub mod code;
 pub mod kinds;
 pub mod families;
 pub mod folders;
@@ -24,9 +25,10 @@ pub mod flapping;
 
 pub use action::Action;
 pub use address::{Address, ProviderId};
+pub use code::Code;
 pub use kinds::Kind;
 pub use plan::{
-    Change, Code, Downtime, Expect, FieldDiff, Gate, Hint, Impact, Note, Plan, Reason, ReasonCode, Refusal, Verb, Wait,
+    Change, Downtime, Expect, FieldDiff, Gate, Hint, Impact, Note, Plan, Reason, ReasonCode, Refusal, Verb, Wait,
 };
 pub use requests::Requests;
 pub use schema::{Field, KindSchema, Rule, Typed};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
+use super::code::Code;
 use super::kinds::Kind;
 use super::time::{Millis, Timestamp};
 use super::value::{FieldPath, Fields, Value};
@@ -89,9 +90,6 @@ impl Wait {
     }
 }
 
-/// `A0405`: never re-used, never changes meaning.
-pub type Code = String;
-
 /// What a person can do, and the command for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hint {
@@ -121,17 +119,19 @@ impl Hint {
 
 /// Codes of the guard: what it holds, it holds for all services together, and says once.
 pub mod guards {
+    use super::Code;
+
     /// Services whose manifests are gone.
-    pub const SERVICES: &str = "A0401";
+    pub const SERVICES: Code = Code::A0401;
     /// Records that the ledger never knew.
-    pub const UNKNOWN: &str = "A0430";
+    pub const UNKNOWN: Code = Code::A0430;
     /// Records or hosts of one service.
-    pub const CROWD: &str = "A0431";
+    pub const CROWD: Code = Code::A0431;
     /// Every one.
-    pub const ALL: [&str; 3] = [SERVICES, UNKNOWN, CROWD];
+    pub const ALL: [Code; 3] = [SERVICES, UNKNOWN, CROWD];
 
     /// Whether a code is one of the guard's.
-    pub fn is_one(code: &str) -> bool {
+    pub fn is_one(code: Code) -> bool {
         ALL.contains(&code)
     }
 }
@@ -152,17 +152,17 @@ pub struct Refusal {
 impl Refusal {
     /// Whether people said that it is left as it is, for a while or for good: nothing about it needs them.
     pub fn is_left(&self) -> bool {
-        self.code == "A0403" || self.is_report()
+        self.code == Code::A0403 || self.is_report()
     }
 
     /// Whether the guard holds it: the plan's `guard` says why, once for all that it holds.
     pub fn is_guard(&self) -> bool {
-        guards::is_one(&self.code)
+        guards::is_one(self.code)
     }
 
     /// Whether it is `mode: report`.
     pub fn is_report(&self) -> bool {
-        self.code == "A0417"
+        self.code == Code::A0417
     }
 }
 
@@ -366,6 +366,9 @@ pub struct Note {
     pub address: Option<Address>,
     /// The line.
     pub text: String,
+    /// The code of what is left alone, where it is about that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
 }
 
 /// Everything that stands between the observed world and one revision.

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, ProviderId, generations};
+use super::code::Code;
 use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
 use super::kinds::{Kind, Lies};
@@ -247,7 +248,7 @@ pub struct Gap {
     /// How much of it.
     pub scope: GapScope,
     /// Error code for people.
-    pub code: String,
+    pub code: Code,
     /// What happened, in one sentence.
     pub message: String,
     /// What a person can do.
@@ -489,12 +490,12 @@ pub struct Order {
 }
 
 /// The code of an order that Let's Encrypt did not fulfil, which counts against its limits.
-pub const NOT_ISSUED: &str = "A0801";
+pub const NOT_ISSUED: Code = Code::A0801;
 /// The code of an order that Let's Encrypt did not take: one of its limits is used up.
-pub const LIMITED: &str = "A0804";
+pub const LIMITED: Code = Code::A0804;
 /// Codes of orders that were never placed, which count against nothing: certbot was busy, NPM or its nginx failed,
 /// no authority answered, or the authority does not take the account.
-pub const NOT_PLACED: [&str; 5] = ["A0609", "A0802", "A0803", "A0807", "A0808"];
+pub const NOT_PLACED: [Code; 5] = [Code::A0609, Code::A0802, Code::A0803, Code::A0807, Code::A0808];
 
 /// What became of a certificate that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use amarre_core::model::site::{HostSite, NpmSite, PublicAddress, Reach, Site};
 use amarre_core::model::world::{Applied, Away, Order, Ordered, Suspension};
 use amarre_core::model::{
-    Address, Asset, Assets, Commit, Facts, Fields, Gap, GapScope, Kind, Mark, Millis, Owner, ProviderId, Readiness,
-    SecretName, Timestamp, Value, World,
+    Address, Asset, Assets, Code, Commit, Facts, Fields, Gap, GapScope, Kind, Mark, Millis, Owner, ProviderId,
+    Readiness, SecretName, Timestamp, Value, World,
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -458,7 +458,7 @@ fn gap_of(text: &str) -> Gap {
     Gap {
         provider: any.provider,
         scope: if is_zone { GapScope::Zone(text.to_owned()) } else { GapScope::Whole },
-        code: code.to_owned(),
+        code: Code::parse(code).expect("a code"),
         message,
         hint: String::new(),
         since: START,

@@ -12,7 +12,7 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::{PassInput, PassResult};
 use amarre_core::model::kinds::Adoption;
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Address, Fields, Kind, Millis, Owner, Seen, Value, Want};
+use amarre_core::model::{Address, Code, Fields, Kind, Millis, Owner, Seen, Value, Want};
 use amarre_core::plan::diff::reason::ADOPTED;
 use amarre_core::plan::render::{Sign, Style, lines};
 
@@ -45,11 +45,11 @@ pub async fn adopt(handle: &Handle, asked: OwnershipQuery<'_>, style: Style) -> 
     }
     if let Owner::Other(instance) = &seen.owner {
         let hint = format!("release it there first: amarre release {thing}, with the configuration of {instance}");
-        return Some(refused("A0420", &format!("{label} belongs to the instance {instance}"), &hint));
+        return Some(refused(Code::A0420, &format!("{label} belongs to the instance {instance}"), &hint));
     }
     let Some(want) = picture.wants.map.get(&address) else {
         let hint = "write a manifest that wants it, then adopt it: what no manifest wants would be removed";
-        return Some(refused("A0420", &format!("no manifest wants {label}"), hint));
+        return Some(refused(Code::A0420, &format!("no manifest wants {label}"), hint));
     };
     let service = want.service.clone();
     // What its manifest says nothing of is not ours to take back later: it is kept as it is.
@@ -65,7 +65,7 @@ pub async fn adopt(handle: &Handle, asked: OwnershipQuery<'_>, style: Style) -> 
     }
     let asked = LoopCommand::Adopt { address: address.clone(), row: Box::new(row), by: by.to_owned() };
     if let Some(error) = handle.request(asked).await?.error {
-        return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
+        return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
     }
     let asked = LoopCommand::Mark { address: address.clone(), timeout: Millis(timeout_ms) };
     let now = handle.request(asked).await?.picture;
@@ -99,7 +99,7 @@ pub async fn release(
     let applied = picture.facts.applied.get(&address).map(|row| &row.service);
     let Some(service) = seen.service.as_ref().or(applied).cloned() else {
         return Some(refused(
-            "A0420",
+            Code::A0420,
             &format!("nobody knows for which service {label} is"),
             "amarre status --only unmanaged",
         ));
@@ -116,7 +116,7 @@ pub async fn release(
         by: by.to_owned(),
     };
     if let Some(error) = handle.request(asked).await?.error {
-        return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
+        return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
     }
     let (reply, _) = commands::follow(handle, None, Some(BTreeSet::from([service.clone()])), timeout_ms, steps).await?;
     let now = &reply.picture;
@@ -163,7 +163,7 @@ fn find_resource(picture: &PassResult, thing: &str) -> Result<(Address, Seen), C
         ([], None) => Err(find_address::no_match(thing)),
         ([], Some((address, _))) => {
             let why = format!("{} cannot change hands", label(address));
-            Err(refused("A0420", &why, hint_for_kind(address.kind)))
+            Err(refused(Code::A0420, &why, hint_for_kind(address.kind)))
         }
         (several, _) => {
             let found: Vec<Address> = several.iter().map(|(address, _)| (*address).clone()).collect();

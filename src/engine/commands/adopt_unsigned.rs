@@ -10,7 +10,7 @@ use crate::engine::PassResult;
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Address, Owner, Seen};
+use amarre_core::model::{Address, Code, Owner, Seen};
 use amarre_core::plan::render::{Sign, Style};
 
 /// An unsigned record and the service that wants it.
@@ -39,7 +39,7 @@ pub async fn adopt(
         let asked = confirm.map(|asked| format!(", not {asked}")).unwrap_or_default();
         let message = format!("{count} records would be taken over{asked}");
         return Some(refused(
-            "A0432",
+            Code::A0432,
             &message,
             &format!("if you mean it: amarre adopt --all --unsigned --confirm {count}"),
         ));
@@ -52,7 +52,7 @@ pub async fn adopt(
         let asked = LoopCommand::Adopt { address: address.clone(), row, by: by.to_owned() };
         if let Some(error) = handle.request(asked).await?.error {
             return Some(refused(
-                "A0903",
+                Code::A0903,
                 &error,
                 "is the disk full? ask again when it is not: what was taken over stays so",
             ));

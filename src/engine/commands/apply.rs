@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::{CommandAnswer, ProgressStep, converge, refused, unknown_service};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report;
-use amarre_core::model::Hint;
+use amarre_core::model::{Code, Hint};
 use amarre_core::plan::render::Style;
 
 /// Why a saved plan is not applied.
@@ -45,7 +45,7 @@ pub async fn apply(
         if now["digest"] != meant.as_str() {
             return Some(CommandAnswer {
                 exit: 4,
-                ..refused("A0421", STALE, "amarre plan shows what would be done now")
+                ..refused(Code::A0421, STALE, "amarre plan shows what would be done now")
             });
         }
     }
@@ -63,10 +63,14 @@ pub async fn reconcile(
     handle.fetch().await;
     let picture = handle.request(LoopCommand::Pass).await?.picture;
     if !picture.consented {
-        return Some(refused("A0404", "nothing was applied with this ledger yet", "amarre plan, then amarre apply"));
+        return Some(refused(
+            Code::A0404,
+            "nothing was applied with this ledger yet",
+            "amarre plan, then amarre apply",
+        ));
     }
     if let Some(name) = service.as_ref().filter(|name| picture.facts.suspended.contains_key(*name)) {
-        return Some(refused("A0403", &format!("{name} is suspended"), &format!("amarre resume {name}")));
+        return Some(refused(Code::A0403, &format!("{name} is suspended"), &format!("amarre resume {name}")));
     }
     let only = service.map(|service| BTreeSet::from([service]));
     if let Some(unknown) = unknown_service(handle, only.as_ref()).await? {

@@ -26,7 +26,7 @@ pub use crate::providers::{Finding, FindingLevel};
 use amarre_core::model::families::{ProviderRole, families};
 use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
 use amarre_core::model::site::{HostSite, PublicAddress, Reach};
-use amarre_core::model::{Address, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
+use amarre_core::model::{Address, Code, Facts, Kind, Millis, ProviderId, Service, Site, Timestamp, World};
 use amarre_core::plan::desired::certificate as npm_certificates;
 use amarre_core::plan::desired::npm_reach::edge_network;
 use amarre_core::plan::desired::subnets::network_name;
@@ -61,7 +61,7 @@ pub async fn examine(patient: &ExamInput<'_>) -> Vec<Finding> {
     let (world, mut engines) = world;
     let own: Vec<Finding> = own.into_iter().flatten().collect();
     let of = |topics: &[&str]| own.iter().filter(|found| topics.contains(&found.topic)).cloned().collect::<Vec<_>>();
-    let test_mode = patient.site.test_mode().map(|what| Finding::know("test mode", "A0223", what));
+    let test_mode = patient.site.test_mode().map(|what| Finding::know("test mode", Code::A0223, what));
     let mut findings: Vec<Finding> = test_mode.into_iter().collect();
     findings.append(&mut engines);
     findings.extend(of(&["NPM"]));
@@ -71,7 +71,7 @@ pub async fn examine(patient: &ExamInput<'_>) -> Vec<Finding> {
     }
     if patient.site.zones.is_empty() {
         let usual = families(ProviderRole::Zones).next().map_or("", |family| family.title);
-        findings.push(Finding::know(usual, "", "no account is configured: routes need `dns: none`"));
+        findings.push(Finding::know(usual, None, "no account is configured: routes need `dns: none`"));
     }
     findings.extend(of(&["DNS"]));
     findings.extend(reached);
@@ -96,8 +96,8 @@ pub fn document(findings: &[Finding]) -> Json {
                 "topic": finding.topic, "verdict": verdict, "text": finding.text,
                 "notes": finding.notes, "hints": finding.hints,
             });
-            if !finding.code.is_empty() {
-                row["code"] = json!(finding.code);
+            if let Some(code) = finding.code {
+                row["code"] = json!(code);
             }
             row
         })
@@ -108,7 +108,7 @@ pub fn document(findings: &[Finding]) -> Json {
 /// The set-up of a running daemon, from what its last pass observed.
 pub async fn running(picture: &PassResult, now: Timestamp) -> Vec<Finding> {
     let Some(context) = &picture.context else {
-        return vec![Finding::know("configuration", "", "the first look is in progress")];
+        return vec![Finding::know("configuration", None, "the first look is in progress")];
     };
     let providers: Vec<Arc<dyn Provider>> = context.providers.values().cloned().collect();
     let (site, services, facts) = (&context.site, &picture.services, &picture.facts);
@@ -178,7 +178,7 @@ fn engine(id: &ProviderId, observation: Option<&Observation>) -> Finding {
     let name = short_name(id);
     let Some(observation) = observation else { return Finding::late("Docker", &name) };
     if let Some(gap) = observation.gaps.first() {
-        return Finding::wrong("Docker", &gap.code, format!("{name}: {}", gap.message)).hint(gap.hint.clone());
+        return Finding::wrong("Docker", gap.code, format!("{name}: {}", gap.message)).hint(gap.hint.clone());
     }
     let containers = observation.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
     let (all, ours) =
@@ -202,7 +202,7 @@ fn attachments(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
             findings.push(
                 Finding::wrong(
                     "NPM",
-                    "A0257",
+                    Code::A0257,
                     format!("{}: there is no container {container}", short_name(&npm.provider)),
                 )
                 .note(format!("looked at the engine of host {}", short_name(&host.docker)))
@@ -234,7 +234,7 @@ fn attachments(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
             let services: Vec<&str> = missing.into_values().flatten().collect();
             let text = format!("{name}: container {container} is not attached to {networks}");
             findings.push(
-                Finding::know("NPM", "A0257", text)
+                Finding::know("NPM", Code::A0257, text)
                     .note(format!("{}: put right by the next run", services.join(", ")))
                     .hint("amarre reconcile"),
             );
@@ -289,7 +289,7 @@ async fn addresses(site: &Site) -> Vec<Finding> {
                 } else {
                     "80 or 443"
                 };
-                Finding::know("address", "A0258", format!("{ip} does not answer on {silent} from here"))
+                Finding::know("address", Code::A0258, format!("{ip} does not answer on {silent} from here"))
                     .note("behind a router that leads nothing back inside, this is usual")
                     .hint(format!("ask from outside: curl -sI http://{ip}; if nothing comes, forward the ports to NPM"))
             }
@@ -305,7 +305,7 @@ fn private(site: &Site, world: &World) -> Vec<Finding> {
         let own = world.addresses.get(&host.docker)?;
         let text = format!("host {name} does not have its `private_address`, {address}");
         let hint = format!("`ip -brief address` shows those that it has: correct `hosts.{name}.private_address`");
-        (!own.contains(&address)).then(|| Finding::wrong("address", "A0448", text).hint(hint))
+        (!own.contains(&address)).then(|| Finding::wrong("address", Code::A0448, text).hint(hint))
     };
     site.hosts.iter().filter_map(lacks).collect()
 }
@@ -332,7 +332,8 @@ fn pool(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (address, lease) in leases {
         let Some(with) = collision(address, lease, world) else { continue };
-        findings.push(Finding::wrong("pool", "A0259", format!("{lease} of {} overlaps {with}", address.name)).hint(
+        findings
+            .push(Finding::wrong("pool", Code::A0259, format!("{lease} of {} overlaps {with}", address.name)).hint(
             "add that network to `network.avoid` and re-create the service's network: amarre destroy, then resume it",
         ));
     }
@@ -351,11 +352,10 @@ fn pool(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
         let is_last = patient.site.pools.last() == Some(pool);
         findings.push(match free {
             0 if is_last => {
-                Finding::wrong("pool", "A0501", text).hint("add a pool to `network.pools`, or remove a service")
+                Finding::wrong("pool", Code::A0501, text).hint("add a pool to `network.pools`, or remove a service")
             }
-            free if free < FREE_SUBNETS_FEW && is_last => {
-                Finding::know("pool", "A0501", text).hint("add a pool to `network.pools` before the last one is used")
-            }
+            free if free < FREE_SUBNETS_FEW && is_last => Finding::know("pool", Code::A0501, text)
+                .hint("add a pool to `network.pools` before the last one is used"),
             _ => Finding::good("pool", text),
         });
     }
@@ -404,7 +404,7 @@ fn certificates(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
             findings.push(
                 Finding::wrong(
                     "certificates",
-                    "A0243",
+                    Code::A0243,
                     format!("NPM {} has no certificate `{name}`", short_name(provider)),
                 )
                 .note(format!("{service} names it"))
@@ -418,11 +418,12 @@ fn certificates(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
         let renew = format!("renew it in NPM, SSL Certificates, {name}");
         if left.0 < 0 {
             findings.push(
-                Finding::wrong("certificates", "A0243", format!("{name} has expired, {service} uses it")).hint(renew),
+                Finding::wrong("certificates", Code::A0243, format!("{name} has expired, {service} uses it"))
+                    .hint(renew),
             );
         } else if left < EXPIRES_SOON {
             findings.push(
-                Finding::know("certificates", "A0243", format!("{name} expires in {days} days, {service} uses it"))
+                Finding::know("certificates", Code::A0243, format!("{name} expires in {days} days, {service} uses it"))
                     .hint(renew),
             );
         }

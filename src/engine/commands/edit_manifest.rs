@@ -13,7 +13,7 @@ use crate::engine::report::service_plan;
 use crate::engine::report::service_plan::OfService;
 use crate::source::{CommitAuthor, Edit, Snapshot, SourceError, moved};
 use amarre_core::manifest::{self, Diagnostic, Severity};
-use amarre_core::model::Hint;
+use amarre_core::model::{Code, Hint};
 use amarre_core::plan::render::Sign;
 
 /// The longest commit message, in characters.
@@ -28,14 +28,14 @@ pub struct ManifestRemark {
     pub text: String,
     /// Hints.
     pub hints: Vec<Hint>,
-    /// The error code; empty if there is none.
-    pub code: String,
+    /// The error code.
+    pub code: Code,
 }
 
 impl ManifestRemark {
-    /// An empty `code` means none.
-    pub fn new(text: impl Into<String>, code: &str, hints: &[Hint]) -> Self {
-        Self { at: None, text: text.into(), hints: hints.to_vec(), code: code.to_owned() }
+    /// A problem without a place.
+    pub fn new(text: impl Into<String>, code: Code, hints: &[Hint]) -> Self {
+        Self { at: None, text: text.into(), hints: hints.to_vec(), code }
     }
 
     /// The message with its place in front, for a reader who sees the text: `3:7: no such key`.
@@ -154,7 +154,7 @@ pub async fn draft(
 ) -> Option<ManifestDraft> {
     let (picture, _) = handle.last_pass();
     let after = handle.preview(snapshot_with(&picture, path, Some(text)), promised).await?.picture;
-    let known: BTreeSet<(&str, &str)> =
+    let known: BTreeSet<(Code, &str)> =
         picture.diagnostics.iter().map(|old| (old.code, old.message.as_str())).collect();
     let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     // Errors that the change causes in other files are reported, too.
@@ -167,7 +167,7 @@ pub async fn draft(
                 false => format!("{}:{}:{}: {}", found.file, found.line, found.column, found.message),
             },
             hints: found.hint.clone().map(Hint::text).into_iter().collect(),
-            code: found.code.to_owned(),
+            code: found.code,
         })
         .collect();
     settle.extend(after.source_error.clone().map(ManifestRemark::from));
@@ -190,11 +190,11 @@ pub async fn draft(
     let mut told = BTreeSet::new();
     settle.extend(
         refusals
-            .filter(|refusal| !refusal.is_left() && told.insert((&refusal.code, &refusal.message)))
-            .map(|refusal| ManifestRemark::new(refusal.message.clone(), &refusal.code, &refusal.hints)),
+            .filter(|refusal| !refusal.is_left() && told.insert((refusal.code, &refusal.message)))
+            .map(|refusal| ManifestRemark::new(refusal.message.clone(), refusal.code, &refusal.hints)),
     );
     if let Some(missing) = after.broken.get(named).filter(|_| settle.is_empty()) {
-        settle.push(ManifestRemark::new(missing.clone(), "A0101", &[]));
+        settle.push(ManifestRemark::new(missing.clone(), Code::A0101, &[]));
     }
     Some(ManifestDraft { settle, plans, after, names })
 }

@@ -9,7 +9,7 @@ use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::wait_text;
 use crate::ledger::runs::{Event, EventFilter};
 use amarre_core::model::suggestion::nearest;
-use amarre_core::model::{Millis, ReasonCode, Timestamp};
+use amarre_core::model::{Code, Millis, ReasonCode, Timestamp};
 use amarre_core::plan::render::lines;
 
 /// The default number of events.
@@ -78,7 +78,7 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> CommandAnswer {
     };
     let mut found = match handle.ledger().events_of(&filter).await {
         Ok(found) => found,
-        Err(error) => return refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"),
+        Err(error) => return refused(Code::A0903, &error.to_string(), "is the disk full, or the ledger damaged?"),
     };
     if found.is_empty()
         && let Some(refusal) = unknown_name(handle, of).await
@@ -111,7 +111,7 @@ fn unknown_kind(kind: &str) -> Option<CommandAnswer> {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("a kind: {}; or a reason: {}", KINDS.join(", "), reasons.join(", ")),
     };
-    Some(CommandAnswer { exit: 2, ..refused("A1013", &format!("there is no kind of event `{kind}`"), &hint) })
+    Some(CommandAnswer { exit: 2, ..refused(Code::A1013, &format!("there is no kind of event `{kind}`"), &hint) })
 }
 
 /// Why no event can have this name: no event, no resource and no manifest has it.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
-use amarre_core::model::Address;
 use amarre_core::model::suggestion::nearest;
+use amarre_core::model::{Address, Code};
 
 /// Addresses, present or wanted, that end with the text, without their generations. An exact match comes first.
 pub fn matching_addresses(picture: &PassResult, thing: &str) -> Vec<Address> {
@@ -42,7 +42,7 @@ pub async fn last_pass_or_new(handle: &Handle) -> Option<Arc<PassResult>> {
 
 /// No service has this name; the nearest name is suggested.
 pub fn no_service(picture: &PassResult, name: &str) -> CommandAnswer {
-    refused("A1002", &format!("there is no service {name}"), &service_hint(picture, name))
+    refused(Code::A1002, &format!("there is no service {name}"), &service_hint(picture, name))
 }
 
 /// The nearest service name, or the command that lists them.
@@ -56,12 +56,12 @@ pub fn service_hint(picture: &PassResult, name: &str) -> String {
 /// No resource matches.
 pub fn no_match(thing: &str) -> CommandAnswer {
     let hint = "a thing is named as plans name it: proxy-host/cloud.example.org, record/cloud.example.org/A";
-    refused("A1002", &format!("there is nothing called {thing}"), hint)
+    refused(Code::A1002, &format!("there is nothing called {thing}"), hint)
 }
 
 /// More than one resource matches.
 pub fn ambiguous_match(thing: &str, found: &[Address]) -> CommandAnswer {
     let names: Vec<String> = found.iter().map(|address| address.base().to_string()).collect();
     let hint = format!("write more of it: {}", names.join(", "));
-    refused("A1002", &format!("{thing} may be one of {}", found.len()), &hint)
+    refused(Code::A1002, &format!("{thing} may be one of {}", found.len()), &hint)
 }

@@ -11,7 +11,7 @@ use crate::engine::report::wait_text;
 use crate::engine::{PassResult, report};
 use crate::ledger::runs::Run;
 use crate::ledger::{GoodManifest, StoreError};
-use amarre_core::model::{Address, Millis, Timestamp};
+use amarre_core::model::{Address, Code, Millis, Timestamp};
 
 /// The default number of rows.
 const LIMIT: u32 = 20;
@@ -51,7 +51,7 @@ pub async fn history(handle: &Handle, of: &HistoryOf) -> CommandAnswer {
         }
         (None, None) => runs(handle, of.cursor.map(i64::from), of.limit.clamp(1, LIMIT_MAX)).await,
     };
-    answer.unwrap_or_else(|error| refused("A0903", &error.to_string(), "is the disk full, or the ledger damaged?"))
+    answer.unwrap_or_else(|error| refused(Code::A0903, &error.to_string(), "is the disk full, or the ledger damaged?"))
 }
 
 async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<CommandAnswer, StoreError> {
@@ -125,7 +125,7 @@ async fn done_between(
 /// The versions with which all containers of a service were healthy, newest last.
 async fn versions(handle: &Handle, name: &str) -> Result<CommandAnswer, StoreError> {
     let Some(reply) = handle.request(LoopCommand::Pass).await else {
-        return Ok(refused("A0904", "Amarre is stopping", "amarre status"));
+        return Ok(refused(Code::A0904, "Amarre is stopping", "amarre status"));
     };
     let picture = reply.picture;
     let good = handle.ledger().good_manifests(name).await?;

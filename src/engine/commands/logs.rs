@@ -13,7 +13,7 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::failure_log;
 use crate::engine::report::wait_text;
 use crate::providers::LogQuery;
-use amarre_core::model::{Address, Kind, Seen, Timestamp};
+use amarre_core::model::{Address, Code, Kind, Seen, Timestamp};
 
 /// The default number of lines for each container.
 const LINES: u32 = 50;
@@ -184,17 +184,17 @@ pub(crate) fn no_logs(picture: &PassResult, of: &LogsOf) -> CommandAnswer {
     let is_known = is_service || picture.wants.map.iter().any(of_wants);
     match (is_known, of.last_failed) {
         (false, _) => refused(
-            "A1002",
+            Code::A1002,
             &format!("there is no service or container {name}"),
             &find_address::service_hint(picture, name),
         ),
         (true, true) => {
             let hint = format!("amarre logs {name} shows what is there now");
-            refused("A0516", &format!("nothing of {name} has failed, as far as is known"), &hint)
+            refused(Code::A0516, &format!("nothing of {name} has failed, as far as is known"), &hint)
         }
         (true, false) => {
             let hint = format!("amarre logs {name} --last-failed shows what is kept of one that failed");
-            refused("A0516", &format!("no container of {name} is there"), &hint)
+            refused(Code::A0516, &format!("no container of {name} is there"), &hint)
         }
     }
 }

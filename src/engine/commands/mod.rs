@@ -33,7 +33,7 @@ use super::report::subnets;
 use super::{LaneStep, PassResult, Progress, ProgressState};
 use amarre_core::manifest::Severity;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Hint, Millis, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Code, Hint, Millis, Timestamp, Verb};
 use amarre_core::plan::render::text::{NextStep, refusal_body};
 use amarre_core::plan::render::{Sign, Style, lines};
 
@@ -59,8 +59,8 @@ pub struct CommandAnswer {
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// `A…`; empty where there is none.
-    pub code: String,
+    /// Its code.
+    pub code: Code,
     /// The reason.
     pub message: String,
     /// The hint.
@@ -76,7 +76,9 @@ impl CommandAnswer {
         let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
         let message = text(error.get("message")?);
         let hints = serde_json::from_value(error["hints"].clone()).unwrap_or_default();
-        Some(Refused { code: text(&error["code"]), message, hint: text(&error["hints"][0]["text"]), hints })
+        // This process made the document, so it knows the code.
+        let code = Code::parse(&text(&error["code"]))?;
+        Some(Refused { code, message, hint: text(&error["hints"][0]["text"]), hints })
     }
 }
 
@@ -649,12 +651,12 @@ async fn unknown_service(handle: &Handle, names: Option<&BTreeSet<String>>) -> O
 
 fn reply_answer(reply: &Reply, service: &str, text: String) -> CommandAnswer {
     match &reply.error {
-        Some(error) => refused("A1002", error, &find_address::service_hint(&reply.picture, service)),
+        Some(error) => refused(Code::A1002, error, &find_address::service_hint(&reply.picture, service)),
         None => CommandAnswer { document: json!({"ok": true}), text, exit: 0 },
     }
 }
 
-pub(super) fn refused(code: &str, why: &str, hint: &str) -> CommandAnswer {
+pub(super) fn refused(code: Code, why: &str, hint: &str) -> CommandAnswer {
     let text = format!("error[{code}]: {why}\n  hint: {hint}\n");
     let document = json!({"error": {"code": code, "message": why, "hints": [{"text": hint}]}});
     CommandAnswer { document, text, exit: 1 }
@@ -662,5 +664,5 @@ pub(super) fn refused(code: &str, why: &str, hint: &str) -> CommandAnswer {
 
 /// The answer for an unknown service.
 pub(super) fn no_such(why: &str) -> CommandAnswer {
-    refused("A1002", why, "amarre status --all lists them")
+    refused(Code::A1002, why, "amarre status --all lists them")
 }

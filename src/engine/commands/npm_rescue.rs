@@ -10,7 +10,7 @@ use crate::engine::Context;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::ledger::runs::Event;
 use crate::providers::{Blame, Culprit, ProviderError, ProxyRescue, TestNginx};
-use amarre_core::model::{Address, ProviderId};
+use amarre_core::model::{Address, Code, ProviderId};
 use amarre_core::plan::render::{Sign, Style};
 
 /// The largest number of hosts disabled in one rescue; with more, something else is wrong.
@@ -47,7 +47,7 @@ impl<'a> RescuedNpm<'a> {
 
 /// The cause of a failed write of NPM, if nginx names it: one bad file keeps NPM from every change.
 pub(crate) async fn find_npm(context: &Context, npm: &ProviderId, error: ProviderError) -> ProviderError {
-    if !matches!(error.code, "A0603" | "A0608" | "A0803") {
+    if !matches!(error.code, Code::A0603 | Code::A0608 | Code::A0803) {
         return error;
     }
     let Some(patient) = RescuedNpm::new(context, npm) else { return error };
@@ -58,7 +58,7 @@ pub(crate) async fn find_npm(context: &Context, npm: &ProviderId, error: Provide
     });
     let message = format!("nginx refuses its configuration{}: {}", because.unwrap_or_default(), blame.words);
     let hint = format!("`amarre npm rescue {} --dry-run` shows what would be switched off", patient.name);
-    ProviderError::new(error.class, "A0609", message).hint(hint).after(error.retry_after)
+    ProviderError::new(error.class, Code::A0609, message).hint(hint).after(error.retry_after)
 }
 
 /// Finds what nginx refuses, and disables it unless `dry_run`.
@@ -71,7 +71,7 @@ pub async fn rescue(
 ) -> Option<CommandAnswer> {
     let picture = handle.request(LoopCommand::Pass).await?.picture;
     let Some(context) = &picture.context else {
-        return Some(refused("A0614", "nothing is known of NPM yet", "amarre doctor says what is in the way"));
+        return Some(refused(Code::A0614, "nothing is known of NPM yet", "amarre doctor says what is in the way"));
     };
     let mut npms: Vec<&ProviderId> =
         context.site.hosts.values().filter_map(|host| host.npm.as_ref()).map(|npm| &npm.provider).collect();
@@ -83,12 +83,12 @@ pub async fn rescue(
         [one] => *one,
         [] => {
             let which = npm.map_or_else(|| "no NPM".to_owned(), |npm| format!("no NPM {npm}"));
-            return Some(refused("A0614", &format!("{which} is configured"), "amarre doctor lists them"));
+            return Some(refused(Code::A0614, &format!("{which} is configured"), "amarre doctor lists them"));
         }
         [first, ..] => {
             let names: Vec<String> = npms.iter().map(|id| id.short_name().to_owned()).collect();
             let hint = format!("amarre npm rescue {}", first.short_name());
-            return Some(refused("A0614", &format!("which one: {}", names.join(", ")), &hint));
+            return Some(refused(Code::A0614, &format!("which one: {}", names.join(", ")), &hint));
         }
     };
     let Some(patient) = RescuedNpm::new(context, id) else {
@@ -98,7 +98,7 @@ pub async fn rescue(
             "set `npm.{name}.container`, or run `nginx -t` where it runs: it names /data/nginx/proxy_host/23.conf, \
              and 23 is the host to switch off in NPM"
         );
-        return Some(refused("A0614", &why, &hint));
+        return Some(refused(Code::A0614, &why, &hint));
     };
     let mut course = RescueReport::default();
     let treated = course.run(handle, &patient, dry_run, by).await;

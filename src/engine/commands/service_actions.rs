@@ -16,7 +16,7 @@ use crate::engine::report::status::ServiceStatus;
 use crate::engine::report::wait_text;
 use crate::engine::{PassInput, PassResult, report};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Timestamp};
+use amarre_core::model::{Address, Change, Code, Timestamp};
 use amarre_core::plan::forecast;
 use amarre_core::plan::render::text::NextStep;
 use amarre_core::plan::render::{self, Style};
@@ -83,7 +83,7 @@ pub async fn roll_back(
     let generations = target.good.generations.clone();
     let asked = LoopCommand::RollBack { service: service.to_owned(), generations, suspension };
     if let Some(error) = handle.request(asked).await?.error {
-        return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
+        return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
     }
     let only = Some(BTreeSet::from([service.to_owned()]));
     let (reply, tally) = commands::follow(handle, None, only, timeout_ms, steps).await?;
@@ -118,13 +118,13 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
     let Some(row) = rows.get(service) else { return Some(find_address::no_service(&picture, service)) };
     if let Some(suspension) = picture.facts.suspended.get(service).filter(|suspension| !suspension.destroy) {
         let why = format!("{service} is left alone already: suspended by {}, {}", suspension.by, suspension.why);
-        return Some(refused("A0415", &why, &format!("amarre resume {service} takes it up again")));
+        return Some(refused(Code::A0415, &why, &format!("amarre resume {service} takes it up again")));
     }
     let is_at_work = picture.busy.contains(service);
     let is_planned = |change: &&Change| change.service == service && change.refusal().is_none();
     if !is_at_work && row.waiting.is_none() && !picture.plan.changes.iter().any(|change| is_planned(&change)) {
         let hint = format!("to have it left alone from now on: amarre suspend {service}");
-        return Some(refused("A0415", &format!("nothing is being done or waited for with {service}"), &hint));
+        return Some(refused(Code::A0415, &format!("nothing is being done or waited for with {service}"), &hint));
     }
     let suspension = Suspension {
         by: by.to_owned(),
@@ -136,7 +136,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
     };
     let reply = handle.request(LoopCommand::Cancel { service: service.to_owned(), suspension }).await?;
     if let Some(error) = reply.error {
-        return Some(refused("A0903", &error, "is the disk full? nothing was changed"));
+        return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
     }
     let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
     let rows = reply.picture.statuses();
@@ -164,13 +164,13 @@ pub async fn retry(
     }
     if !picture.consented {
         let hint = "amarre plan, then amarre apply";
-        return Some(refused("A0404", "nothing was applied with this ledger yet", hint));
+        return Some(refused(Code::A0404, "nothing was applied with this ledger yet", hint));
     }
     if picture.facts.suspended.contains_key(service) {
-        return Some(refused("A0403", &format!("{service} is suspended"), &format!("amarre resume {service}")));
+        return Some(refused(Code::A0403, &format!("{service} is suspended"), &format!("amarre resume {service}")));
     }
     if let Some(error) = handle.request(LoopCommand::Retry { service: service.to_owned() }).await?.error {
-        return Some(refused("A0903", &error, "is the disk full? nothing was forgotten"));
+        return Some(refused(Code::A0903, &error, "is the disk full? nothing was forgotten"));
     }
     let only = Some(BTreeSet::from([service.to_owned()]));
     let answer = commands::converge(handle, None, only, timeout_ms, style, steps).await?;
@@ -193,7 +193,7 @@ async fn find_service(
     if let Some(rollback) = picture.rollbacks.get(service) {
         let state = if rollback.done { "is" } else { "is just being" };
         let hint = format!("amarre resume {service} goes on with its manifest");
-        return Err(refused("A0416", &format!("{service} {state} rolled back"), &hint));
+        return Err(refused(Code::A0416, &format!("{service} {state} rolled back"), &hint));
     }
     match rollback::target(handle, picture, service, to).await {
         Ok(Some(target)) => Ok(target),
@@ -201,9 +201,9 @@ async fn find_service(
             let version = to.map(|to| format!(" of {to}")).unwrap_or_default();
             let why = format!("there is nothing{version} that {service} could go back to");
             let hint = "only what was healthy in every container, with this ledger, is gone back to";
-            Err(refused("A0414", &why, hint))
+            Err(refused(Code::A0414, &why, hint))
         }
-        Err(error) => Err(refused("A0903", &error.to_string(), "is the disk full?")),
+        Err(error) => Err(refused(Code::A0903, &error.to_string(), "is the disk full?")),
     }
 }
 

@@ -17,11 +17,11 @@ use tokio::time::Instant;
 use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
-use crate::providers::http::Http;
+use crate::providers::http::{Http, HttpFailure};
 use crate::providers::{Provider, Resolved};
 use amarre_core::model::address::service_of_network;
 use amarre_core::model::service::Service;
-use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Value, words};
+use amarre_core::model::{Address, Code, Fields, Kind, Millis, ProviderId, Seen, Value, words};
 use amarre_core::plan::desired::certificate;
 use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::render::{Sign, Style};
@@ -69,17 +69,21 @@ const NAME_BYTES_MAX: usize = 253;
 pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<CommandAnswer> {
     let picture = handle.request(LoopCommand::Pass).await?.picture;
     let Some(context) = picture.context.clone() else {
-        return Some(refused("A0901", "nothing has been looked at yet", "try again in a moment"));
+        return Some(refused(Code::A0901, "nothing has been looked at yet", "try again in a moment"));
     };
     let domain = domain.trim_end_matches('.').to_lowercase();
     let is_written = |char: char| char.is_alphanumeric() || "-_.*".contains(char);
     if domain.is_empty() || domain.len() > NAME_BYTES_MAX || !domain.chars().all(is_written) {
-        return Some(refused("A0107", &format!("not a host name: {domain}"), "as in amarre trace cloud.example.org"));
+        return Some(refused(
+            Code::A0107,
+            &format!("not a host name: {domain}"),
+            "as in amarre trace cloud.example.org",
+        ));
     }
     if let Some(service) = picture.services.get(&domain).filter(|_| !domain.contains('.')) {
         let own = service.routes.iter().flat_map(|route| &route.domains).next();
         let hint = own.map_or_else(|| format!("amarre status {domain}"), |own| format!("amarre trace {own}"));
-        return Some(refused("A0107", &format!("{domain} is a service, and a domain is followed"), &hint));
+        return Some(refused(Code::A0107, &format!("{domain} is a service, and a domain is followed"), &hint));
     }
     let site = &context.site;
     let manifest = picture.services.values().find(|service| serves_domain(service, &domain));
@@ -191,15 +195,24 @@ fn dns_values(heard: &[Resolved], record_type: &str) -> (BTreeSet<String>, usize
 }
 
 /// An answer: its status and how long it took.
-type HttpReply = Result<(u16, Millis), String>;
+type HttpReply = Result<(u16, Millis), NoReply>;
+
+/// Why there was no answer.
+enum NoReply {
+    /// The server's certificate is not accepted.
+    Certificate(String),
+    /// Anything else.
+    Other(String),
+}
 
 async fn request(domain: &str, at: SocketAddr, scheme: &str) -> HttpReply {
-    let http = Http::towards(domain, at, LIMIT)?;
+    let http = Http::towards(domain, at, LIMIT).map_err(NoReply::Other)?;
     let began = Instant::now();
     let request = http.request(reqwest::Method::GET, &format!("{scheme}://{domain}:{}/", at.port()));
     match http.send(request).await {
         Ok(answer) => Ok((answer.status, Millis(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX)))),
-        Err(failure) => Err(failure.message().to_owned()),
+        Err(HttpFailure::Distrusted(why)) => Err(NoReply::Certificate(why)),
+        Err(HttpFailure::NotSent(why) | HttpFailure::Unknown(why)) => Err(NoReply::Other(why)),
     }
 }
 
@@ -210,7 +223,9 @@ fn simulated(at: SocketAddr, asked: &HttpReply) -> TraceStep {
             let step = TraceStep::passed("visitor", at.to_string(), format!("the simulated proxy answers {status}"));
             TraceStep { took: Some(*took), ..step }
         }
-        Err(why) => TraceStep::open("visitor", at.to_string(), format!("the simulated proxy does not answer: {why}")),
+        Err(NoReply::Certificate(why) | NoReply::Other(why)) => {
+            TraceStep::open("visitor", at.to_string(), format!("the simulated proxy does not answer: {why}"))
+        }
     }
 }
 
@@ -233,14 +248,14 @@ fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: 
         Err(_) if is_secure && certificate.is_none() => {
             TraceStep::open(about, ip.to_string(), "no certificate is wanted")
         }
-        Err(why) if why.contains("certificate") => {
+        Err(NoReply::Certificate(why)) => {
             let hint = format!("amarre explain proxy-host/{domain} says which certificate it has");
             // Listing all names of the certificate does not help.
             let why = why.split("; certificate is only valid").next().unwrap_or(why);
             TraceStep::failed(about, ip.to_string(), why, hint)
         }
         // Usual behind a router without hairpin NAT.
-        Err(why) => {
+        Err(NoReply::Other(why)) => {
             let last = why.rsplit(": ").next().unwrap_or(why);
             TraceStep::open(about, ip.to_string(), format!("does not answer from here: {last}"))
         }

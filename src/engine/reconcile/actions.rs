@@ -19,7 +19,7 @@ use crate::engine::{Engine, LaneStep, ProgressState};
 use crate::ledger::OpenAction;
 use crate::ledger::runs::Event;
 use crate::providers::{Class, PerformAction, ProviderError};
-use amarre_core::model::{Action, Address, Millis, Need, Readiness, Seen, State, Timestamp, World};
+use amarre_core::model::{Action, Address, Code, Millis, Need, Readiness, Seen, State, Timestamp, World};
 
 /// An action that could not begin for this long is not performed any more: whoever asked for it no longer expects it.
 const WAITS_MAX: Millis = Millis::minutes(15);
@@ -415,13 +415,13 @@ async fn call(action: &Action, tools: &Tools) -> Result<(), ProviderError> {
     let provider = tools.context.providers.get(&action.address.provider);
     let Some(can) = provider.and_then(|provider| provider.capabilities().actions) else {
         let message = format!("{} of {} is no action that its provider knows", action.word, action.address);
-        return Err(ProviderError::new(Class::Rejected, "A0460", message));
+        return Err(ProviderError::new(Class::Rejected, Code::A0460, message));
     };
     match tokio::time::timeout(action.limit.to_duration(), can.perform(action)).await {
         Ok(outcome) => outcome,
         Err(_) => {
             let message = format!("{} of {} had no answer within {}", action.word, action.address, action.limit);
-            Err(ProviderError::new(Class::OutcomeUnknown, "A0513", message))
+            Err(ProviderError::new(Class::OutcomeUnknown, Code::A0513, message))
         }
     }
 }

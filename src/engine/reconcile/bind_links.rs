@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::folders::{Lead, Lost, is_within, normal};
-use amarre_core::model::{Address, Change, Fields, Kind, ProviderId, Service, Verb, Wants};
+use amarre_core::model::{Address, Change, Code, Fields, Kind, ProviderId, Service, Verb, Wants};
 use amarre_core::plan::desired::bind_mounts;
 use amarre_core::plan::desired::bind_mounts::{Check, Everywhere};
 use amarre_core::plan::input::Input;
@@ -92,7 +92,7 @@ pub fn checks<'a>(input: &Input<'_>, changes: impl Iterator<Item = &'a Change>) 
 /// A path leads elsewhere than when it was planned: the next pass holds the container.
 pub async fn check_again(check: &Check) -> Result<(), ProviderError> {
     match check.judge(&follow(check.paths().cloned().collect()).await) {
-        Some(refusal) => Err(ProviderError::new(Class::Conflict, "A0440", refusal.message)),
+        Some(refusal) => Err(ProviderError::new(Class::Conflict, Code::A0440, refusal.message)),
         None => Ok(()),
     }
 }

@@ -8,7 +8,7 @@
 //! | any other | fifteen minutes: longer than the longest stop that a manifest may ask for, and what comes with it |
 
 use crate::providers::{Class, ProviderError};
-use amarre_core::model::{Change, Kind, Millis, Timestamp, Verb};
+use amarre_core::model::{Change, Code, Kind, Millis, Timestamp, Verb};
 
 /// A registry that sends nothing for this long sends nothing more on this connection.
 const PULL_SILENT: Millis = Millis::minutes(3);
@@ -38,11 +38,11 @@ pub fn too_long(change: &Change, limit: Millis, told: &str) -> ProviderError {
         let got = if told.is_empty() { String::new() } else { format!(", after {told}") };
         let message = format!("pulling {name} made no progress for {limit}{got}");
         let message = if limit == PULL { format!("pulling {name} took longer than {limit}") } else { message };
-        return ProviderError::new(Class::RetryLater, "A0513", message)
+        return ProviderError::new(Class::RetryLater, Code::A0513, message)
             .hint("what was downloaded is kept by the engine; is the registry slow or far away?");
     }
     let what = format!("{} of {} {name}", change.action(), change.address.kind.label());
-    ProviderError::new(Class::OutcomeUnknown, "A0513", format!("the {what} was not done within {limit}"))
+    ProviderError::new(Class::OutcomeUnknown, Code::A0513, format!("the {what} was not done within {limit}"))
         .hint("what became of it shows at the next look; does the vendor still answer?")
 }
 

@@ -101,7 +101,7 @@ impl Meters {
             self.drifts.get_or_create(&labels(&[("kind", address.kind.word())])).inc();
         }
         if let Some(guard) = now.plan.guard.as_ref().filter(|_| before.plan.guard.is_none()) {
-            self.guards.get_or_create(&labels(&[("code", &guard.code)])).inc();
+            self.guards.get_or_create(&labels(&[("code", guard.code.as_str())])).inc();
         }
         for (address, seen) in now.world.seen.iter().filter(|(address, _)| address.kind == Kind::Record) {
             let was = before.world.seen.get(address).map(|was| &was.ready);

@@ -19,7 +19,7 @@ use crate::ledger::runs::Event;
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use amarre_core::manifest::{Loaded, SourceFile};
 use amarre_core::model::world::{Applied, Suspension};
-use amarre_core::model::{Address, Assets, Millis, Requests, Site, Timestamp};
+use amarre_core::model::{Address, Assets, Code, Millis, Requests, Site, Timestamp};
 
 /// Commands that may queue for the loop.
 const COMMANDS_MAX: usize = 64;
@@ -382,7 +382,7 @@ async fn follow(source: Source, interval: Millis, (clock, meters): (Arc<dyn Cloc
             wake.notify_one();
         }
         // A server that answers keeps its usual interval: a repair may be under way there.
-        let is_silent = |error: SourceError| matches!(error.code, "A0302" | "A0303" | "A0304");
+        let is_silent = |error: SourceError| matches!(error.code, Code::A0302 | Code::A0303 | Code::A0304);
         let is_failing = source.read().await.error.is_some_and(is_silent);
         failures = if is_failing { failures + 1 } else { 0 };
         tokio::time::sleep(schedule::ask_source_again(interval, failures, rand::random()).to_duration()).await;

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use crate::source::{Snapshot, SourceError};
 use amarre_core::manifest::{self, Loaded, SourceFile};
-use amarre_core::model::{Assets, Hint, Site};
+use amarre_core::model::{Assets, Code, Hint, Site};
 
 /// Ten thousand manifests take less than a second, and what one may cost is counted.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -213,13 +213,13 @@ fn digest(file: &SourceFile, assets: &Assets) -> String {
 fn too_long(limit: Duration) -> SourceError {
     let limit = if limit == ASKED_AGAIN { LOAD_TIMEOUT } else { limit };
     let message = format!("the manifests were not read within {} s", limit.as_secs());
-    SourceError::new("A0183", message, Hint::text("take back the latest change of the source, or divide it"))
+    SourceError::new(Code::A0183, message, Hint::text("take back the latest change of the source, or divide it"))
 }
 
 fn broken_reader() -> SourceError {
     let message = "the manifests could not be read: a bug in Amarre";
     SourceError::new(
-        "A0184",
+        Code::A0184,
         message,
         Hint::text("take back the latest change of the source, and report it with the log"),
     )
@@ -241,52 +241,52 @@ mod tests {
         tokio::spawn(async { unreachable!("what a bug in the reader is") })
     }
 
-    async fn code(loading: &mut ManifestReadings, revision: &str, begin: fn() -> JoinHandle<Loaded>) -> &'static str {
+    async fn code(loading: &mut ManifestReadings, revision: &str, begin: fn() -> JoinHandle<Loaded>) -> Option<Code> {
         // A stuck reading never ends, so the limit does not matter; a quick one ends at once.
         let limit = if std::ptr::fn_addr_eq(begin, stuck_reader as fn() -> JoinHandle<Loaded>) {
             Duration::ZERO
         } else {
             LOAD_TIMEOUT
         };
-        loading.load_with(revision, limit, begin).await.map_or_else(|error| error.code, |_| "")
+        loading.load_with(revision, limit, begin).await.err().map(|error| error.code)
     }
 
     #[tokio::test]
     async fn a_stuck_reading_is_not_begun_twice_and_another_revision_is_read() {
         let mut loading = ManifestReadings::default();
-        assert_eq!(code(&mut loading, "one", stuck_reader).await, "A0183");
-        assert_eq!(code(&mut loading, "one", || unreachable!("begun twice")).await, "A0183");
-        assert_eq!(code(&mut loading, "two", quick_reader).await, "");
-        assert_eq!(code(&mut loading, "three", stuck_reader).await, "A0183");
-        assert_eq!(code(&mut loading, "four", || unreachable!("too many")).await, "A0183");
+        assert_eq!(code(&mut loading, "one", stuck_reader).await, Some(Code::A0183));
+        assert_eq!(code(&mut loading, "one", || unreachable!("begun twice")).await, Some(Code::A0183));
+        assert_eq!(code(&mut loading, "two", quick_reader).await, None);
+        assert_eq!(code(&mut loading, "three", stuck_reader).await, Some(Code::A0183));
+        assert_eq!(code(&mut loading, "four", || unreachable!("too many")).await, Some(Code::A0183));
         assert_eq!(loading.running.len(), AT_ONCE);
-        assert_eq!(code(&mut loading, "two", || unreachable!("it is known")).await, "");
+        assert_eq!(code(&mut loading, "two", || unreachable!("it is known")).await, None);
         // A stuck reading may end after all.
         loading.running.iter_mut().for_each(|(_, reading)| *reading = quick_reader());
-        assert_eq!(code(&mut loading, "one", || unreachable!("begun twice")).await, "");
+        assert_eq!(code(&mut loading, "one", || unreachable!("begun twice")).await, None);
     }
 
     #[tokio::test]
     async fn a_panic_of_the_reader_differs_from_a_timeout() {
         let mut loading = ManifestReadings::default();
-        assert_eq!(code(&mut loading, "one", broken).await, "A0184");
+        assert_eq!(code(&mut loading, "one", broken).await, Some(Code::A0184));
         assert_eq!(loading.running.len(), 0, "it takes no place");
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let aside = in_turn(turns.clone(), LOAD_TIMEOUT, |_| broken()).await;
-        assert_eq!(aside.err().map(|error| error.code), Some("A0184"));
+        assert_eq!(aside.err().map(|error| error.code), Some(Code::A0184));
     }
 
     #[tokio::test]
     async fn stuck_readings_count_across_configurations() {
         let mut loading = ManifestReadings::default();
         for _ in 0..20 {
-            assert_eq!(code(&mut loading, "one", stuck_reader).await, "A0183");
+            assert_eq!(code(&mut loading, "one", stuck_reader).await, Some(Code::A0183));
             loading.forget();
         }
         assert_eq!(loading.running.len(), THREADS_MAX);
-        assert_eq!(code(&mut loading, "one", || unreachable!("too many")).await, "A0183");
+        assert_eq!(code(&mut loading, "one", || unreachable!("too many")).await, Some(Code::A0183));
         loading.running.iter_mut().for_each(|(_, reading)| *reading = quick_reader());
         tokio::task::yield_now().await;
-        assert_eq!(code(&mut loading, "one", quick_reader).await, "");
+        assert_eq!(code(&mut loading, "one", quick_reader).await, None);
     }
 }

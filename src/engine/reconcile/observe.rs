@@ -10,7 +10,7 @@ use amarre_core::model::folders::Reserved;
 use amarre_core::model::kinds::Settling;
 use amarre_core::model::site::Reach;
 use amarre_core::model::{
-    Address, Facts, Fields, Gap, GapScope, Kind, Millis, ProviderId, Seen, Site, Timestamp, Wants, World,
+    Address, Code, Facts, Fields, Gap, GapScope, Kind, Millis, ProviderId, Seen, Site, Timestamp, Wants, World,
 };
 use amarre_core::plan::desired::npm_reach;
 
@@ -278,7 +278,7 @@ fn empty_gap(id: &ProviderId, now: Timestamp) -> Gap {
     Gap {
         provider: id.clone(),
         scope: GapScope::Whole,
-        code: "A0901".to_owned(),
+        code: Code::A0901,
         message: format!("{id} answers that it holds nothing of ours, though the ledger owns several things there"),
         hint: "looked at again in 10 s, before it is believed".to_owned(),
         since: now,

@@ -18,8 +18,8 @@ use crate::source::{Snapshot, SourceError, SourceReading};
 use amarre_core::manifest::Loaded;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{
-    Address, Change, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Requests, Timestamp, Verb,
-    Wants, World,
+    Address, Change, Code, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Requests, Timestamp,
+    Verb, Wants, World,
 };
 use amarre_core::plan;
 use amarre_core::plan::desired::expand;
@@ -435,7 +435,7 @@ fn state_times(before: &PassResult, picture: &PassResult) -> BTreeMap<String, (S
 fn suspended(service: &str, facts: &Facts) -> Refusal {
     let by = facts.suspended.get(service).map_or("somebody", |suspension| suspension.by.as_str());
     Refusal {
-        code: "A0403".to_owned(),
+        code: Code::A0403,
         message: format!("{service} is suspended by {by}"),
         found: Vec::new(),
         hints: vec![Hint::command("to take it up again", format!("amarre resume {service}"))],

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::providers::{Observation, ObserveQuery, Provider};
-use amarre_core::model::{Address, Gap, GapScope, ProviderId, Timestamp};
+use amarre_core::model::{Address, Code, Gap, GapScope, ProviderId, Timestamp};
 
 /// The first answer of a provider is long: all its containers, all records of a zone.
 const LIMIT_FIRST: Duration = Duration::from_secs(60);
@@ -133,7 +133,7 @@ fn gap(id: &ProviderId, why: &str, now: Timestamp) -> Observation {
     let gap = Gap {
         provider: id.clone(),
         scope: GapScope::Whole,
-        code: "A0909".to_owned(),
+        code: Code::A0909,
         message: format!("{id} cannot be seen: {why}"),
         hint: "nothing of it is touched meanwhile; it is looked at again by itself".to_owned(),
         since: now,

@@ -7,7 +7,7 @@ use crate::engine::{Context, Engine, PassResult};
 use crate::ledger::{Ledger, StoreError};
 use amarre_core::manifest::{self, SourceFile};
 use amarre_core::model::site::Share;
-use amarre_core::model::{Assets, Site};
+use amarre_core::model::{Assets, Code, Site};
 
 /// What the good manifests of a ledger take of the limits of all.
 ///
@@ -42,7 +42,7 @@ impl Engine {
         let (mut site, schemas) = (site.clone(), schemas.clone());
         site.shares = shares;
         self.context = Arc::new(Context { site, schemas, providers: providers.clone(), stage: stage.clone() });
-        if picture.diagnostics.iter().any(|found| ["A0162", "A0163", "A0164"].contains(&found.code)) {
+        if picture.diagnostics.iter().any(|found| [Code::A0162, Code::A0163, Code::A0164].contains(&found.code)) {
             self.loading.forget();
         }
     }

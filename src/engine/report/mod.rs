@@ -24,7 +24,7 @@ use crate::ledger::runs::Event;
 use crate::source::SourceError;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
-use amarre_core::model::{Address, Change, Commit, Hint, Millis, ProviderId, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Code, Commit, Hint, Millis, ProviderId, Timestamp, Verb};
 use amarre_core::plan::desired::certificate::OrderBudget;
 use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
 use countdown::CountFrom;
@@ -260,22 +260,22 @@ pub struct SiteProblem {
     /// One sentence.
     pub text: String,
     /// `A0601`.
-    pub code: String,
+    pub code: Code,
     /// The hints.
     pub hints: Vec<Hint>,
 }
 
 /// Problems beside the services, each with its hints.
 pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
-    let trouble = |text: String, code: &str, hints: Vec<Hint>| SiteProblem { text, code: code.to_owned(), hints };
+    let trouble = |text: String, code: Code, hints: Vec<Hint>| SiteProblem { text, code, hints };
     let mut lines = Vec::new();
     if let Some(error) = &picture.ledger_error {
         let text = format!("{error}; nothing is written anywhere until it can be");
-        lines.push(trouble(text, "A0903", vec![Hint::text("is the disk full? what runs goes on running")]));
+        lines.push(trouble(text, Code::A0903, vec![Hint::text("is the disk full? what runs goes on running")]));
     }
     if let Some(wrong) = &picture.config_trouble {
         let hint = Hint::text("correct amarre.yaml, then send SIGHUP again; until then the one before stays");
-        lines.push(trouble(wrong.message.clone(), &wrong.code, vec![hint]));
+        lines.push(trouble(wrong.message.clone(), wrong.code, vec![hint]));
     }
     if let Some(error) = &picture.source_error {
         let since = error.since.map(|since| now - since).filter(|span| *span >= Millis::seconds(1));
@@ -286,7 +286,7 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
     for gap in &picture.plan.gaps {
         let text = format!("{}{}: {}, for {}", gap.provider, gap.place(), gap.message, now - gap.since);
         let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
-        lines.push(trouble(text, &gap.code, hint.into_iter().collect()));
+        lines.push(trouble(text, gap.code, hint.into_iter().collect()));
     }
     let files = picture.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
     for known in files {
@@ -296,7 +296,7 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
         lines.push(trouble(text, known.code, vec![hint]));
     }
     if let Some(guard) = &picture.plan.guard {
-        lines.push(trouble(guard.message.clone(), &guard.code, guard.hints.clone()));
+        lines.push(trouble(guard.message.clone(), guard.code, guard.hints.clone()));
     }
     lines
 }
@@ -351,7 +351,7 @@ pub fn status_json(picture: &PassResult, next_run: Option<Timestamp>) -> Json {
             "attention": count(&|row| row.attention),
         },
         "planning_only": !picture.consented,
-        "ledger": {"error": picture.ledger_error.as_ref().map(|message| json!({"code": "A0903", "message": message}))},
+        "ledger": {"error": picture.ledger_error.as_ref().map(|message| json!({"code": Code::A0903, "message": message}))},
         "configuration": {"error": picture.config_trouble.as_ref().map(
             |trouble| json!({"code": trouble.code, "message": trouble.message}))},
         "guard": picture.plan.guard.as_ref().map(render::json::refusal),
@@ -387,7 +387,8 @@ fn providers_json(picture: &PassResult) -> Vec<Json> {
             let mut object = Map::new();
             object.insert("name".to_owned(), json!(id.as_str()));
             object.insert("kind".to_owned(), json!(id.family()));
-            let is_auth = gap.is_some_and(|gap| matches!(gap.code.as_str(), "A0602" | "A0604" | "A0606" | "A0702"));
+            let is_auth =
+                gap.is_some_and(|gap| matches!(gap.code, Code::A0602 | Code::A0604 | Code::A0606 | Code::A0702));
             object.insert(
                 "state".to_owned(),
                 json!(if gap.is_none() {
@@ -515,7 +516,7 @@ pub fn verdict(
     let services = picture.statuses();
     let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
     // A preview is not a problem of the person who asks.
-    let is_reported = |row: &ServiceStatus| row.code.as_deref() == Some("A0417") && row.health == Health::Healthy;
+    let is_reported = |row: &ServiceStatus| row.code == Some(Code::A0417) && row.health == Health::Healthy;
     let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name) && !row.deleted;
     let in_sync = services.values().filter(is_good).filter(in_force).count();
     let id = short_revision(&picture.source.revision);
@@ -542,7 +543,7 @@ pub fn verdict(
         out.push_str(" Time is up; the next run goes on from there.");
     }
     out.push('\n');
-    let is_guarded = |row: &ServiceStatus| row.code.as_deref().is_some_and(guards::is_one);
+    let is_guarded = |row: &ServiceStatus| row.code.is_some_and(guards::is_one);
     // A shared reason is reported once.
     let mut alike: BTreeMap<(String, String), Vec<&ServiceStatus>> = BTreeMap::new();
     for row in needy.into_iter().filter(|row| !is_guarded(row)) {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::engine::PassResult;
-use amarre_core::manifest::{self, Decision, Loaded, SourceFile, Verdict};
+use amarre_core::manifest::{self, AllowedBy, Decision, Loaded, SourceFile, Verdict};
 use amarre_core::model::address::service_of_network;
 use amarre_core::model::service::{Dns, MountSource, NetworkMode, StreamTarget, Target};
 use amarre_core::model::site::{NginxPolicy, is_below};
@@ -16,13 +16,59 @@ use amarre_core::model::{Asset, Assets, Service, Site};
 /// A resource that a manifest uses or claims.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Use {
-    word: &'static str,
+    kind: UseKind,
     item: String,
+}
+
+/// What is used, in the order of the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum UseKind {
+    ContainerName,
+    ContainerOf,
+    DataOf,
+    File,
+    Folder,
+    WrittenFolder,
+    HostPort,
+    NginxLines,
+    Name,
+    Network,
+    Port,
+    Right,
+    Secret,
+    Subnet,
+    Target,
+    Volume,
+    WrittenVolume,
+}
+
+impl UseKind {
+    const fn word(self) -> &'static str {
+        match self {
+            UseKind::ContainerName => "container name",
+            UseKind::ContainerOf => "container of",
+            UseKind::DataOf => "data of",
+            UseKind::File => "file",
+            UseKind::Folder => "folder",
+            UseKind::WrittenFolder => "folder to write to",
+            UseKind::HostPort => "host port",
+            UseKind::NginxLines => "lines for nginx",
+            UseKind::Name => "name",
+            UseKind::Network => "network",
+            UseKind::Port => "port",
+            UseKind::Right => "right",
+            UseKind::Secret => "secret",
+            UseKind::Subnet => "subnet",
+            UseKind::Target => "target",
+            UseKind::Volume => "volume",
+            UseKind::WrittenVolume => "volume to write to",
+        }
+    }
 }
 
 impl fmt::Display for Use {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the {} {}", self.word, self.item)
+        write!(f, "the {} {}", self.kind.word(), self.item)
     }
 }
 
@@ -60,8 +106,8 @@ impl OthersNames {
     fn new(picture: &PassResult, owners: &BTreeSet<String>) -> Self {
         let mut taken = Self { names: BTreeSet::new(), containers: BTreeSet::new() };
         for service in picture.services.values().filter(|service| !owners.contains(&service.name)) {
-            names(service, &mut |word, item| {
-                if word == "name" {
+            names(service, &mut |kind, item| {
+                if kind == UseKind::Name {
                     taken.names.insert(item);
                 }
             });
@@ -71,14 +117,27 @@ impl OthersNames {
     }
 
     fn has(&self, used: &Use) -> bool {
-        match used.word {
-            "name" => {
+        match used.kind {
+            UseKind::Name => {
                 let about = [Some(used.item.as_str()), manifest::subject(&used.item)];
                 about.into_iter().flatten().any(|name| self.names.contains(name))
             }
-            "container name" => self.containers.contains(&used.item),
-            "network" => used.item.strip_prefix(OF_CONTAINER).is_some_and(|name| self.containers.contains(name)),
-            _ => false,
+            UseKind::ContainerName => self.containers.contains(&used.item),
+            UseKind::Network => used.item.strip_prefix(OF_CONTAINER).is_some_and(|name| self.containers.contains(name)),
+            UseKind::ContainerOf
+            | UseKind::DataOf
+            | UseKind::File
+            | UseKind::Folder
+            | UseKind::WrittenFolder
+            | UseKind::HostPort
+            | UseKind::NginxLines
+            | UseKind::Port
+            | UseKind::Right
+            | UseKind::Secret
+            | UseKind::Subnet
+            | UseKind::Target
+            | UseKind::Volume
+            | UseKind::WrittenVolume => false,
         }
     }
 }
@@ -102,7 +161,7 @@ impl ScopeText {
         let Loaded { services, mut texts, .. } = manifest::load_again(&file, assets, site);
         let with_files = |service: Service| {
             let files = texts.remove(&service.name).map(|text| text.assets).unwrap_or_default();
-            (service, files.into_keys().map(|item| Use { word: "file", item }).collect())
+            (service, files.into_keys().map(|item| Use { kind: UseKind::File, item }).collect())
         };
         Self { services: services.into_iter().map(with_files).collect(), rights }
     }
@@ -115,17 +174,17 @@ fn rights(file: &SourceFile, assets: &Assets, site: &Site) -> BTreeSet<Use> {
         ["host_paths", "images", "log_drivers", "networks", "nginx", "secrets", "subnets", "targets", "volumes"];
     let (loaded, decisions) = manifest::explain(std::slice::from_ref(file), assets, site);
     let is_given = |decision: &Decision| {
-        matches!(&decision.verdict, Verdict::Allowed(by) if by.starts_with("policy."))
+        matches!(&decision.verdict, Verdict::Allowed(AllowedBy::Policy(_)))
             && !PLAIN.contains(&decision.right.word.as_str())
     };
     let given = decisions.into_iter().filter(is_given).map(|decision| decision.right);
     let mut rights: BTreeSet<Use> =
-        given.map(|right| Use { word: "right", item: format!("{} {}", right.word, right.item) }).collect();
+        given.map(|right| Use { kind: UseKind::Right, item: format!("{} {}", right.word, right.item) }).collect();
     if site.policy.nginx == NginxPolicy::Any {
         let routes = loaded.services.iter().flat_map(|service| &service.routes).map(|route| &route.advanced);
         let redirects = loaded.services.iter().flat_map(|service| &service.answered).map(|one| &one.advanced);
         let lines = routes.chain(redirects).filter(|lines| !lines.is_empty());
-        rights.extend(lines.map(|lines| Use { word: "lines for nginx", item: lines.clone() }));
+        rights.extend(lines.map(|lines| Use { kind: UseKind::NginxLines, item: lines.clone() }));
     }
     rights
 }
@@ -142,16 +201,16 @@ fn all_files(picture: &PassResult) -> Assets {
 
 fn uses(service: &Service) -> BTreeSet<Use> {
     let mut uses: BTreeSet<Use> = BTreeSet::new();
-    let mut add = |word: &'static str, item: String| {
-        uses.insert(Use { word, item });
+    let mut add = |kind: UseKind, item: String| {
+        uses.insert(Use { kind, item });
     };
-    service.secrets().into_iter().for_each(|(secret, _)| add("secret", secret.0.clone()));
+    service.secrets().into_iter().for_each(|(secret, _)| add(UseKind::Secret, secret.0.clone()));
     for container in service.all_containers() {
-        container.container_name.iter().for_each(|name| add("container name", name.clone()));
+        container.container_name.iter().for_each(|name| add(UseKind::ContainerName, name.clone()));
         for mount in &container.mounts {
             match &mount.source {
-                MountSource::Bind(path) => add("folder", path.clone()),
-                MountSource::Volume(volume) => add("volume", service.volume_name(volume)),
+                MountSource::Bind(path) => add(UseKind::Folder, path.clone()),
+                MountSource::Volume(volume) => add(UseKind::Volume, service.volume_name(volume)),
                 MountSource::Tmpfs | MountSource::Copied(_) => (),
             }
         }
@@ -160,54 +219,57 @@ fn uses(service: &Service) -> BTreeSet<Use> {
         // A readable foreign file may not be writable.
         for mount in container.mounts.iter().filter(|mount| !mount.read_only) {
             match &mount.source {
-                MountSource::Bind(path) => add("folder to write to", path.clone()),
-                MountSource::Volume(volume) => add("volume to write to", service.volume_name(volume)),
+                MountSource::Bind(path) => add(UseKind::WrittenFolder, path.clone()),
+                MountSource::Volume(volume) => add(UseKind::WrittenVolume, service.volume_name(volume)),
                 MountSource::Tmpfs | MountSource::Copied(_) => (),
             }
         }
         let networks = container.home.iter().chain(&container.also_on);
         let networks = networks.filter(|network| !service.networks.contains_key(*network));
-        networks.for_each(|network| add("network", network.clone()));
-        container.network_of_other().into_iter().for_each(|name| add("network", format!("{OF_CONTAINER}{name}")));
+        networks.for_each(|network| add(UseKind::Network, network.clone()));
+        container
+            .network_of_other()
+            .into_iter()
+            .for_each(|name| add(UseKind::Network, format!("{OF_CONTAINER}{name}")));
         let ports = container.ports.iter().map(|port| format!("{}:{}/{}", port.host_ip, port.published, port.protocol));
-        ports.for_each(|port| add("host port", port));
+        ports.for_each(|port| add(UseKind::HostPort, port));
     }
     match &service.network {
         NetworkMode::Subnet(subnet) | NetworkMode::Defined { subnet: Some(subnet), .. } => {
-            add("subnet", subnet.to_string());
+            add(UseKind::Subnet, subnet.to_string());
         }
         NetworkMode::Auto | NetworkMode::Shared(_) | NetworkMode::Defined { subnet: None, .. } => (),
     }
-    service.networks.values().filter_map(|own| own.subnet).for_each(|subnet| add("subnet", subnet.to_string()));
+    service.networks.values().filter_map(|own| own.subnet).for_each(|subnet| add(UseKind::Subnet, subnet.to_string()));
     let devices = service.volumes.values().filter_map(|volume| volume.options.get("device"));
-    devices.for_each(|device| add("folder", device.clone()));
+    devices.for_each(|device| add(UseKind::Folder, device.clone()));
     if let NetworkMode::Shared(network) = &service.network {
-        add("network", network.clone());
+        add(UseKind::Network, network.clone());
     }
     names(service, &mut add);
-    service.data.of.iter().for_each(|old| add("data of", old.clone()));
+    service.data.of.iter().for_each(|old| add(UseKind::DataOf, old.clone()));
     uses
 }
 
 /// Names, and their targets.
-fn names(service: &Service, add: &mut impl FnMut(&'static str, String)) {
+fn names(service: &Service, add: &mut impl FnMut(UseKind, String)) {
     let routes = service.routes.iter().flat_map(|route| &route.domains);
     let redirects = service.answered.iter().flat_map(|host| &host.domains);
-    routes.chain(redirects).for_each(|domain| add("name", domain.clone()));
+    routes.chain(redirects).for_each(|domain| add(UseKind::Name, domain.clone()));
     if let Dns::Records(records) = &service.dns {
-        records.iter().for_each(|record| add("name", record.name.clone()));
+        records.iter().for_each(|record| add(UseKind::Name, record.name.clone()));
     }
     for target in service.routes.iter().flat_map(|route| route.targets()) {
         match target {
-            Target::Url { host, port, .. } => add("target", format!("{host}:{port}")),
+            Target::Url { host, port, .. } => add(UseKind::Target, format!("{host}:{port}")),
             Target::Container { .. } => (),
         }
     }
     for stream in &service.streams {
-        add("port", stream.port.to_string());
+        add(UseKind::Port, stream.port.to_string());
         match &stream.to {
-            StreamTarget::Container { service, .. } => add("container of", service.clone()),
-            StreamTarget::Address { host, port } => add("target", format!("{host}:{port}")),
+            StreamTarget::Container { service, .. } => add(UseKind::ContainerOf, service.clone()),
+            StreamTarget::Address { host, port } => add(UseKind::Target, format!("{host}:{port}")),
         }
     }
 }
@@ -215,29 +277,34 @@ fn names(service: &Service, add: &mut impl FnMut(&'static str, String)) {
 fn is_of(used: &Use, owner: &str, site: &Site) -> bool {
     let item = used.item.as_str();
     let after = item.strip_prefix(owner);
-    match used.word {
-        "secret" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-        "container name" => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
-        "volume" | "volume to write to" => after.is_some_and(|rest| rest.starts_with('_')),
-        "network" => match item.strip_prefix(OF_CONTAINER) {
+    match used.kind {
+        UseKind::Secret => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        UseKind::ContainerName => after.is_some_and(|rest| rest.is_empty() || rest.starts_with('-')),
+        UseKind::Volume | UseKind::WrittenVolume => after.is_some_and(|rest| rest.starts_with('_')),
+        UseKind::Network => match item.strip_prefix(OF_CONTAINER) {
             Some(container) => {
                 container.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
             }
             None => item == owner || service_of_network(item) == Some(owner),
         },
-        "data of" | "container of" => item == owner,
-        "file" => item.split('/').rev().skip(1).any(|folder| folder == owner),
-        "folder" | "folder to write to" => site.hosts.values().any(|host| {
+        UseKind::DataOf | UseKind::ContainerOf => item == owner,
+        UseKind::File => item.split('/').rev().skip(1).any(|folder| folder == owner),
+        UseKind::Folder | UseKind::WrittenFolder => site.hosts.values().any(|host| {
             let own = format!("{}/{owner}", host.data.trim_end_matches('/'));
             item.strip_prefix(&own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         }),
-        "name" => {
+        UseKind::Name => {
             let bare = item.strip_prefix("*.").unwrap_or(item);
             // `*.shop.example.org` is below `shop.example.org`, and `*.example.org` is not.
             site.domains.iter().any(|domain| is_below(bare, &format!("{owner}.{domain}")))
         }
         // A port of NPM or of the host, a subnet, a resource that is no container, and a right that policy gives belong
         // to no service.
-        _ => false,
+        UseKind::HostPort
+        | UseKind::NginxLines
+        | UseKind::Port
+        | UseKind::Right
+        | UseKind::Subnet
+        | UseKind::Target => false,
     }
 }

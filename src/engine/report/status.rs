@@ -14,7 +14,7 @@ use amarre_core::manifest::Severity;
 use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
 use amarre_core::model::service::{Route, Tls};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Kind, Need, Readiness, Refusal, Seen, State, Timestamp, Value, Verb};
+use amarre_core::model::{Address, Change, Code, Kind, Need, Readiness, Refusal, Seen, State, Timestamp, Value, Verb};
 use amarre_core::plan::render::text::HELD_BY_GUARD;
 use amarre_core::plan::rollout::completion;
 
@@ -98,7 +98,7 @@ pub struct ServiceStatus {
     /// The next step, if there is one.
     pub hints: Vec<Hint>,
     /// The code of what is wrong, when something is.
-    pub code: Option<String>,
+    pub code: Option<Code>,
     /// The full names of its routes.
     pub domains: Vec<String>,
     /// The same as addresses, with https where a route has a certificate.
@@ -140,6 +140,8 @@ pub struct ResourceStatus {
     pub change: Option<Change>,
     /// The failure of a container that does not work, if known.
     pub failure: Option<LastFailure>,
+    /// Docker restarts it whenever it ends.
+    pub is_restarted: bool,
     /// Its name in the manifest, of a job.
     pub job: Option<String>,
     /// It is not there yet and is created without a person: nothing failed.
@@ -261,18 +263,19 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         (Some(_), false) => Sync::OutOfSync,
         (None, false) => Sync::Synced,
     };
+    let is_stopped = is_stopped_as_wanted(picture, &address);
+    let refused = refused_create(change.as_ref());
+    let is_overridden = is_hidden || unasked.is_some() || refused.is_some() || is_stopped;
     let (health, detail) = match seen.map(|seen| &seen.ready) {
         _ if is_hidden => (Health::Unknown, "cannot be seen".to_owned()),
         _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().to_owned()),
         // The container differs from the manifest.
-        _ if refused_create(change.as_ref()).is_some() => {
-            (Health::Missing, refused_create(change.as_ref()).unwrap_or_default())
-        }
+        _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default()),
         None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => {
             (Health::Healthy, "goes".to_owned())
         }
         None => (Health::Missing, "not there".to_owned()),
-        Some(_) if is_stopped_as_wanted(picture, &address) => (Health::Healthy, "stopped".to_owned()),
+        Some(_) if is_stopped => (Health::Healthy, "stopped".to_owned()),
         Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
         Some(Readiness::NotYet { why, .. }) => (Health::Progressing, why.clone()),
         Some(Readiness::Failed { why }) => (Health::Degraded, why.clone()),
@@ -289,12 +292,15 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         Some(_) | None => (health, detail),
     };
     let failure = last_failure(picture, &address, health).cloned();
-    let (health, detail) = match (&failure, health) {
-        // Between two of Docker's restarts it runs for a moment.
-        (Some(failure), Health::Progressing) => (Health::Degraded, failure.why.clone()),
-        (Some(_) | None, health) => (health, detail),
+    // Between two of Docker's restarts it runs for a moment.
+    let between = failure.as_ref().filter(|_| health == Health::Progressing);
+    let is_restarted = between.is_some() || seen.is_some_and(is_restarting);
+    let (health, detail) = match between {
+        Some(failure) => (Health::Degraded, failure.why.clone()),
+        None => (health, detail),
     };
-    let (health, detail) = match picture.dead_ends.get(&address).filter(|_| health == Health::Healthy) {
+    let dead_end = picture.dead_ends.get(&address).filter(|_| health == Health::Healthy);
+    let (health, detail) = match dead_end {
         Some(end) if end.is_fresh(picture.at) => (Health::Progressing, end.text()),
         Some(end) => (Health::Degraded, end.text()),
         None => (health, detail),
@@ -302,13 +308,14 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     let job = jobs::job(picture, &address).map(str::to_owned);
     let to_come = health == Health::Missing && change.as_ref().is_some_and(|change| is_made_by_itself(picture, change));
     let detail = if to_come { "not there yet".to_owned() } else { detail };
-    let detail_clock = seen.filter(|_| failed.is_none() && failure.is_none()).and_then(|seen| counts(seen, &detail));
+    let is_observed = !is_overridden && failed.is_none() && failure.is_none() && dead_end.is_none();
+    let detail_clock = seen.filter(|_| is_observed).and_then(|seen| clock(&address, seen));
     let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
         (false, _) => detail,
         (true, true) => "simulated".to_owned(),
         (true, false) => format!("{detail}, simulated"),
     };
-    ResourceStatus { address, sync, health, detail, detail_clock, change, failure, job, to_come }
+    ResourceStatus { address, sync, health, detail, detail_clock, change, failure, is_restarted, job, to_come }
 }
 
 /// Whether a change creates something new, and nothing blocks it.
@@ -318,14 +325,19 @@ fn is_made_by_itself(picture: &PassResult, change: &Change) -> bool {
     matches!(change.verb, Verb::Create(_)) && change.refusal().is_none() && !has_failed && !is_drift(change)
 }
 
-/// Since when, if the text is that of its readiness.
-fn counts(seen: &Seen, detail: &str) -> Option<CountFrom> {
+/// Whether Docker is about to start it again: the engine says of such a container that it runs.
+fn is_restarting(seen: &Seen) -> bool {
+    matches!(seen.ready, Readiness::Failed { .. }) && seen.fields.flag("running") == Some(true)
+}
+
+/// Since when it is as its readiness says.
+fn clock(address: &Address, seen: &Seen) -> Option<CountFrom> {
     match &seen.ready {
-        Readiness::NotYet { since, why } if detail.ends_with(why.as_str()) => Some(CountFrom::For(*since)),
-        Readiness::Ready if detail == HEALTHY => {
+        Readiness::NotYet { since, .. } => Some(CountFrom::For(*since)),
+        Readiness::Ready if address.kind == Kind::Container && !completion::has_ended(&seen.fields) => {
             seen.fields.get("started_at_ms").and_then(Value::as_int).map(|started| CountFrom::Up(Timestamp(started)))
         }
-        Readiness::NotYet { .. } | Readiness::Ready | Readiness::Failed { .. } => None,
+        Readiness::Ready | Readiness::Failed { .. } => None,
     }
 }
 
@@ -434,12 +446,12 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
         status.attention = true;
     } else if let Some(gap) = hiding_gap(picture, status) {
         status.what_now = gap.message.clone();
-        status.code = Some(gap.code.clone());
+        status.code = Some(gap.code);
         status.hints = vec![Hint::text(gap.hint.clone())];
         status.attention = true;
     } else if let Some((zone, error)) = unpublished(picture, status) {
         status.what_now = error.message.clone();
-        status.code = Some(error.code.to_owned());
+        status.code = Some(error.code);
         status.hints = vec![Hint::text(if error.hint.is_empty() {
             format!("zone {zone} is refreshed again by itself")
         } else {
@@ -469,10 +481,10 @@ fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String
     let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
     let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
     // A mistyped key explains the missing key.
-    own.sort_by_key(|known| known.code != "A0103");
+    own.sort_by_key(|known| known.code != Code::A0103);
     let diagnostic = own.first().copied();
     let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
-    status.code = diagnostic.map(|diagnostic| diagnostic.code.to_owned());
+    status.code = diagnostic.map(|diagnostic| diagnostic.code);
     status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
     let runs = if picture.facts.frozen.contains(&name) { "left as it is" } else { "the last good one stays" };
     let suspended = picture.facts.suspended.get(&name).map(|suspension| format!("suspended by {}; ", suspension.by));
@@ -504,14 +516,14 @@ fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &R
         true => HELD_BY_GUARD.to_owned(),
         false => format!("refused: {}", refusal.message),
     };
-    status.code = Some(refusal.code.clone());
+    status.code = Some(refusal.code);
     status.hints = refusal.hints.clone();
     status.attention = !refusal.is_left();
     if refusal.is_report() {
         status.what_now = "only reported: something differs".to_owned();
     }
     let failed = status.resources.iter().find(|resource| resource.failure.is_some());
-    let Some(failed) = failed.filter(|_| refusal.code == "A0512") else { return };
+    let Some(failed) = failed.filter(|_| refusal.code == Code::A0512) else { return };
     status.hints.extend(log_hint(failed));
     status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {}", status.name)));
     if let Some(what_now) = wait_text::serving_instead(picture, failed) {
@@ -523,7 +535,7 @@ fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &Servi
     let next = waits::next_try(picture, known);
     status.what_now.clone_from(&known.error.message);
     status.what_now_clock = Some(CountFrom::Until("; next try", next));
-    status.code = Some(known.error.code.to_owned());
+    status.code = Some(known.error.code);
     status.hints = Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
 }
@@ -532,7 +544,7 @@ fn explain_bad(picture: &PassResult, status: &mut ServiceStatus, bad: &ResourceS
     status.what_now = format!("{}: {}", bad.label(), bad.detail);
     status.what_now_clock = bad.detail_clock;
     let is_dead_end = picture.dead_ends.contains_key(&bad.address);
-    status.code = Some(if is_dead_end { "A0532" } else { "A0512" }.to_owned());
+    status.code = Some(if is_dead_end { Code::A0532 } else { Code::A0512 });
     let domain = bad.address.name.split(['/', ',']).next().unwrap_or_default();
     let way = format!("amarre trace {domain}");
     let way = is_dead_end.then(|| Hint::command("to follow the way of a request", way));

@@ -18,7 +18,7 @@ use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use amarre_core::model::plan::Wait;
 use amarre_core::model::world::{LIMITED, NOT_ISSUED, Ordered};
-use amarre_core::model::{Address, Change, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
+use amarre_core::model::{Address, Change, Code, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
 
 /// One wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +171,7 @@ fn is_failed(picture: &PassResult, resource: &status::ResourceStatus) -> bool {
 }
 
 pub fn why_failed(resource: &status::ResourceStatus) -> &'static str {
-    if resource.detail.ends_with("is being restarted by Docker") {
+    if resource.is_restarted {
         "Docker restarts it, which has not helped so far"
     } else if resource.change.is_some() || resource.job.is_some() {
         "the same is not tried again"
@@ -245,7 +245,7 @@ pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, 
     };
     status.what_now_clock = Some(CountFrom::Until("; next try", at));
     let code = known.map_or_else(|| past_code(picture, &change.address), |error| error.code);
-    status.code = Some(if is_over_limit { "A0805" } else { code }.to_owned());
+    status.code = Some(if is_over_limit { Code::A0805 } else { code }.to_owned());
     status.hints = if is_over_limit {
         vec![Hint::text("it is ordered by itself then; where it is urgent, ask for it in NPM, and it is used")]
     } else {
@@ -257,13 +257,13 @@ pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, 
 }
 
 /// The code of the last order of a certificate, of which the ledger keeps how it ended.
-fn past_code(picture: &PassResult, certificate: &Address) -> &'static str {
+fn past_code(picture: &PassResult, certificate: &Address) -> Code {
     let last = picture.facts.orders.iter().rev().find(|order| order.certificate == *certificate);
     match last.map(|order| (order.outcome, order.until)) {
         Some((Ordered::Failed, Some(_))) => LIMITED,
         Some((Ordered::Failed, None)) => NOT_ISSUED,
-        Some((Ordered::NotPlaced, _)) => "A0803",
-        Some((Ordered::Issued | Ordered::Unknown, _)) | None => "A0805",
+        Some((Ordered::NotPlaced, _)) => Code::A0803,
+        Some((Ordered::Issued | Ordered::Unknown, _)) | None => Code::A0805,
     }
 }
 

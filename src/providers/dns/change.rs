@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use crate::providers::{Class, Outcome, ProviderError};
-use amarre_core::model::{Address, Change, Expect, Fields, Kind, Typed, Value};
+use amarre_core::model::{Address, Change, Code, Expect, Fields, Kind, Typed, Value};
 
 use super::backend::{RowContent, ZoneBackend, ZoneError};
 use super::ownership::{RegistryValue, registry_name};
@@ -47,7 +47,7 @@ impl<B: ZoneBackend> DnsProvider<B> {
         let (name, _) = split(address);
         if address.kind != Kind::Record {
             let message = format!("a {} at {} is read, never changed", address.kind.label(), self.id.title());
-            return Err(ProviderError::new(Class::Rejected, "A0706", message));
+            return Err(ProviderError::new(Class::Rejected, Code::A0706, message));
         }
         let mut zone = self.zone_of(name);
         if zone.is_none() {
@@ -59,7 +59,7 @@ impl<B: ZoneBackend> DnsProvider<B> {
         let no_zone = || {
             let message = format!("no zone of the {} holds `{name}`", self.id.one());
             let hint = format!("add the zone at {}, or set `dns: none`", self.id.title());
-            ProviderError::new(Class::Rejected, "A0701", message).hint(hint)
+            ProviderError::new(Class::Rejected, Code::A0701, message).hint(hint)
         };
         Ok(RecordChange {
             provider: self,
@@ -161,7 +161,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
                 let holder = self.provider.id.title();
                 let message =
                     format!("{holder} answered id 0 for {}, and the record is not as it should be", self.what());
-                return Err(ProviderError::new(Class::OutcomeUnknown, "A0705", message).hint("the next look shows"));
+                return Err(ProviderError::new(Class::OutcomeUnknown, Code::A0705, message).hint("the next look shows"));
             }
             return Ok(Outcome { vendor_id: listed.held.vendor_id() });
         }
@@ -220,7 +220,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         let (name, record_type) = split(self.address);
         let refused = |message: String| {
             let message = format!("{} cannot be written: {message}", self.what());
-            ProviderError::new(Class::Rejected, "A0706", message).hint("change the manifest")
+            ProviderError::new(Class::Rejected, Code::A0706, message).hint("change the manifest")
         };
         let spelled = self.provider.backend.normalize(name, Some(record_type), &mut fields);
         spelled.map_err(|objection| refused(objection.message))?;
@@ -248,7 +248,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         let message = format!("{} exists and is not ours: {}", self.what(), present.held.values().join(", "));
         let holder = self.provider.id.title();
         let hint = format!("remove it at {holder}, or put `dns: none` into the manifest to leave it alone");
-        Err(ProviderError::new(Class::Conflict, "A0405", message).hint(hint))
+        Err(ProviderError::new(Class::Conflict, Code::A0405, message).hint(hint))
     }
 
     fn refuse_other(&self, present: &Present) -> Result<(), ProviderError> {
@@ -256,7 +256,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         match (present.held.claims(&self.provider.instance).next(), present.held.other_mark(&self.provider.instance)) {
             (None, Some(other)) => {
                 let message = format!("{} belongs to the instance `{}`", self.what(), other.mark.instance);
-                Err(ProviderError::new(Class::Conflict, "A0405", message).hint("two instances need two names"))
+                Err(ProviderError::new(Class::Conflict, Code::A0405, message).hint("two instances need two names"))
             }
             (Some(_), _) | (None, None) => Ok(()),
         }
@@ -273,7 +273,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
             return Ok(());
         }
         let message = format!("{} is not what it was when this was planned", self.what());
-        Err(ProviderError::new(Class::Conflict, "A0707", message).hint("it is planned again by itself"))
+        Err(ProviderError::new(Class::Conflict, Code::A0707, message).hint("it is planned again by itself"))
     }
 
     /// Whether the digest is of what the last look reported in the manifest's spelling of what is there now.
@@ -292,7 +292,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         };
         let Some(other) = clash else { return Ok(()) };
         let message = format!("{} cannot stand beside the {other} record at `{name}`", self.what());
-        Err(ProviderError::new(Class::Conflict, "A0405", message).hint(format!("remove `{name}/{other}` first")))
+        Err(ProviderError::new(Class::Conflict, Code::A0405, message).hint(format!("remove `{name}/{other}` first")))
     }
 
     async fn put(&mut self, id: u64, row: RowContent<'_>) -> Result<(), ProviderError> {

@@ -6,7 +6,9 @@ use futures_util::future::join_all;
 
 use crate::providers::{Observation, ObserveQuery};
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Address, Fields, Gap, GapScope, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value};
+use amarre_core::model::{
+    Address, Code, Fields, Gap, GapScope, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value,
+};
 
 use super::backend::{ZoneBackend, ZoneError};
 use super::change::split;
@@ -173,7 +175,7 @@ impl<B: ZoneBackend> DnsProvider<B> {
 
     fn zone_gap(&self, zone: &str, trouble: B::Error, now: Timestamp) -> Gap {
         let mut error = trouble.into_error(&format!("could not read zone {zone}"), false);
-        error.code = "A0701";
+        error.code = Code::A0701;
         error.into_gap(&self.id, GapScope::Zone(zone.to_owned()), now)
     }
 
@@ -181,7 +183,7 @@ impl<B: ZoneBackend> DnsProvider<B> {
         Gap {
             provider: self.id.clone(),
             scope: GapScope::Whole,
-            code: "A0705".to_owned(),
+            code: Code::A0705,
             message: format!("{} lists no zone at all, though records of ours are in it", self.id.title()),
             hint: self.backend.missing_zones_hint(),
             since: now,

@@ -24,7 +24,7 @@ use super::http::Counts;
 use super::{Class, Exam, Finding, ProviderError};
 use crate::secret::MarkKey;
 use amarre_core::model::site::is_below;
-use amarre_core::model::{Fields, Millis, ProviderId};
+use amarre_core::model::{Code, Fields, Millis, ProviderId};
 use amarre_core::resources::{Objection, dns};
 
 /// The family's word.
@@ -92,17 +92,17 @@ impl ZoneError for DnsmasqError {
         match self {
             Self::Folder(path, why) => {
                 let message = format!("{doing}: {}: {why}", path.display());
-                ProviderError::new(Class::RetryLater, "A0704", message)
+                ProviderError::new(Class::RetryLater, Code::A0704, message)
                     .hint("is `dnsmasq.conf_dir` the folder of dnsmasq's `conf-dir`, and may Amarre write there?")
             }
             Self::Elsewhere(file) => {
                 let message = format!("{doing}: it stands in {file}, which Amarre does not write");
                 let hint = format!("move its line into {OWN_FILE}, or put `dns: none` into the manifest");
-                ProviderError::new(Class::Rejected, "A0706", message).hint(hint)
+                ProviderError::new(Class::Rejected, Code::A0706, message).hint(hint)
             }
             Self::Gone => {
                 let message = format!("{doing}: its line is gone");
-                ProviderError::new(Class::Conflict, "A0707", message).hint("it is planned again by itself")
+                ProviderError::new(Class::Conflict, Code::A0707, message).hint("it is planned again by itself")
             }
         }
     }
@@ -212,7 +212,7 @@ impl ZoneBackend for Dnsmasq {
     async fn publish(&self, zone: &str) -> Result<(), ProviderError> {
         self.end().map_err(|why| {
             let message = format!("{OWN_FILE} is written, and dnsmasq was not made to read it for {zone}: {why}");
-            ProviderError::new(Class::RetryLater, "A0703", message)
+            ProviderError::new(Class::RetryLater, Code::A0703, message)
                 .hint("is `dnsmasq.pid_file` right, and does Amarre run as a user that may signal it?")
         })
     }
@@ -234,7 +234,7 @@ impl ZoneBackend for Dnsmasq {
             findings.push(if silent.is_empty() {
                 Finding::good(TITLE, format!("answers for {zone}"))
             } else {
-                Finding::wrong(TITLE, "A0255", format!("{} does not answer for {zone}", silent.join(", ")))
+                Finding::wrong(TITLE, Code::A0255, format!("{} does not answer for {zone}", silent.join(", ")))
                     .hint("does it run, and does its supervisor start it again? see docs/providers/dnsmasq.md")
             });
         }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::DockerProvider;
 use crate::providers::{Class, PerformAction, ProviderError};
-use amarre_core::model::{Action, Kind, Millis, Seen, Value};
+use amarre_core::model::{Action, Code, Kind, Millis, Seen, Value};
 
 /// What a container gets to stop where nothing says how long, in seconds.
 const STOP_GRACE_S: i64 = 10;
@@ -34,7 +34,7 @@ impl PerformAction for DockerProvider {
         self.inspects.acted_on(id);
         match restarted? {
             true => Ok(()),
-            false => Err(ProviderError::new(Class::Conflict, "A0511", format!("container {name} is gone"))),
+            false => Err(ProviderError::new(Class::Conflict, Code::A0511, format!("container {name} is gone"))),
         }
     }
 

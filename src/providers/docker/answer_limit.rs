@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::transport::{ConnectError, Duplex};
 use crate::providers::{Class, ProviderError};
+use amarre_core::model::Code;
 
 /// The inspection of a container is some 10 kB, and the list of 2,000 containers 5 MB: ten times that is no honest
 /// answer.
@@ -28,7 +29,7 @@ pub const ANSWER_OBJECTS_MAX: usize = 500_000;
 pub const PIECE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The code of what is too large.
-pub const TOO_LARGE: &str = "A0541";
+pub const TOO_LARGE: Code = Code::A0541;
 
 /// What arrived on a connection since something was done with it.
 #[derive(Debug)]
@@ -169,7 +170,7 @@ mod tests {
         let small = Meter::answer();
         assert!(small.count(&vec![b'{'; ANSWER_OBJECTS_MAX]).is_ok(), "and not one more");
         let error = small.count(b"{").expect_err("too many objects");
-        assert_eq!(ConnectError::find(&error).and_then(|trouble| trouble.code), Some("A0541"));
+        assert_eq!(ConnectError::find(&error).and_then(|trouble| trouble.code), Some(Code::A0541));
 
         let list = Meter::answer();
         list.list_begins();

@@ -33,7 +33,7 @@ use crate::error_chain::{chain, root};
 use crate::providers::http::Counts;
 use crate::providers::rows::{ListForm, Listed, RowReader, Unlisted};
 use crate::providers::{Class, ImageFacts, ProviderError, Taken};
-use amarre_core::model::{Timestamp, words};
+use amarre_core::model::{Code, Timestamp, words};
 
 /// An engine that says nothing for this long is down for this look.
 const CALL_TIMEOUT_S: u64 = 60;
@@ -95,7 +95,7 @@ impl EngineApi {
         let version = version.unwrap_or(API_OLDEST).min(API_NEWEST);
         if version < API_OLDEST {
             let message = format!("the engine at {endpoint} speaks API {said}, at least 1.41 (Docker 20.10) is needed");
-            return Err(ProviderError::new(Class::Rejected, "A0503", message).hint("upgrade Docker"));
+            return Err(ProviderError::new(Class::Rejected, Code::A0503, message).hint("upgrade Docker"));
         }
         let docker = versioned(plain, version);
         let registries = config.registries.clone();
@@ -182,7 +182,7 @@ impl EngineApi {
             Unlisted::TooLarge => answer_limit::too_large(doing),
             Unlisted::Garbled => {
                 let message = format!("{doing} got no answer: what came is not all of a list");
-                ProviderError::new(Class::OutcomeUnknown, "A0502", message)
+                ProviderError::new(Class::OutcomeUnknown, Code::A0502, message)
             }
         })
     }
@@ -247,9 +247,31 @@ impl EngineApi {
         container: &str,
         endpoint: EndpointSettings,
     ) -> Result<(), ProviderError> {
-        let request = NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint) };
-        let answer = self.docker.connect_network(network, request).await;
+        let answer = self.attach(network, container, endpoint).await;
         self.done("POST", &format!("attaching {container} to {network}"), answer)
+    }
+
+    /// Attaches a container again, with its address. Where the engine chose the network's subnet, nothing can ask for an
+    /// address: there it gets another one.
+    pub async fn reconnect_network(
+        &self,
+        network: &str,
+        container: &str,
+        endpoint: EndpointSettings,
+    ) -> Result<(), ProviderError> {
+        let mut answer = self.attach(network, container, endpoint.clone()).await;
+        if let Err(Error::DockerResponseServerError { message, .. }) = &answer
+            && endpoint.ipam_config.is_some()
+            && message.contains("user configured subnets")
+        {
+            answer = self.attach(network, container, EndpointSettings { ipam_config: None, ..endpoint }).await;
+        }
+        self.done("POST", &format!("attaching {container} to {network}"), answer)
+    }
+
+    async fn attach(&self, network: &str, container: &str, endpoint: EndpointSettings) -> Result<(), Error> {
+        let request = NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint) };
+        self.docker.connect_network(network, request).await
     }
 
     /// Detaches a container. Forced, for it may be stopped; one that is not attached is fine.
@@ -527,21 +549,21 @@ impl EngineApi {
             self.counts.add(method, 0);
             let trouble = ConnectError::find(error).unwrap_or_else(|| ConnectError::plain(chain(error)));
             let message = format!("{doing} got no answer: {}", trouble.message);
-            let code = trouble.code.unwrap_or("A0502");
+            let code = trouble.code.unwrap_or(Code::A0502);
             return ProviderError::new(Class::OutcomeUnknown, code, message).hint(trouble.hint);
         };
         self.counts.add(method, *status_code);
         let text = format!("{doing} was refused: {}", words::said(message));
         if message.contains("Pool overlaps") {
-            return ProviderError::new(Class::Taken(Taken::Subnet), "A0505", text);
+            return ProviderError::new(Class::Taken(Taken::Subnet), Code::A0505, text);
         }
         if message.contains("bind source path does not exist") {
             let path = words::said(message.rsplit(": ").next().unwrap_or_default());
-            return ProviderError::new(Class::Rejected, "A0509", text)
+            return ProviderError::new(Class::Rejected, Code::A0509, text)
                 .hint(format!("make it on the host: install -d -o 1000 {path}"));
         }
         if message.contains("could not select device driver") {
-            return ProviderError::new(Class::Rejected, "A0510", text)
+            return ProviderError::new(Class::Rejected, Code::A0510, text)
                 .hint("install the driver's container toolkit on the host, or leave `gpus` out");
         }
         let class = match status_code {
@@ -549,7 +571,7 @@ impl EngineApi {
             400 | 403 => Class::Rejected,
             _ => Class::RetryLater,
         };
-        ProviderError::new(class, "A0510", text)
+        ProviderError::new(class, Code::A0510, text)
     }
 }
 
@@ -610,7 +632,7 @@ fn no_answer(endpoint: &str, trouble: ConnectError) -> ProviderError {
     let message = format!("Docker does not answer at {endpoint}: {}", trouble.message);
     let hint = Some(trouble.hint).filter(|hint| !hint.is_empty());
     let hint = hint.unwrap_or_else(|| "is the engine running, and may this user reach it?".to_owned());
-    ProviderError::new(Class::RetryLater, trouble.code.unwrap_or("A0502"), message).hint(hint)
+    ProviderError::new(Class::RetryLater, trouble.code.unwrap_or(Code::A0502), message).hint(hint)
 }
 
 /// Time between a lost event stream and the next try.

@@ -14,7 +14,7 @@ use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, files, labels_of, requests, settings, vendor_id};
 use crate::providers::Taken;
 use crate::secret::Secrets;
-use amarre_core::model::{Change, Fields, Payloads, Value};
+use amarre_core::model::{Change, Code, Fields, Payloads, Value};
 use amarre_core::resources::docker::PortSpec;
 
 /// Creates a container. Where a folder of the host is missing that may be created, the engine is asked again, to create it:
@@ -27,7 +27,7 @@ async fn create(
 ) -> Result<(String, Vec<String>), ProviderError> {
     let folders = fields.strings("created_folders");
     let made = api.create_container(name, fields.text("platform"), request.clone()).await;
-    let is_missing = |error: &ProviderError| error.code == "A0509" && !folders.is_empty();
+    let is_missing = |error: &ProviderError| error.code == Code::A0509 && !folders.is_empty();
     match (made, &mut request.host_config) {
         (Err(error), Some(host)) if is_missing(&error) => requests::create_folders(host, &folders),
         (made, _) => return made,
@@ -55,7 +55,7 @@ impl DockerProvider {
             if !same {
                 let whose = if is_ours { String::new() } else { format!(", and {}", super::whose(&labels)) };
                 let message = format!("another container is called {name}{whose}");
-                return Err(ProviderError::new(Class::Conflict, "A0405", message));
+                return Err(ProviderError::new(Class::Conflict, Code::A0405, message));
             }
             if fields.get("before").is_some() && has_run(&there) {
                 // A job runs once.
@@ -68,7 +68,7 @@ impl DockerProvider {
         }
         let request =
             requests::container_body(&change.address, fields, &change.service, &self.config.instance, secrets)
-                .map_err(|why| ProviderError::new(Class::Rejected, "A0207", why))?;
+                .map_err(|why| ProviderError::new(Class::Rejected, Code::A0207, why))?;
         let archive = files::archive(fields, secrets, payloads).map_err(not_copied)?;
         let (id, warnings) = create(api, name, fields, request).await?;
         if let Some(archive) = archive {
@@ -99,7 +99,8 @@ impl DockerProvider {
         }
         api.remove(id, name).await?;
         let message = format!("container {name} would be without {}: {}", lost.join(", "), warnings.join(" "));
-        Err(ProviderError::new(Class::Rejected, "A0510", message).hint("leave it out, or let the host's kernel do it"))
+        Err(ProviderError::new(Class::Rejected, Code::A0510, message)
+            .hint("leave it out, or let the host's kernel do it"))
     }
 
     /// Starts a container. One that cannot be started for a port that it was given, and not asked for, goes again:
@@ -120,7 +121,7 @@ impl DockerProvider {
         if is_new {
             api.remove(id, name).await?;
         }
-        Err(ProviderError { class: Class::Taken(Taken::Port(port)), code: "A0540", ..error })
+        Err(ProviderError { class: Class::Taken(Taken::Port(port)), code: Code::A0540, ..error })
     }
 
     /// An engine that is killed while it starts a container leaves a task below it (measured on 20.10), for which every
@@ -152,7 +153,7 @@ impl DockerProvider {
         let id = vendor_id(change);
         let Some(there) = api.container(&id).await? else {
             let message = format!("container {} is gone", change.address.name);
-            return Err(ProviderError::new(Class::Conflict, "A0511", message));
+            return Err(ProviderError::new(Class::Conflict, Code::A0511, message));
         };
         if fields.flag("running") == Some(false) {
             self.halt(api, &id, &change.address.name).await?;
@@ -174,7 +175,7 @@ impl DockerProvider {
                 self.spare_own(Some(id.clone()), &change.address.name)?;
                 api.remove(&id, &change.address.name).await?;
                 let message = format!("container {} never ran and its files are not known", change.address.name);
-                return Err(ProviderError::new(Class::Conflict, "A0511", message).hint("it is created again"));
+                return Err(ProviderError::new(Class::Conflict, Code::A0511, message).hint("it is created again"));
             }
             copy_again(api, &there, fields, secrets, payloads).await?;
             let published = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect::<Vec<_>>());
@@ -197,7 +198,7 @@ impl DockerProvider {
             return Ok(());
         }
         let message = format!("container {name} is the one that Amarre runs in");
-        Err(ProviderError::new(Class::Rejected, "A0508", message).hint("do it by hand, from outside Amarre"))
+        Err(ProviderError::new(Class::Rejected, Code::A0508, message).hint("do it by hand, from outside Amarre"))
     }
 
     /// Stops a container for good: an engine restart does not bring it back.
@@ -243,13 +244,7 @@ async fn connect_anew(
         }
         api.connect_network(other, id, requests::endpoint(None, names.clone(), false)).await?;
     }
-    let Err(error) = api.connect_network(&network, id, wanted.clone()).await else { return Ok(()) };
-    // On a network whose subnet the engine chose, nobody can ask for an address.
-    if address.is_some() && error.message.contains("user configured subnets") {
-        wanted.ipam_config = None;
-        return api.connect_network(&network, id, wanted).await;
-    }
-    Err(error)
+    api.reconnect_network(&network, id, wanted).await
 }
 
 /// Whether it was started, however that went.
@@ -285,7 +280,7 @@ fn is_said(labels: &BTreeMap<String, String>, label: &str) -> bool {
 
 fn not_copied(why: String) -> ProviderError {
     let hint = "`amarre validate` says whether the source still has it";
-    ProviderError::new(Class::Rejected, "A0161", format!("files could not be copied in: {why}")).hint(hint)
+    ProviderError::new(Class::Rejected, Code::A0161, format!("files could not be copied in: {why}")).hint(hint)
 }
 
 /// A container on its other networks, before it starts: Docker takes one network at creation.

@@ -10,7 +10,7 @@ use super::files::LABEL_FILES;
 use super::{DockerProvider, ProviderError, files, labels, labels_of};
 use crate::providers::ObserveQuery;
 use crate::providers::rows::Listed;
-use amarre_core::model::{Address, Gap, GapScope, Kind, Seen, Timestamp};
+use amarre_core::model::{Address, Code, Gap, GapScope, Kind, Seen, Timestamp};
 
 impl DockerProvider {
     /// The containers: foreign ones as they are listed, ours as they are inspected. One whose line in the list is too large
@@ -79,6 +79,6 @@ impl DockerProvider {
 pub(super) fn hidden(address: &Address, now: Timestamp) -> Gap {
     let message = "it is not seen: its line in Docker's list is too large to be read".to_owned();
     let hint = "shorten its labels, or those of its image; all else goes on".to_owned();
-    let (provider, code) = (address.provider.clone(), "A0542".to_owned());
+    let (provider, code) = (address.provider.clone(), Code::A0542);
     Gap { provider, scope: GapScope::Resource(address.clone()), code, message, hint, since: now }
 }

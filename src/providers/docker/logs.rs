@@ -11,7 +11,7 @@ use super::api::EngineApi;
 use super::{Class, ProviderError};
 use crate::providers::{LOG_LIMIT, LOG_LINE_BYTES_MAX, LogQuery};
 use crate::secret::{Scrubber, Secret};
-use amarre_core::model::{Address, Seen, words};
+use amarre_core::model::{Address, Code, Seen, words};
 
 /// Bytes that are read of a log, whatever its lines: fifty of the longest that an engine keeps.
 const LOG_BYTES_MAX: usize = 1024 * 1024;
@@ -26,7 +26,7 @@ pub async fn read(
     let name = address.name.as_str();
     let late = |_| {
         let message = format!("the log of container {name} was not read within {} s", LOG_LIMIT.as_secs());
-        ProviderError::new(Class::RetryLater, "A0515", message)
+        ProviderError::new(Class::RetryLater, Code::A0515, message)
     };
     let reading = async {
         let there = inspect(api, name, seen).await?;
@@ -77,7 +77,7 @@ pub async fn follow(
 }
 
 async fn inspect(api: &EngineApi, name: &str, seen: &Seen) -> Result<ContainerInspectResponse, ProviderError> {
-    let gone = || ProviderError::new(Class::Conflict, "A0515", format!("container {name} is gone"));
+    let gone = || ProviderError::new(Class::Conflict, Code::A0515, format!("container {name} is gone"));
     api.container(&seen.vendor_id).await?.ok_or_else(gone)
 }
 
@@ -122,7 +122,7 @@ fn unreadable(there: &ContainerInspectResponse, name: &str) -> Option<ProviderEr
     }
     let message = format!("what container {name} prints cannot be read back: its logging driver is `{driver}`");
     Some(
-        ProviderError::new(Class::Rejected, "A0515", message)
+        ProviderError::new(Class::Rejected, Code::A0515, message)
             .hint("give it `logging: {driver: local}`, or look where that driver sends it"),
     )
 }

@@ -43,8 +43,8 @@ use super::{
 use crate::secret::{MarkKey, Scrubber, Secrets};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::{
-    Address, Change, Expect, Fields, GapScope, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp, Value,
-    Verb, platform,
+    Address, Change, Code, Expect, Fields, GapScope, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp,
+    Value, Verb, platform,
 };
 use amarre_core::resources::{Objection, docker};
 use answer_limit::TOO_LARGE;
@@ -387,7 +387,7 @@ impl DockerProvider {
                 return Ok(there.id.unwrap_or_default());
             }
             let whose = whose(&labels);
-            return Err(ProviderError::new(Class::Conflict, "A0405", format!("network {name} exists and {whose}")));
+            return Err(ProviderError::new(Class::Conflict, Code::A0405, format!("network {name} exists and {whose}")));
         }
         api.create_network(requests::network_request(name, fields, service, &self.config.instance)).await
     }
@@ -564,7 +564,7 @@ impl TestNginx for DockerProvider {
         let command = ["nginx", "-t"].map(str::to_owned).to_vec();
         let late = || {
             let message = format!("nginx in container {container} did not say within {} s", TEST_LIMIT.as_secs());
-            ProviderError::new(Class::RetryLater, "A0614", message)
+            ProviderError::new(Class::RetryLater, Code::A0614, message)
         };
         let ended = tokio::time::timeout(TEST_LIMIT, api.run(container, command)).await.map_err(|_| late())?;
         match ended? {
@@ -574,7 +574,7 @@ impl TestNginx for DockerProvider {
                 let line = said.lines().next().unwrap_or_default().trim().to_owned();
                 let message = format!("nginx in container {container} could not be asked (exit {code}, {line})");
                 let hint = "is it the container of NPM? `npm.<name>.container` names it";
-                Err(ProviderError::new(Class::Rejected, "A0614", message).hint(hint))
+                Err(ProviderError::new(Class::Rejected, Code::A0614, message).hint(hint))
             }
         }
     }
@@ -633,12 +633,12 @@ async fn check_platform(api: &EngineApi, reference: &str, asked: &str) -> Result
     }
     let message = format!("image {reference} is for {there}, and the manifest asks for {asked}");
     let hint = "leave `platform` out, or name an image that is made for it";
-    Err(ProviderError::new(Class::Rejected, "A0527", message).hint(hint))
+    Err(ProviderError::new(Class::Rejected, Code::A0527, message).hint(hint))
 }
 
 fn attachment_parts(name: &str) -> Result<(&str, &str), ProviderError> {
     name.rsplit_once('/')
-        .ok_or_else(|| ProviderError::new(Class::Rejected, "A0510", format!("not an attachment: {name}")))
+        .ok_or_else(|| ProviderError::new(Class::Rejected, Code::A0510, format!("not an attachment: {name}")))
 }
 
 fn vendor_id(change: &Change) -> String {
@@ -650,7 +650,7 @@ fn vendor_id(change: &Change) -> String {
 
 fn cannot(change: &Change) -> ProviderError {
     let message = format!("Docker cannot {} {}", change.action(), change.address);
-    ProviderError::new(Class::Rejected, "A0510", message)
+    ProviderError::new(Class::Rejected, Code::A0510, message)
 }
 
 /// Subnets that this host routes, Docker's own bridges and the default route left out.

@@ -6,6 +6,7 @@ use bollard::auth::DockerCredentials;
 
 use crate::providers::{Class, ProviderError};
 use crate::secret::Secret;
+use amarre_core::model::Code;
 use amarre_core::model::words;
 
 /// Where images without a registry in their name are.
@@ -52,7 +53,8 @@ impl Registries {
                 }
                 None => format!("it is tried again later; an account has a higher limit: registries.{registry}"),
             };
-            return ProviderError::new(Class::RetryLater, "A0524", message("the registry limits requests")).hint(hint);
+            return ProviderError::new(Class::RetryLater, Code::A0524, message("the registry limits requests"))
+                .hint(hint);
         }
         // An image that is hidden and one that is not there are told apart by no registry.
         if has(&[
@@ -71,7 +73,7 @@ impl Registries {
                 ),
                 None => format!("is the name right? where it is private, name an account: registries.{registry}"),
             };
-            return ProviderError::new(Class::Rejected, "A0504", message("not there")).hint(hint);
+            return ProviderError::new(Class::Rejected, Code::A0504, message("not there")).hint(hint);
         }
         if matches!(status, Some(401 | 403))
             || has(&["unauthorized", "authentication required", "no basic auth", "denied", "incorrect username"])
@@ -86,10 +88,10 @@ impl Registries {
                     format!("name one in amarre.yaml: registries.{registry}: {{username: …, password: {{file: …}}}}"),
                 ),
             };
-            return ProviderError::new(Class::Rejected, "A0523", message(&what)).hint(hint);
+            return ProviderError::new(Class::Rejected, Code::A0523, message(&what)).hint(hint);
         }
         let hint = "does this host's engine reach the registry? it is tried again later";
-        ProviderError::new(Class::RetryLater, "A0504", message("did not work")).hint(hint)
+        ProviderError::new(Class::RetryLater, Code::A0504, message("did not work")).hint(hint)
     }
 }
 
@@ -142,19 +144,24 @@ mod tests {
         let login = RegistryLogin { username: "ops".to_owned(), password: Secret::new("canary") };
         let known = Registries([("ghcr.io".to_owned(), login)].into());
         let cases = [
-            (Some(500), "toomanyrequests: You have reached your pull rate limit.", "A0524", Class::RetryLater),
-            (Some(429), "Too Many Requests", "A0524", Class::RetryLater),
-            (Some(404), "manifest for a:9 not found: manifest unknown: manifest unknown", "A0504", Class::Rejected),
+            (Some(500), "toomanyrequests: You have reached your pull rate limit.", Code::A0524, Class::RetryLater),
+            (Some(429), "Too Many Requests", Code::A0524, Class::RetryLater),
+            (Some(404), "manifest for a:9 not found: manifest unknown: manifest unknown", Code::A0504, Class::Rejected),
             (
                 Some(404),
                 "pull access denied for a, repository does not exist or may require 'docker login': denied",
-                "A0504",
+                Code::A0504,
                 Class::Rejected,
             ),
-            (Some(500), "Get \"https://ghcr.io/v2/\": unauthorized: authentication required", "A0523", Class::Rejected),
-            (Some(500), "Head \"https://r/v2/a/manifests/1\": no basic auth credentials", "A0523", Class::Rejected),
-            (Some(500), "Get \"https://r/v2/\": dial tcp: lookup r: no such host", "A0504", Class::RetryLater),
-            (None, "unexpected EOF", "A0504", Class::RetryLater),
+            (
+                Some(500),
+                "Get \"https://ghcr.io/v2/\": unauthorized: authentication required",
+                Code::A0523,
+                Class::Rejected,
+            ),
+            (Some(500), "Head \"https://r/v2/a/manifests/1\": no basic auth credentials", Code::A0523, Class::Rejected),
+            (Some(500), "Get \"https://r/v2/\": dial tcp: lookup r: no such host", Code::A0504, Class::RetryLater),
+            (None, "unexpected EOF", Code::A0504, Class::RetryLater),
         ];
         for (status, said, code, class) in cases {
             for reference in ["ghcr.io/a:1", "quay.io/a:1"] {

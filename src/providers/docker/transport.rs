@@ -31,6 +31,7 @@ use tower_service::Service;
 
 use super::answer_limit::{Meter, Metered};
 use crate::error_chain::root;
+use amarre_core::model::Code;
 use amarre_core::model::words;
 
 /// Where requests go, as the client library wants it.
@@ -61,7 +62,7 @@ pub struct TlsFiles {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectError {
     /// `A0520` or `A0521`, else the connection's usual code.
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
     /// Lowercase, no full stop.
     pub message: String,
     /// What a person can do; empty when nothing special.
@@ -70,11 +71,11 @@ pub struct ConnectError {
 
 impl ConnectError {
     fn tls(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: Some("A0520"), message: message.into(), hint: hint.into() }
+        Self { code: Some(Code::A0520), message: message.into(), hint: hint.into() }
     }
 
     fn ssh(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: Some("A0521"), message: message.into(), hint: hint.into() }
+        Self { code: Some(Code::A0521), message: message.into(), hint: hint.into() }
     }
 
     /// Nothing of TLS or ssh.

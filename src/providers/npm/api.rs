@@ -599,7 +599,7 @@ impl NpmApi {
             None => self.http.send(request).await,
         };
         let answer = sent.map_err(|failure| match failure {
-            HttpFailure::NotSent(message) => NpmError::Away(reason(&message)),
+            HttpFailure::NotSent(message) | HttpFailure::Distrusted(message) => NpmError::Away(reason(&message)),
             HttpFailure::Unknown(message) => NpmError::Lost(reason(&message)),
         })?;
         if answer.is_success() {

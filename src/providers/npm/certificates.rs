@@ -14,7 +14,7 @@ use super::sections::Section;
 use super::{NpmProvider, action_text, conflict, convert, expected, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::world::NOT_ISSUED;
-use amarre_core::model::{Change, Fields, Typed};
+use amarre_core::model::{Change, Code, Fields, Typed};
 
 /// From this version on the address of the account that signs in goes to Let's Encrypt, and the two words are refused.
 const ACCOUNT_MAIL: (u32, u32) = (2, 13);
@@ -116,7 +116,7 @@ impl NpmProvider {
         let (what, name) = (action_text(change), self.name());
         let words = words.to_lowercase();
         let message = format!("could not {what}: NPM {name} ordered nothing, it failed itself ({status}, {words})");
-        ProviderError::new(Class::Rejected, "A0803", message)
+        ProviderError::new(Class::Rejected, Code::A0803, message)
             .hint("its container's log says why; one bad host or certificate makes nginx refuse every change")
     }
 

@@ -4,7 +4,7 @@ use super::api::Level;
 use super::sections::Section;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::world::{LIMITED, NOT_ISSUED};
-use amarre_core::model::{Address, Gap, GapScope, Millis, Timestamp};
+use amarre_core::model::{Address, Code, Gap, GapScope, Millis, Timestamp};
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,19 +130,19 @@ impl NpmError {
         let (class, code, what, hint) = match self {
             NpmError::TooMany(_) => (
                 class,
-                "A0601",
+                Code::A0601,
                 format!("NPM {name} does not answer at {url} (it was asked too often, it answered 429)"),
                 "a proxy before it has a limit; it is tried again when that allows".to_owned(),
             ),
             NpmError::Away(why) | NpmError::Lost(why) => (
                 class,
-                "A0601",
+                Code::A0601,
                 format!("NPM {name} does not answer at {url} ({why})"),
                 "is its container running? nothing of it is touched meanwhile, and it is tried again".to_owned(),
             ),
             NpmError::Garbled(status) => (
                 class,
-                "A0603",
+                Code::A0603,
                 format!("what answers at {url} is not NPM {name} ({status}, in an unknown form)"),
                 "while NPM starts, or when its backend is down, nginx answers in its place; its container's log says why; \
                  else the address is another program's"
@@ -150,7 +150,7 @@ impl NpmError {
             ),
             NpmError::Broken(status, words) => (
                 class,
-                "A0603",
+                Code::A0603,
                 format!("NPM {name} failed ({status}, {})", words.to_lowercase()),
                 "its container's log says why; one bad host or certificate makes nginx refuse every change".to_owned(),
             ),
@@ -159,12 +159,12 @@ impl NpmError {
                 (Class::Rejected, code, what, hint)
             }
             NpmError::Refused(words) => {
-                (Class::Rejected, "A0610", format!("NPM {name} refuses it: {words}"), String::new())
+                (Class::Rejected, Code::A0610, format!("NPM {name} refuses it: {words}"), String::new())
             }
-            NpmError::Absent => (Class::Conflict, "A0613", format!("it is gone from NPM {name}"), String::new()),
+            NpmError::Absent => (Class::Conflict, Code::A0613, format!("it is gone from NPM {name}"), String::new()),
             NpmError::Denied => (
                 Class::Reauthenticate,
-                "A0604",
+                Code::A0604,
                 format!("NPM {name} does not let {identity} do this"),
                 format!("in NPM, Users, {identity}: it must not be disabled"),
             ),
@@ -172,17 +172,17 @@ impl NpmError {
                 let title = section.title();
                 let what = format!("NPM {name} does not let {identity} {} {title}", denied.word());
                 let hint = format!("in NPM, Users, {identity}, Permissions: set {title} to {}", needed.title());
-                (Class::Reauthenticate, "A0604", what, hint)
+                (Class::Reauthenticate, Code::A0604, what, hint)
             }
             NpmError::Credentials(words) => (
                 Class::Reauthenticate,
-                "A0602",
+                Code::A0602,
                 format!("NPM {name} refuses the sign-in of {identity} ({})", words.to_lowercase()),
                 format!("check `identity` and `secret` of npm.{name}; a disabled account is answered the same"),
             ),
             NpmError::TwoFactors => (
                 Class::Reauthenticate,
-                "A0606",
+                Code::A0606,
                 format!("{identity} needs a second factor to sign in to NPM {name}"),
                 "give Amarre an account of its own in NPM, without two-factor authentication".to_owned(),
             ),
@@ -196,13 +196,13 @@ impl NpmError {
 pub fn hidden(address: Address, now: Timestamp) -> Gap {
     let message = "it is not seen: its row in NPM's list is too large to be read".to_owned();
     let hint = "shorten its `advanced`, or its access list; all else goes on".to_owned();
-    let (provider, code) = (address.provider.clone(), "A0618".to_owned());
+    let (provider, code) = (address.provider.clone(), Code::A0618);
     Gap { provider, scope: GapScope::Resource(address), code, message, hint, since: now }
 }
 
 /// What certbot's words say of an order: code, sentence and hint. It prints what the authority answered, or what Python
 /// said of a connection.
-fn certbot(words: &str, name: &str, identity: &str) -> (&'static str, String, String) {
+fn certbot(words: &str, name: &str, identity: &str) -> (Code, String, String) {
     const BUSY: [&str; 1] = ["Another instance of Certbot is already running"];
     const ABSENT: [&str; 3] = ["certbot: not found", "spawn certbot", "No such file or directory"];
     const MAIL: [&str; 5] =
@@ -230,16 +230,16 @@ fn certbot(words: &str, name: &str, identity: &str) -> (&'static str, String, St
     let or = |hint: &str| hint.to_owned();
     if says(&BUSY) {
         let what = format!("certbot of NPM {name} is busy with another certificate");
-        return ("A0802", what, or("nothing was ordered; it is tried again"));
+        return (Code::A0802, what, or("nothing was ordered; it is tried again"));
     }
     if says(&ABSENT) {
         let what = format!("NPM {name} ordered nothing, it has no certbot: {words}");
-        return ("A0803", what, or("its container's log says why; it is tried again"));
+        return (Code::A0803, what, or("its container's log says why; it is tried again"));
     }
     if says(&MAIL) {
         let what = format!("Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account: {words}");
         let hint = format!("in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`");
-        return ("A0808", what, hint);
+        return (Code::A0808, what, hint);
     }
     if says(&LIMIT) {
         let what = format!("Let's Encrypt has given as many as it gives for now: {words}");
@@ -248,7 +248,7 @@ fn certbot(words: &str, name: &str, identity: &str) -> (&'static str, String, St
     if says(&AWAY) && !words.contains(ASKED) {
         let what = format!("NPM {name} does not reach Let's Encrypt: {words}");
         return (
-            "A0807",
+            Code::A0807,
             what,
             or("may NPM's container speak to the Internet, and does DNS work in it? it is tried again"),
         );
@@ -291,7 +291,7 @@ mod tests {
             "requests.exceptions.ConnectionError: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))".to_owned(),
         ] {
             let words = format!("An unexpected error occurred: {words}");
-            assert_eq!(certbot(&words, "main", "amarre@example.net").0, "A0807", "{words}");
+            assert_eq!(certbot(&words, "main", "amarre@example.net").0, Code::A0807, "{words}");
         }
         // What it prints of its own work, and what Let's Encrypt says of the host that it asked.
         for words in [
@@ -300,34 +300,34 @@ mod tests {
              Some challenges have failed.",
             "Detail: Invalid response: \"requests.exceptions.ConnectionError\" Some challenges have failed.",
         ] {
-            assert_eq!(certbot(words, "main", "amarre@example.net").0, "A0801", "{words}");
+            assert_eq!(certbot(words, "main", "amarre@example.net").0, Code::A0801, "{words}");
         }
     }
 
     #[test]
     fn certbots_words_are_told_apart() {
         for (words, code) in [
-            ("Some challenges have failed.", "A0801"),
+            ("Some challenges have failed.", Code::A0801),
             (
                 "An unexpected error occurred: Order included an identifier for which issuance is forbidden by policy: \"x\"",
-                "A0801",
+                Code::A0801,
             ),
-            ("Another instance of Certbot is already running.", "A0802"),
-            ("/bin/sh: 1: certbot: not found", "A0803"),
+            ("Another instance of Certbot is already running.", Code::A0802),
+            ("/bin/sh: 1: certbot: not found", Code::A0803),
             (
                 "An unexpected error occurred: There were too many requests of a given type :: too many certificates (5) \
                  already issued for this exact set of identifiers in the last 168h0m0s, retry after 2026-11-22 15:04:05 UTC",
-                "A0804",
+                Code::A0804,
             ),
             (
                 "An unexpected error occurred: requests.exceptions.ConnectionError: HTTPSConnectionPool(host='acme', \
                  port=443): Max retries exceeded with url: /directory",
-                "A0807",
+                Code::A0807,
             ),
             (
                 "Unable to register an account with ACME server. The ACME server believes amarre@example.net is an \
                  invalid email address: contact email has forbidden domain \"example.net\"",
-                "A0808",
+                Code::A0808,
             ),
         ] {
             assert_eq!(certbot(words, "main", "amarre@example.net").0, code, "{words}");

@@ -7,7 +7,7 @@ use super::errors::CallKind;
 use super::sections::Section;
 use super::{NpmProvider, version_text};
 use crate::providers::{Exam, Finding, ProviderError};
-use amarre_core::model::Kind;
+use amarre_core::model::{Code, Kind};
 
 const TOPIC: &str = "NPM";
 /// What the account needs whatever manifests ask for. What they ask for it must write.
@@ -52,32 +52,36 @@ impl NpmProvider {
                     .map(|(section, level)| format!("{} to {}", section.title(), level.title()))
                     .collect();
                 let names: Vec<&str> = lacking.iter().map(|(section, _)| section.title()).collect();
-                Finding::wrong(TOPIC, "A0604", text)
+                Finding::wrong(TOPIC, Code::A0604, text)
                     .note(format!("not allowed to this account: {}", names.join(", ")))
                     .hint(format!("in NPM, Users, {identity}, Edit Permissions, set {}", what.join(", ")))
             }
         }];
         if used.contains(&Kind::Certificate) && !version.tells_streams() && !me.may(Section::Streams, Level::View) {
             findings.push(
-                Finding::know(TOPIC, "A0604", format!("{name}: {identity} does not see streams"))
+                Finding::know(TOPIC, Code::A0604, format!("{name}: {identity} does not see streams"))
                     .note("before 2.13 only streams say which certificate they have: none is deleted meanwhile")
                     .hint(format!("in NPM, Users, {identity}, Edit Permissions, set streams to View Only")),
             );
         }
         if me.permissions.get("visibility").is_some_and(|visibility| visibility == "user") && rights == "user" {
             findings.push(
-                Finding::know(TOPIC, "A0604", format!("{name}: {identity} sees only what it made itself"))
+                Finding::know(TOPIC, Code::A0604, format!("{name}: {identity} sees only what it made itself"))
                     .note("a host of somebody else that is in the way shows only when NPM refuses ours")
                     .hint(format!("in NPM, Users, {identity}, Edit Permissions, set Item Visibility to All Items")),
             );
         }
         if is_nobodys(identity) {
             findings.push(
-                Finding::know(TOPIC, "A0252", format!("{name}: Let's Encrypt refuses the e-mail address {identity}"))
-                    .note("NPM asks for certificates in the name of the account that signs in")
-                    .hint(format!(
-                        "in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`"
-                    )),
+                Finding::know(
+                    TOPIC,
+                    Code::A0252,
+                    format!("{name}: Let's Encrypt refuses the e-mail address {identity}"),
+                )
+                .note("NPM asks for certificates in the name of the account that signs in")
+                .hint(format!(
+                    "in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`"
+                )),
             );
         }
         findings

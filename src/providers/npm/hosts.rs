@@ -13,7 +13,7 @@ use super::errors::{CallKind, NpmError};
 use super::sections::Section;
 use super::{NpmProvider, action_text, conflict, expected, foreign, label, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
-use amarre_core::model::{Change, Fields};
+use amarre_core::model::{Change, Code, Fields};
 use amarre_core::resources::npm::normalize;
 
 impl NpmProvider {
@@ -159,13 +159,13 @@ impl NpmProvider {
         }
         let what = label(&change.address);
         Err(match convert::nginx_words(section, &row) {
-            Some(words) => ProviderError::new(Class::Rejected, "A0607", format!("nginx refuses {what}: {words}"))
+            Some(words) => ProviderError::new(Class::Rejected, Code::A0607, format!("nginx refuses {what}: {words}"))
                 .hint("the row is in NPM, and nginx serves the other hosts; correct what it names"),
             None => {
                 let message = format!("NPM {} has {what}, and nginx does not serve it yet", self.name());
                 let said = convert::nginx_last_words(&row).map(|words| format!("; nginx said: {words}"));
                 let hint = "another host or a certificate keeps nginx from taking it";
-                ProviderError::new(Class::RetryLater, "A0608", message)
+                ProviderError::new(Class::RetryLater, Code::A0608, message)
                     .hint(format!("{hint}{}", said.unwrap_or_default()))
             }
         })
@@ -224,7 +224,7 @@ impl NpmProvider {
         } else {
             "NPM would take the host and leave it open or without TLS; make the one it names, or rename one of two"
         };
-        ProviderError::new(Class::Conflict, "A0611", message).hint(hint)
+        ProviderError::new(Class::Conflict, Code::A0611, message).hint(hint)
     }
 
     /// Somebody's row has one of the domains.

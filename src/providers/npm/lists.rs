@@ -12,7 +12,7 @@ use super::sections::Section;
 use super::{NpmProvider, action_text, conflict, convert, expected, foreign, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use crate::secret::{Secret, Secrets};
-use amarre_core::model::{Change, Fields, Kind, Mark, Typed, Value};
+use amarre_core::model::{Change, Code, Fields, Kind, Mark, Typed, Value};
 use amarre_core::resources::npm::NpmAccessList;
 use amarre_core::resources::npm::normalize;
 
@@ -101,7 +101,7 @@ impl NpmProvider {
                 user.and_then(|host| host.domain_names.first()).map_or("a host of another account", String::as_str);
             let message =
                 format!("could not {}: {who} still uses it, and would be open without it", action_text(change));
-            return Err(ProviderError::new(Class::Conflict, "A0612", message)
+            return Err(ProviderError::new(Class::Conflict, Code::A0612, message)
                 .hint("it goes as soon as no host uses it; take it off that host in NPM"));
         }
         match self.api.delete(SECTION, row.id).await {
@@ -139,7 +139,7 @@ impl NpmProvider {
             let Value::Secret { name, mark } = value else { continue };
             let Some(secret) = secrets.get(name) else {
                 let message = format!("could not {}: secret `{}` is not set", action_text(change), name.0);
-                return Err(ProviderError::new(Class::Rejected, "A0207", message));
+                return Err(ProviderError::new(Class::Rejected, Code::A0207, message));
             };
             self.check_mark(change, user, secret, mark)?;
             passwords.insert(user.clone(), secret.expose().to_owned());

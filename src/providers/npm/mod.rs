@@ -34,7 +34,8 @@ use super::{
 };
 use crate::secret::{MarkKey, Secret};
 use amarre_core::model::{
-    Address, Change, Expect, Fields, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Timestamp, Value, Verb,
+    Address, Change, Code, Expect, Fields, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Timestamp, Value,
+    Verb,
 };
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
@@ -126,13 +127,13 @@ impl NpmProvider {
         let NpmVersion { major, minor, .. } = health.version;
         if (major, minor) < OLDEST {
             let message = format!("NPM {} is version {}, too old", self.name(), version_text(health.version));
-            return Err(ProviderError::new(Class::Rejected, "A0605", message)
+            return Err(ProviderError::new(Class::Rejected, Code::A0605, message)
                 .hint("update it to 2.12 or newer; back its /data folder up first"));
         }
         if !health.setup {
             let message = format!("NPM {} has no user yet", self.name());
             let hint = format!("open {} and make the first account", self.url);
-            return Err(ProviderError::new(Class::Reauthenticate, "A0602", message).hint(hint));
+            return Err(ProviderError::new(Class::Reauthenticate, Code::A0602, message).hint(hint));
         }
         Ok(health.version)
     }
@@ -220,7 +221,7 @@ impl NpmProvider {
         let refusal = |section: Section| {
             let error = self.failed("", NpmError::no_right_to_write(section), CallKind::Write);
             let hints = vec![Hint::text(error.hint)];
-            (section.kind(), Refusal { code: error.code.to_owned(), message: error.message, found: Vec::new(), hints })
+            (section.kind(), Refusal { code: error.code, message: error.message, found: Vec::new(), hints })
         };
         Section::all().filter(lacks).map(refusal).collect()
     }
@@ -285,7 +286,7 @@ impl Provider for NpmProvider {
         self.api.counts().waited.observe(asked.elapsed().as_secs_f64());
         let Some(section) = Section::of_kind(change.address.kind) else {
             let message = format!("could not {}: it is only observed here", action_text(change));
-            return Err(ProviderError::new(Class::Rejected, "A0610", message));
+            return Err(ProviderError::new(Class::Rejected, Code::A0610, message));
         };
         self.check_rights(change, section)?;
         if section == Section::AccessLists {
@@ -373,16 +374,16 @@ fn expected(change: &Change) -> Result<(&str, &str), ProviderError> {
 
 /// What was expected is not there any more.
 fn conflict(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Conflict, "A0613", format!("could not {}: {why}", action_text(change)))
+    ProviderError::new(Class::Conflict, Code::A0613, format!("could not {}: {why}", action_text(change)))
 }
 
 /// Something that is not ours is in the way.
 fn foreign(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Conflict, "A0405", format!("could not {}: {why}", action_text(change)))
+    ProviderError::new(Class::Conflict, Code::A0405, format!("could not {}: {why}", action_text(change)))
         .hint("delete it in NPM, or give this one another name")
 }
 
 /// The fields are not what NPM takes.
 fn unfit(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Rejected, "A0610", format!("could not {}: {why}", action_text(change)))
+    ProviderError::new(Class::Rejected, Code::A0610, format!("could not {}: {why}", action_text(change)))
 }

@@ -13,7 +13,7 @@ use super::request_rate::{Pace, Pacer};
 use crate::providers::http::{Counts, Http, HttpAnswer, HttpFailure};
 use crate::providers::{Class, ProviderError};
 use crate::secret::OvhLogin;
-use amarre_core::model::{Millis, words};
+use amarre_core::model::{Code, Millis, words};
 
 /// The vendor's entry points, by the names that its own clients use.
 const ENDPOINTS: [(&str, &str); 7] = [
@@ -222,33 +222,33 @@ impl OvhError {
         let message = format!("{doing}: {}", self.words());
         let away = "it is tried again by itself; is https://status.ovhcloud.com quiet and this machine on line?";
         if self.is_about_service_account() {
-            return ProviderError::new(Class::Reauthenticate, "A0720", message)
+            return ProviderError::new(Class::Reauthenticate, Code::A0720, message)
                 .hint("check `ovh.client_id` and `client_secret`: of a service account that still exists, and of the region of `ovh.endpoint`?");
         }
         if let Some(action) = self.lacks() {
             let hint = format!("allow `{action}` on the zone in the service account's policy at OVH (IAM, policies)");
-            return ProviderError::new(Class::Reauthenticate, "A0721", message).hint(hint);
+            return ProviderError::new(Class::Reauthenticate, Code::A0721, message).hint(hint);
         }
         if self.is_about_credentials() {
-            return ProviderError::new(Class::Reauthenticate, "A0702", message)
+            return ProviderError::new(Class::Reauthenticate, Code::A0702, message)
                 .hint("check the keys below `ovh` in the configuration: expired, deleted or of another endpoint");
         }
         match &self {
-            OvhError::NotSent(_) => ProviderError::new(Class::RetryLater, "A0704", message).hint(away),
+            OvhError::NotSent(_) => ProviderError::new(Class::RetryLater, Code::A0704, message).hint(away),
             OvhError::Refused { status: 429, after, .. } => {
-                ProviderError::new(Class::RetryLater, "A0704", message).hint(away).after(*after)
+                ProviderError::new(Class::RetryLater, Code::A0704, message).hint(away).after(*after)
             }
             OvhError::Unknown(_) | OvhError::Refused { status: 408 | 500.., .. } => {
-                ProviderError::new(unclear, "A0704", message).hint(away)
+                ProviderError::new(unclear, Code::A0704, message).hint(away)
             }
             OvhError::Refused { status: 401 | 403, .. } => {
-                ProviderError::new(Class::Reauthenticate, "A0702", message).hint(RIGHTS)
+                ProviderError::new(Class::Reauthenticate, Code::A0702, message).hint(RIGHTS)
             }
-            OvhError::Refused { status: 404, .. } => ProviderError::new(Class::Conflict, "A0701", message)
+            OvhError::Refused { status: 404, .. } => ProviderError::new(Class::Conflict, Code::A0701, message)
                 .hint("it was there a moment ago; the next look shows"),
-            OvhError::Refused { .. } => ProviderError::new(Class::Rejected, "A0706", message)
+            OvhError::Refused { .. } => ProviderError::new(Class::Rejected, Code::A0706, message)
                 .hint("OVH would refuse the same again: change the manifest"),
-            OvhError::Nonsense(_) => ProviderError::new(unclear, "A0705", message)
+            OvhError::Nonsense(_) => ProviderError::new(unclear, Code::A0705, message)
                 .hint("is `ovh.endpoint` the OVH API, and no proxy's page in between?"),
         }
     }
@@ -383,7 +383,7 @@ impl OvhApi {
             request = request.header("Content-Type", "application/json").body(body);
         }
         let answer = self.http.send(request).await.map_err(|failure| match failure {
-            HttpFailure::NotSent(why) => OvhError::NotSent(why),
+            HttpFailure::NotSent(why) | HttpFailure::Distrusted(why) => OvhError::NotSent(why),
             HttpFailure::Unknown(why) => OvhError::Unknown(why),
         })?;
         if answer.is_success() { Ok(answer) } else { Err(refusal(&self.login.censored(answer).await)) }
@@ -461,19 +461,19 @@ mod tests {
             after: None,
         };
         for (trouble, wrote, class, code) in [
-            (OvhError::NotSent("x".into()), true, Class::RetryLater, "A0704"),
-            (OvhError::Unknown("x".into()), true, Class::OutcomeUnknown, "A0704"),
-            (OvhError::Unknown("x".into()), false, Class::RetryLater, "A0704"),
-            (refused(429, "", ""), true, Class::RetryLater, "A0704"),
-            (refused(408, "", ""), true, Class::OutcomeUnknown, "A0704"),
-            (refused(503, "", ""), true, Class::OutcomeUnknown, "A0704"),
-            (refused(403, "NOT_GRANTED_CALL", "x"), true, Class::Reauthenticate, "A0702"),
-            (refused(400, "INVALID_SIGNATURE", "Invalid signature"), false, Class::Reauthenticate, "A0702"),
-            (refused(401, "invalid_client", "x"), true, Class::Reauthenticate, "A0720"),
-            (refused(403, "dnsZone:apiovh:refresh", "x"), true, Class::Reauthenticate, "A0721"),
-            (refused(400, "", "Invalid domain name"), true, Class::Rejected, "A0706"),
-            (refused(404, "", "x"), true, Class::Conflict, "A0701"),
-            (OvhError::Nonsense("x".into()), true, Class::OutcomeUnknown, "A0705"),
+            (OvhError::NotSent("x".into()), true, Class::RetryLater, Code::A0704),
+            (OvhError::Unknown("x".into()), true, Class::OutcomeUnknown, Code::A0704),
+            (OvhError::Unknown("x".into()), false, Class::RetryLater, Code::A0704),
+            (refused(429, "", ""), true, Class::RetryLater, Code::A0704),
+            (refused(408, "", ""), true, Class::OutcomeUnknown, Code::A0704),
+            (refused(503, "", ""), true, Class::OutcomeUnknown, Code::A0704),
+            (refused(403, "NOT_GRANTED_CALL", "x"), true, Class::Reauthenticate, Code::A0702),
+            (refused(400, "INVALID_SIGNATURE", "Invalid signature"), false, Class::Reauthenticate, Code::A0702),
+            (refused(401, "invalid_client", "x"), true, Class::Reauthenticate, Code::A0720),
+            (refused(403, "dnsZone:apiovh:refresh", "x"), true, Class::Reauthenticate, Code::A0721),
+            (refused(400, "", "Invalid domain name"), true, Class::Rejected, Code::A0706),
+            (refused(404, "", "x"), true, Class::Conflict, Code::A0701),
+            (OvhError::Nonsense("x".into()), true, Class::OutcomeUnknown, Code::A0705),
         ] {
             let error = trouble.clone().into_error("could not do it", wrote);
             assert_eq!((error.class, error.code), (class, code), "{trouble:?}");

@@ -9,7 +9,7 @@ use super::OvhAccount;
 use super::api::{OvhError, WireCredential};
 use crate::providers::dns::propagation::{Heard, Watcher};
 use crate::providers::{EXAM_LIMIT, Exam, Finding};
-use amarre_core::model::{Millis, Site, Timestamp};
+use amarre_core::model::{Code, Millis, Site, Timestamp};
 
 const OVH: &str = "OVH";
 const DNS: &str = "DNS";
@@ -44,7 +44,7 @@ impl OvhAccount {
         let mut findings = account.unwrap_or_else(|_| vec![Finding::late(OVH, &self.endpoint)]);
         if !homeless.is_empty() {
             findings.push(
-                Finding::wrong(OVH, "A0701", format!("no zone of the account holds {}", homeless.join(", ")))
+                Finding::wrong(OVH, Code::A0701, format!("no zone of the account holds {}", homeless.join(", ")))
                     .note(format!("there are {}", joined(&zones)))
                     .hint("is `domains` right, is this the right account? else put `dns: none` into those manifests"),
             );
@@ -93,7 +93,7 @@ impl OvhAccount {
         } else {
             let shown: Vec<String> = lacking.iter().map(|call| call.replace("/record/1", "/record/*")).collect();
             let text = format!("{}: the token lacks {} of its rights", self.endpoint, lacking.len());
-            let finding = Finding::wrong(OVH, "A0702", text).note(shown.join(", "));
+            let finding = Finding::wrong(OVH, Code::A0702, text).note(shown.join(", "));
             finding.hint("make a token with GET, POST, PUT and DELETE on /domain/zone and /domain/zone/*, see docs/providers/ovh.md")
         }];
         let ends = credential.expiration.as_deref().and_then(|text| text.parse::<Moment>().ok());
@@ -101,7 +101,7 @@ impl OvhAccount {
         {
             let days = (ends - now).0 / (24 * 60 * 60 * 1000);
             findings.push(
-                Finding::know(OVH, "A0254", format!("{}: the token expires in {days} days", self.endpoint))
+                Finding::know(OVH, Code::A0254, format!("{}: the token expires in {days} days", self.endpoint))
                     .hint("make a new one with unlimited validity, and put its three keys into the configuration"),
             );
         }
@@ -115,14 +115,14 @@ impl OvhAccount {
             let Ok(names) = self.api.nameservers(zone).await else {
                 let text = format!("OVH does not say which servers {zone} has");
                 let hint = format!("allow GET /domain/zone/{zone} to the token (or `dnsZone:apiovh:get`)");
-                findings.push(Finding::know(DNS, "A0255", text).hint(hint));
+                findings.push(Finding::know(DNS, Code::A0255, text).hint(hint));
                 continue;
             };
             let heard = watcher.hear_servers(zone, &names, now).await;
             let answering = heard.iter().filter(|heard| heard.took.is_some()).count();
             let text = format!("{answering} of {} servers of {zone} answer", heard.len());
             findings.push(if answering == 0 {
-                Finding::know(DNS, "A0255", text)
+                Finding::know(DNS, Code::A0255, text)
                     .note("whether a record is visible is asked of the resolvers instead")
                     .hint("does a firewall close port 53 (UDP and TCP) to the outside? `dns.propagation.servers` names others")
             } else {
@@ -134,7 +134,7 @@ impl OvhAccount {
             match heard.took {
                 Some(_) => findings.extend(slow(&heard)),
                 None => findings.push(
-                    Finding::know(DNS, "A0255", format!("resolver {} does not answer", heard.who))
+                    Finding::know(DNS, Code::A0255, format!("resolver {} does not answer", heard.who))
                         .hint("name one that does in `dns.propagation.resolvers`"),
                 ),
             }
@@ -146,14 +146,14 @@ impl OvhAccount {
 fn slow(heard: &Heard) -> Option<Finding> {
     let took = heard.took.filter(|took| *took >= SLOW)?;
     let text = format!("{} answers in {}.{} s, slow", heard.who, took.0 / 1000, took.0 % 1000 / 100);
-    Some(Finding::know(DNS, "A0255", text).hint("another resolver or line may be faster; nothing waits for it"))
+    Some(Finding::know(DNS, Code::A0255, text).hint("another resolver or line may be faster; nothing waits for it"))
 }
 
 fn clock(endpoint: &str, time: &Result<i64, OvhError>, now: Timestamp) -> Option<Finding> {
     let ahead = time.as_ref().ok()? - now.0 / 1000;
     (ahead.abs() > CLOCK_SECONDS_OFF_MAX).then(|| {
         let (seconds, way) = (ahead.abs(), if ahead > 0 { "behind" } else { "ahead of" });
-        Finding::know(OVH, "A0253", format!("{endpoint}: this machine's clock is {seconds} s {way} OVH's"))
+        Finding::know(OVH, Code::A0253, format!("{endpoint}: this machine's clock is {seconds} s {way} OVH's"))
             .note("OVH is asked in its own time; certificates, tokens and logs go by this machine's")
             .hint("timedatectl set-ntp true")
     })

@@ -18,7 +18,7 @@ use crate::providers::dns::record_sets::ZoneRow;
 use crate::providers::http::Counts;
 use crate::providers::{Class, Exam, Finding, ProviderError};
 use crate::secret::MarkKey;
-use amarre_core::model::ProviderId;
+use amarre_core::model::{Code, ProviderId};
 use amarre_core::resources::dns::spelling::sub_domain;
 
 pub use super::dns::propagation::Propagation;
@@ -133,7 +133,7 @@ impl ZoneBackend for OvhAccount {
                         "nobody sees the record yet; does the token have POST /domain/zone/{zone}/refresh, and is the zone sound?"
                     ),
                 };
-                Err(ProviderError::new(Class::Rejected, "A0703", message).hint(hint))
+                Err(ProviderError::new(Class::Rejected, Code::A0703, message).hint(hint))
             }
             Err(trouble) => Err(trouble.into_error(&format!("could not refresh zone {zone}"), true)),
         }

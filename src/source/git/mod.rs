@@ -41,7 +41,7 @@ use self::session::{Asker, GitSession, SessionError};
 use self::tree::UnfitCommit;
 use super::edit::{self, Edit};
 use super::{Snapshot, SourceError, SourceReading};
-use amarre_core::model::{Commit, GitRef, GitUrl, Hint, Millis, Timestamp};
+use amarre_core::model::{Code, Commit, GitRef, GitUrl, Hint, Millis, Timestamp};
 
 /// The longest name of a branch, tag or commit.
 const NAME_CHARS_MAX: usize = 200;
@@ -126,7 +126,7 @@ impl Git {
         let mut error = known.error.clone();
         if known.accepted.is_none() && error.is_none() {
             let message = format!("{} was not fetched yet", self.settings.access.url);
-            error = Some(SourceError::new("A0302", message, Hint::command("to fetch it now", "amarre plan")));
+            error = Some(SourceError::new(Code::A0302, message, Hint::command("to fetch it now", "amarre plan")));
         }
         let error = error.map(|error| SourceError { fetched: known.answered, ..error });
         SourceReading { snapshot: known.accepted.as_deref().cloned(), error }
@@ -154,7 +154,7 @@ impl Git {
         Err(known.unwrap_or_else(|| {
             let message =
                 format!("{} on {} is not {}", self.settings.reference, self.settings.access.url, tree::shown(commit));
-            SourceError::new("A0317", message, Hint::command("to see what it is", "amarre plan"))
+            SourceError::new(Code::A0317, message, Hint::command("to see what it is", "amarre plan"))
         }))
     }
 
@@ -222,7 +222,7 @@ impl Git {
         let done = tokio::task::spawn_blocking(read).await;
         done.ok()
             .flatten()
-            .ok_or_else(|| SourceError::new("A0305", "it was not fetched yet", Hint::text("fetch it first")))
+            .ok_or_else(|| SourceError::new(Code::A0305, "it was not fetched yet", Hint::text("fetch it first")))
     }
 
     /// The folder of manifests in the repository; empty = all of it.
@@ -391,12 +391,14 @@ impl GitSettings {
             || !git2::Reference::is_valid_name(&format!("refs/heads/{name}"))
         {
             let hint = Hint::text("name a branch, a tag or a commit with all its 40 digits");
-            return Err(SourceError::new("A0305", format!("`{}` is no name in git", tree::shown(name)), hint));
+            return Err(SourceError::new(Code::A0305, format!("`{}` is no name in git", tree::shown(name)), hint));
         }
         let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{name}"));
-        let (repository, commit) = self.bring(&names, asker).map_err(|(error, _)| match error.code {
-            "A0305" => no_such(&format!("{} has no branch, tag or commit {name}", self.access.url)),
-            _ => error,
+        let (repository, commit) = self.bring(&names, asker).map_err(|(error, _)| {
+            if error.code != Code::A0305 {
+                return error;
+            }
+            no_such(&format!("{} has no branch, tag or commit {name}", self.access.url))
         })?;
         self.check(&repository, commit)?;
         let snapshot = self.snapshot(&repository, commit, name)?;
@@ -463,7 +465,7 @@ impl GitSettings {
             let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
             let message = format!("{who} on {} is refused: {why}", self.reference);
             let mut error =
-                SourceError::new("A0306", message, Hint::text("sign it, and push it again: git commit --amend -S"));
+                SourceError::new(Code::A0306, message, Hint::text("sign it, and push it again: git commit --amend -S"));
             error.hints.push(Hint::text(match verify {
                 Verify::Ssh { allowed_signers } => format!("or add the author's key to {}", allowed_signers.display()),
                 Verify::OpenPgp { keyring } => format!("or add the author's key to {}", keyring.display()),
@@ -480,17 +482,17 @@ impl GitSettings {
             let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
             match unfit {
                 UnfitCommit::NoFolder => SourceError::new(
-                    "A0309",
+                    Code::A0309,
                     format!("{who} has no folder {}", self.path),
                     Hint::text("put it back, or correct `source.git.path`"),
                 ),
                 UnfitCommit::TooMuch(why) => SourceError::new(
-                    "A0307",
+                    Code::A0307,
                     format!("{who} is not taken: {why}"),
                     Hint::text("let `source.git.path` name the folder of manifests alone"),
                 ),
                 UnfitCommit::Broken(why) => SourceError::new(
-                    "A0307",
+                    Code::A0307,
                     format!("{who} is not taken: it cannot be read: {why}"),
                     Hint::text("does `git fsck` find something in the repository?"),
                 ),
@@ -517,27 +519,27 @@ impl GitSettings {
         let url = &self.access.url;
         match trouble {
             SessionError::NoAnswer(why) => SourceError::new(
-                "A0302",
+                Code::A0302,
                 format!("{url} did not answer: {why}"),
                 Hint::text("is the server up, and `source.git.url` right? it is tried again by itself"),
             ),
             SessionError::Denied(why) => SourceError::new(
-                "A0303",
+                Code::A0303,
                 format!("{url} does not let us in: {why}"),
                 Hint::text("give the token or the deploy key the right to read, and check `source.git`"),
             ),
             SessionError::OtherHost(why) => SourceError::new(
-                "A0304",
+                Code::A0304,
                 format!("{url} is not the host that was meant: {why}"),
                 Hint::text("ask who runs it for its host key; only if that is it, correct `source.git.host_key`"),
             ),
             SessionError::TooMuch(why) => SourceError::new(
-                "A0307",
+                Code::A0307,
                 format!("{url} is not taken: {why}"),
                 Hint::text("keep manifests in a repository of their own"),
             ),
             SessionError::TooLarge(why) => SourceError::new(
-                "A0316",
+                Code::A0316,
                 format!("{url} is not taken: {why}"),
                 Hint::text("keep manifests in a repository of their own; `source.git.memory` allows more"),
             ),
@@ -556,7 +558,7 @@ impl GitSettings {
         };
         let message = format!("the clone in {} cannot be used: {why}", self.clone.display());
         SourceError::new(
-            "A0302",
+            Code::A0302,
             message,
             Hint::text("is there room on the disk, and is the folder of `state` writable?"),
         )
@@ -564,7 +566,7 @@ impl GitSettings {
 }
 
 fn no_such(message: &str) -> SourceError {
-    SourceError::new("A0305", message, Hint::text("push it, or correct `source.git`"))
+    SourceError::new(Code::A0305, message, Hint::text("push it, or correct `source.git`"))
 }
 
 /// `8d41b07 "add gitea" (Alice Martin)`

@@ -13,7 +13,7 @@ use super::clone;
 use super::clone::Depth;
 use super::session::Asker;
 use super::{GitSettings, Snapshot, SourceError, commit_text, signature, tree};
-use amarre_core::model::Hint;
+use amarre_core::model::{Code, Hint};
 
 /// Commits whose signatures are checked in one fetch: each takes some milliseconds of `ssh-keygen` or `gpgv`.
 const CHECKED_MAX: usize = 1_000;
@@ -47,7 +47,7 @@ impl GitSettings {
             Some(false) => (),
             Some(true) => {
                 let why = format!("does not descend from {}, which is followed", short(accepted));
-                return Err(held("A0314", &why, "was the branch rewritten on purpose? then take it"));
+                return Err(held(Code::A0314, &why, "was the branch rewritten on purpose? then take it"));
             }
             None => {
                 let why = format!(
@@ -55,18 +55,18 @@ impl GitSettings {
                     short(accepted),
                     clone::DEPTH_FAR
                 );
-                return Err(held("A0314", &why, "does `git log` show it there? then take it"));
+                return Err(held(Code::A0314, &why, "does `git log` show it there? then take it"));
             }
         }
         if !self.verify_all {
             return Ok(());
         }
         let since = clone::commits_since(repository, accepted, commit, CHECKED_MAX).map_err(|error| {
-            held("A0315", &format!("cannot be checked: {}", error.message()), "if you trust it, take it")
+            held(Code::A0315, &format!("cannot be checked: {}", error.message()), "if you trust it, take it")
         })?;
         if since.len() > CHECKED_MAX {
             let why = format!("brings more than {CHECKED_MAX} commits at once, which are too many to check");
-            return Err(held("A0315", &why, "if you trust them, take it"));
+            return Err(held(Code::A0315, &why, "if you trust them, take it"));
         }
         // The newest was checked before.
         for id in since.into_iter().filter(|id| *id != commit) {
@@ -75,7 +75,7 @@ impl GitSettings {
                 let who = found.map_or_else(|_| id.to_string(), |commit| commit_text(&commit));
                 let why = format!("brings {who}, and {why}");
                 return Err(held(
-                    "A0315",
+                    Code::A0315,
                     &why,
                     "sign it, and push the branch again; or, if you trust it, take it as it is",
                 ));
@@ -97,7 +97,7 @@ impl GitSettings {
     }
 
     /// The id is part of the command: the consent is for this commit and no later one.
-    fn held(&self, repository: &Repository, commit: Oid, (code, why, hint): (&'static str, &str, &str)) -> SourceError {
+    fn held(&self, repository: &Repository, commit: Oid, (code, why, hint): (Code, &str, &str)) -> SourceError {
         let found = repository.find_commit(commit).map(|commit| tree::describe(&commit));
         let who = found.map_or_else(|_| commit.to_string(), |commit| commit_text(&commit));
         let message = format!("{who} on {} is held: it {why}", self.reference);

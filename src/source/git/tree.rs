@@ -8,7 +8,7 @@ use git2::{Commit, ObjectType, Oid, Repository, Tree};
 use crate::source::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, NO_ROOM};
 use crate::source::{Snapshot, SourceNote};
 use amarre_core::model::source::is_env_file;
-use amarre_core::model::{self, Asset, Assets, History, Timestamp, words};
+use amarre_core::model::{self, Asset, Assets, Code, History, Timestamp, words};
 
 /// As [`FILE_BYTES_MAX`], in memory.
 pub(super) const TEXT_BYTES_MAX: usize = 1024 * 1024;
@@ -181,7 +181,7 @@ impl Walk<'_> {
 
     fn add_note(&mut self, path: &str, name: &str, message: &str, hint: &str) {
         let (file, message, hint) = (self.shown_as(path, name), message.to_owned(), hint.to_owned());
-        self.note(SourceNote { code: "A0308", file, message, hint, is_unread: false });
+        self.note(SourceNote { code: Code::A0308, file, message, hint, is_unread: false });
     }
 
     fn shown_as(&self, path: &str, name: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use amarre_core::manifest::schema;
-use amarre_core::model::Change;
+use amarre_core::model::{Change, Code};
 use amarre_sim::docker::{DockerOptions, ImageSpec};
 use amarre_sim::npm;
 use serde_json::{Value as Json, json};
@@ -123,8 +123,8 @@ async fn end(stage: &mut Stage, name: &str) -> Result<End, String> {
     let Err(why) = stage.live(Goal::Converged).await else { return Ok(End::Converged) };
     let picture = stage.rig.last_pass();
     let mut refusals = picture.plan.changes.iter().filter_map(Change::refusal).peekable();
-    let is_decision = |code: &str| matches!(code, "A0412" | "A0443");
-    let waits = refusals.peek().is_some() && refusals.all(|refusal| is_decision(&refusal.code));
+    let is_decision = |code: Code| matches!(code, Code::A0412 | Code::A0443);
+    let waits = refusals.peek().is_some() && refusals.all(|refusal| is_decision(refusal.code));
     let nothing_else =
         unexplained(&picture.plan).is_empty() && picture.plan.gaps.is_empty() && picture.errors.is_empty();
     if waits && nothing_else { Ok(End::Decision) } else { Err(format!("{name}: {why}")) }

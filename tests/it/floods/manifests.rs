@@ -21,7 +21,7 @@ fn ends(name: &str, manifest: &str, others: &[(String, String)], code: &str) -> 
     let loaded = load(&files, &assets, &permissive());
     let names: Vec<&str> = loaded.services.iter().map(|service| service.name.as_str()).collect();
     assert_eq!(names, ["calm"], "{name}: {:?}", loaded.diagnostics.first());
-    let found = loaded.diagnostics.iter().find(|found| found.code == code);
+    let found = loaded.diagnostics.iter().find(|found| found.code.as_str() == code);
     let found = found.unwrap_or_else(|| panic!("{name}: no {code} in {:?}", loaded.diagnostics.first()));
     assert!(found.line > 0 && found.hint.is_some(), "{name}: {found:?}");
     loaded
@@ -124,7 +124,7 @@ fn a_costly_manifest_takes_no_time_from_a_cheap_one() {
     let loaded = load(&files, &assets, &permissive());
     assert_eq!(loaded.services.len(), 60);
     assert!(loaded.services.iter().all(|service| service.name.starts_with("small")));
-    let codes: Vec<&str> = loaded.diagnostics.iter().map(|found| found.code).collect();
+    let codes: Vec<&str> = loaded.diagnostics.iter().map(|found| found.code.as_str()).collect();
     assert_eq!(codes, vec!["A0181"; 60]);
 }
 

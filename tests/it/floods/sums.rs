@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use amarre_core::manifest::{Loaded, SourceFile, load, share};
-use amarre_core::model::{Assets, Site};
+use amarre_core::model::{Assets, Code, Site};
 
 use amarre_testkit::sites::permissive;
 
@@ -36,7 +36,7 @@ fn names(loaded: &Loaded) -> Vec<&str> {
 fn refused(loaded: &Loaded, code: &str, word: &str) -> usize {
     let found: Vec<_> = loaded.diagnostics.iter().filter(|found| found.severity.word() == "error").collect();
     for found in &found {
-        assert_eq!(found.code, code, "{found:?}");
+        assert_eq!(found.code.as_str(), code, "{found:?}");
         assert!(found.hint.as_deref().unwrap_or_default().contains(word) && found.line > 0, "{found:?}");
     }
     assert_eq!(found.len(), loaded.broken.len());
@@ -137,7 +137,7 @@ fn names_have_a_limit_over_all_manifests() {
     assert!(names(&loaded).contains(&"calm"), "{:?}", loaded.diagnostics.first());
     let sum: usize = loaded.services.iter().map(|service| share(service).names).sum();
     assert!(sum <= site.limits.names, "{sum}");
-    assert!(loaded.diagnostics.iter().any(|found| found.code == "A0164"), "{:?}", loaded.diagnostics.first());
+    assert!(loaded.diagnostics.iter().any(|found| found.code == Code::A0164), "{:?}", loaded.diagnostics.first());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use amarre::secret::Secret;
 use amarre::source::git::{GitSettings, RemoteAccess, Verify};
 use amarre::source::{Git, Snapshot, SourceReading};
-use amarre_core::model::{GitRef, GitUrl, Millis, Timestamp};
+use amarre_core::model::{Code, GitRef, GitUrl, Millis, Timestamp};
 use tempfile::TempDir;
 
 use crate::support::forge::{Forge, HttpForge, SshForge, keygen};
@@ -67,7 +67,7 @@ pub fn refused(reading: &SourceReading) -> (&'static str, String) {
     let error = reading.error.as_ref().expect("something is wrong");
     let text = format!("{} {:?}", error.message, error.hints);
     assert!(!text.contains("hunter2"), "{text}");
-    (error.code, error.message.clone())
+    (error.code.as_str(), error.message.clone())
 }
 
 pub fn names(snapshot: &Snapshot) -> Vec<&str> {
@@ -328,7 +328,7 @@ async fn another_ref_is_read_and_does_not_come_into_force() {
     assert_eq!(good(git.read().await).revision, second, "what is in force stays");
     for name in ["nothing", "-x", "a..b", "refs/../x", "", &"x".repeat(300), &"0".repeat(40)] {
         let error = git.fetch_ref(name).await.unwrap_err();
-        assert!(matches!(error.code, "A0305" | "A0302"), "{name}: {error:?}");
+        assert!(matches!(error.code, Code::A0305 | Code::A0302), "{name}: {error:?}");
     }
     good(fetched(&git, NOW).await);
 }
@@ -434,7 +434,7 @@ async fn only_commits_with_a_known_signature_count() {
     let reading = fetched(&git, NOW).await;
     assert!(refused(&reading).1.ends_with("it is not signed"), "{reading:?}");
     assert_eq!(reading.snapshot.unwrap().revision, signed);
-    assert_eq!(git.fetch_ref("main").await.unwrap_err().code, "A0306", "nor is it planned with");
+    assert_eq!(git.fetch_ref("main").await.unwrap_err().code, Code::A0306, "nor is it planned with");
     assert_eq!(good(Git::new(settings).read().await).revision, signed, "nor taken after a restart");
 
     forge.run(&["config", "commit.gpgsign", "true"]);

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::fetch::{MINUTE, NOW, fetched, good, names, refused, settings};
 use crate::cli::rig::Rig;
 use crate::support::forge::{Forge, HttpForge, keygen};
+use amarre_core::model::Code;
 
 /// A repository whose commits Alice signs, and who follows it.
 struct Signed {
@@ -104,7 +105,7 @@ async fn a_consent_is_for_one_commit_and_for_once() {
     let later = signed.commit("pushed a moment later");
     signed.force(&later);
     let error = git.accept(&shown, NOW).await.unwrap_err();
-    assert_eq!(error.code, "A0314");
+    assert_eq!(error.code, Code::A0314);
     assert!(error.message.contains(&later[..7]), "{error}");
     assert_eq!(git.read().await.snapshot.unwrap().revision, head);
     assert_eq!(refused(&fetched(&git, NOW).await).0, "A0314", "the consent to the first was for nothing else");
@@ -114,17 +115,17 @@ async fn a_consent_is_for_one_commit_and_for_once() {
     assert!(git.take_events()[0].contains("was rewritten"), "it is told of");
     signed.force(&head);
     assert_eq!(refused(&fetched(&git, NOW).await).0, "A0314", "back again is another question");
-    assert_eq!(git.accept(&"0".repeat(40), NOW).await.unwrap_err().code, "A0314");
+    assert_eq!(git.accept(&"0".repeat(40), NOW).await.unwrap_err().code, Code::A0314);
     signed.force(&later);
     good(fetched(&git, NOW).await);
-    assert_eq!(git.accept(&"0".repeat(40), NOW).await.unwrap_err().code, "A0317", "there is no such commit");
+    assert_eq!(git.accept(&"0".repeat(40), NOW).await.unwrap_err().code, Code::A0317, "there is no such commit");
 
     // An unsigned commit is not accepted by any consent.
     signed.signs(false);
     signed.forge.run(&["checkout", "-q", "-B", "unsigned", &oldest]);
     let unsigned = signed.commit("unsigned");
     signed.force(&unsigned);
-    assert_eq!(git.accept(&unsigned, NOW).await.unwrap_err().code, "A0306");
+    assert_eq!(git.accept(&unsigned, NOW).await.unwrap_err().code, Code::A0306);
 }
 
 /// More than fifty commits may come at once; the history is fetched as far as it takes.

@@ -2,7 +2,7 @@
 
 use amarre::source::git::GitSettings;
 use amarre::source::{CommitAuthor, Edit, Folder, Git, Snapshot, Source};
-use amarre_core::model::{GitRef, Timestamp};
+use amarre_core::model::{Code, GitRef, Timestamp};
 
 use super::fetch::{over_ssh, settings};
 use crate::support::forge::Forge;
@@ -36,14 +36,14 @@ async fn lives(source: &Source) {
     let other = format!("{MANIFEST}# more\n");
     for (before, after) in [(None, Some(MANIFEST)), (Some(MANIFEST), Some(&*other)), (Some(&*other), None)] {
         let refused = source.write(edit(Some("name: other\n"), after), NOW).await.unwrap_err();
-        assert_eq!(refused.code, "A0312", "{refused}");
+        assert_eq!(refused.code, Code::A0312, "{refused}");
         assert_eq!(text_at(&snapshot(source).await, PATH).as_deref(), before, "nothing was written");
         source.write(edit(before, after), NOW).await.unwrap();
         assert_eq!(text_at(&snapshot(source).await, PATH).as_deref(), after);
     }
     for path in ["services/../evil.yaml", "services/.hidden.yaml", "/etc/evil.yaml", "services//a.yaml"] {
         let refused = source.write(Edit { path: path.to_owned(), ..edit(None, Some("a")) }, NOW).await.unwrap_err();
-        assert_eq!(refused.code, "A0313", "{path}: {refused}");
+        assert_eq!(refused.code, Code::A0313, "{path}: {refused}");
     }
 }
 
@@ -89,7 +89,7 @@ async fn a_concurrent_push_stays() {
 
     let another = forge.commit("Bob Durand", "mine", PATH, "name: gitea\nimage: gitea/gitea:1.23\n");
     let refused = source.write(edit(Some(MANIFEST), None), NOW).await.unwrap_err();
-    assert_eq!(refused.code, "A0312");
+    assert_eq!(refused.code, Code::A0312);
     assert_eq!(forge.run(&["ls-remote", "origin", "refs/heads/main"]).split('\t').next(), Some(another.as_str()));
 }
 
@@ -103,7 +103,7 @@ async fn a_server_that_refuses_is_quoted() {
     let source = Source::Git(Git::new(settings(&state, &http.url())));
     source.fetch(NOW).await;
     let refused = source.write(edit(None, Some(MANIFEST)), NOW).await.unwrap_err();
-    assert_eq!(refused.code, "A0313");
+    assert_eq!(refused.code, Code::A0313);
     assert!(refused.message.contains("pre-receive hook declined"), "{refused}");
     assert_eq!(text_at(&snapshot(&source).await, PATH), None);
 }
@@ -114,7 +114,7 @@ async fn a_tag_takes_no_commit() {
     let http = forge.http(None).await;
     let tag = GitSettings { reference: GitRef::Tag("v1".to_owned()), ..settings(&state, &http.url()) };
     let refused = Source::Git(Git::new(tag)).write(edit(None, Some(MANIFEST)), NOW).await.unwrap_err();
-    assert_eq!(refused.code, "A0313");
+    assert_eq!(refused.code, Code::A0313);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! everybody is tried by one.
 
 use amarre::engine::report::status;
-use amarre_core::model::Millis;
+use amarre_core::model::{Code, Millis};
 use amarre_sim::Fault;
 
 use super::plain;
@@ -108,7 +108,7 @@ async fn a_provider_that_hangs_holds_up_no_service() {
         rig.clock.advance(Millis::seconds(1));
     }
     assert!(rig.docker.containers().iter().any(|container| container["Name"] == "/one"), "healed meanwhile");
-    assert_eq!(rig.last_pass().plan.gaps.iter().map(|gap| gap.code.as_str()).collect::<Vec<_>>(), ["A0909"]);
+    assert_eq!(rig.last_pass().plan.gaps.iter().map(|gap| gap.code).collect::<Vec<_>>(), [Code::A0909]);
     assert_eq!(rig.npm.server.journal.calls().len(), before, "it is asked once, and nothing has come of it yet");
 }
 

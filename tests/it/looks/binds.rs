@@ -51,7 +51,7 @@ pub fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
     let picture = rig.last_pass();
     let refusal =
         picture.plan.changes.iter().filter(|change| change.service == name).find_map(|c| c.refusal().cloned());
-    refusal.map(|refusal| (refusal.code.clone(), format!("{refusal:?}")))
+    refusal.map(|refusal| (refusal.code.to_string(), format!("{refusal:?}")))
 }
 
 #[track_caller]

@@ -4,7 +4,7 @@ use amarre::engine::report;
 use amarre::engine::report::service_list::ListQuery;
 use amarre_core::model::plan::Wait;
 use amarre_core::model::world::{Leads, Port80};
-use amarre_core::model::{Gate, Kind, Millis};
+use amarre_core::model::{Code, Gate, Kind, Millis};
 use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 use amarre_sim::npm::{self, Issuance, Level};
@@ -146,7 +146,7 @@ async fn certificate_failures_quote_certbot_and_stay_within_the_limits_of_let_s_
     }
     assert_eq!(most_in_an_hour, [2, 0, 0, 0], "after 15 minutes, then after four hours");
     let error = rig.last_pass().errors["shop"].error.clone();
-    assert_eq!(error.code, "A0801");
+    assert_eq!(error.code, Code::A0801);
     assert!(error.message.contains("Some challenges have failed"), "{}", error.message);
     assert!(!error.message.contains("Saving debug log"), "{}", error.message);
     assert!(certificates(&rig).is_empty());
@@ -205,7 +205,7 @@ async fn a_waiting_certificate_has_its_code_and_its_next_try() {
         }
         let picture = rig.last_pass();
         let row = picture.statuses()["shop"].clone();
-        assert_eq!(row.code.as_deref(), Some("A0801"));
+        assert_eq!(row.code, Some(Code::A0801));
         assert!(row.what_now.contains("Some challenges have failed"), "{}", row.what_now);
         assert!(
             row.status_line_at(rig.clock_now()).contains("next try in 1"),
@@ -227,7 +227,7 @@ async fn a_waiting_certificate_has_its_code_and_its_next_try() {
             rig.pass_until_settled().await;
         }
         let row = rig.last_pass().statuses()["shop"].clone();
-        assert_eq!(row.code.as_deref(), Some("A0805"));
+        assert_eq!(row.code, Some(Code::A0805));
         assert!(row.status_line_at(rig.clock_now()).contains("next try in "), "{}", row.what_now);
         assert!(row.hints.iter().all(|hint| hint.command.is_none()), "{:?}", row.hints);
     }
@@ -251,7 +251,7 @@ async fn only_what_reaches_let_s_encrypt_counts() {
         rig.npm.set_issuance(issuance);
         pass_repeatedly(&mut rig, 60, Millis::minutes(1)).await;
         let error = rig.last_pass().errors["shop"].error.clone();
-        assert_eq!(error.code, code);
+        assert_eq!(error.code.as_str(), code);
         assert!(!error.message.contains("Warning"), "{}", error.message);
         assert!((4..=7).contains(&orders(&rig)), "{issuance:?}: {} in an hour, ever more seldom", orders(&rig));
         let left = report::status_json(&rig.last_pass(), None)["certificates"].clone();
@@ -270,7 +270,7 @@ async fn the_rate_limit_of_let_s_encrypt_is_waited_for() {
     rig.npm.set_issuance(Issuance::Limited(until.0 / 1000));
     pass_repeatedly(&mut rig, 29, Millis::minutes(60)).await;
     assert_eq!(orders(&rig), 1);
-    assert_eq!(rig.last_pass().errors["shop"].error.code, "A0804");
+    assert_eq!(rig.last_pass().errors["shop"].error.code, Code::A0804);
     rig.engine.retry("shop").await.unwrap();
     rig.pass_until_settled().await;
     assert_eq!(orders(&rig), 1, "nobody is given one before");
@@ -329,7 +329,7 @@ async fn no_certificate_is_ordered_for_a_name_that_does_not_resolve_here() {
         assert_eq!(orders(&rig), 0);
         let picture = rig.last_pass();
         let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
-        assert_eq!(refusal.code, "A0809");
+        assert_eq!(refusal.code, Code::A0809);
         assert!(refusal.message.ends_with(said), "{refusal:?}");
     }
     rig.doors.leads.lock().unwrap().insert(DOMAIN.to_owned(), to("203.0.113.10"));
@@ -421,7 +421,7 @@ async fn a_missing_right_holds_the_order() {
     assert_eq!(rig.writes(), [""; 0]);
     let picture = rig.last_pass();
     let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
-    assert_eq!(refusal.code, "A0604");
+    assert_eq!(refusal.code, Code::A0604);
     assert_eq!(refusal.message, "NPM main does not let amarre@amarre.demo manage certificates");
     rig.npm.set_level(npm::Kind::Certificate, Level::Manage);
     rig.settle().await;
@@ -435,13 +435,13 @@ async fn a_404_host_needs_a_right_that_the_plan_names() {
     rig.write("gone.yaml", "{kind: DeadHost, name: gone, domain: gone}\n");
     rig.pass_until_settled().await;
     let gap = rig.last_pass().plan.gaps[0].clone();
-    assert_eq!((gap.code.as_str(), gap.message.ends_with("view 404 hosts")), ("A0604", true), "{gap:?}");
+    assert_eq!((gap.code, gap.message.ends_with("view 404 hosts")), (Code::A0604, true), "{gap:?}");
     assert!(gap.hint.ends_with("Permissions: set 404 hosts to Manage"), "{gap:?}");
     rig.npm.set_level(npm::Kind::DeadHost, Level::View);
     rig.pass_until_settled().await;
     let picture = rig.last_pass();
     let refusals: Vec<_> = picture.plan.changes.iter().filter_map(|change| change.refusal()).collect();
-    assert!(refusals.iter().any(|refusal| refusal.code == "A0604"), "{refusals:?}");
+    assert!(refusals.iter().any(|refusal| refusal.code == Code::A0604), "{refusals:?}");
     rig.npm.set_level(npm::Kind::DeadHost, Level::Manage);
     rig.settle().await;
     assert!(rig.npm.serves("gone.example.org"));
@@ -617,7 +617,7 @@ async fn no_certificate_is_ordered_while_another_server_answers_on_port_80() {
     assert!(rig.npm.serves(DOMAIN));
     let picture = rig.last_pass();
     let refusal = picture.plan.changes.iter().find_map(|change| change.refusal()).unwrap();
-    assert_eq!(refusal.code, "A0806");
+    assert_eq!(refusal.code, Code::A0806);
     assert!(refusal.message.ends_with("on port 80, lighttpd answers 200 at 203.0.113.10, not NPM"), "{refusal:?}");
     *rig.doors.said.lock().unwrap() = None;
     rig.clock.advance(Millis::minutes(2));

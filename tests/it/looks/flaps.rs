@@ -25,7 +25,7 @@ fn puts(rig: &Stepped) -> usize {
 
 fn codes(rig: &Stepped) -> Vec<String> {
     let picture = rig.last_pass();
-    picture.plan.changes.iter().filter_map(|change| change.refusal().map(|refusal| refusal.code.clone())).collect()
+    picture.plan.changes.iter().filter_map(|change| change.refusal().map(|refusal| refusal.code.to_string())).collect()
 }
 
 fn port(rig: &Stepped, id: u64) -> Json {

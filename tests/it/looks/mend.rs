@@ -5,7 +5,7 @@ use amarre::engine::commands;
 use amarre::engine::commands::{Act, CommandAnswer};
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::{Behaviour as Conduct, Handle, LoopCommand};
-use amarre_core::model::{Kind, Millis};
+use amarre_core::model::{Code, Kind, Millis};
 use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
@@ -241,5 +241,5 @@ async fn a_pull_without_progress_is_let_go() {
     rig.engine.pass(amarre::engine::RunMode::PlanOnly).await;
     let picture = rig.last_pass();
     let error = &picture.errors["web"].error;
-    assert_eq!((error.code, error.message.as_str()), ("A0513", "pulling away:1 made no progress for 3 min"));
+    assert_eq!((error.code, error.message.as_str()), (Code::A0513, "pulling away:1 made no progress for 3 min"));
 }

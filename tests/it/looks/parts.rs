@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::support::stepped::Stepped;
+use amarre_core::model::Code;
 
 const COMPOSE: &str = "services: {calm: {image: 'web:${VERSION}', configs: [page], env_file: ./app.env}}\nconfigs: {page: {file: ./page.html}}\n";
 
@@ -37,7 +38,7 @@ fn images(rig: &Stepped) -> Vec<String> {
 }
 
 fn codes(rig: &Stepped) -> Vec<&'static str> {
-    rig.last_pass().diagnostics.iter().map(|found| found.code).collect()
+    rig.last_pass().diagnostics.iter().map(|found| found.code.as_str()).collect()
 }
 
 #[tokio::test]
@@ -64,7 +65,7 @@ async fn a_part_that_cannot_be_read_harms_the_services_that_are_in_it() {
     // The update is made; what is not seen is not deleted, nor is what may have been moved there.
     assert_eq!(images(&rig), ["/calm web:2", "/evil web:1", "/other web:1"]);
     let picture = rig.last_pass();
-    let found = picture.diagnostics.iter().find(|found| found.code == "A0318").expect("it is said");
+    let found = picture.diagnostics.iter().find(|found| found.code == Code::A0318).expect("it is said");
     assert_eq!((found.file.as_str(), found.severity.word()), ("services/evil/2/3/4/5/6/7/8/9", "error"));
     drop(picture);
     std::fs::remove_dir_all(path(&rig, "evil/2")).unwrap();

@@ -1,6 +1,6 @@
 //! How often vendors are asked, published and tried again: as seldom as it can be.
 
-use amarre_core::model::Millis;
+use amarre_core::model::{Code, Millis};
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 
@@ -46,7 +46,7 @@ async fn an_outcome_in_doubt_is_settled_by_the_next_answer() {
     }
     rig.clock.advance(Millis::minutes(2));
     rig.pass().await;
-    assert_eq!(rig.last_pass().plan.gaps.iter().map(|gap| gap.code.as_str()).collect::<Vec<_>>(), ["A0901"]);
+    assert_eq!(rig.last_pass().plan.gaps.iter().map(|gap| gap.code).collect::<Vec<_>>(), [Code::A0901]);
     for row in &ours {
         let text = |name: &str| row[name].as_str().unwrap();
         rig.ovh.seed_record(ZONE, text("subDomain"), text("fieldType"), text("target"), 3600);

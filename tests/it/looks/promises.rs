@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use amarre::engine::{Clock, RunMode};
 use amarre_core::model::plan::Wait;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Gate, Kind, Millis};
+use amarre_core::model::{Code, Gate, Kind, Millis};
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm;
@@ -18,7 +18,7 @@ use crate::support::stepped::{Stepped, ZONE, act, step};
 const REFRESH: &str = "/1.0/domain/zone/example.org/refresh";
 
 fn codes(rig: &Stepped) -> BTreeSet<String> {
-    rig.last_pass().plan.gaps.iter().map(|gap| gap.code.clone()).collect()
+    rig.last_pass().plan.gaps.iter().map(|gap| gap.code.to_string()).collect()
 }
 
 fn container_names(rig: &Stepped) -> Vec<String> {
@@ -245,7 +245,7 @@ async fn many_deletes_need_their_number() {
     rig.write("fresh.yaml", &plain("fresh"));
     rig.pass_until_settled().await;
     let guard = rig.last_pass().plan.guard.clone().expect("four of six are many");
-    assert_eq!(guard.code, "A0401");
+    assert_eq!(guard.code, Code::A0401);
     assert!(container_names(&rig).contains(&"/fresh".to_owned()), "the rest goes on");
     assert!(container_names(&rig).contains(&"/aa".to_owned()));
     let wrong = RunMode::Act { confirmed_deletes: Some(3), only: None };
@@ -298,7 +298,7 @@ async fn a_field_that_does_not_stay_is_not_written_for_ever() {
     assert_eq!(rig.writes().iter().filter(|call| call.contains("PUT")).count(), 2, "{:?}", rig.writes());
     assert!(rig.last_pass().at_rest, "it waits for a person");
     let refusal = rig.last_pass().plan.changes.iter().find_map(|change| change.refusal().cloned()).unwrap();
-    assert_eq!(refusal.code, "A0906");
+    assert_eq!(refusal.code, Code::A0906);
     rig.engine.retry_now();
     rig.settle().await;
 }
@@ -329,7 +329,7 @@ async fn an_agreement_to_delete_covers_nothing_that_vanishes_later() {
         step(&mut rig.engine, agreed()).await;
         rig.clock.advance(Millis::seconds(1));
     }
-    assert_eq!(rig.last_pass().plan.guard.as_ref().map(|guard| guard.code.as_str()), Some("A0401"));
+    assert_eq!(rig.last_pass().plan.guard.as_ref().map(|guard| guard.code), Some(Code::A0401));
     let left: Vec<String> = container_names(&rig).into_iter().filter(|name| name.len() == 3).collect();
     assert_eq!(left, ["/ee", "/ff", "/gg", "/hh", "/ii"]);
 }

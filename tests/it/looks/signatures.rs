@@ -2,7 +2,7 @@
 
 use amarre::engine::{RunMode, report};
 use amarre::secret::MarkKey;
-use amarre_core::model::{Address, Kind, Millis, Owner, ProviderId, Value, Verb};
+use amarre_core::model::{Address, Code, Kind, Millis, Owner, ProviderId, Value, Verb};
 use amarre_core::plan::render::Style;
 use serde_json::Value as Json;
 
@@ -160,7 +160,7 @@ async fn manifests_cannot_forge_marks() {
     let single = claim("forge", "MX").replace('"', "");
     rig.write("mark.yaml", &format!("{{kind: Record, name: _amarre, type: TXT, value: '{single}'}}\n"));
     rig.pass_until_settled().await;
-    let told: Vec<&str> = rig.last_pass().diagnostics.iter().map(|told| told.code).collect();
+    let told: Vec<&str> = rig.last_pass().diagnostics.iter().map(|told| told.code.as_str()).collect();
     assert!(told.iter().filter(|code| **code == "A0280").count() >= 2, "{told:?}");
     assert_eq!(rows(&rig), before);
     rig.remove("forge.yaml");
@@ -209,7 +209,7 @@ async fn a_lost_ledger_loses_no_record_and_deletes_none_unasked() {
     rig.restart_without_ledger().await;
     rig.pass_until_settled().await;
     let guard = rig.last_pass().plan.guard.clone().expect("the ledger never knew it");
-    assert_eq!((guard.code.as_str(), guard.found[0].1.as_str()), ("A0430", "gone.example.org/A"));
+    assert_eq!((guard.code, guard.found[0].1.as_str()), (Code::A0430, "gone.example.org/A"));
     assert_eq!(rows(&rig), before, "all signed, all kept");
     let wrong = RunMode::Act { confirmed_deletes: Some(2), only: None };
     step(&mut rig.engine, wrong).await;
@@ -236,7 +236,7 @@ async fn destroy_takes_no_record_that_the_ledger_never_knew() {
     rig.restart_without_ledger().await;
     rig.destroy("two").await;
     rig.pass_until_settled().await;
-    assert_eq!(rig.last_pass().plan.guard.as_ref().map(|guard| guard.code.as_str()), Some("A0430"));
+    assert_eq!(rig.last_pass().plan.guard.as_ref().map(|guard| guard.code), Some(Code::A0430));
     assert!(rows(&rig).iter().any(|(_, line)| line.starts_with("two ")));
     rig.destroy("one").await;
     rig.pass_until_settled().await;
@@ -366,7 +366,7 @@ async fn many_records_of_one_service_need_their_number() {
         rig.pass_until_settled().await;
         let guard = rig.last_pass().plan.guard.clone().expect("many records of one service");
         let number = if text.is_none() { 15 } else { 13 };
-        assert_eq!(guard.code, "A0431");
+        assert_eq!(guard.code, Code::A0431);
         assert_eq!(
             guard.hints[0].command.as_deref(),
             Some(format!("amarre apply --confirm-deletes={number}").as_str())

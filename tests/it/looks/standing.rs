@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use amarre_core::model::plan::Wait;
-use amarre_core::model::{Gate, Kind, Millis, Timestamp, Verb};
+use amarre_core::model::{Code, Gate, Kind, Millis, Timestamp, Verb};
 use amarre_sim::Fault;
 use serde_json::json;
 
@@ -156,7 +156,7 @@ async fn the_own_container_is_never_replaced_stopped_or_cut_off() {
         rig.pass_until_settled().await;
         let picture = rig.last_pass();
         let held =
-            |change: &&amarre_core::model::Change| change.refusal().is_some_and(|refusal| refusal.code == "A0508");
+            |change: &&amarre_core::model::Change| change.refusal().is_some_and(|refusal| refusal.code == Code::A0508);
         let held: Vec<(Kind, &Verb)> =
             picture.plan.changes.iter().filter(held).map(|change| (change.address.kind, &change.verb)).collect();
         assert!(held.iter().any(|(kind, _)| *kind == Kind::Container), "{story}: {:?}", picture.plan.changes);

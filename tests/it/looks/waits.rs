@@ -2,7 +2,7 @@
 
 use amarre::engine::report;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Code, Millis, Timestamp};
 use amarre_core::plan::render::Style;
 use serde_json::{Value as Json, json};
 
@@ -96,7 +96,7 @@ async fn a_job_that_fails_stops_the_update_before_anything_else() {
     assert_eq!(find(&rig, "vault-backup-failed").unwrap()["State"]["ExitCode"], 3);
     let status = status_of(&rig, "vault");
     assert_eq!(status.health.word(), "Degraded", "{status:?}");
-    assert_eq!(status.code.as_deref(), Some("A0536"), "{status:?}");
+    assert_eq!(status.code, Some(Code::A0536), "{status:?}");
     assert!(status.what_now.contains("exited with code 3"), "{status:?}");
     let (text, document) = status_text(&rig, "vault");
     for line in [
@@ -197,7 +197,7 @@ async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
     assert_eq!(find(&rig, "app"), None);
     let status = status_of(&rig, "app");
     assert!(status.what_now.contains("needs base, which is suspended by alice"), "{status:?}");
-    assert_eq!(status.code.as_deref(), Some("A0535"));
+    assert_eq!(status.code, Some(Code::A0535));
 
     rig.engine.ledger().resume("base").await.unwrap();
     rig.settle().await;
@@ -245,7 +245,7 @@ routes: [{domain: shop, to: 'app:80'}]
     settle_quietly(&mut rig).await;
     assert_eq!(find(&rig, "shop-app"), None);
     let status = status_of(&rig, "shop");
-    assert_eq!(status.code.as_deref(), Some("A0537"), "{status:?}");
+    assert_eq!(status.code, Some(Code::A0537), "{status:?}");
     rig.write("shop.yaml", SHOP);
     rig.settle().await;
     let migrate = find(&rig, "shop-migrate").unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use amarre::providers::{Class, ObserveQuery, Provider};
-use amarre_core::model::{Expect, Fields, Kind, Millis, Readiness, Value, Verb};
+use amarre_core::model::{Code, Expect, Fields, Kind, Millis, Readiness, Value, Verb};
 use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser};
 use amarre_sim::{Fault, Server};
 use axum::extract::{Request, State};
@@ -67,7 +67,7 @@ async fn a_read_whose_connection_is_cut_is_sent_again_and_a_write_is_not() {
         }
     }
     rig.npm.server.faults.add("GET", "/api/nginx/proxy-hosts", 3, Fault::CutBefore);
-    assert_eq!(rig.gap().await.code, "A0601", "what is cut each time is down");
+    assert_eq!(rig.gap().await.code, Code::A0601, "what is cut each time is down");
     rig.npm.server.journal.clear();
     rig.npm.server.faults.add("PUT", "/api/nginx/proxy-hosts", 1, Fault::CutBefore);
     let error = rig.step(&git, &host(GIT).with("forward_port", Value::Int(8080))).await.unwrap_err();
@@ -139,7 +139,7 @@ async fn the_error_of_nginx_is_quoted() {
     let mut unmanaged = host(GIT);
     unmanaged.remove("advanced");
     let error = rig.step(&git, &unmanaged).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Rejected, "A0607"));
+    assert_eq!((error.class, error.code), (Class::Rejected, Code::A0607));
     assert!(error.message.contains(&words), "{error}");
     rig.bring(&git, &host(GIT)).await;
 }
@@ -164,7 +164,7 @@ async fn a_wrong_password_is_a_gap() {
     let mut rig = Rig::start().await;
     rig.provider = provider(&rig.npm.server.url(), "amarre@amarre.demo", "canary-password");
     let gap = rig.gap().await;
-    assert_eq!(gap.code, "A0602");
+    assert_eq!(gap.code, Code::A0602);
     assert_eq!(gap.message, "NPM main refuses the sign-in of amarre@amarre.demo (invalid email or password)");
     let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
     let error = rig.apply(&create).await.unwrap_err();
@@ -179,7 +179,7 @@ async fn an_npm_that_is_down_is_a_gap() {
     rig.bring(&git, &host(GIT)).await;
     rig.npm.backend_down(true);
     let gap = rig.gap().await;
-    assert_eq!(gap.code, "A0603");
+    assert_eq!(gap.code, Code::A0603);
     assert!(gap.message.contains("502"), "{}", gap.message);
     let create =
         change(&address(Kind::ProxyHost, "b.example.org"), Verb::Create(host("b.example.org")), Expect::Absent);
@@ -189,12 +189,12 @@ async fn an_npm_that_is_down_is_a_gap() {
     // Half an answer is none.
     for section in ["certificates", "access-lists", "proxy-hosts", "redirection-hosts", "streams"] {
         rig.npm.server.faults.add("GET", &format!("/api/nginx/{section}"), 3, Fault::CutBefore);
-        assert_eq!(rig.gap().await.code, "A0601", "{section}");
+        assert_eq!(rig.gap().await.code, Code::A0601, "{section}");
     }
     let port = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() };
     rig.provider = provider(&format!("http://127.0.0.1:{port}/"), "a", "b");
     let gap = rig.gap().await;
-    assert_eq!(gap.code, "A0601");
+    assert_eq!(gap.code, Code::A0601);
     assert_eq!(gap.message, format!("NPM main does not answer at http://127.0.0.1:{port}/ (connection refused)"));
     let error = rig.apply(&create).await.unwrap_err();
     assert_eq!(error.class, Class::RetryLater, "nothing has left");
@@ -210,7 +210,7 @@ fn bot(permissions: NpmPermissions) -> NpmOptions {
 async fn missing_rights_are_named_and_nothing_counts_as_deleted() {
     let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::documented() };
     let gap = Rig::with(bot(hidden)).await.gap().await;
-    assert_eq!(gap.code, "A0604");
+    assert_eq!(gap.code, Code::A0604);
     assert_eq!(gap.message, "NPM main does not let bot@example.net view redirection hosts");
     assert_eq!(gap.hint, "in NPM, Users, bot@example.net, Permissions: set redirection hosts to Manage");
 
@@ -228,7 +228,7 @@ async fn missing_rights_are_named_and_nothing_counts_as_deleted() {
     let before = rig.rows(npm::Kind::ProxyHost);
     for change in &changes {
         let error = rig.apply(change).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{error}");
+        assert_eq!((error.class, error.code), (Class::Reauthenticate, Code::A0604), "{error}");
         assert!(error.message.ends_with("does not let bot@example.net manage proxy hosts"), "{error}");
     }
     assert_eq!(rig.rows(npm::Kind::ProxyHost), before);
@@ -280,7 +280,7 @@ async fn with_its_own_rows_only_a_bot_still_converges() {
     // … but is in its way all the same.
     let taken = host(GIT).with("domains", Value::texts([GIT, "a.example.org"]));
     let error = rig.step(&git, &taken).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{error}");
+    assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405), "{error}");
 }
 
 /// A stand-in for what the simulator is not: old, not set up, with second factors, or with a token
@@ -361,7 +361,7 @@ async fn an_impossible_setup_is_reported_with_a_hint() {
         let server = StandIn::new(health, vec![token]).serve().await;
         let observation = provider(&server.url(), "bot", "secret").observe(&ObserveQuery::default()).await;
         let [gap] = observation.gaps.as_slice() else { panic!("{code}: {observation:?}") };
-        assert_eq!(gap.code, code);
+        assert_eq!(gap.code.as_str(), code);
         assert!(gap.message.starts_with(message), "{}", gap.message);
         assert!(!gap.hint.is_empty(), "{code} has no way past it");
     }
@@ -373,7 +373,7 @@ async fn a_token_of_another_key_is_replaced_and_the_write_happens_once() {
     let server = npm.serve().await;
     let provider = provider(&server.url(), "bot", "secret");
     // The first sign-in gives the stale token, fresh: believed once, and an NPM that fails then is a gap.
-    assert_eq!(provider.observe(&ObserveQuery::default()).await.gaps[0].code, "A0603");
+    assert_eq!(provider.observe(&ObserveQuery::default()).await.gaps[0].code, Code::A0603);
     let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
     let outcome = provider.apply(&create, supplies(&amarre::secret::Secrets::new())).await.unwrap();
     assert_eq!(outcome.vendor_id, "5");
@@ -391,7 +391,7 @@ async fn a_host_that_nginx_does_not_serve_is_written_once_more_and_then_reported
         assert_eq!((npm.made.load(Ordering::SeqCst), npm.puts.load(Ordering::SeqCst)), (1, 1));
         assert_eq!(outcome.is_ok(), works);
         if let Err(error) = outcome {
-            assert_eq!((error.class, error.code), (Class::RetryLater, "A0608"), "not its own mistake: {error}");
+            assert_eq!((error.class, error.code), (Class::RetryLater, Code::A0608), "not its own mistake: {error}");
             assert!(error.hint.contains("host not found in upstream"), "{}", error.hint);
         }
     }
@@ -415,7 +415,10 @@ async fn retry_after_is_respected() {
     rig.observe_all().await;
     rig.npm.server.faults.add("POST", "/api/nginx/proxy-hosts", 1, Fault::TooMany(7));
     let error = rig.step(&git, &host(GIT)).await.unwrap_err();
-    assert_eq!((error.class, error.code, error.retry_after), (Class::RetryLater, "A0601", Some(Millis::seconds(7))));
+    assert_eq!(
+        (error.class, error.code, error.retry_after),
+        (Class::RetryLater, Code::A0601, Some(Millis::seconds(7)))
+    );
     rig.bring(&git, &host(GIT)).await;
 }
 
@@ -444,7 +447,7 @@ async fn rows_that_fill_the_list_hide_themselves_and_no_other() {
     let git = address(Kind::ProxyHost, GIT);
     assert!(observation.seen.contains_key(&git), "{:?}", observation.gaps);
     assert_eq!(observation.seen[&git].fields.text("forward_host"), Some("172.20.8.3"));
-    assert!(observation.gaps.iter().all(|gap| gap.code == "A0618" && !gap.covers(&git)), "{:?}", observation.gaps);
+    assert!(observation.gaps.iter().all(|gap| gap.code == Code::A0618 && !gap.covers(&git)), "{:?}", observation.gaps);
     assert!(observation.gaps.len() > 5);
     let hidden: Vec<&str> = observation.gaps.iter().map(|gap| gap.scope.resource().unwrap().name.as_str()).collect();
     let seen = names.iter().filter(|name| observation.seen.contains_key(&address(Kind::ProxyHost, name))).count();

@@ -2,7 +2,7 @@
 
 use crate::support::supplies;
 use amarre::providers::{Class, Provider};
-use amarre_core::model::{Expect, Fields, Kind, Owner, Value, Verb};
+use amarre_core::model::{Code, Expect, Fields, Kind, Owner, Value, Verb};
 use amarre_sim::npm::{self, Issuance, Level, NpmOptions, NpmPermissions, NpmUser, NpmVersion};
 use serde_json::json;
 
@@ -39,7 +39,7 @@ async fn spent_tokens_and_wrong_passwords_are_known_in_every_version() {
         rig.npm.expire_tokens();
         rig.bring(&address(Kind::ProxyHost, GIT), &host(GIT)).await;
         rig.provider = provider(&rig.npm.server.url(), "amarre@amarre.demo", "wrong");
-        assert_eq!(rig.gap().await.code, "A0602", "{version:?}");
+        assert_eq!(rig.gap().await.code, Code::A0602, "{version:?}");
     }
 }
 
@@ -60,7 +60,7 @@ async fn a_missing_right_is_reported_before_any_write() {
         rig.npm.server.journal.clear();
         for change in &changes {
             let error = rig.apply(change).await.unwrap_err();
-            assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{version:?}: {error}");
+            assert_eq!((error.class, error.code), (Class::Reauthenticate, Code::A0604), "{version:?}: {error}");
             assert_eq!(error.hint, "in NPM, Users, bot@example.net, Permissions: set proxy hosts to Manage");
         }
         assert_eq!(rig.npm.server.journal.calls(), [], "{version:?}: nothing was sent");
@@ -69,7 +69,7 @@ async fn a_missing_right_is_reported_before_any_write() {
         let fresh = provider(&rig.npm.server.url(), "bot@example.net", "bot-password");
         for change in &changes {
             let error = fresh.apply(change, supplies(&rig.secrets)).await.unwrap_err();
-            assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{version:?}: {error}");
+            assert_eq!((error.class, error.code), (Class::Reauthenticate, Code::A0604), "{version:?}: {error}");
         }
         assert_eq!(rig.rows(npm::Kind::ProxyHost).len(), 1);
     }
@@ -90,7 +90,7 @@ async fn an_account_that_sees_only_its_own_rows_is_reported() {
     rig.npm.seed_certificate("wild", &["*.example.org"]);
     let git = address(Kind::ProxyHost, GIT);
     let error = rig.step(&git, &host(GIT).with("certificate", Value::text("wild"))).await.unwrap_err();
-    assert_eq!(error.code, "A0611");
+    assert_eq!(error.code, Code::A0611);
     assert!(error.hint.contains("Item Visibility to All Items"), "{}", error.hint);
 }
 
@@ -175,7 +175,7 @@ async fn a_certificate_stays_while_its_streams_are_hidden() {
         let outcome = rig.delete(&address(Kind::Certificate, GIT)).await;
         if version == NpmVersion::V2_12 {
             let error = outcome.unwrap_err();
-            assert_eq!((error.class, error.code), (Class::Reauthenticate, "A0604"), "{error}");
+            assert_eq!((error.class, error.code), (Class::Reauthenticate, Code::A0604), "{error}");
             assert_eq!(error.hint, "in NPM, Users, amarre@amarre.demo, Permissions: set streams to View Only");
             rig.npm.set_level(npm::Kind::Stream, Level::View);
             rig.delete(&address(Kind::Certificate, GIT)).await.unwrap();

@@ -2,7 +2,7 @@
 
 use amarre::providers::ovh::{OvhConfig, OvhProvider};
 use amarre::providers::{Class, Provider};
-use amarre_core::model::{Expect, Fields, Kind, Owner, Rule, Value, Verb};
+use amarre_core::model::{Code, Expect, Fields, Kind, Owner, Rule, Value, Verb};
 use amarre_testkit::field_samples::samples_for;
 
 use super::support::{Desk, ZONE, change, config, expect, mark_row, record, same, set};
@@ -165,12 +165,12 @@ async fn a_foreign_record_in_the_way_is_a_conflict() {
     let address = record("wiki.example.org/A");
     let error =
         desk.apply(&change(&address, Verb::Create(set(&["192.0.2.1"], 300)), Expect::Absent)).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Conflict, "A0405"));
+    assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405));
     assert!(error.message.contains("198.51.100.7"), "{error}");
     assert_eq!(desk.rows(), ["wiki A 198.51.100.7"], "not even a mark is left");
     // Even an identical one is not taken without being asked.
     let identical = change(&address, Verb::Create(set(&["198.51.100.7"], 300)), Expect::Absent);
-    assert_eq!(desk.apply(&identical).await.unwrap_err().code, "A0405");
+    assert_eq!(desk.apply(&identical).await.unwrap_err().code, Code::A0405);
 }
 
 #[tokio::test]
@@ -203,7 +203,7 @@ async fn a_change_since_the_plan_is_planned_again() {
     let address = record("cloud.example.org/A");
     for verb in [Verb::Update(set(&["192.0.2.2"], 300)), Verb::Delete] {
         let error = desk.apply(&change(&address, verb, expect(&seen))).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0707"));
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0707));
     }
     assert!(desk.rows().contains(&"cloud A 198.51.100.7".to_owned()));
     // A change in text form renews the ids and changes nothing else.
@@ -245,7 +245,7 @@ async fn an_alias_stands_alone() {
     for (name, value) in [("www.example.org/CNAME", "cloud.example.org."), ("old.example.org/A", "192.0.2.1")] {
         let create = change(&record(name), Verb::Create(set(&[value], 300)), Expect::Absent);
         let error = desk.apply(&create).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Conflict, "A0405"), "{name}");
+        assert_eq!((error.class, error.code), (Class::Conflict, Code::A0405), "{name}");
     }
     assert_eq!(desk.rows().len(), 2);
 }
@@ -315,10 +315,10 @@ async fn impossible_values_are_refused_before_anything_is_written() {
     for (name, value) in [("a.example.org/A", "not an address"), ("a.example.org/CNAME", "two words")] {
         let create = change(&record(name), Verb::Create(set(&[value], 300)), Expect::Absent);
         let error = desk.apply(&create).await.unwrap_err();
-        assert_eq!((error.class, error.code), (Class::Rejected, "A0706"));
+        assert_eq!((error.class, error.code), (Class::Rejected, Code::A0706));
     }
     let elsewhere = change(&record("a.example.net/A"), Verb::Create(set(&["192.0.2.1"], 300)), Expect::Absent);
-    assert_eq!(desk.apply(&elsewhere).await.unwrap_err().code, "A0701");
+    assert_eq!(desk.apply(&elsewhere).await.unwrap_err().code, Code::A0701);
     assert_eq!(desk.ovh.server.journal.writes(), []);
     // What only the vendor knows to refuse comes with its words.
     let underscore = change(&record("_a.example.org/A"), Verb::Create(set(&["192.0.2.1"], 300)), Expect::Absent);

@@ -4,7 +4,7 @@ use amarre::providers::Publish;
 use amarre::providers::ovh::{OvhConfig, OvhProvider};
 use amarre::providers::{Class, ObserveQuery, Provider};
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Expect, Verb};
+use amarre_core::model::{Code, Expect, Verb};
 use amarre_sim::Fault;
 use amarre_sim::ovh::{DOCUMENTED_RULES, OvhOptions};
 
@@ -119,7 +119,7 @@ async fn a_refused_refresh_names_the_missing_right() {
     desk.want("cloud.example.org/A", &["192.0.2.1"]);
     desk.round().await;
     let error = desk.provider.publish(ZONE).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Rejected, "A0703"));
+    assert_eq!((error.class, error.code), (Class::Rejected, Code::A0703));
     assert!(error.message.starts_with("OVH took the record but not the refresh of zone example.org"), "{error}");
     assert!(error.hint.contains("POST /domain/zone/example.org/refresh"), "{}", error.hint);
     let ready = format!("{:?}", desk.seen("cloud.example.org/A").await.ready);
@@ -143,7 +143,7 @@ async fn wrong_keys_are_a_gap_with_their_reason() {
         assert!(!format!("{provider:?}").contains("canary"));
         let world = provider.observe(&ObserveQuery::default()).await;
         let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
-        assert_eq!((gap.code.as_str(), gap.scope.zone()), ("A0702", None));
+        assert_eq!((gap.code, gap.scope.zone()), (Code::A0702, None));
         assert!(!gap.hint.is_empty() && !format!("{gap:?}").contains("canary"));
         assert!(world.seen.is_empty());
     }
@@ -163,7 +163,7 @@ async fn an_account_that_is_away_is_a_gap() {
     }
     let nowhere = OvhConfig { endpoint: "http://127.0.0.1:1/1.0".to_owned(), ..config(&desk.ovh) };
     let world = OvhProvider::new(nowhere).unwrap().observe(&ObserveQuery::default()).await;
-    assert_eq!(world.gaps[0].code, "A0704");
+    assert_eq!(world.gaps[0].code, Code::A0704);
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn one_broken_zone_leaves_the_others() {
         desk.ovh.server.faults.add("GET", "/1.0/domain/zone/broken.example", times(&fault), fault.clone());
         let world = desk.observe().await;
         let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
-        assert_eq!((gap.code.as_str(), gap.scope.zone()), ("A0701", Some("broken.example")), "{fault:?}");
+        assert_eq!((gap.code, gap.scope.zone()), (Code::A0701, Some("broken.example")), "{fault:?}");
         assert!(gap.message.starts_with("could not read zone broken.example") && !gap.hint.is_empty());
         assert!(world.seen.contains_key(&record("cloud.example.org/A")));
         assert!(!world.seen.contains_key(&record("a.broken.example/A")));

@@ -8,6 +8,7 @@ use amarre_sim::Fault;
 use amarre_sim::ovh::DOCUMENTED_RULES;
 
 use super::support::{Desk, ZONE, config};
+use amarre_core::model::Code;
 
 const TOKEN: &str = "/auth/oauth2/token";
 
@@ -80,7 +81,7 @@ async fn a_withdrawn_token_is_replaced_once() {
     // A second refusal of the same call is an answer.
     desk.ovh.server.faults.add("GET", "/1.0/domain/zone", 2, Fault::Before(401));
     let world = desk.observe().await;
-    assert_eq!((world.gaps[0].code.as_str(), tokens(&desk)), ("A0702", 3));
+    assert_eq!((world.gaps[0].code, tokens(&desk)), (Code::A0702, 3));
 }
 
 #[tokio::test]
@@ -90,7 +91,7 @@ async fn a_refused_account_is_reported() {
     assert!(!format!("{provider:?}").contains("canary"));
     let world = provider.observe(&ObserveQuery::default()).await;
     let [gap] = world.gaps.as_slice() else { panic!("{:?}", world.gaps) };
-    assert_eq!((gap.code.as_str(), gap.scope.zone()), ("A0720", None));
+    assert_eq!((gap.code, gap.scope.zone()), (Code::A0720, None));
     assert!(gap.message.contains("invalid_client: Client authentication failed"), "{}", gap.message);
     assert!(gap.hint.contains("ovh.client_id") && !format!("{gap:?}").contains("canary"), "{}", gap.hint);
     let paths: Vec<String> = desk.ovh.server.journal.calls().into_iter().map(|call| call.path).collect();
@@ -103,7 +104,7 @@ async fn a_token_endpoint_that_is_away_is_waited_for() {
     for fault in [Fault::Before(503), Fault::Before(429), Fault::CutBefore, Fault::Before(200)] {
         desk.ovh.server.faults.add("POST", TOKEN, 1, fault.clone());
         let world = desk.observe().await;
-        assert_eq!(world.gaps[0].code, "A0704", "{fault:?}: {:?}", world.gaps);
+        assert_eq!(world.gaps[0].code, Code::A0704, "{fault:?}: {:?}", world.gaps);
     }
     assert_eq!(desk.observe().await.gaps, []);
 }
@@ -115,11 +116,11 @@ async fn a_missing_right_is_named() {
     desk.ovh.deny("POST", "/domain/zone/example.org/refresh");
     desk.round().await;
     let error = desk.provider.publish(ZONE).await.unwrap_err();
-    assert_eq!((error.class, error.code), (Class::Rejected, "A0703"));
+    assert_eq!((error.class, error.code), (Class::Rejected, Code::A0703));
     assert!(error.hint.contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
     desk.ovh.deny("GET", "/domain/zone");
     let world = desk.observe().await;
-    assert_eq!(world.gaps[0].code, "A0721");
+    assert_eq!(world.gaps[0].code, Code::A0721);
     assert!(world.gaps[0].message.contains("(dnsZone:apiovh:get)"), "{}", world.gaps[0].message);
     desk.ovh.grant_only(&DOCUMENTED_RULES);
     let world = desk.converge().await;

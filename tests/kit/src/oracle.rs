@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amarre_core::model::plan::Downtime;
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Facts, Kind, Millis, Plan, Verb, World};
+use amarre_core::model::{Code, Facts, Kind, Millis, Plan, Verb, World};
 use amarre_core::plan;
 use amarre_core::plan::forecast::{Forecast, forecast};
 use amarre_core::plan::render::{Style, json, text};
@@ -243,7 +243,7 @@ fn it_resumes(scene: &Scene, start: &State, walk: &Walk) -> Vec<String> {
             let Some(state) = cut(walk, start, count, crash) else { continue };
             let forgets = crash == Crash::LedgerLost;
             // One number agrees to what a lost ledger knew and to what is too much at once.
-            if forgets && walk.left.guard.as_ref().is_some_and(|guard| guard.code == "A0431") {
+            if forgets && walk.left.guard.as_ref().is_some_and(|guard| guard.code == Code::A0431) {
                 continue;
             }
             let resumed = walk::walk(scene, &state, Turns::AsPlanned);

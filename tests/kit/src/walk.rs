@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use amarre_core::model::plan::Gate;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Address, Change, Facts, Kind, Millis, Owner, Plan, Readiness, Rule, SecretName, Value, Verb, Wants, World,
+    Address, Change, Code, Facts, Kind, Millis, Owner, Plan, Readiness, Rule, SecretName, Value, Verb, Wants, World,
 };
 use amarre_core::plan;
 use amarre_core::plan::safety::{lint, mass_deletes, settling};
@@ -72,7 +72,7 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         });
         walk.wrong.extend(broken.into_iter().map(|rule| format!("lint: {rule}")));
         keep_books(&mut state, &view, &wants, &plan);
-        if plan.guard.as_ref().is_some_and(|guard| guard.code == "A0430") {
+        if plan.guard.as_ref().is_some_and(|guard| guard.code == Code::A0430) {
             // A person reads the names of what a lost ledger knew, and means them.
             let doomed = scene.with_state(&state, &view, |input| mass_deletes::doomed(input, &plan));
             state.confirmed.extend(doomed);

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::Value;
+use crate::model::{Code, Value};
 
 use super::mounts;
 use super::settings;
 use super::settings::{SettingValues, one_or_many};
-use crate::manifest::yaml::diagnostic::{A0105, A0106, A0108, A0112, A0140, Problem, shown};
+use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
@@ -128,7 +128,7 @@ fn exposed(reader: &mut Reader<'_>) -> Option<Value> {
             continue;
         };
         if ports.len() + range.len() > EXPOSED_MAX {
-            reader.scope.error(A0108, text.spot, format!("more than {EXPOSED_MAX} exposed ports"));
+            reader.scope.error(Code::A0108, text.spot, format!("more than {EXPOSED_MAX} exposed ports"));
             break;
         }
         ports.extend(range.map(|port| (format!("{port}/{protocol}"), Value::Bool(true))));
@@ -209,7 +209,7 @@ fn tmpfs(reader: &mut Reader<'_>) -> Option<Value> {
             scope.not_allowed(&text, "an item of `tmpfs`", hint);
         }
         if map.insert(path.clone(), Value::text(options)).is_some() {
-            scope.error(A0106, text.spot, format!("two mounts at {}", shown(&path)));
+            scope.error(Code::A0106, text.spot, format!("two mounts at {}", shown(&path)));
         }
     }
     Some(Value::Map(map))
@@ -270,7 +270,12 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
     for entry in entries {
         let label = format!("`ulimits.{}`", shown(&entry.key));
         if !entry.key.bytes().all(|b| b.is_ascii_lowercase()) || entry.key.is_empty() {
-            scope.error_hint(A0106, entry.key_spot, format!("{label} is no limit"), "as in `nofile` or `memlock`");
+            scope.error_hint(
+                Code::A0106,
+                entry.key_spot,
+                format!("{label} is no limit"),
+                "as in `nofile` or `memlock`",
+            );
             continue;
         }
         let (soft, hard) = if matches!(entry.value.data, NodeData::Map(_)) {
@@ -293,7 +298,7 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
         };
         let (Some(soft), Some(hard)) = (soft, hard) else { continue };
         if hard != -1 && (soft > hard || soft == -1) {
-            scope.error_hint(A0140, entry.key_spot, format!("{label}: soft is more than hard"), HINT);
+            scope.error_hint(Code::A0140, entry.key_spot, format!("{label}: soft is more than hard"), HINT);
         }
         // The kernel's `RLIMIT_RTPRIO` and `RLIMIT_NICE`: up to 0, and up to 20, they raise nothing.
         let raises = |limit: i64| match entry.key.as_str() {
@@ -353,7 +358,7 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
     if let Some(mac) = settings::mac(&mut reader) {
         if settings.contains_key("mac_address") {
             let message = "`mac_address` stands in two places".to_owned();
-            scope.error_hint(A0140, reader.key_spot("mac_address"), message, "keep one");
+            scope.error_hint(Code::A0140, reader.key_spot("mac_address"), message, "keep one");
         }
         settings.insert("mac_address".to_owned(), mac);
     }
@@ -366,7 +371,7 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
             _ => return UnknownKey::Unknown,
         };
         let message = format!("Compose key `networks.{}` is not supported in a Service", entry.key);
-        UnknownKey::Reported(Problem::error(A0112, entry.key_spot, message).hint(hint.to_owned()))
+        UnknownKey::Reported(Problem::error(Code::A0112, entry.key_spot, message).hint(hint.to_owned()))
     });
 }
 
@@ -375,7 +380,7 @@ pub(crate) fn check_address(scope: &Scope<'_>, subnet: Option<ipnet::Ipv4Net>, a
     const HINT: &str = "as in `network: {subnet: 172.20.40.0/24}` beside `containers:`";
     let Some(subnet) = subnet else {
         let message = "`networks.ipv4_address` needs a subnet that is known".to_owned();
-        scope.error_hint(A0105, text.spot, message, HINT);
+        scope.error_hint(Code::A0105, text.spot, message, HINT);
         return;
     };
     // `.1` gateway, `.2` NPM; the upper half is Docker's to hand out.

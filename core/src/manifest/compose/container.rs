@@ -5,16 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
-use crate::model::{Millis, SecretName, Value};
+use crate::model::{Code, Millis, SecretName, Value};
 
 use super::mounts::PublishedPorts;
 use super::{composite_keys, deploy, mounts, settings, unquoted};
 use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy::{images, rights};
 use crate::manifest::resolve::ShellWords;
-use crate::manifest::yaml::diagnostic::{
-    A0102, A0104, A0105, A0106, A0131, A0140, A0188, A0190, A0191, Problem, Spot, shown,
-};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};
 use crate::manifest::yaml::render;
 use crate::manifest::yaml::tree::{Node, NodeData};
@@ -152,7 +150,7 @@ fn network_contradictions(reader: &Reader<'_>, container: &Container) {
     };
     let clash = |key: &str, beside: &str| {
         let message = format!("`{key}` means nothing beside `{beside}`");
-        reader.scope.error_hint(A0140, reader.key_spot(key), message, "leave one of them out");
+        reader.scope.error_hint(Code::A0140, reader.key_spot(key), message, "leave one of them out");
     };
     let mut nothing: Vec<&str> = Vec::new();
     if !mode.is_empty() {
@@ -175,7 +173,12 @@ fn network_contradictions(reader: &Reader<'_>, container: &Container) {
     let twice = container.mounts.iter().find(|mount| tmpfs.is_some_and(|tmpfs| tmpfs.contains_key(&mount.target)));
     if let Some(mount) = twice {
         let message = format!("two mounts at {}", shown(&mount.target));
-        reader.scope.error_hint(A0140, reader.key_spot("tmpfs"), message, "one in `volumes`, one in `tmpfs`; keep one");
+        reader.scope.error_hint(
+            Code::A0140,
+            reader.key_spot("tmpfs"),
+            message,
+            "one in `volumes`, one in `tmpfs`; keep one",
+        );
     }
 }
 
@@ -218,7 +221,7 @@ fn image(scope: &Scope<'_>, text: &Text) -> Option<String> {
         Some("latest") => "image follows `latest`",
         Some(_) => return Some(image.to_owned()),
     };
-    let problem = Problem::warning(A0131, text.spot, message.to_owned());
+    let problem = Problem::warning(Code::A0131, text.spot, message.to_owned());
     scope.report(problem.hint(format!("name the version, as in {repository}:1.2")));
     Some(format!("{repository}:latest"))
 }
@@ -252,7 +255,12 @@ fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
             Some(words)
         }
         Err(why) => {
-            scope.error_hint(A0106, text.spot, format!("{label} cannot be split into words: {why}"), "or write a list");
+            scope.error_hint(
+                Code::A0106,
+                text.spot,
+                format!("{label} cannot be split into words: {why}"),
+                "or write a list",
+            );
             None
         }
     }
@@ -262,9 +270,9 @@ fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
 fn report_shell(scope: &Scope<'_>, label: &str, sign: char, spot: Spot) {
     let problem = if is_compose(spot) {
         let message = format!("{label} ends before `{sign}`, as with `docker compose`: no shell reads it");
-        Problem::warning(A0191, spot, message)
+        Problem::warning(Code::A0191, spot, message)
     } else {
-        Problem::error(A0191, spot, format!("{label} has a `{sign}` without quotes, and no shell reads it"))
+        Problem::error(Code::A0191, spot, format!("{label} has a `{sign}` without quotes, and no shell reads it"))
     };
     let hint = format!("for a shell write a list, `[sh, -c, \"…\"]`; to pass `{sign}` itself, put it into quotes");
     scope.report(problem.hint(hint));
@@ -277,7 +285,7 @@ fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
     for (name, spot, value) in pairs(reader, "environment") {
         let scope = reader.scope;
         if name.is_empty() || name.contains('=') || name.chars().any(char::is_control) {
-            scope.error(A0106, spot, "a variable needs a name, without `=`".to_owned());
+            scope.error(Code::A0106, spot, "a variable needs a name, without `=`".to_owned());
             continue;
         }
         let value = match value {
@@ -285,7 +293,7 @@ fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
             PairValue::Node(node) => env_value(scope, node, &name),
             PairValue::Nothing => {
                 let hint = format!("`{name}: \"\"` for an empty one; Amarre's own environment is never passed on");
-                scope.error_hint(A0104, spot, format!("variable `{}` has no value", shown(&name)), &hint);
+                scope.error_hint(Code::A0104, spot, format!("variable `{}` has no value", shown(&name)), &hint);
                 None
             }
         };
@@ -314,7 +322,7 @@ fn written_anew(scope: &Scope<'_>, node: &Node, label: &str, name: &str) {
     let NodeData::Scalar(scalar) = &node.data else { return };
     let is_read = is_compose(node.spot) && scalar.plain && scalar.literal;
     let Some(passed) = unquoted::passed(&scalar.text).filter(|_| is_read) else { return };
-    let problem = |what: &str| Problem::warning(A0190, node.spot, format!("{label} {what}"));
+    let problem = |what: &str| Problem::warning(Code::A0190, node.spot, format!("{label} {what}"));
     let text = shown(&scalar.text);
     scope.report(if render::looks_secret(name) {
         problem("is passed as it is written; `docker compose` passes another number")
@@ -346,7 +354,7 @@ pub(crate) fn secret_name(scope: &Scope<'_>, text: &Text) -> Option<SecretName> 
     }
     // What was meant as a name may be the password itself: it is not repeated.
     let hint = "letters, digits, `-`, `_`, `.`, parts divided by `/`, as in `cloud/db`";
-    scope.error_hint(A0106, text.spot, "not the name of a secret".to_owned(), hint);
+    scope.error_hint(Code::A0106, text.spot, "not the name of a secret".to_owned(), hint);
     None
 }
 
@@ -396,9 +404,9 @@ pub(crate) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
 pub(crate) fn twice(name: &str, label: &str, spot: Spot, first: Spot) -> Problem {
     if is_compose(spot) {
         let message = format!("`{}` stands twice in {label}: this one holds", shown(name));
-        return Problem::warning(A0188, spot, message).hint(format!("remove the one in line {}", first.line));
+        return Problem::warning(Code::A0188, spot, message).hint(format!("remove the one in line {}", first.line));
     }
-    let problem = Problem::error(A0102, spot, format!("duplicate `{}` in {label}", shown(name)));
+    let problem = Problem::error(Code::A0102, spot, format!("duplicate `{}` in {label}", shown(name)));
     problem.hint(format!("first written in line {}", first.line))
 }
 
@@ -409,11 +417,11 @@ pub(crate) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
         let scope = reader.scope;
         if let Some(prefix) = OURS.iter().find(|prefix| name.starts_with(**prefix)) {
             let message = format!("label `{}` is not yours to set", shown(&name));
-            scope.error_hint(A0106, spot, message, &format!("`{prefix}*` is how Amarre marks what it made"));
+            scope.error_hint(Code::A0106, spot, message, &format!("`{prefix}*` is how Amarre marks what it made"));
             continue;
         }
         if name.is_empty() || name.chars().any(char::is_control) {
-            scope.error(A0106, spot, "a label needs a name of plain characters".to_owned());
+            scope.error(Code::A0106, spot, "a label needs a name of plain characters".to_owned());
             continue;
         }
         let value = match value {
@@ -519,7 +527,7 @@ fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
             if !is_known {
                 let hint =
                     "`[CMD, program, argument…]`, `[CMD-SHELL, \"one line\"]`, `[NONE]`, or plain text for a shell";
-                scope.error_hint(A0106, node.spot, format!("{label} does not say how to run it"), hint);
+                scope.error_hint(Code::A0106, node.spot, format!("{label} does not say how to run it"), hint);
             }
             texts.into_iter().map(|text| text.text).collect()
         }
@@ -536,7 +544,12 @@ fn pause(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
     let span = duration(reader, key)?;
     if (1..PAUSE_MS_MIN).contains(&span) {
         let message = format!("{} is less than a second", reader.label(key));
-        reader.scope.error_hint(A0106, reader.key_spot(key), message, "each check starts a process: `1s` or more");
+        reader.scope.error_hint(
+            Code::A0106,
+            reader.key_spot(key),
+            message,
+            "each check starts a process: `1s` or more",
+        );
     }
     Some(span)
 }
@@ -586,7 +599,7 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
         (Some(driver), _) => (driver.text, options),
         (None, Some(_)) => (usual.0, options),
         (None, None) => {
-            scope.error_hint(A0105, spot, "`logging` says nothing".to_owned(), "`driver:`, `options:` or both");
+            scope.error_hint(Code::A0105, spot, "`logging` says nothing".to_owned(), "`driver:`, `options:` or both");
             usual
         }
     }

@@ -11,13 +11,13 @@
 use std::collections::BTreeMap;
 
 use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
-use crate::model::{Bundle, BundleFile, SecretName};
+use crate::model::{Bundle, BundleFile, Code, SecretName};
 
 use super::mounts;
 use super::project::{Project, not_here};
 use crate::manifest::budget::Effort;
 use crate::manifest::source_files::{TOO_LARGE, join};
-use crate::manifest::yaml::diagnostic::{A0105, A0106, A0108, A0111, A0113, A0157, A0159, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, is_compose, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
@@ -31,7 +31,12 @@ const CONTENT_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     if source.starts_with('~') {
         let message = format!("{} has no meaning: Amarre has no home folder", shown(source));
-        scope.error_hint(A0106, spot, message, "write a whole path of the host, or a path from the manifest's folder");
+        scope.error_hint(
+            Code::A0106,
+            spot,
+            message,
+            "write a whole path of the host, or a path from the manifest's folder",
+        );
         return None;
     }
     let Some(path) = join(&scope.base_of(spot), source) else { return on_host(scope, source, spot) };
@@ -58,7 +63,7 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         }
         if !is_compose(spot) || texts.any(|(_, text)| crate::manifest::is_manifest(text)) {
             let message = format!("{} is the folder of the manifest itself", shown(source));
-            scope.error_hint(A0157, spot, message, "put what is to be delivered into a folder of its own");
+            scope.error_hint(Code::A0157, spot, message, "put what is to be delivered into a folder of its own");
             return None;
         }
     }
@@ -67,7 +72,7 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
     }
     if below.len() > FOLDER_FILES_MAX {
         let message = format!("{} holds {} files, at most {FOLDER_FILES_MAX}", shown(source), below.len());
-        scope.error_hint(A0108, spot, message, "keep data on the host and bind it by its whole path");
+        scope.error_hint(Code::A0108, spot, message, "keep data on the host and bind it by its whole path");
         return None;
     }
     let mut files = BTreeMap::new();
@@ -76,7 +81,7 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         scope.uses.borrow_mut().insert(whole.clone(), asset.clone());
         let Some(bytes) = asset.bytes else {
             let message = format!("{} was not read: {} bytes", shown(&whole), asset.size);
-            scope.error_hint(A0157, spot, message, TOO_LARGE);
+            scope.error_hint(Code::A0157, spot, message, TOO_LARGE);
             return None;
         };
         files.insert(inside, BundleFile { bytes, executable: asset.executable });
@@ -95,7 +100,7 @@ fn on_host(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     let Some(path) = below(data, name, source) else {
         let message = format!("there is no {} in the source", shown(source));
         let hint = format!("what is not there is looked for from {data}/{}, and never above {data}", shown(name));
-        scope.error_hint(A0106, spot, message, &hint);
+        scope.error_hint(Code::A0106, spot, message, &hint);
         return None;
     };
     policy::bind(scope, &path, spot);
@@ -249,7 +254,7 @@ fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text
             None => format!("define it in `{}s:` at the top of the file", part.word()),
         };
         let message = format!("unknown {} `{}`", part.word(), shown(&name.text));
-        scope.error_hint(A0111, name.spot, message, &hint);
+        scope.error_hint(Code::A0111, name.spot, message, &hint);
         return None;
     };
     let what = format!("{} `{}`", part.word(), shown(&entry.key));
@@ -277,12 +282,12 @@ fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text
         (None, None, Some(variable)) => of_variable(scope, project, &variable),
         (None, None, None) => {
             let hint = "`file:`, `content:`, `environment:`, or `external: true`";
-            scope.error_hint(A0105, entry.key_spot, format!("{what} says nothing"), hint);
+            scope.error_hint(Code::A0105, entry.key_spot, format!("{what} says nothing"), hint);
             None
         }
         _ => {
             let message = format!("{what} says more than one of `file`, `content` and `environment`");
-            scope.error_hint(A0106, entry.key_spot, message, "keep one of them");
+            scope.error_hint(Code::A0106, entry.key_spot, message, "keep one of them");
             None
         }
     };
@@ -294,9 +299,9 @@ fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text
 
 /// Said once, however many containers get it.
 fn in_plain_text(scope: &Scope<'_>, what: &str, spot: Spot) {
-    let is_said = scope.problems.borrow().iter().any(|problem| problem.code == A0159 && problem.spot == spot);
+    let is_said = scope.problems.borrow().iter().any(|problem| problem.code == Code::A0159 && problem.spot == spot);
     if !is_said {
-        let problem = Problem::warning(A0159, spot, format!("{what} stands in the source in plain text"));
+        let problem = Problem::warning(Code::A0159, spot, format!("{what} stands in the source in plain text"));
         scope.report(problem.hint("`external: true`, and put its value where Amarre finds secrets".to_owned()));
     }
 }
@@ -304,7 +309,7 @@ fn in_plain_text(scope: &Scope<'_>, what: &str, spot: Spot) {
 fn external_secret(scope: &Scope<'_>, part: Part, name: &Text) -> Option<MountContent> {
     if part == Part::Config {
         let hint = "use `file:` or `content:`; what is secret belongs into `secrets:`";
-        scope.error_hint(A0113, name.spot, "a config with `external: true` is not supported".to_owned(), hint);
+        scope.error_hint(Code::A0113, name.spot, "a config with `external: true` is not supported".to_owned(), hint);
         return None;
     }
     super::container::secret_name(scope, name)
@@ -324,7 +329,7 @@ fn of_file(scope: &Scope<'_>, file: &Text) -> Option<MountContent> {
 
 fn of_text(scope: &Scope<'_>, text: &Text) -> Option<MountContent> {
     if text.text.len() > CONTENT_BYTES_MAX {
-        scope.error(A0108, text.spot, "a content of more than 1 MiB".to_owned());
+        scope.error(Code::A0108, text.spot, "a content of more than 1 MiB".to_owned());
         return None;
     }
     Some(MountContent::Content(DeliveryContent::Bundle(Bundle::of_file(text.text.as_bytes().into(), false))))

@@ -1,11 +1,11 @@
 //! `deploy`: what of it means something for one container on one engine. The rest is a cluster's.
 
-use crate::model::Value;
+use crate::model::{Code, Value};
 
 use super::settings;
 use super::settings::{SettingValues, is_nothing};
 use crate::manifest::policy::rights;
-use crate::manifest::yaml::diagnostic::{A0112, A0140, A0192, Problem, shown};
+use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::manifest::yaml::reader::{Reader, UnknownKey, is_compose, no_effect, nothing_else};
 use crate::manifest::yaml::tree::Entry;
 use crate::resources::docker::PIDS_MAX;
@@ -34,7 +34,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut SettingValues) -> Opt
             scope.no_effect(reader.key_spot("restart"), message, "keep one of the two");
         } else {
             let message = "`deploy.restart_policy` stands beside `restart`".to_owned();
-            scope.error_hint(A0140, deploy.key_spot("restart_policy"), message, "both say the same; keep one");
+            scope.error_hint(Code::A0140, deploy.key_spot("restart_policy"), message, "both say the same; keep one");
         }
     }
     deploy.finish(&|entry| of_cluster(entry, "deploy", &CLUSTER));
@@ -50,13 +50,13 @@ fn mode(deploy: &mut Reader<'_>) {
         }
         Some(text) if text.text != "replicated" => {
             let message = format!("Compose key `deploy.mode: {}` is not supported in a Service", shown(&text.text));
-            scope.error_hint(A0112, text.spot, message, hint);
+            scope.error_hint(Code::A0112, text.spot, message, hint);
         }
         Some(_) | None => (),
     }
     if let Some(text) = deploy.text("replicas").filter(|text| text.text != "1") {
         let message = format!("Compose key `deploy.replicas: {}` is not supported in a Service", shown(&text.text));
-        scope.error_hint(A0112, text.spot, message, "one container each; write a container for every copy");
+        scope.error_hint(Code::A0112, text.spot, message, "one container each; write a container for every copy");
     }
 }
 
@@ -104,7 +104,7 @@ fn put(reader: &Reader<'_>, settings: &mut SettingValues, key: &str, field: &str
     let is_same = settings.get(field) == Some(&value) && is_compose(reader.spot);
     if settings.contains_key(field) && !is_same {
         let message = format!("{} stands beside `{field}`", reader.label(key));
-        reader.scope.error_hint(A0140, reader.key_spot(key), message, "both say the same; keep one");
+        reader.scope.error_hint(Code::A0140, reader.key_spot(key), message, "both say the same; keep one");
     }
     settings.insert(field.to_owned(), value);
 }
@@ -128,13 +128,13 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
     if !has_condition && usual == "no" {
         let message =
             "`deploy.restart_policy` without `condition` restarts nothing, as with `docker compose`".to_owned();
-        let problem = Problem::warning(A0192, policy.spot, message);
+        let problem = Problem::warning(Code::A0192, policy.spot, message);
         scope.report(problem.hint("write `condition: any`, or `condition: none` if that is meant".to_owned()));
     }
     let attempts = policy.number("max_attempts", 1, ATTEMPTS_MAX);
     if attempts.is_some() && word != "on-failure" {
         let message = "`deploy.restart_policy.max_attempts` needs `condition: on-failure`".to_owned();
-        scope.error_hint(A0140, policy.key_spot("max_attempts"), message, "Docker counts failures only");
+        scope.error_hint(Code::A0140, policy.key_spot("max_attempts"), message, "Docker counts failures only");
     }
     policy.finish(&|entry| {
         let cluster = [

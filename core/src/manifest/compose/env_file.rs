@@ -16,9 +16,10 @@ use std::rc::Rc;
 use super::interpolate;
 use super::interpolate::{InterpolationFault, Noted};
 use crate::manifest::budget::Effort;
-use crate::manifest::yaml::diagnostic::{A0108, A0152, A0154, PROBLEMS_MAX, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
 use crate::manifest::yaml::reader::Scope;
 use crate::manifest::yaml::tree::EXPANDED_BYTES_MAX;
+use crate::model::Code;
 
 /// More variables than any program reads.
 const VARIABLES_MAX: usize = 2_000;
@@ -83,7 +84,7 @@ pub(crate) fn read(file: u16, text: &str, format: ValueFormat, outside: &dyn Fn(
     while reading.at < text.len() {
         if read.variables.len() >= VARIABLES_MAX {
             let message = format!("more than {VARIABLES_MAX} variables in one file");
-            read.problems.push(Problem::error(A0108, reading.spot(reading.at), message));
+            read.problems.push(Problem::error(Code::A0108, reading.spot(reading.at), message));
             break;
         }
         if read.problems.len() >= PROBLEMS_MAX {
@@ -94,7 +95,7 @@ pub(crate) fn read(file: u16, text: &str, format: ValueFormat, outside: &dyn Fn(
                 bytes += variable.value.len();
                 if bytes > EXPANDED_BYTES_MAX {
                     let message = "more than 4 MiB once variables are replaced".to_owned();
-                    let problem = Problem::error(A0108, variable.spot, message);
+                    let problem = Problem::error(Code::A0108, variable.spot, message);
                     read.problems.push(problem.hint("write shorter values, or deliver a file instead".to_owned()));
                     break;
                 }
@@ -143,7 +144,7 @@ impl EnvFileReader<'_> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if name.is_empty() || !name.chars().all(is_part) {
             // What stands there may be the second line of a password: it is not repeated.
-            let problem = Problem::error(A0152, spot, "not a variable".to_owned());
+            let problem = Problem::error(Code::A0152, spot, "not a variable".to_owned());
             return Err(Box::new(problem.hint("write `NAME=value`; a value of several lines stands in quotes".into())));
         }
         let name = name.to_owned();
@@ -190,7 +191,8 @@ impl EnvFileReader<'_> {
             }
         }
         let Some(close) = close else {
-            let problem = Problem::error(A0152, spot, format!("the value of `{}` has no closing quote", shown(name)));
+            let problem =
+                Problem::error(Code::A0152, spot, format!("the value of `{}` has no closing quote", shown(name)));
             return Err(Box::new(problem.hint(format!("end it with {quote}"))));
         };
         let value = inside[..close].to_owned();
@@ -198,7 +200,9 @@ impl EnvFileReader<'_> {
         let after = self.rest().split('\n').next().unwrap_or_default().trim();
         if !(after.is_empty() || after.starts_with('#')) {
             let message = format!("text after the closing quote of `{}`", shown(name));
-            return Err(Box::new(Problem::error(A0152, spot, message).hint("put all of it into the quotes".into())));
+            return Err(Box::new(
+                Problem::error(Code::A0152, spot, message).hint("put all of it into the quotes".into()),
+            ));
         }
         self.skip_line();
         if quote == '\'' {
@@ -214,13 +218,13 @@ impl EnvFileReader<'_> {
         interpolate::replace(text, &value_of, &mut noted).map_err(|fault| {
             Box::new(match fault {
                 InterpolationFault::Form(why) => {
-                    Problem::error(A0152, spot, format!("the value of `{}`: {why}", shown(name)))
+                    Problem::error(Code::A0152, spot, format!("the value of `{}`: {why}", shown(name)))
                         .hint("write `$$` for a dollar sign, or put the value into '…'".to_owned())
                 }
                 InterpolationFault::Demanded { name, message } => demanded(&name, &message, spot),
                 InterpolationFault::TooLong => {
                     let message = format!("the value of `{}` is too long once its variables are replaced", shown(name));
-                    Problem::error(A0108, spot, message)
+                    Problem::error(Code::A0108, spot, message)
                 }
             })
         })
@@ -245,7 +249,7 @@ impl EnvFileReader<'_> {
 /// A variable that must be set and is not.
 pub(crate) fn demanded(name: &str, message: &str, spot: Spot) -> Problem {
     let said = if message.is_empty() { String::new() } else { format!(": {}", shown(message)) };
-    let problem = Problem::error(A0154, spot, format!("variable `{}` is not set{said}", shown(name)));
+    let problem = Problem::error(Code::A0154, spot, format!("variable `{}` is not set{said}", shown(name)));
     problem.hint(format!("set `{}` in `.env` beside the Compose file, or in `vars:` of amarre.yaml", shown(name)))
 }
 

@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 
 use super::project::{Environment, ProjectLoading};
 use crate::manifest::source_files::{folder_of, join};
-use crate::manifest::yaml::diagnostic::{A0106, A0108, A0150, A0189, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Scope, Text};
+use crate::model::Code;
 
 /// What `docker compose` looks for, in its order.
 const USUAL: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -47,7 +48,7 @@ pub(crate) fn read(scope: &Scope<'_>, loading: &ProjectLoading<'_>, paths: &[Tex
     };
     if files.len() > FILES_MAX {
         let message = format!("{} Compose files in one manifest, at most {FILES_MAX}", files.len());
-        scope.error(A0108, first.spot, message);
+        scope.error(Code::A0108, first.spot, message);
         return None;
     }
     Some(ProjectFiles { files, environment })
@@ -67,7 +68,7 @@ fn said(scope: &Scope<'_>, environment: &Environment, folder: &str, spot: Spot) 
     for name in said.split(separator).filter(|name| !name.is_empty()) {
         let Some(path) = join(folder, name).filter(|_| !name.starts_with(['/', '~'])) else {
             let message = format!("{} of `COMPOSE_FILE` leads out of the source", shown(name));
-            scope.error_hint(A0106, spot, message, "write a path from the folder of `.env`");
+            scope.error_hint(Code::A0106, spot, message, "write a path from the folder of `.env`");
             return None;
         };
         files.push((path, spot));
@@ -79,7 +80,7 @@ fn said(scope: &Scope<'_>, environment: &Environment, folder: &str, spot: Spot) 
 fn usual(scope: &Scope<'_>, folder: &str, text: &Text) -> Option<Vec<(String, Spot)>> {
     let Some(main) = first_of(scope, folder, &USUAL) else {
         let message = format!("{} holds no Compose file", shown(&text.text));
-        scope.error_hint(A0150, text.spot, message, "it is called `compose.yaml`; name any other by its path");
+        scope.error_hint(Code::A0150, text.spot, message, "it is called `compose.yaml`; name any other by its path");
         return None;
     };
     let over = first_of(scope, folder, &OVERRIDES);
@@ -100,5 +101,5 @@ fn not_read(scope: &Scope<'_>, folder: &str, named: &[(String, Spot)], first: &T
     let message = format!("{} is not read", shown(&over));
     let hint =
         format!("to lay it over that: `compose: [{}, {}]`, or name the folder", shown(&first.text), shown(&beside));
-    scope.report(Problem::warning(A0189, first.spot, message).hint(hint));
+    scope.report(Problem::warning(Code::A0189, first.spot, message).hint(hint));
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use crate::model::Code;
 use crate::model::folders::{TIME_ZONE, is_within};
 use crate::model::service::{Mount, MountSource, Port, Volume};
 
 use super::{delivered_files, settings};
 use crate::manifest::policy::cross_manifest::PortClaim;
-use crate::manifest::yaml::diagnostic::{A0104, A0106, A0108, A0112, A0140, A0186, A0205, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
@@ -49,7 +50,7 @@ pub(crate) fn ports(reader: &mut Reader<'_>) -> PublishedPorts {
         };
         let found = found.unwrap_or_default();
         if scope.claims.borrow().ports.len() + found.len() > PORTS_MAX || ports.exposed.len() > PORTS_MAX {
-            scope.error(A0108, item.spot, format!("more than {PORTS_MAX} published ports in one manifest"));
+            scope.error(Code::A0108, item.spot, format!("more than {PORTS_MAX} published ports in one manifest"));
             break;
         }
         policy::ports::judge(scope, &found, item.spot);
@@ -110,11 +111,11 @@ fn unpublished(scope: &Scope<'_>, target: &Text, protocol: &str, exposed: &mut V
     let message = format!("port {port} is published nowhere");
     if !is_compose(target.spot) {
         let hint = format!("write `{port}:{port}`; Docker would choose a port at random");
-        scope.error_hint(A0106, target.spot, message, &hint);
+        scope.error_hint(Code::A0106, target.spot, message, &hint);
         return None;
     }
     let hint = format!("NPM and the containers of the service reach it; to publish it on the host: `{port}:{port}`");
-    scope.report(Problem::warning(A0186, target.spot, message).hint(hint));
+    scope.report(Problem::warning(Code::A0186, target.spot, message).hint(hint));
     exposed.extend(range.map(|port| format!("{port}/{protocol}")));
     Some(Vec::new())
 }
@@ -201,7 +202,7 @@ pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
         };
         let Some(mount) = mount else { continue };
         if mounts.iter().any(|other| other.target == mount.target) {
-            scope.error(A0106, item.spot, format!("two mounts at {}", shown(&mount.target)));
+            scope.error(Code::A0106, item.spot, format!("two mounts at {}", shown(&mount.target)));
         }
         mounts.push(mount);
     }
@@ -214,7 +215,7 @@ fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
     let (source, target, options) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let Some(target) = target else {
         let hint = format!("give the volume a name: `data:{}`", shown(source));
-        scope.error_hint(A0106, text.spot, "a volume without a name".to_owned(), &hint);
+        scope.error_hint(Code::A0106, text.spot, "a volume without a name".to_owned(), &hint);
         return None;
     };
     let is_bind = source.starts_with(['/', '.', '~']);
@@ -255,7 +256,7 @@ fn selinux(scope: &Scope<'_>, spot: Spot, what: &str) {
     if is_compose(spot) {
         scope.no_effect(spot, format!("{what} has no effect: Amarre changes no labels of the host's files"), hint);
     } else {
-        scope.error_hint(A0112, spot, format!("{what} is not supported in a Service"), hint);
+        scope.error_hint(Code::A0112, spot, format!("{what} is not supported in a Service"), hint);
     }
 }
 
@@ -275,7 +276,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     let is_external = !is_compose(node.spot) && reader.flag("external").unwrap_or(false);
     if is_external && kind.text != "volume" {
         let message = format!("`volumes.external` stands in a mount of type `volume`, not `{}`", kind.text);
-        scope.error_hint(A0140, kind.spot, message, "leave it out");
+        scope.error_hint(Code::A0140, kind.spot, message, "leave it out");
     }
     let mut options = BTreeMap::new();
     let mut creates_folder = false;
@@ -309,7 +310,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
         "npipe" | "cluster" | "image" => {
             let message = format!("Compose key `volumes.type: {}` is not supported in a Service", kind.text);
             let hint = "use `volume`, `bind` or `tmpfs`; a mount of an image's files is a container that copies them";
-            scope.error_hint(A0112, kind.spot, message, hint);
+            scope.error_hint(Code::A0112, kind.spot, message, hint);
             return None;
         }
         _ => {
@@ -320,7 +321,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     reader.finish(&|entry| match entry.key.as_str() {
         "bind" | "volume" | "tmpfs" | "image" => {
             let message = format!("`volumes.{}` stands in a mount of type `{}`", entry.key, kind.text);
-            UnknownKey::Reported(Problem::error(A0140, entry.key_spot, message))
+            UnknownKey::Reported(Problem::error(Code::A0140, entry.key_spot, message))
         }
         _ => UnknownKey::Unknown,
     });
@@ -362,7 +363,7 @@ fn volume_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String
     inner.finish(&|entry| match entry.key.as_str() {
         "labels" => {
             let message = "Compose key `volumes.volume.labels` is not supported in a Service".to_owned();
-            let problem = Problem::error(A0112, entry.key_spot, message);
+            let problem = Problem::error(Code::A0112, entry.key_spot, message);
             UnknownKey::Reported(
                 problem.hint("leave it out; a volume outlives the container that would label it".to_owned()),
             )
@@ -393,7 +394,7 @@ fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>)
     inner.finish(&|entry| match entry.key.as_str() {
         "recursive" => {
             let message = "Compose key `volumes.bind.recursive` is not supported in a Service".to_owned();
-            let problem = Problem::error(A0112, entry.key_spot, message);
+            let problem = Problem::error(Code::A0112, entry.key_spot, message);
             UnknownKey::Reported(problem.hint("leave it out; mounts below the folder come along".to_owned()))
         }
         _ => UnknownKey::Unknown,
@@ -436,7 +437,7 @@ fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
         return Some(name.to_owned());
     }
     let hint = "letters, digits, `.`, `_` and `-`; a path on the host begins with `/`";
-    scope.error_hint(A0106, spot, format!("not the name of a volume: `{}`", shown(name)), hint);
+    scope.error_hint(Code::A0106, spot, format!("not the name of a volume: `{}`", shown(name)), hint);
     None
 }
 
@@ -453,10 +454,10 @@ fn bind(scope: &Scope<'_>, source: &str, read_only: bool, spot: Spot) -> Option<
     let Some(path) = resolve::normal_path(source) else {
         if source.starts_with('/') {
             let message = format!("policy forbids the bind mount {}", shown(source));
-            scope.error_hint(A0205, spot, message, "write the path without `..`");
+            scope.error_hint(Code::A0205, spot, message, "write the path without `..`");
         } else {
             let hint = "a whole path of the host, as in `/srv/x`";
-            scope.error_hint(A0106, spot, format!("cannot bind {}", shown(source)), hint);
+            scope.error_hint(Code::A0106, spot, format!("cannot bind {}", shown(source)), hint);
         }
         return None;
     };
@@ -473,7 +474,7 @@ pub(crate) fn target_path(scope: &Scope<'_>, target: &str, spot: Spot) -> Option
     let path = resolve::normal_path(target).filter(is_plain);
     if path.is_none() {
         let hint = "a whole path in the container, as in `/data`, without `:`";
-        scope.error_hint(A0106, spot, format!("cannot mount at {}", shown(target)), hint);
+        scope.error_hint(Code::A0106, spot, format!("cannot mount at {}", shown(target)), hint);
     }
     path
 }
@@ -491,7 +492,7 @@ fn items<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<&'a Node> {
         NodeData::Map(_) if key == "volumes" => {
             let message = "`volumes` must be a list of mounts, not a map".to_owned();
             let hint = "named volumes need no declaration: `volumes: [data:/data]`";
-            reader.scope.error_hint(A0104, reader.key_spot(key), message, hint);
+            reader.scope.error_hint(Code::A0104, reader.key_spot(key), message, hint);
             Vec::new()
         }
         NodeData::Map(_) | NodeData::Scalar(_) => {

@@ -6,13 +6,14 @@ use std::rc::Rc;
 
 use ipnet::Ipv4Net;
 
+use crate::model::Code;
 use crate::model::address::network_name;
 use crate::model::service::{NetworkMode, OwnNetwork};
 
 use super::project::{Project, not_here};
 use super::stack::external;
 use crate::manifest::kinds::record;
-use crate::manifest::yaml::diagnostic::{A0111, A0112, A0156, A0158, Problem, shown};
+use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, flag, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 
@@ -100,7 +101,7 @@ fn unknown(scope: &Scope<'_>, project: &Project, network: &Text) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "define it in `networks:` at the top of the file".to_owned(),
     };
-    scope.error_hint(A0111, network.spot, format!("unknown network `{}`", shown(&network.text)), &hint);
+    scope.error_hint(Code::A0111, network.spot, format!("unknown network `{}`", shown(&network.text)), &hint);
 }
 
 impl Networks {
@@ -146,7 +147,7 @@ fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
         for entry in node.entries().iter().filter(|entry| !entry.value.is_null()) {
             let message = format!("`networks.{}` says more than its name, and there are several", shown(&entry.key));
             let hint = "`network:` of the manifest puts all of them on one; leave the options out";
-            scope.error_hint(A0156, entry.key_spot, message, hint);
+            scope.error_hint(Code::A0156, entry.key_spot, message, hint);
         }
         return None;
     };
@@ -203,7 +204,7 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
     if let Some(name) = name {
         let message = format!("the network's name `{}` is not used", shown(&name.text));
         let hint = format!("it is called {}; `external: true` uses one that is there", shown(&network_name(called)));
-        scope.report(Problem::warning(A0158, name.spot, message).hint(hint));
+        scope.report(Problem::warning(Code::A0158, name.spot, message).hint(hint));
     }
     record::own_network(subnet, internal)
 }
@@ -232,7 +233,7 @@ fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
     }
     if let Some(second) = items.get(1) {
         let message = "a network with several subnets is not supported".to_owned();
-        scope.error_hint(A0112, second.spot, message, "keep the first");
+        scope.error_hint(Code::A0112, second.spot, message, "keep the first");
     }
     first
 }

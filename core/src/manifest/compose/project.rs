@@ -13,10 +13,11 @@ use super::{merge, unsupported};
 use crate::manifest::budget::Effort;
 use crate::manifest::resolve;
 use crate::manifest::source_files::folder_of;
-use crate::manifest::yaml::diagnostic::{A0104, A0106, A0108, A0111, A0120, A0153, A0155, A0187, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, nearest, nothing_else};
 use crate::manifest::yaml::tree;
 use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
+use crate::model::Code;
 
 /// Files that include files, services that extend services.
 const DEPTH_MAX: usize = 10;
@@ -150,7 +151,7 @@ impl<'s> ProjectLoading<'s> {
         let scope = self.scope;
         if trail.iter().any(|other| other == path) || trail.len() >= DEPTH_MAX {
             let message = format!("`include` goes in a circle: {} -> {}", trail.join(" -> "), shown(path));
-            scope.error(A0155, spot, message);
+            scope.error(Code::A0155, spot, message);
             return None;
         }
         trail.push(path.to_owned());
@@ -182,7 +183,7 @@ impl<'s> ProjectLoading<'s> {
     fn parsed(&self, path: &str, (number, text): (u16, &str), spot: Spot) -> Option<Rc<Node>> {
         let tree = tree::read_within(number, text, 0);
         if tree.root.is_none() && tree.problems.is_empty() {
-            self.scope.error(A0104, spot, format!("{} is empty", shown(path)));
+            self.scope.error(Code::A0104, spot, format!("{} is empty", shown(path)));
         }
         tree.problems.into_iter().for_each(|problem| self.scope.report(problem));
         tree.root
@@ -233,7 +234,7 @@ impl<'s> ProjectLoading<'s> {
             if let Some(first) = places.get(&(what, entry.key.clone())) {
                 let message = format!("two files define the {what} `{}`", shown(&entry.key));
                 let place = format!("{}:{}", self.scope.path_of(*first), first.line);
-                self.scope.error_hint(A0120, entry.key_spot, message, &format!("the other is {place}"));
+                self.scope.error_hint(Code::A0120, entry.key_spot, message, &format!("the other is {place}"));
                 continue;
             }
             places.insert((what, entry.key.clone()), entry.key_spot);
@@ -272,12 +273,12 @@ impl<'s> ProjectLoading<'s> {
         let env_files = one_or_many(&mut reader, "env_file");
         reader.finish(&nothing_else);
         if paths.is_empty() {
-            scope.error(A0106, item.spot, "an item of `include` names no `path`".to_owned());
+            scope.error(Code::A0106, item.spot, "an item of `include` names no `path`".to_owned());
         }
         if let Some(second) = paths.get(1) {
             let hint = "include each of them by itself, or merge them into one file";
             scope.error_hint(
-                A0106,
+                Code::A0106,
                 second.spot,
                 "several files in one `path`, which override one another, are not supported".into(),
                 hint,
@@ -340,7 +341,7 @@ impl<'s> ProjectLoading<'s> {
         if trail.contains(&step) || trail.len() >= DEPTH_MAX {
             let names: Vec<&str> = trail.iter().map(|(_, name)| name.as_str()).collect();
             let message = format!("`extends` goes in a circle: {} -> {}", names.join(" -> "), shown(&name.text));
-            scope.error(A0155, name.spot, message);
+            scope.error(Code::A0155, name.spot, message);
             return None;
         }
         let others;
@@ -360,7 +361,7 @@ impl<'s> ProjectLoading<'s> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("{} has {}", shown(&path), shown(&keys.join(", "))),
             };
-            scope.error_hint(A0111, name.spot, format!("unknown service `{}`", shown(&name.text)), &hint);
+            scope.error_hint(Code::A0111, name.spot, format!("unknown service `{}`", shown(&name.text)), &hint);
             return None;
         };
         trail.push(step);
@@ -422,13 +423,13 @@ impl<'s> ProjectLoading<'s> {
         };
         if noted.has_plain_dollar {
             let problem =
-                Problem::warning(A0187, node.spot, "a `$` that begins no variable stands for itself".to_owned());
+                Problem::warning(Code::A0187, node.spot, "a `$` that begins no variable stands for itself".to_owned());
             scope.report(problem.hint("write `$$` for a dollar sign, as Compose has it".to_owned()));
         }
         for name in noted.unset {
             if self.unset.borrow_mut().insert(name.clone()) {
                 let message = format!("variable `{}` is not set, so it is empty", shown(&name));
-                let problem = Problem::warning(A0153, node.spot, message);
+                let problem = Problem::warning(Code::A0153, node.spot, message);
                 let hint = format!("set it in `.env`, or write `${{{}:-}}` if that is meant", shown(&name));
                 scope.report(problem.hint(hint));
             }
@@ -444,10 +445,13 @@ impl<'s> ProjectLoading<'s> {
 
 fn fault(fault: InterpolationFault, spot: Spot) -> Problem {
     match fault {
-        InterpolationFault::Form(why) => Problem::error(crate::manifest::yaml::diagnostic::A0110, spot, why.to_owned())
-            .hint("write `$$` for a dollar sign".to_owned()),
+        InterpolationFault::Form(why) => {
+            Problem::error(Code::A0110, spot, why.to_owned()).hint("write `$$` for a dollar sign".to_owned())
+        }
         InterpolationFault::Demanded { name, message } => env_file::demanded(&name, &message, spot),
-        InterpolationFault::TooLong => Problem::error(A0108, spot, "too long once variables are replaced".to_owned()),
+        InterpolationFault::TooLong => {
+            Problem::error(Code::A0108, spot, "too long once variables are replaced".to_owned())
+        }
     }
 }
 
@@ -477,6 +481,6 @@ pub(crate) fn one_or_many(reader: &mut Reader<'_>, key: &'static str) -> Vec<Tex
 pub(crate) fn not_here(entry: &Entry, of: &str, known: &[(&str, &str)]) -> UnknownKey {
     let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return UnknownKey::Unknown };
     let message = format!("`{of}.{key}` is not supported");
-    let problem = Problem::error(crate::manifest::yaml::diagnostic::A0112, entry.key_spot, message);
+    let problem = Problem::error(Code::A0112, entry.key_spot, message);
     UnknownKey::Reported(if hint.is_empty() { problem } else { problem.hint((*hint).to_owned()) })
 }

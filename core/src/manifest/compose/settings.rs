@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::model::Value;
 use crate::model::service::ContainerNetwork;
+use crate::model::{Code, Value};
 
 use super::container::{PairValue, pairs};
-use crate::manifest::yaml::diagnostic::{A0104, A0106, A0140, shown};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{Reader, Scope, Text};
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
@@ -34,7 +34,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> SettingValues {
     judge(reader, &settings);
     if settings.get("shm_size").and_then(Value::as_int).is_some_and(|bytes| bytes > SHM_BYTES_MAX) {
         let hint = "at most `64g`; the rest belongs into a volume";
-        reader.scope.error_hint(A0106, reader.key_spot("shm_size"), "`shm_size` is too large".to_owned(), hint);
+        reader.scope.error_hint(Code::A0106, reader.key_spot("shm_size"), "`shm_size` is too large".to_owned(), hint);
     }
     // No limit is what holds anyway.
     settings.retain(|key, value| key != "pids_limit" || *value != Value::Int(-1));
@@ -195,12 +195,12 @@ pub(crate) fn named(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<Stri
             PairValue::Text(text) => Some(text),
             PairValue::Node(node) => scope.text(node, &format!("`{}` of {label}", shown(&name))).map(|text| text.text),
             PairValue::Nothing => {
-                scope.error(A0104, spot, format!("`{}` of {label} has no value", shown(&name)));
+                scope.error(Code::A0104, spot, format!("`{}` of {label} has no value", shown(&name)));
                 None
             }
         };
         if name.is_empty() || name.chars().any(char::is_control) {
-            scope.error(A0106, spot, format!("an entry of {label} needs a name of plain characters"));
+            scope.error(Code::A0106, spot, format!("an entry of {label} needs a name of plain characters"));
             continue;
         }
         entries.extend(value.map(|value| (name, Value::Text(value))));
@@ -341,7 +341,7 @@ pub(crate) fn is_nothing(value: &Value) -> bool {
 pub(crate) fn contradictions(reader: &Reader<'_>, settings: &SettingValues) {
     let number = |key: &str| settings.get(key).and_then(Value::as_int);
     let clash = |key: &str, message: String, hint: &str| {
-        reader.scope.error_hint(A0140, reader.key_spot(key), message, hint);
+        reader.scope.error_hint(Code::A0140, reader.key_spot(key), message, hint);
     };
     for key in ["cpu_period", "cpu_quota"] {
         if settings.contains_key("cpus") && settings.contains_key(key) {

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use crate::model::Code;
 use crate::model::folders::as_word;
 use crate::model::service::{Mount, NetworkMode, OwnNetwork, Volume};
 
@@ -22,7 +23,7 @@ use super::{file_names, links, merge, mounts, networks, unsupported};
 use crate::manifest::parse::CONTAINERS_MAX;
 use crate::manifest::policy;
 use crate::manifest::policy::volume_drivers;
-use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0153, A0157, A0158, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
@@ -53,7 +54,7 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     if reader.has("containers") {
         let hint = "write all of them into one of the two";
         let spot = reader.key_spot("containers");
-        scope.error_hint(A0106, spot, "`containers` stands beside `compose`".to_owned(), hint);
+        scope.error_hint(Code::A0106, spot, "`containers` stands beside `compose`".to_owned(), hint);
         reader.entry("containers");
     }
     let Some(path) = paths.first() else { return Stack::default() };
@@ -63,21 +64,21 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     let Some(project) = project.filter(|_| !scope.is_over_budget()) else { return Stack::default() };
     if let Some(name) = project.name.as_ref().filter(|name| name.text != scope.name) {
         let message = format!("the Compose file's name `{}` is not used", shown(&name.text));
-        let problem = Problem::warning(A0158, name.spot, message);
+        let problem = Problem::warning(Code::A0158, name.spot, message);
         scope.report(problem.hint(format!("the service is called {}, as its manifest says", shown(&scope.name))));
     }
     let said = file_names::profiles(&found);
     let services = picked_services(scope, &project, &picked, &said);
     if services.is_empty() && !scope.is_broken() {
         let hint = "`profiles: [NAME]` beside `compose:` picks those that have profiles";
-        scope.error_hint(A0105, path.spot, format!("{} has no service that is picked", shown(&path.text)), hint);
+        scope.error_hint(Code::A0105, path.spot, format!("{} has no service that is picked", shown(&path.text)), hint);
     }
     let mut stack = Stack { volumes: volumes(scope, &project), ..Stack::default() };
     let networks = if has_network { Networks::default() } else { networks::read(scope, &project, &services) };
     (stack.network, stack.networks) = (networks.mode.clone(), networks.own.clone());
     if services.len() > CONTAINERS_MAX {
         let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", services.len());
-        scope.error(A0108, path.spot, message);
+        scope.error(Code::A0108, path.spot, message);
         return stack;
     }
     let picked = Picked { links: links::read(scope, &services), services, networks };
@@ -114,7 +115,7 @@ fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text], said: 
             None if names.is_empty() => "no service of the Compose file has profiles".to_owned(),
             None => format!("there are {}", names.join(", ")),
         };
-        scope.error_hint(A0111, profile.spot, format!("unknown profile `{}`", shown(&profile.text)), &hint);
+        scope.error_hint(Code::A0111, profile.spot, format!("unknown profile `{}`", shown(&profile.text)), &hint);
     }
     services
 }
@@ -123,11 +124,11 @@ fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text], said: 
 fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entry) -> Option<ContainerRead> {
     if let Some(why) = why_not_a_key(&entry.key) {
         let message = format!("a container cannot be called `{}`", shown(&entry.key));
-        scope.error_hint(A0106, entry.key_spot, message, why);
+        scope.error_hint(Code::A0106, entry.key_spot, message, why);
     }
     if !matches!(entry.value.data, NodeData::Map(_)) {
         let message = format!("service `{}` must be a map, not {}", shown(&entry.key), entry.value.word());
-        scope.error_hint(A0104, entry.key_spot, message, "it needs at least `image:`");
+        scope.error_hint(Code::A0104, entry.key_spot, message, "it needs at least `image:`");
         return None;
     }
     volumes_are_defined(scope, project, &entry.value);
@@ -149,7 +150,7 @@ fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entr
     read.container.aliases.dedup();
     for copy in copies {
         if read.container.mounts.iter().any(|other| other.target == copy.target) {
-            scope.error(A0106, entry.key_spot, format!("two mounts at {}", shown(&copy.target)));
+            scope.error(Code::A0106, entry.key_spot, format!("two mounts at {}", shown(&copy.target)));
         }
         read.container.mounts.push(copy);
     }
@@ -157,7 +158,7 @@ fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entr
     if let Some(read_only) = read_only.filter(|_| read.container.mounts.iter().any(Mount::is_copied)) {
         let message = "nothing can be copied into a container with `read_only: true`".to_owned();
         let hint = "leave `read_only` out, or bind the files by their whole paths on the host";
-        scope.error_hint(A0157, read_only.key_spot, message, hint);
+        scope.error_hint(Code::A0157, read_only.key_spot, message, hint);
     }
     read.container.origin = scope.origin(entry.key_spot);
     Some(read)
@@ -253,7 +254,7 @@ fn valued(scope: &Scope<'_>, project: &Project, environment: &Rc<Node>) -> Rc<No
         let value = if entry.value.is_null() {
             let Some(value) = project.environment.get(&entry.key) else {
                 let message = format!("variable `{}` is not set, so it is left out", shown(&entry.key));
-                let problem = Problem::warning(A0153, entry.key_spot, message);
+                let problem = Problem::warning(Code::A0153, entry.key_spot, message);
                 let hint = "set it in `.env` beside the Compose file, or remove the line".to_owned();
                 scope.report(problem.hint(hint));
                 continue;
@@ -364,7 +365,7 @@ fn volumes_are_defined(scope: &Scope<'_>, project: &Project, service: &Node) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("define it at the top of the file: `volumes: {{{}: }}`", shown(name)),
         };
-        scope.error_hint(A0111, item.spot, format!("unknown volume `{}`", shown(name)), &hint);
+        scope.error_hint(Code::A0111, item.spot, format!("unknown volume `{}`", shown(name)), &hint);
     }
 }
 
@@ -388,7 +389,7 @@ fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
     let is_external = external.is_some();
     if is_external && (driver.is_some() || !options.is_empty() || !labels.is_empty()) {
         let message = format!("{what} is external and says how to make it");
-        scope.error_hint(A0106, entry.key_spot, message, "keep `external` and `name` only");
+        scope.error_hint(Code::A0106, entry.key_spot, message, "keep `external` and `name` only");
     }
     let legacy = external.and_then(|(name, _)| name);
     let key = is_external.then(|| Text { text: entry.key.clone(), spot: entry.key_spot });

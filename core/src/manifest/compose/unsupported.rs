@@ -3,9 +3,10 @@
 //! The list of Compose keys is the whole Compose Spec, so that none of them falls to "unknown key".
 
 use super::container;
-use crate::manifest::yaml::diagnostic::{A0106, A0112, Problem};
+use crate::manifest::yaml::diagnostic::Problem;
 use crate::manifest::yaml::reader::UnknownKey;
 use crate::manifest::yaml::tree::Entry;
+use crate::model::Code;
 
 /// Compose keys without a meaning here, and what to do instead.
 const COMPOSE: [(&str, &str); 15] = [
@@ -52,7 +53,7 @@ pub(crate) fn container_key(entry: &Entry) -> UnknownKey {
     match key {
         "port" | "routes" | "ssl" => {
             let message = format!("`{key}` does not belong in a container");
-            let problem = Problem::error(A0106, entry.key_spot, message);
+            let problem = Problem::error(Code::A0106, entry.key_spot, message);
             return UnknownKey::Reported(problem.hint("write it beside `containers:`".to_owned()));
         }
         _ => (),
@@ -60,7 +61,7 @@ pub(crate) fn container_key(entry: &Entry) -> UnknownKey {
     if let Some((_, instead)) = COMPOSE_FILES.iter().find(|(known, _)| *known == key) {
         let message = format!("Compose key `{key}` is not supported in a manifest");
         let hint = format!("works in a whole Compose file, `compose: ./compose.yaml`; here {instead}");
-        return refused(Problem::error(A0112, entry.key_spot, message), &hint);
+        return refused(Problem::error(Code::A0112, entry.key_spot, message), &hint);
     }
     match COMPOSE.iter().find(|(known, _)| *known == key) {
         Some((_, hint)) => refused_key(entry, hint),
@@ -88,7 +89,7 @@ pub(crate) fn stack_service_key(entry: &Entry) -> UnknownKey {
     let key = entry.key.as_str();
     if container::is_key(key) && key != "dns" {
         let message = format!("`{key}` stands beside `compose:`");
-        let problem = Problem::error(A0106, entry.key_spot, message);
+        let problem = Problem::error(Code::A0106, entry.key_spot, message);
         return UnknownKey::Reported(problem.hint("write it into the Compose file".to_owned()));
     }
     container_key(entry)
@@ -99,7 +100,7 @@ pub(crate) fn long_service_key(entry: &Entry) -> UnknownKey {
     let key = entry.key.as_str();
     if container::is_key(key) && key != "dns" {
         let message = format!("`{key}` stands beside `containers:`");
-        let problem = Problem::error(A0106, entry.key_spot, message);
+        let problem = Problem::error(Code::A0106, entry.key_spot, message);
         let hint = match key {
             "volumes" => "mounts belong in a container; named volumes need no declaration",
             _ => "move it into the container that it is for",
@@ -114,12 +115,12 @@ pub(crate) fn small_kind_key(entry: &Entry) -> UnknownKey {
     let Some((key, what)) = OF_CONTAINERS.iter().find(|(known, _)| *known == entry.key) else {
         return UnknownKey::Unknown;
     };
-    refused(Problem::error(A0106, entry.key_spot, format!("`{key}` does not belong in this kind")), what)
+    refused(Problem::error(Code::A0106, entry.key_spot, format!("`{key}` does not belong in this kind")), what)
 }
 
 fn refused_key(entry: &Entry, hint: &str) -> UnknownKey {
     let message = format!("Compose key `{}` is not supported in a Service", entry.key);
-    refused(Problem::error(A0112, entry.key_spot, message), hint)
+    refused(Problem::error(Code::A0112, entry.key_spot, message), hint)
 }
 
 fn refused(problem: Problem, hint: &str) -> UnknownKey {

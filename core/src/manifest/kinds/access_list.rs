@@ -9,11 +9,11 @@ use super::ManifestKindRow;
 use crate::manifest::compose::{container, unsupported};
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::schema::{flag, head, link, list, map, object, text, words};
-use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, shown};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::Reader;
 use crate::manifest::yaml::tree::NodeData;
-use crate::model::SecretName;
 use crate::model::service::{AccessList, Dns, ManifestKind, Service};
+use crate::model::{Code, SecretName};
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("AccessList"), parse, schema };
@@ -30,7 +30,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let pass_auth = reader.flag("pass_auth").unwrap_or(false);
     if !reader.has("users") && !reader.has("allow") && !reader.has("deny") {
         let hint = "`users:`, `allow:` or `deny:`";
-        scope.error_hint(A0105, spot, "an access list that says nothing".to_owned(), hint);
+        scope.error_hint(Code::A0105, spot, "an access list that says nothing".to_owned(), hint);
     }
     reader.finish(&unsupported::small_kind_key);
     let name = service.name.clone();
@@ -52,7 +52,7 @@ fn users(reader: &mut Reader<'_>) -> BTreeMap<String, SecretName> {
         let name = &entry.key;
         if name.contains([':', ' ']) || name.chars().any(char::is_control) {
             let message = format!("a user cannot be called `{}`", shown(name));
-            scope.error_hint(A0106, entry.key_spot, message, "no `:` and no space");
+            scope.error_hint(Code::A0106, entry.key_spot, message, "no `:` and no space");
         }
         if matches!(entry.value.data, NodeData::Map(_)) {
             users.extend(container::secret(scope, &entry.value, "a user").map(|secret| (name.clone(), secret)));
@@ -60,7 +60,7 @@ fn users(reader: &mut Reader<'_>) -> BTreeMap<String, SecretName> {
         }
         let hint = format!("`{0}: {{secret: {0}}}`; if it was committed, change it", shown(name));
         let message = format!("the password of `{}` does not belong in a manifest", shown(name));
-        scope.error_hint(A0104, entry.key_spot, message, &hint);
+        scope.error_hint(Code::A0104, entry.key_spot, message, &hint);
     }
     users
 }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::ManifestKindRow;
 use crate::manifest::schema::{link, object, record_keys, text};
+use crate::model::Code;
 use crate::model::service::{Dns, ManifestKind, NetworkMode, Record, Service};
 
 use crate::manifest::compose::container;
@@ -17,7 +18,7 @@ use crate::manifest::policy::host_names;
 use crate::manifest::policy::records;
 use crate::manifest::resolve;
 use crate::manifest::resolve::NameScope;
-use crate::manifest::yaml::diagnostic::{A0106, A0107, A0108, shown};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{Reader, Scope, Text, nothing_else};
 use crate::manifest::yaml::tree::NodeData;
 
@@ -78,7 +79,7 @@ pub(crate) fn dns(reader: &mut Reader<'_>) -> Dns {
     };
     if items.len() > RECORDS_MAX {
         let message = format!("{} records in one manifest, at most {RECORDS_MAX}", items.len());
-        scope.error(A0108, reader.key_spot("dns"), message);
+        scope.error(Code::A0108, reader.key_spot("dns"), message);
         return Dns::Auto;
     }
     let mut records = Vec::new();
@@ -86,7 +87,7 @@ pub(crate) fn dns(reader: &mut Reader<'_>) -> Dns {
         if item.scalar().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok()) {
             let message = "`dns` holds the address of a name server where a record belongs".to_owned();
             let hint = "name servers of a container: move its keys below `containers:`, and `dns:` with them";
-            scope.error_hint(A0106, item.spot, message, hint);
+            scope.error_hint(Code::A0106, item.spot, message, hint);
             continue;
         }
         if let Some(mut reader) = Reader::open(scope, item, "a record", "") {
@@ -107,14 +108,14 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     let ttl_s = ttl(reader).unwrap_or(scope.site.dns_ttl_s);
     let mut values: Vec<Text> = reader.text("value").into_iter().collect();
     if reader.has("value") && reader.has("values") {
-        scope.error(A0106, reader.key_spot("values"), "`values` stands beside `value`".to_owned());
+        scope.error(Code::A0106, reader.key_spot("values"), "`values` stands beside `value`".to_owned());
     }
     values.extend(reader.texts("values"));
     if !reader.has("value") && !reader.has("values") {
         reader.missing("value", "as in `value: legacy.example.org.`");
     }
     if values.len() > RECORDS_MAX {
-        scope.error(A0108, reader.key_spot("values"), format!("{} values, at most {RECORDS_MAX}", values.len()));
+        scope.error(Code::A0108, reader.key_spot("values"), format!("{} values, at most {RECORDS_MAX}", values.len()));
         return Vec::new();
     }
     let (Some(record_type), Some((name, name_spot))) = (record_type, name) else { return Vec::new() };
@@ -122,7 +123,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     if ["A", "AAAA"].contains(&record_type.as_str()) && name.contains('_') {
         let message = format!("not the name of a host: \"{}\"", shown(&name));
         scope.error_hint(
-            A0107,
+            Code::A0107,
             name_spot,
             message,
             "a record with an address stands for a host, whose name has no `_`",
@@ -132,7 +133,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     records::of_name(scope, &record_type, &name, name_spot);
     scope.claims.borrow_mut().records.push((name.clone(), record_type.clone(), name_spot));
     if values.len() > 1 && record_type == "CNAME" {
-        scope.error(A0106, reader.key_spot("values"), "a CNAME has one value".to_owned());
+        scope.error(Code::A0106, reader.key_spot("values"), "a CNAME has one value".to_owned());
     }
     let mut records: Vec<Record> = Vec::new();
     for text in &values {
@@ -141,7 +142,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
             host_names::judge_alias(scope, &name, &value, text.spot);
         }
         if records.iter().any(|other| other.value == value) {
-            scope.error(A0106, text.spot, "the same value twice".to_owned());
+            scope.error(Code::A0106, text.spot, "the same value twice".to_owned());
         }
         let origin = scope.origin(spot);
         records.push(Record { name: name.clone(), record_type: record_type.clone(), value, ttl_s, origin });
@@ -166,7 +167,7 @@ fn ttl(reader: &mut Reader<'_>) -> Option<u32> {
     let spot = reader.key_spot("ttl");
     let seconds = container::duration(reader, "ttl")? / 1000;
     if !(TTL_MIN_S..=TTL_MAX_S).contains(&seconds) {
-        reader.scope.error_hint(A0106, spot, "`ttl` is out of range".to_owned(), "from `1m` to `30d`");
+        reader.scope.error_hint(Code::A0106, spot, "`ttl` is out of range".to_owned(), "from `1m` to `30d`");
         return None;
     }
     u32::try_from(seconds).ok()
@@ -175,7 +176,7 @@ fn ttl(reader: &mut Reader<'_>) -> Option<u32> {
 /// A value in the spelling that is compared; `None` when it is reported.
 fn value(scope: &Scope<'_>, record_type: &str, text: &Text) -> Option<String> {
     if text.text.len() > VALUE_BYTES_MAX {
-        scope.error(A0108, text.spot, format!("a record's value of more than {VALUE_BYTES_MAX} bytes"));
+        scope.error(Code::A0108, text.spot, format!("a record's value of more than {VALUE_BYTES_MAX} bytes"));
         return None;
     }
     if record_type == "TXT" && !records::of_text(scope, text) {

@@ -2,6 +2,7 @@
 
 use serde_json::Value as Json;
 
+use crate::model::Code;
 use crate::model::service::{Hsts, LetsEncrypt, ManifestKind, Route, Service, Target, Tls};
 use crate::model::site::Challenge;
 
@@ -16,7 +17,7 @@ use crate::manifest::policy::targets;
 use crate::manifest::resolve;
 use crate::manifest::resolve::NameScope;
 use crate::manifest::schema::{dns, head, link, list, object, text};
-use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, A0108, A0111, A0216, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 
@@ -41,7 +42,7 @@ pub(crate) fn service_routes(reader: &mut Reader<'_>, containers: &[&str]) -> Ve
     let by_port = short_route(reader, containers);
     if by_port.is_some() && reader.has("routes") {
         let hint = "`port:` is short for one route; write it as `to:` of a route";
-        scope.error_hint(A0106, reader.key_spot("port"), "`port` stands beside `routes`".to_owned(), hint);
+        scope.error_hint(Code::A0106, reader.key_spot("port"), "`port` stands beside `routes`".to_owned(), hint);
     }
     let mut routes = self::routes(reader, Targets::Containers(containers));
     if !reader.has("routes") {
@@ -58,7 +59,7 @@ pub(crate) fn apply_access_list(scope: &Scope<'_>, routes: &mut [Route], access_
     if routes.is_empty() && !scope.is_broken() {
         // Somebody believes that this protects something.
         let message = "`access_list` protects nothing: there is no route".to_owned();
-        scope.error(A0106, access_list.spot, message);
+        scope.error(Code::A0106, access_list.spot, message);
     }
     for route in routes {
         route.access_list.get_or_insert_with(|| access_list.text.clone());
@@ -73,7 +74,7 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
     let ssl = reader.flag("ssl") == Some(true);
     if ssl && !reader.has("port") {
         let hint = "a route of `routes:` takes `tls: letsencrypt`";
-        scope.error_hint(A0106, reader.key_spot("ssl"), "`ssl` stands beside `port`".to_owned(), hint);
+        scope.error_hint(Code::A0106, reader.key_spot("ssl"), "`ssl` stands beside `port`".to_owned(), hint);
     }
     let port = u16::try_from(reader.number("port", 1, PORT_MAX)?).ok()?;
     let to = reader.text("to");
@@ -83,14 +84,14 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
             Some(key) => key,
             None => {
                 let hint = format!("there are {}; another port goes into `port:`", containers.join(", "));
-                scope.error_hint(A0111, to.spot, format!("unknown container `{}`", shown(&to.text)), &hint);
+                scope.error_hint(Code::A0111, to.spot, format!("unknown container `{}`", shown(&to.text)), &hint);
                 return None;
             }
         },
         (None, []) => return None,
         (None, _) => {
             let hint = "say which with `to: app`, or write `routes:` with `to: app:80`";
-            scope.error_hint(A0106, spot, "`port` is of one container, and there are several".to_owned(), hint);
+            scope.error_hint(Code::A0106, spot, "`port` is of one container, and there are several".to_owned(), hint);
             return None;
         }
     };
@@ -128,7 +129,7 @@ pub(crate) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route
         return Vec::new();
     }
     if items.len() > ROUTES_MAX {
-        scope.error(A0108, spot, format!("{} routes in one manifest, at most {ROUTES_MAX}", items.len()));
+        scope.error(Code::A0108, spot, format!("{} routes in one manifest, at most {ROUTES_MAX}", items.len()));
         return Vec::new();
     }
     cross_manifest::needs_npm(scope, spot, "routes");
@@ -183,7 +184,7 @@ pub(crate) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
     texts.extend(reader.texts("aliases"));
     if texts.len() > DOMAINS_MAX {
         let message = format!("{} names on one route, at most {DOMAINS_MAX}", texts.len());
-        scope.error(A0108, reader.key_spot("aliases"), message);
+        scope.error(Code::A0108, reader.key_spot("aliases"), message);
         return Vec::new();
     }
     let mut domains = Vec::new();
@@ -213,7 +214,7 @@ pub(crate) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
         return lets_encrypt(scope, node);
     }
     if flag(node).is_ok() {
-        scope.error_hint(A0104, node.spot, "`tls` is not true or false".to_owned(), HINT);
+        scope.error_hint(Code::A0104, node.spot, "`tls` is not true or false".to_owned(), HINT);
         return None;
     }
     let text = scope.text(node, "`tls`")?;
@@ -221,7 +222,7 @@ pub(crate) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
         "none" => Some(Tls::None),
         "letsencrypt" => Some(Tls::LetsEncrypt(usual(scope))),
         "" => {
-            scope.error_hint(A0105, text.spot, "`tls` is empty".to_owned(), HINT);
+            scope.error_hint(Code::A0105, text.spot, "`tls` is empty".to_owned(), HINT);
             None
         }
         name => Some(Tls::Existing(name.to_owned())),
@@ -247,7 +248,7 @@ fn lets_encrypt(scope: &Scope<'_>, node: &Node) -> Option<Tls> {
     inner.finish(&nothing_else);
     let challenge = match text.as_ref().map(|text| text.text.as_str()) {
         Some("http") if wildcard => {
-            scope.error_hint(A0106, spot, "`wildcard: true` beside `challenge: http`".to_owned(), ONLY_BY_DNS);
+            scope.error_hint(Code::A0106, spot, "`wildcard: true` beside `challenge: http`".to_owned(), ONLY_BY_DNS);
             return None;
         }
         Some("http") => Challenge::Http,
@@ -275,7 +276,7 @@ pub(crate) fn by_record(scope: &Scope<'_>, tls: Tls, domains: &[String], spot: S
         let hint =
             "set `certificates.dns_credentials` in amarre.yaml; or make the certificate in NPM, and give its name";
         let message = "a certificate for a record in the DNS needs a key with which NPM can write it".to_owned();
-        scope.error_hint(A0216, spot, message, hint);
+        scope.error_hint(Code::A0216, spot, message, hint);
     }
     Tls::LetsEncrypt(asked)
 }
@@ -301,7 +302,7 @@ pub(crate) fn container_target(scope: &Scope<'_>, text: &Text, keys: &[&str]) ->
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("there are {}", keys.join(", ")),
             };
-            scope.error_hint(A0111, text.spot, format!("unknown container `{}`", shown(key)), &hint);
+            scope.error_hint(Code::A0111, text.spot, format!("unknown container `{}`", shown(key)), &hint);
             return None;
         }
         (None, [only]) => only,
@@ -320,7 +321,7 @@ fn url_target(scope: &Scope<'_>, text: &Text) -> Option<Target> {
         return Some(target);
     }
     let hint = "as in `http://192.168.1.20:5000`; below a path, use `locations:`";
-    scope.error_hint(A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), hint);
+    scope.error_hint(Code::A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), hint);
     None
 }
 
@@ -332,7 +333,7 @@ pub(crate) fn url_with_path(scope: &Scope<'_>, text: &Text) -> Option<(Target, S
         return None;
     };
     if rest.contains(['?', '#', '@']) {
-        scope.error_hint(A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), HINT);
+        scope.error_hint(Code::A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), HINT);
         return None;
     }
     let (host, path) = match rest.split_once('/') {

@@ -12,12 +12,12 @@ use crate::manifest::parse::{CONTAINERS_MAX, NAME_CHARS_MAX};
 use crate::manifest::resolve;
 use crate::manifest::schema::container as container_schema;
 use crate::manifest::schema::{dns, either, flag, head, link, list, map, number, object, text, words};
-use crate::manifest::yaml::diagnostic::{A0104, A0105, A0106, A0108, A0112, A0140, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey};
 use crate::manifest::yaml::tree::{Entry, NodeData};
-use crate::model::Value;
 use crate::model::service::{ContainerNetwork, ManifestKind, NetworkMode, Service, Target};
 use crate::model::site::Reach;
+use crate::model::{Code, Value};
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::SERVICE, parse, schema };
@@ -87,21 +87,21 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<ContainerRead>
         return containers;
     };
     if entries.is_empty() {
-        scope.error(A0105, reader.key_spot("containers"), "`containers` names no container".to_owned());
+        scope.error(Code::A0105, reader.key_spot("containers"), "`containers` names no container".to_owned());
     }
     if entries.len() > CONTAINERS_MAX {
         let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", entries.len());
-        scope.error(A0108, reader.key_spot("containers"), message);
+        scope.error(Code::A0108, reader.key_spot("containers"), message);
         return containers;
     }
     for entry in entries {
         if let Some(why) = resolve::why_not_a_label(&entry.key, NAME_CHARS_MAX) {
             let message = format!("a container cannot be called `{}`", shown(&entry.key));
-            scope.error_hint(A0106, entry.key_spot, message, &why);
+            scope.error_hint(Code::A0106, entry.key_spot, message, &why);
         }
         if entry.value.is_null() {
             let message = format!("container `{}` has no value", shown(&entry.key));
-            scope.error_hint(A0104, entry.key_spot, message, "it needs at least `image:`");
+            scope.error_hint(Code::A0104, entry.key_spot, message, "it needs at least `image:`");
             continue;
         }
         let what = format!("container `{}`", shown(&entry.key));
@@ -146,7 +146,7 @@ fn read_extra_networks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Opti
             let message = format!("an address on `{}`, beside another network, is not supported", shown(&placed.text));
             let hint =
                 "a container has an address of its own choice on the network on which it lives: leave it out here";
-            scope.error_hint(A0112, placed.spot, message, hint);
+            scope.error_hint(Code::A0112, placed.spot, message, hint);
         }
     }
 }
@@ -183,16 +183,16 @@ fn check_networks(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Contai
         match mode {
             Some(ContainerNetwork::Of(other)) => {
                 let message = format!("`{key}` has no address of its own: it shares the network of `{other}`");
-                scope.error_hint(A0140, spot, message, &format!("route to `{other}:{port}`"));
+                scope.error_hint(Code::A0140, spot, message, &format!("route to `{other}:{port}`"));
             }
             Some(ContainerNetwork::Other(other)) => {
                 let message = format!("`{key}` has no address of its own: it shares the network of container {other}");
                 let hint = format!("write the route where {other} is written, to its port {port}");
-                scope.error_hint(A0140, spot, message, &hint);
+                scope.error_hint(Code::A0140, spot, message, &hint);
             }
             Some(ContainerNetwork::None) => {
                 let message = format!("`{key}` has `network_mode: none`, so nothing can reach it");
-                scope.error_hint(A0140, spot, message, "leave one of the two out");
+                scope.error_hint(Code::A0140, spot, message, "leave one of the two out");
             }
             Some(ContainerNetwork::Own | ContainerNetwork::Host) | None => (),
         }
@@ -205,7 +205,12 @@ fn check_network_sharing(scope: &Scope<'_>, service: &Service) {
         let Some(own) = container.network_of_other().and_then(|name| service.key_of(name)) else { continue };
         let message = format!("`{key}` shares the network of a container of its own manifest");
         let spot = Spot::at(container.origin.line, container.origin.column);
-        scope.error_hint(A0140, spot, message, &format!("write `network_mode: service:{own}`, of another than itself"));
+        scope.error_hint(
+            Code::A0140,
+            spot,
+            message,
+            &format!("write `network_mode: service:{own}`, of another than itself"),
+        );
     }
 }
 
@@ -217,7 +222,7 @@ fn joined(scope: &Scope<'_>, read: &ContainerRead, containers: &BTreeMap<String,
     if !is_shareable {
         let spot = read.siblings.iter().find(|sibling| sibling.text == *other).map_or(Spot::at(1, 1), |text| text.spot);
         let message = format!("`{other}` does not share its `ipc`");
-        scope.error_hint(A0140, spot, message, &format!("write `ipc: shareable` in `{other}`"));
+        scope.error_hint(Code::A0140, spot, message, &format!("write `ipc: shareable` in `{other}`"));
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 
 use super::ManifestKindRow;
 use crate::manifest::schema::{flag, head, number, object, text};
+use crate::model::Code;
 use crate::model::service::{Dns, ManifestKind, Service, Stream, StreamTarget};
 
 use super::route;
@@ -14,7 +15,7 @@ use crate::manifest::parse::NAME_CHARS_MAX;
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::targets;
 use crate::manifest::resolve;
-use crate::manifest::yaml::diagnostic::{A0106, A0170, shown};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{Reader, Scope, Text};
 
 /// Where NPM itself listens: HTTP, its pages, HTTPS, its backend.
@@ -36,14 +37,14 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let port_spot = reader.key_spot("port");
     if let Some(own) = port.filter(|port| OWN_PORTS.contains(port)) {
         let hint = "another port of NPM's container, published as any port of the host";
-        scope.error_hint(A0106, port_spot, format!("port {own} is NPM's own"), hint);
+        scope.error_hint(Code::A0106, port_spot, format!("port {own} is NPM's own"), hint);
     }
     let to = reader.required("to", "as in `to: gitea/gitea:22` or `to: 192.168.1.20:22`");
     let to = to.and_then(|text| target(scope, &text));
     let tcp = reader.flag("tcp").unwrap_or(true);
     let udp = reader.flag("udp").unwrap_or(false);
     if !tcp && !udp {
-        scope.error(A0106, reader.key_spot("tcp"), "a stream of neither TCP nor UDP forwards nothing".to_owned());
+        scope.error(Code::A0106, reader.key_spot("tcp"), "a stream of neither TCP nor UDP forwards nothing".to_owned());
     }
     reader.finish(&unsupported::small_kind_key);
     let (port, to) = (port?, to?);
@@ -82,7 +83,7 @@ fn target(scope: &Scope<'_>, text: &Text) -> Option<StreamTarget> {
         None if route::is_host(place) => {
             let message = format!("`to` needs an address here, not the name `{}`", shown(place));
             let hint = "nginx resolves it when it loads: on the day it cannot, no site comes up; write its address, or `service/container:port`";
-            scope.error_hint(A0170, text.spot, message, hint);
+            scope.error_hint(Code::A0170, text.spot, message, hint);
             None
         }
         Some(_) | None => {

@@ -14,11 +14,11 @@ use std::collections::BTreeMap;
 use super::Closed;
 use super::cross_manifest::DraftService;
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0120, A0288, A0289, Problem, shown};
+use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::model::address::service_of_network;
 use crate::model::service::{ContainerNetwork, NetworkMode, Service, StreamTarget, Target};
 use crate::model::site::{Reach, Right};
-use crate::model::{Site, Value};
+use crate::model::{Code, Site, Value};
 
 /// The key of the policy.
 const WORD: &str = "names";
@@ -164,7 +164,7 @@ fn judge<'h>(
     let name = shown(&wanted.name);
     let right = Right { service: service.to_owned(), word: WORD.to_owned(), item: wanted.name.clone() };
     let is_named = |service: &str| policy::entry(service, &site.policy.names, &wanted.name).is_some();
-    let forbid = |code: &'static str, why: String| {
+    let forbid = |code: Code, why: String| {
         let message = format!("policy forbids a container to be called {name}: {why}");
         let hint = format!("take another, or ask the operator for `policy.names: {{{}: [{name}]}}`", shown(service));
         let closed = Closed { code, spot, word: WORD, item: &wanted.name, message, hint };
@@ -174,15 +174,15 @@ fn judge<'h>(
         (None, Some((true, other))) if !is_own => {
             let message = format!("two containers would be named {name}");
             let hint = format!("the other is called after its manifest, {}", shown(other));
-            Some((right.clone(), Problem::error(A0120, spot, message).hint(hint)))
+            Some((right.clone(), Problem::error(Code::A0120, spot, message).hint(hint)))
         }
         (None, _) if !is_named(service) => {
             let before = before_update(&wanted.name)?;
             let (_, other) = holder(&ContainerName { name: before.to_owned(), ..wanted.clone() })?;
-            forbid(A0289, format!("an update of {} of {} would need that name", shown(before), shown(other)))
+            forbid(Code::A0289, format!("an update of {} of {} would need that name", shown(before), shown(other)))
         }
         (Some(network), Some((_, other))) if !is_named(service) && !is_named(other) => {
-            forbid(A0288, format!("{} answers to it on the network {}", shown(other), shown(network)))
+            forbid(Code::A0288, format!("{} answers to it on the network {}", shown(other), shown(network)))
         }
         (None | Some(_), _) => None,
     }

@@ -10,15 +10,15 @@ use ipnet::Ipv4Net;
 use crate::model::address::service_of_network;
 use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume};
 use crate::model::site::{PublicAddress, Right};
-use crate::model::{Assets, Site};
+use crate::model::{Assets, Code, Site};
 
 use super::pool_share::PoolShare;
-use super::{Decision, Verdict};
+use super::{AllowedBy, Decision, Verdict};
 use super::{container_claims, name_claims, ports, shared_names, totals};
 use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy;
 use crate::manifest::source_files::OtherFile;
-use crate::manifest::yaml::diagnostic::{A0106, A0120, A0121, A0122, A0123, A0124, A0171, A0209, Problem, Spot};
+use crate::manifest::yaml::diagnostic::{Problem, Spot};
 use crate::manifest::yaml::reader::Scope;
 
 /// What a document claims for itself, each with its place.
@@ -107,7 +107,7 @@ impl DraftService<'_> {
         self.claims.name.unwrap_or(Spot::at(self.line, 1))
     }
 
-    fn allow(&mut self, right: Right, spot: Spot, by: String) {
+    fn allow(&mut self, right: Right, spot: Spot, by: AllowedBy) {
         self.push(right, spot, Verdict::Allowed(by), String::new());
     }
 
@@ -164,7 +164,7 @@ fn moved(drafts: &mut [DraftService<'_>]) {
         let spot = draft.claims.moved_from.unwrap_or(Spot::at(draft.line, 1));
         let message = format!("`moved_from: {old}` names a manifest that is there: both would write to its data");
         let hint = format!("remove the manifest of {old}, or leave the line out");
-        draft.problems.push(Problem::error(A0106, spot, message).hint(hint));
+        draft.problems.push(Problem::error(Code::A0106, spot, message).hint(hint));
     }
 }
 
@@ -177,7 +177,7 @@ fn networks(drafts: &mut [DraftService<'_>], site: &Site) {
         let Some(name) = draft.name.clone() else { continue };
         let defined_by = |network: &str| {
             let own = service_of_network(network).unwrap_or(network);
-            defined.get(own).map(|name| format!("the `Network` manifest {name} defines it"))
+            defined.get(own).map(|name| AllowedBy::rule(format!("the `Network` manifest {name} defines it")))
         };
         let mut problems: Vec<(Right, Problem)> = Vec::new();
         for (network, spot) in draft.claims.networks.clone() {
@@ -208,7 +208,9 @@ fn names(drafts: &mut [DraftService<'_>]) {
             let spot = draft.spot();
             let other = places.iter().map(|(_, place)| place).find(|place| *place != own);
             let hint = format!("the other is {}", other.unwrap_or(own));
-            draft.problems.push(Problem::error(A0120, spot, format!("two manifests are named {name}")).hint(hint));
+            draft
+                .problems
+                .push(Problem::error(Code::A0120, spot, format!("two manifests are named {name}")).hint(hint));
         }
     }
 }
@@ -291,10 +293,10 @@ impl TakenNames {
         let mut own: BTreeMap<&str, String> = BTreeMap::new();
         for (domain, spot, place) in &wanted.domains {
             if let Some(first) = own.insert(domain, place.clone()) {
-                let problem = Problem::error(A0121, *spot, format!("{domain} stands in this manifest twice"));
+                let problem = Problem::error(Code::A0121, *spot, format!("{domain} stands in this manifest twice"));
                 problems.push(problem.hint(format!("first in {first}")));
             } else if let Some(first) = self.domains.get(domain) {
-                let problem = Problem::error(A0121, *spot, format!("two services want {domain}"));
+                let problem = Problem::error(Code::A0121, *spot, format!("two services want {domain}"));
                 problems.push(problem.hint(format!("first wanted by {first}")));
             }
         }
@@ -306,7 +308,7 @@ impl TakenNames {
                 wanted.domains.iter().any(|(domain, ..)| domain == name && self.domains.contains_key(name));
             if let Some((other, first)) = others.iter().find(|(other, _)| is_same(other) && !is_reported) {
                 let problem =
-                    Problem::error(A0122, *spot, format!("two services want the record {name} {record_type}"));
+                    Problem::error(Code::A0122, *spot, format!("two services want the record {name} {record_type}"));
                 let what = if other == record_type { String::new() } else { format!(" as {other}") };
                 problems.push(problem.hint(format!("first wanted{what} by {first}")));
             }
@@ -316,13 +318,13 @@ impl TakenNames {
             let others = self.subnets.get(&wanted.host).map(Vec::as_slice).unwrap_or_default();
             let overlap = others.iter().find(|(other, _)| other.contains(subnet) || subnet.contains(other));
             if let Some((other, first)) = overlap {
-                let problem = Problem::error(A0124, *spot, format!("two networks overlap: {subnet} and {other}"));
+                let problem = Problem::error(Code::A0124, *spot, format!("two networks overlap: {subnet} and {other}"));
                 problems.push(problem.hint(format!("the other is wanted by {first}")));
             }
         }
         for (stream, spot, _) in &wanted.streams {
             if let Some(first) = self.streams.get(stream) {
-                let problem = Problem::error(A0171, *spot, format!("two streams want port {}", stream.1));
+                let problem = Problem::error(Code::A0171, *spot, format!("two streams want port {}", stream.1));
                 problems.push(problem.hint(format!("first wanted by {first}; one stream takes TCP and UDP")));
             }
         }
@@ -331,7 +333,7 @@ impl TakenNames {
         let mut named: BTreeSet<&String> = BTreeSet::new();
         for (name, spot, taken) in called.chain(addressed) {
             if let Some(first) = taken.get(&(wanted.host.clone(), name.clone())).filter(|_| named.insert(name)) {
-                let problem = Problem::error(A0120, *spot, format!("two containers would be named {name}"));
+                let problem = Problem::error(Code::A0120, *spot, format!("two containers would be named {name}"));
                 problems.push(problem.hint(format!("the other is of {first}")));
             }
         }
@@ -349,7 +351,7 @@ impl TakenNames {
             let first = own.map(|(_, spot, _)| place(*spot)).or(other);
             if let Some(first) = first {
                 let message = format!("port {}/{} is published twice on one host", port.published, port.protocol);
-                problems.push(Problem::error(A0123, *spot, message).hint(format!("first by {first}")));
+                problems.push(Problem::error(Code::A0123, *spot, message).hint(format!("first by {first}")));
             }
         }
     }
@@ -427,6 +429,11 @@ pub(crate) fn needs_npm(scope: &Scope<'_>, spot: Spot, what: &str) {
             "add it below `npm:` in amarre.yaml (and name it in `hosts.{}.npm` when there are several)",
             scope.host
         );
-        scope.error_hint(A0209, spot, format!("host `{}` has no Nginx Proxy Manager for {what}", scope.host), &hint);
+        scope.error_hint(
+            Code::A0209,
+            spot,
+            format!("host `{}` has no Nginx Proxy Manager for {what}", scope.host),
+            &hint,
+        );
     }
 }

@@ -9,11 +9,12 @@
 //! `policy.authors: operators` opens those of A0276. The first stay closed: a service there would get what Amarre sends to
 //! NPM, an engine or a registry.
 
+use crate::model::Code;
 use crate::model::site::is_below;
 
-use super::Closed;
+use super::{AllowedBy, Closed};
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0275, A0276, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::Scope;
 
 /// The key of the policy.
@@ -32,12 +33,14 @@ pub(crate) fn judge(scope: &Scope<'_>, name: &str, spot: Spot) {
 
 fn is_named(scope: &Scope<'_>, name: &str, spot: Spot) -> bool {
     let pattern = policy::entry(&scope.name, &scope.site.policy.names, name);
-    pattern.inspect(|pattern| policy::allowed(scope, spot, WORD, name, &format!("policy.names: {pattern}"))).is_some()
+    pattern
+        .inspect(|pattern| policy::allowed(scope, spot, WORD, name, AllowedBy::Policy(format!("names: {pattern}"))))
+        .is_some()
 }
 
-fn report(scope: &Scope<'_>, code: &'static str, name: &str, why: &str, spot: Spot) {
-    if code == A0276 && scope.site.policy.is_opened(WORD) {
-        return policy::allowed(scope, spot, WORD, name, policy::BY_AUTHORS);
+fn report(scope: &Scope<'_>, code: Code, name: &str, why: &str, spot: Spot) {
+    if code == Code::A0276 && scope.site.policy.is_opened(WORD) {
+        return policy::allowed(scope, spot, WORD, name, AllowedBy::authors());
     }
     let message = format!("policy forbids the name {}: {why}", shown(name));
     let service = shown(&scope.name);
@@ -67,15 +70,15 @@ pub(crate) fn judge_alias(scope: &Scope<'_>, name: &str, target: &str, spot: Spo
         return;
     }
     let why = format!("at {} it proves who owns the domain", shown(target));
-    report(scope, A0276, name, &why, spot);
+    report(scope, Code::A0276, name, &why, spot);
 }
 
-fn why_closed(scope: &Scope<'_>, name: &str) -> Option<(&'static str, String)> {
+fn why_closed(scope: &Scope<'_>, name: &str) -> Option<(Code, String)> {
     if let Some(key) = scope.site.own_names.get(name) {
-        return Some((A0275, format!("`{key}` in amarre.yaml leads there")));
+        return Some((Code::A0275, format!("`{key}` in amarre.yaml leads there")));
     }
     let is_at_top = |label: &str, domain: &String| name.strip_suffix(domain.as_str()) == Some(&format!("{label}."));
     let mut domains = scope.site.domains.iter().filter(|domain| is_below(name, domain));
     let is_looked_for = domains.any(|domain| LOOKED_FOR.iter().any(|label| is_at_top(label, domain)));
-    is_looked_for.then(|| (A0276, "programs ask for it in every domain, and do what it says".to_owned()))
+    is_looked_for.then(|| (Code::A0276, "programs ask for it in every domain, and do what it says".to_owned()))
 }

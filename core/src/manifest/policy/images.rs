@@ -1,10 +1,11 @@
 //! Which images a manifest may use: `policy.images`, part by part, so that `*` in a name never means another registry.
 
+use crate::model::Code;
 use crate::model::suggestion::matches;
 
-use super::Closed;
+use super::{AllowedBy, Closed};
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0206, A0269, shown};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{Scope, Text};
 
 /// The key of the policy.
@@ -37,12 +38,12 @@ pub(crate) fn judge(scope: &Scope<'_>, text: &Text) {
         false => is_allowed(pattern, image),
     };
     if let Some(pattern) = scope.site.policy.images.iter().find(is_named) {
-        return policy::allowed(scope, text.spot, WORD, image, &format!("policy.images: {pattern}"));
+        return policy::allowed(scope, text.spot, WORD, image, AllowedBy::Policy(format!("images: {pattern}")));
     }
     let message = format!("policy forbids the image {}", shown(image));
     let (code, hint) = match is_id {
-        true => (A0269, "it is the id of an image and not a name: write `name:tag` or `name@sha256:…`"),
-        false => (A0206, "ask the operator to add it to `policy.images`"),
+        true => (Code::A0269, "it is the id of an image and not a name: write `name:tag` or `name@sha256:…`"),
+        false => (Code::A0206, "ask the operator to add it to `policy.images`"),
     };
     let hint = hint.to_owned();
     policy::report_closed(scope, &Closed { code, spot: text.spot, word: WORD, item: image, message, hint });

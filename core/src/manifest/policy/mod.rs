@@ -21,29 +21,28 @@ pub(super) mod totals;
 pub(super) mod cross_manifest;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 
-use crate::model::Site;
 use crate::model::folders::is_within;
 use crate::model::site::{Right, credential_key};
 pub(super) use crate::model::suggestion::matches;
+use crate::model::{Code, Site};
 
 use super::resolve;
-use super::yaml::diagnostic::{
-    A0205, A0215, A0260, A0261, A0262, A0264, A0265, A0266, A0267, A0268, A0270, A0273, Problem, Spot, shown,
-};
+use super::yaml::diagnostic::{Problem, Spot, shown};
 use super::yaml::reader::{Scope, Text};
 
 /// Where binds could lie before `policy.host_paths` had a narrower default.
 const USUAL_BEFORE: &str = "/srv";
 /// What allows a use of a word that the configuration does not write.
-const BY_AUTHORS: &str = "policy.authors: operators";
+const BY_AUTHORS: &str = "authors: operators";
 
 /// Something that policy does not allow.
 pub(super) struct Closed<'a> {
-    pub code: &'static str,
+    pub code: Code,
     pub spot: Spot,
     /// The word of `policy` that would allow it.
     pub word: &'static str,
@@ -59,9 +58,37 @@ pub(super) struct Closed<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// Allowed, and by what.
-    Allowed(String),
+    Allowed(AllowedBy),
     /// Not allowed. The code says why.
-    Refused(&'static str),
+    Refused(Code),
+}
+
+/// What allows a use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedBy {
+    /// An entry of the policy, as in `names: *.example.org`.
+    Policy(String),
+    /// Anything else, as people read it.
+    Rule(String),
+}
+
+impl AllowedBy {
+    fn authors() -> Self {
+        Self::Policy(BY_AUTHORS.to_owned())
+    }
+
+    pub(super) fn rule(text: impl Into<String>) -> Self {
+        Self::Rule(text.into())
+    }
+}
+
+impl fmt::Display for AllowedBy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(entry) => write!(formatter, "policy.{entry}"),
+            Self::Rule(text) => formatter.write_str(text),
+        }
+    }
 }
 
 /// One use of something that policy has a word in, and what comes of it.
@@ -93,12 +120,12 @@ pub(super) fn problem(closed: &Closed<'_>) -> Problem {
 }
 
 /// Notes what allows a use.
-pub(super) fn allowed(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, by: &str) {
+pub(super) fn allowed(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, by: AllowedBy) {
     // Lists of these two are beside what `authors` opens, and not in its place.
     let is_beside = matches!(word, "names" | "targets");
-    let is_opened = by.starts_with("policy.") && !is_beside && scope.site.policy.is_opened(word);
-    let by = if is_opened { BY_AUTHORS } else { by };
-    decide(scope, spot, word, item, Verdict::Allowed(by.to_owned()), "");
+    let is_opened = matches!(by, AllowedBy::Policy(_)) && !is_beside && scope.site.policy.is_opened(word);
+    let by = if is_opened { AllowedBy::authors() } else { by };
+    decide(scope, spot, word, item, Verdict::Allowed(by), "");
 }
 
 fn decide(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, verdict: Verdict, hint: &str) {
@@ -120,31 +147,34 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
         // Docker divides `source:target:options` at colons: what follows one would be mounted in its place.
         let what = if sign == ':' { "`:`" } else { "a control character" };
         let message = format!("the bind mount {} has {what} in its source", shown(path));
-        scope.error_hint(A0261, spot, message, "rename the folder on the host");
+        scope.error_hint(Code::A0261, spot, message, "rename the folder on the host");
         return;
     }
     let policy = &scope.site.policy;
     let is_socket = SOCKETS.contains(&path);
     if policy.docker_socket && path.ends_with("docker.sock") {
-        return allowed(scope, spot, "docker_socket", path, "policy.docker_socket: true");
+        return allowed(scope, spot, "docker_socket", path, AllowedBy::Policy("docker_socket: true".to_owned()));
     }
     let root = roots(scope).into_iter().find(|folder| is_within(path, folder));
     if let Some(root) = root.filter(|_| !is_socket || policy.docker_socket) {
-        return allowed(scope, spot, "host_paths", path, &format!("policy.host_paths: {root}"));
+        return allowed(scope, spot, "host_paths", path, AllowedBy::Policy(format!("host_paths: {root}")));
     }
     let message = format!("policy forbids the bind mount {}", shown(path));
     if is_socket && !policy.docker_socket {
         let hint = "ask the operator to set `policy.docker_socket: true`".to_owned();
-        return report_closed(scope, &Closed { code: A0205, spot, word: "docker_socket", item: path, message, hint });
+        return report_closed(
+            scope,
+            &Closed { code: Code::A0205, spot, word: "docker_socket", item: path, message, hint },
+        );
     }
     // Only what the narrower default closed has a code of its own.
     let is_narrowed = !policy.are_host_paths_named && is_within(path, USUAL_BEFORE);
     let (code, hint) = if is_narrowed {
         let own = roots(scope).into_iter().next().unwrap_or_default();
         let wide = format!("keep the service's files below {own}, or {}", ask_for("host_paths", path));
-        (A0262, wide)
+        (Code::A0262, wide)
     } else {
-        (A0205, ask_for("host_paths", path))
+        (Code::A0205, ask_for("host_paths", path))
     };
     report_closed(scope, &Closed { code, spot, word: "host_paths", item: path, message, hint });
 }
@@ -160,12 +190,12 @@ fn roots(scope: &Scope<'_>) -> Vec<String> {
 /// A right over the host that one word of the policy gives.
 pub(super) fn host(scope: &Scope<'_>, is_allowed: bool, what: &str, word: &'static str, spot: Spot) {
     if is_allowed {
-        return allowed(scope, spot, word, what, &format!("policy.{word}: true"));
+        return allowed(scope, spot, word, what, AllowedBy::Policy(format!("{word}: true")));
     }
     let hint = format!("leave it out, or ask the operator to set `policy.{word}: true`");
     report_closed(
         scope,
-        &Closed { code: A0205, spot, word, item: what, message: format!("policy forbids {what}"), hint },
+        &Closed { code: Code::A0205, spot, word, item: what, message: format!("policy forbids {what}"), hint },
     );
 }
 
@@ -174,18 +204,18 @@ pub(super) fn host(scope: &Scope<'_>, is_allowed: bool, what: &str, word: &'stat
 pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
     let word = "privileged";
     if scope.site.policy.privileged {
-        return allowed(scope, spot, word, item, "policy.privileged: true");
+        return allowed(scope, spot, word, item, AllowedBy::Policy("privileged: true".to_owned()));
     }
     let message = format!("policy forbids `{key}`");
     let hint = "leave it out, or ask the operator to set `policy.privileged: true`".to_owned();
-    report_closed(scope, &Closed { code: A0268, spot, word, item, message, hint });
+    report_closed(scope, &Closed { code: Code::A0268, spot, word, item, message, hint });
 }
 
 /// What one of a list of patterns allows; `what` says what is used, `code` and `hint` what to do else.
-fn listed(scope: &Scope<'_>, code: &'static str, (word, list): (&'static str, &[String]), text: &Text, what: &str) {
+fn listed(scope: &Scope<'_>, code: Code, (word, list): (&'static str, &[String]), text: &Text, what: &str) {
     let item = text.text.as_str();
     match list.iter().find(|pattern| matches(pattern, item)) {
-        Some(pattern) => allowed(scope, text.spot, word, item, &format!("policy.{word}: {pattern}")),
+        Some(pattern) => allowed(scope, text.spot, word, item, AllowedBy::Policy(format!("{word}: {pattern}"))),
         None => {
             let message = format!("policy forbids {what} {}", shown(item));
             report_closed(scope, &Closed { code, spot: text.spot, word, item, message, hint: ask_for(word, item) });
@@ -196,20 +226,20 @@ fn listed(scope: &Scope<'_>, code: &'static str, (word, list): (&'static str, &[
 /// Devices, rules for them and `gpus` match one of `policy.devices`.
 pub(super) fn device(scope: &Scope<'_>, device: &str, what: &str, spot: Spot) {
     let text = Text { text: device.to_owned(), spot };
-    listed(scope, A0205, ("devices", &scope.site.policy.devices), &text, what);
+    listed(scope, Code::A0205, ("devices", &scope.site.policy.devices), &text, what);
 }
 
 /// The engine's own runtime needs no word, for nothing has to be said to get it.
 pub(super) fn runtime(scope: &Scope<'_>, text: &Text) {
-    listed(scope, A0266, ("runtimes", &scope.site.policy.runtimes), text, "the runtime");
+    listed(scope, Code::A0266, ("runtimes", &scope.site.policy.runtimes), text, "the runtime");
 }
 
 /// The configuration's own driver is allowed, whatever the list says.
 pub(super) fn log_driver(scope: &Scope<'_>, text: &Text) {
     if text.text == scope.site.defaults.log_driver {
-        return allowed(scope, text.spot, "log_drivers", &text.text, "defaults.logging.driver");
+        return allowed(scope, text.spot, "log_drivers", &text.text, AllowedBy::rule("defaults.logging.driver"));
     }
-    listed(scope, A0267, ("log_drivers", &scope.site.policy.log_drivers), text, "the log driver");
+    listed(scope, Code::A0267, ("log_drivers", &scope.site.policy.log_drivers), text, "the log driver");
 }
 
 /// What any driver takes, and what says how much is kept on this host (Docker's reference of each driver).
@@ -237,7 +267,7 @@ pub(super) fn log_options<'a>(scope: &Scope<'_>, driver: &str, names: impl Itera
     let message = format!("policy forbids the option `{}` of the log driver {driver}", shown(option));
     let item = format!("{driver} {option}");
     let hint = ask_for("log_drivers", driver);
-    report_closed(scope, &Closed { code: A0267, spot, word: "log_drivers", item: &item, message, hint });
+    report_closed(scope, &Closed { code: Code::A0267, spot, word: "log_drivers", item: &item, message, hint });
 }
 
 /// Options that name a file or a socket of the host, which the engine opens as root: with any driver they need a word of
@@ -269,9 +299,9 @@ pub(super) fn volume(scope: &Scope<'_>, name: &Text) {
     let owners = std::iter::once(&scope.name).chain(&scope.data_of);
     let is_own = |owner: &String| name.text.strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('_'));
     if owners.filter(|owner| !owner.is_empty()).any(is_own) {
-        return allowed(scope, name.spot, "volumes", &name.text, "it is called after the service");
+        return allowed(scope, name.spot, "volumes", &name.text, AllowedBy::rule("it is called after the service"));
     }
-    listed(scope, A0264, ("volumes", &scope.site.policy.volumes), name, "the volume");
+    listed(scope, Code::A0264, ("volumes", &scope.site.policy.volumes), name, "the volume");
 }
 
 /// The machine's own route to a range leads into the network that has it: what the range holds elsewhere, nothing on this
@@ -291,27 +321,27 @@ pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &Text) {
     let within = |nets: &[Ipv4Net]| nets.iter().find(|net| net.contains(&subnet)).map(ToString::to_string);
     let is_small = subnet.prefix_len().saturating_add(WIDER_MAX) >= scope.site.prefix;
     if let Some(pool) = within(&scope.site.pools).filter(|_| is_small) {
-        return allowed(scope, text.spot, "subnets", &item, &format!("network.pools: {pool}"));
+        return allowed(scope, text.spot, "subnets", &item, AllowedBy::rule(format!("network.pools: {pool}")));
     }
     if let Some(range) = within(&scope.site.policy.subnets) {
-        return allowed(scope, text.spot, "subnets", &item, &format!("policy.subnets: {range}"));
+        return allowed(scope, text.spot, "subnets", &item, AllowedBy::Policy(format!("subnets: {range}")));
     }
     let why = if is_small { "it lies in none of the pools" } else { "it takes the room of many services" };
     let message = format!("policy forbids the subnet {item}: {why}");
     let hint = format!("leave it out, take one of `network.pools`, or {}", ask_for("subnets", &item));
-    report_closed(scope, &Closed { code: A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
+    report_closed(scope, &Closed { code: Code::A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
 }
 
 /// That of a container, in `policy.networks`.
 const OF_CONTAINER: &str = "container:";
 
 /// What allows a network that no `Network` manifest defines, or that of a container of somebody else's.
-pub(super) fn allowed_network(site: &Site, name: &str) -> Option<String> {
+pub(super) fn allowed_network(site: &Site, name: &str) -> Option<AllowedBy> {
     // `*` is every network, and no container.
     let is_kind = |pattern: &&String| pattern.starts_with(OF_CONTAINER) == name.starts_with(OF_CONTAINER);
     let pattern = site.policy.networks.iter().filter(is_kind).find(|pattern| matches(pattern, name))?;
     let is_opened = site.policy.is_opened("networks");
-    Some(if is_opened { BY_AUTHORS.to_owned() } else { format!("policy.networks: {pattern}") })
+    Some(if is_opened { AllowedBy::authors() } else { AllowedBy::Policy(format!("networks: {pattern}")) })
 }
 
 /// A network that no `Network` manifest defines, or that of a container of somebody else's, and policy does not allow it.
@@ -327,7 +357,7 @@ pub(super) fn network(name: &str, spot: Spot) -> Problem {
             (message, format!("write one (`{{kind: Network, name: …}}`), or {}", ask_for("networks", name)))
         }
     };
-    let closed = Closed { code: A0265, spot, word: "networks", item: name, message, hint };
+    let closed = Closed { code: Code::A0265, spot, word: "networks", item: name, message, hint };
     problem(&closed)
 }
 
@@ -353,16 +383,16 @@ pub(super) fn capability(scope: &Scope<'_>, capability: &str, spot: Spot) {
     let word = "capabilities";
     let policy = &scope.site.policy;
     if USUAL.contains(&capability) {
-        return allowed(scope, spot, word, capability, "Docker gives it to every container");
+        return allowed(scope, spot, word, capability, AllowedBy::rule("Docker gives it to every container"));
     }
     // Only the written word gives more than its own.
     let is_privileged = policy.privileged && !policy.is_opened("privileged");
     if ["ALL", capability].iter().any(|one| policy.capabilities.contains(*one)) || is_privileged {
-        return allowed(scope, spot, word, capability, "policy.capabilities");
+        return allowed(scope, spot, word, capability, AllowedBy::Policy("capabilities".to_owned()));
     }
     let hint = format!("leave it out, or {}", ask_for(word, capability));
     let message = format!("policy forbids the capability {}", shown(capability));
-    report_closed(scope, &Closed { code: A0215, spot, word, item: capability, message, hint });
+    report_closed(scope, &Closed { code: Code::A0215, spot, word, item: capability, message, hint });
 }
 
 /// A manifest reads the secrets that are called after it, those below `shared/`, and what `policy.secrets` lists.
@@ -371,21 +401,21 @@ pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
     if scope.site.own_secrets.contains(&credential_key(&name.text)) {
         let message = format!("`{}` is a credential of Amarre's own", shown(&name.text));
         let hint = format!("a service's secrets are called after it, as in `{}/password`", shown(&scope.name));
-        decide(scope, name.spot, word, &name.text, Verdict::Refused(A0260), &hint);
-        scope.error_hint(A0260, name.spot, message, &hint);
+        decide(scope, name.spot, word, &name.text, Verdict::Refused(Code::A0260), &hint);
+        scope.error_hint(Code::A0260, name.spot, message, &hint);
         return;
     }
     let is_of = |owner: &str| {
         !owner.is_empty() && name.text.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if is_of(&scope.name) || scope.data_of.as_deref().is_some_and(is_of) {
-        return allowed(scope, name.spot, word, &name.text, "it is called after the service");
+        return allowed(scope, name.spot, word, &name.text, AllowedBy::rule("it is called after the service"));
     }
     if name.text.starts_with("shared/") {
-        return allowed(scope, name.spot, word, &name.text, "every service may read shared/*");
+        return allowed(scope, name.spot, word, &name.text, AllowedBy::rule("every service may read shared/*"));
     }
     if let Some(pattern) = entry(&scope.name, &scope.site.policy.secrets, &name.text) {
-        return allowed(scope, name.spot, word, &name.text, &format!("policy.secrets: {pattern}"));
+        return allowed(scope, name.spot, word, &name.text, AllowedBy::Policy(format!("secrets: {pattern}")));
     }
     let message = format!("policy forbids {} to read the secret `{}`", shown(&scope.name), shown(&name.text));
     let hint = format!(
@@ -393,7 +423,7 @@ pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
         shown(&scope.name),
         shown(&name.text)
     );
-    report_closed(scope, &Closed { code: A0270, spot: name.spot, word, item: &name.text, message, hint });
+    report_closed(scope, &Closed { code: Code::A0270, spot: name.spot, word, item: &name.text, message, hint });
 }
 
 /// The pattern of this manifest, or of all, that a text matches.

@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use super::Closed;
 use super::cross_manifest::DraftService;
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0287, Problem, Spot, shown};
-use crate::model::Site;
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::model::service::{Dns, Record, Service};
 use crate::model::site::Right;
+use crate::model::{Code, Site};
 
 /// The key of the policy.
 const WORD: &str = "names";
@@ -167,7 +167,7 @@ fn refused<'a>(service: &Service, record: &'a Record, (name, claim): (&str, Clai
         shown(claim.file),
         shown(&service.name)
     );
-    Closed { code: A0287, spot, word: WORD, item: &record.name, message, hint }
+    Closed { code: Code::A0287, spot, word: WORD, item: &record.name, message, hint }
 }
 
 /// The name that a record is about, where it stands at another one.

@@ -8,15 +8,16 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::model::Code;
 use crate::model::site::NginxPolicy;
 
 use super::nginx_load::NginxLoad;
-use crate::manifest::yaml::diagnostic::{A0210, A0211, A0212, A0272, A0286, shown};
+use crate::manifest::yaml::diagnostic::shown;
 
 /// What is wrong with lines of nginx's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NginxFault {
-    pub code: &'static str,
+    pub code: Code,
     /// From 1, in the lines.
     pub line: usize,
     /// Lowercase, no full stop.
@@ -27,7 +28,7 @@ pub(crate) struct NginxFault {
 pub(crate) fn fault(text: &str, policy: NginxPolicy) -> Option<NginxFault> {
     if policy == NginxPolicy::None && !text.trim().is_empty() {
         let message = "policy forbids lines of nginx's configuration".to_owned();
-        return Some(NginxFault { code: A0210, line: 1, message });
+        return Some(NginxFault { code: Code::A0210, line: 1, message });
     }
     let mut lexer = Lexer { signs: text.chars().collect(), at: 0, line: 1 };
     let mut words: Vec<Word> = Vec::new();
@@ -257,18 +258,18 @@ fn is_blank(sign: char) -> bool {
 }
 
 fn unfit(line: usize, message: String) -> NginxFault {
-    NginxFault { code: A0212, line, message }
+    NginxFault { code: Code::A0212, line, message }
 }
 
 /// Why a directive needs `any`.
 fn forbidden(words: &[Word]) -> Option<NginxFault> {
     let name = words.first()?;
     let argument = |at: usize| words.get(at).map_or("", |word| word.text.as_str());
-    let fault = |message: String| Some(NginxFault { code: A0211, line: name.line, message });
+    let fault = |message: String| Some(NginxFault { code: Code::A0211, line: name.line, message });
     if name.text == "auth_request_set" {
         // It sets a variable to what an answer says, when all else has been looked at.
         let message = "policy forbids the directive `auth_request_set`".to_owned();
-        return Some(NginxFault { code: A0272, line: name.line, message });
+        return Some(NginxFault { code: Code::A0272, line: name.line, message });
     }
     if matches!(name.text.as_str(), "more_set_input_headers" | "more_clear_input_headers") {
         let why = "NPM keeps its cache by `Host`, which it may change; `proxy_set_header` says what a container gets";
@@ -307,7 +308,7 @@ fn too_much(words: &[Word], load: &mut NginxLoad) -> Option<NginxFault> {
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
     let (directive, arguments) = texts.split_first()?;
     let message = load.add(directive, arguments).err()?;
-    Some(NginxFault { code: A0286, line: words.first()?.line, message })
+    Some(NginxFault { code: Code::A0286, line: words.first()?.line, message })
 }
 
 fn is_network(text: &str) -> bool {
@@ -342,7 +343,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, policy: NginxPolicy, expected: Option<(&str, usize)>) {
+    fn check(text: &str, policy: NginxPolicy, expected: Option<(Code, usize)>) {
         let found = fault(text, policy);
         let found = found.as_ref().map(|fault| (fault.code, fault.line));
         assert_eq!(found, expected, "{text}");
@@ -400,15 +401,15 @@ mod tests {
             "SET $x 1;",
             "proxy_ssl_certificate_key /data/keys.json;",
         ] {
-            check(text, NginxPolicy::Directives, Some((A0211, 1)));
+            check(text, NginxPolicy::Directives, Some((Code::A0211, 1)));
             check(text, NginxPolicy::Any, None);
         }
     }
 
     #[test]
     fn what_an_answer_sets_has_a_code_of_its_own() {
-        check("auth_request_set $user $upstream_http_x;", NginxPolicy::Directives, Some((A0272, 1)));
-        check("auth_request_set $server x;", NginxPolicy::Directives, Some((A0272, 1)));
+        check("auth_request_set $user $upstream_http_x;", NginxPolicy::Directives, Some((Code::A0272, 1)));
+        check("auth_request_set $server x;", NginxPolicy::Directives, Some((Code::A0272, 1)));
         check("auth_request_set $server x;", NginxPolicy::Any, None);
     }
 
@@ -429,18 +430,18 @@ mod tests {
             ("set $x a\\${; }\n}", 1),
         ] {
             for policy in [NginxPolicy::Directives, NginxPolicy::Any] {
-                check(text, policy, Some((A0212, line)));
+                check(text, policy, Some((Code::A0212, line)));
             }
         }
-        check("content_by_lua_block { x = '{'", NginxPolicy::Any, Some((A0212, 1)));
+        check("content_by_lua_block { x = '{'", NginxPolicy::Any, Some((Code::A0212, 1)));
         check("content_by_lua_block { -- }\n x = {'}', [[ } ]]} }\nroot /x;", NginxPolicy::Any, None);
-        check("content_by_lua_block { } }", NginxPolicy::Any, Some((A0212, 1)));
+        check("content_by_lua_block { } }", NginxPolicy::Any, Some((Code::A0212, 1)));
     }
 
     #[test]
     fn nothing_at_all_passes_where_nothing_may() {
         check(" \n", NginxPolicy::None, None);
-        check("return 204;", NginxPolicy::None, Some((A0210, 1)));
+        check("return 204;", NginxPolicy::None, Some((Code::A0210, 1)));
     }
 
     #[test]

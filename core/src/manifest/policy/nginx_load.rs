@@ -249,7 +249,7 @@ fn is_short(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::nginx::fault;
-    use crate::manifest::yaml::diagnostic::A0286;
+    use crate::model::Code;
     use crate::model::site::NginxPolicy;
 
     #[track_caller]
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(fault(text, NginxPolicy::Any), None, "{text}");
         match fault(text, NginxPolicy::Directives) {
             Some(fault) => {
-                assert_eq!(fault.code, A0286, "{text}: {fault:?}");
+                assert_eq!(fault.code, Code::A0286, "{text}: {fault:?}");
                 true
             }
             None => false,

@@ -3,14 +3,14 @@
 
 use ipnet::Ipv4Net;
 
-use crate::model::Site;
 use crate::model::service::{ManifestKind, NetworkMode, Service};
 use crate::model::site::Right;
+use crate::model::{Code, Site};
 
 use super::Closed;
 use super::cross_manifest::DraftService;
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0285, Problem, Spot};
+use crate::manifest::yaml::diagnostic::{Problem, Spot};
 
 /// What the manifests before have taken, in addresses.
 pub(crate) struct PoolShare {
@@ -36,7 +36,8 @@ impl PoolShare {
                 "policy forbids {item}: with the networks of other manifests it leaves services less than half of `network.pools`"
             );
             let hint = "remove networks that nothing needs, or ask the operator for a larger pool, or to add it to `policy.subnets`";
-            let closed = Closed { code: A0285, spot, word: "subnets", item: &item, message, hint: hint.to_owned() };
+            let closed =
+                Closed { code: Code::A0285, spot, word: "subnets", item: &item, message, hint: hint.to_owned() };
             let right = Right { service: service.name.clone(), word: closed.word.to_owned(), item: item.clone() };
             found.push((right, policy::problem(&closed)));
             taken -= addresses;

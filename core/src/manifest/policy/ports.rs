@@ -9,14 +9,14 @@
 //! A port is closed at each address of the host: whoever has one of them is taken for the program that people expect
 //! there. What NPM publishes beyond that is known once it was observed (`plan/desired/foreign_use.rs`).
 
-use crate::model::Site;
 use crate::model::service::{Port, Service};
 use crate::model::site::{FIRST_OPEN_PORT, HostSite, PortKeeper, PortRange, Right};
+use crate::model::{Code, Site};
 
-use super::Closed;
 use super::cross_manifest::DraftService;
+use super::{AllowedBy, Closed};
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0278, A0279, Problem, Spot};
+use crate::manifest::yaml::diagnostic::{Problem, Spot};
 use crate::manifest::yaml::reader::Scope;
 
 /// The key of the policy.
@@ -31,14 +31,14 @@ pub(crate) fn judge(scope: &Scope<'_>, published: &[Port], spot: Spot) {
     let mut rest = published.iter().filter(|port| host.and_then(|host| keeper(host, port)).is_none());
     let Some(first) = rest.clone().next() else { return };
     let Some(port) = rest.find(|port| port.published < FIRST_OPEN_PORT && opens(port).is_none()) else {
-        let by = opens(first).map_or_else(|| format!("it is {FIRST_OPEN_PORT} or above"), opened);
-        policy::allowed(scope, spot, WORD, &item(first), &by);
+        let by = opens(first).map_or_else(|| AllowedBy::rule(format!("it is {FIRST_OPEN_PORT} or above")), opened);
+        policy::allowed(scope, spot, WORD, &item(first), by);
         return;
     };
     let item = item(port);
     let message = format!("policy forbids port {item} of the host: it is below {FIRST_OPEN_PORT}");
     let hint = format!("publish one from {FIRST_OPEN_PORT} on, or {}", policy::ask_for(WORD, &item));
-    policy::report_closed(scope, &Closed { code: A0278, spot, word: WORD, item: &item, message, hint });
+    policy::report_closed(scope, &Closed { code: Code::A0278, spot, word: WORD, item: &item, message, hint });
 }
 
 /// Refuses the ports of NPM, Docker and Amarre.
@@ -53,7 +53,7 @@ pub(crate) fn kept(drafts: &mut [DraftService<'_>], site: &Site) {
             let message = format!("port {} of the host is {keeper}", item(port));
             let hint = "publish another one; no word of the policy opens it".to_owned();
             let right = Right { service: service.name.clone(), word: WORD.to_owned(), item: item(port) };
-            found.push((right, Problem::error(A0279, spot, message).hint(hint)));
+            found.push((right, Problem::error(Code::A0279, spot, message).hint(hint)));
         }
         for (right, problem) in found {
             draft.decide(right, &problem);
@@ -82,6 +82,6 @@ fn item(port: &Port) -> String {
     format!("{}/{}", port.published, port.protocol)
 }
 
-fn opened(range: &PortRange) -> String {
-    format!("policy.{WORD}: {range}")
+fn opened(range: &PortRange) -> AllowedBy {
+    AllowedBy::Policy(format!("{WORD}: {range}"))
 }

@@ -12,13 +12,13 @@
 //! | all but CAA, MX and TXT at a domain itself; anything at another domain itself | A0284 | `apex` |
 //! | a wildcard | A0284 | `wildcard` |
 
-use crate::model::Site;
 use crate::model::site::{SPECIAL_LABELS, is_below};
+use crate::model::{Code, Site};
 
 use super::Closed;
 use super::host_names;
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0208, A0280, A0281, A0282, A0283, A0284, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{Scope, Text};
 
 /// The key of the policy.
@@ -34,7 +34,7 @@ pub(crate) fn of_type(scope: &Scope<'_>, record_type: &str, spot: Spot) {
         return;
     }
     let hint = format!("ask the operator to add {record_type} to `policy.records`");
-    scope.error_hint(A0208, spot, format!("policy forbids records of type {record_type}"), &hint);
+    scope.error_hint(Code::A0208, spot, format!("policy forbids records of type {record_type}"), &hint);
 }
 
 /// Whether a record of this type may stand at this name; what may not is reported, each reason once.
@@ -42,29 +42,33 @@ pub(crate) fn of_name(scope: &Scope<'_>, record_type: &str, name: &str, spot: Sp
     if name.split('.').any(|label| label.starts_with(OURS)) {
         let message = format!("the name {} is Amarre's own", shown(name));
         scope.error_hint(
-            A0280,
+            Code::A0280,
             spot,
             message,
             "at `_amarre…` stand the marks that say whose a record is: take another",
         );
         return;
     }
-    let forbid = |code: &'static str, message: String, word: &str| {
+    let forbid = |code: Code, message: String, word: &str| {
         let hint = format!("ask the operator to add `{word}` to `policy.records`");
         let item = format!("{record_type} {name}");
         policy::report_closed(scope, &Closed { code, spot, word: WORD, item: &item, message, hint });
     };
     let may = |word: &str| scope.site.policy.records.contains(word);
     if record_type == "CAA" && !may("CAA") {
-        forbid(A0283, format!("policy forbids CAA at {}: it says who may issue certificates", shown(name)), "CAA");
+        forbid(
+            Code::A0283,
+            format!("policy forbids CAA at {}: it says who may issue certificates", shown(name)),
+            "CAA",
+        );
     }
     for label in with_meaning(scope, record_type, name).into_iter().filter(|label| !is_named(scope, label)) {
-        forbid(A0282, format!("policy forbids {}: {}", shown(name), meaning(label)), label);
+        forbid(Code::A0282, format!("policy forbids {}: {}", shown(name), meaning(label)), label);
     }
     host_names::judge(scope, name, spot);
     if name.starts_with("*.") && !may("wildcard") {
         let message = format!("policy forbids a record at {}: it answers for every other name", shown(name));
-        forbid(A0284, message, "wildcard");
+        forbid(Code::A0284, message, "wildcard");
     }
     apex(scope, record_type, name, spot, forbid);
 }
@@ -99,7 +103,7 @@ fn is_named(scope: &Scope<'_>, label: &str) -> bool {
 
 /// A domain itself: MX and TXT steer its mail and prove who owns it, so the default list does not allow them;
 /// an address takes its visitors.
-fn apex(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot, forbid: impl Fn(&'static str, String, &str)) {
+fn apex(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot, forbid: impl Fn(Code, String, &str)) {
     let Site { policy, domains, .. } = scope.site;
     let is_one = domains.iter().any(|domain| domain == name);
     // Where other zones of the account begin is not known here; a name of two parts is one for certain.
@@ -107,14 +111,14 @@ fn apex(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot, forbid: im
     let has_own_rule = matches!(record_type, "CAA" | "MX" | "TXT");
     if (is_other || (is_one && !has_own_rule)) && !policy.records.contains("apex") {
         let message = format!("policy forbids a record of type {record_type} at {} itself", shown(name));
-        forbid(A0284, message, "apex");
+        forbid(Code::A0284, message, "apex");
         return;
     }
     let is_named = policy.are_records_named || !policy.records.contains(record_type);
     if is_one && matches!(record_type, "MX" | "TXT") && !is_named {
         let hint = format!("ask the operator to write a `policy.records` that has {record_type}");
         let message = format!("policy forbids records of type {record_type} at {} itself", shown(name));
-        scope.error_hint(A0208, spot, message, &hint);
+        scope.error_hint(Code::A0208, spot, message, &hint);
     }
 }
 
@@ -134,7 +138,7 @@ pub(crate) fn of_text(scope: &Scope<'_>, text: &Text) -> bool {
     if is_mark {
         let message = "a TXT value that begins with `heritage=` is a mark, not a text".to_owned();
         let hint = "Amarre and programs like it tell by such values whose a record is; they write their own";
-        scope.error_hint(A0281, text.spot, message, hint);
+        scope.error_hint(Code::A0281, text.spot, message, hint);
     }
     !is_mark
 }

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Value;
 use crate::model::service::ContainerNetwork;
+use crate::model::{Code, Value};
 
 use crate::manifest::compose::composite_keys::is_network_name;
 use crate::manifest::compose::settings::SettingValues;
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0106, A0112, A0113, A0140, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 
@@ -109,7 +109,7 @@ fn security(reader: &mut Reader<'_>, settings: &mut SettingValues) {
             }
             ("seccomp", _) => {
                 let message = "a seccomp profile of a file is not yet supported".to_owned();
-                scope.error_hint(A0113, text.spot, message, "leave it out: the engine's own profile holds");
+                scope.error_hint(Code::A0113, text.spot, message, "leave it out: the engine's own profile holds");
                 continue;
             }
             _ => {
@@ -161,7 +161,7 @@ fn device(scope: &Scope<'_>, node: &Node) -> Option<Value> {
     let permissions = permissions.unwrap_or_else(|| "rwm".to_owned());
     let is_right = !permissions.is_empty() && permissions.chars().all(|c| "rwm".contains(c));
     if !source.text.starts_with('/') && source.text.contains('=') {
-        scope.error_hint(A0113, source.spot, "devices of the CDI are not yet supported".to_owned(), FORM);
+        scope.error_hint(Code::A0113, source.spot, "devices of the CDI are not yet supported".to_owned(), FORM);
         return None;
     }
     if !source.text.starts_with('/') || source.text.contains("/..") || !target.starts_with('/') || !is_right {
@@ -245,7 +245,7 @@ fn device_request(scope: &Scope<'_>, node: &Node, what: &str, path: &'static str
     let spot = reader.spot;
     if count.is_some() && !ids.is_empty() {
         let message = format!("`{path}count` stands beside `{path}device_ids`");
-        scope.error_hint(A0140, spot, message, "how many, or which");
+        scope.error_hint(Code::A0140, spot, message, "how many, or which");
     }
     if is_gpu && !capabilities.iter().any(|one| one == "gpu") {
         capabilities.push("gpu".to_owned());
@@ -341,7 +341,7 @@ fn network_mode(reader: &mut Reader<'_>, shared: &mut SharedNamespaces) {
         "bridge" | "default" if is_compose(text.spot) => (),
         "bridge" => {
             let message = "Compose key `network_mode: bridge` is not supported in a Service".to_owned();
-            scope.error_hint(A0112, text.spot, message, "leave it out; every service has a bridge of its own");
+            scope.error_hint(Code::A0112, text.spot, message, "leave it out; every service has a bridge of its own");
         }
         other if other.contains(':') => (),
         _ => scope.not_allowed(
@@ -374,9 +374,9 @@ fn sibling(scope: &Scope<'_>, key: &str, text: &Text, shared: &mut SharedNamespa
     let hint = "`service:KEY` names a container of the same manifest; put both into one";
     if word == "container" {
         let message = format!("Compose key `{key}: container:…` is not supported in a Service");
-        scope.error_hint(A0112, text.spot, message, hint);
+        scope.error_hint(Code::A0112, text.spot, message, hint);
     } else {
-        scope.error_hint(A0106, text.spot, format!("`{key}` cannot be `{}`", shown(&text.text)), hint);
+        scope.error_hint(Code::A0106, text.spot, format!("`{key}` cannot be `{}`", shown(&text.text)), hint);
     }
     None
 }
@@ -386,6 +386,6 @@ fn api_socket(reader: &mut Reader<'_>) {
     if reader.flag("use_api_socket") == Some(true) {
         let message = "Compose key `use_api_socket` is not supported in a Service".to_owned();
         let hint = "where `policy.docker_socket` allows it: `volumes: [/var/run/docker.sock:/var/run/docker.sock]`";
-        reader.scope.error_hint(A0112, reader.key_spot("use_api_socket"), message, hint);
+        reader.scope.error_hint(Code::A0112, reader.key_spot("use_api_socket"), message, hint);
     }
 }

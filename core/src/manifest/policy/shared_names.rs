@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::service::{Container, ContainerNetwork, Dns, Record, Service, StreamTarget, Target};
 use crate::model::site::{PublicAddress, Right, is_below};
-use crate::model::{Site, Value};
+use crate::model::{Code, Site, Value};
 
 use super::Closed;
 use super::cross_manifest::DraftService;
 use super::targets;
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0277, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 
 /// Judges all of them. The drafts are in the order of files and lines.
 pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
@@ -179,7 +179,7 @@ fn shadowed(draft: &DraftService<'_>, name: &str, meant: &BTreeMap<String, BTree
         let message = format!("policy forbids a container to be called {}: {why}", shown(&alias));
         let hint =
             format!("take another, or ask the operator for `policy.names: {{{}: [{}]}}`", shown(name), shown(&alias));
-        let closed = Closed { code: A0277, spot, word: "names", item: &alias, message, hint };
+        let closed = Closed { code: Code::A0277, spot, word: "names", item: &alias, message, hint };
         Some((right(name, "names", alias.clone()), policy::problem(&closed)))
     });
     judged.collect()

@@ -17,12 +17,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::Site;
 use crate::model::site::{HostSite, Listener, is_below};
+use crate::model::{Code, Site};
 
-use super::Closed;
+use super::{AllowedBy, Closed};
 use crate::manifest::policy;
-use crate::manifest::yaml::diagnostic::{A0106, A0271, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Scope, Text};
 
 /// The key of the policy.
@@ -40,7 +40,7 @@ pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
     let address = bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
     if address.is_none() && is_odd_number(&bare) {
         let hint = "write an address as four numbers, as in `192.168.1.20`";
-        scope.error_hint(A0106, text.spot, format!("`to` cannot be `{}`", shown(&text.text)), hint);
+        scope.error_hint(Code::A0106, text.spot, format!("`to` cannot be `{}`", shown(&text.text)), hint);
         return;
     }
     let item = format!("{bare}:{port}");
@@ -52,13 +52,16 @@ pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
         if address.is_none() {
             scope.claims.borrow_mut().targets.push((bare, port, text.spot));
         }
-        let by =
-            if closed.is_some() { policy::BY_AUTHORS } else { "it is neither this machine nor a listener of ours" };
+        let by = if closed.is_some() {
+            AllowedBy::authors()
+        } else {
+            AllowedBy::rule("it is neither this machine nor a listener of ours")
+        };
         policy::allowed(scope, text.spot, WORD, &item, by);
         return;
     };
     if let Some(pattern) = policy::entry(&scope.name, &scope.site.policy.targets, &item) {
-        policy::allowed(scope, text.spot, WORD, &item, &format!("policy.targets: {pattern}"));
+        policy::allowed(scope, text.spot, WORD, &item, AllowedBy::Policy(format!("targets: {pattern}")));
         return;
     }
     policy::report_closed(scope, &refused(&scope.name, &item, why, text.spot));
@@ -77,7 +80,7 @@ fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a
     let message = format!("policy forbids the target {}: {why}", shown(item));
     let name = shown(service);
     let hint = format!("where that is meant, ask the operator for `policy.targets: {{{name}: [\"{item}\"]}}`");
-    Closed { code: A0271, spot, word: WORD, item, message, hint }
+    Closed { code: Code::A0271, spot, word: WORD, item, message, hint }
 }
 
 /// Judges a name by where manifests lead it: the types and values of records, and whether it is a name of a host.

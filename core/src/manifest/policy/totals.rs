@@ -12,12 +12,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Site;
 use crate::model::service::{Container, Dns, EnvValue, Service};
 use crate::model::site::{ManifestLimits, Share};
+use crate::model::{Code, Site};
 
 use super::cross_manifest::DraftService;
-use crate::manifest::yaml::diagnostic::{A0162, A0163, A0164, Problem, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 
 /// 64 KiB by default: more than a process is started with on most systems.
 const CONTAINERS_OF_A_HOST: usize = 128;
@@ -57,7 +57,7 @@ fn texts(container: &Container) -> usize {
 
 /// One of the limits.
 struct Row {
-    code: &'static str,
+    code: Code,
     /// What is counted, for people.
     what: &'static str,
     /// Of whom, before the host's name; empty = of all manifests.
@@ -72,7 +72,7 @@ struct Row {
 
 const ROWS: [Row; 3] = [
     Row {
-        code: A0162,
+        code: Code::A0162,
         what: "labels, environment and commands",
         whose: "on host ",
         word: "labels",
@@ -82,7 +82,7 @@ const ROWS: [Row; 3] = [
         vendor: |site, host| site.hosts.get(host).map(|host| host.docker.to_string()).unwrap_or_default(),
     },
     Row {
-        code: A0163,
+        code: Code::A0163,
         what: "lines of `advanced`",
         whose: "in the NPM of host ",
         word: "advanced",
@@ -95,7 +95,7 @@ const ROWS: [Row; 3] = [
         },
     },
     Row {
-        code: A0164,
+        code: Code::A0164,
         what: "host names and records",
         whose: "",
         word: "names",
@@ -127,13 +127,13 @@ fn alone(service: &Service, site: &Site, spot: Spot) -> Vec<Problem> {
         let message = format!("{} of `{}` come to {size}, at most {most}", ROWS[0].what, shown(key));
         let hint = "deliver long texts as files, or ask the operator to raise `limits.labels`, of which a container \
                     may have a 128th";
-        problems.push(Problem::error(A0162, spot, message).hint(hint.to_owned()));
+        problems.push(Problem::error(Code::A0162, spot, message).hint(hint.to_owned()));
     }
     let (said, most) = (share(service).advanced, site.limits.advanced / MANIFESTS_OF_AN_NPM);
     if said > most {
         let message = format!("{} come to {}, at most {}", ROWS[1].what, size(said, true), size(most, true));
         let hint = "shorten them, or ask the operator to raise `limits.advanced`, of which a manifest may have a 16th";
-        problems.push(Problem::error(A0163, spot, message).hint(hint.to_owned()));
+        problems.push(Problem::error(Code::A0163, spot, message).hint(hint.to_owned()));
     }
     problems
 }

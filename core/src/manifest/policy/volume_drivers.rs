@@ -15,12 +15,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Closed;
 use super::targets;
+use super::{AllowedBy, Closed};
 use crate::manifest::policy;
 use crate::manifest::resolve;
-use crate::manifest::yaml::diagnostic::{A0263, Spot, shown};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{Scope, Text};
+use crate::model::Code;
 
 const NFS: &str = "
     ac acdirmax acdirmin acregmax acregmin actimeo addr async bg clientaddr cto fg hard intr local_lock lock lookupcache
@@ -56,7 +57,7 @@ pub(crate) fn driver(scope: &Scope<'_>, driver: Option<&Text>, options: &BTreeMa
         let kind = options.get("type").map(|text| text.text.as_str()).filter(|kind| *kind != "none");
         if let Some(kind) = kind {
             let item = format!("local type={kind}");
-            policy::allowed(scope, spot, WORD, &item, "with its usual options it needs no word");
+            policy::allowed(scope, spot, WORD, &item, AllowedBy::rule("with its usual options it needs no word"));
         }
         return;
     }
@@ -67,13 +68,13 @@ pub(crate) fn driver(scope: &Scope<'_>, driver: Option<&Text>, options: &BTreeMa
 fn by_word(scope: &Scope<'_>, item: &str, what: &str, spot: Spot) {
     let (policy, word) = (&scope.site.policy, WORD);
     if let Some(pattern) = policy.volume_drivers.iter().find(|pattern| policy::matches(pattern, item)) {
-        return policy::allowed(scope, spot, word, item, &format!("policy.volume_drivers: {pattern}"));
+        return policy::allowed(scope, spot, word, item, AllowedBy::Policy(format!("volume_drivers: {pattern}")));
     }
     let message = format!("policy forbids {what} `{}`: they may reach the whole host", shown(item));
     let hint = "nfs, nfs4, cifs and tmpfs with their usual options need no word, and `type: none, o: bind` with a `device` \
                 below `policy.host_paths`; ask the operator to add others to `policy.volume_drivers`";
     let hint = hint.to_owned();
-    policy::report_closed(scope, &Closed { code: A0263, spot, word, item, message, hint });
+    policy::report_closed(scope, &Closed { code: Code::A0263, spot, word, item, message, hint });
 }
 
 /// Whether the options are one of the forms above; a bind is judged as every bind.

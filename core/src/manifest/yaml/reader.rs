@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 pub(crate) use crate::model::suggestion::nearest;
-use crate::model::{Assets, Origin, Site};
+use crate::model::{Assets, Code, Origin, Site};
 
-use super::diagnostic::{A0103, A0104, A0105, A0106, A0112, A0185, PROBLEMS_MAX, Problem, Spot, shown};
+use super::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
 use super::tree::{Entry, Node, NodeData};
 use crate::manifest::budget::OpenedFiles;
 use crate::manifest::policy::Decision;
@@ -64,11 +64,11 @@ impl Scope<'_> {
         self.problems.borrow().len() >= PROBLEMS_MAX && self.is_broken()
     }
 
-    pub fn error(&self, code: &'static str, spot: Spot, message: String) {
+    pub fn error(&self, code: Code, spot: Spot, message: String) {
         self.report(Problem::error(code, spot, message));
     }
 
-    pub fn error_hint(&self, code: &'static str, spot: Spot, message: String, hint: &str) {
+    pub fn error_hint(&self, code: Code, spot: Spot, message: String, hint: &str) {
         self.report(Problem::error(code, spot, message).hint(hint.to_owned()));
     }
 
@@ -101,7 +101,7 @@ impl Scope<'_> {
         };
         match replaced {
             Ok(text) if text.contains('\0') => {
-                self.error(A0106, node.spot, format!("{what} holds a NUL character"));
+                self.error(Code::A0106, node.spot, format!("{what} holds a NUL character"));
                 None
             }
             Ok(text) => Some(Text { text, spot: node.spot }),
@@ -127,11 +127,11 @@ impl Scope<'_> {
     }
 
     pub fn wrong_type(&self, node: &Node, what: &str, wanted: &str) {
-        self.error(A0104, node.spot, format!("{what} must be {wanted}, not {}", node.word()));
+        self.error(Code::A0104, node.spot, format!("{what} must be {wanted}, not {}", node.word()));
     }
 
     pub fn not_allowed(&self, text: &Text, what: &str, hint: &str) {
-        self.error_hint(A0106, text.spot, format!("{what} cannot be `{}`", shown(&text.text)), hint);
+        self.error_hint(Code::A0106, text.spot, format!("{what} cannot be `{}`", shown(&text.text)), hint);
     }
 
     pub fn is_broken(&self) -> bool {
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
         let entry = self.entry(key)?;
         if entry.value.is_null() {
             let message = format!("{} has no value", self.label(key));
-            self.scope.error_hint(A0104, entry.key_spot, message, "give it one, or remove the line");
+            self.scope.error_hint(Code::A0104, entry.key_spot, message, "give it one, or remove the line");
             return None;
         }
         Some(&entry.value)
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
             Ok(flag) => Some(flag),
             Err(hint) => {
                 let message = format!("{} must be true or false, not {}", self.label(key), node.word());
-                let mut problem = Problem::error(A0104, node.spot, message);
+                let mut problem = Problem::error(Code::A0104, node.spot, message);
                 problem.hint = hint;
                 self.scope.report(problem);
                 None
@@ -260,7 +260,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn missing(&self, key: &str, hint: &str) {
-        self.scope.error_hint(A0105, self.spot, format!("key {} is missing", self.label(key)), hint);
+        self.scope.error_hint(Code::A0105, self.spot, format!("key {} is missing", self.label(key)), hint);
     }
 
     /// Where a key stands, or the map when it has none.
@@ -288,7 +288,7 @@ impl<'a> Reader<'a> {
     fn unknown(&self, entry: &Entry) -> Problem {
         /// More keys than these would not fit a line.
         const KEYS_LISTED_MAX: usize = 9;
-        let problem = Problem::error(A0103, entry.key_spot, format!("unknown key `{}`", shown(&entry.key)));
+        let problem = Problem::error(Code::A0103, entry.key_spot, format!("unknown key `{}`", shown(&entry.key)));
         if let Some(near) = nearest(&entry.key, &self.asked) {
             return problem.hint(format!("did you mean `{near}`?"));
         }
@@ -312,8 +312,11 @@ pub(crate) fn is_compose(spot: Spot) -> bool {
 
 /// As [`Scope::no_effect`].
 pub(crate) fn no_effect(spot: Spot, message: String, hint: &str) -> Problem {
-    let problem =
-        if is_compose(spot) { Problem::warning(A0185, spot, message) } else { Problem::error(A0112, spot, message) };
+    let problem = if is_compose(spot) {
+        Problem::warning(Code::A0185, spot, message)
+    } else {
+        Problem::error(Code::A0112, spot, message)
+    };
     problem.hint(hint.to_owned())
 }
 

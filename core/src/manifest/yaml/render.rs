@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Diagnostic, Severity, lines};
 use crate::manifest::SourceFile;
-use crate::model::Assets;
+use crate::model::{Assets, Code};
 
 /// A screen of them; the rest is likely to follow from these.
 const DIAGNOSTICS_MAX: usize = 20;
@@ -45,7 +45,7 @@ pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], good: usize, tot
 /// Each with those of its kind: a kind of warning is shown once a file, and the others of it take a line each.
 fn once_a_file(diagnostics: &[Diagnostic]) -> Vec<(&Diagnostic, Vec<&Diagnostic>)> {
     let mut told: Vec<(&Diagnostic, Vec<&Diagnostic>)> = Vec::new();
-    let mut firsts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut firsts: BTreeMap<(&str, Code), usize> = BTreeMap::new();
     for diagnostic in diagnostics {
         let kind = (diagnostic.file.as_str(), diagnostic.code);
         match firsts.get(&kind).filter(|_| diagnostic.severity == Severity::Warning && diagnostic.line > 0) {

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, Tag};
 
-use super::diagnostic::{A0101, A0102, A0104, A0108, A0115, PROBLEMS_MAX, Problem, Spot, shown};
+use super::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
+use crate::model::Code;
 
 /// Deeper than any real manifest (8), and shallow enough for recursion on a small stack.
 pub(crate) const DEPTH_MAX: usize = 32;
@@ -171,7 +172,7 @@ pub(crate) fn read_within(file: u16, text: &str, lines_before: usize) -> Tree {
                 if *error.kind() == ErrorKind::RecursionLimitExceeded {
                     Err(too_deep(spot))
                 } else {
-                    Err(Problem::error(A0101, spot, format!("not YAML: {}", shown(&error.info()))))
+                    Err(Problem::error(Code::A0101, spot, format!("not YAML: {}", shown(&error.info()))))
                 }
             }
         };
@@ -254,18 +255,18 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => self.end(spot),
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.place(node, spot),
-                None => Err(Problem::error(A0115, spot, "an anchor that contains itself".to_owned())),
+                None => Err(Problem::error(Code::A0115, spot, "an anchor that contains itself".to_owned())),
             },
             Event::UnresolvedAlias(_) => {
                 self.is_unusable = true;
-                let problem = Problem::error(A0115, spot, "an alias of an anchor that is not there".to_owned());
+                let problem = Problem::error(Code::A0115, spot, "an alias of an anchor that is not there".to_owned());
                 self.problems.push(problem.hint("anchors hold for their own document, from where they stand".into()));
                 let data = NodeData::Scalar(Scalar { text: String::new(), plain: true, literal: false });
                 let weight = Weight { nodes: 1, bytes: 0, height: 0 };
                 self.finish(Node { spot, data, laid: Laid::Merged, weight }, 0)
             }
             Event::DocumentStart(..) if self.root.is_some() => {
-                Err(Problem::error(A0101, spot, "not YAML: a second document without `---`".to_owned()))
+                Err(Problem::error(Code::A0101, spot, "not YAML: a second document without `---`".to_owned()))
             }
             // The parser's enum is open; what else there is carries no data.
             Event::StreamStart
@@ -324,11 +325,11 @@ impl Builder {
         self.total.bytes += if is_alias { node.weight.bytes } else { 0 };
         if self.total.nodes > NODES_MAX || self.total.bytes > EXPANDED_BYTES_MAX {
             let message = format!("more than {NODES_MAX} values or 4 MiB once aliases are expanded");
-            return Err(Problem::error(A0108, spot, message));
+            return Err(Problem::error(Code::A0108, spot, message));
         }
         match &mut frame.content {
             Content::List(items) if items.len() >= LIST_MAX => {
-                return Err(Problem::error(A0108, spot, format!("a list of more than {LIST_MAX} items")));
+                return Err(Problem::error(Code::A0108, spot, format!("a list of more than {LIST_MAX} items")));
             }
             Content::List(items) => items.push(node),
             Content::Map(map) => map.take(node, spot, &mut self.problems),
@@ -351,7 +352,7 @@ impl Builder {
             Some("int" | "float" | "bool" | "null" | "map" | "seq" | "merge") => true,
             _ => {
                 let message = format!("unknown tag `{}`", shown(&original));
-                self.problems.push(Problem::error(A0101, spot, message).hint("remove it".to_owned()));
+                self.problems.push(Problem::error(Code::A0101, spot, message).hint("remove it".to_owned()));
                 untagged
             }
         };
@@ -400,7 +401,7 @@ impl OpenMap {
             NodeData::Scalar(_) => Vec::new(),
         };
         if sources.is_empty() || sources.iter().any(|source| !matches!(source.data, NodeData::Map(_))) {
-            let problem = Problem::error(A0115, key_spot, "`<<` takes a map, or a list of maps".to_owned());
+            let problem = Problem::error(Code::A0115, key_spot, "`<<` takes a map, or a list of maps".to_owned());
             problems.push(problem.hint("as in `<<: *defaults`".to_owned()));
         }
         for source in &sources {
@@ -423,17 +424,17 @@ fn key_of(node: &Node, spot: Spot, problems: &mut Vec<Problem>) -> NodeKey {
         }
         NodeData::Scalar(_) | NodeData::List(_) | NodeData::Map(_) => {
             let found = if matches!(node.data, NodeData::Scalar(_)) { "nothing" } else { node.word() };
-            problems.push(Problem::error(A0104, spot, format!("a key must be text, not {found}")));
+            problems.push(Problem::error(Code::A0104, spot, format!("a key must be text, not {found}")));
             NodeKey::Bad
         }
     }
 }
 
 fn duplicate(key: &str, spot: Spot, first: Spot) -> Problem {
-    let problem = Problem::error(A0102, spot, format!("duplicate key `{}`", shown(key)));
+    let problem = Problem::error(Code::A0102, spot, format!("duplicate key `{}`", shown(key)));
     problem.hint(format!("first written in line {}", first.line))
 }
 
 fn too_deep(spot: Spot) -> Problem {
-    Problem::error(A0108, spot, format!("nested deeper than {DEPTH_MAX} levels"))
+    Problem::error(Code::A0108, spot, format!("nested deeper than {DEPTH_MAX} levels"))
 }

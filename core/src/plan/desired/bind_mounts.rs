@@ -21,7 +21,7 @@ use super::expand::Expansion;
 use super::{foreign_use, mounts, reused_names};
 use crate::model::folders::{Lead, Lost, TIME_ZONE, is_strictly_below, is_within, normal};
 use crate::model::service::{Container, Volume};
-use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service, Value};
+use crate::model::{Address, Code, Fields, Hint, Kind, ProviderId, Refusal, Service, Value};
 use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData};
@@ -145,7 +145,7 @@ impl Check {
 
     fn refused_for(&self, what: &str, whose: &str, found: Vec<(String, String)>) -> Refusal {
         Refusal {
-            code: "A0442".to_owned(),
+            code: Code::A0442,
             message: format!("container {} may not have {what}: {whose}", self.name),
             found,
             hints: vec![Hint::text(format!("take it out of {}; no word of the policy allows it", self.file))],
@@ -166,20 +166,17 @@ impl Check {
         let asks_for_socket = folder.path.ends_with("docker.sock");
         let is_socket = SOCKET_FOLDERS.contains(&lead.path.as_str()) || lead.path.ends_with("/docker.sock");
         if is_socket && !self.may_have_socket {
-            let found = self.way(lead);
-            return Some(self.leads_away(
-                folder,
-                "leads to Docker's socket",
-                found,
-                Some("policy.docker_socket: true"),
-            ));
+            let way_past = "if that is meant, the operator sets `policy.docker_socket: true` in amarre.yaml".to_owned();
+            return Some(self.leads_away(folder, "leads to Docker's socket", self.way(lead), Some(way_past)));
         }
         let root = |root: &String| leads.get(root).map_or_else(|| root.clone(), |lead| lead.path.clone());
         let is_allowed = self.roots.iter().any(|allowed| is_within(&lead.path, &root(allowed)));
         if is_allowed || (self.may_have_socket && (asks_for_socket || is_socket)) {
             return None;
         }
-        Some(self.leads_away(folder, "leads out of `policy.host_paths`", self.way(lead), Some(&lead.path)))
+        let way_past =
+            format!("if that is meant, the operator adds {} to `policy.host_paths` in amarre.yaml", lead.path);
+        Some(self.leads_away(folder, "leads out of `policy.host_paths`", self.way(lead), Some(way_past)))
     }
 
     /// The link that is to blame, and the end of the way.
@@ -195,17 +192,12 @@ impl Check {
         folder: &HostFolder,
         how: &str,
         found: Vec<(String, String)>,
-        allowed_by: Option<&str>,
+        way_past: Option<String>,
     ) -> Refusal {
         let mut hints = vec![Hint::text("remove the link, or mount the folder that it leads to")];
-        hints.extend(allowed_by.map(|what| match what.strip_prefix("policy.") {
-            Some(word) => Hint::text(format!("if that is meant, the operator sets `policy.{word}` in amarre.yaml")),
-            None => {
-                Hint::text(format!("if that is meant, the operator adds {what} to `policy.host_paths` in amarre.yaml"))
-            }
-        }));
+        hints.extend(way_past.map(Hint::text));
         Refusal {
-            code: "A0440".to_owned(),
+            code: Code::A0440,
             message: format!("container {}: {} {how}", self.name, folder.shown()),
             found,
             hints,
@@ -405,7 +397,7 @@ impl Above {
 
     fn refusal(&self, base: &Address, service: &Service) -> Refusal {
         Refusal {
-            code: "A0441".to_owned(),
+            code: Code::A0441,
             message: format!("container {}: {}", base.name, self.why()),
             found: vec![("mount".to_owned(), self.folder.path.clone()), ("other".to_owned(), self.other.clone())],
             hints: vec![

@@ -17,8 +17,8 @@ use crate::model::service::LetsEncrypt;
 use crate::model::site::{Challenge, is_below};
 use crate::model::world::{Order, Ordered, Port80};
 use crate::model::{
-    Address, Change, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason, ReasonCode,
-    Refusal, Seen, Timestamp, Value, Verb, Want, Wants,
+    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason,
+    ReasonCode, Refusal, Seen, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::diff::decide::is_left_alone;
 use crate::plan::input::Input;
@@ -236,7 +236,7 @@ fn in_the_way(input: &Input<'_>, front: &CertificateNames<'_>) -> Option<Refusal
         Some((host, name))
     })?;
     Some(Refusal {
-        code: "A0405".to_owned(),
+        code: Code::A0405,
         message: format!("is not asked for: {} {} has {name} and is not ours", host.kind.label(), host.name),
         found: Vec::new(),
         hints: vec![Hint::text(format!("delete that host in NPM, or take {name} out of {}", front.origin.file))],
@@ -371,7 +371,7 @@ fn account(input: &Input<'_>, change: &Change) -> Option<Refusal> {
     let identity = input.world.mail_refused.get(&change.address.provider).filter(is_real)?;
     let why = format!("Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account");
     let way = format!("in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`");
-    Some(not_asked_for(&change.address.name, "A0252", &why, vec![Hint::text(way)]))
+    Some(not_asked_for(&change.address.name, Code::A0252, &why, vec![Hint::text(way)]))
 }
 
 /// Certificates of which every host is refused: whatever they were asked for, nothing would have them.
@@ -382,7 +382,7 @@ fn without_use(plan: &Plan) -> BTreeMap<Address, Refusal> {
         let Some(name) = fields.text("certificate") else { continue };
         let certificate = Address::new(host.address.provider.clone(), Kind::Certificate, name);
         let why = || format!("{} {} is refused", host.address.kind.label(), host.address.name);
-        let refusal = host.refusal().map(|refusal| not_asked_for(name, &refusal.code, &why(), Vec::new()));
+        let refusal = host.refusal().map(|refusal| not_asked_for(name, refusal.code, &why(), Vec::new()));
         refused.entry(certificate).and_modify(|known| *known = known.take().and(refusal.clone())).or_insert(refusal);
     }
     refused.into_iter().filter_map(|(certificate, refusal)| Some((certificate, refusal?))).collect()
@@ -400,12 +400,12 @@ fn port_80_is_not_npm(change: &Change, door: Option<&Port80>) -> Option<Refusal>
     let (code, why, first) = match door? {
         Port80::Npm | Port80::Silent(_) => return None,
         Port80::Other(what) => (
-            "A0806",
+            Code::A0806,
             format!("on port 80, {what}, not NPM"),
             "port 80 of this address must lead to NPM: Let's Encrypt asks there",
         ),
         Port80::Elsewhere(what) => (
-            "A0809",
+            Code::A0809,
             what.clone(),
             "each name of a certificate must lead to this host: Let's Encrypt looks it up and asks there",
         ),
@@ -415,9 +415,9 @@ fn port_80_is_not_npm(change: &Change, door: Option<&Port80>) -> Option<Refusal>
 }
 
 /// Why no certificate of this name is asked for.
-fn not_asked_for(name: &str, code: &str, why: &str, hints: Vec<Hint>) -> Refusal {
+fn not_asked_for(name: &str, code: Code, why: &str, hints: Vec<Hint>) -> Refusal {
     let message = format!("certificate {name} is not asked for: {why}");
-    Refusal { code: code.to_owned(), message, found: Vec::new(), hints }
+    Refusal { code, message, found: Vec::new(), hints }
 }
 
 /// When a certificate may be asked for, where that is not now, and why.

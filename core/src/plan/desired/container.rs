@@ -6,7 +6,7 @@ use super::expand::{Expansion, Home};
 use super::joined_network;
 use super::mounts;
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Port};
-use crate::model::{Address, Fields, Hint, Kind, Refusal, Value};
+use crate::model::{Address, Code, Fields, Hint, Kind, Refusal, Value};
 use crate::plan::rollout::Rollout;
 use crate::resources::docker::{ContainerPort, HealthcheckSpec, PortSpec};
 
@@ -196,7 +196,7 @@ pub fn no_value(variable: &str, home: &Home, has_network: bool, container: &Cont
         ("where no container is on the service's network".to_owned(), "")
     };
     Refusal {
-        code: "A0410".to_owned(),
+        code: Code::A0410,
         message: format!("`${{{variable}}}` has no value {why}"),
         found: Vec::new(),
         hints: vec![Hint::text(format!("write the value itself in {}:{}{or}", origin.file, origin.line))],

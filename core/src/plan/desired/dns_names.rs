@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use crate::model::service::Dns;
 use crate::model::site::{HostSite, PublicAddress, is_below};
-use crate::model::{Address, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site};
+use crate::model::{Address, Code, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site};
 use crate::plan::input::Input;
 
 /// Types that lead visitors somewhere.
@@ -129,7 +129,7 @@ impl<'a> ZoneNames<'a> {
             return None;
         }
         Some(Refusal {
-            code: "A0725".to_owned(),
+            code: Code::A0725,
             message: format!("{name} lies in {zone}, and amarre.yaml names that nowhere in `domains`"),
             found: vec![("domains".to_owned(), domains.join(", "))],
             hints: vec![Hint::text(format!("if Amarre is to write there, the operator adds {zone} to `domains`"))],
@@ -141,7 +141,7 @@ impl<'a> ZoneNames<'a> {
             return None;
         }
         Some(Refusal {
-            code: "A0723".to_owned(),
+            code: Code::A0723,
             message: format!("a CNAME cannot stand at {name}: it is the zone itself, with its SOA and NS records"),
             found: Vec::new(),
             hints: vec![
@@ -162,7 +162,7 @@ impl<'a> ZoneNames<'a> {
         let cut = upwards(name, zone).into_iter().filter(|above| *above != zone).find(is_cut)?;
         let servers = self.sets.get(cut)?.get("NS")?.fields.strings("values").join(", ");
         Some(Refusal {
-            code: "A0722".to_owned(),
+            code: Code::A0722,
             message: format!(
                 "{name} lies below {cut}, which {zone} hands to other servers: nobody would see the record"
             ),
@@ -195,7 +195,7 @@ impl<'a> ZoneNames<'a> {
             .iter()
             .map(|(record_type, seen)| (format!("{wildcard}/{record_type}"), seen.fields.strings("values").join(", ")));
         Some(Refusal {
-            code: "A0724".to_owned(),
+            code: Code::A0724,
             message: match loser == name {
                 true => format!("a {record_type} record alone would take {name} from {wildcard}, which is not ours"),
                 false => format!("a record at {name} would take {loser} from {wildcard}, which is not ours"),

@@ -18,7 +18,8 @@ use crate::model::service::{
 };
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
-    Address, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value, Want, Wants,
+    Address, Code, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value, Want,
+    Wants,
 };
 use crate::plan::diff::decide;
 use crate::plan::diff::upstreams::{Led, Streamed};
@@ -235,7 +236,7 @@ impl Expansion<'_> {
     }
 
     pub(crate) fn note(&mut self, address: Option<Address>, text: String) {
-        self.wants.notes.push(Note { service: self.service.name.clone(), address, text });
+        self.wants.notes.push(Note { service: self.service.name.clone(), address, text, code: None });
     }
 
     fn home(&self) -> Option<Home> {
@@ -390,7 +391,7 @@ impl Expansion<'_> {
         }
         let own = networks.first().copied().unwrap_or("(none)");
         Some(Refusal {
-            code: "A0506".to_owned(),
+            code: Code::A0506,
             message: format!("attaching {} to {network} would cut every site for a moment", npm.name),
             found: vec![("its own network".to_owned(), own.to_owned())],
             hints: vec![Hint::command(
@@ -497,18 +498,18 @@ impl Expansion<'_> {
         let (code, message) = match self.input.site.dns_provider(name) {
             None if self.input.site.zones.is_empty() => {
                 let usual = ProviderId::usual(ProviderRole::Zones);
-                ("A0706", format!("no record can be written for {name}: no {} is configured", usual.one()))
+                (Code::A0706, format!("no record can be written for {name}: no {} is configured", usual.one()))
             }
-            None => ("A0701", format!("no configured zone holds {name}")),
+            None => (Code::A0701, format!("no configured zone holds {name}")),
             Some(provider) if self.input.world.is_dark(provider) => return None,
             Some(provider) if self.input.world.zone_of(provider, name).is_some() => return None,
-            Some(provider) => ("A0701", format!("no zone of the {} holds {name}", provider.one())),
+            Some(provider) => (Code::A0701, format!("no zone of the {} holds {name}", provider.one())),
         };
         let hints = vec![Hint::text(format!(
             "put `dns: none` in {} if its record is kept elsewhere",
             self.service.origin.file
         ))];
-        Some(Refusal { code: code.to_owned(), message, found: Vec::new(), hints })
+        Some(Refusal { code, message, found: Vec::new(), hints })
     }
 
     /// A CNAME stands alone at its name; an AAAA of somebody else would take half of the visitors elsewhere.
@@ -526,7 +527,7 @@ impl Expansion<'_> {
             .find(|(_, seen)| !seen.owner.is_ours())?;
         let values = seen.fields.strings("values").join(", ");
         Some(Refusal {
-            code: "A0405".to_owned(),
+            code: Code::A0405,
             message: format!("{} exists at {name} and is not ours", rival.name.rsplit('/').next().unwrap_or_default()),
             found: vec![(rival.name.clone(), values)],
             hints: vec![
@@ -668,7 +669,7 @@ pub(crate) fn want<'w>(
 /// A value that the vendor would refuse is held before it is sent.
 fn not_taken(address: &Address, why: &str, origin: &Origin) -> Refusal {
     Refusal {
-        code: "A0407".to_owned(),
+        code: Code::A0407,
         message: format!("{} would not take {} {}: {why}", address.provider, address.kind.label(), address.name),
         found: Vec::new(),
         hints: vec![Hint::text(format!("correct it in {}:{}", origin.file, origin.line))],

@@ -18,7 +18,7 @@ use super::bind_mounts::{is_common, others};
 use super::{bind_mounts, mounts};
 use crate::model::folders::{is_within, normal};
 use crate::model::suggestion::matches;
-use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
+use crate::model::{Address, Code, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
 use crate::plan::diff::ordering;
 use crate::plan::input::Input;
 use crate::resources::docker;
@@ -55,7 +55,7 @@ fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
     let has_it = |mount: MountSpec<'_>| mount.data() == Some(MountedData::Volume(name));
     let user = foreign(input, provider).find(|(_, seen)| docker::mounts(&seen.fields).any(has_it));
     Some(Refusal {
-        code: "A0444".to_owned(),
+        code: Code::A0444,
         message: format!("volume {name} was there before {}, and is not Amarre's", service.name),
         found: user.map(|(user, _)| ("used by".to_owned(), format!("container {}", user.name))).into_iter().collect(),
         hints: vec![
@@ -91,7 +91,7 @@ fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
         })
     })?;
     Some(Refusal {
-        code: "A0445".to_owned(),
+        code: Code::A0445,
         message: format!("container {} may not mount {path}: another container has it", base.name),
         found: vec![("used by".to_owned(), format!("container {}: {theirs}", user.name))],
         hints: vec![
@@ -115,7 +115,7 @@ fn written(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields
         Some((*data, user))
     })?;
     Some(Refusal {
-        code: "A0446".to_owned(),
+        code: Code::A0446,
         message: format!("container {} waits: another container writes to {}", base.name, data.shown()),
         found: vec![("written by".to_owned(), format!("container {}, which runs", user.name))],
         hints: vec![
@@ -148,7 +148,7 @@ fn published(input: &Input<'_>, service: &Service, base: &Address, fields: &Fiel
         Some((port.name(), user))
     })?;
     Some(Refusal {
-        code: "A0447".to_owned(),
+        code: Code::A0447,
         message: format!("container {} cannot publish {port}: another container has it", base.name),
         found: vec![("published by".to_owned(), format!("container {}", user.name))],
         hints: vec![
@@ -173,7 +173,7 @@ fn address_on_other_network(input: &Input<'_>, service: &Service, base: &Address
     let is_bridge = |at: &&IpAddr| !at.is_loopback() && at.is_ipv4() == address.is_ipv4();
     let known: Vec<String> = own.iter().filter(is_bridge).map(ToString::to_string).collect();
     Some(Refusal {
-        code: "A0448".to_owned(),
+        code: Code::A0448,
         message: format!("container {} cannot publish at {address}: its host does not have this address", base.name),
         found: vec![("the host has".to_owned(), known.join(", "))],
         hints: vec![Hint::text(hint)],

@@ -8,8 +8,8 @@ use crate::model::plan::{Impact, Wait};
 use crate::model::service::{Container, PullPolicy};
 use crate::model::world::Pulled;
 use crate::model::{
-    Address, Change, Expect, Fields, Gate, Hint, Kind, Need, Plan, Reason, ReasonCode, Refusal, Value, Verb, Wants,
-    platform,
+    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Plan, Reason, ReasonCode, Refusal, Value, Verb,
+    Wants, platform,
 };
 use crate::plan::diff::decide::is_left_alone;
 use crate::plan::input::Input;
@@ -71,7 +71,7 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
 fn two_platforms(reference: &str, [asked, other]: [&str; 2], container: &Container) -> Refusal {
     let origin = &container.origin;
     Refusal {
-        code: "A0527".to_owned(),
+        code: Code::A0527,
         message: format!("image {reference} is asked for twice: for {asked} and for {other}"),
         found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
         hints: vec![Hint::text("name one of them by its digest: `image: NAME@sha256:…`")],
@@ -81,7 +81,7 @@ fn two_platforms(reference: &str, [asked, other]: [&str; 2], container: &Contain
 fn pull_is_off(reference: &str, container: &Container) -> Refusal {
     let origin = &container.origin;
     Refusal {
-        code: "A0526".to_owned(),
+        code: Code::A0526,
         message: format!("image {reference} is not there, and `pull_policy: never` forbids to pull it"),
         found: Vec::new(),
         hints: vec![Hint::text(format!(
@@ -96,7 +96,7 @@ fn no_room(input: &Input<'_>, address: &Address) -> Option<Refusal> {
     let free = *input.world.free.get(&address.provider)?;
     let least = input.site.images.min_free;
     (free < least).then(|| Refusal {
-        code: "A0525".to_owned(),
+        code: Code::A0525,
         message: format!("image {} is not pulled: the disk of {} is nearly full", address.name, address.provider),
         found: vec![("free".to_owned(), size(free)), ("images.min_free".to_owned(), size(least))],
         hints: vec![

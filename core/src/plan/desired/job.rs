@@ -22,7 +22,7 @@ use super::{bind_mounts, container, joined_network, mounts, npm_reach};
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
-    Address, Change, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
+    Address, Change, Code, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
 };
 use crate::plan::diff::{compare, upstreams};
 use crate::plan::input::Input;
@@ -469,7 +469,7 @@ fn unwell(expansion: &Expansion<'_>, file: &str, need: &Need) -> Option<Refusal>
     };
     let name = &need.on.name;
     Some(Refusal {
-        code: "A0538".to_owned(),
+        code: Code::A0538,
         message: format!("waits for {name}, which is not well: {why}"),
         found: Vec::new(),
         hints: vec![
@@ -482,7 +482,7 @@ fn unwell(expansion: &Expansion<'_>, file: &str, need: &Need) -> Option<Refusal>
 fn failed(service: &Service, key: &str, why: &str) -> Refusal {
     let name = service.address_name(key);
     Refusal {
-        code: "A0536".to_owned(),
+        code: Code::A0536,
         message: format!("not updated, for job {key} failed: {why}"),
         found: vec![("in force".to_owned(), "what ran before".to_owned())],
         hints: vec![

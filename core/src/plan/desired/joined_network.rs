@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Expansion;
 use crate::model::service::{Container, Needed};
-use crate::model::{Address, Hint, Kind, Need, Refusal, Service};
+use crate::model::{Address, Code, Hint, Kind, Need, Refusal, Service};
 use crate::plan::input::Input;
 
 /// Whose networks are shared, by host and name, and a container that does.
@@ -92,7 +92,7 @@ pub fn missing(expansion: &Expansion<'_>, container: &Container) -> Option<Refus
     };
     let origin = &container.origin;
     Some(Refusal {
-        code: "A0528".to_owned(),
+        code: Code::A0528,
         message: format!("container {name}, whose network it is to share, {what}"),
         found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
         hints: vec![Hint::command("to see which there are", "docker ps --all")],

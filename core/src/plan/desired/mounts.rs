@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::Expansion;
 use super::{image_volumes, images};
 use crate::model::service::{Container, Delivery, DeliveryContent, Mount, MountSource, Volume};
-use crate::model::{Address, Fields, Hint, Kind, Need, Refusal, Service, Value};
+use crate::model::{Address, Code, Fields, Hint, Kind, Need, Refusal, Service, Value};
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData};
 
@@ -48,7 +48,7 @@ pub fn missing_volume(expansion: &Expansion<'_>, container: &Container) -> Optio
         }
         let origin = &said.origin;
         return Some(Refusal {
-            code: "A0160".to_owned(),
+            code: Code::A0160,
             message: format!("volume {name} is external and is not there"),
             found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
             hints: vec![Hint::command("to make an empty one", format!("docker volume create {name}"))],

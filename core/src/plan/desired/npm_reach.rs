@@ -15,7 +15,7 @@ use super::expand::Expansion;
 use super::subnets;
 use crate::model::site::{HostSite, Reach};
 use crate::model::world::Probe;
-use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service, Value, World};
+use crate::model::{Address, Code, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service, Value, World};
 use crate::plan::diff::upstreams;
 use crate::plan::input::Input;
 use crate::plan::rollout;
@@ -265,7 +265,7 @@ fn taken(input: &Input<'_>, base: &Address) -> BTreeSet<u16> {
 
 fn no_port(service: &Service, address: &str, first: u16, last: u16) -> Refusal {
     Refusal {
-        code: "A0411".to_owned(),
+        code: Code::A0411,
         message: format!("no port from {first} to {last} is free at {address}"),
         found: Vec::new(),
         hints: vec![Hint::text(format!(

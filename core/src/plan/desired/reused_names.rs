@@ -9,7 +9,7 @@ use super::bind_mounts;
 use crate::model::folders::{is_within, normal};
 use crate::model::service::MountSource;
 use crate::model::world::Retired;
-use crate::model::{Address, Facts, Hint, Kind, Refusal, Service, Timestamp, World};
+use crate::model::{Address, Code, Facts, Hint, Kind, Refusal, Service, Timestamp, World};
 use crate::plan::input::Input;
 
 /// Why no container of a service is made: it would get what another one of its name has left.
@@ -29,7 +29,7 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refu
     }
     let file = &service.origin.file;
     Some(Refusal {
-        code: "A0443".to_owned(),
+        code: Code::A0443,
         message: format!("a service {name} was deleted, and {} would get what it has left", service.name),
         found,
         hints: vec![

@@ -6,7 +6,7 @@ use super::expand::{Author, Reached, want};
 use super::npm_reach;
 use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
-use crate::model::{Address, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
+use crate::model::{Address, Code, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
 use crate::plan::diff::upstreams;
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
@@ -82,7 +82,12 @@ fn stream(
             None if npm.container.is_none() => {
                 let text =
                     format!("whether NPM can be reached on port {} is not known: it is no container here", stream.port);
-                wants.notes.push(Note { service: service.name.clone(), address: Some(address.clone()), text });
+                wants.notes.push(Note {
+                    service: service.name.clone(),
+                    address: Some(address.clone()),
+                    text,
+                    code: None,
+                });
             }
             None => (),
         }
@@ -165,7 +170,7 @@ fn target<'a>(
 fn nowhere(stream: &Stream, name: &str, key: &str, found: String) -> Refusal {
     let (file, line) = (&stream.origin.file, stream.origin.line);
     Refusal {
-        code: "A0621".to_owned(),
+        code: Code::A0621,
         message: format!("the stream of port {} leads to {name}/{key}, which it cannot reach", stream.port),
         found: vec![("found".to_owned(), found)],
         hints: vec![Hint::text(format!("correct `to:` in {file}:{line}, or put the manifest of {name} back"))],
@@ -193,7 +198,7 @@ fn unpublished(input: &Input<'_>, host: &HostSite, stream: &Stream) -> Option<Re
     let all: Vec<&str> = missing.iter().map(|(_, port)| port.as_str()).collect();
     let entry = if *protocol == "tcp" { format!("{0}:{0}", stream.port) } else { format!("{}:{first}", stream.port) };
     Some(Refusal {
-        code: "A0620".to_owned(),
+        code: Code::A0620,
         message: format!("NPM does not publish {}, so nobody could reach the stream", all.join(" and ")),
         found: vec![(format!("{name} publishes"), public.into_iter().collect::<Vec<_>>().join(", "))],
         hints: vec![Hint::text(format!(

@@ -13,7 +13,7 @@ use super::npm_reach;
 pub use crate::model::address::{network_name, service_of_network};
 use crate::model::service::{Container, NetworkMode};
 use crate::model::site::Reach;
-use crate::model::{Address, Fields, Hint, Kind, ProviderId, Refusal, Service};
+use crate::model::{Address, Code, Fields, Hint, Kind, ProviderId, Refusal, Service};
 use crate::plan::diff::upstreams;
 use crate::plan::diff::upstreams::Streamed;
 use crate::plan::input::Input;
@@ -68,7 +68,7 @@ pub fn address_refusal(expansion: &Expansion<'_>, home: &Home, container: &Conta
     };
     let origin = &container.origin;
     (!is_there).then(|| Refusal {
-        code: "A0529".to_owned(),
+        code: Code::A0529,
         message: format!(
             "network {} has no address {address} for a container",
             service_of_network(name).unwrap_or(name)
@@ -237,7 +237,7 @@ pub fn free_of_others(input: &Input<'_>, address: &Address, subnet: Ipv4Net) -> 
     let service = input.services.values().find(makes);
     let file = service.map_or("its manifest", |service| service.origin.file.as_str());
     Err(Refusal {
-        code: "A0412".to_owned(),
+        code: Code::A0412,
         message: format!("{subnet} overlaps {other} of {what}"),
         found: Vec::new(),
         hints: vec![Hint::text(format!("choose another subnet in {file}, or `network: auto`"))],
@@ -396,7 +396,7 @@ fn nth(subnet: Ipv4Net, n: u32) -> Ipv4Addr {
 fn full(input: &Input<'_>, prefix: u8) -> Refusal {
     let pools: Vec<String> = input.site.pools.iter().map(ToString::to_string).collect();
     Refusal {
-        code: "A0501".to_owned(),
+        code: Code::A0501,
         message: format!("no subnet of /{prefix} is free in {}", pools.join(", ")),
         found: Vec::new(),
         hints: vec![Hint::text("add a pool to `network.pools` in amarre.yaml, or remove a service")],

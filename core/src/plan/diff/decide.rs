@@ -10,8 +10,8 @@ use crate::model::kinds::{Adoption, Removal};
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::{Reconcile, may_end};
 use crate::model::{
-    Address, Change, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Reason, ReasonCode,
-    Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
+    Address, Change, Code, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Reason,
+    ReasonCode, Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::desired::{certificate, images, restart_policy, subnets};
 use crate::plan::input::Input;
@@ -292,7 +292,7 @@ fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -
         format!("make it in {}, or correct {file}:{line}", on.provider)
     };
     Some(Refusal {
-        code: "A0408".to_owned(),
+        code: Code::A0408,
         message: format!("needs {kind} {}, which is not there", on.name),
         found: Vec::new(),
         hints: vec![Hint::text(hint)],
@@ -374,6 +374,7 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
             service: want.service.clone(),
             address: Some(address.clone()),
             text: format!("{} {} is used, not owned: {why}", address.kind.label(), address.name),
+            code: None,
         };
         // Images and zones are never owned, and a certificate that fits is used as a matter of course.
         if address.kind.may_be_owned() && address.kind != Kind::Certificate {
@@ -410,7 +411,7 @@ fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) ->
         hints.push(Hint::text("to leave it alone, put `dns: none` there"));
     }
     Refusal {
-        code: "A0405".to_owned(),
+        code: Code::A0405,
         message: format!("{} {} exists and {whose}", address.kind.label(), address.name),
         found: found(diffs),
         hints,
@@ -434,7 +435,7 @@ fn cannot_change(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         return refusal;
     }
     Refusal {
-        code: "A0406".to_owned(),
+        code: Code::A0406,
         message: format!("{} {} cannot change in place", address.kind.label(), address.name),
         found: found(diffs),
         hints: vec![Hint::command(
@@ -540,7 +541,7 @@ fn not_pruned(input: &Input<'_>, address: &Address, service: &str) -> Option<Not
         (true, false) => return None,
     };
     let text = format!("the manifest of {service} is gone, its things stay: {why}");
-    Some(Note { service: service.to_owned(), address: None, text })
+    Some(Note { service: service.to_owned(), address: None, text, code: None })
 }
 
 fn unmanaged(address: &Address) -> Note {
@@ -548,6 +549,7 @@ fn unmanaged(address: &Address) -> Note {
         service: String::new(),
         address: Some(address.clone()),
         text: format!("{} {} is ours, but no manifest is known for it: left alone", address.kind.label(), address.name),
+        code: None,
     }
 }
 
@@ -567,6 +569,7 @@ fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &s
             address.name,
             dark.provider
         ),
+        code: None,
     })
 }
 
@@ -636,7 +639,7 @@ fn foreign_containers(
         members.into_iter().filter(|name| !ours.contains_key(name) && !attached.contains(name)).collect();
     let first = strangers.first()?;
     Some(Refusal {
-        code: "A0507".to_owned(),
+        code: Code::A0507,
         message: format!("network {} is used by {}, which is not ours", address.name, strangers.join(", ")),
         found: Vec::new(),
         hints: vec![Hint::command("detach it", format!("docker network disconnect -f {} {first}", address.name))],

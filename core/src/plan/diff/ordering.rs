@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::upstreams;
 use crate::model::plan::Downtime;
 use crate::model::{
-    Address, Change, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
+    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
 };
 use crate::plan::desired::{mounts, npm_reach, subnets};
 use crate::plan::input::Input;
@@ -131,7 +131,7 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
                 let held: Vec<String> =
                     texts(seen.fields.get(claim)).into_iter().filter(|t| claimed.contains(t)).collect();
                 change.gate = Gate::Held(Refusal {
-                    code: "A0405".to_owned(),
+                    code: Code::A0405,
                     message: format!("{} {} exists and {}", rival.kind.label(), held.join(", "), seen.owner.whose()),
                     found: vec![("id".to_owned(), seen.vendor_id.clone())],
                     hints: vec![Hint::text(format!("remove it, or give {} another name", change.service))],
@@ -271,7 +271,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
         downs.iter().enumerate().map(|(place, down)| (down.address.clone(), place)).collect();
     for change in ups.iter_mut().filter(is_create) {
         let Verb::Create(fields) = &change.verb else { continue };
-        let wanted = exclusive(fields);
+        let (wanted, published) = (exclusive(fields), ports(fields).collect());
         let first: Vec<Need> = needs(&change.gate).into_iter().filter(|need| need.is != State::Absent).collect();
         // As with `containers: {app: …}` that becomes the short form.
         let rivals = had.those_with(&change.address, &wanted).chain(had.called(&change.address, fields.text("name")));
@@ -283,7 +283,7 @@ fn takes_over(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut 
                 change.impact.downtime = Downtime::Some;
             }
         }
-        waits_for_port((input, wants), change, downs, &wanted, (&had, &places));
+        waits_for_port((input, wants), change, downs, &published, (&had, &places));
     }
 }
 
@@ -417,11 +417,10 @@ fn waits_for_port(
     (input, wants): (&Input<'_>, &Wants),
     change: &mut Change,
     downs: &mut [Change],
-    wanted: &BTreeSet<String>,
+    published: &BTreeSet<String>,
     (had, places): (&Had<'_>, &BTreeMap<Address, usize>),
 ) {
-    let ports: BTreeSet<String> = wanted.iter().filter(|what| what.starts_with("port ")).cloned().collect();
-    let rivals: BTreeSet<&Address> = had.those_with(&change.address, &ports).collect();
+    let rivals: BTreeSet<&Address> = had.those_with(&change.address, published).collect();
     let rivals = rivals.into_iter().filter_map(|rival| Some((rival, input.world.seen.get(rival)?)));
     let kept: Vec<&Address> = rivals
         .filter(|(rival, seen)| {
@@ -460,9 +459,7 @@ fn is_called(input: &Input<'_>, ups: &mut [Change]) {
 /// One that stood still may find its port taken: it starts once whoever had the port meanwhile is gone.
 fn starts_again(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
     let starts = |fields: &Fields| fields.flag("running") == Some(true);
-    let ports = |seen: &Seen| -> BTreeSet<String> {
-        exclusive(&seen.fields).into_iter().filter(|what| what.starts_with("port ")).collect()
-    };
+    let ports = |seen: &Seen| -> BTreeSet<String> { ports(&seen.fields).collect() };
     let mut order = Precedence::of(ups, downs);
     for change in ups.iter_mut().filter(|change| matches!(&change.verb, Verb::Update(fields) if starts(fields))) {
         let Some(own) = input.world.seen.get(&change.address).map(ports) else { continue };
@@ -555,7 +552,7 @@ fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Chan
         let what = format!("{} {}", down.address.kind.label(), down.address.name);
         is_any_held = true;
         down.gate = Gate::Held(Refusal {
-            code: "A0409".to_owned(),
+            code: Code::A0409,
             message: format!("{verb} {} {}", user.kind.label(), user.name),
             found: Vec::new(),
             hints: vec![Hint::text(format!("{what} goes once nothing uses it, or put its manifest back"))],

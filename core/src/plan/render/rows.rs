@@ -7,7 +7,7 @@ use super::text::{Columns, HELD_BY_GUARD, columns, is_hidden, routed_port};
 use super::{PlanLine, Sign, downtime_lines, handover_lines, held, lines};
 use crate::model::kinds::Removal;
 use crate::model::plan::{Gate, ReasonCode, Refusal, Wait};
-use crate::model::{Address, Change, Hint, Kind, Service, Verb, Wants};
+use crate::model::{Address, Change, Code, Hint, Kind, Service, Verb, Wants};
 use crate::plan::desired::image_volumes;
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
@@ -162,7 +162,7 @@ impl<'a> SharedFacts<'a> {
         row.below.extend(exposed);
         // What several things are held for is explained once.
         if let Some(refusal) = change.trouble() {
-            let said = (refusal.code.clone(), refusal.found.clone(), refusal.hints.clone());
+            let said = (refusal.code, refusal.found.clone(), refusal.hints.clone());
             if is_guarded || !explained.contains(&said) {
                 row.explains = true;
                 explained.push(said);
@@ -193,7 +193,7 @@ impl<'a> SharedFacts<'a> {
 }
 
 /// What a refusal says beside its message.
-type RefusalWords = (String, Vec<(String, String)>, Vec<Hint>);
+type RefusalWords = (Code, Vec<(String, String)>, Vec<Hint>);
 
 /// The strongest of the signs of what counts.
 pub fn strongest(lines: &[PlanLine<'_>]) -> Sign {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Address, Fields, Hint, Kind, Owner, Refusal, Service, Value};
+use crate::model::{Address, Code, Fields, Hint, Kind, Owner, Refusal, Service, Value};
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::mounts;
 use crate::plan::input::Input;
@@ -91,7 +91,7 @@ fn held(
     }
     let was = if elsewhere { format!("{} on {}", before.shown(), former.at.provider) } else { before.shown() };
     let refusal = Refusal {
-        code: "A0419".to_owned(),
+        code: Code::A0419,
         message: format!("container {} would start without its data", base.name),
         found: vec![(format!("{target} was"), was), (format!("{target} would be"), now.shown())],
         hints,
@@ -136,7 +136,7 @@ fn beside_stranger(
         MountedData::Path(path) => format!("to go on with its data, stop it and mount {path} in {file}"),
     };
     Some(Refusal {
-        code: "A0419".to_owned(),
+        code: Code::A0419,
         message: format!("container {} would start without the data of container {}", base.name, stranger.name),
         found: vec![
             (format!("{target} of {}", stranger.name), theirs.shown()),

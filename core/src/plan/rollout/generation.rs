@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{completion, stopped};
 use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
-use crate::model::{Address, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
+use crate::model::{Address, Code, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, mounts, npm_reach};
 use crate::plan::diff::compare;
@@ -150,7 +150,7 @@ fn refuse_another_try(expansion: &mut Expansion<'_>, container: &Container, trie
     let Generation { address: picked, fields: wanted } = tried;
     let why = expansion.input.facts.failed.get(&picked).map(|failure| failure.why.clone()).unwrap_or_default();
     let refusal = Refusal {
-        code: "A0512".to_owned(),
+        code: Code::A0512,
         message: format!("did not become ready: {why}"),
         found: vec![
             ("tried".to_owned(), wanted.text("image").unwrap_or_default().to_owned()),

@@ -15,7 +15,7 @@ use super::RouteTarget;
 use super::{generation, stopped};
 use crate::model::address::generations;
 use crate::model::service::{Condition, Container, Dependency, Needed};
-use crate::model::{Address, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Wants};
+use crate::model::{Address, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Wants};
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, joined_network};
 use crate::plan::diff::decide;
@@ -108,7 +108,7 @@ fn not_completed(expansion: &Expansion<'_>, key: &str, why: &str, container: &Co
     let name = expansion.service.container_name(key);
     let origin = &container.origin;
     Refusal {
-        code: "A0537".to_owned(),
+        code: Code::A0537,
         message: format!("waits for {name} to end well: {why}"),
         found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
         hints: vec![
@@ -211,7 +211,7 @@ fn why_not_now(input: &Input<'_>, service: &Service) -> Option<(String, Hint)> {
 fn not_there(needed: &Needed, what: &str, hint: Hint) -> Refusal {
     let origin = &needed.origin;
     Refusal {
-        code: "A0535".to_owned(),
+        code: Code::A0535,
         message: format!("needs {}, {what}", needed.service),
         found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
         hints: vec![hint],

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::model::address::generations;
 use crate::model::plan::Wait;
-use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, Refusal, Verb, Wants};
+use crate::model::{Address, Change, Code, Fields, Gate, Hint, Kind, Plan, Refusal, Verb, Wants};
 use crate::plan::input::Input;
 
 /// Gives what is to be left its gate.
@@ -93,7 +93,7 @@ fn own(change: &Change, is_own: bool) -> Refusal {
         (false, _) => format!("{what} is one that Amarre itself is on"),
     };
     Refusal {
-        code: "A0508".to_owned(),
+        code: Code::A0508,
         message,
         found: Vec::new(),
         hints: vec![Hint::text("do it by hand, from outside Amarre: `docker compose up -d` where Amarre is set up")],

@@ -6,7 +6,7 @@ use crate::model::flapping;
 use crate::model::flapping::{DAY_MAX, Flap, HOUR_MAX, ITSELF, Left, UNSEEN_MAX};
 use crate::model::plan::Wait;
 use crate::model::{
-    Address, Change, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants, World,
+    Address, Change, Code, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants, World,
 };
 use crate::plan::diff::compare;
 use crate::plan::input::Input;
@@ -35,6 +35,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
                 service: change.service.clone(),
                 address: Some(change.address.clone()),
                 text: format!("{}, {}", refusal.message, refusal.code),
+                code: Some(refusal.code),
             });
         } else {
             change.gate = Gate::Held(refusal);
@@ -130,18 +131,20 @@ fn refusal(
     let what = format!("{} {}", change.address.kind.label(), change.address.name);
     let named: Vec<&str> = left.keys().map(String::as_str).filter(|field| *field != ITSELF).collect();
     let (code, message) = match why {
-        Left::DoesNotStay => ("A0906", format!("{what} was written {UNSEEN_MAX} times and does not stay as written")),
+        Left::DoesNotStay => {
+            (Code::A0906, format!("{what} was written {UNSEEN_MAX} times and does not stay as written"))
+        }
         Left::Quarantined => {
             let times = named.iter().filter_map(|field| flaps.get(*field)).map(|flap| flap.count(input.now)).max();
             let times = times.unwrap_or_default().clamp(HOUR_MAX, DAY_MAX);
-            ("A0907", format!("{} of {what} was put right {times} times and is undone again", named.join(", ")))
+            (Code::A0907, format!("{} of {what} was put right {times} times and is undone again", named.join(", ")))
         }
     };
     let is_named = |diff: &&FieldDiff| left.contains_key(top(diff));
     let shown = |value: &Option<crate::model::Value>| value.as_ref().map_or("(none)".to_owned(), ToString::to_string);
     let line = |diff: &FieldDiff| (diff.field.clone(), format!("{}, wanted {}", shown(&diff.from), shown(&diff.to)));
     Refusal {
-        code: code.to_owned(),
+        code,
         message,
         found: change.diff.iter().filter(is_named).map(line).collect(),
         hints: vec![
@@ -157,7 +160,7 @@ fn top(diff: &FieldDiff) -> &str {
 }
 
 fn is_noted(note: &Note) -> bool {
-    note.text.ends_with("A0906") || note.text.ends_with("A0907")
+    matches!(note.code, Some(Code::A0906 | Code::A0907))
 }
 
 fn resolved(value: &crate::model::Value, world: &World) -> crate::model::Value {

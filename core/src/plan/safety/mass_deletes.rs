@@ -59,7 +59,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     // They go with their services, by one number: who types it has read their names.
     found.extend(named(&of_doomed).into_iter().map(|(_, names)| ("never known".to_owned(), names)));
     let hints = vec![Hint::command("if you mean it", format!("amarre apply --confirm-deletes={number}"))];
-    let refusal = Refusal { code: code.to_owned(), message, found, hints };
+    let refusal = Refusal { code, message, found, hints };
     for change in plan.changes.iter_mut().filter(|change| change.verb == Verb::Delete) {
         if doomed.contains(&change.service) || things.contains(&change.address) {
             change.gate = Gate::Held(refusal.clone());

@@ -8,7 +8,9 @@
 
 use crate::model::service::Reconcile;
 use crate::model::site::Mode;
-use crate::model::{Address, Change, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Value, Verb, Wants};
+use crate::model::{
+    Address, Change, Code, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Value, Verb, Wants,
+};
 use crate::plan::input::Input;
 
 /// Holds what people do not want done.
@@ -83,7 +85,7 @@ fn reported(input: &Input<'_>, service: &str) -> Refusal {
     let said = reconcile_options(input, service).and_then(|said| said.mode).is_some();
     let place = if said { file(input, service) } else { "amarre.yaml".to_owned() };
     Refusal {
-        code: "A0417".to_owned(),
+        code: Code::A0417,
         message: format!("{service} is only reported: shown, not put right"),
         found: Vec::new(),
         hints: vec![Hint::text(format!("to have it put right, take `mode: report` out of {place}"))],
@@ -95,7 +97,7 @@ pub fn protected(input: &Input<'_>, service: &str, address: &Address) -> Option<
     reconcile_options(input, service).filter(|said| said.protect)?;
     let Address { kind, name, .. } = address;
     Some(Refusal {
-        code: "A0418".to_owned(),
+        code: Code::A0418,
         message: format!("{} {name} is neither deleted nor made anew: {service} is protected", kind.label()),
         found: Vec::new(),
         hints: vec![Hint::text(format!("if it may be, take `protect: true` out of {}", file(input, service)))],

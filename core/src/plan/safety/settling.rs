@@ -3,7 +3,7 @@
 use super::flapping;
 use crate::model::kinds::Settling;
 use crate::model::plan::Wait;
-use crate::model::{Address, Gate, Hint, Refusal, Timestamp, World};
+use crate::model::{Address, Code, Gate, Hint, Refusal, Timestamp, World};
 use crate::plan::input::Input;
 
 /// What a create at `address` waits for because of one before it; `None`: nothing.
@@ -52,7 +52,7 @@ fn undecided(address: &Address, left: Timestamp) -> Refusal {
         _ => left.rfc3339(),
     };
     Refusal {
-        code: "A0449".to_owned(),
+        code: Code::A0449,
         message: format!("a create of this {kind} may have worked: {provider} neither lists it nor rules it out"),
         found: vec![("last create".to_owned(), call), ("listed".to_owned(), "no".to_owned())],
         hints: vec![Hint::text(format!(

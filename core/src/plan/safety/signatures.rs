@@ -34,7 +34,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     let are = if reported == 1 { "1 mark is" } else { &format!("{reported} marks are") };
     let kept = format!("{are} not signed by the instance's key; `mode: report` writes no signature");
     for (_, text) in [(left, more), (reported, kept)].into_iter().filter(|(count, _)| *count > 0) {
-        plan.notes.push(Note { service: String::new(), address: None, text });
+        plan.notes.push(Note { service: String::new(), address: None, text, code: None });
     }
     plan.notes.sort();
 }

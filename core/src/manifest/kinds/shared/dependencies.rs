@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Millis;
 use crate::model::Service;
 use crate::model::service::{Condition, Container, ContainerNetwork, Dependency, Job, Needed, may_end};
+use crate::model::{Code, Millis};
 
 use crate::manifest::compose::container;
 use crate::manifest::compose::container::ContainerRead;
@@ -19,9 +19,7 @@ use crate::manifest::parse::{CONTAINERS_MAX, NAME_CHARS_MAX};
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::cross_manifest::DraftService;
 use crate::manifest::resolve;
-use crate::manifest::yaml::diagnostic::{
-    A0104, A0105, A0106, A0108, A0111, A0120, A0172, A0173, A0174, Problem, Spot, shown,
-};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, Text, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
@@ -83,16 +81,16 @@ pub(crate) fn needs(reader: &mut Reader<'_>) -> Vec<Needed> {
         if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
             scope.not_allowed(&text, "an item of `needs`", &why);
         } else if text.text == scope.name {
-            scope.error(A0172, text.spot, format!("{} needs itself", text.text));
+            scope.error(Code::A0172, text.spot, format!("{} needs itself", text.text));
         } else if needs.iter().any(|known| known.service == text.text) {
-            scope.error(A0106, text.spot, format!("`{}` stands in `needs` twice", text.text));
+            scope.error(Code::A0106, text.spot, format!("`{}` stands in `needs` twice", text.text));
         } else {
             needs.push(Needed { service: text.text.clone(), origin: scope.origin(text.spot) });
             scope.claims.borrow_mut().needs.push((text.text, text.spot));
         }
     }
     if needs.len() > NEEDS_MAX {
-        scope.error(A0108, spot, format!("{} names in `needs`, at most {NEEDS_MAX}", needs.len()));
+        scope.error(Code::A0108, spot, format!("{} names in `needs`, at most {NEEDS_MAX}", needs.len()));
     }
     needs
 }
@@ -110,11 +108,11 @@ pub(crate) fn jobs(
         return jobs;
     };
     if entries.is_empty() {
-        scope.error(A0105, reader.key_spot("jobs"), "`jobs` names no job".to_owned());
+        scope.error(Code::A0105, reader.key_spot("jobs"), "`jobs` names no job".to_owned());
     }
     if entries.len() > CONTAINERS_MAX {
         let message = format!("{} jobs in one service, at most {CONTAINERS_MAX}", entries.len());
-        scope.error(A0108, reader.key_spot("jobs"), message);
+        scope.error(Code::A0108, reader.key_spot("jobs"), message);
         return jobs;
     }
     let mut named = Vec::new();
@@ -122,7 +120,7 @@ pub(crate) fn jobs(
         why_not_a_job(scope, entry, containers);
         if entry.value.is_null() {
             let message = format!("job `{}` has no value", shown(&entry.key));
-            scope.error_hint(A0104, entry.key_spot, message, "it needs at least `image:`");
+            scope.error_hint(Code::A0104, entry.key_spot, message, "it needs at least `image:`");
             continue;
         }
         let what = format!("job `{}`", shown(&entry.key));
@@ -148,13 +146,13 @@ pub(crate) fn jobs(
 fn why_not_a_job(scope: &Scope<'_>, entry: &Entry, containers: &BTreeMap<String, Option<ContainerRead>>) {
     if let Some(why) = resolve::why_not_a_label(&entry.key, NAME_CHARS_MAX) {
         let message = format!("a job cannot be called `{}`", shown(&entry.key));
-        scope.error_hint(A0106, entry.key_spot, message, &why);
+        scope.error_hint(Code::A0106, entry.key_spot, message, &why);
     } else if containers.contains_key(&entry.key) {
         let message = format!("a container and a job are both called `{}`", entry.key);
-        scope.error_hint(A0120, entry.key_spot, message, "give the job another name");
+        scope.error_hint(Code::A0120, entry.key_spot, message, "give the job another name");
     } else if entry.key == scope.name {
         let message = format!("a job cannot be called `{}`, as its service is", entry.key);
-        scope.error_hint(A0120, entry.key_spot, message, "give the job another name, as in `backup`");
+        scope.error_hint(Code::A0120, entry.key_spot, message, "give the job another name, as in `backup`");
     }
 }
 
@@ -170,23 +168,23 @@ fn job(reader: &mut Reader<'_>) -> Option<(Job, Vec<Text>)> {
     let scope = reader.scope;
     for (key, hint) in NEVER.into_iter().filter(|(key, _)| reader.has(key)) {
         let message = format!("`{key}` does not belong in a job");
-        scope.error_hint(A0174, reader.key_spot(key), message, hint);
+        scope.error_hint(Code::A0174, reader.key_spot(key), message, hint);
     }
     let said = timeout(reader);
     let restart = reader.key_spot("restart");
     let ContainerRead { container, siblings, is_restart_said, .. } = container::container(reader, false)?;
     if is_restart_said && container.restart != "no" {
         let message = format!("`restart: {}` does not belong in a job", shown(&container.restart));
-        scope.error_hint(A0174, restart, message, "a job runs once; leave it out");
+        scope.error_hint(Code::A0174, restart, message, "a job runs once; leave it out");
     }
     if container.joins().next().is_some() {
         let hint = "a job runs while containers are replaced; leave it on the service's network";
-        scope.error_hint(A0174, reader.spot, "a job cannot share a namespace of a container".to_owned(), hint);
+        scope.error_hint(Code::A0174, reader.spot, "a job cannot share a namespace of a container".to_owned(), hint);
     }
     if let Some(followed) = container.follows().next() {
         let spot = siblings.iter().find(|sibling| sibling.text == *followed).map_or(reader.spot, |text| text.spot);
         let message = "`depends_on.restart: true` does not belong in a job".to_owned();
-        scope.error_hint(A0174, spot, message, "a job runs once; leave it out");
+        scope.error_hint(Code::A0174, spot, message, "a job runs once; leave it out");
     }
     let container = Container { restart: "no".to_owned(), ..container };
     Some((Job { container, timeout: said.unwrap_or(TIMEOUT) }, siblings))
@@ -208,7 +206,7 @@ fn job_circle(scope: &Scope<'_>, jobs: &BTreeMap<String, Job>, named: &[Text]) {
     let good: BTreeMap<&str, &Container> = jobs.iter().map(|(key, job)| (key.as_str(), &job.container)).collect();
     let Some(circle) = cross_manifest::circle(&good) else { return };
     let spot = named.iter().find(|text| circle.contains(&text.text.as_str())).map_or(Spot::at(1, 1), |text| text.spot);
-    scope.error(A0172, spot, format!("`depends_on` of jobs goes in a circle: {}", circle.join(", ")));
+    scope.error(Code::A0172, spot, format!("`depends_on` of jobs goes in a circle: {}", circle.join(", ")));
 }
 
 /// `depends_on` of containers must name containers of the service, and not go in a circle.
@@ -224,7 +222,7 @@ pub(crate) fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<C
     if let Some(circle) = cross_manifest::circle(&good) {
         let spot = circle_spot(containers, &circle);
         let message = format!("`depends_on` goes in a circle: {}", circle.join(", "));
-        scope.error(A0172, spot, message);
+        scope.error(Code::A0172, spot, message);
     }
 }
 
@@ -233,7 +231,7 @@ fn unknown_sibling(scope: &Scope<'_>, sibling: &Text, names: &[&str], what: &str
         Some(near) => format!("did you mean `{near}`?"),
         None => what.to_owned(),
     };
-    scope.error_hint(A0111, sibling.spot, format!("unknown container `{}`", shown(&sibling.text)), &hint);
+    scope.error_hint(Code::A0111, sibling.spot, format!("unknown container `{}`", shown(&sibling.text)), &hint);
 }
 
 fn circle_spot(containers: &BTreeMap<String, Option<ContainerRead>>, circle: &[&str]) -> Spot {
@@ -268,12 +266,12 @@ pub(crate) fn tasks(
         } else if !may_end(&read.container.restart) {
             let message = format!("`{key}` is waited for to end, and has `restart: {}`", read.container.restart);
             let hint = format!("write `restart: \"no\"` in `{key}`, or wait for it with `condition: service_healthy`");
-            scope.error_hint(A0173, spot, message, &hint);
+            scope.error_hint(Code::A0173, spot, message, &hint);
         }
         if read.container.network_mode == ContainerNetwork::Own && !read.container.ports.is_empty() {
             let message = format!("`{key}` is waited for to end, and publishes a port");
             scope.error_hint(
-                A0173,
+                Code::A0173,
                 spot,
                 message,
                 "what others ask over a port does not end; leave one of the two out",
@@ -300,7 +298,7 @@ pub(crate) fn check_cycles(drafts: &mut [DraftService<'_>]) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`needs` names other manifests, by their `name:`".to_owned(),
             };
-            problems.push(Problem::error(A0111, *spot, format!("unknown service `{needed}`")).hint(hint));
+            problems.push(Problem::error(Code::A0111, *spot, format!("unknown service `{needed}`")).hint(hint));
         }
         draft.problems.extend(problems);
     }
@@ -313,7 +311,7 @@ pub(crate) fn check_cycles(drafts: &mut [DraftService<'_>]) {
         let spot =
             draft.claims.needs.iter().find(|(needed, _)| *needed == next).map_or(Spot::at(1, 1), |(_, spot)| *spot);
         let message = format!("`needs` goes in a circle: {}", circle.join(", "));
-        draft.problems.push(Problem::error(A0172, spot, message));
+        draft.problems.push(Problem::error(Code::A0172, spot, message));
     }
 }
 

@@ -3,15 +3,16 @@
 
 use std::net::IpAddr;
 
+use crate::model::Code;
 use crate::model::service::{Hsts, Location, Target, Tls};
 use crate::model::site::NginxPolicy;
 
 use crate::manifest::kinds::route;
 use crate::manifest::kinds::route::Targets;
 use crate::manifest::policy;
-use crate::manifest::policy::Closed;
 use crate::manifest::policy::nginx;
-use crate::manifest::yaml::diagnostic::{A0106, A0108, A0170, A0210, A0211, A0272, A0286, Problem, Spot, shown};
+use crate::manifest::policy::{AllowedBy, Closed};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, flag, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 
@@ -41,11 +42,11 @@ pub(crate) fn front(reader: &mut Reader<'_>) -> HostOptions {
     let is_strict = hsts != Hsts::Off;
     let needs_tls = [("force_https", force_https == Some(true)), ("http2", http2 == Some(true)), ("hsts", is_strict)];
     for (key, _) in needs_tls.into_iter().filter(|(_, is_on)| *is_on && is_plain) {
-        scope.error(A0106, reader.key_spot(key), format!("`{key}` needs a certificate: `tls:`"));
+        scope.error(Code::A0106, reader.key_spot(key), format!("`{key}` needs a certificate: `tls:`"));
     }
     if is_strict && force_https == Some(false) {
         let hint = "leave `force_https` out: NPM sends the header only where it forces HTTPS";
-        scope.error_hint(A0106, reader.key_spot("hsts"), "`hsts` needs `force_https`".to_owned(), hint);
+        scope.error_hint(Code::A0106, reader.key_spot("hsts"), "`hsts` needs `force_https`".to_owned(), hint);
     }
     let advanced = advanced(reader).unwrap_or_default();
     HostOptions { http2: http2.unwrap_or(!is_plain), tls, force_https, hsts, advanced }
@@ -85,11 +86,11 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
     };
     if raw.len() > ADVANCED_BYTES_MAX {
         let message = format!("{label} has {} bytes, at most {ADVANCED_BYTES_MAX}", raw.len());
-        scope.error(A0108, node.spot, message);
+        scope.error(Code::A0108, node.spot, message);
         return None;
     }
     if raw.contains('\0') {
-        scope.error(A0106, node.spot, format!("{label} holds a NUL character"));
+        scope.error(Code::A0106, node.spot, format!("{label} holds a NUL character"));
         return None;
     }
     let text = raw.replace("\r\n", "\n").trim_end().to_owned();
@@ -97,27 +98,28 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
     let fault = nginx::fault(&text, policy);
     if fault.is_none() && !text.is_empty() {
         let by = match policy {
-            NginxPolicy::None => "only comments",
-            NginxPolicy::Directives => "its directives are known to be harmless",
-            NginxPolicy::Any => "policy.nginx: any",
+            NginxPolicy::None => AllowedBy::rule("only comments"),
+            NginxPolicy::Directives => AllowedBy::rule("its directives are known to be harmless"),
+            NginxPolicy::Any => AllowedBy::Policy("nginx: any".to_owned()),
         };
         policy::allowed(scope, node.spot, "nginx", "advanced", by);
     }
     if let Some(fault) = fault {
         let spot = spot_of(node, &text, fault.line);
-        if fault.code == A0272 {
+        if fault.code == Code::A0272 {
             let (item, message) = ("auth_request_set", fault.message);
             let hint = "ask the operator for `policy.nginx: any`".to_owned();
-            policy::report_closed(scope, &Closed { code: A0272, spot, word: "nginx", item, message, hint });
+            policy::report_closed(scope, &Closed { code: Code::A0272, spot, word: "nginx", item, message, hint });
             return None;
         }
         let problem = Problem::error(fault.code, spot, fault.message);
-        let hint = match fault.code {
-            A0210 => "ask the operator to allow them by `policy.nginx`",
-            A0211 => "ask the operator for `policy.nginx: any`",
-            A0286 => "write it more simply, or ask the operator for `policy.nginx: any`",
-            _ => "the lines must stand by themselves, as in a `server` block",
-        };
+        const HINTS: [(Code, &str); 3] = [
+            (Code::A0210, "ask the operator to allow them by `policy.nginx`"),
+            (Code::A0211, "ask the operator for `policy.nginx: any`"),
+            (Code::A0286, "write it more simply, or ask the operator for `policy.nginx: any`"),
+        ];
+        let hint = HINTS.iter().find(|(code, _)| *code == fault.code);
+        let hint = hint.map_or("the lines must stand by themselves, as in a `server` block", |(_, hint)| *hint);
         scope.report(problem.hint(hint.to_owned()));
         return None;
     }
@@ -144,7 +146,7 @@ pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Lo
     };
     if items.len() > LOCATIONS_MAX {
         let message = format!("{} locations on one route, at most {LOCATIONS_MAX}", items.len());
-        scope.error(A0108, node.spot, message);
+        scope.error(Code::A0108, node.spot, message);
         return Vec::new();
     }
     let mut locations: Vec<Location> = Vec::new();
@@ -152,7 +154,7 @@ pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Lo
         let Some(location) = location(scope, item, targets) else { continue };
         if locations.iter().any(|other| other.path == location.path) {
             let message = format!("path `{}` stands twice on one route", shown(&location.path));
-            scope.error(A0106, item.spot, message);
+            scope.error(Code::A0106, item.spot, message);
         }
         locations.push(location);
     }
@@ -194,6 +196,6 @@ pub(crate) fn needs_address(scope: &Scope<'_>, target: &Target, spot: Spot) -> O
     }
     let message = format!("`to` needs an address here, not the name `{}`", shown(host));
     let hint = "nginx resolves it when it loads: on the day it cannot, no site comes up; write its address";
-    scope.error_hint(A0170, spot, message, hint);
+    scope.error_hint(Code::A0170, spot, message, hint);
     None
 }

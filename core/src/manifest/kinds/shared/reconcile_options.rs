@@ -3,10 +3,10 @@
 use crate::manifest::compose::container;
 use crate::manifest::parse::NAME_CHARS_MAX;
 use crate::manifest::resolve;
-use crate::manifest::yaml::diagnostic::{A0106, shown};
+use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{Reader, Scope, Text, nearest, nothing_else};
 use crate::model::service::{Data, Ignored, Reconcile};
-use crate::model::{Kind, Millis, site};
+use crate::model::{Code, Kind, Millis, site};
 
 /// Fields of Amarre's own.
 const OURS: [&str; 3] = ["mark", "online", "enabled"];
@@ -28,7 +28,7 @@ pub(crate) fn reconcile(reader: &mut Reader<'_>, has_containers: bool) -> Reconc
     if texts.len() > IGNORED_MAX {
         let message = format!("{} fields are ignored, at most {IGNORED_MAX}", texts.len());
         inner.scope.error_hint(
-            A0106,
+            Code::A0106,
             inner.key_spot("ignore"),
             message,
             "`mode: report` touches nothing of the service",
@@ -92,7 +92,7 @@ pub(crate) fn data(reader: &mut Reader<'_>) -> Data {
         scope.not_allowed(&text, "`moved_from`", &format!("{} is its name now", shown(&scope.name)));
     } else if is_new {
         let message = "`data: new` and `moved_from` contradict each other".to_owned();
-        scope.error_hint(A0106, text.spot, message, "leave out the one that is not meant");
+        scope.error_hint(Code::A0106, text.spot, message, "leave out the one that is not meant");
     }
     Data { is_new, of: Some(text.text), is_shared, reuse }
 }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::manifest::compose::container;
 use crate::manifest::compose::container::ContainerRead;
-use crate::manifest::yaml::diagnostic::A0140;
 use crate::manifest::yaml::reader::{Reader, UnknownKey};
-use crate::model::Millis;
 use crate::model::service::{DRAIN, Rollback, Strategy, Update};
+use crate::model::{Code, Millis};
 
 /// An old one that runs longer than this beside the new one is no longer about to go.
 const DRAIN_MAX: Millis = Millis::minutes(24 * 60);
@@ -30,7 +29,7 @@ pub(crate) fn update(reader: &mut Reader<'_>, containers: &BTreeMap<String, Opti
     if let (Strategy::StartFirst, Some(why)) = (strategy, in_the_way(containers)) {
         let message = "`update.strategy: start-first` cannot be: two cannot run side by side".to_owned();
         let hint = format!("{why}; leave one of the two out");
-        inner.scope.error_hint(A0140, inner.key_spot("strategy"), message, &hint);
+        inner.scope.error_hint(Code::A0140, inner.key_spot("strategy"), message, &hint);
     }
     inner.finish(&|_| UnknownKey::Unknown);
     Update { strategy, rollback, health_timeout, drain }
