@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::verbs::VerbCommand;
 use crate::accounts::Role;
 use crate::engine::report::service_list::Only;
 
@@ -53,22 +54,11 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Follow a name to its container, step by step
     Trace(TraceArgs),
-    /// Look now and put right one service, or all
-    Reconcile(ReconcileArgs),
-    /// Leave a service alone until it is resumed
-    Suspend(SuspendArgs),
-    /// Take a suspended service up again
-    Resume(ResumeArgs),
-    /// Stop what is being done or waited for with a service, and leave it as it stands
-    Cancel(CancelArgs),
-    /// Forget that anything of a service failed, and try again now
-    Retry(RetryArgs),
-    /// Put a service's containers back as they were when all was well
-    Rollback(RollbackArgs),
+    /// Those of the table
+    #[command(flatten)]
+    Verb(VerbCommand),
     /// Take over what is there already, where a manifest wants it
     Adopt(AdoptArgs),
-    /// Give something of ours out of hand; it stays as it is
-    Release(super::adopt::Release),
     /// Remove services from everywhere, and leave them suspended
     Destroy(DestroyArgs),
     /// Say who may sign in on the pages, and what for
@@ -381,72 +371,6 @@ pub struct TraceArgs {
     /// Form of the answer
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
-}
-
-/// `reconcile`
-#[derive(Debug, ClapArgs)]
-pub struct ReconcileArgs {
-    /// Only this service
-    pub service: Option<String>,
-    /// Stop waiting after this long
-    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub timeout: std::time::Duration,
-}
-
-/// `suspend`
-#[derive(Debug, ClapArgs)]
-pub struct SuspendArgs {
-    /// Which service
-    pub service: String,
-    /// Why, for whoever reads the status
-    #[arg(long, default_value = "no reason given", value_name = "TEXT")]
-    pub why: String,
-    /// When it ends by itself: 2h, 3d, 18:00, 2026-11-30, "2026-11-30 18:00"
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<String>,
-}
-
-/// `resume`
-#[derive(Debug, ClapArgs)]
-pub struct ResumeArgs {
-    /// Which service
-    pub service: String,
-}
-
-/// `cancel`
-#[derive(Debug, ClapArgs)]
-pub struct CancelArgs {
-    /// Which service
-    pub service: String,
-}
-
-/// `retry`
-#[derive(Debug, ClapArgs)]
-pub struct RetryArgs {
-    /// Which service
-    pub service: String,
-    /// Stop waiting after this long
-    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub timeout: std::time::Duration,
-}
-
-/// `rollback`
-#[derive(Debug, ClapArgs)]
-pub struct RollbackArgs {
-    /// Which service
-    pub service: String,
-    /// To this revision of `amarre history SERVICE`, or the beginning of it [default: the last one with which all was well]
-    #[arg(long, value_name = "REVISION")]
-    pub to: Option<String>,
-    /// Show what would be done, and do nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Answer the question
-    #[arg(short, long)]
-    pub yes: bool,
-    /// Stop waiting after this long
-    #[arg(long, default_value = "15m", value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub timeout: std::time::Duration,
 }
 
 /// `adopt`

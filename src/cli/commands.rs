@@ -9,18 +9,18 @@ use serde_json::Value as Json;
 use super::CommandFailure;
 use super::args::{
     ApplyArgs, Args, CompletionsArgs, DestroyArgs, EventsArgs, LogsArgs, OutputFormat, PlanArgs, PlanFormat,
-    ReconcileArgs, ResumeArgs, SubnetsArgs, SuspendArgs, ValidateArgs,
+    SubnetsArgs, ValidateArgs,
 };
 use super::build_engine;
 use super::link::Link;
 use super::output::Output;
-use super::times;
 use crate::config::Config;
 use crate::engine::commands::edit_manifest::validation;
 use crate::engine::commands::events::EventsOf;
 use crate::engine::commands::follow_logs;
 use crate::engine::commands::follow_logs::Printing;
 use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::verbs::{APPLY, DESTROY, DESTROY_QUESTION};
 use crate::engine::commands::{Act, CommandAnswer, PlanForm};
 use crate::engine::reconcile::effective_manifests::noted;
 use crate::engine::report::revision_document;
@@ -321,9 +321,8 @@ pub async fn apply(args: &Args, apply: &ApplyArgs, output: &Output) -> Result<u8
             }
         }
     }
-    let timeout_ms = millis(apply.timeout);
-    let accept_rewrite = apply.accept_rewrite.clone();
-    let act = Act::Apply { confirm_deletes: apply.confirm_deletes, plan, accept_rewrite, timeout_ms };
+    let act = Act::new(&APPLY).with("confirm_deletes", apply.confirm_deletes).with("plan", plan);
+    let act = act.with("accept_rewrite", apply.accept_rewrite.clone()).with("timeout_ms", millis(apply.timeout));
     let code = act_and_print(&link, act, output).await;
     link.close().await;
     code
@@ -369,24 +368,6 @@ fn question(plan: &Json) -> Option<String> {
     }
 }
 
-/// `amarre reconcile`
-pub async fn reconcile(args: &Args, reconcile: &ReconcileArgs, output: &Output) -> Result<u8, CommandFailure> {
-    let act = Act::Reconcile { service: reconcile.service.clone(), timeout_ms: millis(reconcile.timeout) };
-    act_once(args, act, output).await
-}
-
-/// `amarre suspend`
-pub async fn suspend(args: &Args, suspend: &SuspendArgs, output: &Output) -> Result<u8, CommandFailure> {
-    let until_ms = suspend.until.as_deref().map(times::future_time).transpose()?;
-    let act = Act::Suspend { service: suspend.service.clone(), why: suspend.why.clone(), by: whoami(), until_ms };
-    act_once(args, act, output).await
-}
-
-/// `amarre resume`
-pub async fn resume(args: &Args, resume: &ResumeArgs, output: &Output) -> Result<u8, CommandFailure> {
-    act_once(args, Act::Resume { service: resume.service.clone() }, output).await
-}
-
 /// `amarre destroy`
 pub async fn destroy(args: &Args, destroy: &DestroyArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
@@ -410,22 +391,17 @@ pub async fn destroy(args: &Args, destroy: &DestroyArgs, output: &Output) -> Res
     if !destroy.yes {
         let expected = if destroy.all { "all".to_owned() } else { destroy.services.join(" ") };
         let typed = if destroy.all { "--all" } else { &expected };
-        let message = format!("{names} would be destroyed, and nobody can be asked here");
+        let message = DESTROY_QUESTION.unasked.replace("{}", &names);
         let purge = if destroy.purge { " --purge" } else { "" };
         let refusal =
             CommandFailure::new(Code::A0402, message, format!("if you mean it: amarre destroy {typed}{purge} --yes"));
-        if !agrees(output, &format!("Destroy {names}?"), &expected, &refusal) {
+        if !agrees(output, &DESTROY_QUESTION.ask.replace("{}", &names), &expected, &refusal) {
             link.close().await;
             return Ok(REFUSED);
         }
     }
-    let act = Act::Destroy {
-        services: destroy.services.clone(),
-        all: destroy.all,
-        purge: destroy.purge,
-        by: whoami(),
-        timeout_ms: millis(destroy.timeout),
-    };
+    let act = Act::new(&DESTROY).with("services", destroy.services.clone()).with("all", destroy.all);
+    let act = act.with("purge", destroy.purge).with("timeout_ms", millis(destroy.timeout)).asked_by(&whoami());
     let code = act_and_print(&link, act, output).await;
     link.close().await;
     code
@@ -464,13 +440,6 @@ fn destroy_list(status: &Json, destroy: &DestroyArgs) -> String {
         }
     }
     out
-}
-
-pub(super) async fn act_once(args: &Args, act: Act, output: &Output) -> Result<u8, CommandFailure> {
-    let link = Link::open(args).await?;
-    let code = act_and_print(&link, act, output).await;
-    link.close().await;
-    code
 }
 
 pub(super) async fn act_and_print(link: &Link, act: Act, output: &Output) -> Result<u8, CommandFailure> {

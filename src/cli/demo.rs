@@ -19,6 +19,7 @@ use super::template::FileTemplates;
 use crate::config::Config;
 use crate::engine::commands;
 use crate::engine::commands::Act;
+use crate::engine::commands::verbs::APPLY;
 use crate::engine::reconcile::daemon;
 use crate::engine::reconcile::daemon::{Behaviour, Handle};
 use crate::engine::report::service_list::ListQuery;
@@ -117,12 +118,7 @@ async fn guide(
     output: &Output,
 ) -> Result<u8, CommandFailure> {
     let (steps, mut inbox) = tokio::sync::mpsc::channel(256);
-    let apply = commands::act(
-        handle,
-        Act::Apply { confirm_deletes: None, plan: None, accept_rewrite: None, timeout_ms: APPLY_TIMEOUT_MS },
-        output.style,
-        &steps,
-    );
+    let apply = commands::act(handle, Act::new(&APPLY).with("timeout_ms", APPLY_TIMEOUT_MS), output.style, &steps);
     tokio::pin!(apply);
     let answer = loop {
         tokio::select! {

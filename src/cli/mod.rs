@@ -19,7 +19,7 @@ mod template;
 mod token;
 mod user;
 pub mod explain;
-pub mod service_actions;
+pub mod verbs;
 pub mod adopt;
 pub mod notifications;
 pub mod systemd;
@@ -111,14 +111,8 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
         Command::History(history) => explain::history(args, history, output).await,
         Command::Explain(explain) => explain::explain(args, explain, output).await,
         Command::Trace(trace) => explain::trace(args, trace, output).await,
-        Command::Reconcile(reconcile) => commands::reconcile(args, reconcile, output).await,
-        Command::Suspend(suspend) => commands::suspend(args, suspend, output).await,
-        Command::Resume(resume) => commands::resume(args, resume, output).await,
-        Command::Cancel(cancel) => service_actions::cancel(args, cancel, output).await,
-        Command::Retry(retry) => service_actions::retry(args, retry, output).await,
-        Command::Rollback(rollback) => service_actions::rollback(args, rollback, output).await,
+        Command::Verb(verb) => verbs::run(args, verb, output).await,
         Command::Adopt(adopt) => adopt::adopt(args, adopt, output).await,
-        Command::Release(release) => adopt::release(args, release, output).await,
         Command::New(new) => template::new(args, new, output).await,
         Command::User(user) => user::user(args, user, output).await,
         Command::Token(token) => token::token(args, token, output).await,

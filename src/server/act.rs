@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::auth;
 use super::auth::{AuditDetail, Identity};
 use super::problem::refusal;
 use super::{JsonBody, StyleQuery, run_to_end, stopping};
-use crate::accounts::Role;
 use crate::engine::commands;
 use crate::engine::commands::{Act, CommandAnswer, ProgressStep};
 use crate::engine::reconcile::daemon::Handle;
@@ -26,30 +25,6 @@ use crate::engine::report;
 /// Steps buffered for a slow reader before progress is dropped for it.
 const STEPS_MAX: usize = 256;
 
-/// The role that a command needs.
-fn required_role(act: &Act) -> Role {
-    match act {
-        Act::Rollback { dry_run: true, .. } => Role::Viewer,
-        // Accepting a history that was rewritten past a signature is for an admin.
-        Act::Apply { accept_rewrite: Some(_), .. } => Role::Admin,
-        Act::Apply { confirm_deletes: None, accept_rewrite: None, .. }
-        | Act::Reconcile { .. }
-        | Act::Suspend { .. }
-        | Act::Resume { .. }
-        | Act::Rollback { .. }
-        | Act::Cancel { .. }
-        | Act::Retry { .. } => Role::Operator,
-        Act::Apply { confirm_deletes: Some(_), accept_rewrite: None, .. } | Act::Destroy { purge: false, .. } => {
-            Role::Editor
-        }
-        Act::Destroy { purge: true, .. }
-        | Act::Adopt { .. }
-        | Act::AdoptUnsigned { .. }
-        | Act::Release { .. }
-        | Act::Rescue { .. } => Role::Admin,
-    }
-}
-
 /// `POST /api/v1/act`
 pub async fn act(
     State(handle): State<Handle>,
@@ -57,12 +32,7 @@ pub async fn act(
     Query(query): Query<StyleQuery>,
     JsonBody(act): JsonBody<Act>,
 ) -> Response {
-    if let Some(why) = act.unsupported_request() {
-        return (StatusCode::UNPROCESSABLE_ENTITY, why).into_response();
-    }
-    // The first consent is for an admin.
-    let is_first = matches!(act, Act::Apply { .. }) && !handle.last_pass().0.consented;
-    let needed = if is_first { Role::Admin } else { required_role(&act) };
+    let needed = (act.row.role)(&act.args, handle.last_pass().0.consented);
     if who.role < needed {
         return audit_detail(&act).attach(auth::denied(who.role, needed));
     }
@@ -71,18 +41,7 @@ pub async fn act(
 
 /// A command as the audit log shows it: `suspend`, with `shop` as its target.
 fn audit_detail(act: &Act) -> AuditDetail {
-    let document = serde_json::to_value(act).unwrap_or_default();
-    let (action, body) = document
-        .as_object()
-        .and_then(|all| all.iter().next())
-        .map_or(("act", &Json::Null), |(key, body)| (key.as_str(), body));
-    let named = ["service", "thing", "npm"].into_iter().find_map(|key| body[key].as_str()).map(str::to_owned);
-    let several = || {
-        let names: Vec<&str> = body["services"].as_array()?.iter().filter_map(Json::as_str).collect();
-        Some(if names.is_empty() { "all".to_owned() } else { names.join(" ") })
-    };
-    let action = if body["dry_run"] == true { format!("check_{action}") } else { action.to_owned() };
-    AuditDetail { action, target: named.or_else(several) }
+    AuditDetail { action: act.audit_word(), target: act.target() }
 }
 
 /// Runs a command. JSON lines: one `step` each, then one `end`. Over the network, a command that is not done at all is
@@ -93,7 +52,7 @@ pub async fn stream_answer(handle: Handle, act: Act, query: StyleQuery, who: &Id
 
 async fn stream_act(handle: Handle, mut act: Act, query: StyleQuery, who: &Identity) -> Response {
     if let Some(name) = &who.name {
-        act.set_requester(name);
+        act = act.asked_by(name);
     }
     let (steps, mut raw) = mpsc::channel::<ProgressStep>(STEPS_MAX);
     let (shown, mut inbox) = mpsc::channel::<ProgressStep>(STEPS_MAX);

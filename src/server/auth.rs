@@ -1,6 +1,7 @@
 //! Authentication and authorization over the network: served host names, sessions and tokens, roles, rate limits, and
 //! the audit log.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -363,7 +364,7 @@ pub struct RouteGuard {
     /// The action, as the audit log shows it.
     pub action: &'static str,
     /// The route.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// Whether it causes work although it changes nothing: vendors are asked.
     pub works: bool,
 }
@@ -389,7 +390,7 @@ pub async fn guard_route(State(door): State<RouteGuard>, mut request: Request, n
         Err(_) => Vec::new(),
     };
     let of_path = params.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
-    if let Err(refused) = check_permission(&who, needs, path, &params) {
+    if let Err(refused) = check_permission(&who, needs, &path, &params) {
         access.audit_refusal(&who.account, &from, (action, &of_path), refused.status()).await;
         return *refused;
     }

@@ -23,6 +23,7 @@ mod webhook_bodies;
 mod idempotency;
 mod stream_limit;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Path, Query, Request, State};
@@ -108,14 +109,14 @@ impl StyleQuery {
 
 /// One path: its handler, and its description in the OpenAPI document.
 struct ApiRoute {
-    path: &'static str,
+    path: Cow<'static, str>,
     handler: MethodRouter<Handle>,
     says: openapi::Operation,
 }
 
 impl ApiRoute {
-    fn new(path: &'static str, handler: MethodRouter<Handle>, says: openapi::Operation) -> Self {
-        Self { path, handler, says }
+    fn new(path: impl Into<Cow<'static, str>>, handler: MethodRouter<Handle>, says: openapi::Operation) -> Self {
+        Self { path: path.into(), handler, says }
     }
 }
 
@@ -131,7 +132,8 @@ pub fn public(
         if says.needs == Permission::Nothing {
             return ApiRoute { path, handler, says };
         }
-        let door = RouteGuard { access: access.clone(), needs: says.needs, action: says.id, path, works: says.works };
+        let (needs, action, works) = (says.needs, says.id, says.works);
+        let door = RouteGuard { access: access.clone(), needs, action, path: path.clone(), works };
         ApiRoute { path, handler: handler.route_layer(middleware::from_fn_with_state(door, auth::guard_route)), says }
     });
     let counts = middleware::from_fn_with_state(access.asked.clone(), auth::measure);
@@ -142,7 +144,7 @@ pub fn public(
 /// The description.
 pub fn document(access: &AccessControl) -> serde_json::Value {
     let routes: Vec<ApiRoute> = shared_routes().into_iter().chain([webhook(access)]).collect();
-    openapi::document(routes.iter().map(|route| (route.path, &route.says)), transport(access))
+    openapi::document(routes.iter().map(|route| (&*route.path, &route.says)), transport(access))
 }
 
 fn webhook(access: &AccessControl) -> ApiRoute {
@@ -223,10 +225,10 @@ fn command_line_routes() -> Vec<ApiRoute> {
 
 /// These routes and the document that describes them.
 fn router(handle: Handle, routes: Vec<ApiRoute>, over: Transport) -> Router {
-    let document = openapi::document(routes.iter().map(|route| (route.path, &route.says)), over);
+    let document = openapi::document(routes.iter().map(|route| (&*route.path, &route.says)), over);
     let mut router = Router::new().route(openapi::PATH, get(move || async move { Json(document) }));
     for route in routes {
-        router = router.route(route.path, route.handler);
+        router = router.route(&route.path, route.handler);
     }
     let nothing = || async {
         problem(StatusCode::NOT_FOUND, Code::A1003, "nothing is served here", "see docs/http.md for what is")

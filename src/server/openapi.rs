@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
-pub(super) use self::schemas::{
-    any_json, count, flag_type, line, list, or_null, roles, text, timeout, until_time, written,
-};
+pub(super) use self::schemas::{any_json, arguments, count, flag_type, line, list, or_null, roles, text, written};
 use self::schemas::{healths, object, syncs, with};
 pub(super) use self::schemas::{named, texts};
 use super::auth::Permission;
 use super::problem::PROBLEM;
 use crate::accounts::Role;
+use crate::engine::commands::act::{ActArgs, VerbRow};
 use crate::engine::report::service_list::Only;
 
 /// The path of the document.
@@ -128,10 +127,12 @@ impl Operation {
         self
     }
 
-    /// A command about the service that the path names.
-    pub(super) fn acts_on_service(word: &'static str, summary: &'static str, body: Json) -> Self {
-        let operation = with_style(Self::new("post", word, summary)).parameter(in_path("name", "Its name"));
-        operation.acts(with(object(json!({}), body), "additionalProperties", json!(false))).only(Role::Operator)
+    /// A verb about the service that the path names; the body has its other arguments.
+    pub(super) fn acts_on_service(row: &'static VerbRow, summary: &'static str) -> Self {
+        let operation = with_style(Self::new("post", row.word, summary)).parameter(in_path("name", "Its name"));
+        let body = object(json!({}), arguments(row.args.iter().skip(1)));
+        let role = (row.role)(&ActArgs::default(), true);
+        operation.acts(with(body, "additionalProperties", json!(false))).only(role)
     }
 
     fn acts(self, body: Json) -> Self {
@@ -224,7 +225,7 @@ impl Transport {
 }
 
 /// The whole document.
-pub fn document<'a>(routes: impl Iterator<Item = (&'static str, &'a Operation)>, over: Transport) -> Json {
+pub fn document<'a>(routes: impl Iterator<Item = (&'a str, &'a Operation)>, over: Transport) -> Json {
     let own = Operation::document("openapi", "This document", "OpenApi").open();
     let mut paths: BTreeMap<&str, Map<String, Json>> = BTreeMap::new();
     for (path, of) in routes {

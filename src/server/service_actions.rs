@@ -1,5 +1,5 @@
-//! `POST /api/v1/services/NAME/VERB`: the commands about one service, with its name in the path. Each is the [`Act`] of
-//! the same name, and is answered as that is at `/api/v1/act`.
+//! `POST /api/v1/services/NAME/WORD`: the verbs about one service, with its name in the path. Each is answered as at
+//! `/api/v1/act`.
 
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
@@ -9,86 +9,36 @@ use serde_json::{Map, Value, json};
 
 use super::act::stream_answer;
 use super::auth::Identity;
-use super::openapi::{Operation, flag_type, or_null, text, timeout, until_time};
+use super::openapi::Operation;
 use super::{ApiRoute, JsonBody, StyleQuery};
 use crate::engine::commands::Act;
-
-/// One command.
-struct ActionVerb {
-    /// Its name in `Act` and on the command line.
-    word: &'static str,
-    path: &'static str,
-    summary: &'static str,
-    /// Its body: all arguments but the name.
-    body: fn() -> Value,
-}
-
-/// The commands about one service, but for `destroy`, which takes several.
-const VERBS: [ActionVerb; 6] = [
-    ActionVerb {
-        word: "cancel",
-        path: "/api/v1/services/{name}/cancel",
-        summary: "Stops waiting for a service and changing it, and leaves it as it stands",
-        body: || json!({"by": text()}),
-    },
-    ActionVerb {
-        word: "reconcile",
-        path: "/api/v1/services/{name}/reconcile",
-        summary: "Puts a service right",
-        body: || json!({"timeout_ms": timeout()}),
-    },
-    ActionVerb {
-        word: "resume",
-        path: "/api/v1/services/{name}/resume",
-        summary: "Takes a service up again",
-        body: || json!({}),
-    },
-    ActionVerb {
-        word: "retry",
-        path: "/api/v1/services/{name}/retry",
-        summary: "Forgets that anything of a service failed, and tries again now",
-        body: || json!({"timeout_ms": timeout()}),
-    },
-    ActionVerb {
-        word: "rollback",
-        path: "/api/v1/services/{name}/rollback",
-        summary: "Puts the containers of a service back as they were when all was well, and leaves them so",
-        body: || json!({"to": or_null(text()), "dry_run": flag_type(), "by": text(), "timeout_ms": timeout()}),
-    },
-    ActionVerb {
-        word: "suspend",
-        path: "/api/v1/services/{name}/suspend",
-        summary: "Leaves a service alone",
-        body: || json!({"why": text(), "until_ms": or_null(until_time()), "by": text()}),
-    },
-];
+use crate::engine::commands::act::VerbRow;
+use crate::engine::commands::verbs::VERBS;
 
 pub(super) fn routes() -> Vec<ApiRoute> {
-    VERBS.into_iter().map(route).collect()
+    VERBS.into_iter().filter_map(|row| Some(route(row, row.of_service()?.summary))).collect()
 }
 
-fn route(verb: ActionVerb) -> ApiRoute {
-    let word = verb.word;
+fn route(row: &'static VerbRow, summary: &'static str) -> ApiRoute {
     let handler = post(
         async move |State(handle),
                     Extension(who): Extension<Identity>,
                     Path(name): Path<String>,
                     Query(query): Query<StyleQuery>,
                     JsonBody(body): JsonBody<Map<String, Value>>| {
-            match parse_act(word, name, body) {
+            match parse_act(row, name, body) {
                 Ok(act) => stream_answer(handle, act, query, &who).await,
                 Err(why) => (StatusCode::UNPROCESSABLE_ENTITY, why).into_response(),
             }
         },
     );
-    ApiRoute::new(verb.path, handler, Operation::acts_on_service(word, verb.summary, (verb.body)()))
+    ApiRoute::new(format!("/api/v1/services/{{name}}/{}", row.word), handler, Operation::acts_on_service(row, summary))
 }
 
 /// The command of a request.
-fn parse_act(word: &str, name: String, mut body: Map<String, Value>) -> Result<Act, String> {
+fn parse_act(row: &'static VerbRow, name: String, mut body: Map<String, Value>) -> Result<Act, String> {
     if body.insert("service".to_owned(), json!(name)).is_some() {
         return Err("unknown field `service`: it is in the path".to_owned());
     }
-    let act: Act = serde_json::from_value(json!({word: body})).map_err(|error| error.to_string())?;
-    act.unsupported_request().map_or(Ok(act), Err)
+    Act::parse(row, body)
 }

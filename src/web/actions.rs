@@ -12,6 +12,8 @@ use super::{
 };
 use crate::accounts::Role;
 use crate::engine::commands;
+use crate::engine::commands::act::{ActArgs, ArgShape, ServiceVerb, VerbRow};
+use crate::engine::commands::verbs::{APPLY, RECONCILE, VERBS};
 use crate::engine::commands::{Act, CommandAnswer, Refused};
 use amarre_core::plan::render::Style;
 
@@ -40,6 +42,20 @@ fn in_line(refused: &Refused) -> String {
     format!("{message} ({code})")
 }
 
+/// The verb of one service that a path names.
+fn row_of(word: &str) -> Option<(&'static VerbRow, ServiceVerb)> {
+    VERBS.into_iter().filter(|row| row.word == word).find_map(|row| Some((row, row.of_service()?)))
+}
+
+/// The request that a form makes: its arguments are fields, and no button waits for the end.
+fn request(row: &'static VerbRow, service: &str, by: &str, fields: &FormFields) -> Act {
+    let act = Act::new(row).with("service", service).with("timeout_ms", NO_WAIT_MS).asked_by(by);
+    let texts = row.args.iter().filter(|arg| matches!(arg.shape, ArgShape::Text | ArgShape::TextOrNull));
+    let given = texts.filter_map(|arg| Some((arg.name, fields.get(arg.name)?)));
+    let given = given.filter(|(name, text)| *name != "service" && !text.is_empty());
+    given.fold(act, |act, (name, text)| act.with(name, text.as_str()))
+}
+
 /// `POST /services/{name}/{verb}`
 pub async fn verb(
     State(web): State<Web>,
@@ -49,17 +65,13 @@ pub async fn verb(
     Form(fields): Form<FormFields>,
 ) -> PageOutcome {
     let back = format!("/services/{}", view_model::encoded(&name));
-    let doer = authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
-    let (service, by, timeout_ms) = (name.clone(), doer.author(), NO_WAIT_MS);
-    let why = fields.get("why").cloned().unwrap_or_default();
-    let command = match verb.as_str() {
-        "reconcile" => Act::Reconcile { service: Some(service), timeout_ms },
-        "suspend" => Act::Suspend { service, why, by, until_ms: None },
-        "resume" => Act::Resume { service },
-        "retry" => Act::Retry { service, timeout_ms },
-        "cancel" => Act::Cancel { service, by },
-        _ => return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await),
+    let Some((row, _)) = row_of(&verb) else {
+        authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
+        return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     };
+    let role = (row.role)(&ActArgs::default(), true);
+    let doer = authorize_form(&web, &headers, &fields, role, &back).await?;
+    let command = request(row, &name, &doer.author(), &fields);
     Ok(finish(&web, &doer, (from, &verb, &name), command, &back).await)
 }
 
@@ -95,65 +107,75 @@ pub async fn apply(
     let is_first = fields.contains_key("consent");
     let role = if is_first { Role::Admin } else { Role::Operator };
     let doer = authorize_form(&web, &headers, &fields, role, "/").await?;
-    let timeout_ms = NO_WAIT_MS;
-    let command = match is_first {
-        true => Act::Apply { confirm_deletes: None, plan: None, accept_rewrite: None, timeout_ms },
-        false => Act::Reconcile { service: None, timeout_ms },
-    };
-    Ok(finish(&web, &doer, (from, if is_first { "apply" } else { "reconcile" }, ""), command, "/").await)
+    let row = if is_first { &APPLY } else { &RECONCILE };
+    let command = Act::new(row).with("timeout_ms", NO_WAIT_MS);
+    Ok(finish(&web, &doer, (from, row.word, ""), command, "/").await)
+}
+
+/// A button of a service's page.
+pub struct Button {
+    /// The verb: the last part of its path.
+    pub word: &'static str,
+    /// The key of its label.
+    pub label: &'static str,
+}
+
+impl Button {
+    /// The button of a verb of one service, with a label of its own where it has another one here.
+    pub fn new(row: &'static VerbRow, label: Option<&'static str>) -> Option<Self> {
+        Some(Self { word: row.word, label: label.unwrap_or(row.of_service()?.label) })
+    }
+
+    /// The links to the pages that ask first.
+    pub fn links() -> Vec<Self> {
+        let asks = |row: &&VerbRow| row.of_service().is_some_and(|verb| verb.page.is_some());
+        VERBS.into_iter().filter(asks).filter_map(|row| Self::new(row, None)).collect()
+    }
 }
 
 #[derive(Template)]
-#[template(path = "rollback.html")]
-struct RollbackPage {
+#[template(path = "confirm.html")]
+struct ConfirmPage {
     frame: PageFrame,
     name: String,
-    to: String,
+    word: &'static str,
+    now: &'static str,
+    /// The fields that the form carries on.
+    fields: FormFields,
     text: String,
     is_possible: bool,
     may_act: bool,
 }
 
-/// `GET /services/{name}/rollback?to=…`: the forecast.
-pub async fn rollback(
+/// `GET /services/{name}/{verb}`: what the verb would do, and its button.
+pub async fn confirm(
     State(web): State<Web>,
     headers: HeaderMap,
-    Path(name): Path<String>,
+    Path((name, verb)): Path<(String, String)>,
     Query(fields): Query<FormFields>,
 ) -> PageOutcome {
-    let visitor = signed_in(&web, &headers, &format!("/services/{}/rollback", view_model::encoded(&name))).await?;
+    let asks = row_of(&verb).and_then(|(row, verb)| Some((row, verb.page?)));
+    let Some((row, [title, now])) = asks else {
+        return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
+    };
+    let here = format!("/services/{}/{verb}", view_model::encoded(&name));
+    let visitor = signed_in(&web, &headers, &here).await?;
     let words = visitor.words;
-    let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
-    let (service, by) = (name.clone(), String::new());
-    let command = Act::Rollback { service, to: revision.clone(), dry_run: true, by, timeout_ms: NO_WAIT_MS };
+    let command = request(row, &name, "", &fields).with("dry_run", true);
+    let fields = fields.into_iter().filter(|(field, _)| command.args.given(field).is_some()).collect();
     let Some(answer) = act(&web, command).await else {
         return Ok(text_page(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, words.get("problem-page")).await);
     };
-    let here = format!("/services/{}/rollback", view_model::encoded(&name));
-    let frame = PageFrame::new(&web, &visitor, "services", words.with("rollback-title", "name", &name), here).await;
+    let frame = PageFrame::new(&web, &visitor, "services", words.with(title, "name", &name), here).await;
     let refused = answer.refused().as_ref().map(in_line);
-    Ok(page(&RollbackPage {
+    Ok(page(&ConfirmPage {
         frame,
         name,
-        to: revision.unwrap_or_default(),
+        word: row.word,
+        now,
+        fields,
         is_possible: refused.is_none(),
         text: refused.unwrap_or(answer.text),
-        may_act: visitor.may(Role::Operator),
+        may_act: visitor.may((row.role)(&ActArgs::default(), true)),
     }))
-}
-
-/// `POST /services/{name}/rollback`
-pub async fn rollback_now(
-    State(web): State<Web>,
-    ConnectInfo(from): From,
-    headers: HeaderMap,
-    Path(name): Path<String>,
-    Form(fields): Form<FormFields>,
-) -> PageOutcome {
-    let back = format!("/services/{}", view_model::encoded(&name));
-    let doer = authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
-    let revision = fields.get("to").filter(|to| !to.is_empty()).cloned();
-    let (service, by, timeout_ms) = (name.clone(), doer.author(), NO_WAIT_MS);
-    let command = Act::Rollback { service, to: revision, dry_run: false, by, timeout_ms };
-    Ok(finish(&web, &doer, (from, "rollback", &name), command, &back).await)
 }

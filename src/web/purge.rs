@@ -13,6 +13,7 @@ use super::{
 };
 use crate::accounts::Role;
 use crate::engine::commands::Act;
+use crate::engine::commands::verbs::DESTROY;
 
 #[derive(Template)]
 #[template(path = "purge.html")]
@@ -66,7 +67,7 @@ pub async fn purge_now(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     web.accounts.set_flash(&doer.session, &doer.visitor.words.with("purged", "name", &name)).await;
-    let (services, by) = (vec![name.clone()], doer.author());
-    let command = Act::Destroy { services, all: false, purge: true, by, timeout_ms: NO_WAIT_MS };
+    let act = Act::new(&DESTROY).with("services", vec![name.clone()]).with("purge", true);
+    let command = act.with("timeout_ms", NO_WAIT_MS).asked_by(&doer.author());
     Ok(finish(&web, &doer, (from, "purge", &name), command, "/").await)
 }

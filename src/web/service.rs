@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::actions::Button;
 use super::topology;
 use super::topology::Drawing;
 use super::view_model;
@@ -20,6 +21,7 @@ use crate::engine::commands::history;
 use crate::engine::commands::history::HistoryOf;
 use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::verbs;
 use crate::engine::report::service_plan;
 use crate::engine::report::status;
 use crate::engine::report::status::ServiceStatus;
@@ -43,9 +45,11 @@ struct Head {
     may_act: bool,
     may_edit: bool,
     is_suspended: bool,
-    is_drifted: bool,
-    is_failing: bool,
-    is_moving: bool,
+    /// The verb that the service needs most, and the class of its button.
+    first: Option<Button>,
+    first_tone: &'static str,
+    /// Verbs that ask first.
+    links: Vec<Button>,
     has_manifest: bool,
     is_deleted: bool,
     may_purge: bool,
@@ -56,6 +60,18 @@ impl Head {
         let (sync, health) = view_model::states(picture, row, visitor.words);
         let manifest = picture.services.get(&row.name);
         let is_new = visitor.session.is_none();
+        let is_suspended = picture.facts.suspended.contains_key(&row.name);
+        let (verb, label, first_tone) = if is_suspended {
+            (&verbs::RESUME, None, " primary")
+        } else if drifts(row).next().is_some() {
+            (&verbs::RECONCILE, Some("act-heal"), " primary")
+        } else if row.attention {
+            (&verbs::RETRY, None, " primary")
+        } else if row.health == status::Health::Progressing {
+            (&verbs::CANCEL, None, "")
+        } else {
+            (&verbs::RECONCILE, None, " second")
+        };
         Self {
             name: row.name.clone(),
             sync,
@@ -65,10 +81,10 @@ impl Head {
             tab,
             may_act: visitor.may(Role::Operator) || is_new,
             may_edit: visitor.may(Role::Editor) || is_new,
-            is_suspended: picture.facts.suspended.contains_key(&row.name),
-            is_drifted: drifts(row).next().is_some(),
-            is_failing: row.attention,
-            is_moving: row.health == status::Health::Progressing,
+            is_suspended,
+            first: Button::new(verb, label),
+            first_tone,
+            links: Button::links(),
             has_manifest: manifest.is_some(),
             is_deleted: row.deleted,
             may_purge: visitor.may(Role::Admin),

@@ -40,7 +40,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "notifications",
         &["model", "manifest", "plan::render", "secret", "error_chain", "providers::http", "ledger", "engine"],
     ),
-    ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "ledger"]),
+    // The table of verbs says which role each verb needs.
+    ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "ledger", "accounts::Role"]),
     // What is shown: the engine's picture and its words, and of the store what was recorded.
     (
         "server",

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::act::Deed;
 use super::find_address;
+use super::verbs::VERBS;
 use super::{CommandAnswer, no_such, refused};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::wait_text;
@@ -102,8 +104,9 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> CommandAnswer {
 
 /// Why no event can have this kind. An empty kind is none.
 fn unknown_kind(kind: &str) -> Option<CommandAnswer> {
-    let reasons = ReasonCode::ALL.map(ReasonCode::word);
-    let known: Vec<&str> = KINDS.into_iter().chain(reasons).collect();
+    let actions = VERBS.into_iter().filter(|row| row.deed == Deed::Action).map(|row| row.word);
+    let reasons: Vec<&str> = ReasonCode::ALL.map(ReasonCode::word).into_iter().chain(actions).collect();
+    let known: Vec<&str> = KINDS.into_iter().chain(reasons.iter().copied()).collect();
     if kind.is_empty() || known.contains(&kind) {
         return None;
     }

@@ -40,6 +40,12 @@ pub async fn suspend(
     Some(reply_answer(&reply, service, text))
 }
 
+/// Ends the suspension of a service.
+pub async fn resume(handle: &Handle, service: &str) -> Option<CommandAnswer> {
+    let reply = handle.request(LoopCommand::Resume { service: service.to_owned() }).await?;
+    Some(reply_answer(&reply, service, format!("{service} is taken up again\n")))
+}
+
 /// Forecasts a rollback; does nothing.
 pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, style: Style) -> Option<CommandAnswer> {
     let picture = handle.request(LoopCommand::Pass).await?.picture;

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::accounts::Role;
-use crate::engine::commands::{TIMEOUT_MS_MAX, UNTIL_MS_MAX};
+use crate::engine::commands::act::{ArgRow, ArgShape, TIMEOUT_MS_MAX, UNTIL_MS_MAX};
+use crate::engine::commands::verbs::VERBS;
 use crate::engine::report::status::{Health, Sync};
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::Wait;
@@ -349,23 +350,10 @@ fn remaining() -> Json {
             "document": described("For machines", any_json()), "text": described("What the command prints", text()),
             "exit": described("Its exit code", count()),
         }), json!({})),
-        "Act": {"oneOf": [
-            closed("apply", json!({}), json!({"timeout_ms": timeout(), "confirm_deletes": or_null(count()), "plan": or_null(text()), "accept_rewrite": or_null(text())})),
-            closed("reconcile", json!({}), json!({"timeout_ms": timeout(), "service": or_null(text())})),
-            closed("destroy", json!({"services": list(text())}), json!({"all": flag_type(), "purge": flag_type(), "by": text(),
-                "timeout_ms": timeout()})),
-            closed("suspend", json!({"service": text()}), json!({"why": text(), "until_ms": or_null(until_time()), "by": text()})),
-            closed("resume", json!({"service": text()}), json!({})),
-            closed("rollback", json!({"service": text()}), json!({"to": or_null(text()), "dry_run": flag_type(), "by": text(),
-                "timeout_ms": timeout()})),
-            closed("adopt", json!({"thing": text()}), json!({"dry_run": flag_type(), "by": text(), "timeout_ms": timeout()})),
-            closed("adopt_unsigned", json!({}), json!({"confirm": or_null(count()), "dry_run": flag_type(), "by": text(),
-                "timeout_ms": timeout()})),
-            closed("release", json!({"thing": text()}), json!({"by": text(), "timeout_ms": timeout()})),
-            closed("cancel", json!({"service": text()}), json!({"by": text()})),
-            closed("retry", json!({"service": text()}), json!({"timeout_ms": timeout()})),
-            closed("rescue", json!({}), json!({"dry_run": flag_type(), "npm": or_null(text()), "by": text()})),
-        ]},
+        "Act": {"oneOf": VERBS.map(|row| {
+            let (always, sometimes): (Vec<&ArgRow>, Vec<&ArgRow>) = row.args.iter().partition(|arg| arg.is_required);
+            closed(row.word, arguments(always), arguments(sometimes))
+        })},
         "ActLine": {"oneOf": [
             object(json!({"step": named("Step")}), json!({})),
             object(json!({"end": described("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),
@@ -381,6 +369,20 @@ fn remaining() -> Json {
             "kind": text(), "name": text(), "detail": text(), "took_ms": count(),
         }), json!({})),
     })
+}
+
+/// Arguments of a verb.
+pub fn arguments<'a>(args: impl IntoIterator<Item = &'a ArgRow>) -> Json {
+    let schema = |shape: ArgShape| match shape {
+        ArgShape::Text | ArgShape::By => text(),
+        ArgShape::TextOrNull => or_null(text()),
+        ArgShape::Texts => list(text()),
+        ArgShape::Flag => flag_type(),
+        ArgShape::Count => or_null(count()),
+        ArgShape::Timeout => timeout(),
+        ArgShape::Until => or_null(until_time()),
+    };
+    args.into_iter().map(|arg| (arg.name.to_owned(), schema(arg.shape))).collect()
 }
 
 // Parts of schemas.
@@ -457,12 +459,12 @@ pub fn flag_type() -> Json {
     json!({"type": "boolean"})
 }
 
-pub fn timeout() -> Json {
+fn timeout() -> Json {
     let schema = json!({"type": "integer", "minimum": 0, "maximum": TIMEOUT_MS_MAX, "default": 900_000});
     described("At most so long, milliseconds", schema)
 }
 
-pub fn until_time() -> Json {
+fn until_time() -> Json {
     described("Milliseconds since 1970", json!({"type": "integer", "minimum": 0, "maximum": UNTIL_MS_MAX}))
 }
 

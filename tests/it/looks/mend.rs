@@ -2,6 +2,8 @@
 
 use amarre::engine::LaneStep;
 use amarre::engine::commands;
+use amarre::engine::commands::act::VerbRow;
+use amarre::engine::commands::verbs::{CANCEL, RECONCILE, RESUME, RETRY, ROLLBACK};
 use amarre::engine::commands::{Act, CommandAnswer};
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::{Behaviour as Conduct, Handle, LoopCommand};
@@ -22,7 +24,7 @@ fn plain(name: &str) -> String {
 }
 
 /// Runs the loop on the rig's vendors while `story` sends requests; passes without a request only if it acts by itself.
-async fn with_daemon(rig: &Stepped, story: impl AsyncFnOnce(&Handle)) {
+pub async fn with_daemon(rig: &Stepped, story: impl AsyncFnOnce(&Handle)) {
     let (handle, daemon, shutdown) = daemon::start(rig.another_engine().await, Conduct { acts: true, watches: false });
     let daemon = Box::pin(daemon);
     let asks = async {
@@ -32,7 +34,7 @@ async fn with_daemon(rig: &Stepped, story: impl AsyncFnOnce(&Handle)) {
     tokio::join!(daemon, asks);
 }
 
-async fn act(handle: &Handle, act: Act) -> CommandAnswer {
+pub async fn act(handle: &Handle, act: Act) -> CommandAnswer {
     let (steps, mut inbox) = mpsc::channel(64);
     let (answer, ()) = tokio::join!(
         async {
@@ -45,8 +47,12 @@ async fn act(handle: &Handle, act: Act) -> CommandAnswer {
     answer.unwrap()
 }
 
+pub fn of_service(row: &'static VerbRow, service: &str) -> Act {
+    Act::new(row).with("service", service).with("timeout_ms", TIMEOUT_MS).asked_by("anna")
+}
+
 fn rollback(service: &str, dry_run: bool) -> Act {
-    Act::Rollback { service: service.to_owned(), to: None, dry_run, by: "anna".to_owned(), timeout_ms: TIMEOUT_MS }
+    of_service(&ROLLBACK, service).with("dry_run", dry_run)
 }
 
 fn images(rig: &Stepped) -> Vec<String> {
@@ -134,7 +140,7 @@ async fn a_rollback_after_a_failed_candidate_touches_no_container() {
         let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
         assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
         assert_eq!(rig.writes(), [""; 0]);
-        act(handle, Act::Resume { service: "web".to_owned() }).await;
+        act(handle, of_service(&RESUME, "web")).await;
         let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
         assert!(picture.facts.suspended.is_empty() && picture.rollbacks.is_empty());
     })
@@ -173,7 +179,7 @@ async fn a_cancelled_service_stays_as_it_stands() {
     rig.write("web.yaml", &plain("web"));
     rig.settle().await;
     with_daemon(&rig, async |handle| {
-        let cancel = |service: &str| Act::Cancel { service: service.to_owned(), by: "anna".to_owned() };
+        let cancel = |service: &str| of_service(&CANCEL, service);
         let nothing = act(handle, cancel("web")).await;
         assert_eq!((nothing.exit, nothing.document["error"]["code"].as_str()), (1, Some("A0415")), "{}", nothing.text);
         assert_eq!(act(handle, cancel("nobody")).await.document["error"]["code"], "A1002");
@@ -195,8 +201,8 @@ async fn a_cancelled_service_stays_as_it_stands() {
         assert_eq!(picture.facts.suspended["web"].why, "cancelled");
         assert_eq!(act(handle, cancel("web")).await.document["error"]["code"], "A0415", "once is enough");
         rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
-        act(handle, Act::Resume { service: "web".to_owned() }).await;
-        act(handle, Act::Reconcile { service: Some("web".to_owned()), timeout_ms: TIMEOUT_MS }).await;
+        act(handle, of_service(&RESUME, "web")).await;
+        act(handle, of_service(&RECONCILE, "web")).await;
         assert_eq!(images(&rig), ["web:2"]);
     })
     .await;
@@ -216,7 +222,7 @@ async fn a_retry_forgets_what_failed() {
     rig.pass_until_settled().await;
     assert_eq!(images(&rig), ["web:1"], "not tried again by itself");
     with_daemon(&rig, async |handle| {
-        let retry = |service: &str| Act::Retry { service: service.to_owned(), timeout_ms: TIMEOUT_MS };
+        let retry = |service: &str| of_service(&RETRY, service);
         assert_eq!(act(handle, retry("nobody")).await.document["error"]["code"], "A1002");
         let done = act(handle, retry("web")).await;
         assert_eq!((done.exit, images(&rig)), (0, vec!["later:1".to_owned()]), "{}", done.text);

@@ -132,13 +132,14 @@ async fn each_sends_its_forms(browsers: &mut [Browser]) {
     let delete = [("name", "not its name"), ("before", WEB)];
     let new = [("do", "commit"), ("image", "web:1"), ("name", "web")];
     let edit = [("do", "commit"), ("text", "name: web\nimage: [\n"), ("before", WEB)];
-    let acts: [Act<'_>; 20] = [
+    let acts: [Act<'_>; 21] = [
         ("/new", &[("do", "check"), ("image", "web:1")], [303, 200, 200, 200, 200]),
         ("/services/web/suspend", &[("why", "a test")], [303, 403, 303, 303, 303]),
         ("/services/web/resume", &[], [303, 403, 303, 303, 303]),
         ("/services/web/reconcile", &[], [303, 403, 303, 303, 303]),
         ("/services/web/retry", &[], [303, 403, 303, 303, 303]),
         ("/services/web/rollback", &[], [303, 403, 303, 303, 303]),
+        ("/services/web/frob", &[], [303, 403, 404, 404, 404]),
         ("/apply", &[], [303, 403, 303, 303, 303]),
         ("/apply", &[("consent", "yes")], [303, 403, 403, 403, 303]),
         ("/new/templates/gitea", &[("do", "check"), ("name", "git")], [303, 200, 200, 200, 200]),

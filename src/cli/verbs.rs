@@ -1,0 +1,159 @@
+//! The commands of the table of verbs: their arguments, the question, the request.
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, value_parser};
+
+use super::CommandFailure;
+use super::args::Args;
+use super::commands::{REFUSED, act_and_print, agrees, millis, whoami};
+use super::link::Link;
+use super::output::Output;
+use super::times;
+use crate::engine::commands::Act;
+use crate::engine::commands::act::{ArgRow, ArgShape, Confirm, Question, TypedArg, VerbRow};
+use crate::engine::commands::verbs::VERBS;
+use amarre_core::model::Code;
+
+/// A command of the table, as typed.
+#[derive(Debug)]
+pub struct VerbCommand {
+    act: Act,
+    /// The time for `until_ms`, as typed.
+    until: Option<(&'static str, String)>,
+    /// The question is answered.
+    yes: bool,
+}
+
+/// The rows with a command, and what each does.
+fn commands() -> impl Iterator<Item = (&'static VerbRow, &'static str)> {
+    VERBS.into_iter().filter_map(|row| Some((row, row.about?)))
+}
+
+fn argument(arg: &ArgRow) -> Option<Arg> {
+    let TypedArg { flag, value, default, help } = arg.typed?;
+    let plain = Arg::new(arg.name).help(help).required(arg.is_required);
+    let plain = if flag.is_empty() { plain } else { plain.long(flag) };
+    let valued = |plain: Arg| default.into_iter().fold(plain.value_name(value), Arg::default_value);
+    Some(match arg.shape {
+        ArgShape::By => return None,
+        ArgShape::Flag => plain.action(ArgAction::SetTrue),
+        ArgShape::Texts => valued(plain).num_args(1..),
+        ArgShape::Timeout => valued(plain).value_parser(humantime::parse_duration),
+        ArgShape::Count => valued(plain).value_parser(value_parser!(u64)),
+        ArgShape::Text | ArgShape::TextOrNull | ArgShape::Until => valued(plain),
+    })
+}
+
+fn command(row: &'static VerbRow, about: &'static str) -> Command {
+    let yes = Arg::new("yes").short('y').long("yes").help("Answer the question").action(ArgAction::SetTrue);
+    let yes = row.confirm.question().map(|_| yes);
+    Command::new(row.word).about(about).args(row.args.iter().filter_map(argument)).args(yes)
+}
+
+impl Subcommand for VerbCommand {
+    fn augment_subcommands(parser: Command) -> Command {
+        parser.subcommands(commands().map(|(row, about)| command(row, about)))
+    }
+
+    fn augment_subcommands_for_update(parser: Command) -> Command {
+        Self::augment_subcommands(parser)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        commands().any(|(row, _)| row.word == name)
+    }
+}
+
+impl FromArgMatches for VerbCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let typed = matches.subcommand().and_then(|(name, typed)| {
+            let (row, _) = commands().find(|(row, _)| row.word == name)?;
+            Some((row, typed))
+        });
+        let (row, typed) = typed.ok_or_else(|| clap::Error::new(ErrorKind::MissingSubcommand))?;
+        let yes = row.confirm.question().is_some() && typed.get_flag("yes");
+        let mut command = Self { act: Act::new(row), until: None, yes };
+        for arg in row.args.iter().filter(|arg| arg.typed.is_some() || arg.shape == ArgShape::By) {
+            command.read(arg, typed);
+        }
+        Ok(command)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl VerbCommand {
+    fn read(&mut self, arg: &'static ArgRow, typed: &ArgMatches) {
+        let act = self.act.clone();
+        let text = |name: &str| typed.get_one::<String>(name).cloned();
+        self.act = match arg.shape {
+            ArgShape::By => act.asked_by(&whoami()),
+            ArgShape::Text | ArgShape::TextOrNull => act.with(arg.name, text(arg.name)),
+            ArgShape::Texts => {
+                let texts = typed.get_many::<String>(arg.name).into_iter().flatten().cloned();
+                act.with(arg.name, texts.collect::<Vec<_>>())
+            }
+            ArgShape::Flag => act.with(arg.name, typed.get_flag(arg.name)),
+            ArgShape::Count => act.with(arg.name, typed.get_one::<u64>(arg.name).copied()),
+            ArgShape::Timeout => {
+                act.with(arg.name, typed.get_one::<std::time::Duration>(arg.name).map(|span| millis(*span)))
+            }
+            ArgShape::Until => {
+                self.until = text(arg.name).map(|text| (arg.name, text));
+                act
+            }
+        };
+    }
+}
+
+/// A command of the table.
+pub async fn run(args: &Args, verb: &VerbCommand, output: &Output) -> Result<u8, CommandFailure> {
+    let mut act = verb.act.clone();
+    if let Some((name, text)) = &verb.until {
+        act = act.with(name, times::future_time(text)?);
+    }
+    let link = Link::open(args).await?;
+    let code = ask_and_act(&link, act, verb.yes, output).await;
+    link.close().await;
+    code
+}
+
+/// Shows what would be done and asks, where the verb asks; then sends the request. `dry_run` only shows.
+pub async fn ask_and_act(link: &Link, act: Act, yes: bool, output: &Output) -> Result<u8, CommandFailure> {
+    let confirm = act.row.confirm;
+    let Some(question) = confirm.question() else { return act_and_print(link, act, output).await };
+    let (dry_run, target) = (act.args.flag("dry_run"), act.target().unwrap_or_default());
+    let command = typed(&act, question);
+    let asks = !yes && (output.is_terminal() || !question.unasked.is_empty());
+    if dry_run || asks {
+        let code = act_and_print(link, act.clone().with("dry_run", true), output).await?;
+        if dry_run && code == 0 && matches!(confirm, Confirm::Typed(_)) {
+            output.data(&format!("Next: {command}\n"));
+        }
+        if dry_run || code != question.exit {
+            return Ok(code);
+        }
+        let filled = |text: &str| text.replace("{}", &target);
+        let refusal =
+            CommandFailure::new(Code::A0402, filled(question.unasked), format!("if you mean it: {command} --yes"));
+        let expected = if matches!(confirm, Confirm::Typed(_)) { &target } else { "yes" };
+        if !agrees(output, &filled(question.ask), expected, &refusal) {
+            return Ok(REFUSED);
+        }
+    }
+    act_and_print(link, act, output).await
+}
+
+/// The command as it would be typed, with its texts.
+fn typed(act: &Act, question: Question) -> String {
+    let mut command = format!("amarre {}", question.command);
+    for arg in act.row.args.iter().filter(|arg| matches!(arg.shape, ArgShape::Text | ArgShape::TextOrNull)) {
+        let (Some(typed), Some(text)) = (arg.typed, act.args.given(arg.name)) else { continue };
+        let flag = if typed.flag.is_empty() { String::new() } else { format!("--{} ", typed.flag) };
+        command.push_str(&format!(" {flag}{text}"));
+    }
+    command
+}

@@ -1,0 +1,94 @@
+//! Removes services from everywhere, and leaves them suspended.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::act::Asked;
+use super::{CommandAnswer, follow, no_such, unknown_service};
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::RunTally;
+use crate::engine::{PassResult, report};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Address, Change, Verb};
+use amarre_core::plan::render::text::refusal_body;
+use amarre_core::plan::render::{Sign, lines};
+
+/// Suspends the services for their removal, and waits until they are gone.
+pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+    let (args, style, purge) = (asked.args, asked.style, asked.args.flag("purge"));
+    let reply = handle.request(LoopCommand::Pass).await?;
+    let names: BTreeSet<String> = if args.flag("all") {
+        // A manifest that was broken from the beginning has created nothing.
+        let picture = &reply.picture;
+        let has_made = |name: &&String| !picture.broken.contains_key(*name) || picture.knows(name);
+        picture.statuses().keys().filter(has_made).cloned().collect()
+    } else {
+        args.texts("services").into_iter().collect()
+    };
+    if let Some(unknown) = unknown_service(handle, Some(&names)).await? {
+        return Some(unknown);
+    }
+    if names.is_empty() {
+        return Some(CommandAnswer {
+            document: json!({"ok": true}),
+            text: "Nothing to destroy: no service is known.\n".to_owned(),
+            exit: 0,
+        });
+    }
+    for service in &names {
+        let why = format!("amarre destroy {service}");
+        let suspension =
+            Suspension { by: args.text("by").to_owned(), why, destroy: true, purge, at: handle.now(), until: None };
+        let reply = handle.request(LoopCommand::Suspend { service: service.clone(), suspension }).await?;
+        if let Some(error) = reply.error {
+            return Some(no_such(&error));
+        }
+    }
+    let started = handle.now();
+    let (reply, tally) = follow(handle, None, Some(names.clone()), args.timeout_ms(), asked.steps).await?;
+    let left = leftovers(&reply.picture, &names, purge, &tally);
+    let hidden = !reply.picture.plan.gaps.is_empty();
+    let took = (handle.now() - started).in_words();
+    let (text, exit) = if left.is_empty() && !hidden {
+        let kept = if purge { "" } else { "; volumes are kept" };
+        (format!("Destroyed {} in {took}: {tally}{kept}.\n", names.into_iter().collect::<Vec<_>>().join(", ")), 0)
+    } else {
+        let mut text = String::new();
+        for refusal in left.iter().filter_map(|change| change.refusal()) {
+            text.push_str(&format!("{} {}, {}\n", style.sign(Sign::Refuse), refusal.message, refusal.code));
+            refusal_body(refusal, style, &mut text);
+        }
+        report::problems_text(&reply.picture, handle.now(), style, &mut text);
+        text.push_str(&format!("Partly destroyed in {took}: {tally}."));
+        text.push_str(if reply.settled { "" } else { " Time is up; the next run goes on from there." });
+        text.push_str(&left_text(&left));
+        (text, 3)
+    };
+    Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
+}
+
+/// What a destroy has left: what is still to be done, and what failed and is still there.
+fn leftovers<'a>(
+    picture: &'a PassResult,
+    names: &BTreeSet<String>,
+    purge: bool,
+    tally: &'a RunTally,
+) -> Vec<&'a Change> {
+    let planned = picture.plan.changes.iter();
+    let is_planned = |address: &Address| picture.plan.changes.iter().any(|change| change.address == *address);
+    // Without `--purge` a certificate stays whatever became of its writes.
+    let is_left = |change: &&Change| {
+        let was_to_go = purge || change.verb == Verb::Delete;
+        was_to_go && picture.world.seen.contains_key(&change.address) && !is_planned(&change.address)
+    };
+    let failed = tally.failed.values().filter(is_left);
+    planned.chain(failed).filter(|change| names.contains(&change.service)).collect()
+}
+
+/// ` Left: certificate shop.example.org` and the end of the line.
+fn left_text(left: &[&Change]) -> String {
+    let name = |change: &&Change| format!("{} {}", change.address.kind.label(), lines::name(&change.address, None));
+    let names: Vec<String> = left.iter().map(name).collect();
+    if names.is_empty() { "\n".to_owned() } else { format!(" Left: {}\n", names.join(", ")) }
+}

@@ -1,0 +1,334 @@
+//! The table of verbs: what a person may ask for. Command line, HTTP, OpenAPI document, roles, audit log and the buttons of a
+//! service's pages are made from it.
+
+use super::act::{ActArgs, ArgRow, ArgShape, Confirm, Deed, Question, ServiceVerb, Subject, TypedArg, VerbRow};
+use super::adopt::OwnershipQuery;
+use super::apply::Agreed;
+use super::{adopt, adopt_unsigned, apply, destroy, npm_rescue, service_actions};
+use crate::accounts::Role;
+use amarre_core::model::Timestamp;
+
+/// Every verb, in the order of the list of commands.
+pub static VERBS: [&VerbRow; 12] = [
+    &APPLY,
+    &RECONCILE,
+    &SUSPEND,
+    &RESUME,
+    &CANCEL,
+    &RETRY,
+    &ROLLBACK,
+    &ADOPT,
+    &ADOPT_UNSIGNED,
+    &RELEASE,
+    &DESTROY,
+    &RESCUE,
+];
+
+/// An argument of requests alone.
+const fn arg(name: &'static str, shape: ArgShape) -> ArgRow {
+    ArgRow { name, shape, is_required: false, typed: None }
+}
+
+/// An argument that the command line takes, too: by its place where it has no flag.
+const fn typed(arg: ArgRow, flag: &'static str, value: &'static str, help: &'static str) -> ArgRow {
+    ArgRow { typed: Some(TypedArg { flag, value, default: None, help }), ..arg }
+}
+
+const fn required(arg: ArgRow) -> ArgRow {
+    ArgRow { is_required: true, ..arg }
+}
+
+const fn usually(arg: ArgRow, default: &'static str) -> ArgRow {
+    match arg.typed {
+        Some(typed) => ArgRow { typed: Some(TypedArg { default: Some(default), ..typed }), ..arg },
+        None => arg,
+    }
+}
+
+const SERVICE: ArgRow = required(typed(arg("service", ArgShape::Text), "", "SERVICE", "Which service"));
+const THING: ArgRow = required(typed(
+    arg("thing", ArgShape::Text),
+    "",
+    "THING",
+    "What: `proxy-host/git.example.org`, `record/git.example.org/A`",
+));
+const DRY_RUN: ArgRow = typed(arg("dry_run", ArgShape::Flag), "dry-run", "", "Show what would be done, and do nothing");
+const TIMEOUT: ArgRow =
+    usually(typed(arg("timeout_ms", ArgShape::Timeout), "timeout", "TIME", "Stop waiting after this long"), "15m");
+const BY: ArgRow = arg("by", ArgShape::By);
+
+const fn operator(_: &ActArgs, _: bool) -> Role {
+    Role::Operator
+}
+
+const fn admin(_: &ActArgs, _: bool) -> Role {
+    Role::Admin
+}
+
+/// Converges everything.
+pub static APPLY: VerbRow = VerbRow {
+    word: "apply",
+    subject: Subject::None,
+    deed: Deed::Request,
+    args: &[
+        TIMEOUT,
+        // How many services may be deleted.
+        arg("confirm_deletes", ArgShape::Count),
+        // The digest of the plan to carry out; with any other plan nothing is done.
+        arg("plan", ArgShape::TextOrNull),
+        // The commit to accept although it does not descend from the accepted one.
+        arg("accept_rewrite", ArgShape::TextOrNull),
+    ],
+    // The first consent, and accepting a history that was rewritten past a signature, are for an admin.
+    role: |args, has_consent| match (
+        has_consent && args.given("accept_rewrite").is_none(),
+        args.count("confirm_deletes"),
+    ) {
+        (false, _) => Role::Admin,
+        (true, Some(_)) => Role::Editor,
+        (true, None) => Role::Operator,
+    },
+    confirm: Confirm::Count,
+    about: None,
+    run: |handle, asked| {
+        let confirm_deletes = asked.args.count("confirm_deletes");
+        let given = |name: &str| asked.args.given(name).map(str::to_owned);
+        let agreed = Agreed { confirm_deletes, plan: given("plan"), accept_rewrite: given("accept_rewrite") };
+        Box::pin(apply::apply(handle, agreed, asked.args.timeout_ms(), asked.style, asked.steps))
+    },
+};
+
+/// Converges one service, or all, as the daemon would.
+pub static RECONCILE: VerbRow = VerbRow {
+    word: "reconcile",
+    subject: Subject::Service(ServiceVerb { summary: "Puts a service right", label: "act-reconcile", page: None }),
+    deed: Deed::Request,
+    args: &[typed(arg("service", ArgShape::TextOrNull), "", "SERVICE", "Only this service"), TIMEOUT],
+    role: operator,
+    confirm: Confirm::None,
+    about: Some("Look now and put right one service, or all"),
+    run: |handle, asked| {
+        let service = asked.args.given("service").map(str::to_owned);
+        Box::pin(apply::reconcile(handle, service, asked.args.timeout_ms(), asked.style, asked.steps))
+    },
+};
+
+/// Suspends a service.
+pub static SUSPEND: VerbRow = VerbRow {
+    word: "suspend",
+    subject: Subject::Service(ServiceVerb { summary: "Leaves a service alone", label: "act-suspend", page: None }),
+    deed: Deed::Fact,
+    args: &[
+        SERVICE,
+        usually(
+            typed(arg("why", ArgShape::Text), "why", "TEXT", "Why, for whoever reads the status"),
+            "no reason given",
+        ),
+        typed(
+            arg("until_ms", ArgShape::Until),
+            "until",
+            "TIME",
+            "When it ends by itself: 2h, 3d, 18:00, 2026-11-30, \"2026-11-30 18:00\"",
+        ),
+        BY,
+    ],
+    role: operator,
+    confirm: Confirm::None,
+    about: Some("Leave a service alone until it is resumed"),
+    run: |handle, asked| {
+        let args = asked.args;
+        let why = (args.text("by").to_owned(), args.text("why").to_owned());
+        Box::pin(service_actions::suspend(handle, args.text("service"), why, args.time("until_ms").map(Timestamp)))
+    },
+};
+
+/// Resumes a service.
+pub static RESUME: VerbRow = VerbRow {
+    word: "resume",
+    subject: Subject::Service(ServiceVerb { summary: "Takes a service up again", label: "act-resume", page: None }),
+    deed: Deed::Fact,
+    args: &[SERVICE],
+    role: operator,
+    confirm: Confirm::None,
+    about: Some("Take a suspended service up again"),
+    run: |handle, asked| Box::pin(service_actions::resume(handle, asked.args.text("service"))),
+};
+
+/// Stops changing a service and waiting for it, and leaves it as it stands.
+pub static CANCEL: VerbRow = VerbRow {
+    word: "cancel",
+    subject: Subject::Service(ServiceVerb {
+        summary: "Stops waiting for a service and changing it, and leaves it as it stands",
+        label: "act-cancel",
+        page: None,
+    }),
+    deed: Deed::Fact,
+    args: &[SERVICE, BY],
+    role: operator,
+    confirm: Confirm::None,
+    about: Some("Stop what is being done or waited for with a service, and leave it as it stands"),
+    run: |handle, asked| {
+        let (service, by) = (asked.args.text("service"), asked.args.text("by"));
+        Box::pin(service_actions::cancel(handle, service, by, asked.style))
+    },
+};
+
+/// Forgets the failures of a service, and tries again now.
+pub static RETRY: VerbRow = VerbRow {
+    word: "retry",
+    subject: Subject::Service(ServiceVerb {
+        summary: "Forgets that anything of a service failed, and tries again now",
+        label: "act-try-again",
+        page: None,
+    }),
+    deed: Deed::Request,
+    args: &[SERVICE, TIMEOUT],
+    role: operator,
+    confirm: Confirm::None,
+    about: Some("Forget that anything of a service failed, and try again now"),
+    run: |handle, asked| {
+        let (service, timeout_ms) = (asked.args.text("service"), asked.args.timeout_ms());
+        Box::pin(service_actions::retry(handle, service, timeout_ms, asked.style, asked.steps))
+    },
+};
+
+/// Rolls the containers of a service back to a version that was healthy, and suspends the service.
+pub static ROLLBACK: VerbRow = VerbRow {
+    word: "rollback",
+    subject: Subject::Service(ServiceVerb {
+        summary: "Puts the containers of a service back as they were when all was well, and leaves them so",
+        label: "act-roll-back",
+        page: Some(["rollback-title", "rollback-now"]),
+    }),
+    deed: Deed::Fact,
+    args: &[
+        SERVICE,
+        typed(
+            arg("to", ArgShape::TextOrNull),
+            "to",
+            "REVISION",
+            "To this revision of `amarre history SERVICE`, or the beginning of it [default: the last one with which all was well]",
+        ),
+        DRY_RUN,
+        TIMEOUT,
+        BY,
+    ],
+    role: |args, _| if args.flag("dry_run") { Role::Viewer } else { Role::Operator },
+    confirm: Confirm::Typed(Question {
+        command: "rollback",
+        ask: "Roll {} back?",
+        unasked: "{} would be rolled back, and nobody can be asked here",
+        exit: 0,
+    }),
+    about: Some("Put a service's containers back as they were when all was well"),
+    run: |handle, asked| {
+        let args = asked.args;
+        let target = (args.text("service"), args.given("to"));
+        match args.flag("dry_run") {
+            true => Box::pin(service_actions::would_roll_back(handle, target.0, target.1, asked.style)),
+            false => {
+                let (by, timeout_ms) = (args.text("by"), args.timeout_ms());
+                Box::pin(service_actions::roll_back(handle, target, by, timeout_ms, asked.style, asked.steps))
+            }
+        }
+    },
+};
+
+fn ownership<'a>(args: &'a ActArgs) -> OwnershipQuery<'a> {
+    let (thing, by) = (args.text("thing"), args.text("by"));
+    OwnershipQuery { thing, dry_run: args.flag("dry_run"), by, timeout_ms: args.timeout_ms() }
+}
+
+/// Adopts an existing resource that a manifest wants.
+pub static ADOPT: VerbRow = VerbRow {
+    word: "adopt",
+    subject: Subject::Other,
+    deed: Deed::Fact,
+    args: &[THING, DRY_RUN, TIMEOUT, BY],
+    role: admin,
+    confirm: Confirm::Yes(Question {
+        command: "adopt",
+        ask: "Take {} over?",
+        unasked: "{} would be taken over, and nobody can be asked here",
+        exit: 0,
+    }),
+    about: None,
+    run: |handle, asked| Box::pin(adopt::adopt(handle, ownership(asked.args), asked.style)),
+};
+
+/// Adopts every record whose mark names this instance but carries no signature of our keys; with another number than the
+/// confirmed one nothing is done.
+pub static ADOPT_UNSIGNED: VerbRow = VerbRow {
+    word: "adopt_unsigned",
+    subject: Subject::None,
+    deed: Deed::Fact,
+    args: &[arg("confirm", ArgShape::Count), DRY_RUN, TIMEOUT, BY],
+    role: admin,
+    confirm: Confirm::Count,
+    about: None,
+    run: |handle, asked| {
+        let args = asked.args;
+        let how = (args.flag("dry_run"), args.count("confirm"));
+        Box::pin(adopt_unsigned::adopt(handle, how, args.text("by"), args.timeout_ms(), asked.style, asked.steps))
+    },
+};
+
+/// Releases a resource: it stays as it is.
+pub static RELEASE: VerbRow = VerbRow {
+    word: "release",
+    subject: Subject::Other,
+    deed: Deed::Fact,
+    args: &[THING, DRY_RUN, TIMEOUT, BY],
+    role: admin,
+    // Nothing is changed or deleted that could not be adopted again.
+    confirm: Confirm::Yes(Question { command: "release", ask: "Release {}?", unasked: "", exit: 0 }),
+    about: Some("Give something of ours out of hand; it stays as it is"),
+    run: |handle, asked| Box::pin(adopt::release(handle, ownership(asked.args), asked.style, asked.steps)),
+};
+
+/// What is asked before services are destroyed.
+pub const DESTROY_QUESTION: Question = Question {
+    command: "destroy",
+    ask: "Destroy {}?",
+    unasked: "{} would be destroyed, and nobody can be asked here",
+    exit: 0,
+};
+
+/// Removes services and leaves them suspended.
+pub static DESTROY: VerbRow = VerbRow {
+    word: "destroy",
+    subject: Subject::Other,
+    deed: Deed::Fact,
+    args: &[
+        required(arg("services", ArgShape::Texts)),
+        arg("all", ArgShape::Flag),
+        arg("purge", ArgShape::Flag),
+        TIMEOUT,
+        BY,
+    ],
+    role: |args, _| if args.flag("purge") { Role::Admin } else { Role::Editor },
+    confirm: Confirm::Typed(DESTROY_QUESTION),
+    about: None,
+    run: |handle, asked| Box::pin(destroy::destroy(handle, asked)),
+};
+
+/// Disables the hosts that keep an NPM's nginx from its configuration.
+pub static RESCUE: VerbRow = VerbRow {
+    word: "rescue",
+    subject: Subject::Other,
+    deed: Deed::Request,
+    args: &[arg("npm", ArgShape::TextOrNull), DRY_RUN, BY],
+    role: admin,
+    confirm: Confirm::Yes(Question {
+        command: "npm rescue",
+        ask: "Switch it off?",
+        unasked: "a host would be switched off, and nobody can be asked here",
+        exit: 2,
+    }),
+    about: None,
+    run: |handle, asked| {
+        let args = asked.args;
+        let (npm, dry_run, by) = (args.given("npm"), args.flag("dry_run"), args.text("by"));
+        Box::pin(npm_rescue::rescue(handle, npm, dry_run, by, asked.style))
+    },
+};
