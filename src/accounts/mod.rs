@@ -45,7 +45,7 @@ const NAME_CHARS_MAX: usize = 100;
 pub enum Role {
     /// Read.
     Viewer,
-    /// Reconcile, suspend, resume, cancel, retry, roll back.
+    /// Reconcile, suspend, resume, cancel, retry, restart, roll back.
     Operator,
     /// Write and delete manifests.
     Editor,

@@ -82,7 +82,7 @@ impl Timeline {
         for (_, event) in events {
             let Some(address) = event.address.filter(|_| event.run > 0) else { continue };
             let has_failed = event.kind == "failed";
-            if !has_failed && !matches!(event.kind.as_str(), "created" | "updated" | "deleted") {
+            if !has_failed && !matches!(event.kind.as_str(), "created" | "updated" | "deleted" | "performed") {
                 continue;
             }
             let Some(lane) = lanes.get_mut(&address.provider) else { continue };

@@ -83,6 +83,7 @@ fn command(method: &str, path: &str, service: &str) -> String {
         "cancel" => json!({"by": "a test"}),
         "reconcile" | "retry" => json!({"timeout_ms": 2000}),
         "resume" => json!({}),
+        "restart" => json!({"container": null, "dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "rollback" => json!({"dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "suspend" => json!({"by": "a test", "why": "a reason"}),
         "users" => {

@@ -4,6 +4,7 @@ pub mod act;
 pub mod verbs;
 pub(super) mod apply;
 pub(super) mod destroy;
+pub(super) mod restart;
 pub(super) mod service_actions;
 pub(super) mod adopt;
 pub(super) mod adopt_unsigned;

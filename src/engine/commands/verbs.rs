@@ -4,18 +4,19 @@
 use super::act::{ActArgs, ArgRow, ArgShape, Confirm, Deed, Question, ServiceVerb, Subject, TypedArg, VerbRow};
 use super::adopt::OwnershipQuery;
 use super::apply::Agreed;
-use super::{adopt, adopt_unsigned, apply, destroy, npm_rescue, service_actions};
+use super::{adopt, adopt_unsigned, apply, destroy, npm_rescue, restart, service_actions};
 use crate::accounts::Role;
 use amarre_core::model::Timestamp;
 
 /// Every verb, in the order of the list of commands.
-pub static VERBS: [&VerbRow; 12] = [
+pub static VERBS: [&VerbRow; 13] = [
     &APPLY,
     &RECONCILE,
     &SUSPEND,
     &RESUME,
     &CANCEL,
     &RETRY,
+    &RESTART,
     &ROLLBACK,
     &ADOPT,
     &ADOPT_UNSIGNED,
@@ -190,6 +191,38 @@ pub static RETRY: VerbRow = VerbRow {
         let (service, timeout_ms) = (asked.args.text("service"), asked.args.timeout_ms());
         Box::pin(service_actions::retry(handle, service, timeout_ms, asked.style, asked.steps))
     },
+};
+
+/// Restarts the containers of a service, or one of them.
+pub static RESTART: VerbRow = VerbRow {
+    word: "restart",
+    subject: Subject::Service(ServiceVerb {
+        summary: "Restarts the containers of a service, one after another",
+        label: "act-restart",
+        page: Some(["restart-title", "restart-now"]),
+    }),
+    deed: Deed::Action,
+    args: &[
+        SERVICE,
+        typed(
+            arg("container", ArgShape::TextOrNull),
+            "",
+            "CONTAINER",
+            "Only this container, and what restarts with it",
+        ),
+        DRY_RUN,
+        TIMEOUT,
+        BY,
+    ],
+    role: |args, _| if args.flag("dry_run") { Role::Viewer } else { Role::Operator },
+    confirm: Confirm::Yes(Question {
+        command: "restart",
+        ask: "Restart {}?",
+        unasked: "{} would be away while it restarts, and nobody can be asked here",
+        exit: 0,
+    }),
+    about: Some("Restart the containers of a service, one after another"),
+    run: |handle, asked| Box::pin(restart::restart(handle, asked)),
 };
 
 /// Rolls the containers of a service back to a version that was healthy, and suspends the service.

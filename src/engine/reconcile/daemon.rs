@@ -644,6 +644,8 @@ impl Daemon {
         if !picture.knows(service) {
             return Some(format!("there is no service {service}"));
         }
+        // What waits for its lane is not to happen to a service that is left alone.
+        self.engine.actions.cancel(service);
         self.engine.ledger.suspend(service, suspension).await.err().map(|error| error.to_string())
     }
 

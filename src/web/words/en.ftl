@@ -73,6 +73,7 @@ act-apply = Apply this plan
 act-heal = Heal now
 act-suspend = Suspend
 act-resume = Resume
+act-restart = Restart…
 act-roll-back = Roll back
 act-roll-back-to-this = Roll back to this
 act-try-again = Try again
@@ -194,6 +195,8 @@ delete-wrong-name = That is not its name.
 delete-several = { $file } holds more than this service: take its document out of it where it comes from.
 deleted = { $name } is deleted. Its volumes are kept.
 
+restart-title = Restart { $name }
+restart-now = Restart it
 rollback-title = Roll { $name } back
 rollback-now = Roll it back
 

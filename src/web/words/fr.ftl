@@ -79,6 +79,7 @@ act-apply = Appliquer ce plan
 act-heal = Rétablir
 act-suspend = Suspendre
 act-resume = Reprendre
+act-restart = Redémarrer…
 act-roll-back = Revenir en arrière
 act-roll-back-to-this = Revenir à cette version
 act-try-again = Réessayer
@@ -200,6 +201,8 @@ delete-wrong-name = Ce n'est pas son nom.
 delete-several = { $file } contient plus que ce service : en retirer son document à la source.
 deleted = { $name } est supprimé. Ses volumes sont conservés.
 
+restart-title = Redémarrer { $name }
+restart-now = Redémarrer
 rollback-title = Revenir en arrière : { $name }
 rollback-now = Revenir en arrière
 

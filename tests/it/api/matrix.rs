@@ -45,6 +45,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("operator", "POST /api/v1/services/{name}/cancel"),
     ("operator", "POST /api/v1/services/{name}/reconcile"),
     ("operator", "POST /api/v1/services/{name}/resume"),
+    ("operator", "POST /api/v1/services/{name}/restart"),
     ("operator", "POST /api/v1/services/{name}/retry"),
     ("operator", "POST /api/v1/services/{name}/rollback"),
     ("operator", "POST /api/v1/services/{name}/suspend"),
@@ -112,6 +113,8 @@ async fn ask_every_act(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
     for (least, act) in [
         ("viewer", json!({"rollback": {"service": "nothing", "dry_run": true}})),
         ("operator", json!({"rollback": {"service": "nothing"}})),
+        ("viewer", json!({"restart": {"service": "nothing", "dry_run": true}})),
+        ("operator", json!({"restart": {"service": "nothing"}})),
         ("operator", json!({"apply": {"timeout_ms": 0}})),
         ("operator", json!({"reconcile": {"service": "nothing", "timeout_ms": 0}})),
         ("operator", json!({"suspend": {"service": "nothing"}})),

@@ -61,6 +61,41 @@ async fn a_version_goes_back_with_a_daemon_and_without() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_restarts_with_a_daemon_and_without() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    ends(&rig.run(&["restart", "web", "--yes"]).await, 1, &["A0404"]);
+    rig.apply().await;
+    let web = |rig: &Rig| rig.docker.containers().into_iter().find(|one| one["Name"] == "/web").unwrap();
+    let started = |rig: &Rig| web(rig)["State"]["StartedAt"].as_str().unwrap().to_owned();
+    let first = started(&rig);
+    ends(&rig.run(&["restart"]).await, 2, &["<SERVICE>"]);
+    ends(&rig.run(&["restart", "wbe", "--yes"]).await, 1, &["A1002", "did you mean web?"]);
+    ends(&rig.run(&["restart", "web", "db", "--yes"]).await, 1, &["A1002", "its containers: web"]);
+    ends(&rig.run(&["restart", "web", "--dry-run"]).await, 0, &["web   restart; each", "web:1, stops within 10 s"]);
+    ends(&rig.run(&["restart", "web"]).await, 4, &["A0402", "amarre restart web --yes"]);
+    assert_eq!(started(&rig), first, "nobody agreed");
+    // Without a daemon nothing but the restart is done.
+    rig.file("services/web.yaml", &WEB.replace("web:1", "web:2"));
+    let done = rig.run(&["restart", "web", "--yes"]).await;
+    ends(&done, 0, &["ok container web restart", "web is restarted and ready again after "]);
+    let second = started(&rig);
+    assert_ne!(second, first);
+    assert_eq!(web(&rig)["Config"]["Image"], "web:1");
+    rig.file("services/web.yaml", WEB);
+    ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &["nothing to do"]);
+
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    ends(&rig.run(&["restart", "web", "web", "--yes"]).await, 0, &["web is restarted and ready again"]);
+    assert_ne!(started(&rig), second);
+    ends(&rig.run(&["events", "web", "--kind", "restart"]).await, 0, &["performed", "restart by "]);
+    ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &["nothing to do"]);
+    ends(&rig.run(&["suspend", "web"]).await, 0, &[]);
+    ends(&rig.run(&["restart", "web", "--yes"]).await, 1, &["A0403", "amarre resume web"]);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn followed_logs_go_on_with_the_next_version() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);

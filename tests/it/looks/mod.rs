@@ -17,6 +17,7 @@ mod mend;
 mod parts;
 mod patience;
 mod promises;
+mod restart;
 mod signatures;
 mod standing;
 mod strangers;

@@ -19,6 +19,7 @@ mod logs;
 mod networks;
 mod npm;
 mod reach;
+mod restart;
 mod settings;
 mod stacks;
 mod two_hosts;

@@ -103,7 +103,7 @@ async fn each_gets_its_pages(browsers: &mut [Browser]) {
         }
     }
     // These ask vendors, or show what the socket alone has otherwise.
-    let of_service = ["edit", "delete", "rollback", "history", "logs", "manifest"];
+    let of_service = ["edit", "delete", "rollback", "restart", "history", "logs", "manifest"];
     for path in of_service.map(|page| format!("/services/web/{page}")).into_iter().chain(["/runs/1".to_owned()]) {
         let path = path.as_str();
         for (browser, expected) in browsers.iter_mut().zip([303, 200, 200, 200, 200]) {
@@ -132,13 +132,14 @@ async fn each_sends_its_forms(browsers: &mut [Browser]) {
     let delete = [("name", "not its name"), ("before", WEB)];
     let new = [("do", "commit"), ("image", "web:1"), ("name", "web")];
     let edit = [("do", "commit"), ("text", "name: web\nimage: [\n"), ("before", WEB)];
-    let acts: [Act<'_>; 21] = [
+    let acts: [Act<'_>; 22] = [
         ("/new", &[("do", "check"), ("image", "web:1")], [303, 200, 200, 200, 200]),
         ("/services/web/suspend", &[("why", "a test")], [303, 403, 303, 303, 303]),
         ("/services/web/resume", &[], [303, 403, 303, 303, 303]),
         ("/services/web/reconcile", &[], [303, 403, 303, 303, 303]),
         ("/services/web/retry", &[], [303, 403, 303, 303, 303]),
         ("/services/web/rollback", &[], [303, 403, 303, 303, 303]),
+        ("/services/web/restart", &[], [303, 403, 303, 303, 303]),
         ("/services/web/frob", &[], [303, 403, 404, 404, 404]),
         ("/apply", &[], [303, 403, 303, 303, 303]),
         ("/apply", &[("consent", "yes")], [303, 403, 403, 403, 303]),

@@ -125,6 +125,21 @@ async fn goes_back_and_on(rig: &Rig, alice: &mut Browser) {
     eventually(90, "the new image runs again", async || image(rig) == Some("web:2".into())).await;
 }
 
+/// Its containers restart, after a page that says which.
+async fn restarts_the_shop(rig: &Rig, alice: &mut Browser) {
+    let started = || -> Vec<String> {
+        let ours = rig.docker.containers().into_iter().filter(|one| one["Name"] == "/shop");
+        ours.map(|one| one["State"]["StartedAt"].as_str().unwrap().to_owned()).collect()
+    };
+    let before = started();
+    alice.get("/services/shop").await.shows("/services/shop/restart");
+    let page = alice.get("/services/shop/restart").await;
+    page.shows("shop   restart; each container is away until it is ready again");
+    page.shows("Restart it");
+    assert_eq!(alice.send("/", "/services/shop/restart", &[]).await.status, 303);
+    eventually(60, "it has started again", async || started() != before).await;
+}
+
 /// It is deleted by its name, and nothing of it is left but its file's history.
 async fn deletes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let page = alice.get("/services/shop/delete").await;
@@ -155,6 +170,7 @@ async fn a_service_lives_on_pages_alone() {
     undoes_what_a_hand_did(&rig, &mut alice).await;
     edits_the_shop(&rig, &forge, &mut alice).await;
     goes_back_and_on(&rig, &mut alice).await;
+    restarts_the_shop(&rig, &mut alice).await;
     deletes_the_shop(&rig, &forge, &mut alice).await;
     assert_eq!(rig.npm.rows(amarre_sim::npm::Kind::ProxyHost).len(), 1, "only the foreign one");
     assert_eq!(end(daemon).await, 0, "{}", rig.log());
