@@ -329,6 +329,11 @@ impl Engine {
         let due = || ready.values().flatten();
         let checks = self.with_input(sight, |input| bind_links::checks(input, due()));
         self.hand_out(ready, run, wants, &sight.desired, &checks).await;
+        // A record that was learned just now may be in a zone that is not published.
+        match self.ledger.unpublished().await {
+            Ok(unpublished) => sight.unpublished = unpublished,
+            Err(error) => self.ledger_failed(&error),
+        }
         self.publish(&sight.unpublished, plan, sight.now).await;
     }
 

@@ -410,6 +410,19 @@ async fn a_subnet_stays_with_its_service() {
     }
 }
 
+/// The process may have been killed before it published the zone, and what it had noted is lost.
+#[tokio::test]
+async fn without_a_ledger_a_zone_is_published_before_all_is_settled() {
+    let mut rig = Stepped::start().await;
+    rig.write("home.yaml", "{kind: Record, name: home, type: A, value: 203.0.113.10}\n");
+    rig.settle().await;
+    rig.restart_without_ledger().await;
+    rig.forget();
+    rig.pass_until_settled().await;
+    assert_eq!(rig.writes(), [format!("POST /1.0/domain/zone/{ZONE}/refresh")]);
+    rig.assert_quiet().await;
+}
+
 /// Three answers make it ready, and nothing points at it before that.
 #[tokio::test]
 async fn a_container_gets_no_visitor_before_it_has_answered() {
