@@ -6,6 +6,7 @@
 
 mod code_map;
 mod names;
+mod reach;
 mod words;
 
 use std::collections::BTreeSet;

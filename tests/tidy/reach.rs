@@ -1,0 +1,53 @@
+//! How far a kind and a family reach: the files outside their own that name them. Who adds one edits as many.
+
+use amarre_tidy::{PRODUCT, rust_files};
+
+use super::none;
+
+/// What is looked for, where it is at home, and the other files that name it.
+const NAMED: [(&[&str], &[&str], &[&str]); 3] = [
+    (
+        &["DeadHost", "dead_host::"],
+        &["core/src/manifest/kinds/dead_host.rs", "core/src/resources/npm/dead_host.rs"],
+        &[
+            "core/src/manifest/kinds/mod.rs",
+            "core/src/model/kinds.rs",
+            "core/src/resources/npm/mod.rs",
+            "src/providers/npm/sections.rs",
+        ],
+    ),
+    (
+        &["dnsmasq"],
+        &["src/config/dnsmasq.rs", "src/providers/dnsmasq/"],
+        &[
+            "core/src/model/families.rs",
+            "src/config.rs",
+            "src/config/build.rs",
+            "src/config/file.rs",
+            "src/providers/mod.rs",
+            "src/registry.rs",
+        ],
+    ),
+    // Kind and family of tests/trial: no file of the product is theirs.
+    (
+        &["\"trial\""],
+        &[],
+        &["core/src/manifest/kinds/mod.rs", "core/src/model/families.rs", "core/src/model/kinds.rs"],
+    ),
+];
+
+#[test]
+fn kinds_and_families_are_named_in_few_files() {
+    let files: Vec<_> = PRODUCT.into_iter().flat_map(rust_files).collect();
+    let mut wrong = Vec::new();
+    for (names, homes, known) in NAMED {
+        let names_it = |code: &str| names.iter().any(|name| code.contains(name));
+        let is_home = |path: &str| homes.iter().any(|home| path.starts_with(home));
+        let others = files.iter().filter(|file| names_it(&file.code) && !is_home(&file.path));
+        let others: Vec<&str> = others.map(|file| file.path.as_str()).collect();
+        if others != known {
+            wrong.push(format!("{names:?} is named in {others:?}, expected {known:?}"));
+        }
+    }
+    none(&wrong);
+}
