@@ -589,6 +589,11 @@ impl Engine {
         Ok(forgotten)
     }
 
+    /// A person says that no create of a service from before had an effect.
+    pub fn create_again(&mut self, service: &str) {
+        self.requests.create_again.insert(service.to_owned(), self.clock.now());
+    }
+
     /// Tells the lane of a service to end after its running step, and drops the actions that wait for it.
     pub(super) fn cancel_lane(&mut self, service: &str) {
         self.actions.cancel(service);

@@ -29,11 +29,7 @@ const NAMED: [(&[&str], &[&str], &[&str]); 3] = [
         ],
     ),
     // Kind and family of tests/trial: no file of the product is theirs.
-    (
-        &["\"trial\""],
-        &[],
-        &["core/src/manifest/kinds/mod.rs", "core/src/model/families.rs", "core/src/model/kinds.rs"],
-    ),
+    (&["\"trial\""], &[], &["core/src/manifest/kinds/mod.rs", "core/src/model/families.rs", "core/src/model/kinds.rs"]),
 ];
 
 #[test]

@@ -182,6 +182,25 @@ async fn a_create_that_had_no_effect_is_made_once_the_vendor_rules_it_out() {
     assert_eq!(rig.created(), ["web"]);
 }
 
+/// Column `settling`: a person's word is good for one create.
+#[tokio::test]
+async fn what_a_person_says_is_not_there_is_created_once_more() {
+    let mut rig = Rig::start().await;
+    rig.server("web", "north", "small");
+    {
+        let mut cloud = rig.vendor.lock();
+        (cloud.loses, cloud.loses_before, cloud.hides_operations) = (2, true, true);
+    }
+    assert_eq!(refusals(rig.passes(LATER).await.as_ref()), [Code::A0449]);
+    rig.engine.create_again("web");
+    // It is lost once more: the word does not cover it.
+    assert_eq!(refusals(rig.passes(LATER).await.as_ref()), [Code::A0449]);
+    assert_eq!(rig.created(), [""; 0]);
+    rig.engine.create_again("web");
+    rig.settle().await;
+    assert_eq!(rig.created(), ["web"]);
+}
+
 /// Column `settling`.
 #[tokio::test]
 async fn a_confirmed_create_that_the_list_does_not_show_is_not_made_again() {

@@ -1,8 +1,9 @@
 //! What people have asked for and what is not done yet. No ledger keeps it: with the process, a request ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::address::Address;
+use super::time::Timestamp;
 
 /// The requests that a plan takes into account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,4 +16,6 @@ pub struct Requests {
     pub confirmed_deletes: Option<usize>,
     /// The services that this number meant, until they are deleted.
     pub confirmed: BTreeSet<String>,
+    /// Services of which a person said that no create from before had an effect, and when that was said.
+    pub create_again: BTreeMap<String, Timestamp>,
 }

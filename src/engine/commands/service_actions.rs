@@ -155,10 +155,11 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit: 0 })
 }
 
-/// Forgets failures and backoffs, and converges the service.
+/// Forgets failures and backoffs, and converges the service; where a person says so, it also creates again what may have
+/// been created.
 pub async fn retry(
     handle: &Handle,
-    service: &str,
+    (service, creates_again): (&str, bool),
     timeout_ms: i64,
     style: Style,
     steps: &mpsc::Sender<ProgressStep>,
@@ -175,7 +176,8 @@ pub async fn retry(
     if picture.facts.suspended.contains_key(service) {
         return Some(refused(Code::A0403, &format!("{service} is suspended"), &format!("amarre resume {service}")));
     }
-    if let Some(error) = handle.request(LoopCommand::Retry { service: service.to_owned() }).await?.error {
+    let command = LoopCommand::Retry { service: service.to_owned(), creates_again };
+    if let Some(error) = handle.request(command).await?.error {
         return Some(refused(Code::A0903, &error, "is the disk full? nothing was forgotten"));
     }
     let only = Some(BTreeSet::from([service.to_owned()]));

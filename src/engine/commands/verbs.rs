@@ -183,13 +183,23 @@ pub static RETRY: VerbRow = VerbRow {
         page: None,
     }),
     deed: Deed::Request,
-    args: &[SERVICE, TIMEOUT],
-    role: operator,
+    args: &[
+        SERVICE,
+        typed(
+            arg("create_again", ArgShape::Flag),
+            "create-again",
+            "",
+            "Create again what may have been created already: you looked at the vendor, and there is none",
+        ),
+        TIMEOUT,
+    ],
+    // A second one costs money.
+    role: |args, _| if args.flag("create_again") { Role::Editor } else { Role::Operator },
     confirm: Confirm::None,
     about: Some("Forget that anything of a service failed, and try again now"),
     run: |handle, asked| {
-        let (service, timeout_ms) = (asked.args.text("service"), asked.args.timeout_ms());
-        Box::pin(service_actions::retry(handle, service, timeout_ms, asked.style, asked.steps))
+        let asks_for = (asked.args.text("service"), asked.args.flag("create_again"));
+        Box::pin(service_actions::retry(handle, asks_for, asked.args.timeout_ms(), asked.style, asked.steps))
     },
 };
 

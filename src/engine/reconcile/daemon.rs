@@ -102,6 +102,8 @@ pub enum LoopCommand {
     Retry {
         /// The service.
         service: String,
+        /// What may have been created is created again: a person looked, and there is none.
+        creates_again: bool,
     },
     /// Record that an existing resource is owned.
     Adopt {
@@ -579,7 +581,12 @@ impl Daemon {
                 self.pass().await;
                 error
             }
-            LoopCommand::Retry { service } => self.engine.retry(&service).await.err().map(|error| error.to_string()),
+            LoopCommand::Retry { service, creates_again } => {
+                if creates_again {
+                    self.engine.create_again(&service);
+                }
+                self.engine.retry(&service).await.err().map(|error| error.to_string())
+            }
             LoopCommand::Adopt { address, row, by } => {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());
                 let adopted = self.engine.ledger.adopt(&address, &row, run, &by, now).await;

@@ -83,7 +83,7 @@ pub fn is_left_alone(input: &Input<'_>, service: &str) -> bool {
 
 fn create(input: &Input<'_>, wants: &Wants, open: &OpenNames<'_>, address: &Address, want: &Want) -> Change {
     let fields = compare::resolve(&want.fields, input.world);
-    let settling = settling::gate(input, address);
+    let settling = settling::gate(input, address, &want.service);
     let unmet = unmet(input, &want.needs);
     let refusal = want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet));
     let gate = match (refusal, settling) {

@@ -6,17 +6,21 @@ use crate::model::plan::Wait;
 use crate::model::{Address, Code, Gate, Hint, Refusal, Timestamp, World};
 use crate::plan::input::Input;
 
-/// What a create at `address` waits for because of one before it; `None`: nothing.
-pub fn gate(input: &Input<'_>, address: &Address) -> Option<Gate> {
+/// What a create at `address` for `service` waits for because of one before it; `None`: nothing.
+pub fn gate(input: &Input<'_>, address: &Address, service: &str) -> Option<Gate> {
     let settling = address.kind.traits().settling;
     let left = match settling {
         Settling::After(_) => input.facts.open_intents.get(address).copied(),
         Settling::RuledOut(_) => last_create(input, address),
     }?;
+    // A person's word covers the calls that left before it, and no other.
+    if input.requests.create_again.get(service).is_some_and(|said| left < *said) {
+        return None;
+    }
     let until = match (settling, input.world.ruled_out.get(address)) {
         (Settling::RuledOut(_), Some(since)) => settling.until(left.max(*since)),
         (Settling::RuledOut(_), None) if settling.until(left) <= input.now => {
-            return Some(Gate::Held(undecided(address, left)));
+            return Some(Gate::Held(undecided(address, service, left)));
         }
         (Settling::RuledOut(_) | Settling::After(_), _) => settling.until(left),
     };
@@ -45,7 +49,7 @@ fn last_create(input: &Input<'_>, address: &Address) -> Option<Timestamp> {
     unknown.max(confirmed).max(made)
 }
 
-fn undecided(address: &Address, left: Timestamp) -> Refusal {
+fn undecided(address: &Address, service: &str, left: Timestamp) -> Refusal {
     let (kind, provider) = (address.kind.label(), address.provider.title());
     let call = match left.0 {
         0 => "is in the ledger".to_owned(),
@@ -55,8 +59,11 @@ fn undecided(address: &Address, left: Timestamp) -> Refusal {
         code: Code::A0449,
         message: format!("a create of this {kind} may have worked: {provider} neither lists it nor rules it out"),
         found: vec![("last create".to_owned(), call), ("listed".to_owned(), "no".to_owned())],
-        hints: vec![Hint::text(format!(
-            "look for it at {provider}: once {provider} lists it, or shows that there is none, Amarre goes on"
-        ))],
+        hints: vec![
+            Hint::text(format!(
+                "look for it at {provider}: once {provider} lists it, or shows that there is none, Amarre goes on"
+            )),
+            Hint::command("if there is none", format!("amarre retry {service} --create-again")),
+        ],
     }
 }
