@@ -1,5 +1,6 @@
 //! What the row of a kind and of a family promises, proved with a kind that costs money at a cloud with regions. Each test
 //! fails when the column that it names is set back.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod provider;
 mod vendor;

@@ -581,12 +581,7 @@ impl Daemon {
                 self.pass().await;
                 error
             }
-            LoopCommand::Retry { service, creates_again } => {
-                if creates_again {
-                    self.engine.create_again(&service);
-                }
-                self.engine.retry(&service).await.err().map(|error| error.to_string())
-            }
+            LoopCommand::Retry { service, creates_again } => self.retry(&service, creates_again).await,
             LoopCommand::Adopt { address, row, by } => {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());
                 let adopted = self.engine.ledger.adopt(&address, &row, run, &by, now).await;
@@ -617,6 +612,13 @@ impl Daemon {
     async fn wait_until(&mut self, until: AwaitedState, timeout: Millis, reply: oneshot::Sender<Reply>) {
         self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, until });
         self.pass().await;
+    }
+
+    async fn retry(&mut self, service: &str, creates_again: bool) -> Option<String> {
+        if creates_again {
+            self.engine.create_again(service);
+        }
+        self.engine.retry(service).await.err().map(|error| error.to_string())
     }
 
     /// From the next pass on the loop applies a request: everything, or what concerns these services.
