@@ -55,7 +55,7 @@ pub struct ConfigError {
 
 impl ConfigError {
     fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hints: vec![Hint::text(hint)] }
+        Self { code, message: message.into(), hints: vec![Hint::text(hint.into())] }
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod templates;
 pub mod error_chain;
 pub mod error_pages;
+pub mod words;
 pub mod secret;
 pub mod config;
 pub mod providers;

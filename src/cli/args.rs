@@ -8,6 +8,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use super::verbs::VerbCommand;
 use crate::accounts::Role;
 use crate::engine::report::service_list::Only;
+use amarre_core::model::Language;
 
 /// Keeps services on Docker, Nginx Proxy Manager and OVH DNS as one manifest says they should be.
 #[derive(Debug, Parser)]
@@ -19,9 +20,16 @@ pub struct Args {
     /// Signs of ASCII only
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// Language: en or fr [default: that of LANGUAGE, LC_ALL, LC_MESSAGES or LANG]
+    #[arg(long, global = true, value_name = "LANGUAGE", value_parser = language)]
+    pub lang: Option<Language>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    Language::parse(text).ok_or_else(|| "it is en or fr".to_owned())
 }
 
 /// The verbs.

@@ -115,7 +115,7 @@ pub fn settings(config: &Config) -> Result<EngineSettings, CommandFailure> {
     let finder = config.clone();
     let secrets = Arc::new(move |name: &amarre_core::model::SecretName| {
         finder.secret(name).map_err(|error| {
-            let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+            let hint = error.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
             (error.message, hint)
         })
     });

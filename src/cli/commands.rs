@@ -96,7 +96,7 @@ impl ManifestsRead {
             (None, Some(error)) => {
                 let words = |hint: Hint| match hint.command {
                     Some(command) => format!("{}: {command}", hint.text),
-                    None => hint.text,
+                    None => hint.text.to_string(),
                 };
                 let hints = error.hints.into_iter().map(words).collect();
                 return Err(CommandFailure { code: Some(error.code), message: error.message, hints });
@@ -114,7 +114,7 @@ impl ManifestsRead {
         for service in &loaded.services {
             for (secret, origin) in service.secrets() {
                 if let Err(error) = config.secret(secret) {
-                    let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+                    let hint = error.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
                     diagnostics.push(Diagnostic::missing_secret(&service.name, origin, error.message, hint));
                     missing.insert(service.name.clone());
                 }

@@ -39,7 +39,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let config = match super::configuration(args) {
         Ok(config) => config,
         Err(error) => {
-            let hints = error.hints.iter().map(|hint| hint.text.clone());
+            let hints = error.hints.iter().map(|hint| hint.text.to_string());
             let finding = Finding::wrong("configuration", error.code, error.message.clone());
             return vec![hints.fold(finding, Finding::hint).note("nothing else can be looked at before")];
         }
@@ -168,7 +168,7 @@ async fn source(config: &Config) -> (BTreeMap<String, Service>, Vec<Finding>) {
     let hinted = |finding: Finding, error: &SourceError| {
         error.hints.iter().fold(finding, |finding, hint| match &hint.command {
             Some(command) => finding.hint(format!("{}: {command}", hint.text)),
-            None => finding.hint(hint.text.clone()),
+            None => finding.hint(hint.text.to_string()),
         })
     };
     let Some(snapshot) = snapshot else {

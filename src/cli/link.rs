@@ -314,7 +314,7 @@ impl Remote {
         style: Style,
         query: &str,
     ) -> Result<CommandAnswer, CommandFailure> {
-        let url = format!("http://amarre{path}?ascii={}&colour={}{query}", style.ascii, style.colour);
+        let url = format!("http://amarre{path}?{}{query}", style_query(style));
         let response = self.client.get(url).query(of).send().await.map_err(|error| lost(&error))?;
         let status = response.status();
         let body = read_body(response).await?;
@@ -346,7 +346,7 @@ impl Remote {
         style: Style,
         steps: mpsc::Sender<ProgressStep>,
     ) -> Result<CommandAnswer, CommandFailure> {
-        let url = format!("http://amarre/api/v1/act?ascii={}&colour={}", style.ascii, style.colour);
+        let url = format!("http://amarre/api/v1/act?{}", style_query(style));
         let response = self.client.post(url).json(&act).send().await.map_err(|error| lost(&error))?;
         read_lines(response, "step", &steps).await?.ok_or_else(stopped)
     }
@@ -393,6 +393,11 @@ async fn read_body(mut response: reqwest::Response) -> Result<Vec<u8>, CommandFa
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// As `StyleQuery` of the server reads it.
+fn style_query(style: Style) -> String {
+    format!("ascii={}&colour={}&lang={}", style.ascii, style.colour, style.language.code())
 }
 
 /// A problem as a failure.

@@ -44,7 +44,7 @@ fn configuration(args: &Args) -> Result<Config, ConfigError> {
     static SAID: Once = Once::new();
     let config = Config::load(args.config.as_deref())?;
     if let Some(what) = config.site.test_mode() {
-        SAID.call_once(|| Output::new(args.ascii).note(&format!("test mode: {what}")));
+        SAID.call_once(|| Output::new(args.ascii, args.lang).note(&format!("test mode: {what}")));
     }
     Ok(config)
 }
@@ -74,9 +74,9 @@ async fn run() -> ExitCode {
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return ExitCode::from(help::misused(&error, &Output::new(false))),
+        Err(error) => return ExitCode::from(help::misused(&error, &Output::new(false, None))),
     };
-    let output = Output::new(args.ascii);
+    let output = Output::new(args.ascii, args.lang);
     let code = match dispatch(&args, &output).await {
         Ok(code) => code,
         Err(failure) => {
@@ -90,7 +90,7 @@ async fn run() -> ExitCode {
 /// A fetch for another process of this program, selected by the first argument; not a command for people.
 async fn fetch_apart() -> Option<ExitCode> {
     std::env::args_os().nth(1).filter(|word| word == fetch_process::WORD)?;
-    let output = Output::new(false);
+    let output = Output::new(false, None);
     let Ok(order) = output.input(fetch_process::ORDER_BYTES_MAX) else { return Some(ExitCode::FAILURE) };
     let told = tokio::task::spawn_blocking(move || fetch_process::serve(&order)).await;
     output.data(&told.unwrap_or_default());
@@ -160,7 +160,7 @@ impl CommandFailure {
 
 impl From<ConfigError> for CommandFailure {
     fn from(error: ConfigError) -> Self {
-        let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
+        let hints = error.hints.iter().map(|hint| hint.text.to_string()).collect();
         Self { code: Some(error.code), message: error.message, hints }
     }
 }

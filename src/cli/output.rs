@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 use super::CommandFailure;
 use crate::engine::commands::ProgressStep;
 use crate::engine::{Clock, SystemClock};
-use amarre_core::model::{Millis, words};
+use crate::words::of_locale;
+use amarre_core::model::{Language, Millis, words};
 use amarre_core::plan::render::{Sign, Style, Tone};
 
 /// To the beginning of the line, and clears it.
@@ -25,15 +26,17 @@ pub struct Output {
 impl Output {
     /// Reads the terminal and the environment once.
     #[expect(clippy::disallowed_methods, reason = "NO_COLOR and the locale belong to the terminal")]
-    pub fn new(ascii: bool) -> Self {
+    pub fn new(ascii: bool, lang: Option<Language>) -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
         let is_utf8 = locale.is_none_or(|locale| locale.to_lowercase().replace('-', "").contains("utf8"));
         let ascii = ascii || !is_utf8;
         let may_colour = set("NO_COLOR").is_none() && set("TERM").as_deref() != Some("dumb");
         let terminal = std::io::stdout().is_terminal();
-        let errors = Style { ascii, colour: may_colour && std::io::stderr().is_terminal() };
-        Self { style: Style { ascii, colour: may_colour && terminal }, errors, terminal }
+        let messages = set("LC_ALL").or_else(|| set("LC_MESSAGES")).or_else(|| set("LANG"));
+        let language = lang.unwrap_or_else(|| of_locale(set("LANGUAGE").as_deref(), messages.as_deref()));
+        let errors = Style { ascii, colour: may_colour && std::io::stderr().is_terminal(), language };
+        Self { style: Style { ascii, colour: may_colour && terminal, language }, errors, terminal }
     }
 
     /// Whether a person is at the terminal.
@@ -259,7 +262,7 @@ mod tests {
 
     #[test]
     fn only_lines_and_our_colours_reach_a_terminal() {
-        let (plain, colour) = (Style { ascii: false, colour: false }, Style { ascii: false, colour: true });
+        let (plain, colour) = (Style::PLAIN, Style { colour: true, ..Style::PLAIN });
         let text = "one\u{1b}]0;title\u{7} \u{1b}[31mred\u{1b}[0m\ttwo\r\n\u{1b}[2J\u{1b}[Hend\u{1b}";
         assert_eq!(shown(text, plain), "one red\ttwo\nend");
         assert_eq!(shown(text, colour), "one \u{1b}[31mred\u{1b}[0m\ttwo\nend");

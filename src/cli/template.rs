@@ -140,7 +140,7 @@ async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output
     let after = Some(rendered.manifest.clone());
     let edit = Edit { path: path.clone(), before: None, after, author, message: String::new() };
     source.write(edit, SystemClock.now()).await.map_err(|error| {
-        let hints = error.hints.iter().map(|hint| hint.text.clone()).collect();
+        let hints = error.hints.iter().map(|hint| hint.text.to_string()).collect();
         if error.code == Code::A0312 {
             let message = format!("{path} is there already");
             return CommandFailure::new(Code::A0312, message, "take another name, or change the file");

@@ -8,8 +8,9 @@ use crate::engine::report::certificates;
 use crate::engine::report::status::Sync;
 use crate::ledger::notifications::SentAlert;
 use crate::ledger::runs::Event;
+use crate::words;
 use amarre_core::manifest::Severity;
-use amarre_core::model::{Code, Hint, Millis, Timestamp};
+use amarre_core::model::{Code, Hint, Language, Millis, Timestamp};
 use amarre_core::plan::render::lines;
 
 /// NPM renews with 30 days left.
@@ -94,7 +95,7 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
     for (name, row) in picture.statuses().iter().filter(|(_, row)| row.attention) {
         let code = row.code;
         let hints = row.hints.iter().map(Hint::in_line).collect();
-        let (topic, text) = (Topic::Attention, row.what_now.clone());
+        let (topic, text) = (Topic::Attention, words::say(&row.what_now, Language::En));
         add(topic, name, Alert { topic, service: name.clone(), text, code, hints });
     }
     for gap in &picture.plan.gaps {

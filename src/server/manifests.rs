@@ -417,8 +417,8 @@ fn changed_meanwhile(file: &str, is_there: bool) -> Response {
 }
 
 fn not_written(settle: &ManifestRemark) -> Response {
-    let hint = settle.hints.first().map(|hint| hint.text.as_str()).unwrap_or_default();
-    problem(StatusCode::CONFLICT, settle.code, &settle.text, hint)
+    let hint = settle.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
+    problem(StatusCode::CONFLICT, settle.code, &settle.text, &hint)
 }
 
 /// All problems to solve first.

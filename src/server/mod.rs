@@ -58,7 +58,7 @@ use crate::ledger::runs::Event;
 use crate::notifications::Notifications;
 use crate::templates::TemplateStore;
 use amarre_core::manifest;
-use amarre_core::model::{Code, Timestamp};
+use amarre_core::model::{Code, Language, Timestamp};
 use amarre_core::plan::render::Style;
 use auth::{AccessControl, Identity, Permission, RequestCounts, RouteGuard};
 use stream_limit::StreamSlot;
@@ -76,6 +76,8 @@ pub struct StyleQuery {
     pub ascii: bool,
     /// ANSI colours.
     pub colour: bool,
+    /// Of sentences with a template.
+    pub lang: Language,
     /// All services, quiet ones too.
     pub all: bool,
     /// More columns.
@@ -99,7 +101,7 @@ pub struct PlanQuery {
 
 impl StyleQuery {
     fn style(self) -> Style {
-        Style { ascii: self.ascii, colour: self.colour }
+        Style { ascii: self.ascii, colour: self.colour, language: self.lang }
     }
 
     fn listing(self) -> ListQuery {

@@ -1,12 +1,12 @@
 //! Remarks below the fields of a form, from the results of a check.
 
 use super::manifest::ServiceForm;
-use super::words::Words;
 use super::{RequestContext, Web, view_model};
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::edit_manifest::ManifestRemark;
 use crate::engine::commands::image_lookup::{ImageAnswer, ImageFacts};
+use crate::words::Words;
 use amarre_core::model::{Address, Kind};
 
 /// With fewer certificates left, their number is shown.

@@ -11,7 +11,6 @@ use super::checks::{FieldRemark, FieldRemarks, TypedForm};
 use super::edit::{self, CheckedManifest};
 use super::view_model;
 use super::view_model::PlanRow;
-use super::words::Words;
 use super::{
     Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, redirect,
     signed_in_and_counted, text_page,
@@ -21,6 +20,7 @@ use crate::engine::commands::edit_manifest;
 use crate::engine::commands::edit_manifest::ManifestRemark;
 use crate::engine::report::certificates;
 use crate::templates::{self, Rendered};
+use crate::words::Words;
 use amarre_core::model::Code;
 
 #[derive(Template)]

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Web;
 use super::assets::AssetPaths;
-use super::words::{Language, Words};
 use crate::accounts::{Role, Session};
 use crate::engine::commands::Refused;
 use crate::engine::{PassResult, report};
 use crate::server::auth::cookie;
+use crate::words::{self, Words};
 use amarre_core::model::{Code, Hint, ProviderId};
 
 /// The cookie with the chosen language.
@@ -67,7 +67,7 @@ impl RequestContext {
             None => None,
         };
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let words = Words(Language::choose(cookie(LANGUAGE_COOKIE).as_deref(), accepted));
+        let words = Words(words::choose(cookie(LANGUAGE_COOKIE).as_deref(), accepted));
         let theme =
             cookie(THEME_COOKIE).and_then(|chosen| ["light", "dark"].into_iter().find(|known| *known == chosen));
         let keys_on = cookie(KEYS_COOKIE).as_deref() != Some("off");

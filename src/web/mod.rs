@@ -20,7 +20,6 @@ mod purge;
 mod service;
 mod settings;
 mod timeline;
-pub mod words;
 mod actions;
 mod tables;
 mod topology;

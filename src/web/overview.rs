@@ -9,7 +9,6 @@ use axum::response::Response;
 
 use super::view_model;
 use super::view_model::StateMark as Shown;
-use super::words::Words;
 use super::{FormFields, PageFrame, RequestContext, Web, page};
 use crate::accounts::Role;
 use crate::engine::PassResult;
@@ -17,6 +16,7 @@ use crate::engine::report;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
+use crate::words::Words;
 use amarre_core::model::{Code, Hint, Timestamp};
 
 #[derive(Template)]
@@ -109,7 +109,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         is_empty: all.is_empty(),
         may_purge: visitor.may(Role::Admin),
         source: web.handle.source_name(),
-        needs: problem_rows(&picture, now).chain(needs(all.values().copied(), now)).collect(),
+        needs: problem_rows(&picture, now).chain(needs(all.values().copied(), words, now)).collect(),
         query: fields.get("q").cloned().unwrap_or_default(),
         chips: chips(&picture, &all, chosen, words),
         unmanaged,
@@ -172,7 +172,7 @@ fn row(picture: &PassResult, row: &ServiceStatus, words: Words, now: Timestamp) 
         url: row.urls.first().cloned().unwrap_or_default(),
         sync,
         health,
-        now: row.status_line_at(now),
+        now: words.say(&row.status_line_at(now)),
         since: state_since(picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
         since_at: state_since(picture, &row.name).map(|at| at.0),
     }
@@ -199,11 +199,15 @@ fn problem_rows(picture: &PassResult, now: Timestamp) -> impl Iterator<Item = At
     })
 }
 
-fn needs<'a>(rows: impl Iterator<Item = &'a ServiceStatus>, now: Timestamp) -> impl Iterator<Item = AttentionRow> {
+fn needs<'a>(
+    rows: impl Iterator<Item = &'a ServiceStatus>,
+    words: Words,
+    now: Timestamp,
+) -> impl Iterator<Item = AttentionRow> {
     rows.filter(|row| row.attention).map(move |row| AttentionRow {
         tone: if row.health == Health::Missing { "missing" } else { "bad" },
         name: row.name.clone(),
-        what: row.status_line_at(now),
+        what: words.say(&row.status_line_at(now)),
         hints: row.hints.clone(),
         code: row.code,
         has_logs: row.resources.iter().any(|resource| resource.failure.is_some()),

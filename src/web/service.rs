@@ -25,6 +25,7 @@ use crate::engine::commands::verbs;
 use crate::engine::report::service_plan;
 use crate::engine::report::status;
 use crate::engine::report::status::ServiceStatus;
+use crate::words::Words;
 use amarre_core::model::service::Service;
 use amarre_core::model::{Code, Hint, Kind, suggestion};
 use amarre_core::plan::render::{Style, lines};
@@ -63,7 +64,7 @@ impl Head {
         let is_suspended = picture.facts.suspended.contains_key(&row.name);
         let (verb, label, first_tone) = if is_suspended {
             (&verbs::RESUME, None, " primary")
-        } else if drifts(row).next().is_some() {
+        } else if drifts(row, visitor.words).next().is_some() {
             (&verbs::RECONCILE, Some("act-heal"), " primary")
         } else if row.attention {
             (&verbs::RETRY, None, " primary")
@@ -165,7 +166,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let plan = service_plan::of_service(&picture, &name).map(|plan| (name.clone(), plan));
     let is_drift = |change: &amarre_core::model::Change| status::is_drift(change);
     let only_drift = picture.changes_of(&name).all(is_drift);
-    let drift: Vec<Drift> = drifts(row).collect();
+    let drift: Vec<Drift> = drifts(row, words).collect();
     let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
     let events = events
         .iter()
@@ -182,7 +183,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         drawing: topology::draw(&picture, row, web.handle.now(), words),
         kept: left_behind(row, words),
         head: Head::new(&picture, row, &visitor, "now"),
-        what_now: row.status_line_at(web.handle.now()),
+        what_now: visitor.words.say(&row.status_line_at(web.handle.now())),
         code: row.code,
         hints: row.hints.clone(),
         suspended,
@@ -197,10 +198,10 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     }))
 }
 
-fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
+fn drifts(row: &ServiceStatus, words: Words) -> impl Iterator<Item = Drift> {
     let drifted = row.resources.iter().filter_map(|resource| Some((resource, resource.change.as_ref()?)));
-    drifted.filter(|(_, change)| status::is_drift(change)).flat_map(|(resource, change)| {
-        let thing = resource.label();
+    drifted.filter(|(_, change)| status::is_drift(change)).flat_map(move |(resource, change)| {
+        let thing = words.say(&resource.label());
         let why = change.because.text.clone();
         let shown = |field: &str, value: Option<&amarre_core::model::Value>| match value {
             Some(value) if value.is_sensitive() => "(sensitive)".to_owned(),
@@ -226,12 +227,12 @@ fn drifts(row: &ServiceStatus) -> impl Iterator<Item = Drift> {
 }
 
 /// The leftovers of a deleted service: kind and name.
-pub fn left_behind(row: &ServiceStatus, words: super::words::Words) -> Vec<[String; 2]> {
+pub fn left_behind(row: &ServiceStatus, words: crate::words::Words) -> Vec<[String; 2]> {
     let all = row.resources.iter().filter(|_| row.deleted);
     all.map(|one| [words.kind(&one.address.kind.label()), lines::name(&one.address, None)]).collect()
 }
 
-fn network(row: &ServiceStatus, words: super::words::Words) -> Option<String> {
+fn network(row: &ServiceStatus, words: crate::words::Words) -> Option<String> {
     let network = row.resources.iter().find(|resource| resource.address.kind == Kind::Network)?;
     let name = words.with("svc-network", "name", &lines::name(&network.address, None));
     Some(if network.detail.is_empty() { name } else { format!("{name}: {}", network.detail) })

@@ -133,7 +133,7 @@ struct NetworkPage {
     title: String,
 }
 
-fn drawn((at, cell): (usize, &Cell), words: super::words::Words) -> NetworkPage {
+fn drawn((at, cell): (usize, &Cell), words: crate::words::Words) -> NetworkPage {
     let class = match cell {
         Cell { is_next: true, .. } => "next",
         Cell { is_ours: true, .. } => "lease",

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::words::Words;
 use super::{Web, view_model};
 use crate::ledger::runs::EventFilter;
+use crate::words::Words;
 use amarre_core::model::{Millis, ProviderId, Timestamp};
 
 /// How far back it goes.

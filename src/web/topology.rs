@@ -13,12 +13,12 @@ use std::fmt::Write as _;
 
 use super::view_model;
 use super::view_model::StateMark as Shown;
-use super::words::Words;
 use crate::engine::PassResult;
 use crate::engine::reconcile::upstream_probe;
 use crate::engine::reconcile::upstream_probe::DeadEnd;
 use crate::engine::report::status;
 use crate::engine::report::status::{Health, ResourceStatus, ServiceStatus};
+use crate::words::Words;
 use amarre_core::model::service::{MountSource, Service, Target};
 use amarre_core::model::{Address, Gate, Kind, Timestamp};
 use amarre_core::plan::render::lines;
@@ -336,7 +336,7 @@ fn node(
     } else {
         lines.push(match picture.wants.drains.get(address) {
             Some(until) => words.with("pic-drains", "time", &view_model::clock(*until)),
-            None => resource.detail_at(now),
+            None => words.say(&resource.detail_at(now)),
         });
         (tone, state.word.clone())
     };

@@ -1,10 +1,10 @@
 //! What pages show of services, plans and times, as values for templates. Pure.
 
-use super::words::Words;
 use crate::engine::PassResult;
 use crate::engine::report::service_plan::{OfService, RowNote, ServicePlanRow};
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
+use crate::words::Words;
 use amarre_core::model::{Hint, Millis, Timestamp};
 use amarre_core::plan::render::{Sign, lines, text};
 
@@ -230,7 +230,7 @@ mod tests {
     use amarre_core::model::Code;
 
     use super::*;
-    use crate::web::words::Language;
+    use amarre_core::model::Language;
     use amarre_core::model::Refusal;
     use amarre_core::plan::render::text::Columns;
 

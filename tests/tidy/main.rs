@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("templates", &[]),
     ("error_chain", &[]),
     ("error_pages", &["model"]),
+    ("words", &["model"]),
     ("providers", &["model", "resources", "secret", "error_chain"]),
     ("registry", &["model", "config", "providers", "secret"]),
     ("source", &["model", "secret"]),
@@ -39,10 +40,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("accounts", &["model", "secret", "ledger"]),
     (
         "notifications",
-        &["model", "manifest", "plan::render", "secret", "error_chain", "providers::http", "ledger", "engine"],
+        &["words", "model", "manifest", "plan::render", "secret", "error_chain", "providers::http", "ledger", "engine"],
     ),
     // The table of verbs says which role each verb needs.
-    ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "ledger", "accounts::Role"]),
+    ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "ledger", "accounts::Role", "words"]),
     // What is shown: the engine's picture and its words, and of the store what was recorded.
     (
         "server",
@@ -62,6 +63,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "web",
         &[
+            "words",
             "model",
             "templates",
             "manifest",
@@ -79,6 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "words",
             "accounts",
             "notifications",
             "templates",

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod action;
 pub mod code;
+pub mod text;
 pub mod kinds;
 pub mod families;
 pub mod folders;
@@ -35,6 +36,7 @@ pub use schema::{Field, KindSchema, Rule, Typed};
 pub use service::Service;
 pub use site::Site;
 pub use source::{Asset, Assets, Bundle, BundleFile, Commit, Document, GitRef, GitUrl, History, Payloads};
+pub use text::{Arg, Language, Text};
 pub use time::{Millis, Timestamp};
 pub use value::{FieldName, FieldPath, Fields, Mark, SecretName, Value};
 pub use world::{Facts, Gap, GapScope, Need, Origin, Owner, Readiness, Seen, State, Want, Wants, World};

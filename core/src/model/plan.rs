@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::address::Address;
 use super::code::Code;
 use super::kinds::Kind;
+use super::text::Text;
 use super::time::{Millis, Timestamp};
 use super::value::{FieldPath, Fields, Value};
 use super::world::{Gap, Need, Origin};
@@ -92,27 +93,51 @@ impl Wait {
 
 /// What a person can do, and the command for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "HintDocument", into = "HintDocument")]
 pub struct Hint {
     /// In words.
-    pub text: String,
+    pub text: Text,
     /// A complete command, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub command: Option<String>,
+}
+
+/// A hint as it is sent and stored: `text` is English, beside it what a reader in another language needs.
+#[derive(Clone, Serialize, Deserialize)]
+struct HintDocument {
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    command: Option<String>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none", default)]
+    said: Option<Text>,
+}
+
+impl From<Hint> for HintDocument {
+    fn from(hint: Hint) -> Self {
+        let text = hint.text.to_string();
+        Self { text, command: hint.command, said: Some(hint.text).filter(|text| !text.is_foreign()) }
+    }
+}
+
+impl From<HintDocument> for Hint {
+    fn from(document: HintDocument) -> Self {
+        let HintDocument { text, command, said } = document;
+        Self { text: said.unwrap_or_else(|| Text::foreign(text)), command }
+    }
 }
 
 impl Hint {
     /// The words, and the command behind them.
     pub fn in_line(&self) -> String {
-        self.command.as_ref().map_or_else(|| self.text.clone(), |command| format!("{}: {command}", self.text))
+        self.command.as_ref().map_or_else(|| self.text.to_string(), |command| format!("{}: {command}", self.text))
     }
 
     /// Words only.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<Text>) -> Self {
         Self { text: text.into(), command: None }
     }
 
     /// Words and the command.
-    pub fn command(text: impl Into<String>, command: impl Into<String>) -> Self {
+    pub fn command(text: impl Into<Text>, command: impl Into<String>) -> Self {
         Self { text: text.into(), command: Some(command.into()) }
     }
 }

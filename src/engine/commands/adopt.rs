@@ -118,7 +118,9 @@ pub async fn release(
     if let Some(error) = handle.request(asked).await?.error {
         return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
     }
-    let (reply, _) = commands::follow(handle, None, Some(BTreeSet::from([service.clone()])), timeout_ms, steps).await?;
+    let (reply, _) =
+        commands::follow(handle, None, Some(BTreeSet::from([service.clone()])), timeout_ms, (steps, style.language))
+            .await?;
     let now = &reply.picture;
     if now.world.seen.get(&address).is_some_and(|seen| seen.owner.is_ours()) {
         let text = format!("{label} is released, and still carries our mark: it is taken off with the next run.\n");

@@ -46,7 +46,8 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         }
     }
     let started = handle.now();
-    let (reply, tally) = follow(handle, None, Some(names.clone()), args.timeout_ms(), asked.steps).await?;
+    let (reply, tally) =
+        follow(handle, None, Some(names.clone()), args.timeout_ms(), (asked.steps, asked.style.language)).await?;
     let left = leftovers(&reply.picture, &names, purge, &tally);
     let hidden = !reply.picture.plan.gaps.is_empty();
     let took = (handle.now() - started).in_words();

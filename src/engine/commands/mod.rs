@@ -35,10 +35,12 @@ use super::report;
 use super::report::RunTally;
 use super::report::subnets;
 use super::{LaneStep, PassResult, Progress, ProgressState};
+use crate::words::say;
 use amarre_core::manifest::Severity;
-use amarre_core::model::{Change, Code, Hint, Millis, Verb};
+use amarre_core::model::{Change, Code, Hint, Language, Millis, Text, Verb};
 use amarre_core::plan::render::text::NextStep;
 use amarre_core::plan::render::{Style, lines};
+use amarre_core::text;
 
 /// After this long without progress, the pending waits are shown.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -123,7 +125,7 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: 
         Some(name) => match handle.fetch_ref(name).await {
             Ok(snapshot) => handle.preview(snapshot, Vec::new()).await?,
             Err(error) => {
-                let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+                let hint = error.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
                 return Some(refused(error.code, &error.message, &hint));
             }
         },
@@ -177,7 +179,7 @@ pub(super) async fn converge(
     steps: &mpsc::Sender<ProgressStep>,
 ) -> Option<CommandAnswer> {
     let started = handle.now();
-    let (reply, tally) = follow(handle, confirm_deletes, only, timeout_ms, steps).await?;
+    let (reply, tally) = follow(handle, confirm_deletes, only, timeout_ms, (steps, style.language)).await?;
     let took = handle.now() - started;
     let (text, exit) = report::verdict(&reply.picture, reply.settled, &tally, (took, handle.now()), style);
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
@@ -189,10 +191,10 @@ pub(super) async fn follow(
     confirmed_deletes: Option<usize>,
     only: Option<BTreeSet<String>>,
     timeout_ms: i64,
-    steps: &mpsc::Sender<ProgressStep>,
+    (steps, language): (&mpsc::Sender<ProgressStep>, Language),
 ) -> Option<(Reply, RunTally)> {
     let command = LoopCommand::Apply { confirmed_deletes, only: only.clone(), timeout: Millis(timeout_ms) };
-    follow_command(handle, command, only.as_ref(), steps).await
+    follow_command(handle, command, only.as_ref(), (steps, language)).await
 }
 
 /// Sends a command that waits, and forwards every step until the answer is there.
@@ -200,13 +202,13 @@ async fn follow_command(
     handle: &Handle,
     command: LoopCommand,
     only: Option<&BTreeSet<String>>,
-    steps: &mpsc::Sender<ProgressStep>,
+    (steps, language): (&mpsc::Sender<ProgressStep>, Language),
 ) -> Option<(Reply, RunTally)> {
     let mut progress = handle.progress();
     let mut tally = RunTally::default();
     let asked = handle.request(command);
     tokio::pin!(asked);
-    let mut said: BTreeMap<String, String> = BTreeMap::new();
+    let mut said: BTreeMap<String, Text> = BTreeMap::new();
     let mut patience = tokio::time::interval(PATIENCE);
     patience.tick().await;
     let reply = loop {
@@ -218,7 +220,7 @@ async fn follow_command(
                 Err(RecvError::Closed) => break asked.await?,
             },
             reply = &mut asked => break reply?,
-            _ = patience.tick() => for step in waiting(handle, only, &mut said) {
+            _ = patience.tick() => for step in waiting(handle, only, &mut said, language) {
                 let _ = steps.send(step).await;
             },
         }
@@ -230,7 +232,12 @@ async fn follow_command(
 }
 
 /// One line for each service whose wait has changed.
-fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap<String, String>) -> Vec<ProgressStep> {
+fn waiting(
+    handle: &Handle,
+    only: Option<&BTreeSet<String>>,
+    said: &mut BTreeMap<String, Text>,
+    language: Language,
+) -> Vec<ProgressStep> {
     let (picture, _) = handle.last_pass();
     let mut steps = Vec::new();
     for (service, row) in picture.statuses() {
@@ -243,7 +250,11 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
         // Without the countdown, which changes all the time.
         said.insert(service.clone(), row.what_now.clone());
         let now = handle.now();
-        let progress = row.progress(now).map(|progress| format!(", {progress}")).unwrap_or_default();
+        let what = row.status_line_at(now);
+        let what = match row.progress(now) {
+            Some(progress) => text!("{what}, {progress}", what, progress),
+            None => what,
+        };
         steps.push(ProgressStep {
             at_ms: now.0,
             service: service.clone(),
@@ -251,7 +262,7 @@ fn waiting(handle: &Handle, only: Option<&BTreeSet<String>>, said: &mut BTreeMap
             action: String::new(),
             kind: String::new(),
             name: String::new(),
-            detail: format!("{}{progress}", row.status_line_at(now)),
+            detail: say(&what, language),
             took_ms: 0,
         });
     }

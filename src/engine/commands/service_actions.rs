@@ -92,7 +92,7 @@ pub async fn roll_back(
         return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
     }
     let only = Some(BTreeSet::from([service.to_owned()]));
-    let (reply, tally) = commands::follow(handle, None, only, timeout_ms, steps).await?;
+    let (reply, tally) = commands::follow(handle, None, only, timeout_ms, (steps, style.language)).await?;
     let took = handle.now() - started;
     let is_back = reply.picture.rollbacks.get(service).is_some_and(|rollback| rollback.done);
     let document = report::status_json(&reply.picture, None);

@@ -10,7 +10,8 @@ use super::status;
 use super::status::{Health, ServiceStatus, Sync};
 use super::waits::WaitEnd;
 use crate::engine::PassResult;
-use amarre_core::model::{Kind, Readiness, Timestamp};
+use crate::words::say;
+use amarre_core::model::{Kind, Language, Readiness, Timestamp};
 
 /// Types of conditions, in the order of the document.
 pub const TYPES: [&str; 5] = ["Parsed", "Converged", "Serving", "Stalled", "Suspended"];
@@ -38,8 +39,8 @@ pub fn conditions(picture: &PassResult, row: &ServiceStatus) -> Vec<ServiceCondi
     let mut all = vec![parsed(picture, row), converged(picture, row), serving(picture, row)];
     if let Some(waiting) = row.waiting.as_ref().filter(|waiting| waiting.is_stalled()) {
         let message = match waiting.hints.first() {
-            Some(hint) => format!("{}; {}", waiting.what, super::hint_text(hint)),
-            None => waiting.what.clone(),
+            Some(hint) => format!("{}; {}", waiting.what, super::hint_text(hint, Language::En)),
+            None => waiting.what.to_string(),
         };
         all.push(condition("Stalled", Some(true), stalled(picture, row), &message));
     }
@@ -117,7 +118,7 @@ fn converged(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
         Sync::OutOfSync if picture.errors.contains_key(&row.name) => (Some(false), "Retrying"),
         Sync::OutOfSync => (Some(false), "Changing"),
     };
-    let message = if holds == Some(true) { String::new() } else { row.what_now.clone() };
+    let message = if holds == Some(true) { String::new() } else { say(&row.what_now, Language::En) };
     ServiceCondition { name: "Converged", holds, reason, message }
 }
 

@@ -1,16 +1,32 @@
 //! Times in sentences: an instant is stored, and rendered when the sentence is shown. Pure.
 
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Millis, Text, Timestamp};
+use amarre_core::text;
 
 /// The instant that a sentence counts from or to, after its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountFrom {
-    /// `…; next try in 26 s`: the event, the separator before it, and when.
-    Until(&'static str, Timestamp),
+    /// `…; next try in 26 s`: what comes then, and when.
+    Until(Then, Timestamp),
     /// `starting, for 12 s`.
     For(Timestamp),
     /// `healthy, up 3 s`.
     Up(Timestamp),
+}
+
+/// What comes at the end of a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// The next try.
+    NextTry,
+    /// A provider is tried again.
+    TriedAgain,
+    /// A container is started again.
+    Started,
+    /// What was interrupted goes on.
+    GoesOn,
+    /// The sentence itself says it.
+    Said,
 }
 
 impl CountFrom {
@@ -24,19 +40,29 @@ impl CountFrom {
 }
 
 /// The sentence at this moment.
-pub fn with_time(text: &str, clock: Option<CountFrom>, now: Timestamp) -> String {
+pub fn with_time(what: &Text, clock: Option<CountFrom>, now: Timestamp) -> Text {
+    let what = what.clone();
     match clock {
-        None => text.to_owned(),
-        Some(CountFrom::Until(what, at)) => format!("{text}{what} {}", within_text(at, now)),
-        Some(CountFrom::For(since)) => format!("{text}, for {}", now - since),
-        Some(CountFrom::Up(since)) => format!("{text}, up {}", now - since),
+        None => what,
+        Some(CountFrom::Until(then, at)) => {
+            let when = within(at, now);
+            match then {
+                Then::NextTry => text!("{what}; next try {when}", what, when),
+                Then::TriedAgain => text!("{what}; tried again {when}", what, when),
+                Then::Started => text!("{what}; started again {when}", what, when),
+                Then::GoesOn => text!("{what}; goes on {when}", what, when),
+                Then::Said => text!("{what} {when}", what, when),
+            }
+        }
+        Some(CountFrom::For(since)) => text!("{what}, for {span}", what, span = now - since),
+        Some(CountFrom::Up(since)) => text!("{what}, up {span}", what, span = now - since),
     }
 }
 
 /// `in 26 s`; `now` if it is due.
-pub fn within_text(at: Timestamp, now: Timestamp) -> String {
+pub fn within(at: Timestamp, now: Timestamp) -> Text {
     let left = at - now;
-    if left < Millis::seconds(1) { "now".to_owned() } else { format!("in {left}") }
+    if left < Millis::seconds(1) { text!("now") } else { text!("in {left}", left) }
 }
 
 #[cfg(test)]
@@ -46,12 +72,12 @@ mod tests {
     #[test]
     fn a_time_is_rendered_as_of_the_moment_of_display() {
         let at = |seconds: i64| Timestamp(seconds * 1_000);
-        let tells = |clock: CountFrom, now: i64| with_time("it", Some(clock), at(now));
-        assert_eq!(tells(CountFrom::Until("; next try", at(30)), 4), "it; next try in 26 s");
-        assert_eq!(tells(CountFrom::Until("; next try", at(30)), 18), "it; next try in 12 s");
-        assert_eq!(tells(CountFrom::Until("; next try", at(30)), 31), "it; next try now");
+        let tells = |clock: CountFrom, now: i64| with_time(&Text::foreign("it"), Some(clock), at(now)).to_string();
+        assert_eq!(tells(CountFrom::Until(Then::NextTry, at(30)), 4), "it; next try in 26 s");
+        assert_eq!(tells(CountFrom::Until(Then::NextTry, at(30)), 18), "it; next try in 12 s");
+        assert_eq!(tells(CountFrom::Until(Then::NextTry, at(30)), 31), "it; next try now");
         assert_eq!(tells(CountFrom::For(at(30)), 42), "it, for 12 s");
         assert_eq!(tells(CountFrom::Up(at(30)), 33), "it, up 3 s");
-        assert_eq!(with_time("it", None, at(9)), "it");
+        assert_eq!(with_time(&Text::foreign("it"), None, at(9)), Text::foreign("it"));
     }
 }

@@ -1,7 +1,8 @@
 //! Jobs as people see them: by their own name, not as one container among others. Pure.
 
 use crate::engine::PassResult;
-use amarre_core::model::{Address, Kind};
+use amarre_core::model::{Address, Kind, Text};
+use amarre_core::text;
 
 /// The name in its manifest, of a job.
 pub fn job<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a str> {
@@ -15,9 +16,9 @@ pub fn job<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a str> {
 }
 
 /// `job backup`, `container cloud-app`, `record cloud.example.org`.
-pub fn resource_label(picture: &PassResult, address: &Address) -> String {
+pub fn resource_label(picture: &PassResult, address: &Address) -> Text {
     match job(picture, address) {
-        Some(job) => format!("job {job}"),
-        None => format!("{} {}", address.kind.label(), address.name),
+        Some(job) => text!("job {job}", job),
+        None => text!("{kind} {name}", kind = address.kind, name = &address.name),
     }
 }

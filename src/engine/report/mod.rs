@@ -22,11 +22,13 @@ use serde_json::{Map, Value as Json, json};
 use super::PassResult;
 use crate::ledger::runs::Event;
 use crate::source::SourceError;
+use crate::words::say;
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
-use amarre_core::model::{Address, Change, Code, Commit, Hint, Millis, ProviderId, Timestamp, Verb};
+use amarre_core::model::{Address, Change, Code, Commit, Hint, Language, Millis, ProviderId, Text, Timestamp, Verb};
 use amarre_core::plan::desired::certificate::OrderBudget;
 use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
+use amarre_core::text;
 use countdown::CountFrom;
 pub use drift::drift_json;
 pub use plan::{plan_json, plan_markdown, plan_of, plan_text, plan_text_before};
@@ -106,7 +108,7 @@ pub fn status_text(
     let services = picture.statuses();
     let mut out = format!("{}, checked {}", revision(picture), ago(now - picture.at));
     match next {
-        Some(next) if picture.acts => out.push_str(&format!(", next run {}", countdown::within_text(next, now))),
+        Some(next) if picture.acts => out.push_str(&format!(", next run {}", countdown::within(next, now))),
         Some(_) => out.push_str("; nothing is changed before amarre apply"),
         None => out.push_str("; no daemon is running"),
     }
@@ -195,16 +197,16 @@ pub fn service_text(
         }
     }
     if !row.what_now.is_empty() {
-        out.push_str(&format!("  {}\n", with_code(row, now)));
+        out.push_str(&format!("  {}\n", with_code(row, now, style.language)));
         for hint in &row.hints {
-            out.push_str(&format!("  {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(hint)));
+            hint_line(hint, "  ", style, &mut out);
         }
     }
-    out.push_str(&wait_text::wait(row, now));
+    out.push_str(&wait_text::wait(row, now, style.language));
     out.push('\n');
     for resource in &row.resources {
         resource_text(resource, now, style, &mut out);
-        out.push_str(&wait_text::failure(picture, resource, now));
+        out.push_str(&wait_text::failure(picture, resource, now, style.language));
     }
     if !events.is_empty() {
         out.push_str("\n  last\n");
@@ -229,7 +231,7 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, style: St
     };
     let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
     let name = lines::name(&resource.address, None);
-    let line = format!("  {sign} {label:14}{name:<19} {}", resource.detail_at(now));
+    let line = format!("  {sign} {label:14}{name:<19} {}", say(&resource.detail_at(now), style.language));
     out.push_str(line.trim_end());
     out.push('\n');
     for change in resource.change.iter().filter(|change| status::is_drift(change)) {
@@ -249,7 +251,7 @@ pub(super) fn problems_text(picture: &PassResult, now: Timestamp, style: Style, 
     for SiteProblem { text, code, hints } in problems(picture, now) {
         out.push_str(&format!("{} {text}, {code}\n", style.sign(Sign::Refuse)));
         for hint in hints {
-            out.push_str(&format!("  {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(&hint)));
+            hint_line(&hint, "  ", style, out);
         }
     }
 }
@@ -301,21 +303,28 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
     lines
 }
 
-fn with_code(row: &ServiceStatus, now: Timestamp) -> String {
+fn with_code(row: &ServiceStatus, now: Timestamp, language: Language) -> String {
+    let line = say(&row.status_line_at(now), language);
     match &row.code {
-        Some(code) => format!("{}, {code}", row.status_line_at(now)),
-        None => row.status_line_at(now),
+        Some(code) => format!("{line}, {code}"),
+        None => line,
     }
+}
+
+fn hint_line(hint: &Hint, indent: &str, style: Style, out: &mut String) {
+    let label = style.paint(Tone::Dim, &say(&text!("hint:"), style.language));
+    out.push_str(&format!("{indent}{label} {}\n", hint_text(hint, style.language)));
 }
 
 fn ago(span: Millis) -> String {
     if span < Millis::seconds(1) { "now".to_owned() } else { format!("{span} ago") }
 }
 
-pub(super) fn hint_text(hint: &Hint) -> String {
+pub(super) fn hint_text(hint: &Hint, language: Language) -> String {
+    let text = say(&hint.text, language);
     match &hint.command {
-        Some(command) => format!("{}, {command}", hint.text),
-        None => hint.text.clone(),
+        Some(command) => format!("{text}, {command}"),
+        None => text,
     }
 }
 
@@ -446,6 +455,14 @@ fn clock(at: Timestamp) -> String {
     at.to_zoned(jiff::tz::TimeZone::system()).strftime("%d %b %H:%M:%S").to_string()
 }
 
+/// A sentence in a document, as [`Text::insert_into`] has it, with times as people read them.
+fn insert(document: &mut Json, text: &Text, key: &str) {
+    if let Some(object) = document.as_object_mut() {
+        text.insert_into(object, key);
+        object.insert(key.to_owned(), json!(say(text, Language::En)));
+    }
+}
+
 /// One service, as in the list.
 pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
     let suspended = picture
@@ -454,7 +471,8 @@ pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
         .get(&row.name)
         .map(|suspension| json!({"by": suspension.by, "why": suspension.why, "since": suspension.at.rfc3339()}));
     let error = row.code.as_ref().map(|code| {
-        let error = json!({"code": code, "message": row.what_now, "hints": row.hints});
+        let mut error = json!({"code": code, "hints": row.hints});
+        insert(&mut error, &row.what_now, "message");
         wait_text::with_failure(error, picture, row)
     });
     let mut document = json!({
@@ -464,7 +482,7 @@ pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
         "health": row.health.word(),
         "attention": row.attention,
         "deleted": row.deleted,
-        "what_now": row.what_now,
+        "what_now": say(&row.what_now, Language::En),
         "urls": row.urls.iter().map(|url| json!({"url": url})).collect::<Vec<_>>(),
         "suspended": suspended,
         "error": error,
@@ -548,7 +566,7 @@ pub fn verdict(
     let mut alike: BTreeMap<(String, String), Vec<&ServiceStatus>> = BTreeMap::new();
     for row in needy.into_iter().filter(|row| !is_guarded(row)) {
         let hints: Vec<String> = row.hints.iter().map(Hint::in_line).collect();
-        alike.entry((with_code(row, now), hints.join("\n"))).or_default().push(row);
+        alike.entry((with_code(row, now, style.language), hints.join("\n"))).or_default().push(row);
     }
     let mut alike: Vec<Vec<&ServiceStatus>> = alike.into_values().collect();
     alike.sort_by_key(|rows| rows.first().map(|row| row.name.clone()));
@@ -559,10 +577,10 @@ pub fn verdict(
             [row, other] => (row, format!("{}, {}   ", row.name, other.name)),
             [row, other, more @ ..] => (row, format!("{}, {} and {} more   ", row.name, other.name, more.len())),
         };
-        out.push_str(&format!("  {} {name}{}\n", style.sign(Sign::Failed), with_code(row, now)));
-        out.push_str(&wait_text::verdict(picture, row, now));
+        out.push_str(&format!("  {} {name}{}\n", style.sign(Sign::Failed), with_code(row, now, style.language)));
+        out.push_str(&wait_text::verdict(picture, row, now, style.language));
         for hint in &row.hints {
-            out.push_str(&format!("      {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(hint)));
+            hint_line(hint, "      ", style, &mut out);
         }
     }
     problems_text(picture, now, style, &mut out);

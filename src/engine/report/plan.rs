@@ -57,7 +57,7 @@ fn beside_plan(picture: &PassResult, style: Style, text: &mut String) {
             error.code
         ));
         for hint in &error.hints {
-            text.push_str(&format!("  {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(hint)));
+            text.push_str(&format!("  {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(hint, style.language)));
         }
     }
 }

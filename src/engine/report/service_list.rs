@@ -15,6 +15,7 @@ use serde_json::{Value as Json, json};
 use super::status;
 use super::status::{Health, ServiceStatus, Sync};
 use crate::engine::{PassResult, report};
+use crate::words::say;
 use amarre_core::model::service::Tls;
 use amarre_core::model::{Address, Change, Kind, Millis, Seen, Timestamp, Value};
 use amarre_core::plan::desired::certificate;
@@ -168,16 +169,17 @@ fn status_line(
     style: Style,
 ) -> String {
     let ends = only.filter(|only| *only == Only::Expiring).and_then(|_| expiring(picture, row));
-    let text = ends.unwrap_or_else(|| row.status_line_at(now));
+    let text = ends.unwrap_or_else(|| say(&row.status_line_at(now), style.language));
     // The progress of a wait stays, like the code, where the rest is cut.
-    let progress = row.progress(now).map(|progress| format!(", {progress}")).unwrap_or_default();
+    let progress =
+        row.progress(now).map(|progress| format!(", {}", say(&progress, style.language))).unwrap_or_default();
     let code = row.code.as_ref().map(|code| format!(", {code}")).unwrap_or(progress);
     let text = text.replace(['\n', '\r', '\t'], " ");
-    if text.chars().count() + code.len() <= room {
+    if text.chars().count() + code.chars().count() <= room {
         return format!("{text}{code}");
     }
     let dots = if style.ascii { "..." } else { "…" };
-    let left = room.saturating_sub(code.len() + dots.chars().count());
+    let left = room.saturating_sub(code.chars().count() + dots.chars().count());
     let text: String = text.chars().take(left).collect();
     format!("{}{dots}{code}", text.trim_end())
 }

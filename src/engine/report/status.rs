@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::countdown;
-use super::countdown::CountFrom;
+use super::countdown::{CountFrom, Then};
 use super::waits;
 use super::waits::PendingWait;
 use super::{jobs, wait_text};
@@ -14,9 +14,11 @@ use amarre_core::manifest::Severity;
 use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
 use amarre_core::model::service::{Route, Tls};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Code, Kind, Need, Readiness, Refusal, Seen, State, Timestamp, Value, Verb};
-use amarre_core::plan::render::text::HELD_BY_GUARD;
+use amarre_core::model::{
+    Address, Change, Code, Kind, Need, Readiness, Refusal, Seen, State, Text, Timestamp, Value, Verb,
+};
 use amarre_core::plan::rollout::completion;
+use amarre_core::text;
 
 /// The text for a working container.
 const HEALTHY: &str = "healthy";
@@ -92,7 +94,7 @@ pub struct ServiceStatus {
     /// Whether it needs a person.
     pub attention: bool,
     /// One line without its time; empty when all is well.
-    pub what_now: String,
+    pub what_now: Text,
     /// The time that the line counts to.
     pub what_now_clock: Option<CountFrom>,
     /// The next step, if there is one.
@@ -113,12 +115,12 @@ pub struct ServiceStatus {
 
 impl ServiceStatus {
     /// The one line at this moment.
-    pub fn status_line_at(&self, now: Timestamp) -> String {
+    pub fn status_line_at(&self, now: Timestamp) -> Text {
         countdown::with_time(&self.what_now, self.what_now_clock, now)
     }
 
     /// How far a wait with a limit is: `1:52 of 10:00`. Empty after the limit.
-    pub fn progress(&self, now: Timestamp) -> Option<String> {
+    pub fn progress(&self, now: Timestamp) -> Option<Text> {
         self.waiting.as_ref().filter(|waiting| !waiting.is_stalled())?.progress(now)
     }
 }
@@ -150,15 +152,15 @@ pub struct ResourceStatus {
 
 impl ResourceStatus {
     /// The text at this moment.
-    pub fn detail_at(&self, now: Timestamp) -> String {
-        countdown::with_time(&self.detail, self.detail_clock, now)
+    pub fn detail_at(&self, now: Timestamp) -> Text {
+        countdown::with_time(&Text::from(&self.detail), self.detail_clock, now)
     }
 
     /// `job backup`, `container cloud-app`.
-    pub fn label(&self) -> String {
+    pub fn label(&self) -> Text {
         match &self.job {
-            Some(job) => format!("job {job}"),
-            None => format!("{} {}", self.address.kind.label(), self.address.name),
+            Some(job) => text!("job {job}", job),
+            None => text!("{kind} {name}", kind = self.address.kind, name = &self.address.name),
         }
     }
 }
@@ -211,7 +213,7 @@ fn service(picture: &PassResult, name: &str) -> ServiceStatus {
         sync,
         health,
         attention: false,
-        what_now: String::new(),
+        what_now: Text::default(),
         what_now_clock: None,
         hints: Vec::new(),
         code: None,
@@ -441,35 +443,36 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
     } else if let Some(known) = picture.errors.get(&name) {
         explain_error(picture, status, known);
     } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
-        status.what_now = format!("{} did not work the last time: {why}", jobs::resource_label(picture, address));
-        status.hints = vec![Hint::command("to try again now", format!("amarre reconcile {name}"))];
+        let thing = jobs::resource_label(picture, address);
+        status.what_now = text!("{thing} did not work the last time: {why}", thing, why = Text::from(why));
+        status.hints = vec![Hint::command(text!("to try again now"), format!("amarre reconcile {name}"))];
         status.attention = true;
     } else if let Some(gap) = hiding_gap(picture, status) {
-        status.what_now = gap.message.clone();
+        status.what_now = Text::from(&gap.message);
         status.code = Some(gap.code);
         status.hints = vec![Hint::text(gap.hint.clone())];
         status.attention = true;
     } else if let Some((zone, error)) = unpublished(picture, status) {
-        status.what_now = error.message.clone();
+        status.what_now = Text::from(&error.message);
         status.code = Some(error.code);
         status.hints = vec![Hint::text(if error.hint.is_empty() {
-            format!("zone {zone} is refreshed again by itself")
+            text!("zone {zone} is refreshed again by itself", zone)
         } else {
-            error.hint.clone()
+            Text::from(&error.hint)
         })];
         status.attention = true;
     } else if let Some(bad) = status.resources.iter().find(|resource| has_problem(resource)).cloned() {
         explain_bad(picture, status, &bad);
     } else if !picture.consented && picture.is_changing(&name) {
-        status.what_now = "waits for amarre apply".to_owned();
+        status.what_now = text!("waits for amarre apply");
     } else if picture.services.get(&name).is_some_and(|service| service.stopped) && !picture.is_changing(&name) {
-        status.what_now = "stopped, as its manifest says".to_owned();
+        status.what_now = text!("stopped, as its manifest says");
     } else if !picture.services.contains_key(&name) && !picture.is_changing(&name) && !status.resources.is_empty() {
         if status.deleted {
-            status.what_now = "its manifest is gone, its data is kept".to_owned();
-            status.hints = vec![Hint::command("to delete that too", format!("amarre destroy {name} --purge"))];
+            status.what_now = text!("its manifest is gone, its data is kept");
+            status.hints = vec![Hint::command(text!("to delete that too"), format!("amarre destroy {name} --purge"))];
         } else {
-            status.what_now = "its manifest is gone, it stays as it is".to_owned();
+            status.what_now = text!("its manifest is gone, it stays as it is");
         }
     } else {
         explain_next_step(picture, status);
@@ -486,22 +489,29 @@ fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String
     let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
     status.code = diagnostic.map(|diagnostic| diagnostic.code);
     status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
-    let runs = if picture.facts.frozen.contains(&name) { "left as it is" } else { "the last good one stays" };
-    let suspended = picture.facts.suspended.get(&name).map(|suspension| format!("suspended by {}; ", suspension.by));
-    status.what_now = format!("{}{}; {runs}", suspended.unwrap_or_default(), what.as_ref().unwrap_or(why));
+    let what = Text::from(what.as_ref().unwrap_or(why));
+    let by = picture.facts.suspended.get(&name).map(|suspension| &suspension.by);
+    status.what_now = match (by, picture.facts.frozen.contains(&name)) {
+        (Some(by), true) => text!("suspended by {by}; {what}; left as it is", by, what),
+        (Some(by), false) => text!("suspended by {by}; {what}; the last good one stays", by, what),
+        (None, true) => text!("{what}; left as it is", what),
+        (None, false) => text!("{what}; the last good one stays", what),
+    };
     status.attention = true;
 }
 
 fn explain_suspension(picture: &PassResult, status: &mut ServiceStatus, suspension: &Suspension) {
     let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
-    status.what_now = if going {
-        "is being destroyed".to_owned()
-    } else {
-        let until = suspension.until.map(|until| format!(" until {}", wait_text::time(until, picture.at)));
-        let why = Some(suspension.why.as_str()).filter(|why| !why.is_empty()).map(|why| format!(": {why}"));
-        format!("suspended by {}{}{}", suspension.by, until.unwrap_or_default(), why.unwrap_or_default())
+    let until = suspension.until.map(|until| wait_text::instant(until, picture.at));
+    let (by, why) = (&suspension.by, Text::from(&suspension.why));
+    status.what_now = match (until, why.is_empty()) {
+        _ if going => text!("is being destroyed"),
+        (Some(until), false) => text!("suspended by {by} until {until}: {why}", by, until, why),
+        (Some(until), true) => text!("suspended by {by} until {until}", by, until),
+        (None, false) => text!("suspended by {by}: {why}", by, why),
+        (None, true) => text!("suspended by {by}", by),
     };
-    status.hints = vec![Hint::command("to take it up again", format!("amarre resume {}", status.name))];
+    status.hints = vec![Hint::command(text!("to take it up again"), format!("amarre resume {}", status.name))];
 }
 
 /// What the guard holds is reported once for all services; other refusals belong to this one.
@@ -513,19 +523,21 @@ fn refusal<'a>(picture: &'a PassResult, name: &str) -> Option<&'a Refusal> {
 
 fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &Refusal) {
     status.what_now = match refusal.is_guard() {
-        true => HELD_BY_GUARD.to_owned(),
-        false => format!("refused: {}", refusal.message),
+        true => text!("held by the guard"),
+        false => text!("refused: {why}", why = Text::from(&refusal.message)),
     };
     status.code = Some(refusal.code);
     status.hints = refusal.hints.clone();
     status.attention = !refusal.is_left();
     if refusal.is_report() {
-        status.what_now = "only reported: something differs".to_owned();
+        status.what_now = text!("only reported: something differs");
     }
     let failed = status.resources.iter().find(|resource| resource.failure.is_some());
     let Some(failed) = failed.filter(|_| refusal.code == Code::A0512) else { return };
     status.hints.extend(log_hint(failed));
-    status.hints.push(Hint::command("to stay with the last good one", format!("amarre rollback {}", status.name)));
+    status
+        .hints
+        .push(Hint::command(text!("to stay with the last good one"), format!("amarre rollback {}", status.name)));
     if let Some(what_now) = wait_text::serving_instead(picture, failed) {
         status.what_now = what_now;
     }
@@ -533,21 +545,21 @@ fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &R
 
 fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &ServiceError) {
     let next = waits::next_try(picture, known);
-    status.what_now.clone_from(&known.error.message);
-    status.what_now_clock = Some(CountFrom::Until("; next try", next));
+    status.what_now = Text::from(&known.error.message);
+    status.what_now_clock = Some(CountFrom::Until(Then::NextTry, next));
     status.code = Some(known.error.code);
     status.hints = Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
 }
 
 fn explain_bad(picture: &PassResult, status: &mut ServiceStatus, bad: &ResourceStatus) {
-    status.what_now = format!("{}: {}", bad.label(), bad.detail);
+    status.what_now = text!("{thing}: {why}", thing = bad.label(), why = Text::from(&bad.detail));
     status.what_now_clock = bad.detail_clock;
     let is_dead_end = picture.dead_ends.contains_key(&bad.address);
     status.code = Some(if is_dead_end { Code::A0532 } else { Code::A0512 });
     let domain = bad.address.name.split(['/', ',']).next().unwrap_or_default();
     let way = format!("amarre trace {domain}");
-    let way = is_dead_end.then(|| Hint::command("to follow the way of a request", way));
+    let way = is_dead_end.then(|| Hint::command(text!("to follow the way of a request"), way));
     status.hints = log_hint(bad).into_iter().chain(way).collect();
     status.attention = true;
 }
@@ -556,12 +568,12 @@ fn explain_next_step(picture: &PassResult, status: &mut ServiceStatus) {
     let name = status.name.clone();
     (status.what_now, status.what_now_clock) = next_step(picture, &name);
     if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
-        status.what_now = format!("is being rolled back: {}", status.what_now);
+        status.what_now = text!("is being rolled back: {step}", step = status.what_now.clone());
     }
     let is_stopped =
         picture.changes_of(&name).any(|change| matches!(change.gate, Gate::Until { what: Wait::StoppedGrace, .. }));
     if is_stopped {
-        status.hints = vec![Hint::command("to start it now", format!("amarre reconcile {name}"))];
+        status.hints = vec![Hint::command(text!("to start it now"), format!("amarre reconcile {name}"))];
         status.attention = true;
     }
 }
@@ -569,7 +581,7 @@ fn explain_next_step(picture: &PassResult, status: &mut ServiceStatus) {
 /// Where the last output of a container can be read.
 fn log_hint(resource: &ResourceStatus) -> Option<Hint> {
     resource.failure.as_ref()?;
-    Some(Hint::command("what it said last", format!("amarre logs {} --last-failed", resource.address.name)))
+    Some(Hint::command(text!("what it said last"), format!("amarre logs {} --last-failed", resource.address.name)))
 }
 
 /// A container stopped by hand is started again without a person.
@@ -602,21 +614,26 @@ fn unpublished<'a>(
 }
 
 /// The next step and its time.
-fn next_step(picture: &PassResult, name: &str) -> (String, Option<CountFrom>) {
+fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) {
     let mine: Vec<&Change> = picture.changes_of(name).collect();
     let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
     let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);
     let drift: Vec<&str> = drift.map(|change| drift_word(change)).collect();
     if let Some(first) = drift.first() {
-        let more = if drift.len() > 1 { format!(" and {} more", drift.len() - 1) } else { String::new() };
-        return (format!("drift: {first}{more}, being put back"), None);
+        let text = match drift.len() - 1 {
+            0 => text!("drift: {first}, being put back", first = *first),
+            n => text!("drift: {first} and {n} more, being put back", first = *first, n),
+        };
+        return (text, None);
     }
     let waits = mine.iter().find_map(|change| match &change.gate {
         Gate::Until { at, what } => {
             let (text, then) = until_text(change, *what);
             Some((text, Some(CountFrom::Until(then, *at))))
         }
-        Gate::After(needs) => needs.first().map(|need| (format!("waits for {}", need_text(picture, need)), None)),
+        Gate::After(needs) => {
+            needs.first().map(|need| (text!("waits for {what}", what = need_text(picture, need)), None))
+        }
         Gate::Now | Gate::Held(_) => None,
     });
     let wanted = || picture.wanted_by(name).iter();
@@ -625,45 +642,58 @@ fn next_step(picture: &PassResult, name: &str) -> (String, Option<CountFrom>) {
         .filter_map(|address| Some((address, &picture.world.seen.get(address)?.ready)))
         .find_map(|(address, ready)| match ready {
             Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {
-                Some(job) => format!("job {job} {why}"),
-                None if address.name == name => why.clone(),
-                None => format!("{}: {why}", address.name),
+                Some(job) => text!("job {job} {why}", job, why = Text::from(why)),
+                None if address.name == name => Text::from(why),
+                None => text!("{thing}: {why}", thing = &address.name, why = Text::from(why)),
             }),
             Readiness::Ready | Readiness::Failed { .. } => None,
         });
     let ready = mine
         .iter()
         .find(|change| change.is_now())
-        .map(|change| format!("{} {}", change.action(), jobs::resource_label(picture, &change.address)));
+        .map(|change| doing(change, jobs::resource_label(picture, &change.address)));
     let unasked = wanted().filter(|address| address.kind == Kind::Image);
     let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
-    let unasked = unasked.map(|(image, why)| format!("is there a newer {}? {why}", image.name)).next();
-    let alone = |text: String| (text, None);
+    let unasked = unasked
+        .map(|(image, why)| text!("is there a newer {image}? {why}", image = &image.name, why = Text::from(why)))
+        .next();
+    let alone = |text: Text| (text, None);
     starting.map(alone).or(waits).or(ready.map(alone)).or(unasked.map(alone)).unwrap_or_default()
 }
 
 /// The text of a change that waits for a time, and of what comes then.
-fn until_text(change: &Change, what: Wait) -> (String, &'static str) {
+fn until_text(change: &Change, what: Wait) -> (Text, Then) {
     let provider = &change.address.provider;
     match what {
-        Wait::StoppedGrace => ("stopped outside Amarre".to_owned(), "; started again"),
+        Wait::StoppedGrace => (text!("stopped outside Amarre"), Then::Started),
         Wait::EngineStart => {
-            (format!("{provider} has just started and brings its containers back itself"), "; goes on")
+            (text!("{provider} has just started and brings its containers back itself", provider), Then::GoesOn)
         }
-        Wait::Provider => (format!("{provider} fails for everybody"), "; tried again"),
-        Wait::Settle | Wait::Drain | Wait::Budget | Wait::Order | Wait::Backoff => ("goes on".to_owned(), ""),
+        Wait::Provider => (text!("{provider} fails for everybody", provider), Then::TriedAgain),
+        Wait::Settle | Wait::Drain | Wait::Budget | Wait::Order | Wait::Backoff => (text!("goes on"), Then::Said),
     }
 }
 
-pub(crate) fn need_text(picture: &PassResult, need: &Need) -> String {
+/// What is needed, as what is waited for.
+pub(crate) fn need_text(picture: &PassResult, need: &Need) -> Text {
     let thing = jobs::resource_label(picture, &need.on);
     let why = match picture.world.seen.get(&need.on).map(|seen| &seen.ready) {
-        Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => format!(" ({why})"),
-        Some(Readiness::Ready) | None => String::new(),
+        Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => Some(Text::from(why)),
+        Some(Readiness::Ready) | None => None,
     };
-    match need.is {
-        State::Present | State::Ready => format!("{thing}{why}"),
-        State::Absent => format!("{thing} to go"),
+    match (need.is, why) {
+        (State::Present | State::Ready, Some(why)) => text!("{thing} ({why})", thing, why),
+        (State::Present | State::Ready, None) => thing,
+        (State::Absent, _) => text!("{thing} to go", thing),
+    }
+}
+
+/// What is done now.
+fn doing(change: &Change, thing: Text) -> Text {
+    match change.verb {
+        Verb::Create(_) => text!("create {thing}", thing),
+        Verb::Update(_) => text!("update {thing}", thing),
+        Verb::Delete => text!("delete {thing}", thing),
     }
 }
 

@@ -7,7 +7,9 @@ use super::waits;
 use super::waits::{PendingWait, WaitEnd};
 use crate::engine::PassResult;
 use crate::ledger::LastFailure;
-use amarre_core::model::{Address, Millis, Readiness, Seen, Timestamp, Value};
+use crate::words::say;
+use amarre_core::model::{Address, Arg, Language, Millis, Readiness, Seen, Text, Timestamp, Value};
+use amarre_core::text;
 
 /// The indent.
 const KEY: usize = 10;
@@ -15,93 +17,108 @@ const KEY: usize = 10;
 const DAY: Millis = Millis::minutes(24 * 60);
 
 /// How long a service waits and how that ends, below its head; nothing if a failure reports it.
-pub fn wait(row: &ServiceStatus, now: Timestamp) -> String {
+pub fn wait(row: &ServiceStatus, now: Timestamp, language: Language) -> String {
     let Some(waiting) = row.waiting.as_ref().filter(|_| row.resources.iter().all(|one| one.failure.is_none())) else {
         return String::new();
     };
-    let mut out = String::new();
-    let progress = waiting.progress(now);
-    let since = waiting.since.map(|since| format!("since {}", time(since, now)));
-    let waits: Vec<String> = since.into_iter().chain(progress).collect();
-    if !waits.is_empty() {
-        out.push_str(&format!("  {:KEY$}{}\n", "waits", waits.join(", ")));
-    }
-    out.push_str(&format!("  {:KEY$}{}\n", "next", next(waiting, now)));
+    let since = waiting.since.map(|since| text!("since {at}", at = instant(since, now)));
+    let waits: Vec<Text> = since.into_iter().chain(waiting.progress(now)).collect();
+    let waits = (!waits.is_empty()).then(|| (text!("waits"), text!("{parts}", parts = waits)));
+    let lines: Vec<(Text, Text)> = waits.into_iter().chain([(text!("next"), next(waiting, now))]).collect();
+    let mut out = keyed("  ", &lines, language);
     if row.hints.is_empty() {
         for hint in &waiting.hints {
-            out.push_str(&format!("  hint: {}\n", super::hint_text(hint)));
+            out.push_str(&format!("  {} {}\n", say(&text!("hint:"), language), super::hint_text(hint, language)));
         }
     }
     out
 }
 
-fn next(waiting: &PendingWait, now: Timestamp) -> String {
-    match waiting.next {
-        WaitEnd::At(at) if at <= now => "now, by itself".to_owned(),
-        WaitEnd::At(at) => format!("{} by itself", time(at, now)),
-        WaitEnd::WhenThere => "by itself, as soon as it is there".to_owned(),
-        WaitEnd::WhenEnded => "by itself, when it has ended".to_owned(),
-        WaitEnd::Again(at) => {
-            let when = if at <= now { "now".to_owned() } else { time(at, now) };
-            format!("{when} by itself; the same was refused before")
-        }
-        WaitEnd::Person(why) => format!("nothing by itself: {why}"),
+/// Lines of a key and what it says, below each other.
+fn keyed(indent: &str, lines: &[(Text, Text)], language: Language) -> String {
+    let keys: Vec<String> = lines.iter().map(|(key, _)| say(key, language)).collect();
+    let width = keys.iter().map(|key| key.chars().count() + 1).max().unwrap_or_default().max(KEY);
+    let line = |(key, (_, text)): (&String, &(Text, Text))| format!("{indent}{key:width$}{}\n", say(text, language));
+    keys.iter().zip(lines).map(line).collect()
+}
+
+fn next(waiting: &PendingWait, now: Timestamp) -> Text {
+    match &waiting.next {
+        WaitEnd::At(at) if *at <= now => text!("now, by itself"),
+        WaitEnd::At(at) => text!("{at} by itself", at = instant(*at, now)),
+        WaitEnd::WhenThere => text!("by itself, as soon as it is there"),
+        WaitEnd::WhenEnded => text!("by itself, when it has ended"),
+        WaitEnd::Again(at) if *at <= now => text!("now by itself; the same was refused before"),
+        WaitEnd::Again(at) => text!("{at} by itself; the same was refused before", at = instant(*at, now)),
+        WaitEnd::Person(why) => nothing_by_itself(why.clone()),
     }
+}
+
+fn nothing_by_itself(why: Text) -> Text {
+    text!("nothing by itself: {why}", why)
 }
 
 /// The failure of a container, below its line.
-pub fn failure(picture: &PassResult, resource: &ResourceStatus, now: Timestamp) -> String {
+pub fn failure(picture: &PassResult, resource: &ResourceStatus, now: Timestamp, language: Language) -> String {
     let Some(failure) = &resource.failure else { return String::new() };
-    let mut lines: Vec<(&str, String)> = vec![("tried", attempts_text(failure, now))];
+    let mut lines: Vec<(Text, Text)> = vec![(text!("tried"), attempts_text(failure, now))];
     if let Some(code) = failure.exit_code {
-        lines.push(("exit", exit(code, restarts(picture, resource, failure))));
+        lines.push((text!("exit"), exit(code, restarts(picture, resource, failure))));
     }
     match last_line(failure) {
-        Some(line) => lines.push(("last line", line.to_owned())),
-        None => lines.push(("log", failure.log_note.clone())),
+        Some(line) => lines.push((text!("last line"), Text::from(line))),
+        None => lines.push((text!("log"), Text::from(&failure.log_note))),
     }
     if let Some(serving) = serving(picture, &resource.address, now) {
-        lines.push(("serving", serving));
+        lines.push((text!("serving"), serving));
     }
-    lines.push(("next", format!("nothing by itself: {}", waits::why_failed(resource))));
-    lines.iter().map(|(key, text)| format!("      {key:KEY$}{text}\n")).collect()
+    lines.push((text!("next"), nothing_by_itself(waits::why_failed(resource))));
+    keyed("      ", &lines, language)
 }
 
 /// The same at the end of an `apply`, in short.
-pub fn verdict(picture: &PassResult, row: &ServiceStatus, now: Timestamp) -> String {
+pub fn verdict(picture: &PassResult, row: &ServiceStatus, now: Timestamp, language: Language) -> String {
     let Some(resource) = row.resources.iter().find(|resource| resource.failure.is_some()) else { return String::new() };
-    let mut lines: Vec<(&str, String)> = Vec::new();
-    lines.extend(serving(picture, &resource.address, now).map(|serving| ("still serving", serving)));
+    let mut lines: Vec<(Text, Text)> = Vec::new();
+    lines.extend(serving(picture, &resource.address, now).map(|serving| (text!("still serving"), serving)));
     let last = resource.failure.as_ref().and_then(last_line);
-    lines.extend(last.map(|line| ("its last line", line.to_owned())));
-    lines.iter().map(|(key, text)| format!("      {key:16}{text}\n")).collect()
+    lines.extend(last.map(|line| (text!("its last line"), Text::from(line))));
+    let line = |(key, text): &(Text, Text)| format!("      {:16}{}\n", say(key, language), say(text, language));
+    lines.iter().map(line).collect()
 }
 
 /// The failure and what serves meanwhile, in one line: `immich:v1.120 not healthy after 2 min, immich:v1.119 serves`.
-pub fn serving_instead(picture: &PassResult, resource: &ResourceStatus) -> Option<String> {
+pub fn serving_instead(picture: &PassResult, resource: &ResourceStatus) -> Option<Text> {
     let failure = resource.failure.as_ref()?;
     let (_, seen) = standing(picture, &resource.address)?;
     let (failed, serves) = (&failure.image, seen.fields.text("image").unwrap_or_default());
-    let serves = if serves == failed { "the one before" } else { serves };
-    Some(format!("{failed} {}; {serves} serves", failure.why))
+    let why = Text::from(&failure.why);
+    Some(if serves == failed {
+        text!("{failed} {why}; the one before serves", failed, why)
+    } else {
+        text!("{failed} {why}; {serves} serves", failed, why, serves)
+    })
 }
 
 /// `11:52:10 and once more at 11:56:40, in run 2311`
-fn attempts_text(failure: &LastFailure, now: Timestamp) -> String {
-    let (first, last) = (time(failure.first, now), time(failure.at, now));
-    let when = match failure.tries {
-        ..=1 => first,
-        2 => format!("{first} and once more at {last}"),
-        tries => format!("{tries} times, first {first}, last {last}"),
-    };
-    if failure.run == 0 { when } else { format!("{when}, in run {}", failure.run) }
+fn attempts_text(failure: &LastFailure, now: Timestamp) -> Text {
+    let (first, last) = (instant(failure.first, now), instant(failure.at, now));
+    let (tries, run) = (failure.tries, failure.run.to_string());
+    match (tries, failure.run) {
+        (..=1, 0) => text!("{first}", first),
+        (..=1, _) => text!("{first}, in run {run}", first, run),
+        (2, 0) => text!("{first} and once more at {last}", first, last),
+        (2, _) => text!("{first} and once more at {last}, in run {run}", first, last, run),
+        (_, 0) => text!("{tries} times, first {first}, last {last}", tries, first, last),
+        (_, _) => text!("{tries} times, first {first}, last {last}, in run {run}", tries, first, last, run),
+    }
 }
 
-fn exit(code: i64, restarts: i64) -> String {
+fn exit(code: i64, restarts: i64) -> Text {
+    let code = code.to_string();
     match restarts {
-        0 => format!("code {code}"),
-        1 => format!("code {code}, restarted once by Docker"),
-        restarts => format!("code {code}, restarted {restarts} times by Docker"),
+        0 => text!("code {code}", code),
+        n => text!(n; "code {code}, restarted once by Docker", "code {code}, restarted {n} times by Docker", code),
     }
 }
 
@@ -118,11 +135,14 @@ fn last_line(failure: &LastFailure) -> Option<&str> {
 }
 
 /// The working instance, if another than the failed one: `web:1, up 21 d, healthy`.
-fn serving(picture: &PassResult, failed: &Address, now: Timestamp) -> Option<String> {
+fn serving(picture: &PassResult, failed: &Address, now: Timestamp) -> Option<Text> {
     let (_, seen) = standing(picture, failed)?;
-    let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
-    let up = started.map(|started| format!(", up {}", now - Timestamp(started))).unwrap_or_default();
-    Some(format!("{}{up}, healthy", seen.fields.text("image").unwrap_or_default()))
+    let image = seen.fields.text("image").unwrap_or_default();
+    let started = seen.fields.get("started_at_ms").and_then(Value::as_int).map(Timestamp);
+    Some(match started {
+        Some(started) => text!("{image}, up {span}, healthy", image, span = now - started),
+        None => text!("{image}, healthy", image),
+    })
 }
 
 fn standing<'a>(picture: &'a PassResult, failed: &Address) -> Option<(&'a Address, &'a Seen)> {
@@ -132,17 +152,20 @@ fn standing<'a>(picture: &'a PassResult, failed: &Address) -> Option<(&'a Addres
     })
 }
 
-/// Local: `11:52:10`, or with its day when that is another one.
+/// Local, in English: `11:52:10`, or with its day when that is another one.
 pub fn time(at: Timestamp, now: Timestamp) -> String {
-    let zoned = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+    say(&text!("{at}", at = instant(at, now)), Language::En)
+}
+
+/// The same in a sentence.
+pub fn instant(at: Timestamp, now: Timestamp) -> Arg {
     let is_near = now - at < DAY && at - now < DAY;
-    zoned.strftime(if is_near { "%H:%M:%S" } else { "%d %b %H:%M:%S" }).to_string()
+    if is_near { Arg::Clock(at) } else { Arg::Instant(at) }
 }
 
 /// A wait for machines.
 pub fn waiting_json(waiting: &PendingWait) -> Json {
-    json!({
-        "what": waiting.what,
+    let mut document = json!({
         "since": waiting.since.map(Timestamp::rfc3339),
         "limit_s": waiting.limit.map(|limit| limit.0 / 1000),
         "deadline": waiting.deadline().map(Timestamp::rfc3339),
@@ -150,7 +173,11 @@ pub fn waiting_json(waiting: &PendingWait) -> Json {
         "by_itself": !matches!(waiting.next, WaitEnd::Person(_)),
         "next_at": waiting.ends_at().map(Timestamp::rfc3339),
         "hints": waiting.hints,
-    })
+    });
+    if let Some(object) = document.as_object_mut() {
+        waiting.what.insert_into(object, "what");
+    }
+    document
 }
 
 /// A failure for machines.

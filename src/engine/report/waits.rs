@@ -10,7 +10,7 @@
 //! | the same, over its limit | not by itself, as far as is known; it is still checked |
 //! | a vendor that does not answer | by itself, when it answers |
 
-use super::countdown::CountFrom;
+use super::countdown::{CountFrom, Then};
 use super::jobs;
 use super::status;
 use super::status::{Health, ServiceStatus};
@@ -18,13 +18,14 @@ use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use amarre_core::model::plan::Wait;
 use amarre_core::model::world::{LIMITED, NOT_ISSUED, Ordered};
-use amarre_core::model::{Address, Change, Code, Gate, Hint, Kind, Millis, Need, Readiness, Timestamp};
+use amarre_core::model::{Address, Change, Code, Gate, Hint, Kind, Millis, Need, Readiness, Text, Timestamp};
+use amarre_core::text;
 
 /// One wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingWait {
     /// The reason.
-    pub what: String,
+    pub what: Text,
     /// Since when, if known.
     pub since: Option<Timestamp>,
     /// How long it may take, where it has a limit.
@@ -49,7 +50,7 @@ pub enum WaitEnd {
     /// It is tried again at that time, though the vendor refused the same.
     Again(Timestamp),
     /// Not by itself: why.
-    Person(&'static str),
+    Person(Text),
 }
 
 impl PendingWait {
@@ -60,8 +61,8 @@ impl PendingWait {
 
     /// When it ends by itself, if known.
     pub fn ends_at(&self) -> Option<Timestamp> {
-        match self.next {
-            WaitEnd::At(at) | WaitEnd::Again(at) => Some(at),
+        match &self.next {
+            WaitEnd::At(at) | WaitEnd::Again(at) => Some(*at),
             WaitEnd::WhenThere | WaitEnd::WhenEnded | WaitEnd::Person(_) => None,
         }
     }
@@ -72,9 +73,9 @@ impl PendingWait {
     }
 
     /// `1:52 of 10:00`, of a wait with a limit.
-    pub fn progress(&self, now: Timestamp) -> Option<String> {
+    pub fn progress(&self, now: Timestamp) -> Option<Text> {
         let (since, limit) = (self.since?, self.limit?);
-        Some(format!("{} of {}", clock(now - since), clock(limit)))
+        Some(text!("{span} of {limit}", span = clock(now - since), limit = clock(limit)))
     }
 }
 
@@ -115,8 +116,8 @@ pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
     if picture.facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy) {
         return None;
     }
-    let person = |what: &str, why: &'static str| PendingWait {
-        what: what.to_owned(),
+    let person = |what: Text, why: Text| PendingWait {
+        what,
         since: picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0),
         limit: None,
         next: WaitEnd::Person(why),
@@ -124,23 +125,24 @@ pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
         job: None,
     };
     if let Some(why) = picture.broken.get(name) {
-        return Some(person(why, "its manifest has to be mended"));
+        return Some(person(why.into(), text!("its manifest has to be mended")));
     }
     if let Some(failed) = row.resources.iter().find(|resource| is_failed(picture, resource)) {
-        let mut waiting = person(&format!("{}: {}", failed.label(), failed.detail), why_failed(failed));
+        let what = text!("{thing}: {why}", thing = failed.label(), why = Text::from(&failed.detail));
+        let mut waiting = person(what, why_failed(failed));
         waiting.job.clone_from(&failed.job);
         waiting.since = failed.failure.as_ref().map(|failure| failure.first).or(waiting.since);
         return Some(waiting);
     }
     let mine: Vec<&Change> = picture.changes_of(name).collect();
     if let Some(refusal) = mine.iter().find_map(|change| change.refusal()) {
-        return Some(person(&refusal.message, "what holds it has to be settled"));
+        return Some(person(Text::from(&refusal.message), text!("what holds it has to be settled")));
     }
     if let Some(known) = picture.errors.get(name) {
         let (is_refused, at) = (retry::is_refused(known) && !known.change.is_order(), next_try(picture, known));
         let next = if is_refused { WaitEnd::Again(at) } else { WaitEnd::At(at) };
         return Some(PendingWait {
-            what: known.error.message.clone(),
+            what: Text::from(&known.error.message),
             since: Some(known.first),
             limit: None,
             next,
@@ -170,20 +172,21 @@ fn is_failed(picture: &PassResult, resource: &status::ResourceStatus) -> bool {
         && picture.world.gap(&resource.address).is_none()
 }
 
-pub fn why_failed(resource: &status::ResourceStatus) -> &'static str {
+/// Why nothing more is done for a container that does not work.
+pub fn why_failed(resource: &status::ResourceStatus) -> Text {
     if resource.is_restarted {
-        "Docker restarts it, which has not helped so far"
+        text!("Docker restarts it, which has not helped so far")
     } else if resource.change.is_some() || resource.job.is_some() {
-        "the same is not tried again"
+        text!("the same is not tried again")
     } else {
-        "it is left as it is"
+        text!("it is left as it is")
     }
 }
 
 fn hidden(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     let gap = row.resources.iter().find_map(|resource| picture.world.gap(&resource.address))?;
     Some(PendingWait {
-        what: gap.message.clone(),
+        what: Text::from(&gap.message),
         since: Some(gap.since),
         limit: None,
         next: WaitEnd::WhenThere,
@@ -194,29 +197,31 @@ fn hidden(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
 
 fn until_wait(picture: &PassResult, change: &Change) -> Option<PendingWait> {
     let Gate::Until { at, what } = &change.gate else { return None };
-    let thing = jobs::resource_label(picture, &change.address);
-    let (what, hints) = match what {
+    let (thing, provider) = (jobs::resource_label(picture, &change.address), &change.address.provider);
+    let (reconcile, retry) =
+        (format!("amarre reconcile {}", change.service), format!("amarre retry {}", change.service));
+    let (what, hint) = match what {
         Wait::StoppedGrace => (
-            format!("{thing} was stopped outside Amarre"),
-            vec![Hint::command("to start it now", format!("amarre reconcile {}", change.service))],
+            text!("{thing} was stopped outside Amarre", thing),
+            Some(Hint::command(text!("to start it now"), reconcile)),
         ),
-        Wait::Settle => (format!("what became of {thing} shows"), Vec::new()),
+        Wait::Settle => (text!("what became of {thing} shows", thing), None),
         Wait::EngineStart => (
-            format!("{} just started and brings its containers back by itself", change.address.provider),
-            vec![Hint::command("not to wait", format!("amarre reconcile {}", change.service))],
+            text!("{provider} just started and brings its containers back by itself", provider),
+            Some(Hint::command(text!("not to wait"), reconcile)),
         ),
-        Wait::Drain => (format!("what is still open at {thing} ends"), Vec::new()),
-        Wait::Budget => (format!("Let's Encrypt would refuse to issue {thing} before, A0805"), Vec::new()),
+        Wait::Drain => (text!("what is still open at {thing} ends", thing), None),
+        Wait::Budget => {
+            (text!("Let's Encrypt would refuse to issue {thing} before, {code}", thing, code = Code::A0805), None)
+        }
         Wait::Order => (
-            format!("the next order of {thing}: the last one failed, or its end is not known"),
-            vec![Hint::command("once its cause is gone, to order now", format!("amarre retry {}", change.service))],
+            text!("the next order of {thing}: the last one failed, or its end is not known", thing),
+            Some(Hint::command(text!("once its cause is gone, to order now"), retry)),
         ),
-        Wait::Provider => (format!("{} fails for everybody", change.address.provider), Vec::new()),
-        Wait::Backoff => (
-            format!("the next try of {thing}"),
-            vec![Hint::command("to try now", format!("amarre retry {}", change.service))],
-        ),
+        Wait::Provider => (text!("{provider} fails for everybody", provider), None),
+        Wait::Backoff => (text!("the next try of {thing}", thing), Some(Hint::command(text!("to try now"), retry))),
     };
+    let hints = hint.into_iter().collect();
     let since = picture.facts.open_intents.get(&change.address).copied();
     let job = jobs::job(picture, &change.address).map(str::to_owned);
     Some(PendingWait { what, since, limit: None, next: WaitEnd::At(*at), hints, job })
@@ -235,23 +240,23 @@ pub fn waiting_order<'a>(picture: &'a PassResult, name: &str) -> Option<(&'a Cha
 pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, at, what): (&Change, Timestamp, Wait)) {
     let known = picture.failing.get(&change.address).map(|known| &known.error);
     let past = picture.past_failures.get(&status.name).filter(|(address, _)| *address == change.address);
-    let words = known.map(|error| error.message.clone()).or_else(|| past.map(|(_, why)| why.clone()));
+    let words = known.map(|error| &error.message).or_else(|| past.map(|(_, why)| why));
     let certificate = jobs::resource_label(picture, &change.address);
     let is_over_limit = what == Wait::Budget;
     status.what_now = match words {
-        _ if is_over_limit => format!("Let's Encrypt would refuse one more order of {certificate}"),
-        Some(words) => words,
-        None => format!("how the last order of {certificate} ended is not known"),
+        _ if is_over_limit => text!("Let's Encrypt would refuse one more order of {certificate}", certificate),
+        Some(words) => Text::from(words),
+        None => text!("how the last order of {certificate} ended is not known", certificate),
     };
-    status.what_now_clock = Some(CountFrom::Until("; next try", at));
+    status.what_now_clock = Some(CountFrom::Until(Then::NextTry, at));
     let code = known.map_or_else(|| past_code(picture, &change.address), |error| error.code);
     status.code = Some(if is_over_limit { Code::A0805 } else { code }.to_owned());
     status.hints = if is_over_limit {
-        vec![Hint::text("it is ordered by itself then; where it is urgent, ask for it in NPM, and it is used")]
+        vec![Hint::text(text!("it is ordered by itself then; where it is urgent, ask for it in NPM, and it is used"))]
     } else {
         let way = format!("amarre retry {}", status.name);
         let hint = known.map(|error| error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
-        hint.into_iter().chain([Hint::command("once its cause is gone, to order now", way)]).collect()
+        hint.into_iter().chain([Hint::command(text!("once its cause is gone, to order now"), way)]).collect()
     };
     status.attention = true;
 }
@@ -282,12 +287,12 @@ fn readiness_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
         let Readiness::NotYet { since, why } = &seen.ready else { return None };
         let job = jobs::job(picture, address);
         let what = match job {
-            Some(job) => format!("job {job} {why}"),
-            None => format!("{} {}: {why}", address.kind.label(), address.name),
+            Some(job) => text!("job {job} {why}", job, why = Text::from(why)),
+            None => text!("{thing}: {why}", thing = jobs::resource_label(picture, address), why = Text::from(why)),
         };
         let limit = picture.wants.limits.get(address).copied();
         let next = match overdue(limit, *since, picture.at) {
-            Some(_) => WaitEnd::Person("it takes longer than it may; it is still looked at"),
+            Some(_) => WaitEnd::Person(text!("it takes longer than it may; it is still looked at")),
             None if job.is_some() => WaitEnd::WhenEnded,
             None => WaitEnd::WhenThere,
         };
@@ -299,10 +304,10 @@ fn readiness_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
 fn late_hints(address: &Address) -> Vec<Hint> {
     if address.kind == Kind::Record {
         let name = address.name.split('/').next().unwrap_or_default();
-        return vec![Hint::command("what do its servers say", format!("dig +short {name}"))];
+        return vec![Hint::command(text!("what do its servers say"), format!("dig +short {name}"))];
     }
     if address.kind == Kind::Container {
-        return vec![Hint::command("what does it say", format!("amarre logs {}", address.name))];
+        return vec![Hint::command(text!("what does it say"), format!("amarre logs {}", address.name))];
     }
     Vec::new()
 }
@@ -323,14 +328,14 @@ mod tests {
     #[test]
     fn a_wait_with_a_limit_says_how_far_it_is() {
         let waiting = PendingWait {
-            what: String::new(),
+            what: Text::default(),
             since: Some(Timestamp(0)),
             limit: Some(Millis::minutes(10)),
             next: WaitEnd::WhenThere,
             hints: Vec::new(),
             job: None,
         };
-        assert_eq!(waiting.progress(Timestamp(112_000)).as_deref(), Some("1:52 of 10:00"));
+        assert_eq!(waiting.progress(Timestamp(112_000)).map(|text| text.to_string()).as_deref(), Some("1:52 of 10:00"));
         assert_eq!(clock(Millis::minutes(62)), "1:02:00");
         assert_eq!(PendingWait { limit: None, ..waiting }.progress(Timestamp(5)), None);
         assert_eq!(overdue(Some(Millis(5)), Timestamp(0), Timestamp(5)), None);

@@ -42,7 +42,9 @@ fn general() -> Json {
         }), json!({"errors": described("All that is wrong with a manifest", list(object(json!({
             "code": code(), "detail": text(), "hints": list(named("Hint")),
         }), json!({}))))})),
-        "Hint": object(json!({"text": text()}), json!({"command": described("A complete command", text())})),
+        "Hint": object(json!({"text": text()}), json!({
+            "command": described("A complete command", text()), "template": template(), "args": args(),
+        })),
         "Error": object(json!({"code": code(), "message": text()}), json!({"hints": list(named("Hint"))})),
         "Refusal": object(json!({
             "code": code(), "message": text(), "hints": list(named("Hint")),
@@ -164,6 +166,7 @@ fn services() -> Json {
             "simulated": described("Test mode: it is not real", json!({"const": true})),
         })),
         "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
+            "template": template(), "args": args(),
             "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
         })),
         "Failure": object(json!({
@@ -176,7 +179,7 @@ fn services() -> Json {
             "deadline": described("`since` and `limit_s`", or_null(time())),
             "job": described("That is waited for, by its name in the manifest", or_null(text())),
             "next_at": or_null(time()), "hints": list(named("Hint")),
-        }), json!({})),
+        }), json!({"template": template(), "args": args()})),
         "Condition": object(json!({
             "type": {"enum": crate::engine::report::conditions::TYPES}, "status": {"enum": ["True", "False", "Unknown"]},
             "reason": text(), "message": text(),
@@ -474,6 +477,15 @@ pub fn count() -> Json {
 
 pub fn time() -> Json {
     json!({"type": "string", "format": "date-time"})
+}
+
+/// The English template of the sentence beside it.
+fn template() -> Json {
+    described("The sentence beside it with the names of its arguments in braces, to say it in another language", text())
+}
+
+fn args() -> Json {
+    described("The arguments of `template` by name, each as `{TYPE: VALUE}`", json!({"type": "object"}))
 }
 
 fn code() -> Json {

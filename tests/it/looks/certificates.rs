@@ -206,9 +206,9 @@ async fn a_waiting_certificate_has_its_code_and_its_next_try() {
         let picture = rig.last_pass();
         let row = picture.statuses()["shop"].clone();
         assert_eq!(row.code, Some(Code::A0801));
-        assert!(row.what_now.contains("Some challenges have failed"), "{}", row.what_now);
+        assert!(row.what_now.to_string().contains("Some challenges have failed"), "{}", row.what_now);
         assert!(
-            row.status_line_at(rig.clock_now()).contains("next try in 1"),
+            row.status_line_at(rig.clock_now()).to_string().contains("next try in 1"),
             "{}",
             row.status_line_at(rig.clock_now())
         );
@@ -228,7 +228,7 @@ async fn a_waiting_certificate_has_its_code_and_its_next_try() {
         }
         let row = rig.last_pass().statuses()["shop"].clone();
         assert_eq!(row.code, Some(Code::A0805));
-        assert!(row.status_line_at(rig.clock_now()).contains("next try in "), "{}", row.what_now);
+        assert!(row.status_line_at(rig.clock_now()).to_string().contains("next try in "), "{}", row.what_now);
         assert!(row.hints.iter().all(|hint| hint.command.is_none()), "{:?}", row.hints);
     }
     rig.npm.set_issuance(Issuance::Granted);

@@ -373,7 +373,7 @@ async fn many_records_of_one_service_need_their_number() {
         );
         assert_eq!(rows(&rig).iter().filter(|(_, line)| line.starts_with("lots")).count(), 15);
         let picture = rig.last_pass();
-        assert_eq!(picture.statuses()["lots"].what_now, "held by the guard");
+        assert_eq!(picture.statuses()["lots"].what_now.to_string(), "held by the guard");
         let (said, exit) =
             report::verdict(&picture, true, &report::RunTally::default(), (Millis(1), picture.at), Style::PLAIN);
         assert_eq!((said.matches("of one service at once").count(), exit), (1, 4), "the guard is told once: {said}");

@@ -1,8 +1,9 @@
 //! Jobs before updates, services that need others, containers that wait for the end of others.
 
 use amarre::engine::report;
+use amarre::engine::report::service_list::ListQuery;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Code, Millis, Timestamp};
+use amarre_core::model::{Code, Language, Millis, Timestamp};
 use amarre_core::plan::render::Style;
 use serde_json::{Value as Json, json};
 
@@ -56,6 +57,66 @@ fn status_of(rig: &Stepped, name: &str) -> amarre::engine::report::status::Servi
     amarre::engine::report::status::services(&rig.last_pass())[name].clone()
 }
 
+/// The parts of a text that are no argument, longest first.
+fn literals(template: &str) -> Vec<&str> {
+    let parts = template.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
+    let mut parts: Vec<&str> = parts.filter(|part| part.chars().filter(|c| c.is_alphabetic()).count() > 3).collect();
+    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+    parts
+}
+
+#[tokio::test]
+async fn what_waits_is_said_in_french_without_an_english_sentence() {
+    let mut rig = Stepped::start().await;
+    rig.write("vault.yaml", VAULT);
+    rig.write("one.yaml", "name: one\nimage: web:1\n");
+    rig.settle().await;
+    let sick = VAULT.replace("MODE: one", "MODE: two").replace("['true']", "[sh, -c, 'exit 3']");
+    rig.write("vault.yaml", &sick);
+    let now = rig.clock_now();
+    let suspension = Suspension {
+        by: "anna".to_owned(),
+        why: "moving".to_owned(),
+        destroy: false,
+        purge: false,
+        at: now,
+        until: Some(now + Millis::minutes(60)),
+    };
+    rig.engine.ledger().suspend("one", &suspension).await.unwrap();
+    settle_quietly(&mut rig).await;
+    let picture = rig.last_pass();
+    let say = |language: Language| -> String {
+        let style = Style { language, ..Style::PLAIN };
+        let one = |name: &str| report::service_text(&picture, name, &[], picture.at, style).unwrap();
+        let list =
+            report::status_text(&picture, ListQuery { all: true, ..ListQuery::default() }, picture.at, None, style);
+        format!("{}{}{list}", one("vault"), one("one"))
+    };
+    let (english, french) = (say(Language::En), say(Language::Fr));
+    let templates =
+        include_str!("../../../src/words/fr.txt").split("\n\n").skip(1).filter_map(|entry| entry.lines().next());
+    let said: Vec<&str> = templates.flat_map(literals).filter(|part| english.contains(part)).collect();
+    for part in
+        ["nothing by itself: ", "the same is not tried again", "suspended by ", "to take it up again", "last line"]
+    {
+        assert!(said.iter().any(|known| known.contains(part.trim())), "{part:?} is not shown: {said:?}\n{english}");
+    }
+    let left: Vec<&&str> = said.iter().filter(|part| part.len() > 8 && french.contains(**part)).collect();
+    assert!(left.is_empty(), "{left:?} in {french}");
+    for part in [
+        "essais ",
+        "dernière ligne ",
+        "rien d’automatique\u{a0}: la même version n’est pas réessayée",
+        "suspendu par anna jusqu’à ",
+    ] {
+        assert!(french.contains(part), "{part:?} is not in {french}");
+    }
+    let document = report::service_json(&picture, &status_of(&rig, "one"));
+    let waits = report::service_json(&picture, &status_of(&rig, "vault"));
+    assert_eq!(waits["waiting"]["template"], "{thing}: {why}", "{waits:#}");
+    assert!(document["what_now"].as_str().unwrap().starts_with("suspended by anna until "), "{document:#}");
+}
+
 #[tokio::test]
 async fn a_job_runs_once_before_each_update_and_not_at_first() {
     let mut rig = Stepped::start().await;
@@ -97,7 +158,7 @@ async fn a_job_that_fails_stops_the_update_before_anything_else() {
     let status = status_of(&rig, "vault");
     assert_eq!(status.health.word(), "Degraded", "{status:?}");
     assert_eq!(status.code, Some(Code::A0536), "{status:?}");
-    assert!(status.what_now.contains("exited with code 3"), "{status:?}");
+    assert!(status.what_now.to_string().contains("exited with code 3"), "{status:?}");
     let (text, document) = status_text(&rig, "vault");
     for line in [
         "✗ job           vault-backup ",
@@ -176,7 +237,11 @@ async fn a_job_that_hangs_is_stopped_and_has_failed() {
     let job = find(&rig, "vault-backup-failed").unwrap();
     assert_eq!(job["State"]["Running"], false);
     assert_eq!(id(&rig, "vault"), app);
-    assert!(status_of(&rig, "vault").what_now.contains("still ran after 10 min"), "{:?}", status_of(&rig, "vault"));
+    assert!(
+        status_of(&rig, "vault").what_now.to_string().contains("still ran after 10 min"),
+        "{:?}",
+        status_of(&rig, "vault")
+    );
 }
 
 #[tokio::test]
@@ -196,7 +261,7 @@ async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
     rig.pass_until_settled().await;
     assert_eq!(find(&rig, "app"), None);
     let status = status_of(&rig, "app");
-    assert!(status.what_now.contains("needs base, which is suspended by alice"), "{status:?}");
+    assert!(status.what_now.to_string().contains("needs base, which is suspended by alice"), "{status:?}");
     assert_eq!(status.code, Some(Code::A0535));
 
     rig.engine.ledger().resume("base").await.unwrap();

@@ -257,14 +257,14 @@ async fn kinds_that_may_only_be_read_are_reported() {
     let reader = NpmPermissions { certificates: Level::View, streams: Level::View, ..NpmPermissions::documented() };
     let rig = Rig::with(bot(reader)).await;
     let read_only = rig.observe(&[]).await.read_only;
-    let told: Vec<(Kind, &str)> =
-        read_only.iter().map(|(kind, refusal)| (*kind, refusal.hints[0].text.as_str())).collect();
+    let told: Vec<(Kind, String)> =
+        read_only.iter().map(|(kind, refusal)| (*kind, refusal.hints[0].text.to_string())).collect();
     let way = "in NPM, Users, bot@example.net, Permissions: set";
     assert_eq!(
         told,
         [
-            (Kind::Certificate, format!("{way} certificates to Manage").as_str()),
-            (Kind::Stream, format!("{way} streams to Manage").as_str()),
+            (Kind::Certificate, format!("{way} certificates to Manage")),
+            (Kind::Stream, format!("{way} streams to Manage")),
         ]
     );
 }

@@ -14,7 +14,9 @@ use super::desired::job;
 use super::forecast::Forecast;
 use super::input::Input;
 use super::rollout::handover;
-use crate::model::{Address, Change, FieldDiff, Fields, Gap, Gate, Kind, ReasonCode, Refusal, State, Value, Verb};
+use crate::model::{
+    Address, Change, FieldDiff, Fields, Gap, Gate, Kind, Language, ReasonCode, Refusal, State, Value, Verb,
+};
 
 /// How text looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +25,13 @@ pub struct Style {
     pub ascii: bool,
     /// 16-colour ANSI.
     pub colour: bool,
+    /// Of the sentences that have a template.
+    pub language: Language,
 }
 
 impl Style {
     /// For files, pipes and golden tests.
-    pub const PLAIN: Style = Style { ascii: false, colour: false };
+    pub const PLAIN: Style = Style { ascii: false, colour: false, language: Language::En };
 
     /// Text in a tone.
     pub fn paint(self, tone: Tone, text: &str) -> String {

@@ -287,7 +287,7 @@ pub fn refusal_body(refusal: &Refusal, look: Style, out: &mut String) {
     for hint in &refusal.hints {
         let text = match &hint.command {
             Some(command) => format!("{}, {command}", hint.text),
-            None => hint.text.clone(),
+            None => hint.text.to_string(),
         };
         out.push_str(&format!("  {} {text}\n", look.paint(Tone::Dim, "hint:")));
     }
