@@ -18,7 +18,7 @@ use super::policy::cross_manifest::Claims;
 use super::resolve;
 use super::source_files::{OtherFile, SourceFiles};
 use super::yaml::diagnostic::{Problem, Spot, shown};
-use super::yaml::reader::{Reader, Scope, Text, nearest};
+use super::yaml::reader::{PlacedText, Reader, Scope, nearest};
 use super::yaml::tree::{Node, NodeData};
 
 /// A name becomes part of network, volume and container names; Docker and DNS allow 63 in all.
@@ -236,7 +236,7 @@ fn name(reader: &mut Reader<'_>, kind: ManifestKind) -> Option<String> {
     reader.scope.claims.borrow_mut().name = Some(text.spot);
     // Raw: a name with a variable in it could not be told from a broken document.
     let raw = reader.entry("name").and_then(|entry| entry.value.scalar()).unwrap_or_default().to_owned();
-    let raw = Text { text: raw, spot: text.spot };
+    let raw = PlacedText { text: raw, spot: text.spot };
     if let Some(why) = resolve::why_not_a_label(&raw.text, NAME_CHARS_MAX) {
         reader.scope.not_allowed(&raw, "`name`", &why);
         return None;
@@ -255,7 +255,7 @@ fn host(reader: &mut Reader<'_>) {
         text
     } else {
         reader.entry("host");
-        Text { text: "default".to_owned(), spot: reader.spot }
+        PlacedText { text: "default".to_owned(), spot: reader.spot }
     };
     let hosts = &reader.scope.site.hosts;
     if !hosts.contains_key(&text.text) {

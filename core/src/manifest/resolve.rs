@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::yaml::diagnostic::{Problem, Spot, shown};
-use super::yaml::reader::{Scope, Text};
+use super::yaml::reader::{PlacedText, Scope};
 use crate::model::Code;
 
 /// Known only to the planner; they stay in the text as they are.
@@ -107,7 +107,7 @@ pub(super) enum NameScope {
 }
 
 /// A name as a manifest writes it, made whole; reported when it is not one.
-pub(super) fn full_name(scope: &Scope<'_>, text: &Text, names: NameScope) -> Option<String> {
+pub(super) fn full_name(scope: &Scope<'_>, text: &PlacedText, names: NameScope) -> Option<String> {
     let whole = scope.site.full_name(&text.text);
     let Some(why) = why_not_a_name(&text.text, &whole, names) else { return Some(whole) };
     scope.error_hint(Code::A0107, text.spot, format!("not a host name: \"{}\"", shown(&text.text)), &why);

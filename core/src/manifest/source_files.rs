@@ -14,7 +14,7 @@ use crate::model::{Asset, Assets, Bundle, BundleFile, Code};
 use super::SourceFile;
 use super::budget::Effort;
 use super::yaml::diagnostic::{Spot, shown};
-use super::yaml::reader::{Scope, Text};
+use super::yaml::reader::{PlacedText, Scope};
 
 /// All files of the source.
 pub(super) struct SourceFiles<'a> {
@@ -147,7 +147,7 @@ impl Scope<'_> {
     }
 
     /// A path of the source as written at a place, made whole; reported when it leaves the source.
-    pub fn source_path(&self, text: &Text) -> Option<String> {
+    pub fn source_path(&self, text: &PlacedText) -> Option<String> {
         let is_absolute = text.text.starts_with(['/', '~']);
         let path = if is_absolute { None } else { join(&self.base_of(text.spot), &text.text) };
         if path.is_none() {

@@ -10,7 +10,7 @@ use super::mounts;
 use super::settings;
 use super::settings::{SettingValues, one_or_many};
 use crate::manifest::yaml::diagnostic::{Problem, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
 
@@ -22,11 +22,11 @@ pub(crate) const KEYS: [&str; 8] =
 #[derive(Default)]
 pub(crate) struct NetworkPlace {
     pub aliases: Vec<String>,
-    pub ipv4_address: Option<(Ipv4Addr, Text)>,
+    pub ipv4_address: Option<(Ipv4Addr, PlacedText)>,
     /// As the container calls them, to be compared with `network:`.
-    pub networks: Vec<Text>,
+    pub networks: Vec<PlacedText>,
     /// Those on which it asks for an address.
-    pub placed_on: Vec<Text>,
+    pub placed_on: Vec<PlacedText>,
 }
 
 /// Reads those that end up as settings.
@@ -156,7 +156,7 @@ pub(crate) fn expose(ports: Vec<String>, settings: &mut SettingValues) {
 fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
     let node = reader.node("extra_hosts")?;
     let scope = reader.scope;
-    let mut pairs: Vec<(String, Text)> = Vec::new();
+    let mut pairs: Vec<(String, PlacedText)> = Vec::new();
     match &node.data {
         NodeData::Map(entries) => {
             for entry in entries {
@@ -170,7 +170,7 @@ fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
                     scope.not_allowed(&text, "an item of `extra_hosts`", "as in `nas:192.168.1.20`");
                     continue;
                 };
-                pairs.push((name.to_owned(), Text { text: address.to_owned(), spot: text.spot }));
+                pairs.push((name.to_owned(), PlacedText { text: address.to_owned(), spot: text.spot }));
             }
         }
         NodeData::Scalar(_) => scope.wrong_type(node, "`extra_hosts`", "a list or a map"),
@@ -325,7 +325,7 @@ pub(crate) fn networks(reader: &mut Reader<'_>, settings: &mut SettingValues) ->
         NodeData::List(_) => place.networks = scope.texts(node, "`networks`").unwrap_or_default(),
         NodeData::Map(entries) => {
             for entry in entries {
-                place.networks.push(Text { text: entry.key.clone(), spot: entry.key_spot });
+                place.networks.push(PlacedText { text: entry.key.clone(), spot: entry.key_spot });
                 if !entry.value.is_null() {
                     attachment(scope, entry, &mut place, settings);
                 }
@@ -347,7 +347,7 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
         place.aliases.push(alias.text);
     }
     if reader.has("ipv4_address") || reader.has("mac_address") {
-        place.placed_on.push(Text { text: entry.key.clone(), spot: entry.key_spot });
+        place.placed_on.push(PlacedText { text: entry.key.clone(), spot: entry.key_spot });
     }
     if let Some(text) = reader.text("ipv4_address") {
         match text.text.parse() {
@@ -376,7 +376,7 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
 }
 
 /// An address can be promised only in a subnet that is known, outside of what is given away otherwise.
-pub(crate) fn check_address(scope: &Scope<'_>, subnet: Option<ipnet::Ipv4Net>, address: Ipv4Addr, text: &Text) {
+pub(crate) fn check_address(scope: &Scope<'_>, subnet: Option<ipnet::Ipv4Net>, address: Ipv4Addr, text: &PlacedText) {
     const HINT: &str = "as in `network: {subnet: 172.20.40.0/24}` beside `containers:`";
     let Some(subnet) = subnet else {
         let message = "`networks.ipv4_address` needs a subnet that is known".to_owned();

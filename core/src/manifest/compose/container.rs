@@ -13,7 +13,7 @@ use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy::{images, rights};
 use crate::manifest::resolve::ShellWords;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, is_compose, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, flag, is_compose, nothing_else};
 use crate::manifest::yaml::render;
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
@@ -48,13 +48,13 @@ pub(crate) fn is_key(key: &str) -> bool {
 pub(crate) struct ContainerRead {
     pub container: Container,
     /// By `depends_on`, and those whose namespaces it shares.
-    pub siblings: Vec<Text>,
+    pub siblings: Vec<PlacedText>,
     /// As it calls its networks.
-    pub networks: Vec<Text>,
+    pub networks: Vec<PlacedText>,
     /// Those of them on which it asks for an address.
-    pub placed_on: Vec<Text>,
+    pub placed_on: Vec<PlacedText>,
     /// Where it asks for an address.
-    pub address: Option<Text>,
+    pub address: Option<PlacedText>,
     /// Whether it says itself when Docker restarts it.
     pub is_restart_said: bool,
 }
@@ -183,7 +183,7 @@ fn network_contradictions(reader: &Reader<'_>, container: &Container) {
 }
 
 /// An image with a tag or a digest; without a tag it is `latest`, and said so.
-fn image(scope: &Scope<'_>, text: &Text) -> Option<String> {
+fn image(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     const IMAGE_CHARS_MAX: usize = 300;
     let image = text.text.as_str();
     let is_odd = |c: char| !(c.is_ascii_alphanumeric() || "._-/:@+".contains(c));
@@ -342,7 +342,7 @@ pub(crate) fn secret(scope: &Scope<'_>, node: &Node, what: &str) -> Option<Secre
 }
 
 /// The name of a secret, as written.
-pub(crate) fn secret_name(scope: &Scope<'_>, text: &Text) -> Option<SecretName> {
+pub(crate) fn secret_name(scope: &Scope<'_>, text: &PlacedText) -> Option<SecretName> {
     let is_part = |part: &str| {
         !part.is_empty()
             && !part.starts_with('.')
@@ -573,7 +573,7 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
     let scope = reader.scope;
     let Some(mut reader) = Reader::open(scope, node, "`logging`", "logging.") else { return usual };
     let driver = reader.text("driver");
-    let mut options: BTreeMap<String, Text> = BTreeMap::new();
+    let mut options: BTreeMap<String, PlacedText> = BTreeMap::new();
     let given = reader.node("options");
     if let Some(NodeData::Map(entries)) = given.map(|node| &node.data) {
         for entry in entries {

@@ -18,7 +18,7 @@ use super::project::{Project, not_here};
 use crate::manifest::budget::Effort;
 use crate::manifest::source_files::{TOO_LARGE, join};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, is_compose, nearest};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
 
@@ -231,7 +231,7 @@ fn mount(given: MountContent, target: String, mode: Option<u32>, uid: u32, gid: 
 }
 
 /// What a config or secret holds, as it is defined at the top of the file.
-fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<MountContent> {
+fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &PlacedText) -> Option<MountContent> {
     if !scope.spend(Effort::nodes(1), name.spot) {
         return None;
     }
@@ -245,7 +245,7 @@ fn content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Opt
     Some(given)
 }
 
-fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text) -> Option<MountContent> {
+fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &PlacedText) -> Option<MountContent> {
     let defined = part.of(project);
     let Some(entry) = defined.iter().find(|entry| entry.key == name.text) else {
         let keys: Vec<&str> = defined.iter().map(|entry| entry.key.as_str()).collect();
@@ -273,7 +273,7 @@ fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Text
     let of = part.word();
     reader.finish(&|entry| not_here(entry, of, &others));
     if external {
-        let name = own_name.unwrap_or_else(|| Text { text: entry.key.clone(), spot: entry.key_spot });
+        let name = own_name.unwrap_or_else(|| PlacedText { text: entry.key.clone(), spot: entry.key_spot });
         return external_secret(scope, part, &name);
     }
     let given = match (file, inline, variable) {
@@ -306,7 +306,7 @@ fn in_plain_text(scope: &Scope<'_>, what: &str, spot: Spot) {
     }
 }
 
-fn external_secret(scope: &Scope<'_>, part: Part, name: &Text) -> Option<MountContent> {
+fn external_secret(scope: &Scope<'_>, part: Part, name: &PlacedText) -> Option<MountContent> {
     if part == Part::Config {
         let hint = "use `file:` or `content:`; what is secret belongs into `secrets:`";
         scope.error_hint(Code::A0113, name.spot, "a config with `external: true` is not supported".to_owned(), hint);
@@ -316,7 +316,7 @@ fn external_secret(scope: &Scope<'_>, part: Part, name: &Text) -> Option<MountCo
         .map(|name: SecretName| MountContent::Content(DeliveryContent::Secret(name)))
 }
 
-fn of_file(scope: &Scope<'_>, file: &Text) -> Option<MountContent> {
+fn of_file(scope: &Scope<'_>, file: &PlacedText) -> Option<MountContent> {
     if file.text.starts_with('/') {
         let path = resolve::normal_path(&file.text)?;
         policy::bind(scope, &path, file.spot);
@@ -327,7 +327,7 @@ fn of_file(scope: &Scope<'_>, file: &Text) -> Option<MountContent> {
     Some(MountContent::Content(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, false))))
 }
 
-fn of_text(scope: &Scope<'_>, text: &Text) -> Option<MountContent> {
+fn of_text(scope: &Scope<'_>, text: &PlacedText) -> Option<MountContent> {
     if text.text.len() > CONTENT_BYTES_MAX {
         scope.error(Code::A0108, text.spot, "a content of more than 1 MiB".to_owned());
         return None;
@@ -335,15 +335,15 @@ fn of_text(scope: &Scope<'_>, text: &Text) -> Option<MountContent> {
     Some(MountContent::Content(DeliveryContent::Bundle(Bundle::of_file(text.text.as_bytes().into(), false))))
 }
 
-fn of_variable(scope: &Scope<'_>, project: &Project, variable: &Text) -> Option<MountContent> {
+fn of_variable(scope: &Scope<'_>, project: &Project, variable: &PlacedText) -> Option<MountContent> {
     let Some(value) = project.environment.get(&variable.text) else {
         scope.report(super::env_file::demanded(&variable.text, "", variable.spot));
         return None;
     };
-    let value = Text { text: value.clone(), spot: variable.spot };
+    let value = PlacedText { text: value.clone(), spot: variable.spot };
     match secret_in(&value.text) {
         Some(name) => {
-            let name = Text { text: name.to_owned(), spot: variable.spot };
+            let name = PlacedText { text: name.to_owned(), spot: variable.spot };
             super::container::secret_name(scope, &name).map(|name| MountContent::Content(DeliveryContent::Secret(name)))
         }
         None => of_text(scope, &value),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use super::project::{Environment, ProjectLoading};
 use crate::manifest::source_files::{folder_of, join};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Scope};
 use crate::model::Code;
 
 /// What `docker compose` looks for, in its order.
@@ -31,7 +31,7 @@ pub(crate) struct ProjectFiles {
 }
 
 /// The files that `compose:` names; what is wrong was reported.
-pub(crate) fn read(scope: &Scope<'_>, loading: &ProjectLoading<'_>, paths: &[Text]) -> Option<ProjectFiles> {
+pub(crate) fn read(scope: &Scope<'_>, loading: &ProjectLoading<'_>, paths: &[PlacedText]) -> Option<ProjectFiles> {
     let (first, others) = paths.split_first()?;
     let whole = scope.source_path(first)?;
     let is_folder = !scope.source.has(&whole) && !scope.source.below(&whole).is_empty();
@@ -77,7 +77,7 @@ fn said(scope: &Scope<'_>, environment: &Environment, folder: &str, spot: Spot) 
 }
 
 /// The usual file of a folder, with what is laid over it.
-fn usual(scope: &Scope<'_>, folder: &str, text: &Text) -> Option<Vec<(String, Spot)>> {
+fn usual(scope: &Scope<'_>, folder: &str, text: &PlacedText) -> Option<Vec<(String, Spot)>> {
     let Some(main) = first_of(scope, folder, &USUAL) else {
         let message = format!("{} holds no Compose file", shown(&text.text));
         scope.error_hint(Code::A0150, text.spot, message, "it is called `compose.yaml`; name any other by its path");
@@ -92,7 +92,7 @@ fn first_of(scope: &Scope<'_>, folder: &str, names: &[&str]) -> Option<String> {
 }
 
 /// Says of an override that it is not read where the file that it is for is named by itself, as with `docker compose -f`.
-fn not_read(scope: &Scope<'_>, folder: &str, named: &[(String, Spot)], first: &Text) {
+fn not_read(scope: &Scope<'_>, folder: &str, named: &[(String, Spot)], first: &PlacedText) {
     let [(only, _)] = named else { return };
     let is_usual = USUAL.iter().any(|name| *only == format!("{folder}/{name}"));
     let Some(over) = first_of(scope, folder, &OVERRIDES).filter(|_| is_usual) else { return };

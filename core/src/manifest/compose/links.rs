@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::composite_keys::is_network_name;
 use super::merge::{names, started};
 use crate::manifest::yaml::diagnostic::Spot;
-use crate::manifest::yaml::reader::{Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Scope};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
 /// The links of each service of a project, by its key.
@@ -31,7 +31,7 @@ pub(crate) fn read(scope: &Scope<'_>, services: &[Entry]) -> Links {
 
 fn of_service(scope: &Scope<'_>, service: &Node) -> Vec<ComposeLink> {
     let Some(links) = service.entry("links").filter(|links| !links.value.is_null()) else { return Vec::new() };
-    let link = |text: Text| match text.text.split_once(':') {
+    let link = |text: PlacedText| match text.text.split_once(':') {
         Some((_, alias)) if !is_network_name(alias) => {
             scope.not_allowed(&text, "an item of `links`", "as in `db` or `db:database`");
             None

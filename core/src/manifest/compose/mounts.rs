@@ -11,7 +11,7 @@ use crate::model::service::{Mount, MountSource, Port, Volume};
 use super::{delivered_files, settings};
 use crate::manifest::policy::cross_manifest::PortClaim;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, is_compose, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
 
@@ -74,7 +74,7 @@ pub(crate) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
 }
 
 /// `[IP:]HOST:CONTAINER[/PROTOCOL]`, both ports maybe ranges of one length.
-fn short_port(scope: &Scope<'_>, text: &Text, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
+fn short_port(scope: &Scope<'_>, text: &PlacedText, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
     let what = "an item of `ports`";
     let (numbers, protocol) = text.text.split_once('/').unwrap_or((&text.text, "tcp"));
     if !matches!(protocol, "tcp" | "udp") {
@@ -87,7 +87,7 @@ fn short_port(scope: &Scope<'_>, text: &Text, exposed: &mut Vec<String>) -> Opti
         None => (None, rest),
     };
     if published.is_empty() && (!numbers.contains(':') || is_compose(text.spot)) {
-        return unpublished(scope, &Text { text: target.to_owned(), ..*text }, protocol, exposed);
+        return unpublished(scope, &PlacedText { text: target.to_owned(), ..*text }, protocol, exposed);
     }
     match (address(said.unwrap_or(EVERYWHERE)), port_range(published), port_range(target)) {
         (Some(host_ip), Some(published), Some(target)) => {
@@ -102,7 +102,7 @@ fn short_port(scope: &Scope<'_>, text: &Text, exposed: &mut Vec<String>) -> Opti
 
 /// Compose has the engine publish such a port on any that is free. Behind a proxy nobody asks for that one: the containers
 /// of the service and NPM reach it without.
-fn unpublished(scope: &Scope<'_>, target: &Text, protocol: &str, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
+fn unpublished(scope: &Scope<'_>, target: &PlacedText, protocol: &str, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
     let port = shown(&target.text);
     let Some(range) = port_range(&target.text) else {
         scope.not_allowed(target, "an item of `ports`", "as in `8080:80` or `3000`");
@@ -123,7 +123,7 @@ fn unpublished(scope: &Scope<'_>, target: &Text, protocol: &str, exposed: &mut V
 /// One port for each of a range.
 fn pairs(
     scope: &Scope<'_>,
-    text: &Text,
+    text: &PlacedText,
     (host_ip, is_anywhere): (&str, bool),
     (published, target): (RangeInclusive<u16>, RangeInclusive<u16>),
     protocol: &str,
@@ -167,7 +167,7 @@ fn long_port(scope: &Scope<'_>, node: &Node, exposed: &mut Vec<String>) -> Optio
     let spot = reader.key_spot("target");
     reader.finish(&nothing_else);
     if let (Some(target), false) = (target, is_published) {
-        return unpublished(scope, &Text { text: target.to_string(), spot }, &protocol, exposed);
+        return unpublished(scope, &PlacedText { text: target.to_string(), spot }, &protocol, exposed);
     }
     Some(vec![Port {
         host_ip: host_ip?,
@@ -210,7 +210,7 @@ pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
 }
 
 /// `SOURCE:TARGET[:ro,…]`.
-fn short_mount(scope: &Scope<'_>, text: &Text) -> Option<Mount> {
+fn short_mount(scope: &Scope<'_>, text: &PlacedText) -> Option<Mount> {
     let mut parts = text.text.splitn(3, ':');
     let (source, target, options) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let Some(target) = target else {
@@ -331,7 +331,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
 }
 
 /// A volume that is there, whatever it is called: used, never made or deleted.
-fn external(scope: &Scope<'_>, name: &Text) {
+fn external(scope: &Scope<'_>, name: &PlacedText) {
     policy::volume(scope, name);
     let said = Volume {
         name: Some(name.text.clone()),

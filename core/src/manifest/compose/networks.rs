@@ -14,7 +14,7 @@ use super::project::{Project, not_here};
 use super::stack::external;
 use crate::manifest::kinds::record;
 use crate::manifest::yaml::diagnostic::{Problem, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, flag, nearest};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, flag, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 
 /// Where the containers of a Compose file live.
@@ -32,8 +32,8 @@ pub(crate) struct Networks {
 
 /// The network on which services live, and those that some are on as well, or instead.
 pub(crate) fn read(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> Networks {
-    let used: Vec<Vec<Text>> = services.iter().map(|service| networks_of(scope, &service.value)).collect();
-    let mut all: Vec<&Text> = Vec::new();
+    let used: Vec<Vec<PlacedText>> = services.iter().map(|service| networks_of(scope, &service.value)).collect();
+    let mut all: Vec<&PlacedText> = Vec::new();
     for network in used.iter().flatten() {
         if all.iter().all(|known| known.text != network.text) {
             all.push(network);
@@ -48,14 +48,14 @@ pub(crate) fn read(scope: &Scope<'_>, project: &Project, services: &[Entry]) -> 
         used.all(|networks| networks.iter().any(|one| one.text == key))
     };
     // Its own before those of others, and of them the first: a new container moves none that is there.
-    let rank = |network: &&&Text| {
+    let rank = |network: &&&PlacedText| {
         let key = network.text.as_str();
         let is_external = external(key).is_some();
         (is_external, is_external && !is_everywhere(key), key != "default", place(key))
     };
     let Some(home) = all.iter().min_by_key(rank) else { return networks };
     for other in all.iter().filter(|network| network.text != home.text) {
-        let Text { text: key, .. } = other;
+        let PlacedText { text: key, .. } = other;
         if let Some(name) = external(key) {
             networks.beside.insert(key.clone(), name);
             continue;
@@ -95,7 +95,7 @@ fn own(mode: Option<NetworkMode>) -> OwnNetwork {
     }
 }
 
-fn unknown(scope: &Scope<'_>, project: &Project, network: &Text) {
+fn unknown(scope: &Scope<'_>, project: &Project, network: &PlacedText) {
     let keys: Vec<&str> = project.networks.iter().map(|entry| entry.key.as_str()).collect();
     let hint = match nearest(&network.text, &keys) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -159,15 +159,15 @@ fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
 }
 
 /// The networks that a service is on, with their places.
-fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<Text> {
+fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<PlacedText> {
     let Some(entry) = service.entry("networks") else {
         let on_none = service.entry("network_mode").is_some();
-        let default = Text { text: "default".to_owned(), spot: service.spot };
+        let default = PlacedText { text: "default".to_owned(), spot: service.spot };
         return if on_none { Vec::new() } else { vec![default] };
     };
     match &entry.value.data {
         NodeData::Map(entries) => {
-            entries.iter().map(|entry| Text { text: entry.key.clone(), spot: entry.key_spot }).collect()
+            entries.iter().map(|entry| PlacedText { text: entry.key.clone(), spot: entry.key_spot }).collect()
         }
         NodeData::List(_) | NodeData::Scalar(_) => scope.texts(&entry.value, "`networks`").unwrap_or_default(),
     }
@@ -194,7 +194,7 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
         _ => not_here(entry, "network", &ELSEWHERE),
     });
     if let Some((legacy, spot)) = external {
-        let name = legacy.or(name).unwrap_or(Text { text: entry.key.clone(), spot });
+        let name = legacy.or(name).unwrap_or(PlacedText { text: entry.key.clone(), spot });
         return record::shared_network(scope, &name);
     }
     if let Some(driver) = driver.filter(|driver| driver.text != "bridge") {

@@ -14,7 +14,7 @@ use crate::manifest::budget::Effort;
 use crate::manifest::resolve;
 use crate::manifest::source_files::folder_of;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey, nearest, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, nearest, nothing_else};
 use crate::manifest::yaml::tree;
 use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 use crate::model::Code;
@@ -34,7 +34,7 @@ pub(crate) struct Project {
     pub configs: Vec<Entry>,
     pub secrets: Vec<Entry>,
     /// `name:` of the outermost file.
-    pub name: Option<Text>,
+    pub name: Option<PlacedText>,
     /// Of the outermost file.
     pub environment: Environment,
     /// Where each thing is defined, by sort and name.
@@ -290,9 +290,9 @@ impl<'s> ProjectLoading<'s> {
 
     fn included(
         &self,
-        paths: &[Text],
-        folder: Option<&Text>,
-        env_files: &[Text],
+        paths: &[PlacedText],
+        folder: Option<&PlacedText>,
+        env_files: &[PlacedText],
         environment: &Environment,
         trail: &mut Vec<String>,
     ) -> Vec<Project> {
@@ -469,7 +469,7 @@ fn section(reader: &mut Reader<'_>, key: &'static str) -> Vec<Entry> {
 }
 
 /// A text, or a list of texts.
-pub(crate) fn one_or_many(reader: &mut Reader<'_>, key: &'static str) -> Vec<Text> {
+pub(crate) fn one_or_many(reader: &mut Reader<'_>, key: &'static str) -> Vec<PlacedText> {
     let Some(node) = reader.node(key) else { return Vec::new() };
     match &node.data {
         NodeData::List(_) => reader.scope.texts(node, &reader.label(key)).unwrap_or_default(),

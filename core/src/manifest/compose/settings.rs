@@ -11,7 +11,7 @@ use crate::model::{Code, Value};
 
 use super::container::{PairValue, pairs};
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{Reader, Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
 use crate::resources::docker::{MEMORY_BYTES_MIN, SETTINGS, SettingShape, WordKind, setting};
@@ -45,7 +45,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> SettingValues {
 fn judge(reader: &Reader<'_>, settings: &SettingValues) {
     let scope = reader.scope;
     if let Some(runtime) = settings.get("runtime").and_then(Value::as_text) {
-        policy::runtime(scope, &Text { text: runtime.to_owned(), spot: reader.key_spot("runtime") });
+        policy::runtime(scope, &PlacedText { text: runtime.to_owned(), spot: reader.key_spot("runtime") });
     }
     // Below another cgroup, its limits hold no more; annotations set properties of its unit (`org.systemd.property.*`).
     // With a negative score, the kernel ends anything else first; with time of its own at real-time priority, a container
@@ -138,10 +138,10 @@ fn span_in_seconds(reader: &mut Reader<'_>, key: &'static str, max: i64) -> Opti
 
 /// A word, in the engine's spelling.
 fn word(reader: &mut Reader<'_>, key: &'static str, kind: WordKind, hint: &str) -> Option<Value> {
-    let Text { text, spot } = reader.text(key)?;
+    let PlacedText { text, spot } = reader.text(key)?;
     let label = reader.label(key);
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        reader.scope.not_allowed(&Text { text, spot }, &label, hint);
+        reader.scope.not_allowed(&PlacedText { text, spot }, &label, hint);
         return None;
     }
     let (spelled, hint) = match kind {
@@ -157,7 +157,7 @@ fn word(reader: &mut Reader<'_>, key: &'static str, kind: WordKind, hint: &str) 
         }
     };
     if spelled.is_none() {
-        reader.scope.not_allowed(&Text { text, spot: reader.key_spot(key) }, &label, hint);
+        reader.scope.not_allowed(&PlacedText { text, spot: reader.key_spot(key) }, &label, hint);
     }
     spelled.map(Value::Text)
 }
@@ -174,7 +174,7 @@ pub(crate) fn mac(reader: &mut Reader<'_>) -> Option<Value> {
 }
 
 /// A list of texts, or one.
-pub(crate) fn one_or_many(scope: &Scope<'_>, node: &Node, label: &str) -> Option<Vec<Text>> {
+pub(crate) fn one_or_many(scope: &Scope<'_>, node: &Node, label: &str) -> Option<Vec<PlacedText>> {
     match &node.data {
         NodeData::Scalar(_) => Some(vec![scope.text(node, label)?]),
         NodeData::List(_) => scope.texts(node, label),
@@ -209,7 +209,7 @@ pub(crate) fn named(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<Stri
 }
 
 /// `512m`, `1.5g`, `1024`: powers of 1024, as Compose has it.
-pub(crate) fn bytes(scope: &Scope<'_>, text: &Text, label: &str, min: i64) -> Option<i64> {
+pub(crate) fn bytes(scope: &Scope<'_>, text: &PlacedText, label: &str, min: i64) -> Option<i64> {
     let found = bytes_of(&text.text);
     match found {
         Some(bytes) if bytes >= min => return Some(bytes),
@@ -267,7 +267,7 @@ pub(crate) fn cpus(reader: &mut Reader<'_>, key: &'static str) -> Option<Value> 
 }
 
 /// `SIGTERM`, `TERM` or a number, as the engine takes it.
-fn signal_name(scope: &Scope<'_>, text: &Text) -> Option<String> {
+fn signal_name(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     let name = text.text.to_ascii_uppercase();
     let is_word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-".contains(&b));
     if !is_word {

@@ -24,7 +24,7 @@ use crate::manifest::parse::CONTAINERS_MAX;
 use crate::manifest::policy;
 use crate::manifest::policy::volume_drivers;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, flag, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
 /// What a Compose file gives a manifest.
@@ -48,8 +48,8 @@ struct Picked {
 /// Reads what `compose:` names.
 pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     let scope = reader.scope;
-    let paths: Vec<Text> = one_or_many(reader, "compose");
-    let picked: Vec<Text> = one_or_many(reader, "profiles");
+    let paths: Vec<PlacedText> = one_or_many(reader, "compose");
+    let picked: Vec<PlacedText> = one_or_many(reader, "profiles");
     let has_network = reader.has("network");
     if reader.has("containers") {
         let hint = "write all of them into one of the two";
@@ -91,7 +91,7 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
 
 /// The services without profiles, and those with one that is picked: by the manifest, or by `COMPOSE_PROFILES` where that
 /// says nothing.
-fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text], said: &BTreeSet<&str>) -> Vec<Entry> {
+fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[PlacedText], said: &BTreeSet<&str>) -> Vec<Entry> {
     let mut known: BTreeSet<String> = BTreeSet::new();
     let mut services = Vec::new();
     let by_manifest: BTreeSet<&str> = picked.iter().map(|profile| profile.text.as_str()).collect();
@@ -100,7 +100,7 @@ fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[Text], said: 
         let own = entry.value.entry("profiles");
         let own = own.and_then(|profiles| scope.texts(&profiles.value, "`profiles`")).unwrap_or_default();
         known.extend(own.iter().map(|profile| profile.text.clone()));
-        let is_picked = |profile: &Text| wanted.contains(profile.text.as_str()) || wanted.contains("*");
+        let is_picked = |profile: &PlacedText| wanted.contains(profile.text.as_str()) || wanted.contains("*");
         if own.is_empty() || own.iter().any(is_picked) {
             services.push(entry.clone());
         }
@@ -297,7 +297,7 @@ fn env_files(scope: &Scope<'_>, project: &Project, node: &Rc<Node>) -> Vec<Entry
     known.into_values().collect()
 }
 
-fn env_file_item(scope: &Scope<'_>, item: &Node) -> Option<(Text, ValueFormat, bool)> {
+fn env_file_item(scope: &Scope<'_>, item: &Node) -> Option<(PlacedText, ValueFormat, bool)> {
     if !matches!(item.data, NodeData::Map(_)) {
         return Some((scope.text(item, "`env_file`")?, ValueFormat::Compose, true));
     }
@@ -328,7 +328,7 @@ fn needed(node: &Rc<Node>, services: &[Entry]) -> Rc<Node> {
 }
 
 /// `external: true`, or the old `external: {name: x}`; where it says so.
-pub(crate) fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<Text>, Spot)> {
+pub(crate) fn external<'a>(reader: &mut Reader<'a>) -> Option<(Option<PlacedText>, Spot)> {
     let entry = reader.entry("external")?;
     if matches!(entry.value.data, NodeData::Map(_)) {
         let mut inner = Reader::open(reader.scope, &entry.value, "`external`", "external.")?;
@@ -392,7 +392,7 @@ fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
         scope.error_hint(Code::A0106, entry.key_spot, message, "keep `external` and `name` only");
     }
     let legacy = external.and_then(|(name, _)| name);
-    let key = is_external.then(|| Text { text: entry.key.clone(), spot: entry.key_spot });
+    let key = is_external.then(|| PlacedText { text: entry.key.clone(), spot: entry.key_spot });
     let name = legacy.or(name).or(key);
     if let Some(name) = &name {
         if !mounts::is_volume_name(&name.text) {
@@ -404,7 +404,7 @@ fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
     Some(Volume { name, is_external, driver, options, labels, origin: scope.origin(entry.key_spot) })
 }
 
-fn texts(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, Text> {
+fn texts(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, PlacedText> {
     let Some(node) = reader.node(key) else { return BTreeMap::new() };
     let label = reader.label(key);
     if !matches!(node.data, NodeData::Map(_)) {

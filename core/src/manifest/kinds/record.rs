@@ -19,7 +19,7 @@ use crate::manifest::policy::records;
 use crate::manifest::resolve;
 use crate::manifest::resolve::NameScope;
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{Reader, Scope, Text, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
 use crate::manifest::yaml::tree::NodeData;
 
 /// The row of the kind.
@@ -106,7 +106,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     let name = reader.required("name", "as in `name: mail`, `@` for the domain itself");
     let name = name.and_then(|text| Some((resolve::full_name(scope, &text, NameScope::Records)?, text.spot)));
     let ttl_s = ttl(reader).unwrap_or(scope.site.dns_ttl_s);
-    let mut values: Vec<Text> = reader.text("value").into_iter().collect();
+    let mut values: Vec<PlacedText> = reader.text("value").into_iter().collect();
     if reader.has("value") && reader.has("values") {
         scope.error(Code::A0106, reader.key_spot("values"), "`values` stands beside `value`".to_owned());
     }
@@ -150,7 +150,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     records
 }
 
-fn record_type(scope: &Scope<'_>, text: &Text) -> Option<String> {
+fn record_type(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     let upper = text.text.to_ascii_uppercase();
     if !TYPES.contains(&upper.as_str()) {
         scope.not_allowed(text, "`type`", &format!("one of {}", TYPES.join(", ")));
@@ -174,7 +174,7 @@ fn ttl(reader: &mut Reader<'_>) -> Option<u32> {
 }
 
 /// A value in the spelling that is compared; `None` when it is reported.
-fn value(scope: &Scope<'_>, record_type: &str, text: &Text) -> Option<String> {
+fn value(scope: &Scope<'_>, record_type: &str, text: &PlacedText) -> Option<String> {
     if text.text.len() > VALUE_BYTES_MAX {
         scope.error(Code::A0108, text.spot, format!("a record's value of more than {VALUE_BYTES_MAX} bytes"));
         return None;
@@ -258,7 +258,7 @@ pub(crate) fn own_network(subnet: Option<Ipv4Net>, internal: bool) -> Option<Net
 }
 
 /// A network that others use as well, by its name.
-pub(crate) fn shared_network(scope: &Scope<'_>, text: &Text) -> Option<NetworkMode> {
+pub(crate) fn shared_network(scope: &Scope<'_>, text: &PlacedText) -> Option<NetworkMode> {
     let name = text.text.as_str();
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));

@@ -8,7 +8,7 @@ use super::{ManifestKindRow, record, route};
 use crate::manifest::compose::unsupported;
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::schema::{dns, either, flag, head, hsts, list, object, text, tls};
-use crate::manifest::yaml::reader::{Reader, Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
 use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
 use crate::model::{Fields, Kind, Value};
 
@@ -48,7 +48,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
 }
 
 /// Scheme, and a name maybe with a path.
-fn redirect_target(scope: &Scope<'_>, text: &Text) -> Option<(String, String)> {
+fn redirect_target(scope: &Scope<'_>, text: &PlacedText) -> Option<(String, String)> {
     let (scheme, rest) = match text.text.split_once("://") {
         Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
         Some(_) => ("", ""),

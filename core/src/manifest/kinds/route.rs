@@ -18,7 +18,7 @@ use crate::manifest::resolve;
 use crate::manifest::resolve::NameScope;
 use crate::manifest::schema::{dns, head, link, list, object, text};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, flag, nearest, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, flag, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 
 /// The row of the kind.
@@ -54,7 +54,7 @@ pub(crate) fn service_routes(reader: &mut Reader<'_>, containers: &[&str]) -> Ve
 }
 
 /// `access_list` beside `routes` holds for every route without its own.
-pub(crate) fn apply_access_list(scope: &Scope<'_>, routes: &mut [Route], access_list: Option<Text>) {
+pub(crate) fn apply_access_list(scope: &Scope<'_>, routes: &mut [Route], access_list: Option<PlacedText>) {
     let Some(access_list) = access_list else { return };
     if routes.is_empty() && !scope.is_broken() {
         // Somebody believes that this protects something.
@@ -96,7 +96,7 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
         }
     };
     cross_manifest::needs_npm(scope, spot, "routes");
-    let name = Text { text: scope.name.clone(), spot };
+    let name = PlacedText { text: scope.name.clone(), spot };
     let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, NameScope::Hosts) }?;
     claim(scope, &domain, spot);
     Some(Route {
@@ -180,7 +180,7 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
 /// `domain` and `aliases`, whole; each of them is claimed.
 pub(crate) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
     let scope = reader.scope;
-    let mut texts: Vec<Text> = reader.required("domain", "as in `domain: cloud`").into_iter().collect();
+    let mut texts: Vec<PlacedText> = reader.required("domain", "as in `domain: cloud`").into_iter().collect();
     texts.extend(reader.texts("aliases"));
     if texts.len() > DOMAINS_MAX {
         let message = format!("{} names on one route, at most {DOMAINS_MAX}", texts.len());
@@ -282,7 +282,7 @@ pub(crate) fn by_record(scope: &Scope<'_>, tls: Tls, domains: &[String], spot: S
 }
 
 /// `app:80`, or `80` when there is one container.
-pub(crate) fn container_target(scope: &Scope<'_>, text: &Text, keys: &[&str]) -> Option<Target> {
+pub(crate) fn container_target(scope: &Scope<'_>, text: &PlacedText, keys: &[&str]) -> Option<Target> {
     if text.text.contains("://") {
         scope.not_allowed(text, "`to`", "a container of this service; kind `Route` points to anything else");
         return None;
@@ -315,7 +315,7 @@ pub(crate) fn container_target(scope: &Scope<'_>, text: &Text, keys: &[&str]) ->
 }
 
 /// `http://192.168.1.20:5000`.
-fn url_target(scope: &Scope<'_>, text: &Text) -> Option<Target> {
+fn url_target(scope: &Scope<'_>, text: &PlacedText) -> Option<Target> {
     let (target, path) = url_with_path(scope, text)?;
     if path.is_empty() {
         return Some(target);
@@ -326,7 +326,7 @@ fn url_target(scope: &Scope<'_>, text: &Text) -> Option<Target> {
 }
 
 /// `http://192.168.1.20:5000/below`; a lone `/` at the end says nothing.
-pub(crate) fn url_with_path(scope: &Scope<'_>, text: &Text) -> Option<(Target, String)> {
+pub(crate) fn url_with_path(scope: &Scope<'_>, text: &PlacedText) -> Option<(Target, String)> {
     const HINT: &str = "as in `http://192.168.1.20:5000`";
     let Some((scheme @ ("http" | "https"), rest)) = text.text.split_once("://") else {
         scope.not_allowed(text, "`to`", HINT);

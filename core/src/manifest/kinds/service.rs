@@ -13,7 +13,7 @@ use crate::manifest::resolve;
 use crate::manifest::schema::container as container_schema;
 use crate::manifest::schema::{dns, either, flag, head, link, list, map, number, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, UnknownKey};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey};
 use crate::manifest::yaml::tree::{Entry, NodeData};
 use crate::model::service::{ContainerNetwork, ManifestKind, NetworkMode, Service, Target};
 use crate::model::site::Reach;
@@ -63,7 +63,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
 pub(super) fn name_of_edge(reader: &Reader<'_>, service: &Service) {
     let npm = reader.scope.site.host_of(service).and_then(|host| host.npm.as_ref());
     if service.name == "edge" && npm.is_some_and(|npm| npm.reach == Reach::Edge) {
-        let text = Text { text: service.name.clone(), spot: reader.key_spot("name") };
+        let text = PlacedText { text: service.name.clone(), spot: reader.key_spot("name") };
         let why = "`zz-amarre-edge` is the network that NPM shares with containers there (`reach: edge`)";
         reader.scope.not_allowed(&text, "`name`", why);
     }
@@ -119,14 +119,15 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<ContainerRead>
 }
 
 /// Whether a container calls the service's network so.
-fn is_home(service: &Service, network: &Text) -> bool {
+fn is_home(service: &Service, network: &PlacedText) -> bool {
     network.text == "default" || service.network == NetworkMode::Shared(network.text.clone())
 }
 
 /// The networks that containers are on beside the service's, or in its place.
 fn read_extra_networks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Option<ContainerRead>>, service: &Service) {
     for read in containers.values_mut().flatten() {
-        let (home, mut others): (Vec<&Text>, Vec<&Text>) = read.networks.iter().partition(|one| is_home(service, one));
+        let (home, mut others): (Vec<&PlacedText>, Vec<&PlacedText>) =
+            read.networks.iter().partition(|one| is_home(service, one));
         // It lives where it asks for an address.
         others.sort_by_key(|other| read.placed_on.iter().all(|placed| placed.text != other.text));
         let mut names = others.into_iter().filter_map(|other| {

@@ -16,7 +16,7 @@ use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::targets;
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{Reader, Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
 
 /// Where NPM itself listens: HTTP, its pages, HTTPS, its backend.
 const OWN_PORTS: [u16; 4] = [80, 81, 443, 3000];
@@ -55,7 +55,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
 }
 
 /// `gitea/gitea:22` or `192.168.1.20:22`.
-fn target(scope: &Scope<'_>, text: &Text) -> Option<StreamTarget> {
+fn target(scope: &Scope<'_>, text: &PlacedText) -> Option<StreamTarget> {
     const HINT: &str = "a service's container as in `gitea/gitea:22`, or an address as in `192.168.1.20:22`";
     if let Ok(address) = text.text.parse::<SocketAddr>() {
         let host = match address.ip() {

@@ -6,7 +6,7 @@ use crate::model::suggestion::matches;
 use super::{AllowedBy, Closed};
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Scope};
 
 /// The key of the policy.
 const WORD: &str = "images";
@@ -24,7 +24,7 @@ struct ReferenceParts<'a> {
 }
 
 /// Images match one of `policy.images`, as written or with the registry that is meant.
-pub(crate) fn judge(scope: &Scope<'_>, text: &Text) {
+pub(crate) fn judge(scope: &Scope<'_>, text: &PlacedText) {
     let image = text.text.as_str();
     let is_id = is_id(image);
     let parts = ReferenceParts::of(image);

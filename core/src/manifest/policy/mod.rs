@@ -33,7 +33,7 @@ use crate::model::{Code, Site};
 
 use super::resolve;
 use super::yaml::diagnostic::{Problem, Spot, shown};
-use super::yaml::reader::{Scope, Text};
+use super::yaml::reader::{PlacedText, Scope};
 
 /// Where binds could lie before `policy.host_paths` had a narrower default.
 const USUAL_BEFORE: &str = "/srv";
@@ -212,7 +212,7 @@ pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
 }
 
 /// What one of a list of patterns allows; `what` says what is used, `code` and `hint` what to do else.
-fn listed(scope: &Scope<'_>, code: Code, (word, list): (&'static str, &[String]), text: &Text, what: &str) {
+fn listed(scope: &Scope<'_>, code: Code, (word, list): (&'static str, &[String]), text: &PlacedText, what: &str) {
     let item = text.text.as_str();
     match list.iter().find(|pattern| matches(pattern, item)) {
         Some(pattern) => allowed(scope, text.spot, word, item, AllowedBy::Policy(format!("{word}: {pattern}"))),
@@ -225,17 +225,17 @@ fn listed(scope: &Scope<'_>, code: Code, (word, list): (&'static str, &[String])
 
 /// Devices, rules for them and `gpus` match one of `policy.devices`.
 pub(super) fn device(scope: &Scope<'_>, device: &str, what: &str, spot: Spot) {
-    let text = Text { text: device.to_owned(), spot };
+    let text = PlacedText { text: device.to_owned(), spot };
     listed(scope, Code::A0205, ("devices", &scope.site.policy.devices), &text, what);
 }
 
 /// The engine's own runtime needs no word, for nothing has to be said to get it.
-pub(super) fn runtime(scope: &Scope<'_>, text: &Text) {
+pub(super) fn runtime(scope: &Scope<'_>, text: &PlacedText) {
     listed(scope, Code::A0266, ("runtimes", &scope.site.policy.runtimes), text, "the runtime");
 }
 
 /// The configuration's own driver is allowed, whatever the list says.
-pub(super) fn log_driver(scope: &Scope<'_>, text: &Text) {
+pub(super) fn log_driver(scope: &Scope<'_>, text: &PlacedText) {
     if text.text == scope.site.defaults.log_driver {
         return allowed(scope, text.spot, "log_drivers", &text.text, AllowedBy::rule("defaults.logging.driver"));
     }
@@ -272,7 +272,7 @@ pub(super) fn log_options<'a>(scope: &Scope<'_>, driver: &str, names: impl Itera
 
 /// Options that name a file or a socket of the host, which the engine opens as root: with any driver they need a word of
 /// their own.
-pub(super) fn log_files(scope: &Scope<'_>, driver: &str, options: &BTreeMap<String, Text>) {
+pub(super) fn log_files(scope: &Scope<'_>, driver: &str, options: &BTreeMap<String, PlacedText>) {
     /// Names at the other end and texts for people, which may begin as a path does.
     const NAMES: [&str; 6] =
         ["awslogs-group", "awslogs-stream", "splunk-index", "splunk-source", "splunk-sourcetype", "tag"];
@@ -295,7 +295,7 @@ fn is_of_host_files(name: &str, value: &str) -> bool {
 }
 
 /// A volume by the name that Docker knows it by: the service's own are called after it.
-pub(super) fn volume(scope: &Scope<'_>, name: &Text) {
+pub(super) fn volume(scope: &Scope<'_>, name: &PlacedText) {
     let owners = std::iter::once(&scope.name).chain(&scope.data_of);
     let is_own = |owner: &String| name.text.strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('_'));
     if owners.filter(|owner| !owner.is_empty()).any(is_own) {
@@ -306,7 +306,7 @@ pub(super) fn volume(scope: &Scope<'_>, name: &Text) {
 
 /// The machine's own route to a range leads into the network that has it: what the range holds elsewhere, nothing on this
 /// host reaches any more.
-pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &Text) {
+pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &PlacedText) {
     /// This machine, its neighbours, and what is no single machine.
     const NEVER: [([u8; 4], u8); 4] =
         [([0, 0, 0, 0], 8), ([127, 0, 0, 0], 8), ([169, 254, 0, 0], 16), ([224, 0, 0, 0], 3)];
@@ -396,7 +396,7 @@ pub(super) fn capability(scope: &Scope<'_>, capability: &str, spot: Spot) {
 }
 
 /// A manifest reads the secrets that are called after it, those below `shared/`, and what `policy.secrets` lists.
-pub(super) fn secret(scope: &Scope<'_>, name: &Text) {
+pub(super) fn secret(scope: &Scope<'_>, name: &PlacedText) {
     let word = "secrets";
     if scope.site.own_secrets.contains(&credential_key(&name.text)) {
         let message = format!("`{}` is a credential of Amarre's own", shown(&name.text));

@@ -19,7 +19,7 @@ use super::Closed;
 use super::host_names;
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Scope};
 
 /// The key of the policy.
 const WORD: &str = "records";
@@ -133,7 +133,7 @@ fn meaning(label: &str) -> &'static str {
 }
 
 /// Whether a TXT value is no mark; one that is, is reported.
-pub(crate) fn of_text(scope: &Scope<'_>, text: &Text) -> bool {
+pub(crate) fn of_text(scope: &Scope<'_>, text: &PlacedText) -> bool {
     let is_mark = begins_with_heritage(&text.text);
     if is_mark {
         let message = "a TXT value that begins with `heritage=` is a mark, not a text".to_owned();

@@ -11,7 +11,7 @@ use crate::manifest::compose::composite_keys::is_network_name;
 use crate::manifest::compose::settings::SettingValues;
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, is_compose, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 
 /// The keys that are read here.
@@ -38,7 +38,7 @@ pub(crate) struct SharedNamespaces {
     pub network: ContainerNetwork,
     /// `pid`, `ipc`: by key of the other container.
     pub others: BTreeMap<String, String>,
-    pub siblings: Vec<Text>,
+    pub siblings: Vec<PlacedText>,
 }
 
 /// Reads them into settings; answers what is shared with other containers.
@@ -151,7 +151,7 @@ fn device(scope: &Scope<'_>, node: &Node) -> Option<Value> {
     } else {
         let text = scope.text(node, WHAT)?;
         let mut parts = text.text.splitn(3, ':').map(str::to_owned);
-        let source = Text { text: parts.next().unwrap_or_default(), spot: text.spot };
+        let source = PlacedText { text: parts.next().unwrap_or_default(), spot: text.spot };
         match (parts.next(), parts.next()) {
             (Some(second), None) if !second.starts_with('/') => (source, None, Some(second)),
             (second, third) => (source, second, third),
@@ -354,7 +354,7 @@ fn network_mode(reader: &mut Reader<'_>, shared: &mut SharedNamespaces) {
 
 /// `container:NAME`. Whoever shares a network hears and answers what the other does: policy has a word in it, whoever made
 /// the other.
-fn network_of_other(scope: &Scope<'_>, name: &str, text: &Text) -> ContainerNetwork {
+fn network_of_other(scope: &Scope<'_>, name: &str, text: &PlacedText) -> ContainerNetwork {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && is_network_name(name);
     if !is_name {
         scope.not_allowed(text, "`network_mode`", "`container:NAME`, as in `container:gluetun`");
@@ -365,10 +365,10 @@ fn network_of_other(scope: &Scope<'_>, name: &str, text: &Text) -> ContainerNetw
 }
 
 /// `service:KEY`; any other container is reported.
-fn sibling(scope: &Scope<'_>, key: &str, text: &Text, shared: &mut SharedNamespaces) -> Option<String> {
+fn sibling(scope: &Scope<'_>, key: &str, text: &PlacedText, shared: &mut SharedNamespaces) -> Option<String> {
     let (word, name) = text.text.split_once(':')?;
     if word == "service" && !name.is_empty() {
-        shared.siblings.push(Text { text: name.to_owned(), spot: text.spot });
+        shared.siblings.push(PlacedText { text: name.to_owned(), spot: text.spot });
         return Some(name.to_owned());
     }
     let hint = "`service:KEY` names a container of the same manifest; put both into one";

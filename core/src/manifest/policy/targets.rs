@@ -23,7 +23,7 @@ use crate::model::{Code, Site};
 use super::{AllowedBy, Closed};
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Scope};
 
 /// The key of the policy.
 const WORD: &str = "targets";
@@ -35,7 +35,7 @@ const MAY_LISTEN: &str = "Amarre, Docker or NPM's admin pages may listen there";
 const DOCKER: [u16; 2] = [2375, 2376];
 
 /// Judges a target as a manifest writes it; `host` may stand in brackets.
-pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &Text) {
+pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &PlacedText) {
     let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     let address = bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
     if address.is_none() && is_odd_number(&bare) {

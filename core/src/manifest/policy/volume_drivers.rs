@@ -20,7 +20,7 @@ use super::{AllowedBy, Closed};
 use crate::manifest::policy;
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{Spot, shown};
-use crate::manifest::yaml::reader::{Scope, Text};
+use crate::manifest::yaml::reader::{PlacedText, Scope};
 use crate::model::Code;
 
 const NFS: &str = "
@@ -42,7 +42,12 @@ const TMPFS: &str =
 const WORD: &str = "volume_drivers";
 
 /// Judges a volume's driver and options.
-pub(crate) fn driver(scope: &Scope<'_>, driver: Option<&Text>, options: &BTreeMap<String, Text>, spot: Spot) {
+pub(crate) fn driver(
+    scope: &Scope<'_>,
+    driver: Option<&PlacedText>,
+    options: &BTreeMap<String, PlacedText>,
+    spot: Spot,
+) {
     let name = driver.map_or("local", |driver| driver.text.as_str());
     let spot = driver.map_or(spot, |driver| driver.spot);
     if name != "local" {
@@ -78,7 +83,7 @@ fn by_word(scope: &Scope<'_>, item: &str, what: &str, spot: Spot) {
 }
 
 /// Whether the options are one of the forms above; a bind is judged as every bind.
-fn is_known(scope: &Scope<'_>, options: &BTreeMap<String, Text>) -> bool {
+fn is_known(scope: &Scope<'_>, options: &BTreeMap<String, PlacedText>) -> bool {
     if options.keys().any(|key| !matches!(key.as_str(), "type" | "o" | "device")) {
         return false;
     }

@@ -19,7 +19,7 @@ use crate::manifest::source_files::{OtherFile, SourceFiles};
 
 /// A text with its place; variables are already replaced.
 #[derive(Debug, Clone)]
-pub(crate) struct Text {
+pub(crate) struct PlacedText {
     pub text: String,
     pub spot: Spot,
 }
@@ -88,7 +88,7 @@ impl Scope<'_> {
     }
 
     /// The text of a scalar; `what` is how the message calls it.
-    pub fn text(&self, node: &Node, what: &str) -> Option<Text> {
+    pub fn text(&self, node: &Node, what: &str) -> Option<PlacedText> {
         let Some(raw) = node.scalar() else {
             self.wrong_type(node, what, "text");
             return None;
@@ -104,7 +104,7 @@ impl Scope<'_> {
                 self.error(Code::A0106, node.spot, format!("{what} holds a NUL character"));
                 None
             }
-            Ok(text) => Some(Text { text, spot: node.spot }),
+            Ok(text) => Some(PlacedText { text, spot: node.spot }),
             Err(problem) => {
                 self.report(problem.at(node.spot));
                 None
@@ -113,7 +113,7 @@ impl Scope<'_> {
     }
 
     /// Texts of a list; `None` when it is no list.
-    pub fn texts(&self, node: &Node, what: &str) -> Option<Vec<Text>> {
+    pub fn texts(&self, node: &Node, what: &str) -> Option<Vec<PlacedText>> {
         match &node.data {
             NodeData::List(items) => {
                 let item_name = format!("an item of {what}");
@@ -130,7 +130,7 @@ impl Scope<'_> {
         self.error(Code::A0104, node.spot, format!("{what} must be {wanted}, not {}", node.word()));
     }
 
-    pub fn not_allowed(&self, text: &Text, what: &str, hint: &str) {
+    pub fn not_allowed(&self, text: &PlacedText, what: &str, hint: &str) {
         self.error_hint(Code::A0106, text.spot, format!("{what} cannot be `{}`", shown(&text.text)), hint);
     }
 
@@ -198,18 +198,18 @@ impl<'a> Reader<'a> {
         Some(&entry.value)
     }
 
-    pub fn text(&mut self, key: &'static str) -> Option<Text> {
+    pub fn text(&mut self, key: &'static str) -> Option<PlacedText> {
         let node = self.node(key)?;
         self.scope.text(node, &self.label(key))
     }
 
-    pub fn texts(&mut self, key: &'static str) -> Vec<Text> {
+    pub fn texts(&mut self, key: &'static str) -> Vec<PlacedText> {
         let Some(node) = self.node(key) else { return Vec::new() };
         self.scope.texts(node, &self.label(key)).unwrap_or_default()
     }
 
     /// The text of a key that must be there.
-    pub fn required(&mut self, key: &'static str, hint: &str) -> Option<Text> {
+    pub fn required(&mut self, key: &'static str, hint: &str) -> Option<PlacedText> {
         if self.has(key) {
             return self.text(key);
         }

@@ -20,7 +20,7 @@ use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::cross_manifest::DraftService;
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
-use crate::manifest::yaml::reader::{Reader, Scope, Text, nearest, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 
 /// A job that says nothing else has failed when it still runs after this: dumps of large databases take long.
@@ -31,7 +31,7 @@ const TIMEOUT_MAX: Millis = Millis::minutes(24 * 60);
 const NEEDS_MAX: usize = 50;
 
 /// `depends_on:` of a container or job, and the names in it with their places.
-pub(crate) fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Dependency>, Vec<Text>) {
+pub(crate) fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Dependency>, Vec<PlacedText>) {
     let mut wanted = BTreeMap::new();
     let mut siblings = Vec::new();
     let Some(node) = reader.node("depends_on") else { return (wanted, siblings) };
@@ -43,7 +43,7 @@ pub(crate) fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Dependenc
         }
         NodeData::Map(entries) => {
             for entry in entries {
-                siblings.push(Text { text: entry.key.clone(), spot: entry.key_spot });
+                siblings.push(PlacedText { text: entry.key.clone(), spot: entry.key_spot });
                 wanted.extend(dependency(scope, &entry.value).map(|dependency| (entry.key.clone(), dependency)));
             }
         }
@@ -157,7 +157,7 @@ fn why_not_a_job(scope: &Scope<'_>, entry: &Entry, containers: &BTreeMap<String,
 }
 
 /// One job: the keys of a container, less what means nothing for what runs once.
-fn job(reader: &mut Reader<'_>) -> Option<(Job, Vec<Text>)> {
+fn job(reader: &mut Reader<'_>) -> Option<(Job, Vec<PlacedText>)> {
     const NEVER: [(&str, &str); 5] = [
         ("ports", "nobody asks a job for anything; leave it out"),
         ("networks", "a job is on the service's network; leave it out"),
@@ -202,7 +202,7 @@ fn timeout(reader: &mut Reader<'_>) -> Option<Millis> {
 }
 
 /// Jobs must not wait for one another in a circle.
-fn job_circle(scope: &Scope<'_>, jobs: &BTreeMap<String, Job>, named: &[Text]) {
+fn job_circle(scope: &Scope<'_>, jobs: &BTreeMap<String, Job>, named: &[PlacedText]) {
     let good: BTreeMap<&str, &Container> = jobs.iter().map(|(key, job)| (key.as_str(), &job.container)).collect();
     let Some(circle) = cross_manifest::circle(&good) else { return };
     let spot = named.iter().find(|text| circle.contains(&text.text.as_str())).map_or(Spot::at(1, 1), |text| text.spot);
@@ -226,7 +226,7 @@ pub(crate) fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<C
     }
 }
 
-fn unknown_sibling(scope: &Scope<'_>, sibling: &Text, names: &[&str], what: &str) {
+fn unknown_sibling(scope: &Scope<'_>, sibling: &PlacedText, names: &[&str], what: &str) {
     let hint = match nearest(&sibling.text, names) {
         Some(near) => format!("did you mean `{near}`?"),
         None => what.to_owned(),

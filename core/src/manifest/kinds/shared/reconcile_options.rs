@@ -4,7 +4,7 @@ use crate::manifest::compose::container;
 use crate::manifest::parse::NAME_CHARS_MAX;
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::shown;
-use crate::manifest::yaml::reader::{Reader, Scope, Text, nearest, nothing_else};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_else};
 use crate::model::service::{Data, Ignored, Reconcile};
 use crate::model::{Code, Kind, Millis, site};
 
@@ -42,7 +42,7 @@ pub(crate) fn reconcile(reader: &mut Reader<'_>, has_containers: bool) -> Reconc
 }
 
 /// `proxy-host.advanced`, `container.labels.com.example.*`: a kind, a field, and of a map a key or the beginning of some.
-fn ignored(scope: &Scope<'_>, text: &Text) -> Option<Ignored> {
+fn ignored(scope: &Scope<'_>, text: &PlacedText) -> Option<Ignored> {
     let label = "an item of `reconcile.ignore`";
     let (kind, field) = text.text.split_once('.').unwrap_or((&text.text, ""));
     let Some(known) = Kind::ALL.into_iter().find(|known| known.word() == kind) else {
