@@ -90,7 +90,7 @@ fn say_arg(arg: &Arg, language: Language) -> String {
         Arg::Kind(kind) => Words(language).kind(&kind.label()),
         Arg::Span(span) if language == Language::Fr => span.to_string().replace('d', "j"),
         Arg::Clock(at) => local(*at).strftime("%H:%M:%S").to_string(),
-        Arg::Instant(at) => {
+        Arg::Date(at) => {
             let at = local(*at);
             let month = match language {
                 Language::En => at.strftime("%b").to_string(),

@@ -63,11 +63,11 @@ impl Language {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Text {
     template: Cow<'static, str>,
-    args: Args,
+    args: NamedArgs,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Args(Vec<(Cow<'static, str>, Arg)>);
+struct NamedArgs(Vec<(Cow<'static, str>, Arg)>);
 
 /// One argument. A secret cannot be one: it has no text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub enum Arg {
     /// A span, in milliseconds.
     Span(Millis),
     /// An instant, in milliseconds since the epoch; shown in local time, as `03 Dec 18:00:00`.
-    Instant(Timestamp),
+    Date(Timestamp),
     /// An instant of this day, shown as `18:00:00`.
     Clock(Timestamp),
     /// A kind of resource.
@@ -152,7 +152,7 @@ impl Text {
     /// For [`text!`](crate::text).
     pub fn new(template: &'static str, args: Vec<(&'static str, Arg)>) -> Self {
         let args = args.into_iter().map(|(name, arg)| (Cow::Borrowed(name), arg)).collect();
-        Self { template: Cow::Borrowed(template), args: Args(args) }
+        Self { template: Cow::Borrowed(template), args: NamedArgs(args) }
     }
 
     /// What somebody else said, or a sentence without a template: never translated.
@@ -221,7 +221,7 @@ impl fmt::Display for Arg {
             Arg::Name(text) | Arg::Foreign(text) => formatter.write_str(text),
             Arg::Count(n) => write!(formatter, "{n}"),
             Arg::Span(span) => write!(formatter, "{span}"),
-            Arg::Instant(at) | Arg::Clock(at) => formatter.write_str(&at.rfc3339()),
+            Arg::Date(at) | Arg::Clock(at) => formatter.write_str(&at.rfc3339()),
             Arg::Kind(kind) => formatter.write_str(&kind.label()),
             Arg::Code(code) => write!(formatter, "{code}"),
             Arg::Text(text) => write!(formatter, "{text}"),
@@ -318,7 +318,7 @@ impl<T: Into<Arg>> From<Vec<T>> for Arg {
     }
 }
 
-impl Serialize for Args {
+impl Serialize for NamedArgs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (name, arg) in &self.0 {
@@ -328,23 +328,23 @@ impl Serialize for Args {
     }
 }
 
-impl<'de> Deserialize<'de> for Args {
+impl<'de> Deserialize<'de> for NamedArgs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
 
         impl<'de> Visitor<'de> for Entries {
-            type Value = Args;
+            type Value = NamedArgs;
 
             fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
                 formatter.write_str("arguments by name")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Args, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamedArgs, A::Error> {
                 let mut args = Vec::new();
                 while let Some((name, arg)) = map.next_entry::<String, Arg>()? {
                     args.push((Cow::Owned(name), arg));
                 }
-                Ok(Args(args))
+                Ok(NamedArgs(args))
             }
         }
 

@@ -1,7 +1,7 @@
 //! Jobs as people see them: by their own name, not as one container among others. Pure.
 
 use crate::engine::PassResult;
-use amarre_core::model::{Address, Kind, Text};
+use amarre_core::model::{Address, Change, Kind, Text, Verb};
 use amarre_core::text;
 
 /// The name in its manifest, of a job.
@@ -20,5 +20,14 @@ pub fn resource_label(picture: &PassResult, address: &Address) -> Text {
     match job(picture, address) {
         Some(job) => text!("job {job}", job),
         None => text!("{kind} {name}", kind = address.kind, name = &address.name),
+    }
+}
+
+/// What is done now.
+pub fn doing(change: &Change, thing: Text) -> Text {
+    match change.verb {
+        Verb::Create(_) => text!("create {thing}", thing),
+        Verb::Update(_) => text!("update {thing}", thing),
+        Verb::Delete => text!("delete {thing}", thing),
     }
 }

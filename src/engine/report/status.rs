@@ -651,7 +651,7 @@ fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) {
     let ready = mine
         .iter()
         .find(|change| change.is_now())
-        .map(|change| doing(change, jobs::resource_label(picture, &change.address)));
+        .map(|change| jobs::doing(change, jobs::resource_label(picture, &change.address)));
     let unasked = wanted().filter(|address| address.kind == Kind::Image);
     let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
     let unasked = unasked
@@ -685,15 +685,6 @@ pub(crate) fn need_text(picture: &PassResult, need: &Need) -> Text {
         (State::Present | State::Ready, Some(why)) => text!("{thing} ({why})", thing, why),
         (State::Present | State::Ready, None) => thing,
         (State::Absent, _) => text!("{thing} to go", thing),
-    }
-}
-
-/// What is done now.
-fn doing(change: &Change, thing: Text) -> Text {
-    match change.verb {
-        Verb::Create(_) => text!("create {thing}", thing),
-        Verb::Update(_) => text!("update {thing}", thing),
-        Verb::Delete => text!("delete {thing}", thing),
     }
 }
 

@@ -160,7 +160,7 @@ pub fn time(at: Timestamp, now: Timestamp) -> String {
 /// The same in a sentence.
 pub fn instant(at: Timestamp, now: Timestamp) -> Arg {
     let is_near = now - at < DAY && at - now < DAY;
-    if is_near { Arg::Clock(at) } else { Arg::Instant(at) }
+    if is_near { Arg::Clock(at) } else { Arg::Date(at) }
 }
 
 /// A wait for machines.
