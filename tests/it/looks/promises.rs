@@ -415,11 +415,15 @@ async fn a_subnet_stays_with_its_service() {
 async fn without_a_ledger_a_zone_is_published_before_all_is_settled() {
     let mut rig = Stepped::start().await;
     rig.write("home.yaml", "{kind: Record, name: home, type: A, value: 203.0.113.10}\n");
-    rig.settle().await;
+    rig.ovh.server.faults.add("POST", REFRESH, 99, Fault::Before(500));
+    rig.pass().await;
+    rig.pass().await;
+    assert_eq!(rig.ovh.refreshes(ZONE), 0);
+    rig.ovh.server.faults.clear();
     rig.restart_without_ledger().await;
     rig.forget();
     rig.pass_until_settled().await;
-    assert_eq!(rig.writes(), [format!("POST /1.0/domain/zone/{ZONE}/refresh")]);
+    assert_eq!(rig.writes(), [format!("POST {REFRESH}")]);
     rig.assert_quiet().await;
 }
 
