@@ -9,10 +9,9 @@
 //! program is compiled.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 
 use super::address::ProviderId;
@@ -63,11 +62,8 @@ impl Language {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Text {
     template: Cow<'static, str>,
-    args: NamedArgs,
+    args: BTreeMap<Cow<'static, str>, Arg>,
 }
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct NamedArgs(Vec<(Cow<'static, str>, Arg)>);
 
 /// One argument. A secret cannot be one: it has no text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -152,7 +148,7 @@ impl Text {
     /// For [`text!`](crate::text).
     pub fn new(template: &'static str, args: Vec<(&'static str, Arg)>) -> Self {
         let args = args.into_iter().map(|(name, arg)| (Cow::Borrowed(name), arg)).collect();
-        Self { template: Cow::Borrowed(template), args: NamedArgs(args) }
+        Self { template: Cow::Borrowed(template), args }
     }
 
     /// What somebody else said, or a sentence without a template: never translated.
@@ -165,9 +161,9 @@ impl Text {
         &self.template
     }
 
-    /// The arguments by name, as the template's author wrote them.
+    /// The arguments by name.
     pub fn args(&self) -> impl Iterator<Item = (&str, &Arg)> {
-        self.args.0.iter().map(|(name, arg)| (name.as_ref(), arg))
+        self.args.iter().map(|(name, arg)| (name.as_ref(), arg))
     }
 
     /// In a document: the English sentence under `key`, and beside it the template and the arguments, where it has a
@@ -198,7 +194,7 @@ impl Text {
         while let Some((before, (name, after))) = rest.split_once('{').and_then(|(a, b)| Some((a, b.split_once('}')?)))
         {
             out.push_str(before);
-            if let Some((_, arg)) = self.args().find(|(known, _)| *known == name) {
+            if let Some(arg) = self.args.get(name) {
                 out.push_str(&show(arg));
             }
             rest = after;
@@ -315,39 +311,5 @@ impl From<Text> for Arg {
 impl<T: Into<Arg>> From<Vec<T>> for Arg {
     fn from(items: Vec<T>) -> Self {
         Arg::List(items.into_iter().map(Into::into).collect())
-    }
-}
-
-impl Serialize for NamedArgs {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, arg) in &self.0 {
-            map.serialize_entry(name, arg)?;
-        }
-        map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for NamedArgs {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-
-        impl<'de> Visitor<'de> for Entries {
-            type Value = NamedArgs;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("arguments by name")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamedArgs, A::Error> {
-                let mut args = Vec::new();
-                while let Some((name, arg)) = map.next_entry::<String, Arg>()? {
-                    args.push((Cow::Owned(name), arg));
-                }
-                Ok(NamedArgs(args))
-            }
-        }
-
-        deserializer.deserialize_map(Entries)
     }
 }
