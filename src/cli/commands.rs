@@ -185,10 +185,11 @@ pub async fn plan(args: &Args, plan: &PlanArgs, output: &Output) -> Result<u8, C
 fn gap_failure(plan: &Json) -> Option<CommandFailure> {
     let gaps = plan["gaps"].as_array()?.iter().filter(|gap| gap["needed"] == true);
     let name = |gap: &Json| {
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
         let zone = gap["zone"].as_str().map(|zone| format!(" zone {zone}"));
         let resource = gap["resource"].as_str().map(|resource| format!(" {resource}"));
-        let place = zone.or(resource).unwrap_or_default();
-        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        let part = gap["part"]["path"].as_str().map(|path| format!(" {} {path}", text(&gap["part"]["word"])));
+        let place = zone.or(resource).or(part).unwrap_or_default();
         format!("{}{place} ({})", text(&gap["provider"]), text(&gap["error"]["code"]))
     };
     let names: Vec<String> = gaps.map(name).collect();

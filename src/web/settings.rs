@@ -123,7 +123,7 @@ async fn providers(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
             Some("auth") => ("bad", "provider-auth"),
             Some(_) | None => ("bad", "provider-down"),
         };
-        let zone = text(&row["zone"]).map(|zone| format!(" {zone}")).unwrap_or_default();
+        let zone = text(&row["zone"]).or(text(&row["part"]["path"])).map(|zone| format!(" {zone}")).unwrap_or_default();
         ProviderRow {
             name: format!("{}{zone}", text(&row["name"]).unwrap_or_default()),
             version: text(&row["version"]).unwrap_or_default(),
