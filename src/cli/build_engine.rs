@@ -40,18 +40,19 @@ pub async fn engine(config: &Config) -> Result<Built, CommandFailure> {
     })?;
     record_simulated(&ledger, config).await?;
     let world = SimulatedWorld::start(config).await?;
+    let mut config = config.clone();
     // A ledger that cannot be read is reported by the loop itself.
-    let config = &with_shares(config.clone(), &ledger).await.unwrap_or_else(|_| config.clone());
+    config.site.shares = shares::shares(&ledger, &config.site).await.unwrap_or_default();
     let EngineSettings { site, providers, secrets, interval } = settings(&world.fill(config.clone()))?;
     let engine = Engine::new(EngineParts {
         site,
         providers,
-        source: source(config),
+        source: source(&config),
         ledger,
         secrets,
         key: config.key()?,
         clock: Arc::new(SystemClock),
-        visitor: world.visitor(config),
+        visitor: world.visitor(&config),
         interval,
     });
     let engine = engine.staged(Stage { proxies: world.proxies().collect(), ..Stage::default() });
@@ -85,21 +86,16 @@ async fn record_simulated(ledger: &Ledger, config: &Config) -> Result<(), Comman
     }
 }
 
-/// Adds what the good manifests of the ledger take of the limits of all.
-async fn with_shares(mut config: Config, ledger: &Ledger) -> Result<Config, StoreError> {
-    config.site.shares = shares::shares(ledger, &config.site).await?;
-    Ok(config)
-}
-
-/// The same beside the ledger's writer, or without a ledger.
+/// Adds what the good manifests of the ledger take of the limits of all, beside the ledger's writer or without a ledger.
 ///
 /// # Errors
 /// There is a ledger, and it cannot be read.
-pub async fn with_known(config: Config) -> Result<Config, StoreError> {
+pub async fn with_known(mut config: Config) -> Result<Config, StoreError> {
     let Some(ledger) = Ledger::open_to_look(&config.state).await? else { return Ok(config) };
-    let known = Box::pin(with_shares(config, &ledger)).await;
+    let known = Box::pin(shares::shares(&ledger, &config.site)).await;
     ledger.close().await;
-    known
+    config.site.shares = known?;
+    Ok(config)
 }
 
 /// As [`with_known`], for callers that have already reported an unreadable ledger.

@@ -58,6 +58,14 @@ impl Rig {
         Self { folder, clock, vendor, engine }
     }
 
+    /// One that wants the server `web`, at a cloud in trouble.
+    async fn in_trouble(trouble: impl FnOnce(&mut Cloud)) -> Self {
+        let rig = Self::start().await;
+        rig.server("web", "north", "small");
+        trouble(&mut rig.vendor.lock());
+        rig
+    }
+
     /// The process is killed and starts again.
     async fn restart(&mut self) {
         self.engine = engine(&self.folder, &self.clock, &self.vendor).await;
@@ -147,13 +155,11 @@ async fn a_cloud_needs_no_docker_host_no_npm_and_no_domain() {
 /// Column `settling`.
 #[tokio::test]
 async fn a_create_whose_answer_was_lost_is_not_made_again() {
-    let mut rig = Rig::start().await;
-    rig.server("web", "north", "small");
-    {
-        let mut cloud = rig.vendor.lock();
+    let mut rig = Rig::in_trouble(|cloud| {
         (cloud.loses, cloud.hides_operations) = (1, true);
         cloud.unlisted.insert(1);
-    }
+    })
+    .await;
     let picture = rig.passes(Millis::minutes(1)).await;
     let waits = picture.plan.changes.iter().map(|change| &change.gate);
     assert!(waits.into_iter().all(|gate| matches!(gate, Gate::Until { what: Wait::Settle | Wait::Backoff, .. })));
@@ -171,12 +177,10 @@ async fn a_create_whose_answer_was_lost_is_not_made_again() {
 /// Column `settling`.
 #[tokio::test]
 async fn a_create_that_had_no_effect_is_made_once_the_vendor_rules_it_out() {
-    let mut rig = Rig::start().await;
-    rig.server("web", "north", "small");
-    {
-        let mut cloud = rig.vendor.lock();
+    let mut rig = Rig::in_trouble(|cloud| {
         (cloud.loses, cloud.loses_before) = (1, true);
-    }
+    })
+    .await;
     rig.passes(Millis::seconds(60)).await;
     assert_eq!(rig.created(), [""; 0], "two readings a minute apart are not there yet");
     rig.settle().await;
@@ -186,12 +190,10 @@ async fn a_create_that_had_no_effect_is_made_once_the_vendor_rules_it_out() {
 /// Column `settling`: a person's word is good for one create.
 #[tokio::test]
 async fn what_a_person_says_is_not_there_is_created_once_more() {
-    let mut rig = Rig::start().await;
-    rig.server("web", "north", "small");
-    {
-        let mut cloud = rig.vendor.lock();
+    let mut rig = Rig::in_trouble(|cloud| {
         (cloud.loses, cloud.loses_before, cloud.hides_operations) = (2, true, true);
-    }
+    })
+    .await;
     assert_eq!(refusals(rig.passes(LATER).await.as_ref()), [Code::A0449]);
     rig.engine.create_again("web");
     // It is lost once more: the word does not cover it.
@@ -205,13 +207,11 @@ async fn what_a_person_says_is_not_there_is_created_once_more() {
 /// Column `settling`.
 #[tokio::test]
 async fn a_confirmed_create_that_the_list_does_not_show_is_not_made_again() {
-    let mut rig = Rig::start().await;
-    rig.server("web", "north", "small");
-    {
-        let mut cloud = rig.vendor.lock();
+    let mut rig = Rig::in_trouble(|cloud| {
         cloud.hides_operations = true;
         cloud.unlisted.insert(1);
-    }
+    })
+    .await;
     rig.passes(Millis::minutes(30)).await;
     rig.restart().await;
     assert_eq!(refusals(rig.passes(Millis::minutes(30)).await.as_ref()), [Code::A0449]);

@@ -25,9 +25,14 @@ pub struct Action {
 }
 
 impl Action {
-    /// The lane in which it is performed: that of the service, else one for the address alone.
+    /// The lane in which an action is performed: that of the service, else one for the address alone.
+    pub fn lane_of(service: &str, address: &Address) -> String {
+        if service.is_empty() { address.to_string() } else { service.to_owned() }
+    }
+
+    /// Its lane.
     pub fn lane(&self) -> String {
-        if self.service.is_empty() { self.address.to_string() } else { self.service.clone() }
+        Self::lane_of(&self.service, &self.address)
     }
 
     /// Whether nothing more is expected of it: its call was let go of, and what came of that had as long to show.

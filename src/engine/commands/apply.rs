@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tokio::sync::mpsc;
 
-use super::{CommandAnswer, ProgressStep, converge, refused, unknown_service};
+use super::{CommandAnswer, ProgressStep, converge, find_address, refused, unknown_service};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report;
 use amarre_core::model::{Code, Hint};
@@ -62,15 +62,8 @@ pub async fn reconcile(
 ) -> Option<CommandAnswer> {
     handle.fetch().await;
     let picture = handle.request(LoopCommand::Pass).await?.picture;
-    if !picture.consented {
-        return Some(refused(
-            Code::A0404,
-            "nothing was applied with this ledger yet",
-            "amarre plan, then amarre apply",
-        ));
-    }
-    if let Some(name) = service.as_ref().filter(|name| picture.facts.suspended.contains_key(*name)) {
-        return Some(refused(Code::A0403, &format!("{name} is suspended"), &format!("amarre resume {name}")));
+    if let Err(refusal) = find_address::may_act(&picture, service.as_deref()) {
+        return Some(refusal);
     }
     let only = service.map(|service| BTreeSet::from([service]));
     if let Some(unknown) = unknown_service(handle, only.as_ref()).await? {

@@ -40,6 +40,25 @@ pub async fn last_pass_or_new(handle: &Handle) -> Option<Arc<PassResult>> {
     }
 }
 
+/// Refuses a service that is not known, and what [`may_act`] refuses.
+pub fn active_service(picture: &PassResult, service: &str) -> Result<(), CommandAnswer> {
+    if !picture.statuses().contains_key(service) {
+        return Err(no_service(picture, service));
+    }
+    may_act(picture, Some(service))
+}
+
+/// Refuses everything before the first consent, and a service that is suspended.
+pub fn may_act(picture: &PassResult, service: Option<&str>) -> Result<(), CommandAnswer> {
+    if !picture.consented {
+        return Err(refused(Code::A0404, "nothing was applied with this ledger yet", "amarre plan, then amarre apply"));
+    }
+    match service.filter(|name| picture.facts.suspended.contains_key(*name)) {
+        Some(name) => Err(refused(Code::A0403, &format!("{name} is suspended"), &format!("amarre resume {name}"))),
+        None => Ok(()),
+    }
+}
+
 /// No service has this name; the nearest name is suggested.
 pub fn no_service(picture: &PassResult, name: &str) -> CommandAnswer {
     refused(Code::A1002, &format!("there is no service {name}"), &service_hint(picture, name))

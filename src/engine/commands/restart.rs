@@ -66,15 +66,7 @@ fn containers<'a>(
     service: &str,
     named: Option<&str>,
 ) -> Result<Vec<RestartTarget<'a>>, CommandAnswer> {
-    if !picture.statuses().contains_key(service) {
-        return Err(find_address::no_service(picture, service));
-    }
-    if !picture.consented {
-        return Err(refused(Code::A0404, "nothing was applied with this ledger yet", "amarre plan, then amarre apply"));
-    }
-    if picture.facts.suspended.contains_key(service) {
-        return Err(refused(Code::A0403, &format!("{service} is suspended"), &format!("amarre resume {service}")));
-    }
+    find_address::active_service(picture, service)?;
     let status = format!("amarre status {service} shows what is there");
     let Some(manifest) = picture.services.get(service) else {
         return Err(refused(Code::A0461, &format!("{service} has no manifest, so nothing of it runs"), &status));

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::act::Asked;
 use super::find_address;
 use super::{CommandAnswer, ProgressStep, refused, reply_answer};
 use crate::engine::commands;
@@ -157,31 +158,19 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
 
 /// Forgets failures and backoffs, and converges the service; where a person says so, it also creates again what may have
 /// been created.
-pub async fn retry(
-    handle: &Handle,
-    (service, creates_again): (&str, bool),
-    timeout_ms: i64,
-    style: Style,
-    steps: &mpsc::Sender<ProgressStep>,
-) -> Option<CommandAnswer> {
+pub async fn retry(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+    let (service, creates_again) = (asked.args.text("service"), asked.args.flag("create_again"));
     handle.fetch().await;
     let picture = handle.request(LoopCommand::Pass).await?.picture;
-    if !picture.statuses().contains_key(service) {
-        return Some(find_address::no_service(&picture, service));
-    }
-    if !picture.consented {
-        let hint = "amarre plan, then amarre apply";
-        return Some(refused(Code::A0404, "nothing was applied with this ledger yet", hint));
-    }
-    if picture.facts.suspended.contains_key(service) {
-        return Some(refused(Code::A0403, &format!("{service} is suspended"), &format!("amarre resume {service}")));
+    if let Err(refusal) = find_address::active_service(&picture, service) {
+        return Some(refusal);
     }
     let command = LoopCommand::Retry { service: service.to_owned(), creates_again };
     if let Some(error) = handle.request(command).await?.error {
         return Some(refused(Code::A0903, &error, "is the disk full? nothing was forgotten"));
     }
     let only = Some(BTreeSet::from([service.to_owned()]));
-    let answer = commands::converge(handle, None, only, timeout_ms, style, steps).await?;
+    let answer = commands::converge(handle, None, only, asked.args.timeout_ms(), asked.style, asked.steps).await?;
     // No hint at the command that was typed just now.
     let typed = format!("amarre retry {service}");
     let text = answer.text.lines().filter(|line| !line.ends_with(&typed)).map(|line| format!("{line}\n")).collect();

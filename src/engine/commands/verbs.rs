@@ -62,6 +62,10 @@ const fn operator(_: &ActArgs, _: bool) -> Role {
     Role::Operator
 }
 
+fn operator_beyond_a_forecast(args: &ActArgs, _: bool) -> Role {
+    if args.flag("dry_run") { Role::Viewer } else { Role::Operator }
+}
+
 const fn admin(_: &ActArgs, _: bool) -> Role {
     Role::Admin
 }
@@ -197,10 +201,7 @@ pub static RETRY: VerbRow = VerbRow {
     role: |args, _| if args.flag("create_again") { Role::Editor } else { Role::Operator },
     confirm: Confirm::None,
     about: Some("Forget that anything of a service failed, and try again now"),
-    run: |handle, asked| {
-        let asks_for = (asked.args.text("service"), asked.args.flag("create_again"));
-        Box::pin(service_actions::retry(handle, asks_for, asked.args.timeout_ms(), asked.style, asked.steps))
-    },
+    run: |handle, asked| Box::pin(service_actions::retry(handle, asked)),
 };
 
 /// Restarts the containers of a service, or one of them.
@@ -224,7 +225,7 @@ pub static RESTART: VerbRow = VerbRow {
         TIMEOUT,
         BY,
     ],
-    role: |args, _| if args.flag("dry_run") { Role::Viewer } else { Role::Operator },
+    role: operator_beyond_a_forecast,
     confirm: Confirm::Yes(Question {
         command: "restart",
         ask: "Restart {}?",
@@ -256,7 +257,7 @@ pub static ROLLBACK: VerbRow = VerbRow {
         TIMEOUT,
         BY,
     ],
-    role: |args, _| if args.flag("dry_run") { Role::Viewer } else { Role::Operator },
+    role: operator_beyond_a_forecast,
     confirm: Confirm::Typed(Question {
         command: "rollback",
         ask: "Roll {} back?",

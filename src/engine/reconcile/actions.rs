@@ -132,7 +132,7 @@ impl Actions {
 
 impl QueuedAction {
     fn lane(&self) -> String {
-        if self.service.is_empty() { self.request.address.to_string() } else { self.service.clone() }
+        Action::lane_of(&self.service, &self.request.address)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Hands the changes that may be done now to lanes, one for each service. Decides only who has to wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
@@ -17,13 +17,15 @@ impl Engine {
     pub(crate) fn ready(&self, plan: &Plan, mode: &RunMode) -> BTreeMap<String, Vec<Change>> {
         let mut ready: BTreeMap<String, Vec<Change>> = BTreeMap::new();
         let busy = self.services_at_work();
+        // An action may have a lane for its address alone.
+        let acted_on: BTreeSet<Address> = busy.iter().filter_map(|lane| lane.parse().ok()).collect();
         for change in plan.changes.iter().filter(|change| change.is_now()) {
             let is_asked = match mode {
                 RunMode::PlanOnly => false,
                 RunMode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
                 RunMode::Asked => self.requests.adopting.as_ref() == Some(&change.address),
             };
-            let is_busy = busy.contains(&change.service) || busy.contains(&change.address.to_string());
+            let is_busy = busy.contains(&change.service) || acted_on.contains(&change.address);
             if is_asked && !is_busy {
                 ready.entry(change.service.clone()).or_default().push(change.clone());
             }

@@ -9,6 +9,7 @@ use crate::providers::{Observation, ObserveQuery, Provider};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::kinds::Settling;
 use amarre_core::model::site::Reach;
+use amarre_core::model::world::Applied;
 use amarre_core::model::{
     Address, Code, Facts, Fields, Gap, GapScope, Kind, Millis, ProviderId, Seen, Site, Timestamp, Wants, World,
 };
@@ -249,17 +250,18 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
         .map(|(address, want)| (address.clone(), want.fields.clone()))
         .collect();
     let applied = facts.applied.iter().filter(|(address, _)| address.provider == *id);
-    let created = facts.open_intents.keys().chain(facts.applied.keys());
+    let applied: BTreeMap<Address, Applied> = applied.map(|(address, row)| (address.clone(), row.clone())).collect();
+    let created = facts.open_intents.keys().filter(|address| address.provider == *id).chain(applied.keys());
+    // What is under way cannot be ruled out yet.
     let is_doubtful = |address: &&Address| {
-        let is_ruled_out_first = matches!(address.kind.traits().settling, Settling::RuledOut(_));
-        // What is under way cannot be ruled out yet.
-        address.provider == *id && is_ruled_out_first && !facts.promised.contains_key(*address)
+        matches!(address.kind.traits().settling, Settling::RuledOut(_)) && !facts.promised.contains_key(*address)
     };
+    let to_rule_out = created.filter(is_doubtful).cloned().collect();
     ObserveQuery {
-        to_rule_out: created.filter(is_doubtful).cloned().collect(),
         now,
         wanted,
-        applied: applied.map(|(address, applied)| (address.clone(), applied.clone())).collect(),
+        applied,
+        to_rule_out,
         ordered: facts.ordered.iter().filter(|(address, _)| address.provider == *id).map(clone_pair).collect(),
         unpublished: unpublished
             .iter()

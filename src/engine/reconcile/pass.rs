@@ -12,7 +12,7 @@ use super::{bind_links, failure_log, schedule, upstream_probe};
 use crate::engine::report::conditions;
 use crate::engine::report::derived::Derived;
 use crate::engine::{Engine, PassInput, PassResult, RunMode};
-use crate::ledger::{LastFailure, Unpublished};
+use crate::ledger::{LastFailure, StoreError, Unpublished};
 use crate::secret::{Scrubber, Secret};
 use crate::source::{Snapshot, SourceError, SourceReading};
 use amarre_core::manifest::Loaded;
@@ -314,27 +314,30 @@ impl Engine {
         // Before the changes, which would go on without an end: a person waits for it.
         self.hand_out_actions(&sight.world, run, sight.now).await;
         let ready = self.ready(plan, &sight.mode);
-        let PassState { desired, world, facts, requests, now, .. } = &mut *sight;
+        let PassState { desired, world, facts, requests, unpublished, now, .. } = &mut *sight;
         let found = Findings { wants, world, plan, facts, requests, now: *now };
         // Before a failed container is deleted.
         self.record_last_lines(last_failures, found, scrubber).await;
-        let mut kept = self.record_findings(found, desired).await;
-        if kept.is_ok() {
-            kept = self.record_good_versions(found, desired).await;
-        }
-        if let Err(error) = kept {
-            self.ledger_failed(&error);
-            return;
+        if let Err(error) = self.record(found, desired, unpublished).await {
+            return self.ledger_failed(&error);
         }
         let due = || ready.values().flatten();
         let checks = self.with_input(sight, |input| bind_links::checks(input, due()));
         self.hand_out(ready, run, wants, &sight.desired, &checks).await;
-        // A record that was learned just now may be in a zone that is not published.
-        match self.ledger.unpublished().await {
-            Ok(unpublished) => sight.unpublished = unpublished,
-            Err(error) => self.ledger_failed(&error),
-        }
         self.publish(&sight.unpublished, plan, sight.now).await;
+    }
+
+    /// Records the findings and the good versions. A record that was learned just now may be in a zone that is not published.
+    async fn record(
+        &mut self,
+        found: Findings<'_>,
+        desired: &mut DesiredManifests,
+        unpublished: &mut Vec<Unpublished>,
+    ) -> Result<(), StoreError> {
+        if self.record_findings(found, desired).await? {
+            *unpublished = self.ledger.unpublished().await?;
+        }
+        self.record_good_versions(found, desired).await
     }
 
     /// Everything as the result that people and the next pass get.

@@ -133,18 +133,18 @@ impl Engine {
         }
     }
 
-    /// Records the findings before the pass acts.
+    /// Records the findings before the pass acts. Answers whether a zone may have to be published that was not before.
     pub(crate) async fn record_findings(
         &self,
         found: Findings<'_>,
         desired: &DesiredManifests,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let busy = self.services_at_work();
         self.record_verdicts(found).await?;
         self.settle_intents(found).await?;
         self.record_flaps(found, &busy).await?;
         self.record_downtimes(found, desired, &busy).await?;
-        self.record_learned(found).await?;
+        let is_unpublished = self.record_learned(found).await?;
         let gone = self.forget_gone(found, &busy).await?;
         self.forget_images(found, &busy).await?;
         self.end_destructions(found, desired, &gone).await?;
@@ -152,7 +152,8 @@ impl Engine {
         self.forget_released(found).await?;
         self.record_retired_names(found, desired).await?;
         self.record_reserved(found).await?;
-        self.record_manifests(found.facts, desired).await
+        self.record_manifests(found.facts, desired).await?;
+        Ok(is_unpublished)
     }
 
     /// Records which generations failed, which are good, and which old ones hosts still lead to.
@@ -207,16 +208,17 @@ impl Engine {
     }
 
     /// Records owned resources that the ledger did not know.
-    async fn record_learned(&self, found: Findings<'_>) -> Result<(), StoreError> {
+    async fn record_learned(&self, found: Findings<'_>) -> Result<bool, StoreError> {
         let rows = self.learned(found);
         if rows.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         self.ledger.learn(&rows, self.picture.run, found.now).await?;
-        for (provider, scope) in self.maybe_unpublished(&rows, found.world, found.facts) {
-            self.ledger.unpublished_again(&provider, &scope, found.now).await?;
+        let unpublished = self.maybe_unpublished(&rows, found.world, found.facts);
+        for (provider, scope) in &unpublished {
+            self.ledger.unpublished_again(provider, scope, found.now).await?;
         }
-        Ok(())
+        Ok(!unpublished.is_empty())
     }
 
     /// Removes what is neither wanted nor present from the ledger; answers the removed addresses.

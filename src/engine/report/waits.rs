@@ -250,7 +250,7 @@ pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, 
     };
     status.what_now_clock = Some(CountFrom::Until(Then::NextTry, at));
     let code = known.map_or_else(|| past_code(picture, &change.address), |error| error.code);
-    status.code = Some(if is_over_limit { Code::A0805 } else { code }.to_owned());
+    status.code = Some(if is_over_limit { Code::A0805 } else { code });
     status.hints = if is_over_limit {
         vec![Hint::text(text!("it is ordered by itself then; where it is urgent, ask for it in NPM, and it is used"))]
     } else {

@@ -23,6 +23,7 @@ volumes:
   data: {external: true, name: stranger_data}
   photos: {driver_opts: {type: none, o: bind, device: /srv/photos}}
 ";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn policy_explain_goes_through_a_manifest_line_by_line() {
     let rig = Rig::start().await;

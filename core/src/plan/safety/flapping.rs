@@ -84,16 +84,19 @@ pub fn after_look(
 
 /// What was made a moment ago and is not in the vendor's list yet is not made a second time at once.
 fn not_yet_seen(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> Option<Timestamp> {
-    let flap = flaps.get(ITSELF).filter(|flap| flap.wanted == "create" && flap.unseen > 0)?;
-    let last = flap.writes.last().filter(|last| **last <= input.now)?;
+    let last = unseen_create(flaps).filter(|last| *last <= input.now)?;
     let is_made = matches!(change.verb, Verb::Create(_)) && change.is_now() && change.address.kind != Kind::Image;
-    let until = change.address.kind.traits().settling.until(*last);
+    let until = change.address.kind.traits().settling.until(last);
     (is_made && input.now < until).then_some(until)
 }
 
 /// When a create left last that was confirmed and whose effect is not observed yet.
 pub fn last_create(input: &Input<'_>, address: &Address) -> Option<Timestamp> {
-    let flap = input.facts.flaps.get(address)?.get(ITSELF).filter(|flap| flap.wanted == "create")?;
+    unseen_create(input.facts.flaps.get(address)?)
+}
+
+fn unseen_create(flaps: &BTreeMap<String, Flap>) -> Option<Timestamp> {
+    let flap = flaps.get(ITSELF).filter(|flap| flap.wanted == "create" && flap.unseen > 0)?;
     flap.writes.last().copied()
 }
 

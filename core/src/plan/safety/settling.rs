@@ -17,26 +17,26 @@ pub fn gate(input: &Input<'_>, address: &Address, service: &str) -> Option<Gate>
     if input.requests.create_again.get(service).is_some_and(|said| left < *said) {
         return None;
     }
-    let until = match (settling, input.world.ruled_out.get(address)) {
-        (Settling::RuledOut(_), Some(since)) => settling.until(left.max(*since)),
-        (Settling::RuledOut(_), None) if settling.until(left) <= input.now => {
-            return Some(Gate::Held(undecided(address, service, left)));
-        }
-        (Settling::RuledOut(_) | Settling::After(_), _) => settling.until(left),
-    };
-    (input.now < until).then_some(Gate::Until { at: until, what: Wait::Settle })
+    match over_at(input.world, address, left) {
+        Some(at) => (input.now < at).then_some(Gate::Until { at, what: Wait::Settle }),
+        None if input.now < settling.until(left) => Some(Gate::Until { at: settling.until(left), what: Wait::Settle }),
+        None => Some(Gate::Held(undecided(address, service, left))),
+    }
 }
 
 /// Whether an intent that left at `left` needs no attention any more: its effect is observed, or none will come.
 pub fn is_settled(world: &World, address: &Address, left: Timestamp, now: Timestamp) -> bool {
+    let is_ruled_out_first = matches!(address.kind.traits().settling, Settling::RuledOut(_));
+    let is_over = over_at(world, address, left).is_some_and(|at| at <= now);
+    is_over || is_ruled_out_first && world.seen.contains_key(address)
+}
+
+/// When a call that left at `left` can have no effect any more that is not observed. `None`: the vendor does not tell yet.
+fn over_at(world: &World, address: &Address, left: Timestamp) -> Option<Timestamp> {
     let settling = address.kind.traits().settling;
     match settling {
-        Settling::After(_) => settling.until(left) <= now,
-        Settling::RuledOut(_) => {
-            let ruled_out = world.ruled_out.get(address);
-            let is_over = ruled_out.is_some_and(|since| settling.until(left.max(*since)) <= now);
-            is_over || world.seen.contains_key(address)
-        }
+        Settling::After(_) => Some(settling.until(left)),
+        Settling::RuledOut(_) => world.ruled_out.get(address).map(|since| settling.until(left.max(*since))),
     }
 }
 
