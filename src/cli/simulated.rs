@@ -2,12 +2,15 @@
 //! kept beside the ledger for the next start.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use amarre_sim::npm::{Issuance, Npm, NpmOptions, NpmUser};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
 use super::CommandFailure;
 use crate::config::Config;
@@ -20,90 +23,64 @@ use amarre_core::model::{Code, ProviderId};
 const NPM_IDS_AFTER: u64 = 900_000_000;
 const OVH_IDS_AFTER: u64 = 900_000_000_000_000;
 
-/// No visitor resolves a simulated name.
-struct UnresolvedNames;
+/// A running simulator. Dropping it stops it; its data is kept.
+trait Simulator: Send + Sync {
+    /// Writes its address and account into the configuration, in place of the provider's.
+    fn fill(&self, id: &ProviderId, config: &mut Config);
 
-#[async_trait]
-impl Port80Client for UnresolvedNames {
-    async fn visit(&self, _name: &str, _at: SocketAddr) -> Port80 {
-        Port80::Other("nobody finds the name, for OVH is simulated,".to_owned())
-    }
-
-    async fn find(&self, _name: &str) -> Leads {
-        Leads::Unknown
+    /// Where visitors reach it, if it is a proxy.
+    fn proxy(&self) -> Option<SocketAddr> {
+        None
     }
 }
 
-/// The account of a simulated NPM, which also receives Let's Encrypt's mail.
-fn identity(config: &Config) -> String {
-    format!("amarre@{}", config.site.domains.first().map_or("localhost", String::as_str))
+/// Starts the simulator of one provider, whose data is in the file.
+type Start = for<'a> fn(&'a Config, PathBuf) -> BoxFuture<'a, io::Result<Box<dyn Simulator>>>;
+
+/// How the providers of one family are simulated.
+struct SimulatorRow {
+    /// As in `amarre_core::model::families`.
+    family: &'static str,
+    start: Start,
 }
+
+/// Every family that test mode simulates.
+const ROWS: &[SimulatorRow] = &[
+    SimulatorRow { family: "npm", start: |config, kept_at| Box::pin(SimulatedNpm::start(config, kept_at)) },
+    SimulatorRow { family: "ovh", start: |config, kept_at| Box::pin(SimulatedOvh::start(config, kept_at)) },
+];
 
 /// The simulated providers. Dropping it stops them; their data is kept.
 #[derive(Default)]
-pub struct SimulatedWorld {
-    /// The accounts of the simulated NPMs.
-    identity: String,
-    npms: BTreeMap<String, (Npm, Secret)>,
-    ovh: Option<Ovh>,
-}
+pub struct SimulatedWorld(BTreeMap<ProviderId, Box<dyn Simulator>>);
 
 impl SimulatedWorld {
     /// Starts the providers that the configuration wants simulated: mostly none.
     pub async fn start(config: &Config) -> Result<Self, CommandFailure> {
         let folder = config.beside_state("simulated");
-        let failed = |id: &ProviderId, why: std::io::Error| {
-            let hint = format!("is {} readable? without it, it begins anew", folder.display());
-            CommandFailure::new(Code::A0224, format!("{} could not be simulated: {why}", id.title()), hint)
-        };
-        let identity = identity(config);
-        let mut world = Self { identity: identity.clone(), ..Self::default() };
+        let mut world = Self::default();
         for id in &config.site.simulated {
-            let kept_at = Some(folder.join(format!("{id}.json")));
-            if *id == ProviderId::ovh() {
-                let zones: Vec<&str> = config.site.domains.iter().map(String::as_str).collect();
-                let options = OvhOptions { kept_at, ids_after: OVH_IDS_AFTER, ..OvhOptions::with_zones(&zones) };
-                world.ovh = Some(Ovh::start(options).await.map_err(|why| failed(id, why))?);
-            } else {
-                // Other users of this machine may not write there either.
-                let secret = format!("{:032x}", rand::random::<u128>());
-                let options = NpmOptions {
-                    users: vec![NpmUser::admin(1, &identity, &secret)],
-                    issuance: Issuance::Granted,
-                    ids_after: NPM_IDS_AFTER,
-                    kept_at,
-                    ..NpmOptions::default()
-                };
-                let npm = Npm::start(options).await.map_err(|why| failed(id, why))?;
-                world.npms.insert(id.short_name().to_owned(), (npm, Secret::new(secret)));
-            }
+            let Some(row) = ROWS.iter().find(|row| row.family == id.family()) else {
+                let message = format!("{} could not be simulated: this version has no simulator of it", id.title());
+                return Err(CommandFailure::new(Code::A0224, message, "leave out its `simulated`"));
+            };
+            let simulator = (row.start)(config, folder.join(format!("{id}.json"))).await.map_err(|why| {
+                let hint = format!("is {} readable? without it, it begins anew", folder.display());
+                CommandFailure::new(Code::A0224, format!("{} could not be simulated: {why}", id.title()), hint)
+            })?;
+            world.0.insert(id.clone(), simulator);
         }
         Ok(world)
     }
 
     /// The configuration with the addresses and accounts of the simulated providers.
     pub fn fill(&self, mut config: Config) -> Config {
-        for (name, (npm, secret)) in &self.npms {
-            if let Some(access) = config.npms.get_mut(name) {
-                access.url = npm.server.url();
-                access.identity.clone_from(&self.identity);
-                access.secret = secret.clone();
-            }
-        }
-        if let (Some(ovh), Some(access)) = (&self.ovh, &mut config.ovh) {
-            let keys = OvhOptions::with_zones(&[]);
-            access.endpoint = ovh.endpoint();
-            access.login = OvhLogin::Keys {
-                application_key: keys.application_key,
-                application_secret: Secret::new(keys.application_secret),
-                consumer_key: Secret::new(keys.consumer_key),
-            };
-            // No other program knows these names.
-            access.servers.clone_from(&ovh.dns);
-            access.resolvers.clone_from(&ovh.dns);
+        for (id, simulator) in &self.0 {
+            simulator.fill(id, &mut config);
         }
         // Certificates of a simulated authority cost nothing, and no visitor from outside reaches a simulated name.
-        if !self.npms.is_empty() && self.npms.len() == config.npms.len() {
+        let proxies = self.0.keys().filter(|id| id.is_proxy()).count();
+        if proxies > 0 && proxies == config.npms.len() {
             config.site.certificates.asks_port80 = false;
         }
         config
@@ -112,19 +89,112 @@ impl SimulatedWorld {
     /// The client for port 80 before a certificate is ordered. No server resolves a simulated name, so a real NPM would
     /// order certificates in vain, and each failure counts.
     pub fn visitor(&self, config: &Config) -> Arc<dyn Port80Client> {
-        if self.ovh.is_some() {
-            return Arc::new(UnresolvedNames);
+        match self.zones() {
+            Some(id) => Arc::new(UnresolvedNames(id.title())),
+            None => Arc::new(HttpVisitor::with_resolvers(config.ovh.as_ref().map(|access| access.resolvers.clone()))),
         }
-        Arc::new(HttpVisitor::with_resolvers(config.ovh.as_ref().map(|access| access.resolvers.clone())))
     }
 
     /// Whether the zones were fixed at the start.
     pub fn has_zones(&self) -> bool {
-        self.ovh.is_some()
+        self.zones().is_some()
     }
 
     /// The address of each simulated proxy.
     pub fn proxies(&self) -> impl Iterator<Item = (ProviderId, SocketAddr)> {
-        self.npms.iter().map(|(name, (npm, _))| (ProviderId::npm(name), npm.proxy_address))
+        self.0.iter().filter_map(|(id, simulator)| Some((id.clone(), simulator.proxy()?)))
+    }
+
+    fn zones(&self) -> Option<&ProviderId> {
+        self.0.keys().find(|id| id.is_zones())
+    }
+}
+
+/// No visitor resolves a name of the simulated provider of this title.
+struct UnresolvedNames(String);
+
+#[async_trait]
+impl Port80Client for UnresolvedNames {
+    async fn visit(&self, _name: &str, _at: SocketAddr) -> Port80 {
+        Port80::Other(format!("nobody finds the name, for {} is simulated,", self.0))
+    }
+
+    async fn find(&self, _name: &str) -> Leads {
+        Leads::Unknown
+    }
+}
+
+struct SimulatedNpm {
+    npm: Npm,
+    /// Its account, which also receives Let's Encrypt's mail.
+    identity: String,
+    secret: Secret,
+}
+
+impl SimulatedNpm {
+    async fn start(config: &Config, kept_at: PathBuf) -> io::Result<Box<dyn Simulator>> {
+        let identity = format!("amarre@{}", config.site.domains.first().map_or("localhost", String::as_str));
+        // Other users of this machine may not write there either.
+        let secret = format!("{:032x}", rand::random::<u128>());
+        let options = NpmOptions {
+            users: vec![NpmUser::admin(1, &identity, &secret)],
+            issuance: Issuance::Granted,
+            ids_after: NPM_IDS_AFTER,
+            kept_at: Some(kept_at),
+            ..NpmOptions::default()
+        };
+        Ok(Box::new(Self { npm: Npm::start(options).await?, identity, secret: Secret::new(secret) }))
+    }
+}
+
+impl Simulator for SimulatedNpm {
+    fn fill(&self, id: &ProviderId, config: &mut Config) {
+        if let Some(access) = config.npms.get_mut(id.short_name()) {
+            access.url = self.npm.server.url();
+            access.identity.clone_from(&self.identity);
+            access.secret = self.secret.clone();
+        }
+    }
+
+    fn proxy(&self) -> Option<SocketAddr> {
+        Some(self.npm.proxy_address)
+    }
+}
+
+struct SimulatedOvh(Ovh);
+
+impl SimulatedOvh {
+    async fn start(config: &Config, kept_at: PathBuf) -> io::Result<Box<dyn Simulator>> {
+        let zones: Vec<&str> = config.site.domains.iter().map(String::as_str).collect();
+        let options = OvhOptions { kept_at: Some(kept_at), ids_after: OVH_IDS_AFTER, ..OvhOptions::with_zones(&zones) };
+        Ok(Box::new(Self(Ovh::start(options).await?)))
+    }
+}
+
+impl Simulator for SimulatedOvh {
+    fn fill(&self, _id: &ProviderId, config: &mut Config) {
+        let Some(access) = &mut config.ovh else { return };
+        let keys = OvhOptions::with_zones(&[]);
+        access.endpoint = self.0.endpoint();
+        access.login = OvhLogin::Keys {
+            application_key: keys.application_key,
+            application_secret: Secret::new(keys.application_secret),
+            consumer_key: Secret::new(keys.consumer_key),
+        };
+        // No other program knows these names.
+        access.servers.clone_from(&self.0.dns);
+        access.resolvers.clone_from(&self.0.dns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amarre_core::model::families::FAMILIES;
+
+    #[test]
+    fn each_simulator_is_of_a_family() {
+        let of_none = ROWS.iter().filter(|row| !FAMILIES.iter().any(|family| family.name == row.family));
+        assert_eq!(of_none.map(|row| row.family).collect::<Vec<_>>(), [""; 0]);
     }
 }

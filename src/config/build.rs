@@ -28,6 +28,7 @@ impl File {
         let mut site = self.site(zones)?;
         let clouds = super::clouds::build(&self.clouds)?;
         site.clouds = clouds.iter().map(|(name, (id, _))| (name.clone(), id.clone())).collect();
+        site.simulated.extend(clouds.values().filter(|(_, access)| access.simulated).map(|(id, _)| id.clone()));
         let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let dns_credentials = self.dns_credentials(secrets)?;

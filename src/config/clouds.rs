@@ -17,8 +17,10 @@ pub(super) type CloudsFile = BTreeMap<String, BTreeMap<String, Json>>;
 pub struct CloudAccess {
     /// The family of its provider.
     pub family: &'static str,
-    /// What the file says below the make.
+    /// What the file says below the make, but for `simulated`.
     pub settings: Json,
+    /// Test mode: its account is simulated.
+    pub simulated: bool,
 }
 
 /// The accounts by name, each with the provider that it becomes.
@@ -45,6 +47,12 @@ fn cloud(name: &str, makes: &BTreeMap<String, Json>) -> Result<(ProviderId, Clou
     let Some(family) = known.into_iter().find(|family| family.make == make) else {
         return Err(ConfigError::new(Code::A0201, format!("clouds.{name}: unknown make `{make}`"), hint));
     };
-    let access = CloudAccess { family: family.name, settings: settings.clone() };
+    let mut settings = settings.clone();
+    let word = settings.as_object_mut().and_then(|keys| keys.remove("simulated"));
+    let Some(simulated) = word.map_or(Some(false), |word| word.as_bool()) else {
+        let message = format!("clouds.{name}.{make}.simulated is neither true nor false");
+        return Err(ConfigError::new(Code::A0201, message, "`simulated: true` tries it without an account"));
+    };
+    let access = CloudAccess { family: family.name, settings, simulated };
     Ok((ProviderId::of_family(family, name), access))
 }

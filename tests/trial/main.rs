@@ -8,6 +8,7 @@ mod vendor;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use amarre::cli::simulated::SimulatedWorld;
 use amarre::config::Config;
 use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
 use amarre::engine::reconcile::port80::Port80Client;
@@ -150,6 +151,24 @@ async fn a_cloud_needs_no_docker_host_no_npm_and_no_domain() {
     let picture = rig.engine.last_pass();
     let site = &picture.context.as_ref().unwrap().site;
     assert!(site.hosts.is_empty() && site.zones.is_empty());
+}
+
+/// Test mode asks the table of `src/cli/simulated.rs`, and no real account in place of a simulator.
+#[tokio::test]
+async fn a_cloud_without_a_simulator_is_not_simulated() {
+    let folder = tempfile::tempdir().unwrap();
+    let parse = |word: &str| {
+        let text = format!("clouds: {{lab: {{trial: {{simulated: {word}}}}}}}\n");
+        Config::parse(&text, &folder.path().join("amarre.yaml"))
+    };
+    let config = parse("true").unwrap();
+    let simulated: Vec<&str> = config.site.simulated.iter().map(ProviderId::as_str).collect();
+    assert_eq!(simulated, ["trial-cloud.lab"]);
+    assert_eq!(config.clouds.values().next().unwrap().settings, serde_json::json!({}));
+    let failure = SimulatedWorld::start(&config).await.err().unwrap();
+    assert_eq!(failure.code, Some(Code::A0224));
+    assert!(parse("false").unwrap().site.simulated.is_empty());
+    assert_eq!(parse("1").unwrap_err().code, Code::A0201);
 }
 
 /// Column `settling`.
