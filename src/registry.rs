@@ -133,8 +133,9 @@ mod tests {
 
     #[test]
     fn each_family_has_a_row_and_a_page() {
-        let families: Vec<&str> = FAMILIES.iter().map(|family| family.name).collect();
-        assert_eq!(ROWS.iter().map(|row| row.family).collect::<Vec<_>>(), families);
+        // The family of `tests/trial` has its provider there, and no page.
+        let families = FAMILIES.iter().map(|family| family.name).filter(|family| !family.starts_with("trial-"));
+        assert_eq!(ROWS.iter().map(|row| row.family).collect::<Vec<_>>(), families.collect::<Vec<_>>());
         let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
         for row in ROWS {
             assert!(docs.join(row.docs).is_file(), "{}", row.docs);

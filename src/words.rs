@@ -234,7 +234,8 @@ mod tests {
 
     #[test]
     fn every_sort_of_thing_has_its_word() {
-        for kind in amarre_core::model::Kind::ALL {
+        // The kind of `tests/trial` is on no page.
+        for kind in Kind::ALL.into_iter().filter(|kind| !kind.word().starts_with("trial-")) {
             let label = kind.label();
             assert_eq!(Words(Language::En).kind(&label), label);
             assert!(catalogue(Language::Fr).bundle.has_message(&format!("kind-{}", kind.word())), "{label}");
