@@ -591,6 +591,8 @@ impl Engine {
 
     /// A person says that no create of a service from before had an effect.
     pub fn create_again(&mut self, service: &str) {
+        let picture = &self.picture;
+        self.requests.create_again.retain(|name, _| picture.services.contains_key(name));
         self.requests.create_again.insert(service.to_owned(), self.clock.now());
     }
 

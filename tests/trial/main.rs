@@ -5,12 +5,15 @@
 mod provider;
 mod vendor;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use amarre::cli::simulated::SimulatedWorld;
 use amarre::config::Config;
 use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
+use amarre::engine::reconcile::daemon;
+use amarre::engine::reconcile::daemon::{Behaviour, LoopCommand};
 use amarre::engine::reconcile::port80::Port80Client;
 use amarre::engine::{Clock, Engine, EngineParts, PassResult, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
@@ -220,6 +223,32 @@ async fn what_a_person_says_is_not_there_is_created_once_more() {
     assert_eq!(rig.created(), [""; 0]);
     rig.engine.create_again("web");
     rig.settle().await;
+    assert_eq!(rig.created(), ["web"]);
+}
+
+/// Column `settling`.
+#[tokio::test]
+async fn what_a_person_says_outlives_the_passes_before_it_is_used() {
+    let mut rig = Rig::in_trouble(|cloud| {
+        (cloud.loses, cloud.loses_before, cloud.hides_operations) = (1, true, true);
+    })
+    .await;
+    assert_eq!(refusals(rig.passes(LATER).await.as_ref()), [Code::A0449]);
+    let engine = engine(&rig.folder, &rig.clock, &rig.vendor).await;
+    let (handle, daemon, _shutdown) = daemon::start(engine, Behaviour { acts: false, watches: false });
+    let asks = async {
+        let command = LoopCommand::Retry { service: "web".to_owned(), creates_again: true };
+        assert_eq!(handle.request(command).await.unwrap().error, None);
+        // A pass before the apply that the word is for.
+        handle.pass().await.unwrap();
+        let only = Some(BTreeSet::from(["web".to_owned()]));
+        let command = LoopCommand::Apply { confirmed_deletes: None, only, timeout: LATER };
+        assert!(handle.request(command).await.unwrap().settled);
+    };
+    tokio::select! {
+        () = daemon => unreachable!("it runs until it is stopped"),
+        () = asks => (),
+    }
     assert_eq!(rig.created(), ["web"]);
 }
 

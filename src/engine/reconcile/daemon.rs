@@ -19,7 +19,7 @@ use crate::ledger::runs::Event;
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use amarre_core::manifest::{Loaded, SourceFile};
 use amarre_core::model::world::{Applied, Suspension};
-use amarre_core::model::{Address, Assets, Code, Millis, Requests, Site, Timestamp};
+use amarre_core::model::{Address, Assets, Code, Millis, Site, Timestamp};
 
 /// Commands that may queue for the loop.
 const COMMANDS_MAX: usize = 64;
@@ -515,7 +515,7 @@ impl Daemon {
             let _ = waiter.reply.send(Reply { picture: picture.clone(), settled, error: None });
         }
         if self.waiters.is_empty() {
-            self.engine.requests = Requests::default();
+            self.engine.requests = std::mem::take(&mut self.engine.requests).lasting();
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
             self.only = None;
