@@ -144,6 +144,12 @@ impl Words {
         if catalogue(self.0).bundle.has_message(&key) { self.get(&key) } else { label.to_owned() }
     }
 
+    /// The word of an event: `created`.
+    pub fn event(self, kind: &str) -> String {
+        let key = format!("event-{}", kind.replace(' ', "-"));
+        if catalogue(self.0).bundle.has_message(&key) { self.get(&key) } else { kind.to_owned() }
+    }
+
     /// A sentence.
     pub fn say(self, text: &Text) -> String {
         say(text, self.0)
@@ -217,7 +223,7 @@ mod tests {
         // The keys of states are composed.
         let is_used = |key: &&String| {
             all.contains(&format!("\"{key}\""))
-                || ["sync-", "health-", "kind-"].iter().any(|begin| key.starts_with(begin))
+                || ["sync-", "health-", "kind-", "event-"].iter().any(|begin| key.starts_with(begin))
         };
         let keys = keys(Language::En);
         let unused: Vec<&String> = keys.keys().filter(|key| !is_used(key)).collect();

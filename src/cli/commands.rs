@@ -273,7 +273,7 @@ pub async fn events(args: &Args, events: &EventsArgs, output: &Output) -> Result
         limit: events.lines,
         cursor: None,
     };
-    let answer = link.events(&of).await;
+    let answer = link.events(&of, output.style).await;
     link.close().await;
     let answer = answer?;
     print(&answer, events.output, output);

@@ -15,7 +15,7 @@ pub async fn history(args: &Args, history: &HistoryArgs, output: &Output) -> Res
     let (at_ms, to_ms) = (span.as_ref().map(|span| whole(span.start)), span.as_ref().map(|span| whole(span.end)));
     let of = HistoryOf { name: history.service.clone(), at_ms, to_ms, limit: history.lines, cursor: None };
     let link = Link::open(args).await?;
-    let answer = link.history(&of).await;
+    let answer = link.history(&of, output.style).await;
     link.close().await;
     let answer = answer?;
     print(&answer, history.output, output);

@@ -139,33 +139,29 @@ impl Link {
     }
 
     /// Events.
-    pub async fn events(&self, of: &EventsOf) -> Result<CommandAnswer, CommandFailure> {
+    pub async fn events(&self, of: &EventsOf, style: Style) -> Result<CommandAnswer, CommandFailure> {
         match self {
             Link::Remote(remote) => {
                 let words = [("name", &of.name), ("kind", &of.kind)];
                 let words: Vec<(&str, &str)> =
                     words.iter().filter_map(|(key, value)| Some((*key, value.as_deref()?))).collect();
                 let since = of.since_s.map(|since| format!("&since_s={since}")).unwrap_or_default();
-                remote
-                    .get_with("/api/v1/events/text", &words, Style::PLAIN, &format!("&limit={}{since}", of.limit))
-                    .await
+                remote.get_with("/api/v1/events/text", &words, style, &format!("&limit={}{since}", of.limit)).await
             }
-            Link::Local(local) => Ok(events::events(&local.handle, of).await),
+            Link::Local(local) => Ok(events::events(&local.handle, of, style.language).await),
         }
     }
 
     /// Runs, one run's changes, or the versions of a service.
-    pub async fn history(&self, of: &HistoryOf) -> Result<CommandAnswer, CommandFailure> {
+    pub async fn history(&self, of: &HistoryOf, style: Style) -> Result<CommandAnswer, CommandFailure> {
         match self {
             Link::Remote(remote) => {
                 let name: Vec<(&str, &str)> = of.name.iter().map(|name| ("name", name.as_str())).collect();
                 let at = of.at_ms.map(|at| format!("&at_ms={at}")).unwrap_or_default();
                 let to = of.to_ms.map(|to| format!("&to_ms={to}")).unwrap_or_default();
-                remote
-                    .get_with("/api/v1/history/text", &name, Style::PLAIN, &format!("&limit={}{at}{to}", of.limit))
-                    .await
+                remote.get_with("/api/v1/history/text", &name, style, &format!("&limit={}{at}{to}", of.limit)).await
             }
-            Link::Local(local) => Ok(history::history(&local.handle, of).await),
+            Link::Local(local) => Ok(history::history(&local.handle, of, style.language).await),
         }
     }
 

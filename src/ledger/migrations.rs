@@ -39,6 +39,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (40, "order pauses", include_str!("../../migrations/0040_order_pauses.sql")),
     (45, "reserved", include_str!("../../migrations/0045_reserved.sql")),
     (48, "actions", include_str!("../../migrations/0048_actions.sql")),
+    (49, "event texts", include_str!("../../migrations/0049_event_texts.sql")),
 ];
 
 #[cfg(test)]

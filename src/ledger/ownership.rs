@@ -8,6 +8,7 @@ use super::resources::{Ledger, StoreError, delete_owned, read, record_owned, wri
 use super::runs::{Event, record};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Address, Timestamp};
+use amarre_core::text;
 
 impl Ledger {
     /// Adopts an existing resource. This row makes it ours until its mark is written.
@@ -88,7 +89,7 @@ fn ownership_event(address: &Address, service: &str, kind: &str, (run, by): (i64
         service: service.to_owned(),
         address: Some(address.clone()),
         kind: kind.to_owned(),
-        text: format!("by {by}"),
+        text: text!("by {by}", by),
         reason: None,
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{Row, Sqlite, Transaction};
 
 use super::resources::{Ledger, RUNS_KEPT, StoreError, read, written};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Timestamp};
+use amarre_core::model::{Address, Text, Timestamp};
 
 /// One run, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub struct Event {
     pub address: Option<Address>,
     /// `created`, `updated`, `deleted`, `failed`, `drift`, …
     pub kind: String,
-    /// The text.
-    pub text: String,
+    /// The sentence. One that was stored without a template is shown as it was stored.
+    pub text: Text,
     /// The reason of a change, as in plans: `drift`, `manifest_changed`, ….
     pub reason: Option<String>,
 }
@@ -130,7 +130,7 @@ impl Ledger {
 
     /// The events of a run, oldest first.
     pub async fn events_of_run(&self, run: i64) -> Result<Vec<Event>, StoreError> {
-        let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events WHERE run = ? ORDER BY id";
+        let query = "SELECT at_ms, run, service, address, kind, text, template, args, reason FROM events WHERE run = ? ORDER BY id";
         let rows = sqlx::query(query).bind(run).fetch_all(&self.pool).await.map_err(read)?;
         Ok(rows.iter().map(event).collect())
     }
@@ -144,7 +144,7 @@ impl Ledger {
 
     /// The latest events of a service (of all with an empty name), newest first.
     pub async fn events(&self, service: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
-        let query = "SELECT at_ms, run, service, address, kind, text, reason FROM events \
+        let query = "SELECT at_ms, run, service, address, kind, text, template, args, reason FROM events \
                      WHERE service = ?1 OR ?1 = '' ORDER BY id DESC LIMIT ?2";
         let rows = sqlx::query(query).bind(service).bind(i64::from(limit)).fetch_all(&self.pool).await.map_err(read)?;
         Ok(rows.iter().map(event).collect())
@@ -155,7 +155,7 @@ impl Ledger {
         // The end of an address matches: `container/cloud-app` is one of `docker/container/cloud-app@4b78`. A deleted
         // resource has drifted, too.
         // has drifted, too.
-        let query = "SELECT id, at_ms, run, service, address, kind, text, reason FROM events \
+        let query = "SELECT id, at_ms, run, service, address, kind, text, template, args, reason FROM events \
                      WHERE (?1 = '' OR service = ?1 OR address = ?1 OR substr(address, -length(?1) - 1) = '/' || ?1 \
                          OR instr(address, '/' || ?1 || '@') > 0 \
                          OR instr(address, ?1 || '@') = 1 OR instr(address, '/' || ?1 || '/') > 0) \
@@ -214,13 +214,18 @@ impl Ledger {
 
 /// Stores an event within a transaction.
 pub(crate) async fn record(transaction: &mut Transaction<'_, Sqlite>, event: &Event) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO events (at_ms, run, service, address, kind, text, reason) VALUES (?, ?, ?, ?, ?, ?, ?)")
+    let (template, args) = event.text.parts().unzip();
+    let query = "INSERT INTO events (at_ms, run, service, address, kind, text, template, args, reason) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    sqlx::query(query)
         .bind(event.at.0)
         .bind(event.run)
         .bind(&event.service)
         .bind(event.address.as_ref().map(ToString::to_string))
         .bind(&event.kind)
-        .bind(&event.text)
+        .bind(event.text.to_string())
+        .bind(template)
+        .bind(args)
         .bind(&event.reason)
         .execute(&mut **transaction)
         .await
@@ -235,9 +240,15 @@ fn event(row: &SqliteRow) -> Event {
         service: row.get("service"),
         address: row.get::<Option<String>, _>("address").and_then(|text| text.parse().ok()),
         kind: row.get("kind"),
-        text: row.get("text"),
+        text: text(row),
         reason: row.get("reason"),
     }
+}
+
+fn text(row: &SqliteRow) -> Text {
+    let (template, args): (Option<String>, Option<String>) = (row.get("template"), row.get("args"));
+    let parts = template.zip(args).and_then(|(template, args)| Text::from_parts(template, &args));
+    parts.unwrap_or_else(|| Text::foreign(row.get::<String, _>("text")))
 }
 
 /// Suspends a service: its rollback is over, and a service to destroy keeps no good manifests.
@@ -273,7 +284,13 @@ pub(crate) async fn insert_suspension(
 
 #[cfg(test)]
 mod tests {
+    use amarre_core::text;
+    use sqlx::SqlitePool;
+    use sqlx::migrate::Migrator;
+    use sqlx::sqlite::SqliteConnectOptions;
+
     use super::*;
+    use crate::ledger::migrations::MIGRATIONS;
 
     #[tokio::test]
     async fn old_runs_go_with_their_events() {
@@ -287,7 +304,7 @@ mod tests {
             service: "web".to_owned(),
             address: None,
             kind: "created".to_owned(),
-            text: String::new(),
+            text: Text::foreign(""),
             reason: None,
         };
         ledger.record(&event).await.unwrap();
@@ -300,5 +317,55 @@ mod tests {
         assert_eq!(ledger.events("web", 9).await.unwrap(), []);
         let oldest = sqlx::query("SELECT min(id) AS oldest FROM runs").fetch_one(&ledger.pool).await.unwrap();
         assert_eq!(oldest.get::<i64, _>("oldest"), newest - 2);
+    }
+
+    fn event(text: Text) -> Event {
+        let (service, kind) = ("web".to_owned(), "performed".to_owned());
+        Event { at: Timestamp(1), run: 1, service, address: None, kind, text, reason: Some("restart".to_owned()) }
+    }
+
+    #[tokio::test]
+    async fn a_sentence_is_stored_with_its_template() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let said = text!("{word} by {by}: {why}", word = text!("restart"), by = "alice", why = Text::foreign("{by}"));
+        for text in [said.clone(), Text::foreign("what {somebody} said"), Text::foreign("")] {
+            ledger.record(&event(text.clone())).await.unwrap();
+            assert_eq!(ledger.events("web", 1).await.unwrap(), [event(text)]);
+        }
+        let kept = sqlx::query("SELECT text FROM events ORDER BY id").fetch_all(&ledger.pool).await.unwrap();
+        assert_eq!(
+            kept[0].get::<String, _>("text"),
+            "restart by alice: {by}",
+            "in English, for whoever reads the file"
+        );
+    }
+
+    /// A ledger of revision 48, as the version before wrote it.
+    #[tokio::test]
+    async fn an_event_of_the_version_before_is_shown_as_it_was_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("amarre.db");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let old = SqlitePool::connect_with(options).await.unwrap();
+        let before = MIGRATIONS.iter().filter(|one| one.version <= 48).cloned().collect();
+        Migrator::with_migrations(before).run(&old).await.unwrap();
+        let text = "restart by alice; its {answer} was lost";
+        let insert = "INSERT INTO events (at_ms, run, service, kind, text, reason) VALUES (1, 1, 'web', 'performed', ?, 'restart')";
+        sqlx::query(insert).bind(text).execute(&old).await.unwrap();
+        old.close().await;
+        let ledger = Ledger::open(&path).await.unwrap();
+        let found = ledger.events("web", 9).await.unwrap();
+        assert_eq!(found, [event(Text::foreign(text))]);
+    }
+
+    /// A version after this one may store arguments that this one does not know.
+    #[tokio::test]
+    async fn arguments_that_cannot_be_read_leave_the_english_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        ledger.record(&event(text!("by {by}", by = "alice"))).await.unwrap();
+        sqlx::query("UPDATE events SET args = '{\"by\":{\"unheard_of\":1}}'").execute(&ledger.pool).await.unwrap();
+        assert_eq!(ledger.events("web", 9).await.unwrap(), [event(Text::foreign("by alice"))]);
     }
 }

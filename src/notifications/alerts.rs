@@ -272,7 +272,8 @@ pub fn finished_news(channel: &Channel, events: &[Event], is_all: bool) -> Vec<N
     for event in events.iter().filter(is_change) {
         let topic = if event.reason.as_deref() == Some("drift") { Topic::Drift } else { Topic::Applied };
         let Some(address) = event.address.as_ref().filter(|_| channel.wants(topic, &event.service)) else { continue };
-        let why = event.text.lines().next().filter(|why| !why.is_empty()).map(|why| format!(" ({why})"));
+        let said = event.text.to_string();
+        let why = said.lines().next().filter(|why| !why.is_empty()).map(|why| format!(" ({why})"));
         let thing = format!("{} {}", address.kind.label(), lines::name(address, None));
         let line = format!("{} {thing}{}", event.kind, why.unwrap_or_default());
         by.entry((topic, event.service.clone())).or_default().push(line);

@@ -445,8 +445,12 @@ async fn logs_follow(
     act::json_lines("line", inbox, Box::pin(ending), lasts)
 }
 
-async fn events_of(State(handle): State<Handle>, Query(of): Query<EventsOf>) -> Response {
-    text_answer(Some(events::events(&handle, &of).await))
+async fn events_of(
+    State(handle): State<Handle>,
+    Query(of): Query<EventsOf>,
+    Query(query): Query<StyleQuery>,
+) -> Response {
+    text_answer(Some(events::events(&handle, &of, query.lang).await))
 }
 
 async fn events_whole(
@@ -458,7 +462,7 @@ async fn events_whole(
     if sse::is_requested(&headers) {
         return sse::stream(handle, &headers, &who.account);
     }
-    document_of(Some(events::events(&handle, &of).await))
+    document_of(Some(events::events(&handle, &of, Language::En).await))
 }
 
 async fn events_of_service(
@@ -466,19 +470,25 @@ async fn events_of_service(
     Path(name): Path<String>,
     Query(of): Query<EventsOf>,
 ) -> Response {
-    document_of(Some(events::events(&handle, &EventsOf { service: Some(name), name: None, ..of }).await))
+    let of = EventsOf { service: Some(name), name: None, ..of };
+    document_of(Some(events::events(&handle, &of, Language::En).await))
 }
 
-async fn history_of(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {
-    text_answer(Some(history::history(&handle, &of).await))
+async fn history_of(
+    State(handle): State<Handle>,
+    Query(of): Query<HistoryOf>,
+    Query(query): Query<StyleQuery>,
+) -> Response {
+    text_answer(Some(history::history(&handle, &of, query.lang).await))
 }
 
 async fn history_whole(State(handle): State<Handle>, Query(of): Query<HistoryOf>) -> Response {
-    document_of(Some(history::history(&handle, &of).await))
+    document_of(Some(history::history(&handle, &of, Language::En).await))
 }
 
 async fn history_of_service(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
-    document_of(Some(history::history(&handle, &HistoryOf { name: Some(name), ..HistoryOf::default() }).await))
+    let of = HistoryOf { name: Some(name), ..HistoryOf::default() };
+    document_of(Some(history::history(&handle, &of, Language::En).await))
 }
 
 /// A request for an explanation.

@@ -168,9 +168,10 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let only_drift = picture.changes_of(&name).all(is_drift);
     let drift: Vec<Drift> = drifts(row, words).collect();
     let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
-    let events = events
-        .iter()
-        .map(|event| LastChange { at: view_model::moment(event.at, web.handle.now()), what: view_model::event(event) });
+    let events = events.iter().map(|event| LastChange {
+        at: view_model::moment(event.at, web.handle.now()),
+        what: view_model::event(event, words),
+    });
     let suspended = picture.facts.suspended.get(&name).map(|suspension| match suspension.why.as_str() {
         "" => words.with("svc-suspended-by-whom", "who", &suspension.by),
         why => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", why)]),
@@ -259,7 +260,8 @@ pub async fn history(State(web): State<Web>, headers: HeaderMap, Path(name): Pat
     let visitor = signed_in(&web, &headers, &format!("/services/{}/history", view_model::encoded(&name))).await?;
     let (picture, _) = web.handle.last_pass();
     let row = find_row(&web, &visitor, &picture, &name).await?;
-    let answer = history::history(&web.handle, &HistoryOf { name: Some(name.clone()), ..HistoryOf::default() }).await;
+    let of = HistoryOf { name: Some(name.clone()), ..HistoryOf::default() };
+    let answer = history::history(&web.handle, &of, visitor.words.0).await;
     let texts = |value: &serde_json::Value| -> Vec<String> {
         value.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
     };

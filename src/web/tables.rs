@@ -100,7 +100,7 @@ pub async fn run(State(web): State<Web>, headers: HeaderMap, Path(id): Path<i64>
     let events = web.handle.ledger().events_of_run(id).await.unwrap_or_default();
     let events = events.into_iter().map(|event| RunStep {
         at: view_model::clock(event.at),
-        what: view_model::event(&event),
+        what: view_model::event(&event, visitor.words),
         service: event.service,
     });
     let title = visitor.words.with("run-title", "id", &id.to_string());

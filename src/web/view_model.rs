@@ -178,12 +178,13 @@ pub fn summary(plans: &[(String, OfService)], words: Words) -> String {
 }
 
 /// An event in one line.
-pub fn event(event: &Event) -> String {
+pub fn event(event: &Event, words: Words) -> String {
+    let (kind, said) = (words.event(&event.kind), words.say(&event.text));
     match &event.address {
         Some(address) => {
-            format!("{} {} {}: {}", event.kind, address.kind.label(), lines::name(address, None), event.text)
+            format!("{kind} {} {}: {said}", words.kind(&address.kind.label()), lines::name(address, None))
         }
-        None => format!("{}: {}", event.kind, event.text),
+        None => format!("{kind}: {said}"),
     }
 }
 

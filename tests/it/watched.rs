@@ -102,7 +102,7 @@ async fn a_heartbeat_follows_each_ended_pass_and_nothing_else() {
             service: String::new(),
             address: None,
             kind: "test".to_owned(),
-            text: "no pass".to_owned(),
+            text: "no pass".into(),
             reason: None,
         };
         handle.request(LoopCommand::Record(Box::new(event))).await.unwrap();

@@ -177,6 +177,19 @@ impl Text {
         }
     }
 
+    /// As it is stored: the template, and the arguments as JSON. `None`: it has no template of its own.
+    pub fn parts(&self) -> Option<(&str, String)> {
+        if self.is_foreign() {
+            return None;
+        }
+        Some((&self.template, serde_json::to_string(&self.args).ok()?))
+    }
+
+    /// What [`Text::parts`] gave. `None`: this version cannot read the arguments.
+    pub fn from_parts(template: String, args: &str) -> Option<Self> {
+        Some(Self { template: Cow::Owned(template), args: serde_json::from_str(args).ok()? })
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         self.template.is_empty() || self.is_foreign() && self.to_string().is_empty()

@@ -8,10 +8,13 @@ use super::find_address;
 use super::verbs::VERBS;
 use super::{CommandAnswer, no_such, refused};
 use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report;
 use crate::engine::report::wait_text;
 use crate::ledger::runs::{Event, EventFilter};
+use crate::words;
+use crate::words::Words;
 use amarre_core::model::suggestion::nearest;
-use amarre_core::model::{Code, Millis, ReasonCode, Timestamp};
+use amarre_core::model::{Code, Language, Millis, ReasonCode, Timestamp};
 use amarre_core::plan::render::lines;
 
 /// The default number of events.
@@ -62,7 +65,7 @@ impl Default for EventsOf {
 }
 
 /// Reads the events, oldest first.
-pub async fn events(handle: &Handle, of: &EventsOf) -> CommandAnswer {
+pub async fn events(handle: &Handle, of: &EventsOf, language: Language) -> CommandAnswer {
     if let Some(refusal) = of.kind.as_deref().and_then(unknown_kind) {
         return refusal;
     }
@@ -98,7 +101,8 @@ pub async fn events(handle: &Handle, of: &EventsOf) -> CommandAnswer {
     };
     let documents: Vec<Json> = ids.iter().zip(&found).map(numbered).collect();
     let document = json!({"schema": "amarre.events/v1", "events": documents, "next": next});
-    let text = if found.is_empty() { "nothing happened of that sort\n".to_owned() } else { text(&found, now) };
+    let text =
+        if found.is_empty() { "nothing happened of that sort\n".to_owned() } else { text(&found, now, language) };
     CommandAnswer { document, text, exit: 0 }
 }
 
@@ -142,25 +146,28 @@ async fn unknown_name(handle: &Handle, of: &EventsOf) -> Option<CommandAnswer> {
 }
 
 pub(crate) fn document(event: &Event) -> Json {
-    json!({
+    let mut document = json!({
         "at": event.at.rfc3339(),
         "run": event.run,
         "service": Some(event.service.as_str()).filter(|service| !service.is_empty()),
         "address": event.address.as_ref().map(ToString::to_string),
         "kind": event.kind,
         "reason": event.reason,
-        "text": event.text,
-    })
+    });
+    report::insert(&mut document, &event.text, "text");
+    document
 }
 
 /// One line for each event: time, run, service, what happened, and why.
-pub(crate) fn text(events: &[Event], now: Timestamp) -> String {
+pub(crate) fn text(events: &[Event], now: Timestamp, language: Language) -> String {
     let rows: Vec<[String; 4]> = events
         .iter()
         .map(|event| {
-            let thing = event.address.as_ref();
-            let thing = thing.map(|address| format!("{} {}", address.kind.label(), lines::name(address, None)));
-            let what = thing.map_or_else(|| event.kind.clone(), |thing| format!("{} {thing}", event.kind));
+            let (words, thing) = (Words(language), event.address.as_ref());
+            let thing =
+                thing.map(|address| format!("{} {}", words.kind(&address.kind.label()), lines::name(address, None)));
+            let kind = words.event(&event.kind);
+            let what = thing.map_or_else(|| kind.clone(), |thing| format!("{kind} {thing}"));
             [wait_text::time(event.at, now), format!("run {}", event.run), event.service.clone(), what]
         })
         .collect();
@@ -171,7 +178,8 @@ pub(crate) fn text(events: &[Event], now: Timestamp) -> String {
         let [at, run, service, what] = row;
         let [first, second, third] = widths;
         let line = format!("{at:first$}  {run:second$}  {service:third$}  {what}");
-        let why = Some(event.text.lines().next().unwrap_or_default()).filter(|why| !why.is_empty());
+        let said = words::say(&event.text, language);
+        let why = Some(said.lines().next().unwrap_or_default()).filter(|why| !why.is_empty());
         out.push_str(&why.map_or_else(|| line.clone(), |why| format!("{line}: {why}")));
         out.push('\n');
     }

@@ -11,7 +11,7 @@ use crate::engine::report::wait_text;
 use crate::engine::{PassResult, report};
 use crate::ledger::runs::Run;
 use crate::ledger::{GoodManifest, StoreError};
-use amarre_core::model::{Address, Code, Millis, Timestamp};
+use amarre_core::model::{Address, Code, Language, Millis, Timestamp};
 
 /// The default number of rows.
 const LIMIT: u32 = 20;
@@ -41,13 +41,13 @@ impl Default for HistoryOf {
 }
 
 /// Reads the rows, newest last.
-pub async fn history(handle: &Handle, of: &HistoryOf) -> CommandAnswer {
+pub async fn history(handle: &Handle, of: &HistoryOf, language: Language) -> CommandAnswer {
     let answer = match (&of.name, of.at_ms) {
         (Some(name), _) => versions(handle, name).await,
         (None, Some(at)) => {
             let moment = |ms: u64| Timestamp(i64::try_from(ms).unwrap_or(i64::MAX));
             let last = of.to_ms.map_or(at, |to| to.saturating_sub(1).max(at));
-            done_between(handle, moment(at), moment(last), of.limit.clamp(1, LIMIT_MAX)).await
+            done_between(handle, (moment(at), moment(last)), of.limit.clamp(1, LIMIT_MAX), language).await
         }
         (None, None) => runs(handle, of.cursor.map(i64::from), of.limit.clamp(1, LIMIT_MAX)).await,
     };
@@ -83,9 +83,9 @@ async fn runs(handle: &Handle, before: Option<i64>, limit: u32) -> Result<Comman
 /// The runs that were open between two times, or else the last one before them.
 async fn done_between(
     handle: &Handle,
-    from: Timestamp,
-    last: Timestamp,
+    (from, last): (Timestamp, Timestamp),
     limit: u32,
+    language: Language,
 ) -> Result<CommandAnswer, StoreError> {
     let now = handle.now();
     let found = handle.ledger().runs(last, None, limit).await?;
@@ -113,7 +113,7 @@ async fn done_between(
         let gap = if number > 0 { "\n" } else { "" };
         let (id, result, writes) = (run.id, result(run), run.writes);
         text.push_str(&format!("{gap}run {id}, {began}{until}, {revision}: {result}, {writes} changes\n"));
-        text.push_str(&events::text(&events, now));
+        text.push_str(&events::text(&events, now, language));
     }
     let document = json!({
         "schema": "amarre.history/v1", "runs": runs.iter().map(|run| run_json(run)).collect::<Vec<_>>(),

@@ -10,8 +10,9 @@ use crate::engine::Context;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::ledger::runs::Event;
 use crate::providers::{Blame, Culprit, ProviderError, ProxyRescue, TestNginx};
-use amarre_core::model::{Address, Code, ProviderId};
+use amarre_core::model::{Address, Code, ProviderId, Text};
 use amarre_core::plan::render::{Sign, Style};
+use amarre_core::text;
 
 /// The largest number of hosts disabled in one rescue; with more, something else is wrong.
 const OFF_MAX: usize = 50;
@@ -131,7 +132,12 @@ async fn record(handle: &Handle, patient: &RescuedNpm<'_>, culprit: &Culprit, wo
         service: String::new(),
         address: Some(Address::new(ProviderId::npm(&patient.name), culprit.kind, name)),
         kind: "rescued".to_owned(),
-        text: format!("{} switched off by {by}, amarre npm rescue: {words}", culprit.label()),
+        text: text!(
+            "{thing} switched off by {by}, amarre npm rescue: {words}",
+            thing = culprit.label(),
+            by,
+            words = Text::foreign(words)
+        ),
         reason: None,
     };
     // The host is disabled by now; a ledger that cannot be written changes nothing about that.

@@ -19,7 +19,8 @@ use crate::engine::{Engine, LaneStep, ProgressState};
 use crate::ledger::OpenAction;
 use crate::ledger::runs::Event;
 use crate::providers::{Class, PerformAction, ProviderError};
-use amarre_core::model::{Action, Address, Code, Millis, Need, Readiness, Seen, State, Timestamp, World};
+use amarre_core::model::{Action, Address, Code, Millis, Need, Readiness, Seen, State, Text, Timestamp, World};
+use amarre_core::text;
 
 /// An action that could not begin for this long is not performed any more: whoever asked for it no longer expects it.
 const WAITS_MAX: Millis = Millis::minutes(15);
@@ -55,7 +56,7 @@ pub enum ActionState {
     /// No answer came within its limit, and the resource does not tell.
     Unknown,
     /// It was not begun and will not be: the reason.
-    Dropped(String),
+    Dropped(Text),
 }
 
 /// The end of an action's lane.
@@ -112,7 +113,7 @@ impl Actions {
         for queued in std::mem::take(&mut self.queue) {
             match queued.lane() == lane {
                 true => {
-                    let state = ActionState::Dropped("it was cancelled".to_owned());
+                    let state = ActionState::Dropped(text!("it was cancelled"));
                     self.states.insert(queued.request.address, state);
                 }
                 false => self.queue.push_back(queued),
@@ -233,12 +234,19 @@ impl Engine {
             let happened = seen.and_then(|seen| self.performer(&action.address)?.happened(action, seen));
             // A provider that does not answer says nothing about what it did before.
             let is_hidden = world.gap(&action.address).is_some();
-            let Action { word, by, limit, .. } = action;
+            let Action { by, limit, .. } = action;
+            let word = action_word(&action.word);
             let (state, outcome, kind, text) = match happened {
-                Some(true) => (ActionState::Done, "ok", "performed", format!("{word} by {by}; its answer was lost")),
+                Some(true) => {
+                    (ActionState::Done, "ok", "performed", text!("{word} by {by}; its answer was lost", word, by))
+                }
                 Some(false) | None if !is_hidden && action.is_over(now) => {
-                    let text = format!(
-                        "{word} by {by}: no answer came within {limit}, and it is not seen whether it happened"
+                    let limit = *limit;
+                    let text = text!(
+                        "{word} by {by}: no answer came within {limit}, and it is not seen whether it happened",
+                        word,
+                        by,
+                        limit
                     );
                     (ActionState::Unknown, "unknown", "unknown", text)
                 }
@@ -261,7 +269,8 @@ impl Engine {
             match self.turn_of(&queued, world, now) {
                 Turn::Later => self.actions.queue.push_back(queued),
                 Turn::Never(why) => {
-                    let text = format!("{} by {} was not begun: {why}", queued.request.word, queued.request.by);
+                    let (word, by) = (action_word(queued.request.word), &queued.request.by);
+                    let text = text!("{word} by {by} was not begun: {why}", word, by, why = why.clone());
                     let event = Event {
                         at: now,
                         run,
@@ -290,7 +299,7 @@ impl Engine {
     fn turn_of(&self, queued: &QueuedAction, world: &World, now: Timestamp) -> Turn {
         let QueuedAction { request, service, until } = queued;
         if let Some(before) = request.after.iter().find(|need| self.is_out_of_reach(need, world)) {
-            return Turn::Never(format!("{} is not up again", before.on.name));
+            return Turn::Never(text!("{name} is not up again", name = &before.on.name));
         }
         let is_busy = self.services_at_work().contains(&queued.lane());
         let is_hidden = world.gap(&request.address).is_some();
@@ -298,14 +307,14 @@ impl Engine {
             _ if is_busy || is_hidden || !request.after.iter().all(|need| self.is_up_again(need, world)) => {
                 match now < *until {
                     true => Turn::Later,
-                    false => Turn::Never(format!("its turn did not come within {WAITS_MAX}")),
+                    false => Turn::Never(text!("its turn did not come within {span}", span = WAITS_MAX)),
                 }
             }
             Some(seen) => match self.performer(&request.address) {
                 Some(can) => Turn::Now(Box::new(begin(request, service, can, seen, now))),
-                None => Turn::Never("its provider is not configured any more".to_owned()),
+                None => Turn::Never(text!("its provider is not configured any more")),
             },
-            None => Turn::Never(format!("{} is gone", request.address)),
+            None => Turn::Never(text!("{name} is gone", name = request.address.to_string())),
         }
     }
 }
@@ -333,7 +342,7 @@ impl Engine {
 enum Turn {
     Now(Box<Action>),
     Later,
-    Never(String),
+    Never(Text),
 }
 
 fn begin(request: &ActionRequest, service: &str, can: &dyn PerformAction, seen: &Seen, now: Timestamp) -> Action {
@@ -354,13 +363,13 @@ async fn run_action(mut action: Action, run: i64, tools: Tools) -> LaneDone {
     let _slot = tools.breakers.slot(&action.address.provider).await;
     let mut done = LaneDone::new(action.lane(), tools.clock.now());
     let (id, state) = match tools.is_over() {
-        true => (None, ActionState::Dropped("it was cancelled".to_owned())),
+        true => (None, ActionState::Dropped(text!("it was cancelled"))),
         false => {
             action.at = tools.clock.now();
             match tools.ledger.begin_action(&action, run).await {
                 Ok(id) => (Some(id), perform(&action, (id, run), &tools, &mut done).await),
                 Err(error) => {
-                    let why = error.to_string();
+                    let why = Text::foreign(error.to_string());
                     done.failures.push(LaneFailure::Ledger(error));
                     (None, ActionState::Dropped(why))
                 }
@@ -382,19 +391,20 @@ async fn perform(action: &Action, (id, run): (i64, i64), tools: &Tools, done: &m
     done.called.insert(action.address.provider.clone());
     report(ProgressState::Begun, String::new());
     let outcome = call(action, tools).await;
-    let Action { word, by, .. } = action;
+    let (word, by) = (action_word(&action.word), &action.by);
     let (state, outcome, event) = match outcome {
         Ok(()) => {
             report(ProgressState::Done, String::new());
-            (ActionState::Done, "ok".to_owned(), ("performed", format!("{word} by {by}")))
+            (ActionState::Done, "ok".to_owned(), ("performed", text!("{word} by {by}", word, by)))
         }
         Err(error) if error.class == Class::OutcomeUnknown => {
-            report(ProgressState::Begun, format!("{word}: {}", error.message));
+            report(ProgressState::Begun, format!("{}: {}", action.word, error.message));
             return ActionState::Unconfirmed;
         }
         Err(error) => {
             report(ProgressState::Failed, error.message.clone());
-            let text = format!("{word} by {by}: {}", error.message);
+            let why = Text::foreign(&error.message);
+            let text = text!("{word} by {by}: {why}", word, by, why);
             (ActionState::Failed(error.clone()), error.message, ("not performed", text))
         }
     };
@@ -426,7 +436,15 @@ async fn call(action: &Action, tools: &Tools) -> Result<(), ProviderError> {
     }
 }
 
-fn event(action: &Action, run: i64, kind: &str, text: String, at: Timestamp) -> Event {
+/// A provider's word for an action, as people read it.
+fn action_word(word: &str) -> Text {
+    match word {
+        "restart" => text!("restart"),
+        other => Text::foreign(other),
+    }
+}
+
+fn event(action: &Action, run: i64, kind: &str, text: Text, at: Timestamp) -> Event {
     Event {
         at,
         run,

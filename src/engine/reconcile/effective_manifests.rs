@@ -10,7 +10,7 @@ use crate::secret::Secrets;
 use crate::source::{Snapshot, SourceNote};
 use amarre_core::manifest::{ContestedName, Diagnostic, Loaded, NameClaims, SourceFile, names_of_containers};
 use amarre_core::model::service::Reconcile;
-use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service, Site};
+use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service, Site, Text};
 
 /// The effective manifests, with the last good text of each broken file.
 pub(crate) struct DesiredManifests {
@@ -56,7 +56,7 @@ impl Engine {
                 service: String::new(),
                 address: None,
                 kind: "source".to_owned(),
-                text,
+                text: Text::foreign(text),
                 reason: None,
             };
             if let Err(error) = self.ledger.record(&event).await {

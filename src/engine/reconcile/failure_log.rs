@@ -20,7 +20,7 @@ use crate::ledger::runs::Event;
 use crate::providers::{LOG_LIMIT, LogQuery};
 use crate::secret::Scrubber;
 use amarre_core::model::{
-    Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Timestamp, Value, Want, Wants, World,
+    Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Text, Timestamp, Value, Want, Wants, World,
 };
 
 /// Lines kept for each failure.
@@ -87,8 +87,15 @@ impl Engine {
     async fn record_failures(&self, failure: LastFailure) {
         let LastFailure { container, service, why, run, at, .. } = failure;
         tracing::warn!(service, run, address = %container, "container {} is not well: {why}", container.name);
-        let event =
-            Event { at, run, service, address: Some(container), kind: "degraded".to_owned(), text: why, reason: None };
+        let event = Event {
+            at,
+            run,
+            service,
+            address: Some(container),
+            kind: "degraded".to_owned(),
+            text: Text::foreign(why),
+            reason: None,
+        };
         if let Err(error) = self.ledger.record(&event).await {
             tracing::warn!("could not write down an event: {error}");
         }

@@ -18,7 +18,7 @@ use crate::ledger::{Intent, Ledger, StoreError};
 use crate::providers::{Class, Outcome, Provider, ProviderError, Supplies, Taken};
 use crate::secret::Secrets;
 use amarre_core::model::{
-    Address, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Timestamp, Value, Verb, words,
+    Address, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Text, Timestamp, Value, Verb, words,
 };
 use amarre_core::plan::desired::bind_mounts::Check;
 use amarre_core::plan::render::lines;
@@ -192,7 +192,7 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
             );
             let (service, address) = (&change.service, &change.address);
             tracing::info!(service, run = job.run, %address, "{} {address}", past_tense(change));
-            record_event(tools, change, job.run, past_tense(change), &change_text(change), now).await;
+            record_event(tools, change, job.run, past_tense(change), change_text(change).into(), now).await;
             Ok(())
         }
         Err(error) => {
@@ -209,7 +209,7 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
             }
             tools.meters.changed(change, "failed");
             report_progress(tools, change, ProgressState::Failed, error.message.clone(), started, now);
-            record_event(tools, change, job.run, "failed", &error.message, now).await;
+            record_event(tools, change, job.run, "failed", Text::foreign(&error.message), now).await;
             Err(LaneFailure::Provider { change: Box::new(change.clone()), error })
         }
     }
@@ -282,18 +282,10 @@ async fn refuse_subnet(tools: &Tools, change: &Change, now: Timestamp) -> Result
 }
 
 /// An event that cannot be written stops nothing: events are for people.
-async fn record_event(tools: &Tools, change: &Change, run: i64, kind: &str, text: &str, at: Timestamp) {
+async fn record_event(tools: &Tools, change: &Change, run: i64, kind: &str, text: Text, at: Timestamp) {
     let address: Option<Address> = Some(change.address.clone());
     let reason = Some(change.because.code.word().to_owned());
-    let event = Event {
-        at,
-        run,
-        service: change.service.clone(),
-        address,
-        kind: kind.to_owned(),
-        text: text.to_owned(),
-        reason,
-    };
+    let event = Event { at, run, service: change.service.clone(), address, kind: kind.to_owned(), text, reason };
     if let Err(error) = tools.ledger.record(&event).await {
         tracing::warn!(service = change.service, run, address = %change.address, "could not write down an event: {error}");
     }

@@ -12,6 +12,7 @@ use amarre_core::model::{
     World,
 };
 use amarre_core::plan;
+use amarre_core::text;
 
 /// The findings of a pass: wants, world, and plan.
 #[derive(Clone, Copy)]
@@ -68,8 +69,9 @@ impl Engine {
                 Ok(_) => {
                     facts.suspended.remove(&service);
                     // A suspension ends even if its event cannot be written.
-                    let _ =
-                        self.record_service_event(&service, "resumed", "the time of its suspension is over", now).await;
+                    let _ = self
+                        .record_service_event(&service, "resumed", text!("the time of its suspension is over"), now)
+                        .await;
                 }
                 Err(error) => self.ledger_failed(&error),
             }

@@ -15,8 +15,9 @@ use crate::source::Snapshot;
 use amarre_core::manifest::{Loaded, SourceFile};
 use amarre_core::model::service::{Container, Route, Stream};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Timestamp, Wants, World};
+use amarre_core::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Text, Timestamp, Wants, World};
 use amarre_core::plan;
+use amarre_core::text;
 
 /// The effective rollbacks of one pass.
 #[derive(Debug, Default)]
@@ -97,7 +98,7 @@ impl Engine {
         let Findings { wants, world, plan, facts, now, .. } = found;
         for name in desired.going_back.ended.clone() {
             self.ledger.resume(&name).await?;
-            let text = "its manifest changed: it is not put back any more";
+            let text = text!("its manifest changed: it is not put back any more");
             self.record_service_event(&name, "resumed", text, now).await?;
         }
         for name in desired.services.keys() {
@@ -106,7 +107,8 @@ impl Engine {
                 if !rollback.done {
                     self.ledger.rolled_back(name).await?;
                     rollback.done = true;
-                    self.record_service_event(name, "rolled back", "its containers are as they were", now).await?;
+                    self.record_service_event(name, "rolled back", text!("its containers are as they were"), now)
+                        .await?;
                 }
                 continue;
             }
@@ -128,10 +130,10 @@ impl Engine {
         &self,
         service: &str,
         kind: &str,
-        text: &str,
+        text: Text,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let (kind, text) = (kind.to_owned(), text.to_owned());
+        let kind = kind.to_owned();
         let event =
             Event { at, run: self.picture.run, service: service.to_owned(), address: None, kind, text, reason: None };
         self.ledger.record(&event).await

@@ -22,7 +22,7 @@ use serde_json::{Map, Value as Json, json};
 use super::PassResult;
 use crate::ledger::runs::Event;
 use crate::source::SourceError;
-use crate::words::say;
+use crate::words::{Words, say};
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Address, Change, Code, Commit, Hint, Language, Millis, ProviderId, Text, Timestamp, Verb};
@@ -212,9 +212,12 @@ pub fn service_text(
         out.push_str("\n  last\n");
     }
     for event in events {
+        let words = Words(style.language);
         let thing = event.address.as_ref();
-        let thing = thing.map(|a| format!("{} {}", a.kind.label(), lines::name(a, None))).unwrap_or_default();
-        let line = format!("  {}  {} {thing}: {}", clock(event.at), event.kind, event.text);
+        let thing =
+            thing.map(|a| format!("{} {}", words.kind(&a.kind.label()), lines::name(a, None))).unwrap_or_default();
+        let (kind, said) = (words.event(&event.kind), words.say(&event.text));
+        let line = format!("  {}  {kind} {thing}: {said}", clock(event.at));
         out.push_str(&format!("{}\n", style.paint(Tone::Dim, &line)));
     }
     Some(out)
@@ -441,10 +444,12 @@ fn open_error(open: &super::reconcile::breaker::OpenBreaker) -> Json {
 /// The events of a service, newest first.
 pub fn events_json(events: &[Event]) -> Json {
     let event = |event: &Event| {
-        json!({
-            "at": event.at.rfc3339(), "run": event.run, "kind": event.kind, "text": event.text,
+        let mut document = json!({
+            "at": event.at.rfc3339(), "run": event.run, "kind": event.kind,
             "address": event.address.as_ref().map(ToString::to_string),
-        })
+        });
+        insert(&mut document, &event.text, "text");
+        document
     };
     Json::Array(events.iter().map(event).collect())
 }
@@ -456,7 +461,7 @@ fn clock(at: Timestamp) -> String {
 }
 
 /// A sentence in a document, as [`Text::insert_into`] has it, with times as people read them.
-fn insert(document: &mut Json, text: &Text, key: &str) {
+pub(crate) fn insert(document: &mut Json, text: &Text, key: &str) {
     if let Some(object) = document.as_object_mut() {
         text.insert_into(object, key);
         object.insert(key.to_owned(), json!(say(text, Language::En)));

@@ -187,7 +187,7 @@ fn services() -> Json {
         "Event": object(json!({
             "at": time(), "run": count(), "kind": described("`created`, `updated`, `deleted`, `failed`, …", text()),
             "address": or_null(text()), "text": text(),
-        }), json!({})),
+        }), json!({"template": template(), "args": args()})),
     })
 }
 
@@ -277,18 +277,19 @@ fn streamed() -> Json {
         "at": time(), "run": count(), "service": or_null(text()), "address": or_null(text()), "kind": text(),
         "reason": or_null(text()), "text": text(),
     });
+    let parts = || json!({"template": template(), "args": args()});
     let next = || described("For `cursor`; null: this is the end", or_null(count()));
     json!({
         "Events": object(json!({
             "schema": {"const": "amarre.events/v1"}, "next": next(),
-            "events": list(object(with(event.clone(), "id", count()), json!({}))),
+            "events": list(object(with(event.clone(), "id", count()), parts())),
         }), json!({})),
         "History": object(json!({"schema": {"const": "amarre.history/v1"}}), json!({
             "runs": list(object(json!({
                 "id": count(), "started_at": time(), "ended_at": or_null(time()), "revision": text(),
                 "result": or_null(text()), "writes": count(),
             }), json!({}))),
-            "next": next(), "events": list(object(event, json!({}))), "service": text(),
+            "next": next(), "events": list(object(event, parts())), "service": text(),
             "versions": list(object(json!({
                 "revision": text(), "good_at": time(), "now": flag_type(), "images": list(text()), "file": or_null(text()),
             }), json!({}))),

@@ -3,8 +3,12 @@
 use std::collections::BTreeSet;
 
 use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
-use amarre::ledger::runs::EventFilter;
-use amarre_core::model::{Address, Kind, Millis};
+use amarre::engine::report;
+use amarre::ledger::runs::{Event, EventFilter};
+use amarre::words;
+use amarre::words::Words;
+use amarre_core::model::{Address, Kind, Language, Millis};
+use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 
 use super::{plain, settled};
@@ -25,10 +29,28 @@ fn restarts(rig: &Stepped) -> usize {
     rig.writes().iter().filter(|line| line.contains("/restart")).count()
 }
 
-async fn events(rig: &Stepped, address: &Address) -> Vec<(String, String)> {
+async fn recorded(rig: &Stepped, address: &Address) -> Vec<Event> {
     let filter = EventFilter { of: &address.to_string(), kind: "restart", limit: 9, ..EventFilter::default() };
-    let events = rig.engine.ledger().events_of(&filter).await.unwrap();
-    events.into_iter().map(|(_, event)| (event.kind, event.text)).collect()
+    rig.engine.ledger().events_of(&filter).await.unwrap().into_iter().map(|(_, event)| event).collect()
+}
+
+async fn events(rig: &Stepped, address: &Address) -> Vec<(String, String)> {
+    recorded(rig, address).await.into_iter().map(|event| (event.kind, event.text.to_string())).collect()
+}
+
+/// The latest event of an address, as a reader of French has it on a page and in the terminal.
+async fn in_french(rig: &Stepped, address: &Address) -> String {
+    let events = recorded(rig, address).await;
+    let said = words::say(&events[0].text, Language::Fr);
+    let picture = rig.last_pass();
+    let style = Style { language: Language::Fr, ..Style::PLAIN };
+    let shown = report::service_text(&picture, "web", &events, picture.at, style).unwrap();
+    let line = format!("{} conteneur web: {said}\n", Words(Language::Fr).event(&events[0].kind));
+    assert!(shown.contains(&line), "{line} is not in {shown}");
+    let document = &report::events_json(&events)[0];
+    assert_eq!(document["text"], events[0].text.to_string());
+    assert_eq!(document["template"], events[0].text.template());
+    said
 }
 
 fn state(rig: &Stepped, address: &Address) -> ActionState {
@@ -74,6 +96,7 @@ async fn a_lost_answer_is_observed_and_not_repeated() {
     rig.pass().await;
     assert_eq!((restarts(&rig), state(&rig, &web)), (1, ActionState::Done));
     assert_eq!(events(&rig, &web).await[0].1, "restart by anna; its answer was lost");
+    assert_eq!(in_french(&rig, &web).await, "redémarrage par anna\u{a0}; la réponse s’est perdue");
     rig.settle().await;
 }
 
