@@ -184,7 +184,7 @@ fn meddle(state: &mut State, meddling: &Meddling) {
         Meddling::Stop(_, ago) => {
             seen.fields.set("running", Value::Bool(false));
             seen.fields.set("finished_at_ms", Value::Int(state.now.0 - ago * 1000));
-            seen.ready = Readiness::Failed { why: "exited with code 0".to_owned() };
+            seen.ready = Readiness::Failed { why: "exited with code 0".into() };
         }
         Meddling::Edit(_) if address.kind == Kind::ProxyHost => {
             seen.fields.set("forward_host", Value::text("192.168.1.9"));

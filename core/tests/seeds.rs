@@ -151,7 +151,7 @@ impl Story {
             for (_, seen) in containers.filter(|(_, seen)| seen.fields.flag("running") != Some(false)) {
                 // For one that just starts, an hour may have passed in a moment.
                 if !seen.ready.is_ready() {
-                    seen.ready = Readiness::NotYet { since: now, why: "not probed yet".to_owned() };
+                    seen.ready = Readiness::NotYet { since: now, why: "not probed yet".into() };
                 }
             }
         }
@@ -273,7 +273,7 @@ impl Story {
                 let ago = *self.dice.pick(&[60i64, 3600]);
                 seen.fields.set("running", Value::Bool(false));
                 seen.fields.set("finished_at_ms", Value::Int(now.0 - ago * 1000));
-                seen.ready = Readiness::Failed { why: "exited with code 0".to_owned() };
+                seen.ready = Readiness::Failed { why: "exited with code 0".into() };
                 format!("somebody stopped {address} {ago} s ago")
             }
             2 if address.kind == Kind::ProxyHost => {

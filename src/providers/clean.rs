@@ -29,7 +29,7 @@ impl Observation {
 fn tidy(seen: &mut Seen) {
     match &mut seen.ready {
         Readiness::Ready => (),
-        Readiness::NotYet { why, .. } | Readiness::Failed { why } => *why = words::line(why),
+        Readiness::NotYet { why, .. } | Readiness::Failed { why } => why.map_words(&words::line),
     }
     if let Some(service) = seen.service.as_mut().filter(|service| !words::is_clean(service)) {
         *service = words::said(service);

@@ -282,7 +282,7 @@ impl<'a> NodeTable<'a> {
             return words.get("pic-off");
         }
         match [to, from].into_iter().find(|end| has_failed(end)) {
-            Some(end) => end.detail.clone(),
+            Some(end) => words.say(&end.detail),
             None => words.with(
                 "pic-elsewhere",
                 "where",

@@ -173,7 +173,7 @@ async fn a_host_that_lost_its_file_is_written_again() {
     rig.npm.lose_file(id);
     let seen = rig.see(&git).await.unwrap();
     assert_eq!(seen.fields.flag("online"), Some(false));
-    assert!(matches!(&seen.ready, Readiness::NotYet { why, .. } if why == "nginx was not reloaded for it"));
+    assert!(matches!(&seen.ready, Readiness::NotYet { why, .. } if why.to_string() == "nginx was not reloaded for it"));
     assert_eq!(rig.bring(&git, &host(GIT)).await.ready, Readiness::Ready);
 }
 

@@ -177,6 +177,11 @@ impl Text {
         }
     }
 
+    /// The same with other words where somebody else's or a name stand in it.
+    pub fn map_words(&mut self, other: &dyn Fn(&str) -> String) {
+        self.args.values_mut().for_each(|arg| arg.map_words(other));
+    }
+
     /// As it is stored: the template, and the arguments as JSON. `None`: it has no template of its own.
     pub fn parts(&self) -> Option<(&str, String)> {
         if self.is_foreign() {
@@ -220,6 +225,17 @@ impl Text {
 impl fmt::Display for Text {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.fill(&ToString::to_string))
+    }
+}
+
+impl Arg {
+    fn map_words(&mut self, other: &dyn Fn(&str) -> String) {
+        match self {
+            Arg::Name(text) | Arg::Foreign(text) => *text = other(text),
+            Arg::Text(text) => text.map_words(other),
+            Arg::List(items) => items.iter_mut().for_each(|item| item.map_words(other)),
+            Arg::Count(_) | Arg::Span(_) | Arg::Date(_) | Arg::Clock(_) | Arg::Kind(_) | Arg::Code(_) => (),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use super::plan::Refusal;
 use super::service::Reconcile;
 use super::site::Site;
 use super::source::History;
+use super::text::Text;
 use super::time::{Millis, Timestamp};
 use super::value::Fields;
 
@@ -175,12 +176,12 @@ pub enum Readiness {
         /// Since when it is waited for.
         since: Timestamp,
         /// What it waits for.
-        why: String,
+        why: Text,
     },
     /// It will not by itself.
     Failed {
         /// What was seen.
-        why: String,
+        why: Text,
     },
 }
 

@@ -382,7 +382,7 @@ fn change(state: &mut State, address: &Address, patch: &Thing) {
         thing.fields.set("running", Value::Bool(false));
         thing.fields.set("exit_code", Value::Int(0));
         thing.fields.set("finished_at_ms", Value::Int(now.0 - ago * 1000));
-        thing.ready = Readiness::Failed { why: "exited with code 0".to_owned() };
+        thing.ready = Readiness::Failed { why: "exited with code 0".into() };
     }
     thing.service = patch.service.clone().or(thing.service.take());
     if let Some(id) = &patch.id {
@@ -396,8 +396,8 @@ fn readiness(json: &Json, now: Timestamp) -> Readiness {
         return Readiness::Ready;
     }
     match (json["not_yet_s"].as_i64(), json["failed"].as_str()) {
-        (Some(ago), _) => Readiness::NotYet { since: Timestamp(now.0 - ago * 1000), why: why() },
-        (None, Some(why)) => Readiness::Failed { why: why.to_owned() },
+        (Some(ago), _) => Readiness::NotYet { since: Timestamp(now.0 - ago * 1000), why: why().into() },
+        (None, Some(why)) => Readiness::Failed { why: why.into() },
         (None, None) => panic!("not a readiness: {json}"),
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn scrub(world: &mut World, scrubber: &Scrubber) {
     for seen in world.seen.values_mut() {
         match &mut seen.ready {
             Readiness::Ready => (),
-            Readiness::NotYet { why, .. } | Readiness::Failed { why } => *why = scrubber.scrub(why),
+            Readiness::NotYet { why, .. } | Readiness::Failed { why } => why.map_words(&|text| scrubber.scrub(text)),
         }
     }
 }
@@ -125,7 +125,7 @@ fn failing(wants: &Wants, world: &World, plan: &Plan, facts: &Facts, now: Timest
         match &seen.ready {
             Readiness::Ready => (),
             Readiness::Failed { why } => {
-                failing.insert(address.clone(), why.clone());
+                failing.insert(address.clone(), why.to_string());
             }
             Readiness::NotYet { since, why } => {
                 if let Some(limit) = waits::overdue(wants.limits.get(address).copied(), *since, now) {

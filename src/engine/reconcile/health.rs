@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use futures_util::{FutureExt, StreamExt};
 
 use crate::providers::Provider;
-use amarre_core::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Timestamp, Value, Wants, World};
+use amarre_core::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Text, Timestamp, Value, Wants, World};
+use amarre_core::text;
 
 /// Good answers that make a container ready …
 const OKS_NEEDED: usize = 3;
@@ -93,14 +94,16 @@ impl HealthTracks {
             }
             let oks = track.answers.iter().filter(|ok| **ok).count();
             track.ready = oks >= track.needed;
-            let why = answer.err().unwrap_or_else(|| format!("{oks} of {} probes answered", track.needed));
+            let needed = track.needed;
+            let said = answer.err().map(Text::from);
+            let why = said.unwrap_or_else(|| text!("{oks} of {needed} probes answered", oks, needed));
             whys.insert(key, why);
         }
         for (key, (address, track)) in known {
             if let Some(seen) = world.seen.get_mut(&address) {
                 let why = whys
                     .remove(&key)
-                    .unwrap_or_else(|| format!("judged by uptime only: {UPTIME_NEEDED} without a restart"));
+                    .unwrap_or_else(|| text!("judged by uptime only: {span} without a restart", span = UPTIME_NEEDED));
                 let since = track.since;
                 seen.ready = if track.ready { Readiness::Ready } else { Readiness::NotYet { since, why } };
             }

@@ -513,7 +513,7 @@ fn resource_json(picture: &PassResult, resource: &ResourceStatus) -> Json {
         "name": lines::name(&resource.address, None),
         "sync": resource.sync.word(),
         "health": resource.health.word(),
-        "detail": resource.detail,
+        "detail": resource.detail.to_string(),
         "drift": drift.map(render::json::field).collect::<Vec<_>>(),
     });
     if let Some(object) = document.as_object_mut() {

@@ -20,9 +20,6 @@ use amarre_core::model::{
 use amarre_core::plan::rollout::completion;
 use amarre_core::text;
 
-/// The text for a working container.
-const HEALTHY: &str = "healthy";
-
 /// Does the world match the manifest?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sync {
@@ -135,7 +132,7 @@ pub struct ResourceStatus {
     /// Whether it works.
     pub health: Health,
     /// The text, without its time.
-    pub detail: String,
+    pub detail: Text,
     /// The time that the text counts from.
     pub detail_clock: Option<CountFrom>,
     /// The change that is planned.
@@ -153,7 +150,7 @@ pub struct ResourceStatus {
 impl ResourceStatus {
     /// The text at this moment.
     pub fn detail_at(&self, now: Timestamp) -> Text {
-        countdown::with_time(&Text::from(&self.detail), self.detail_clock, now)
+        countdown::with_time(&self.detail, self.detail_clock, now)
     }
 
     /// `job backup`, `container cloud-app`.
@@ -269,27 +266,25 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     let refused = refused_create(change.as_ref());
     let is_overridden = is_hidden || unasked.is_some() || refused.is_some() || is_stopped;
     let (health, detail) = match seen.map(|seen| &seen.ready) {
-        _ if is_hidden => (Health::Unknown, "cannot be seen".to_owned()),
-        _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().to_owned()),
+        _ if is_hidden => (Health::Unknown, text!("cannot be seen")),
+        _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().into()),
         // The container differs from the manifest.
-        _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default()),
-        None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => {
-            (Health::Healthy, "goes".to_owned())
-        }
-        None => (Health::Missing, "not there".to_owned()),
-        Some(_) if is_stopped => (Health::Healthy, "stopped".to_owned()),
+        _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default().into()),
+        None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => (Health::Healthy, text!("goes")),
+        None => (Health::Missing, text!("not there")),
+        Some(_) if is_stopped => (Health::Healthy, text!("stopped")),
         Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),
         Some(Readiness::NotYet { why, .. }) => (Health::Progressing, why.clone()),
         Some(Readiness::Failed { why }) => (Health::Degraded, why.clone()),
     };
     let failed = picture.facts.failed.get(&address).filter(|_| health != Health::Healthy);
     let (health, detail) = match failed {
-        Some(failure) => (Health::Degraded, failure.why.clone()),
+        Some(failure) => (Health::Degraded, Text::from(&failure.why)),
         None => (health, detail),
     };
     let (health, detail) = match waits::is_overdue(picture, &address).filter(|_| address.kind == Kind::Container) {
         Some(limit) if health == Health::Progressing => {
-            (Health::Degraded, format!("not healthy after {limit}: {detail}"))
+            (Health::Degraded, text!("not healthy after {limit}: {why}", limit, why = detail))
         }
         Some(_) | None => (health, detail),
     };
@@ -298,24 +293,24 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     let between = failure.as_ref().filter(|_| health == Health::Progressing);
     let is_restarted = between.is_some() || seen.is_some_and(is_restarting);
     let (health, detail) = match between {
-        Some(failure) => (Health::Degraded, failure.why.clone()),
+        Some(failure) => (Health::Degraded, Text::from(&failure.why)),
         None => (health, detail),
     };
     let dead_end = picture.dead_ends.get(&address).filter(|_| health == Health::Healthy);
     let (health, detail) = match dead_end {
-        Some(end) if end.is_fresh(picture.at) => (Health::Progressing, end.text()),
-        Some(end) => (Health::Degraded, end.text()),
+        Some(end) if end.is_fresh(picture.at) => (Health::Progressing, end.text().into()),
+        Some(end) => (Health::Degraded, end.text().into()),
         None => (health, detail),
     };
     let job = jobs::job(picture, &address).map(str::to_owned);
     let to_come = health == Health::Missing && change.as_ref().is_some_and(|change| is_made_by_itself(picture, change));
-    let detail = if to_come { "not there yet".to_owned() } else { detail };
+    let detail = if to_come { text!("not there yet") } else { detail };
     let is_observed = !is_overridden && failed.is_none() && failure.is_none() && dead_end.is_none();
     let detail_clock = seen.filter(|_| is_observed).and_then(|seen| clock(&address, seen));
     let detail = match (picture.is_simulated(&address.provider), detail.is_empty()) {
         (false, _) => detail,
-        (true, true) => "simulated".to_owned(),
-        (true, false) => format!("{detail}, simulated"),
+        (true, true) => text!("simulated"),
+        (true, false) => text!("{what}, simulated", what = detail),
     };
     ResourceStatus { address, sync, health, detail, detail_clock, change, failure, is_restarted, job, to_come }
 }
@@ -377,18 +372,19 @@ fn refused_create(change: Option<&Change>) -> Option<String> {
     change.refusal().map(|refusal| refusal.message.clone())
 }
 
-fn ready_text(picture: &PassResult, address: &Address) -> String {
-    let Some(seen) = picture.world.seen.get(address) else { return String::new() };
+fn ready_text(picture: &PassResult, address: &Address) -> Text {
+    let Some(seen) = picture.world.seen.get(address) else { return Text::default() };
     if address.kind == Kind::Container {
-        return if completion::has_ended(&seen.fields) { "ended with code 0" } else { HEALTHY }.to_owned();
+        let has_ended = completion::has_ended(&seen.fields);
+        return if has_ended { text!("ended with code 0") } else { text!("healthy") };
     }
     if address.kind == Kind::Certificate {
-        return amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at);
+        return amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at).into();
     }
     if address.kind == Kind::Volume && !picture.wants.map.contains_key(address) {
-        return "kept".to_owned();
+        return text!("kept");
     }
-    amarre_core::plan::render::lines::detail(address, &seen.fields, None)
+    amarre_core::plan::render::lines::detail(address, &seen.fields, None).into()
 }
 
 fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Sync {
@@ -444,7 +440,7 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
         explain_error(picture, status, known);
     } else if let Some((address, why)) = picture.past_failures.get(&name).filter(|_| picture.is_changing(&name)) {
         let thing = jobs::resource_label(picture, address);
-        status.what_now = text!("{thing} did not work the last time: {why}", thing, why = Text::from(why));
+        status.what_now = text!("{thing} did not work the last time: {why}", thing, why = why.clone());
         status.hints = vec![Hint::command(text!("to try again now"), format!("amarre reconcile {name}"))];
         status.attention = true;
     } else if let Some(gap) = hiding_gap(picture, status) {
@@ -553,7 +549,7 @@ fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &Servi
 }
 
 fn explain_bad(picture: &PassResult, status: &mut ServiceStatus, bad: &ResourceStatus) {
-    status.what_now = text!("{thing}: {why}", thing = bad.label(), why = Text::from(&bad.detail));
+    status.what_now = text!("{thing}: {why}", thing = bad.label(), why = bad.detail.clone());
     status.what_now_clock = bad.detail_clock;
     let is_dead_end = picture.dead_ends.contains_key(&bad.address);
     status.code = Some(if is_dead_end { Code::A0532 } else { Code::A0512 });
@@ -642,9 +638,9 @@ fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) {
         .filter_map(|address| Some((address, &picture.world.seen.get(address)?.ready)))
         .find_map(|(address, ready)| match ready {
             Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {
-                Some(job) => text!("job {job} {why}", job, why = Text::from(why)),
-                None if address.name == name => Text::from(why),
-                None => text!("{thing}: {why}", thing = &address.name, why = Text::from(why)),
+                Some(job) => text!("job {job} {why}", job, why = why.clone()),
+                None if address.name == name => why.clone(),
+                None => text!("{thing}: {why}", thing = &address.name, why = why.clone()),
             }),
             Readiness::Ready | Readiness::Failed { .. } => None,
         });
@@ -678,7 +674,7 @@ fn until_text(change: &Change, what: Wait) -> (Text, Then) {
 pub(crate) fn need_text(picture: &PassResult, need: &Need) -> Text {
     let thing = jobs::resource_label(picture, &need.on);
     let why = match picture.world.seen.get(&need.on).map(|seen| &seen.ready) {
-        Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => Some(Text::from(why)),
+        Some(Readiness::NotYet { why, .. } | Readiness::Failed { why }) => Some(why.clone()),
         Some(Readiness::Ready) | None => None,
     };
     match (need.is, why) {

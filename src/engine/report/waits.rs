@@ -128,7 +128,7 @@ pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
         return Some(person(why.into(), text!("its manifest has to be mended")));
     }
     if let Some(failed) = row.resources.iter().find(|resource| is_failed(picture, resource)) {
-        let what = text!("{thing}: {why}", thing = failed.label(), why = Text::from(&failed.detail));
+        let what = text!("{thing}: {why}", thing = failed.label(), why = failed.detail.clone());
         let mut waiting = person(what, why_failed(failed));
         waiting.job.clone_from(&failed.job);
         waiting.since = failed.failure.as_ref().map(|failure| failure.first).or(waiting.since);
@@ -287,8 +287,8 @@ fn readiness_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
         let Readiness::NotYet { since, why } = &seen.ready else { return None };
         let job = jobs::job(picture, address);
         let what = match job {
-            Some(job) => text!("job {job} {why}", job, why = Text::from(why)),
-            None => text!("{thing}: {why}", thing = jobs::resource_label(picture, address), why = Text::from(why)),
+            Some(job) => text!("job {job} {why}", job, why = why.clone()),
+            None => text!("{thing}: {why}", thing = jobs::resource_label(picture, address), why = why.clone()),
         };
         let limit = picture.wants.limits.get(address).copied();
         let next = match overdue(limit, *since, picture.at) {

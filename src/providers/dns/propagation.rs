@@ -22,7 +22,8 @@ use tokio::time::Instant;
 use super::query;
 use super::query::ServerAnswer;
 use crate::providers::Resolved;
-use amarre_core::model::{Address, Millis, Readiness, Timestamp};
+use amarre_core::model::{Address, Millis, Readiness, Text, Timestamp};
+use amarre_core::text;
 
 use super::record_sets::canonical;
 
@@ -123,11 +124,11 @@ impl Watcher {
                     found.insert(watch.address.clone(), Readiness::Ready);
                 }
                 Some(_) | None if unpublished => {
-                    let why = "waits for the zone's refresh".to_owned();
+                    let why = text!("waits for the zone's refresh");
                     found.insert(watch.address.clone(), Readiness::NotYet { since, why });
                 }
                 Some(_) | None if watch.values.is_empty() => {
-                    let why = "has no values yet".to_owned();
+                    let why = text!("has no values yet");
                     found.insert(watch.address.clone(), Readiness::NotYet { since, why });
                 }
                 Some(_) | None => open.push(watch),
@@ -178,10 +179,10 @@ impl Watcher {
         kept
     }
 
-    fn settle(&self, now: Timestamp, watch: &Watch, since: Timestamp, verdict: Result<(), String>) -> Readiness {
+    fn settle(&self, now: Timestamp, watch: &Watch, since: Timestamp, verdict: Result<(), Text>) -> Readiness {
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = memory.get_mut(&watch.address) else {
-            return Readiness::NotYet { since, why: String::new() };
+            return Readiness::NotYet { since, why: "".into() };
         };
         match verdict {
             Ok(()) => {
@@ -194,7 +195,7 @@ impl Watcher {
                     known.since = now;
                 }
                 if (now - known.since) > self.settings.timeout {
-                    why = format!("{why}, for {} now", now - known.since);
+                    why = text!("{why}, for {span} now", why, span = now - known.since);
                 }
                 Readiness::NotYet { since: known.since, why }
             }
@@ -206,7 +207,7 @@ impl Watcher {
         now: Timestamp,
         open: &[&'a Watch],
         zones: &Zones,
-    ) -> Vec<(&'a Watch, Result<(), String>)> {
+    ) -> Vec<(&'a Watch, Result<(), Text>)> {
         let mut servers: BTreeMap<&str, Vec<Server>> = BTreeMap::new();
         for watch in open {
             if !servers.contains_key(watch.zone.as_str()) {
@@ -222,7 +223,7 @@ impl Watcher {
                 AnswerTally { answered: 0, .. } => unreached.push(watch),
                 AnswerTally { right, asked, .. } if right == asked => verdicts.push((watch, Ok(()))),
                 AnswerTally { right, asked, .. } => {
-                    verdicts.push((watch, Err(format!("{right} of {asked} of the zone's servers answer"))));
+                    verdicts.push((watch, Err(text!("{right} of {asked} of the zone's servers answer", right, asked))));
                 }
             }
         }
@@ -230,10 +231,12 @@ impl Watcher {
         let said = tallies(&unreached, |_| resolvers.clone()).await;
         for (watch, tally) in unreached.into_iter().zip(said) {
             let verdict = match tally {
-                AnswerTally { answered: 0, .. } => Err("no name server can be reached from here".to_owned()),
+                AnswerTally { answered: 0, .. } => Err(text!("no name server can be reached from here")),
                 AnswerTally { right, answered, .. } if right == answered => Ok(()),
-                AnswerTally { right, answered, .. } => Err(format!(
-                    "none of the zone's servers can be reached from here, and {right} of {answered} resolvers answer"
+                AnswerTally { right, answered, .. } => Err(text!(
+                    "none of the zone's servers can be reached from here, and {right} of {answered} resolvers answer",
+                    right,
+                    answered
                 )),
             };
             verdicts.push((watch, verdict));

@@ -13,9 +13,10 @@ use bollard::models::{
 use super::settings;
 use crate::secret::{MarkKey, Scrubber, Secret};
 use amarre_core::model::{
-    Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Timestamp, Value, words,
+    Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Text, Timestamp, Value, words,
 };
 use amarre_core::resources::docker::{ContainerPort, HealthcheckSpec, MountKind, MountSpec, PortSpec};
+use amarre_core::text;
 
 /// Begins every label of ours.
 const OWN: &str = "io.amarre.";
@@ -370,7 +371,7 @@ fn is_plain_target(path: &str) -> bool {
 /// Whether it works, as far as Docker itself can tell.
 fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields) -> Readiness {
     let Some(state) = &inspect.state else {
-        return Readiness::NotYet { since: now, why: "its state is not known".to_owned() };
+        return Readiness::NotYet { since: now, why: text!("its state is not known") };
     };
     let at = |text: &Option<String>| text.as_deref().and_then(Timestamp::parse);
     let started = at(&state.started_at);
@@ -398,24 +399,30 @@ fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields
     };
     fields.set("health", Value::text(word));
     if state.restarting.unwrap_or_default() {
-        return Readiness::Failed { why: format!("exited with code {exit_code} and is being restarted by Docker") };
+        // The ledger keeps how a container failed as a plain sentence.
+        let why = format!("exited with code {exit_code} and is being restarted by Docker");
+        return Readiness::Failed { why: why.into() };
     }
     if !running {
         let never = matches!(state.status, Some(ContainerStateStatusEnum::CREATED));
         let failed = state.error.as_ref().filter(|error| !error.is_empty());
         return match (never, failed) {
             (true, Some(error)) => {
-                Readiness::NotYet { since: now, why: format!("could not start: {}", words::said(error)) }
+                let error = Text::from(words::said(error));
+                Readiness::NotYet { since: now, why: text!("could not start: {error}", error) }
             }
-            (true, None) => Readiness::NotYet { since: now, why: "was made but not started".to_owned() },
-            (false, _) => Readiness::Failed { why: format!("exited with code {exit_code}") },
+            (true, None) => Readiness::NotYet { since: now, why: text!("was made but not started") },
+            (false, _) => Readiness::Failed { why: format!("exited with code {exit_code}").into() },
         };
     }
     match word {
         "healthy" => Readiness::Ready,
-        "none" => Readiness::NotYet { since, why: "not probed yet".to_owned() },
-        "starting" => Readiness::NotYet { since, why: "its healthcheck has not passed yet".to_owned() },
-        _ => Readiness::NotYet { since, why: format!("unhealthy: {}", last_output(inspect)) },
+        "none" => Readiness::NotYet { since, why: text!("not probed yet") },
+        "starting" => Readiness::NotYet { since, why: text!("its healthcheck has not passed yet") },
+        _ => {
+            let said = Text::from(last_output(inspect));
+            Readiness::NotYet { since, why: text!("unhealthy: {said}", said) }
+        }
     }
 }
 

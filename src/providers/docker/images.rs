@@ -11,6 +11,7 @@ use super::answers::AnswerReader;
 use super::api::EngineApi;
 use crate::providers::ObserveQuery;
 use amarre_core::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value, platform, words};
+use amarre_core::text;
 
 /// Questions to registries in flight at once.
 const ASKS_IN_FLIGHT: usize = 4;
@@ -140,14 +141,14 @@ pub fn seen(
         }
         let mut seen = reader.seen(fields, &BTreeMap::new(), &image.id);
         if !is_current {
-            seen.ready = Readiness::NotYet { since: reader.now, why: "the registry has another one".to_owned() };
+            seen.ready = Readiness::NotYet { since: reader.now, why: text!("the registry has another one") };
         }
         let address = Address::new(reader.provider.clone(), Kind::Image, name);
         let asked = ask.wanted.get(&address).and_then(|fields| fields.text("platform"));
         let other =
             seen.fields.text("platform").filter(|there| asked.is_some_and(|asked| !platform::is_for(there, asked)));
         if let Some(other) = other {
-            seen.ready = Readiness::NotYet { since: reader.now, why: format!("it is for {other}") };
+            seen.ready = Readiness::NotYet { since: reader.now, why: text!("it is for {platform}", platform = other) };
         }
         all.push((address, seen));
     }

@@ -18,7 +18,8 @@ use super::convert;
 use super::sections::Section;
 use crate::providers::ObserveQuery;
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Typed, Value};
+use amarre_core::model::{Address, Fields, Kind, Owner, ProviderId, Readiness, Seen, Text, Typed, Value};
+use amarre_core::text;
 
 /// Everything that was read in one look.
 #[derive(Debug, Default)]
@@ -157,9 +158,10 @@ fn free_address(
 fn readiness(section: Section, row: &HostRow, viewer: Viewer<'_>) -> Readiness {
     let why = match (row.enabled, convert::is_served(row)) {
         (true, true) => return Readiness::Ready,
-        (false, _) => "it is switched off in NPM".to_owned(),
+        (false, _) => text!("it is switched off in NPM"),
         (true, false) => {
-            convert::nginx_words(section, row).unwrap_or_else(|| "nginx was not reloaded for it".to_owned())
+            let said = convert::nginx_words(section, row).map(Text::from);
+            said.unwrap_or_else(|| text!("nginx was not reloaded for it"))
         }
     };
     Readiness::NotYet { since: viewer.ask.now, why }
@@ -191,10 +193,10 @@ fn certificates(inventory: &Inventory, viewer: Viewer<'_>, seen: &mut BTreeMap<A
         let service = owner_of_certificate(row, inventory, viewer);
         let ready = match row.has_files() {
             true if row.provider == "letsencrypt" && !row.is_issued() => {
-                Readiness::NotYet { since: viewer.ask.now, why: "Let's Encrypt has not given it".to_owned() }
+                Readiness::NotYet { since: viewer.ask.now, why: text!("Let's Encrypt has not given it") }
             }
             true => Readiness::Ready,
-            false => Readiness::NotYet { since: viewer.ask.now, why: "its files were never uploaded".to_owned() },
+            false => Readiness::NotYet { since: viewer.ask.now, why: text!("its files were never uploaded") },
         };
         let entry = Seen {
             fields: convert::certificate(row).fields(),

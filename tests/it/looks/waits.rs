@@ -7,6 +7,7 @@ use amarre_core::model::{Code, Language, Millis, Timestamp};
 use amarre_core::plan::render::Style;
 use serde_json::{Value as Json, json};
 
+use crate::support::sentences;
 use crate::support::stepped::Stepped;
 
 /// A container with data, and a job before it is updated.
@@ -57,14 +58,6 @@ fn status_of(rig: &Stepped, name: &str) -> amarre::engine::report::status::Servi
     amarre::engine::report::status::services(&rig.last_pass())[name].clone()
 }
 
-/// The parts of a text that are no argument, longest first.
-fn literals(template: &str) -> Vec<&str> {
-    let parts = template.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
-    let mut parts: Vec<&str> = parts.filter(|part| part.chars().filter(|c| c.is_alphabetic()).count() > 3).collect();
-    parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
-    parts
-}
-
 #[tokio::test]
 async fn what_waits_is_said_in_french_without_an_english_sentence() {
     let mut rig = Stepped::start().await;
@@ -93,16 +86,13 @@ async fn what_waits_is_said_in_french_without_an_english_sentence() {
         format!("{}{}{list}", one("vault"), one("one"))
     };
     let (english, french) = (say(Language::En), say(Language::Fr));
-    let templates =
-        include_str!("../../../src/words/fr.txt").split("\n\n").skip(1).filter_map(|entry| entry.lines().next());
-    let said: Vec<&str> = templates.flat_map(literals).filter(|part| english.contains(part)).collect();
+    let said = sentences::parts_said(&english);
     for part in
         ["nothing by itself: ", "the same is not tried again", "suspended by ", "to take it up again", "last line"]
     {
         assert!(said.iter().any(|known| known.contains(part.trim())), "{part:?} is not shown: {said:?}\n{english}");
     }
-    let left: Vec<&&str> = said.iter().filter(|part| part.len() > 8 && french.contains(**part)).collect();
-    assert!(left.is_empty(), "{left:?} in {french}");
+    sentences::none_left(&english, &french);
     for part in [
         "essais ",
         "dernière ligne ",

@@ -135,7 +135,11 @@ async fn the_error_of_nginx_is_quoted() {
     rig.npm.edit_proxy_host(id, &json!({"advanced_config": "this_is_not_nginx on;"}));
     let seen = rig.see(&git).await.unwrap();
     let words = format!("unknown directive \"this_is_not_nginx\" in /data/nginx/proxy_host/{id}.conf");
-    assert!(matches!(&seen.ready, Readiness::NotYet { why, .. } if why.starts_with(&words)), "{:?}", seen.ready);
+    assert!(
+        matches!(&seen.ready, Readiness::NotYet { why, .. } if why.to_string().starts_with(&words)),
+        "{:?}",
+        seen.ready
+    );
     let mut unmanaged = host(GIT);
     unmanaged.remove("advanced");
     let error = rig.step(&git, &unmanaged).await.unwrap_err();

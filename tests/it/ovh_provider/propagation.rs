@@ -21,7 +21,7 @@ async fn waiting_desk() -> Desk {
 async fn why(desk: &Desk) -> String {
     match desk.seen(NAME).await.ready {
         Readiness::Ready => "ready".to_owned(),
-        Readiness::NotYet { why, .. } | Readiness::Failed { why } => why,
+        Readiness::NotYet { why, .. } | Readiness::Failed { why } => why.to_string(),
     }
 }
 
@@ -37,7 +37,7 @@ async fn all_servers_must_answer_right() {
     desk.now = desk.now + Millis::minutes(1);
     desk.ovh.publish_to(0);
     let Readiness::NotYet { since: waited, why: said } = desk.seen(NAME).await.ready else { panic!("ready") };
-    assert_eq!((waited, said.as_str()), (since, "1 of 2 of the zone's servers answer"));
+    assert_eq!((waited, said.to_string().as_str()), (since, "1 of 2 of the zone's servers answer"));
     desk.now = desk.now + Millis::minutes(20);
     assert_eq!(why(&desk).await, "1 of 2 of the zone's servers answer, for 21 min now");
     desk.ovh.publish_to(1);

@@ -10,6 +10,7 @@ pub mod image;
 pub mod nginx;
 pub mod registry;
 pub mod rig;
+pub mod sentences;
 pub mod stepped;
 pub mod vendor_rows;
 pub mod visitors;

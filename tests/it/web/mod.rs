@@ -4,6 +4,7 @@ pub mod browser;
 mod checks;
 mod chromium;
 mod forms;
+mod french;
 mod guessing;
 mod picture;
 pub mod story;

@@ -30,7 +30,7 @@ pub fn judge(state: &mut State, scene: &Scene) {
         let has_ended =
             address.kind == Kind::Container && thing.owner.is_ours() && completion::has_ended(&thing.fields);
         if let Some(code) = thing.fields.get("exit_code").and_then(Value::as_int).filter(|_| has_ended) {
-            thing.ready = Readiness::Failed { why: format!("exited with code {code}") };
+            thing.ready = Readiness::Failed { why: format!("exited with code {code}").into() };
         }
     }
     completion::judge(&scene.services, &scene.site, &state.facts, &mut state.raw);
@@ -149,8 +149,7 @@ pub fn tick(state: &mut State, scene: &Scene) {
             None => thing.ready = Readiness::Ready,
             Some(Sick::Hangs) => (),
             Some(Sick::Exits) => {
-                thing.ready =
-                    Readiness::Failed { why: "exited with code 1 and is being restarted by Docker".to_owned() };
+                thing.ready = Readiness::Failed { why: "exited with code 1 and is being restarted by Docker".into() };
             }
         }
     }
@@ -164,7 +163,7 @@ fn ends(thing: &mut Seen, sick: Option<Sick>, now: Timestamp) {
         Some(Sick::Exits) => 1,
         None => 0,
     };
-    let failed = Readiness::Failed { why: format!("exited with code {code}") };
+    let failed = Readiness::Failed { why: format!("exited with code {code}").into() };
     thing.ready = if code == 0 { Readiness::Ready } else { failed };
     thing.fields.set("running", Value::Bool(false));
     thing.fields.set("exit_code", Value::Int(code));
@@ -213,7 +212,7 @@ fn made(state: &State, change: &Change, fields: &Fields, scene: &Scene) -> Seen 
     let address = &change.address;
     let mut fields = fields.clone();
     let mut ready = Readiness::Ready;
-    let not_yet = |why: &str| Readiness::NotYet { since: state.now, why: why.to_owned() };
+    let not_yet = |why: &str| Readiness::NotYet { since: state.now, why: why.into() };
     match address.kind {
         Kind::Container => {
             let has_network = fields.text("network") != Some("host") && fields.get("network_of").is_none();
@@ -278,7 +277,7 @@ fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: 
             thing.service = Some(change.service.clone());
         }
         Kind::Container if fields.flag("running") == Some(false) => {
-            thing.ready = Readiness::Failed { why: "exited with code 0".to_owned() };
+            thing.ready = Readiness::Failed { why: "exited with code 0".into() };
             thing.fields.set("finished_at_ms", Value::Int(now.0));
         }
         // Pulled anew.
@@ -287,7 +286,7 @@ fn written(thing: &mut Seen, kind: Kind, fields: &Fields, change: &Change, now: 
             thing.ready = Readiness::Ready;
         }
         Kind::Container if fields.flag("running") == Some(true) => {
-            thing.ready = Readiness::NotYet { since: now, why: "not probed yet".to_owned() };
+            thing.ready = Readiness::NotYet { since: now, why: "not probed yet".into() };
             thing.fields.set("started_at_ms", Value::Int(now.0));
         }
         _ => (),

@@ -452,7 +452,7 @@ fn pick(
 fn verdict(expansion: &Expansion<'_>, job: &Job, seen: &Seen) -> Option<String> {
     match &seen.ready {
         Readiness::Ready => None,
-        Readiness::Failed { why } => Some(why.clone()),
+        Readiness::Failed { why } => Some(why.to_string()),
         Readiness::NotYet { since, .. } => {
             let ran: Millis = expansion.input.now - *since;
             let runs = seen.fields.flag("running") == Some(true);

@@ -155,7 +155,7 @@ pub fn apply(world: &mut World, change: &Change) {
             if let Some(seen) = world.seen.get_mut(&change.address) {
                 seen.fields.extend(fields.clone());
                 seen.ready = match fields.flag("running") {
-                    Some(false) => Readiness::Failed { why: "stopped".to_owned() },
+                    Some(false) => Readiness::Failed { why: "stopped".into() },
                     Some(true) | None => Readiness::Ready,
                 };
                 if change.address.kind == Kind::Image {

@@ -16,6 +16,7 @@ use crate::model::service::{Container, Service, may_end};
 use crate::model::{Address, Facts, Fields, Kind, Millis, Readiness, Seen, Site, Timestamp, Value, World};
 use crate::plan::desired::restart_policy;
 use crate::plan::diff::upstreams;
+use crate::text;
 
 /// Tells of every container that may end whether it has, and well.
 pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, world: &mut World) {
@@ -39,7 +40,7 @@ pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, w
                 settle(facts, &job.container, true, address, seen);
                 if let Some(took) = took(&seen.fields).filter(|took| *took > job.timeout) {
                     let why = format!("took {took}, at most {}", job.timeout);
-                    seen.ready = Readiness::Failed { why };
+                    seen.ready = Readiness::Failed { why: why.into() };
                 }
             });
         }
@@ -72,7 +73,7 @@ fn settle(facts: &Facts, container: &Container, is_task: bool, address: &Address
             Readiness::NotYet { since, .. } => *since,
             Readiness::Failed { .. } => return,
         };
-        seen.ready = Readiness::NotYet { since, why: "runs, and is done when it has ended".to_owned() };
+        seen.ready = Readiness::NotYet { since, why: text!("runs, and is done when it has ended") };
     }
 }
 

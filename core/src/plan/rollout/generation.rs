@@ -176,7 +176,7 @@ fn verdict(
     }
     match &seen.ready {
         Readiness::Ready => None,
-        Readiness::Failed { why } => Some(why.clone()),
+        Readiness::Failed { why } => Some(why.to_string()),
         // What migrates or restores takes its time.
         Readiness::NotYet { .. } if completion::is_task(expansion.service, base) => None,
         Readiness::NotYet { since, why } => {

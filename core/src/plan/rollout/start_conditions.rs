@@ -78,7 +78,7 @@ fn failed(expansion: &Expansion<'_>, target: &RouteTarget) -> Option<String> {
         return Some(known.map_or_else(|| "it did not end well".to_owned(), |failure| failure.why.clone()));
     }
     match &expansion.input.world.seen.get(&target.wanted)?.ready {
-        Readiness::Failed { why } => Some(why.clone()),
+        Readiness::Failed { why } => Some(why.to_string()),
         Readiness::Ready | Readiness::NotYet { .. } => None,
     }
 }
