@@ -10,6 +10,7 @@ mod fault;
 mod journal;
 mod keep;
 pub mod ovh;
+mod ovh_api;
 mod serve;
 
 pub mod npm;

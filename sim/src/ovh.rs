@@ -7,9 +7,6 @@
 //! A record passes three stages, as with the vendor: stored by POST, in the zone by `/refresh`,
 //! answered by a server once it is published there ([`PublishMode`]).
 
-mod answers;
-mod auth;
-mod oauth;
 mod records;
 mod routes;
 mod state;
@@ -24,7 +21,7 @@ use axum::Router;
 use serde_json::Value;
 
 use crate::dns::{Dns, DnsZone, Role};
-use crate::{Server, keep, serve};
+use crate::{Server, keep, ovh_api, serve};
 use state::{Row, State, Zone};
 
 /// The access rules that `docs/providers/ovh.md` has people give a token: what a consumer key may at first.
@@ -168,7 +165,7 @@ impl Ovh {
 
     /// When the consumer key ends, as `/auth/currentCredential` shows it; the call is not refused after it.
     pub fn expires(&self, at: &str) {
-        self.inner.lock().expiration = Some(at.to_owned());
+        self.inner.lock().access.expiration = Some(at.to_owned());
     }
 
     /// Where the service account `client-id`, whose secret is `client-secret`, gets its tokens.
@@ -178,32 +175,32 @@ impl Ovh {
 
     /// How long a token lives from now on; the vendor's live 3599 seconds.
     pub fn token_seconds(&self, seconds: i64) {
-        self.inner.lock().tokens.seconds = seconds;
+        self.inner.lock().access.tokens.seconds = seconds;
     }
 
     /// Tokens given out so far are refused with 401.
     pub fn withdraw_tokens(&self) {
-        self.inner.lock().tokens.withdraw();
+        self.inner.lock().access.tokens.withdraw();
     }
 
     /// Sets the API's clock this many seconds ahead of (or behind) the real one.
     pub fn clock_skew(&self, seconds: i64) {
-        self.inner.lock().skew = seconds;
+        self.inner.lock().access.skew = seconds;
     }
 
     /// Takes a right away: calls of `method` whose path (without `/1.0`) starts with `path_prefix`
     /// are answered 403 `NOT_GRANTED_CALL`.
     pub fn deny(&self, method: &str, path_prefix: &str) {
         let denial = (method.to_owned(), path_prefix.to_owned());
-        self.inner.lock().denied.push(denial);
+        self.inner.lock().access.denied.push(denial);
     }
 
     /// Limits the consumer key to these (method, path) rules, `*` standing for anything, and shows them
     /// in `/auth/currentCredential`. Undoes every [`Ovh::deny`].
     pub fn grant_only(&self, rules: &[(&str, &str)]) {
         let mut state = self.inner.lock();
-        state.denied.clear();
-        state.granted = state::rules(rules);
+        state.access.denied.clear();
+        state.access.granted = ovh_api::rules(rules);
     }
 
     /// Whether POST of a record answers `"id": 0`, the bug that the vendor knows of and keeps

@@ -2,9 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{Reply, bad_request, no_such_object};
-use super::routes::Call;
 use super::state::{Row, State, Zone};
+use crate::ovh_api::{Call, Reply, bad_request, no_such_object};
 
 /// "Single batch is limited to 50 ids" (ovh-manager-telecom).
 const BATCH_IDS_MAX: usize = 50;

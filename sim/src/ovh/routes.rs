@@ -2,95 +2,34 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
-use axum::extract::{Query, Request, State as Shared};
-use axum::http::{HeaderMap, Response};
-use serde_json::{Value, json};
+use axum::body::Body;
+use axum::extract::{Request, State as Shared};
+use axum::http::Response;
+use serde_json::json;
 
-use super::answers::{Reply, bad_request, no_such_service, no_such_url, refused};
-use super::auth::{self, Signed};
 use super::state::State;
-use super::{Inner, PublishMode, oauth, records, zone_calls};
-
-/// Far above the largest zone file that anybody keeps.
-const BODY_BYTES_MAX: usize = 8 << 20;
-
-/// One call with everything that a handler may look at.
-pub(super) struct Call {
-    pub method: String,
-    pub headers: HeaderMap,
-    pub query: Vec<(String, String)>,
-    pub body: Value,
-}
-
-impl Call {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        let mut named = self.query.iter().filter(|(key, _)| key == name);
-        named.next().map(|(_, value)| value.as_str())
-    }
-}
+use super::{Inner, PublishMode, records, zone_calls};
+use crate::ovh_api::{Call, Incoming, Reply, credential, no_such_service, no_such_url};
 
 pub(super) async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response<Body> {
-    let (head, body) = request.into_parts();
-    let bytes = to_bytes(body, BODY_BYTES_MAX).await;
-    let query = inner.lock().next_query();
-    let Ok(bytes) = bytes else {
-        return bad_request("the body is too large").response(&query);
+    let request = Incoming::read(request).await;
+    let (query, call) = {
+        let access = &mut inner.lock().access;
+        (access.next_query(), request.admit(access, signed_as))
     };
-    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
-    let host = head.headers.get("host").and_then(|host| host.to_str().ok());
-    let url = format!("http://{}{target}", host.unwrap_or_default());
-    // `/v1` is another name of `/1.0` (python-ovh issue 141).
-    let path = head.uri.path();
-    let path = path.strip_prefix("/1.0").or_else(|| path.strip_prefix("/v1")).unwrap_or(path);
-    let segments = segments(path);
-    let names: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let method = head.method.as_str();
-    if (method, names.as_slice()) == ("GET", ["auth", "time"].as_slice()) {
-        let now = inner.lock().now();
-        return Reply::ok(json!(now)).response(&query);
-    }
-    if (method, names.as_slice()) == ("POST", ["auth", "oauth2", "token"].as_slice()) {
-        let mut state = inner.lock();
-        let now = state.now();
-        return state.tokens.give(&bytes, now).response(&query);
-    }
-    let signed = Signed { method, url: &url, path, headers: &head.headers, body: &bytes };
-    let refusal = {
-        let state = inner.lock();
-        let by_token = oauth::check(&state, &head.headers, method, path);
-        by_token.unwrap_or_else(|| auth::check(&state, &signed)).err()
-    };
-    if let Some(why) = refusal {
-        return refused(why).response(&query);
-    }
-    let body = if bytes.is_empty() {
-        Value::Null
-    } else {
-        match serde_json::from_slice(&bytes) {
-            Ok(body) => body,
-            // Guessed text.
-            Err(_) => return bad_request("Invalid JSON received").response(&query),
-        }
-    };
-    let parameters = Query::<Vec<(String, String)>>::try_from_uri(&head.uri);
-    let call = Call {
-        method: method.to_owned(),
-        headers: head.headers.clone(),
-        query: parameters.map(|Query(query)| query).unwrap_or_default(),
-        body,
-    };
-    dispatch(&inner, &names, &call).response(&query)
+    let names: Vec<&str> = request.names.iter().map(String::as_str).collect();
+    call.map_or_else(|reply| reply, |call| dispatch(&inner, &names, &call)).response(&query)
+}
+
+/// As the client wrote it, with its port.
+fn signed_as(host: &str, target: &str) -> Vec<String> {
+    vec![format!("http://{host}{target}")]
 }
 
 fn dispatch(inner: &Inner, names: &[&str], call: &Call) -> Reply {
     let mut state = inner.lock();
     let reply = match (call.method.as_str(), names) {
-        ("GET", ["auth", "currentCredential"]) => Reply::ok(auth::credential(&state)),
+        ("GET", ["auth", "currentCredential"]) => Reply::ok(credential(&state.access)),
         ("GET", ["domain", "zone"]) => {
             let zones: Vec<&String> = state.zones.keys().collect();
             Reply::ok(json!(zones))
@@ -126,28 +65,19 @@ fn in_zone(state: &mut State, zone: &str, rest: &[&str], call: &Call) -> Reply {
     }
 }
 
-/// Decoded parts of the path. One final slash does not count: lexicon lists zones with it.
-fn segments(path: &str) -> Vec<String> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let path = path.strip_suffix('/').unwrap_or(path);
-    path.split('/').map(decoded).collect()
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let pair = tail.get(..2).filter(|_| byte == b'%');
-        match pair.and_then(|pair| hex::decode(pair).ok()) {
-            Some(decoded) => {
-                bytes.extend(decoded);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
+/// The name of the right that a call needs, as the schema's `x-iam-actions` have it.
+pub(super) fn action(method: &str, path: &str) -> String {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let verb = match method {
+        "POST" => "create",
+        "PUT" => "edit",
+        "DELETE" => "delete",
+        _ => "get",
+    };
+    match parts.as_slice() {
+        ["domain", "zone"] | ["domain", "zone", _] => "dnsZone:apiovh:get".to_owned(),
+        ["domain", "zone", _, what @ ("refresh" | "import" | "reset")] => format!("dnsZone:apiovh:{what}"),
+        ["domain", "zone", _, what, ..] => format!("dnsZone:apiovh:{what}/{verb}"),
+        _ => format!("account:apiovh:{}/{verb}", parts.join("/")),
     }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::answers::{Reply, bad_request};
-use super::oauth::Tokens;
-use super::{DOCUMENTED_RULES, OvhOptions, PublishMode};
+use super::routes::action;
+use super::{DOCUMENTED_ACTIONS, DOCUMENTED_RULES, OvhOptions, PublishMode};
 use crate::dns::zone::{absolute, check};
 use crate::dns::{DnsZone, Soa};
+use crate::ovh_api::{Access, Keys, Reply, bad_request};
 
 /// Ids of records are ten digits long today.
 pub(super) const FIRST_ID: u64 = 5_295_328_894;
@@ -31,20 +31,11 @@ const TXT_CHUNK: usize = crate::dns::rdata::TXT_STRING_MAX;
 
 #[derive(Debug, Clone)]
 pub(super) struct State {
-    pub application_key: String,
-    pub application_secret: String,
-    pub consumer_key: String,
+    pub access: Access,
     pub publish: PublishMode,
     pub zones: BTreeMap<String, Zone>,
-    /// Seconds that the API's clock is ahead.
-    pub skew: i64,
-    pub granted: Vec<(String, String)>,
-    pub denied: Vec<(String, String)>,
     pub habits: Habits,
-    pub tokens: Tokens,
-    pub expiration: Option<String>,
     last_id: u64,
-    last_query: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -107,22 +98,17 @@ pub(super) struct Task {
     pub looks: u32,
 }
 
-/// Access rules as they are kept.
-pub(super) fn rules(rules: &[(&str, &str)]) -> Vec<(String, String)> {
-    rules.iter().map(|&(method, path)| (method.to_owned(), path.to_owned())).collect()
-}
-
 impl State {
     pub fn new(options: OvhOptions) -> Result<Self, String> {
-        let mut state = Self {
+        let keys = Keys {
             application_key: options.application_key,
             application_secret: options.application_secret,
             consumer_key: options.consumer_key,
+        };
+        let mut state = Self {
+            access: Access::new(keys, &DOCUMENTED_RULES, &DOCUMENTED_ACTIONS, action),
             publish: options.publish,
             zones: BTreeMap::new(),
-            skew: 0,
-            granted: rules(&DOCUMENTED_RULES),
-            denied: Vec::new(),
             habits: Habits {
                 id_zero: false,
                 expanded: true,
@@ -131,10 +117,7 @@ impl State {
                 export_drafts: true,
                 apex_null: false,
             },
-            tokens: Tokens::new(),
-            expiration: None,
             last_id: options.ids_after,
-            last_query: 0,
         };
         for name in options.zones {
             absolute(&name)?;
@@ -179,17 +162,6 @@ impl State {
     /// Ids up to this one are taken.
     pub fn skip_ids(&mut self, taken: u64) {
         self.last_id = self.last_id.max(taken);
-    }
-
-    /// As in go-ovh's tests, `EU.ext-99.foobar`.
-    pub fn next_query(&mut self) -> String {
-        self.last_query += 1;
-        format!("EU.ext-99.{:08x}", self.last_query)
-    }
-
-    /// The API's clock, in seconds since 1970.
-    pub fn now(&self) -> i64 {
-        jiff::Timestamp::now().as_second().saturating_add(self.skew)
     }
 }
 

@@ -2,11 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::answers::{Reply, bad_request, conflict, no_such_object, no_such_service, no_such_url};
-use super::routes::Call;
 use super::state::{Row, State, Task, Zone, date_now};
 use super::zonefile::{self, Entry};
 use crate::dns::zone::absolute;
+use crate::ovh_api::{Call, Reply, bad_request, conflict, no_such_object, no_such_service, no_such_url};
 
 pub(super) fn answer(state: &mut State, name: &str, rest: &[&str], call: &Call) -> Reply {
     let fresh = Fresh(state.next_id());

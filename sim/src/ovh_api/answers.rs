@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// An answer before it is bytes. `body: None` is an empty one.
 #[derive(Debug)]
-pub(super) struct Reply {
+pub(crate) struct Reply {
     pub status: u16,
     pub body: Option<Value>,
     pub headers: Vec<(&'static str, String)>,
@@ -54,18 +54,18 @@ impl Reply {
     }
 }
 
-pub(super) fn bad_request(message: &str) -> Reply {
+pub(crate) fn bad_request(message: &str) -> Reply {
     let body = json!({ "class": "Client::BadRequest", "message": message });
     Reply::with(400, Some(body))
 }
 
 /// A zone of somebody else, or none: octodns looks for exactly this text.
-pub(super) fn no_such_service() -> Reply {
+pub(crate) fn no_such_service() -> Reply {
     not_found("This service does not exist")
 }
 
 /// No such route, or an empty part in the path (external-dns issues 5711 and 5914).
-pub(super) fn no_such_url() -> Reply {
+pub(crate) fn no_such_url() -> Reply {
     not_found("Got an invalid (or empty) URL")
 }
 
@@ -75,20 +75,20 @@ fn not_found(message: &str) -> Reply {
 }
 
 /// Without a class, as php-ovh issue 89 shows it.
-pub(super) fn no_such_object(id: &str) -> Reply {
+pub(crate) fn no_such_object(id: &str) -> Reply {
     let message = format!("The requested object (id = {id}) does not exist");
     Reply::with(404, Some(json!({ "message": message })))
 }
 
 /// A refresh that BIND would refuse. That it is refused is known (external-dns issue 2855), status and text are guessed.
-pub(super) fn conflict(why: &str) -> Reply {
+pub(crate) fn conflict(why: &str) -> Reply {
     let body = json!({ "class": "Client::Conflict", "message": why });
     Reply::with(409, Some(body))
 }
 
 /// What is wrong with the credentials of a request.
 #[derive(Debug, Clone)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     Application,
     NoConsumer,
     Consumer,
@@ -102,7 +102,7 @@ pub(super) enum Refused {
 }
 
 /// Shapes and codes from python-ovh's and go-ovh's error handling and their issues.
-pub(super) fn refused(why: Refused) -> Reply {
+pub(crate) fn refused(why: Refused) -> Reply {
     let (status, body) = match why {
         Refused::Application => {
             (403, json!({ "class": "Client::Forbidden", "message": "This application key is invalid" }))

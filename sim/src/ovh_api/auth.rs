@@ -4,8 +4,8 @@ use axum::http::HeaderMap;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
+use super::access::Access;
 use super::answers::Refused;
-use super::state::State;
 
 /// How far a client's clock may be off. The vendor does not say; its clients ask `/auth/time` first.
 const CLOCK_SECONDS_MAX: u64 = 300;
@@ -13,8 +13,8 @@ const CLOCK_SECONDS_MAX: u64 = 300;
 /// A request as it was signed.
 pub(super) struct Signed<'a> {
     pub method: &'a str,
-    /// With scheme, host and query, as the client wrote it.
-    pub url: &'a str,
+    /// With scheme, host and query: one of these was signed.
+    pub urls: &'a [String],
     /// Path without the version, for the rights.
     pub path: &'a str,
     pub headers: &'a HeaderMap,
@@ -22,38 +22,38 @@ pub(super) struct Signed<'a> {
     pub body: &'a [u8],
 }
 
-pub(super) fn check(state: &State, request: &Signed<'_>) -> Result<(), Refused> {
+pub(super) fn check(access: &Access, request: &Signed<'_>) -> Result<(), Refused> {
     let header = |name: &str| {
         let value = request.headers.get(name).and_then(|value| value.to_str().ok());
         value.filter(|value| !value.is_empty())
     };
-    if header("x-ovh-application") != Some(state.application_key.as_str()) {
+    if header("x-ovh-application") != Some(access.keys.application_key.as_str()) {
         return Err(Refused::Application);
     }
     let consumer = header("x-ovh-consumer").ok_or(Refused::NoConsumer)?;
-    if consumer != state.consumer_key {
+    if consumer != access.keys.consumer_key || access.is_withdrawn {
         return Err(Refused::Consumer);
     }
     let stamp = header("x-ovh-timestamp").ok_or(Refused::Signature)?;
     let seconds: i64 = stamp.parse().map_err(|_| Refused::Signature)?;
-    if state.now().abs_diff(seconds) > CLOCK_SECONDS_MAX {
+    if access.now().abs_diff(seconds) > CLOCK_SECONDS_MAX {
         return Err(Refused::Clock);
     }
-    let expected = signature(state, request, stamp);
-    if header("x-ovh-signature") != Some(expected.as_str()) {
+    let given = header("x-ovh-signature").ok_or(Refused::Signature)?;
+    if !request.urls.iter().any(|url| signature(access, request, url, stamp) == given) {
         return Err(Refused::Signature);
     }
-    if granted(state, request.method, request.path) { Ok(()) } else { Err(Refused::NotGranted) }
+    if granted(access, request.method, request.path) { Ok(()) } else { Err(Refused::NotGranted) }
 }
 
 /// `$1$` and SHA-1 of the parts joined by `+` (go-ovh, python-ovh).
-fn signature(state: &State, request: &Signed<'_>, stamp: &str) -> String {
+fn signature(access: &Access, request: &Signed<'_>, url: &str, stamp: &str) -> String {
     let mut hash = Sha1::new();
     let parts = [
-        state.application_secret.as_bytes(),
-        state.consumer_key.as_bytes(),
+        access.keys.application_secret.as_bytes(),
+        access.keys.consumer_key.as_bytes(),
         request.method.as_bytes(),
-        request.url.as_bytes(),
+        url.as_bytes(),
         request.body,
         stamp.as_bytes(),
     ];
@@ -66,18 +66,18 @@ fn signature(state: &State, request: &Signed<'_>, stamp: &str) -> String {
     format!("$1${}", hex::encode(hash.finalize()))
 }
 
-fn granted(state: &State, method: &str, path: &str) -> bool {
+fn granted(access: &Access, method: &str, path: &str) -> bool {
     // Any credential may look at itself: clients validate their keys with this call.
     if path == "/auth/currentCredential" {
         return true;
     }
-    let allowed = state.granted.iter().any(|(verb, pattern)| verb == method && matches(pattern, path));
-    allowed && !denied(state, method, path)
+    let allowed = access.granted.iter().any(|(verb, pattern)| verb == method && matches(pattern, path));
+    allowed && !denied(access, method, path)
 }
 
 /// Whether a test took this right away.
-pub(super) fn denied(state: &State, method: &str, path: &str) -> bool {
-    state.denied.iter().any(|(verb, prefix)| (verb == "*" || verb == method) && path.starts_with(prefix.as_str()))
+pub(super) fn denied(access: &Access, method: &str, path: &str) -> bool {
+    access.denied.iter().any(|(verb, prefix)| (verb == "*" || verb == method) && path.starts_with(prefix.as_str()))
 }
 
 /// Access rules know one wildcard, `*`, for any text.
@@ -92,15 +92,15 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// `GET /auth/currentCredential`.
-pub(super) fn credential(state: &State) -> Value {
+pub(crate) fn credential(access: &Access) -> Value {
     let rules: Vec<Value> =
-        state.granted.iter().map(|(method, path)| json!({ "method": method, "path": path })).collect();
+        access.granted.iter().map(|(method, path)| json!({ "method": method, "path": path })).collect();
     json!({
         "allowedIPs": null,
         "applicationId": 12345,
         "creation": "2026-01-01T00:00:00+00:00",
         "credentialId": 67890,
-        "expiration": state.expiration,
+        "expiration": access.expiration,
         "lastUse": "2026-01-01T00:00:00+00:00",
         "ovhSupport": false,
         "rules": rules,

@@ -6,14 +6,13 @@
 use axum::http::HeaderMap;
 use serde_json::json;
 
-use super::DOCUMENTED_ACTIONS;
+use super::access::Access;
 use super::answers::{Refused, Reply};
 use super::auth::denied;
-use super::state::State;
 
 /// Tokens that were given out.
 #[derive(Debug, Clone)]
-pub(super) struct Tokens {
+pub(crate) struct Tokens {
     pub client_id: String,
     pub client_secret: String,
     /// The vendor's: 3599.
@@ -56,33 +55,16 @@ impl Tokens {
 }
 
 /// Whether a call with `Authorization: Bearer` may be made; `None` = it carries no such thing.
-pub(super) fn check(state: &State, headers: &HeaderMap, method: &str, path: &str) -> Option<Result<(), Refused>> {
+pub(super) fn check(access: &Access, headers: &HeaderMap, method: &str, path: &str) -> Option<Result<(), Refused>> {
     let header = headers.get("authorization")?.to_str().ok()?;
     let token = header.strip_prefix("Bearer ")?;
-    let now = state.now();
-    if !state.tokens.live.iter().any(|(live, until)| live == token && now < *until) {
+    let now = access.now();
+    if !access.tokens.live.iter().any(|(live, until)| live == token && now < *until) {
         return Some(Err(Refused::Token));
     }
-    let action = action(method, path);
-    let allowed = DOCUMENTED_ACTIONS.contains(&action.as_str()) && !denied(state, method, path);
+    let action = (access.action)(method, path);
+    let allowed = access.actions.contains(&action) && !denied(access, method, path);
     Some(if allowed { Ok(()) } else { Err(Refused::Action(action)) })
-}
-
-/// The name of the right that a call needs, as the schema's `x-iam-actions` have it.
-fn action(method: &str, path: &str) -> String {
-    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let verb = match method {
-        "POST" => "create",
-        "PUT" => "edit",
-        "DELETE" => "delete",
-        _ => "get",
-    };
-    match parts.as_slice() {
-        ["domain", "zone"] | ["domain", "zone", _] => "dnsZone:apiovh:get".to_owned(),
-        ["domain", "zone", _, what @ ("refresh" | "import" | "reset")] => format!("dnsZone:apiovh:{what}"),
-        ["domain", "zone", _, what, ..] => format!("dnsZone:apiovh:{what}/{verb}"),
-        _ => format!("account:apiovh:{}/{verb}", parts.join("/")),
-    }
 }
 
 fn refused(status: u16, error: &str, description: &str) -> Reply {
