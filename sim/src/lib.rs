@@ -11,6 +11,7 @@ mod journal;
 mod keep;
 pub mod ovh;
 mod ovh_api;
+pub mod ovh_cloud;
 mod serve;
 
 pub mod npm;

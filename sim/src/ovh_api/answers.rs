@@ -28,6 +28,11 @@ impl Reply {
         Self::with(204, None)
     }
 
+    /// A refusal in the shape of most.
+    pub fn error(status: u16, class: &str, message: &str) -> Self {
+        Self::with(status, Some(json!({ "class": class, "message": message })))
+    }
+
     fn with(status: u16, body: Option<Value>) -> Self {
         Self { status, body, headers: Vec::new() }
     }
