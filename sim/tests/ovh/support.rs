@@ -3,99 +3,21 @@
 use std::net::SocketAddr;
 
 use amarre_sim::ovh::{Ovh, OvhOptions};
-use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Request};
 use hickory_proto::op::{Message, Query};
 use hickory_proto::rr::{Name, RecordType};
-use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use sha1::{Digest, Sha1};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
-/// An answer of the API.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    /// `Null` also for an empty body, text for what is not JSON.
-    pub body: Value,
-    pub headers: HeaderMap,
-}
+#[path = "../signed/mod.rs"]
+mod signed;
 
-impl Answer {
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+pub use signed::*;
+
+impl Api for Ovh {
+    fn endpoint(&self) -> String {
+        self.endpoint()
     }
-
-    pub fn message(&self) -> &str {
-        self.body["message"].as_str().unwrap_or_default()
-    }
-}
-
-/// Keys and the few ways to sign wrongly.
-#[derive(Debug, Clone)]
-pub struct Signer {
-    pub application_key: String,
-    pub secret: String,
-    pub consumer_key: String,
-    /// Added to the time that is signed and sent.
-    pub seconds_ahead: i64,
-}
-
-impl Signer {
-    /// The simulator's default keys.
-    pub fn right() -> Self {
-        Self {
-            application_key: "application-key".to_owned(),
-            secret: "application-secret".to_owned(),
-            consumer_key: "consumer-key".to_owned(),
-            seconds_ahead: 0,
-        }
-    }
-
-    pub async fn send(&self, ovh: &Ovh, method: &str, path: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
-        let url = format!("{}{path}", ovh.endpoint());
-        let now = jiff::Timestamp::now().as_second() + self.seconds_ahead;
-        let text = format!("{}+{}+{method}+{url}+{body}+{now}", self.secret, self.consumer_key);
-        let signature = format!("$1${}", hex::encode(Sha1::digest(text.as_bytes())));
-        let mut request = Request::builder()
-            .method(Method::from_bytes(method.as_bytes()).unwrap())
-            .uri(&url)
-            .header("x-ovh-application", &self.application_key)
-            .header("x-ovh-consumer", &self.consumer_key)
-            .header("x-ovh-timestamp", now)
-            .header("x-ovh-signature", signature)
-            .header("content-type", "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        fetch(request.body(Full::from(body.to_owned())).unwrap()).await
-    }
-}
-
-/// Sends without a signature.
-pub async fn fetch(request: Request<Full<Bytes>>) -> Answer {
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let response = client.request(request).await.unwrap();
-    let (head, body) = response.into_parts();
-    let bytes = body.collect().await.unwrap().to_bytes();
-    let body = if bytes.is_empty() {
-        Value::Null
-    } else {
-        serde_json::from_slice(&bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()))
-    };
-    Answer { status: head.status.as_u16(), body, headers: head.headers }
-}
-
-pub async fn get(ovh: &Ovh, path: &str) -> Answer {
-    Signer::right().send(ovh, "GET", path, "", &[]).await
-}
-
-pub async fn send(ovh: &Ovh, method: &str, path: &str, body: Value) -> Answer {
-    let text = if body.is_null() { String::new() } else { body.to_string() };
-    Signer::right().send(ovh, method, path, &text, &[]).await
 }
 
 pub fn question(name: &str, kind: RecordType) -> Message {
@@ -155,10 +77,4 @@ pub async fn refresh(ovh: &Ovh) -> Answer {
 
 pub fn ids(rows: &Value) -> Vec<u64> {
     rows.as_array().unwrap().iter().map(|row| row["id"].as_u64().unwrap()).collect()
-}
-
-#[track_caller]
-pub fn refused(answer: &Answer, status: u16, text: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert!(answer.message().contains(text), "{answer:?}");
 }

@@ -1,0 +1,9 @@
+//! The simulated Public Cloud over plain signed HTTP.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod access;
+mod faults;
+mod fleet;
+mod power;
+mod reads;
+mod support;
