@@ -61,7 +61,7 @@ impl Incoming {
             ("GET", ["auth", "time"]) => return Err(Reply::ok(json!(access.now()))),
             ("POST", ["auth", "oauth2", "token"]) => {
                 let now = access.now();
-                return Err(access.tokens.give(body, now));
+                return Err(access.tokens.give(&self.headers, body, now));
             }
             _ => (),
         }

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::access::Access;
 use super::answers::{Refused, Reply};
 use super::auth::denied;
+use super::base64::base64;
 
 /// Tokens that were given out.
 #[derive(Debug, Clone)]
@@ -33,13 +34,16 @@ impl Tokens {
     }
 
     /// `POST …/auth/oauth2/token`
-    pub fn give(&mut self, body: &[u8], now: i64) -> Reply {
+    pub fn give(&mut self, headers: &HeaderMap, body: &[u8], now: i64) -> Reply {
         let form: Vec<(String, String)> = form(body);
         let field = |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
         if field("grant_type") != "client_credentials" {
             return refused(400, "unsupported_grant_type", "The grant type is not supported");
         }
-        if field("client_id") != self.client_id || field("client_secret") != self.client_secret {
+        let in_form = field("client_id") == self.client_id && field("client_secret") == self.client_secret;
+        // python-ovh 1.2.0 says who it is in a header, as RFC 6749 §2.3.1 would have it.
+        let basic = format!("Basic {}", base64(format!("{}:{}", self.client_id, self.client_secret).as_bytes()));
+        if !in_form && headers.get("authorization").is_none_or(|header| header != basic.as_str()) {
             return refused(401, "invalid_client", "Client authentication failed");
         }
         if field("scope") != "all" {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::catalogue::{self, Flavor, IMAGES, uuid};
 use super::fleet::CloudImage;
 use super::state::{Instance, Operation, Project, State};
+use crate::ovh_api::base64;
 
 /// What the vendor calls an URN: made up from the id.
 pub(super) fn project(project: &Project) -> Value {
@@ -197,18 +198,4 @@ pub(super) fn quota(project: &Project, region: &str) -> Value {
         "keymanager": null,
         "share": null,
     })
-}
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-fn base64(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for three in bytes.chunks(3) {
-        let number = (0..3).fold(0, |sum, index| sum << 8 | u32::from(three.get(index).copied().unwrap_or(0)));
-        for index in 0..4 {
-            let digit = usize::try_from(number >> (18 - 6 * index) & 63).unwrap_or(0);
-            text.push(if index <= three.len() { char::from(BASE64[digit]) } else { '=' });
-        }
-    }
-    text
 }
