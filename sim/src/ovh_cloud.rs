@@ -283,9 +283,11 @@ impl OvhCloud {
         self.inner.lock().access.skew = seconds;
     }
 
-    /// Calls that may have changed something, answered or not.
+    /// Calls that may have changed something, answered or not; asking for a token is none.
     pub fn writes(&self) -> Vec<Call> {
-        self.server.journal.writes()
+        let mut calls = self.server.journal.writes();
+        calls.retain(|call| !call.path.ends_with("/auth/oauth2/token"));
+        calls
     }
 
     /// The verbs that were accepted, with the ids of their servers, in this order; whoever saw the answer.

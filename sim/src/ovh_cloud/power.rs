@@ -138,7 +138,7 @@ impl CloudVerb {
         let refused =
             |state: &str| conflict(&format!("Cannot '{}' instance {} while it is in {state}", self.word(), subject.id));
         if let Some(work) = subject.work {
-            return Err(refused(&format!("task_state {}", work.task.to_lowercase())));
+            return Err(refused(&format!("task_state {}", task_state(&work.task))));
         }
         if !self.may_begin(subject.status) {
             return Err(refused(&format!("vm_state {}", vm_state(subject.status))));
@@ -157,11 +157,24 @@ impl CloudVerb {
     }
 }
 
+/// Nova's word for what the schema calls a task.
+fn task_state(task: &str) -> &str {
+    match task {
+        "PoweringOn" => "powering-on",
+        "PoweringOff" => "powering-off",
+        "Rebooting" => "rebooting",
+        "RebootingHard" => "rebooting_hard",
+        "Spawning" => "spawning",
+        _ => "shelving",
+    }
+}
+
 /// Nova's word for a status.
 fn vm_state(status: &str) -> String {
     match status {
         "SHUTOFF" => "stopped".to_owned(),
         "BUILD" => "building".to_owned(),
+        "RESCUE" => "rescued".to_owned(),
         other => other.to_lowercase(),
     }
 }

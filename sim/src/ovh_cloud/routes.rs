@@ -101,7 +101,8 @@ fn by_id(mut all: impl Iterator<Item = Value>, id: &str) -> Reply {
     all.find(|item| item["id"] == id).map_or_else(|| no_such_object(id), Reply::ok)
 }
 
-/// All regions in one answer, without pages.
+/// All regions in one answer, without pages. A region that the project is not in has no servers, and a filter in the body,
+/// where libcloud writes it, is none: both are guessed.
 fn instances(state: &State, project: &Project, region: Option<&str>) -> Reply {
     let conditions = project.regions.iter().filter(|name| region.is_none_or(|region| region == name.as_str()));
     for name in conditions {

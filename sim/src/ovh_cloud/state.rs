@@ -46,7 +46,7 @@ pub enum RegionCondition {
     Maintenance,
     /// The list over all regions is answered 500, and so is every call about this region alone.
     DownListFails,
-    /// The list over all regions has its servers as they were; every call about the region or one of them is answered 503.
+    /// The list over all regions still has its servers; every call about the region or one of them is answered 503.
     DownListWhole,
     /// The list over all regions leaves its servers out; every call about the region or one of them is answered 503.
     DownListOmits,

@@ -114,6 +114,31 @@ async fn a_service_account_may_what_its_policy_says() {
 }
 
 #[tokio::test]
+async fn a_right_is_taken_away_from_key_and_account_alike() {
+    let cloud = start().await;
+    let (_, path) = server(&cloud, "GRA11", "build-1");
+    cloud.deny("POST", &path);
+    refused(&verb(&cloud, &path, "stop").await, 403, "This call has not been granted");
+    let token = token(&cloud).await;
+    let answer = bearing(&cloud, &token, "POST", &format!("{path}/stop")).await;
+    refused(&answer, 403, "User not granted for this request");
+    let (_, other) = server(&cloud, "GRA11", "build-2");
+    assert_eq!(verb(&cloud, &other, "start").await.status, 200);
+    assert_eq!((cloud.effects().len(), cloud.writes().len()), (1, 3), "a token is no write");
+}
+
+#[tokio::test]
+async fn keys_and_tokens_end() {
+    let cloud = start().await;
+    cloud.expires("2026-12-24T00:00:00+00:00");
+    let credential = get(&cloud, "/auth/currentCredential").await.body;
+    assert_eq!(credential["expiration"], "2026-12-24T00:00:00+00:00");
+    cloud.token_seconds(-1);
+    let token = token(&cloud).await;
+    assert_eq!(bearing(&cloud, &token, "GET", "/cloud/project").await.status, 401);
+}
+
+#[tokio::test]
 async fn a_wrong_project_is_no_service_and_a_gone_server_no_object() {
     let cloud = start().await;
     let other = "/cloud/project/00000000000000000000000000000000";

@@ -64,7 +64,7 @@ async fn a_busy_server_refuses_and_so_does_one_in_another_status() {
     let (id, path) = server(&cloud, "GRA11", "build-1");
     assert_eq!(verb(&cloud, &path, "stop").await.status, 200);
     let answer = verb(&cloud, &path, "stop").await;
-    refused(&answer, 409, &format!("Cannot 'stop' instance {id} while it is in task_state poweringoff"));
+    refused(&answer, 409, &format!("Cannot 'stop' instance {id} while it is in task_state powering-off"));
     assert_eq!(answer.body["class"], "Client::Conflict");
     cloud.finish();
     refused(&verb(&cloud, &path, "stop").await, 409, "while it is in vm_state stopped");
