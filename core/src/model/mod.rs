@@ -23,6 +23,8 @@ pub mod manifest_kind;
 pub mod suggestion;
 pub mod dependencies;
 pub mod flapping;
+pub mod power;
+pub mod timetable;
 
 pub use action::Action;
 pub use address::{Address, ProviderId};
