@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod manifest_cases;
+mod timetable_cases;
+mod timetable_props;
 mod plan_cases;
 mod plan_props;
 mod generated;
