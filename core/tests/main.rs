@@ -3,6 +3,7 @@
 
 mod manifest_cases;
 mod timetable_cases;
+mod timetable_judge;
 mod timetable_props;
 mod plan_cases;
 mod plan_props;
