@@ -24,7 +24,7 @@ use super::power::Power;
 use super::suggestion::nearest;
 use super::time::Timestamp;
 
-use cron::{CronFault, DayOfYear, WEEKDAYS, days_of_year};
+use cron::{CronFault, DayOfYear, days_of_year};
 
 pub use cron::Cron;
 pub use holidays::Holidays;
@@ -33,6 +33,22 @@ pub use week::{Week, from_week};
 
 /// A week painted hour by hour needs at most seven; who writes them by hand needs a few more.
 const EXPRESSIONS_MAX: usize = 24;
+
+const WEEKDAY_NAMES: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+const MONTH_NAMES: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -245,8 +261,10 @@ impl Timetable {
     }
 }
 
+/// `Sunday 1 January`.
 fn in_words(day: DayOfYear) -> String {
-    format!("a {} that is {:02}-{:02}", WEEKDAYS[usize::from(day.weekday % 7)], day.month, day.day)
+    let weekday = WEEKDAY_NAMES[usize::from(day.weekday % 7)];
+    format!("{weekday} {} {}", day.day, MONTH_NAMES[usize::from(day.month.clamp(1, 12) - 1)])
 }
 
 fn zone(name: &str) -> Result<TimeZone, TimetableError> {

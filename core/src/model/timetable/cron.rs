@@ -248,7 +248,7 @@ impl CronField {
             _ => String::new(),
         };
         format!(
-            "a {} is a number from {} to {}{names}; also lists `a,b`, ranges `a-b`, steps `a-b/n` and `*`",
+            "write {} {} to {}{names}; also lists `a,b`, ranges `a-b`, steps `a-b/n` and `*`",
             self.name, self.first, self.last
         )
     }
