@@ -11,7 +11,7 @@
 
 mod file;
 mod build;
-mod clouds;
+pub mod clouds;
 mod dnsmasq;
 mod docker;
 mod git;
@@ -22,6 +22,7 @@ mod ports;
 mod secrets;
 mod server;
 mod ovh;
+mod ovh_cloud;
 mod overlay;
 mod keys;
 

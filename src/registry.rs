@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::config::Config;
+use crate::config::clouds::CloudAccess;
 use crate::providers::Provider;
 use crate::providers::dnsmasq::{DnsmasqConfig, DnsmasqProvider};
 use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
@@ -12,6 +13,7 @@ use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
+use crate::providers::ovh_cloud::{OvhCloudConfig, OvhCloudProvider};
 use crate::secret::MarkKey;
 use amarre_core::model::ProviderId;
 use amarre_core::model::site::PortKeeper;
@@ -38,6 +40,7 @@ pub const ROWS: &[FamilyRow] = &[
     FamilyRow { family: "npm", docs: "providers/npm.md", build: npm },
     FamilyRow { family: "ovh", docs: "providers/ovh.md", build: ovh },
     FamilyRow { family: "dnsmasq", docs: "providers/dnsmasq.md", build: dnsmasq },
+    FamilyRow { family: "ovh-cloud", docs: "providers/ovh-cloud.md", build: ovh_cloud },
 ];
 
 /// All providers of a configuration; makes no call.
@@ -95,9 +98,6 @@ fn ovh(config: &Config, key: &MarkKey) -> Result<Providers, String> {
     let Some(ovh) = &config.ovh else { return Ok(Vec::new()) };
     let propagation =
         Propagation { servers: ovh.servers.clone(), resolvers: ovh.resolvers.clone(), timeout: ovh.timeout };
-    // What answers on loopback is a simulator: it has no quota of OVH's to keep.
-    let is_loopback = ["://127.", "://localhost", "://[::1]"].iter().any(|host| ovh.endpoint.contains(host));
-    let pace = if is_loopback { Pace::unbounded() } else { Pace::usual() };
     let provider = OvhProvider::new(OvhConfig {
         id: ProviderId::ovh(),
         endpoint: ovh.endpoint.clone(),
@@ -105,10 +105,31 @@ fn ovh(config: &Config, key: &MarkKey) -> Result<Providers, String> {
         instance: config.site.instance.clone(),
         registry: config.site.dns_registry,
         key: key.clone(),
-        pace,
+        pace: pace(&ovh.endpoint),
         propagation,
     })?;
     Ok(vec![Arc::new(provider)])
+}
+
+fn ovh_cloud(config: &Config, _: &MarkKey) -> Result<Providers, String> {
+    let mut providers = Providers::new();
+    for (id, cloud) in &config.clouds {
+        let CloudAccess::Ovh(ovh) = cloud else { continue };
+        providers.push(Arc::new(OvhCloudProvider::new(OvhCloudConfig {
+            id: id.clone(),
+            endpoint: ovh.endpoint.clone(),
+            login: ovh.login.clone(),
+            projects: ovh.projects.clone(),
+            pace: pace(&ovh.endpoint),
+        })?));
+    }
+    Ok(providers)
+}
+
+/// What answers on loopback is a simulator: it has no quota of OVH's to keep.
+fn pace(endpoint: &str) -> Pace {
+    let is_loopback = ["://127.", "://localhost", "://[::1]"].iter().any(|host| endpoint.contains(host));
+    if is_loopback { Pace::unbounded() } else { Pace::usual() }
 }
 
 fn dnsmasq(config: &Config, key: &MarkKey) -> Result<Providers, String> {

@@ -94,7 +94,7 @@ fn say_arg(arg: &Arg, language: Language) -> String {
             let at = local(*at);
             let month = match language {
                 Language::En => at.strftime("%b").to_string(),
-                Language::Fr => MONTHS[usize::from(at.month().unsigned_abs()) - 1].to_owned(),
+                Language::Fr => month(at.month()).to_owned(),
             };
             format!("{} {month} {}", at.strftime("%d"), at.strftime("%H:%M:%S"))
         }
@@ -106,7 +106,11 @@ fn local(at: Timestamp) -> jiff::Zoned {
     jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system())
 }
 
-/// The months, as a French date has them in short.
+/// A month, from 1, as a French date has it in short.
+pub fn month(number: i8) -> &'static str {
+    MONTHS[usize::from(number.clamp(1, 12).unsigned_abs()) - 1]
+}
+
 const MONTHS: [&str; 12] =
     ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."];
 
@@ -240,7 +244,7 @@ mod tests {
 
     #[test]
     fn every_sort_of_thing_has_its_word() {
-        // The kind of `tests/trial` is on no page.
+        // No page shows the kind of `tests/trial`.
         for kind in Kind::ALL.into_iter().filter(|kind| !kind.word().starts_with("trial-")) {
             let label = kind.label();
             assert_eq!(Words(Language::En).kind(&label), label);

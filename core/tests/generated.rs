@@ -79,7 +79,9 @@ fn generated_manifests_have_every_key_and_are_good() {
         texts.iter().map(|t| t.as_str()).collect::<Vec<_>>().join("\n")
     );
     assert!(without_sample.is_empty(), "these need a line in tests/it/support/samples.rs: {without_sample:?}");
-    let missing: Vec<String> = all_keys(schema).difference(&seen).cloned().collect();
+    // An Instance is of a server that exists, and no world that is generated has one: tests/it/clouds.
+    let is_generated = |key: &&String| !key.starts_with("Instance.");
+    let missing: Vec<String> = all_keys(schema).difference(&seen).filter(is_generated).cloned().collect();
     assert!(missing.is_empty(), "these never occur: {missing:?}");
 }
 

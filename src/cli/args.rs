@@ -65,6 +65,9 @@ pub enum Command {
     /// Those of the table
     #[command(flatten)]
     Verb(VerbCommand),
+    /// Show the servers of all clouds, start and stop them
+    #[command(subcommand)]
+    Instance(super::instance::InstanceCommand),
     /// Take over what is there already, where a manifest wants it
     Adopt(AdoptArgs),
     /// Remove services from everywhere, and leave them suspended
@@ -140,6 +143,9 @@ pub struct InitArgs {
     /// Simulate what has no account yet: nothing real is written there
     #[arg(long, value_name = "PROVIDER", value_delimiter = ',')]
     pub simulate: Vec<Simulated>,
+    /// Only the servers of this cloud: no Docker host, NPM or domain
+    #[arg(long, value_name = "CLOUD")]
+    pub cloud: Option<CloudMake>,
     /// OVH application key
     #[arg(long, env = "OVH_APPLICATION_KEY", hide_env_values = true)]
     pub ovh_application_key: Option<String>,
@@ -166,6 +172,15 @@ pub enum Simulated {
     /// Nginx Proxy Manager.
     Npm,
     /// OVH's zones.
+    Ovh,
+    /// A dozen servers of a cloud, and nothing else.
+    Cloud,
+}
+
+/// A vendor of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CloudMake {
+    /// OVH Public Cloud.
     Ovh,
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use amarre_sim::docker::{Behaviour as ImageBehaviour, Docker, DockerOptions, ImageSpec};
 use amarre_sim::npm::{DirectUpstreams, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
+use amarre_sim::ovh_cloud::{CloudClock, OvhCloud, OvhCloudOptions};
 
 use super::CommandFailure;
 use super::args::DemoArgs;
@@ -59,6 +60,7 @@ struct DemoWorld {
     docker: Option<Arc<Docker>>,
     npm: Npm,
     ovh: Ovh,
+    cloud: OvhCloud,
 }
 
 /// NPM's view of the simulated engine: only what shares a network with its container.
@@ -252,7 +254,9 @@ impl DemoWorld {
         options.users = vec![amarre_sim::npm::NpmUser::admin(1, IDENTITY, PASSWORD)];
         let npm = Npm::start(options).await?;
         let ovh = Ovh::start(OvhOptions::with_zones(&[DOMAIN])).await?;
-        Ok(Self { docker, npm, ovh })
+        let cloud = OvhCloudOptions { clock: CloudClock::Running, ..OvhCloudOptions::dozen() };
+        let cloud = OvhCloud::start(cloud).await?;
+        Ok(Self { docker, npm, ovh, cloud })
     }
 
     /// The simulated part of the world, and its proxy's address.
@@ -260,7 +264,9 @@ impl DemoWorld {
         let npm = ProviderId::npm("main");
         let docker = self.docker.iter().map(|_| ProviderId::docker("default"));
         Stage {
-            demo: docker.chain([npm.clone(), ProviderId::ovh()]).collect(),
+            demo: docker
+                .chain([npm.clone(), ProviderId::ovh(), ProviderId::from("ovh-cloud.paris".to_owned())])
+                .collect(),
             proxies: [(npm, self.npm.proxy_address)].into(),
         }
     }
@@ -292,6 +298,10 @@ impl DemoWorld {
     }
 }
 
+/// A server that runs in office hours.
+const SERVER: &str = "kind: Instance\nname: build-1\ncloud: paris\nid: ID\n\
+    schedule: {timezone: Europe/Paris, on: \"0 8 * * mon-fri\", off: \"0 20 * * mon-fri\"}\n";
+
 /// A temporary folder, removed at the end.
 struct DemoFolder {
     path: std::path::PathBuf,
@@ -317,6 +327,8 @@ impl DemoFolder {
             let text = text.replace(&format!("https://www.{EXAMPLE_DOMAIN}"), &site).replace(EXAMPLE_DOMAIN, DOMAIN);
             std::fs::write(self.path.join("services").join(name), text)?;
         }
+        let id = world.cloud.id_of("GRA11", "build-1");
+        std::fs::write(self.path.join("services/build-1.yaml"), SERVER.replace("ID", &id))?;
         for name in ["secrets/services/cloud/db", "secrets/services/family/anna"] {
             std::fs::write(self.path.join(name), format!("{:032x}", rand::random::<u128>()))?;
         }
@@ -326,7 +338,7 @@ impl DemoFolder {
         };
         let servers: Vec<String> = world.ovh.dns.iter().map(ToString::to_string).collect();
         let names = servers.join("\", \"");
-        let options = OvhOptions::with_zones(&[]);
+        let (options, keys) = (OvhOptions::with_zones(&[]), OvhCloudOptions::dozen());
         let text = format!(
             "instance: demo\n\
              domains: [{DOMAIN}]\n\
@@ -334,6 +346,7 @@ impl DemoFolder {
              hosts: {{default: {{docker: \"{docker}\", address: [203.0.113.10], npm: main}}}}\n\
              npm: {{main: {{url: \"{}\", identity: {IDENTITY}, secret: {PASSWORD}{container}}}}}\n\
              ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}\n\
+             clouds: {{paris: {{ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}}}}}\n\
              dns: {{propagation: {{servers: [\"{names}\"], resolvers: [\"{names}\"]}}}}\n\
              certificates: {{port80: assume}}\n\
              server: {{listen: \"127.0.0.1:{}\"}}\n",
@@ -342,6 +355,10 @@ impl DemoFolder {
             options.application_key,
             options.application_secret,
             options.consumer_key,
+            world.cloud.endpoint(),
+            keys.application_key,
+            keys.application_secret,
+            keys.consumer_key,
             demo.port,
         );
         let path = self.path.join("amarre.yaml");

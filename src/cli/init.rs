@@ -15,6 +15,7 @@ use bollard::models::ContainerSummary;
 
 use super::CommandFailure;
 use super::args::{Args, AuthorsAnswer, InitArgs, Simulated};
+use super::init_cloud;
 use super::output::Output;
 use super::policy_proposal::Proposals;
 use crate::config::Config;
@@ -75,6 +76,7 @@ impl Answers {
         let name = match what {
             Simulated::Npm => "NPM",
             Simulated::Ovh => "OVH",
+            Simulated::Cloud => "the cloud",
         };
         read_line(output, Sign::Step, "", &format!("{name} is simulated: nothing real is written there"));
         self.simulated.push(what);
@@ -85,6 +87,7 @@ impl Answers {
         let is_real = match what {
             Simulated::Npm => self.npm.is_some(),
             Simulated::Ovh => self.ovh.is_some(),
+            Simulated::Cloud => false,
         };
         is_real || self.simulated.contains(&what)
     }
@@ -103,6 +106,9 @@ pub async fn run(args: &Args, init: &InitArgs, output: &Output) -> Result<u8, Co
     let path = args.config.clone().unwrap_or_else(|| PathBuf::from(CONFIG));
     refuse_if_there(&path)?;
     let dialogue = Dialogue { output, asks: output.is_terminal() && !init.yes };
+    if init_cloud::is_asked(init) {
+        return init_cloud::run(init, &path, &dialogue).await;
+    }
     output.note("What I can see from here");
     let mut answers = Answers::default();
     let found = survey(init, output, &mut answers).await;
@@ -376,24 +382,24 @@ async fn zone_of(ovh: &OvhAnswers, domain: &str) -> Result<Observation, CommandF
     Ok(provider.observe(&ObserveQuery { wanted, ..empty_query() }).await)
 }
 
-fn empty_query() -> ObserveQuery {
+pub(super) fn empty_query() -> ObserveQuery {
     ObserveQuery { now: SystemClock.now(), ..ObserveQuery::default() }
 }
 
-fn gap_failure(gap: &Gap) -> CommandFailure {
+pub(super) fn gap_failure(gap: &Gap) -> CommandFailure {
     CommandFailure::new(gap.code, gap.message.clone(), gap.hint.clone())
 }
 
 /// The sources of answers.
-struct Dialogue<'a> {
-    output: &'a Output,
+pub(super) struct Dialogue<'a> {
+    pub(super) output: &'a Output,
     /// Whether a person is at the terminal.
     asks: bool,
 }
 
 impl Dialogue<'_> {
     /// The given value, else the typed one, else the detected one.
-    fn text(
+    pub(super) fn text(
         &self,
         question: &str,
         given: &Option<String>,
@@ -410,7 +416,7 @@ impl Dialogue<'_> {
         Ok(if typed.is_empty() { found } else { Some(typed) })
     }
 
-    fn secret(&self, question: &str, given: Option<Secret>) -> Result<Option<Secret>, CommandFailure> {
+    pub(super) fn secret(&self, question: &str, given: Option<Secret>) -> Result<Option<Secret>, CommandFailure> {
         if given.is_some() || !self.asks {
             return Ok(given);
         }
@@ -493,7 +499,7 @@ fn write_each(path: &Path, base: &Path, answers: &Answers, wrote: &mut Vec<PathB
     Ok(())
 }
 
-fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+pub(super) fn create(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         let private = if mode == 0o600 && folder.ends_with("secrets") { 0o700 } else { 0o755 };
         fs::DirBuilder::new().recursive(true).mode(private).create(folder)?;
@@ -546,6 +552,7 @@ fn configuration(answers: &Answers) -> String {
         out.push_str(match what {
             Simulated::Npm => "npm:\n  main: {simulated: true}   # until there is an account\n",
             Simulated::Ovh => "ovh: {simulated: true}   # until there are keys\n",
+            Simulated::Cloud => "",
         });
     }
     out.push_str(match answers.authors {
@@ -573,7 +580,7 @@ fn first_manifest(answers: &Answers) -> String {
     )
 }
 
-fn read_line(output: &Output, sign: Sign, what: &str, text: &str) {
+pub(super) fn read_line(output: &Output, sign: Sign, what: &str, text: &str) {
     let line = format!(
         "  {} {}{text}",
         output.style.sign(sign),

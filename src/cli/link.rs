@@ -1,6 +1,7 @@
 //! The peer of a command: the daemon that holds the ledger, over its socket, or an engine in this process.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -12,6 +13,7 @@ use super::build_engine::Built;
 use super::output::Output;
 use super::simulated::SimulatedWorld;
 use super::{Args, CommandFailure};
+use crate::engine::PassResult;
 use crate::engine::commands;
 use crate::engine::commands::events;
 use crate::engine::commands::events::EventsOf;
@@ -20,6 +22,7 @@ use crate::engine::commands::find_address;
 use crate::engine::commands::follow_logs;
 use crate::engine::commands::history;
 use crate::engine::commands::history::HistoryOf;
+use crate::engine::commands::instances;
 use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsOf;
 use crate::engine::commands::trace;
@@ -27,6 +30,7 @@ use crate::engine::commands::{Act, CommandAnswer, PlanForm, ProgressStep};
 use crate::engine::reconcile::daemon;
 use crate::engine::reconcile::daemon::{Behaviour, Handle, LoopCommand};
 use crate::engine::report;
+use crate::engine::report::instances::InstancesOf;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::ListQuery;
 use crate::ledger::Lock;
@@ -181,6 +185,49 @@ impl Link {
         }
     }
 
+    /// The servers of all clouds.
+    pub async fn instances(&self, of: &InstancesOf, wide: bool, style: Style) -> Result<CommandAnswer, CommandFailure> {
+        match self {
+            Link::Remote(remote) => {
+                remote.get_with("/api/v1/instances/text", &of.pairs(), style, &format!("&wide={wide}")).await
+            }
+            Link::Local(local) => {
+                let picture = local.picture().await?;
+                Ok(instances::list(&picture, of, wide, style))
+            }
+        }
+    }
+
+    /// One server, or its timetable (`/schedule`).
+    pub async fn instance(&self, name: &str, part: &str, style: Style) -> Result<CommandAnswer, CommandFailure> {
+        match self {
+            Link::Remote(remote) => {
+                let path = format!("/api/v1/instances/{}{part}/text", crate::web::view_model::encoded(name));
+                remote.get(&path, style, "").await
+            }
+            Link::Local(local) => {
+                let picture = local.picture().await?;
+                Ok(match part {
+                    "" => instances::show(local.handle.ledger(), &picture, name, style).await,
+                    _ => instances::schedule(&picture, local.handle.now(), name, style),
+                })
+            }
+        }
+    }
+
+    /// Manifests of servers that have none.
+    pub async fn instance_manifests(&self, of: &InstancesOf) -> Result<CommandAnswer, CommandFailure> {
+        match self {
+            Link::Remote(remote) => {
+                remote.get_with("/api/v1/instances/manifests/text", &of.pairs(), Style::PLAIN, "").await
+            }
+            Link::Local(local) => {
+                let picture = local.picture().await?;
+                Ok(instances::manifests(&picture, of))
+            }
+        }
+    }
+
     /// The status of everything, or of one service.
     pub async fn status(
         &self,
@@ -279,6 +326,11 @@ fn stopped() -> CommandFailure {
 }
 
 impl Local {
+    /// The result of a pass now: the published one follows a moment later.
+    async fn picture(&self) -> Result<Arc<PassResult>, CommandFailure> {
+        Ok(self.handle.request(LoopCommand::Pass).await.ok_or_else(stopped)?.picture)
+    }
+
     /// The engine.
     pub fn handle(&self) -> &Handle {
         &self.handle

@@ -11,6 +11,8 @@ pub mod demo;
 pub mod doctor;
 pub mod help;
 pub mod init;
+mod init_cloud;
+mod instance;
 mod key;
 pub mod reload;
 pub mod simulated;
@@ -111,6 +113,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
         Command::History(history) => explain::history(args, history, output).await,
         Command::Explain(explain) => explain::explain(args, explain, output).await,
         Command::Trace(trace) => explain::trace(args, trace, output).await,
+        Command::Instance(command) => instance::instance(args, command, output).await,
         Command::Verb(verb) => verbs::run(args, verb, output).await,
         Command::Adopt(adopt) => adopt::adopt(args, adopt, output).await,
         Command::New(new) => template::new(args, new, output).await,

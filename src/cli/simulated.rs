@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use amarre_sim::npm::{Issuance, Npm, NpmOptions, NpmUser};
 use amarre_sim::ovh::{Ovh, OvhOptions};
+use amarre_sim::ovh_cloud::{CloudClock, OvhCloud, OvhCloudOptions};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 
 use super::CommandFailure;
 use crate::config::Config;
+use crate::config::clouds::CloudAccess;
 use crate::engine::reconcile::port80::{HttpVisitor, Port80Client};
 use crate::secret::{OvhLogin, Secret};
 use amarre_core::model::world::{Leads, Port80};
@@ -48,6 +50,7 @@ struct SimulatorRow {
 const ROWS: &[SimulatorRow] = &[
     SimulatorRow { family: "npm", start: |config, kept_at| Box::pin(SimulatedNpm::start(config, kept_at)) },
     SimulatorRow { family: "ovh", start: |config, kept_at| Box::pin(SimulatedOvh::start(config, kept_at)) },
+    SimulatorRow { family: "ovh-cloud", start: |_, kept_at| Box::pin(SimulatedOvhCloud::start(kept_at)) },
 ];
 
 /// The simulated providers. Dropping it stops them; their data is kept.
@@ -184,6 +187,30 @@ impl Simulator for SimulatedOvh {
         // No other program knows these names.
         access.servers.clone_from(&self.0.dns);
         access.resolvers.clone_from(&self.0.dns);
+    }
+}
+
+struct SimulatedOvhCloud(OvhCloud);
+
+impl SimulatedOvhCloud {
+    /// A dozen servers of two projects, which start and stop as fast as the vendor's.
+    async fn start(kept_at: PathBuf) -> io::Result<Box<dyn Simulator>> {
+        let options =
+            OvhCloudOptions { kept_at: Some(kept_at), clock: CloudClock::Running, ..OvhCloudOptions::dozen() };
+        Ok(Box::new(Self(OvhCloud::start(options).await?)))
+    }
+}
+
+impl Simulator for SimulatedOvhCloud {
+    fn fill(&self, id: &ProviderId, config: &mut Config) {
+        let Some(CloudAccess::Ovh(access)) = config.clouds.get_mut(id) else { return };
+        let keys = OvhCloudOptions::dozen();
+        access.endpoint = self.0.endpoint();
+        access.login = OvhLogin::Keys {
+            application_key: keys.application_key,
+            application_secret: Secret::new(keys.application_secret),
+            consumer_key: Secret::new(keys.consumer_key),
+        };
     }
 }
 

@@ -10,7 +10,7 @@ use super::link::Link;
 use super::output::Output;
 use super::times;
 use crate::engine::commands::Act;
-use crate::engine::commands::act::{ArgRow, ArgShape, Confirm, Question, TypedArg, VerbRow};
+use crate::engine::commands::act::{ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VerbRow};
 use crate::engine::commands::verbs::VERBS;
 use amarre_core::model::Code;
 
@@ -24,9 +24,24 @@ pub struct VerbCommand {
     yes: bool,
 }
 
-/// The rows with a command, and what each does.
-fn commands() -> impl Iterator<Item = (&'static VerbRow, &'static str)> {
-    VERBS.into_iter().filter_map(|row| Some((row, row.about?)))
+/// A command of the table about servers at clouds: `amarre instance start`.
+#[derive(Debug)]
+pub struct InstanceVerbCommand(pub VerbCommand);
+
+/// A row with its command, and what it does.
+type CommandRow = (&'static VerbRow, &'static str, &'static str);
+
+/// The rows with a command of their own.
+fn commands() -> impl Iterator<Item = CommandRow> {
+    VERBS.into_iter().filter_map(|row| Some((row, row.word, row.about?)))
+}
+
+/// The rows with a command below `instance`.
+fn instance_commands() -> impl Iterator<Item = CommandRow> {
+    VERBS.into_iter().filter_map(|row| match row.subject {
+        Subject::Instances(verb) => Some((row, verb.word, verb.summary)),
+        Subject::Service(_) | Subject::Other | Subject::None => None,
+    })
 }
 
 fn argument(arg: &ArgRow) -> Option<Arg> {
@@ -44,15 +59,15 @@ fn argument(arg: &ArgRow) -> Option<Arg> {
     })
 }
 
-fn command(row: &'static VerbRow, about: &'static str) -> Command {
+fn command((row, word, about): CommandRow) -> Command {
     let yes = Arg::new("yes").short('y').long("yes").help("Answer the question").action(ArgAction::SetTrue);
     let yes = row.confirm.question().map(|_| yes);
-    Command::new(row.word).about(about).args(row.args.iter().filter_map(argument)).args(yes)
+    Command::new(word).about(about).args(row.args.iter().filter_map(argument)).args(yes)
 }
 
 impl Subcommand for VerbCommand {
     fn augment_subcommands(parser: Command) -> Command {
-        parser.subcommands(commands().map(|(row, about)| command(row, about)))
+        parser.subcommands(commands().map(command))
     }
 
     fn augment_subcommands_for_update(parser: Command) -> Command {
@@ -60,14 +75,50 @@ impl Subcommand for VerbCommand {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        commands().any(|(row, _)| row.word == name)
+        commands().any(|(_, word, _)| word == name)
     }
 }
 
 impl FromArgMatches for VerbCommand {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Self::from_rows(commands(), matches)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for InstanceVerbCommand {
+    fn augment_subcommands(parser: Command) -> Command {
+        parser.subcommands(instance_commands().map(command))
+    }
+
+    fn augment_subcommands_for_update(parser: Command) -> Command {
+        Self::augment_subcommands(parser)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        instance_commands().any(|(_, word, _)| word == name)
+    }
+}
+
+impl FromArgMatches for InstanceVerbCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        VerbCommand::from_rows(instance_commands(), matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl VerbCommand {
+    fn from_rows(mut rows: impl Iterator<Item = CommandRow>, matches: &ArgMatches) -> Result<Self, clap::Error> {
         let typed = matches.subcommand().and_then(|(name, typed)| {
-            let (row, _) = commands().find(|(row, _)| row.word == name)?;
+            let (row, ..) = rows.find(|(_, word, _)| *word == name)?;
             Some((row, typed))
         });
         let (row, typed) = typed.ok_or_else(|| clap::Error::new(ErrorKind::MissingSubcommand))?;
@@ -79,13 +130,6 @@ impl FromArgMatches for VerbCommand {
         Ok(command)
     }
 
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl VerbCommand {
     fn read(&mut self, arg: &'static ArgRow, typed: &ArgMatches) {
         let act = self.act.clone();
         let text = |name: &str| typed.get_one::<String>(name).cloned();

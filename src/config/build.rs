@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ipnet::Ipv4Net;
 
 use super::file::{File, HostFile};
+use super::ovh::LoginSection;
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
 use crate::secret::Secret;
@@ -26,9 +27,8 @@ impl File {
         let named = dnsmasq.iter().flat_map(|dnsmasq| dnsmasq.zones.clone());
         zones.extend(named.map(|zone| (zone, ProviderId::from("dnsmasq".to_owned()))));
         let mut site = self.site(zones)?;
-        let clouds = super::clouds::build(&self.clouds)?;
-        site.clouds = clouds.iter().map(|(name, (id, _))| (name.clone(), id.clone())).collect();
-        site.simulated.extend(clouds.values().filter(|(_, access)| access.simulated).map(|(id, _)| id.clone()));
+        let clouds = super::clouds::build(&self.clouds, secrets)?;
+        site.clouds = clouds.iter().map(|(name, (cloud, _))| (name.clone(), cloud.clone())).collect();
         let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
         let dns_credentials = self.dns_credentials(secrets)?;
@@ -57,7 +57,7 @@ impl File {
             npms,
             ovh,
             dnsmasq,
-            clouds: clouds.into_values().collect(),
+            clouds: clouds.into_values().map(|(cloud, access)| (cloud.provider, access)).collect(),
             server,
             notifications,
             heartbeat,
@@ -130,6 +130,7 @@ impl File {
             }
             simulated.insert(ProviderId::ovh());
         }
+        simulated.extend(super::clouds::simulated(&self.clouds));
         Ok(simulated)
     }
 
@@ -490,7 +491,14 @@ impl File {
     }
 
     fn ovh(&self, secrets: &Resolver) -> Result<Option<OvhAccess>, ConfigError> {
-        let Some((endpoint, login)) = super::ovh::login(self.ovh.as_ref(), secrets)? else { return Ok(None) };
+        // Keys in the environment are those of a cloud where only that is named.
+        let has_services =
+            self.domain.is_some() || self.domains.is_some() || !self.hosts.is_empty() || !self.npm.is_empty();
+        if self.ovh.is_none() && !has_services && !self.clouds.is_empty() {
+            return Ok(None);
+        }
+        let section = LoginSection { name: "ovh", file: self.ovh.as_ref(), variables: &[] };
+        let Some((endpoint, login)) = super::ovh::login(section, secrets)? else { return Ok(None) };
         let resolvers =
             self.dns.propagation.resolvers.clone().unwrap_or_else(|| vec!["1.1.1.1".to_owned(), "9.9.9.9".to_owned()]);
         Ok(Some(OvhAccess {

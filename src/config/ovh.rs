@@ -43,32 +43,49 @@ enum LoginMethod {
     Service,
 }
 
+/// A section with a login at OVH.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoginSection<'a> {
+    /// Its name: `ovh`, `clouds.paris.ovh`.
+    pub(super) name: &'a str,
+    /// What it says; `None`: it is not there.
+    pub(super) file: Option<&'a OvhFile>,
+    /// Other names of variables that it takes, each with the usual one.
+    pub(super) variables: &'a [(&'a str, &'a str)],
+}
+
 /// Endpoint and login; `None` = OVH is not configured.
 ///
 /// # Errors
 /// Two methods in one place, an incomplete one, a missing secret, or an unreadable `ovh.conf`.
-pub(super) fn login(file: Option<&OvhFile>, secrets: &Resolver) -> Result<Option<(String, OvhLogin)>, ConfigError> {
+pub(super) fn login(section: LoginSection<'_>, secrets: &Resolver) -> Result<Option<(String, OvhLogin)>, ConfigError> {
     let home = environment("HOME").map(|home| PathBuf::from(home).join(".ovh.conf"));
     let confs = [Some(PathBuf::from("ovh.conf")), home, Some(PathBuf::from("/etc/ovh.conf"))];
     let confs: Vec<PathBuf> = confs.into_iter().flatten().collect();
-    find(file, secrets, &environment, &confs)
+    find(section, secrets, &environment, &confs)
 }
 
 fn find(
-    file: Option<&OvhFile>,
+    section: LoginSection<'_>,
     secrets: &Resolver,
     variable: &dyn Fn(&str) -> Option<String>,
     confs: &[PathBuf],
 ) -> Result<Option<(String, OvhLogin)>, ConfigError> {
+    let LoginSection { name, file, variables } = section;
     if let Some(file) = file.filter(|file| file.simulated) {
-        return simulated(file).map(Some);
+        return simulated(name, file).map(Some);
     }
+    if let Some((other, usual)) = variables.iter().find(|(other, usual)| differ(other, usual, variable)) {
+        let message = format!("{other} and {usual} are both set, to different values");
+        return Err(ConfigError::new(Code::A0240, message, format!("keep {usual}")));
+    }
+    let variable = &|usual: &str| either(usual, variables, variable);
     let none = OvhFile::default();
     let own = file.unwrap_or(&none);
     let mut places = vec![from_file(own, secrets)?, from_environment(secrets, variable)?];
     let token_url = own.token_url.clone().or_else(|| variable("OVH_TOKEN_URL"));
     let mut endpoint = own.endpoint.clone().or_else(|| variable("OVH_ENDPOINT"));
-    let is_whole = login_method(&places)?.is_some_and(|way| way.keys().iter().all(|key| is_in(&places, key)));
+    let is_whole = login_method(name, &places)?.is_some_and(|way| way.keys().iter().all(|key| is_in(&places, key)));
     if !is_whole {
         let read = confs.iter().map(|path| Conf::read(path)).collect::<Result<Vec<_>, _>>()?;
         let named = read.iter().find_map(|conf| conf.value("default", "endpoint"));
@@ -76,27 +93,29 @@ fn find(
         places.extend(read.iter().map(|conf| conf.place(chosen)));
     }
     let endpoint = endpoint.unwrap_or_else(|| "ovh-eu".to_owned());
-    no_credentials("ovh.endpoint", &endpoint)?;
-    no_credentials("ovh.token_url", token_url.as_deref().unwrap_or_default())?;
-    let Some(way) = login_method(&places)? else {
+    no_credentials(&format!("{name}.endpoint"), &endpoint)?;
+    no_credentials(&format!("{name}.token_url"), token_url.as_deref().unwrap_or_default())?;
+    let Some(way) = login_method(name, &places)? else {
         return match file {
             None => Ok(None),
-            Some(_) => Err(missing(&[], &endpoint)),
+            Some(_) => Err(missing(name, &[], &endpoint)),
         };
     };
     let login = match way {
         LoginMethod::Token => {
-            let [application_key, application_secret, consumer_key] = collect_keys(&places, TOKEN, &endpoint)?;
+            let [application_key, application_secret, consumer_key] = collect_keys(name, &places, TOKEN, &endpoint)?;
             let application_key = application_key.expose().to_owned();
             OvhLogin::Keys { application_key, application_secret, consumer_key }
         }
         LoginMethod::Service => {
-            let [client_id, client_secret] = collect_keys(&places, SERVICE, &endpoint)?;
+            let [client_id, client_secret] = collect_keys(name, &places, SERVICE, &endpoint)?;
             if token_url.is_none() && !WITH_TOKEN_URL.contains(&endpoint.as_str()) {
                 return Err(ConfigError::new(
                     Code::A0242,
-                    format!("ovh: where tokens for service accounts come from at {endpoint} is not known"),
-                    "set `ovh.token_url`, or use application_key, application_secret and consumer_key there",
+                    format!("{name}: where tokens for service accounts come from at {endpoint} is not known"),
+                    format!(
+                        "set `{name}.token_url`, or use application_key, application_secret and consumer_key there"
+                    ),
                 ));
             }
             OvhLogin::Service { client_id: client_id.expose().to_owned(), client_secret, token_url }
@@ -107,7 +126,7 @@ fn find(
 
 /// A login that the simulator fills in. Other places (`ovh.conf`, the environment) are not read: they may hold a real
 /// account.
-fn simulated(file: &OvhFile) -> Result<(String, OvhLogin), ConfigError> {
+fn simulated(name: &str, file: &OvhFile) -> Result<(String, OvhLogin), ConfigError> {
     let given = [
         ("endpoint", file.endpoint.is_some()),
         ("application_key", file.application_key.is_some()),
@@ -118,7 +137,7 @@ fn simulated(file: &OvhFile) -> Result<(String, OvhLogin), ConfigError> {
         ("token_url", file.token_url.is_some()),
     ];
     if let Some((key, _)) = given.iter().find(|(_, is_given)| *is_given) {
-        let message = format!("ovh is simulated, and has `{key}`");
+        let message = format!("{name} is simulated, and has `{key}`");
         return Err(ConfigError::new(Code::A0201, message, "leave out `simulated`, or what a real account has"));
     }
     let (application_secret, consumer_key) = (Secret::new(""), Secret::new(""));
@@ -134,19 +153,30 @@ impl LoginMethod {
     }
 }
 
+/// The variable of the usual name, or of another that the section takes.
+fn either(usual: &str, others: &[(&str, &str)], variable: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let other = || others.iter().filter(|(_, known)| *known == usual).find_map(|(other, _)| variable(other));
+    variable(usual).or_else(other)
+}
+
+/// Whether two variables that mean the same have different values.
+fn differ(other: &str, usual: &str, variable: &dyn Fn(&str) -> Option<String>) -> bool {
+    matches!((variable(other), variable(usual)), (Some(other), Some(usual)) if other != usual)
+}
+
 fn is_in(places: &[CredentialPlace], key: &str) -> bool {
     places.iter().any(|place| place.keys.contains_key(key))
 }
 
 /// The method of the first place that names one.
-fn login_method(places: &[CredentialPlace]) -> Result<Option<LoginMethod>, ConfigError> {
+fn login_method(name: &str, places: &[CredentialPlace]) -> Result<Option<LoginMethod>, ConfigError> {
     for place in places {
         let has = |keys: &[&str]| keys.iter().any(|key| place.keys.contains_key(key));
         match (has(&TOKEN), has(&SERVICE)) {
             (true, true) => {
                 return Err(ConfigError::new(
                     Code::A0240,
-                    format!("ovh: {} has both an API token and a service account", place.name),
+                    format!("{name}: {} has both an API token and a service account", place.name),
                     "keep either application_key, application_secret and consumer_key, or client_id and client_secret",
                 ));
             }
@@ -160,6 +190,7 @@ fn login_method(places: &[CredentialPlace]) -> Result<Option<LoginMethod>, Confi
 
 /// The keys of one method, each from the first place that has it.
 fn collect_keys<const N: usize>(
+    name: &str,
     places: &[CredentialPlace],
     keys: [&'static str; N],
     endpoint: &str,
@@ -167,19 +198,20 @@ fn collect_keys<const N: usize>(
     let found = keys.map(|key| places.iter().find_map(|place| place.keys.get(key)).cloned());
     let absent: Vec<&str> = keys.iter().zip(&found).filter(|(_, value)| value.is_none()).map(|(key, _)| *key).collect();
     let values: Vec<Secret> = found.into_iter().flatten().collect();
-    values.try_into().map_err(|_| missing(&absent, endpoint))
+    values.try_into().map_err(|_| missing(name, &absent, endpoint))
 }
 
-fn missing(absent: &[&str], endpoint: &str) -> ConfigError {
+fn missing(name: &str, absent: &[&str], endpoint: &str) -> ConfigError {
     let message = match absent {
         [] => {
-            "ovh needs application_key, application_secret and consumer_key, or client_id and client_secret".to_owned()
+            format!("{name} needs application_key, application_secret and consumer_key, or client_id and client_secret")
         }
-        absent => format!("ovh needs {} as well", absent.join(" and ")),
+        absent => format!("{name} needs {} as well", absent.join(" and ")),
     };
+    let simulated = name.strip_suffix(".ovh").unwrap_or(name);
     let hint = format!(
-        "looked in amarre.yaml, the environment (OVH_…) and [{endpoint}] of ovh.conf; `ovh: {{simulated: true}}` tries \
-         without an account"
+        "looked in amarre.yaml, the environment (OVH_…) and [{endpoint}] of ovh.conf; `{simulated}: {{simulated: true}}` \
+         tries without an account"
     );
     ConfigError::new(Code::A0201, message, hint)
 }
@@ -288,7 +320,8 @@ mod tests {
         let variable =
             |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
         let secrets = Resolver::new(folder.path().to_owned());
-        match find(file.as_ref(), &secrets, &variable, &paths) {
+        let section = LoginSection { name: "ovh", file: file.as_ref(), variables: &[] };
+        match find(section, &secrets, &variable, &paths) {
             Ok(None) => "none".to_owned(),
             Ok(Some((endpoint, OvhLogin::Keys { application_key, application_secret, consumer_key }))) => {
                 format!("{endpoint}: {application_key} {} {}", application_secret.expose(), consumer_key.expose())

@@ -644,6 +644,7 @@ impl Engine {
             self.retries.worked(&address);
         }
         if let Some(action) = done.action {
+            action.count(&self.meters, self.clock.now());
             self.actions.finish(*action);
         }
         for failure in done.failures {

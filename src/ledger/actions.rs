@@ -18,6 +18,23 @@ pub struct OpenAction {
     pub action: Action,
 }
 
+/// An action of the past, or one that goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastAction {
+    /// What it acted on.
+    pub address: String,
+    /// The provider's word.
+    pub word: String,
+    /// The account that asked.
+    pub by: String,
+    /// When its call left.
+    pub at: Timestamp,
+    /// When its outcome was known; `None`: it is not yet.
+    pub done: Option<Timestamp>,
+    /// `ok`, `unknown`, or the error's text.
+    pub outcome: Option<String>,
+}
+
 impl Ledger {
     /// Stores the intent of an action; answers its number.
     pub async fn begin_action(&self, action: &Action, run: i64) -> Result<i64, StoreError> {
@@ -76,5 +93,27 @@ impl Ledger {
             Some(OpenAction { id: row.get("id"), run: row.get("run"), action })
         };
         Ok(rows.iter().filter_map(open).collect())
+    }
+
+    /// Actions since then, the newest first; of one address where it is not empty.
+    pub async fn past_actions(
+        &self,
+        address: &str,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<PastAction>, StoreError> {
+        let query = "SELECT address, word, by_whom, at_ms, done_ms, outcome FROM actions \
+                     WHERE (? = '' OR address = ?) AND at_ms >= ? ORDER BY id DESC LIMIT ?";
+        let query = sqlx::query(query).bind(address).bind(address).bind(since.0).bind(limit);
+        let rows = query.fetch_all(&self.pool).await.map_err(read)?;
+        let past = |row: &SqliteRow| PastAction {
+            address: row.get("address"),
+            word: row.get("word"),
+            by: row.get("by_whom"),
+            at: Timestamp(row.get("at_ms")),
+            done: row.get::<Option<i64>, _>("done_ms").map(Timestamp),
+            outcome: row.get("outcome"),
+        };
+        Ok(rows.iter().map(past).collect())
     }
 }

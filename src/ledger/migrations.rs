@@ -40,6 +40,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (45, "reserved", include_str!("../../migrations/0045_reserved.sql")),
     (48, "actions", include_str!("../../migrations/0048_actions.sql")),
     (49, "event texts", include_str!("../../migrations/0049_event_texts.sql")),
+    (50, "power", include_str!("../../migrations/0050_power.sql")),
 ];
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod runs;
 pub mod good_manifests;
 mod cache;
 pub mod ownership;
+mod power;
 pub mod actions;
 pub mod login_attempts;
 mod migrations;
@@ -22,7 +23,7 @@ pub mod certificate_orders;
 mod audit_refusals;
 pub mod retired_names;
 
-pub use actions::OpenAction;
+pub use actions::{OpenAction, PastAction};
 pub use failures::LastFailure;
 pub use good_manifests::StoredManifest;
 pub use lock::Lock;

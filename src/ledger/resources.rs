@@ -136,6 +136,7 @@ impl Ledger {
             retired: self.retired().await?,
             written_folders: self.written_folders().await?,
             reserved: self.reserved().await?,
+            power: self.power().await?,
             revision: String::new(),
         })
     }

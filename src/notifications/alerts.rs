@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::channel::{Channel, Topic};
 use crate::engine::PassResult;
+use crate::engine::reconcile::actions::ActionState;
 use crate::engine::report::certificates;
+use crate::engine::report::instances::{self, InstanceRow, InstanceState};
 use crate::engine::report::status::Sync;
 use crate::ledger::notifications::SentAlert;
 use crate::ledger::runs::Event;
@@ -103,6 +105,15 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
         let key = format!("{}{}", gap.provider, gap.place());
         add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), Some(gap.code), hints));
     }
+    for row in instances::rows(picture).iter().filter(|row| row.needs_attention()) {
+        let (text, code) = trouble_of(row);
+        let hints = vec![format!("amarre instance show {}", row.name)];
+        add(
+            Topic::Attention,
+            &row.name,
+            Alert { topic: Topic::Attention, service: row.name.clone(), text, code, hints },
+        );
+    }
     if let Some(error) = &picture.source_error {
         let hints = error.hints.iter().map(Hint::in_line).collect();
         add(Topic::Source, "", trouble(Topic::Source, error.message.clone(), Some(error.code), hints));
@@ -132,6 +143,20 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
         add(Topic::Certificate, &key, trouble(Topic::Certificate, text, None, hints));
     }
     found
+}
+
+/// What is wrong with a server at a cloud.
+fn trouble_of(row: &InstanceRow) -> (String, Option<Code>) {
+    let name = row.shown_name();
+    match (&row.action, row.state) {
+        (Some(ActionState::Failed(error)), _) => (error.message.clone(), Some(error.code)),
+        (Some(ActionState::Unknown), _) => {
+            (format!("{name}: no answer to an action came, and it is not seen whether it happened"), Some(Code::A0463))
+        }
+        (_, InstanceState::Error) => (format!("{name} is in ERROR at {}", row.cloud), Some(Code::A0736)),
+        (_, InstanceState::Missing) => (format!("{name} is not at {} any more", row.cloud), Some(Code::A0733)),
+        _ => (format!("{name}: {}", words::say(&row.next(), Language::En)), None),
+    }
 }
 
 /// The loop has stalled; its last findings are all that is known.

@@ -92,6 +92,8 @@ pub struct Capabilities<'a> {
     pub events: Option<&'a dyn WatchEvents>,
     /// What a person may ask of a resource beside changes of its fields.
     pub actions: Option<&'a dyn PerformAction>,
+    /// What the vendor takes for what it rents out.
+    pub prices: Option<&'a dyn ReadPrices>,
     /// How many requests were made.
     pub requests: Option<&'a Counts>,
     /// How many changes may be under way there at once.
@@ -116,6 +118,7 @@ impl Capabilities<'_> {
         progress: None,
         events: None,
         actions: None,
+        prices: None,
         requests: None,
         max_in_flight: Capabilities::IN_FLIGHT_USUAL,
     };
@@ -289,6 +292,17 @@ pub trait PerformAction: Send + Sync {
 
     /// Whether the action has happened, by the resource as observed since. `None`: that does not tell it.
     fn happened(&self, action: &Action, seen: &Seen) -> Option<bool>;
+}
+
+/// What a vendor takes for what it rents out.
+#[async_trait]
+pub trait ReadPrices: Send + Sync {
+    /// Reads the vendor's list of prices, at most once a day; observations from then on have them. For people who look at a
+    /// page: no pass asks for it.
+    ///
+    /// # Errors
+    /// It could not be read.
+    async fn read_prices(&self, now: Timestamp) -> Result<(), ProviderError>;
 }
 
 /// An image that could be used.

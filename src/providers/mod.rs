@@ -8,6 +8,7 @@ mod clean;
 pub mod docker;
 pub mod npm;
 pub mod ovh;
+pub mod ovh_cloud;
 pub mod dns;
 pub mod dnsmasq;
 

@@ -1,7 +1,7 @@
 //! What Prometheus reads. Names follow its conventions; service names are labels, domains are not.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use super::auth::RequestCounts;
 use crate::engine::PassResult;
 use crate::engine::reconcile::counters::{Labels, Meters, labels};
+use crate::engine::report::instances::{self, InstanceState};
 use crate::engine::report::{certificates, status, subnets};
 use amarre_core::model::Timestamp;
 
@@ -33,6 +34,7 @@ pub fn render(
     build.get_or_create(&labels(&[("version", env!("CARGO_PKG_VERSION"))])).set(1);
     services(&mut registry, picture, applied);
     providers(&mut registry, picture);
+    instances(&mut registry, picture);
     passes(&mut registry, picture, meters);
     stocks(&mut registry, picture);
     let help = "Requests that were answered, by route and status";
@@ -57,6 +59,10 @@ fn passes(registry: &mut Registry, picture: &PassResult, meters: &Meters) {
     registry.register("amarre_reconcile", "Looks and runs, by how they ended", meters.reconciles.clone());
     let help = "How long the parts of a look took";
     registry.register("amarre_reconcile_duration_seconds", help, meters.phases.clone());
+    let help = "What people asked of servers at clouds, by how it ended";
+    registry.register("amarre_instance_actions", help, meters.actions.clone());
+    let help = "Until the vendor had answered";
+    registry.register("amarre_instance_action_duration_seconds", help, meters.acting.clone());
     registry.register("amarre_changes", "Changes that were made, or failed", meters.changes.clone());
     let help = "What somebody else was found to have changed";
     registry.register("amarre_drift_detected", help, meters.drifts.clone());
@@ -115,6 +121,51 @@ fn services(registry: &mut Registry, picture: &PassResult, applied: &BTreeMap<St
         drift.get_or_create(&labels(&[("kind", change.address.kind.word())])).inc();
     }
     single(registry, "amarre_backoff_services", "Services that wait after a failure", number(picture.errors.len()));
+}
+
+/// Servers at clouds.
+fn instances(registry: &mut Registry, picture: &PassResult) {
+    let rows = instances::rows(picture);
+    if rows.is_empty() {
+        return;
+    }
+    let info = gauge(registry, "amarre_instance_info", "How each server at a cloud is");
+    let power =
+        gauge(registry, "amarre_instance_power", "Whether a server runs; of one that is not seen there is none");
+    let attention = gauge(registry, "amarre_instance_attention", "Whether a server needs a person");
+    let costs = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+    let help = "What the vendor takes for a server, an hour, without tax; known once somebody looked at it";
+    registry.register("amarre_instance_cost_per_hour", help, costs.clone());
+    for row in rows {
+        let managed = if row.manifest.is_some() { "yes" } else { "no" };
+        let all = [
+            ("instance", row.shown_name()),
+            ("id", &row.address.name),
+            ("cloud", &row.cloud),
+            ("project", &row.project),
+            ("region", &row.region),
+            ("type", &row.size),
+            ("state", row.state.word()),
+            ("managed", managed),
+        ];
+        info.get_or_create(&labels(&all)).set(1);
+        let one = labels(&[("cloud", &row.cloud), ("id", &row.address.name), ("instance", row.shown_name())]);
+        attention.get_or_create(&one).set(i64::from(row.needs_attention()));
+        if let Some(cost) = &row.cost {
+            let hour = cost.hour.unwrap_or(cost.month / 730);
+            let labels = labels(&[
+                ("cloud", &row.cloud),
+                ("id", &row.address.name),
+                ("instance", row.shown_name()),
+                ("currency", &cost.currency),
+            ]);
+            #[expect(clippy::cast_precision_loss, reason = "an amount of money is far below 2^53")]
+            costs.get_or_create(&labels).set(hour as f64 / 1e8);
+        }
+        if row.state != InstanceState::Unknown {
+            power.get_or_create(&one).set(i64::from(row.state == InstanceState::On));
+        }
+    }
 }
 
 fn providers(registry: &mut Registry, picture: &PassResult) {

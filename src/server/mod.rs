@@ -21,6 +21,7 @@ mod service_actions;
 mod write_timeout;
 mod webhook_bodies;
 mod idempotency;
+mod instances;
 mod stream_limit;
 
 use std::borrow::Cow;
@@ -203,6 +204,7 @@ fn shared_routes() -> Vec<ApiRoute> {
         ApiRoute::new("/api/v1/trace", get(trace_whole), openapi::trace(RequestForm::Whole)),
     ];
     routes.extend(service_actions::routes());
+    routes.extend(instances::routes());
     routes.extend(manifests::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
@@ -212,7 +214,8 @@ fn shared_routes() -> Vec<ApiRoute> {
 
 /// Texts for the command line of the same version.
 fn command_line_routes() -> Vec<ApiRoute> {
-    vec![
+    let mut routes = instances::command_line_routes();
+    routes.extend([
         ApiRoute::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),
         ApiRoute::new("/api/v1/status/text", get(status_text), openapi::status_text()),
         ApiRoute::new("/api/v1/services/{name}/text", get(service_text), openapi::service_text()),
@@ -222,7 +225,8 @@ fn command_line_routes() -> Vec<ApiRoute> {
         ApiRoute::new("/api/v1/history/text", get(history_of), openapi::history(RequestForm::Text)),
         ApiRoute::new("/api/v1/explain/text", get(explain_of), openapi::explain(RequestForm::Text)),
         ApiRoute::new("/api/v1/trace/text", get(trace_of), openapi::trace(RequestForm::Text)),
-    ]
+    ]);
+    routes
 }
 
 /// These routes and the document that describes them.
@@ -258,7 +262,7 @@ pub async fn run_to_end<T: Send + 'static>(work: impl Future<Output = T> + Send 
 }
 
 /// Starts a task that no request waits for.
-fn spawn_detached(work: impl Future<Output = ()> + Send + 'static) {
+pub fn spawn_detached(work: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(work));
 }
 

@@ -14,6 +14,7 @@ use super::auth::Permission;
 use super::problem::PROBLEM;
 use crate::accounts::Role;
 use crate::engine::commands::act::{ActArgs, VerbRow};
+use crate::engine::report::instances::{self, InstanceState};
 use crate::engine::report::service_list::Only;
 
 /// The path of the document.
@@ -130,6 +131,15 @@ impl Operation {
     /// A verb about the service that the path names; the body has its other arguments.
     pub(super) fn acts_on_service(row: &'static VerbRow, summary: &'static str) -> Self {
         let operation = with_style(Self::new("post", row.word, summary)).parameter(in_path("name", "Its name"));
+        let body = object(json!({}), arguments(row.args.iter().skip(1)));
+        let role = (row.role)(&ActArgs::default(), true);
+        operation.acts(with(body, "additionalProperties", json!(false))).only(role)
+    }
+
+    /// A verb about the server that the path names; the body has its other arguments.
+    pub(super) fn acts_on_instance(row: &'static VerbRow, summary: &'static str) -> Self {
+        let name = "The name of its manifest, `CLOUD:ID`, or a vendor's name that only one has";
+        let operation = with_style(Self::new("post", row.word, summary)).parameter(in_path("name", name));
         let body = object(json!({}), arguments(row.args.iter().skip(1)));
         let role = (row.role)(&ActArgs::default(), true);
         operation.acts(with(body, "additionalProperties", json!(false))).only(role)
@@ -466,6 +476,65 @@ pub(super) fn webhook() -> Operation {
         .refuses(404, "A1015: no webhook is taken here")
         .refuses(413, "A1013: the body is too large")
         .open()
+}
+
+fn of_instance(operation: Operation) -> Operation {
+    let name = "The name of its manifest, `CLOUD:ID`, or a vendor's name that only one has";
+    operation.parameter(in_path("name", name)).refuses(404, "A1002: there is no such instance")
+}
+
+fn filtered(operation: Operation) -> Operation {
+    let words = |words: Vec<&str>| json!({"enum": words});
+    let sorts = instances::SORTS.into_iter().flat_map(|sort| [sort.to_owned(), format!("-{sort}")]);
+    operation
+        .parameter(in_query("q", "Part of a name, an id, an address or a size", &text()))
+        .parameter(in_query("cloud", "Only of this cloud", &text()))
+        .parameter(in_query("project", "Only of this project", &text()))
+        .parameter(in_query("region", "Only in this region", &text()))
+        .parameter(in_query(
+            "state",
+            "Only in this state",
+            &words(InstanceState::ALL.map(InstanceState::word).to_vec()),
+        ))
+        .parameter(in_query("managed", "Only those with a manifest, or without", &words(vec!["yes", "no"])))
+        .parameter(in_query(
+            "sort",
+            "By what; with `-`, the other way round",
+            &json!({"enum": sorts.collect::<Vec<_>>()}),
+        ))
+        .checks_query()
+}
+
+pub(super) fn instances() -> Operation {
+    paged(filtered(Operation::document(
+        "instances",
+        "The servers of all clouds, those that are asked for",
+        "Instances",
+    )))
+}
+
+pub(super) fn instance() -> Operation {
+    of_instance(Operation::document("instance", "One server with what happened to it last", "InstanceWithEvents"))
+}
+
+pub(super) fn instance_schedule() -> Operation {
+    of_instance(Operation::document("instance_schedule", "The next ticks of a server's timetable", "InstanceSchedule"))
+}
+
+pub(super) fn instances_text() -> Operation {
+    filtered(Operation::answer("instances_text", "The list, as the command line prints it"))
+}
+
+pub(super) fn instance_text() -> Operation {
+    of_instance(Operation::answer("instance_text", "A server, as the command line prints it"))
+}
+
+pub(super) fn instance_schedule_text() -> Operation {
+    of_instance(Operation::answer("instance_schedule_text", "The next ticks, as the command line prints them"))
+}
+
+pub(super) fn instance_manifests_text() -> Operation {
+    filtered(Operation::answer("instance_manifests_text", "Manifests of servers that have none"))
 }
 
 pub(super) fn act() -> Operation {

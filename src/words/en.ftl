@@ -386,6 +386,7 @@ kind-proxy-host = proxy host
 kind-redirection = redirection
 kind-404-host = 404 host
 kind-stream = stream
+kind-instance = instance
 kind-job = job
 kind-pull = pull
 kind-healthy = healthy

@@ -392,6 +392,7 @@ kind-proxy-host = hôte proxy
 kind-redirection = redirection
 kind-404-host = hôte 404
 kind-stream = flux
+kind-instance = instance
 kind-job = tâche
 kind-pull = image
 kind-healthy = santé

@@ -4,6 +4,7 @@
 //! Which places there are is read off the source: a new one without a canary fails.
 
 mod echo;
+mod places;
 mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +13,11 @@ use std::path::Path;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm::{self, NpmPermissions, NpmUser};
 use amarre_sim::ovh::OvhOptions;
+use amarre_sim::ovh_cloud::{CloudClock, OvhCloud, OvhCloudOptions};
 use serde_json::{Value as Json, json};
 
 use self::echo::Echo;
+use self::places::{CANARIES, PLACES};
 use self::search::Found;
 use crate::cli::rig::{Rig, end};
 use crate::support::eventually;
@@ -25,87 +28,6 @@ use crate::web::typed;
 
 /// Makes a configuration wrong.
 type Mistake = Box<dyn Fn(&mut Json)>;
-
-/// Canaries by name. What goes into a header has no letters that cannot stand there.
-const CANARIES: &[(&str, &str)] = &[
-    ("npm-password", "cAnary-npM-5\"7+/ b&x"),
-    ("npm-wrong-password", "cAnary-nOt-that-5\"7+/ b&x"),
-    ("ovh-application-secret", "cAnary-Application-57+/x"),
-    ("ovh-consumer-key", "cAnary-Consumer-57+/x"),
-    ("ovh-client-secret", "cAnary-Client-5\"7+/ b&x"),
-    // Letters and digits only, as OVH's keys are.
-    ("npm-dns-key", "cAnary0dNs0Key57x"),
-    ("slack", "http://127.0.0.1:9/cAnary-Slack-57"),
-    ("discord", "http://127.0.0.1:9/cAnary-Discord-57"),
-    ("heartbeat", "http://127.0.0.1:9/cAnary-Heartbeat-57?key=x"),
-    ("smtp-password", "cAnary-Smtp-5\"7+/ b&x"),
-    ("webhook-out", "cAnary-Out-5\"7+/ b&x"),
-    ("ntfy-token", "cAnary-Ntfy-57+/x"),
-    ("webhook", "cAnary-Webhook-57+/ b&x"),
-    ("registry-password", "cAnary-Registry-?>5\"7+/ b&x"),
-    ("git-token", "cAnary-Git-57+/x"),
-    ("environment", "cAnary-Env-5\"7+/ b&x"),
-    ("file", "cAnary-File-5\"7+/ b&x"),
-    ("access-list", "cAnary-Anna-5\"7+/ b&x"),
-    ("of-the-image", "cAnary-Image-5\"7+/ b&x"),
-    ("of-a-stranger", "cAnary-Stranger-5\"7+/ b&x"),
-    ("user-password", "cAnary-User-5\"7+/ b&x"),
-    ("tls-key", "cAnary/tLs/key/57x"),
-    ("ssh-key", "cAnary/sSh/key/57x"),
-    // What the simulated vendors' tokens begin with.
-    ("npm-token", "eyJhbGciOiJub25lIn0."),
-    ("ovh-token", "token-0000000"),
-];
-
-/// Every field of the source that may hold a secret, or name one, and the canary that goes through it.
-const PLACES: &[(&str, &str)] = &[
-    // What opens a session is made by chance; of whoever signs in, the password is looked for.
-    ("src/accounts/sign_in.rs device", "user-password"),
-    ("src/accounts/sign_in.rs token", "user-password"),
-    ("src/cli/init.rs application_secret", "ovh-application-secret"),
-    ("src/cli/init.rs consumer_key", "ovh-consumer-key"),
-    ("src/cli/init.rs secret", "npm-password"),
-    ("src/config.rs dns_credentials", "npm-dns-key"),
-    ("src/config.rs password", "registry-password"),
-    ("src/config.rs secret", "npm-password"),
-    ("src/config.rs token", "git-token"),
-    ("src/config.rs webhook_secret", "webhook"),
-    ("src/config/file.rs application_secret", "ovh-application-secret"),
-    ("src/config/file.rs client_secret", "ovh-client-secret"),
-    ("src/config/file.rs consumer_key", "ovh-consumer-key"),
-    ("src/config/file.rs password", "registry-password"),
-    ("src/config/file.rs secret", "npm-password"),
-    ("src/config/file.rs token", "git-token"),
-    ("src/config/file.rs webhook_secret", "webhook"),
-    ("src/config/file.rs discord", "discord"),
-    ("src/config/file.rs url", "heartbeat"),
-    ("src/config/file.rs slack", "slack"),
-    ("src/notifications/channel.rs hook", "slack"),
-    ("src/notifications/channel.rs password", "smtp-password"),
-    ("src/notifications/channel.rs secret", "webhook-out"),
-    ("src/notifications/channel.rs token", "ntfy-token"),
-    ("src/notifications/channel.rs url", "heartbeat"),
-    ("src/config/ovh.rs keys", "ovh-application-secret"),
-    ("core/src/model/service.rs Secret", "environment"),
-    ("core/src/model/service.rs users", "access-list"),
-    ("core/src/model/value.rs name", "environment"),
-    ("src/providers/docker/files.rs secret", "file"),
-    ("src/providers/docker/registry.rs password", "registry-password"),
-    ("src/providers/npm/api.rs secret", "npm-password"),
-    ("src/providers/npm/api.rs token", "npm-token"),
-    ("src/providers/npm/mod.rs dns_credentials", "npm-dns-key"),
-    ("src/providers/npm/mod.rs secret", "npm-password"),
-    ("src/providers/ovh/login.rs application_secret", "ovh-application-secret"),
-    ("src/providers/ovh/login.rs client_secret", "ovh-client-secret"),
-    ("src/providers/ovh/login.rs consumer_key", "ovh-consumer-key"),
-    ("src/providers/ovh/login.rs text", "ovh-token"),
-    ("src/server/auth.rs webhook_secret", "webhook"),
-    ("src/server/webhook.rs secret", "webhook"),
-    ("src/secret.rs application_secret", "ovh-application-secret"),
-    ("src/secret.rs client_secret", "ovh-client-secret"),
-    ("src/secret.rs consumer_key", "ovh-consumer-key"),
-    ("src/source/git/session.rs token", "git-token"),
-];
 
 /// Keys of amarre.yaml that name a file with a secret in it.
 const FILES: &[(&str, &str)] = &[("ssh_key", "ssh-key"), ("key", "tls-key")];
@@ -146,6 +68,9 @@ struct Life {
     docker: Echo,
     npm: Echo,
     ovh: Echo,
+    cloud: Echo,
+    /// Behind its echo.
+    servers: OvhCloud,
     forge: Forge,
     git: String,
     found: Found,
@@ -158,6 +83,13 @@ impl Life {
             consumer_key: canary("ovh-consumer-key").to_owned(),
             ..OvhOptions::with_zones(&[ZONE])
         };
+        let servers = OvhCloud::start(OvhCloudOptions {
+            application_secret: canary("cloud-application-secret").to_owned(),
+            consumer_key: canary("cloud-consumer-key").to_owned(),
+            clock: CloudClock::Running,
+            ..OvhCloudOptions::dozen()
+        });
+        let servers = servers.await.unwrap();
         let user = NpmUser::plain(2, "amarre@amarre.demo", canary("npm-password"), NpmPermissions::documented());
         let rig = Rig::with_accounts(user, ovh).await;
         let env = vec![format!("API_TOKEN={}", canary("of-the-image"))];
@@ -180,6 +112,8 @@ impl Life {
             docker: Echo::before(rig.docker.server.address).await,
             npm: Echo::before(rig.npm.server.address).await,
             ovh: Echo::before(rig.ovh.server.address).await,
+            cloud: Echo::before(servers.server.address).await,
+            servers,
             git: http.url(),
             rig,
             forge,
@@ -189,6 +123,7 @@ impl Life {
         for (file, name) in [
             ("npm", "npm-password"),
             ("consumer", "ovh-consumer-key"),
+            ("cloud-consumer", "cloud-consumer-key"),
             ("git", "git-token"),
             ("hook", "webhook"),
             ("heartbeat", "heartbeat"),
@@ -212,6 +147,10 @@ impl Life {
             "endpoint": format!("http://{}/1.0", self.ovh.address), "application_key": "application-key",
             "application_secret": {"env": "APPLICATION_SECRET"},
         });
+        config["clouds"] = json!({"paris": {"ovh": {
+            "endpoint": format!("http://{}/1.0", self.cloud.address), "application_key": "application-key",
+            "application_secret": canary("cloud-application-secret"), "consumer_key": {"file": "secrets/cloud-consumer"},
+        }}});
         let key = canary("npm-dns-key");
         config["certificates"] = json!({
             "dns_credentials": {"application_key": "a", "application_secret": key, "consumer_key": {"file": "secrets/dns"}},
@@ -276,6 +215,9 @@ impl Life {
             &["status", "sick"],
             &["status", "stack", "-o", "json"],
             &["subnets", "-o", "json"],
+            &["instance", "list", "--wide"],
+            &["instance", "list", "-o", "json"],
+            &["instance", "manifests"],
             &["validate"],
         ] {
             self.outputs(args).await;
@@ -306,8 +248,14 @@ impl Life {
         }
         self.npm.repeats(&[("POST", "/api/tokens", 401)]);
         self.ovh.repeats(&[("GET", "/currentCredential", 400)]);
+        self.cloud.repeats(&[("GET", "/currentCredential", 400), ("POST", "/stop", 400)]);
+        self.outputs(&["instance", "stop", "db-1"]).await;
+        self.outputs(&["instance", "show", "db-1"]).await;
+        assert!(!self.cloud.repeated().is_empty(), "OVH was asked");
+        self.cloud.repeats(&[("GET", "/instance", 403), ("GET", "/currentCredential", 400)]);
+        self.outputs(&["instance", "list"]).await;
         self.outputs(&["doctor"]).await;
-        for echo in [&self.docker, &self.npm, &self.ovh] {
+        for echo in [&self.docker, &self.npm, &self.ovh, &self.cloud] {
             echo.repeats(&[]);
         }
         assert_eq!(end(daemon.unwrap()).await, 0);
@@ -589,7 +537,7 @@ impl Life {
             self.found.add("NPM's access list", list.to_string().as_bytes());
         }
         self.found.add("the zone's records", json!(self.rig.ovh.records(ZONE)).to_string().as_bytes());
-        let servers = [&self.rig.docker.server, &self.rig.npm.server, &self.rig.ovh.server];
+        let servers = [&self.rig.docker.server, &self.rig.npm.server, &self.rig.ovh.server, &self.servers.server];
         for call in servers.into_iter().flat_map(|server| server.journal.calls()) {
             self.found.add(format!("the path of a {}", call.method), call.path.as_bytes());
         }

@@ -26,6 +26,7 @@ mod docker_provider;
 mod normal;
 mod npm_provider;
 mod ovh_provider;
+mod clouds;
 mod real;
 mod git;
 mod schema;

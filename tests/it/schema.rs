@@ -135,13 +135,14 @@ macro_rules! inside {
 }
 
 /// Every map that a manifest may have. What the map needs is written by itself: a key stands once.
-const MAPS: [Map; 48] = [
+const MAPS: [Map; 49] = [
     ("Service", |key| with(json!({"name": "x", "image": "a:1"}), key)),
     ("Service", |key| with(json!({"name": "x", "containers": {"a": {"image": "a:1"}}}), key)),
     ("Service", |key| with(json!({"name": "x", "image": "a:1", "port": 80}), key)),
     ("Service", |key| with(json!({"name": "x", "compose": "./compose.yaml"}), key)),
     ("Route", |key| with(json!({"kind": "Route", "name": "x"}), key)),
     ("DeadHost", |key| with(json!({"kind": "DeadHost", "name": "x"}), key)),
+    ("Instance", |key| with(json!({"kind": "Instance", "name": "x", "cloud": "paris", "id": "a"}), key)),
     ("Redirect", |key| with(json!({"kind": "Redirect", "name": "x"}), key)),
     ("Stream", |key| with(json!({"kind": "Stream", "name": "x"}), key)),
     ("AccessList", |key| with(json!({"kind": "AccessList", "name": "x"}), key)),

@@ -108,6 +108,8 @@ const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/source/git/http.rs", "providers::http", "fetches through the one HTTP client"),
     ("src/cli/build_engine.rs", "secret", "hands the instance's key to them"),
     ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),
+    ("src/cli/init_cloud.rs", "providers", "tests the login on the provider itself, before there is a configuration"),
+    ("src/cli/init_cloud.rs", "secret", "hands the login to it and to files"),
     ("src/cli/init.rs", "secret", "hands the answers to them and to files"),
     ("src/cli/key.rs", "secret", "makes, prints and forgets the instance's keys"),
     ("src/cli/user.rs", "secret", "takes a password to where accounts are"),
@@ -135,6 +137,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "sqlx::",
         &[
             "src/ledger/resources.rs",
+            "src/ledger/power.rs",
             "src/ledger/runs.rs",
             "src/ledger/inspect.rs",
             "src/ledger/good_manifests.rs",

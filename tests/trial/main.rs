@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use amarre::cli::simulated::SimulatedWorld;
 use amarre::config::Config;
 use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
 use amarre::engine::reconcile::daemon;
@@ -109,7 +108,7 @@ impl Rig {
 
     fn cloud_id(&self) -> ProviderId {
         let picture = self.engine.last_pass();
-        picture.context.as_ref().unwrap().site.clouds["lab"].clone()
+        picture.context.as_ref().unwrap().site.clouds["lab"].provider.clone()
     }
 
     fn created(&self) -> Vec<String> {
@@ -154,24 +153,6 @@ async fn a_cloud_needs_no_docker_host_no_npm_and_no_domain() {
     let picture = rig.engine.last_pass();
     let site = &picture.context.as_ref().unwrap().site;
     assert!(site.hosts.is_empty() && site.zones.is_empty());
-}
-
-/// Test mode asks the table of `src/cli/simulated.rs`, and no real account in place of a simulator.
-#[tokio::test]
-async fn a_cloud_without_a_simulator_is_not_simulated() {
-    let folder = tempfile::tempdir().unwrap();
-    let parse = |word: &str| {
-        let text = format!("clouds: {{lab: {{trial: {{simulated: {word}}}}}}}\n");
-        Config::parse(&text, &folder.path().join("amarre.yaml"))
-    };
-    let config = parse("true").unwrap();
-    let simulated: Vec<&str> = config.site.simulated.iter().map(ProviderId::as_str).collect();
-    assert_eq!(simulated, ["trial-cloud.lab"]);
-    assert_eq!(config.clouds.values().next().unwrap().settings, serde_json::json!({}));
-    let failure = SimulatedWorld::start(&config).await.err().unwrap();
-    assert_eq!(failure.code, Some(Code::A0224));
-    assert!(parse("false").unwrap().site.simulated.is_empty());
-    assert_eq!(parse("1").unwrap_err().code, Code::A0201);
 }
 
 /// Column `settling`.
@@ -239,7 +220,7 @@ async fn what_a_person_says_outlives_the_passes_before_it_is_used() {
     let asks = async {
         let command = LoopCommand::Retry { service: "web".to_owned(), creates_again: true };
         assert_eq!(handle.request(command).await.unwrap().error, None);
-        // A pass before the apply that the word is for.
+        // A look comes before the apply that the word is for.
         handle.pass().await.unwrap();
         let only = Some(BTreeSet::from(["web".to_owned()]));
         let command = LoopCommand::Apply { confirmed_deletes: None, only, timeout: LATER };

@@ -19,18 +19,18 @@ const READY_WITHIN: Millis = Millis::minutes(5);
 
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let (scope, spot) = (reader.scope, reader.spot);
-    let cloud = reader.required("cloud", "a name below `clouds:` of amarre.yaml")?;
+    let named = reader.required("cloud", "a name below `clouds:` of amarre.yaml")?;
     let region = reader.required("region", "one of the cloud's, as in `region: north`")?;
     let size = reader.required("size", "as in `size: small`")?;
     reader.finish(&unsupported::small_kind_key);
-    let Some(provider) = scope.site.clouds.get(&cloud.text) else {
-        let message = format!("there is no cloud `{}`", shown(&cloud.text));
-        scope.error_hint(Code::A0106, cloud.spot, message, "name one below `clouds:` of amarre.yaml");
+    let Some(cloud) = scope.site.clouds.get(&named.text) else {
+        let message = format!("there is no cloud `{}`", shown(&named.text));
+        scope.error_hint(Code::A0106, named.spot, message, "name one below `clouds:` of amarre.yaml");
         return None;
     };
     let name = format!("{}/{}", region.text, service.name);
     service.resources = vec![PlainResource {
-        address: Address::new(provider.clone(), Kind::TrialServer, &name),
+        address: Address::new(cloud.provider.clone(), Kind::TrialServer, &name),
         fields: Fields::default().with("size", Value::text(size.text)).with("mark", Value::Bool(true)),
         limit: READY_WITHIN,
         origin: scope.origin(spot),

@@ -179,7 +179,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
     }
     // A record is called after what it says.
     let name = if kind == ManifestKind::RECORD { None } else { name(&mut reader, kind) };
-    let reconcile = reconcile_options::reconcile(&mut reader, kind == ManifestKind::SERVICE);
+    let reconcile = reconcile_options::reconcile(&mut reader, kind.can_stop());
     let service = Service {
         name: name.unwrap_or_default(),
         kind,
@@ -193,6 +193,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         streams: Vec::new(),
         access_lists: Vec::new(),
         resources: Vec::new(),
+        instance: None,
         dns: Dns::Auto,
         network: NetworkMode::Auto,
         networks: BTreeMap::new(),
@@ -208,7 +209,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
 }
 
 fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
-    const LATER: [&str; 3] = ["Instance", "Pool", "App"];
+    const LATER: [&str; 2] = ["Pool", "App"];
     if !reader.has("kind") {
         reader.entry("kind");
         return Some(ManifestKind::SERVICE);

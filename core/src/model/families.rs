@@ -75,6 +75,15 @@ pub const FAMILIES: &[ProviderFamily] = &[
         role: ProviderRole::Zones,
         unnamed: "",
     },
+    ProviderFamily {
+        name: "ovh-cloud",
+        section: CLOUDS,
+        make: "ovh",
+        title: "OVH Public Cloud",
+        one: "OVH Public Cloud",
+        role: ProviderRole::Cloud,
+        unnamed: "",
+    },
     #[cfg(feature = "trial")]
     ProviderFamily {
         name: "trial-cloud",

@@ -37,6 +37,8 @@ pub enum Kind {
     DeadHost,
     /// A port that NPM forwards.
     Stream,
+    /// A server that a cloud rents out.
+    Instance,
     /// A server of the trial cloud.
     #[cfg(feature = "trial")]
     TrialServer,
@@ -304,6 +306,16 @@ const KINDS: &[KindTraits] = &[
     KindTraits { kind: Kind::Redirection, word: "redirection", entry: Some(VisitorEntry::HostName), ..PLAIN },
     KindTraits { kind: Kind::DeadHost, word: "404-host", entry: Some(VisitorEntry::HostName), ..PLAIN },
     KindTraits { kind: Kind::Stream, word: "stream", entry: Some(VisitorEntry::Port), forwards: true, ..PLAIN },
+    // Only its power is managed: none is ever made or deleted.
+    KindTraits {
+        kind: Kind::Instance,
+        word: "instance",
+        removal: Removal::NotOwned,
+        adoption: Adoption::NotOwned,
+        settling: Settling::RuledOut(Millis::seconds(60)),
+        costs_money: true,
+        ..PLAIN
+    },
     #[cfg(feature = "trial")]
     KindTraits {
         kind: Kind::TrialServer,
@@ -326,6 +338,6 @@ mod tests {
             assert_eq!(row.kind as usize, index, "{}", row.word);
             assert_eq!(row.word.parse::<Kind>().unwrap(), row.kind);
         }
-        assert!(KINDS.len() > Kind::Stream as usize, "a row for each");
+        assert!(KINDS.len() > Kind::Instance as usize, "a row for each");
     }
 }

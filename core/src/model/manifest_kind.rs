@@ -10,29 +10,38 @@ use super::world::Origin;
 pub struct ManifestKind {
     word: &'static str,
     needs_host: bool,
+    can_stop: bool,
 }
 
 impl ManifestKind {
     /// Containers with their network, names and routes.
-    pub const SERVICE: Self = Self::new("Service");
+    pub const SERVICE: Self = Self { can_stop: true, ..Self::new("Service") };
     /// A DNS record, which is called after what it says.
     pub const RECORD: Self = Self::without_host("Record");
     /// A network that services share.
     pub const NETWORK: Self = Self::new("Network");
 
+    /// The power of a server at a cloud.
+    pub const INSTANCE: Self = Self { can_stop: true, ..Self::without_host("Instance") };
+
     /// A kind whose manifests are on a host.
     pub const fn new(word: &'static str) -> Self {
-        Self { word, needs_host: true }
+        Self { word, needs_host: true, can_stop: false }
     }
 
     /// A kind whose manifests are on none.
     pub const fn without_host(word: &'static str) -> Self {
-        Self { word, needs_host: false }
+        Self { word, needs_host: false, can_stop: false }
     }
 
     /// As manifests write it.
     pub const fn word(self) -> &'static str {
         self.word
+    }
+
+    /// Whether what it makes or manages can stop by itself, and is started again after a while.
+    pub const fn can_stop(self) -> bool {
+        self.can_stop
     }
 
     /// Whether its manifests are on a host.

@@ -23,6 +23,7 @@ pub mod manifest_kind;
 pub mod suggestion;
 pub mod dependencies;
 pub mod flapping;
+pub mod instance;
 pub mod power;
 pub mod timetable;
 

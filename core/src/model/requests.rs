@@ -19,11 +19,3 @@ pub struct Requests {
     /// Services of which a person said that no create from before had an effect, and when that was said.
     pub create_again: BTreeMap<String, Timestamp>,
 }
-
-impl Requests {
-    /// What is left when the last caller has its answer. What was said of earlier creates stays true, and is said before the
-    /// apply that uses it.
-    pub fn lasting(self) -> Self {
-        Self { create_again: self.create_again, ..Self::default() }
-    }
-}

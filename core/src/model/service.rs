@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use super::instance::Instance;
 use super::kinds::Kind;
 use super::site::Challenge;
 use super::source::Bundle;
@@ -43,6 +44,8 @@ pub struct Service {
     pub access_lists: Vec<AccessList>,
     /// What the manifest says of it is all that is wanted of it: resources of kinds that are not expanded.
     pub resources: Vec<PlainResource>,
+    /// A server of a cloud whose power is managed.
+    pub instance: Option<Instance>,
     /// What DNS is to say.
     pub dns: Dns,
     /// Where the containers live.

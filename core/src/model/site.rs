@@ -13,6 +13,27 @@ use super::time::Millis;
 /// Stands in [`Site::zones`] for each zone that the provider itself lists.
 pub const EVERY_ZONE: &str = ".";
 
+/// A cloud.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudSite {
+    /// Its provider.
+    pub provider: ProviderId,
+    /// What a person may ask of instances that no manifest manages.
+    pub actions: CloudActions,
+}
+
+/// What a person may ask of instances that no manifest manages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CloudActions {
+    /// Nothing.
+    None,
+    /// Start, stop, reboot.
+    #[default]
+    Power,
+    /// Everything that the vendor offers, for admins.
+    All,
+}
+
 /// The configuration as the pure part sees it: no credentials, no endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
@@ -22,8 +43,8 @@ pub struct Site {
     pub domains: Vec<String>,
     /// By name.
     pub hosts: BTreeMap<String, HostSite>,
-    /// The provider of each cloud, by name.
-    pub clouds: BTreeMap<String, ProviderId>,
+    /// Clouds by name.
+    pub clouds: BTreeMap<String, CloudSite>,
     /// Subnet pools in order.
     pub pools: Vec<Ipv4Net>,
     /// Prefix length of one service's subnet.

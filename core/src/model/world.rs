@@ -10,6 +10,7 @@ use super::address::{Address, ProviderId, generations};
 use super::code::Code;
 use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
+use super::instance::PowerFacts;
 use super::kinds::{Kind, Lies};
 use super::plan::Refusal;
 use super::service::Reconcile;
@@ -121,6 +122,8 @@ pub struct Wants {
     pub probes: BTreeMap<Address, Option<Probe>>,
     /// The same of old generations beside them, which are not waited for.
     pub probes_of_old: BTreeMap<Address, Option<Probe>>,
+    /// When a change of a resource may begin: what was stopped by somebody else rests for a while.
+    pub rests_until: BTreeMap<Address, Timestamp>,
     /// Containers that are well once they have ended with code 0; nobody asks them anything.
     pub tasks: BTreeSet<Address>,
     /// Worth knowing.
@@ -641,6 +644,8 @@ pub struct Facts {
     pub history: History,
     /// What was written of late and whether it stayed, by address and field.
     pub flaps: BTreeMap<Address, BTreeMap<String, Flap>>,
+    /// What is known of the power of managed servers.
+    pub power: BTreeMap<Address, PowerFacts>,
     /// The state of the source that is in force.
     pub revision: String,
 }

@@ -1,6 +1,7 @@
 //! What each family of providers holds, typed: the fields of each kind, how each field is compared, and the spelling that
 //! the vendor answers with.
 
+pub mod cloud;
 pub mod dns;
 pub mod docker;
 pub mod npm;

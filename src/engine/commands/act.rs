@@ -60,6 +60,8 @@ pub enum Deed {
 pub enum Subject {
     /// One service, by its first argument.
     Service(ServiceVerb),
+    /// Servers at clouds, by its first argument.
+    Instances(InstanceVerb),
     /// Services, resources or vendors, by its first argument.
     Other,
     /// Everything.
@@ -75,6 +77,16 @@ pub struct ServiceVerb {
     pub label: &'static str,
     /// Title and button of the page that asks first, as keys of the pages' words; `None`: the button acts at once.
     pub page: Option<[&'static str; 2]>,
+}
+
+/// A verb of servers at clouds: it has a path of its own, `/api/v1/instances/NAME/WORD`, a command `amarre instance WORD` and a
+/// button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstanceVerb {
+    /// The last part of its path, and its command.
+    pub word: &'static str,
+    /// What it does, for the OpenAPI document.
+    pub summary: &'static str,
 }
 
 /// Whether a person is asked before a verb is carried out.
@@ -227,7 +239,17 @@ impl VerbRow {
     pub const fn of_service(&self) -> Option<ServiceVerb> {
         match self.subject {
             Subject::Service(verb) => Some(verb),
-            Subject::Other | Subject::None => None,
+            Subject::Instances(_) | Subject::Other | Subject::None => None,
+        }
+    }
+}
+
+impl VerbRow {
+    /// Its word in paths and commands, where it is a verb of servers at clouds.
+    pub const fn of_instance(&self) -> Option<&'static str> {
+        match self.subject {
+            Subject::Instances(verb) => Some(verb.word),
+            Subject::Service(_) | Subject::Other | Subject::None => None,
         }
     }
 }

@@ -69,14 +69,20 @@ pub async fn examine(patient: &ExamInput<'_>) -> Vec<Finding> {
     for family in families(ProviderRole::Zones) {
         findings.extend(of(&[family.title]));
     }
-    if patient.site.zones.is_empty() {
+    for family in families(ProviderRole::Cloud) {
+        findings.extend(of(&[family.title]));
+    }
+    let has_services = !patient.site.hosts.is_empty() || !patient.site.zones.is_empty();
+    if patient.site.zones.is_empty() && (has_services || patient.site.clouds.is_empty()) {
         let usual = families(ProviderRole::Zones).next().map_or("", |family| family.title);
         findings.push(Finding::know(usual, None, "no account is configured: routes need `dns: none`"));
     }
     findings.extend(of(&["DNS"]));
     findings.extend(reached);
     findings.extend(private(patient.site, &world));
-    findings.extend(pool(patient, &world));
+    if has_services || patient.site.clouds.is_empty() {
+        findings.extend(pool(patient, &world));
+    }
     findings.extend(certificates(patient, &world));
     findings
 }

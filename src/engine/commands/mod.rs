@@ -5,6 +5,7 @@ pub mod verbs;
 pub(super) mod apply;
 pub(super) mod destroy;
 pub(super) mod restart;
+pub mod instances;
 pub(super) mod service_actions;
 pub(super) mod adopt;
 pub(super) mod adopt_unsigned;

@@ -1,15 +1,18 @@
 //! The table of verbs: what a person may ask for. Command line, HTTP, OpenAPI document, roles, audit log and the buttons of a
 //! service's pages are made from it.
 
-use super::act::{ActArgs, ArgRow, ArgShape, Confirm, Deed, Question, ServiceVerb, Subject, TypedArg, VerbRow};
+use super::act::{
+    ActArgs, ArgRow, ArgShape, Confirm, Deed, InstanceVerb, Question, ServiceVerb, Subject, TypedArg, VerbRow,
+};
 use super::adopt::OwnershipQuery;
 use super::apply::Agreed;
-use super::{adopt, adopt_unsigned, apply, destroy, npm_rescue, restart, service_actions};
+use super::instances::InstanceDeed;
+use super::{adopt, adopt_unsigned, apply, destroy, instances, npm_rescue, restart, service_actions};
 use crate::accounts::Role;
 use amarre_core::model::Timestamp;
 
 /// Every verb, in the order of the list of commands.
-pub static VERBS: [&VerbRow; 13] = [
+pub static VERBS: [&VerbRow; 19] = [
     &APPLY,
     &RECONCILE,
     &SUSPEND,
@@ -23,6 +26,12 @@ pub static VERBS: [&VerbRow; 13] = [
     &RELEASE,
     &DESTROY,
     &RESCUE,
+    &INSTANCE_START,
+    &INSTANCE_STOP,
+    &INSTANCE_REBOOT,
+    &INSTANCE_SHELVE,
+    &INSTANCE_UNSHELVE,
+    &INSTANCE_FOLLOW,
 ];
 
 /// An argument of requests alone.
@@ -375,4 +384,83 @@ pub static RESCUE: VerbRow = VerbRow {
         let (npm, dry_run, by) = (args.given("npm"), args.flag("dry_run"), args.text("by"));
         Box::pin(npm_rescue::rescue(handle, npm, dry_run, by, asked.style))
     },
+};
+
+const INSTANCES: ArgRow = required(typed(
+    arg("instances", ArgShape::Texts),
+    "",
+    "INSTANCE",
+    "Which: the name of its manifest, `CLOUD:ID`, or a vendor's name that only one has",
+));
+/// How long what is asked holds in place of the rule of a managed one.
+const HOLDS_UNTIL: ArgRow = typed(
+    arg("until_ms", ArgShape::Until),
+    "until",
+    "TIME",
+    "Of a managed one: until when this holds in place of its timetable or power: 3h, 18:00, \"2026-11-30 18:00\" [default: the next tick]",
+);
+const SKIP_NEXT: ArgRow = typed(
+    arg("skip_next", ArgShape::Flag),
+    "skip-next",
+    "",
+    "Of one with a timetable: leave out the next tick, so that this holds until the one after it",
+);
+const HARD: ArgRow =
+    typed(arg("hard", ArgShape::Flag), "hard", "", "Cut the power instead of asking the system to reboot");
+
+/// Beyond starting and stopping, what no manifest manages is an admin's: such a one has to be named by its id.
+fn operator_of_managed(args: &ActArgs, _: bool) -> Role {
+    let is_unmanaged = |name: &String| name.contains(':');
+    if args.texts("instances").iter().any(is_unmanaged) { Role::Admin } else { Role::Operator }
+}
+
+const fn instance_verb(word: &'static str, path: &'static str, summary: &'static str) -> VerbRow {
+    VerbRow {
+        word,
+        subject: Subject::Instances(InstanceVerb { word: path, summary }),
+        deed: Deed::Action,
+        args: &[INSTANCES, HOLDS_UNTIL, SKIP_NEXT, TIMEOUT, BY],
+        role: operator,
+        confirm: Confirm::None,
+        about: None,
+        run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Start)),
+    }
+}
+
+/// Starts servers.
+pub static INSTANCE_START: VerbRow = instance_verb("instance_start", "start", "Starts a server");
+
+/// Stops servers.
+pub static INSTANCE_STOP: VerbRow = VerbRow {
+    run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Stop)),
+    ..instance_verb("instance_stop", "stop", "Stops a server; some vendors bill it all the same")
+};
+
+/// Reboots servers.
+pub static INSTANCE_REBOOT: VerbRow = VerbRow {
+    args: &[INSTANCES, HARD, TIMEOUT, BY],
+    run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Reboot)),
+    ..instance_verb("instance_reboot", "reboot", "Reboots a server")
+};
+
+/// Makes servers snapshots without a place.
+pub static INSTANCE_SHELVE: VerbRow = VerbRow {
+    role: operator_of_managed,
+    run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Shelve)),
+    ..instance_verb("instance_shelve", "shelve", "Makes a server a snapshot, of which only the storage is billed")
+};
+
+/// Brings servers back from there.
+pub static INSTANCE_UNSHELVE: VerbRow = VerbRow {
+    role: operator_of_managed,
+    run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Unshelve)),
+    ..instance_verb("instance_unshelve", "unshelve", "Brings a shelved server back")
+};
+
+/// Lets the rules of managed servers hold again.
+pub static INSTANCE_FOLLOW: VerbRow = VerbRow {
+    deed: Deed::Fact,
+    args: &[INSTANCES, BY],
+    run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Follow)),
+    ..instance_verb("instance_follow", "follow-schedule", "Lets the manifest of a server hold again")
 };

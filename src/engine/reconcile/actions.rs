@@ -12,8 +12,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::counters::Meters;
 use super::lane;
 use super::lane::{LaneDone, LaneFailure, Tools};
+use super::schedule;
 use crate::engine::report::waits;
 use crate::engine::{Engine, LaneStep, ProgressState};
 use crate::ledger::OpenAction;
@@ -67,6 +69,18 @@ pub struct ActionDone {
     run: i64,
     action: Action,
     state: ActionState,
+}
+
+impl ActionDone {
+    /// Counts it, unless its outcome is still to show.
+    pub fn count(&self, meters: &Meters, now: Timestamp) {
+        match &self.state {
+            ActionState::Done => meters.acted(&self.action, "done", now),
+            ActionState::Failed(_) => meters.acted(&self.action, "failed", now),
+            ActionState::Unknown => meters.acted(&self.action, "unknown", now),
+            ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed | ActionState::Dropped(_) => (),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -222,8 +236,15 @@ impl Engine {
     }
 
     /// When the world is to be observed again for an action.
-    pub(crate) fn next_action_look(&self, now: Timestamp) -> Option<Timestamp> {
-        self.actions.are_pending(now).then(|| now + LOOK_AGAIN)
+    pub(crate) fn next_action_look(&self, world: &World, now: Timestamp) -> Option<Timestamp> {
+        let done = self.actions.states.iter().filter(|(_, state)| **state == ActionState::Done);
+        // What an action set in motion is watched until it is ready, whether a manifest manages it or not.
+        let moving = done.filter_map(|(address, _)| match &world.thing(address)?.ready {
+            Readiness::NotYet { since, .. } => Some(schedule::watch(*since, now)),
+            Readiness::Ready | Readiness::Failed { .. } => None,
+        });
+        let pending = self.actions.are_pending(now).then(|| now + LOOK_AGAIN);
+        moving.chain(pending).min()
     }
 
     /// Closes the actions whose outcome shows by now, and those whose limit has passed.
@@ -254,6 +275,8 @@ impl Engine {
             };
             match self.ledger.end_action(open.id, outcome, &event(action, open.run, kind, text, now)).await {
                 Ok(()) => {
+                    let result = if state == ActionState::Done { "done" } else { "unknown" };
+                    self.meters.acted(action, result, now);
                     self.actions.states.insert(action.address.clone(), state);
                     self.actions.open.remove(&action.address);
                 }
@@ -437,9 +460,16 @@ async fn call(action: &Action, tools: &Tools) -> Result<(), ProviderError> {
 }
 
 /// A provider's word for an action, as people read it.
-fn action_word(word: &str) -> Text {
+pub fn action_word(word: &str) -> Text {
     match word {
         "restart" => text!("restart"),
+        "start" => text!("start"),
+        "stop" => text!("stop"),
+        "reboot" => text!("reboot"),
+        "reboot-hard" => text!("reboot by cutting the power"),
+        "shelve" => text!("shelve"),
+        "unshelve" => text!("unshelve"),
+        "follow-schedule" => text!("follow the rule again"),
         other => Text::foreign(other),
     }
 }

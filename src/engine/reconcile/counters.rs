@@ -9,7 +9,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use crate::engine::PassResult;
 use crate::engine::report::status;
-use amarre_core::model::{Address, Change, Kind, Millis, Readiness};
+use amarre_core::model::{Action, Address, Change, Kind, Millis, Readiness, Timestamp};
 
 /// As Prometheus has them.
 pub type Labels = Vec<(String, String)>;
@@ -26,6 +26,10 @@ pub struct Meters {
     pub phases: Histograms,
     /// Changes, by `kind`, `action`, `result`.
     pub changes: Family<Labels, Counter>,
+    /// Actions on servers at clouds that people asked for, by `action`, `result`.
+    pub actions: Family<Labels, Counter>,
+    /// How long those took until the vendor had answered.
+    pub acting: Histograms,
     /// Drifted fields, by `kind`.
     pub drifts: Family<Labels, Counter>,
     /// Held plans, by `code`.
@@ -46,6 +50,8 @@ impl Default for Meters {
             reconciles: Family::default(),
             phases: Family::new_with_constructor(short),
             changes: Family::default(),
+            actions: Family::default(),
+            acting: Family::new_with_constructor(short),
             drifts: Family::default(),
             guards: Family::default(),
             fetches: Family::default(),
@@ -86,6 +92,14 @@ impl Meters {
     pub fn changed(&self, change: &Change, result: &str) {
         let (kind, action) = (change.address.kind.word(), change.action());
         self.changes.get_or_create(&labels(&[("kind", kind), ("action", action), ("result", result)])).inc();
+    }
+
+    /// Records an action on a server at a cloud, done or not.
+    pub fn acted(&self, action: &Action, result: &str, now: Timestamp) {
+        if action.address.kind == Kind::Instance {
+            self.actions.get_or_create(&labels(&[("action", &action.word), ("result", result)])).inc();
+            self.acting.get_or_create(&labels(&[("action", &action.word)])).observe(seconds(now - action.at));
+        }
     }
 
     /// Counts what is new since the previous pass.

@@ -8,9 +8,9 @@ use notify::Watcher;
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::actions::ActionRequest;
 use super::counters;
 use super::counters::Meters;
+pub use super::loop_command::LoopCommand;
 use super::schedule::DutyCycle;
 use super::{manifest_loader, schedule};
 use crate::engine::{Clock, ConfigProblem, Engine, EngineSettings, PassResult, Progress, RunMode};
@@ -18,8 +18,8 @@ use crate::ledger::Ledger;
 use crate::ledger::runs::Event;
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use amarre_core::manifest::{Loaded, SourceFile};
-use amarre_core::model::world::{Applied, Suspension};
-use amarre_core::model::{Address, Assets, Code, Millis, Site, Timestamp};
+use amarre_core::model::world::Suspension;
+use amarre_core::model::{Address, Assets, Code, Millis, Requests, Site, Timestamp};
 
 /// Commands that may queue for the loop.
 const COMMANDS_MAX: usize = 64;
@@ -38,109 +38,6 @@ pub struct Behaviour {
     pub acts: bool,
     /// Watches folder and providers; `false` for a command that runs once.
     pub watches: bool,
-}
-
-/// The commands of the loop.
-#[derive(Debug)]
-pub enum LoopCommand {
-    /// Run a pass now and answer with its result; acts only if the loop acts anyway.
-    Pass,
-    /// Answer with the result of a pass over another revision of the source, which does not become effective.
-    Preview {
-        /// The revision.
-        snapshot: Box<Snapshot>,
-        /// Its manifests, or why they could not be read.
-        loaded: Box<Result<Loaded, SourceError>>,
-        /// Secrets that are not set yet, and will be by then.
-        promised: Vec<String>,
-    },
-    /// Act until everything is settled, or until the deadline.
-    Apply {
-        /// The number of services that may be deleted.
-        confirmed_deletes: Option<usize>,
-        /// Only these services; `None` = all.
-        only: Option<BTreeSet<String>>,
-        /// The deadline.
-        timeout: Millis,
-    },
-    /// Go on with another configuration, or report what is wrong with it.
-    Reconfigure {
-        /// `None` = the effective one stays.
-        settings: Option<Box<EngineSettings>>,
-        /// The problem to report.
-        trouble: Option<ConfigProblem>,
-    },
-    /// Suspend a service, or destroy it.
-    Suspend {
-        /// The service.
-        service: String,
-        /// Account, reason, and whether to destroy it.
-        suspension: Suspension,
-    },
-    /// Resume a service.
-    Resume {
-        /// The service.
-        service: String,
-    },
-    /// Roll a service's containers back to a good manifest, and suspend the service.
-    RollBack {
-        /// The service.
-        service: String,
-        /// The good manifest: by its generations.
-        generations: String,
-        /// Account and reason.
-        suspension: Suspension,
-    },
-    /// Stop a service after its running step, and suspend it.
-    Cancel {
-        /// The service.
-        service: String,
-        /// Account and reason.
-        suspension: Suspension,
-    },
-    /// Forget the failures of a service.
-    Retry {
-        /// The service.
-        service: String,
-        /// What may have been created is created again: a person looked, and there is none.
-        creates_again: bool,
-    },
-    /// Record that an existing resource is owned.
-    Adopt {
-        /// The resource.
-        address: Address,
-        /// Its observed state, and the service that owns it.
-        row: Box<Applied>,
-        /// The account that asks.
-        by: String,
-    },
-    /// Write the mark of an adopted resource, and nothing else; answers when it is written, or cannot be.
-    Mark {
-        /// The resource.
-        address: Address,
-        /// The deadline.
-        timeout: Millis,
-    },
-    /// Perform actions, and answer when each has an outcome and its resource is ready again, or at the deadline.
-    Perform {
-        /// The actions.
-        requests: Vec<ActionRequest>,
-        /// The deadline.
-        timeout: Millis,
-    },
-    /// Record an act in the audit log.
-    Record(Box<Event>),
-    /// Release a resource.
-    Release {
-        /// The resource.
-        address: Address,
-        /// Its service.
-        service: String,
-        /// Its id at the vendor.
-        vendor_id: String,
-        /// The account that asks.
-        by: String,
-    },
 }
 
 /// The answer to a command.
@@ -515,7 +412,9 @@ impl Daemon {
             let _ = waiter.reply.send(Reply { picture: picture.clone(), settled, error: None });
         }
         if self.waiters.is_empty() {
-            self.engine.requests = std::mem::take(&mut self.engine.requests).lasting();
+            // What a person said of earlier creates stays true, whoever waits: it is said before the apply that uses it.
+            let create_again = std::mem::take(&mut self.engine.requests.create_again);
+            self.engine.requests = Requests { create_again, ..Requests::default() };
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
             self.only = None;
@@ -596,14 +495,12 @@ impl Daemon {
                 let released = self.engine.ledger.release(&address, (&service, &vendor_id), run, &by, now).await;
                 released.err().map(|error| error.to_string())
             }
-            LoopCommand::Resume { service } => match self.engine.ledger.resume(&service).await {
-                Ok(true) => {
-                    self.pass().await;
-                    None
-                }
-                Ok(false) => Some(format!("{service} is not suspended")),
-                Err(error) => Some(error.to_string()),
-            },
+            LoopCommand::HoldPower { holds } => {
+                let held = self.engine.hold_power(holds).await;
+                self.pass().await;
+                held.err().map(|error| error.to_string())
+            }
+            LoopCommand::Resume { service } => self.resume(&service).await,
         };
         answer(reply, self.engine.last_pass(), error);
         self.pass_soon();
@@ -612,6 +509,17 @@ impl Daemon {
     async fn wait_until(&mut self, until: AwaitedState, timeout: Millis, reply: oneshot::Sender<Reply>) {
         self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, until });
         self.pass().await;
+    }
+
+    async fn resume(&mut self, service: &str) -> Option<String> {
+        match self.engine.ledger.resume(service).await {
+            Ok(true) => {
+                self.pass().await;
+                None
+            }
+            Ok(false) => Some(format!("{service} is not suspended")),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     async fn retry(&mut self, service: &str, creates_again: bool) -> Option<String> {

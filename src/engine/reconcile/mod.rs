@@ -23,6 +23,7 @@ pub(super) mod manifest_loader;
 pub mod shares;
 pub mod rollback;
 pub mod daemon;
+mod loop_command;
 pub mod counters;
 pub mod effective_manifests;
 pub mod pass_ledger;

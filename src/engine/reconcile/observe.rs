@@ -172,8 +172,8 @@ impl Observer {
     }
 
     fn doubts(&self, id: &ProviderId, seen: &BTreeMap<Address, amarre_core::model::Seen>, facts: &Facts) -> bool {
-        let owned =
-            facts.applied.keys().filter(|address| address.provider == *id && address.kind != Kind::Image).count();
+        let is_owned = |address: &&Address| address.provider == *id && address.kind.may_be_owned();
+        let owned = facts.applied.keys().filter(is_owned).count();
         owned >= EMPTY_FROM && !seen.values().any(|seen| seen.owner.is_ours())
     }
 

@@ -22,7 +22,7 @@ use amarre_core::model::{
     Verb, Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::desired::expand;
+use amarre_core::plan::desired::{expand, instance};
 use amarre_core::plan::input::Input;
 use amarre_core::plan::safety::{lint, mass_deletes};
 
@@ -135,12 +135,17 @@ impl Engine {
         plan::rollout::completion::judge(&sight.desired.services, &self.context.site, &sight.facts, &mut sight.world);
 
         sight.now = self.clock.now();
+        sight.facts.power = self.with_input(&sight, instance::after_look);
         let mut draft = self.plan(&sight);
         let planned = self.clock.now();
         self.meters.phase("plan", planned - sight.now);
         self.hold_back(&mut sight, &mut draft.plan).await;
         schedule_next_pass(&mut draft, &sight, again, &dead_ends);
-        self.next_action_look(sight.now).into_iter().for_each(|at| draft.plan.look_by(at));
+        self.with_input(&sight, instance::next_change).into_iter().for_each(|at| draft.plan.look_by(at));
+        if !self.context.site.clouds.is_empty() {
+            draft.plan.look_in(sight.now, schedule::CLOUDS_ANEW);
+        }
+        self.next_action_look(&sight.world, sight.now).into_iter().for_each(|at| draft.plan.look_by(at));
         let is_to_act = sight.mode != RunMode::PlanOnly;
         if is_to_act && self.ledger_error.is_some() {
             self.try_ledger(&mut draft.plan, sight.now).await;
@@ -471,6 +476,12 @@ fn schedule_next_pass(
     if records.filter_map(|address| world.seen.get(address)).any(|seen| !seen.ready.is_ready() && seen.owner.is_ours())
     {
         plan.look_in(now, Millis::seconds(10));
+    }
+    let instances = wants.map.keys().filter(|address| address.kind == Kind::Instance);
+    for seen in instances.filter_map(|address| world.seen.get(address)) {
+        if let Readiness::NotYet { since, .. } = seen.ready {
+            plan.look_by(schedule::watch(since, now));
+        }
     }
     if !plan.gaps.is_empty() {
         plan.look_in(now, Millis::seconds(30));

@@ -6,6 +6,7 @@ use super::effective_manifests::DesiredManifests;
 use crate::engine::{Engine, LEDGER_RETRY, OpenRun, PassInput};
 use crate::ledger::{StoreError, Unpublished};
 use crate::source::Snapshot;
+use amarre_core::model::power::Override;
 use amarre_core::model::world::{Applied, Pulled};
 use amarre_core::model::{
     Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Requests, Timestamp, Value, Wants,
@@ -58,6 +59,17 @@ impl Engine {
                 Facts::clone(&self.last_facts)
             }
         }
+    }
+
+    /// Lets a power hold in place of each server's rule; `None`: the rule holds again.
+    pub async fn hold_power(&mut self, holds: Vec<(Address, Option<Override>)>) -> Result<(), StoreError> {
+        // As of the last look, which may not have been stored.
+        let mut power = self.picture.facts.power.clone();
+        for (address, holds) in holds {
+            let facts = power.entry(address).or_default();
+            (facts.override_, facts.stopped_at) = (holds, None);
+        }
+        self.ledger.note_power(&power).await
     }
 
     /// Ends suspensions whose time has come, and records that.
@@ -145,6 +157,9 @@ impl Engine {
         self.record_verdicts(found).await?;
         self.settle_intents(found).await?;
         self.record_flaps(found, &busy).await?;
+        if found.facts.power != self.last_facts.power {
+            self.ledger.note_power(&found.facts.power).await?;
+        }
         self.record_downtimes(found, desired, &busy).await?;
         let is_unpublished = self.record_learned(found).await?;
         let gone = self.forget_gone(found, &busy).await?;

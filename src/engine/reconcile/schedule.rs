@@ -26,6 +26,9 @@ const FRESH: Millis = Millis::minutes(3);
 /// How long a resource counts as taking its time.
 const SLOW: Millis = Millis::minutes(30);
 
+/// Clouds have no events: they are observed this often.
+pub const CLOUDS_ANEW: Millis = Millis::minutes(1);
+
 /// A source that does not answer is asked at least this often, whatever its interval.
 const SOURCE_LAST: Millis = Millis::minutes(10);
 

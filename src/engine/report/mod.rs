@@ -14,6 +14,7 @@ pub mod subnets;
 pub mod certificates;
 pub(super) mod derived;
 pub mod read_scope;
+pub mod instances;
 
 use std::collections::BTreeMap;
 

@@ -67,7 +67,7 @@ impl OvhAccount {
                 findings.push(Finding::failed(OVH, trouble.into_error("could not read the token's rights", false)));
             }
         }
-        findings.extend(clock(&self.endpoint, &time, now));
+        findings.extend(clock(OVH, &self.endpoint, &time, now));
         findings
     }
 
@@ -149,18 +149,18 @@ fn slow(heard: &Heard) -> Option<Finding> {
     Some(Finding::know(DNS, Code::A0255, text).hint("another resolver or line may be faster; nothing waits for it"))
 }
 
-fn clock(endpoint: &str, time: &Result<i64, OvhError>, now: Timestamp) -> Option<Finding> {
+pub fn clock(topic: &'static str, endpoint: &str, time: &Result<i64, OvhError>, now: Timestamp) -> Option<Finding> {
     let ahead = time.as_ref().ok()? - now.0 / 1000;
     (ahead.abs() > CLOCK_SECONDS_OFF_MAX).then(|| {
         let (seconds, way) = (ahead.abs(), if ahead > 0 { "behind" } else { "ahead of" });
-        Finding::know(OVH, Code::A0253, format!("{endpoint}: this machine's clock is {seconds} s {way} OVH's"))
+        Finding::know(topic, Code::A0253, format!("{endpoint}: this machine's clock is {seconds} s {way} OVH's"))
             .note("OVH is asked in its own time; certificates, tokens and logs go by this machine's")
             .hint("timedatectl set-ntp true")
     })
 }
 
 /// OVH's rules know one wildcard, `*`, for any text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((head, rest)) => text.strip_prefix(head).is_some_and(|text| {

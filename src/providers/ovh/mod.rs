@@ -1,9 +1,9 @@
 //! The DNS zones of one OVH account: its API, its login, and how its rows are read and written.
 
-mod api;
+pub(super) mod api;
 mod login;
 mod convert;
-mod examine;
+pub(super) mod examine;
 mod request_rate;
 mod zone_rows;
 

@@ -6,6 +6,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::accounts::Role;
 use crate::engine::commands::act::{ArgRow, ArgShape, TIMEOUT_MS_MAX, UNTIL_MS_MAX};
 use crate::engine::commands::verbs::VERBS;
+use crate::engine::report::instances::InstanceState;
 use crate::engine::report::status::{Health, Sync};
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::Wait;
@@ -13,7 +14,8 @@ use amarre_core::model::{Kind, ReasonCode};
 
 /// All schemas, by name.
 pub fn all() -> Map<String, Json> {
-    let parts = [general(), passes(), manifests(), services(), differences(), plans(), streamed(), remaining()];
+    let parts =
+        [general(), passes(), manifests(), services(), instances(), differences(), plans(), streamed(), remaining()];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -146,6 +148,46 @@ fn manifests() -> Json {
                 "topic": text(), "verdict": {"enum": ["good", "know", "wrong"]}, "text": text(), "notes": list(text()),
                 "hints": list(text()),
             }), json!({"code": code()}))),
+        }), json!({})),
+    })
+}
+
+/// Servers at clouds.
+fn instances() -> Json {
+    let power = || json!({"enum": ["on", "off", "shelved"]});
+    let tick = || object(json!({"at": time(), "to": power()}), json!({}));
+    let managed = object(
+        json!({
+            "manifest": text(), "file": text(), "rule": described("`schedule`, or the power that it says", text()),
+            "wanted": described("Null: it is neither started nor stopped", or_null(power())), "because": text(),
+            "override": described("What holds in place of the rule", or_null(any_json())), "next": or_null(tick()),
+        }),
+        json!({}),
+    );
+    let instance = || {
+        json!({
+            "name": text(), "vendor_name": text(), "id": text(), "cloud": text(), "project": text(), "region": text(),
+            "type": text(), "addresses": list(text()),
+            "state": {"enum": InstanceState::ALL.map(InstanceState::word)}, "status": described("The vendor's word", text()),
+            "billing": {"enum": ["hour", "month"]}, "cost": described("Without tax; null: it is not known", or_null(object(json!({
+            "hour": or_null(text()), "month": text(), "currency": text(),
+        }), json!({})))),
+        "created": or_null(text()), "managed": or_null(managed.clone()),
+            "seen_at": time(), "attention": flag_type(),
+            "gap": described("Why it is not seen now", or_null(named("Error"))),
+        })
+    };
+    json!({
+        "Instances": object(json!({
+            "schema": {"const": "amarre.instances/v1"}, "at": time(), "total": count(), "next": or_null(count()),
+            "gaps": list(object(json!({"cloud": text(), "place": text(), "code": code(), "message": text(), "hint": text()}), json!({}))),
+            "instances": list(named("Instance")),
+        }), json!({})),
+        "Instance": object(instance(), json!({})),
+        "InstanceWithEvents": object(with(with(instance(), "schema", text()), "events", list(named("Event"))), json!({})),
+        "InstanceSchedule": object(json!({
+            "schema": text(), "name": text(), "timezone": text(), "on": list(text()), "off": list(text()), "off_as": text(),
+            "next": list(tick()),
         }), json!({})),
     })
 }

@@ -120,12 +120,18 @@ async fn invalid_server_settings_are_refused() {
 }
 
 /// What is measured only where there is some of it.
-const SOMETIMES: [&str; 6] = [
+const SOMETIMES: [&str; 12] = [
     "amarre_acme_budget_limit",
     "amarre_acme_budget_remaining",
     "amarre_certificate_expiry_timestamp_seconds",
     "amarre_drift_resources",
     "amarre_guard_stops_total",
+    "amarre_instance_action_duration_seconds",
+    "amarre_instance_actions_total",
+    "amarre_instance_attention",
+    "amarre_instance_cost_per_hour",
+    "amarre_instance_info",
+    "amarre_instance_power",
     "amarre_source_fetch_total",
 ];
 

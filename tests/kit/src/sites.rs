@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use amarre_core::model::ProviderId;
 use amarre_core::model::site::{
-    CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PortRange, PublicAddress, Reach, Site,
+    CertificateCare, CloudSite, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PortRange, PublicAddress, Reach,
+    Site,
 };
 
 pub fn permissive() -> Site {
@@ -30,7 +31,13 @@ pub fn permissive() -> Site {
             ("edge".to_owned(), host("edge", Some("edge"), vec![PublicAddress::Name("dyn.example.org.".to_owned())])),
             ("bare".to_owned(), host("bare", None, Vec::new())),
         ]),
-        clouds: BTreeMap::new(),
+        clouds: BTreeMap::from([(
+            "paris".to_owned(),
+            CloudSite {
+                provider: "ovh-cloud.paris".to_owned().into(),
+                actions: amarre_core::model::site::CloudActions::Power,
+            },
+        )]),
         pools: vec!["172.20.0.0/16".parse().unwrap()],
         prefix: 24,
         avoid: vec!["172.20.99.0/24".parse().unwrap()],

@@ -9,6 +9,7 @@ pub(super) mod stream;
 pub(super) mod access_list;
 pub(super) mod record;
 pub(super) mod network;
+pub(super) mod instance;
 pub(super) mod shared;
 #[cfg(feature = "trial")]
 #[path = "../../../../tests/trial/manifest.rs"]
@@ -39,6 +40,7 @@ pub(super) const KINDS: &[ManifestKindRow] = &[
     access_list::ROW,
     record::ROW,
     network::ROW,
+    instance::ROW,
     #[cfg(feature = "trial")]
     trial::ROW,
 ];

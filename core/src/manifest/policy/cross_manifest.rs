@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use crate::model::address::service_of_network;
 use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume};
 use crate::model::site::{PublicAddress, Right};
-use crate::model::{Assets, Code, Site};
+use crate::model::{Address, Assets, Code, Site};
 
 use super::pool_share::PoolShare;
 use super::{AllowedBy, Decision, Verdict};
@@ -227,6 +227,8 @@ struct WantedNames {
     addresses: Vec<(String, Spot, String)>,
     /// By the NPM, which several hosts may share.
     streams: Vec<((String, u16), Spot, String)>,
+    /// The server whose power it manages.
+    instance: Option<(Address, Spot, String)>,
 }
 
 impl WantedNames {
@@ -262,6 +264,7 @@ impl WantedNames {
             containers: containers.collect(),
             addresses: addresses.collect(),
             streams: streams.collect(),
+            instance: service.instance.as_ref().map(|one| (one.address.clone(), spot, place(spot))),
         }
     }
 }
@@ -285,6 +288,7 @@ struct TakenNames {
     containers: BTreeMap<(String, String), String>,
     addresses: BTreeMap<(String, String), String>,
     streams: BTreeMap<(String, u16), String>,
+    instances: BTreeMap<Address, String>,
 }
 
 impl TakenNames {
@@ -328,6 +332,12 @@ impl TakenNames {
                 problems.push(problem.hint(format!("first wanted by {first}; one stream takes TCP and UDP")));
             }
         }
+        if let Some((address, spot, _)) = &wanted.instance
+            && let Some(first) = self.instances.get(address)
+        {
+            let message = format!("two manifests manage the instance {}", address.name);
+            problems.push(Problem::error(Code::A0194, *spot, message).hint(format!("the other is {first}")));
+        }
         let called = wanted.containers.iter().map(|(name, spot, _)| (name, spot, &self.containers));
         let addressed = wanted.addresses.iter().map(|(name, spot, _)| (name, spot, &self.addresses));
         let mut named: BTreeSet<&String> = BTreeSet::new();
@@ -369,6 +379,7 @@ impl TakenNames {
         for (subnet, _, place) in wanted.subnets {
             self.subnets.entry(host.clone()).or_default().push((subnet, place));
         }
+        self.instances.extend(wanted.instance.map(|(address, _, place)| (address, place)));
         self.streams.extend(wanted.streams.into_iter().map(|(stream, _, place)| (stream, place)));
         let of_host = |(name, _, place)| ((host.clone(), name), place);
         self.containers.extend(wanted.containers.into_iter().map(of_host));

@@ -11,7 +11,7 @@ use ipnet::Ipv4Net;
 use super::certificate;
 use super::certificate::CertificateNames;
 use super::dns_names::ZoneNames;
-use super::{bind_mounts, host_fields, joined_network, npm_reach, stream, subnets};
+use super::{bind_mounts, host_fields, instance, joined_network, npm_reach, stream, subnets};
 use crate::model::families::ProviderRole;
 use crate::model::service::{
     AccessList, AnsweredHost, Container, Dns, NetworkMode, PlainResource, Record, Route, Target as Leads, Tls,
@@ -205,6 +205,9 @@ impl Expansion<'_> {
             let PlainResource { address, fields, limit, origin } = resource;
             self.wants.limits.insert(address.clone(), *limit);
             self.want(address.clone(), fields.clone(), Vec::new(), origin);
+        }
+        if let Some(instance) = &self.service.instance {
+            instance::expand(self, instance);
         }
         let records = self.records(&targets);
         for route in &self.service.routes {

@@ -17,3 +17,4 @@ pub mod foreign_use;
 pub mod reused_names;
 pub mod images;
 pub mod restart_policy;
+pub mod instance;

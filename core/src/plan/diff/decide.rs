@@ -148,17 +148,18 @@ fn update(
     let mut draft = UpdateDraft { changed, diffs, unmet };
     draft.leave_out_what_waits(input, want);
     let UpdateDraft { changed, diffs, unmet } = draft;
-    let gate = if let Some(refusal) =
-        want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet))
-    {
-        Gate::Held(refusal)
-    } else if is_fixed {
-        Gate::Held(cannot_change(input, address, want, &diffs))
-    } else if !unmet.is_empty() {
-        Gate::After(unmet)
-    } else {
-        grace(input, address, want, &changed, seen).map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
-    };
+    let gate =
+        if let Some(refusal) = want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet)) {
+            Gate::Held(refusal)
+        } else if is_fixed {
+            Gate::Held(cannot_change(input, address, want, &diffs))
+        } else if !unmet.is_empty() {
+            Gate::After(unmet)
+        } else {
+            let rests = || wants.rests_until.get(address).copied().filter(|until| input.now < *until);
+            let until = grace(input, address, want, &changed, seen).or_else(rests);
+            until.map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
+        };
     let exposes = exposure::by_update(open, address, want, &diffs);
     Some(Change {
         address: address.clone(),

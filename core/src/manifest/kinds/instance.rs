@@ -1,0 +1,217 @@
+//! `kind: Instance`: the power of a server at a cloud, as a level or by a timetable.
+
+use std::rc::Rc;
+
+use serde_json::Value as Json;
+
+use super::ManifestKindRow;
+use crate::manifest::compose::unsupported;
+use crate::manifest::schema::{either, head, link, list, object, text, words};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_else};
+use crate::model::instance::Instance;
+use crate::model::power::{Power, PowerRule};
+use crate::model::service::{Dns, ManifestKind, Service};
+use crate::model::timetable::{HolidaysText, Timetable, TimetableError, TimetableKey, TimetableText};
+use crate::model::{Address, Code, Kind};
+
+/// The row of the kind.
+pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::INSTANCE, parse, schema };
+
+/// Longer is no vendor's id.
+const ID_CHARS_MAX: usize = 100;
+
+fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+    let scope = reader.scope;
+    let cloud = reader.required("cloud", "a name below `clouds:` of amarre.yaml");
+    let id = reader.required("id", "the vendor's id of a server that exists: `amarre instance list --wide` shows them");
+    let (rule, spot) = rule(&mut reader);
+    reader.finish(&unsupported::small_kind_key);
+    let (cloud, id) = (cloud?, id?);
+    let Some(site) = scope.site.clouds.get(&cloud.text) else {
+        let names: Vec<&str> = scope.site.clouds.keys().map(String::as_str).collect();
+        let hint = match (nearest(&cloud.text, &names), names.as_slice()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, []) => "there is none: write `clouds:` in amarre.yaml, or run `amarre init --cloud ovh`".to_owned(),
+            (None, names) => format!("below `clouds:` of amarre.yaml are {}", names.join(", ")),
+        };
+        scope.error_hint(Code::A0106, cloud.spot, format!("there is no cloud `{}`", shown(&cloud.text)), &hint);
+        return None;
+    };
+    let is_id = |text: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        !text.is_empty() && text.len() <= ID_CHARS_MAX && text.bytes().all(is_plain)
+    };
+    if !is_id(&id.text) {
+        scope.not_allowed(&id, "`id`", "as in `id: 8f1c7a52-0b3e-4a57-9d3e-2f6f0c9d1a44`, and not the name");
+        return None;
+    }
+    service.instance = Some(Instance {
+        address: Address::new(site.provider.clone(), Kind::Instance, &id.text),
+        cloud: cloud.text,
+        rule: rule?,
+        origin: scope.origin(spot),
+    });
+    service.dns = Dns::None;
+    Some(service)
+}
+
+/// `power` or `schedule`, and where it is; the power is not managed where there is neither.
+fn rule(reader: &mut Reader<'_>) -> (Option<PowerRule>, Spot) {
+    let choices = [
+        ("on", PowerWord::Level(Power::On)),
+        ("off", PowerWord::Level(Power::Off)),
+        ("shelved", PowerWord::Level(Power::Shelved)),
+        ("unmanaged", PowerWord::Unmanaged),
+    ];
+    let (has_power, power_spot) = (reader.has("power"), reader.key_spot("power"));
+    let power = reader.choice("power", &choices);
+    let spot = reader.key_spot("schedule");
+    let Some(node) = reader.node("schedule") else {
+        let spot = if has_power { power_spot } else { reader.spot };
+        return match power {
+            Some(PowerWord::Level(power)) => (Some(PowerRule::Level(power)), spot),
+            Some(PowerWord::Unmanaged) => (Some(PowerRule::Unmanaged), spot),
+            // It was reported, or nothing is said of power.
+            None => ((!has_power).then_some(PowerRule::Unmanaged), spot),
+        };
+    };
+    if has_power {
+        let message = format!("`power` in line {} and `schedule` contradict each other", power_spot.line);
+        reader.scope.error_hint(Code::A0106, spot, message, "keep the one that is meant");
+        return (None, spot);
+    }
+    let inner = Reader::open(reader.scope, node, "`schedule`", "schedule.");
+    (inner.and_then(timetable).map(PowerRule::Schedule), spot)
+}
+
+#[derive(Debug, Clone, Copy)]
+enum PowerWord {
+    Level(Power),
+    Unmanaged,
+}
+
+fn timetable(mut reader: Reader<'_>) -> Option<Timetable> {
+    let scope = reader.scope;
+    let timezone = reader.required("timezone", "as in `timezone: Europe/Paris`");
+    let on = expressions(&mut reader, "on");
+    let off = expressions(&mut reader, "off");
+    for key in ["on", "off"] {
+        if !reader.has(key) {
+            reader.missing(key, "five fields of cron: minute, hour, day, month, weekday, as in `0 8 * * mon-fri`");
+        }
+    }
+    let off_as = reader.text("off_as");
+    let holidays = reader.text("holidays");
+    let file = holidays.as_ref().map(|text| holidays_file(scope, text));
+    reader.finish(&nothing_else);
+    let timezone = timezone?;
+    let text = |texts: &[PlacedText]| texts.iter().map(|one| one.text.clone()).collect::<Vec<_>>();
+    let (on_texts, off_texts) = (text(&on), text(&off));
+    if on.is_empty() || off.is_empty() {
+        return None;
+    }
+    let content = match &file {
+        Some(HolidaysSource::Unread) => return None,
+        Some(HolidaysSource::File(_, content)) => Some(HolidaysText::File(content)),
+        Some(HolidaysSource::Country) => holidays.as_ref().map(|text| HolidaysText::Country(&text.text)),
+        None => None,
+    };
+    let written = TimetableText {
+        timezone: &timezone.text,
+        on: &on_texts,
+        off: &off_texts,
+        off_as: off_as.as_ref().map(|text| text.text.as_str()),
+        holidays: content,
+    };
+    let parsed = Timetable::parse(&written);
+    let places = TimetablePlaces { timezone: timezone.spot, on: &on, off: &off, off_as, holidays, file };
+    parsed.map_err(|error| places.report(scope, &error)).ok()
+}
+
+/// One expression, or a list of them.
+fn expressions(reader: &mut Reader<'_>, key: &'static str) -> Vec<PlacedText> {
+    let Some(node) = reader.node(key) else { return Vec::new() };
+    let (scope, label) = (reader.scope, reader.label(key));
+    match node.scalar() {
+        Some(_) => scope.text(node, &label).into_iter().collect(),
+        None => scope.texts(node, &label).unwrap_or_default(),
+    }
+}
+
+/// What `holidays` names.
+enum HolidaysSource {
+    /// A country.
+    Country,
+    /// A file that was opened: its number and content.
+    File(u16, Rc<str>),
+    /// A file that could not be read; it was reported.
+    Unread,
+}
+
+fn holidays_file(scope: &Scope<'_>, text: &PlacedText) -> HolidaysSource {
+    if !text.text.contains(['.', '/']) {
+        return HolidaysSource::Country;
+    }
+    let opened = scope.source_path(text).and_then(|path| scope.open(&path, None, text.spot));
+    opened.map_or(HolidaysSource::Unread, |(number, content)| HolidaysSource::File(number, content))
+}
+
+/// Where the parts of a timetable are in the source.
+struct TimetablePlaces<'a> {
+    timezone: Spot,
+    on: &'a [PlacedText],
+    off: &'a [PlacedText],
+    off_as: Option<PlacedText>,
+    holidays: Option<PlacedText>,
+    file: Option<HolidaysSource>,
+}
+
+impl TimetablePlaces<'_> {
+    fn of(&self, key: TimetableKey) -> Option<Spot> {
+        match key {
+            TimetableKey::Timezone => Some(self.timezone),
+            TimetableKey::On(index) => self.on.get(index).map(|text| text.spot),
+            TimetableKey::Off(index) => self.off.get(index).map(|text| text.spot),
+            TimetableKey::OffAs => self.off_as.as_ref().map(|text| text.spot),
+            TimetableKey::Holidays(line) => match (&self.file, line) {
+                (Some(HolidaysSource::File(number, _)), Some(line)) => Some(Spot::within(*number, line, 1)),
+                (Some(_) | None, _) => self.holidays.as_ref().map(|text| text.spot),
+            },
+        }
+    }
+
+    fn report(&self, scope: &Scope<'_>, error: &TimetableError) {
+        let other = error.other.and_then(|key| self.of(key));
+        let message = match other {
+            Some(other) => format!("{}: see line {}, too", error.message, other.line),
+            None => error.message.clone(),
+        };
+        let spot = self.of(error.key).unwrap_or(self.timezone);
+        scope.error_hint(Code::A0193, spot, message, &error.hint);
+    }
+}
+
+fn schema() -> Json {
+    let expressions = || either(&[text(), list(text())]);
+    let schedule = object(
+        &["timezone", "on", "off"],
+        vec![
+            ("timezone", text(), "As in `Europe/Paris`"),
+            ("on", expressions(), "When it is started: cron's five fields"),
+            ("off", expressions(), "When it is stopped"),
+            ("off_as", words(&["stop", "shelve"]), "What stopping means; `stop` if not set"),
+            ("holidays", text(), "`FR`, or a file with a date a line: days on which it is not started"),
+        ],
+    );
+    let mut keys: Vec<_> = head().into_iter().filter(|(key, ..)| !["host", "reconcile"].contains(key)).collect();
+    keys.extend([
+        ("cloud", text(), "A name below `clouds:` of amarre.yaml"),
+        ("id", text(), "The vendor's id of the server"),
+        ("power", words(&["on", "off", "shelved", "unmanaged"]), "The power that it is to have"),
+        ("schedule", schedule, "A timetable, in place of `power`"),
+        // As of a service: one that stops may be started again.
+        ("reconcile", link("reconcile"), "How it is kept"),
+    ]);
+    object(&["name", "cloud", "id"], keys)
+}

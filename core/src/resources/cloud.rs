@@ -1,0 +1,42 @@
+//! What a cloud rents out, typed alike for every vendor: a server, and how much of it is on.
+
+use crate::model::{Field, Kind, KindSchema, Rule};
+
+/// Words of the field `power`.
+pub mod power {
+    /// It runs.
+    pub const ON: &str = "on";
+    /// It is shut down, and the vendor keeps its place.
+    pub const OFF: &str = "off";
+    /// It is a snapshot without a place: the vendor bills storage only.
+    pub const SHELVED: &str = "shelved";
+}
+
+/// A server. Only its power is ever changed; of one that is on its way from one power to another, the field is absent.
+pub const INSTANCE: KindSchema = KindSchema {
+    kind: Kind::Instance,
+    fields: &[
+        // The vendor's name of it, which need not be unique.
+        Field::new("name", Rule::Observed),
+        // A word of `power`.
+        Field::new("power", Rule::Update),
+        // The vendor's own word: `SHUTOFF`.
+        Field::new("status", Rule::Observed),
+        // The vendor's name of its size: `b3-8`.
+        Field::new("type", Rule::Observed),
+        // The project by its id, and as people call it.
+        Field::new("project", Rule::Observed),
+        Field::new("project_name", Rule::Observed),
+        Field::new("region", Rule::Observed),
+        // Its public addresses.
+        Field::new("addresses", Rule::Observed),
+        // When it was made, in RFC 3339.
+        Field::new("created", Rule::Observed),
+        // `hour` or `month`.
+        Field::new("billing", Rule::Observed),
+        // What the vendor takes for that, in 10⁻⁸ of its currency, without tax; absent where it is not known.
+        Field::new("price", Rule::Observed),
+        Field::new("currency", Rule::Observed),
+    ],
+    claims: None,
+};

@@ -1,0 +1,129 @@
+//! `amarre init --cloud ovh` and `amarre init --simulate cloud`: a configuration with nothing but a cloud. No Docker host, no NPM
+//! and no domain is asked for.
+
+use std::path::{Path, PathBuf};
+
+use super::CommandFailure;
+use super::args::{CloudMake, InitArgs, Simulated};
+use super::init::{Dialogue, create, empty_query, gap_failure, read_line};
+use crate::config::Config;
+use crate::providers::Provider;
+use crate::providers::ovh::{OvhLogin, Pace};
+use crate::providers::ovh_cloud::{OvhCloudConfig, OvhCloudProvider};
+use crate::secret::Secret;
+use amarre_core::model::{Code, ProviderId};
+use amarre_core::plan::render::Sign;
+
+/// What the cloud is called: part of the names of its servers.
+const NAME: &str = "ovh";
+
+/// Whether a cloud is all that is asked for.
+pub(super) fn is_asked(init: &InitArgs) -> bool {
+    init.cloud.is_some() || init.simulate.contains(&Simulated::Cloud)
+}
+
+/// Asks for the login, tries it, and writes the configuration.
+pub(super) async fn run(init: &InitArgs, path: &Path, dialogue: &Dialogue<'_>) -> Result<u8, CommandFailure> {
+    if init.domain.is_some() || init.npm_url.is_some() || init.simulate.iter().any(|what| *what != Simulated::Cloud) {
+        let hint = "leave out either; to have both, write `clouds:` into the amarre.yaml that init makes";
+        let message = "a cloud comes without a domain and NPM, and both are given";
+        return Err(CommandFailure::new(Code::A1005, message, hint));
+    }
+    let CloudAnswers { section, secrets } = match init.cloud {
+        Some(CloudMake::Ovh) if init.simulate.contains(&Simulated::Cloud) => {
+            let hint = "leave out --cloud or --simulate cloud";
+            return Err(CommandFailure::new(Code::A1005, "the cloud has an account, and is to be simulated", hint));
+        }
+        Some(CloudMake::Ovh) => ovh(init, dialogue).await?,
+        None => {
+            let text = "a dozen servers are simulated: nothing real is written";
+            read_line(dialogue.output, Sign::Step, "", text);
+            let section = format!("  {NAME}: {{simulated: true}}   # until there are keys\n");
+            CloudAnswers { section, secrets: Vec::new() }
+        }
+    };
+    let text = format!("# Every key: docs/configuration.md\nclouds:\n{section}");
+    // A file that cannot be read back is not written.
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let mut wrote: Vec<PathBuf> = Vec::new();
+    let mut put = |path: PathBuf, text: &str| -> Result<(), CommandFailure> {
+        create(&path, text, 0o600).map_err(|why| {
+            let failed = format!("could not write {}: {why}", path.display());
+            CommandFailure::new(Code::A1006, failed, "move it away, or start in another folder; nothing is overwritten")
+        })?;
+        wrote.push(path);
+        Ok(())
+    };
+    let mut written = secrets.iter().try_for_each(|(file, secret)| put(base.join(file), secret.expose()));
+    written = written.and_then(|()| Config::parse(&text, path).map(drop).map_err(CommandFailure::from));
+    written = written.and_then(|()| put(path.to_owned(), &text));
+    let folder = base.join("services");
+    written = written.and_then(|()| {
+        std::fs::create_dir_all(&folder).map_err(|why| {
+            CommandFailure::new(Code::A1006, format!("could not make {}: {why}", folder.display()), "is it writable?")
+        })
+    });
+    if let Err(failure) = written {
+        for path in wrote {
+            let _ = std::fs::remove_file(path);
+        }
+        return Err(failure);
+    }
+    let names: Vec<String> = wrote.iter().map(|path| path.display().to_string()).collect();
+    dialogue.output.note(&format!("\nWrote {}", names.join(", ")));
+    dialogue.output.note("Next: amarre instance list   your servers\n      amarre run             the same on a page");
+    Ok(0)
+}
+
+struct CloudAnswers {
+    /// The lines below `clouds:`.
+    section: String,
+    /// Files with their content.
+    secrets: Vec<(&'static str, Secret)>,
+}
+
+async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswers, CommandFailure> {
+    let missing = |what: &str| {
+        let hint = "export OVH_ENDPOINT=ovh-eu OVH_APPLICATION_KEY=… OVH_APPLICATION_SECRET=… OVH_CONSUMER_KEY=…; \
+                    docs/providers/ovh-cloud.md says where they come from; --simulate cloud tries without an account";
+        CommandFailure::new(Code::A1005, format!("OVH's {what} is missing, and nobody can be asked here"), hint)
+    };
+    let key = dialogue.text("OVH application key", &init.ovh_application_key, None)?;
+    let application_key = key.ok_or_else(|| missing("application key"))?;
+    let given = |text: &Option<String>| text.clone().map(Secret::new);
+    let secret = dialogue.secret("OVH application secret (not shown)", given(&init.ovh_application_secret))?;
+    let application_secret = secret.ok_or_else(|| missing("application secret"))?;
+    let consumer = dialogue.secret("OVH consumer key (not shown)", given(&init.ovh_consumer_key))?;
+    let consumer_key = consumer.ok_or_else(|| missing("consumer key"))?;
+    let endpoint = init.ovh_endpoint.clone().unwrap_or_else(|| "ovh-eu".to_owned());
+    let login = OvhLogin::Keys {
+        application_key: application_key.clone(),
+        application_secret: application_secret.clone(),
+        consumer_key: consumer_key.clone(),
+    };
+    let provider = OvhCloudProvider::new(OvhCloudConfig {
+        id: ProviderId::from("ovh-cloud.init".to_owned()),
+        endpoint: endpoint.clone(),
+        login,
+        projects: std::collections::BTreeSet::new(),
+        pace: Pace::usual(),
+    });
+    let provider = provider.map_err(|why| CommandFailure::new(Code::A1005, why, "ovh-eu, ovh-ca, ovh-us or a URL"))?;
+    let seen = provider.observe(&empty_query()).await;
+    if let Some(gap) = seen.gaps.first() {
+        return Err(gap_failure(gap));
+    }
+    let projects = seen.inventory.values().filter_map(|seen| seen.fields.text("project"));
+    let projects = projects.collect::<std::collections::BTreeSet<_>>().len();
+    let text = format!("OVH ({endpoint}) shows {} servers in {projects} projects", seen.inventory.len());
+    read_line(dialogue.output, Sign::Done, "", &text);
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let section = format!(
+        "  {NAME}:\n    ovh:\n      endpoint: {}\n      application_key: {}\n      application_secret: {{file: secrets/ovh}}\n      \
+         consumer_key: {{file: secrets/ovh-consumer}}\n",
+        quoted(&endpoint),
+        quoted(&application_key)
+    );
+    let secrets = vec![("secrets/ovh", application_secret), ("secrets/ovh-consumer", consumer_key)];
+    Ok(CloudAnswers { section, secrets })
+}

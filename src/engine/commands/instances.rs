@@ -1,0 +1,505 @@
+//! What a person asks of servers at clouds. Of one that a manifest manages, what is asked holds in place of its rule: until the
+//! next tick of its timetable, until a time, or until its rule is followed again.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use serde_json::{Value as Json, json};
+
+use super::act::{ActArgs, Asked};
+use super::{CommandAnswer, refused};
+use crate::engine::PassResult;
+use crate::engine::reconcile::actions::{ActionRequest, ActionState, action_word};
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::instances::{self, InstanceRow, InstanceState, InstancesOf};
+use crate::ledger::Ledger;
+use crate::ledger::runs::{Event, EventFilter};
+use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power, PowerRule};
+use amarre_core::model::site::CloudActions;
+use amarre_core::model::timetable::{Cron, Tick};
+use amarre_core::model::{Address, Code, Millis, Text, Timestamp};
+use amarre_core::plan::render::Style;
+use amarre_core::text;
+
+/// The kind of an event: a person asked for what holds in place of a rule.
+pub const ASKED: &str = "asked";
+
+/// What a person asks of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstanceDeed {
+    /// It is to run.
+    Start,
+    /// It is to be shut down.
+    Stop,
+    /// It is to boot once more.
+    Reboot,
+    /// It is to become a snapshot.
+    Shelve,
+    /// It is to come back from there.
+    Unshelve,
+    /// Its rule holds again.
+    Follow,
+}
+
+impl InstanceDeed {
+    /// The provider's word; `None`: no provider is asked.
+    fn word(self, args: &ActArgs) -> Option<&'static str> {
+        match self {
+            InstanceDeed::Start => Some("start"),
+            InstanceDeed::Stop => Some("stop"),
+            InstanceDeed::Reboot if args.flag("hard") => Some("reboot-hard"),
+            InstanceDeed::Reboot => Some("reboot"),
+            InstanceDeed::Shelve => Some("shelve"),
+            InstanceDeed::Unshelve => Some("unshelve"),
+            InstanceDeed::Follow => None,
+        }
+    }
+
+    /// For people.
+    pub fn text(self) -> Text {
+        match self {
+            InstanceDeed::Start => text!("start"),
+            InstanceDeed::Stop => text!("stop"),
+            InstanceDeed::Reboot => text!("reboot"),
+            InstanceDeed::Shelve => text!("shelve"),
+            InstanceDeed::Unshelve => text!("unshelve"),
+            InstanceDeed::Follow => text!("follow-schedule"),
+        }
+    }
+
+    /// The power that it leads to.
+    const fn power(self) -> Option<Power> {
+        match self {
+            InstanceDeed::Start | InstanceDeed::Unshelve => Some(Power::On),
+            InstanceDeed::Stop => Some(Power::Off),
+            InstanceDeed::Shelve => Some(Power::Shelved),
+            InstanceDeed::Reboot | InstanceDeed::Follow => None,
+        }
+    }
+
+    /// Whether `actions: power` allows it.
+    const fn is_plain(self) -> bool {
+        matches!(self, InstanceDeed::Start | InstanceDeed::Stop | InstanceDeed::Reboot)
+    }
+}
+
+/// Why one server is not acted on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct NotAsked {
+    code: Code,
+    message: Text,
+    hint: String,
+}
+
+fn refusal(code: Code, message: impl Into<Text>, hint: impl Into<String>) -> NotAsked {
+    NotAsked { code, message: message.into(), hint: hint.into() }
+}
+
+/// Carries a deed out on each named server, and waits until it shows.
+pub async fn act(handle: &Handle, asked: Asked<'_>, deed: InstanceDeed) -> Option<CommandAnswer> {
+    let args = asked.args;
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
+    let names = args.texts("instances");
+    let found = names.iter().map(|name| (name.clone(), prepared(&picture, name, deed, args)));
+    let found: Vec<(String, Result<InstanceRow, NotAsked>)> = found.collect();
+    if let [(_, Err(why))] = found.as_slice() {
+        return Some(refused(why.code, &why.message.to_string(), &why.hint));
+    }
+    let rows = || found.iter().filter_map(|(_, row)| row.as_ref().ok());
+    let holds: Vec<(Address, Option<Override>)> =
+        rows().filter_map(|row| hold(row, deed, args, handle.now())).collect();
+    if !holds.is_empty() {
+        let reply = handle.request(LoopCommand::HoldPower { holds }).await?;
+        if let Some(error) = reply.error {
+            return Some(refused(Code::A0903, &error, "is the disk full?"));
+        }
+        for row in rows() {
+            note(handle, row, deed, args).await?;
+        }
+    }
+    let done = found.iter().map(|(name, row)| async move {
+        let outcome = match row {
+            Ok(row) => perform(handle, row, deed, args).await,
+            Err(why) => Some(Err(why.clone())),
+        };
+        outcome.map(|outcome| (name.clone(), outcome))
+    });
+    let outcomes: Option<Vec<_>> = join_all(done).await.into_iter().collect();
+    Some(answer(outcomes?))
+}
+
+/// The server that is meant, if the deed may be asked of it.
+fn prepared(picture: &PassResult, name: &str, deed: InstanceDeed, args: &ActArgs) -> Result<InstanceRow, NotAsked> {
+    let row = instances::find(picture, name)
+        .map_err(|hint| refusal(Code::A1002, text!("there is no instance {name}", name), hint))?;
+    may_be_done(picture, &row, name, deed, args).map(|()| row)
+}
+
+/// Why a deed may not be asked of a server: for the buttons of its page.
+pub fn why_not(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Option<(Code, Text)> {
+    let refusal = may_be_done(picture, row, &row.name, deed, &ActArgs::default()).err()?;
+    Some((refusal.code, refusal.message))
+}
+
+fn may_be_done(
+    picture: &PassResult,
+    row: &InstanceRow,
+    name: &str,
+    deed: InstanceDeed,
+    args: &ActArgs,
+) -> Result<(), NotAsked> {
+    if let Some(gap) = &row.gap {
+        let message =
+            text!("{name} is not seen now: {why}", name = row.shown_name(), why = Text::from(gap.message.clone()));
+        return Err(refusal(gap.code, message, gap.hint.clone()));
+    }
+    if row.state == InstanceState::Missing {
+        let message = text!("{name} is not there any more", name = row.name.as_str());
+        return Err(refusal(Code::A0733, message, "amarre instance list shows what there is"));
+    }
+    let Some(word) = deed.word(args) else {
+        return match &row.manifest {
+            Some(_) => Ok(()),
+            None => Err(refusal(
+                Code::A0464,
+                text!("no manifest manages {name}, so it has no rule to follow", name),
+                format!("amarre instance manifests {name} prints one"),
+            )),
+        };
+    };
+    let holds = args.time("until_ms").is_some() || args.flag("skip_next");
+    if holds && row.manifest.as_ref().is_none_or(|managed| managed.instance.rule == PowerRule::Unmanaged) {
+        let message =
+            text!("no manifest manages the power of {name}, so nothing holds until a time", name = row.shown_name());
+        return Err(refusal(Code::A0464, message, "leave out --until and --skip-next"));
+    }
+    may_ask(picture, row, name, deed)?;
+    let provider = picture.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
+    let words = provider.and_then(|provider| Some(provider.capabilities().actions?.words(row.address.kind)));
+    if !words.unwrap_or_default().contains(&word) {
+        let message = text!("{cloud} does not offer `{word}`", cloud = row.address.provider.title(), word);
+        return Err(refusal(Code::A0461, message, "docs/instances.md says what each cloud offers"));
+    }
+    fits(row, deed)
+}
+
+/// Whether people may ask this of a server that no manifest manages.
+fn may_ask(picture: &PassResult, row: &InstanceRow, name: &str, deed: InstanceDeed) -> Result<(), NotAsked> {
+    if row.manifest.is_some() {
+        return Ok(());
+    }
+    let site = picture.context.as_ref().map(|context| &context.site);
+    let cloud = site.and_then(|site| site.clouds.get(&row.cloud));
+    let actions = cloud.map_or(CloudActions::None, |cloud| cloud.actions);
+    let is_open = match actions {
+        CloudActions::None => false,
+        CloudActions::Power => deed.is_plain(),
+        CloudActions::All => true,
+    };
+    let key = format!("clouds.{}.actions", row.cloud);
+    if !is_open {
+        let message =
+            text!("no manifest manages {name}, and `{key}` does not allow this", name = row.shown_name(), key);
+        let hint = format!(
+            "an admin of amarre.yaml sets it to `power` (start, stop, reboot) or `all`; or write a manifest for {name}"
+        );
+        return Err(refusal(Code::A0464, message, hint));
+    }
+    if !deed.is_plain() && name != row.name {
+        let message = text!("{name} is not managed: it has to be named by its id for this", name);
+        return Err(refusal(Code::A0464, message, format!("write {}", row.name)));
+    }
+    Ok(())
+}
+
+/// Whether the server is in a state for it.
+fn fits(row: &InstanceRow, deed: InstanceDeed) -> Result<(), NotAsked> {
+    let (name, id) = (row.shown_name(), row.name.as_str());
+    let status = format!("amarre instance show {id} says more");
+    match (row.state, deed) {
+        (InstanceState::Changing, _) => {
+            let message = text!("{name} is busy: its status is {status}", name, status = row.status.as_str());
+            Err(refusal(Code::A0460, message, status))
+        }
+        (InstanceState::Error, InstanceDeed::Start | InstanceDeed::Shelve | InstanceDeed::Unshelve) => {
+            Err(refusal(Code::A0461, text!("{name} is in ERROR at its vendor", name), status))
+        }
+        (InstanceState::Off | InstanceState::Shelved, InstanceDeed::Reboot) => {
+            let hint = format!("amarre instance start {id}");
+            Err(refusal(Code::A0461, text!("{name} does not run, so it cannot reboot", name), hint))
+        }
+        (InstanceState::Shelved, InstanceDeed::Start) => {
+            let hint = format!("amarre instance unshelve {id}; that takes some minutes, and needs room at the vendor");
+            Err(refusal(Code::A0461, text!("{name} is shelved, so it cannot be started", name), hint))
+        }
+        (InstanceState::On | InstanceState::Off, InstanceDeed::Unshelve) => {
+            Err(refusal(Code::A0461, text!("{name} is not shelved", name), status))
+        }
+        (_, InstanceDeed::Shelve) if row.is_monthly => {
+            let message = text!("{name} is paid by the month, and such a one cannot be shelved", name);
+            Err(refusal(Code::A0735, message, format!("amarre instance stop {id} stops it; it costs the same")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What holds in place of the rule of a managed server from now on.
+fn hold(row: &InstanceRow, deed: InstanceDeed, args: &ActArgs, now: Timestamp) -> Option<(Address, Option<Override>)> {
+    let managed = row.manifest.as_ref().filter(|managed| managed.instance.rule != PowerRule::Unmanaged)?;
+    if deed == InstanceDeed::Follow {
+        return Some((row.address.clone(), None));
+    }
+    let until = match (args.time("until_ms"), args.flag("skip_next"), &managed.instance.rule) {
+        (Some(at), _, _) => OverrideEnd::At(Timestamp(at)),
+        (None, true, PowerRule::Schedule(_)) => OverrideEnd::TickAfterNext,
+        (None, false, PowerRule::Schedule(_)) => OverrideEnd::NextTick,
+        (None, _, PowerRule::Level(_) | PowerRule::Unmanaged) => OverrideEnd::Followed,
+    };
+    let (to, by) = (deed.power()?, args.text("by").to_owned());
+    Some((row.address.clone(), Some(Override { to, source: OverrideSource::Person, by, at: now, until })))
+}
+
+/// Records who asked for what holds in place of a rule: the loop then switches it by itself.
+async fn note(handle: &Handle, row: &InstanceRow, deed: InstanceDeed, args: &ActArgs) -> Option<()> {
+    let Some(service) = held_service(row) else { return Some(()) };
+    let word = deed.word(args).unwrap_or("follow-schedule");
+    let event = Event {
+        at: handle.now(),
+        run: 0,
+        service: service.to_owned(),
+        address: Some(row.address.clone()),
+        kind: ASKED.to_owned(),
+        text: text!("{word} by {by}", word = action_word(word), by = args.text("by")),
+        reason: Some(word.to_owned()),
+    };
+    // Events are for people: one that cannot be written stops nothing.
+    handle.request(LoopCommand::Record(Box::new(event))).await.map(|_| ())
+}
+
+/// The manifest whose rule is held, where there is a rule.
+fn held_service(row: &InstanceRow) -> Option<&str> {
+    let managed = row.manifest.as_ref().filter(|managed| managed.instance.rule != PowerRule::Unmanaged)?;
+    Some(&managed.service)
+}
+
+/// Whether a server has a power already.
+fn is_at(row: &InstanceRow, power: Option<Power>) -> bool {
+    matches!(
+        (row.state, power),
+        (InstanceState::On, Some(Power::On))
+            | (InstanceState::Off | InstanceState::Shelved, Some(Power::Off))
+            | (InstanceState::Shelved, Some(Power::Shelved))
+    )
+}
+
+/// Waits until the loop has switched what holds; `false`: not within the timeout.
+async fn is_switched(handle: &Handle, name: &str, power: Option<Power>, timeout: Millis) -> bool {
+    let mut handle = handle.clone();
+    let switched = async {
+        loop {
+            let picture = handle.last_pass().0;
+            if instances::find(&picture, name).is_ok_and(|row| is_at(&row, power)) {
+                return true;
+            }
+            if !handle.changed().await {
+                return false;
+            }
+        }
+    };
+    tokio::time::timeout(timeout.to_duration(), switched).await.unwrap_or(false)
+}
+
+/// What came of a deed, in a sentence.
+type DeedOutcome = Result<(Text, Option<ActionState>), NotAsked>;
+
+async fn perform(handle: &Handle, row: &InstanceRow, deed: InstanceDeed, args: &ActArgs) -> Option<DeedOutcome> {
+    let name = row.shown_name();
+    let Some(word) = deed.word(args) else { return Some(Ok((text!("{name} follows its rule again", name), None))) };
+    if is_at(row, deed.power()) {
+        let state = row.state.text();
+        let said = match held_service(row) {
+            Some(_) => text!("{name} stays {state}", name, state),
+            None => text!("{name} is {state} already", name, state),
+        };
+        return Some(Ok((said, None)));
+    }
+    let by = args.text("by").to_owned();
+    let request = ActionRequest { address: row.address.clone(), word, by, after: Vec::new() };
+    let (started, timeout) = (handle.now(), Millis(args.timeout_ms()));
+    let reply = handle.request(LoopCommand::Perform { requests: vec![request], timeout }).await?;
+    if let Some(error) = reply.error {
+        let is_held = held_service(row).is_some() && deed.power().is_some();
+        if !is_held {
+            let hint = format!("amarre instance show {} says what is under way", row.name);
+            return Some(Err(refusal(Code::A0460, error, hint)));
+        }
+        // The loop is at it already, because what holds differs from what is observed.
+        let (state, deed) = match is_switched(handle, &row.name, deed.power(), timeout).await {
+            true => (ActionState::Done, text!("{name}: {deed} done", name, deed = deed.text())),
+            false => (ActionState::Begun, text!("{name}: {deed} is under way", name, deed = deed.text())),
+        };
+        return Some(Ok((deed, Some(state))));
+    }
+    let took = (handle.now() - started).in_words();
+    let state = reply.picture.actions.get(&row.address).cloned();
+    let seen = instances::find(&reply.picture, &row.name).ok();
+    let now = seen.as_ref().map_or(InstanceState::Unknown, |row| row.state).text();
+    let deed = deed.text();
+    Some(match &state {
+        Some(ActionState::Done) => {
+            Ok((text!("{name}: {deed} done after {took}; it is {now}", name, deed, took, now), state))
+        }
+        Some(ActionState::Failed(error)) => Err(refusal(error.code, error.message.clone(), error.hint.clone())),
+        Some(ActionState::Unknown) => {
+            let message = text!("{name}: no answer to {deed} came, and it is not seen whether it happened", name, deed);
+            Err(refusal(Code::A0463, message, format!("amarre instance show {} shows what it does now", row.name)))
+        }
+        Some(ActionState::Dropped(why)) => {
+            let why = why.clone();
+            Err(refusal(Code::A0460, text!("{name}: {deed} was not begun: {why}", name, deed, why), ""))
+        }
+        None | Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => {
+            Ok((text!("{name}: {deed} is under way", name, deed), state))
+        }
+    })
+}
+
+/// One result each.
+fn answer(outcomes: Vec<(String, DeedOutcome)>) -> CommandAnswer {
+    let mut text = String::new();
+    let mut results: Vec<Json> = Vec::new();
+    let mut is_whole = true;
+    for (name, outcome) in outcomes {
+        match outcome {
+            Ok((said, state)) => {
+                let is_over = matches!(state, None | Some(ActionState::Done));
+                is_whole &= is_over;
+                text.push_str(&format!("{said}\n"));
+                results.push(result(
+                    json!({"instance": name, "result": if is_over { "done" } else { "under way" }}),
+                    &said,
+                ));
+            }
+            Err(NotAsked { code, message, hint }) => {
+                is_whole = false;
+                text.push_str(&format!("error[{code}]: {message}\n  hint: {hint}\n"));
+                let refused = json!({"instance": name, "result": "refused", "code": code, "hint": hint});
+                results.push(result(refused, &message));
+            }
+        }
+    }
+    let document = json!({"schema": "amarre.instance_actions/v1", "results": results});
+    CommandAnswer { document, text, exit: if is_whole { 0 } else { 3 } }
+}
+
+/// A result with its sentence.
+fn result(mut document: Json, said: &Text) -> Json {
+    if let Some(document) = document.as_object_mut() {
+        said.insert_into(document, "message");
+    }
+    document
+}
+
+/// The list, as text and document.
+pub fn list(picture: &PassResult, of: &InstancesOf, wide: bool, style: Style) -> CommandAnswer {
+    let rows = of.select(picture);
+    let document = instances::document(picture, &rows, rows.len(), None);
+    let clouds = picture.context.as_ref().map_or(0, |context| context.site.clouds.len());
+    if clouds == 0 {
+        let text = "No cloud is configured.\n  hint: amarre init --cloud ovh, or `clouds: {try: {simulated: true}}` to try without an account\n";
+        return CommandAnswer { document, text: text.to_owned(), exit: 0 };
+    }
+    let mut text = instances::table(&rows, wide, style);
+    for gap in document["gaps"].as_array().into_iter().flatten() {
+        let said = |key: &str| gap[key].as_str().unwrap_or_default().to_owned();
+        text.push_str(&format!(
+            "! {} {}: {}, {}\n  hint: {}\n",
+            said("cloud"),
+            said("place"),
+            said("message"),
+            said("code"),
+            said("hint")
+        ));
+    }
+    CommandAnswer { document, text, exit: 0 }
+}
+
+/// Reads the prices of every cloud, where that is due; the next look shows them. What cannot be read is not shown.
+pub async fn read_prices(handle: Handle) {
+    let (picture, _) = handle.last_pass();
+    let Some(context) = picture.context.clone() else { return };
+    let (priced, now) = (context.providers.values(), handle.now());
+    let priced = priced.filter_map(|provider| provider.capabilities().prices);
+    for outcome in join_all(priced.map(|prices| prices.read_prices(now))).await {
+        if let Err(error) = outcome {
+            tracing::info!("{error}");
+        }
+    }
+}
+
+/// One server, as text and document.
+pub async fn show(ledger: &Ledger, picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
+    let row = match instances::find(picture, name) {
+        Ok(row) => row,
+        Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
+    };
+    let mut document = instances::json(&row);
+    let address = row.address.to_string();
+    let (kind, service, since, limit) = ("", "", Timestamp::default(), EVENTS_SHOWN);
+    let filter = EventFilter { of: &address, kind, since, service, before: None, after: None, limit };
+    let events = ledger.events_of(&filter).await.unwrap_or_default();
+    let events: Vec<Event> = events.into_iter().map(|(_, event)| event).collect();
+    document["schema"] = json!("amarre.instance/v1");
+    document["events"] = crate::engine::report::events_json(&events);
+    CommandAnswer { document, text: instances::details(&row, &events, style), exit: 0 }
+}
+
+/// The events that are shown with a server.
+const EVENTS_SHOWN: u32 = 20;
+/// The ticks that are shown of a timetable.
+const TICKS_SHOWN: usize = 10;
+
+/// The next ticks of a server's timetable.
+pub fn schedule(picture: &PassResult, now: Timestamp, name: &str, style: Style) -> CommandAnswer {
+    let row = match instances::find(picture, name) {
+        Ok(row) => row,
+        Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
+    };
+    let Some(table) = row.manifest.as_ref().and_then(|managed| managed.instance.rule.timetable()) else {
+        let hint = "write `schedule: {timezone, on, off}` in its manifest, or paint its week on its page";
+        return refused(Code::A0461, &format!("{name} has no timetable"), hint);
+    };
+    let ticks: Vec<Tick> = table.ticks(now).take(TICKS_SHOWN).collect();
+    let written = |crons: &[Cron]| crons.iter().map(|cron| cron.as_str().to_owned()).collect::<Vec<_>>();
+    let (on, off) = (written(table.on()), written(table.off()));
+    let document = json!({
+        "schema": "amarre.instance_schedule/v1", "name": row.name, "timezone": table.timezone(), "on": on, "off": off,
+        "off_as": table.off_as().as_str(),
+        "next": ticks.iter().map(|tick| json!({"at": tick.at.rfc3339(), "to": tick.to.as_str()})).collect::<Vec<_>>(),
+    });
+    let mut text = format!("{name}   {}\n  on   {}\n  off  {}\n", table.timezone(), on.join(" | "), off.join(" | "));
+    for tick in ticks {
+        let at = instances::local_time(tick.at, table.timezone(), style.language);
+        text.push_str(&format!("  {at}  {}\n", tick.to.as_str()));
+    }
+    CommandAnswer { document, text, exit: 0 }
+}
+
+/// Manifests of the servers that have none, with which nothing changes: their power stays unmanaged.
+pub fn manifests(picture: &PassResult, of: &InstancesOf) -> CommandAnswer {
+    let rows = of.select(picture);
+    let taken: BTreeSet<String> = picture.services.keys().cloned().collect();
+    let mut names = taken.clone();
+    let mut texts = Vec::new();
+    for row in rows.iter().filter(|row| row.manifest.is_none()) {
+        let name = instances::manifest_name(row, &names);
+        names.insert(name.clone());
+        texts.push(instances::manifest(row, &name));
+    }
+    let document = json!({"schema": "amarre.instance_manifests/v1", "manifests": texts});
+    let text = match texts.len() {
+        0 => "# every instance that matches has a manifest\n".to_owned(),
+        _ => texts.join("---\n"),
+    };
+    CommandAnswer { document, text, exit: 0 }
+}

@@ -1,0 +1,120 @@
+//! What is asked of the loop.
+
+use std::collections::BTreeSet;
+
+use super::actions::ActionRequest;
+use crate::engine::{ConfigProblem, EngineSettings};
+use crate::ledger::runs::Event;
+use crate::source::{Snapshot, SourceError};
+use amarre_core::manifest::Loaded;
+use amarre_core::model::power::Override;
+use amarre_core::model::world::{Applied, Suspension};
+use amarre_core::model::{Address, Millis};
+
+/// The commands of the loop.
+#[derive(Debug)]
+pub enum LoopCommand {
+    /// Run a pass now and answer with its result; acts only if the loop acts anyway.
+    Pass,
+    /// Answer with the result of a pass over another revision of the source, which does not become effective.
+    Preview {
+        /// The revision.
+        snapshot: Box<Snapshot>,
+        /// Its manifests, or why they could not be read.
+        loaded: Box<Result<Loaded, SourceError>>,
+        /// Secrets that are not set yet, and will be by then.
+        promised: Vec<String>,
+    },
+    /// Act until everything is settled, or until the deadline.
+    Apply {
+        /// The number of services that may be deleted.
+        confirmed_deletes: Option<usize>,
+        /// Only these services; `None` = all.
+        only: Option<BTreeSet<String>>,
+        /// The deadline.
+        timeout: Millis,
+    },
+    /// Go on with another configuration, or report what is wrong with it.
+    Reconfigure {
+        /// `None` = the effective one stays.
+        settings: Option<Box<EngineSettings>>,
+        /// The problem to report.
+        trouble: Option<ConfigProblem>,
+    },
+    /// Suspend a service, or destroy it.
+    Suspend {
+        /// The service.
+        service: String,
+        /// Account, reason, and whether to destroy it.
+        suspension: Suspension,
+    },
+    /// Let a power hold in place of a manifest's rule, or the rule again.
+    HoldPower {
+        /// Each server, and what holds.
+        holds: Vec<(Address, Option<Override>)>,
+    },
+    /// Resume a service.
+    Resume {
+        /// The service.
+        service: String,
+    },
+    /// Roll a service's containers back to a good manifest, and suspend the service.
+    RollBack {
+        /// The service.
+        service: String,
+        /// The good manifest: by its generations.
+        generations: String,
+        /// Account and reason.
+        suspension: Suspension,
+    },
+    /// Stop a service after its running step, and suspend it.
+    Cancel {
+        /// The service.
+        service: String,
+        /// Account and reason.
+        suspension: Suspension,
+    },
+    /// Forget the failures of a service.
+    Retry {
+        /// The service.
+        service: String,
+        /// What may have been created is created again: a person looked, and there is none.
+        creates_again: bool,
+    },
+    /// Record that an existing resource is owned.
+    Adopt {
+        /// The resource.
+        address: Address,
+        /// Its observed state, and the service that owns it.
+        row: Box<Applied>,
+        /// The account that asks.
+        by: String,
+    },
+    /// Write the mark of an adopted resource, and nothing else; answers when it is written, or cannot be.
+    Mark {
+        /// The resource.
+        address: Address,
+        /// The deadline.
+        timeout: Millis,
+    },
+    /// Perform actions, and answer when each has an outcome and its resource is ready again, or at the deadline.
+    Perform {
+        /// The actions.
+        requests: Vec<ActionRequest>,
+        /// The deadline.
+        timeout: Millis,
+    },
+    /// Record an act in the audit log.
+    Record(Box<Event>),
+    /// Release a resource.
+    Release {
+        /// The resource.
+        address: Address,
+        /// Its service.
+        service: String,
+        /// Its id at the vendor.
+        vendor_id: String,
+        /// The account that asks.
+        by: String,
+    },
+}

@@ -1,0 +1,555 @@
+//! The servers of all clouds in one list: what each is, its power, what happens next. Pure: a pass result in, text and
+//! documents out. A managed one goes by the name of its manifest, another one by `CLOUD:ID`.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use crate::engine::PassResult;
+use crate::engine::reconcile::actions::ActionState;
+use crate::ledger::runs::Event;
+use crate::words::say;
+use amarre_core::model::instance::{Instance, PowerFacts};
+use amarre_core::model::power::{Cause, Power, Wanted};
+use amarre_core::model::timetable::Tick;
+use amarre_core::model::{Address, Arg, Gap, GapScope, Kind, Language, Readiness, Seen, Text, Timestamp};
+use amarre_core::plan::render::{Style, Tone};
+use amarre_core::text;
+
+/// A server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstanceRow {
+    /// As commands, paths and pages call it: `build-1`, `paris:8f1c7a52`.
+    pub name: String,
+    /// Its address.
+    pub address: Address,
+    /// The vendor's name of it, which need not be unique.
+    pub vendor_name: String,
+    /// Its cloud, as the configuration calls it.
+    pub cloud: String,
+    /// Its project, as people call it.
+    pub project: String,
+    /// Where it is.
+    pub region: String,
+    /// The vendor's name of its size.
+    pub size: String,
+    /// Its public addresses.
+    pub addresses: Vec<String>,
+    /// The vendor's word for what it does.
+    pub status: String,
+    /// Its state.
+    pub state: InstanceState,
+    /// Whether it is paid by the month.
+    pub is_monthly: bool,
+    /// What the vendor takes for it, where that was read; of a shelved one it is not known.
+    pub cost: Option<Cost>,
+    /// When it was made, as the vendor writes it.
+    pub created: String,
+    /// Its manifest, if it has one.
+    pub manifest: Option<ManagedPower>,
+    /// The latest action of this process on it.
+    pub action: Option<ActionState>,
+    /// When it was observed.
+    pub seen_at: Timestamp,
+    /// Why it is not seen now; what is shown is the last reading.
+    pub gap: Option<Gap>,
+}
+
+/// What a vendor takes for a server, without tax and traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// For an hour, in 10⁻⁸ of the currency; `None`: it is paid by the month.
+    pub hour: Option<i64>,
+    /// For a month, in 10⁻⁸ of the currency: of one that is paid by the hour, for 730 hours.
+    pub month: i64,
+    /// As `EUR`.
+    pub currency: String,
+}
+
+/// The hours of a month, as vendors count them.
+const MONTH_HOURS: i64 = 730;
+
+/// An amount of 10⁻⁸ of a currency: `23.29`, with more digits for what is below one.
+pub fn amount(of: i64) -> String {
+    let digits = if of < 100_000_000 { 4 } else { 2 };
+    let unit = 10_i64.pow(8 - digits);
+    let rounded = (of + unit / 2) / unit;
+    let whole = 10_i64.pow(digits);
+    format!("{}.{:0digits$}", rounded / whole, rounded % whole, digits = usize::try_from(digits).unwrap_or(2))
+}
+
+/// What a server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InstanceState {
+    /// The vendor gave it up.
+    Error,
+    /// It is not seen.
+    Unknown,
+    /// It is on its way.
+    Changing,
+    /// It runs.
+    On,
+    /// It is stopped.
+    Off,
+    /// It is a snapshot.
+    Shelved,
+    /// Its manifest names one that is not there.
+    Missing,
+}
+
+/// The power that a manifest wants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ManagedPower {
+    /// The manifest's name.
+    pub service: String,
+    /// What it says.
+    pub instance: Instance,
+    /// What follows from it now.
+    pub wanted: Wanted,
+    /// What is known of it.
+    pub facts: PowerFacts,
+}
+
+impl InstanceState {
+    /// Every state.
+    pub const ALL: [InstanceState; 7] = [
+        InstanceState::Error,
+        InstanceState::Unknown,
+        InstanceState::Changing,
+        InstanceState::On,
+        InstanceState::Off,
+        InstanceState::Shelved,
+        InstanceState::Missing,
+    ];
+
+    /// The word in documents and filters.
+    pub const fn word(self) -> &'static str {
+        match self {
+            InstanceState::Error => "error",
+            InstanceState::Unknown => "unknown",
+            InstanceState::Changing => "changing",
+            InstanceState::On => "on",
+            InstanceState::Off => "off",
+            InstanceState::Shelved => "shelved",
+            InstanceState::Missing => "missing",
+        }
+    }
+
+    /// For people.
+    pub fn text(self) -> Text {
+        match self {
+            InstanceState::Error => text!("in error"),
+            InstanceState::Unknown => text!("not seen"),
+            InstanceState::Changing => text!("on its way"),
+            InstanceState::On => text!("on"),
+            InstanceState::Off => text!("off"),
+            InstanceState::Shelved => text!("shelved"),
+            InstanceState::Missing => text!("not there"),
+        }
+    }
+}
+
+impl InstanceRow {
+    /// Whether a person has to look at it.
+    pub fn needs_attention(&self) -> bool {
+        let was_stopped = |managed: &ManagedPower| {
+            managed.facts.override_.as_ref().is_some_and(amarre_core::model::power::Override::needs_attention)
+        };
+        matches!(self.state, InstanceState::Error | InstanceState::Missing)
+            || self.manifest.as_ref().is_some_and(was_stopped)
+            || matches!(self.action, Some(ActionState::Failed(_) | ActionState::Unknown))
+    }
+
+    /// What happens next, or why it is as it is; empty where nothing is known.
+    pub fn next(&self) -> Text {
+        if let Some(gap) = &self.gap {
+            let (at, why) = (Arg::Date(self.seen_at), Text::from(gap.message.clone()));
+            return text!("last seen at {at}: {why}", at, why);
+        }
+        let Some(managed) = &self.manifest else { return Text::default() };
+        let cause = managed.wanted.why.text();
+        match (&managed.wanted.why, managed.wanted.next) {
+            (Cause::Override(..) | Cause::NoTickYet(_), _) | (_, None) => cause,
+            (_, Some(Tick { at, to })) => {
+                let at = Arg::Date(at);
+                match to {
+                    Power::On => text!("on at {at}", at),
+                    Power::Off => text!("off at {at}", at),
+                    Power::Shelved => text!("shelved at {at}", at),
+                }
+            }
+        }
+    }
+}
+
+/// The filter and order of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstancesOf {
+    /// Part of a name, an id, an address, a size.
+    pub q: String,
+    /// Only of this cloud.
+    pub cloud: String,
+    /// Only of this project.
+    pub project: String,
+    /// Only in this region.
+    pub region: String,
+    /// Only in this state.
+    pub state: String,
+    /// `yes`: only managed ones; `no`: only others.
+    pub managed: String,
+    /// By what; with `-`, the other way round.
+    pub sort: String,
+}
+
+/// By what a list is sorted; each also with `-`.
+pub const SORTS: [&str; 7] = ["name", "cloud", "project", "region", "state", "type", "created"];
+
+impl InstancesOf {
+    /// As the query of a request.
+    pub fn pairs(&self) -> Vec<(&'static str, &str)> {
+        let Self { q, cloud, project, region, state, managed, sort } = self;
+        let all: [(&'static str, &str); 7] = [
+            ("q", q),
+            ("cloud", cloud),
+            ("project", project),
+            ("region", region),
+            ("state", state),
+            ("managed", managed),
+            ("sort", sort),
+        ];
+        all.into_iter().filter(|(_, said)| !said.is_empty()).collect()
+    }
+
+    /// What of the query is none of its words, with the words.
+    pub fn mistake(&self) -> Option<String> {
+        let states: Vec<&str> = InstanceState::ALL.iter().map(|state| state.word()).collect();
+        let words: [(&str, &str, &[&str]); 3] = [
+            ("state", &self.state, &states),
+            ("managed", &self.managed, &["yes", "no"]),
+            ("sort", self.sort.trim_start_matches('-'), &SORTS),
+        ];
+        let wrong = words.into_iter().find(|(_, said, known)| !said.is_empty() && !known.contains(said));
+        wrong.map(|(key, said, known)| format!("{key}: `{said}` is none of {}", known.join(", ")))
+    }
+
+    fn takes(&self, row: &InstanceRow) -> bool {
+        let is = |asked: &str, is: &str| asked.is_empty() || asked == is;
+        let text = self.q.trim().to_lowercase();
+        let has = |field: &str| field.to_lowercase().contains(&text);
+        is(&self.cloud, &row.cloud)
+            && is(&self.project, &row.project)
+            && is(&self.region, &row.region)
+            && is(&self.state, row.state.word())
+            && is(&self.managed, if row.manifest.is_some() { "yes" } else { "no" })
+            && (has(&row.name)
+                || has(&row.vendor_name)
+                || has(&row.size)
+                || row.addresses.iter().any(|ip| ip.starts_with(&text)))
+    }
+
+    /// The rows that match, in order.
+    pub fn select(&self, picture: &PassResult) -> Vec<InstanceRow> {
+        let mut rows = rows(picture);
+        rows.retain(|row| self.takes(row));
+        let key = |row: &InstanceRow| match self.sort.trim_start_matches('-') {
+            "cloud" => row.cloud.clone(),
+            "project" => row.project.clone(),
+            "region" => row.region.clone(),
+            "state" => format!("{:?}", row.state as u8),
+            "type" => row.size.clone(),
+            "created" => row.created.clone(),
+            _ => String::new(),
+        };
+        // By name, which also orders equal rows.
+        rows.sort_by_cached_key(key);
+        if self.sort.starts_with('-') {
+            rows.reverse();
+        }
+        rows
+    }
+}
+
+/// Every server by name: those of manifests, and those that vendors list.
+pub fn rows(picture: &PassResult) -> Vec<InstanceRow> {
+    let managed = picture.services.iter().filter_map(|(name, service)| {
+        let instance = service.instance.as_ref()?;
+        Some(row(picture, &instance.address, Some((name, instance))))
+    });
+    let is_managed = |address: &Address| picture.wants.map.contains_key(address);
+    let listed = picture.world.inventory.keys().filter(|address| address.kind == Kind::Instance);
+    let others = listed.filter(|address| !is_managed(address)).map(|address| row(picture, address, None));
+    let mut rows: Vec<InstanceRow> = managed.chain(others).collect();
+    rows.sort_by_cached_key(|row| (row.shown_name().to_owned(), row.name.clone()));
+    rows
+}
+
+impl InstanceRow {
+    /// The name that people know: the manifest's, else the vendor's.
+    pub fn shown_name(&self) -> &str {
+        if self.manifest.is_some() || self.vendor_name.is_empty() { &self.name } else { &self.vendor_name }
+    }
+}
+
+fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Instance)>) -> InstanceRow {
+    let cloud = address.provider.short_name().to_owned();
+    let seen = picture.world.thing(address);
+    let field = |name: &str| seen.and_then(|seen| seen.fields.text(name)).unwrap_or_default().to_owned();
+    let project = field("project");
+    // Addresses have no project in them, so a gap of one covers none by itself.
+    let is_of_project = |gap: &Gap| matches!(&gap.scope, GapScope::Part { path, .. } if *path == project);
+    let hides = |gap: &&Gap| gap.covers(address) || gap.provider == address.provider && is_of_project(gap);
+    let gap = picture.plan.gaps.iter().find(hides);
+    let manifest = managed.map(|(service, instance)| ManagedPower {
+        service: service.clone(),
+        instance: instance.clone(),
+        wanted: wanted(picture, instance),
+        facts: picture.facts.power.get(address).cloned().unwrap_or_default(),
+    });
+    let addresses = seen.map(|seen| seen.fields.strings("addresses")).unwrap_or_default();
+    InstanceRow {
+        name: managed.map_or_else(|| format!("{cloud}:{}", address.name), |(name, _)| name.clone()),
+        address: address.clone(),
+        vendor_name: field("name"),
+        cloud,
+        project: field("project_name"),
+        region: field("region"),
+        size: field("type"),
+        addresses: addresses.into_iter().map(str::to_owned).collect(),
+        status: field("status"),
+        state: state(seen, gap),
+        is_monthly: field("billing") == "month",
+        cost: seen.and_then(cost),
+        created: field("created"),
+        manifest,
+        action: picture.actions.get(address).cloned(),
+        seen_at: seen.map_or(picture.at, |seen| seen.at),
+        gap: gap.cloned(),
+    }
+}
+
+fn cost(seen: &Seen) -> Option<Cost> {
+    let price = seen.fields.get("price")?.as_int()?;
+    let currency = seen.fields.text("currency")?.to_owned();
+    match (seen.fields.text("power"), seen.fields.text("billing")) {
+        // Only its snapshot is billed, by its size.
+        (Some("shelved"), _) => None,
+        (_, Some("month")) => Some(Cost { hour: None, month: price, currency }),
+        _ => Some(Cost { hour: Some(price), month: price.saturating_mul(MONTH_HOURS), currency }),
+    }
+}
+
+fn wanted(picture: &PassResult, instance: &Instance) -> Wanted {
+    let facts = picture.facts.power.get(&instance.address);
+    let since = facts.map(|facts| facts.since);
+    let holds = facts.and_then(|facts| facts.override_.as_ref());
+    amarre_core::model::power::wanted(picture.at, &instance.rule, since, holds)
+}
+
+fn state(seen: Option<&Seen>, gap: Option<&Gap>) -> InstanceState {
+    let Some(seen) = seen.filter(|_| gap.is_none()) else {
+        return if gap.is_some() { InstanceState::Unknown } else { InstanceState::Missing };
+    };
+    match (&seen.ready, seen.fields.text("power").and_then(Power::parse)) {
+        (Readiness::Failed { .. }, _) => InstanceState::Error,
+        (Readiness::NotYet { .. }, _) | (Readiness::Ready, None) => InstanceState::Changing,
+        (Readiness::Ready, Some(Power::On)) => InstanceState::On,
+        (Readiness::Ready, Some(Power::Off)) => InstanceState::Off,
+        (Readiness::Ready, Some(Power::Shelved)) => InstanceState::Shelved,
+    }
+}
+
+/// The table.
+pub fn table(rows: &[InstanceRow], wide: bool, style: Style) -> String {
+    if rows.is_empty() {
+        return "No instance matches.\n".to_owned();
+    }
+    let width = |texts: &mut dyn Iterator<Item = usize>, least: usize| texts.max().unwrap_or_default().max(least) + 2;
+    let shown = |row: &InstanceRow| row.shown_name().chars().count();
+    let place = |row: &InstanceRow| format!("{} {}", row.project, row.region);
+    let names = width(&mut rows.iter().map(shown), 4);
+    let clouds = width(&mut rows.iter().map(|row| row.cloud.len()), 5);
+    let places = width(&mut rows.iter().map(|row| place(row).chars().count()), 14);
+    let sizes = width(&mut rows.iter().map(|row| row.size.len()), 4);
+    let mut out =
+        format!("{:names$}{:clouds$}{:places$}{:10}{:sizes$}", "NAME", "CLOUD", "PROJECT REGION", "POWER", "TYPE");
+    out.push_str(if wide { "ADDRESS          ID                                    NEXT\n" } else { "NEXT\n" });
+    for row in rows {
+        let mut line = format!("{:names$}{:clouds$}{:places$}", row.shown_name(), row.cloud, place(row));
+        let tone = match row.state {
+            InstanceState::Error | InstanceState::Missing => Tone::Red,
+            InstanceState::Unknown | InstanceState::Changing => Tone::Yellow,
+            InstanceState::On => Tone::Green,
+            InstanceState::Off | InstanceState::Shelved => Tone::Dim,
+        };
+        line.push_str(&style.paint(tone, &format!("{:10}", row.state.word())));
+        line.push_str(&format!("{:sizes$}", row.size));
+        if wide {
+            let ip = row.addresses.first().map_or("", String::as_str);
+            line.push_str(&format!("{ip:17}{:38}", row.address.name));
+        }
+        let next = say(&row.next(), style.language);
+        line.push_str(if next.is_empty() && row.manifest.is_none() { "unmanaged" } else { &next });
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// The document of a server.
+pub fn json(row: &InstanceRow) -> Json {
+    let manifest = row.manifest.as_ref().map(|managed| {
+        let Wanted { level, why, next, .. } = &managed.wanted;
+        json!({
+            "manifest": managed.service,
+            "file": managed.instance.origin.file,
+            "rule": managed.instance.rule.key(),
+            "wanted": level.map(Power::as_str),
+            "because": say(&why.text(), Language::En),
+            "override": managed.facts.override_,
+            "next": next.map(|tick| json!({"at": tick.at.rfc3339(), "to": tick.to.as_str()})),
+        })
+    });
+    json!({
+        "name": row.name, "vendor_name": row.vendor_name, "id": row.address.name, "cloud": row.cloud,
+        "project": row.project, "region": row.region, "type": row.size, "addresses": row.addresses,
+        "state": row.state.word(), "status": row.status, "billing": if row.is_monthly { "month" } else { "hour" },
+        "cost": row.cost.as_ref().map(|cost| json!({
+            "hour": cost.hour.map(amount), "month": amount(cost.month), "currency": cost.currency,
+        })),
+        "created": (!row.created.is_empty()).then_some(&row.created), "managed": manifest,
+        "seen_at": row.seen_at.rfc3339(), "attention": row.needs_attention(),
+        "gap": row.gap.as_ref().map(|gap| json!({"code": gap.code, "message": gap.message, "hint": gap.hint})),
+    })
+}
+
+/// The document of a list: these rows of all, and the parts of clouds that are not seen.
+pub fn document(picture: &PassResult, rows: &[InstanceRow], total: usize, next: Option<usize>) -> Json {
+    let gaps = picture.plan.gaps.iter().filter(|gap| is_of_cloud(picture, gap)).map(|gap| {
+        json!({"cloud": gap.provider.short_name(), "place": gap.place().trim(), "code": gap.code, "message": gap.message, "hint": gap.hint})
+    });
+    json!({
+        "schema": "amarre.instances/v1", "at": picture.at.rfc3339(), "total": total, "next": next,
+        "gaps": gaps.collect::<Vec<_>>(), "instances": rows.iter().map(json).collect::<Vec<_>>(),
+    })
+}
+
+fn is_of_cloud(picture: &PassResult, gap: &Gap) -> bool {
+    let clouds = picture.context.as_ref().map(|context| &context.site.clouds);
+    let is_one = clouds.is_some_and(|clouds| clouds.values().any(|cloud| cloud.provider == gap.provider));
+    is_one && gap.scope.resource().is_none()
+}
+
+/// The server that a person names: by its manifest, by `CLOUD:ID`, or by a vendor's name that only one has.
+///
+/// # Errors
+/// The names that it could be, or that are near.
+pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
+    let rows = rows(picture);
+    if let Some(row) = rows.iter().find(|row| row.name == name) {
+        return Ok(row.clone());
+    }
+    let by_id = |row: &&InstanceRow| format!("{}:{}", row.cloud, row.address.name) == name || row.address.name == name;
+    if let Some(row) = rows.iter().find(by_id) {
+        return Ok(row.clone());
+    }
+    let named: Vec<&InstanceRow> = rows.iter().filter(|row| row.vendor_name == name).collect();
+    match named.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => {
+            let known: Vec<&str> = rows.iter().map(InstanceRow::shown_name).collect();
+            let near = amarre_core::model::suggestion::nearest(name, &known);
+            Err(near
+                .map_or_else(|| "amarre instance list shows them".to_owned(), |near| format!("did you mean {near}?")))
+        }
+        several => {
+            let names = several.iter().map(|row| format!("{} ({} {})", row.name, row.project, row.region));
+            Err(format!("several have this name: {}", names.collect::<Vec<_>>().join(", ")))
+        }
+    }
+}
+
+/// A server with everything that is known of it.
+pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
+    let mut out = format!("{}   {}\n", style.paint(Tone::Bold, row.shown_name()), row.state.word());
+    let billing = if row.is_monthly { "by the month" } else { "by the hour" };
+    let rule = row.manifest.as_ref().map(|managed| {
+        let origin = &managed.instance.origin;
+        format!("{} ({}:{})", managed.instance.rule.key(), origin.file, origin.line)
+    });
+    let lines = [
+        ("id", row.address.name.clone()),
+        ("cloud", format!("{} ({})", row.cloud, row.address.provider.title())),
+        ("project", row.project.clone()),
+        ("region", row.region.clone()),
+        ("type", format!("{}, paid {billing}", row.size)),
+        ("cost", row.cost.as_ref().map(cost_text).unwrap_or_default()),
+        ("addresses", row.addresses.join(", ")),
+        ("status", row.status.clone()),
+        ("vendor's name", row.vendor_name.clone()),
+        ("manifest", rule.unwrap_or_else(|| "none: amarre instance manifests prints one".to_owned())),
+        ("next", say(&row.next(), style.language)),
+    ];
+    for (label, value) in lines.into_iter().filter(|(_, value)| !value.is_empty()) {
+        out.push_str(&format!("  {label:14}{value}\n"));
+    }
+    if let Some(gap) = &row.gap {
+        out.push_str(&format!("  hint: {}, {}\n", gap.hint, gap.code));
+    }
+    for event in events.iter().rev() {
+        out.push_str(&format!(
+            "  {}  {:13} {}\n",
+            local_time(event.at, "", style.language),
+            event.kind,
+            say(&event.text, style.language)
+        ));
+    }
+    out
+}
+
+/// `0.0638 EUR an hour, 46.57 EUR a month, as long as it is not shelved`.
+fn cost_text(cost: &Cost) -> String {
+    let month = format!("{} {} a month", amount(cost.month), cost.currency);
+    match cost.hour {
+        Some(hour) => format!("{} {} an hour, {month}, on or off", amount(hour), cost.currency),
+        None => month,
+    }
+}
+
+/// `Thu 26 Nov 08:00`, in a time zone; an empty one is this machine's.
+pub fn local_time(at: Timestamp, zone: &str, language: Language) -> String {
+    let zone = jiff::tz::TimeZone::get(zone).unwrap_or_else(|_| jiff::tz::TimeZone::system());
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone);
+    match language {
+        Language::En => at.strftime("%a %d %b %H:%M").to_string(),
+        Language::Fr => {
+            let day = ["lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim."];
+            let day = day[usize::from(at.weekday().to_monday_zero_offset().unsigned_abs())];
+            format!("{day} {}", at.strftime("%d/%m %H:%M"))
+        }
+    }
+}
+
+/// A name for the manifest of a server: its vendor's name as a label, with a number where that is taken.
+pub fn manifest_name(row: &InstanceRow, taken: &BTreeSet<String>) -> String {
+    const CHARS_MAX: usize = 36;
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let base: String = row.vendor_name.chars().map(plain).take(CHARS_MAX).collect();
+    let base = base.trim_matches('-');
+    let base = if base.starts_with(|c: char| c.is_ascii_lowercase()) { base.to_owned() } else { format!("i-{base}") };
+    let base = base.trim_end_matches('-').to_owned();
+    let mut numbered = (2..).map(|n| format!("{base}-{n}"));
+    if taken.contains(&base) { numbered.find(|name| !taken.contains(name)).unwrap_or_default() } else { base }
+}
+
+/// The manifest that manages nothing yet.
+pub fn manifest(row: &InstanceRow, name: &str) -> String {
+    let place = format!("{} in {}, {}", row.vendor_name, row.project, row.region);
+    // It is a comment, whatever a vendor's name holds.
+    let place: String = place.chars().filter(|c| !c.is_control()).collect();
+    format!(
+        "# {place}\nkind: Instance\nname: {name}\ncloud: {}\nid: {}\npower: unmanaged\n",
+        row.cloud, row.address.name
+    )
+}

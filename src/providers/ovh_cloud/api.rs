@@ -1,0 +1,140 @@
+//! The calls of OVH Public Cloud, over the client of the OVH API.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::wire::{WireCatalogue, WireInstance, WireProject, WireSummary};
+use crate::providers::ovh::api::{ApiCall, OvhApi, OvhError, WireCredential};
+use crate::providers::{Class, ProviderError};
+use amarre_core::model::Code;
+
+/// What OVH says of a project that does not exist or that the login may not see.
+const NO_SUCH_SERVICE: &str = "This service does not exist";
+
+/// The Public Cloud projects of one login.
+#[derive(Debug)]
+pub struct CloudApi {
+    /// The client.
+    pub api: OvhApi,
+}
+
+impl CloudApi {
+    /// The ids of the projects that the login sees.
+    pub async fn projects(&self) -> Result<Vec<String>, OvhError> {
+        self.api.json(&ApiCall::new(Method::GET, &["cloud", "project"])).await
+    }
+
+    /// A project.
+    pub async fn project(&self, id: &str) -> Result<WireProject, OvhError> {
+        self.api.json(&in_project(Method::GET, id, &[])).await
+    }
+
+    /// All instances of a project, in all regions: OVH sends them in one answer.
+    pub async fn instances(&self, project: &str) -> Result<Vec<WireInstance>, OvhError> {
+        self.get(project, &["instance"]).await
+    }
+
+    /// One instance.
+    pub async fn instance(&self, project: &str, id: &str) -> Result<WireInstance, OvhError> {
+        self.get(project, &["instance", id]).await
+    }
+
+    /// One instance as its region knows it: also whether something is under way there.
+    pub async fn summary(&self, project: &str, region: &str, id: &str) -> Result<WireSummary, OvhError> {
+        self.get(project, &["region", region, "instance", id]).await
+    }
+
+    /// What the API token may do; `None` for a service account.
+    pub async fn credential(&self) -> Result<Option<WireCredential>, OvhError> {
+        self.api.credential().await
+    }
+
+    /// The prices of a subsidiary: public, for all projects.
+    pub async fn catalogue(&self, subsidiary: &str) -> Result<WireCatalogue, OvhError> {
+        let call = ApiCall::new(Method::GET, &["order", "catalog", "public", "cloud"]);
+        self.api.json(&call.query("ovhSubsidiary", subsidiary)).await
+    }
+
+    /// Performs an action: `start`, `stop`, `reboot`, `reboot-hard`, `shelve`, `unshelve`. The answer has no content.
+    pub async fn act(&self, project: &str, id: &str, word: &str) -> Result<(), OvhError> {
+        let (verb, body) = match word {
+            "reboot" => ("reboot", Some(json!({"type": "soft"}))),
+            "reboot-hard" => ("reboot", Some(json!({"type": "hard"}))),
+            word => (word, None),
+        };
+        let call = in_project(Method::POST, project, &["instance", id, verb]);
+        let call = match body {
+            Some(body) => call.body(&body),
+            None => call,
+        };
+        self.api.call(&call).await.map(|_| ())
+    }
+
+    async fn get<T: DeserializeOwned>(&self, project: &str, rest: &[&str]) -> Result<T, OvhError> {
+        self.api.json(&in_project(Method::GET, project, rest)).await
+    }
+}
+
+fn in_project(method: Method, project: &str, rest: &[&str]) -> ApiCall {
+    let mut path = vec!["cloud", "project", project];
+    path.extend(rest);
+    ApiCall::new(method, &path)
+}
+
+/// What a right of a call is called in a policy of IAM.
+pub const ACTIONS: [(&str, &str); 6] = [
+    ("start", "publicCloudProject:apiovh:instance/start"),
+    ("stop", "publicCloudProject:apiovh:instance/stop"),
+    ("reboot", "publicCloudProject:apiovh:instance/reboot"),
+    ("reboot-hard", "publicCloudProject:apiovh:instance/reboot"),
+    ("shelve", "publicCloudProject:apiovh:instance/shelve"),
+    ("unshelve", "publicCloudProject:apiovh:instance/unshelve"),
+];
+
+/// As the engine takes a failed call; `doing` is what could not be done, `wrote` whether the call may have changed something.
+pub fn failed(trouble: OvhError, doing: &str, wrote: bool) -> ProviderError {
+    let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
+    let message = format!("{doing}: {}", trouble.words());
+    let away =
+        "it is tried again by itself; is https://public-cloud.status-ovhcloud.com quiet and this machine on line?";
+    if let Some(action) = trouble.lacks() {
+        let hint = format!("allow `{action}` on the project in the service account's policy at OVH (IAM, policies)");
+        return ProviderError::new(Class::Reauthenticate, Code::A0731, message).hint(hint);
+    }
+    if trouble.is_about_credentials() {
+        return ProviderError::new(Class::Reauthenticate, Code::A0730, message)
+            .hint("check the keys of the cloud: expired, deleted, or of another endpoint (ovh-eu, ovh-ca, ovh-us)?");
+    }
+    match &trouble {
+        OvhError::NotSent(_) => ProviderError::new(Class::RetryLater, Code::A0734, message).hint(away),
+        OvhError::Refused { status: 429, after, .. } => {
+            ProviderError::new(Class::RetryLater, Code::A0734, message).hint(away).after(*after)
+        }
+        OvhError::Unknown(_) | OvhError::Refused { status: 408 | 500.., .. } => {
+            ProviderError::new(unclear, Code::A0734, message).hint(away)
+        }
+        OvhError::Refused { status: 401 | 403, .. } => ProviderError::new(Class::Reauthenticate, Code::A0731, message)
+            .hint("the token needs GET on /cloud/project and /cloud/project/*, and to act POST on /cloud/project/*/instance/*"),
+        OvhError::Refused { status: 404, words, .. } if words.contains(NO_SUCH_SERVICE) => {
+            ProviderError::new(Class::Reauthenticate, Code::A0732, message)
+                .hint("was the project deleted, or may the login no longer see it?")
+        }
+        OvhError::Refused { status: 404, .. } => {
+            ProviderError::new(Class::Conflict, Code::A0733, message).hint("it was deleted; the next look shows")
+        }
+        // Its text is OpenStack's and no interface: what is there now decides what comes next.
+        OvhError::Refused { status: 409, .. } => ProviderError::new(Class::Conflict, Code::A0735, message)
+            .hint("something else may be under way there; the next look shows"),
+        OvhError::Refused { .. } => {
+            ProviderError::new(Class::Rejected, Code::A0735, message).hint("OVH would refuse the same again")
+        }
+        OvhError::Nonsense(_) => ProviderError::new(unclear, Code::A0705, message)
+            .hint("is the endpoint the OVH API, and no proxy's page in between?"),
+    }
+}
+
+/// Projects by id.
+pub type Projects = BTreeMap<String, WireProject>;

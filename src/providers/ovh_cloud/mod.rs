@@ -1,0 +1,402 @@
+//! The instances of one login at OVH Public Cloud: all projects, all regions. Reads one list a project; a region is asked only
+//! about an instance with an action of ours under way.
+//!
+//! | what OVH says | what is observed |
+//! |---|---|
+//! | a project is suspended, may not be read, or its list fails | a gap of the project; its instances are as last read, for people to see |
+//! | an instance is in no list, and every list was read | it is gone |
+//! | a status that passes | the instance without a power: nobody acts on it |
+
+mod actions;
+mod api;
+mod examine;
+mod memory;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+
+use super::ovh::api::{OvhApi, OvhError};
+use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
+use crate::secret::OvhLogin;
+use amarre_core::model::{
+    Address, Change, Code, Fields, Gap, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Seen, Text,
+    Timestamp, Value, Verb,
+};
+use amarre_core::resources::Objection;
+use amarre_core::resources::cloud::{INSTANCE, power};
+use amarre_core::text;
+
+pub use super::ovh::Pace;
+use api::{CloudApi, Projects, failed};
+use memory::{Memory, Prices};
+use wire::{Standing, WireInstance, WireProject, standing};
+
+/// The kinds of the provider.
+static KINDS: [KindSchema; 1] = [INSTANCE];
+
+/// How a login is reached.
+#[derive(Debug, Clone)]
+pub struct OvhCloudConfig {
+    /// Its name in addresses.
+    pub id: ProviderId,
+    /// `ovh-eu`, `ovh-ca`, …, or a URL.
+    pub endpoint: String,
+    /// Who calls.
+    pub login: OvhLogin,
+    /// The projects, by id or by what people call them; empty: all that the login sees.
+    pub projects: BTreeSet<String>,
+    /// How fast it is asked.
+    pub pace: Pace,
+}
+
+/// One login at OVH Public Cloud.
+#[derive(Debug)]
+pub struct OvhCloudProvider {
+    id: ProviderId,
+    endpoint: String,
+    chosen: BTreeSet<String>,
+    api: CloudApi,
+    memory: Mutex<Memory>,
+}
+
+impl OvhCloudProvider {
+    /// A provider; makes no call yet.
+    ///
+    /// # Errors
+    /// The endpoint is not one.
+    pub fn new(config: OvhCloudConfig) -> Result<Self, String> {
+        let OvhCloudConfig { id, endpoint, login, projects, pace } = config;
+        let api = CloudApi { api: OvhApi::new(&endpoint, login, pace)? };
+        Ok(Self { id, endpoint, chosen: projects, api, memory: Mutex::default() })
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn address(&self, id: &str) -> Address {
+        Address::new(self.id.clone(), Kind::Instance, id)
+    }
+
+    /// The chosen projects, read once an hour, and those that cannot be read.
+    async fn projects(&self, now: Timestamp) -> Result<(Projects, Vec<(String, ProviderError)>), OvhError> {
+        if let Some(known) = self.memory().projects(now) {
+            return Ok((known, Vec::new()));
+        }
+        let ids = self.api.projects().await?;
+        let read = join_all(ids.iter().map(|id| async move { (id, self.api.project(id).await) })).await;
+        let before = self.memory().known_projects();
+        let (mut projects, mut unread) = (Projects::new(), Vec::new());
+        for (id, project) in read {
+            let is_chosen =
+                |name: &str| self.chosen.is_empty() || self.chosen.contains(id) || self.chosen.contains(name);
+            match project {
+                Ok(project) if is_chosen(project.description.as_deref().unwrap_or_default()) => {
+                    projects.insert(id.clone(), project);
+                }
+                Ok(_) => (),
+                // Of one that was not read its name is not known: it may be a chosen one only where it was before.
+                Err(trouble) if is_chosen("") || before.contains_key(id) => {
+                    projects.insert(id.clone(), before.get(id).cloned().unwrap_or_else(WireProject::unread));
+                    unread.push((id.clone(), failed(trouble, &format!("could not read project {id}"), false)));
+                }
+                Err(_) => (),
+            }
+        }
+        let is_there = |name: &&String| {
+            let called = |project: &WireProject| project.description.as_ref() == Some(*name);
+            projects.contains_key(*name) || projects.values().any(called)
+        };
+        for name in self.chosen.iter().filter(|name| !is_there(name)) {
+            let message = format!("the login sees no project `{name}`, which `projects` names");
+            let error = ProviderError::new(Class::Rejected, Code::A0732, message);
+            unread.push((
+                name.clone(),
+                error.hint("amarre doctor lists those that it sees; correct the name, or give the right"),
+            ));
+        }
+        self.memory().keep_projects(projects.clone(), now);
+        if !unread.is_empty() {
+            self.memory().doubt_projects();
+        }
+        Ok((projects, unread))
+    }
+
+    /// Reads the list of a project, unless one was read a moment ago that will do. Answers why not.
+    async fn read_project(&self, id: &str, reuse: bool, now: Timestamp) -> Result<(), ProviderError> {
+        if reuse && self.memory().list(id).is_some() {
+            return Ok(());
+        }
+        let listed = self.api.instances(id).await;
+        let name = self.project_name(id);
+        let listed = listed.map_err(|trouble| {
+            if !matches!(trouble, OvhError::NotSent(_) | OvhError::Unknown(_)) {
+                // The project may be gone, or be seen no more.
+                self.memory().doubt_projects();
+            }
+            failed(trouble, &format!("could not list the instances of project {name}"), false)
+        })?;
+        self.memory().keep_list(id, listed, now);
+        Ok(())
+    }
+
+    /// What people call a project.
+    fn project_name(&self, id: &str) -> String {
+        let projects = self.memory().known_projects();
+        let name = projects.get(id).and_then(|project| project.description.clone()).unwrap_or_default();
+        if name.is_empty() { id.to_owned() } else { name }
+    }
+
+    /// Asks the regions about actions of ours.
+    async fn follow_actions(&self, now: Timestamp) {
+        let places = self.memory().due_places(now);
+        let heard = places
+            .iter()
+            .map(|place| async move { (place, self.api.summary(&place.project, &place.region, &place.id).await) });
+        for (place, summary) in join_all(heard).await {
+            // Without an answer the action goes on, as far as is known.
+            let Ok(summary) = summary else { continue };
+            let is_busy = summary.task_state.is_some_and(|task| !task.is_empty());
+            self.memory().heard(place, &summary.status, is_busy, now);
+        }
+    }
+
+    fn project_gap(&self, id: &str, error: ProviderError, now: Timestamp) -> Gap {
+        error.into_gap(&self.id, GapScope::part("project", id), now)
+    }
+
+    /// An instance as it is shown.
+    fn seen(&self, project: &str, instance: &WireInstance, at: Timestamp) -> Seen {
+        let memory = self.memory();
+        let since = memory.since(&instance.id).unwrap_or(at);
+        let is_acting = memory.is_acting(&instance.id);
+        let price = instance.plan_code.as_deref().and_then(|plan| memory.price(plan));
+        let price = price.map(|(price, currency)| (price, currency.to_owned()));
+        drop(memory);
+        let addresses = instance.ip_addresses.iter().filter(|address| address.kind != "private");
+        let mut fields = Fields::default()
+            .with("name", Value::text(&instance.name))
+            .with("status", Value::text(&instance.status))
+            .with("type", Value::text(instance.size()))
+            .with("project", Value::text(project))
+            .with("project_name", Value::text(self.project_name(project)))
+            .with("region", Value::text(&instance.region))
+            .with("addresses", Value::texts(addresses.map(|address| address.ip.clone())))
+            .with("billing", Value::text(if instance.is_monthly() { "month" } else { "hour" }));
+        if let Some((price, currency)) = price {
+            fields.set("price", Value::Int(price));
+            fields.set("currency", Value::text(currency));
+        }
+        fields.extend(instance.created.as_ref().map(|created| ("created".into(), Value::text(created))));
+        let not_yet = |why: Text| Readiness::NotYet { since, why };
+        let ready = match standing(&instance.status) {
+            Standing::Rests(_) if is_acting => not_yet(text!("the vendor carries out an action")),
+            Standing::Rests(power) => {
+                fields.set("power", Value::text(power));
+                Readiness::Ready
+            }
+            Standing::Moves(why) => not_yet(why),
+            Standing::Broken => {
+                Readiness::Failed { why: text!("the vendor says {status}", status = instance.status.as_str()) }
+            }
+        };
+        Seen { fields, ready, owner: Owner::Foreign, service: None, vendor_id: instance.id.clone(), at }
+    }
+}
+
+#[async_trait]
+impl Provider for OvhCloudProvider {
+    fn id(&self) -> &ProviderId {
+        &self.id
+    }
+
+    fn kinds(&self) -> &'static [KindSchema] {
+        &KINDS
+    }
+
+    fn normalize(&self, _: &Address, _: &mut Fields) -> Result<(), Objection> {
+        Ok(())
+    }
+
+    async fn observe(&self, query: &ObserveQuery) -> Observation {
+        let now = query.now;
+        let mut observation = Observation::default();
+        let (projects, unreadable) = match self.projects(now).await {
+            Ok(projects) => projects,
+            Err(trouble) => {
+                let error = failed(trouble, "could not read the projects", false);
+                observation.gaps.push(error.into_gap(&self.id, GapScope::Whole, now));
+                (self.memory().known_projects(), Vec::new())
+            }
+        };
+        let is_dark = !observation.gaps.is_empty();
+        let is_unreadable = |id: &String| unreadable.iter().any(|(one, _)| one == id);
+        let asked = projects.iter().filter(|(id, _)| !is_dark && !is_unreadable(id));
+        let read = asked.map(|(id, project)| async move {
+            match project.status.as_str() {
+                "ok" => (id, self.read_project(id, query.reuse, now).await),
+                status => (id, Err(suspended(&self.project_name(id), status))),
+            }
+        });
+        let mut unread = BTreeSet::new();
+        let read = join_all(read).await;
+        for (id, error) in unreadable {
+            observation.gaps.push(self.project_gap(&id, error, now));
+            unread.insert(id);
+        }
+        for (id, result) in read {
+            if let Err(error) = result {
+                observation.gaps.push(self.project_gap(id, error, now));
+                unread.insert(id.clone());
+            }
+        }
+        self.memory().tidy();
+        self.follow_actions(now).await;
+        self.fill(&projects, &unread, query, &mut observation);
+        observation
+    }
+
+    async fn apply(&self, change: &Change, _: Supplies<'_>) -> Result<Outcome, ProviderError> {
+        let Verb::Update(fields) = &change.verb else {
+            let message = format!("{} is neither made nor deleted by Amarre", change.address);
+            return Err(ProviderError::new(Class::Rejected, Code::A0735, message));
+        };
+        let Some(wanted) = fields.text("power") else { return Ok(Outcome::default()) };
+        let id = change.address.name.as_str();
+        self.reach(id, wanted).await?;
+        Ok(Outcome { vendor_id: id.to_owned() })
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities {
+            actions: Some(self),
+            prices: Some(self),
+            examine: Some(self),
+            requests: Some(self.api.api.counts()),
+            max_in_flight: IN_FLIGHT_MAX,
+            ..Capabilities::NONE
+        }
+    }
+}
+
+#[async_trait]
+impl ReadPrices for OvhCloudProvider {
+    async fn read_prices(&self, now: Timestamp) -> Result<(), ProviderError> {
+        if !self.memory().asks_prices(now) {
+            return Ok(());
+        }
+        let read = self.api.catalogue(subsidiary(&self.endpoint)).await;
+        let catalogue = read.map_err(|trouble| failed(trouble, "could not read the prices", false))?;
+        let plans = catalogue.plans.into_iter().chain(catalogue.addons);
+        let by_plan = plans.filter_map(|plan| Some((plan.plan_code, plan.pricings.first()?.price)));
+        let prices = Prices { currency: catalogue.locale.currency_code, by_plan: by_plan.collect() };
+        self.memory().keep_prices(prices, now);
+        Ok(())
+    }
+}
+
+/// Whose prices are shown, by the endpoint. Within Europe they differ by tax, which is not in them, and by currency.
+fn subsidiary(endpoint: &str) -> &'static str {
+    match endpoint {
+        _ if endpoint.contains("ovh-ca") || endpoint.contains("ca.api") => "CA",
+        _ if endpoint.contains("ovh-us") || endpoint.contains("us.ovhcloud") => "US",
+        _ => "FR",
+    }
+}
+
+/// OVH counts requests by the minute.
+const IN_FLIGHT_MAX: usize = 4;
+
+impl OvhCloudProvider {
+    /// What is known of each instance: what manifests name is observed, the rest is listed. Of what is hidden the last reading
+    /// is listed.
+    fn fill(
+        &self,
+        projects: &Projects,
+        unread: &BTreeSet<String>,
+        query: &ObserveQuery,
+        observation: &mut Observation,
+    ) {
+        let lists: BTreeMap<&String, memory::ProjectList> = {
+            let memory = self.memory();
+            projects.keys().filter_map(|id| Some((id, memory.list(id)?.clone()))).collect()
+        };
+        let is_dark = observation.gaps.iter().any(Gap::is_whole);
+        let mut found = BTreeSet::new();
+        for (project, list) in &lists {
+            let is_hidden = is_dark || unread.contains(*project);
+            for instance in &list.instances {
+                let address = self.address(&instance.id);
+                let mut seen = self.seen(project, instance, list.at);
+                if query.wanted.contains_key(&address) && !is_hidden {
+                    // Its power is a manifest's; nothing else of it is.
+                    seen.owner = Owner::Ours;
+                    found.insert(address.clone());
+                    observation.seen.insert(address, seen);
+                } else {
+                    observation.inventory.insert(address, seen);
+                }
+            }
+        }
+        if unread.is_empty() || is_dark {
+            return;
+        }
+        let is_hidden = |address: &&Address| match observation.inventory.get(*address) {
+            Some(seen) => seen.fields.text("project").is_none_or(|project| unread.contains(project)),
+            // It may be in a project that is not read.
+            None => !found.contains(*address),
+        };
+        let acting = observation.inventory.keys().filter(|address| self.memory().is_acting(&address.name));
+        let hidden: BTreeSet<Address> = query.wanted.keys().chain(acting).filter(is_hidden).cloned().collect();
+        let Some(part) = observation.gaps.first().cloned() else { return };
+        observation
+            .gaps
+            .extend(hidden.into_iter().map(|address| Gap { scope: GapScope::Resource(address), ..part.clone() }));
+    }
+
+    /// Brings an instance to a power. What is on its way already is left to arrive.
+    async fn reach(&self, id: &str, wanted: &str) -> Result<(), ProviderError> {
+        let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
+        let doing = format!("could not turn instance {id} {wanted}");
+        let instance = self.api.instance(&place.project, id).await;
+        let instance = instance.map_err(|trouble| failed(trouble, &doing, false))?;
+        let word = match (standing(&instance.status), wanted) {
+            (Standing::Rests(now), wanted) if now == wanted => return Ok(()),
+            (Standing::Rests(power::SHELVED), power::OFF) => return Ok(()),
+            (Standing::Rests(power::SHELVED), _) => "unshelve",
+            (Standing::Rests(_), power::ON) => "start",
+            (Standing::Rests(_), power::SHELVED) => "shelve",
+            (Standing::Rests(_), _) => "stop",
+            (Standing::Moves(_) | Standing::Broken, _) => {
+                let message = format!("{doing}: its status is {} now", instance.status);
+                return Err(ProviderError::new(Class::Conflict, Code::A0735, message).hint("the next look shows more"));
+            }
+        };
+        self.act(&place.project, id, word).await.map_err(|trouble| failed(trouble, &doing, true))
+    }
+
+    async fn act(&self, project: &str, id: &str, word: &str) -> Result<(), OvhError> {
+        // Before the call: what the answer says, the status from before may be shown now.
+        self.memory().acts(id);
+        self.api.act(project, id, word).await
+    }
+}
+
+/// A project whose instances cannot be told.
+fn suspended(name: &str, status: &str) -> ProviderError {
+    let message = format!("project {name} is {status} at OVH");
+    let hint = match status {
+        "suspended" => "OVH suspends a project whose bill is not paid: see https://www.ovh.com/manager, Public Cloud",
+        _ => "its instances are seen again when OVH says that it is ok",
+    };
+    ProviderError::new(Class::RetryLater, Code::A0732, message).hint(hint)
+}
+
+/// An instance that no list has.
+fn gone(id: &str) -> ProviderError {
+    ProviderError::new(Class::Conflict, Code::A0733, format!("instance {id} is in no project that is seen"))
+}

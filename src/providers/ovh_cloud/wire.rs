@@ -1,0 +1,145 @@
+//! What OVH Public Cloud sends, as far as it is of use (API v1, the flat family), and what its words mean.
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use amarre_core::model::Text;
+use amarre_core::resources::cloud::power;
+use amarre_core::text;
+
+/// A project.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireProject {
+    /// What people call it; empty or null where nobody did.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// `creating`, `ok`, `suspended`, `deleting`, `deleted`.
+    pub status: String,
+}
+
+impl WireProject {
+    /// One of which nothing is known but that it is there.
+    pub fn unread() -> Self {
+        Self { description: None, status: String::new() }
+    }
+}
+
+/// An instance, as lists and details have it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireInstance {
+    pub id: String,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub ip_addresses: Vec<WireAddress>,
+    pub region: String,
+    pub status: String,
+    #[serde(default)]
+    pub created: Option<String>,
+    #[serde(default)]
+    pub flavor_id: Option<String>,
+    /// `b3-8.consumption`, `b3-8.monthly.postpaid`. Old answers have none.
+    #[serde(default)]
+    pub plan_code: Option<String>,
+    /// `null` where it is paid by the hour.
+    #[serde(default)]
+    pub monthly_billing: Option<Json>,
+}
+
+/// An address.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireAddress {
+    pub ip: String,
+    /// `public` or `private`.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+}
+
+/// An instance in the answer of its region, which also says whether something is under way.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireSummary {
+    pub status: String,
+    /// Empty or null: nothing is under way.
+    #[serde(default)]
+    pub task_state: Option<String>,
+}
+
+impl WireInstance {
+    /// The name of its size: `b3-8`.
+    pub fn size(&self) -> &str {
+        let plan = self.plan_code.as_deref().and_then(|code| code.split('.').next());
+        plan.filter(|size| !size.is_empty()).or(self.flavor_id.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether it is paid by the month.
+    pub fn is_monthly(&self) -> bool {
+        self.monthly_billing.as_ref().is_some_and(|billing| !billing.is_null())
+    }
+}
+
+/// The catalogue of prices.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireCatalogue {
+    pub locale: WireLocale,
+    #[serde(default)]
+    pub plans: Vec<WirePlan>,
+    #[serde(default)]
+    pub addons: Vec<WirePlan>,
+}
+
+/// In which currency.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireLocale {
+    pub currency_code: String,
+}
+
+/// One plan.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WirePlan {
+    pub plan_code: String,
+    #[serde(default)]
+    pub pricings: Vec<WirePricing>,
+}
+
+/// What it costs: in 10⁻⁸ of the currency, without tax.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WirePricing {
+    pub price: i64,
+}
+
+/// What a status says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It stays in this power.
+    Rests(&'static str),
+    /// It is on its way to something else.
+    Moves(Text),
+    /// The vendor gave it up.
+    Broken,
+}
+
+/// What a status says. A word that is not known says that something is under way: nobody acts on it.
+pub fn standing(status: &str) -> Standing {
+    match status {
+        "ACTIVE" => Standing::Rests(power::ON),
+        "SHUTOFF" | "STOPPED" => Standing::Rests(power::OFF),
+        "SHELVED_OFFLOADED" => Standing::Rests(power::SHELVED),
+        "ERROR" => Standing::Broken,
+        "BUILD" | "BUILDING" => Standing::Moves(text!("it is being made")),
+        "REBOOT" | "HARD_REBOOT" => Standing::Moves(text!("it reboots")),
+        "SHELVING" | "SHELVED" => Standing::Moves(text!("it is being shelved")),
+        "UNSHELVING" => Standing::Moves(text!("it comes back from the shelf")),
+        "RESIZE" | "RESIZED" | "VERIFY_RESIZE" | "REVERT_RESIZE" => Standing::Moves(text!("it gets another size")),
+        "REBUILD" => Standing::Moves(text!("it is installed again")),
+        "SNAPSHOTTING" => Standing::Moves(text!("a snapshot is taken")),
+        "MIGRATING" => Standing::Moves(text!("it moves to another machine of the vendor")),
+        "RESCUE" | "RESCUED" | "RESCUING" | "UNRESCUING" => Standing::Moves(text!("it is in rescue mode")),
+        "PAUSED" | "SUSPENDED" => Standing::Moves(text!("it is paused at the vendor")),
+        "DELETING" | "DELETED" | "SOFT_DELETED" => Standing::Moves(text!("it is being deleted")),
+        _ => Standing::Moves(text!("something is under way at the vendor")),
+    }
+}

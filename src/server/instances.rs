@@ -1,0 +1,131 @@
+//! `/api/v1/instances`: the servers of all clouds, and the verbs about one of them.
+
+use axum::Json;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::act::stream_answer;
+use super::auth::Identity;
+use super::openapi::Operation;
+use super::{ApiRoute, JsonBody, StyleQuery, document_of, openapi, text_answer};
+use crate::engine::commands::act::{Act, Subject, VerbRow};
+use crate::engine::commands::instances as commands;
+use crate::engine::commands::verbs::VERBS;
+use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report::instances::{self, InstancesOf};
+use amarre_core::plan::render::Style;
+
+/// The largest page.
+const LIMIT: usize = 1_000;
+
+/// The page of a list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ListPage {
+    limit: Option<u32>,
+    cursor: Option<u32>,
+}
+
+pub(super) fn routes() -> Vec<ApiRoute> {
+    let mut routes = vec![
+        ApiRoute::new("/api/v1/instances", get(list), openapi::instances()),
+        ApiRoute::new("/api/v1/instances/{name}", get(one), openapi::instance()),
+        ApiRoute::new("/api/v1/instances/{name}/schedule", get(schedule), openapi::instance_schedule()),
+    ];
+    routes.extend(VERBS.into_iter().filter_map(|row| Some(route(row, row.of_instance()?))));
+    routes
+}
+
+/// Texts for the command line of the same version.
+pub(super) fn command_line_routes() -> Vec<ApiRoute> {
+    vec![
+        ApiRoute::new("/api/v1/instances/text", get(list_text), openapi::instances_text()),
+        ApiRoute::new("/api/v1/instances/{name}/text", get(one_text), openapi::instance_text()),
+        ApiRoute::new("/api/v1/instances/{name}/schedule/text", get(schedule_text), openapi::instance_schedule_text()),
+        ApiRoute::new("/api/v1/instances/manifests/text", get(manifests_text), openapi::instance_manifests_text()),
+    ]
+}
+
+async fn list(State(handle): State<Handle>, Query(of): Query<InstancesOf>, Query(page): Query<ListPage>) -> Response {
+    if let Some(why) = of.mistake() {
+        return (StatusCode::BAD_REQUEST, why).into_response();
+    }
+    super::spawn_detached(commands::read_prices(handle.clone()));
+    let (picture, _) = handle.last_pass();
+    let rows = of.select(&picture);
+    let number = |asked: Option<u32>| asked.and_then(|asked| usize::try_from(asked).ok());
+    let from = number(page.cursor).unwrap_or_default().min(rows.len());
+    let to = (from + number(page.limit).unwrap_or(LIMIT).clamp(1, LIMIT)).min(rows.len());
+    let next = (to < rows.len()).then_some(to);
+    Json(instances::document(&picture, &rows[from..to], rows.len(), next)).into_response()
+}
+
+async fn one(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
+    super::spawn_detached(commands::read_prices(handle.clone()));
+    document_of(Some(commands::show(handle.ledger(), &handle.last_pass().0, &name, Style::PLAIN).await))
+}
+
+async fn schedule(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
+    document_of(Some(commands::schedule(&handle.last_pass().0, handle.now(), &name, Style::PLAIN)))
+}
+
+async fn list_text(
+    State(handle): State<Handle>,
+    Query(style): Query<StyleQuery>,
+    Query(of): Query<InstancesOf>,
+) -> Response {
+    text_answer(Some(commands::list(&handle.last_pass().0, &of, style.wide, style.style())))
+}
+
+async fn one_text(State(handle): State<Handle>, Path(name): Path<String>, Query(style): Query<StyleQuery>) -> Response {
+    super::spawn_detached(commands::read_prices(handle.clone()));
+    text_answer(Some(commands::show(handle.ledger(), &handle.last_pass().0, &name, style.style()).await))
+}
+
+async fn schedule_text(
+    State(handle): State<Handle>,
+    Path(name): Path<String>,
+    Query(style): Query<StyleQuery>,
+) -> Response {
+    text_answer(Some(commands::schedule(&handle.last_pass().0, handle.now(), &name, style.style())))
+}
+
+async fn manifests_text(State(handle): State<Handle>, Query(of): Query<InstancesOf>) -> Response {
+    text_answer(Some(commands::manifests(&handle.last_pass().0, &of)))
+}
+
+fn route(row: &'static VerbRow, word: &'static str) -> ApiRoute {
+    let handler = post(
+        async move |State(handle): State<Handle>,
+                    Extension(who): Extension<Identity>,
+                    Path(name): Path<String>,
+                    Query(query): Query<StyleQuery>,
+                    JsonBody(body): JsonBody<Map<String, Value>>| {
+            match parse_act(row, name, body) {
+                Ok(act) => {
+                    // The name decides, too: what is not managed may be an admin's only.
+                    let needed = (row.role)(&act.args, handle.last_pass().0.consented);
+                    if who.role < needed {
+                        return super::auth::denied(who.role, needed);
+                    }
+                    stream_answer(handle, act, query, &who).await
+                }
+                Err(why) => (StatusCode::UNPROCESSABLE_ENTITY, why).into_response(),
+            }
+        },
+    );
+    let Subject::Instances(verb) = row.subject else { unreachable!("only rows of instances have this path") };
+    ApiRoute::new(format!("/api/v1/instances/{{name}}/{word}"), handler, Operation::acts_on_instance(row, verb.summary))
+}
+
+/// The command of a request.
+fn parse_act(row: &'static VerbRow, name: String, mut body: Map<String, Value>) -> Result<Act, String> {
+    if body.insert("instances".to_owned(), json!([name])).is_some() {
+        return Err("unknown field `instances`: it is in the path".to_owned());
+    }
+    Act::parse(row, body)
+}

@@ -1,0 +1,192 @@
+//! The power that a manifest wants: a level, or a timetable whose ticks wake the loop.
+
+use amarre_core::model::Millis;
+use amarre_core::model::power::{OverrideEnd, Power};
+use amarre_sim::ovh_cloud::CloudVerb::{self, Shelve, Start, Stop, Unshelve};
+use amarre_sim::ovh_cloud::NoStock;
+
+use super::support::{CloudRig, MONDAY, OFFICE, codes};
+
+#[tokio::test]
+async fn a_tick_is_acted_on_within_a_minute_and_once() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let id = rig.manage("db-1", "GRA11", OFFICE);
+    rig.until("2026-12-07T18:59:00Z").await;
+    assert_eq!(rig.effects(&id), [], "it was on, and is to be");
+    rig.until("2026-12-07T19:01:00Z").await;
+    assert_eq!(rig.status(&id), "SHUTOFF");
+    rig.until("2026-12-09T07:01:00Z").await;
+    assert_eq!(rig.status(&id), "ACTIVE");
+    assert_eq!(rig.effects(&id), [Stop, Start, Stop, Start]);
+    rig.settle().await;
+}
+
+#[tokio::test]
+async fn nothing_is_switched_before_the_first_tick() {
+    // A Saturday, at noon.
+    let mut rig = CloudRig::start_at("2026-12-05T11:00:00Z").await;
+    let id = rig.manage("db-1", "GRA11", OFFICE);
+    rig.until("2026-12-07T06:59:00Z").await;
+    assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("ACTIVE", vec![]));
+    rig.until("2026-12-07T19:02:00Z").await;
+    // The ledger is lost at night: nothing starts, and what is started outside Amarre is not stopped.
+    rig.lose_ledger().await;
+    rig.cloud.set_status(&id, "ACTIVE");
+    rig.until("2026-12-08T06:59:00Z").await;
+    assert_eq!(rig.effects(&id), [Stop]);
+    rig.until("2026-12-08T19:02:00Z").await;
+    assert_eq!(rig.effects(&id), [Stop, Stop]);
+    rig.settle().await;
+}
+
+#[tokio::test]
+async fn a_daemon_that_was_away_does_one_thing() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let id = rig.manage("db-1", "GRA11", OFFICE);
+    rig.until("2026-12-07T12:00:00Z").await;
+    // An hour over one tick, then a week over ten.
+    for (away, effects) in
+        [(Millis::minutes(8 * 60), 1), (Millis::minutes(7 * 24 * 60), 1), (Millis::minutes(12 * 60), 2)]
+    {
+        rig.goes_by(away);
+        rig.restart().await;
+        for _ in 0..20 {
+            rig.pass(Millis::seconds(6)).await;
+        }
+        assert_eq!(rig.effects(&id).len(), effects, "{away}");
+    }
+    rig.settle().await;
+}
+
+#[tokio::test]
+async fn what_a_person_asks_holds_until_the_next_tick() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let id = rig.manage("db-1", "GRA11", OFFICE);
+    rig.until("2026-12-07T12:00:00Z").await;
+    rig.hold(&id, Power::Off, OverrideEnd::NextTick).await;
+    rig.until("2026-12-07T12:05:00Z").await;
+    assert_eq!(rig.effects(&id), [Stop]);
+    rig.restart().await;
+    rig.until("2026-12-08T06:59:00Z").await;
+    assert_eq!(rig.effects(&id), [Stop], "off by the tick of the evening, too");
+    rig.until("2026-12-08T07:05:00Z").await;
+    assert_eq!(rig.effects(&id), [Stop, Start]);
+    // Skip tonight.
+    rig.hold(&id, Power::On, OverrideEnd::TickAfterNext).await;
+    rig.until("2026-12-09T06:00:00Z").await;
+    assert_eq!(rig.effects(&id), [Stop, Start]);
+    rig.until("2026-12-09T19:05:00Z").await;
+    assert_eq!(rig.effects(&id), [Stop, Start, Stop]);
+    // For three hours.
+    let end = rig.clock_in(Millis::minutes(180));
+    rig.hold(&id, Power::On, OverrideEnd::At(end)).await;
+    rig.until("2026-12-09T22:00:00Z").await;
+    assert_eq!(rig.status(&id), "ACTIVE");
+    rig.until("2026-12-09T22:10:00Z").await;
+    assert_eq!(rig.effects(&id), [Stop, Start, Stop, Start, Stop]);
+    rig.settle().await;
+}
+
+#[tokio::test]
+async fn what_others_switch_holds_or_is_corrected() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let (office, level) = (rig.manage("db-1", "GRA11", OFFICE), rig.manage("build-1", "GRA11", "power: on"));
+    rig.until("2026-12-07T12:00:00Z").await;
+    rig.cloud.set_status(&office, "SHUTOFF");
+    rig.cloud.set_status(&level, "SHUTOFF");
+    let picture = rig.until("2026-12-07T12:03:00Z").await;
+    // With a timetable it holds until the next tick, and a person is told; without one it is drift, after its grace.
+    assert_eq!((rig.effects(&office), rig.effects(&level)), (vec![], vec![]));
+    let row = amarre::engine::report::instances::find(&picture, "db-1").unwrap();
+    assert!(row.needs_attention());
+    rig.until("2026-12-07T13:30:00Z").await;
+    assert_eq!((rig.effects(&office), rig.effects(&level)), (vec![], vec![Start]));
+    rig.until("2026-12-08T07:03:00Z").await;
+    assert_eq!(rig.effects(&office), [Start]);
+    // A start outside Amarre holds, with a timetable and without one.
+    rig.manage("build-1", "GRA11", "power: off");
+    rig.until("2026-12-08T19:10:00Z").await;
+    assert_eq!((rig.status(&office), rig.status(&level)), ("SHUTOFF".to_owned(), "SHUTOFF".to_owned()));
+    rig.cloud.set_status(&office, "ACTIVE");
+    rig.cloud.set_status(&level, "ACTIVE");
+    rig.until("2026-12-08T22:00:00Z").await;
+    assert_eq!((rig.status(&office), rig.status(&level)), ("ACTIVE".to_owned(), "ACTIVE".to_owned()));
+    rig.until("2026-12-09T20:00:00Z").await;
+    assert_eq!((rig.status(&office), rig.status(&level)), ("SHUTOFF".to_owned(), "ACTIVE".to_owned()));
+    // Another `power` ends it.
+    rig.manage("build-1", "GRA11", "power: on");
+    rig.pass(Millis::seconds(5)).await;
+    rig.manage("build-1", "GRA11", "power: off");
+    rig.until("2026-12-09T20:10:00Z").await;
+    assert_eq!(rig.status(&level), "SHUTOFF");
+    rig.settle().await;
+}
+
+#[tokio::test]
+async fn shelving_by_timetable_comes_back_or_says_why_not() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let rule = OFFICE.replace("off: '0", "off_as: shelve, off: '0");
+    let id = rig.manage("db-1", "GRA11", &rule);
+    rig.until("2026-12-07T19:15:00Z").await;
+    assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("SHELVED_OFFLOADED", vec![Shelve]));
+    rig.cloud.no_stock("GRA11", "b3-8", Some(NoStock::FallsBack));
+    rig.until("2026-12-08T07:30:00Z").await;
+    let tries: Vec<CloudVerb> = rig.effects(&id);
+    assert!(tries.len() > 1 && tries[1..].iter().all(|verb| *verb == Unshelve), "{tries:?}");
+    assert_eq!(rig.status(&id), "SHELVED_OFFLOADED");
+    // What has no effect is held, and a person is told.
+    let picture = rig.until("2026-12-08T08:00:00Z").await;
+    assert_eq!(codes(&picture), ["A0907"], "{tries:?}");
+    rig.cloud.no_stock("GRA11", "b3-8", None);
+    rig.engine.reset_service("db-1");
+    rig.until("2026-12-08T08:30:00Z").await;
+    assert_eq!(rig.status(&id), "ACTIVE");
+    rig.settle().await;
+}
+
+#[tokio::test]
+async fn nothing_acts_on_a_server_that_is_busy_or_in_trouble() {
+    for status in
+        ["REBOOT", "RESIZE", "RESCUE", "MIGRATING", "SNAPSHOTTING", "PASSWORD", "ERROR", "DELETING", "A_NEW_WORD"]
+    {
+        let mut rig = CloudRig::start_at(MONDAY).await;
+        let id = rig.manage("db-1", "GRA11", OFFICE);
+        rig.until("2026-12-07T18:00:00Z").await;
+        rig.cloud.set_status(&id, status);
+        rig.until("2026-12-07T21:00:00Z").await;
+        assert_eq!(rig.cloud.writes().len(), 0, "{status}");
+        rig.cloud.set_status(&id, "ACTIVE");
+        rig.until("2026-12-07T21:10:00Z").await;
+        assert_eq!(rig.effects(&id), [Stop], "{status}: its turn comes");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_manages_no_power_changes_nothing() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    rig.settle().await;
+    let of = amarre::engine::report::instances::InstancesOf::default();
+    let answer = amarre::engine::commands::instances::manifests(&rig.engine.last_pass(), &of);
+    std::fs::write(rig.folder.path().join("services/all.yaml"), &answer.text).unwrap();
+    let picture = rig.settle().await;
+    assert_eq!((picture.services.len(), codes(&picture)), (12, vec![]));
+    assert_eq!(rig.cloud.writes().len(), 0);
+}
+
+#[tokio::test]
+async fn a_rule_that_is_followed_again_while_its_server_still_stops_is_no_stop_of_others() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let id = rig.manage("db-1", "GRA11", OFFICE);
+    rig.until("2026-12-07T12:00:00Z").await;
+    rig.hold(&id, Power::Off, OverrideEnd::NextTick).await;
+    rig.pass(Millis::seconds(1)).await;
+    rig.pass(Millis::seconds(1)).await;
+    assert_eq!(rig.effects(&id), [Stop]);
+    rig.follow(&id).await;
+    for _ in 0..30 {
+        rig.pass(Millis::seconds(5)).await;
+    }
+    assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("ACTIVE", vec![Stop, Start]));
+    let picture = rig.settle().await;
+    assert!(!amarre::engine::report::instances::find(&picture, "db-1").unwrap().needs_attention());
+}

@@ -1,0 +1,234 @@
+//! An engine with nothing but a cloud: no Docker host, no NPM, no domain. Its clock and the vendor's go together.
+
+use std::sync::Arc;
+
+use amarre::config::Config;
+use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
+use amarre::engine::reconcile::port80::Port80Client;
+use amarre::engine::report::instances::{self, InstanceRow, InstanceState};
+use amarre::engine::{Clock, Engine, EngineParts, PassResult, RunMode, ShiftedClock};
+use amarre::ledger::Ledger;
+use amarre::registry;
+use amarre::secret::{MarkKey, Secret};
+use amarre::source::{Folder, Source};
+use amarre_core::model::power::{Cause, Override, OverrideEnd, OverrideSource, Power};
+use amarre_core::model::world::{Leads, Port80};
+use amarre_core::model::{Address, Kind, Millis, Timestamp};
+use amarre_sim::ovh_cloud::{CloudVerb, OvhCloud, OvhCloudOptions};
+use async_trait::async_trait;
+use std::net::SocketAddr;
+use tempfile::TempDir;
+
+/// Monday, 7 December 2026, 06:00 in Paris.
+pub const MONDAY: &str = "2026-12-07T05:00:00Z";
+/// Weekdays from 8 to 20.
+pub const OFFICE: &str = "schedule: {timezone: Europe/Paris, on: '0 8 * * mon-fri', off: '0 20 * * mon-fri'}";
+
+struct NoVisitor;
+
+#[async_trait]
+impl Port80Client for NoVisitor {
+    async fn visit(&self, _: &str, _: SocketAddr) -> Port80 {
+        unreachable!("nothing here has a name")
+    }
+
+    async fn find(&self, _: &str) -> Leads {
+        unreachable!("nothing here has a name")
+    }
+}
+
+pub struct CloudRig {
+    pub folder: TempDir,
+    pub clock: Arc<ShiftedClock>,
+    pub cloud: OvhCloud,
+    pub engine: Engine,
+    ledger: u32,
+    /// More keys of the login: `, projects: [web]`.
+    more: String,
+}
+
+impl CloudRig {
+    /// A dozen servers; the clock stands at `at`.
+    pub async fn start_at(at: &str) -> Self {
+        Self::with(OvhCloudOptions::dozen(), at, "").await
+    }
+
+    pub async fn with(options: OvhCloudOptions, at: &str, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("services")).unwrap();
+        let clock = Arc::new(ShiftedClock::default());
+        clock.jump(Timestamp::parse(at).unwrap() - clock.now());
+        let cloud = OvhCloud::start(options).await.unwrap();
+        let more = more.to_owned();
+        let engine = engine(&folder, &clock, &cloud, 0, &more).await;
+        Self { folder, clock, cloud, engine, ledger: 0, more }
+    }
+
+    /// One that sees some of the projects.
+    pub async fn chosen(projects: &str) -> Self {
+        Self::with(OvhCloudOptions::dozen(), MONDAY, &format!(", projects: {projects}")).await
+    }
+
+    /// The process is killed and starts again.
+    pub async fn restart(&mut self) {
+        self.engine = engine(&self.folder, &self.clock, &self.cloud, self.ledger, &self.more).await;
+    }
+
+    /// The same, with an empty ledger.
+    pub async fn lose_ledger(&mut self) {
+        self.ledger += 1;
+        self.restart().await;
+    }
+
+    /// The manifest `name` of the server of that name in a region.
+    pub fn manage(&self, name: &str, region: &str, rule: &str) -> String {
+        let id = self.cloud.id_of(region, name);
+        assert!(!id.is_empty(), "{name} in {region}");
+        self.write(name, &format!("id: {id}\n{rule}\n"));
+        id
+    }
+
+    pub fn write(&self, name: &str, rest: &str) {
+        let text = format!("kind: Instance\nname: {name}\ncloud: paris\n{rest}");
+        std::fs::write(self.folder.path().join(format!("services/{name}.yaml")), text).unwrap();
+    }
+
+    pub fn remove(&self, name: &str) {
+        std::fs::remove_file(self.folder.path().join(format!("services/{name}.yaml"))).unwrap();
+    }
+
+    /// One pass and what it hands out, then `span` goes by on both sides.
+    pub async fn pass(&mut self, span: Millis) -> Arc<PassResult> {
+        self.engine.pass(RunMode::Act { confirmed_deletes: None, only: None }).await;
+        self.engine.drain().await;
+        self.goes_by(span);
+        self.engine.last_pass()
+    }
+
+    /// Time goes by without a pass.
+    pub fn goes_by(&self, span: Millis) {
+        self.clock.advance(span);
+        self.cloud.advance(span.0 / 1000);
+    }
+
+    /// Passes until `at`, as the loop wakes. Of quiet hours most looks are left out: they would find the same.
+    pub async fn until(&mut self, at: &str) -> Arc<PassResult> {
+        let end = Timestamp::parse(at).unwrap();
+        loop {
+            let picture = self.pass(Millis(0)).await;
+            let now = self.clock.now();
+            if now >= end {
+                return picture;
+            }
+            let next = next_of_interest(&picture, now).min(end + Millis(1)).max(now + Millis::seconds(1));
+            self.goes_by(next - now);
+        }
+    }
+
+    /// Nothing is left to do, and nothing is hidden.
+    pub async fn settle(&mut self) -> Arc<PassResult> {
+        for _ in 0..40 {
+            self.pass(Millis::seconds(10)).await;
+        }
+        let picture = self.engine.last_pass();
+        assert_eq!(picture.plan.changes, []);
+        assert_eq!(picture.plan.gaps, []);
+        picture
+    }
+
+    pub fn address(&self, id: &str) -> Address {
+        Address::new("ovh-cloud.paris".to_owned().into(), Kind::Instance, id)
+    }
+
+    /// A person asks for an action, without anything that holds.
+    pub fn ask(&mut self, id: &str, word: &'static str) -> Result<(), String> {
+        let request = ActionRequest { address: self.address(id), word, by: "alice".to_owned(), after: Vec::new() };
+        self.engine.ask_actions(vec![request])
+    }
+
+    pub fn state(&self, id: &str) -> Option<ActionState> {
+        self.engine.last_pass().actions.get(&self.address(id)).cloned()
+    }
+
+    /// A person lets a power hold.
+    pub async fn hold(&mut self, id: &str, to: Power, until: OverrideEnd) {
+        let at = self.clock.now();
+        let holds = Override { to, source: OverrideSource::Person, by: "alice".to_owned(), at, until };
+        self.engine.hold_power(vec![(self.address(id), Some(holds))]).await.unwrap();
+    }
+
+    pub fn status(&self, id: &str) -> String {
+        self.cloud.instance(id).unwrap().status
+    }
+
+    /// What was done to a server, whoever saw the answer.
+    pub fn effects(&self, id: &str) -> Vec<CloudVerb> {
+        self.cloud.effects().into_iter().filter(|(of, _)| of == id).map(|(_, verb)| verb).collect()
+    }
+}
+
+async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, cloud: &OvhCloud, ledger: u32, more: &str) -> Engine {
+    let keys = OvhCloudOptions::dozen();
+    let text = format!(
+        "clouds: {{paris: {{ovh: {{endpoint: '{}', application_key: {}, application_secret: {}, consumer_key: {}{more}}}}}}}\n",
+        cloud.endpoint(),
+        keys.application_key,
+        keys.application_secret,
+        keys.consumer_key,
+    );
+    let config = Config::parse(&text, &folder.path().join("amarre.yaml")).unwrap();
+    let key = MarkKey::new([7; 32]);
+    Engine::new(EngineParts {
+        providers: registry::providers(&config, &key).unwrap(),
+        site: config.site,
+        source: Source::Folder(Folder::new(&folder.path().join("services"))),
+        ledger: Ledger::open(&folder.path().join(format!("ledger-{ledger}.db"))).await.unwrap(),
+        secrets: Arc::new(|name| Ok(Secret::new(name.0.clone()))),
+        key,
+        clock: clock.clone(),
+        visitor: Arc::new(NoVisitor),
+        interval: Millis::minutes(5),
+    })
+}
+
+/// The codes of all gaps and refusals.
+pub fn codes(picture: &PassResult) -> Vec<String> {
+    let gaps = picture.plan.gaps.iter().map(|gap| gap.code.to_string());
+    gaps.chain(picture.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code.to_string()))).collect()
+}
+
+impl CloudRig {
+    /// The time in so long.
+    pub fn clock_in(&self, span: Millis) -> Timestamp {
+        self.clock.now() + span
+    }
+}
+
+/// When a pass may find something else by itself.
+fn next_of_interest(picture: &PassResult, now: Timestamp) -> Timestamp {
+    let rows = instances::rows(picture);
+    let managed: Vec<&InstanceRow> = rows.iter().filter(|row| row.manifest.is_some()).collect();
+    let rests =
+        |row: &&InstanceRow| matches!(row.state, InstanceState::On | InstanceState::Off | InstanceState::Shelved);
+    if !picture.plan.changes.is_empty() || !picture.plan.gaps.is_empty() || !managed.iter().all(rests) {
+        return picture.plan.next_look.unwrap_or(now).min(now + Millis::minutes(1));
+    }
+    let changes = managed.iter().filter_map(|row| row.manifest.as_ref()).flat_map(|managed| {
+        let end = match managed.wanted.why {
+            Cause::Override(_, end) => end,
+            Cause::Unmanaged | Cause::Level(_) | Cause::Tick(_) | Cause::NoTickYet(_) => None,
+        };
+        [end, managed.wanted.next.map(|tick| tick.at)]
+    });
+    changes.flatten().chain([now + QUIET]).min().unwrap_or(now)
+}
+
+/// What is left out of a quiet time at once.
+const QUIET: Millis = Millis::minutes(40);
+
+impl CloudRig {
+    /// The rule of a server holds again.
+    pub async fn follow(&mut self, id: &str) {
+        self.engine.hold_power(vec![(self.address(id), None)]).await.unwrap();
+    }
+}
