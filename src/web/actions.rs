@@ -23,7 +23,7 @@ const STEPS_MAX: usize = 256;
 pub const NO_WAIT_MS: i64 = 0;
 
 /// Runs a command without waiting until all is done. A timeout is therefore no failure.
-async fn act(web: &Web, act: Act) -> Option<CommandAnswer> {
+pub async fn act(web: &Web, act: Act) -> Option<CommandAnswer> {
     let (steps, mut inbox) = mpsc::channel(STEPS_MAX);
     let doing = commands::act(&web.handle, act, Style::PLAIN, &steps);
     let mut doing = std::pin::pin!(doing);

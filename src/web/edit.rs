@@ -458,6 +458,7 @@ pub async fn delete_now(
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-fn stopping() -> Response {
+/// The answer while the loop ends.
+pub fn stopping() -> Response {
     (StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response()
 }

@@ -129,6 +129,8 @@ pub struct PageFrame {
     pub is_shown: bool,
     /// The current entry of the navigation.
     pub section: &'static str,
+    /// Whether a cloud is configured.
+    pub has_clouds: bool,
     /// The signed-in user.
     pub user: Option<String>,
     /// The CSRF token; empty without a session.
@@ -197,6 +199,7 @@ impl PageFrame {
             title,
             is_shown: visitor.session.is_some() || web.access.listening.is_local(),
             section,
+            has_clouds: picture.context.as_ref().is_some_and(|context| !context.site.clouds.is_empty()),
             user,
             csrf,
             flash,

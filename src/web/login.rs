@@ -189,6 +189,7 @@ pub async fn keys(State(web): State<Web>, headers: HeaderMap) -> Response {
     let rows = [
         (vec!["/"], "keys-search"),
         (vec!["g", "s"], "keys-services"),
+        (vec!["g", "i"], "keys-instances"),
         (vec!["g", "r"], "keys-runs"),
         (vec!["g", "n"], "keys-network"),
         (vec!["g", "c"], "keys-certificates"),

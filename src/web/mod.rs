@@ -11,6 +11,10 @@ mod checks;
 mod edit;
 mod errors;
 mod from_template;
+mod instances;
+mod instance;
+mod timetable;
+mod instance_view;
 mod login;
 mod manifest;
 mod markdown;
@@ -102,6 +106,10 @@ pub fn public(
         .route("/services/{name}/delete", get(edit::delete).post(edit::delete_now))
         .route("/services/{name}/purge", get(purge::page_of).post(purge::purge_now))
         .route("/services/{name}/{verb}", get(actions::confirm).post(actions::verb))
+        .route("/instances", get(instances::list).post(instances::bulk))
+        .route("/instances/{name}", get(instance::show))
+        .route("/instances/{name}/schedule", axum::routing::post(timetable::save))
+        .route("/instances/{name}/{verb}", axum::routing::post(instance::verb))
         .route("/apply", axum::routing::post(actions::apply))
         .route("/runs", get(tables::runs))
         .route("/runs/{id}", get(tables::run))

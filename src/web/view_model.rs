@@ -4,8 +4,8 @@ use crate::engine::PassResult;
 use crate::engine::report::service_plan::{OfService, RowNote, ServicePlanRow};
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
-use crate::words::Words;
-use amarre_core::model::{Hint, Millis, Timestamp};
+use crate::words::{self, Words};
+use amarre_core::model::{Hint, Language, Millis, Timestamp};
 use amarre_core::plan::render::{Sign, lines, text};
 
 /// A state: a shape, a word and a colour.
@@ -215,6 +215,39 @@ pub fn moment(at: Timestamp, now: Timestamp) -> String {
     if day(at) == day(now) { clock(at) } else { day(at) }
 }
 
+/// `20:00` of today, `tomorrow 08:00`, else `Mon 30 Nov 08:00`, in a time zone; an empty one is this machine's.
+pub fn when(at: Timestamp, now: Timestamp, zone: &str, words: Words) -> String {
+    let zone = jiff::tz::TimeZone::get(zone).unwrap_or_else(|_| jiff::tz::TimeZone::system());
+    let local = |at: Timestamp| jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(zone.clone());
+    let (at, today) = (local(at), local(now).date());
+    let clock = at.strftime("%H:%M").to_string();
+    match at.date() {
+        date if date == today => clock,
+        date if Some(date) == today.tomorrow().ok() => words.with("when-tomorrow", "time", &clock),
+        date if Some(date) == today.yesterday().ok() => words.with("when-yesterday", "time", &clock),
+        date => format!("{} {clock}", short_date(date, words.0)),
+    }
+}
+
+/// `Mon 30 Nov`, `lun. 30 nov.`.
+fn short_date(date: jiff::civil::Date, language: Language) -> String {
+    let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
+    let day = weekdays(language)[weekday];
+    match (language, date.day()) {
+        (Language::En, _) => date.strftime("%a %-d %b").to_string(),
+        (Language::Fr, 1) => format!("{day} 1er {}", words::month(date.month())),
+        (Language::Fr, of) => format!("{day} {of} {}", words::month(date.month())),
+    }
+}
+
+/// The days of a week from Monday on, in short.
+pub const fn weekdays(language: Language) -> [&'static str; 7] {
+    match language {
+        Language::En => ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+        Language::Fr => ["lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim."],
+    }
+}
+
 fn local(at: Timestamp, form: &str) -> String {
     let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
     at.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string()
@@ -231,7 +264,6 @@ mod tests {
     use amarre_core::model::Code;
 
     use super::*;
-    use amarre_core::model::Language;
     use amarre_core::model::Refusal;
     use amarre_core::plan::render::text::Columns;
 
@@ -240,6 +272,22 @@ mod tests {
         let spans = [0, 59_999, 60_000, 3_599_000, 3_600_000, 172_799_000, 172_800_000, -5].map(|ms| span(Millis(ms)));
         let spans = spans.map(|span| span.replace('\u{a0}', " "));
         assert_eq!(spans, ["0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d", "0 s"]);
+    }
+
+    #[test]
+    fn an_instant_is_said_by_its_day() {
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        let now = at("2026-11-26T22:30:00Z");
+        let said = |text: &str, language| when(at(text), now, "Europe/Paris", Words(language));
+        for (text, en, fr) in [
+            ("2026-11-26T19:00:00Z", "20:00", "20:00"),
+            ("2026-11-26T23:30:00Z", "tomorrow 00:30", "demain 00:30"),
+            ("2026-11-25T19:00:00Z", "yesterday 20:00", "hier 20:00"),
+            ("2026-11-30T07:00:00Z", "Mon 30 Nov 08:00", "lun. 30 nov. 08:00"),
+            ("2026-12-01T07:00:00Z", "Tue 1 Dec 08:00", "mar. 1er déc. 08:00"),
+        ] {
+            assert_eq!([said(text, Language::En), said(text, Language::Fr)], [en, fr], "{text}");
+        }
     }
 
     #[test]

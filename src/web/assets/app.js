@@ -5,7 +5,7 @@
 
   // Parts of a page that may change while it is open have an id and `data-live`.
   const isHeld = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
-    || part.matches("details[open]") || part.querySelector("details[open]")
+    || part.querySelector("[data-pick]:checked") || part.matches("details[open]") || part.querySelector("details[open]")
     || (getSelection().rangeCount && !getSelection().isCollapsed && part.contains(getSelection().anchorNode));
 
   const swap = (html, all) => {
@@ -73,6 +73,10 @@
   };
   setInterval(tick, TICK_MS);
 
+  addEventListener("change", (event) => {
+    if (event.target.matches("[data-pick-all]")) for (const one of event.target.form.querySelectorAll("[data-pick]")) one.checked = event.target.checked;
+  });
+
   // The command of a hint goes to the clipboard; where a browser has none for pages, a click selects it.
   document.documentElement.dataset.copies = navigator.clipboard ? "on" : "off";
   addEventListener("click", async (event) => {
@@ -84,6 +88,49 @@
     if (event.detail > 0) button.blur();
   });
 
+  // The hours of a week are painted: what the first one becomes, all become that the pointer comes over. On a touch screen
+  // that begins after a moment, because a drag at once scrolls. Arrows move, space switches.
+  for (const week of document.querySelectorAll("[data-paint]")) {
+    const hours = [...week.querySelectorAll("input:enabled")], HOLD_MS = 300, SLIP_PX = 8;
+    if (!hours.length) continue;
+    const count = document.getElementById("week-hours");
+    const tally = () => { count.textContent = count.dataset.text.replace("{}", hours.filter((hour) => hour.checked).length); };
+    let to = null, waiting = null, from = null, painted = false;
+    const hourAt = (x, y) => { const cell = document.elementFromPoint(x, y)?.closest(".cell"); return cell && week.contains(cell) ? cell.firstElementChild : null; };
+    const paint = (hour) => { if (hour && hour.checked !== to) { hour.checked = to; tally(); } };
+    const begin = (hour) => { to = !hour.checked; painted = true; paint(hour); };
+    const end = () => { clearTimeout(waiting); to = from = null; };
+    week.addEventListener("pointerdown", (event) => {
+      const hour = hourAt(event.clientX, event.clientY);
+      painted = false;
+      if (!hour || event.button) return;
+      if (event.pointerType !== "touch") return begin(hour);
+      from = event;
+      waiting = setTimeout(() => begin(hour), HOLD_MS);
+    });
+    addEventListener("pointermove", (event) => {
+      if (from && to === null && Math.hypot(event.clientX - from.clientX, event.clientY - from.clientY) > SLIP_PX) end();
+      if (to !== null) paint(hourAt(event.clientX, event.clientY));
+    });
+    week.addEventListener("touchmove", (event) => { if (to !== null) event.preventDefault(); }, { passive: false });
+    week.addEventListener("contextmenu", (event) => { if (to !== null) event.preventDefault(); });
+    for (const over of ["pointerup", "pointercancel"]) addEventListener(over, end);
+    // The click that ends a drag has been counted; one of a key has not.
+    week.addEventListener("click", (event) => { if (painted && event.detail) event.preventDefault(); });
+    week.addEventListener("change", tally);
+    const reach = (hour) => { for (const other of hours) other.tabIndex = other === hour ? 0 : -1; };
+    reach(hours[0]);
+    week.addEventListener("focusin", (event) => reach(event.target));
+    week.addEventListener("keydown", (event) => {
+      // On a narrow page days stand across.
+      const across = getComputedStyle(week).gridAutoFlow.startsWith("column"), [side, down] = across ? [24, 1] : [1, 24];
+      const step = { ArrowRight: side, ArrowLeft: -side, ArrowDown: down, ArrowUp: -down }[event.key];
+      const next = step && hours[hours.indexOf(event.target) + step];
+      if (step) event.preventDefault();
+      if (next) next.focus();
+    });
+  }
+
   // Keys, as /keys lists them; they can be switched off there. Nothing that deletes, suspends or rolls back has one.
   let before = "";
   const open = (link) => link && link.click();
@@ -92,7 +139,7 @@
     const field = event.target.closest("input, textarea, select");
     if (event.key === "Escape" && field) return field.blur();
     if (field) return;
-    const go = before === "g" && { s: "/", r: "/runs", n: "/network", c: "/certificates" }[event.key];
+    const go = before === "g" && { s: "/", i: "/instances", r: "/runs", n: "/network", c: "/certificates" }[event.key];
     before = event.key;
     if (go) { location.href = go; return; }
     const rows = [...document.querySelectorAll("td.name a")], at = rows.indexOf(document.activeElement);

@@ -21,7 +21,7 @@ struct Setting {
 }
 
 /// A script that drives a browser, with all addresses in its environment.
-fn script(rig: &Rig, name: &str) -> Command {
+pub fn script(rig: &Rig, name: &str) -> Command {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     let chromium = chromium.into_iter().find(|path| std::path::Path::new(path).exists());

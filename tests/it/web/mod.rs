@@ -6,6 +6,7 @@ mod chromium;
 mod forms;
 mod french;
 mod guessing;
+mod instances;
 mod picture;
 pub mod story;
 
@@ -98,7 +99,7 @@ async fn the_first_account_is_made_once_with_the_link() {
 
 /// What each role sees: the status of each answer. 303 to `/login` without a session.
 async fn each_gets_its_pages(browsers: &mut [Browser]) {
-    for path in ["/", "/new", "/services/web", "/runs", "/network", "/certificates", "/login"] {
+    for path in ["/", "/new", "/services/web", "/instances", "/runs", "/network", "/certificates", "/login"] {
         for browser in browsers.iter_mut() {
             assert_eq!(browser.get(path).await.status, 200, "{path}: {browser:?}");
         }

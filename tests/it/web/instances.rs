@@ -1,0 +1,241 @@
+//! The pages of servers at a simulated cloud: who may what, one result each, a week that becomes a manifest, and how they look.
+
+use serde_json::{Value as Json, json};
+use tokio::process::Child;
+
+use super::browser::{Browser, hidden};
+use super::chromium::script;
+use super::{PASSWORD, add};
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+
+/// A daemon with nothing but a cloud, and a user of each role.
+async fn with_cloud() -> (Rig, Child) {
+    let rig = Rig::start().await;
+    let config = json!({
+        "clouds": {"paris": {"simulated": true}},
+        "server": {"listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000},
+    });
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    for role in super::ROLES {
+        assert_eq!(add(&rig, &format!("{role}@example.org"), role).await.code, 0);
+    }
+    (rig, daemon)
+}
+
+async fn signed_in(rig: &Rig, role: &str) -> Browser {
+    let mut browser = Browser::with_address(rig.port);
+    assert_eq!(browser.signs_in(&format!("{role}@example.org"), PASSWORD).await.status, 303);
+    browser
+}
+
+async fn instance(rig: &Rig, name: &str) -> Json {
+    rig.json(&format!("/api/v1/instances/{name}")).await
+}
+
+/// The name of an unmanaged one in paths: `paris%3A8f1c…`.
+async fn path_of(rig: &Rig, name: &str) -> String {
+    let row = instance(rig, name).await;
+    format!("/instances/paris%3A{}", row["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_viewer_looks_and_an_operator_switches() {
+    let (rig, daemon) = with_cloud().await;
+    let (mut viewer, mut operator) = (signed_in(&rig, "viewer").await, signed_in(&rig, "operator").await);
+    let path = path_of(&rig, "build-1").await;
+    let page = viewer.get("/instances").await;
+    page.shows("build-1");
+    page.shows("of 12");
+    for text in ["formaction", "data-pick", "class=\"bulk\""] {
+        assert!(!page.body.contains(text), "{text}");
+    }
+    let page = viewer.get(&path).await;
+    page.shows("build-1");
+    assert!(!page.body.contains("/stop") && !page.body.contains("value=\"check\""), "{}", page.body);
+    for form in [format!("{path}/stop"), "/instances".to_owned(), format!("{path}/schedule")] {
+        assert_eq!(viewer.send(&path, &form, &[("do", "stop"), ("i:build-1", "on")]).await.status, 403, "{form}");
+        assert_eq!(operator.post(&form, &[("csrf", "0")]).await.status, 403, "{form} without what a page carries");
+        let stranger = Browser::with_address(rig.port).post(&form, &[]).await;
+        assert!(stranger.location().starts_with("/login"), "{form}");
+    }
+    assert_eq!(operator.send(&path, &format!("{path}/schedule"), &[("do", "check")]).await.status, 403);
+    // Beyond starting and stopping, what no manifest manages is an admin's, and only where the configuration opens it.
+    assert_eq!(operator.send(&path, &format!("{path}/shelve"), &[]).await.status, 403);
+    let mut admin = signed_in(&rig, "admin").await;
+    admin.headers.push(("Accept-Language".to_owned(), "fr".to_owned()));
+    assert_eq!(admin.send(&path, &format!("{path}/shelve"), &[]).await.status, 303);
+    admin.get(&path).await.shows("ne le permet pas");
+    assert_eq!(operator.send(&path, &format!("{path}/frob"), &[]).await.status, 404);
+    assert_eq!(operator.get("/instances/nothing").await.status, 404);
+
+    let answer = operator.send(&path, &format!("{path}/stop"), &[("here", "/instances?q=build")]).await;
+    assert_eq!((answer.status, answer.location()), (303, "/instances?q=build"));
+    operator.get("/instances").await.shows("build-1: stop");
+    eventually(60, "it is off", async || instance(&rig, "build-1").await["state"] == "off").await;
+    let page = operator.get(&path).await;
+    page.shows("operator");
+    page.shows(&format!("{path}/start"));
+    let answer = operator.send(&path, &format!("{path}/start"), &[("here", "//evil.example.net")]).await;
+    assert_eq!(answer.location(), "/instances");
+    admin.get("/settings/audit").await.shows("instance_stop");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn several_are_switched_after_one_question_with_one_result_each() {
+    let (rig, daemon) = with_cloud().await;
+    let mut operator = signed_in(&rig, "operator").await;
+    let mut picked = Vec::new();
+    for name in ["build-1", "cache-1", "build-2", "build-9"] {
+        picked.push(format!("i:paris:{}", instance(&rig, name).await["id"].as_str().unwrap()));
+    }
+    let picked: Vec<(&str, &str)> = picked.iter().map(|name| (name.as_str(), "on")).collect();
+    let page = operator.send("/instances", "/instances", &[&picked[..], &[("do", "reboot")]].concat()).await;
+    assert_eq!(page.status, 200);
+    page.shows("Reboot: 3 of the selected instances");
+    page.shows("build-2 does not run, so it cannot reboot");
+    assert_eq!(instance(&rig, "build-1").await["state"], "on", "a question does nothing");
+    let answer =
+        operator.send("/instances", "/instances", &[&picked[..2], &[("do", "stop"), ("sure", "yes")]].concat()).await;
+    assert_eq!((answer.status, answer.location()), (303, "/instances"));
+    let page = operator.get("/instances").await;
+    page.shows("2 results");
+    for name in ["build-1", "cache-1"] {
+        page.shows(&format!("{name}: stop"));
+        eventually(60, "it is off", async || instance(&rig, name).await["state"] == "off").await;
+    }
+    operator.send("/instances", "/instances", &[("do", "stop")]).await;
+    operator.get("/instances").await.shows("No instance was selected.");
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// Monday to Friday from 8 to 20.
+fn work_week() -> Vec<(String, String)> {
+    let hours = (0..5).flat_map(|day| (8..20).map(move |hour| day * 24 + hour));
+    hours.map(|hour| (format!("h{hour}"), "on".to_owned())).collect()
+}
+
+#[tokio::test]
+async fn a_painted_week_becomes_a_manifest_and_keeps_what_else_is_in_it() {
+    let (rig, daemon) = with_cloud().await;
+    // Where there is no folder yet, it is made.
+    std::fs::remove_dir(rig.path().join("services")).unwrap();
+    let mut editor = signed_in(&rig, "editor").await;
+    let path = path_of(&rig, "build-1").await;
+    let form = format!("{path}/schedule");
+    let week = work_week();
+    let of = |zone: &'static str, off_as: &'static str, what: &'static str, before: &str| {
+        let mut fields = week.clone();
+        let more = [("zone", zone), ("off_as", off_as), ("do", what), ("before", before)];
+        fields.extend(more.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        fields
+    };
+    let send = async |browser: &mut Browser, form: &str, fields: Vec<(String, String)>| {
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        browser.send("/instances", form, &fields).await
+    };
+    let page = send(&mut editor, &form, vec![("zone".to_owned(), "UTC".to_owned())]).await;
+    page.shows("nothing would ever be switched");
+    let page = send(&mut editor, &form, of("Nowhere/Else", "stop", "check", "")).await;
+    page.shows("Nowhere/Else");
+    assert!(!page.body.contains("value=\"commit\""), "{}", page.body);
+    let page = send(&mut editor, &form, of("Europe/Paris", "stop", "check", "")).await;
+    assert_eq!(page.status, 200);
+    page.shows("services/build-1.yaml");
+    page.shows("0 8 * * mon-fri");
+    page.shows("Until then nothing is started or stopped");
+    assert!(!rig.path().join("services/build-1.yaml").exists(), "a check writes nothing");
+    let page = send(&mut editor, &form, of("Europe/Paris", "stop", "commit", "")).await;
+    assert_eq!((page.status, page.location()), (303, "/instances/build-1"), "{}", page.body);
+    let file = rig.path().join("services/build-1.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("schedule:\n  timezone: Europe/Paris\n  on: \"0 8 * * mon-fri\"\n"), "{text}");
+    assert!(!text.contains("power:"), "{text}");
+    editor.get("/instances/build-1").await.shows("0 20 * * mon-fri");
+    editor.get("/instances").await.shows("class=\"dayline\"");
+
+    // A comment of a person stays, and so does a file that became another one meanwhile.
+    std::fs::write(&file, format!("# ours\n{text}reconcile: {{mode: enforce}}\n")).unwrap();
+    // A folder that was not there at the start is not watched.
+    assert_eq!(editor.send("/", "/apply", &[]).await.status, 303);
+    eventually(60, "it is read", async || {
+        let page =
+            send(&mut editor.clone(), "/instances/build-1/schedule", of("Europe/Paris", "shelve", "check", "")).await;
+        page.body.contains("# ours")
+    })
+    .await;
+    let form = "/instances/build-1/schedule";
+    let stale = send(&mut editor, form, of("Europe/Paris", "shelve", "commit", "0000")).await;
+    assert_eq!(stale.status, 422);
+    stale.shows("A0312");
+    let page = send(&mut editor, form, of("Europe/Paris", "shelve", "check", "")).await;
+    let before = hidden(&page.body, "before").unwrap();
+    let page = send(&mut editor, form, of("Europe/Paris", "shelve", "commit", &before)).await;
+    assert_eq!(page.status, 303, "{}", page.body);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("# ours\n") && text.ends_with("  off_as: shelve\nreconcile: {mode: enforce}\n"), "{text}");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn what_a_person_asks_of_a_managed_one_holds_in_place_of_its_week() {
+    let (rig, daemon) = with_cloud().await;
+    let id = instance(&rig, "build-1").await["id"].as_str().unwrap().to_owned();
+    let rule = "{timezone: UTC, on: 0 0 * * mon, off: 59 23 * * sun}";
+    rig.file(
+        "services/build-1.yaml",
+        &format!("kind: Instance\nname: build-1\ncloud: paris\nid: {id}\nschedule: {rule}\n"),
+    );
+    let mut editor = signed_in(&rig, "editor").await;
+    eventually(60, "it is managed", async || {
+        editor.clone().get("/instances/build-1").await.body.contains("59 23 * * sun")
+    })
+    .await;
+    // The loop carries it out.
+    let answer = editor.send("/instances", "/instances/build-1/stop", &[("until", "3h")]).await;
+    assert_eq!((answer.status, answer.location()), (303, "/instances/build-1"));
+    let page = editor.get("/instances/build-1").await;
+    page.shows("build-1: stop");
+    assert!(!page.body.contains("flash failed"), "{}", page.body);
+    page.shows("/instances/build-1/follow-schedule");
+    eventually(60, "it is off, by whom is told", async || {
+        let body = editor.clone().get("/instances/build-1").await.body;
+        instance(&rig, "build-1").await["state"] == "off" && body.contains("stopped by editor")
+    })
+    .await;
+    assert_eq!(editor.send("/instances", "/instances/build-1/follow-schedule", &[]).await.status, 303);
+    let page = editor.get("/instances/build-1").await;
+    assert!(!page.body.contains("/follow-schedule"), "{}", page.body);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn instances_look_well_in_a_browser() {
+    let (rig, daemon) = with_cloud().await;
+    let mut node = script(&rig, "instances.mjs");
+    node.env("EMAIL", "admin@example.org").env("PASSWORD", PASSWORD);
+    node.env("PICTURES", std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pictures/instances"));
+    let output = node.output().await.expect("node is there: scripts/test");
+    assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), rig.log());
+    let text = std::fs::read_to_string(rig.path().join("services/build-1.yaml")).unwrap();
+    assert!(text.contains("  on: \"0 8 * * mon-fri\"\n  off: \"0 20 * * mon-fri\"\n"), "{text}");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn without_a_cloud_the_page_says_how_to_come_to_one() {
+    let (rig, daemon) = super::started().await;
+    assert_eq!(add(&rig, "alice@example.org", "admin").await.code, 0);
+    let mut alice = Browser::with_address(rig.port);
+    let page = alice.get("/instances").await;
+    page.shows("OVH_CONSUMER_KEY");
+    assert!(!page.body.contains("simulated: true"), "that is for admins");
+    alice.signs_in("alice@example.org", PASSWORD).await;
+    alice.get("/instances").await.shows("clouds: {paris: {simulated: true}}");
+    alice.get("/settings/providers").await.shows("href=\"/instances\"");
+    let page = alice.get("/").await;
+    assert!(!page.body.contains(">Instances</a>"), "no entry without a cloud");
+    assert_eq!(end(daemon).await, 0);
+}
