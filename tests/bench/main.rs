@@ -10,6 +10,7 @@
 mod support;
 
 mod bare;
+mod cloud;
 mod rows;
 mod zone;
 
@@ -42,6 +43,9 @@ async fn main() {
     if std::env::args().any(|arg| arg == "zone") {
         return zone::compare(is_smoke).await;
     }
+    if std::env::args().any(|arg| arg == "cloud") {
+        return cloud::compare(is_smoke).await;
+    }
     println!("{:<44} {:>10} {:>10} {:>7}  aim", "", "amarre", "bare", "ratio");
     let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
     let sizes: &[usize] = match asked.as_slice() {
@@ -61,6 +65,7 @@ async fn main() {
         assert_eq!(gone.code, 0, "{gone}");
     }
     zone::compare(is_smoke).await;
+    cloud::compare(is_smoke).await;
 }
 
 fn row(what: &str, ours: Duration, bare: Duration, aim: Option<f64>) {
