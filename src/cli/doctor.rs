@@ -20,7 +20,7 @@ use amarre_core::manifest::{self, Severity, SourceFile};
 use amarre_core::model::{Code, Facts, Service};
 use amarre_core::plan::render::{Sign, Style};
 
-/// The width of the column of topics.
+/// The least width of the column of topics.
 const TOPIC_WIDTH: usize = 14;
 
 /// Examines and prints; 1 when there is a problem.
@@ -213,6 +213,7 @@ fn size(bytes: u64) -> String {
 
 fn text(findings: &[Finding], wrong: usize, know: usize, style: Style) -> String {
     let mut out = String::new();
+    let width = findings.iter().map(|finding| finding.topic.len() + 1).fold(TOPIC_WIDTH, usize::max);
     for finding in findings {
         let sign = match finding.verdict {
             FindingLevel::Good => Sign::Done,
@@ -223,7 +224,7 @@ fn text(findings: &[Finding], wrong: usize, know: usize, style: Style) -> String
         let pad = if style.ascii { 2_usize.saturating_sub(sign.ascii().len()) } else { 0 };
         let code = finding.code.map(|code| format!(", {code}")).unwrap_or_default();
         out.push_str(&format!(
-            "  {}{} {:TOPIC_WIDTH$}{}{code}\n",
+            "  {}{} {:width$}{}{code}\n",
             style.sign(sign),
             " ".repeat(pad),
             finding.topic,
