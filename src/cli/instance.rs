@@ -5,9 +5,10 @@ use clap::{Args as ClapArgs, Subcommand};
 use super::CommandFailure;
 use super::args::{Args, OutputFormat};
 use super::commands::print;
-use super::link::Link;
+use super::link::{InstancePart, Link};
 use super::output::Output;
 use super::verbs;
+use crate::engine::commands::instances::LOG_LINES;
 use crate::engine::report::instances::InstancesOf;
 use amarre_core::model::Code;
 
@@ -22,6 +23,8 @@ pub enum InstanceCommand {
     Schedule(OneInstanceArgs),
     /// Show what was done to it, by whom and when
     History(OneInstanceArgs),
+    /// Show its requests to the vendor, with the vendor's id of each, and the changes of its status
+    Logs(InstanceLogsArgs),
     /// Print manifests for those that have none; with them, nothing changes
     Manifests(InstanceListArgs),
     /// Those of the table
@@ -80,6 +83,17 @@ pub struct OneInstanceArgs {
     pub output: OutputFormat,
 }
 
+/// `instance logs`
+#[derive(Debug, ClapArgs)]
+pub struct InstanceLogsArgs {
+    /// Which one
+    #[command(flatten)]
+    pub one: OneInstanceArgs,
+    /// The last lines, at most this number
+    #[arg(short = 'n', long, default_value_t = LOG_LINES, value_name = "LINES")]
+    pub lines: u32,
+}
+
 /// `amarre instance …`
 pub async fn instance(args: &Args, command: &InstanceCommand, output: &Output) -> Result<u8, CommandFailure> {
     if let InstanceCommand::Verb(verb) = command {
@@ -93,10 +107,14 @@ pub async fn instance(args: &Args, command: &InstanceCommand, output: &Output) -
         }
         InstanceCommand::Show(OneInstanceArgs { name, output: form })
         | InstanceCommand::History(OneInstanceArgs { name, output: form }) => {
-            link.instance(name, "", output.style).await.map(|answer| (answer, *form))
+            link.instance(name, InstancePart::All, output.style).await.map(|answer| (answer, *form))
         }
         InstanceCommand::Schedule(OneInstanceArgs { name, output: form }) => {
-            link.instance(name, "/schedule", output.style).await.map(|answer| (answer, *form))
+            link.instance(name, InstancePart::Schedule, output.style).await.map(|answer| (answer, *form))
+        }
+        InstanceCommand::Logs(InstanceLogsArgs { one: OneInstanceArgs { name, output: form }, lines }) => {
+            let part = InstancePart::Logs(*lines);
+            link.instance(name, part, output.style).await.map(|answer| (answer, *form))
         }
         InstanceCommand::Manifests(list) => {
             let of = query(&list.filter)?;

@@ -44,6 +44,17 @@ const STEPS_MAX: usize = 256;
 const STARTING_TRIES: u32 = 10;
 const STARTING_PAUSE: Duration = Duration::from_millis(200);
 
+/// What a command asks about a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstancePart {
+    /// Everything that is known of it.
+    All,
+    /// The next ticks of its timetable.
+    Schedule,
+    /// The end of its log: at most this number of lines.
+    Logs(u32),
+}
+
 /// The peer.
 pub enum Link {
     /// A running daemon.
@@ -198,18 +209,31 @@ impl Link {
         }
     }
 
-    /// One server, or its timetable (`/schedule`).
-    pub async fn instance(&self, name: &str, part: &str, style: Style) -> Result<CommandAnswer, CommandFailure> {
+    /// Something about one server.
+    pub async fn instance(
+        &self,
+        name: &str,
+        part: InstancePart,
+        style: Style,
+    ) -> Result<CommandAnswer, CommandFailure> {
         match self {
             Link::Remote(remote) => {
+                let (part, query) = match part {
+                    InstancePart::All => ("", String::new()),
+                    InstancePart::Schedule => ("/schedule", String::new()),
+                    InstancePart::Logs(lines) => ("/logs", format!("&lines={lines}")),
+                };
                 let path = format!("/api/v1/instances/{}{part}/text", crate::web::view_model::encoded(name));
-                remote.get(&path, style, "").await
+                remote.get(&path, style, &query).await
             }
             Link::Local(local) => {
                 let picture = local.picture().await?;
                 Ok(match part {
-                    "" => instances::show(local.handle.ledger(), &picture, name, style).await,
-                    _ => instances::schedule(&picture, local.handle.now(), name, style),
+                    InstancePart::All => instances::show(local.handle.ledger(), &picture, name, style).await,
+                    InstancePart::Schedule => instances::schedule(&picture, local.handle.now(), name, style),
+                    InstancePart::Logs(lines) => {
+                        instances::logs(local.handle.ledger(), &picture, name, lines, style).await
+                    }
                 })
             }
         }

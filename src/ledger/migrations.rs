@@ -41,6 +41,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (48, "actions", include_str!("../../migrations/0048_actions.sql")),
     (49, "event texts", include_str!("../../migrations/0049_event_texts.sql")),
     (50, "power", include_str!("../../migrations/0050_power.sql")),
+    (51, "instance log", include_str!("../../migrations/0051_instance_log.sql")),
 ];
 
 #[cfg(test)]

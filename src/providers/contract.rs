@@ -11,6 +11,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::{Notify, mpsc};
 
 use super::error::ProviderError;
+use super::exchanges::Exchanges;
 use super::http::Counts;
 use crate::secret::Secrets;
 use amarre_core::model::folders::Reserved;
@@ -92,6 +93,8 @@ pub struct Capabilities<'a> {
     pub events: Option<&'a dyn WatchEvents>,
     /// What a person may ask of a resource beside changes of its fields.
     pub actions: Option<&'a dyn PerformAction>,
+    /// What was sent to the vendor and answered, for the logs of instances.
+    pub exchanges: Option<&'a Exchanges>,
     /// What the vendor takes for what it rents out.
     pub prices: Option<&'a dyn ReadPrices>,
     /// How many requests were made.
@@ -118,6 +121,7 @@ impl Capabilities<'_> {
         progress: None,
         events: None,
         actions: None,
+        exchanges: None,
         prices: None,
         requests: None,
         max_in_flight: Capabilities::IN_FLIGHT_USUAL,

@@ -27,6 +27,8 @@ pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How often a GET is sent again whose connection was cut: each of some kept ones may be cut.
 const REPEATS_MAX: u32 = 2;
 
+/// The header in which OVH numbers a request (`EU.ext-3.4f2a`): its support asks for that.
+const REQUEST_ID: &str = "x-ovh-queryid";
 /// What a vendor asks for beyond a day is a mistake.
 const RETRY_AFTER_SECONDS_MAX: i64 = 86_400;
 
@@ -72,7 +74,7 @@ impl Counts {
 }
 
 /// A whole answer, whatever its status.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct HttpAnswer {
     /// HTTP status.
     pub status: u16,
@@ -82,6 +84,8 @@ pub struct HttpAnswer {
     pub rows: Option<RowReader>,
     /// `Retry-After`, where it is a number of seconds.
     pub retry_after: Option<Millis>,
+    /// The vendor's own number of the request, for whom it helps; empty: it gave none.
+    pub request_id: String,
 }
 
 impl HttpAnswer {
@@ -234,6 +238,8 @@ impl Http {
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after =
             retry_after.filter(|seconds| (0..=RETRY_AFTER_SECONDS_MAX).contains(seconds)).map(Millis::seconds);
+        let request_id = response.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let request_id = request_id.to_owned();
         let mut body = Vec::new();
         let mut rows = form.filter(|_| (200..300).contains(&status)).map(RowReader::new);
         while let Some(chunk) = response.chunk().await.map_err(cut)? {
@@ -250,7 +256,7 @@ impl Http {
                 return Err(Cut { failure, was_cut: false });
             }
         }
-        Ok(HttpAnswer { status, body, rows, retry_after })
+        Ok(HttpAnswer { status, body, rows, retry_after, request_id })
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod contract;
 pub mod error;
+pub mod exchanges;
 pub mod http;
 pub mod rows;
 mod clean;

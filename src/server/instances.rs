@@ -30,11 +30,25 @@ struct ListPage {
     cursor: Option<u32>,
 }
 
+/// How much of a log.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+struct LogPage {
+    lines: u32,
+}
+
+impl Default for LogPage {
+    fn default() -> Self {
+        Self { lines: commands::LOG_LINES }
+    }
+}
+
 pub(super) fn routes() -> Vec<ApiRoute> {
     let mut routes = vec![
         ApiRoute::new("/api/v1/instances", get(list), openapi::instances()),
         ApiRoute::new("/api/v1/instances/{name}", get(one), openapi::instance()),
         ApiRoute::new("/api/v1/instances/{name}/schedule", get(schedule), openapi::instance_schedule()),
+        ApiRoute::new("/api/v1/instances/{name}/logs", get(logs), openapi::instance_logs()),
     ];
     routes.extend(VERBS.into_iter().filter_map(|row| Some(route(row, row.of_instance()?))));
     routes
@@ -46,6 +60,7 @@ pub(super) fn command_line_routes() -> Vec<ApiRoute> {
         ApiRoute::new("/api/v1/instances/text", get(list_text), openapi::instances_text()),
         ApiRoute::new("/api/v1/instances/{name}/text", get(one_text), openapi::instance_text()),
         ApiRoute::new("/api/v1/instances/{name}/schedule/text", get(schedule_text), openapi::instance_schedule_text()),
+        ApiRoute::new("/api/v1/instances/{name}/logs/text", get(logs_text), openapi::instance_logs_text()),
         ApiRoute::new("/api/v1/instances/manifests/text", get(manifests_text), openapi::instance_manifests_text()),
     ]
 }
@@ -71,6 +86,21 @@ async fn one(State(handle): State<Handle>, Path(name): Path<String>) -> Response
 
 async fn schedule(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
     document_of(Some(commands::schedule(&handle.last_pass().0, handle.now(), &name, Style::PLAIN)))
+}
+
+async fn logs(State(handle): State<Handle>, Path(name): Path<String>, Query(page): Query<LogPage>) -> Response {
+    let picture = handle.last_pass().0;
+    document_of(Some(commands::logs(handle.ledger(), &picture, &name, page.lines, Style::PLAIN).await))
+}
+
+async fn logs_text(
+    State(handle): State<Handle>,
+    Path(name): Path<String>,
+    Query(page): Query<LogPage>,
+    Query(style): Query<StyleQuery>,
+) -> Response {
+    let picture = handle.last_pass().0;
+    text_answer(Some(commands::logs(handle.ledger(), &picture, &name, page.lines, style.style()).await))
 }
 
 async fn list_text(

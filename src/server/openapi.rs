@@ -521,6 +521,20 @@ pub(super) fn instance_schedule() -> Operation {
     of_instance(Operation::document("instance_schedule", "The next ticks of a server's timetable", "InstanceSchedule"))
 }
 
+pub(super) fn instance_logs() -> Operation {
+    logged(Operation::document("instance_logs", "Requests, answers and changes of status of a server", "InstanceLog"))
+}
+
+pub(super) fn instance_logs_text() -> Operation {
+    logged(Operation::answer("instance_logs_text", "The same, as the command line prints it"))
+}
+
+fn logged(operation: Operation) -> Operation {
+    of_instance(operation)
+        .parameter(in_query("lines", "The last so many, 50 if not said, at most 500", &small()))
+        .checks_query()
+}
+
 pub(super) fn instances_text() -> Operation {
     filtered(Operation::answer("instances_text", "The list, as the command line prints it"))
 }

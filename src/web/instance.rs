@@ -17,7 +17,8 @@ use super::{
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::Act;
-use crate::engine::commands::instances::{ASKED, InstanceDeed, read_prices, why_not};
+use crate::engine::commands::instances::{ASKED, InstanceDeed, LOG_LINES, log_lines, read_prices, why_not};
+use crate::engine::report::instance_log;
 use crate::engine::report::instances::{self, InstanceRow, InstanceState};
 use crate::ledger::PastAction;
 use crate::ledger::runs::{Event, EventFilter};
@@ -25,6 +26,7 @@ use crate::server;
 use crate::words::Words;
 use amarre_core::model::power::{Cause, Power, PowerRule};
 use amarre_core::model::{Millis, Timestamp};
+use amarre_core::plan::render::Style;
 
 /// The rows of the history.
 const HISTORY_ROWS: usize = 25;
@@ -56,6 +58,8 @@ struct InstancePage {
     week: WeekForm,
     may_edit: bool,
     history: Vec<HistoryRow>,
+    /// Requests and changes of status.
+    log: String,
     facts: Vec<(String, String, bool)>,
 }
 
@@ -136,6 +140,7 @@ async fn shown(web: &Web, visitor: &RequestContext, picture: &PassResult, row: &
         week: WeekForm::new(picture, row, now, words),
         may_edit: visitor.may(Role::Editor),
         history: history(web, row, now, words).await,
+        log: log(web, row, words).await,
         facts: facts(row, words),
         path,
         frame,
@@ -315,6 +320,12 @@ fn event_row(event: &Event, when: String, words: Words) -> HistoryRow {
     };
     let what = words.with_all(key, &[("kind", &words.event(&event.kind)), ("text", &words.say(&event.text))]);
     row(tone, what, "Amarre")
+}
+
+/// Its requests and changes of status, as the command line prints them.
+async fn log(web: &Web, row: &InstanceRow, words: Words) -> String {
+    let lines = log_lines(web.handle.ledger(), &row.address, LOG_LINES).await;
+    instance_log::text(&lines, Style { language: words.0, ..Style::PLAIN })
 }
 
 /// What a provider's word is called.

@@ -435,6 +435,9 @@ event-rescued = rescued
 event-source = source
 event-performed = performed
 event-not-performed = not performed
+event-request = request
+event-status = status
+event-asked = asked
 event-unknown = unknown
 
 when-tomorrow = tomorrow { $time }
@@ -581,6 +584,7 @@ inst-never-switched = Every hour is the same, so nothing would ever be switched.
 inst-file = { $file }{": "}
 inst-by-hand = the schedule in it cannot be changed here; edit the manifest
 inst-history = Actions
+inst-log = Log
 inst-no-history = Nothing was asked of it yet.
 inst-what = What
 inst-who = Who

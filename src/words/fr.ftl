@@ -441,6 +441,9 @@ event-rescued = secours
 event-source = source
 event-performed = action
 event-not-performed = action non effectuée
+event-request = requête
+event-status = état
+event-asked = demandé
 event-unknown = résultat inconnu
 
 when-tomorrow = demain { $time }
@@ -590,6 +593,7 @@ inst-never-switched = Toutes les heures sont identiques, rien ne changerait jama
 inst-file = { $file }{" : "}
 inst-by-hand = son planning ne peut pas être changé ici ; modifiez le manifeste
 inst-history = Actions
+inst-log = Journal
 inst-no-history = Rien ne lui a encore été demandé.
 inst-what = Quoi
 inst-who = Qui

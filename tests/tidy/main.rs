@@ -138,6 +138,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "src/ledger/resources.rs",
             "src/ledger/power.rs",
+            "src/ledger/instance_log.rs",
             "src/ledger/runs.rs",
             "src/ledger/inspect.rs",
             "src/ledger/good_manifests.rs",

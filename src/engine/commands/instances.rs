@@ -11,6 +11,7 @@ use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::{ActionRequest, ActionState, action_word};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::instance_log::{self, ShownLine};
 use crate::engine::report::instances::{self, InstanceRow, InstanceState, InstancesOf};
 use crate::ledger::Ledger;
 use crate::ledger::runs::{Event, EventFilter};
@@ -452,6 +453,33 @@ pub async fn show(ledger: &Ledger, picture: &PassResult, name: &str, style: Styl
     document["schema"] = json!("amarre.instance/v1");
     document["events"] = crate::engine::report::events_json(&events);
     CommandAnswer { document, text: instances::details(&row, &events, style), exit: 0 }
+}
+
+/// The lines of a log, where no number is asked for.
+pub const LOG_LINES: u32 = 50;
+/// The most that are shown.
+const LOG_LINES_MAX: u32 = 500;
+
+/// The log of one server: the last `lines` of it.
+pub async fn logs(ledger: &Ledger, picture: &PassResult, name: &str, lines: u32, style: Style) -> CommandAnswer {
+    let row = match instances::find(picture, name) {
+        Ok(row) => row,
+        Err(hint) => return refused(Code::A1002, &format!("there is no instance {name}"), &hint),
+    };
+    let shown = log_lines(ledger, &row.address, lines).await;
+    let (document, text) = (instance_log::document(&row, &shown), instance_log::text(&shown, style));
+    CommandAnswer { document, text, exit: 0 }
+}
+
+/// The last lines of the log of a server, the oldest first.
+pub async fn log_lines(ledger: &Ledger, address: &Address, lines: u32) -> Vec<ShownLine> {
+    let limit = lines.clamp(1, LOG_LINES_MAX);
+    let of = address.to_string();
+    let filter = EventFilter { of: &of, limit, ..EventFilter::default() };
+    let events = ledger.events_of(&filter).await.unwrap_or_default();
+    let logged = ledger.instance_log(address, limit).await.unwrap_or_default();
+    let events = events.into_iter().rev().map(|(_, event)| event).collect();
+    instance_log::merged(events, logged, usize::try_from(limit).unwrap_or_default())
 }
 
 /// The events that are shown with a server.

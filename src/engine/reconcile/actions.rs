@@ -414,6 +414,7 @@ async fn perform(action: &Action, (id, run): (i64, i64), tools: &Tools, done: &m
     done.called.insert(action.address.provider.clone());
     report(ProgressState::Begun, String::new());
     let outcome = call(action, tools).await;
+    tools.store_exchanges(&action.address.provider).await;
     let (word, by) = (action_word(&action.word), &action.by);
     let (state, outcome, event) = match outcome {
         Ok(()) => {

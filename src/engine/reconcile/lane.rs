@@ -14,7 +14,7 @@ use super::{bind_links, change_timeout};
 use crate::engine::commands::npm_rescue;
 use crate::engine::{Clock, Context, LaneStep, Progress, ProgressState};
 use crate::ledger::runs::Event;
-use crate::ledger::{Intent, Ledger, StoreError};
+use crate::ledger::{Intent, Ledger, LogKind, LogLine, StoreError};
 use crate::providers::{Class, Outcome, Provider, ProviderError, Supplies, Taken};
 use crate::secret::Secrets;
 use amarre_core::model::{
@@ -107,6 +107,19 @@ impl Tools {
     pub fn is_over(&self) -> bool {
         self.stopping.load(Ordering::Relaxed) || self.cancelled.load(Ordering::Relaxed)
     }
+
+    /// Stores what was said between a provider and its vendor, in the logs of its instances.
+    pub async fn store_exchanges(&self, provider: &ProviderId) {
+        let provider = self.context.providers.get(provider);
+        let Some(exchanges) = provider.and_then(|provider| provider.capabilities().exchanges) else { return };
+        let at = self.clock.now();
+        let line = |(address, text)| LogLine { address, at, kind: LogKind::Request, text };
+        let lines: Vec<LogLine> = exchanges.take().into_iter().map(line).collect();
+        // Logs are for people: one that cannot be written stops nothing.
+        if let Err(error) = self.ledger.log_instances(&lines).await {
+            tracing::warn!("could not write a log of an instance: {error}");
+        }
+    }
 }
 
 /// Makes the changes of a job.
@@ -176,6 +189,7 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
     let id = tools.ledger.intent(&intent, started).await.map_err(LaneFailure::Ledger)?;
     report_progress(tools, change, ProgressState::Begun, String::new(), started, started);
     let outcome = apply_with_limit(change, job, tools, provider.as_ref(), started).await;
+    tools.store_exchanges(&change.address.provider).await;
     let now = tools.clock.now();
     match outcome {
         Ok(outcome) => {

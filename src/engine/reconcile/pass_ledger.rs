@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::effective_manifests::DesiredManifests;
 use crate::engine::{Engine, LEDGER_RETRY, OpenRun, PassInput};
-use crate::ledger::{StoreError, Unpublished};
+use crate::ledger::{LogKind, LogLine, StoreError, Unpublished};
 use crate::source::Snapshot;
 use amarre_core::model::power::Override;
 use amarre_core::model::world::{Applied, Pulled};
 use amarre_core::model::{
     Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Requests, Timestamp, Value, Wants,
-    World,
+    World, words,
 };
 use amarre_core::plan;
 use amarre_core::text;
@@ -160,6 +160,7 @@ impl Engine {
         if found.facts.power != self.last_facts.power {
             self.ledger.note_power(&found.facts.power).await?;
         }
+        self.ledger.log_instances(&self.status_changes(found)).await?;
         self.record_downtimes(found, desired, &busy).await?;
         let is_unpublished = self.record_learned(found).await?;
         let gone = self.forget_gone(found, &busy).await?;
@@ -171,6 +172,24 @@ impl Engine {
         self.record_reserved(found).await?;
         self.record_manifests(found.facts, desired).await?;
         Ok(is_unpublished)
+    }
+
+    /// The instances whose vendor shows another status than at the look before.
+    fn status_changes(&self, found: Findings<'_>) -> Vec<LogLine> {
+        let status = |world: &World, address: &Address| Some(world.thing(address)?.fields.text("status")?.to_owned());
+        let addresses = found.world.inventory.keys().chain(found.world.seen.keys());
+        let instances = addresses.filter(|address| address.kind == Kind::Instance);
+        let changes = instances.filter_map(|address| {
+            let (from, to) = (status(&self.picture.world, address)?, status(found.world, address)?);
+            let line = || LogLine {
+                address: address.clone(),
+                at: found.now,
+                kind: LogKind::Status,
+                text: words::clean(&format!("{from} → {to}")),
+            };
+            (from != to).then(line)
+        });
+        changes.collect()
     }
 
     /// Records which generations failed, which are good, and which old ones hosts still lead to.

@@ -15,6 +15,7 @@ pub mod certificates;
 pub(super) mod derived;
 pub mod read_scope;
 pub mod instances;
+pub mod instance_log;
 
 use std::collections::BTreeMap;
 

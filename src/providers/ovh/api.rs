@@ -164,7 +164,8 @@ pub enum OvhError {
     /// It left, and no whole answer came.
     Unknown(String),
     /// The vendor refused. `code` is its own, or the right that the service account lacks (`dnsZone:apiovh:refresh`).
-    Refused { status: u16, code: String, words: String, after: Option<Millis> },
+    /// `request_id` is its number of the request, empty where it gave none.
+    Refused { status: u16, code: String, words: String, after: Option<Millis>, request_id: String },
     /// The answer is not of the form that the vendor documents.
     Nonsense(String),
 }
@@ -389,6 +390,20 @@ impl OvhApi {
         if answer.is_success() { Ok(answer) } else { Err(refusal(&self.login.censored(answer).await)) }
     }
 
+    /// A call and what came of it, as a line of a log: `POST /cloud/project/p/instance/i/stop → 200, X-OVH-QueryID EU.ext-3.4f`.
+    pub fn exchange_line(call: &ApiCall, came: &Result<HttpAnswer, OvhError>) -> String {
+        let (answer, id) = match came {
+            Ok(answer) => (answer.status.to_string(), answer.request_id.as_str()),
+            Err(OvhError::Refused { status, words, request_id, .. }) => {
+                (format!("{status} {words}").trim_end().to_owned(), request_id.as_str())
+            }
+            Err(OvhError::NotSent(why)) => (format!("not sent: {why}"), ""),
+            Err(OvhError::Unknown(why) | OvhError::Nonsense(why)) => (format!("no answer: {why}"), ""),
+        };
+        let id = if id.is_empty() { String::new() } else { format!(", X-OVH-QueryID {id}") };
+        format!("{} /{} → {answer}{id}", call.method, call.path.join("/"))
+    }
+
     fn time_url(&self) -> Url {
         self.url(&ApiCall::new(Method::GET, &["auth", "time"]))
     }
@@ -413,7 +428,8 @@ pub fn refusal(answer: &HttpAnswer) -> OvhError {
     let action = said.details.unauthorized_actions.unwrap_or_default();
     let action = action.split([',', ' ', ';']).find(|action| action.contains(ACTION)).map(str::to_owned);
     let code = action.unwrap_or(said.error_code);
-    OvhError::Refused { status: answer.status, code, words, after: answer.retry_after }
+    let request_id = answer.request_id.clone();
+    OvhError::Refused { status: answer.status, code, words, after: answer.retry_after, request_id }
 }
 
 #[cfg(test)]
@@ -445,8 +461,7 @@ mod tests {
     fn a_right_that_lacks_is_named() {
         let body = r#"{"class":"Client::Forbidden","message":"User not granted for this request","details":{
             "unauthorizedActionsByAuthentication":"","unauthorizedActionsByIAM":"dnsZone:apiovh:refresh"}}"#;
-        let trouble =
-            refusal(&HttpAnswer { status: 403, body: body.as_bytes().to_vec(), rows: None, retry_after: None });
+        let trouble = refusal(&HttpAnswer { status: 403, body: body.as_bytes().to_vec(), ..HttpAnswer::default() });
         assert_eq!(trouble.lacks(), Some("dnsZone:apiovh:refresh"));
         let error = trouble.into_error("could not refresh", true);
         assert!(error.hint.contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
@@ -459,6 +474,7 @@ mod tests {
             code: code.to_owned(),
             words: words.to_owned(),
             after: None,
+            request_id: String::new(),
         };
         for (trouble, wrote, class, code) in [
             (OvhError::NotSent("x".into()), true, Class::RetryLater, Code::A0704),

@@ -237,7 +237,8 @@ fn token_refusal(answer: &HttpAnswer) -> OvhError {
     let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
     let words = words::said(&words.join(": "));
     let code = if said.error.is_empty() { "invalid_client".to_owned() } else { said.error };
-    OvhError::Refused { status: answer.status, code, words, after: answer.retry_after }
+    let request_id = answer.request_id.clone();
+    OvhError::Refused { status: answer.status, code, words, after: answer.retry_after, request_id }
 }
 
 /// What RFC 6749 §5.2 lets a token endpoint say.
@@ -285,7 +286,7 @@ mod tests {
     #[test]
     fn a_token_endpoint_that_is_busy_refuses_nobody() {
         let answer =
-            |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec(), rows: None, retry_after: None };
+            |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec(), ..HttpAnswer::default() };
         for status in [408, 429, 500, 503] {
             assert!(matches!(token_refusal(&answer(status, "<html>")), OvhError::NotSent(_)), "{status}");
         }

@@ -208,7 +208,7 @@ fn batched(item: Json) -> Option<Result<WireRecord, OvhError>> {
     }
     let words = item.get("error")?.get("message")?.as_str()?.to_owned();
     let status = if words.contains("does not exist") { 404 } else { 500 };
-    Some(Err(OvhError::Refused { status, code: String::new(), words, after: None }))
+    Some(Err(OvhError::Refused { status, code: String::new(), words, after: None, request_id: String::new() }))
 }
 
 async fn read_one_by_one(api: &OvhApi, zone: &str, ids: &[u64]) -> Result<Vec<WireRecord>, OvhError> {

@@ -58,8 +58,9 @@ impl CloudApi {
         self.api.json(&call.query("ovhSubsidiary", subsidiary)).await
     }
 
-    /// Performs an action: `start`, `stop`, `reboot`, `reboot-hard`, `shelve`, `unshelve`. The answer has no content.
-    pub async fn act(&self, project: &str, id: &str, word: &str) -> Result<(), OvhError> {
+    /// Performs an action: `start`, `stop`, `reboot`, `reboot-hard`, `shelve`, `unshelve`. The answer has no content. Also answers
+    /// the call as a line of a log.
+    pub async fn act(&self, project: &str, id: &str, word: &str) -> (String, Result<(), OvhError>) {
         let (verb, body) = match word {
             "reboot" => ("reboot", Some(json!({"type": "soft"}))),
             "reboot-hard" => ("reboot", Some(json!({"type": "hard"}))),
@@ -70,7 +71,8 @@ impl CloudApi {
             Some(body) => call.body(&body),
             None => call,
         };
-        self.api.call(&call).await.map(|_| ())
+        let came = self.api.call(&call).await;
+        (OvhApi::exchange_line(&call, &came), came.map(|_| ()))
     }
 
     async fn get<T: DeserializeOwned>(&self, project: &str, rest: &[&str]) -> Result<T, OvhError> {

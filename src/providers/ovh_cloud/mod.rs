@@ -19,6 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
+use super::exchanges::Exchanges;
 use super::ovh::api::{OvhApi, OvhError};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
 use crate::secret::OvhLogin;
@@ -61,6 +62,7 @@ pub struct OvhCloudProvider {
     chosen: BTreeSet<String>,
     api: CloudApi,
     memory: Mutex<Memory>,
+    exchanges: Exchanges,
 }
 
 impl OvhCloudProvider {
@@ -71,7 +73,7 @@ impl OvhCloudProvider {
     pub fn new(config: OvhCloudConfig) -> Result<Self, String> {
         let OvhCloudConfig { id, endpoint, login, projects, pace } = config;
         let api = CloudApi { api: OvhApi::new(&endpoint, login, pace)? };
-        Ok(Self { id, endpoint, chosen: projects, api, memory: Mutex::default() })
+        Ok(Self { id, endpoint, chosen: projects, api, memory: Mutex::default(), exchanges: Exchanges::default() })
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -274,6 +276,7 @@ impl Provider for OvhCloudProvider {
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             actions: Some(self),
+            exchanges: Some(&self.exchanges),
             prices: Some(self),
             examine: Some(self),
             requests: Some(self.api.api.counts()),
@@ -382,7 +385,9 @@ impl OvhCloudProvider {
     async fn act(&self, project: &str, id: &str, word: &str) -> Result<(), OvhError> {
         // Before the call: what the answer says, the status from before may be shown now.
         self.memory().acts(id);
-        self.api.act(project, id, word).await
+        let (line, came) = self.api.act(project, id, word).await;
+        self.exchanges.note(self.address(id), &line);
+        came
     }
 }
 

@@ -189,6 +189,14 @@ fn instances() -> Json {
             "schema": text(), "name": text(), "timezone": text(), "on": list(text()), "off": list(text()), "off_as": text(),
             "next": list(tick()),
         }), json!({})),
+        "InstanceLog": object(json!({
+            "schema": text(), "name": text(), "id": text(),
+            "lines": list(named("InstanceLogLine")),
+            "console": described("What the server itself prints; null: its vendor does not give it", or_null(text())),
+        }), json!({})),
+        "InstanceLogLine": object(json!({
+            "at": time(), "kind": described("`request`, `status`, or the kind of an event", text()), "text": text(),
+        }), json!({"template": template(), "args": args()})),
     })
 }
 

@@ -29,6 +29,7 @@ const ROUTES: &[(&str, &str)] = &[
     ("look", "GET /api/v1/subnets"),
     ("look", "GET /api/v1/instances"),
     ("look", "GET /api/v1/instances/{name}"),
+    ("look", "GET /api/v1/instances/{name}/logs"),
     ("look", "GET /api/v1/instances/{name}/schedule"),
     ("operator", "POST /api/v1/instances/{name}/follow-schedule"),
     ("operator", "POST /api/v1/instances/{name}/reboot"),

@@ -85,3 +85,46 @@ async fn what_the_vendor_refuses_is_refused_by_name() {
     rig.settle().await;
     assert_eq!(rig.effects(&id), [CloudVerb::Stop]);
 }
+
+#[tokio::test]
+async fn a_log_has_each_request_with_ovhs_id_of_it_and_each_change_of_status() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    rig.settle().await;
+    let id = rig.cloud.id_of("GRA11", "db-1");
+    rig.ask(&id, "stop").unwrap();
+    rig.settle().await;
+    rig.cloud.server.faults.add("POST", WRITES, 1, Fault::CutAfter);
+    rig.ask(&id, "start").unwrap();
+    rig.settle().await;
+    let gpu = rig.cloud.id_of("GRA11", "gpu-train");
+    rig.ask(&gpu, "shelve").unwrap();
+    rig.settle().await;
+    let path = |id: &str| format!("/cloud/project/{}/instance/{id}", rig.cloud.instance(id).unwrap().project);
+    for (id, expected) in [
+        (
+            &id,
+            vec![
+                format!("request POST {}/stop → 200, X-OVH-QueryID ", path(&id)),
+                "performed stop by alice".to_owned(),
+                "status ACTIVE → SHUTOFF".to_owned(),
+                format!("request POST {}/start → no answer: ", path(&id)),
+                "status SHUTOFF → ACTIVE".to_owned(),
+                "performed start by alice; its answer was lost".to_owned(),
+            ],
+        ),
+        (
+            &gpu,
+            vec![
+                format!("request POST {}/shelve → 400 ", path(&gpu)),
+                "not performed shelve by alice: could not shelve instance ".to_owned(),
+            ],
+        ),
+    ] {
+        let log = rig.log(id).await;
+        assert_eq!(log.len(), expected.len(), "{log:#?}");
+        for (line, expected) in log.iter().zip(&expected) {
+            assert!(line.starts_with(expected), "{line} is not {expected}");
+        }
+    }
+    assert!(rig.log(&gpu).await[0].contains(", X-OVH-QueryID "), "{:?}", rig.log(&gpu).await);
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use amarre::config::Config;
+use amarre::engine::commands::instances::{LOG_LINES, log_lines};
 use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
 use amarre::engine::reconcile::port80::Port80Client;
 use amarre::engine::report::instances::{self, InstanceRow, InstanceState};
@@ -155,6 +156,14 @@ impl CloudRig {
         let at = self.clock.now();
         let holds = Override { to, source: OverrideSource::Person, by: "alice".to_owned(), at, until };
         self.engine.hold_power(vec![(self.address(id), Some(holds))]).await.unwrap();
+    }
+
+    /// The log of a server, a line each: `status ACTIVE → SHUTOFF`.
+    pub async fn log(&self, id: &str) -> Vec<String> {
+        let path = self.folder.path().join(format!("ledger-{}.db", self.ledger));
+        let ledger = Ledger::open(&path).await.unwrap();
+        let lines = log_lines(&ledger, &self.address(id), LOG_LINES).await;
+        lines.into_iter().map(|line| format!("{} {}", line.kind, line.text)).collect()
     }
 
     pub fn status(&self, id: &str) -> String {

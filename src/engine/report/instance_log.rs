@@ -1,0 +1,79 @@
+//! The log of an instance: what was asked and done, which requests that took, and how its status changed meanwhile. Pure.
+
+use serde_json::{Value as Json, json};
+
+use super::insert;
+use super::instances::InstanceRow;
+use crate::ledger::LogLine;
+use crate::ledger::runs::Event;
+use crate::words::{Words, say};
+use amarre_core::model::{Language, Text, Timestamp};
+use amarre_core::plan::render::{Style, Tone};
+use amarre_core::text;
+
+/// A line that is shown: when, of which kind, and what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownLine {
+    /// When it was known.
+    pub at: Timestamp,
+    /// `request`, `status`, or the kind of an event.
+    pub kind: String,
+    /// What happened.
+    pub text: Text,
+}
+
+/// The last lines of both, the oldest first.
+pub fn merged(events: Vec<Event>, log: Vec<LogLine>, limit: usize) -> Vec<ShownLine> {
+    let logged = log.into_iter().map(|line| ShownLine {
+        at: line.at,
+        kind: line.kind.word().to_owned(),
+        text: Text::foreign(line.text),
+    });
+    let events = events.into_iter().map(|event| ShownLine { at: event.at, kind: event.kind, text: event.text });
+    let mut lines: Vec<ShownLine> = logged.chain(events).collect();
+    lines.sort_by_key(|line| line.at);
+    lines.split_off(lines.len().saturating_sub(limit))
+}
+
+/// What no vendor that is known gives.
+pub fn lacks() -> Text {
+    text!("what the instance itself prints is not here: its vendor has no call for that")
+}
+
+/// As text.
+pub fn text(lines: &[ShownLine], style: Style) -> String {
+    let mut out = String::new();
+    if lines.is_empty() {
+        out.push_str(&say(&text!("nothing was asked of it, and its status has not changed"), style.language));
+        out.push('\n');
+    }
+    for line in lines {
+        let kind = style.paint(Tone::Dim, &format!("{:13}", Words(style.language).event(&line.kind)));
+        out.push_str(&format!("{}  {kind} {}\n", exact_time(line.at, style.language), say(&line.text, style.language)));
+    }
+    out.push_str(&style.paint(Tone::Dim, &say(&lacks(), style.language)));
+    out.push('\n');
+    out
+}
+
+/// As a document. `console` is what the instance itself prints; null: its vendor does not give it.
+pub fn document(row: &InstanceRow, lines: &[ShownLine]) -> Json {
+    let line = |line: &ShownLine| {
+        let mut document = json!({"at": line.at.rfc3339(), "kind": line.kind});
+        insert(&mut document, &line.text, "text");
+        document
+    };
+    json!({
+        "schema": "amarre.instance_log/v1", "name": row.name, "id": row.address.name,
+        "lines": lines.iter().map(line).collect::<Vec<_>>(), "console": null,
+    })
+}
+
+/// To the second, in the time zone of this machine.
+fn exact_time(at: Timestamp, language: Language) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+    match language {
+        Language::En => at.strftime("%d %b %H:%M:%S").to_string(),
+        Language::Fr => at.strftime("%d/%m %H:%M:%S").to_string(),
+    }
+}
