@@ -25,7 +25,7 @@ pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], good: usize, tot
     let mut out = String::new();
     let told = once_a_file(diagnostics);
     for (diagnostic, again) in told.iter().take(DIAGNOSTICS_MAX) {
-        one(&mut out, diagnostic, texts.get(diagnostic.file.as_str()).copied().unwrap_or_default());
+        one(&mut out, diagnostic, texts.get(diagnostic.file.as_str()).copied());
         for other in again.iter().take(AGAIN_MAX) {
             out.push_str(&format!("   = line {}: {}\n", other.line, other.message));
         }
@@ -110,15 +110,16 @@ fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
-fn one(out: &mut String, diagnostic: &Diagnostic, text: &str) {
+fn one(out: &mut String, diagnostic: &Diagnostic, text: Option<&str>) {
     let Diagnostic { code, severity, file, line, column, message, .. } = diagnostic;
     out.push_str(&format!("{}[{code}]: {message}\n", severity.word()));
-    if *line == 0 {
-        // About the file as a whole, which may be none that has lines.
+    // About the file as a whole, which may be none that has lines, or about one whose lines are not shown.
+    let Some(text) = text.filter(|_| *line > 0) else {
+        let place = if *line == 0 { String::new() } else { format!(":{line}:{column}") };
         let hint = diagnostic.hint.as_ref().map(|hint| format!("   = hint: {hint}\n")).unwrap_or_default();
-        out.push_str(&format!("  --> {file}\n{hint}"));
+        out.push_str(&format!("  --> {file}{place}\n{hint}"));
         return;
-    }
+    };
     let width = line.to_string().len().max(2);
     let gutter = " ".repeat(width);
     out.push_str(&format!("{gutter}--> {file}:{line}:{column}\n"));
