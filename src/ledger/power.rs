@@ -3,17 +3,27 @@
 use std::collections::BTreeMap;
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
-use super::resources::{Ledger, StoreError, address, read, written};
-use amarre_core::model::Address;
+use super::resources::{Ledger, StoreError, address, from_json, read, written};
 use amarre_core::model::instance::PowerFacts;
+use amarre_core::model::power::Power;
+use amarre_core::model::{Address, Timestamp};
 
 impl Ledger {
     pub(crate) async fn power(&self) -> Result<BTreeMap<Address, PowerFacts>, StoreError> {
-        let rows = sqlx::query("SELECT address, facts FROM power").fetch_all(&self.pool).await.map_err(read)?;
-        // Facts that cannot be read are none: then nothing is started or stopped before the next tick.
-        let facts = |text: String| serde_json::from_str(&text).ok();
-        Ok(rows.iter().filter_map(|row| Some((address(row, "address")?, facts(row.get("facts"))?))).collect())
+        let query = "SELECT power.address, power.facts, applied.fields, applied.at_ms FROM power \
+                     LEFT JOIN applied ON applied.address = power.address";
+        let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
+        let facts = |row: &SqliteRow| {
+            // Facts that cannot be read are none: then nothing is started or stopped before the next tick.
+            let facts: PowerFacts = serde_json::from_str(row.get("facts")).ok()?;
+            let fields = row.get::<Option<&str>, _>("fields").map(from_json);
+            let power = fields.and_then(|fields| Power::parse(fields.text("power")?));
+            let written = power.zip(row.get::<Option<i64>, _>("at_ms").map(Timestamp));
+            Some((address(row, "address")?, PowerFacts { written, ..facts }))
+        };
+        Ok(rows.iter().filter_map(facts).collect())
     }
 
     /// Stores what a look found; what is not named is forgotten.

@@ -667,7 +667,7 @@ fn to_json(fields: &Fields) -> String {
 }
 
 /// An unreadable row counts as unknown: that costs a retry, never harm.
-fn from_json(text: &str) -> Fields {
+pub(super) fn from_json(text: &str) -> Fields {
     serde_json::from_str(text).unwrap_or_default()
 }
 

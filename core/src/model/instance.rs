@@ -40,6 +40,9 @@ pub struct PowerFacts {
     /// The power that Amarre began to bring it to, and since when: that it gets there is no doing of anybody else.
     #[serde(default)]
     pub moving: Option<(Power, Timestamp)>,
+    /// What Amarre wrote last, and when: for a while its vendor may show the power from before.
+    #[serde(skip)]
+    pub written: Option<(Power, Timestamp)>,
     /// Since when it is off although its manifest wants it on, and nobody asked Amarre for that.
     pub stopped_at: Option<Timestamp>,
 }

@@ -8,8 +8,12 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Address, Code};
 
-/// Addresses, present or wanted, that end with the text, without their generations. An exact match comes first.
+/// Addresses, present or wanted, that end with the text, without their generations. An exact match comes first. A server is
+/// found by the name of its manifest, too.
 pub fn matching_addresses(picture: &PassResult, thing: &str) -> Vec<Address> {
+    if let Some(instance) = picture.services.get(thing).and_then(|service| service.instance.as_ref()) {
+        return vec![instance.address.clone()];
+    }
     let all = picture.world.seen.keys().chain(picture.wants.map.keys()).chain(picture.facts.applied.keys());
     let mut found: Vec<Address> = all.filter(|address| matches_address(address, thing)).cloned().collect();
     found.sort();

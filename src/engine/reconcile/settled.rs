@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::engine::report::waits;
 use crate::engine::{Engine, PassResult};
 use amarre_core::model::plan::Wait;
+use amarre_core::model::power::PowerRule;
 use amarre_core::model::{Address, Change, Gate, Millis, Need, Readiness, State, Timestamp};
 
 /// A command waits at most this long for the retry of a failure.
@@ -22,13 +23,16 @@ impl Engine {
         let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
         let moving = changes.any(|change| !stuck.contains(&change.address));
         let probed = picture.wants.probes.keys().filter(|container| !picture.facts.failed.contains_key(*container));
+        let instances = picture.services.values().filter_map(|service| service.instance.as_ref());
+        let switched = instances.filter(|instance| instance.rule != PowerRule::Unmanaged);
         // A job that failed under other circumstances runs again.
         let starting = probed
             .chain(&picture.wants.tasks)
-            .filter(|container| is_selected(picture, container, &asked))
-            .any(|container| {
-                let seen = picture.world.seen.get(container);
-                let is_late = waits::is_late(picture, container);
+            .chain(switched.map(|instance| &instance.address))
+            .filter(|address| is_selected(picture, address, &asked))
+            .any(|address| {
+                let seen = picture.world.seen.get(address);
+                let is_late = waits::is_late(picture, address);
                 seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. })) && !is_late
             });
         let opening = picture.dead_ends.values().any(|end| asked(&end.service) && end.is_fresh(picture.at));

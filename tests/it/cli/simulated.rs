@@ -163,3 +163,20 @@ async fn half_real_and_half_simulated_is_refused() {
         assert!(ended.code != 0 && ended.err.contains("A0201") && ended.err.contains(said), "{said}: {ended:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_waits_for_the_power_that_it_asked_for() {
+    let rig = Rig::start().await;
+    rig.file("amarre.yaml", "clouds: {paris: {simulated: true}}\n");
+    let shown = rig.run(&["instance", "show", "db-1", "-o", "json"]).await;
+    let id = serde_json::from_str::<Json>(&shown.out).unwrap()["id"].as_str().unwrap().to_owned();
+    rig.file("services/db-1.yaml", &format!("kind: Instance\nname: db-1\ncloud: paris\nid: {id}\npower: off\n"));
+    let applied = rig.run(&["apply", "--yes", "--timeout", "60s"]).await;
+    assert!(applied.code == 0 && applied.out.contains("1 updated. 1 service in sync."), "{applied:?}");
+    let planned = rig.run(&["plan"]).await;
+    assert!(planned.out.contains("nothing to do, 1 service in sync"), "{planned:?}");
+    let explained = rig.run(&["explain", "db-1"]).await;
+    assert!(explained.out.contains("power") && explained.out.contains(&id), "{explained:?}");
+    let logged = rig.run(&["instance", "logs", "db-1"]).await;
+    assert!(logged.out.contains("/stop → 200, X-OVH-QueryID ") && logged.out.contains("ACTIVE → "), "{logged:?}");
+}

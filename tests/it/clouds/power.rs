@@ -15,6 +15,9 @@ async fn a_tick_is_acted_on_within_a_minute_and_once() {
     assert_eq!(rig.effects(&id), [], "it was on, and is to be");
     rig.until("2026-12-07T19:01:00Z").await;
     assert_eq!(rig.status(&id), "SHUTOFF");
+    let log = rig.log(&id).await;
+    let why = "updated power on → off, its timetable switched it off at ";
+    assert!(log.iter().any(|line| line.starts_with(why)), "{log:#?}");
     rig.until("2026-12-09T07:01:00Z").await;
     assert_eq!(rig.status(&id), "ACTIVE");
     assert_eq!(rig.effects(&id), [Stop, Start, Stop, Start]);
@@ -189,4 +192,25 @@ async fn a_rule_that_is_followed_again_while_its_server_still_stops_is_no_stop_o
     assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("ACTIVE", vec![Stop, Start]));
     let picture = rig.settle().await;
     assert!(!amarre::engine::report::instances::find(&picture, "db-1").unwrap().needs_attention());
+}
+
+#[tokio::test]
+async fn a_status_from_before_a_write_is_no_drift_for_the_process_that_comes_next() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let id = rig.manage("db-1", "GRA11", "power: off");
+    rig.pass(Millis(0)).await;
+    assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("ACTIVE", vec![Stop]), "it shows the power from before");
+    rig.restart().await;
+    let picture = rig.pass(Millis(0)).await;
+    assert_eq!((&picture.plan.changes, rig.effects(&id)), (&vec![], vec![Stop]));
+    assert!(
+        picture.plan.next_look.is_some_and(|at| at <= rig.clock_in(Millis::seconds(15))),
+        "{:?}",
+        picture.plan.next_look
+    );
+    // A status that has not come by then is drift.
+    rig.goes_by(Millis::minutes(5));
+    rig.cloud.set_status(&id, "ACTIVE");
+    rig.settle().await;
+    assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("SHUTOFF", vec![Stop, Stop]));
 }

@@ -29,7 +29,7 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
     let input = expansion.input;
     let address = &instance.address;
     let seen = input.world.seen.get(address);
-    let now = resting(input.world, address);
+    let now = resting(input.world, address).filter(|seen| shown_until(input, address, *seen).is_none());
     let level = wanted(input, instance).level;
     let mut fields = Fields::default();
     if let (Some(level), Some(now)) = (level, now) {
@@ -73,6 +73,16 @@ pub fn resting(world: &World, address: &Address) -> Option<Power> {
     let seen = world.thing(address).filter(|_| world.gap(address).is_none())?;
     let rests = matches!(seen.ready, Readiness::Ready);
     Power::parse(seen.fields.text("power").filter(|_| rests)?)
+}
+
+/// How long a vendor may show the power from before a write.
+const SHOWN_LATE: Millis = Millis::seconds(15);
+
+/// Until when it is not known whether a power that is seen is that from before the last write.
+fn shown_until(input: &Input<'_>, address: &Address, seen: Power) -> Option<Timestamp> {
+    let (to, at) = input.facts.power.get(address)?.written?;
+    let may_be_late = to != seen && (Millis(0)..SHOWN_LATE).contains(&(input.now - at));
+    may_be_late.then_some(at + SHOWN_LATE)
 }
 
 /// What is to be known of the power of every managed server after a look.
@@ -138,7 +148,9 @@ pub fn next_change(input: &Input<'_>) -> Option<Timestamp> {
             Cause::Override(_, end) => end,
             Cause::Unmanaged | Cause::Level(_) | Cause::Tick(_) | Cause::NoTickYet(_) => None,
         };
-        [wanted.next.map(|tick| tick.at), end]
+        let seen = resting(input.world, &instance.address);
+        let shown = seen.and_then(|seen| shown_until(input, &instance.address, seen));
+        [wanted.next.map(|tick| tick.at), end, shown]
     });
     changes.flatten().filter(|at| *at > input.now).min()
 }

@@ -5,10 +5,11 @@ use super::provenance;
 use super::provenance::FieldSource;
 use crate::model::address::generations;
 use crate::model::plan::{Reason, ReasonCode};
+use crate::model::power::Cause;
 use crate::model::world::Failure;
 use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
 use crate::plan::desired::container::FOLLOWS;
-use crate::plan::desired::job;
+use crate::plan::desired::{instance, job};
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
 
@@ -134,10 +135,19 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::DependencyReplaced, what.to_owned())
     } else if moved {
         (ReasonCode::DependencyReplaced, "follows its container".to_owned())
+    } else if let Some(cause) = switched(input, address, want) {
+        (ReasonCode::ManifestChanged, cause)
     } else {
         return changed(input, address, want, diffs);
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// The tick or the override by which a server is to have another power, though its manifest is as it was.
+fn switched(input: &Input<'_>, address: &Address, want: &Want) -> Option<String> {
+    let instance = input.services.get(&want.service)?.instance.as_ref().filter(|one| one.address == *address)?;
+    let why = instance::wanted(input, instance).why;
+    matches!(why, Cause::Tick(_) | Cause::Override(..)).then(|| why.text().to_string())
 }
 
 /// The line of a manifest that changed, or the key of amarre.yaml.
