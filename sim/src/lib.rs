@@ -8,6 +8,7 @@ pub mod dns;
 pub mod docker;
 mod fault;
 mod journal;
+pub mod kamatera;
 mod keep;
 pub mod ovh;
 mod ovh_api;
