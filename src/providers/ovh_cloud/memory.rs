@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::api::Projects;
 use super::wire::{Standing, WireInstance, standing};
+use crate::providers::ProviderError;
 use amarre_core::model::{Millis, Timestamp};
 
 /// Prices change rarely.
@@ -21,6 +22,8 @@ const ASKED_EVERY: Millis = Millis::seconds(5);
 pub struct Memory {
     projects: Option<(Timestamp, Projects)>,
     lists: BTreeMap<String, ProjectList>,
+    /// Projects whose list could not be read last, and why: what was read before stands for nothing.
+    unread: BTreeMap<String, ProviderError>,
     acted: BTreeMap<String, Acted>,
     /// When prices were asked for last, and what came.
     prices: Option<(Timestamp, Prices)>,
@@ -83,6 +86,7 @@ impl Memory {
     /// Keeps the projects. Lists of others are forgotten.
     pub fn keep_projects(&mut self, projects: Projects, now: Timestamp) {
         self.lists.retain(|project, _| projects.contains_key(project));
+        self.unread.retain(|project, _| projects.contains_key(project));
         self.projects = Some((now, projects));
     }
 
@@ -119,6 +123,17 @@ impl Memory {
         self.lists.get(project)
     }
 
+    /// What came of reading the list of a project last; `None`: it was not read yet.
+    pub fn last_reading(&self, project: &str) -> Option<Result<(), ProviderError>> {
+        let unread = self.unread.get(project).cloned().map(Err);
+        unread.or_else(|| self.lists.contains_key(project).then_some(Ok(())))
+    }
+
+    /// The list of a project could not be read.
+    pub fn keep_unread(&mut self, project: &str, error: ProviderError) {
+        self.unread.insert(project.to_owned(), error);
+    }
+
     /// Keeps a list.
     pub fn keep_list(&mut self, project: &str, instances: Vec<WireInstance>, at: Timestamp) {
         for instance in &instances {
@@ -127,6 +142,7 @@ impl Memory {
                 self.since.insert(instance.id.clone(), (instance.status.clone(), at));
             }
         }
+        self.unread.remove(project);
         self.lists.insert(project.to_owned(), ProjectList { at, instances });
     }
 

@@ -130,8 +130,9 @@ impl OvhCloudProvider {
 
     /// Reads the list of a project, unless one was read a moment ago that will do. Answers why not.
     async fn read_project(&self, id: &str, reuse: bool, now: Timestamp) -> Result<(), ProviderError> {
-        if reuse && self.memory().list(id).is_some() {
-            return Ok(());
+        let known = self.memory().last_reading(id).filter(|_| reuse);
+        if let Some(known) = known {
+            return known;
         }
         let listed = self.api.instances(id).await;
         let name = self.project_name(id);
@@ -141,8 +142,14 @@ impl OvhCloudProvider {
                 self.memory().doubt_projects();
             }
             failed(trouble, &format!("could not list the instances of project {name}"), false)
-        })?;
-        self.memory().keep_list(id, listed, now);
+        });
+        match listed {
+            Ok(listed) => self.memory().keep_list(id, listed, now),
+            Err(error) => {
+                self.memory().keep_unread(id, error.clone());
+                return Err(error);
+            }
+        }
         Ok(())
     }
 

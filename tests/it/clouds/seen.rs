@@ -176,3 +176,20 @@ async fn a_project_that_may_not_be_read_hides_no_other() {
     let picture = rig.pass(Millis::seconds(1)).await;
     assert_eq!((codes(&picture), instances::rows(&picture).len()), (vec!["A0732".to_owned()], 5));
 }
+
+#[tokio::test]
+async fn a_list_that_failed_is_not_known_by_the_next_look_either() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let id = rig.manage("db-1", "GRA11", "power: on");
+    rig.settle().await;
+    let project = rig.cloud.instance(&id).unwrap().project;
+    rig.pass(Millis::minutes(1)).await;
+    rig.cloud.server.faults.add("GET", &format!("/1.0/cloud/project/{project}/instance"), 1, Fault::Before(503));
+    for _ in 0..3 {
+        // A look that follows within the minute reads no list again.
+        let picture = rig.pass(Millis::seconds(1)).await;
+        assert_eq!(codes(&picture), ["A0734"; 2], "{:?}", picture.plan.gaps);
+    }
+    rig.pass(Millis::minutes(1)).await;
+    rig.settle().await;
+}
