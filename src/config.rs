@@ -23,6 +23,7 @@ mod secrets;
 mod server;
 mod ovh;
 mod ovh_cloud;
+pub mod kamatera;
 mod overlay;
 mod keys;
 

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::clouds::CloudAccess;
@@ -11,6 +12,7 @@ use crate::providers::dnsmasq::{DnsmasqConfig, DnsmasqProvider};
 use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key};
 use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
+use crate::providers::kamatera::{KamateraConfig, KamateraProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
 use crate::providers::ovh_cloud::{OvhCloudConfig, OvhCloudProvider};
@@ -41,6 +43,7 @@ pub const ROWS: &[FamilyRow] = &[
     FamilyRow { family: "ovh", docs: "providers/ovh.md", build: ovh },
     FamilyRow { family: "dnsmasq", docs: "providers/dnsmasq.md", build: dnsmasq },
     FamilyRow { family: "ovh-cloud", docs: "providers/ovh-cloud.md", build: ovh_cloud },
+    FamilyRow { family: "kamatera", docs: "providers/kamatera.md", build: kamatera },
 ];
 
 /// All providers of a configuration; makes no call.
@@ -126,10 +129,31 @@ fn ovh_cloud(config: &Config, _: &MarkKey) -> Result<Providers, String> {
     Ok(providers)
 }
 
-/// What answers on loopback is a simulator: it has no quota of OVH's to keep.
+fn kamatera(config: &Config, _: &MarkKey) -> Result<Providers, String> {
+    let mut providers = Providers::new();
+    for (id, cloud) in &config.clouds {
+        let CloudAccess::Kamatera(account) = cloud else { continue };
+        providers.push(Arc::new(KamateraProvider::new(KamateraConfig {
+            id: id.clone(),
+            url: account.url.clone(),
+            client_id: account.client_id.clone(),
+            secret: account.secret.clone(),
+            pause: if is_loopback(&account.url) { Duration::ZERO } else { DETAILS_PAUSE },
+        })?));
+    }
+    Ok(providers)
+}
+
+/// Details of servers are read at most one a second.
+const DETAILS_PAUSE: Duration = Duration::from_secs(1);
+
 fn pace(endpoint: &str) -> Pace {
-    let is_loopback = ["://127.", "://localhost", "://[::1]"].iter().any(|host| endpoint.contains(host));
-    if is_loopback { Pace::unbounded() } else { Pace::usual() }
+    if is_loopback(endpoint) { Pace::unbounded() } else { Pace::usual() }
+}
+
+/// What answers on loopback is a simulator: it has no quota of the vendor's to keep.
+fn is_loopback(endpoint: &str) -> bool {
+    ["://127.", "://localhost", "://[::1]"].iter().any(|host| endpoint.contains(host))
 }
 
 fn dnsmasq(config: &Config, key: &MarkKey) -> Result<Providers, String> {

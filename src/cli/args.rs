@@ -155,6 +155,18 @@ pub struct InitArgs {
     /// OVH consumer key
     #[arg(long, env = "OVH_CONSUMER_KEY", hide = true, hide_env_values = true)]
     pub ovh_consumer_key: Option<String>,
+    /// Kamatera's proxy, where it is another brand's
+    #[arg(long, value_name = "URL")]
+    pub kamatera_url: Option<String>,
+    /// Id of the API key at Kamatera
+    #[arg(long, env = "KAMATERA_API_CLIENT_ID", hide_env_values = true)]
+    pub kamatera_client_id: Option<String>,
+    /// Secret of the API key at Kamatera
+    #[arg(long, env = "KAMATERA_API_SECRET", hide = true, hide_env_values = true)]
+    pub kamatera_secret: Option<String>,
+    /// Both, as `id:secret`
+    #[arg(long, env = "KAMATERA_API_KEY", hide = true, hide_env_values = true)]
+    pub kamatera_key: Option<String>,
 }
 
 /// Who commits manifests.
@@ -182,6 +194,8 @@ pub enum Simulated {
 pub enum CloudMake {
     /// OVH Public Cloud.
     Ovh,
+    /// Kamatera.
+    Kamatera,
 }
 
 /// The form of an answer.

@@ -1,5 +1,5 @@
-//! `amarre init --cloud ovh` and `amarre init --simulate cloud`: a configuration with nothing but a cloud. No Docker host, no NPM
-//! and no domain is asked for.
+//! `amarre init --cloud ovh` or `kamatera`, and `amarre init --simulate cloud`: a configuration with nothing but a cloud. No Docker
+//! host, no NPM and no domain is asked for.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,9 @@ use super::CommandFailure;
 use super::args::{CloudMake, InitArgs, Simulated};
 use super::init::{Dialogue, create, empty_query, gap_failure, read_line};
 use crate::config::Config;
+use crate::config::kamatera::ENDPOINT;
 use crate::providers::Provider;
+use crate::providers::kamatera::{KamateraConfig, KamateraProvider};
 use crate::providers::ovh::{OvhLogin, Pace};
 use crate::providers::ovh_cloud::{OvhCloudConfig, OvhCloudProvider};
 use crate::secret::Secret;
@@ -30,11 +32,12 @@ pub(super) async fn run(init: &InitArgs, path: &Path, dialogue: &Dialogue<'_>) -
         return Err(CommandFailure::new(Code::A1005, message, hint));
     }
     let CloudAnswers { section, secrets } = match init.cloud {
-        Some(CloudMake::Ovh) if init.simulate.contains(&Simulated::Cloud) => {
+        Some(_) if init.simulate.contains(&Simulated::Cloud) => {
             let hint = "leave out --cloud or --simulate cloud";
             return Err(CommandFailure::new(Code::A1005, "the cloud has an account, and is to be simulated", hint));
         }
         Some(CloudMake::Ovh) => ovh(init, dialogue).await?,
+        Some(CloudMake::Kamatera) => kamatera(init, dialogue).await?,
         None => {
             let text = "a dozen servers are simulated: nothing real is written";
             read_line(dialogue.output, Sign::Step, "", text);
@@ -117,7 +120,6 @@ async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswers, C
     let projects = projects.collect::<std::collections::BTreeSet<_>>().len();
     let text = format!("OVH ({endpoint}) shows {} servers in {projects} projects", seen.inventory.len());
     read_line(dialogue.output, Sign::Done, "", &text);
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let section = format!(
         "  {NAME}:\n    ovh:\n      endpoint: {}\n      application_key: {}\n      application_secret: {{file: secrets/ovh}}\n      \
          consumer_key: {{file: secrets/ovh-consumer}}\n",
@@ -126,4 +128,43 @@ async fn ovh(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswers, C
     );
     let secrets = vec![("secrets/ovh", application_secret), ("secrets/ovh-consumer", consumer_key)];
     Ok(CloudAnswers { section, secrets })
+}
+
+async fn kamatera(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswers, CommandFailure> {
+    let missing = |what: &str| {
+        let hint = "export KAMATERA_API_KEY=id:secret; docs/providers/kamatera.md says where a key comes from";
+        CommandFailure::new(Code::A1005, format!("Kamatera's {what} is missing, and nobody can be asked here"), hint)
+    };
+    let both =
+        init.kamatera_key.as_deref().map(|key| key.split_once(':').ok_or_else(|| missing("key of the form id:secret")));
+    let (id, secret) = both.transpose()?.unzip();
+    let id = init.kamatera_client_id.clone().or(id.map(str::to_owned));
+    let client_id = dialogue.text("Kamatera client id", &id, None)?.ok_or_else(|| missing("client id"))?;
+    let given = init.kamatera_secret.clone().or(secret.map(str::to_owned)).map(Secret::new);
+    let secret = dialogue.secret("Kamatera secret (not shown)", given)?.ok_or_else(|| missing("secret"))?;
+    let url = init.kamatera_url.clone().unwrap_or_else(|| ENDPOINT.to_owned());
+    let provider = KamateraProvider::new(KamateraConfig {
+        id: ProviderId::from("kamatera.init".to_owned()),
+        url: url.clone(),
+        client_id: client_id.clone(),
+        secret: secret.clone(),
+        pause: std::time::Duration::ZERO,
+    });
+    let provider = provider.map_err(|why| CommandFailure::new(Code::A1005, why, "leave out --kamatera-url"))?;
+    let seen = provider.observe(&empty_query()).await;
+    if let Some(gap) = seen.gaps.first() {
+        return Err(gap_failure(gap));
+    }
+    read_line(dialogue.output, Sign::Done, "", &format!("Kamatera shows {} servers", seen.inventory.len()));
+    let url = if url == ENDPOINT { String::new() } else { format!("      url: {}\n", quoted(&url)) };
+    let section = format!(
+        "  kamatera:\n    kamatera:\n{url}      client_id: {}\n      secret: {{file: secrets/kamatera}}\n",
+        quoted(&client_id)
+    );
+    Ok(CloudAnswers { section, secrets: vec![("secrets/kamatera", secret)] })
+}
+
+/// A text as YAML and JSON write it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
 }

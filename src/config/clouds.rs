@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use super::ConfigError;
+use super::kamatera::{self, KamateraAccess};
 use super::ovh_cloud::{self, OvhCloudAccess};
 use super::secrets::Resolver;
 use amarre_core::model::families::{CLOUDS, FAMILIES, ProviderFamily};
@@ -27,6 +28,8 @@ const SIMULATED_MAKE: &str = "ovh";
 pub enum CloudAccess {
     /// At OVH Public Cloud.
     Ovh(OvhCloudAccess),
+    /// At Kamatera.
+    Kamatera(KamateraAccess),
     /// Of a family that needs nothing.
     Plain,
 }
@@ -68,6 +71,7 @@ fn cloud(
     let settings = keys.get(family.make).unwrap_or(&Json::Null);
     let access = match family.name {
         ovh_cloud::FAMILY => CloudAccess::Ovh(ovh_cloud::access(name, settings, is_simulated, secrets)?),
+        kamatera::FAMILY => CloudAccess::Kamatera(kamatera::access(name, settings, is_simulated, secrets)?),
         _ => CloudAccess::Plain,
     };
     Ok((

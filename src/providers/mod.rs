@@ -10,6 +10,7 @@ pub mod docker;
 pub mod npm;
 pub mod ovh;
 pub mod ovh_cloud;
+pub mod kamatera;
 pub mod dns;
 pub mod dnsmasq;
 

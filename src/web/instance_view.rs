@@ -228,6 +228,8 @@ impl Offer {
     pub fn new(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed, words: Words) -> Self {
         let (verb, _, [label, _]) = DEEDS.iter().find(|(_, known, _)| *known == deed).unwrap_or(&DEEDS[0]);
         let refused = why_not(picture, row, deed).map(|(code, why)| (words.say(&why), code.to_string()));
+        let cuts = row.address.provider.cloud_traits().stop_cuts_power;
+        let label = if deed == InstanceDeed::Stop && cuts { "inst-stop-cuts" } else { label };
         Self { word: verb.of_instance().unwrap_or_default(), label: words.get(label), refused }
     }
 }

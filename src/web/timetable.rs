@@ -98,8 +98,10 @@ impl WeekForm {
             days: days(&painted, now, &zone, words),
             zones: zones(&zone),
             off_as: [("stop", "inst-off-stop", OffAs::Stop), ("shelve", "inst-off-shelve", OffAs::Shelve)]
+                .into_iter()
+                .filter(|(.., known)| *known == OffAs::Stop || row.address.provider.cloud_traits().shelves)
                 .map(|(value, key, known)| (value, words.get(key), known == off_as))
-                .into(),
+                .collect(),
             holidays: choices.into_iter().map(|(value, text)| (value.to_owned(), text, value == holidays)).collect(),
             crons: table.map(|table| [table.on(), table.off()].map(in_line)),
             ticks: table.map(|table| ticks(table, now, words)).unwrap_or_default(),

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::kamatera::{Kamatera, KamateraClock, KamateraOptions};
 use amarre_sim::npm::{self, NpmPermissions, NpmUser};
 use amarre_sim::ovh::OvhOptions;
 use amarre_sim::ovh_cloud::{CloudClock, OvhCloud, OvhCloudOptions};
@@ -71,6 +72,9 @@ struct Life {
     cloud: Echo,
     /// Behind its echo.
     servers: OvhCloud,
+    kamatera: Echo,
+    /// Behind its echo.
+    others: Kamatera,
     forge: Forge,
     git: String,
     found: Found,
@@ -90,6 +94,8 @@ impl Life {
             ..OvhCloudOptions::dozen()
         });
         let servers = servers.await.unwrap();
+        let (secret, clock) = (canary("kamatera-secret").to_owned(), KamateraClock::Running);
+        let others = Kamatera::start(KamateraOptions { secret, clock, ..KamateraOptions::eight() }).await.unwrap();
         let user = NpmUser::plain(2, "amarre@amarre.demo", canary("npm-password"), NpmPermissions::documented());
         let rig = Rig::with_accounts(user, ovh).await;
         let env = vec![format!("API_TOKEN={}", canary("of-the-image"))];
@@ -114,6 +120,8 @@ impl Life {
             ovh: Echo::before(rig.ovh.server.address).await,
             cloud: Echo::before(servers.server.address).await,
             servers,
+            kamatera: Echo::before(others.server.address).await,
+            others,
             git: http.url(),
             rig,
             forge,
@@ -150,6 +158,9 @@ impl Life {
         config["clouds"] = json!({"paris": {"ovh": {
             "endpoint": format!("http://{}/1.0", self.cloud.address), "application_key": "application-key",
             "application_secret": canary("cloud-application-secret"), "consumer_key": {"file": "secrets/cloud-consumer"},
+        }}, "tlv": {"kamatera": {
+            "url": format!("http://{}", self.kamatera.address), "client_id": "client-id",
+            "secret": canary("kamatera-secret"),
         }}});
         let key = canary("npm-dns-key");
         config["certificates"] = json!({
@@ -255,7 +266,13 @@ impl Life {
         self.cloud.repeats(&[("GET", "/instance", 403), ("GET", "/currentCredential", 400)]);
         self.outputs(&["instance", "list"]).await;
         self.outputs(&["doctor"]).await;
-        for echo in [&self.docker, &self.npm, &self.ovh, &self.cloud] {
+        self.kamatera.repeats(&[("POST", "/poweroff", 500)]);
+        self.outputs(&["instance", "stop", &self.others.id_of("shop-db"), "--timeout", "5s"]).await;
+        self.outputs(&["instance", "logs", &self.others.id_of("shop-db")]).await;
+        assert!(!self.kamatera.repeated().is_empty(), "Kamatera was asked");
+        self.kamatera.repeats(&[("GET", "/servers", 401)]);
+        self.outputs(&["doctor"]).await;
+        for echo in [&self.docker, &self.npm, &self.ovh, &self.cloud, &self.kamatera] {
             echo.repeats(&[]);
         }
         assert_eq!(end(daemon.unwrap()).await, 0);
@@ -537,8 +554,9 @@ impl Life {
             self.found.add("NPM's access list", list.to_string().as_bytes());
         }
         self.found.add("the zone's records", json!(self.rig.ovh.records(ZONE)).to_string().as_bytes());
-        let servers = [&self.rig.docker.server, &self.rig.npm.server, &self.rig.ovh.server, &self.servers.server];
-        for call in servers.into_iter().flat_map(|server| server.journal.calls()) {
+        let rig = [&self.rig.docker.server, &self.rig.npm.server, &self.rig.ovh.server];
+        let servers = rig.into_iter().chain([&self.servers.server, &self.others.server]);
+        for call in servers.flat_map(|server| server.journal.calls()) {
             self.found.add(format!("the path of a {}", call.method), call.path.as_bytes());
         }
     }

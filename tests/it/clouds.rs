@@ -1,7 +1,8 @@
-//! Instances at OVH Public Cloud: the provider and the loop against the simulated one, over real HTTP.
+//! Instances at clouds: the providers and the loop against the simulated vendors, over real HTTP.
 
 mod seen;
 mod power;
 mod actions;
 mod stories;
+mod kamatera;
 mod support;

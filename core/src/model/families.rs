@@ -35,6 +35,17 @@ pub struct ProviderFamily {
     pub role: ProviderRole,
     /// The name in the configuration of the one whose address has no suffix; empty where there is one only.
     pub unnamed: &'static str,
+    /// What it does in its own way, if it rents out servers.
+    pub cloud: Option<CloudTraits>,
+}
+
+/// What a vendor of servers does in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloudTraits {
+    /// It stores a server as a snapshot, and gives its place back.
+    pub shelves: bool,
+    /// Its stop is no shutdown: the power is cut.
+    pub stop_cuts_power: bool,
 }
 
 /// Every family.
@@ -47,6 +58,7 @@ pub const FAMILIES: &[ProviderFamily] = &[
         one: "Docker engine",
         role: ProviderRole::Engine,
         unnamed: "default",
+        cloud: None,
     },
     ProviderFamily {
         name: "npm",
@@ -56,6 +68,7 @@ pub const FAMILIES: &[ProviderFamily] = &[
         one: "NPM",
         role: ProviderRole::Proxy,
         unnamed: "main",
+        cloud: None,
     },
     ProviderFamily {
         name: "ovh",
@@ -65,6 +78,7 @@ pub const FAMILIES: &[ProviderFamily] = &[
         one: "OVH account",
         role: ProviderRole::Zones,
         unnamed: "",
+        cloud: None,
     },
     ProviderFamily {
         name: "dnsmasq",
@@ -74,6 +88,7 @@ pub const FAMILIES: &[ProviderFamily] = &[
         one: "dnsmasq",
         role: ProviderRole::Zones,
         unnamed: "",
+        cloud: None,
     },
     ProviderFamily {
         name: "ovh-cloud",
@@ -83,6 +98,17 @@ pub const FAMILIES: &[ProviderFamily] = &[
         one: "OVH Public Cloud",
         role: ProviderRole::Cloud,
         unnamed: "",
+        cloud: Some(CloudTraits { shelves: true, stop_cuts_power: false }),
+    },
+    ProviderFamily {
+        name: "kamatera",
+        section: CLOUDS,
+        make: "kamatera",
+        title: "Kamatera",
+        one: "account at Kamatera",
+        role: ProviderRole::Cloud,
+        unnamed: "",
+        cloud: Some(CloudTraits { shelves: false, stop_cuts_power: true }),
     },
     #[cfg(feature = "trial")]
     ProviderFamily {
@@ -93,6 +119,7 @@ pub const FAMILIES: &[ProviderFamily] = &[
         one: "trial cloud",
         role: ProviderRole::Cloud,
         unnamed: "",
+        cloud: Some(CloudTraits { shelves: true, stop_cuts_power: false }),
     },
 ];
 
@@ -120,6 +147,12 @@ impl ProviderId {
     /// What it is for; `None`: its family is not known.
     pub fn role(&self) -> Option<ProviderRole> {
         self.family_row().map(|family| family.role)
+    }
+
+    /// What it does in its own way as a vendor of servers.
+    pub fn cloud_traits(&self) -> CloudTraits {
+        let usual = CloudTraits { shelves: true, stop_cuts_power: false };
+        self.family_row().and_then(|family| family.cloud).unwrap_or(usual)
     }
 
     /// Whether it runs containers.

@@ -174,13 +174,13 @@ fn may_be_done(
             text!("no manifest manages the power of {name}, so nothing holds until a time", name = row.shown_name());
         return Err(refusal(Code::A0464, message, "leave out --until and --skip-next"));
     }
-    may_ask(picture, row, name, deed)?;
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
     let words = provider.and_then(|provider| Some(provider.capabilities().actions?.words(row.address.kind)));
     if !words.unwrap_or_default().contains(&word) {
         let message = text!("{cloud} does not offer `{word}`", cloud = row.address.provider.title(), word);
         return Err(refusal(Code::A0461, message, "docs/instances.md says what each cloud offers"));
     }
+    may_ask(picture, row, name, deed)?;
     fits(row, deed)
 }
 

@@ -15,6 +15,7 @@ use crate::engine::commands::npm_rescue;
 use crate::engine::{Clock, Context, LaneStep, Progress, ProgressState};
 use crate::ledger::runs::Event;
 use crate::ledger::{Intent, Ledger, LogKind, LogLine, StoreError};
+use crate::providers::exchanges::Exchanges;
 use crate::providers::{Class, Outcome, Provider, ProviderError, Supplies, Taken};
 use crate::secret::Secrets;
 use amarre_core::model::{
@@ -110,16 +111,19 @@ impl Tools {
 
     /// Stores what was said between a provider and its vendor, in the logs of its instances.
     pub async fn store_exchanges(&self, provider: &ProviderId) {
-        let provider = self.context.providers.get(provider);
-        let Some(exchanges) = provider.and_then(|provider| provider.capabilities().exchanges) else { return };
-        let at = self.clock.now();
-        let line = |(address, text)| LogLine { address, at, kind: LogKind::Request, text };
-        let lines: Vec<LogLine> = exchanges.take().into_iter().map(line).collect();
+        let Some(provider) = self.context.providers.get(provider) else { return };
+        let lines = exchange_lines(provider, self.clock.now());
         // Logs are for people: one that cannot be written stops nothing.
         if let Err(error) = self.ledger.log_instances(&lines).await {
             tracing::warn!("could not write a log of an instance: {error}");
         }
     }
+}
+
+/// What was said between a provider and its vendor since it was asked last, for the logs of instances.
+pub fn exchange_lines(provider: &Arc<dyn Provider>, at: Timestamp) -> Vec<LogLine> {
+    let said = provider.capabilities().exchanges.map(Exchanges::take).unwrap_or_default();
+    said.into_iter().map(|(address, text)| LogLine { address, at, kind: LogKind::Request, text }).collect()
 }
 
 /// Makes the changes of a job.

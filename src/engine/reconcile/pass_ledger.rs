@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::effective_manifests::DesiredManifests;
+use super::lane;
 use crate::engine::{Engine, LEDGER_RETRY, OpenRun, PassInput};
 use crate::ledger::{LogKind, LogLine, StoreError, Unpublished};
 use crate::source::Snapshot;
@@ -160,7 +161,10 @@ impl Engine {
         if found.facts.power != self.last_facts.power {
             self.ledger.note_power(&found.facts.power).await?;
         }
-        self.ledger.log_instances(&self.status_changes(found)).await?;
+        let mut lines: Vec<LogLine> =
+            self.context.providers.values().flat_map(|one| lane::exchange_lines(one, found.now)).collect();
+        lines.extend(self.status_changes(found));
+        self.ledger.log_instances(&lines).await?;
         self.record_downtimes(found, desired, &busy).await?;
         let is_unpublished = self.record_learned(found).await?;
         let gone = self.forget_gone(found, &busy).await?;

@@ -367,7 +367,7 @@ pub fn table(rows: &[InstanceRow], wide: bool, style: Style) -> String {
     }
     let width = |texts: &mut dyn Iterator<Item = usize>, least: usize| texts.max().unwrap_or_default().max(least) + 2;
     let shown = |row: &InstanceRow| row.shown_name().chars().count();
-    let place = |row: &InstanceRow| format!("{} {}", row.project, row.region);
+    let place = |row: &InstanceRow| format!("{} {}", row.project, row.region).trim_start().to_owned();
     let names = width(&mut rows.iter().map(shown), 4);
     let clouds = width(&mut rows.iter().map(|row| row.cloud.len()), 5);
     let places = width(&mut rows.iter().map(|row| place(row).chars().count()), 14);
@@ -483,7 +483,7 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         ("cloud", format!("{} ({})", row.cloud, row.address.provider.title())),
         ("project", row.project.clone()),
         ("region", row.region.clone()),
-        ("type", format!("{}, paid {billing}", row.size)),
+        ("type", if row.size.is_empty() { String::new() } else { format!("{}, paid {billing}", row.size) }),
         ("cost", row.cost.as_ref().map(cost_text).unwrap_or_default()),
         ("addresses", row.addresses.join(", ")),
         ("status", row.status.clone()),

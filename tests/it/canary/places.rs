@@ -9,6 +9,7 @@ pub const CANARIES: &[(&str, &str)] = &[
     ("ovh-client-secret", "cAnary-Client-5\"7+/ b&x"),
     ("cloud-application-secret", "cAnary-Cloud-57+/x"),
     ("cloud-consumer-key", "cAnary-Cloud-Consumer-57+/x"),
+    ("kamatera-secret", "cAnary-Kamatera-5\"7+/ b&x"),
     // Letters and digits only, as OVH's keys are.
     ("npm-dns-key", "cAnary0dNs0Key57x"),
     ("slack", "http://127.0.0.1:9/cAnary-Slack-57"),
@@ -66,6 +67,9 @@ pub const PLACES: &[(&str, &str)] = &[
     ("src/config/ovh_cloud.rs application_secret", "cloud-application-secret"),
     ("src/config/ovh_cloud.rs client_secret", "ovh-client-secret"),
     ("src/config/ovh_cloud.rs consumer_key", "cloud-consumer-key"),
+    ("src/config/kamatera.rs secret", "kamatera-secret"),
+    ("src/providers/kamatera/api.rs secret", "kamatera-secret"),
+    ("src/providers/kamatera/mod.rs secret", "kamatera-secret"),
     ("core/src/model/service.rs Secret", "environment"),
     ("core/src/model/service.rs users", "access-list"),
     ("core/src/model/value.rs name", "environment"),

@@ -185,7 +185,12 @@ async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, cloud: &OvhCloud, l
         keys.application_secret,
         keys.consumer_key,
     );
-    let config = Config::parse(&text, &folder.path().join("amarre.yaml")).unwrap();
+    engine_of(folder, clock, &text, ledger).await
+}
+
+/// An engine of a configuration, on the ledger of this number.
+pub async fn engine_of(folder: &TempDir, clock: &Arc<ShiftedClock>, config: &str, ledger: u32) -> Engine {
+    let config = Config::parse(config, &folder.path().join("amarre.yaml")).unwrap();
     let key = MarkKey::new([7; 32]);
     Engine::new(EngineParts {
         providers: registry::providers(&config, &key).unwrap(),

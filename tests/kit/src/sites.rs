@@ -22,6 +22,10 @@ pub fn permissive() -> Site {
         npm: npm.map(|npm| NpmSite { provider: ProviderId::npm(npm), container: None, reach: Reach::Auto }),
     };
     let ip = PublicAddress::Ip(IpAddr::from([203, 0, 113, 10]));
+    let cloud = |provider: &str| CloudSite {
+        provider: provider.to_owned().into(),
+        actions: amarre_core::model::site::CloudActions::Power,
+    };
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     Site {
         instance: "amarre".to_owned(),
@@ -31,13 +35,10 @@ pub fn permissive() -> Site {
             ("edge".to_owned(), host("edge", Some("edge"), vec![PublicAddress::Name("dyn.example.org.".to_owned())])),
             ("bare".to_owned(), host("bare", None, Vec::new())),
         ]),
-        clouds: BTreeMap::from([(
-            "paris".to_owned(),
-            CloudSite {
-                provider: "ovh-cloud.paris".to_owned().into(),
-                actions: amarre_core::model::site::CloudActions::Power,
-            },
-        )]),
+        clouds: BTreeMap::from([
+            ("paris".to_owned(), cloud("ovh-cloud.paris")),
+            ("tlv".to_owned(), cloud("kamatera.tlv")),
+        ]),
         pools: vec!["172.20.0.0/16".parse().unwrap()],
         prefix: 24,
         avoid: vec!["172.20.99.0/24".parse().unwrap()],

@@ -46,6 +46,11 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         scope.not_allowed(&id, "`id`", "as in `id: 8f1c7a52-0b3e-4a57-9d3e-2f6f0c9d1a44`, and not the name");
         return None;
     }
+    let shelves = site.provider.cloud_traits().shelves;
+    if let Some(hint) = rule.as_ref().and_then(shelving).filter(|_| !shelves) {
+        scope.error_hint(Code::A0106, spot, format!("{} shelves no instance", site.provider.title()), hint);
+        return None;
+    }
     service.instance = Some(Instance {
         address: Address::new(site.provider.clone(), Kind::Instance, &id.text),
         cloud: cloud.text,
@@ -54,6 +59,15 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     });
     service.dns = Dns::None;
     Some(service)
+}
+
+/// What to write in place of a rule that shelves.
+fn shelving(rule: &PowerRule) -> Option<&'static str> {
+    match rule {
+        PowerRule::Level(Power::Shelved) => Some("write `power: off`"),
+        PowerRule::Schedule(table) if table.off_as().power() == Power::Shelved => Some("write `off_as: stop`"),
+        PowerRule::Level(_) | PowerRule::Schedule(_) | PowerRule::Unmanaged => None,
+    }
 }
 
 /// `power` or `schedule`, and where it is; the power is not managed where there is neither.

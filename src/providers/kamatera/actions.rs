@@ -1,0 +1,44 @@
+//! What a person may ask of a server: start, stop, reboot. A stop cuts the power: Kamatera has no other.
+
+use async_trait::async_trait;
+
+use super::{KamateraProvider, gone};
+use crate::providers::{PerformAction, ProviderError};
+use amarre_core::model::{Action, Kind, Millis, Seen};
+use amarre_core::resources::cloud::power;
+
+#[async_trait]
+impl PerformAction for KamateraProvider {
+    fn words(&self, kind: Kind) -> &'static [&'static str] {
+        const WORDS: &[&str] = &["start", "stop", "reboot"];
+        if kind == Kind::Instance { WORDS } else { &[] }
+    }
+
+    fn limit(&self, _: &str, _: &Seen) -> Millis {
+        Millis::minutes(10)
+    }
+
+    /// The power. Kamatera counts no boots.
+    fn before(&self, _: &str, seen: &Seen) -> String {
+        seen.fields.text("status").unwrap_or_default().to_owned()
+    }
+
+    async fn perform(&self, action: &Action) -> Result<(), ProviderError> {
+        let id = &action.vendor_id;
+        if self.memory().server(id).is_none() {
+            return Err(gone(id));
+        }
+        let acted = self.act(id, &action.word).await;
+        acted.map_err(|trouble| trouble.into_error(&format!("could not {} instance {id}", action.word), true))
+    }
+
+    fn happened(&self, action: &Action, seen: &Seen) -> Option<bool> {
+        let target = match action.word.as_str() {
+            "start" => power::ON,
+            "stop" => power::OFF,
+            // What is on again looks as before.
+            _ => return None,
+        };
+        Some(seen.fields.text("status") == Some(target))
+    }
+}

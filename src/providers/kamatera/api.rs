@@ -1,0 +1,195 @@
+//! The calls of Kamatera's proxy ("cloudcli"), one at a time. Servers go by their ids: a name is a pattern there, and may mean
+//! several. Nothing is sent twice.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+
+use super::wire::{WireCommand, WireServer, WireServerDetails, command_ids, refusal};
+use crate::providers::http::{Counts, Http, HttpFailure};
+use crate::providers::{Class, ProviderError};
+use crate::secret::{Scrubber, Secret};
+use amarre_core::model::{Code, words};
+
+/// Details are read so often, where the proxy fails for a moment: on a healthy account, too, it does now and then.
+const READS_MAX: usize = 3;
+
+/// Why a call gave nothing of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// No connection; nothing has left.
+    NotSent(String),
+    /// It left, and no whole answer came.
+    Unknown(String),
+    /// The key is refused.
+    Login(String),
+    /// The vendor refused, whatever the status: errors of a list come with 200.
+    Refused { status: u16, words: String },
+    /// The answer is not of the form that is known.
+    Nonsense(String),
+}
+
+/// The client of one account.
+#[derive(Debug)]
+pub struct KamateraApi {
+    http: Http,
+    base: String,
+    client_id: String,
+    secret: Secret,
+    /// No limit is documented: one request at a time is kind.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// What an action came to, and its call as a line of a log.
+pub type ActionAnswer = (String, Result<Vec<String>, Trouble>);
+
+impl KamateraApi {
+    /// A client; makes no call.
+    ///
+    /// # Errors
+    /// The address is none, or no TLS on this machine.
+    pub fn new(base: &str, client_id: &str, secret: Secret) -> Result<Self, String> {
+        let url = reqwest::Url::parse(base).map_err(|error| format!("`{base}` is not a URL: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("`{base}` is not an http or https URL"));
+        }
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self {
+            http: Http::new(None)?,
+            base,
+            client_id: client_id.to_owned(),
+            secret,
+            turn: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// How many requests were made.
+    pub fn counts(&self) -> &Counts {
+        self.http.counts()
+    }
+
+    /// All servers of the account. An answer that is no list is a failure, never "none".
+    pub async fn servers(&self) -> Result<Vec<WireServer>, Trouble> {
+        read(self.call(Method::GET, "/service/servers", None).await?)
+    }
+
+    /// One server. Of one that is gone, the refusal.
+    pub async fn details(&self, id: &str, pause: Duration) -> Result<WireServerDetails, Trouble> {
+        let mut tries = 1;
+        let answer = loop {
+            match self.call(Method::POST, "/service/server/info", Some(json!({ "id": id }))).await {
+                Err(Trouble::Refused { status: 500.., .. }) if tries < READS_MAX => tries += 1,
+                answer => break answer?,
+            }
+            tokio::time::sleep(pause).await;
+        };
+        let found: Vec<WireServerDetails> = read(answer)?;
+        found.into_iter().next().ok_or_else(|| Trouble::Nonsense("the details of no server".to_owned()))
+    }
+
+    /// The commands of these numbers; those that the queue does not know any more are left out.
+    pub async fn commands(&self, ids: &[String]) -> Result<Vec<WireCommand>, Trouble> {
+        read(self.call(Method::GET, &format!("/service/queue?id={}", ids.join("%20")), None).await?)
+    }
+
+    /// Begins an action: `start`, `stop`, `reboot`. Answers the commands that do it.
+    pub async fn act(&self, id: &str, word: &str) -> ActionAnswer {
+        let verb = match word {
+            "start" => "poweron",
+            "stop" => "poweroff",
+            other => other,
+        };
+        let path = format!("/service/server/{verb}");
+        let came = self.call(Method::POST, &path, Some(json!({ "id": id }))).await;
+        let came = came.and_then(|answer| match command_ids(&answer) {
+            ids if ids.is_empty() => Err(Trouble::Nonsense("no command".to_owned())),
+            ids => Ok(ids),
+        });
+        let answer = match &came {
+            Ok(ids) => format!("200, command {}", ids.join(", ")),
+            Err(trouble) => trouble.words(),
+        };
+        (format!("POST {path} → {answer}"), came)
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Json>) -> Result<Json, Trouble> {
+        let asked = tokio::time::Instant::now();
+        let _turn = self.turn.lock().await;
+        self.http.counts().waited.observe(asked.elapsed().as_secs_f64());
+        let mut request = self.http.request(method, &format!("{}{path}", self.base));
+        request = request.header("AuthClientId", &self.client_id).header("AuthSecret", self.secret.expose());
+        if let Some(body) = body {
+            request = request.header("Content-Type", "application/json").body(body.to_string());
+        }
+        let answer = self.http.send(request).await.map_err(|failure| match failure {
+            HttpFailure::NotSent(why) | HttpFailure::Distrusted(why) => Trouble::NotSent(why),
+            HttpFailure::Unknown(why) => Trouble::Unknown(why),
+        })?;
+        let answer = answer.without(&Scrubber::of_words([&self.secret]));
+        let status = answer.status;
+        let body: Option<Json> = answer.json();
+        match body.as_ref().and_then(refusal) {
+            Some((words, is_login)) if is_login || status == 401 => Err(Trouble::Login(words::said(&words))),
+            Some((words, _)) => Err(Trouble::Refused { status, words: words::said(&words) }),
+            None if status == 401 => Err(Trouble::Login(String::new())),
+            None if !answer.is_success() => Err(Trouble::Refused { status, words: String::new() }),
+            None => body.ok_or_else(|| Trouble::Nonsense(format!("{} bytes of something else", answer.body.len()))),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(answer: Json) -> Result<Vec<T>, Trouble> {
+    serde_json::from_value(answer)
+        .map_err(|error| Trouble::Nonsense(format!("not the list that was asked for: {error}")))
+}
+
+impl Trouble {
+    /// Whether something else is under way there.
+    fn is_busy(&self) -> bool {
+        matches!(self, Trouble::Refused { words, .. } if words.to_lowercase().contains("existing operation"))
+    }
+
+    /// What happened, without what was being done.
+    pub fn words(&self) -> String {
+        match self {
+            Trouble::NotSent(why) => format!("Kamatera cannot be reached ({why})"),
+            Trouble::Unknown(why) => format!("Kamatera gave no whole answer ({why})"),
+            Trouble::Login(words) => format!("Kamatera refuses the key: {words}"),
+            Trouble::Refused { status, words } if words.is_empty() => format!("Kamatera answered {status}"),
+            Trouble::Refused { status, words } => format!("Kamatera answered {status}: {words}"),
+            Trouble::Nonsense(what) => format!("Kamatera answered what cannot be read ({what})"),
+        }
+    }
+
+    /// As the engine takes it; `doing` is what could not be done, `wrote` whether the call may have changed something.
+    pub fn into_error(self, doing: &str, wrote: bool) -> ProviderError {
+        let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
+        let message = format!("{doing}: {}", self.words());
+        let away =
+            "it is tried again by itself; does https://console.kamatera.com answer, and is this machine on line?";
+        if self.is_busy() {
+            return ProviderError::new(Class::Conflict, Code::A0742, message)
+                .hint("something else is under way there; the next look shows");
+        }
+        match self {
+            Trouble::NotSent(_) => ProviderError::new(Class::RetryLater, Code::A0741, message).hint(away),
+            Trouble::Refused { status: 429, .. } => {
+                ProviderError::new(Class::RetryLater, Code::A0741, message).hint(away)
+            }
+            Trouble::Login(_) => ProviderError::new(Class::Reauthenticate, Code::A0740, message)
+                .hint("check the API key of the cloud: deleted, or id and secret of different keys?"),
+            Trouble::Refused { words, .. } if words.starts_with("No servers found") => {
+                ProviderError::new(Class::Conflict, Code::A0733, message).hint("it was deleted; the next look shows")
+            }
+            // The proxy answers 500 to what it refuses, and to what failed behind it.
+            Trouble::Unknown(_) | Trouble::Nonsense(_) | Trouble::Refused { status: 500.. | 408 | 200, .. } => {
+                ProviderError::new(unclear, Code::A0741, message).hint(away)
+            }
+            Trouble::Refused { .. } => {
+                ProviderError::new(Class::Rejected, Code::A0742, message).hint("Kamatera would refuse the same again")
+            }
+        }
+    }
+}
