@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::power::{Override, Power, PowerRule};
+use super::power::{self, Override, Power, PowerRule, Wanted};
 use super::time::Timestamp;
 use super::world::Origin;
 
@@ -18,6 +18,14 @@ pub struct Instance {
     pub rule: PowerRule,
     /// Where the power or the timetable is in the source.
     pub origin: Origin,
+}
+
+impl Instance {
+    /// The power that it is to have now, and why. `facts`: what the ledger knows of it.
+    pub fn wanted(&self, facts: Option<&PowerFacts>, now: Timestamp) -> Wanted {
+        let since = facts.map(|facts| facts.since);
+        power::wanted(now, &self.rule, since, facts.and_then(|facts| facts.override_.as_ref()))
+    }
 }
 
 /// What the ledger knows of the power of a managed server.

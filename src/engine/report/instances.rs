@@ -304,7 +304,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
     let manifest = managed.map(|(service, instance)| ManagedPower {
         service: service.clone(),
         instance: instance.clone(),
-        wanted: wanted(picture, instance),
+        wanted: instance.wanted(picture.facts.power.get(address), picture.at),
         facts: picture.facts.power.get(address).cloned().unwrap_or_default(),
     });
     let addresses = seen.map(|seen| seen.fields.strings("addresses")).unwrap_or_default();
@@ -338,13 +338,6 @@ fn cost(seen: &Seen) -> Option<Cost> {
         (_, Some("month")) => Some(Cost { hour: None, month: price, currency }),
         _ => Some(Cost { hour: Some(price), month: price.saturating_mul(MONTH_HOURS), currency }),
     }
-}
-
-fn wanted(picture: &PassResult, instance: &Instance) -> Wanted {
-    let facts = picture.facts.power.get(&instance.address);
-    let since = facts.map(|facts| facts.since);
-    let holds = facts.and_then(|facts| facts.override_.as_ref());
-    amarre_core::model::power::wanted(picture.at, &instance.rule, since, holds)
 }
 
 fn state(seen: Option<&Seen>, gap: Option<&Gap>) -> InstanceState {

@@ -67,9 +67,7 @@ async fn story(seed: u64) {
         for (id, verb) in &effects[told..] {
             let wanted = picture.services.values().find_map(|service| {
                 let one = service.instance.as_ref().filter(|one| one.address.name == *id)?;
-                let facts = picture.facts.power.get(&one.address)?;
-                let holds = facts.override_.as_ref();
-                amarre_core::model::power::wanted(picture.at, &one.rule, Some(facts.since), holds).level
+                one.wanted(Some(picture.facts.power.get(&one.address)?), picture.at).level
             });
             let by_rule = wanted.is_some_and(|wanted| leads_to(*verb) == Some(wanted));
             assert!(

@@ -10,19 +10,12 @@ use std::collections::BTreeMap;
 
 use super::expand::Expansion;
 use crate::model::instance::{Instance, PowerFacts};
-use crate::model::power::{self, Cause, Power, PowerRule, Wanted};
+use crate::model::power::{self, Cause, Power, PowerRule};
 use crate::model::{Address, Code, Fields, Hint, Millis, Readiness, Refusal, Timestamp, Value, World};
 use crate::plan::input::Input;
 
 /// How long a change of power may take before it is said that it does not come.
 const POWER_WITHIN: Millis = Millis::minutes(30);
-
-/// The power that a managed server is to have now, and why.
-pub fn wanted(input: &Input<'_>, instance: &Instance) -> Wanted {
-    let facts = input.facts.power.get(&instance.address);
-    let since = facts.map(|facts| facts.since);
-    power::wanted(input.now, &instance.rule, since, facts.and_then(|facts| facts.override_.as_ref()))
-}
 
 /// Wants the server, with its power where that may be changed now.
 pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
@@ -30,7 +23,7 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
     let address = &instance.address;
     let seen = input.world.seen.get(address);
     let now = resting(input.world, address).filter(|seen| shown_until(input, address, *seen).is_none());
-    let level = wanted(input, instance).level;
+    let level = instance.wanted(input.facts.power.get(address), input.now).level;
     let mut fields = Fields::default();
     if let (Some(level), Some(now)) = (level, now) {
         if !is_right(level, now) {
@@ -107,7 +100,7 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
     facts.since = facts.since.min(now);
     facts.override_ = facts.override_.filter(|one| one.survives(&facts.key, rule));
     (facts.key, facts.timetable) = (rule.key().to_owned(), timetable);
-    let wanted = power::wanted(now, rule, Some(facts.since), facts.override_.as_ref());
+    let wanted = instance.wanted(Some(&facts), now);
     if wanted.override_is_over {
         facts.override_ = None;
     }
@@ -125,7 +118,7 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
         };
         facts.override_ = observed.or(facts.override_);
         facts.seen = Some(seen);
-        let level = power::wanted(now, rule, Some(facts.since), facts.override_.as_ref()).level;
+        let level = instance.wanted(Some(&facts), now).level;
         facts.moving = match (level.filter(|level| !is_right(*level, seen)), facts.moving) {
             (Some(to), Some((before, since))) if to == before => Some((to, since)),
             (Some(to), _) => Some((to, now)),
@@ -143,7 +136,7 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
 pub fn next_change(input: &Input<'_>) -> Option<Timestamp> {
     let instances = input.services.values().filter_map(|service| service.instance.as_ref());
     let changes = instances.flat_map(|instance| {
-        let wanted = wanted(input, instance);
+        let wanted = instance.wanted(input.facts.power.get(&instance.address), input.now);
         let end = match wanted.why {
             Cause::Override(_, end) => end,
             Cause::Unmanaged | Cause::Level(_) | Cause::Tick(_) | Cause::NoTickYet(_) => None,

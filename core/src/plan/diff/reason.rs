@@ -9,7 +9,7 @@ use crate::model::power::Cause;
 use crate::model::world::Failure;
 use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
 use crate::plan::desired::container::FOLLOWS;
-use crate::plan::desired::{instance, job};
+use crate::plan::desired::job;
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
 
@@ -146,7 +146,7 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
 /// The tick or the override by which a server is to have another power, though its manifest is as it was.
 fn switched(input: &Input<'_>, address: &Address, want: &Want) -> Option<String> {
     let instance = input.services.get(&want.service)?.instance.as_ref().filter(|one| one.address == *address)?;
-    let why = instance::wanted(input, instance).why;
+    let why = instance.wanted(input.facts.power.get(address), input.now).why;
     matches!(why, Cause::Tick(_) | Cause::Override(..)).then(|| why.text().to_string())
 }
 
