@@ -152,7 +152,6 @@ fn instances(registry: &mut Registry, picture: &PassResult) {
         let one = labels(&[("cloud", &row.cloud), ("id", &row.address.name), ("instance", row.shown_name())]);
         attention.get_or_create(&one).set(i64::from(row.needs_attention()));
         if let Some(cost) = &row.cost {
-            let hour = cost.hour.unwrap_or(cost.month / 730);
             let labels = labels(&[
                 ("cloud", &row.cloud),
                 ("id", &row.address.name),
@@ -160,7 +159,7 @@ fn instances(registry: &mut Registry, picture: &PassResult) {
                 ("currency", &cost.currency),
             ]);
             #[expect(clippy::cast_precision_loss, reason = "an amount of money is far below 2^53")]
-            costs.get_or_create(&labels).set(hour as f64 / 1e8);
+            costs.get_or_create(&labels).set(cost.an_hour() as f64 / 1e8);
         }
         if row.state != InstanceState::Unknown {
             power.get_or_create(&one).set(i64::from(row.state == InstanceState::On));

@@ -70,6 +70,13 @@ pub struct Cost {
 /// The hours of a month, as vendors count them.
 const MONTH_HOURS: i64 = 730;
 
+impl Cost {
+    /// For an hour, also of one that is paid by the month.
+    pub fn an_hour(&self) -> i64 {
+        self.hour.unwrap_or(self.month / MONTH_HOURS)
+    }
+}
+
 /// An amount of 10⁻⁸ of a currency: `23.29`, with more digits for what is below one.
 pub fn amount(of: i64) -> String {
     let digits = if of < 100_000_000 { 4 } else { 2 };
