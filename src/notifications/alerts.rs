@@ -6,7 +6,7 @@ use super::channel::{Channel, Topic};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
 use crate::engine::report::certificates;
-use crate::engine::report::instances::{self, InstanceRow, InstanceState};
+use crate::engine::report::instances::{InstanceRow, InstanceState};
 use crate::engine::report::status::Sync;
 use crate::ledger::notifications::SentAlert;
 use crate::ledger::runs::Event;
@@ -105,7 +105,7 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
         let key = format!("{}{}", gap.provider, gap.place());
         add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), Some(gap.code), hints));
     }
-    for row in instances::rows(picture).iter().filter(|row| row.needs_attention()) {
+    for row in picture.instances().iter().filter(|row| row.needs_attention()) {
         let (text, code) = trouble_of(row);
         let hints = vec![format!("amarre instance show {}", row.name)];
         add(

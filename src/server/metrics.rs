@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use super::auth::RequestCounts;
 use crate::engine::PassResult;
 use crate::engine::reconcile::counters::{Labels, Meters, labels};
-use crate::engine::report::instances::{self, InstanceState};
+use crate::engine::report::instances::InstanceState;
 use crate::engine::report::{certificates, status, subnets};
 use amarre_core::model::Timestamp;
 
@@ -125,7 +125,7 @@ fn services(registry: &mut Registry, picture: &PassResult, applied: &BTreeMap<St
 
 /// Servers at clouds.
 fn instances(registry: &mut Registry, picture: &PassResult) {
-    let rows = instances::rows(picture);
+    let rows = picture.instances();
     if rows.is_empty() {
         return;
     }

@@ -146,7 +146,7 @@ pub async fn list(
         return page(&NoKeyPage { frame, steps: ["inst-key-get", "inst-key-put", "inst-key-run"] });
     }
     let of = if of.mistake().is_some() { InstancesOf { q: of.q, ..InstancesOf::default() } } else { of };
-    let (all, found) = (instances::rows(&picture), of.select(&picture));
+    let (all, found) = (picture.instances(), of.select(&picture));
     let (at, pager) = paged(&of, of_page.page.parse().unwrap_or(1), found.len(), words);
     let (now, asked) = (web.handle.now(), asked(&web).await);
     let show = |row: &InstanceRow| InstanceLine::new(&picture, row, (&asked, now), words);
@@ -154,10 +154,10 @@ pub async fn list(
         PageFrame::new(&web, &visitor, "instances", words.get("inst-title"), href(&of, at / PAGE_ROWS + 1)).await;
     page(&InstancesPage {
         about: about(&picture, words),
-        tiles: tiles(&all, words),
-        gaps: gaps(&picture, &all),
-        choices: choices(&of, &all, words),
-        chips: chips(&of, &all, words),
+        tiles: tiles(all, words),
+        gaps: gaps(&picture, all),
+        choices: choices(&of, all, words),
+        chips: chips(&of, all, words),
         heads: heads(&of, words),
         rows: found.iter().skip(at).take(PAGE_ROWS).map(show).collect(),
         pager,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use super::instances::{self, InstanceRow};
 use super::status;
 use super::status::ServiceStatus;
 use crate::engine::PassResult;
@@ -17,6 +18,7 @@ pub struct Derived {
     stuck: OnceLock<BTreeSet<Address>>,
     services: OnceLock<BTreeMap<String, ServiceStatus>>,
     forecast: OnceLock<Option<Forecast>>,
+    instances: OnceLock<Vec<InstanceRow>>,
 }
 
 /// Changes and resources by service.
@@ -89,6 +91,11 @@ impl PassResult {
     /// The forecast of the plan; `None` before the first pass.
     pub fn forecast(&self) -> Option<&Forecast> {
         self.derived.forecast.get_or_init(|| self.with_input(forecast::forecast)).as_ref()
+    }
+
+    /// Every server at a cloud by name: those of manifests, and those that vendors list.
+    pub fn instances(&self) -> &[InstanceRow] {
+        self.derived.instances.get_or_init(|| instances::rows(self))
     }
 
     fn index(&self) -> &Index {

@@ -258,8 +258,8 @@ impl InstancesOf {
 
     /// The rows that match, in order.
     pub fn select(&self, picture: &PassResult) -> Vec<InstanceRow> {
-        let mut rows = rows(picture);
-        rows.retain(|row| self.takes(row));
+        let mut rows: Vec<InstanceRow> =
+            picture.instances().iter().filter(|row| self.takes(row)).cloned().collect();
         let key = |row: &InstanceRow| match self.sort.trim_start_matches('-') {
             "cloud" => row.cloud.clone(),
             "project" => row.project.clone(),
@@ -279,7 +279,7 @@ impl InstancesOf {
 }
 
 /// Every server by name: those of manifests, and those that vendors list.
-pub fn rows(picture: &PassResult) -> Vec<InstanceRow> {
+pub(super) fn rows(picture: &PassResult) -> Vec<InstanceRow> {
     let managed = picture.services.iter().filter_map(|(name, service)| {
         let instance = service.instance.as_ref()?;
         Some(row(picture, &instance.address, Some((name, instance))))
@@ -446,7 +446,7 @@ fn is_of_cloud(picture: &PassResult, gap: &Gap) -> bool {
 /// # Errors
 /// The names that it could be, or that are near.
 pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
-    let rows = rows(picture);
+    let rows = picture.instances();
     if let Some(row) = rows.iter().find(|row| row.name == name) {
         return Ok(row.clone());
     }

@@ -11,7 +11,7 @@ use super::support::{CloudRig, MONDAY, OFFICE, codes};
 async fn servers_of_all_projects_and_regions_are_listed_without_any_manifest() {
     let mut rig = CloudRig::start_at(MONDAY).await;
     let picture = rig.settle().await;
-    let rows = instances::rows(&picture);
+    let rows = picture.instances();
     assert_eq!(rows.len(), 12);
     let states = |state| rows.iter().filter(|row| row.state == state).count();
     assert_eq!(states(InstanceState::Error), 1);
@@ -129,7 +129,7 @@ async fn with_a_key_that_may_only_read_everything_is_shown_and_nothing_changes()
     let state = format!("{:?}", rig.state(&id));
     assert!(state.contains("A0731") && state.contains("POST"), "{state}");
     assert_eq!(rig.cloud.effects(), []);
-    assert_eq!(instances::rows(&rig.engine.last_pass()).len(), 12);
+    assert_eq!(rig.engine.last_pass().instances().len(), 12);
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn a_withdrawn_key_darkens_the_cloud_and_shows_the_last_reading() {
     rig.cloud.withdraw_key(true);
     let picture = rig.until("2026-12-07T07:30:00Z").await;
     assert!(codes(&picture).iter().any(|code| code == "A0730"), "{:?}", codes(&picture));
-    let rows = instances::rows(&picture);
+    let rows = picture.instances();
     assert_eq!(rows.iter().filter(|row| row.state == InstanceState::Unknown).count(), 12);
     rig.cloud.withdraw_key(false);
     rig.pass(Millis::minutes(1)).await;
@@ -157,7 +157,7 @@ async fn without_any_manifest_left_everything_is_still_listed() {
     rig.remove("build-1");
     rig.restart().await;
     let picture = rig.pass(Millis::seconds(1)).await;
-    assert_eq!((codes(&picture), instances::rows(&picture).len()), (vec![], 12));
+    assert_eq!((codes(&picture), picture.instances().len()), (vec![], 12));
 }
 
 #[tokio::test]
@@ -170,11 +170,11 @@ async fn a_project_that_may_not_be_read_hides_no_other() {
     }
     assert_eq!(rig.status(&id), "SHUTOFF");
     let picture = rig.engine.last_pass();
-    assert_eq!((codes(&picture), instances::rows(&picture).len()), (vec!["A0731".to_owned()], 5));
+    assert_eq!((codes(&picture), picture.instances().len()), (vec!["A0731".to_owned()], 5));
     let mut rig = CloudRig::chosen("[web, typo]").await;
     rig.cloud.deny("GET", &format!("/cloud/project/{CI_PROJECT}"));
     let picture = rig.pass(Millis::seconds(1)).await;
-    assert_eq!((codes(&picture), instances::rows(&picture).len()), (vec!["A0732".to_owned()], 5));
+    assert_eq!((codes(&picture), picture.instances().len()), (vec!["A0732".to_owned()], 5));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use amarre::config::Config;
 use amarre::engine::commands::instances::{LOG_LINES, log_lines};
 use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
 use amarre::engine::reconcile::port80::Port80Client;
-use amarre::engine::report::instances::{self, InstanceRow, InstanceState};
+use amarre::engine::report::instances::{InstanceRow, InstanceState};
 use amarre::engine::{Clock, Engine, EngineParts, PassResult, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
 use amarre::registry;
@@ -220,7 +220,7 @@ impl CloudRig {
 
 /// When a pass may find something else by itself.
 fn next_of_interest(picture: &PassResult, now: Timestamp) -> Timestamp {
-    let rows = instances::rows(picture);
+    let rows = picture.instances();
     let managed: Vec<&InstanceRow> = rows.iter().filter(|row| row.manifest.is_some()).collect();
     let rests =
         |row: &&InstanceRow| matches!(row.state, InstanceState::On | InstanceState::Off | InstanceState::Shelved);
