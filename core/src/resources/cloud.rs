@@ -36,6 +36,8 @@ pub const INSTANCE: KindSchema = KindSchema {
         Field::new("billing", Rule::Observed),
         // What the vendor takes for that, in 10⁻⁸ of its currency, without tax; absent where it is not known.
         Field::new("price", Rule::Observed),
+        // What it takes while the server is off and keeps its place; absent where it is not known.
+        Field::new("price_off", Rule::Observed),
         Field::new("currency", Rule::Observed),
     ],
     claims: None,

@@ -198,6 +198,8 @@ impl OvhCloudProvider {
             .with("billing", Value::text(if instance.is_monthly() { "month" } else { "hour" }));
         if let Some((price, currency)) = price {
             fields.set("price", Value::Int(price));
+            // A stopped one is billed as one that runs.
+            fields.set("price_off", Value::Int(price));
             fields.set("currency", Value::text(currency));
         }
         fields.extend(instance.created.as_ref().map(|created| ("created".into(), Value::text(created))));
