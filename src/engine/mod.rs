@@ -162,6 +162,8 @@ pub struct PassResult {
     pub busy: BTreeSet<String>,
     /// What became of the latest action of each resource.
     pub actions: BTreeMap<Address, ActionState>,
+    /// What timetables saved recently.
+    pub saved: reconcile::savings::SavedTotals,
     /// Versions of the vendors.
     pub versions: BTreeMap<ProviderId, String>,
     /// The run that this pass belongs to.
@@ -411,6 +413,7 @@ pub struct Engine {
     /// Lanes read it between two steps.
     stopping: Arc<AtomicBool>,
     actions: Actions,
+    savings: reconcile::savings::SavingsCount,
     /// What people have asked for and what is not done yet.
     requests: Requests,
     /// Readings older than this are not used again.
@@ -476,6 +479,7 @@ impl Engine {
             good_manifests: BTreeMap::new(),
             stopping: Arc::default(),
             actions: Actions::default(),
+            savings: reconcile::savings::SavingsCount::default(),
             requests: Requests::default(),
             readings_from: Timestamp::default(),
             retries: patience,

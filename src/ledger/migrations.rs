@@ -42,6 +42,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (49, "event texts", include_str!("../../migrations/0049_event_texts.sql")),
     (50, "power", include_str!("../../migrations/0050_power.sql")),
     (51, "instance log", include_str!("../../migrations/0051_instance_log.sql")),
+    (53, "savings", include_str!("../../migrations/0053_savings.sql")),
 ];
 
 #[cfg(test)]

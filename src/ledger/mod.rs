@@ -15,6 +15,7 @@ mod cache;
 pub mod ownership;
 mod power;
 mod instance_log;
+pub mod savings;
 pub mod actions;
 pub mod login_attempts;
 mod migrations;

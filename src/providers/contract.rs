@@ -301,8 +301,8 @@ pub trait PerformAction: Send + Sync {
 /// What a vendor takes for what it rents out.
 #[async_trait]
 pub trait ReadPrices: Send + Sync {
-    /// Reads the vendor's list of prices, at most once a day; observations from then on have them. For people who look at a
-    /// page: no pass asks for it.
+    /// Reads the vendor's list of prices, at most once a day, or an hour while none are known; observations from then on have them. For people who look at a
+    /// page, and for what timetables save: no pass waits for it.
     ///
     /// # Errors
     /// It could not be read.

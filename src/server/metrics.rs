@@ -63,6 +63,8 @@ fn passes(registry: &mut Registry, picture: &PassResult, meters: &Meters) {
     registry.register("amarre_instance_actions", help, meters.actions.clone());
     let help = "Until the vendor had answered";
     registry.register("amarre_instance_action_duration_seconds", help, meters.acting.clone());
+    let help = "What timetables saved since the process began, without tax";
+    registry.register("amarre_instance_saved", help, meters.saved.clone());
     registry.register("amarre_changes", "Changes that were made, or failed", meters.changes.clone());
     let help = "What somebody else was found to have changed";
     registry.register("amarre_drift_detected", help, meters.drifts.clone());

@@ -157,6 +157,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/ledger/accounts.rs",
             "src/ledger/tokens.rs",
             "src/ledger/notifications.rs",
+            "src/ledger/savings.rs",
             "src/ledger/simulated.rs",
         ],
     ),
@@ -168,6 +169,8 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "src/engine/mod.rs",
             "src/engine/reconcile/poll.rs",
+            // Prices are read beside the loop, and the task ends with it.
+            "src/engine/reconcile/savings.rs",
             "src/engine/reconcile/daemon.rs",
             "src/cli/daemon.rs",
             "src/server/listener.rs",

@@ -1,7 +1,7 @@
 //! Counters of the loop, for `/metrics`.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -30,6 +30,8 @@ pub struct Meters {
     pub actions: Family<Labels, Counter>,
     /// How long those took until the vendor had answered.
     pub acting: Histograms,
+    /// What timetables saved since this process began, by `cloud`, `id`, `instance`, `currency`.
+    pub saved: Family<Labels, Counter<f64, AtomicU64>>,
     /// Drifted fields, by `kind`.
     pub drifts: Family<Labels, Counter>,
     /// Held plans, by `code`.
@@ -52,6 +54,7 @@ impl Default for Meters {
             changes: Family::default(),
             actions: Family::default(),
             acting: Family::new_with_constructor(short),
+            saved: Family::default(),
             drifts: Family::default(),
             guards: Family::default(),
             fetches: Family::default(),
@@ -100,6 +103,12 @@ impl Meters {
             self.actions.get_or_create(&labels(&[("action", &action.word), ("result", result)])).inc();
             self.acting.get_or_create(&labels(&[("action", &action.word)])).observe(seconds(now - action.at));
         }
+    }
+
+    /// Counts what a timetable saved, in 10⁻⁸ of its currency.
+    pub fn saved(&self, pairs: &[(&str, &str)], amount: i64) {
+        #[expect(clippy::cast_precision_loss, reason = "an amount of money is far below 2^53")]
+        self.saved.get_or_create(&labels(pairs)).inc_by(amount as f64 / 1e8);
     }
 
     /// Counts what is new since the previous pass.

@@ -9,6 +9,7 @@ pub mod breaker;
 pub(super) mod hand_out;
 pub mod lane;
 pub mod actions;
+pub mod savings;
 pub mod health;
 pub mod upstream_probe;
 pub mod port80;

@@ -163,6 +163,9 @@ impl Engine {
         if self.lanes.is_empty() && self.run.is_some() && !draft.plan.changes.iter().any(Change::is_now) {
             self.end_run().await;
         }
+        let instances =
+            sight.desired.services.iter().filter_map(|(name, service)| Some((name, service.instance.as_ref()?)));
+        self.count_savings(instances.collect(), (&sight.world, &sight.facts), sight.now, acts).await;
         sight.suspend_rolled_back();
         self.compose_result(sight, draft, PassNotes { acts, run, dead_ends, last_failures, scrubber }).await
     }
@@ -380,6 +383,7 @@ impl Engine {
             rollbacks: desired.going_back.rollbacks,
             busy: self.services_at_work(),
             actions: self.actions.states(),
+            saved: self.saved_totals(),
             versions: self.observer.versions.clone(),
             run,
             acts,

@@ -10,6 +10,8 @@ use amarre_core::model::{Millis, Timestamp};
 
 /// Prices change rarely.
 const PRICES_ANEW: Millis = Millis::minutes(24 * 60);
+/// Without any, nothing that timetables save is counted.
+const PRICES_AGAIN: Millis = Millis::minutes(60);
 /// Projects come and go rarely.
 const PROJECTS_ANEW: Millis = Millis::minutes(60);
 /// For this long after an action the status from before says nothing.
@@ -97,9 +99,12 @@ impl Memory {
         }
     }
 
-    /// Whether the prices are to be read: once a day, whatever came of it.
+    /// Whether the prices are to be read: once a day, and once an hour while none are known.
     pub fn asks_prices(&mut self, now: Timestamp) -> bool {
-        let is_due = self.prices.as_ref().is_none_or(|(at, _)| *at > now || now - *at >= PRICES_ANEW);
+        let is_due = self.prices.as_ref().is_none_or(|(at, prices)| {
+            let pause = if prices.by_plan.is_empty() { PRICES_AGAIN } else { PRICES_ANEW };
+            *at > now || now - *at >= pause
+        });
         if is_due {
             let known = self.prices.take().map(|(_, prices)| prices).unwrap_or_default();
             self.prices = Some((now, known));

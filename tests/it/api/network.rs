@@ -120,7 +120,7 @@ async fn invalid_server_settings_are_refused() {
 }
 
 /// What is measured only where there is some of it.
-const SOMETIMES: [&str; 12] = [
+const SOMETIMES: [&str; 13] = [
     "amarre_acme_budget_limit",
     "amarre_acme_budget_remaining",
     "amarre_certificate_expiry_timestamp_seconds",
@@ -132,6 +132,7 @@ const SOMETIMES: [&str; 12] = [
     "amarre_instance_cost_per_hour",
     "amarre_instance_info",
     "amarre_instance_power",
+    "amarre_instance_saved_total",
     "amarre_source_fetch_total",
 ];
 
