@@ -75,8 +75,7 @@ async fn list(State(handle): State<Handle>, Query(of): Query<InstancesOf>, Query
     let number = |asked: Option<u32>| asked.and_then(|asked| usize::try_from(asked).ok());
     let from = number(page.cursor).unwrap_or_default().min(rows.len());
     let to = (from + number(page.limit).unwrap_or(LIMIT).clamp(1, LIMIT)).min(rows.len());
-    let next = (to < rows.len()).then_some(to);
-    Json(instances::document(&picture, &rows[from..to], rows.len(), next)).into_response()
+    Json(instances::document(&picture, &rows, from..to)).into_response()
 }
 
 async fn one(State(handle): State<Handle>, Path(name): Path<String>) -> Response {

@@ -25,6 +25,7 @@ use crate::ledger::runs::{Event, EventFilter};
 use crate::server;
 use crate::words::Words;
 use amarre_core::model::power::{Cause, Power, PowerRule};
+use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::{Millis, Timestamp};
 use amarre_core::plan::render::Style;
 
@@ -32,7 +33,7 @@ use amarre_core::plan::render::Style;
 const HISTORY_ROWS: usize = 25;
 /// What is read of the ledger for them.
 const HISTORY_READ: u32 = 50;
-/// The family that bills what is stopped as it bills what runs.
+/// The family that bills what is stopped as it bills what runs, also before its prices are read.
 const BILLS_STOPPED: &str = "ovh-cloud";
 const HOUR: Millis = Millis::minutes(60);
 
@@ -202,7 +203,7 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
 
 /// Whether its vendor bills it while it is stopped.
 fn bills_stopped(row: &InstanceRow) -> bool {
-    row.address.provider.family() == BILLS_STOPPED
+    row.prices.as_ref().map_or(row.address.provider.family() == BILLS_STOPPED, ServerPrices::bill_off)
 }
 
 /// How long what a person asks may hold; of one without a rule nothing holds.
@@ -352,6 +353,7 @@ fn facts(row: &InstanceRow, words: Words) -> Vec<(String, String, bool)> {
         ("inst-type", row.size.clone(), true),
         ("inst-billing", billing, false),
         ("inst-cost", row.cost.as_ref().map(|cost| instance_view::cost(cost, words)).unwrap_or_default(), false),
+        ("inst-saved", instance_view::saved(row, words).unwrap_or_default(), false),
         ("inst-address", row.addresses.join(", "), true),
         ("inst-vendor-name", row.vendor_name.clone(), true),
         ("inst-id", row.address.name.clone(), true),

@@ -21,6 +21,7 @@ use crate::engine::commands::verbs::{
     INSTANCE_FOLLOW, INSTANCE_REBOOT, INSTANCE_SHELVE, INSTANCE_START, INSTANCE_STOP, INSTANCE_UNSHELVE,
 };
 use crate::engine::report::instances::{self, Cost, InstanceRow, InstanceState, ManagedPower};
+use crate::engine::report::savings::SavedNote;
 use crate::words::Words;
 use amarre_core::model::power::{Cause, Override, OverrideSource, Power, PowerRule};
 use amarre_core::model::timetable::{Tick, Timetable};
@@ -100,7 +101,7 @@ pub fn zone(row: &InstanceRow) -> &str {
 
 /// Its timetable.
 pub fn timetable(row: &InstanceRow) -> Option<&Timetable> {
-    row.manifest.as_ref()?.instance.rule.timetable()
+    row.timetable()
 }
 
 fn next(row: &InstanceRow, now: Timestamp, words: Words) -> String {
@@ -278,6 +279,25 @@ pub fn cost(cost: &Cost, words: Words) -> String {
         }
         None => month,
     }
+}
+
+/// `8.20 EUR this month · 2.10 EUR in the last 7 days`, and what is to be known beside it.
+pub fn saved(row: &InstanceRow, words: Words) -> Option<String> {
+    let saved = row.saved.as_ref()?;
+    let with = |key: &str, of: i64| words.with_all(key, &[("amount", &saved_amount(of, &saved.currency, words))]);
+    let sums = format!("{} · {}", with("inst-saved-month", saved.month), with("inst-saved-week", saved.week));
+    Some(match row.saved_note() {
+        SavedNote::Plain => sums,
+        SavedNote::BilledOff => format!("{sums}. {}", words.get("inst-saved-billed")),
+        SavedNote::Monthly => format!("{sums}. {}", words.get("inst-saved-monthly")),
+        SavedNote::WithoutSnapshot => format!("{sums}. {}", words.get("inst-saved-snapshot")),
+        SavedNote::NoPrice => format!("{sums}. {}", words.get("inst-saved-no-price")),
+    })
+}
+
+/// `8.20 EUR`.
+pub fn saved_amount(of: i64, currency: &str, words: Words) -> String {
+    format!("{} {currency}", money(of, words)).trim_end().to_owned()
 }
 
 /// An amount with the decimal sign of the language.

@@ -21,7 +21,9 @@ use crate::engine::PassResult;
 use crate::engine::commands::Act;
 use crate::engine::commands::act::VerbRow;
 use crate::engine::commands::instances::{InstanceDeed, read_prices, why_not};
+use crate::engine::reconcile::savings::Saved;
 use crate::engine::report::instances::{self, InstanceRow, InstanceState, InstancesOf, SORTS};
+use crate::engine::report::savings::{self, SavedNote};
 use crate::server;
 use crate::words::Words;
 use amarre_core::model::{Hint, Millis, Text, Timestamp};
@@ -55,7 +57,7 @@ struct InstancesPage {
 struct CountTile {
     tone: &'static str,
     label: String,
-    value: usize,
+    value: String,
     of: String,
     /// Names, each with its path, or one text without a path.
     details: Vec<(String, String)>,
@@ -206,8 +208,13 @@ fn tiles(all: &[InstanceRow], words: Words) -> Vec<CountTile> {
     let name = |row: &&InstanceRow| (row.shown_name().to_owned(), instance_view::path(&row.name));
     let scheduled = count(&|row| instance_view::timetable(row).is_some());
     let monthly = count(&|row| row.is_monthly);
-    let tile =
-        |label: &str, value, details| CountTile { tone: "", label: words.get(label), value, of: of.clone(), details };
+    let tile = |label: &str, value: usize, details| CountTile {
+        tone: "",
+        label: words.get(label),
+        value: value.to_string(),
+        of: of.clone(),
+        details,
+    };
     vec![
         tile("inst-tile-on", in_state(InstanceState::On), plain(others.join(", "))),
         CountTile {
@@ -227,12 +234,34 @@ fn tiles(all: &[InstanceRow], words: Words) -> Vec<CountTile> {
             count(&|row| row.manifest.is_some()),
             plain(words.count("inst-scheduled", &scheduled)),
         ),
-        tile("inst-tile-monthly", monthly, plain(words.get("inst-monthly-about"))),
+        match scheduled {
+            0 => tile("inst-tile-monthly", monthly, plain(words.get("inst-monthly-about"))),
+            _ => saved_tile(all, words),
+        },
     ]
 }
 
+/// What timetables saved; where they saved nothing because off is billed, what would.
+fn saved_tile(all: &[InstanceRow], words: Words) -> CountTile {
+    let sums = savings::sums(all);
+    let of = |part: fn(&Saved) -> i64| {
+        let amounts = sums.iter().map(|sum| instance_view::saved_amount(part(sum), &sum.currency, words));
+        Some(amounts.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty()).unwrap_or_else(|| "0".to_owned())
+    };
+    let billed: Vec<&InstanceRow> =
+        all.iter().filter(|row| row.saved.is_some() && row.saved_note() == SavedNote::BilledOff).collect();
+    let details = match billed.as_slice() {
+        [] => vec![(words.with("inst-saved-week", "amount", &of(|sum| sum.week)), String::new())],
+        [one, ..] => {
+            let text = words.count("inst-saved-billed-some", &billed.len());
+            vec![(text, instance_view::path(&one.name))]
+        }
+    };
+    CountTile { tone: "", label: words.get("inst-tile-saved"), value: of(|sum| sum.month), of: String::new(), details }
+}
+
 fn gaps(picture: &PassResult, all: &[InstanceRow]) -> Vec<ListGap> {
-    let document = instances::document(picture, &[], all.len(), None);
+    let document = instances::document(picture, all, 0..0);
     let gaps = document["gaps"].as_array().cloned().unwrap_or_default();
     let text = |gap: &serde_json::Value, key: &str| gap[key].as_str().unwrap_or_default().to_owned();
     let gap = |gap: &serde_json::Value| ListGap {

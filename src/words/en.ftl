@@ -476,6 +476,7 @@ inst-after = Next
 inst-tile-on = On
 inst-tile-managed = Managed
 inst-tile-monthly = Paid by month
+inst-tile-saved = Saved this month
 inst-of = of { $n }
 inst-changing = { $n } changing
 inst-in-error = { $n } in error
@@ -603,6 +604,17 @@ inst-billing = Billing
 inst-cost = Cost, without tax
 inst-cost-hour = { $amount } { $currency } an hour
 inst-cost-month = { $amount } { $currency } a month
+inst-saved = Saved
+inst-saved-month = { $amount } this month
+inst-saved-week = { $amount } in the last 7 days
+inst-saved-billed = It is billed while it is off. “Shelve at night” saves.
+inst-saved-billed-some = { $n ->
+    [one] { $n } is billed while it is off: “Shelve at night” saves
+   *[other] { $n } are billed while they are off: “Shelve at night” saves
+}
+inst-saved-monthly = It is paid by the month.
+inst-saved-snapshot = What its snapshot costs is not taken off.
+inst-saved-no-price = Its price is not known yet.
 inst-by-month = by the month
 inst-by-hour = by the hour
 inst-vendor-name = Vendor’s name

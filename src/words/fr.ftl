@@ -482,6 +482,7 @@ inst-after = Suivant
 inst-tile-on = Démarrées
 inst-tile-managed = Gérées
 inst-tile-monthly = Payées au mois
+inst-tile-saved = Économisé ce mois-ci
 inst-of = sur { $n }
 inst-changing = { $n } en cours de changement
 inst-in-error = { $n } en erreur
@@ -612,6 +613,17 @@ inst-billing = Facturation
 inst-cost = Coût, hors taxe
 inst-cost-hour = { $amount } { $currency } par heure
 inst-cost-month = { $amount } { $currency } par mois
+inst-saved = Économisé
+inst-saved-month = { $amount } ce mois-ci
+inst-saved-week = { $amount } ces 7 derniers jours
+inst-saved-billed = Elle est facturée à l’arrêt. « Mettre en réserve la nuit » fait économiser.
+inst-saved-billed-some = { $n ->
+    [one] { $n } est facturée à l’arrêt : « Mettre en réserve la nuit » fait économiser
+   *[other] { $n } sont facturées à l’arrêt : « Mettre en réserve la nuit » fait économiser
+}
+inst-saved-monthly = Elle est payée au mois.
+inst-saved-snapshot = Le coût de son instantané n’est pas déduit.
+inst-saved-no-price = Son prix n’est pas encore connu.
 inst-by-month = au mois
 inst-by-hour = à l’heure
 inst-vendor-name = Nom chez le fournisseur

@@ -404,7 +404,7 @@ fn result(mut document: Json, said: &Text) -> Json {
 /// The list, as text and document.
 pub fn list(picture: &PassResult, of: &InstancesOf, wide: bool, style: Style) -> CommandAnswer {
     let rows = of.select(picture);
-    let document = instances::document(picture, &rows, rows.len(), None);
+    let document = instances::document(picture, &rows, 0..rows.len());
     let clouds = picture.context.as_ref().map_or(0, |context| context.site.clouds.len());
     if clouds == 0 {
         let text = "No cloud is configured.\n  hint: amarre init --cloud ovh, or `clouds: {try: {simulated: true}}` to try without an account\n";

@@ -2,17 +2,21 @@
 //! documents out. A managed one goes by the name of its manifest, another one by `CLOUD:ID`.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::savings;
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
+use crate::engine::reconcile::savings::Saved;
 use crate::ledger::runs::Event;
 use crate::words::say;
 use amarre_core::model::instance::{Instance, PowerFacts};
 use amarre_core::model::power::{Cause, Power, Wanted};
-use amarre_core::model::timetable::Tick;
+use amarre_core::model::savings::ServerPrices;
+use amarre_core::model::timetable::{Tick, Timetable};
 use amarre_core::model::{Address, Arg, Gap, GapScope, Kind, Language, Readiness, Seen, Text, Timestamp};
 use amarre_core::plan::render::{Style, Tone};
 use amarre_core::text;
@@ -42,8 +46,12 @@ pub struct InstanceRow {
     pub state: InstanceState,
     /// Whether it is paid by the month.
     pub is_monthly: bool,
-    /// What the vendor takes for it, where that was read; of a shelved one it is not known.
+    /// What the vendor takes for it now, where that was read; of a shelved one it is not known.
     pub cost: Option<Cost>,
+    /// What the vendor takes for it, on and off, where that was read.
+    pub prices: Option<ServerPrices>,
+    /// What its timetable saved; `None`: it has none.
+    pub saved: Option<Saved>,
     /// When it was made, as the vendor writes it.
     pub created: String,
     /// Its manifest, if it has one.
@@ -79,6 +87,9 @@ impl Cost {
 
 /// An amount of 10⁻⁸ of a currency: `23.29`, with more digits for what is below one.
 pub fn amount(of: i64) -> String {
+    if of == 0 {
+        return "0".to_owned();
+    }
     let digits = if of < 100_000_000 { 4 } else { 2 };
     let unit = 10_i64.pow(8 - digits);
     let rounded = (of + unit / 2) / unit;
@@ -158,6 +169,11 @@ impl InstanceState {
 }
 
 impl InstanceRow {
+    /// Its timetable.
+    pub fn timetable(&self) -> Option<&Timetable> {
+        self.manifest.as_ref()?.instance.rule.timetable()
+    }
+
     /// Whether a person has to look at it.
     pub fn needs_attention(&self) -> bool {
         let was_stopped = |managed: &ManagedPower| {
@@ -258,8 +274,7 @@ impl InstancesOf {
 
     /// The rows that match, in order.
     pub fn select(&self, picture: &PassResult) -> Vec<InstanceRow> {
-        let mut rows: Vec<InstanceRow> =
-            picture.instances().iter().filter(|row| self.takes(row)).cloned().collect();
+        let mut rows: Vec<InstanceRow> = picture.instances().iter().filter(|row| self.takes(row)).cloned().collect();
         let key = |row: &InstanceRow| match self.sort.trim_start_matches('-') {
             "cloud" => row.cloud.clone(),
             "project" => row.project.clone(),
@@ -315,7 +330,9 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         facts: picture.facts.power.get(address).cloned().unwrap_or_default(),
     });
     let addresses = seen.map(|seen| seen.fields.strings("addresses")).unwrap_or_default();
-    InstanceRow {
+    let prices = seen.and_then(|seen| ServerPrices::of(&seen.fields));
+    let power = seen.and_then(|seen| Power::parse(seen.fields.text("power")?));
+    let mut row = InstanceRow {
         name: managed.map_or_else(|| format!("{cloud}:{}", address.name), |(name, _)| name.clone()),
         address: address.clone(),
         vendor_name: field("name"),
@@ -327,24 +344,38 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         status: field("status"),
         state: state(seen, gap),
         is_monthly: field("billing") == "month",
-        cost: seen.and_then(cost),
+        cost: prices.as_ref().and_then(|prices| cost(prices, power)),
+        prices,
+        saved: None,
         created: field("created"),
         manifest,
         action: picture.actions.get(address).cloned(),
         seen_at: seen.map_or(picture.at, |seen| seen.at),
         gap: gap.cloned(),
-    }
+    };
+    row.saved = row.timetable().is_some().then(|| saved(picture, &row));
+    row
 }
 
-fn cost(seen: &Seen) -> Option<Cost> {
-    let price = seen.fields.get("price")?.as_int()?;
-    let currency = seen.fields.text("currency")?.to_owned();
-    match (seen.fields.text("power"), seen.fields.text("billing")) {
-        // Only its snapshot is billed, by its size.
-        (Some("shelved"), _) => None,
-        (_, Some("month")) => Some(Cost { hour: None, month: price, currency }),
-        _ => Some(Cost { hour: Some(price), month: price.saturating_mul(MONTH_HOURS), currency }),
+fn saved(picture: &PassResult, row: &InstanceRow) -> Saved {
+    let currency = || row.prices.as_ref().map(|prices| prices.currency.clone()).unwrap_or_default();
+    let mut saved = picture.saved.get(&row.address).cloned().unwrap_or_default();
+    if saved.currency.is_empty() {
+        saved.currency = currency();
     }
+    saved
+}
+
+fn cost(prices: &ServerPrices, power: Option<Power>) -> Option<Cost> {
+    let currency = prices.currency.clone();
+    let hour = match power {
+        // Only its snapshot is billed, by its size.
+        Some(Power::Shelved) => return None,
+        _ if prices.is_monthly => return Some(Cost { hour: None, month: prices.on, currency }),
+        Some(Power::Off) => prices.off.unwrap_or(prices.on),
+        Some(Power::On) | None => prices.on,
+    };
+    Some(Cost { hour: Some(hour), month: hour.saturating_mul(MONTH_HOURS), currency })
 }
 
 fn state(seen: Option<&Seen>, gap: Option<&Gap>) -> InstanceState {
@@ -418,19 +449,24 @@ pub fn json(row: &InstanceRow) -> Json {
         "cost": row.cost.as_ref().map(|cost| json!({
             "hour": cost.hour.map(amount), "month": amount(cost.month), "currency": cost.currency,
         })),
+        "saved": savings::json_of(row),
         "created": (!row.created.is_empty()).then_some(&row.created), "managed": manifest,
         "seen_at": row.seen_at.rfc3339(), "attention": row.needs_attention(),
         "gap": row.gap.as_ref().map(|gap| json!({"code": gap.code, "message": gap.message, "hint": gap.hint})),
     })
 }
 
-/// The document of a list: these rows of all, and the parts of clouds that are not seen.
-pub fn document(picture: &PassResult, rows: &[InstanceRow], total: usize, next: Option<usize>) -> Json {
+/// The document of a list: some rows of all that match, and the parts of clouds that are not seen. What was saved is that of
+/// all.
+pub fn document(picture: &PassResult, all: &[InstanceRow], shown: Range<usize>) -> Json {
+    let next = (shown.end < all.len()).then_some(shown.end);
+    let rows = all.get(shown).unwrap_or_default();
     let gaps = picture.plan.gaps.iter().filter(|gap| is_of_cloud(picture, gap)).map(|gap| {
         json!({"cloud": gap.provider.short_name(), "place": gap.place().trim(), "code": gap.code, "message": gap.message, "hint": gap.hint})
     });
     json!({
-        "schema": "amarre.instances/v1", "at": picture.at.rfc3339(), "total": total, "next": next,
+        "schema": "amarre.instances/v1", "at": picture.at.rfc3339(), "total": all.len(), "next": next,
+        "saved": savings::sums(all).iter().map(savings::json).collect::<Vec<_>>(),
         "gaps": gaps.collect::<Vec<_>>(), "instances": rows.iter().map(json).collect::<Vec<_>>(),
     })
 }
@@ -484,7 +520,8 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         ("project", row.project.clone()),
         ("region", row.region.clone()),
         ("type", if row.size.is_empty() { String::new() } else { format!("{}, paid {billing}", row.size) }),
-        ("cost", row.cost.as_ref().map(cost_text).unwrap_or_default()),
+        ("cost", row.cost.as_ref().map(|cost| cost_text(cost, row)).unwrap_or_default()),
+        ("saved", savings::line(row).unwrap_or_default()),
         ("addresses", row.addresses.join(", ")),
         ("status", row.status.clone()),
         ("vendor's name", row.vendor_name.clone()),
@@ -508,11 +545,12 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
     out
 }
 
-/// `0.0638 EUR an hour, 46.57 EUR a month, as long as it is not shelved`.
-fn cost_text(cost: &Cost) -> String {
+/// `0.0638 EUR an hour, 46.57 EUR a month, on or off`.
+fn cost_text(cost: &Cost, row: &InstanceRow) -> String {
     let month = format!("{} {} a month", amount(cost.month), cost.currency);
+    let off_too = if row.prices.as_ref().is_some_and(ServerPrices::bill_off) { ", on or off" } else { "" };
     match cost.hour {
-        Some(hour) => format!("{} {} an hour, {month}, on or off", amount(hour), cost.currency),
+        Some(hour) => format!("{} {} an hour, {month}{off_too}", amount(hour), cost.currency),
         None => month,
     }
 }

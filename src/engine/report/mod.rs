@@ -16,6 +16,7 @@ pub(super) mod derived;
 pub mod read_scope;
 pub mod instances;
 pub mod instance_log;
+pub mod savings;
 
 use std::collections::BTreeMap;
 

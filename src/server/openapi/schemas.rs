@@ -172,6 +172,9 @@ fn instances() -> Json {
             "billing": {"enum": ["hour", "month"]}, "cost": described("Without tax; null: it is not known", or_null(object(json!({
             "hour": or_null(text()), "month": text(), "currency": text(),
         }), json!({})))),
+        "saved": described("What its timetable saved; null: it has none", or_null(object(with(with(saved(),
+            "off_is_billed", described("Its vendor bills it while it is off", flag_type())),
+            "without_snapshot", described("What its snapshot costs is not taken off", flag_type())), json!({})))),
         "created": or_null(text()), "managed": or_null(managed.clone()),
             "seen_at": time(), "attention": flag_type(),
             "gap": described("Why it is not seen now", or_null(named("Error"))),
@@ -181,6 +184,7 @@ fn instances() -> Json {
         "Instances": object(json!({
             "schema": {"const": "amarre.instances/v1"}, "at": time(), "total": count(), "next": or_null(count()),
             "gaps": list(object(json!({"cloud": text(), "place": text(), "code": code(), "message": text(), "hint": text()}), json!({}))),
+            "saved": described("The sums of all that match, by currency", list(object(saved(), json!({})))),
             "instances": list(named("Instance")),
         }), json!({})),
         "Instance": object(instance(), json!({})),
@@ -197,6 +201,13 @@ fn instances() -> Json {
         "InstanceLogLine": object(json!({
             "at": time(), "kind": described("`request`, `status`, or the kind of an event", text()), "text": text(),
         }), json!({"template": template(), "args": args()})),
+    })
+}
+
+fn saved() -> Json {
+    json!({
+        "month": described("In this month of UTC", text()), "week": described("Today and in the six days before", text()),
+        "currency": described("Null: no price is known yet", or_null(text())),
     })
 }
 

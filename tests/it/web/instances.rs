@@ -155,6 +155,19 @@ async fn a_painted_week_becomes_a_manifest_and_keeps_what_else_is_in_it() {
     assert!(!text.contains("power:"), "{text}");
     editor.get("/instances/build-1").await.shows("0 20 * * mon-fri");
     editor.get("/instances").await.shows("class=\"dayline\"");
+    eventually(90, "it says what that saves, once prices are read", async || {
+        let billed =
+            "0 EUR this month · 0 EUR in the last 7 days. It is billed while it is off. “Shelve at night” saves.";
+        editor.clone().get("/instances/build-1").await.body.contains(billed)
+    })
+    .await;
+    let page = editor.get("/instances").await;
+    page.shows("Saved this month");
+    page.shows("1 is billed while it is off");
+    let mut french = editor.clone();
+    french.headers.push(("Accept-Language".to_owned(), "fr".to_owned()));
+    french.get("/instances").await.shows("Économisé ce mois-ci");
+    french.get("/instances/build-1").await.shows("0 EUR ce mois-ci · 0 EUR ces 7 derniers jours");
 
     // A comment of a person stays, and so does a file that became another one meanwhile.
     std::fs::write(&file, format!("# ours\n{text}reconcile: {{mode: enforce}}\n")).unwrap();
