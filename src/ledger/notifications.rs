@@ -4,6 +4,7 @@ use sqlx::Row;
 
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::Timestamp;
+use amarre_core::model::savings::Day;
 
 /// A sent alert that is not over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,5 +62,15 @@ impl Ledger {
     /// The last event that was sent to a channel.
     pub async fn last_event_sent(&self, channel: &str) -> Result<Option<i64>, StoreError> {
         Ok(self.meta(&format!("told {channel}")).await?.and_then(|text| text.parse().ok()))
+    }
+
+    /// Records that a channel was sent what was saved in the week that began on a Monday.
+    pub async fn record_week_sent(&self, channel: &str, monday: Day) -> Result<(), StoreError> {
+        self.set_meta(&format!("saved {channel}"), &monday.0.to_string()).await
+    }
+
+    /// The Monday of the last week that a channel was sent.
+    pub async fn last_week_sent(&self, channel: &str) -> Result<Option<Day>, StoreError> {
+        Ok(self.meta(&format!("saved {channel}")).await?.and_then(|text| text.parse().ok()).map(Day))
     }
 }

@@ -65,6 +65,8 @@ pub enum AlertState {
     Over,
     /// A change was made.
     Done,
+    /// A report that needs no person.
+    Report,
 }
 
 impl AlertState {
@@ -74,6 +76,7 @@ impl AlertState {
             AlertState::Wrong => "wrong",
             AlertState::Over => "recovered",
             AlertState::Done => "done",
+            AlertState::Report => "report",
         }
     }
 }

@@ -125,11 +125,13 @@ pub enum Topic {
     Drift,
     /// A change was made.
     Applied,
+    /// What timetables saved, each Monday.
+    Savings,
 }
 
 impl Topic {
     /// All topics, as in the configuration.
-    pub const WORDS: [(&'static str, Topic); 9] = [
+    pub const WORDS: [(&'static str, Topic); 10] = [
         ("attention", Topic::Attention),
         ("provider", Topic::Provider),
         ("source", Topic::Source),
@@ -139,12 +141,13 @@ impl Topic {
         ("certificate", Topic::Certificate),
         ("drift", Topic::Drift),
         ("applied", Topic::Applied),
+        ("savings", Topic::Savings),
     ];
 
     /// The default topics: everything that needs a person.
     pub fn usual() -> BTreeSet<Topic> {
         let all = Self::WORDS.into_iter().map(|(_, topic)| topic);
-        all.filter(|topic| !matches!(topic, Topic::Drift | Topic::Applied)).collect()
+        all.filter(|topic| !matches!(topic, Topic::Drift | Topic::Applied | Topic::Savings)).collect()
     }
 
     /// As it is written.

@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::alerts::{AlertState, News};
+use super::channel::Topic;
 use amarre_core::model::{Timestamp, words};
 
 /// Further services are only counted.
@@ -35,6 +36,7 @@ pub fn message(instance: &str, news: &[News], site: Option<&str>, now: Timestamp
                 (count(AlertState::Wrong), "to look at"),
                 (count(AlertState::Over), "recovered"),
                 (count(AlertState::Done), "changed"),
+                (count(AlertState::Report), "reported"),
             ];
             let parts =
                 parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
@@ -42,6 +44,7 @@ pub fn message(instance: &str, news: &[News], site: Option<&str>, now: Timestamp
         }
     };
     let page = |one: &News| match (site, one.service.as_str()) {
+        (Some(site), _) if one.topic == Topic::Savings => Some(format!("{site}/instances")),
         (Some(site), "") => Some(format!("{site}/")),
         (Some(site), service) => Some(format!("{site}/services/{service}")),
         (None, _) => None,
@@ -84,6 +87,7 @@ fn headline(one: &News) -> String {
         AlertState::Wrong => format!("{who} needs somebody"),
         AlertState::Over => format!("{who} is well again"),
         AlertState::Done => format!("{who} was changed"),
+        AlertState::Report => words::clean(first_line(&one.text)),
     }
 }
 
@@ -96,8 +100,9 @@ fn paragraph(one: &News, page: Option<&str>) -> String {
         AlertState::Wrong => format!("! {who}{said}{code}\n"),
         AlertState::Over => format!("ok {who}recovered (it was: {}{code})\n", first_line(&said)),
         AlertState::Done => format!("~ {who}{said}\n"),
+        AlertState::Report => format!("{who}{said}\n"),
     };
-    if one.state == AlertState::Wrong {
+    if matches!(one.state, AlertState::Wrong | AlertState::Report) {
         one.hints.iter().for_each(|hint| text.push_str(&format!("  hint: {}\n", words::clean(hint))));
         page.iter().for_each(|page| text.push_str(&format!("  {page}\n")));
     }
@@ -118,7 +123,6 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::channel::Topic;
     use amarre_core::model::Code;
 
     use super::*;

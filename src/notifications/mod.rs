@@ -8,6 +8,7 @@ pub mod message;
 mod send;
 mod heartbeat;
 pub mod alerts;
+mod savings;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,11 +19,13 @@ use serde_json::{Value as Json, json};
 use self::channel::{Channel, Heartbeat, Topic};
 use self::heartbeat::HeartbeatState;
 use self::message::Message;
+use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::Handle;
 use crate::ledger::StoreError;
 use crate::ledger::notifications::SentAlert;
 use crate::ledger::runs::{Event, EventFilter};
-use alerts::{AlertTimes, News};
+use alerts::{AlertTimes, Due, News};
+use amarre_core::model::savings::{Day, week_due};
 use amarre_core::model::{Millis, Timestamp};
 
 /// The shortest pause between messages to one channel: news in between are sent together.
@@ -54,6 +57,8 @@ struct ChannelMemory {
     told: Vec<SentAlert>,
     /// The last event sent.
     event: Option<i64>,
+    /// The Monday of the last week whose savings were sent.
+    week: Option<Day>,
 }
 
 /// All channels, and their state. Clones share it.
@@ -152,42 +157,82 @@ impl Notifications {
             let known = known.entry(channel.name.clone()).or_default();
             let is_known = |trouble: &str| alerts::is_known(&picture, trouble);
             let due = since.due(channel, is_known, &troubles, &known.told, now);
-            // Changes can only be reported if they can be read; problems are reported all the same.
-            let (done, event) = match self.done_news(channel, known.event).await {
-                Ok(found) => found,
-                Err(error) => {
-                    kept = kept.and(Err(error));
-                    (Vec::new(), known.event)
-                }
-            };
-            let all: Vec<News> = due.news.into_iter().chain(done).collect();
-            if all.is_empty() && event == known.event {
-                continue;
+            match self.send_due(channel, known, &picture, due, now).await {
+                // By itself: beside many problems it would be cut off.
+                Ok(false) => kept = kept.and(self.send_week(channel, known, &picture, now).await),
+                Ok(true) => (),
+                Err(error) => kept = kept.and(Err(error)),
             }
-            if !all.is_empty() {
-                let message = message::message(&alerts::instance(&picture), &all, self.site.as_deref(), now);
-                if self.send(channel, &message).await.is_err() {
-                    continue;
-                }
-            }
-            // In memory first: if the ledger cannot be written, the alert is still sent only once.
-            known.told.retain(|row| {
-                !due.over.contains(&row.trouble) && !due.told.iter().any(|new| new.trouble == row.trouble)
-            });
-            known.told.extend(due.told.iter().cloned());
-            known.event = event;
-            kept = kept.and(self.handle.ledger().record_sent(&channel.name, &due.told, &due.over, event).await);
         }
         kept
+    }
+
+    /// Sends problems and changes. Answers whether there was anything to send.
+    async fn send_due(
+        &self,
+        channel: &Channel,
+        known: &mut ChannelMemory,
+        picture: &PassResult,
+        due: Due,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // Changes can only be reported if they can be read; problems are reported all the same.
+        let (done, event, read) = match self.done_news(channel, known.event).await {
+            Ok((done, event)) => (done, event, Ok(())),
+            Err(error) => (Vec::new(), known.event, Err(error)),
+        };
+        let all: Vec<News> = due.news.into_iter().chain(done).collect();
+        let is_any = !all.is_empty();
+        if !is_any && event == known.event {
+            return read.map(|()| false);
+        }
+        if is_any {
+            let message = message::message(&alerts::instance(picture), &all, self.site.as_deref(), now);
+            if self.send(channel, &message).await.is_err() {
+                return read.map(|()| true);
+            }
+        }
+        // In memory first: if the ledger cannot be written, the alert is still sent only once.
+        known
+            .told
+            .retain(|row| !due.over.contains(&row.trouble) && !due.told.iter().any(|new| new.trouble == row.trouble));
+        known.told.extend(due.told.iter().cloned());
+        known.event = event;
+        read.and(self.handle.ledger().record_sent(&channel.name, &due.told, &due.over, event).await).map(|()| is_any)
+    }
+
+    /// Sends what timetables saved in the week that was last over, once.
+    async fn send_week(
+        &self,
+        channel: &Channel,
+        known: &mut ChannelMemory,
+        picture: &PassResult,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let monday = week_due(now, &jiff::tz::TimeZone::system());
+        if !channel.on.contains(&Topic::Savings) || known.week.is_some_and(|sent| sent >= monday) {
+            return Ok(());
+        }
+        let sums = self.handle.ledger().saved(monday, Day(monday.0 + 6)).await?;
+        if let Some(news) = savings::weekly(picture, channel, monday, &sums) {
+            let message = message::message(&alerts::instance(picture), &[news], self.site.as_deref(), now);
+            if self.send(channel, &message).await.is_err() {
+                return Ok(());
+            }
+            known.week = Some(monday);
+            return self.handle.ledger().record_week_sent(&channel.name, monday).await;
+        }
+        // Nothing is added to a week that is over.
+        known.week = Some(monday);
+        Ok(())
     }
 
     /// The alerts sent to each channel, also by an earlier process.
     async fn load_alerts(&self) -> Result<BTreeMap<String, ChannelMemory>, StoreError> {
         let (ledger, mut all) = (self.handle.ledger(), BTreeMap::new());
         for Channel { name, .. } in self.channels.iter() {
-            let known =
-                ChannelMemory { told: ledger.open_alerts(name).await?, event: ledger.last_event_sent(name).await? };
-            all.insert(name.clone(), known);
+            let (told, event) = (ledger.open_alerts(name).await?, ledger.last_event_sent(name).await?);
+            all.insert(name.clone(), ChannelMemory { told, event, week: ledger.last_week_sent(name).await? });
         }
         Ok(all)
     }

@@ -3,6 +3,7 @@
 mod seen;
 mod power;
 mod actions;
+mod savings;
 mod stories;
 mod kamatera;
 mod support;

@@ -5,7 +5,7 @@ mod lists;
 mod manifests;
 mod matrix;
 mod network;
-mod notifications;
+pub mod notifications;
 mod refused;
 pub mod webhooks;
 

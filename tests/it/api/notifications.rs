@@ -26,13 +26,13 @@ type Taken = (String, BTreeMap<String, String>, String);
 
 /// Accepts messages, and answers with the given status.
 #[derive(Clone, Default)]
-struct Taker {
+pub struct Taker {
     taken: Arc<Mutex<Vec<Taken>>>,
-    refuses: Arc<Mutex<Option<u16>>>,
+    pub refuses: Arc<Mutex<Option<u16>>>,
 }
 
 impl Taker {
-    async fn start(&self) -> String {
+    pub async fn start(&self) -> String {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let app = axum::Router::new().fallback(Self::take).with_state(self.clone());
@@ -57,7 +57,7 @@ impl Taker {
         taken.iter().filter(|(to, _, _)| to == path).map(|(_, headers, body)| (headers.clone(), body.clone())).collect()
     }
 
-    fn bodies(&self, path: &str) -> Vec<String> {
+    pub fn bodies(&self, path: &str) -> Vec<String> {
         self.messages_of(path).into_iter().map(|(_, body)| body).collect()
     }
 }
