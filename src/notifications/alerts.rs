@@ -19,6 +19,8 @@ use amarre_core::plan::render::lines;
 const CERTIFICATE_SOON: Millis = Millis::minutes(14 * 24 * 60);
 /// Another code is news only after this long: a problem may alternate between codes.
 const CODE_LASTS: Millis = Millis::minutes(10);
+/// The end of the key of a missed tick, which is a problem of its own beside others of the same server.
+const TICK: &str = " (tick)";
 /// Lines about the changes of one service.
 const CHANGES_SHOWN: usize = 10;
 
@@ -108,14 +110,17 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
         let key = format!("{}{}", gap.provider, gap.place());
         add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), Some(gap.code), hints));
     }
-    for row in picture.instances().iter().filter(|row| row.needs_attention()) {
-        let (text, code) = trouble_of(row);
+    for row in picture.instances() {
+        let (topic, service) = (Topic::Attention, row.name.clone());
         let hints = vec![format!("amarre instance show {}", row.name)];
-        add(
-            Topic::Attention,
-            &row.name,
-            Alert { topic: Topic::Attention, service: row.name.clone(), text, code, hints },
-        );
+        if row.is_in_trouble() {
+            let (text, code) = trouble_of(row);
+            add(topic, &row.name, Alert { topic, service: service.clone(), text, code, hints: hints.clone() });
+        }
+        if let Some(missed) = row.missed_text() {
+            let text = words::say(&missed, Language::En);
+            add(topic, &format!("{}{TICK}", row.name), Alert { topic, service, text, code: Some(Code::A0737), hints });
+        }
     }
     if let Some(error) = &picture.source_error {
         let hints = error.hints.iter().map(Hint::in_line).collect();
@@ -185,6 +190,7 @@ pub fn is_known(picture: &PassResult, trouble: &str) -> bool {
         return !picture.plan.gaps.iter().any(|gap| gap.provider.short_name() == npm);
     }
     let Some(service) = trouble.strip_prefix("attention/") else { return true };
+    let service = service.strip_suffix(TICK).unwrap_or(service);
     picture.statuses().get(service).is_none_or(|row| row.sync != Sync::Unknown)
 }
 
@@ -276,7 +282,8 @@ impl AlertTimes {
             due.over.push(row.trouble.clone());
             let topic = Topic::WORDS.iter().find(|(known, _)| *known == word).map(|(_, topic)| *topic);
             let Some(topic) = topic else { continue };
-            let service = if topic == Topic::Attention { rest.to_owned() } else { String::new() };
+            let service = if topic == Topic::Attention { rest.strip_suffix(TICK).unwrap_or(rest) } else { "" };
+            let service = service.to_owned();
             let (text, code) = (row.text.clone(), row.code.clone());
             due.news.push(News {
                 topic,

@@ -26,7 +26,7 @@ use crate::server;
 use crate::words::Words;
 use amarre_core::model::power::{Cause, Power, PowerRule};
 use amarre_core::model::savings::ServerPrices;
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Code, Millis, Timestamp};
 use amarre_core::plan::render::Style;
 
 /// The rows of the history.
@@ -174,6 +174,10 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
     }
     if row.state == InstanceState::Missing {
         banners.push(plain("bad", words.get("inst-missing-about")));
+    }
+    if let Some(missed) = row.missed_text() {
+        let text = words.with("inst-missed-about", "what", &words.say(&missed));
+        banners.push(Banner { code: Code::A0737.to_string(), ..plain("bad", text) });
     }
     if let Some(managed) = &row.manifest {
         if let Cause::Override(known, end) = &managed.wanted.why {

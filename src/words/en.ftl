@@ -615,6 +615,7 @@ inst-saved-billed-some = { $n ->
 inst-saved-monthly = It is paid by the month.
 inst-saved-snapshot = What its snapshot costs is not taken off.
 inst-saved-no-price = Its price is not known yet.
+inst-missed-about = A tick was missed: { $what }.
 inst-by-month = by the month
 inst-by-hour = by the hour
 inst-vendor-name = Vendor’s name

@@ -624,6 +624,7 @@ inst-saved-billed-some = { $n ->
 inst-saved-monthly = Elle est payée au mois.
 inst-saved-snapshot = Le coût de son instantané n’est pas déduit.
 inst-saved-no-price = Son prix n’est pas encore connu.
+inst-missed-about = Une échéance a été manquée : { $what }.
 inst-by-month = au mois
 inst-by-hour = à l’heure
 inst-vendor-name = Nom chez le fournisseur

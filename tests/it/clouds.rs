@@ -4,6 +4,7 @@ mod seen;
 mod power;
 mod actions;
 mod savings;
+mod missed;
 mod stories;
 mod kamatera;
 mod support;

@@ -38,7 +38,7 @@ macro_rules! with_codes {
             // DNS and OVH.
             A0701 A0702 A0703 A0704 A0705 A0706 A0707 A0720 A0721 A0722 A0723 A0724 A0725
             // OVH Public Cloud.
-            A0730 A0731 A0732 A0733 A0734 A0735 A0736
+            A0730 A0731 A0732 A0733 A0734 A0735 A0736 A0737
             // Kamatera.
             A0740 A0741 A0742
             // Certificates.

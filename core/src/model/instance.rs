@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::address::Address;
-use super::power::{self, Override, Power, PowerRule, Wanted};
-use super::time::Timestamp;
+use super::power::{self, Cause, Override, Power, PowerRule, Wanted};
+use super::time::{Millis, Timestamp};
+use super::timetable::Tick;
 use super::world::Origin;
+
+/// How long a change of power may take before it is said that it does not come.
+pub const POWER_WITHIN: Millis = Millis::minutes(30);
 
 /// What a manifest says of a server that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,10 @@ pub struct PowerFacts {
     /// The last tick at the time of the last look: with another one now, what was switched before and after cannot be told
     /// apart.
     pub tick: Option<Timestamp>,
+    /// Since when Amarre watches whether the power of that tick is reached: the first look after the tick, or the first after
+    /// Amarre was away.
+    #[serde(default)]
+    pub ticked: Option<Timestamp>,
     /// The power that was last observed.
     pub seen: Option<Power>,
     /// The power that Amarre began to bring it to, and since when: that it gets there is no doing of anybody else.
@@ -53,4 +61,22 @@ pub struct PowerFacts {
     pub written: Option<(Power, Timestamp)>,
     /// Since when it is off although its manifest wants it on, and nobody asked Amarre for that.
     pub stopped_at: Option<Timestamp>,
+}
+
+impl PowerFacts {
+    /// The tick whose power was not reached in time, whatever the reason: the last one, unless something else holds. What was
+    /// seen last counts for as long as nothing is seen.
+    pub fn missed(&self, wanted: &Wanted, now: Timestamp) -> Option<Tick> {
+        let Cause::Tick(tick) = wanted.why else { return None };
+        let is_late = self.ticked.is_some_and(|since| now - since >= POWER_WITHIN);
+        let is_reached = self.seen.is_some_and(|seen| tick.to.is_met_by(seen));
+        (is_late && !is_reached).then_some(tick)
+    }
+
+    /// Amarre was away: what could not be switched meanwhile has its time from now on.
+    pub fn watch_anew(&mut self, now: Timestamp) {
+        if self.ticked.is_some() {
+            self.ticked = Some(now);
+        }
+    }
 }

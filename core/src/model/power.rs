@@ -129,6 +129,11 @@ impl Power {
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|power| power.as_str() == word)
     }
+
+    /// Whether a machine seen so is as wanted. What is shelved is off, and costs less.
+    pub fn is_met_by(self, seen: Power) -> bool {
+        self == seen || self == Power::Off && seen == Power::Shelved
+    }
 }
 
 impl PowerRule {

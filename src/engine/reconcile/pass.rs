@@ -16,6 +16,7 @@ use crate::ledger::{LastFailure, StoreError, Unpublished};
 use crate::secret::{Scrubber, Secret};
 use crate::source::{Snapshot, SourceError, SourceReading};
 use amarre_core::manifest::Loaded;
+use amarre_core::model::savings::LOOKS_APART_MAX;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{
     Address, Change, Code, Facts, Fields, Gate, Hint, Kind, Millis, Plan, Readiness, Refusal, Requests, Timestamp,
@@ -136,6 +137,9 @@ impl Engine {
 
         sight.now = self.clock.now();
         sight.facts.power = self.with_input(&sight, instance::after_look);
+        if sight.mode != RunMode::PlanOnly && self.was_away(sight.now) {
+            sight.facts.power.values_mut().for_each(|facts| facts.watch_anew(sight.now));
+        }
         let mut draft = self.plan(&sight);
         let planned = self.clock.now();
         self.meters.phase("plan", planned - sight.now);
@@ -168,6 +172,11 @@ impl Engine {
         self.count_savings(instances.collect(), (&sight.world, &sight.facts), sight.now, acts).await;
         sight.suspend_rolled_back();
         self.compose_result(sight, draft, PassNotes { acts, run, dead_ends, last_failures, scrubber }).await
+    }
+
+    /// Whether the last pass was long ago, or there was none.
+    fn was_away(&self, now: Timestamp) -> bool {
+        self.picture.context.is_none() || now - self.picture.at > LOOKS_APART_MAX
     }
 
     /// What the ledger and the manifests say; the world is still that of the last pass.

@@ -65,10 +65,11 @@ impl Engine {
     /// Lets a power hold in place of each server's rule; `None`: the rule holds again.
     pub async fn hold_power(&mut self, holds: Vec<(Address, Option<Override>)>) -> Result<(), StoreError> {
         // As of the last look, which may not have been stored.
-        let mut power = self.picture.facts.power.clone();
+        let (mut power, now) = (self.picture.facts.power.clone(), self.clock.now());
         for (address, holds) in holds {
             let facts = power.entry(address).or_default();
             (facts.override_, facts.stopped_at) = (holds, None);
+            facts.watch_anew(now);
         }
         self.ledger.note_power(&power).await
     }

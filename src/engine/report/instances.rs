@@ -7,6 +7,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::missed_tick::{MissedTick, missed_tick};
 use super::savings;
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
@@ -52,6 +53,8 @@ pub struct InstanceRow {
     pub prices: Option<ServerPrices>,
     /// What its timetable saved; `None`: it has none.
     pub saved: Option<Saved>,
+    /// The tick whose power it did not reach in time.
+    pub missed: Option<MissedTick>,
     /// When it was made, as the vendor writes it.
     pub created: String,
     /// Its manifest, if it has one.
@@ -129,6 +132,16 @@ pub struct ManagedPower {
     pub facts: PowerFacts,
 }
 
+impl From<Power> for InstanceState {
+    fn from(power: Power) -> Self {
+        match power {
+            Power::On => InstanceState::On,
+            Power::Off => InstanceState::Off,
+            Power::Shelved => InstanceState::Shelved,
+        }
+    }
+}
+
 impl InstanceState {
     /// Every state.
     pub const ALL: [InstanceState; 7] = [
@@ -176,6 +189,11 @@ impl InstanceRow {
 
     /// Whether a person has to look at it.
     pub fn needs_attention(&self) -> bool {
+        self.is_in_trouble() || self.missed.is_some()
+    }
+
+    /// Whether something is wrong with it beside a tick that it missed.
+    pub fn is_in_trouble(&self) -> bool {
         let was_stopped = |managed: &ManagedPower| {
             managed.facts.override_.as_ref().is_some_and(amarre_core::model::power::Override::needs_attention)
         };
@@ -347,6 +365,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         cost: prices.as_ref().and_then(|prices| cost(prices, power)),
         prices,
         saved: None,
+        missed: None,
         created: field("created"),
         manifest,
         action: picture.actions.get(address).cloned(),
@@ -354,6 +373,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         gap: gap.cloned(),
     };
     row.saved = row.timetable().is_some().then(|| saved(picture, &row));
+    row.missed = missed_tick(picture, &row);
     row
 }
 
@@ -527,6 +547,7 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         ("vendor's name", row.vendor_name.clone()),
         ("manifest", rule.unwrap_or_else(|| "none: amarre instance manifests prints one".to_owned())),
         ("next", say(&row.next(), style.language)),
+        ("missed", row.missed_text().map(|text| say(&text, style.language)).unwrap_or_default()),
     ];
     for (label, value) in lines.into_iter().filter(|(_, value)| !value.is_empty()) {
         out.push_str(&format!("  {label:14}{value}\n"));

@@ -17,6 +17,7 @@ pub mod read_scope;
 pub mod instances;
 pub mod instance_log;
 pub mod savings;
+pub mod missed_tick;
 
 use std::collections::BTreeMap;
 

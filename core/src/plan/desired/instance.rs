@@ -9,13 +9,10 @@
 use std::collections::BTreeMap;
 
 use super::expand::Expansion;
-use crate::model::instance::{Instance, PowerFacts};
+use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts};
 use crate::model::power::{self, Cause, Power, PowerRule};
 use crate::model::{Address, Code, Fields, Hint, Millis, Readiness, Refusal, Timestamp, Value, World};
 use crate::plan::input::Input;
-
-/// How long a change of power may take before it is said that it does not come.
-const POWER_WITHIN: Millis = Millis::minutes(30);
 
 /// Wants the server, with its power where that may be changed now.
 pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
@@ -26,7 +23,7 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
     let level = instance.wanted(input.facts.power.get(address), input.now).level;
     let mut fields = Fields::default();
     if let (Some(level), Some(now)) = (level, now) {
-        if !is_right(level, now) {
+        if !level.is_met_by(now) {
             fields.set("power", Value::text(level.as_str()));
         }
         let stopped = input.facts.power.get(address).and_then(|facts| facts.stopped_at);
@@ -54,11 +51,6 @@ fn missing(instance: &Instance) -> Refusal {
             Hint::text("a manifest with `id` makes no instance: correct the id, or remove the manifest"),
         ],
     }
-}
-
-/// Whether a power is as wanted. What is shelved is off, and costs less.
-fn is_right(wanted: Power, seen: Power) -> bool {
-    wanted == seen || wanted == Power::Off && seen == Power::Shelved
 }
 
 /// The power in which a server rests; `None`: it is not seen, or on its way.
@@ -94,18 +86,22 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
     let known = input.facts.power.get(address);
     let mut facts = known.cloned().unwrap_or_default();
     if known.is_none() || facts.timetable != timetable {
-        (facts.since, facts.tick) = (now, None);
+        (facts.since, facts.tick, facts.ticked) = (now, None, None);
     }
     // A clock that was set back takes no tick away.
-    facts.since = facts.since.min(now);
+    (facts.since, facts.ticked) = (facts.since.min(now), facts.ticked.map(|at| at.min(now)));
     facts.override_ = facts.override_.filter(|one| one.survives(&facts.key, rule));
     (facts.key, facts.timetable) = (rule.key().to_owned(), timetable);
     let wanted = instance.wanted(Some(&facts), now);
     if wanted.override_is_over {
         facts.override_ = None;
+        facts.watch_anew(now);
     }
     let tick = rule.timetable().and_then(|table| table.last_tick(now, facts.since)).map(|tick| tick.at);
     let is_same_span = facts.tick == tick;
+    if !is_same_span {
+        facts.ticked = Some(now);
+    }
     facts.tick = tick;
     if let Some(seen) = resting(input.world, address) {
         let did_we = facts.moving.is_some_and(|(to, _)| to == seen);
@@ -119,7 +115,7 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
         facts.override_ = observed.or(facts.override_);
         facts.seen = Some(seen);
         let level = instance.wanted(Some(&facts), now).level;
-        facts.moving = match (level.filter(|level| !is_right(*level, seen)), facts.moving) {
+        facts.moving = match (level.filter(|level| !level.is_met_by(seen)), facts.moving) {
             (Some(to), Some((before, since))) if to == before => Some((to, since)),
             (Some(to), _) => Some((to, now)),
             // What was begun may still arrive, though something else is wanted by now.
