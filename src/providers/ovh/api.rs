@@ -202,6 +202,11 @@ impl OvhError {
         matches!(self, OvhError::Refused { status: 408, .. })
     }
 
+    /// Whether the call may have had its effect all the same.
+    pub fn is_unclear(&self) -> bool {
+        matches!(self, OvhError::Unknown(_) | OvhError::Nonsense(_) | OvhError::Refused { status: 408 | 500.., .. })
+    }
+
     /// What happened, without what was being done.
     pub fn words(&self) -> String {
         match self {

@@ -177,6 +177,11 @@ impl Memory {
         self.acted.insert(id.to_owned(), Acted { is_busy: true, ..Acted::default() });
     }
 
+    /// The action that left last was refused: nothing is under way.
+    pub fn ends(&mut self, id: &str) {
+        self.acted.remove(id);
+    }
+
     /// Whether an action of ours may still be under way.
     pub fn is_acting(&self, id: &str) -> bool {
         self.acted.contains_key(id)

@@ -396,6 +396,11 @@ impl OvhCloudProvider {
         self.memory().acts(id);
         let (line, came) = self.api.act(project, id, word).await;
         self.exchanges.note(self.address(id), &line);
+        let is_busy = matches!(came, Err(OvhError::Refused { status: 409, .. }));
+        if came.as_ref().is_err_and(|trouble| !trouble.is_unclear()) && !is_busy {
+            // Nothing began: what is seen can be believed, and the refusal is not forgotten meanwhile.
+            self.memory().ends(id);
+        }
         came
     }
 }

@@ -3,7 +3,7 @@
 use amarre_core::model::Millis;
 use amarre_core::model::power::{OverrideEnd, Power};
 use amarre_sim::ovh_cloud::CloudVerb::{self, Shelve, Start, Stop, Unshelve};
-use amarre_sim::ovh_cloud::NoStock;
+use amarre_sim::ovh_cloud::{NoStock, READING_RULES};
 
 use super::support::{CloudRig, MONDAY, OFFICE, codes};
 
@@ -213,4 +213,18 @@ async fn a_status_from_before_a_write_is_no_drift_for_the_process_that_comes_nex
     rig.cloud.set_status(&id, "ACTIVE");
     rig.settle().await;
     assert_eq!((rig.status(&id).as_str(), rig.effects(&id)), ("SHUTOFF", vec![Stop, Stop]));
+}
+
+#[tokio::test]
+async fn a_change_of_power_that_is_refused_is_tried_with_growing_pauses() {
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    rig.cloud.grant_only(&READING_RULES);
+    let id = rig.manage("db-1", "GRA11", "power: off");
+    for _ in 0..360 {
+        rig.pass(Millis::seconds(10)).await;
+    }
+    let asked = rig.cloud.writes().len();
+    assert!((2..=20).contains(&asked), "asked {asked} times in an hour");
+    assert_eq!(rig.effects(&id), []);
+    assert!(rig.engine.last_pass().statuses()["db-1"].code.is_some_and(|code| code.to_string() == "A0731"));
 }
