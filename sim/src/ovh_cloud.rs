@@ -4,16 +4,29 @@
 //! was checked with an account. Where nobody reports what an answer looks like, the comment says that it is a guess: a client
 //! must not depend on it.
 //!
-//! Servers are read, started, stopped, rebooted and shelved. They are not created, changed or deleted through the API.
-//! A verb is answered at once; what it does is seen later ([`CloudPace`]), by the clock of [`CloudClock`].
+//! | what | how it is seen |
+//! |---|---|
+//! | projects, servers, operations, flavours, images, regions, keys, snapshots, quotas | read at any time |
+//! | start, stop, reboot, shelve, unshelve, resize, reinstall, snapshot, delete | answered at once; what it does is seen later ([`CloudPace`]), by the clock of [`CloudClock`] |
+//! | creating | a server in BUILD with its id; by the regional route an operation without it ([`OperationForm`]) |
+//! | names, keys, monthly billing | changed with the answer |
+//!
+//! The APIs v1 and regional are simulated, v2 is not; nor are networks, volumes, groups, backups, rescue and the metrics of a server.
 
-mod catalogue;
 mod fleet;
-mod power;
+mod state;
+mod catalogue;
+mod verbs;
+mod operations;
 mod rights;
 mod routes;
+mod create;
+mod change;
+mod keys;
+mod snapshots;
+mod quota;
 mod shapes;
-mod state;
+mod switches;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,14 +34,20 @@ use axum::Router;
 
 use crate::journal::Call;
 use crate::{Server, keep, ovh_api, serve};
-use state::{Instance, Operation, State};
+use operations::Operation;
+use state::{Instance, State};
 
 pub use fleet::{
     CI_PROJECT, CloudClock, CloudImage, CloudInstance, CloudPace, CloudProject, OvhCloudOptions, WEB_PROJECT,
 };
-pub use power::{CloudVerb, NoStock};
-pub use rights::{POWER_ACTIONS, POWER_RULES, READING_RULES};
-pub use state::RegionCondition;
+pub use operations::OperationForm;
+pub use quota::CloudQuota;
+pub use rights::{MANAGING_ACTIONS, MANAGING_RULES, POWER_ACTIONS, POWER_RULES, READING_RULES};
+pub use state::{CloudCreationFailure, NoCapacity, RegionCondition};
+pub use verbs::{CloudVerb, NoStock};
+
+/// Calls by POST that change nothing.
+const READS: [&str; 2] = ["/auth/oauth2/token", "/vnc"];
 
 /// A running Public Cloud. Dropping it stops it.
 #[derive(Debug)]
@@ -65,6 +84,16 @@ pub struct ServerState {
     pub status: String,
     /// What it will show once all that was asked is done; the same as `status` when nothing goes on.
     pub becomes: String,
+    /// What it was installed from.
+    pub image: CloudImage,
+    /// Name of the SSH key that it was made with, whether or not the project still has it.
+    pub key: Option<String>,
+    /// What its creation handed over for cloud-init, as it was written; no answer shows it.
+    pub user_data: Option<String>,
+    /// Whether it is billed by the month.
+    pub is_monthly: bool,
+    /// When it was created: `2026-10-05T12:00:00Z`.
+    pub created: String,
 }
 
 impl OvhCloud {
@@ -107,7 +136,7 @@ impl OvhCloud {
         *self.inner.lock() = to.0.clone();
     }
 
-    /// All servers, by project and id.
+    /// All servers, by project and id; those of accepted creations, too, that the API does not show yet.
     pub fn instances(&self) -> Vec<ServerState> {
         let state = self.inner.lock();
         let all = state.projects.values();
@@ -157,21 +186,14 @@ impl OvhCloud {
     /// `operationIds`. Answers its id; `""` when there is no such server. Verbs of power leave none (a guess).
     pub fn add_operation(&self, instance: &str, action: &str, status: &str) -> String {
         let mut state = self.inner.lock();
-        let created = jiff::Timestamp::from_second(state.now()).unwrap_or_default().to_string();
+        let now = state.now();
         let holds = |project: &&mut state::Project| project.instances.contains_key(instance);
         let Some(project) = state.projects.values_mut().find(holds) else {
             return String::new();
         };
         let region = project.instances.get(instance).map(|it| it.region.clone()).unwrap_or_default();
         let id = catalogue::uuid(&format!("operation/{}/{}", project.id, project.operations.len()));
-        project.operations.push(Operation {
-            id: id.clone(),
-            action: action.to_owned(),
-            status: status.to_owned(),
-            resource: Some(instance.to_owned()),
-            region,
-            created,
-        });
+        project.operations.push(Operation::fixed(id.clone(), action, status, &region, now).about(instance));
         id
     }
 
@@ -182,7 +204,7 @@ impl OvhCloud {
         state.settle();
     }
 
-    /// Moves the servers' clock ahead until nothing goes on any more.
+    /// Moves the servers' clock ahead until nothing goes on any more, and all of it is shown.
     pub fn finish(&self) {
         let mut state = self.inner.lock();
         if let Some(end) = state.last_end() {
@@ -209,7 +231,8 @@ impl OvhCloud {
         self.inner.lock().regions.insert(region.to_owned(), condition);
     }
 
-    /// No more of this flavour is in the region: the catalogue says so, and this becomes of an unshelve. `None`: there is again.
+    /// No more of this flavour is in the region: the catalogue says so, and this becomes of an unshelve. A creation ends in ERROR
+    /// or is refused, alike. `None`: there is again.
     pub fn no_stock(&self, region: &str, flavor: &str, outcome: Option<NoStock>) {
         let mut state = self.inner.lock();
         let key = (region.to_owned(), flavor.to_owned());
@@ -227,7 +250,7 @@ impl OvhCloud {
     /// A person deletes an SSH key: servers made with it show `"sshKey": null`.
     pub fn remove_key(&self, project: &str, name: &str) {
         if let Some(project) = self.inner.lock().projects.get_mut(project) {
-            project.keys.retain(|key| key != name);
+            project.keys.retain(|key| key.name != name);
         }
     }
 
@@ -283,14 +306,14 @@ impl OvhCloud {
         self.inner.lock().access.skew = seconds;
     }
 
-    /// Calls that may have changed something, answered or not; asking for a token is none.
+    /// Calls that may have changed something, answered or not; asking for a token or a console is none.
     pub fn writes(&self) -> Vec<Call> {
         let mut calls = self.server.journal.writes();
-        calls.retain(|call| !call.path.ends_with("/auth/oauth2/token"));
+        calls.retain(|call| !READS.iter().any(|read| call.path.ends_with(read)));
         calls
     }
 
-    /// The verbs that were accepted, with the ids of their servers, in this order; whoever saw the answer.
+    /// The verbs that were accepted, with the ids of their servers, keys or snapshots, in this order; whoever saw the answer.
     pub fn effects(&self) -> Vec<(String, CloudVerb)> {
         self.inner.lock().effects.clone()
     }
@@ -311,6 +334,11 @@ impl ServerState {
             flavor: instance.flavor.clone(),
             status: instance.status.clone(),
             becomes: becomes.to_owned(),
+            image: instance.image.clone(),
+            key: instance.key.clone(),
+            user_data: instance.user_data.clone(),
+            is_monthly: instance.is_monthly,
+            created: instance.created.clone(),
         }
     }
 }

@@ -65,6 +65,11 @@ impl Flavor {
         }
     }
 
+    /// Neither flavours with disks in the host nor the family vps-ssd can be resized, or resized to.
+    pub fn can_resize(&self) -> bool {
+        !self.has_local_disks && self.family != "ovh.vps-ssd"
+    }
+
     /// The licence of a Windows flavour is billed beside it. Its plan's name is guessed.
     pub fn licence(&self) -> Option<String> {
         (self.os == "windows").then(|| format!("{}.license", self.name))
@@ -87,7 +92,7 @@ impl Flavor {
             "available": stock > 0,
             "planCodes": { "monthly": self.plan(true), "hourly": self.plan(false), "license": self.licence() },
             "capabilities": [
-                capability("resize", !self.has_local_disks),
+                capability("resize", self.can_resize()),
                 capability("snapshot", true),
                 capability("volume", true),
                 capability("failoverip", true),
@@ -146,20 +151,11 @@ pub(super) fn region(name: &str, status: &str) -> Value {
     })
 }
 
-/// `GET /order/catalog/public/cloud`: no more of it than the plans of the flavours. Which subsidiaries there are is guessed.
+/// `GET /order/catalog/public/cloud`: no more of it than the plans of the flavours.
 pub(super) fn prices(subsidiary: Option<&str>) -> Reply {
-    let currency = match subsidiary {
-        Some("FR" | "DE" | "ES" | "IT" | "IE" | "NL" | "PT" | "FI" | "LT") => "EUR",
-        Some("GB") => "GBP",
-        Some("PL") => "PLN",
-        Some("CA" | "QC") => "CAD",
-        Some("US" | "WE" | "WS") => "USD",
-        Some(other) => {
-            return bad_request(&format!(
-                "[ovhSubsidiary] Given data ({other}) does not belong to the OvhSubsidiaryEnum enumeration"
-            ));
-        }
-        None => return bad_request("[ovhSubsidiary] missing"),
+    let currency = match currency(subsidiary) {
+        Ok(currency) => currency,
+        Err(refusal) => return refusal,
     };
     let hourly = FLAVORS.iter().map(|flavor| addon(&flavor.plan(false), flavor, "hour", flavor.hourly));
     let monthly = FLAVORS.iter().map(|flavor| addon(&flavor.plan(true), flavor, "month", flavor.monthly));
@@ -171,6 +167,21 @@ pub(super) fn prices(subsidiary: Option<&str>) -> Reply {
         "addons": hourly.chain(monthly).collect::<Vec<_>>(),
         "planFamilies": [],
     }))
+}
+
+/// Which subsidiaries there are is guessed.
+fn currency(subsidiary: Option<&str>) -> Result<&'static str, Reply> {
+    match subsidiary {
+        Some("FR" | "DE" | "ES" | "IT" | "IE" | "NL" | "PT" | "FI" | "LT") => Ok("EUR"),
+        Some("GB") => Ok("GBP"),
+        Some("PL") => Ok("PLN"),
+        Some("CA" | "QC") => Ok("CAD"),
+        Some("US" | "WE" | "WS") => Ok("USD"),
+        Some(other) => Err(bad_request(&format!(
+            "[ovhSubsidiary] Given data ({other}) does not belong to the OvhSubsidiaryEnum enumeration"
+        ))),
+        None => Err(bad_request("[ovhSubsidiary] missing")),
+    }
 }
 
 fn addon(plan: &str, flavor: &Flavor, unit: &str, price: i64) -> Value {

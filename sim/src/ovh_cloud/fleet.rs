@@ -92,13 +92,16 @@ pub struct CloudInstance {
 }
 
 /// What a server was installed from.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub enum CloudImage {
     /// An image of the catalogue, by name.
     Listed(String),
     /// One that left the catalogue: the list has its id, the detail says `null`.
     Withdrawn(String),
+    /// A snapshot of the project, by its id.
+    Snapshot(String),
     /// Booted from a volume: `null` in both.
+    #[default]
     Volume,
 }
 

@@ -14,7 +14,38 @@ pub const POWER_RULES: [(&str, &str); 7] = [
     ("POST", "/cloud/project/*/instance/*/unshelve"),
 ];
 
-/// The same for a service account, and no more.
+/// Access rules with which servers can also be created, renamed, resized, reinstalled, saved and deleted, and keys made for them.
+pub const MANAGING_RULES: [(&str, &str); 10] = [
+    ("GET", "/cloud/project"),
+    ("GET", "/cloud/project/*"),
+    ("POST", "/cloud/project/*/instance"),
+    ("POST", "/cloud/project/*/instance/*"),
+    ("POST", "/cloud/project/*/region/*/instance"),
+    ("PUT", "/cloud/project/*/instance/*"),
+    ("DELETE", "/cloud/project/*/instance/*"),
+    ("POST", "/cloud/project/*/sshkey"),
+    ("DELETE", "/cloud/project/*/sshkey/*"),
+    ("DELETE", "/cloud/project/*/snapshot/*"),
+];
+
+/// What a service account needs for that beside [`POWER_ACTIONS`].
+pub const MANAGING_ACTIONS: [&str; 13] = [
+    "publicCloudProject:apiovh:instance/create",
+    "publicCloudProject:apiovh:instance/delete",
+    "publicCloudProject:apiovh:instance/edit",
+    "publicCloudProject:apiovh:instance/resize",
+    "publicCloudProject:apiovh:instance/reinstall",
+    "publicCloudProject:apiovh:instance/snapshot",
+    "publicCloudProject:apiovh:instance/vnc/create",
+    "publicCloudProject:apiovh:instance/activeMonthlyBilling",
+    "publicCloudProject:apiovh:region/instance/create",
+    "publicCloudProject:apiovh:snapshot/get",
+    "publicCloudProject:apiovh:snapshot/delete",
+    "publicCloudProject:apiovh:sshkey/create",
+    "publicCloudProject:apiovh:sshkey/delete",
+];
+
+/// The same as [`POWER_RULES`] for a service account, and no more.
 pub const POWER_ACTIONS: [&str; 14] = [
     "publicCloudProject:apiovh:get",
     "publicCloudProject:apiovh:instance/get",
@@ -43,6 +74,9 @@ pub(super) fn action(method: &str, path: &str) -> String {
     };
     match (method, parts.as_slice()) {
         (_, ["cloud", "project"] | ["cloud", "project", _]) => format!("publicCloudProject:apiovh:{verb}"),
+        ("POST", ["cloud", "project", _, "instance", _, "vnc"]) => {
+            "publicCloudProject:apiovh:instance/vnc/create".to_owned()
+        }
         ("POST", ["cloud", "project", _, "instance", _, what]) => format!("publicCloudProject:apiovh:instance/{what}"),
         (_, ["cloud", "project", _, "region", _, what, ..]) => {
             format!("publicCloudProject:apiovh:region/{what}/{verb}")

@@ -7,26 +7,35 @@ use axum::extract::{Request, State as Shared};
 use axum::http::Response;
 use serde_json::{Value, json};
 
-use super::power::CloudVerb;
-use super::state::{Project, RegionCondition, State, no_such_instance};
-use super::{Inner, catalogue, shapes};
-use crate::ovh_api::{Call, Incoming, Reply, bad_request, credential, no_such_object, no_such_service, no_such_url};
+use super::change::Target;
+use super::keys::Key;
+use super::state::{Instance, Project, RegionCondition, State, no_such_instance};
+use super::{Inner, catalogue, change, create, keys, shapes, snapshots};
+use crate::ovh_api::{Call, Incoming, Reply, credential, no_such_object, no_such_service, no_such_url};
 
 pub(super) async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response<Body> {
     let request = Incoming::read(request).await;
     let mut state = inner.lock();
     let query = state.access.next_query();
     let names: Vec<&str> = request.names.iter().map(String::as_str).collect();
-    if (request.method.as_str(), names.as_slice()) == ("GET", &["order", "catalog", "public", "cloud"]) {
-        let asked = request.query();
-        let subsidiary = asked.iter().find(|(name, _)| name == "ovhSubsidiary").map(|(_, value)| value.as_str());
-        return catalogue::prices(subsidiary).response(&query);
+    if let Some(prices) = prices(&request, &names) {
+        return prices.response(&query);
     }
     let reply = match request.admit(&mut state.access, signed_as) {
         Ok(call) => dispatch(&mut state, &names, &call),
         Err(reply) => reply,
     };
     reply.response(&query)
+}
+
+/// Prices are public: they need no signature.
+fn prices(request: &Incoming, names: &[&str]) -> Option<Reply> {
+    let asked = request.query();
+    let parameter = |wanted: &str| asked.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    match (request.method.as_str(), names) {
+        ("GET", ["order", "catalog", "public", "cloud"]) => Some(catalogue::prices(parameter("ovhSubsidiary"))),
+        _ => None,
+    }
 }
 
 /// As the client wrote it, or as libcloud signs it: with https and without the port, whatever it connects to.
@@ -61,11 +70,28 @@ fn in_project(state: &mut State, id: &str, rest: &[&str], call: &Call) -> Reply 
         _ if !is_ready => no_such_service(),
         ("GET", ["instance"]) => instances(state, project, call.parameter("region")),
         ("GET", ["instance", instance]) => instance_detail(state, project, instance),
-        ("POST", ["instance", instance, verb]) => power(state, id, (instance, verb), call),
         ("GET", ["region", region, "instance", rest @ ..]) => regional(state, project, region, rest),
         ("GET", rest) => shared(state, project, rest, call),
-        // Creating, changing and deleting are not simulated.
-        _ => no_such_url(),
+        (_, rest) => write(state, id, rest, call).unwrap_or_else(|refusal| refusal),
+    }
+}
+
+/// What changes something. Projects, regions, networks, volumes, groups and backups are not changed here.
+fn write(state: &mut State, project: &str, rest: &[&str], call: &Call) -> Result<Reply, Reply> {
+    let target = |id| Target { project, id };
+    let refusal = state.projects.get(project).and_then(Project::refusal_of_write).map_or(Ok(()), Err);
+    match (call.method.as_str(), rest) {
+        ("POST", ["instance"]) => refusal.and_then(|()| create::flat(state, project, call)),
+        ("POST", ["region", region, "instance"]) => {
+            refusal.and_then(|()| create::regional(state, project, region, call))
+        }
+        ("POST", ["instance", id, verb]) => change::post(state, target(id), verb, call),
+        ("PUT", ["instance", id]) => change::rename(state, target(id), call),
+        ("DELETE", ["instance", id]) => change::delete(state, target(id)),
+        ("DELETE", ["snapshot", id]) => refusal.and_then(|()| snapshots::delete(state, project, id)),
+        ("POST", ["sshkey"]) => refusal.and_then(|()| keys::post(state, project, call)),
+        ("DELETE", ["sshkey", id]) => refusal.and_then(|()| keys::delete(state, project, id)),
+        _ => Err(no_such_url()),
     }
 }
 
@@ -78,23 +104,29 @@ fn shared(state: &State, project: &Project, rest: &[&str], call: &Call) -> Reply
         ["region", name] if regions.iter().any(|region| region == name) => {
             Reply::ok(catalogue::region(name, state.condition(name).status()))
         }
-        ["flavor"] => Reply::ok(chosen().flat_map(|region| shapes::flavors(state, region)).collect()),
-        ["flavor", id] => by_id(regions.iter().flat_map(|region| shapes::flavors(state, region)), id),
+        ["flavor"] => Reply::ok(chosen().flat_map(|region| shapes::flavors(state, project, region)).collect()),
+        ["flavor", id] => by_id(regions.iter().flat_map(|region| shapes::flavors(state, project, region)), id),
         ["image"] => {
             let images = chosen().flat_map(|region| shapes::images(state, region));
             let os = call.parameter("osType");
             Reply::ok(images.filter(|image| os.is_none_or(|os| image["type"] == os)).collect())
         }
         ["image", id] => by_id(regions.iter().flat_map(|region| shapes::images(state, region)), id),
-        ["sshkey"] => Reply::ok(project.keys.iter().map(|key| shapes::key(project, key)).collect()),
-        ["sshkey", id] => by_id(project.keys.iter().map(|key| shapes::key_detail(project, key)), id),
-        ["operation"] => Reply::ok(project.operations.iter().map(shapes::operation).collect()),
-        ["operation", id] => by_id(project.operations.iter().map(shapes::operation), id),
+        ["sshkey"] => Reply::ok(keys::list(project, wanted)),
+        ["sshkey", id] => by_id(project.keys.iter().map(Key::detail), id),
+        ["snapshot"] => Reply::ok(snapshots::list(state, project, wanted).into()),
+        ["snapshot", id] => by_id(snapshots::list(state, project, None).into_iter(), id),
+        ["operation"] => Reply::ok(operations(state, project).collect()),
+        ["operation", id] => by_id(operations(state, project), id),
         ["quota"] => Reply::ok(regions.iter().map(|region| shapes::quota(project, region)).collect()),
         // That an unknown region is answered so is guessed.
         ["region", name] => no_such_object(name),
         _ => no_such_url(),
     }
+}
+
+fn operations(state: &State, project: &Project) -> impl Iterator<Item = Value> {
+    project.operations.iter().map(|operation| operation.json(state.switches.operation_form))
 }
 
 fn by_id(mut all: impl Iterator<Item = Value>, id: &str) -> Reply {
@@ -115,12 +147,13 @@ fn instances(state: &State, project: &Project, region: Option<&str>) -> Reply {
     let is_shown = |name: &str| {
         region.is_none_or(|region| region == name) && state.condition(name) != RegionCondition::DownListOmits
     };
-    let shown = project.instances.values().filter(|instance| is_shown(&instance.region));
-    Reply::ok(shown.map(|instance| shapes::listed(project, instance)).collect())
+    let is_listed = |it: &&Instance| is_shown(&it.region) && it.listed_from <= state.now();
+    let shown = project.instances.values().filter(is_listed);
+    Reply::ok(shown.map(|instance| shapes::listed(state, project, instance)).collect())
 }
 
 fn instance_detail(state: &State, project: &Project, id: &str) -> Reply {
-    let Some(instance) = project.instances.get(id) else {
+    let Some(instance) = project.instance(id, state.now()) else {
         return no_such_instance(id);
     };
     let refusal = state.condition(&instance.region).refusal(&instance.region);
@@ -128,56 +161,21 @@ fn instance_detail(state: &State, project: &Project, id: &str) -> Reply {
 }
 
 fn regional(state: &State, project: &Project, region: &str, rest: &[&str]) -> Reply {
-    if !project.regions.iter().any(|name| name == region) {
+    if !project.has_region(region) {
         return no_such_object(region);
     }
     if let Some(refusal) = state.condition(region).refusal(region) {
         return refusal;
     }
-    let mut here = project.instances.values().filter(|instance| instance.region == region);
     match rest {
-        [] => Reply::ok(here.map(shapes::summary).collect()),
-        [id] => here
-            .find(|instance| instance.id == *id)
+        [] => {
+            let is_listed = |it: &&Instance| it.region == region && it.listed_from <= state.now();
+            Reply::ok(project.instances.values().filter(is_listed).map(shapes::summary).collect())
+        }
+        [id] => project
+            .instance(id, state.now())
+            .filter(|instance| instance.region == region)
             .map_or_else(|| no_such_instance(id), |instance| Reply::ok(shapes::summary(instance))),
         _ => no_such_url(),
-    }
-}
-
-/// Answered `null` before anything is seen of it.
-fn power(state: &mut State, project: &str, (id, verb): (&str, &str), call: &Call) -> Reply {
-    let verb = match verb {
-        "start" => CloudVerb::Start,
-        "stop" => CloudVerb::Stop,
-        "shelve" => CloudVerb::Shelve,
-        "unshelve" => CloudVerb::Unshelve,
-        "reboot" => match call.body["type"].as_str() {
-            Some("soft") => CloudVerb::RebootSoft,
-            Some("hard") => CloudVerb::RebootHard,
-            // Guessed texts.
-            Some(other) => {
-                return bad_request(&format!(
-                    "[type] Given data ({other}) does not belong to the RebootTypeEnum enumeration"
-                ));
-            }
-            None => return bad_request("Missing parameter(s): type"),
-        },
-        _ => return no_such_url(),
-    };
-    let Some(found) = state.projects.get(project) else {
-        return no_such_service();
-    };
-    // Known: writes fail. How, is guessed.
-    if found.status != "ok" {
-        let text = format!("Project {project} is {}", found.status);
-        return Reply::error(403, "Client::Forbidden", &text);
-    }
-    let region = found.instances.get(id).map(|instance| instance.region.as_str());
-    if let Some(refusal) = region.and_then(|region| state.condition(region).refusal_of_verb(region)) {
-        return refusal;
-    }
-    match state.begin(project, id, verb) {
-        Ok(()) => Reply::void(),
-        Err(refusal) => refusal,
     }
 }

@@ -1,11 +1,13 @@
-//! How projects, servers, keys, operations and quotas look in answers.
+//! How projects, servers and quotas look in answers.
 
 use serde_json::{Value, json};
 
 use super::catalogue::{self, Flavor, IMAGES, uuid};
+use super::create::{private_network, public_network};
 use super::fleet::CloudImage;
-use super::state::{Instance, Operation, Project, State};
-use crate::ovh_api::base64;
+use super::keys::{KEYS_MAX, Key, key_id};
+use super::operations::Operation;
+use super::state::{Instance, Project, State};
 
 /// What the vendor calls an URN: made up from the id.
 pub(super) fn project(project: &Project) -> Value {
@@ -26,8 +28,8 @@ pub(super) fn project(project: &Project) -> Value {
 }
 
 /// One item of the list.
-pub(super) fn listed(project: &Project, instance: &Instance) -> Value {
-    let mut item = common(project, instance);
+pub(super) fn listed(state: &State, project: &Project, instance: &Instance) -> Value {
+    let mut item = common(state, project, instance);
     item["flavorId"] = json!(flavor_id(instance));
     item["imageId"] = json!(image_id(instance));
     item["sshKeyId"] = json!(instance.key.as_deref().map(key_id));
@@ -36,29 +38,30 @@ pub(super) fn listed(project: &Project, instance: &Instance) -> Value {
 
 /// A server by itself: with its flavour, image and key, and without their ids.
 pub(super) fn detailed(state: &State, project: &Project, instance: &Instance) -> Value {
-    let mut item = common(project, instance);
+    let mut item = common(state, project, instance);
     let (region, flavor) = (instance.region.as_str(), Flavor::named(&instance.flavor));
     // Memory in GiB, whatever the catalogue says (ovhcloud-cli's test of 2025: 7 for b2-7).
-    item["flavor"] =
-        json!(flavor.map(|flavor| flavor.json(region, flavor.ram_gib, state.stock(region, &instance.flavor))));
+    let stock = |flavor: &Flavor| state.stock(project, region, flavor);
+    item["flavor"] = json!(flavor.map(|flavor| flavor.json(region, flavor.ram_gib, stock(flavor))));
     item["image"] = match &instance.image {
         CloudImage::Listed(name) if !state.withdrawn_images.contains(name) => json!(catalogue::image(region, name)),
+        CloudImage::Snapshot(id) => {
+            let snapshot = project.snapshots.iter().find(|snapshot| snapshot.id == *id);
+            json!(snapshot.map(|snapshot| snapshot.json(state.now())))
+        }
         CloudImage::Listed(_) | CloudImage::Withdrawn(_) | CloudImage::Volume => Value::Null,
     };
-    let key = instance.key.as_ref().filter(|key| project.keys.contains(key));
-    item["sshKey"] = json!(key.map(|key| key_detail(project, key)));
+    let key = project.keys.iter().find(|key| instance.key.as_ref() == Some(&key.name));
+    item["sshKey"] = json!(key.map(Key::detail));
     item["licensePlanCode"] = json!(flavor.and_then(Flavor::licence));
     item["rescuePassword"] = Value::Null;
     item
 }
 
-fn common(project: &Project, instance: &Instance) -> Value {
+fn common(state: &State, project: &Project, instance: &Instance) -> Value {
     let flavor = Flavor::named(&instance.flavor);
-    let since = format!("{}-01T00:00:00Z", instance.created.get(..7).unwrap_or("2026-09"));
-    let open = project.operations.iter().filter(|operation| {
-        operation.resource.as_deref() == Some(&instance.id)
-            && matches!(operation.status.as_str(), "created" | "in-progress")
-    });
+    let is_about = |it: &&Operation| it.is_open() && it.resource.as_deref() == Some(&instance.id);
+    let open = project.operations.iter().filter(is_about);
     json!({
         "id": instance.id,
         "name": instance.name,
@@ -66,7 +69,7 @@ fn common(project: &Project, instance: &Instance) -> Value {
         "status": instance.status,
         "created": instance.created,
         "region": instance.region,
-        "monthlyBilling": instance.is_monthly.then(|| json!({ "since": since, "status": "ok" })),
+        "monthlyBilling": instance.is_monthly.then(|| monthly(state, instance)),
         "planCode": flavor.map(|flavor| flavor.plan(instance.is_monthly)),
         "operationIds": open.map(|operation| &operation.id).collect::<Vec<_>>(),
         "currentMonthOutgoingTraffic": null,
@@ -74,15 +77,31 @@ fn common(project: &Project, instance: &Instance) -> Value {
     })
 }
 
+/// `activationPending` is the schema's other word. For how long it is shown is guessed.
+fn monthly(state: &State, instance: &Instance) -> Value {
+    match &instance.monthly {
+        Some((since, at)) if *at > state.now() => json!({ "since": since, "status": "activationPending" }),
+        Some((since, _)) => json!({ "since": since, "status": "ok" }),
+        None => {
+            let month = instance.created.get(..7).unwrap_or("2026-09");
+            json!({ "since": format!("{month}-01T00:00:00Z"), "status": "ok" })
+        }
+    }
+}
+
+/// None before the server is there.
 fn addresses(instance: &Instance) -> Vec<Value> {
-    let network = uuid(&format!("network/{}", instance.region));
-    let (v4, v6) = (&instance.address, six(&instance.address));
-    let mut all = vec![
-        json!({ "ip": v4, "type": "public", "version": 4, "networkId": network, "gatewayIp": v4 }),
-        json!({ "ip": v6, "type": "public", "version": 6, "networkId": network, "gatewayIp": "2001:db8::ff" }),
-    ];
+    let mut all = Vec::new();
+    if !instance.address.is_empty() {
+        let network = public_network(&instance.region);
+        let (v4, v6) = (&instance.address, six(&instance.address));
+        all = vec![
+            json!({ "ip": v4, "type": "public", "version": 4, "networkId": network, "gatewayIp": v4 }),
+            json!({ "ip": v6, "type": "public", "version": 6, "networkId": network, "gatewayIp": "2001:db8::ff" }),
+        ];
+    }
     if let Some(ip) = &instance.private_address {
-        let network = uuid(&format!("private/{}", instance.region));
+        let network = private_network(&instance.region);
         all.push(json!({ "ip": ip, "type": "private", "version": 4, "networkId": network, "gatewayIp": null }));
     }
     all
@@ -121,14 +140,15 @@ fn flavor_id(instance: &Instance) -> Option<String> {
 fn image_id(instance: &Instance) -> Option<String> {
     match &instance.image {
         CloudImage::Listed(name) | CloudImage::Withdrawn(name) => Some(catalogue::image_id(&instance.region, name)),
+        CloudImage::Snapshot(id) => Some(id.clone()),
         CloudImage::Volume => None,
     }
 }
 
-pub(super) fn flavors(state: &State, region: &str) -> Vec<Value> {
+pub(super) fn flavors(state: &State, project: &Project, region: &str) -> Vec<Value> {
     let shown = |flavor: &Flavor| {
         let ram = if state.ram_in_mb { flavor.ram_gib * 1000 } else { flavor.ram_gib };
-        flavor.json(region, ram, state.stock(region, flavor.name))
+        flavor.json(region, ram, state.stock(project, region, flavor))
     };
     catalogue::FLAVORS.iter().map(shown).collect()
 }
@@ -139,59 +159,19 @@ pub(super) fn images(state: &State, region: &str) -> Vec<Value> {
     listed.filter_map(|name| catalogue::image(region, name)).collect()
 }
 
-/// The name's base64 in hexadecimal digits: from a fixture of libcloud, `6447567a6447746c65513d3d` for `testkey`.
-pub(super) fn key_id(name: &str) -> String {
-    hex::encode(base64(name.as_bytes()))
-}
-
-pub(super) fn key(project: &Project, name: &str) -> Value {
-    json!({
-        "id": key_id(name),
-        "name": name,
-        "publicKey": format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{} {name}", base64(name.as_bytes())),
-        "regions": project.regions,
-    })
-}
-
-/// A key by itself has a fingerprint.
-pub(super) fn key_detail(project: &Project, name: &str) -> Value {
-    let digits = catalogue::digits(name);
-    let pairs: Vec<&str> = (0..16).map(|index| &digits[index * 2..index * 2 + 2]).collect();
-    let mut key = key(project, name);
-    key["fingerPrint"] = json!(pairs.join(":"));
-    key
-}
-
-pub(super) fn operation(operation: &Operation) -> Value {
-    let is_ended = matches!(operation.status.as_str(), "completed" | "in-error");
-    json!({
-        "id": operation.id,
-        "action": operation.action,
-        "status": operation.status,
-        "progress": if operation.status == "completed" { 100 } else { 0 },
-        "regions": [operation.region],
-        "resourceId": operation.resource,
-        "createdAt": operation.created,
-        "startedAt": (operation.status != "created").then_some(&operation.created),
-        "completedAt": is_ended.then_some(&operation.created),
-        "subOperations": null,
-    })
-}
-
 pub(super) fn quota(project: &Project, region: &str) -> Value {
-    let here = || project.instances.values().filter(|instance| instance.region == region);
-    let flavors = || here().filter_map(|instance| Flavor::named(&instance.flavor));
+    let (quota, used) = (project.quota(region), project.used(region));
     json!({
         "region": region,
         "instance": {
-            "maxInstances": 200,
-            "usedInstances": here().count(),
-            "maxCores": 2000,
-            "usedCores": flavors().map(|flavor| flavor.vcpus).sum::<u32>(),
-            "maxRam": 8_000_000,
-            "usedRAM": flavors().map(|flavor| flavor.ram_gib * 1000).sum::<u32>(),
+            "maxInstances": quota.instances,
+            "usedInstances": used.instances,
+            "maxCores": quota.cores,
+            "usedCores": used.cores,
+            "maxRam": quota.ram_mb,
+            "usedRAM": used.ram_mb,
         },
-        "keypair": { "maxCount": 100 },
+        "keypair": { "maxCount": KEYS_MAX },
         "volume": null,
         "network": null,
         "loadbalancer": null,

@@ -1,4 +1,4 @@
-//! The account: projects with their servers, the clock by which these change, and what is out of order.
+//! The account: projects with what they have, the clock by which it changes, and what is out of order.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::catalogue::{Flavor, uuid};
 use super::fleet::{CloudClock, CloudImage, CloudInstance, CloudPace, CloudProject, OvhCloudOptions};
-use super::power::{CloudVerb, NoStock, Subject, Work};
+use super::keys::Key;
+use super::operations::{Operation, OperationForm, Span};
+use super::quota::CloudQuota;
 use super::rights::{POWER_ACTIONS, POWER_RULES, action};
+use super::snapshots::SnapshotRow;
+use super::verbs::{CloudVerb, NoStock, Schedule, Subject, Work, WorkChange};
 use crate::ovh_api::{Access, Keys, Reply};
 
 /// Where a stopped clock stands at first: 2026-10-05T12:00:00Z.
@@ -28,13 +32,57 @@ pub(super) struct State {
     pub withdrawn_images: Vec<String>,
     /// Whether the catalogue counts memory in MB; the detail of a server never does.
     pub ram_in_mb: bool,
+    pub switches: Switches,
     /// (id, verb) of each verb that was accepted.
     pub effects: Vec<(String, CloudVerb)>,
+    /// (id, name) of each server whose creation was accepted.
+    pub created: Vec<(String, String)>,
+    /// The same of each that the API deleted and that is gone.
+    pub deleted: Vec<(String, String)>,
     clock: CloudClock,
     pub pace: CloudPace,
     /// Seconds that the clock of the servers was moved ahead.
     ahead: i64,
     made: u32,
+}
+
+/// What is out of order with what is made and changed, until a test puts it right.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Switches {
+    /// What becomes of the next creations, one after another.
+    pub failures: Vec<CloudCreationFailure>,
+    /// Regions without room, whatever the catalogue says.
+    pub no_capacity: BTreeMap<String, NoCapacity>,
+    /// The list of servers is behind a creation by so many seconds.
+    pub list_lag_s: i64,
+    /// A new name is shown after so many seconds.
+    pub rename_lag_s: i64,
+    /// For so long a deleted server is shown as DELETED.
+    pub deleted_s: i64,
+    pub operation_form: OperationForm,
+    /// DELETE answers 204.
+    pub delete_is_empty: bool,
+}
+
+/// How a creation that was accepted goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloudCreationFailure {
+    /// BUILD, then ERROR: the server stays, is billed, and counts in the quota (inferred from what clients do with it).
+    EndsInError,
+    /// The operation of a regional creation ends `in-error`, and there never was a server. A flat creation has no operation:
+    /// its server ends in ERROR.
+    OperationFails,
+}
+
+/// What becomes of a creation in a region without room. Users report all three; what a refusal looks like nobody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoCapacity {
+    /// It is refused at once.
+    Refused,
+    /// BUILD, then ERROR.
+    EndsInError,
+    /// BUILD for ever: only deleting ends it.
+    StaysInBuild,
 }
 
 /// How a region is. What the vendor shows of one that is down is not known: these are the possibilities.
@@ -59,12 +107,15 @@ pub(super) struct Project {
     /// `ok`, `creating`, `suspended`, `deleting` or `deleted`.
     pub status: String,
     pub regions: Vec<String>,
-    pub keys: Vec<String>,
+    pub keys: Vec<Key>,
     pub instances: BTreeMap<String, Instance>,
     pub operations: Vec<Operation>,
+    pub snapshots: Vec<SnapshotRow>,
+    /// By region, where it is not the ordinary one.
+    pub quotas: BTreeMap<String, CloudQuota>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Instance {
     pub id: String,
     pub name: String,
@@ -78,16 +129,24 @@ pub(super) struct Instance {
     pub address: String,
     pub private_address: Option<String>,
     pub work: Option<Work>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Operation {
-    pub id: String,
-    pub action: String,
-    pub status: String,
-    pub resource: Option<String>,
-    pub region: String,
-    pub created: String,
+    /// Before this second nothing knows of it, afterwards the detail does. What an older version kept was always there.
+    #[serde(default)]
+    pub exists_from: i64,
+    /// From this second on it is in the lists.
+    #[serde(default)]
+    pub listed_from: i64,
+    /// What the creation handed over; no answer shows it.
+    #[serde(default)]
+    pub user_data: Option<String>,
+    /// A name that is not shown yet, and when it is.
+    #[serde(default)]
+    pub next_name: Option<(i64, String)>,
+    /// Since when it is billed by the month, if the API began it; and when that is active.
+    #[serde(default)]
+    pub monthly: Option<(String, i64)>,
+    /// Whether the image that a shelved server comes back from was deleted.
+    #[serde(default)]
+    pub has_lost_shelf: bool,
 }
 
 /// What outlives a start.
@@ -96,6 +155,17 @@ pub(super) struct Kept {
     ahead: i64,
     made: u32,
     projects: BTreeMap<String, BTreeMap<String, Instance>>,
+    /// What an older version did not keep.
+    #[serde(default)]
+    beside: BTreeMap<String, KeptProject>,
+}
+
+/// What a project has beside its servers.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptProject {
+    keys: Vec<Key>,
+    operations: Vec<Operation>,
+    snapshots: Vec<SnapshotRow>,
 }
 
 impl State {
@@ -112,7 +182,10 @@ impl State {
             no_stock: BTreeMap::new(),
             withdrawn_images: Vec::new(),
             ram_in_mb: true,
+            switches: Switches::default(),
             effects: Vec::new(),
+            created: Vec::new(),
+            deleted: Vec::new(),
             clock: options.clock,
             pace: options.pace,
             ahead: 0,
@@ -132,7 +205,8 @@ impl State {
 
     pub fn to_keep(&self) -> Kept {
         let projects = self.projects.iter().map(|(id, project)| (id.clone(), project.instances.clone()));
-        Kept { ahead: self.ahead, made: self.made, projects: projects.collect() }
+        let beside = self.projects.iter().map(|(id, project)| (id.clone(), KeptProject::of(project)));
+        Kept { ahead: self.ahead, made: self.made, projects: projects.collect(), beside: beside.collect() }
     }
 
     /// A project that is not the account's any more is forgotten; one that was not is as new.
@@ -141,6 +215,11 @@ impl State {
         for (id, instances) in kept.projects {
             if let Some(project) = self.projects.get_mut(&id) {
                 project.instances = instances;
+            }
+        }
+        for (id, kept) in kept.beside {
+            if let Some(project) = self.projects.get_mut(&id) {
+                (project.keys, project.operations, project.snapshots) = (kept.keys, kept.operations, kept.snapshots);
             }
         }
     }
@@ -158,25 +237,26 @@ impl State {
         self.ahead = self.ahead.saturating_add(seconds);
     }
 
-    /// Shows every status that is due.
+    /// Shows everything that is due.
     pub fn settle(&mut self) {
         let now = self.now();
-        for instance in self.projects.values_mut().flat_map(|project| project.instances.values_mut()) {
-            let Some(work) = &mut instance.work else { continue };
-            let (shown, is_done) = work.due(now);
-            if let Some(status) = shown {
-                instance.status = status;
-            }
-            if is_done {
-                instance.work = None;
-            }
+        for project in self.projects.values_mut() {
+            let gone: Vec<String> =
+                project.instances.values_mut().filter_map(|it| it.settle(now).then(|| it.id.clone())).collect();
+            let gone = gone.iter().filter_map(|id| project.instances.remove(id));
+            self.deleted.extend(gone.map(|instance| (instance.id, instance.name)));
+            project.operations.iter_mut().for_each(|operation| operation.settle(now));
         }
     }
 
-    /// When the last work ends.
+    /// When the last of all that goes on is over and shown.
     pub fn last_end(&self) -> Option<i64> {
-        let all = self.projects.values().flat_map(|project| project.instances.values());
-        all.filter_map(|instance| instance.work.as_ref().map(Work::ends_at)).max()
+        let ends = self.projects.values().flat_map(|project| {
+            let instances = project.instances.values().flat_map(Instance::ends);
+            let operations = project.operations.iter().filter_map(Operation::ends_at);
+            instances.chain(operations).chain(project.snapshots.iter().map(|snapshot| snapshot.ready_at))
+        });
+        ends.max()
     }
 
     pub fn add(&mut self, project: &str, instance: CloudInstance) -> Result<String, String> {
@@ -205,9 +285,22 @@ impl State {
             address: address(number),
             private_address: instance.private_address,
             work: None,
+            ..Instance::default()
         };
         owner.instances.insert(id.clone(), made);
         Ok(id)
+    }
+
+    /// Numbers of servers and their addresses, of operations and snapshots.
+    pub fn next_number(&mut self) -> u32 {
+        let number = self.made;
+        self.made += 1;
+        number
+    }
+
+    /// The next of these numbers.
+    pub fn number(&self) -> u32 {
+        self.made
     }
 
     pub fn instance_mut(&mut self, id: &str) -> Option<&mut Instance> {
@@ -218,37 +311,86 @@ impl State {
         self.regions.get(region).copied().unwrap_or(RegionCondition::Up)
     }
 
-    /// How many of a flavour fit now.
-    pub fn stock(&self, region: &str, flavor: &str) -> u32 {
-        match self.lack(region, flavor) {
-            Some(_) => 0,
-            None => STOCK,
+    /// How many of a flavour fit now: what the region has, or less where the quota of the project was changed.
+    pub fn stock(&self, project: &Project, region: &str, flavor: &Flavor) -> u32 {
+        match (self.lack(region, flavor.name), project.quotas.get(region)) {
+            (Some(_), _) => 0,
+            (None, None) => STOCK,
+            (None, Some(quota)) => quota.room(project.used(region), flavor).min(STOCK),
         }
     }
 
-    fn lack(&self, region: &str, flavor: &str) -> Option<NoStock> {
+    pub fn lack(&self, region: &str, flavor: &str) -> Option<NoStock> {
         self.no_stock.get(&(region.to_owned(), flavor.to_owned())).copied()
     }
 
     /// Begins what a verb asks for.
-    pub fn begin(&mut self, project: &str, id: &str, verb: CloudVerb) -> Result<(), Reply> {
-        let instance = self.projects.get(project).and_then(|project| project.instances.get(id));
+    pub fn begin(&mut self, project: &str, id: &str, verb: CloudVerb, change: Option<WorkChange>) -> Result<(), Reply> {
+        let schedule = Schedule { now: self.now(), pace: self.pace, deleted_s: self.switches.deleted_s };
+        let instance = self.projects.get(project).and_then(|project| project.instance(id, schedule.now));
         let instance = instance.ok_or_else(|| no_such_instance(id))?;
+        let lost = instance.has_lost_shelf.then_some(NoStock::EndsInError);
         let subject = Subject {
             id,
             status: &instance.status,
             work: instance.work.as_ref(),
             is_monthly: instance.is_monthly,
             has_local_disks: Flavor::named(&instance.flavor).is_some_and(|flavor| flavor.has_local_disks),
-            no_stock: self.lack(&instance.region, &instance.flavor),
+            no_stock: lost.or_else(|| self.lack(&instance.region, &instance.flavor)),
         };
-        let work = verb.begin(&subject, self.pace, self.now())?;
+        let mut work = verb.begin(&subject, schedule)?;
+        work.change = change;
+        let (ends_at, region) = (work.ends_at(), instance.region.clone());
         if let Some(instance) = self.instance_mut(id) {
             instance.work = Some(work);
         }
+        if let Some(action) = verb.operation() {
+            let number = self.next_number();
+            let span = Span { now: schedule.now, starts_at: schedule.now + schedule.pace.lag_s, ends_at };
+            let begun = Operation::begun(&operation_id(number), action, &region, span, "completed").about(id);
+            self.projects.entry(project.to_owned()).and_modify(|project| project.operations.push(begun));
+        }
         self.effects.push((id.to_owned(), verb));
-        self.settle();
         Ok(())
+    }
+}
+
+pub(super) fn operation_id(number: u32) -> String {
+    uuid(&format!("begun/{number}"))
+}
+
+/// A moment as the vendor writes it.
+pub(super) fn stamp(second: i64) -> String {
+    jiff::Timestamp::from_second(second).unwrap_or_default().to_string()
+}
+
+impl Instance {
+    /// Shows what is due. True: it is gone.
+    fn settle(&mut self, now: i64) -> bool {
+        if let Some((_, name)) = self.next_name.take_if(|(at, _)| *at <= now) {
+            self.name = name;
+        }
+        let Some(work) = &mut self.work else { return false };
+        let (shown, is_done) = work.due(now);
+        if let Some(status) = shown {
+            self.status = status;
+        }
+        let change = if is_done { self.work.take().and_then(|work| work.change) } else { None };
+        match change {
+            None => (),
+            Some(WorkChange::Addresses(public, private)) => (self.address, self.private_address) = (public, private),
+            Some(WorkChange::Flavor(flavor)) => self.flavor = flavor,
+            Some(WorkChange::Image(image)) => self.image = image,
+            Some(WorkChange::Gone) => return true,
+        }
+        false
+    }
+
+    fn ends(&self) -> impl Iterator<Item = i64> {
+        let work = self.work.as_ref().map(Work::ends_at);
+        let name = self.next_name.as_ref().map(|(at, _)| *at);
+        let monthly = self.monthly.as_ref().map(|(_, at)| *at);
+        [work, name, monthly, Some(self.exists_from), Some(self.listed_from)].into_iter().flatten()
     }
 }
 
@@ -259,14 +401,59 @@ pub(super) fn no_such_instance(id: &str) -> Reply {
 
 impl Project {
     fn new(project: CloudProject) -> Self {
+        let keys = project.keys.iter().map(|name| Key::given(name, &project.regions)).collect();
         Self {
             id: project.id,
             description: project.description,
             status: "ok".to_owned(),
             regions: project.regions,
-            keys: project.keys,
+            keys,
             instances: BTreeMap::new(),
             operations: Vec::new(),
+            snapshots: Vec::new(),
+            quotas: BTreeMap::new(),
+        }
+    }
+
+    /// A server that is there; one whose creation was accepted may not be so yet.
+    pub fn instance(&self, id: &str, now: i64) -> Option<&Instance> {
+        self.instances.get(id).filter(|instance| instance.exists_from <= now)
+    }
+
+    /// Known: writes to a project that is not in order fail. How, is guessed.
+    pub fn refusal_of_write(&self) -> Option<Reply> {
+        let text = format!("Project {} is {}", self.id, self.status);
+        (self.status != "ok").then(|| Reply::error(403, "Client::Forbidden", &text))
+    }
+
+    pub fn has_region(&self, region: &str) -> bool {
+        self.regions.iter().any(|name| name == region)
+    }
+
+    pub fn quota(&self, region: &str) -> CloudQuota {
+        self.quotas.get(region).copied().unwrap_or_default()
+    }
+
+    /// Servers, cores and memory that count in the quota of a region: those in ERROR, too.
+    pub fn used(&self, region: &str) -> CloudQuota {
+        let here = self.instances.values().filter(|instance| instance.region == region);
+        here.fold(CloudQuota { instances: 0, cores: 0, ram_mb: 0 }, |used, instance| {
+            let flavor = Flavor::named(&instance.flavor);
+            CloudQuota {
+                instances: used.instances + 1,
+                cores: used.cores + flavor.map_or(0, |flavor| flavor.vcpus),
+                ram_mb: used.ram_mb + flavor.map_or(0, |flavor| flavor.ram_gib * 1000),
+            }
+        })
+    }
+}
+
+impl KeptProject {
+    fn of(project: &Project) -> Self {
+        Self {
+            keys: project.keys.clone(),
+            operations: project.operations.clone(),
+            snapshots: project.snapshots.clone(),
         }
     }
 }
@@ -304,7 +491,7 @@ impl RegionCondition {
 }
 
 /// Of a network that is for documents, and for tests of throughput where that is too small.
-fn address(number: u32) -> String {
+pub(super) fn address(number: u32) -> String {
     match number {
         0..250 => format!("203.0.113.{}", number + 4),
         _ => format!("198.{}.{}.{}", 18 + (number >> 16 & 1), number >> 8 & 255, number & 255),

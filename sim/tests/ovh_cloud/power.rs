@@ -1,22 +1,9 @@
 //! Start, stop, reboot, shelve and unshelve: what is seen, when, and what is refused.
 
-use amarre_sim::ovh_cloud::{CloudPace, CloudVerb, NoStock, OvhCloud};
+use amarre_sim::ovh_cloud::{CloudPace, CloudVerb, NoStock};
 use serde_json::{Value, json};
 
-use crate::support::{ci, get, refused, send, server, start, status, verb};
-
-/// The statuses that are shown second by second, each once.
-async fn shown(cloud: &OvhCloud, path: &str) -> Vec<String> {
-    let mut shown = vec![status(cloud, path).await];
-    for _ in 0..60 {
-        cloud.advance(1);
-        let now = status(cloud, path).await;
-        if shown.last() != Some(&now) {
-            shown.push(now);
-        }
-    }
-    shown
-}
+use crate::support::{ci, get, refused, send, server, shown, start, status, verb};
 
 #[tokio::test]
 async fn each_verb_shows_the_old_status_and_then_its_own() {
@@ -34,7 +21,7 @@ async fn each_verb_shows_the_old_status_and_then_its_own() {
         assert_eq!((answer.status, &answer.body), (200, &Value::Null), "{call}");
         let last = statuses.split(' ').next_back().unwrap();
         assert_eq!(cloud.instance(&id).unwrap().becomes, last);
-        assert_eq!(shown(&cloud, &path).await.join(" "), statuses, "{call}");
+        assert_eq!(shown(&cloud, &path).await, statuses, "{call}");
         assert_eq!(cloud.instance(&id).unwrap().status, last);
     }
     assert_eq!(cloud.writes().len(), 6);
@@ -109,7 +96,7 @@ async fn without_stock_a_shelved_server_does_not_come_back() {
         assert_eq!((&flavor["available"], &flavor["quota"]), (&json!(false), &json!(0)));
         let (id, path) = server(&cloud, "SBG5", "build-3");
         assert_eq!(verb(&cloud, &path, "unshelve").await.status, 200);
-        assert_eq!(shown(&cloud, &path).await.join(" "), statuses);
+        assert_eq!(shown(&cloud, &path).await, statuses);
 
         cloud.no_stock("SBG5", "c3-4", None);
         cloud.set_status(&id, "SHELVED_OFFLOADED");

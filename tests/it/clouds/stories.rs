@@ -117,6 +117,10 @@ const fn leads_to(verb: CloudVerb) -> Option<Power> {
         CloudVerb::Stop => Some(Power::Off),
         CloudVerb::Shelve => Some(Power::Shelved),
         CloudVerb::RebootSoft | CloudVerb::RebootHard => None,
+        // No story asks for these.
+        CloudVerb::Create | CloudVerb::Delete | CloudVerb::Rename | CloudVerb::Resize | CloudVerb::Reinstall => None,
+        CloudVerb::Snapshot | CloudVerb::BillMonthly | CloudVerb::DeleteSnapshot => None,
+        CloudVerb::CreateKey | CloudVerb::DeleteKey => None,
     }
 }
 

@@ -1,0 +1,86 @@
+//! What a test sees and sets of servers that are made, changed and deleted through the API.
+
+use super::operations::OperationForm;
+use super::quota::CloudQuota;
+use super::state::{CloudCreationFailure, NoCapacity};
+use super::{OvhCloud, rights};
+
+impl OvhCloud {
+    /// Id and first name of each server whose creation was accepted, in this order; whoever saw the answer, and whatever has
+    /// become of it. One of which only the operation fails is not among them.
+    pub fn created(&self) -> Vec<(String, String)> {
+        self.inner.lock().created.clone()
+    }
+
+    /// Id and last name of each server that the API deleted and that is gone, in this order.
+    pub fn deleted(&self) -> Vec<(String, String)> {
+        self.inner.lock().deleted.clone()
+    }
+
+    /// The next creation that is not refused goes wrong like this. Several calls are about several creations.
+    pub fn fail_next_creation(&self, failure: CloudCreationFailure) {
+        self.inner.lock().switches.failures.push(failure);
+    }
+
+    /// A region has no room for anything new, and the catalogue does not say so: this becomes of creations. Resizing is refused.
+    /// `None`: there is room again.
+    pub fn no_capacity(&self, region: &str, outcome: Option<NoCapacity>) {
+        let mut state = self.inner.lock();
+        match outcome {
+            Some(outcome) => drop(state.switches.no_capacity.insert(region.to_owned(), outcome)),
+            None => drop(state.switches.no_capacity.remove(region)),
+        }
+    }
+
+    /// How much a project may have in a region. False when there is no such project.
+    pub fn set_quota(&self, project: &str, region: &str, quota: CloudQuota) -> bool {
+        let mut state = self.inner.lock();
+        let found = state.projects.get_mut(project);
+        found.map(|project| project.quotas.insert(region.to_owned(), quota)).is_some()
+    }
+
+    /// Lists do not have a server that is created from now on before so many seconds have passed; asked for by its id, it is
+    /// there. That the vendor's lists are ever behind is not known. 0 at first.
+    pub fn list_lags(&self, seconds: i64) {
+        self.inner.lock().switches.list_lag_s = seconds;
+    }
+
+    /// A new name is shown after so many seconds: whether it is at once is not known. 0 at first.
+    pub fn renames_lag(&self, seconds: i64) {
+        self.inner.lock().switches.rename_lag_s = seconds;
+    }
+
+    /// For so long a server that was deleted is still shown, as DELETED: the schema has the word, and nobody says when it is
+    /// seen. 0 at first.
+    pub fn shows_deleted_for(&self, seconds: i64) {
+        self.inner.lock().switches.deleted_s = seconds;
+    }
+
+    /// Whether DELETE of a server answers 204 without a body instead of 200 with `null`: both are seen. Off at first.
+    pub fn delete_is_empty(&self, on: bool) {
+        self.inner.lock().switches.delete_is_empty = on;
+    }
+
+    /// Where operations have the id of the server that they made.
+    pub fn operation_form(&self, form: OperationForm) {
+        self.inner.lock().switches.operation_form = form;
+    }
+
+    /// Takes the right away to read operations, of the key and of the service account, or gives it back. What
+    /// [`OvhCloud::grant_only`] and [`OvhCloud::grant_actions`] undo, they undo of this, too.
+    pub fn operations_readable(&self, on: bool) {
+        let mut state = self.inner.lock();
+        let paths: Vec<String> = state.projects.keys().map(|id| format!("/cloud/project/{id}/operation")).collect();
+        state.access.denied.retain(|(_, path)| !paths.contains(path));
+        if !on {
+            state.access.denied.extend(paths.into_iter().map(|path| ("GET".to_owned(), path)));
+        }
+    }
+
+    /// Lets key and service account do all that is simulated: at first they may only read and turn on and off. Undoes every
+    /// [`OvhCloud::deny`].
+    pub fn grant_managing(&self) {
+        self.grant_only(&rights::MANAGING_RULES);
+        self.grant_actions(&[rights::POWER_ACTIONS.as_slice(), rights::MANAGING_ACTIONS.as_slice()].concat());
+    }
+}
