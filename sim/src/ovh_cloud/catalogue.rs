@@ -169,6 +169,39 @@ pub(super) fn prices(subsidiary: Option<&str>) -> Reply {
     }))
 }
 
+/// `GET /cloud/subsidiaryPrice?flavorId&ovhSubsidiary`: the older price list, which libcloud asks. `chosen` are the flavours
+/// of the id, each with a region; the shape is that of libcloud's fixture, with nothing but servers in it.
+pub(super) fn older_prices(subsidiary: Option<&str>, chosen: &[(&'static Flavor, String)]) -> Reply {
+    let currency = match currency(subsidiary) {
+        Ok(currency) => currency,
+        Err(refusal) => return refusal,
+    };
+    let price = |amount: i64| {
+        let value = amount as f64 / 100_000_000.0;
+        json!({ "currencyCode": currency, "text": format!("{value:.4} {currency}"), "value": value })
+    };
+    let row = |(flavor, region): &(&'static Flavor, String)| {
+        json!({
+            "flavorId": flavor.id(region),
+            "flavorName": flavor.name,
+            "region": region,
+            "price": price(flavor.hourly),
+            "monthlyPrice": price(flavor.monthly),
+        })
+    };
+    Reply::ok(json!({
+        "projectCreation": price(0),
+        "instances": chosen.iter().map(row).collect::<Vec<_>>(),
+        "snapshots": [],
+        "volumes": [],
+        "storage": [],
+        "archive": [],
+        "bandwidthStorage": [],
+        "bandwidthArchiveIn": [],
+        "bandwidthArchiveOut": [],
+    }))
+}
+
 /// Which subsidiaries there are is guessed.
 fn currency(subsidiary: Option<&str>) -> Result<&'static str, Reply> {
     match subsidiary {

@@ -18,7 +18,7 @@ pub(super) async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     let mut state = inner.lock();
     let query = state.access.next_query();
     let names: Vec<&str> = request.names.iter().map(String::as_str).collect();
-    if let Some(prices) = prices(&request, &names) {
+    if let Some(prices) = prices(&state, &request, &names) {
         return prices.response(&query);
     }
     let reply = match request.admit(&mut state.access, signed_as) {
@@ -28,12 +28,20 @@ pub(super) async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) 
     reply.response(&query)
 }
 
-/// Prices are public: they need no signature.
-fn prices(request: &Incoming, names: &[&str]) -> Option<Reply> {
+/// Prices are public: they need no signature. That this is so of the older list, too, and that it has all flavours of all regions
+/// for whoever names none, is guessed.
+fn prices(state: &State, request: &Incoming, names: &[&str]) -> Option<Reply> {
     let asked = request.query();
     let parameter = |wanted: &str| asked.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     match (request.method.as_str(), names) {
         ("GET", ["order", "catalog", "public", "cloud"]) => Some(catalogue::prices(parameter("ovhSubsidiary"))),
+        ("GET", ["cloud", "subsidiaryPrice"]) => {
+            let regions = state.projects.values().flat_map(|project| &project.regions);
+            let all = regions.flat_map(|region| catalogue::FLAVORS.iter().map(move |flavor| (flavor, region.clone())));
+            let id = parameter("flavorId");
+            let chosen: Vec<_> = all.filter(|(flavor, region)| id.is_none_or(|id| flavor.id(region) == id)).collect();
+            Some(catalogue::older_prices(parameter("ovhSubsidiary"), &chosen))
+        }
         _ => None,
     }
 }
