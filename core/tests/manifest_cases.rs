@@ -414,7 +414,11 @@ fn dump_options(out: &mut String, service: &Service) {
     let Reconcile { mode, protect, ignore, stopped_grace } = &service.reconcile;
     if service.reconcile != Reconcile::default() {
         let ignore: Vec<String> = ignore.iter().map(|known| format!("{}.{}", known.kind.word(), known.field)).collect();
-        let _ = writeln!(out, "  kept {mode:?} protect={protect} ignore={ignore:?} grace={stopped_grace}");
+        let _ = writeln!(
+            out,
+            "  kept {mode:?} protect={} ignore={ignore:?} grace={stopped_grace}",
+            protect.unwrap_or(false)
+        );
     }
     if service.data != amarre_core::model::service::Data::default() {
         let _ = writeln!(out, "  {:?}", service.data);

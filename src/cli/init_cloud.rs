@@ -7,7 +7,7 @@ use super::CommandFailure;
 use super::args::{CloudMake, InitArgs, Simulated};
 use super::init::{Dialogue, create, empty_query, gap_failure, read_line};
 use crate::config::Config;
-use crate::config::kamatera::ENDPOINT;
+use crate::config::kamatera::{CONSOLE, ENDPOINT};
 use crate::providers::Provider;
 use crate::providers::kamatera::{KamateraConfig, KamateraProvider};
 use crate::providers::ovh::{OvhLogin, Pace};
@@ -146,6 +146,8 @@ async fn kamatera(init: &InitArgs, dialogue: &Dialogue<'_>) -> Result<CloudAnswe
     let provider = KamateraProvider::new(KamateraConfig {
         id: ProviderId::from("kamatera.init".to_owned()),
         url: url.clone(),
+        console: CONSOLE.to_owned(),
+        instance: String::new(),
         client_id: client_id.clone(),
         secret: secret.clone(),
         pause: std::time::Duration::ZERO,

@@ -232,6 +232,7 @@ impl Simulator for SimulatedKamatera {
         let Some(CloudAccess::Kamatera(access)) = config.clouds.get_mut(id) else { return };
         let account = KamateraOptions::eight();
         access.url = self.0.endpoint();
+        access.console = self.0.console_url();
         access.client_id = account.client_id;
         access.secret = Secret::new(account.secret);
     }

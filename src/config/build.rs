@@ -28,6 +28,7 @@ impl File {
         zones.extend(named.map(|zone| (zone, ProviderId::from("dnsmasq".to_owned()))));
         let mut site = self.site(zones)?;
         let clouds = super::clouds::build(&self.clouds, secrets)?;
+        site.ssh_keys = super::clouds::ssh_keys(&self.ssh_keys)?;
         site.clouds = clouds.iter().map(|(name, (cloud, _))| (name.clone(), cloud.clone())).collect();
         let source = self.source(base, secrets)?;
         let interval = duration("reconcile.interval", self.reconcile.interval.as_deref(), Millis::minutes(5))?;
@@ -176,6 +177,7 @@ impl File {
             domains,
             hosts,
             clouds: BTreeMap::new(),
+            ssh_keys: BTreeMap::new(),
             pools,
             prefix,
             avoid: self.network.avoid.clone(),

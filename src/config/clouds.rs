@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::ConfigError;
@@ -10,7 +11,8 @@ use super::kamatera::{self, KamateraAccess};
 use super::ovh_cloud::{self, OvhCloudAccess};
 use super::secrets::Resolver;
 use amarre_core::model::families::{CLOUDS, FAMILIES, ProviderFamily};
-use amarre_core::model::site::{CloudActions, CloudSite};
+use amarre_core::model::savings::parse_amount;
+use amarre_core::model::site::{CloudActions, CloudBudget, CloudLimits, CloudSite};
 use amarre_core::model::{Code, ProviderId};
 
 /// The section as written: by name, then by make; beside the make are the keys of every cloud.
@@ -18,8 +20,14 @@ pub(super) type CloudsFile = BTreeMap<String, BTreeMap<String, Json>>;
 
 /// What may be asked of instances that no manifest manages.
 const ACTIONS: &str = "actions";
+/// How many servers manifests may have, and of which sizes.
+const LIMITS: &str = "limits";
+/// What they may cost.
+const BUDGET: &str = "budget";
 /// The cloud has no account, and is simulated.
 const SIMULATED: &str = "simulated";
+/// What stands beside the make.
+const OF_ALL: [&str; 4] = [ACTIONS, LIMITS, BUDGET, SIMULATED];
 /// The make of a simulated cloud that names none.
 const SIMULATED_MAKE: &str = "ovh";
 
@@ -40,6 +48,25 @@ pub(super) fn build(
     secrets: &Resolver,
 ) -> Result<BTreeMap<String, (CloudSite, CloudAccess)>, ConfigError> {
     clouds.iter().map(|(name, keys)| Ok((name.clone(), cloud(name, keys, secrets)?))).collect()
+}
+
+/// The public keys for servers, as OpenSSH writes them: kind, key, and who has it.
+pub(super) fn ssh_keys(keys: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ConfigError> {
+    const KINDS: [&str; 5] = ["ssh-rsa", "ssh-ed25519", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"];
+    let checked = keys.iter().map(|(name, key)| {
+        let key = key.trim();
+        let mut words = key.split(' ');
+        let is_kind = words.next().is_some_and(|word| KINDS.iter().any(|kind| word.starts_with(kind)));
+        let is_key =
+            is_kind && words.next().is_some_and(|word| word.starts_with("AAAA")) && !key.contains(char::is_control);
+        if !is_key {
+            let message = format!("ssh_keys.{name} is no public key");
+            let hint = "write the line of ~/.ssh/id_ed25519.pub: `ssh-ed25519 AAAA… who`; never a private key";
+            return Err(ConfigError::new(Code::A0201, message, hint));
+        }
+        Ok((name.clone(), key.to_owned()))
+    });
+    checked.collect()
 }
 
 /// The clouds that are simulated.
@@ -74,10 +101,13 @@ fn cloud(
         kamatera::FAMILY => CloudAccess::Kamatera(kamatera::access(name, settings, is_simulated, secrets)?),
         _ => CloudAccess::Plain,
     };
-    Ok((
-        CloudSite { provider: ProviderId::of_family(family, name), actions: actions(name, keys.get(ACTIONS))? },
-        access,
-    ))
+    let site = CloudSite {
+        provider: ProviderId::of_family(family, name),
+        actions: actions(name, keys.get(ACTIONS))?,
+        limits: keys.get(LIMITS).map(|said| limits(name, said)).transpose()?.unwrap_or_default(),
+        budget: keys.get(BUDGET).map(|said| budget(name, said)).transpose()?,
+    };
+    Ok((site, access))
 }
 
 /// The family of a cloud, by the make that is named.
@@ -85,7 +115,7 @@ fn family(name: &str, keys: &BTreeMap<String, Json>) -> Result<&'static Provider
     let known: Vec<&ProviderFamily> = FAMILIES.iter().filter(|family| family.section == CLOUDS).collect();
     let words: Vec<&str> = known.iter().map(|family| family.make).collect();
     let hint = format!("write one of {} below it", words.join(", "));
-    let makes: Vec<&str> = keys.keys().map(String::as_str).filter(|key| ![ACTIONS, SIMULATED].contains(key)).collect();
+    let makes: Vec<&str> = keys.keys().map(String::as_str).filter(|key| !OF_ALL.contains(key)).collect();
     let make = match makes.as_slice() {
         [make] => make,
         [] if keys.contains_key(SIMULATED) => SIMULATED_MAKE,
@@ -93,6 +123,42 @@ fn family(name: &str, keys: &BTreeMap<String, Json>) -> Result<&'static Provider
     };
     let family = known.into_iter().find(|family| family.make == make);
     family.ok_or_else(|| ConfigError::new(Code::A0201, format!("clouds.{name}: unknown key or make `{make}`"), hint))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloudLimitsFile {
+    instances: usize,
+    #[serde(default)]
+    types: BTreeSet<String>,
+}
+
+fn limits(name: &str, said: &Json) -> Result<CloudLimits, ConfigError> {
+    let read: Result<CloudLimitsFile, _> = serde_json::from_value(said.clone());
+    let CloudLimitsFile { instances, types } = read.map_err(|error| {
+        let hint = "as in `limits: {instances: 10, types: [b3-8]}`; without `types`, any size";
+        ConfigError::new(Code::A0201, format!("clouds.{name}.limits: {error}"), hint)
+    })?;
+    Ok(CloudLimits { instances, types })
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BudgetFile {
+    month: String,
+}
+
+fn budget(name: &str, said: &Json) -> Result<CloudBudget, ConfigError> {
+    let hint = "as in `budget: {month: 200 EUR}`: an amount and the vendor's currency, without tax";
+    let refused = |message: String| ConfigError::new(Code::A0201, format!("clouds.{name}.budget: {message}"), hint);
+    let read: Result<BudgetFile, _> = serde_json::from_value(said.clone());
+    let month = read.map_err(|error| refused(error.to_string()))?.month;
+    let is_currency = |text: &&str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    let parts = month.trim().split_once(' ').map(|(amount, currency)| (amount.trim(), currency.trim()));
+    let parts = parts.filter(|(_, currency)| is_currency(currency));
+    let amount = parts.and_then(|(amount, currency)| Some((parse_amount(amount)?, currency.to_owned())));
+    let (month, currency) = amount.ok_or_else(|| refused(format!("`{month}` is no amount a month")))?;
+    Ok(CloudBudget { month, currency })
 }
 
 fn actions(name: &str, said: Option<&Json>) -> Result<CloudActions, ConfigError> {

@@ -33,6 +33,9 @@ pub(super) struct File {
     pub(super) dnsmasq: Option<super::dnsmasq::DnsmasqFile>,
     #[serde(default)]
     pub(super) clouds: super::clouds::CloudsFile,
+    /// Public keys for servers, by name.
+    #[serde(default)]
+    pub(super) ssh_keys: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) network: NetworkFile,
     #[serde(default)]

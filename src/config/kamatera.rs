@@ -14,6 +14,8 @@ use amarre_core::model::Code;
 
 /// Where the vendor's proxy is.
 pub const ENDPOINT: &str = "https://cloudcli.cloudwm.com";
+/// Where the vendor's console is.
+pub const CONSOLE: &str = "https://console.kamatera.com";
 /// The family of its provider.
 pub(super) const FAMILY: &str = "kamatera";
 /// Id and secret in one variable: `id:secret`.
@@ -28,6 +30,8 @@ const SECRET: &str = "KAMATERA_API_SECRET";
 pub struct KamateraAccess {
     /// Where the proxy is.
     pub url: String,
+    /// Where the console is.
+    pub console: String,
     /// The id of the API key.
     pub client_id: String,
     /// Its secret.
@@ -40,6 +44,7 @@ struct KamateraFile {
     client_id: Option<String>,
     secret: Option<SecretSource>,
     url: Option<String>,
+    console: Option<String>,
 }
 
 /// The account of a cloud.
@@ -71,19 +76,22 @@ fn find(
     let name = format!("clouds.{cloud}.kamatera");
     let read: Result<Option<KamateraFile>, _> = serde_json::from_value(settings.clone());
     let file = read.map_err(|error| {
-        ConfigError::new(Code::A0201, format!("{name}: {error}"), "its keys: client_id, secret, url")
+        ConfigError::new(Code::A0201, format!("{name}: {error}"), "its keys: client_id, secret, url, console")
     })?;
     let file = file.unwrap_or_default();
     if is_simulated {
-        if file.client_id.is_some() || file.secret.is_some() || file.url.is_some() {
+        if file.client_id.is_some() || file.secret.is_some() || file.url.is_some() || file.console.is_some() {
             let message = format!("{name} is simulated, and has an account");
             return Err(ConfigError::new(Code::A0201, message, "leave out `simulated`, or what a real account has"));
         }
         // The simulator fills them in. A real account in the environment is not read.
-        return Ok(KamateraAccess { url: String::new(), client_id: String::new(), secret: Secret::new("") });
+        let (url, console, client_id) = (String::new(), String::new(), String::new());
+        return Ok(KamateraAccess { url, console, client_id, secret: Secret::new("") });
     }
     let url = file.url.unwrap_or_else(|| ENDPOINT.to_owned());
     no_credentials(&format!("{name}.url"), &url)?;
+    let console = file.console.unwrap_or_else(|| CONSOLE.to_owned());
+    no_credentials(&format!("{name}.console"), &console)?;
     let own = file.secret.as_ref().map(|source| places.secrets.read(source)).transpose()?;
     let (client_id, secret) = match (file.client_id, own) {
         (Some(client_id), Some(secret)) => (Some(client_id), Some(secret)),
@@ -93,7 +101,7 @@ fn find(
         }
     };
     match (client_id, secret) {
-        (Some(client_id), Some(secret)) => Ok(KamateraAccess { url, client_id, secret }),
+        (Some(client_id), Some(secret)) => Ok(KamateraAccess { url, console, client_id, secret }),
         (client_id, _) => {
             let missing = if client_id.is_none() { "client_id" } else { "secret" };
             let hint = format!(

@@ -15,6 +15,7 @@ use super::exchanges::Exchanges;
 use super::http::Counts;
 use crate::secret::Secrets;
 use amarre_core::model::folders::Reserved;
+use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
     Action, Address, Change, Code, Fields, Gap, Kind, KindSchema, Millis, Payloads, ProviderId, Refusal, Seen,
@@ -392,6 +393,8 @@ pub struct Observation {
     /// Of [`ObserveQuery::to_rule_out`], what is nowhere in all that the vendor shows of it, lists and operations under way,
     /// each read for this query.
     pub ruled_out: BTreeSet<Address>,
+    /// What the vendor takes for what is wanted and not there, or not yet of the size that is wanted.
+    pub quotes: BTreeMap<Address, ServerPrices>,
     /// What is there and not Amarre's, by the vendor's own names: for people to see and to act on.
     pub inventory: BTreeMap<Address, Seen>,
     /// Subnets that the host routes elsewhere.

@@ -142,7 +142,7 @@ fn instances(registry: &mut Registry, picture: &PassResult) {
         let managed = if row.manifest.is_some() { "yes" } else { "no" };
         let all = [
             ("instance", row.shown_name()),
-            ("id", &row.address.name),
+            ("id", &row.id),
             ("cloud", &row.cloud),
             ("project", &row.project),
             ("region", &row.region),
@@ -151,12 +151,12 @@ fn instances(registry: &mut Registry, picture: &PassResult) {
             ("managed", managed),
         ];
         info.get_or_create(&labels(&all)).set(1);
-        let one = labels(&[("cloud", &row.cloud), ("id", &row.address.name), ("instance", row.shown_name())]);
+        let one = labels(&[("cloud", &row.cloud), ("id", &row.id), ("instance", row.shown_name())]);
         attention.get_or_create(&one).set(i64::from(row.needs_attention()));
         if let Some(cost) = &row.cost {
             let labels = labels(&[
                 ("cloud", &row.cloud),
-                ("id", &row.address.name),
+                ("id", &row.id),
                 ("instance", row.shown_name()),
                 ("currency", &cost.currency),
             ]);

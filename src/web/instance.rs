@@ -360,7 +360,7 @@ fn facts(row: &InstanceRow, words: Words) -> Vec<(String, String, bool)> {
         ("inst-saved", instance_view::saved(row, words).unwrap_or_default(), false),
         ("inst-address", row.addresses.join(", "), true),
         ("inst-vendor-name", row.vendor_name.clone(), true),
-        ("inst-id", row.address.name.clone(), true),
+        ("inst-id", row.id.clone(), true),
         ("inst-status", row.status.clone(), true),
         ("inst-created", created, false),
         ("inst-rule", rule.unwrap_or_default(), false),

@@ -379,6 +379,7 @@ kind-attachment = attachment
 kind-volume = volume
 kind-image = image
 kind-instance = instance
+kind-server = server
 kind-container = container
 kind-zone = zone
 kind-record = record

@@ -385,6 +385,7 @@ kind-attachment = rattachement
 kind-volume = volume
 kind-image = image
 kind-instance = instance
+kind-server = serveur
 kind-container = conteneur
 kind-zone = zone
 kind-record = enregistrement

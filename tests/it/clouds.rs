@@ -7,4 +7,7 @@ mod savings;
 mod missed;
 mod stories;
 mod kamatera;
+mod made;
+mod made_rig;
+mod made_stories;
 mod support;

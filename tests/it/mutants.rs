@@ -63,7 +63,6 @@ fn objections(name: &str, text: &str) -> Vec<String> {
         None => "tests/it",
         Some("amarre-core") => "core/tests",
         Some("amarre-tidy") => "tests/tidy",
-        Some("amarre-trial") => "tests/trial",
         Some(other) => return vec![format!("`package: {other}` has no tests that patches name")],
     };
     wrong.extend(tests.split(" | ").filter_map(|filter| unknown_test(filter, folder)));

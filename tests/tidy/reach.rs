@@ -28,8 +28,20 @@ const NAMED: [(&[&str], &[&str], &[&str]); 3] = [
             "src/registry.rs",
         ],
     ),
-    // Kind and family of tests/trial: no file of the product is theirs.
-    (&["\"trial\""], &[], &["core/src/manifest/kinds/mod.rs", "core/src/model/families.rs", "core/src/model/kinds.rs"]),
+    (
+        &["Kind::Server"],
+        &["src/providers/ovh_cloud/", "src/providers/kamatera/", "src/providers/servers.rs"],
+        &[
+            "core/src/manifest/kinds/instance.rs",
+            "core/src/model/kinds.rs",
+            "core/src/plan/diff/decide.rs",
+            "core/src/plan/diff/provenance.rs",
+            "core/src/plan/safety/cloud_limits.rs",
+            "core/src/plan/safety/protect.rs",
+            "core/src/resources/cloud.rs",
+            "src/engine/report/instances.rs",
+        ],
+    ),
 ];
 
 #[test]

@@ -88,7 +88,6 @@ fn placed(scope: &Scope<'_>, mut service: Service) -> Service {
     parts.extend(service.answered.iter().map(|host| host.origin.clone()));
     parts.extend(service.streams.iter().map(|stream| stream.origin.clone()));
     parts.extend(service.access_lists.iter().map(|list| list.origin.clone()));
-    parts.extend(service.resources.iter().map(|resource| resource.origin.clone()));
     parts.extend(records.iter().map(|record| record.origin.clone()));
     let place = |(spot, keys): (&Spot, &Vec<(String, Spot)>)| {
         let part = Some(scope.origin(*spot)).filter(|origin| parts.contains(origin))?;
@@ -192,7 +191,6 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         answered: Vec::new(),
         streams: Vec::new(),
         access_lists: Vec::new(),
-        resources: Vec::new(),
         instance: None,
         dns: Dns::Auto,
         network: NetworkMode::Auto,

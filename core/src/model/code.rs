@@ -38,9 +38,11 @@ macro_rules! with_codes {
             // DNS and OVH.
             A0701 A0702 A0703 A0704 A0705 A0706 A0707 A0720 A0721 A0722 A0723 A0724 A0725
             // OVH Public Cloud.
-            A0730 A0731 A0732 A0733 A0734 A0735 A0736 A0737
+            A0730 A0731 A0732 A0733 A0734 A0735 A0736 A0737 A0738 A0739
             // Kamatera.
             A0740 A0741 A0742
+            // Servers that Amarre makes, at any cloud.
+            A0750 A0751 A0752 A0753 A0754
             // Certificates.
             A0801 A0802 A0803 A0804 A0805 A0806 A0807 A0808 A0809
             // Ledger and runs.

@@ -46,7 +46,22 @@ pub struct CloudTraits {
     pub shelves: bool,
     /// Its stop is no shutdown: the power is cut.
     pub stop_cuts_power: bool,
+    /// Its servers are in projects.
+    pub has_projects: bool,
+    /// A size of a server is a name, as `b3-8`; else it is made of processors, memory and a disk.
+    pub names_sizes: bool,
+    /// It changes the size of a server only while that is off.
+    pub resizes_when_off: bool,
 }
+
+/// What a cloud on OpenStack does.
+const OPENSTACK: CloudTraits = CloudTraits {
+    shelves: true,
+    stop_cuts_power: false,
+    has_projects: true,
+    names_sizes: true,
+    resizes_when_off: false,
+};
 
 /// Every family.
 pub const FAMILIES: &[ProviderFamily] = &[
@@ -98,7 +113,7 @@ pub const FAMILIES: &[ProviderFamily] = &[
         one: "OVH Public Cloud",
         role: ProviderRole::Cloud,
         unnamed: "",
-        cloud: Some(CloudTraits { shelves: true, stop_cuts_power: false }),
+        cloud: Some(OPENSTACK),
     },
     ProviderFamily {
         name: "kamatera",
@@ -108,18 +123,13 @@ pub const FAMILIES: &[ProviderFamily] = &[
         one: "account at Kamatera",
         role: ProviderRole::Cloud,
         unnamed: "",
-        cloud: Some(CloudTraits { shelves: false, stop_cuts_power: true }),
-    },
-    #[cfg(feature = "trial")]
-    ProviderFamily {
-        name: "trial-cloud",
-        section: CLOUDS,
-        make: "trial",
-        title: "Trial cloud",
-        one: "trial cloud",
-        role: ProviderRole::Cloud,
-        unnamed: "",
-        cloud: Some(CloudTraits { shelves: true, stop_cuts_power: false }),
+        cloud: Some(CloudTraits {
+            shelves: false,
+            stop_cuts_power: true,
+            has_projects: false,
+            names_sizes: false,
+            resizes_when_off: true,
+        }),
     },
 ];
 
@@ -151,8 +161,7 @@ impl ProviderId {
 
     /// What it does in its own way as a vendor of servers.
     pub fn cloud_traits(&self) -> CloudTraits {
-        let usual = CloudTraits { shelves: true, stop_cuts_power: false };
-        self.family_row().and_then(|family| family.cloud).unwrap_or(usual)
+        self.family_row().and_then(|family| family.cloud).unwrap_or(OPENSTACK)
     }
 
     /// Whether it runs containers.

@@ -1,27 +1,82 @@
-//! A server of a cloud as a manifest manages it: its power, and nothing else of it.
+//! A server of a cloud as a manifest manages it: one that was there before, of which only the power is managed, or one that
+//! Amarre makes.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::address::Address;
 use super::power::{self, Cause, Override, Power, PowerRule, Wanted};
 use super::time::{Millis, Timestamp};
 use super::timetable::Tick;
+use super::value::{Fields, Value};
 use super::world::Origin;
 
 /// How long a change of power may take before it is said that it does not come.
 pub const POWER_WITHIN: Millis = Millis::minutes(30);
 
-/// What a manifest says of a server that exists.
+/// What a manifest says of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
-    /// The server, by the vendor's id.
+    /// The server: by the vendor's id, or by the manifest's name where Amarre makes it.
     pub address: Address,
+    /// What it is to be; `None`: it was there before, and only its power is managed.
+    pub shape: Option<ServerShape>,
     /// Its cloud, as the configuration calls it.
     pub cloud: String,
     /// The power that it is to have.
     pub rule: PowerRule,
     /// Where the power or the timetable is in the source.
     pub origin: Origin,
+}
+
+/// What a server is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerShape {
+    /// Its project, by id or as people call it; empty: the only one, or the cloud has none.
+    pub project: String,
+    /// Where it is to be.
+    pub region: String,
+    /// Its size, as observations have it: `b3-8`, `2B 2048MiB 20GB`.
+    pub size: String,
+    /// What it is installed from, as its vendor calls it.
+    pub image: String,
+    /// The public key that may sign in.
+    pub ssh_key: String,
+    /// Its size may be changed, though it is down meanwhile.
+    pub may_resize: bool,
+}
+
+/// Digits of a vendor-side name that nobody else would choose.
+const SUFFIX_DIGITS: usize = 4;
+/// Kamatera takes no longer names.
+const VENDOR_NAME_CHARS_MAX: usize = 40;
+
+/// What a server of Amarre's is called at its vendor: the manifest's name and four characters that follow from the instance
+/// of Amarre and the address. So it is known before the create, and after a ledger was lost: a create whose answer was
+/// lost is looked for by it.
+pub fn vendor_name(of_amarre: &str, address: &Address) -> String {
+    let digest = hex::encode(Sha256::digest(format!("{of_amarre}\n{address}")));
+    let name: String = address.name.chars().take(VENDOR_NAME_CHARS_MAX - SUFFIX_DIGITS - 1).collect();
+    format!("{name}-{}", &digest[..SUFFIX_DIGITS])
+}
+
+impl ServerShape {
+    /// As fields of the server at `address`.
+    pub fn fields(&self, of_amarre: &str, address: &Address) -> Fields {
+        let texts = [
+            ("name", vendor_name(of_amarre, address)),
+            ("project", self.project.clone()),
+            ("region", self.region.clone()),
+            ("type", self.size.clone()),
+            ("image", self.image.clone()),
+            ("ssh_key", self.ssh_key.clone()),
+        ];
+        texts
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(name, text)| (name.into(), Value::text(text)))
+            .collect()
+    }
 }
 
 impl Instance {

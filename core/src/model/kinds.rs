@@ -37,11 +37,10 @@ pub enum Kind {
     DeadHost,
     /// A port that NPM forwards.
     Stream,
-    /// A server that a cloud rents out.
+    /// A server at a cloud that was there before its manifest; it goes by the vendor's id.
     Instance,
-    /// A server of the trial cloud.
-    #[cfg(feature = "trial")]
-    TrialServer,
+    /// A server at a cloud that Amarre makes; it goes by the name of its manifest.
+    Server,
 }
 
 /// What the planner needs to know of a kind.
@@ -80,8 +79,6 @@ pub enum Lies {
     Anywhere,
     /// In the DNS zone that holds its name.
     InZone,
-    /// In what comes before its own name: `GRA11/web-1` is in the region `GRA11`.
-    InPath,
 }
 
 /// When a resource may be created again after a create of which no outcome is known.
@@ -179,6 +176,11 @@ impl Kind {
     /// Whether it claims host names of its proxy.
     pub const fn has_host_names(self) -> bool {
         matches!(self.traits().entry, Some(VisitorEntry::HostName))
+    }
+
+    /// Whether it is a server at a cloud.
+    pub const fn is_instance(self) -> bool {
+        matches!(self, Kind::Instance | Kind::Server)
     }
 
     /// Whether visitors come in by it.
@@ -312,16 +314,15 @@ const KINDS: &[KindTraits] = &[
         word: "instance",
         removal: Removal::NotOwned,
         adoption: Adoption::NotOwned,
-        settling: Settling::RuledOut(Millis::seconds(60)),
         costs_money: true,
         ..PLAIN
     },
-    #[cfg(feature = "trial")]
     KindTraits {
-        kind: Kind::TrialServer,
-        word: "trial-server",
+        kind: Kind::Server,
+        word: "server",
+        down_rank: 6,
         removal: Removal::Purge,
-        lies: Lies::InPath,
+        adoption: Adoption::NamedByManifest,
         settling: Settling::RuledOut(Millis::seconds(60)),
         costs_money: true,
         ..PLAIN

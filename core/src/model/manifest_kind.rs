@@ -1,9 +1,4 @@
-//! What a manifest was written as, and what it says of resources that are not expanded.
-
-use super::address::Address;
-use super::time::Millis;
-use super::value::Fields;
-use super::world::Origin;
+//! What a manifest was written as.
 
 /// Which kind of manifest something was written as: the word behind `kind:`. How each is read: `manifest::kinds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,17 +43,4 @@ impl ManifestKind {
     pub const fn needs_host(self) -> bool {
         self.needs_host
     }
-}
-
-/// A resource that is wanted as its manifest says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlainResource {
-    /// Which.
-    pub address: Address,
-    /// What is managed of it.
-    pub fields: Fields,
-    /// How long it may take to be ready.
-    pub limit: Millis,
-    /// Where it is in the source.
-    pub origin: Origin,
 }

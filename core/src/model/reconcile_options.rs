@@ -12,8 +12,8 @@ const STOPPED_GRACE: Millis = Millis::minutes(15);
 pub struct Reconcile {
     /// Whether what differs is put right; `None`: as the configuration says.
     pub mode: Option<Mode>,
-    /// Nothing of it is deleted or made anew.
-    pub protect: bool,
+    /// Nothing of it is deleted or made anew; `None`: nobody says so.
+    pub protect: Option<bool>,
     /// Fields that others write.
     pub ignore: Vec<Ignored>,
     /// A container that somebody stopped is left alone for this long: it may be a backup.
@@ -22,7 +22,7 @@ pub struct Reconcile {
 
 impl Default for Reconcile {
     fn default() -> Self {
-        Self { mode: None, protect: false, ignore: Vec::new(), stopped_grace: STOPPED_GRACE }
+        Self { mode: None, protect: None, ignore: Vec::new(), stopped_grace: STOPPED_GRACE }
     }
 }
 

@@ -18,6 +18,8 @@ use super::value::Fields;
 
 /// A daemon that did not look for this long was away. It looks at clouds each minute.
 pub const LOOKS_APART_MAX: Millis = Millis::minutes(60);
+/// The hours of a month, as vendors count them.
+pub const MONTH_HOURS: i64 = 730;
 const DAY: Millis = Millis::minutes(24 * 60);
 const HOUR: Millis = Millis::minutes(60);
 /// When the message about a week is due, on the Monday after it.
@@ -34,6 +36,18 @@ pub struct ServerPrices {
     pub is_monthly: bool,
     /// As `EUR`.
     pub currency: String,
+}
+
+/// `0.019` in 10⁻⁸; `None`: it is no such number.
+pub fn parse_amount(text: &str) -> Option<i64> {
+    const DIGITS: usize = 8;
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    let part: String = part.chars().chain(std::iter::repeat('0')).take(DIGITS).collect();
+    whole.parse::<i64>().ok()?.checked_mul(100_000_000)?.checked_add(part.parse().ok()?)
 }
 
 impl ServerPrices {

@@ -14,7 +14,7 @@ use super::value::{Fields, SecretName, Value};
 use super::world::Origin;
 
 pub use super::dependencies::{Condition, Dependency, Job, Needed};
-pub use super::manifest_kind::{ManifestKind, PlainResource};
+pub use super::manifest_kind::ManifestKind;
 pub use super::reconcile_options::{DRAIN, Data, Ignored, Reconcile, Rollback, Strategy, Update};
 
 /// One manifest.
@@ -42,8 +42,6 @@ pub struct Service {
     pub streams: Vec<Stream>,
     /// Access lists.
     pub access_lists: Vec<AccessList>,
-    /// What the manifest says of it is all that is wanted of it: resources of kinds that are not expanded.
-    pub resources: Vec<PlainResource>,
     /// A server of a cloud whose power is managed.
     pub instance: Option<Instance>,
     /// What DNS is to say.

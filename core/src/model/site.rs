@@ -20,6 +20,28 @@ pub struct CloudSite {
     pub provider: ProviderId,
     /// What a person may ask of instances that no manifest manages.
     pub actions: CloudActions,
+    /// How many servers manifests may have there, and which. None, unless the configuration says so.
+    pub limits: CloudLimits,
+    /// What the servers that Amarre made there may cost; `None`: no limit.
+    pub budget: Option<CloudBudget>,
+}
+
+/// What manifests may have at a cloud.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CloudLimits {
+    /// So many servers.
+    pub instances: usize,
+    /// Of these sizes; empty: of any.
+    pub types: BTreeSet<String>,
+}
+
+/// An amount of money a month, without tax.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudBudget {
+    /// In 10⁻⁸ of the currency.
+    pub month: i64,
+    /// As `EUR`.
+    pub currency: String,
 }
 
 /// What a person may ask of instances that no manifest manages.
@@ -45,6 +67,8 @@ pub struct Site {
     pub hosts: BTreeMap<String, HostSite>,
     /// Clouds by name.
     pub clouds: BTreeMap<String, CloudSite>,
+    /// Public keys for servers, by name, as OpenSSH writes them.
+    pub ssh_keys: BTreeMap<String, String>,
     /// Subnet pools in order.
     pub pools: Vec<Ipv4Net>,
     /// Prefix length of one service's subnet.

@@ -13,6 +13,7 @@ use super::folders::{Lead, Reserved};
 use super::instance::PowerFacts;
 use super::kinds::{Kind, Lies};
 use super::plan::Refusal;
+use super::savings::ServerPrices;
 use super::service::Reconcile;
 use super::site::Site;
 use super::source::History;
@@ -304,10 +305,8 @@ impl GapScope {
                 let name = address.name.split('/').next().unwrap_or_default();
                 lies == Lies::InZone && super::site::is_below(name, zone)
             }
-            Self::Part { path, .. } => {
-                let is_in = address.name.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'));
-                lies == Lies::InPath && is_in
-            }
+            // No address says in which part it is: its provider names each resource that a part hides.
+            Self::Part { .. } => false,
             Self::Resource(hidden) => {
                 let is_generation = hidden.generation.is_none() || hidden.generation == address.generation;
                 is_generation && hidden.is_same(address)
@@ -404,6 +403,8 @@ pub struct World {
     pub reserved: BTreeMap<ProviderId, Vec<Reserved>>,
     /// What a provider reports that there is none of, in all that its vendor shows, and since when without a break.
     pub ruled_out: BTreeMap<Address, Timestamp>,
+    /// What a vendor takes for what a manifest wants of it, where that is known: also before it is made.
+    pub quotes: BTreeMap<Address, ServerPrices>,
     /// What is at a vendor and not Amarre's, by the vendor's own names: for people to see and to act on. No plan reads it.
     pub inventory: BTreeMap<Address, Seen>,
     /// Where folders lead that containers are about to mount. Only engines whose host's files Amarre sees itself are in it.

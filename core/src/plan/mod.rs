@@ -26,6 +26,7 @@ pub fn pass(input: &Input<'_>) -> (Wants, Plan) {
     wants.unused = safety::unused_certificates::kept_until(input, &wants);
     let mut plan = diff::decide::decide(input, &wants);
     safety::flapping::hold_back(input, &mut plan);
+    safety::cloud_limits::hold_back(input, &wants, &mut plan);
     safety::defer::hold_back(input, &wants, &mut plan);
     safety::protect::hold_back(input, &wants, &mut plan);
     safety::rights::hold_back(input, &mut plan);

@@ -12,7 +12,8 @@ pub mod power {
     pub const SHELVED: &str = "shelved";
 }
 
-/// A server. Only its power is ever changed; of one that is on its way from one power to another, the field is absent.
+/// A server that was there before its manifest. Only its power is ever changed; of one that is on its way from one power to
+/// another, the field is absent.
 pub const INSTANCE: KindSchema = KindSchema {
     kind: Kind::Instance,
     fields: &[
@@ -37,6 +38,32 @@ pub const INSTANCE: KindSchema = KindSchema {
         // What the vendor takes for that, in 10⁻⁸ of its currency, without tax; absent where it is not known.
         Field::new("price", Rule::Observed),
         // What it takes while the server is off and keeps its place; absent where it is not known.
+        Field::new("price_off", Rule::Observed),
+        Field::new("currency", Rule::Observed),
+    ],
+    claims: None,
+};
+
+/// A server that Amarre makes. What cannot be read back (at Kamatera its image, at both its key) is observed as it was applied.
+pub const SERVER: KindSchema = KindSchema {
+    kind: Kind::Server,
+    fields: &[
+        // The vendor's name of it, by which it is found again: `build-1-3fa9`.
+        Field::new("name", Rule::Update),
+        // A size is changed while the server is down.
+        Field::new("type", Rule::Update),
+        Field::new("power", Rule::Update),
+        // What a server keeps for life: another one would have to be made.
+        Field::new("project", Rule::Fixed),
+        Field::new("region", Rule::Fixed),
+        Field::new("image", Rule::Fixed),
+        Field::new("ssh_key", Rule::Fixed),
+        Field::new("status", Rule::Observed),
+        Field::new("project_name", Rule::Observed),
+        Field::new("addresses", Rule::Observed),
+        Field::new("created", Rule::Observed),
+        Field::new("billing", Rule::Observed),
+        Field::new("price", Rule::Observed),
         Field::new("price_off", Rule::Observed),
         Field::new("currency", Rule::Observed),
     ],

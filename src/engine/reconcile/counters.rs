@@ -99,7 +99,7 @@ impl Meters {
 
     /// Records an action on a server at a cloud, done or not.
     pub fn acted(&self, action: &Action, result: &str, now: Timestamp) {
-        if action.address.kind == Kind::Instance {
+        if action.address.kind.is_instance() {
             self.actions.get_or_create(&labels(&[("action", &action.word), ("result", result)])).inc();
             self.acting.get_or_create(&labels(&[("action", &action.word)])).observe(seconds(now - action.at));
         }

@@ -112,7 +112,8 @@ impl Engine {
         }
         for (name, kept) in stored.iter().filter(|(name, _)| !desired.services.contains_key(*name)) {
             let said = self.last_good(name, Some(kept)).await.map(|service| service.reconcile);
-            let unreadable = || Reconcile { protect: kept.text.contains("protect"), ..Reconcile::default() };
+            let unreadable =
+                || Reconcile { protect: kept.text.contains("protect").then_some(true), ..Reconcile::default() };
             desired.gone.insert(name.clone(), said.unwrap_or_else(unreadable));
         }
         self.freeze_reused_names(&mut desired, &stored).await;

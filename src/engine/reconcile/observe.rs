@@ -102,6 +102,7 @@ impl Observer {
             world.gaps.extend(observation.gaps);
             world.seen.extend(observation.seen);
             world.inventory.extend(observation.inventory);
+            world.quotes.extend(observation.quotes);
             let since = |address: &Address| self.ruled_out.get(address).copied().unwrap_or(now).min(now);
             world.ruled_out.extend(observation.ruled_out.into_iter().map(|address| (address.clone(), since(&address))));
             world.own.extend(observation.own);

@@ -490,7 +490,7 @@ fn schedule_next_pass(
     {
         plan.look_in(now, Millis::seconds(10));
     }
-    let instances = wants.map.keys().filter(|address| address.kind == Kind::Instance);
+    let instances = wants.map.keys().filter(|address| address.kind.is_instance());
     for seen in instances.filter_map(|address| world.seen.get(address)) {
         if let Readiness::NotYet { since, .. } = seen.ready {
             plan.look_by(schedule::watch(since, now));

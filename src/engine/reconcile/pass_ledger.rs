@@ -183,7 +183,7 @@ impl Engine {
     fn status_changes(&self, found: Findings<'_>) -> Vec<LogLine> {
         let status = |world: &World, address: &Address| Some(world.thing(address)?.fields.text("status")?.to_owned());
         let addresses = found.world.inventory.keys().chain(found.world.seen.keys());
-        let instances = addresses.filter(|address| address.kind == Kind::Instance);
+        let instances = addresses.filter(|address| address.kind.is_instance());
         let changes = instances.filter_map(|address| {
             let (from, to) = (status(&self.picture.world, address)?, status(found.world, address)?);
             let line = || LogLine {

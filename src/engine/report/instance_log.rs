@@ -64,7 +64,7 @@ pub fn document(row: &InstanceRow, lines: &[ShownLine]) -> Json {
         document
     };
     json!({
-        "schema": "amarre.instance_log/v1", "name": row.name, "id": row.address.name,
+        "schema": "amarre.instance_log/v1", "name": row.name, "id": row.id,
         "lines": lines.iter().map(line).collect::<Vec<_>>(), "console": null,
     })
 }

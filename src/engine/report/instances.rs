@@ -16,7 +16,7 @@ use crate::ledger::runs::Event;
 use crate::words::say;
 use amarre_core::model::instance::{Instance, PowerFacts};
 use amarre_core::model::power::{Cause, Power, Wanted};
-use amarre_core::model::savings::ServerPrices;
+use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
 use amarre_core::model::timetable::{Tick, Timetable};
 use amarre_core::model::{Address, Arg, Gap, GapScope, Kind, Language, Readiness, Seen, Text, Timestamp};
 use amarre_core::plan::render::{Style, Tone};
@@ -29,6 +29,8 @@ pub struct InstanceRow {
     pub name: String,
     /// Its address.
     pub address: Address,
+    /// The vendor's id; empty: it is not known, or there is none yet.
+    pub id: String,
     /// The vendor's name of it, which need not be unique.
     pub vendor_name: String,
     /// Its cloud, as the configuration calls it.
@@ -77,9 +79,6 @@ pub struct Cost {
     /// As `EUR`.
     pub currency: String,
 }
-
-/// The hours of a month, as vendors count them.
-const MONTH_HOURS: i64 = 730;
 
 impl Cost {
     /// For an hour, also of one that is paid by the month.
@@ -318,7 +317,9 @@ pub(super) fn rows(picture: &PassResult) -> Vec<InstanceRow> {
         Some(row(picture, &instance.address, Some((name, instance))))
     });
     let is_managed = |address: &Address| picture.wants.map.contains_key(address);
-    let listed = picture.world.inventory.keys().filter(|address| address.kind == Kind::Instance);
+    // One of Amarre's whose manifest is gone is still there, and costs what it cost.
+    let made = picture.world.seen.keys().filter(|address| address.kind == Kind::Server);
+    let listed = picture.world.inventory.keys().filter(|address| address.kind.is_instance()).chain(made);
     let others = listed.filter(|address| !is_managed(address)).map(|address| row(picture, address, None));
     let mut rows: Vec<InstanceRow> = managed.chain(others).collect();
     rows.sort_by_cached_key(|row| (row.shown_name().to_owned(), row.name.clone()));
@@ -335,6 +336,9 @@ impl InstanceRow {
 fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Instance)>) -> InstanceRow {
     let cloud = address.provider.short_name().to_owned();
     let seen = picture.world.thing(address);
+    let is_made = address.kind == Kind::Server;
+    let id = if is_made { seen.map(|seen| seen.vendor_id.clone()) } else { Some(address.name.clone()) };
+    let id = id.unwrap_or_default();
     let field = |name: &str| seen.and_then(|seen| seen.fields.text(name)).unwrap_or_default().to_owned();
     let project = field("project");
     // Addresses have no project in them, so a gap of one covers none by itself.
@@ -351,8 +355,9 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
     let prices = seen.and_then(|seen| ServerPrices::of(&seen.fields));
     let power = seen.and_then(|seen| Power::parse(seen.fields.text("power")?));
     let mut row = InstanceRow {
-        name: managed.map_or_else(|| format!("{cloud}:{}", address.name), |(name, _)| name.clone()),
+        name: managed.map_or_else(|| format!("{cloud}:{id}"), |(name, _)| name.clone()),
         address: address.clone(),
+        id,
         vendor_name: field("name"),
         cloud,
         project: field("project_name"),
@@ -438,7 +443,7 @@ pub fn table(rows: &[InstanceRow], wide: bool, style: Style) -> String {
         line.push_str(&format!("{:sizes$}", row.size));
         if wide {
             let ip = row.addresses.first().map_or("", String::as_str);
-            line.push_str(&format!("{ip:17}{:38}", row.address.name));
+            line.push_str(&format!("{ip:17}{:38}", row.id));
         }
         let next = say(&row.next(), style.language);
         line.push_str(if next.is_empty() && row.manifest.is_none() { "unmanaged" } else { &next });
@@ -463,7 +468,7 @@ pub fn json(row: &InstanceRow) -> Json {
         })
     });
     json!({
-        "name": row.name, "vendor_name": row.vendor_name, "id": row.address.name, "cloud": row.cloud,
+        "name": row.name, "vendor_name": row.vendor_name, "id": row.id, "cloud": row.cloud,
         "project": row.project, "region": row.region, "type": row.size, "addresses": row.addresses,
         "state": row.state.word(), "status": row.status, "billing": if row.is_monthly { "month" } else { "hour" },
         "cost": row.cost.as_ref().map(|cost| json!({
@@ -506,7 +511,7 @@ pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
     if let Some(row) = rows.iter().find(|row| row.name == name) {
         return Ok(row.clone());
     }
-    let by_id = |row: &&InstanceRow| format!("{}:{}", row.cloud, row.address.name) == name || row.address.name == name;
+    let by_id = |row: &&InstanceRow| format!("{}:{}", row.cloud, row.id) == name || row.id == name;
     if let Some(row) = rows.iter().find(by_id) {
         return Ok(row.clone());
     }
@@ -535,7 +540,7 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         format!("{} ({}:{})", managed.instance.rule.key(), origin.file, origin.line)
     });
     let lines = [
-        ("id", row.address.name.clone()),
+        ("id", row.id.clone()),
         ("cloud", format!("{} ({})", row.cloud, row.address.provider.title())),
         ("project", row.project.clone()),
         ("region", row.region.clone()),
@@ -607,8 +612,5 @@ pub fn manifest(row: &InstanceRow, name: &str) -> String {
     let place = format!("{} in {}, {}", row.vendor_name, row.project, row.region);
     // It is a comment, whatever a vendor's name holds.
     let place: String = place.chars().filter(|c| !c.is_control()).collect();
-    format!(
-        "# {place}\nkind: Instance\nname: {name}\ncloud: {}\nid: {}\npower: unmanaged\n",
-        row.cloud, row.address.name
-    )
+    format!("# {place}\nkind: Instance\nname: {name}\ncloud: {}\nid: {}\npower: unmanaged\n", row.cloud, row.id)
 }

@@ -403,7 +403,7 @@ fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) ->
 }
 
 fn worst_health(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Health {
-    let serves = |kind: Kind| matches!(kind, Kind::Container | Kind::Instance) || kind.is_proxied();
+    let serves = |kind: Kind| kind == Kind::Container || kind.is_instance() || kind.is_proxied();
     let relevant = resources.iter().filter(|resource| serves(resource.address.kind));
     let goes = |resource: &&ResourceStatus| resource.change.as_ref().is_none_or(|change| change.verb != Verb::Delete);
     let worst = relevant.filter(goes).map(|resource| resource.health).min();

@@ -94,7 +94,7 @@ pub fn is_overdue(picture: &PassResult, address: &Address) -> Option<Millis> {
 
 /// Whether a container takes longer than it may: not ready for too long, or failing over and over for as long.
 pub fn is_late(picture: &PassResult, address: &Address) -> bool {
-    if !matches!(address.kind, Kind::Container | Kind::Instance) {
+    if address.kind != Kind::Container && !address.kind.is_instance() {
         return false;
     }
     let Some(seen) = picture.world.seen.get(address) else { return false };

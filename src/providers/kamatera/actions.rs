@@ -11,7 +11,7 @@ use amarre_core::resources::cloud::power;
 impl PerformAction for KamateraProvider {
     fn words(&self, kind: Kind) -> &'static [&'static str] {
         const WORDS: &[&str] = &["start", "stop", "reboot"];
-        if kind == Kind::Instance { WORDS } else { &[] }
+        if kind.is_instance() { WORDS } else { &[] }
     }
 
     fn limit(&self, _: &str, _: &Seen) -> Millis {

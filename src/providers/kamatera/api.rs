@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
-use super::wire::{WireCommand, WireServer, WireServerDetails, command_ids, refusal};
+use super::wire::{WireCommand, WireServer, WireServerDetails, WireTag, command_ids, refusal};
 use crate::providers::http::{Counts, Http, HttpFailure};
 use crate::providers::{Class, ProviderError};
 use crate::secret::{Scrubber, Secret};
@@ -36,6 +36,7 @@ pub enum Trouble {
 pub struct KamateraApi {
     http: Http,
     base: String,
+    console: String,
     client_id: String,
     secret: Secret,
     /// No limit is documented: one request at a time is kind.
@@ -50,15 +51,17 @@ impl KamateraApi {
     ///
     /// # Errors
     /// The address is none, or no TLS on this machine.
-    pub fn new(base: &str, client_id: &str, secret: Secret) -> Result<Self, String> {
-        let url = reqwest::Url::parse(base).map_err(|error| format!("`{base}` is not a URL: {error}"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("`{base}` is not an http or https URL"));
+    pub fn new((base, console): (&str, &str), client_id: &str, secret: Secret) -> Result<Self, String> {
+        for url in [base, console] {
+            let parsed = reqwest::Url::parse(url).map_err(|error| format!("`{url}` is not a URL: {error}"))?;
+            if !matches!(parsed.scheme(), "http" | "https") {
+                return Err(format!("`{url}` is not an http or https URL"));
+            }
         }
-        let base = base.trim_end_matches('/').to_owned();
         Ok(Self {
             http: Http::new(None)?,
-            base,
+            base: base.trim_end_matches('/').to_owned(),
+            console: console.trim_end_matches('/').to_owned(),
             client_id: client_id.to_owned(),
             secret,
             turn: tokio::sync::Mutex::default(),
@@ -101,8 +104,12 @@ impl KamateraApi {
             "stop" => "poweroff",
             other => other,
         };
-        let path = format!("/service/server/{verb}");
-        let came = self.call(Method::POST, &path, Some(json!({ "id": id }))).await;
+        self.begin(&format!("/service/server/{verb}"), json!({ "id": id })).await
+    }
+
+    /// Begins what takes a while. Answers the commands that do it.
+    pub async fn begin(&self, path: &str, body: Json) -> ActionAnswer {
+        let came = self.call(Method::POST, path, Some(body)).await;
         let came = came.and_then(|answer| match command_ids(&answer) {
             ids if ids.is_empty() => Err(Trouble::Nonsense("no command".to_owned())),
             ids => Ok(ids),
@@ -114,19 +121,41 @@ impl KamateraApi {
         (format!("POST {path} → {answer}"), came)
     }
 
+    /// The tags of a server.
+    pub async fn tags(&self, id: &str) -> Result<Vec<String>, Trouble> {
+        let tags: Vec<WireTag> = read(self.call(Method::POST, "/server/tags", Some(json!({ "id": id }))).await?)?;
+        Ok(tags.into_iter().map(|tag| tag.name).collect())
+    }
+
+    /// All commands that are under way or were of late. Only the console tells them: without ids the proxy's queue is always empty.
+    pub async fn queue(&self) -> Result<Vec<WireCommand>, Trouble> {
+        read(self.call_at(&self.console, Method::GET, "/service/queue", None).await?)
+    }
+
+    /// The vendor's public list of prices, a script with a text in it.
+    pub async fn calculator(&self) -> Result<Json, Trouble> {
+        let url = format!("{}/info/calculator.js.php", self.console);
+        let answer = self.http.send(self.http.request(Method::GET, &url)).await.map_err(failure)?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let inner = text.split_once('\'').and_then(|(_, rest)| rest.rsplit_once('\'')).map(|(inner, _)| inner);
+        let parsed = inner.and_then(|inner| serde_json::from_str(inner).ok());
+        parsed.ok_or_else(|| Trouble::Nonsense("no list of prices".to_owned()))
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<Json>) -> Result<Json, Trouble> {
+        self.call_at(&self.base, method, path, body).await
+    }
+
+    async fn call_at(&self, base: &str, method: Method, path: &str, body: Option<Json>) -> Result<Json, Trouble> {
         let asked = tokio::time::Instant::now();
         let _turn = self.turn.lock().await;
         self.http.counts().waited.observe(asked.elapsed().as_secs_f64());
-        let mut request = self.http.request(method, &format!("{}{path}", self.base));
+        let mut request = self.http.request(method, &format!("{base}{path}"));
         request = request.header("AuthClientId", &self.client_id).header("AuthSecret", self.secret.expose());
         if let Some(body) = body {
             request = request.header("Content-Type", "application/json").body(body.to_string());
         }
-        let answer = self.http.send(request).await.map_err(|failure| match failure {
-            HttpFailure::NotSent(why) | HttpFailure::Distrusted(why) => Trouble::NotSent(why),
-            HttpFailure::Unknown(why) => Trouble::Unknown(why),
-        })?;
+        let answer = self.http.send(request).await.map_err(failure)?;
         let answer = answer.without(&Scrubber::of_words([&self.secret]));
         let status = answer.status;
         let body: Option<Json> = answer.json();
@@ -140,12 +169,24 @@ impl KamateraApi {
     }
 }
 
+fn failure(failure: HttpFailure) -> Trouble {
+    match failure {
+        HttpFailure::NotSent(why) | HttpFailure::Distrusted(why) => Trouble::NotSent(why),
+        HttpFailure::Unknown(why) => Trouble::Unknown(why),
+    }
+}
+
 fn read<T: DeserializeOwned>(answer: Json) -> Result<Vec<T>, Trouble> {
     serde_json::from_value(answer)
         .map_err(|error| Trouble::Nonsense(format!("not the list that was asked for: {error}")))
 }
 
 impl Trouble {
+    /// Whether the call may have had its effect all the same.
+    pub fn is_unclear(&self) -> bool {
+        matches!(self, Trouble::Unknown(_) | Trouble::Nonsense(_) | Trouble::Refused { status: 500.., .. })
+    }
+
     /// Whether something else is under way there.
     fn is_busy(&self) -> bool {
         matches!(self, Trouble::Refused { words, .. } if words.to_lowercase().contains("existing operation"))

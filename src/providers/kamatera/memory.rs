@@ -1,14 +1,20 @@
 //! What a provider remembers from one look to the next: the last list, the commands that it began, details that somebody asked
 //! for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::api::Trouble;
+use super::prices::PriceList;
 use super::wire::{CommandState, WireCommand, WireServer, WireServerDetails};
-use amarre_core::model::{Millis, Timestamp};
+use crate::providers::servers::MadeServers;
+use amarre_core::model::{Address, Millis, Timestamp};
 
 /// Details are read again after this long.
 const DETAILS_ANEW: Millis = Millis::minutes(24 * 60);
+/// A server without a public address is asked for it again.
+const ADDRESS_AGAIN: Millis = Millis::seconds(60);
+/// A list of prices that could not be read is asked for again.
+const PRICES_AGAIN: Millis = Millis::minutes(10);
 /// The queue, and the list while a command is under way, are read so often.
 const ASKED_EVERY: Millis = Millis::seconds(5);
 /// For this long after a command is complete the list may show what was before it.
@@ -29,6 +35,32 @@ pub struct KamateraMemory {
     since: BTreeMap<String, (String, Timestamp)>,
     /// When the queue was asked last.
     asked: Option<Timestamp>,
+    /// The servers of Amarre's as of the last look, and which of those that were listed are theirs.
+    made: MadeServers,
+    sorted: BTreeMap<String, Address>,
+    /// Servers that are being made.
+    creates: BTreeMap<Address, BegunCreate>,
+    /// Commands of creates that led to nothing in the list, however long that was waited for.
+    past: BTreeSet<String>,
+    /// Since when neither the list nor the console's queue has a server.
+    missing: BTreeMap<Address, Timestamp>,
+    /// The vendor's list of prices.
+    prices: Option<(Timestamp, Option<PriceList>)>,
+}
+
+/// A create of ours.
+#[derive(Debug, Clone, Default)]
+pub struct BegunCreate {
+    /// Its commands.
+    pub commands: Vec<String>,
+    /// The first look since.
+    pub since: Option<Timestamp>,
+    /// When its commands were over.
+    pub over: Option<Timestamp>,
+    /// The name that the server came to have.
+    pub real_name: Option<String>,
+    /// Why there is no server.
+    pub failure: Option<String>,
 }
 
 /// An action of ours on a server.
@@ -43,6 +75,105 @@ struct BegunAction {
 }
 
 impl KamateraMemory {
+    /// The servers of Amarre's as of the last look.
+    pub fn made(&self) -> &MadeServers {
+        &self.made
+    }
+
+    /// Keeps them.
+    pub fn keep_made(&mut self, made: MadeServers) {
+        self.made = made;
+    }
+
+    /// Keeps which of those that were listed are Amarre's.
+    pub fn keep_sorted(&mut self, sorted: BTreeMap<String, Address>) {
+        self.creates.retain(|address, _| !sorted.values().any(|found| found == address));
+        self.missing.retain(|address, _| !sorted.values().any(|found| found == address));
+        self.sorted = sorted;
+    }
+
+    /// The address of a server of Amarre's.
+    pub fn made_address(&self, id: &str) -> Option<Address> {
+        self.sorted.get(id).cloned()
+    }
+
+    /// A create of ours leaves now.
+    pub fn makes(&mut self, address: &Address) {
+        self.creates.remove(address);
+        self.missing.remove(address);
+    }
+
+    /// It goes on, by these commands.
+    pub fn is_being_made(&mut self, address: &Address, commands: Vec<String>) {
+        self.creates.insert(address.clone(), BegunCreate { commands, ..BegunCreate::default() });
+    }
+
+    /// It is refused, or lost: then only list and queue tell.
+    pub fn is_not_being_made(&mut self, address: &Address) {
+        self.creates.remove(address);
+    }
+
+    /// The creates that go on, or ended a moment ago.
+    pub fn creates(&mut self) -> &mut BTreeMap<Address, BegunCreate> {
+        &mut self.creates
+    }
+
+    /// The vendor's id of a server of Amarre's, if the list has it.
+    pub fn id_of(&self, address: &Address) -> Option<String> {
+        self.sorted.iter().find(|(_, found)| *found == address).map(|(id, _)| id.clone())
+    }
+
+    /// The create of a server that is on its way, or failed a moment ago.
+    pub fn on_its_way(&mut self, address: &Address, now: Timestamp) -> Option<BegunCreate> {
+        let past = self.creates.values().filter(|create| create.is_past(now));
+        self.past.extend(past.flat_map(|create| create.commands.clone()));
+        self.creates.retain(|_, create| !create.is_past(now));
+        self.creates.get_mut(address).map(|create| {
+            create.since.get_or_insert(now);
+            create.clone()
+        })
+    }
+
+    /// Whether a command is known to have led to nothing.
+    pub fn is_past(&self, command: &str) -> bool {
+        self.past.contains(command)
+    }
+
+    /// The servers of Amarre's whose details are to be read, with their ids.
+    pub fn due_made_details(&self, now: Timestamp) -> Vec<(String, Address)> {
+        let is_known = |id: &String| {
+            self.details.get(id).is_some_and(|(details, at)| {
+                // Its address comes some moments after it.
+                let anew = if details.addresses().is_empty() { ADDRESS_AGAIN } else { DETAILS_ANEW };
+                *at <= now && now - *at < anew
+            })
+        };
+        let due = self.sorted.iter().filter(|(id, _)| !is_known(id));
+        due.map(|(id, address)| (id.clone(), address.clone())).collect()
+    }
+
+    /// Since when neither the list nor the queue has a server.
+    pub fn missing(&mut self) -> &mut BTreeMap<Address, Timestamp> {
+        &mut self.missing
+    }
+
+    /// The list of prices, if it was read of late; within: there is none.
+    pub fn prices(&self, now: Timestamp) -> Option<Option<PriceList>> {
+        let (at, prices) = self.prices.as_ref()?;
+        let pause = if prices.is_some() { DETAILS_ANEW } else { PRICES_AGAIN };
+        (*at <= now && now - *at < pause).then(|| prices.clone())
+    }
+
+    /// Keeps it.
+    pub fn keep_prices(&mut self, prices: Option<PriceList>, now: Timestamp) {
+        self.prices = Some((now, prices));
+    }
+
+    /// What was read of a server holds no more.
+    pub fn forget_details(&mut self, id: &str) {
+        self.details.remove(id);
+    }
+
     /// The last list, and when it was read.
     pub fn list(&self) -> Option<&(Timestamp, Vec<WireServer>)> {
         self.list.as_ref()
@@ -82,7 +213,12 @@ impl KamateraMemory {
         self.since.retain(|id, _| is_there(id));
         self.details.retain(|id, _| is_there(id));
         self.failures.retain(|id, (_, told)| is_there(id) && at - *told < FAILURE_TOLD);
+        let known_before: Vec<String> = self.acted.keys().cloned().collect();
         self.acted.retain(|id, acted| is_there(id) && !acted.is_seen(servers.iter().find(|one| one.id == *id), at));
+        // What an action of ours changed is read again.
+        for id in known_before.iter().filter(|id| !self.acted.contains_key(*id)) {
+            self.details.remove(id);
+        }
         (self.list, self.trouble) = (Some((at, servers)), None);
     }
 

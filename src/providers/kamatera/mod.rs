@@ -11,7 +11,10 @@
 mod actions;
 mod api;
 mod examine;
+mod made;
 mod memory;
+mod observe_made;
+mod prices;
 mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,14 +23,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::exchanges::Exchanges;
+use super::servers::{self, MadeServers};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
 use crate::secret::Secret;
 use amarre_core::model::{
     Address, Change, Code, Fields, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Seen, Text, Timestamp,
-    Value, Verb,
+    Value,
 };
 use amarre_core::resources::Objection;
-use amarre_core::resources::cloud::{INSTANCE, power};
+use amarre_core::resources::cloud::{INSTANCE, SERVER, power};
 use amarre_core::text;
 
 use api::{KamateraApi, Trouble};
@@ -37,7 +41,7 @@ use wire::WireServer;
 /// In which Kamatera bills.
 const CURRENCY: &str = "USD";
 /// The kinds of the provider.
-static KINDS: [KindSchema; 1] = [INSTANCE];
+static KINDS: [KindSchema; 2] = [INSTANCE, SERVER];
 
 /// How an account is reached.
 #[derive(Debug, Clone)]
@@ -46,6 +50,10 @@ pub struct KamateraConfig {
     pub id: ProviderId,
     /// Where the proxy is: `https://cloudcli.cloudwm.com`, or that of another brand of the vendor.
     pub url: String,
+    /// Where its console is, which tells all commands under way: `https://console.kamatera.com`.
+    pub console: String,
+    /// The mark of this instance of Amarre.
+    pub instance: String,
     /// The id of the API key.
     pub client_id: String,
     /// Its secret.
@@ -59,6 +67,7 @@ pub struct KamateraConfig {
 pub struct KamateraProvider {
     id: ProviderId,
     url: String,
+    instance: String,
     api: KamateraApi,
     memory: Mutex<KamateraMemory>,
     exchanges: Exchanges,
@@ -73,10 +82,10 @@ impl KamateraProvider {
     /// # Errors
     /// The URL is none.
     pub fn new(config: KamateraConfig) -> Result<Self, String> {
-        let KamateraConfig { id, url, client_id, secret, pause } = config;
-        let api = KamateraApi::new(&url, &client_id, secret)?;
+        let KamateraConfig { id, url, console, instance, client_id, secret, pause } = config;
+        let api = KamateraApi::new((&url, &console), &client_id, secret)?;
         let (memory, exchanges, reading) = (Mutex::default(), Exchanges::default(), tokio::sync::Mutex::default());
-        Ok(Self { id, url, api, memory, exchanges, pause, reading })
+        Ok(Self { id, url, instance, api, memory, exchanges, pause, reading })
     }
 
     fn memory(&self) -> MutexGuard<'_, KamateraMemory> {
@@ -96,7 +105,7 @@ impl KamateraProvider {
         let Ok(found) = self.api.commands(&due).await else { return };
         let ended = self.memory().heard(&due, &found, now);
         for (id, line) in ended {
-            self.exchanges.note(self.address(&id), &line);
+            self.exchanges.note(self.log_address(&id), &line);
         }
     }
 
@@ -158,17 +167,15 @@ impl KamateraProvider {
         // Before the call: what the answer says, the power from before may be shown now.
         self.memory().acts(id, to);
         let (line, came) = self.api.act(id, word).await;
-        self.exchanges.note(self.address(id), &line);
-        let is_lost =
-            matches!(came, Err(Trouble::Unknown(_) | Trouble::Nonsense(_) | Trouble::Refused { status: 500.., .. }));
-        if !is_lost {
+        self.exchanges.note(self.log_address(id), &line);
+        if !matches!(&came, Err(trouble) if trouble.is_unclear()) {
             self.memory().answered(id, came.as_ref().ok().cloned());
         }
         came.map(drop)
     }
 
     /// Brings a server to a power, if it is not there by now.
-    async fn reach(&self, id: &str, wanted: &str) -> Result<(), ProviderError> {
+    async fn reach_power(&self, id: &str, wanted: &str) -> Result<(), ProviderError> {
         let doing = format!("could not turn instance {id} {wanted}");
         let word = match wanted {
             power::ON => "start",
@@ -205,17 +212,29 @@ impl Provider for KamateraProvider {
     async fn observe(&self, query: &ObserveQuery) -> Observation {
         let now = query.now;
         let mut observation = Observation::default();
+        self.memory().keep_made(MadeServers::of(query));
         self.follow_actions(now).await;
-        let read = self.read_list(query.reuse, now).await;
+        // What is ruled out is looked for in a list that was read for this.
+        let read = self.read_list(query.reuse && query.to_rule_out.is_empty(), now).await;
         if let Err(trouble) = &read {
             let error = trouble.clone().into_error("could not list the servers", false);
             observation.gaps.push(error.into_gap(&self.id, GapScope::Whole, now));
         }
+        if read.is_ok() {
+            self.follow_creates(now).await;
+            self.sort_made(query, &mut observation).await;
+        }
         let (at, servers) = self.memory().list().cloned().unwrap_or_default();
         for server in &servers {
-            let (address, mut seen) = (self.address(&server.id), self.seen(server, at));
-            if read.is_ok() && query.wanted.contains_key(&address) {
-                // Its power is a manifest's; nothing else of it is.
+            let is_made = self.memory().made_address(&server.id);
+            let address = is_made.clone().unwrap_or_else(|| self.address(&server.id));
+            let mut seen = self.seen(server, at);
+            if is_made.is_some() {
+                self.as_made(&address, &mut seen);
+            }
+            let is_hidden = read.is_err() || observation.gaps.iter().any(|gap| gap.covers(&address));
+            if !is_hidden && (query.wanted.contains_key(&address) || is_made.is_some()) {
+                // Of one that was there before, its power is a manifest's; nothing else of it is.
                 seen.owner = Owner::Ours;
                 observation.seen.insert(address, seen);
             } else {
@@ -226,14 +245,8 @@ impl Provider for KamateraProvider {
     }
 
     async fn apply(&self, change: &Change, _: Supplies<'_>) -> Result<Outcome, ProviderError> {
-        let Verb::Update(fields) = &change.verb else {
-            let message = format!("{} is neither made nor deleted by Amarre", change.address);
-            return Err(ProviderError::new(Class::Rejected, Code::A0742, message));
-        };
-        let Some(wanted) = fields.text("power") else { return Ok(Outcome::default()) };
-        let id = change.address.name.as_str();
-        self.reach(id, wanted).await?;
-        Ok(Outcome { vendor_id: id.to_owned() })
+        let known = self.memory().made().clone();
+        servers::apply(self, change, &known).await
     }
 
     fn capabilities(&self) -> Capabilities<'_> {

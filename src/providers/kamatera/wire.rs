@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use amarre_core::model::savings::parse_amount;
+
 /// A server in the list of all.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct WireServer {
@@ -21,6 +23,8 @@ pub struct WireServer {
 #[serde(rename_all = "camelCase")]
 pub struct WireServerDetails {
     pub power: String,
+    #[serde(default)]
+    pub name: String,
     /// Count and type: `2B`.
     #[serde(default)]
     cpu: Json,
@@ -59,6 +63,41 @@ pub struct WireCommand {
     /// Lines of text; of a failure they hold the only reason.
     #[serde(default)]
     log: Option<String>,
+    /// The server, by its name.
+    #[serde(default)]
+    pub server: String,
+    /// `Create Server`.
+    #[serde(default)]
+    description: String,
+}
+
+/// A tag of a server.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireTag {
+    #[serde(rename = "tagName", alias = "tag name", default)]
+    pub name: String,
+}
+
+/// The parts of a size that Amarre gives: `2B 2048MiB 20GB`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SizeParts {
+    /// Number and class of the processors.
+    pub cpu: String,
+    /// In MiB.
+    pub ram_mib: String,
+    /// Of the one disk.
+    pub disk_gb: String,
+}
+
+impl SizeParts {
+    /// As [`WireServerDetails::size`] writes it; `None`: it has more disks than one, or parts that are missing.
+    pub fn parse(size: &str) -> Option<Self> {
+        let mut parts = size.split(' ');
+        let (cpu, ram, disk) = (parts.next()?, parts.next()?.strip_suffix("MiB")?, parts.next()?.strip_suffix("GB")?);
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_size = is_number(ram) && is_number(disk) && parts.next().is_none();
+        is_size.then(|| Self { cpu: cpu.to_owned(), ram_mib: ram.to_owned(), disk_gb: disk.to_owned() })
+    }
 }
 
 /// What the status of a command says.
@@ -94,7 +133,7 @@ impl WireServerDetails {
 
     /// What is taken for an hour, or for a month of one that is paid so, in 10⁻⁸ USD.
     pub fn price(&self) -> Option<i64> {
-        amount(&text(if self.is_monthly() { &self.price_monthly_on } else { &self.price_hourly_on }))
+        parse_amount(&text(if self.is_monthly() { &self.price_monthly_on } else { &self.price_hourly_on }))
     }
 }
 
@@ -111,6 +150,22 @@ impl WireCommand {
             "error" | "cancelled" => CommandState::Failed,
             _ => CommandState::Working,
         }
+    }
+
+    /// Whether it makes a server.
+    pub fn is_create(&self) -> bool {
+        self.description == "Create Server"
+    }
+
+    /// Whether it ends a server.
+    pub fn is_end(&self) -> bool {
+        self.description == "Terminate Server"
+    }
+
+    /// The name that the server came to have, which is another one where that was taken.
+    pub fn real_name(&self) -> Option<&str> {
+        let log = self.log.as_deref().unwrap_or_default();
+        log.lines().find_map(|line| line.trim().strip_prefix("Name: ")).map(str::trim)
     }
 
     /// The last line of its log.
@@ -153,18 +208,6 @@ fn text(value: &Json) -> String {
         Json::Number(number) => number.to_string(),
         Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => String::new(),
     }
-}
-
-/// `0.019` in 10⁻⁸; `None`: it is no such number.
-fn amount(text: &str) -> Option<i64> {
-    const DIGITS: usize = 8;
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_number(whole) || !is_number(part) {
-        return None;
-    }
-    let part: String = part.chars().chain(std::iter::repeat('0')).take(DIGITS).collect();
-    whole.parse::<i64>().ok()?.checked_mul(100_000_000)?.checked_add(part.parse().ok()?)
 }
 
 #[cfg(test)]
@@ -211,7 +254,7 @@ mod tests {
             ("", None),
             ("n/a", None),
         ] {
-            assert_eq!(amount(text), expected, "{text}");
+            assert_eq!(parse_amount(text), expected, "{text}");
         }
     }
 }

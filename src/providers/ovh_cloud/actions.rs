@@ -12,7 +12,7 @@ use amarre_core::resources::cloud::power;
 impl PerformAction for OvhCloudProvider {
     fn words(&self, kind: Kind) -> &'static [&'static str] {
         const WORDS: &[&str] = &["start", "stop", "reboot", "reboot-hard", "shelve", "unshelve"];
-        if kind == Kind::Instance { WORDS } else { &[] }
+        if kind.is_instance() { WORDS } else { &[] }
     }
 
     /// A snapshot of a large disk takes its time, and so does a new place for it.

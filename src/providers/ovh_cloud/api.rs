@@ -6,13 +6,16 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::wire::{WireCatalogue, WireInstance, WireProject, WireSummary};
+use super::wire::{
+    WireCatalogue, WireFlavor, WireImage, WireInstance, WireKey, WireOperation, WireProject, WireSummary,
+};
+use crate::providers::http::HttpAnswer;
 use crate::providers::ovh::api::{ApiCall, OvhApi, OvhError, WireCredential};
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::Code;
 
 /// What OVH says of a project that does not exist or that the login may not see.
-const NO_SUCH_SERVICE: &str = "This service does not exist";
+pub const NO_SUCH_SERVICE: &str = "This service does not exist";
 
 /// The Public Cloud projects of one login.
 #[derive(Debug)]
@@ -58,6 +61,32 @@ impl CloudApi {
         self.api.json(&call.query("ovhSubsidiary", subsidiary)).await
     }
 
+    /// The sizes that a region offers.
+    pub async fn flavors(&self, project: &str, region: &str) -> Result<Vec<WireFlavor>, OvhError> {
+        self.api.json(&in_project(Method::GET, project, &["flavor"]).query("region", region)).await
+    }
+
+    /// The images that a region has.
+    pub async fn images(&self, project: &str, region: &str) -> Result<Vec<WireImage>, OvhError> {
+        self.api.json(&in_project(Method::GET, project, &["image"]).query("region", region)).await
+    }
+
+    /// The public keys that a region has.
+    pub async fn keys(&self, project: &str, region: &str) -> Result<Vec<WireKey>, OvhError> {
+        self.api.json(&in_project(Method::GET, project, &["sshkey"]).query("region", region)).await
+    }
+
+    /// What is under way in a project, and what was of late.
+    pub async fn operations(&self, project: &str) -> Result<Vec<WireOperation>, OvhError> {
+        self.get(project, &["operation"]).await
+    }
+
+    /// A call, and its line of a log.
+    pub async fn noted(&self, call: &ApiCall) -> (String, Result<HttpAnswer, OvhError>) {
+        let came = self.api.call(call).await;
+        (OvhApi::exchange_line(call, &came), came)
+    }
+
     /// Performs an action: `start`, `stop`, `reboot`, `reboot-hard`, `shelve`, `unshelve`. The answer has no content. Also answers
     /// the call as a line of a log.
     pub async fn act(&self, project: &str, id: &str, word: &str) -> (String, Result<(), OvhError>) {
@@ -71,8 +100,8 @@ impl CloudApi {
             Some(body) => call.body(&body),
             None => call,
         };
-        let came = self.api.call(&call).await;
-        (OvhApi::exchange_line(&call, &came), came.map(|_| ()))
+        let (line, came) = self.noted(&call).await;
+        (line, came.map(drop))
     }
 
     async fn get<T: DeserializeOwned>(&self, project: &str, rest: &[&str]) -> Result<T, OvhError> {
@@ -80,7 +109,8 @@ impl CloudApi {
     }
 }
 
-fn in_project(method: Method, project: &str, rest: &[&str]) -> ApiCall {
+/// A call of something in a project.
+pub fn in_project(method: Method, project: &str, rest: &[&str]) -> ApiCall {
     let mut path = vec!["cloud", "project", project];
     path.extend(rest);
     ApiCall::new(method, &path)

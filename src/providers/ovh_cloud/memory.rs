@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::api::Projects;
-use super::wire::{Standing, WireInstance, standing};
+use super::wire::{Standing, WireFlavor, WireInstance, standing};
 use crate::providers::ProviderError;
-use amarre_core::model::{Millis, Timestamp};
+use crate::providers::servers::MadeServers;
+use amarre_core::model::{Address, Millis, Timestamp};
 
 /// Prices change rarely.
 const PRICES_ANEW: Millis = Millis::minutes(24 * 60);
@@ -31,6 +32,11 @@ pub struct Memory {
     prices: Option<(Timestamp, Prices)>,
     /// Since when each instance has its status.
     since: BTreeMap<String, (String, Timestamp)>,
+    /// The servers of Amarre's as of the last look, and which of those that were listed are theirs.
+    made: MadeServers,
+    sorted: BTreeMap<String, Address>,
+    /// The sizes that a region of a project offers, and when they were read.
+    flavors: BTreeMap<(String, String), (Timestamp, Vec<WireFlavor>)>,
 }
 
 /// Prices by plan, in 10⁻⁸ of a currency.
@@ -74,6 +80,37 @@ pub struct Place {
 }
 
 impl Memory {
+    /// The servers of Amarre's as of the last look.
+    pub fn made(&self) -> &MadeServers {
+        &self.made
+    }
+
+    /// Keeps them.
+    pub fn keep_made(&mut self, made: MadeServers) {
+        self.made = made;
+    }
+
+    /// Keeps which of those that were listed are Amarre's.
+    pub fn keep_sorted(&mut self, sorted: BTreeMap<String, Address>) {
+        self.sorted = sorted;
+    }
+
+    /// The address of a server of Amarre's.
+    pub fn made_address(&self, id: &str) -> Option<Address> {
+        self.sorted.get(id).cloned()
+    }
+
+    /// The sizes that a region offers, if they were read of late.
+    pub fn flavors(&self, project: &str, region: &str, now: Timestamp) -> Option<Vec<WireFlavor>> {
+        let (at, flavors) = self.flavors.get(&(project.to_owned(), region.to_owned()))?;
+        (*at <= now && now - *at < PROJECTS_ANEW).then(|| flavors.clone())
+    }
+
+    /// Keeps them.
+    pub fn keep_flavors(&mut self, project: &str, region: &str, flavors: Vec<WireFlavor>, now: Timestamp) {
+        self.flavors.insert((project.to_owned(), region.to_owned()), (now, flavors));
+    }
+
     /// The projects, if they were read of late.
     pub fn projects(&self, now: Timestamp) -> Option<Projects> {
         let (at, projects) = self.projects.as_ref()?;

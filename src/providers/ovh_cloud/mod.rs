@@ -10,6 +10,7 @@
 mod actions;
 mod api;
 mod examine;
+mod made;
 mod memory;
 mod wire;
 
@@ -21,23 +22,25 @@ use futures_util::future::join_all;
 
 use super::exchanges::Exchanges;
 use super::ovh::api::{OvhApi, OvhError};
+use super::servers::{self, MadeServers};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
 use crate::secret::OvhLogin;
+use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::{
     Address, Change, Code, Fields, Gap, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Seen, Text,
-    Timestamp, Value, Verb,
+    Timestamp, Value,
 };
 use amarre_core::resources::Objection;
-use amarre_core::resources::cloud::{INSTANCE, power};
+use amarre_core::resources::cloud::{INSTANCE, SERVER, power};
 use amarre_core::text;
 
 pub use super::ovh::Pace;
 use api::{CloudApi, Projects, failed};
 use memory::{Memory, Prices};
-use wire::{Standing, WireInstance, WireProject, standing};
+use wire::{Standing, WireInstance, WireOperation, WireProject, standing};
 
 /// The kinds of the provider.
-static KINDS: [KindSchema; 1] = [INSTANCE];
+static KINDS: [KindSchema; 2] = [INSTANCE, SERVER];
 
 /// How a login is reached.
 #[derive(Debug, Clone)]
@@ -236,6 +239,9 @@ impl Provider for OvhCloudProvider {
     async fn observe(&self, query: &ObserveQuery) -> Observation {
         let now = query.now;
         let mut observation = Observation::default();
+        self.memory().keep_made(MadeServers::of(query));
+        // What is ruled out is looked for in lists that were read for this.
+        let reuse = query.reuse && query.to_rule_out.is_empty();
         let (projects, unreadable) = match self.projects(now).await {
             Ok(projects) => projects,
             Err(trouble) => {
@@ -249,7 +255,7 @@ impl Provider for OvhCloudProvider {
         let asked = projects.iter().filter(|(id, _)| !is_dark && !is_unreadable(id));
         let read = asked.map(|(id, project)| async move {
             match project.status.as_str() {
-                "ok" => (id, self.read_project(id, query.reuse, now).await),
+                "ok" => (id, self.read_project(id, reuse, now).await),
                 status => (id, Err(suspended(&self.project_name(id), status))),
             }
         });
@@ -268,18 +274,14 @@ impl Provider for OvhCloudProvider {
         self.memory().tidy();
         self.follow_actions(now).await;
         self.fill(&projects, &unread, query, &mut observation);
+        self.rule_out(&projects, query, &mut observation).await;
+        self.quote(query, &mut observation).await;
         observation
     }
 
     async fn apply(&self, change: &Change, _: Supplies<'_>) -> Result<Outcome, ProviderError> {
-        let Verb::Update(fields) = &change.verb else {
-            let message = format!("{} is neither made nor deleted by Amarre", change.address);
-            return Err(ProviderError::new(Class::Rejected, Code::A0735, message));
-        };
-        let Some(wanted) = fields.text("power") else { return Ok(Outcome::default()) };
-        let id = change.address.name.as_str();
-        self.reach(id, wanted).await?;
-        Ok(Outcome { vendor_id: id.to_owned() })
+        let known = self.memory().made().clone();
+        servers::apply(self, change, &known).await
     }
 
     fn capabilities(&self) -> Capabilities<'_> {
@@ -339,13 +341,22 @@ impl OvhCloudProvider {
         };
         let is_dark = observation.gaps.iter().any(Gap::is_whole);
         let mut found = BTreeSet::new();
+        let made = self.memory().made().clone();
+        let listed = lists.values().flat_map(|list| &list.instances);
+        let sorted = made.sort(listed.map(|one| (one.id.as_str(), one.name.as_str())));
+        self.memory().keep_sorted(sorted.found.clone());
+        observation.gaps.extend(sorted.gaps(&self.id, query.now));
         for (project, list) in &lists {
             let is_hidden = is_dark || unread.contains(*project);
             for instance in &list.instances {
-                let address = self.address(&instance.id);
                 let mut seen = self.seen(project, instance, list.at);
-                if query.wanted.contains_key(&address) && !is_hidden {
-                    // Its power is a manifest's; nothing else of it is.
+                let is_made = sorted.found.get(&instance.id);
+                let address = is_made.cloned().unwrap_or_else(|| self.address(&instance.id));
+                if is_made.is_some() {
+                    self.as_made(&made, &address, project, &mut seen);
+                }
+                if (query.wanted.contains_key(&address) || is_made.is_some()) && !is_hidden {
+                    // Of one that was there before, its power is a manifest's; nothing else of it is.
                     seen.owner = Owner::Ours;
                     found.insert(address.clone());
                     observation.seen.insert(address, seen);
@@ -363,15 +374,84 @@ impl OvhCloudProvider {
             None => !found.contains(*address),
         };
         let acting = observation.inventory.keys().filter(|address| self.memory().is_acting(&address.name));
-        let hidden: BTreeSet<Address> = query.wanted.keys().chain(acting).filter(is_hidden).cloned().collect();
+        let wanted = query.wanted.keys().chain(made.addresses());
+        let hidden: BTreeSet<Address> = wanted.chain(acting).filter(is_hidden).cloned().collect();
         let Some(part) = observation.gaps.first().cloned() else { return };
         observation
             .gaps
             .extend(hidden.into_iter().map(|address| Gap { scope: GapScope::Resource(address), ..part.clone() }));
     }
 
+    /// A server of Amarre's with what its vendor does not tell, and its project as its manifest spells it.
+    fn as_made(&self, made: &MadeServers, address: &Address, project: &str, seen: &mut Seen) {
+        for field in ["image", "ssh_key"] {
+            seen.fields.extend(made.remembered(address, field).map(|value| (field.into(), value.clone())));
+        }
+        let spelled = made.remembered(address, "project");
+        let is_it = |spelled: &&Value| spelled.as_text() == Some(self.project_name(project).as_str());
+        seen.fields.extend(spelled.filter(is_it).map(|spelled| ("project".into(), spelled.clone())));
+        seen.service = Some(address.name.clone());
+    }
+
+    /// What is in no list and no operation, each read for this query.
+    async fn rule_out(&self, projects: &Projects, query: &ObserveQuery, observation: &mut Observation) {
+        let is_nowhere = |address: &&Address| address.kind == Kind::Server && !observation.seen.contains_key(*address);
+        let missing: BTreeSet<Address> = query.to_rule_out.iter().filter(is_nowhere).cloned().collect();
+        if missing.is_empty() || !observation.gaps.is_empty() {
+            return;
+        }
+        let read = projects.keys().map(|project| async move { self.api.operations(project).await });
+        let read: Result<Vec<_>, OvhError> = join_all(read).await.into_iter().collect();
+        let is_making = |operation: &WireOperation| operation.is_create() && !operation.is_over();
+        if !read.is_ok_and(|operations| !operations.iter().flatten().any(is_making)) {
+            return;
+        }
+        for address in missing {
+            if self.is_gone_by_id(projects, query, &address).await {
+                observation.ruled_out.insert(address);
+            }
+        }
+    }
+
+    /// Whether a server whose id is known is gone when it is asked for by this id: a list may be late. Of one without an id,
+    /// the lists are all that there is.
+    async fn is_gone_by_id(&self, projects: &Projects, query: &ObserveQuery, address: &Address) -> bool {
+        let id = query.applied.get(address).map(|row| row.vendor_id.as_str()).unwrap_or_default();
+        if id.is_empty() {
+            return true;
+        }
+        let asked = projects.keys().map(|project| async move { self.api.instance(project, id).await });
+        join_all(asked).await.into_iter().all(|answer| answer.is_err_and(|trouble| made::is_no_such_instance(&trouble)))
+    }
+
+    /// What OVH takes for servers that are not there, or not of the size that is wanted.
+    async fn quote(&self, query: &ObserveQuery, observation: &mut Observation) {
+        let is_open = |address: &Address, fields: &Fields| {
+            let there = observation.seen.get(address).and_then(|seen| seen.fields.text("type"));
+            address.kind == Kind::Server && there != fields.text("type")
+        };
+        let open: Vec<(&Address, &Fields)> =
+            query.wanted.iter().filter(|(address, fields)| is_open(address, fields)).collect();
+        if open.is_empty() {
+            return;
+        }
+        if let Err(error) = self.read_prices(query.now).await {
+            tracing::info!("{error}");
+        }
+        for (address, fields) in open {
+            let (Ok(project), Some(region)) = (self.project_of(fields), fields.text("region")) else { continue };
+            let Ok(flavors) = self.flavors((&project, region), query.now).await else { continue };
+            let flavor = flavors.iter().find(|flavor| Some(flavor.name.as_str()) == fields.text("type"));
+            let Some(plan) = flavor.and_then(|flavor| flavor.plan_codes.hourly.as_deref()) else { continue };
+            let memory = self.memory();
+            let Some((price, currency)) = memory.price(plan) else { continue };
+            let prices = ServerPrices { on: price, off: Some(price), is_monthly: false, currency: currency.to_owned() };
+            observation.quotes.insert(address.clone(), prices);
+        }
+    }
+
     /// Brings an instance to a power. What is on its way already is left to arrive.
-    async fn reach(&self, id: &str, wanted: &str) -> Result<(), ProviderError> {
+    async fn reach_power(&self, id: &str, wanted: &str) -> Result<(), ProviderError> {
         let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
         let doing = format!("could not turn instance {id} {wanted}");
         let instance = self.api.instance(&place.project, id).await;
@@ -395,7 +475,7 @@ impl OvhCloudProvider {
         // Before the call: what the answer says, the status from before may be shown now.
         self.memory().acts(id);
         let (line, came) = self.api.act(project, id, word).await;
-        self.exchanges.note(self.address(id), &line);
+        self.exchanges.note(self.log_address(id), &line);
         let is_busy = matches!(came, Err(OvhError::Refused { status: 409, .. }));
         if came.as_ref().is_err_and(|trouble| !trouble.is_unclear()) && !is_busy {
             // Nothing began: what is seen can be believed, and the refusal is not forgotten meanwhile.

@@ -66,6 +66,76 @@ pub struct WireSummary {
     pub task_state: Option<String>,
 }
 
+/// A server as a create answers it, as far as it is of use.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireMade {
+    pub id: String,
+}
+
+/// A size that a region offers. One name has an id in each region.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireFlavor {
+    pub id: String,
+    pub name: String,
+    #[serde(default)]
+    pub os_type: Option<String>,
+    /// Whether it is in stock.
+    #[serde(default)]
+    pub available: Option<bool>,
+    #[serde(default)]
+    pub plan_codes: WirePlanCodes,
+}
+
+/// What a size is called in the catalogue of prices.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct WirePlanCodes {
+    #[serde(default)]
+    pub hourly: Option<String>,
+}
+
+/// An image. Its name stays, its id changes with each rebuild.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireImage {
+    pub id: String,
+    pub name: String,
+    /// `linux`, `windows`.
+    #[serde(rename = "type", default)]
+    pub kind: Option<String>,
+}
+
+/// A public key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WireKey {
+    pub id: String,
+    #[serde(default)]
+    pub public_key: String,
+}
+
+/// Something that a project carries out, or did.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireOperation {
+    /// `instance#create`.
+    #[serde(default)]
+    pub action: String,
+    /// `created`, `in-progress`, `completed`, `in-error`, `unknown`.
+    #[serde(default)]
+    pub status: String,
+}
+
+impl WireOperation {
+    /// Whether it makes a server.
+    pub fn is_create(&self) -> bool {
+        self.action.contains("instance#create")
+    }
+
+    /// Whether nothing comes of it any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.status.as_str(), "completed" | "in-error")
+    }
+}
+
 impl WireInstance {
     /// The name of its size: `b3-8`.
     pub fn size(&self) -> &str {

@@ -25,6 +25,8 @@ pub fn permissive() -> Site {
     let cloud = |provider: &str| CloudSite {
         provider: provider.to_owned().into(),
         actions: amarre_core::model::site::CloudActions::Power,
+        limits: amarre_core::model::site::CloudLimits::default(),
+        budget: None,
     };
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     Site {
@@ -39,6 +41,7 @@ pub fn permissive() -> Site {
             ("paris".to_owned(), cloud("ovh-cloud.paris")),
             ("tlv".to_owned(), cloud("kamatera.tlv")),
         ]),
+        ssh_keys: BTreeMap::from([("ops".to_owned(), "ssh-ed25519 AAAAC3Nz ops".to_owned())]),
         pools: vec!["172.20.0.0/16".parse().unwrap()],
         prefix: 24,
         avoid: vec!["172.20.99.0/24".parse().unwrap()],

@@ -1,10 +1,10 @@
-//! `kind: Instance`: the power of a server at a cloud, as a level or by a timetable.
+//! `kind: Instance`: a server at a cloud. With `id`, the power of one that is there; without, one that Amarre makes.
 
 use std::rc::Rc;
 
 use serde_json::Value as Json;
 
-use super::ManifestKindRow;
+use super::{ManifestKindRow, server};
 use crate::manifest::compose::unsupported;
 use crate::manifest::schema::{either, head, link, list, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
@@ -24,10 +24,18 @@ const ID_CHARS_MAX: usize = 100;
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let cloud = reader.required("cloud", "a name below `clouds:` of amarre.yaml");
-    let id = reader.required("id", "the vendor's id of a server that exists: `amarre instance list --wide` shows them");
+    let is_made = !reader.has("id") && server::has_keys(&reader);
+    let id_hint = "the vendor's id of a server that is there: `amarre instance list --wide` shows them; \
+                   or region, type, image and ssh_keys of one that Amarre makes";
+    let id = if is_made { None } else { reader.required("id", id_hint) };
     let (rule, spot) = rule(&mut reader);
+    let site = cloud.as_ref().and_then(|cloud| scope.site.clouds.get(&cloud.text));
+    let shape = if is_made { server::shape(&mut reader, site.map(|site| &site.provider)) } else { None };
+    if !is_made {
+        server::refuse_keys(&mut reader);
+    }
     reader.finish(&unsupported::small_kind_key);
-    let (cloud, id) = (cloud?, id?);
+    let cloud = cloud?;
     let Some(site) = scope.site.clouds.get(&cloud.text) else {
         let names: Vec<&str> = scope.site.clouds.keys().map(String::as_str).collect();
         let hint = match (nearest(&cloud.text, &names), names.as_slice()) {
@@ -42,8 +50,15 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         !text.is_empty() && text.len() <= ID_CHARS_MAX && text.bytes().all(is_plain)
     };
-    if !is_id(&id.text) {
-        scope.not_allowed(&id, "`id`", "as in `id: 8f1c7a52-0b3e-4a57-9d3e-2f6f0c9d1a44`, and not the name");
+    if let Some(id) = id.as_ref().filter(|id| !is_id(&id.text)) {
+        scope.not_allowed(id, "`id`", "as in `id: 8f1c7a52-0b3e-4a57-9d3e-2f6f0c9d1a44`, and not the name");
+        return None;
+    }
+    let address = match (is_made, id) {
+        (true, _) => Address::new(site.provider.clone(), Kind::Server, &service.name),
+        (false, id) => Address::new(site.provider.clone(), Kind::Instance, &id?.text),
+    };
+    if is_made && shape.is_none() {
         return None;
     }
     let shelves = site.provider.cloud_traits().shelves;
@@ -51,12 +66,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         scope.error_hint(Code::A0106, spot, format!("{} shelves no instance", site.provider.title()), hint);
         return None;
     }
-    service.instance = Some(Instance {
-        address: Address::new(site.provider.clone(), Kind::Instance, &id.text),
-        cloud: cloud.text,
-        rule: rule?,
-        origin: scope.origin(spot),
-    });
+    service.instance = Some(Instance { address, shape, cloud: cloud.text, rule: rule?, origin: scope.origin(spot) });
     service.dns = Dns::None;
     Some(service)
 }
@@ -221,11 +231,12 @@ fn schema() -> Json {
     let mut keys: Vec<_> = head().into_iter().filter(|(key, ..)| !["host", "reconcile"].contains(key)).collect();
     keys.extend([
         ("cloud", text(), "A name below `clouds:` of amarre.yaml"),
-        ("id", text(), "The vendor's id of the server"),
+        ("id", text(), "The vendor's id of a server that is there; without it, Amarre makes one"),
         ("power", words(&["on", "off", "shelved", "unmanaged"]), "The power that it is to have"),
         ("schedule", schedule, "A timetable, in place of `power`"),
         // As of a service: one that stops may be started again.
         ("reconcile", link("reconcile"), "How it is kept"),
     ]);
-    object(&["name", "cloud", "id"], keys)
+    keys.extend(server::schema_keys());
+    object(&["name", "cloud"], keys)
 }

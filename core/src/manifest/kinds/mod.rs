@@ -10,10 +10,8 @@ pub(super) mod access_list;
 pub(super) mod record;
 pub(super) mod network;
 pub(super) mod instance;
+pub(super) mod server;
 pub(super) mod shared;
-#[cfg(feature = "trial")]
-#[path = "../../../../tests/trial/manifest.rs"]
-pub(super) mod trial;
 
 use serde_json::Value as Json;
 
@@ -41,6 +39,4 @@ pub(super) const KINDS: &[ManifestKindRow] = &[
     record::ROW,
     network::ROW,
     instance::ROW,
-    #[cfg(feature = "trial")]
-    trial::ROW,
 ];

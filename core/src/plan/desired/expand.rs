@@ -14,7 +14,7 @@ use super::dns_names::ZoneNames;
 use super::{bind_mounts, host_fields, instance, joined_network, npm_reach, stream, subnets};
 use crate::model::families::ProviderRole;
 use crate::model::service::{
-    AccessList, AnsweredHost, Container, Dns, NetworkMode, PlainResource, Record, Route, Target as Leads, Tls,
+    AccessList, AnsweredHost, Container, Dns, NetworkMode, Record, Route, Target as Leads, Tls,
 };
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
@@ -200,11 +200,6 @@ impl Expansion<'_> {
         };
         for list in &self.service.access_lists {
             self.access_list(list);
-        }
-        for resource in &self.service.resources {
-            let PlainResource { address, fields, limit, origin } = resource;
-            self.wants.limits.insert(address.clone(), *limit);
-            self.want(address.clone(), fields.clone(), Vec::new(), origin);
         }
         if let Some(instance) = &self.service.instance {
             instance::expand(self, instance);

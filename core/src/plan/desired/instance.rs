@@ -1,8 +1,9 @@
-//! The power that a server of a cloud is to have now.
+//! What a server of a cloud is to be, and the power that it is to have now.
 //!
 //! | the server | what is wanted |
 //! |---|---|
-//! | is not seen | nothing; its manifest is refused, for it is never made |
+//! | is not seen, and its manifest names an id | nothing; the manifest is refused, for such a one is never made |
+//! | is not seen, and Amarre makes it | that it is made; it runs then, and its rule holds from the next look on |
 //! | is on its way to something, or in trouble | that it is there |
 //! | rests | its power, unless none is wanted now: before the first tick of a timetable |
 
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use super::expand::Expansion;
 use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts};
 use crate::model::power::{self, Cause, Power, PowerRule};
-use crate::model::{Address, Code, Fields, Hint, Millis, Readiness, Refusal, Timestamp, Value, World};
+use crate::model::{Address, Code, FieldDiff, Hint, Millis, Readiness, Refusal, Rule, Timestamp, Value, Want, World};
 use crate::plan::input::Input;
 
 /// Wants the server, with its power where that may be changed now.
@@ -21,7 +22,8 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
     let seen = input.world.seen.get(address);
     let now = resting(input.world, address).filter(|seen| shown_until(input, address, *seen).is_none());
     let level = instance.wanted(input.facts.power.get(address), input.now).level;
-    let mut fields = Fields::default();
+    let shape = instance.shape.as_ref();
+    let mut fields = shape.map(|shape| shape.fields(&input.site.instance, address)).unwrap_or_default();
     if let (Some(level), Some(now)) = (level, now) {
         if !level.is_met_by(now) {
             fields.set("power", Value::text(level.as_str()));
@@ -34,8 +36,13 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
         }
     }
     expansion.wants.limits.insert(address.clone(), POWER_WITHIN);
+    if seen.is_some() && now.is_none() {
+        // What is on its way has no other size or name given to it.
+        fields.remove("type");
+        fields.remove("name");
+    }
     let want = expansion.want(address.clone(), fields, Vec::new(), &instance.origin);
-    if seen.is_none() {
+    if seen.is_none() && shape.is_none() {
         want.refuse(Some(missing(instance)));
     }
 }
@@ -49,6 +56,70 @@ fn missing(instance: &Instance) -> Refusal {
         hints: vec![
             Hint::command("to see which there are", "amarre instance list --wide".to_owned()),
             Hint::text("a manifest with `id` makes no instance: correct the id, or remove the manifest"),
+        ],
+    }
+}
+
+/// Leaves of several differences of a server the one that is dealt with first: a vendor does one thing at a time, and what
+/// cannot be changed holds up nothing else. Answers why it is held, if it is.
+pub fn first_change(
+    input: &Input<'_>,
+    address: &Address,
+    want: &Want,
+    diffs: &mut Vec<(Rule, FieldDiff)>,
+) -> Option<Refusal> {
+    let is_resize = |(_, diff): &(Rule, FieldDiff)| diff.field == "type";
+    let refusal = diffs.iter().any(is_resize).then(|| no_resize(input, address, want)).flatten();
+    let is_open = |one: &&(Rule, FieldDiff)| one.0 == Rule::Update && (refusal.is_none() || !is_resize(one));
+    if let Some(first) = diffs.iter().find(is_open).cloned() {
+        *diffs = vec![first];
+        return None;
+    }
+    if diffs.iter().any(|(rule, _)| *rule == Rule::Fixed) {
+        return Some(another_server(address, want, diffs));
+    }
+    refusal
+}
+
+/// Why the size of a server is not changed now.
+fn no_resize(input: &Input<'_>, address: &Address, want: &Want) -> Option<Refusal> {
+    let shape = input.services.get(&want.service)?.instance.as_ref()?.shape.as_ref()?;
+    let service = &want.service;
+    let (message, hint) = if !shape.may_resize {
+        let hint = Hint::text(format!("write `update: {{resize: allowed}}` in {}", want.origin.file));
+        (format!("another size needs {service} to be down for some minutes"), hint)
+    } else if address.provider.cloud_traits().resizes_when_off && resting(input.world, address) == Some(Power::On) {
+        let hint = Hint::command("it cuts the power", format!("amarre instance stop {service}"));
+        (format!("{} changes the size of a server that is off, and {service} runs", address.provider.title()), hint)
+    } else {
+        return None;
+    };
+    Some(Refusal { code: Code::A0738, message, found: Vec::new(), hints: vec![hint] })
+}
+
+/// What a server keeps for life is to be otherwise.
+fn another_server(address: &Address, want: &Want, diffs: &[(Rule, FieldDiff)]) -> Refusal {
+    let shown = |value: &Option<Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    let found = diffs.iter().filter(|(rule, _)| *rule == Rule::Fixed);
+    let found: Vec<(String, String)> = found
+        .map(|(_, diff)| (diff.field.to_string(), format!("{}, wanted {}", shown(&diff.from), shown(&diff.to))))
+        .collect();
+    let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
+    let (service, fields) = (&want.service, fields.join(", "));
+    let again = format!("amarre destroy {service} --purge && amarre resume {service}");
+    Refusal {
+        code: Code::A0739,
+        message: format!(
+            "server {} keeps its {fields} for life: another one would be without all that is on its disks",
+            address.name
+        ),
+        found,
+        hints: vec![
+            Hint::text(format!(
+                "put back what was there in {}; or make a second server under another name",
+                want.origin.file
+            )),
+            Hint::command("to lose its disks and have a new one", again),
         ],
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{
     Address, Change, Code, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Reason,
     ReasonCode, Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
 };
-use crate::plan::desired::{certificate, images, restart_policy, subnets};
+use crate::plan::desired::{certificate, images, instance, restart_policy, subnets};
 use crate::plan::input::Input;
 use crate::plan::rollout::{completion, network_recreate, start_conditions, stopped};
 use crate::plan::safety::{protect, settling, signatures};
@@ -139,6 +139,8 @@ fn update(
     if diffs.is_empty() {
         return None;
     }
+    let is_server = address.kind == Kind::Server;
+    let held = is_server.then(|| instance::first_change(input, address, want, &mut diffs)).flatten();
     let fields = compare::resolve(&want.fields, input.world);
     let is_fixed =
         diffs.iter().any(|(rule, _)| matches!(rule, Rule::Fixed | Rule::Generation | Rule::Volatile | Rule::AtMost));
@@ -151,6 +153,8 @@ fn update(
     let gate =
         if let Some(refusal) = want.refusal.as_deref().cloned().or_else(|| nobody_makes(input, wants, want, &unmet)) {
             Gate::Held(refusal)
+        } else if let Some(refusal) = held {
+            Gate::Held(refusal)
         } else if is_fixed {
             Gate::Held(cannot_change(input, address, want, &diffs))
         } else if !unmet.is_empty() {
@@ -161,13 +165,15 @@ fn update(
             until.map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
         };
     let exposes = exposure::by_update(open, address, want, &diffs);
+    let is_resized = is_server && changed.get("type").is_some();
+    let downtime = if is_resized { Downtime::Some } else { Downtime::None };
     Some(Change {
         address: address.clone(),
         service: want.service.clone(),
         because: reason::of_update(input, address, want, &diffs),
         verb: Verb::Update(changed),
         diff: diffs,
-        impact: Impact { downtime: Downtime::None, exposes },
+        impact: Impact { downtime, exposes },
         expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
         gate,
     })
@@ -534,7 +540,14 @@ fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str
 /// A vanished manifest whose things stay.
 fn not_pruned(input: &Input<'_>, address: &Address, service: &str) -> Option<Note> {
     let is_asked = input.services.contains_key(service) || input.facts.suspended.contains_key(service);
-    let is_kept = matches!(address.kind, Kind::Volume | Kind::Certificate);
+    let is_kept = address.kind.is_kept();
+    if address.kind == Kind::Server && !is_asked && !input.facts.prune_blocked {
+        let text = format!(
+            "server {} stays, and costs what it cost: its manifest is gone; put it back, or `amarre destroy {service} --purge` deletes the server with its disks",
+            address.name
+        );
+        return Some(Note { service: service.to_owned(), address: Some(address.clone()), text, code: None });
+    }
     let why = match (input.site.prune, input.facts.prune_blocked) {
         _ if is_asked || is_kept || input.facts.frozen.contains(service) => return None,
         (false, _) => "`reconcile.prune` is off",

@@ -71,7 +71,7 @@ type FieldKeys = &'static [(&'static str, &'static [&'static str])];
 const ANY: &str = "";
 
 fn named_keys(kind: Kind) -> FieldKeys {
-    const TABLES: [(Kind, FieldKeys); 7] = [
+    const TABLES: [(Kind, FieldKeys); 8] = [
         (Kind::Container, CONTAINER),
         (Kind::Record, &[("values", &["values", "value"])]),
         (Kind::Network, &[("subnet", &["subnet", "network"])]),
@@ -79,6 +79,7 @@ fn named_keys(kind: Kind) -> FieldKeys {
         (Kind::Volume, &[(ANY, &["volumes"])]),
         (Kind::Certificate, &[(ANY, &["tls", "ssl"])]),
         (Kind::Image, &[(ANY, &["image"])]),
+        (Kind::Server, &[("ssh_key", &["ssh_keys"])]),
     ];
     TABLES.into_iter().find(|(named, _)| *named == kind).map_or(&[], |(_, table)| table)
 }

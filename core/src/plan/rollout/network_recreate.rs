@@ -49,7 +49,7 @@ fn is_held(everywhere: &bind_mounts::Everywhere<'_>, name: &str) -> bool {
     let is_hidden = npm.is_some_and(|npm| input.world.is_dark(&npm.provider)) && !service.routes.is_empty();
     // It would be another way past what the jobs are for.
     let has_jobs = !service.jobs.is_empty();
-    let is_kept = protect::is_reported(input, name) || service.reconcile.protect;
+    let is_kept = protect::is_reported(input, name) || service.reconcile.protect == Some(true);
     let is_left = is_kept || decide::is_left_alone(input, name);
     service.stopped
         || is_hidden

@@ -94,8 +94,20 @@ fn reported(input: &Input<'_>, service: &str) -> Refusal {
 
 /// Why nothing of a service is deleted or made anew, if its manifest says so.
 pub fn protected(input: &Input<'_>, service: &str, address: &Address) -> Option<Refusal> {
-    reconcile_options(input, service).filter(|said| said.protect)?;
+    let said = reconcile_options(input, service).and_then(|said| said.protect);
     let Address { kind, name, .. } = address;
+    if said.is_none() && *kind == Kind::Server && input.services.contains_key(service) {
+        return Some(Refusal {
+            code: Code::A0418,
+            message: format!("server {name} is protected unless its manifest says otherwise"),
+            found: Vec::new(),
+            hints: vec![Hint::text(format!(
+                "if it may go with its disks, write `reconcile: {{protect: false}}` in {}",
+                file(input, service)
+            ))],
+        });
+    }
+    said.filter(|protects| *protects)?;
     Some(Refusal {
         code: Code::A0418,
         message: format!("{} {name} is neither deleted nor made anew: {service} is protected", kind.label()),

@@ -23,7 +23,7 @@ pub(crate) fn reconcile(reader: &mut Reader<'_>, has_containers: bool) -> Reconc
     };
     let modes = [("enforce", site::Mode::Enforce), ("report", site::Mode::Report)];
     let mode = inner.choice("mode", &modes);
-    let protect = inner.flag("protect").unwrap_or(false);
+    let protect = inner.flag("protect");
     let texts = inner.texts("ignore");
     if texts.len() > IGNORED_MAX {
         let message = format!("{} fields are ignored, at most {IGNORED_MAX}", texts.len());

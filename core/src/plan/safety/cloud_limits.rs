@@ -1,0 +1,222 @@
+//! How many servers manifests may have at a cloud, of which sizes, and what they may cost. Pure.
+//!
+//! | a create, or a change of size | verdict |
+//! |---|---|
+//! | more servers are wanted than `limits.instances` | no create at that cloud is made |
+//! | of a size that `limits.types` does not name | held |
+//! | with it, and those before it by name, the budget is exceeded, or its price is not known | held |
+
+use std::collections::BTreeMap;
+
+use crate::model::savings::{MONTH_HOURS, ServerPrices};
+use crate::model::site::{CloudBudget, CloudSite};
+use crate::model::{Address, Change, Code, Gate, Hint, Kind, Note, Plan, Refusal, Verb, Wants};
+use crate::plan::input::Input;
+
+/// From this share of a budget on, in percent, the plan says how much of it is used.
+const WARNED_PERCENT: i64 = 80;
+
+/// Holds what a cloud's limits and budget do not leave room for, and says the monthly sum.
+pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
+    for (name, cloud) in &input.site.clouds {
+        let is_its = |address: &Address| address.kind == Kind::Server && address.provider == cloud.provider;
+        let is_asked = |change: &Change| is_its(&change.address) && size(change).is_some();
+        if plan.changes.iter().any(is_asked) {
+            let servers = Servers::of(input, wants, cloud);
+            servers.hold_back(name, plan);
+        }
+    }
+}
+
+/// The size that a change leads to.
+fn size(change: &Change) -> Option<&str> {
+    match &change.verb {
+        Verb::Create(fields) | Verb::Update(fields) => fields.text("type"),
+        Verb::Delete => None,
+    }
+}
+
+/// What a server costs a month, in 10⁻⁸ of its currency.
+pub fn month(prices: &ServerPrices) -> i64 {
+    if prices.is_monthly { prices.on } else { prices.on.saturating_mul(MONTH_HOURS) }
+}
+
+/// An amount as people write it: `46.57`.
+pub fn amount(of: i64) -> String {
+    let cents = (of + 500_000) / 1_000_000;
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// What each server costs a month, in 10⁻⁸ of a currency, where that is known.
+type Costs = BTreeMap<Address, Option<(i64, String)>>;
+
+/// The servers of Amarre's at one cloud: those that are there, and those that are wanted.
+struct Servers<'a> {
+    input: &'a Input<'a>,
+    cloud: &'a CloudSite,
+    /// With what each costs a month, and in which currency, where that is known.
+    there: BTreeMap<&'a Address, Option<(i64, &'a str)>>,
+    count: usize,
+}
+
+impl<'a> Servers<'a> {
+    fn of(input: &'a Input<'a>, wants: &Wants, cloud: &'a CloudSite) -> Self {
+        let seen = input.world.of_kind(&cloud.provider, Kind::Server).filter(|(_, seen)| seen.owner.is_ours());
+        let there: BTreeMap<&Address, Option<(i64, &str)>> =
+            seen.map(|(address, _)| (address, priced(input, address))).collect();
+        let is_new = |address: &&Address| {
+            let is_its = address.kind == Kind::Server && address.provider == cloud.provider;
+            is_its && !there.contains_key(*address)
+        };
+        let count = there.len() + wants.map.keys().filter(is_new).count();
+        Self { input, cloud, there, count }
+    }
+
+    fn hold_back(self, name: &str, plan: &mut Plan) {
+        let mut costs: Costs = self
+            .there
+            .iter()
+            .map(|(address, cost)| ((*address).clone(), cost.map(|(month, currency)| (month, currency.to_owned()))))
+            .collect();
+        let mut asked: Vec<&mut Change> = plan
+            .changes
+            .iter_mut()
+            .filter(|change| change.address.kind == Kind::Server && change.address.provider == self.cloud.provider)
+            .filter(|change| size(change).is_some())
+            .collect();
+        asked.sort_by(|one, other| one.address.cmp(&other.address));
+        for change in asked {
+            let before = costs.insert(change.address.clone(), quoted(self.input, &change.address));
+            if change.refusal().is_some() {
+                put_back(&mut costs, &change.address, before);
+                continue;
+            }
+            let refusal = self.refusal(name, change, &costs);
+            if let Some(refusal) = refusal {
+                put_back(&mut costs, &change.address, before);
+                change.gate = Gate::Held(refusal);
+            }
+        }
+        plan.notes.push(self.note(name, &costs));
+    }
+
+    fn refusal(&self, name: &str, change: &Change, costs: &Costs) -> Option<Refusal> {
+        let limits = &self.cloud.limits;
+        let key = |key: &str| format!("clouds.{name}.{key}");
+        let is_create = matches!(change.verb, Verb::Create(_));
+        if is_create && self.count > limits.instances {
+            let what = match self.count {
+                1 => "a server".to_owned(),
+                count => format!("{count} servers"),
+            };
+            return Some(Refusal {
+                code: Code::A0750,
+                message: format!(
+                    "{what} would be Amarre's at {name}, and {} allows {}",
+                    key("limits.instances"),
+                    limits.instances
+                ),
+                found: self.costs_found(costs),
+                hints: vec![Hint::text(format!(
+                    "an admin raises it in amarre.yaml: `limits: {{instances: {}}}`",
+                    self.count
+                ))],
+            });
+        }
+        let size = size(change).unwrap_or_default();
+        if !limits.types.is_empty() && !limits.types.contains(size) {
+            let types: Vec<&str> = limits.types.iter().map(String::as_str).collect();
+            return Some(Refusal {
+                code: Code::A0751,
+                message: format!("{} allows no {size}", key("limits.types")),
+                found: Vec::new(),
+                hints: vec![Hint::text(format!("it allows {}; an admin adds to it in amarre.yaml", types.join(", ")))],
+            });
+        }
+        let budget = self.cloud.budget.as_ref()?;
+        match sum(costs, budget) {
+            Some(sum) if sum <= budget.month => None,
+            Some(sum) => Some(Refusal {
+                code: Code::A0752,
+                message: format!(
+                    "with it, the servers of Amarre at {name} would cost {} {} a month, and the budget is {}",
+                    amount(sum),
+                    budget.currency,
+                    amount(budget.month),
+                ),
+                found: Vec::new(),
+                hints: vec![Hint::text(format!("take a smaller one, or have an admin raise {}", key("budget.month")))],
+            }),
+            None => Some(Refusal {
+                code: Code::A0752,
+                message: format!(
+                    "what the servers of Amarre at {name} cost is not known in {}, so {} cannot be kept",
+                    budget.currency,
+                    key("budget.month"),
+                ),
+                found: Vec::new(),
+                hints: vec![Hint::text(
+                    "prices are read by themselves; they stay unknown where the vendor does not tell them, or takes another currency",
+                )],
+            }),
+        }
+    }
+
+    fn costs_found(&self, costs: &Costs) -> Vec<(String, String)> {
+        let currency = costs.values().flatten().map(|(_, currency)| currency.clone()).next();
+        let Some(currency) = currency else { return Vec::new() };
+        let month = costs.values().flatten().map(|(month, _)| *month).sum();
+        vec![("a month".to_owned(), format!("{} {currency}", amount(month)))]
+    }
+
+    /// What the servers cost with all that is not held.
+    fn note(&self, name: &str, costs: &Costs) -> Note {
+        let mut text = format!("{name}: {} of Amarre", counted(costs.len()));
+        for (_, sum) in self.costs_found(costs) {
+            text.push_str(&format!(", {sum} a month without tax and traffic"));
+        }
+        let unknown = costs.values().filter(|cost| cost.is_none()).count();
+        if unknown > 0 {
+            text.push_str(&format!("; of {unknown} the price is not known"));
+        }
+        if let Some(budget) = &self.cloud.budget {
+            let used = sum(costs, budget).unwrap_or_default().saturating_mul(100) / budget.month.max(1);
+            let near = if used >= WARNED_PERCENT { "; it is nearly used up" } else { "" };
+            text.push_str(&format!("; {used} % of the budget of {} {}{near}", amount(budget.month), budget.currency));
+        }
+        Note { service: String::new(), address: None, text, code: None }
+    }
+}
+
+fn counted(servers: usize) -> String {
+    if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") }
+}
+
+fn put_back(costs: &mut Costs, address: &Address, before: Option<Option<(i64, String)>>) {
+    match before {
+        Some(before) => drop(costs.insert(address.clone(), before)),
+        None => drop(costs.remove(address)),
+    }
+}
+
+/// What a server that is there costs, else what its vendor would take.
+fn priced<'a>(input: &'a Input<'_>, address: &Address) -> Option<(i64, &'a str)> {
+    let seen = input.world.seen.get(address)?;
+    let currency = seen.fields.text("currency");
+    match (ServerPrices::of(&seen.fields), currency) {
+        (Some(prices), Some(currency)) => Some((month(&prices), currency)),
+        _ => input.world.quotes.get(address).map(|prices| (month(prices), prices.currency.as_str())),
+    }
+}
+
+fn quoted(input: &Input<'_>, address: &Address) -> Option<(i64, String)> {
+    input.world.quotes.get(address).map(|prices| (month(prices), prices.currency.clone()))
+}
+
+/// What all cost in the currency of a budget; `None`: of one that is not known.
+fn sum(costs: &Costs, budget: &CloudBudget) -> Option<i64> {
+    let in_currency = |cost: &Option<(i64, String)>| {
+        cost.as_ref().filter(|(_, currency)| *currency == budget.currency).map(|(month, _)| *month)
+    };
+    costs.values().map(in_currency).sum()
+}

@@ -1,0 +1,160 @@
+//! Making, renaming, resizing and deleting servers at Kamatera. A create answers with commands and never with the server: its
+//! command says the name that the server came to have, and the list shows the server minutes later.
+
+use async_trait::async_trait;
+use serde_json::{Value as Json, json};
+
+use super::api::Trouble;
+use super::observe_made::begun;
+use super::wire::{SizeParts, WireServerDetails};
+use super::{KamateraProvider, gone};
+use crate::providers::servers::ServerVendor;
+use crate::providers::{Class, ProviderError};
+use amarre_core::model::{Address, Code, Fields};
+
+/// What the proxy itself says of an image or a place that does not exist, before it asks anybody to make anything.
+const REFUSED_AT_ONCE: [&str; 3] = ["failed to find disk image ID", "Invalid datacenter", "image of datacenter"];
+
+impl KamateraProvider {
+    /// The tag of every server of this instance of Amarre.
+    fn tag(&self) -> String {
+        format!("amarre-{}", self.instance)
+    }
+
+    /// Begins a command on a server that changes its name, size or being, and notes it.
+    async fn begin(&self, id: &str, path: &str, body: Json, doing: &str) -> Result<(), ProviderError> {
+        self.memory().acts(id, None);
+        self.memory().forget_details(id);
+        let (line, came) = self.api.begin(path, body).await;
+        self.exchanges.note(self.log_address(id), &line);
+        if !matches!(&came, Err(trouble) if trouble.is_unclear()) {
+            self.memory().answered(id, came.as_ref().ok().cloned());
+        }
+        came.map(drop).map_err(|trouble| trouble.into_error(doing, true))
+    }
+
+    /// Where the lines of a server's log are kept.
+    pub(super) fn log_address(&self, id: &str) -> Address {
+        self.memory().made_address(id).unwrap_or_else(|| self.address(id))
+    }
+
+    /// The details of a server, read now; `None`: there is no such server.
+    async fn details_now(&self, id: &str, doing: &str) -> Result<Option<WireServerDetails>, ProviderError> {
+        match self.api.details(id, self.pause).await {
+            Ok(details) => Ok(Some(details)),
+            Err(Trouble::Refused { words, .. }) if words.starts_with("No servers found") => Ok(None),
+            Err(trouble) => Err(trouble.into_error(doing, false)),
+        }
+    }
+}
+
+#[async_trait]
+impl ServerVendor for KamateraProvider {
+    async fn find(&self, name: &str, _: &Fields) -> Result<Vec<String>, ProviderError> {
+        let listed = self.api.servers().await;
+        let listed =
+            listed.map_err(|trouble| trouble.into_error("could not list the servers before making one", false))?;
+        Ok(listed.into_iter().filter(|server| server.name == name).map(|server| server.id).collect())
+    }
+
+    async fn make(&self, address: &Address, fields: &Fields) -> Result<String, ProviderError> {
+        let text = |name: &str| fields.text(name).unwrap_or_default();
+        let (name, size) = (text("name"), text("type"));
+        let doing = format!("could not make {name}");
+        let Some(parts) = SizeParts::parse(size) else {
+            let message = format!("{doing}: `{size}` is no size at Kamatera");
+            return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
+                .hint("write `type: {cpu: 2B, memory: 2GiB, disk: 20GB}`"));
+        };
+        // Every client sends all of them; a password is made by the vendor and thrown away.
+        let body = json!({
+            "name": name, "password": "", "passwordValidate": "", "ssh-key": text("ssh_key"), "datacenter": text("region"),
+            "image": text("image"), "cpu": parts.cpu, "ram": parts.ram_mib, "disk": format!("size={}", parts.disk_gb),
+            "network": "name=wan,ip=auto", "dailybackup": "no", "managed": "no", "quantity": "1",
+            "billingcycle": "hourly", "monthlypackage": "", "poweronaftercreate": "yes", "script-file": "",
+            "userdata-file": "", "tag": self.tag(),
+        });
+        // A ledger that was lost does not know of a create under way, and the list shows none.
+        let queue = self.api.queue().await;
+        let queue = queue.map_err(|trouble| trouble.into_error(&format!("{doing}: the console's queue"), false))?;
+        let command = begun(&queue, name).map(super::wire::WireCommand::id);
+        if let Some(command) = command.filter(|command| !self.memory().is_past(command)) {
+            self.memory().is_being_made(address, vec![command]);
+            return Ok(String::new());
+        }
+        self.memory().makes(address);
+        let (line, came) = self.api.begin("/service/server", body).await;
+        self.exchanges.note(address.clone(), &line);
+        match came {
+            Ok(commands) => {
+                self.memory().is_being_made(address, commands);
+                Ok(String::new())
+            }
+            Err(trouble) => {
+                self.memory().is_not_being_made(address);
+                Err(not_made(trouble, &doing))
+            }
+        }
+    }
+
+    async fn name_of(&self, id: &str) -> Result<Option<String>, ProviderError> {
+        let doing = format!("could not read server {id}");
+        let Some(details) = self.details_now(id, &doing).await? else { return Ok(None) };
+        let tags = self.api.tags(id).await.map_err(|trouble| trouble.into_error(&doing, false))?;
+        if !tags.contains(&self.tag()) {
+            let message = format!("server {id} has no tag {}: it is not known to be Amarre's", self.tag());
+            return Err(ProviderError::new(Class::Conflict, Code::A0754, message)
+                .hint("give it the tag back, or delete it in Kamatera's console"));
+        }
+        Ok(Some(details.name))
+    }
+
+    async fn rename(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let doing = format!("could not rename server {id}");
+        self.begin(id, "/service/server/rename", json!({"id": id, "new-name": name}), &doing).await
+    }
+
+    /// Processors and memory, one a call; the next look finds what is left. Disks grow only, and leave a snapshot behind: they
+    /// are not changed.
+    async fn resize(&self, id: &str, size: &str) -> Result<(), ProviderError> {
+        let doing = format!("could not resize server {id}");
+        let now = self.details_now(id, &doing).await?.ok_or_else(|| gone(id))?.size();
+        let (now, wanted) = (SizeParts::parse(&now), SizeParts::parse(size));
+        let body = match (now, wanted) {
+            (Some(now), Some(wanted)) if now.disk_gb != wanted.disk_gb => {
+                let message = format!("{doing}: its disk has {} GB, and Amarre changes no disk", now.disk_gb);
+                return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
+                    .hint(format!("write `disk: {}GB`, or enlarge the disk in Kamatera's console", now.disk_gb)));
+            }
+            (Some(now), Some(wanted)) if now.cpu != wanted.cpu => json!({"id": id, "cpu": wanted.cpu}),
+            (Some(now), Some(wanted)) if now.ram_mib != wanted.ram_mib => json!({"id": id, "ram": wanted.ram_mib}),
+            (Some(_), Some(_)) => return Ok(()),
+            _ => {
+                let message = format!("{doing}: it has disks or a size that Amarre does not know");
+                return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
+                    .hint("change its size in Kamatera's console, and write the same in its manifest"));
+            }
+        };
+        self.begin(id, "/server/configure", body, &doing).await
+    }
+
+    async fn reach(&self, id: &str, power: &str) -> Result<(), ProviderError> {
+        self.reach_power(id, power).await
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), ProviderError> {
+        let doing = format!("could not delete server {id}");
+        self.begin(id, "/service/server/terminate", json!({"id": id, "force": true}), &doing).await
+    }
+}
+
+/// Why a server was not made: what the proxy found out by itself was never passed on.
+fn not_made(trouble: Trouble, doing: &str) -> ProviderError {
+    let is_refused = matches!(&trouble, Trouble::Refused { status, words }
+        if *status == 400 || REFUSED_AT_ONCE.iter().any(|text| words.contains(text)));
+    if !is_refused {
+        return trouble.into_error(doing, true);
+    }
+    ProviderError::new(Class::Rejected, Code::A0754, format!("{doing}: {}", trouble.words()))
+        .hint("correct the manifest: region, image or type are not what Kamatera offers")
+}

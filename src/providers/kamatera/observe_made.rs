@@ -1,0 +1,221 @@
+//! What is observed of servers that Amarre makes at Kamatera: which of the list they are, those that are on their way, and those
+//! of which the vendor shows that there are none.
+//!
+//! | after a create | what is observed |
+//! |---|---|
+//! | its commands go on, or are over and the list does not have it yet | the server, on its way |
+//! | a command failed | the server in error, with the reason, for ten minutes; then it may be made again |
+//! | the answer was lost: the console's queue has a create of this name | as above |
+//! | neither the queue, which could be read, nor the list has it for ten minutes | it is ruled out |
+
+use std::collections::BTreeSet;
+
+use super::KamateraProvider;
+use super::memory::BegunCreate;
+use super::wire::{CommandState, WireCommand};
+use crate::providers::{Observation, ObserveQuery};
+use amarre_core::model::{Address, Code, Fields, GapScope, Kind, Millis, Owner, Readiness, Seen, Timestamp};
+use amarre_core::text;
+
+/// For so long after its command a server may be missing in the list, and a failure is told.
+const TOLD_FOR: Millis = Millis::minutes(10);
+/// With the minute that the planner adds: a create that left before has had its time to show.
+const MISSING_FOR: Millis = Millis::minutes(9);
+
+impl KamateraProvider {
+    /// Asks the queue about creates of ours.
+    pub(super) async fn follow_creates(&self, now: Timestamp) {
+        let due: Vec<String> = {
+            let mut memory = self.memory();
+            let begun = memory.creates().values().filter(|create| create.over.is_none());
+            begun.flat_map(|create| create.commands.clone()).collect()
+        };
+        if due.is_empty() {
+            return;
+        }
+        let Ok(found) = self.api.commands(&due).await else { return };
+        let mut lines = Vec::new();
+        for (address, create) in self.memory().creates().iter_mut().filter(|(_, create)| create.over.is_none()) {
+            let own: Vec<&WireCommand> = found.iter().filter(|one| create.commands.contains(&one.id())).collect();
+            create.heard(&own, now);
+            let ended = own.iter().filter(|_| create.over.is_some());
+            lines.extend(
+                ended.map(|one| (address.clone(), format!("command {} → {} {}", one.id(), one.status, one.reason()))),
+            );
+        }
+        for (address, line) in lines {
+            self.exchanges.note(address, &line);
+        }
+    }
+
+    /// Sorts the list into servers of Amarre's and others, and observes those that the list does not have.
+    pub(super) async fn sort_made(&self, query: &ObserveQuery, observation: &mut Observation) {
+        let made = self.memory().made().clone();
+        let now = query.now;
+        let missing: BTreeSet<Address> =
+            query.to_rule_out.iter().filter(|address| address.kind == Kind::Server).cloned().collect();
+        self.sort_list(observation, now);
+        let is_listed = |address: &Address| self.memory().id_of(address).is_some();
+        let missing: Vec<Address> = missing.into_iter().filter(|address| !is_listed(address)).collect();
+        if !missing.is_empty() {
+            self.rule_out(&missing, observation, now).await;
+            // The queue may have told the name that one came to have.
+            self.sort_list(observation, now);
+        }
+        for address in made.addresses().filter(|address| !is_listed(address)) {
+            let wanted = query.wanted.get(address).or_else(|| query.applied.get(address).map(|row| &row.fields));
+            let on_its_way = self.memory().on_its_way(address, now);
+            if let (Some(create), Some(wanted)) = (on_its_way, wanted) {
+                observation.ruled_out.remove(address);
+                observation.seen.insert(address.clone(), seen(address, &create, wanted, now));
+            }
+        }
+        self.read_made_details(observation, now).await;
+        self.quote(query, observation).await;
+    }
+
+    fn sort_list(&self, observation: &mut Observation, now: Timestamp) {
+        let mut memory = self.memory();
+        let made = memory.made().clone();
+        let servers = memory.list().map(|(_, servers)| servers.clone()).unwrap_or_default();
+        let mut sorted = made.sort(servers.iter().map(|server| (server.id.as_str(), server.name.as_str())));
+        // One whose name was taken came to have another one; it is given its own by a change.
+        let renamed: Vec<(Address, String)> = memory
+            .creates()
+            .iter()
+            .filter_map(|(address, create)| Some((address.clone(), create.real_name.clone()?)))
+            .collect();
+        for (address, name) in renamed {
+            let is_free = |id: &String| !sorted.found.contains_key(id);
+            let other = servers.iter().find(|server| server.name == name && is_free(&server.id));
+            if let Some(other) = other.filter(|_| !sorted.found.values().any(|found| *found == address)) {
+                sorted.found.insert(other.id.clone(), address);
+            }
+        }
+        observation.gaps.retain(|gap| gap.code != Code::A0753);
+        observation.gaps.extend(sorted.gaps(&self.id, now));
+        memory.keep_sorted(sorted.found);
+    }
+
+    /// What the console's queue and the list have not had for a while. What cannot be read rules nothing out.
+    async fn rule_out(&self, missing: &[Address], observation: &mut Observation, now: Timestamp) {
+        let Ok(queue) = self.api.queue().await else {
+            for address in missing {
+                self.memory().missing().remove(address);
+            }
+            return;
+        };
+        let mut memory = self.memory();
+        let made = memory.made().clone();
+        for address in missing {
+            let Some(name) = made.name(address) else { continue };
+            if let Some(command) = begun(&queue, name).filter(|command| !memory.is_past(&command.id())) {
+                memory.missing().remove(address);
+                let create = memory.creates().entry(address.clone()).or_default();
+                create.commands = vec![command.id()];
+                create.heard(&[command], now);
+                continue;
+            }
+            let since = *memory.missing().entry(address.clone()).or_insert(now);
+            if now - since.min(now) >= MISSING_FOR {
+                observation.ruled_out.insert(address.clone());
+            }
+        }
+    }
+
+    /// The list tells neither size nor address: what is not known of a server of Amarre's hides it.
+    async fn read_made_details(&self, observation: &mut Observation, now: Timestamp) {
+        let due: Vec<(String, Address)> = self.memory().due_made_details(now);
+        for (id, address) in due {
+            match self.api.details(&id, self.pause).await {
+                Ok(details) => self.memory().keep_details(&id, details, now),
+                Err(trouble) if self.memory().details(&id).is_none() => {
+                    let error = trouble.into_error(&format!("could not read the details of {}", address.name), false);
+                    observation.gaps.push(error.into_gap(&self.id, GapScope::Resource(address), now));
+                }
+                Err(_) => (),
+            }
+            tokio::time::sleep(self.pause).await;
+        }
+    }
+
+    /// A server of Amarre's with what its vendor does not tell.
+    pub(super) fn as_made(&self, address: &Address, seen: &mut Seen) {
+        let memory = self.memory();
+        for field in ["image", "ssh_key"] {
+            let known = memory.made().remembered(address, field);
+            seen.fields.extend(known.map(|value| (field.into(), value.clone())));
+        }
+        seen.service = Some(address.name.clone());
+    }
+
+    /// What Kamatera takes for servers that are not there, or not of the size that is wanted.
+    async fn quote(&self, query: &ObserveQuery, observation: &mut Observation) {
+        let now = query.now;
+        let size = |address: &Address| {
+            let memory = self.memory();
+            let id = memory.id_of(address)?;
+            memory.details(&id).map(super::wire::WireServerDetails::size)
+        };
+        let is_open = |(address, fields): &(&Address, &Fields)| {
+            address.kind == Kind::Server && size(address).as_deref() != fields.text("type")
+        };
+        let open: Vec<(&Address, &Fields)> = query.wanted.iter().filter(is_open).collect();
+        if open.is_empty() {
+            return;
+        }
+        let known = self.memory().prices(now);
+        let prices = match known {
+            Some(prices) => prices,
+            None => {
+                let read = self.api.calculator().await;
+                let prices = read.ok().and_then(|list| serde_json::from_value(list).ok());
+                self.memory().keep_prices(prices.clone(), now);
+                prices
+            }
+        };
+        let Some(prices) = prices else { return };
+        let quotes = open.into_iter().filter_map(|(address, fields)| Some((address.clone(), prices.of(fields)?)));
+        observation.quotes.extend(quotes);
+    }
+}
+
+/// The command that makes, or made, the server of this name, by the queue. Of one that was terminated since there is none.
+pub(super) fn begun<'a>(queue: &'a [WireCommand], name: &str) -> Option<&'a WireCommand> {
+    let of_it = queue.iter().filter(|one| one.server == name && (one.is_create() || one.is_end()));
+    let latest = of_it.max_by_key(|one| one.id().parse::<u64>().unwrap_or_default())?;
+    (latest.is_create() && latest.state() != CommandState::Failed).then_some(latest)
+}
+
+impl BegunCreate {
+    /// What the queue said of its commands. Those that it does not know any more are over.
+    fn heard(&mut self, commands: &[&WireCommand], now: Timestamp) {
+        self.since.get_or_insert(now);
+        if commands.iter().any(|one| one.state() == CommandState::Working) {
+            return;
+        }
+        self.over = Some(now);
+        let failed = commands.iter().find(|one| one.state() == CommandState::Failed);
+        self.failure = failed.map(|one| one.reason().to_owned());
+        self.real_name = commands.iter().find_map(|one| one.real_name()).map(str::to_owned);
+    }
+
+    /// Whether nothing is to be waited for any more.
+    pub(super) fn is_past(&self, now: Timestamp) -> bool {
+        self.over.is_some_and(|over| now - over.min(now) >= TOLD_FOR)
+    }
+}
+
+/// A server that the list does not have yet: as it is wanted, on its way or in error.
+fn seen(address: &Address, create: &BegunCreate, wanted: &Fields, now: Timestamp) -> Seen {
+    let since = create.since.unwrap_or(now).min(now);
+    let ready = match &create.failure {
+        Some(why) => Readiness::Failed {
+            why: text!("the vendor's command failed: {why}", why = amarre_core::model::Text::foreign(why)),
+        },
+        None => Readiness::NotYet { since, why: text!("it is being made") },
+    };
+    let mut fields = wanted.clone();
+    fields.remove("power");
+    Seen { fields, ready, owner: Owner::Ours, service: Some(address.name.clone()), vendor_id: String::new(), at: now }
+}

@@ -1,0 +1,248 @@
+//! Making, renaming, resizing and deleting servers at OVH Public Cloud: the older calls of API v1, which answer with the server's id.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::api::{failed, in_project};
+use super::wire::{WireFlavor, WireImage, WireKey};
+use super::{OvhCloudProvider, gone};
+use crate::providers::ovh::api::OvhError;
+use crate::providers::servers::ServerVendor;
+use crate::providers::{Class, ProviderError};
+use amarre_core::model::suggestion::nearest;
+use amarre_core::model::{Address, Code, Fields, Timestamp};
+use reqwest::Method;
+use sha2::{Digest, Sha256};
+
+/// Names that are shown where one does not exist.
+const SHOWN_MAX: usize = 12;
+
+/// A refusal by name, before anything is sent that makes something.
+fn refused(message: String, hint: impl Into<String>) -> ProviderError {
+    ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
+}
+
+/// What there is instead of a word that is not there.
+fn instead(word: &str, mut names: Vec<&str>) -> String {
+    names.sort_unstable();
+    names.dedup();
+    match nearest(word, &names) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            let more = if names.len() > SHOWN_MAX { ", …" } else { "" };
+            names.truncate(SHOWN_MAX);
+            format!("there are {}{more}", names.join(", "))
+        }
+    }
+}
+
+impl OvhCloudProvider {
+    /// The id of the project that a server is to be in.
+    pub(super) fn project_of(&self, fields: &Fields) -> Result<String, ProviderError> {
+        let projects = self.memory().known_projects();
+        let wanted = fields.text("project");
+        let called = |name: &str| {
+            let is_it = |(id, project): &(&String, &super::wire::WireProject)| {
+                *id == name || project.description.as_deref() == Some(name)
+            };
+            projects.iter().filter(is_it).map(|(id, _)| id.clone()).collect::<Vec<_>>()
+        };
+        let found = wanted.map_or_else(|| projects.keys().cloned().collect(), called);
+        match (found.as_slice(), wanted) {
+            ([project], _) => Ok(project.clone()),
+            ([], Some(name)) => {
+                let names = projects.iter().map(|(id, project)| project.description.as_deref().unwrap_or(id));
+                Err(refused(format!("the login sees no project `{name}`"), instead(name, names.collect())))
+            }
+            ([], None) => Err(refused("the login sees no project".to_owned(), "amarre doctor says what it sees")),
+            (_, Some(name)) => Err(refused(
+                format!("several projects are called `{name}`"),
+                "write the id of the project that is meant in `project`",
+            )),
+            (_, None) => {
+                let names = projects.iter().map(|(id, project)| project.description.as_deref().unwrap_or(id));
+                Err(refused(
+                    "the login sees several projects".to_owned(),
+                    format!("write `project`: {}", instead("", names.collect())),
+                ))
+            }
+        }
+    }
+
+    /// The sizes that a region offers, read at most once an hour.
+    pub(super) async fn flavors(
+        &self,
+        (project, region): (&str, &str),
+        now: Timestamp,
+    ) -> Result<Vec<WireFlavor>, OvhError> {
+        if let Some(known) = self.memory().flavors(project, region, now) {
+            return Ok(known);
+        }
+        let flavors = self.api.flavors(project, region).await?;
+        self.memory().keep_flavors(project, region, flavors.clone(), now);
+        Ok(flavors)
+    }
+
+    async fn flavor(&self, project: &str, region: &str, size: &str) -> Result<WireFlavor, ProviderError> {
+        let doing = format!("could not read the sizes of {region}");
+        let flavors = self.api.flavors(project, region).await.map_err(|trouble| failed(trouble, &doing, false))?;
+        let names = || flavors.iter().map(|flavor| flavor.name.as_str()).collect::<Vec<_>>();
+        let found = flavors.iter().find(|flavor| flavor.name == size);
+        let found =
+            found.ok_or_else(|| refused(format!("{region} offers no type `{size}`"), instead(size, names())))?;
+        match found.available {
+            Some(false) => {
+                Err(ProviderError::new(Class::RetryLater, Code::A0754, format!("{region} has no `{size}` left"))
+                    .hint("OVH says that it is out of stock; it is tried again; another region or type may have room"))
+            }
+            Some(true) | None => Ok(found.clone()),
+        }
+    }
+
+    async fn image(
+        &self,
+        project: &str,
+        region: &str,
+        flavor: &WireFlavor,
+        image: &str,
+    ) -> Result<WireImage, ProviderError> {
+        let doing = format!("could not read the images of {region}");
+        let images = self.api.images(project, region).await.map_err(|trouble| failed(trouble, &doing, false))?;
+        let fits = |one: &&WireImage| flavor.os_type.is_none() || one.kind.is_none() || one.kind == flavor.os_type;
+        let names = || images.iter().filter(fits).map(|image| image.name.as_str()).collect::<Vec<_>>();
+        let found = images.iter().filter(fits).find(|one| one.id == image || one.name == image).cloned();
+        found.ok_or_else(|| {
+            refused(format!("{region} has no image `{image}` for {}", flavor.name), instead(image, names()))
+        })
+    }
+
+    /// The id of a public key in a region: one that is there, or one that is put there.
+    async fn key(&self, project: &str, region: &str, key: &str) -> Result<String, ProviderError> {
+        let doing = format!("could not put the key into {region}");
+        let read = |trouble| failed(trouble, &doing, false);
+        // Who has it is a comment.
+        let bare = |text: &str| text.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        let keys: Vec<WireKey> = self.api.keys(project, region).await.map_err(read)?;
+        if let Some(known) = keys.iter().find(|known| bare(&known.public_key) == bare(key)) {
+            return Ok(known.id.clone());
+        }
+        let digest = hex::encode(&Sha256::digest(bare(key))[..4]);
+        let body = json!({"name": format!("amarre-{digest}-{region}"), "publicKey": key, "region": region});
+        let call = in_project(Method::POST, project, &["sshkey"]).body(&body);
+        // A key costs nothing, and another one of its name is refused: this may be sent again.
+        let made: WireKey = self.api.api.json(&call).await.map_err(read)?;
+        Ok(made.id)
+    }
+
+    /// Carries out a call that changes a server, and notes it.
+    async fn change(
+        &self,
+        id: &str,
+        call: impl FnOnce(&str) -> crate::providers::ovh::api::ApiCall,
+    ) -> Result<(), OvhError> {
+        let Some(place) = self.memory().place(id) else {
+            return Err(OvhError::NotSent("no list has it".to_owned()));
+        };
+        self.memory().acts(id);
+        let (line, came) = self.api.noted(&call(&place.project)).await;
+        self.exchanges.note(self.log_address(id), &line);
+        let is_busy = matches!(came, Err(OvhError::Refused { status: 409, .. }));
+        if came.as_ref().is_err_and(|trouble| !trouble.is_unclear()) && !is_busy {
+            self.memory().ends(id);
+        }
+        came.map(drop)
+    }
+
+    /// Where the lines of a server's log are kept.
+    pub(super) fn log_address(&self, id: &str) -> Address {
+        self.memory().made_address(id).unwrap_or_else(|| self.address(id))
+    }
+}
+
+#[async_trait]
+impl ServerVendor for OvhCloudProvider {
+    async fn find(&self, name: &str, fields: &Fields) -> Result<Vec<String>, ProviderError> {
+        let project = self.project_of(fields)?;
+        let listed = self.api.instances(&project).await;
+        let listed =
+            listed.map_err(|trouble| failed(trouble, "could not list the instances before making one", false))?;
+        Ok(listed.into_iter().filter(|one| one.name == name).map(|one| one.id).collect())
+    }
+
+    async fn make(&self, address: &Address, fields: &Fields) -> Result<String, ProviderError> {
+        let text = |name: &str| fields.text(name).unwrap_or_default();
+        let (project, region) = (self.project_of(fields)?, text("region"));
+        let flavor = self.flavor(&project, region, text("type")).await?;
+        let image = self.image(&project, region, &flavor, text("image")).await?;
+        let key = self.key(&project, region, text("ssh_key")).await?;
+        let body = json!({
+            "name": text("name"), "flavorId": flavor.id, "region": region, "imageId": image.id, "sshKeyId": key,
+            "monthlyBilling": false,
+        });
+        let (line, came) = self.api.noted(&in_project(Method::POST, &project, &["instance"]).body(&body)).await;
+        self.exchanges.note(address.clone(), &line);
+        let doing = format!("could not make {}", text("name"));
+        let made = came.map_err(|trouble| not_made(trouble, &doing))?;
+        let made: Option<super::wire::WireMade> = made.json();
+        // Made it was: which one it is, the list tells.
+        Ok(made.map(|made| made.id).unwrap_or_default())
+    }
+
+    async fn name_of(&self, id: &str) -> Result<Option<String>, ProviderError> {
+        let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
+        match self.api.instance(&place.project, id).await {
+            Ok(instance) => Ok(Some(instance.name)),
+            Err(trouble) if is_no_such_instance(&trouble) => Ok(None),
+            Err(trouble) => Err(failed(trouble, &format!("could not read instance {id}"), false)),
+        }
+    }
+
+    async fn rename(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let call =
+            |project: &str| in_project(Method::PUT, project, &["instance", id]).body(&json!({"instanceName": name}));
+        self.change(id, call).await.map_err(|trouble| failed(trouble, &format!("could not rename instance {id}"), true))
+    }
+
+    async fn resize(&self, id: &str, size: &str) -> Result<(), ProviderError> {
+        let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
+        let doing = format!("could not resize instance {id}");
+        let instance = self.api.instance(&place.project, id).await.map_err(|trouble| failed(trouble, &doing, false))?;
+        if instance.size() == size {
+            return Ok(());
+        }
+        let flavor = self.flavor(&place.project, &place.region, size).await?;
+        let call = |project: &str| {
+            in_project(Method::POST, project, &["instance", id, "resize"]).body(&json!({"flavorId": flavor.id}))
+        };
+        self.change(id, call).await.map_err(|trouble| failed(trouble, &doing, true))
+    }
+
+    async fn reach(&self, id: &str, power: &str) -> Result<(), ProviderError> {
+        self.reach_power(id, power).await
+    }
+
+    async fn delete(&self, id: &str) -> Result<(), ProviderError> {
+        let doing = format!("could not delete instance {id}");
+        match self.change(id, |project| in_project(Method::DELETE, project, &["instance", id])).await {
+            Err(trouble) if is_no_such_instance(&trouble) => Ok(()),
+            came => came.map_err(|trouble| failed(trouble, &doing, true)),
+        }
+    }
+}
+
+/// A 404 of an instance, and not of its project.
+pub(super) fn is_no_such_instance(trouble: &OvhError) -> bool {
+    matches!(trouble, OvhError::Refused { status: 404, words, .. } if !words.contains(super::api::NO_SUCH_SERVICE))
+}
+
+/// Why a server was not made. A 403 without a right is a quota.
+fn not_made(trouble: OvhError, doing: &str) -> ProviderError {
+    let is_refused = trouble.lacks().is_none()
+        && !trouble.is_about_credentials()
+        && matches!(&trouble, OvhError::Refused { status: 400 | 403 | 404 | 409 | 412 | 422, words, .. } if !words.contains(super::api::NO_SUCH_SERVICE));
+    if !is_refused {
+        return failed(trouble, doing, true);
+    }
+    ProviderError::new(Class::Rejected, Code::A0754, format!("{doing}: {}", trouble.words()))
+        .hint("correct the manifest, or ask OVH for a higher quota (Public Cloud, Quota and regions)")
+}

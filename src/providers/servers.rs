@@ -1,0 +1,183 @@
+//! Servers that Amarre makes, whatever their vendor: which of those that are listed is whose, what cannot be read back of them,
+//! and what is called when one changes. Vendors know neither marks nor unique names: a server is found again by its id and by
+//! a name that follows from its address, and both must fit before it is deleted.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+
+use super::{Class, ObserveQuery, Outcome, ProviderError};
+use amarre_core::model::{
+    Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, ProviderId, Timestamp, Value, Verb,
+};
+
+/// The servers that manifests want, and those that the ledger knows.
+#[derive(Debug, Clone, Default)]
+pub struct MadeServers(BTreeMap<Address, Known>);
+
+/// What is known of one.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    /// The vendor's id, where the ledger has one.
+    vendor_id: String,
+    wanted: Fields,
+    applied: Fields,
+}
+
+/// Which of the listed servers are whose.
+#[derive(Debug, Default)]
+pub struct SortedServers {
+    /// By vendor's id.
+    pub found: BTreeMap<String, Address>,
+    /// Several are called what one is to be called, and none of them is the one that the ledger knows.
+    pub twins: BTreeMap<Address, Vec<String>>,
+}
+
+impl MadeServers {
+    /// Of a query.
+    pub fn of(query: &ObserveQuery) -> Self {
+        let mut known: BTreeMap<Address, Known> = BTreeMap::new();
+        for (address, fields) in query.wanted.iter().filter(|(address, _)| address.kind == Kind::Server) {
+            known.entry(address.clone()).or_default().wanted = fields.clone();
+        }
+        for (address, row) in query.applied.iter().filter(|(address, _)| address.kind == Kind::Server) {
+            let known = known.entry(address.clone()).or_default();
+            (known.vendor_id, known.applied) = (row.vendor_id.clone(), row.fields.clone());
+        }
+        Self(known)
+    }
+
+    /// Every address.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.0.keys()
+    }
+
+    /// What a server is called at its vendor.
+    pub fn name(&self, address: &Address) -> Option<&str> {
+        let known = self.0.get(address)?;
+        known.wanted.text("name").or_else(|| known.applied.text("name"))
+    }
+
+    /// A field of it that its vendor does not tell: as it was applied, else as it is wanted.
+    pub fn remembered(&self, address: &Address, field: &str) -> Option<&Value> {
+        let known = self.0.get(address)?;
+        known.applied.get(field).or_else(|| known.wanted.get(field))
+    }
+
+    /// Which of the listed servers, by id and name, are whose. The id that the ledger knows comes before the name, for people
+    /// rename servers.
+    pub fn sort<'a>(&self, listed: impl IntoIterator<Item = (&'a str, &'a str)>) -> SortedServers {
+        let listed: Vec<(&str, &str)> = listed.into_iter().collect();
+        let ids: BTreeSet<&str> = listed.iter().map(|(id, _)| *id).collect();
+        let mut sorted = SortedServers::default();
+        for (address, known) in &self.0 {
+            if ids.contains(known.vendor_id.as_str()) {
+                sorted.found.insert(known.vendor_id.clone(), address.clone());
+                continue;
+            }
+            let named = listed.iter().filter(|(_, name)| self.name(address) == Some(*name));
+            let named: Vec<String> = named.map(|(id, _)| (*id).to_owned()).collect();
+            match named.as_slice() {
+                [] => (),
+                [id] => drop(sorted.found.insert(id.clone(), address.clone())),
+                _ => drop(sorted.twins.insert(address.clone(), named)),
+            }
+        }
+        sorted
+    }
+}
+
+impl SortedServers {
+    /// What is hidden because it cannot be told which one it is.
+    pub fn gaps(&self, provider: &ProviderId, now: Timestamp) -> impl Iterator<Item = Gap> {
+        self.twins
+            .iter()
+            .map(move |(address, ids)| twins(address, ids).into_gap(provider, GapScope::Resource(address.clone()), now))
+    }
+}
+
+fn twins(address: &Address, ids: &[String]) -> ProviderError {
+    let message = format!("{} servers have the name that {} is to have: {}", ids.len(), address.name, ids.join(", "));
+    ProviderError::new(Class::Conflict, Code::A0753, message)
+        .hint("rename or delete all but one of them in the vendor's console: Amarre touches none of them until then")
+}
+
+/// What a vendor is asked for when a server changes. What is given up is never sent twice by itself.
+#[async_trait]
+pub trait ServerVendor: Send + Sync {
+    /// The ids of the servers of this very name, where one with these fields would be, read anew.
+    async fn find(&self, name: &str, fields: &Fields) -> Result<Vec<String>, ProviderError>;
+
+    /// Makes a server. Answers its id, or nothing where the vendor does not tell it yet.
+    async fn make(&self, address: &Address, fields: &Fields) -> Result<String, ProviderError>;
+
+    /// The name of a server, read anew, if everything at its vendor says that it is Amarre's. `None`: there is no such server.
+    async fn name_of(&self, id: &str) -> Result<Option<String>, ProviderError>;
+
+    /// Gives it this name.
+    async fn rename(&self, id: &str, name: &str) -> Result<(), ProviderError>;
+
+    /// Gives it this size.
+    async fn resize(&self, id: &str, size: &str) -> Result<(), ProviderError>;
+
+    /// Brings it to this power.
+    async fn reach(&self, id: &str, power: &str) -> Result<(), ProviderError>;
+
+    /// Deletes it with its disks.
+    async fn delete(&self, id: &str) -> Result<(), ProviderError>;
+}
+
+/// Performs one change of a server.
+///
+/// # Errors
+/// As [`super::Provider::apply`].
+pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServers) -> Result<Outcome, ProviderError> {
+    let address = &change.address;
+    let id = match &change.expects {
+        Expect::Unchanged { vendor_id, .. } if address.kind == Kind::Server => vendor_id.clone(),
+        Expect::Unchanged { .. } | Expect::Absent => address.name.clone(),
+    };
+    match (&change.verb, address.kind) {
+        (Verb::Update(fields), _) => {
+            // One at a time: the next look finds what is left.
+            if let Some(name) = fields.text("name") {
+                vendor.rename(&id, name).await?;
+            } else if let Some(size) = fields.text("type") {
+                vendor.resize(&id, size).await?;
+            } else if let Some(power) = fields.text("power") {
+                vendor.reach(&id, power).await?;
+            }
+            Ok(Outcome { vendor_id: id })
+        }
+        (Verb::Create(fields), Kind::Server) => {
+            let name = fields.text("name").unwrap_or_default();
+            let vendor_id = match vendor.find(name, fields).await?.as_slice() {
+                [] => vendor.make(address, fields).await?,
+                [id] => id.clone(),
+                several => return Err(twins(address, several)),
+            };
+            Ok(Outcome { vendor_id })
+        }
+        (Verb::Delete, Kind::Server) => {
+            delete(vendor, (address, &id), known.name(address).unwrap_or_default()).await?;
+            Ok(Outcome::default())
+        }
+        (Verb::Create(_) | Verb::Delete, _) => {
+            let message = format!("{address} is neither made nor deleted by Amarre");
+            Err(ProviderError::new(Class::Rejected, Code::A0754, message))
+        }
+    }
+}
+
+/// Deletes a server by its id, if it still has its name: two proofs that it is the one.
+async fn delete(vendor: &dyn ServerVendor, (address, id): (&Address, &str), name: &str) -> Result<(), ProviderError> {
+    match vendor.name_of(id).await? {
+        None => Ok(()),
+        Some(now) if now == name && !name.is_empty() => vendor.delete(id).await,
+        Some(now) => {
+            let message = format!("{} is not deleted: server {id} is called {now}, and not {name}", address.name);
+            Err(ProviderError::new(Class::Conflict, Code::A0754, message)
+                .hint("rename it back, or delete it in the vendor's console: only what has its name and its id is known to be Amarre's"))
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Servers that a manifest makes: one each, whatever is lost, late or killed; changed and ended only as people said.
+
+use std::sync::Arc;
+
+use amarre::engine::RunMode;
+use amarre::engine::report::instances::InstanceState;
+use amarre_core::model::instance::vendor_name;
+use amarre_core::model::{Gate, Millis};
+use amarre_sim::Fault;
+use amarre_sim::kamatera::{KamateraServer, NameSuffix};
+use amarre_sim::ovh_cloud::{CI_PROJECT, CloudInstance, CloudVerb};
+
+use super::made_rig::{BOTH, Cloud, MadeRig, Make, ROOM};
+use super::support::codes;
+
+const LATER: Millis = Millis::minutes(25);
+
+#[tokio::test]
+async fn a_manifest_makes_one_server_and_its_power_follows_the_rule() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        let row = rig.row("worker");
+        assert_eq!((row.state, rig.created()), (InstanceState::On, 1), "{make:?}");
+        assert!(row.vendor_name.starts_with("worker-") && row.vendor_name.len() == 11, "{}", row.vendor_name);
+        assert!(!row.addresses.is_empty() && !row.id.is_empty(), "{row:?}");
+        rig.restart().await;
+        rig.settle().await;
+        rig.write("worker", &format!("{}power: off\n", make.small()));
+        rig.settle().await;
+        assert_eq!((rig.row("worker").state, rig.created()), (InstanceState::Off, 1), "{make:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_was_lost_is_never_a_second_server() {
+    let faults = [Fault::CutBefore, Fault::CutAfter, Fault::After(504), Fault::Before(503), Fault::Half];
+    for make in BOTH {
+        for fault in faults.clone() {
+            for is_killed in [false, true] {
+                let mut rig = MadeRig::with_worker(make).await;
+                rig.faults().add("POST", &make.creates_at(), 1, fault.clone());
+                rig.pass(Millis::seconds(1)).await;
+                if is_killed {
+                    rig.restart().await;
+                }
+                rig.settle().await;
+                let servers = rig.named("worker");
+                assert_eq!((rig.created(), servers.len()), (1, 1), "{make:?} {fault:?} {is_killed}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_ruled_out_waits_for_a_person() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.faults().add("POST", &make.creates_at(), u32::MAX, Fault::CutBefore);
+        rig.pass(Millis::seconds(10)).await;
+        rig.is_telling(false);
+        let picture = rig.passes(LATER).await;
+        assert_eq!(codes(&picture), ["A0449"], "{make:?}");
+        rig.restart().await;
+        assert_eq!(codes(rig.passes(LATER).await.as_ref()), ["A0449"], "{make:?}");
+        assert_eq!(rig.created(), 0);
+        rig.faults().clear();
+        rig.is_telling(true);
+        rig.engine.create_again("worker");
+        rig.pass(Millis::seconds(10)).await;
+        assert_eq!(rig.created(), 1, "{make:?}");
+        rig.settle().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_the_list_has_late_is_not_made_again() {
+    let mut rig = MadeRig::with_worker(Make::Ovh).await;
+    let Cloud::Ovh(cloud) = &rig.cloud else { unreachable!("it is one") };
+    cloud.list_lags(40 * 60);
+    rig.passes(Millis::minutes(20)).await;
+    rig.restart().await;
+    let picture = rig.passes(Millis::minutes(15)).await;
+    assert_eq!((codes(&picture), rig.created()), (vec!["A0449".to_owned()], 1));
+    rig.passes(Millis::minutes(10)).await;
+    rig.settle().await;
+    assert_eq!(rig.created(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_ledger_makes_no_second_server() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        rig.lose_ledger().await;
+        rig.settle().await;
+        assert_eq!((rig.created(), rig.row("worker").state), (1, InstanceState::On), "{make:?}");
+    }
+}
+
+#[tokio::test]
+async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
+    for (make, month) in [(Make::Ovh, 37.08_f64), (Make::Kamatera, 25.0)] {
+        // Nothing is made where the configuration does not say how many may be.
+        let mut rig = MadeRig::start(make, "actions: power").await;
+        rig.write("worker", make.small());
+        let picture = rig.passes(Millis::minutes(2)).await;
+        assert_eq!((codes(&picture), rig.created()), (vec!["A0750".to_owned()], 0), "{make:?}");
+
+        // A commit that asks for too many makes none of them.
+        let mut rig = MadeRig::start(make, "limits: {instances: 3}").await;
+        for number in 1..=5 {
+            rig.write(&format!("worker-{number}"), make.small());
+        }
+        let picture = rig.passes(Millis::minutes(2)).await;
+        assert_eq!((codes(&picture), rig.created()), (vec!["A0750".to_owned(); 5], 0), "{make:?}");
+
+        // Within the budget those that come first by name.
+        let currency = if make == Make::Ovh { "EUR" } else { "USD" };
+        let budget = format!("limits: {{instances: 5}}, budget: {{month: {:.2} {currency}}}", month * 2.5);
+        let mut rig = MadeRig::start(make, &budget).await;
+        for number in 1..=5 {
+            rig.write(&format!("worker-{number}"), make.small());
+        }
+        let picture = rig.passes(Millis::minutes(12)).await;
+        assert_eq!((codes(&picture), rig.created()), (vec!["A0752".to_owned(); 3], 2), "{make:?}");
+        let notes: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
+        assert!(
+            notes
+                .iter()
+                .any(|note| note.starts_with("lab: 2 servers of Amarre, ") && note.contains(" % of the budget of ")),
+            "{notes:?}"
+        );
+
+        // A size that is not allowed, a budget in another currency.
+        for (more, code) in [
+            ("limits: {instances: 5, types: [x]}", "A0751"),
+            ("limits: {instances: 5}, budget: {month: 900 CHF}", "A0752"),
+        ] {
+            let mut rig = MadeRig::start(make, more).await;
+            rig.write("worker", make.small());
+            let picture = rig.passes(Millis::minutes(2)).await;
+            assert_eq!((codes(&picture), rig.created()), (vec![code.to_owned()], 0), "{make:?} {more}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_ends_only_by_a_persons_word_for_one_that_is_not_protected() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        // A manifest that is gone deletes nothing, and says what to do.
+        rig.remove("worker");
+        let picture = rig.settle().await;
+        let notes: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
+        assert!(notes.iter().any(|note| note.contains("amarre destroy worker --purge")), "{notes:?}");
+        assert_eq!(rig.row(&format!("lab:{}", rig.named("worker")[0].0)).state, InstanceState::On);
+        // While it stands it protects.
+        rig.write("worker", make.small());
+        rig.settle().await;
+        rig.destroy("worker").await;
+        assert_eq!(codes(rig.passes(Millis::minutes(5)).await.as_ref()), ["A0418"], "{make:?}");
+        assert_eq!(rig.deleted(), [""; 0]);
+        rig.write("worker", &format!("{}reconcile: {{protect: false}}\n", make.small()));
+        let id = rig.named("worker")[0].0.clone();
+        rig.settle().await;
+        assert_eq!((rig.deleted(), rig.named("worker").len()), (vec![id], 0), "{make:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_not_its_name_and_id_is_never_deleted() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        rig.remove("worker");
+        let id = rig.named("worker")[0].0.clone();
+        assert!(rig.rename(&id, "of-alice"));
+        rig.destroy("worker").await;
+        rig.passes(Millis::minutes(10)).await;
+        assert_eq!(rig.deleted(), [""; 0], "{make:?}");
+        if let Cloud::Kamatera(cloud) = &rig.cloud {
+            // Its name again, and another tag.
+            let name = vendor_name("amarre", &rig.address("worker"));
+            assert!(rig.rename(&id, &name) && cloud.set_tags(&id, &["of-alice"]));
+            rig.engine.reset_service("worker");
+            rig.passes(Millis::minutes(10)).await;
+            assert_eq!(rig.deleted(), [""; 0], "{make:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_a_person_changed_is_given_back() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        let (id, name) = rig.named("worker")[0].clone();
+        assert!(rig.rename(&id, "of-alice"));
+        rig.settle().await;
+        assert_eq!((rig.named("worker"), rig.created()), (vec![(id, name)], 1), "{make:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_size_waits_until_it_is_allowed_and_what_is_for_life_is_held() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        rig.write("worker", &make.larger());
+        let picture = rig.passes(Millis::minutes(5)).await;
+        assert_eq!(codes(&picture), ["A0738"], "{make:?}");
+        let allowed = format!("{}update: {{resize: allowed}}\n", make.larger());
+        rig.write("worker", &allowed);
+        if make == Make::Kamatera {
+            // The vendor changes the size of one that is off.
+            assert_eq!(codes(rig.passes(Millis::minutes(5)).await.as_ref()), ["A0738"]);
+            rig.write("worker", &format!("{allowed}power: off\n"));
+        }
+        rig.settle().await;
+        let size = rig.row("worker").size;
+        assert_eq!(size, if make == Make::Ovh { "b3-16" } else { "4B 2048MiB 20GB" });
+        // Another image would be another server; its power follows the rule all the same.
+        let image = allowed.replace("Debian 13", "Debian 12").replace("24.04", "22.04");
+        rig.write("worker", &format!("{image}power: off\n"));
+        let picture = rig.passes(Millis::minutes(10)).await;
+        assert_eq!((codes(&picture), rig.created()), (vec!["A0739".to_owned()], 1), "{make:?}");
+        assert_eq!(rig.row("worker").state, InstanceState::Off, "{make:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_several_of_one_name_none_is_touched() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        let (_, name) = rig.named("worker")[0].clone();
+        match &rig.cloud {
+            Cloud::Ovh(cloud) => drop(cloud.add(CI_PROJECT, CloudInstance::new(&name, "GRA11", "b3-8")).unwrap()),
+            Cloud::Kamatera(cloud) => drop(cloud.add(KamateraServer::new(&name, "EU", "2B", 2048)).unwrap()),
+        }
+        // The ledger knows which one is Amarre's.
+        rig.settle().await;
+        rig.lose_ledger().await;
+        let picture = rig.passes(Millis::minutes(10)).await;
+        assert_eq!((codes(&picture), rig.created()), (vec!["A0753".to_owned()], 1), "{make:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_vendor_does_not_offer_is_refused_by_name() {
+    let mut rig = MadeRig::start(Make::Ovh, ROOM).await;
+    rig.write("worker", &Make::Ovh.small().replace("b3-8", "b3-9"));
+    let picture = rig.passes(Millis::minutes(1)).await;
+    let error = picture.errors.get("worker").map(|error| error.error.to_string());
+    assert!(error.as_ref().is_some_and(|error| error.contains("GRA11 offers no type `b3-9`")), "{error:?}");
+    rig.write("worker", &Make::Ovh.small().replace("project: ci\n", ""));
+    let picture = rig.passes(Millis::minutes(1)).await;
+    let error = picture.errors.get("worker").map(|error| error.error.to_string());
+    assert!(error.as_ref().is_some_and(|error| error.contains("several projects")), "{error:?}");
+    let mut rig = MadeRig::start(Make::Kamatera, ROOM).await;
+    rig.write("worker", &Make::Kamatera.small().replace("ubuntu_server_24.04_64-bit", "plan9"));
+    let picture = rig.passes(Millis::minutes(1)).await;
+    let error = picture.errors.get("worker").map(|error| error.error.to_string());
+    assert!(error.as_ref().is_some_and(|error| error.contains("failed to find disk image")), "{error:?}");
+    assert_eq!(rig.created(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_came_under_another_name_is_given_its_own() {
+    let mut rig = MadeRig::with_worker(Make::Kamatera).await;
+    let Cloud::Kamatera(cloud) = &rig.cloud else { unreachable!("it is one") };
+    cloud.suffix(NameSuffix::Dash);
+    let name = vendor_name("amarre", &rig.address("worker"));
+    let taken = cloud.add(KamateraServer::new("elsewhere", "EU", "2B", 2048)).unwrap();
+    // A person takes the name and gives it back, and the list shows that late.
+    let is_list = |method: &str, path: &str| method == "GET" && path.starts_with("/service/servers");
+    rig.faults().decide_by(Arc::new(move |method, path| is_list(method, path).then_some(Fault::Stale { reads: 9 })));
+    rig.remove("worker");
+    rig.pass(Millis::seconds(10)).await;
+    assert!(rig.rename(&taken, &name));
+    rig.write("worker", Make::Kamatera.small());
+    rig.pass(Millis::seconds(10)).await;
+    assert_eq!(rig.created(), 1);
+    assert!(rig.rename(&taken, "elsewhere"));
+    rig.faults().clear();
+    rig.settle().await;
+    assert_eq!(rig.named("worker").len(), 1);
+    assert_eq!(rig.row("worker").vendor_name, name);
+}
+
+#[tokio::test]
+async fn a_create_that_the_vendor_gave_up_is_shown_and_made_again_later() {
+    let mut rig = MadeRig::with_worker(Make::Kamatera).await;
+    let Cloud::Kamatera(cloud) = &rig.cloud else { unreachable!("it is one") };
+    cloud.fail_next("no room in EU");
+    rig.passes(Millis::minutes(6)).await;
+    let row = rig.row("worker");
+    assert_eq!(row.state, InstanceState::Error);
+    rig.passes(LATER).await;
+    rig.settle().await;
+    assert_eq!((rig.row("worker").state, rig.named("worker").len()), (InstanceState::On, 1));
+}
+
+/// A tick is acted on, though the manifest asks for something that is held.
+#[tokio::test]
+async fn one_thing_at_a_time_is_asked_of_a_vendor() {
+    let mut rig = MadeRig::with_worker(Make::Ovh).await;
+    rig.settle().await;
+    let id = rig.named("worker")[0].0.clone();
+    assert!(rig.rename(&id, "of-alice"));
+    rig.write("worker", &format!("{}update: {{resize: allowed}}\npower: off\n", Make::Ovh.larger()));
+    rig.engine.pass(RunMode::PlanOnly).await;
+    let picture = rig.engine.last_pass();
+    let changes: Vec<(usize, bool)> =
+        picture.plan.changes.iter().map(|change| (change.diff.len(), change.gate == Gate::Now)).collect();
+    assert_eq!(changes, [(1, true)]);
+    rig.settle().await;
+    let Cloud::Ovh(cloud) = &rig.cloud else { unreachable!("it is one") };
+    let verbs: Vec<CloudVerb> = cloud.effects().into_iter().filter(|(of, _)| *of == id).map(|(_, verb)| verb).collect();
+    assert_eq!(verbs, [CloudVerb::Create, CloudVerb::Rename, CloudVerb::Resize, CloudVerb::Stop]);
+}

@@ -1,0 +1,113 @@
+//! Stories told by seeds about servers that manifests make: whatever is lost, late, refused or killed, none is made twice, none
+//! is deleted but by a person's word, and in the end each is as it should be, or held with the reason.
+
+use amarre::engine::report::instances::InstanceState;
+use amarre_core::model::{Code, Millis};
+use amarre_sim::Fault;
+use amarre_testkit::dice::Dice;
+
+use super::made_rig::{Cloud, MadeRig, Make, ROOM};
+
+/// Stories of each cloud and run; `CLOUD_STORIES=N` tells another number, as `scripts/long` does.
+const STORIES: u64 = 25;
+/// The servers of a story.
+const NAMES: [&str; 3] = ["worker", "runner", "builder"];
+
+/// Tells the stories of this `SEED_ROUND`; `CLOUD_STORY=S` tells that one alone.
+async fn tell(make: Make) {
+    let number = |name: &str| std::env::var_os(name).and_then(|text| text.to_str()?.parse::<u64>().ok());
+    if let Some(seed) = number("CLOUD_STORY") {
+        return Box::pin(story(make, seed)).await;
+    }
+    let count = number("CLOUD_STORIES").unwrap_or(STORIES);
+    let first = number("SEED_ROUND").unwrap_or_default() * count;
+    for seed in first..first + count {
+        Box::pin(story(make, seed)).await;
+    }
+}
+
+#[tokio::test]
+async fn no_story_makes_a_server_twice_at_ovh() {
+    tell(Make::Ovh).await;
+}
+
+#[tokio::test]
+async fn no_story_makes_a_server_twice_at_kamatera() {
+    tell(Make::Kamatera).await;
+}
+
+async fn story(make: Make, seed: u64) {
+    let mut dice = Dice::new(seed);
+    let mut rig = MadeRig::start(make, ROOM).await;
+    let open = "reconcile: {protect: false}\nupdate: {resize: allowed}\n";
+    for name in NAMES {
+        rig.write(name, &format!("{}{open}", make.small()));
+    }
+    rig.faults().decide_by(faults(seed));
+    let mut destroyed = false;
+    for _ in 0..40 {
+        match dice.below(9) {
+            0 => rig.restart().await,
+            1 => rig.lose_ledger().await,
+            2 => rig.write("worker", &format!("{}{open}power: off\n", make.larger())),
+            3 => rig.write("worker", &format!("{}{open}power: on\n", make.larger())),
+            4 if rig.named("builder").len() == 1 && dice.chance(30) => {
+                rig.remove("builder");
+                rig.destroy("builder").await;
+                destroyed = true;
+            }
+            5 => rig.remove("runner"),
+            6 => rig.write("runner", &format!("{}{open}", make.small())),
+            7 => rig.is_telling(dice.chance(50)),
+            _ => (),
+        }
+        rig.pass(Millis::seconds(1 + i64::try_from(dice.below(90)).unwrap())).await;
+        for name in NAMES {
+            assert!(rig.named(name).len() <= 1, "seed {seed}: {:?}", rig.named(name));
+        }
+    }
+    rig.faults().clear();
+    rig.is_telling(true);
+    rig.write("worker", &format!("{}{open}power: off\n", make.larger()));
+    rig.write("runner", &format!("{}{open}", make.small()));
+    if !destroyed {
+        rig.remove("builder");
+    }
+    for name in NAMES {
+        rig.engine.reset_service(name);
+    }
+    for _ in 0..60 {
+        rig.pass(Millis::seconds(60)).await;
+    }
+    let picture = rig.engine.last_pass();
+    let held: Vec<Code> = picture.plan.changes.iter().filter_map(|change| Some(change.refusal()?.code)).collect();
+    assert!(picture.plan.gaps.is_empty(), "seed {seed}: {:?}", picture.plan.gaps);
+    assert!(picture.plan.changes.is_empty(), "seed {seed}: {held:?} {:?}", picture.plan.changes);
+    assert_eq!(rig.row("worker").state, InstanceState::Off, "seed {seed}");
+    assert_eq!(rig.row("runner").state, InstanceState::On, "seed {seed}");
+    // Two proofs before a delete: only the one that a person took down is gone.
+    let deleted = rig.deleted();
+    assert!(deleted.is_empty() || destroyed, "seed {seed}: {deleted:?}");
+    let made = usize::from(matches!(rig.cloud, Cloud::Ovh(_))) * rig.created();
+    assert!(made <= NAMES.len() || destroyed, "seed {seed}: {made} were made");
+}
+
+type Decide = std::sync::Arc<dyn Fn(&str, &str) -> Option<Fault> + Send + Sync>;
+
+/// What goes wrong with a call, by the seed.
+fn faults(seed: u64) -> Decide {
+    let dice = std::sync::Mutex::new(Dice::new(seed ^ 0x5eed));
+    std::sync::Arc::new(move |method, _| {
+        let mut dice = dice.lock().unwrap();
+        let percent = if method == "GET" { 8 } else { 35 };
+        dice.chance(percent).then(|| match (method, dice.below(6)) {
+            (_, 0) => Fault::CutBefore,
+            (_, 1) => Fault::CutAfter,
+            (_, 2) => Fault::Before(503),
+            (_, 3) => Fault::TooMany(7),
+            ("GET", _) => Fault::Half,
+            (_, 4) => Fault::After(504),
+            (_, _) => Fault::Half,
+        })
+    })
+}
