@@ -199,7 +199,10 @@ impl SimulatedOvhCloud {
     async fn start(kept_at: PathBuf) -> io::Result<Box<dyn Simulator>> {
         let options =
             OvhCloudOptions { kept_at: Some(kept_at), clock: CloudClock::Running, ..OvhCloudOptions::dozen() };
-        Ok(Box::new(Self(OvhCloud::start(options).await?)))
+        let cloud = OvhCloud::start(options).await?;
+        // Its key may do all that manifests can ask for.
+        cloud.grant_managing();
+        Ok(Box::new(Self(cloud)))
     }
 }
 

@@ -24,7 +24,7 @@ impl Engine {
         let moving = changes.any(|change| !stuck.contains(&change.address));
         let probed = picture.wants.probes.keys().filter(|container| !picture.facts.failed.contains_key(*container));
         let instances = picture.services.values().filter_map(|service| service.instance.as_ref());
-        let switched = instances.filter(|instance| instance.rule != PowerRule::Unmanaged);
+        let switched = instances.filter(|instance| instance.rule != PowerRule::Unmanaged || instance.shape.is_some());
         // A job that failed under other circumstances runs again.
         let starting = probed
             .chain(&picture.wants.tasks)

@@ -634,7 +634,7 @@ fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) {
     });
     let wanted = || picture.wanted_by(name).iter();
     let starting = wanted()
-        .filter(|address| address.kind == Kind::Container)
+        .filter(|address| address.kind == Kind::Container || address.kind.is_instance())
         .filter_map(|address| Some((address, &picture.world.seen.get(address)?.ready)))
         .find_map(|(address, ready)| match ready {
             Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {

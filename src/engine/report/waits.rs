@@ -281,7 +281,9 @@ fn readiness_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
     });
     let needed = needs.flatten().map(|need: &Need| &need.on);
     let own = row.resources.iter().map(|resource| &resource.address);
-    let mut all = needed.chain(own.filter(|address| matches!(address.kind, Kind::Container | Kind::Record)));
+    let mut all = needed.chain(
+        own.filter(|address| matches!(address.kind, Kind::Container | Kind::Record) || address.kind.is_instance()),
+    );
     all.find_map(|address| {
         let seen = picture.world.seen.get(address).filter(|seen| seen.owner.is_ours())?;
         let Readiness::NotYet { since, why } = &seen.ready else { return None };

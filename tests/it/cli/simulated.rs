@@ -3,6 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::rig::Rig;
+use crate::support::eventually;
 
 const SHOP: &str = "name: shop\nimage: web:1\nport: 80\nssl: true\n";
 const SAID: &str = "test mode: NPM and OVH are simulated, nothing real is written there";
@@ -179,4 +180,35 @@ async fn an_apply_waits_for_the_power_that_it_asked_for() {
     assert!(explained.out.contains("power") && explained.out.contains(&id), "{explained:?}");
     let logged = rig.run(&["instance", "logs", "db-1"]).await;
     assert!(logged.out.contains("/stop → 200, X-OVH-QueryID ") && logged.out.contains("ACTIVE → "), "{logged:?}");
+}
+
+/// The whole way of a server: planned with its price, made, changed, and ended by a person's word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_made_and_ended_by_the_command_line() {
+    let rig = Rig::start().await;
+    let key = "ssh_keys: {ops: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops}\n";
+    rig.file(
+        "amarre.yaml",
+        &format!("{key}clouds: {{paris: {{simulated: true, limits: {{instances: 1}}, budget: {{month: 60 EUR}}}}}}\n"),
+    );
+    let worker = "kind: Instance\nname: worker\ncloud: paris\nproject: ci\nregion: GRA11\ntype: b3-8\nimage: Debian 13\nssh_keys: [ops]\n";
+    rig.file("services/worker.yaml", worker);
+    let planned = rig.run(&["plan"]).await;
+    let sum = "paris: 1 server of Amarre, 37.08 EUR a month without tax and traffic; 61 % of the budget of 60.00 EUR";
+    assert!(planned.out.contains(sum) && planned.out.contains("bills it from its creation on"), "{planned:?}");
+    let applied = rig.run(&["apply", "--yes", "--timeout", "120s"]).await;
+    assert!(applied.code == 0 && applied.out.contains("1 created. 1 service in sync."), "{applied:?}");
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 service in sync"));
+    let shown = rig.run(&["instance", "show", "worker"]).await;
+    assert!(shown.out.contains("vendor's name worker-") && shown.out.contains("b3-8"), "{shown:?}");
+    let logged = rig.run(&["instance", "logs", "worker"]).await;
+    assert!(logged.out.contains("/instance → 200") && logged.out.contains("BUILD → ACTIVE"), "{logged:?}");
+    let protected = rig.run(&["destroy", "worker", "--purge", "--yes"]).await;
+    assert!(protected.code == 3 && protected.out.contains("A0418"), "{protected:?}");
+    assert_eq!(rig.run(&["resume", "worker"]).await.code, 0);
+    rig.file("services/worker.yaml", &format!("{worker}reconcile: {{protect: false}}\n"));
+    let destroyed = rig.run(&["destroy", "worker", "--purge", "--yes"]).await;
+    assert!(destroyed.code == 0 && destroyed.out.contains("1 deleted"), "{destroyed:?}");
+    eventually(30, "its vendor has deleted it", async || !rig.run(&["instance", "list"]).await.out.contains("worker-"))
+        .await;
 }
