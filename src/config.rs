@@ -109,6 +109,8 @@ pub struct ServerAccess {
     pub per_minute: u32,
     /// The secret with which forges sign webhooks.
     pub webhook_secret: Option<Secret>,
+    /// Where the list of a cloud is served as its vendor gives it: an address, and the cloud's name.
+    pub compat_cloud: Option<(SocketAddr, String)>,
 }
 
 /// The source of the manifests.

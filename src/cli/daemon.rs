@@ -1,5 +1,6 @@
 //! `amarre run`: the loop, the socket and HTTP, until a signal ends it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,13 +46,8 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
             "is the folder of `state` writable?",
         )
     })?;
-    let public = TcpListener::bind(config.server.listen).await.map_err(|error| {
-        CommandFailure::new(
-            Code::A0905,
-            format!("could not listen at {}: {error}", config.server.listen),
-            "another program may be there; change `server.listen`",
-        )
-    })?;
+    let public = bind(config.server.listen, "server.listen").await?;
+    let compat = CompatListener::bind(&config.server).await?;
     let listening = listening(&config.server);
     let accounts = Accounts::new(engine.ledger().clone());
     // A ledger that cannot be read is reported by the loop itself; over the network no client is admitted then.
@@ -80,6 +76,7 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     }
     // A link to loopback would lead its reader to another machine.
     let site = Some(listening.link()).filter(|_| !listening.is_local());
+    let compat = compat.map(|compat| compat.serve(&handle, &accounts, &listening.link(), output));
     let access = AccessControl::new(handle.clone(), accounts, listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
     let notifications = notifications.with_heartbeat(config.heartbeat.clone());
@@ -87,6 +84,7 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     let notifier = Notifier::from_environment();
     servers.spawn(reload::reload_on_hangup(handle.clone(), (config, world), notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
+    compat.into_iter().for_each(|compat| drop(servers.spawn(compat)));
     notifier.send("READY=1");
     let stopper = async {
         stopped().await;
@@ -100,9 +98,49 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     Ok(0)
 }
 
-/// The configured log format.
+/// Listens at an address that a key of the configuration names.
+async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, CommandFailure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = format!("another program may be there; change `{key}`");
+        CommandFailure::new(Code::A0905, format!("could not listen at {address}: {error}"), hint)
+    })
+}
+
+/// The listener for programs that know a vendor's own list.
+struct CompatListener {
+    listener: TcpListener,
+    listening: Listening,
+    cloud: String,
+}
+
+impl CompatListener {
+    /// Listens, where the configuration says so.
+    async fn bind(server: &ServerAccess) -> Result<Option<Self>, CommandFailure> {
+        let Some((address, cloud)) = server.compat_cloud.clone() else { return Ok(None) };
+        let listener = bind(address, "server.compat.cloud.listen").await?;
+        Ok(Some(Self { listener, listening: Listening { address, ..listening(server) }, cloud }))
+    }
+
+    /// Serves the list of its cloud. `pages`: where people look.
+    fn serve(
+        self,
+        handle: &daemon::Handle,
+        accounts: &Accounts,
+        pages: &str,
+        output: &Output,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let Self { listener, listening, cloud } = self;
+        let address = listening.address;
+        output.note(&format!("The list of {cloud} as its vendor gives it is at http://{address}/api/servers"));
+        let access = AccessControl::new(handle.clone(), accounts.clone(), listening);
+        let room = ConnectionLimits::network(listener::raise_descriptors(), access.listening.proxies.clone());
+        listener::network(listener, server::compat::cloud(handle.clone(), &access, &cloud, pages), room)
+    }
+}
+
+/// How HTTP is served.
 pub fn listening(server: &ServerAccess) -> Listening {
-    let ServerAccess { listen, url, proxies, per_minute, webhook_secret } = server.clone();
+    let ServerAccess { listen, url, proxies, per_minute, webhook_secret, .. } = server.clone();
     Listening { address: listen, url, proxies, per_minute, webhook_secret }
 }
 

@@ -41,12 +41,17 @@ impl File {
             npms.insert(name.clone(), NpmAccess { dns_credentials, ..access });
         }
         let server = super::server::build(&self.server, secrets)?;
+        if let Some((_, from)) = &server.compat_cloud {
+            super::clouds::check_compat(from, &site.clouds)?;
+        }
         let notifications = super::notifications::build(&self.notifications, secrets)?;
         let heartbeat = super::notifications::heartbeat(self.reconcile.heartbeat.as_ref(), secrets)?;
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
-        site.listeners = listeners(server.listen, &dockers, &npms);
-        self.keep_ports(&mut site, server.listen, &dockers);
+        let compat = server.compat_cloud.iter().map(|(listen, _)| (*listen, "server.compat.cloud.listen"));
+        let own: Vec<(SocketAddr, &str)> = std::iter::once((server.listen, "server.listen")).chain(compat).collect();
+        site.listeners = listeners(&own, &dockers, &npms);
+        self.keep_ports(&mut site, &own, &dockers);
         site.own_names = self.own_names(&dockers);
         self.keep_key_files(secrets);
         site.own_secrets = secrets.own.borrow().clone();
@@ -515,12 +520,14 @@ impl File {
 
 /// Targets that are closed to visitors: Amarre's own pages, engines reached over TCP, NPM's admin pages.
 fn listeners(
-    listen: SocketAddr,
+    own: &[(SocketAddr, &str)],
     dockers: &BTreeMap<String, DockerAccess>,
     npms: &BTreeMap<String, NpmAccess>,
 ) -> Vec<Listener> {
-    let at = Some(listen.ip()).filter(|ip| !ip.is_unspecified());
-    let own = Listener { at, port: listen.port(), by_name: true };
+    let own = own.iter().map(|(listen, _)| {
+        let at = Some(listen.ip()).filter(|ip| !ip.is_unspecified());
+        Listener { at, port: listen.port(), by_name: true }
+    });
     let url = |text: &str, usual: u16| {
         let url = reqwest::Url::parse(text).ok()?;
         let at = url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().ok();
@@ -532,7 +539,7 @@ fn listeners(
     // By a name, NPM may well be a public site.
     let npms = npms.values().filter_map(|npm| url(&npm.url, 81)).filter(|(at, _)| at.is_some());
     let npms = npms.map(|(at, port)| Listener { at, port, by_name: false });
-    std::iter::once(own).chain(engines).chain(npms).collect()
+    own.chain(engines).chain(npms).collect()
 }
 
 /// A word for a label, as names have them: in lower case.

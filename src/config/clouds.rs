@@ -69,6 +69,16 @@ pub(super) fn ssh_keys(keys: &BTreeMap<String, String>) -> Result<BTreeMap<Strin
     checked.collect()
 }
 
+/// Whether a list can be served as the vendor of this cloud gives it. A cloud that is not there is fine: clients then learn how to
+/// set its key.
+pub(super) fn check_compat(from: &str, clouds: &BTreeMap<String, CloudSite>) -> Result<(), ConfigError> {
+    let Some(cloud) = clouds.get(from).filter(|cloud| cloud.provider.family() != kamatera::FAMILY) else {
+        return Ok(());
+    };
+    let message = format!("server.compat.cloud.from: {from} is {}", cloud.provider.title());
+    Err(ConfigError::new(Code::A0201, message, "name a cloud at Kamatera: its list is the one that is served"))
+}
+
 /// The clouds that are simulated.
 pub(super) fn simulated(clouds: &CloudsFile) -> BTreeSet<ProviderId> {
     let simulated = clouds.iter().filter(|(_, keys)| keys.get(SIMULATED) == Some(&Json::Bool(true)));

@@ -405,6 +405,21 @@ pub(super) struct ServerFile {
     pub(super) trusted_proxies: Many,
     pub(super) requests_per_minute: Option<u32>,
     pub(super) webhook_secret: Option<SecretSource>,
+    #[serde(default)]
+    pub(super) compat: CompatFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CompatFile {
+    pub(super) cloud: Option<CompatCloudFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CompatCloudFile {
+    pub(super) listen: SocketAddr,
+    pub(super) from: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

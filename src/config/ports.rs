@@ -29,15 +29,20 @@ pub(super) fn ranges(texts: &[PortText]) -> Result<Vec<PortRange>, ConfigError> 
 impl File {
     /// Notes on each host the ports that no manifest publishes. Amarre's own is kept on all of them: the address of an
     /// engine does not tell on which machine it stands.
-    pub(super) fn keep_ports(&self, site: &mut Site, listen: SocketAddr, dockers: &BTreeMap<String, DockerAccess>) {
+    pub(super) fn keep_ports(
+        &self,
+        site: &mut Site,
+        own: &[(SocketAddr, &str)],
+        dockers: &BTreeMap<String, DockerAccess>,
+    ) {
         for (name, host) in &mut site.hosts {
             let endpoint = dockers.get(name).map(|docker| docker.endpoint.as_str()).unwrap_or_default();
             let mut kept = self.npms_ports(host, is_here(endpoint));
             let docker = docker_port(endpoint);
             kept.extend(docker.map(|port| (port, PortKeeper::Docker(format!("hosts.{name}.docker")))));
             // Port 0 is any that is free.
-            let own = Some(listen.port()).filter(|port| *port > 0);
-            kept.extend(own.map(|port| (port, PortKeeper::Amarre("server.listen".to_owned()))));
+            let own = own.iter().filter(|(listen, _)| listen.port() > 0);
+            kept.extend(own.map(|(listen, key)| (listen.port(), PortKeeper::Amarre((*key).to_owned()))));
             host.kept_ports = kept;
         }
     }

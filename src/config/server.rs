@@ -28,7 +28,12 @@ pub(super) fn build(file: &ServerFile, secrets: &Resolver) -> Result<ServerAcces
         let message = format!("server.webhook_secret is shorter than {SECRET_CHARS_MIN} characters");
         return Err(ConfigError::new(Code::A0201, message, "make one: openssl rand -hex 32"));
     }
-    Ok(ServerAccess { listen, url, proxies: proxies?, per_minute, webhook_secret })
+    let compat_cloud = file.compat.cloud.as_ref().map(|cloud| (cloud.listen, cloud.from.clone()));
+    if let Some((also, _)) = compat_cloud.as_ref().filter(|(also, _)| *also == listen) {
+        let message = format!("server.compat.cloud.listen is {also}, where server.listen is");
+        return Err(ConfigError::new(Code::A0201, message, "choose another port: the paths differ"));
+    }
+    Ok(ServerAccess { listen, url, proxies: proxies?, per_minute, webhook_secret, compat_cloud })
 }
 
 /// `https://amarre.example.org`, without a path.

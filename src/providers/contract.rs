@@ -98,6 +98,8 @@ pub struct Capabilities<'a> {
     pub exchanges: Option<&'a Exchanges>,
     /// What the vendor takes for what it rents out.
     pub prices: Option<&'a dyn ReadPrices>,
+    /// The vendor's own list of servers.
+    pub raw_list: Option<&'a dyn ReadRawList>,
     /// How many requests were made.
     pub requests: Option<&'a Counts>,
     /// How many changes may be under way there at once.
@@ -124,6 +126,7 @@ impl Capabilities<'_> {
         actions: None,
         exchanges: None,
         prices: None,
+        raw_list: None,
         requests: None,
         max_in_flight: Capabilities::IN_FLIGHT_USUAL,
     };
@@ -309,6 +312,19 @@ pub trait ReadPrices: Send + Sync {
     /// It could not be read.
     async fn read_prices(&self, now: Timestamp) -> Result<(), ProviderError>;
 }
+
+/// The vendor's own list of servers, for programs that know its form.
+#[async_trait]
+pub trait ReadRawList: Send + Sync {
+    /// The list as it comes, at most [`RAW_LIST_AGE_MAX`] old.
+    ///
+    /// # Errors
+    /// It could not be read.
+    async fn raw_list(&self, now: Timestamp) -> Result<serde_json::Value, ProviderError>;
+}
+
+/// A list that was read this long ago is read again.
+pub const RAW_LIST_AGE_MAX: Millis = Millis::seconds(15);
 
 /// An image that could be used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

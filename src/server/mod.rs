@@ -12,6 +12,7 @@ mod users;
 mod webhook;
 pub mod auth;
 mod act;
+pub mod compat;
 mod known_clients;
 mod rate_limit;
 mod services;

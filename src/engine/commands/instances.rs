@@ -438,6 +438,42 @@ pub async fn read_prices(handle: Handle) {
     }
 }
 
+/// What comes of asking a vendor for its own list.
+pub enum RawList {
+    /// As it comes.
+    Listed(Json),
+    /// The configuration has no such cloud; what to do about it.
+    NoKey(String),
+    /// It could not be read.
+    Failed {
+        /// Why, for `amarre help`.
+        code: Code,
+        /// The same in a sentence.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// The list of a cloud as its vendor gives it.
+pub async fn raw_list(handle: &Handle, cloud: &str) -> RawList {
+    let (picture, _) = handle.last_pass();
+    let Some(context) = picture.context.clone() else {
+        let message = "nothing was looked at yet".to_owned();
+        return RawList::Failed { code: Code::A0904, message, hint: "ask again in a moment".to_owned() };
+    };
+    let provider = context.site.clouds.get(cloud).and_then(|site| context.providers.get(&site.provider));
+    let Some(lists) = provider.and_then(|provider| provider.capabilities().raw_list) else {
+        return RawList::NoKey(format!(
+            "make a key in Kamatera's console, export KAMATERA_API_KEY=id:secret, and write `clouds: {{{cloud}: {{kamatera: {{}}}}}}` in amarre.yaml"
+        ));
+    };
+    match lists.raw_list(handle.now()).await {
+        Ok(list) => RawList::Listed(list),
+        Err(error) => RawList::Failed { code: error.code, message: error.message, hint: error.hint },
+    }
+}
+
 /// One server, as text and document.
 pub async fn show(ledger: &Ledger, picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
     let row = match instances::find(picture, name) {

@@ -78,6 +78,12 @@ impl KamateraApi {
         read(self.call(Method::GET, "/service/servers", None).await?)
     }
 
+    /// The same as it comes.
+    pub async fn raw_servers(&self) -> Result<Json, Trouble> {
+        let list = self.call(Method::GET, "/service/servers", None).await?;
+        if list.is_array() { Ok(list) } else { Err(Trouble::Nonsense("not the list that was asked for".to_owned())) }
+    }
+
     /// One server. Of one that is gone, the refusal.
     pub async fn details(&self, id: &str, pause: Duration) -> Result<WireServerDetails, Trouble> {
         let mut tries = 1;

@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value as Json;
+
 use super::api::Trouble;
 use super::prices::PriceList;
 use super::wire::{CommandState, WireCommand, WireServer, WireServerDetails};
+use crate::providers::RAW_LIST_AGE_MAX;
 use crate::providers::servers::MadeServers;
 use amarre_core::model::{Address, Millis, Timestamp};
 
@@ -44,6 +47,8 @@ pub struct KamateraMemory {
     past: BTreeSet<String>,
     /// Since when neither the list nor the console's queue has a server.
     missing: BTreeMap<Address, Timestamp>,
+    /// The last list as it came, for programs that know its form.
+    raw_list: Option<(Timestamp, Json)>,
     /// The vendor's list of prices.
     prices: Option<(Timestamp, Option<PriceList>)>,
 }
@@ -155,6 +160,17 @@ impl KamateraMemory {
     /// Since when neither the list nor the queue has a server.
     pub fn missing(&mut self) -> &mut BTreeMap<Address, Timestamp> {
         &mut self.missing
+    }
+
+    /// The last list as it came, if it is not too old.
+    pub fn raw_list(&self, now: Timestamp) -> Option<Json> {
+        let (at, list) = self.raw_list.as_ref()?;
+        (*at <= now && now - *at < RAW_LIST_AGE_MAX).then(|| list.clone())
+    }
+
+    /// Keeps it.
+    pub fn keep_raw_list(&mut self, list: Json, now: Timestamp) {
+        self.raw_list = Some((now, list));
     }
 
     /// The list of prices, if it was read of late; within: there is none.

@@ -21,10 +21,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde_json::Value as Json;
 
 use super::exchanges::Exchanges;
 use super::servers::{self, MadeServers};
-use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
+use super::{
+    Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, ReadRawList, Supplies,
+};
 use crate::secret::Secret;
 use amarre_core::model::{
     Address, Change, Code, Fields, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Seen, Text, Timestamp,
@@ -254,6 +257,7 @@ impl Provider for KamateraProvider {
             actions: Some(self),
             exchanges: Some(&self.exchanges),
             prices: Some(self),
+            raw_list: Some(self),
             examine: Some(self),
             requests: Some(self.api.counts()),
             ..Capabilities::NONE
@@ -282,6 +286,19 @@ impl ReadPrices for KamateraProvider {
             tokio::time::sleep(self.pause).await;
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl ReadRawList for KamateraProvider {
+    async fn raw_list(&self, now: Timestamp) -> Result<Json, ProviderError> {
+        if let Some(known) = self.memory().raw_list(now) {
+            return Ok(known);
+        }
+        let read = self.api.raw_servers().await;
+        let list = read.map_err(|trouble| trouble.into_error("could not list the servers", false))?;
+        self.memory().keep_raw_list(list.clone(), now);
+        Ok(list)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::rig::Rig;
-use crate::support::eventually;
+use crate::support::{eventually, free_port, get};
 
 const SHOP: &str = "name: shop\nimage: web:1\nport: 80\nssl: true\n";
 const SAID: &str = "test mode: NPM and OVH are simulated, nothing real is written there";
@@ -180,6 +180,51 @@ async fn an_apply_waits_for_the_power_that_it_asked_for() {
     assert!(explained.out.contains("power") && explained.out.contains(&id), "{explained:?}");
     let logged = rig.run(&["instance", "logs", "db-1"]).await;
     assert!(logged.out.contains("/stop → 200, X-OVH-QueryID ") && logged.out.contains("ACTIVE → "), "{logged:?}");
+}
+
+/// A client of the note that lists servers at Kamatera needs another address and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_a_cloud_is_served_as_its_vendor_gives_it() {
+    let rig = Rig::start().await;
+    let beside = free_port();
+    let at = std::net::SocketAddr::from(([127, 0, 0, 1], beside));
+    let config = |clouds: &str, from: &str| {
+        format!(
+            "clouds: {{{clouds}}}\nserver: {{listen: '127.0.0.1:{}', compat: {{cloud: {{listen: '{at}', from: {from}}}}}}}\n",
+            rig.port
+        )
+    };
+    rig.file("amarre.yaml", &config("tlv: {kamatera: {}, simulated: true}", "tlv"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let (status, body) = get(at, "localhost", "/api/servers").await.unwrap();
+    let list: Vec<serde_json::Map<String, Json>> = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, list.len()), (200, 8), "{body}");
+    let keys: Vec<&String> = list[0].keys().collect();
+    assert_eq!(keys, ["datacenter", "id", "name", "power"]);
+    assert_eq!(get(at, "evil.example.org", "/api/servers").await.unwrap().0, 421);
+    assert_eq!(get(at, "localhost", "/ui").await.unwrap().0, 307);
+    assert!(get(at, "localhost", "/").await.unwrap().1.contains("GET /api/servers"));
+    assert_eq!(get(at, "localhost", "/api/v1/instances").await.unwrap().0, 404);
+    super::rig::end(daemon).await;
+
+    // Without a key it says which variable.
+    rig.file("amarre.yaml", &config("paris: {simulated: true}", "tlv"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let (status, body) = get(at, "localhost", "/api/servers").await.unwrap();
+    assert!(status == 401 && body.contains("A0740") && body.contains("KAMATERA_API_KEY"), "{body}");
+    super::rig::end(daemon).await;
+
+    for (wrong, said) in [
+        (config("paris: {simulated: true}", "paris"), "paris is OVH Public Cloud"),
+        (
+            config("tlv: {kamatera: {}, simulated: true}", "tlv").replace(&beside.to_string(), &rig.port.to_string()),
+            "where server.listen is",
+        ),
+    ] {
+        rig.file("amarre.yaml", &wrong);
+        let refused = rig.run(&["validate"]).await;
+        assert!(refused.code != 0 && refused.err.contains("A0201") && refused.err.contains(said), "{refused:?}");
+    }
 }
 
 /// The whole way of a server: planned with its price, made, changed, and ended by a person's word.
