@@ -508,6 +508,11 @@ impl Engine {
         self
     }
 
+    /// What is counted.
+    pub fn meters(&self) -> &reconcile::counters::Meters {
+        &self.meters
+    }
+
     /// The last result.
     pub fn last_pass(&self) -> Arc<PassResult> {
         self.picture.clone()

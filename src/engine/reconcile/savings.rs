@@ -99,7 +99,8 @@ impl Engine {
                 let found = power_look(world, address, now);
                 let currency = found.as_ref().and_then(|look| look.prices.as_ref()).map(|one| one.currency.clone());
                 let saved = self.savings.take(address, found, now);
-                count(&self.meters, (name, cloud, address), &currency.unwrap_or_default(), saved.amount);
+                let id = world.thing(address).map(|seen| seen.vendor_id.as_str()).unwrap_or_default();
+                count(&self.meters, (name, cloud, id), &currency.unwrap_or_default(), saved.amount);
             }
             self.savings.forget_others(&scheduled.iter().map(|(_, one)| one.address.clone()).collect());
             self.read_prices_of(scheduled.iter().map(|(_, one)| one.address.provider.clone()).collect(), now);
@@ -159,9 +160,9 @@ fn power_look(world: &World, address: &Address, at: Timestamp) -> Option<PowerLo
     Some(PowerLook { at, power, prices: world.thing(address).and_then(|seen| ServerPrices::of(&seen.fields)) })
 }
 
-fn count(meters: &Meters, (name, cloud, address): (&str, &str, &Address), currency: &str, amount: i64) {
+fn count(meters: &Meters, (name, cloud, id): (&str, &str, &str), currency: &str, amount: i64) {
     if amount > 0 {
-        let labels = [("cloud", cloud), ("id", &address.name), ("instance", name), ("currency", currency)];
+        let labels = [("cloud", cloud), ("id", id), ("instance", name), ("currency", currency)];
         meters.saved(&labels, amount);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amarre::engine::reconcile::counters::labels;
 use amarre::engine::reconcile::daemon::{self, Behaviour, LoopCommand};
 use amarre::engine::report::instances::{self, InstanceRow};
 use amarre::engine::report::savings::{SavedNote, sums};
@@ -61,7 +62,7 @@ impl CloudRig {
 #[tokio::test]
 async fn a_night_on_the_shelf_is_saved_and_a_night_off_is_not() {
     let mut rig = CloudRig::start_at(MONDAY).await;
-    rig.manage("db-1", "GRA11", &shelved());
+    let id = rig.manage("db-1", "GRA11", &shelved());
     rig.manage("cache-1", "BHS5", OFFICE);
     rig.manage("build-1", "GRA11", "power: off");
     // A timetable alone has prices read, without a request for the list.
@@ -89,6 +90,11 @@ async fn a_night_on_the_shelf_is_saved_and_a_night_off_is_not() {
     assert_eq!(sums(rows).len(), 1);
     let of = instances::json(&row(&picture, "cache-1"))["saved"].clone();
     assert_eq!((&of["off_is_billed"], &of["month"]), (&true.into(), &"0".into()));
+    let of = [("cloud", "paris"), ("id", id.as_str()), ("instance", "db-1"), ("currency", "EUR")];
+    let counted = rig.engine.meters().saved.get_or_create(&labels(&of)).get();
+    #[expect(clippy::cast_possible_truncation, reason = "an amount of money")]
+    let counted = (counted * 1e8).round() as i64;
+    assert!(counted > 0 && is_near(counted, month(&rig.engine.last_pass(), "db-1")), "amarre_instance_saved_total");
     rig.settle().await;
 }
 
