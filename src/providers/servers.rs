@@ -13,7 +13,11 @@ use amarre_core::model::{
 
 /// The servers that manifests want, and those that the ledger knows.
 #[derive(Debug, Clone, Default)]
-pub struct MadeServers(BTreeMap<Address, Known>);
+pub struct MadeServers {
+    known: BTreeMap<Address, Known>,
+    /// Vendor's ids that other manifests name: whoever writes one takes the server over, as one that was there before.
+    taken: BTreeSet<String>,
+}
 
 /// What is known of one.
 #[derive(Debug, Clone, Default)]
@@ -44,33 +48,42 @@ impl MadeServers {
             let known = known.entry(address.clone()).or_default();
             (known.vendor_id, known.applied) = (row.vendor_id.clone(), row.fields.clone());
         }
-        Self(known)
+        let named = query.wanted.keys().filter(|address| address.kind == Kind::Instance);
+        let taken: BTreeSet<String> = named.map(|address| address.name.clone()).collect();
+        known.retain(|address, one| query.wanted.contains_key(address) || !taken.contains(&one.vendor_id));
+        Self { known, taken }
+    }
+
+    /// Whether another manifest names this id.
+    pub fn is_taken(&self, id: &str) -> bool {
+        self.taken.contains(id)
     }
 
     /// Every address.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
-        self.0.keys()
+        self.known.keys()
     }
 
     /// What a server is called at its vendor.
     pub fn name(&self, address: &Address) -> Option<&str> {
-        let known = self.0.get(address)?;
+        let known = self.known.get(address)?;
         known.wanted.text("name").or_else(|| known.applied.text("name"))
     }
 
     /// A field of it that its vendor does not tell: as it was applied, else as it is wanted.
     pub fn remembered(&self, address: &Address, field: &str) -> Option<&Value> {
-        let known = self.0.get(address)?;
+        let known = self.known.get(address)?;
         known.applied.get(field).or_else(|| known.wanted.get(field))
     }
 
     /// Which of the listed servers, by id and name, are whose. The id that the ledger knows comes before the name, for people
     /// rename servers.
     pub fn sort<'a>(&self, listed: impl IntoIterator<Item = (&'a str, &'a str)>) -> SortedServers {
-        let listed: Vec<(&str, &str)> = listed.into_iter().collect();
+        let listed = listed.into_iter().filter(|(id, _)| !self.is_taken(id));
+        let listed: Vec<(&str, &str)> = listed.collect();
         let ids: BTreeSet<&str> = listed.iter().map(|(id, _)| *id).collect();
         let mut sorted = SortedServers::default();
-        for (address, known) in &self.0 {
+        for (address, known) in &self.known {
             if ids.contains(known.vendor_id.as_str()) {
                 sorted.found.insert(known.vendor_id.clone(), address.clone());
                 continue;

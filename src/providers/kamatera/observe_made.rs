@@ -86,7 +86,7 @@ impl KamateraProvider {
             .filter_map(|(address, create)| Some((address.clone(), create.real_name.clone()?)))
             .collect();
         for (address, name) in renamed {
-            let is_free = |id: &String| !sorted.found.contains_key(id);
+            let is_free = |id: &String| !sorted.found.contains_key(id) && !made.is_taken(id);
             let other = servers.iter().find(|server| server.name == name && is_free(&server.id));
             if let Some(other) = other.filter(|_| !sorted.found.values().any(|found| *found == address)) {
                 sorted.found.insert(other.id.clone(), address);

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use amarre::engine::RunMode;
 use amarre::engine::report::instances::InstanceState;
+use amarre::engine::RunMode;
 use amarre_core::model::instance::vendor_name;
 use amarre_core::model::{Gate, Millis};
 use amarre_sim::Fault;
@@ -320,4 +320,22 @@ async fn one_thing_at_a_time_is_asked_of_a_vendor() {
     let Cloud::Ovh(cloud) = &rig.cloud else { unreachable!("it is one") };
     let verbs: Vec<CloudVerb> = cloud.effects().into_iter().filter(|(of, _)| *of == id).map(|(_, verb)| verb).collect();
     assert_eq!(verbs, [CloudVerb::Create, CloudVerb::Rename, CloudVerb::Resize, CloudVerb::Stop]);
+}
+
+/// Whoever names the id takes the server over; the manifest that made it makes no other while it is there.
+#[tokio::test]
+async fn a_manifest_that_names_its_id_takes_a_server_over() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        let id = rig.named("worker")[0].0.clone();
+        rig.remove("worker");
+        rig.write("taken", &format!("id: {id}\npower: off\n"));
+        rig.settle().await;
+        assert_eq!((rig.row("taken").state, rig.row("taken").id), (InstanceState::Off, id.clone()), "{make:?}");
+        // Both at once: held or used, and never a second one.
+        rig.write("worker", make.small());
+        rig.passes(Millis::minutes(30)).await;
+        assert_eq!((rig.created(), rig.deleted().len(), rig.named("worker").len()), (1, 0, 1), "{make:?}");
+    }
 }
