@@ -9,7 +9,7 @@ use super::api::{ACTIONS, failed};
 use crate::providers::ovh::api::WireCredential;
 use crate::providers::ovh::examine::{clock, matches};
 use crate::providers::{EXAM_LIMIT, Exam, ExamineSetup, Finding};
-use amarre_core::model::Code;
+use amarre_core::model::{Code, Kind};
 
 /// The title of its family.
 const TOPIC: &str = "OVH Public Cloud";
@@ -43,7 +43,9 @@ impl ExamineSetup for OvhCloudProvider {
                 None
             }
         };
-        let examined = projects.iter().map(|project| self.examine_project(project, credential.as_ref()));
+        // A right that only one kind needs is asked for where that kind is used.
+        let makes = exam.kinds.contains(&(self.id.clone(), Kind::Server));
+        let examined = projects.iter().map(|project| self.examine_project(project, credential.as_ref(), makes));
         findings.extend(join_all(examined).await);
         findings
     }
@@ -51,7 +53,7 @@ impl ExamineSetup for OvhCloudProvider {
 
 impl OvhCloudProvider {
     /// One line a project: its name, its state, what the login lacks there.
-    async fn examine_project(&self, id: &str, credential: Option<&WireCredential>) -> Finding {
+    async fn examine_project(&self, id: &str, credential: Option<&WireCredential>, makes: bool) -> Finding {
         let read = async { tokio::join!(self.api.project(id), self.api.instances(id)) };
         let Ok((project, instances)) = timeout(EXAM_LIMIT, read).await else {
             return Finding::late(TOPIC, &format!("project {id}"));
@@ -76,7 +78,7 @@ impl OvhCloudProvider {
                 return Finding::failed(TOPIC, failed(trouble, &doing, false));
             }
         };
-        let lacking = credential.map(|credential| lacking(credential, id)).unwrap_or_default();
+        let lacking = credential.map(|credential| lacking(credential, id, makes)).unwrap_or_default();
         let text = format!("project {name}: {count} instances are seen");
         match (credential, lacking.is_empty()) {
             (None, _) => Finding::good(TOPIC, text).note(format!(
@@ -90,18 +92,34 @@ impl OvhCloudProvider {
             )),
             (Some(_), true) => Finding::good(TOPIC, format!("{text}, and may be started and stopped")),
             (Some(_), false) => {
-                let text = format!("{text}, and the token may not act on them");
+                let text = format!("{text}, and the token may not do all that is asked of them");
                 Finding::know(TOPIC, Code::A0731, text).note(format!("it lacks {}", lacking.join(", ")))
             }
         }
     }
 }
 
-/// The calls of actions that a token may not make in a project.
-fn lacking(credential: &WireCredential, project: &str) -> Vec<String> {
-    let may = |path: &str| credential.rules.iter().any(|rule| rule.method == "POST" && matches(&rule.path, path));
-    let words = ["start", "stop", "reboot", "shelve", "unshelve"];
-    let calls = words.map(|word| (format!("/cloud/project/{project}/instance/1/{word}"), word));
-    let missing = calls.into_iter().filter(|(path, _)| !may(path));
-    missing.map(|(_, word)| format!("POST /cloud/project/{project}/instance/*/{word}")).collect()
+/// What a token may not do in a project: actions, and where manifests make servers what that takes.
+fn lacking(credential: &WireCredential, project: &str, makes: bool) -> Vec<String> {
+    const ACTING: [(&str, &str); 5] = [
+        ("POST", "/instance/*/start"),
+        ("POST", "/instance/*/stop"),
+        ("POST", "/instance/*/reboot"),
+        ("POST", "/instance/*/shelve"),
+        ("POST", "/instance/*/unshelve"),
+    ];
+    const MAKING: [(&str, &str); 5] = [
+        ("POST", "/instance"),
+        ("POST", "/sshkey"),
+        ("POST", "/instance/*/resize"),
+        ("PUT", "/instance/*"),
+        ("DELETE", "/instance/*"),
+    ];
+    let may = |method: &str, path: &str| {
+        let path = format!("/cloud/project/{project}{}", path.replace('*', "1"));
+        credential.rules.iter().any(|rule| rule.method == method && matches(&rule.path, &path))
+    };
+    let needed = ACTING.iter().chain(MAKING.iter().filter(|_| makes));
+    let missing = needed.filter(|(method, path)| !may(method, path));
+    missing.map(|(method, path)| format!("{method} /cloud/project/{project}{path}")).collect()
 }

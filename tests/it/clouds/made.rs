@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use amarre::engine::report::instances::InstanceState;
-use amarre::engine::RunMode;
+use amarre::engine::{Clock, RunMode};
+use amarre::providers::Exam;
 use amarre_core::model::instance::vendor_name;
-use amarre_core::model::{Gate, Millis};
+use amarre_core::model::{Gate, Kind, Millis};
 use amarre_sim::Fault;
 use amarre_sim::kamatera::{KamateraServer, NameSuffix};
-use amarre_sim::ovh_cloud::{CI_PROJECT, CloudInstance, CloudVerb};
+use amarre_sim::ovh_cloud::{CI_PROJECT, CloudInstance, CloudVerb, POWER_RULES};
 
 use super::made_rig::{BOTH, Cloud, MadeRig, Make, ROOM};
 use super::support::codes;
@@ -337,5 +338,25 @@ async fn a_manifest_that_names_its_id_takes_a_server_over() {
         rig.write("worker", make.small());
         rig.passes(Millis::minutes(30)).await;
         assert_eq!((rig.created(), rig.deleted().len(), rig.named("worker").len()), (1, 0, 1), "{make:?}");
+    }
+}
+
+#[tokio::test]
+async fn doctor_names_the_rights_that_making_takes_where_manifests_make_servers() {
+    let mut rig = MadeRig::with_worker(Make::Ovh).await;
+    rig.pass(Millis::seconds(10)).await;
+    let Cloud::Ovh(cloud) = &rig.cloud else { unreachable!("it is one") };
+    cloud.grant_only(&POWER_RULES);
+    let picture = rig.engine.last_pass();
+    let provider = picture.context.as_ref().unwrap().providers[&rig.address("worker").provider].clone();
+    let examine = provider.capabilities().examine.unwrap();
+    for (kind, lacks) in [(Kind::Instance, false), (Kind::Server, true)] {
+        let kinds = std::iter::once((rig.address("worker").provider, kind)).collect();
+        let exam = Exam { now: rig.clock.now(), kinds, ..Exam::default() };
+        let findings = examine.examine(&exam).await;
+        let notes: Vec<&String> = findings.iter().flat_map(|finding| &finding.notes).collect();
+        let making = format!("DELETE /cloud/project/{CI_PROJECT}/instance/*");
+        assert_eq!(notes.iter().any(|note| note.contains(&making)), lacks, "{findings:?}");
+        assert!(!notes.iter().any(|note| note.contains("/stop")), "{findings:?}");
     }
 }
