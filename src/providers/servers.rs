@@ -150,6 +150,13 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
         Expect::Unchanged { vendor_id, .. } if address.kind == Kind::Server => vendor_id.clone(),
         Expect::Unchanged { .. } | Expect::Absent => address.name.clone(),
     };
+    if id.is_empty() {
+        // Without an id a vendor may take a call for one about all of its servers.
+        let message = format!("{} has no id at its vendor yet", address.name);
+        return Err(
+            ProviderError::new(Class::Conflict, Code::A0754, message).hint("it is being made; the next look shows")
+        );
+    }
     match (&change.verb, address.kind) {
         (Verb::Update(fields), _) => {
             // One at a time: the next look finds what is left.

@@ -192,6 +192,22 @@ async fn what_has_not_its_name_and_id_is_never_deleted() {
     }
 }
 
+/// Without an id, a call could be about any server.
+#[tokio::test]
+async fn a_server_that_is_being_made_is_deleted_once_its_id_is_known() {
+    let mut rig = MadeRig::with_worker(Make::Kamatera).await;
+    rig.write("worker", &format!("{}reconcile: {{protect: false}}\n", Make::Kamatera.small()));
+    rig.pass(Millis::seconds(10)).await;
+    rig.pass(Millis::seconds(10)).await;
+    rig.destroy("worker").await;
+    rig.passes(Millis::minutes(1)).await;
+    let Cloud::Kamatera(cloud) = &rig.cloud else { unreachable!("it is one") };
+    let asked = cloud.server.journal.calls().iter().any(|call| call.path.contains("/server/info"));
+    assert!(!asked, "it is not asked for by an id that is not known");
+    rig.settle().await;
+    assert_eq!((rig.deleted().len(), rig.named("worker").len()), (1, 0));
+}
+
 #[tokio::test]
 async fn a_name_that_a_person_changed_is_given_back() {
     for make in BOTH {
