@@ -124,8 +124,9 @@ impl Here<'_> {
         if ends {
             service.insert("command".to_owned(), json!(["exit", "0"]));
             service.remove("healthcheck");
-        } else if service.get("healthcheck").is_none_or(|check| check.get("disable").is_none()) {
-            service.insert("healthcheck".to_owned(), json!({"test": ["CMD", "true"], "interval": "1s", "retries": 30}));
+        } else if service.get("healthcheck").is_some_and(|check| check.get("disable").is_none()) {
+            // Each check starts a process on the engine: with one a second, they are half of what these tests compute.
+            service.insert("healthcheck".to_owned(), json!({"test": ["CMD", "true"], "interval": "3s", "retries": 30}));
         }
         if let Some(name) = service.get("container_name").and_then(Json::as_str) {
             service.insert("container_name".to_owned(), format!("{}-{name}", self.tag).into());
