@@ -4,6 +4,7 @@
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import assert from "node:assert/strict";
+import { steadyPage } from "./steady.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -16,7 +17,7 @@ const browser = await chromium.launch({ executablePath: env.CHROMIUM, args: ["--
 
 async function enter(options) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
+  const page = await steadyPage(context);
   page.on("pageerror", (error) => { throw error; });
   await page.goto(`${URL_}/login`);
   await page.fill("#email", env.EMAIL);

@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { mkdirSync } from "node:fs";
 import http from "node:http";
 import assert from "node:assert/strict";
+import { steadyPage } from "./steady.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -18,7 +19,7 @@ const browser = await chromium.launch({ executablePath: env.CHROMIUM, args: ["--
 const context = await browser.newContext({
   viewport: { width: WIDTH, height: 900 }, locale: env.LOCALE, javaScriptEnabled: SCRIPTS, colorScheme: env.SCHEME,
 });
-const page = await context.newPage();
+const page = await steadyPage(context);
 const complaints = [];
 page.on("console", (message) => { if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(message.text()); });
 page.on("pageerror", (error) => complaints.push(error.message));
@@ -66,7 +67,7 @@ async function looksWell(name) {
     viewport: { width: WIDTH, height: 900 }, locale: env.LOCALE, colorScheme: env.SCHEME, bypassCSP: true,
     storageState: await context.storageState(),
   });
-  const copy = await other.newPage();
+  const copy = await steadyPage(other);
   await copy.goto(page.url());
   await copy.addScriptTag({ path: AXE });
   const found = await copy.evaluate(async () => (await axe.run()).violations

@@ -3,6 +3,7 @@
 // page on which it is otherwise, and ends with code 1.
 import { createRequire } from "node:module";
 import assert from "node:assert/strict";
+import { steadyPage } from "./steady.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -54,7 +55,7 @@ const wrong = [];
 let measured = 0;
 for (const { locale, scheme, signedIn } of SETTINGS) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale, colorScheme: scheme });
-  const page = await context.newPage();
+  const page = await steadyPage(context);
   if (signedIn) {
     await page.goto(`${URL_}/login`);
     await page.fill("#email", env.EMAIL);
