@@ -180,9 +180,15 @@ impl Output {
 
     /// Asks for a confirmation; an empty line is a no.
     pub fn confirm(&self, question: &str, expected: &str) -> bool {
+        self.answer(question) == expected
+    }
+
+    /// Asks, and reads one line; empty: there is none.
+    pub fn answer(&self, question: &str) -> String {
         let _ = write!(std::io::stderr().lock(), "{} ", shown(question, self.errors));
         let mut line = String::new();
-        std::io::stdin().read_line(&mut line).is_ok() && line.trim() == expected
+        let _ = std::io::stdin().read_line(&mut line);
+        line.trim().to_owned()
     }
 }
 

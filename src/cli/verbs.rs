@@ -10,7 +10,7 @@ use super::link::Link;
 use super::output::Output;
 use super::times;
 use crate::engine::commands::Act;
-use crate::engine::commands::act::{ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VerbRow};
+use crate::engine::commands::act::{ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VENDOR_NAME, VerbRow};
 use crate::engine::commands::verbs::VERBS;
 use amarre_core::model::Code;
 
@@ -168,6 +168,9 @@ pub async fn run(args: &Args, verb: &VerbCommand, output: &Output) -> Result<u8,
 /// Shows what would be done and asks, where the verb asks; then sends the request. `dry_run` only shows.
 pub async fn ask_and_act(link: &Link, act: Act, yes: bool, output: &Output) -> Result<u8, CommandFailure> {
     let confirm = act.row.confirm;
+    if let Confirm::Named(question) = confirm {
+        return ask_its_name(link, act, question, output).await;
+    }
     let Some(question) = confirm.question() else { return act_and_print(link, act, output).await };
     let (dry_run, target) = (act.args.flag("dry_run"), act.target().unwrap_or_default());
     let command = typed(&act, question);
@@ -189,6 +192,31 @@ pub async fn ask_and_act(link: &Link, act: Act, yes: bool, output: &Output) -> R
         }
     }
     act_and_print(link, act, output).await
+}
+
+/// Shows what would be done and asks for the vendor's name, unless the request carries one.
+async fn ask_its_name(link: &Link, act: Act, question: Question, output: &Output) -> Result<u8, CommandFailure> {
+    let dry_run = act.args.flag("dry_run");
+    if !dry_run && act.args.given(VENDOR_NAME).is_some() {
+        return act_and_print(link, act, output).await;
+    }
+    let code = act_and_print(link, act.clone().with("dry_run", true), output).await?;
+    if dry_run || code != question.exit {
+        return Ok(code);
+    }
+    let target = act.target().unwrap_or_default();
+    if !output.is_terminal() {
+        let hint = format!("if you mean it: amarre {} {target} --name NAME", question.command);
+        output.failure(&CommandFailure::new(Code::A0402, question.unasked.replace("{}", &target), hint));
+        return Ok(REFUSED);
+    }
+    let ask = question.ask.replace("{}", &target);
+    let typed = output.answer(&format!("{ask} Type its name at its vendor, or press Enter to stop:"));
+    if typed.is_empty() {
+        output.note("Nothing was changed.");
+        return Ok(REFUSED);
+    }
+    act_and_print(link, act.with(VENDOR_NAME, typed), output).await
 }
 
 /// The command as it would be typed, with its texts.

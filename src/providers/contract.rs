@@ -298,8 +298,9 @@ pub trait PerformAction: Send + Sync {
     /// Never called again for the same action, whatever the answer.
     async fn perform(&self, action: &Action) -> Result<(), ProviderError>;
 
-    /// Whether the action has happened, by the resource as observed since. `None`: that does not tell it.
-    fn happened(&self, action: &Action, seen: &Seen) -> Option<bool>;
+    /// Whether the action has happened, by the resource as observed since. `None`: that does not tell it. Where there is nothing at the
+    /// address, nothing of this provider is hidden.
+    fn happened(&self, action: &Action, seen: Option<&Seen>) -> Option<bool>;
 }
 
 /// What a vendor takes for what it rents out.

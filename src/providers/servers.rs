@@ -189,6 +189,32 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
     }
 }
 
+/// Whether a server that Amarre did not make is there to be deleted: the list and its details, both read for this, agree on the name
+/// that a person typed. `false`: both say that it is gone.
+///
+/// # Errors
+/// It has another name, or only one of the two knows it.
+pub fn is_the_named(
+    id: &str,
+    name: &str,
+    (listed, detailed): (Option<&str>, Option<&str>),
+) -> Result<bool, ProviderError> {
+    match (listed, detailed) {
+        (None, None) => Ok(false),
+        (Some(listed), Some(detailed)) if listed == name && detailed == name => Ok(true),
+        (Some(other), Some(_)) if other != name => Err(not_the_named(id, name, &format!("it is called {other} now"))),
+        (Some(_), Some(other)) => Err(not_the_named(id, name, &format!("its details call it {other}"))),
+        (Some(_), None) => Err(not_the_named(id, name, "it is listed and has no details")),
+        (None, Some(_)) => Err(not_the_named(id, name, "it has details and is not listed")),
+    }
+}
+
+fn not_the_named(id: &str, name: &str, why: &str) -> ProviderError {
+    let message = format!("server {id} is not deleted as {name}: {why}");
+    ProviderError::new(Class::Conflict, Code::A0465, message)
+        .hint("look at it once more, and ask again by the name that it has")
+}
+
 /// Deletes a server by its id, if it still has its name: two proofs that it is the one.
 async fn delete(vendor: &dyn ServerVendor, (address, id): (&Address, &str), name: &str) -> Result<(), ProviderError> {
     match vendor.name_of(id).await? {

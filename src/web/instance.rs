@@ -17,6 +17,7 @@ use super::{
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::Act;
+use crate::engine::commands::act::Confirm;
 use crate::engine::commands::instances::{ASKED, InstanceDeed, LOG_LINES, log_lines, read_prices, why_not};
 use crate::engine::report::instance_log;
 use crate::engine::report::instances::{self, InstanceRow, InstanceState};
@@ -52,6 +53,8 @@ struct InstancePage {
     banners: Vec<Banner>,
     first: Option<Offer>,
     offers: Vec<Offer>,
+    /// The link to the page that asks before it is deleted.
+    deletes: Option<Offer>,
     /// How long it holds: value, text.
     holds: Vec<(&'static str, String)>,
     skip: Option<(&'static str, String)>,
@@ -135,6 +138,9 @@ async fn shown(web: &Web, visitor: &RequestContext, picture: &PassResult, row: &
         banners: banners(row, now, words),
         first: Some(switch).filter(|first| first.refused.is_none()),
         offers: others.map(|deed| Offer::new(picture, row, deed, words)).collect(),
+        deletes: may(InstanceDeed::Delete)
+            .then(|| Offer::new(picture, row, InstanceDeed::Delete, words))
+            .filter(|offer| offer.refused.is_none()),
         holds: holds(row, now, words),
         skip: skip(picture, row, now, words),
         may_act: visitor.may(Role::Operator),
@@ -344,7 +350,7 @@ fn word_label(word: &str, words: Words) -> String {
 }
 
 /// Label, value, and whether it is of a machine.
-fn facts(row: &InstanceRow, words: Words) -> Vec<(String, String, bool)> {
+pub(super) fn facts(row: &InstanceRow, words: Words) -> Vec<(String, String, bool)> {
     let billing = words.get(if row.is_monthly { "inst-by-month" } else { "inst-by-hour" });
     let created = row.created.split('T').next().unwrap_or_default().to_owned();
     let rule = row.manifest.as_ref().map(|managed| match &managed.instance.rule {
@@ -382,7 +388,9 @@ pub async fn verb(
         false => instance_view::path(&name),
     };
     let picture = web.handle.last_pass().0;
-    let Some((row, deed, _)) = DEEDS.into_iter().find(|(row, ..)| row.of_instance() == Some(word.as_str())) else {
+    let verb = DEEDS.into_iter().find(|(row, ..)| row.of_instance() == Some(word.as_str()));
+    // What is confirmed by a name has a page of its own.
+    let Some((row, deed, _)) = verb.filter(|(row, ..)| !matches!(row.confirm, Confirm::Named(_))) else {
         authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
         return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     };

@@ -18,7 +18,8 @@ use crate::engine::commands::Act;
 use crate::engine::commands::act::VerbRow;
 use crate::engine::commands::instances::{InstanceDeed, why_not};
 use crate::engine::commands::verbs::{
-    INSTANCE_FOLLOW, INSTANCE_REBOOT, INSTANCE_SHELVE, INSTANCE_START, INSTANCE_STOP, INSTANCE_UNSHELVE,
+    INSTANCE_DELETE, INSTANCE_FOLLOW, INSTANCE_REBOOT, INSTANCE_SHELVE, INSTANCE_START, INSTANCE_STOP,
+    INSTANCE_UNSHELVE,
 };
 use crate::engine::report::instances::{self, Cost, InstanceRow, InstanceState, ManagedPower};
 use crate::engine::report::savings::SavedNote;
@@ -34,13 +35,14 @@ const LINE: i64 = 120;
 const TICKED_WITHIN: Millis = Millis::minutes(15 * 24 * 60);
 
 /// The verbs of servers, each with what it does and the keys of its button and of its progress.
-pub const DEEDS: [(&VerbRow, InstanceDeed, [&str; 2]); 6] = [
+pub const DEEDS: [(&VerbRow, InstanceDeed, [&str; 2]); 7] = [
     (&INSTANCE_START, InstanceDeed::Start, ["inst-start", "power-starting"]),
     (&INSTANCE_STOP, InstanceDeed::Stop, ["inst-stop", "power-stopping"]),
     (&INSTANCE_REBOOT, InstanceDeed::Reboot, ["inst-reboot", "power-rebooting"]),
     (&INSTANCE_SHELVE, InstanceDeed::Shelve, ["inst-shelve", "power-shelving"]),
     (&INSTANCE_UNSHELVE, InstanceDeed::Unshelve, ["inst-unshelve", "power-unshelving"]),
     (&INSTANCE_FOLLOW, InstanceDeed::Follow, ["inst-follow", "power-changing"]),
+    (&INSTANCE_DELETE, InstanceDeed::Delete, ["inst-delete", "power-deleting"]),
 ];
 
 /// What servers were last asked for, by address: for those that are on their way.

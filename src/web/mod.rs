@@ -11,6 +11,7 @@ mod checks;
 mod edit;
 mod errors;
 mod from_template;
+mod instance_delete;
 mod instances;
 mod instance;
 mod timetable;
@@ -108,6 +109,7 @@ pub fn public(
         .route("/services/{name}/{verb}", get(actions::confirm).post(actions::verb))
         .route("/instances", get(instances::list).post(instances::bulk))
         .route("/instances/{name}", get(instance::show))
+        .route("/instances/{name}/delete", get(instance_delete::page_of).post(instance_delete::delete_now))
         .route("/instances/{name}/schedule", axum::routing::post(timetable::save))
         .route("/instances/{name}/{verb}", axum::routing::post(instance::verb))
         .route("/apply", axum::routing::post(actions::apply))

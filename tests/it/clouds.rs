@@ -7,6 +7,7 @@ mod savings;
 mod missed;
 mod stories;
 mod kamatera;
+mod deleted;
 mod made;
 mod made_rig;
 mod made_stories;

@@ -85,6 +85,7 @@ fn command(method: &str, path: &str, service: &str) -> String {
         "resume" | "follow-schedule" => json!({}),
         "start" | "stop" | "shelve" | "unshelve" => json!({"skip_next": true, "by": "a test", "timeout_ms": 2000}),
         "reboot" => json!({"hard": true, "by": "a test", "timeout_ms": 2000}),
+        "delete" => json!({"vendor_name": "nothing", "dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "restart" => json!({"container": null, "dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "rollback" => json!({"dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "suspend" => json!({"by": "a test", "why": "a reason"}),

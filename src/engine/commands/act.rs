@@ -98,9 +98,15 @@ pub enum Confirm {
     Yes(Question),
     /// The same; the answer is the name of what it acts on.
     Typed(Question),
+    /// The same; the answer is what it is called at its vendor, which the request carries as [`VENDOR_NAME`]: it is checked where the
+    /// verb is carried out.
+    Named(Question),
     /// The same; the answer is a number that the forecast names.
     Count,
 }
+
+/// The argument of a verb that is confirmed by the vendor's name.
+pub const VENDOR_NAME: &str = "vendor_name";
 
 /// What a person is asked; `{}` is what the verb acts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +126,7 @@ impl Confirm {
     pub const fn question(self) -> Option<Question> {
         match self {
             Confirm::Yes(question) | Confirm::Typed(question) => Some(question),
-            Confirm::None | Confirm::Count => None,
+            Confirm::None | Confirm::Named(_) | Confirm::Count => None,
         }
     }
 }

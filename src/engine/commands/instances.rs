@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
-use super::act::{ActArgs, Asked};
+use super::act::{ActArgs, Asked, VENDOR_NAME};
 use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::{ActionRequest, ActionState, action_word};
@@ -40,6 +40,8 @@ pub enum InstanceDeed {
     Unshelve,
     /// Its rule holds again.
     Follow,
+    /// It is to be deleted.
+    Delete,
 }
 
 impl InstanceDeed {
@@ -52,6 +54,7 @@ impl InstanceDeed {
             InstanceDeed::Reboot => Some("reboot"),
             InstanceDeed::Shelve => Some("shelve"),
             InstanceDeed::Unshelve => Some("unshelve"),
+            InstanceDeed::Delete => Some("delete"),
             InstanceDeed::Follow => None,
         }
     }
@@ -65,6 +68,7 @@ impl InstanceDeed {
             InstanceDeed::Shelve => text!("shelve"),
             InstanceDeed::Unshelve => text!("unshelve"),
             InstanceDeed::Follow => text!("follow-schedule"),
+            InstanceDeed::Delete => text!("delete"),
         }
     }
 
@@ -74,7 +78,7 @@ impl InstanceDeed {
             InstanceDeed::Start | InstanceDeed::Unshelve => Some(Power::On),
             InstanceDeed::Stop => Some(Power::Off),
             InstanceDeed::Shelve => Some(Power::Shelved),
-            InstanceDeed::Reboot | InstanceDeed::Follow => None,
+            InstanceDeed::Reboot | InstanceDeed::Follow | InstanceDeed::Delete => None,
         }
     }
 
@@ -86,10 +90,10 @@ impl InstanceDeed {
 
 /// Why one server is not acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct NotAsked {
-    code: Code,
-    message: Text,
-    hint: String,
+pub(super) struct NotAsked {
+    pub(super) code: Code,
+    pub(super) message: Text,
+    pub(super) hint: String,
 }
 
 fn refusal(code: Code, message: impl Into<Text>, hint: impl Into<String>) -> NotAsked {
@@ -130,7 +134,12 @@ pub async fn act(handle: &Handle, asked: Asked<'_>, deed: InstanceDeed) -> Optio
 }
 
 /// The server that is meant, if the deed may be asked of it.
-fn prepared(picture: &PassResult, name: &str, deed: InstanceDeed, args: &ActArgs) -> Result<InstanceRow, NotAsked> {
+pub(super) fn prepared(
+    picture: &PassResult,
+    name: &str,
+    deed: InstanceDeed,
+    args: &ActArgs,
+) -> Result<InstanceRow, NotAsked> {
     let row = instances::find(picture, name)
         .map_err(|hint| refusal(Code::A1002, text!("there is no instance {name}", name), hint))?;
     may_be_done(picture, &row, name, deed, args).map(|()| row)
@@ -174,6 +183,9 @@ fn may_be_done(
             text!("no manifest manages the power of {name}, so nothing holds until a time", name = row.shown_name());
         return Err(refusal(Code::A0464, message, "leave out --until and --skip-next"));
     }
+    if deed == InstanceDeed::Delete {
+        is_not_a_manifests(row)?;
+    }
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
     let words = provider.and_then(|provider| Some(provider.capabilities().actions?.words(row.address.kind)));
     if !words.unwrap_or_default().contains(&word) {
@@ -182,6 +194,27 @@ fn may_be_done(
     }
     may_ask(picture, row, name, deed)?;
     fits(row, deed)
+}
+
+/// Why a server is not deleted by this verb: a manifest names it, or made it.
+fn is_not_a_manifests(row: &InstanceRow) -> Result<(), NotAsked> {
+    let name = row.shown_name();
+    if row.is_made() {
+        let message = text!("a manifest made {name}, so this does not delete it", name);
+        return Err(refusal(Code::A0464, message, format!("amarre destroy {} --purge", row.address.name)));
+    }
+    match &row.manifest {
+        Some(managed) => {
+            let file = managed.instance.origin.file.as_str();
+            let message = text!("{file} manages {name}, so this does not delete it", name, file);
+            Err(refusal(
+                Code::A0464,
+                message,
+                format!("take {file} out of the source first: {name} then stays as it is"),
+            ))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Whether people may ask this of a server that no manifest manages.
@@ -325,7 +358,8 @@ async fn perform(handle: &Handle, row: &InstanceRow, deed: InstanceDeed, args: &
         return Some(Ok((said, None)));
     }
     let by = args.text("by").to_owned();
-    let request = ActionRequest { address: row.address.clone(), word, by, after: Vec::new() };
+    let named = args.given(VENDOR_NAME).map(str::to_owned);
+    let request = ActionRequest { address: row.address.clone(), word, by, after: Vec::new(), named };
     let (started, timeout) = (handle.now(), Millis(args.timeout_ms()));
     let reply = handle.request(LoopCommand::Perform { requests: vec![request], timeout }).await?;
     if let Some(error) = reply.error {
@@ -345,8 +379,12 @@ async fn perform(handle: &Handle, row: &InstanceRow, deed: InstanceDeed, args: &
     let state = reply.picture.actions.get(&row.address).cloned();
     let seen = instances::find(&reply.picture, &row.name).ok();
     let now = seen.as_ref().map_or(InstanceState::Unknown, |row| row.state).text();
+    let is_deletion = deed == InstanceDeed::Delete;
     let deed = deed.text();
     Some(match &state {
+        Some(ActionState::Done) if seen.is_none() && is_deletion => {
+            Ok((text!("{name} is deleted, after {took}", name, took), state))
+        }
         Some(ActionState::Done) => {
             Ok((text!("{name}: {deed} done after {took}; it is {now}", name, deed, took, now), state))
         }

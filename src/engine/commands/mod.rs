@@ -3,6 +3,7 @@
 pub mod act;
 pub mod verbs;
 pub(super) mod apply;
+pub(super) mod delete_instance;
 pub(super) mod destroy;
 pub(super) mod restart;
 pub mod instances;

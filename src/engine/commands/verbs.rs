@@ -2,17 +2,18 @@
 //! service's pages are made from it.
 
 use super::act::{
-    ActArgs, ArgRow, ArgShape, Confirm, Deed, InstanceVerb, Question, ServiceVerb, Subject, TypedArg, VerbRow,
+    ActArgs, ArgRow, ArgShape, Confirm, Deed, InstanceVerb, Question, ServiceVerb, Subject, TypedArg, VENDOR_NAME,
+    VerbRow,
 };
 use super::adopt::OwnershipQuery;
 use super::apply::Agreed;
 use super::instances::InstanceDeed;
-use super::{adopt, adopt_unsigned, apply, destroy, instances, npm_rescue, restart, service_actions};
+use super::{adopt, adopt_unsigned, apply, delete_instance, destroy, instances, npm_rescue, restart, service_actions};
 use crate::accounts::Role;
 use amarre_core::model::Timestamp;
 
 /// Every verb, in the order of the list of commands.
-pub static VERBS: [&VerbRow; 19] = [
+pub static VERBS: [&VerbRow; 20] = [
     &APPLY,
     &RECONCILE,
     &SUSPEND,
@@ -32,6 +33,7 @@ pub static VERBS: [&VerbRow; 19] = [
     &INSTANCE_SHELVE,
     &INSTANCE_UNSHELVE,
     &INSTANCE_FOLLOW,
+    &INSTANCE_DELETE,
 ];
 
 /// An argument of requests alone.
@@ -463,4 +465,29 @@ pub static INSTANCE_FOLLOW: VerbRow = VerbRow {
     args: &[INSTANCES, BY],
     run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Follow)),
     ..instance_verb("instance_follow", "follow-schedule", "Lets the manifest of a server hold again")
+};
+
+/// Deletes a server that no manifest manages.
+pub static INSTANCE_DELETE: VerbRow = VerbRow {
+    args: &[
+        INSTANCES,
+        typed(
+            arg(VENDOR_NAME, ArgShape::TextOrNull),
+            "name",
+            "NAME",
+            "What it is called at its vendor, as an answer to the question",
+        ),
+        DRY_RUN,
+        TIMEOUT,
+        BY,
+    ],
+    role: admin,
+    confirm: Confirm::Named(Question {
+        command: "instance delete",
+        ask: "Delete {} for good?",
+        unasked: "{} would be deleted, and nobody can be asked here",
+        exit: 0,
+    }),
+    run: |handle, asked| Box::pin(delete_instance::delete(handle, asked)),
+    ..instance_verb("instance_delete", "delete", "Deletes a server that no manifest manages, with its disks")
 };

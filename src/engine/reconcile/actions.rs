@@ -40,6 +40,8 @@ pub struct ActionRequest {
     pub by: String,
     /// Resources of the same request whose action comes first, and whether they must be ready again by then.
     pub after: Vec<Need>,
+    /// What the person typed that it is called at its vendor, where the action depends on it: in place of [`PerformAction::before`].
+    pub named: Option<String>,
 }
 
 /// What became of an action.
@@ -252,7 +254,10 @@ impl Engine {
         for open in self.actions.open.values().cloned().collect::<Vec<_>>() {
             let action = &open.action;
             let seen = world.thing(&action.address);
-            let happened = seen.and_then(|seen| self.performer(&action.address)?.happened(action, seen));
+            // No address says in which part of its provider it is: with any gap, what is not seen may be there.
+            let is_gone = seen.is_none() && world.gaps.iter().all(|gap| gap.provider != action.address.provider);
+            let performer = self.performer(&action.address).filter(|_| seen.is_some() || is_gone);
+            let happened = performer.and_then(|can| can.happened(action, seen));
             // A provider that does not answer says nothing about what it did before.
             let is_hidden = world.gap(&action.address).is_some();
             let Action { by, limit, .. } = action;
@@ -374,7 +379,7 @@ fn begin(request: &ActionRequest, service: &str, can: &dyn PerformAction, seen: 
         service: service.to_owned(),
         word: request.word.to_owned(),
         vendor_id: seen.vendor_id.clone(),
-        before: can.before(request.word, seen),
+        before: request.named.clone().unwrap_or_else(|| can.before(request.word, seen)),
         by: request.by.clone(),
         at: now,
         limit: can.limit(request.word, seen),
@@ -470,6 +475,7 @@ pub fn action_word(word: &str) -> Text {
         "reboot-hard" => text!("reboot by cutting the power"),
         "shelve" => text!("shelve"),
         "unshelve" => text!("unshelve"),
+        "delete" => text!("delete"),
         "follow-schedule" => text!("follow the rule again"),
         other => Text::foreign(other),
     }

@@ -181,6 +181,11 @@ impl InstanceState {
 }
 
 impl InstanceRow {
+    /// Whether a manifest made it.
+    pub fn is_made(&self) -> bool {
+        self.address.kind == Kind::Server
+    }
+
     /// Its timetable.
     pub fn timetable(&self) -> Option<&Timetable> {
         self.manifest.as_ref()?.instance.rule.timetable()

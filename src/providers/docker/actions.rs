@@ -38,7 +38,8 @@ impl PerformAction for DockerProvider {
         }
     }
 
-    fn happened(&self, action: &Action, seen: &Seen) -> Option<bool> {
+    fn happened(&self, action: &Action, seen: Option<&Seen>) -> Option<bool> {
+        let seen = seen?;
         // Another container of the same name says nothing about this one.
         let started = seen.fields.text("started").filter(|_| seen.vendor_id == action.vendor_id)?;
         Some(started != action.before && seen.fields.flag("running") == Some(true))

@@ -1,4 +1,5 @@
-//! What a person may ask of a server: start, stop, reboot. A stop cuts the power: Kamatera has no other.
+//! What a person may ask of a server: start, stop, reboot; of one that Amarre did not make, delete. A stop cuts the power:
+//! Kamatera has no other.
 
 use async_trait::async_trait;
 
@@ -10,8 +11,15 @@ use amarre_core::resources::cloud::power;
 #[async_trait]
 impl PerformAction for KamateraProvider {
     fn words(&self, kind: Kind) -> &'static [&'static str] {
-        const WORDS: &[&str] = &["start", "stop", "reboot"];
-        if kind.is_instance() { WORDS } else { &[] }
+        const MADE: &[&str] = &["start", "stop", "reboot"];
+        const FOUND: &[&str] = &["start", "stop", "reboot", "delete"];
+        if kind == Kind::Instance {
+            FOUND
+        } else if kind.is_instance() {
+            MADE
+        } else {
+            &[]
+        }
     }
 
     fn limit(&self, _: &str, _: &Seen) -> Millis {
@@ -28,11 +36,15 @@ impl PerformAction for KamateraProvider {
         if self.memory().server(id).is_none() {
             return Err(gone(id));
         }
+        if action.word == "delete" {
+            return self.delete_named(id, &action.before).await;
+        }
         let acted = self.act(id, &action.word).await;
         acted.map_err(|trouble| trouble.into_error(&format!("could not {} instance {id}", action.word), true))
     }
 
-    fn happened(&self, action: &Action, seen: &Seen) -> Option<bool> {
+    fn happened(&self, action: &Action, seen: Option<&Seen>) -> Option<bool> {
+        let Some(seen) = seen else { return (action.word == "delete").then_some(true) };
         let target = match action.word.as_str() {
             "start" => power::ON,
             "stop" => power::OFF,

@@ -8,7 +8,7 @@ use super::api::Trouble;
 use super::observe_made::begun;
 use super::wire::{SizeParts, WireServerDetails};
 use super::{KamateraProvider, gone};
-use crate::providers::servers::ServerVendor;
+use crate::providers::servers::{self, ServerVendor};
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::{Address, Code, Fields};
 
@@ -31,6 +31,18 @@ impl KamateraProvider {
             self.memory().answered(id, came.as_ref().ok().cloned());
         }
         came.map(drop).map_err(|trouble| trouble.into_error(doing, true))
+    }
+
+    /// Deletes one that Amarre did not make, if list and details both call it what a person typed.
+    pub(super) async fn delete_named(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let doing = format!("could not read server {id} before deleting it");
+        let listed = self.api.servers().await.map_err(|trouble| trouble.into_error(&doing, false))?;
+        let listed = listed.iter().find(|server| server.id == id).map(|server| server.name.as_str());
+        let detailed = self.details_now(id, &doing).await?.map(|details| details.name);
+        match servers::is_the_named(id, name, (listed, detailed.as_deref()))? {
+            true => self.delete(id).await,
+            false => Ok(()),
+        }
     }
 
     /// Where the lines of a server's log are kept.

@@ -1,4 +1,4 @@
-//! What a person may ask of an instance: start, stop, reboot, shelve, unshelve.
+//! What a person may ask of an instance: start, stop, reboot, shelve, unshelve; of one that Amarre did not make, delete.
 
 use async_trait::async_trait;
 
@@ -11,8 +11,15 @@ use amarre_core::resources::cloud::power;
 #[async_trait]
 impl PerformAction for OvhCloudProvider {
     fn words(&self, kind: Kind) -> &'static [&'static str] {
-        const WORDS: &[&str] = &["start", "stop", "reboot", "reboot-hard", "shelve", "unshelve"];
-        if kind.is_instance() { WORDS } else { &[] }
+        const MADE: &[&str] = &["start", "stop", "reboot", "reboot-hard", "shelve", "unshelve"];
+        const FOUND: &[&str] = &["start", "stop", "reboot", "reboot-hard", "shelve", "unshelve", "delete"];
+        if kind == Kind::Instance {
+            FOUND
+        } else if kind.is_instance() {
+            MADE
+        } else {
+            &[]
+        }
     }
 
     /// A snapshot of a large disk takes its time, and so does a new place for it.
@@ -31,16 +38,21 @@ impl PerformAction for OvhCloudProvider {
     async fn perform(&self, action: &Action) -> Result<(), ProviderError> {
         let id = &action.vendor_id;
         let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
+        if action.word == "delete" {
+            return self.delete_named(&place.project, id, &action.before).await;
+        }
         let acted = self.act(&place.project, id, &action.word).await;
         acted.map_err(|trouble| failed(trouble, &format!("could not {} instance {id}", action.word), true))
     }
 
-    fn happened(&self, action: &Action, seen: &Seen) -> Option<bool> {
+    fn happened(&self, action: &Action, seen: Option<&Seen>) -> Option<bool> {
+        let Some(seen) = seen else { return (action.word == "delete").then_some(true) };
         let status = seen.fields.text("status").unwrap_or_default();
         let target = match action.word.as_str() {
             "start" | "unshelve" => power::ON,
             "stop" => power::OFF,
             "shelve" => power::SHELVED,
+            "delete" => return matches!(status, "DELETING" | "DELETED" | "SOFT_DELETED").then_some(true),
             // Only one that is seen at it tells: what is on again looks as before.
             _ => return matches!(status, "REBOOT" | "HARD_REBOOT").then_some(true),
         };

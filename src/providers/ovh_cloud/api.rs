@@ -149,7 +149,7 @@ pub fn failed(trouble: OvhError, doing: &str, wrote: bool) -> ProviderError {
             ProviderError::new(unclear, Code::A0734, message).hint(away)
         }
         OvhError::Refused { status: 401 | 403, .. } => ProviderError::new(Class::Reauthenticate, Code::A0731, message)
-            .hint("the token needs GET on /cloud/project and /cloud/project/*, and to act POST on /cloud/project/*/instance/*; docs/providers/ovh-cloud.md lists those to make instances"),
+            .hint("the token needs GET on /cloud/project and /cloud/project/*, and to act POST on /cloud/project/*/instance/*, to delete DELETE; docs/providers/ovh-cloud.md lists those to make instances"),
         OvhError::Refused { status: 404, words, .. } if words.contains(NO_SUCH_SERVICE) => {
             ProviderError::new(Class::Reauthenticate, Code::A0732, message)
                 .hint("was the project deleted, or may the login no longer see it?")

@@ -7,7 +7,7 @@ use super::api::{failed, in_project};
 use super::wire::{WireFlavor, WireImage, WireKey};
 use super::{OvhCloudProvider, gone};
 use crate::providers::ovh::api::OvhError;
-use crate::providers::servers::ServerVendor;
+use crate::providers::servers::{self, ServerVendor};
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Address, Code, Fields, Timestamp};
@@ -18,12 +18,12 @@ use sha2::{Digest, Sha256};
 const SHOWN_MAX: usize = 12;
 
 /// A refusal by name, before anything is sent that makes something.
-fn refused(message: String, hint: impl Into<String>) -> ProviderError {
+pub(super) fn refused(message: String, hint: impl Into<String>) -> ProviderError {
     ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
 }
 
 /// What there is instead of a word that is not there.
-fn instead(word: &str, mut names: Vec<&str>) -> String {
+pub(super) fn instead(word: &str, mut names: Vec<&str>) -> String {
     names.sort_unstable();
     names.dedup();
     match nearest(word, &names) {
@@ -151,6 +151,18 @@ impl OvhCloudProvider {
             self.memory().ends(id);
         }
         came.map(drop)
+    }
+
+    /// Deletes one that Amarre did not make, if list and details both call it what a person typed.
+    pub(super) async fn delete_named(&self, project: &str, id: &str, name: &str) -> Result<(), ProviderError> {
+        let doing = format!("could not read instance {id} before deleting it");
+        let listed = self.api.instances(project).await.map_err(|trouble| failed(trouble, &doing, false))?;
+        let listed = listed.iter().find(|one| one.id == id).map(|one| one.name.as_str());
+        let detailed = self.name_of(id).await?;
+        match servers::is_the_named(id, name, (listed, detailed.as_deref()))? {
+            true => self.delete(id).await,
+            false => Ok(()),
+        }
     }
 
     /// Where the lines of a server's log are kept.

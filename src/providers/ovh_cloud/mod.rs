@@ -170,8 +170,17 @@ impl OvhCloudProvider {
             .iter()
             .map(|place| async move { (place, self.api.summary(&place.project, &place.region, &place.id).await) });
         for (place, summary) in join_all(heard).await {
-            // Without an answer the action goes on, as far as is known.
-            let Ok(summary) = summary else { continue };
+            let summary = match summary {
+                Ok(summary) => summary,
+                Err(trouble) if made::is_no_such_instance(&trouble) => {
+                    // It was deleted, which the list says as well, once it is read.
+                    self.memory().ends(&place.id);
+                    let _ = self.read_project(&place.project, false, now).await;
+                    continue;
+                }
+                // Without an answer the action goes on, as far as is known.
+                Err(_) => continue,
+            };
             let is_busy = summary.task_state.is_some_and(|task| !task.is_empty());
             self.memory().heard(place, &summary.status, is_busy, now);
         }

@@ -257,3 +257,37 @@ async fn a_server_is_made_and_ended_by_the_command_line() {
     eventually(30, "its vendor has deleted it", async || !rig.run(&["instance", "list"]).await.out.contains("worker-"))
         .await;
 }
+
+/// Deleted is only what is named by its id and by the name that it has at its vendor, and only where the configuration opens it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_a_manifest_is_deleted_by_its_name_typed() {
+    let rig = Rig::start().await;
+    rig.file("amarre.yaml", "clouds: {paris: {simulated: true}}\n");
+    let shown = rig.run(&["instance", "show", "db-1", "-o", "json"]).await;
+    let id = format!("paris:{}", serde_json::from_str::<Json>(&shown.out).unwrap()["id"].as_str().unwrap());
+    let refused = rig.run(&["instance", "delete", &id, "--name", "db-1"]).await;
+    assert!(refused.code == 1 && refused.out.contains("A0464"), "{refused:?}");
+    rig.file("amarre.yaml", "clouds: {paris: {simulated: true, actions: all}}\n");
+    for (args, code, out, err) in [
+        (vec![id.as_str()], 4, "− db-1", "A0402"),
+        (vec![&id, "--dry-run"], 0, "Its own disks go with it", ""),
+        (vec![&id, "--name", "db-2"], 1, "A0465", ""),
+        (vec!["db-1", "--name", "db-1"], 1, "has to be named by its id", ""),
+        (vec![&id, "paris:8f1c", "--name", "db-1"], 1, "one instance is deleted at a time", ""),
+        (vec![&id, "--name", "db-1"], 0, "db-1 is deleted", ""),
+        (vec![&id, "--name", "db-1"], 1, "A1002", ""),
+    ] {
+        let ended = rig.run(&[vec!["instance", "delete"], args.clone()].concat()).await;
+        assert!(ended.code == code && ended.out.contains(out) && ended.err.contains(err), "{args:?}: {ended:?}");
+    }
+    assert!(!rig.run(&["instance", "list"]).await.out.contains("db-1"));
+    // One that a manifest names stays, whatever is typed.
+    let shown = rig.run(&["instance", "show", "cache-1", "-o", "json"]).await;
+    let id = serde_json::from_str::<Json>(&shown.out).unwrap()["id"].as_str().unwrap().to_owned();
+    rig.file(
+        "services/cache-1.yaml",
+        &format!("kind: Instance\nname: cache-1\ncloud: paris\nid: {id}\npower: unmanaged\n"),
+    );
+    let refused = rig.run(&["instance", "delete", "cache-1", "--name", "cache-1"]).await;
+    assert!(refused.code == 1 && refused.out.contains("services/cache-1.yaml manages cache-1"), "{refused:?}");
+}

@@ -83,7 +83,7 @@ impl KamateraRig {
 
     fn ask(&mut self, id: &str, word: &'static str) -> Result<(), String> {
         let (address, by) = (Self::address(id), "alice".to_owned());
-        self.engine.ask_actions(vec![ActionRequest { address, word, by, after: Vec::new() }])
+        self.engine.ask_actions(vec![ActionRequest { address, word, by, after: Vec::new(), named: None }])
     }
 
     fn row(&self, id: &str) -> InstanceRow {
@@ -250,4 +250,28 @@ async fn what_kamatera_does_not_offer_is_refused_by_name() {
     assert!(rig.ask(&id, "stop").unwrap_err().contains("under way"));
     rig.settle().await;
     assert_eq!(rig.effects(&id), [Reboot]);
+}
+
+#[tokio::test]
+async fn one_that_no_manifest_manages_is_deleted_by_its_id_and_its_name() {
+    for fault in [None, Some(Fault::CutAfter), Some(Fault::After(504))] {
+        let mut rig = KamateraRig::start().await;
+        rig.settle().await;
+        let id = rig.cloud.id_of("shop-web");
+        for (named, is_gone) in [("shop-web(1)", false), ("shop-web", true)] {
+            if let Some(fault) = fault.clone().filter(|_| is_gone) {
+                rig.cloud.server.faults.add("POST", "/service/server/terminate", 1, fault);
+            }
+            let (address, by) = (KamateraRig::address(&id), "alice".to_owned());
+            let named = Some(named.to_owned());
+            let request = ActionRequest { address, word: "delete", by, after: Vec::new(), named };
+            rig.engine.ask_actions(vec![request]).unwrap();
+            rig.settle().await;
+            let state = rig.action(&id);
+            assert_eq!(rig.cloud.instance(&id).is_none(), is_gone, "{fault:?} {state:?}");
+            assert!(is_gone == (state == Some(ActionState::Done)), "{fault:?} {state:?}");
+        }
+        assert_eq!(rig.effects(&id).len(), 1);
+        assert!(!rig.cloud.id_of("shop-web(1)").is_empty(), "its name is a pattern of the other's");
+    }
 }

@@ -11,9 +11,14 @@ use crate::support::eventually;
 
 /// A daemon with nothing but a cloud, and a user of each role.
 async fn with_cloud() -> (Rig, Child) {
+    with_actions("power").await
+}
+
+/// The same, where people may ask this of servers without a manifest.
+async fn with_actions(actions: &str) -> (Rig, Child) {
     let rig = Rig::start().await;
     let config = json!({
-        "clouds": {"paris": {"simulated": true}},
+        "clouds": {"paris": {"simulated": true, "actions": actions}},
         "server": {"listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000},
     });
     rig.file("amarre.yaml", &format!("{config:#}"));
@@ -80,6 +85,28 @@ async fn a_viewer_looks_and_an_operator_switches() {
     let answer = operator.send(&path, &format!("{path}/start"), &[("here", "//evil.example.net")]).await;
     assert_eq!(answer.location(), "/instances");
     admin.get("/settings/audit").await.shows("instance_stop");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn an_admin_deletes_one_without_a_manifest_by_typing_its_name() {
+    let (rig, daemon) = with_actions("all").await;
+    let (mut operator, mut admin) = (signed_in(&rig, "operator").await, signed_in(&rig, "admin").await);
+    let path = path_of(&rig, "build-1").await;
+    let form = format!("{path}/delete");
+    assert!(!operator.get(&path).await.body.contains(&form));
+    admin.get(&path).await.shows(&form);
+    let page = admin.get(&form).await;
+    page.shows("Type its name at its vendor");
+    assert!(!operator.get(&form).await.body.contains("vendor_name"));
+    assert_eq!(operator.send(&path, &form, &[("vendor_name", "build-1")]).await.status, 403);
+    assert_eq!(admin.send(&form, &form, &[("vendor_name", "build-2")]).await.status, 422);
+    assert_eq!(instance(&rig, "build-1").await["state"], "on");
+    let answer = admin.send(&form, &form, &[("vendor_name", "build-1")]).await;
+    assert_eq!((answer.status, answer.location()), (303, "/instances"));
+    admin.get("/instances").await.shows("build-1 is being deleted");
+    eventually(60, "it is gone", async || !operator.get("/instances").await.body.contains(&path)).await;
+    admin.get("/settings/audit").await.shows("instance_delete");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -226,7 +253,7 @@ async fn what_a_person_asks_of_a_managed_one_holds_in_place_of_its_week() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn instances_look_well_in_a_browser() {
-    let (rig, daemon) = with_cloud().await;
+    let (rig, daemon) = with_actions("all").await;
     let mut node = script(&rig, "instances.mjs");
     node.env("EMAIL", "admin@example.org").env("PASSWORD", PASSWORD);
     node.env("PICTURES", std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pictures/instances"));
