@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use super::error::ProviderError;
 use super::exchanges::Exchanges;
 use super::http::Counts;
+use super::offers::ReadOffers;
 use crate::secret::Secrets;
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::savings::ServerPrices;
@@ -98,6 +99,8 @@ pub struct Capabilities<'a> {
     pub exchanges: Option<&'a Exchanges>,
     /// What the vendor takes for what it rents out.
     pub prices: Option<&'a dyn ReadPrices>,
+    /// What servers can be made of.
+    pub offers: Option<&'a dyn ReadOffers>,
     /// The vendor's own list of servers.
     pub raw_list: Option<&'a dyn ReadRawList>,
     /// How many requests were made.
@@ -126,6 +129,7 @@ impl Capabilities<'_> {
         actions: None,
         exchanges: None,
         prices: None,
+        offers: None,
         raw_list: None,
         requests: None,
         max_in_flight: Capabilities::IN_FLIGHT_USUAL,

@@ -5,6 +5,7 @@ pub mod error;
 pub mod exchanges;
 pub mod http;
 pub mod rows;
+pub mod offers;
 pub mod servers;
 mod clean;
 pub mod docker;

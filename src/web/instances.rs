@@ -51,6 +51,7 @@ struct InstancesPage {
     rows: Vec<InstanceLine>,
     pager: Pager,
     may_act: bool,
+    may_edit: bool,
 }
 
 /// A number and what it counts.
@@ -164,6 +165,7 @@ pub async fn list(
         rows: found.iter().skip(at).take(PAGE_ROWS).map(show).collect(),
         pager,
         may_act: visitor.may(Role::Operator),
+        may_edit: visitor.may(Role::Editor),
         of,
         frame,
     })

@@ -12,6 +12,7 @@ mod edit;
 mod errors;
 mod from_template;
 mod instance_delete;
+mod instance_new;
 mod instances;
 mod instance;
 mod timetable;
@@ -108,6 +109,7 @@ pub fn public(
         .route("/services/{name}/purge", get(purge::page_of).post(purge::purge_now))
         .route("/services/{name}/{verb}", get(actions::confirm).post(actions::verb))
         .route("/instances", get(instances::list).post(instances::bulk))
+        .route("/instances/new", get(instance_new::new).post(instance_new::make))
         .route("/instances/{name}", get(instance::show))
         .route("/instances/{name}/delete", get(instance_delete::page_of).post(instance_delete::delete_now))
         .route("/instances/{name}/schedule", axum::routing::post(timetable::save))

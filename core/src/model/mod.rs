@@ -25,6 +25,7 @@ pub mod dependencies;
 pub mod flapping;
 pub mod instance;
 pub mod power;
+pub mod offers;
 pub mod savings;
 pub mod timetable;
 

@@ -7,6 +7,7 @@ pub(super) mod delete_instance;
 pub(super) mod destroy;
 pub(super) mod restart;
 pub mod instances;
+pub mod offers;
 pub(super) mod service_actions;
 pub(super) mod adopt;
 pub(super) mod adopt_unsigned;

@@ -396,7 +396,8 @@ fn saved(picture: &PassResult, row: &InstanceRow) -> Saved {
     saved
 }
 
-fn cost(prices: &ServerPrices, power: Option<Power>) -> Option<Cost> {
+/// What is taken for a server with this power; `None` for a power: it runs, or is to.
+pub fn cost(prices: &ServerPrices, power: Option<Power>) -> Option<Cost> {
     let currency = prices.currency.clone();
     let hour = match power {
         // Only its snapshot is billed, by its size.

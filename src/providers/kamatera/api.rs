@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
+use super::offers::{WireCapabilities, WireDatacenter, WireOfferedImage};
 use super::wire::{WireCommand, WireServer, WireServerDetails, WireTag, command_ids, refusal};
 use crate::providers::http::{Counts, Http, HttpFailure};
 use crate::providers::{Class, ProviderError};
@@ -125,6 +126,31 @@ impl KamateraApi {
             Err(trouble) => trouble.words(),
         };
         (format!("POST {path} → {answer}"), came)
+    }
+
+    /// Where servers can be.
+    pub async fn datacenters(&self) -> Result<Vec<WireDatacenter>, Trouble> {
+        read(self.call(Method::GET, "/service/server?datacenter=1", None).await?)
+    }
+
+    /// The images of a datacenter.
+    pub async fn offered_images(&self, datacenter: &str) -> Result<Vec<WireOfferedImage>, Trouble> {
+        read(self.options("images", datacenter).await?)
+    }
+
+    /// The sizes of a datacenter.
+    pub async fn capabilities(&self, datacenter: &str) -> Result<WireCapabilities, Trouble> {
+        let came = self.options("capabilities", datacenter).await?;
+        serde_json::from_value(came).map_err(|error| Trouble::Nonsense(format!("no sizes: {error}")))
+    }
+
+    async fn options(&self, what: &str, datacenter: &str) -> Result<Json, Trouble> {
+        let is_word =
+            !datacenter.is_empty() && datacenter.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_word {
+            return Err(Trouble::Refused { status: 400, words: format!("`{datacenter}` is no datacenter") });
+        }
+        self.call(Method::GET, &format!("/service/server?{what}=1&datacenter={datacenter}"), None).await
     }
 
     /// The tags of a server.

@@ -14,6 +14,7 @@ mod examine;
 mod made;
 mod memory;
 mod observe_made;
+mod offers;
 mod prices;
 mod wire;
 
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::exchanges::Exchanges;
+use super::offers::OfferMemory;
 use super::servers::{self, MadeServers};
 use super::{
     Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, ReadRawList, Supplies,
@@ -74,6 +76,7 @@ pub struct KamateraProvider {
     api: KamateraApi,
     memory: Mutex<KamateraMemory>,
     exchanges: Exchanges,
+    offers: OfferMemory,
     pause: Duration,
     /// Held while details are read.
     reading: tokio::sync::Mutex<()>,
@@ -87,8 +90,8 @@ impl KamateraProvider {
     pub fn new(config: KamateraConfig) -> Result<Self, String> {
         let KamateraConfig { id, url, console, instance, client_id, secret, pause } = config;
         let api = KamateraApi::new((&url, &console), &client_id, secret)?;
-        let (memory, exchanges, reading) = (Mutex::default(), Exchanges::default(), tokio::sync::Mutex::default());
-        Ok(Self { id, url, instance, api, memory, exchanges, pause, reading })
+        let (memory, exchanges, offers) = (Mutex::default(), Exchanges::default(), OfferMemory::default());
+        Ok(Self { id, url, instance, api, memory, exchanges, offers, pause, reading: tokio::sync::Mutex::default() })
     }
 
     fn memory(&self) -> MutexGuard<'_, KamateraMemory> {
@@ -257,6 +260,7 @@ impl Provider for KamateraProvider {
             actions: Some(self),
             exchanges: Some(&self.exchanges),
             prices: Some(self),
+            offers: Some(self),
             raw_list: Some(self),
             examine: Some(self),
             requests: Some(self.api.counts()),

@@ -61,6 +61,11 @@ impl CloudApi {
         self.api.json(&call.query("ovhSubsidiary", subsidiary)).await
     }
 
+    /// The regions of a project.
+    pub async fn regions(&self, project: &str) -> Result<Vec<String>, OvhError> {
+        self.get(project, &["region"]).await
+    }
+
     /// The sizes that a region offers.
     pub async fn flavors(&self, project: &str, region: &str) -> Result<Vec<WireFlavor>, OvhError> {
         self.api.json(&in_project(Method::GET, project, &["flavor"]).query("region", region)).await

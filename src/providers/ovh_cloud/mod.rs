@@ -12,6 +12,7 @@ mod api;
 mod examine;
 mod made;
 mod memory;
+mod offers;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,11 +22,11 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 
 use super::exchanges::Exchanges;
+use super::offers::OfferMemory;
 use super::ovh::api::{OvhApi, OvhError};
 use super::servers::{self, MadeServers};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, ReadPrices, Supplies};
 use crate::secret::OvhLogin;
-use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::{
     Address, Change, Code, Fields, Gap, GapScope, Kind, KindSchema, Owner, ProviderId, Readiness, Seen, Text,
     Timestamp, Value,
@@ -66,6 +67,7 @@ pub struct OvhCloudProvider {
     api: CloudApi,
     memory: Mutex<Memory>,
     exchanges: Exchanges,
+    offers: OfferMemory,
 }
 
 impl OvhCloudProvider {
@@ -76,7 +78,8 @@ impl OvhCloudProvider {
     pub fn new(config: OvhCloudConfig) -> Result<Self, String> {
         let OvhCloudConfig { id, endpoint, login, projects, pace } = config;
         let api = CloudApi { api: OvhApi::new(&endpoint, login, pace)? };
-        Ok(Self { id, endpoint, chosen: projects, api, memory: Mutex::default(), exchanges: Exchanges::default() })
+        let (memory, exchanges, offers) = (Mutex::default(), Exchanges::default(), OfferMemory::default());
+        Ok(Self { id, endpoint, chosen: projects, api, memory, exchanges, offers })
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -298,6 +301,7 @@ impl Provider for OvhCloudProvider {
             actions: Some(self),
             exchanges: Some(&self.exchanges),
             prices: Some(self),
+            offers: Some(self),
             examine: Some(self),
             requests: Some(self.api.api.counts()),
             max_in_flight: IN_FLIGHT_MAX,
@@ -452,9 +456,7 @@ impl OvhCloudProvider {
             let Ok(flavors) = self.flavors((&project, region), query.now).await else { continue };
             let flavor = flavors.iter().find(|flavor| Some(flavor.name.as_str()) == fields.text("type"));
             let Some(plan) = flavor.and_then(|flavor| flavor.plan_codes.hourly.as_deref()) else { continue };
-            let memory = self.memory();
-            let Some((price, currency)) = memory.price(plan) else { continue };
-            let prices = ServerPrices { on: price, off: Some(price), is_monthly: false, currency: currency.to_owned() };
+            let Some(prices) = self.hourly_prices(plan) else { continue };
             observation.quotes.insert(address.clone(), prices);
         }
     }

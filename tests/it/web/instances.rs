@@ -9,6 +9,8 @@ use super::{PASSWORD, add};
 use crate::cli::rig::{Rig, end};
 use crate::support::eventually;
 
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops";
+
 /// A daemon with nothing but a cloud, and a user of each role.
 async fn with_cloud() -> (Rig, Child) {
     with_actions("power").await
@@ -19,6 +21,7 @@ async fn with_actions(actions: &str) -> (Rig, Child) {
     let rig = Rig::start().await;
     let config = json!({
         "clouds": {"paris": {"simulated": true, "actions": actions}},
+        "ssh_keys": {"ops": KEY},
         "server": {"listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000},
     });
     rig.file("amarre.yaml", &format!("{config:#}"));
@@ -107,6 +110,82 @@ async fn an_admin_deletes_one_without_a_manifest_by_typing_its_name() {
     admin.get("/instances").await.shows("build-1 is being deleted");
     eventually(60, "it is gone", async || !operator.get("/instances").await.body.contains(&path)).await;
     admin.get("/settings/audit").await.shows("instance_delete");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn an_editor_makes_one_from_the_form_with_its_price_before_the_button() {
+    let rig = Rig::start().await;
+    let config = json!({
+        "clouds": {
+            "paris": {"simulated": true, "limits": {"instances": 1}, "budget": {"month": "60 EUR"}},
+            "tlv": {"simulated": true, "kamatera": {}},
+        },
+        "ssh_keys": {"ops": KEY},
+        "server": {"listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000},
+    });
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    for role in super::ROLES {
+        assert_eq!(add(&rig, &format!("{role}@example.org"), role).await.code, 0);
+    }
+    let (mut viewer, mut editor) = (signed_in(&rig, "viewer").await, signed_in(&rig, "editor").await);
+    assert!(!viewer.get("/instances").await.body.contains("/instances/new"));
+    editor.get("/instances").await.shows("/instances/new");
+    let stranger = Browser::with_address(rig.port).get("/instances/new").await;
+    assert!(stranger.location().starts_with("/login"));
+    // Step by step, each from what the vendor says.
+    let page = editor.get("/instances/new?cloud=paris").await;
+    page.shows("<option value=\"ci\">");
+    assert!(!page.body.contains("name=\"region\""), "no project is chosen");
+    editor.get("/instances/new?cloud=paris&project=ci").await.shows("<option value=\"GRA11\">");
+    let form = "/instances/new?cloud=paris&project=ci&region=GRA11";
+    let page = editor.get(form).await;
+    page.shows("b3-8 · 0.0508 EUR an hour · 37.08 EUR a month");
+    page.shows("<option value=\"Debian 13\">");
+    editor.get("/instances/new?cloud=paris&project=ci&region=MARS").await.shows("there is no region `MARS`");
+
+    let mut fields = vec![
+        ("cloud", "paris"),
+        ("project", "ci"),
+        ("region", "GRA11"),
+        ("name", "worker"),
+        ("size", "b3-8"),
+        ("image", "Debian 13"),
+        ("key", "ops"),
+        ("power", "on"),
+        ("do", "check"),
+    ];
+    let page = editor.send(form, "/instances/new", &fields).await;
+    assert_eq!(page.status, 200);
+    page.shows("<b>0.0508 EUR an hour · 37.08 EUR a month</b>");
+    page.shows("kind: Instance");
+    page.shows("value=\"commit\"");
+    fields[4].1 = "b3-16";
+    let page = editor.send(form, "/instances/new", &fields).await;
+    page.shows("A0752");
+    page.shows("the budget is 60.00");
+    fields[8].1 = "commit";
+    assert_eq!(
+        editor.send(form, "/instances/new", &fields).await.status,
+        422,
+        "what is over the budget is not written"
+    );
+    fields[4].1 = "b3-8";
+    assert_eq!(viewer.send("/instances", "/instances/new", &fields).await.status, 403);
+    let answer = editor.send(form, "/instances/new", &fields).await;
+    assert_eq!((answer.status, answer.location()), (303, "/instances/worker"));
+    eventually(60, "it is made", async || instance(&rig, "worker").await["state"] == "on").await;
+    editor.get("/instances/worker").await.shows("worker");
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 service in sync"));
+    fields[8].1 = "check";
+    editor.send(form, "/instances/new", &fields).await.shows("A0120");
+
+    // Where sizes have no names they are put together; what is closed says who opens it.
+    let page = editor.get("/instances/new?cloud=tlv&region=EU").await;
+    for text in ["<option value=\"2B\">", "<option value=\"2GiB\">", "<option value=\"20GB\">", "A0750"] {
+        page.shows(text);
+    }
     assert_eq!(end(daemon).await, 0);
 }
 
