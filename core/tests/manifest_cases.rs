@@ -293,6 +293,7 @@ fn shown(to: &Target) -> String {
     match to {
         Target::Container { key, port } => format!("{key}:{port}"),
         Target::Url { scheme, host, port } => format!("{scheme}://{host}:{port}"),
+        Target::Instance { name, port } => format!("instance {name}:{port}"),
     }
 }
 
@@ -327,6 +328,9 @@ fn dump(out: &mut String, service: &Service) {
     for (key, job) in &service.jobs {
         let _ = writeln!(out, "  job, at most {}:", job.timeout);
         dump_container(out, key, &job.container);
+    }
+    for domain in service.instance.iter().flat_map(|instance| &instance.domains) {
+        let _ = writeln!(out, "  named {domain}");
     }
     for needed in &service.needs {
         let _ = writeln!(out, "  needs {} at {}", needed.service, at(&needed.origin));

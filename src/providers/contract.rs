@@ -397,6 +397,8 @@ pub struct ObserveQuery {
     pub ordered: BTreeMap<Address, String>,
     /// Scopes with changes that nobody sees yet.
     pub unpublished: Vec<String>,
+    /// Instances whose address something else is to lead to.
+    pub led_to: BTreeSet<Address>,
     /// What is to be ruled out: it may have been created, and is not to be created twice.
     pub to_rule_out: BTreeSet<Address>,
     /// What was read a moment ago may stand in for a call, where nothing of ours was written since: a look that only

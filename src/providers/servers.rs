@@ -3,6 +3,7 @@
 //! a name that follows from its address, and both must fit before it is deleted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use async_trait::async_trait;
 
@@ -17,6 +18,8 @@ pub struct MadeServers {
     known: BTreeMap<Address, Known>,
     /// Vendor's ids that other manifests name: whoever writes one takes the server over, as one that was there before.
     taken: BTreeSet<String>,
+    /// The vendor's ids of those whose address something else is to lead to.
+    led_to: BTreeSet<String>,
 }
 
 /// What is known of one.
@@ -51,12 +54,18 @@ impl MadeServers {
         let named = query.wanted.keys().filter(|address| address.kind == Kind::Instance);
         let taken: BTreeSet<String> = named.map(|address| address.name.clone()).collect();
         known.retain(|address, one| query.wanted.contains_key(address) || !taken.contains(&one.vendor_id));
-        Self { known, taken }
+        let led_to = query.led_to.iter().filter(|address| address.kind == Kind::Instance);
+        Self { known, taken, led_to: led_to.map(|address| address.name.clone()).collect() }
     }
 
     /// Whether another manifest names this id.
     pub fn is_taken(&self, id: &str) -> bool {
         self.taken.contains(id)
+    }
+
+    /// The ids of those that were there before and whose address is needed.
+    pub fn led_to(&self) -> impl Iterator<Item = &String> {
+        self.led_to.iter()
     }
 
     /// Every address.
@@ -113,6 +122,17 @@ fn twins(address: &Address, ids: &[String]) -> ProviderError {
     let message = format!("{} servers have the name that {} is to have: {}", ids.len(), address.name, ids.join(", "));
     ProviderError::new(Class::Conflict, Code::A0753, message)
         .hint("rename or delete all but one of them in the vendor's console: Amarre touches none of them until then")
+}
+
+/// Sets the public addresses of a server.
+pub fn set_addresses(fields: &mut Fields, addresses: Vec<String>) {
+    let first = |is_wanted: fn(&IpAddr) -> bool| {
+        addresses.iter().find(|address| address.parse().is_ok_and(|address| is_wanted(&address)))
+    };
+    for (field, address) in [("address", first(IpAddr::is_ipv4)), ("address_v6", first(IpAddr::is_ipv6))] {
+        fields.extend(address.map(|address| (field.into(), Value::text(address))));
+    }
+    fields.set("addresses", Value::texts(addresses));
 }
 
 /// What a vendor is asked for when a server changes. What is given up is never sent twice by itself.

@@ -223,7 +223,7 @@ impl<'a> NodeTable<'a> {
         let meant = routes.filter(|route| route.domains.first().is_some_and(|first| first == domain));
         let keys = meant.flat_map(|route| route.targets()).filter_map(|target| match target {
             Target::Container { key, .. } => Some(key),
-            Target::Url { .. } => None,
+            Target::Url { .. } | Target::Instance { .. } => None,
         });
         let is_drift = host.change.as_ref().is_some_and(status::is_drift);
         for to in keys.flat_map(|key| self.containers(key)).filter(|to| !leads.contains(to)) {

@@ -1,6 +1,7 @@
 //! What a cloud of 2,000 servers in 10 projects and 12 regions costs beside one of 100, all with a manifest: the list, the page,
 //! the plan; and how often the vendor is asked in an idle minute.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use amarre_sim::ovh_cloud::{OvhCloud, OvhCloudOptions};
@@ -50,15 +51,24 @@ async fn measure((servers, projects, regions): (usize, usize, usize), idle: Opti
         "application_secret": keys.application_secret, "consumer_key": keys.consumer_key});
     rig.settings.insert("clouds".to_owned(), json!({"paris": {"ovh": account}}));
     rig.configure();
-    let manifests = rig.run(&["instance", "manifests"]).await;
-    assert_eq!(manifests.code, 0, "{manifests}");
-    rig.write("servers.yaml", &manifests.out);
+    // By regions: one file does not hold them all.
+    let options = OvhCloudOptions::many(servers, projects, regions);
+    let regions: BTreeSet<String> = options.projects.iter().flat_map(|project| &project.regions).cloned().collect();
+    for region in regions {
+        let manifests = rig.run(&["instance", "manifests", "--region", &region]).await;
+        assert_eq!(manifests.code, 0, "{manifests}");
+        rig.write(&format!("{region}.yaml"), &manifests.out);
+    }
     let daemon = rig.daemon().await;
     daemon.wait_until_settled().await;
     let list = fastest(async || assert_eq!(daemon.json("/api/v1/instances?limit=50").await["total"], servers)).await;
     let all = fastest(async || assert_eq!(daemon.json("/api/v1/instances?limit=1000").await["total"], servers)).await;
     let page = fastest(async || assert_eq!(daemon.get("/instances").await.map(|(status, _)| status), Some(200))).await;
-    let plan = fastest(async || assert_eq!(rig.run(&["plan"]).await.code, 0)).await;
+    let plan = fastest(async || {
+        let planned = rig.run(&["plan"]).await;
+        assert_eq!(planned.code, 0, "{planned}");
+    })
+    .await;
     let mut idle_calls = None;
     if let Some(span) = idle {
         let before = cloud.server.journal.calls().len();

@@ -5,6 +5,7 @@ mod power;
 mod actions;
 mod savings;
 mod missed;
+mod names;
 mod stories;
 mod kamatera;
 mod deleted;

@@ -25,6 +25,8 @@ pub struct Instance {
     pub cloud: String,
     /// The power that it is to have.
     pub rule: PowerRule,
+    /// Names that are to lead to it, whole.
+    pub domains: Vec<String>,
     /// Where the power or the timetable is in the source.
     pub origin: Origin,
 }

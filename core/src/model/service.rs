@@ -427,6 +427,13 @@ pub enum Target {
         /// Port.
         port: u16,
     },
+    /// A server of a cloud that a manifest manages, over HTTP.
+    Instance {
+        /// The manifest's name.
+        name: String,
+        /// Its port.
+        port: u16,
+    },
 }
 
 /// Which certificate a route has.

@@ -9,7 +9,7 @@ use serde::ser::SerializeStructVariant as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use super::address::Address;
+use super::address::{Address, ProviderId};
 
 /// The name of a secret, as in `{secret: cloud/db}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -116,6 +116,21 @@ impl Value {
     /// Whether this or anything in it is known only later.
     pub fn is_unresolved(&self) -> bool {
         self.any(&|value| matches!(value, Value::Output { .. }))
+    }
+
+    /// The resources of a provider on which it depends.
+    pub fn outputs_of(&self, provider: &ProviderId, found: &mut BTreeSet<Address>) {
+        match self {
+            Value::Output { of, .. } if of.provider == *provider => drop(found.insert(Address::clone(of))),
+            Value::List(items) => items.iter().for_each(|item| item.outputs_of(provider, found)),
+            Value::Map(entries) => entries.values().for_each(|item| item.outputs_of(provider, found)),
+            Value::None
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Text(_)
+            | Value::Secret { .. }
+            | Value::Output { .. } => (),
+        }
     }
 
     /// The names of the secrets in it.

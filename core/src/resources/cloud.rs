@@ -31,6 +31,9 @@ pub const INSTANCE: KindSchema = KindSchema {
         Field::new("region", Rule::Observed),
         // Its public addresses.
         Field::new("addresses", Rule::Observed),
+        // The first of them of IPv4, and of IPv6: what records and routes lead to.
+        Field::new("address", Rule::Observed),
+        Field::new("address_v6", Rule::Observed),
         // When it was made, in RFC 3339.
         Field::new("created", Rule::Observed),
         // `hour` or `month`.
@@ -61,6 +64,8 @@ pub const SERVER: KindSchema = KindSchema {
         Field::new("status", Rule::Observed),
         Field::new("project_name", Rule::Observed),
         Field::new("addresses", Rule::Observed),
+        Field::new("address", Rule::Observed),
+        Field::new("address_v6", Rule::Observed),
         Field::new("created", Rule::Observed),
         Field::new("billing", Rule::Observed),
         Field::new("price", Rule::Observed),

@@ -446,12 +446,13 @@ fn matching(raw: &World, text: &str) -> Vec<Address> {
 
 /// `npm`, `docker`, `ovh` or a zone.
 fn gap_of(text: &str) -> Gap {
-    let is_zone = text.contains('.') && !text.starts_with("docker");
+    let is_zone = text.contains('.') && !text.starts_with("docker") && !text.starts_with("ovh-cloud");
     let provider = if is_zone { "ovh" } else { text };
     let any: Address = format!("{provider}/zone/any").parse().unwrap();
     let (code, message) = match provider.split('.').next().unwrap_or_default() {
         "npm" => ("A0601", "could not reach NPM main: connection refused".to_owned()),
         "docker" if !is_zone => ("A0502", "could not reach Docker: connection refused".to_owned()),
+        "ovh-cloud" => ("A0734", "could not read the projects: OVH answers 503".to_owned()),
         _ if is_zone => ("A0701", format!("could not read zone {text}: OVH answers 500")),
         _ => ("A0702", "could not list the zones: OVH answers 503".to_owned()),
     };

@@ -261,7 +261,7 @@ fn is_routed(service: &Service) -> bool {
 fn networks_of(service: &Service) -> BTreeSet<String> {
     let routed = service.routes.iter().filter_map(|route| match &route.to {
         Target::Container { key, .. } if !service.is_on_host(key) => service.containers.get(key),
-        Target::Container { .. } | Target::Url { .. } => None,
+        Target::Container { .. } | Target::Url { .. } | Target::Instance { .. } => None,
     });
     let home = |container: &Container| match (&container.home, &service.network) {
         (Some(own), _) if service.networks.contains_key(own) => network_name(own),

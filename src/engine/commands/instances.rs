@@ -15,6 +15,7 @@ use crate::engine::report::instance_log::{self, ShownLine};
 use crate::engine::report::instances::{self, InstanceRow, InstanceState, InstancesOf};
 use crate::ledger::Ledger;
 use crate::ledger::runs::{Event, EventFilter};
+use amarre_core::manifest::DOCUMENTS_PER_FILE_MAX;
 use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power, PowerRule};
 use amarre_core::model::site::CloudActions;
 use amarre_core::model::timetable::{Cron, Tick};
@@ -597,6 +598,14 @@ pub fn manifests(picture: &PassResult, of: &InstancesOf) -> CommandAnswer {
         let name = instances::manifest_name(row, &names);
         names.insert(name.clone());
         texts.push(instances::manifest(row, &name));
+    }
+    if texts.len() > DOCUMENTS_PER_FILE_MAX {
+        let message = format!("{} manifests, and a file of the source holds {DOCUMENTS_PER_FILE_MAX}", texts.len());
+        return refused(
+            Code::A0108,
+            &message,
+            "choose with `--project`, `--region` or `--cloud`, and write several files",
+        );
     }
     let document = json!({"schema": "amarre.instance_manifests/v1", "manifests": texts});
     let text = match texts.len() {

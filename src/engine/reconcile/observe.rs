@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::poll::{Asking, PollHistory};
 use crate::ledger::Unpublished;
 use crate::providers::{Observation, ObserveQuery, Provider};
+use amarre_core::model::families::ProviderRole;
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::kinds::Settling;
 use amarre_core::model::site::Reach;
@@ -258,9 +259,14 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
         matches!(address.kind.traits().settling, Settling::RuledOut(_)) && !facts.promised.contains_key(*address)
     };
     let to_rule_out = created.filter(is_doubtful).cloned().collect();
+    let is_cloud = id.role() == Some(ProviderRole::Cloud);
+    let values = wants.map.values().flat_map(|want| want.fields.values()).filter(|_| is_cloud);
+    let mut led_to = BTreeSet::new();
+    values.for_each(|value| value.outputs_of(id, &mut led_to));
     ObserveQuery {
         now,
         wanted,
+        led_to,
         applied,
         to_rule_out,
         ordered: facts.ordered.iter().filter(|(address, _)| address.provider == *id).map(clone_pair).collect(),

@@ -255,13 +255,15 @@ fn uses(service: &Service) -> BTreeSet<Use> {
 fn names(service: &Service, add: &mut impl FnMut(UseKind, String)) {
     let routes = service.routes.iter().flat_map(|route| &route.domains);
     let redirects = service.answered.iter().flat_map(|host| &host.domains);
-    routes.chain(redirects).for_each(|domain| add(UseKind::Name, domain.clone()));
+    let instances = service.instance.iter().flat_map(|instance| &instance.domains);
+    routes.chain(redirects).chain(instances).for_each(|domain| add(UseKind::Name, domain.clone()));
     if let Dns::Records(records) = &service.dns {
         records.iter().for_each(|record| add(UseKind::Name, record.name.clone()));
     }
     for target in service.routes.iter().flat_map(|route| route.targets()) {
         match target {
             Target::Url { host, port, .. } => add(UseKind::Target, format!("{host}:{port}")),
+            Target::Instance { name, .. } => add(UseKind::ContainerOf, name.clone()),
             Target::Container { .. } => (),
         }
     }

@@ -10,7 +10,7 @@ use super::prices::PriceList;
 use super::wire::{CommandState, WireCommand, WireServer, WireServerDetails};
 use crate::providers::RAW_LIST_AGE_MAX;
 use crate::providers::servers::MadeServers;
-use amarre_core::model::{Address, Millis, Timestamp};
+use amarre_core::model::{Address, Kind, Millis, ProviderId, Timestamp};
 
 /// Details are read again after this long.
 const DETAILS_ANEW: Millis = Millis::minutes(24 * 60);
@@ -144,8 +144,8 @@ impl KamateraMemory {
         self.past.contains(command)
     }
 
-    /// The servers of Amarre's whose details are to be read, with their ids.
-    pub fn due_made_details(&self, now: Timestamp) -> Vec<(String, Address)> {
+    /// The servers of Amarre's, and those whose address is needed, whose details are to be read, with their ids.
+    pub fn due_made_details(&self, provider: &ProviderId, now: Timestamp) -> Vec<(String, Address)> {
         let is_known = |id: &String| {
             self.details.get(id).is_some_and(|(details, at)| {
                 // Its address comes some moments after it.
@@ -153,8 +153,11 @@ impl KamateraMemory {
                 *at <= now && now - *at < anew
             })
         };
-        let due = self.sorted.iter().filter(|(id, _)| !is_known(id));
-        due.map(|(id, address)| (id.clone(), address.clone())).collect()
+        let made = self.sorted.iter().map(|(id, address)| (id.clone(), address.clone()));
+        let is_there = |id: &&String| self.since.contains_key(*id);
+        let led_to = self.made.led_to().filter(is_there);
+        let led_to = led_to.map(|id| (id.clone(), Address::new(provider.clone(), Kind::Instance, id)));
+        made.chain(led_to).filter(|(id, _)| !is_known(id)).collect()
     }
 
     /// Since when neither the list nor the queue has a server.

@@ -140,7 +140,7 @@ impl KamateraProvider {
             .with("region", Value::text(&server.datacenter));
         if let Some(details) = memory.details(&server.id) {
             fields.set("type", Value::text(details.size()));
-            fields.set("addresses", Value::texts(details.addresses()));
+            servers::set_addresses(&mut fields, details.addresses());
             fields.set("billing", Value::text(if details.is_monthly() { "month" } else { "hour" }));
             if let Some(price) = details.price() {
                 fields.set("price", Value::Int(price));

@@ -125,11 +125,11 @@ impl KamateraProvider {
 
     /// The list tells neither size nor address: what is not known of a server of Amarre's hides it.
     async fn read_made_details(&self, observation: &mut Observation, now: Timestamp) {
-        let due: Vec<(String, Address)> = self.memory().due_made_details(now);
+        let due: Vec<(String, Address)> = self.memory().due_made_details(&self.id, now);
         for (id, address) in due {
             match self.api.details(&id, self.pause).await {
                 Ok(details) => self.memory().keep_details(&id, details, now),
-                Err(trouble) if self.memory().details(&id).is_none() => {
+                Err(trouble) if address.kind == Kind::Server && self.memory().details(&id).is_none() => {
                     let error = trouble.into_error(&format!("could not read the details of {}", address.name), false);
                     observation.gaps.push(error.into_gap(&self.id, GapScope::Resource(address), now));
                 }

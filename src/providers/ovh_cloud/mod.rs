@@ -209,8 +209,8 @@ impl OvhCloudProvider {
             .with("project", Value::text(project))
             .with("project_name", Value::text(self.project_name(project)))
             .with("region", Value::text(&instance.region))
-            .with("addresses", Value::texts(addresses.map(|address| address.ip.clone())))
             .with("billing", Value::text(if instance.is_monthly() { "month" } else { "hour" }));
+        servers::set_addresses(&mut fields, addresses.map(|address| address.ip.clone()).collect());
         if let Some((price, currency)) = price {
             fields.set("price", Value::Int(price));
             // A stopped one is billed as one that runs.

@@ -96,7 +96,7 @@ fn led_by(manifest: &Service, scene: &Scene, host: &Address, path: &str) -> Opti
     };
     Some(match to {
         Target::Container { key, .. } => Some(manifest.address_name(key)),
-        Target::Url { .. } => None,
+        Target::Url { .. } | Target::Instance { .. } => None,
     })
 }
 

@@ -6,14 +6,15 @@ use std::sync::OnceLock;
 
 use amarre_core::manifest::{Loaded, SourceFile, load};
 use amarre_core::model::site::{
-    CertificateCare, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PortRange, PublicAddress, Reach, Site,
+    CertificateCare, CloudActions, CloudLimits, CloudSite, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy,
+    PortRange, PublicAddress, Reach, Site,
 };
 use amarre_core::model::{
-    Address, Assets, Facts, Fields, Mark, Owner, ProviderId, Readiness, Requests, SecretName, Seen, Service, Timestamp,
-    Value, World,
+    Address, Assets, Facts, Fields, KindSchema, Mark, Owner, ProviderId, Readiness, Requests, SecretName, Seen,
+    Service, Timestamp, Value, World,
 };
 use amarre_core::plan::input::{Input, Schemas};
-use amarre_core::resources::{dns, docker, npm};
+use amarre_core::resources::{cloud, dns, docker, npm};
 
 use crate::state::State;
 
@@ -116,7 +117,8 @@ impl Scene {
 pub fn schemas() -> &'static Schemas {
     static SCHEMAS: OnceLock<Schemas> = OnceLock::new();
     SCHEMAS.get_or_init(|| {
-        let families = [("docker", docker::KINDS), ("npm", npm::KINDS), ("ovh", dns::KINDS)];
+        const CLOUD: &[KindSchema] = &[cloud::INSTANCE, cloud::SERVER];
+        let families = [("docker", docker::KINDS), ("npm", npm::KINDS), ("ovh", dns::KINDS), ("ovh-cloud", CLOUD)];
         families
             .into_iter()
             .flat_map(|(family, kinds)| kinds.iter().map(move |kind| ((family.to_owned(), kind.kind), kind)))
@@ -151,11 +153,17 @@ pub fn site() -> Site {
         kept_ports: BTreeMap::new(),
         npm: Some(npm),
     };
+    let cloud = CloudSite {
+        provider: "ovh-cloud.paris".to_owned().into(),
+        actions: CloudActions::Power,
+        limits: CloudLimits::default(),
+        budget: None,
+    };
     Site {
         instance: "amarre".to_owned(),
         domains: texts(&["example.org", "example.net"]),
         hosts: BTreeMap::from([("default".to_owned(), host)]),
-        clouds: BTreeMap::new(),
+        clouds: BTreeMap::from([("paris".to_owned(), cloud)]),
         ssh_keys: BTreeMap::new(),
         pools: vec!["172.20.0.0/16".parse().unwrap(), "10.213.0.0/16".parse().unwrap()],
         prefix: 24,

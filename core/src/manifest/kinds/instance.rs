@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use serde_json::Value as Json;
 
-use super::{ManifestKindRow, server};
+use super::{ManifestKindRow, route, server};
 use crate::manifest::compose::unsupported;
+use crate::manifest::resolve;
+use crate::manifest::resolve::NameScope;
 use crate::manifest::schema::{either, head, link, list, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_else};
@@ -29,6 +31,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
                    or region, type, image and ssh_keys of one that Amarre makes";
     let id = if is_made { None } else { reader.required("id", id_hint) };
     let (rule, spot) = rule(&mut reader);
+    let domains = names(&mut reader);
     let site = cloud.as_ref().and_then(|cloud| scope.site.clouds.get(&cloud.text));
     let shape = if is_made { server::shape(&mut reader, site.map(|site| &site.provider)) } else { None };
     if !is_made {
@@ -66,9 +69,31 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         scope.error_hint(Code::A0106, spot, format!("{} shelves no instance", site.provider.title()), hint);
         return None;
     }
-    service.instance = Some(Instance { address, shape, cloud: cloud.text, rule: rule?, origin: scope.origin(spot) });
+    service.instance =
+        Some(Instance { address, shape, cloud: cloud.text, rule: rule?, domains, origin: scope.origin(spot) });
     service.dns = Dns::None;
     Some(service)
+}
+
+/// The names of its records, whole: `domain` and `aliases`, or its own name with `dns: auto`.
+fn names(reader: &mut Reader<'_>) -> Vec<String> {
+    let scope = reader.scope;
+    let spot = reader.key_spot("dns");
+    let dns = reader.choice("dns", &[("auto", true), ("none", false)]);
+    if reader.has("domain") || reader.has("aliases") {
+        if dns == Some(false) {
+            let hint = "leave out one of them";
+            scope.error_hint(Code::A0106, spot, "`dns: none` stands beside `domain`".to_owned(), hint);
+        }
+        return route::domains(reader);
+    }
+    if dns != Some(true) || scope.name.is_empty() {
+        return Vec::new();
+    }
+    let name = PlacedText { text: scope.name.clone(), spot };
+    let domain = resolve::full_name(scope, &name, NameScope::Hosts);
+    domain.iter().for_each(|domain| route::claim(scope, domain, spot));
+    domain.into_iter().collect()
 }
 
 /// What to write in place of a rule that shelves.
@@ -234,6 +259,9 @@ fn schema() -> Json {
         ("id", text(), "The vendor's id of a server that is there; without it, Amarre makes one"),
         ("power", words(&["on", "off", "shelved", "unmanaged"]), "The power that it is to have"),
         ("schedule", schedule, "A timetable, in place of `power`"),
+        ("dns", words(&["auto", "none"]), "A record of its address, at its name or at `domain`; `none` if not set"),
+        ("domain", text(), "The name that leads to it; its own name in the first of `domains` if not set"),
+        ("aliases", list(text()), "More names"),
         // As of a service: one that stops may be started again.
         ("reconcile", link("reconcile"), "How it is kept"),
     ]);

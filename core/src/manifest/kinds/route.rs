@@ -10,6 +10,7 @@ use super::shared::host_options;
 use super::shared::host_options::HostOptions;
 use super::{ManifestKindRow, record};
 use crate::manifest::compose::unsupported;
+use crate::manifest::parse::NAME_CHARS_MAX;
 use crate::manifest::policy::cross_manifest;
 use crate::manifest::policy::host_names;
 use crate::manifest::policy::nginx;
@@ -145,7 +146,8 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
             text.and_then(|text| container_target(scope, &text, keys))
         }
         Targets::Urls => {
-            let text = reader.required("to", "as in `to: http://192.168.1.20:5000`");
+            let text =
+                reader.required("to", "as in `to: http://192.168.1.20:5000`, or `to: build-1:8080` of an instance");
             text.and_then(|text| url_target(scope, &text))
         }
     };
@@ -196,7 +198,8 @@ pub(crate) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
     domains
 }
 
-fn claim(scope: &Scope<'_>, domain: &str, spot: Spot) {
+/// Claims a name for the manifest.
+pub(crate) fn claim(scope: &Scope<'_>, domain: &str, spot: Spot) {
     host_names::judge(scope, domain, spot);
     scope.claims.borrow_mut().domains.push((domain.to_owned(), spot));
 }
@@ -314,23 +317,27 @@ pub(crate) fn container_target(scope: &Scope<'_>, text: &PlacedText, keys: &[&st
     Some(Target::Container { key: key.to_owned(), port })
 }
 
-/// `http://192.168.1.20:5000`.
+/// `http://192.168.1.20:5000`, or `build-1:8080`.
 fn url_target(scope: &Scope<'_>, text: &PlacedText) -> Option<Target> {
     let (target, path) = url_with_path(scope, text)?;
     if path.is_empty() {
         return Some(target);
     }
     let hint = "as in `http://192.168.1.20:5000`; below a path, use `locations:`";
-    scope.error_hint(Code::A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), hint);
+    scope.error_hint(Code::A0106, text.spot, "`to` takes no path".to_owned(), hint);
     None
 }
 
 /// `http://192.168.1.20:5000/below`; a lone `/` at the end says nothing.
 pub(crate) fn url_with_path(scope: &Scope<'_>, text: &PlacedText) -> Option<(Target, String)> {
-    const HINT: &str = "as in `http://192.168.1.20:5000`";
-    let Some((scheme @ ("http" | "https"), rest)) = text.text.split_once("://") else {
-        scope.not_allowed(text, "`to`", HINT);
-        return None;
+    const HINT: &str = "as in `http://192.168.1.20:5000`, or `build-1:8080` of an instance";
+    let (scheme, rest) = match text.text.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
+        None if let Some(target) = instance_target(scope, text) => return Some(target),
+        Some(_) | None => {
+            scope.not_allowed(text, "`to`", HINT);
+            return None;
+        }
     };
     if rest.contains(['?', '#', '@']) {
         scope.error_hint(Code::A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), HINT);
@@ -352,6 +359,23 @@ pub(crate) fn url_with_path(scope: &Scope<'_>, text: &PlacedText) -> Option<(Tar
     };
     targets::target(scope, host, port, text);
     Some((Target::Url { scheme: scheme.to_owned(), host: host.to_owned(), port }, path))
+}
+
+/// `build-1:8080/below`: an instance by the name of its manifest.
+fn instance_target(scope: &Scope<'_>, text: &PlacedText) -> Option<(Target, String)> {
+    let (name, rest) = text.text.split_once(':')?;
+    let (port, path) = match rest.split_once('/') {
+        Some((port, path)) if !path.is_empty() => (port, format!("/{path}")),
+        Some((port, _)) => (port, String::new()),
+        None => (rest, String::new()),
+    };
+    let port = port_number(port)?;
+    if resolve::why_not_a_label(name, NAME_CHARS_MAX).is_some() || !(path.is_empty() || nginx::is_path(&path)) {
+        return None;
+    }
+    targets::of_instance(scope, name, port, text);
+    scope.claims.borrow_mut().instances.push((name.to_owned(), text.spot));
+    Some((Target::Instance { name: name.to_owned(), port }, path))
 }
 
 /// An address, or a name that may lie outside our domains.

@@ -34,6 +34,8 @@ pub(crate) struct Claims {
     pub subnets: Vec<(Ipv4Net, Spot)>,
     /// Manifests that come first.
     pub needs: Vec<(String, Spot)>,
+    /// Manifests of instances that routes lead to.
+    pub instances: Vec<(String, Spot)>,
     /// Volumes that mounts call external.
     pub external: BTreeMap<String, Volume>,
     /// Ports at which NPM listens.
@@ -122,6 +124,7 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
     names(drafts);
     if company == ReadScope::All {
         dependencies::check_cycles(drafts);
+        dependencies::check_instances(drafts);
     }
     // By itself, a manifest does not show which networks are defined.
     if company == ReadScope::All {
@@ -245,6 +248,10 @@ impl WantedNames {
         for (domain, spot) in claims.domains.iter().filter(|(domain, _)| is_recorded(domain)) {
             let types: BTreeSet<&str> = addresses.iter().map(record_type_of).collect();
             records.extend(types.into_iter().map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
+        }
+        let of_instance = service.instance.iter().flat_map(|_| &claims.domains);
+        for (domain, spot) in of_instance.filter(|(domain, _)| site.dns_provider(domain).is_some()) {
+            records.extend(["A", "AAAA"].map(|word| (domain.clone(), word.to_owned(), *spot, place(*spot))));
         }
         let npm = site.host_of(service).and_then(|host| host.npm.as_ref());
         let npm = npm.map(|npm| npm.provider.to_string()).unwrap_or_default();

@@ -205,7 +205,8 @@ fn is_named(site: &Site, service: &str, name: &str) -> bool {
 
 fn hosted(service: &Service) -> impl Iterator<Item = &str> {
     let routes = service.routes.iter().flat_map(|route| &route.domains);
-    routes.chain(service.answered.iter().flat_map(|host| &host.domains)).map(String::as_str)
+    let domains = routes.chain(service.answered.iter().flat_map(|host| &host.domains));
+    domains.chain(service.instance.iter().flat_map(|instance| &instance.domains)).map(String::as_str)
 }
 
 fn records(service: &Service) -> impl Iterator<Item = &Record> {

@@ -128,7 +128,7 @@ fn on_host(draft: &DraftService<'_>, name: &str, shared: &BTreeSet<(String, Stri
         .flat_map(|route| route.locations.iter().map(|location| (&location.to, route.origin.line)));
     let routed = main.chain(below).filter_map(|(to, line)| match to {
         Target::Container { key, port } => Some((service.name.clone(), key.clone(), *port, line)),
-        Target::Url { .. } => None,
+        Target::Url { .. } | Target::Instance { .. } => None,
     });
     let streamed = service.streams.iter().filter_map(|stream| match &stream.to {
         StreamTarget::Container { service, key, port } => {

@@ -76,6 +76,19 @@ pub(crate) fn on_host(site: &Site, service: &str, port: u16, spot: Spot) -> Opti
     (is_closed && !is_named()).then(|| policy::problem(&refused(service, &item, why, spot)))
 }
 
+/// Judges a port of an instance. Its address is judged when it is known.
+pub(crate) fn of_instance(scope: &Scope<'_>, name: &str, port: u16, text: &PlacedText) {
+    let item = format!("{name}:{port}");
+    let opened = policy::entry(&scope.name, &scope.site.policy.targets, &item);
+    if opened.is_none() && is_kept(scope.site, port) {
+        policy::report_closed(scope, &refused(&scope.name, &item, MAY_LISTEN, text.spot));
+        return;
+    }
+    let rule = || AllowedBy::rule("it is no port of a listener of ours");
+    let by = opened.map_or_else(rule, |pattern| AllowedBy::Policy(format!("targets: {pattern}")));
+    policy::allowed(scope, text.spot, WORD, &item, by);
+}
+
 fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a> {
     let message = format!("policy forbids the target {}: {why}", shown(item));
     let name = shown(service);

@@ -33,6 +33,7 @@ pub fn share(service: &Service) -> Share {
     let records = if let Dns::Records(records) = &service.dns { records.len() } else { 0 };
     let domains = service.routes.iter().map(|route| &route.domains);
     let domains = domains.chain(service.answered.iter().map(|host| &host.domains));
+    let domains = domains.chain(service.instance.iter().map(|instance| &instance.domains));
     let places = service.routes.iter().flat_map(|route| &route.locations).map(|location| &location.advanced);
     let hosts = service.routes.iter().map(|route| &route.advanced);
     let lines = hosts.chain(places).chain(service.answered.iter().map(|host| &host.advanced));

@@ -16,11 +16,20 @@ use std::net::IpAddr;
 
 use crate::model::service::Dns;
 use crate::model::site::{HostSite, PublicAddress, is_below};
-use crate::model::{Address, Code, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site};
+use crate::model::{Address, Code, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site, Value};
 use crate::plan::input::Input;
 
 /// Types that lead visitors somewhere.
 const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
+
+/// Records of one name and type that are wanted.
+pub(crate) struct WantedRecords<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) record_type: &'a str,
+    /// A list.
+    pub(crate) values: Value,
+    pub(crate) ttl_s: u32,
+}
 
 /// The names of all zones as one pass observes them, each at the provider that answers for it.
 #[derive(Debug, Default)]
@@ -65,6 +74,9 @@ impl<'a> ZoneNames<'a> {
             names.existing.extend(upwards(name, zone));
         }
         for service in input.services.values() {
+            for domain in service.instance.iter().flat_map(|instance| &instance.domains) {
+                names.wanted.entry(domain.clone()).or_default().insert("A".to_owned());
+            }
             let Some(host) = input.site.host_of(service) else { continue };
             names.want(service, host);
         }

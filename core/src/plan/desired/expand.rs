@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 
 use super::certificate;
 use super::certificate::CertificateNames;
-use super::dns_names::ZoneNames;
+use super::dns_names::{WantedRecords, ZoneNames};
 use super::{bind_mounts, host_fields, instance, joined_network, npm_reach, stream, subnets};
 use crate::model::families::ProviderRole;
 use crate::model::service::{
@@ -338,8 +338,11 @@ impl Expansion<'_> {
     /// NPM on the networks of routed containers.
     fn attachments(&mut self, home: &Home) -> Attachments {
         let service = self.service;
-        let leads_elsewhere =
-            service.routes.iter().flat_map(|route| route.targets()).any(|target| matches!(target, Leads::Url { .. }));
+        let leads_elsewhere = service
+            .routes
+            .iter()
+            .flat_map(|route| route.targets())
+            .any(|target| !matches!(target, Leads::Container { .. }));
         let lives_at_home = |key: &str| service.containers.get(key).is_some_and(|container| container.home.is_none());
         let led: BTreeSet<&str> = subnets::on_edge(self.streamed, service).collect();
         let is_wanted = service.has_network() && (leads_elsewhere || led.iter().any(|key| lives_at_home(key)));
@@ -433,7 +436,13 @@ impl Expansion<'_> {
             sets.entry((record.name.clone(), record.record_type.clone())).or_default().push(record);
         }
         for ((name, record_type), records) in sets {
-            let address = self.record_set(&name, &record_type, &records, &needs);
+            let mut values: Vec<&str> = records.iter().map(|record| record.value.as_str()).collect();
+            values.sort_unstable();
+            values.dedup();
+            let ttl_s = records.first().map_or(self.input.site.dns_ttl_s, |record| record.ttl_s);
+            let origin = records.first().map(|record| record.origin.clone()).unwrap_or_default();
+            let set = WantedRecords { name: &name, record_type: &record_type, values: Value::texts(values), ttl_s };
+            let address = self.record_set(set, needs.clone(), &origin);
             by_name.entry(name).or_default().push(address);
         }
         by_name
@@ -465,28 +474,24 @@ impl Expansion<'_> {
         records
     }
 
-    fn record_set(&mut self, name: &str, record_type: &str, records: &[Record], needs: &[Need]) -> Address {
+    /// Wants a record set.
+    pub(crate) fn record_set(&mut self, set: WantedRecords<'_>, needs: Vec<Need>, origin: &Origin) -> Address {
+        let WantedRecords { name, record_type, values, ttl_s } = set;
         let address = self.record_address(name, record_type);
-        let mut values: Vec<String> = records.iter().map(|record| record.value.clone()).collect();
-        values.sort();
-        values.dedup();
-        let first = records.first();
-        let ttl = first.map_or(self.input.site.dns_ttl_s, |record| record.ttl_s);
         let fields = Fields::default()
-            .with("values", Value::texts(values))
-            .with("ttl", Value::Int(i64::from(ttl)))
+            .with("values", values)
+            .with("ttl", Value::Int(i64::from(ttl_s)))
             .with("mark", Value::Bool(true));
-        let origin = first.map(|record| record.origin.clone()).unwrap_or_default();
         let refusal = self.no_zone(name).or_else(|| self.names.refusal(name, record_type, &self.service.origin.file));
         let refusal = refusal.or_else(|| self.name_conflict(name, record_type));
         self.wants.limits.insert(address.clone(), self.input.site.dns_timeout);
-        let want = self.want(address.clone(), fields, needs.to_vec(), &origin);
+        let want = self.want(address.clone(), fields, needs, origin);
         want.refuse(refusal);
         address
     }
 
     /// A record set at the provider that answers for its zone.
-    fn record_address(&self, name: &str, record_type: &str) -> Address {
+    pub(crate) fn record_address(&self, name: &str, record_type: &str) -> Address {
         let provider = self.input.site.dns_provider(name).cloned();
         let provider = provider.unwrap_or_else(|| ProviderId::usual(ProviderRole::Zones));
         Address::new(provider, Kind::Record, &format!("{name}/{record_type}"))
@@ -548,7 +553,7 @@ impl Expansion<'_> {
         let host = self.input.world.seen.get(&address);
         let through = route.targets().filter_map(|target| match target {
             Leads::Container { key, .. } => attachments.of(key),
-            Leads::Url { .. } => attachments.home.as_ref(),
+            Leads::Url { .. } | Leads::Instance { .. } => attachments.home.as_ref(),
         });
         let through: BTreeSet<&Address> = through.collect();
         let mut needs: Vec<Need> = through.into_iter().cloned().map(Need::present).collect();
@@ -582,7 +587,8 @@ impl Expansion<'_> {
         fields.extend(locations.map(|locations| ("locations".into(), locations)));
         // The one that is left to NPM unless the manifest names it.
         fields.extend(route.caching.map(|caching| ("caching".into(), Value::Bool(caching))));
-        self.want(address, fields, needs, &route.origin);
+        let refusal = host_fields::no_instance(self, route);
+        self.want(address, fields, needs, &route.origin).refuse(refusal);
     }
 
     fn answered(&mut self, answered: &AnsweredHost, records: &BTreeMap<String, Vec<Address>>) {

@@ -1,11 +1,12 @@
 //! The fields of a host that follow from what it leads to, and those that every host has.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::expand::Expansion;
 use super::npm_reach;
-use crate::model::service::{Hsts, Location, Target};
-use crate::model::{Address, Fields, Kind, Need, Seen, Value};
+use crate::model::service::{Hsts, Location, Route, Target};
+use crate::model::{Address, Code, Fields, Hint, Kind, Need, Refusal, Seen, Value};
 use crate::plan::diff::upstreams;
 use crate::plan::rollout::RouteTarget as Serving;
 
@@ -34,6 +35,16 @@ pub fn upstream(
         Target::Url { scheme, host, port } => {
             Some((scheme.clone(), Some((Value::text(host), Value::Int(i64::from(*port))))))
         }
+        Target::Instance { name, port } => {
+            // Without its manifest a host that is there leads on.
+            let Some(instance) = instance(expansion, name) else { return Some(("http".to_owned(), None)) };
+            let need = Need::ready(instance.clone());
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+            let at = (Value::output(instance, "address"), Value::Int(i64::from(*port)));
+            Some(("http".to_owned(), Some(at)))
+        }
         Target::Container { key, port } => {
             let Some(target) = serving.get(key) else {
                 return place.host.map(|_| ("http".to_owned(), None));
@@ -50,6 +61,42 @@ pub fn upstream(
             Some(("http".to_owned(), Some(at)))
         }
     }
+}
+
+/// The server that a manifest in force manages.
+fn instance(expansion: &Expansion<'_>, name: &str) -> Option<Address> {
+    Some(expansion.input.services.get(name)?.instance.as_ref()?.address.clone())
+}
+
+/// Why a route leads to no instance, if so: its manifest is gone, or it is a machine on which NPM, an engine or Amarre listen.
+pub fn no_instance(expansion: &Expansion<'_>, route: &Route) -> Option<Refusal> {
+    let names = route.targets().filter_map(|target| match target {
+        Target::Instance { name, .. } => Some(name),
+        Target::Container { .. } | Target::Url { .. } => None,
+    });
+    let (file, line) = (&route.origin.file, route.origin.line);
+    names.into_iter().find_map(|name| {
+        let Some(instance) = instance(expansion, name) else {
+            return Some(Refusal {
+                code: Code::A0111,
+                message: format!("leads to the instance {name}, which no manifest describes"),
+                found: Vec::new(),
+                hints: vec![Hint::text(format!("put the manifest of {name} back, or correct `to:` in {file}:{line}"))],
+            });
+        };
+        let seen = expansion.input.world.seen.get(&instance)?;
+        let address = seen.fields.text("address")?.parse::<IpAddr>().ok()?;
+        let mut hosts = expansion.input.site.hosts.iter();
+        let (host, _) = hosts.find(|(_, host)| host.ips().chain(host.also_at.iter().copied()).any(|ip| ip == address))?;
+        Some(Refusal {
+            code: Code::A0271,
+            message: format!("the instance {name} is the machine of host {host}, at {address}"),
+            found: Vec::new(),
+            hints: vec![Hint::text(format!(
+                "lead to a container, or write `to: http://{address}:PORT` in {file}:{line}, of which `policy.targets` decides"
+            ))],
+        })
+    })
 }
 
 /// Where a path leads while something else serves than what the manifest describes. What leads to it goes on as it is:

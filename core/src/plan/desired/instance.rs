@@ -9,10 +9,13 @@
 
 use std::collections::BTreeMap;
 
+use super::dns_names::WantedRecords;
 use super::expand::Expansion;
 use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts};
 use crate::model::power::{self, Cause, Power, PowerRule};
-use crate::model::{Address, Code, FieldDiff, Hint, Millis, Readiness, Refusal, Rule, Timestamp, Value, Want, World};
+use crate::model::{
+    Address, Code, FieldDiff, Hint, Millis, Need, Readiness, Refusal, Rule, Timestamp, Value, Want, World,
+};
 use crate::plan::input::Input;
 
 /// Wants the server, with its power where that may be changed now.
@@ -44,6 +47,26 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
     let want = expansion.want(address.clone(), fields, Vec::new(), &instance.origin);
     if seen.is_none() && shape.is_none() {
         want.refuse(Some(missing(instance)));
+    }
+    records(expansion, instance);
+}
+
+/// The records of its names. What it has no address for, or is not seen, keeps the record that is there.
+fn records(expansion: &mut Expansion<'_>, instance: &Instance) {
+    let input = expansion.input;
+    let seen = &input.world.seen;
+    let server = seen.get(&instance.address);
+    for domain in &instance.domains {
+        for (record_type, field) in [("A", "address"), ("AAAA", "address_v6")] {
+            let has = server.is_some_and(|server| server.fields.get(field).is_some());
+            let is_kept = || server.is_none() && seen.contains_key(&expansion.record_address(domain, record_type));
+            if record_type == "A" || has || is_kept() {
+                let values = Value::List(vec![Value::output(instance.address.clone(), field)]);
+                let set = WantedRecords { name: domain, record_type, values, ttl_s: input.site.dns_ttl_s };
+                let needs = vec![Need::ready(instance.address.clone())];
+                expansion.record_set(set, needs, &instance.origin);
+            }
+        }
     }
 }
 

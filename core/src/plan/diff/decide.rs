@@ -277,6 +277,8 @@ fn needs_of(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields)
     // What a field of a host can name, and whether the change names it.
     let named = [
         (Kind::Container, leads),
+        (Kind::Instance, leads),
+        (Kind::Server, leads),
         (Kind::Attachment, leads),
         (Kind::Certificate, changed.get("certificate").is_some()),
         (Kind::AccessList, changed.get("access_list").is_some()),
@@ -529,6 +531,10 @@ fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str
         Removal::Unwanted => true,
     };
     let is_wanted_service = input.services.contains_key(service);
+    if !is_wanted_service && suspension.is_none() && address.kind == Kind::Record && has_server(input, service) {
+        // As the server itself, what leads to it stays when its manifest is gone.
+        return false;
+    }
     // A service with another name may have gone on with its volumes.
     let row = input.facts.applied.get(address).filter(|_| address.kind == Kind::Volume);
     let is_its = row.is_none_or(|row| row.service == service);
@@ -537,13 +543,18 @@ fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str
         && (is_wanted_service || suspension.is_some() || (input.site.prune && !input.facts.prune_blocked))
 }
 
+/// Whether Amarre made a server for a service.
+fn has_server(input: &Input<'_>, service: &str) -> bool {
+    input.facts.applied.iter().any(|(address, row)| address.kind == Kind::Server && row.service == service)
+}
+
 /// A vanished manifest whose things stay.
 fn not_pruned(input: &Input<'_>, address: &Address, service: &str) -> Option<Note> {
     let is_asked = input.services.contains_key(service) || input.facts.suspended.contains_key(service);
     let is_kept = address.kind.is_kept();
     if address.kind == Kind::Server && !is_asked && !input.facts.prune_blocked {
         let text = format!(
-            "server {} stays, and costs what it cost: its manifest is gone; put it back, or `amarre destroy {service} --purge` deletes the server with its disks",
+            "server {} stays with its records, and costs what it cost: its manifest is gone; put it back, or `amarre destroy {service} --purge` deletes the server with its disks",
             address.name
         );
         return Some(Note { service: service.to_owned(), address: Some(address.clone()), text, code: None });

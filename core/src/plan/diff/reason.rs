@@ -133,6 +133,8 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::Drift, by_hand(input, address, "changed outside Amarre"))
     } else if let Some(what) = hands_over(input, address, want, diffs) {
         (ReasonCode::DependencyReplaced, what.to_owned())
+    } else if diffs.iter().any(|diff| is_of_instance(want, &diff.field)) {
+        (ReasonCode::DependencyReplaced, "follows the address of its instance".to_owned())
     } else if moved {
         (ReasonCode::DependencyReplaced, "follows its container".to_owned())
     } else if let Some(cause) = switched(input, address, want) {
@@ -141,6 +143,12 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         return changed(input, address, want, diffs);
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
+}
+
+/// Whether a field is what an instance has.
+fn is_of_instance(want: &Want, field: &str) -> bool {
+    let is_it = |value: &Value| matches!(value, Value::Output { of, .. } if of.kind.is_instance());
+    want.fields.get(field).is_some_and(|value| is_it(value) || value.items().iter().any(is_it))
 }
 
 /// The tick or the override by which a server is to have another power, though its manifest is as it was.

@@ -78,7 +78,7 @@ fn is_left_over(input: &Input<'_>, host: &Seen, to: Pointer<'_>) -> bool {
     };
     target.is_some_and(|target| match target {
         Target::Container { key, .. } => !of.is_on_host(key),
-        Target::Url { .. } => false,
+        Target::Url { .. } | Target::Instance { .. } => false,
     })
 }
 
@@ -108,7 +108,7 @@ pub fn wanted_targets<'a>(
             service.routes.iter().filter(|route| route.domains.iter().any(|own| domains.contains(&own.as_str())));
         let to = routes.flat_map(|route| route.targets()).filter_map(|to| match to {
             Target::Container { key, .. } => Some((service.name.as_str(), key.as_str())),
-            Target::Url { .. } => None,
+            Target::Url { .. } | Target::Instance { .. } => None,
         });
         to.collect()
     };
@@ -131,7 +131,7 @@ fn meant<'a>(of: &'a Service, host: &Address, path: Option<&str>) -> Option<(&'a
     };
     match to {
         Target::Container { key, .. } => Some((&of.name, key)),
-        Target::Url { .. } => None,
+        Target::Url { .. } | Target::Instance { .. } => None,
     }
 }
 
@@ -167,7 +167,7 @@ impl<'a> Streamed<'a> {
 pub fn routed(service: &Service) -> impl Iterator<Item = (&str, u16)> {
     service.routes.iter().flat_map(|route| route.targets()).filter_map(|to| match to {
         Target::Container { key, port } => Some((key.as_str(), *port)),
-        Target::Url { .. } => None,
+        Target::Url { .. } | Target::Instance { .. } => None,
     })
 }
 

@@ -373,6 +373,6 @@ fn order_waits(forecast: &Forecast) -> Option<Timestamp> {
 pub(super) fn routed_port(manifest: &Service, address: &Address) -> Option<u16> {
     manifest.routes.iter().find_map(|route| match &route.to {
         Target::Container { key, port } if manifest.address_name(key) == address.name => Some(*port),
-        Target::Container { .. } | Target::Url { .. } => None,
+        Target::Container { .. } | Target::Url { .. } | Target::Instance { .. } => None,
     })
 }

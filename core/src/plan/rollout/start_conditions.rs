@@ -158,7 +158,11 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> ContainerWaits {
     let mut needs: Vec<Need> = ready.collect();
     if service.containers.is_empty() {
         let own = expansion.wants.map.iter().filter(|(_, want)| want.service == *name);
-        needs.extend(own.map(|(address, _)| Need::present(address.clone())));
+        let of = |address: &Address| match address.kind.is_instance() {
+            true => Need::ready(address.clone()),
+            false => Need::present(address.clone()),
+        };
+        needs.extend(own.map(|(address, _)| of(address)));
     }
     let unmet: Vec<&Need> = needs.iter().filter(|need| input.world.holds(need) != Some(true)).collect();
     let lacks = service.containers.keys().any(|key| !reached.targets.contains_key(key));

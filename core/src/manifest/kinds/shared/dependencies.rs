@@ -315,6 +315,33 @@ pub(crate) fn check_cycles(drafts: &mut [DraftService<'_>]) {
     }
 }
 
+/// Routes to instances must name manifests of instances.
+pub(crate) fn check_instances(drafts: &mut [DraftService<'_>]) {
+    let is_hidden = drafts.iter().any(|draft| draft.name.is_none() && draft.problems.iter().any(Problem::is_error));
+    // What a broken manifest is cannot be told.
+    let is_other = |draft: &DraftService<'_>| draft.service.as_ref().is_some_and(|service| service.instance.is_none());
+    let all: BTreeMap<String, bool> =
+        drafts.iter().filter_map(|draft| Some((draft.name.clone()?, is_other(draft)))).collect();
+    let instances: Vec<&str> = all.iter().filter(|(_, is_other)| !**is_other).map(|(name, _)| name.as_str()).collect();
+    for draft in drafts.iter_mut() {
+        for (name, spot) in &draft.claims.instances {
+            let message = match all.get(name) {
+                Some(false) => continue,
+                Some(true) => format!("{name} is no instance"),
+                None if is_hidden => continue,
+                None => format!("there is no instance `{name}`"),
+            };
+            let hint = match nearest(name, &instances) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => {
+                    "write `kind: Instance` with this name, or an address as in `http://192.168.1.20:5000`".to_owned()
+                }
+            };
+            draft.problems.push(Problem::error(Code::A0111, *spot, message).hint(hint));
+        }
+    }
+}
+
 /// Services that come after another one since a container shares the network of one of its.
 fn joined(drafts: &[DraftService<'_>]) -> Vec<(String, String)> {
     let services: Vec<&Service> = drafts.iter().filter_map(|draft| draft.service.as_ref()).collect();
