@@ -332,6 +332,9 @@ fn dump(out: &mut String, service: &Service) {
     for domain in service.instance.iter().flat_map(|instance| &instance.domains) {
         let _ = writeln!(out, "  named {domain}");
     }
+    if let Some(check) = service.instance.as_ref().and_then(|instance| instance.check.as_ref()) {
+        let _ = writeln!(out, "  ready {check:?}");
+    }
     for needed in &service.needs {
         let _ = writeln!(out, "  needs {} at {}", needed.service, at(&needed.origin));
     }

@@ -6,6 +6,7 @@ mod actions;
 mod savings;
 mod missed;
 mod names;
+mod ready;
 mod stories;
 mod kamatera;
 mod deleted;

@@ -27,6 +27,8 @@ pub struct Instance {
     pub rule: PowerRule,
     /// Names that are to lead to it, whole.
     pub domains: Vec<String>,
+    /// What it answers when it is ready; `None`: the vendor's word is enough.
+    pub check: Option<ServerCheck>,
     /// Where the power or the timetable is in the source.
     pub origin: Origin,
 }
@@ -46,6 +48,37 @@ pub struct ServerShape {
     pub ssh_key: String,
     /// Its size may be changed, though it is down meanwhile.
     pub may_resize: bool,
+}
+
+/// What a server that is ready answers at its public address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerCheck {
+    /// It takes connections at a port.
+    Tcp(u16),
+    /// It serves a page, over HTTP.
+    Http {
+        /// Its port.
+        port: u16,
+        /// The page.
+        path: String,
+    },
+}
+
+impl ServerCheck {
+    /// Where.
+    pub fn port(&self) -> u16 {
+        match self {
+            ServerCheck::Tcp(port) | ServerCheck::Http { port, .. } => *port,
+        }
+    }
+
+    /// The page, if one is asked for.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            ServerCheck::Tcp(_) => None,
+            ServerCheck::Http { path, .. } => Some(path),
+        }
+    }
 }
 
 /// Digits of a vendor-side name that nobody else would choose.

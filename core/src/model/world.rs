@@ -10,7 +10,7 @@ use super::address::{Address, ProviderId, generations};
 use super::code::Code;
 use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
-use super::instance::PowerFacts;
+use super::instance::{PowerFacts, ServerCheck};
 use super::kinds::{Kind, Lies};
 use super::plan::Refusal;
 use super::savings::ServerPrices;
@@ -123,6 +123,8 @@ pub struct Wants {
     pub probes: BTreeMap<Address, Option<Probe>>,
     /// The same of old generations beside them, which are not waited for.
     pub probes_of_old: BTreeMap<Address, Option<Probe>>,
+    /// Instances that are ready once they answer this.
+    pub checks: BTreeMap<Address, ServerCheck>,
     /// When a change of a resource may begin: what was stopped by somebody else rests for a while.
     pub rests_until: BTreeMap<Address, Timestamp>,
     /// Containers that are well once they have ended with code 0; nobody asks them anything.

@@ -34,6 +34,8 @@ pub const INSTANCE: KindSchema = KindSchema {
         // The first of them of IPv4, and of IPv6: what records and routes lead to.
         Field::new("address", Rule::Observed),
         Field::new("address_v6", Rule::Observed),
+        // `false`: it runs, and does not answer what its manifest says of `ready`. Found by Amarre, not by the vendor.
+        Field::new("answers", Rule::Observed),
         // When it was made, in RFC 3339.
         Field::new("created", Rule::Observed),
         // `hour` or `month`.
@@ -66,6 +68,7 @@ pub const SERVER: KindSchema = KindSchema {
         Field::new("addresses", Rule::Observed),
         Field::new("address", Rule::Observed),
         Field::new("address_v6", Rule::Observed),
+        Field::new("answers", Rule::Observed),
         Field::new("created", Rule::Observed),
         Field::new("billing", Rule::Observed),
         Field::new("price", Rule::Observed),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use futures_util::{FutureExt, StreamExt};
 
+use super::answers::InstanceAnswers;
 use crate::providers::Provider;
 use amarre_core::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Text, Timestamp, Value, Wants, World};
 use amarre_core::text;
@@ -22,6 +23,8 @@ const UPTIME_NEEDED: Millis = Millis::seconds(15);
 /// Probe results by container and start.
 #[derive(Debug, Default, Clone)]
 pub struct HealthTracks {
+    /// Of instances.
+    pub instances: InstanceAnswers,
     tracks: BTreeMap<(String, i64), Track>,
 }
 

@@ -13,6 +13,7 @@ pub mod savings;
 pub mod health;
 pub mod upstream_probe;
 pub mod port80;
+pub mod answers;
 pub mod clock;
 pub mod publish;
 pub mod settled;

@@ -263,6 +263,7 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
     let values = wants.map.values().flat_map(|want| want.fields.values()).filter(|_| is_cloud);
     let mut led_to = BTreeSet::new();
     values.for_each(|value| value.outputs_of(id, &mut led_to));
+    led_to.extend(wants.checks.keys().filter(|address| address.provider == *id).cloned());
     ObserveQuery {
         now,
         wanted,

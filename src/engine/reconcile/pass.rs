@@ -273,6 +273,7 @@ impl Engine {
         sight.world.leads = bind_links::follow_all(paths).await;
         let (site, services) = (&self.context.site, &sight.desired.services);
         self.port80.examine(site, services, &probed, &mut sight.world, now).await;
+        self.health.instances.ask(self.port80.visitor(), site, &probed, &mut sight.world, now).await;
         dead_ends
     }
 

@@ -21,7 +21,8 @@ use crate::providers::http::Http;
 use amarre_core::model::service::Service;
 use amarre_core::model::site::HostSite;
 use amarre_core::model::world::{Leads, Port80};
-use amarre_core::model::{Address, Kind, Millis, Site, Timestamp, Wants, World};
+use amarre_core::model::{Address, Kind, Millis, Site, Text, Timestamp, Wants, World};
+use amarre_core::text;
 
 /// Long enough for an answer from the same machine or its router; a pass waits for it.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -41,6 +42,28 @@ pub trait Port80Client: Send + Sync {
 
     /// The addresses of the name, as Let's Encrypt would find them.
     async fn find(&self, name: &str) -> Leads;
+
+    /// Whether something takes a connection there, or serves this path with neither a client's nor a server's error.
+    ///
+    /// # Errors
+    /// Why not.
+    async fn answers(&self, at: SocketAddr, path: Option<&str>) -> Result<(), Text> {
+        let Some(path) = path else {
+            let connecting = tokio::time::timeout(LIMIT, tokio::net::TcpStream::connect(at)).await;
+            return match connecting {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(Text::foreign(error.to_string())),
+                Err(_) => Err(text!("no connection in 3 s")),
+            };
+        };
+        let http = Http::towards(&at.ip().to_string(), at, LIMIT).map_err(Text::foreign)?;
+        let url = format!("http://{at}{path}");
+        match http.open(http.request(reqwest::Method::GET, &url)).await {
+            Ok(answer) if answer.status() < 400 => Ok(()),
+            Ok(answer) => Err(text!("{path} answers {status}", path, status = i64::from(answer.status()))),
+            Err(failure) => Err(Text::foreign(failure.reason())),
+        }
+    }
 }
 
 /// Over the network.
@@ -100,6 +123,11 @@ impl Port80Findings {
     /// Nothing yet.
     pub fn new(visitor: Arc<dyn Port80Client>) -> Self {
         Self { visitor, known: BTreeMap::new(), led: BTreeMap::new() }
+    }
+
+    /// Who goes and looks.
+    pub fn visitor(&self) -> &Arc<dyn Port80Client> {
+        &self.visitor
     }
 
     /// The addresses of names without a record of ours.

@@ -45,6 +45,8 @@ pub struct InstanceRow {
     pub addresses: Vec<String>,
     /// The vendor's word for what it does.
     pub status: String,
+    /// Why it is not ready although it runs, by what its manifest says of `ready`.
+    pub unanswered: Option<Text>,
     /// Its state.
     pub state: InstanceState,
     /// Whether it is paid by the month.
@@ -370,6 +372,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         size: field("type"),
         addresses: addresses.into_iter().map(str::to_owned).collect(),
         status: field("status"),
+        unanswered: seen.and_then(unanswered),
         state: state(seen, gap),
         is_monthly: field("billing") == "month",
         cost: prices.as_ref().and_then(|prices| cost(prices, power)),
@@ -413,12 +416,22 @@ fn state(seen: Option<&Seen>, gap: Option<&Gap>) -> InstanceState {
     let Some(seen) = seen.filter(|_| gap.is_none()) else {
         return if gap.is_some() { InstanceState::Unknown } else { InstanceState::Missing };
     };
-    match (&seen.ready, seen.fields.text("power").and_then(Power::parse)) {
+    let power = seen.fields.text("power").and_then(Power::parse);
+    match (&seen.ready, power) {
+        // What does not answer runs all the same.
+        (Readiness::NotYet { .. }, Some(power)) if seen.fields.flag("answers") == Some(false) => power.into(),
         (Readiness::Failed { .. }, _) => InstanceState::Error,
         (Readiness::NotYet { .. }, _) | (Readiness::Ready, None) => InstanceState::Changing,
         (Readiness::Ready, Some(Power::On)) => InstanceState::On,
         (Readiness::Ready, Some(Power::Off)) => InstanceState::Off,
         (Readiness::Ready, Some(Power::Shelved)) => InstanceState::Shelved,
+    }
+}
+
+fn unanswered(seen: &Seen) -> Option<Text> {
+    match &seen.ready {
+        Readiness::NotYet { why, .. } if seen.fields.flag("answers") == Some(false) => Some(why.clone()),
+        Readiness::NotYet { .. } | Readiness::Ready | Readiness::Failed { .. } => None,
     }
 }
 
@@ -476,7 +489,7 @@ pub fn json(row: &InstanceRow) -> Json {
     json!({
         "name": row.name, "vendor_name": row.vendor_name, "id": row.id, "cloud": row.cloud,
         "project": row.project, "region": row.region, "type": row.size, "addresses": row.addresses,
-        "state": row.state.word(), "status": row.status, "billing": if row.is_monthly { "month" } else { "hour" },
+        "state": row.state.word(), "status": row.status, "unanswered": row.unanswered.as_ref().map(ToString::to_string), "billing": if row.is_monthly { "month" } else { "hour" },
         "cost": row.cost.as_ref().map(|cost| json!({
             "hour": cost.hour.map(amount), "month": amount(cost.month), "currency": cost.currency,
         })),
@@ -555,6 +568,10 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         ("saved", savings::line(row).unwrap_or_default()),
         ("addresses", row.addresses.join(", ")),
         ("status", row.status.clone()),
+        (
+            "ready",
+            row.unanswered.as_ref().map(|why| format!("not yet: {}", say(why, style.language))).unwrap_or_default(),
+        ),
         ("vendor's name", row.vendor_name.clone()),
         ("manifest", rule.unwrap_or_else(|| "none: amarre instance manifests prints one".to_owned())),
         ("next", say(&row.next(), style.language)),

@@ -119,12 +119,12 @@ async fn tell_seed(seed: u64, undisturbed: &mut Undisturbed) -> Result<(), Strin
 
 /// The seeds of one story.
 async fn part(story: usize) {
-    let mut undisturbed = Undisturbed::new(story).await;
+    let mut undisturbed = Box::pin(Undisturbed::new(story)).await;
     let mut failed = Vec::new();
     for seed in super::seeds_of_this_run("CHAOS_SEEDS", SEEDS).filter(|seed| story_of(*seed) == story) {
         // Vendors of its own: a call that the process of the last seed sent late reaches no other.
-        undisturbed.beginning = Beginning::new(&SMALL[story].files_before()).await;
-        failed.extend(tell_seed(seed, &mut undisturbed).await.err());
+        undisturbed.beginning = Box::pin(Beginning::new(&SMALL[story].files_before())).await;
+        failed.extend(Box::pin(tell_seed(seed, &mut undisturbed)).await.err());
         if failed.len() >= FAILURES_MAX {
             break;
         }

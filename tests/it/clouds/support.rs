@@ -1,6 +1,6 @@
 //! An engine with nothing but a cloud: no Docker host, no NPM, no domain. Its clock and the vendor's go together.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use amarre::config::Config;
 use amarre::engine::commands::instances::{LOG_LINES, log_lines};
@@ -14,7 +14,7 @@ use amarre::secret::{MarkKey, Secret};
 use amarre::source::{Folder, Source};
 use amarre_core::model::power::{Cause, Override, OverrideEnd, OverrideSource, Power};
 use amarre_core::model::world::{Leads, Port80};
-use amarre_core::model::{Address, Kind, Millis, Timestamp};
+use amarre_core::model::{Address, Kind, Millis, Text, Timestamp};
 use amarre_sim::ovh_cloud::{CloudVerb, OvhCloud, OvhCloudOptions};
 use async_trait::async_trait;
 use std::net::SocketAddr;
@@ -25,16 +25,28 @@ pub const MONDAY: &str = "2026-12-07T05:00:00Z";
 /// Weekdays from 8 to 20.
 pub const OFFICE: &str = "schedule: {timezone: Europe/Paris, on: '0 8 * * mon-fri', off: '0 20 * * mon-fri'}";
 
-struct NoVisitor;
+/// Who asks instances whether they answer; nothing else here has a name.
+#[derive(Default)]
+pub struct Asking {
+    /// Why they do not.
+    pub silent: Mutex<Option<&'static str>>,
+    pub asked: Mutex<Vec<(SocketAddr, Option<String>)>>,
+}
 
 #[async_trait]
-impl Port80Client for NoVisitor {
+impl Port80Client for Asking {
     async fn visit(&self, _: &str, _: SocketAddr) -> Port80 {
         unreachable!("nothing here has a name")
     }
 
     async fn find(&self, _: &str) -> Leads {
         unreachable!("nothing here has a name")
+    }
+
+    async fn answers(&self, at: SocketAddr, path: Option<&str>) -> Result<(), Text> {
+        self.asked.lock().unwrap().push((at, path.map(str::to_owned)));
+        let silent = *self.silent.lock().unwrap();
+        silent.map_or(Ok(()), |why| Err(Text::foreign(why.to_owned())))
     }
 }
 
@@ -43,6 +55,7 @@ pub struct CloudRig {
     pub clock: Arc<ShiftedClock>,
     pub cloud: OvhCloud,
     pub engine: Engine,
+    pub asking: Arc<Asking>,
     ledger: u32,
     /// More keys of the login: `, projects: [web]`.
     more: String,
@@ -61,8 +74,9 @@ impl CloudRig {
         clock.jump(Timestamp::parse(at).unwrap() - clock.now());
         let cloud = OvhCloud::start(options).await.unwrap();
         let more = more.to_owned();
-        let engine = engine(&folder, &clock, &cloud, 0, &more).await;
-        Self { folder, clock, cloud, engine, ledger: 0, more }
+        let asking = Arc::new(Asking::default());
+        let engine = engine((&folder, &clock, &asking), &cloud, 0, &more).await;
+        Self { folder, clock, cloud, engine, asking, ledger: 0, more }
     }
 
     /// One that sees some of the projects.
@@ -72,7 +86,8 @@ impl CloudRig {
 
     /// The process is killed and starts again.
     pub async fn restart(&mut self) {
-        self.engine = engine(&self.folder, &self.clock, &self.cloud, self.ledger, &self.more).await;
+        let around = (&self.folder, &self.clock, &self.asking);
+        self.engine = engine(around, &self.cloud, self.ledger, &self.more).await;
     }
 
     /// The same, with an empty ledger.
@@ -177,7 +192,10 @@ impl CloudRig {
     }
 }
 
-async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, cloud: &OvhCloud, ledger: u32, more: &str) -> Engine {
+/// Folder, clock, and who asks instances.
+type Around<'a> = (&'a TempDir, &'a Arc<ShiftedClock>, &'a Arc<Asking>);
+
+async fn engine(around: Around<'_>, cloud: &OvhCloud, ledger: u32, more: &str) -> Engine {
     let keys = OvhCloudOptions::dozen();
     let text = format!(
         "clouds: {{paris: {{ovh: {{endpoint: '{}', application_key: {}, application_secret: {}, consumer_key: {}{more}}}}}}}\n",
@@ -186,11 +204,15 @@ async fn engine(folder: &TempDir, clock: &Arc<ShiftedClock>, cloud: &OvhCloud, l
         keys.application_secret,
         keys.consumer_key,
     );
-    engine_of(folder, clock, &text, ledger).await
+    engine_asking(around, &text, ledger).await
 }
 
 /// An engine of a configuration, on the ledger of this number.
 pub async fn engine_of(folder: &TempDir, clock: &Arc<ShiftedClock>, config: &str, ledger: u32) -> Engine {
+    engine_asking((folder, clock, &Arc::default()), config, ledger).await
+}
+
+async fn engine_asking((folder, clock, asking): Around<'_>, config: &str, ledger: u32) -> Engine {
     let config = Config::parse(config, &folder.path().join("amarre.yaml")).unwrap();
     let key = MarkKey::new([7; 32]);
     Engine::new(EngineParts {
@@ -201,7 +223,7 @@ pub async fn engine_of(folder: &TempDir, clock: &Arc<ShiftedClock>, config: &str
         secrets: Arc::new(|name| Ok(Secret::new(name.0.clone()))),
         key,
         clock: clock.clone(),
-        visitor: Arc::new(NoVisitor),
+        visitor: asking.clone(),
         interval: Millis::minutes(5),
     })
 }

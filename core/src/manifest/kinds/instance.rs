@@ -6,12 +6,13 @@ use serde_json::Value as Json;
 
 use super::{ManifestKindRow, route, server};
 use crate::manifest::compose::unsupported;
+use crate::manifest::policy::nginx;
 use crate::manifest::resolve;
 use crate::manifest::resolve::NameScope;
-use crate::manifest::schema::{either, head, link, list, object, text, words};
+use crate::manifest::schema::{either, head, link, list, number, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_else};
-use crate::model::instance::Instance;
+use crate::model::instance::{Instance, ServerCheck};
 use crate::model::power::{Power, PowerRule};
 use crate::model::service::{Dns, ManifestKind, Service};
 use crate::model::timetable::{HolidaysText, Timetable, TimetableError, TimetableKey, TimetableText};
@@ -22,6 +23,7 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::IN
 
 /// Longer is no vendor's id.
 const ID_CHARS_MAX: usize = 100;
+const PORT_MAX: i64 = 65_535;
 
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
@@ -32,6 +34,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let id = if is_made { None } else { reader.required("id", id_hint) };
     let (rule, spot) = rule(&mut reader);
     let domains = names(&mut reader);
+    let check = check(&mut reader);
     let site = cloud.as_ref().and_then(|cloud| scope.site.clouds.get(&cloud.text));
     let shape = if is_made { server::shape(&mut reader, site.map(|site| &site.provider)) } else { None };
     if !is_made {
@@ -70,7 +73,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         return None;
     }
     service.instance =
-        Some(Instance { address, shape, cloud: cloud.text, rule: rule?, domains, origin: scope.origin(spot) });
+        Some(Instance { address, shape, cloud: cloud.text, rule: rule?, domains, check, origin: scope.origin(spot) });
     service.dns = Dns::None;
     Some(service)
 }
@@ -94,6 +97,41 @@ fn names(reader: &mut Reader<'_>) -> Vec<String> {
     let domain = resolve::full_name(scope, &name, NameScope::Hosts);
     domain.iter().for_each(|domain| route::claim(scope, domain, spot));
     domain.into_iter().collect()
+}
+
+/// `ready: {tcp: 22}`, `{http: 8080}` or `{http: {port: 8080, path: /healthz}}`.
+fn check(reader: &mut Reader<'_>) -> Option<ServerCheck> {
+    let scope = reader.scope;
+    let node = reader.node("ready")?;
+    let mut inner = Reader::open(scope, node, "`ready`", "ready.")?;
+    let both = inner.has("tcp") && inner.has("http");
+    if both || !inner.has("tcp") && !inner.has("http") {
+        let hint = "write `{tcp: 22}`, or `{http: {port: 8080, path: /healthz}}`";
+        scope.error_hint(Code::A0106, node.spot, "`ready` takes one of `tcp` and `http`".to_owned(), hint);
+        return None;
+    }
+    let port = |reader: &mut Reader<'_>, key| u16::try_from(reader.number(key, 1, PORT_MAX)?).ok();
+    let found = if inner.has("tcp") {
+        port(&mut inner, "tcp").map(ServerCheck::Tcp)
+    } else if let Some(node) = inner.entry("http").map(|entry| &entry.value).filter(|node| node.scalar().is_none()) {
+        let mut page = Reader::open(scope, node, "`ready.http`", "ready.http.")?;
+        if !page.has("port") {
+            page.missing("port", "as in `port: 8080`");
+        }
+        let (port, path) = (port(&mut page, "port"), page.text("path"));
+        page.finish(&nothing_else);
+        let is_page = |path: &str| path.starts_with('/') && nginx::is_path(path);
+        let wrong = path.as_ref().filter(|path| !is_page(&path.text));
+        if let Some(wrong) = wrong {
+            scope.not_allowed(wrong, "`ready.http.path`", "a path as in `/healthz`");
+            return None;
+        }
+        Some(ServerCheck::Http { port: port?, path: path.map_or_else(|| "/".to_owned(), |path| path.text) })
+    } else {
+        port(&mut inner, "http").map(|port| ServerCheck::Http { port, path: "/".to_owned() })
+    };
+    inner.finish(&nothing_else);
+    found
 }
 
 /// What to write in place of a rule that shelves.
@@ -253,6 +291,14 @@ fn schema() -> Json {
             ("holidays", text(), "`FR`, or a file with a date a line: days on which it is not started"),
         ],
     );
+    let page = object(&["port"], vec![("port", number(), "Its port"), ("path", text(), "`/` if not set")]);
+    let ready = object(
+        &[],
+        vec![
+            ("tcp", number(), "A port that takes connections"),
+            ("http", either(&[number(), page]), "A port, or a page, that is served"),
+        ],
+    );
     let mut keys: Vec<_> = head().into_iter().filter(|(key, ..)| !["host", "reconcile"].contains(key)).collect();
     keys.extend([
         ("cloud", text(), "A name below `clouds:` of amarre.yaml"),
@@ -262,6 +308,7 @@ fn schema() -> Json {
         ("dns", words(&["auto", "none"]), "A record of its address, at its name or at `domain`; `none` if not set"),
         ("domain", text(), "The name that leads to it; its own name in the first of `domains` if not set"),
         ("aliases", list(text()), "More names"),
+        ("ready", ready, "What it answers once it is ready; the vendor's word if not set"),
         // As of a service: one that stops may be started again.
         ("reconcile", link("reconcile"), "How it is kept"),
     ]);

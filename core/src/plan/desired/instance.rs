@@ -13,9 +13,7 @@ use super::dns_names::WantedRecords;
 use super::expand::Expansion;
 use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts};
 use crate::model::power::{self, Cause, Power, PowerRule};
-use crate::model::{
-    Address, Code, FieldDiff, Hint, Millis, Need, Readiness, Refusal, Rule, Timestamp, Value, Want, World,
-};
+use crate::model::{Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Timestamp, Value, Want, World};
 use crate::plan::input::Input;
 
 /// Wants the server, with its power where that may be changed now.
@@ -39,6 +37,7 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
         }
     }
     expansion.wants.limits.insert(address.clone(), POWER_WITHIN);
+    expansion.wants.checks.extend(instance.check.clone().map(|check| (address.clone(), check)));
     if seen.is_some() && now.is_none() {
         // What is on its way has no other size or name given to it.
         fields.remove("type");
@@ -150,7 +149,8 @@ fn another_server(address: &Address, want: &Want, diffs: &[(Rule, FieldDiff)]) -
 /// The power in which a server rests; `None`: it is not seen, or on its way.
 pub fn resting(world: &World, address: &Address) -> Option<Power> {
     let seen = world.thing(address).filter(|_| world.gap(address).is_none())?;
-    let rests = matches!(seen.ready, Readiness::Ready);
+    // What does not answer rests at its vendor all the same.
+    let rests = seen.ready.is_ready() || seen.fields.flag("answers") == Some(false);
     Power::parse(seen.fields.text("power").filter(|_| rests)?)
 }
 
