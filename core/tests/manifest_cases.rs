@@ -329,6 +329,10 @@ fn dump(out: &mut String, service: &Service) {
         let _ = writeln!(out, "  job, at most {}:", job.timeout);
         dump_container(out, key, &job.container);
     }
+    let shape = service.instance.as_ref().and_then(|instance| instance.shape.as_ref());
+    if let Some(shape) = shape.filter(|shape| !shape.user_data.is_empty()) {
+        let _ = writeln!(out, "  user data {:?}", shape.user_data);
+    }
     for domain in service.instance.iter().flat_map(|instance| &instance.domains) {
         let _ = writeln!(out, "  named {domain}");
     }

@@ -83,6 +83,8 @@ pub struct KamateraInstance {
     pub networks: Vec<String>,
     /// Description of the image that it was made from; no answer shows it.
     pub image: String,
+    /// What its first boot was handed; no answer shows it.
+    pub user_data: String,
     /// Whether it runs.
     pub is_on: bool,
     /// How it is paid for.
@@ -343,6 +345,7 @@ impl KamateraInstance {
             disks_gb: machine.disks_gb.clone(),
             networks: machine.networks.iter().map(|(name, _)| name.clone()).collect(),
             image: machine.image.clone(),
+            user_data: machine.user_data.clone(),
             is_on: machine.is_on,
             billing: machine.billing,
             has_backup: machine.has_backup,

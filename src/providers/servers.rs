@@ -79,10 +79,12 @@ impl MadeServers {
         known.wanted.text("name").or_else(|| known.applied.text("name"))
     }
 
-    /// A field of it that its vendor does not tell: as it was applied, else as it is wanted.
+    /// A field of it that its vendor does not tell: as it was applied, or as it is wanted where the ledger was lost.
     pub fn remembered(&self, address: &Address, field: &str) -> Option<&Value> {
         let known = self.known.get(address)?;
-        known.applied.get(field).or_else(|| known.wanted.get(field))
+        // What was changed since the ledger was lost is no whole row.
+        let is_whole = known.applied.get("image").is_some();
+        if is_whole { &known.applied } else { &known.wanted }.get(field)
     }
 
     /// Which of the listed servers, by id and name, are whose. The id that the ledger knows comes before the name, for people

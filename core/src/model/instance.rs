@@ -46,6 +46,8 @@ pub struct ServerShape {
     pub image: String,
     /// The public key that may sign in.
     pub ssh_key: String,
+    /// What its first boot is handed; empty: nothing.
+    pub user_data: String,
     /// Its size may be changed, though it is down meanwhile.
     pub may_resize: bool,
 }
@@ -83,6 +85,8 @@ impl ServerCheck {
 
 /// Digits of a vendor-side name that nobody else would choose.
 const SUFFIX_DIGITS: usize = 4;
+/// Digits of the digest by which people see that a file is another one.
+const USER_DATA_DIGITS: usize = 12;
 /// Kamatera takes no longer names.
 const VENDOR_NAME_CHARS_MAX: usize = 40;
 
@@ -98,6 +102,8 @@ pub fn vendor_name(of_amarre: &str, address: &Address) -> String {
 impl ServerShape {
     /// As fields of the server at `address`.
     pub fn fields(&self, of_amarre: &str, address: &Address) -> Fields {
+        let digest = hex::encode(Sha256::digest(&self.user_data));
+        let digest = if self.user_data.is_empty() { String::new() } else { digest[..USER_DATA_DIGITS].to_owned() };
         let texts = [
             ("name", vendor_name(of_amarre, address)),
             ("project", self.project.clone()),
@@ -105,6 +111,8 @@ impl ServerShape {
             ("type", self.size.clone()),
             ("image", self.image.clone()),
             ("ssh_key", self.ssh_key.clone()),
+            ("user_data", digest),
+            ("user_data_text", self.user_data.clone()),
         ];
         texts
             .into_iter()

@@ -63,6 +63,9 @@ pub const SERVER: KindSchema = KindSchema {
         Field::new("region", Rule::Fixed),
         Field::new("image", Rule::Fixed),
         Field::new("ssh_key", Rule::Fixed),
+        // A digest of what its first boot was handed; that itself goes with a create.
+        Field::new("user_data", Rule::Fixed),
+        Field::new("user_data_text", Rule::Observed),
         Field::new("status", Rule::Observed),
         Field::new("project_name", Rule::Observed),
         Field::new("addresses", Rule::Observed),

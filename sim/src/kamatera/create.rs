@@ -109,6 +109,7 @@ fn wanted(state: &mut State, ask: &Ask, source: Option<&Machine>) -> Result<(Mac
         is_managed,
         has_backup,
         image: image.name.to_owned(),
+        user_data: ask.text("userdata-file"),
         tags: ask.text("tag").split_whitespace().map(str::to_owned).collect(),
         description: image.name.to_owned(),
         snapshots: Vec::new(),

@@ -63,6 +63,9 @@ pub(super) struct Machine {
     pub has_backup: bool,
     /// What it was made from, by name: no answer shows it.
     pub image: String,
+    /// What its first boot was handed: no answer shows it.
+    #[serde(default)]
+    pub user_data: String,
     pub tags: BTreeSet<String>,
     pub description: String,
     pub snapshots: Vec<SnapshotRow>,
@@ -281,6 +284,7 @@ impl State {
             has_backup: false,
             description: server.image.clone(),
             image: server.image,
+            user_data: String::new(),
             tags: server.tags.into_iter().collect(),
             snapshots: Vec::new(),
             history: vec![(self.now(), KamateraVerb::Create.description().to_owned())],

@@ -84,7 +84,7 @@ impl ServerVendor for KamateraProvider {
             "image": text("image"), "cpu": parts.cpu, "ram": parts.ram_mib, "disk": format!("size={}", parts.disk_gb),
             "network": "name=wan,ip=auto", "dailybackup": "no", "managed": "no", "quantity": "1",
             "billingcycle": "hourly", "monthlypackage": "", "poweronaftercreate": "yes", "script-file": "",
-            "userdata-file": "", "tag": self.tag(),
+            "userdata-file": text("user_data_text"), "tag": self.tag(),
         });
         // A ledger that was lost does not know of a create under way, and the list shows none.
         let queue = self.api.queue().await;

@@ -142,7 +142,7 @@ impl KamateraProvider {
     /// A server of Amarre's with what its vendor does not tell.
     pub(super) fn as_made(&self, address: &Address, seen: &mut Seen) {
         let memory = self.memory();
-        for field in ["image", "ssh_key"] {
+        for field in ["image", "ssh_key", "user_data"] {
             let known = memory.made().remembered(address, field);
             seen.fields.extend(known.map(|value| (field.into(), value.clone())));
         }

@@ -187,10 +187,13 @@ impl ServerVendor for OvhCloudProvider {
         let flavor = self.flavor(&project, region, text("type")).await?;
         let image = self.image(&project, region, &flavor, text("image")).await?;
         let key = self.key(&project, region, text("ssh_key")).await?;
-        let body = json!({
+        let mut body = json!({
             "name": text("name"), "flavorId": flavor.id, "region": region, "imageId": image.id, "sshKeyId": key,
             "monthlyBilling": false,
         });
+        if let Some(user_data) = fields.text("user_data_text") {
+            body["userData"] = user_data.into();
+        }
         let (line, came) = self.api.noted(&in_project(Method::POST, &project, &["instance"]).body(&body)).await;
         self.exchanges.note(address.clone(), &line);
         let doing = format!("could not make {}", text("name"));

@@ -397,7 +397,7 @@ impl OvhCloudProvider {
 
     /// A server of Amarre's with what its vendor does not tell, and its project as its manifest spells it.
     fn as_made(&self, made: &MadeServers, address: &Address, project: &str, seen: &mut Seen) {
-        for field in ["image", "ssh_key"] {
+        for field in ["image", "ssh_key", "user_data"] {
             seen.fields.extend(made.remembered(address, field).map(|value| (field.into(), value.clone())));
         }
         let spelled = made.remembered(address, "project");

@@ -34,6 +34,31 @@ async fn a_manifest_makes_one_server_and_its_power_follows_the_rule() {
 }
 
 #[tokio::test]
+async fn the_first_boot_is_handed_a_file_and_another_one_makes_no_other_server() {
+    for make in BOTH {
+        let mut rig = MadeRig::start(make, ROOM).await;
+        let file = rig.folder.path().join("services/boot.txt");
+        let text = "#cloud-config\nruncmd: ['echo $HOME']\n";
+        std::fs::write(&file, text).unwrap();
+        rig.write("worker", &format!("{}user_data: ./boot.txt\n", make.small()));
+        rig.settle().await;
+        let (id, _) = rig.named("worker").remove(0);
+        let handed = match &rig.cloud {
+            Cloud::Ovh(cloud) => cloud.instance(&id).unwrap().user_data,
+            Cloud::Kamatera(cloud) => cloud.instance(&id).map(|one| one.user_data),
+        };
+        assert_eq!(handed.as_deref(), Some(text), "{make:?}");
+        std::fs::write(&file, "#cloud-config\n").unwrap();
+        let picture = rig.passes(Millis::minutes(2)).await;
+        assert_eq!((codes(&picture), rig.created()), (vec!["A0739".to_owned()], 1), "{make:?}");
+        rig.restart().await;
+        assert_eq!(codes(rig.passes(Millis::minutes(2)).await.as_ref()), ["A0739"], "{make:?}");
+        std::fs::write(&file, text).unwrap();
+        rig.settle().await;
+    }
+}
+
+#[tokio::test]
 async fn a_create_whose_answer_was_lost_is_never_a_second_server() {
     let faults = [Fault::CutBefore, Fault::CutAfter, Fault::After(504), Fault::Before(503), Fault::Half];
     for make in BOTH {

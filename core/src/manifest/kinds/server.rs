@@ -8,12 +8,14 @@ use crate::model::instance::ServerShape;
 use crate::model::{Code, ProviderId};
 
 /// The keys that only a server has that Amarre makes.
-const KEYS: [&str; 7] = ["project", "region", "type", "image", "ssh_keys", "networks", "update"];
+const KEYS: [&str; 8] = ["project", "region", "type", "image", "ssh_keys", "user_data", "networks", "update"];
 /// The one network that servers are on.
 const PUBLIC: &str = "public";
 /// No vendor takes longer words.
 const CHARS_MAX: usize = 200;
 const MIB: i64 = 1 << 20;
+/// OVH takes 65,535 bytes of base64.
+const USER_DATA_BYTES_MAX: usize = 48_000;
 
 /// Whether a manifest has any of them.
 pub(super) fn has_keys(reader: &Reader<'_>) -> bool {
@@ -34,6 +36,7 @@ pub(super) fn shape(reader: &mut Reader<'_>, provider: Option<&ProviderId>) -> O
     let image = reader.required("image", "what it is installed from, as the vendor calls it: `Debian 13`");
     let ssh_key = ssh_key(reader);
     networks(reader);
+    let user_data = user_data(reader);
     let may_resize = resize(reader);
     let plain = |text: Option<PlacedText>, label: &str| {
         let text = text?;
@@ -49,7 +52,33 @@ pub(super) fn shape(reader: &mut Reader<'_>, provider: Option<&ProviderId>) -> O
         None => String::new(),
     };
     let (region, image) = (plain(region, "`region`"), plain(image, "`image`"));
-    Some(ServerShape { project, region: region?, size: size?, image: image?, ssh_key: ssh_key?, may_resize })
+    Some(ServerShape {
+        project,
+        region: region?,
+        size: size?,
+        image: image?,
+        ssh_key: ssh_key?,
+        user_data: user_data?,
+        may_resize,
+    })
+}
+
+/// The file that is handed over for its first boot, as it is; empty: none. `None`: it said what is wrong.
+fn user_data(reader: &mut Reader<'_>) -> Option<String> {
+    let scope = reader.scope;
+    let Some(text) = reader.text("user_data") else { return (!reader.has("user_data")).then(String::new) };
+    let path = scope.source_path(&text)?;
+    let (_, content) = scope.open(&path, None, text.spot)?;
+    if content.trim().is_empty() {
+        scope.error_hint(Code::A0106, text.spot, format!("{} is empty", shown(&path)), "leave out `user_data`");
+        return None;
+    }
+    if content.len() > USER_DATA_BYTES_MAX {
+        let message = format!("{} has {} bytes, at most {USER_DATA_BYTES_MAX}", shown(&path), content.len());
+        scope.error_hint(Code::A0108, text.spot, message, "let the server fetch the rest");
+        return None;
+    }
+    Some(content.to_string())
 }
 
 /// `b3-8`, or `{cpu: 2B, memory: 2GiB, disk: 20GB}`, as the cloud has it.
@@ -193,6 +222,7 @@ pub(super) fn schema_keys() -> Vec<SchemaKey> {
         ("type", either(&[text(), parts]), "Its size: a name at OVH, parts at Kamatera"),
         ("image", text(), "What it is installed from, as the vendor calls it"),
         ("ssh_keys", list(text()), "The one key that may sign in, by its name below `ssh_keys:` of amarre.yaml"),
+        ("user_data", text(), "A file of the source for its first boot, as cloud-init takes it"),
         ("networks", list(words(&[PUBLIC])), "Servers are on the public network"),
         ("update", update, "Whether its size may be changed"),
     ]
