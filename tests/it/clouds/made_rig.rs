@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::report::instances::{self, InstanceRow};
 use amarre::engine::{Clock, Engine, PassResult, RunMode, ShiftedClock};
 use amarre::ledger::Ledger;
@@ -233,6 +234,14 @@ impl MadeRig {
                 cloud.server.faults.add("GET", "/console/service/queue", u32::MAX, amarre_sim::Fault::Before(503));
             }
         }
+    }
+
+    /// A person deletes one that was there before, by its id and its name; whether that was taken on.
+    pub fn ask_to_delete(&mut self, id: &str, name: &str) -> bool {
+        let provider = self.address("x").provider;
+        let (address, by) = (Address::new(provider, Kind::Instance, id), "alice".to_owned());
+        let request = ActionRequest { address, word: "delete", by, after: Vec::new(), named: Some(name.to_owned()) };
+        self.engine.ask_actions(vec![request]).is_ok()
     }
 
     /// A person takes a server down with its disks.

@@ -1,5 +1,7 @@
 //! Stories told by seeds about servers that manifests make: whatever is lost, late, refused or killed, none is made twice, none
-//! is deleted but by a person's word, and in the end each is as it should be, or held with the reason.
+//! is deleted but by a person's word, nor is one that was there before, and in the end each is as it should be, or held with the reason.
+
+use std::collections::BTreeSet;
 
 use amarre::engine::report::instances::InstanceState;
 use amarre_core::model::{Code, Millis};
@@ -45,8 +47,11 @@ async fn story(make: Make, seed: u64) {
     }
     rig.faults().decide_by(faults(seed));
     let mut destroyed = false;
+    // Those that were there before.
+    let mut others = rig.servers();
+    let mut asked: Vec<String> = Vec::new();
     for _ in 0..40 {
-        match dice.below(9) {
+        match dice.below(10) {
             0 => rig.restart().await,
             1 => rig.lose_ledger().await,
             2 => rig.write("worker", &format!("{}{open}power: off\n", make.larger())),
@@ -59,6 +64,13 @@ async fn story(make: Make, seed: u64) {
             5 => rig.remove("runner"),
             6 => rig.write("runner", &format!("{}{open}", make.small())),
             7 => rig.is_telling(dice.chance(50)),
+            // A person deletes one that no manifest manages; a second word about it finds it busy or gone.
+            8 if dice.chance(50) => {
+                let (id, name) = dice.pick(&others).clone();
+                if asked.len() < 2 && !asked.contains(&id) && rig.ask_to_delete(&id, &name) {
+                    asked.push(id);
+                }
+            }
             _ => (),
         }
         rig.pass(Millis::seconds(1 + i64::try_from(dice.below(90)).unwrap())).await;
@@ -85,9 +97,16 @@ async fn story(make: Make, seed: u64) {
     assert!(picture.plan.changes.is_empty(), "seed {seed}: {held:?} {:?}", picture.plan.changes);
     assert_eq!(rig.row("worker").state, InstanceState::Off, "seed {seed}");
     assert_eq!(rig.row("runner").state, InstanceState::On, "seed {seed}");
-    // Two proofs before a delete: only the one that a person took down is gone.
-    let deleted = rig.deleted();
-    assert!(deleted.is_empty() || destroyed, "seed {seed}: {deleted:?}");
+    // Two proofs before a delete: only the one that a person took down is gone, and what a person named, once.
+    let (named, made): (Vec<String>, Vec<String>) =
+        rig.deleted().into_iter().partition(|id| others.iter().any(|(other, _)| other == id));
+    assert!(made.is_empty() || destroyed, "seed {seed}: {made:?}");
+    assert!(named.iter().all(|id| asked.contains(id)), "seed {seed}: {named:?} of {asked:?}");
+    let once: BTreeSet<&String> = named.iter().collect();
+    assert_eq!(once.len(), named.len(), "seed {seed}: {named:?}");
+    let left: BTreeSet<String> = rig.servers().into_iter().map(|(id, _)| id).collect();
+    others.retain(|(id, _)| !left.contains(id));
+    assert!(others.iter().all(|(id, _)| named.contains(id)), "seed {seed}: {others:?} are gone");
     let made = usize::from(matches!(rig.cloud, Cloud::Ovh(_))) * rig.created();
     assert!(made <= NAMES.len() || destroyed, "seed {seed}: {made} were made");
 }
