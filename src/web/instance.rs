@@ -181,6 +181,9 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
     if row.state == InstanceState::Missing {
         banners.push(plain("bad", words.get("inst-missing-about")));
     }
+    if let Some(why) = &row.unanswered {
+        banners.push(plain("warn", words.with("inst-unanswered", "why", &words.say(why))));
+    }
     if let Some(missed) = row.missed_text() {
         let text = words.with("inst-missed-about", "what", &words.say(&missed));
         banners.push(Banner { code: Code::A0737.to_string(), ..plain("bad", text) });
@@ -365,6 +368,7 @@ pub(super) fn facts(row: &InstanceRow, words: Words) -> Vec<(String, String, boo
         ("inst-cost", row.cost.as_ref().map(|cost| instance_view::cost(cost, words)).unwrap_or_default(), false),
         ("inst-saved", instance_view::saved(row, words).unwrap_or_default(), false),
         ("inst-address", row.addresses.join(", "), true),
+        ("inst-names", row.domains().join(", "), true),
         ("inst-vendor-name", row.vendor_name.clone(), true),
         ("inst-id", row.id.clone(), true),
         ("inst-status", row.status.clone(), true),

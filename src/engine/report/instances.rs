@@ -188,6 +188,11 @@ impl InstanceRow {
         self.address.kind == Kind::Server
     }
 
+    /// The names that lead to it, as its manifest says.
+    pub fn domains(&self) -> &[String] {
+        self.manifest.as_ref().map(|managed| managed.instance.domains.as_slice()).unwrap_or_default()
+    }
+
     /// Its timetable.
     pub fn timetable(&self) -> Option<&Timetable> {
         self.manifest.as_ref()?.instance.rule.timetable()
@@ -488,7 +493,7 @@ pub fn json(row: &InstanceRow) -> Json {
     });
     json!({
         "name": row.name, "vendor_name": row.vendor_name, "id": row.id, "cloud": row.cloud,
-        "project": row.project, "region": row.region, "type": row.size, "addresses": row.addresses,
+        "project": row.project, "region": row.region, "type": row.size, "addresses": row.addresses, "domains": row.domains(),
         "state": row.state.word(), "status": row.status, "unanswered": row.unanswered.as_ref().map(ToString::to_string), "billing": if row.is_monthly { "month" } else { "hour" },
         "cost": row.cost.as_ref().map(|cost| json!({
             "hour": cost.hour.map(amount), "month": amount(cost.month), "currency": cost.currency,
@@ -567,6 +572,7 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         ("cost", row.cost.as_ref().map(|cost| cost_text(cost, row)).unwrap_or_default()),
         ("saved", savings::line(row).unwrap_or_default()),
         ("addresses", row.addresses.join(", ")),
+        ("names", row.domains().join(", ")),
         ("status", row.status.clone()),
         (
             "ready",

@@ -167,7 +167,7 @@ fn instances() -> Json {
     let instance = || {
         json!({
             "name": text(), "vendor_name": text(), "id": text(), "cloud": text(), "project": text(), "region": text(),
-            "type": text(), "addresses": list(text()),
+            "type": text(), "addresses": list(text()), "domains": described("The names that its manifest gives it", list(text())),
             "state": {"enum": InstanceState::ALL.map(InstanceState::word)}, "status": described("The vendor's word", text()),
             "unanswered": described("Why it is not ready although it runs; null: it is, or nothing is said of `ready`", or_null(text())),
             "billing": {"enum": ["hour", "month"]}, "cost": described("Without tax; null: it is not known", or_null(object(json!({
