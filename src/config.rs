@@ -109,8 +109,24 @@ pub struct ServerAccess {
     pub per_minute: u32,
     /// The secret with which forges sign webhooks.
     pub webhook_secret: Option<Secret>,
+    /// What all of its listeners encrypt with; `None`: HTTP.
+    pub tls: Option<TlsSource>,
     /// Where the list of a cloud is served as its vendor gives it: an address, and the cloud's name.
     pub compat_cloud: Option<(SocketAddr, String)>,
+}
+
+/// What listeners encrypt with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsSource {
+    /// A certificate of its own, kept beside the ledger.
+    SelfSigned,
+    /// PEM files that are replaced by whoever renews them.
+    Files {
+        /// The certificate and its chain.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
 }
 
 /// The source of the manifests.
@@ -350,8 +366,21 @@ impl Config {
     /// The files and folders that Amarre works with: whoever writes there controls Amarre, whoever reads there has its
     /// secrets. Each by its configured path, and by its real one.
     pub fn own_paths(&self) -> BTreeSet<PathBuf> {
-        const BESIDE_STATE: [&str; 11] =
-            ["key", "key-new", "key-saved", "lock", "sock", "git", "simulated", "db", "db-wal", "db-shm", "db-journal"];
+        const BESIDE_STATE: [&str; 13] = [
+            "key",
+            "key-new",
+            "key-saved",
+            "lock",
+            "sock",
+            "git",
+            "simulated",
+            "db",
+            "db-wal",
+            "db-shm",
+            "db-journal",
+            "tls.pem",
+            "tls-key.pem",
+        ];
         let mut paths = self.secret_files.clone();
         paths.extend([self.state.clone(), self.path.clone()]);
         paths.extend(BESIDE_STATE.map(|extension| self.beside_state(extension)));
@@ -363,6 +392,9 @@ impl Config {
                 let files = [&git.ssh_key, &git.ssh_config, &git.known_hosts, &git.ssh_allowed_signers, &git.openpgp];
                 paths.extend(files.into_iter().flatten().cloned());
             }
+        }
+        if let Some(TlsSource::Files { certificate, key }) = &self.server.tls {
+            paths.extend([certificate.clone(), key.clone()]);
         }
         for tls in self.dockers.values().filter_map(|docker| docker.tls.as_ref()) {
             paths.extend([tls.ca.clone()]);

@@ -13,6 +13,7 @@ use super::build_engine;
 use super::build_engine::Built;
 use super::output::Output;
 use super::reload;
+use super::server_tls;
 use super::systemd::Notifier;
 use super::template::FileTemplates;
 use crate::accounts::Accounts;
@@ -23,6 +24,7 @@ use crate::notifications::Notifications;
 use crate::server;
 use crate::server::auth::{AccessControl, Listening};
 use crate::server::listener::{self, ConnectionLimits};
+use crate::server::tls::ServerTls;
 use crate::templates::TemplateStore;
 use crate::web;
 use amarre_core::model::Code;
@@ -46,6 +48,7 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
             "is the folder of `state` writable?",
         )
     })?;
+    let tls = server_tls::start(&config)?;
     let public = bind(config.server.listen, "server.listen").await?;
     let compat = CompatListener::bind(&config.server).await?;
     let listening = listening(&config.server);
@@ -61,6 +64,9 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     let source = build_engine::source(&config).to_string();
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
     output.note(&format!("amarre {} keeps {}, pages at {}/", env!("CARGO_PKG_VERSION"), source, listening.link()));
+    if let Some(tls) = &tls {
+        output.note(&server_tls::notice(tls, listening.encryption));
+    }
     if !acts {
         output
             .note("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
@@ -76,11 +82,11 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     }
     // A link to loopback would lead its reader to another machine.
     let site = Some(listening.link()).filter(|_| !listening.is_local());
-    let compat = compat.map(|compat| compat.serve(&handle, &accounts, &listening.link(), output));
+    let compat = compat.map(|compat| compat.serve((&handle, &accounts), tls.clone(), &listening.link(), output));
     let access = AccessControl::new(handle.clone(), accounts, listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
     let notifications = notifications.with_heartbeat(config.heartbeat.clone());
-    let mut servers = serve((private, public), &handle, (access, notifications), FileTemplates(config.clone()));
+    let mut servers = serve((private, public, tls), &handle, (access, notifications), FileTemplates(config.clone()));
     let notifier = Notifier::from_environment();
     servers.spawn(reload::reload_on_hangup(handle.clone(), (config, world), notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
@@ -124,24 +130,25 @@ impl CompatListener {
     /// Serves the list of its cloud. `pages`: where people look.
     fn serve(
         self,
-        handle: &daemon::Handle,
-        accounts: &Accounts,
+        (handle, accounts): (&daemon::Handle, &Accounts),
+        tls: Option<ServerTls>,
         pages: &str,
         output: &Output,
     ) -> impl Future<Output = ()> + Send + use<> {
         let Self { listener, listening, cloud } = self;
-        let address = listening.address;
-        output.note(&format!("The list of {cloud} as its vendor gives it is at http://{address}/api/servers"));
+        let (address, scheme) = (listening.address, listening.scheme());
+        output.note(&format!("The list of {cloud} as its vendor gives it is at {scheme}://{address}/api/servers"));
         let access = AccessControl::new(handle.clone(), accounts.clone(), listening);
         let room = ConnectionLimits::network(listener::raise_descriptors(), access.listening.proxies.clone());
-        listener::network(listener, server::compat::cloud(handle.clone(), &access, &cloud, pages), room)
+        listener::network(listener, tls, server::compat::cloud(handle.clone(), &access, &cloud, pages), room)
     }
 }
 
 /// How HTTP is served.
 pub fn listening(server: &ServerAccess) -> Listening {
     let ServerAccess { listen, url, proxies, per_minute, webhook_secret, .. } = server.clone();
-    Listening { address: listen, url, proxies, per_minute, webhook_secret }
+    let encryption = server_tls::encryption(server);
+    Listening { address: listen, url, proxies, per_minute, webhook_secret, encryption }
 }
 
 /// The loop ends by itself only at shutdown.
@@ -151,7 +158,7 @@ async fn stopper_or_end(stopper: impl Future<Output = ()>, _handle: daemon::Hand
 
 /// Serves both until the set is dropped.
 pub fn serve(
-    (private, public): (UnixListener, TcpListener),
+    (private, public, tls): (UnixListener, TcpListener, Option<ServerTls>),
     handle: &daemon::Handle,
     (access, notifications): (AccessControl, Notifications),
     pantry: FileTemplates,
@@ -164,7 +171,8 @@ pub fn serve(
     let reading = web::public(handle.clone(), access, notifications.clone(), shelf);
     servers.spawn(notifications.run());
     servers.spawn(listener::socket(private, acting, ConnectionLimits::socket(descriptors)));
-    servers.spawn(listener::network(public, reading, room));
+    tls.iter().for_each(|tls| drop(servers.spawn(tls.clone().watch(handle.clone()))));
+    servers.spawn(listener::network(public, tls, reading, room));
     servers
 }
 

@@ -29,7 +29,7 @@ use crate::engine::{Stage, report};
 use crate::notifications::Notifications;
 use crate::providers::http::Http;
 use crate::secret::Secret;
-use crate::server::auth::{AccessControl, Listening};
+use crate::server::auth::{AccessControl, Encryption, Listening};
 use amarre_core::model::{Code, ProviderId};
 
 /// The examples of the repository.
@@ -91,11 +91,12 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     let address = public.local_addr().map_err(|error| failed(error.to_string()))?;
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts: true, watches: true });
     let accounts = crate::accounts::Accounts::new(handle.ledger().clone());
-    let listening = Listening { address, ..super::daemon::listening(&config.server) };
+    let encryption = Encryption::Plain;
+    let listening = Listening { address, encryption, ..super::daemon::listening(&config.server) };
     let access = AccessControl::new(handle.clone(), accounts.clone(), listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), None);
     let servers =
-        super::daemon::serve((socket, public), &handle, (access, notifications), FileTemplates(config.clone()));
+        super::daemon::serve((socket, public, None), &handle, (access, notifications), FileTemplates(config.clone()));
     output.note(&format!(
         "Simulated {} on loopback; the examples are in {}",
         if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::args::{Args, DoctorArgs, OutputFormat};
 use super::output::Output;
 use super::simulated::SimulatedWorld;
-use super::{CommandFailure, build_engine};
+use super::{CommandFailure, build_engine, server_tls};
 use crate::config::Config;
 use crate::engine::commands::doctor;
 use crate::engine::commands::doctor::{ExamInput, Finding, FindingLevel, counted};
@@ -48,6 +48,7 @@ async fn examine(args: &Args) -> Vec<Finding> {
     let (facts, finding) = ledger(&config.state).await;
     findings.push(finding);
     findings.extend(key(&config, !facts.applied.is_empty()));
+    findings.extend(server_tls::examine(&config, SystemClock.now()));
     findings.extend(config.heartbeat.as_ref().map(heartbeat));
     let config = build_engine::with_known_or_none(config).await;
     let (services, of_source) = source(&config).await;

@@ -15,6 +15,7 @@ mod init_cloud;
 mod instance;
 mod key;
 pub mod reload;
+mod server_tls;
 pub mod simulated;
 pub mod times;
 mod template;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv4Net;
 
-use super::file::{File, HostFile};
+use super::file::{File, HostFile, ServerTlsFile};
 use super::ovh::LoginSection;
 use super::secrets::Resolver;
 use super::{Config, ConfigError, DockerAccess, NpmAccess, OvhAccess, RegistryAccess, SourceAccess, docker};
@@ -40,7 +40,7 @@ impl File {
             let dns_credentials = dns_credentials.clone().filter(|_| !npm.simulated);
             npms.insert(name.clone(), NpmAccess { dns_credentials, ..access });
         }
-        let server = super::server::build(&self.server, secrets)?;
+        let server = super::server::build(&self.server, base, secrets)?;
         if let Some((_, from)) = &server.compat_cloud {
             super::clouds::check_compat(from, &site.clouds)?;
         }
@@ -79,7 +79,11 @@ impl File {
         let git = self.source.as_ref().and_then(|source| source.git.as_ref());
         let ssh = git.and_then(|git| git.ssh_key.as_ref());
         let tls = self.hosts.values().filter_map(|host| host.docker.as_ref()?.tls()?.key.as_ref());
-        ssh.into_iter().chain(tls).for_each(|path| secrets.note_file(path));
+        let own = self.server.tls.iter().filter_map(|tls| match tls {
+            ServerTlsFile::Files(pair) => Some(&pair.key),
+            ServerTlsFile::Word(_) => None,
+        });
+        ssh.into_iter().chain(tls).chain(own).for_each(|path| secrets.note_file(path));
     }
 
     fn source(&self, base: &Path, secrets: &Resolver) -> Result<SourceAccess, ConfigError> {

@@ -405,8 +405,46 @@ pub(super) struct ServerFile {
     pub(super) trusted_proxies: Many,
     pub(super) requests_per_minute: Option<u32>,
     pub(super) webhook_secret: Option<SecretSource>,
+    pub(super) tls: Option<ServerTlsFile>,
     #[serde(default)]
     pub(super) compat: CompatFile,
+}
+
+/// What the listeners encrypt with.
+#[derive(Debug)]
+pub(super) enum ServerTlsFile {
+    Word(String),
+    Files(ServerTlsPair),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ServerTlsPair {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+// Written out, so that a wrong key is named: an untagged enum only reports that no variant fits.
+impl<'de> Deserialize<'de> for ServerTlsFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Forms;
+        impl<'de> Visitor<'de> for Forms {
+            type Value = ServerTlsFile;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`self-signed`, or a map with `certificate` and `key`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ServerTlsFile, E> {
+                Ok(ServerTlsFile::Word(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ServerTlsFile, A::Error> {
+                ServerTlsPair::deserialize(MapAccessDeserializer::new(map)).map(ServerTlsFile::Files)
+            }
+        }
+        deserializer.deserialize_any(Forms)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,12 +1,14 @@
 //! `server:` of the configuration.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
 use ipnet::IpNet;
 
-use super::file::ServerFile;
+use super::build::clean;
+use super::file::{ServerFile, ServerTlsFile};
 use super::secrets::Resolver;
-use super::{ConfigError, ServerAccess};
+use super::{ConfigError, ServerAccess, TlsSource};
 use amarre_core::model::Code;
 
 /// An open page reloads itself three times a second while something happens, and people open several.
@@ -14,7 +16,7 @@ const PER_MINUTE: u32 = 1_200;
 /// A shorter one can be guessed.
 const SECRET_CHARS_MIN: usize = 16;
 
-pub(super) fn build(file: &ServerFile, secrets: &Resolver) -> Result<ServerAccess, ConfigError> {
+pub(super) fn build(file: &ServerFile, base: &Path, secrets: &Resolver) -> Result<ServerAccess, ConfigError> {
     let listen = file.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 7070)));
     let url = file.url.as_deref().map(url).transpose()?;
     let proxies: Result<Vec<IpNet>, ConfigError> = file.trusted_proxies.list().iter().map(|text| net(text)).collect();
@@ -33,7 +35,26 @@ pub(super) fn build(file: &ServerFile, secrets: &Resolver) -> Result<ServerAcces
         let message = format!("server.compat.cloud.listen is {also}, where server.listen is");
         return Err(ConfigError::new(Code::A0201, message, "choose another port: the paths differ"));
     }
-    Ok(ServerAccess { listen, url, proxies: proxies?, per_minute, webhook_secret, compat_cloud })
+    let tls = file.tls.as_ref().map(|tls| encryption(tls, base)).transpose()?;
+    if let Some(plain) = url.as_ref().filter(|url| tls.is_some() && url.starts_with("http://")) {
+        let message = format!("server.url is {plain}, and with server.tls the pages are at https://");
+        return Err(ConfigError::new(Code::A0201, message, format!("write {}", plain.replacen("http", "https", 1))));
+    }
+    Ok(ServerAccess { listen, url, proxies: proxies?, per_minute, webhook_secret, tls, compat_cloud })
+}
+
+fn encryption(tls: &ServerTlsFile, base: &Path) -> Result<TlsSource, ConfigError> {
+    match tls {
+        ServerTlsFile::Word(word) if word == "self-signed" => Ok(TlsSource::SelfSigned),
+        ServerTlsFile::Word(word) => {
+            let message = format!("server.tls: `{word}` is neither `self-signed` nor two files");
+            let hint = "write self-signed, or {certificate: fullchain.pem, key: privkey.pem}";
+            Err(ConfigError::new(Code::A0201, message, hint))
+        }
+        ServerTlsFile::Files(pair) => {
+            Ok(TlsSource::Files { certificate: clean(base, &pair.certificate), key: clean(base, &pair.key) })
+        }
+    }
 }
 
 /// `https://amarre.example.org`, without a path.

@@ -152,6 +152,8 @@ pub struct PassResult {
     pub ledger_error: Option<String>,
     /// What is wrong with the configuration file as it stands now.
     pub config_trouble: Option<ConfigProblem>,
+    /// What is wrong with the certificate of the listeners.
+    pub listener_trouble: Option<ConfigProblem>,
     /// Zones that wait to be published, with the last error.
     pub unpublished: Vec<(Unpublished, Option<ProviderError>)>,
     /// Hosts that lead to a port on which nothing listens.
@@ -431,6 +433,7 @@ pub struct Engine {
     last_facts: Box<Facts>,
     ledger_error: Option<String>,
     config_trouble: Option<ConfigProblem>,
+    listener_trouble: Option<ConfigProblem>,
     ledger_retry: Timestamp,
     run: Option<OpenRun>,
     wake: Arc<Notify>,
@@ -491,6 +494,7 @@ impl Engine {
             last_facts: Box::default(),
             ledger_error: None,
             config_trouble: None,
+            listener_trouble: None,
             ledger_retry: Timestamp::default(),
             run: None,
             wake: Arc::new(Notify::new()),
@@ -580,13 +584,10 @@ impl Engine {
     /// The ledger cannot be written.
     pub async fn retry(&mut self, service: &str) -> Result<u64, StoreError> {
         let picture = self.last_pass();
-        let names: BTreeSet<String> = picture
-            .services
-            .get(service)
-            .map(|manifest| {
-                manifest.containers.keys().chain(manifest.jobs.keys()).map(|key| manifest.address_name(key)).collect()
-            })
-            .unwrap_or_default();
+        let names = picture.services.get(service).map(|manifest| {
+            manifest.containers.keys().chain(manifest.jobs.keys()).map(|key| manifest.address_name(key)).collect()
+        });
+        let names: BTreeSet<String> = names.unwrap_or_default();
         let failed = picture.facts.failed.keys().filter(|address| names.contains(&address.name));
         let containers: BTreeSet<Address> = failed.map(Address::base).collect();
         let forgotten = self.ledger.clear_failure(&containers.into_iter().collect::<Vec<_>>()).await?;

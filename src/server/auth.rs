@@ -40,6 +40,8 @@ const DEVICE_COOKIE: &str = "amarre_device";
 const HOST_DEVICE_COOKIE: &str = "__Host-amarre_device";
 /// The audit log's name for a client whose token is not valid.
 const WRONG_TOKEN: &str = "token";
+/// For 30 days from the last answer.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=2592000");
 /// The longest answer that is kept for its idempotency key.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The prefix of routes about one service.
@@ -58,6 +60,19 @@ pub struct Listening {
     pub per_minute: u32,
     /// The secret with which forges sign webhooks.
     pub webhook_secret: Option<Secret>,
+    /// What the listener itself does.
+    pub encryption: Encryption,
+}
+
+/// Whether a listener encrypts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encryption {
+    /// It speaks HTTP; a proxy in front may speak HTTPS.
+    Plain,
+    /// With a certificate that no authority has signed.
+    SelfSigned,
+    /// With a certificate that was given to it.
+    Certified,
 }
 
 impl Listening {
@@ -68,7 +83,27 @@ impl Listening {
 
     /// Whether clients use HTTPS only.
     pub fn is_https(&self) -> bool {
-        self.url.as_ref().is_some_and(|url| url.starts_with("https://"))
+        match &self.url {
+            Some(url) => url.starts_with("https://"),
+            None => self.encryption != Encryption::Plain,
+        }
+    }
+
+    /// The scheme of the listener itself.
+    pub fn scheme(&self) -> &'static str {
+        match self.encryption {
+            Encryption::Plain => "http",
+            Encryption::SelfSigned | Encryption::Certified => "https",
+        }
+    }
+
+    /// Whether browsers are asked to use HTTPS only for this `Host`. That binds every port of a name, and a self-signed
+    /// certificate could then not be accepted by hand: so only for a name that is all Amarre's, with a certificate.
+    fn is_https_for_good(&self, host: &str) -> bool {
+        let own = self.url.as_ref().and_then(|url| url.strip_prefix("https://"));
+        self.encryption == Encryption::Certified
+            && own.is_some_and(|own| without_port(own) == own && own.eq_ignore_ascii_case(without_port(host)))
+            && own.is_some_and(|own| without_brackets(own).parse::<IpAddr>().is_err())
     }
 
     /// The session cookie's name. Over HTTPS no other name of the domain can set this one.
@@ -83,14 +118,14 @@ impl Listening {
 
     /// The URL that people open.
     pub fn link(&self) -> String {
-        self.url.clone().unwrap_or_else(|| format!("http://{}", self.address))
+        self.url.clone().unwrap_or_else(|| format!("{}://{}", self.scheme(), self.address))
     }
 
     /// Whether a `Host` is served: a web page can reach 127.0.0.1 through a name of its own, which `Host` reveals. An
     /// address is no name: if the server is meant to be reached from elsewhere, each address may be used.
     fn serves(&self, host: &str) -> bool {
         let name = without_port(host).to_lowercase();
-        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        let address = without_brackets(&name).parse::<IpAddr>();
         name == "localhost"
             || self
                 .url
@@ -310,7 +345,13 @@ fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-fn without_port(host: &str) -> &str {
+/// An IPv6 address as it stands in URLs, without what surrounds it there.
+pub fn without_brackets(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// A name without the port behind it.
+pub fn without_port(host: &str) -> &str {
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name)
 }
@@ -337,6 +378,7 @@ pub async fn guard_network(State(access): State<AccessControl>, mut request: Req
         return problem(StatusCode::BAD_REQUEST, Code::A1032, "the request has two headers `Host`", hint);
     }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_https_for_good = access.listening.is_https_for_good(host);
     if !access.listening.serves(host) {
         let hint = "ask for 127.0.0.1 or localhost, or name it in `server.url`";
         return problem(StatusCode::MISDIRECTED_REQUEST, Code::A1001, "this name is not served here", hint);
@@ -351,7 +393,11 @@ pub async fn guard_network(State(access): State<AccessControl>, mut request: Req
             return too_much(wait);
         }
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    if is_https_for_good {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
+    response
 }
 
 /// The guard of one route.
@@ -513,6 +559,7 @@ mod tests {
             proxies: proxies.iter().map(|net| net.parse().unwrap()).collect(),
             per_minute: 600,
             webhook_secret: None,
+            encryption: Encryption::Plain,
         }
     }
 
@@ -537,6 +584,24 @@ mod tests {
         assert!(listening("127.0.0.1:1", None, &[]).is_local());
         assert!(!listening("127.0.0.1:1", Some("http://a.example.org"), &[]).is_local());
         assert!(!listening("0.0.0.0:1", None, &[]).is_local());
+    }
+
+    #[test]
+    fn only_a_name_of_its_own_with_a_certificate_is_https_for_good() {
+        let url = |encryption: Encryption, url: &str| {
+            let listening = Listening { encryption, ..listening("0.0.0.0:443", Some(url), &[]) };
+            listening.is_https_for_good("Amarre.example.org")
+        };
+        assert!(url(Encryption::Certified, "https://amarre.example.org"));
+        // Other ports of the name may be of other programs.
+        assert!(!url(Encryption::Certified, "https://amarre.example.org:7070"));
+        assert!(!url(Encryption::Certified, "https://other.example.org"));
+        assert!(!url(Encryption::SelfSigned, "https://amarre.example.org"));
+        assert!(!url(Encryption::Plain, "https://amarre.example.org"));
+        let listening = |url| Listening { encryption: Encryption::Certified, ..listening("0.0.0.0:443", url, &[]) };
+        assert!(!listening(Some("https://192.0.2.7")).is_https_for_good("192.0.2.7"));
+        assert!(!listening(None).is_https_for_good("localhost"));
+        assert!(listening(None).is_https() && listening(None).link() == "https://0.0.0.0:443");
     }
 
     #[test]

@@ -14,7 +14,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{Method, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use axum::response::Response;
 use futures_util::StreamExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,13 +23,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tower_service::Service;
 
+use super::problem::problem;
+use super::tls::ServerTls;
 use super::write_timeout::Paced;
+use amarre_core::model::Code;
 
 /// The limit over the network: each connection may be a page that listens.
 const ALL_MAX: usize = 256;
@@ -48,6 +52,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 /// How often rejected connections are logged.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
+/// The first byte of a TLS connection; no request of HTTP begins with it.
+const HANDSHAKE: u8 = 0x16;
 /// After an error of the listener itself, such as too many open files.
 const ERROR_PAUSE: Duration = Duration::from_millis(200);
 
@@ -191,8 +197,8 @@ impl RateLimitedWarning {
     }
 }
 
-/// Serves a listener of the network, until it is dropped.
-pub async fn network(listener: TcpListener, router: Router, room: ConnectionLimits) {
+/// Serves a listener of the network, until it is dropped; with `tls`, HTTPS.
+pub async fn network(listener: TcpListener, tls: Option<ServerTls>, router: Router, room: ConnectionLimits) {
     let (taken, mut open, mut teller) =
         (Arc::<Mutex<TakenSlots>>::default(), JoinSet::new(), RateLimitedWarning::default());
     loop {
@@ -209,11 +215,11 @@ pub async fn network(listener: TcpListener, router: Router, room: ConnectionLimi
             teller.warn(|| format!("too many connections, the latest from {}: it is closed", peer.ip()));
             continue;
         };
-        let (router, room, place_end) = (router.clone(), room.clone(), place.end.clone());
+        let (tls, router, room, place_end) = (tls.clone(), router.clone(), room.clone(), place.end.clone());
         open.spawn(async move {
             let (place, end) = (Arc::new(place), place_end);
             tokio::select! {
-                () = connection(stream, router, Some((peer, place)), &room) => (),
+                () = peer_connection((stream, tls), router, (peer, place), &room) => (),
                 () = end.notified() => (),
             }
         });
@@ -238,10 +244,47 @@ pub async fn socket(listener: UnixListener, router: Router, room: ConnectionLimi
             continue;
         }
         let (router, room) = (router.clone(), room.clone());
-        open.spawn(async move { connection(stream, router, None, &room).await });
+        open.spawn(async move { connection(Paced::new(stream, room.write), router, None, &room).await });
     }
 }
 
+/// A connection of the network: the handshake first, if the listener encrypts.
+async fn peer_connection(
+    (stream, tls): (TcpStream, Option<ServerTls>),
+    router: Router,
+    peer: (SocketAddr, Arc<ConnectionSlot>),
+    room: &ConnectionLimits,
+) {
+    let Some(tls) = tls else { return connection(Paced::new(stream, room.write), router, Some(peer), room).await };
+    // As long as for a request's head, which comes after it.
+    let deadline = Instant::now() + room.head;
+    let mut first = [0];
+    let Ok(Ok(1)) = tokio::time::timeout_at(deadline, stream.peek(&mut first)).await else { return };
+    let stream = Paced::new(stream, room.write);
+    if first != [HANDSHAKE] {
+        let router = Router::new().fallback(speaks_https);
+        return connection(stream, router, Some(peer), room).await;
+    }
+    match tokio::time::timeout_at(deadline, tls.acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, router, Some(peer), room).await,
+        // A browser that does not know the certificate ends the handshake; that is not logged.
+        Ok(Err(error)) => tracing::debug!("a handshake failed: {error}"),
+        Err(_) => tracing::debug!("a handshake did not end in time"),
+    }
+}
+
+/// The answer to HTTP where HTTPS is spoken. It redirects nowhere: what was sent has crossed the network in clear.
+async fn speaks_https(uri: Uri, headers: HeaderMap) -> Response {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let path = uri.path();
+    let title = format!("this port speaks HTTPS: https://{host}{path}");
+    let hint = "a token or password that was sent to http:// has crossed the network in clear: replace it";
+    let mut response = problem(StatusCode::BAD_REQUEST, Code::A1033, &title, hint);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Serves a connection. `stream` has the time limits of writing.
 async fn connection<S>(
     stream: S,
     router: Router,
@@ -262,7 +305,7 @@ async fn connection<S>(
     let mut serving = http1::Builder::new();
     let serving = serving.timer(TokioTimer::new()).header_read_timeout(room.head);
     // A client that hangs up or stays silent is not logged.
-    if let Err(error) = serving.serve_connection(TokioIo::new(Paced::new(stream, room.write)), service).await {
+    if let Err(error) = serving.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!("a connection ended: {error}");
     }
 }

@@ -2,6 +2,9 @@
 //! role; on the unix socket beside the ledger for its owner (mode 0600).
 
 pub mod listener;
+pub mod tls;
+pub mod certificate;
+pub mod self_signed;
 pub mod metrics;
 mod manifests;
 pub mod openapi;

@@ -31,7 +31,7 @@ use crate::web::typed;
 type Mistake = Box<dyn Fn(&mut Json)>;
 
 /// Keys of amarre.yaml that name a file with a secret in it.
-const FILES: &[(&str, &str)] = &[("ssh_key", "ssh-key"), ("key", "tls-key")];
+const FILES: &[(&str, &str)] = &[("ssh_key", "ssh-key"), ("key", "tls-key"), ("key", "tls-key")];
 
 const CLOUD: &str = "
 name: cloud
@@ -476,6 +476,9 @@ impl Life {
             Box::new(move |config| {
                 config["hosts"]["default"]["docker"] = json!({"url": format!("tcp://{address}"),
                     "tls": {"ca": "secrets/tls.pem", "cert": "secrets/tls.pem", "key": "secrets/tls.pem"}});
+            }),
+            Box::new(|config| {
+                config["server"]["tls"] = json!({"certificate": "secrets/tls.pem", "key": "secrets/tls.pem"});
             }),
             Box::new(|config| {
                 config["source"] = json!({"git": {"url": "ssh://git@127.0.0.1:1/x.git", "ssh_key": "secrets/ssh.pem"}});

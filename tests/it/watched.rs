@@ -147,6 +147,7 @@ async fn a_failed_heartbeat_is_reported_without_its_address() {
     let address = listener.local_addr().unwrap();
     let served = listener::network(
         listener,
+        None,
         network_with(&handle, notifications.clone(), None),
         ConnectionLimits::network(256, Vec::new()),
     );

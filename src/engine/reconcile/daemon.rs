@@ -375,6 +375,11 @@ impl Daemon {
         self.pass().await;
     }
 
+    async fn report_listener(&mut self, trouble: Option<ConfigProblem>) {
+        self.engine.listener_trouble = trouble;
+        self.pass().await;
+    }
+
     async fn pass(&mut self) {
         let mode = if self.acts {
             RunMode::Act { confirmed_deletes: self.confirmed_deletes, only: self.only.clone() }
@@ -468,6 +473,10 @@ impl Daemon {
             }
             LoopCommand::Reconfigure { settings, trouble } => {
                 self.reconfigure(settings, trouble).await;
+                None
+            }
+            LoopCommand::ReportListener { trouble } => {
+                self.report_listener(trouble).await;
                 None
             }
             LoopCommand::Suspend { service, suspension } => self.suspend(&service, &suspension).await,

@@ -41,6 +41,11 @@ pub enum LoopCommand {
         /// The problem to report.
         trouble: Option<ConfigProblem>,
     },
+    /// Report what is wrong with the certificate of the listeners; `None`: nothing is.
+    ReportListener {
+        /// The problem.
+        trouble: Option<ConfigProblem>,
+    },
     /// Suspend a service, or destroy it.
     Suspend {
         /// The service.

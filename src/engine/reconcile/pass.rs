@@ -388,6 +388,7 @@ impl Engine {
             scrubber,
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
+            listener_trouble: self.listener_trouble.clone(),
             unpublished,
             dead_ends,
             rollbacks: desired.going_back.rollbacks,

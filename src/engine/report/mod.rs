@@ -286,6 +286,10 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
         let hint = Hint::text("correct amarre.yaml, then send SIGHUP again; until then the one before stays");
         lines.push(trouble(wrong.message.clone(), wrong.code, vec![hint]));
     }
+    if let Some(wrong) = &picture.listener_trouble {
+        let hint = Hint::text("amarre doctor says how to correct it; new files are served without a restart");
+        lines.push(trouble(wrong.message.clone(), wrong.code, vec![hint]));
+    }
     if let Some(error) = &picture.source_error {
         let since = error.since.map(|since| now - since).filter(|span| *span >= Millis::seconds(1));
         let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
@@ -369,6 +373,8 @@ pub fn status_json(picture: &PassResult, next_run: Option<Timestamp>) -> Json {
         "planning_only": !picture.consented,
         "ledger": {"error": picture.ledger_error.as_ref().map(|message| json!({"code": Code::A0903, "message": message}))},
         "configuration": {"error": picture.config_trouble.as_ref().map(
+            |trouble| json!({"code": trouble.code, "message": trouble.message}))},
+        "listener": {"error": picture.listener_trouble.as_ref().map(
             |trouble| json!({"code": trouble.code, "message": trouble.message}))},
         "guard": picture.plan.guard.as_ref().map(render::json::refusal),
         "providers": providers_json(picture),

@@ -92,7 +92,7 @@ fn passes() -> Json {
                 "services": count(), "synced": count(), "out_of_sync": count(), "unknown": count(), "attention": count(),
             }), json!({})),
             "planning_only": described("The ledger is new and nobody has applied", flag_type()),
-            "ledger": holder_of_error(), "configuration": holder_of_error(), "guard": or_null(named("Refusal")),
+            "ledger": holder_of_error(), "configuration": holder_of_error(), "listener": holder_of_error(), "guard": or_null(named("Refusal")),
             "providers": list(named("Provider")), "services": list(named("Service")),
             "certificates": described("What Let's Encrypt would still give", list(object(json!({
                 "domain": text(), "left_this_week": count(), "of": count(),

@@ -1,6 +1,7 @@
 //! HTTP for machines: tokens, who may ask what, what is asked twice, how much is asked, and lists.
 
 mod credentials;
+mod https;
 mod lists;
 mod manifests;
 mod matrix;

@@ -119,13 +119,16 @@ impl Rig {
 
     /// `amarre run` in the background, with its log in `run.log`.
     pub async fn daemon(&self, args: &[&str], env: &[(&str, &str)]) -> Child {
+        self.daemon_when(args, env, async || self.get("/readyz").await.is_some_and(|(code, _)| code == 200)).await
+    }
+
+    /// The same, where something else says that it is ready.
+    pub async fn daemon_when(&self, args: &[&str], env: &[(&str, &str)], ready: impl AsyncFnMut() -> bool) -> Child {
         let log = std::fs::File::create(self.path().join("run.log")).unwrap();
         let mut command = self.command(&[&["run"], args].concat());
         command.envs(env.iter().copied()).stdout(log.try_clone().unwrap()).stderr(log);
         let mut child = command.spawn().unwrap();
-        let ready = eventually(90, "the daemon is ready", async || {
-            self.get("/readyz").await.is_some_and(|(code, _)| code == 200)
-        });
+        let ready = eventually(90, "the daemon is ready", ready);
         let _told = LogOnPanic(self);
         tokio::select! {
             () = ready => {}

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::{Behaviour, LoopCommand};
+use amarre::engine::{Clock, SystemClock};
+use amarre::server::certificate::CertificateFiles;
 use amarre::server::listener::{self, ConnectionLimits};
 use amarre::server::socket;
+use amarre::server::tls::{CertificateOrigin, ServerTls};
 use amarre_core::model::Millis;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
 
 use crate::support::stepped::Stepped;
+use crate::support::trust::Trust;
 use crate::support::{eventually, get, network};
 
 /// Short, so that no test waits; long enough for an honest request.
@@ -42,7 +46,7 @@ async fn a_flood_of_connections_locks_out_no_client_and_the_loop_continues() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("amarre.sock");
     let private = socket::bind(&path).unwrap();
-    let served = listener::network(listener, network(&handle), room());
+    let served = listener::network(listener, None, network(&handle), room());
     let commands = listener::socket(private, network(&handle), ConnectionLimits::socket(1_024));
     let asks = async {
         let flood = half_open(address, 200, "GET / HTTP/1.1\r\n").await;
@@ -89,7 +93,7 @@ async fn silent_connections_of_many_addresses_make_room_for_who_asks() {
     let port = listener.local_addr().unwrap().port();
     let address: SocketAddr = ([127, 0, 0, 1], port).into();
     let room = ConnectionLimits { head: Duration::from_secs(3_600), ..room() };
-    let served = listener::network(listener, network(&handle), room);
+    let served = listener::network(listener, None, network(&handle), room);
     let asks = async {
         let mut silent = Vec::new();
         for number in 0..400_u16 {
@@ -117,6 +121,49 @@ async fn silent_connections_of_many_addresses_make_room_for_who_asks() {
     }
 }
 
+/// A handshake that does not end, and an answer over TLS that is not read, keep the only place no longer than others do.
+#[tokio::test]
+async fn tls_gives_slow_clients_no_more_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = CertificateFiles { certificate: folder.path().join("tls.pem"), key: folder.path().join("tls-key.pem") };
+    let names = ["127.0.0.1".to_owned()].into();
+    let now = SystemClock.now();
+    let tls = ServerTls::start(CertificateOrigin::SelfSigned(files.clone(), names), now).unwrap();
+    let trust = Trust::only(&files.certificate).unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let large = || async { vec![b'a'; LARGE] };
+    let router = axum::Router::new().route("/large", axum::routing::get(large));
+    let room = ConnectionLimits { all: 1, of_one: 1, write: Some(HEAD_TIMEOUT), ..room() };
+    let served = listener::network(listener, Some(tls), router, room);
+    let request = b"GET /large HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let reads_all = async || {
+        let Ok(mut stream) = trust.connect(address.port()).await else { return false };
+        let mut answer = Vec::new();
+        stream.write_all(request).await.is_ok()
+            && stream.read_to_end(&mut answer).await.is_ok_and(|count| count > LARGE)
+    };
+    let asks = async {
+        let silent = half_open(address, 1, "").await;
+        eventually(20, "a silent one ends", reads_all).await;
+        let begun = half_open(address, 1, "\u{16}\u{3}\u{1}").await;
+        eventually(20, "a handshake that was begun ends", reads_all).await;
+        let mut idle = None;
+        eventually(20, "its place comes back", async || {
+            idle = trust.connect(address.port()).await.ok();
+            idle.is_some()
+        })
+        .await;
+        idle.as_mut().unwrap().write_all(request).await.unwrap();
+        eventually(20, "one that does not read ends", reads_all).await;
+        drop((silent, begun, idle));
+    };
+    tokio::select! {
+        () = asks => (),
+        () = served => unreachable!("it is served for ever"),
+    }
+}
+
 /// More than what the kernel keeps of a connection that is not read.
 const LARGE: usize = 32 * 1024 * 1024;
 
@@ -127,7 +174,7 @@ async fn a_client_that_reads_no_answer_keeps_no_connection() {
     let large = || async { vec![b'a'; LARGE] };
     let router = axum::Router::new().route("/large", axum::routing::get(large));
     let room = ConnectionLimits { all: 1, of_one: 1, write: Some(HEAD_TIMEOUT), ..room() };
-    let served = listener::network(listener, router, room);
+    let served = listener::network(listener, None, router, room);
     let asks = async {
         let mut idle = TcpStream::connect(address).await.unwrap();
         idle.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
@@ -151,7 +198,7 @@ async fn health_reports_that_no_pass_ended_for_three_intervals() {
         daemon::start(rig.another_engine().await, Behaviour { acts: false, watches: false });
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let served = listener::network(listener, network(&handle), room());
+    let served = listener::network(listener, None, network(&handle), room());
     let health = async || -> serde_json::Value {
         let (status, body) = get(address, "localhost", "/health").await.unwrap();
         assert_eq!(status, 200);

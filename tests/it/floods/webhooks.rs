@@ -45,6 +45,7 @@ async fn a_signed_delivery_is_answered_while_unsigned_ones_do_not_end() {
     let room = ConnectionLimits { of_one: 256, ..ConnectionLimits::network(1_024, Vec::new()) };
     let served = listener::network(
         listener,
+        None,
         network_with(&handle, Notifications::new(handle.clone(), Vec::new(), None), Some(SECRET)),
         room,
     );

@@ -31,7 +31,8 @@ impl Certificates {
         self.folder.path().join(name)
     }
 
-    fn sign(&self, name: &str, extensions: &str, days: &str) {
+    /// Another `NAME.pem` of `ca`.
+    pub fn sign(&self, name: &str, extensions: &str, days: &str) {
         std::fs::write(self.path("extensions"), extensions).unwrap();
         let (pem, key) = (format!("{name}.pem"), format!("{name}-key.pem"));
         let subject = format!("/CN={name}");

@@ -12,6 +12,7 @@ pub mod registry;
 pub mod rig;
 pub mod sentences;
 pub mod stepped;
+pub mod trust;
 pub mod vendor_rows;
 pub mod visitors;
 
@@ -133,11 +134,18 @@ pub fn network_with(
     notifications: amarre::notifications::Notifications,
     webhook_secret: Option<&str>,
 ) -> axum::Router {
-    use amarre::server::auth::{AccessControl, Listening};
+    use amarre::server::auth::{AccessControl, Encryption, Listening};
     let accounts = amarre::accounts::Accounts::new(handle.ledger().clone());
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     let webhook_secret = webhook_secret.map(amarre::secret::Secret::new);
-    let listening = Listening { address, url: None, proxies: Vec::new(), per_minute: 100_000, webhook_secret };
+    let listening = Listening {
+        address,
+        url: None,
+        proxies: Vec::new(),
+        per_minute: 100_000,
+        webhook_secret,
+        encryption: Encryption::Plain,
+    };
     amarre::web::public(
         handle.clone(),
         AccessControl::new(handle.clone(), accounts, listening),

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::support::trust::Trust;
 
 /// One answer.
 #[derive(Debug, Clone)]
@@ -24,10 +26,16 @@ impl Page {
     }
 }
 
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// A visitor.
 #[derive(Debug, Clone)]
 pub struct Browser {
     port: u16,
+    /// With HTTPS, what it trusts.
+    trust: Option<Trust>,
     pub cookies: BTreeMap<String, String>,
     /// Sent with each request.
     pub headers: Vec<(String, String)>,
@@ -37,7 +45,13 @@ impl Browser {
     pub fn with_address(port: u16) -> Self {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let headers = vec![header("Accept", "text/html"), header("Sec-Fetch-Site", "same-origin")];
-        Self { port, cookies: BTreeMap::new(), headers }
+        Self { port, trust: None, cookies: BTreeMap::new(), headers }
+    }
+
+    /// Speaks HTTPS from now on.
+    pub fn trusting(mut self, trust: &Trust) -> Self {
+        self.trust = Some(trust.clone());
+        self
     }
 
     pub async fn get(&mut self, path: &str) -> Page {
@@ -75,7 +89,10 @@ impl Browser {
     }
 
     pub async fn ask(&mut self, method: &str, path: &str, body: Option<(&str, &str)>) -> Page {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let mut stream: Box<dyn Stream> = match &self.trust {
+            Some(trust) => Box::new(trust.connect(self.port).await.unwrap()),
+            None => Box::new(TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()),
+        };
         let mut head = format!("{method} {path} HTTP/1.0\r\n");
         if !self.headers.iter().any(|(name, _)| name == "Host") {
             head.push_str(&format!("Host: 127.0.0.1:{}\r\n", self.port));

@@ -1,0 +1,301 @@
+//! A certificate of Amarre's own, which no authority has signed: made once, kept beside the ledger, replaced before it
+//! ends and when it is for other names.
+
+use std::collections::BTreeSet;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use signature::{Keypair, Signer};
+use x509_cert::builder::profile::BuilderProfile;
+use x509_cert::builder::{Builder, CertificateBuilder};
+use x509_cert::certificate::TbsCertificate;
+use x509_cert::der::asn1::{BitString, Ia5String};
+use x509_cert::der::oid::ObjectIdentifier;
+use x509_cert::der::oid::db::rfc5280::ID_KP_SERVER_AUTH;
+use x509_cert::der::oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_EC_PUBLIC_KEY, SECP_256_R_1};
+use x509_cert::der::{Any, DateTime, Document, Encode};
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName};
+use x509_cert::ext::{Extension, ToExtension};
+use x509_cert::name::Name;
+use x509_cert::serial_number::SerialNumber;
+use x509_cert::spki::{
+    AlgorithmIdentifierOwned, DynSignatureAlgorithmIdentifier, EncodePublicKey, SignatureBitStringEncoding,
+    SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef,
+};
+use x509_cert::time::{Time, Validity};
+
+use super::auth::{without_brackets, without_port};
+use super::certificate::{CertificateError, CertificateFiles, LoadedCertificate};
+use amarre_core::model::{Code, Millis, Timestamp};
+
+const DAY: Millis = Millis::minutes(24 * 60);
+/// What browsers take at most.
+const LASTS: Millis = Millis(397 * DAY.0);
+/// A new one shows another fingerprint, which people may want to know early.
+const RENEWED_BEFORE: Millis = Millis(30 * DAY.0);
+const KEY_MODE: u32 = 0o600;
+const CERTIFICATE_MODE: u32 = 0o644;
+/// Docker calls a container's machine by the beginning of its id, which is another one after each re-create.
+const CONTAINER_ID_CHARS: usize = 12;
+
+/// Why a certificate was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBecause {
+    /// There was none, or none that could be used.
+    First,
+    /// The one before ends soon.
+    EndsSoon,
+    /// The one before is for other names.
+    OtherNames,
+}
+
+/// The names and addresses by which this machine is asked: of the listeners, of `server.url`, and the machine's own.
+pub fn names(listeners: &[SocketAddr], url: Option<&str>) -> BTreeSet<String> {
+    let machine = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    let is_container_id = machine.len() == CONTAINER_ID_CHARS && machine.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let host = url.and_then(|url| url.split_once("://")).map(|(_, host)| without_brackets(without_port(host)));
+    let host = host.map(str::to_lowercase);
+    let given = listeners.iter().map(|listener| listener.ip()).filter(|address| !address.is_unspecified());
+    let mut names: BTreeSet<String> = given.map(|address| address.to_string()).collect();
+    names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+    names.extend(host);
+    names.extend(Some(machine).filter(|name| !is_container_id && is_host_name(name)));
+    names
+}
+
+/// The certificate in the files while it is usable, for these names, and lasts; else a new one, and why.
+///
+/// # Errors
+/// The files cannot be written.
+pub fn obtain(
+    files: &CertificateFiles,
+    names: &BTreeSet<String>,
+    now: Timestamp,
+) -> Result<(LoadedCertificate, Option<MadeBecause>), CertificateError> {
+    let because = match LoadedCertificate::read(files) {
+        Err(_) => MadeBecause::First,
+        Ok(kept) if kept.names != *names => MadeBecause::OtherNames,
+        Ok(kept) if is_due(&kept, now) => MadeBecause::EndsSoon,
+        Ok(kept) => return Ok((kept, None)),
+    };
+    let unusable = |why: &dyn std::fmt::Display| CertificateError {
+        code: Code::A0217,
+        message: format!("could not make {}: {why}", files.certificate.display()),
+        hint: "the folder of `state` must be writable".to_owned(),
+    };
+    let (certificate, key) = make(names, (now + Millis(-DAY.0), now + LASTS)).map_err(|error| unusable(&error))?;
+    replace(&files.key, &pem("PRIVATE KEY", &key), KEY_MODE).map_err(|error| unusable(&error))?;
+    let text = pem("CERTIFICATE", &certificate);
+    replace(&files.certificate, &text, CERTIFICATE_MODE).map_err(|error| unusable(&error))?;
+    Ok((LoadedCertificate::read(files)?, Some(because)))
+}
+
+/// Whether it is time for a new one.
+pub fn is_due(kept: &LoadedCertificate, now: Timestamp) -> bool {
+    kept.valid_until - now < RENEWED_BEFORE || now < kept.valid_from
+}
+
+fn is_host_name(name: &str) -> bool {
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    name.split('.').all(is_label)
+}
+
+/// Puts a text where no reader finds half of it.
+fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        // Left by a crash during an earlier try.
+        Ok(()) | Err(_) => (),
+    }
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(mode).open(&fresh)?;
+    // The mode of a new file is narrowed by the mask of the process.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&fresh, path)
+}
+
+fn pem(label: &str, bytes: &[u8]) -> String {
+    let text = STANDARD.encode(bytes);
+    let lines: Vec<String> =
+        text.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
+/// The cryptographic library says no more.
+fn failed() -> signature::Error {
+    signature::Error::new()
+}
+
+/// A certificate and its key (PKCS #8).
+fn make(
+    names: &BTreeSet<String>,
+    (from, until): (Timestamp, Timestamp),
+) -> Result<(Vec<u8>, Vec<u8>), x509_cert::builder::Error> {
+    let random = SystemRandom::new();
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(|_| failed())?;
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, key.as_ref(), &random);
+    let signer = SelfSigner(pair.map_err(|_| failed())?);
+    let mut serial: [u8; 16] = rand::random();
+    // Positive, and of full length.
+    serial[0] = serial[0] & 0x7f | 0x40;
+    let names: Result<Vec<GeneralName>, x509_cert::der::Error> = names.iter().map(|name| general_name(name)).collect();
+    let profile = OwnProfile { subject: "CN=Amarre (self-signed)".parse()?, names: SubjectAltName(names?) };
+    let validity = Validity::new(time(from)?, time(until)?);
+    let public = SubjectPublicKeyInfoOwned::from_key(&signer.verifying_key())?;
+    let certificate =
+        CertificateBuilder::new(profile, SerialNumber::new(&serial)?, validity, public)?.build(&signer)?;
+    Ok((certificate.to_der()?, key.as_ref().to_vec()))
+}
+
+fn general_name(name: &str) -> Result<GeneralName, x509_cert::der::Error> {
+    match name.parse::<IpAddr>() {
+        Ok(address) => Ok(GeneralName::from(address)),
+        Err(_) => Ok(GeneralName::DnsName(Ia5String::new(name)?)),
+    }
+}
+
+fn time(at: Timestamp) -> Result<Time, x509_cert::der::Error> {
+    let seconds = u64::try_from(at.0.div_euclid(1000)).unwrap_or_default();
+    DateTime::from_unix_duration(Duration::from_secs(seconds)).map(Time::from)
+}
+
+/// No authority: subject and issuer are one.
+struct OwnProfile {
+    subject: Name,
+    names: SubjectAltName,
+}
+
+impl BuilderProfile for OwnProfile {
+    fn get_issuer(&self, subject: &Name) -> Name {
+        subject.clone()
+    }
+
+    fn get_subject(&self) -> Name {
+        self.subject.clone()
+    }
+
+    fn build_extensions(
+        &self,
+        _: SubjectPublicKeyInfoRef<'_>,
+        _: SubjectPublicKeyInfoRef<'_>,
+        _: &TbsCertificate,
+    ) -> Result<Vec<Extension>, x509_cert::builder::Error> {
+        // No `keyUsage`: with one that signs no certificates, OpenSSL does not take it as its own issuer.
+        let basic = BasicConstraints { ca: false, path_len_constraint: None };
+        Ok(vec![
+            (&self.names).to_extension(&self.subject, &[])?,
+            (&basic).to_extension(&self.subject, &[])?,
+            (&ExtendedKeyUsage(vec![ID_KP_SERVER_AUTH])).to_extension(&self.subject, &[])?,
+        ])
+    }
+}
+
+/// The key in the form that the builder asks for.
+struct SelfSigner(EcdsaKeyPair);
+
+/// Its public half.
+#[derive(Clone)]
+struct PublicPoint(Vec<u8>);
+
+/// A signature in DER.
+struct DerSignature(Vec<u8>);
+
+impl Keypair for SelfSigner {
+    type VerifyingKey = PublicPoint;
+
+    fn verifying_key(&self) -> PublicPoint {
+        PublicPoint(self.0.public_key().as_ref().to_vec())
+    }
+}
+
+impl EncodePublicKey for PublicPoint {
+    fn to_public_key_der(&self) -> x509_cert::spki::Result<Document> {
+        let curve: ObjectIdentifier = SECP_256_R_1;
+        let algorithm = AlgorithmIdentifierOwned { oid: ID_EC_PUBLIC_KEY, parameters: Some(Any::encode_from(&curve)?) };
+        let subject_public_key = BitString::from_bytes(&self.0)?;
+        Ok(Document::encode_msg(&SubjectPublicKeyInfoOwned { algorithm, subject_public_key })?)
+    }
+}
+
+impl DynSignatureAlgorithmIdentifier for SelfSigner {
+    fn signature_algorithm_identifier(&self) -> x509_cert::spki::Result<AlgorithmIdentifierOwned> {
+        Ok(AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None })
+    }
+}
+
+impl Signer<DerSignature> for SelfSigner {
+    fn try_sign(&self, message: &[u8]) -> Result<DerSignature, signature::Error> {
+        let signed = self.0.sign(&SystemRandom::new(), message).map_err(|_| failed())?;
+        Ok(DerSignature(signed.as_ref().to_vec()))
+    }
+}
+
+impl SignatureBitStringEncoding for DerSignature {
+    fn to_bitstring(&self) -> x509_cert::der::Result<BitString> {
+        BitString::from_bytes(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    fn files(folder: &Path) -> CertificateFiles {
+        CertificateFiles { certificate: folder.join("amarre.tls.pem"), key: folder.join("amarre.tls-key.pem") }
+    }
+
+    fn some_names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_certificate_is_kept_until_it_ends_or_is_for_other_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        let names = some_names(&["localhost", "127.0.0.1", "::1"]);
+        let (first, because) = obtain(&files, &names, NOW).unwrap();
+        assert_eq!((because, &first.names), (Some(MadeBecause::First), &names));
+        assert_eq!(first.refused_by_clients(NOW, Some("localhost")), None);
+        assert_eq!(first.refused_by_clients(NOW, Some("[::1]")), None);
+        assert!(first.refused_by_clients(NOW, Some("example.org")).is_some());
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&files.key), mode(&files.certificate)), (0o600, 0o644));
+
+        let late = first.valid_until + Millis(-RENEWED_BEFORE.0);
+        let (kept, because) = obtain(&files, &names, late).unwrap();
+        assert_eq!((because, &kept.fingerprint), (None, &first.fingerprint));
+        let (second, because) = obtain(&files, &names, late + Millis(1)).unwrap();
+        assert_eq!(because, Some(MadeBecause::EndsSoon));
+        assert_ne!(second.fingerprint, first.fingerprint);
+
+        let more = some_names(&["localhost", "amarre.example.org"]);
+        assert_eq!(obtain(&files, &more, NOW).unwrap().1, Some(MadeBecause::OtherNames));
+        std::fs::write(&files.key, "").unwrap();
+        assert_eq!(obtain(&files, &more, NOW).unwrap().1, Some(MadeBecause::First));
+    }
+
+    #[test]
+    fn it_is_for_listeners_url_and_this_machine() {
+        let listeners = ["0.0.0.0:7070".parse().unwrap(), "192.0.2.7:7071".parse().unwrap()];
+        let names = names(&listeners, Some("https://amarre.example.org:8443"));
+        for name in ["192.0.2.7", "amarre.example.org", "localhost", "127.0.0.1", "::1"] {
+            assert!(names.contains(name), "{name}: {names:?}");
+        }
+        assert!(!names.contains("0.0.0.0"), "{names:?}");
+    }
+}
