@@ -10,7 +10,9 @@ use super::link::Link;
 use super::output::Output;
 use super::times;
 use crate::engine::commands::Act;
-use crate::engine::commands::act::{ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VENDOR_NAME, VerbRow};
+use crate::engine::commands::act::{
+    ActArgs, ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VENDOR_NAME, VerbRow,
+};
 use crate::engine::commands::verbs::VERBS;
 use amarre_core::model::Code;
 
@@ -55,7 +57,7 @@ fn argument(arg: &ArgRow) -> Option<Arg> {
         ArgShape::Texts => valued(plain).num_args(1..),
         ArgShape::Timeout => valued(plain).value_parser(humantime::parse_duration),
         ArgShape::Count => valued(plain).value_parser(value_parser!(u64)),
-        ArgShape::Text | ArgShape::TextOrNull | ArgShape::Until => valued(plain),
+        ArgShape::Text | ArgShape::TextOrNull | ArgShape::Single | ArgShape::Until => valued(plain),
     })
 }
 
@@ -140,6 +142,7 @@ impl VerbCommand {
                 let texts = typed.get_many::<String>(arg.name).into_iter().flatten().cloned();
                 act.with(arg.name, texts.collect::<Vec<_>>())
             }
+            ArgShape::Single => act.with(arg.name, text(arg.name).into_iter().collect::<Vec<_>>()),
             ArgShape::Flag => act.with(arg.name, typed.get_flag(arg.name)),
             ArgShape::Count => act.with(arg.name, typed.get_one::<u64>(arg.name).copied()),
             ArgShape::Timeout => {
@@ -206,7 +209,7 @@ async fn ask_its_name(link: &Link, act: Act, question: Question, output: &Output
     }
     let target = act.target().unwrap_or_default();
     if !output.is_terminal() {
-        let hint = format!("if you mean it: amarre {} {target} --name NAME", question.command);
+        let hint = format!("if you mean it: {} --name NAME", typed(&act, question));
         output.failure(&CommandFailure::new(Code::A0402, question.unasked.replace("{}", &target), hint));
         return Ok(REFUSED);
     }
@@ -222,10 +225,29 @@ async fn ask_its_name(link: &Link, act: Act, question: Question, output: &Output
 /// The command as it would be typed, with its texts.
 fn typed(act: &Act, question: Question) -> String {
     let mut command = format!("amarre {}", question.command);
-    for arg in act.row.args.iter().filter(|arg| matches!(arg.shape, ArgShape::Text | ArgShape::TextOrNull)) {
-        let (Some(typed), Some(text)) = (arg.typed, act.args.given(arg.name)) else { continue };
+    for (typed, text) in act.row.args.iter().filter_map(|arg| Some((arg.typed?, typed_text(&act.args, arg)?))) {
         let flag = if typed.flag.is_empty() { String::new() } else { format!("--{} ", typed.flag) };
         command.push_str(&format!(" {flag}{text}"));
     }
     command
+}
+
+/// An argument that is a text, as it would be typed.
+fn typed_text(args: &ActArgs, arg: &ArgRow) -> Option<String> {
+    match arg.shape {
+        ArgShape::Text | ArgShape::TextOrNull => args.given(arg.name).map(quoted),
+        ArgShape::Texts | ArgShape::Single => {
+            Some(args.texts(arg.name).iter().map(|text| quoted(text)).collect::<Vec<_>>().join(" "))
+        }
+        ArgShape::Flag | ArgShape::Count | ArgShape::Timeout | ArgShape::Until | ArgShape::By => None,
+    }
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.,:/=@+".contains(letter);
+    match text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
 }

@@ -79,20 +79,17 @@ impl Ledger {
         let query = "SELECT id, run, address, service, word, vendor_id, before, by_whom, at_ms, limit_ms FROM actions \
                      WHERE done_ms IS NULL ORDER BY id";
         let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
-        let open = |row: &SqliteRow| {
-            let action = Action {
-                address: address(row, "address")?,
-                service: row.get("service"),
-                word: row.get("word"),
-                vendor_id: row.get("vendor_id"),
-                before: row.get("before"),
-                by: row.get("by_whom"),
-                at: Timestamp(row.get("at_ms")),
-                limit: Millis(row.get("limit_ms")),
-            };
-            Some(OpenAction { id: row.get("id"), run: row.get("run"), action })
-        };
+        let open = |row: &SqliteRow| Some(OpenAction { id: row.get("id"), run: row.get("run"), action: whole(row)? });
         Ok(rows.iter().filter_map(open).collect())
+    }
+
+    /// The latest action of each address that began since then, where it has happened.
+    pub async fn latest_done(&self, since: Timestamp) -> Result<Vec<Action>, StoreError> {
+        let query = "SELECT address, service, word, vendor_id, before, by_whom, at_ms, limit_ms FROM actions AS one \
+                     WHERE at_ms >= ? AND outcome = 'ok' \
+                     AND id = (SELECT MAX(id) FROM actions WHERE address = one.address) ORDER BY id";
+        let rows = sqlx::query(query).bind(since.0).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().filter_map(whole).collect())
     }
 
     /// Actions since then, the newest first; of one address where it is not empty.
@@ -116,4 +113,18 @@ impl Ledger {
         };
         Ok(rows.iter().map(past).collect())
     }
+}
+
+/// An action with all that it was asked with.
+fn whole(row: &SqliteRow) -> Option<Action> {
+    Some(Action {
+        address: address(row, "address")?,
+        service: row.get("service"),
+        word: row.get("word"),
+        vendor_id: row.get("vendor_id"),
+        before: row.get("before"),
+        by: row.get("by_whom"),
+        at: Timestamp(row.get("at_ms")),
+        limit: Millis(row.get("limit_ms")),
+    })
 }

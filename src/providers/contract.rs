@@ -14,7 +14,8 @@ use super::error::ProviderError;
 use super::exchanges::Exchanges;
 use super::http::Counts;
 use super::offers::ReadOffers;
-use crate::secret::Secrets;
+use super::resize::PlanResize;
+use crate::secret::{Secret, Secrets};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::world::Applied;
@@ -95,6 +96,10 @@ pub struct Capabilities<'a> {
     pub events: Option<&'a dyn WatchEvents>,
     /// What a person may ask of a resource beside changes of its fields.
     pub actions: Option<&'a dyn PerformAction>,
+    /// Other sizes of servers that are there.
+    pub resizes: Option<&'a dyn PlanResize>,
+    /// The screens of servers.
+    pub consoles: Option<&'a dyn OpenConsole>,
     /// What was sent to the vendor and answered, for the logs of instances.
     pub exchanges: Option<&'a Exchanges>,
     /// What the vendor takes for what it rents out.
@@ -127,6 +132,8 @@ impl Capabilities<'_> {
         progress: None,
         events: None,
         actions: None,
+        resizes: None,
+        consoles: None,
         exchanges: None,
         prices: None,
         offers: None,
@@ -284,6 +291,17 @@ pub trait PerformAction: Send + Sync {
     /// The words of the actions that resources of a kind take: `restart`. Constant for the life of the process.
     fn words(&self, kind: Kind) -> &'static [&'static str];
 
+    /// The word that is performed first where this one is asked for.
+    fn first(&self, word: &'static str) -> &'static str {
+        word
+    }
+
+    /// The word that is performed once this one has happened and the resource is ready again, with what the person gave; `None`: that
+    /// is all.
+    fn then(&self, _: &Action) -> Option<&'static str> {
+        None
+    }
+
     /// How long the vendor may need for an action on this resource. A call that has no answer by then is let go of.
     fn limit(&self, word: &str, seen: &Seen) -> Millis;
 
@@ -305,6 +323,17 @@ pub trait PerformAction: Send + Sync {
     /// Whether the action has happened, by the resource as observed since. `None`: that does not tell it. Where there is nothing at the
     /// address, nothing of this provider is hidden.
     fn happened(&self, action: &Action, seen: Option<&Seen>) -> Option<bool>;
+}
+
+/// The screens of servers.
+#[async_trait]
+pub trait OpenConsole: Send + Sync {
+    /// An address at which the screen of a server, by its vendor's id, is shown for a while. Whoever has it needs nothing else: it is
+    /// handed to who asked, and kept nowhere.
+    ///
+    /// # Errors
+    /// The vendor gave none. Nothing has changed.
+    async fn console(&self, id: &str) -> Result<Secret, ProviderError>;
 }
 
 /// What a vendor takes for what it rents out.

@@ -6,6 +6,7 @@ pub mod exchanges;
 pub mod http;
 pub mod rows;
 pub mod offers;
+pub mod resize;
 pub mod servers;
 mod clean;
 pub mod docker;

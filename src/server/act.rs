@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Query, State};
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use serde::Serialize;
@@ -47,7 +47,12 @@ fn audit_detail(act: &Act) -> AuditDetail {
 /// Runs a command. JSON lines: one `step` each, then one `end`. Over the network, a command that is not done at all is
 /// a problem.
 pub async fn stream_answer(handle: Handle, act: Act, query: StyleQuery, who: &Identity) -> Response {
-    audit_detail(&act).attach(stream_act(handle, act, query, who).await)
+    let (detail, is_credential) = (audit_detail(&act), act.row.answers_a_credential());
+    let mut answer = stream_act(handle, act, query, who).await;
+    if is_credential {
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    detail.attach(answer)
 }
 
 async fn stream_act(handle: Handle, mut act: Act, query: StyleQuery, who: &Identity) -> Response {

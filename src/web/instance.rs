@@ -53,8 +53,8 @@ struct InstancePage {
     banners: Vec<Banner>,
     first: Option<Offer>,
     offers: Vec<Offer>,
-    /// The link to the page that asks before it is deleted.
-    deletes: Option<Offer>,
+    /// The links to the pages that ask first.
+    asks: Vec<Offer>,
     /// How long it holds: value, text.
     holds: Vec<(&'static str, String)>,
     skip: Option<(&'static str, String)>,
@@ -124,6 +124,12 @@ async fn shown(web: &Web, visitor: &RequestContext, picture: &PassResult, row: &
     let others =
         [InstanceDeed::Start, InstanceDeed::Stop, InstanceDeed::Reboot, InstanceDeed::Shelve, InstanceDeed::Unshelve];
     let others = others.into_iter().filter(|deed| may(*deed) && !is_pointless(row.state, *deed));
+    // Beyond the power, only what its vendor offers and what is possible now.
+    let more = [InstanceDeed::Snapshot, InstanceDeed::Console];
+    let asks = [InstanceDeed::Resize, InstanceDeed::Clone, InstanceDeed::Rebuild, InstanceDeed::Delete];
+    let possible = |deed: InstanceDeed| {
+        Some(Offer::new(picture, row, deed, words)).filter(|offer| may(deed) && offer.refused.is_none())
+    };
     let about = match &row.manifest {
         Some(managed) => format!("{}:{}", managed.instance.origin.file, managed.instance.origin.line),
         None => words.get("inst-no-manifest"),
@@ -137,10 +143,11 @@ async fn shown(web: &Web, visitor: &RequestContext, picture: &PassResult, row: &
         place: instance_view::place(row),
         banners: banners(row, now, words),
         first: Some(switch).filter(|first| first.refused.is_none()),
-        offers: others.map(|deed| Offer::new(picture, row, deed, words)).collect(),
-        deletes: may(InstanceDeed::Delete)
-            .then(|| Offer::new(picture, row, InstanceDeed::Delete, words))
-            .filter(|offer| offer.refused.is_none()),
+        offers: others
+            .map(|deed| Offer::new(picture, row, deed, words))
+            .chain(more.into_iter().filter_map(possible))
+            .collect(),
+        asks: asks.into_iter().filter_map(possible).collect(),
         holds: holds(row, now, words),
         skip: skip(picture, row, now, words),
         may_act: visitor.may(Role::Operator),
@@ -393,8 +400,8 @@ pub async fn verb(
     };
     let picture = web.handle.last_pass().0;
     let verb = DEEDS.into_iter().find(|(row, ..)| row.of_instance() == Some(word.as_str()));
-    // What is confirmed by a name has a page of its own.
-    let Some((row, deed, _)) = verb.filter(|(row, ..)| !matches!(row.confirm, Confirm::Named(_))) else {
+    // What is confirmed has a page of its own.
+    let Some((row, deed, _)) = verb.filter(|(row, ..)| row.confirm == Confirm::None) else {
         authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
         return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     };

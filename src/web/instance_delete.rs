@@ -32,7 +32,7 @@ struct DeletePage {
     is_wrong: bool,
 }
 
-async fn found(web: &Web, visitor: &RequestContext, name: &str) -> Result<InstanceRow, Response> {
+pub(super) async fn found(web: &Web, visitor: &RequestContext, name: &str) -> Result<InstanceRow, Response> {
     let found = instances::find(&web.handle.last_pass().0, name);
     match found {
         Ok(row) => Ok(row),

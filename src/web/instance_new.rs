@@ -133,15 +133,23 @@ struct NewInstancePage {
 }
 
 /// The choices of a region.
-struct OfferedChoices {
-    sizes: Vec<FormChoice>,
+pub struct OfferedChoices {
+    /// Sizes with names.
+    pub sizes: Vec<FormChoice>,
     /// Processors, memory, disk, where a size is put together.
-    parts: Option<[Vec<FormChoice>; 3]>,
+    pub parts: Option<[Vec<FormChoice>; 3]>,
     images: Vec<FormChoice>,
 }
 
 impl OfferedChoices {
     fn new(offers: ServerOffers, form: &ServerForm, words: Words) -> Self {
+        let images = choices(offers.images.clone(), &form.image);
+        let chosen = [&form.size, &form.cpu, &form.memory, &form.disk].map(String::clone);
+        Self { images, ..Self::sizes_of(offers, &chosen, words) }
+    }
+
+    /// The sizes alone; of what is chosen: a name, processors, memory, a disk.
+    pub fn sizes_of(offers: ServerOffers, [size, cpu, memory, disk]: &[String; 4], words: Words) -> Self {
         let (sizes, parts) = match offers.sizes {
             OfferedSizes::Named(sizes) => {
                 let label = |size: &OfferedSize| match (&size.prices, size.is_left) {
@@ -152,7 +160,7 @@ impl OfferedChoices {
                     },
                     (None, true) => size.name.clone(),
                 };
-                let choice = |size: OfferedSize| (size.name.clone(), label(&size), size.name == form.size);
+                let choice = |one: OfferedSize| (one.name.clone(), label(&one), one.name == *size);
                 (sizes.into_iter().map(choice).collect(), None)
             }
             OfferedSizes::Parts { cpus, memories, disks } => {
@@ -164,15 +172,11 @@ impl OfferedChoices {
                     _ => format!("{mib}MiB"),
                 });
                 let disks = disks.into_iter().map(|gb| format!("{gb}GB"));
-                let parts = [
-                    texts(cpus, &form.cpu),
-                    texts(memories.collect(), &form.memory),
-                    texts(disks.collect(), &form.disk),
-                ];
+                let parts = [texts(cpus, cpu), texts(memories.collect(), memory), texts(disks.collect(), disk)];
                 (Vec::new(), Some(parts))
             }
         };
-        Self { sizes, parts, images: choices(offers.images, &form.image) }
+        Self { sizes, parts, images: Vec::new() }
     }
 }
 

@@ -18,8 +18,8 @@ use crate::engine::commands::Act;
 use crate::engine::commands::act::VerbRow;
 use crate::engine::commands::instances::{InstanceDeed, why_not};
 use crate::engine::commands::verbs::{
-    INSTANCE_DELETE, INSTANCE_FOLLOW, INSTANCE_REBOOT, INSTANCE_SHELVE, INSTANCE_START, INSTANCE_STOP,
-    INSTANCE_UNSHELVE,
+    INSTANCE_CLONE, INSTANCE_CONSOLE, INSTANCE_DELETE, INSTANCE_FOLLOW, INSTANCE_REBOOT, INSTANCE_REBUILD,
+    INSTANCE_RESIZE, INSTANCE_SHELVE, INSTANCE_SNAPSHOT, INSTANCE_START, INSTANCE_STOP, INSTANCE_UNSHELVE,
 };
 use crate::engine::report::instances::{self, Cost, InstanceRow, InstanceState, ManagedPower};
 use crate::engine::report::savings::SavedNote;
@@ -35,7 +35,7 @@ const LINE: i64 = 120;
 const TICKED_WITHIN: Millis = Millis::minutes(15 * 24 * 60);
 
 /// The verbs of servers, each with what it does and the keys of its button and of its progress.
-pub const DEEDS: [(&VerbRow, InstanceDeed, [&str; 2]); 7] = [
+pub const DEEDS: [(&VerbRow, InstanceDeed, [&str; 2]); 12] = [
     (&INSTANCE_START, InstanceDeed::Start, ["inst-start", "power-starting"]),
     (&INSTANCE_STOP, InstanceDeed::Stop, ["inst-stop", "power-stopping"]),
     (&INSTANCE_REBOOT, InstanceDeed::Reboot, ["inst-reboot", "power-rebooting"]),
@@ -43,6 +43,11 @@ pub const DEEDS: [(&VerbRow, InstanceDeed, [&str; 2]); 7] = [
     (&INSTANCE_UNSHELVE, InstanceDeed::Unshelve, ["inst-unshelve", "power-unshelving"]),
     (&INSTANCE_FOLLOW, InstanceDeed::Follow, ["inst-follow", "power-changing"]),
     (&INSTANCE_DELETE, InstanceDeed::Delete, ["inst-delete", "power-deleting"]),
+    (&INSTANCE_RESIZE, InstanceDeed::Resize, ["inst-resize", "power-resizing"]),
+    (&INSTANCE_CLONE, InstanceDeed::Clone, ["inst-clone", "power-cloning"]),
+    (&INSTANCE_REBUILD, InstanceDeed::Rebuild, ["inst-rebuild", "power-rebuilding"]),
+    (&INSTANCE_SNAPSHOT, InstanceDeed::Snapshot, ["inst-snapshot", "power-snapshotting"]),
+    (&INSTANCE_CONSOLE, InstanceDeed::Console, ["inst-console", "power-changing"]),
 ];
 
 /// What servers were last asked for, by address: for those that are on their way.
@@ -262,6 +267,11 @@ pub fn tags(row: &InstanceRow, words: Words) -> Vec<String> {
 pub fn place(row: &InstanceRow) -> String {
     let parts = [&row.cloud, &row.project, &row.region].into_iter().filter(|part| !part.is_empty());
     parts.map(String::as_str).collect::<Vec<_>>().join(" · ")
+}
+
+/// What requests call a server for a deed beyond its power: what no manifest made goes by its id there.
+pub fn asked_name(row: &InstanceRow) -> String {
+    if row.is_made() { row.name.clone() } else { row.by_id() }
 }
 
 /// The path of a server's page.

@@ -11,7 +11,11 @@ mod checks;
 mod edit;
 mod errors;
 mod from_template;
+mod instance_clone;
+mod instance_console;
 mod instance_delete;
+mod instance_rebuild;
+mod instance_resize;
 mod instance_new;
 mod instances;
 mod instance;
@@ -111,6 +115,10 @@ pub fn public(
         .route("/instances", get(instances::list).post(instances::bulk))
         .route("/instances/new", get(instance_new::new).post(instance_new::make))
         .route("/instances/{name}", get(instance::show))
+        .route("/instances/{name}/clone", get(instance_clone::page_of).post(instance_clone::clone_now))
+        .route("/instances/{name}/console", axum::routing::post(instance_console::open))
+        .route("/instances/{name}/resize", get(instance_resize::page_of).post(instance_resize::resize_now))
+        .route("/instances/{name}/rebuild", get(instance_rebuild::page_of).post(instance_rebuild::rebuild_now))
         .route("/instances/{name}/delete", get(instance_delete::page_of).post(instance_delete::delete_now))
         .route("/instances/{name}/schedule", axum::routing::post(timetable::save))
         .route("/instances/{name}/{verb}", axum::routing::post(instance::verb))

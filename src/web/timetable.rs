@@ -19,9 +19,9 @@ use super::{
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::edit_manifest::{self, ManifestRemark, tag};
+use crate::engine::commands::manifest_text::{document_of, with_keys};
 use crate::engine::report::instances::{self, InstanceRow};
 use crate::words::Words;
-use amarre_core::manifest;
 use amarre_core::model::power::PowerRule;
 use amarre_core::model::timetable::{Cron, Holidays, HolidaysText, OffAs, Timetable, TimetableText, Week, from_week};
 use amarre_core::model::{Code, Timestamp};
@@ -248,57 +248,9 @@ fn plain(text: &str) -> Option<String> {
         .then(|| text.to_owned())
 }
 
-/// The document of a manifest in a file: where it begins, and its text.
-fn document_of<'t>(text: &'t str, name: &str) -> Option<(usize, &'t str)> {
-    let mut starts = vec![0];
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        if line.trim_end() == "---" {
-            starts.push(at + line.len());
-        }
-        at += line.len();
-    }
-    let ends = starts.iter().skip(1).map(|start| text[..start - 1].rfind("---").unwrap_or(*start));
-    let ends = ends.chain([text.len()]).collect::<Vec<_>>();
-    let documents = starts.iter().zip(ends).map(|(start, end)| (*start, &text[*start..end.max(*start)]));
-    documents.into_iter().find(|(_, document)| manifest::names_in(document) == [Some(name.to_owned())])
-}
-
 /// A file with another rule of power in one manifest; all else stays. `None`: the manifest is not written line by line.
 fn with_rule(text: &str, name: &str, rule: &str) -> Option<String> {
-    let (start, document) = document_of(text, name)?;
-    let is_key = |line: &str, key: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
-    let lines: Vec<&str> = document.split_inclusive('\n').collect();
-    if !lines.iter().any(|line| is_key(line, "name")) {
-        return None;
-    }
-    let mut out = String::new();
-    let mut is_written = false;
-    let mut at = 0;
-    while at < lines.len() {
-        if !["power", "schedule"].iter().any(|key| is_key(lines[at], key)) {
-            out.push_str(lines[at]);
-            at += 1;
-            continue;
-        }
-        at += 1;
-        // Comments and empty lines before the next key are of that key.
-        let is_inner = |line: &&str| line.starts_with([' ', '\t', '}', ']']) && !line.trim().is_empty();
-        let inner =
-            lines[at..].iter().take_while(|line| is_inner(line) || line.trim().is_empty() || line.starts_with('#'));
-        at += inner.enumerate().filter(|(_, line)| is_inner(line)).map(|(index, _)| index + 1).last().unwrap_or(0);
-        if !std::mem::replace(&mut is_written, true) {
-            out.push_str(rule);
-        }
-    }
-    if !is_written {
-        let end = out.trim_end().len();
-        let rest = out.split_off(end);
-        out.push('\n');
-        out.push_str(rule);
-        out.push_str(rest.strip_prefix('\n').unwrap_or_default());
-    }
-    Some(format!("{}{out}{}", &text[..start], &text[start + document.len()..]))
+    with_keys(text, name, &["power", "schedule"], rule)
 }
 
 #[derive(Template)]
@@ -461,33 +413,6 @@ async fn schedule_page(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const RULE: &str = "schedule:\n  timezone: UTC\n";
-
-    #[test]
-    fn only_the_rule_of_one_manifest_changes() {
-        let head = "# build\nkind: Instance\nname: a\ncloud: c\nid: x # keep\n";
-        for (before, after) in [
-            (format!("{head}power: on\n"), format!("{head}{RULE}")),
-            (
-                format!("{head}power: on # why\n\n# of protect\nreconcile: {{}}\n"),
-                format!("{head}{RULE}\n# of protect\nreconcile: {{}}\n"),
-            ),
-            (format!("{head}schedule:\n  on: x\n  # inner\n  off: y\n\nnote: z\n"), format!("{head}{RULE}\nnote: z\n")),
-            (format!("{head}schedule: {{on: x,\n  off: y\n}}\n"), format!("{head}{RULE}")),
-            (head.to_owned(), format!("{head}{RULE}")),
-            (head.trim_end().to_owned(), format!("{head}{RULE}")),
-            (
-                format!("kind: Instance\nname: b\npower: on\n---\n{head}power: on\n---\nname: web\nimage: web:1\n"),
-                format!("kind: Instance\nname: b\npower: on\n---\n{head}{RULE}---\nname: web\nimage: web:1\n"),
-            ),
-        ] {
-            assert_eq!(with_rule(&before, "a", RULE).as_deref(), Some(after.as_str()), "{before}");
-        }
-        for other in ["{kind: Instance, name: a, power: on}\n", "kind: Instance\nname: b\n"] {
-            assert_eq!(with_rule(other, "a", RULE), None, "{other}");
-        }
-    }
 
     #[test]
     fn a_painted_week_is_written_as_a_manifest_has_it() {

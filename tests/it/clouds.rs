@@ -10,6 +10,7 @@ mod ready;
 mod stories;
 mod kamatera;
 mod deleted;
+mod verbs;
 mod made;
 mod made_rig;
 mod made_stories;

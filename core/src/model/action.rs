@@ -14,7 +14,8 @@ pub struct Action {
     pub word: String,
     /// The vendor's id of the resource when the action was asked for.
     pub vendor_id: String,
-    /// A value of the resource that is another one once the action has happened, as it was before.
+    /// A value of the resource that is another one once the action has happened, as it was before; or what the person gave with
+    /// the action, where it needs that: a name, a size, an image.
     pub before: String,
     /// The account that asks.
     pub by: String,

@@ -166,6 +166,8 @@ pub enum ArgShape {
     TextOrNull,
     /// Several texts.
     Texts,
+    /// A list of one text.
+    Single,
     /// True or false.
     Flag,
     /// A number, or null.
@@ -322,6 +324,7 @@ impl Act {
             ArgShape::Text
             | ArgShape::TextOrNull
             | ArgShape::Texts
+            | ArgShape::Single
             | ArgShape::Flag
             | ArgShape::Count
             | ArgShape::By => None,
@@ -332,7 +335,7 @@ impl Act {
     pub fn target(&self) -> Option<String> {
         let first = self.row.args.first().filter(|_| self.row.subject != Subject::None)?;
         match first.shape {
-            ArgShape::Texts => {
+            ArgShape::Texts | ArgShape::Single => {
                 let names = self.args.texts(first.name);
                 Some(if names.is_empty() { "all".to_owned() } else { names.join(" ") })
             }
@@ -355,6 +358,10 @@ impl ArgShape {
             ArgShape::TextOrNull => (value.is_string() || value.is_null(), "a text or null"),
             ArgShape::Texts => {
                 (value.as_array().is_some_and(|items| items.iter().all(Json::is_string)), "a list of texts")
+            }
+            ArgShape::Single => {
+                let is_one = |items: &Vec<Json>| matches!(items.as_slice(), [Json::String(_)]);
+                (value.as_array().is_some_and(is_one), "a list of one text")
             }
             ArgShape::Flag => (value.is_boolean(), "true or false"),
             ArgShape::Count => (value.is_u64() || value.is_null(), "a number or null"),

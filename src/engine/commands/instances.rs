@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
 use super::act::{ActArgs, Asked, VENDOR_NAME};
-use super::{CommandAnswer, refused};
+use super::{CommandAnswer, delete_instance, rebuild_instance, refused, snapshot_instance};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::{ActionRequest, ActionState, action_word};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
@@ -19,7 +19,7 @@ use amarre_core::manifest::DOCUMENTS_PER_FILE_MAX;
 use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power, PowerRule};
 use amarre_core::model::site::CloudActions;
 use amarre_core::model::timetable::{Cron, Tick};
-use amarre_core::model::{Address, Code, Millis, Text, Timestamp};
+use amarre_core::model::{Address, Code, Kind, Millis, Text, Timestamp};
 use amarre_core::plan::render::Style;
 use amarre_core::text;
 
@@ -43,6 +43,16 @@ pub enum InstanceDeed {
     Follow,
     /// It is to be deleted.
     Delete,
+    /// It is to get another size.
+    Resize,
+    /// There is to be another one with what is on its disk.
+    Clone,
+    /// It is to be installed again, without what is on its disk.
+    Rebuild,
+    /// What is on its disk is to be kept as an image.
+    Snapshot,
+    /// Its screen is to be shown.
+    Console,
 }
 
 impl InstanceDeed {
@@ -56,6 +66,11 @@ impl InstanceDeed {
             InstanceDeed::Shelve => Some("shelve"),
             InstanceDeed::Unshelve => Some("unshelve"),
             InstanceDeed::Delete => Some("delete"),
+            InstanceDeed::Resize => Some("resize"),
+            InstanceDeed::Clone => Some("clone"),
+            InstanceDeed::Rebuild => Some("rebuild"),
+            InstanceDeed::Snapshot => Some("snapshot"),
+            InstanceDeed::Console => Some("console"),
             InstanceDeed::Follow => None,
         }
     }
@@ -70,6 +85,11 @@ impl InstanceDeed {
             InstanceDeed::Unshelve => text!("unshelve"),
             InstanceDeed::Follow => text!("follow-schedule"),
             InstanceDeed::Delete => text!("delete"),
+            InstanceDeed::Resize => text!("resize"),
+            InstanceDeed::Clone => text!("clone"),
+            InstanceDeed::Rebuild => text!("rebuild"),
+            InstanceDeed::Snapshot => text!("snapshot"),
+            InstanceDeed::Console => text!("console"),
         }
     }
 
@@ -80,7 +100,29 @@ impl InstanceDeed {
             InstanceDeed::Stop => Some(Power::Off),
             InstanceDeed::Shelve => Some(Power::Shelved),
             InstanceDeed::Reboot | InstanceDeed::Follow | InstanceDeed::Delete => None,
+            InstanceDeed::Resize | InstanceDeed::Clone | InstanceDeed::Rebuild => None,
+            InstanceDeed::Snapshot | InstanceDeed::Console => None,
         }
+    }
+
+    /// What the provider is handed with the word.
+    fn given(self, row: &InstanceRow, args: &ActArgs, now: Timestamp) -> Option<String> {
+        match self {
+            InstanceDeed::Delete => args.given(VENDOR_NAME).map(str::to_owned),
+            InstanceDeed::Rebuild => rebuild_instance::image(row, args).ok(),
+            InstanceDeed::Snapshot => Some(snapshot_instance::name(row, args, now)),
+            InstanceDeed::Start
+            | InstanceDeed::Stop
+            | InstanceDeed::Reboot
+            | InstanceDeed::Resize
+            | InstanceDeed::Clone => None,
+            InstanceDeed::Shelve | InstanceDeed::Unshelve | InstanceDeed::Follow | InstanceDeed::Console => None,
+        }
+    }
+
+    /// Whether it is about more than the power: of one of which a manifest manages only that, no manifest allows it.
+    const fn reshapes(self) -> bool {
+        matches!(self, InstanceDeed::Resize | InstanceDeed::Clone | InstanceDeed::Rebuild)
     }
 
     /// Whether `actions: power` allows it.
@@ -97,7 +139,7 @@ pub(super) struct NotAsked {
     pub(super) hint: String,
 }
 
-fn refusal(code: Code, message: impl Into<Text>, hint: impl Into<String>) -> NotAsked {
+pub(super) fn refusal(code: Code, message: impl Into<Text>, hint: impl Into<String>) -> NotAsked {
     NotAsked { code, message: message.into(), hint: hint.into() }
 }
 
@@ -125,7 +167,7 @@ pub async fn act(handle: &Handle, asked: Asked<'_>, deed: InstanceDeed) -> Optio
     }
     let done = found.iter().map(|(name, row)| async move {
         let outcome = match row {
-            Ok(row) => perform(handle, row, deed, args).await,
+            Ok(row) => perform(handle, row, deed, args, deed.given(row, args, handle.now())).await,
             Err(why) => Some(Err(why.clone())),
         };
         outcome.map(|outcome| (name.clone(), outcome))
@@ -148,7 +190,8 @@ pub(super) fn prepared(
 
 /// Why a deed may not be asked of a server: for the buttons of its page.
 pub fn why_not(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Option<(Code, Text)> {
-    let refusal = may_be_done(picture, row, &row.name, deed, &ActArgs::default()).err()?;
+    let name = if row.is_made() || !deed.reshapes() { row.name.clone() } else { row.by_id() };
+    let refusal = may_be_done(picture, row, &name, deed, &ActArgs::default()).err()?;
     Some((refusal.code, refusal.message))
 }
 
@@ -185,42 +228,33 @@ fn may_be_done(
         return Err(refusal(Code::A0464, message, "leave out --until and --skip-next"));
     }
     if deed == InstanceDeed::Delete {
-        is_not_a_manifests(row)?;
+        delete_instance::is_not_a_manifests(row)?;
     }
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
-    let words = provider.and_then(|provider| Some(provider.capabilities().actions?.words(row.address.kind)));
-    if !words.unwrap_or_default().contains(&word) {
+    let is_offered = provider.map(|provider| provider.capabilities()).is_some_and(|can| {
+        let is_action = can.actions.is_some_and(|can| can.words(row.address.kind).contains(&word));
+        // Of one that a manifest made, it is the manifest that changes.
+        is_action
+            || deed == InstanceDeed::Console && can.consoles.is_some()
+            || deed == InstanceDeed::Resize && can.resizes.is_some()
+            || deed == InstanceDeed::Clone && can.actions.is_some_and(|can| can.words(Kind::Instance).contains(&word))
+    });
+    if !is_offered {
         let message = text!("{cloud} does not offer `{word}`", cloud = row.address.provider.title(), word);
         return Err(refusal(Code::A0461, message, "docs/instances.md says what each cloud offers"));
     }
     may_ask(picture, row, name, deed)?;
-    fits(row, deed)
-}
-
-/// Why a server is not deleted by this verb: a manifest names it, or made it.
-fn is_not_a_manifests(row: &InstanceRow) -> Result<(), NotAsked> {
-    let name = row.shown_name();
-    if row.is_made() {
-        let message = text!("a manifest made {name}, so this does not delete it", name);
-        return Err(refusal(Code::A0464, message, format!("amarre destroy {} --purge", row.address.name)));
-    }
-    match &row.manifest {
-        Some(managed) => {
-            let file = managed.instance.origin.file.as_str();
-            let message = text!("{file} manages {name}, so this does not delete it", name, file);
-            Err(refusal(
-                Code::A0464,
-                message,
-                format!("take {file} out of the source first: {name} then stays as it is"),
-            ))
-        }
+    fits(row, deed)?;
+    match args.given(snapshot_instance::SNAPSHOT_NAME).filter(|_| deed == InstanceDeed::Snapshot) {
+        Some(snapshot) => snapshot_instance::is_name(snapshot),
         None => Ok(()),
     }
 }
 
-/// Whether people may ask this of a server that no manifest manages.
+/// Whether people may ask this of a server that no manifest made.
 fn may_ask(picture: &PassResult, row: &InstanceRow, name: &str, deed: InstanceDeed) -> Result<(), NotAsked> {
-    if row.manifest.is_some() {
+    let is_managed = row.manifest.is_some();
+    if row.is_made() || is_managed && !deed.reshapes() {
         return Ok(());
     }
     let site = picture.context.as_ref().map(|context| &context.site);
@@ -233,16 +267,22 @@ fn may_ask(picture: &PassResult, row: &InstanceRow, name: &str, deed: InstanceDe
     };
     let key = format!("clouds.{}.actions", row.cloud);
     if !is_open {
-        let message =
-            text!("no manifest manages {name}, and `{key}` does not allow this", name = row.shown_name(), key);
+        let name = row.shown_name();
+        let message = match is_managed {
+            true => text!("only the power of {name} is a manifest's, and `{key}` does not allow this", name, key),
+            false => text!("no manifest manages {name}, and `{key}` does not allow this", name, key),
+        };
         let hint = format!(
             "an admin of amarre.yaml sets it to `power` (start, stop, reboot) or `all`; or write a manifest for {name}"
         );
         return Err(refusal(Code::A0464, message, hint));
     }
-    if !deed.is_plain() && name != row.name {
-        let message = text!("{name} is not managed: it has to be named by its id for this", name);
-        return Err(refusal(Code::A0464, message, format!("write {}", row.name)));
+    if !deed.is_plain() && name != row.by_id() {
+        let message = match is_managed {
+            true => text!("only the power of {name} is a manifest's: it has to be named by its id for this", name),
+            false => text!("{name} is not managed: it has to be named by its id for this", name),
+        };
+        return Err(refusal(Code::A0464, message, format!("write {}", row.by_id())));
     }
     Ok(())
 }
@@ -269,6 +309,30 @@ fn fits(row: &InstanceRow, deed: InstanceDeed) -> Result<(), NotAsked> {
         }
         (InstanceState::On | InstanceState::Off, InstanceDeed::Unshelve) => {
             Err(refusal(Code::A0461, text!("{name} is not shelved", name), status))
+        }
+        (InstanceState::Off | InstanceState::Shelved | InstanceState::Error, InstanceDeed::Console) => {
+            let hint = format!("amarre instance start {id}");
+            Err(refusal(Code::A0461, text!("{name} does not run, so it has no console", name), hint))
+        }
+        // Its manifest is cloned, not its disk.
+        (_, InstanceDeed::Clone) if row.is_made() => Ok(()),
+        (
+            InstanceState::Shelved,
+            InstanceDeed::Resize | InstanceDeed::Clone | InstanceDeed::Rebuild | InstanceDeed::Snapshot,
+        ) => {
+            let hint = format!("amarre instance unshelve {id}; that takes some minutes, and needs room at the vendor");
+            let deed = deed.text();
+            Err(refusal(Code::A0461, text!("{name} is shelved, so {deed} is not possible", name, deed), hint))
+        }
+        (InstanceState::Error, InstanceDeed::Snapshot | InstanceDeed::Resize | InstanceDeed::Clone) => {
+            Err(refusal(Code::A0461, text!("{name} is in ERROR at its vendor", name), status))
+        }
+        (InstanceState::On, InstanceDeed::Resize)
+            if !row.is_made() && row.address.provider.cloud_traits().resizes_when_off =>
+        {
+            let hint = format!("amarre instance stop {id}; it cuts the power");
+            let message = text!("{name} has to be off to get another size", name);
+            Err(refusal(Code::A0738, message, hint))
         }
         (_, InstanceDeed::Shelve) if row.is_monthly => {
             let message = text!("{name} is paid by the month, and such a one cannot be shelved", name);
@@ -345,9 +409,16 @@ async fn is_switched(handle: &Handle, name: &str, power: Option<Power>, timeout:
 }
 
 /// What came of a deed, in a sentence.
-type DeedOutcome = Result<(Text, Option<ActionState>), NotAsked>;
+pub(super) type DeedOutcome = Result<(Text, Option<ActionState>), NotAsked>;
 
-async fn perform(handle: &Handle, row: &InstanceRow, deed: InstanceDeed, args: &ActArgs) -> Option<DeedOutcome> {
+/// Carries a deed out on one, and waits until it shows. `given`: what the provider is handed with it.
+pub(super) async fn perform(
+    handle: &Handle,
+    row: &InstanceRow,
+    deed: InstanceDeed,
+    args: &ActArgs,
+    given: Option<String>,
+) -> Option<DeedOutcome> {
     let name = row.shown_name();
     let Some(word) = deed.word(args) else { return Some(Ok((text!("{name} follows its rule again", name), None))) };
     if is_at(row, deed.power()) {
@@ -359,8 +430,7 @@ async fn perform(handle: &Handle, row: &InstanceRow, deed: InstanceDeed, args: &
         return Some(Ok((said, None)));
     }
     let by = args.text("by").to_owned();
-    let named = args.given(VENDOR_NAME).map(str::to_owned);
-    let request = ActionRequest { address: row.address.clone(), word, by, after: Vec::new(), named };
+    let request = ActionRequest { address: row.address.clone(), word, by, after: Vec::new(), given: given.clone() };
     let (started, timeout) = (handle.now(), Millis(args.timeout_ms()));
     let reply = handle.request(LoopCommand::Perform { requests: vec![request], timeout }).await?;
     if let Some(error) = reply.error {
@@ -381,10 +451,20 @@ async fn perform(handle: &Handle, row: &InstanceRow, deed: InstanceDeed, args: &
     let seen = instances::find(&reply.picture, &row.name).ok();
     let now = seen.as_ref().map_or(InstanceState::Unknown, |row| row.state).text();
     let is_deletion = deed == InstanceDeed::Delete;
+    let snapshot = given.filter(|_| deed == InstanceDeed::Snapshot);
     let deed = deed.text();
     Some(match &state {
         Some(ActionState::Done) if seen.is_none() && is_deletion => {
             Ok((text!("{name} is deleted, after {took}", name, took), state))
+        }
+        Some(ActionState::Done) if let Some(snapshot) = snapshot => {
+            let said = text!(
+                "{name}: the snapshot {snapshot} is taken, after {took}; its vendor bills its storage until it is deleted there",
+                name,
+                snapshot,
+                took
+            );
+            Ok((said, state))
         }
         Some(ActionState::Done) => {
             Ok((text!("{name}: {deed} done after {took}; it is {now}", name, deed, took, now), state))
@@ -405,7 +485,7 @@ async fn perform(handle: &Handle, row: &InstanceRow, deed: InstanceDeed, args: &
 }
 
 /// One result each.
-fn answer(outcomes: Vec<(String, DeedOutcome)>) -> CommandAnswer {
+pub(super) fn answer(outcomes: Vec<(String, DeedOutcome)>) -> CommandAnswer {
     let mut text = String::new();
     let mut results: Vec<Json> = Vec::new();
     let mut is_whole = true;

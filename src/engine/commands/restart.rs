@@ -47,7 +47,7 @@ pub async fn restart(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
             word: "restart",
             by: args.text("by").to_owned(),
             after: one.after,
-            named: None,
+            given: None,
         })
         .collect();
     let addresses: Vec<Address> = requests.iter().map(|request| request.address.clone()).collect();

@@ -7,13 +7,18 @@ use super::act::{
 };
 use super::adopt::OwnershipQuery;
 use super::apply::Agreed;
+use super::clone_instance::NEW_NAME;
 use super::instances::InstanceDeed;
-use super::{adopt, adopt_unsigned, apply, delete_instance, destroy, instances, npm_rescue, restart, service_actions};
+use super::snapshot_instance::SNAPSHOT_NAME;
+use super::{
+    adopt, adopt_unsigned, apply, clone_instance, console_instance, delete_instance, destroy, instances, npm_rescue,
+    rebuild_instance, resize_instance, restart, service_actions,
+};
 use crate::accounts::Role;
 use amarre_core::model::Timestamp;
 
 /// Every verb, in the order of the list of commands.
-pub static VERBS: [&VerbRow; 20] = [
+pub static VERBS: [&VerbRow; 25] = [
     &APPLY,
     &RECONCILE,
     &SUSPEND,
@@ -34,6 +39,11 @@ pub static VERBS: [&VerbRow; 20] = [
     &INSTANCE_UNSHELVE,
     &INSTANCE_FOLLOW,
     &INSTANCE_DELETE,
+    &INSTANCE_RESIZE,
+    &INSTANCE_CLONE,
+    &INSTANCE_REBUILD,
+    &INSTANCE_SNAPSHOT,
+    &INSTANCE_CONSOLE,
 ];
 
 /// An argument of requests alone.
@@ -394,6 +404,8 @@ const INSTANCES: ArgRow = required(typed(
     "INSTANCE",
     "Which: the name of its manifest, `CLOUD:ID`, or a vendor's name that only one has",
 ));
+/// For a verb about one.
+const INSTANCE: ArgRow = ArgRow { shape: ArgShape::Single, ..INSTANCES };
 /// How long what is asked holds in place of the rule of a managed one.
 const HOLDS_UNTIL: ArgRow = typed(
     arg("until_ms", ArgShape::Until),
@@ -414,6 +426,11 @@ const HARD: ArgRow =
 fn operator_of_managed(args: &ActArgs, _: bool) -> Role {
     let is_unmanaged = |name: &String| name.contains(':');
     if args.texts("instances").iter().any(is_unmanaged) { Role::Admin } else { Role::Operator }
+}
+
+/// Of what a manifest made, what writes the manifest is an editor's.
+fn editor_of_made(args: &ActArgs, has_consent: bool) -> Role {
+    operator_of_managed(args, has_consent).max(Role::Editor)
 }
 
 const fn instance_verb(word: &'static str, path: &'static str, summary: &'static str) -> VerbRow {
@@ -467,20 +484,17 @@ pub static INSTANCE_FOLLOW: VerbRow = VerbRow {
     ..instance_verb("instance_follow", "follow-schedule", "Lets the manifest of a server hold again")
 };
 
+/// What a verb is confirmed by.
+const TYPED_NAME: ArgRow = typed(
+    arg(VENDOR_NAME, ArgShape::TextOrNull),
+    "name",
+    "NAME",
+    "What it is called at its vendor, as an answer to the question",
+);
+
 /// Deletes a server that no manifest manages.
 pub static INSTANCE_DELETE: VerbRow = VerbRow {
-    args: &[
-        INSTANCES,
-        typed(
-            arg(VENDOR_NAME, ArgShape::TextOrNull),
-            "name",
-            "NAME",
-            "What it is called at its vendor, as an answer to the question",
-        ),
-        DRY_RUN,
-        TIMEOUT,
-        BY,
-    ],
+    args: &[INSTANCES, TYPED_NAME, DRY_RUN, TIMEOUT, BY],
     role: admin,
     confirm: Confirm::Named(Question {
         command: "instance delete",
@@ -491,3 +505,120 @@ pub static INSTANCE_DELETE: VerbRow = VerbRow {
     run: |handle, asked| Box::pin(delete_instance::delete(handle, asked)),
     ..instance_verb("instance_delete", "delete", "Deletes a server that no manifest manages, with its disks")
 };
+
+/// Gives a server another size.
+pub static INSTANCE_RESIZE: VerbRow = VerbRow {
+    args: &[
+        INSTANCE,
+        required(typed(
+            arg("type", ArgShape::Text),
+            "",
+            "TYPE",
+            "Which size, as manifests spell it: `b3-16`, `cpu=4B,memory=4GiB`",
+        )),
+        DRY_RUN,
+        TIMEOUT,
+        BY,
+    ],
+    role: editor_of_made,
+    confirm: Confirm::Yes(Question {
+        command: "instance resize",
+        ask: "Resize {}?",
+        unasked: "{} would be away for some minutes, and nobody can be asked here",
+        exit: 0,
+    }),
+    run: |handle, asked| Box::pin(resize_instance::resize(handle, asked)),
+    ..instance_verb(
+        "instance_resize",
+        "resize",
+        "Gives a server another size, or writes it into the manifest that made it",
+    )
+};
+
+/// Makes another server like one.
+pub static INSTANCE_CLONE: VerbRow = VerbRow {
+    args: &[
+        INSTANCE,
+        required(typed(
+            arg(NEW_NAME, ArgShape::Text),
+            "",
+            "NEW-NAME",
+            "What the other one is called: at its vendor, or by its manifest where a manifest made the first",
+        )),
+        DRY_RUN,
+        TIMEOUT,
+        BY,
+    ],
+    role: editor_of_made,
+    confirm: Confirm::Yes(Question {
+        command: "instance clone",
+        ask: "Clone {}?",
+        unasked: "another server would be made of {} and billed, and nobody can be asked here",
+        exit: 0,
+    }),
+    run: |handle, asked| Box::pin(clone_instance::clone(handle, asked)),
+    ..instance_verb(
+        "instance_clone",
+        "clone",
+        "Makes another server like one, or writes a second manifest of one that a manifest made",
+    )
+};
+
+/// Installs a server again.
+pub static INSTANCE_REBUILD: VerbRow = VerbRow {
+    args: &[
+        INSTANCE,
+        typed(
+            arg("image", ArgShape::TextOrNull),
+            "",
+            "IMAGE",
+            "From which image, by name or id; of one that a manifest made, its image",
+        ),
+        TYPED_NAME,
+        DRY_RUN,
+        TIMEOUT,
+        BY,
+    ],
+    role: admin,
+    confirm: Confirm::Named(Question {
+        command: "instance rebuild",
+        ask: "Install {} again, without what is on its disk?",
+        unasked: "{} would lose what is on its disk, and nobody can be asked here",
+        exit: 0,
+    }),
+    run: |handle, asked| Box::pin(rebuild_instance::rebuild(handle, asked)),
+    ..instance_verb("instance_rebuild", "rebuild", "Installs a server again; what is on its disk is lost")
+};
+
+/// Takes snapshots of servers.
+pub static INSTANCE_SNAPSHOT: VerbRow = VerbRow {
+    args: &[
+        INSTANCES,
+        typed(
+            arg(SNAPSHOT_NAME, ArgShape::TextOrNull),
+            "name",
+            "TEXT",
+            "What the snapshot is called [default: after the server and the minute]",
+        ),
+        TIMEOUT,
+        BY,
+    ],
+    role: operator_of_managed,
+    run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Snapshot)),
+    ..instance_verb("instance_snapshot", "snapshot", "Keeps what is on a server's disk as an image, which is billed")
+};
+
+/// Shows the screen of a server.
+pub static INSTANCE_CONSOLE: VerbRow = VerbRow {
+    args: &[INSTANCE, BY],
+    role: operator_of_managed,
+    run: |handle, asked| Box::pin(console_instance::console(handle, asked)),
+    ..instance_verb("instance_console", "console", "Prints an address that shows the screen of a server for a while")
+};
+
+impl VerbRow {
+    /// Whether its answer opens something by itself: nothing keeps it.
+    pub fn answers_a_credential(&self) -> bool {
+        self.word == INSTANCE_CONSOLE.word
+    }
+}

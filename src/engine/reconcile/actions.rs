@@ -8,7 +8,8 @@
 //! | has no answer, or this process ended before it came | keeps the lane for it and asks the provider after each observation whether it has happened |
 //! | has no answer within its limit | stores that the outcome is unknown |
 //!
-//! No action is ever repeated: a person who wants it again asks again.
+//! No action is ever repeated: a person who wants it again asks again. One that a vendor does in steps is an action for each: the
+//! next one follows from the ledger, also in another process.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -26,6 +27,8 @@ use amarre_core::text;
 
 /// An action that could not begin for this long is not performed any more: whoever asked for it no longer expects it.
 const WAITS_MAX: Millis = Millis::minutes(15);
+/// A step that could not begin for this long after the one before it is not performed any more.
+const FOLLOWS_WITHIN: Millis = Millis::minutes(120);
 /// How soon the world is observed again while an action waits, or its outcome is not known.
 const LOOK_AGAIN: Millis = Millis::seconds(1);
 
@@ -40,8 +43,9 @@ pub struct ActionRequest {
     pub by: String,
     /// Resources of the same request whose action comes first, and whether they must be ready again by then.
     pub after: Vec<Need>,
-    /// What the person typed that it is called at its vendor, where the action depends on it: in place of [`PerformAction::before`].
-    pub named: Option<String>,
+    /// What the person gave with it, where the action needs that, in place of [`PerformAction::before`]: what it is called at its
+    /// vendor, a size, an image, the name of a snapshot. At most 200 bytes, and no secret.
+    pub given: Option<String>,
 }
 
 /// What became of an action.
@@ -99,6 +103,8 @@ pub struct Actions {
     queue: VecDeque<QueuedAction>,
     open: BTreeMap<Address, OpenAction>,
     is_loaded: bool,
+    /// Those that have happened, until it is known whether something follows.
+    happened: Vec<Action>,
     /// The latest action of each address.
     states: BTreeMap<Address, ActionState>,
 }
@@ -111,7 +117,7 @@ impl Actions {
 
     /// Whether one waits, or its outcome may still show.
     pub fn are_pending(&self, now: Timestamp) -> bool {
-        !self.queue.is_empty() || self.open_lanes(now).next().is_some()
+        !self.queue.is_empty() || !self.happened.is_empty() || self.open_lanes(now).next().is_some()
     }
 
     /// The lanes that are kept for actions without an answer.
@@ -141,6 +147,9 @@ impl Actions {
     pub fn finish(&mut self, done: ActionDone) {
         let ActionDone { id, run, action, state } = done;
         self.states.insert(action.address.clone(), state.clone());
+        if state == ActionState::Done {
+            self.happened.push(action.clone());
+        }
         if let (ActionState::Unconfirmed, Some(id)) = (state, id) {
             self.open.insert(action.address.clone(), OpenAction { id, run, action });
         }
@@ -159,9 +168,12 @@ impl Engine {
         if self.actions.is_loaded {
             return;
         }
-        match self.ledger.open_actions().await {
-            Ok(open) => {
+        let since = Timestamp(now.0 - FOLLOWS_WITHIN.0);
+        let read = async { Ok((self.ledger.open_actions().await?, self.ledger.latest_done(since).await?)) }.await;
+        match read {
+            Ok((open, done)) => {
                 self.actions.is_loaded = true;
+                self.actions.happened.extend(done);
                 for mut open in open {
                     // The clock was ahead when it was written.
                     open.action.at = open.action.at.min(now);
@@ -181,12 +193,13 @@ impl Engine {
         let now = self.clock.now();
         let busy = self.services_at_work();
         let mut queued = Vec::new();
-        for request in requests {
+        for mut request in requests {
             let address = &request.address;
-            let can = self.performer(address).is_some_and(|can| can.words(address.kind).contains(&request.word));
-            if !can {
+            let can = self.performer(address).filter(|can| can.words(address.kind).contains(&request.word));
+            let Some(can) = can else {
                 return Err(format!("{} of {address} is no action that its provider knows", request.word));
-            }
+            };
+            request.word = can.first(request.word);
             let service = self.service_of(address);
             let entry = QueuedAction { request, service, until: now + WAITS_MAX };
             let lane = entry.lane();
@@ -221,7 +234,12 @@ impl Engine {
 
     /// Whether each of these actions has an outcome, and what it acted on is ready again or will not be.
     pub fn has_acted(&self, addresses: &BTreeSet<Address>) -> bool {
+        let goes_on = |address: &Address| {
+            let mut ended = self.actions.happened.iter().filter(|action| action.address == *address);
+            ended.any(|action| self.performer(address).is_some_and(|can| can.then(action).is_some()))
+        };
         let is_over = |address: &Address| match self.actions.states.get(address) {
+            Some(ActionState::Done) if goes_on(address) => false,
             Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => false,
             None | Some(ActionState::Failed(_) | ActionState::Unknown | ActionState::Dropped(_)) => true,
             Some(ActionState::Done) => match self.picture.world.thing(address).map(|seen| &seen.ready) {
@@ -282,11 +300,26 @@ impl Engine {
                 Ok(()) => {
                     let result = if state == ActionState::Done { "done" } else { "unknown" };
                     self.meters.acted(action, result, now);
+                    if state == ActionState::Done {
+                        self.actions.happened.push(action.clone());
+                    }
                     self.actions.states.insert(action.address.clone(), state);
                     self.actions.open.remove(&action.address);
                 }
                 Err(error) => self.ledger_failed(&error),
             }
+        }
+    }
+
+    /// Queues what follows from actions that have happened. Its turn comes after another look: it depends on what they led to.
+    fn follow_up(&mut self, now: Timestamp) {
+        for action in std::mem::take(&mut self.actions.happened) {
+            let Some(word) = self.performer(&action.address).and_then(|can| can.then(&action)) else { continue };
+            let Action { address, service, before, by, .. } = action;
+            let after = vec![Need { on: address.clone(), is: State::Ready }];
+            let request = ActionRequest { address: address.clone(), word, by, after, given: Some(before) };
+            self.actions.states.insert(address, ActionState::Waiting);
+            self.actions.queue.push_back(QueuedAction { request, service, until: now + FOLLOWS_WITHIN });
         }
     }
 
@@ -322,6 +355,7 @@ impl Engine {
                 }
             }
         }
+        self.follow_up(now);
     }
 
     fn turn_of(&self, queued: &QueuedAction, world: &World, now: Timestamp) -> Turn {
@@ -331,13 +365,12 @@ impl Engine {
         }
         let is_busy = self.services_at_work().contains(&queued.lane());
         let is_hidden = world.gap(&request.address).is_some();
+        let is_up_again = |need: &Need| self.is_up_again(need, world, need.on == request.address);
         match world.thing(&request.address) {
-            _ if is_busy || is_hidden || !request.after.iter().all(|need| self.is_up_again(need, world)) => {
-                match now < *until {
-                    true => Turn::Later,
-                    false => Turn::Never(text!("its turn did not come within {span}", span = WAITS_MAX)),
-                }
-            }
+            _ if is_busy || is_hidden || !request.after.iter().all(is_up_again) => match now < *until {
+                true => Turn::Later,
+                false => Turn::Never(text!("its turn did not come within {span}", span = WAITS_MAX)),
+            },
             Some(seen) => match self.performer(&request.address) {
                 Some(can) => Turn::Now(Box::new(begin(request, service, can, seen, now))),
                 None => Turn::Never(text!("its provider is not configured any more")),
@@ -348,9 +381,10 @@ impl Engine {
 }
 
 impl Engine {
-    /// Whether what comes before an action has been acted on, and is ready again where it must be.
-    fn is_up_again(&self, need: &Need, world: &World) -> bool {
-        let is_done = matches!(self.actions.states.get(&need.on), None | Some(ActionState::Done));
+    /// Whether what comes before an action has been acted on, and is ready again where it must be. `is_itself`: it is the resource of
+    /// that action, which waits.
+    fn is_up_again(&self, need: &Need, world: &World, is_itself: bool) -> bool {
+        let is_done = is_itself || matches!(self.actions.states.get(&need.on), None | Some(ActionState::Done));
         let is_ready = || world.thing(&need.on).is_some_and(|seen| seen.ready.is_ready());
         is_done && (need.is != State::Ready || is_ready())
     }
@@ -379,7 +413,7 @@ fn begin(request: &ActionRequest, service: &str, can: &dyn PerformAction, seen: 
         service: service.to_owned(),
         word: request.word.to_owned(),
         vendor_id: seen.vendor_id.clone(),
-        before: request.named.clone().unwrap_or_else(|| can.before(request.word, seen)),
+        before: request.given.clone().unwrap_or_else(|| can.before(request.word, seen)),
         by: request.by.clone(),
         at: now,
         limit: can.limit(request.word, seen),
@@ -476,6 +510,12 @@ pub fn action_word(word: &str) -> Text {
         "shelve" => text!("shelve"),
         "unshelve" => text!("unshelve"),
         "delete" => text!("delete"),
+        "resize" => text!("resize"),
+        "clone" => text!("clone"),
+        "clone-snapshot" => text!("snapshot for a clone"),
+        "rebuild" => text!("rebuild"),
+        "snapshot" => text!("snapshot"),
+        "console" => text!("console"),
         "follow-schedule" => text!("follow the rule again"),
         other => Text::foreign(other),
     }

@@ -193,6 +193,11 @@ impl InstanceRow {
         self.manifest.as_ref().map(|managed| managed.instance.domains.as_slice()).unwrap_or_default()
     }
 
+    /// `paris:8f1c7a52`, whatever its manifest calls it.
+    pub fn by_id(&self) -> String {
+        format!("{}:{}", self.cloud, self.id)
+    }
+
     /// Its timetable.
     pub fn timetable(&self) -> Option<&Timetable> {
         self.manifest.as_ref()?.instance.rule.timetable()
@@ -535,7 +540,7 @@ pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
     if let Some(row) = rows.iter().find(|row| row.name == name) {
         return Ok(row.clone());
     }
-    let by_id = |row: &&InstanceRow| format!("{}:{}", row.cloud, row.id) == name || row.id == name;
+    let by_id = |row: &&InstanceRow| row.by_id() == name || row.id == name;
     if let Some(row) = rows.iter().find(by_id) {
         return Ok(row.clone());
     }

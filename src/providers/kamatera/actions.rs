@@ -1,9 +1,11 @@
-//! What a person may ask of a server: start, stop, reboot; of one that Amarre did not make, delete. A stop cuts the power:
+//! What a person may ask of a server: start, stop, reboot, snapshot; of one that Amarre did not make, resize and
+//! clone and delete. A stop cuts the power:
 //! Kamatera has no other.
 
 use async_trait::async_trait;
 
 use super::{KamateraProvider, gone};
+use crate::providers::servers::ServerVendor;
 use crate::providers::{PerformAction, ProviderError};
 use amarre_core::model::{Action, Kind, Millis, Seen};
 use amarre_core::resources::cloud::power;
@@ -11,8 +13,8 @@ use amarre_core::resources::cloud::power;
 #[async_trait]
 impl PerformAction for KamateraProvider {
     fn words(&self, kind: Kind) -> &'static [&'static str] {
-        const MADE: &[&str] = &["start", "stop", "reboot"];
-        const FOUND: &[&str] = &["start", "stop", "reboot", "delete"];
+        const MADE: &[&str] = &["start", "stop", "reboot", "snapshot"];
+        const FOUND: &[&str] = &["start", "stop", "reboot", "resize", "snapshot", "clone", "delete"];
         if kind == Kind::Instance {
             FOUND
         } else if kind.is_instance() {
@@ -36,11 +38,20 @@ impl PerformAction for KamateraProvider {
         if self.memory().server(id).is_none() {
             return Err(gone(id));
         }
-        if action.word == "delete" {
-            return self.delete_named(id, &action.before).await;
+        match action.word.as_str() {
+            "delete" => self.delete_named(id, &action.before).await,
+            "resize" => {
+                let begun = self.resize(id, &action.before).await;
+                self.memory().awaits_size(id, &action.before);
+                begun
+            }
+            "clone" => self.clone_of(id, &action.before).await,
+            "snapshot" => self.snapshot(id, &action.before).await,
+            word => {
+                let acted = self.act(id, word).await;
+                acted.map_err(|trouble| trouble.into_error(&format!("could not {word} instance {id}"), true))
+            }
         }
-        let acted = self.act(id, &action.word).await;
-        acted.map_err(|trouble| trouble.into_error(&format!("could not {} instance {id}", action.word), true))
     }
 
     fn happened(&self, action: &Action, seen: Option<&Seen>) -> Option<bool> {
@@ -48,6 +59,12 @@ impl PerformAction for KamateraProvider {
         let target = match action.word.as_str() {
             "start" => power::ON,
             "stop" => power::OFF,
+            "clone" => return self.memory().is_listed(&action.before).then_some(true),
+            // Its details are read again while the outcome is open.
+            "resize" => {
+                self.memory().asks_details(&action.vendor_id);
+                return Some(seen.fields.text("type") == Some(&action.before));
+            }
             // What is on again looks as before.
             _ => return None,
         };

@@ -15,6 +15,9 @@ use amarre_core::model::{Address, Code, Fields};
 /// What the proxy itself says of an image or a place that does not exist, before it asks anybody to make anything.
 const REFUSED_AT_ONCE: [&str; 3] = ["failed to find disk image ID", "Invalid datacenter", "image of datacenter"];
 
+/// Has the vendor make a password. Its answer carries it, and it is thrown away.
+const GENERATED: &str = "__generate__";
+
 impl KamateraProvider {
     /// The tag of every server of this instance of Amarre.
     fn tag(&self) -> String {
@@ -31,6 +34,31 @@ impl KamateraProvider {
             self.memory().answered(id, came.as_ref().ok().cloned());
         }
         came.map(drop).map_err(|trouble| trouble.into_error(doing, true))
+    }
+
+    /// Makes another server with what is on the disks of one. Empty fields are the source's.
+    pub(super) async fn clone_of(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let doing = format!("could not make {name}");
+        if !self.find(name, &Fields::default()).await?.is_empty() {
+            let message = format!("{doing}: there is one of this name");
+            return Err(ProviderError::new(Class::Rejected, Code::A0754, message).hint("take another name"));
+        }
+        let empty =
+            ["datacenter", "image", "cpu", "ram", "disk", "network", "monthlypackage", "script-file", "userdata-file"];
+        let mut body = json!({
+            "source-id": id, "name": name, "password": GENERATED, "passwordValidate": GENERATED, "ssh-key": "", "dailybackup": "no",
+            "managed": "no", "quantity": "1", "billingcycle": "hourly", "poweronaftercreate": "yes", "tag": "",
+        });
+        if let Some(body) = body.as_object_mut() {
+            body.extend(empty.into_iter().map(|field| (field.to_owned(), json!(""))));
+        }
+        self.begin(id, "/service/cloneServer", body, &doing).await
+    }
+
+    /// Takes a snapshot of this name.
+    pub(super) async fn snapshot(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let doing = format!("could not take a snapshot of server {id}");
+        self.begin(id, "/server/snapshot", json!({"id": id, "create": name}), &doing).await
     }
 
     /// Deletes one that Amarre did not make, if list and details both call it what a person typed.
@@ -51,7 +79,7 @@ impl KamateraProvider {
     }
 
     /// The details of a server, read now; `None`: there is no such server.
-    async fn details_now(&self, id: &str, doing: &str) -> Result<Option<WireServerDetails>, ProviderError> {
+    pub(super) async fn details_now(&self, id: &str, doing: &str) -> Result<Option<WireServerDetails>, ProviderError> {
         match self.api.details(id, self.pause).await {
             Ok(details) => Ok(Some(details)),
             Err(Trouble::Refused { words, .. }) if words.starts_with("No servers found") => Ok(None),

@@ -14,7 +14,7 @@ use amarre_core::model::{Address, Kind, Millis, ProviderId, Timestamp};
 
 /// Details are read again after this long.
 const DETAILS_ANEW: Millis = Millis::minutes(24 * 60);
-/// A server without a public address is asked for it again.
+/// A server without a public address is asked for it again, and one whose details tell what became of an action.
 const ADDRESS_AGAIN: Millis = Millis::seconds(60);
 /// A list of prices that could not be read is asked for again.
 const PRICES_AGAIN: Millis = Millis::minutes(10);
@@ -41,6 +41,8 @@ pub struct KamateraMemory {
     /// The servers of Amarre's as of the last look, and which of those that were listed are theirs.
     made: MadeServers,
     sorted: BTreeMap<String, Address>,
+    /// Servers of which an action is open whose outcome only the details show.
+    doubted: BTreeSet<String>,
     /// Servers that are being made.
     creates: BTreeMap<Address, BegunCreate>,
     /// Commands of creates that led to nothing in the list, however long that was waited for.
@@ -75,6 +77,8 @@ struct BegunAction {
     commands: Vec<String>,
     /// The power that it leads to; `None`: it ends as it began.
     to: Option<&'static str>,
+    /// The size that it leads to, which only the details show.
+    size: Option<String>,
     /// When its commands were seen to be over, or it was first looked at without any.
     over: Option<Timestamp>,
 }
@@ -160,6 +164,21 @@ impl KamateraMemory {
         made.chain(led_to).filter(|(id, _)| !is_known(id)).collect()
     }
 
+    /// The details of a server tell what became of an action: they are read with the next look, and once a minute.
+    pub fn asks_details(&mut self, id: &str) {
+        self.doubted.insert(id.to_owned());
+    }
+
+    /// The servers whose details are to be read for that; each has to be asked for again.
+    pub fn due_doubts(&mut self, now: Timestamp) -> Vec<String> {
+        let doubted = std::mem::take(&mut self.doubted);
+        let is_recent =
+            |id: &String, age: Millis| self.details.get(id).is_some_and(|(_, at)| *at <= now && now - *at < age);
+        let awaited = self.acted.iter().filter(|(_, acted)| acted.size.is_some() && acted.over.is_some());
+        let awaited = awaited.map(|(id, _)| id.clone()).filter(|id| !is_recent(id, ASKED_EVERY));
+        doubted.into_iter().filter(|id| !is_recent(id, ADDRESS_AGAIN)).chain(awaited).collect()
+    }
+
     /// Since when neither the list nor the queue has a server.
     pub fn missing(&mut self) -> &mut BTreeMap<Address, Timestamp> {
         &mut self.missing
@@ -203,6 +222,11 @@ impl KamateraMemory {
         self.list.as_ref()?.1.iter().find(|server| server.id == id)
     }
 
+    /// Whether the list has a server of this name.
+    pub fn is_listed(&self, name: &str) -> bool {
+        self.list.as_ref().is_some_and(|(_, servers)| servers.iter().any(|server| server.name == name))
+    }
+
     /// Whether the list is to be read: not where a reading of a moment ago will do, unless a command may show in it.
     pub fn asks_list(&self, reuse: bool, now: Timestamp) -> bool {
         let Some((at, _)) = self.list.as_ref().filter(|_| reuse) else { return true };
@@ -233,9 +257,17 @@ impl KamateraMemory {
         self.details.retain(|id, _| is_there(id));
         self.failures.retain(|id, (_, told)| is_there(id) && at - *told < FAILURE_TOLD);
         let known_before: Vec<String> = self.acted.keys().cloned().collect();
-        self.acted.retain(|id, acted| is_there(id) && !acted.is_seen(servers.iter().find(|one| one.id == *id), at));
+        let details = &self.details;
+        let size = |id: &String| details.get(id).map(|(details, _)| details.size());
+        let sized: BTreeSet<String> =
+            self.acted.iter().filter(|(_, acted)| acted.size.is_some()).map(|(id, _)| id.clone()).collect();
+        self.acted.retain(|id, acted| {
+            let server = servers.iter().find(|one| one.id == *id);
+            is_there(id) && !acted.is_seen(server, size(id).as_ref(), at)
+        });
         // What an action of ours changed is read again.
-        for id in known_before.iter().filter(|id| !self.acted.contains_key(*id)) {
+        let ended = known_before.iter().filter(|id| !self.acted.contains_key(*id));
+        for id in ended.filter(|id| !sized.contains(*id)) {
             self.details.remove(id);
         }
         (self.list, self.trouble) = (Some((at, servers)), None);
@@ -261,6 +293,13 @@ impl KamateraMemory {
                 }
             }
             None => drop(self.acted.remove(id)),
+        }
+    }
+
+    /// The action that left last leads to this size.
+    pub fn awaits_size(&mut self, id: &str, size: &str) {
+        if let Some(acted) = self.acted.get_mut(id) {
+            acted.size = Some(size.to_owned());
         }
     }
 
@@ -339,11 +378,12 @@ impl KamateraMemory {
 
 impl BegunAction {
     /// Whether a list shows what it led to, or can be believed all the same.
-    fn is_seen(&self, server: Option<&WireServer>, now: Timestamp) -> bool {
+    fn is_seen(&self, server: Option<&WireServer>, size: Option<&String>, now: Timestamp) -> bool {
         let Some(over) = self.over else { return false };
         let is_reached = server.is_some_and(|server| self.to.is_none_or(|to| server.power == to));
         // Of a reboot whose answer was lost, no list tells.
-        let tells = self.to.is_some() || !self.commands.is_empty();
-        is_reached && tells || now - over.min(now) >= LAGS_FOR
+        let tells = self.to.is_some() || self.size.is_some() || !self.commands.is_empty();
+        let is_sized = self.size.is_none() || self.size.as_ref() == size;
+        is_reached && is_sized && tells || now - over.min(now) >= LAGS_FOR
     }
 }

@@ -16,6 +16,7 @@ mod memory;
 mod observe_made;
 mod offers;
 mod prices;
+mod resize;
 mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -229,6 +230,7 @@ impl Provider for KamateraProvider {
         if read.is_ok() {
             self.follow_creates(now).await;
             self.sort_made(query, &mut observation).await;
+            self.read_doubts(now).await;
         }
         let (at, servers) = self.memory().list().cloned().unwrap_or_default();
         for server in &servers {
@@ -258,6 +260,7 @@ impl Provider for KamateraProvider {
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             actions: Some(self),
+            resizes: Some(self),
             exchanges: Some(&self.exchanges),
             prices: Some(self),
             offers: Some(self),

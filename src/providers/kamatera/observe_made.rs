@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use super::KamateraProvider;
 use super::memory::BegunCreate;
+use super::prices::PriceList;
 use super::wire::{CommandState, WireCommand};
 use crate::providers::{Observation, ObserveQuery};
 use amarre_core::model::{Address, Code, Fields, GapScope, Kind, Millis, Owner, Readiness, Seen, Timestamp};
@@ -139,6 +140,17 @@ impl KamateraProvider {
         }
     }
 
+    /// Reads the details that tell what became of an action whose answer was lost.
+    pub(super) async fn read_doubts(&self, now: Timestamp) {
+        let due = self.memory().due_doubts(now);
+        for id in due {
+            // Without an answer it stays open.
+            if let Ok(details) = self.api.details(&id, self.pause).await {
+                self.memory().keep_details(&id, details, now);
+            }
+        }
+    }
+
     /// A server of Amarre's with what its vendor does not tell.
     pub(super) fn as_made(&self, address: &Address, seen: &mut Seen) {
         let memory = self.memory();
@@ -147,6 +159,17 @@ impl KamateraProvider {
             seen.fields.extend(known.map(|value| (field.into(), value.clone())));
         }
         seen.service = Some(address.name.clone());
+    }
+
+    /// The vendor's list of prices, read once a day.
+    pub(super) async fn price_list(&self, now: Timestamp) -> Option<PriceList> {
+        if let Some(known) = self.memory().prices(now) {
+            return known;
+        }
+        let read = self.api.calculator().await;
+        let prices: Option<PriceList> = read.ok().and_then(|list| serde_json::from_value(list).ok());
+        self.memory().keep_prices(prices.clone(), now);
+        prices
     }
 
     /// What Kamatera takes for servers that are not there, or not of the size that is wanted.
@@ -164,17 +187,7 @@ impl KamateraProvider {
         if open.is_empty() {
             return;
         }
-        let known = self.memory().prices(now);
-        let prices = match known {
-            Some(prices) => prices,
-            None => {
-                let read = self.api.calculator().await;
-                let prices = read.ok().and_then(|list| serde_json::from_value(list).ok());
-                self.memory().keep_prices(prices.clone(), now);
-                prices
-            }
-        };
-        let Some(prices) = prices else { return };
+        let Some(prices) = self.price_list(now).await else { return };
         let quotes = open.into_iter().filter_map(|(address, fields)| Some((address.clone(), prices.of(fields)?)));
         observation.quotes.extend(quotes);
     }

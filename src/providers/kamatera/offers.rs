@@ -35,6 +35,27 @@ pub struct WireCapabilities {
     cpu_types: Vec<WireCpuType>,
 }
 
+impl WireCapabilities {
+    /// Whether processors of a class can go with this memory; both as texts.
+    pub fn has(&self, cpu: &str, ram_mib: &str) -> bool {
+        let is_cpu = |kind: &&WireCpuType| kind.cpu_cores.iter().any(|cores| format!("{cores}{}", kind.id) == cpu);
+        let kind = self.cpu_types.iter().find(is_cpu);
+        kind.is_some_and(|kind| kind.memories.iter().any(|memory| memory.to_string() == ram_mib))
+    }
+
+    /// The processors that there are: `2B`.
+    pub fn cpus(&self) -> Vec<String> {
+        let of_type = |kind: &WireCpuType| kind.cpu_cores.iter().map(|cores| format!("{cores}{}", kind.id)).collect();
+        let cpus: Vec<Vec<String>> = self.cpu_types.iter().map(of_type).collect();
+        cpus.concat()
+    }
+
+    /// What memory goes with processors of this class, in MiB.
+    pub fn memories(&self, class: &str) -> Vec<u32> {
+        self.cpu_types.iter().filter(|kind| kind.id == class).flat_map(|kind| kind.memories.clone()).collect()
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireCpuType {
@@ -71,14 +92,10 @@ impl ReadOffers for KamateraProvider {
         let mut images: Vec<Offered> = images.into_iter().map(|image| Offered::plain(image.name)).collect();
         images.sort();
         images.dedup();
-        let of_type = |kind: &WireCpuType| kind.cpu_cores.iter().map(|cores| format!("{cores}{}", kind.id)).collect();
-        let cpus: Vec<Vec<String>> = parts.cpu_types.iter().map(of_type).collect();
+        let cpus = parts.cpus();
         let mut memories: Vec<u32> = parts.cpu_types.iter().flat_map(|kind| kind.memories.clone()).collect();
         memories.sort_unstable();
         memories.dedup();
-        Ok(ServerOffers {
-            sizes: OfferedSizes::Parts { cpus: cpus.concat(), memories, disks: parts.disk_sizes },
-            images,
-        })
+        Ok(ServerOffers { sizes: OfferedSizes::Parts { cpus, memories, disks: parts.disk_sizes }, images })
     }
 }

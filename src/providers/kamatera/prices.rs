@@ -40,18 +40,25 @@ impl PriceList {
     /// What a server with these fields costs; `None`: a part of it is not in the list.
     pub fn of(&self, fields: &Fields) -> Option<ServerPrices> {
         let parts = SizeParts::parse(fields.text("type")?)?;
-        let class = parts.cpu.trim_start_matches(|digit: char| digit.is_ascii_digit());
         let image = fields.text("image")?;
         let is_it = |one: &&ImagePrice| one.id.as_str() == Some(image) || one.name.as_str() == Some(image);
         // An image that the list does not have costs nothing by itself, as free systems do.
         let image = self.os.iter().find(is_it).map_or(Some(0), |image| dollars(&image.price))?;
         let base = if self.base.is_null() { 0 } else { dollars(&self.base)? };
-        let month = base
-            + dollars(self.cpu.get(&parts.cpu)?)?
-            + dollars(self.ram_mib.get(class)?.get(&parts.ram_mib)?)?
-            + dollars(self.disk_gb.get(&parts.disk_gb)?)?
-            + image;
+        let month = base + self.of_parts(&parts)? + image;
         Some(ServerPrices { on: month / MONTH_HOURS, off: None, is_monthly: false, currency: CURRENCY.to_owned() })
+    }
+
+    /// What processors, memory and disk cost a month.
+    fn of_parts(&self, parts: &SizeParts) -> Option<i64> {
+        let cpu = dollars(self.cpu.get(&parts.cpu)?)?;
+        let ram = dollars(self.ram_mib.get(parts.class())?.get(&parts.ram_mib)?)?;
+        Some(cpu + ram + dollars(self.disk_gb.get(&parts.disk_gb)?)?)
+    }
+
+    /// How much more one size costs a month than another.
+    pub fn difference(&self, from: &SizeParts, to: &SizeParts) -> Option<i64> {
+        Some(self.of_parts(to)? - self.of_parts(from)?)
     }
 }
 

@@ -5,6 +5,9 @@ use serde_json::Value as Json;
 
 use amarre_core::model::savings::parse_amount;
 
+/// Mebibytes of a gibibyte.
+pub const MIB_OF_GIB: u32 = 1024;
+
 /// A server in the list of all.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct WireServer {
@@ -97,6 +100,25 @@ impl SizeParts {
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let is_size = is_number(ram) && is_number(disk) && parts.next().is_none();
         is_size.then(|| Self { cpu: cpu.to_owned(), ram_mib: ram.to_owned(), disk_gb: disk.to_owned() })
+    }
+}
+
+impl SizeParts {
+    /// The class of the processors: `B`.
+    pub fn class(&self) -> &str {
+        self.cpu.trim_start_matches(|digit: char| digit.is_ascii_digit())
+    }
+
+    /// `2B 2048MiB 20GB`
+    pub fn size(&self) -> String {
+        format!("{} {}MiB {}GB", self.cpu, self.ram_mib, self.disk_gb)
+    }
+
+    /// As a manifest spells it.
+    pub fn spelled(&self) -> String {
+        let gib = self.ram_mib.parse::<u32>().ok().filter(|mib| mib % MIB_OF_GIB == 0).map(|mib| mib / MIB_OF_GIB);
+        let memory = gib.map_or_else(|| format!("{}MiB", self.ram_mib), |gib| format!("{gib}GiB"));
+        format!("{{cpu: {}, memory: {memory}, disk: {}GB}}", self.cpu, self.disk_gb)
     }
 }
 

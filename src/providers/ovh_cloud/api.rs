@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::wire::{
-    WireCatalogue, WireFlavor, WireImage, WireInstance, WireKey, WireOperation, WireProject, WireSummary,
+    WireCatalogue, WireConsole, WireFlavor, WireImage, WireInstance, WireKey, WireOperation, WireProject, WireSnapshot,
+    WireSummary,
 };
 use crate::providers::http::HttpAnswer;
 use crate::providers::ovh::api::{ApiCall, OvhApi, OvhError, WireCredential};
@@ -76,6 +77,11 @@ impl CloudApi {
         self.api.json(&in_project(Method::GET, project, &["image"]).query("region", region)).await
     }
 
+    /// The snapshots that a project has in a region.
+    pub async fn snapshots(&self, project: &str, region: &str) -> Result<Vec<WireSnapshot>, OvhError> {
+        self.api.json(&in_project(Method::GET, project, &["snapshot"]).query("region", region)).await
+    }
+
     /// The public keys that a region has.
     pub async fn keys(&self, project: &str, region: &str) -> Result<Vec<WireKey>, OvhError> {
         self.api.json(&in_project(Method::GET, project, &["sshkey"]).query("region", region)).await
@@ -84,6 +90,11 @@ impl CloudApi {
     /// What is under way in a project, and what was of late.
     pub async fn operations(&self, project: &str) -> Result<Vec<WireOperation>, OvhError> {
         self.get(project, &["operation"]).await
+    }
+
+    /// An address that shows the screen of an instance for a while.
+    pub async fn console(&self, project: &str, id: &str) -> Result<WireConsole, OvhError> {
+        self.api.json(&in_project(Method::POST, project, &["instance", id, "vnc"])).await
     }
 
     /// A call, and its line of a log.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::api::{failed, in_project};
+use super::memory::Place;
 use super::wire::{WireFlavor, WireImage, WireKey};
 use super::{OvhCloudProvider, gone};
 use crate::providers::ovh::api::OvhError;
@@ -153,6 +154,28 @@ impl OvhCloudProvider {
         came.map(drop)
     }
 
+    /// Installs one again from an image that its region has and that fits.
+    pub(super) async fn rebuild(&self, place: &Place, image: &str) -> Result<(), ProviderError> {
+        let Place { project, region, id } = place;
+        let doing = format!("could not install instance {id} again");
+        let instance = self.api.instance(project, id).await.map_err(|trouble| failed(trouble, &doing, false))?;
+        let flavors = self.api.flavors(project, region).await.map_err(|trouble| failed(trouble, &doing, false))?;
+        let flavor = flavors.into_iter().find(|flavor| flavor.name == instance.size());
+        let flavor = flavor.unwrap_or_else(|| WireFlavor::gone(instance.size()));
+        let image = self.image(project, region, &flavor, image).await?;
+        let body = json!({"imageId": image.id});
+        let call = |project: &str| in_project(Method::POST, project, &["instance", id, "reinstall"]).body(&body);
+        self.change(id, call).await.map_err(|trouble| failed(trouble, &doing, true))
+    }
+
+    /// Keeps what is on the disk of one as an image of this name.
+    pub(super) async fn snapshot(&self, id: &str, name: &str) -> Result<(), ProviderError> {
+        let body = json!({"snapshotName": name});
+        let call = |project: &str| in_project(Method::POST, project, &["instance", id, "snapshot"]).body(&body);
+        let taken = self.change(id, call).await;
+        taken.map_err(|trouble| failed(trouble, &format!("could not take a snapshot of instance {id}"), true))
+    }
+
     /// Deletes one that Amarre did not make, if list and details both call it what a person typed.
     pub(super) async fn delete_named(&self, project: &str, id: &str, name: &str) -> Result<(), ProviderError> {
         let doing = format!("could not read instance {id} before deleting it");
@@ -251,7 +274,7 @@ pub(super) fn is_no_such_instance(trouble: &OvhError) -> bool {
 }
 
 /// Why a server was not made. A 403 without a right is a quota.
-fn not_made(trouble: OvhError, doing: &str) -> ProviderError {
+pub(super) fn not_made(trouble: OvhError, doing: &str) -> ProviderError {
     let is_refused = trouble.lacks().is_none()
         && !trouble.is_about_credentials()
         && matches!(&trouble, OvhError::Refused { status: 400 | 403 | 404 | 409 | 412 | 422, words, .. } if !words.contains(super::api::NO_SUCH_SERVICE));

@@ -28,6 +28,8 @@ pub struct Memory {
     /// Projects whose list could not be read last, and why: what was read before stands for nothing.
     unread: BTreeMap<String, ProviderError>,
     acted: BTreeMap<String, Acted>,
+    /// Actions whose answer was lost, by when they were asked for.
+    followed: BTreeMap<String, Timestamp>,
     /// When prices were asked for last, and what came.
     prices: Option<(Timestamp, Prices)>,
     /// Since when each instance has its status.
@@ -194,6 +196,7 @@ impl Memory {
         let is_there = |id: &String| lists.values().flat_map(|list| &list.instances).any(|one| one.id == *id);
         self.since.retain(|id, _| is_there(id));
         self.acted.retain(|id, _| is_there(id));
+        self.followed.retain(|id, _| is_there(id));
     }
 
     /// Where an instance is.
@@ -202,6 +205,12 @@ impl Memory {
             let found = list.instances.iter().find(|instance| instance.id == id)?;
             Some(Place { project: project.clone(), region: found.region.clone(), id: id.to_owned() })
         })
+    }
+
+    /// Whether the project of an instance has one of this name.
+    pub fn is_listed(&self, id: &str, name: &str) -> bool {
+        let list = self.lists.values().find(|list| list.instances.iter().any(|one| one.id == id));
+        list.is_some_and(|list| list.instances.iter().any(|one| one.name == name))
     }
 
     /// Since when an instance has its status.
@@ -217,6 +226,14 @@ impl Memory {
     /// The action that left last was refused: nothing is under way.
     pub fn ends(&mut self, id: &str) {
         self.acted.remove(id);
+    }
+
+    /// An action of ours, by when it was asked for, whose answer was lost: its region is asked once more, also where another process
+    /// began it.
+    pub fn follows(&mut self, id: &str, asked: Timestamp) {
+        if self.followed.insert(id.to_owned(), asked) != Some(asked) && !self.is_acting(id) {
+            self.acts(id);
+        }
     }
 
     /// Whether an action of ours may still be under way.

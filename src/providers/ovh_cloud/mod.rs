@@ -9,10 +9,12 @@
 
 mod actions;
 mod api;
+mod clone;
 mod examine;
 mod made;
 mod memory;
 mod offers;
+mod resize;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -299,6 +301,8 @@ impl Provider for OvhCloudProvider {
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             actions: Some(self),
+            resizes: Some(self),
+            consoles: Some(self),
             exchanges: Some(&self.exchanges),
             prices: Some(self),
             offers: Some(self),

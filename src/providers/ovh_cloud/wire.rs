@@ -39,6 +39,9 @@ pub struct WireInstance {
     pub created: Option<String>,
     #[serde(default)]
     pub flavor_id: Option<String>,
+    /// `null` where it has none, or that was deleted.
+    #[serde(default)]
+    pub ssh_key_id: Option<String>,
     /// `b3-8.consumption`, `b3-8.monthly.postpaid`. Old answers have none.
     #[serde(default)]
     pub plan_code: Option<String>,
@@ -66,6 +69,12 @@ pub struct WireSummary {
     pub task_state: Option<String>,
 }
 
+/// The console of an instance. Its address opens it without a password.
+#[derive(Clone, Deserialize)]
+pub struct WireConsole {
+    pub url: String,
+}
+
 /// A server as a create answers it, as far as it is of use.
 #[derive(Debug, Clone, Deserialize)]
 pub struct WireMade {
@@ -85,6 +94,40 @@ pub struct WireFlavor {
     pub available: Option<bool>,
     #[serde(default)]
     pub plan_codes: WirePlanCodes,
+    /// In GB.
+    #[serde(default)]
+    pub disk: u32,
+    /// What it can; old answers have none.
+    #[serde(default)]
+    pub capabilities: Vec<WireCapability>,
+}
+
+/// Something that a size can, or not: `resize`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireCapability {
+    pub name: String,
+    #[serde(default)]
+    pub enabled: bool,
+}
+
+impl WireFlavor {
+    /// One that left the catalogue: nothing is known of it but its name.
+    pub fn gone(name: &str) -> Self {
+        Self {
+            id: String::new(),
+            name: name.to_owned(),
+            os_type: None,
+            available: None,
+            plan_codes: WirePlanCodes::default(),
+            disk: 0,
+            capabilities: Vec::new(),
+        }
+    }
+
+    /// Whether servers of it can get another size, or it can be given to others.
+    pub fn can_resize(&self) -> bool {
+        self.capabilities.is_empty() || self.capabilities.iter().any(|can| can.name == "resize" && can.enabled)
+    }
 }
 
 /// What a size is called in the catalogue of prices.
@@ -102,6 +145,16 @@ pub struct WireImage {
     /// `linux`, `windows`.
     #[serde(rename = "type", default)]
     pub kind: Option<String>,
+}
+
+/// A snapshot: an image of the project's own.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WireSnapshot {
+    pub id: String,
+    pub name: String,
+    /// `active` once it can be used.
+    #[serde(default)]
+    pub status: String,
 }
 
 /// A public key.

@@ -443,6 +443,7 @@ pub fn arguments<'a>(args: impl IntoIterator<Item = &'a ArgRow>) -> Json {
         ArgShape::Text | ArgShape::By => text(),
         ArgShape::TextOrNull => or_null(text()),
         ArgShape::Texts => list(text()),
+        ArgShape::Single => with(with(list(text()), "minItems", json!(1)), "maxItems", json!(1)),
         ArgShape::Flag => flag_type(),
         ArgShape::Count => or_null(count()),
         ArgShape::Timeout => timeout(),

@@ -273,7 +273,12 @@ async fn a_server_without_a_manifest_is_deleted_by_its_name_typed() {
         (vec![&id, "--dry-run"], 0, "Its own disks go with it", ""),
         (vec![&id, "--name", "db-2"], 1, "A0465", ""),
         (vec!["db-1", "--name", "db-1"], 1, "has to be named by its id", ""),
-        (vec![&id, "paris:8f1c", "--name", "db-1"], 1, "one instance is deleted at a time", ""),
+        (
+            vec![&id, "paris:8f1c", "--name", "db-1"],
+            1,
+            "one instance at a time, each by its own name; it is not deleted",
+            "",
+        ),
         (vec![&id, "--name", "db-1"], 0, "db-1 is deleted", ""),
         (vec![&id, "--name", "db-1"], 1, "A1002", ""),
     ] {
@@ -290,4 +295,136 @@ async fn a_server_without_a_manifest_is_deleted_by_its_name_typed() {
     );
     let refused = rig.run(&["instance", "delete", "cache-1", "--name", "cache-1"]).await;
     assert!(refused.code == 1 && refused.out.contains("services/cache-1.yaml manages cache-1"), "{refused:?}");
+}
+
+/// What is asked of a server beyond its power: installed again by its name typed, kept as a snapshot, shown on a screen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_kept_installed_again_and_shown_by_the_command_line() {
+    let rig = Rig::start().await;
+    let clouds =
+        "clouds: {paris: {simulated: true, actions: all}, tlv: {kamatera: {}, simulated: true, actions: all}}\n";
+    rig.file("amarre.yaml", clouds);
+    let id_of = async |name: &str| {
+        let shown = rig.run(&["instance", "show", name, "-o", "json"]).await;
+        let row = serde_json::from_str::<Json>(&shown.out).unwrap();
+        format!("{}:{}", row["cloud"].as_str().unwrap(), row["id"].as_str().unwrap())
+    };
+    let (db, gpu, off, old) =
+        (id_of("db-1").await, id_of("gpu-train").await, id_of("build-2").await, id_of("shop-web").await);
+    for (args, code, out, err) in [
+        (vec!["snapshot", &db, "--name", "before-move"], 0, "db-1: the snapshot before-move is taken", ""),
+        (vec!["snapshot", &db, "--name", "a-shelved"], 1, "is no name of a snapshot", ""),
+        (vec!["snapshot", "db-1"], 1, "has to be named by its id", ""),
+        (vec!["snapshot", &old], 0, "the snapshot shop-web-2", ""),
+        (vec!["rebuild", &gpu, "Debian 12"], 4, "What is on its disk is lost", "rebuild paris:"),
+        (vec!["rebuild", &gpu, "--name", "gpu-train"], 1, "from which image gpu-train is installed has to be said", ""),
+        (vec!["rebuild", &gpu, "Debian 12", "--name", "gpu-2"], 1, "A0465", ""),
+        (vec!["rebuild", &gpu, "Debian 31", "--name", "gpu-train"], 3, "GRA11 has no image `Debian 31`", ""),
+        (vec!["rebuild", &gpu, "Debian 12", "--name", "gpu-train"], 0, "rebuild done", ""),
+        (vec!["rebuild", &old, "x", "--name", "shop-web"], 1, "Kamatera tlv does not offer `rebuild`", ""),
+        (vec!["console", &old], 1, "Kamatera tlv does not offer `console`", ""),
+        (vec!["console", &off], 1, "build-2 does not run, so it has no console", ""),
+    ] {
+        let ended = rig.run(&[vec!["instance"], args.clone()].concat()).await;
+        assert!(ended.code == code && ended.out.contains(out) && ended.err.contains(err), "{args:?}: {ended:?}");
+    }
+    // The address is handed to who asked, and kept nowhere.
+    let opened = rig.run(&["instance", "console", &db]).await;
+    assert!(opened.code == 0 && opened.out.starts_with("https://console.invalid/"), "{opened:?}");
+    let token = opened.out.trim().split("token=").nth(1).unwrap().to_owned();
+    assert!(rig.run(&["instance", "history", &db]).await.out.contains("console by"));
+    let files = std::fs::read_dir(rig.path()).unwrap().map(|entry| entry.unwrap().path());
+    for file in files.filter(|path| path.is_file()) {
+        let kept = std::fs::read(&file).unwrap();
+        let has_it = kept.windows(token.len()).any(|part| part == token.as_bytes());
+        assert!(!has_it, "{}", file.display());
+    }
+    assert_eq!(rig.run(&["plan", "--detailed-exitcode"]).await.code, 0);
+}
+
+/// Another size: an action of one that no manifest made, a line of the manifest of one that a manifest made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_gets_another_size_by_the_command_line() {
+    let rig = Rig::start().await;
+    let config = |more: &str| {
+        let key = "ssh_keys: {ops: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops}\n";
+        let limits = "limits: {instances: 1, types: [b3-8, b3-16]}";
+        format!("{key}clouds: {{paris: {{simulated: true, actions: all, {limits}{more}}}}}\n")
+    };
+    rig.file("amarre.yaml", &config(", budget: {month: 50 EUR}"));
+    let shown = rig.run(&["instance", "show", "db-1", "-o", "json"]).await;
+    let id = format!("paris:{}", serde_json::from_str::<Json>(&shown.out).unwrap()["id"].as_str().unwrap());
+    let dear = rig.run(&["instance", "resize", &id, "b3-16", "--yes"]).await;
+    assert!(dear.code == 1 && dear.out.contains("would cost 74.17 EUR a month, and the budget is 50.00"), "{dear:?}");
+    rig.file("amarre.yaml", &config(""));
+    for (args, code, out, err) in [
+        (vec!["db-1", "b3-16", "--yes"], 1, "has to be named by its id", ""),
+        (vec![&id, "b3-9"], 1, "GRA11 offers no type `b3-9`", ""),
+        (vec![&id, "t1-45", "--yes"], 1, "t1-45 cannot be", ""),
+        (vec![&id, "c3-4", "--yes"], 1, "clouds.paris.limits.types allows no c3-4", ""),
+        (vec![&id, "b3-8", "--yes"], 0, "has the size b3-8 already", ""),
+        (vec![&id, "b3-16"], 4, "type b3-8 → b3-16", "amarre instance resize paris:"),
+        (vec![&id, "b3-16", "--dry-run"], 0, "It reboots for it", ""),
+        (vec![&id, "b3-16", "--yes"], 0, "resize done", ""),
+        (vec![&id, "b3-8", "--yes"], 1, "which cannot shrink", ""),
+    ] {
+        let ended = rig.run(&[vec!["instance", "resize"], args.clone()].concat()).await;
+        assert!(ended.code == code && ended.out.contains(out) && ended.err.contains(err), "{args:?}: {ended:?}");
+    }
+    assert!(rig.run(&["instance", "show", "db-1"]).await.out.contains("b3-16, paid by the hour"));
+    // One that a manifest made: the manifest says it, and its comments stay.
+    let worker = "# ours\nkind: Instance\nname: worker\ncloud: paris\nproject: ci\nregion: GRA11\ntype: b3-8 # small\nimage: Debian 13\nssh_keys: [ops]\n";
+    rig.file("services/worker.yaml", worker);
+    assert_eq!(rig.run(&["apply", "--yes", "--timeout", "120s"]).await.code, 0);
+    let shown = rig.run(&["instance", "resize", "worker", "b3-16", "--dry-run"]).await;
+    assert!(shown.code == 0 && shown.out.contains("services/worker.yaml gets `type: b3-16`"), "{shown:?}");
+    let resized = rig.run(&["instance", "resize", "worker", "b3-16", "--yes"]).await;
+    assert!(resized.code == 0 && resized.out.contains("services/worker.yaml says `type: b3-16` now"), "{resized:?}");
+    let written = std::fs::read_to_string(rig.path().join("services/worker.yaml")).unwrap();
+    let expected = worker.replace("type: b3-8 # small", "type: b3-16") + "update: {resize: allowed}\n";
+    assert_eq!(written, expected);
+    assert_eq!(rig.run(&["apply", "--yes", "--timeout", "120s"]).await.code, 0);
+    assert!(rig.run(&["instance", "show", "worker"]).await.out.contains("b3-16, paid by the hour"));
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do"));
+    let image = rig.run(&["instance", "rebuild", "worker", "Debian 12", "--name", "x"]).await;
+    assert!(image.code == 1 && image.out.contains("A0739"), "{image:?}");
+}
+
+/// Another server like one: with its disk, or by a second manifest of one that a manifest made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_is_cloned_by_the_command_line() {
+    let rig = Rig::start().await;
+    let config = |limits: &str| {
+        let key = "ssh_keys: {ops: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops}\n";
+        format!("{key}clouds: {{paris: {{simulated: true, actions: all{limits}}}}}\n")
+    };
+    rig.file("amarre.yaml", &config(""));
+    let shown = rig.run(&["instance", "show", "db-1", "-o", "json"]).await;
+    let id = format!("paris:{}", serde_json::from_str::<Json>(&shown.out).unwrap()["id"].as_str().unwrap());
+    let closed = rig.run(&["instance", "clone", &id, "db-copy", "--yes"]).await;
+    assert!(closed.code == 1 && closed.out.contains("A0750"), "{closed:?}");
+    rig.file("amarre.yaml", &config(", limits: {instances: 3}"));
+    for (args, code, out, err) in [
+        (vec!["db-1", "db-copy", "--yes"], 1, "has to be named by its id", ""),
+        (vec![&id, "db 2", "--yes"], 1, "`db 2` is no name of a server", ""),
+        (vec![&id, "db-1", "--yes"], 1, "paris has a server of the name db-1", ""),
+        (vec![&id, "db-copy"], 4, "billed until it is deleted there", "amarre instance clone paris:"),
+        (vec![&id, "db-copy", "--yes", "--timeout", "55s"], 0, "db-copy is being made of db-1", ""),
+        (vec![&id, "db-copy", "--yes"], 1, "paris has a server of the name db-copy", ""),
+    ] {
+        let ended = rig.run(&[vec!["instance", "clone"], args.clone()].concat()).await;
+        assert!(ended.code == code && ended.out.contains(out) && ended.err.contains(err), "{args:?}: {ended:?}");
+    }
+    assert!(rig.run(&["instance", "manifests", "db-copy"]).await.out.contains("name: db-copy"));
+    let worker = "# ours\nkind: Instance\nname: worker\ncloud: paris\nproject: ci\nregion: GRA11\ntype: b3-8\nimage: Debian 13\nssh_keys: [ops]\n";
+    rig.file("services/worker.yaml", worker);
+    assert_eq!(rig.run(&["apply", "--yes", "--timeout", "120s"]).await.code, 0);
+    let cloned = rig.run(&["instance", "clone", "worker", "worker-2", "--yes"]).await;
+    assert!(cloned.code == 0 && cloned.out.contains("what is on the disk of worker is not copied"), "{cloned:?}");
+    let written = std::fs::read_to_string(rig.path().join("services/worker-2.yaml")).unwrap();
+    assert_eq!(written, worker.replace("name: worker", "name: worker-2"));
+    let taken = rig.run(&["instance", "clone", "worker", "worker-2", "--yes"]).await;
+    assert!(taken.code == 1 && taken.out.contains("A0120"), "{taken:?}");
+    assert_eq!(rig.run(&["apply", "--yes", "--timeout", "120s"]).await.code, 0);
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 2 services in sync"));
 }

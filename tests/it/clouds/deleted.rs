@@ -12,8 +12,8 @@ const SERVERS: &str = "/1.0/cloud/project/";
 
 impl CloudRig {
     fn ask_to_delete(&mut self, id: &str, name: &str) {
-        let (address, by, named) = (self.address(id), "alice".to_owned(), Some(name.to_owned()));
-        self.engine.ask_actions(vec![ActionRequest { address, word: "delete", by, after: Vec::new(), named }]).unwrap();
+        let (address, by, given) = (self.address(id), "alice".to_owned(), Some(name.to_owned()));
+        self.engine.ask_actions(vec![ActionRequest { address, word: "delete", by, after: Vec::new(), given }]).unwrap();
     }
 
     async fn passes(&mut self, count: usize, span: Millis) {

@@ -83,7 +83,7 @@ impl KamateraRig {
 
     fn ask(&mut self, id: &str, word: &'static str) -> Result<(), String> {
         let (address, by) = (Self::address(id), "alice".to_owned());
-        self.engine.ask_actions(vec![ActionRequest { address, word, by, after: Vec::new(), named: None }])
+        self.engine.ask_actions(vec![ActionRequest { address, word, by, after: Vec::new(), given: None }])
     }
 
     fn row(&self, id: &str) -> InstanceRow {
@@ -263,8 +263,8 @@ async fn one_that_no_manifest_manages_is_deleted_by_its_id_and_its_name() {
                 rig.cloud.server.faults.add("POST", "/service/server/terminate", 1, fault);
             }
             let (address, by) = (KamateraRig::address(&id), "alice".to_owned());
-            let named = Some(named.to_owned());
-            let request = ActionRequest { address, word: "delete", by, after: Vec::new(), named };
+            let given = Some(named.to_owned());
+            let request = ActionRequest { address, word: "delete", by, after: Vec::new(), given };
             rig.engine.ask_actions(vec![request]).unwrap();
             rig.settle().await;
             let state = rig.action(&id);
@@ -273,5 +273,83 @@ async fn one_that_no_manifest_manages_is_deleted_by_its_id_and_its_name() {
         }
         assert_eq!(rig.effects(&id).len(), 1);
         assert!(!rig.cloud.id_of("shop-web(1)").is_empty(), "its name is a pattern of the other's");
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_is_taken_once_and_an_answer_that_is_lost_is_said() {
+    for (fault, end) in [(None, ActionState::Done), (Some(Fault::CutAfter), ActionState::Unknown)] {
+        let mut rig = KamateraRig::start().await;
+        rig.settle().await;
+        let id = rig.cloud.id_of("shop-web");
+        if let Some(fault) = fault.clone() {
+            rig.cloud.server.faults.add("POST", "/server/snapshot", 1, fault);
+        }
+        let (address, by, given) = (KamateraRig::address(&id), "alice".to_owned(), Some("before".to_owned()));
+        rig.engine
+            .ask_actions(vec![ActionRequest { address, word: "snapshot", by, after: Vec::new(), given }])
+            .unwrap();
+        for _ in 0..40 {
+            rig.pass(Millis::seconds(60)).await;
+        }
+        assert_eq!((rig.action(&id), rig.effects(&id)), (Some(end), vec![KamateraVerb::Snapshot]), "{fault:?}");
+        rig.settle().await;
+    }
+}
+
+#[tokio::test]
+async fn processors_and_memory_change_once_each_though_the_details_show_it_late() {
+    for (fault, is_killed) in [(None, false), (Some(Fault::CutAfter), false), (Some(Fault::CutAfter), true)] {
+        let mut rig = KamateraRig::start().await;
+        rig.settle().await;
+        let id = rig.cloud.id_of("shop-web");
+        rig.ask(&id, "stop").unwrap();
+        rig.settle().await;
+        let held = rig.cloud.instance(&id).unwrap();
+        let (cpu, ram) = ("8B".to_owned(), held.ram_mib * 2);
+        let disk = held.disks_gb[0];
+        if let Some(fault) = fault.clone() {
+            rig.cloud.server.faults.add("POST", "/server/configure", 1, fault);
+        }
+        for size in [format!("{cpu} {}MiB {disk}GB", held.ram_mib), format!("{cpu} {ram}MiB {disk}GB")] {
+            let (address, by) = (KamateraRig::address(&id), "alice".to_owned());
+            let request = ActionRequest { address, word: "resize", by, after: Vec::new(), given: Some(size.clone()) };
+            rig.engine.ask_actions(vec![request]).unwrap();
+            rig.pass(Millis::seconds(1)).await;
+            if is_killed && fault.is_some() {
+                rig.restart().await;
+            }
+            for _ in 0..8 {
+                rig.pass(Millis::seconds(60)).await;
+            }
+            let case = format!("{fault:?} {is_killed} {size}");
+            assert!(is_killed || rig.action(&id) == Some(ActionState::Done), "{case}: {:?}", rig.action(&id));
+        }
+        let now = rig.cloud.instance(&id).unwrap();
+        assert_eq!((now.cpu, now.ram_mib), (cpu, ram), "{fault:?} {is_killed}");
+        assert_eq!(rig.effects(&id), [PowerOff, KamateraVerb::Configure, KamateraVerb::Configure]);
+        rig.settle().await;
+    }
+}
+
+#[tokio::test]
+async fn a_clone_is_made_once_and_is_found_by_its_name_though_the_answer_was_lost() {
+    for fault in [None, Some(Fault::CutAfter), Some(Fault::After(504))] {
+        let mut rig = KamateraRig::start().await;
+        rig.settle().await;
+        let id = rig.cloud.id_of("shop-web");
+        if let Some(fault) = fault.clone() {
+            rig.cloud.server.faults.add("POST", "/service/cloneServer", 1, fault);
+        }
+        let (address, by, given) = (KamateraRig::address(&id), "alice".to_owned(), Some("shop-copy".to_owned()));
+        rig.engine.ask_actions(vec![ActionRequest { address, word: "clone", by, after: Vec::new(), given }]).unwrap();
+        rig.settle().await;
+        rig.settle().await;
+        assert_eq!(rig.action(&id), Some(ActionState::Done), "{fault:?}");
+        let clones = rig.cloud.instances().into_iter().filter(|one| one.name.starts_with("shop-copy"));
+        assert_eq!(
+            clones.map(|one| (one.name, one.cpu)).collect::<Vec<_>>(),
+            [("shop-copy".to_owned(), "2B".to_owned())]
+        );
     }
 }

@@ -240,7 +240,7 @@ impl MadeRig {
     pub fn ask_to_delete(&mut self, id: &str, name: &str) -> bool {
         let provider = self.address("x").provider;
         let (address, by) = (Address::new(provider, Kind::Instance, id), "alice".to_owned());
-        let request = ActionRequest { address, word: "delete", by, after: Vec::new(), named: Some(name.to_owned()) };
+        let request = ActionRequest { address, word: "delete", by, after: Vec::new(), given: Some(name.to_owned()) };
         self.engine.ask_actions(vec![request]).is_ok()
     }
 

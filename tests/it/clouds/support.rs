@@ -159,7 +159,7 @@ impl CloudRig {
     /// A person asks for an action, without anything that holds.
     pub fn ask(&mut self, id: &str, word: &'static str) -> Result<(), String> {
         let request =
-            ActionRequest { address: self.address(id), word, by: "alice".to_owned(), after: Vec::new(), named: None };
+            ActionRequest { address: self.address(id), word, by: "alice".to_owned(), after: Vec::new(), given: None };
         self.engine.ask_actions(vec![request])
     }
 

@@ -22,7 +22,7 @@ fn container(rig: &Stepped, name: &str) -> Address {
 }
 
 fn restart(address: &Address) -> ActionRequest {
-    ActionRequest { address: address.clone(), word: "restart", by: "anna".to_owned(), after: Vec::new(), named: None }
+    ActionRequest { address: address.clone(), word: "restart", by: "anna".to_owned(), after: Vec::new(), given: None }
 }
 
 fn restarts(rig: &Stepped) -> usize {

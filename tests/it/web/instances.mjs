@@ -112,7 +112,7 @@ for (const locale of ["en-US", "fr-FR"]) {
     const page = await enter({ locale, colorScheme });
     const paths = ["/instances", "/instances/build-1", "/instances/build-9"];
     // Two of the four are enough for pages that are made of the same parts.
-    const others = ["/instances/new?cloud=paris&project=ci&region=GRA11", "/instances/build-2/delete"];
+    const others = ["/instances/new?cloud=paris&project=ci&region=GRA11", "/instances/build-2/delete", "/instances/build-2/resize", "/instances/build-2/rebuild"];
     if ((locale === "fr-FR") === (colorScheme === "dark")) paths.push(...others);
     for (const path of paths) {
       await looksWell(page, path, `${locale.slice(0, 2)}-${colorScheme}`);

@@ -6,6 +6,7 @@ use tokio::process::Child;
 use super::browser::{Browser, hidden};
 use super::chromium::script;
 use super::{PASSWORD, add};
+use crate::api::token as token_of;
 use crate::cli::rig::{Rig, end};
 use crate::support::eventually;
 
@@ -110,6 +111,68 @@ async fn an_admin_deletes_one_without_a_manifest_by_typing_its_name() {
     admin.get("/instances").await.shows("build-1 is being deleted");
     eventually(60, "it is gone", async || !operator.get("/instances").await.body.contains(&path)).await;
     admin.get("/settings/audit").await.shows("instance_delete");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn an_admin_resizes_one_installs_it_again_keeps_it_and_sees_its_screen() {
+    let (rig, daemon) = with_actions("all").await;
+    let (mut operator, mut admin) = (signed_in(&rig, "operator").await, signed_in(&rig, "admin").await);
+    let path = path_of(&rig, "db-1").await;
+    let forms = ["resize", "rebuild", "snapshot", "console"].map(|word| format!("{path}/{word}"));
+    let (seen, offered) = (operator.get(&path).await, admin.get(&path).await);
+    for form in &forms {
+        offered.shows(&format!("{form}\""));
+        assert!(!seen.body.contains(&format!("{form}\"")), "{form}");
+        assert_eq!(
+            operator.send(&path, form, &[("type", "b3-16"), ("vendor_name", "db-1")]).await.status,
+            403,
+            "{form}"
+        );
+    }
+    let [resize, rebuild, snapshot, console] = &forms;
+    let page = admin.get(resize).await;
+    page.shows("It is away for some minutes");
+    page.shows("b3-16 · 0.1016 EUR an hour");
+    let page = admin.send(resize, resize, &[("type", "d2-2")]).await;
+    page.shows("d2-2 cannot be");
+    assert_eq!(page.status, 422);
+    let page = admin.send(resize, resize, &[("type", "b3-16")]).await;
+    page.shows("type b3-8 → b3-16");
+    page.shows("Resize to b3-16");
+    assert_eq!(instance(&rig, "db-1").await["type"], "b3-8");
+    let answer = admin.send(resize, resize, &[("type", "b3-16"), ("sure", "b3-16")]).await;
+    assert_eq!((answer.status, answer.location()), (303, path.as_str()));
+    // A list has it, which is read once a minute.
+    eventually(180, "it has its size", async || {
+        let row = instance(&rig, "db-1").await;
+        row["type"] == "b3-16" && row["state"] == "on"
+    })
+    .await;
+
+    admin.get(rebuild).await.shows("<option value=\"Debian 12\">");
+    let named = |name| [("image", "Debian 12"), ("vendor_name", name)];
+    assert_eq!(admin.send(rebuild, rebuild, &named("db-2")).await.status, 422);
+    assert_eq!(admin.send(rebuild, rebuild, &named("db-1")).await.status, 303);
+    admin.get(&path).await.shows("db-1 is being installed again");
+    eventually(60, "it is there again", async || instance(&rig, "db-1").await["state"] == "on").await;
+    assert_eq!(admin.send(&path, snapshot, &[]).await.status, 303);
+    admin.get(&path).await.shows("db-1: snapshot");
+    eventually(60, "it is kept", async || instance(&rig, "db-1").await["state"] == "on").await;
+
+    let page = admin.send(&path, console, &[]).await;
+    page.shows("https://console.invalid/vnc_auto.html?token=");
+    let token = page.body.split("token=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let audit = admin.get("/settings/audit").await;
+    for verb in ["instance_resize", "instance_rebuild", "instance_snapshot", "instance_console"] {
+        audit.shows(verb);
+    }
+    assert!(!audit.body.contains(&token) && !rig.log().contains(&token));
+    // Nothing on the way keeps it, either.
+    let mut program = token_of(&rig, "ci", &["--role", "admin"]).await;
+    let answer = program.json("POST", &format!("/api/v1{path}/console"), Some("{}")).await;
+    answer.shows(&token);
+    assert_eq!(answer.headers["cache-control"], "no-store");
     assert_eq!(end(daemon).await, 0);
 }
 

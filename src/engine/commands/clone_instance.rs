@@ -1,0 +1,183 @@
+//! Makes another server like one.
+//!
+//! | the server | what is done |
+//! |---|---|
+//! | a manifest made it | a second manifest is written, with another name; the loop makes that server, without what is on the disk of the first |
+//! | any other | an action at its vendor, within the limits and the budget of its cloud; no manifest manages what comes of it |
+
+use serde_json::json;
+
+use super::act::Asked;
+use super::delete_instance::place;
+use super::edit_manifest::{self, FileChange, ManifestDraft};
+use super::instances::{InstanceDeed, NotAsked, answer, perform, prepared, refusal};
+use super::manifest_text::{document_of, with_keys};
+use super::resize_instance::{author, has_room, remarked};
+use super::{CommandAnswer, refused};
+use crate::engine::PassResult;
+use crate::engine::reconcile::actions::ActionState;
+use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report::instances::InstanceRow;
+use amarre_core::model::Code;
+use amarre_core::model::site::CloudSite;
+use amarre_core::plan::safety::cloud_limits::{amount, month};
+use amarre_core::text;
+
+/// The argument of the name of the other server.
+pub const NEW_NAME: &str = "new_name";
+/// What every vendor takes.
+const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 4..=40;
+/// At the end of a name it says that a shelved server comes back from it.
+const SHELF_NAME: &str = "-shelved";
+
+/// Carries it out, or shows what it would do.
+pub async fn clone(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
+    let args = asked.args;
+    let name = args.texts("instances").concat();
+    // What a manifest is written into is the published one.
+    let picture = handle.pass().await?.picture;
+    let outcome = match prepared(&picture, &name, InstanceDeed::Clone, args) {
+        Ok(row) if row.is_made() => in_manifest(handle, &picture, &row, asked).await?,
+        Ok(row) => at_vendor(handle, &picture, &row, asked).await?,
+        Err(why) => Err(why),
+    };
+    Some(outcome.unwrap_or_else(|NotAsked { code, message, hint }| refused(code, &message.to_string(), &hint)))
+}
+
+/// What comes of it, or why nothing does; without it Amarre is stopping.
+type Cloned = Option<Result<CommandAnswer, NotAsked>>;
+
+async fn at_vendor(handle: &Handle, picture: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Cloned {
+    let (args, clone) = (asked.args, asked.args.text(NEW_NAME));
+    let site = picture.context.as_ref().and_then(|context| context.site.clouds.get(&row.cloud));
+    let room = || site.map_or(Ok(()), |site| has_room_for_one(picture, site, row));
+    if let Err(why) = is_free(picture, row, clone).and_then(|()| room()) {
+        return Some(Err(why));
+    }
+    if args.flag("dry_run") {
+        return Some(Ok(forecast(row, clone)));
+    }
+    let outcome = perform(handle, row, InstanceDeed::Clone, args, Some(clone.to_owned())).await?;
+    let outcome = outcome.map(|(said, state)| match state == Some(ActionState::Done) {
+        true => {
+            let name = row.shown_name();
+            let said = text!(
+                "{clone} is being made of {name}; no manifest manages it: `amarre instance manifests {clone}` prints one",
+                clone,
+                name
+            );
+            (said, state)
+        }
+        false => (said, state),
+    });
+    Some(Ok(answer(vec![(row.name.clone(), outcome)])))
+}
+
+/// Whether a server may be called so at this cloud.
+fn is_free(picture: &PassResult, row: &InstanceRow, clone: &str) -> Result<(), NotAsked> {
+    let is_name = NAME_LENGTHS.contains(&clone.len())
+        && clone.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && clone.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter))
+        && !clone.ends_with(SHELF_NAME);
+    if !is_name {
+        let message = text!("`{clone}` is no name of a server", clone);
+        return Err(refusal(Code::A0754, message, "4 to 40 of A-Z, a-z, 0-9, `-` and `_`, a letter or a digit first"));
+    }
+    let rows = picture.instances();
+    match rows.iter().find(|one| one.cloud == row.cloud && one.vendor_name == clone) {
+        None => Ok(()),
+        Some(there) => {
+            let message = text!("{cloud} has a server of the name {clone}", cloud = row.cloud.as_str(), clone);
+            Err(refusal(Code::A0754, message, format!("take another name; that one is {}", there.by_id())))
+        }
+    }
+}
+
+fn has_room_for_one(picture: &PassResult, site: &CloudSite, row: &InstanceRow) -> Result<(), NotAsked> {
+    let rows = picture.instances();
+    let count = rows.iter().filter(|one| one.cloud == row.cloud && one.is_made()).count() + 1;
+    if count > site.limits.instances {
+        let message = text!(
+            "with it, {count} servers would be of Amarre at {cloud}, and {key} allows {limit}",
+            count = count.to_string(),
+            cloud = row.cloud.as_str(),
+            key = format!("clouds.{}.limits.instances", row.cloud),
+            limit = site.limits.instances.to_string()
+        );
+        let hint = format!("an admin raises it in amarre.yaml: `limits: {{instances: {count}}}`");
+        return Err(refusal(Code::A0750, message, hint));
+    }
+    if row.size.is_empty() && (!site.limits.types.is_empty() || site.budget.is_some()) {
+        let message =
+            text!("the size of {name} is not known yet, so the limits cannot be kept", name = row.shown_name());
+        let hint = format!("amarre instance show {} has it read; then ask again", row.name);
+        return Err(refusal(Code::A0751, message, hint));
+    }
+    has_room(picture, site, row, (&row.size, row.prices.as_ref()))
+}
+
+/// Of one that a manifest made: what stands in a manifest is what the loop makes.
+async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, asked: Asked<'_>) -> Cloned {
+    let (args, clone, service) = (asked.args, asked.args.text(NEW_NAME), row.name.as_str());
+    if edit_manifest::is_taken(handle, clone) {
+        let message = text!("there is a manifest of the name {clone}", clone);
+        return Some(Err(refusal(Code::A0120, message, "take another name")));
+    }
+    let read = edit_manifest::file_of(picture, service);
+    let text = read.as_ref().and_then(|(_, text)| {
+        let (_, document) = document_of(text, service)?;
+        with_keys(document, service, &["name"], &format!("name: {}\n", quoted(clone)))
+    });
+    let Some(text) = text else {
+        let message = text!("the manifest of {service} cannot be copied: it is not written line by line", service);
+        return Some(Err(refusal(Code::A0461, message, "copy it by hand, with another `name`")));
+    };
+    let file = handle.path_of(clone);
+    let ManifestDraft { settle, .. } = edit_manifest::draft(handle, (&file, &text), clone, Vec::new()).await?;
+    if let Some(why) = settle.into_iter().next() {
+        return Some(Err(remarked(why)));
+    }
+    let said = text!(
+        "{file} makes {clone} as {service} is made, from its image: what is on the disk of {service} is not copied",
+        file = file.as_str(),
+        clone,
+        service
+    );
+    let is_written = !args.flag("dry_run");
+    let mut one =
+        json!({"instance": clone, "result": if is_written { "done" } else { "planned" }, "file": file, "text": text});
+    if let Some(one) = one.as_object_mut() {
+        said.insert_into(one, "message");
+    }
+    if is_written {
+        let message = format!("add {clone}, a clone of {service}");
+        let change = FileChange { file, before: None, after: Some(text), author: author(args.text("by")), message };
+        if let Err(why) = edit_manifest::write(handle, change).await {
+            return Some(Err(remarked(why)));
+        }
+    }
+    let document = json!({"schema": "amarre.instance_actions/v1", "results": [one]});
+    Some(Ok(CommandAnswer { document, text: format!("{said}\n"), exit: 0 }))
+}
+
+/// As YAML takes it for one text.
+fn quoted(name: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+    let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase()) && name.chars().all(is_plain);
+    if is_plain { name.to_owned() } else { json!(name).to_string() }
+}
+
+fn forecast(row: &InstanceRow, clone: &str) -> CommandAnswer {
+    let InstanceRow { name, vendor_name, size, id, .. } = row;
+    let cost = row.prices.as_ref();
+    let cost = cost.map_or_else(|| "not known".to_owned(), |of| format!("{} {}", amount(month(of)), of.currency));
+    let text = format!(
+        "+ {clone}   {}\n  of {vendor_name}, id {id}\n  type {size}\n  cost a month {cost}, without tax\nWhat is on the disk is copied. Where that takes a snapshot, it stays at the vendor, and is billed until it is deleted there.\nNo manifest manages the clone.\n",
+        place(row)
+    );
+    let document = json!({
+        "schema": "amarre.instance_clone/v1", "instance": name, "vendor_name": vendor_name, "id": id, "clone": clone, "type": size,
+        "cost": cost,
+    });
+    CommandAnswer { document, text, exit: 0 }
+}
