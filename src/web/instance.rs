@@ -335,6 +335,7 @@ fn event_row(event: &Event, when: String, words: Words) -> HistoryRow {
     }
     let (tone, key) = match event.kind.as_str() {
         "updated" => ("ok", "inst-did-updated"),
+        "created" | "deleted" => ("ok", "inst-did-other"),
         "failed" => ("bad", "inst-did-failed"),
         "drift" => ("warn", "inst-did-drift"),
         _ => ("dim", "inst-did-other"),
