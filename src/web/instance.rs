@@ -188,6 +188,10 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
     if row.state == InstanceState::Missing {
         banners.push(plain("bad", words.get("inst-missing-about")));
     }
+    if let Some(work) = &row.work {
+        let text = words.say(&work.text(&row.status, words.0));
+        banners.push(plain("go", words.with("inst-under-way", "what", &text)));
+    }
     if let Some(why) = &row.unanswered {
         banners.push(plain("warn", words.with("inst-unanswered", "why", &words.say(why))));
     }
@@ -347,7 +351,7 @@ fn event_row(event: &Event, when: String, words: Words) -> HistoryRow {
 /// Its requests and changes of status, as the command line prints them.
 async fn log(web: &Web, row: &InstanceRow, words: Words) -> String {
     let lines = log_lines(web.handle.ledger(), &row.address, LOG_LINES).await;
-    instance_log::text(&lines, Style { language: words.0, ..Style::PLAIN })
+    instance_log::text(row, &lines, Style { language: words.0, ..Style::PLAIN })
 }
 
 /// What a provider's word is called.

@@ -605,6 +605,7 @@ inst-today-off = off all day
 inst-no-manifest = no manifest
 inst-gap = Not seen since { $time }: { $why }
 inst-error-about = Its vendor says { $status }. Start, stop and shelve may be refused until that is solved there.
+inst-under-way = Under way: { $what }
 inst-unanswered = It runs, and is not ready: { $why }
 inst-missing-about = Its manifest names an instance that is not there any more.
 inst-override-until = Now: { $what }. The schedule takes over again at { $time }.

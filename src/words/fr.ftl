@@ -614,6 +614,7 @@ inst-today-off = arrêtée toute la journée
 inst-no-manifest = aucun manifeste
 inst-gap = Non observée depuis { $time } : { $why }
 inst-error-about = Son fournisseur indique { $status }. Démarrage, arrêt et mise en réserve peuvent être refusés tant que ce n’est pas résolu chez lui.
+inst-under-way = En cours : { $what }
 inst-unanswered = Elle est démarrée, mais pas prête : { $why }
 inst-missing-about = Son manifeste désigne une instance qui n’existe plus.
 inst-override-until = Actuellement : { $what }. Le planning reprend : { $time }.

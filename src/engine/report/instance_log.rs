@@ -2,12 +2,12 @@
 
 use serde_json::{Value as Json, json};
 
-use super::insert;
 use super::instances::InstanceRow;
+use super::{exact_time, insert};
 use crate::ledger::LogLine;
 use crate::ledger::runs::Event;
 use crate::words::{Words, say};
-use amarre_core::model::{Language, Text, Timestamp};
+use amarre_core::model::{Text, Timestamp};
 use amarre_core::plan::render::{Style, Tone};
 use amarre_core::text;
 
@@ -40,8 +40,8 @@ pub fn lacks() -> Text {
     text!("what the instance itself prints is not here: its vendor has no call for that")
 }
 
-/// As text.
-pub fn text(lines: &[ShownLine], style: Style) -> String {
+/// As text, with what goes on now.
+pub fn text(row: &InstanceRow, lines: &[ShownLine], style: Style) -> String {
     let mut out = String::new();
     if lines.is_empty() {
         out.push_str(&say(&text!("nothing was asked of it, and its status has not changed"), style.language));
@@ -50,6 +50,11 @@ pub fn text(lines: &[ShownLine], style: Style) -> String {
     for line in lines {
         let kind = style.paint(Tone::Dim, &format!("{:13}", Words(style.language).event(&line.kind)));
         out.push_str(&format!("{}  {kind} {}\n", exact_time(line.at, style.language), say(&line.text, style.language)));
+    }
+    if let Some(work) = &row.work {
+        let what = work.text(&row.status, style.language);
+        out.push_str(&say(&text!("under way: {what}", what), style.language));
+        out.push('\n');
     }
     out.push_str(&style.paint(Tone::Dim, &say(&lacks(), style.language)));
     out.push('\n');
@@ -67,13 +72,4 @@ pub fn document(row: &InstanceRow, lines: &[ShownLine]) -> Json {
         "schema": "amarre.instance_log/v1", "name": row.name, "id": row.id,
         "lines": lines.iter().map(line).collect::<Vec<_>>(), "console": null,
     })
-}
-
-/// To the second, in the time zone of this machine.
-fn exact_time(at: Timestamp, language: Language) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
-    match language {
-        Language::En => at.strftime("%d %b %H:%M:%S").to_string(),
-        Language::Fr => at.strftime("%d/%m %H:%M:%S").to_string(),
-    }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::missed_tick::{MissedTick, missed_tick};
 use super::savings;
+use super::under_way::InstanceWork;
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
 use crate::engine::reconcile::savings::Saved;
@@ -47,6 +48,8 @@ pub struct InstanceRow {
     pub status: String,
     /// Why it is not ready although it runs, by what its manifest says of `ready`.
     pub unanswered: Option<Text>,
+    /// What its vendor does with it now.
+    pub work: Option<InstanceWork>,
     /// Its state.
     pub state: InstanceState,
     /// Whether it is paid by the month.
@@ -383,6 +386,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         addresses: addresses.into_iter().map(str::to_owned).collect(),
         status: field("status"),
         unanswered: seen.and_then(unanswered),
+        work: InstanceWork::going_on(picture, address, seen.filter(|_| gap.is_none())),
         state: state(seen, gap),
         is_monthly: field("billing") == "month",
         cost: prices.as_ref().and_then(|prices| cost(prices, power)),
@@ -499,7 +503,8 @@ pub fn json(row: &InstanceRow) -> Json {
     json!({
         "name": row.name, "vendor_name": row.vendor_name, "id": row.id, "cloud": row.cloud,
         "project": row.project, "region": row.region, "type": row.size, "addresses": row.addresses, "domains": row.domains(),
-        "state": row.state.word(), "status": row.status, "unanswered": row.unanswered.as_ref().map(ToString::to_string), "billing": if row.is_monthly { "month" } else { "hour" },
+        "state": row.state.word(), "status": row.status, "unanswered": row.unanswered.as_ref().map(ToString::to_string),
+        "under_way": row.work.as_ref().map(InstanceWork::json), "billing": if row.is_monthly { "month" } else { "hour" },
         "cost": row.cost.as_ref().map(|cost| json!({
             "hour": cost.hour.map(amount), "month": amount(cost.month), "currency": cost.currency,
         })),
@@ -568,6 +573,8 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         let origin = &managed.instance.origin;
         format!("{} ({}:{})", managed.instance.rule.key(), origin.file, origin.line)
     });
+    let work = row.work.as_ref().map(|work| say(&work.text(&row.status, style.language), style.language));
+    let work = work.unwrap_or_default();
     let lines = [
         ("id", row.id.clone()),
         ("cloud", format!("{} ({})", row.cloud, row.address.provider.title())),
@@ -579,6 +586,7 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         ("addresses", row.addresses.join(", ")),
         ("names", row.domains().join(", ")),
         ("status", row.status.clone()),
+        ("under way", work),
         (
             "ready",
             row.unanswered.as_ref().map(|why| format!("not yet: {}", say(why, style.language))).unwrap_or_default(),

@@ -18,6 +18,7 @@ pub mod instances;
 pub mod instance_log;
 pub mod savings;
 pub mod missed_tick;
+pub mod under_way;
 
 use std::collections::BTreeMap;
 
@@ -468,6 +469,15 @@ pub fn events_json(events: &[Event]) -> Json {
 fn clock(at: Timestamp) -> String {
     let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
     at.to_zoned(jiff::tz::TimeZone::system()).strftime("%d %b %H:%M:%S").to_string()
+}
+
+/// To the second, in the time zone of this machine.
+pub fn exact_time(at: Timestamp, language: Language) -> String {
+    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+    match language {
+        Language::En => at.strftime("%d %b %H:%M:%S").to_string(),
+        Language::Fr => at.strftime("%d/%m %H:%M:%S").to_string(),
+    }
 }
 
 /// A sentence in a document, as [`Text::insert_into`] has it, with times as people read them.

@@ -169,6 +169,9 @@ fn instances() -> Json {
             "name": text(), "vendor_name": text(), "id": text(), "cloud": text(), "project": text(), "region": text(),
             "type": text(), "addresses": list(text()), "domains": described("The names that its manifest gives it", list(text())),
             "state": {"enum": InstanceState::ALL.map(InstanceState::word)}, "status": described("The vendor's word", text()),
+            "under_way": described("What its vendor does with it now; null: nothing", or_null(object(json!({
+                "what": text(), "since": time(), "until": described("When it is taken for failed; null: no manifest waits for it", or_null(time())),
+            }), json!({})))),
             "unanswered": described("Why it is not ready although it runs; null: it is, or nothing is said of `ready`", or_null(text())),
             "billing": {"enum": ["hour", "month"]}, "cost": described("Without tax; null: it is not known", or_null(object(json!({
             "hour": or_null(text()), "month": text(), "currency": text(),

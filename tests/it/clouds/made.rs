@@ -34,6 +34,20 @@ async fn a_manifest_makes_one_server_and_its_power_follows_the_rule() {
 }
 
 #[tokio::test]
+async fn what_a_vendor_does_is_shown_with_its_limit() {
+    for make in BOTH {
+        let mut rig = MadeRig::with_worker(make).await;
+        for _ in 0..2 {
+            rig.pass(Millis::seconds(1)).await;
+        }
+        let work = rig.row("worker").work.unwrap();
+        assert_eq!(work.until, Some(work.since + Millis::minutes(30)), "{make:?} {work:?}");
+        rig.settle().await;
+        assert_eq!(rig.row("worker").work, None, "{make:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_first_boot_is_handed_a_file_and_another_one_makes_no_other_server() {
     for make in BOTH {
         let mut rig = MadeRig::start(make, ROOM).await;

@@ -1,0 +1,55 @@
+//! What goes on with an instance now: since when, by its vendor's word, and how long Amarre waits for it.
+
+use serde_json::{Value as Json, json};
+
+use super::exact_time;
+use crate::engine::PassResult;
+use amarre_core::model::{Address, Language, Readiness, Seen, Text, Timestamp};
+use amarre_core::text;
+
+/// Something that a vendor does with an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceWork {
+    /// What: `it gets another size`.
+    pub what: Text,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it is taken for failed; `None`: no manifest waits for it.
+    pub until: Option<Timestamp>,
+}
+
+impl InstanceWork {
+    /// Of an instance as it is seen; `None`: nothing goes on.
+    pub fn going_on(picture: &PassResult, address: &Address, seen: Option<&Seen>) -> Option<Self> {
+        // What does not answer is not on its way.
+        let seen = seen.filter(|seen| seen.fields.flag("answers") != Some(false))?;
+        let Readiness::NotYet { since, why } = &seen.ready else { return None };
+        let until = picture.wants.limits.get(address).map(|limit| *since + *limit);
+        Some(Self { what: why.clone(), since: *since, until })
+    }
+
+    /// For people, with `status`, the vendor's word.
+    pub fn text(&self, status: &str, language: Language) -> Text {
+        let at = |at: Timestamp| exact_time(at, language);
+        let (what, since) = (self.what.clone(), at(self.since));
+        match self.until {
+            Some(until) => {
+                text!(
+                    "{what} ({status}), since {since}; failed if it still does at {until}",
+                    what,
+                    status,
+                    since,
+                    until = at(until)
+                )
+            }
+            None => text!("{what} ({status}), since {since}", what, status, since),
+        }
+    }
+
+    /// As a document.
+    pub fn json(&self) -> Json {
+        let mut document = json!({"since": self.since.rfc3339(), "until": self.until.map(Timestamp::rfc3339)});
+        super::insert(&mut document, &self.what, "what");
+        document
+    }
+}
