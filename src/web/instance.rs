@@ -7,12 +7,13 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use jiff::tz::TimeZone;
 
+use super::asked_instance::found;
 use super::instance_view::{self, DEEDS, Offer, PowerChip};
 use super::instances::{asked, carry_out, here};
 use super::timetable::WeekForm;
 use super::{
     Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, problem, redirect,
-    text_page, view_model,
+    view_model,
 };
 use crate::accounts::Role;
 use crate::engine::PassResult;
@@ -106,10 +107,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     // No page waits for a vendor.
     server::spawn_detached(read_prices(web.handle.clone()));
     let picture = web.handle.last_pass().0;
-    let Ok(row) = instances::find(&picture, &name) else {
-        let text = visitor.words.with("inst-none", "name", &name);
-        return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, text).await);
-    };
+    let row = found(&web, &visitor, &picture, &name).await?;
     Ok(page(&shown(&web, &visitor, &picture, &row).await))
 }
 

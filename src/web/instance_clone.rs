@@ -4,9 +4,8 @@ use askama::Template;
 use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::HeaderMap;
 
-use super::actions::{NO_WAIT_MS, finish};
+use super::asked_instance::{begin, found};
 use super::instance::facts;
-use super::instance_delete::found;
 use super::instance_view::{self, Offer};
 use super::{FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, signed_in};
 use crate::accounts::Role;
@@ -37,7 +36,7 @@ fn needed(web: &Web, row: &InstanceRow) -> Role {
 /// `GET /instances/{name}/clone`
 pub async fn page_of(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let visitor = signed_in(&web, &headers, &format!("{}/clone", instance_view::path(&name))).await?;
-    let row = found(&web, &visitor, &name).await?;
+    let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
     let (words, path, role) = (visitor.words, instance_view::path(&row.name), needed(&web, &row));
     let title = words.with("inst-clone-title", "name", row.shown_name());
     let frame = PageFrame::new(&web, &visitor, "instances", title, format!("{path}/clone")).await;
@@ -62,12 +61,11 @@ pub async fn clone_now(
 ) -> PageOutcome {
     let path = instance_view::path(&name);
     let visitor = RequestContext::new(&headers, &web).await;
-    let row = found(&web, &visitor, &name).await?;
+    let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
     let doer = authorize_form(&web, &headers, &fields, needed(&web, &row), &format!("{path}/clone")).await?;
     let clone = fields.get(NEW_NAME).map(|typed| typed.trim()).unwrap_or_default();
     let text = doer.visitor.words.with_all("inst-clone-begun", &[("clone", clone), ("name", row.shown_name())]);
-    web.accounts.set_flash(&doer.session, &text).await;
     let command = Act::new(&INSTANCE_CLONE).with("instances", vec![instance_view::asked_name(&row)]);
-    let command = command.with(NEW_NAME, clone).with("timeout_ms", NO_WAIT_MS).asked_by(&doer.author());
-    Ok(finish(&web, &doer, (from, INSTANCE_CLONE.word, &name), command, &path).await)
+    let command = command.with(NEW_NAME, clone);
+    Ok(begin(&web, &doer, (from, INSTANCE_CLONE.word, &name), command, (&text, &path)).await)
 }

@@ -6,18 +6,16 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::actions::{NO_WAIT_MS, finish};
+use super::asked_instance::{begin, found};
 use super::instance::facts;
 use super::instance_view::{self, Offer};
-use super::{
-    FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, signed_in, text_page,
-};
+use super::{FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, signed_in};
 use crate::accounts::Role;
 use crate::engine::commands::Act;
 use crate::engine::commands::act::VENDOR_NAME;
 use crate::engine::commands::instances::InstanceDeed;
 use crate::engine::commands::verbs::INSTANCE_DELETE;
-use crate::engine::report::instances::{self, InstanceRow};
+use crate::engine::report::instances::InstanceRow;
 
 #[derive(Template)]
 #[template(path = "instance_delete.html")]
@@ -32,17 +30,6 @@ struct DeletePage {
     is_wrong: bool,
 }
 
-pub(super) async fn found(web: &Web, visitor: &RequestContext, name: &str) -> Result<InstanceRow, Response> {
-    let found = instances::find(&web.handle.last_pass().0, name);
-    match found {
-        Ok(row) => Ok(row),
-        Err(_) => {
-            let text = visitor.words.with("inst-none", "name", name);
-            Err(text_page(web, visitor, StatusCode::NOT_FOUND, text).await)
-        }
-    }
-}
-
 async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, is_wrong: bool) -> Response {
     let (words, path) = (visitor.words, instance_view::path(&row.name));
     let title = words.with("inst-delete-title", "name", row.shown_name());
@@ -55,7 +42,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, is_wrong: 
 /// `GET /instances/{name}/delete`
 pub async fn page_of(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let visitor = signed_in(&web, &headers, &format!("{}/delete", instance_view::path(&name))).await?;
-    let row = found(&web, &visitor, &name).await?;
+    let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
     Ok(asks(&web, &visitor, &row, false).await)
 }
 
@@ -69,15 +56,13 @@ pub async fn delete_now(
 ) -> PageOutcome {
     let path = instance_view::path(&name);
     let doer = authorize_form(&web, &headers, &fields, Role::Admin, &format!("{path}/delete")).await?;
-    let row = found(&web, &doer.visitor, &name).await?;
+    let row = found(&web, &doer.visitor, &web.handle.last_pass().0, &name).await?;
     let typed = fields.get(VENDOR_NAME).map(|typed| typed.trim()).unwrap_or_default();
     if typed != row.vendor_name {
         let page = asks(&web, &doer.visitor, &row, true).await;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let text = doer.visitor.words.with("inst-delete-begun", "name", row.shown_name());
-    web.accounts.set_flash(&doer.session, &text).await;
     let command = Act::new(&INSTANCE_DELETE).with("instances", vec![name.clone()]).with(VENDOR_NAME, typed);
-    let command = command.with("timeout_ms", NO_WAIT_MS).asked_by(&doer.author());
-    Ok(finish(&web, &doer, (from, INSTANCE_DELETE.word, &name), command, "/instances").await)
+    Ok(begin(&web, &doer, (from, INSTANCE_DELETE.word, &name), command, (&text, "/instances")).await)
 }

@@ -6,9 +6,8 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::actions::{NO_WAIT_MS, finish};
+use super::asked_instance::{begin, found};
 use super::instance::facts;
-use super::instance_delete::found;
 use super::instance_view::{self, Offer};
 use super::{
     FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, signed_in_and_counted,
@@ -60,7 +59,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, typed: Opt
 pub async fn page_of(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let here = format!("{}/rebuild", instance_view::path(&name));
     let visitor = signed_in_and_counted(&web, &headers, &here).await?;
-    let row = found(&web, &visitor, &name).await?;
+    let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
     Ok(asks(&web, &visitor, &row, None).await)
 }
 
@@ -74,7 +73,7 @@ pub async fn rebuild_now(
 ) -> PageOutcome {
     let path = instance_view::path(&name);
     let doer = authorize_form(&web, &headers, &fields, Role::Admin, &format!("{path}/rebuild")).await?;
-    let row = found(&web, &doer.visitor, &name).await?;
+    let row = found(&web, &doer.visitor, &web.handle.last_pass().0, &name).await?;
     let field = |name: &str| fields.get(name).map(|typed| typed.trim()).unwrap_or_default();
     let (typed, image) = (field(VENDOR_NAME), field("image"));
     if typed != row.vendor_name {
@@ -82,9 +81,8 @@ pub async fn rebuild_now(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let text = doer.visitor.words.with("inst-rebuild-begun", "name", row.shown_name());
-    web.accounts.set_flash(&doer.session, &text).await;
     let command = Act::new(&INSTANCE_REBUILD).with("instances", vec![instance_view::asked_name(&row)]);
     let command = if image.is_empty() { command } else { command.with("image", image) };
-    let command = command.with(VENDOR_NAME, typed).with("timeout_ms", NO_WAIT_MS).asked_by(&doer.author());
-    Ok(finish(&web, &doer, (from, INSTANCE_REBUILD.word, &name), command, &path).await)
+    let command = command.with(VENDOR_NAME, typed);
+    Ok(begin(&web, &doer, (from, INSTANCE_REBUILD.word, &name), command, (&text, &path)).await)
 }

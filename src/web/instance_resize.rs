@@ -6,9 +6,9 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::actions::{NO_WAIT_MS, act, finish};
+use super::actions::act;
+use super::asked_instance::{begin, found};
 use super::instance::facts;
-use super::instance_delete::found;
 use super::instance_new::OfferedChoices;
 use super::instance_view::{self, Offer};
 use super::{
@@ -119,7 +119,7 @@ struct Tried {
 pub async fn page_of(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let here = format!("{}/resize", instance_view::path(&name));
     let visitor = signed_in_and_counted(&web, &headers, &here).await?;
-    let row = found(&web, &visitor, &name).await?;
+    let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
     Ok(asks(&web, &visitor, &row, Tried::default()).await)
 }
 
@@ -133,7 +133,7 @@ pub async fn resize_now(
 ) -> PageOutcome {
     let path = instance_view::path(&name);
     let visitor = RequestContext::new(&headers, &web).await;
-    let row = found(&web, &visitor, &name).await?;
+    let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
     let doer = authorize_form(&web, &headers, &fields, needed(&web, &row), &format!("{path}/resize")).await?;
     let typed = typed(&fields);
     let command = Act::new(&INSTANCE_RESIZE).with("instances", vec![instance_view::asked_name(&row)]);
@@ -141,11 +141,10 @@ pub async fn resize_now(
     // The button is about what was shown.
     if fields.get("sure").is_some_and(|sure| *sure == typed) {
         let text = doer.visitor.words.with_all("inst-resize-begun", &[("name", row.shown_name()), ("type", &typed)]);
-        web.accounts.set_flash(&doer.session, &text).await;
         if row.is_made() {
-            let command = command.with("timeout_ms", NO_WAIT_MS);
-            return Ok(finish(&web, &doer, (from, INSTANCE_RESIZE.word, &name), command, &path).await);
+            return Ok(begin(&web, &doer, (from, INSTANCE_RESIZE.word, &name), command, (&text, &path)).await);
         }
+        web.accounts.set_flash(&doer.session, &text).await;
         // One step may follow another: no page waits for that, and the history has what comes of it.
         doer.audit(&web, from, INSTANCE_RESIZE.word, &name, "ok").await;
         let web = web.clone();

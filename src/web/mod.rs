@@ -11,6 +11,7 @@ mod checks;
 mod edit;
 mod errors;
 mod from_template;
+mod asked_instance;
 mod instance_clone;
 mod instance_console;
 mod instance_delete;

@@ -9,12 +9,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::tz::TimeZone;
 
+use super::asked_instance::found;
 use super::edit::{self, CheckedManifest};
 use super::instance_view;
 use super::view_model::{self, PlanRow};
 use super::{
     Actor, Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, redirect,
-    text_page,
 };
 use crate::accounts::Role;
 use crate::engine::PassResult;
@@ -313,10 +313,7 @@ pub async fn save(
     let back = instance_view::path(&name);
     let doer = authorize_form(&web, &headers, &fields, Role::Editor, &back).await?;
     let (picture, words) = (web.handle.last_pass().0, doer.visitor.words);
-    let Ok(row) = instances::find(&picture, &name) else {
-        let text = words.with("inst-none", "name", &name);
-        return Err(text_page(&web, &doer.visitor, StatusCode::NOT_FOUND, text).await);
-    };
+    let row = found(&web, &doer.visitor, &picture, &name).await?;
     let removes = fields.get("rule").is_some_and(|rule| rule == "unmanaged");
     let painted = Painted::new(&fields);
     let mut draft = Draft::new(&picture, &row, &painted, removes, words);

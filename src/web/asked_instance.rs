@@ -1,0 +1,41 @@
+//! What the pages share that ask before something is done with a server: which one it is, and how what was confirmed begins.
+
+use std::net::SocketAddr;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::actions::{NO_WAIT_MS, finish};
+use super::{Actor, RequestContext, Web, text_page};
+use crate::engine::PassResult;
+use crate::engine::commands::Act;
+use crate::engine::report::instances::{self, InstanceRow};
+
+/// The server of a name; else the page that says that there is none.
+pub async fn found(
+    web: &Web,
+    visitor: &RequestContext,
+    picture: &PassResult,
+    name: &str,
+) -> Result<InstanceRow, Response> {
+    match instances::find(picture, name) {
+        Ok(row) => Ok(row),
+        Err(_) => {
+            let text = visitor.words.with("inst-none", "name", name);
+            Err(text_page(web, visitor, StatusCode::NOT_FOUND, text).await)
+        }
+    }
+}
+
+/// Begins what was confirmed, waits for nothing, and leads to a page that says so.
+pub async fn begin(
+    web: &Web,
+    doer: &Actor,
+    (from, verb, name): (SocketAddr, &str, &str),
+    command: Act,
+    (said, to): (&str, &str),
+) -> Response {
+    web.accounts.set_flash(&doer.session, said).await;
+    let command = command.with("timeout_ms", NO_WAIT_MS).asked_by(&doer.author());
+    finish(web, doer, (from, verb, name), command, to).await
+}
