@@ -13,6 +13,7 @@ use super::edit_manifest::{self, FileChange, ManifestDraft};
 use super::instances::{InstanceDeed, NotAsked, answer, perform, prepared, refusal};
 use super::manifest_text::{document_of, with_keys};
 use super::resize_instance::{author, has_room, remarked};
+use super::snapshot_instance::SHELF_NAME;
 use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
@@ -27,8 +28,6 @@ use amarre_core::text;
 pub const NEW_NAME: &str = "new_name";
 /// What every vendor takes.
 const NAME_LENGTHS: std::ops::RangeInclusive<usize> = 4..=40;
-/// At the end of a name it says that a shelved server comes back from it.
-const SHELF_NAME: &str = "-shelved";
 
 /// Carries it out, or shows what it would do.
 pub async fn clone(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {

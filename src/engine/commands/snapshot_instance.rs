@@ -11,7 +11,7 @@ pub const SNAPSHOT_NAME: &str = "name";
 /// No vendor is known to take longer ones.
 const SNAPSHOT_NAME_CHARS_MAX: usize = 64;
 /// At the end of a name it says that a shelved server comes back from it.
-const SHELF_NAME: &str = "-shelved";
+pub(super) const SHELF_NAME: &str = "-shelved";
 
 fn is_of_snapshot_name(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || " -_.".contains(letter)

@@ -222,7 +222,7 @@ pub fn service_text(
         let thing =
             thing.map(|a| format!("{} {}", words.kind(&a.kind.label()), lines::name(a, None))).unwrap_or_default();
         let (kind, said) = (words.event(&event.kind), words.say(&event.text));
-        let line = format!("  {}  {kind} {thing}: {said}", clock(event.at));
+        let line = format!("  {}  {kind} {thing}: {said}", exact_time(event.at, Language::En));
         out.push_str(&format!("{}\n", style.paint(Tone::Dim, &line)));
     }
     Some(out)
@@ -463,12 +463,6 @@ pub fn events_json(events: &[Event]) -> Json {
         document
     };
     Json::Array(events.iter().map(event).collect())
-}
-
-/// Local day and time.
-fn clock(at: Timestamp) -> String {
-    let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
-    at.to_zoned(jiff::tz::TimeZone::system()).strftime("%d %b %H:%M:%S").to_string()
 }
 
 /// To the second, in the time zone of this machine.

@@ -63,7 +63,7 @@ pub fn upstream(
     }
 }
 
-/// The server that a manifest in force manages.
+/// The server that the manifest of an instance manages.
 fn instance(expansion: &Expansion<'_>, name: &str) -> Option<Address> {
     Some(expansion.input.services.get(name)?.instance.as_ref()?.address.clone())
 }
