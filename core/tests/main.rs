@@ -14,6 +14,7 @@ mod crowds;
 mod ends;
 mod life;
 mod moments;
+mod reservations;
 mod seeds;
 mod shares;
 mod walks;

@@ -19,6 +19,7 @@ pub mod words;
 pub mod world;
 pub mod reconcile_options;
 pub mod requests;
+pub mod reservations;
 pub mod manifest_kind;
 pub mod suggestion;
 pub mod dependencies;
