@@ -23,6 +23,7 @@ mod secrets;
 mod server;
 mod ovh;
 mod ovh_cloud;
+pub mod pools;
 pub mod kamatera;
 mod overlay;
 mod keys;
@@ -84,6 +85,8 @@ pub struct Config {
     pub dnsmasq: Option<dnsmasq::DnsmasqAccess>,
     /// Accounts at clouds, by the provider that each becomes.
     pub clouds: BTreeMap<ProviderId, clouds::CloudAccess>,
+    /// How machines of pools are reached; `None`: there are none.
+    pub pools: Option<pools::PoolsAccess>,
     /// How HTTP is served.
     pub server: ServerAccess,
     /// The notification channels.

@@ -16,6 +16,7 @@ use crate::providers::kamatera::{KamateraConfig, KamateraProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
 use crate::providers::ovh_cloud::{OvhCloudConfig, OvhCloudProvider};
+use crate::providers::ssh::{SshConfig, SshProvider};
 use crate::secret::MarkKey;
 use amarre_core::model::ProviderId;
 use amarre_core::model::site::PortKeeper;
@@ -44,6 +45,7 @@ pub const ROWS: &[FamilyRow] = &[
     FamilyRow { family: "dnsmasq", docs: "providers/dnsmasq.md", build: dnsmasq },
     FamilyRow { family: "ovh-cloud", docs: "providers/ovh-cloud.md", build: ovh_cloud },
     FamilyRow { family: "kamatera", docs: "providers/kamatera.md", build: kamatera },
+    FamilyRow { family: "ssh", docs: "pools.md", build: machines },
 ];
 
 /// All providers of a configuration; makes no call.
@@ -144,6 +146,12 @@ fn kamatera(config: &Config, _: &MarkKey) -> Result<Providers, String> {
         })?));
     }
     Ok(providers)
+}
+
+fn machines(config: &Config, _: &MarkKey) -> Result<Providers, String> {
+    let Some(pools) = &config.pools else { return Ok(Vec::new()) };
+    let (instance, folder, own_key) = (config.site.instance.clone(), pools.folder.clone(), pools.ssh_key.clone());
+    Ok(vec![Arc::new(SshProvider::new(SshConfig { instance, folder, own_key }))])
 }
 
 /// Details of servers are read at most one a second.

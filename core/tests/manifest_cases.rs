@@ -399,6 +399,12 @@ fn dump_hosts(out: &mut String, service: &Service) {
     for list in &service.access_lists {
         let _ = writeln!(out, "  access list {list:?}");
     }
+    if let Some(pool) = &service.pool {
+        let _ = writeln!(out, "  pool {:?} usual={} who={:?} shell={}", pool.rules, pool.usual, pool.who, pool.shell);
+        for (name, machine) in &pool.machines {
+            let _ = writeln!(out, "  machine {name} {machine:?}");
+        }
+    }
 }
 
 fn dump_records(out: &mut String, service: &Service) {

@@ -68,6 +68,9 @@ pub enum Command {
     /// Show the servers of all clouds, start and stop them
     #[command(subcommand)]
     Instance(super::instance::InstanceCommand),
+    /// Reserve machines of pools, and look after these
+    #[command(subcommand)]
+    Pool(super::pool::PoolCommand),
     /// Take over what is there already, where a manifest wants it
     Adopt(AdoptArgs),
     /// Remove services from everywhere, and leave them suspended

@@ -25,6 +25,7 @@ use crate::engine::commands::history::HistoryOf;
 use crate::engine::commands::instances;
 use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::pools;
 use crate::engine::commands::trace;
 use crate::engine::commands::{Act, CommandAnswer, PlanForm, ProgressStep};
 use crate::engine::reconcile::daemon;
@@ -53,6 +54,19 @@ pub enum InstancePart {
     Schedule,
     /// The end of its log: at most this number of lines.
     Logs(u32),
+}
+
+/// What a command asks about pools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolPart<'a> {
+    /// All of them.
+    List,
+    /// The line that lets Amarre into machines.
+    Key,
+    /// One.
+    One(&'a str),
+    /// Who had which machines of one.
+    History(&'a str),
 }
 
 /// The peer.
@@ -248,6 +262,31 @@ impl Link {
             Link::Local(local) => {
                 let picture = local.picture().await?;
                 Ok(instances::manifests(&picture, of))
+            }
+        }
+    }
+
+    /// Something about pools.
+    pub async fn pools(&self, part: PoolPart<'_>, style: Style) -> Result<CommandAnswer, CommandFailure> {
+        match self {
+            Link::Remote(remote) => {
+                let name = crate::web::view_model::encoded;
+                let path = match part {
+                    PoolPart::List => "/api/v1/pools/text".to_owned(),
+                    PoolPart::Key => "/api/v1/pool-key/text".to_owned(),
+                    PoolPart::One(pool) => format!("/api/v1/pools/{}/text", name(pool)),
+                    PoolPart::History(pool) => format!("/api/v1/pools/{}/history/text", name(pool)),
+                };
+                remote.get(&path, style, "").await
+            }
+            Link::Local(local) => {
+                let picture = local.picture().await?;
+                Ok(match part {
+                    PoolPart::List => pools::list(&picture, style),
+                    PoolPart::Key => pools::key(&picture).await,
+                    PoolPart::One(pool) => pools::show(&picture, pool, style),
+                    PoolPart::History(pool) => pools::history(local.handle.ledger(), &picture, pool, style).await,
+                })
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod help;
 pub mod init;
 mod init_cloud;
 mod instance;
+mod pool;
 mod key;
 pub mod reload;
 mod server_tls;
@@ -115,6 +116,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
         Command::Explain(explain) => explain::explain(args, explain, output).await,
         Command::Trace(trace) => explain::trace(args, trace, output).await,
         Command::Instance(command) => instance::instance(args, command, output).await,
+        Command::Pool(command) => pool::pool(args, command, output).await,
         Command::Verb(verb) => verbs::run(args, verb, output).await,
         Command::Adopt(adopt) => adopt::adopt(args, adopt, output).await,
         Command::New(new) => template::new(args, new, output).await,

@@ -3,6 +3,8 @@
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, FromArgMatches, Subcommand, value_parser};
 
+use serde_json::Value as Json;
+
 use super::CommandFailure;
 use super::args::Args;
 use super::commands::{REFUSED, act_and_print, agrees, millis, whoami};
@@ -13,6 +15,7 @@ use crate::engine::commands::Act;
 use crate::engine::commands::act::{
     ActArgs, ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VENDOR_NAME, VerbRow,
 };
+use crate::engine::commands::pools::{FINGERPRINTS, PUBLIC_KEY};
 use crate::engine::commands::verbs::VERBS;
 use amarre_core::model::Code;
 
@@ -30,6 +33,10 @@ pub struct VerbCommand {
 #[derive(Debug)]
 pub struct InstanceVerbCommand(pub VerbCommand);
 
+/// A command of the table about pools: `amarre pool reserve`.
+#[derive(Debug)]
+pub struct PoolVerbCommand(pub VerbCommand);
+
 /// A row with its command, and what it does.
 type CommandRow = (&'static VerbRow, &'static str, &'static str);
 
@@ -42,8 +49,13 @@ fn commands() -> impl Iterator<Item = CommandRow> {
 fn instance_commands() -> impl Iterator<Item = CommandRow> {
     VERBS.into_iter().filter_map(|row| match row.subject {
         Subject::Instances(verb) => Some((row, verb.word, verb.summary)),
-        Subject::Service(_) | Subject::Other | Subject::None => None,
+        Subject::Service(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
     })
+}
+
+/// The rows with a command below `pool`.
+fn pool_commands() -> impl Iterator<Item = CommandRow> {
+    VERBS.into_iter().filter_map(|row| row.of_pool().map(|verb| (row, verb.word, verb.summary)))
 }
 
 fn argument(arg: &ArgRow) -> Option<Arg> {
@@ -55,7 +67,7 @@ fn argument(arg: &ArgRow) -> Option<Arg> {
         ArgShape::By => return None,
         ArgShape::Flag => plain.action(ArgAction::SetTrue),
         ArgShape::Texts => valued(plain).num_args(1..),
-        ArgShape::Timeout => valued(plain).value_parser(humantime::parse_duration),
+        ArgShape::Timeout | ArgShape::Span => valued(plain).value_parser(humantime::parse_duration),
         ArgShape::Count => valued(plain).value_parser(value_parser!(u64)),
         ArgShape::Text | ArgShape::TextOrNull | ArgShape::Single | ArgShape::Until => valued(plain),
     })
@@ -117,6 +129,31 @@ impl FromArgMatches for InstanceVerbCommand {
     }
 }
 
+impl Subcommand for PoolVerbCommand {
+    fn augment_subcommands(parser: Command) -> Command {
+        parser.subcommands(pool_commands().map(command))
+    }
+
+    fn augment_subcommands_for_update(parser: Command) -> Command {
+        Self::augment_subcommands(parser)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        pool_commands().any(|(_, word, _)| word == name)
+    }
+}
+
+impl FromArgMatches for PoolVerbCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        VerbCommand::from_rows(pool_commands(), matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 impl VerbCommand {
     fn from_rows(mut rows: impl Iterator<Item = CommandRow>, matches: &ArgMatches) -> Result<Self, clap::Error> {
         let typed = matches.subcommand().and_then(|(name, typed)| {
@@ -145,7 +182,7 @@ impl VerbCommand {
             ArgShape::Single => act.with(arg.name, text(arg.name).into_iter().collect::<Vec<_>>()),
             ArgShape::Flag => act.with(arg.name, typed.get_flag(arg.name)),
             ArgShape::Count => act.with(arg.name, typed.get_one::<u64>(arg.name).copied()),
-            ArgShape::Timeout => {
+            ArgShape::Timeout | ArgShape::Span => {
                 act.with(arg.name, typed.get_one::<std::time::Duration>(arg.name).map(|span| millis(*span)))
             }
             ArgShape::Until => {
@@ -159,6 +196,9 @@ impl VerbCommand {
 /// A command of the table.
 pub async fn run(args: &Args, verb: &VerbCommand, output: &Output) -> Result<u8, CommandFailure> {
     let mut act = verb.act.clone();
+    if let Some(file) = verb.act.args.given(PUBLIC_KEY).filter(|given| !given.contains("AAAA")) {
+        act = act.with(PUBLIC_KEY, public_key(file)?);
+    }
     if let Some((name, text)) = &verb.until {
         act = act.with(name, times::future_time(text)?);
     }
@@ -168,8 +208,23 @@ pub async fn run(args: &Args, verb: &VerbCommand, output: &Output) -> Result<u8,
     code
 }
 
+/// The fingerprints of host keys that a forecast shows.
+fn fingerprints(document: &Json) -> Vec<String> {
+    let machines = document["machines"].as_array().into_iter().flatten();
+    machines.filter_map(|machine| machine["fingerprint"].as_str()).map(str::to_owned).collect()
+}
+
+/// The line of a public key in a file.
+fn public_key(file: &str) -> Result<String, CommandFailure> {
+    let read = std::fs::read_to_string(file);
+    read.map(|line| line.trim().to_owned()).map_err(|error| {
+        let hint = "give the line of a .pub file, or the path of one";
+        CommandFailure::new(Code::A0765, format!("could not read the key {file}: {error}"), hint)
+    })
+}
+
 /// Shows what would be done and asks, where the verb asks; then sends the request. `dry_run` only shows.
-pub async fn ask_and_act(link: &Link, act: Act, yes: bool, output: &Output) -> Result<u8, CommandFailure> {
+pub async fn ask_and_act(link: &Link, mut act: Act, yes: bool, output: &Output) -> Result<u8, CommandFailure> {
     let confirm = act.row.confirm;
     if let Confirm::Named(question) = confirm {
         return ask_its_name(link, act, question, output).await;
@@ -179,7 +234,11 @@ pub async fn ask_and_act(link: &Link, act: Act, yes: bool, output: &Output) -> R
     let command = typed(&act, question);
     let asks = !yes && (output.is_terminal() || !question.unasked.is_empty());
     if dry_run || asks {
-        let code = act_and_print(link, act.clone().with("dry_run", true), output).await?;
+        let shown = link.act(act.clone().with("dry_run", true), output).await?;
+        output.data(&shown.text);
+        let code = shown.exit;
+        // What a person compares is what counts, whatever is shown by then.
+        act = act.with(FINGERPRINTS, fingerprints(&shown.document));
         if dry_run && code == 0 && matches!(confirm, Confirm::Typed(_)) {
             output.data(&format!("Next: {command}\n"));
         }
@@ -239,7 +298,7 @@ fn typed_text(args: &ActArgs, arg: &ArgRow) -> Option<String> {
         ArgShape::Texts | ArgShape::Single => {
             Some(args.texts(arg.name).iter().map(|text| quoted(text)).collect::<Vec<_>>().join(" "))
         }
-        ArgShape::Flag | ArgShape::Count | ArgShape::Timeout | ArgShape::Until | ArgShape::By => None,
+        ArgShape::Flag | ArgShape::Count | ArgShape::Timeout | ArgShape::Span | ArgShape::Until | ArgShape::By => None,
     }
 }
 

@@ -64,6 +64,7 @@ impl File {
             ovh,
             dnsmasq,
             clouds: clouds.into_values().map(|(cloud, access)| (cloud.provider, access)).collect(),
+            pools: self.pools.as_ref().map(|pools| pools.build(base, &clean(base, &self.state))),
             server,
             notifications,
             heartbeat,
@@ -83,7 +84,8 @@ impl File {
             ServerTlsFile::Files(pair) => Some(&pair.key),
             ServerTlsFile::Word(_) => None,
         });
-        ssh.into_iter().chain(tls).chain(own).for_each(|path| secrets.note_file(path));
+        let pools = self.pools.as_ref().and_then(|pools| pools.ssh_key.as_ref());
+        ssh.into_iter().chain(tls).chain(own).chain(pools).for_each(|path| secrets.note_file(path));
     }
 
     fn source(&self, base: &Path, secrets: &Resolver) -> Result<SourceAccess, ConfigError> {
@@ -156,8 +158,9 @@ impl File {
         for (name, host) in &self.hosts {
             hosts.insert(name.clone(), self.host(name, host)?);
         }
-        // Who has a cloud and neither host nor NPM has no Docker host.
-        if hosts.is_empty() && (self.clouds.is_empty() || !self.npm.is_empty()) {
+        // Who has a cloud or pools and neither host nor NPM has no Docker host.
+        let has_others = !self.clouds.is_empty() || self.pools.is_some();
+        if hosts.is_empty() && (!has_others || !self.npm.is_empty()) {
             hosts.insert("default".to_owned(), self.host("default", &HostFile::default())?);
         }
         self.visitors_come_to_npm(&mut hosts)?;
@@ -186,6 +189,7 @@ impl File {
             domains,
             hosts,
             clouds: BTreeMap::new(),
+            lends_machines: self.pools.is_some(),
             ssh_keys: BTreeMap::new(),
             pools,
             prefix,

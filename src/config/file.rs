@@ -33,6 +33,7 @@ pub(super) struct File {
     pub(super) dnsmasq: Option<super::dnsmasq::DnsmasqFile>,
     #[serde(default)]
     pub(super) clouds: super::clouds::CloudsFile,
+    pub(super) pools: Option<super::pools::PoolsFile>,
     /// Public keys for servers, by name.
     #[serde(default)]
     pub(super) ssh_keys: BTreeMap<String, String>,

@@ -197,7 +197,7 @@ pub struct PassResult {
 impl PassResult {
     /// Whether everything could be observed and written: no gap, and source and ledger are usable.
     pub fn is_whole(&self) -> bool {
-        self.plan.gaps.is_empty() && self.source_error.is_none() && self.ledger_error.is_none()
+        self.plan.has_seen_services() && self.source_error.is_none() && self.ledger_error.is_none()
     }
 
     /// The simulated providers: test mode.

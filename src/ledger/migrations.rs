@@ -43,6 +43,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (50, "power", include_str!("../../migrations/0050_power.sql")),
     (51, "instance log", include_str!("../../migrations/0051_instance_log.sql")),
     (53, "savings", include_str!("../../migrations/0053_savings.sql")),
+    (54, "pools", include_str!("../../migrations/0054_pools.sql")),
 ];
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod runs;
 pub mod good_manifests;
 mod cache;
 pub mod ownership;
+mod pools;
 mod power;
 mod instance_log;
 pub mod savings;

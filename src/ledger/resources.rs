@@ -137,6 +137,7 @@ impl Ledger {
             written_folders: self.written_folders().await?,
             reserved: self.reserved().await?,
             power: self.power().await?,
+            pools: self.pools().await?,
             revision: String::new(),
         })
     }

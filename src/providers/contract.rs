@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use super::error::ProviderError;
 use super::exchanges::Exchanges;
 use super::http::Counts;
+use super::machines::{MachineAccess, ReachMachines};
 use super::offers::ReadOffers;
 use super::resize::PlanResize;
 use crate::secret::{Secret, Secrets};
@@ -100,6 +101,8 @@ pub struct Capabilities<'a> {
     pub resizes: Option<&'a dyn PlanResize>,
     /// The screens of servers.
     pub consoles: Option<&'a dyn OpenConsole>,
+    /// Machines that are reached over SSH.
+    pub machines: Option<&'a dyn ReachMachines>,
     /// What was sent to the vendor and answered, for the logs of instances.
     pub exchanges: Option<&'a Exchanges>,
     /// What the vendor takes for what it rents out.
@@ -134,6 +137,7 @@ impl Capabilities<'_> {
         actions: None,
         resizes: None,
         consoles: None,
+        machines: None,
         exchanges: None,
         prices: None,
         offers: None,
@@ -428,6 +432,8 @@ pub struct ObserveQuery {
     pub unpublished: Vec<String>,
     /// Instances whose address something else is to lead to.
     pub led_to: BTreeSet<Address>,
+    /// How machines of pools are reached.
+    pub machines: Vec<MachineAccess>,
     /// What is to be ruled out: it may have been created, and is not to be created twice.
     pub to_rule_out: BTreeSet<Address>,
     /// What was read a moment ago may stand in for a call, where nothing of ours was written since: a look that only

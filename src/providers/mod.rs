@@ -7,6 +7,7 @@ pub mod http;
 pub mod rows;
 pub mod offers;
 pub mod resize;
+pub mod machines;
 pub mod servers;
 mod clean;
 pub mod docker;
@@ -14,6 +15,7 @@ pub mod npm;
 pub mod ovh;
 pub mod ovh_cloud;
 pub mod kamatera;
+pub mod ssh;
 pub mod dns;
 pub mod dnsmasq;
 

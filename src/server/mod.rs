@@ -26,6 +26,7 @@ mod write_timeout;
 mod webhook_bodies;
 mod idempotency;
 mod instances;
+mod pools;
 mod stream_limit;
 
 use std::borrow::Cow;
@@ -209,6 +210,7 @@ fn shared_routes() -> Vec<ApiRoute> {
     ];
     routes.extend(service_actions::routes());
     routes.extend(instances::routes());
+    routes.extend(pools::routes());
     routes.extend(manifests::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());
@@ -219,6 +221,7 @@ fn shared_routes() -> Vec<ApiRoute> {
 /// Texts for the command line of the same version.
 fn command_line_routes() -> Vec<ApiRoute> {
     let mut routes = instances::command_line_routes();
+    routes.extend(pools::command_line_routes());
     routes.extend([
         ApiRoute::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),
         ApiRoute::new("/api/v1/status/text", get(status_text), openapi::status_text()),

@@ -145,6 +145,14 @@ impl Operation {
         operation.acts(with(body, "additionalProperties", json!(false))).only(role)
     }
 
+    /// A verb about the pool that the path names; the body has its other arguments.
+    pub(super) fn acts_on_pool(row: &'static VerbRow, summary: &'static str) -> Self {
+        let operation = with_style(Self::new("post", row.word, summary)).parameter(in_path("name", "Its name"));
+        let body = object(json!({}), arguments(row.args.iter().skip(1)));
+        let role = (row.role)(&ActArgs::default(), true);
+        operation.acts(with(body, "additionalProperties", json!(false))).only(role)
+    }
+
     fn acts(self, body: Json) -> Self {
         let lines = "JSON lines: one `step` for each step, then one `end`";
         self.with_body(body)
@@ -476,6 +484,38 @@ pub(super) fn webhook() -> Operation {
         .refuses(404, "A1015: no webhook is taken here")
         .refuses(413, "A1013: the body is too large")
         .open()
+}
+
+fn of_pool(operation: Operation) -> Operation {
+    operation.parameter(in_path("name", "Its name")).refuses(404, "A1002: there is no such pool").only(Role::Viewer)
+}
+
+pub(super) fn pools() -> Operation {
+    Operation::document("pools", "All pools", "MachinePools").only(Role::Viewer)
+}
+
+pub(super) fn pool() -> Operation {
+    of_pool(Operation::document("pool", "One pool with its machines and reservations", "MachinePool"))
+}
+
+pub(super) fn pool_history() -> Operation {
+    of_pool(Operation::document("pool_history", "Who had which machines of a pool", "Reservations"))
+}
+
+pub(super) fn pools_text() -> Operation {
+    Operation::answer("pools_text", "The pools, as the command line prints them").only(Role::Viewer)
+}
+
+pub(super) fn pool_text() -> Operation {
+    of_pool(Operation::answer("pool_text", "A pool, as the command line prints it"))
+}
+
+pub(super) fn pool_history_text() -> Operation {
+    of_pool(Operation::answer("pool_history_text", "Its history, as the command line prints it"))
+}
+
+pub(super) fn pool_key_text() -> Operation {
+    Operation::answer("pool_key_text", "The line that lets Amarre into machines").only(Role::Viewer)
 }
 
 fn of_instance(operation: Operation) -> Operation {

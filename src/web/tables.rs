@@ -10,7 +10,7 @@ use super::{PageFrame, PageOutcome, RequestContext, Web, page, signed_in, text_p
 use crate::engine::report::certificates;
 use crate::engine::report::certificates::CertificateReport;
 use crate::engine::report::subnets;
-use crate::engine::report::subnets::{Cell, Pool, SubnetRow};
+use crate::engine::report::subnets::{Cell, SubnetPool, SubnetRow};
 use crate::ledger::runs;
 use amarre_core::model::Timestamp;
 
@@ -157,7 +157,7 @@ pub async fn network(State(web): State<Web>, headers: HeaderMap) -> Response {
     let words = visitor.words;
     let (picture, _) = web.handle.last_pass();
     let (pools, rows) = subnets::diagrams(&picture);
-    let pools = pools.iter().map(|pool: &Pool| PoolDiagram {
+    let pools = pools.iter().map(|pool: &SubnetPool| PoolDiagram {
         counts: words.with_all(
             "network-counts",
             &[

@@ -55,6 +55,13 @@ port: 80
 const MAIL: &str = "{kind: Record, name: mail, type: A, value: 192.0.2.7}\n";
 const APPS: &str =
     "{kind: Route, name: apps, routes: [{domain: '*.apps', to: 'http://192.0.2.8', tls: letsencrypt}]}\n";
+/// What is at that port lets no connection in.
+const LAB: &str = "
+kind: Pool
+name: lab
+machines:
+  - {name: m1, address: 127.0.0.1, port: 1, password: {secret: lab/m1}, host_key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI}
+";
 const STACK: &str = "name: stack\ncompose: stack/compose.yaml\n";
 const COMPOSE: &str =
     "services: {stack: {image: 'web:1', secrets: [token]}}\nsecrets: {token: {external: true, name: stack/token}}\n";
@@ -112,6 +119,7 @@ impl Life {
         forge.write("services/sick.yaml", SICK);
         forge.write("services/mail.yaml", MAIL);
         forge.write("services/apps.yaml", APPS);
+        forge.write("services/lab.yaml", LAB);
         forge.write("services/stack/compose.yaml", COMPOSE);
         forge.commit("Alice Martin", "everything", "services/stack.yaml", STACK);
         let life = Self {
@@ -128,6 +136,7 @@ impl Life {
             found: Found::default(),
         };
         std::fs::create_dir_all(life.rig.path().join("secrets/services/stack")).unwrap();
+        std::fs::create_dir_all(life.rig.path().join("secrets/services/lab")).unwrap();
         for (file, name) in [
             ("npm", "npm-password"),
             ("consumer", "ovh-consumer-key"),
@@ -138,6 +147,7 @@ impl Life {
             ("dns", "npm-dns-key"),
             ("anna", "access-list"),
             ("services/stack/token", "file"),
+            ("services/lab/m1", "machine-password"),
         ] {
             life.rig.file(&format!("secrets/{file}"), canary(name));
         }
@@ -172,6 +182,7 @@ impl Life {
         config["reconcile"] =
             json!({"interval": "1s", "heartbeat": {"url": {"file": "secrets/heartbeat"}, "every": "10s"}});
         config["policy"] = json!({"secrets": {"*": ["*"]}});
+        config["pools"] = json!({});
         config["state"] = json!("./state/amarre.db");
         // There is no listener: the report has no address in it.
         config["notifications"] = json!({
@@ -287,6 +298,21 @@ impl Life {
         self.rig.daemon(&["--yes"], &variables).await
     }
 
+    /// A machine is reserved with a password that a person chose.
+    async fn reserves(&mut self) {
+        let password = canary("reservation-password");
+        let body = json!({"user": "anna", "by": "anna@example.org", "password": password, "timeout_ms": 0}).to_string();
+        let mut curl = tokio::process::Command::new("curl");
+        curl.arg("-s").arg("--unix-socket").arg(self.rig.path().join("state/amarre.sock"));
+        curl.args(["-H", "Content-Type: application/json", "-d", &body, "http://amarre/api/v1/pools/lab/reserve"]);
+        let said = curl.output().await.unwrap();
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(text.contains("\"r1\""), "{text}");
+        self.found.add("the answer to who reserves", text.as_bytes());
+        self.outputs(&["pool", "show", "lab", "-o", "json"]).await;
+        self.outputs(&["pool", "history", "lab"]).await;
+    }
+
     /// The daemon, everything that may be asked of it, and drift.
     async fn lives_well(&mut self) {
         let daemon = self.daemon("json").await;
@@ -301,6 +327,7 @@ impl Life {
             self.rig.npm.rows(npm::Kind::ProxyHost).into_iter().find(|row| !row["meta"]["amarre_instance"].is_null());
         self.rig.npm.edit_proxy_host(host.unwrap()["id"].as_u64().unwrap(), &json!({"block_exploits": false}));
         self.outputs(&["suspend", "cloud", "--why", "a reason"]).await;
+        self.reserves().await;
         self.asks_everything().await;
         self.outputs_all().await;
         self.outputs(&["resume", "cloud"]).await;

@@ -15,3 +15,5 @@ mod made;
 mod made_rig;
 mod made_stories;
 mod support;
+
+pub use self::support::engine_of;

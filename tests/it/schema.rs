@@ -135,7 +135,7 @@ macro_rules! inside {
 }
 
 /// Every map that a manifest may have. What the map needs is written by itself: a key stands once.
-const MAPS: [Map; 49] = [
+const MAPS: [Map; 50] = [
     ("Service", |key| with(json!({"name": "x", "image": "a:1"}), key)),
     ("Service", |key| with(json!({"name": "x", "containers": {"a": {"image": "a:1"}}}), key)),
     ("Service", |key| with(json!({"name": "x", "image": "a:1", "port": 80}), key)),
@@ -147,6 +147,7 @@ const MAPS: [Map; 49] = [
     ("Stream", |key| with(json!({"kind": "Stream", "name": "x"}), key)),
     ("AccessList", |key| with(json!({"kind": "AccessList", "name": "x"}), key)),
     ("Record", |key| with(json!({"kind": "Record", "name": "x", "type": "A"}), key)),
+    ("Pool", |key| with(json!({"kind": "Pool", "name": "x"}), key)),
     ("Network", |key| with(json!({"kind": "Network", "name": "x"}), key)),
     ("container", |key| json!({"name": "x", "containers": {"a": {key: "x"}}})),
     ("route", |key| json!({"kind": "Route", "name": "x", "routes": [{key: "x"}]})),

@@ -192,6 +192,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         streams: Vec::new(),
         access_lists: Vec::new(),
         instance: None,
+        pool: None,
         dns: Dns::Auto,
         network: NetworkMode::Auto,
         networks: BTreeMap::new(),
@@ -207,7 +208,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
 }
 
 fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
-    const LATER: [&str; 2] = ["Pool", "App"];
+    const LATER: [&str; 1] = ["App"];
     if !reader.has("kind") {
         reader.entry("kind");
         return Some(ManifestKind::SERVICE);

@@ -1,6 +1,7 @@
 //! What families of providers there are: one row a family.
 
 use super::address::ProviderId;
+use super::pool::MACHINES;
 
 /// What a family of providers is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum ProviderRole {
     Zones,
     /// Rents out servers.
     Cloud,
+    /// Machines that are reached over SSH.
+    Machines,
 }
 
 /// The section of the configuration that all clouds share.
@@ -130,6 +133,16 @@ pub const FAMILIES: &[ProviderFamily] = &[
             names_sizes: false,
             resizes_when_off: true,
         }),
+    },
+    ProviderFamily {
+        name: MACHINES,
+        section: "pools",
+        make: "",
+        title: "machines of pools",
+        one: "machine of a pool",
+        role: ProviderRole::Machines,
+        unnamed: "",
+        cloud: None,
     },
 ];
 

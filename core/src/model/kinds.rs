@@ -41,6 +41,10 @@ pub enum Kind {
     Instance,
     /// A server at a cloud that Amarre makes; it goes by the name of its manifest.
     Server,
+    /// A machine of a pool; observed, never changed. It goes by `pool/machine`.
+    Machine,
+    /// An account on one, for the time of a reservation. It goes by `pool/machine/user`.
+    Account,
 }
 
 /// What the planner needs to know of a kind.
@@ -79,6 +83,8 @@ pub enum Lies {
     Anywhere,
     /// In the DNS zone that holds its name.
     InZone,
+    /// On the machine whose path its name begins with.
+    OnMachine,
 }
 
 /// When a resource may be created again after a create of which no outcome is known.
@@ -327,6 +333,16 @@ const KINDS: &[KindTraits] = &[
         costs_money: true,
         ..PLAIN
     },
+    KindTraits {
+        kind: Kind::Machine,
+        word: "machine",
+        down_rank: 7,
+        removal: Removal::NotOwned,
+        adoption: Adoption::NotOwned,
+        lies: Lies::OnMachine,
+        ..PLAIN
+    },
+    KindTraits { kind: Kind::Account, word: "account", adoption: Adoption::NotOwned, lies: Lies::OnMachine, ..PLAIN },
 ];
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod value;
 pub mod words;
 pub mod world;
 pub mod reconcile_options;
+pub mod pool;
 pub mod requests;
 pub mod reservations;
 pub mod manifest_kind;

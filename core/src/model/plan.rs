@@ -217,11 +217,13 @@ pub enum ReasonCode {
     Rollback,
     /// `amarre release` asked for it.
     Released,
+    /// A reservation began, was changed or is over.
+    Reserved,
 }
 
 impl ReasonCode {
     /// Every one.
-    pub const ALL: [ReasonCode; 11] = [
+    pub const ALL: [ReasonCode; 12] = [
         ReasonCode::ManifestNew,
         ReasonCode::ManifestChanged,
         ReasonCode::ConfigurationChanged,
@@ -233,6 +235,7 @@ impl ReasonCode {
         ReasonCode::DestroyAsked,
         ReasonCode::Rollback,
         ReasonCode::Released,
+        ReasonCode::Reserved,
     ];
 
     /// The word in JSON and in the ledger.
@@ -249,6 +252,7 @@ impl ReasonCode {
             ReasonCode::DestroyAsked => "destroy_asked",
             ReasonCode::Rollback => "rollback",
             ReasonCode::Released => "released",
+            ReasonCode::Reserved => "reserved",
         }
     }
 }
@@ -415,6 +419,11 @@ impl Plan {
     /// Whether there is nothing to do and nothing held.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// Whether everything was seen that services can have.
+    pub fn has_seen_services(&self) -> bool {
+        self.gaps.iter().all(Gap::is_of_machine)
     }
 
     /// The earlier of what is planned and `at`.

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use super::instance::Instance;
 use super::kinds::Kind;
+use super::pool::Pool;
 use super::site::Challenge;
 use super::source::Bundle;
 use super::time::Millis;
@@ -44,6 +45,8 @@ pub struct Service {
     pub access_lists: Vec<AccessList>,
     /// A server of a cloud whose power is managed.
     pub instance: Option<Instance>,
+    /// Machines that people reserve.
+    pub pool: Option<Pool>,
     /// What DNS is to say.
     pub dns: Dns,
     /// Where the containers live.
@@ -624,7 +627,9 @@ impl Service {
             })
         });
         let users = self.access_lists.iter().flat_map(|list| list.users.values().map(move |name| (name, &list.origin)));
-        environment.chain(files).chain(users).collect()
+        let machines = self.pool.iter().flat_map(|pool| pool.machines.values());
+        let machines = machines.filter_map(|machine| Some((machine.password.as_ref()?, &machine.origin)));
+        environment.chain(files).chain(users).chain(machines).collect()
     }
 
     /// What Docker calls a volume of that name in the manifest.

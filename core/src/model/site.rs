@@ -67,6 +67,8 @@ pub struct Site {
     pub hosts: BTreeMap<String, HostSite>,
     /// Clouds by name.
     pub clouds: BTreeMap<String, CloudSite>,
+    /// Whether manifests may have machines that Amarre reaches over SSH: the configuration has `pools`.
+    pub lends_machines: bool,
     /// Public keys for servers, by name, as OpenSSH writes them.
     pub ssh_keys: BTreeMap<String, String>,
     /// Subnet pools in order.

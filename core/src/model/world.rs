@@ -13,6 +13,7 @@ use super::folders::{Lead, Reserved};
 use super::instance::{PowerFacts, ServerCheck};
 use super::kinds::{Kind, Lies};
 use super::plan::Refusal;
+use super::pool::{MACHINE_PART, PoolFacts};
 use super::savings::ServerPrices;
 use super::service::Reconcile;
 use super::site::Site;
@@ -307,7 +308,10 @@ impl GapScope {
                 let name = address.name.split('/').next().unwrap_or_default();
                 lies == Lies::InZone && super::site::is_below(name, zone)
             }
-            // No address says in which part it is: its provider names each resource that a part hides.
+            Self::Part { path, .. } if lies == Lies::OnMachine => {
+                address.name.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            // No other address says in which part it is: its provider names each resource that a part hides.
             Self::Part { .. } => false,
             Self::Resource(hidden) => {
                 let is_generation = hidden.generation.is_none() || hidden.generation == address.generation;
@@ -321,6 +325,11 @@ impl Gap {
     /// Whether nothing of its provider was observed.
     pub fn is_whole(&self) -> bool {
         self.scope == GapScope::Whole
+    }
+
+    /// Whether it hides a machine of a pool and nothing else: such ones are off now and then, and no service is on one.
+    pub fn is_of_machine(&self) -> bool {
+        matches!(&self.scope, GapScope::Part { word, .. } if word == MACHINE_PART)
     }
 
     /// What of its provider is hidden, after the provider's name: ` zone example.org`.
@@ -417,6 +426,11 @@ impl World {
     /// The gap that hides `address`, if one does.
     pub fn gap(&self, address: &Address) -> Option<&Gap> {
         self.gaps.iter().find(|gap| gap.covers(address))
+    }
+
+    /// Whether everything was seen that services can have.
+    pub fn has_all_of_services(&self) -> bool {
+        self.gaps.iter().all(Gap::is_of_machine)
     }
 
     /// What is at `address`, Amarre's or not.
@@ -649,6 +663,8 @@ pub struct Facts {
     pub flaps: BTreeMap<Address, BTreeMap<String, Flap>>,
     /// What is known of the power of managed servers.
     pub power: BTreeMap<Address, PowerFacts>,
+    /// What is known of pools, by name.
+    pub pools: BTreeMap<String, PoolFacts>,
     /// The state of the source that is in force.
     pub revision: String,
 }

@@ -5,6 +5,7 @@ pub mod cloud;
 pub mod dns;
 pub mod docker;
 pub mod npm;
+pub mod ssh;
 mod objection;
 
 pub use objection::Objection;

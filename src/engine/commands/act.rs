@@ -62,6 +62,8 @@ pub enum Subject {
     Service(ServiceVerb),
     /// Servers at clouds, by its first argument.
     Instances(InstanceVerb),
+    /// A pool, by its first argument.
+    Pool(PoolVerb),
     /// Services, resources or vendors, by its first argument.
     Other,
     /// Everything.
@@ -83,6 +85,15 @@ pub struct ServiceVerb {
 /// button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InstanceVerb {
+    /// The last part of its path, and its command.
+    pub word: &'static str,
+    /// What it does, for the OpenAPI document.
+    pub summary: &'static str,
+}
+
+/// A verb of pools: it has a path of its own, `/api/v1/pools/NAME/WORD`, and a command `amarre pool WORD`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolVerb {
     /// The last part of its path, and its command.
     pub word: &'static str,
     /// What it does, for the OpenAPI document.
@@ -174,6 +185,8 @@ pub enum ArgShape {
     Count,
     /// Milliseconds.
     Timeout,
+    /// A length of time in milliseconds, or null.
+    Span,
     /// Milliseconds since 1970, or null.
     Until,
     /// The account that asks.
@@ -247,7 +260,7 @@ impl VerbRow {
     pub const fn of_service(&self) -> Option<ServiceVerb> {
         match self.subject {
             Subject::Service(verb) => Some(verb),
-            Subject::Instances(_) | Subject::Other | Subject::None => None,
+            Subject::Instances(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
         }
     }
 }
@@ -257,7 +270,17 @@ impl VerbRow {
     pub const fn of_instance(&self) -> Option<&'static str> {
         match self.subject {
             Subject::Instances(verb) => Some(verb.word),
-            Subject::Service(_) | Subject::Other | Subject::None => None,
+            Subject::Service(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
+        }
+    }
+}
+
+impl VerbRow {
+    /// What its path and its command need, where it is a verb of pools.
+    pub const fn of_pool(&self) -> Option<PoolVerb> {
+        match self.subject {
+            Subject::Pool(verb) => Some(verb),
+            Subject::Service(_) | Subject::Instances(_) | Subject::Other | Subject::None => None,
         }
     }
 }
@@ -327,6 +350,7 @@ impl Act {
             | ArgShape::Single
             | ArgShape::Flag
             | ArgShape::Count
+            | ArgShape::Span
             | ArgShape::By => None,
         })
     }
@@ -340,7 +364,7 @@ impl Act {
                 Some(if names.is_empty() { "all".to_owned() } else { names.join(" ") })
             }
             ArgShape::Text | ArgShape::TextOrNull | ArgShape::By => self.args.given(first.name).map(str::to_owned),
-            ArgShape::Flag | ArgShape::Count | ArgShape::Timeout | ArgShape::Until => None,
+            ArgShape::Flag | ArgShape::Count | ArgShape::Timeout | ArgShape::Span | ArgShape::Until => None,
         }
     }
 
@@ -366,6 +390,7 @@ impl ArgShape {
             ArgShape::Flag => (value.is_boolean(), "true or false"),
             ArgShape::Count => (value.is_u64() || value.is_null(), "a number or null"),
             ArgShape::Timeout => (value.is_i64(), "a number of milliseconds"),
+            ArgShape::Span => (value.is_i64() || value.is_null(), "a number of milliseconds, or null"),
             ArgShape::Until => (value.is_i64() || value.is_null(), "milliseconds since 1970, or null"),
         };
         (!is_right).then_some(expected)

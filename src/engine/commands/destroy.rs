@@ -9,8 +9,9 @@ use super::{CommandAnswer, follow, no_such, unknown_service};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::RunTally;
 use crate::engine::{PassResult, report};
+use amarre_core::model::pool::MACHINE_PART;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Verb};
+use amarre_core::model::{Address, Change, Gap, Verb};
 use amarre_core::plan::render::text::refusal_body;
 use amarre_core::plan::render::{Sign, lines};
 
@@ -49,7 +50,9 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     let (reply, tally) =
         follow(handle, None, Some(names.clone()), args.timeout_ms(), (asked.steps, asked.style.language)).await?;
     let left = leftovers(&reply.picture, &names, purge, &tally);
-    let hidden = !reply.picture.plan.gaps.is_empty();
+    // An account on a machine that does not answer may still be there.
+    let is_its = |gap: &Gap| names.iter().any(|name| gap.place().starts_with(&format!(" {MACHINE_PART} {name}/")));
+    let hidden = reply.picture.plan.gaps.iter().any(|gap| !gap.is_of_machine() || is_its(gap));
     let took = (handle.now() - started).in_words();
     let (text, exit) = if left.is_empty() && !hidden {
         let kept = if purge { "" } else { "; volumes are kept" };

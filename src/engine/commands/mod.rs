@@ -14,6 +14,8 @@ pub mod manifest_text;
 pub(super) mod restart;
 pub mod instances;
 pub mod offers;
+pub mod pools;
+pub mod pool_verbs;
 pub(super) mod service_actions;
 pub(super) mod adopt;
 pub(super) mod adopt_unsigned;

@@ -9,6 +9,7 @@ use super::adopt::OwnershipQuery;
 use super::apply::Agreed;
 use super::clone_instance::NEW_NAME;
 use super::instances::InstanceDeed;
+pub use super::pool_verbs::{POOL_DISABLE, POOL_ENABLE, POOL_EXTEND, POOL_RELEASE, POOL_RESERVE, POOL_TRUST};
 use super::snapshot_instance::SNAPSHOT_NAME;
 use super::{
     adopt, adopt_unsigned, apply, clone_instance, console_instance, delete_instance, destroy, instances, npm_rescue,
@@ -18,7 +19,7 @@ use crate::accounts::Role;
 use amarre_core::model::Timestamp;
 
 /// Every verb, in the order of the list of commands.
-pub static VERBS: [&VerbRow; 25] = [
+pub static VERBS: [&VerbRow; 31] = [
     &APPLY,
     &RECONCILE,
     &SUSPEND,
@@ -44,19 +45,25 @@ pub static VERBS: [&VerbRow; 25] = [
     &INSTANCE_REBUILD,
     &INSTANCE_SNAPSHOT,
     &INSTANCE_CONSOLE,
+    &POOL_RESERVE,
+    &POOL_EXTEND,
+    &POOL_RELEASE,
+    &POOL_TRUST,
+    &POOL_ENABLE,
+    &POOL_DISABLE,
 ];
 
 /// An argument of requests alone.
-const fn arg(name: &'static str, shape: ArgShape) -> ArgRow {
+pub(super) const fn arg(name: &'static str, shape: ArgShape) -> ArgRow {
     ArgRow { name, shape, is_required: false, typed: None }
 }
 
 /// An argument that the command line takes, too: by its place where it has no flag.
-const fn typed(arg: ArgRow, flag: &'static str, value: &'static str, help: &'static str) -> ArgRow {
+pub(super) const fn typed(arg: ArgRow, flag: &'static str, value: &'static str, help: &'static str) -> ArgRow {
     ArgRow { typed: Some(TypedArg { flag, value, default: None, help }), ..arg }
 }
 
-const fn required(arg: ArgRow) -> ArgRow {
+pub(super) const fn required(arg: ArgRow) -> ArgRow {
     ArgRow { is_required: true, ..arg }
 }
 
@@ -74,12 +81,13 @@ const THING: ArgRow = required(typed(
     "THING",
     "What: `proxy-host/git.example.org`, `record/git.example.org/A`",
 ));
-const DRY_RUN: ArgRow = typed(arg("dry_run", ArgShape::Flag), "dry-run", "", "Show what would be done, and do nothing");
-const TIMEOUT: ArgRow =
+pub(super) const DRY_RUN: ArgRow =
+    typed(arg("dry_run", ArgShape::Flag), "dry-run", "", "Show what would be done, and do nothing");
+pub(super) const TIMEOUT: ArgRow =
     usually(typed(arg("timeout_ms", ArgShape::Timeout), "timeout", "TIME", "Stop waiting after this long"), "15m");
-const BY: ArgRow = arg("by", ArgShape::By);
+pub(super) const BY: ArgRow = arg("by", ArgShape::By);
 
-const fn operator(_: &ActArgs, _: bool) -> Role {
+pub(super) const fn operator(_: &ActArgs, _: bool) -> Role {
     Role::Operator
 }
 
@@ -87,7 +95,7 @@ fn operator_beyond_a_forecast(args: &ActArgs, _: bool) -> Role {
     if args.flag("dry_run") { Role::Viewer } else { Role::Operator }
 }
 
-const fn admin(_: &ActArgs, _: bool) -> Role {
+pub(super) const fn admin(_: &ActArgs, _: bool) -> Role {
     Role::Admin
 }
 
@@ -619,6 +627,6 @@ pub static INSTANCE_CONSOLE: VerbRow = VerbRow {
 impl VerbRow {
     /// Whether its answer opens something by itself: nothing keeps it.
     pub fn answers_a_credential(&self) -> bool {
-        self.word == INSTANCE_CONSOLE.word
+        [INSTANCE_CONSOLE.word, POOL_RESERVE.word].contains(&self.word)
     }
 }

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::counters;
 use super::counters::Meters;
 pub use super::loop_command::LoopCommand;
+use super::reservations::PoolChange;
 use super::schedule::DutyCycle;
 use super::{manifest_loader, schedule};
 use crate::engine::{Clock, ConfigProblem, Engine, EngineSettings, PassResult, Progress, RunMode};
@@ -18,6 +19,7 @@ use crate::ledger::Ledger;
 use crate::ledger::runs::Event;
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use amarre_core::manifest::{Loaded, SourceFile};
+use amarre_core::model::power::Override;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Assets, Code, Millis, Requests, Site, Timestamp};
 
@@ -97,7 +99,12 @@ impl Handle {
 
     /// Runs a pass now, and waits until its result is the published one.
     pub async fn pass(&self) -> Option<Reply> {
-        let reply = self.request(LoopCommand::Pass).await?;
+        self.shown(LoopCommand::Pass).await
+    }
+
+    /// Sends a command, and waits until the result of its pass is the published one.
+    pub async fn shown(&self, command: LoopCommand) -> Option<Reply> {
+        let reply = self.request(command).await?;
         let mut shown = self.clone();
         while shown.last_pass().0.at < reply.picture.at && shown.changed().await {}
         Some(reply)
@@ -504,11 +511,8 @@ impl Daemon {
                 let released = self.engine.ledger.release(&address, (&service, &vendor_id), run, &by, now).await;
                 released.err().map(|error| error.to_string())
             }
-            LoopCommand::HoldPower { holds } => {
-                let held = self.engine.hold_power(holds).await;
-                self.pass().await;
-                held.err().map(|error| error.to_string())
-            }
+            LoopCommand::HoldPower { holds } => self.hold_power(holds).await,
+            LoopCommand::ChangePool(change) => self.change_pool(*change).await,
             LoopCommand::Resume { service } => self.resume(&service).await,
         };
         answer(reply, self.engine.last_pass(), error);
@@ -518,6 +522,18 @@ impl Daemon {
     async fn wait_until(&mut self, until: AwaitedState, timeout: Millis, reply: oneshot::Sender<Reply>) {
         self.waiters.push(Waiter { reply, deadline: self.engine.clock.now() + timeout, until });
         self.pass().await;
+    }
+
+    async fn hold_power(&mut self, holds: Vec<(Address, Option<Override>)>) -> Option<String> {
+        let held = self.engine.hold_power(holds).await;
+        self.pass().await;
+        held.err().map(|error| error.to_string())
+    }
+
+    async fn change_pool(&mut self, change: PoolChange) -> Option<String> {
+        let error = self.engine.change_pool(change).await.err();
+        self.pass().await;
+        error
     }
 
     async fn resume(&mut self, service: &str) -> Option<String> {

@@ -8,6 +8,7 @@ use super::lane;
 use super::lane::{LaneJob, Tools};
 use crate::engine::{Engine, RunMode, UnderWay};
 use amarre_core::model::plan::ReasonCode;
+use amarre_core::model::pool::{machine_address, machine_of};
 use amarre_core::model::{Address, Change, Kind, Plan, Verb, Wants};
 use amarre_core::plan::desired::bind_mounts::Check;
 
@@ -25,9 +26,10 @@ impl Engine {
                 RunMode::Act { only, .. } => only.as_ref().is_none_or(|only| only.contains(&change.service)),
                 RunMode::Asked => self.requests.adopting.as_ref() == Some(&change.address),
             };
-            let is_busy = busy.contains(&change.service) || acted_on.contains(&change.address);
+            let lane = lane_of(change);
+            let is_busy = busy.contains(&lane) || acted_on.contains(&change.address);
             if is_asked && !is_busy {
-                ready.entry(change.service.clone()).or_default().push(change.clone());
+                ready.entry(lane).or_default().push(change.clone());
             }
         }
         // A re-created NPM serves nothing before it is on its networks again: its attachments come first.
@@ -75,6 +77,14 @@ impl Engine {
             cancelled: Arc::default(),
             breakers: self.retries.breakers.clone(),
         }
+    }
+}
+
+/// The lane of a change: its service's, and of a pool one a machine.
+fn lane_of(change: &Change) -> String {
+    match machine_of(&change.address) {
+        Some((pool, machine)) => machine_address(pool, machine).to_string(),
+        None => change.service.clone(),
     }
 }
 

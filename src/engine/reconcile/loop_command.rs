@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::actions::ActionRequest;
+use super::reservations::PoolChange;
 use crate::engine::{ConfigProblem, EngineSettings};
 use crate::ledger::runs::Event;
 use crate::source::{Snapshot, SourceError};
@@ -58,6 +59,8 @@ pub enum LoopCommand {
         /// Each server, and what holds.
         holds: Vec<(Address, Option<Override>)>,
     },
+    /// Change a pool: reservations, or what is known of its machines.
+    ChangePool(Box<PoolChange>),
     /// Resume a service.
     Resume {
         /// The service.

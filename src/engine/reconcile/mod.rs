@@ -4,6 +4,7 @@ pub mod pass;
 pub mod observe;
 pub mod poll;
 pub mod schedule;
+pub mod reservations;
 pub mod retry;
 pub mod breaker;
 pub(super) mod hand_out;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::poll::{Asking, PollHistory};
 use crate::ledger::Unpublished;
+use crate::providers::machines::MachineAccess;
 use crate::providers::{Observation, ObserveQuery, Provider};
 use amarre_core::model::families::ProviderRole;
 use amarre_core::model::folders::Reserved;
@@ -60,6 +61,8 @@ pub struct PassKnowledge<'a> {
     pub facts: &'a Facts,
     /// Zones that wait to be published.
     pub unpublished: &'a [Unpublished],
+    /// How machines of pools are reached.
+    pub machines: &'a [MachineAccess],
     /// Whether an earlier reading may be used.
     pub reuse: bool,
     /// The time of the pass.
@@ -268,6 +271,7 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
         now,
         wanted,
         led_to,
+        machines: if id.role() == Some(ProviderRole::Machines) { known.machines.to_vec() } else { Vec::new() },
         applied,
         to_rule_out,
         ordered: facts.ordered.iter().filter(|(address, _)| address.provider == *id).map(clone_pair).collect(),

@@ -23,7 +23,7 @@ use amarre_core::model::{
     Verb, Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::desired::{expand, instance};
+use amarre_core::plan::desired::{account, expand, instance};
 use amarre_core::plan::input::Input;
 use amarre_core::plan::safety::{lint, mass_deletes};
 
@@ -136,9 +136,15 @@ impl Engine {
         plan::rollout::completion::judge(&sight.desired.services, &self.context.site, &sight.facts, &mut sight.world);
 
         sight.now = self.clock.now();
+        let is_to_act = sight.mode != RunMode::PlanOnly;
         sight.facts.power = self.with_input(&sight, instance::after_look);
         if sight.mode != RunMode::PlanOnly && self.was_away(sight.now) {
             sight.facts.power.values_mut().for_each(|facts| facts.watch_anew(sight.now));
+        }
+        if is_to_act && self.ledger_error.is_none() {
+            let changed = self.with_input(&sight, account::after_look);
+            let PassState { desired, facts, .. } = &mut sight;
+            self.record_reservations(changed, &desired.services, facts).await;
         }
         let mut draft = self.plan(&sight);
         let planned = self.clock.now();
@@ -149,8 +155,11 @@ impl Engine {
         if !self.context.site.clouds.is_empty() {
             draft.plan.look_in(sight.now, schedule::CLOUDS_ANEW);
         }
+        self.with_input(&sight, account::next_change).into_iter().for_each(|at| draft.plan.look_by(at));
+        if sight.desired.services.values().any(|service| service.pool.is_some()) {
+            draft.plan.look_in(sight.now, schedule::CLOUDS_ANEW);
+        }
         self.next_action_look(&sight.world, sight.now).into_iter().for_each(|at| draft.plan.look_by(at));
-        let is_to_act = sight.mode != RunMode::PlanOnly;
         if is_to_act && self.ledger_error.is_some() {
             self.try_ledger(&mut draft.plan, sight.now).await;
         }
@@ -199,7 +208,8 @@ impl Engine {
         if mode != RunMode::PlanOnly {
             self.end_suspensions(&mut facts, now).await;
         }
-        let desired = self.desired(source.as_ref(), loaded).await;
+        let mut desired = self.desired(source.as_ref(), loaded).await;
+        self.add_sign_ins(&mut desired).await;
         let rolling = Self::wake_rolling(&mut facts, &desired);
         self.complete_facts(&mut facts, &desired, source.as_ref());
         let unpublished = match self.ledger.unpublished().await {
@@ -248,7 +258,8 @@ impl Engine {
         let past = PollHistory { written: &self.written, wake: &self.wake };
         let PassState { facts, unpublished, .. } = &*sight;
         let site = &self.context.site;
-        let known = PassKnowledge { site, wants: &early, facts, unpublished, reuse, now };
+        let machines = self.machine_accesses(&sight.desired, facts);
+        let known = PassKnowledge { site, wants: &early, facts, unpublished, machines: &machines, reuse, now };
         let (world, again) = self.observer.observe(&self.context.providers, known, past).await;
         sight.world = world;
         self.meters.phase("observe", self.clock.now() - now);

@@ -313,7 +313,7 @@ impl Engine {
                 desired.services.contains_key(name) || desired.broken.contains_key(name) || desired.prune_blocked;
             let is_left = row_is_left(name)
                 || world.seen.values().any(|seen| seen.owner.is_ours() && seen.service.as_ref() == Some(name));
-            if !is_known && !is_left && plan.gaps.is_empty() {
+            if !is_known && !is_left && plan.has_seen_services() {
                 // Its manifest is gone as well: there is nothing left to suspend or to show.
                 self.ledger.resume(name).await?;
                 self.wake.notify_one();
@@ -331,7 +331,7 @@ impl Engine {
                 && !desired.frozen.contains(*name)
                 && !facts.converged.contains(*name)
                 && !facts.suspended.contains_key(*name)
-                && plan.gaps.is_empty()
+                && plan.has_seen_services()
         };
         let calm: Vec<String> = desired.services.keys().filter(is_calm).cloned().collect();
         if calm.is_empty() { Ok(()) } else { self.ledger.converged(&calm, now).await }

@@ -142,7 +142,7 @@ impl Engine {
 
 /// The generations of a service without a planned change whose containers are all healthy.
 fn good_generations(name: &str, wants: &Wants, world: &World, plan: &Plan) -> Option<String> {
-    let is_calm = !plan.changes.iter().any(|change| change.service == name) && plan.gaps.is_empty();
+    let is_calm = !plan.changes.iter().any(|change| change.service == name) && plan.has_seen_services();
     let containers: Vec<&Address> = wants
         .map
         .iter()

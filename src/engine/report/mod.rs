@@ -1,6 +1,7 @@
 //! Texts and documents of plan, status and drift, for people and machines. Pure: a pass result in, text out.
 
 pub mod plan;
+pub mod pools;
 pub mod drift;
 pub mod status;
 pub mod service_list;
@@ -567,7 +568,7 @@ pub fn verdict(
     }
     let guarded = picture.plan.guard.is_some();
     let broken = broken || picture.source_error.is_some();
-    if settled && needy.is_empty() && !broken && !guarded && picture.plan.gaps.is_empty() {
+    if settled && needy.is_empty() && !broken && !guarded && picture.plan.has_seen_services() {
         let nothing = created.total() == 0;
         let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
         let plural = if in_sync == 1 { "1 service in sync".to_owned() } else { format!("{in_sync} services in sync") };

@@ -414,7 +414,7 @@ fn worst_health(picture: &PassResult, name: &str, resources: &[ResourceStatus]) 
             Health::Progressing
         }
         Some(worst) => worst,
-        None if picture.facts.suspended.contains_key(name) && !picture.plan.gaps.is_empty() => Health::Unknown,
+        None if picture.facts.suspended.contains_key(name) && !picture.plan.has_seen_services() => Health::Unknown,
         None if picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy) => Health::Missing,
         None if picture.broken.contains_key(name) => Health::Missing,
         None => Health::Healthy,

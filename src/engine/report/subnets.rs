@@ -223,7 +223,7 @@ fn free_room(context: &Context, taken: &[TakenSubnet]) -> Vec<PoolRoom> {
 
 /// A diagram of a pool: at most [`CELLS_MAX`] cells, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pool {
+pub struct SubnetPool {
     /// `172.20.0.0/16`.
     pub pool: String,
     /// The size of its subnets.
@@ -270,7 +270,7 @@ pub struct SubnetRow {
 const CELLS_MAX: usize = 512;
 
 /// Diagrams of all pools, and the taken subnets in them.
-pub fn diagrams(picture: &PassResult) -> (Vec<Pool>, Vec<SubnetRow>) {
+pub fn diagrams(picture: &PassResult) -> (Vec<SubnetPool>, Vec<SubnetRow>) {
     let Some(context) = &picture.context else { return (Vec::new(), Vec::new()) };
     let taken = taken(picture, context);
     let pools = free_room(context, &taken).into_iter().map(|room| pool(room, context.site.prefix, &taken)).collect();
@@ -283,7 +283,7 @@ pub fn diagrams(picture: &PassResult) -> (Vec<Pool>, Vec<SubnetRow>) {
     (pools, rows.collect())
 }
 
-fn pool(room: PoolRoom, prefix: u8, taken: &[TakenSubnet]) -> Pool {
+fn pool(room: PoolRoom, prefix: u8, taken: &[TakenSubnet]) -> SubnetPool {
     let states = states(room.pool, prefix, taken);
     let (size, first) = (1u32 << (32 - u32::from(prefix)), u32::from(room.pool.network()));
     let several = states.len().div_ceil(CELLS_MAX).max(1);
@@ -303,7 +303,7 @@ fn pool(room: PoolRoom, prefix: u8, taken: &[TakenSubnet]) -> Pool {
     });
     let PoolRoom { leased, foreign, free, .. } = room;
     let next = room.next.map(|next| next.to_string());
-    Pool { pool: room.pool.to_string(), prefix, leased, foreign, free, next, cells: cells.collect() }
+    SubnetPool { pool: room.pool.to_string(), prefix, leased, foreign, free, next, cells: cells.collect() }
 }
 
 fn room(pool: Ipv4Net, prefix: u8, taken: &[TakenSubnet]) -> PoolRoom {

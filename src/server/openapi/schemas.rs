@@ -7,6 +7,7 @@ use crate::accounts::Role;
 use crate::engine::commands::act::{ArgRow, ArgShape, TIMEOUT_MS_MAX, UNTIL_MS_MAX};
 use crate::engine::commands::verbs::VERBS;
 use crate::engine::report::instances::InstanceState;
+use crate::engine::report::pools::MachineState;
 use crate::engine::report::status::{Health, Sync};
 use amarre_core::manifest::Severity;
 use amarre_core::model::plan::Wait;
@@ -14,8 +15,18 @@ use amarre_core::model::{Kind, ReasonCode};
 
 /// All schemas, by name.
 pub fn all() -> Map<String, Json> {
-    let parts =
-        [general(), passes(), manifests(), services(), instances(), differences(), plans(), streamed(), remaining()];
+    let parts = [
+        general(),
+        passes(),
+        manifests(),
+        services(),
+        instances(),
+        pools(),
+        differences(),
+        plans(),
+        streamed(),
+        remaining(),
+    ];
     parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
@@ -205,6 +216,45 @@ fn instances() -> Json {
         "InstanceLogLine": object(json!({
             "at": time(), "kind": described("`request`, `status`, or the kind of an event", text()), "text": text(),
         }), json!({"template": template(), "args": args()})),
+    })
+}
+
+/// Machines that people reserve.
+fn pools() -> Json {
+    let reservation = || {
+        json!({
+            "reservation": described("As `r41`", text()), "user": described("The account on the machines", text()),
+            "by": described("Who asked; empty: it was recovered from its machine", text()), "count": count(),
+            "state": {"enum": ["waiting", "active", "over"]}, "machines": list(text()), "asked": time(), "from": time(),
+            "since": or_null(time()), "until": or_null(time()), "seconds": count(),
+            "end": described("How it ended; null: it is not over", or_null(json!({"enum": ["released", "expired", "missed", "name_taken"]}))),
+        })
+    };
+    let live = json!({
+        "ready": described("Machines on which its account is ready", count()),
+        "place": described("In the queue; null: it does not wait", or_null(count())),
+        "latest": described("When it gets its machines at the latest", or_null(time())),
+    });
+    let states = MachineState::ALL.map(MachineState::word);
+    let counts = states.iter().map(|state| ((*state).to_owned(), count())).chain([("total".to_owned(), count())]);
+    json!({
+        "MachinePools": object(json!({"schema": {"const": "amarre.pools/v1"}, "pools": list(object(json!({
+            "name": text(), "machines": object(Json::Object(counts.collect()), json!({})), "waiting": count(),
+            "next_free": or_null(time()),
+        }), json!({})))}), json!({})),
+        "MachinePool": object(json!({
+            "schema": {"const": "amarre.pool/v1"}, "name": text(),
+            "limits": object(json!({"duration_seconds": count(), "default_seconds": count(), "per_user": count(), "queue": count()}), json!({})),
+            "machines": list(object(json!({
+                "name": text(), "address": text(), "port": count(), "user": text(), "state": {"enum": states},
+                "why": or_null(text()), "reservation": or_null(text()), "reserved_by": or_null(text()),
+                "reserved_until": or_null(time()), "system": or_null(text()),
+                "ends_by_itself": described("Whether the machine ends an account by itself on the day after its time; null: that is not known", or_null(flag_type())),
+            }), json!({}))),
+            "reservations": list(named("Reservation")),
+        }), json!({})),
+        "Reservations": object(json!({"schema": {"const": "amarre.reservations/v1"}, "name": text(), "reservations": list(named("Reservation"))}), json!({})),
+        "Reservation": object(reservation(), live),
     })
 }
 
@@ -451,6 +501,7 @@ pub fn arguments<'a>(args: impl IntoIterator<Item = &'a ArgRow>) -> Json {
         ArgShape::Count => or_null(count()),
         ArgShape::Timeout => timeout(),
         ArgShape::Until => or_null(until_time()),
+        ArgShape::Span => or_null(described("Milliseconds", count())),
     };
     args.into_iter().map(|arg| (arg.name.to_owned(), schema(arg.shape))).collect()
 }

@@ -7,6 +7,7 @@ pub mod forge;
 pub mod following;
 pub mod gate;
 pub mod image;
+pub mod machine;
 pub mod nginx;
 pub mod registry;
 pub mod rig;

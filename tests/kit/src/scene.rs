@@ -164,6 +164,7 @@ pub fn site() -> Site {
         domains: texts(&["example.org", "example.net"]),
         hosts: BTreeMap::from([("default".to_owned(), host)]),
         clouds: BTreeMap::from([("paris".to_owned(), cloud)]),
+        lends_machines: false,
         ssh_keys: BTreeMap::new(),
         pools: vec!["172.20.0.0/16".parse().unwrap(), "10.213.0.0/16".parse().unwrap()],
         prefix: 24,

@@ -41,6 +41,7 @@ pub fn permissive() -> Site {
             ("paris".to_owned(), cloud("ovh-cloud.paris")),
             ("tlv".to_owned(), cloud("kamatera.tlv")),
         ]),
+        lends_machines: true,
         ssh_keys: BTreeMap::from([("ops".to_owned(), "ssh-ed25519 AAAAC3Nz ops".to_owned())]),
         pools: vec!["172.20.0.0/16".parse().unwrap()],
         prefix: 24,

@@ -10,6 +10,7 @@ pub(super) mod access_list;
 pub(super) mod record;
 pub(super) mod network;
 pub(super) mod instance;
+pub(super) mod pool;
 pub(super) mod server;
 pub(super) mod shared;
 
@@ -39,4 +40,5 @@ pub(super) const KINDS: &[ManifestKindRow] = &[
     record::ROW,
     network::ROW,
     instance::ROW,
+    pool::ROW,
 ];

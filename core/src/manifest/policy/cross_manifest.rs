@@ -232,6 +232,8 @@ struct WantedNames {
     streams: Vec<((String, u16), Spot, String)>,
     /// The server whose power it manages.
     instance: Option<(Address, Spot, String)>,
+    /// Machines of pools, by address and port.
+    machines: Vec<((String, u16), Spot, String)>,
 }
 
 impl WantedNames {
@@ -262,6 +264,7 @@ impl WantedNames {
         let containers = names.map(|name| (name, spot, place(spot)));
         let keys = service.containers.keys().chain(service.jobs.keys());
         let addresses = keys.map(|key| (service.address_name(key), spot, place(spot)));
+        let machines = service.pool.iter().flat_map(|pool| pool.machines.values());
         Self {
             host: service.host.clone(),
             domains: claims.domains.iter().map(|(name, spot)| (name.clone(), *spot, place(*spot))).collect(),
@@ -272,6 +275,7 @@ impl WantedNames {
             addresses: addresses.collect(),
             streams: streams.collect(),
             instance: service.instance.as_ref().map(|one| (one.address.clone(), spot, place(spot))),
+            machines: machines.map(|one| ((one.address.clone(), one.port), spot, place(spot))).collect(),
         }
     }
 }
@@ -296,6 +300,7 @@ struct TakenNames {
     addresses: BTreeMap<(String, String), String>,
     streams: BTreeMap<(String, u16), String>,
     instances: BTreeMap<Address, String>,
+    machines: BTreeMap<(String, u16), String>,
 }
 
 impl TakenNames {
@@ -345,6 +350,12 @@ impl TakenNames {
             let message = format!("two manifests manage the instance {}", address.name);
             problems.push(Problem::error(Code::A0194, *spot, message).hint(format!("the other is {first}")));
         }
+        for (machine, spot, _) in &wanted.machines {
+            if let Some(first) = self.machines.get(machine) {
+                let message = format!("two pools have the machine {}:{}", machine.0, machine.1);
+                problems.push(Problem::error(Code::A0106, *spot, message).hint(format!("the other is {first}")));
+            }
+        }
         let called = wanted.containers.iter().map(|(name, spot, _)| (name, spot, &self.containers));
         let addressed = wanted.addresses.iter().map(|(name, spot, _)| (name, spot, &self.addresses));
         let mut named: BTreeSet<&String> = BTreeSet::new();
@@ -387,6 +398,7 @@ impl TakenNames {
             self.subnets.entry(host.clone()).or_default().push((subnet, place));
         }
         self.instances.extend(wanted.instance.map(|(address, _, place)| (address, place)));
+        self.machines.extend(wanted.machines.into_iter().map(|(machine, _, place)| (machine, place)));
         self.streams.extend(wanted.streams.into_iter().map(|(stream, _, place)| (stream, place)));
         let of_host = |(name, _, place)| ((host.clone(), name), place);
         self.containers.extend(wanted.containers.into_iter().map(of_host));

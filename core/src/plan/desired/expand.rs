@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
+use super::account;
 use super::certificate;
 use super::certificate::CertificateNames;
 use super::dns_names::{WantedRecords, ZoneNames};
@@ -203,6 +204,9 @@ impl Expansion<'_> {
         }
         if let Some(instance) = &self.service.instance {
             instance::expand(self, instance);
+        }
+        if let Some(pool) = &self.service.pool {
+            account::expand(self, pool);
         }
         let records = self.records(&targets);
         for route in &self.service.routes {

@@ -18,3 +18,4 @@ pub mod reused_names;
 pub mod images;
 pub mod restart_policy;
 pub mod instance;
+pub mod account;

@@ -20,7 +20,7 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refu
     let is_gone = |name: &str| !with_containers(input.facts, input.world).iter().any(|known| *known == name);
     let is_retired = |name: &&str| {
         let retired = input.facts.retired.get(*name);
-        retired.is_some_and(|retired| retired.is_over || is_gone(name) && input.world.gaps.is_empty())
+        retired.is_some_and(|retired| retired.is_over || is_gone(name) && input.world.has_all_of_services())
     };
     let name = [service.name.as_str(), service.data_name()].into_iter().find(is_retired)?;
     let found = leftovers(input, service, base, name);
@@ -78,7 +78,7 @@ pub fn after_look(
     now: Timestamp,
 ) -> BTreeMap<String, Option<Retired>> {
     let with_containers = with_containers(facts, world);
-    let is_over = |name: &String| !with_containers.contains(name) && world.gaps.is_empty();
+    let is_over = |name: &String| !with_containers.contains(name) && world.has_all_of_services();
     let is_kept = |name: &str| services.contains_key(name) || is_broken(name);
     let mut changes = BTreeMap::new();
     for (name, known) in &facts.retired {

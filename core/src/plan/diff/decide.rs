@@ -13,7 +13,7 @@ use crate::model::{
     Address, Change, Code, Expect, FieldDiff, Fields, Gate, Hint, Kind, Millis, Need, Note, Owner, Plan, Reason,
     ReasonCode, Refusal, Rule, Seen, State, Timestamp, Value, Verb, Want, Wants,
 };
-use crate::plan::desired::{certificate, images, instance, restart_policy, subnets};
+use crate::plan::desired::{account, certificate, images, instance, restart_policy, subnets};
 use crate::plan::input::Input;
 use crate::plan::rollout::{completion, network_recreate, start_conditions, stopped};
 use crate::plan::safety::{protect, settling, signatures};
@@ -181,6 +181,10 @@ fn update(
 
 /// What is written for the fields that differ, and what has to be written with them.
 fn written(address: &Address, fields: &Fields, diffs: &[(Rule, FieldDiff)], seen: &Seen) -> Fields {
+    if address.kind == Kind::Account {
+        // Its script says the whole of it once more.
+        return fields.clone();
+    }
     let mut changed = Fields::default();
     for (_, diff) in diffs {
         // A map is written whole, though it is shown entry by entry.
@@ -519,6 +523,10 @@ fn downtime_of_delete(input: &Input<'_>, wants: &Wants, address: &Address, seen:
 }
 
 fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> bool {
+    if address.kind == Kind::Account {
+        // Whoever had it has it no more, whatever became of the pool.
+        return true;
+    }
     if is_left_alone(input, service) {
         return false;
     }
@@ -633,9 +641,11 @@ fn delete_gate(
     }
     needs.sort();
     needs.dedup();
-    match wants.drains.get(address) {
+    // Of a pool without a manifest, or a machine that left it, nothing is taken from whoever works there.
+    let lent = account::lent_until(input, address);
+    match wants.drains.get(address).copied().or(lent) {
         _ if !needs.is_empty() => Gate::After(needs),
-        Some(at) if input.now < *at => Gate::Until { at: *at, what: Wait::Drain },
+        Some(at) if input.now < at => Gate::Until { at, what: Wait::Drain },
         Some(_) | None => Gate::Now,
     }
 }

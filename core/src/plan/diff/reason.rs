@@ -19,6 +19,9 @@ pub const ADOPTED: &str = "adopted";
 /// Why something is made.
 pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let was_applied = input.facts.applied.contains_key(address);
+    if address.kind == Kind::Account && !was_applied {
+        return reserved(want, format!("{} begins", want.fields.text("reservation").unwrap_or_default()));
+    }
     let is_known = input.facts.converged.contains(&want.service);
     let old = input.world.generations(address).find(|(seen, _)| *seen != address);
     let file = &want.origin.file;
@@ -90,9 +93,17 @@ fn is_put_back(input: &Input<'_>, address: &Address) -> bool {
         || generations(&input.facts.failed, address).any(|(other, _)| other != address)
 }
 
+/// It follows from a reservation, which no manifest says.
+fn reserved(want: &Want, text: String) -> Reason {
+    Reason { code: ReasonCode::Reserved, text, origin: Some(want.origin.clone()) }
+}
+
 /// Why something is changed in place: drift when the manifest still says what was last applied.
 pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
     let applied = input.facts.applied.get(address);
+    if address.kind == Kind::Account {
+        return reserved(want, format!("{} was changed", want.fields.text("reservation").unwrap_or_default()));
+    }
     let follows = diffs.iter().any(|diff| diff.field == "forward_host" && matches!(diff.to, Some(Value::Text(_))));
     let moved = follows && applied.is_some_and(|applied| applied.fields.get("forward_host") != target(diffs).as_ref());
     let drifted = |diff: &FieldDiff| {
@@ -236,6 +247,10 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
         (ReasonCode::DependencyReplaced, "nothing has used it for 30 days".to_owned(), None)
     } else if destroyed {
         (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
+    } else if address.kind == Kind::Account {
+        let seen = input.world.seen.get(address);
+        let label = seen.and_then(|seen| seen.fields.text("reservation")).unwrap_or("its reservation");
+        (ReasonCode::Reserved, format!("{label} is over"), None)
     } else if let Some(manifest) = manifest.filter(|_| is_job(input, address)) {
         (ReasonCode::DependencyReplaced, "its update is done with".to_owned(), Some(manifest.origin.clone()))
     } else if let Some(failure) = failure {

@@ -72,7 +72,7 @@ impl DetailInput<'_> {
 type Detail = fn(&DetailInput<'_>) -> String;
 
 /// Of the kinds whose fields say more than their name.
-const DETAILS: [(Kind, Detail); 8] = [
+const DETAILS: [(Kind, Detail); 9] = [
     (Kind::Network, |of| of.text("subnet").to_owned()),
     (Kind::Attachment, |of| of.text("address").to_owned()),
     (Kind::Container, container_detail),
@@ -81,6 +81,7 @@ const DETAILS: [(Kind, Detail); 8] = [
     (Kind::Redirection, |of| format!("{} to {}://{}", of.shown("code"), of.shown("scheme"), of.shown("to"))),
     (Kind::Stream, stream_detail),
     (Kind::AccessList, access_list_detail),
+    (Kind::Account, |of| of.text("reservation").to_owned()),
 ];
 
 fn container_detail(of: &DetailInput<'_>) -> String {

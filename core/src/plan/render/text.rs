@@ -263,7 +263,7 @@ fn reason_detail(reason: &Reason) -> String {
         }
         ReasonCode::ManifestNew | ReasonCode::ManifestChanged | ReasonCode::ManifestRemoved => reason.text.clone(),
         ReasonCode::ConfigurationChanged | ReasonCode::Missing => reason.text.clone(),
-        ReasonCode::DestroyAsked | ReasonCode::Released => reason.text.clone(),
+        ReasonCode::DestroyAsked | ReasonCode::Released | ReasonCode::Reserved => reason.text.clone(),
     }
 }
 

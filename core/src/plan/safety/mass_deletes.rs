@@ -203,8 +203,8 @@ pub fn doomed(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
 
 /// Services whose manifest is gone and that lose something, `destroy` apart.
 fn vanished(input: &Input<'_>, plan: &Plan) -> BTreeSet<String> {
-    // What is cleaned up, long after, is no loss.
-    let is_loss = |kind: Kind| !matches!(kind, Kind::Image | Kind::Certificate);
+    // What is cleaned up, long after, is no loss; an account that is over is meant to go.
+    let is_loss = |kind: Kind| !matches!(kind, Kind::Image | Kind::Certificate | Kind::Account);
     let deletes = plan.changes.iter().filter(|change| change.verb == Verb::Delete && is_loss(change.address.kind));
     let deletes = deletes.map(|change| &change.service);
     let vanished = deletes.filter(|name| !input.services.contains_key(*name));

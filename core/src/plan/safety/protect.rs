@@ -77,7 +77,7 @@ fn takes_away(input: &Input<'_>, change: &Change) -> bool {
         Verb::Create(_) => address.kind == Kind::Container && others().next().is_some(),
         // What has a successor that works was made anew before.
         Verb::Delete if address.kind == Kind::Container => !others().any(|(_, seen)| seen.ready.is_ready()),
-        Verb::Delete => address.kind != Kind::Image,
+        Verb::Delete => !matches!(address.kind, Kind::Image | Kind::Account),
     }
 }
 

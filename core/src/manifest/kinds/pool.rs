@@ -1,0 +1,320 @@
+//! `kind: Pool`: machines that people reserve for a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use serde_json::Value as Json;
+
+use super::ManifestKindRow;
+use crate::manifest::compose::{container, unsupported};
+use crate::manifest::resolve;
+use crate::manifest::schema::{head, link, list, number, object, text};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
+use crate::manifest::yaml::tree::NodeData;
+use crate::model::pool::{Machine, Pool};
+use crate::model::reservations::PoolRules;
+use crate::model::service::{Dns, ManifestKind, Service};
+use crate::model::site::ascii_name;
+use crate::model::{Code, Millis};
+
+/// The row of the kind.
+pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::without_host("Pool"), parse, schema };
+
+/// More are several pools.
+const MACHINES_MAX: usize = 1000;
+/// As long as a name of a manifest.
+const NAME_CHARS_MAX: usize = 40;
+const SSH_PORT: i64 = 22;
+const PORT_MAX: i64 = 65_535;
+/// Nobody reserves more machines at a time.
+const COUNT_MAX: i64 = 1000;
+/// The longest reservation that a pool may allow.
+const LENGTH_MAX: Millis = Millis::minutes(31 * 24 * 60);
+/// Where `limits` does not say it.
+const USUAL: PoolLimits = PoolLimits {
+    rules: PoolRules { longest: Millis::minutes(8 * 60), per_person: 5, queue: 50 },
+    length: Millis::minutes(60),
+};
+
+/// What `limits` says.
+struct PoolLimits {
+    rules: PoolRules,
+    /// Of a reservation that names none.
+    length: Millis,
+}
+
+fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+    let scope = reader.scope;
+    let spot = reader.spot;
+    let mut machines = BTreeMap::new();
+    listed(&mut reader, &mut machines);
+    in_file(&mut reader, &mut machines);
+    if !reader.has("machines") && !reader.has("from") {
+        reader.missing("machines", "as in `machines: [{name: m1, address: 192.168.1.21}]`, or `from: ./machines.txt`");
+    }
+    let limits = limits(&mut reader);
+    let (who, shell) = access(&mut reader);
+    reader.finish(&unsupported::small_kind_key);
+    if !scope.site.lends_machines {
+        let hint = "write `pools: {}` in amarre.yaml: it says that manifests may have machines reached over SSH";
+        scope.error_hint(Code::A0106, spot, "amarre.yaml has no `pools`".to_owned(), hint);
+        return None;
+    }
+    let PoolLimits { rules, length: usual } = limits;
+    service.pool = Some(Pool { machines, rules, usual, who, shell, origin: scope.origin(spot) });
+    service.dns = Dns::None;
+    Some(service)
+}
+
+fn is_label(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(is_plain) && !text.starts_with('-')
+}
+
+/// An IP address, or a name as DNS has it.
+fn host(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
+    let name = ascii_name(&text.text);
+    let is_part = |part: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        (1..=63).contains(&part.len()) && part.bytes().all(is_plain) && !part.starts_with('-')
+    };
+    if text.text.parse::<IpAddr>().is_ok() || name.len() <= 253 && name.split('.').all(is_part) {
+        return Some(name);
+    }
+    scope.not_allowed(text, "`address`", "an IP address or a name, as in `192.168.1.21`; the port is a key of its own");
+    None
+}
+
+/// A user of the machine, who makes accounts there.
+fn user(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let is_user = (1..=32).contains(&text.text.len()) && text.text.bytes().all(is_plain) && !text.text.starts_with('-');
+    if is_user {
+        return Some(text.text.clone());
+    }
+    scope.not_allowed(text, "`user`", "root, or one that may `sudo` without a password");
+    None
+}
+
+/// `ssh-ed25519 AAAA…`, as `ssh-keyscan` prints it behind the name.
+fn host_key(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
+    if is_host_key(&text.text) {
+        return Some(text.text.clone());
+    }
+    scope.not_allowed(text, "`host_key`", "a kind and a key, as in `ssh-ed25519 AAAA…`: `amarre pool trust` shows it");
+    None
+}
+
+/// Whether it is the line of a host key: its kind and the key.
+fn is_host_key(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let is_kind = |word: &str| ["ssh-ed25519", "ssh-rsa"].contains(&word) || word.starts_with("ecdsa-sha2-nistp");
+    let is_key = |word: &str| {
+        let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+        word.starts_with("AAAA") && word.bytes().all(is_base64)
+    };
+    words.next().is_some_and(is_kind) && words.next().is_some_and(is_key) && words.next().is_none()
+}
+
+/// Adds a machine under its name.
+fn add(scope: &Scope<'_>, machines: &mut BTreeMap<String, Machine>, name: PlacedText, machine: Machine) {
+    if machines.len() >= MACHINES_MAX {
+        let hint = "divide them between several pools";
+        scope.error_hint(Code::A0106, name.spot, format!("a pool has at most {MACHINES_MAX} machines"), hint);
+        return;
+    }
+    let same_place = |one: &&Machine| one.address == machine.address && one.port == machine.port;
+    if let Some(twin) = machines.values().find(same_place) {
+        let message = format!("{}:{} is there already", machine.address, machine.port);
+        scope.error_hint(Code::A0106, name.spot, message, &format!("see line {}, too", twin.origin.line));
+        return;
+    }
+    if machines.insert(name.text.clone(), machine).is_some() {
+        scope.error(Code::A0106, name.spot, format!("two machines are called `{}`", shown(&name.text)));
+    }
+}
+
+fn listed(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
+    let Some(node) = reader.node("machines") else { return };
+    let scope = reader.scope;
+    let NodeData::List(items) = &node.data else {
+        return scope.wrong_type(node, "`machines`", "a list");
+    };
+    for item in items {
+        let Some(mut inner) = Reader::open(scope, item, "a machine", "machines.") else { continue };
+        let name = inner.required("name", "as in `name: m1`");
+        let address = inner.required("address", "as in `address: 192.168.1.21`");
+        let port = inner.number("port", 1, PORT_MAX).unwrap_or(SSH_PORT);
+        let user = inner.text("user");
+        let user = user.map_or_else(|| Some("root".to_owned()), |text| self::user(scope, &text));
+        let password = inner.node("password").and_then(|node| password(scope, node));
+        let host_key = inner.text("host_key").and_then(|text| host_key(scope, &text));
+        inner.finish(&nothing_else);
+        let (Some(name), Some(address), Some(user)) = (name, address, user) else { continue };
+        if !is_label(&name.text) {
+            scope.not_allowed(&name, "`name`", "lower-case letters, digits and `-`, at most 40");
+            continue;
+        }
+        let (Some(address), Ok(port)) = (host(scope, &address), u16::try_from(port)) else { continue };
+        let origin = scope.origin(item.spot);
+        add(scope, machines, name, Machine { address, port, user, password, host_key, origin });
+    }
+}
+
+/// A reference: the password itself does not belong in a manifest.
+fn password(scope: &Scope<'_>, node: &crate::manifest::yaml::tree::Node) -> Option<crate::model::SecretName> {
+    if node.scalar().is_some() {
+        let hint = "write `password: {secret: lab/m1}`; if it was committed, change it";
+        scope.error_hint(Code::A0104, node.spot, "a password does not belong in a manifest".to_owned(), hint);
+        return None;
+    }
+    container::secret(scope, node, "`password`")
+}
+
+/// Lines of `name host port user password`, the password as `secret:NAME`, or `-` for Amarre's own key.
+fn in_file(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
+    let Some(path) = reader.text("from") else { return };
+    let scope = reader.scope;
+    let opened = scope.source_path(&path).and_then(|file| scope.open(&file, None, path.spot));
+    let Some((number, content)) = opened else { return };
+    for (index, line) in content.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let spot = Spot::within(number, index + 1, 1);
+        let word = |text: &str| PlacedText { text: text.to_owned(), spot };
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let form =
+            "five words: name host port user password, the password as `secret:lab/m1`, or `-` for Amarre's own key";
+        let (name, address, port, login, secret) = match words.as_slice() {
+            [name, address, port, login] => (name, address, port, login, &"-"),
+            [name, address, port, login, secret] => (name, address, port, login, secret),
+            _ => {
+                scope.error_hint(Code::A0106, spot, "this line is no machine".to_owned(), form);
+                continue;
+            }
+        };
+        if !is_label(name) {
+            scope.not_allowed(&word(name), "a name", "lower-case letters, digits and `-`, at most 40");
+            continue;
+        }
+        let Some(port) = port.parse::<u16>().ok().filter(|port| *port > 0) else {
+            scope.not_allowed(&word(port), "a port", form);
+            continue;
+        };
+        let password = match (*secret, secret.strip_prefix("secret:")) {
+            ("-", _) => None,
+            (_, Some(secret)) => match container::secret_name(scope, &word(secret)) {
+                Some(secret) => Some(secret),
+                None => continue,
+            },
+            // What is there is the password itself: it is not repeated.
+            (_, None) => {
+                let hint =
+                    "write `secret:lab/m1` in its place, keep it as that secret, and change it: it was in a file";
+                scope.error_hint(Code::A0104, spot, format!("the password of {name} does not belong here"), hint);
+                continue;
+            }
+        };
+        let (Some(address), Some(user)) = (host(scope, &word(address)), user(scope, &word(login))) else { continue };
+        let origin = scope.origin(spot);
+        add(scope, machines, word(name), Machine { address, port, user, password, host_key: None, origin });
+    }
+}
+
+fn limits(reader: &mut Reader<'_>) -> PoolLimits {
+    let Some(node) = reader.node("limits") else { return USUAL };
+    let scope = reader.scope;
+    let Some(mut inner) = Reader::open(scope, node, "`limits`", "limits.") else { return USUAL };
+    let mut length = |key: &'static str, usual: Millis| {
+        let Some(text) = inner.text(key) else { return usual };
+        match resolve::duration_ms(&text.text).map(Millis) {
+            Ok(span) if span >= Millis::minutes(1) && span <= LENGTH_MAX => span,
+            Ok(_) => {
+                scope.not_allowed(&text, &format!("`limits.{key}`"), "from 1m to 31d");
+                usual
+            }
+            Err(hint) => {
+                scope.not_allowed(&text, &format!("`limits.{key}`"), &hint);
+                usual
+            }
+        }
+    };
+    let longest = length("duration", USUAL.rules.longest);
+    let usual = length("default", Millis(USUAL.length.0.min(longest.0)));
+    let mut count = |key: &'static str, usual: usize| {
+        inner.number(key, 1, COUNT_MAX).and_then(|count| usize::try_from(count).ok()).unwrap_or(usual)
+    };
+    let (per_person, queue) = (count("per_user", USUAL.rules.per_person), count("queue", USUAL.rules.queue));
+    let spot = inner.key_spot("default");
+    inner.finish(&nothing_else);
+    if usual > longest {
+        let hint = "make `default` shorter, or `duration` longer";
+        scope.error_hint(Code::A0106, spot, "`limits.default` is longer than `limits.duration`".to_owned(), hint);
+    }
+    PoolLimits { rules: PoolRules { longest, per_person, queue }, length: usual }
+}
+
+/// Who may reserve, and the shell of accounts.
+fn access(reader: &mut Reader<'_>) -> (BTreeSet<String>, String) {
+    const SHELL: &str = "/bin/bash";
+    let nothing = (BTreeSet::new(), SHELL.to_owned());
+    let Some(node) = reader.node("access") else { return nothing };
+    let scope = reader.scope;
+    let Some(mut inner) = Reader::open(scope, node, "`access`", "access.") else { return nothing };
+    let who = inner.texts("who").into_iter().map(|text| text.text.to_lowercase()).collect();
+    let shell = inner.text("shell");
+    inner.finish(&nothing_else);
+    let is_path = |text: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+        text.starts_with('/') && text.len() <= 64 && text.bytes().all(is_plain)
+    };
+    if let Some(wrong) = shell.as_ref().filter(|shell| !is_path(&shell.text)) {
+        scope.not_allowed(wrong, "`access.shell`", "a path, as in `/bin/bash`");
+    }
+    (who, shell.map_or_else(|| SHELL.to_owned(), |shell| shell.text))
+}
+
+fn schema() -> Json {
+    let machine = object(
+        &["name", "address"],
+        vec![
+            ("name", text(), "What it is called in the pool"),
+            ("address", text(), "An IP address or a name"),
+            ("port", number(), "22 if not set"),
+            ("user", text(), "Who makes accounts there: root if not set, else one that may `sudo` without a password"),
+            ("password", link("secret"), "That user's password; if not set, Amarre's own key signs in"),
+            ("host_key", text(), "The host key that it has, as `ssh-ed25519 AAAA…`; if not set, the trusted one"),
+        ],
+    );
+    let limits = object(
+        &[],
+        vec![
+            ("duration", text(), "The longest reservation, extensions included; `8h` if not set"),
+            ("default", text(), "Of a reservation that names no time; `1h` if not set"),
+            ("per_user", number(), "Machines of one person at a time; 5 if not set"),
+            ("queue", number(), "Reservations that wait at a time; 50 if not set"),
+        ],
+    );
+    let access = object(
+        &[],
+        vec![
+            ("who", list(text()), "Who may reserve, by the names of their accounts; everybody if not set"),
+            ("shell", text(), "The shell of accounts; `/bin/bash` if not set"),
+        ],
+    );
+    let mut keys: Vec<_> = head().into_iter().filter(|(key, ..)| *key != "host").collect();
+    keys.extend([
+        ("machines", list(machine), "Its machines"),
+        (
+            "from",
+            text(),
+            "A file of the source with a machine a line: name, host, port, user, password as `secret:NAME`",
+        ),
+        ("limits", limits, "What may be asked of it"),
+        ("access", access, "Who may reserve, and what they get"),
+    ]);
+    object(&["name"], keys)
+}

@@ -1,0 +1,163 @@
+//! A pool as a manifest describes it: machines that Amarre reaches over SSH, and what may be asked of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::address::{Address, ProviderId};
+use super::kinds::{Kind, Lies};
+use super::reservations::{PoolRules, Reservation, ReservationState};
+use super::time::{Millis, Timestamp};
+use super::value::SecretName;
+use super::world::Origin;
+
+/// The provider of all machines.
+pub const MACHINES: &str = "ssh";
+
+/// The gap of one machine is a part that goes by this word.
+pub const MACHINE_PART: &str = "machine";
+
+/// Numbers of accounts, in which no system makes any of its own.
+const ACCOUNT_IDS: std::ops::Range<u64> = 20_000..60_000;
+
+/// What a manifest says of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    /// Its machines, by name.
+    pub machines: BTreeMap<String, Machine>,
+    /// What may be asked of it.
+    pub rules: PoolRules,
+    /// How long a reservation lasts that names no time.
+    pub usual: Millis,
+    /// Who may reserve, by the names of their accounts at Amarre; empty: everybody who may see pools.
+    pub who: BTreeSet<String>,
+    /// The shell of accounts.
+    pub shell: String,
+    /// Where it begins.
+    pub origin: Origin,
+}
+
+/// How a machine is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// An IP address, or a name.
+    pub address: String,
+    /// Where its sshd listens.
+    pub port: u16,
+    /// As whom: root.
+    pub user: String,
+    /// The secret that holds that user's password; `None`: Amarre's own key signs in.
+    pub password: Option<SecretName>,
+    /// The host key that it has, as `ssh-ed25519 AAAA…`; `None`: the one that a person trusted.
+    pub host_key: Option<String>,
+    /// Where it stands.
+    #[serde(skip)]
+    pub origin: Origin,
+}
+
+/// What the ledger knows of a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineFacts {
+    /// The host key that a person trusted.
+    #[serde(default)]
+    pub trusted: Option<String>,
+    /// Who took it out of service, and when; `None`: it may be given out.
+    #[serde(default)]
+    pub disabled: Option<Disabled>,
+    /// How it was reached last: one that is in no manifest any more is still cleaned.
+    #[serde(default)]
+    pub reached: Option<Machine>,
+    /// When it was given back last.
+    #[serde(skip)]
+    pub rested_since: Timestamp,
+}
+
+/// A machine that a person took out of service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disabled {
+    /// Who.
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What the ledger knows of a pool.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PoolFacts {
+    /// Reservations that are not over.
+    pub reservations: Vec<Reservation>,
+    /// What is known of machines, by name.
+    pub machines: BTreeMap<String, MachineFacts>,
+    /// Reservations that are over, by number, each with its user.
+    pub over: BTreeMap<u64, String>,
+}
+
+impl PoolFacts {
+    /// Notes a reservation that is over.
+    pub fn note_over(&mut self, one: &Reservation) {
+        let ReservationState::Over { at, machines, .. } = &one.state else { return };
+        self.over.insert(one.id, one.user.clone());
+        for machine in machines {
+            let facts = self.machines.entry(machine.clone()).or_default();
+            facts.rested_since = facts.rested_since.max(*at);
+        }
+    }
+
+    /// The live reservation that has a machine.
+    pub fn holder(&self, machine: &str) -> Option<&Reservation> {
+        self.reservations.iter().find(|one| one.machines().any(|name| name == machine))
+    }
+}
+
+/// The provider of all machines.
+pub fn provider() -> ProviderId {
+    MACHINES.to_owned().into()
+}
+
+/// The address of a machine.
+pub fn machine_address(pool: &str, machine: &str) -> Address {
+    Address::new(provider(), Kind::Machine, &format!("{pool}/{machine}"))
+}
+
+/// The address of an account.
+pub fn account_address(pool: &str, machine: &str, user: &str) -> Address {
+    Address::new(provider(), Kind::Account, &format!("{pool}/{machine}/{user}"))
+}
+
+/// The pool and the machine of an address of either kind; `None`: it is of another kind.
+pub fn machine_of(address: &Address) -> Option<(&str, &str)> {
+    let (pool, rest) = address.name.split_once('/').filter(|_| address.kind.traits().lies == Lies::OnMachine)?;
+    Some((pool, rest.split_once('/').map_or(rest, |(machine, _)| machine)))
+}
+
+/// The number of the account of a reservation: no two that live have the same.
+pub fn account_id(reservation: u64) -> i64 {
+    let span = ACCOUNT_IDS.end - ACCOUNT_IDS.start;
+    i64::try_from(ACCOUNT_IDS.start + reservation % span).unwrap_or_default()
+}
+
+/// The secret that holds how the user of a reservation signs in. No manifest can name it.
+pub fn sign_in_secret(reservation: u64) -> SecretName {
+    SecretName(format!("reservation {reservation}"))
+}
+
+/// Longer names are refused by some systems.
+const USER_CHARS_MAX: usize = 31;
+/// Names that systems use, or may.
+const SYSTEM_USERS: [&str; 38] = [
+    "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data",
+    "backup", "list", "irc", "gnats", "nobody", "admin", "adm", "sudo", "wheel", "staff", "users", "sshd", "ssh",
+    "docker", "operator", "shutdown", "halt", "ftp", "postgres", "mysql", "amarre", "ubuntu", "debian", "ec2-user",
+    "guest",
+];
+
+/// Whether an account may have this name: lower case, digits and `-`, and none that a system uses.
+pub fn is_user_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    begins
+        && name.len() <= USER_CHARS_MAX
+        && name.bytes().all(is_plain)
+        && !name.starts_with("systemd-")
+        && !SYSTEM_USERS.contains(&name)
+}

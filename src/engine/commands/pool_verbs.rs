@@ -1,0 +1,120 @@
+//! The rows of the table of verbs about pools.
+
+use super::act::{ActArgs, ArgRow, ArgShape, Confirm, Deed, PoolVerb, Question, Subject, VerbRow};
+use super::pools;
+use super::verbs::{BY, DRY_RUN, TIMEOUT, admin, arg, operator, required, typed};
+use crate::accounts::Role;
+
+const POOL: ArgRow = required(typed(arg("pool", ArgShape::Text), "", "POOL", "Which pool"));
+const RESERVATIONS: ArgRow = typed(arg("reservations", ArgShape::Texts), "", "RESERVATION", "Which, as `r41`");
+const MACHINES: ArgRow = required(typed(arg("machines", ArgShape::Texts), "", "MACHINE", "Which machines"));
+const OTHERS: ArgRow = typed(arg("others", ArgShape::Flag), "others", "", "Also what other people reserved");
+const ALL: ArgRow = typed(arg("all", ArgShape::Flag), "all", "", "Everything that you reserved in this pool");
+
+/// What is one's own is for everybody, what others have for operators.
+fn operator_of_others(args: &ActArgs, _: bool) -> Role {
+    if args.flag("others") { Role::Operator } else { Role::Viewer }
+}
+
+const fn pool_verb(word: &'static str, path: &'static str, summary: &'static str) -> VerbRow {
+    VerbRow {
+        word,
+        subject: Subject::Pool(PoolVerb { word: path, summary }),
+        deed: Deed::Fact,
+        args: &[POOL, MACHINES, BY],
+        role: operator,
+        confirm: Confirm::None,
+        about: None,
+        run: |handle, asked| Box::pin(pools::set_enabled(handle, asked, true)),
+    }
+}
+
+/// Reserves machines of a pool.
+pub static POOL_RESERVE: VerbRow = VerbRow {
+    args: &[
+        POOL,
+        typed(arg("count", ArgShape::Count), "count", "N", "How many machines; 1 if not set"),
+        typed(arg("for_ms", ArgShape::Span), "for", "TIME", "For how long: 2h, 90m; else as its manifest says"),
+        typed(
+            arg("from_ms", ArgShape::Until),
+            "from",
+            "TIME",
+            "From when, if not from now: 18:00, \"2026-11-30 18:00\"",
+        ),
+        typed(
+            arg("user", ArgShape::TextOrNull),
+            "user",
+            "NAME",
+            "The account on the machines; else what stands before the `@` of your address",
+        ),
+        typed(
+            arg(pools::PUBLIC_KEY, ArgShape::TextOrNull),
+            "key",
+            "KEY",
+            "A public key, or a file with one; without it a password is made and shown once",
+        ),
+        arg("password", ArgShape::TextOrNull),
+        typed(arg("partial", ArgShape::Flag), "partial", "", "Fewer machines will do"),
+        TIMEOUT,
+        BY,
+    ],
+    role: |_, _| Role::Viewer,
+    run: |handle, asked| Box::pin(pools::reserve(handle, asked)),
+    ..pool_verb("pool_reserve", "reserve", "Reserves machines of a pool for a time")
+};
+
+/// Lets reservations last longer.
+pub static POOL_EXTEND: VerbRow = VerbRow {
+    args: &[
+        POOL,
+        RESERVATIONS,
+        typed(arg("by_ms", ArgShape::Span), "by", "TIME", "How much longer: 1h; else as a new one lasts"),
+        OTHERS,
+        BY,
+    ],
+    role: operator_of_others,
+    run: |handle, asked| Box::pin(pools::extend(handle, asked)),
+    ..pool_verb("pool_extend", "extend", "Lets a reservation last longer, if its machines are not promised to others")
+};
+
+/// Ends reservations.
+pub static POOL_RELEASE: VerbRow = VerbRow {
+    args: &[POOL, RESERVATIONS, ALL, OTHERS, TIMEOUT, BY],
+    role: operator_of_others,
+    run: |handle, asked| Box::pin(pools::release(handle, asked)),
+    ..pool_verb("pool_release", "release", "Gives machines back, or leaves the queue")
+};
+
+/// Pins host keys.
+pub static POOL_TRUST: VerbRow = VerbRow {
+    args: &[
+        POOL,
+        MACHINES,
+        typed(
+            arg(pools::FINGERPRINTS, ArgShape::Texts),
+            "fingerprint",
+            "SHA256:…",
+            "Trust only keys with these fingerprints, as `ssh-keygen -l` prints them on the machines",
+        ),
+        DRY_RUN,
+        BY,
+    ],
+    role: admin,
+    confirm: Confirm::Yes(Question {
+        command: "pool trust",
+        ask: "Trust them?",
+        unasked: "host keys would be trusted that nobody has compared, and nobody can be asked here",
+        exit: 0,
+    }),
+    run: |handle, asked| Box::pin(pools::trust(handle, asked)),
+    ..pool_verb("pool_trust", "trust", "Pins the host keys that machines show")
+};
+
+/// Gives machines out again.
+pub static POOL_ENABLE: VerbRow = pool_verb("pool_enable", "enable", "Puts machines into service again");
+
+/// Gives machines out no more.
+pub static POOL_DISABLE: VerbRow = VerbRow {
+    run: |handle, asked| Box::pin(pools::set_enabled(handle, asked, false)),
+    ..pool_verb("pool_disable", "disable", "Takes machines out of service; who has one keeps it until the end")
+};

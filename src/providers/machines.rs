@@ -1,0 +1,47 @@
+//! Machines that are reached over SSH: how each is reached, and what may be asked of one before it is known.
+#![warn(missing_docs)]
+
+use async_trait::async_trait;
+
+use crate::secret::Secret;
+use amarre_core::model::pool::Machine;
+
+/// How a machine of a pool is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineAccess {
+    /// Its pool.
+    pub pool: String,
+    /// Its name there.
+    pub name: String,
+    /// Where it is, and as whom Amarre signs in.
+    pub machine: Machine,
+    /// The password of that user; `None`: Amarre's key.
+    pub password: Option<Secret>,
+    /// The password is set nowhere, so it gets no connection.
+    pub lacks_password: bool,
+    /// The only host key that it may have; `None`: nobody has trusted one, and it gets no connection.
+    pub host_key: Option<String>,
+}
+
+impl MachineAccess {
+    /// `lab/m1`, as addresses of what is there begin.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.pool, self.name)
+    }
+}
+
+/// What is asked for a person who registers machines.
+#[async_trait]
+pub trait ReachMachines: Send + Sync {
+    /// The line for `authorized_keys` of the user by which Amarre signs in.
+    ///
+    /// # Errors
+    /// The key cannot be made or read; a sentence.
+    async fn public_key(&self) -> Result<String, String>;
+
+    /// The host keys that a machine shows to whoever asks, the strongest first. Nothing is sent to it.
+    ///
+    /// # Errors
+    /// It does not answer; a sentence.
+    async fn offered_keys(&self, machine: &Machine) -> Result<Vec<String>, String>;
+}

@@ -1,0 +1,207 @@
+# What Amarre asks of a machine of a pool, in one connection: accounts are made and removed, and what is there is printed. Run by
+# `sh -s`, on any POSIX shell with BusyBox or shadow's tools; what is asked for follows as lines that this script reads, and is
+# checked here once more. No word of a person becomes part of a command line.
+#
+#   as INSTANCE                                      whose marks are ours; the first line
+#   make NAME UID UNTIL_MS DAY RESERVATION POOL SHELL
+#                                                    an account that is locked on DAY (days since 1970), with its mark; one that is
+#                                                    there has its end moved
+#   key NAME UNTIL_MS LINE                           its authorized_keys; sshd itself refuses the key after UNTIL_MS
+#   hash NAME HASH                                   its password, as crypt wrote it
+#   sign NAME WORD                                   notes in its mark how it signs in
+#   end NAME UID RESERVATION                         expire, kill by number, remove; prove that nothing is left
+#
+# Printed: `AMARRE1`, then lines of `word<TAB>…`, then `done`. A line `failed<TAB>WHAT<TAB>WHY` says what could not be done.
+LC_ALL=C
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+umask 077
+STATE=/var/lib/amarre/accounts
+INSTANCE=
+FAILED=
+TAB=$(printf '\t')
+
+say() { printf '%s\n' "$*"; }
+fail() { FAILED=yes; printf 'failed\t%s\t%s\n' "$1" "$(printf '%s' "$2" | tr '\n\t' '  ' | cut -c1-200)"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+entry() { grep "^$1:" /etc/passwd; }
+field() { entry "$1" | cut -d: -f"$2"; }
+is_name() { case $1 in '' | *[!a-z0-9-]* | [!a-z]*) return 1 ;; esac; [ ${#1} -le 31 ]; }
+is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
+is_word() { case $1 in '' | *[!a-z0-9-]*) return 1 ;; esac; }
+marked() { sed -n "s/^$2 //p" "$STATE/$1" 2>/dev/null | head -n 1; }
+# Only what carries the mark of this script is ever changed.
+is_ours() { [ -f "$STATE/$1" ] && [ "$(marked "$1" instance)" = "$INSTANCE" ] && [ "$(field "$1" 3)" = "$(marked "$1" uid)" ]; }
+
+# Its mark: NAME UID UNTIL_MS RESERVATION POOL.
+mark() {
+  mkdir -p "$STATE" && printf 'instance %s\npool %s\nuid %s\nreservation %s\nuntil_ms %s\n' "$INSTANCE" "$5" "$2" "$4" "$3" >"$STATE/.new" \
+    && mv "$STATE/.new" "$STATE/$1"
+}
+
+make() {
+  name=$1 uid=$2 until=$3 day=$4 reservation=$5 pool=$6 shell=$7
+  is_name "$name" && is_number "$uid" && [ "$uid" -ge 1000 ] && is_number "$until" && is_number "$day" && is_word "$reservation" && is_word "$pool" \
+    || { fail "make $name" "not a name, a number or a day"; return; }
+  if [ -n "$(entry "$name")" ]; then
+    is_ours "$name" && [ "$(marked "$name" reservation)" = "$reservation" ] || { fail "make $name" "this machine has an account of that name"; return; }
+    mark "$name" "$uid" "$until" "$reservation" "$pool" || { fail "make $name" "$STATE cannot be written"; return; }
+  else
+    cut -d: -f3 /etc/passwd | grep -qx "$uid" && { fail "make $name" "number $uid is taken"; return; }
+    [ ! -e "/home/$name" ] || { fail "make $name" "/home/$name is there already"; return; }
+    [ -x "$shell" ] || shell=/bin/sh
+    # The mark comes first: an account without one would never be removed.
+    mark "$name" "$uid" "$until" "$reservation" "$pool" || { fail "make $name" "$STATE cannot be written"; return; }
+    if has useradd; then
+      why=$(useradd -m -s "$shell" -u "$uid" -c "amarre-$reservation" "$name" 2>&1) || { rm -f "$STATE/$name"; fail "make $name" "$why"; return; }
+    else
+      why=$(adduser -D -s "$shell" -u "$uid" -g "amarre-$reservation" "$name" 2>&1) || { rm -f "$STATE/$name"; fail "make $name" "$why"; return; }
+      # Without PAM sshd refuses an account that is locked, even with a key.
+      printf '%s:*\n' "$name" | chpasswd -e >/dev/null 2>&1
+    fi
+    chmod 700 "/home/$name"
+  fi
+  if has usermod; then
+    why=$(usermod -e "$(date -u -d "@$((day * 86400))" +%Y-%m-%d)" "$name" 2>&1) || fail "make $name" "$why"
+  fi
+}
+
+key() {
+  name=$1 until=$2
+  shift 2
+  is_ours "$name" && is_number "$until" || { fail "key $name" "it is not ours"; return; }
+  option=
+  # OpenSSH reads it in the time zone of its machine; other servers would refuse the whole line.
+  ! has sshd || option="expiry-time=\"$(date -d "@$((until / 1000))" +%Y%m%d%H%M%S)\" "
+  # As its user: a link in that place may lead to what is root's.
+  why=$(printf '%s%s\n' "$option" "$*" | su -s /bin/sh "$name" -c 'umask 077; cd && mkdir -p .ssh && cat >.ssh/authorized_keys.new && mv .ssh/authorized_keys.new .ssh/authorized_keys' 2>&1) \
+    || fail "key $name" "$why"
+}
+
+hash() {
+  is_ours "$1" || { fail "hash $1" "it is not ours"; return; }
+  printf '%s:%s\n' "$1" "$2" | chpasswd -e >/dev/null 2>&1 || fail "hash $1" "chpasswd refused it"
+}
+
+sign() {
+  # Without a key or a password that was asked for it is not as it should be.
+  [ -z "$FAILED" ] || return
+  is_ours "$1" && is_word "$2" && printf 'sign_in %s\n' "$2" >>"$STATE/$1" || fail "sign $1" "it is not ours"
+}
+
+# The processes of a number: of /proc itself, for BusyBox has no pgrep -u by number everywhere.
+processes() {
+  for status in /proc/[0-9]*/status; do
+    [ -r "$status" ] && sed -n "/^Uid:[[:space:]]*$1[[:space:]]/{s|.*|x|p;q;}" "$status" 2>/dev/null | grep -q x && { status=${status%/status}; say "${status#/proc/}"; }
+  done
+}
+
+kill_all() {
+  for turn in 1 2 3 4 5 6 7 8 9 10; do
+    all=$(processes "$1")
+    [ -n "$all" ] || return
+    [ "$turn" -gt 2 ] || kill -STOP $all 2>/dev/null
+    kill -KILL $all 2>/dev/null
+    sleep 0.2 2>/dev/null || sleep 1
+  done
+}
+
+# Where files of this machine's own may be. Spaces are written as \040 there.
+mounts() {
+  awk '$3 !~ /^(proc|sysfs|cgroup2?|devpts|mqueue|nsfs|overlay|squashfs|fuse.*|nfs.*)$/ {gsub(/\\040/, " ", $2); print $2}' /proc/mounts
+  say /
+}
+
+# A file of a number, wherever it is.
+of_number() {
+  mounts | while read -r mounted; do find "$mounted" -xdev -user "$1" -print 2>/dev/null | head -n 1; done | head -n 1
+}
+
+end() {
+  name=$1 uid=$2 reservation=$3
+  is_name "$name" && is_number "$uid" && [ "$uid" -ge 1000 ] || { fail "end $name" "not a name and a number of ours"; return; }
+  # Without a mark it ended before.
+  [ -f "$STATE/$name" ] || { [ -z "$(entry "$name")" ] || fail "end $name" "it is not ours"; return; }
+  [ "$(marked "$name" instance) $(marked "$name" uid) $(marked "$name" reservation)" = "$INSTANCE $uid $reservation" ] \
+    || { fail "end $name" "it is of another reservation"; return; }
+  if [ -n "$(entry "$name")" ]; then
+    is_ours "$name" || { fail "end $name" "it is not ours"; return; }
+    has usermod && usermod -e 1 "$name" >/dev/null 2>&1
+    printf '%s:*\n' "$name" | chpasswd -e >/dev/null 2>&1
+    has loginctl && loginctl terminate-user "$uid" >/dev/null 2>&1
+  fi
+  kill_all "$uid"
+  # Where an account does not expire, its key lets it in until now. No process of its own is left that could put a link in the way.
+  [ ! -d "/home/$name" ] || find "/home/$name" -xdev -name authorized_keys -delete 2>/dev/null
+  kill_all "$uid"
+  [ -z "$(processes "$uid")" ] || { fail "end $name" "processes of it go on"; return; }
+  for tab in "/var/spool/cron/crontabs/$name" "/var/spool/cron/$name"; do rm -f "$tab"; done
+  [ ! -d /var/spool/cron/atjobs ] || find /var/spool/cron/atjobs -type f -user "$uid" -delete 2>/dev/null
+  if has ipcs && has ipcrm; then
+    for kind in m q s; do
+      ipcs -"$kind" 2>/dev/null | awk -v name="$name" -v uid="$uid" '$3 == name || $3 == uid {print $2}' | while read -r id; do
+        # As its owner, for root in a container may not.
+        su -s /bin/sh "$name" -c "ipcrm -$kind $id" 2>/dev/null || ipcrm -"$kind" "$id" 2>/dev/null
+      done
+    done
+  fi
+  if [ -n "$(entry "$name")" ]; then
+    # A link in the place of its home leads to what is another's.
+    [ ! -L "/home/$name" ] || rm -f "/home/$name"
+    if has userdel; then
+      why=$(userdel "$name" 2>&1) || { fail "end $name" "$why"; return; }
+    else
+      why=$(deluser "$name" 2>&1) || { fail "end $name" "$why"; return; }
+    fi
+  fi
+  mounts | while read -r mounted; do
+    # What others put into a folder of its stays, and the folder with it, as root's.
+    find "$mounted" -xdev -depth -user "$uid" ! -type d -exec rm -f {} + 2>/dev/null
+    find "$mounted" -xdev -depth -user "$uid" -type d -exec rmdir {} \; 2>/dev/null
+    find "$mounted" -xdev -user "$uid" -exec chown -h 0:0 {} + 2>/dev/null
+  done
+  [ -z "$(entry "$name")" ] && [ ! -e "/home/$name" ] && [ -z "$(of_number "$uid")" ] \
+    || { fail "end $name" "something of it is left"; return; }
+  rm -f "$STATE/$name"
+  printf 'ended\t%s\t%s\n' "$name" "$uid"
+}
+
+look() {
+  printf 'system\t%s\n' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' /etc/os-release 2>/dev/null | head -n 1)"
+  printf 'now\t%s\n' "$(date +%s)"
+  printf 'free\t%s\n' "$(df -P /home 2>/dev/null | awk 'NR == 2 {print $4}')"
+  has usermod && say "expires${TAB}day" || say "expires${TAB}no"
+  cut -d: -f1 /etc/passwd | head -n 5000 | while read -r name; do
+    is_name "$name" && is_ours "$name" || printf 'foreign\t%s\n' "$name"
+  done
+  # Of a mark without its account, a make or an end was cut short.
+  for mark in "$STATE"/*; do
+    name=${mark##*/}
+    [ -f "$mark" ] && is_name "$name" && [ "$(marked "$name" instance)" = "$INSTANCE" ] || continue
+    if [ -n "$(entry "$name")" ]; then is_ours "$name" && there=account || continue; else there=rest; fi
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$there" "$name" "$(marked "$name" uid)" "$(marked "$name" reservation)" \
+      "$(marked "$name" until_ms)" "$(marked "$name" pool)" "$(marked "$name" sign_in)"
+  done
+}
+
+amarre() {
+  say AMARRE1
+  [ "$(id -u)" = 0 ] || { fail login "its user is not root, and may not sudo without a password"; return; }
+  for tool in awk chpasswd cut find grep sed su tr; do
+    has "$tool" || { fail login "it has no $tool"; return; }
+  done
+  while read -r word first rest; do
+    case $word in
+      as) INSTANCE=$first ;;
+      make) set -- $rest; make "$first" "$@" ;;
+      key) set -- "${rest%% *}" "${rest#* }"; key "$first" "$@" ;;
+      hash) hash "$first" "$rest" ;;
+      sign) sign "$first" "$rest" ;;
+      end) set -- $rest; end "$first" "$@" ;;
+      '') ;;
+      *) fail "$word" "no such word" ;;
+    esac
+  done
+  look
+  say done
+}

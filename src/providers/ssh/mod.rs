@@ -1,0 +1,411 @@
+//! Machines of pools, reached over SSH: accounts are made there for the time of a reservation, and removed.
+//!
+//! A machine is looked at by a login, one at a time and now and then: what it said last is reported until then. Whatever changes an
+//! account also looks, in the same connection.
+
+mod connection;
+mod script;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+
+use self::connection::{ConnectionError, Connections};
+pub use self::script::sign_in_text;
+use self::script::{AccountLines, MachineLook};
+use super::machines::{MachineAccess, ReachMachines};
+use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, Supplies, WatchEvents};
+use amarre_core::model::pool::{MACHINE_PART, Machine, account_address, machine_address, machine_of, provider};
+use amarre_core::model::{
+    Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, KindSchema, Mark, Millis, Owner, ProviderId, Readiness,
+    Seen, Timestamp, Value, Verb,
+};
+use amarre_core::resources::Objection;
+use amarre_core::resources::ssh::{ACCOUNT, MACHINE};
+
+static KINDS: [KindSchema; 2] = [MACHINE, ACCOUNT];
+
+/// Connections to all machines together.
+const CONNECTIONS_MAX: usize = 8;
+/// What an observation waits for machines; who is later is reported as last seen, or hidden.
+const PATIENCE: Duration = Duration::from_secs(6);
+/// A machine on which nobody works is looked at this often. More logins fill its log.
+const IDLE: Millis = Millis::minutes(5);
+/// One that is lent.
+const LENT: Millis = Millis::minutes(1);
+/// One that did not answer.
+const AWAY: Millis = Millis::seconds(30);
+/// One that did not let Amarre in: more tries get an address banned.
+const REFUSED: Millis = Millis::minutes(5);
+
+/// What the provider is made of.
+#[derive(Debug, Clone)]
+pub struct SshConfig {
+    /// Whose marks are ours.
+    pub instance: String,
+    /// A folder of Amarre's own, for its key and what a connection needs.
+    pub folder: PathBuf,
+    /// A private key in place of the one that Amarre makes in that folder.
+    pub own_key: Option<PathBuf>,
+}
+
+/// All machines of all pools.
+pub struct SshProvider {
+    id: ProviderId,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    id: ProviderId,
+    instance: String,
+    connections: Connections,
+    seats: Semaphore,
+    machines: Mutex<BTreeMap<String, MachineMemory>>,
+    wake: Mutex<Option<Arc<Notify>>>,
+}
+
+/// What is remembered of a machine.
+#[derive(Debug, Clone)]
+struct MachineMemory {
+    access: MachineAccess,
+    /// What it said last, and when.
+    look: Option<(Arc<MachineLook>, Timestamp)>,
+    /// Why the last connection failed.
+    failure: Option<ConnectionError>,
+    /// When it was tried last; `None`: with this access never.
+    tried: Option<Timestamp>,
+    is_looking: bool,
+    /// One connection at a time.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl MachineMemory {
+    fn is_due(&self, is_lent: bool, now: Timestamp) -> bool {
+        let pause = match &self.failure {
+            None if is_lent => LENT,
+            None => IDLE,
+            Some(ConnectionError::Away(_) | ConnectionError::Here(_)) => AWAY,
+            Some(ConnectionError::Refused(_) | ConnectionError::OtherKey) => REFUSED,
+        };
+        // A clock that was set back delays nothing.
+        let is_over = self.tried.is_none_or(|tried| tried > now || now - tried >= pause);
+        let may_be_asked = self.access.host_key.is_some() && !self.access.lacks_password;
+        may_be_asked && !self.is_looking && is_over
+    }
+}
+
+impl SshProvider {
+    /// Connects to nothing.
+    pub fn new(config: SshConfig) -> Self {
+        let id = provider();
+        let shared = Shared {
+            id: id.clone(),
+            instance: config.instance,
+            connections: Connections::new(config.folder, config.own_key),
+            seats: Semaphore::new(CONNECTIONS_MAX),
+            machines: Mutex::default(),
+            wake: Mutex::default(),
+        };
+        Self { id, shared: Arc::new(shared) }
+    }
+}
+
+impl Shared {
+    fn machines(&self) -> MutexGuard<'_, BTreeMap<String, MachineMemory>> {
+        self.machines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the machines of a query, and answers which are to be looked at.
+    fn take(&self, query: &ObserveQuery) -> Vec<String> {
+        let mut machines = self.machines();
+        let named: BTreeSet<String> = query.machines.iter().map(MachineAccess::path).collect();
+        machines.retain(|path, _| named.contains(path));
+        for access in &query.machines {
+            let path = access.path();
+            match machines.get_mut(&path) {
+                Some(known) if known.access == *access => (),
+                Some(known) => {
+                    let is_same = known.access.machine.address == access.machine.address
+                        && known.access.machine.port == access.machine.port;
+                    known.access = access.clone();
+                    (known.failure, known.tried) = (None, None);
+                    if !is_same {
+                        known.look = None;
+                    }
+                }
+                None => {
+                    let memory = MachineMemory {
+                        access: access.clone(),
+                        look: None,
+                        failure: None,
+                        tried: None,
+                        is_looking: false,
+                        turn: Arc::default(),
+                    };
+                    machines.insert(path, memory);
+                }
+            }
+        }
+        let ours = query.wanted.keys().chain(query.applied.keys()).filter_map(machine_of);
+        let lent: BTreeSet<String> = ours.map(|(pool, machine)| format!("{pool}/{machine}")).collect();
+        let mut due = Vec::new();
+        for (path, memory) in machines.iter_mut() {
+            if memory.is_due(lent.contains(path), query.now) {
+                memory.is_looking = true;
+                due.push(path.clone());
+            }
+        }
+        due
+    }
+
+    /// Asks a machine, remembers what it said, and answers that.
+    async fn ask(&self, path: &str, lines: &str, now: Timestamp) -> Result<Arc<MachineLook>, ConnectionError> {
+        let known = self.machines().get(path).map(|memory| (memory.access.clone(), memory.turn.clone()));
+        let Some((access, turn)) = known else {
+            return Err(ConnectionError::Here("it is in no manifest any more".to_owned()));
+        };
+        let _turn = turn.lock().await;
+        let _seat = self.seats.acquire().await;
+        let said = self.connections.ask(&access, &self.instance, lines).await;
+        let answer = said.and_then(|said| {
+            script::parse(&said).map(Arc::new).ok_or_else(|| ConnectionError::Away("its answer is broken".to_owned()))
+        });
+        let mut machines = self.machines();
+        if let Some(memory) = machines.get_mut(path).filter(|memory| memory.access == access) {
+            memory.tried = Some(now);
+            memory.failure = answer.as_ref().err().cloned();
+            memory.look = answer.as_ref().ok().map(|look| (look.clone(), now)).or(memory.look.take());
+        }
+        answer
+    }
+
+    fn report(&self, query: &ObserveQuery) -> Observation {
+        let machines = self.machines();
+        let mut observation = Observation::default();
+        for (path, memory) in machines.iter() {
+            match (&memory.look, &memory.failure) {
+                (Some((look, at)), None) if memory.access.host_key.is_some() && !memory.access.lacks_password => {
+                    self.describe(&mut observation, memory, look, *at);
+                }
+                _ => observation.gaps.push(self.gap(path, why(memory), query.now)),
+            }
+        }
+        // What is ours on a machine that no query names cannot be seen.
+        let owned = query.applied.keys().filter_map(machine_of).map(|(pool, machine)| format!("{pool}/{machine}"));
+        for path in owned.collect::<BTreeSet<_>>().into_iter().filter(|path| !machines.contains_key(path)) {
+            let why =
+                (Code::A0763, "it is in no manifest, and how it was reached is not known".to_owned(), String::new());
+            observation.gaps.push(self.gap(&path, why, query.now));
+        }
+        observation
+    }
+
+    fn describe(&self, observation: &mut Observation, memory: &MachineMemory, look: &MachineLook, at: Timestamp) {
+        let MachineAccess { pool, name, .. } = &memory.access;
+        let texts = |texts: &[String]| Value::List(texts.iter().map(Value::text).collect());
+        let ours = |mark: &script::AccountMark| mark.pool == *pool;
+        let strangers = look.accounts.iter().filter(|(_, mark)| !ours(mark)).map(|(user, _)| user.clone());
+        let users: Vec<String> = look.users.iter().cloned().chain(strangers).collect();
+        let fields = Fields::default()
+            .with("system", Value::text(&look.system))
+            .with("free", Value::Int(look.free))
+            .with("clock", Value::Int(look.now_s - at.0 / 1000))
+            .with("expires", Value::Bool(look.expires))
+            .with("users", texts(&users))
+            .with("looked_ms", Value::Int(at.0));
+        let seen = |fields, owner, vendor_id| Seen {
+            fields,
+            ready: Readiness::Ready,
+            owner,
+            service: Some(pool.clone()),
+            vendor_id,
+            at,
+        };
+        let machine = seen(fields, Owner::Foreign, memory.access.path());
+        observation.seen.insert(machine_address(pool, name), machine);
+        for (user, mark) in look.accounts.iter().filter(|(_, mark)| ours(mark)) {
+            let mut fields = Fields::default()
+                .with("uid", Value::Int(mark.uid))
+                .with("reservation", Value::text(&mark.reservation))
+                .with("until_ms", Value::Int(mark.until_ms));
+            if !mark.sign_in.is_empty() && !mark.is_rest {
+                let (name, sign_in) = (sign_in_name(&mark.reservation), Mark(mark.sign_in.clone()));
+                fields.set("sign_in", Value::Secret { name: Box::new(name), mark: Box::new(sign_in) });
+            }
+            let vendor_id = format!("{} {}", mark.uid, mark.reservation);
+            observation.seen.insert(account_address(pool, name, user), seen(fields, Owner::Ours, vendor_id));
+        }
+    }
+
+    fn gap(&self, path: &str, (code, message, hint): (Code, String, String), now: Timestamp) -> Gap {
+        let scope = GapScope::part(MACHINE_PART, path);
+        Gap { provider: self.id.clone(), scope, code, message: format!("{path}: {message}"), hint, since: now }
+    }
+}
+
+fn sign_in_name(reservation: &str) -> amarre_core::model::SecretName {
+    let number = amarre_core::model::reservations::number_of(reservation).unwrap_or_default();
+    amarre_core::model::pool::sign_in_secret(number)
+}
+
+/// Why a machine cannot be seen.
+fn why(memory: &MachineMemory) -> (Code, String, String) {
+    let trust = format!("amarre pool trust {} {}", memory.access.pool, memory.access.name);
+    if memory.access.host_key.is_none() {
+        return (Code::A0760, "its host key is not trusted yet".to_owned(), trust);
+    }
+    if let Some(name) = memory.access.machine.password.as_ref().filter(|_| memory.access.lacks_password) {
+        return (
+            Code::A0207,
+            format!("its password, the secret {}, is not set", name.0),
+            "amarre validate says where to put it".to_owned(),
+        );
+    }
+    match &memory.failure {
+        None => (Code::A0763, "it is looked at for the first time".to_owned(), String::new()),
+        Some(ConnectionError::Away(why)) => {
+            (Code::A0763, why.clone(), "is it up, and is the way to it open?".to_owned())
+        }
+        Some(ConnectionError::Here(why)) => (Code::A0763, why.clone(), String::new()),
+        Some(ConnectionError::Refused(why)) => {
+            let hint = "put the line that `amarre pool key` prints into its authorized_keys, or correct the password";
+            (Code::A0762, why.clone(), hint.to_owned())
+        }
+        Some(ConnectionError::OtherKey) => {
+            let message = "its host key is another one than the one that was trusted: nothing was sent";
+            (Code::A0761, message.to_owned(), format!("if it was installed again: {trust}"))
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for SshProvider {
+    fn id(&self) -> &ProviderId {
+        &self.id
+    }
+
+    fn kinds(&self) -> &'static [KindSchema] {
+        &KINDS
+    }
+
+    fn normalize(&self, _: &Address, _: &mut Fields) -> Result<(), Objection> {
+        Ok(())
+    }
+
+    async fn observe(&self, query: &ObserveQuery) -> Observation {
+        let mut looks = JoinSet::new();
+        for path in self.shared.take(query) {
+            let (shared, now) = (self.shared.clone(), query.now);
+            looks.spawn(async move {
+                let _ = shared.ask(&path, "", now).await;
+                if let Some(memory) = shared.machines().get_mut(&path) {
+                    memory.is_looking = false;
+                }
+            });
+        }
+        let all = async { while looks.join_next().await.is_some() {} };
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            let shared = self.shared.clone();
+            // Their answers wake the loop.
+            tokio::spawn(async move {
+                while looks.join_next().await.is_some() {}
+                let wake = shared.wake.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if let Some(wake) = wake {
+                    wake.notify_one();
+                }
+            });
+        }
+        self.shared.report(query)
+    }
+
+    async fn apply(&self, change: &Change, supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
+        let address = &change.address;
+        let Some((pool, machine)) = machine_of(address).filter(|_| address.kind == Kind::Account) else {
+            return Err(ProviderError::new(Class::Rejected, Code::A0763, format!("{address} is no account")));
+        };
+        let user = address.name.rsplit('/').next().unwrap_or_default();
+        let path = format!("{pool}/{machine}");
+        let (lines, vendor_id) = lines(change, pool, user, supplies)?;
+        let now = self.shared.machines().get(&path).and_then(|memory| memory.tried).unwrap_or_default();
+        let look = self.shared.ask(&path, &lines, now).await.map_err(|error| failed(&path, &error))?;
+        match look.failed.first() {
+            None => Ok(Outcome { vendor_id }),
+            Some((what, why)) => {
+                let message = format!("{path} could not {what}: {why}");
+                Err(ProviderError::new(Class::RetryLater, Code::A0764, message).hint(format!(
+                    "nothing is given out there until that works; see what is left with `ssh {machine}`"
+                )))
+            }
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities<'_> {
+        Capabilities { events: Some(self), machines: Some(self), max_in_flight: CONNECTIONS_MAX, ..Capabilities::NONE }
+    }
+}
+
+/// What the script is asked for a change, and the vendor's id of what is there then.
+fn lines(change: &Change, pool: &str, user: &str, supplies: Supplies<'_>) -> Result<(String, String), ProviderError> {
+    let wrong = || ProviderError::new(Class::Conflict, Code::A0763, format!("{} was planned wrongly", change.address));
+    let fields = match &change.verb {
+        Verb::Create(fields) => fields,
+        Verb::Update(fields) => fields,
+        Verb::Delete => {
+            let Expect::Unchanged { vendor_id, .. } = &change.expects else { return Err(wrong()) };
+            let (uid, reservation) = vendor_id.split_once(' ').ok_or_else(wrong)?;
+            return Ok((format!("end {user} {uid} {reservation}\n"), String::new()));
+        }
+    };
+    // An update names what is there by its id; what it does not change stands beside it in the fields.
+    let known = match &change.expects {
+        Expect::Unchanged { vendor_id, .. } => vendor_id.split_once(' '),
+        Expect::Absent => None,
+    };
+    let number = |name: &str| fields.get(name).and_then(Value::as_int);
+    let uid = number("uid").or_else(|| known?.0.parse().ok()).ok_or_else(wrong)?;
+    let reservation = fields.text("reservation").or(known.map(|(_, reservation)| reservation)).ok_or_else(wrong)?;
+    let until = Timestamp(number("until_ms").ok_or_else(wrong)?);
+    let sign_in = match fields.get("sign_in") {
+        Some(Value::Secret { name, mark }) => supplies.secrets.get(name.as_ref()).map(|text| (text.expose(), &mark.0)),
+        Some(_) | None => None,
+    };
+    let shell = fields.text("shell").unwrap_or("/bin/sh");
+    let sign_in = sign_in.map(|(text, mark)| (text, mark.as_str()));
+    let lines = AccountLines { user, uid, until, reservation, pool, shell, sign_in };
+    Ok((lines.text(), format!("{uid} {reservation}")))
+}
+
+fn failed(path: &str, error: &ConnectionError) -> ProviderError {
+    let (class, code, message) = match error {
+        // The script may have run without an answer.
+        ConnectionError::Away(why) => (Class::OutcomeUnknown, Code::A0763, why.clone()),
+        ConnectionError::Here(why) => (Class::RetryLater, Code::A0763, why.clone()),
+        ConnectionError::Refused(why) => (Class::RetryLater, Code::A0762, why.clone()),
+        ConnectionError::OtherKey => (Class::RetryLater, Code::A0761, "its host key is another one".to_owned()),
+    };
+    ProviderError::new(class, code, format!("{path}: {message}"))
+}
+
+#[async_trait]
+impl WatchEvents for SshProvider {
+    async fn watch(&self, wake: Arc<Notify>) {
+        *self.shared.wake.lock().unwrap_or_else(PoisonError::into_inner) = Some(wake);
+        std::future::pending::<()>().await;
+    }
+}
+
+#[async_trait]
+impl ReachMachines for SshProvider {
+    async fn public_key(&self) -> Result<String, String> {
+        self.shared.connections.public_key().await
+    }
+
+    async fn offered_keys(&self, machine: &Machine) -> Result<Vec<String>, String> {
+        self.shared.connections.offered_keys(&machine.address, machine.port).await
+    }
+}
