@@ -131,6 +131,8 @@ pub struct PageFrame {
     pub section: &'static str,
     /// Whether a cloud is configured.
     pub has_clouds: bool,
+    /// Whether manifests may have pools.
+    pub has_pools: bool,
     /// The signed-in user.
     pub user: Option<String>,
     /// The CSRF token; empty without a session.
@@ -199,6 +201,7 @@ impl PageFrame {
             title,
             is_shown: visitor.session.is_some() || web.access.listening.is_local(),
             section,
+            has_pools: picture.context.as_ref().is_some_and(|context| context.site.lends_machines),
             has_clouds: picture.context.as_ref().is_some_and(|context| !context.site.clouds.is_empty()),
             user,
             csrf,

@@ -26,6 +26,7 @@ mod login;
 mod manifest;
 mod markdown;
 mod overview;
+mod pools;
 mod page_text;
 mod purge;
 mod service;
@@ -123,6 +124,10 @@ pub fn public(
         .route("/instances/{name}/delete", get(instance_delete::page_of).post(instance_delete::delete_now))
         .route("/instances/{name}/schedule", axum::routing::post(timetable::save))
         .route("/instances/{name}/{verb}", axum::routing::post(instance::verb))
+        .route("/pools", get(pools::list))
+        .route("/pools/{name}", get(pools::show))
+        .route("/pools/{name}/reserve", get(pools::reserved).post(pools::reserve))
+        .route("/pools/{name}/{verb}", axum::routing::post(pools::verb))
         .route("/apply", axum::routing::post(actions::apply))
         .route("/runs", get(tables::runs))
         .route("/runs/{id}", get(tables::run))

@@ -7,6 +7,7 @@ mod forms;
 mod french;
 mod guessing;
 mod instances;
+mod pools;
 mod picture;
 pub mod story;
 
