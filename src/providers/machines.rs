@@ -19,7 +19,7 @@ pub struct MachineAccess {
     pub password: Option<Secret>,
     /// The password is set nowhere, so it gets no connection.
     pub lacks_password: bool,
-    /// The only host key that it may have; `None`: nobody has trusted one, and it gets no connection.
+    /// The only host key that it may have; `None`: none is trusted yet, and it gets no connection.
     pub host_key: Option<String>,
 }
 
@@ -39,7 +39,7 @@ pub trait ReachMachines: Send + Sync {
     /// The key cannot be made or read; a sentence.
     async fn public_key(&self) -> Result<String, String>;
 
-    /// The host keys that a machine shows to whoever asks, the strongest first. Nothing is sent to it.
+    /// The host keys that a machine shows before anyone signs in, the strongest first. Nothing is sent to it.
     ///
     /// # Errors
     /// It does not answer; a sentence.

@@ -195,7 +195,7 @@ impl Connections {
         command
     }
 
-    /// The host keys that a machine shows to whoever asks; nothing says that it is the machine that is meant.
+    /// The host keys that a machine shows before anyone signs in; nothing proves that it is the machine that is meant.
     pub(super) async fn offered_keys(&self, address: &str, port: u16) -> Result<Vec<String>, String> {
         let mut scan = Command::new("ssh-keyscan");
         scan.args(["-T", "5", "-t", "ed25519,ecdsa,rsa", "-p"]).arg(port.to_string()).arg("--").arg(address);

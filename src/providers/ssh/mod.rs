@@ -34,7 +34,7 @@ static KINDS: [KindSchema; 2] = [MACHINE, ACCOUNT];
 const CONNECTIONS_MAX: usize = 8;
 /// What an observation waits for machines; who is later is reported as last seen, or hidden.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// A machine on which nobody works is looked at this often. More logins fill its log.
+/// A machine that is not lent is looked at this often. More logins fill its log.
 const IDLE: Millis = Millis::minutes(5);
 /// One that is lent.
 const LENT: Millis = Millis::minutes(1);

@@ -27,7 +27,7 @@ const MACHINES_MAX: usize = 1000;
 const NAME_CHARS_MAX: usize = 40;
 const SSH_PORT: i64 = 22;
 const PORT_MAX: i64 = 65_535;
-/// Nobody reserves more machines at a time.
+/// The most that a limit may allow: as many as a pool has machines.
 const COUNT_MAX: i64 = 1000;
 /// The longest reservation that a pool may allow.
 const LENGTH_MAX: Millis = Millis::minutes(31 * 24 * 60);

@@ -524,7 +524,7 @@ fn downtime_of_delete(input: &Input<'_>, wants: &Wants, address: &Address, seen:
 
 fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str) -> bool {
     if address.kind == Kind::Account {
-        // Whoever had it has it no more, whatever became of the pool.
+        // Its reservation is over, whatever became of the pool.
         return true;
     }
     if is_left_alone(input, service) {
@@ -641,7 +641,7 @@ fn delete_gate(
     }
     needs.sort();
     needs.dedup();
-    // Of a pool without a manifest, or a machine that left it, nothing is taken from whoever works there.
+    // Of a pool without a manifest, or a machine that left it, no account is taken away before its end.
     let lent = account::lent_until(input, address);
     match wants.drains.get(address).copied().or(lent) {
         _ if !needs.is_empty() => Gate::After(needs),
