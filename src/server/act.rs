@@ -32,11 +32,16 @@ pub async fn act(
     Query(query): Query<StyleQuery>,
     JsonBody(act): JsonBody<Act>,
 ) -> Response {
+    answer_if_allowed(handle, act, query, &who).await
+}
+
+/// The arguments decide what role a command needs: what others reserved, or what no manifest manages, is not for everybody.
+pub async fn answer_if_allowed(handle: Handle, act: Act, query: StyleQuery, who: &Identity) -> Response {
     let needed = (act.row.role)(&act.args, handle.last_pass().0.consented);
     if who.role < needed {
         return audit_detail(&act).attach(auth::denied(who.role, needed));
     }
-    stream_answer(handle, act, query, &who).await
+    stream_answer(handle, act, query, who).await
 }
 
 /// A command as the audit log shows it: `suspend`, with `shop` as its target.
@@ -46,7 +51,7 @@ fn audit_detail(act: &Act) -> AuditDetail {
 
 /// Runs a command. JSON lines: one `step` each, then one `end`. Over the network, a command that is not done at all is
 /// a problem.
-pub async fn stream_answer(handle: Handle, act: Act, query: StyleQuery, who: &Identity) -> Response {
+async fn stream_answer(handle: Handle, act: Act, query: StyleQuery, who: &Identity) -> Response {
     let (detail, is_credential) = (audit_detail(&act), act.row.answers_a_credential());
     let mut answer = stream_act(handle, act, query, who).await;
     if is_credential {

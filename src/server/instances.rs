@@ -1,20 +1,14 @@
 //! `/api/v1/instances`: the servers of all clouds, and the verbs about one of them.
 
 use axum::Json;
-use axum::extract::{Extension, Path, Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
-use super::act::stream_answer;
-use super::auth::Identity;
-use super::openapi::Operation;
-use super::{ApiRoute, JsonBody, StyleQuery, document_of, openapi, text_answer};
-use crate::engine::commands::act::{Act, Subject, VerbRow};
+use super::{ApiRoute, StyleQuery, document_of, openapi, text_answer};
 use crate::engine::commands::instances as commands;
-use crate::engine::commands::verbs::VERBS;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instances::{self, InstancesOf};
 use amarre_core::plan::render::Style;
@@ -44,14 +38,12 @@ impl Default for LogPage {
 }
 
 pub(super) fn routes() -> Vec<ApiRoute> {
-    let mut routes = vec![
+    vec![
         ApiRoute::new("/api/v1/instances", get(list), openapi::instances()),
         ApiRoute::new("/api/v1/instances/{name}", get(one), openapi::instance()),
         ApiRoute::new("/api/v1/instances/{name}/schedule", get(schedule), openapi::instance_schedule()),
         ApiRoute::new("/api/v1/instances/{name}/logs", get(logs), openapi::instance_logs()),
-    ];
-    routes.extend(VERBS.into_iter().filter_map(|row| Some(route(row, row.of_instance()?))));
-    routes
+    ]
 }
 
 /// Texts for the command line of the same version.
@@ -125,36 +117,4 @@ async fn schedule_text(
 
 async fn manifests_text(State(handle): State<Handle>, Query(of): Query<InstancesOf>) -> Response {
     text_answer(Some(commands::manifests(&handle.last_pass().0, &of)))
-}
-
-fn route(row: &'static VerbRow, word: &'static str) -> ApiRoute {
-    let handler = post(
-        async move |State(handle): State<Handle>,
-                    Extension(who): Extension<Identity>,
-                    Path(name): Path<String>,
-                    Query(query): Query<StyleQuery>,
-                    JsonBody(body): JsonBody<Map<String, Value>>| {
-            match parse_act(row, name, body) {
-                Ok(act) => {
-                    // The name decides, too: what is not managed may be an admin's only.
-                    let needed = (row.role)(&act.args, handle.last_pass().0.consented);
-                    if who.role < needed {
-                        return super::auth::denied(who.role, needed);
-                    }
-                    stream_answer(handle, act, query, &who).await
-                }
-                Err(why) => (StatusCode::UNPROCESSABLE_ENTITY, why).into_response(),
-            }
-        },
-    );
-    let Subject::Instances(verb) = row.subject else { unreachable!("only rows of instances have this path") };
-    ApiRoute::new(format!("/api/v1/instances/{{name}}/{word}"), handler, Operation::acts_on_instance(row, verb.summary))
-}
-
-/// The command of a request.
-fn parse_act(row: &'static VerbRow, name: String, mut body: Map<String, Value>) -> Result<Act, String> {
-    if body.insert("instances".to_owned(), json!([name])).is_some() {
-        return Err("unknown field `instances`: it is in the path".to_owned());
-    }
-    Act::parse(row, body)
 }

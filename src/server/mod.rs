@@ -12,6 +12,7 @@ mod problem;
 pub mod socket;
 mod tokens;
 mod users;
+mod verbs;
 mod webhook;
 pub mod auth;
 mod act;
@@ -21,7 +22,6 @@ mod rate_limit;
 mod services;
 pub mod sse;
 mod notifications;
-mod service_actions;
 mod write_timeout;
 mod webhook_bodies;
 mod idempotency;
@@ -208,7 +208,7 @@ fn shared_routes() -> Vec<ApiRoute> {
         ApiRoute::new("/api/v1/explain", get(explain_whole), openapi::explain(RequestForm::Whole)),
         ApiRoute::new("/api/v1/trace", get(trace_whole), openapi::trace(RequestForm::Whole)),
     ];
-    routes.extend(service_actions::routes());
+    routes.extend(verbs::routes());
     routes.extend(instances::routes());
     routes.extend(pools::routes());
     routes.extend(manifests::routes());

@@ -128,26 +128,9 @@ impl Operation {
         self
     }
 
-    /// A verb about the service that the path names; the body has its other arguments.
-    pub(super) fn acts_on_service(row: &'static VerbRow, summary: &'static str) -> Self {
-        let operation = with_style(Self::new("post", row.word, summary)).parameter(in_path("name", "Its name"));
-        let body = object(json!({}), arguments(row.args.iter().skip(1)));
-        let role = (row.role)(&ActArgs::default(), true);
-        operation.acts(with(body, "additionalProperties", json!(false))).only(role)
-    }
-
-    /// A verb about the server that the path names; the body has its other arguments.
-    pub(super) fn acts_on_instance(row: &'static VerbRow, summary: &'static str) -> Self {
-        let name = "The name of its manifest, `CLOUD:ID`, or a vendor's name that only one has";
+    /// A verb about what the path names, in these words; the body has its other arguments.
+    pub(super) fn acts_on(row: &'static VerbRow, name: &str, summary: &'static str) -> Self {
         let operation = with_style(Self::new("post", row.word, summary)).parameter(in_path("name", name));
-        let body = object(json!({}), arguments(row.args.iter().skip(1)));
-        let role = (row.role)(&ActArgs::default(), true);
-        operation.acts(with(body, "additionalProperties", json!(false))).only(role)
-    }
-
-    /// A verb about the pool that the path names; the body has its other arguments.
-    pub(super) fn acts_on_pool(row: &'static VerbRow, summary: &'static str) -> Self {
-        let operation = with_style(Self::new("post", row.word, summary)).parameter(in_path("name", "Its name"));
         let body = object(json!({}), arguments(row.args.iter().skip(1)));
         let role = (row.role)(&ActArgs::default(), true);
         operation.acts(with(body, "additionalProperties", json!(false))).only(role)

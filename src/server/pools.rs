@@ -1,31 +1,22 @@
 //! `/api/v1/pools`: machines that people reserve, and the verbs about one pool.
 
 use axum::Json;
-use axum::extract::{Extension, Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use serde_json::{Map, Value, json};
+use axum::routing::get;
 
-use super::act::stream_answer;
-use super::auth::Identity;
-use super::openapi::Operation;
-use super::{ApiRoute, JsonBody, StyleQuery, document_of, openapi, text_answer};
-use crate::engine::commands::act::{Act, PoolVerb, VerbRow};
+use super::{ApiRoute, StyleQuery, document_of, openapi, text_answer};
 use crate::engine::commands::pools as commands;
-use crate::engine::commands::verbs::VERBS;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::pools;
 use amarre_core::plan::render::Style;
 
 pub(super) fn routes() -> Vec<ApiRoute> {
-    let mut routes = vec![
+    vec![
         ApiRoute::new("/api/v1/pools", get(list), openapi::pools()),
         ApiRoute::new("/api/v1/pools/{name}", get(one), openapi::pool()),
         ApiRoute::new("/api/v1/pools/{name}/history", get(history), openapi::pool_history()),
-    ];
-    routes.extend(VERBS.into_iter().filter_map(|row| Some(route(row, row.of_pool()?))));
-    routes
+    ]
 }
 
 /// Texts for the command line of the same version.
@@ -68,36 +59,4 @@ async fn history_text(
 
 async fn key_text(State(handle): State<Handle>) -> Response {
     text_answer(Some(commands::key(&handle.last_pass().0).await))
-}
-
-fn route(row: &'static VerbRow, verb: PoolVerb) -> ApiRoute {
-    let handler = post(
-        async move |State(handle): State<Handle>,
-                    Extension(who): Extension<Identity>,
-                    Path(name): Path<String>,
-                    Query(query): Query<StyleQuery>,
-                    JsonBody(body): JsonBody<Map<String, Value>>| {
-            match parse_act(row, name, body) {
-                Ok(act) => {
-                    // What others reserved is not for everybody.
-                    let needed = (row.role)(&act.args, handle.last_pass().0.consented);
-                    if who.role < needed {
-                        return super::auth::denied(who.role, needed);
-                    }
-                    stream_answer(handle, act, query, &who).await
-                }
-                Err(why) => (StatusCode::UNPROCESSABLE_ENTITY, why).into_response(),
-            }
-        },
-    );
-    let path = format!("/api/v1/pools/{{name}}/{}", verb.word);
-    ApiRoute::new(path, handler, Operation::acts_on_pool(row, verb.summary))
-}
-
-/// The command of a request.
-fn parse_act(row: &'static VerbRow, name: String, mut body: Map<String, Value>) -> Result<Act, String> {
-    if body.insert("pool".to_owned(), json!(name)).is_some() {
-        return Err("unknown field `pool`: it is in the path".to_owned());
-    }
-    Act::parse(row, body)
 }

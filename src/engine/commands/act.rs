@@ -263,9 +263,7 @@ impl VerbRow {
             Subject::Instances(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
         }
     }
-}
 
-impl VerbRow {
     /// Its word in paths and commands, where it is a verb of servers at clouds.
     pub const fn of_instance(&self) -> Option<&'static str> {
         match self.subject {
@@ -273,9 +271,7 @@ impl VerbRow {
             Subject::Service(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
         }
     }
-}
 
-impl VerbRow {
     /// What its path and its command need, where it is a verb of pools.
     pub const fn of_pool(&self) -> Option<PoolVerb> {
         match self.subject {

@@ -189,6 +189,22 @@ async fn ask_every_act(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
 }
 
 #[tokio::test]
+/// The arguments of a request decide also where the path names what it is about.
+async fn ask_verbs_by_path(tokens: &mut BTreeMap<&str, Browser>) {
+    for (least, path, body) in [
+        ("operator", "/api/v1/services/nothing/retry", json!({})),
+        ("editor", "/api/v1/services/nothing/retry", json!({"create_again": true})),
+        ("admin", "/api/v1/instances/a:nothing/shelve", json!({"timeout_ms": 0})),
+        ("operator", "/api/v1/pools/nothing/release", json!({"all": true, "others": true, "timeout_ms": 0})),
+    ] {
+        for (who, browser) in tokens.iter_mut() {
+            let page = browser.json("POST", path, Some(&body.to_string())).await;
+            let let_in = !matches!(page.status, 401 | 403);
+            assert_eq!(let_in, may(least, who, true), "{path} {body} as `{who}`: {page:?}");
+        }
+    }
+}
+
 async fn every_route_serves_only_the_roles_that_may_use_it() {
     let rig = Rig::start().await;
     rig.file("services/web.yaml", WEB);
@@ -213,5 +229,6 @@ async fn every_route_serves_only_the_roles_that_may_use_it() {
         ask_every_route(&mut tokens, is_local).await;
         ask_every_act(&mut tokens, is_local).await;
         assert_eq!(end(daemon).await, 0);
+        ask_verbs_by_path(&mut tokens).await;
     }
 }
