@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use amarre_core::manifest::render;
 use amarre_core::manifest::{Loaded, SourceFile, load, load_again, with_compose_files};
+use amarre_core::model::pool::Between;
 use amarre_core::model::service::{
     Container, ContainerNetwork, Delivery, DeliveryContent, Dns, EnvValue, Hsts, LetsEncrypt, Location, MountSource,
     NetworkMode, Reconcile, Service, Target, Tls, Update,
@@ -401,6 +402,9 @@ fn dump_hosts(out: &mut String, service: &Service) {
     }
     if let Some(pool) = &service.pool {
         let _ = writeln!(out, "  pool {:?} usual={} who={:?} shell={}", pool.rules, pool.usual, pool.who, pool.shell);
+        if pool.sudo || pool.between != Between::Nothing {
+            let _ = writeln!(out, "  between {:?} sudo={}", pool.between, pool.sudo);
+        }
         for (name, machine) in &pool.machines {
             let _ = writeln!(out, "  machine {name} {machine:?}");
         }

@@ -363,6 +363,7 @@ impl File {
             devices: list(&file.devices, usual.devices),
             nginx: file.nginx.map_or(usual.nginx, NginxPolicy::from),
             capabilities: file.capabilities.as_ref().map_or(usual.capabilities, |said| capabilities(&said.list())),
+            machine_scripts: file.machine_scripts.unwrap_or(usual.machine_scripts),
             follow_links: file.follow_links.unwrap_or(usual.follow_links),
         })
     }

@@ -313,6 +313,7 @@ pub(super) struct PolicyFile {
     pub(super) devices: Option<Vec<String>>,
     pub(super) capabilities: Option<Many>,
     pub(super) nginx: Option<NginxFile>,
+    pub(super) machine_scripts: Option<bool>,
     pub(super) follow_links: Option<bool>,
 }
 
@@ -337,6 +338,7 @@ impl PolicyFile {
             ("host_network", self.host_network.is_some()),
             ("host_paths", self.host_paths.is_some()),
             ("log_drivers", self.log_drivers.is_some()),
+            ("machine_scripts", self.machine_scripts.is_some()),
             ("networks", self.networks.is_some()),
             ("nginx", self.nginx.is_some()),
             ("ports", self.ports.is_some()),

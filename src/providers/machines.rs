@@ -17,6 +17,8 @@ pub struct MachineAccess {
     pub machine: Machine,
     /// The password of that user; `None`: Amarre's key.
     pub password: Option<Secret>,
+    /// What runs there as root before the next reservation, as a script of the shell.
+    pub between: Option<String>,
     /// The password is set nowhere, so it gets no connection.
     pub lacks_password: bool,
     /// The only host key that it may have; `None`: none is trusted yet, and it gets no connection.
@@ -30,6 +32,15 @@ impl MachineAccess {
     }
 }
 
+/// The host key of a machine that Amarre makes.
+#[derive(Debug, Clone)]
+pub struct HostKeyPair {
+    /// As sshd reads it.
+    pub private: Secret,
+    /// As `ssh-ed25519 AAAA…`.
+    pub public: String,
+}
+
 /// What is asked for a person who registers machines.
 #[async_trait]
 pub trait ReachMachines: Send + Sync {
@@ -38,6 +49,12 @@ pub trait ReachMachines: Send + Sync {
     /// # Errors
     /// The key cannot be made or read; a sentence.
     async fn public_key(&self) -> Result<String, String>;
+
+    /// The host key of a machine that Amarre makes. `makes`: one that is not there is made; else the answer is `None`.
+    ///
+    /// # Errors
+    /// It cannot be made or read; a sentence.
+    async fn host_key(&self, pool: &str, machine: &str, makes: bool) -> Result<Option<HostKeyPair>, String>;
 
     /// The host keys that a machine shows before anyone signs in, the strongest first. Nothing is sent to it.
     ///

@@ -221,7 +221,7 @@ fn tile(row: &MachineRow, me: &str, words: Words) -> MachineTile {
         MachineState::Available => "ok",
         MachineState::Reserved => "go",
         MachineState::Disabled => "off",
-        MachineState::Draining | MachineState::Offline => "warn",
+        MachineState::Draining | MachineState::Cleaning | MachineState::Offline => "warn",
         MachineState::Broken => "bad",
     };
     let until = |at: Timestamp| exact_time(at, words.0);

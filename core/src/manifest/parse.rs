@@ -249,7 +249,8 @@ fn name(reader: &mut Reader<'_>, kind: ManifestKind) -> Option<String> {
     Some(raw.text)
 }
 
-fn host(reader: &mut Reader<'_>) {
+/// `host`, which must be one of the configuration's.
+pub(super) fn host(reader: &mut Reader<'_>) {
     let text = if reader.has("host") {
         let Some(text) = reader.text("host") else { return };
         text

@@ -57,6 +57,8 @@ pub enum Wait {
     Provider,
     /// Nothing leads to it any more; what is open at it ends.
     Drain,
+    /// A reservation has the machine.
+    Lent,
     /// Let's Encrypt would not give one more yet.
     Budget,
     /// The last order of this certificate failed, or nobody knows how it ended.
@@ -65,13 +67,14 @@ pub enum Wait {
 
 impl Wait {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Settle,
         Self::StoppedGrace,
         Self::EngineStart,
         Self::Backoff,
         Self::Provider,
         Self::Drain,
+        Self::Lent,
         Self::Budget,
         Self::Order,
     ];
@@ -85,6 +88,7 @@ impl Wait {
             Self::Backoff => "backoff",
             Self::Provider => "provider",
             Self::Drain => "drain",
+            Self::Lent => "lent",
             Self::Budget => "budget",
             Self::Order => "order",
         }

@@ -33,8 +33,23 @@ pub struct Pool {
     pub who: BTreeSet<String>,
     /// The shell of accounts.
     pub shell: String,
+    /// Whether accounts may do everything on their machine, by `sudo`.
+    pub sudo: bool,
+    /// What happens to a machine before the next one gets it.
+    pub between: Between,
     /// Where it begins.
     pub origin: Origin,
+}
+
+/// What happens to a machine between two reservations, beside that the account goes with all that it owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Between {
+    /// Nothing.
+    Nothing,
+    /// A script of the shell runs there, as root.
+    Script(String),
+    /// Its container is made anew.
+    Rebuild,
 }
 
 /// How a machine is reached.
@@ -50,6 +65,9 @@ pub struct Machine {
     pub password: Option<SecretName>,
     /// The host key that it has, as `ssh-ed25519 AAAA…`; `None`: the one that a person trusted.
     pub host_key: Option<String>,
+    /// It is a container of the pool, called as the machine is: Amarre makes it, and knows its host key.
+    #[serde(default)]
+    pub is_container: bool,
     /// Where it stands.
     #[serde(skip)]
     pub origin: Origin,
@@ -70,6 +88,9 @@ pub struct MachineFacts {
     /// When it was given back last.
     #[serde(skip)]
     pub rested_since: Timestamp,
+    /// The last reservation that had it and is over; 0: none had.
+    #[serde(skip)]
+    pub last: u64,
 }
 
 /// A machine that a person took out of service.
@@ -100,6 +121,7 @@ impl PoolFacts {
         for machine in machines {
             let facts = self.machines.entry(machine.clone()).or_default();
             facts.rested_since = facts.rested_since.max(*at);
+            facts.last = facts.last.max(one.id);
         }
     }
 
@@ -139,6 +161,26 @@ pub fn account_id(reservation: u64) -> i64 {
 /// The secret that holds how the user of a reservation signs in. No manifest can name it.
 pub fn sign_in_secret(reservation: u64) -> SecretName {
     SecretName(format!("reservation {reservation}"))
+}
+
+/// The secret with the public key by which Amarre signs in: it comes into the machines that Amarre makes.
+pub fn own_key_secret() -> SecretName {
+    SecretName("key of Amarre".to_owned())
+}
+
+/// The secret with the private host key of a machine that Amarre makes.
+pub fn host_key_secret(pool: &str, machine: &str) -> SecretName {
+    SecretName(format!("host key {pool}/{machine}"))
+}
+
+/// The variable by which the container of a machine tells for which turn it was made: after each reservation comes the next one,
+/// where it is made anew in between.
+pub const TURN: &str = "AMARRE_TURN";
+
+/// The turn of a machine: the last reservation that had it.
+pub fn turn(facts: Option<&PoolFacts>, machine: &str) -> String {
+    let last = facts.and_then(|facts| facts.machines.get(machine)).map_or(0, |known| known.last);
+    format!("r{last}")
 }
 
 /// Longer names are refused by some systems.

@@ -614,6 +614,10 @@ impl Service {
 
     /// The secrets it refers to.
     pub fn secrets(&self) -> Vec<(&SecretName, &Origin)> {
+        self.all_secrets().filter(|(name, _)| !name.is_own()).collect()
+    }
+
+    fn all_secrets(&self) -> impl Iterator<Item = (&SecretName, &Origin)> {
         let environment = self.all_containers().flat_map(|container| {
             container.environment.values().filter_map(move |value| match value {
                 EnvValue::Secret(name) => Some((name, &container.origin)),
@@ -629,7 +633,7 @@ impl Service {
         let users = self.access_lists.iter().flat_map(|list| list.users.values().map(move |name| (name, &list.origin)));
         let machines = self.pool.iter().flat_map(|pool| pool.machines.values());
         let machines = machines.filter_map(|machine| Some((machine.password.as_ref()?, &machine.origin)));
-        environment.chain(files).chain(users).chain(machines).collect()
+        environment.chain(files).chain(users).chain(machines)
     }
 
     /// What Docker calls a volume of that name in the manifest.

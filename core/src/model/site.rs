@@ -468,6 +468,8 @@ pub struct Policy {
     pub capabilities: BTreeSet<String>,
     /// What `advanced` may say.
     pub nginx: NginxPolicy,
+    /// Pools may have scripts that run as root on their machines.
+    pub machine_scripts: bool,
     /// Binds below a folder that another container writes to are made although Amarre cannot see where links lead.
     pub follow_links: bool,
 }
@@ -501,6 +503,7 @@ impl Default for Policy {
             devices: Vec::new(),
             capabilities: BTreeSet::new(),
             nginx: NginxPolicy::default(),
+            machine_scripts: false,
             follow_links: false,
         }
     }
@@ -511,7 +514,7 @@ type Opening = (&'static str, fn(&mut Policy));
 
 /// Every word that `authors: operators` opens, and what it is then. `targets` and `names` keep a part closed, so that
 /// their lists cannot say it: `core/src/manifest/policy` asks [`Policy::is_opened`].
-const OPENINGS: [Opening; 20] = [
+const OPENINGS: [Opening; 21] = [
     ("capabilities", |policy| policy.capabilities = BTreeSet::from(["ALL".to_owned()])),
     ("devices", |policy| policy.devices = vec!["*".to_owned()]),
     ("docker_socket", |policy| policy.docker_socket = true),
@@ -520,6 +523,7 @@ const OPENINGS: [Opening; 20] = [
     ("host_network", |policy| policy.host_network = true),
     ("host_paths", |policy| policy.host_paths = vec!["/".to_owned()]),
     ("log_drivers", |policy| policy.log_drivers = vec!["*".to_owned()]),
+    ("machine_scripts", |policy| policy.machine_scripts = true),
     ("names", |_| ()),
     ("networks", |policy| policy.networks = vec!["*".to_owned(), "container:*".to_owned()]),
     ("nginx", |policy| policy.nginx = NginxPolicy::Any),

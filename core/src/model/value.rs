@@ -15,6 +15,13 @@ use super::address::{Address, ProviderId};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SecretName(pub String);
 
+impl SecretName {
+    /// Whether it is one of Amarre's own, which no manifest can name: they have a space.
+    pub fn is_own(&self) -> bool {
+        self.0.contains(' ')
+    }
+}
+
 /// HMAC of a secret's value under the instance's key: equal marks, equal values; useless without the key.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mark(pub String);

@@ -28,6 +28,7 @@ pub fn pass(input: &Input<'_>) -> (Wants, Plan) {
     safety::flapping::hold_back(input, &mut plan);
     safety::cloud_limits::hold_back(input, &wants, &mut plan);
     safety::defer::hold_back(input, &wants, &mut plan);
+    safety::lent::hold_back(input, &mut plan);
     safety::protect::hold_back(input, &wants, &mut plan);
     safety::rights::hold_back(input, &mut plan);
     desired::certificate::limit_orders(input, &mut plan);

@@ -36,6 +36,8 @@ pub const ACCOUNT: KindSchema = KindSchema {
         Field::new("sign_in", Rule::Update),
         // Its shell; where the machine lacks it, it has another one.
         Field::new("shell", Rule::Observed),
+        // Whether it may do everything, by `sudo`.
+        Field::new("sudo", Rule::Observed),
     ],
     claims: None,
 };

@@ -21,6 +21,8 @@ pub(crate) struct DesiredManifests {
     pub(crate) prune_blocked: bool,
     pub(crate) marks: BTreeMap<SecretName, Mark>,
     pub(crate) secrets: Secrets,
+    /// The public halves of the host keys of machines that Amarre makes, by the name of the private one.
+    pub(crate) host_keys: BTreeMap<SecretName, String>,
     pub(crate) history: History,
     /// How deleted manifests stated that they are kept.
     pub(crate) gone: BTreeMap<String, Reconcile>,
@@ -85,6 +87,7 @@ impl Engine {
             prune_blocked: broken.iter().any(|broken| broken.service.is_none()),
             marks: BTreeMap::new(),
             secrets: Secrets::new(),
+            host_keys: BTreeMap::new(),
             texts,
             revision: source.map(|source| source.revision.clone()).unwrap_or_default(),
             going_back: EffectiveRollbacks::default(),
@@ -205,8 +208,7 @@ impl Engine {
             }
         }
         for (service, origin, message, hint) in missing {
-            desired.broken.insert(service.clone(), message.clone());
-            desired.frozen.insert(service.clone());
+            desired.freeze(&service, message.clone());
             desired.diagnostics.push(Diagnostic::missing_secret(&service, &origin, message, hint));
         }
     }
@@ -240,6 +242,12 @@ impl<'a> HeldNames<'a> {
 }
 
 impl DesiredManifests {
+    /// Nothing of a service is changed, and why.
+    pub(crate) fn freeze(&mut self, service: &str, why: String) {
+        self.broken.insert(service.to_owned(), why);
+        self.frozen.insert(service.to_owned());
+    }
+
     /// The files that are delivered into containers.
     pub(crate) fn payloads(&self) -> Payloads {
         let bundles = self.services.values().flat_map(Service::bundles);

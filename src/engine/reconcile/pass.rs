@@ -144,7 +144,7 @@ impl Engine {
         if is_to_act && self.ledger_error.is_none() {
             let changed = self.with_input(&sight, account::after_look);
             let PassState { desired, facts, .. } = &mut sight;
-            self.record_reservations(changed, &desired.services, facts).await;
+            self.record_reservations(changed, desired, facts).await;
         }
         let mut draft = self.plan(&sight);
         let planned = self.clock.now();
@@ -209,7 +209,7 @@ impl Engine {
             self.end_suspensions(&mut facts, now).await;
         }
         let mut desired = self.desired(source.as_ref(), loaded).await;
-        self.add_sign_ins(&mut desired).await;
+        self.add_own_secrets(&mut desired, mode != RunMode::PlanOnly).await;
         let rolling = Self::wake_rolling(&mut facts, &desired);
         self.complete_facts(&mut facts, &desired, source.as_ref());
         let unpublished = match self.ledger.unpublished().await {

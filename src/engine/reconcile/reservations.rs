@@ -1,19 +1,23 @@
 //! What a pass does for pools: how machines are reached, who gets which of them, and how their users sign in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::effective_manifests::DesiredManifests;
 use crate::engine::Engine;
 use crate::engine::commands::pools;
 use crate::providers::machines::MachineAccess;
 use crate::secret::Secret;
-use amarre_core::model::pool::{Disabled, Machine, machine_of, sign_in_secret};
+use amarre_core::model::pool::{
+    Between, Disabled, Machine, host_key_secret, machine_of, own_key_secret, provider, sign_in_secret,
+};
 use amarre_core::model::reservations::{self, Reservation, ReservationEnd, ReservationState};
-use amarre_core::model::{Facts, Millis, Origin, Service};
+use amarre_core::model::{Facts, Kind, Millis, Origin};
 
 impl Engine {
-    /// How the users of reservations sign in, beside the secrets of the manifests.
-    pub(crate) async fn add_sign_ins(&mut self, desired: &mut DesiredManifests) {
+    /// What is in no manifest, beside the secrets of these: how the users of reservations sign in, and the keys of machines that
+    /// Amarre makes. `makes`: keys that are not there are made.
+    pub(crate) async fn add_own_secrets(&mut self, desired: &mut DesiredManifests, makes: bool) {
+        self.add_keys_of_containers(desired, makes).await;
         match self.ledger.sign_ins().await {
             Ok(all) => {
                 for (id, text) in all {
@@ -26,16 +30,60 @@ impl Engine {
         }
     }
 
+    async fn add_keys_of_containers(&self, desired: &mut DesiredManifests, makes: bool) {
+        let pools = desired.services.iter().filter_map(|(name, service)| Some((name, service.pool.as_ref()?)));
+        let made = pools.flat_map(|(name, pool)| {
+            let made = pool.machines.iter().filter(|(_, machine)| machine.is_container);
+            made.map(|(machine, _)| (name.clone(), machine.clone()))
+        });
+        let made: Vec<(String, String)> = made.collect();
+        let pools: BTreeSet<String> = made.iter().map(|(pool, _)| pool.clone()).collect();
+        let reach = self.context.providers.get(&provider()).and_then(|ssh| ssh.capabilities().machines);
+        let Some(reach) = reach.filter(|_| !made.is_empty()) else { return };
+        let mut keys = vec![];
+        for (pool, machine) in made {
+            let name = host_key_secret(&pool, &machine);
+            match reach.host_key(&pool, &machine, makes).await {
+                Ok(pair) => {
+                    desired.host_keys.extend(pair.as_ref().map(|pair| (name.clone(), pair.public.clone())));
+                    keys.push((name, pair.map(|pair| pair.private)));
+                }
+                Err(why) => desired.freeze(&pool, why),
+            }
+        }
+        // A plan makes no key: there is one where there is one of a machine.
+        if makes || !desired.host_keys.is_empty() {
+            match reach.public_key().await {
+                Ok(line) => keys.push((own_key_secret(), Some(Secret::new(line)))),
+                Err(why) => pools.into_iter().for_each(|pool| desired.freeze(&pool, why.clone())),
+            }
+        } else {
+            keys.push((own_key_secret(), None));
+        }
+        for (name, secret) in keys {
+            let secret = secret.unwrap_or_else(|| Secret::new("made by the first pass that acts"));
+            desired.marks.insert(name.clone(), self.key.mark(secret.expose()));
+            desired.secrets.insert(name, secret);
+        }
+    }
+
     /// How each machine is reached: of manifests, and those that left theirs while accounts of ours are on them.
     pub(crate) fn machine_accesses(&self, desired: &DesiredManifests, facts: &Facts) -> Vec<MachineAccess> {
         let pools = desired.services.iter().filter_map(|(name, service)| Some((name, service.pool.as_ref()?)));
         let mut machines: BTreeMap<(&String, &String), &Machine> = BTreeMap::new();
         for (name, pool) in pools {
-            machines.extend(pool.machines.iter().map(|(machine, access)| ((name, machine), access)));
+            // One that is not made yet is neither away nor a stranger.
+            let is_made = |machine: &str, access: &Machine| !access.is_container || has_container(facts, machine);
+            let made = pool.machines.iter().filter(|(machine, access)| is_made(machine, access));
+            machines.extend(made.map(|(machine, access)| ((name, machine), access)));
         }
         for (name, pool) in &facts.pools {
             let left = pool.machines.iter().filter_map(|(machine, known)| Some((machine, known.reached.as_ref()?)));
-            for (machine, access) in left.filter(|(machine, _)| has_accounts(facts, name, machine)) {
+            // With the container that it was, a machine is gone, whatever is said of its accounts.
+            let is_there = |machine: &str, access: &Machine| {
+                has_accounts(facts, name, machine) && (!access.is_container || has_container(facts, machine))
+            };
+            for (machine, access) in left.filter(|(machine, access)| is_there(machine, access)) {
                 machines.entry((name, machine)).or_insert(access);
             }
         }
@@ -43,12 +91,18 @@ impl Engine {
             let known = facts.pools.get(pool).and_then(|facts| facts.machines.get(name));
             let secret = |name| desired.secrets.get(name).cloned().or_else(|| (self.secrets)(name).ok());
             let password = machine.password.as_ref().map(secret);
-            let trusted = machine.host_key.clone().or_else(|| known?.trusted.clone());
+            let made = desired.host_keys.get(&host_key_secret(pool, name)).filter(|_| machine.is_container).cloned();
+            let trusted = made.or_else(|| machine.host_key.clone()).or_else(|| known?.trusted.clone());
             // Without its password a machine is not tried with something else.
             let lacks_password = password == Some(None);
             let (pool, name) = (pool.clone(), name.clone());
             let (password, host_key) = (password.flatten(), trusted);
-            MachineAccess { pool, name, machine: machine.clone(), password, lacks_password, host_key }
+            let between =
+                match desired.services.get(&pool).and_then(|service| service.pool.as_ref()).map(|pool| &pool.between) {
+                    Some(Between::Script(script)) => Some(script.clone()),
+                    Some(Between::Nothing | Between::Rebuild) | None => None,
+                };
+            MachineAccess { pool, name, machine: machine.clone(), password, between, lacks_password, host_key }
         };
         machines.into_iter().map(access).collect()
     }
@@ -57,10 +111,10 @@ impl Engine {
     pub(crate) async fn record_reservations(
         &mut self,
         changed: Vec<(String, Reservation)>,
-        services: &BTreeMap<String, Service>,
+        desired: &DesiredManifests,
         facts: &mut Facts,
     ) {
-        let stored = self.store_reservations(&changed, services, facts).await;
+        let stored = self.store_reservations(&changed, desired, facts).await;
         if let Err(error) = stored {
             return self.ledger_failed(&error);
         }
@@ -78,17 +132,21 @@ impl Engine {
     async fn store_reservations(
         &self,
         changed: &[(String, Reservation)],
-        services: &BTreeMap<String, Service>,
+        desired: &DesiredManifests,
         facts: &mut Facts,
     ) -> Result<(), crate::ledger::StoreError> {
-        for (name, service) in services {
+        for (name, service) in &desired.services {
             let Some(pool) = &service.pool else { continue };
             for (machine, access) in &pool.machines {
                 let known = facts.pools.entry(name.clone()).or_default().machines.entry(machine.clone()).or_default();
                 // Where it stands in the source is no part of how it is reached.
                 let access = Machine { origin: Origin::default(), ..access.clone() };
-                if known.reached.as_ref() != Some(&access) {
+                // One that is taken out of the manifest is still cleaned.
+                let made = desired.host_keys.get(&host_key_secret(name, machine)).filter(|_| access.is_container);
+                let trusted = made.cloned().or_else(|| known.trusted.clone());
+                if known.reached.as_ref() != Some(&access) || known.trusted != trusted {
                     known.reached = Some(access);
+                    known.trusted = trusted;
                     self.ledger.note_machine(name, machine, Some(known)).await?;
                 }
             }
@@ -99,6 +157,10 @@ impl Engine {
 
 fn has_accounts(facts: &Facts, pool: &str, machine: &str) -> bool {
     facts.applied.keys().filter_map(machine_of).any(|of| of == (pool, machine))
+}
+
+fn has_container(facts: &Facts, machine: &str) -> bool {
+    facts.applied.keys().any(|address| address.kind == Kind::Container && address.name == machine)
 }
 
 /// What a person changes of a pool.

@@ -5,9 +5,9 @@ use serde_json::{Value as Json, json};
 use super::exact_time;
 use crate::engine::PassResult;
 use crate::words::say;
-use amarre_core::model::pool::{Machine, Pool, PoolFacts, account_address, machine_address};
+use amarre_core::model::pool::{Machine, Pool, PoolFacts, account_address, machine_address, machine_of};
 use amarre_core::model::reservations::{Reservation, ReservationEnd, ReservationState, forecast};
-use amarre_core::model::{Code, Gap, Language, Text, Timestamp};
+use amarre_core::model::{Code, Gap, Kind, Language, Text, Timestamp};
 use amarre_core::plan::desired::account;
 use amarre_core::plan::render::{Style, Tone};
 use amarre_core::text;
@@ -19,8 +19,10 @@ pub enum MachineState {
     Available,
     /// A reservation has it.
     Reserved,
-    /// The time of its last reservation is over, and an account is still there.
+    /// The time of its last reservation is over, and it does not answer: an account may be there.
     Draining,
+    /// What its last reservation left goes.
+    Cleaning,
     /// It does not let Amarre in, has another host key, or could not be cleaned.
     Broken,
     /// It does not answer.
@@ -31,8 +33,8 @@ pub enum MachineState {
 
 impl MachineState {
     /// Every one, in the order of use.
-    pub const ALL: [Self; 6] =
-        [Self::Available, Self::Reserved, Self::Draining, Self::Broken, Self::Offline, Self::Disabled];
+    pub const ALL: [Self; 7] =
+        [Self::Available, Self::Reserved, Self::Draining, Self::Cleaning, Self::Broken, Self::Offline, Self::Disabled];
 
     /// The word.
     pub const fn word(self) -> &'static str {
@@ -40,6 +42,7 @@ impl MachineState {
             MachineState::Available => "available",
             MachineState::Reserved => "reserved",
             MachineState::Draining => "draining",
+            MachineState::Cleaning => "cleaning",
             MachineState::Broken => "broken",
             MachineState::Offline => "offline",
             MachineState::Disabled => "disabled",
@@ -52,6 +55,7 @@ impl MachineState {
             MachineState::Available => text!("available"),
             MachineState::Reserved => text!("reserved"),
             MachineState::Draining => text!("draining"),
+            MachineState::Cleaning => text!("cleaning"),
             MachineState::Broken => text!("broken"),
             MachineState::Offline => text!("offline"),
             MachineState::Disabled => text!("disabled"),
@@ -62,7 +66,7 @@ impl MachineState {
         match self {
             MachineState::Available => Tone::Green,
             MachineState::Reserved => Tone::Cyan,
-            MachineState::Draining | MachineState::Offline => Tone::Yellow,
+            MachineState::Draining | MachineState::Cleaning | MachineState::Offline => Tone::Yellow,
             MachineState::Broken => Tone::Red,
             MachineState::Disabled => Tone::Dim,
         }
@@ -183,15 +187,20 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
         .chain(holder.as_ref().map(|one| account_address(pool, name, &one.user)).as_ref())
         .find_map(|account| picture.failing.get(account));
     let disabled = facts.machines.get(name).and_then(|known| known.disabled.as_ref());
+    let is_new =
+        picture.services.get(pool).and_then(|service| service.pool.as_ref()).is_none_or(|of| {
+            picture.with_input(|input| account::is_of_its_turn(input, pool, of, name)).unwrap_or(true)
+        });
     let nothing = Text::default();
     let (state, why) = match (&holder, disabled, gap, failure) {
         (_, _, Some(gap), _) if matches!(gap.code, Code::A0760 | Code::A0761 | Code::A0762) => {
             (MachineState::Broken, said(gap))
         }
+        (None, _, Some(gap), _) if has_rest(picture, pool, name) => (MachineState::Draining, said(gap)),
         (_, _, Some(gap), _) => (MachineState::Offline, said(gap)),
         (_, _, None, Some(failure)) => (MachineState::Broken, Text::from(failure.error.message.clone())),
         (Some(_), ..) => (MachineState::Reserved, nothing),
-        (None, ..) if !accounts.is_empty() => (MachineState::Draining, nothing),
+        (None, ..) if !accounts.is_empty() || !is_new => (MachineState::Cleaning, nothing),
         (None, Some(disabled), ..) => (MachineState::Disabled, text!("by {by}", by = disabled.by.as_str())),
         (None, None, None, None) => match seen {
             Some(_) => (MachineState::Available, nothing),
@@ -208,6 +217,12 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
         system: field("system"),
         ends_by_itself: seen.and_then(|seen| seen.fields.flag("expires")),
     }
+}
+
+/// Whether an account was made there of which is not known that it is gone.
+fn has_rest(picture: &PassResult, pool: &str, machine: &str) -> bool {
+    let mut applied = picture.facts.applied.keys().filter(|address| address.kind == Kind::Account);
+    applied.any(|account| machine_of(account) == Some((pool, machine)))
 }
 
 fn rfc3339(at: Timestamp) -> Json {

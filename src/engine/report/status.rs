@@ -666,6 +666,7 @@ fn until_text(change: &Change, what: Wait) -> (Text, Then) {
             (text!("{provider} has just started and brings its containers back itself", provider), Then::GoesOn)
         }
         Wait::Provider => (text!("{provider} fails for everybody", provider), Then::TriedAgain),
+        Wait::Lent => (text!("a reservation has the machine"), Then::GoesOn),
         Wait::Settle | Wait::Drain | Wait::Budget | Wait::Order | Wait::Backoff => (text!("goes on"), Then::Said),
     }
 }

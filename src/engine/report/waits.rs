@@ -211,6 +211,7 @@ fn until_wait(picture: &PassResult, change: &Change) -> Option<PendingWait> {
             Some(Hint::command(text!("not to wait"), reconcile)),
         ),
         Wait::Drain => (text!("what is still open at {thing} ends", thing), None),
+        Wait::Lent => (text!("a reservation has {thing}", thing), None),
         Wait::Budget => {
             (text!("Let's Encrypt would refuse to issue {thing} before, {code}", thing, code = Code::A0805), None)
         }

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::providers::machines::MachineAccess;
+use crate::providers::machines::{HostKeyPair, MachineAccess};
 use crate::secret::Secret;
 use amarre_core::model::words;
 
@@ -32,6 +32,13 @@ const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
 const COMPLAINT_CHARS_MAX: usize = 200;
 /// How long a key is waited for.
 const KEY_LIMIT: Duration = Duration::from_secs(15);
+
+async fn make_key(path: &Path) -> io::Result<()> {
+    let mut make = Command::new("ssh-keygen");
+    make.args(["-q", "-t", "ed25519", "-N", "", "-C", "amarre", "-f"]).arg(path);
+    let made = make.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await?;
+    if made.success() { Ok(()) } else { Err(io::Error::other("ssh-keygen could not make a key")) }
+}
 
 /// Why there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,14 +94,35 @@ impl Connections {
         drop(helper);
         std::fs::rename(&new, self.helper())?;
         if self.own_key.is_none() && !self.key().exists() {
-            let mut make = Command::new("ssh-keygen");
-            make.args(["-q", "-t", "ed25519", "-N", "", "-C", "amarre", "-f"]).arg(self.key());
-            let made = make.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await?;
-            if !made.success() {
-                return Err(io::Error::other("ssh-keygen could not make a key"));
-            }
+            make_key(&self.key()).await?;
         }
         Ok(())
+    }
+
+    /// The host key of a machine that Amarre makes, by a name for its file. `makes`: one that is not there is made.
+    pub(super) async fn host_key(&self, name: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {
+        let path = self.folder.join(format!("host_key.{name}"));
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        if !path.exists() {
+            if !makes {
+                return Ok(None);
+            }
+            self.prepare().await.map_err(failed)?;
+            // Both halves are there, or none.
+            let draft = path.with_file_name(format!("new_host_key.{name}"));
+            for left in [draft.clone(), draft.with_added_extension("pub")] {
+                if left.exists() {
+                    std::fs::remove_file(left).map_err(failed)?;
+                }
+            }
+            make_key(&draft).await.map_err(failed)?;
+            std::fs::rename(draft.with_added_extension("pub"), path.with_added_extension("pub")).map_err(failed)?;
+            std::fs::rename(&draft, &path).map_err(failed)?;
+        }
+        let private = std::fs::read_to_string(&path).map_err(failed)?;
+        let line = std::fs::read_to_string(path.with_added_extension("pub")).map_err(failed)?;
+        let public = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        Ok(Some(HostKeyPair { private: Secret::new(private), public }))
     }
 
     /// The public half of the key by which machines let Amarre in.

@@ -9,6 +9,8 @@
 #   key NAME UNTIL_MS LINE                           its authorized_keys; sshd itself refuses the key after UNTIL_MS
 #   hash NAME HASH                                   its password, as crypt wrote it
 #   sign NAME WORD                                   notes in its mark how it signs in
+#   sudo NAME                                        it may do everything
+#   between BASE64                                   a script that runs as root when an account has ended
 #   end NAME UID RESERVATION                         expire, kill by number, remove; prove that nothing is left
 #
 # Printed: `AMARRE1`, then lines of `word<TAB>…`, then `done`. A line `failed<TAB>WHAT<TAB>WHY` says what could not be done.
@@ -19,6 +21,7 @@ umask 077
 STATE=/var/lib/amarre/accounts
 INSTANCE=
 FAILED=
+BETWEEN=
 TAB=$(printf '\t')
 
 say() { printf '%s\n' "$*"; }
@@ -89,6 +92,39 @@ sign() {
   is_ours "$1" && is_word "$2" && printf 'sign_in %s\n' "$2" >>"$STATE/$1" || fail "sign $1" "it is not ours"
 }
 
+may_all() {
+  is_ours "$1" || { fail "sudo $1" "it is not ours"; return; }
+  has sudo && [ -d /etc/sudoers.d ] || { fail "sudo $1" "it has no sudo"; return; }
+  printf '%s ALL=(ALL) NOPASSWD: ALL\n' "$1" >"/etc/sudoers.d/amarre-$1" && chmod 440 "/etc/sudoers.d/amarre-$1" || fail "sudo $1" "/etc/sudoers.d cannot be written"
+}
+
+# What its pool wants done before the next one has the machine. Until it ends well, the mark stays.
+between() {
+  [ -n "$BETWEEN" ] || return 0
+  has base64 || { fail "run the script" "it has no base64"; return 1; }
+  printf '%s' "$BETWEEN" | base64 -d >"$STATE/.between" || { fail "run the script" "$STATE cannot be written"; return 1; }
+  rm -f "$STATE/.code"
+  group=
+  ! has setsid || group=setsid
+  # Of what it prints the end is kept, however much it is.
+  { AMARRE_USER=$1 AMARRE_RESERVATION=$2 $group sh "$STATE/.between" </dev/null 2>&1; say $? >"$STATE/.code"; } | tail -c 2000 >"$STATE/.said" &
+  turns=0
+  while [ ! -s "$STATE/.code" ] && [ "$turns" -lt 180 ]; do
+    sleep 1
+    turns=$((turns + 1))
+  done
+  if [ ! -s "$STATE/.code" ]; then
+    for status in /proc/[0-9]*; do
+      tr '\0' ' ' <"$status/cmdline" 2>/dev/null | grep -qxF "sh $STATE/.between " || continue
+      kill -KILL "${status#/proc/}" 2>/dev/null
+      [ -z "$group" ] || kill -KILL "-${status#/proc/}" 2>/dev/null
+    done
+    fail "run the script" "it did not end within 3 minutes"
+    return 1
+  fi
+  [ "$(cat "$STATE/.code")" = 0 ] || { fail "run the script" "code $(cat "$STATE/.code"): $(tail -n 1 "$STATE/.said")"; return 1; }
+}
+
 # The processes of a number: of /proc itself, for BusyBox has no pgrep -u by number everywhere.
 processes() {
   for status in /proc/[0-9]*/status; do
@@ -124,6 +160,7 @@ end() {
   [ -f "$STATE/$name" ] || { [ -z "$(entry "$name")" ] || fail "end $name" "it is not ours"; return; }
   [ "$(marked "$name" instance) $(marked "$name" uid) $(marked "$name" reservation)" = "$INSTANCE $uid $reservation" ] \
     || { fail "end $name" "it is of another reservation"; return; }
+  rm -f "/etc/sudoers.d/amarre-$name"
   if [ -n "$(entry "$name")" ]; then
     is_ours "$name" || { fail "end $name" "it is not ours"; return; }
     has usermod && usermod -e 1 "$name" >/dev/null 2>&1
@@ -162,6 +199,7 @@ end() {
   done
   [ -z "$(entry "$name")" ] && [ ! -e "/home/$name" ] && [ -z "$(of_number "$uid")" ] \
     || { fail "end $name" "something of it is left"; return; }
+  between "$name" "$reservation" || return
   rm -f "$STATE/$name"
   printf 'ended\t%s\t%s\n' "$name" "$uid"
 }
@@ -197,6 +235,8 @@ amarre() {
       key) set -- "${rest%% *}" "${rest#* }"; key "$first" "$@" ;;
       hash) hash "$first" "$rest" ;;
       sign) sign "$first" "$rest" ;;
+      sudo) may_all "$first" ;;
+      between) BETWEEN=$first ;;
       end) set -- $rest; end "$first" "$@" ;;
       '') ;;
       *) fail "$word" "no such word" ;;

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use self::connection::{ConnectionError, Connections};
 pub use self::script::sign_in_text;
 use self::script::{AccountLines, MachineLook};
-use super::machines::{MachineAccess, ReachMachines};
+use super::machines::{HostKeyPair, MachineAccess, ReachMachines};
 use super::{Capabilities, Class, Observation, ObserveQuery, Outcome, Provider, ProviderError, Supplies, WatchEvents};
 use amarre_core::model::pool::{MACHINE_PART, Machine, account_address, machine_address, machine_of, provider};
 use amarre_core::model::{
@@ -330,7 +330,12 @@ impl Provider for SshProvider {
         };
         let user = address.name.rsplit('/').next().unwrap_or_default();
         let path = format!("{pool}/{machine}");
-        let (lines, vendor_id) = lines(change, pool, user, supplies)?;
+        let (mut lines, vendor_id) = lines(change, pool, user, supplies)?;
+        if change.verb == Verb::Delete {
+            let machines = self.shared.machines();
+            let between = machines.get(&path).and_then(|memory| memory.access.between.as_deref());
+            lines.insert_str(0, &between.map(script::between_line).unwrap_or_default());
+        }
         let now = self.shared.machines().get(&path).and_then(|memory| memory.tried).unwrap_or_default();
         let look = self.shared.ask(&path, &lines, now).await.map_err(|error| failed(&path, &error))?;
         match look.failed.first() {
@@ -376,7 +381,8 @@ fn lines(change: &Change, pool: &str, user: &str, supplies: Supplies<'_>) -> Res
     };
     let shell = fields.text("shell").unwrap_or("/bin/sh");
     let sign_in = sign_in.map(|(text, mark)| (text, mark.as_str()));
-    let lines = AccountLines { user, uid, until, reservation, pool, shell, sign_in };
+    let sudo = fields.flag("sudo").unwrap_or_default();
+    let lines = AccountLines { user, uid, until, reservation, pool, shell, sudo, sign_in };
     Ok((lines.text(), format!("{uid} {reservation}")))
 }
 
@@ -403,6 +409,10 @@ impl WatchEvents for SshProvider {
 impl ReachMachines for SshProvider {
     async fn public_key(&self) -> Result<String, String> {
         self.shared.connections.public_key().await
+    }
+
+    async fn host_key(&self, pool: &str, machine: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {
+        self.shared.connections.host_key(&format!("{pool}.{machine}"), makes).await
     }
 
     async fn offered_keys(&self, machine: &Machine) -> Result<Vec<String>, String> {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use amarre_core::model::{Timestamp, words};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 /// More names are not remembered of one machine.
 const NAMES_MAX: usize = 5000;
@@ -81,6 +83,11 @@ pub fn sign_in_text(hash: &str, key: &str) -> String {
     format!("{hash}\n{key}")
 }
 
+/// The line with what runs before the next reservation.
+pub(super) fn between_line(script: &str) -> String {
+    format!("between {}\n", STANDARD.encode(script))
+}
+
 /// An account that is to be there.
 pub(super) struct AccountLines<'a> {
     pub(super) user: &'a str,
@@ -89,6 +96,7 @@ pub(super) struct AccountLines<'a> {
     pub(super) reservation: &'a str,
     pub(super) pool: &'a str,
     pub(super) shell: &'a str,
+    pub(super) sudo: bool,
     /// How it signs in, and the mark of that.
     pub(super) sign_in: Option<(&'a str, &'a str)>,
 }
@@ -97,7 +105,7 @@ const DAY_MS: i64 = 86_400_000;
 
 impl AccountLines<'_> {
     pub(super) fn text(&self) -> String {
-        let AccountLines { user, uid, until, reservation, pool, shell, sign_in } = self;
+        let AccountLines { user, uid, until, reservation, pool, shell, sudo, sign_in } = self;
         // A day's expiry counts from its beginning: the first one after the end.
         let day = until.0.div_euclid(DAY_MS) + 1;
         let mut lines = format!("make {user} {uid} {} {day} {reservation} {pool} {shell}\n", until.0);
@@ -110,6 +118,9 @@ impl AccountLines<'_> {
                 lines.push_str(&format!("hash {user} {hash}\n"));
             }
             lines.push_str(&format!("sign {user} {mark}\n"));
+        }
+        if *sudo {
+            lines.push_str(&format!("sudo {user}\n"));
         }
         lines
     }
@@ -147,10 +158,11 @@ mod tests {
             reservation: "r41",
             pool: "lab",
             shell: "/bin/bash",
+            sudo: true,
             sign_in: Some(("$6$hash\nssh-ed25519 AAAA", "abc")),
         };
         let expected = "make alice 20041 1728000000001 20001 r41 lab /bin/bash\nkey alice 1728000000001 ssh-ed25519 AAAA\n\
-                        hash alice $6$hash\nsign alice abc\n";
+                        hash alice $6$hash\nsign alice abc\nsudo alice\n";
         assert_eq!(lines.text(), expected);
     }
 }

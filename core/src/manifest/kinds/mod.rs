@@ -11,6 +11,7 @@ pub(super) mod record;
 pub(super) mod network;
 pub(super) mod instance;
 pub(super) mod pool;
+mod pool_containers;
 pub(super) mod server;
 pub(super) mod shared;
 

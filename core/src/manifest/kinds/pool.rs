@@ -5,14 +5,15 @@ use std::net::IpAddr;
 
 use serde_json::Value as Json;
 
-use super::ManifestKindRow;
+use super::{ManifestKindRow, pool_containers};
 use crate::manifest::compose::{container, unsupported};
+use crate::manifest::policy::{self, AllowedBy, Closed};
 use crate::manifest::resolve;
-use crate::manifest::schema::{head, link, list, number, object, text};
+use crate::manifest::schema::{either, flag, head, link, list, number, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
 use crate::manifest::yaml::tree::NodeData;
-use crate::model::pool::{Machine, Pool};
+use crate::model::pool::{Between, Machine, Pool};
 use crate::model::reservations::PoolRules;
 use crate::model::service::{Dns, ManifestKind, Service};
 use crate::model::site::ascii_name;
@@ -29,6 +30,8 @@ const SSH_PORT: i64 = 22;
 const PORT_MAX: i64 = 65_535;
 /// The most that a limit may allow: as many as a pool has machines.
 const COUNT_MAX: i64 = 1000;
+/// It goes to a machine as one line.
+const SCRIPT_BYTES_MAX: usize = 32 << 10;
 /// The longest reservation that a pool may allow.
 const LENGTH_MAX: Millis = Millis::minutes(31 * 24 * 60);
 /// Where `limits` does not say it.
@@ -50,11 +53,20 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let mut machines = BTreeMap::new();
     listed(&mut reader, &mut machines);
     in_file(&mut reader, &mut machines);
-    if !reader.has("machines") && !reader.has("from") {
-        reader.missing("machines", "as in `machines: [{name: m1, address: 192.168.1.21}]`, or `from: ./machines.txt`");
+    pool_containers::service(&mut reader, &mut service, &mut machines);
+    if !["machines", "from", "service"].iter().any(|key| reader.has(key)) {
+        let hint = "as in `machines: [{name: m1, address: 192.168.1.21}]`, `from: ./machines.txt`, or `service: {template: sshd, count: 5}`";
+        reader.missing("machines", hint);
     }
     let limits = limits(&mut reader);
-    let (who, shell) = access(&mut reader);
+    let PoolAccess { who, shell, sudo } = access(&mut reader);
+    let between = between(&mut reader);
+    if let Some(spot) = sudo
+        && (between != Between::Rebuild || machines.values().any(|machine| !machine.is_container))
+    {
+        let hint = "write `between: rebuild`, and machines by `service` only: what root leaves on another one, nothing takes away";
+        scope.error_hint(Code::A0106, spot, "`sudo` needs machines that are made anew in between".to_owned(), hint);
+    }
     reader.finish(&unsupported::small_kind_key);
     if !scope.site.lends_machines {
         let hint = "write `pools: {}` in amarre.yaml: it says that manifests may have machines reached over SSH";
@@ -62,7 +74,8 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         return None;
     }
     let PoolLimits { rules, length: usual } = limits;
-    service.pool = Some(Pool { machines, rules, usual, who, shell, origin: scope.origin(spot) });
+    service.pool =
+        Some(Pool { machines, rules, usual, who, shell, sudo: sudo.is_some(), between, origin: scope.origin(spot) });
     service.dns = Dns::None;
     Some(service)
 }
@@ -73,7 +86,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// An IP address, or a name as DNS has it.
-fn host(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
+pub(super) fn host(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     let name = ascii_name(&text.text);
     let is_part = |part: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -118,7 +131,7 @@ fn is_host_key(line: &str) -> bool {
 }
 
 /// Adds a machine under its name.
-fn add(scope: &Scope<'_>, machines: &mut BTreeMap<String, Machine>, name: PlacedText, machine: Machine) {
+pub(super) fn add(scope: &Scope<'_>, machines: &mut BTreeMap<String, Machine>, name: PlacedText, machine: Machine) {
     if machines.len() >= MACHINES_MAX {
         let hint = "divide them between several pools";
         scope.error_hint(Code::A0106, name.spot, format!("a pool has at most {MACHINES_MAX} machines"), hint);
@@ -158,7 +171,7 @@ fn listed(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
         }
         let (Some(address), Ok(port)) = (host(scope, &address), u16::try_from(port)) else { continue };
         let origin = scope.origin(item.spot);
-        add(scope, machines, name, Machine { address, port, user, password, host_key, origin });
+        add(scope, machines, name, Machine { address, port, user, password, host_key, is_container: false, origin });
     }
 }
 
@@ -220,7 +233,12 @@ fn in_file(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
         };
         let (Some(address), Some(user)) = (host(scope, &word(address)), user(scope, &word(login))) else { continue };
         let origin = scope.origin(spot);
-        add(scope, machines, word(name), Machine { address, port, user, password, host_key: None, origin });
+        add(
+            scope,
+            machines,
+            word(name),
+            Machine { address, port, user, password, host_key: None, is_container: false, origin },
+        );
     }
 }
 
@@ -257,15 +275,23 @@ fn limits(reader: &mut Reader<'_>) -> PoolLimits {
     PoolLimits { rules: PoolRules { longest, per_person, queue }, length: usual }
 }
 
-/// Who may reserve, and the shell of accounts.
-fn access(reader: &mut Reader<'_>) -> (BTreeSet<String>, String) {
+/// Who may reserve, and what accounts are.
+struct PoolAccess {
+    who: BTreeSet<String>,
+    shell: String,
+    /// Where it is asked for.
+    sudo: Option<Spot>,
+}
+
+fn access(reader: &mut Reader<'_>) -> PoolAccess {
     const SHELL: &str = "/bin/bash";
-    let nothing = (BTreeSet::new(), SHELL.to_owned());
+    let nothing = PoolAccess { who: BTreeSet::new(), shell: SHELL.to_owned(), sudo: None };
     let Some(node) = reader.node("access") else { return nothing };
     let scope = reader.scope;
     let Some(mut inner) = Reader::open(scope, node, "`access`", "access.") else { return nothing };
     let who = inner.texts("who").into_iter().map(|text| text.text.to_lowercase()).collect();
     let shell = inner.text("shell");
+    let sudo = inner.flag("sudo").filter(|sudo| *sudo).map(|_| inner.key_spot("sudo"));
     inner.finish(&nothing_else);
     let is_path = |text: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
@@ -274,7 +300,42 @@ fn access(reader: &mut Reader<'_>) -> (BTreeSet<String>, String) {
     if let Some(wrong) = shell.as_ref().filter(|shell| !is_path(&shell.text)) {
         scope.not_allowed(wrong, "`access.shell`", "a path, as in `/bin/bash`");
     }
-    (who, shell.map_or_else(|| SHELL.to_owned(), |shell| shell.text))
+    PoolAccess { who, shell: shell.map_or_else(|| SHELL.to_owned(), |shell| shell.text), sudo }
+}
+
+/// `between: rebuild`, or `between: {script: ./wipe.sh}`.
+fn between(reader: &mut Reader<'_>) -> Between {
+    const REBUILD: &str = "rebuild";
+    let Some(node) = reader.node("between") else { return Between::Nothing };
+    let scope = reader.scope;
+    if node.scalar().is_some() {
+        let text = reader.text("between");
+        if let Some(wrong) = text.filter(|text| text.text != REBUILD) {
+            scope.not_allowed(&wrong, "`between`", "`rebuild`, or `{script: ./wipe.sh}`");
+        }
+        return Between::Rebuild;
+    }
+    let Some(mut inner) = Reader::open(scope, node, "`between`", "between.") else { return Between::Nothing };
+    let path = inner.required("script", "a file of the source, as in `script: ./wipe.sh`");
+    inner.finish(&nothing_else);
+    let Some(path) = path else { return Between::Nothing };
+    let word = "machine_scripts";
+    if scope.site.policy.machine_scripts {
+        policy::allowed(scope, path.spot, word, &path.text, AllowedBy::Policy(format!("{word}: true")));
+    } else {
+        let message = format!("policy forbids scripts on machines, as {}", shown(&path.text));
+        let hint = "ask the operator to set `policy.machine_scripts: true`: a script runs as root".to_owned();
+        policy::report_closed(
+            scope,
+            &Closed { code: Code::A0205, spot: path.spot, word, item: &path.text, message, hint },
+        );
+    }
+    let file = scope.source_path(&path).and_then(|file| scope.open(&file, None, path.spot));
+    let script = file.map(|(_, content)| content.to_string()).unwrap_or_default();
+    if script.len() > SCRIPT_BYTES_MAX {
+        scope.not_allowed(&path, "`between.script`", "a file of at most 32 KiB");
+    }
+    Between::Script(script)
 }
 
 fn schema() -> Json {
@@ -303,9 +364,11 @@ fn schema() -> Json {
         vec![
             ("who", list(text()), "Who may reserve, by the names of their accounts; everybody if not set"),
             ("shell", text(), "The shell of accounts; `/bin/bash` if not set"),
+            ("sudo", flag(), "Accounts may do everything; needs `between: rebuild`"),
         ],
     );
-    let mut keys: Vec<_> = head().into_iter().filter(|(key, ..)| *key != "host").collect();
+    let between = object(&["script"], vec![("script", text(), "A file of the source that runs there as root")]);
+    let mut keys = head();
     keys.extend([
         ("machines", list(machine), "Its machines"),
         (
@@ -313,8 +376,10 @@ fn schema() -> Json {
             text(),
             "A file of the source with a machine a line: name, host, port, user, password as `secret:NAME`",
         ),
+        ("service", pool_containers::schema(), "Machines that Amarre makes: containers with an SSH server"),
         ("limits", limits, "What may be asked of it"),
         ("access", access, "Who may reserve, and what they get"),
+        ("between", either(&[words(&["rebuild"]), between]), "What happens to a machine before the next one gets it"),
     ]);
     object(&["name"], keys)
 }

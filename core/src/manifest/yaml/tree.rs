@@ -50,7 +50,7 @@ pub(crate) enum NodeData {
 }
 
 /// Text as written; `plain` means without quotes, so that it may stand for a number, a boolean or nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scalar {
     pub text: String,
     pub plain: bool,

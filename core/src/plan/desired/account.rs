@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Expansion;
 use crate::model::pool::{
-    Pool, PoolFacts, account_address, account_id, machine_address, machine_of, provider, sign_in_secret,
+    self, Between, Pool, PoolFacts, account_address, account_id, machine_address, machine_of, provider, sign_in_secret,
 };
 use crate::model::reservations::{self, PoolMachine, Reservation, ReservationState, number_of};
 use crate::model::{Address, Fields, Kind, Need, Timestamp, Value};
@@ -27,7 +27,8 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, pool: &Pool) {
                 .with("uid", Value::Int(account_id(reservation.id)))
                 .with("reservation", Value::text(reservation.label()))
                 .with("until_ms", Value::Int(until.0))
-                .with("shell", Value::text(&pool.shell));
+                .with("shell", Value::text(&pool.shell))
+                .with("sudo", Value::Bool(pool.sudo));
             // After the ledger was lost nothing is known of how people sign in: what is there stays.
             if let Some(mark) = input.marks.get(&secret) {
                 fields.set("sign_in", Value::Secret { name: Box::new(secret.clone()), mark: Box::new(mark.clone()) });
@@ -138,7 +139,8 @@ pub fn machines(input: &Input<'_>, name: &str, pool: &Pool) -> Vec<PoolMachine> 
         let foreign = seen.map(|seen| seen.fields.strings("users")).unwrap_or_default();
         let ours = accounts(input, name, machine);
         let known = facts.machines.get(machine);
-        let is_clean = ours.is_empty() && !busy.contains(machine.as_str());
+        let is_clean =
+            ours.is_empty() && !busy.contains(machine.as_str()) && is_of_its_turn(input, name, pool, machine);
         PoolMachine {
             name: machine.clone(),
             is_usable: is_clean
@@ -149,6 +151,20 @@ pub fn machines(input: &Input<'_>, name: &str, pool: &Pool) -> Vec<PoolMachine> 
         }
     };
     pool.machines.keys().map(machine).collect()
+}
+
+/// Whether a machine is as it was made for whoever has it next: where one is made anew in between, no container of another turn is there.
+pub fn is_of_its_turn(input: &Input<'_>, name: &str, pool: &Pool, machine: &str) -> bool {
+    if pool.between != Between::Rebuild || !pool.machines.get(machine).is_some_and(|known| known.is_container) {
+        return true;
+    }
+    let turn = pool::turn(input.facts.pools.get(name), machine);
+    let is_its = |address: &Address| address.kind == Kind::Container && address.name == machine;
+    let mut containers = input.world.seen.iter().filter(|(address, _)| is_its(address));
+    containers.all(|(_, seen)| {
+        let environment = seen.fields.get("environment").and_then(Value::entries);
+        environment.and_then(|all| all.get(pool::TURN)?.as_text()) == Some(turn.as_str())
+    })
 }
 
 /// The accounts of Amarre's on a machine, by user.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::expand::{Expansion, Home};
 use super::joined_network;
 use super::mounts;
+use crate::model::pool::{Between, TURN, turn};
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Port};
 use crate::model::{Address, Code, Fields, Hint, Kind, Refusal, Value};
 use crate::plan::rollout::Rollout;
@@ -34,7 +35,7 @@ pub fn fields(expansion: &Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<S
     let mut fields = Fields::default()
         .with("image", Value::text(image))
         .with("image_id", Value::output(image_address, "id"))
-        .with("environment", environment(expansion, container, home))
+        .with("environment", environment(expansion, placed))
         .with("logging", logging(container))
         .with("restart", Value::text(&container.restart))
         .with("running", Value::Bool(true));
@@ -62,7 +63,7 @@ pub fn fields(expansion: &Expansion<'_>, placed: Placed<'_>, others: &BTreeMap<S
 }
 
 /// What amarre.yaml gives to all, then what its manifest says.
-fn environment(expansion: &Expansion<'_>, container: &Container, home: &Home) -> Value {
+fn environment(expansion: &Expansion<'_>, Placed { key, container, home }: Placed<'_>) -> Value {
     let mut environment: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in &expansion.input.site.defaults.environment {
         environment.insert(name.clone(), Value::text(value));
@@ -73,6 +74,11 @@ fn environment(expansion: &Expansion<'_>, container: &Container, home: &Home) ->
             EnvValue::Secret(secret) => expansion.secret(secret),
         };
         environment.insert(name.clone(), value);
+    }
+    let Expansion { input, service, .. } = expansion;
+    if service.pool.as_ref().is_some_and(|pool| pool.between == Between::Rebuild) {
+        let turn = turn(input.facts.pools.get(&service.name), &service.address_name(key));
+        environment.insert(TURN.to_owned(), Value::text(turn));
     }
     Value::Map(environment)
 }

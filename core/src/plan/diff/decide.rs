@@ -642,10 +642,10 @@ fn delete_gate(
     needs.sort();
     needs.dedup();
     // Of a pool without a manifest, or a machine that left it, no account is taken away before its end.
-    let lent = account::lent_until(input, address);
-    match wants.drains.get(address).copied().or(lent) {
+    let lent = account::lent_until(input, address).map(|at| (at, Wait::Lent));
+    match wants.drains.get(address).map(|at| (*at, Wait::Drain)).or(lent) {
         _ if !needs.is_empty() => Gate::After(needs),
-        Some(at) if input.now < at => Gate::Until { at, what: Wait::Drain },
+        Some((at, what)) if input.now < at => Gate::Until { at, what },
         Some(_) | None => Gate::Now,
     }
 }

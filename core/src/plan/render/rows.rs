@@ -264,6 +264,7 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
         Wait::Provider => format!("in {left}: {} fails for everybody", change.address.provider),
         Wait::Budget => format!("in {left}: Let's Encrypt gives no more until then, A0805"),
         Wait::Order => format!("in {left}: the last order failed, or its end is not known"),
+        Wait::Lent => format!("in {left}: a reservation has the machine until then"),
         Wait::Drain => format!("in {left}: nothing leads to it any more, what is open at it ends"),
     })
 }

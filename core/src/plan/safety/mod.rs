@@ -6,6 +6,7 @@ pub mod protect;
 pub mod rights;
 pub mod settling;
 pub mod flapping;
+pub mod lent;
 pub mod defer;
 pub mod signatures;
 pub mod mass_deletes;
