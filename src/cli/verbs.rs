@@ -15,7 +15,7 @@ use crate::engine::commands::Act;
 use crate::engine::commands::act::{
     ActArgs, ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VENDOR_NAME, VerbRow,
 };
-use crate::engine::commands::pools::{FINGERPRINTS, PUBLIC_KEY};
+use crate::engine::commands::pools::{FINGERPRINTS, PUBLIC_KEY, USERS};
 use crate::engine::commands::verbs::VERBS;
 use amarre_core::model::Code;
 
@@ -199,6 +199,11 @@ pub async fn run(args: &Args, verb: &VerbCommand, output: &Output) -> Result<u8,
     if let Some(file) = verb.act.args.given(PUBLIC_KEY).filter(|given| !given.contains("AAAA")) {
         act = act.with(PUBLIC_KEY, public_key(file)?);
     }
+    if let [file] = verb.act.args.texts(USERS).as_slice()
+        && std::path::Path::new(file).is_file()
+    {
+        act = act.with(USERS, lines(file)?);
+    }
     if let Some((name, text)) = &verb.until {
         act = act.with(name, times::future_time(text)?);
     }
@@ -212,6 +217,15 @@ pub async fn run(args: &Args, verb: &VerbCommand, output: &Output) -> Result<u8,
 fn fingerprints(document: &Json) -> Vec<String> {
     let machines = document["machines"].as_array().into_iter().flatten();
     machines.filter_map(|machine| machine["fingerprint"].as_str()).map(str::to_owned).collect()
+}
+
+/// The lines of a file, without those that are empty or comments.
+fn lines(file: &str) -> Result<Vec<String>, CommandFailure> {
+    let read = std::fs::read_to_string(file).map_err(|error| {
+        CommandFailure::new(Code::A0765, format!("could not read {file}: {error}"), "give a file with a name a line")
+    })?;
+    let lines = read.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(str::to_owned).collect())
 }
 
 /// The line of a public key in a file.

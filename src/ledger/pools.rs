@@ -1,13 +1,13 @@
 //! Reservations of machines, and what is known of these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::resources::{Ledger, StoreError, read, written};
 use amarre_core::model::Millis;
-use amarre_core::model::pool::{MachineFacts, PoolFacts};
+use amarre_core::model::pool::{MachineFacts, PoolFacts, account_address};
 use amarre_core::model::reservations::{Reservation, ReservationState};
 
 /// Reservations that are over and still looked at: an account of one may be on a machine that was away.
@@ -66,12 +66,15 @@ impl Ledger {
         Ok(rows.iter().filter_map(sign_in).collect())
     }
 
-    /// Stores a reservation that was asked for, and answers its number.
-    pub async fn add_reservation(&self, pool: &str, one: &Reservation, sign_in: &str) -> Result<u64, StoreError> {
-        let query = "INSERT INTO reservations (pool, user, document, sign_in) VALUES (?, ?, ?, ?)";
-        let query = sqlx::query(query).bind(pool).bind(&one.user).bind(document(one)).bind(sign_in);
-        let added = query.execute(&self.pool).await.map_err(written)?;
-        Ok(u64::try_from(added.last_insert_rowid()).unwrap_or_default())
+    /// Stores reservations that were asked for, each with how its user signs in; all or none.
+    pub async fn add_reservations(&self, pool: &str, all: &[(&Reservation, &str)]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for (one, sign_in) in all.iter().copied() {
+            let query = "INSERT INTO reservations (pool, user, document, sign_in) VALUES (?, ?, ?, ?)";
+            let query = sqlx::query(query).bind(pool).bind(&one.user).bind(document(one)).bind(sign_in);
+            query.execute(&mut *transaction).await.map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
     }
 
     /// Stores where reservations stand now, all or none; one that the ledger does not know comes as it is.
@@ -87,6 +90,32 @@ impl Ledger {
         if let Some(latest) = all.iter().filter_map(|(_, one)| ended(one)).max() {
             let forget = sqlx::query("DELETE FROM reservations WHERE ended_ms < ?").bind(latest - KEPT.0);
             forget.execute(&mut *transaction).await.map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
+    /// The accounts of a person's reservations of a pool.
+    pub(crate) async fn users_of(&self, pool: &str, person: &str) -> Result<BTreeSet<String>, StoreError> {
+        let query = "SELECT DISTINCT user FROM reservations WHERE pool = ? AND document ->> 'by' = ?";
+        let rows = sqlx::query(query).bind(pool).bind(person).fetch_all(&self.pool).await.map_err(read)?;
+        Ok(rows.iter().map(|row| row.get("user")).collect())
+    }
+
+    /// Takes a person's name out of the reservations that are over, and away what was recorded of the accounts.
+    pub(crate) async fn forget_person(
+        &self,
+        pool: &str,
+        person: &str,
+        users: &BTreeSet<String>,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let query = "UPDATE reservations SET user = '', document = json_set(document, '$.by', '', '$.user', '') \
+                     WHERE pool = ? AND ended_ms IS NOT NULL AND document ->> 'by' = ?";
+        sqlx::query(query).bind(pool).bind(person).execute(&mut *transaction).await.map_err(written)?;
+        for user in users {
+            let delete = "DELETE FROM events WHERE address GLOB ?";
+            let accounts = account_address(pool, "*", user).to_string();
+            sqlx::query(delete).bind(accounts).execute(&mut *transaction).await.map_err(written)?;
         }
         transaction.commit().await.map_err(written)
     }

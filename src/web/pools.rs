@@ -18,11 +18,12 @@ use crate::engine::commands::verbs::{POOL_RESERVE, VERBS};
 use crate::engine::report::exact_time;
 use crate::engine::report::pools::{self, MachineRow, MachineState, PoolRow, ReservationRow};
 use crate::words::{Words, say};
-use amarre_core::model::reservations::ReservationState;
+use amarre_core::model::reservations::{Reservation, ReservationState};
 use amarre_core::model::{Millis, Timestamp};
 
 /// How long a button waits for accounts: most are there after a second.
 const ACCOUNTS_WAIT_MS: i64 = 8_000;
+const WEEK: Millis = Millis::minutes(7 * 24 * 60);
 /// The lengths that a form offers.
 const LENGTHS: [Millis; 6] = [
     Millis::minutes(30),
@@ -82,6 +83,7 @@ struct PoolPage {
     own: Vec<OwnLine>,
     machines: Vec<MachineTile>,
     others: Vec<OtherLine>,
+    week: Vec<WeekLine>,
     form: ReserveForm,
     may_act: bool,
     /// A password that was made, and for which account.
@@ -125,6 +127,15 @@ struct OtherLine {
     state: String,
 }
 
+/// Machines that are taken for a time in the next seven days.
+struct WeekLine {
+    from: String,
+    to: String,
+    machines: usize,
+    whose: String,
+    is_own: bool,
+}
+
 /// What can be reserved.
 struct ReserveForm {
     counts: Vec<usize>,
@@ -153,6 +164,7 @@ async fn shown(web: &Web, visitor: &RequestContext, name: &str, made: Option<(St
     let tiles = states.filter(|(_, count)| *count > 0).collect();
     let frame = PageFrame::new(web, visitor, "pools", row.name.clone(), path(name)).await;
     let form = reserve_form(&row, &me);
+    let week = week(&row, &me, words, now);
     Ok(page(&PoolPage {
         about: words.with_all(
             "pool-about",
@@ -165,6 +177,7 @@ async fn shown(web: &Web, visitor: &RequestContext, name: &str, made: Option<(St
         tiles,
         own,
         others,
+        week,
         form,
         may_act: visitor.may(Role::Operator),
         made,
@@ -205,6 +218,27 @@ fn state_text(one: &ReservationRow, words: Words) -> String {
         }
         (ReservationState::Open | ReservationState::Over { .. }, _) => words.get("pool-waits"),
     }
+}
+
+/// What takes machines in the next seven days, in the order in which it begins.
+fn week(row: &PoolRow, me: &str, words: Words, now: Timestamp) -> Vec<WeekLine> {
+    let taken = row.reservations.iter().map(|one| &one.reservation).filter_map(|one| {
+        let (from, to, machines) = match &one.state {
+            ReservationState::Held { since, until, machines } => (*since, *until, machines.len()),
+            ReservationState::Open if one.is_booked() => (one.from, one.from + one.length, one.count),
+            ReservationState::Open | ReservationState::Over { .. } => return None,
+        };
+        (from - now <= WEEK).then_some((from, to, machines, one))
+    });
+    let mut taken: Vec<_> = taken.collect();
+    taken.sort_by_key(|(from, to, ..)| (*from, *to));
+    let line = |(from, to, machines, one): (Timestamp, Timestamp, usize, &Reservation)| {
+        let is_own = !me.is_empty() && one.by == me;
+        let whose = if is_own { words.get("pool-mine-short") } else { one.user.clone() };
+        let when = |at: Timestamp| view_model::when(at, now, "", words);
+        WeekLine { from: when(from), to: when(to), machines, whose, is_own }
+    };
+    taken.into_iter().map(line).collect()
 }
 
 fn other_line(one: &ReservationRow, words: Words) -> OtherLine {
@@ -274,6 +308,17 @@ pub async fn reserve(
     for field in ["user", "key"] {
         command = command.with(field, text(field));
     }
+    if let Some(from) = text("from") {
+        let Some(from) = local_time(from) else {
+            let wrong = doer.visitor.words.with("pool-from-wrong", "text", from);
+            Flash { text: wrong, is_bad: true, ..Flash::default() }.store(&web, &doer.session).await;
+            return Ok(redirect(&back));
+        };
+        command = command.with("from_ms", from.0);
+    }
+    if let Some(weeks) = number("weeks").and_then(|weeks| u64::try_from(weeks).ok()).filter(|weeks| *weeks > 1) {
+        command = command.with("every", "week").with("times", weeks);
+    }
     let Some(answer) = act(&web, command).await else {
         return Ok((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response());
     };
@@ -285,14 +330,23 @@ pub async fn reserve(
         Flash::refused(refused).store(&web, &doer.session).await;
         return Ok(redirect(&back));
     }
-    let made = answer.document["password"]
+    // Of several, the first one has it.
+    let first = answer.document["reservations"].get(0).unwrap_or(&answer.document);
+    let made = first["password"]
         .as_str()
-        .map(|password| (answer.document["user"].as_str().unwrap_or_default().to_owned(), password.to_owned()));
+        .map(|password| (first["user"].as_str().unwrap_or_default().to_owned(), password.to_owned()));
     match made {
         // It is shown this once, so the answer is the page.
         Some(made) => shown(&web, &doer.visitor, &name, Some(made)).await,
         None => Ok(redirect(&back)),
     }
+}
+
+/// `2026-11-30T18:00`, as browsers send it, in the time zone of this machine.
+fn local_time(text: &str) -> Option<Timestamp> {
+    let at: jiff::civil::DateTime = text.parse().ok()?;
+    let at = at.to_zoned(jiff::tz::TimeZone::system()).ok()?;
+    Some(Timestamp(at.timestamp().as_millisecond()))
 }
 
 /// `GET /pools/{name}/reserve`: who loads the answer again is led to the pool, where no password is shown.

@@ -100,9 +100,8 @@ impl PoolRig {
     }
 
     async fn reserve(&mut self, user: &str, count: usize, sign_in: &str) -> Result<(), String> {
-        let reservation = Box::new(self.asked(user, count));
-        let (pool, sign_in) = ("lab".to_owned(), Secret::new(sign_in));
-        self.engine.change_pool(PoolChange::Reserve { pool, reservation, sign_in }).await
+        let wanted = vec![(self.asked(user, count), Secret::new(sign_in))];
+        self.engine.change_pool(PoolChange::Reserve { pool: "lab".to_owned(), wanted }).await
     }
 
     async fn release(&mut self, id: u64) {
@@ -207,7 +206,7 @@ fn is_in_files(folder: &Path, text: &str) -> bool {
 }
 
 fn sha_hash(password: &str) -> String {
-    amarre::engine::commands::pools::crypt(&Secret::new(password)).unwrap()
+    amarre::engine::commands::reservation_drafts::crypt(&Secret::new(password)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,6 +15,7 @@ pub(super) mod restart;
 pub mod instances;
 pub mod offers;
 pub mod pools;
+pub mod reservation_drafts;
 pub mod pool_verbs;
 pub(super) mod service_actions;
 pub(super) mod adopt;

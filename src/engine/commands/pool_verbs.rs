@@ -25,7 +25,7 @@ const fn pool_verb(word: &'static str, path: &'static str, summary: &'static str
         role: operator,
         confirm: Confirm::None,
         about: None,
-        run: |handle, asked| Box::pin(pools::set_enabled(handle, asked, true)),
+        run: |handle, asked| Box::pin(pools::answer_of(pools::set_enabled(handle, asked, true))),
     }
 }
 
@@ -53,13 +53,21 @@ pub static POOL_RESERVE: VerbRow = VerbRow {
             "KEY",
             "A public key, or a file with one; without it a password is made and shown once",
         ),
+        typed(
+            arg(pools::USERS, ArgShape::Texts),
+            "users",
+            "USERS",
+            "One machine for each of several people: names or addresses, or a file with a line each",
+        ),
+        typed(arg("every", ArgShape::TextOrNull), "every", "day|week", "The same again each day or week; with --times"),
+        typed(arg("times", ArgShape::Count), "times", "N", "How often in all, at most 60"),
         arg("password", ArgShape::TextOrNull),
         typed(arg("partial", ArgShape::Flag), "partial", "", "Fewer machines will do"),
         TIMEOUT,
         BY,
     ],
-    role: |_, _| Role::Viewer,
-    run: |handle, asked| Box::pin(pools::reserve(handle, asked)),
+    role: |args, _| if args.texts(pools::USERS).is_empty() { Role::Viewer } else { Role::Operator },
+    run: |handle, asked| Box::pin(pools::answer_of(pools::reserve(handle, asked))),
     ..pool_verb("pool_reserve", "reserve", "Reserves machines of a pool for a time")
 };
 
@@ -73,7 +81,7 @@ pub static POOL_EXTEND: VerbRow = VerbRow {
         BY,
     ],
     role: operator_of_others,
-    run: |handle, asked| Box::pin(pools::extend(handle, asked)),
+    run: |handle, asked| Box::pin(pools::answer_of(pools::extend(handle, asked))),
     ..pool_verb("pool_extend", "extend", "Lets a reservation last longer, if its machines are not promised to others")
 };
 
@@ -81,7 +89,7 @@ pub static POOL_EXTEND: VerbRow = VerbRow {
 pub static POOL_RELEASE: VerbRow = VerbRow {
     args: &[POOL, RESERVATIONS, ALL, OTHERS, TIMEOUT, BY],
     role: operator_of_others,
-    run: |handle, asked| Box::pin(pools::release(handle, asked)),
+    run: |handle, asked| Box::pin(pools::answer_of(pools::release(handle, asked))),
     ..pool_verb("pool_release", "release", "Gives machines back, or leaves the queue")
 };
 
@@ -106,8 +114,16 @@ pub static POOL_TRUST: VerbRow = VerbRow {
         unasked: "host keys would be trusted that nobody has compared, and nobody can be asked here",
         exit: 0,
     }),
-    run: |handle, asked| Box::pin(pools::trust(handle, asked)),
+    run: |handle, asked| Box::pin(pools::answer_of(pools::trust(handle, asked))),
     ..pool_verb("pool_trust", "trust", "Pins the host keys that machines show")
+};
+
+/// Forgets a person.
+pub static POOL_FORGET: VerbRow = VerbRow {
+    args: &[POOL, required(typed(arg("person", ArgShape::Text), "", "PERSON", "As `history` names who reserved")), BY],
+    role: admin,
+    run: |handle, asked| Box::pin(pools::answer_of(pools::forget(handle, asked))),
+    ..pool_verb("pool_forget", "forget", "Takes a person's name out of the history of a pool")
 };
 
 /// Gives machines out again.
@@ -115,6 +131,6 @@ pub static POOL_ENABLE: VerbRow = pool_verb("pool_enable", "enable", "Puts machi
 
 /// Gives machines out no more.
 pub static POOL_DISABLE: VerbRow = VerbRow {
-    run: |handle, asked| Box::pin(pools::set_enabled(handle, asked, false)),
+    run: |handle, asked| Box::pin(pools::answer_of(pools::set_enabled(handle, asked, false))),
     ..pool_verb("pool_disable", "disable", "Takes machines out of service; who has one keeps it until the end")
 };

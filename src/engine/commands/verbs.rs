@@ -9,7 +9,9 @@ use super::adopt::OwnershipQuery;
 use super::apply::Agreed;
 use super::clone_instance::NEW_NAME;
 use super::instances::InstanceDeed;
-pub use super::pool_verbs::{POOL_DISABLE, POOL_ENABLE, POOL_EXTEND, POOL_RELEASE, POOL_RESERVE, POOL_TRUST};
+pub use super::pool_verbs::{
+    POOL_DISABLE, POOL_ENABLE, POOL_EXTEND, POOL_FORGET, POOL_RELEASE, POOL_RESERVE, POOL_TRUST,
+};
 use super::snapshot_instance::SNAPSHOT_NAME;
 use super::{
     adopt, adopt_unsigned, apply, clone_instance, console_instance, delete_instance, destroy, instances, npm_rescue,
@@ -19,7 +21,7 @@ use crate::accounts::Role;
 use amarre_core::model::Timestamp;
 
 /// Every verb, in the order of the list of commands.
-pub static VERBS: [&VerbRow; 31] = [
+pub static VERBS: [&VerbRow; 32] = [
     &APPLY,
     &RECONCILE,
     &SUSPEND,
@@ -51,6 +53,7 @@ pub static VERBS: [&VerbRow; 31] = [
     &POOL_TRUST,
     &POOL_ENABLE,
     &POOL_DISABLE,
+    &POOL_FORGET,
 ];
 
 /// An argument of requests alone.

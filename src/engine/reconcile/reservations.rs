@@ -170,10 +170,8 @@ pub enum PoolChange {
     Reserve {
         /// Of which pool.
         pool: String,
-        /// What is asked for, without a number.
-        reservation: Box<Reservation>,
-        /// How its user signs in: a crypt hash and a public key.
-        sign_in: Secret,
+        /// What is asked for, without numbers, each with how its user signs in: a crypt hash and a public key. All, or nothing.
+        wanted: Vec<(Reservation, Secret)>,
     },
     /// Reservations end now.
     End {
@@ -181,6 +179,13 @@ pub enum PoolChange {
         pool: String,
         /// Their numbers.
         ids: Vec<u64>,
+    },
+    /// Who had machines is forgotten of one person.
+    Erase {
+        /// Of which pool.
+        pool: String,
+        /// Under which name that person asked.
+        person: String,
     },
     /// A reservation lasts longer.
     Extend {
@@ -216,7 +221,7 @@ impl PoolChange {
     pub fn pool(&self) -> &str {
         match self {
             PoolChange::Reserve { pool, .. } | PoolChange::End { pool, .. } | PoolChange::Extend { pool, .. } => pool,
-            PoolChange::Trust { pool, .. } | PoolChange::Enable { pool, .. } => pool,
+            PoolChange::Trust { pool, .. } | PoolChange::Enable { pool, .. } | PoolChange::Erase { pool, .. } => pool,
         }
     }
 }
@@ -231,15 +236,20 @@ impl Engine {
         let now = self.clock.now();
         let facts = |pool: &str| known.get(pool).cloned().unwrap_or_default();
         let stored = match change {
-            PoolChange::Reserve { pool, reservation, sign_in } => {
+            PoolChange::Reserve { pool, wanted } => {
                 let picture = self.last_pass();
                 let service = picture.services.get(&pool).and_then(|service| service.pool.as_ref());
                 let Some(manifest) = service else { return Err(format!("there is no pool {pool}")) };
-                let why = pools::refusal_of(&reservation, manifest, &facts(&pool).reservations, now);
-                if let Some(why) = why {
-                    return Err(why);
+                let mut known = facts(&pool).reservations;
+                for (one, _) in &wanted {
+                    if let Some(why) = pools::refusal_of(one, manifest, &known, now) {
+                        return Err(why);
+                    }
+                    known.push(one.clone());
                 }
-                self.ledger.add_reservation(&pool, &reservation, sign_in.expose()).await.map(|_| ())
+                let wanted: Vec<(&Reservation, &str)> =
+                    wanted.iter().map(|(one, sign_in)| (one, sign_in.expose())).collect();
+                self.ledger.add_reservations(&pool, &wanted).await
             }
             PoolChange::End { pool, ids } => {
                 let ended = facts(&pool).reservations.into_iter().filter(|one| ids.contains(&one.id)).map(|mut one| {
@@ -247,6 +257,17 @@ impl Engine {
                     (pool.clone(), one)
                 });
                 self.ledger.store_reservations(&ended.collect::<Vec<_>>()).await
+            }
+            PoolChange::Erase { pool, person } => {
+                let users = self.ledger.users_of(&pool, &person).await.map_err(|error| error.to_string())?;
+                let left = self.last_pass().facts.applied.keys().any(|address| {
+                    let user = address.name.rsplit('/').next().unwrap_or_default();
+                    machine_of(address).is_some_and(|(of, _)| of == pool) && users.contains(user)
+                });
+                if left || facts(&pool).reservations.iter().any(|one| one.by == person) {
+                    return Err(format!("{person} has a reservation or an account in {pool}: release it first"));
+                }
+                self.ledger.forget_person(&pool, &person, &users).await
             }
             PoolChange::Extend { pool, id, by } => {
                 let picture = self.last_pass();
