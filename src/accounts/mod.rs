@@ -43,6 +43,8 @@ const NAME_CHARS_MAX: usize = 100;
 /// A role; each includes the rights of those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
+    /// See pools, and reserve machines.
+    Member,
     /// Read.
     Viewer,
     /// Reconcile, suspend, resume, cancel, retry, restart, roll back.
@@ -55,11 +57,12 @@ pub enum Role {
 
 impl Role {
     /// All, in order.
-    pub const ALL: [Role; 4] = [Role::Viewer, Role::Operator, Role::Editor, Role::Admin];
+    pub const ALL: [Role; 5] = [Role::Member, Role::Viewer, Role::Operator, Role::Editor, Role::Admin];
 
     /// The word.
     pub const fn word(self) -> &'static str {
         match self {
+            Role::Member => "member",
             Role::Viewer => "viewer",
             Role::Operator => "operator",
             Role::Editor => "editor",
@@ -79,7 +82,7 @@ impl FromStr for Role {
 
     fn from_str(text: &str) -> Result<Self, AccountError> {
         let found = Role::ALL.into_iter().find(|role| role.word() == text);
-        found.ok_or_else(|| AccountError::Unfit("the role is viewer, operator, editor or admin".to_owned()))
+        found.ok_or_else(|| AccountError::Unfit("the role is member, viewer, operator, editor or admin".to_owned()))
     }
 }
 

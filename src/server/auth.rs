@@ -473,10 +473,13 @@ fn check_permission(
     path: &str,
     params: &[(String, String)],
 ) -> Result<(), Box<Response>> {
-    if let Permission::Role(role) = needs
-        && who.role < role
-    {
-        return Err(Box::new(denied(who.role, role)));
+    let least = match needs {
+        Permission::Nothing => Role::Member,
+        Permission::Look => Role::Viewer,
+        Permission::Role(role) => role,
+    };
+    if who.role < least {
+        return Err(Box::new(denied(who.role, least)));
     }
     let Some(services) = &who.services else { return Ok(()) };
     let is_theirs = params.iter().any(|(name, value)| name == "name" && services.contains(value));

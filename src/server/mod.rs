@@ -471,7 +471,7 @@ async fn events_whole(
     Query(of): Query<EventsOf>,
 ) -> Response {
     if sse::is_requested(&headers) {
-        return sse::stream(handle, &headers, &who.account);
+        return sse::stream(handle, &headers, &who.account, true);
     }
     document_of(Some(events::events(&handle, &of, Language::En).await))
 }

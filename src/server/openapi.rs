@@ -470,11 +470,11 @@ pub(super) fn webhook() -> Operation {
 }
 
 fn of_pool(operation: Operation) -> Operation {
-    operation.parameter(in_path("name", "Its name")).refuses(404, "A1002: there is no such pool").only(Role::Viewer)
+    operation.parameter(in_path("name", "Its name")).refuses(404, "A1002: there is no such pool").only(Role::Member)
 }
 
 pub(super) fn pools() -> Operation {
-    Operation::document("pools", "All pools", "MachinePools").only(Role::Viewer)
+    Operation::document("pools", "All pools", "MachinePools").only(Role::Member)
 }
 
 pub(super) fn pool() -> Operation {
@@ -482,7 +482,7 @@ pub(super) fn pool() -> Operation {
 }
 
 pub(super) fn pool_history() -> Operation {
-    of_pool(Operation::document("pool_history", "Who had which machines of a pool", "Reservations"))
+    of_pool(Operation::document("pool_history", "Who had which machines of a pool", "Reservations")).only(Role::Viewer)
 }
 
 pub(super) fn pools_text() -> Operation {
@@ -577,7 +577,7 @@ pub(super) fn instance_manifests_text() -> Operation {
 pub(super) fn act() -> Operation {
     with_style(Operation::new("post", "act", "Acts; what each command needs stands in docs/http.md"))
         .acts(named("Act"))
-        .only(Role::Viewer)
+        .only(Role::Member)
 }
 
 /// Options for the form of a text.

@@ -25,17 +25,19 @@ struct StreamPosition {
     handle: Handle,
     progress: Receiver<Progress>,
     told: u64,
+    /// Whether the client may know which services there are.
+    names: bool,
     was_away: bool,
     _seat: StreamSlot,
 }
 
 /// One message each time: `{"id": 3, "keys": ["service:cloud"]}`, or the key `all`. A client that reconnects
 /// (`Last-Event-ID`) gets one at once.
-pub fn stream(handle: Handle, headers: &HeaderMap, account: &str) -> Response {
+pub fn stream(handle: Handle, headers: &HeaderMap, account: &str, names: bool) -> Response {
     let progress = handle.progress();
     let was_away = headers.contains_key("last-event-id");
     let Some(seat) = StreamSlot::take(account) else { return stream_limit::too_many() };
-    let at = StreamPosition { handle, progress, told: 0, was_away, _seat: seat };
+    let at = StreamPosition { handle, progress, told: 0, names, was_away, _seat: seat };
     let messages = futures_util::stream::unfold(at, async |mut at: StreamPosition| {
         let key = if std::mem::take(&mut at.was_away) { "all".to_owned() } else { next_event(&mut at).await? };
         at.told += 1;
@@ -51,6 +53,7 @@ async fn next_event(at: &mut StreamPosition) -> Option<String> {
     tokio::select! {
         is_there = at.handle.changed() => is_there.then(|| "all".to_owned()),
         told = at.progress.recv() => match told {
+            Ok(_) if !at.names => Some("all".to_owned()),
             Ok(progress) => Some(format!("service:{}", progress.step.service())),
             // Several missed events become one.
             Err(RecvError::Lagged(_)) => Some("all".to_owned()),

@@ -133,6 +133,8 @@ pub struct PageFrame {
     pub has_clouds: bool,
     /// Whether manifests may have pools.
     pub has_pools: bool,
+    /// Whether the visitor sees nothing else than pools.
+    pub sees_pools_only: bool,
     /// The signed-in user.
     pub user: Option<String>,
     /// The CSRF token; empty without a session.
@@ -201,6 +203,7 @@ impl PageFrame {
             title,
             is_shown: visitor.session.is_some() || web.access.listening.is_local(),
             section,
+            sees_pools_only: visitor.session.as_ref().is_some_and(|session| session.user.role == Role::Member),
             has_pools: picture.context.as_ref().is_some_and(|context| context.site.lends_machines),
             has_clouds: picture.context.as_ref().is_some_and(|context| !context.site.clouds.is_empty()),
             user,

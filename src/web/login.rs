@@ -94,7 +94,7 @@ pub async fn sign_in(
 
 /// `POST /logout`
 pub async fn sign_out(State(web): State<Web>, headers: HeaderMap, Form(fields): Form<FormFields>) -> PageOutcome {
-    let doer = authorize_form(&web, &headers, &fields, Role::Viewer, "/").await?;
+    let doer = authorize_form(&web, &headers, &fields, Role::Member, "/").await?;
     let _ = web.accounts.sign_out(&doer.session).await;
     Ok(with_session(&web, redirect("/"), ""))
 }

@@ -157,7 +157,16 @@ pub fn public(
 async fn live(State(web): State<Web>, headers: HeaderMap) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
     let account = visitor.session.as_ref().map(|session| session.user.email.clone()).unwrap_or_default();
-    server::sse::stream(web.handle, &headers, &account)
+    let names = visitor.session.as_ref().is_none_or(|session| session.user.role >= Role::Viewer);
+    server::sse::stream(web.handle, &headers, &account, names)
+}
+
+/// Whether who may only reserve machines may come here: all that is not about services.
+fn is_for_members(path: &str) -> bool {
+    const OPEN: [&str; 9] =
+        ["/pools", "/login", "/logout", "/setup", "/language", "/theme", "/keys", "/errors", "/assets"];
+    let is_below = |open: &str| path.strip_prefix(open).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    OPEN.into_iter().any(is_below) || path == "/live" || !is_page(path)
 }
 
 /// What applies to every answer to a browser: no other site may send a form, and nothing is loaded from elsewhere.
@@ -173,6 +182,13 @@ async fn site_guard(State(web): State<Web>, request: Request, next: Next) -> Res
         let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
         if let Err(login) = signed_in(&web, &headers, &here).await {
             return if wants_page { login } else { StatusCode::UNAUTHORIZED.into_response() };
+        }
+    }
+    if !is_for_members(&path) {
+        let visitor = RequestContext::new(&headers, &web).await;
+        if let Some(session) = visitor.session.clone().filter(|session| session.user.role == Role::Member) {
+            let is_home = path == "/" && wants_page;
+            return if is_home { redirect("/pools") } else { denied(&web, &visitor, &session, Role::Viewer).await };
         }
     }
     // A write runs to its end, and is recorded, also when the client hangs up.

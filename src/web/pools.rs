@@ -299,7 +299,7 @@ pub async fn reserve(
     Form(fields): Form<FormFields>,
 ) -> PageOutcome {
     let back = path(&name);
-    let doer = authorize_form(&web, &headers, &fields, Role::Viewer, &back).await?;
+    let doer = authorize_form(&web, &headers, &fields, Role::Member, &back).await?;
     let text = |field: &str| fields.get(field).map(|text| text.trim()).filter(|text| !text.is_empty());
     let number = |field: &str| text(field).and_then(|text| text.parse::<i64>().ok());
     let mut command = Act::new(&POOL_RESERVE).with("pool", name.as_str()).asked_by(&doer.author());
@@ -369,7 +369,7 @@ pub async fn verb(
 ) -> PageOutcome {
     let back = path(&name);
     let Some(row) = row_of(&verb) else {
-        authorize_form(&web, &headers, &fields, Role::Viewer, &back).await?;
+        authorize_form(&web, &headers, &fields, Role::Member, &back).await?;
         return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     };
     let mut command = Act::new(row).with("pool", name.as_str()).with("timeout_ms", NO_WAIT_MS);

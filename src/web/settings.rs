@@ -194,7 +194,7 @@ struct UsersPage {
     frame: PageFrame,
     tab: &'static str,
     users: Vec<User>,
-    roles: [&'static str; 4],
+    roles: [&'static str; 5],
     error: Option<String>,
     email: String,
     name: String,

@@ -13,7 +13,7 @@ const ALL: ArgRow = typed(arg("all", ArgShape::Flag), "all", "", "Everything tha
 
 /// What is one's own is for everybody, what others have for operators.
 fn operator_of_others(args: &ActArgs, _: bool) -> Role {
-    if args.flag("others") { Role::Operator } else { Role::Viewer }
+    if args.flag("others") { Role::Operator } else { Role::Member }
 }
 
 const fn pool_verb(word: &'static str, path: &'static str, summary: &'static str) -> VerbRow {
@@ -66,7 +66,7 @@ pub static POOL_RESERVE: VerbRow = VerbRow {
         TIMEOUT,
         BY,
     ],
-    role: |args, _| if args.texts(pools::USERS).is_empty() { Role::Viewer } else { Role::Operator },
+    role: |args, _| if args.texts(pools::USERS).is_empty() { Role::Member } else { Role::Operator },
     run: |handle, asked| Box::pin(pools::answer_of(pools::reserve(handle, asked))),
     ..pool_verb("pool_reserve", "reserve", "Reserves machines of a pool for a time")
 };
