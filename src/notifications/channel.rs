@@ -127,11 +127,13 @@ pub enum Topic {
     Applied,
     /// What timetables saved, each Monday.
     Savings,
+    /// A reservation of machines began, ends soon, or is over: to whoever reserved.
+    Reservations,
 }
 
 impl Topic {
     /// All topics, as in the configuration.
-    pub const WORDS: [(&'static str, Topic); 10] = [
+    pub const WORDS: [(&'static str, Topic); 11] = [
         ("attention", Topic::Attention),
         ("provider", Topic::Provider),
         ("source", Topic::Source),
@@ -142,12 +144,14 @@ impl Topic {
         ("drift", Topic::Drift),
         ("applied", Topic::Applied),
         ("savings", Topic::Savings),
+        ("reservations", Topic::Reservations),
     ];
 
     /// The default topics: everything that needs a person.
     pub fn usual() -> BTreeSet<Topic> {
         let all = Self::WORDS.into_iter().map(|(_, topic)| topic);
-        all.filter(|topic| !matches!(topic, Topic::Drift | Topic::Applied | Topic::Savings)).collect()
+        all.filter(|topic| !matches!(topic, Topic::Drift | Topic::Applied | Topic::Savings | Topic::Reservations))
+            .collect()
     }
 
     /// As it is written.

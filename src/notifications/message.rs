@@ -45,6 +45,7 @@ pub fn message(instance: &str, news: &[News], site: Option<&str>, now: Timestamp
     };
     let page = |one: &News| match (site, one.service.as_str()) {
         (Some(site), _) if one.topic == Topic::Savings => Some(format!("{site}/instances")),
+        (Some(site), pool) if one.topic == Topic::Reservations => Some(format!("{site}/pools/{pool}")),
         (Some(site), "") => Some(format!("{site}/")),
         (Some(site), service) => Some(format!("{site}/services/{service}")),
         (None, _) => None,

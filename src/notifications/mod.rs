@@ -9,6 +9,7 @@ mod send;
 mod heartbeat;
 pub mod alerts;
 mod savings;
+mod reservations;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -55,6 +56,8 @@ pub struct ChannelHealth {
 #[derive(Debug, Default)]
 struct ChannelMemory {
     told: Vec<SentAlert>,
+    /// What it was sent last of each reservation that is not over.
+    reservations: Vec<SentAlert>,
     /// The last event sent.
     event: Option<i64>,
     /// The Monday of the last week whose savings were sent.
@@ -158,8 +161,11 @@ impl Notifications {
             let is_known = |trouble: &str| alerts::is_known(&picture, trouble);
             let due = since.due(channel, is_known, &troubles, &known.told, now);
             match self.send_due(channel, known, &picture, due, now).await {
-                // By itself: beside many problems it would be cut off.
-                Ok(false) => kept = kept.and(self.send_week(channel, known, &picture, now).await),
+                // By themselves: beside many problems they would be cut off.
+                Ok(false) => {
+                    kept = kept.and(self.send_week(channel, known, &picture, now).await);
+                    kept = kept.and(self.send_reservations(channel, known, &picture, now).await);
+                }
                 Ok(true) => (),
                 Err(error) => kept = kept.and(Err(error)),
             }
@@ -227,12 +233,39 @@ impl Notifications {
         Ok(())
     }
 
+    /// Sends what is due about reservations, each by itself: they concern different people.
+    async fn send_reservations(
+        &self,
+        channel: &Channel,
+        known: &mut ChannelMemory,
+        picture: &PassResult,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for due in reservations::due(picture, channel, &known.reservations, now) {
+            if let Some(news) = due.news {
+                let message = message::message(&alerts::instance(picture), &[news], self.site.as_deref(), now);
+                if self.send(&due.channel, &message).await.is_err() {
+                    return Ok(());
+                }
+            }
+            known.reservations.retain(|row| row.trouble != due.key);
+            known.reservations.extend(due.row.clone());
+            let over: Vec<String> = due.row.is_none().then_some(due.key).into_iter().collect();
+            let row: Vec<SentAlert> = due.row.into_iter().collect();
+            self.handle.ledger().record_sent(&channel.name, &row, &over, None).await?;
+        }
+        Ok(())
+    }
+
     /// The alerts sent to each channel, also by an earlier process.
     async fn load_alerts(&self) -> Result<BTreeMap<String, ChannelMemory>, StoreError> {
         let (ledger, mut all) = (self.handle.ledger(), BTreeMap::new());
         for Channel { name, .. } in self.channels.iter() {
             let (told, event) = (ledger.open_alerts(name).await?, ledger.last_event_sent(name).await?);
-            all.insert(name.clone(), ChannelMemory { told, event, week: ledger.last_week_sent(name).await? });
+            let is_reservation = |row: &SentAlert| row.trouble.starts_with(reservations::ROWS);
+            let (reservations, told) = told.into_iter().partition(is_reservation);
+            let week = ledger.last_week_sent(name).await?;
+            all.insert(name.clone(), ChannelMemory { told, reservations, event, week });
         }
         Ok(all)
     }

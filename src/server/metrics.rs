@@ -16,6 +16,7 @@ use super::auth::RequestCounts;
 use crate::engine::PassResult;
 use crate::engine::reconcile::counters::{Labels, Meters, labels};
 use crate::engine::report::instances::InstanceState;
+use crate::engine::report::pools::{self, MachineState};
 use crate::engine::report::{certificates, status, subnets};
 use amarre_core::model::Timestamp;
 
@@ -37,6 +38,7 @@ pub fn render(
     instances(&mut registry, picture);
     passes(&mut registry, picture, meters);
     stocks(&mut registry, picture);
+    machines(&mut registry, picture);
     let help = "Requests that were answered, by route and status";
     registry.register("amarre_http_requests", help, asked.requests.clone());
     let help = "Until the answer began";
@@ -101,6 +103,23 @@ fn stocks(registry: &mut Registry, picture: &PassResult) {
         for (state, count) in [("leased", pool.leased), ("foreign", pool.foreign), ("free", pool.free)] {
             all.get_or_create(&labels(&[("pool", &pool.pool), ("state", state)])).set(number(count));
         }
+    }
+}
+
+/// Machines of pools, and who waits for some.
+fn machines(registry: &mut Registry, picture: &PassResult) {
+    let machines = gauge(registry, "amarre_pool_machines", "Machines of a pool by state");
+    let waiting = gauge(registry, "amarre_pool_reservations_waiting", "Reservations that wait for machines");
+    let lent = gauge(registry, "amarre_pool_reservations", "Reservations that have machines");
+    for row in pools::rows(picture) {
+        for state in MachineState::ALL {
+            let labels = labels(&[("pool", &row.name), ("state", state.word())]);
+            machines.get_or_create(&labels).set(number(row.count(state)));
+        }
+        let pool = labels(&[("pool", &row.name)]);
+        waiting.get_or_create(&pool).set(number(row.waiting()));
+        let have = row.reservations.iter().filter(|one| one.reservation.machines().next().is_some()).count();
+        lent.get_or_create(&pool).set(number(have));
     }
 }
 
