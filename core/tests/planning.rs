@@ -8,12 +8,13 @@
 #[path = "../../tests/bench/rows.rs"]
 mod rows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use amarre_core::manifest::{SourceFile, load};
+use amarre_core::model::reservations::{PoolMachine, Reservation, ReservationState, step};
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Assets, Facts, Requests, Service, Site, World};
+use amarre_core::model::{Assets, Facts, Millis, Requests, Service, Site, Timestamp, World};
 use amarre_core::plan::render::{self, Style};
 use amarre_core::plan::{forecast, pass};
 
@@ -60,7 +61,55 @@ fn main() {
         println!("{} times the services take {ratio:.1} times as long", sizes[1] / sizes[0]);
         rows::note("10 times as many services", ratio, 11.0, "×", 1);
     }
+    choosing();
     new_services(if smoke { &[50, 200] } else { &[500, 1_000, 2_000, 10_000] });
+}
+
+/// An hour of 200 people who ask for machines in bursts: every choice, with 500 machines and with 20.
+fn choosing() {
+    let took = [500, 20].map(|count| {
+        let mut given = 0;
+        let time = fastest(|| given = lend_for_an_hour(count));
+        println!("{count:>9} machines lent for an hour: {given} reservations served, {:.1} ms in all", millis(time));
+        time
+    });
+    let ratio = took[0].as_secs_f64() / took[1].as_secs_f64();
+    rows::note("choosing among 500 machines beside 20", ratio, 10.0, "×", 1);
+}
+
+/// Each minute a step, every fifth one with a burst. Answers how many reservations got machines.
+fn lend_for_an_hour(count: usize) -> usize {
+    const PEOPLE: u64 = 200;
+    const QUEUE: usize = 50;
+    let machine = |number: usize| PoolMachine {
+        name: format!("m{number}"),
+        is_usable: true,
+        accounts: BTreeSet::new(),
+        rested_since: Timestamp(0),
+    };
+    let machines: Vec<PoolMachine> = (0..count).map(machine).collect();
+    let (mut live, mut given, mut next): (Vec<Reservation>, usize, u64) = (Vec::new(), 0, 1);
+    for minute in 0..60 {
+        let now = START + Millis::minutes(minute);
+        for person in 0..PEOPLE {
+            let waiting = live.iter().filter(|one| one.state == ReservationState::Open).count();
+            let (user, by) = (format!("u{person}"), format!("p{person}"));
+            if minute % 5 != 0 || waiting >= QUEUE || live.iter().any(|one| one.by == by) {
+                continue;
+            }
+            let (count, length) =
+                (usize::try_from(person % 3).unwrap() + 1, Millis::minutes(10 + (next % 6 * 10).cast_signed()));
+            let state = ReservationState::Open;
+            live.push(Reservation { id: next, user, by, count, partly: false, asked: now, from: now, length, state });
+            next += 1;
+        }
+        for change in step(&machines, &live, now) {
+            given += usize::from(matches!(change.state, ReservationState::Held { .. }));
+            live.iter_mut().filter(|one| one.id == change.id).for_each(|one| one.state = change.state.clone());
+        }
+        live.retain(Reservation::is_live);
+    }
+    given
 }
 
 /// What `amarre plan` works out of an empty server, and shows: every look until all is done, then the text.

@@ -27,6 +27,7 @@ mod normal;
 mod npm_provider;
 mod ovh_provider;
 mod clouds;
+mod pool_containers;
 mod pools;
 mod real;
 mod git;

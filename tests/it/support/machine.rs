@@ -15,7 +15,8 @@ const ENTRY: &str = "CMD [\"/bin/sh\",\"-c\",\"ssh-keygen -q -A; exec /usr/sbin/
 
 static BUILT: Once = Once::new();
 
-fn build() {
+/// Builds the image of machines, once.
+pub fn build() {
     BUILT.call_once(|| {
         let _lock = image::lock();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
