@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::clouds::engine_of;
 use crate::support::docker;
-use crate::support::machine::{TestMachine, build};
+use crate::support::machine::{Sort, TestMachine};
 
 const HOUR: Millis = Millis::minutes(60);
 
@@ -29,7 +29,7 @@ struct Lab {
 
 impl Lab {
     async fn start(service: &str, rest: &str) -> Self {
-        build();
+        Sort::Debian.build();
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("services")).unwrap();
         let clock = Arc::new(ShiftedClock::default());
@@ -165,7 +165,7 @@ async fn a_machine_is_made_again_between_two_reservations() {
 
 #[tokio::test]
 async fn a_script_runs_before_the_next_one_gets_a_machine() {
-    let machine = TestMachine::start().await;
+    let machine = TestMachine::start(Sort::Debian).await;
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("services")).unwrap();
     let clock = Arc::new(ShiftedClock::default());

@@ -1,5 +1,8 @@
-//! Pools: machines with OpenSSH and PAM that are lent for a time. The engine runs here, its clock is put forward by hand.
+//! Pools: machines that are lent for a time. The engine runs here, its clock is put forward by hand.
 
+mod life;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +17,7 @@ use amarre_core::model::{Code, Millis, Timestamp};
 use tempfile::TempDir;
 
 use crate::clouds::engine_of;
-use crate::support::machine::{SignIn, TestMachine};
+use crate::support::machine::{SignIn, Sort, TestMachine};
 
 const HOUR: Millis = Millis::minutes(60);
 
@@ -29,12 +32,16 @@ struct PoolRig {
 impl PoolRig {
     /// A pool `lab` of machines `m1`, `m2`, …, which let Amarre in and are trusted by their manifest.
     async fn start(count: usize) -> Self {
+        Self::of(&vec![Sort::Debian; count]).await
+    }
+
+    async fn of(sorts: &[Sort]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("services")).unwrap();
         let clock = Arc::new(ShiftedClock::default());
         let mut machines = Vec::new();
-        for _ in 0..count {
-            machines.push(TestMachine::start().await);
+        for sort in sorts {
+            machines.push(TestMachine::start(*sort).await);
         }
         let engine = engine_of(&folder, &clock, "instance: lab\npools: {}\n", 0).await;
         let mut rig = Self { folder, clock, engine, machines, ledger: 0 };
@@ -53,7 +60,7 @@ impl PoolRig {
             format!("  - {{name: m{name}, address: {address}, host_key: {key}}}\n")
         };
         let machines: String = self.machines.iter().enumerate().take(only.unwrap_or(usize::MAX)).map(machine).collect();
-        let text = format!("kind: Pool\nname: lab\nmachines:\n{machines}limits: {{per_user: 3}}\n");
+        let text = format!("kind: Pool\nname: lab\nmachines:\n{machines}limits: {{per_user: 50}}\n");
         std::fs::write(self.folder.path().join("services/lab.yaml"), text).unwrap();
     }
 
@@ -114,13 +121,7 @@ impl PoolRig {
 
     /// A key pair of a user, and its public half.
     fn key(&self, name: &str) -> (PathBuf, String) {
-        let path = self.file(name);
-        let made =
-            std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path).status();
-        assert!(made.unwrap().success());
-        let line = std::fs::read_to_string(path.with_extension("pub")).unwrap();
-        let words: Vec<&str> = line.split(' ').take(2).collect();
-        (path, words.join(" "))
+        key_pair(&self.file(name))
     }
 
     /// A program that prints a password.
@@ -131,6 +132,15 @@ impl PoolRig {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
         path
     }
+}
+
+fn key_pair(path: &Path) -> (PathBuf, String) {
+    let made =
+        std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).status();
+    assert!(made.unwrap().success());
+    let line = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+    let words: Vec<&str> = line.split(' ').take(2).collect();
+    (path.to_owned(), words.join(" "))
 }
 
 fn states(row: &PoolRow) -> Vec<MachineState> {
@@ -146,7 +156,10 @@ async fn a_machine_is_lent_worked_on_and_as_it_was_before() {
     let mut rig = PoolRig::start(2).await;
     rig.machines[0]
         .sh("useradd -m -s /bin/bash zoe; echo mine > /home/zoe/notes; chown zoe /home/zoe/notes; chmod 777 /home/zoe");
-    let before: Vec<String> = rig.machines.iter().map(TestMachine::people).collect();
+    for machine in &rig.machines {
+        machine.sh("mkdir -p /var/spool/cron/crontabs");
+    }
+    let before: Vec<String> = rig.machines.iter().map(TestMachine::everything).collect();
     let (key, line) = rig.key("alice");
     let made = sha_hash("correct horse battery");
     rig.reserve("alice", 2, &sign_in_text(&made, &line)).await.unwrap();
@@ -161,7 +174,7 @@ async fn a_machine_is_lent_worked_on_and_as_it_was_before() {
         let said = machine.sign_in("alice", SignIn::Key(&key), work).await;
         assert_eq!(String::from_utf8_lossy(&said.stdout), "20001\n", "{}", String::from_utf8_lossy(&said.stderr));
         assert!(is_in(machine, "alice", SignIn::Password(&helper)).await);
-        machine.sh("mkdir -p /var/spool/cron/crontabs; echo '* * * * * true' > /var/spool/cron/crontabs/alice");
+        machine.sh("echo '* * * * * true' > /var/spool/cron/crontabs/alice");
         // The machine itself lets the key in until the end, and the account until the day after.
         let options = machine.sh("cat /home/alice/.ssh/authorized_keys; grep '^alice:' /etc/shadow | cut -d: -f8");
         assert!(options.starts_with("expiry-time=\"20"), "{options}");
@@ -187,7 +200,7 @@ async fn a_machine_is_lent_worked_on_and_as_it_was_before() {
     assert_eq!(states(&row), [MachineState::Available, MachineState::Available]);
     assert_eq!(rig.machines[0].sh(roots), kept);
     for (machine, before) in rig.machines.iter().zip(before) {
-        assert_eq!(machine.people().replace(" 3 ", " "), before.replace(" 3 ", " "));
+        assert_same(&machine.everything(), &before);
         assert_eq!(machine.sh("ps axo uid= | grep -c 20001 || true"), "0");
         assert_eq!(
             machine.sh("ls /var/lib/amarre/accounts /var/spool/cron/crontabs"),
@@ -197,6 +210,15 @@ async fn a_machine_is_lent_worked_on_and_as_it_was_before() {
     }
     // Nor does any file of Amarre's hold the password.
     assert!(!is_in_files(rig.folder.path(), "correct horse battery"));
+}
+
+/// What differs is shown, and no more.
+#[track_caller]
+fn assert_same(now: &str, before: &str) {
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<String>>();
+    let (now, before) = (lines(now), lines(before));
+    let differing: Vec<&String> = now.symmetric_difference(&before).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
 }
 
 /// Whether a text is in a file below a folder, the helper of the test apart.
@@ -221,7 +243,7 @@ async fn what_ends_while_amarre_or_the_machine_is_away_ends_when_both_are_back()
     rig.restart().await;
     let picture = rig.wait(Millis::seconds(1)).await;
     let row = pools::find(&picture, "lab").unwrap();
-    assert_eq!(states(&row), [MachineState::Offline, MachineState::Available]);
+    assert_eq!(states(&row), [MachineState::Draining, MachineState::Available]);
     // What does not answer is not given out.
     rig.reserve("carol", 2, &sign_in_text("", &line)).await.unwrap();
     let picture = rig.wait(Millis::seconds(1)).await;

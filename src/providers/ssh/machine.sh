@@ -32,6 +32,17 @@ field() { entry "$1" | cut -d: -f"$2"; }
 is_name() { case $1 in '' | *[!a-z0-9-]* | [!a-z]*) return 1 ;; esac; [ ${#1} -le 31 ]; }
 is_number() { case $1 in '' | *[!0-9]*) return 1 ;; esac; [ ${#1} -le 15 ]; }
 is_word() { case $1 in '' | *[!a-z0-9-]*) return 1 ;; esac; }
+# What serves the connection in which this runs, as its program is called.
+server() {
+  pid=$$
+  while [ "${pid:-0}" -gt 1 ]; do
+    case $(cat "/proc/$pid/comm" 2>/dev/null) in
+      sshd*) say openssh; return ;;
+      dropbear*) say dropbear; return ;;
+    esac
+    pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null)
+  done
+}
 marked() { sed -n "s/^$2 //p" "$STATE/$1" 2>/dev/null | head -n 1; }
 # Only what carries the mark of this script is ever changed.
 is_ours() { [ -f "$STATE/$1" ] && [ "$(marked "$1" instance)" = "$INSTANCE" ] && [ "$(field "$1" 3)" = "$(marked "$1" uid)" ]; }
@@ -75,7 +86,7 @@ key() {
   is_ours "$name" && is_number "$until" || { fail "key $name" "it is not ours"; return; }
   option=
   # OpenSSH reads it in the time zone of its machine; other servers would refuse the whole line.
-  ! has sshd || option="expiry-time=\"$(date -d "@$((until / 1000))" +%Y%m%d%H%M%S)\" "
+  [ "$(server)" != openssh ] || option="expiry-time=\"$(date -d "@$((until / 1000))" +%Y%m%d%H%M%S)\" "
   # As its user: a link in that place may lead to what is root's.
   why=$(printf '%s%s\n' "$option" "$*" | su -s /bin/sh "$name" -c 'umask 077; cd && mkdir -p .ssh && cat >.ssh/authorized_keys.new && mv .ssh/authorized_keys.new .ssh/authorized_keys' 2>&1) \
     || fail "key $name" "$why"
@@ -125,16 +136,44 @@ between() {
   [ "$(cat "$STATE/.code")" = 0 ] || { fail "run the script" "code $(cat "$STATE/.code"): $(tail -n 1 "$STATE/.said")"; return 1; }
 }
 
-# The processes of a number: of /proc itself, for BusyBox has no pgrep -u by number everywhere.
+# The processes of a number, of /proc itself: BusyBox has no pgrep by number everywhere. What is dead and not yet forgotten does nothing.
 processes() {
-  for status in /proc/[0-9]*/status; do
-    [ -r "$status" ] && sed -n "/^Uid:[[:space:]]*$1[[:space:]]/{s|.*|x|p;q;}" "$status" 2>/dev/null | grep -q x && { status=${status%/status}; say "${status#/proc/}"; }
+  set -- $(grep -l "^Uid:[[:space:]]*$1[[:space:]]" /proc/[0-9]*/status 2>/dev/null)
+  [ $# = 0 ] || grep -L '^State:[[:space:]]*Z' "$@" 2>/dev/null | tr -dc '0-9\n'
+}
+
+# The sessions of a number that dropbear has as root's: one without a process is for tunnels, or opens more of them later. Whose such
+# a one is nothing tells, so that everyone's end. The dropbear that only listens has no connection.
+sessions() {
+  for session in $(grep -l '^dropbear' /proc/[0-9]*/comm 2>/dev/null | tr -dc '0-9\n'); do
+    users=
+    for child in $(grep -l "^PPid:[[:space:]]*$session\$" /proc/[0-9]*/status 2>/dev/null); do
+      grep -q '^State:[[:space:]]*Z' "$child" 2>/dev/null || users="$users $(sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' "$child" 2>/dev/null)"
+    done
+    case "$users " in
+      *" $1 "*) say "$session" ;;
+      ' ') ! is_connected "$session" || say "$session" ;;
+    esac
   done
+}
+
+is_connected() {
+  # Of another dropbear: the one that listens. Elsewhere its open files tell, which root may not read in every container.
+  grep -q '^dropbear' "/proc/$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null)/comm" 2>/dev/null && return
+  for socket in "/proc/$1/fd"/*; do
+    socket=$(readlink "$socket" 2>/dev/null)
+    case $socket in
+      socket:*) socket=${socket#socket:?} && awk -v socket="${socket%?}" '$4 == "01" && $10 == socket {found = 1} END {exit !found}' \
+        /proc/net/tcp /proc/net/tcp6 2>/dev/null && return ;;
+    esac
+  done
+  return 1
 }
 
 kill_all() {
   for turn in 1 2 3 4 5 6 7 8 9 10; do
-    all=$(processes "$1")
+    # The sessions first: one of them would start more.
+    all=$(sessions "$1"; processes "$1")
     [ -n "$all" ] || return
     [ "$turn" -gt 2 ] || kill -STOP $all 2>/dev/null
     kill -KILL $all 2>/dev/null
@@ -167,11 +206,15 @@ end() {
     printf '%s:*\n' "$name" | chpasswd -e >/dev/null 2>&1
     has loginctl && loginctl terminate-user "$uid" >/dev/null 2>&1
   fi
+  # A job of a table that is there would start more.
+  for tab in "/var/spool/cron/crontabs/$name" "/var/spool/cron/$name"; do rm -f "$tab"; done
+  [ ! -d /var/spool/cron/atjobs ] || find /var/spool/cron/atjobs -type f -user "$uid" -delete 2>/dev/null
   kill_all "$uid"
   # Where an account does not expire, its key lets it in until now. No process of its own is left that could put a link in the way.
   [ ! -d "/home/$name" ] || find "/home/$name" -xdev -name authorized_keys -delete 2>/dev/null
   kill_all "$uid"
   [ -z "$(processes "$uid")" ] || { fail "end $name" "processes of it go on"; return; }
+  # What it put into its tables until it was killed.
   for tab in "/var/spool/cron/crontabs/$name" "/var/spool/cron/$name"; do rm -f "$tab"; done
   [ ! -d /var/spool/cron/atjobs ] || find /var/spool/cron/atjobs -type f -user "$uid" -delete 2>/dev/null
   if has ipcs && has ipcrm; then
@@ -191,13 +234,15 @@ end() {
       why=$(deluser "$name" 2>&1) || { fail "end $name" "$why"; return; }
     fi
   fi
+  # Who was signing in just then has an account no more, and may have a process.
+  kill_all "$uid"
   mounts | while read -r mounted; do
     # What others put into a folder of its stays, and the folder with it, as root's.
     find "$mounted" -xdev -depth -user "$uid" ! -type d -exec rm -f {} + 2>/dev/null
     find "$mounted" -xdev -depth -user "$uid" -type d -exec rmdir {} \; 2>/dev/null
     find "$mounted" -xdev -user "$uid" -exec chown -h 0:0 {} + 2>/dev/null
   done
-  [ -z "$(entry "$name")" ] && [ ! -e "/home/$name" ] && [ -z "$(of_number "$uid")" ] \
+  [ -z "$(entry "$name")" ] && [ ! -e "/home/$name" ] && [ -z "$(of_number "$uid")" ] && [ -z "$(processes "$uid")" ] \
     || { fail "end $name" "something of it is left"; return; }
   between "$name" "$reservation" || return
   rm -f "$STATE/$name"
@@ -208,7 +253,7 @@ look() {
   printf 'system\t%s\n' "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' /etc/os-release 2>/dev/null | head -n 1)"
   printf 'now\t%s\n' "$(date +%s)"
   printf 'free\t%s\n' "$(df -P /home 2>/dev/null | awk 'NR == 2 {print $4}')"
-  has usermod && say "expires${TAB}day" || say "expires${TAB}no"
+  has usermod && [ "$(server)" = openssh ] && say "expires${TAB}day" || say "expires${TAB}no"
   cut -d: -f1 /etc/passwd | head -n 5000 | while read -r name; do
     is_name "$name" && is_ours "$name" || printf 'foreign\t%s\n' "$name"
   done
