@@ -16,7 +16,7 @@ use crate::providers::kamatera::{KamateraConfig, KamateraProvider};
 use crate::providers::npm::{NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
 use crate::providers::ovh_cloud::{OvhCloudConfig, OvhCloudProvider};
-use crate::providers::ssh::{SshConfig, SshProvider};
+use crate::providers::ssh::{Connections, SshProvider};
 use crate::secret::MarkKey;
 use amarre_core::model::ProviderId;
 use amarre_core::model::site::PortKeeper;
@@ -150,8 +150,8 @@ fn kamatera(config: &Config, _: &MarkKey) -> Result<Providers, String> {
 
 fn machines(config: &Config, _: &MarkKey) -> Result<Providers, String> {
     let Some(pools) = &config.pools else { return Ok(Vec::new()) };
-    let (instance, folder, own_key) = (config.site.instance.clone(), pools.folder.clone(), pools.ssh_key.clone());
-    Ok(vec![Arc::new(SshProvider::new(SshConfig { instance, folder, own_key }))])
+    let ssh = Connections::new(pools.folder.clone(), pools.ssh_key.clone());
+    Ok(vec![Arc::new(SshProvider::new(config.site.instance.clone(), Arc::new(ssh)))])
 }
 
 /// Details of servers are read at most one a second.

@@ -10,6 +10,7 @@ mod fault;
 mod journal;
 pub mod kamatera;
 mod keep;
+pub mod machines;
 pub mod ovh;
 mod ovh_api;
 pub mod ovh_cloud;

@@ -18,6 +18,7 @@ mod key;
 pub mod reload;
 mod server_tls;
 pub mod simulated;
+pub mod simulated_machines;
 pub mod times;
 mod template;
 mod token;

@@ -1,6 +1,7 @@
 //! Pools: machines that are lent for a time. The engine runs here, its clock is put forward by hand.
 
 mod life;
+mod contract;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
+use super::remote::{ConnectionError, Remote};
 use crate::providers::machines::{HostKeyPair, MachineAccess};
 use crate::secret::Secret;
+use amarre_core::model::pool::Machine;
 use amarre_core::model::words;
 
 /// The script that runs on the machine.
@@ -40,22 +43,9 @@ async fn make_key(path: &Path) -> io::Result<()> {
     if made.success() { Ok(()) } else { Err(io::Error::other("ssh-keygen could not make a key")) }
 }
 
-/// Why there was no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum ConnectionError {
-    /// It does not answer, or the connection broke.
-    Away(String),
-    /// It does not let Amarre in.
-    Refused(String),
-    /// Its host key is another one than the pinned one.
-    OtherKey,
-    /// This machine cannot do it: no `ssh`, a full disk.
-    Here(String),
-}
-
-/// What connections share: a folder of Amarre's own, with its key.
+/// The system's `ssh`. What connections share: a folder of Amarre's own, with its key.
 #[derive(Debug)]
-pub(super) struct Connections {
+pub struct Connections {
     folder: PathBuf,
     own_key: Option<PathBuf>,
     is_ready: OnceCell<()>,
@@ -63,7 +53,7 @@ pub(super) struct Connections {
 
 impl Connections {
     /// `folder`: for keys and what a connection needs; `own_key`: a private key in place of the one that Amarre makes there.
-    pub(super) fn new(folder: PathBuf, own_key: Option<PathBuf>) -> Self {
+    pub fn new(folder: PathBuf, own_key: Option<PathBuf>) -> Self {
         Self { folder, own_key, is_ready: OnceCell::new() }
     }
 
@@ -97,63 +87,6 @@ impl Connections {
             make_key(&self.key()).await?;
         }
         Ok(())
-    }
-
-    /// The host key of a machine that Amarre makes, by a name for its file. `makes`: one that is not there is made.
-    pub(super) async fn host_key(&self, name: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {
-        let path = self.folder.join(format!("host_key.{name}"));
-        let failed = |error: io::Error| format!("{}: {error}", path.display());
-        if !path.exists() {
-            if !makes {
-                return Ok(None);
-            }
-            self.prepare().await.map_err(failed)?;
-            // Both halves are there, or none.
-            let draft = path.with_file_name(format!("new_host_key.{name}"));
-            for left in [draft.clone(), draft.with_added_extension("pub")] {
-                if left.exists() {
-                    std::fs::remove_file(left).map_err(failed)?;
-                }
-            }
-            make_key(&draft).await.map_err(failed)?;
-            std::fs::rename(draft.with_added_extension("pub"), path.with_added_extension("pub")).map_err(failed)?;
-            std::fs::rename(&draft, &path).map_err(failed)?;
-        }
-        let private = std::fs::read_to_string(&path).map_err(failed)?;
-        let line = std::fs::read_to_string(path.with_added_extension("pub")).map_err(failed)?;
-        let public = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
-        Ok(Some(HostKeyPair { private: Secret::new(private), public }))
-    }
-
-    /// The public half of the key by which machines let Amarre in.
-    pub(super) async fn public_key(&self) -> Result<String, String> {
-        self.prepare().await.map_err(|error| format!("{}: {error}", self.folder.display()))?;
-        let mut read = Command::new("ssh-keygen");
-        let read = read.arg("-y").arg("-f").arg(self.key()).stdin(Stdio::null()).kill_on_drop(true).output();
-        let said = tokio::time::timeout(KEY_LIMIT, read).await.map_err(|_| "ssh-keygen does not answer".to_owned())?;
-        let said = said.map_err(|error| format!("ssh-keygen: {error}"))?;
-        if said.status.success() {
-            return Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned());
-        }
-        Err(format!("{}: {}", self.key().display(), complaint(&String::from_utf8_lossy(&said.stderr))))
-    }
-
-    /// Asks a machine, and answers what it printed.
-    pub(super) async fn ask(
-        &self,
-        access: &MachineAccess,
-        instance: &str,
-        lines: &str,
-    ) -> Result<String, ConnectionError> {
-        let here = |error: io::Error| ConnectionError::Here(format!("{}: {error}", self.folder.display()));
-        self.prepare().await.map_err(here)?;
-        let known_hosts = self.known_hosts(access).map_err(here)?;
-        let password = access.password.as_ref().map(|password| PasswordPipe::new(&self.folder, password)).transpose();
-        let password = password.map_err(here)?;
-        let command = self.command(access, &known_hosts, password.as_ref());
-        let limit = if lines.is_empty() { LOOK_LIMIT } else { CHANGE_LIMIT };
-        let late = || Err(ConnectionError::Away(format!("it did not answer within {} s", limit.as_secs())));
-        tokio::time::timeout(limit, run(command, &format!("as {instance}\n{lines}"))).await.unwrap_or_else(|_| late())
     }
 
     /// The pinned key as a file that ssh reads, written each time.
@@ -222,11 +155,65 @@ impl Connections {
         command.env("LC_ALL", "C").env_remove("SSH_AUTH_SOCK");
         command
     }
+}
 
-    /// The host keys that a machine shows before anyone signs in; nothing proves that it is the machine that is meant.
-    pub(super) async fn offered_keys(&self, address: &str, port: u16) -> Result<Vec<String>, String> {
+#[async_trait]
+impl Remote for Connections {
+    async fn public_key(&self) -> Result<String, String> {
+        self.prepare().await.map_err(|error| format!("{}: {error}", self.folder.display()))?;
+        let mut read = Command::new("ssh-keygen");
+        let read = read.arg("-y").arg("-f").arg(self.key()).stdin(Stdio::null()).kill_on_drop(true).output();
+        let said = tokio::time::timeout(KEY_LIMIT, read).await.map_err(|_| "ssh-keygen does not answer".to_owned())?;
+        let said = said.map_err(|error| format!("ssh-keygen: {error}"))?;
+        if said.status.success() {
+            return Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned());
+        }
+        Err(format!("{}: {}", self.key().display(), complaint(&String::from_utf8_lossy(&said.stderr))))
+    }
+
+    async fn host_key(&self, name: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {
+        let path = self.folder.join(format!("host_key.{name}"));
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        if !path.exists() {
+            if !makes {
+                return Ok(None);
+            }
+            self.prepare().await.map_err(failed)?;
+            // Both halves are there, or none.
+            let draft = path.with_file_name(format!("new_host_key.{name}"));
+            for left in [draft.clone(), draft.with_added_extension("pub")] {
+                if left.exists() {
+                    std::fs::remove_file(left).map_err(failed)?;
+                }
+            }
+            make_key(&draft).await.map_err(failed)?;
+            std::fs::rename(draft.with_added_extension("pub"), path.with_added_extension("pub")).map_err(failed)?;
+            std::fs::rename(&draft, &path).map_err(failed)?;
+        }
+        let private = std::fs::read_to_string(&path).map_err(failed)?;
+        let line = std::fs::read_to_string(path.with_added_extension("pub")).map_err(failed)?;
+        let public = line.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+        Ok(Some(HostKeyPair { private: Secret::new(private), public }))
+    }
+
+    async fn ask(&self, access: &MachineAccess, instance: &str, lines: &str) -> Result<String, ConnectionError> {
+        let here = |error: io::Error| ConnectionError::Here(format!("{}: {error}", self.folder.display()));
+        self.prepare().await.map_err(here)?;
+        let known_hosts = self.known_hosts(access).map_err(here)?;
+        let password = access.password.as_ref().map(|password| PasswordPipe::new(&self.folder, password)).transpose();
+        let password = password.map_err(here)?;
+        let command = self.command(access, &known_hosts, password.as_ref());
+        let limit = if lines.is_empty() { LOOK_LIMIT } else { CHANGE_LIMIT };
+        let late = || Err(ConnectionError::Away(format!("it did not answer within {} s", limit.as_secs())));
+        tokio::time::timeout(limit, run(command, &format!("as {instance}\n{lines}"))).await.unwrap_or_else(|_| late())
+    }
+
+    async fn offered_keys(&self, machine: &Machine) -> Result<Vec<String>, String> {
         let mut scan = Command::new("ssh-keyscan");
-        scan.args(["-T", "5", "-t", "ed25519,ecdsa,rsa", "-p"]).arg(port.to_string()).arg("--").arg(address);
+        scan.args(["-T", "5", "-t", "ed25519,ecdsa,rsa", "-p"])
+            .arg(machine.port.to_string())
+            .arg("--")
+            .arg(&machine.address);
         let said = scan.stdin(Stdio::null()).env("LC_ALL", "C").kill_on_drop(true).output();
         let said = tokio::time::timeout(KEY_LIMIT, said).await.map_err(|_| "it does not answer".to_owned())?;
         let said = said.map_err(|error| format!("ssh-keyscan: {error}"))?;

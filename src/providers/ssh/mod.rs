@@ -3,11 +3,11 @@
 //! A machine is looked at by a login, one at a time and now and then: what it said last is reported until then. Whatever changes an
 //! account also looks, in the same connection.
 
+mod remote;
 mod connection;
 mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-use self::connection::{ConnectionError, Connections};
+pub use self::connection::Connections;
+pub use self::remote::{ConnectionError, Remote};
 pub use self::script::sign_in_text;
 use self::script::{AccountLines, MachineLook};
 use super::machines::{HostKeyPair, MachineAccess, ReachMachines};
@@ -43,17 +44,6 @@ const AWAY: Millis = Millis::seconds(30);
 /// One that did not let Amarre in: more tries get an address banned.
 const REFUSED: Millis = Millis::minutes(5);
 
-/// What the provider is made of.
-#[derive(Debug, Clone)]
-pub struct SshConfig {
-    /// Whose marks are ours.
-    pub instance: String,
-    /// A folder of Amarre's own, for its key and what a connection needs.
-    pub folder: PathBuf,
-    /// A private key in place of the one that Amarre makes in that folder.
-    pub own_key: Option<PathBuf>,
-}
-
 /// All machines of all pools.
 pub struct SshProvider {
     id: ProviderId,
@@ -63,7 +53,7 @@ pub struct SshProvider {
 struct Shared {
     id: ProviderId,
     instance: String,
-    connections: Connections,
+    remote: Arc<dyn Remote>,
     seats: Semaphore,
     machines: Mutex<BTreeMap<String, MachineMemory>>,
     wake: Mutex<Option<Arc<Notify>>>,
@@ -100,13 +90,13 @@ impl MachineMemory {
 }
 
 impl SshProvider {
-    /// Connects to nothing.
-    pub fn new(config: SshConfig) -> Self {
+    /// Connects to nothing. `instance`: whose marks are ours.
+    pub fn new(instance: String, remote: Arc<dyn Remote>) -> Self {
         let id = provider();
         let shared = Shared {
             id: id.clone(),
-            instance: config.instance,
-            connections: Connections::new(config.folder, config.own_key),
+            instance,
+            remote,
             seats: Semaphore::new(CONNECTIONS_MAX),
             machines: Mutex::default(),
             wake: Mutex::default(),
@@ -171,7 +161,7 @@ impl Shared {
         };
         let _turn = turn.lock().await;
         let _seat = self.seats.acquire().await;
-        let said = self.connections.ask(&access, &self.instance, lines).await;
+        let said = self.remote.ask(&access, &self.instance, lines).await;
         let answer = said.and_then(|said| {
             script::parse(&said).map(Arc::new).ok_or_else(|| ConnectionError::Away("its answer is broken".to_owned()))
         });
@@ -408,7 +398,7 @@ impl WatchEvents for SshProvider {
 #[async_trait]
 impl ReachMachines for SshProvider {
     async fn public_key(&self) -> Result<String, String> {
-        self.shared.connections.public_key().await
+        self.shared.remote.public_key().await
     }
 
     async fn host_key(&self, pool: &str, machine: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {
@@ -416,6 +406,6 @@ impl ReachMachines for SshProvider {
     }
 
     async fn offered_keys(&self, machine: &Machine) -> Result<Vec<String>, String> {
-        self.shared.connections.offered_keys(&machine.address, machine.port).await
+        self.shared.remote.offered_keys(machine).await
     }
 }

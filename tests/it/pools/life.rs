@@ -5,6 +5,7 @@ use std::time::Duration;
 use amarre::engine::report::pools::{self, MachineState};
 use amarre::providers::ssh::sign_in_text;
 use amarre_core::plan::render::Style;
+use futures_util::future::join_all;
 
 use super::{PoolRig, assert_same, is_in, sha_hash, states};
 use crate::support::machine::{SignIn, Sort, TestMachine};
@@ -25,7 +26,7 @@ async fn machines_of_both_sorts_are_lent_worked_on_and_as_they_were_before() {
     let sorts = [vec![Sort::Debian; count], vec![Sort::Alpine; count]].concat();
     let mut rig = PoolRig::of(&sorts).await;
     rig.machines.iter().for_each(give_to_zoe);
-    let before: Vec<String> = rig.machines.iter().map(TestMachine::everything).collect();
+    let before = everything(&rig.machines);
     let (key, line) = rig.key("alice");
     rig.reserve("alice", 2 * count, &sign_in_text(&sha_hash("correct horse battery"), &line)).await.unwrap();
     let begun = std::time::Instant::now();
@@ -45,15 +46,18 @@ async fn machines_of_both_sorts_are_lent_worked_on_and_as_they_were_before() {
     let helper = rig.helper("correct horse battery");
     let mut open = Vec::new();
     for machine in &rig.machines {
-        let said = machine.sign_in("alice", SignIn::Key(&key), WORK).await;
-        assert_eq!(String::from_utf8_lossy(&said.stdout), "20001\n", "{}", String::from_utf8_lossy(&said.stderr));
-        assert!(is_in(machine, "alice", SignIn::Password(&helper)).await);
-        assert!(!is_in(machine, "zoe", SignIn::Key(&key)).await);
         machine.sh("echo '* * * * * touch /tmp/again' > /var/spool/cron/crontabs/alice");
         // A tunnel runs no process of its user where dropbear is, and a shell does.
         open.push(machine.ssh("alice", SignIn::Key(&key)).arg("-N").spawn().unwrap());
         open.push(machine.ssh("alice", SignIn::Key(&key)).arg("sleep 1000").spawn().unwrap());
     }
+    let works = async |machine: &TestMachine| {
+        let said = machine.sign_in("alice", SignIn::Key(&key), WORK).await;
+        assert_eq!(String::from_utf8_lossy(&said.stdout), "20001\n", "{}", String::from_utf8_lossy(&said.stderr));
+        assert!(is_in(machine, "alice", SignIn::Password(&helper)).await);
+        assert!(!is_in(machine, "zoe", SignIn::Key(&key)).await);
+    };
+    join_all(rig.machines.iter().map(works)).await;
     assert!(rig.pass().await.plan.is_empty());
 
     rig.release(1).await;
@@ -65,14 +69,25 @@ async fn machines_of_both_sorts_are_lent_worked_on_and_as_they_were_before() {
         let broke = tokio::time::timeout(BREAK_LIMIT, connection.wait()).await;
         assert!(broke.is_ok(), "a connection is open after the end");
     }
-    for (machine, before) in rig.machines.iter().zip(&before) {
-        assert_same(&machine.everything(), before);
+    for (now, before) in everything(&rig.machines).iter().zip(&before) {
+        assert_same(now, before);
+    }
+    let is_as_before = async |machine: &TestMachine| {
         assert_eq!(machine.sh("ls /var/lib/amarre/accounts"), "");
         assert_eq!(machine.sh("grep -l '^Uid:[[:space:]]*20001' /proc/[0-9]*/status || true"), "");
         assert!(machine.sh("cat /proc/$(cat /home/zoe/pid)/cmdline").contains("sleep"), "what runs for zoe goes on");
         assert!(!is_in(machine, "alice", SignIn::Key(&key)).await);
         assert!(!is_in(machine, "alice", SignIn::Password(&helper)).await);
-    }
+    };
+    join_all(rig.machines.iter().map(is_as_before)).await;
+}
+
+/// What each has, all of them asked at once.
+fn everything(machines: &[TestMachine]) -> Vec<String> {
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = machines.iter().map(|machine| scope.spawn(|| machine.everything())).collect();
+        asked.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }
 
 /// A person who was there before, with files, a job, and what runs.
