@@ -165,10 +165,11 @@ impl Reservation {
         Self { id, user, by, count: 1, partly: true, asked: now, from: now, length, state }
     }
 
-    /// It turns out to have one more machine.
+    /// It turns out to have a machine, and to last until then at least: its time only grows.
     pub fn gain(&mut self, machine: &str, now: Timestamp, until: Timestamp) {
-        if let ReservationState::Held { machines, .. } = &mut self.state {
+        if let ReservationState::Held { machines, until: known, .. } = &mut self.state {
             machines.insert(machine.to_owned());
+            *known = (*known).max(until);
         } else {
             let machines = BTreeSet::from([machine.to_owned()]);
             self.state = ReservationState::Held { machines, since: now, until };

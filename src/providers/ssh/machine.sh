@@ -47,10 +47,17 @@ marked() { sed -n "s/^$2 //p" "$STATE/$1" 2>/dev/null | head -n 1; }
 # Only what carries the mark of this script is ever changed.
 is_ours() { [ -f "$STATE/$1" ] && [ "$(marked "$1" instance)" = "$INSTANCE" ] && [ "$(field "$1" 3)" = "$(marked "$1" uid)" ]; }
 
-# Its mark: NAME UID UNTIL_MS RESERVATION POOL.
+# Its mark: NAME UID UNTIL_MS RESERVATION POOL. It outlives a loss of power, as the account does.
 mark() {
-  mkdir -p "$STATE" && printf 'instance %s\npool %s\nuid %s\nreservation %s\nuntil_ms %s\n' "$INSTANCE" "$5" "$2" "$4" "$3" >"$STATE/.new" \
-    && mv "$STATE/.new" "$STATE/$1"
+  mkdir -p "$STATE" && printf 'instance %s\npool %s\nuid %s\nreservation %s\nuntil_ms %s\n' "$INSTANCE" "$5" "$2" "$4" "$3" >"$STATE/.new" || return
+  sync "$STATE/.new" 2>/dev/null || sync
+  mv "$STATE/.new" "$STATE/$1"
+}
+
+# The account of a mark could not be made: NAME WHY. Without an account there is no mark; a run that was cut off may have made it meanwhile.
+unmade() {
+  [ -n "$(entry "$1")" ] || rm -f "$STATE/$1"
+  fail "make $1" "$2"
 }
 
 make() {
@@ -67,9 +74,9 @@ make() {
     # The mark comes first: an account without one would never be removed.
     mark "$name" "$uid" "$until" "$reservation" "$pool" || { fail "make $name" "$STATE cannot be written"; return; }
     if has useradd; then
-      why=$(useradd -m -s "$shell" -u "$uid" -c "amarre-$reservation" "$name" 2>&1) || { rm -f "$STATE/$name"; fail "make $name" "$why"; return; }
+      why=$(useradd -m -s "$shell" -u "$uid" -c "amarre-$reservation" "$name" 2>&1) || { unmade "$name" "$why"; return; }
     else
-      why=$(adduser -D -s "$shell" -u "$uid" -g "amarre-$reservation" "$name" 2>&1) || { rm -f "$STATE/$name"; fail "make $name" "$why"; return; }
+      why=$(adduser -D -s "$shell" -u "$uid" -g "amarre-$reservation" "$name" 2>&1) || { unmade "$name" "$why"; return; }
       # Without PAM sshd refuses an account that is locked, even with a key.
       printf '%s:*\n' "$name" | chpasswd -e >/dev/null 2>&1
     fi

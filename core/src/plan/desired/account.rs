@@ -109,12 +109,14 @@ fn recover(input: &Input<'_>, name: &str, pool: &Pool, facts: &PoolFacts, all: &
             };
             let has_it = |one: &Reservation| one.id == mark.id && one.user == mark.user;
             if facts.over.contains_key(&mark.id)
-                || all.iter().any(|one| has_it(one) && one.machines().any(|one| one == machine))
+                || all.iter().any(|one| {
+                    has_it(one) && one.until() >= Some(mark.until) && one.machines().any(|one| one == machine)
+                })
                 || all.iter().any(|one| one.id == mark.id && !has_it(one))
             {
                 continue;
             }
-            let holder = all.iter_mut().find(|one| one.machines().any(|name| name == machine));
+            let holder = all.iter_mut().find(|one| !has_it(one) && one.machines().any(|name| name == machine));
             match holder {
                 Some(holder) if accounts.contains_key(&holder.user) => continue,
                 Some(holder) => holder.lose(machine, input.now),
