@@ -37,6 +37,21 @@ impl fmt::Debug for Secret {
 /// The secrets of one plan, by name.
 pub type Secrets = BTreeMap<SecretName, Secret>;
 
+/// Keeps the secrets of manifests where manifests find them, never where manifests are.
+pub trait KeepSecrets: Send + Sync {
+    /// Stores a secret that is not set; `false`: it is set already, to the same.
+    ///
+    /// # Errors
+    /// It is set to something else, or cannot be written; a sentence without the secret.
+    fn keep(&self, name: &SecretName, value: &Secret) -> Result<bool, String>;
+
+    /// Takes away what was stored here; what is not here stays where it is.
+    ///
+    /// # Errors
+    /// It cannot be removed; a sentence.
+    fn forget(&self, name: &SecretName) -> Result<(), String>;
+}
+
 /// The two ways to sign in to OVH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OvhLogin {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::CommandFailure;
@@ -13,11 +14,13 @@ use super::build_engine;
 use super::build_engine::Built;
 use super::output::Output;
 use super::reload;
+use super::secret_files::SecretFiles;
 use super::server_tls;
 use super::systemd::Notifier;
 use super::template::FileTemplates;
 use crate::accounts::Accounts;
-use crate::config::ServerAccess;
+use crate::config::{Config, ServerAccess};
+use crate::engine::Engine;
 use crate::engine::reconcile::daemon;
 use crate::engine::reconcile::daemon::Behaviour;
 use crate::notifications::Notifications;
@@ -62,7 +65,7 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
         return Err(CommandFailure::new(Code::A0204, message, hint));
     }
     let source = build_engine::source(&config).to_string();
-    let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
+    let (handle, task, stop) = started(engine, acts, &config);
     output.note(&format!("amarre {} keeps {}, pages at {}/", env!("CARGO_PKG_VERSION"), source, listening.link()));
     if let Some(tls) = &tls {
         output.note(&server_tls::notice(tls, listening.encryption));
@@ -102,6 +105,16 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     let _ = std::fs::remove_file(PathBuf::from(&socket));
     drop(lock);
     Ok(0)
+}
+
+/// The loop, whose handle keeps secrets beside the configuration.
+fn started(
+    engine: Engine,
+    acts: bool,
+    config: &Config,
+) -> (daemon::Handle, impl Future<Output = ()> + use<>, Arc<Notify>) {
+    let (handle, task, stop) = daemon::start(engine, Behaviour { acts, watches: true });
+    (handle.keeping(Arc::new(SecretFiles(config.clone()))), task, stop)
 }
 
 /// Listens at an address that a key of the configuration names.

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::build_engine;
 use super::build_engine::Built;
 use super::output::Output;
+use super::secret_files::SecretFiles;
 use super::simulated::SimulatedWorld;
 use super::{Args, CommandFailure};
 use crate::engine::PassResult;
@@ -109,6 +110,7 @@ impl Link {
             tokio::time::sleep(STARTING_PAUSE).await;
         };
         let (handle, task, stop) = daemon::start(engine, Behaviour { acts: false, watches: false });
+        let handle = handle.keeping(Arc::new(SecretFiles(config)));
         Ok(Link::Local(Box::new(Local { handle, stop, ended: spawn(Box::pin(task)), _lock: lock, _world: world })))
     }
 

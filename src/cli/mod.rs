@@ -21,6 +21,7 @@ pub mod simulated;
 pub mod simulated_machines;
 pub mod times;
 mod template;
+mod secret_files;
 mod token;
 mod user;
 pub mod explain;

@@ -1,15 +1,15 @@
 //! `amarre new`: the manifest of a well-known service, and the secrets that it needs.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::CommandFailure;
 use super::args::{Args, NewArgs};
 use super::build_engine;
 use super::commands::whoami;
 use super::output::Output;
+use super::secret_files;
+use super::secret_files::base;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
 use crate::source::{CommitAuthor, Edit, Source};
@@ -102,10 +102,6 @@ fn with_folder(config: &Config) -> Result<BTreeMap<String, Template>, CommandFai
     Ok(found)
 }
 
-fn base(config: &Config) -> PathBuf {
-    std::path::absolute(&config.path).ok().and_then(|path| path.parent().map(Path::to_owned)).unwrap_or_default()
-}
-
 fn list(known: &BTreeMap<String, Template>) -> String {
     let width = known.keys().map(|name| name.chars().count()).max().unwrap_or_default() + 2;
     let line = |(name, template): (&String, &Template)| format!("{name:width$}{}\n", template.about);
@@ -167,23 +163,10 @@ fn make_secret(config: &Config, name: &str) -> Result<Option<PathBuf>, CommandFa
     if config.secret(&SecretName(name.to_owned())).is_ok() {
         return Ok(None);
     }
-    let path = base(config).join("secrets/services").join(name);
-    let failed = |error: std::io::Error| {
-        CommandFailure::new(
-            Code::A0207,
-            format!("could not write {}: {error}", path.display()),
-            "is the folder writable?",
-        )
-    };
-    std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed)?;
-    // The whole file or none.
-    let fresh = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh);
     let secret = hex::encode(rand::random::<[u8; SECRET_BYTES]>());
-    let file = file.as_mut().map_err(|error| failed(std::io::Error::new(error.kind(), error.to_string())))?;
-    file.write_all(secret.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&fresh, &path).map_err(failed)?;
-    Ok(Some(path))
+    secret_files::write(config, &SecretName(name.to_owned()), &secret)
+        .map(Some)
+        .map_err(|failed| CommandFailure::new(Code::A0207, failed.to_string(), "is the folder writable?"))
 }
 
 /// Templates and secrets, for the pages.

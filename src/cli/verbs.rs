@@ -15,8 +15,9 @@ use crate::engine::commands::Act;
 use crate::engine::commands::act::{
     ActArgs, ArgRow, ArgShape, Confirm, Question, Subject, TypedArg, VENDOR_NAME, VerbRow,
 };
+use crate::engine::commands::pool_machines::{LIST, PASSWORD};
 use crate::engine::commands::pools::{FINGERPRINTS, PUBLIC_KEY, USERS};
-use crate::engine::commands::verbs::VERBS;
+use crate::engine::commands::verbs::{POOL_REGISTER, VERBS};
 use amarre_core::model::Code;
 
 /// A command of the table, as typed.
@@ -204,6 +205,9 @@ pub async fn run(args: &Args, verb: &VerbCommand, output: &Output) -> Result<u8,
     {
         act = act.with(USERS, lines(file)?);
     }
+    if act.row.word == POOL_REGISTER.word {
+        act = with_files(act, output)?;
+    }
     if let Some((name, text)) = &verb.until {
         act = act.with(name, times::future_time(text)?);
     }
@@ -226,6 +230,25 @@ fn lines(file: &str) -> Result<Vec<String>, CommandFailure> {
     })?;
     let lines = read.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(str::to_owned).collect())
+}
+
+/// What stands in files in the place of their names: a password, a list of machines.
+fn with_files(mut act: Act, output: &Output) -> Result<Act, CommandFailure> {
+    const BYTES_MAX: usize = 256 * 1024;
+    for arg in [PASSWORD, LIST] {
+        let Some(file) = act.args.given(arg).map(str::to_owned) else { continue };
+        let read = match file.as_str() {
+            "-" => output.input(BYTES_MAX).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            file => std::fs::read_to_string(file),
+        };
+        let text = read.map_err(|error| {
+            let hint = "give the path of a file, or `-` for the standard input";
+            CommandFailure::new(Code::A0765, format!("could not read {file}: {error}"), hint)
+        })?;
+        let text = if arg == PASSWORD { text.trim_end_matches(['\r', '\n']) } else { &text };
+        act = act.with(arg, text);
+    }
+    Ok(act)
 }
 
 /// The line of a public key in a file.

@@ -61,4 +61,7 @@ pub trait ReachMachines: Send + Sync {
     /// # Errors
     /// It does not answer; a sentence.
     async fn offered_keys(&self, machine: &Machine) -> Result<Vec<String>, String>;
+
+    /// The next observation looks at a machine of a pool, whenever it was looked at last.
+    fn look_again(&self, pool: &str, machine: &str);
 }

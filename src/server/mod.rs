@@ -27,6 +27,7 @@ mod webhook_bodies;
 mod idempotency;
 mod instances;
 mod pools;
+mod pool_machines;
 mod stream_limit;
 
 use std::borrow::Cow;
@@ -211,6 +212,7 @@ fn shared_routes() -> Vec<ApiRoute> {
     routes.extend(verbs::routes());
     routes.extend(instances::routes());
     routes.extend(pools::routes());
+    routes.extend(pool_machines::routes());
     routes.extend(manifests::routes());
     routes.extend(users::routes());
     routes.extend(tokens::routes());

@@ -298,19 +298,25 @@ impl Life {
         self.rig.daemon(&["--yes"], &variables).await
     }
 
-    /// A machine is reserved with a password that a person chose.
+    /// A machine is reserved with a password that a person chose; another one is registered by a commit, which has not its password.
     async fn reserves(&mut self) {
-        let password = canary("reservation-password");
-        let body = json!({"user": "anna", "by": "anna@example.org", "password": password, "timeout_ms": 0}).to_string();
-        let mut curl = tokio::process::Command::new("curl");
-        curl.arg("-s").arg("--unix-socket").arg(self.rig.path().join("state/amarre.sock"));
-        curl.args(["-H", "Content-Type: application/json", "-d", &body, "http://amarre/api/v1/pools/lab/reserve"]);
-        let said = curl.output().await.unwrap();
-        let text = String::from_utf8_lossy(&said.stdout).into_owned();
-        assert!(text.contains("\"r1\""), "{text}");
-        self.found.add("the answer to who reserves", text.as_bytes());
+        let body = json!({"user": "anna", "by": "anna@example.org", "password": canary("reservation-password"), "timeout_ms": 0});
+        self.asks("reserve", body, "\"r1\"").await;
         self.outputs(&["pool", "show", "lab", "-o", "json"]).await;
         self.outputs(&["pool", "history", "lab"]).await;
+        let body = json!({"name": "m2", "address": "192.0.2.2", "password": canary("registered-password")});
+        self.asks("register", body, "amarre.registered/v1").await;
+    }
+
+    /// `POST /api/v1/pools/lab/…` over the socket; the answer has a word.
+    async fn asks(&mut self, verb: &str, body: Json, word: &str) {
+        let mut curl = tokio::process::Command::new("curl");
+        curl.arg("-s").arg("--unix-socket").arg(self.rig.path().join("state/amarre.sock"));
+        curl.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
+        let said = curl.arg(format!("http://amarre/api/v1/pools/lab/{verb}")).output().await.unwrap();
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(text.contains(word), "{text}");
+        self.found.add(format!("the answer to {verb}"), text.as_bytes());
     }
 
     /// The daemon, everything that may be asked of it, and drift.

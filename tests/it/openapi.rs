@@ -96,6 +96,12 @@ fn command(method: &str, path: &str, service: &str) -> String {
         "release" => json!({"reservations": ["r1"], "by": "a test", "timeout_ms": 2000}),
         "trust" => json!({"machines": ["m1"], "fingerprints": ["SHA256:x"], "dry_run": true, "by": "a test"}),
         "enable" | "disable" => json!({"machines": ["m1"], "by": "a test"}),
+        "forget" => json!({"person": "nobody@example.org", "by": "a test"}),
+        "leave" => json!({"reservations": ["r1"], "by": "a test"}),
+        "register" => json!({"list": "m1 192.0.2.1 22 root -", "by": "a test"}),
+        "machines" => json!({"name": "m1", "address": "192.0.2.1"}),
+        "unregister" => json!({"machines": ["m1"], "by": "a test", "timeout_ms": 2000}),
+        "reprovision" => json!({"machines": ["m1"], "dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "restart" => json!({"container": null, "dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "rollback" => json!({"dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "suspend" => json!({"by": "a test", "why": "a reason"}),
@@ -108,7 +114,7 @@ fn command(method: &str, path: &str, service: &str) -> String {
         }
         "manifest" => return String::new(),
         "{email}" if method == "patch" => json!({"role": "operator"}),
-        "{email}" | "{token}" => return String::new(),
+        "{email}" | "{token}" | "{machine}" => return String::new(),
         other => panic!("{other}: what is it asked with?"),
     };
     body.to_string()
@@ -177,7 +183,7 @@ impl Judge {
         let mut statuses = Vec::new();
         for (method, path) in self.paths() {
             let real = path.replace("{name}", service).replace("{code}", "A0401").replace("{email}", USER);
-            let real = real.replace("{token}", &format!("ci-{service}"));
+            let real = real.replace("{token}", &format!("ci-{service}")).replace("{machine}", "m1");
             // Where there is nothing to follow, it ends.
             let real = match path.rsplit_once('/').map(|(_, last)| last) {
                 // Not of this text: it stays.
@@ -417,6 +423,7 @@ async fn the_document_holds_before_the_first_pass_and_its_page_names_every_path(
                 .replace("{code}", "CODE")
                 .replace("{email}", "EMAIL")
                 .replace("{token}", "NAME")
+                .replace("{machine}", "MACHINE")
                 .replace("{channel}", "NAME");
             assert!(page.contains(&format!("`{} {shown}`", method.to_uppercase())), "docs/http.md lacks {shown}");
         }

@@ -112,6 +112,7 @@ const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/init_cloud.rs", "secret", "hands the login to it and to files"),
     ("src/cli/init.rs", "secret", "hands the answers to them and to files"),
     ("src/cli/key.rs", "secret", "makes, prints and forgets the instance's keys"),
+    ("src/cli/secret_files.rs", "secret", "keeps the secrets of manifests as files"),
     ("src/cli/user.rs", "secret", "takes a password to where accounts are"),
     ("src/cli/simulated.rs", "secret", "makes the accounts of what is simulated"),
     ("src/cli/demo.rs", "secret", "prints the link that makes the first account of a demo"),

@@ -1,8 +1,8 @@
 //! The rows of the table of verbs about pools.
 
 use super::act::{ActArgs, ArgRow, ArgShape, Confirm, Deed, PoolVerb, Question, Subject, VerbRow};
-use super::pools;
 use super::verbs::{BY, DRY_RUN, TIMEOUT, admin, arg, operator, required, typed};
+use super::{pool_ends, pool_machines, pools};
 use crate::accounts::Role;
 
 const POOL: ArgRow = required(typed(arg("pool", ArgShape::Text), "", "POOL", "Which pool"));
@@ -133,4 +133,76 @@ pub static POOL_ENABLE: VerbRow = pool_verb("pool_enable", "enable", "Puts machi
 pub static POOL_DISABLE: VerbRow = VerbRow {
     run: |handle, asked| Box::pin(pools::answer_of(pools::set_enabled(handle, asked, false))),
     ..pool_verb("pool_disable", "disable", "Takes machines out of service; who has one keeps it until the end")
+};
+
+/// Leaves the queue.
+pub static POOL_LEAVE: VerbRow = VerbRow {
+    args: &[POOL, RESERVATIONS, OTHERS, BY],
+    role: operator_of_others,
+    run: |handle, asked| Box::pin(pools::answer_of(pool_ends::leave(handle, asked))),
+    ..pool_verb("pool_leave", "leave", "Leaves the queue; what has its machines is released")
+};
+
+/// Puts machines into a pool: its manifest is written.
+pub static POOL_REGISTER: VerbRow = VerbRow {
+    args: &[
+        POOL,
+        typed(arg("name", ArgShape::TextOrNull), "", "NAME", "What the machine is called in the pool"),
+        typed(arg("address", ArgShape::TextOrNull), "", "ADDRESS", "Its IP address, or a name"),
+        typed(arg("port", ArgShape::Count), "port", "PORT", "Where its sshd listens; 22 if not set"),
+        typed(arg("user", ArgShape::TextOrNull), "user", "NAME", "As whom Amarre signs in; root if not set"),
+        typed(
+            arg(pool_machines::PASSWORD, ArgShape::TextOrNull),
+            "password-file",
+            "FILE",
+            "A file with that user's password, `-` for the standard input; without it, Amarre's key signs in",
+        ),
+        typed(
+            arg("host_key", ArgShape::TextOrNull),
+            "host-key",
+            "KEY",
+            "The host key that it has, as `ssh-ed25519 AAAA…`; without it, `amarre pool trust` comes next",
+        ),
+        typed(
+            arg(pool_machines::LIST, ArgShape::TextOrNull),
+            "file",
+            "FILE",
+            "Several machines, a line each: name host port user password; `-` for the standard input",
+        ),
+        BY,
+    ],
+    role: admin,
+    run: |handle, asked| Box::pin(pools::answer_of(pool_machines::register(handle, asked))),
+    ..pool_verb(
+        "pool_register",
+        "register",
+        "Puts machines into a pool: its manifest is written, a password becomes a secret",
+    )
+};
+
+/// Takes machines out of a pool: its manifest is written.
+pub static POOL_UNREGISTER: VerbRow = VerbRow {
+    args: &[
+        POOL,
+        MACHINES,
+        typed(arg("drain", ArgShape::Flag), "drain", "", "Wait until nobody has them; they are given out no more"),
+        TIMEOUT,
+        BY,
+    ],
+    role: admin,
+    run: |handle, asked| Box::pin(pools::answer_of(pool_machines::unregister(handle, asked))),
+    ..pool_verb("pool_unregister", "unregister", "Takes machines out of a pool: its manifest is written")
+};
+
+/// Ends what is on machines, and looks at them again.
+pub static POOL_REPROVISION: VerbRow = VerbRow {
+    args: &[POOL, MACHINES, DRY_RUN, TIMEOUT, BY],
+    confirm: Confirm::Yes(Question {
+        command: "pool reprovision",
+        ask: "End it, and clean them?",
+        unasked: "reservations would end before their time, and nobody can be asked here",
+        exit: 0,
+    }),
+    run: |handle, asked| Box::pin(pools::answer_of(pool_ends::reprovision(handle, asked))),
+    ..pool_verb("pool_reprovision", "reprovision", "Ends what is on machines, cleans them, and looks at them again")
 };

@@ -59,7 +59,7 @@ pub async fn history(ledger: &Ledger, picture: &PassResult, name: &str, style: S
     }
 }
 
-fn no_pool(picture: &PassResult, name: &str) -> CommandAnswer {
+pub(super) fn no_pool(picture: &PassResult, name: &str) -> CommandAnswer {
     let names: Vec<String> = pools::rows(picture).into_iter().map(|row| row.name).collect();
     let hint = match names.as_slice() {
         [] => "docs/pools.md says how to write one".to_owned(),
@@ -69,7 +69,7 @@ fn no_pool(picture: &PassResult, name: &str) -> CommandAnswer {
 }
 
 /// The provider of all machines.
-fn reach(picture: &PassResult) -> Option<&dyn ReachMachines> {
+pub(super) fn reach(picture: &PassResult) -> Option<&dyn ReachMachines> {
     picture.context.as_ref()?.providers.get(&provider())?.capabilities().machines
 }
 
@@ -97,7 +97,7 @@ pub async fn answer_of(verb: impl Future<Output = Result<CommandAnswer, Early>>)
 }
 
 /// A pool, after a look.
-async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, PoolRow), Early> {
+pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, PoolRow), Early> {
     let picture = handle.request(LoopCommand::Pass).await.ok_or(None)?.picture;
     match pools::find(&picture, name) {
         Some(row) => Ok((picture, row)),
@@ -106,7 +106,7 @@ async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, Pool
 }
 
 /// What came of a change of a pool.
-async fn change(handle: &Handle, change: PoolChange) -> Result<Arc<PassResult>, Early> {
+pub(super) async fn change(handle: &Handle, change: PoolChange) -> Result<Arc<PassResult>, Early> {
     let pool = change.pool().to_owned();
     let reply = handle.shown(LoopCommand::ChangePool(Box::new(change))).await.ok_or(None)?;
     match reply.error {
@@ -255,7 +255,7 @@ pub fn refusal_of(
 }
 
 /// The reservations that a request names, if the person may touch them.
-fn named(row: &PoolRow, args: &ActArgs) -> Result<Vec<Reservation>, Early> {
+pub(super) fn named(row: &PoolRow, args: &ActArgs) -> Result<Vec<Reservation>, Early> {
     let (by, others) = (owner(args.text("by")), args.flag("others"));
     let live = || row.reservations.iter().map(|one| &one.reservation);
     if args.flag("all") {
@@ -302,7 +302,7 @@ pub async fn release(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer,
 }
 
 /// A machine with an account whose reservation is over.
-struct MachineLeft {
+pub(super) struct MachineLeft {
     machine: String,
     why: String,
     /// Whether it stays until something else changes.
@@ -324,7 +324,7 @@ fn left_over(picture: &PassResult, pool: &str, over: &[Reservation]) -> Vec<Mach
 }
 
 /// Waits until the accounts of what is over are gone, where that can be seen.
-async fn cleaned(handle: &Handle, pool: &str, over: &[Reservation], timeout: Millis) -> Vec<MachineLeft> {
+pub(super) async fn cleaned(handle: &Handle, pool: &str, over: &[Reservation], timeout: Millis) -> Vec<MachineLeft> {
     let mut handle = handle.clone();
     let deadline = tokio::time::Instant::now() + timeout.to_duration();
     loop {
@@ -416,7 +416,7 @@ pub async fn trust(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, E
 }
 
 /// The machines that a request names.
-fn machines(row: &PoolRow, args: &ActArgs) -> Result<Vec<(String, Machine)>, Early> {
+pub(super) fn machines(row: &PoolRow, args: &ActArgs) -> Result<Vec<(String, Machine)>, Early> {
     let names = args.texts("machines");
     let found = names.iter().map(|name| match row.pool.machines.get(name) {
         Some(machine) => Ok((name.clone(), machine.clone())),

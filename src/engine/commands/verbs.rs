@@ -10,7 +10,8 @@ use super::apply::Agreed;
 use super::clone_instance::NEW_NAME;
 use super::instances::InstanceDeed;
 pub use super::pool_verbs::{
-    POOL_DISABLE, POOL_ENABLE, POOL_EXTEND, POOL_FORGET, POOL_RELEASE, POOL_RESERVE, POOL_TRUST,
+    POOL_DISABLE, POOL_ENABLE, POOL_EXTEND, POOL_FORGET, POOL_LEAVE, POOL_REGISTER, POOL_RELEASE, POOL_REPROVISION,
+    POOL_RESERVE, POOL_TRUST, POOL_UNREGISTER,
 };
 use super::snapshot_instance::SNAPSHOT_NAME;
 use super::{
@@ -21,7 +22,7 @@ use crate::accounts::Role;
 use amarre_core::model::Timestamp;
 
 /// Every verb, in the order of the list of commands.
-pub static VERBS: [&VerbRow; 32] = [
+pub static VERBS: [&VerbRow; 36] = [
     &APPLY,
     &RECONCILE,
     &SUSPEND,
@@ -54,6 +55,10 @@ pub static VERBS: [&VerbRow; 32] = [
     &POOL_ENABLE,
     &POOL_DISABLE,
     &POOL_FORGET,
+    &POOL_LEAVE,
+    &POOL_REGISTER,
+    &POOL_UNREGISTER,
+    &POOL_REPROVISION,
 ];
 
 /// An argument of requests alone.

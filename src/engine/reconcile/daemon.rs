@@ -17,6 +17,7 @@ use super::{manifest_loader, schedule};
 use crate::engine::{Clock, ConfigProblem, Engine, EngineSettings, PassResult, Progress, RunMode};
 use crate::ledger::Ledger;
 use crate::ledger::runs::Event;
+use crate::secret::KeepSecrets;
 use crate::source::{Edit, Snapshot, Source, SourceError};
 use amarre_core::manifest::{Loaded, SourceFile};
 use amarre_core::model::power::Override;
@@ -70,9 +71,21 @@ pub struct Handle {
     turns: Arc<Semaphore>,
     started: Timestamp,
     interval: Millis,
+    keeper: Option<Arc<dyn KeepSecrets>>,
 }
 
 impl Handle {
+    /// With a place for the secrets that people hand over.
+    #[must_use]
+    pub fn keeping(self, keeper: Arc<dyn KeepSecrets>) -> Self {
+        Self { keeper: Some(keeper), ..self }
+    }
+
+    /// Where secrets that people hand over are kept; `None`: nowhere.
+    pub fn keeper(&self) -> Option<&dyn KeepSecrets> {
+        self.keeper.as_deref()
+    }
+
     /// Sends a command and waits for the answer; `None` when the loop has ended.
     pub async fn request(&self, command: LoopCommand) -> Option<Reply> {
         let (reply, answer) = oneshot::channel();
@@ -251,6 +264,7 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         turns: Arc::new(Semaphore::new(manifest_loader::AT_ONCE)),
         started: engine.clock.now(),
         interval: engine.interval,
+        keeper: None,
     };
     let shutdown = Arc::new(Notify::new());
     let daemon = Daemon {

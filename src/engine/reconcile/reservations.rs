@@ -8,7 +8,7 @@ use crate::engine::commands::pools;
 use crate::providers::machines::MachineAccess;
 use crate::secret::Secret;
 use amarre_core::model::pool::{
-    Between, Disabled, Machine, host_key_secret, machine_of, own_key_secret, provider, sign_in_secret,
+    Between, Disabled, Machine, MachineFacts, host_key_secret, machine_of, own_key_secret, provider, sign_in_secret,
 };
 use amarre_core::model::reservations::{self, Reservation, ReservationEnd, ReservationState};
 use amarre_core::model::{Facts, Kind, Millis, Origin};
@@ -187,6 +187,13 @@ pub enum PoolChange {
         /// Under which name that person asked.
         person: String,
     },
+    /// Reservations that wait for machines end now; those that have some do not.
+    Leave {
+        /// Of which pool.
+        pool: String,
+        /// Their numbers.
+        ids: Vec<u64>,
+    },
     /// A reservation lasts longer.
     Extend {
         /// Of which pool.
@@ -214,6 +221,15 @@ pub enum PoolChange {
         /// By whom; `None`: it is in service.
         disabled: Option<Disabled>,
     },
+    /// What is known of a machine that is in no manifest is of another one from now on.
+    Forget {
+        /// Of which pool.
+        pool: String,
+        /// Which.
+        machine: String,
+        /// Accounts of Amarre's are left on it: how it is reached stays known.
+        is_left: bool,
+    },
 }
 
 impl PoolChange {
@@ -222,6 +238,7 @@ impl PoolChange {
         match self {
             PoolChange::Reserve { pool, .. } | PoolChange::End { pool, .. } | PoolChange::Extend { pool, .. } => pool,
             PoolChange::Trust { pool, .. } | PoolChange::Enable { pool, .. } | PoolChange::Erase { pool, .. } => pool,
+            PoolChange::Leave { pool, .. } | PoolChange::Forget { pool, .. } => pool,
         }
     }
 }
@@ -269,6 +286,17 @@ impl Engine {
                 }
                 self.ledger.forget_person(&pool, &person, &users).await
             }
+            PoolChange::Leave { pool, ids } => {
+                let mut left = Vec::new();
+                for mut one in facts(&pool).reservations.into_iter().filter(|one| ids.contains(&one.id)) {
+                    if matches!(one.state, ReservationState::Held { .. }) {
+                        return Err(format!("{} has its machines by now", one.label()));
+                    }
+                    one.end(ReservationEnd::Released, now);
+                    left.push((pool.clone(), one));
+                }
+                self.ledger.store_reservations(&left).await
+            }
             PoolChange::Extend { pool, id, by } => {
                 let picture = self.last_pass();
                 let service = picture.services.get(&pool).and_then(|service| service.pool.as_ref());
@@ -292,6 +320,11 @@ impl Engine {
                 let mut known = facts(&pool).machines.remove(&machine).unwrap_or_default();
                 known.disabled = disabled;
                 self.ledger.note_machine(&pool, &machine, Some(&known)).await
+            }
+            PoolChange::Forget { pool, machine, is_left } => {
+                let known = facts(&pool).machines.remove(&machine).filter(|_| is_left);
+                let known = known.map(|known| MachineFacts { disabled: None, ..known });
+                self.ledger.note_machine(&pool, &machine, known.as_ref()).await
             }
         };
         stored.map_err(|error| error.to_string())

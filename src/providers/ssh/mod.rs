@@ -402,10 +402,16 @@ impl ReachMachines for SshProvider {
     }
 
     async fn host_key(&self, pool: &str, machine: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {
-        self.shared.connections.host_key(&format!("{pool}.{machine}"), makes).await
+        self.shared.remote.host_key(&format!("{pool}.{machine}"), makes).await
     }
 
     async fn offered_keys(&self, machine: &Machine) -> Result<Vec<String>, String> {
         self.shared.remote.offered_keys(machine).await
+    }
+
+    fn look_again(&self, pool: &str, machine: &str) {
+        if let Some(memory) = self.shared.machines().get_mut(&format!("{pool}/{machine}")) {
+            memory.tried = None;
+        }
     }
 }

@@ -469,10 +469,10 @@ fn remaining() -> Json {
             "document": described("For machines", any_json()), "text": described("What the command prints", text()),
             "exit": described("Its exit code", count()),
         }), json!({})),
-        "Act": {"oneOf": VERBS.map(|row| {
+        "Act": {"oneOf": VERBS.into_iter().map(|row| {
             let (always, sometimes): (Vec<&ArgRow>, Vec<&ArgRow>) = row.args.iter().partition(|arg| arg.is_required);
             closed(row.word, arguments(always), arguments(sometimes))
-        })},
+        }).collect::<Vec<_>>()},
         "ActLine": {"oneOf": [
             object(json!({"step": named("Step")}), json!({})),
             object(json!({"end": described("null: Amarre is stopping", or_null(named("Answer")))}), json!({})),

@@ -52,7 +52,13 @@ const ROUTES: &[(&str, &str)] = &[
     ("member", "POST /api/v1/pools/{name}/release"),
     ("member", "POST /api/v1/pools/{name}/reserve"),
     ("admin", "POST /api/v1/pools/{name}/forget"),
+    ("member", "POST /api/v1/pools/{name}/leave"),
+    ("admin", "POST /api/v1/pools/{name}/machines"),
+    ("admin", "DELETE /api/v1/pools/{name}/machines/{machine}"),
+    ("admin", "POST /api/v1/pools/{name}/register"),
+    ("operator", "POST /api/v1/pools/{name}/reprovision"),
     ("admin", "POST /api/v1/pools/{name}/trust"),
+    ("admin", "POST /api/v1/pools/{name}/unregister"),
     ("viewer", "GET /api/v1/preview"),
     ("look", "GET /api/v1/unmanaged"),
     ("viewer", "GET /api/v1/services/{name}/events"),
@@ -120,8 +126,11 @@ async fn ask_every_route(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
         let (method, path) = route.split_once(' ').unwrap();
         // No account and no resource has this name: what is let in changes nothing.
         let real = path.replace("{name}", "nothing").replace("{code}", "A0401");
-        let real =
-            real.replace("{email}", "nobody@example.org").replace("{token}", "nothing").replace("{channel}", "nothing");
+        let real = real
+            .replace("{email}", "nobody@example.org")
+            .replace("{token}", "nothing")
+            .replace("{machine}", "nothing")
+            .replace("{channel}", "nothing");
         let real = if path.ends_with("/follow") { format!("{real}?name=nobody") } else { real };
         let body = (method != "GET" && method != "DELETE").then_some("[]");
         for (who, browser) in tokens.iter_mut() {
@@ -172,7 +181,12 @@ async fn ask_every_act(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
         ("operator", json!({"pool_enable": {"pool": "nothing", "machines": ["m1"]}})),
         ("operator", json!({"pool_disable": {"pool": "nothing", "machines": ["m1"]}})),
         ("admin", json!({"pool_forget": {"pool": "nothing", "person": "a@example.org"}})),
+        ("member", json!({"pool_leave": {"pool": "nothing", "reservations": ["r1"]}})),
+        ("operator", json!({"pool_leave": {"pool": "nothing", "reservations": ["r1"], "others": true}})),
+        ("operator", json!({"pool_reprovision": {"pool": "nothing", "machines": ["m1"], "timeout_ms": 0}})),
         ("admin", json!({"pool_trust": {"pool": "nothing", "machines": ["m1"]}})),
+        ("admin", json!({"pool_register": {"pool": "nothing", "name": "m1", "address": "192.0.2.1"}})),
+        ("admin", json!({"pool_unregister": {"pool": "nothing", "machines": ["m1"], "timeout_ms": 0}})),
         ("admin", json!({"instance_delete": {"instances": ["a:nothing"], "vendor_name": "nothing", "timeout_ms": 0}})),
         ("editor", json!({"apply": {"confirm_deletes": 1, "timeout_ms": 0}})),
         ("editor", json!({"destroy": {"services": ["nothing"], "timeout_ms": 0}})),

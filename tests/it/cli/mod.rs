@@ -9,6 +9,7 @@ mod lists;
 mod mend;
 mod own;
 mod planning;
+mod pool_machines;
 mod questions;
 mod rescue;
 pub mod rig;
