@@ -86,6 +86,8 @@ struct PoolPage {
     week: Vec<WeekLine>,
     form: ReserveForm,
     may_act: bool,
+    /// Machines may be put into the pool and taken out.
+    may_register: bool,
     /// A password that was made, and for which account.
     made: Option<(String, String)>,
 }
@@ -180,6 +182,7 @@ async fn shown(web: &Web, visitor: &RequestContext, name: &str, made: Option<(St
         week,
         form,
         may_act: visitor.may(Role::Operator),
+        may_register: visitor.may(Role::Admin),
         made,
     }))
 }
@@ -380,7 +383,8 @@ pub async fn verb(
             ArgShape::Flag => command.with(arg.name, text == "yes"),
             ArgShape::Span => command.with(arg.name, text.parse::<i64>().ok()),
             ArgShape::TextOrNull => command.with(arg.name, text.as_str()),
-            ArgShape::Text | ArgShape::Single | ArgShape::Count => command,
+            ArgShape::Count => command.with(arg.name, text.parse::<u64>().ok()),
+            ArgShape::Text | ArgShape::Single => command,
             ArgShape::Timeout | ArgShape::Until | ArgShape::By => command,
         };
     }

@@ -59,5 +59,25 @@ async fn people_reserve_and_release_what_is_theirs() {
     assert_eq!(ops.send("/pools/lab", "/pools/lab/release", &[release[0], ("others", "yes")]).await.status, 303);
     let page = anna.get("/pools/lab").await;
     page.shows("You have none.");
+
+    // An admin puts a machine into the manifest; its password is kept apart, and shown nowhere.
+    assert!(!ops.get("/pools/lab").await.body.contains("/register"), "an operator registers no machine");
+    assert_eq!(add(&rig, "root@example.org", "admin").await.code, 0);
+    let mut admin = Browser::with_address(rig.port);
+    assert_eq!(admin.signs_in("root@example.org", PASSWORD).await.status, 303);
+    let machine = [("name", "m2"), ("address", "127.0.0.1"), ("port", "7"), ("user", "root"), ("password", "hunter2")];
+    assert_eq!(bob.send("/pools/lab", "/pools/lab/register", &machine).await.status, 403);
+    assert_eq!(admin.send("/pools/lab", "/pools/lab/register", &machine).await.status, 303);
+    let page = admin.get("/pools/lab").await;
+    page.shows("127.0.0.1:7");
+    assert!(!page.body.contains("hunter2"));
+    let manifest = || std::fs::read_to_string(rig.path().join("services/lab.yaml")).unwrap();
+    assert!(
+        manifest().contains("{name: m2, address: 127.0.0.1, port: 7, password: {secret: lab/m2}}"),
+        "{}",
+        manifest()
+    );
+    assert_eq!(admin.send("/pools/lab", "/pools/lab/unregister", &[("machines", "m2")]).await.status, 303);
+    assert!(!manifest().contains("m2"), "{}", manifest());
     end(daemon).await;
 }
