@@ -116,6 +116,28 @@ pub struct ServerAccess {
     pub tls: Option<TlsSource>,
     /// Where the list of a cloud is served as its vendor gives it: an address, and the cloud's name.
     pub compat_cloud: Option<(SocketAddr, String)>,
+    /// Where a pool is served as the server of machines before Amarre served it.
+    pub compat_pool: Option<CompatPool>,
+}
+
+/// A listener with the paths of another server of machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompatPool {
+    /// Its address.
+    pub listen: SocketAddr,
+    /// The pool's name.
+    pub pool: String,
+    /// Every answer is indented, as with `?pretty`.
+    pub is_pretty: bool,
+}
+
+impl ServerAccess {
+    /// The addresses of all listeners, each with its key.
+    pub fn listeners(&self) -> Vec<(SocketAddr, &'static str)> {
+        let cloud = self.compat_cloud.iter().map(|(listen, _)| (*listen, "server.compat.cloud.listen"));
+        let pool = self.compat_pool.iter().map(|pool| (pool.listen, "server.compat.pool.listen"));
+        std::iter::once((self.listen, "server.listen")).chain(cloud).chain(pool).collect()
+    }
 }
 
 /// What listeners encrypt with.

@@ -19,7 +19,7 @@ use super::server_tls;
 use super::systemd::Notifier;
 use super::template::FileTemplates;
 use crate::accounts::Accounts;
-use crate::config::{Config, ServerAccess};
+use crate::config::{CompatPool, Config, ServerAccess};
 use crate::engine::Engine;
 use crate::engine::reconcile::daemon;
 use crate::engine::reconcile::daemon::Behaviour;
@@ -53,7 +53,7 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     })?;
     let tls = server_tls::start(&config)?;
     let public = bind(config.server.listen, "server.listen").await?;
-    let compat = CompatListener::bind(&config.server).await?;
+    let compat = CompatListener::bind_all(&config.server).await?;
     let listening = listening(&config.server);
     let accounts = Accounts::new(engine.ledger().clone());
     // A ledger that cannot be read is reported by the loop itself; over the network no client is admitted then.
@@ -85,7 +85,7 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     }
     // A link to loopback would lead its reader to another machine.
     let site = Some(listening.link()).filter(|_| !listening.is_local());
-    let compat = compat.map(|compat| compat.serve((&handle, &accounts), tls.clone(), &listening.link(), output));
+    let compat = CompatListener::serve_all(compat, (&handle, &accounts), tls.as_ref(), (&listening.link(), output));
     let access = AccessControl::new(handle.clone(), accounts, listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
     let notifications = notifications.with_heartbeat(config.heartbeat.clone());
@@ -125,22 +125,49 @@ async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, CommandFail
     })
 }
 
-/// The listener for programs that know a vendor's own list.
+/// A listener for programs that were there before Amarre.
 struct CompatListener {
     listener: TcpListener,
     listening: Listening,
-    cloud: String,
+    of: CompatOf,
+}
+
+/// What such a listener serves.
+enum CompatOf {
+    /// The list of a cloud, as its vendor gives it.
+    Cloud(String),
+    /// A pool.
+    Pool(CompatPool),
 }
 
 impl CompatListener {
     /// Listens, where the configuration says so.
-    async fn bind(server: &ServerAccess) -> Result<Option<Self>, CommandFailure> {
-        let Some((address, cloud)) = server.compat_cloud.clone() else { return Ok(None) };
-        let listener = bind(address, "server.compat.cloud.listen").await?;
-        Ok(Some(Self { listener, listening: Listening { address, ..listening(server) }, cloud }))
+    async fn bind_all(server: &ServerAccess) -> Result<Vec<Self>, CommandFailure> {
+        let cloud = server.compat_cloud.clone().map(|(address, cloud)| (address, CompatOf::Cloud(cloud)));
+        let pool = server.compat_pool.clone().map(|pool| (pool.listen, CompatOf::Pool(pool)));
+        let mut all = Vec::new();
+        for (address, of) in cloud.into_iter().chain(pool) {
+            let key = match of {
+                CompatOf::Cloud(_) => "server.compat.cloud.listen",
+                CompatOf::Pool(_) => "server.compat.pool.listen",
+            };
+            let listener = bind(address, key).await?;
+            all.push(Self { listener, listening: Listening { address, ..listening(server) }, of });
+        }
+        Ok(all)
     }
 
-    /// Serves the list of its cloud. `pages`: where people look.
+    /// Serves all of them. `pages`: where people look.
+    fn serve_all(
+        all: Vec<Self>,
+        who: (&daemon::Handle, &Accounts),
+        tls: Option<&ServerTls>,
+        (pages, output): (&str, &Output),
+    ) -> Vec<impl Future<Output = ()> + Send + use<>> {
+        all.into_iter().map(|one| one.serve(who, tls.cloned(), pages, output)).collect()
+    }
+
+    /// Serves what it is for.
     fn serve(
         self,
         (handle, accounts): (&daemon::Handle, &Accounts),
@@ -148,12 +175,21 @@ impl CompatListener {
         pages: &str,
         output: &Output,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let Self { listener, listening, cloud } = self;
-        let (address, scheme) = (listening.address, listening.scheme());
-        output.note(&format!("The list of {cloud} as its vendor gives it is at {scheme}://{address}/api/servers"));
+        let Self { listener, listening, of } = self;
+        let at = format!("{}://{}", listening.scheme(), listening.address);
         let access = AccessControl::new(handle.clone(), accounts.clone(), listening);
         let room = ConnectionLimits::network(listener::raise_descriptors(), access.listening.proxies.clone());
-        listener::network(listener, tls, server::compat::cloud(handle.clone(), &access, &cloud, pages), room)
+        let router = match of {
+            CompatOf::Cloud(cloud) => {
+                output.note(&format!("The list of {cloud} as its vendor gives it is at {at}/api/servers"));
+                server::compat::cloud(handle.clone(), &access, &cloud, pages)
+            }
+            CompatOf::Pool(pool) => {
+                output.note(&format!("The pool {} in the form of other servers of machines is at {at}", pool.pool));
+                server::compat_pool::pool(handle.clone(), &access, pool.pool, pool.is_pretty)
+            }
+        };
+        listener::network(listener, tls, router, room)
     }
 }
 

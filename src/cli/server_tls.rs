@@ -90,8 +90,7 @@ fn origin(config: &Config) -> Option<CertificateOrigin> {
                 certificate: config.beside_state("tls.pem"),
                 key: config.beside_state("tls-key.pem"),
             };
-            let compat = server.compat_cloud.iter().map(|(listen, _)| *listen);
-            let listeners: Vec<SocketAddr> = std::iter::once(server.listen).chain(compat).collect();
+            let listeners: Vec<SocketAddr> = server.listeners().into_iter().map(|(listen, _)| listen).collect();
             Some(CertificateOrigin::SelfSigned(files, self_signed::names(&listeners, server.url.as_deref())))
         }
         TlsSource::Files { certificate, key } => {

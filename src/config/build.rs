@@ -44,12 +44,12 @@ impl File {
         if let Some((_, from)) = &server.compat_cloud {
             super::clouds::check_compat(from, &site.clouds)?;
         }
+        super::pools::check_compat(server.compat_pool.as_ref(), self.pools.is_some())?;
         let notifications = super::notifications::build(&self.notifications, secrets)?;
         let heartbeat = super::notifications::heartbeat(self.reconcile.heartbeat.as_ref(), secrets)?;
         let dockers = self.dockers(&site, base)?;
         let registries = self.registries(secrets)?;
-        let compat = server.compat_cloud.iter().map(|(listen, _)| (*listen, "server.compat.cloud.listen"));
-        let own: Vec<(SocketAddr, &str)> = std::iter::once((server.listen, "server.listen")).chain(compat).collect();
+        let own = server.listeners();
         site.listeners = listeners(&own, &dockers, &npms);
         self.keep_ports(&mut site, &own, &dockers);
         site.own_names = self.own_names(&dockers);

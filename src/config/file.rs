@@ -454,6 +454,7 @@ impl<'de> Deserialize<'de> for ServerTlsFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct CompatFile {
     pub(super) cloud: Option<CompatCloudFile>,
+    pub(super) pool: Option<CompatPoolFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -461,6 +462,13 @@ pub(super) struct CompatFile {
 pub(super) struct CompatCloudFile {
     pub(super) listen: SocketAddr,
     pub(super) from: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CompatPoolFile {
+    pub(super) listen: SocketAddr,
+    pub(super) pool: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::build::clean;
+use super::{CompatPool, ConfigError};
+use amarre_core::model::Code;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,5 +27,16 @@ impl PoolsFile {
     pub(super) fn build(&self, base: &Path, state: &Path) -> PoolsAccess {
         let ssh_key = self.ssh_key.as_ref().map(|path| clean(base, path));
         PoolsAccess { ssh_key, folder: state.with_extension("ssh") }
+    }
+}
+
+/// A pool that is served in another form takes the section.
+pub(super) fn check_compat(compat: Option<&CompatPool>, has_pools: bool) -> Result<(), ConfigError> {
+    match compat {
+        Some(CompatPool { pool, .. }) if !has_pools => {
+            let message = format!("server.compat.pool serves {pool}, and there is no `pools`");
+            Err(ConfigError::new(Code::A0201, message, "write `pools: {}`, and the pool as a manifest"))
+        }
+        Some(_) | None => Ok(()),
     }
 }

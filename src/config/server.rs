@@ -6,13 +6,15 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::build::clean;
-use super::file::{ServerFile, ServerTlsFile};
-use super::secrets::Resolver;
-use super::{ConfigError, ServerAccess, TlsSource};
+use super::file::{CompatPoolFile, ServerFile, ServerTlsFile};
+use super::secrets::{Resolver, environment};
+use super::{CompatPool, ConfigError, ServerAccess, TlsSource};
 use amarre_core::model::Code;
 
 /// An open page reloads itself three times a second while something happens, and people open several.
 const PER_MINUTE: u32 = 1_200;
+/// The variable by which the server of machines before Amarre indented its answers.
+const PRETTY: &str = "PRETTY_JSON";
 /// A shorter one can be guessed.
 const SECRET_CHARS_MIN: usize = 16;
 
@@ -31,16 +33,31 @@ pub(super) fn build(file: &ServerFile, base: &Path, secrets: &Resolver) -> Resul
         return Err(ConfigError::new(Code::A0201, message, "make one: openssl rand -hex 32"));
     }
     let compat_cloud = file.compat.cloud.as_ref().map(|cloud| (cloud.listen, cloud.from.clone()));
-    if let Some((also, _)) = compat_cloud.as_ref().filter(|(also, _)| *also == listen) {
-        let message = format!("server.compat.cloud.listen is {also}, where server.listen is");
-        return Err(ConfigError::new(Code::A0201, message, "choose another port: the paths differ"));
-    }
+    let compat_pool = file.compat.pool.as_ref().map(|CompatPoolFile { listen, pool }| {
+        let is_pretty = environment(PRETTY).is_some_and(|value| !["0", "false", "no"].contains(&value.as_str()));
+        CompatPool { listen: *listen, pool: pool.clone(), is_pretty }
+    });
     let tls = file.tls.as_ref().map(|tls| encryption(tls, base)).transpose()?;
     if let Some(plain) = url.as_ref().filter(|url| tls.is_some() && url.starts_with("http://")) {
         let message = format!("server.url is {plain}, and with server.tls the pages are at https://");
         return Err(ConfigError::new(Code::A0201, message, format!("write {}", plain.replacen("http", "https", 1))));
     }
-    Ok(ServerAccess { listen, url, proxies: proxies?, per_minute, webhook_secret, tls, compat_cloud })
+    let proxies = proxies?;
+    let access = ServerAccess { listen, url, proxies, per_minute, webhook_secret, tls, compat_cloud, compat_pool };
+    are_apart(&access)?;
+    Ok(access)
+}
+
+/// Each listener has an address of its own: their paths differ.
+fn are_apart(access: &ServerAccess) -> Result<(), ConfigError> {
+    let listeners = access.listeners();
+    for (at, (address, key)) in listeners.iter().enumerate() {
+        if let Some((_, first)) = listeners[..at].iter().find(|(other, _)| other == address) {
+            let message = format!("{key} is {address}, where {first} is");
+            return Err(ConfigError::new(Code::A0201, message, "choose another port: the paths differ"));
+        }
+    }
+    Ok(())
 }
 
 fn encryption(tls: &ServerTlsFile, base: &Path) -> Result<TlsSource, ConfigError> {

@@ -17,6 +17,7 @@ mod webhook;
 pub mod auth;
 mod act;
 pub mod compat;
+pub mod compat_pool;
 mod known_clients;
 mod rate_limit;
 mod services;

@@ -1,5 +1,6 @@
 //! HTTP for machines: tokens, who may ask what, what is asked twice, how much is asked, and lists.
 
+mod compat_pool;
 mod credentials;
 mod https;
 mod lists;
