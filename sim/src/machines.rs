@@ -22,7 +22,7 @@ pub type MachineClock = Arc<dyn Fn() -> i64 + Send + Sync>;
 pub enum MachineFault {
     /// The machine cannot be reached; nothing is done.
     Away,
-    /// So many steps are done, and the connection breaks.
+    /// This number of steps is done, and the connection breaks.
     CutAfter(usize),
     /// All is done, and half of the answer comes.
     Half,
@@ -355,7 +355,7 @@ impl Machines {
     }
 }
 
-/// A host key of the right form that nobody has the private half of.
+/// A host key of the right form; there is no private half.
 fn host_key(number: u64) -> String {
     format!("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{number:043}")
 }
@@ -368,7 +368,7 @@ struct Script<'a> {
     machine: &'a mut Machine,
     address: &'a str,
     effects: &'a mut Vec<MachineEffect>,
-    /// How many are done before the connection breaks.
+    /// Those that are done before the connection breaks.
     steps: usize,
     instance: String,
     failed: bool,
@@ -399,7 +399,7 @@ impl Script<'_> {
             ("hash", [name, hash]) => return self.hash(name, hash),
             ("sign", [name, mark]) => return self.sign(name, mark),
             ("end", [name, uid, reservation]) => return self.end(name, uid, reservation),
-            ("", _) => (),
+            ("sudo" | "between", [_]) | ("", _) => (),
             (word, _) => self.fail(word, "no such word"),
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! `amarre demo`: simulated Docker, NPM and OVH on loopback, the examples converged against them, and a proxy that
-//! really proxies. Needs no account, no Docker and no network. The product talks to them over HTTP as to real ones.
+//! really proxies. Needs no account, no Docker and no network. The product talks to them over HTTP as to real ones; the machines of
+//! its pool are simulated without sshd, behind the door that `ssh` has otherwise.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amarre_sim::docker::{Behaviour as ImageBehaviour, Docker, DockerOptions, ImageSpec};
+use amarre_sim::machines::{MachineSort, Machines};
 use amarre_sim::npm::{DirectUpstreams, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use amarre_sim::ovh_cloud::{CloudClock, OvhCloud, OvhCloudOptions};
@@ -16,6 +18,7 @@ use super::args::DemoArgs;
 use super::build_engine;
 use super::build_engine::Built;
 use super::output::Output;
+use super::simulated_machines::SimulatedMachines;
 use super::template::FileTemplates;
 use crate::config::Config;
 use crate::engine::commands;
@@ -25,12 +28,13 @@ use crate::engine::reconcile::daemon;
 use crate::engine::reconcile::daemon::{Behaviour, Handle};
 use crate::engine::report::service_list::ListQuery;
 use crate::engine::report::status;
-use crate::engine::{Stage, report};
+use crate::engine::{Clock, Engine, Stage, SystemClock, report};
 use crate::notifications::Notifications;
 use crate::providers::http::Http;
+use crate::providers::ssh::SshProvider;
 use crate::secret::Secret;
 use crate::server::auth::{AccessControl, Encryption, Listening};
-use amarre_core::model::{Code, ProviderId};
+use amarre_core::model::{Code, ProviderId, pool};
 
 /// The examples of the repository.
 const EXAMPLES: &[(&str, &str)] = &[
@@ -61,6 +65,9 @@ struct DemoWorld {
     npm: Npm,
     ovh: Ovh,
     cloud: OvhCloud,
+    machines: Machines,
+    /// The machines of its pool: address and host key.
+    pool: Vec<(String, String)>,
 }
 
 /// NPM's view of the simulated engine: only what shares a network with its container.
@@ -82,7 +89,8 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     folder.write(&world, demo).map_err(|error| failed(error.to_string()))?;
     let path = folder.path.join("amarre.yaml");
     let config = Config::load(Some(&path))?;
-    let Built { engine, lock, world: _ } = build_engine::engine(&config).await?;
+    let Built { mut engine, lock, world: _ } = build_engine::engine(&config).await?;
+    world.lend_machines(&mut engine, &config)?;
     let engine = engine.staged(world.stage());
     let socket =
         crate::server::socket::bind(&config.beside_state("sock")).map_err(|error| failed(error.to_string()))?;
@@ -98,7 +106,7 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     let servers =
         super::daemon::serve((socket, public, None), &handle, (access, notifications), FileTemplates(config.clone()));
     output.note(&format!(
-        "Simulated {} on loopback; the examples are in {}",
+        "Simulated {} on loopback, and {MACHINES} simulated machines; the examples are in {}",
         if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },
         folder.path.join("services").display()
     ));
@@ -153,7 +161,8 @@ Try:
   a new service in the pages, with its certificate: any image works
   an update that fails: in whoami.yaml write `image: {BROKEN}`; the old one goes on serving
   one that never gets healthy: add `healthcheck: {{test: \"exit 1\"}}` to whoami.yaml
-  a removed record, host or container is back within seconds"
+  a removed record, host or container is back within seconds
+  reserve machines of the pool at /pools/lab, or by `amarre pool reserve lab`; they are simulated, so no one can sign in there"
         ),
         None => String::new(),
     };
@@ -257,7 +266,34 @@ impl DemoWorld {
         let ovh = Ovh::start(OvhOptions::with_zones(&[DOMAIN])).await?;
         let cloud = OvhCloudOptions { clock: CloudClock::Running, ..OvhCloudOptions::dozen() };
         let cloud = OvhCloud::start(cloud).await?;
-        Ok(Self { docker, npm, ovh, cloud })
+        let machines = Machines::new(Arc::new(|| SystemClock.now().0));
+        let pool = (1..=MACHINES).map(|number| {
+            let address = format!("203.0.113.{}", 20 + number);
+            let sort = if number % 2 == 0 { MachineSort::Alpine } else { MachineSort::Debian };
+            let host_key = machines.add(&format!("{address}:22"), sort);
+            (address, host_key)
+        });
+        let pool = pool.collect();
+        Ok(Self { docker, npm, ovh, cloud, machines, pool })
+    }
+
+    /// The machines of its pool are simulated, too: no `ssh` is started.
+    fn lend_machines(&self, engine: &mut Engine, config: &Config) -> Result<(), CommandFailure> {
+        let mut settings = build_engine::settings(config)?;
+        settings.providers.retain(|provider| *provider.id() != pool::provider());
+        let remote = Arc::new(SimulatedMachines(self.machines.clone()));
+        settings.providers.push(Arc::new(SshProvider::new(config.site.instance.clone(), remote)));
+        engine.reconfigure(settings);
+        Ok(())
+    }
+
+    /// The manifest of its pool.
+    fn pool(&self) -> String {
+        let machine = |(number, (address, key)): (usize, &(String, String))| {
+            format!("  - {{name: m{number}, address: {address}, host_key: \"{key}\"}}\n")
+        };
+        let machines: String = (1..).zip(&self.pool).map(machine).collect();
+        format!("kind: Pool\nname: lab\nmachines:\n{machines}")
     }
 
     /// The simulated part of the world, and its proxy's address.
@@ -267,6 +303,7 @@ impl DemoWorld {
         Stage {
             demo: docker
                 .chain([npm.clone(), ProviderId::ovh(), ProviderId::from("ovh-cloud.paris".to_owned())])
+                .chain([pool::provider()])
                 .collect(),
             proxies: [(npm, self.npm.proxy_address)].into(),
         }
@@ -299,6 +336,9 @@ impl DemoWorld {
     }
 }
 
+/// In its pool.
+const MACHINES: usize = 8;
+
 /// A server that runs in office hours.
 const SERVER: &str = "kind: Instance\nname: build-1\ncloud: paris\nid: ID\n\
     schedule: {timezone: Europe/Paris, on: \"0 8 * * mon-fri\", off: \"0 20 * * mon-fri\"}\n";
@@ -330,6 +370,7 @@ impl DemoFolder {
         }
         let id = world.cloud.id_of("GRA11", "build-1");
         std::fs::write(self.path.join("services/build-1.yaml"), SERVER.replace("ID", &id))?;
+        std::fs::write(self.path.join("services/lab.yaml"), world.pool())?;
         for name in ["secrets/services/cloud/db", "secrets/services/family/anna"] {
             std::fs::write(self.path.join(name), format!("{:032x}", rand::random::<u128>()))?;
         }
@@ -349,6 +390,7 @@ impl DemoFolder {
              ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}\n\
              clouds: {{paris: {{ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}}}}}\n\
              dns: {{propagation: {{servers: [\"{names}\"], resolvers: [\"{names}\"]}}}}\n\
+             pools: {{}}\n\
              certificates: {{port80: assume}}\n\
              server: {{listen: \"127.0.0.1:{}\"}}\n",
             world.npm.server.url(),

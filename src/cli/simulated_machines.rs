@@ -4,23 +4,23 @@ use amarre_sim::machines::{Machines, NoAnswer};
 use async_trait::async_trait;
 
 use crate::providers::machines::{HostKeyPair, MachineAccess};
-use crate::providers::ssh::{ConnectionError, Remote};
+use crate::providers::ssh::{AskMachines, ConnectionError};
 use amarre_core::model::pool::Machine;
 
 /// The key by which they let Amarre in: they take every one.
 const OWN_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIsimulated00000000000000000000000000000000 amarre";
 
 /// Machines by `address:port`.
-pub struct SimulatedRemote(pub Machines);
+pub struct SimulatedMachines(pub Machines);
 
-impl SimulatedRemote {
+impl SimulatedMachines {
     fn place(machine: &Machine) -> String {
         format!("{}:{}", machine.address, machine.port)
     }
 }
 
 #[async_trait]
-impl Remote for SimulatedRemote {
+impl AskMachines for SimulatedMachines {
     async fn ask(&self, access: &MachineAccess, instance: &str, lines: &str) -> Result<String, ConnectionError> {
         let password = access.password.as_ref().map(|password| password.expose());
         let lines = format!("as {instance}\n{lines}");

@@ -116,6 +116,9 @@ const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/user.rs", "secret", "takes a password to where accounts are"),
     ("src/cli/simulated.rs", "secret", "makes the accounts of what is simulated"),
     ("src/cli/demo.rs", "secret", "prints the link that makes the first account of a demo"),
+    ("src/cli/demo.rs", "providers::ssh", "lends machines that are simulated, too"),
+    ("src/cli/simulated_machines.rs", "providers::ssh", "stands in the place of ssh"),
+    ("src/cli/simulated_machines.rs", "providers::machines", "finds the machine that is meant"),
     ("src/cli/demo.rs", "providers::http", "asks the proxy as a visitor would, through the one HTTP client"),
     ("core/src/plan/render/json.rs", "manifest", "its document lists what is wrong with manifests"),
 ];
@@ -256,7 +259,8 @@ fn imports_go_one_way() {
                 None => wrong.push(format!("{}: `{module}` may not use `{import}`", file.path)),
             }
         }
-        let may = ["src/cli/demo.rs", "src/cli/simulated.rs"].contains(&file.path.as_str());
+        let may =
+            ["src/cli/demo.rs", "src/cli/simulated.rs", "src/cli/simulated_machines.rs"].contains(&file.path.as_str());
         if file.code.contains("amarre_sim") && !may {
             wrong.push(format!("{}: only the demo and test mode may use the simulators", file.path));
         }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use super::remote::{ConnectionError, Remote};
+use super::ask_machines::{AskMachines, ConnectionError};
 use crate::providers::machines::{HostKeyPair, MachineAccess};
 use crate::secret::Secret;
 use amarre_core::model::pool::Machine;
@@ -158,7 +158,7 @@ impl Connections {
 }
 
 #[async_trait]
-impl Remote for Connections {
+impl AskMachines for Connections {
     async fn public_key(&self) -> Result<String, String> {
         self.prepare().await.map_err(|error| format!("{}: {error}", self.folder.display()))?;
         let mut read = Command::new("ssh-keygen");

@@ -3,7 +3,7 @@
 //! A machine is looked at by a login, one at a time and now and then: what it said last is reported until then. Whatever changes an
 //! account also looks, in the same connection.
 
-mod remote;
+mod ask_machines;
 mod connection;
 mod script;
 
@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
+pub use self::ask_machines::{AskMachines, ConnectionError};
 pub use self::connection::Connections;
-pub use self::remote::{ConnectionError, Remote};
 pub use self::script::sign_in_text;
 use self::script::{AccountLines, MachineLook};
 use super::machines::{HostKeyPair, MachineAccess, ReachMachines};
@@ -53,7 +53,7 @@ pub struct SshProvider {
 struct Shared {
     id: ProviderId,
     instance: String,
-    remote: Arc<dyn Remote>,
+    remote: Arc<dyn AskMachines>,
     seats: Semaphore,
     machines: Mutex<BTreeMap<String, MachineMemory>>,
     wake: Mutex<Option<Arc<Notify>>>,
@@ -91,7 +91,7 @@ impl MachineMemory {
 
 impl SshProvider {
     /// Connects to nothing. `instance`: whose marks are ours.
-    pub fn new(instance: String, remote: Arc<dyn Remote>) -> Self {
+    pub fn new(instance: String, remote: Arc<dyn AskMachines>) -> Self {
         let id = provider();
         let shared = Shared {
             id: id.clone(),

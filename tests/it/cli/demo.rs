@@ -81,6 +81,10 @@ async fn its_pages_say_what_it_is_and_their_links_open() {
     alice.get("/language/fr?back=/").await;
     alice.get("/").await.shows("Démonstration\u{a0}: tout est simulé ici.");
     alice.get("/language/en?back=/").await;
+    let pool = alice.get("/pools/lab").await;
+    (1..=8).for_each(|number| pool.shows(&format!("203.0.113.{}", 20 + number)));
+    let reserved = demo.run(&["pool", "reserve", "lab", "--count", "2", "--user", "bob"]).await;
+    assert!(reserved.contains("ssh bob@203.0.113.2"), "{reserved}");
     for name in ["whoami", "gitea", "cloud", "vault", "www"] {
         assert_eq!(demo.visit(&format!("{name}.demo.localhost")).await, 200, "{name}");
     }

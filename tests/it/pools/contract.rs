@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use amarre::cli::simulated_machines::SimulatedRemote;
+use amarre::cli::simulated_machines::SimulatedMachines;
 use amarre::engine::{Clock, SystemClock};
 use amarre::providers::machines::MachineAccess;
-use amarre::providers::ssh::{ConnectionError, Connections, Remote};
+use amarre::providers::ssh::{AskMachines, ConnectionError, Connections};
 use amarre_core::model::Origin;
 use amarre_core::model::pool::Machine;
 use amarre_sim::machines::{MachineFault, MachineSort, Machines};
@@ -49,7 +49,7 @@ enum Body {
 /// A machine under the contract.
 struct Subject {
     body: Body,
-    remote: Arc<dyn Remote>,
+    remote: Arc<dyn AskMachines>,
     access: MachineAccess,
     expires: bool,
     /// Of a user, with both halves.
@@ -72,11 +72,11 @@ impl Subject {
         let machines = Machines::new(Arc::new(|| SystemClock.now().0));
         let host_key = machines.add(PLACE, sort);
         let (access, expires) = (access("10.0.0.1", host_key), sort == MachineSort::Debian);
-        let remote = Arc::new(SimulatedRemote(machines.clone()));
+        let remote = Arc::new(SimulatedMachines(machines.clone()));
         Self { body: Body::Simulated(machines), access, expires, ..Self::with(remote, tempfile::tempdir().unwrap()) }
     }
 
-    fn with(remote: Arc<dyn Remote>, folder: TempDir) -> Self {
+    fn with(remote: Arc<dyn AskMachines>, folder: TempDir) -> Self {
         let key = super::key_pair(&folder.path().join("user"));
         let body = Body::Simulated(Machines::new(Arc::new(|| 0)));
         Self { body, remote, access: access("", String::new()), expires: false, key, _folder: folder }
@@ -222,7 +222,7 @@ async fn keeps_contract(subject: Subject) {
     let both = subject.ask(&format!("end dave 20004 r4\n{}", made("erin", 20_005, until, "r5"))).await;
     assert_eq!(both, ["ended dave 20004", "foreign zoe", &format!("account erin 20005 r5 {until} lab ")]);
 
-    // What is over lets nobody in, where the machine sees to that.
+    // Whose time is over is not let in, where the machine sees to that.
     let over = now - HOUR_MS / 60;
     let late = format!("{}key erin {over} {key}\nsign erin abc\n", made("erin", 20_005, over, "r5"));
     subject.ask(&late).await;
@@ -275,7 +275,7 @@ async fn refuses(subject: &Subject, until: i64, is_there: &str) {
     }
 }
 
-/// Another Amarre sees an account of somebody, and no more.
+/// Another Amarre sees that there is an account, and no more.
 async fn belongs_to_its_instance(subject: &Subject, until: i64) {
     let foreign = ["foreign zoe", "foreign alice"];
     let look = |said: Vec<String>| {

@@ -21,7 +21,7 @@ pub enum ConnectionError {
 
 /// By which machines are reached.
 #[async_trait]
-pub trait Remote: Send + Sync {
+pub trait AskMachines: Send + Sync {
     /// Asks a machine: `lines` are for the script that runs there (`machine.sh`), and what it printed is the answer. A machine with
     /// another host key than the pinned one is sent nothing.
     ///
