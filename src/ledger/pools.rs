@@ -36,7 +36,11 @@ fn document(one: &Reservation) -> String {
 }
 
 impl Ledger {
-    pub(crate) async fn pools(&self) -> Result<BTreeMap<String, PoolFacts>, StoreError> {
+    /// What is known of each pool, by name.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn pools(&self) -> Result<BTreeMap<String, PoolFacts>, StoreError> {
         let mut pools: BTreeMap<String, PoolFacts> = BTreeMap::new();
         let machines = sqlx::query("SELECT pool, name, facts FROM pool_machines").fetch_all(&self.pool);
         for row in machines.await.map_err(read)? {

@@ -16,4 +16,4 @@ mod made_rig;
 mod made_stories;
 mod support;
 
-pub use self::support::engine_of;
+pub use self::support::{engine_of, parts_of};

@@ -2,6 +2,8 @@
 
 mod life;
 mod contract;
+mod room;
+mod stories;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -33,10 +35,10 @@ struct PoolRig {
 impl PoolRig {
     /// A pool `lab` of machines `m1`, `m2`, …, which let Amarre in and are trusted by their manifest.
     async fn start(count: usize) -> Self {
-        Self::of(&vec![Sort::Debian; count]).await
+        Self::with_sorts(&vec![Sort::Debian; count]).await
     }
 
-    async fn of(sorts: &[Sort]) -> Self {
+    async fn with_sorts(sorts: &[Sort]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("services")).unwrap();
         let clock = Arc::new(ShiftedClock::default());

@@ -16,7 +16,7 @@
 //! `scripts/chaos` runs more of it than CI does, and tells the story of one seed.
 
 mod crash;
-mod ledger;
+pub mod ledger;
 mod oracle;
 mod script;
 mod seeds;

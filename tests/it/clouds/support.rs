@@ -209,13 +209,18 @@ async fn engine(around: Around<'_>, cloud: &OvhCloud, ledger: u32, more: &str) -
 
 /// An engine of a configuration, on the ledger of this number.
 pub async fn engine_of(folder: &TempDir, clock: &Arc<ShiftedClock>, config: &str, ledger: u32) -> Engine {
-    engine_asking((folder, clock, &Arc::default()), config, ledger).await
+    Engine::new(parts_of((folder, clock, &Arc::default()), config, ledger).await)
 }
 
-async fn engine_asking((folder, clock, asking): Around<'_>, config: &str, ledger: u32) -> Engine {
+async fn engine_asking(around: Around<'_>, config: &str, ledger: u32) -> Engine {
+    Engine::new(parts_of(around, config, ledger).await)
+}
+
+/// What an engine is made of.
+pub async fn parts_of((folder, clock, asking): Around<'_>, config: &str, ledger: u32) -> EngineParts {
     let config = Config::parse(config, &folder.path().join("amarre.yaml")).unwrap();
     let key = MarkKey::new([7; 32]);
-    Engine::new(EngineParts {
+    EngineParts {
         providers: registry::providers(&config, &key).unwrap(),
         site: config.site,
         source: Source::Folder(Folder::new(&folder.path().join("services"))),
@@ -225,7 +230,7 @@ async fn engine_asking((folder, clock, asking): Around<'_>, config: &str, ledger
         clock: clock.clone(),
         visitor: asking.clone(),
         interval: Millis::minutes(5),
-    })
+    }
 }
 
 /// The codes of all gaps and refusals.

@@ -1,4 +1,5 @@
 //! The life of a reservation on machines of every sort at once: what its user leaves behind is gone, what was there before is not.
+#![expect(clippy::disallowed_types, clippy::print_stdout, reason = "figures for people, which decide nothing")]
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ const MACHINES: usize = 2;
 /// How soon an open connection breaks once its account ends.
 const BREAK_LIMIT: Duration = Duration::from_secs(20);
 
-/// What somebody leaves who is told that all of it will be gone.
+/// What a user leaves behind.
 const WORK: &str = "echo work > ~/notes; mkdir -p ~/deep/er; echo x > '/tmp/of alice'; touch /var/tmp/c /dev/shm/b; ln -s /home/zoe ~/zoe; \
     (trap '' TERM HUP INT; while :; do sleep 1; done) >/dev/null 2>&1 & \
     (trap '' HUP; sleep 1000) >/dev/null 2>&1 & id -u";
@@ -24,7 +25,7 @@ const WORK: &str = "echo work > ~/notes; mkdir -p ~/deep/er; echo x > '/tmp/of a
 async fn machines_of_both_sorts_are_lent_worked_on_and_as_they_were_before() {
     let count = std::env::var_os("POOL_MACHINES").and_then(|text| text.to_str()?.parse().ok()).unwrap_or(MACHINES);
     let sorts = [vec![Sort::Debian; count], vec![Sort::Alpine; count]].concat();
-    let mut rig = PoolRig::of(&sorts).await;
+    let mut rig = PoolRig::with_sorts(&sorts).await;
     rig.machines.iter().for_each(give_to_zoe);
     let before = everything(&rig.machines);
     let (key, line) = rig.key("alice");
