@@ -304,7 +304,8 @@ impl Life {
         self.asks("reserve", body, "\"r1\"").await;
         self.outputs(&["pool", "show", "lab", "-o", "json"]).await;
         self.outputs(&["pool", "history", "lab"]).await;
-        let body = json!({"name": "m2", "address": "192.0.2.2", "password": canary("registered-password")});
+        let password = canary("registered-password");
+        let body = json!({"name": "m2", "address": "192.0.2.2", "by": "anna", "password": password});
         self.asks("register", body, "amarre.registered/v1").await;
     }
 
@@ -314,9 +315,8 @@ impl Life {
         curl.arg("-s").arg("--unix-socket").arg(self.rig.path().join("state/amarre.sock"));
         curl.args(["-H", "Content-Type: application/json", "-d", &body.to_string()]);
         let said = curl.arg(format!("http://amarre/api/v1/pools/lab/{verb}")).output().await.unwrap();
-        let text = String::from_utf8_lossy(&said.stdout).into_owned();
-        assert!(text.contains(word), "{text}");
-        self.found.add(format!("the answer to {verb}"), text.as_bytes());
+        assert!(String::from_utf8_lossy(&said.stdout).contains(word), "{said:?}");
+        self.found.add(format!("the answer to {verb}"), &said.stdout);
     }
 
     /// The daemon, everything that may be asked of it, and drift.

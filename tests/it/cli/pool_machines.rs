@@ -127,6 +127,7 @@ async fn a_machine_is_registered_by_a_commit_without_its_password() {
     forge.commit("Alice Martin", "a pool", "services/lab.yaml", LAB);
     with_pools(&rig, &json!({"source": {"git": {"url": http.url(), "path": "services"}}}));
     let daemon = rig.daemon(&["--yes"], &[]).await;
+    eventually(60, "the commit is read", async || rig.run(&["pool", "show", "lab"]).await.code == 0).await;
     let args = ["pool", "register", "lab", "m2", "192.0.2.2", "--password-file", "-"];
     ends(&typed(&rig, "hunter2 and more", &args, &[]).await, 0, &["m2 in lab"]);
     forge.run(&["pull", "-q", "--rebase", "origin", "main"]);
