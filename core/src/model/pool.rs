@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::{Address, ProviderId};
 use super::kinds::{Kind, Lies};
-use super::reservations::{PoolRules, Reservation, ReservationState};
+use super::reservations::{PoolRules, Reservation, ReservationEnd, ReservationState};
 use super::time::{Millis, Timestamp};
 use super::value::SecretName;
 use super::world::Origin;
@@ -111,13 +111,18 @@ pub struct PoolFacts {
     pub machines: BTreeMap<String, MachineFacts>,
     /// Reservations that are over, by number, each with its user.
     pub over: BTreeMap<u64, String>,
+    /// When those of them ended whose time was over.
+    pub expired: BTreeMap<u64, Timestamp>,
 }
 
 impl PoolFacts {
     /// Notes a reservation that is over.
     pub fn note_over(&mut self, one: &Reservation) {
-        let ReservationState::Over { at, machines, .. } = &one.state else { return };
+        let ReservationState::Over { at, why, machines } = &one.state else { return };
         self.over.insert(one.id, one.user.clone());
+        if *why == ReservationEnd::Expired {
+            self.expired.insert(one.id, *at);
+        }
         for machine in machines {
             let facts = self.machines.entry(machine.clone()).or_default();
             facts.rested_since = facts.rested_since.max(*at);

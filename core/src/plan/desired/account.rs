@@ -23,6 +23,11 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, pool: &Pool) {
         let ReservationState::Held { machines, until, .. } = &reservation.state else { continue };
         let secret = sign_in_secret(reservation.id);
         for machine in machines {
+            let there = accounts(input, name, machine);
+            // A machine has one account at a time, whatever an older ledger says.
+            if !there.is_empty() && !there.contains_key(&reservation.user) {
+                continue;
+            }
             let mut fields = Fields::default()
                 .with("uid", Value::Int(account_id(reservation.id)))
                 .with("reservation", Value::text(reservation.label()))
@@ -48,7 +53,9 @@ pub fn lent_until(input: &Input<'_>, account: &Address) -> Option<Timestamp> {
     let nothing = PoolFacts::default();
     let facts = input.facts.pools.get(pool).unwrap_or(&nothing);
     let holder = facts.holder(machine).filter(|holder| holder.id == mark.id && holder.user == mark.user);
-    let is_known = facts.over.get(&mark.id) == Some(&mark.user);
+    // That its time was over says an older ledger, if it lasts longer on the machine.
+    let is_older = facts.expired.get(&mark.id).is_some_and(|at| mark.until > *at);
+    let is_known = facts.over.get(&mark.id) == Some(&mark.user) && !is_older;
     match holder {
         Some(holder) => holder.until(),
         None => (!is_known && mark.until > input.now).then_some(mark.until),
