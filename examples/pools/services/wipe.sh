@@ -1,0 +1,2 @@
+# The account and all that it owns are gone by now.
+rm -rf /scratch/*
