@@ -8,7 +8,8 @@ use crate::engine::commands::pools;
 use crate::providers::machines::MachineAccess;
 use crate::secret::Secret;
 use amarre_core::model::pool::{
-    Between, Disabled, Machine, MachineFacts, host_key_secret, machine_of, own_key_secret, provider, sign_in_secret,
+    Between, Disabled, Machine, MachineFacts, Pool, host_key_secret, machine_of, own_key_secret, provider,
+    sign_in_secret,
 };
 use amarre_core::model::reservations::{self, Reservation, ReservationEnd, ReservationState};
 use amarre_core::model::{Facts, Kind, Millis, Origin};
@@ -254,12 +255,10 @@ impl Engine {
         let facts = |pool: &str| known.get(pool).cloned().unwrap_or_default();
         let stored = match change {
             PoolChange::Reserve { pool, wanted } => {
-                let picture = self.last_pass();
-                let service = picture.services.get(&pool).and_then(|service| service.pool.as_ref());
-                let Some(manifest) = service else { return Err(format!("there is no pool {pool}")) };
+                let manifest = self.pool_of_manifest(&pool)?;
                 let mut known = facts(&pool).reservations;
                 for (one, _) in &wanted {
-                    if let Some(why) = pools::refusal_of(one, manifest, &known, now) {
+                    if let Some(why) = pools::refusal_of(one, &manifest, &known, now) {
                         return Err(why);
                     }
                     known.push(one.clone());
@@ -275,17 +274,7 @@ impl Engine {
                 });
                 self.ledger.store_reservations(&ended.collect::<Vec<_>>()).await
             }
-            PoolChange::Erase { pool, person } => {
-                let users = self.ledger.users_of(&pool, &person).await.map_err(|error| error.to_string())?;
-                let left = self.last_pass().facts.applied.keys().any(|address| {
-                    let user = address.name.rsplit('/').next().unwrap_or_default();
-                    machine_of(address).is_some_and(|(of, _)| of == pool) && users.contains(user)
-                });
-                if left || facts(&pool).reservations.iter().any(|one| one.by == person) {
-                    return Err(format!("{person} has a reservation or an account in {pool}: release it first"));
-                }
-                self.ledger.forget_person(&pool, &person, &users).await
-            }
+            PoolChange::Erase { pool, person } => return self.erase(&pool, &person, &facts(&pool).reservations).await,
             PoolChange::Leave { pool, ids } => {
                 let mut left = Vec::new();
                 for mut one in facts(&pool).reservations.into_iter().filter(|one| ids.contains(&one.id)) {
@@ -298,9 +287,7 @@ impl Engine {
                 self.ledger.store_reservations(&left).await
             }
             PoolChange::Extend { pool, id, by } => {
-                let picture = self.last_pass();
-                let service = picture.services.get(&pool).and_then(|service| service.pool.as_ref());
-                let Some(manifest) = service else { return Err(format!("there is no pool {pool}")) };
+                let manifest = self.pool_of_manifest(&pool)?;
                 let all = facts(&pool).reservations;
                 let Some(one) = all.iter().find(|one| one.id == id) else { return Err(format!("r{id} is over")) };
                 let to = reservations::extended(one, by, &manifest.rules, manifest.machines.len(), &all, now);
@@ -328,5 +315,24 @@ impl Engine {
             }
         };
         stored.map_err(|error| error.to_string())
+    }
+
+    fn pool_of_manifest(&self, pool: &str) -> Result<Pool, String> {
+        let picture = self.last_pass();
+        let service = picture.services.get(pool).and_then(|service| service.pool.clone());
+        service.ok_or_else(|| format!("there is no pool {pool}"))
+    }
+
+    /// Takes a person's name out of what is over; refused while that person has something.
+    async fn erase(&self, pool: &str, person: &str, live: &[Reservation]) -> Result<(), String> {
+        let users = self.ledger.users_of(pool, person).await.map_err(|error| error.to_string())?;
+        let left = self.last_pass().facts.applied.keys().any(|address| {
+            let user = address.name.rsplit('/').next().unwrap_or_default();
+            machine_of(address).is_some_and(|(of, _)| of == pool) && users.contains(user)
+        });
+        if left || live.iter().any(|one| one.by == person) {
+            return Err(format!("{person} has a reservation or an account in {pool}: release it first"));
+        }
+        self.ledger.forget_person(pool, person, &users).await.map_err(|error| error.to_string())
     }
 }
