@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::expand::Expansion;
+use crate::model::address::generations;
 use crate::model::pool::{
     self, Between, Pool, PoolFacts, account_address, account_id, machine_address, machine_of, provider, sign_in_secret,
 };
@@ -162,15 +163,15 @@ pub fn machines(input: &Input<'_>, name: &str, pool: &Pool) -> Vec<PoolMachine> 
     pool.machines.keys().map(machine).collect()
 }
 
-/// Whether a machine is as it was made for whoever has it next: where one is made anew in between, no container of another turn is there.
+/// Whether a machine is as it was made for its next reservation: where it is recreated in between, no container of another turn is there.
 pub fn is_of_its_turn(input: &Input<'_>, name: &str, pool: &Pool, machine: &str) -> bool {
     if pool.between != Between::Rebuild || !pool.machines.get(machine).is_some_and(|known| known.is_container) {
         return true;
     }
+    let Some(host) = input.services.get(name).and_then(|service| input.site.host_of(service)) else { return true };
     let turn = pool::turn(input.facts.pools.get(name), machine);
-    let is_its = |address: &Address| address.kind == Kind::Container && address.name == machine;
-    let mut containers = input.world.seen.iter().filter(|(address, _)| is_its(address));
-    containers.all(|(_, seen)| {
+    let container = Address::new(host.docker.clone(), Kind::Container, machine);
+    generations(&input.world.seen, &container).all(|(_, seen)| {
         let environment = seen.fields.get("environment").and_then(Value::entries);
         environment.and_then(|all| all.get(pool::TURN)?.as_text()) == Some(turn.as_str())
     })

@@ -1,8 +1,9 @@
 //! A machine that Amarre made is not stopped, replaced or removed while a reservation has it, nor before its accounts are gone.
 
+use crate::model::address::generations;
 use crate::model::plan::Wait;
 use crate::model::pool::PoolFacts;
-use crate::model::{Address, Change, Gate, Kind, Need, Plan, Timestamp, Verb};
+use crate::model::{Change, Gate, Kind, Need, Plan, Timestamp, Verb};
 use crate::plan::desired::account;
 use crate::plan::input::Input;
 
@@ -45,11 +46,10 @@ fn lent_until(input: &Input<'_>, pool: &str, machine: &str) -> Option<Timestamp>
 /// Whether it ends a container that is there, itself or by its successor.
 fn ends_a_container(input: &Input<'_>, change: &Change) -> bool {
     let address = &change.address;
-    let is_other = |other: &&Address| *other != address && other.is_same(address);
     address.kind == Kind::Container
         && match &change.verb {
             Verb::Delete => true,
             Verb::Update(fields) => fields.flag("running") == Some(false),
-            Verb::Create(_) => input.world.seen.keys().any(|other| is_other(&other)),
+            Verb::Create(_) => generations(&input.world.seen, address).any(|(other, _)| other != address),
         }
 }
