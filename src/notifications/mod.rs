@@ -192,11 +192,8 @@ impl Notifications {
         if !is_any && event == known.event {
             return read.map(|()| false);
         }
-        if is_any {
-            let message = message::message(&alerts::instance(picture), &all, self.site.as_deref(), now);
-            if self.send(channel, &message).await.is_err() {
-                return read.map(|()| true);
-            }
+        if is_any && !self.takes(channel, picture, &all, now).await {
+            return read.map(|()| true);
         }
         // In memory first: if the ledger cannot be written, the alert is still sent only once.
         known
@@ -221,8 +218,7 @@ impl Notifications {
         }
         let sums = self.handle.ledger().saved(monday, Day(monday.0 + 6)).await?;
         if let Some(news) = savings::weekly(picture, channel, monday, &sums) {
-            let message = message::message(&alerts::instance(picture), &[news], self.site.as_deref(), now);
-            if self.send(channel, &message).await.is_err() {
+            if !self.takes(channel, picture, &[news], now).await {
                 return Ok(());
             }
             known.week = Some(monday);
@@ -242,11 +238,10 @@ impl Notifications {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         for due in reservations::due(picture, channel, &known.reservations, now) {
-            if let Some(news) = due.news {
-                let message = message::message(&alerts::instance(picture), &[news], self.site.as_deref(), now);
-                if self.send(&due.channel, &message).await.is_err() {
-                    return Ok(());
-                }
+            if let Some(news) = due.news
+                && !self.takes(&due.channel, picture, &[news], now).await
+            {
+                return Ok(());
             }
             known.reservations.retain(|row| row.trouble != due.key);
             known.reservations.extend(due.row.clone());
@@ -285,6 +280,12 @@ impl Notifications {
         let is_all = found.len() < EVENTS_MAX as usize;
         let events: Vec<Event> = found.into_iter().map(|(_, event)| event).collect();
         Ok((alerts::finished_news(channel, &events, is_all), Some(newest.unwrap_or(after))))
+    }
+
+    /// Sends news as one message. Whether the channel took it.
+    async fn takes(&self, channel: &Channel, picture: &PassResult, news: &[News], now: Timestamp) -> bool {
+        let message = message::message(&alerts::instance(picture), news, self.site.as_deref(), now);
+        self.send(channel, &message).await.is_ok()
     }
 
     async fn send(&self, channel: &Channel, message: &Message) -> Result<(), String> {
