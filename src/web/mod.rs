@@ -178,17 +178,19 @@ async fn site_guard(State(web): State<Web>, request: Request, next: Next) -> Res
     let headers = request.headers().clone();
     let (path, method) = (request.uri().path().to_owned(), request.method().clone());
     let from = request.extensions().get::<From>().map(|ConnectInfo(from)| from.ip().to_string());
-    if !web.access.listening.is_local() && is_page(request.uri().path()) {
-        let here = request.uri().path_and_query().map_or("/", |here| here.as_str()).to_owned();
-        if let Err(login) = signed_in(&web, &headers, &here).await {
-            return if wants_page { login } else { StatusCode::UNAUTHORIZED.into_response() };
-        }
-    }
-    if !is_for_members(&path) {
+    let needs_session = !web.access.listening.is_local() && is_page(&path);
+    if needs_session || !is_for_members(&path) {
         let visitor = RequestContext::new(&headers, &web).await;
-        if let Some(session) = visitor.session.clone().filter(|session| session.user.role == Role::Member) {
-            let is_home = path == "/" && wants_page;
-            return if is_home { redirect("/pools") } else { denied(&web, &visitor, &session, Role::Viewer).await };
+        match &visitor.session {
+            None if needs_session && wants_page => {
+                return to_login(request.uri().path_and_query().map_or("/", |here| here.as_str()));
+            }
+            None if needs_session => return StatusCode::UNAUTHORIZED.into_response(),
+            Some(session) if session.user.role == Role::Member && !is_for_members(&path) => {
+                let is_home = path == "/" && wants_page;
+                return if is_home { redirect("/pools") } else { denied(&web, &visitor, session, Role::Viewer).await };
+            }
+            Some(_) | None => (),
         }
     }
     // A write runs to its end, and is recorded, also when the client hangs up.
@@ -336,7 +338,7 @@ async fn authorize_form(
 ) -> Result<Actor, Response> {
     let visitor = RequestContext::new(headers, web).await;
     let Some(session) = visitor.session.clone() else {
-        return Err(redirect(&format!("/login?back={}", view_model::encoded(back))));
+        return Err(to_login(back));
     };
     if !fields.get("csrf").is_some_and(|given| session.is_csrf(given)) {
         return Err(text_page(web, &visitor, StatusCode::FORBIDDEN, visitor.words.get("problem-csrf")).await);
@@ -350,14 +352,15 @@ async fn authorize_form(
     Ok(Actor { visitor, session })
 }
 
+/// To the sign-in, and back.
+fn to_login(back: &str) -> Response {
+    redirect(&format!("/login?back={}", view_model::encoded(back)))
+}
+
 /// The signed-in user, for pages that ask Docker, NPM and OVH again; else a redirect to the sign-in.
 async fn signed_in(web: &Web, headers: &HeaderMap, back: &str) -> Result<RequestContext, Response> {
     let visitor = RequestContext::new(headers, web).await;
-    if visitor.session.is_some() {
-        Ok(visitor)
-    } else {
-        Err(redirect(&format!("/login?back={}", view_model::encoded(back))))
-    }
+    if visitor.session.is_some() { Ok(visitor) } else { Err(to_login(back)) }
 }
 
 /// The same for requests that cause work each time: a form that is checked while it is filled in.
