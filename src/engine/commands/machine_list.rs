@@ -15,6 +15,7 @@ const KEY: &str = "machines";
 /// A file with more machines in a pool, each as YAML on one line. `None`: the manifest is not written line by line.
 pub fn with_machines(text: &str, pool: &str, machines: &[String]) -> Option<String> {
     let (start, document) = document_of(text, pool)?;
+    let (before, after) = (&text[..start], &text[start + document.len()..]);
     let list = MachineList::find(document)?;
     let document = match list {
         MachineList::Missing => {
@@ -36,12 +37,13 @@ pub fn with_machines(text: &str, pool: &str, machines: &[String]) -> Option<Stri
             }
         },
     };
-    Some(format!("{}{document}{}", &text[..start], &text[start + document_length(text, pool)?..]))
+    Some(format!("{before}{document}{after}"))
 }
 
 /// A file without some machines of a pool, by their places in the list from 0. `None`: the manifest is not written line by line.
 pub fn without_machines(text: &str, pool: &str, places: &[usize]) -> Option<String> {
     let (start, document) = document_of(text, pool)?;
+    let (before, after) = (&text[..start], &text[start + document.len()..]);
     let mut places = places.to_vec();
     places.sort_unstable();
     places.dedup();
@@ -50,7 +52,7 @@ pub fn without_machines(text: &str, pool: &str, places: &[usize]) -> Option<Stri
     for place in places.into_iter().rev() {
         document = without_one(&document, place)?;
     }
-    Some(format!("{}{document}{}", &text[..start], &text[start + document_length(text, pool)?..]))
+    Some(format!("{before}{document}{after}"))
 }
 
 /// Brackets with nothing between them become a list with `-`.
@@ -62,10 +64,6 @@ fn first_of_all(document: &str, open: usize, machines: &[String]) -> Option<Stri
     let lines: String = machines.iter().map(|one| format!("  - {one}\n")).collect();
     let after = document[line_end..].strip_prefix('\n').unwrap_or_default();
     is_plain.then(|| format!("{before}{rest}\n{lines}{after}"))
-}
-
-fn document_length(text: &str, pool: &str) -> Option<usize> {
-    document_of(text, pool).map(|(_, document)| document.len())
 }
 
 fn without_one(document: &str, place: usize) -> Option<String> {
