@@ -1,6 +1,8 @@
 //! Machines that are reached over SSH: how each is reached, and what may be asked of one before it is known.
 #![warn(missing_docs)]
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use crate::secret::Secret;
@@ -18,7 +20,7 @@ pub struct MachineAccess {
     /// The password of that user; `None`: Amarre's key.
     pub password: Option<Secret>,
     /// What runs there as root before the next reservation, as a script of the shell.
-    pub between: Option<String>,
+    pub between: Option<Arc<str>>,
     /// The password is set nowhere, so it gets no connection.
     pub lacks_password: bool,
     /// The only host key that it may have; `None`: none is trusted yet, and it gets no connection.

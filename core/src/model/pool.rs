@@ -1,6 +1,7 @@
 //! A pool as a manifest describes it: machines that Amarre reaches over SSH, and what may be asked of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +48,7 @@ pub enum Between {
     /// Nothing.
     Nothing,
     /// A script of the shell runs there, as root.
-    Script(String),
+    Script(Arc<str>),
     /// Its container is made anew.
     Rebuild,
 }

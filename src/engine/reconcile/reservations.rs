@@ -1,5 +1,6 @@
 //! What a pass does for pools: how machines are reached, who gets which of them, and how their users sign in.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::effective_manifests::DesiredManifests;
@@ -72,9 +73,14 @@ impl Engine {
     pub(crate) fn machine_accesses(&self, desired: &DesiredManifests, facts: &Facts) -> Vec<MachineAccess> {
         let pools = desired.services.iter().filter_map(|(name, service)| Some((name, service.pool.as_ref()?)));
         let mut machines: BTreeMap<(&String, &String), &Machine> = BTreeMap::new();
+        let containers = LazyCell::new(|| {
+            let containers = facts.applied.keys().filter(|address| address.kind == Kind::Container);
+            containers.map(|address| address.name.as_str()).collect::<BTreeSet<_>>()
+        });
+        let lent = LazyCell::new(|| facts.applied.keys().filter_map(machine_of).collect::<BTreeSet<_>>());
         for (name, pool) in pools {
             // One that is not made yet is neither away nor a stranger.
-            let is_made = |machine: &str, access: &Machine| !access.is_container || has_container(facts, machine);
+            let is_made = |machine: &str, access: &Machine| !access.is_container || containers.contains(machine);
             let made = pool.machines.iter().filter(|(machine, access)| is_made(machine, access));
             machines.extend(made.map(|(machine, access)| ((name, machine), access)));
         }
@@ -82,7 +88,7 @@ impl Engine {
             let left = pool.machines.iter().filter_map(|(machine, known)| Some((machine, known.reached.as_ref()?)));
             // With the container that it was, a machine is gone, whatever is said of its accounts.
             let is_there = |machine: &str, access: &Machine| {
-                has_accounts(facts, name, machine) && (!access.is_container || has_container(facts, machine))
+                lent.contains(&(name.as_str(), machine)) && (!access.is_container || containers.contains(machine))
             };
             for (machine, access) in left.filter(|(machine, access)| is_there(machine, access)) {
                 machines.entry((name, machine)).or_insert(access);
@@ -154,14 +160,6 @@ impl Engine {
         }
         if changed.is_empty() { Ok(()) } else { self.ledger.store_reservations(changed).await }
     }
-}
-
-fn has_accounts(facts: &Facts, pool: &str, machine: &str) -> bool {
-    facts.applied.keys().filter_map(machine_of).any(|of| of == (pool, machine))
-}
-
-fn has_container(facts: &Facts, machine: &str) -> bool {
-    facts.applied.keys().any(|address| address.kind == Kind::Container && address.name == machine)
 }
 
 /// What a person changes of a pool.

@@ -49,12 +49,14 @@ pub struct Connections {
     folder: PathBuf,
     own_key: Option<PathBuf>,
     is_ready: OnceCell<()>,
+    /// Each pass of a pool that makes its machines asks for it.
+    public_key: OnceCell<String>,
 }
 
 impl Connections {
     /// `folder`: for keys and what a connection needs; `own_key`: a private key in place of the one that Amarre makes there.
     pub fn new(folder: PathBuf, own_key: Option<PathBuf>) -> Self {
-        Self { folder, own_key, is_ready: OnceCell::new() }
+        Self { folder, own_key, is_ready: OnceCell::new(), public_key: OnceCell::new() }
     }
 
     fn key(&self) -> PathBuf {
@@ -87,6 +89,18 @@ impl Connections {
             make_key(&self.key()).await?;
         }
         Ok(())
+    }
+
+    async fn read_public_key(&self) -> Result<String, String> {
+        self.prepare().await.map_err(|error| format!("{}: {error}", self.folder.display()))?;
+        let mut read = Command::new("ssh-keygen");
+        let read = read.arg("-y").arg("-f").arg(self.key()).stdin(Stdio::null()).kill_on_drop(true).output();
+        let said = tokio::time::timeout(KEY_LIMIT, read).await.map_err(|_| "ssh-keygen does not answer".to_owned())?;
+        let said = said.map_err(|error| format!("ssh-keygen: {error}"))?;
+        if said.status.success() {
+            return Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned());
+        }
+        Err(format!("{}: {}", self.key().display(), complaint(&String::from_utf8_lossy(&said.stderr))))
     }
 
     /// The pinned key as a file that ssh reads, written each time.
@@ -160,15 +174,7 @@ impl Connections {
 #[async_trait]
 impl AskMachines for Connections {
     async fn public_key(&self) -> Result<String, String> {
-        self.prepare().await.map_err(|error| format!("{}: {error}", self.folder.display()))?;
-        let mut read = Command::new("ssh-keygen");
-        let read = read.arg("-y").arg("-f").arg(self.key()).stdin(Stdio::null()).kill_on_drop(true).output();
-        let said = tokio::time::timeout(KEY_LIMIT, read).await.map_err(|_| "ssh-keygen does not answer".to_owned())?;
-        let said = said.map_err(|error| format!("ssh-keygen: {error}"))?;
-        if said.status.success() {
-            return Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned());
-        }
-        Err(format!("{}: {}", self.key().display(), complaint(&String::from_utf8_lossy(&said.stderr))))
+        self.public_key.get_or_try_init(|| self.read_public_key()).await.cloned()
     }
 
     async fn host_key(&self, name: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {

@@ -335,7 +335,7 @@ fn between(reader: &mut Reader<'_>) -> Between {
     if script.len() > SCRIPT_BYTES_MAX {
         scope.not_allowed(&path, "`between.script`", "a file of at most 32 KiB");
     }
-    Between::Script(script)
+    Between::Script(script.into())
 }
 
 fn schema() -> Json {
