@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 
 use super::act::{ActArgs, Asked};
 use super::reservation_drafts::ReservationDraft;
@@ -98,7 +99,7 @@ pub async fn answer_of(verb: impl Future<Output = Result<CommandAnswer, Early>>)
 
 /// A pool, after a look.
 pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, PoolRow), Early> {
-    let picture = handle.request(LoopCommand::Pass).await.ok_or(None)?.picture;
+    let picture = handle.pass().await.ok_or(None)?.picture;
     match pools::find(&picture, name) {
         Some(row) => Ok((picture, row)),
         None => Err(Some(no_pool(&picture, name))),
@@ -122,16 +123,27 @@ pub async fn reserve(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer,
     let drafts = ReservationDraft::all(&row, args, handle.now())?;
     let wanted = drafts.iter().map(ReservationDraft::wanted).collect::<Result<Vec<_>, Early>>()?;
     let picture = change(handle, PoolChange::Reserve { pool: name.to_owned(), wanted }).await?;
+    let deadline = Instant::now() + Millis(args.timeout_ms()).to_duration();
     let mut answers = Vec::new();
     for draft in &drafts {
-        answers.push(answer(handle, (name, &picture), draft, asked).await?);
+        match answer(handle, (name, &picture), draft, (deadline, asked.style.language)).await {
+            // What became of one takes no password from the others: each is shown this once.
+            Ok(answer) | Err(Some(answer)) => answers.push(answer),
+            Err(None) => return Err(None),
+        }
     }
+    Ok(together(name, answers))
+}
+
+/// One answer to several reservations.
+fn together(name: &str, mut answers: Vec<CommandAnswer>) -> CommandAnswer {
     if let [_] = answers.as_slice() {
-        return Ok(answers.remove(0));
+        return answers.remove(0);
     }
     let documents: Vec<Json> = answers.iter().map(|answer| answer.document.clone()).collect();
     let document = json!({"schema": "amarre.reservations/v1", "name": name, "reservations": documents});
-    Ok(CommandAnswer { document, text: answers.into_iter().map(|answer| answer.text).collect(), exit: 0 })
+    let exit = answers.iter().map(|answer| answer.exit).max().unwrap_or_default();
+    CommandAnswer { document, text: answers.into_iter().map(|answer| answer.text).collect(), exit }
 }
 
 /// What became of one reservation that was asked for.
@@ -139,14 +151,14 @@ async fn answer(
     handle: &Handle,
     (name, picture): (&str, &PassResult),
     draft: &ReservationDraft,
-    asked: Asked<'_>,
+    (deadline, language): (Instant, Language),
 ) -> Result<CommandAnswer, Early> {
     let hint = format!("amarre pool show {name} says what there is");
     let Some(id) = find_one(picture, name, |one| draft.is_of(one)).map(|row| row.reservation.id) else {
         return Err(Some(refused(Code::A0765, "the reservation could not be read back", &hint)));
     };
-    if let Some(row) = ready(handle, name, id, Millis(asked.args.timeout_ms())).await {
-        return begun(&row, (name, picture), draft.made.as_ref(), asked.style.language).ok_or(None);
+    if let Some(row) = ready(handle, name, id, deadline).await {
+        return begun(&row, (name, picture), draft.made.as_ref(), language).ok_or(None);
     }
     let past = handle.ledger().past_reservations(name, HISTORY_MAX).await.unwrap_or_default();
     let end = past.iter().find(|one| one.id == id).and_then(|one| match &one.state {
@@ -162,10 +174,9 @@ fn find_one(picture: &PassResult, pool: &str, is_it: impl Fn(&Reservation) -> bo
     row.reservations.into_iter().find(|one| is_it(&one.reservation))
 }
 
-/// Waits until all accounts of a reservation are ready, or it waits in the queue, or until the timeout. `None`: it is over.
-async fn ready(handle: &Handle, pool: &str, id: u64, timeout: Millis) -> Option<ReservationRow> {
+/// Waits until all accounts of a reservation are ready, or it waits in the queue, or until the deadline. `None`: it is over.
+async fn ready(handle: &Handle, pool: &str, id: u64, deadline: Instant) -> Option<ReservationRow> {
     let mut handle = handle.clone();
-    let deadline = tokio::time::Instant::now() + timeout.to_duration();
     loop {
         let row = find_one(&handle.last_pass().0, pool, |one| one.id == id)?;
         let is_done = match &row.reservation.state {
@@ -326,7 +337,7 @@ fn left_over(picture: &PassResult, pool: &str, over: &[Reservation]) -> Vec<Mach
 /// Waits until the accounts of what is over are gone, where that can be seen.
 pub(super) async fn cleaned(handle: &Handle, pool: &str, over: &[Reservation], timeout: Millis) -> Vec<MachineLeft> {
     let mut handle = handle.clone();
-    let deadline = tokio::time::Instant::now() + timeout.to_duration();
+    let deadline = Instant::now() + timeout.to_duration();
     loop {
         let left = left_over(&handle.last_pass().0, pool, over);
         let is_done = left.iter().all(|one| one.is_stuck);
@@ -452,4 +463,25 @@ pub async fn set_enabled(handle: &Handle, asked: Asked<'_>, enables: bool) -> Re
     let text = format!("{}: {word}\n", names.join(", "));
     let document = json!({"schema": "amarre.machines/v1", "name": name, "machines": names, "enabled": enables});
     Ok(CommandAnswer { document, text, exit: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_one_takes_no_password_from_the_others() {
+        let good = |password: &str| CommandAnswer {
+            document: json!({"password": password}),
+            text: format!("Password, shown this once: {password}\n"),
+            exit: 0,
+        };
+        let taken = || refused(Code::A0765, "r2 is over", "");
+        let both = together("lab", vec![good("first"), taken(), good("third")]);
+        assert!(both.text.contains("first") && both.text.contains("third"), "{}", both.text);
+        assert_eq!(both.document["reservations"].as_array().map(Vec::len), Some(3));
+        assert_eq!(both.exit, taken().exit);
+        assert!(both.refused().is_none(), "what was done is answered, not refused");
+        assert_eq!(together("lab", vec![taken()]).refused(), taken().refused());
+    }
 }
