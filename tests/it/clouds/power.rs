@@ -149,18 +149,34 @@ async fn shelving_by_timetable_comes_back_or_says_why_not() {
 
 #[tokio::test]
 async fn nothing_acts_on_a_server_that_is_busy_or_in_trouble() {
-    for status in
-        ["REBOOT", "RESIZE", "RESCUE", "MIGRATING", "SNAPSHOTTING", "PASSWORD", "ERROR", "DELETING", "A_NEW_WORD"]
-    {
-        let mut rig = CloudRig::start_at(MONDAY).await;
-        let id = rig.manage("db-1", "GRA11", OFFICE);
-        rig.until("2026-12-07T18:00:00Z").await;
-        rig.cloud.set_status(&id, status);
-        rig.until("2026-12-07T21:00:00Z").await;
-        assert_eq!(rig.cloud.writes().len(), 0, "{status}");
-        rig.cloud.set_status(&id, "ACTIVE");
-        rig.until("2026-12-07T21:10:00Z").await;
-        assert_eq!(rig.effects(&id), [Stop], "{status}: its turn comes");
+    const SERVERS: [(&str, &str, &str); 9] = [
+        ("build-1", "GRA11", "REBOOT"),
+        ("build-2", "GRA11", "RESIZE"),
+        ("build-3", "SBG5", "RESCUE"),
+        ("gpu-train", "GRA11", "MIGRATING"),
+        ("win-agent", "SBG5", "SNAPSHOTTING"),
+        ("cache-1", "BHS5", "PASSWORD"),
+        ("build-9", "BHS5", "ERROR"),
+        ("db-1", "GRA11", "DELETING"),
+        ("db-2", "SBG5", "A_NEW_WORD"),
+    ];
+    let mut rig = CloudRig::start_at(MONDAY).await;
+    let ids = SERVERS.map(|(name, region, _)| rig.manage(name, region, OFFICE));
+    for id in &ids {
+        rig.cloud.set_status(id, "ACTIVE");
+    }
+    rig.until("2026-12-07T18:00:00Z").await;
+    for (id, (_, _, status)) in ids.iter().zip(SERVERS) {
+        rig.cloud.set_status(id, status);
+    }
+    rig.until("2026-12-07T21:00:00Z").await;
+    assert_eq!(rig.cloud.writes().len(), 0);
+    for id in &ids {
+        rig.cloud.set_status(id, "ACTIVE");
+    }
+    rig.until("2026-12-07T21:10:00Z").await;
+    for (id, (_, _, status)) in ids.iter().zip(SERVERS) {
+        assert_eq!(rig.effects(id), [Stop], "{status}: its turn comes");
     }
 }
 
