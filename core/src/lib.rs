@@ -9,5 +9,6 @@
 
 pub mod model;
 pub mod resources;
+pub mod apps;
 pub mod manifest;
 pub mod plan;

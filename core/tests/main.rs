@@ -1,6 +1,7 @@
 //! The pure core: cases as data, properties of random worlds, stories by seeds, walks over generated manifests.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod apps;
 mod manifest_cases;
 mod timetable_cases;
 mod timetable_judge;

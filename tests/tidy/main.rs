@@ -22,7 +22,8 @@ const ALL_CODE: [&str; 5] = ["core/src", "core/tests", "src", "sim", "tests"];
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("resources", &["model"]),
-    ("manifest", &["model", "resources"]),
+    ("apps", &["model"]),
+    ("manifest", &["model", "resources", "apps"]),
     ("plan", &["model", "resources"]),
     ("secret", &["model"]),
     ("telemetry", &["model"]),
@@ -216,7 +217,7 @@ const LONG_FILES: &[(&str, usize, &str)] = &[];
 /// Folders of `tests/cases` that a test reads as a whole: each `NAME.yaml` with what is made of it beside it.
 const READ_AS_A_WHOLE: [&str; 2] = ["manifest", "plan"];
 /// Folders of `tests/cases` of which a test reads whatever lies there, below folders too.
-const READ_TO_THE_END: [&str; 5] = ["compose-files", "corpus", "kamatera", "ovh-cloud", "timetable"];
+const READ_TO_THE_END: [&str; 6] = ["apps", "compose-files", "corpus", "kamatera", "ovh-cloud", "timetable"];
 
 /// Packages in Cargo.lock: 344 when the limit was set, and 15 % more.
 const PACKAGES_MAX: usize = 395;

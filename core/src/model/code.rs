@@ -45,6 +45,8 @@ macro_rules! with_codes {
             A0750 A0751 A0752 A0753 A0754
             // Machines of pools.
             A0760 A0761 A0762 A0763 A0764 A0765 A0766
+            // Apps that are built.
+            A0770 A0771 A0772 A0773 A0774 A0775 A0776 A0777 A0778
             // Certificates.
             A0801 A0802 A0803 A0804 A0805 A0806 A0807 A0808 A0809
             // Ledger and runs.

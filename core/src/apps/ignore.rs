@@ -1,0 +1,136 @@
+//! `.dockerignore`: what of a folder is not sent to the engine, which does not look at it itself.
+//!
+//! As Docker's own client reads it (`patternmatcher` of moby): a pattern is matched against the path and each folder above it; `!`
+//! takes files back in; the last that matches counts; `**` stands for any number of folders.
+
+/// What is never sent: history, secrets, what others have installed.
+const ALWAYS: [&str; 11] = [
+    ".git",
+    "**/.env",
+    "**/.env.*",
+    "!**/.env.example",
+    "**/node_modules",
+    "**/__pycache__",
+    "**/.venv",
+    "**/*.pem",
+    "vendor/bundle",
+    "target",
+    "**/.DS_Store",
+];
+/// More would be for a machine to write, and each file is compared with all of them.
+const PATTERNS_MAX: usize = 1_000;
+
+/// Patterns, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ignore(Vec<(Vec<String>, bool)>);
+
+impl Ignore {
+    /// What a file says, after what is never sent.
+    pub fn new(text: &str) -> Self {
+        let own = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.starts_with('#'));
+        let patterns = ALWAYS.into_iter().chain(own).filter_map(|line| {
+            let line = line.trim();
+            let (line, takes_back) = line.strip_prefix('!').map_or((line, false), |rest| (rest.trim(), true));
+            let parts: Vec<String> =
+                line.split('/').filter(|part| !part.is_empty() && *part != ".").map(str::to_owned).collect();
+            (!parts.is_empty()).then_some((parts, takes_back))
+        });
+        Self(patterns.take(PATTERNS_MAX).collect())
+    }
+
+    /// Whether a file is left out; `path` from the folder that is sent.
+    pub fn has(&self, path: &str) -> bool {
+        let parts: Vec<&str> = path.split('/').collect();
+        self.0.iter().fold(false, |is_out, (pattern, takes_back)| {
+            let matches = is_out == *takes_back && (1..=parts.len()).any(|length| matches(pattern, &parts[..length]));
+            if matches { !takes_back } else { is_out }
+        })
+    }
+}
+
+/// Whether a pattern is a whole path.
+fn matches(pattern: &[String], path: &[&str]) -> bool {
+    match (pattern.split_first(), path.split_first()) {
+        (None, None) => true,
+        (Some((first, rest)), _) if first == "**" => {
+            matches(rest, path) || path.split_first().is_some_and(|(_, path)| matches(pattern, path))
+        }
+        (Some((first, rest)), Some((part, path))) => is_part(first.as_bytes(), part.as_bytes()) && matches(rest, path),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+/// `*`, `?`, `[a-z]` within one name.
+fn is_part(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern.first(), name.first()) {
+        (None, None) => true,
+        (Some(b'*'), _) => is_part(&pattern[1..], name) || !name.is_empty() && is_part(pattern, &name[1..]),
+        (Some(b'?'), Some(_)) => is_part(&pattern[1..], &name[1..]),
+        (Some(b'['), Some(letter)) => match pattern.iter().position(|byte| *byte == b']').filter(|end| *end > 1) {
+            Some(end) => is_one_of(&pattern[1..end], *letter) && is_part(&pattern[end + 1..], &name[1..]),
+            None => *letter == b'[' && is_part(&pattern[1..], &name[1..]),
+        },
+        (Some(b'\\'), Some(letter)) if pattern.len() > 1 => pattern[1] == *letter && is_part(&pattern[2..], &name[1..]),
+        (Some(byte), Some(letter)) => byte == letter && is_part(&pattern[1..], &name[1..]),
+        (None, Some(_)) | (Some(_), None) => false,
+    }
+}
+
+fn is_one_of(set: &[u8], letter: u8) -> bool {
+    let (set, is_not) = set.strip_prefix(b"^").map_or((set, false), |set| (set, true));
+    let mut at = 0;
+    let mut found = false;
+    while at < set.len() {
+        let (first, last) = if set.get(at + 1) == Some(&b'-') && at + 2 < set.len() {
+            (set[at], set[at + 2])
+        } else {
+            (set[at], set[at])
+        };
+        found |= (first..=last).contains(&letter);
+        at += if first == last { 1 } else { 3 };
+    }
+    found != is_not
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ignore;
+
+    #[test]
+    fn files_are_left_out_as_docker_leaves_them_out() {
+        let ignore =
+            Ignore::new("# comment\n*.md\n!README.md\n/build\n**/*.log\ndocs/*\n!docs/keep\na?c\n[x-z]1\n  spaced  \n");
+        for (path, is_out) in [
+            ("a.md", true),
+            ("README.md", false),
+            ("sub/a.md", false),
+            ("build/x/y", true),
+            ("sub/build", false),
+            ("x/y/z.log", true),
+            ("top.log", true),
+            ("docs/a/b", true),
+            ("docs/keep/b", false),
+            ("abc", true),
+            ("abbc", false),
+            ("y1", true),
+            ("w1", false),
+            ("spaced", true),
+            (".git/config", true),
+            (".env", true),
+            ("app/.env.local", true),
+            (".env.example", false),
+            ("web/node_modules/x/y.js", true),
+            ("cert.pem", true),
+            ("src/main.rs", false),
+        ] {
+            assert_eq!(ignore.has(path), is_out, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_never_sent_can_be_taken_back() {
+        assert!(!Ignore::new("!.env").has(".env"));
+        assert!(Ignore::new("*\n!src\n").has("x"));
+        assert!(!Ignore::new("*\n!src\n").has("src/a/b"));
+    }
+}
