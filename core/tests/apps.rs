@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use amarre_core::apps::{self, Detection, Repository, Wish};
+use amarre_core::apps::{self, Checkout, Detection, Repository, Wish};
+use amarre_core::manifest::{Loaded, SourceFile, load};
+use amarre_core::model::service::EnvValue;
+use amarre_core::model::{Asset, Assets, Commit, Service, Timestamp};
+use amarre_testkit::sites::permissive;
 
 /// One shape, as its file has it.
 #[derive(Default)]
@@ -147,4 +151,127 @@ fn every_framework_has_the_dockerfile_that_was_looked_at() {
             "{name}: UPDATE=1 writes it anew"
         );
     }
+}
+
+/// A commit with these files, and with what a build cannot have.
+fn checkout(files: &[(&str, &str)], left_out: &[&str]) -> Checkout {
+    let file = |(path, text): &(&str, &str)| ((*path).to_owned(), apps::is_read(path).then(|| (*text).to_owned()));
+    let commit = Commit {
+        id: "5e1c0aa45e1c0aa45e1c0aa45e1c0aa45e1c0aa4".to_owned(),
+        subject: "begin".to_owned(),
+        author: "Alice".to_owned(),
+        at: Timestamp(0),
+    };
+    let tree = format!("{:x}", files.iter().map(|(path, text)| path.len() * 31 + text.len()).sum::<usize>());
+    Checkout {
+        commit,
+        trees: BTreeMap::from([(String::new(), tree)]),
+        files: files.iter().map(file).collect(),
+        left_out: left_out.iter().map(|path| (*path).to_owned()).collect(),
+    }
+}
+
+const URL: &str = "https://git.example.org/shop";
+
+/// A manifest beside what was fetched of its repository.
+fn loaded(more: &str, checkout: Option<&Checkout>) -> Loaded {
+    let text = format!("kind: App\nname: shop\ngit: {{url: {URL}}}\n{more}");
+    let asset = |checkout: &Checkout| {
+        let bytes = checkout.to_bytes();
+        Asset { size: bytes.len() as u64, bytes: Some(bytes.into()), executable: false }
+    };
+    let assets: Assets = checkout.iter().map(|checkout| (format!("app://{URL}#main:"), asset(checkout))).collect();
+    load(&[SourceFile { path: "services/shop.yaml".to_owned(), text }], &assets, &permissive())
+}
+
+fn service(more: &str, checkout: &Checkout) -> Service {
+    let mut loaded = loaded(more, Some(checkout));
+    assert!(loaded.services.len() == 1, "{:#?}", loaded.diagnostics);
+    loaded.services.remove(0)
+}
+
+fn codes(more: &str, checkout: &Checkout) -> Vec<String> {
+    loaded(more, Some(checkout)).diagnostics.iter().map(|one| one.code.to_string()).collect()
+}
+
+const FLASK: [(&str, &str); 2] = [("app.py", "app = Flask(__name__)\n"), ("requirements.txt", "flask\n")];
+
+#[test]
+fn an_app_is_a_service_of_the_image_that_is_built() {
+    let checkout = checkout(&FLASK, &[]);
+    let app = service("", &checkout);
+    let container = &app.containers["shop"];
+    let build = app.build().unwrap();
+    assert_eq!(
+        (container.image.as_str(), build.bases.as_slice()),
+        (build.image.as_str(), &["python:3.13-slim".to_owned()][..])
+    );
+    assert_eq!(container.environment["PORT"], EnvValue::Plain("8000".to_owned()));
+    assert!(matches!(&container.environment["SECRET_KEY"], EnvValue::Secret(name) if name.is_own()));
+    assert_eq!(app.routes.len(), 1, "its own name leads to the port");
+    // What a manifest says comes before what a framework has.
+    let said =
+        service("port: 9000\nenvironment: {SECRET_KEY: mine, DEBUG: '1'}\ncommand: [python, app.py]\n", &checkout);
+    let container = &said.containers["shop"];
+    assert_eq!(container.environment["SECRET_KEY"], EnvValue::Plain("mine".to_owned()));
+    assert_eq!(container.environment["PORT"], EnvValue::Plain("9000".to_owned()));
+    assert_eq!(container.command, Some(vec!["python".to_owned(), "app.py".to_owned()]));
+    // Nothing is known yet: it is read as far as it says something, and has no image.
+    let waiting = loaded("", None);
+    assert!(waiting.services[0].build().is_none() && waiting.apps.contains_key("shop"), "{:#?}", waiting.diagnostics);
+}
+
+#[test]
+fn an_image_is_called_after_what_goes_in_and_nothing_else() {
+    let name = |more: &str, checkout: &Checkout| service(more, checkout).build().unwrap().image.clone();
+    let one = checkout(&FLASK, &[]);
+    let first = name("", &one);
+    let other = Checkout { commit: Commit { id: "0".repeat(40), ..one.commit.clone() }, ..one.clone() };
+    assert_eq!(name("", &other), first, "another commit with the same files");
+    assert_eq!(name("environment: {A: b}\n", &one), first);
+    let names = [
+        name("build: {args: {A: b}}\n", &one),
+        name("build: {target: build}\n", &one),
+        name("port: 9000\n", &one),
+        name("", &checkout(&[("app.py", "app = Flask(__name__)\n# more\n"), ("requirements.txt", "flask\n")], &[])),
+    ];
+    let different: std::collections::BTreeSet<&String> = names.iter().chain([&first]).collect();
+    assert_eq!(different.len(), 5);
+}
+
+#[test]
+fn what_runs_before_an_update_has_what_the_app_has() {
+    let django = [
+        ("manage.py", ""),
+        ("requirements.txt", "django\n"),
+        ("shop/settings.py", "x = os.environ[\"DATABASE_URL\"]\n"),
+        ("shop/wsgi.py", ""),
+    ];
+    let checkout = checkout(&django, &[]);
+    assert_eq!(codes("", &checkout), ["A0777"]);
+    let set = "environment: {DATABASE_URL: 'sqlite:////data/app.db'}\nvolumes: ['data:/data']\n";
+    let app = service(set, &checkout);
+    let job = &app.jobs["release"].container;
+    assert_eq!(job.command.as_ref().unwrap().join(" "), "python manage.py migrate --noinput");
+    assert_eq!(
+        (&job.image, job.environment.contains_key("DATABASE_URL"), job.mounts.len()),
+        (&app.containers["shop"].image, true, 1)
+    );
+    assert!(service(&format!("{set}release: none\n"), &checkout).jobs.is_empty());
+    let own = service(&format!("{set}release: 'echo $HOME'\n").replace("$HOME", "$$HOME"), &checkout);
+    assert_eq!(own.jobs["release"].container.command.as_ref().unwrap()[2], "echo $HOME");
+}
+
+#[test]
+fn what_cannot_be_built_is_refused_by_name() {
+    assert_eq!(codes("", &checkout(&FLASK, &["themes/one"])), ["A0775"]);
+    assert_eq!(
+        codes("", &checkout(&[("main.py", "app = FastAPI()\n"), ("requirements.txt", "flask\nfastapi\n")], &[])),
+        ["A0770"]
+    );
+    // Images that it is made from are judged as those of containers are.
+    let own = |from: &str| checkout(&[("Dockerfile", &format!("FROM {from}\nEXPOSE 80\n"))], &[]);
+    assert_eq!(codes("", &own("nginx:1.30")), Vec::<String>::new());
+    assert_eq!(codes("", &own("evil.example.org/x:1")), ["A0206"]);
+    assert_eq!(codes("", &own("nginx:1\nCOPY --from=evil.example.org/x:1 / /")), ["A0206"]);
 }

@@ -68,6 +68,9 @@ pub enum Command {
     /// Show the servers of all clouds, start and stop them
     #[command(subcommand)]
     Instance(super::instance::InstanceCommand),
+    /// Show the apps that are built from repositories
+    #[command(subcommand)]
+    App(super::app::AppCommand),
     /// Reserve machines of pools, and look after these
     #[command(subcommand)]
     Pool(super::pool::PoolCommand),

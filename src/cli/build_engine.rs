@@ -15,7 +15,7 @@ use crate::providers::docker::host::is_in_a_container;
 use crate::registry;
 use crate::secret::MarkKey;
 use crate::source::git::{GitSettings, RemoteAccess, Verify};
-use crate::source::{Folder, Git, Source};
+use crate::source::{AppFolder, Folder, Git, Source};
 use amarre_core::model::{Code, ProviderId, Site};
 
 /// The running program, also after its file was replaced on disk.
@@ -47,7 +47,7 @@ pub async fn engine(config: &Config) -> Result<Built, CommandFailure> {
     let engine = Engine::new(EngineParts {
         site,
         providers,
-        source: source(&config),
+        source: source(&config).with_apps(app_folder(&config)),
         ledger,
         secrets,
         key: config.key()?,
@@ -139,15 +139,20 @@ pub fn read_only_key(config: &Config) -> Result<MarkKey, crate::config::ConfigEr
     if config.beside_state("key").exists() { config.key() } else { Ok(MarkKey::new([0; 32])) }
 }
 
+/// Where the repositories of apps are.
+pub fn app_folder(config: &Config) -> AppFolder {
+    AppFolder { folder: config.beside_state("apps"), program: PathBuf::from(SELF) }
+}
+
 /// The source of the configuration. Creates nothing and asks no server.
 pub fn source(config: &Config) -> Source {
     let git = match &config.source {
-        SourceAccess::Folder(path) => return Source::Folder(Folder::new(path).excluding(config.own_paths())),
+        SourceAccess::Folder(path) => return Source::from(Folder::new(path).excluding(config.own_paths())),
         SourceAccess::Git(git) => git,
     };
     let by_ssh = git.ssh_allowed_signers.clone().map(|allowed_signers| Verify::Ssh { allowed_signers });
     let by_gpg = git.openpgp.clone().map(|keyring| Verify::OpenPgp { keyring });
-    Source::Git(Git::new(GitSettings {
+    Source::from(Git::new(GitSettings {
         access: RemoteAccess {
             url: git.url.clone(),
             username: git.username.clone(),

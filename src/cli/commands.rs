@@ -83,7 +83,8 @@ struct ManifestsRead {
 impl ManifestsRead {
     /// Asks no server: of a repository, the last fetched commit.
     async fn read(config: &Config, reference: Option<&str>) -> Result<Self, CommandFailure> {
-        let source = build_engine::source(config);
+        let source = build_engine::source(config).with_apps(build_engine::app_folder(config));
+        let apps = source.apps().clone();
         let reading = match reference {
             None => source.read().await,
             Some(name) => match source.read_ref(name).await {
@@ -91,7 +92,7 @@ impl ManifestsRead {
                 Err(error) => SourceReading { snapshot: None, error: Some(error) },
             },
         };
-        let source = match (reading.snapshot, reading.error) {
+        let mut source = match (reading.snapshot, reading.error) {
             (Some(snapshot), _) => snapshot,
             (None, Some(error)) => {
                 let words = |hint: Hint| match hint.command {
@@ -106,8 +107,15 @@ impl ManifestsRead {
             }
         };
         let revision = revision_document((&source.revision, &source.label), source.commit.as_ref(), source.is_branch);
-        let files: Vec<SourceFile> = source.files.into_iter().map(|(path, text)| SourceFile { path, text }).collect();
-        let loaded = manifest::load(&files, &source.assets, &config.site);
+        let files: Vec<SourceFile> =
+            std::mem::take(&mut source.files).into_iter().map(|(path, text)| SourceFile { path, text }).collect();
+        let mut loaded = manifest::load(&files, &source.assets, &config.site);
+        if !loaded.apps.is_empty() {
+            // What was fetched of their repositories belongs to manifests of apps.
+            apps.recall(&loaded.apps, |_| None);
+            apps.add_to(&mut source);
+            loaded = manifest::load(&files, &source.assets, &config.site);
+        }
         let mut diagnostics = loaded.diagnostics;
         diagnostics.extend(source.notes.iter().map(noted));
         let mut missing = BTreeSet::new();

@@ -16,6 +16,7 @@ use super::simulated::SimulatedWorld;
 use super::{Args, CommandFailure};
 use crate::engine::PassResult;
 use crate::engine::commands;
+use crate::engine::commands::apps;
 use crate::engine::commands::events;
 use crate::engine::commands::events::EventsOf;
 use crate::engine::commands::explain;
@@ -55,6 +56,17 @@ pub enum InstancePart {
     Schedule,
     /// The end of its log: at most this number of lines.
     Logs(u32),
+}
+
+/// What a command asks about apps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AppPart<'a> {
+    /// All of them.
+    List,
+    /// One.
+    One(&'a str),
+    /// What the newest build of one has printed.
+    BuildLog(&'a str),
 }
 
 /// What a command asks about pools.
@@ -264,6 +276,29 @@ impl Link {
             Link::Local(local) => {
                 let picture = local.picture().await?;
                 Ok(instances::manifests(&picture, of))
+            }
+        }
+    }
+
+    /// Something about apps.
+    pub async fn apps(&self, part: AppPart<'_>, style: Style) -> Result<CommandAnswer, CommandFailure> {
+        match self {
+            Link::Remote(remote) => {
+                let name = crate::web::view_model::encoded;
+                let path = match part {
+                    AppPart::List => "/api/v1/apps/text".to_owned(),
+                    AppPart::One(app) => format!("/api/v1/apps/{}/text", name(app)),
+                    AppPart::BuildLog(app) => format!("/api/v1/apps/{}/build-log/text", name(app)),
+                };
+                remote.get(&path, style, "").await
+            }
+            Link::Local(local) => {
+                let picture = local.picture().await?;
+                Ok(match part {
+                    AppPart::List => apps::list(&picture, style),
+                    AppPart::One(app) => apps::show(&picture, app, style),
+                    AppPart::BuildLog(app) => apps::build_log(&picture, app),
+                })
             }
         }
     }

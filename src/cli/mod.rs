@@ -1,6 +1,7 @@
 //! The command line: parses the arguments, finds the peer (the daemon, or an engine in this process), prints the
 //! answer.
 
+pub mod app;
 pub mod args;
 pub mod output;
 mod policy;
@@ -118,6 +119,7 @@ async fn dispatch(args: &Args, output: &Output) -> Result<u8, CommandFailure> {
         Command::Explain(explain) => explain::explain(args, explain, output).await,
         Command::Trace(trace) => explain::trace(args, trace, output).await,
         Command::Instance(command) => instance::instance(args, command, output).await,
+        Command::App(command) => app::app(args, command, output).await,
         Command::Pool(command) => pool::pool(args, command, output).await,
         Command::Verb(verb) => verbs::run(args, verb, output).await,
         Command::Adopt(adopt) => adopt::adopt(args, adopt, output).await,

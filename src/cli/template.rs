@@ -12,7 +12,7 @@ use super::secret_files;
 use super::secret_files::base;
 use crate::config::Config;
 use crate::engine::{Clock, SystemClock};
-use crate::source::{CommitAuthor, Edit, Source};
+use crate::source::{CommitAuthor, Edit};
 use crate::templates::{self, Rendered, Template, TemplateError, TemplateStore};
 use amarre_core::model::{Code, SecretName};
 
@@ -124,7 +124,7 @@ fn parameters(name: &str, template: &Template) -> String {
 async fn write(config: &Config, name: &str, rendered: &Rendered, output: &Output) -> Result<(), CommandFailure> {
     let source = build_engine::source(config);
     let path = source.path_of(name);
-    if let Source::Git(_) = source {
+    if source.is_git() {
         let hint = format!("in your own clone: amarre new … --secrets > {path}, then commit it");
         return Err(CommandFailure::new(
             Code::A0313,

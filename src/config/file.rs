@@ -314,6 +314,7 @@ pub(super) struct PolicyFile {
     pub(super) capabilities: Option<Many>,
     pub(super) nginx: Option<NginxFile>,
     pub(super) machine_scripts: Option<bool>,
+    pub(super) repositories: Option<Vec<String>>,
     pub(super) follow_links: Option<bool>,
 }
 
@@ -344,6 +345,7 @@ impl PolicyFile {
             ("ports", self.ports.is_some()),
             ("privileged", self.privileged.is_some()),
             ("records", self.records.is_some()),
+            ("repositories", self.repositories.is_some()),
             ("runtimes", self.runtimes.is_some()),
             ("secrets", self.secrets.is_some()),
             ("subnets", self.subnets.is_some()),

@@ -1,7 +1,6 @@
 //! The only place where effects are ordered: passes, lanes, wake-ups.
 //!
-//! A pass (`reconcile/pass.rs`) never waits for the world to change; it does what can be done now and says when the
-//! next one is due.
+//! A pass (`reconcile/pass.rs`) never waits for the world to change; it does what can be done now and says when the next one is due.
 
 pub mod report;
 pub mod reconcile;
@@ -18,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::ledger::{LastFailure, Ledger, RolledBack, StoreError, Unpublished};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
-use crate::source::{Snapshot, Source, SourceError};
+use crate::source::{AppStates, Snapshot, Source, SourceError};
 use amarre_core::manifest::Diagnostic;
 use amarre_core::model::{
     Action, Address, Change, Code, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service,
@@ -172,6 +171,8 @@ pub struct PassResult {
     pub run: i64,
     /// Whether passes act at all.
     pub acts: bool,
+    /// The repositories of apps, by manifest.
+    pub apps: AppStates,
     /// Whether a person has ever consented that this ledger may act.
     pub consented: bool,
     /// Whether everything is settled: what is left waits for a person, or failed for good.

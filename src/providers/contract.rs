@@ -68,6 +68,44 @@ pub struct Supplies<'a> {
     pub secrets: &'a Secrets,
     /// The content of files that the fields name by digest.
     pub payloads: &'a Payloads,
+    /// The files of apps, which are too large to be held.
+    pub contexts: &'a dyn OpenContexts,
+}
+
+/// The files that an image is built from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildContext {
+    /// Which repository, as its app names it.
+    pub source: String,
+    /// Which commit.
+    pub commit: String,
+    /// Which folder of it; empty = all of it.
+    pub folder: String,
+    /// The Dockerfile in it, which is sent whatever is left out.
+    pub dockerfile: Option<String>,
+    /// One more file at the top: its name, and its content.
+    pub beside: Option<(String, Arc<[u8]>)>,
+}
+
+/// The pieces of a tar; an error ends it.
+pub type ContextPieces = mpsc::Receiver<std::io::Result<axum::body::Bytes>>;
+
+/// Hands out the files of apps.
+pub trait OpenContexts: std::fmt::Debug + Send + Sync {
+    /// Begins to send them. Ends where nobody takes them any more.
+    fn open(&self, context: BuildContext) -> ContextPieces;
+}
+
+/// Where there are no apps.
+#[derive(Debug, Clone, Copy)]
+pub struct NoContexts;
+
+impl OpenContexts for NoContexts {
+    fn open(&self, _: BuildContext) -> ContextPieces {
+        let (pieces, taken) = mpsc::channel(1);
+        let _ = pieces.try_send(Err(std::io::Error::other("there are no apps here")));
+        taken
+    }
 }
 
 /// The parts of a provider that not every vendor has.
@@ -93,6 +131,8 @@ pub struct Capabilities<'a> {
     pub proxy_rescue: Option<&'a dyn ProxyRescue>,
     /// How far a change is.
     pub progress: Option<&'a dyn ReportProgress>,
+    /// What builds of images print.
+    pub builds: Option<&'a dyn WatchBuilds>,
     /// Says by itself that something has changed.
     pub events: Option<&'a dyn WatchEvents>,
     /// What a person may ask of a resource beside changes of its fields.
@@ -133,6 +173,7 @@ impl Capabilities<'_> {
         nginx_test: None,
         proxy_rescue: None,
         progress: None,
+        builds: None,
         events: None,
         actions: None,
         resizes: None,
@@ -277,6 +318,15 @@ pub trait ReportProgress: Send + Sync {
 
     /// How many signs of life changes at `address` have given so far: while the number grows, the change moves.
     fn ticks(&self, address: &Address) -> u64;
+}
+
+/// Builds of images, while they run and for a while afterwards.
+pub trait WatchBuilds: Send + Sync {
+    /// What the build of an image has printed so far. `None`: nothing is known of it.
+    fn build_log(&self, image: &str) -> Option<Vec<String>>;
+
+    /// Ends a build that runs. Whether there was one.
+    fn cancel_build(&self, image: &str) -> bool;
 }
 
 /// A vendor that says by itself that something has changed.

@@ -27,6 +27,7 @@ mod write_timeout;
 mod webhook_bodies;
 mod idempotency;
 mod instances;
+mod apps;
 mod pools;
 mod pool_machines;
 mod stream_limit;
@@ -212,6 +213,7 @@ fn shared_routes() -> Vec<ApiRoute> {
     ];
     routes.extend(verbs::routes());
     routes.extend(instances::routes());
+    routes.extend(apps::routes());
     routes.extend(pools::routes());
     routes.extend(pool_machines::routes());
     routes.extend(manifests::routes());
@@ -224,6 +226,7 @@ fn shared_routes() -> Vec<ApiRoute> {
 /// Texts for the command line of the same version.
 fn command_line_routes() -> Vec<ApiRoute> {
     let mut routes = instances::command_line_routes();
+    routes.extend(apps::command_line_routes());
     routes.extend(pools::command_line_routes());
     routes.extend([
         ApiRoute::new("/api/v1/plan/text", get(plan_text), openapi::plan_text()),

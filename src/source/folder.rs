@@ -172,6 +172,7 @@ impl Folder {
             commit: None,
             history: History::default(),
             notes,
+            apps: String::new(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Reading never asks a server: a folder is read, and of a repository the last good commit that was fetched.
 //! [`Source::fetch`] asks the server; the engine calls it at the interval and whenever a person asks.
 
+pub mod apps;
 pub mod edit;
 pub mod folder;
 pub mod git;
@@ -10,6 +11,7 @@ pub mod parts;
 
 use std::path::Path;
 
+pub use apps::{AppFolder, AppRepositories, AppState, AppStates, look_at};
 pub use edit::{CommitAuthor, Edit, moved};
 pub use folder::Folder;
 pub use git::Git;
@@ -35,6 +37,8 @@ pub struct Snapshot {
     pub history: History,
     /// Skipped files, and why.
     pub notes: Vec<SourceNote>,
+    /// A digest of the commits of apps whose repositories stand among the other files.
+    pub apps: String,
 }
 
 /// A skipped file.
@@ -100,32 +104,69 @@ pub struct SourceReading {
     pub error: Option<SourceError>,
 }
 
-/// The source of the manifests.
+/// The source of the manifests, and the repositories of apps that they name.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub struct Source {
+    place: SourcePlace,
+    apps: AppRepositories,
+}
+
+/// Where manifests come from.
+#[derive(Debug, Clone)]
+enum SourcePlace {
     /// A folder on this machine.
     Folder(Folder),
     /// A git repository.
     Git(Git),
 }
 
+impl From<Folder> for Source {
+    fn from(folder: Folder) -> Self {
+        Self { place: SourcePlace::Folder(folder), apps: AppRepositories::default() }
+    }
+}
+
+impl From<Git> for Source {
+    fn from(git: Git) -> Self {
+        Self { place: SourcePlace::Git(git), apps: AppRepositories::default() }
+    }
+}
+
 impl Source {
+    /// With the repositories of apps in a folder.
+    #[must_use]
+    pub fn with_apps(self, folder: AppFolder) -> Self {
+        Self { apps: AppRepositories::new(folder), ..self }
+    }
+
+    /// The repositories of apps.
+    pub fn apps(&self) -> &AppRepositories {
+        &self.apps
+    }
+
+    /// Whether it is a repository, which is fetched.
+    pub fn is_git(&self) -> bool {
+        matches!(self.place, SourcePlace::Git(_))
+    }
+
     /// The effective revision. Asks no server.
     pub async fn read(&self) -> SourceReading {
-        match self {
-            Source::Folder(folder) => match folder.read_in_time().await {
+        let mut reading = match &self.place {
+            SourcePlace::Folder(folder) => match folder.read_in_time().await {
                 Ok(snapshot) => SourceReading { snapshot: Some(snapshot), error: None },
                 Err(error) => SourceReading { snapshot: None, error: Some(error) },
             },
-            Source::Git(git) => git.read().await,
-        }
+            SourcePlace::Git(git) => git.read().await,
+        };
+        reading.snapshot.iter_mut().for_each(|snapshot| self.apps.add_to(snapshot));
+        reading
     }
 
     /// Fetches; answers whether anything changed. A folder has nothing to fetch.
     pub async fn fetch(&self, now: Timestamp) -> bool {
-        match self {
-            Source::Folder(_) => false,
-            Source::Git(git) => git.fetch(now).await,
+        match &self.place {
+            SourcePlace::Folder(_) => false,
+            SourcePlace::Git(git) => git.fetch(now).await,
         }
     }
 
@@ -134,20 +175,20 @@ impl Source {
     /// # Errors
     /// The server has another one; or the source is a folder, in which nothing is held.
     pub async fn accept(&self, commit: &str, now: Timestamp) -> Result<(), SourceError> {
-        match self {
-            Source::Folder(_) => {
+        match &self.place {
+            SourcePlace::Folder(_) => {
                 let hint = Hint::text("leave out --accept-rewrite");
                 Err(SourceError::new(Code::A0310, "the source is a folder, which has no branches", hint))
             }
-            Source::Git(git) => git.accept(commit, now).await,
+            SourcePlace::Git(git) => git.accept(commit, now).await,
         }
     }
 
     /// Whether this ref is followed: `refs/heads/main`. In a folder none is.
     pub fn follows(&self, reference: &str) -> bool {
-        match self {
-            Source::Folder(_) => false,
-            Source::Git(git) => git.follows(reference),
+        match &self.place {
+            SourcePlace::Folder(_) => false,
+            SourcePlace::Git(git) => git.follows(reference),
         }
     }
 
@@ -156,9 +197,9 @@ impl Source {
     /// # Errors
     /// The server does not answer or has no such thing, or the source is a folder.
     pub async fn fetch_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
-        match self {
-            Source::Folder(_) => Err(no_refs()),
-            Source::Git(git) => git.fetch_ref(name).await,
+        match &self.place {
+            SourcePlace::Folder(_) => Err(no_refs()),
+            SourcePlace::Git(git) => self.with_app_files(git.fetch_ref(name).await),
         }
     }
 
@@ -167,10 +208,17 @@ impl Source {
     /// # Errors
     /// Nothing of that name was fetched, or the source is a folder.
     pub async fn read_ref(&self, name: &str) -> Result<Snapshot, SourceError> {
-        match self {
-            Source::Folder(_) => Err(no_refs()),
-            Source::Git(git) => git.read_ref(name).await,
+        match &self.place {
+            SourcePlace::Folder(_) => Err(no_refs()),
+            SourcePlace::Git(git) => self.with_app_files(git.read_ref(name).await),
         }
+    }
+
+    fn with_app_files(&self, read: Result<Snapshot, SourceError>) -> Result<Snapshot, SourceError> {
+        read.map(|mut snapshot| {
+            self.apps.add_to(&mut snapshot);
+            snapshot
+        })
     }
 
     /// Writes a change of one file: into the folder, or as a commit that is pushed. The next reading has it.
@@ -178,60 +226,60 @@ impl Source {
     /// # Errors
     /// The file has changed meanwhile (A0312); the source cannot be written (A0313), or its server does not answer.
     pub async fn write(&self, edit: Edit, now: Timestamp) -> Result<(), SourceError> {
-        match self {
-            Source::Folder(folder) => folder.write(edit).await,
-            Source::Git(git) => git.write(edit, now).await,
+        match &self.place {
+            SourcePlace::Folder(folder) => folder.write(edit).await,
+            SourcePlace::Git(git) => git.write(edit, now).await,
         }
     }
 
     /// Why a file, as shown, cannot be written; `None`: it can, as far as can be checked without writing. Whether a
     /// repository accepts it shows with the push.
     pub async fn unwritable(&self, shown: &str) -> Option<SourceError> {
-        match self {
-            Source::Folder(folder) => folder.unwritable(shown).await,
-            Source::Git(_) => None,
+        match &self.place {
+            SourcePlace::Folder(folder) => folder.unwritable(shown).await,
+            SourcePlace::Git(_) => None,
         }
     }
 
     /// The path, as shown, of a new manifest.
     pub fn path_of(&self, service: &str) -> String {
-        let folder = match self {
-            Source::Folder(folder) => folder.label(),
-            Source::Git(git) => git.path().to_owned(),
+        let folder = match &self.place {
+            SourcePlace::Folder(folder) => folder.label(),
+            SourcePlace::Git(git) => git.path().to_owned(),
         };
         if folder.is_empty() { format!("{service}.yaml") } else { format!("{folder}/{service}.yaml") }
     }
 
     /// How often the server is asked; `None`: there is none.
     pub fn interval(&self) -> Option<Millis> {
-        match self {
-            Source::Folder(_) => None,
-            Source::Git(git) => Some(git.interval()),
+        match &self.place {
+            SourcePlace::Folder(_) => None,
+            SourcePlace::Git(git) => Some(git.interval()),
         }
     }
 
     /// The folder to watch; `None`: there is none.
     pub fn folder(&self) -> Option<&Path> {
-        match self {
-            Source::Folder(folder) => Some(folder.path()),
-            Source::Git(_) => None,
+        match &self.place {
+            SourcePlace::Folder(folder) => Some(folder.path()),
+            SourcePlace::Git(_) => None,
         }
     }
 
     /// The events of the source since the last call, such as a rewritten branch.
     pub fn take_events(&self) -> Vec<String> {
-        match self {
-            Source::Folder(_) => Vec::new(),
-            Source::Git(git) => git.take_events(),
+        match &self.place {
+            SourcePlace::Folder(_) => Vec::new(),
+            SourcePlace::Git(git) => git.take_events(),
         }
     }
 }
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Source::Folder(folder) => write!(f, "{}", folder.path().display()),
-            Source::Git(git) => write!(f, "{git}"),
+        match &self.place {
+            SourcePlace::Folder(folder) => write!(f, "{}", folder.path().display()),
+            SourcePlace::Git(git) => write!(f, "{git}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod api;
+mod apps;
 mod canary;
 mod cli;
 mod hosts_config;

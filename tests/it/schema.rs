@@ -135,13 +135,14 @@ macro_rules! inside {
 }
 
 /// Every map that a manifest may have. What the map needs is written by itself: a key stands once.
-const MAPS: [Map; 50] = [
+const MAPS: [Map; 51] = [
     ("Service", |key| with(json!({"name": "x", "image": "a:1"}), key)),
     ("Service", |key| with(json!({"name": "x", "containers": {"a": {"image": "a:1"}}}), key)),
     ("Service", |key| with(json!({"name": "x", "image": "a:1", "port": 80}), key)),
     ("Service", |key| with(json!({"name": "x", "compose": "./compose.yaml"}), key)),
     ("Route", |key| with(json!({"kind": "Route", "name": "x"}), key)),
     ("DeadHost", |key| with(json!({"kind": "DeadHost", "name": "x"}), key)),
+    ("App", |key| with(json!({"kind": "App", "name": "x", "git": {"url": "https://git.example.org/x"}}), key)),
     ("Instance", |key| with(json!({"kind": "Instance", "name": "x", "cloud": "paris", "id": "a"}), key)),
     ("Redirect", |key| with(json!({"kind": "Redirect", "name": "x"}), key)),
     ("Stream", |key| with(json!({"kind": "Stream", "name": "x"}), key)),
@@ -272,11 +273,12 @@ fn every_key_that_the_reader_takes_is_in_the_schema() {
 }
 
 /// What is said of a key that is refused by its name.
-const REFUSALS: [&str; 8] = [
+const REFUSALS: [&str; 9] = [
     "has no effect",
     "is not supported",
     "is not yet supported",
     "does not belong in a container",
+    "does not belong in an App",
     "does not belong in a job",
     "does not belong in this kind",
     "stands beside",

@@ -35,7 +35,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("words", &["model"]),
     ("providers", &["model", "resources", "secret", "error_chain"]),
     ("registry", &["model", "config", "providers", "secret"]),
-    ("source", &["model", "secret"]),
+    // What of a repository is looked at, and what of it is sent to an engine.
+    ("source", &["model", "secret", "apps"]),
     // A published port is leased to its container.
     ("ledger", &["model", "resources::docker", "error_chain"]),
     ("accounts", &["model", "secret", "ledger"]),
@@ -44,7 +45,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["words", "model", "manifest", "plan::render", "secret", "error_chain", "providers::http", "ledger", "engine"],
     ),
     // The table of verbs says which role each verb needs.
-    ("engine", &["model", "manifest", "plan", "secret", "providers", "source", "ledger", "accounts::Role", "words"]),
+    (
+        "engine",
+        &["model", "apps", "manifest", "plan", "secret", "providers", "source", "ledger", "accounts::Role", "words"],
+    ),
     // What is shown: the engine's picture and its words, and of the store what was recorded.
     (
         "server",
@@ -83,6 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "words",
+            "apps",
             "accounts",
             "notifications",
             "templates",
@@ -186,6 +191,8 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/server/listener.rs",
             // Machines are asked side by side, and one answer takes what came in time.
             "src/providers/ssh/mod.rs",
+            // Repositories are fetched beside the loop, which a fetch that has ended wakes.
+            "src/source/apps.rs",
         ],
     ),
 ];

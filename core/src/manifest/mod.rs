@@ -21,6 +21,7 @@ mod source_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::app::AppSource;
 use crate::model::site::{Authors, Policy};
 use crate::model::{Assets, Code, Service, Site};
 
@@ -67,6 +68,8 @@ pub struct Loaded {
     pub broken: Vec<Broken>,
     /// The text of each good service.
     pub texts: BTreeMap<String, Document>,
+    /// The repositories that apps are built from, those of broken manifests as well: a commit may mend them.
+    pub apps: BTreeMap<String, AppSource>,
 }
 
 /// A document that could not be used.
@@ -322,6 +325,7 @@ fn collect(drafts: Vec<DraftService<'_>>) -> Loaded {
     let mut loaded = Loaded::default();
     let mut widths = (String::new(), Widths::of(""));
     for mut draft in drafts {
+        loaded.apps.extend(draft.name.clone().zip(draft.claims.app.take()));
         let is_broken = draft.problems.iter().any(Problem::is_error);
         let mut problems = std::mem::take(&mut draft.problems);
         problems.sort_by_key(|problem| problem.spot);

@@ -63,6 +63,7 @@ pub(super) fn document(site: &Site, source: &SourceFiles<'_>, file: &str, root: 
         decisions: explains.then(RefCell::default),
         opened: OpenedFiles::after(source.spent()),
         places: RefCell::default(),
+        built: RefCell::default(),
     };
     scope.variables = variables(&scope, root);
     let service = read(&scope, root);
@@ -116,6 +117,7 @@ pub fn container_keys(site: &Site) -> BTreeSet<&'static str> {
         decisions: None,
         opened: OpenedFiles::after(source.spent()),
         places: RefCell::default(),
+        built: RefCell::default(),
     };
     let mut reader = Reader::empty(&scope);
     container::container(&mut reader, false);
@@ -192,6 +194,7 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
         streams: Vec::new(),
         access_lists: Vec::new(),
         instance: None,
+        app: None,
         pool: None,
         dns: Dns::Auto,
         network: NetworkMode::Auto,
@@ -208,7 +211,6 @@ fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
 }
 
 fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
-    const LATER: [&str; 1] = ["App"];
     if !reader.has("kind") {
         reader.entry("kind");
         return Some(ManifestKind::SERVICE);
@@ -218,10 +220,6 @@ fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
         return Some(kind);
     }
     let scope = reader.scope;
-    if LATER.contains(&text.text.as_str()) {
-        scope.error(Code::A0113, text.spot, format!("kind `{}` is not yet supported", text.text));
-        return None;
-    }
     let words: Vec<&str> = KINDS.iter().map(|row| row.kind.word()).collect();
     let hint = match nearest(&text.text, &words) {
         Some(near) => format!("did you mean `{near}`?"),
@@ -241,7 +239,7 @@ fn name(reader: &mut Reader<'_>, kind: ManifestKind) -> Option<String> {
         reader.scope.not_allowed(&raw, "`name`", &why);
         return None;
     }
-    if kind == ManifestKind::SERVICE && raw.text.len() < 2 {
+    if matches!(kind, ManifestKind::SERVICE | ManifestKind::APP) && raw.text.len() < 2 {
         let why = "at least two characters: a container is called so, and Docker takes no shorter name";
         reader.scope.not_allowed(&raw, "`name`", why);
         return None;

@@ -11,6 +11,8 @@ pub struct ManifestKind {
 impl ManifestKind {
     /// Containers with their network, names and routes.
     pub const SERVICE: Self = Self { can_stop: true, ..Self::new("Service") };
+    /// A service whose image is built from a repository.
+    pub const APP: Self = Self { can_stop: true, ..Self::new("App") };
     /// A DNS record, which is called after what it says.
     pub const RECORD: Self = Self::without_host("Record");
     /// A network that services share.

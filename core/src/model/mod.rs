@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod action;
+pub mod app;
 pub mod code;
 pub mod text;
 pub mod kinds;

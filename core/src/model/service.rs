@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use super::app::{App, Build};
 use super::instance::Instance;
 use super::kinds::Kind;
 use super::pool::Pool;
@@ -45,6 +46,8 @@ pub struct Service {
     pub access_lists: Vec<AccessList>,
     /// A server of a cloud whose power is managed.
     pub instance: Option<Instance>,
+    /// The repository that its image is built from.
+    pub app: Option<App>,
     /// Machines that people reserve.
     pub pool: Option<Pool>,
     /// What DNS is to say.
@@ -617,6 +620,11 @@ impl Service {
         self.all_secrets().filter(|(name, _)| !name.is_own()).collect()
     }
 
+    /// The secrets that Amarre makes for it.
+    pub fn own_secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.all_secrets().map(|(name, _)| name).filter(|name| name.is_own())
+    }
+
     fn all_secrets(&self) -> impl Iterator<Item = (&SecretName, &Origin)> {
         let environment = self.all_containers().flat_map(|container| {
             container.environment.values().filter_map(move |value| match value {
@@ -633,7 +641,8 @@ impl Service {
         let users = self.access_lists.iter().flat_map(|list| list.users.values().map(move |name| (name, &list.origin)));
         let machines = self.pool.iter().flat_map(|pool| pool.machines.values());
         let machines = machines.filter_map(|machine| Some((machine.password.as_ref()?, &machine.origin)));
-        environment.chain(files).chain(users).chain(machines)
+        let tokens = self.app.iter().filter_map(|app| Some((app.source.token.as_ref()?, &self.origin)));
+        environment.chain(files).chain(users).chain(machines).chain(tokens)
     }
 
     /// What Docker calls a volume of that name in the manifest.
@@ -647,13 +656,19 @@ impl Service {
         self.data.of.as_ref().unwrap_or(&self.name)
     }
 
-    /// The files that are copied into its containers.
+    /// The files that are copied into its containers, and the Dockerfile that its image is built by.
     pub fn bundles(&self) -> impl Iterator<Item = &Bundle> {
         let deliveries = self.all_containers().flat_map(Container::deliveries);
-        deliveries.filter_map(|(_, delivery)| match &delivery.content {
+        let delivered = deliveries.filter_map(|(_, delivery)| match &delivery.content {
             DeliveryContent::Bundle(bundle) => Some(bundle),
             DeliveryContent::Secret(_) => None,
-        })
+        });
+        delivered.chain(self.build().map(|build| &build.dockerfile))
+    }
+
+    /// How its image is built; `None`: it is no app, or its repository was not fetched yet.
+    pub fn build(&self) -> Option<&Build> {
+        self.app.as_ref()?.build.as_deref()
     }
 
     /// What people and Docker call the container of that key.

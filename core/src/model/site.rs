@@ -454,6 +454,8 @@ pub struct Policy {
     pub are_records_named: bool,
     /// Image patterns; `*` matches anything.
     pub images: Vec<String>,
+    /// Patterns of repositories from which apps are built.
+    pub repositories: Vec<String>,
     /// Containers may have every right over the host.
     pub privileged: bool,
     /// Containers may speak to Docker.
@@ -504,6 +506,7 @@ impl Default for Policy {
             capabilities: BTreeSet::new(),
             nginx: NginxPolicy::default(),
             machine_scripts: false,
+            repositories: Vec::new(),
             follow_links: false,
         }
     }
@@ -514,7 +517,7 @@ type Opening = (&'static str, fn(&mut Policy));
 
 /// Every word that `authors: operators` opens, and what it is then. `targets` and `names` keep a part closed, so that
 /// their lists cannot say it: `core/src/manifest/policy` asks [`Policy::is_opened`].
-const OPENINGS: [Opening; 21] = [
+const OPENINGS: [Opening; 22] = [
     ("capabilities", |policy| policy.capabilities = BTreeSet::from(["ALL".to_owned()])),
     ("devices", |policy| policy.devices = vec!["*".to_owned()]),
     ("docker_socket", |policy| policy.docker_socket = true),
@@ -535,6 +538,7 @@ const OPENINGS: [Opening; 21] = [
         policy.records = types.into_iter().chain(SPECIAL_LABELS).map(str::to_owned).collect();
         policy.are_records_named = true;
     }),
+    ("repositories", |policy| policy.repositories = vec!["*".to_owned()]),
     ("runtimes", |policy| policy.runtimes = vec!["*".to_owned()]),
     ("secrets", |policy| policy.secrets = BTreeMap::from([("*".to_owned(), vec!["*".to_owned()])])),
     ("subnets", |policy| policy.subnets = vec![Ipv4Net::default()]),

@@ -31,6 +31,7 @@ pub fn pass(input: &Input<'_>) -> (Wants, Plan) {
     safety::lent::hold_back(input, &mut plan);
     safety::protect::hold_back(input, &wants, &mut plan);
     safety::rights::hold_back(input, &mut plan);
+    safety::builds::hold_back(input, &mut plan);
     desired::certificate::limit_orders(input, &mut plan);
     safety::signatures::hold_back(input, &mut plan);
     safety::mass_deletes::hold_back(input, &mut plan);

@@ -15,6 +15,7 @@ pub mod machine_list;
 pub(super) mod restart;
 pub mod instances;
 pub mod offers;
+pub mod apps;
 pub mod pools;
 pub mod reservation_drafts;
 pub mod pool_verbs;
@@ -135,7 +136,7 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: 
     let reply = match reference {
         None => {
             handle.fetch().await;
-            handle.request(LoopCommand::Pass).await?
+            handle.pass_with_apps().await?
         }
         Some(name) => match handle.fetch_ref(name).await {
             Ok(snapshot) => handle.preview(snapshot, Vec::new()).await?,

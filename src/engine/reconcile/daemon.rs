@@ -93,6 +93,17 @@ impl Handle {
         answer.await.ok()
     }
 
+    /// A pass that has what servers say of apps: the first one asks those that are due.
+    pub async fn pass_with_apps(&self) -> Option<Reply> {
+        let reply = self.request(LoopCommand::Pass).await?;
+        let apps = self.source.apps();
+        if !apps.is_fetching() && !apps.is_newer(&reply.picture.source) {
+            return Some(reply);
+        }
+        self.source.apps().idle().await;
+        self.request(LoopCommand::Pass).await
+    }
+
     /// Forecasts another revision of the source. Its manifests are read here, so that the loop does not wait.
     pub async fn preview(&self, snapshot: Snapshot, promised: Vec<String>) -> Option<Reply> {
         let context = match &self.last_pass().0.context {
@@ -125,6 +136,7 @@ impl Handle {
 
     /// Fetches from the source's server without making the loop wait.
     pub async fn fetch(&self) {
+        self.source.apps().ask_again();
         fetch(&self.source, &*self.clock, &self.meters).await;
     }
 
@@ -164,7 +176,7 @@ impl Handle {
 
     /// Whether manifests come from a repository.
     pub fn is_git(&self) -> bool {
-        matches!(self.source, Source::Git(_))
+        self.source.is_git()
     }
 
     /// The path, as shown, of a new manifest.
@@ -286,7 +298,7 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
 async fn fetch(source: &Source, clock: &dyn Clock, meters: &Meters) -> bool {
     let started = clock.now();
     let is_new = source.fetch(started).await;
-    if matches!(source, Source::Git(_)) {
+    if source.is_git() {
         let result = if source.read().await.error.is_some() { "failed" } else { "ok" };
         meters.fetches.get_or_create(&counters::labels(&[("result", result)])).inc();
         meters.fetching.observe(counters::seconds(clock.now() - started));

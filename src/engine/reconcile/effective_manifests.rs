@@ -72,7 +72,7 @@ impl Engine {
         let stored = self.ledger.manifests().await;
         let is_unread = stored.is_err();
         let stored = stored.unwrap_or_default();
-        let Loaded { services, diagnostics, broken, texts } = loaded;
+        let Loaded { services, diagnostics, broken, texts, .. } = loaded;
         let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
         let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
         let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
@@ -103,6 +103,7 @@ impl Engine {
             desired.broken.insert(name.clone(), format!("{} is broken", broken.file));
             self.use_last_good(&mut desired, name, stored.get(name)).await;
         }
+        self.wait_for_repositories(&mut desired, &stored).await;
         let notes = source.map(|snapshot| snapshot.notes.as_slice()).unwrap_or_default();
         let lost = |file: &String| {
             let is_broken = || broken.iter().any(|b| b.service.is_none() && b.file == *file);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::apps::AppContexts;
 use super::effective_manifests::DesiredManifests;
 use super::lane;
 use super::lane::{LaneJob, Tools};
@@ -76,6 +77,7 @@ impl Engine {
             stopping: self.stopping.clone(),
             cancelled: Arc::default(),
             breakers: self.retries.breakers.clone(),
+            contexts: AppContexts(self.source.apps().clone()),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::actions::ActionDone;
+use super::apps::AppContexts;
 use super::breaker::Breakers;
 use super::counters::Meters;
 use super::{bind_links, change_timeout};
@@ -97,6 +98,8 @@ pub struct Tools {
     pub cancelled: Arc<AtomicBool>,
     /// The breakers that grant calls.
     pub breakers: Breakers,
+    /// The files of apps.
+    pub contexts: AppContexts,
     /// Receives progress.
     pub progress: tokio::sync::broadcast::Sender<Progress>,
     /// Counters.
@@ -246,7 +249,8 @@ async fn apply_with_limit(
         bind_links::check_again(check).await?;
     }
     let secrets = named_secrets(change, &job.secrets);
-    let mut making = provider.apply(change, Supplies { secrets: &secrets, payloads: &job.payloads });
+    let mut making =
+        provider.apply(change, Supplies { secrets: &secrets, payloads: &job.payloads, contexts: &tools.contexts });
     let (mut told, mut moved) = (String::new(), started);
     let mut ticks = ChangeProgress::for_change(provider, change).ticks;
     loop {

@@ -68,7 +68,9 @@ impl Loading {
     /// # Errors
     /// It could not be read in time, or not at all.
     pub(crate) async fn load(&mut self, source: &Snapshot, site: &Site) -> Result<Loaded, SourceError> {
-        self.latest.load_with(&source.revision, LOAD_TIMEOUT, || begin(source, site, None)).await
+        let name = format!("{}{}", source.revision, source.apps);
+        let name = if source.revision.is_empty() { String::new() } else { name };
+        self.latest.load_with(&name, LOAD_TIMEOUT, || begin(source, site, None)).await
     }
 
     /// A manifest that was good before; `None`: it could not be read in time, or not at all.

@@ -9,6 +9,7 @@ pub mod retry;
 pub mod breaker;
 pub(super) mod hand_out;
 pub mod lane;
+pub mod apps;
 pub mod actions;
 pub mod savings;
 pub mod health;

@@ -76,9 +76,17 @@ impl Engine {
     /// Runs one pass. Cannot fail: errors are part of the result.
     pub async fn pass(&mut self, mode: RunMode) {
         let started = self.clock.now();
-        let reading = self.source.read().await;
+        let mut reading = self.source.read().await;
         self.record_source_events().await;
-        let loaded = self.manifests_of(&reading).await;
+        let mut loaded = self.manifests_of(&reading).await;
+        if let (Ok(manifests), Some(snapshot)) = (&loaded, &reading.snapshot) {
+            self.follow_apps(manifests);
+            // What an earlier process has fetched is known at once.
+            if self.source.apps().is_newer(snapshot) {
+                reading = self.source.read().await;
+                loaded = self.manifests_of(&reading).await;
+            }
+        }
         let mut picture = Box::pin(self.run_pass(reading, loaded, mode)).await;
         picture.took = self.clock.now() - started;
         self.meters.phase("total", picture.took);
@@ -159,6 +167,7 @@ impl Engine {
         if sight.desired.services.values().any(|service| service.pool.is_some()) {
             draft.plan.look_in(sight.now, schedule::CLOUDS_ANEW);
         }
+        self.source.apps().next().into_iter().for_each(|at| draft.plan.look_by(at));
         self.next_action_look(&sight.world, sight.now).into_iter().for_each(|at| draft.plan.look_by(at));
         if is_to_act && self.ledger_error.is_some() {
             self.try_ledger(&mut draft.plan, sight.now).await;
@@ -210,6 +219,7 @@ impl Engine {
         }
         let mut desired = self.desired(source.as_ref(), loaded).await;
         self.add_own_secrets(&mut desired, mode != RunMode::PlanOnly).await;
+        self.add_app_secrets(&mut desired, mode != RunMode::PlanOnly).await;
         let rolling = Self::wake_rolling(&mut facts, &desired);
         self.complete_facts(&mut facts, &desired, source.as_ref());
         let unpublished = match self.ledger.unpublished().await {
@@ -399,6 +409,7 @@ impl Engine {
             scrubber,
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
+            apps: self.source.apps().states(),
             listener_trouble: self.listener_trouble.clone(),
             unpublished,
             dead_ends,

@@ -467,9 +467,11 @@ impl Engine {
     }
 }
 
-/// The contents that the files of a container name.
+/// The contents that the files of a container name, and the Dockerfile that an image is built by.
 fn digests(fields: &Fields) -> Vec<String> {
+    let build = fields.get("build").and_then(Value::entries);
+    let dockerfile = build.and_then(|build| build.get("dockerfile")?.as_text().map(str::to_owned));
     let files = fields.get("files").and_then(Value::entries).into_iter().flat_map(BTreeMap::values);
     let content = |file: &Value| file.entries()?.get("content")?.as_text().map(str::to_owned);
-    files.filter_map(content).collect()
+    files.filter_map(content).chain(dockerfile).collect()
 }

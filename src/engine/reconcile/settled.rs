@@ -15,7 +15,9 @@ impl Engine {
     /// Whether nothing more will happen by itself: what is left waits for a person, or failed for good.
     pub(crate) fn is_settled(&self, picture: &PassResult) -> bool {
         let is_acting = self.actions.are_pending(picture.at);
-        if self.is_busy() || is_acting || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
+        let apps = self.source.apps();
+        let is_fetching = apps.is_fetching() || apps.is_newer(&picture.source);
+        if self.is_busy() || is_acting || is_fetching || picture.unpublished.iter().any(|(_, error)| error.is_none()) {
             return false;
         }
         let stuck = picture.blocked();

@@ -1,6 +1,7 @@
 //! Texts and documents of plan, status and drift, for people and machines. Pure: a pass result in, text out.
 
 pub mod plan;
+pub mod apps;
 pub mod pools;
 pub mod drift;
 pub mod status;

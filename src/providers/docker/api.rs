@@ -121,6 +121,24 @@ impl EngineApi {
         Ok((versioned(client, self.version), meter))
     }
 
+    /// What sends one request whose answer is a stream, and what counts its pieces.
+    pub fn stream_sender(&self) -> Result<(Sender, Arc<Meter>), ProviderError> {
+        let meter = Meter::stream();
+        let sender = transport::sender(&self.endpoint, self.tls.as_ref(), Some(meter.clone()));
+        Ok((sender.map_err(|trouble| no_answer(&self.endpoint, trouble))?, meter))
+    }
+
+    /// A call about an image that did not work.
+    pub fn call_failed(&self, image: &str, error: &Error) -> ProviderError {
+        self.failed("POST", &format!("building {image}"), error)
+    }
+
+    /// Whether the engine has an image under a name.
+    pub async fn has_image(&self, reference: &str) -> Result<bool, ProviderError> {
+        let answer = self.docker.inspect_image(reference).await;
+        Ok(self.found("GET", &format!("inspecting image {reference}"), answer)?.is_some())
+    }
+
     /// What a client of its own answers piece by piece, none of them larger than the meter allows.
     fn stream<T, S>(&self, ask: impl FnOnce(&Docker) -> S) -> Pieces<T>
     where

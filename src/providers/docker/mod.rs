@@ -4,6 +4,7 @@
 //! look. Containers are removed without their volumes, and never before their restart policy is `no`.
 
 pub mod api;
+mod build;
 mod actions;
 mod containers;
 mod hidden;
@@ -30,6 +31,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::{OnceCell, mpsc};
 
 use self::api::EngineApi;
+use self::build::Builds;
 use self::host::ReservedKind;
 use self::images::{Declared, Pulls, Remotes};
 use self::inspects::Inspects;
@@ -114,6 +116,7 @@ pub struct DockerProvider {
     declared: Mutex<BTreeMap<String, Declared>>,
     remotes: Remotes,
     pulls: Pulls,
+    builds: Builds,
 }
 
 impl DockerProvider {
@@ -132,6 +135,7 @@ impl DockerProvider {
             declared: Mutex::default(),
             remotes: Remotes::default(),
             pulls: Pulls::default(),
+            builds: Builds::default(),
         })
     }
 
@@ -299,7 +303,7 @@ impl DockerProvider {
         }
     }
 
-    async fn change(&self, change: &Change, secrets: &Secrets, payloads: &Payloads) -> Result<Outcome, ProviderError> {
+    async fn change(&self, change: &Change, supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
         let api = self.api().await?;
         let kind = change.address.kind;
         let id = if kind == Kind::Network {
@@ -309,9 +313,9 @@ impl DockerProvider {
         } else if kind == Kind::Volume {
             self.change_volume(api, change).await?
         } else if kind == Kind::Image {
-            self.change_image(api, change).await?
+            self.change_image(api, change, supplies).await?
         } else if kind == Kind::Container {
-            self.change_container(api, change, (secrets, payloads)).await?
+            self.change_container(api, change, (supplies.secrets, supplies.payloads)).await?
         } else {
             return Err(cannot(change));
         };
@@ -352,9 +356,17 @@ impl DockerProvider {
         }
     }
 
-    async fn change_image(&self, api: &EngineApi, change: &Change) -> Result<String, ProviderError> {
+    async fn change_image(
+        &self,
+        api: &EngineApi,
+        change: &Change,
+        supplies: Supplies<'_>,
+    ) -> Result<String, ProviderError> {
         let name = change.address.name.as_str();
         match &change.verb {
+            Verb::Create(fields) if fields.get("build").is_some() => {
+                Box::pin(self.build(api, change, fields, supplies)).await
+            }
             Verb::Create(fields) | Verb::Update(fields) => self.pull(api, name, fields.text("platform")).await,
             Verb::Delete => api.remove_image(name).await.map(|()| String::new()),
         }
@@ -482,7 +494,7 @@ impl Provider for DockerProvider {
     }
 
     async fn apply(&self, change: &Change, supplies: Supplies<'_>) -> Result<Outcome, ProviderError> {
-        let outcome = self.change(change, supplies.secrets, supplies.payloads).await;
+        let outcome = self.change(change, supplies).await;
         let accounts = self.config.registries.0.values().map(|login| &login.password);
         let sent = Scrubber::of_words(supplies.secrets.values().chain(accounts));
         let outcome = outcome.map_err(|error| error.without(&sent));
@@ -498,6 +510,7 @@ impl Provider for DockerProvider {
             attribution: Some(self),
             nginx_test: Some(self),
             progress: Some(self),
+            builds: Some(self),
             events: Some(self),
             actions: Some(self),
             requests: Some(&self.counts),
@@ -582,11 +595,13 @@ impl TestNginx for DockerProvider {
 
 impl ReportProgress for DockerProvider {
     fn progress_text(&self, address: &Address) -> String {
-        if address.kind == Kind::Image { self.pulls.news(&address.name) } else { String::new() }
+        let step = self.builds.step(&address.name);
+        if address.kind == Kind::Image && step.is_empty() { self.pulls.news(&address.name) } else { step }
     }
 
     fn ticks(&self, address: &Address) -> u64 {
-        if address.kind == Kind::Image { self.pulls.progress_lines(&address.name) } else { 0 }
+        let pulled = if address.kind == Kind::Image { self.pulls.progress_lines(&address.name) } else { 0 };
+        pulled + self.builds.ticks(&address.name)
     }
 }
 

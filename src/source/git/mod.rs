@@ -17,6 +17,7 @@ mod transport;
 mod http;
 mod ssh;
 mod clone;
+mod checkout;
 mod tree;
 mod history;
 mod push;
@@ -291,6 +292,109 @@ impl FetchOutcome {
 
     fn refused(error: SourceError) -> Self {
         Self { has_answered: true, ..Self::failed(error) }
+    }
+}
+
+/// What can be done about the repository of an app that cannot be fetched.
+fn app_hint(code: Code) -> &'static str {
+    const HINTS: [(Code, &str); 6] = [
+        (Code::A0303, "is the URL right? for a private repository write `git: {token: {secret: NAME}}`"),
+        (Code::A0304, "ask who runs it for its host key, and put it into the known_hosts of Amarre's user"),
+        (Code::A0305, "push it, or correct `git.ref`"),
+        (Code::A0307, "keep what is generated, and large files, out of the repository"),
+        (Code::A0316, "keep what is generated, and large files, out of the repository"),
+        (Code::A0775, "what runs stays as it is until a commit mends it"),
+    ];
+    let usual = "is the server up, and `git.url` right? it is tried again by itself";
+    HINTS.into_iter().find(|(known, _)| *known == code).map_or(usual, |(_, hint)| hint)
+}
+
+/// The memory that a fetch of an app may take.
+const APP_MEMORY_BYTES: u64 = 1 << 30;
+
+/// The repository of an app.
+#[derive(Debug, Clone)]
+pub struct AppRepository {
+    settings: Arc<GitSettings>,
+    /// A branch, a tag or a commit.
+    reference: String,
+}
+
+impl AppRepository {
+    /// Nothing is called or created before the first use.
+    pub fn new(access: RemoteAccess, reference: String, path: String, clone: PathBuf, program: PathBuf) -> Self {
+        let followed = GitRef::Branch(reference.clone());
+        let (interval, memory_bytes) = (Millis(0), APP_MEMORY_BYTES);
+        let (verify, verify_all) = (None, false);
+        let settings = GitSettings {
+            access,
+            reference: followed,
+            path,
+            interval,
+            verify,
+            verify_all,
+            memory_bytes,
+            clone,
+            program,
+        };
+        Self { settings: Arc::new(settings), reference }
+    }
+
+    /// The commit that the server has, and what is looked at of it.
+    ///
+    /// # Errors
+    /// The server does not answer, refuses us, or has no such ref; the commit cannot be read.
+    pub async fn fetch(&self) -> Result<(Commit, Vec<u8>), SourceError> {
+        let of = self.clone();
+        let (_waiting, asker) = watch::channel(());
+        let done = tokio::task::spawn_blocking(move || {
+            if let Some(parent) = of.settings.clone.parent() {
+                // Where it cannot be made, the clone cannot either, and says so.
+                let _ = std::fs::create_dir_all(parent);
+            }
+            let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{}", of.reference));
+            let (repository, commit) = of.settings.bring(&names, &asker).map_err(|(error, _)| error)?;
+            let read = of.read(&repository, commit)?;
+            // Without it the next process has to ask the server first.
+            let _ = clone::remember(&repository, &of.settings.key("app"), commit);
+            Ok(read)
+        });
+        let what = "it answers what cannot be read".to_owned();
+        let done = done.await.unwrap_or_else(|_| Err(self.settings.explain(&SessionError::NoAnswer(what))));
+        done.map_err(|error| SourceError { hints: vec![Hint::text(app_hint(error.code))], ..error })
+    }
+
+    fn read(&self, repository: &Repository, commit: Oid) -> Result<(Commit, Vec<u8>), SourceError> {
+        let checkout = checkout::read(repository, commit, &self.settings.path).map_err(|why| {
+            let message = format!("{} of {} is not taken: {why}", self.reference, self.settings.access.url);
+            SourceError::new(Code::A0775, message, Hint::text("what runs stays as it is until a commit mends it"))
+        })?;
+        Ok((checkout.commit.clone(), checkout.to_bytes()))
+    }
+
+    /// What an earlier process has fetched.
+    pub fn remembered(&self) -> Option<(Commit, Vec<u8>)> {
+        let repository = clone::open_existing(&self.settings.clone)?;
+        let commit = clone::remembered(&repository, &self.settings.key("app"))?;
+        self.read(&repository, commit).ok()
+    }
+
+    /// Writes the files of a folder at a commit as a tar.
+    ///
+    /// # Errors
+    /// They are not here, too large, or they are not taken any more.
+    pub fn write(
+        &self,
+        commit: &str,
+        folder: &str,
+        beside: Option<(&str, &[u8])>,
+        dockerfile: Option<&str>,
+        out: impl std::io::Write,
+    ) -> std::io::Result<()> {
+        let broken = |error: git2::Error| std::io::Error::other(error.message().to_owned());
+        let repository = clone::open_existing(&self.settings.clone);
+        let repository = repository.ok_or_else(|| std::io::Error::other("the clone of the repository is gone"))?;
+        checkout::write(&repository, Oid::from_str(commit).map_err(broken)?, folder, beside, dockerfile, out)
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) fn snapshot(
         commit: Some(describe(&commit)),
         history: History::default(),
         notes: walk.notes,
+        apps: String::new(),
     })
 }
 

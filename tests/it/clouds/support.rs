@@ -223,7 +223,7 @@ pub async fn parts_of((folder, clock, asking): Around<'_>, config: &str, ledger:
     EngineParts {
         providers: registry::providers(&config, &key).unwrap(),
         site: config.site,
-        source: Source::Folder(Folder::new(&folder.path().join("services"))),
+        source: Source::from(Folder::new(&folder.path().join("services"))),
         ledger: Ledger::open(&folder.path().join(format!("ledger-{ledger}.db"))).await.unwrap(),
         secrets: Arc::new(|name| Ok(Secret::new(name.0.clone()))),
         key,

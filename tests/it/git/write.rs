@@ -57,7 +57,7 @@ fn forge() -> Forge {
 async fn a_change_is_committed_and_pushed_over_http() {
     let (forge, state) = (forge(), tempfile::tempdir().unwrap());
     let http = forge.http(None).await;
-    let source = Source::Git(Git::new(settings(&state, &http.url())));
+    let source = Source::from(Git::new(settings(&state, &http.url())));
     lives(&source).await;
     let log =
         forge.run(&["--git-dir", &forge.bare().display().to_string(), "log", "--format=%an <%ae> %cn %s", "main"]);
@@ -72,14 +72,14 @@ async fn a_change_is_committed_and_pushed_over_http() {
 async fn a_change_is_committed_and_pushed_over_ssh() {
     let (forge, state) = (forge(), tempfile::tempdir().unwrap());
     let ssh = forge.ssh().await;
-    lives(&Source::Git(Git::new(over_ssh(&state, &ssh)))).await;
+    lives(&Source::from(Git::new(over_ssh(&state, &ssh)))).await;
 }
 
 #[tokio::test]
 async fn a_concurrent_push_stays() {
     let (forge, state) = (forge(), tempfile::tempdir().unwrap());
     let http = forge.http(None).await;
-    let source = Source::Git(Git::new(settings(&state, &http.url())));
+    let source = Source::from(Git::new(settings(&state, &http.url())));
     source.fetch(NOW).await;
     forge.commit("Bob Durand", "two", "services/two.yaml", "name: two\nimage: web:1\n");
     source.write(edit(None, Some(MANIFEST)), NOW).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_server_that_refuses_is_quoted() {
     std::fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
     std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let http = forge.http(None).await;
-    let source = Source::Git(Git::new(settings(&state, &http.url())));
+    let source = Source::from(Git::new(settings(&state, &http.url())));
     source.fetch(NOW).await;
     let refused = source.write(edit(None, Some(MANIFEST)), NOW).await.unwrap_err();
     assert_eq!(refused.code, Code::A0313);
@@ -113,7 +113,7 @@ async fn a_tag_takes_no_commit() {
     let (forge, state) = (forge(), tempfile::tempdir().unwrap());
     let http = forge.http(None).await;
     let tag = GitSettings { reference: GitRef::Tag("v1".to_owned()), ..settings(&state, &http.url()) };
-    let refused = Source::Git(Git::new(tag)).write(edit(None, Some(MANIFEST)), NOW).await.unwrap_err();
+    let refused = Source::from(Git::new(tag)).write(edit(None, Some(MANIFEST)), NOW).await.unwrap_err();
     assert_eq!(refused.code, Code::A0313);
 }
 
@@ -122,6 +122,6 @@ async fn a_change_is_written_into_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("services");
     std::fs::create_dir(&path).unwrap();
-    lives(&Source::Folder(Folder::new(&path))).await;
+    lives(&Source::from(Folder::new(&path))).await;
     assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "nothing is left behind");
 }

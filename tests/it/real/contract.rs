@@ -2,7 +2,7 @@
 //! same code: each field of a container is set, changed and unset, each time with nothing left to do.
 
 use crate::support::supplies;
-use amarre::providers::Supplies;
+use amarre::providers::{NoContexts, Supplies};
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
@@ -105,11 +105,17 @@ impl Bench {
     async fn apply(&self, change: &Change) {
         let bundles = ["one\n", "two\n"].map(|text| Bundle::of_file(text.as_bytes().into(), false));
         let payloads = bundles.map(|bundle| (bundle.digest.clone(), bundle)).into();
-        let outcome = self.provider.apply(change, Supplies { secrets: &Secrets::new(), payloads: &payloads }).await;
+        let outcome = self
+            .provider
+            .apply(change, Supplies { secrets: &Secrets::new(), payloads: &payloads, contexts: &NoContexts })
+            .await;
         outcome.unwrap_or_else(|error| panic!("{}: {error:?}", change.address));
         // Doing it again is harmless if it can be distinguished from the first time.
         if matches!(change.verb, Verb::Create(_)) {
-            self.provider.apply(change, Supplies { secrets: &Secrets::new(), payloads: &payloads }).await.unwrap();
+            self.provider
+                .apply(change, Supplies { secrets: &Secrets::new(), payloads: &payloads, contexts: &NoContexts })
+                .await
+                .unwrap();
         }
     }
 

@@ -17,7 +17,7 @@ pub mod trust;
 pub mod vendor_rows;
 pub mod visitors;
 
-use amarre::providers::Supplies;
+use amarre::providers::{NoContexts, Supplies};
 use amarre::secret::Secrets;
 use amarre_core::model::Payloads;
 use std::net::SocketAddr;
@@ -38,7 +38,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// What a change needs beside its fields: secrets, and no files.
 pub fn supplies(secrets: &Secrets) -> Supplies<'_> {
     static NONE: Payloads = Payloads::new();
-    Supplies { secrets, payloads: &NONE }
+    Supplies { secrets, payloads: &NONE, contexts: &NoContexts }
 }
 
 /// Waits until `reached` holds, at most `limit_s` seconds.

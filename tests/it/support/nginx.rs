@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Once};
@@ -110,6 +111,21 @@ fn build() {
             image::import_folder(IMAGE, root.path(), &CHANGES, &recipe);
         }
     });
+}
+
+/// The same files under another name, with more of them and no command of its own.
+pub fn import_as(reference: &str, more: &dyn Fn(&Path)) {
+    let _lock = image::lock();
+    let recipe = hex::encode(Sha1::digest(format!("{reference} 1 {}", [ENTRY, COMMON, HTTP].concat())));
+    if image::is_missing(reference, &recipe) {
+        let root = tempfile::tempdir().unwrap();
+        fill(root.path());
+        // As in every image: who is not root writes there, too.
+        let everyone = fs::Permissions::from_mode(0o1777);
+        fs::set_permissions(root.path().join("tmp"), everyone).unwrap();
+        more(root.path());
+        image::import_folder(reference, root.path(), &["ENV PATH=/bin:/usr/sbin"], &recipe);
+    }
 }
 
 fn fill(root: &Path) {

@@ -571,7 +571,7 @@ async fn engine(makings: Makings<'_>) -> Engine {
     Engine::new(EngineParts {
         site: config.site.clone(),
         providers,
-        source: Source::Folder(Folder::new(&folder.path().join("services"))),
+        source: Source::from(Folder::new(&folder.path().join("services"))),
         ledger: Ledger::open(&path).await.unwrap(),
         secrets: Arc::new(move |name| match no_secrets.load(Ordering::Relaxed) {
             false => Ok(Secret::new(format!("value of {}", name.0))),

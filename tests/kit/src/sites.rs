@@ -57,6 +57,7 @@ pub fn permissive() -> Site {
             records: ["A", "AAAA", "CNAME", "TXT", "SRV", "_*"].into_iter().map(str::to_owned).collect(),
             images: texts(&["docker.io/*", "ghcr.io/*", "codeberg.org/*", "localhost/*", "registry.example.org:*"]),
             are_host_paths_named: true,
+            repositories: texts(&["https://git.example.org/*"]),
             volumes: texts(&["*"]),
             networks: texts(&["*"]),
             subnets: vec!["0.0.0.0/0".parse().unwrap()],

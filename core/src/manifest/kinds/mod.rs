@@ -7,6 +7,7 @@ pub(super) mod redirect;
 pub(super) mod dead_host;
 pub(super) mod stream;
 pub(super) mod access_list;
+pub(super) mod app;
 pub(super) mod record;
 pub(super) mod network;
 pub(super) mod instance;
@@ -33,6 +34,7 @@ pub(super) struct ManifestKindRow {
 /// Every kind, in the order of the documentation.
 pub(super) const KINDS: &[ManifestKindRow] = &[
     service::ROW,
+    app::ROW,
     route::ROW,
     redirect::ROW,
     dead_host::ROW,

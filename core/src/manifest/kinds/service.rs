@@ -11,7 +11,7 @@ use crate::manifest::compose::{composite_keys, container, stack, unsupported};
 use crate::manifest::parse::{CONTAINERS_MAX, NAME_CHARS_MAX};
 use crate::manifest::resolve;
 use crate::manifest::schema::container as container_schema;
-use crate::manifest::schema::{dns, either, flag, head, link, list, map, number, object, text, words};
+use crate::manifest::schema::{SchemaKey, dns, either, flag, head, link, list, map, number, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey};
 use crate::manifest::yaml::tree::{Entry, NodeData};
@@ -22,7 +22,7 @@ use crate::model::{Code, Value};
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::SERVICE, parse, schema };
 
-fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
+pub(super) fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let mut network = None;
     let (mut read, others): (_, &dyn Fn(&Entry) -> UnknownKey) = if reader.has("compose") {
@@ -227,8 +227,12 @@ fn joined(scope: &Scope<'_>, read: &ContainerRead, containers: &BTreeMap<String,
     }
 }
 
-/// Its keys.
 fn schema() -> Json {
+    object(&["name"], keys())
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<SchemaKey> {
     let mut keys = head();
     // One container's keys may stand at the top, where `dns` is the service's.
     keys.extend(container_schema::keys().into_iter().filter(|(key, ..)| *key != "dns"));
@@ -256,5 +260,5 @@ fn schema() -> Json {
         ("reuse", flag(), "true: it gets the folder, volumes and secrets that a deleted service of its name has left"),
         ("update", link("update"), "How a new container takes the place of the old one"),
     ]);
-    object(&["name"], keys)
+    keys
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 
 use crate::model::address::service_of_network;
+use crate::model::app::AppSource;
 use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume};
 use crate::model::site::{PublicAddress, Right};
 use crate::model::{Address, Assets, Code, Site};
@@ -24,6 +25,8 @@ use crate::manifest::yaml::reader::Scope;
 /// What a document claims for itself, each with its place.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
+    /// The repository that it is built from.
+    pub app: Option<AppSource>,
     /// Of `moved_from`.
     pub moved_from: Option<Spot>,
     pub name: Option<Spot>,

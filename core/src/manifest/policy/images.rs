@@ -26,6 +26,9 @@ struct ReferenceParts<'a> {
 /// Images match one of `policy.images`, as written or with the registry that is meant.
 pub(crate) fn judge(scope: &Scope<'_>, text: &PlacedText) {
     let image = text.text.as_str();
+    if scope.built.borrow().as_deref() == Some(image) {
+        return;
+    }
     let is_id = is_id(image);
     let parts = ReferenceParts::of(image);
     if !is_id && !parts.is_good() {

@@ -184,6 +184,12 @@ impl Diagnostic {
         }
     }
 
+    /// Something of a service that is found out while it runs, said where its manifest begins.
+    pub fn of_service(code: Code, service: &crate::model::Service, message: String, hint: String) -> Self {
+        let missing = Self::missing_secret(&service.name, &service.origin, message, hint);
+        Self { code, severity: Severity::Warning, ..missing }
+    }
+
     /// A manifest names a secret that is set nowhere; found by whoever resolves secrets.
     pub fn missing_secret(service: &str, origin: &crate::model::Origin, message: String, hint: String) -> Self {
         Self {

@@ -50,6 +50,8 @@ pub(crate) struct Scope<'a> {
     pub opened: OpenedFiles,
     /// Where the keys of each map stand, by the place of the map.
     pub places: RefCell<BTreeMap<Spot, Vec<(String, Spot)>>>,
+    /// The image that the manifest itself builds, which policy need not name.
+    pub built: RefCell<Option<String>>,
 }
 
 impl Scope<'_> {
@@ -179,6 +181,16 @@ impl<'a> Reader<'a> {
     /// How messages call a key: `` `healthcheck.test` ``.
     pub fn label(&self, key: &str) -> String {
         format!("`{}{key}`", self.path)
+    }
+
+    /// Every entry, asked for or not.
+    pub fn all(&self) -> &'a [Entry] {
+        self.entries
+    }
+
+    /// The value of a key that somebody else asks for.
+    pub fn value(&self, key: &str) -> Option<&'a Node> {
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &*entry.value)
     }
 
     /// The entry of a key, whatever its value.

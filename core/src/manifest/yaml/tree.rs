@@ -89,6 +89,11 @@ impl Node {
         Self::made(spot, NodeData::Scalar(Scalar { text, plain: false, literal: false }))
     }
 
+    /// A made scalar without quotes: a number, a boolean.
+    pub fn made_plain(spot: Spot, text: String) -> Rc<Self> {
+        Self::made(spot, NodeData::Scalar(Scalar { text, plain: true, literal: false }))
+    }
+
     /// How many values it holds, itself included.
     pub fn count(&self) -> usize {
         1 + match &self.data {

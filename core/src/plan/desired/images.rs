@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::container::untagged;
 use super::expand::Expansion;
+use crate::model::app::{AppSource, Build};
 use crate::model::plan::{Impact, Wait};
 use crate::model::service::{Container, PullPolicy};
 use crate::model::world::Pulled;
@@ -19,6 +20,14 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
     let input = expansion.input;
     let docker = expansion.host.docker.clone();
     let address = Address::new(docker, Kind::Image, reference);
+    if let Some(app) = &expansion.service.app
+        && let Some(build) = app.build.as_deref().filter(|build| build.image == reference)
+    {
+        let fields = Fields::default().with("build", build_value(&app.source, build));
+        let refusal = if input.world.seen.contains_key(&address) { None } else { no_room(input, &address) };
+        expansion.want(address.clone(), fields, Vec::new(), &container.origin).refuse(refusal);
+        return Need::present(address);
+    }
     let seen = input.world.seen.get(&address);
     let mut fields = Fields::default();
     // A digest names one image for ever.
@@ -65,6 +74,24 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
     }
     // One that is about to be pulled anew is not what a container is to be made from.
     if every.is_some() || is_other { Need::ready(address) } else { Need::present(address) }
+}
+
+/// What an image is built from, for whoever builds it.
+fn build_value(source: &AppSource, build: &Build) -> Value {
+    let text = |name: &str, value: &str| (name.to_owned(), Value::text(value));
+    let mut entries = BTreeMap::from([
+        text("source", &source.asset()),
+        text("commit", &build.commit.id),
+        text("context", &build.context),
+        text("dockerfile", &build.dockerfile.digest),
+        ("timeout_ms".to_owned(), Value::Int(build.timeout.0)),
+        ("bases".to_owned(), Value::texts(build.bases.iter().cloned())),
+        text("framework", &build.framework),
+        ("args".to_owned(), Value::Map(build.args.iter().map(|(name, value)| text(name, value)).collect())),
+    ]);
+    entries.extend(build.dockerfile_path.as_ref().map(|path| text("path", path)));
+    entries.extend(build.target.as_ref().map(|target| text("target", target)));
+    Value::Map(entries)
 }
 
 /// An engine keeps one image under one name.

@@ -131,6 +131,7 @@ fn change(input: &Input<'_>, seq: usize, line: &PlanLine<'_>) -> Json {
     let step = match (&change.verb, line.is_job) {
         (Verb::Delete, _) => "drain",
         (Verb::Create(_) | Verb::Update(_), true) => "job",
+        (Verb::Create(fields), false) if fields.get("build").is_some() => "build",
         (Verb::Create(_) | Verb::Update(_), false) => "pull",
     };
     json!({

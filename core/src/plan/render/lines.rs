@@ -36,6 +36,7 @@ fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
 pub fn kind(kind: Kind, verb: &Verb) -> String {
     match (kind, verb) {
         (Kind::Image, Verb::Delete) => "clean up".to_owned(),
+        (Kind::Image, Verb::Create(fields)) if fields.get("build").is_some() => "build".to_owned(),
         (Kind::Image, Verb::Create(_) | Verb::Update(_)) => "pull".to_owned(),
         (kind, _) => kind.label(),
     }
@@ -72,7 +73,8 @@ impl DetailInput<'_> {
 type Detail = fn(&DetailInput<'_>) -> String;
 
 /// Of the kinds whose fields say more than their name.
-const DETAILS: [(Kind, Detail); 9] = [
+const DETAILS: [(Kind, Detail); 10] = [
+    (Kind::Image, image_detail),
     (Kind::Network, |of| of.text("subnet").to_owned()),
     (Kind::Attachment, |of| of.text("address").to_owned()),
     (Kind::Container, container_detail),
@@ -83,6 +85,16 @@ const DETAILS: [(Kind, Detail); 9] = [
     (Kind::AccessList, access_list_detail),
     (Kind::Account, |of| of.text("reservation").to_owned()),
 ];
+
+/// Of one that is built: from what.
+fn image_detail(of: &DetailInput<'_>) -> String {
+    let build = of.fields.get("build").and_then(Value::entries);
+    let text = |name: &str| build.and_then(|build| build.get(name)?.as_text()).unwrap_or_default();
+    match text("commit").get(..7) {
+        Some(commit) => format!("from commit {commit}, {}", text("framework")),
+        None => String::new(),
+    }
+}
 
 fn container_detail(of: &DetailInput<'_>) -> String {
     let port = of.port.map(|port| format!("port {port}"));

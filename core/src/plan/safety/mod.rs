@@ -1,5 +1,6 @@
 //! What holds a change back, and what no plan may contain.
 
+pub mod builds;
 pub mod cloud_limits;
 pub mod lint;
 pub mod protect;

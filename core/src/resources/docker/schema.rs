@@ -46,6 +46,8 @@ pub const IMAGE: KindSchema = KindSchema {
         Field::new("remote", Rule::Observed),
         Field::new("unasked", Rule::Observed),
         Field::new("ask_every_ms", Rule::Observed),
+        // What it is built from, where it is not pulled: told to whoever builds it.
+        Field::new("build", Rule::Observed),
         // `linux/arm64`; an engine of API 1.49 may have several under one name, and shows none here.
         Field::new("platform", Rule::Update),
     ],

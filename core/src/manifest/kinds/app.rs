@@ -1,0 +1,449 @@
+//! `kind: App`: a service whose image is built from a git repository. Everything that is not said here is a service's.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+use super::{ManifestKindRow, service};
+use crate::apps::{self, Checkout, Detection, Dockerfile, SecretForm, Wish};
+use crate::manifest::compose::container;
+use crate::manifest::policy::{self, AllowedBy, Closed, images};
+use crate::manifest::resolve;
+use crate::manifest::schema::{map, object, scalar, text, words};
+use crate::manifest::yaml::diagnostic::{Spot, shown};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
+use crate::manifest::yaml::tree::{Entry, Node, NodeData};
+use crate::model::app::{App, AppSource, Build};
+use crate::model::service::{Container, EnvValue, ManifestKind, Mount, MountSource, Service};
+use crate::model::suggestion::matches;
+use crate::model::{Bundle, Code, GitUrl, Millis, SecretName};
+
+/// The row of the kind.
+pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::APP, parse, schema };
+
+/// The key of the policy.
+const WORD: &str = "repositories";
+/// Where nothing is said; large builds of Rust or Java on a small machine take this.
+const TIMEOUT: Millis = Millis::minutes(20);
+const TIMEOUT_MAX: Millis = Millis::minutes(120);
+/// Where it listens as long as nothing is known of it.
+const USUAL_PORT: u16 = 8080;
+/// The job that runs a new image before it serves.
+const RELEASE: &str = "release";
+/// Keys of a service that an app has no use for: its one container is what is built.
+const NOT_HERE: [(&str, &str); 3] = [
+    ("image", "leave it out: the image is built from `git`"),
+    ("containers", "write what else is needed as a Service of its own, and name it in `needs`"),
+    ("compose", "write a Service with `compose`; an App has one container, which is built"),
+];
+/// Keys of the app alone, or that are read before the service's.
+const OWN: [&str; 9] = ["kind", "name", "host", "reconcile", "git", "framework", "build", "release", "on"];
+/// What a job before an update has of the container beside which it runs.
+const FOR_RELEASE: [&str; 8] =
+    ["environment", "env_file", "volumes", "user", "extra_hosts", "secrets", "configs", "working_dir"];
+
+/// What `build` says.
+#[derive(Default)]
+struct BuildKeys {
+    dockerfile: Option<PlacedText>,
+    args: BTreeMap<String, String>,
+    target: Option<String>,
+    timeout: Option<Millis>,
+}
+
+/// What `release` says.
+enum Release {
+    /// As the framework has it.
+    Usual,
+    /// Nothing is run.
+    None,
+    /// This command.
+    Command(PlacedText),
+}
+
+fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
+    let scope = reader.scope;
+    let spot = reader.key_spot("git");
+    let source = git(&mut reader);
+    let framework = framework(&mut reader);
+    let build = build(&mut reader);
+    let release = release(&mut reader);
+    where_it_runs(&mut reader);
+    for (key, hint) in NOT_HERE.into_iter().filter(|(key, _)| reader.has(key)) {
+        let message = format!("`{key}` does not belong in an App");
+        scope.error_hint(Code::A0106, reader.key_spot(key), message, hint);
+    }
+    let source = source?;
+    allowed(scope, &source, spot);
+    // From elsewhere nothing is fetched; the rest of the manifest is read all the same.
+    let checkout = if scope.is_broken() { None } else { checkout(scope, &source) };
+    if !scope.is_broken() {
+        scope.claims.borrow_mut().app = Some(source.clone());
+    }
+    let port = reader.entry("port").and_then(|entry| entry.value.scalar()).and_then(|port| port.parse().ok());
+    let wish = Wish {
+        path: &source.path,
+        framework: framework.as_ref().map(|text| text.text.as_str()).filter(|name| *name != "auto"),
+        dockerfile: build.dockerfile.as_ref().map(|text| text.text.as_str()),
+        port,
+        has_command: reader.has("command"),
+        has_release: !matches!(release, Release::Usual),
+        args: Some(&build.args),
+    };
+    let (found, made) = match checkout {
+        Some(checkout) => {
+            let found = detect(scope, &checkout, &wish, framework.as_ref().map_or(spot, |text| text.spot))?;
+            let made = made(scope, &checkout, &found, build, spot)?;
+            database_is_set(scope, &reader, &found, spot).then_some(())?;
+            (found, Some(Box::new(made)))
+        }
+        // Everything else that is said is read all the same.
+        None => (apps::DetectedApp { port: port.unwrap_or(USUAL_PORT), ..apps::DetectedApp::default() }, None),
+    };
+    let image = made.as_ref().map_or_else(|| format!("amarre/{}:unbuilt", scope.name), |made| made.image.clone());
+    *scope.built.borrow_mut() = Some(image.clone());
+    let node = node(&reader, &image, &found, &release, spot);
+    let mut service = service::parse(Reader::open(scope, &node, "an App", "")?, service)?;
+    complete(&mut service, &found, !reader.has("volumes"));
+    service.app = Some(App { source, build: made });
+    Some(service)
+}
+
+/// What the app is made with; what a person has to say first is an error at the key that says it.
+fn detect(scope: &Scope<'_>, checkout: &Checkout, wish: &Wish<'_>, spot: Spot) -> Option<apps::DetectedApp> {
+    match apps::detect(&checkout.repository(), wish) {
+        Detection::Found(found) => Some(*found),
+        Detection::Asked(questions) => {
+            for question in questions {
+                let hint = match question.choices.is_empty() {
+                    true => "mend it in the repository".to_owned(),
+                    false => format!("write one of these: {}", question.choices.join(", or ")),
+                };
+                scope.error_hint(question.code, spot, question.text.to_string(), &hint);
+            }
+            None
+        }
+    }
+}
+
+/// `git: {url: …, ref: main, path: apps/web, token: {secret: …}}`
+fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
+    let scope = reader.scope;
+    let Some(node) = reader.node("git") else {
+        if !reader.has("git") {
+            reader.missing("git", "where the app is, as in `git: {url: https://github.com/acme/shop}`");
+        }
+        return None;
+    };
+    let mut inner = Reader::open(scope, node, "`git`", "git.")?;
+    let url = inner.required("url", "as in `url: https://github.com/acme/shop`");
+    let reference = inner.text("ref");
+    let path = inner.text("path");
+    let token = inner.node("token").and_then(|node| container::secret(scope, node, "`git.token`"));
+    inner.finish(&nothing_else);
+    let url = url.and_then(|text| match GitUrl::parse(&text.text) {
+        Ok(url) => Some(url),
+        Err((what, _)) => {
+            // The URL may have a password in it: it is not repeated.
+            let hint = "as in `https://github.com/acme/shop`, for a private one with `token: {secret: NAME}` beside it";
+            scope.error_hint(Code::A0106, text.spot, format!("`git.url`: {what}"), hint);
+            None
+        }
+    })?;
+    if token.is_some() && url.is_open() {
+        let hint = "use https://, else everybody on the way reads the token";
+        scope.error_hint(Code::A0106, node.spot, "a token would be sent over http://".to_owned(), hint);
+    }
+    let reference = reference.map_or(Some("main".to_owned()), |text| {
+        let is_name = |text: &str| {
+            let is_odd = |char: char| char.is_control() || " ~^:?*[\\".contains(char);
+            !text.is_empty()
+                && text.len() <= 200
+                && !text.starts_with('-')
+                && !text.contains("..")
+                && !text.contains(is_odd)
+        };
+        if is_name(&text.text) {
+            return Some(text.text);
+        }
+        scope.not_allowed(&text, "`git.ref`", "a branch, a tag, or a commit with all its 40 digits");
+        None
+    })?;
+    let path = path.map_or(Some(String::new()), |text| {
+        let trimmed = text.text.trim_start_matches("./").trim_matches('/');
+        let is_inside = !text.text.starts_with('/') && trimmed.split('/').all(|part| part != "..");
+        if is_inside {
+            return Some(if trimmed == "." { String::new() } else { trimmed.to_owned() });
+        }
+        scope.not_allowed(&text, "`git.path`", "a folder of the repository, as in `apps/web`");
+        None
+    })?;
+    Some(AppSource { url, reference, path, token })
+}
+
+fn framework(reader: &mut Reader<'_>) -> Option<PlacedText> {
+    let text = reader.text("framework")?;
+    let names = apps::framework_names();
+    if text.text == "auto" || names.contains(&text.text.as_str()) {
+        return Some(text);
+    }
+    reader.scope.not_allowed(&text, "`framework`", &format!("`auto`, or one of {}", names.join(", ")));
+    None
+}
+
+fn build(reader: &mut Reader<'_>) -> BuildKeys {
+    let scope = reader.scope;
+    let Some(node) = reader.node("build") else { return BuildKeys::default() };
+    let Some(mut inner) = Reader::open(scope, node, "`build`", "build.") else { return BuildKeys::default() };
+    let dockerfile = inner.text("dockerfile");
+    let target = inner.text("target").map(|text| text.text);
+    let timeout = inner.text("timeout").and_then(|text| match resolve::duration_ms(&text.text).map(Millis) {
+        Ok(span) if (Millis::seconds(10)..=TIMEOUT_MAX).contains(&span) => Some(span),
+        Ok(_) => {
+            scope.not_allowed(&text, "`build.timeout`", "10s to 2h");
+            None
+        }
+        Err(hint) => {
+            scope.not_allowed(&text, "`build.timeout`", &hint);
+            None
+        }
+    });
+    let mut args = BTreeMap::new();
+    if let Some(node) = inner.node("args") {
+        for entry in node.entries() {
+            let value = scope.text(&entry.value, &format!("`build.args.{}`", shown(&entry.key)));
+            args.extend(value.map(|value| (entry.key.clone(), value.text)));
+        }
+    }
+    if inner.has("memory") {
+        let hint = "limit the engine as a whole instead, by a cgroup of its own";
+        let message = "`build.memory`: an engine applies no limit to the builds of BuildKit".to_owned();
+        inner.entry("memory");
+        scope.error_hint(Code::A0112, inner.key_spot("memory"), message, hint);
+    }
+    inner.finish(&nothing_else);
+    BuildKeys { dockerfile, args, target, timeout }
+}
+
+fn release(reader: &mut Reader<'_>) -> Release {
+    match reader.text("release") {
+        None => Release::Usual,
+        Some(text) if text.text == "auto" => Release::Usual,
+        Some(text) if text.text == "none" => Release::None,
+        Some(text) => Release::Command(text),
+    }
+}
+
+/// `on: docker`; machines of other sorts come later.
+fn where_it_runs(reader: &mut Reader<'_>) {
+    if let Some(text) = reader.text("on").filter(|text| text.text != "docker") {
+        reader.scope.not_allowed(&text, "`on`", "`docker`; vm and lxc are not yet supported");
+    }
+}
+
+/// Who may be built from: what is in a repository runs as root while it is built.
+fn allowed(scope: &Scope<'_>, source: &AppSource, spot: Spot) {
+    let url = source.url.to_string();
+    let named = scope.site.policy.repositories.iter().find(|pattern| matches(pattern, &url));
+    if let Some(pattern) = named {
+        return policy::allowed(scope, spot, WORD, &url, AllowedBy::Policy(format!("{WORD}: {pattern}")));
+    }
+    let message = format!("policy forbids to build from {}", shown(&url));
+    let hint = "ask the operator to add it to `policy.repositories`, as in `https://github.com/acme/*`".to_owned();
+    policy::report_closed(scope, &Closed { code: Code::A0776, spot, word: WORD, item: &url, message, hint });
+}
+
+/// What was fetched of the repository; from now on it belongs to the manifest.
+fn checkout(scope: &Scope<'_>, source: &AppSource) -> Option<Checkout> {
+    let path = source.asset();
+    let asset = scope.source.file(&path)?;
+    let checkout = Checkout::read(asset.bytes.as_deref()?)?;
+    scope.uses.borrow_mut().insert(path, asset);
+    Some(checkout)
+}
+
+/// The build, called by a digest of what goes in.
+fn made(
+    scope: &Scope<'_>,
+    checkout: &Checkout,
+    found: &apps::DetectedApp,
+    keys: BuildKeys,
+    spot: Spot,
+) -> Option<Build> {
+    if let Some(left) = checkout.left_out.iter().find(|path| is_below(path, &found.context)) {
+        let message = format!("{} is not in the repository itself: a submodule, or a file of Git LFS", shown(left));
+        let hint = "put its files into the repository, or leave it out of the folder that is built";
+        scope.error_hint(apps::NOT_BUILDABLE, spot, message, hint);
+        return None;
+    }
+    let (dockerfile_path, text) = match &found.dockerfile {
+        Dockerfile::Own(path, text) => (Some(path.clone()), text.as_str()),
+        Dockerfile::Made(text) => (None, text.as_str()),
+    };
+    let bases = apps::bases(text, &keys.args);
+    for image in &bases {
+        images::judge(scope, &PlacedText { text: image.clone(), spot });
+    }
+    let tree = checkout.trees.get(&found.context)?;
+    let mut hash = Sha256::new();
+    let mut part = |text: &str| {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text);
+    };
+    part(tree);
+    part(text);
+    part(dockerfile_path.as_deref().unwrap_or_default());
+    part(keys.target.as_deref().unwrap_or_default());
+    for (name, value) in &keys.args {
+        part(name);
+        part(value);
+    }
+    let digest = hex::encode(&hash.finalize()[..6]);
+    let reasons = found.reasons.iter().map(|one| (one.part.word(), one.value.clone(), one.because.clone())).collect();
+    Some(Build {
+        image: format!("amarre/{}:{digest}", scope.name),
+        context: found.context.clone(),
+        dockerfile: Bundle::of_file(text.as_bytes().into(), false),
+        dockerfile_path,
+        bases,
+        target: keys.target,
+        args: keys.args,
+        timeout: keys.timeout.unwrap_or(TIMEOUT),
+        commit: checkout.commit.clone(),
+        framework: found.title.clone(),
+        reasons,
+        notes: found.notes.clone(),
+    })
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A database's address that is read and that nothing sets is asked for.
+fn database_is_set(scope: &Scope<'_>, reader: &Reader<'_>, found: &apps::DetectedApp, spot: Spot) -> bool {
+    let files = reader.has("env_file");
+    let environment = reader.value("environment");
+    let is_set = |name: &str| match environment.map(|node| &node.data) {
+        Some(NodeData::Map(entries)) => entries.iter().any(|entry| entry.key == name),
+        Some(NodeData::List(items)) => {
+            let begins = |text: &str| text.split('=').next() == Some(name);
+            items.iter().any(|item| item.scalar().is_some_and(begins))
+        }
+        Some(NodeData::Scalar(_)) | None => false,
+    };
+    let Some((name, file)) = found.database.iter().find(|(name, _)| !files && !is_set(name)) else { return true };
+    let message = format!("{file} reads {name}, and nothing sets it");
+    let hint = format!(
+        "write `environment: {{{name}: {{secret: {}/database}}}}`, with the address of a database that is there, or of a service beside it: `amarre new` has templates",
+        scope.name
+    );
+    scope.error_hint(apps::DATABASE_UNSET, spot, message, &hint);
+    false
+}
+
+/// The manifest of a service: what is said, with the image and what follows from the framework.
+fn node(reader: &Reader<'_>, image: &str, found: &apps::DetectedApp, release: &Release, spot: Spot) -> Rc<Node> {
+    // A dollar sign is what it is: it names no variable of the manifest.
+    let text = |text: &str| Node::made_text(spot, text.replace('$', "$$"));
+    let entry = |key: &str, value: Rc<Node>| Entry { key: key.to_owned(), key_spot: spot, value };
+    let mut entries: Vec<Entry> =
+        reader.all().iter().filter(|entry| !OWN.contains(&entry.key.as_str())).cloned().collect();
+    let mut jobs = None;
+    entries.retain(|one| {
+        let is_jobs = one.key == "jobs";
+        if is_jobs {
+            jobs = Some(one.clone());
+        }
+        !is_jobs
+    });
+    entries.push(entry("image", text(image)));
+    if !["port", "routes"].iter().any(|key| reader.has(key)) {
+        entries.push(entry("port", Node::made_plain(spot, found.port.to_string())));
+    }
+    let command = match release {
+        Release::None => None,
+        Release::Usual => found.release.clone(),
+        Release::Command(text) => Some(vec!["sh".to_owned(), "-c".to_owned(), text.text.clone()]),
+    };
+    let mut all: Vec<Entry> = jobs.iter().flat_map(|jobs| jobs.value.entries().to_vec()).collect();
+    if let Some(command) = command.filter(|_| !all.iter().any(|job| job.key == RELEASE)) {
+        let words = command.iter().map(|word| text(word)).collect();
+        let mut keys = vec![entry("image", text(image)), entry("command", Node::made(spot, NodeData::List(words)))];
+        keys.extend(entries.iter().filter(|one| FOR_RELEASE.contains(&one.key.as_str())).cloned());
+        all.push(entry(RELEASE, Node::made(spot, NodeData::Map(keys))));
+    }
+    if jobs.is_some() || !all.is_empty() {
+        entries.push(entry("jobs", Node::made(spot, NodeData::Map(all))));
+    }
+    Node::made(spot, NodeData::Map(entries))
+}
+
+/// Variables, secrets and volumes that follow from the framework, where the manifest says nothing else.
+fn complete(service: &mut Service, found: &apps::DetectedApp, has_volumes: bool) {
+    let name = service.name.clone();
+    let add = |container: &mut Container| {
+        for (variable, value) in &found.environment {
+            container.environment.entry(variable.clone()).or_insert_with(|| EnvValue::Plain(value.clone()));
+        }
+        for (variable, form) in &found.secrets {
+            let secret = made_secret(&name, variable, *form);
+            container.environment.entry(variable.clone()).or_insert(EnvValue::Secret(secret));
+        }
+        for (volume, target) in found.volumes.iter().filter(|_| has_volumes) {
+            if !container.mounts.iter().any(|mount| mount.target == *target) {
+                let source = MountSource::Volume(volume.clone());
+                let (read_only, options, creates_folder) = (false, BTreeMap::new(), false);
+                container.mounts.push(Mount { source, target: target.clone(), read_only, options, creates_folder });
+            }
+        }
+    };
+    service.containers.values_mut().for_each(add);
+    if let Some(job) = service.jobs.get_mut(RELEASE) {
+        add(&mut job.container);
+    }
+}
+
+/// The name of a secret that Amarre makes for an app; no manifest can name it.
+pub fn made_secret(app: &str, variable: &str, form: SecretForm) -> SecretName {
+    SecretName(format!("app {app} {variable} {}", form.word()))
+}
+
+/// Its keys.
+fn schema() -> Json {
+    let names: Vec<&str> = std::iter::once("auto").chain(apps::framework_names()).collect();
+    let git = object(
+        &["url"],
+        vec![
+            ("url", text(), "The repository, as `git clone` takes it"),
+            ("ref", text(), "A branch, a tag or a commit; main if not set"),
+            ("path", text(), "The folder of the app in it"),
+            (
+                "token",
+                object(&["secret"], vec![("secret", text(), "Which secret holds it")]),
+                "For a private repository over HTTPS",
+            ),
+        ],
+    );
+    let build = object(
+        &[],
+        vec![
+            ("dockerfile", text(), "A Dockerfile of the repository, in place of one by the framework"),
+            ("args", map(scalar()), "Arguments of the build; they can be read in the image: no secrets"),
+            ("target", text(), "The stage that is built"),
+            ("timeout", text(), "When it is cancelled; 20m if not set"),
+        ],
+    );
+    let mut keys = service::keys();
+    keys.retain(|(key, ..)| !NOT_HERE.iter().any(|(other, _)| key == other));
+    keys.extend([
+        ("git", git, "Where the app is"),
+        ("framework", words(&names), "What it is made with; auto finds out"),
+        ("build", build, "How its image is built"),
+        ("release", text(), "What runs on a new image before it serves: a command, `auto` or `none`"),
+        ("on", words(&["docker"]), "Where it runs"),
+    ]);
+    object(&["name", "git"], keys)
+}

@@ -1,0 +1,66 @@
+//! An app: a service whose image is built from a repository.
+
+use std::collections::BTreeMap;
+
+use super::source::{Bundle, Commit, GitUrl};
+use super::text::Text;
+use super::time::Millis;
+use super::value::SecretName;
+
+/// What a manifest says of an app, and what follows from its repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct App {
+    /// Where its files are.
+    pub source: AppSource,
+    /// How its image is built; `None`: the repository was not fetched yet.
+    pub build: Option<Box<Build>>,
+}
+
+/// Where the files of an app are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSource {
+    /// The repository.
+    pub url: GitUrl,
+    /// A branch, a tag or a commit.
+    pub reference: String,
+    /// The folder of the app in it; empty = all of it.
+    pub path: String,
+    /// For HTTP: the secret that holds a token.
+    pub token: Option<SecretName>,
+}
+
+impl AppSource {
+    /// The name of what was fetched of it, among the other files of a source. No file has a name with `://` in it.
+    pub fn asset(&self) -> String {
+        format!("app://{}#{}:{}", self.url, self.reference, self.path)
+    }
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// Its name: `amarre/shop:9fb65dc1a78f`, after what goes in.
+    pub image: String,
+    /// The folder that the engine gets; empty = the whole repository.
+    pub context: String,
+    /// The Dockerfile: one file.
+    pub dockerfile: Bundle,
+    /// Where it lies in the context; `None`: Amarre wrote it.
+    pub dockerfile_path: Option<String>,
+    /// Images that it is made from.
+    pub bases: Vec<String>,
+    /// The stage that is built; `None` = the last.
+    pub target: Option<String>,
+    /// Arguments of the build.
+    pub args: BTreeMap<String, String>,
+    /// It is cancelled after this.
+    pub timeout: Millis,
+    /// The commit.
+    pub commit: Commit,
+    /// The framework, as it calls itself.
+    pub framework: String,
+    /// What was found out: of what, what it is, and why.
+    pub reasons: Vec<(&'static str, String, Text)>,
+    /// What is good to know.
+    pub notes: Vec<Text>,
+}

@@ -1,0 +1,166 @@
+//! `amarre app …`: services whose images are built from a repository.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args as ClapArgs, Subcommand};
+use serde_json::json;
+
+use super::CommandFailure;
+use super::args::{Args, OutputFormat};
+use super::commands::print;
+use super::link::{AppPart, Link};
+use super::output::Output;
+use crate::engine::report::apps::found_text;
+use crate::source::look_at;
+use amarre_core::apps::{self, AppQuestion, DetectedApp, Detection, Wish};
+use amarre_core::model::{Code, GitUrl, Language};
+
+/// `app`
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// Show all apps
+    List(AppListArgs),
+    /// Show one: its commit, how far it is, and what was found out of its repository
+    Show(OneAppArgs),
+    /// Show what its newest build has printed
+    BuildLog(OneAppArgs),
+    /// Look at a repository: what it is made with and why, and the Dockerfile that would be used
+    Detect(DetectArgs),
+}
+
+/// `app detect`
+#[derive(Debug, ClapArgs)]
+pub struct DetectArgs {
+    /// The repository, as `git clone` takes it
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// A branch, a tag or a commit
+    #[arg(long = "ref", default_value = "main", value_name = "REF")]
+    pub reference: String,
+    /// The folder of the app
+    #[arg(long, default_value = "", value_name = "FOLDER")]
+    pub path: String,
+    /// Which framework, in place of finding out
+    #[arg(long, value_name = "NAME")]
+    pub framework: Option<String>,
+    /// Write the Dockerfile here, where there is no such file yet
+    #[arg(long, value_name = "FILE")]
+    pub eject: Option<PathBuf>,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// `app list`
+#[derive(Debug, ClapArgs)]
+pub struct AppListArgs {
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// `app show`, `app build-log`
+#[derive(Debug, ClapArgs)]
+pub struct OneAppArgs {
+    /// Which app
+    #[arg(value_name = "APP")]
+    pub name: String,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// `amarre app …`
+pub async fn app(args: &Args, command: &AppCommand, output: &Output) -> Result<u8, CommandFailure> {
+    let (part, form) = match command {
+        AppCommand::List(list) => (AppPart::List, list.output),
+        AppCommand::Show(one) => (AppPart::One(&one.name), one.output),
+        AppCommand::BuildLog(one) => (AppPart::BuildLog(&one.name), one.output),
+        AppCommand::Detect(look) => return detect(look, output).await,
+    };
+    let link = Link::open(args).await?;
+    let answer = link.apps(part, output.style).await;
+    link.close().await;
+    let answer = answer?;
+    print(&answer, form, output);
+    Ok(answer.exit)
+}
+
+/// `amarre app detect`: asks the repository's server, and nothing of Amarre.
+async fn detect(look: &DetectArgs, output: &Output) -> Result<u8, CommandFailure> {
+    let url = GitUrl::parse(&look.url).map_err(|(what, hint)| CommandFailure::new(Code::A0771, what, hint))?;
+    let checkout = look_at(url, &look.reference, &look.path).await.map_err(|error| {
+        let hints = error.hints.iter().map(|hint| hint.text.to_string()).collect();
+        CommandFailure { code: Some(error.code), message: error.message, hints }
+    })?;
+    let wish = Wish { path: &look.path, framework: look.framework.as_deref(), ..Wish::default() };
+    let commit =
+        json!({"id": checkout.commit.id, "subject": checkout.commit.subject, "author": checkout.commit.author});
+    match apps::detect(&checkout.repository(), &wish) {
+        Detection::Found(app) => {
+            let found: Vec<_> =
+                app.reasons.iter().map(|one| (one.part.word(), one.value.clone(), one.because.clone())).collect();
+            let text = format!("{}{}", found_text(&found, output.style.language), rest_of(&app, output.style.language));
+            let rows: Vec<_> = found
+                .iter()
+                .map(|(what, value, because)| json!({"what": what, "value": value, "because": because.to_string()}))
+                .collect();
+            let document = json!({
+                "schema": "amarre.detection/v1", "commit": commit, "framework": app.framework, "port": app.port,
+                "found": rows, "notes": app.notes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "context": app.context, "dockerfile": app.dockerfile.text(), "questions": [],
+            });
+            if let Some(path) = &look.eject {
+                eject(path, app.dockerfile.text())?;
+            }
+            match look.output {
+                OutputFormat::Text => output.data(&text),
+                OutputFormat::Json => output.document(&document),
+            }
+            Ok(0)
+        }
+        Detection::Asked(questions) => {
+            if look.output == OutputFormat::Json {
+                let rows: Vec<_> = questions.iter().map(question_json).collect();
+                output.document(&json!({"schema": "amarre.detection/v1", "commit": commit, "questions": rows}));
+            }
+            for question in &questions {
+                let hints = question.choices.iter().map(|choice| format!("write in the manifest: {choice}")).collect();
+                let message = crate::words::say(&question.text, output.style.language);
+                output.failure(&CommandFailure { code: Some(question.code), message, hints });
+            }
+            Ok(1)
+        }
+    }
+}
+
+fn question_json(question: &AppQuestion) -> serde_json::Value {
+    json!({"code": question.code, "text": question.text.to_string(), "choices": question.choices})
+}
+
+/// What is not a reason: notes, a database, the Dockerfile.
+fn rest_of(app: &DetectedApp, language: Language) -> String {
+    let mut out: String =
+        app.notes.iter().map(|note| format!("note: {}\n", crate::words::say(note, language))).collect();
+    out.extend(
+        app.database.iter().map(|(name, file)| format!("note: {file} reads {name}: the manifest has to set it\n")),
+    );
+    out.push('\n');
+    out.push_str(app.dockerfile.text());
+    out
+}
+
+/// Writes a file that is not there yet.
+fn eject(path: &Path, text: &str) -> Result<(), CommandFailure> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
+        let message = format!("could not write {}: {error}", path.display());
+        CommandFailure::new(
+            Code::A0421,
+            message,
+            "name a file that is not there yet, in a folder that you may write to",
+        )
+    })
+}

@@ -1,0 +1,225 @@
+//! A commit of an app's repository: what detection looks at, and its files as a tar. Trees are read object by object; no working
+//! tree is ever written, so links and names have no effect here.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use git2::{ObjectType, Oid, Repository, Tree};
+
+use super::tree::{describe, shown};
+use amarre_core::apps::{Checkout, FILES_MAX, Ignore, TEXT_BYTES_MAX, is_read};
+
+/// Of all texts that detection looks at.
+const TEXTS_BYTES_MAX: usize = 4 << 20;
+/// Folders in folders: deeper trees are made to harm.
+const DEPTH_MAX: usize = 64;
+/// Of what is sent to an engine.
+const CONTEXT_BYTES_MAX: u64 = 1 << 30;
+/// Files that are sent.
+const CONTEXT_FILES_MAX: usize = 100_000;
+/// A file that Git LFS keeps elsewhere is a few lines that begin so.
+const LFS: &[u8] = b"version https://git-lfs.github.com/spec/v1";
+const LFS_BYTES_MAX: usize = 1024;
+
+const LINK: i32 = 0o120000;
+const SUBMODULE: i32 = 0o160000;
+const EXECUTABLE: i32 = 0o100755;
+
+/// What is known of a commit; `path` is the folder of the app.
+///
+/// # Errors
+/// The commit cannot be read, or it has more files than are looked at.
+pub(super) fn read(repository: &Repository, commit: Oid, path: &str) -> Result<Checkout, String> {
+    let said = |error: git2::Error| error.message().to_owned();
+    let commit = repository.find_commit(commit).map_err(said)?;
+    let root = commit.tree().map_err(said)?;
+    let mut trees = BTreeMap::from([(String::new(), root.id().to_string())]);
+    let mut folder = String::new();
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        folder = if folder.is_empty() { part.to_owned() } else { format!("{folder}/{part}") };
+        if let Ok(entry) = root.get_path(Path::new(&folder)) {
+            trees.insert(folder.clone(), entry.id().to_string());
+        }
+    }
+    let mut found = CheckoutWalk { repository, files: BTreeMap::new(), left_out: Vec::new(), bytes: 0 };
+    found.walk(&root, "", 0)?;
+    Ok(Checkout { commit: describe(&commit), trees, files: found.files, left_out: found.left_out })
+}
+
+struct CheckoutWalk<'a> {
+    repository: &'a Repository,
+    files: BTreeMap<String, Option<String>>,
+    left_out: Vec<String>,
+    bytes: usize,
+}
+
+impl CheckoutWalk<'_> {
+    fn walk(&mut self, tree: &Tree<'_>, path: &str, depth: usize) -> Result<(), String> {
+        let said = |error: git2::Error| error.message().to_owned();
+        if depth > DEPTH_MAX {
+            return Err(format!("{} is more than {DEPTH_MAX} folders deep", shown(path)));
+        }
+        for entry in tree.iter() {
+            // What has no name in UTF-8 tells nothing of a framework.
+            let Some(name) = file_name(entry.name_bytes()) else { continue };
+            let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            if self.files.len() >= FILES_MAX {
+                return Err(format!("it has more than {FILES_MAX} files"));
+            }
+            match (entry.filemode(), entry.kind()) {
+                (SUBMODULE, _) => self.left_out.push(full),
+                (LINK, _) => drop(self.files.insert(full, None)),
+                (_, Some(ObjectType::Tree)) => {
+                    let below = self.repository.find_tree(entry.id()).map_err(said)?;
+                    self.walk(&below, &full, depth + 1)?;
+                }
+                (_, Some(ObjectType::Blob)) => {
+                    let text = self.text(&full, entry.id()).map_err(said)?;
+                    self.files.insert(full, text);
+                }
+                (_, _) => (),
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, path: &str, id: Oid) -> Result<Option<String>, git2::Error> {
+        let (size, _) = self.repository.odb()?.read_header(id)?;
+        if size <= LFS_BYTES_MAX && self.repository.find_blob(id)?.content().starts_with(LFS) {
+            self.left_out.push(path.to_owned());
+        }
+        if !is_read(path) || size > TEXT_BYTES_MAX || self.bytes + size > TEXTS_BYTES_MAX {
+            return Ok(None);
+        }
+        self.bytes += size;
+        Ok(String::from_utf8(self.repository.find_blob(id)?.content().to_vec()).ok())
+    }
+}
+
+/// A name that a file may have on a disk.
+fn file_name(bytes: &[u8]) -> Option<&str> {
+    let name = std::str::from_utf8(bytes).ok()?;
+    let is_odd = name.is_empty() || name == "." || name == ".." || name.contains(['/', '\0']);
+    (!is_odd).then_some(name)
+}
+
+/// Writes the files of a folder at a commit as a tar, less what its `.dockerignore` leaves out, with one more file beside them.
+///
+/// # Errors
+/// The commit or the folder is not there, it is larger than what is sent, or it is not taken any more.
+pub(super) fn write(
+    repository: &Repository,
+    commit: Oid,
+    folder: &str,
+    beside: Option<(&str, &[u8])>,
+    dockerfile: Option<&str>,
+    out: impl Write,
+) -> io::Result<()> {
+    let broken = |error: git2::Error| io::Error::other(error.message().to_owned());
+    let root = repository.find_commit(commit).and_then(|commit| commit.tree()).map_err(broken)?;
+    let tree = match folder {
+        "" => root,
+        folder => {
+            let entry = root.get_path(Path::new(folder)).map_err(broken)?;
+            repository.find_tree(entry.id()).map_err(broken)?
+        }
+    };
+    let of = |path: &str| {
+        let entry = tree.get_path(Path::new(path)).ok()?;
+        Some(String::from_utf8_lossy(repository.find_blob(entry.id()).ok()?.content()).into_owned())
+    };
+    // One that is called after the Dockerfile comes before the general one.
+    let own = dockerfile.and_then(|dockerfile| of(&format!("{dockerfile}.dockerignore")));
+    let ignore = Ignore::new(&own.or_else(|| of(".dockerignore")).unwrap_or_default());
+    let mut context = TarContext { repository, ignore, dockerfile, bytes: 0, files: 0, tar: tar::Builder::new(out) };
+    if let Some((name, content)) = beside {
+        context.file(name, content, false)?;
+    }
+    context.folder(&tree, "", 0)?;
+    context.tar.finish()
+}
+
+struct TarContext<'a, W: Write> {
+    repository: &'a Repository,
+    ignore: Ignore,
+    /// It is sent whatever is left out.
+    dockerfile: Option<&'a str>,
+    bytes: u64,
+    files: usize,
+    tar: tar::Builder<W>,
+}
+
+impl<W: Write> TarContext<'_, W> {
+    fn folder(&mut self, tree: &Tree<'_>, path: &str, depth: usize) -> io::Result<()> {
+        let broken = |error: git2::Error| io::Error::other(error.message().to_owned());
+        if depth > DEPTH_MAX {
+            return Err(io::Error::other(format!("it is more than {DEPTH_MAX} folders deep")));
+        }
+        for entry in tree.iter() {
+            let Some(name) = file_name(entry.name_bytes()) else { continue };
+            let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            if entry.kind() == Some(ObjectType::Tree) {
+                let below = self.repository.find_tree(entry.id()).map_err(broken)?;
+                self.folder(&below, &full, depth + 1)?;
+                continue;
+            }
+            if self.ignore.has(&full) && self.dockerfile != Some(full.as_str()) {
+                continue;
+            }
+            match (entry.filemode(), entry.kind()) {
+                (LINK, _) => {
+                    let blob = self.repository.find_blob(entry.id()).map_err(broken)?;
+                    self.link(&full, &String::from_utf8_lossy(blob.content()))?;
+                }
+                (mode, Some(ObjectType::Blob)) => {
+                    let blob = self.repository.find_blob(entry.id()).map_err(broken)?;
+                    self.file(&full, blob.content(), mode == EXECUTABLE)?;
+                }
+                (_, _) => (),
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        self.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.files += 1;
+        if self.bytes > CONTEXT_BYTES_MAX {
+            return Err(io::Error::other(
+                "it is larger than 1 GiB; leave out in .dockerignore what the build does not need",
+            ));
+        }
+        if self.files > CONTEXT_FILES_MAX {
+            return Err(io::Error::other(format!("it has more than {CONTEXT_FILES_MAX} files")));
+        }
+        Ok(())
+    }
+
+    fn header(mode: u32) -> tar::Header {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        // What goes in is the same for the same commit, whenever it is sent.
+        header.set_mtime(0);
+        header
+    }
+
+    fn file(&mut self, path: &str, content: &[u8], is_executable: bool) -> io::Result<()> {
+        self.count(content.len())?;
+        let mut header = Self::header(if is_executable { 0o755 } else { 0o644 });
+        header.set_size(u64::try_from(content.len()).unwrap_or_default());
+        header.set_entry_type(tar::EntryType::Regular);
+        self.tar.append_data(&mut header, path, content)
+    }
+
+    /// The engine lets no link lead out of what is sent; it is sent as it is.
+    fn link(&mut self, path: &str, target: &str) -> io::Result<()> {
+        self.count(target.len())?;
+        let mut header = Self::header(0o777);
+        header.set_size(0);
+        header.set_entry_type(tar::EntryType::Symlink);
+        self.tar.append_link(&mut header, path, target)
+    }
+}
