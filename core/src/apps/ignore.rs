@@ -48,31 +48,54 @@ impl Ignore {
     }
 }
 
-/// Whether a pattern is a whole path.
+/// Whether a pattern is a whole path. Of several `**` only the last is tried at more than one place, so that no pattern takes long.
 fn matches(pattern: &[String], path: &[&str]) -> bool {
-    match (pattern.split_first(), path.split_first()) {
-        (None, None) => true,
-        (Some((first, rest)), _) if first == "**" => {
-            matches(rest, path) || path.split_first().is_some_and(|(_, path)| matches(pattern, path))
+    let (mut at, mut on, mut star) = (0, 0, None);
+    while on < path.len() {
+        if pattern.get(at).is_some_and(|part| part == "**") {
+            star = Some((at + 1, on));
+            at += 1;
+        } else if pattern.get(at).is_some_and(|part| is_part(part.as_bytes(), path[on].as_bytes())) {
+            (at, on) = (at + 1, on + 1);
+        } else if let Some((after, began)) = star {
+            star = Some((after, began + 1));
+            (at, on) = (after, began + 1);
+        } else {
+            return false;
         }
-        (Some((first, rest)), Some((part, path))) => is_part(first.as_bytes(), part.as_bytes()) && matches(rest, path),
-        (None, Some(_)) | (Some(_), None) => false,
     }
+    pattern[at..].iter().all(|part| part == "**")
 }
 
-/// `*`, `?`, `[a-z]` within one name.
+/// `*`, `?`, `[a-z]` within one name; of several `*` only the last is tried at more than one place.
 fn is_part(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.first(), name.first()) {
-        (None, None) => true,
-        (Some(b'*'), _) => is_part(&pattern[1..], name) || !name.is_empty() && is_part(pattern, &name[1..]),
-        (Some(b'?'), Some(_)) => is_part(&pattern[1..], &name[1..]),
-        (Some(b'['), Some(letter)) => match pattern.iter().position(|byte| *byte == b']').filter(|end| *end > 1) {
-            Some(end) => is_one_of(&pattern[1..end], *letter) && is_part(&pattern[end + 1..], &name[1..]),
-            None => *letter == b'[' && is_part(&pattern[1..], &name[1..]),
+    let (mut at, mut on, mut star) = (0, 0, None);
+    while on < name.len() {
+        if pattern.get(at) == Some(&b'*') {
+            star = Some((at + 1, on));
+            at += 1;
+        } else if let Some(length) = is_letter(&pattern[at..], name[on]) {
+            (at, on) = (at + length, on + 1);
+        } else if let Some((after, began)) = star {
+            star = Some((after, began + 1));
+            (at, on) = (after, began + 1);
+        } else {
+            return false;
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+/// Whether a pattern begins with what is this letter, and how long that is in the pattern.
+fn is_letter(pattern: &[u8], letter: u8) -> Option<usize> {
+    match pattern.first()? {
+        b'?' => Some(1),
+        b'[' => match pattern.iter().position(|byte| *byte == b']').filter(|end| *end > 1) {
+            Some(end) => is_one_of(&pattern[1..end], letter).then_some(end + 1),
+            None => (letter == b'[').then_some(1),
         },
-        (Some(b'\\'), Some(letter)) if pattern.len() > 1 => pattern[1] == *letter && is_part(&pattern[2..], &name[1..]),
-        (Some(byte), Some(letter)) => byte == letter && is_part(&pattern[1..], &name[1..]),
-        (None, Some(_)) | (Some(_), None) => false,
+        b'\\' if pattern.len() > 1 => (pattern[1] == letter).then_some(2),
+        byte => (*byte == letter).then_some(1),
     }
 }
 
@@ -125,6 +148,16 @@ mod tests {
         ] {
             assert_eq!(ignore.has(path), is_out, "{path}");
         }
+    }
+
+    #[test]
+    fn no_pattern_takes_long() {
+        let deep = vec!["a"; 60].join("/");
+        let stars = vec!["**"; 40].join("/x/");
+        assert!(!Ignore::new(&format!("{stars}/b\n")).has(&deep));
+        let name = "a".repeat(200);
+        assert!(!Ignore::new(&format!("{}b\n", "*a".repeat(60))).has(&name));
+        assert!(Ignore::new(&format!("{}\n", "*a".repeat(60))).has(&name));
     }
 
     #[test]
