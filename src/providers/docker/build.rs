@@ -10,15 +10,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::Request;
+use axum::http::{Request, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bollard::errors::Error;
 use futures_util::StreamExt;
+use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use tokio::sync::Notify;
 
+use super::answer_limit::Meter;
 use super::api::EngineApi;
 use super::{DockerProvider, cannot, transport};
 use crate::providers::contract::{BuildContext, ContextPieces};
@@ -275,12 +277,37 @@ async fn run(
     let (sender, meter) = api.stream_sender()?;
     let (major, minor) = api.version;
     let uri = format!("{}/v{major}.{minor}/build?{}", transport::NAME, order.query(labels));
-    let pieces =
-        futures_util::stream::unfold(files, |mut files| async { files.recv().await.map(|piece| (piece, files)) });
+    let trouble: Arc<Mutex<Option<String>>> = Arc::default();
+    let pieces = futures_util::stream::unfold((files, trouble.clone()), |(mut files, trouble)| async {
+        let piece = files.recv().await?;
+        if let Err(error) = &piece {
+            *trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        }
+        Some((piece, (files, trouble)))
+    });
     let request = Request::post(uri).header("Content-Type", "application/x-tar");
     let request = request.body(bollard::body_try_stream(pieces));
     let request = request.map_err(|error| failed(order, builds, &error.to_string()))?;
-    let response = sender.send(request).await.map_err(|error| api.call_failed(&order.image, &error))?;
+    let answered = match sender.send(request).await {
+        Ok(response) => read_answer(api, builds, order, response, &meter).await,
+        Err(error) => Err(api.call_failed(&order.image, &error)),
+    };
+    // Files that could not be sent are the cause of whatever the engine says then.
+    let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match trouble.filter(|_| answered.is_err()) {
+        Some(why) => Err(failed(order, builds, &format!("its files could not be sent: {why}"))),
+        None => answered,
+    }
+}
+
+/// Follows the stream to its end.
+async fn read_answer(
+    api: &EngineApi,
+    builds: &Builds,
+    order: &BuildOrder,
+    response: Response<Incoming>,
+    meter: &Meter,
+) -> Result<(), ProviderError> {
     let is_good = response.status().is_success();
     let mut body = Body::new(response.into_body()).into_data_stream();
     let mut trace = Trace { builds, order, steps: BTreeMap::new(), rest: BTreeMap::new() };
