@@ -55,6 +55,8 @@ port: 80
 const MAIL: &str = "{kind: Record, name: mail, type: A, value: 192.0.2.7}\n";
 const APPS: &str =
     "{kind: Route, name: apps, routes: [{domain: '*.apps', to: 'http://192.0.2.8', tls: letsencrypt}]}\n";
+/// The forge knows another token: it refuses this one.
+const SHOP: &str = "{kind: App, name: shop, git: {url: 'URL', token: {secret: shop/git}}}\n";
 /// What is at that port lets no connection in.
 const LAB: &str = "
 kind: Pool
@@ -114,12 +116,9 @@ impl Life {
         rig.docker.seed("secretive", stranger).unwrap();
         let forge = Forge::new();
         let http = forge.http(Some(canary("git-token"))).await;
-        forge.write("services/cloud.yaml", CLOUD);
-        forge.write("services/family.yaml", FAMILY);
-        forge.write("services/sick.yaml", SICK);
-        forge.write("services/mail.yaml", MAIL);
-        forge.write("services/apps.yaml", APPS);
-        forge.write("services/lab.yaml", LAB);
+        let all = [("cloud", CLOUD), ("family", FAMILY), ("sick", SICK), ("mail", MAIL), ("apps", APPS), ("lab", LAB)];
+        all.iter().for_each(|(name, text)| forge.write(&format!("services/{name}.yaml"), text));
+        forge.write("services/shop.yaml", &SHOP.replace("URL", &http.url()));
         forge.write("services/stack/compose.yaml", COMPOSE);
         forge.commit("Alice Martin", "everything", "services/stack.yaml", STACK);
         let life = Self {
@@ -135,8 +134,8 @@ impl Life {
             forge,
             found: Found::default(),
         };
-        std::fs::create_dir_all(life.rig.path().join("secrets/services/stack")).unwrap();
-        std::fs::create_dir_all(life.rig.path().join("secrets/services/lab")).unwrap();
+        let of = |service: &&str| life.rig.path().join("secrets/services").join(service);
+        ["stack", "lab", "shop"].iter().for_each(|service| std::fs::create_dir_all(of(service)).unwrap());
         for (file, name) in [
             ("npm", "npm-password"),
             ("consumer", "ovh-consumer-key"),
@@ -148,6 +147,7 @@ impl Life {
             ("anna", "access-list"),
             ("services/stack/token", "file"),
             ("services/lab/m1", "machine-password"),
+            ("services/shop/git", "app-token"),
         ] {
             life.rig.file(&format!("secrets/{file}"), canary(name));
         }
@@ -181,7 +181,7 @@ impl Life {
         config["source"] = json!({"git": {"url": self.git, "path": "services", "token": {"secret": "git"}}});
         config["reconcile"] =
             json!({"interval": "1s", "heartbeat": {"url": {"file": "secrets/heartbeat"}, "every": "10s"}});
-        config["policy"] = json!({"secrets": {"*": ["*"]}});
+        config["policy"] = json!({"secrets": {"*": ["*"]}, "repositories": ["*"]});
         config["pools"] = json!({});
         config["state"] = json!("./state/amarre.db");
         // There is no listener: the report has no address in it.

@@ -21,6 +21,7 @@ pub const CANARIES: &[(&str, &str)] = &[
     ("webhook", "cAnary-Webhook-57+/ b&x"),
     ("registry-password", "cAnary-Registry-?>5\"7+/ b&x"),
     ("git-token", "cAnary-Git-57+/x"),
+    ("app-token", "cAnary-App-57+/x"),
     ("environment", "cAnary-Env-5\"7+/ b&x"),
     ("file", "cAnary-File-5\"7+/ b&x"),
     ("access-list", "cAnary-Anna-5\"7+/ b&x"),
@@ -73,6 +74,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("src/config/kamatera.rs secret", "kamatera-secret"),
     ("src/providers/kamatera/api.rs secret", "kamatera-secret"),
     ("src/providers/kamatera/mod.rs secret", "kamatera-secret"),
+    ("core/src/model/app.rs token", "app-token"),
     ("core/src/model/pool.rs password", "machine-password"),
     ("src/providers/machines.rs password", "machine-password"),
     // A host key is made by chance, for containers only: it goes where their variables go.
