@@ -2,6 +2,7 @@
 
 mod coded;
 mod keys;
+pub mod private_file;
 mod scrubber;
 
 use std::collections::BTreeMap;

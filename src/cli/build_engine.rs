@@ -14,12 +14,10 @@ use crate::ledger::{Ledger, Lock, StoreError};
 use crate::providers::docker::host::is_in_a_container;
 use crate::registry;
 use crate::secret::MarkKey;
+use crate::source::apps::SELF;
 use crate::source::git::{GitSettings, RemoteAccess, Verify};
 use crate::source::{AppFolder, Folder, Git, Source};
 use amarre_core::model::{Code, ProviderId, Site};
-
-/// The running program, also after its file was replaced on disk.
-const SELF: &str = "/proc/self/exe";
 
 /// An engine and the lock that makes it the only writer of its ledger.
 pub struct Built {

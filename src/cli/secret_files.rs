@@ -1,11 +1,10 @@
 //! The secrets of manifests as files: `secrets/services/NAME` beside the configuration, readable by the owner only.
 
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::secret::{KeepSecrets, Secret};
+use crate::secret::{KeepSecrets, Secret, private_file};
 use amarre_core::model::SecretName;
 
 /// The secrets beside a configuration.
@@ -67,17 +66,8 @@ fn place(config: &Config, name: &SecretName) -> PathBuf {
 /// Writes a secret, the whole file or none; answers its place.
 pub(super) fn write(config: &Config, name: &SecretName, text: &str) -> Result<PathBuf, Unwritten> {
     let path = place(config, name);
-    match replace(&path, text) {
+    match private_file::replace(&path, text) {
         Ok(()) => Ok(path),
         Err(error) => Err(Unwritten { path, error }),
     }
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
-    let fresh = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)
 }

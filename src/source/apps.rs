@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::git::{AppRepository, RemoteAccess};
 use super::{Snapshot, SourceError};
-use crate::secret::Secret;
+use crate::secret::{Secret, private_file};
 use amarre_core::apps::{Checkout, SecretForm};
 use amarre_core::model::app::AppSource;
 use amarre_core::model::{Asset, Code, Commit, GitUrl, Hint, Millis, Timestamp};
@@ -24,11 +24,11 @@ use amarre_core::model::{Asset, Code, Commit, GitUrl, Hint, Millis, Timestamp};
 pub const INTERVAL: Millis = Millis::seconds(60);
 /// Fetches at once: each is a process.
 const FETCHES_MAX: usize = 4;
-/// TarPieces of a tar that wait to be taken.
+/// Pieces of a tar that wait to be taken.
 const PIECES_MAX: usize = 8;
 const PIECE_BYTES: usize = 64 * 1024;
 /// The running program, also after its file was replaced on disk.
-const SELF: &str = "/proc/self/exe";
+pub const SELF: &str = "/proc/self/exe";
 
 /// Where the clones lie.
 #[derive(Debug, Clone)]
@@ -59,12 +59,9 @@ pub type AppStates = BTreeMap<String, (AppSource, AppState)>;
 #[derive(Debug, Clone)]
 struct KnownApp {
     repository: AppRepository,
-    commit: Option<Commit>,
+    /// Its newest commit, as a source has it.
     asset: Option<Asset>,
-    error: Option<SourceError>,
-    /// When the server was asked last.
-    asked: Option<Timestamp>,
-    is_fetching: bool,
+    state: AppState,
 }
 
 /// What is known of the repository of an app, for people.
@@ -130,7 +127,7 @@ impl AppRepositories {
         let Some(place) = &self.place else { return };
         let wanted: BTreeSet<String> = sources.values().map(AppSource::asset).collect();
         let mut known = self.lock();
-        known.retain(|name, one| wanted.contains(name) || one.is_fetching);
+        known.retain(|name, one| wanted.contains(name) || one.state.is_fetching);
         for source in sources.values() {
             let repository = repository(place, source, token(source));
             let one = known.entry(source.asset()).or_insert_with(|| KnownApp::remembered(repository.clone()));
@@ -143,13 +140,13 @@ impl AppRepositories {
     /// Begins to fetch those whose time has come. `wake` rings for each that has changed.
     pub fn fetch_due(&self, now: Timestamp, wake: &Arc<Notify>) {
         let mut known = self.lock();
-        let mut free = FETCHES_MAX.saturating_sub(known.values().filter(|one| one.is_fetching).count());
+        let mut free = FETCHES_MAX.saturating_sub(known.values().filter(|one| one.state.is_fetching).count());
         for (name, one) in known.iter_mut() {
-            let is_due = one.asked.is_none_or(|asked| now - asked >= INTERVAL) && !one.is_fetching;
+            let is_due = one.state.asked.is_none_or(|asked| now - asked >= INTERVAL) && !one.state.is_fetching;
             if is_due && free > 0 {
                 free -= 1;
-                one.is_fetching = true;
-                one.asked = Some(now);
+                one.state.is_fetching = true;
+                one.state.asked = Some(now);
                 self.begin(name.clone(), one.repository.clone(), wake.clone());
             }
         }
@@ -164,18 +161,17 @@ impl AppRepositories {
             let outcome = repository.fetch().await;
             let mut known = all.lock();
             let Some(one) = known.get_mut(&name) else { return };
-            one.is_fetching = false;
+            one.state.is_fetching = false;
             all.ended.notify_waiters();
-            let before = (one.commit.as_ref().map(|commit| commit.id.clone()), one.error.clone());
+            let before = one.state.clone();
             match outcome {
                 Ok((commit, bytes)) => one.take(commit, bytes),
-                Err(error) => one.error = Some(error),
+                Err(error) => one.state.error = Some(error),
             }
-            let after = (one.commit.as_ref().map(|commit| commit.id.clone()), one.error.clone());
-            if let Some(error) = one.error.as_ref().filter(|_| before.1 != after.1) {
+            if let Some(error) = one.state.error.as_ref().filter(|_| before.error != one.state.error) {
                 tracing::warn!("{error}");
             }
-            if before != after {
+            if before != one.state {
                 wake.notify_one();
             }
         });
@@ -183,19 +179,19 @@ impl AppRepositories {
 
     /// Asks all servers again at the next look.
     pub fn ask_again(&self) {
-        self.lock().values_mut().for_each(|one| one.asked = None);
+        self.lock().values_mut().for_each(|one| one.state.asked = None);
     }
 
     /// When the next server is to be asked; `None`: there is none.
     pub fn next(&self) -> Option<Timestamp> {
         let known = self.lock();
-        let waiting = known.values().filter(|one| !one.is_fetching);
-        waiting.map(|one| one.asked.map_or(Timestamp(0), |asked| asked + INTERVAL)).min()
+        let waiting = known.values().map(|one| &one.state).filter(|state| !state.is_fetching);
+        waiting.map(|state| state.asked.map_or(Timestamp(0), |asked| asked + INTERVAL)).min()
     }
 
     /// Whether a server is being asked.
     pub fn is_fetching(&self) -> bool {
-        self.lock().values().any(|one| one.is_fetching)
+        self.lock().values().any(|one| one.state.is_fetching)
     }
 
     /// What is known of all, by manifest.
@@ -223,12 +219,7 @@ impl AppRepositories {
 
     /// What is known of a repository. `None`: it is not followed.
     pub fn state(&self, source: &AppSource) -> Option<AppState> {
-        self.lock().get(&source.asset()).map(|one| AppState {
-            commit: one.commit.clone(),
-            error: one.error.clone(),
-            asked: one.asked,
-            is_fetching: one.is_fetching,
-        })
+        self.lock().get(&source.asset()).map(|one| one.state.clone())
     }
 
     /// A secret of an app, which is made once and kept beside the clones. `None`: there is none yet, and `makes` is false.
@@ -243,14 +234,13 @@ impl AppRepositories {
         makes: bool,
     ) -> Result<Option<Secret>, String> {
         let Some(place) = self.place.clone() else { return Ok(None) };
-        let folder = place.folder.join("secrets");
-        let path = folder.join(format!("{app}.{variable}"));
+        let path = place.folder.join("secrets").join(format!("{app}.{variable}"));
         let made = tokio::task::spawn_blocking(move || match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Some(Secret::new(text))),
             Err(error) if error.kind() == io::ErrorKind::NotFound && !makes => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let text = random(form);
-                make_private(&folder, &path, &text)?;
+                private_file::replace(&path, &text)?;
                 Ok(Some(Secret::new(text)))
             }
             Err(error) => Err(error),
@@ -288,7 +278,8 @@ impl AppRepositories {
 
 /// Differs where a commit does; empty where none is known.
 fn digest(known: &BTreeMap<String, KnownApp>) -> String {
-    let commits = known.iter().filter_map(|(name, known)| Some(format!("{name} {}\n", known.commit.as_ref()?.id)));
+    let commits =
+        known.iter().filter_map(|(name, known)| Some(format!("{name} {}\n", known.state.commit.as_ref()?.id)));
     let commits: String = commits.collect();
     if commits.is_empty() { commits } else { hex::encode(&Sha256::digest(commits)[..8]) }
 }
@@ -300,17 +291,6 @@ fn random(form: SecretForm) -> String {
         SecretForm::Hex => hex::encode(bytes),
         SecretForm::Base64 => format!("base64:{}", STANDARD.encode(bytes)),
     }
-}
-
-/// A file that no other user reads, whole or not at all.
-fn make_private(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::create_dir_all(folder)?;
-    let fresh = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)
 }
 
 /// Sends what is written in pieces.
@@ -340,9 +320,8 @@ impl Write for TarPieces {
 impl KnownApp {
     /// With what an earlier process has fetched.
     fn remembered(repository: AppRepository) -> Self {
-        let (commit, asset, error, asked) = (None, None, None, None);
         let fetched = repository.remembered();
-        let mut one = Self { repository, commit, asset, error, asked, is_fetching: false };
+        let mut one = Self { repository, asset: None, state: AppState::default() };
         fetched.into_iter().for_each(|(commit, bytes)| one.take(commit, bytes));
         one
     }
@@ -350,8 +329,8 @@ impl KnownApp {
     fn take(&mut self, commit: Commit, bytes: Vec<u8>) {
         let size = bytes.len() as u64;
         self.asset = Some(Asset { bytes: Some(bytes.into()), size, executable: false });
-        self.commit = Some(commit);
-        self.error = None;
+        self.state.commit = Some(commit);
+        self.state.error = None;
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::report::apps;
+use crate::providers::WatchBuilds;
 use amarre_core::model::Code;
 use amarre_core::plan::render::Style;
 
@@ -26,9 +27,7 @@ pub fn show(picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
 pub fn build_log(picture: &PassResult, name: &str) -> CommandAnswer {
     let Some(row) = apps::find(picture, name) else { return no_app(picture, name) };
     let image = row.build.as_ref().map(|build| build.image.as_str()).unwrap_or_default();
-    let context = picture.context.as_ref();
-    let builders = context.into_iter().flat_map(|context| context.providers.values());
-    let lines = builders.filter_map(|provider| provider.capabilities().builds?.build_log(image)).next();
+    let lines = builders(picture).find_map(|builds| builds.build_log(image));
     let Some(lines) = lines else {
         let message = format!("nothing is known of a build of {name}");
         return refused(Code::A1002, &message, "a log is kept while Amarre runs; the next build has one");
@@ -41,11 +40,13 @@ pub fn build_log(picture: &PassResult, name: &str) -> CommandAnswer {
 /// Ends the build of an app, where one runs: nothing waits for what it makes.
 pub fn cancel_build(picture: &PassResult, name: &str) {
     let Some(build) = picture.services.get(name).and_then(|service| service.build()) else { return };
-    let context = picture.context.as_ref();
-    let builders = context.into_iter().flat_map(|context| context.providers.values());
-    for builds in builders.filter_map(|provider| provider.capabilities().builds) {
-        builds.cancel_build(&build.image);
-    }
+    builders(picture).for_each(|builds| _ = builds.cancel_build(&build.image));
+}
+
+/// The providers that build images.
+fn builders(picture: &PassResult) -> impl Iterator<Item = &dyn WatchBuilds> {
+    let providers = picture.context.iter().flat_map(|context| context.providers.values());
+    providers.filter_map(|provider| provider.capabilities().builds)
 }
 
 fn no_app(picture: &PassResult, name: &str) -> CommandAnswer {

@@ -5,7 +5,7 @@
 //! `moby.buildkit.v1.StatusResponse` in base64: field 1 are steps (1 digest, 3 name, 4 cached, 5 started, 6 completed, 7 error),
 //! field 3 are pieces of logs (1 digest of the step, 4 bytes).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 
 use super::answer_limit::Meter;
 use super::api::EngineApi;
-use super::{DockerProvider, cannot, transport};
+use super::{DockerProvider, brought, cannot, ids_of_images, transport};
 use crate::providers::contract::{BuildContext, ContextPieces};
 use crate::providers::{Class, ProviderError, Supplies, WatchBuilds};
 use amarre_core::model::{Change, Code, Fields, Millis, Value, words};
@@ -48,9 +48,7 @@ pub struct BuildOrder {
     pub image: String,
     /// The digest of the Dockerfile among what travels with the change.
     pub dockerfile: String,
-    /// Where that lies in the context; `None`: it is sent beside it.
-    pub path: Option<String>,
-    /// The files.
+    /// The files; a Dockerfile that is not one of them is sent beside them.
     pub context: BuildContext,
     /// Images that it is made from.
     pub bases: Vec<String>,
@@ -69,7 +67,6 @@ impl BuildOrder {
         Some(Self {
             image: image.to_owned(),
             dockerfile: text("dockerfile")?,
-            path: text("path"),
             context: BuildContext {
                 source: text("source")?,
                 commit: text("commit")?,
@@ -86,20 +83,22 @@ impl BuildOrder {
 
     /// With the Dockerfile among the files, where the repository has none.
     pub fn with_dockerfile(mut self, text: Arc<[u8]>) -> Self {
-        if self.path.is_none() {
+        if self.context.dockerfile.is_none() {
             self.context.beside = Some((MADE_DOCKERFILE.to_owned(), text));
         }
         self
     }
 
-    fn query(&self, labels: &BTreeMap<String, String>) -> String {
+    fn query(&self) -> String {
+        // None of Amarre's own labels: containers inherit those of their image.
+        let labels = BTreeMap::from([(LABEL_REVISION.to_owned(), self.context.commit.clone())]);
         let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
         let mut pairs = vec![
             ("version", "2".to_owned()),
             ("t", self.image.clone()),
-            ("dockerfile", self.path.clone().unwrap_or_else(|| MADE_DOCKERFILE.to_owned())),
+            ("dockerfile", self.context.dockerfile.clone().unwrap_or_else(|| MADE_DOCKERFILE.to_owned())),
             ("buildargs", json(&self.args)),
-            ("labels", json(labels)),
+            ("labels", json(&labels)),
             ("forcerm", "1".to_owned()),
         ];
         pairs.extend(self.target.clone().map(|target| ("target", target)));
@@ -215,14 +214,10 @@ impl DockerProvider {
             ProviderError::new(Class::Conflict, Code::A0405, message)
         })?;
         let order = order.with_dockerfile(dockerfile.bytes.clone());
-        let before: BTreeSet<String> = api.images().await?.all().into_iter().map(|image| image.id).collect();
-        // None of Amarre's own: containers inherit the labels of their image.
-        let labels = BTreeMap::from([(LABEL_REVISION.to_owned(), order.context.commit.clone())]);
+        let before = ids_of_images(api).await?;
         let files = supplies.contexts.open(order.context.clone());
-        build(api, &self.builds, &order, &labels, files).await?;
-        let after = api.images().await?.all();
-        let made = after.iter().find(|row| row.repo_tags.iter().any(|name| name == image));
-        Ok(made.filter(|row| !before.contains(&row.id)).map(|row| row.id.clone()).unwrap_or_default())
+        build(api, &self.builds, &order, files).await?;
+        brought(api, image, &before).await
     }
 }
 
@@ -244,7 +239,6 @@ async fn build(
     api: &EngineApi,
     builds: &Builds,
     order: &BuildOrder,
-    labels: &BTreeMap<String, String>,
     files: ContextPieces,
 ) -> Result<(), ProviderError> {
     let cancel = builds.begin(&order.image);
@@ -256,7 +250,7 @@ async fn build(
     }
     let limit = Duration::from_millis(u64::try_from(order.timeout.0).unwrap_or_default());
     tokio::select! {
-        done = tokio::time::timeout(limit, run(api, builds, order, labels, files)) => done.unwrap_or_else(|_| {
+        done = tokio::time::timeout(limit, run(api, builds, order, files)) => done.unwrap_or_else(|_| {
             let message = format!("building {} took longer than {}", order.image, order.timeout);
             Err(ProviderError::new(Class::Rejected, Code::A0774, message).hint("give it more time: `build: {timeout: 60m}`"))
         }),
@@ -267,16 +261,10 @@ async fn build(
     }
 }
 
-async fn run(
-    api: &EngineApi,
-    builds: &Builds,
-    order: &BuildOrder,
-    labels: &BTreeMap<String, String>,
-    files: ContextPieces,
-) -> Result<(), ProviderError> {
+async fn run(api: &EngineApi, builds: &Builds, order: &BuildOrder, files: ContextPieces) -> Result<(), ProviderError> {
     let (sender, meter) = api.stream_sender()?;
     let (major, minor) = api.version;
-    let uri = format!("{}/v{major}.{minor}/build?{}", transport::NAME, order.query(labels));
+    let uri = format!("{}/v{major}.{minor}/build?{}", transport::NAME, order.query());
     let trouble: Arc<Mutex<Option<String>>> = Arc::default();
     let pieces = futures_util::stream::unfold((files, trouble.clone()), |(mut files, trouble)| async {
         let piece = files.recv().await?;

@@ -406,18 +406,13 @@ impl DockerProvider {
 
     /// Pulls; answers the id when the engine did not have it before.
     async fn pull(&self, api: &EngineApi, reference: &str, platform: Option<&str>) -> Result<String, ProviderError> {
-        let before: BTreeSet<String> = api.images().await?.all().into_iter().map(|image| image.id).collect();
+        let before = ids_of_images(api).await?;
         self.pulls.begin(reference);
         api.pull(reference, platform, |step| self.pulls.step(reference, step)).await?;
         if let Some(asked) = platform {
             check_platform(api, reference, asked).await?;
         }
-        let after = api.images().await?.all();
-        let is_it = |image: &&bollard::models::ImageSummary| {
-            image.repo_tags.iter().chain(&image.repo_digests).any(|name| name == reference)
-        };
-        let brought = after.iter().find(is_it).filter(|image| !before.contains(&image.id));
-        Ok(brought.map(|image| image.id.clone()).unwrap_or_default())
+        brought(api, reference, &before).await
     }
 
     async fn ask_from_npm(&self, npm: &str, url: &str) -> Result<(), String> {
@@ -603,6 +598,19 @@ impl ReportProgress for DockerProvider {
         let pulled = if address.kind == Kind::Image { self.pulls.progress_lines(&address.name) } else { 0 };
         pulled + self.builds.ticks(&address.name)
     }
+}
+
+/// The images that the engine has.
+async fn ids_of_images(api: &EngineApi) -> Result<BTreeSet<String>, ProviderError> {
+    Ok(api.images().await?.all().into_iter().map(|image| image.id).collect())
+}
+
+/// The id of an image by its name; empty where the engine had it before.
+async fn brought(api: &EngineApi, reference: &str, before: &BTreeSet<String>) -> Result<String, ProviderError> {
+    let after = api.images().await?.all();
+    let is_it = |image: &&ImageSummary| image.repo_tags.iter().chain(&image.repo_digests).any(|name| name == reference);
+    let brought = after.iter().find(is_it).filter(|image| !before.contains(&image.id));
+    Ok(brought.map(|image| image.id.clone()).unwrap_or_default())
 }
 
 /// When the engine started: it makes its default bridge anew each time, unless its containers ran on meanwhile.

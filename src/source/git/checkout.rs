@@ -7,7 +7,7 @@ use std::path::Path;
 
 use git2::{ObjectType, Oid, Repository, Tree};
 
-use super::tree::{describe, shown};
+use super::tree::{EXECUTABLE, LINK, SUBMODULE, describe, shown, shown_path};
 use amarre_core::apps::{Checkout, FILES_MAX, Ignore, TEXT_BYTES_MAX, is_read};
 
 /// Of all texts that detection looks at.
@@ -22,10 +22,6 @@ const CONTEXT_FILES_MAX: usize = 100_000;
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/v1";
 const LFS_BYTES_MAX: usize = 1024;
 
-const LINK: i32 = 0o120000;
-const SUBMODULE: i32 = 0o160000;
-const EXECUTABLE: i32 = 0o100755;
-
 /// What is known of a commit; `path` is the folder of the app.
 ///
 /// # Errors
@@ -37,7 +33,7 @@ pub(super) fn read(repository: &Repository, commit: Oid, path: &str) -> Result<C
     let mut trees = BTreeMap::from([(String::new(), root.id().to_string())]);
     let mut folder = String::new();
     for part in path.split('/').filter(|part| !part.is_empty()) {
-        folder = if folder.is_empty() { part.to_owned() } else { format!("{folder}/{part}") };
+        folder = shown_path(&folder, part);
         if let Ok(entry) = root.get_path(Path::new(&folder)) {
             trees.insert(folder.clone(), entry.id().to_string());
         }
@@ -63,7 +59,7 @@ impl CheckoutWalk<'_> {
         for entry in tree.iter() {
             // What has no name in UTF-8 tells nothing of a framework.
             let Some(name) = file_name(entry.name_bytes()) else { continue };
-            let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            let full = shown_path(path, name);
             if self.files.len() >= FILES_MAX {
                 return Err(format!("it has more than {FILES_MAX} files"));
             }
@@ -158,7 +154,7 @@ impl<W: Write> TarContext<'_, W> {
         }
         for entry in tree.iter() {
             let Some(name) = file_name(entry.name_bytes()) else { continue };
-            let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };
+            let full = shown_path(path, name);
             if entry.kind() == Some(ObjectType::Tree) {
                 let below = self.repository.find_tree(entry.id()).map_err(broken)?;
                 self.folder(&below, &full, depth + 1)?;

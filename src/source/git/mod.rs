@@ -367,7 +367,7 @@ impl AppRepository {
     fn read(&self, repository: &Repository, commit: Oid) -> Result<(Commit, Vec<u8>), SourceError> {
         let checkout = checkout::read(repository, commit, &self.settings.path).map_err(|why| {
             let message = format!("{} of {} is not taken: {why}", self.reference, self.settings.access.url);
-            SourceError::new(Code::A0775, message, Hint::text("what runs stays as it is until a commit mends it"))
+            SourceError::new(Code::A0775, message, Hint::text(app_hint(Code::A0775)))
         })?;
         Ok((checkout.commit.clone(), checkout.to_bytes()))
     }

@@ -17,9 +17,9 @@ const NOTES_MAX: usize = 50;
 /// The longest shown name or subject.
 const WORDS_CHARS_MAX: usize = 100;
 
-const LINK: i32 = 0o120000;
-const SUBMODULE: i32 = 0o160000;
-const EXECUTABLE: i32 = 0o100755;
+pub(super) const LINK: i32 = 0o120000;
+pub(super) const SUBMODULE: i32 = 0o160000;
+pub(super) const EXECUTABLE: i32 = 0o100755;
 
 /// Why a commit is no usable revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ fn asset(repository: &Repository, file: &FoundFile<FoundBlob>) -> Result<Asset, 
     Ok(Asset { bytes, size: file.size, executable: file.at.is_executable })
 }
 
-fn shown_path(folder: &str, path: &str) -> String {
+pub(super) fn shown_path(folder: &str, path: &str) -> String {
     match (folder, path) {
         ("", path) => path.to_owned(),
         (folder, "") => folder.to_owned(),
