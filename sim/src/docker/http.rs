@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::query::{Query, decode};
 use super::state::{Answer, Engine, Refusal, State, refuse};
-use super::{events, lists, shapes, streams, system};
+use super::{build, events, lists, shapes, streams, system};
 
 /// No request of a client comes near this.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -113,6 +113,7 @@ async fn answer(engine: &Arc<Engine>, version: &str, request: Request) -> Answer
         (_, ["networks", ..]) => networks(&mut engine.lock(), method, &segments, &query, &body),
         (_, ["volumes", ..]) => volumes(&mut engine.lock(), method, &segments, &query, &body),
         (_, ["images" | "distribution", ..]) => images(&mut engine.lock(), method, &segments, &query),
+        ("POST", ["build"]) => build::build(engine, &query, &bytes),
         ("GET", ["_ping"]) => Ok(Reply::Full(system::ping(parts.method == Method::HEAD))),
         ("GET", ["version"]) => Ok(Reply::Json(200, system::version(version))),
         ("GET", ["info"]) => Ok(Reply::Json(200, system::info(&engine.lock()))),

@@ -5,6 +5,7 @@
 //! What a person does beside the client (`kill`, `remove`, `crash`, …) sends events but is in no journal.
 
 mod archive;
+mod build;
 mod create;
 mod endpoint;
 mod events;

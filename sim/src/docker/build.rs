@@ -1,0 +1,164 @@
+//! `POST /build?version=2`, as BuildKit answers it: a stream of JSON objects with its trace, and at the end the image or an error.
+//!
+//! Of a Dockerfile it follows `FROM`, `EXPOSE` and of `RUN` two commands: `sleep N` waits, `exit N` fails. The image is called
+//! after what was sent, so that the same files give the same image.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::stream;
+use serde_json::{Value, json};
+
+use super::http::Reply;
+use super::images::Reference;
+use super::query::Query;
+use super::spec::ImageSpec;
+use super::state::{Answer, Engine, digest, refuse};
+use super::streams::response;
+
+/// A step of a Dockerfile.
+struct BuildStep {
+    name: String,
+    says: Vec<String>,
+    waits: Duration,
+    /// The code with which it fails.
+    fails: Option<u32>,
+}
+
+/// A build that goes on.
+struct Building {
+    engine: Arc<Engine>,
+    reference: String,
+    spec: ImageSpec,
+    steps: VecDeque<BuildStep>,
+    number: usize,
+    is_over: bool,
+}
+
+pub(super) fn build(engine: &Arc<Engine>, query: &Query, context: &[u8]) -> Answer<Reply> {
+    if query.text("version") != "2" {
+        return refuse(501, "the simulator builds with BuildKit only: version=2");
+    }
+    let files = unpacked(context);
+    let name = query.text("dockerfile");
+    let lines = match files.get(name) {
+        Some(text) => String::from_utf8_lossy(text).into_owned(),
+        None => return Ok(ended(&format!("failed to read dockerfile: open {name}: no such file or directory"))),
+    };
+    let mut spec = ImageSpec::new(query.text("t"));
+    let mut seed = context.to_vec();
+    seed.extend_from_slice(query.text("buildargs").as_bytes());
+    spec.id = digest(&seed.iter().map(|byte| char::from(*byte)).collect::<String>());
+    let labels: BTreeMap<String, String> = serde_json::from_str(query.text("labels")).unwrap_or_default();
+    spec.labels = labels.into_iter().collect();
+    let mut steps = VecDeque::new();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "FROM" => {
+                let base = rest.split(' ').next().unwrap_or_default();
+                let known = engine.lock().find_image(base).is_some();
+                if !known && base != "scratch" {
+                    return Ok(ended(&format!("failed to solve: {base}: not found")));
+                }
+                spec.ports.clear();
+            }
+            "EXPOSE" => spec.ports.extend(rest.split(['/', ' ']).next().and_then(|port| port.parse::<u16>().ok())),
+            _ => (),
+        }
+        let number = |command: &str| rest.split_once(command)?.1.split([' ', '&', ';']).next()?.parse::<u32>().ok();
+        let (waits, fails) = if word == "RUN" { (number("sleep "), number("exit ")) } else { (None, None) };
+        let echoed = rest.split("&&").filter_map(|part| part.trim().strip_prefix("echo "));
+        steps.push_back(BuildStep {
+            name: line.to_owned(),
+            says: if word == "RUN" { echoed.map(str::to_owned).collect() } else { Vec::new() },
+            waits: Duration::from_secs(u64::from(waits.unwrap_or_default())),
+            fails,
+        });
+    }
+    let reference = query.text("t").to_owned();
+    let building = Building { engine: engine.clone(), reference, spec, steps, number: 0, is_over: false };
+    let body = Body::from_stream(stream::unfold(building, |building| building.next()));
+    Ok(Reply::Full(response("application/json", body)))
+}
+
+impl Building {
+    /// The objects of the next step; after the last one those of the image.
+    async fn next(mut self) -> Option<(Result<String, Infallible>, Self)> {
+        if self.is_over {
+            return None;
+        }
+        let Some(step) = self.steps.pop_front() else {
+            self.is_over = true;
+            let reference = Reference::parse(&self.reference);
+            let id = self.engine.lock().store_image(&reference, self.spec.clone());
+            let objects = [
+                json!({"id": "moby.image.id", "aux": {"ID": id}}),
+                json!({"stream": format!("Successfully tagged {}\n", self.reference)}),
+            ];
+            return Some((Ok(lines(&objects)), self));
+        };
+        self.number += 1;
+        tokio::time::sleep(step.waits).await;
+        let of = format!("sha256:{}", digest(&format!("{} {}", self.number, step.name)));
+        let name = format!("[stage-0 {}/{}] {}", self.number, self.number + self.steps.len(), step.name);
+        let mut message = field(1, &[field(1, of.as_bytes()), field(3, name.as_bytes())].concat());
+        for said in &step.says {
+            message.extend(field(3, &[field(1, of.as_bytes()), field(4, format!("{said}\n").as_bytes())].concat()));
+        }
+        let mut objects = vec![json!({"id": "moby.buildkit.trace", "aux": STANDARD.encode(message)})];
+        if let Some(code) = step.fails {
+            self.is_over = true;
+            let command = step.name.strip_prefix("RUN ").unwrap_or_default();
+            objects.push(failed(&format!("executor failed running [/bin/sh -c {command}]: exit code: {code}")));
+        }
+        Some((Ok(lines(&objects)), self))
+    }
+}
+
+fn ended(why: &str) -> Reply {
+    Reply::Full(response("application/json", Body::from(lines(&[failed(why)]))))
+}
+
+fn failed(why: &str) -> Value {
+    json!({"errorDetail": {"message": why}, "error": why})
+}
+
+fn lines(objects: &[Value]) -> String {
+    objects.iter().map(|object| format!("{object}\r\n")).collect()
+}
+
+/// A field of a protobuf message whose value is bytes.
+fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        out.push(u8::try_from(length & 0x7f).unwrap_or_default() | 0x80);
+        length >>= 7;
+    }
+    out.push(u8::try_from(length).unwrap_or_default());
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// The files of a tar, by path.
+fn unpacked(context: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut archive = tar::Archive::new(context);
+    for mut entry in archive.entries().into_iter().flatten().flatten() {
+        let path = entry.path().map(|path| path.to_string_lossy().into_owned());
+        let mut bytes = Vec::new();
+        if let Ok(path) = path
+            && entry.read_to_end(&mut bytes).is_ok()
+        {
+            files.insert(path.trim_start_matches("./").to_owned(), bytes);
+        }
+    }
+    files
+}
