@@ -275,3 +275,19 @@ fn what_cannot_be_built_is_refused_by_name() {
     assert_eq!(codes("", &own("evil.example.org/x:1")), ["A0206"]);
     assert_eq!(codes("", &own("nginx:1\nCOPY --from=evil.example.org/x:1 / /")), ["A0206"]);
 }
+
+#[test]
+fn a_build_of_nodejs_reads_the_arguments_of_its_manifest() {
+    let package = r#"{"scripts": {"build": "vite build"}, "devDependencies": {"vite": "7"}}"#;
+    let files = [("package.json", package), ("index.html", "")];
+    let files = files.map(|(path, text)| (path.to_owned(), Some(text.to_owned())));
+    let args = ["VITE_API", "a\nRUN evil", "1X"].map(|name| (name.to_owned(), "x".to_owned()));
+    let args = BTreeMap::from(args);
+    let wish = Wish { args: Some(&args), ..Wish::default() };
+    let Detection::Found(app) = apps::detect(&Repository::new(BTreeMap::from(files)), &wish) else {
+        panic!("it is one of Vite")
+    };
+    let dockerfile = app.dockerfile.text();
+    assert!(dockerfile.contains("\nARG VITE_API\nRUN npm run build\n"), "{dockerfile}");
+    assert!(!dockerfile.contains("evil") && !dockerfile.contains("1X"), "{dockerfile}");
+}

@@ -67,6 +67,14 @@ impl<'a> Wish<'a> {
     fn arg(&self, name: &str) -> Option<&'a str> {
         self.args?.get(name).map(String::as_str)
     }
+
+    /// The names of arguments that a Dockerfile may name.
+    pub(crate) fn arg_names(&self) -> Vec<String> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let is_name =
+            |name: &&String| !name.starts_with(|first: char| first.is_ascii_digit()) && name.bytes().all(fits);
+        self.args.into_iter().flat_map(BTreeMap::keys).filter(is_name).cloned().collect()
+    }
 }
 
 /// What detection has come to.

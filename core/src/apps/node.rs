@@ -53,8 +53,8 @@ struct NodeFile<'a> {
     prune: String,
     /// `npm run build`; empty: nothing is built.
     build: String,
-    /// Variables whose values the build bakes in.
-    build_environment: Vec<String>,
+    /// Arguments that the build may read, and bake into what it makes.
+    baked: Vec<String>,
     /// Copied first, so that the installation is kept where only code changes; empty: everything is copied first.
     lists: Vec<String>,
     /// The folder of the app in the context, with a slash before it; empty = all of it.
@@ -73,6 +73,7 @@ struct PagesFile<'a> {
     setup: String,
     install: String,
     build: String,
+    baked: Vec<String>,
     lists: Vec<String>,
     folder: String,
     /// The folder of the built pages.
@@ -148,14 +149,14 @@ pub(super) fn recipe<'a>(
         "vite" => pages(app, &package, wish, findings),
         _ => server(app, &package, wish, findings),
     };
-    let (install, context) = (manager.install.clone(), root.path.to_owned());
+    let (install, context, baked) = (manager.install.clone(), root.path.to_owned(), wish.arg_names());
     let (values, environment) = (BTreeMap::new(), BTreeMap::new());
     match shape {
         BuiltShape::Pages { out, is_one_page } => {
             findings.found(DetectedPart::Build, &out, text!("the folder of the built pages"));
             let start = (super::site::nginx(), text!("nginx serves it"));
             let render = Box::new(move |end: &End| {
-                PagesFile { end, version, setup, install, build, lists, folder, out, is_one_page }.render().ok()
+                PagesFile { end, version, setup, install, build, baked, lists, folder, out, is_one_page }.render().ok()
             });
             Recipe {
                 context,
@@ -169,19 +170,7 @@ pub(super) fn recipe<'a>(
         BuiltShape::Server { start, kept, is_pruned, writes } => {
             let prune = if is_pruned { manager.prune } else { String::new() };
             let render = Box::new(move |end: &End| {
-                let file = NodeFile {
-                    end,
-                    version,
-                    setup,
-                    install,
-                    prune,
-                    build,
-                    build_environment: Vec::new(),
-                    lists,
-                    folder,
-                    kept,
-                    writes,
-                };
+                let file = NodeFile { end, version, setup, install, prune, build, baked, lists, folder, kept, writes };
                 file.render().ok()
             });
             Recipe { context, values, start, port: None, environment, render }

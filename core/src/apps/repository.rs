@@ -102,16 +102,6 @@ impl Repository {
         Self { files }
     }
 
-    /// Every path.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.files.keys().map(String::as_str)
-    }
-
-    /// Every file, with the text where it is read.
-    pub fn files(&self) -> &BTreeMap<String, Option<String>> {
-        &self.files
-    }
-
     /// One folder of it.
     pub(super) fn folder<'a>(&'a self, path: &'a str) -> RepositoryFolder<'a> {
         RepositoryFolder { repository: self, path: path.trim_matches('/') }
