@@ -4,6 +4,7 @@ mod coded;
 mod keys;
 pub mod private_file;
 mod scrubber;
+pub mod ssh_key;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -8,13 +8,15 @@ use clap::{Args as ClapArgs, Subcommand};
 use serde_json::json;
 
 use super::CommandFailure;
-use super::args::{Args, OutputFormat};
-use super::commands::print;
+use super::args::{Args, DestroyArgs, LogsArgs, OutputFormat};
+use super::commands::{destroy, logs, print};
 use super::link::{AppPart, Link};
 use super::output::Output;
+use super::verbs;
 use crate::engine::report::apps::found_text;
 use crate::source::look_at;
 use amarre_core::apps::{self, AppQuestion, DetectedApp, Detection, Wish};
+use amarre_core::model::app::AppSource;
 use amarre_core::model::{Code, GitUrl, Language};
 
 /// `app`
@@ -24,10 +26,25 @@ pub enum AppCommand {
     List(AppListArgs),
     /// Show one: its commit, how far it is, and what was found out of its repository
     Show(OneAppArgs),
-    /// Show what its newest build has printed
-    BuildLog(OneAppArgs),
+    /// Show what its newest build has printed, or that of a deployment
+    BuildLog(BuildLogArgs),
+    /// Show what was deployed, the newest first
+    Deployments(DeploymentsArgs),
+    /// Show one deployment: its commit, how far it came, and when
+    Deployment(OneDeploymentArgs),
+    /// Show how many deployments run and failed, and how long a build takes
+    Stats(StatsArgs),
+    /// Show what its container prints, as `amarre logs` does
+    Logs(LogsArgs),
+    /// Delete it: its container, proxy host, record; as `amarre destroy` does
+    Delete(DestroyArgs),
+    /// Print the line that lets Amarre read a private repository over ssh, for its deploy keys
+    Key(KeyArgs),
     /// Look at a repository: what it is made with and why, and the Dockerfile that would be used
     Detect(DetectArgs),
+    /// Those of the table
+    #[command(flatten)]
+    Verb(verbs::AppVerbCommand),
 }
 
 /// `app detect`
@@ -53,6 +70,17 @@ pub struct DetectArgs {
     pub output: OutputFormat,
 }
 
+/// `app key`
+#[derive(Debug, ClapArgs)]
+pub struct KeyArgs {
+    /// The repository, as `git clone` takes it: `git@github.com:acme/shop`
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
 /// `app list`
 #[derive(Debug, ClapArgs)]
 pub struct AppListArgs {
@@ -61,7 +89,57 @@ pub struct AppListArgs {
     pub output: OutputFormat,
 }
 
-/// `app show`, `app build-log`
+/// `app build-log`
+#[derive(Debug, ClapArgs)]
+pub struct BuildLogArgs {
+    /// Which app
+    #[arg(value_name = "APP", required_unless_present = "deployment")]
+    pub name: Option<String>,
+    /// Of this deployment
+    #[arg(long, value_name = "ID", conflicts_with = "name")]
+    pub deployment: Option<String>,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// `app deployments`
+#[derive(Debug, ClapArgs)]
+pub struct DeploymentsArgs {
+    /// Only of this app
+    #[arg(value_name = "APP")]
+    pub name: Option<String>,
+    /// At most this many, the newest
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub limit: u16,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// `app deployment`
+#[derive(Debug, ClapArgs)]
+pub struct OneDeploymentArgs {
+    /// Its number, as `amarre app deployments` shows it
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// `app stats`
+#[derive(Debug, ClapArgs)]
+pub struct StatsArgs {
+    /// Only of this app
+    #[arg(value_name = "APP")]
+    pub name: Option<String>,
+    /// Form of the answer
+    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub output: OutputFormat,
+}
+
+/// `app show`
 #[derive(Debug, ClapArgs)]
 pub struct OneAppArgs {
     /// Which app
@@ -77,7 +155,17 @@ pub async fn app(args: &Args, command: &AppCommand, output: &Output) -> Result<u
     let (part, form) = match command {
         AppCommand::List(list) => (AppPart::List, list.output),
         AppCommand::Show(one) => (AppPart::One(&one.name), one.output),
-        AppCommand::BuildLog(one) => (AppPart::BuildLog(&one.name), one.output),
+        AppCommand::BuildLog(BuildLogArgs { name, deployment, output }) => match (name, deployment) {
+            (_, Some(id)) => (AppPart::DeploymentLog(id), *output),
+            (name, None) => (AppPart::BuildLog(name.as_deref().unwrap_or_default()), *output),
+        },
+        AppCommand::Deployments(all) => (AppPart::Deployments(all.name.as_deref(), all.limit), all.output),
+        AppCommand::Deployment(one) => (AppPart::Deployment(&one.id), one.output),
+        AppCommand::Stats(of) => (AppPart::Stats(of.name.as_deref()), of.output),
+        AppCommand::Key(of) => (AppPart::Key(&of.url), of.output),
+        AppCommand::Logs(of) => return logs(args, of, output).await,
+        AppCommand::Delete(which) => return destroy(args, which, output).await,
+        AppCommand::Verb(verb) => return verbs::run(args, &verb.0, output).await,
         AppCommand::Detect(look) => return detect(look, output).await,
     };
     let link = Link::open(args).await?;
@@ -91,7 +179,9 @@ pub async fn app(args: &Args, command: &AppCommand, output: &Output) -> Result<u
 /// `amarre app detect`: asks the repository's server, and nothing of Amarre.
 async fn detect(look: &DetectArgs, output: &Output) -> Result<u8, CommandFailure> {
     let url = GitUrl::parse(&look.url).map_err(|(what, hint)| CommandFailure::new(Code::A0771, what, hint))?;
-    let checkout = look_at(url, &look.reference, &look.path).await.map_err(|error| {
+    let (reference, path) = (look.reference.clone(), look.path.trim_matches('/').to_owned());
+    let source = AppSource { url, reference, path, token: None, host_key: None };
+    let checkout = look_at(&source).await.map_err(|error| {
         let hints = error.hints.iter().map(|hint| hint.text.to_string()).collect();
         CommandFailure { code: Some(error.code), message: error.message, hints }
     })?;

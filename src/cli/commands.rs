@@ -112,7 +112,7 @@ impl ManifestsRead {
         let mut loaded = manifest::load(&files, &source.assets, &config.site);
         if !loaded.apps.is_empty() {
             // What was fetched of their repositories belongs to manifests of apps.
-            apps.recall(&loaded.apps, |_| None);
+            apps.recall(&loaded.apps);
             apps.add_to(&mut source);
             loaded = manifest::load(&files, &source.assets, &config.site);
         }

@@ -67,6 +67,16 @@ pub enum AppPart<'a> {
     One(&'a str),
     /// What the newest build of one has printed.
     BuildLog(&'a str),
+    /// What was deployed, at most this many: of one, or of all.
+    Deployments(Option<&'a str>, u16),
+    /// What these come to.
+    Stats(Option<&'a str>),
+    /// One deployment.
+    Deployment(&'a str),
+    /// What its build has printed.
+    DeploymentLog(&'a str),
+    /// The line that a forge takes for a repository.
+    Key(&'a str),
 }
 
 /// What a command asks about pools.
@@ -285,19 +295,40 @@ impl Link {
         match self {
             Link::Remote(remote) => {
                 let name = crate::web::view_model::encoded;
+                let of = |app: Option<&str>| app.map(|app| format!("&app={}", name(app))).unwrap_or_default();
+                let query = match part {
+                    AppPart::Deployments(app, limit) => format!("{}&limit={limit}", of(app)),
+                    AppPart::Stats(app) => of(app),
+                    AppPart::Key(url) => format!("&url={}", name(url)),
+                    AppPart::List
+                    | AppPart::One(_)
+                    | AppPart::BuildLog(_)
+                    | AppPart::Deployment(_)
+                    | AppPart::DeploymentLog(_) => String::new(),
+                };
                 let path = match part {
+                    AppPart::Deployments(..) => "/api/v1/deployments/text".to_owned(),
+                    AppPart::Stats(_) => "/api/v1/deployments/stats/text".to_owned(),
+                    AppPart::Key(_) => "/api/v1/app-key/text".to_owned(),
+                    AppPart::Deployment(id) => format!("/api/v1/deployments/{}/text", name(id)),
+                    AppPart::DeploymentLog(id) => format!("/api/v1/deployments/{}/log/text", name(id)),
                     AppPart::List => "/api/v1/apps/text".to_owned(),
                     AppPart::One(app) => format!("/api/v1/apps/{}/text", name(app)),
                     AppPart::BuildLog(app) => format!("/api/v1/apps/{}/build-log/text", name(app)),
                 };
-                remote.get(&path, style, "").await
+                remote.get(&path, style, &query).await
             }
             Link::Local(local) => {
                 let picture = local.picture().await?;
                 Ok(match part {
                     AppPart::List => apps::list(&picture, style),
                     AppPart::One(app) => apps::show(&picture, app, style),
-                    AppPart::BuildLog(app) => apps::build_log(&picture, app),
+                    AppPart::BuildLog(app) => apps::build_log(&local.handle, &picture, app).await,
+                    AppPart::Deployments(app, limit) => apps::deployments(&picture, app, usize::from(limit), style),
+                    AppPart::Stats(app) => apps::stats(&picture, app),
+                    AppPart::Key(url) => apps::deploy_key(&local.handle, url).await,
+                    AppPart::Deployment(id) => apps::deployment(&picture, id, style),
+                    AppPart::DeploymentLog(id) => apps::deployment_log(&local.handle, &picture, id).await,
                 })
             }
         }

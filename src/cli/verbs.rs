@@ -17,7 +17,7 @@ use crate::engine::commands::act::{
 };
 use crate::engine::commands::pool_machines::{LIST, PASSWORD};
 use crate::engine::commands::pools::{FINGERPRINTS, PUBLIC_KEY, USERS};
-use crate::engine::commands::verbs::{POOL_REGISTER, VERBS};
+use crate::engine::commands::verbs::{CANCEL, POOL_REGISTER, ROLLBACK, VERBS};
 use amarre_core::model::Code;
 
 /// A command of the table, as typed.
@@ -38,6 +38,10 @@ pub struct InstanceVerbCommand(pub VerbCommand);
 #[derive(Debug)]
 pub struct PoolVerbCommand(pub VerbCommand);
 
+/// A command of the table about apps: `amarre app deploy`.
+#[derive(Debug)]
+pub struct AppVerbCommand(pub VerbCommand);
+
 /// A row with its command, and what it does.
 type CommandRow = (&'static VerbRow, &'static str, &'static str);
 
@@ -50,13 +54,22 @@ fn commands() -> impl Iterator<Item = CommandRow> {
 fn instance_commands() -> impl Iterator<Item = CommandRow> {
     VERBS.into_iter().filter_map(|row| match row.subject {
         Subject::Instances(verb) => Some((row, verb.word, verb.summary)),
-        Subject::Service(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
+        Subject::Service(_) | Subject::Pool(_) | Subject::App(_) | Subject::Other | Subject::None => None,
     })
 }
 
 /// The rows with a command below `pool`.
 fn pool_commands() -> impl Iterator<Item = CommandRow> {
     VERBS.into_iter().filter_map(|row| row.of_pool().map(|verb| (row, verb.word, verb.summary)))
+}
+
+/// The rows with a command below `app`: its own, and those of services that are looked for there.
+fn app_commands() -> impl Iterator<Item = CommandRow> {
+    VERBS.into_iter().filter_map(|row| match row.subject {
+        Subject::App(verb) => Some((row, verb.word, verb.summary)),
+        Subject::Service(_) if [CANCEL.word, ROLLBACK.word].contains(&row.word) => Some((row, row.word, row.about?)),
+        Subject::Service(_) | Subject::Instances(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
+    })
 }
 
 fn argument(arg: &ArgRow) -> Option<Arg> {
@@ -147,6 +160,31 @@ impl Subcommand for PoolVerbCommand {
 impl FromArgMatches for PoolVerbCommand {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         VerbCommand::from_rows(pool_commands(), matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Subcommand for AppVerbCommand {
+    fn augment_subcommands(parser: Command) -> Command {
+        parser.subcommands(app_commands().map(command))
+    }
+
+    fn augment_subcommands_for_update(parser: Command) -> Command {
+        Self::augment_subcommands(parser)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        app_commands().any(|(_, word, _)| word == name)
+    }
+}
+
+impl FromArgMatches for AppVerbCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        VerbCommand::from_rows(app_commands(), matches).map(Self)
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

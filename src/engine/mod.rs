@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinSet;
 
-use crate::ledger::{LastFailure, Ledger, RolledBack, StoreError, Unpublished};
+use crate::ledger::{Deployments, LastFailure, Ledger, RolledBack, StoreError, Unpublished};
 use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{AppStates, Snapshot, Source, SourceError};
 use amarre_core::manifest::Diagnostic;
 use amarre_core::model::{
     Action, Address, Change, Code, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service,
-    Site, Timestamp, Verb, Wants, World,
+    Site, Timestamp, Wants, World,
 };
 use amarre_core::plan::input::{Input, Schemas};
 use reconcile::actions::{ActionState, Actions};
@@ -173,6 +173,8 @@ pub struct PassResult {
     pub acts: bool,
     /// The repositories of apps, by manifest.
     pub apps: AppStates,
+    /// What was deployed of each app.
+    pub deployments: Arc<Deployments>,
     /// Whether a person has ever consented that this ledger may act.
     pub consented: bool,
     /// Whether everything is settled: what is left waits for a person, or failed for good.
@@ -365,29 +367,6 @@ pub enum ProgressState {
     Failed,
 }
 
-/// The changes that a lane was given.
-#[derive(Debug, Default)]
-struct UnderWay {
-    made: BTreeMap<Address, Fields>,
-    going: BTreeSet<Address>,
-}
-
-impl UnderWay {
-    fn from_changes(changes: &[Change]) -> Self {
-        let mut under_way = Self::default();
-        for change in changes {
-            match &change.verb {
-                Verb::Update(_) if !change.address.kind.traits().forwards => (),
-                Verb::Create(fields) | Verb::Update(fields) => {
-                    under_way.made.insert(change.address.clone(), fields.clone());
-                }
-                Verb::Delete => drop(under_way.going.insert(change.address.clone())),
-            }
-        }
-        under_way
-    }
-}
-
 /// The engine. Tests, `apply` and the daemon step it pass by pass.
 pub struct Engine {
     context: Arc<Context>,
@@ -408,7 +387,7 @@ pub struct Engine {
     /// The service of each task.
     busy: BTreeMap<tokio::task::Id, String>,
     /// The resources that lanes create and delete, by service.
-    under_way: BTreeMap<String, UnderWay>,
+    under_way: BTreeMap<String, reconcile::hand_out::UnderWay>,
     /// Tells a lane to end after its running step, by service.
     cancels: BTreeMap<String, Arc<AtomicBool>>,
     /// What was last recorded as good of each service: its generations and its manifest.
@@ -417,6 +396,10 @@ pub struct Engine {
     stopping: Arc<AtomicBool>,
     actions: Actions,
     savings: reconcile::savings::SavingsCount,
+    /// As the ledger has them; `None`: they were not read yet.
+    deployments: Option<Arc<Deployments>>,
+    /// What it plans is another revision, which nothing comes of.
+    previews: bool,
     /// What people have asked for and what is not done yet.
     requests: Requests,
     /// Readings older than this are not used again.
@@ -484,6 +467,8 @@ impl Engine {
             stopping: Arc::default(),
             actions: Actions::default(),
             savings: reconcile::savings::SavingsCount::default(),
+            deployments: None,
+            previews: false,
             requests: Requests::default(),
             readings_from: Timestamp::default(),
             retries: patience,

@@ -44,6 +44,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (51, "instance log", include_str!("../../migrations/0051_instance_log.sql")),
     (53, "savings", include_str!("../../migrations/0053_savings.sql")),
     (54, "pools", include_str!("../../migrations/0054_pools.sql")),
+    (55, "deployments", include_str!("../../migrations/0055_deployments.sql")),
 ];
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod power;
 mod instance_log;
 pub mod savings;
 pub mod actions;
+mod deployments;
 pub mod login_attempts;
 mod migrations;
 pub mod notifications;
@@ -27,6 +28,7 @@ mod audit_refusals;
 pub mod retired_names;
 
 pub use actions::{OpenAction, PastAction};
+pub use deployments::{DEPLOYMENTS_KEPT, Deployment, DeploymentState, Deployments};
 pub use failures::LastFailure;
 pub use good_manifests::StoredManifest;
 pub use instance_log::{LogKind, LogLine};

@@ -11,8 +11,8 @@ use super::runs::insert_suspension;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Asset, Assets, Document, Timestamp};
 
-/// Good manifests kept for each service: the effective one and two before it.
-const GOOD_KEPT: i64 = 3;
+/// Good manifests kept for each service at least: the effective one and two before it.
+const GOOD_KEPT: usize = 3;
 
 /// A manifest with which all containers of its service were healthy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +48,9 @@ impl Ledger {
         generations: &str,
         document: &Document,
         revision: &str,
-        now: Timestamp,
+        (kept, now): (usize, Timestamp),
     ) -> Result<(), StoreError> {
+        let kept = i64::try_from(kept.max(GOOD_KEPT)).unwrap_or(i64::MAX);
         let mut transaction = self.begin().await?;
         let query = "INSERT OR REPLACE INTO good_manifests (service, generations, file, text, revision, at_ms) \
                      VALUES (?, ?, ?, ?, ?, ?)";
@@ -82,7 +83,7 @@ impl Ledger {
         }
         let too_old = "DELETE FROM good_manifests WHERE service = ?1 AND generations NOT IN \
             (SELECT generations FROM good_manifests WHERE service = ?1 ORDER BY at_ms DESC, rowid DESC LIMIT ?2)";
-        sqlx::query(too_old).bind(service).bind(GOOD_KEPT).execute(&mut *transaction).await.map_err(written)?;
+        sqlx::query(too_old).bind(service).bind(kept).execute(&mut *transaction).await.map_err(written)?;
         let orphans = "DELETE FROM good_assets WHERE service = ?1 AND generations NOT IN \
             (SELECT generations FROM good_manifests WHERE service = ?1)";
         sqlx::query(orphans).bind(service).execute(&mut *transaction).await.map_err(written)?;
@@ -170,7 +171,7 @@ mod tests {
             assets: Assets::from([("services/x".to_owned(), asset(text))]),
         };
         for (at, name) in [(1, "one"), (2, "two"), (3, "three"), (4, "four"), (5, "two")] {
-            ledger.store_good("a", name, &document(name), "abc", Timestamp(at)).await.unwrap();
+            ledger.store_good("a", name, &document(name), "abc", (0, Timestamp(at))).await.unwrap();
         }
         let names = async || -> Vec<String> {
             ledger.good_manifests("a").await.unwrap().into_iter().map(|good| good.generations).collect()

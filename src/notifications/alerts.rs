@@ -6,8 +6,10 @@ use super::channel::{Channel, Topic};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
 use crate::engine::report::certificates;
+use crate::engine::report::deployments::DEPLOYMENT;
 use crate::engine::report::instances::{InstanceRow, InstanceState};
 use crate::engine::report::status::Sync;
+use crate::ledger::DeploymentState;
 use crate::ledger::notifications::SentAlert;
 use crate::ledger::runs::Event;
 use crate::words;
@@ -56,6 +58,8 @@ pub struct News {
     pub hints: Vec<String>,
     /// Since when, if known.
     pub since: Option<Timestamp>,
+    /// How far a deployment is, of news about one.
+    pub deployment: Option<String>,
 }
 
 /// The state of a problem.
@@ -271,6 +275,7 @@ impl AlertTimes {
                 code,
                 hints: trouble.hints.clone(),
                 since: Some(lasting.since),
+                deployment: None,
             });
         }
         for row in told.iter().filter(|row| !troubles.contains_key(&row.trouble)) {
@@ -293,6 +298,7 @@ impl AlertTimes {
                 code,
                 hints: Vec::new(),
                 since: Some(row.at),
+                deployment: None,
             });
         }
         due
@@ -318,13 +324,40 @@ pub fn finished_news(channel: &Channel, events: &[Event], is_all: bool) -> Vec<N
         all.truncate(CHANGES_SHOWN);
         let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
         let text = format!("{}{more}", all.join("\n"));
-        News { topic, state: AlertState::Done, service, text, code: String::new(), hints: Vec::new(), since: None }
+        News { text, ..done(topic, service) }
     };
     let mut all: Vec<News> = by.into_iter().map(news).collect();
+    all.extend(deployment_news(channel, events));
     if let Some(first) = all.first_mut().filter(|_| !is_all) {
         first.text.push_str("\nand more before, which amarre events shows");
     }
     all
+}
+
+fn done(topic: Topic, service: String) -> News {
+    let (text, code, hints) = (String::new(), String::new(), Vec::new());
+    News { topic, state: AlertState::Done, service, text, code, hints, since: None, deployment: None }
+}
+
+/// Each step of each deployment by itself: programs follow them.
+fn deployment_news<'e>(channel: &'e Channel, events: &'e [Event]) -> impl Iterator<Item = News> + 'e {
+    let steps = events.iter().filter(|event| event.kind == DEPLOYMENT);
+    let steps = steps.filter(|event| channel.wants(Topic::Deployments, &event.service));
+    steps.map(|event| {
+        let is_failed = event.reason.as_deref() == Some(DeploymentState::Failed.word());
+        let said = event.text.to_string();
+        let code = said.rsplit(", ").next().and_then(Code::parse).map(|code| code.to_string()).unwrap_or_default();
+        let hints = if is_failed { vec![format!("amarre app build-log {}", event.service)] } else { Vec::new() };
+        News {
+            state: AlertState::Report,
+            text: said,
+            code,
+            hints,
+            since: Some(event.at),
+            deployment: event.reason.clone(),
+            ..done(Topic::Deployments, event.service.clone())
+        }
+    })
 }
 
 /// The name of the instance, for subjects.

@@ -129,11 +129,13 @@ pub enum Topic {
     Savings,
     /// A reservation of machines began, ends soon, or is over: to whoever reserved.
     Reservations,
+    /// A deployment of an app has come further, is on line, or failed.
+    Deployments,
 }
 
 impl Topic {
     /// All topics, as in the configuration.
-    pub const WORDS: [(&'static str, Topic); 11] = [
+    pub const WORDS: [(&'static str, Topic); 12] = [
         ("attention", Topic::Attention),
         ("provider", Topic::Provider),
         ("source", Topic::Source),
@@ -145,13 +147,17 @@ impl Topic {
         ("applied", Topic::Applied),
         ("savings", Topic::Savings),
         ("reservations", Topic::Reservations),
+        ("deployments", Topic::Deployments),
     ];
 
     /// The default topics: everything that needs a person.
     pub fn usual() -> BTreeSet<Topic> {
         let all = Self::WORDS.into_iter().map(|(_, topic)| topic);
-        all.filter(|topic| !matches!(topic, Topic::Drift | Topic::Applied | Topic::Savings | Topic::Reservations))
-            .collect()
+        let is_asked_for = |topic: &Topic| {
+            let asked = [Self::Drift, Self::Applied, Self::Savings, Self::Reservations, Self::Deployments];
+            asked.contains(topic)
+        };
+        all.filter(|topic| !is_asked_for(topic)).collect()
     }
 
     /// As it is written.

@@ -63,7 +63,7 @@ pub fn message(instance: &str, news: &[News], site: Option<&str>, now: Timestamp
             "topic": one.topic.word(), "state": one.state.word(),
             "service": Some(&one.service).filter(|service| !service.is_empty()),
             "text": one.text, "code": Some(&one.code).filter(|code| !code.is_empty()), "hints": one.hints,
-            "since": one.since.map(Timestamp::rfc3339), "page": page(one),
+            "since": one.since.map(Timestamp::rfc3339), "deployment": one.deployment, "page": page(one),
         })).collect::<Vec<_>>(),
     });
     let link = if let [one] = news { page(one) } else { site.map(|site| format!("{site}/")) };
@@ -131,7 +131,7 @@ mod tests {
     fn news(service: &str, state: AlertState, text: &str) -> News {
         let (service, text, code) = (service.to_owned(), text.to_owned(), Code::A0512.to_string());
         let hints = vec![format!("amarre logs {service} --last-failed")];
-        News { topic: Topic::Attention, state, service, text, code, hints, since: None }
+        News { topic: Topic::Attention, state, service, text, code, hints, since: None, deployment: None }
     }
 
     #[test]

@@ -268,7 +268,7 @@ impl Notifications {
     /// The changes since the last message to a channel, and the last event. A channel gets no changes from before it
     /// existed.
     async fn done_news(&self, channel: &Channel, after: Option<i64>) -> Result<(Vec<News>, Option<i64>), StoreError> {
-        if !channel.on.contains(&Topic::Applied) && !channel.on.contains(&Topic::Drift) {
+        if ![Topic::Applied, Topic::Drift, Topic::Deployments].iter().any(|topic| channel.on.contains(topic)) {
             return Ok((Vec::new(), after));
         }
         let limit = if after.is_some() { EVENTS_MAX } else { 1 };

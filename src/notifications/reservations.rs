@@ -107,7 +107,7 @@ fn compared(picture: &PassResult, channel: &Channel, told: &[SentAlert], now: Ti
 
 fn news(pool: &str, text: String) -> News {
     let (topic, state, code, hints) = (Topic::Reservations, AlertState::Report, String::new(), Vec::new());
-    News { topic, state, service: pool.to_owned(), text, code, hints, since: None }
+    News { topic, state, service: pool.to_owned(), text, code, hints, since: None, deployment: None }
 }
 
 fn text(picture: &PassResult, pool: &str, one: &Reservation, moment: Moment, now: Timestamp) -> String {

@@ -82,7 +82,16 @@ pub fn weekly(picture: &PassResult, channel: &Channel, monday: Day, sums: &Saved
         text.push_str("\nwhat snapshots of shelved ones cost is not taken off");
     }
     let (topic, state, code, hints) = (Topic::Savings, AlertState::Report, String::new(), Vec::new());
-    Some(News { topic, state, service: String::new(), text, code, hints, since: Some(monday.start()) })
+    Some(News {
+        topic,
+        state,
+        service: String::new(),
+        text,
+        code,
+        hints,
+        since: Some(monday.start()),
+        deployment: None,
+    })
 }
 
 fn rows<'p>(picture: &'p PassResult, channel: &Channel, sums: &'p SavedSums) -> Vec<WeekRow<'p>> {

@@ -211,7 +211,7 @@ async fn propose(
             return Err(refused);
         }
     }
-    let draft = edit_manifest::draft(handle, (&file, &new.text), &name, promised).await;
+    let draft = edit_manifest::draft(handle, (&file, &new.text), &name, promised, true).await;
     let Some(ManifestDraft { mut settle, after, names, .. }) = draft else { return Err(stopping()) };
     // An account for this service may not write another one with it.
     if settle.is_empty() && !names.iter().eq([&name]) {

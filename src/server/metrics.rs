@@ -17,7 +17,7 @@ use crate::engine::PassResult;
 use crate::engine::reconcile::counters::{Labels, Meters, labels};
 use crate::engine::report::instances::InstanceState;
 use crate::engine::report::pools::{self, MachineState};
-use crate::engine::report::{certificates, status, subnets};
+use crate::engine::report::{apps, certificates, deployments, status, subnets};
 use amarre_core::model::Timestamp;
 
 /// The content type that Prometheus asks for.
@@ -39,6 +39,7 @@ pub fn render(
     passes(&mut registry, picture, meters);
     stocks(&mut registry, picture);
     machines(&mut registry, picture);
+    apps(&mut registry, picture, meters);
     let help = "Requests that were answered, by route and status";
     registry.register("amarre_http_requests", help, asked.requests.clone());
     let help = "Until the answer began";
@@ -104,6 +105,19 @@ fn stocks(registry: &mut Registry, picture: &PassResult) {
             all.get_or_create(&labels(&[("pool", &pool.pool), ("state", state)])).set(number(count));
         }
     }
+}
+
+/// Apps: how far each is, and what became of their deployments.
+fn apps(registry: &mut Registry, picture: &PassResult, meters: &Meters) {
+    let all = gauge(registry, "amarre_app_state", "How far an app is: 1 for its state, 0 for the others");
+    for row in apps::rows(picture) {
+        for state in deployments::states() {
+            let labels = labels(&[("app", &row.name), ("state", state)]);
+            all.get_or_create(&labels).set(i64::from(state == row.stage.state.word()));
+        }
+    }
+    registry.register("amarre_deployments", "Deployments of apps that ran or failed", meters.deployments.clone());
+    registry.register("amarre_build_duration_seconds", "How long images took to be built", meters.builds.clone());
 }
 
 /// Machines of pools, and who waits for some.

@@ -1,12 +1,14 @@
 //! The HTTP interface as an OpenAPI 3.1 document: `/api/v1/openapi.json`. Router and document are made of the same
 //! rows, so neither has a route that the other lacks.
 
+mod apps;
 mod schemas;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
+pub(super) use self::apps::*;
 pub(super) use self::schemas::{any_json, arguments, count, flag_type, line, list, or_null, roles, text, written};
 use self::schemas::{healths, object, syncs, with};
 pub(super) use self::schemas::{named, texts};
@@ -467,34 +469,6 @@ pub(super) fn webhook() -> Operation {
         .refuses(404, "A1015: no webhook is taken here")
         .refuses(413, "A1013: the body is too large")
         .open()
-}
-
-fn of_app(operation: Operation) -> Operation {
-    operation.parameter(in_path("name", "Its name")).refuses(404, "A1002: there is no such app, or no such build")
-}
-
-pub(super) fn apps() -> Operation {
-    Operation::document("apps", "All apps", "Apps")
-}
-
-pub(super) fn app() -> Operation {
-    of_app(Operation::document("app", "One app: its commit, how far it is, and what was found out", "App"))
-}
-
-pub(super) fn build_log() -> Operation {
-    of_app(Operation::document("build_log", "What the newest build of an app has printed", "BuildLog"))
-}
-
-pub(super) fn apps_text() -> Operation {
-    Operation::answer("apps_text", "The apps, as the command line prints them").only(Role::Viewer)
-}
-
-pub(super) fn app_text() -> Operation {
-    of_app(Operation::answer("app_text", "An app, as the command line prints it")).only(Role::Viewer)
-}
-
-pub(super) fn build_log_text() -> Operation {
-    of_app(Operation::answer("build_log_text", "Its build, as the command line prints it")).only(Role::Viewer)
 }
 
 fn of_pool(operation: Operation) -> Operation {

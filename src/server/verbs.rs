@@ -1,4 +1,4 @@
-//! `POST /api/v1/services/NAME/WORD`, and the same below `instances` and `pools`: the verbs about one thing, with its name in
+//! `POST /api/v1/services/NAME/WORD`, and the same below `instances`, `pools` and `apps`: the verbs about one thing, with its name in
 //! the path. Each is answered as at `/api/v1/act`.
 
 use axum::extract::{Extension, Path, Query, State};
@@ -26,6 +26,7 @@ fn route(row: &'static VerbRow) -> Option<ApiRoute> {
         Subject::Service(verb) => ("services", row.word, "Its name", verb.summary),
         Subject::Instances(verb) => ("instances", verb.word, SERVER, verb.summary),
         Subject::Pool(verb) => ("pools", verb.word, "Its name", verb.summary),
+        Subject::App(verb) => ("apps", verb.word, "Its name", verb.summary),
         Subject::Other | Subject::None => return None,
     };
     let handler = post(

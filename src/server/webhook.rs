@@ -1,4 +1,4 @@
-//! `POST /webhooks/git`: a forge reports a push, and the source is fetched at once.
+//! `POST /webhooks/git`: a forge reports a push, and the source, or the repository of an app, is fetched at once.
 //!
 //! | header | of | what it is |
 //! |---|---|---|
@@ -118,9 +118,10 @@ async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
     if !is_push(&headers) {
         return ignored("nothing was pushed");
     }
-    let reference = serde_json::from_slice::<serde_json::Value>(&body).ok();
-    let reference = reference.as_ref().and_then(|body| body["ref"].as_str()).unwrap_or_default();
-    if !handle.follows(reference) {
+    let told = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
+    let reference = told["ref"].as_str().unwrap_or_default();
+    let is_source = handle.follows(reference);
+    if !is_source && !handle.pushed(reference, &urls(&told)) {
         return ignored("another branch or tag is followed");
     }
     if !hook.is_new(&body, now) {
@@ -130,13 +131,23 @@ async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
     let asking = async move {
         {
             let Ok(_turn) = hook.turns.try_acquire() else { return };
-            handle.fetch().await;
+            if is_source {
+                handle.fetch().await;
+            }
         }
         handle.pass().await;
     };
     // Forges wait for some seconds at most.
     spawn_detached(asking);
     (StatusCode::ACCEPTED, Json(json!({"taken": true}))).into_response()
+}
+
+/// Where the repository of a push is, in each forge's words.
+fn urls(told: &serde_json::Value) -> Vec<&str> {
+    let names = ["clone_url", "ssh_url", "html_url", "git_http_url", "git_ssh_url", "homepage"];
+    let places = ["repository", "project"].map(|place| &told[place]);
+    let found = places.iter().flat_map(|place| names.iter().filter_map(|name| place[name].as_str()));
+    found.collect()
 }
 
 /// Whether the sender has the secret.

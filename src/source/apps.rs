@@ -2,7 +2,10 @@
 //! files of the source, where manifests of apps find it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::DirBuilder;
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,20 +13,24 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::git::{AppRepository, RemoteAccess};
+use super::git::{AppRepository, FetchedCommit, RemoteAccess};
 use super::{Snapshot, SourceError};
-use crate::secret::{Secret, private_file};
+use crate::secret::{Secret, private_file, ssh_key};
 use amarre_core::apps::{Checkout, SecretForm};
 use amarre_core::model::app::AppSource;
-use amarre_core::model::{Asset, Code, Commit, GitUrl, Hint, Millis, Timestamp};
+use amarre_core::model::{Asset, Code, Commit, GitUrl, Hint, Millis, SecretName, Timestamp};
 
 /// How often a server is asked: webhooks and people are faster.
 pub const INTERVAL: Millis = Millis::seconds(60);
 /// Fetches at once: each is a process.
 const FETCHES_MAX: usize = 4;
+/// Clones for forecasts at once.
+const LOOKS_AT_ONCE: usize = 2;
+/// Looks that are kept for the next forecast of the same manifest.
+const LOOKS_MAX: usize = 8;
 /// Pieces of a tar that wait to be taken.
 const PIECES_MAX: usize = 8;
 const PIECE_BYTES: usize = 64 * 1024;
@@ -50,6 +57,13 @@ pub struct AppRepositories {
     ended: Arc<Notify>,
     /// What manifests call them.
     names: Arc<Mutex<BTreeMap<String, AppSource>>>,
+    tokens: Arc<Mutex<TokenFinder>>,
+    /// One key at a time: two of one name would be in each other's way.
+    making_keys: Arc<tokio::sync::Mutex<()>>,
+    /// Forecasts clone in turns.
+    turns: Arc<LookTurns>,
+    /// What forecasts looked at, and when.
+    looks: Arc<Mutex<BTreeMap<String, (Timestamp, Asset)>>>,
 }
 
 /// What is known of the repositories of apps, by manifest.
@@ -69,6 +83,8 @@ struct KnownApp {
 pub struct AppState {
     /// Its newest commit that was fetched.
     pub commit: Option<Commit>,
+    /// The ids of the commits before it, the newest first, as far as they are known.
+    pub before: Vec<String>,
     /// Why it is not the server's newest.
     pub error: Option<SourceError>,
     /// When the server was asked last.
@@ -77,26 +93,69 @@ pub struct AppState {
     pub is_fetching: bool,
 }
 
+/// The value of a secret, where it is set.
+type FindSecret = dyn Fn(&SecretName) -> Option<Secret> + Send + Sync;
+
+/// Finds the token of a private repository.
+#[derive(Clone)]
+pub struct TokenFinder(pub Arc<FindSecret>);
+
+impl Default for TokenFinder {
+    fn default() -> Self {
+        Self(Arc::new(|_| None))
+    }
+}
+
+impl fmt::Debug for TokenFinder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenFinder")
+    }
+}
+
 /// What is looked at of the commit that a server has, of a repository that is not followed; the clone goes again.
 ///
 /// # Errors
 /// The server does not answer, refuses us, or has no such ref; the commit cannot be read.
-pub async fn look_at(url: GitUrl, reference: &str, path: &str) -> Result<Checkout, SourceError> {
-    let here = |error: io::Error| {
-        let hint = Hint::text("is there room in the folder for temporary files?");
-        SourceError::new(Code::A0302, format!("no clone could be made: {error}"), hint)
-    };
+pub async fn look_at(source: &AppSource) -> Result<Checkout, SourceError> {
+    Checkout::read(&clone_and_read(source, None, None).await?)
+        .ok_or_else(|| not_cloned(&io::Error::other("it cannot be read")))
+}
+
+async fn clone_and_read(
+    source: &AppSource,
+    token: Option<Secret>,
+    key: Option<PathBuf>,
+) -> Result<Vec<u8>, SourceError> {
     let name = format!("amarre-look-{}", hex::encode(rand::random::<[u8; 8]>()));
-    let folder = std::env::temp_dir().join(name);
-    std::fs::create_dir(&folder).map_err(here)?;
-    let place = AppFolder { folder: folder.clone(), program: PathBuf::from(SELF) };
-    let source =
-        AppSource { url, reference: reference.to_owned(), path: path.trim_matches('/').to_owned(), token: None };
-    let fetched = repository(&place, &source, None).fetch().await;
-    // It is of no use any more, and nothing of it is ours to keep.
-    let _ = std::fs::remove_dir_all(&folder);
-    let (_, bytes) = fetched?;
-    Checkout::read(&bytes).ok_or_else(|| here(io::Error::other("it cannot be read")))
+    let folder = LookFolder(std::env::temp_dir().join(name));
+    DirBuilder::new().mode(0o700).create(&folder.0).map_err(|error| not_cloned(&error))?;
+    let place = AppFolder { folder: folder.0.clone(), program: PathBuf::from(SELF) };
+    Ok(repository(&place, source, token, key).fetch().await?.checkout)
+}
+
+/// A folder that goes when nothing waits for it any more.
+struct LookFolder(PathBuf);
+
+impl Drop for LookFolder {
+    fn drop(&mut self) {
+        // Nothing of it is ours to keep.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The turns of forecasts.
+#[derive(Debug)]
+struct LookTurns(Semaphore);
+
+impl Default for LookTurns {
+    fn default() -> Self {
+        Self(Semaphore::new(LOOKS_AT_ONCE))
+    }
+}
+
+fn not_cloned(error: &io::Error) -> SourceError {
+    let hint = Hint::text("is there room in the folder for temporary files?");
+    SourceError::new(Code::A0302, format!("no clone could be made: {error}"), hint)
 }
 
 impl AppRepositories {
@@ -122,14 +181,81 @@ impl AppRepositories {
         digest(&self.lock()) != snapshot.apps
     }
 
+    /// Finds tokens so from now on.
+    pub fn find_tokens_by(&self, finder: TokenFinder) {
+        *self.tokens.lock().unwrap_or_else(PoisonError::into_inner) = finder;
+    }
+
+    fn token(&self, source: &AppSource) -> Option<Secret> {
+        let finder = self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        source.token.as_ref().and_then(|name| finder.0(name))
+    }
+
+    /// Puts what servers have of repositories among the files of a source, for a forecast. Answers those of which nothing could
+    /// be learnt, by manifest.
+    ///
+    /// # Guarantees
+    /// Without `credentials` nothing private is read: the author of the manifests may have no right to write here.
+    pub async fn look_for(
+        &self,
+        sources: &BTreeMap<String, AppSource>,
+        snapshot: &mut Snapshot,
+        credentials: bool,
+        now: Timestamp,
+    ) -> Vec<(String, SourceError)> {
+        let mut failed = Vec::new();
+        for (name, source) in sources {
+            if snapshot.assets.contains_key(&source.asset()) {
+                continue;
+            }
+            match self.look_once(source, credentials, now).await {
+                Ok(found) => _ = snapshot.assets.insert(source.asset(), found),
+                Err(error) => failed.push((name.clone(), error)),
+            }
+        }
+        failed
+    }
+
+    /// What is known of a repository, what a forecast saw a moment ago, or what its server has.
+    async fn look_once(&self, source: &AppSource, credentials: bool, now: Timestamp) -> Result<Asset, SourceError> {
+        let asset = source.asset();
+        let looks = || self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock().get(&asset).and_then(|one| one.asset.clone());
+        let known = known.or_else(|| {
+            let (at, kept) = looks().get(&asset).cloned()?;
+            (now - at < INTERVAL).then_some(kept)
+        });
+        // What was read with credentials is for those who may use them.
+        if let Some(known) = known.filter(|_| credentials || !source.is_private()) {
+            return Ok(known);
+        }
+        if !credentials && source.is_private() {
+            let hint = Hint::text("ask an editor: credentials are used for those who may write manifests");
+            let message = format!("{} is read with credentials of Amarre's", source.url);
+            return Err(SourceError::new(Code::A0303, message, hint));
+        }
+        let _turn = self.turns.0.acquire().await;
+        let (token, key) = (self.token(source), self.key(&source.url).await);
+        let found = match clone_and_read(source, token, key).await {
+            Ok(found) => as_asset(found),
+            Err(error) => return Err(self.with_key(&source.url, error).await),
+        };
+        let mut looks = looks();
+        looks.retain(|_, (at, _)| now - *at < INTERVAL);
+        if looks.len() < LOOKS_MAX {
+            looks.insert(asset, (now, found.clone()));
+        }
+        Ok(found)
+    }
+
     /// Follows the repositories that manifests name, and no others, as far as they are known here; asks no server.
-    pub fn recall(&self, sources: &BTreeMap<String, AppSource>, token: impl Fn(&AppSource) -> Option<Secret>) {
+    pub fn recall(&self, sources: &BTreeMap<String, AppSource>) {
         let Some(place) = &self.place else { return };
         let wanted: BTreeSet<String> = sources.values().map(AppSource::asset).collect();
         let mut known = self.lock();
         known.retain(|name, one| wanted.contains(name) || one.state.is_fetching);
         for source in sources.values() {
-            let repository = repository(place, source, token(source));
+            let repository = repository(place, source, self.token(source), key_path(place, &source.url));
             let one = known.entry(source.asset()).or_insert_with(|| KnownApp::remembered(repository.clone()));
             one.repository = repository;
         }
@@ -152,20 +278,59 @@ impl AppRepositories {
         }
     }
 
+    /// The private key for a repository over ssh, made where there is none yet. `None`: it is not reached over ssh.
+    async fn key(&self, url: &GitUrl) -> Option<PathBuf> {
+        let path = key_path(self.place.as_deref()?, url)?;
+        let _turn = self.making_keys.lock().await;
+        if !path.exists()
+            && let Err(error) = new_key(&path).await
+        {
+            // Without it ssh says that it is not let in.
+            tracing::warn!("no key could be made at {}: {error}", path.display());
+        }
+        Some(path)
+    }
+
+    /// The line that a forge takes as the deploy key of a repository.
+    ///
+    /// # Errors
+    /// It is not reached over ssh, or no key can be made; in words for people.
+    pub async fn deploy_key(&self, url: &GitUrl) -> Result<String, String> {
+        match self.key(url).await {
+            Some(path) => ssh_key::public_line(&path).await,
+            None => Err("no key could be made: it is for repositories over ssh, and needs ssh-keygen".to_owned()),
+        }
+    }
+
+    /// Who is not let in is told which key to let in.
+    async fn with_key(&self, url: &GitUrl, error: SourceError) -> SourceError {
+        match self.deploy_key(url).await {
+            Ok(line) if error.code == Code::A0303 => {
+                let hint = format!("let this key read it, as a deploy key of the repository: {line}");
+                SourceError { hints: vec![Hint::text(hint)], ..error }
+            }
+            Ok(_) | Err(_) => error,
+        }
+    }
+
     fn begin(&self, name: String, repository: AppRepository, wake: Arc<Notify>) {
         let all = self.clone();
         let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
         // Those that have ended.
         while fetches.try_join_next().is_some() {}
         fetches.spawn(async move {
-            let outcome = repository.fetch().await;
+            all.key(repository.url()).await;
+            let outcome = match repository.fetch().await {
+                Ok(fetched) => Ok(fetched),
+                Err(error) => Err(all.with_key(repository.url(), error).await),
+            };
             let mut known = all.lock();
             let Some(one) = known.get_mut(&name) else { return };
             one.state.is_fetching = false;
             all.ended.notify_waiters();
             let before = one.state.clone();
             match outcome {
-                Ok((commit, bytes)) => one.take(commit, bytes),
+                Ok(fetched) => one.take(fetched),
                 Err(error) => one.state.error = Some(error),
             }
             if let Some(error) = one.state.error.as_ref().filter(|_| before.error != one.state.error) {
@@ -180,6 +345,21 @@ impl AppRepositories {
     /// Asks all servers again at the next look.
     pub fn ask_again(&self) {
         self.lock().values_mut().for_each(|one| one.state.asked = None);
+    }
+
+    /// Asks those of which a push is told again at the next look. Whether there are any.
+    pub fn pushed(&self, reference: &str, urls: &[&str]) -> bool {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let follows = |source: &AppSource| {
+            let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{}", source.reference));
+            names.iter().any(|name| name == reference)
+                && urls.iter().any(|url| place(url).is_some_and(|told| Some(told) == place(&source.url.to_string())))
+        };
+        let pushed: BTreeSet<String> = names.values().filter(|source| follows(source)).map(AppSource::asset).collect();
+        drop(names);
+        let mut known = self.lock();
+        known.iter_mut().filter(|(name, _)| pushed.contains(*name)).for_each(|(_, one)| one.state.asked = None);
+        !pushed.is_empty()
     }
 
     /// When the next server is to be asked; `None`: there is none.
@@ -199,6 +379,16 @@ impl AppRepositories {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let state = |source: &AppSource| self.state(source).unwrap_or_default();
         names.into_iter().map(|(name, source)| (name, (source.clone(), state(&source)))).collect()
+    }
+
+    /// Takes what is private of the files of a source, where another manifest than the one that is followed names it. Whether there
+    /// was any.
+    pub fn hide_from(&self, sources: &BTreeMap<String, AppSource>, snapshot: &mut Snapshot) -> bool {
+        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_foreign =
+            |(name, source): &(&String, &AppSource)| source.is_private() && names.get(*name) != Some(*source);
+        let foreign = sources.iter().filter(is_foreign);
+        foreign.filter(|(_, source)| snapshot.assets.remove(&source.asset()).is_some()).count() > 0
     }
 
     /// Waits until no server is being asked, for a while.
@@ -276,6 +466,43 @@ impl AppRepositories {
     }
 }
 
+/// Makes a key, whole or not at all.
+async fn new_key(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let draft = path.with_extension("new");
+    // What an earlier process has left.
+    let _ = std::fs::remove_file(&draft);
+    ssh_key::make(&draft).await?;
+    std::fs::rename(&draft, path)
+}
+
+/// Where the key for a repository over ssh is: forges take a key for one repository only.
+fn key_path(place: &AppFolder, url: &GitUrl) -> Option<PathBuf> {
+    let GitUrl::Ssh { host, path, .. } = url else { return None };
+    let digest = hex::encode(&Sha256::digest(format!("{host} {path}"))[..8]);
+    Some(place.folder.join("keys").join(digest))
+}
+
+/// Host and path of a repository: forges tell it with several schemes, and with or without `.git`.
+fn place(url: &str) -> Option<(String, String)> {
+    let (host, path) = match GitUrl::parse(url).ok()? {
+        GitUrl::Ssh { host, path, .. } => (host, path),
+        GitUrl::Http(text) => {
+            let (_, rest) = text.split_once("://")?;
+            let (host, path) = rest.split_once('/')?;
+            (host.split(':').next()?.to_owned(), path.to_owned())
+        }
+    };
+    let path = path.trim_matches('/');
+    Some((host.to_ascii_lowercase(), path.strip_suffix(".git").unwrap_or(path).to_owned()))
+}
+
+fn as_asset(checkout: Vec<u8>) -> Asset {
+    let size = checkout.len() as u64;
+    Asset { bytes: Some(checkout.into()), size, executable: false }
+}
+
 /// Differs where a commit does; empty where none is known.
 fn digest(known: &BTreeMap<String, KnownApp>) -> String {
     let commits =
@@ -322,29 +549,28 @@ impl KnownApp {
     fn remembered(repository: AppRepository) -> Self {
         let fetched = repository.remembered();
         let mut one = Self { repository, asset: None, state: AppState::default() };
-        fetched.into_iter().for_each(|(commit, bytes)| one.take(commit, bytes));
+        fetched.into_iter().for_each(|fetched| one.take(fetched));
         one
     }
 
-    fn take(&mut self, commit: Commit, bytes: Vec<u8>) {
-        let size = bytes.len() as u64;
-        self.asset = Some(Asset { bytes: Some(bytes.into()), size, executable: false });
-        self.state.commit = Some(commit);
+    fn take(&mut self, fetched: FetchedCommit) {
+        self.asset = Some(as_asset(fetched.checkout));
+        (self.state.commit, self.state.before) = (Some(fetched.commit), fetched.before);
         self.state.error = None;
     }
 }
 
 /// The clone of a repository; several apps of one repository have one each, for each follows a ref of its own.
-fn repository(place: &AppFolder, source: &AppSource, token: Option<Secret>) -> AppRepository {
+fn repository(place: &AppFolder, source: &AppSource, token: Option<Secret>, ssh_key: Option<PathBuf>) -> AppRepository {
     let digest = hex::encode(&Sha256::digest(source.asset())[..8]);
     let access = RemoteAccess {
         url: source.url.clone(),
         username: "git".to_owned(),
         token,
-        ssh_key: None,
+        ssh_key,
         ssh_config: None,
         known_hosts: None,
-        host_key: None,
+        host_key: source.host_key.clone(),
     };
     let clone = Path::new(&place.folder).join(format!("{digest}.git"));
     AppRepository::new(access, source.reference.clone(), source.path.clone(), clone, place.program.clone())

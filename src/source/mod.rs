@@ -11,7 +11,7 @@ pub mod parts;
 
 use std::path::Path;
 
-pub use apps::{AppFolder, AppRepositories, AppState, AppStates, look_at};
+pub use apps::{AppFolder, AppRepositories, AppState, AppStates, TokenFinder, look_at};
 pub use edit::{CommitAuthor, Edit, moved};
 pub use folder::Folder;
 pub use git::Git;

@@ -109,7 +109,9 @@ pub async fn check(
     named: &str,
     promised: Vec<String>,
 ) -> Option<CheckedManifest> {
-    let ManifestDraft { settle, plans, after, .. } = edit_manifest::draft(&web.handle, file, named, promised).await?;
+    let is_own = visitor.may(Role::Editor);
+    let drafted = edit_manifest::draft(&web.handle, file, named, promised, is_own).await?;
+    let ManifestDraft { settle, plans, after, .. } = drafted;
     let (plan, summary) = (view_model::plan(&plans, visitor.words), view_model::summary(&plans, visitor.words));
     Some(CheckedManifest { settle, plan, summary, after: Some(after) })
 }

@@ -442,6 +442,7 @@ event-request = request
 event-status = status
 event-asked = asked
 event-unknown = unknown
+event-deployment = deployment
 
 when-tomorrow = tomorrow { $time }
 when-yesterday = yesterday { $time }

@@ -448,6 +448,7 @@ event-request = requête
 event-status = état
 event-asked = demandé
 event-unknown = résultat inconnu
+event-deployment = déploiement
 
 when-tomorrow = demain { $time }
 when-yesterday = hier { $time }

@@ -83,6 +83,7 @@ fn command(method: &str, path: &str, service: &str) -> String {
         "cancel" => json!({"by": "a test"}),
         "reconcile" | "retry" => json!({"timeout_ms": 2000}),
         "resume" | "follow-schedule" => json!({}),
+        "start" | "stop" if path.contains("/apps/") => json!({"by": "a test", "timeout_ms": 2000}),
         "start" | "stop" | "shelve" | "unshelve" => json!({"skip_next": true, "by": "a test", "timeout_ms": 2000}),
         "reboot" => json!({"hard": true, "by": "a test", "timeout_ms": 2000}),
         "delete" => json!({"vendor_name": "nothing", "dry_run": true, "by": "a test", "timeout_ms": 2000}),
@@ -102,6 +103,8 @@ fn command(method: &str, path: &str, service: &str) -> String {
         "machines" => json!({"name": "m1", "address": "192.0.2.1"}),
         "unregister" => json!({"machines": ["m1"], "by": "a test", "timeout_ms": 2000}),
         "reprovision" => json!({"machines": ["m1"], "dry_run": true, "by": "a test", "timeout_ms": 2000}),
+        "new" => json!({"url": "https://git.example.org/x", "dry_run": true, "by": "a test"}),
+        "deploy" => json!({"ref": null, "by": "a test", "timeout_ms": 2000}),
         "restart" => json!({"container": null, "dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "rollback" => json!({"dry_run": true, "by": "a test", "timeout_ms": 2000}),
         "suspend" => json!({"by": "a test", "why": "a reason"}),
@@ -424,6 +427,7 @@ async fn the_document_holds_before_the_first_pass_and_its_page_names_every_path(
                 .replace("{email}", "EMAIL")
                 .replace("{token}", "NAME")
                 .replace("{machine}", "MACHINE")
+                .replace("{id}", "ID")
                 .replace("{channel}", "NAME");
             assert!(page.contains(&format!("`{} {shown}`", method.to_uppercase())), "docs/http.md lacks {shown}");
         }

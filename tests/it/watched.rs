@@ -115,7 +115,7 @@ async fn a_heartbeat_follows_each_ended_pass_and_nothing_else() {
         }
         rig.clock.advance(Millis(EVERY.0 + 1));
         let source = handle.last_pass().0.source.clone();
-        handle.preview(source, Vec::new()).await.unwrap();
+        handle.preview(source, Vec::new(), false).await.unwrap();
         assert_eq!(monitor.settled().await, 1, "what is only planned is no pass");
         handle.pass().await.unwrap();
         eventually(30, "the next one is told of", async || monitor.beats() == 2).await;

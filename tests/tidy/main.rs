@@ -149,6 +149,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/ledger/resources.rs",
             "src/ledger/power.rs",
             "src/ledger/pools.rs",
+            "src/ledger/deployments.rs",
             "src/ledger/instance_log.rs",
             "src/ledger/runs.rs",
             "src/ledger/inspect.rs",

@@ -27,12 +27,23 @@ pub struct AppSource {
     pub path: String,
     /// For HTTP: the secret that holds a token.
     pub token: Option<SecretName>,
+    /// For ssh: the host key that the server has, as `ssh-ed25519 AAAA…`; `None`: one that Amarre's user knows.
+    pub host_key: Option<String>,
 }
 
 impl AppSource {
-    /// The name of what was fetched of it, among the other files of a source. No file has a name with `://` in it.
+    /// The name of what was fetched of it, among the other files of a source. No file has a name with `://` in it. What one
+    /// manifest reads with its token, or of a server that it knows, is not another's.
     pub fn asset(&self) -> String {
-        format!("app://{}#{}:{}", self.url, self.reference, self.path)
+        let token = self.token.as_ref().map(|SecretName(name)| name.as_str()).unwrap_or_default();
+        let host_key = self.host_key.as_deref().unwrap_or_default();
+        let place = format!("app://{}#{}:{}", self.url, self.reference, self.path);
+        [place.as_str(), token, host_key].join("\n").trim_end().to_owned()
+    }
+
+    /// Whether it is read with credentials.
+    pub fn is_private(&self) -> bool {
+        self.token.is_some() || matches!(self.url, GitUrl::Ssh { .. })
     }
 }
 

@@ -64,6 +64,8 @@ pub enum Subject {
     Instances(InstanceVerb),
     /// A pool, by its first argument.
     Pool(PoolVerb),
+    /// An app, by its first argument.
+    App(AppVerb),
     /// Services, resources or vendors, by its first argument.
     Other,
     /// Everything.
@@ -94,6 +96,15 @@ pub struct InstanceVerb {
 /// A verb of pools: it has a path of its own, `/api/v1/pools/NAME/WORD`, and a command `amarre pool WORD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolVerb {
+    /// The last part of its path, and its command.
+    pub word: &'static str,
+    /// What it does, for the OpenAPI document.
+    pub summary: &'static str,
+}
+
+/// A verb of apps: it has a path of its own, `/api/v1/apps/NAME/WORD`, and a command `amarre app WORD`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppVerb {
     /// The last part of its path, and its command.
     pub word: &'static str,
     /// What it does, for the OpenAPI document.
@@ -260,7 +271,7 @@ impl VerbRow {
     pub const fn of_service(&self) -> Option<ServiceVerb> {
         match self.subject {
             Subject::Service(verb) => Some(verb),
-            Subject::Instances(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
+            Subject::Instances(_) | Subject::Pool(_) | Subject::App(_) | Subject::Other | Subject::None => None,
         }
     }
 
@@ -268,7 +279,15 @@ impl VerbRow {
     pub const fn of_instance(&self) -> Option<&'static str> {
         match self.subject {
             Subject::Instances(verb) => Some(verb.word),
-            Subject::Service(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
+            Subject::Service(_) | Subject::Pool(_) | Subject::App(_) | Subject::Other | Subject::None => None,
+        }
+    }
+
+    /// What its path and its command need, where it is a verb of apps.
+    pub const fn of_app(&self) -> Option<AppVerb> {
+        match self.subject {
+            Subject::App(verb) => Some(verb),
+            Subject::Service(_) | Subject::Instances(_) | Subject::Pool(_) | Subject::Other | Subject::None => None,
         }
     }
 
@@ -276,7 +295,7 @@ impl VerbRow {
     pub const fn of_pool(&self) -> Option<PoolVerb> {
         match self.subject {
             Subject::Pool(verb) => Some(verb),
-            Subject::Service(_) | Subject::Instances(_) | Subject::Other | Subject::None => None,
+            Subject::Service(_) | Subject::Instances(_) | Subject::App(_) | Subject::Other | Subject::None => None,
         }
     }
 }

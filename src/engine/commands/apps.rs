@@ -1,13 +1,23 @@
 //! What people ask of apps.
 
-use serde_json::json;
+use std::collections::BTreeSet;
 
-use super::{CommandAnswer, refused};
+use serde_json::{Value as Json, json};
+
+use super::act::{ActArgs, Asked};
+use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
+use super::manifest_text::with_keys;
+use super::pools::Early;
+use super::resize_instance::author;
+use super::{CommandAnswer, converge, find_address, refused};
 use crate::engine::PassResult;
-use crate::engine::report::apps;
-use crate::providers::WatchBuilds;
-use amarre_core::model::Code;
-use amarre_core::plan::render::Style;
+use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::deployments::DeploymentStats;
+use crate::engine::report::{apps, deployments};
+use crate::ledger::Deployment;
+use amarre_core::model::app::{AppSource, Build};
+use amarre_core::model::{Code, GitUrl, SecretName};
+use amarre_core::plan::render::{Sign, Style};
 
 /// All apps.
 pub fn list(picture: &PassResult, style: Style) -> CommandAnswer {
@@ -23,30 +33,122 @@ pub fn show(picture: &PassResult, name: &str, style: Style) -> CommandAnswer {
     }
 }
 
-/// What the newest build of an app has printed.
-pub fn build_log(picture: &PassResult, name: &str) -> CommandAnswer {
+/// Deployments, the newest first: of one app, or of all.
+pub fn deployments(picture: &PassResult, app: Option<&str>, limit: usize, style: Style) -> CommandAnswer {
+    if let Some(app) = app.filter(|app| is_unknown(picture, app)) {
+        return no_app(picture, app);
+    }
+    let rows = deployments::rows(picture, app);
+    let shown = &rows[..rows.len().min(limit)];
+    let document = deployments::document(picture, shown, &DeploymentStats::new(rows.iter().copied()));
+    CommandAnswer { document, text: deployments::table(shown, picture.at, style), exit: 0 }
+}
+
+/// What deployments come to: those of one app, or of all.
+pub fn stats(picture: &PassResult, app: Option<&str>) -> CommandAnswer {
+    if let Some(app) = app.filter(|app| is_unknown(picture, app)) {
+        return no_app(picture, app);
+    }
+    let stats = DeploymentStats::new(deployments::rows(picture, app));
+    let mut document = stats.document();
+    document["schema"] = json!("amarre.deployment-stats/v1");
+    document["app"] = json!(app);
+    CommandAnswer { document, text: deployments::stats_text(&stats), exit: 0 }
+}
+
+/// One deployment.
+pub fn deployment(picture: &PassResult, id: &str, style: Style) -> CommandAnswer {
+    match deployments::find(picture, id) {
+        Some(one) => {
+            let document = deployments::one_document(picture, one);
+            CommandAnswer { document, text: deployments::one_text(picture, one, style), exit: 0 }
+        }
+        None => no_deployment(id),
+    }
+}
+
+/// What the build of an app's newest deployment has printed, while it runs and afterwards.
+pub async fn build_log(handle: &Handle, picture: &PassResult, name: &str) -> CommandAnswer {
     let Some(row) = apps::find(picture, name) else { return no_app(picture, name) };
     let image = row.build.as_ref().map(|build| build.image.as_str()).unwrap_or_default();
-    let lines = builders(picture).find_map(|builds| builds.build_log(image));
-    let Some(lines) = lines else {
-        let message = format!("nothing is known of a build of {name}");
-        return refused(Code::A1002, &message, "a log is kept while Amarre runs; the next build has one");
-    };
+    let newest = row.deployment.as_ref().filter(|newest| newest.image == image);
+    match lines_of(handle, picture, image, newest).await {
+        Some(lines) => log_answer(name, image, newest, &lines),
+        None => {
+            let message = format!("nothing is known of a build of {name}");
+            refused(Code::A1002, &message, "the image was there already, or its log is too old; the next build has one")
+        }
+    }
+}
+
+/// What the build of a deployment has printed.
+pub async fn deployment_log(handle: &Handle, picture: &PassResult, id: &str) -> CommandAnswer {
+    let Some(one) = deployments::find(picture, id) else { return no_deployment(id) };
+    match lines_of(handle, picture, &one.image, Some(one)).await {
+        Some(lines) => log_answer(&one.app, &one.image, Some(one), &lines),
+        None => {
+            let message = format!("the log of deployment {id} is not kept");
+            refused(
+                Code::A1002,
+                &message,
+                "nothing was built for it, or its log is too old: those of the last 20 are kept",
+            )
+        }
+    }
+}
+
+/// The lines of a build: of the one that runs, else as they are kept.
+pub async fn lines_of(
+    handle: &Handle,
+    picture: &PassResult,
+    image: &str,
+    deployment: Option<&Deployment>,
+) -> Option<Vec<String>> {
+    let is_over = deployment.is_some_and(|one| one.build_ended.is_some());
+    let live = || picture.builders().find_map(|builds| builds.build_log(image));
+    let live = if is_over { None } else { live() };
+    if let Some(lines) = live {
+        return Some(lines.iter().map(|line| picture.scrubber.scrub(line)).collect());
+    }
+    let kept = handle.ledger().build_log(deployment?.id).await.ok()??;
+    Some(kept.lines().map(str::to_owned).collect())
+}
+
+fn log_answer(app: &str, image: &str, deployment: Option<&Deployment>, lines: &[String]) -> CommandAnswer {
     let text = lines.iter().map(|line| format!("{line}\n")).collect();
-    let document = json!({"schema": "amarre.build-log/v1", "name": name, "image": image, "lines": lines});
+    let document = json!({
+        "schema": "amarre.build-log/v1", "name": app, "deployment": deployment.map(|one| one.id),
+        "image": image, "lines": lines,
+    });
     CommandAnswer { document, text, exit: 0 }
 }
 
 /// Ends the build of an app, where one runs: nothing waits for what it makes.
 pub fn cancel_build(picture: &PassResult, name: &str) {
     let Some(build) = picture.services.get(name).and_then(|service| service.build()) else { return };
-    builders(picture).for_each(|builds| _ = builds.cancel_build(&build.image));
+    picture.builders().for_each(|builds| _ = builds.cancel_build(&build.image));
 }
 
-/// The providers that build images.
-fn builders(picture: &PassResult) -> impl Iterator<Item = &dyn WatchBuilds> {
-    let providers = picture.context.iter().flat_map(|context| context.providers.values());
-    providers.filter_map(|provider| provider.capabilities().builds)
+/// The line that a forge takes as the deploy key of a repository over ssh.
+pub async fn deploy_key(handle: &Handle, url: &str) -> CommandAnswer {
+    let made = match GitUrl::parse(url) {
+        Ok(url) => handle
+            .deploy_key(&url)
+            .await
+            .map_err(|why| (why, "is it an address as git@github.com:acme/shop?".to_owned())),
+        Err(wrong) => Err(wrong),
+    };
+    match made {
+        Ok(line) => {
+            let document = json!({"schema": "amarre.app-key/v1", "url": url, "key": line});
+            CommandAnswer { document, text: format!("{line}\n"), exit: 0 }
+        }
+        Err((why, hint)) => refused(Code::A0771, &why, &hint),
+    }
+}
+
+fn is_unknown(picture: &PassResult, app: &str) -> bool {
+    !picture.apps.contains_key(app) && !picture.deployments.contains_key(app)
 }
 
 fn no_app(picture: &PassResult, name: &str) -> CommandAnswer {
@@ -56,4 +158,264 @@ fn no_app(picture: &PassResult, name: &str) -> CommandAnswer {
         names => format!("there are {}", names.join(", ")),
     };
     refused(Code::A1002, &format!("there is no app {name}"), &hint)
+}
+
+fn no_deployment(id: &str) -> CommandAnswer {
+    refused(Code::A1002, &format!("there is no deployment {id}"), "amarre app deployments lists them")
+}
+
+/// Deploys the newest commit of an app now, or of another branch, tag or commit: that is written into its manifest.
+pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+    let (args, name) = (asked.args, asked.args.text("app"));
+    handle.fetch().await;
+    let picture = looked_up(handle, name).await?;
+    if let Some(reference) = args.given("ref") {
+        let Some((source, _)) = picture.apps.get(name) else { return Err(Some(no_app(&picture, name))) };
+        let wanted = AppSource { reference: reference.to_owned(), ..source.clone() };
+        let written = git_line(&wanted);
+        let message = format!("deploy {reference} of {name}");
+        write_keys(handle, &picture, name, ("git", &written), message, args).await?;
+    }
+    if picture.rollbacks.contains_key(name) {
+        // Whoever deploys goes on with the manifest.
+        handle.request(LoopCommand::Resume { service: name.to_owned() }).await.ok_or(None)?;
+    }
+    let picture = handle.pass_with_apps().await.ok_or(None)?.picture;
+    find_address::active_service(&picture, name).map_err(Some)?;
+    let retry = LoopCommand::Retry { service: name.to_owned(), creates_again: false };
+    if let Some(error) = handle.request(retry).await.ok_or(None)?.error {
+        return Err(Some(refused(Code::A0903, &error, "is the disk full? nothing was deployed")));
+    }
+    converged(handle, name, asked).await
+}
+
+/// Stops the containers of an app, or starts them: `state` of its manifest says so.
+pub async fn set_stopped(handle: &Handle, asked: Asked<'_>, stopped: bool) -> Result<CommandAnswer, Early> {
+    let name = asked.args.text("app");
+    handle.fetch().await;
+    let picture = looked_up(handle, name).await?;
+    let (written, verb) = if stopped { ("state: stopped\n", "stop") } else { ("", "start") };
+    write_keys(handle, &picture, name, ("state", written), format!("{verb} {name}"), asked.args).await?;
+    converged(handle, name, asked).await
+}
+
+async fn converged(handle: &Handle, name: &str, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+    let only = Some(BTreeSet::from([name.to_owned()]));
+    converge(handle, None, only, asked.args.timeout_ms(), asked.style, asked.steps).await.ok_or(None)
+}
+
+async fn looked_up(handle: &Handle, name: &str) -> Result<std::sync::Arc<PassResult>, Early> {
+    let picture = handle.pass().await.ok_or(None)?.picture;
+    if picture.apps.contains_key(name) { Ok(picture) } else { Err(Some(no_app(&picture, name))) }
+}
+
+/// Writes a key of the manifest of an app, where that changes it.
+async fn write_keys(
+    handle: &Handle,
+    picture: &PassResult,
+    name: &str,
+    (key, written): (&str, &str),
+    message: String,
+    args: &ActArgs,
+) -> Result<(), Early> {
+    let Some((file, before)) = edit_manifest::file_of(picture, name) else {
+        let message = format!("the manifest of {name} cannot be read now");
+        return Err(Some(refused(Code::A0461, &message, "amarre validate says why")));
+    };
+    let Some(after) = with_keys(&before, name, &[key], written) else {
+        let message = format!("{file} is not written line by line, so Amarre does not change it");
+        let hint = if written.is_empty() {
+            format!("take `{key}` out by hand")
+        } else {
+            format!("write there by hand: {}", written.trim())
+        };
+        return Err(Some(refused(Code::A0461, &message, &hint)));
+    };
+    if after.trim_end() == before.trim_end() {
+        return Ok(());
+    }
+    let ManifestDraft { settle, .. } =
+        edit_manifest::draft(handle, (&file, &after), name, Vec::new(), true).await.ok_or(None)?;
+    if !settle.is_empty() {
+        return Err(Some(remarked(&settle)));
+    }
+    let author = author(args.text("by"));
+    let change = FileChange { file, before: Some(before), after: Some(after), author, message };
+    edit_manifest::write(handle, change).await.map_err(|why| Some(remarked(&[why])))
+}
+
+/// What has to be settled first.
+fn remarked(settle: &[ManifestRemark]) -> CommandAnswer {
+    let Some(first) = settle.first() else { return refused(Code::A0461, "nothing was changed", "") };
+    let hint = first.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
+    let mut answer = refused(first.code, &first.text, &hint);
+    for one in &settle[1..] {
+        answer.text.push_str(&format!("error[{}]: {}\n", one.code, one.text));
+        answer.text.extend(one.hints.iter().map(|hint| format!("  hint: {}\n", hint.text)));
+    }
+    answer
+}
+
+/// `git: {url: …, ref: …}`, quoted as YAML needs it.
+fn git_line(source: &AppSource) -> String {
+    // A dollar sign is what it is: it names no variable.
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''").replace('$', "$$"));
+    let mut parts = vec![format!("url: {}", quoted(&source.url.to_string()))];
+    if source.reference != "main" {
+        parts.push(format!("ref: {}", quoted(&source.reference)));
+    }
+    if !source.path.is_empty() {
+        parts.push(format!("path: {}", quoted(&source.path)));
+    }
+    parts.extend(source.token.iter().map(|SecretName(name)| format!("token: {{secret: {}}}", quoted(name))));
+    parts.extend(source.host_key.iter().map(|key| format!("host_key: {}", quoted(key))));
+    format!("git: {{{}}}\n", parts.join(", "))
+}
+
+/// The frameworks that are known, by name.
+pub fn frameworks() -> Vec<String> {
+    amarre_core::apps::framework_names().iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// A text as YAML, without quotes where it is a name.
+fn scalar(text: &str) -> String {
+    const WORDS: [&str; 7] = ["true", "false", "null", "yes", "no", "on", "off"];
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let begins = text.starts_with(|first: char| first.is_ascii_lowercase());
+    let is_name = begins && text.bytes().all(fits) && !WORDS.contains(&text);
+    if is_name { text.to_owned() } else { json!(text).to_string() }
+}
+
+/// What a person says of a new app.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewApp {
+    /// Its name.
+    pub name: String,
+    /// The repository, as `git clone` takes it.
+    pub url: String,
+    /// A branch, a tag or a commit; empty: `main`.
+    pub reference: String,
+    /// The folder of the app; empty: the whole repository.
+    pub path: String,
+    /// Empty: it is found out.
+    pub framework: String,
+    /// A name below the domain, or a whole one; empty: as the app is called.
+    pub domain: String,
+    /// Empty: it is found out.
+    pub port: String,
+    /// The secret with a token of a private repository; empty: it is open to everybody.
+    pub token: String,
+}
+
+impl NewApp {
+    /// Its manifest.
+    ///
+    /// # Errors
+    /// The URL is none; what is wrong, and how to write it.
+    pub fn manifest(&self) -> Result<String, (String, String)> {
+        let url = GitUrl::parse(&self.url)?;
+        let filled = |text: &str, usual: &str| if text.is_empty() { usual.to_owned() } else { text.to_owned() };
+        let source = AppSource {
+            url,
+            reference: filled(&self.reference, "main"),
+            path: self.path.clone(),
+            token: (!self.token.is_empty()).then(|| SecretName(self.token.clone())),
+            host_key: None,
+        };
+        let mut text = format!("kind: App\nname: {}\n{}", scalar(&self.name), git_line(&source));
+        for (key, value) in [("framework", &self.framework), ("domain", &self.domain), ("port", &self.port)] {
+            if !value.is_empty() {
+                let value = if key == "port" { json!(value.parse::<u16>().ok()).to_string() } else { scalar(value) };
+                text.push_str(&format!("{key}: {value}\n"));
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// Puts an app on line from its URL: writes its manifest, after a look at the repository.
+pub async fn create(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
+    let args = asked.args;
+    let text = |name: &str| args.text(name).trim().to_owned();
+    let port = args.count("port").map(|port| port.to_string()).unwrap_or_default();
+    let new = NewApp {
+        name: text("app"),
+        url: text("url"),
+        reference: text("ref"),
+        path: text("path"),
+        framework: text("framework"),
+        domain: text("domain"),
+        port,
+        token: text("token"),
+    };
+    handle.fetch().await;
+    handle.pass().await.ok_or(None)?;
+    if edit_manifest::is_taken(handle, &new.name) {
+        let message = format!("{} is there already", new.name);
+        return Err(Some(refused(Code::A0461, &message, "take another name, or change its manifest")));
+    }
+    let manifest = new.manifest().map_err(|(what, hint)| Some(refused(Code::A0771, &what, &hint)))?;
+    let file = handle.path_of(&new.name);
+    let draft = edit_manifest::draft(handle, (&file, &manifest), &new.name, Vec::new(), true).await.ok_or(None)?;
+    if !draft.settle.is_empty() {
+        return Err(Some(remarked(&draft.settle)));
+    }
+    let build = draft.after.services.get(&new.name).and_then(|service| service.build());
+    let found = build.map(|build| apps::found_text(&build.reasons, asked.style.language)).unwrap_or_default();
+    let signs: usize =
+        draft.plans.iter().flat_map(|(_, plan)| &plan.rows).filter(|row| row.sign != Sign::Refuse).count();
+    let document = json!({
+        "schema": "amarre.new-app/v1", "name": new.name, "file": file, "manifest": manifest, "changes": signs,
+        "framework": build.map(|build| &build.framework), "found": found_document(build),
+    });
+    if args.flag("dry_run") {
+        return Ok(CommandAnswer { document, text: format!("{found}\n{file}:\n\n{manifest}"), exit: 0 });
+    }
+    let message = format!("add {}", new.name);
+    let change = FileChange {
+        file: file.clone(),
+        before: None,
+        after: Some(manifest),
+        author: author(args.text("by")),
+        message,
+    };
+    edit_manifest::write(handle, change).await.map_err(|why| Some(remarked(&[why])))?;
+    let text = format!("{found}\nWrote {file}.\nNext: amarre app deploy {0}, amarre app show {0}\n", new.name);
+    Ok(CommandAnswer { document, text, exit: 0 })
+}
+
+fn found_document(build: Option<&Build>) -> Vec<Json> {
+    let found = build.iter().flat_map(|build| &build.reasons);
+    found.map(|(what, value, because)| json!({"what": what, "value": value, "because": because.to_string()})).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_app_is_written_as_a_person_would() {
+        let new =
+            NewApp { name: "shop".to_owned(), url: "https://github.com/acme/it's".to_owned(), ..NewApp::default() };
+        let expected = "kind: App\nname: shop\ngit: {url: 'https://github.com/acme/it''s'}\n";
+        assert_eq!(new.manifest().as_deref(), Ok(expected));
+        let full = NewApp {
+            reference: "v2".to_owned(),
+            path: "apps/web".to_owned(),
+            framework: "flask".to_owned(),
+            domain: "boutique".to_owned(),
+            port: "8000".to_owned(),
+            token: "shop/git".to_owned(),
+            ..new.clone()
+        };
+        let text = full.manifest().unwrap();
+        assert!(text.contains(", ref: 'v2', path: 'apps/web', token: {secret: 'shop/git'}}\n"), "{text}");
+        assert!(text.ends_with("framework: flask\ndomain: boutique\nport: 8000\n"), "{text}");
+        assert!(NewApp { url: "ftp://x".to_owned(), ..new }.manifest().is_err());
+        for (text, written) in
+            [("1e5", "\"1e5\""), ("on", "\"on\""), ("a.b", "\"a.b\""), ("shop-2", "shop-2"), ("12", "\"12\"")]
+        {
+            assert_eq!(scalar(text), written);
+        }
+    }
 }

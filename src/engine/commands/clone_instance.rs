@@ -132,7 +132,7 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
         return Some(Err(refusal(Code::A0461, message, "copy it by hand, with another `name`")));
     };
     let file = handle.path_of(clone);
-    let ManifestDraft { settle, .. } = edit_manifest::draft(handle, (&file, &text), clone, Vec::new()).await?;
+    let ManifestDraft { settle, .. } = edit_manifest::draft(handle, (&file, &text), clone, Vec::new(), true).await?;
     if let Some(why) = settle.into_iter().next() {
         return Some(Err(remarked(why)));
     }

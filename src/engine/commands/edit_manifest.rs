@@ -145,15 +145,16 @@ fn snapshot_with(picture: &PassResult, path: &str, text: Option<&str>) -> Snapsh
 }
 
 /// Forecasts a manifest that is not written yet; `None`: the loop has ended. `promised`: secrets that are created with
-/// it.
+/// it. `is_own`: who asks may write manifests here, and so may use credentials of ours for repositories of apps.
 pub async fn draft(
     handle: &Handle,
     (path, text): (&str, &str),
     named: &str,
     promised: Vec<String>,
+    is_own: bool,
 ) -> Option<ManifestDraft> {
     let (picture, _) = handle.last_pass();
-    let after = handle.preview(snapshot_with(&picture, path, Some(text)), promised).await?.picture;
+    let after = handle.preview(snapshot_with(&picture, path, Some(text)), promised, is_own).await?.picture;
     let known: BTreeSet<(Code, &str)> =
         picture.diagnostics.iter().map(|old| (old.code, old.message.as_str())).collect();
     let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
@@ -201,7 +202,7 @@ pub async fn draft(
 
 /// Forecasts the deletion of a file; `None`: the loop has ended.
 pub async fn draft_without(handle: &Handle, path: &str) -> Option<Arc<PassResult>> {
-    Some(handle.preview(snapshot_with(&handle.last_pass().0, path, None), Vec::new()).await?.picture)
+    Some(handle.preview(snapshot_with(&handle.last_pass().0, path, None), Vec::new(), false).await?.picture)
 }
 
 /// Writes a change to the source, and waits for the pass that reads it.

@@ -22,7 +22,7 @@ const LIMIT: u32 = 50;
 /// The largest number of events that is read at once.
 const LIMIT_MAX: u32 = 1_000;
 /// Every kind of event that is recorded.
-pub const KINDS: [&str; 14] = [
+pub const KINDS: [&str; 15] = [
     "created",
     "updated",
     "deleted",
@@ -37,6 +37,7 @@ pub const KINDS: [&str; 14] = [
     "performed",
     "not performed",
     "unknown",
+    "deployment",
 ];
 
 /// The filter of a query.

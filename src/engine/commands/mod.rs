@@ -16,6 +16,7 @@ pub(super) mod restart;
 pub mod instances;
 pub mod offers;
 pub mod apps;
+mod app_verbs;
 pub mod pools;
 pub mod reservation_drafts;
 pub mod pool_verbs;
@@ -139,7 +140,7 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: 
             handle.pass_with_apps().await?
         }
         Some(name) => match handle.fetch_ref(name).await {
-            Ok(snapshot) => handle.preview(snapshot, Vec::new()).await?,
+            Ok(snapshot) => handle.preview(snapshot, Vec::new(), false).await?,
             Err(error) => {
                 let hint = error.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
                 return Some(refused(error.code, &error.message, &hint));

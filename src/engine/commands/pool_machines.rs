@@ -287,7 +287,7 @@ impl PoolEdit {
     async fn check(&self, handle: &Handle, machines: &[NewMachine]) -> Option<Result<(), CommandAnswer>> {
         let promised = machines.iter().filter(|one| one.password.is_some()).filter_map(|one| one.secret.clone());
         let promised: Vec<String> = promised.map(|secret| secret.0).collect();
-        let drafted = edit_manifest::draft(handle, (&self.file, &self.after), &self.pool, promised).await?;
+        let drafted = edit_manifest::draft(handle, (&self.file, &self.after), &self.pool, promised, true).await?;
         let ManifestDraft { settle, after, .. } = drafted;
         if let Some(first) = settle.first() {
             return Some(Err(self.refused(first, &settle, machines)));

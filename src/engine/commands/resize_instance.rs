@@ -164,7 +164,7 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
         let message = text!("{file} is not written line by line, so Amarre does not change it", file = file.as_str());
         return Some(Err(refusal(Code::A0461, message, format!("write `type: {}` there by hand", plan.spelled))));
     };
-    let ManifestDraft { settle, .. } = edit_manifest::draft(handle, (&file, &after), service, Vec::new()).await?;
+    let ManifestDraft { settle, .. } = edit_manifest::draft(handle, (&file, &after), service, Vec::new(), true).await?;
     // That it has to be off first is no mistake in what is written: the loop waits for it.
     if let Some(why) = settle.into_iter().find(|remark| remark.code != Code::A0738) {
         return Some(Err(remarked(why)));

@@ -6,6 +6,7 @@ use super::act::{
     VerbRow,
 };
 use super::adopt::OwnershipQuery;
+pub use super::app_verbs::{APP_DEPLOY, APP_NEW, APP_START, APP_STOP};
 use super::apply::Agreed;
 use super::clone_instance::NEW_NAME;
 use super::instances::InstanceDeed;
@@ -22,7 +23,7 @@ use crate::accounts::Role;
 use amarre_core::model::Timestamp;
 
 /// Every verb, in the order of the list of commands.
-pub static VERBS: [&VerbRow; 36] = [
+pub static VERBS: [&VerbRow; 40] = [
     &APPLY,
     &RECONCILE,
     &SUSPEND,
@@ -59,6 +60,10 @@ pub static VERBS: [&VerbRow; 36] = [
     &POOL_REGISTER,
     &POOL_UNREGISTER,
     &POOL_REPROVISION,
+    &APP_NEW,
+    &APP_DEPLOY,
+    &APP_STOP,
+    &APP_START,
 ];
 
 /// An argument of requests alone.
@@ -101,6 +106,10 @@ pub(super) const fn operator(_: &ActArgs, _: bool) -> Role {
 
 fn operator_beyond_a_forecast(args: &ActArgs, _: bool) -> Role {
     if args.flag("dry_run") { Role::Viewer } else { Role::Operator }
+}
+
+pub(super) const fn editor(_: &ActArgs, _: bool) -> Role {
+    Role::Editor
 }
 
 pub(super) const fn admin(_: &ActArgs, _: bool) -> Role {
@@ -288,7 +297,7 @@ pub static ROLLBACK: VerbRow = VerbRow {
             arg("to", ArgShape::TextOrNull),
             "to",
             "REVISION",
-            "To this revision of `amarre history SERVICE`, or the beginning of it [default: the last one with which all was well]",
+            "To this revision of `amarre history SERVICE`, or this deployment or commit of an app [default: the last one with which all was well]",
         ),
         DRY_RUN,
         TIMEOUT,

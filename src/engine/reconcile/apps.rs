@@ -1,16 +1,16 @@
 //! Apps: their repositories are followed, what Amarre makes for them, and what they are built from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
-use crate::engine::Engine;
+use crate::engine::{Engine, PassResult};
 use crate::ledger::StoredManifest;
-use crate::providers::{BuildContext, ContextPieces, OpenContexts};
+use crate::providers::{BuildContext, ContextPieces, OpenContexts, WatchBuilds};
 use crate::secret::Secret;
-use crate::source::{AppRepositories, AppState};
+use crate::source::{AppRepositories, AppState, TokenFinder};
 use amarre_core::apps::SecretForm;
 use amarre_core::manifest::{Diagnostic, Loaded};
-use amarre_core::model::app::AppSource;
 use amarre_core::model::{SecretName, Service};
 
 /// The files of apps, for lanes.
@@ -23,11 +23,20 @@ impl OpenContexts for AppContexts {
     }
 }
 
+impl PassResult {
+    /// The providers that build images.
+    pub fn builders(&self) -> impl Iterator<Item = &dyn WatchBuilds> {
+        let providers = self.context.iter().flat_map(|context| context.providers.values());
+        providers.filter_map(|provider| provider.capabilities().builds)
+    }
+}
+
 impl Engine {
     /// Follows the repositories that manifests name; those of a source that cannot be read are followed as before.
     pub(crate) fn follow_apps(&self, loaded: &Loaded) {
-        let token = |source: &AppSource| source.token.as_ref().and_then(|name| (self.secrets)(name).ok());
-        self.source.apps().recall(&loaded.apps, token);
+        let secrets = self.secrets.clone();
+        self.source.apps().find_tokens_by(TokenFinder(Arc::new(move |name| secrets(name).ok())));
+        self.source.apps().recall(&loaded.apps);
         self.source.apps().fetch_due(self.clock.now(), &self.wake);
     }
 
@@ -46,7 +55,10 @@ impl Engine {
             desired.texts.remove(&name);
             let state = self.source.apps().state(&app.source);
             let why = match state.and_then(|state| state.error) {
-                Some(error) => error.message,
+                Some(error) => {
+                    let hint = error.hints.first().map(|hint| format!(": {}", hint.text)).unwrap_or_default();
+                    format!("{}, {}{hint}", error.message, error.code)
+                }
                 None => format!("{} is being fetched", app.source.url),
             };
             desired.broken.insert(name.clone(), why);

@@ -9,6 +9,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 
 use crate::engine::PassResult;
 use crate::engine::report::status;
+use crate::ledger::{Deployment, DeploymentState};
 use amarre_core::model::{Action, Address, Change, Kind, Millis, Readiness, Timestamp};
 
 /// As Prometheus has them.
@@ -32,6 +33,10 @@ pub struct Meters {
     pub acting: Histograms,
     /// What timetables saved since this process began, by `cloud`, `id`, `instance`, `currency`.
     pub saved: Family<Labels, Counter<f64, AtomicU64>>,
+    /// Deployments of apps that ran or failed, by `app`, `result`.
+    pub deployments: Family<Labels, Counter>,
+    /// How long images took to be built.
+    pub builds: Histogram,
     /// Drifted fields, by `kind`.
     pub drifts: Family<Labels, Counter>,
     /// Held plans, by `code`.
@@ -55,6 +60,9 @@ impl Default for Meters {
             actions: Family::default(),
             acting: Family::new_with_constructor(short),
             saved: Family::default(),
+            deployments: Family::default(),
+            // From a second to more than an hour.
+            builds: Histogram::new(exponential_buckets(1.0, 2.0, 13)),
             drifts: Family::default(),
             guards: Family::default(),
             fetches: Family::default(),
@@ -102,6 +110,20 @@ impl Meters {
         if action.address.kind.is_instance() {
             self.actions.get_or_create(&labels(&[("action", &action.word), ("result", result)])).inc();
             self.acting.get_or_create(&labels(&[("action", &action.word)])).observe(seconds(now - action.at));
+        }
+    }
+
+    /// Counts a deployment that has come further.
+    pub fn deployed(&self, before: Option<&Deployment>, now: &Deployment) {
+        if let Some(took) = now.build_time(now.began).filter(|_| now.build_ended.is_some())
+            && before.is_some_and(|before| before.state == DeploymentState::Provisioning)
+        {
+            self.builds.observe(seconds(took));
+        }
+        let is_first = now.state == DeploymentState::Running && before.is_none_or(|before| before.ran.is_none());
+        if is_first || now.state == DeploymentState::Failed {
+            let result = if is_first { "ran" } else { "failed" };
+            self.deployments.get_or_create(&labels(&[("app", &now.app), ("result", result)])).inc();
         }
     }
 

@@ -19,10 +19,10 @@ use crate::ledger::Ledger;
 use crate::ledger::runs::Event;
 use crate::secret::KeepSecrets;
 use crate::source::{Edit, Snapshot, Source, SourceError};
-use amarre_core::manifest::{Loaded, SourceFile};
+use amarre_core::manifest::{Diagnostic, Loaded, Severity, SourceFile};
 use amarre_core::model::power::Override;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Assets, Code, Millis, Requests, Site, Timestamp};
+use amarre_core::model::{Address, Assets, Code, GitUrl, Millis, Requests, Site, Timestamp};
 
 /// Commands that may queue for the loop.
 const COMMANDS_MAX: usize = 64;
@@ -56,6 +56,17 @@ pub struct Reply {
 
 /// A command and the channel of its answer.
 type Ask = (LoopCommand, oneshot::Sender<Reply>);
+
+/// Tells of apps whose repositories could not be looked at.
+fn not_looked_at(manifests: &mut Loaded, failed: Vec<(String, SourceError)>) {
+    for (name, error) in failed {
+        let Some(service) = manifests.services.iter().find(|service| service.name == name) else { continue };
+        let hint = error.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
+        // No earlier version of it stays effective.
+        let told = Diagnostic::of_service(error.code, service, error.message, hint);
+        manifests.diagnostics.push(Diagnostic { severity: Severity::Error, ..told });
+    }
+}
 
 /// By which server and command line talk to the loop.
 #[derive(Clone)]
@@ -105,13 +116,27 @@ impl Handle {
     }
 
     /// Forecasts another revision of the source. Its manifests are read here, so that the loop does not wait.
-    pub async fn preview(&self, snapshot: Snapshot, promised: Vec<String>) -> Option<Reply> {
+    /// `is_own`: who asks wrote it, and may write here; credentials of ours are used for repositories of apps.
+    pub async fn preview(&self, snapshot: Snapshot, promised: Vec<String>, is_own: bool) -> Option<Reply> {
         let context = match &self.last_pass().0.context {
             Some(context) => context.clone(),
             // No pass has ended yet.
             None => self.request(LoopCommand::Pass).await?.picture.context.clone()?,
         };
-        let loaded = manifest_loader::load_on_thread(self.turns.clone(), &snapshot, &context.site).await;
+        let mut snapshot = snapshot;
+        let mut loaded = manifest_loader::load_on_thread(self.turns.clone(), &snapshot, &context.site).await;
+        if let Ok(manifests) = &loaded {
+            let apps = manifests.apps.clone();
+            let is_less = !is_own && self.source.apps().hide_from(&apps, &mut snapshot);
+            let known = snapshot.assets.len();
+            let failed = Box::pin(self.source.apps().look_for(&apps, &mut snapshot, is_own, self.now())).await;
+            if is_less || snapshot.assets.len() > known {
+                loaded = manifest_loader::load_on_thread(self.turns.clone(), &snapshot, &context.site).await;
+            }
+            if let Ok(manifests) = &mut loaded {
+                not_looked_at(manifests, failed);
+            }
+        }
         let (snapshot, loaded) = (Box::new(snapshot), Box::new(loaded));
         self.request(LoopCommand::Preview { snapshot, loaded, promised }).await
     }
@@ -187,6 +212,19 @@ impl Handle {
     /// Whether manifests come from this ref: `refs/heads/main`.
     pub fn follows(&self, reference: &str) -> bool {
         self.source.follows(reference)
+    }
+
+    /// Asks for the repositories of apps of which a push is told, at the next pass. Whether there are any.
+    pub fn pushed(&self, reference: &str, urls: &[&str]) -> bool {
+        self.source.apps().pushed(reference, urls)
+    }
+
+    /// The line that a forge takes as the deploy key of a repository.
+    ///
+    /// # Errors
+    /// It is not reached over ssh, or no key can be made; in words for people.
+    pub async fn deploy_key(&self, url: &GitUrl) -> Result<String, String> {
+        self.source.apps().deploy_key(url).await
     }
 
     /// The source, as shown to people.

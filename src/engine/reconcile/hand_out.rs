@@ -7,11 +7,34 @@ use super::apps::AppContexts;
 use super::effective_manifests::DesiredManifests;
 use super::lane;
 use super::lane::{LaneJob, Tools};
-use crate::engine::{Engine, RunMode, UnderWay};
+use crate::engine::{Engine, RunMode};
 use amarre_core::model::plan::ReasonCode;
 use amarre_core::model::pool::{machine_address, machine_of};
-use amarre_core::model::{Address, Change, Kind, Plan, Verb, Wants};
+use amarre_core::model::{Address, Change, Fields, Kind, Plan, Verb, Wants};
 use amarre_core::plan::desired::bind_mounts::Check;
+
+/// The changes that a lane was given.
+#[derive(Debug, Default)]
+pub(crate) struct UnderWay {
+    pub(crate) made: BTreeMap<Address, Fields>,
+    pub(crate) going: BTreeSet<Address>,
+}
+
+impl UnderWay {
+    fn from_changes(changes: &[Change]) -> Self {
+        let mut under_way = Self::default();
+        for change in changes {
+            match &change.verb {
+                Verb::Update(_) if !change.address.kind.traits().forwards => (),
+                Verb::Create(fields) | Verb::Update(fields) => {
+                    under_way.made.insert(change.address.clone(), fields.clone());
+                }
+                Verb::Delete => drop(under_way.going.insert(change.address.clone())),
+            }
+        }
+        under_way
+    }
+}
 
 impl Engine {
     /// The changes for idle lanes, by service. A service is never planned from an observation begun before its last

@@ -76,6 +76,7 @@ impl Engine {
     /// Runs one pass. Cannot fail: errors are part of the result.
     pub async fn pass(&mut self, mode: RunMode) {
         let started = self.clock.now();
+        Box::pin(self.load_deployments()).await;
         let mut reading = self.source.read().await;
         self.record_source_events().await;
         let mut loaded = self.manifests_of(&reading).await;
@@ -95,6 +96,7 @@ impl Engine {
             self.meters.reconciled(if picture.plan.guard.is_some() { "guarded" } else { "unchanged" });
         }
         self.note_shares(&picture);
+        Box::pin(self.follow_deployments(&mut picture)).await;
         self.picture = Arc::new(picture);
     }
 
@@ -115,7 +117,9 @@ impl Engine {
             }
         });
         let reading = SourceReading { snapshot: Some(snapshot), error: None };
+        self.previews = true;
         let picture = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
+        self.previews = false;
         self.secrets = finder;
         (self.health, self.hops, self.run, self.culprits) = kept;
         Arc::new(picture)
@@ -314,7 +318,10 @@ impl Engine {
     /// Holds changes that failed a moment ago, and attributes drift.
     async fn hold_back(&mut self, sight: &mut PassState, plan: &mut Plan) {
         let busy = self.services_at_work();
-        self.retries.forget(plan, &sight.world, |service| busy.contains(service));
+        if !self.previews {
+            self.retries.forget(plan, &sight.world, |service| busy.contains(service));
+            self.remember_failed_builds(plan, sight.now);
+        }
         self.retries.hold_back(plan, &sight.facts.revision, sight.now, |service| busy.contains(service));
         sight.facts.culprits = self.attribute(plan, sight.now).await;
     }
@@ -410,6 +417,7 @@ impl Engine {
             ledger_error: self.ledger_error.clone(),
             config_trouble: self.config_trouble.clone(),
             apps: self.source.apps().states(),
+            deployments: self.deployments.clone().unwrap_or_default(),
             listener_trouble: self.listener_trouble.clone(),
             unpublished,
             dead_ends,

@@ -12,12 +12,20 @@ use super::schedule::Backoff;
 use crate::engine::ServiceError;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::plan::Wait;
-use amarre_core::model::{Address, Change, Gate, Kind, Millis, Plan, ProviderId, Timestamp, Verb, World};
+use amarre_core::model::{Address, Change, Code, Gate, Kind, Millis, Plan, ProviderId, Timestamp, Verb, World};
+use amarre_core::plan::safety::builds;
+
+/// What a build fails with for good: a step failed, it took too long, a person ended it.
+pub const BUILT_IN_VAIN: [Code; 3] = [Code::A0773, Code::A0774, Code::A0778];
+/// Another commit or a person comes first.
+const BUILT_AGAIN: Millis = Millis::minutes(365 * 24 * 60);
 
 /// The failed changes and their backoffs.
 #[derive(Debug, Default)]
 pub struct Retries {
     failing: BTreeMap<Address, Failing>,
+    /// A person has asked for everything to be tried.
+    cleared: bool,
     /// Shared with the lanes.
     pub breakers: Breakers,
 }
@@ -34,7 +42,7 @@ struct Failing {
 impl Retries {
     /// With all breakers closed.
     pub fn new(breakers: Breakers) -> Self {
-        Self { failing: BTreeMap::new(), breakers }
+        Self { failing: BTreeMap::new(), cleared: false, breakers }
     }
 
     /// Records a success.
@@ -57,8 +65,14 @@ impl Retries {
 
     /// A person asks: everything is retried at once.
     pub fn clear(&mut self) {
+        self.cleared = true;
         self.failing.clear();
         self.breakers.clear();
+    }
+
+    /// Whether nothing has failed here yet, and no person has asked for a try.
+    pub fn is_unasked(&self) -> bool {
+        self.failing.is_empty() && !self.cleared
     }
 
     /// A person asks for one service.
@@ -139,6 +153,9 @@ impl Retries {
 
     fn waits(&self, change: &Change, revision: &str, now: Timestamp) -> Option<Timestamp> {
         let failing = self.failing.get(&change.address)?;
+        if waits_for_a_commit(&failing.error) && failing.tried == lane::digest(change) {
+            return Some(now + BUILT_AGAIN);
+        }
         let is_another = failing.revision != revision && failing.tried != lane::digest(change);
         (failing.backoff.is_due_later(now) && !is_another).then_some(failing.backoff.until)
     }
@@ -147,6 +164,11 @@ impl Retries {
 /// Whether a failure of this change means that it would fail again.
 pub fn is_refused(error: &ServiceError) -> bool {
     error.error.class == Class::Rejected
+}
+
+/// Whether it is a build that would fail in the same way: it waits for another commit, or a person.
+pub fn waits_for_a_commit(error: &ServiceError) -> bool {
+    is_refused(error) && builds::is_build(&error.change) && BUILT_IN_VAIN.contains(&error.error.code)
 }
 
 /// Whether visitors come through it.

@@ -119,7 +119,9 @@ impl Engine {
             let good = (generations, StoredManifest::new(document).identity());
             if self.good_manifests.get(name) != Some(&good) {
                 let revision = desired.revision.as_str();
-                self.ledger.store_good(name, &good.0, document, revision, now).await?;
+                // As many as there are images to go back to.
+                let kept = self.context.site.images.keep + 1;
+                self.ledger.store_good(name, &good.0, document, revision, (kept, now)).await?;
                 self.good_manifests.insert(name.clone(), good);
             }
         }
@@ -188,9 +190,11 @@ pub async fn target(
 ) -> Result<Option<RollbackTarget>, StoreError> {
     let (Some(context), Some(now)) = (&picture.context, picture.services.get(name)) else { return Ok(None) };
     let wanted = wanted_generations(&picture.wants, name);
-    let is_meant = |good: &GoodManifest| to.is_none_or(|to| good.revision.starts_with(to));
-    for good in handle.ledger().good_manifests(name).await?.into_iter().filter(is_meant) {
+    for good in handle.ledger().good_manifests(name).await? {
         let Some(then) = read_good(handle, &context.site, name, &good).await else { continue };
+        if !to.is_none_or(|to| is_meant(picture, name, (&good, &then), to)) {
+            continue;
+        }
         let service = rewind(now, then);
         let mut services = picture.services.clone();
         services.insert(name.to_owned(), service.clone());
@@ -212,6 +216,18 @@ pub async fn target(
         }
     }
     Ok(None)
+}
+
+/// Whether a version is the one that a person names: the number of a deployment, where the app has such a one, else the
+/// beginning of its revision or commit.
+fn is_meant(picture: &PassResult, name: &str, (good, then): (&GoodManifest, &Service), to: &str) -> bool {
+    let deployed = picture.deployments.get(name).into_iter().flatten();
+    let number: Option<u64> = to.trim_start_matches('#').parse().ok();
+    let image = deployed.filter(|one| Some(one.id) == number).map(|one| one.image.as_str()).next();
+    match (image, then.build()) {
+        (Some(image), build) => build.is_some_and(|build| build.image == image),
+        (None, build) => good.revision.starts_with(to) || build.is_some_and(|build| build.commit.id.starts_with(to)),
+    }
 }
 
 /// Reads a good manifest as the loop does, for a request.
@@ -248,5 +264,7 @@ fn rewind(now: &Service, then: Service) -> Service {
     let streams = now.streams.iter().map(stream).collect();
     let mut places = now.places.clone();
     places.extend(then.places);
-    Service { containers, volumes, routes, streams, places, ..now.clone() }
+    // What it was built from goes back with what it was built to.
+    let app = then.app.or_else(|| now.app.clone());
+    Service { containers, volumes, routes, streams, places, app, ..now.clone() }
 }

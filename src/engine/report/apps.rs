@@ -4,55 +4,22 @@ use serde_json::{Value as Json, json};
 
 use super::exact_time;
 use crate::engine::PassResult;
+use crate::ledger::{Deployment, DeploymentState};
 use crate::source::AppState;
 use crate::words::say;
 use amarre_core::model::app::{AppSource, Build};
-use amarre_core::model::{Code, Kind, Language, Text};
+use amarre_core::model::{Address, Change, Code, Commit, Gate, Kind, Language, Readiness, Text};
 use amarre_core::plan::render::{Style, Tone};
 use amarre_core::plan::safety::builds;
 use amarre_core::text;
 
-/// How far an app is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AppStage {
-    /// Its repository is not known yet, or a person has to say something.
-    Pending,
-    /// Its image is being built.
-    Provisioning,
-    /// A new container takes over.
-    Deploying,
-    /// It runs as its newest commit says.
-    Running,
-    /// Its newest commit could not be built or does not run.
-    Failed,
-    /// A person has stopped it.
-    Stopped,
-}
-
-impl AppStage {
-    /// Every one.
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Provisioning, Self::Deploying, Self::Running, Self::Failed, Self::Stopped];
-
-    /// The word.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Provisioning => "provisioning",
-            Self::Deploying => "deploying",
-            Self::Running => "running",
-            Self::Failed => "failed",
-            Self::Stopped => "stopped",
-        }
-    }
-
-    const fn tone(self) -> Tone {
-        match self {
-            Self::Running => Tone::Green,
-            Self::Failed => Tone::Red,
-            Self::Pending | Self::Provisioning | Self::Deploying => Tone::Yellow,
-            Self::Stopped => Tone::Dim,
-        }
+/// The color of a state.
+pub const fn tone(state: DeploymentState) -> Tone {
+    match state {
+        DeploymentState::Running => Tone::Green,
+        DeploymentState::Failed => Tone::Red,
+        DeploymentState::Pending | DeploymentState::Provisioning | DeploymentState::Deploying => Tone::Yellow,
+        DeploymentState::Stopped | DeploymentState::Deleted => Tone::Dim,
     }
 }
 
@@ -69,10 +36,29 @@ pub struct AppRow {
     pub build: Option<Build>,
     /// How far it is.
     pub stage: AppStage,
+    /// The newest one.
+    pub deployment: Option<Deployment>,
+}
+
+/// How far an app is, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppStage {
+    /// How far.
+    pub state: DeploymentState,
     /// Why, where that is not plain.
     pub why: Text,
     /// The code of that.
     pub code: Option<Code>,
+}
+
+impl AppStage {
+    fn plain(state: DeploymentState) -> Self {
+        Self { state, ..Self::default() }
+    }
+
+    fn because(state: DeploymentState, why: Text, code: impl Into<Option<Code>>) -> Self {
+        Self { state, why, code: code.into() }
+    }
 }
 
 /// Every app, by name.
@@ -87,42 +73,140 @@ pub fn find(picture: &PassResult, name: &str) -> Option<AppRow> {
 }
 
 fn row(picture: &PassResult, name: &str, source: &AppSource, state: &AppState) -> AppRow {
-    let service = picture.services.get(name);
-    let build = service.and_then(|service| service.build()).cloned();
-    let (stage, why, code) = stage(picture, name);
-    AppRow { name: name.to_owned(), source: source.clone(), state: state.clone(), build, stage, why, code }
+    let build = picture.services.get(name).and_then(|service| service.build()).cloned();
+    let deployment = picture.deployments.get(name).and_then(|all| all.last()).cloned();
+    let stage = stage(picture, name);
+    AppRow { name: name.to_owned(), source: source.clone(), state: state.clone(), build, stage, deployment }
 }
 
-fn stage(picture: &PassResult, name: &str) -> (AppStage, Text, Option<Code>) {
-    let own = picture.plan.changes.iter().filter(|change| change.service == name);
-    let failing =
-        picture.failing.values().find(|error| error.change.service == name && builds::is_build(&error.change));
+/// What of an app is to run: a commit, and its image once it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployTarget {
+    /// The commit.
+    pub commit: Commit,
+    /// Its image; empty: not known.
+    pub image: String,
+    /// The framework; empty: not known.
+    pub framework: String,
+}
+
+impl DeployTarget {
+    /// Whether a deployment is the one of it. A commit that changes nothing of an image deploys nothing.
+    pub fn is_of(&self, known: &Deployment) -> bool {
+        let is_same_image = !self.image.is_empty() && known.image == self.image;
+        let is_open = self.image.is_empty() || known.image.is_empty();
+        known.state != DeploymentState::Deleted && (is_same_image || is_open && known.commit.id == self.commit.id)
+    }
+}
+
+/// What of an app is to run by now; `None`: its repository is not known yet.
+pub fn target(picture: &PassResult, name: &str) -> Option<DeployTarget> {
+    let (_, state) = picture.apps.get(name)?;
+    let build = picture.services.get(name).and_then(|service| service.build());
+    let newest = state.commit.as_ref().filter(|newest| build.is_none_or(|build| build.commit.id != newest.id));
+    match (build, newest) {
+        // What stays effective is an earlier one.
+        (_, Some(newest)) if picture.broken.contains_key(name) => {
+            Some(DeployTarget { commit: newest.clone(), image: String::new(), framework: String::new() })
+        }
+        (Some(build), _) => Some(DeployTarget {
+            commit: build.commit.clone(),
+            image: build.image.clone(),
+            framework: build.framework.clone(),
+        }),
+        (None, newest) => {
+            Some(DeployTarget { commit: newest?.clone(), image: String::new(), framework: String::new() })
+        }
+    }
+}
+
+/// How far an app is. A look that does not act tells of what was done before.
+pub fn stage(picture: &PassResult, name: &str) -> AppStage {
+    let fresh = fresh_stage(picture, name);
+    if picture.acts || !fresh.state.is_moving() || picture.broken.contains_key(name) {
+        return fresh;
+    }
+    let target = target(picture, name);
+    let known = picture.deployments.get(name).and_then(|all| all.last());
+    match known.filter(|known| target.is_some_and(|target| target.is_of(known))) {
+        Some(known) => AppStage::because(known.state, Text::foreign(known.why.clone()), known.code),
+        None if fresh.why.is_empty() => {
+            AppStage::because(DeploymentState::Pending, text!("nothing was done for this commit yet"), None)
+        }
+        None => fresh,
+    }
+}
+
+fn fresh_stage(picture: &PassResult, name: &str) -> AppStage {
+    let Some(why) = picture.broken.get(name) else { return effective_stage(picture, name) };
     let broken = picture.diagnostics.iter().find(|one| one.service.as_deref() == Some(name) && one.code >= Code::A0770);
-    let is_container = |kind: Kind| matches!(kind, Kind::Container | Kind::Image);
+    let why = broken.map_or_else(|| why.clone(), |one| one.message.clone());
+    AppStage::because(DeploymentState::Pending, Text::foreign(why), broken.map(|one| one.code))
+}
+
+/// How far the build is that is effective: of the newest commit, or of the last one that could be read.
+pub fn effective_stage(picture: &PassResult, name: &str) -> AppStage {
+    let suspension = picture.facts.suspended.get(name);
+    if suspension.is_some_and(|suspension| suspension.destroy) {
+        return match picture.statuses().get(name).is_some_and(|row| !row.resources.is_empty() && !row.deleted) {
+            true => AppStage::because(DeploymentState::Pending, text!("it is being deleted"), None),
+            false => AppStage::plain(DeploymentState::Deleted),
+        };
+    }
     let service = picture.services.get(name);
+    let Some((service, build)) = service.and_then(|service| Some((service, service.build()?))) else {
+        return AppStage::because(DeploymentState::Pending, text!("its repository is not known yet"), None);
+    };
+    let is_it = |address: &Address| address.kind == Kind::Image && address.name == build.image;
+    // What a lane was given is planned no more.
+    if picture.facts.promised.keys().any(is_it) {
+        return AppStage::plain(DeploymentState::Provisioning);
+    }
+    let failing =
+        picture.failing.values().find(|error| builds::is_build(&error.change) && is_it(&error.change.address));
     if let Some(error) = failing {
-        return (AppStage::Failed, Text::foreign(error.error.message.clone()), Some(error.error.code));
+        let why = Text::foreign(error.error.message.clone());
+        return AppStage::because(DeploymentState::Failed, why, error.error.code);
     }
-    if let Some(why) = picture.broken.get(name) {
-        let why = broken.map_or_else(|| why.clone(), |one| one.message.clone());
-        return (AppStage::Pending, Text::foreign(why), broken.map(|one| one.code));
+    let own = || picture.plan.changes.iter().filter(|change| change.service == name);
+    if let Some(change) = own().find(|change| builds::is_build(change)) {
+        return building(picture, change, suspension.is_some());
     }
-    let mut own = own.peekable();
-    if own.clone().any(builds::is_build) {
-        return (AppStage::Provisioning, Text::default(), None);
+    if service.stopped {
+        return AppStage::plain(DeploymentState::Stopped);
     }
-    if let Some(refusal) = own.clone().find_map(|change| change.refusal()) {
-        return (AppStage::Failed, Text::foreign(refusal.message.clone()), Some(refusal.code));
+    let is_container = |change: &&Change| matches!(change.address.kind, Kind::Container | Kind::Image);
+    let held = own().filter_map(|change| Some((change, change.refusal()?)));
+    if let Some((change, refusal)) = held.min_by_key(|(change, _)| !is_container(change)) {
+        let is_failed = suspension.is_none() && is_container(&change);
+        if is_failed || suspension.is_none() || is_container(&change) {
+            let state = if is_failed { DeploymentState::Failed } else { DeploymentState::Pending };
+            return AppStage::because(state, Text::foreign(refusal.message.clone()), refusal.code);
+        }
     }
-    if service.is_some_and(|service| service.stopped) {
-        return (AppStage::Stopped, Text::default(), None);
+    let mut containers = picture.wants.map.iter().filter(|(_, want)| want.service == name).map(|(address, _)| address);
+    let is_starting = containers.any(|address| {
+        let seen = picture.world.seen.get(address);
+        address.kind == Kind::Container && seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. }))
+    });
+    match is_starting || own().any(|change| is_container(&change)) {
+        true => AppStage::plain(DeploymentState::Deploying),
+        false => AppStage::plain(DeploymentState::Running),
     }
-    if service.is_none() {
-        return (AppStage::Pending, text!("its repository is not known yet"), None);
-    }
-    match own.any(|change| is_container(change.address.kind)) {
-        true => (AppStage::Deploying, Text::default(), None),
-        false => (AppStage::Running, Text::default(), None),
+}
+
+/// How far an image is that is to be built.
+fn building(picture: &PassResult, change: &Change, is_suspended: bool) -> AppStage {
+    match &change.gate {
+        Gate::Now if picture.busy.contains(&change.service) => AppStage::plain(DeploymentState::Provisioning),
+        Gate::Now => AppStage::because(DeploymentState::Pending, text!("nothing was done for this commit yet"), None),
+        Gate::After(_) | Gate::Until { .. } => {
+            AppStage::because(DeploymentState::Pending, text!("its build waits for its turn"), None)
+        }
+        Gate::Held(refusal) => {
+            let state = if is_suspended { DeploymentState::Pending } else { DeploymentState::Failed };
+            AppStage::because(state, Text::foreign(refusal.message.clone()), refusal.code)
+        }
     }
 }
 
@@ -144,8 +228,9 @@ fn app(row: &AppRow) -> Json {
     json!({
         "name": row.name,
         "repository": row.source.url.to_string(), "ref": row.source.reference, "path": row.source.path,
-        "state": row.stage.word(),
-        "why": (!row.why.is_empty()).then(|| row.why.to_string()), "code": row.code,
+        "state": row.stage.state.word(),
+        "why": (!row.stage.why.is_empty()).then(|| row.stage.why.to_string()), "code": row.stage.code,
+        "deployment": row.deployment.as_ref().map(|newest| newest.id),
         "framework": row.build.as_ref().map(|build| &build.framework),
         "image": row.build.as_ref().map(|build| &build.image),
         "commit": commit.map(|commit| json!({
@@ -166,7 +251,7 @@ pub fn table(rows: &[AppRow], style: Style) -> String {
     let names = rows.iter().map(|row| row.name.len()).max().unwrap_or_default().max(4) + 2;
     let mut out = format!("{:names$}{:14}{:10}FRAMEWORK\n", "NAME", "STATE", "COMMIT");
     for row in rows {
-        let state = style.paint(row.stage.tone(), &format!("{:14}", row.stage.word()));
+        let state = style.paint(tone(row.stage.state), &format!("{:14}", row.stage.state.word()));
         let commit = row.build.as_ref().map(|build| build.commit.short()).unwrap_or_default();
         let framework = row.build.as_ref().map(|build| build.framework.as_str()).unwrap_or_default();
         out.push_str(format!("{:names$}{state}{commit:10}{framework}", row.name).trim_end());
@@ -178,9 +263,9 @@ pub fn table(rows: &[AppRow], style: Style) -> String {
 /// One app, with what was found out.
 pub fn app_text(row: &AppRow, style: Style) -> String {
     let language = style.language;
-    let why = if row.why.is_empty() { String::new() } else { format!(": {}", say(&row.why, language)) };
-    let code = row.code.map(|code| format!(" ({code})")).unwrap_or_default();
-    let mut out = format!("{}  {}{why}{code}\n", row.name, style.paint(row.stage.tone(), row.stage.word()));
+    let why = if row.stage.why.is_empty() { String::new() } else { format!(": {}", say(&row.stage.why, language)) };
+    let code = row.stage.code.map(|code| format!(" ({code})")).unwrap_or_default();
+    let mut out = format!("{}  {}{why}{code}\n", row.name, style.paint(tone(row.stage.state), row.stage.state.word()));
     let folder = if row.source.path.is_empty() { String::new() } else { format!(", folder {}", row.source.path) };
     out.push_str(&format!("from {}, {}{folder}\n", row.source.url, row.source.reference));
     if let Some(build) = &row.build {

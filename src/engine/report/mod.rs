@@ -15,6 +15,7 @@ pub mod service_plan;
 pub mod subnets;
 pub mod certificates;
 pub(super) mod derived;
+pub mod deployments;
 pub mod read_scope;
 pub mod instances;
 pub mod instance_log;

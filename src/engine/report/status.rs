@@ -8,6 +8,7 @@ use super::countdown::{CountFrom, Then};
 use super::waits;
 use super::waits::PendingWait;
 use super::{jobs, wait_text};
+use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use crate::ledger::LastFailure;
 use amarre_core::manifest::Severity;
@@ -542,7 +543,7 @@ fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &R
 fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &ServiceError) {
     let next = waits::next_try(picture, known);
     status.what_now = Text::from(&known.error.message);
-    status.what_now_clock = Some(CountFrom::Until(Then::NextTry, next));
+    status.what_now_clock = (!retry::waits_for_a_commit(known)).then_some(CountFrom::Until(Then::NextTry, next));
     status.code = Some(known.error.code);
     status.hints = Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;

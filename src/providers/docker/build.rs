@@ -283,7 +283,7 @@ async fn run(api: &EngineApi, builds: &Builds, order: &BuildOrder, files: Contex
     // Files that could not be sent are the cause of whatever the engine says then.
     let trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner).take();
     match trouble.filter(|_| answered.is_err()) {
-        Some(why) => Err(failed(order, builds, &format!("its files could not be sent: {why}"))),
+        Some(why) => Err(passes(failed(order, builds, &format!("its files could not be sent: {why}")))),
         None => answered,
     }
 }
@@ -325,9 +325,10 @@ async fn read_answer(
         gathered.drain(..done);
     }
     match error {
+        Some(error) if error.contains("no space left") => Err(passes(failed(order, builds, &error))),
         Some(error) => Err(failed(order, builds, &error)),
         None if is_made && is_good => Ok(()),
-        None => Err(failed(order, builds, "the engine ended the build without a word")),
+        None => Err(passes(failed(order, builds, "the engine ended the build without a word"))),
     }
 }
 
@@ -351,7 +352,12 @@ fn failed(order: &BuildOrder, builds: &Builds, why: &str) -> ProviderError {
     let message = format!("building {} failed: {}", order.image, words::line(why));
     let printed = if last.is_empty() { String::new() } else { format!("it printed last: {}; ", last.join(" / ")) };
     ProviderError::new(Class::Rejected, Code::A0773, message)
-        .hint(format!("{printed}what runs stays as it is until a commit mends it"))
+        .hint(format!("{printed}what runs stays as it is until a commit fixes it"))
+}
+
+/// It has nothing to do with what is built, so it is tried again.
+fn passes(error: ProviderError) -> ProviderError {
+    ProviderError { class: Class::RetryLater, ..error }
 }
 
 /// What BuildKit says of a build.

@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use super::ask_machines::{AskMachines, ConnectionError};
 use crate::providers::machines::{HostKeyPair, MachineAccess};
-use crate::secret::Secret;
+use crate::secret::{Secret, ssh_key};
 use amarre_core::model::pool::Machine;
 use amarre_core::model::words;
 
@@ -33,15 +33,8 @@ const ANSWER_BYTES_MAX: u64 = 512 * 1024;
 /// How much of ssh's messages is read, and shown.
 const COMPLAINT_BYTES_MAX: u64 = 16 * 1024;
 const COMPLAINT_CHARS_MAX: usize = 200;
-/// How long a key is waited for.
+/// How long a host's key is waited for.
 const KEY_LIMIT: Duration = Duration::from_secs(15);
-
-async fn make_key(path: &Path) -> io::Result<()> {
-    let mut make = Command::new("ssh-keygen");
-    make.args(["-q", "-t", "ed25519", "-N", "", "-C", "amarre", "-f"]).arg(path);
-    let made = make.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await?;
-    if made.success() { Ok(()) } else { Err(io::Error::other("ssh-keygen could not make a key")) }
-}
 
 /// The system's `ssh`. What connections share: a folder of Amarre's own, with its key.
 #[derive(Debug)]
@@ -86,21 +79,14 @@ impl Connections {
         drop(helper);
         std::fs::rename(&new, self.helper())?;
         if self.own_key.is_none() && !self.key().exists() {
-            make_key(&self.key()).await?;
+            ssh_key::make(&self.key()).await?;
         }
         Ok(())
     }
 
     async fn read_public_key(&self) -> Result<String, String> {
         self.prepare().await.map_err(|error| format!("{}: {error}", self.folder.display()))?;
-        let mut read = Command::new("ssh-keygen");
-        let read = read.arg("-y").arg("-f").arg(self.key()).stdin(Stdio::null()).kill_on_drop(true).output();
-        let said = tokio::time::timeout(KEY_LIMIT, read).await.map_err(|_| "ssh-keygen does not answer".to_owned())?;
-        let said = said.map_err(|error| format!("ssh-keygen: {error}"))?;
-        if said.status.success() {
-            return Ok(String::from_utf8_lossy(&said.stdout).trim().to_owned());
-        }
-        Err(format!("{}: {}", self.key().display(), complaint(&String::from_utf8_lossy(&said.stderr))))
+        ssh_key::public_line(&self.key()).await
     }
 
     /// The pinned key as a file that ssh reads, written each time.
@@ -192,7 +178,7 @@ impl AskMachines for Connections {
                     std::fs::remove_file(left).map_err(failed)?;
                 }
             }
-            make_key(&draft).await.map_err(failed)?;
+            ssh_key::make(&draft).await.map_err(failed)?;
             std::fs::rename(draft.with_added_extension("pub"), path.with_added_extension("pub")).map_err(failed)?;
             std::fs::rename(&draft, &path).map_err(failed)?;
         }

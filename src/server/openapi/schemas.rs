@@ -6,7 +6,6 @@ use serde_json::{Map, Value as Json, json};
 use crate::accounts::Role;
 use crate::engine::commands::act::{ArgRow, ArgShape, TIMEOUT_MS_MAX, UNTIL_MS_MAX};
 use crate::engine::commands::verbs::VERBS;
-use crate::engine::report::apps::AppStage;
 use crate::engine::report::instances::InstanceState;
 use crate::engine::report::pools::MachineState;
 use crate::engine::report::status::{Health, Sync};
@@ -28,7 +27,8 @@ pub fn all() -> Map<String, Json> {
         streamed(),
         remaining(),
     ];
-    parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
+    let parts = parts.into_iter().filter_map(|part| part.as_object().cloned()).flatten();
+    parts.chain(super::apps::schemas()).collect()
 }
 
 /// Shared parts.
@@ -239,11 +239,6 @@ fn pools() -> Json {
     let states = MachineState::ALL.map(MachineState::word);
     let counts = states.iter().map(|state| ((*state).to_owned(), count())).chain([("total".to_owned(), count())]);
     json!({
-        "Apps": object(json!({"schema": {"const": "amarre.apps/v1"}, "apps": list(object(app(), json!({})))}), json!({})),
-        "App": object(with_schema("amarre.app/v1", app()), json!({})),
-        "BuildLog": object(json!({
-            "schema": {"const": "amarre.build-log/v1"}, "name": text(), "image": text(), "lines": list(text()),
-        }), json!({})),
         "MachinePools": object(json!({"schema": {"const": "amarre.pools/v1"}, "pools": list(object(json!({
             "name": text(), "machines": object(Json::Object(counts.collect()), json!({})), "waiting": count(),
             "next_free": or_null(time()),
@@ -262,23 +257,6 @@ fn pools() -> Json {
         "Reservations": object(json!({"schema": {"const": "amarre.reservations/v1"}, "name": text(), "reservations": list(named("Reservation"))}), json!({})),
         "Reservation": object(reservation(), live),
     })
-}
-
-fn app() -> Json {
-    let stages: Vec<&str> = AppStage::ALL.into_iter().map(AppStage::word).collect();
-    json!({
-        "name": text(), "repository": text(), "ref": text(), "path": text(), "state": {"enum": stages},
-        "why": or_null(text()), "code": or_null(text()), "framework": or_null(text()), "image": or_null(text()),
-        "commit": or_null(object(json!({"id": text(), "subject": text(), "author": text(), "at": time()}), json!({}))),
-        "found": list(object(json!({"what": text(), "value": text(), "because": text()}), json!({}))),
-        "notes": list(text()), "asked_at": or_null(time()),
-        "error": or_null(object(json!({"code": text(), "message": text()}), json!({}))),
-    })
-}
-
-fn with_schema(schema: &str, mut keys: Json) -> Json {
-    keys["schema"] = json!({"const": schema});
-    keys
 }
 
 fn saved() -> Json {

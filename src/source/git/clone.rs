@@ -18,6 +18,8 @@ pub(super) const DEPTH: i32 = 50;
 pub(super) const DEPTH_FAR: i32 = 1_000;
 /// Commits that are examined for it: side branches come on top of the depth.
 pub(super) const COMMITS_WALKED_MAX: usize = 20_000;
+/// Commits of an app that are told apart.
+const ANCESTORS_MAX: usize = 200;
 /// Each fetch leaves a pack, and nothing tidies them up: with more than this the repository is cloned again.
 const PACKS_MAX: usize = 100;
 /// More objects than this in one fetch are no manifests.
@@ -43,6 +45,15 @@ pub(super) enum FetchFailure {
     Here(String),
     /// The server has no such branch, tag or commit; `true`: it is empty.
     NoSuchRef(bool),
+}
+
+/// The ids of the commits before one, the newest first, along first parents and as far as they are here.
+pub(super) fn ancestors(repository: &Repository, commit: Oid) -> Vec<String> {
+    let first = repository.find_commit(commit).ok().and_then(|commit| commit.parent(0).ok());
+    std::iter::successors(first, |commit| commit.parent(0).ok())
+        .take(ANCESTORS_MAX)
+        .map(|commit| commit.id().to_string())
+        .collect()
 }
 
 /// Opens the clone; creates it if there is none.

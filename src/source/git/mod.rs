@@ -303,7 +303,7 @@ fn app_hint(code: Code) -> &'static str {
         (Code::A0305, "push it, or correct `git.ref`"),
         (Code::A0307, "keep what is generated, and large files, out of the repository"),
         (Code::A0316, "keep what is generated, and large files, out of the repository"),
-        (Code::A0775, "what runs stays as it is until a commit mends it"),
+        (Code::A0775, "what runs stays as it is until a commit fixes it"),
     ];
     let usual = "is the server up, and `git.url` right? it is tried again by itself";
     HINTS.into_iter().find(|(known, _)| *known == code).map_or(usual, |(_, hint)| hint)
@@ -318,6 +318,16 @@ pub struct AppRepository {
     settings: Arc<GitSettings>,
     /// A branch, a tag or a commit.
     reference: String,
+}
+
+/// The newest commit of the repository of an app.
+pub struct FetchedCommit {
+    /// The commit.
+    pub commit: Commit,
+    /// The ids of those before it, the newest first, as far as they are here.
+    pub before: Vec<String>,
+    /// What is looked at of it.
+    pub checkout: Vec<u8>,
 }
 
 impl AppRepository {
@@ -340,11 +350,16 @@ impl AppRepository {
         Self { settings: Arc::new(settings), reference }
     }
 
+    /// Where it is.
+    pub fn url(&self) -> &GitUrl {
+        &self.settings.access.url
+    }
+
     /// The commit that the server has, and what is looked at of it.
     ///
     /// # Errors
     /// The server does not answer, refuses us, or has no such ref; the commit cannot be read.
-    pub async fn fetch(&self) -> Result<(Commit, Vec<u8>), SourceError> {
+    pub async fn fetch(&self) -> Result<FetchedCommit, SourceError> {
         let of = self.clone();
         let (_waiting, asker) = watch::channel(());
         let done = tokio::task::spawn_blocking(move || {
@@ -364,16 +379,17 @@ impl AppRepository {
         done.map_err(|error| SourceError { hints: vec![Hint::text(app_hint(error.code))], ..error })
     }
 
-    fn read(&self, repository: &Repository, commit: Oid) -> Result<(Commit, Vec<u8>), SourceError> {
+    fn read(&self, repository: &Repository, commit: Oid) -> Result<FetchedCommit, SourceError> {
         let checkout = checkout::read(repository, commit, &self.settings.path).map_err(|why| {
             let message = format!("{} of {} is not taken: {why}", self.reference, self.settings.access.url);
             SourceError::new(Code::A0775, message, Hint::text(app_hint(Code::A0775)))
         })?;
-        Ok((checkout.commit.clone(), checkout.to_bytes()))
+        let before = clone::ancestors(repository, commit);
+        Ok(FetchedCommit { commit: checkout.commit.clone(), before, checkout: checkout.to_bytes() })
     }
 
     /// What an earlier process has fetched.
-    pub fn remembered(&self) -> Option<(Commit, Vec<u8>)> {
+    pub fn remembered(&self) -> Option<FetchedCommit> {
         let repository = clone::open_existing(&self.settings.clone)?;
         let commit = clone::remembered(&repository, &self.settings.key("app"))?;
         self.read(&repository, commit).ok()

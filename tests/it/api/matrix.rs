@@ -30,6 +30,15 @@ const ROUTES: &[(&str, &str)] = &[
     ("look", "GET /api/v1/apps"),
     ("look", "GET /api/v1/apps/{name}"),
     ("look", "GET /api/v1/apps/{name}/build-log"),
+    ("look", "GET /api/v1/apps/{name}/deployments"),
+    ("editor", "POST /api/v1/apps/{name}/new"),
+    ("operator", "POST /api/v1/apps/{name}/deploy"),
+    ("editor", "POST /api/v1/apps/{name}/stop"),
+    ("editor", "POST /api/v1/apps/{name}/start"),
+    ("look", "GET /api/v1/deployments"),
+    ("look", "GET /api/v1/deployments/stats"),
+    ("look", "GET /api/v1/deployments/{id}"),
+    ("look", "GET /api/v1/deployments/{id}/log"),
     ("look", "GET /api/v1/instances"),
     ("look", "GET /api/v1/instances/{name}"),
     ("look", "GET /api/v1/instances/{name}/logs"),
@@ -132,6 +141,7 @@ async fn ask_every_route(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
         let real = real
             .replace("{email}", "nobody@example.org")
             .replace("{token}", "nothing")
+            .replace("{id}", "4711")
             .replace("{machine}", "nothing")
             .replace("{channel}", "nothing");
         let real = if path.ends_with("/follow") { format!("{real}?name=nobody") } else { real };
@@ -190,6 +200,11 @@ async fn ask_every_act(tokens: &mut BTreeMap<&str, Browser>, is_local: bool) {
         ("admin", json!({"pool_trust": {"pool": "nothing", "machines": ["m1"]}})),
         ("admin", json!({"pool_register": {"pool": "nothing", "name": "m1", "address": "192.0.2.1"}})),
         ("admin", json!({"pool_unregister": {"pool": "nothing", "machines": ["m1"], "timeout_ms": 0}})),
+        ("operator", json!({"app_deploy": {"app": "nothing", "timeout_ms": 0}})),
+        ("editor", json!({"app_deploy": {"app": "nothing", "ref": "v2", "timeout_ms": 0}})),
+        ("editor", json!({"app_stop": {"app": "nothing", "timeout_ms": 0}})),
+        ("editor", json!({"app_start": {"app": "nothing", "timeout_ms": 0}})),
+        ("editor", json!({"app_new": {"app": "nothing", "url": "none", "dry_run": true}})),
         ("admin", json!({"instance_delete": {"instances": ["a:nothing"], "vendor_name": "nothing", "timeout_ms": 0}})),
         ("editor", json!({"apply": {"confirm_deletes": 1, "timeout_ms": 0}})),
         ("editor", json!({"destroy": {"services": ["nothing"], "timeout_ms": 0}})),

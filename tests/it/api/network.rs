@@ -120,10 +120,12 @@ async fn invalid_server_settings_are_refused() {
 }
 
 /// What is measured only where there is some of it.
-const SOMETIMES: [&str; 13] = [
+const SOMETIMES: [&str; 15] = [
     "amarre_acme_budget_limit",
     "amarre_acme_budget_remaining",
+    "amarre_app_state",
     "amarre_certificate_expiry_timestamp_seconds",
+    "amarre_deployments_total",
     "amarre_drift_resources",
     "amarre_guard_stops_total",
     "amarre_instance_action_duration_seconds",

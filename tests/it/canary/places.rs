@@ -75,6 +75,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("src/providers/kamatera/api.rs secret", "kamatera-secret"),
     ("src/providers/kamatera/mod.rs secret", "kamatera-secret"),
     ("core/src/model/app.rs token", "app-token"),
+    ("src/source/apps.rs token", "app-token"),
     ("core/src/model/pool.rs password", "machine-password"),
     ("src/providers/machines.rs password", "machine-password"),
     // A host key is made by chance, for containers only: it goes where their variables go.

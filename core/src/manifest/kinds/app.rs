@@ -6,7 +6,7 @@ use std::rc::Rc;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::{ManifestKindRow, service};
+use super::{ManifestKindRow, pool, service};
 use crate::apps::{self, Checkout, Detection, Dockerfile, SecretForm, Wish};
 use crate::manifest::compose::container;
 use crate::manifest::policy::{self, AllowedBy, Closed, images};
@@ -142,6 +142,7 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
     let reference = inner.text("ref");
     let path = inner.text("path");
     let token = inner.node("token").and_then(|node| container::secret(scope, node, "`git.token`"));
+    let host_key = inner.text("host_key").and_then(|text| pool::host_key(scope, &text));
     inner.finish(&nothing_else);
     let url = url.and_then(|text| match GitUrl::parse(&text.text) {
         Ok(url) => Some(url),
@@ -155,6 +156,10 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
     if token.is_some() && url.is_open() {
         let hint = "use https://, else everybody on the way reads the token";
         scope.error_hint(Code::A0106, node.spot, "a token would be sent over http://".to_owned(), hint);
+    }
+    if host_key.is_some() && matches!(url, GitUrl::Http(_)) {
+        let hint = "take `git.host_key` out: over HTTPS a certificate says who the server is";
+        scope.error_hint(Code::A0106, node.spot, "a host key is for ssh".to_owned(), hint);
     }
     let reference = reference.map_or(Some("main".to_owned()), |text| {
         let is_name = |text: &str| {
@@ -173,14 +178,15 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
     })?;
     let path = path.map_or(Some(String::new()), |text| {
         let trimmed = text.text.trim_start_matches("./").trim_matches('/');
-        let is_inside = !text.text.starts_with('/') && trimmed.split('/').all(|part| part != "..");
+        let is_plain = !text.text.contains(char::is_control);
+        let is_inside = is_plain && !text.text.starts_with('/') && trimmed.split('/').all(|part| part != "..");
         if is_inside {
             return Some(if trimmed == "." { String::new() } else { trimmed.to_owned() });
         }
         scope.not_allowed(&text, "`git.path`", "a folder of the repository, as in `apps/web`");
         None
     })?;
-    Some(AppSource { url, reference, path, token })
+    Some(AppSource { url, reference, path, token, host_key })
 }
 
 fn framework(reader: &mut Reader<'_>) -> Option<PlacedText> {
@@ -349,16 +355,9 @@ fn node(reader: &Reader<'_>, image: &str, found: &apps::DetectedApp, release: &R
     // A dollar sign is what it is: it names no variable of the manifest.
     let text = |text: &str| Node::made_text(spot, text.replace('$', "$$"));
     let entry = |key: &str, value: Rc<Node>| Entry { key: key.to_owned(), key_spot: spot, value };
-    let mut entries: Vec<Entry> =
-        reader.all().iter().filter(|entry| !OWN.contains(&entry.key.as_str())).cloned().collect();
-    let mut jobs = None;
-    entries.retain(|one| {
-        let is_jobs = one.key == "jobs";
-        if is_jobs {
-            jobs = Some(one.clone());
-        }
-        !is_jobs
-    });
+    let is_as_it_is = |one: &&Entry| !OWN.contains(&one.key.as_str()) && one.key != "jobs";
+    let mut entries: Vec<Entry> = reader.all().iter().filter(is_as_it_is).cloned().collect();
+    let jobs = reader.all().iter().find(|one| one.key == "jobs");
     entries.push(entry("image", text(image)));
     if !["port", "routes"].iter().any(|key| reader.has(key)) {
         entries.push(entry("port", Node::made_plain(spot, found.port.to_string())));
@@ -425,6 +424,7 @@ fn schema() -> Json {
                 object(&["secret"], vec![("secret", text(), "Which secret holds it")]),
                 "For a private repository over HTTPS",
             ),
+            ("host_key", text(), "Over ssh: the host key that the server has, as `ssh-ed25519 AAAA…`"),
         ],
     );
     let build = object(

@@ -111,7 +111,7 @@ fn user(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
 }
 
 /// `ssh-ed25519 AAAA…`, as `ssh-keyscan` prints it behind the name.
-fn host_key(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
+pub(super) fn host_key(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     if is_host_key(&text.text) {
         return Some(text.text.clone());
     }

@@ -1,0 +1,160 @@
+//! The operations and schemas of apps and deployments.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::schemas::{count, described, flag_type, list, object, or_null, text, time};
+use super::{Operation, in_path, in_query};
+use crate::accounts::Role;
+use crate::engine::report::deployments::states;
+
+fn of_app(operation: Operation) -> Operation {
+    operation.parameter(in_path("name", "Its name")).refuses(404, "A1002: there is no such app, or no such build")
+}
+
+fn of_deployment(operation: Operation) -> Operation {
+    operation
+        .parameter(in_path("id", "Its number"))
+        .refuses(404, "A1002: there is no such deployment, or its log is not kept")
+}
+
+fn of_some(operation: Operation) -> Operation {
+    operation.parameter(in_query("app", "Of this app", &text())).refuses(404, "A1002: there is no such app")
+}
+
+fn limited(operation: Operation) -> Operation {
+    let limit = json!({"type": "integer", "minimum": 0, "maximum": u16::MAX});
+    operation.parameter(in_query("limit", "At most so many, the newest; 100 if not set", &limit))
+}
+
+pub(in crate::server) fn apps() -> Operation {
+    Operation::document("apps", "All apps", "Apps")
+}
+
+pub(in crate::server) fn app() -> Operation {
+    of_app(Operation::document("app", "One app: its commit, how far it is, and what was found out", "App"))
+}
+
+pub(in crate::server) fn build_log() -> Operation {
+    of_app(Operation::document("build_log", "What the newest build of an app has printed", "BuildLog"))
+}
+
+pub(in crate::server) fn deployments_of_app() -> Operation {
+    of_app(Operation::document("deployments_of_app", "What was deployed of an app, the newest first", "Deployments"))
+}
+
+pub(in crate::server) fn deployments() -> Operation {
+    limited(of_some(Operation::document("deployments", "What was deployed of apps, the newest first", "Deployments")))
+}
+
+pub(in crate::server) fn deployment_stats() -> Operation {
+    let what = "What deployments come to: how many run and failed, how long a build takes";
+    of_some(Operation::document("deployment_stats", what, "DeploymentStats"))
+}
+
+pub(in crate::server) fn deployment() -> Operation {
+    of_deployment(Operation::document(
+        "deployment",
+        "One deployment: its commit, how far it came, and when",
+        "Deployment",
+    ))
+}
+
+pub(in crate::server) fn deployment_log() -> Operation {
+    of_deployment(Operation::document("deployment_log", "What its build has printed", "BuildLog"))
+}
+
+pub(in crate::server) fn app_key_text() -> Operation {
+    Operation::answer("app_key_text", "The line that lets Amarre read a repository")
+        .parameter(in_query("url", "The repository", &text()))
+        .only(Role::Viewer)
+}
+
+pub(in crate::server) fn apps_text() -> Operation {
+    Operation::answer("apps_text", "The apps, as the command line prints them").only(Role::Viewer)
+}
+
+pub(in crate::server) fn app_text() -> Operation {
+    of_app(Operation::answer("app_text", "An app, as the command line prints it")).only(Role::Viewer)
+}
+
+pub(in crate::server) fn build_log_text() -> Operation {
+    of_app(Operation::answer("build_log_text", "Its build, as the command line prints it")).only(Role::Viewer)
+}
+
+pub(in crate::server) fn deployments_text() -> Operation {
+    limited(of_some(Operation::answer("deployments_text", "Deployments, as the command line prints them")))
+        .only(Role::Viewer)
+}
+
+pub(in crate::server) fn deployment_stats_text() -> Operation {
+    of_some(Operation::answer("deployment_stats_text", "The same, as the command line prints it")).only(Role::Viewer)
+}
+
+pub(in crate::server) fn deployment_text() -> Operation {
+    of_deployment(Operation::answer("deployment_text", "One, as the command line prints it")).only(Role::Viewer)
+}
+
+pub(in crate::server) fn deployment_log_text() -> Operation {
+    of_deployment(Operation::answer("deployment_log_text", "Its log, as the command line prints it")).only(Role::Viewer)
+}
+
+/// The schemas, by name.
+pub(super) fn schemas() -> Map<String, Json> {
+    let none = || json!({});
+    let with_schema = |schema: &str, mut keys: Json| {
+        keys["schema"] = json!({"const": schema});
+        object(keys, none())
+    };
+    let all = json!({
+        "Apps": with_schema("amarre.apps/v1", json!({"apps": list(object(app_keys(), none()))})),
+        "App": with_schema("amarre.app/v1", app_keys()),
+        "BuildLog": with_schema("amarre.build-log/v1", json!({
+            "name": text(), "deployment": or_null(count()), "image": text(), "lines": list(text()),
+        })),
+        "Deployments": with_schema("amarre.deployments/v1", json!({
+            "deployments": list(object(deployment_keys(), none())), "stats": object(stats_keys(), none()),
+        })),
+        "Deployment": with_schema("amarre.deployment/v1", deployment_keys()),
+        "DeploymentStats": with_schema("amarre.deployment-stats/v1", with_app(stats_keys())),
+    });
+    all.as_object().cloned().unwrap_or_default()
+}
+
+fn with_app(mut keys: Json) -> Json {
+    keys["app"] = described("Null: of all", or_null(text()));
+    keys
+}
+
+fn commit() -> Json {
+    object(json!({"id": text(), "subject": text(), "author": text(), "at": time()}), json!({}))
+}
+
+fn app_keys() -> Json {
+    json!({
+        "name": text(), "repository": text(), "ref": text(), "path": text(), "state": {"enum": states()},
+        "why": or_null(text()), "code": or_null(text()), "framework": or_null(text()), "image": or_null(text()),
+        "deployment": described("The newest one", or_null(count())), "commit": or_null(commit()),
+        "found": list(object(json!({"what": text(), "value": text(), "because": text()}), json!({}))),
+        "notes": list(text()), "asked_at": or_null(time()),
+        "error": or_null(object(json!({"code": text(), "message": text()}), json!({}))),
+    })
+}
+
+fn deployment_keys() -> Json {
+    json!({
+        "id": count(), "app": text(), "state": {"enum": states()}, "why": or_null(text()), "code": or_null(text()),
+        "commit": commit(), "skipped_commits": described("Those since the one before that came too fast", count()),
+        "rollback": described("A person went back to it", flag_type()), "framework": or_null(text()),
+        "image": or_null(text()), "has_image": described("One can go back to it", flag_type()),
+        "began_at": time(), "build_began_at": or_null(time()), "build_ended_at": or_null(time()),
+        "ran_at": or_null(time()), "ended_at": or_null(time()), "url": or_null(text()),
+    })
+}
+
+fn stats_keys() -> Json {
+    json!({
+        "total": count(), "running": count(), "failed": count(), "ran": described("Those that ran at any time", count()),
+        "success_rate": described("Percent of those that ran or failed; null: none did", or_null(count())),
+        "build_s": described("The median of those that ran; null: none was built", or_null(count())),
+    })
+}
