@@ -216,7 +216,9 @@ mod tests {
     #[test]
     fn every_key_is_used() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web");
-        let code = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let below = concat!(env!("CARGO_MANIFEST_DIR"), "/src/web/service");
+        let files = [folder, below].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        let code = files.map(|file| file.unwrap().path());
         let code = code.filter(|path| path.extension().is_some_and(|end| end == "rs"));
         // The table of verbs names the words of its buttons.
         let verbs = concat!(env!("CARGO_MANIFEST_DIR"), "/src/engine/commands/verbs.rs");
@@ -227,7 +229,9 @@ mod tests {
         // The keys of states are composed.
         let is_used = |key: &&String| {
             all.contains(&format!("\"{key}\""))
-                || ["sync-", "health-", "kind-", "event-"].iter().any(|begin| key.starts_with(begin))
+                || ["sync-", "health-", "kind-", "event-", "deployed-", "found-"]
+                    .iter()
+                    .any(|begin| key.starts_with(begin))
         };
         let keys = keys(Language::En);
         let unused: Vec<&String> = keys.keys().filter(|key| !is_used(key)).collect();

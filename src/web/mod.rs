@@ -33,6 +33,7 @@ mod service;
 mod settings;
 mod timeline;
 mod actions;
+mod new_app;
 mod tables;
 mod topology;
 mod layout;
@@ -103,10 +104,12 @@ pub fn public(
     Router::new()
         .route("/", get(overview::show))
         .route("/new", get(edit::new).post(edit::make))
+        .route("/new/app", get(new_app::show).post(new_app::make))
         .route("/new/templates", get(from_template::list))
         .route("/new/templates/{template}", get(from_template::show).post(from_template::make))
         .route("/services/{name}", get(service::now))
         .route("/services/{name}/history", get(service::history))
+        .route("/services/{name}/deployments", get(service::deployments::list))
         .route("/services/{name}/logs", get(service::logs))
         .route("/services/{name}/explain", get(service::explain))
         .route("/services/{name}/manifest", get(service::manifest))
@@ -128,6 +131,9 @@ pub fn public(
         .route("/pools/{name}", get(pools::show))
         .route("/pools/{name}/reserve", get(pools::reserved).post(pools::reserve))
         .route("/pools/{name}/{verb}", axum::routing::post(pools::verb))
+        .route("/apps/{name}/{verb}", axum::routing::post(service::deployments::verb))
+        .route("/deployments/{id}", get(service::deployments::show))
+        .route("/deployments/{id}/log", get(service::deployments::log))
         .route("/apply", axum::routing::post(actions::apply))
         .route("/runs", get(tables::runs))
         .route("/runs/{id}", get(tables::run))

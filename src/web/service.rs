@@ -1,5 +1,7 @@
 //! `/services/{name}`: what is it, why, what next?
 
+pub mod deployments;
+
 use std::fmt::Write as _;
 
 use askama::Template;
@@ -54,6 +56,8 @@ struct Head {
     has_manifest: bool,
     is_deleted: bool,
     may_purge: bool,
+    /// It is built from a repository.
+    is_app: bool,
 }
 
 impl Head {
@@ -89,6 +93,7 @@ impl Head {
             has_manifest: manifest.is_some(),
             is_deleted: row.deleted,
             may_purge: visitor.may(Role::Admin),
+            is_app: picture.apps.contains_key(&row.name) || picture.deployments.contains_key(&row.name),
         }
     }
 }

@@ -765,3 +765,82 @@ pool-key = Public key
 pool-key-about = The line of a .pub file. Without one a password is made and shown once.
 pool-password = The password of this reservation
 pool-password-about = For the account { $user }. It is shown this once and kept only as a hash.
+
+# Apps and deployments.
+tab-deployments = Deployments
+tag-app = app
+deployed-pending = waiting
+deployed-provisioning = building
+deployed-deploying = going on line
+deployed-running = running
+deployed-failed = failed
+deployed-stopped = stopped
+deployed-deleted = deleted
+dep-commit = Commit
+dep-state = State
+dep-when = When
+dep-took = Took
+dep-none = Nothing was deployed yet.
+dep-log = Log
+dep-back = rolled back to
+dep-skipped = { $n ->
+    [one] 1 commit before it came too fast to be deployed by itself
+   *[other] { $n } commits before it came too fast to be deployed by themselves
+    }
+dep-rate = { $rate }% succeed
+dep-median = median build { $time }
+dep-title = Deployment
+dep-about = “{ $subject }” · { $author } · { $when }
+dep-unknown = There is no deployment { $id }.
+dep-no-log = No log is kept: nothing was built for it, or it is too old.
+dep-no-image = { $image }, which is not there any more
+dep-earlier = { $n ->
+    [one] 1 earlier line is in the whole log
+   *[other] { $n } earlier lines are in the whole log
+    }
+dep-build = Build
+dep-build-about = If a build fails, nothing that runs changes, and the same commit is not built again by itself.
+dep-live = live
+dep-cancel = Cancel the build
+dep-download = Download the log
+dep-facts = About it
+dep-began = Began
+dep-built-in = Building took
+dep-ran = Ran first
+dep-ended = Ended
+dep-between = Commits
+app-source = Source
+app-repository = Repository
+app-ref = Branch, tag or commit
+app-path = Folder
+app-path-hint = Only for a repository with several apps.
+app-framework = Framework
+app-auto = find out
+app-image = Image
+app-asked = Last asked
+app-error = Error
+app-deploy-now = Deploy the newest commit
+app-stop = Stop
+app-start = Start
+app-found = What was found out
+app-nothing-run = nothing was run
+app-what = What
+app-value = Value
+app-because = Because
+app-new-title = New app from git
+app-new-about = Amarre reads the repository, says what it found and why, and asks what it cannot tell.
+app-from-git = App from git
+app-from-image = From an image
+app-name-hint = Follows from the repository where it is empty.
+app-port-hint = Found out where it is empty.
+app-token = Secret with a token
+app-token-hint = Only for a private repository: the name of a secret, never the token itself.
+app-look = Look at it
+app-no-port = { $port } is no port: a number from 1 to 65535
+found-framework = Framework
+found-version = Version
+found-package-manager = Package manager
+found-build = Build
+found-port = Port
+found-start = Start
+found-release = Release

@@ -774,3 +774,82 @@ pool-key = Clé publique
 pool-key-about = La ligne d’un fichier .pub. Sans clé, un mot de passe est créé et affiché une seule fois.
 pool-password = Le mot de passe de cette réservation
 pool-password-about = Pour le compte { $user }. Il n’est affiché que cette fois et n’est conservé que sous forme de hachage.
+
+# Applications et déploiements.
+tab-deployments = Déploiements
+tag-app = app
+deployed-pending = en attente
+deployed-provisioning = en construction
+deployed-deploying = mise en ligne
+deployed-running = en ligne
+deployed-failed = échec
+deployed-stopped = arrêté
+deployed-deleted = supprimé
+dep-commit = Commit
+dep-state = État
+dep-when = Quand
+dep-took = Durée
+dep-none = Rien n’a encore été déployé.
+dep-log = Journal
+dep-back = retour à cette version
+dep-skipped = { $n ->
+    [one] { $n } commit avant lui est venu trop vite pour être déployé seul
+   *[other] { $n } commits avant lui sont venus trop vite pour être déployés seuls
+    }
+dep-rate = { $rate } % de réussite
+dep-median = construction médiane { $time }
+dep-title = Déploiement
+dep-about = « { $subject } » · { $author } · { $when }
+dep-unknown = Il n’y a pas de déploiement { $id }.
+dep-no-log = Aucun journal n’est conservé : rien n’a été construit pour lui, ou il est trop ancien.
+dep-no-image = { $image }, qui n’est plus là
+dep-earlier = { $n ->
+    [one] { $n } ligne plus ancienne est dans le journal entier
+   *[other] { $n } lignes plus anciennes sont dans le journal entier
+    }
+dep-build = Construction
+dep-build-about = Si une construction échoue, rien de ce qui tourne ne change, et le même commit n’est pas reconstruit de lui-même.
+dep-live = en direct
+dep-cancel = Annuler la construction
+dep-download = Télécharger le journal
+dep-facts = Détails
+dep-began = Commencé
+dep-built-in = Construit en
+dep-ran = En ligne depuis
+dep-ended = Terminé
+dep-between = Commits
+app-source = Source
+app-repository = Dépôt
+app-ref = Branche, tag ou commit
+app-path = Dossier
+app-path-hint = Seulement pour un dépôt qui contient plusieurs applications.
+app-framework = Framework
+app-auto = à détecter
+app-image = Image
+app-asked = Dernière lecture
+app-error = Erreur
+app-deploy-now = Déployer le dernier commit
+app-stop = Arrêter
+app-start = Démarrer
+app-found = Ce qui a été détecté
+app-nothing-run = rien n’a été exécuté
+app-what = Quoi
+app-value = Valeur
+app-because = Raison
+app-new-title = Nouvelle application depuis git
+app-new-about = Amarre lit le dépôt, dit ce qu’il a trouvé et pourquoi, et demande ce qu’il ne peut pas savoir.
+app-from-git = Application depuis git
+app-from-image = À partir d’une image
+app-name-hint = Déduit du dépôt si le champ est vide.
+app-port-hint = Détecté si le champ est vide.
+app-token = Secret qui contient un jeton
+app-token-hint = Seulement pour un dépôt privé : le nom d’un secret, jamais le jeton lui-même.
+app-look = Examiner
+app-no-port = { $port } n’est pas un port : un nombre de 1 à 65535
+found-framework = Framework
+found-version = Version
+found-package-manager = Gestionnaire de paquets
+found-build = Construction
+found-port = Port
+found-start = Démarrage
+found-release = Avant la mise en ligne

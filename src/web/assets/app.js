@@ -1,18 +1,25 @@
 // Pages work without this. With it they follow what happens, and forms are checked while they are filled in.
 "use strict";
 (() => {
-  const REREAD_MS = 300, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, TIMED_MS = 10000;
+  const REREAD_MS = 300, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, TIMED_MS = 10000, QUICK_MS = 1500;
 
   // Parts of a page that may change while it is open have an id and `data-live`.
   const isHeld = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
     || part.querySelector("[data-pick]:checked") || part.matches("details[open]") || part.querySelector("details[open]")
     || (getSelection().rangeCount && !getSelection().isCollapsed && part.contains(getSelection().anchorNode));
 
+  // A log is followed at its end, unless somebody reads further up.
+  const toEnd = (part) => { for (const log of part.querySelectorAll("[data-tail]")) log.scrollTop = log.scrollHeight; };
+  toEnd(document);
+
   const swap = (html, all) => {
     const fresh = new DOMParser().parseFromString(html, "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {
       const other = fresh.getElementById(part.id);
-      if (other && part.innerHTML !== other.innerHTML && (all || !isHeld(part))) part.replaceWith(document.adoptNode(other));
+      if (!other || part.innerHTML === other.innerHTML || !all && isHeld(part)) continue;
+      const tail = part.querySelector("[data-tail]"), isAtEnd = !tail || tail.scrollTop + tail.clientHeight >= tail.scrollHeight - 20;
+      part.replaceWith(document.adoptNode(other));
+      if (isAtEnd) toEnd(other); else other.querySelector("[data-tail]")?.scrollTo(0, tail.scrollTop);
     }
     // What is typed stays; whether it is wrong is told.
     for (const field of document.querySelectorAll("form[data-check] :is(input, textarea, select)[id]")) {
@@ -42,6 +49,8 @@
     addEventListener("pagehide", () => source.close());
     // Sentences with a time in them are written by the server: while there is one, it is asked for the page again.
     setInterval(() => { if (!document.hidden && document.querySelector("[data-timed]")) reread(); }, TIMED_MS);
+    // A log that grows is no event.
+    setInterval(() => { if (!document.hidden && document.querySelector("[data-quick]")) reread(); }, QUICK_MS);
   }
 
   const form = document.querySelector("form[data-check]");

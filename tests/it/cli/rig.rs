@@ -87,6 +87,11 @@ impl Rig {
         std::fs::write(self.path().join(name), text).unwrap();
     }
 
+    /// A file that is JSON, as the configuration that this writes.
+    pub fn json_file(&self, name: &str) -> Json {
+        serde_json::from_str(&std::fs::read_to_string(self.path().join(name)).unwrap()).unwrap()
+    }
+
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_amarre"));
         command.args(args).current_dir(self.path()).stdin(Stdio::null()).kill_on_drop(true);

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use tokio::process::Command;
 
+use super::apps::apps_from;
 use super::picture::checked;
 use super::story::with_git;
 use super::{PASSWORD, add, first_link};
 use crate::cli::rig::{Rig, end};
 use crate::support::eventually;
+use crate::support::forge::Forge;
 
 /// The setting of a browser.
 struct Setting {
@@ -87,11 +89,21 @@ async fn no_page_is_wider_than_the_screen() {
     rig.file("services/left.yaml", "name: left\nimage: web:1\nvolumes: ['data:/data']\n");
     checked(&rig);
     rig.file("services/wrong.yaml", "name: wrong\nimage: checked:1\nport: 81\n");
+    let forge = Forge::new();
+    let subject = "A subject that is as long as some people write theirs, and still goes on a bit";
+    forge.commit("Alice Martin", subject, "Dockerfile", &format!("FROM web:1\nRUN echo {}\n", "long ".repeat(60)));
+    let http = forge.http(None).await;
+    apps_from(&rig, "http://127.0.0.1:*");
+    rig.file("services/built.yaml", &format!("kind: App\nname: built\ngit: {{url: '{}'}}\nport: 80\n", http.url()));
     let daemon = rig.daemon(&["--yes"], &[]).await;
     assert_eq!(add(&rig, "alice.martin@a-longer-name.example.org", "admin").await.code, 0);
     let is_synced = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await["sync"] == "Synced";
     eventually(60, "all is there", async || {
-        is_synced("shop").await && is_synced(LONG).await && is_synced("left").await && is_synced("both").await
+        is_synced("shop").await
+            && is_synced(LONG).await
+            && is_synced("left").await
+            && is_synced("both").await
+            && is_synced("built").await
     })
     .await;
     eventually(60, "one has a way that breaks", async || {
@@ -105,7 +117,9 @@ async fn no_page_is_wider_than_the_screen() {
     .await;
     let mut node = script(&rig, "widths.mjs");
     node.env("EMAIL", "alice.martin@a-longer-name.example.org").env("PASSWORD", PASSWORD);
-    node.env("SERVICES", format!("shop,{LONG},broken,both,left,wrong")).env("LONG", "another-service-with-a-long-name");
+    node.env("SERVICES", format!("shop,{LONG},broken,both,left,wrong"))
+        .env("LONG", "another-service-with-a-long-name")
+        .env("APP", "built");
     let output = node.output().await.expect("node is there: scripts/test");
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), rig.log());
     assert_eq!(end(daemon).await, 0);

@@ -1,5 +1,6 @@
 //! Pages, accounts and forms, over real HTTP, against a daemon of its own with simulated vendors.
 
+mod apps;
 pub mod browser;
 mod checks;
 mod chromium;

@@ -16,8 +16,8 @@ const SETTINGS = [
   { locale: "en-US", scheme: "light", signedIn: false }, { locale: "fr-FR", scheme: "dark", signedIn: false },
   { locale: "en-US", scheme: "dark", signedIn: true }, { locale: "fr-FR", scheme: "light", signedIn: true },
 ];
-const OPEN = ["/", "/instances", "/new", "/new/templates", "/new/templates/gitea", "/runs", "/network", "/certificates", "/login", "/api", "/keys", "/nothing"];
-const KNOWN = ["/settings/providers", "/settings/users", "/settings/tokens", "/settings/notifications", "/settings/audit", "/unmanaged", "/runs/1"];
+const OPEN = ["/", "/instances", "/new", "/new/templates", "/new/templates/gitea", "/new/app", "/runs", "/network", "/certificates", "/login", "/api", "/keys", "/nothing"];
+const KNOWN = ["/settings/providers", "/settings/users", "/settings/tokens", "/settings/notifications", "/settings/audit", "/unmanaged", "/runs/1", `/services/${env.APP}/deployments`, "/deployments/1"];
 const services = env.SERVICES.split(",");
 const OF_SERVICE = ["/history", "/logs", "/manifest", "/edit", "/delete", "/rollback"];
 

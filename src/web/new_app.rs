@@ -1,0 +1,185 @@
+//! A new app from its URL: what was found out of the repository and why, the questions, its manifest and plan.
+
+use askama::Template;
+use axum::extract::{ConnectInfo, Form as Body, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use super::edit::{self, CheckedManifest};
+use super::view_model::{self, PlanRow};
+use super::{
+    Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, redirect,
+    signed_in_and_counted,
+};
+use crate::accounts::Role;
+use crate::engine::commands::apps::{NewApp, frameworks};
+use crate::engine::commands::edit_manifest::{self, ManifestRemark};
+use amarre_core::model::{Code, Hint};
+
+const HERE: &str = "/new/app";
+
+#[derive(Template)]
+#[template(path = "new_app.html")]
+struct NewAppPage {
+    frame: PageFrame,
+    new: NewApp,
+    /// Each framework, and whether it is chosen.
+    frameworks: Vec<(String, bool)>,
+    domain: String,
+    /// What was found out: what, the value, and why.
+    found: Vec<[String; 3]>,
+    notes: Vec<String>,
+    dockerfile: String,
+    is_asked: bool,
+    may_edit: bool,
+    unwritable: Option<Flash>,
+    settle: Vec<ManifestRemark>,
+    settle_places: bool,
+    settle_title: String,
+    plan: Vec<PlanRow>,
+    summary: String,
+    file: String,
+    place: String,
+    text: String,
+}
+
+/// What is typed; the name follows from the URL where none is.
+fn typed(fields: &FormFields) -> NewApp {
+    let text = |key: &str| fields.get(key).map(|text| text.trim().to_owned()).unwrap_or_default();
+    let url = text("url");
+    let name = match text("name") {
+        name if name.is_empty() => name_of(&url),
+        name => name.to_lowercase(),
+    };
+    let (reference, path, framework) = (text("ref"), text("path"), text("framework"));
+    NewApp { name, url, reference, path, framework, domain: text("domain"), port: text("port"), token: text("token") }
+}
+
+/// `https://github.com/acme/My_Shop.git` → `my-shop`.
+fn name_of(url: &str) -> String {
+    let last = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    let last = last.strip_suffix(".git").unwrap_or(last).to_lowercase();
+    let fits = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+    last.chars().map(fits).collect::<String>().trim_matches('-').to_owned()
+}
+
+/// The manifest, and what comes of it.
+async fn check(web: &Web, visitor: &RequestContext, new: &NewApp) -> (String, CheckedManifest) {
+    let problem = |text: String, code: Code, hint: Option<String>| {
+        let hints: Vec<Hint> = hint.map(Hint::text).into_iter().collect();
+        CheckedManifest { settle: vec![ManifestRemark::new(text, code, &hints)], ..CheckedManifest::default() }
+    };
+    let text = match new.manifest() {
+        Ok(text) => text,
+        Err((what, hint)) => return (String::new(), problem(what, Code::A0771, Some(hint))),
+    };
+    if !new.port.is_empty() && new.port.parse::<u16>().is_err() {
+        return (text, problem(visitor.words.with("app-no-port", "port", &new.port), Code::A0106, None));
+    }
+    if edit_manifest::is_taken(&web.handle, &new.name) {
+        return (text, problem(visitor.words.get("new-taken"), Code::A1009, None));
+    }
+    let path = web.handle.path_of(&new.name);
+    let checked = edit::check(web, visitor, (&path, &text), &new.name, Vec::new()).await;
+    (text, checked.unwrap_or_else(|| problem("Amarre is stopping".to_owned(), Code::A0904, None)))
+}
+
+async fn show_page(
+    web: &Web,
+    visitor: &RequestContext,
+    new: NewApp,
+    checked: Option<(String, CheckedManifest)>,
+    more: Option<ManifestRemark>,
+) -> Response {
+    let words = visitor.words;
+    let frame = PageFrame::new(web, visitor, "services", words.get("app-new-title"), HERE.to_owned()).await;
+    let is_asked = checked.is_some();
+    let (text, mut checked) = checked.unwrap_or_default();
+    checked.settle.extend(more);
+    let service = checked.after.as_ref().and_then(|after| after.services.get(&new.name));
+    let build = service.and_then(|service| service.build());
+    let found = build.into_iter().flat_map(|build| &build.reasons);
+    let found = found.map(|(what, value, because)| {
+        [words.get(&format!("found-{}", what.replace(' ', "-"))), value.clone(), words.say(because)]
+    });
+    let found: Vec<[String; 3]> = found.collect();
+    let notes = build.into_iter().flat_map(|build| &build.notes).map(|note| words.say(note)).collect();
+    let dockerfile = build.and_then(|build| build.dockerfile.files.get(""));
+    let dockerfile = dockerfile.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default();
+    let (picture, _) = web.handle.last_pass();
+    let domains = picture.context.as_ref().map(|context| context.site.domains.clone()).unwrap_or_default();
+    let file = web.handle.path_of(&new.name);
+    page(&NewAppPage {
+        frameworks: frameworks().into_iter().map(|name| (name.clone(), name == new.framework)).collect(),
+        domain: domains.first().cloned().unwrap_or_default(),
+        found,
+        notes,
+        dockerfile,
+        is_asked,
+        may_edit: visitor.may(Role::Editor),
+        unwritable: edit::unwritable_notice(web, visitor, &file).await,
+        settle_title: edit::title(&checked.settle, visitor),
+        settle: checked.settle,
+        settle_places: false,
+        plan: checked.plan,
+        summary: checked.summary,
+        place: edit::place(web, visitor),
+        file,
+        text,
+        frame,
+        new,
+    })
+}
+
+/// `GET /new/app`
+pub async fn show(State(web): State<Web>, headers: HeaderMap) -> Response {
+    let visitor = RequestContext::new(&headers, &web).await;
+    show_page(&web, &visitor, NewApp::default(), None, None).await
+}
+
+/// `POST /new/app`: looks at the repository, or writes the manifest.
+pub async fn make(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Body(fields): Body<FormFields>,
+) -> PageOutcome {
+    let new = typed(&fields);
+    if fields.get("do").map(String::as_str) != Some("commit") {
+        let visitor = signed_in_and_counted(&web, &headers, HERE).await?;
+        let checked = check(&web, &visitor, &new).await;
+        return Ok(show_page(&web, &visitor, new, Some(checked), None).await);
+    }
+    let doer = authorize_form(&web, &headers, &fields, Role::Editor, HERE).await?;
+    let (text, checked) = check(&web, &doer.visitor, &new).await;
+    let mut problem = None;
+    if checked.settle.is_empty() {
+        let (path, message) = (web.handle.path_of(&new.name), format!("add {}", new.name));
+        let change = (path, None, Some(text.clone()));
+        match edit::write_change(&web, &doer, change, message, (from, "add", &new.name)).await {
+            Ok(()) => {
+                return Ok(redirect(&format!("/services/{}/deployments", view_model::encoded(&new.name))));
+            }
+            Err(why) => problem = Some(why),
+        }
+    }
+    let page = show_page(&web, &doer.visitor, new, Some((text, checked)), problem).await;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_follows_from_the_url() {
+        for (url, name) in [
+            ("https://github.com/acme/My_Shop.git", "my-shop"),
+            ("git@git.example.org:ops/shop", "shop"),
+            ("https://github.com/acme/shop/", "shop"),
+            ("", ""),
+        ] {
+            assert_eq!(name_of(url), name);
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Apps on pages and as commands, against a simulated engine: from a URL to a page, through a failed build, back, and away. What a
+//! real engine builds is in `apps`.
+
+use amarre_sim::docker::ImageSpec;
+use serde_json::{Value as Json, json};
+
+use super::browser::Browser;
+use super::{PASSWORD, add};
+use crate::api::notifications::Taker;
+use crate::api::webhooks::delivered;
+use crate::cli::rig::{Rig, end};
+use crate::support::eventually;
+use crate::support::forge::Forge;
+
+const GOOD: &str = "FROM nginx:1.30-alpine\nRUN echo all is well\nEXPOSE 8080\n";
+const BAD: &str = "FROM nginx:1.30-alpine\nRUN echo it is broken && exit 7\nEXPOSE 8080\n";
+
+/// Lets apps be built from repositories like this.
+pub fn apps_from(rig: &Rig, pattern: &str) {
+    let mut config = rig.json_file("amarre.yaml");
+    config["policy"] = json!({"repositories": [pattern]});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+}
+
+/// A rig whose policy lets apps be built from a repository.
+async fn start() -> (Rig, Forge, String) {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    config["reconcile"] = json!({"interval": "1s"});
+    config["server"]["requests_per_minute"] = json!(100_000);
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    apps_from(&rig, "http://127.0.0.1:*");
+    rig.docker.image(ImageSpec::new("nginx:1.30-alpine"));
+    let forge = Forge::new();
+    let url = forge.http(None).await.url();
+    (rig, forge, url)
+}
+
+async fn person(rig: &Rig, name: &str, role: &str) -> Browser {
+    let address = format!("{name}@example.org");
+    assert_eq!(add(rig, &address, role).await.code, 0);
+    let mut browser = Browser::with_address(rig.port);
+    assert_eq!(browser.signs_in(&address, PASSWORD).await.status, 303);
+    browser
+}
+
+/// What was deployed, the oldest first: `SUBJECT: STATE`.
+async fn deployed(rig: &Rig) -> Vec<String> {
+    let listed = rig.run(&["app", "deployments", "-o", "json"]).await;
+    assert_eq!(listed.code, 0, "{listed:?}");
+    let document: Json = serde_json::from_str(&listed.out).unwrap();
+    let row = |row: &Json| {
+        let back = if row["rollback"] == true { " back" } else { "" };
+        format!("{}: {}{back}", row["commit"]["subject"].as_str().unwrap(), row["state"].as_str().unwrap())
+    };
+    document["deployments"].as_array().unwrap().iter().rev().map(row).collect()
+}
+
+async fn becomes(rig: &Rig, expected: &[&str]) {
+    eventually(40, &format!("{expected:?}"), async || deployed(rig).await == expected).await;
+}
+
+/// From the form to a page that is served, by who may.
+async fn goes_on_line(rig: &Rig, url: &str, commit: &str, (alice, vera): (&mut Browser, &mut Browser)) {
+    // What is wrong is said before anything is written.
+    alice.get("/new").await.shows("href=\"/new/app\"");
+    for (fields, said) in [
+        (&[("do", "check"), ("url", "https://git.example.org/shop")] as &[_], "A0776"),
+        (&[("do", "check"), ("url", "ftp://git.example.org/shop")], "A0771"),
+        (&[("do", "check"), ("url", url), ("ref", "none")], "A0305"),
+        (&[("do", "check"), ("url", url), ("framework", "cobol")], "A0106"),
+        (&[("do", "check"), ("url", url), ("name", "shop"), ("port", "many")], "many is no port"),
+    ] {
+        alice.send("/new/app", "/new/app", fields).await.shows(said);
+    }
+    let typed = [("do", "check"), ("url", url), ("name", "shop")];
+    let page = alice.send("/new/app", "/new/app", &typed).await;
+    page.shows("nothing to settle");
+    page.shows("What was found out");
+    page.shows("RUN echo all is well");
+    page.shows("kind: App");
+    let write = [("do", "commit"), ("url", url), ("name", "shop")];
+    assert_eq!(vera.send("/new/app", "/new/app", &write).await.status, 403);
+    let page = alice.send("/new/app", "/new/app", &write).await;
+    assert_eq!((page.status, page.location()), (303, "/services/shop/deployments"));
+    becomes(rig, &["first page: running"]).await;
+    let page = vera.get("/services/shop/deployments").await;
+    page.shows("first page");
+    page.shows("Alice Martin");
+    page.shows(commit);
+    assert!(!page.body.contains("/apps/shop/deploy"), "a viewer deploys nothing");
+    vera.get("/deployments/1").await.shows("all is well");
+    assert_eq!(vera.get("/deployments/99").await.status, 404);
+}
+
+/// Each step was an event, and is counted.
+async fn assert_counted(rig: &Rig) {
+    let events = rig.run(&["events", "shop", "--kind", "deployment"]).await;
+    assert!(events.out.contains("(break it) by Bob: failed"), "{events:?}");
+    let running = "amarre_app_state{app=\"shop\",state=\"running\"} 1";
+    let metrics = async || rig.get("/metrics").await.unwrap().1;
+    eventually(30, "it runs again", async || metrics().await.contains(running)).await;
+    let metrics = metrics().await;
+    for line in [
+        "amarre_app_state{app=\"shop\",state=\"failed\"} 0",
+        "amarre_deployments_total{app=\"shop\",result=\"failed\"} 1",
+        "amarre_build_duration_seconds_count 3",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in {metrics}");
+    }
+    let stats = rig.run(&["app", "stats", "shop"]).await;
+    assert!(stats.out.contains("success rate  80 %"), "{stats:?}");
+}
+
+#[tokio::test]
+async fn an_app_goes_on_line_from_its_url_and_back_and_away() {
+    let (rig, forge, url) = start().await;
+    let first = forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = person(&rig, "alice", "editor").await;
+    let mut vera = person(&rig, "vera", "viewer").await;
+
+    goes_on_line(&rig, &url, &first[..7], (&mut alice, &mut vera)).await;
+
+    // A commit that cannot be built: what runs stays, and the page says why.
+    forge.commit("Bob", "break it", "Dockerfile", BAD);
+    assert_eq!(vera.post("/apps/shop/deploy", &[]).await.status, 403);
+    assert_eq!(alice.send("/services/shop/deployments", "/apps/shop/deploy", &[]).await.status, 303);
+    becomes(&rig, &["first page: running", "break it: failed"]).await;
+    let page = alice.get("/services/shop/deployments").await;
+    page.shows("A0773");
+    page.shows("exit code: 7");
+    alice.get("/deployments/2").await.shows("it is broken");
+    let log = alice.get("/deployments/2/log").await;
+    assert!(log.status == 200 && log.body.contains("it is broken") && !log.body.contains("<"), "{}", log.body);
+
+    // The next one, and back to the first by its number; in French.
+    let second = GOOD.replace("all is well", "better");
+    forge.commit("Bob", "fix it", "Dockerfile", &second);
+    assert_eq!(alice.send("/services/shop/deployments", "/apps/shop/deploy", &[]).await.status, 303);
+    becomes(&rig, &["first page: stopped", "break it: failed", "fix it: running"]).await;
+    alice.headers.push(("Accept-Language".to_owned(), "fr".to_owned()));
+    let page = alice.get("/services/shop/deployments").await;
+    page.shows("Déployer le dernier commit");
+    page.shows("/services/shop/rollback?to=1");
+    alice.get("/services/shop/rollback?to=1").await.shows("amarre/shop:");
+    let back = [("to", "1")];
+    assert_eq!(alice.send("/services/shop/rollback?to=1", "/services/shop/rollback", &back).await.status, 303);
+    becomes(&rig, &["first page: stopped", "break it: failed", "fix it: stopped", "first page: running back"]).await;
+    alice.get("/services/shop/deployments").await.shows("retour à cette version");
+    assert_eq!(alice.send("/services/shop/deployments", "/apps/shop/deploy", &[]).await.status, 303);
+    let rows = ["first page: stopped", "break it: failed", "fix it: stopped", "first page: stopped back"];
+    becomes(&rig, &[&rows[..], &["fix it: running"]].concat()).await;
+
+    // Stopped and started by its manifest.
+    assert_eq!(alice.send("/services/shop/deployments", "/apps/shop/stop", &[]).await.status, 303);
+    becomes(&rig, &[&rows[..], &["fix it: stopped"]].concat()).await;
+    alice.get("/services/shop/deployments").await.shows("/apps/shop/start");
+    assert_eq!(alice.send("/services/shop/deployments", "/apps/shop/start", &[]).await.status, 303);
+    becomes(&rig, &[&rows[..], &["fix it: running"]].concat()).await;
+    assert_eq!(alice.send("/services/shop/deployments", "/apps/shop/frob", &[]).await.status, 404);
+
+    assert_counted(&rig).await;
+
+    // The manifest goes, and the app with it.
+    let page = alice.get("/services/shop/delete").await;
+    assert_eq!(page.status, 200);
+    assert_eq!(rig.run(&["app", "delete", "shop", "--yes"]).await.code, 0);
+    std::fs::remove_file(rig.path().join("services/shop.yaml")).unwrap();
+    becomes(&rig, &[&rows[..], &["fix it: deleted"]].concat()).await;
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn a_push_to_an_apps_repository_is_taken_and_each_step_is_reported() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let (rig, forge, url) = start().await;
+    forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
+    let taker = Taker::default();
+    let hook = format!("{}/hook", taker.start().await);
+    let mut config = rig.json_file("amarre.yaml");
+    config["notifications"] =
+        json!({"programs": {"webhook": {"url": hook, "secret": SECRET}, "on": ["deployments"], "after": "0s"}});
+    config["server"]["webhook_secret"] = json!(SECRET);
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    rig.file("services/shop.yaml", &format!("kind: App\nname: shop\ngit: {{url: '{url}'}}\n"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    becomes(&rig, &["first page: running"]).await;
+
+    // The next minute is not waited for.
+    forge.commit("Bob", "break it", "Dockerfile", BAD);
+    let push = |reference: &str, url: &str| {
+        json!({"ref": reference, "repository": {"clone_url": url, "ssh_url": "git@git.example.org:x/y.git"}})
+            .to_string()
+    };
+    for other in [push("refs/heads/next", &url), push("refs/heads/main", "https://git.example.org/other.git")] {
+        let page = delivered(rig.port, SECRET, "push", &other).await;
+        assert!(page.status == 200 && page.body.contains("false"), "{page:?}");
+    }
+    let page = delivered(rig.port, SECRET, "push", &push("refs/heads/main", &url)).await;
+    assert_eq!(page.status, 202, "{page:?}");
+    becomes(&rig, &["first page: running", "break it: failed"]).await;
+
+    // Programs are told of each step, in order and once.
+    let told = || -> Vec<(String, String)> {
+        let bodies = taker.bodies("/hook").into_iter().map(|body| serde_json::from_str::<Json>(&body).unwrap());
+        let news = bodies.flat_map(|body| body["news"].as_array().unwrap().clone());
+        let text = |one: &Json, key: &str| one[key].as_str().unwrap_or_default().to_owned();
+        news.map(|one| (text(&one, "deployment"), text(&one, "code"))).collect()
+    };
+    eventually(60, "the failure is told", async || told().iter().any(|(state, _)| state == "failed")).await;
+    let failed = told().into_iter().filter(|(state, _)| state == "failed").collect::<Vec<_>>();
+    assert_eq!(failed, [("failed".to_owned(), "A0773".to_owned())]);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn a_build_is_cancelled_and_another_branch_is_deployed() {
+    let (rig, forge, url) = start().await;
+    forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
+    rig.file("services/shop.yaml", &format!("# the shop\nkind: App\nname: shop\ngit: {{url: '{url}'}}\n"));
+    rig.apply().await;
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    forge.commit("Bob", "slowly", "Dockerfile", "FROM nginx:1.30-alpine\nRUN sleep 60\nEXPOSE 8080\n");
+    let asked = rig.run(&["app", "deploy", "shop", "--timeout", "0s"]).await;
+    assert_ne!(asked.code, 1, "{asked:?}");
+    becomes(&rig, &["first page: running", "slowly: provisioning"]).await;
+    let cancelled = rig.run(&["app", "cancel", "shop"]).await;
+    assert_eq!(cancelled.code, 0, "{cancelled:?}");
+    // Commits come faster than they are deployed: the last one wins, and says so.
+    forge.commit("Bob", "too slow", "Dockerfile", BAD);
+    forge.commit("Bob", "quickly", "Dockerfile", &GOOD.replace("all is well", "quick"));
+    assert_eq!(rig.run(&["resume", "shop"]).await.code, 0);
+    let deployed_now = rig.run(&["app", "deploy", "shop"]).await;
+    assert_eq!(deployed_now.code, 0, "{deployed_now:?}");
+    let shown = rig.run(&["app", "deployments", "shop", "-o", "json"]).await;
+    let newest = serde_json::from_str::<Json>(&shown.out).unwrap()["deployments"][0].clone();
+    assert_eq!((&newest["commit"]["subject"], &newest["state"]), (&json!("quickly"), &json!("running")), "{newest}");
+    assert_eq!(newest["skipped_commits"], 1, "{newest}");
+
+    // Another branch is written into the manifest, whose comments stay.
+    forge.run(&["checkout", "-q", "-b", "next"]);
+    forge.commit("Bob", "the next one", "Dockerfile", &GOOD.replace("all is well", "next"));
+    let branch = rig.run(&["app", "deploy", "shop", "--ref", "next"]).await;
+    assert_eq!(branch.code, 0, "{branch:?}");
+    let manifest = std::fs::read_to_string(rig.path().join("services/shop.yaml")).unwrap();
+    assert!(manifest.starts_with("# the shop\n") && manifest.contains("ref: 'next'"), "{manifest}");
+    let none = rig.run(&["app", "deploy", "shop", "--ref", "nowhere"]).await;
+    assert!(none.code != 0 && none.out.contains("A0305"), "{none:?}");
+    for wrong in
+        [&["app", "deploy", "other"] as &[&str], &["app", "deployment", "99"], &["app", "deployments", "other"]]
+    {
+        let refused = rig.run(wrong).await;
+        assert!(refused.code != 0 && refused.out.contains("A1002"), "{wrong:?}: {refused:?}");
+    }
+    assert_eq!(end(daemon).await, 0);
+    let plan = rig.run(&["plan", "--detailed-exitcode"]).await;
+    assert_eq!(plan.code, 0, "{plan:?}");
+}
+
+#[tokio::test]
+async fn a_private_repository_is_read_with_a_key_of_its_own() {
+    let (rig, forge, _) = start().await;
+    forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
+    let ssh = forge.ssh().await;
+    apps_from(&rig, "ssh://*");
+    let host_key = |name: &str| {
+        let line = ssh.host_key(name);
+        line.rsplit_once(' ').unwrap().0.to_owned()
+    };
+    let manifest = |key: &str| {
+        rig.file(
+            "services/shop.yaml",
+            &format!("kind: App\nname: shop\ngit: {{url: '{}', host_key: '{key}'}}\n", ssh.url()),
+        );
+    };
+    // The key is not known yet: the error says which one to let in.
+    manifest(&host_key("host"));
+    let refused = rig.run(&["plan"]).await;
+    let said = format!("{}{}", refused.out, refused.err);
+    let line = rig.run(&["app", "key", &ssh.url()]).await.out;
+    assert!(said.contains("A0303") && said.contains(line.trim()) && line.starts_with("ssh-ed25519 "), "{line}{said}");
+    ssh.let_in(&line);
+    rig.apply().await;
+    assert_eq!(deployed(&rig).await, ["first page: running"]);
+    // A server that is another one is not spoken to; what runs stays.
+    manifest(&host_key("stranger"));
+    let other = rig.run(&["plan"]).await;
+    assert!(format!("{}{}", other.out, other.err).contains("A0304"), "{other:?}");
+    assert_eq!(deployed(&rig).await, ["first page: running"]);
+    for wrong in ["not a key", "ssh-ed25519 nonsense"] {
+        manifest(wrong);
+        assert!(rig.run(&["validate"]).await.out.contains("`host_key`"), "{wrong}");
+    }
+    let key = rig.run(&["app", "key", "https://git.example.org/x"]).await;
+    assert!(key.code != 0 && key.out.contains("A0771"), "{key:?}");
+}
+
+#[tokio::test]
+async fn who_may_only_look_reads_no_private_repository() {
+    let (rig, forge, _) = start().await;
+    forge.commit("Alice Martin", "first page", "Dockerfile", GOOD);
+    let url = forge.http(Some("the token of the shop")).await.url();
+    std::fs::create_dir_all(rig.path().join("secrets/services/shop")).unwrap();
+    rig.file("secrets/services/shop/git", "the token of the shop");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = person(&rig, "alice", "editor").await;
+    let mut vera = person(&rig, "vera", "viewer").await;
+    let typed = [("do", "check"), ("url", url.as_str()), ("name", "shop"), ("token", "shop/git")];
+    for _ in 0..2 {
+        // Also after another person has looked at it.
+        let page = vera.send("/new/app", "/new/app", &typed).await;
+        page.shows("A0303");
+        assert!(!page.body.contains("all is well"));
+        alice.send("/new/app", "/new/app", &typed).await.shows("all is well");
+    }
+    // Another manifest has to name a token of its own.
+    let without = [("do", "check"), ("url", url.as_str()), ("name", "other")];
+    alice.send("/new/app", "/new/app", &without).await.shows("A0303");
+    assert_eq!(end(daemon).await, 0);
+}
