@@ -2,6 +2,9 @@
 
 mod bases;
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value as Json, json};
 
 use crate::support::forge::Forge;
@@ -38,12 +41,45 @@ fn clean(rig: &Rig) {
     }
 }
 
+/// What was deployed, the oldest first: `COMMIT STATE`.
+async fn deployed(rig: &Rig) -> Vec<String> {
+    let listed = rig.run(&["app", "deployments", &rig.name("site"), "-o", "json"]).await;
+    assert_eq!(listed.code, 0, "{}", listed.err);
+    let document: Json = serde_json::from_str(&listed.out).unwrap();
+    let rows = document["deployments"].as_array().unwrap().iter().rev();
+    let row = |row: &Json| {
+        let (commit, state) = (row["commit"]["subject"].as_str().unwrap(), row["state"].as_str().unwrap());
+        let back = if row["rollback"] == true { " back" } else { "" };
+        format!("{commit}: {state}{back}")
+    };
+    rows.map(row).collect()
+}
+
 /// A service of the status document.
 async fn service(rig: &Rig) -> Json {
     let status = rig.status().await;
     let name = rig.name("site");
     let rows = status["services"].as_array().unwrap();
     rows.iter().find(|row| row["name"] == name.as_str()).cloned().unwrap_or_default()
+}
+
+/// What the linter would have otherwise, and why it is as it is.
+const NOT_LINTED: [&str; 3] = [
+    // Versions of Debian's packages: the base image says of which release they are.
+    "DL3008", // Steps apart are kept apart, so that the second alone is built again.
+    "DL3059", // A dollar sign in a configuration of nginx is nginx's.
+    "SC2016",
+];
+
+#[test]
+fn every_generated_dockerfile_passes_a_linter() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(root.join("tests/cases/apps/dockerfiles")).unwrap();
+    let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    let mut linter = std::process::Command::new(root.join("target/python/bin/hadolint"));
+    NOT_LINTED.iter().for_each(|rule| _ = linter.args(["--ignore", rule]));
+    let said = linter.args(&files).output().unwrap();
+    assert!(files.len() > 10 && said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,11 +105,20 @@ async fn a_static_site_is_built_served_and_follows_its_repository() {
     assert_eq!(rig.apply().await.code, 0);
     assert_eq!(images(&rig), built);
     rig.quiet().await;
+    // Each image is a deployment; the commit that changed nothing is none.
+    assert_eq!(deployed(&rig).await, ["first page: stopped", "second page: running"]);
+    let log = rig.run(&["app", "build-log", &rig.name("site")]).await;
+    assert!(log.out.contains("COPY"), "the ledger keeps it: {}{}", log.out, log.err);
+    let stats = rig.run(&["app", "stats", &rig.name("site"), "-o", "json"]).await;
+    let stats: Json = serde_json::from_str(&stats.out).unwrap();
+    assert_eq!((&stats["total"], &stats["running"], &stats["success_rate"]), (&json!(2), &json!(1), &json!(100)));
 
     // The service goes with its manifest, its images with it.
     rig.remove("site.yaml");
     assert_eq!(rig.run(&["apply", "--yes", "--confirm-deletes", "1"]).await.code, 0);
     rig.quiet().await;
+    let all = deployed(&rig).await;
+    assert_eq!(all.last().map(String::as_str), Some("second page: deleted"), "{all:?}");
     clean(&rig);
 }
 
@@ -91,6 +136,18 @@ async fn a_commit_that_cannot_be_built_changes_nothing_that_runs() {
     let said = format!("{}{}", failed.out, failed.err);
     assert!(said.contains("A0773") && said.contains("exit code: 7"), "{said}");
     rig.assert_serves("site", "<h1>good</h1>").await;
+    assert_eq!(deployed(&rig).await, ["a page: running", "break it: failed"]);
+    let log = rig.run(&["app", "build-log", &rig.name("site")]).await;
+    assert!(log.out.contains("it is broken"), "{}{}", log.out, log.err);
+    // Another process does not build the same again by itself.
+    let daemon = rig.daemon().await;
+    let shown = async || daemon.json(&format!("/api/v1/apps/{}", rig.name("site"))).await;
+    eventually(30, "the failure is known", async || shown().await["state"] == "failed").await;
+    assert_eq!(shown().await["code"], "A0773");
+    let newest = daemon.json("/api/v1/deployments").await["deployments"][0].clone();
+    assert!(newest["build_ended_at"].is_string() && newest["ran_at"].is_null(), "{newest}");
+    assert_eq!(daemon.json("/api/v1/deployments").await["deployments"].as_array().unwrap().len(), 2);
+    daemon.stop().await;
 
     forge.commit("Bob", "mend it", "Dockerfile", "FROM nginx:1.30-alpine\nCOPY index.html /srv/www/\nEXPOSE 8080\nCMD [\"busybox\", \"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/srv/www\"]\n");
     forge.commit("Bob", "another page", "index.html", "<h1>mended</h1>\n");
@@ -98,6 +155,57 @@ async fn a_commit_that_cannot_be_built_changes_nothing_that_runs() {
     assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
     rig.assert_serves("site", "<h1>mended</h1>").await;
     rig.quiet().await;
+    docker(&["rm", "-f", &rig.name("site")]);
+    clean(&rig);
+}
+
+/// Asks again and again until it is done; answers how often, and how often there was no good answer.
+async fn asked_until(rig: &Rig, done: &AtomicBool) -> (usize, usize) {
+    let (mut asked, mut failed) = (0, 0);
+    while !done.load(Ordering::Relaxed) {
+        asked += 1;
+        failed += usize::from(rig.visit("site").await.is_none_or(|(status, _)| status != 200));
+    }
+    (asked, failed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flask_app_is_updated_without_a_failed_request() {
+    bases::python();
+    let (rig, forge, url) = start().await;
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/apps/flask");
+    let file = |name: &str| std::fs::read_to_string(files.join(name)).unwrap();
+    forge.write("requirements.txt", &file("requirements.txt"));
+    forge.commit("Alice Martin", "an app", "app.py", &file("app.py"));
+    let manifest = manifest(&url, "environment: {TOKEN: {secret: TAG-site/token}}\n").replace("port: 8080\n", "");
+    rig.write("site.yaml", &manifest);
+    std::fs::create_dir_all(rig.folder.path().join("secrets/services").join(rig.name("site"))).unwrap();
+    let secret = rig.folder.path().join("secrets/services").join(rig.name("site")).join("token");
+    std::fs::write(secret, "a-secret-of-the-app").unwrap();
+    let applied = rig.apply().await;
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    rig.assert_serves("site", "flask one, port 8000").await;
+    rig.quiet().await;
+
+    forge.commit("Alice Martin", "the next", "app.py", &file("app.py").replace("flask one", "flask two"));
+    let done = AtomicBool::new(false);
+    let apply = async {
+        let applied = rig.apply().await;
+        done.store(true, Ordering::Relaxed);
+        applied
+    };
+    let (applied, (asked, failed)) = tokio::join!(apply, asked_until(&rig, &done));
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    assert!(asked > 20 && failed == 0, "{failed} of {asked} failed");
+    rig.assert_serves("site", "flask two, port 8000").await;
+    rig.quiet().await;
+
+    // Nothing of the host, and no secret, is in what was built.
+    for image in images(&rig) {
+        let history = docker(&["history", "--no-trunc", &image]);
+        let config = docker(&["inspect", &image]);
+        assert!(!format!("{history}{config}").contains("a-secret-of-the-app"), "{image}");
+    }
     docker(&["rm", "-f", &rig.name("site")]);
     clean(&rig);
 }

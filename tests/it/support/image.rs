@@ -55,7 +55,7 @@ pub fn build() {
 }
 
 /// Tests are processes of their own; one of them builds.
-pub(super) fn lock() -> fs::File {
+pub fn lock() -> fs::File {
     assert!(Path::new(BUSYBOX).exists(), "{BUSYBOX} is missing: scripts/test installs it (busybox-static)");
     let lock = fs::File::create(std::env::temp_dir().join("amarre-test-image.lock")).unwrap();
     lock.lock().unwrap();
@@ -63,7 +63,7 @@ pub(super) fn lock() -> fs::File {
 }
 
 /// There is no such image, or one of another recipe.
-pub(super) fn is_missing(tag: &str, recipe: &str) -> bool {
+pub fn is_missing(tag: &str, recipe: &str) -> bool {
     recipe_of(tag).as_deref() != Some(recipe)
 }
 

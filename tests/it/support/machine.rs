@@ -48,7 +48,9 @@ impl Sort {
     pub fn build(self) {
         let _lock = image::lock();
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let script = std::fs::read_to_string(root.join(self.script())).unwrap();
+        let script = [self.script(), "scripts/clients/debian-root"]
+            .map(|path| std::fs::read_to_string(root.join(path)).unwrap());
+        let script = script.concat();
         let entry = serde_json::json!(["/bin/sh", "-c", self.entry()]);
         let recipe = hex::encode(Sha1::digest(format!("{script}{entry}")));
         if !image::is_missing(self.image(), &recipe) {
