@@ -179,7 +179,7 @@ pub fn effective_stage(picture: &PassResult, name: &str) -> AppStage {
     let held = own().filter_map(|change| Some((change, change.refusal()?)));
     if let Some((change, refusal)) = held.min_by_key(|(change, _)| !is_container(change)) {
         let is_failed = suspension.is_none() && is_container(&change);
-        if is_failed || suspension.is_none() || is_container(&change) {
+        if suspension.is_none() || is_container(&change) {
             let state = if is_failed { DeploymentState::Failed } else { DeploymentState::Pending };
             return AppStage::because(state, Text::foreign(refusal.message.clone()), refusal.code);
         }
