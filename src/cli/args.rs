@@ -652,7 +652,7 @@ pub struct DestroyArgs {
     /// Every service
     #[arg(long)]
     pub all: bool,
-    /// Delete their volumes as well: the data is gone
+    /// Delete their volumes and servers as well: the data is gone
     #[arg(long)]
     pub purge: bool,
     /// Show what would go, and do nothing

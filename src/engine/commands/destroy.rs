@@ -55,7 +55,14 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     let hidden = reply.picture.plan.gaps.iter().any(|gap| !gap.is_of_machine() || is_its(gap));
     let took = (handle.now() - started).in_words();
     let (text, exit) = if left.is_empty() && !hidden {
-        let kept = if purge { "" } else { "; volumes are kept" };
+        let has_server = reply.picture.instances().iter().any(|row| row.is_made() && names.contains(&row.name));
+        let kept = match purge {
+            true => "",
+            false if has_server => {
+                "; volumes and servers are kept, and these cost what they cost: --purge deletes them"
+            }
+            false => "; volumes are kept",
+        };
         (format!("Destroyed {} in {took}: {tally}{kept}.\n", names.into_iter().collect::<Vec<_>>().join(", ")), 0)
     } else {
         let mut text = String::new();

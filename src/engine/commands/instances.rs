@@ -272,9 +272,12 @@ fn may_ask(picture: &PassResult, row: &InstanceRow, name: &str, deed: InstanceDe
             true => text!("only the power of {name} is a manifest's, and `{key}` does not allow this", name, key),
             false => text!("no manifest manages {name}, and `{key}` does not allow this", name, key),
         };
-        let hint = format!(
-            "an admin of amarre.yaml sets it to `power` (start, stop, reboot) or `all`; or write a manifest for {name}"
-        );
+        let hint = match deed.is_plain() {
+            true => format!(
+                "an admin of amarre.yaml sets it to `power` (start, stop, reboot) or `all`; or write a manifest for {name}"
+            ),
+            false => "an admin of amarre.yaml sets it to `all`".to_owned(),
+        };
         return Err(refusal(Code::A0464, message, hint));
     }
     if !deed.is_plain() && name != row.by_id() {

@@ -29,6 +29,7 @@ pub(super) fn instead(word: &str, mut names: Vec<&str>) -> String {
     names.dedup();
     match nearest(word, &names) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "there is none that would do".to_owned(),
         None => {
             let more = if names.len() > SHOWN_MAX { ", …" } else { "" };
             names.truncate(SHOWN_MAX);

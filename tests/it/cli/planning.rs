@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::rig::{Rig, end};
 use super::{Ended, amarre_with, ends};
-use crate::support::free_port;
 use crate::support::stepped::ZONE;
+use crate::support::{eventually, free_port};
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
 
@@ -316,6 +316,29 @@ async fn a_destroy_ends_with_what_it_left() {
     rig.npm.server.faults.clear();
     ends(&rig.run(&["destroy", "--all", "--purge", "--yes"]).await, 0, &["Destroyed web"]);
     assert!(rig.npm.rows(Kind::Certificate).is_empty());
+}
+
+/// What stays goes on costing, and is said before and after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destroy_without_purge_keeps_servers_and_says_so() {
+    let rig = Rig::start().await;
+    let mut config = rig.config();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIF9B8VueTLAsY0j5VlsKwyVQu+zjuV5mmDKWaObkera2 ops@example.org";
+    config["ssh_keys"] = json!({"ops": key});
+    config["clouds"] =
+        json!({"paris": {"simulated": true, "limits": {"instances": 10}, "budget": {"month": "200 EUR"}}});
+    rig.file("amarre.yaml", &config.to_string());
+    let place = "cloud: paris\nproject: ci\nregion: GRA11\ntype: b3-8\nimage: Debian 13\nssh_keys: [ops]\n";
+    rig.file("services/build.yaml", &format!("kind: Instance\nname: build\n{place}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let made = async || rig.json("/api/v1/services/build").await["sync"] == "Synced";
+    eventually(60, "it is made", made).await;
+    let shown = rig.run(&["destroy", "build", "--dry-run"]).await;
+    assert!(shown.out.contains("kept: server"), "{shown:?}");
+    let purged = rig.run(&["destroy", "build", "--purge", "--dry-run"]).await;
+    assert!(purged.out.contains("- server"), "{purged:?}");
+    ends(&rig.run(&["destroy", "build", "--yes"]).await, 0, &["volumes and servers are kept"]);
+    assert_eq!(end(daemon).await, 0);
 }
 
 /// A command that cannot shorten the wait says so: the code and the next try, and not itself.
