@@ -81,7 +81,15 @@ async fn check(web: &Web, visitor: &RequestContext, new: &NewApp) -> (String, Ch
     }
     let path = web.handle.path_of(&new.name);
     let checked = edit::check(web, visitor, (&path, &text), &new.name, Vec::new()).await;
-    (text, checked.unwrap_or_else(|| problem("Amarre is stopping".to_owned(), Code::A0904, None)))
+    let complete = checked.as_ref().and_then(|checked| new.with_port(checked.after.as_ref()?));
+    match (checked, complete.map(|complete| complete.manifest())) {
+        (Some(_), Some(Ok(text))) => {
+            let checked = edit::check(web, visitor, (&path, &text), &new.name, Vec::new()).await;
+            (text, checked.unwrap_or_default())
+        }
+        (Some(checked), _) => (text, checked),
+        (None, _) => (text, problem("Amarre is stopping".to_owned(), Code::A0904, None)),
+    }
 }
 
 async fn show_page(

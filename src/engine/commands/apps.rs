@@ -308,7 +308,15 @@ pub struct NewApp {
 }
 
 impl NewApp {
-    /// Its manifest.
+    /// With the port that a look at its repository has found, where an address of its own needs it; `None`: it needs none.
+    pub fn with_port(&self, after: &PassResult) -> Option<Self> {
+        let build = after.services.get(&self.name).and_then(|service| service.build())?;
+        let found = build.reasons.iter().find(|(what, ..)| *what == "port")?;
+        let needs = !self.domain.is_empty() && self.port.is_empty();
+        needs.then(|| Self { port: found.1.clone(), ..self.clone() })
+    }
+
+    /// Its manifest; an address of its own stands in it once its port is known.
     ///
     /// # Errors
     /// The URL is none; what is wrong, and how to write it.
@@ -323,10 +331,16 @@ impl NewApp {
             host_key: None,
         };
         let mut text = format!("kind: App\nname: {}\n{}", scalar(&self.name), git_line(&source));
-        for (key, value) in [("framework", &self.framework), ("domain", &self.domain), ("port", &self.port)] {
-            if !value.is_empty() {
-                let value = if key == "port" { json!(value.parse::<u16>().ok()).to_string() } else { scalar(value) };
-                text.push_str(&format!("{key}: {value}\n"));
+        if !self.framework.is_empty() {
+            text.push_str(&format!("framework: {}\n", scalar(&self.framework)));
+        }
+        let port = json!(self.port.parse::<u16>().ok());
+        match (self.port.is_empty(), self.domain.is_empty()) {
+            (true, _) => (),
+            (false, true) => text.push_str(&format!("port: {port}\n")),
+            (false, false) => {
+                let (domain, to) = (scalar(&self.domain), json!(format!("{}:{}", self.name, self.port)));
+                text.push_str(&format!("routes:\n  - domain: {domain}\n    to: {to}\n"));
             }
         }
         Ok(text)
@@ -338,7 +352,7 @@ pub async fn create(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
     let args = asked.args;
     let text = |name: &str| args.text(name).trim().to_owned();
     let port = args.count("port").map(|port| port.to_string()).unwrap_or_default();
-    let new = NewApp {
+    let mut new = NewApp {
         name: text("app"),
         url: text("url"),
         reference: text("ref"),
@@ -354,9 +368,15 @@ pub async fn create(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
         let message = format!("{} is there already", new.name);
         return Err(Some(refused(Code::A0461, &message, "take another name, or change its manifest")));
     }
-    let manifest = new.manifest().map_err(|(what, hint)| Some(refused(Code::A0771, &what, &hint)))?;
+    let unwritten = |(what, hint): (String, String)| Some(refused(Code::A0771, &what, &hint));
+    let mut manifest = new.manifest().map_err(unwritten)?;
     let file = handle.path_of(&new.name);
-    let draft = edit_manifest::draft(handle, (&file, &manifest), &new.name, Vec::new(), true).await.ok_or(None)?;
+    let mut draft = edit_manifest::draft(handle, (&file, &manifest), &new.name, Vec::new(), true).await.ok_or(None)?;
+    if let Some(complete) = new.with_port(&draft.after) {
+        new = complete;
+        manifest = new.manifest().map_err(unwritten)?;
+        draft = edit_manifest::draft(handle, (&file, &manifest), &new.name, Vec::new(), true).await.ok_or(None)?;
+    }
     if !draft.settle.is_empty() {
         return Err(Some(remarked(&draft.settle)));
     }
@@ -410,7 +430,7 @@ mod tests {
         };
         let text = full.manifest().unwrap();
         assert!(text.contains(", ref: 'v2', path: 'apps/web', token: {secret: 'shop/git'}}\n"), "{text}");
-        assert!(text.ends_with("framework: flask\ndomain: boutique\nport: 8000\n"), "{text}");
+        assert!(text.ends_with("framework: flask\nroutes:\n  - domain: boutique\n    to: \"shop:8000\"\n"), "{text}");
         assert!(NewApp { url: "ftp://x".to_owned(), ..new }.manifest().is_err());
         for (text, written) in
             [("1e5", "\"1e5\""), ("on", "\"on\""), ("a.b", "\"a.b\""), ("shop-2", "shop-2"), ("12", "\"12\"")]

@@ -79,6 +79,11 @@ async fn goes_on_line(rig: &Rig, url: &str, commit: &str, (alice, vera): (&mut B
     page.shows("What was found out");
     page.shows("RUN echo all is well");
     page.shows("kind: App");
+    let elsewhere = [typed[0], typed[1], typed[2], ("domain", "boutique")];
+    let page = alice.send("/new/app", "/new/app", &elsewhere).await;
+    page.shows("nothing to settle");
+    page.shows("- domain: boutique");
+    page.shows("boutique.example.org");
     let write = [("do", "commit"), ("url", url), ("name", "shop")];
     assert_eq!(vera.send("/new/app", "/new/app", &write).await.status, 403);
     let page = alice.send("/new/app", "/new/app", &write).await;
