@@ -23,7 +23,7 @@ fn of_some(operation: Operation) -> Operation {
 
 fn limited(operation: Operation) -> Operation {
     let limit = json!({"type": "integer", "minimum": 0, "maximum": u16::MAX});
-    operation.parameter(in_query("limit", "At most so many, the newest; 100 if not set", &limit))
+    operation.parameter(in_query("limit", "The highest number of rows, the newest first; 100 if not set", &limit))
 }
 
 pub(in crate::server) fn apps() -> Operation {

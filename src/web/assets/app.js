@@ -8,7 +8,7 @@
     || part.querySelector("[data-pick]:checked") || part.matches("details[open]") || part.querySelector("details[open]")
     || (getSelection().rangeCount && !getSelection().isCollapsed && part.contains(getSelection().anchorNode));
 
-  // A log is followed at its end, unless somebody reads further up.
+  // A log is followed at its end, unless the reader scrolled up.
   const toEnd = (part) => { for (const log of part.querySelectorAll("[data-tail]")) log.scrollTop = log.scrollHeight; };
   toEnd(document);
 
