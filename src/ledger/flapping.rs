@@ -66,11 +66,12 @@ impl Ledger {
     }
 }
 
-/// Counts a change; `before` is what was applied until then.
+/// Counts a change; `before` is what was applied until then, `written` what was written if it is not all of the change. A step
+/// on the way to what is wanted counts when it is taken once more.
 pub(crate) async fn note_writes(
     transaction: &mut Transaction<'_, Sqlite>,
     change: &Change,
-    before: &Fields,
+    (before, written): (&Fields, Option<&Fields>),
     run: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -83,7 +84,8 @@ pub(crate) async fn note_writes(
             let other = |name: &str, value| before.get(name) != Some(value);
             let row =
                 |(name, value): (&FieldName, _)| (name.to_string(), flapping::digest(name, value), other(name, value));
-            fields.iter().map(row).collect()
+            let counts = |(name, value): &(&FieldName, _)| fields.get(name) == Some(*value) || !other(name, value);
+            written.unwrap_or(fields).iter().filter(counts).map(row).collect()
         }
     };
     for (field, wanted, is_other) in writes {

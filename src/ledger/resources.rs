@@ -185,13 +185,13 @@ impl Ledger {
         Ok(id)
     }
 
-    /// Stores that a change was done.
+    /// Stores that a change was done, or which fields of it, if not all were written.
     pub async fn finish_intent(
         &self,
         intent: i64,
         run: i64,
         change: &Change,
-        vendor_id: &str,
+        (vendor_id, written_fields): (&str, Option<&Fields>),
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
@@ -205,7 +205,7 @@ impl Ledger {
             |fields: Fields| Applied { service: change.service.clone(), vendor_id: vendor_id.to_owned(), fields };
         // A certificate has no field that another program could write; its presence is observed.
         if change.address.kind != Kind::Certificate {
-            note_writes(&mut transaction, change, &before, run, now).await?;
+            note_writes(&mut transaction, change, (&before, written_fields), run, now).await?;
         }
         match &change.verb {
             // Only hosts were written: whatever the outcome of earlier calls, they are on line.
@@ -224,7 +224,7 @@ impl Ledger {
             }
             Verb::Update(fields) => {
                 let mut merged = before;
-                merged.extend(fields.clone());
+                merged.extend(written_fields.unwrap_or(fields).clone());
                 record_owned(&mut transaction, &change.address, &applied(merged), run, now).await?;
             }
             Verb::Delete => delete_owned(&mut transaction, &change.address).await?,

@@ -670,4 +670,6 @@ pub struct Outcome {
     /// The vendor's id of the resource; empty after a delete. Of an image only when it was not there before: it is
     /// ours to clean up.
     pub vendor_id: String,
+    /// What was written, of a vendor that takes one thing a call: the next look finds what is left. `None`: all of the change.
+    pub written: Option<Fields>,
 }

@@ -152,8 +152,8 @@ pub trait ServerVendor: Send + Sync {
     /// Gives it this name.
     async fn rename(&self, id: &str, name: &str) -> Result<(), ProviderError>;
 
-    /// Gives it this size.
-    async fn resize(&self, id: &str, size: &str) -> Result<(), ProviderError>;
+    /// Brings it nearer to this size. Answers the size that it has after the call.
+    async fn resize(&self, id: &str, size: &str) -> Result<String, ProviderError>;
 
     /// Brings it to this power.
     async fn reach(&self, id: &str, power: &str) -> Result<(), ProviderError>;
@@ -182,14 +182,19 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
     match (&change.verb, address.kind) {
         (Verb::Update(fields), _) => {
             // One at a time: the next look finds what is left.
-            if let Some(name) = fields.text("name") {
+            let written = if let Some(name) = fields.text("name") {
                 vendor.rename(&id, name).await?;
+                Some(("name", name.to_owned()))
             } else if let Some(size) = fields.text("type") {
-                vendor.resize(&id, size).await?;
+                Some(("type", vendor.resize(&id, size).await?))
             } else if let Some(power) = fields.text("power") {
                 vendor.reach(&id, power).await?;
-            }
-            Ok(Outcome { vendor_id: id })
+                Some(("power", power.to_owned()))
+            } else {
+                None
+            };
+            let written = written.map(|(field, value)| Fields::default().with(field, Value::text(value)));
+            Ok(Outcome { vendor_id: id, written })
         }
         (Verb::Create(fields), Kind::Server) => {
             let name = fields.text("name").unwrap_or_default();
@@ -198,7 +203,7 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
                 [id] => id.clone(),
                 several => return Err(twins(address, several)),
             };
-            Ok(Outcome { vendor_id })
+            Ok(Outcome { vendor_id, ..Outcome::default() })
         }
         (Verb::Delete, Kind::Server) => {
             delete(vendor, (address, &id), known.name(address).unwrap_or_default()).await?;

@@ -200,7 +200,8 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
     let now = tools.clock.now();
     match outcome {
         Ok(outcome) => {
-            let stored = tools.ledger.finish_intent(id, job.run, change, &outcome.vendor_id, now).await;
+            let done = (outcome.vendor_id.as_str(), outcome.written.as_ref());
+            let stored = tools.ledger.finish_intent(id, job.run, change, done, now).await;
             stored.map_err(LaneFailure::Ledger)?;
             tools.meters.changed(change, "done");
             report_progress(

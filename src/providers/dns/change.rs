@@ -128,7 +128,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         for held in present.held.claims(&self.provider.instance) {
             self.remove(held.id).await?;
         }
-        Ok(Outcome { vendor_id: present.held.vendor_id() })
+        Ok(Outcome { vendor_id: present.held.vendor_id(), ..Outcome::default() })
     }
 
     /// Writes what is missing and removes what is too much.
@@ -163,10 +163,10 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
                     format!("{holder} answered id 0 for {}, and the record is not as it should be", self.what());
                 return Err(ProviderError::new(Class::OutcomeUnknown, Code::A0705, message).hint("the next look shows"));
             }
-            return Ok(Outcome { vendor_id: listed.held.vendor_id() });
+            return Ok(Outcome { vendor_id: listed.held.vendor_id(), ..Outcome::default() });
         }
         let texts: Vec<String> = ids.iter().map(u64::to_string).collect();
-        Ok(Outcome { vendor_id: texts.join(",") })
+        Ok(Outcome { vendor_id: texts.join(","), ..Outcome::default() })
     }
 
     /// Makes sure that exactly one registry value says that the record is this service's, signed by the key that signs now.

@@ -319,7 +319,7 @@ impl DockerProvider {
         } else {
             return Err(cannot(change));
         };
-        Ok(Outcome { vendor_id: id })
+        Ok(Outcome { vendor_id: id, ..Outcome::default() })
     }
 
     async fn change_network(&self, api: &EngineApi, change: &Change) -> Result<String, ProviderError> {

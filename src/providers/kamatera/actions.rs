@@ -40,11 +40,7 @@ impl PerformAction for KamateraProvider {
         }
         match action.word.as_str() {
             "delete" => self.delete_named(id, &action.before).await,
-            "resize" => {
-                let begun = self.resize(id, &action.before).await;
-                self.memory().awaits_size(id, &action.before);
-                begun
-            }
+            "resize" => self.resize(id, &action.before).await.map(drop),
             "clone" => self.clone_of(id, &action.before).await,
             "snapshot" => self.snapshot(id, &action.before).await,
             word => {

@@ -156,26 +156,28 @@ impl ServerVendor for KamateraProvider {
 
     /// Processors and memory, one a call; the next look finds what is left. Disks grow only, and leave a snapshot behind: they
     /// are not changed.
-    async fn resize(&self, id: &str, size: &str) -> Result<(), ProviderError> {
+    async fn resize(&self, id: &str, size: &str) -> Result<String, ProviderError> {
         let doing = format!("could not resize server {id}");
         let now = self.details_now(id, &doing).await?.ok_or_else(|| gone(id))?.size();
-        let (now, wanted) = (SizeParts::parse(&now), SizeParts::parse(size));
-        let body = match (now, wanted) {
-            (Some(now), Some(wanted)) if now.disk_gb != wanted.disk_gb => {
-                let message = format!("{doing}: its disk has {} GB, and Amarre changes no disk", now.disk_gb);
-                return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
-                    .hint(format!("write `disk: {}GB`, or enlarge the disk in Kamatera's console", now.disk_gb)));
-            }
-            (Some(now), Some(wanted)) if now.cpu != wanted.cpu => json!({"id": id, "cpu": wanted.cpu}),
-            (Some(now), Some(wanted)) if now.ram_mib != wanted.ram_mib => json!({"id": id, "ram": wanted.ram_mib}),
-            (Some(_), Some(_)) => return Ok(()),
-            _ => {
-                let message = format!("{doing}: it has disks or a size that Amarre does not know");
-                return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
-                    .hint("change its size in Kamatera's console, and write the same in its manifest"));
-            }
+        let (Some(now), Some(wanted)) = (SizeParts::parse(&now), SizeParts::parse(size)) else {
+            let message = format!("{doing}: it has disks or a size that Amarre does not know");
+            return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
+                .hint("change its size in Kamatera's console, and write the same in its manifest"));
         };
-        self.begin(id, "/server/configure", body, &doing).await
+        if now.disk_gb != wanted.disk_gb {
+            let message = format!("{doing}: its disk has {} GB, and Amarre changes no disk", now.disk_gb);
+            return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
+                .hint(format!("write `disk: {}GB`, or enlarge the disk in Kamatera's console", now.disk_gb)));
+        }
+        let Some(next) = self.next_size(id, (&now, &wanted), &doing).await? else { return Ok(wanted.size()) };
+        let body = match next.cpu == now.cpu {
+            true => json!({"id": id, "ram": next.ram_mib}),
+            false => json!({"id": id, "cpu": next.cpu}),
+        };
+        let begun = self.begin(id, "/server/configure", body, &doing).await;
+        // Its details lag behind its command.
+        self.memory().awaits_size(id, &next.size());
+        begun.map(|()| next.size())
     }
 
     async fn reach(&self, id: &str, power: &str) -> Result<(), ProviderError> {

@@ -44,6 +44,22 @@ impl PlanResize for KamateraProvider {
 }
 
 impl KamateraProvider {
+    /// The size to which the next call leads. `None`: it has the size that is wanted.
+    pub(super) async fn next_size(
+        &self,
+        id: &str,
+        (held, wanted): (&SizeParts, &SizeParts),
+        doing: &str,
+    ) -> Result<Option<SizeParts>, ProviderError> {
+        if held.cpu == wanted.cpu || held.ram_mib == wanted.ram_mib {
+            return Ok((held != wanted).then(|| wanted.clone()));
+        }
+        let datacenter = self.memory().server(id).map(|server| server.datacenter.clone());
+        let offered = self.api.capabilities(&datacenter.ok_or_else(|| gone(id))?).await;
+        let offered = offered.map_err(|trouble| trouble.into_error(doing, false))?;
+        Ok(Some(between(&offered, held, wanted)))
+    }
+
     /// What is taken for it now, and what the list of prices says that the other size is more.
     async fn price_of(
         &self,
@@ -129,13 +145,15 @@ fn steps(offered: &WireCapabilities, held: &SizeParts, wanted: &SizeParts) -> Ve
     match (held.cpu == wanted.cpu, held.ram_mib == wanted.ram_mib) {
         (true, true) => Vec::new(),
         (true, false) | (false, true) => vec![wanted.size()],
-        (false, false) => {
-            let cpu_first = SizeParts { cpu: wanted.cpu.clone(), ..held.clone() };
-            let ram_first = SizeParts { ram_mib: wanted.ram_mib.clone(), ..held.clone() };
-            let between = if offered.has(&cpu_first.cpu, &cpu_first.ram_mib) { cpu_first } else { ram_first };
-            vec![between.size(), wanted.size()]
-        }
+        (false, false) => vec![between(offered, held, wanted).size(), wanted.size()],
     }
+}
+
+/// The size with the processors or the memory of the one that is wanted: the one that there is.
+fn between(offered: &WireCapabilities, held: &SizeParts, wanted: &SizeParts) -> SizeParts {
+    let cpu_first = SizeParts { cpu: wanted.cpu.clone(), ..held.clone() };
+    let ram_first = SizeParts { ram_mib: wanted.ram_mib.clone(), ..held.clone() };
+    if offered.has(&cpu_first.cpu, &cpu_first.ram_mib) { cpu_first } else { ram_first }
 }
 
 #[cfg(test)]

@@ -160,5 +160,5 @@ fn open(error: ProviderError) -> ProviderError {
 }
 
 fn made(id: u64) -> Outcome {
-    Outcome { vendor_id: id.to_string() }
+    Outcome { vendor_id: id.to_string(), ..Outcome::default() }
 }

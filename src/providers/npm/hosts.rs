@@ -155,7 +155,7 @@ impl NpmProvider {
             row = self.written(section, change, id).await?;
         }
         if !row.enabled || convert::is_served(&row) {
-            return Ok(Outcome { vendor_id: id.to_string() });
+            return Ok(Outcome { vendor_id: id.to_string(), ..Outcome::default() });
         }
         let what = label(&change.address);
         Err(match convert::nginx_words(section, &row) {

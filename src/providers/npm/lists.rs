@@ -171,5 +171,5 @@ fn mark_of(value: &Value) -> Option<&Mark> {
 }
 
 fn made(id: u64) -> Outcome {
-    Outcome { vendor_id: id.to_string() }
+    Outcome { vendor_id: id.to_string(), ..Outcome::default() }
 }

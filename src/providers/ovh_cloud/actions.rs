@@ -68,7 +68,7 @@ impl PerformAction for OvhCloudProvider {
         let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
         match action.word.as_str() {
             "delete" => self.delete_named(&place.project, id, &action.before).await,
-            "resize" => self.resize(id, &action.before).await,
+            "resize" => self.resize(id, &action.before).await.map(drop),
             "rebuild" => self.rebuild(&place, &action.before).await,
             "snapshot" => self.snapshot(id, &action.before).await,
             "clone-snapshot" => self.save_for_clone(&place, &action.before).await,

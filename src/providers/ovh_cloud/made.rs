@@ -242,18 +242,19 @@ impl ServerVendor for OvhCloudProvider {
         self.change(id, call).await.map_err(|trouble| failed(trouble, &format!("could not rename instance {id}"), true))
     }
 
-    async fn resize(&self, id: &str, size: &str) -> Result<(), ProviderError> {
+    async fn resize(&self, id: &str, size: &str) -> Result<String, ProviderError> {
         let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
         let doing = format!("could not resize instance {id}");
         let instance = self.api.instance(&place.project, id).await.map_err(|trouble| failed(trouble, &doing, false))?;
         if instance.size() == size {
-            return Ok(());
+            return Ok(instance.size().to_owned());
         }
         let flavor = self.flavor(&place.project, &place.region, size).await?;
         let call = |project: &str| {
             in_project(Method::POST, project, &["instance", id, "resize"]).body(&json!({"flavorId": flavor.id}))
         };
-        self.change(id, call).await.map_err(|trouble| failed(trouble, &doing, true))
+        self.change(id, call).await.map_err(|trouble| failed(trouble, &doing, true))?;
+        Ok(size.to_owned())
     }
 
     async fn reach(&self, id: &str, power: &str) -> Result<(), ProviderError> {

@@ -329,7 +329,7 @@ impl Provider for SshProvider {
         let now = self.shared.machines().get(&path).and_then(|memory| memory.tried).unwrap_or_default();
         let look = self.shared.ask(&path, &lines, now).await.map_err(|error| failed(&path, &error))?;
         match look.failed.first() {
-            None => Ok(Outcome { vendor_id }),
+            None => Ok(Outcome { vendor_id, ..Outcome::default() }),
             Some((what, why)) => {
                 let message = format!("{path} could not {what}: {why}");
                 Err(ProviderError::new(Class::RetryLater, Code::A0764, message).hint(format!(

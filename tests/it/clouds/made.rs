@@ -6,7 +6,7 @@ use amarre::engine::report::instances::InstanceState;
 use amarre::engine::{Clock, RunMode};
 use amarre::providers::Exam;
 use amarre_core::model::instance::vendor_name;
-use amarre_core::model::{Gate, Kind, Millis};
+use amarre_core::model::{Gate, Kind, Millis, ReasonCode, Refusal};
 use amarre_sim::Fault;
 use amarre_sim::kamatera::{KamateraServer, NameSuffix};
 use amarre_sim::ovh_cloud::{CI_PROJECT, CloudInstance, CloudVerb, POWER_RULES};
@@ -284,6 +284,29 @@ async fn another_size_waits_until_it_is_allowed_and_what_is_for_life_is_held() {
         assert_eq!((codes(&picture), rig.created()), (vec!["A0739".to_owned()], 1), "{make:?}");
         assert_eq!(rig.row("worker").state, InstanceState::Off, "{make:?}");
     }
+}
+
+/// Kamatera changes processors and memory by a call each: the server has a size between the two meanwhile, and no other hand undid anything.
+#[tokio::test]
+async fn another_number_of_processors_and_another_memory_are_two_calls() {
+    let mut rig = MadeRig::with_worker(Make::Kamatera).await;
+    rig.write("worker", &format!("{}power: off\n", Make::Kamatera.small()));
+    rig.settle().await;
+    for (cpu, memory, size) in [("4B", "4GiB", "4B 4096MiB 20GB"), ("2B", "2GiB", "2B 2048MiB 20GB")] {
+        let larger = Make::Kamatera.small().replace("cpu: 2B, memory: 2GiB", &format!("cpu: {cpu}, memory: {memory}"));
+        rig.write("worker", &format!("{larger}update: {{resize: allowed}}\npower: off\n"));
+        for _ in 0..40 {
+            let picture = rig.pass(Millis::seconds(15)).await;
+            let told = picture.plan.changes.iter().map(|change| (change.because.code, change.refusal().cloned()));
+            let told: Vec<(ReasonCode, Option<Refusal>)> = told.collect();
+            let is_fine = |(because, refusal): &(ReasonCode, Option<Refusal>)| {
+                *because == ReasonCode::ManifestChanged && refusal.is_none()
+            };
+            assert!(told.iter().all(is_fine), "{told:?}");
+        }
+        assert_eq!(rig.row("worker").size, size);
+    }
+    rig.settle().await;
 }
 
 #[tokio::test]
