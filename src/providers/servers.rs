@@ -126,6 +126,12 @@ fn twins(address: &Address, ids: &[String]) -> ProviderError {
         .hint("rename or delete all but one of them in the vendor's console: Amarre touches none of them until then")
 }
 
+/// Whether servers are wanted that the ledger does not have, or has in another size: the plan says what they cost.
+pub fn asks_prices(query: &ObserveQuery) -> bool {
+    let applied = |address: &Address| query.applied.get(address).and_then(|row| row.fields.text("type"));
+    query.wanted.iter().any(|(address, fields)| address.kind == Kind::Server && applied(address) != fields.text("type"))
+}
+
 /// Sets the public addresses of a server.
 pub fn set_addresses(fields: &mut Fields, addresses: Vec<String>) {
     let first = |is_wanted: fn(&IpAddr) -> bool| {

@@ -143,8 +143,10 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
         service
     );
     let is_written = !args.flag("dry_run");
-    let mut one =
-        json!({"instance": clone, "result": if is_written { "done" } else { "planned" }, "file": file, "text": text});
+    let cost = monthly(row);
+    let mut one = json!({
+        "instance": clone, "result": if is_written { "done" } else { "planned" }, "file": file, "text": text, "cost": cost,
+    });
     if let Some(one) = one.as_object_mut() {
         said.insert_into(one, "message");
     }
@@ -156,7 +158,14 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
         }
     }
     let document = json!({"schema": "amarre.instance_actions/v1", "results": [one]});
-    Some(Ok(CommandAnswer { document, text: format!("{said}\n"), exit: 0 }))
+    let text = format!("{said}\n  cost a month {cost}, without tax\n");
+    Some(Ok(CommandAnswer { document, text, exit: 0 }))
+}
+
+/// What a server like this one costs a month: `37.08 EUR`.
+fn monthly(row: &InstanceRow) -> String {
+    let cost = row.prices.as_ref();
+    cost.map_or_else(|| "not known".to_owned(), |of| format!("{} {}", amount(month(of)), of.currency))
 }
 
 /// As YAML takes it for one text.
@@ -168,8 +177,7 @@ fn quoted(name: &str) -> String {
 
 fn forecast(row: &InstanceRow, clone: &str) -> CommandAnswer {
     let InstanceRow { name, vendor_name, size, id, .. } = row;
-    let cost = row.prices.as_ref();
-    let cost = cost.map_or_else(|| "not known".to_owned(), |of| format!("{} {}", amount(month(of)), of.currency));
+    let cost = monthly(row);
     let text = format!(
         "+ {clone}   {}\n  of {vendor_name}, id {id}\n  type {size}\n  cost a month {cost}, without tax\nWhat is on the disk is copied. Where that takes a snapshot, it stays at the vendor, and is billed until it is deleted there.\nNo manifest manages the clone.\n",
         place(row)

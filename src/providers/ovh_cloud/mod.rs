@@ -287,6 +287,12 @@ impl Provider for OvhCloudProvider {
         }
         self.memory().tidy();
         self.follow_actions(now).await;
+        // Before those that are there are filled in, which show them.
+        if servers::asks_prices(query)
+            && let Err(error) = self.read_prices(now).await
+        {
+            tracing::info!("{error}");
+        }
         self.fill(&projects, &unread, query, &mut observation);
         self.rule_out(&projects, query, &mut observation).await;
         self.quote(query, &mut observation).await;

@@ -344,10 +344,13 @@ fn differences() -> Json {
 
 fn plans() -> Json {
     let made = json!({
-        "id": text(), "digest": described("Of everything but `made_at` and `gaps`", text()), "made_at": time(),
+        "id": text(), "digest": described("Of everything but `made_at`, `gaps` and `notes`", text()), "made_at": time(),
         "revision": named("Revision"), "summary": named("PlanSummary"),
         "guard": or_null(object(json!({"code": code(), "message": text(), "confirm": or_null(text())}), json!({}))),
         "services": list(named("PlanService")), "gaps": list(named("Gap")), "diagnostics": list(named("Diagnostic")),
+        "notes": described("What servers cost a month, what stays", list(object(json!({
+            "text": text(), "service": or_null(text()),
+        }), json!({"code": code()})))),
     });
     let downtime = || described("Away for about so long; 0 = not at all, absent = not known", count());
     let names = |object: &Json| object.as_object().map(|fields| fields.keys().cloned().collect::<Vec<_>>());

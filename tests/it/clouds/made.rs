@@ -154,6 +154,9 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
         }
         let picture = rig.passes(Millis::minutes(2)).await;
         assert_eq!((codes(&picture), rig.created()), (vec!["A0750".to_owned(); 5], 0), "{make:?}");
+        let refusal = picture.plan.changes[0].refusal().unwrap();
+        let sum = if make == Make::Ovh { "185.42 EUR" } else { "125.00 USD" };
+        assert_eq!(refusal.found, [("a month".to_owned(), sum.to_owned())], "{make:?}");
 
         // Within the budget those that come first by name.
         let currency = if make == Make::Ovh { "EUR" } else { "USD" };
@@ -171,6 +174,13 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
                 .any(|note| note.starts_with("lab: 2 servers of Amarre, ") && note.contains(" % of the budget of ")),
             "{notes:?}"
         );
+
+        // A process that has just begun knows what those cost that are there.
+        rig.restart().await;
+        let picture = rig.pass(Millis::seconds(10)).await;
+        let notes: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
+        assert!(notes.iter().any(|note| note.starts_with("lab: 2 servers of Amarre, ")), "{notes:?}");
+        assert!(!notes.iter().any(|note| note.contains("is not known")), "{notes:?}");
 
         // A size that is not allowed, a budget in another currency.
         for (more, code) in [

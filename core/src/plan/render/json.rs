@@ -7,12 +7,12 @@ use super::{PlanLine, Sign, downtime_lines, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal};
 use crate::model::{
-    Change, FieldDiff, Gap, GapScope, History, Millis, Need, ReasonCode, State, Timestamp, Value, Verb,
+    Change, FieldDiff, Gap, GapScope, History, Millis, Need, Note, ReasonCode, State, Timestamp, Value, Verb,
 };
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
 
-/// The document. The digest covers everything but the time.
+/// The document. The digest covers everything but the time, gaps and notes.
 pub fn plan(
     input: &Input<'_>,
     forecast: &Forecast,
@@ -55,9 +55,19 @@ pub fn plan(
             document
         });
         object.insert("gaps".to_owned(), gaps.collect());
+        object.insert("notes".to_owned(), forecast.plan.notes.iter().map(note).collect());
         object.insert("id".to_owned(), json!(format!("p-{}", &digest[..8])));
         object.insert("digest".to_owned(), json!(format!("sha256:{digest}")));
         object.insert("made_at".to_owned(), json!(now.rfc3339()));
+    }
+    document
+}
+
+/// What is said beside the changes: what servers cost, what stays.
+fn note(note: &Note) -> Json {
+    let mut document = json!({"text": note.text, "service": (!note.service.is_empty()).then_some(&note.service)});
+    if let Some(code) = note.code {
+        document["code"] = json!(code);
     }
     document
 }

@@ -85,13 +85,15 @@ impl<'a> Servers<'a> {
             .filter(|change| size(change).is_some())
             .collect();
         asked.sort_by(|one, other| one.address.cmp(&other.address));
+        let quotes = asked.iter().map(|change| (change.address.clone(), quoted(self.input, &change.address)));
+        let with_all: Costs = costs.clone().into_iter().chain(quotes).collect();
         for change in asked {
             let before = costs.insert(change.address.clone(), quoted(self.input, &change.address));
             if change.refusal().is_some() {
                 put_back(&mut costs, &change.address, before);
                 continue;
             }
-            let refusal = self.refusal(name, change, &costs);
+            let refusal = self.refusal(name, change, (&costs, &with_all));
             if let Some(refusal) = refusal {
                 put_back(&mut costs, &change.address, before);
                 change.gate = Gate::Held(refusal);
@@ -100,7 +102,8 @@ impl<'a> Servers<'a> {
         plan.notes.push(self.note(name, &costs));
     }
 
-    fn refusal(&self, name: &str, change: &Change, costs: &Costs) -> Option<Refusal> {
+    /// Why it is held, by what the servers cost with it, and with all that are asked for.
+    fn refusal(&self, name: &str, change: &Change, (costs, with_all): (&Costs, &Costs)) -> Option<Refusal> {
         let limits = &self.cloud.limits;
         let key = |key: &str| format!("clouds.{name}.{key}");
         let is_create = matches!(change.verb, Verb::Create(_));
@@ -116,7 +119,7 @@ impl<'a> Servers<'a> {
                     key("limits.instances"),
                     limits.instances
                 ),
-                found: self.costs_found(costs),
+                found: costs_found(with_all),
                 hints: vec![Hint::text(format!(
                     "an admin raises it in amarre.yaml: `limits: {{instances: {}}}`",
                     self.count
@@ -162,17 +165,10 @@ impl<'a> Servers<'a> {
         }
     }
 
-    fn costs_found(&self, costs: &Costs) -> Vec<(String, String)> {
-        let currency = costs.values().flatten().map(|(_, currency)| currency.clone()).next();
-        let Some(currency) = currency else { return Vec::new() };
-        let month = costs.values().flatten().map(|(month, _)| *month).sum();
-        vec![("a month".to_owned(), format!("{} {currency}", amount(month)))]
-    }
-
     /// What the servers cost with all that is not held.
     fn note(&self, name: &str, costs: &Costs) -> Note {
         let mut text = format!("{name}: {} of Amarre", counted(costs.len()));
-        for (_, sum) in self.costs_found(costs) {
+        for (_, sum) in costs_found(costs) {
             text.push_str(&format!(", {sum} a month without tax and traffic"));
         }
         let unknown = costs.values().filter(|cost| cost.is_none()).count();
@@ -186,6 +182,14 @@ impl<'a> Servers<'a> {
         }
         Note { service: String::new(), address: None, text, code: None }
     }
+}
+
+/// What they cost together, where that is known of one.
+fn costs_found(costs: &Costs) -> Vec<(String, String)> {
+    let currency = costs.values().flatten().map(|(_, currency)| currency.clone()).next();
+    let Some(currency) = currency else { return Vec::new() };
+    let month = costs.values().flatten().map(|(month, _)| *month).sum();
+    vec![("a month".to_owned(), format!("{} {currency}", amount(month)))]
 }
 
 fn counted(servers: usize) -> String {
