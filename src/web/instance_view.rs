@@ -256,7 +256,9 @@ pub fn switch(state: InstanceState) -> InstanceDeed {
 /// The tags beside a name.
 pub fn tags(row: &InstanceRow, words: Words) -> Vec<String> {
     let key = match &row.manifest {
+        None if row.is_made() => "inst-tag-gone",
         None => "inst-tag-unmanaged",
+        Some(_) if row.is_made() => "inst-tag-made",
         Some(managed) if managed.instance.rule == PowerRule::Unmanaged => "inst-tag-left",
         Some(_) => "inst-tag-power",
     };

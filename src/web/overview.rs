@@ -44,6 +44,8 @@ struct Overview {
 struct Deleted {
     name: String,
     kept: String,
+    /// What purges it, in words.
+    purge: String,
 }
 
 /// Something that needs a person.
@@ -180,7 +182,8 @@ fn row(picture: &PassResult, row: &ServiceStatus, words: Words, now: Timestamp) 
 
 fn deleted(row: &ServiceStatus, words: Words) -> Deleted {
     let kept = super::service::left_behind(row, words).into_iter().map(|[kind, name]| format!("{kind} {name}"));
-    Deleted { name: row.name.clone(), kept: kept.collect::<Vec<_>>().join(", ") }
+    let purge = words.get(if row.keeps_server() { "act-purge-server" } else { "act-purge" });
+    Deleted { name: row.name.clone(), kept: kept.collect::<Vec<_>>().join(", "), purge }
 }
 
 fn state_since(picture: &PassResult, name: &str) -> Option<Timestamp> {

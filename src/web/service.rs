@@ -55,6 +55,8 @@ struct Head {
     links: Vec<Button>,
     has_manifest: bool,
     is_deleted: bool,
+    /// What is left of it is a server.
+    keeps_server: bool,
     may_purge: bool,
     /// It is built from a repository.
     is_app: bool,
@@ -92,6 +94,7 @@ impl Head {
             links: Button::links(),
             has_manifest: manifest.is_some(),
             is_deleted: row.deleted,
+            keeps_server: row.keeps_server(),
             may_purge: visitor.may(Role::Admin),
             is_app: picture.apps.contains_key(&row.name) || picture.deployments.contains_key(&row.name),
         }

@@ -77,7 +77,11 @@ pub fn mark(tone: &str) -> &'static str {
 /// The two states of a service; suspended ones show that they are, and so do deleted ones with data left.
 pub fn states(picture: &PassResult, row: &ServiceStatus, words: Words) -> (StateMark, StateMark) {
     if row.deleted {
-        let state = StateMark::new("gone", words.get("deleted-state"), "");
+        let state = StateMark::new(
+            "gone",
+            words.get(if row.keeps_server() { "deleted-server-state" } else { "deleted-state" }),
+            "",
+        );
         return (state.clone(), state);
     }
     let health = match picture.facts.suspended.contains_key(&row.name) {

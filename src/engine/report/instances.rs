@@ -336,7 +336,10 @@ pub(super) fn rows(picture: &PassResult) -> Vec<InstanceRow> {
         let instance = service.instance.as_ref()?;
         Some(row(picture, &instance.address, Some((name, instance))))
     });
-    let is_managed = |address: &Address| picture.wants.map.contains_key(address);
+    // Of one that is destroyed nothing is wanted, whatever its manifest says.
+    let instances = picture.services.values().filter_map(|service| service.instance.as_ref());
+    let of_manifests: BTreeSet<&Address> = instances.map(|instance| &instance.address).collect();
+    let is_managed = |address: &Address| picture.wants.map.contains_key(address) || of_manifests.contains(address);
     // One of Amarre's whose manifest is gone is still there, and costs what it cost.
     let made = picture.world.seen.keys().filter(|address| address.kind == Kind::Server);
     let listed = picture.world.inventory.keys().filter(|address| address.kind.is_instance()).chain(made);

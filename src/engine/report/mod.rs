@@ -5,6 +5,7 @@ pub mod apps;
 pub mod pools;
 pub mod drift;
 pub mod status;
+mod leftovers;
 pub mod service_list;
 pub mod conditions;
 pub(super) mod countdown;

@@ -7,7 +7,7 @@ use super::countdown;
 use super::countdown::{CountFrom, Then};
 use super::waits;
 use super::waits::PendingWait;
-use super::{jobs, wait_text};
+use super::{jobs, leftovers, wait_text};
 use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use crate::ledger::LastFailure;
@@ -107,7 +107,7 @@ pub struct ServiceStatus {
     pub resources: Vec<ResourceStatus>,
     /// Its first wait, and how that ends.
     pub waiting: Option<PendingWait>,
-    /// Its manifest is gone and everything that it created, but for its data.
+    /// Its manifest is gone and everything that it created, but for its data, or its server with the records of that.
     pub deleted: bool,
 }
 
@@ -223,20 +223,13 @@ fn service(picture: &PassResult, name: &str) -> ServiceStatus {
                 manifest.routes.iter().flat_map(|route| urls(picture, route, picture.visited(&manifest.host))).collect()
             })
             .unwrap_or_default(),
-        deleted: is_deleted(picture, name, &resources),
+        deleted: leftovers::is_deleted(picture, name, &resources),
         resources,
         waiting: None,
     };
     explain(picture, &mut status);
     status.waiting = waits::first_wait(picture, &status);
     status
-}
-
-/// Whether only the data of a service is left, which it may have again.
-fn is_deleted(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> bool {
-    let is_data = |resource: &ResourceStatus| resource.address.kind.is_kept();
-    let has_manifest = picture.services.contains_key(name) || picture.broken.contains_key(name);
-    !has_manifest && !picture.is_changing(name) && !resources.is_empty() && resources.iter().all(is_data)
 }
 
 fn resources(picture: &PassResult, name: &str) -> Vec<ResourceStatus> {
@@ -246,7 +239,8 @@ fn resources(picture: &PassResult, name: &str) -> Vec<ResourceStatus> {
     addresses.extend(owned.clone().filter(|address| picture.world.gap(address).is_some()).cloned());
     // Data that outlives its manifest is shown: people need to see what is left, and what a purge deletes.
     let kept = owned.clone().filter(|address| picture.world.seen.contains_key(*address));
-    addresses.extend(kept.filter(|_| !picture.services.contains_key(name)).cloned());
+    let is_destroyed = picture.facts.suspended.get(name).is_some_and(|suspension| suspension.destroy);
+    addresses.extend(kept.filter(|_| is_destroyed || !picture.services.contains_key(name)).cloned());
     let unasked =
         |address: &Address| picture.world.seen.get(address).is_some_and(|seen| seen.fields.get("unasked").is_some());
     addresses.retain(|address| !matches!(address.kind, Kind::Image) || unasked(address));
@@ -466,7 +460,10 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
         status.what_now = text!("stopped, as its manifest says");
     } else if !picture.services.contains_key(&name) && !picture.is_changing(&name) && !status.resources.is_empty() {
         if status.deleted {
-            status.what_now = text!("its manifest is gone, its data is kept");
+            status.what_now = match status.keeps_server() {
+                true => text!("its manifest is gone, its server goes on and is billed"),
+                false => text!("its manifest is gone, its data is kept"),
+            };
             status.hints = vec![Hint::command(text!("to delete that too"), format!("amarre destroy {name} --purge"))];
         } else {
             status.what_now = text!("its manifest is gone, it stays as it is");
