@@ -18,8 +18,8 @@ pub struct Lock {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockError {
     /// Another process holds it.
-    #[error("another Amarre (pid {0}) holds the ledger")]
-    Held(String),
+    #[error("another Amarre{} holds the ledger", .0.as_ref().map(|pid| format!(" (pid {pid})")).unwrap_or_default())]
+    Held(Option<String>),
     /// The file cannot be used.
     #[error("could not lock the ledger: {0}")]
     Unusable(String),
@@ -41,7 +41,8 @@ impl Lock {
             Err(TryLockError::WouldBlock) => {
                 let mut pid = String::new();
                 let _ = file.read_to_string(&mut pid);
-                return Err(LockError::Held(pid.trim().to_owned()));
+                // It is empty until the holder, which has just begun, wrote its own.
+                return Err(LockError::Held(Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty())));
             }
             Err(TryLockError::Error(error)) => return Err(unusable(error)),
         }
@@ -75,7 +76,7 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let held = Lock::take(&path).unwrap();
         assert_eq!(mode(), 0o600);
-        assert_eq!(Lock::take(&path).unwrap_err(), LockError::Held(std::process::id().to_string()));
+        assert_eq!(Lock::take(&path).unwrap_err(), LockError::Held(Some(std::process::id().to_string())));
         drop(held);
     }
 }

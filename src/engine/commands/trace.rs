@@ -5,6 +5,7 @@
 //! | delegation, DNS | each of the zone's own servers |
 //! | port 80, port 443 | the address that DNS gives, by the name; of a simulated proxy only its own address |
 //! | proxy host | what NPM answered in this pass |
+//! | instance | its state, where the name is a record of an instance's own |
 //! | network, container | Docker in this pass, and the container itself from where NPM runs |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
+use crate::engine::report::instances::{self, InstanceRow, InstanceState};
 use crate::providers::http::{Http, HttpFailure};
 use crate::providers::{Provider, Resolved};
 use amarre_core::model::address::service_of_network;
@@ -87,6 +89,13 @@ pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<Comman
     }
     let site = &context.site;
     let manifest = picture.services.values().find(|service| serves_domain(service, &domain));
+    let of_server = instance_named(&picture, &domain).filter(|_| manifest.is_none());
+    if let Some(row) = of_server {
+        let own = row.addresses.iter().filter_map(|address| address.parse().ok()).collect();
+        let (mut steps, _) = names(&picture, &context.providers, &domain, &own).await;
+        steps.push(server(&row));
+        return Some(answer(&domain, &steps, None, true, style));
+    }
     let host = manifest.and_then(|service| site.host_of(service)).or_else(|| site.hosts.get("default"));
     let own: BTreeSet<IpAddr> =
         host.into_iter().flat_map(|host| host.ips().chain(host.also_at.iter().copied())).collect();
@@ -121,6 +130,31 @@ fn serves_domain(service: &Service, domain: &str) -> bool {
     let routes = service.routes.iter().flat_map(|route| &route.domains);
     let all = routes.chain(service.answered.iter().flat_map(|host| &host.domains));
     all.into_iter().any(|name| name == domain)
+}
+
+/// The instance of whose addresses a manifest makes records with this name.
+fn instance_named(picture: &PassResult, domain: &str) -> Option<InstanceRow> {
+    let names_it = |service: &&Service| {
+        service.instance.as_ref().is_some_and(|instance| instance.domains.iter().any(|name| name == domain))
+    };
+    let service = picture.services.values().find(names_it)?;
+    instances::find(picture, &service.name).ok()
+}
+
+/// What an instance does. What listens on it is its own affair.
+fn server(row: &InstanceRow) -> TraceStep {
+    let (what, state) = (row.name.clone(), row.state.text().to_string());
+    match (row.state, &row.unanswered) {
+        (InstanceState::On, None) => TraceStep::passed("instance", what, state),
+        (InstanceState::On, Some(why)) => {
+            let hint = format!("amarre explain {} says what it is to answer", row.name);
+            TraceStep::failed("instance", what, format!("{state}, {why}"), hint)
+        }
+        (InstanceState::Off, _) => {
+            TraceStep::failed("instance", what, state, format!("amarre instance start {}", row.name))
+        }
+        _ => TraceStep::open("instance", what, state),
+    }
 }
 
 type ProviderMap = BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>;

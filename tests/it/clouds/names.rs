@@ -55,11 +55,32 @@ async fn a_server_that_is_made_has_its_name_and_a_route_leads_to_it() {
     assert!(records.contains(&format!("{} A {address}", rig.name("worker"))), "{records:?}");
     assert!(records.contains(&format!("{} A {PUBLIC}", rig.name("jenkins"))), "{records:?}");
     daemon.wait_until_settled().await;
+    let traced = rig.run(&["trace", &rig.domain("worker")]).await;
+    assert!(traced.code == 0 && traced.out.contains(", ours") && traced.out.contains("instance"), "{traced}");
+    // Destroyed and not purged, it is there once, and what a purge deletes is said.
+    let worker = rig.name("worker");
+    rig.run(&["destroy", &worker, "--yes", "--timeout", "60s"]).await;
+    let purge = rig.run(&["destroy", &worker, "--purge", "--dry-run"]).await;
+    let line = format!("  - {:14}{worker}\n", "server");
+    assert!(purge.out.contains(&line), "{purge}");
+    let kept = rig.run(&["destroy", &worker, "--dry-run"]).await;
+    assert!(kept.out.contains(&line.replace("- ", "kept: ")), "{kept}");
+    let listed = daemon.json("/api/v1/instances?q=worker").await;
+    assert_eq!(listed["instances"].as_array().map(Vec::len), Some(1), "{listed}");
+    rig.run(&["resume", &worker]).await;
+    eventually(60, "its record is back", async || {
+        cloud.advance(10);
+        rig.records().contains(&format!("{worker} A {address}"))
+    })
+    .await;
+    daemon.wait_until_settled().await;
     // Without its manifest, the server stays, its record does, and so does what leads there.
     rig.remove("worker.yaml");
     rig.run(&["reconcile", "--timeout", "60s"]).await;
     let plan = rig.run(&["plan"]).await;
     assert!(plan.out.contains("stays with its records"), "{plan}");
+    // Its page offers to delete it, though its record is there, too.
+    assert_eq!(daemon.json(&format!("/api/v1/services/{worker}")).await["deleted"], json!(true));
     assert!(rig.records().contains(&format!("{} A {address}", rig.name("worker"))));
     assert!(rig.host(&domain).is_some() && cloud.instance(&server.id).is_some());
     rig.remove("jenkins.yaml");
