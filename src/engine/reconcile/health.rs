@@ -1,6 +1,6 @@
 //! Health where Docker itself cannot tell: probes of the route's port, or time without a restart.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures_util::{FutureExt, StreamExt};
 
@@ -26,23 +26,34 @@ pub struct HealthTracks {
     /// Of instances.
     pub instances: InstanceAnswers,
     tracks: BTreeMap<(String, i64), Track>,
+    /// This process has asked before.
+    has_asked: bool,
 }
 
 #[derive(Debug, Default, Clone)]
 struct Track {
     answers: VecDeque<bool>,
     needed: usize,
+    /// Hosts were switched to it before this process started.
+    had_taken_over: bool,
     ready: bool,
     since: Timestamp,
 }
 
 impl HealthTracks {
+    /// The containers of which this process, as it starts, may not know that they have taken over.
+    pub fn unknown<'a>(&self, wants: &'a Wants, world: &World) -> Vec<&'a Address> {
+        let is_unknown = |address: &&Address| world.seen.get(*address).is_some_and(needs_probe) && !self.has_asked;
+        wants.probes.keys().filter(is_unknown).collect()
+    }
+
     /// Probes containers and writes the readiness into the world. A container that is known to be ready is not probed
-    /// again before it starts again. `uptime`: how long a container has been up, by its reported start.
+    /// again before it starts again. `led_to`: of those that are unknown, those to which a host leads; `uptime`: how long a container has been up, by its
+    /// reported start.
     pub async fn judge(
         &mut self,
         providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
-        wants: &Wants,
+        (wants, led_to): (&Wants, &BTreeSet<Address>),
         facts: &Facts,
         world: &mut World,
         uptime: impl Fn(&Address, i64) -> Millis,
@@ -51,16 +62,19 @@ impl HealthTracks {
         let mut asks = Vec::new();
         for (address, probe) in wants.probes.iter().chain(&wants.probes_of_old) {
             let Some(seen) = world.seen.get(address).filter(|seen| needs_probe(seen)) else { continue };
-            let started = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
-            let key = (seen.vendor_id.clone(), started);
+            let key = track_of(seen);
+            let started = key.1;
             let mut track = self.tracks.remove(&key).unwrap_or_default();
             // A container that was ready before this process started is not probed like a new one.
             let good = facts.last_good.get(&address.base()).map(|(generation, _)| generation);
             let is_known = good.is_some() && good == address.generation.as_ref();
-            // The same holds for a container for which an old one was told to go.
+            // The same holds for a container for which an old one was told to go, or to which hosts had been switched: it would lose its
+            // names to the old one until it has answered often enough.
             let has_taken_over = wants.probes.contains_key(address)
                 && facts.repointed_at.keys().any(|old| old.base() == address.base() && old != address);
-            track.needed = if is_known || has_taken_over { OKS_KNOWN } else { OKS_NEEDED };
+            track.had_taken_over |= led_to.contains(address);
+            let is_old = is_known || has_taken_over || track.had_taken_over;
+            track.needed = if is_old { OKS_KNOWN } else { OKS_NEEDED };
             if let Readiness::NotYet { since, .. } = &seen.ready {
                 track.since = *since;
             }
@@ -114,7 +128,14 @@ impl HealthTracks {
         }
         let alive: Vec<&str> = world.seen.values().map(|seen| seen.vendor_id.as_str()).collect();
         self.tracks.retain(|(id, _), _| alive.contains(&id.as_str()));
+        self.has_asked = true;
     }
+}
+
+/// A container and its start.
+fn track_of(seen: &Seen) -> (String, i64) {
+    let started = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
+    (seen.vendor_id.clone(), started)
 }
 
 fn needs_probe(seen: &Seen) -> bool {

@@ -24,6 +24,7 @@ use amarre_core::model::{
 };
 use amarre_core::plan;
 use amarre_core::plan::desired::{account, expand, instance};
+use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::safety::{lint, mass_deletes};
 
@@ -291,7 +292,10 @@ impl Engine {
         let probed = self.with_input(sight, expand::expand);
         let (ages, steady) = (&self.ages, self.clock.steady());
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
-        self.health.judge(&self.context.providers, &probed, &sight.facts, &mut sight.world, uptime).await;
+        let unknown = self.health.unknown(&probed, &sight.world);
+        let led_to = self.with_input(sight, |input| upstreams::led_to(input, &unknown));
+        let wants = (&probed, &led_to);
+        self.health.judge(&self.context.providers, wants, &sight.facts, &mut sight.world, uptime).await;
         let places = self.with_input(sight, |input| upstream_probe::upstreams_to_probe(input, &probed));
         let dead_ends = self.hops.probe_due(&self.context.providers, places, now).await;
         let paths = self.with_input(sight, |input| bind_links::paths(input, &probed));

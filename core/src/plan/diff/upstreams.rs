@@ -1,7 +1,7 @@
 //! What hosts and streams of NPM point at: the main target and that of each path. Whoever moves, keeps or deletes a
 //! container asks here, so that nothing of NPM ever points at nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::model::service::{Service, StreamTarget, Target};
@@ -46,6 +46,22 @@ pub fn all(fields: &Fields) -> impl Iterator<Item = Pointer<'_>> {
 /// the container of its service that is on the machine's network.
 pub fn lead_to(input: &Input<'_>, host: &Seen, engine: &ProviderId, container: &Seen) -> bool {
     all(&host.fields).any(|pointer| leads_to(input, host, pointer, engine, container))
+}
+
+/// Those of some containers to which a host of ours leads.
+pub fn led_to(input: &Input<'_>, containers: &[&Address]) -> BTreeSet<Address> {
+    if containers.is_empty() {
+        return BTreeSet::new();
+    }
+    let proxies: BTreeSet<&ProviderId> =
+        input.site.hosts.values().filter_map(|host| Some(&host.npm.as_ref()?.provider)).collect();
+    let hosts = proxies.into_iter().flat_map(|npm| hosts(input.world, npm));
+    let ours: Vec<&Seen> = hosts.map(|(_, host)| host).filter(|host| host.owner.is_ours()).collect();
+    let is_led_to = |address: &Address| {
+        let seen = input.world.seen.get(address);
+        seen.is_some_and(|seen| ours.iter().any(|host| lead_to(input, host, &address.provider, seen)))
+    };
+    containers.iter().filter(|address| is_led_to(address)).map(|address| (*address).clone()).collect()
 }
 
 /// Whether one place that a host leads to is a container's.
