@@ -436,7 +436,7 @@ fn destroy_list(status: &Json, destroy: &DestroyArgs) -> String {
         resources.sort_by_key(|resource| (rank(resource), resource["name"].as_str().unwrap_or_default().to_owned()));
         for resource in resources {
             let kind = resource["kind"].as_str().unwrap_or_default();
-            let is_kept = kind == "certificate" || (matches!(kind, "volume" | "server") && !destroy.purge);
+            let is_kept = matches!(kind, "certificate" | "volume" | "server") && !destroy.purge;
             let is_there = resource["health"] != "Missing" && kind != "attachment";
             if is_there {
                 let sign = if is_kept { "kept:" } else { "-" };

@@ -8,7 +8,7 @@
 //! | OVH, DNS | login, rights, clock; name servers and resolvers |
 //! | address | whether the public addresses answer on 80 and 443 |
 //! | pool | subnets leased, free, in the way of others |
-//! | certificates | those that routes name: there, and for how long |
+//! | certificates | those that routes name or Amarre ordered: there, and for how long |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -402,6 +402,11 @@ fn certificates(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
             }
         }
     }
+    // Those that Amarre ordered.
+    let ours = world.seen.iter().filter(|(address, seen)| address.kind == Kind::Certificate && seen.owner.is_ours());
+    for (address, seen) in ours {
+        used.entry((address.provider.clone(), &address.name)).or_insert(seen.service.as_deref().unwrap_or_default());
+    }
     let mut findings = Vec::new();
     let mut next: Option<(i64, &str)> = None;
     for ((provider, name), service) in &used {
@@ -438,7 +443,7 @@ fn certificates(patient: &ExamInput<'_>, world: &World) -> Vec<Finding> {
     if findings.is_empty() {
         let text = match next {
             Some((days, name)) => format!("{} in use, next to expire {name} in {days} days", used.len()),
-            None => "none in use".to_owned(),
+            None => "no route has one".to_owned(),
         };
         findings.push(Finding::good("certificates", text));
     }

@@ -17,7 +17,7 @@ use super::status::{Health, ServiceStatus, Sync};
 use crate::engine::{PassResult, report};
 use crate::words::say;
 use amarre_core::model::service::Tls;
-use amarre_core::model::{Address, Change, Kind, Millis, Seen, Timestamp, Value};
+use amarre_core::model::{Address, Change, Code, Kind, Millis, Seen, Timestamp, Value};
 use amarre_core::plan::desired::certificate;
 use amarre_core::plan::render::{Sign, Style, Tone, lines};
 
@@ -254,9 +254,12 @@ pub fn drift_text(picture: &PassResult, style: Style) -> String {
     }
     let verb = if names.len() == 1 { "1 service differs" } else { &format!("{} services differ", names.len()) };
     let mut out = format!("{verb} from what Amarre last applied.\n");
+    let is_reported = |change: &&&Change| change.refusal().is_some_and(|refusal| refusal.code == Code::A0417);
     for name in &names {
+        let of_it = drifted.iter().filter(|change| change.service == *name);
         let what = match picture.facts.suspended.get(*name) {
             Some(suspension) => format!("suspended by {}: shown, not put back", suspension.by),
+            None if of_it.clone().all(|change| is_reported(&change)) => "only reported: shown, not put back".to_owned(),
             None if !picture.acts => "not put back before amarre apply".to_owned(),
             None => "being put back".to_owned(),
         };
@@ -281,7 +284,11 @@ pub fn drift_text(picture: &PassResult, style: Style) -> String {
             }
         }
     }
-    out.push_str(&format!("\n{} put back now   amarre reconcile {}\n", style.paint(Tone::Dim, "hint:"), names[0]));
+    let healed = drifted.iter().find(|change| !is_reported(change));
+    if let Some(healed) = healed {
+        let hint = style.paint(Tone::Dim, "hint:");
+        out.push_str(&format!("\n{hint} put back now   amarre reconcile {}\n", healed.service));
+    }
     out
 }
 

@@ -8,7 +8,8 @@ use ipnet::Ipv4Net;
 use super::upstreams;
 use crate::model::plan::Downtime;
 use crate::model::{
-    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, ProviderId, Refusal, Seen, State, Value, Verb, Wants,
+    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Owner, ProviderId, Refusal, Seen, State, Value,
+    Verb, Wants,
 };
 use crate::plan::desired::{mounts, npm_reach, subnets};
 use crate::plan::input::Input;
@@ -112,6 +113,16 @@ fn in_the_way(wants: &Wants, ups: &mut [Change]) {
 
 /// Nobody else at a provider may hold what a new resource claims: a container's name, a host's domains.
 ///
+/// What is to be done about something foreign that has a name. What another instance has is for that instance to give up.
+fn way_out(owner: &Owner, service: &str) -> String {
+    match owner {
+        Owner::Other(instance) => format!("give {service} another name, or have {instance} give this one up"),
+        Owner::Unverified | Owner::Foreign | Owner::Ours | Owner::MarkLost => {
+            format!("give {service} another name, or, if it is yours and not needed, remove it")
+        }
+    }
+}
+
 /// Who has a name keeps it until everything else of its successor is there.
 fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
     if !ups.iter().any(|change| matches!(change.verb, Verb::Create(_))) {
@@ -134,7 +145,7 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
                     code: Code::A0405,
                     message: format!("{} {} exists and {}", rival.kind.label(), held.join(", "), seen.owner.whose()),
                     found: vec![("id".to_owned(), seen.vendor_id.clone())],
-                    hints: vec![Hint::text(format!("remove it, or give {} another name", change.service))],
+                    hints: vec![Hint::text(way_out(&seen.owner, &change.service))],
                 });
                 continue;
             }
