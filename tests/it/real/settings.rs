@@ -22,6 +22,7 @@ tmpfs: /run
 ulimits: {nofile: 1024, core: {soft: 0, hard: 0}}
 stop_grace_period: 3s
 networks: {default: {aliases: [www]}}
+update: {drain: 0s}
 ";
 
 const SHARED: &str = "

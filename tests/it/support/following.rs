@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-const LINE_TIMEOUT: Duration = Duration::from_secs(60);
+/// An engine that every test uses at once may be silent for a minute.
+const LINE_TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Ended on drop, where the command says `kill_on_drop`.
 pub struct Following {

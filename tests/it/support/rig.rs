@@ -18,8 +18,8 @@ use super::{docker, docker_lines, eventually, free_port, get, image, inspect};
 pub const ZONE: &str = "example.org";
 /// The public address of the host.
 pub const PUBLIC: &str = "203.0.113.10";
-/// No command takes longer.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(100);
+/// Longer than any `--timeout` of a command that a test runs, so that a command ends by itself and says why.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(240);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
