@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use super::exact_time;
 use crate::engine::PassResult;
 use crate::ledger::{Deployment, DeploymentState};
-use crate::source::AppState;
+use crate::source::{AppState, SourceError};
 use crate::words::say;
 use amarre_core::model::app::{AppSource, Build};
 use amarre_core::model::{Address, Change, Code, Commit, Gate, Kind, Language, Readiness, Text};
@@ -97,6 +97,13 @@ impl DeployTarget {
         let is_open = self.image.is_empty() || known.image.is_empty();
         known.state != DeploymentState::Deleted && (is_same_image || is_open && known.commit.id == self.commit.id)
     }
+}
+
+/// Apps whose repository could not be read to its newest commit, with the reason; what was read before stays effective. Of one of which
+/// nothing could be read its own line tells.
+pub fn behind(picture: &PassResult) -> impl Iterator<Item = (&String, &SourceError)> {
+    let effective = picture.apps.iter().filter(|(name, _)| !picture.broken.contains_key(*name));
+    effective.filter_map(|(name, (_, state))| Some((name, state.error.as_ref()?)))
 }
 
 /// What of an app is to run by now; `None`: its repository is not known yet.

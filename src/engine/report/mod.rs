@@ -301,6 +301,9 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
         let text = format!("{error}{since}; {}", effective_text(picture, error, now));
         lines.push(trouble(text, error.code, error.hints.clone()));
     }
+    for (name, error) in apps::behind(picture) {
+        lines.push(trouble(format!("{name}: {error}"), error.code, error.hints.clone()));
+    }
     for gap in &picture.plan.gaps {
         let text = format!("{}{}: {}, for {}", gap.provider, gap.place(), gap.message, now - gap.since);
         let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
@@ -570,7 +573,7 @@ pub fn verdict(
         return (format!("Nothing applied: {error}, A0903\n"), 1);
     }
     let guarded = picture.plan.guard.is_some();
-    let broken = broken || picture.source_error.is_some();
+    let broken = broken || picture.source_error.is_some() || apps::behind(picture).next().is_some();
     if settled && needy.is_empty() && !broken && !guarded && picture.plan.has_seen_services() {
         let nothing = created.total() == 0;
         let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{effective_text, hint_text, revision, revision_and_commit, revision_json};
+use super::{apps, effective_text, hint_text, revision, revision_and_commit, revision_json};
 use crate::engine::PassResult;
 use amarre_core::plan::forecast::Forecast;
 use amarre_core::plan::input::Input;
@@ -59,6 +59,9 @@ fn beside_plan(picture: &PassResult, style: Style, text: &mut String) {
         for hint in &error.hints {
             text.push_str(&format!("  {} {}\n", style.paint(Tone::Dim, "hint:"), hint_text(hint, style.language)));
         }
+    }
+    for (name, error) in apps::behind(picture) {
+        text.push_str(&format!("{} {name}: {error}, {}\n", style.sign(Sign::Refuse), error.code));
     }
 }
 

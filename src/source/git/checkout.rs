@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use git2::{ObjectType, Oid, Repository, Tree};
+use git2::{ObjectType, Oid, Repository, Tree, TreeEntry};
 
 use super::tree::{EXECUTABLE, LINK, SUBMODULE, describe, shown, shown_path};
 use amarre_core::apps::{Checkout, FILES_MAX, Ignore, TEXT_BYTES_MAX, is_read};
@@ -128,57 +128,62 @@ pub(super) fn write(
     // One that is called after the Dockerfile comes before the general one.
     let own = dockerfile.and_then(|dockerfile| of(&format!("{dockerfile}.dockerignore")));
     let ignore = Ignore::new(&own.or_else(|| of(".dockerignore")).unwrap_or_default());
-    let mut context = TarContext { repository, ignore, dockerfile, bytes: 0, files: 0, tar: tar::Builder::new(out) };
+    // The Dockerfile is sent whatever is left out.
+    let is_sent = |path: &str| !ignore.has(path) || dockerfile == Some(path);
+    let mut size = ContextSize::default();
+    walk(repository, (&tree, "", 0), &is_sent, &mut |_, entry| {
+        let (bytes, _) = repository.odb().and_then(|objects| objects.read_header(entry.id())).map_err(broken)?;
+        size.add(bytes)
+    })?;
+    let mut tar = tar::Builder::new(out);
     if let Some((name, content)) = beside {
-        context.file(name, content, false)?;
+        add_file(&mut tar, name, content, false)?;
     }
-    context.folder(&tree, "", 0)?;
-    context.tar.finish()
+    walk(repository, (&tree, "", 0), &is_sent, &mut |path, entry| {
+        let blob = repository.find_blob(entry.id()).map_err(broken)?;
+        match entry.filemode() {
+            LINK => add_link(&mut tar, path, &String::from_utf8_lossy(blob.content())),
+            mode => add_file(&mut tar, path, blob.content(), mode == EXECUTABLE),
+        }
+    })?;
+    tar.finish()
 }
 
-struct TarContext<'a, W: Write> {
-    repository: &'a Repository,
-    ignore: Ignore,
-    /// It is sent whatever is left out.
-    dockerfile: Option<&'a str>,
+/// Calls for each file and link of a folder that is sent, by its path from there.
+fn walk(
+    repository: &Repository,
+    (tree, path, depth): (&Tree<'_>, &str, usize),
+    is_sent: &dyn Fn(&str) -> bool,
+    visit: &mut dyn FnMut(&str, &TreeEntry<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    if depth > DEPTH_MAX {
+        return Err(io::Error::other(format!("it is more than {DEPTH_MAX} folders deep")));
+    }
+    for entry in tree.iter() {
+        let Some(name) = file_name(entry.name_bytes()) else { continue };
+        let full = shown_path(path, name);
+        match entry.kind() {
+            Some(ObjectType::Tree) => {
+                let below = repository.find_tree(entry.id());
+                let below = below.map_err(|error| io::Error::other(error.message().to_owned()))?;
+                walk(repository, (&below, &full, depth + 1), is_sent, visit)?;
+            }
+            Some(ObjectType::Blob) if is_sent(&full) => visit(&full, &entry)?,
+            _ => (),
+        }
+    }
+    Ok(())
+}
+
+/// What is to be sent, counted before anything is: a small repository can stand for endlessly much.
+#[derive(Default)]
+struct ContextSize {
     bytes: u64,
     files: usize,
-    tar: tar::Builder<W>,
 }
 
-impl<W: Write> TarContext<'_, W> {
-    fn folder(&mut self, tree: &Tree<'_>, path: &str, depth: usize) -> io::Result<()> {
-        let broken = |error: git2::Error| io::Error::other(error.message().to_owned());
-        if depth > DEPTH_MAX {
-            return Err(io::Error::other(format!("it is more than {DEPTH_MAX} folders deep")));
-        }
-        for entry in tree.iter() {
-            let Some(name) = file_name(entry.name_bytes()) else { continue };
-            let full = shown_path(path, name);
-            if entry.kind() == Some(ObjectType::Tree) {
-                let below = self.repository.find_tree(entry.id()).map_err(broken)?;
-                self.folder(&below, &full, depth + 1)?;
-                continue;
-            }
-            if self.ignore.has(&full) && self.dockerfile != Some(full.as_str()) {
-                continue;
-            }
-            match (entry.filemode(), entry.kind()) {
-                (LINK, _) => {
-                    let blob = self.repository.find_blob(entry.id()).map_err(broken)?;
-                    self.link(&full, &String::from_utf8_lossy(blob.content()))?;
-                }
-                (mode, Some(ObjectType::Blob)) => {
-                    let blob = self.repository.find_blob(entry.id()).map_err(broken)?;
-                    self.file(&full, blob.content(), mode == EXECUTABLE)?;
-                }
-                (_, _) => (),
-            }
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, bytes: usize) -> io::Result<()> {
+impl ContextSize {
+    fn add(&mut self, bytes: usize) -> io::Result<()> {
         self.bytes += u64::try_from(bytes).unwrap_or(u64::MAX);
         self.files += 1;
         if self.bytes > CONTEXT_BYTES_MAX {
@@ -191,31 +196,26 @@ impl<W: Write> TarContext<'_, W> {
         }
         Ok(())
     }
+}
 
-    fn header(mode: u32) -> tar::Header {
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        // What goes in is the same for the same commit, whenever it is sent.
-        header.set_mtime(0);
-        header
-    }
+fn header(mode: u32, kind: tar::EntryType, size: usize) -> tar::Header {
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    // What goes in is the same for the same commit, whenever it is sent.
+    header.set_mtime(0);
+    header.set_size(u64::try_from(size).unwrap_or_default());
+    header.set_entry_type(kind);
+    header
+}
 
-    fn file(&mut self, path: &str, content: &[u8], is_executable: bool) -> io::Result<()> {
-        self.count(content.len())?;
-        let mut header = Self::header(if is_executable { 0o755 } else { 0o644 });
-        header.set_size(u64::try_from(content.len()).unwrap_or_default());
-        header.set_entry_type(tar::EntryType::Regular);
-        self.tar.append_data(&mut header, path, content)
-    }
+fn add_file(tar: &mut tar::Builder<impl Write>, path: &str, content: &[u8], is_executable: bool) -> io::Result<()> {
+    let mode = if is_executable { 0o755 } else { 0o644 };
+    tar.append_data(&mut header(mode, tar::EntryType::Regular, content.len()), path, content)
+}
 
-    /// The engine lets no link lead out of what is sent; it is sent as it is.
-    fn link(&mut self, path: &str, target: &str) -> io::Result<()> {
-        self.count(target.len())?;
-        let mut header = Self::header(0o777);
-        header.set_size(0);
-        header.set_entry_type(tar::EntryType::Symlink);
-        self.tar.append_link(&mut header, path, target)
-    }
+/// The engine lets no link lead out of what is sent; it is sent as it is.
+fn add_link(tar: &mut tar::Builder<impl Write>, path: &str, target: &str) -> io::Result<()> {
+    tar.append_link(&mut header(0o777, tar::EntryType::Symlink, 0), path, target)
 }
