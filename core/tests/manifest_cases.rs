@@ -463,6 +463,12 @@ fn dump_container(out: &mut String, key: &str, container: &Container) {
         container.restart,
         at(&container.origin)
     );
+    if let Some(build) = &container.build {
+        let sent: Vec<&str> = build.files.iter().flat_map(|files| files.files.keys()).map(String::as_str).collect();
+        let by = build.dockerfile_path.as_deref().unwrap_or("a Dockerfile of the manifest");
+        let _ = writeln!(out, "    build {} by {by}, within {}: {}", build.context, build.timeout, sent.join(" "));
+        let _ = writeln!(out, "      from {:?} args {:?} target {:?}", build.bases, build.args, build.target);
+    }
     for (word, command) in [("command", &container.command), ("entrypoint", &container.entrypoint)] {
         if let Some(command) = command {
             let _ = writeln!(out, "    {word} {command:?}");

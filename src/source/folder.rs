@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use super::edit::{self, Edit};
 use super::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, NO_ROOM};
 use super::{Snapshot, SourceError};
-use amarre_core::model::source::is_env_file;
+use amarre_core::model::source::{is_build_file, is_env_file};
 use amarre_core::model::{Asset, Assets, Code, Hint, History, words};
 
 /// The largest folder is read from a disk in a second or two.
@@ -214,7 +214,7 @@ fn collect(
                 continue;
             }
         };
-        let is_hidden = name.starts_with('.') && !(kind.is_file() && is_env_file(&name));
+        let is_hidden = name.starts_with('.') && !(kind.is_file() && (is_env_file(&name) || is_build_file(&name)));
         if is_hidden || kind.is_symlink() || apart.contains(&entry.path()) || !(kind.is_dir() || kind.is_file()) {
             continue;
         }

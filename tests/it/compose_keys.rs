@@ -94,6 +94,7 @@ pub fn site() -> Site {
     }
     policy.networks.push("container:*".to_owned());
     policy.targets.insert("*".to_owned(), vec!["*".to_owned()]);
+    policy.repositories = vec!["*".to_owned()];
     policy.capabilities = ["ALL".to_owned()].into();
     (policy.privileged, policy.docker_socket, policy.host_network, policy.host_namespaces) = (true, true, true, true);
     site
@@ -134,7 +135,7 @@ fn compose_file(line: &Line, sample: &str) -> String {
 fn container(sample: &str) -> String {
     match sample {
         "{}" => "{image: \"a:1\"}".to_owned(),
-        _ if sample.starts_with("{image:") => sample.to_owned(),
+        _ if sample.starts_with("{image:") || sample.starts_with("{build:") => sample.to_owned(),
         _ => format!("{{image: \"a:1\", {}", &sample[1..]),
     }
 }
@@ -153,7 +154,7 @@ fn merge(into: &mut Json, other: Json) {
 /// The manifest, and the files beside it.
 fn files(line: &Line, sample: &str) -> (String, Assets) {
     match line.place {
-        Place::Manifest => (manifest(line, sample), Assets::new()),
+        Place::Manifest => (manifest(line, sample), BUILT.map(asset).into()),
         Place::File => {
             let file = compose_file(line, sample);
             let beside = [
@@ -163,13 +164,18 @@ fn files(line: &Line, sample: &str) -> (String, Assets) {
                 ("app.env", "B=c\n"),
                 (".env", "X=1\n"),
             ];
-            let asset = |(name, text): (&str, &str)| {
-                let bytes = Some(text.as_bytes().into());
-                (format!("services/{name}"), Asset { bytes, size: text.len() as u64, executable: false })
-            };
-            ("{name: case, compose: ./compose.yaml}".to_owned(), beside.map(asset).into())
+            let beside = beside.into_iter().chain(BUILT);
+            ("{name: case, compose: ./compose.yaml}".to_owned(), beside.map(asset).collect())
         }
     }
+}
+
+/// What is built.
+const BUILT: [(&str, &str); 2] = [("built/Dockerfile", "FROM a:1 AS last\n"), ("built/Other", "FROM a:1\n")];
+
+fn asset((name, text): (&str, &str)) -> (String, Asset) {
+    let bytes = Some(text.as_bytes().into());
+    (format!("services/{name}"), Asset { bytes, size: text.len() as u64, executable: false })
 }
 
 fn loaded(line: &Line, sample: &str) -> (Loaded, String) {
@@ -232,8 +238,8 @@ fn every_key_is_applied_or_rejected_by_name() {
 
 #[test]
 fn ignored_keys_make_no_difference() {
-    // These have something in their samples that says more: a mount, and a policy that is `always` for all it is given.
-    let alone = |key: &str| !key.contains("[]") && !key.contains("restart_policy");
+    // These have something in their samples that says more: a mount, a policy that is `always` for all it is given, a build.
+    let alone = |key: &str| !["[]", "restart_policy", "build."].iter().any(|more| key.contains(more));
     for line in lines().into_iter().filter(|line| line.is_passed_over && alone(&line.key)) {
         assert_eq!(service(&line, "{}"), service(&line, &line.sample), "{} ({:?})", line.key, line.place);
     }

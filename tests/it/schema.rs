@@ -135,7 +135,7 @@ macro_rules! inside {
 }
 
 /// Every map that a manifest may have. What the map needs is written by itself: a key stands once.
-const MAPS: [Map; 51] = [
+const MAPS: [Map; 52] = [
     ("Service", |key| with(json!({"name": "x", "image": "a:1"}), key)),
     ("Service", |key| with(json!({"name": "x", "containers": {"a": {"image": "a:1"}}}), key)),
     ("Service", |key| with(json!({"name": "x", "image": "a:1", "port": 80}), key)),
@@ -151,6 +151,7 @@ const MAPS: [Map; 51] = [
     ("Pool", |key| with(json!({"kind": "Pool", "name": "x"}), key)),
     ("Network", |key| with(json!({"kind": "Network", "name": "x"}), key)),
     ("container", |key| json!({"name": "x", "containers": {"a": {key: "x"}}})),
+    ("build", |key| json!({"name": "x", "build": {key: "x"}})),
     ("route", |key| json!({"kind": "Route", "name": "x", "routes": [{key: "x"}]})),
     ("route", |key| json!({"name": "x", "image": "a:1", "routes": [{key: "x"}]})),
     ("location", |key| json!({"kind": "Route", "name": "x", "routes": [{"locations": [{key: "x"}]}]})),

@@ -52,8 +52,10 @@ impl AppSource {
 pub struct Build {
     /// Its name: `amarre/shop:9fb65dc1a78f`, after what goes in.
     pub image: String,
-    /// The folder that the engine gets; empty = the whole repository.
+    /// The folder that the engine gets: of the repository, empty = all of it; of `files`, where they were in the source.
     pub context: String,
+    /// What the engine gets, where it is built from files of the source itself; `None`: from a repository, at `commit`.
+    pub files: Option<Bundle>,
     /// The Dockerfile: one file.
     pub dockerfile: Bundle,
     /// Where it lies in the context; `None`: Amarre wrote it.
@@ -66,7 +68,7 @@ pub struct Build {
     pub args: BTreeMap<String, String>,
     /// It is cancelled after this.
     pub timeout: Millis,
-    /// The commit.
+    /// The commit; empty where it is built from files of the source.
     pub commit: Commit,
     /// The framework, as it calls itself.
     pub framework: String,

@@ -92,6 +92,8 @@ pub struct Volume {
 pub struct Container {
     /// With a tag or digest.
     pub image: String,
+    /// How that is built from files of the source; `None`: it is pulled, or it is an app's.
+    pub build: Option<Box<Build>>,
     /// Replaces the image's command.
     pub command: Option<Vec<String>>,
     /// Replaces the image's entrypoint.
@@ -656,14 +658,20 @@ impl Service {
         self.data.of.as_ref().unwrap_or(&self.name)
     }
 
-    /// The files that are copied into its containers, and the Dockerfile that its image is built by.
+    /// The files that are copied into its containers, and those that its images are built by and from.
     pub fn bundles(&self) -> impl Iterator<Item = &Bundle> {
         let deliveries = self.all_containers().flat_map(Container::deliveries);
         let delivered = deliveries.filter_map(|(_, delivery)| match &delivery.content {
             DeliveryContent::Bundle(bundle) => Some(bundle),
             DeliveryContent::Secret(_) => None,
         });
-        delivered.chain(self.build().map(|build| &build.dockerfile))
+        let built = self.builds().flat_map(|build| std::iter::once(&build.dockerfile).chain(&build.files));
+        delivered.chain(built)
+    }
+
+    /// The images that are built for it: an app's, and those of its containers.
+    pub fn builds(&self) -> impl Iterator<Item = &Build> {
+        self.build().into_iter().chain(self.all_containers().filter_map(|container| container.build.as_deref()))
     }
 
     /// How its image is built; `None`: it is no app, or its repository was not fetched yet.

@@ -24,7 +24,7 @@ pub struct Asset {
 }
 
 /// One commit of a git repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
     /// 40 hex digits.
     pub id: String,
@@ -99,6 +99,39 @@ pub fn is_manifest(path: &str) -> bool {
 /// Whether a hidden name belongs to a source all the same: `.env`, `.env.production`, `.db.env`, `.env_db`.
 pub fn is_env_file(name: &str) -> bool {
     name.starts_with('.') && name.split(['.', '_', '-']).any(|part| part == "env")
+}
+
+/// Whether a hidden name is one that builds read, and nothing else: `.dockerignore`, `.npmrc`, `.eslintrc.json`.
+pub fn is_build_file(name: &str) -> bool {
+    const BEGINNINGS: [&str; 22] = [
+        "babelrc",
+        "browserslistrc",
+        "bundle",
+        "dockerignore",
+        "eslint",
+        "flaskenv",
+        "htaccess",
+        "node-version",
+        "npmrc",
+        "nvmrc",
+        "parcelrc",
+        "pnpmfile",
+        "postcssrc",
+        "prettier",
+        "python-version",
+        "ruby-version",
+        "slugignore",
+        "stylelint",
+        "swcrc",
+        "terserrc",
+        "tool-versions",
+        "yarnrc",
+    ];
+    let Some(name) = name.strip_prefix('.') else { return false };
+    let stem = name.split('.').next().unwrap_or_default();
+    BEGINNINGS
+        .iter()
+        .any(|known| stem == *known || stem.strip_prefix(known).is_some_and(|rest| matches!(rest, "rc" | "ignore")))
 }
 
 impl Commit {

@@ -16,6 +16,7 @@ use crate::engine::report::deployments::DeploymentStats;
 use crate::engine::report::{apps, deployments};
 use crate::ledger::Deployment;
 use amarre_core::model::app::{AppSource, Build};
+use amarre_core::model::service::Service;
 use amarre_core::model::{Code, GitUrl, SecretName};
 use amarre_core::plan::render::{Sign, Style};
 
@@ -67,18 +68,33 @@ pub fn deployment(picture: &PassResult, id: &str, style: Style) -> CommandAnswer
     }
 }
 
-/// What the build of an app's newest deployment has printed, while it runs and afterwards.
+/// What the build of an app's newest deployment has printed, while it runs and afterwards. Of a service whose images are built from
+/// the source: of those that this process has built.
 pub async fn build_log(handle: &Handle, picture: &PassResult, name: &str) -> CommandAnswer {
-    let Some(row) = apps::find(picture, name) else { return no_app(picture, name) };
+    let Some(row) = apps::find(picture, name) else {
+        let builds: Vec<&Build> = picture.services.get(name).into_iter().flat_map(Service::builds).collect();
+        return match builds.first() {
+            Some(first) => {
+                let mut lines = Vec::new();
+                for build in &builds {
+                    lines.extend(lines_of(handle, picture, &build.image, None).await.unwrap_or_default());
+                }
+                if lines.is_empty() { no_log(name) } else { log_answer(name, &first.image, None, &lines) }
+            }
+            None => no_app(picture, name),
+        };
+    };
     let image = row.build.as_ref().map(|build| build.image.as_str()).unwrap_or_default();
     let newest = row.deployment.as_ref().filter(|newest| newest.image == image);
     match lines_of(handle, picture, image, newest).await {
         Some(lines) => log_answer(name, image, newest, &lines),
-        None => {
-            let message = format!("nothing is known of a build of {name}");
-            refused(Code::A1002, &message, "the image was there already, or its log is too old; the next build has one")
-        }
+        None => no_log(name),
     }
+}
+
+fn no_log(name: &str) -> CommandAnswer {
+    let message = format!("nothing is known of a build of {name}");
+    refused(Code::A1002, &message, "the image was there already, or its log is too old; the next build has one")
 }
 
 /// What the build of a deployment has printed.
@@ -123,10 +139,11 @@ fn log_answer(app: &str, image: &str, deployment: Option<&Deployment>, lines: &[
     CommandAnswer { document, text, exit: 0 }
 }
 
-/// Ends the build of an app, where one runs: nothing waits for what it makes.
-pub fn cancel_build(picture: &PassResult, name: &str) {
-    let Some(build) = picture.services.get(name).and_then(|service| service.build()) else { return };
-    picture.builders().for_each(|builds| _ = builds.cancel_build(&build.image));
+/// Ends the builds of a service, where any run: nothing waits for what they make.
+pub fn cancel_builds(picture: &PassResult, name: &str) {
+    for build in picture.services.get(name).into_iter().flat_map(Service::builds) {
+        picture.builders().for_each(|builds| _ = builds.cancel_build(&build.image));
+    }
 }
 
 /// The line that a forge takes as the deploy key of a repository over ssh.

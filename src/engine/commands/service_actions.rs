@@ -146,7 +146,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
     if let Some(error) = reply.error {
         return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
     }
-    apps::cancel_build(&picture, service);
+    apps::cancel_builds(&picture, service);
     let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
     let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {

@@ -467,11 +467,12 @@ impl Engine {
     }
 }
 
-/// The contents that the files of a container name, and the Dockerfile that an image is built by.
+/// The contents that the files of a container name, and those that an image is built by and from.
 fn digests(fields: &Fields) -> Vec<String> {
     let build = fields.get("build").and_then(Value::entries);
-    let dockerfile = build.and_then(|build| build.get("dockerfile")?.as_text().map(str::to_owned));
+    let of_build = |name: &str| build.and_then(|build| build.get(name)?.as_text().map(str::to_owned));
+    let built = ["dockerfile", "files"].into_iter().filter_map(of_build);
     let files = fields.get("files").and_then(Value::entries).into_iter().flat_map(BTreeMap::values);
     let content = |file: &Value| file.entries()?.get("content")?.as_text().map(str::to_owned);
-    files.filter_map(content).chain(dockerfile).collect()
+    files.filter_map(content).chain(built).collect()
 }

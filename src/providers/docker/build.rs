@@ -18,11 +18,11 @@ use futures_util::StreamExt;
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::Value as Json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use super::answer_limit::Meter;
 use super::api::EngineApi;
-use super::{DockerProvider, brought, cannot, ids_of_images, transport};
+use super::{DockerProvider, brought, cannot, files, ids_of_images, transport};
 use crate::providers::contract::{BuildContext, ContextPieces};
 use crate::providers::{Class, ProviderError, Supplies, WatchBuilds};
 use amarre_core::model::{Change, Code, Fields, Millis, Value, words};
@@ -48,8 +48,10 @@ pub struct BuildOrder {
     pub image: String,
     /// The digest of the Dockerfile among what travels with the change.
     pub dockerfile: String,
-    /// The files; a Dockerfile that is not one of them is sent beside them.
+    /// The files of a repository; a Dockerfile that is not one of them is sent beside them.
     pub context: BuildContext,
+    /// The digest of the files among what travels with the change, where they are those of the source itself.
+    files: Option<String>,
     /// Images that it is made from.
     pub bases: Vec<String>,
     args: BTreeMap<String, String>,
@@ -64,16 +66,14 @@ impl BuildOrder {
         let text = |name: &str| entries.get(name).and_then(Value::as_text).map(str::to_owned);
         let args = entries.get("args").and_then(Value::entries).into_iter().flatten();
         let args = args.filter_map(|(name, value)| Some((name.clone(), value.as_text()?.to_owned()))).collect();
+        let files = text("files");
+        let of_repository = |name: &str| if files.is_some() { Some(String::new()) } else { text(name) };
+        let (source, commit) = (of_repository("source")?, of_repository("commit")?);
         Some(Self {
+            files,
             image: image.to_owned(),
             dockerfile: text("dockerfile")?,
-            context: BuildContext {
-                source: text("source")?,
-                commit: text("commit")?,
-                folder: text("context")?,
-                dockerfile: text("path"),
-                beside: None,
-            },
+            context: BuildContext { source, commit, folder: text("context")?, dockerfile: text("path"), beside: None },
             bases: entries.get("bases")?.strings().into_iter().map(str::to_owned).collect(),
             args,
             target: text("target"),
@@ -91,7 +91,8 @@ impl BuildOrder {
 
     fn query(&self) -> String {
         // None of Amarre's own labels: containers inherit those of their image.
-        let labels = BTreeMap::from([(LABEL_REVISION.to_owned(), self.context.commit.clone())]);
+        let revision = Some(&self.context.commit).filter(|commit| !commit.is_empty());
+        let labels = revision.map(|commit| (LABEL_REVISION.to_owned(), commit.clone())).into_iter().collect();
         let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
         let mut pairs = vec![
             ("version", "2".to_owned()),
@@ -215,7 +216,16 @@ impl DockerProvider {
         })?;
         let order = order.with_dockerfile(dockerfile.bytes.clone());
         let before = ids_of_images(api).await?;
-        let files = supplies.contexts.open(order.context.clone());
+        let files = match &order.files {
+            None => supplies.contexts.open(order.context.clone()),
+            Some(digest) => {
+                let bundle = supplies.payloads.get(digest).ok_or_else(|| {
+                    let message = format!("the files that {image} is built from are not known any more");
+                    ProviderError::new(Class::Conflict, Code::A0405, message)
+                })?;
+                in_one_piece(files::context(bundle, order.context.beside.as_ref()))
+            }
+        };
         build(api, &self.builds, &order, files).await?;
         brought(api, image, &before).await
     }
@@ -229,6 +239,13 @@ impl WatchBuilds for DockerProvider {
     fn cancel_build(&self, image: &str) -> bool {
         self.builds.cancel(image)
     }
+}
+
+/// A tar that is held already.
+fn in_one_piece(tar: Vec<u8>) -> ContextPieces {
+    let (pieces, taken) = mpsc::channel(1);
+    let _ = pieces.try_send(Ok(tar.into()));
+    taken
 }
 
 /// Builds an image.

@@ -5,11 +5,12 @@
 //! the plan. Pure.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::secret::Secrets;
-use amarre_core::model::{Fields, Payloads, SecretName, Value};
+use amarre_core::model::{Bundle, Fields, Payloads, SecretName, Value};
 
 /// JSON by target: digest of the content or the secret's name, mode, owner.
 pub const LABEL_FILES: &str = "io.amarre.files";
@@ -121,6 +122,20 @@ pub fn archive(fields: &Fields, secrets: &Secrets, payloads: &Payloads) -> Resul
     Ok(Some(tar.end()))
 }
 
+/// The files of a build as a tar, with one more at the top. The same files make the same tar.
+pub(super) fn context(bundle: &Bundle, beside: Option<&(String, Arc<[u8]>)>) -> Vec<u8> {
+    const ROOT: (u32, u32) = (0, 0);
+    let mut tar = Tar::default();
+    if let Some((name, content)) = beside {
+        tar.file(name, content, MODE_FILE, ROOT, 0);
+    }
+    for (path, file) in &bundle.files {
+        let mode = if file.executable { MODE_PROGRAM } else { MODE_FILE };
+        tar.file(path, &file.bytes, mode, ROOT, 0);
+    }
+    tar.end()
+}
+
 /// A time of change that follows from the content: web servers tell browsers by it whether a file is still the same.
 fn stamp(digest: &str) -> u64 {
     const FIRST: u64 = 1_000_000_000;
@@ -207,7 +222,7 @@ fn number(field: &mut [u8], value: u64) {
 mod tests {
     use super::*;
     use crate::secret::Secret;
-    use amarre_core::model::{Bundle, BundleFile, Mark};
+    use amarre_core::model::{BundleFile, Mark};
 
     fn fields() -> (Fields, Payloads) {
         let file = |text: &str, executable| BundleFile { bytes: text.as_bytes().into(), executable };

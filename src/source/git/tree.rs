@@ -7,7 +7,7 @@ use git2::{Commit, ObjectType, Oid, Repository, Tree};
 
 use crate::source::parts::{DEPTH_MAX, FILE_BYTES_MAX, Found, FoundFile, NO_ROOM};
 use crate::source::{Snapshot, SourceNote};
-use amarre_core::model::source::is_env_file;
+use amarre_core::model::source::{is_build_file, is_env_file};
 use amarre_core::model::{self, Asset, Assets, Code, History, Timestamp, words};
 
 /// As [`FILE_BYTES_MAX`], in memory.
@@ -150,7 +150,7 @@ impl Walk<'_> {
                 self.note(SourceNote::odd_name(self.shown_as(path, &name)));
                 continue;
             };
-            if name.starts_with('.') && !is_env_file(name) {
+            if name.starts_with('.') && !is_env_file(name) && !is_build_file(name) {
                 continue;
             }
             let full = if path.is_empty() { name.to_owned() } else { format!("{path}/{name}") };

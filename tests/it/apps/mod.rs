@@ -25,7 +25,7 @@ async fn start() -> (Rig, Forge, String) {
 }
 
 fn manifest(url: &str, more: &str) -> String {
-    format!("kind: App\nname: TAG-site\ngit: {{url: '{url}'}}\nport: 8080\n{more}")
+    format!("kind: App\nname: TAG-site\ngit: {{url: '{url}'}}\nport: 8080\nupdate: {{drain: 0s}}\n{more}")
 }
 
 /// The images that were built for an app, of this test's.
@@ -160,6 +160,74 @@ async fn a_commit_that_cannot_be_built_changes_nothing_that_runs() {
     clean(&rig);
 }
 
+const DOCKERFILE: &str = "FROM nginx:1.30-alpine\nCOPY public /srv/www\nEXPOSE 8080\n\
+                          CMD [\"busybox\", \"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/srv/www\"]\n";
+
+/// What `docker compose up --build` does, without a registry.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compose_project_is_built_from_its_folder_and_follows_it() {
+    bases::nginx();
+    let mut rig = Rig::start().await;
+    rig.settings.insert("policy".to_owned(), json!({"repositories": ["./services/site"]}));
+    rig.configure();
+    let folder = rig.folder.path().join("services/site");
+    std::fs::create_dir_all(folder.join("public")).unwrap();
+    let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).unwrap();
+    let page = |text: &str| write("public/index.html", text);
+    write("compose.yaml", "services:\n  web:\n    build: {context: ., args: {A: b}}\n    expose: ['8080']\n");
+    // Of this test alone: what has another name as well is somebody else's, too, and stays.
+    let dockerfile = DOCKERFILE.replace("EXPOSE", &format!("LABEL of={}\nEXPOSE", rig.tag));
+    write("Dockerfile", &dockerfile);
+    write(".dockerignore", "secret.txt\n");
+    write("secret.txt", "canary-of-the-folder");
+    page("<h1>one</h1>\n");
+    rig.write_in("site", "service.yaml", "name: TAG-site\ncompose: ./compose.yaml\nport: 8080\nupdate: {drain: 0s}\n");
+    let planned = rig.run(&["plan"]).await;
+    assert!(planned.out.contains("build   ") && planned.out.contains("from services/site"), "{planned}");
+    let applied = rig.apply().await;
+    assert_eq!(applied.code, 0, "{applied}");
+    rig.assert_serves("site", "<h1>one</h1>").await;
+    rig.quiet().await;
+    assert_eq!(images(&rig).len(), 1);
+
+    page("<h1>two</h1>\n");
+    write("secret.txt", "another");
+    assert_eq!(rig.apply().await.code, 0);
+    rig.assert_serves("site", "<h1>two</h1>").await;
+    rig.quiet().await;
+    // What is left out of the build builds nothing.
+    let built = images(&rig);
+    write("secret.txt", "a third");
+    rig.quiet().await;
+    assert_eq!((built.len(), images(&rig)), (2, built));
+
+    // One that cannot be built changes nothing that runs.
+    write("Dockerfile", &format!("{dockerfile}RUN echo it is broken && exit 7\n"));
+    let failed = rig.apply_partly("30s").await;
+    assert!(failed.code != 0 && format!("{failed}").contains("exit code: 7"), "{failed}");
+    rig.assert_serves("site", "<h1>two</h1>").await;
+    let daemon = rig.daemon().await;
+    write("Dockerfile", &dockerfile);
+    page("<h1>three</h1>\n");
+    eventually(60, "the next is served", async || {
+        rig.visit("site").await.is_some_and(|(_, body)| body.contains("three"))
+    })
+    .await;
+    daemon.wait_until_settled().await;
+    let log = rig.run(&["app", "build-log", &rig.name("site")]).await;
+    assert!(log.code == 0 && log.out.contains("COPY public"), "{log}");
+    daemon.stop().await;
+    for image in images(&rig) {
+        let files = docker(&["run", "--rm", "--entrypoint", "busybox", &image, "find", "/srv", "-type", "f"]);
+        assert_eq!(files.trim(), "/srv/www/index.html", "{image}");
+    }
+    rig.remove("site/service.yaml");
+    assert_eq!(rig.run(&["apply", "--yes", "--confirm-deletes", "1"]).await.code, 0);
+    rig.quiet().await;
+    assert_eq!(images(&rig), [""; 0], "its images go with it");
+    clean(&rig);
+}
+
 /// Asks again and again until it is done; answers how often, and how often there was no good answer.
 async fn asked_until(rig: &Rig, done: &AtomicBool) -> (usize, usize) {
     let (mut asked, mut failed) = (0, 0);
@@ -178,7 +246,8 @@ async fn a_flask_app_is_updated_without_a_failed_request() {
     let file = |name: &str| std::fs::read_to_string(files.join(name)).unwrap();
     forge.write("requirements.txt", &file("requirements.txt"));
     forge.commit("Alice Martin", "an app", "app.py", &file("app.py"));
-    let manifest = manifest(&url, "environment: {TOKEN: {secret: TAG-site/token}}\n").replace("port: 8080\n", "");
+    let manifest = manifest(&url, "environment: {TOKEN: {secret: TAG-site/token}}\n")
+        .replace("port: 8080\nupdate: {drain: 0s}\n", "");
     rig.write("site.yaml", &manifest);
     std::fs::create_dir_all(rig.folder.path().join("secrets/services").join(rig.name("site"))).unwrap();
     let secret = rig.folder.path().join("secrets/services").join(rig.name("site")).join("token");

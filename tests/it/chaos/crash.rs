@@ -189,6 +189,16 @@ async fn a_destruction_survives_a_crash_at_every_call() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_built_survives_a_crash_at_every_call() {
+    crash_everywhere(13).await;
+}
+
+#[tokio::test]
+async fn an_image_that_is_built_survives_an_error_at_every_write() {
+    strike_everywhere(13, Blow::Error).await;
+}
+
+#[tokio::test]
 async fn a_new_service_survives_a_crash_at_every_write_and_a_lost_ledger() {
     strike_everywhere(0, Blow::DeathWithoutLedger).await;
 }

@@ -137,11 +137,18 @@ const FAMILY_2: &str = "{kind: AccessList, name: family, users: {anna: {secret: 
 
 const MOVED: &str = "name: web\nimage: app:1\nport: 80\nnetwork: {subnet: 10.77.40.0/24}\n";
 
+/// What is built: once, not at all, and once more.
+const BUILT: &str = "name: web\nport: 80\nbuild: {context: ./web, dockerfile_inline: \"FROM app:1\\nEXPOSE 80\\n\"}\n";
+const BUILT_NOT: &str =
+    "name: web\nport: 80\nbuild: {context: ./web, dockerfile_inline: \"FROM app:1\\nRUN exit 7\\nEXPOSE 80\\n\"}\n";
+const BUILT_2: &str =
+    "name: web\nport: 80\nbuild: {context: ./web, dockerfile_inline: \"FROM app:2\\nRUN echo two\\nEXPOSE 80\\n\"}\n";
+
 const OTHER: &str = "name: other\nimage: app:1\nport: 80\n";
 const OTHER_2: &str = "name: other\nimage: app:2\nport: 80\n";
 
 /// The stories in which every call is struck.
-pub const STORIES: [Story; 13] = [
+pub const STORIES: [Story; 14] = [
     Story { name: "a-new-service", before: &[("other.yaml", OTHER)], acts: &[Act::Write("cloud.yaml", CLOUD)] },
     Story {
         name: "the-environment-changes-start-first",
@@ -208,6 +215,17 @@ pub const STORIES: [Story; 13] = [
         name: "a-service-is-destroyed",
         before: &[("cloud.yaml", CLOUD), ("other.yaml", OTHER)],
         acts: &[Act::Destroy("cloud")],
+    },
+    Story {
+        name: "an-image-is-built-the-next-cannot-be-and-is-mended",
+        before: &[("web.yaml", WEB), ("other.yaml", OTHER)],
+        acts: &[
+            Act::Write("web.yaml", BUILT),
+            Act::Rest,
+            Act::Write("web.yaml", BUILT_NOT),
+            Act::Rest,
+            Act::Write("web.yaml", BUILT_2),
+        ],
     },
 ];
 

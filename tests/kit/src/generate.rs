@@ -209,9 +209,14 @@ impl Draw<'_> {
             if part == "Service" && (is_of_container(self.schema, key) || key == "containers") {
                 continue;
             }
+            // Of files beside the manifest, which are not drawn.
+            if key == "build" && part != "App" {
+                continue;
+            }
             let is_top = part == "Service";
             let percent = if is_top { percent * 5 } else { percent };
-            let needed = required.contains(&key.as_str());
+            let is_image = matches!(part, "container" | "job") && key == "image";
+            let needed = is_image || required.contains(&key.as_str());
             if key == "<<" || (!needed && !self.dice.chance(percent)) || self.ground.without.contains(&full) {
                 continue;
             }

@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::app::Build;
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
 use crate::model::{Code, Millis, SecretName, Value};
 
 use super::mounts::PublishedPorts;
-use super::{composite_keys, deploy, mounts, settings, unquoted};
+use super::{build, composite_keys, deploy, mounts, settings, unquoted};
 use crate::manifest::kinds::shared::dependencies;
 use crate::manifest::policy::{images, rights};
 use crate::manifest::resolve::ShellWords;
@@ -22,8 +23,9 @@ use crate::resources::docker::setting;
 /// A registry is not asked more often.
 const HOUR: Millis = Millis::minutes(60);
 /// Keys of a container that are read here or in `mounts.rs`.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "image",
+    "build",
     "deploy",
     "depends_on",
     "command",
@@ -62,7 +64,7 @@ pub(crate) struct ContainerRead {
 /// Reads the keys of a container out of a map that may have others; in the short form `dns` is one of them.
 pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<ContainerRead> {
     let scope = reader.scope;
-    let image = reader.required("image", "as in `image: gitea/gitea:1.22`").and_then(|text| image(scope, &text));
+    let (image, build) = image_or_build(reader);
     let command = words(reader, "command");
     let entrypoint = words(reader, "entrypoint");
     let environment = environment(reader);
@@ -93,6 +95,7 @@ pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Conta
     let (ipv4_address, address) = place.ipv4_address.unzip();
     let container = Container {
         image: image?,
+        build: build.map(Box::new),
         command,
         entrypoint,
         environment,
@@ -119,6 +122,22 @@ pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Conta
     network_contradictions(reader, &container);
     let (networks, placed_on) = (place.networks, place.placed_on);
     Some(ContainerRead { container, siblings, networks, placed_on, address, is_restart_said })
+}
+
+/// The image that is named, or the one that is built, with how it is.
+fn image_or_build(reader: &mut Reader<'_>) -> (Option<String>, Option<Build>) {
+    let scope = reader.scope;
+    let Some(entry) = reader.entry("build") else {
+        let text = reader.required("image", "as in `image: gitea/gitea:1.22`, or `build: ./app` of files beside it");
+        return (text.and_then(|text| image(scope, &text)), None);
+    };
+    if reader.entry("image").is_some() {
+        let message = "`image` and `build` are both there".to_owned();
+        let hint = "leave one of them out: what is built is called after the service and what goes in";
+        scope.error_hint(Code::A0140, reader.key_spot("image"), message, hint);
+    }
+    let build = build::read(scope, entry);
+    (build.as_ref().map(|build| build.image.clone()), build)
 }
 
 /// Whether it is on the host's network, where every port of it is open as it is.
@@ -472,7 +491,9 @@ fn pull_policy(reader: &mut Reader<'_>) -> PullPolicy {
     let hint = match span {
         Some(span) if span >= HOUR => return PullPolicy::Every(span),
         Some(_) => "a registry is asked once an hour at most: `every_1h`",
-        None if text.text == "build" => "build in CI, and name the image",
+        None if text.text == "build" => {
+            "leave it out: what `build` says is built whenever something goes in that is new"
+        }
         None => "one of `missing`, `always`, `daily`, `weekly`, `every_12h`, `never`",
     };
     reader.scope.not_allowed(&text, "`pull_policy`", hint);

@@ -11,7 +11,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
-use crate::model::{Bundle, BundleFile, Code, SecretName};
+use crate::model::source::is_build_file;
+use crate::model::{Asset, Bundle, BundleFile, Code, SecretName};
 
 use super::mounts;
 use super::project::{Project, not_here};
@@ -48,28 +49,15 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         let executable = scope.source.file(&path).is_some_and(|asset| asset.executable);
         return Some(copied(DeliveryContent::Bundle(scope.source.file_bundle(&path, bytes, executable))));
     }
-    let mut below = scope.source.below(&path);
-    if below.is_empty() {
+    if scope.source.below(&path).is_empty() {
         return on_host(scope, source, spot);
     }
     // A Compose project has the folder to itself, but for the manifest that names it.
-    let manifest = scope.file.strip_prefix(&format!("{path}/")).map(str::to_owned);
-    if let Some(manifest) = manifest.as_deref() {
-        below.remove(manifest);
-        let mut texts = scope.source.texts_below(&path).filter(|(other, _)| *other != manifest);
-        let read = Effort::bytes(texts.clone().map(|(_, text)| text.len()).sum());
-        if !scope.spend(read, spot) {
-            return None;
-        }
-        if !is_compose(spot) || texts.any(|(_, text)| crate::manifest::is_manifest(text)) {
-            let message = format!("{} is the folder of the manifest itself", shown(source));
-            scope.error_hint(Code::A0157, spot, message, "put what is to be delivered into a folder of its own");
-            return None;
-        }
-    }
-    if !scope.spend(Effort::nodes(below.len()), spot) {
-        return None;
-    }
+    let said = PlacedText { text: source.to_owned(), spot };
+    let mut below = all_below(scope, &path, &said, is_compose(spot))?;
+    // They are for builds.
+    below.retain(|inside, _| !is_build_file(inside.rsplit('/').next().unwrap_or_default()));
+    let manifest = own_manifest(scope, &path);
     if below.len() > FOLDER_FILES_MAX {
         let message = format!("{} holds {} files, at most {FOLDER_FILES_MAX}", shown(source), below.len());
         scope.error_hint(Code::A0108, spot, message, "keep data on the host and bind it by its whole path");
@@ -87,6 +75,37 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         files.insert(inside, BundleFile { bytes, executable: asset.executable });
     }
     Some(copied(DeliveryContent::Bundle(scope.source.folder_bundle(&path, manifest.as_deref(), files))))
+}
+
+/// The manifest's own path in a folder, if it is there.
+fn own_manifest(scope: &Scope<'_>, path: &str) -> Option<String> {
+    scope.file.strip_prefix(&format!("{path}/")).map(str::to_owned)
+}
+
+/// Every file below a folder, by its path there, but for the manifest itself, where `has_own` says that it may be there. Another
+/// manifest may not.
+pub(super) fn all_below(
+    scope: &Scope<'_>,
+    path: &str,
+    said: &PlacedText,
+    has_own: bool,
+) -> Option<BTreeMap<String, Asset>> {
+    let spot = said.spot;
+    let mut below = scope.source.below(path);
+    if let Some(manifest) = own_manifest(scope, path) {
+        below.remove(&manifest);
+        let mut texts = scope.source.texts_below(path).filter(|(other, _)| *other != manifest);
+        let read = Effort::bytes(texts.clone().map(|(_, text)| text.len()).sum());
+        if !scope.spend(read, spot) {
+            return None;
+        }
+        if !has_own || texts.any(|(_, text)| crate::manifest::is_manifest(text)) {
+            let message = format!("{} is the folder of the manifest itself", shown(&said.text));
+            scope.error_hint(Code::A0157, spot, message, "put the files into a folder of their own");
+            return None;
+        }
+    }
+    scope.spend(Effort::nodes(below.len()), spot).then_some(below)
 }
 
 fn copied(content: DeliveryContent) -> MountSource {

@@ -2,6 +2,7 @@
 //! to containers, networks and volumes.
 
 pub(super) mod unquoted;
+pub(super) mod build;
 pub(super) mod container;
 pub(super) mod mounts;
 pub(super) mod composite_keys;

@@ -178,6 +178,9 @@ fn worked_in(scope: &Scope<'_>, project: &Project, picked: &Picked, of: &Entry) 
     const HERE: [&str; 7] = ["profiles", "extends", "env_file", "label_file", "configs", "secrets", "links"];
     let service = &of.value;
     let has_image = service.entry("image").is_some_and(|image| !image.value.is_null());
+    let asks = service.entry("pull_policy").and_then(|entry| entry.value.scalar()) == Some("build");
+    let is_built = asks && service.entry("build").is_some();
+    let has_image = has_image && !is_built;
     let mut entries: Vec<Entry> = Vec::new();
     for entry in service.entries().iter().filter(|entry| !HERE.contains(&entry.key.as_str())) {
         let value = match entry.key.as_str() {
@@ -188,9 +191,12 @@ fn worked_in(scope: &Scope<'_>, project: &Project, picked: &Picked, of: &Entry) 
             "volumes" => named_volumes(&of.key, &entry.value),
             "build" if has_image => {
                 let message = "`build` has no effect beside `image`: the image is pulled".to_owned();
-                scope.no_effect(entry.key_spot, message, "push what is built under that name");
+                let hint = "push what is built under that name, or write `pull_policy: build`";
+                scope.no_effect(entry.key_spot, message, hint);
                 continue;
             }
+            // Built whenever what goes in is new, and called after that.
+            "image" | "pull_policy" if is_built => continue,
             "networks" => match picked.networks.said_by(scope, &entry.value) {
                 Some(networks) => networks,
                 None => continue,

@@ -9,8 +9,7 @@ use crate::manifest::yaml::tree::Entry;
 use crate::model::Code;
 
 /// Compose keys without a meaning here, and what to do instead.
-const COMPOSE: [(&str, &str); 15] = [
-    ("build", "use `image:`; building from a repository is kind `App`"),
+const COMPOSE: [(&str, &str); 14] = [
     ("cpu_count", "use `cpus:`; this one is for engines of Windows"),
     ("cpu_percent", "use `cpus:`; this one is for engines of Windows"),
     ("credential_spec", "leave it out; it is for engines of Windows"),

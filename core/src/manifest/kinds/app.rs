@@ -4,30 +4,23 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value as Json;
-use sha2::{Digest, Sha256};
 
 use super::{ManifestKindRow, pool, service};
 use crate::apps::{self, Checkout, Detection, Dockerfile, SecretForm, Wish};
+use crate::manifest::compose::build::{self, BuildKeys, TIMEOUT, image_name};
 use crate::manifest::compose::container;
-use crate::manifest::policy::{self, AllowedBy, Closed, images};
-use crate::manifest::resolve;
-use crate::manifest::schema::{map, object, scalar, text, words};
+use crate::manifest::policy::images;
+use crate::manifest::schema::{object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::model::app::{App, AppSource, Build};
 use crate::model::service::{Container, EnvValue, ManifestKind, Mount, MountSource, Service};
-use crate::model::suggestion::matches;
-use crate::model::{Bundle, Code, GitUrl, Millis, SecretName};
+use crate::model::{Bundle, Code, GitUrl, SecretName};
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::APP, parse, schema };
 
-/// The key of the policy.
-const WORD: &str = "repositories";
-/// Where nothing is said; large builds of Rust or Java on a small machine take this.
-const TIMEOUT: Millis = Millis::minutes(20);
-const TIMEOUT_MAX: Millis = Millis::minutes(120);
 /// Where it listens as long as nothing is known of it.
 const USUAL_PORT: u16 = 8080;
 /// The job that runs a new image before it serves.
@@ -43,15 +36,6 @@ const OWN: [&str; 9] = ["kind", "name", "host", "reconcile", "git", "framework",
 /// What a job before an update has of the container beside which it runs.
 const FOR_RELEASE: [&str; 8] =
     ["environment", "env_file", "volumes", "user", "extra_hosts", "secrets", "configs", "working_dir"];
-
-/// What `build` says.
-#[derive(Default)]
-struct BuildKeys {
-    dockerfile: Option<PlacedText>,
-    args: BTreeMap<String, String>,
-    target: Option<String>,
-    timeout: Option<Millis>,
-}
 
 /// What `release` says.
 enum Release {
@@ -76,7 +60,7 @@ fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
         scope.error_hint(Code::A0106, reader.key_spot(key), message, hint);
     }
     let source = source?;
-    allowed(scope, &source, spot);
+    build::allowed(scope, &source.url.to_string(), spot, "https://github.com/acme/*");
     // From elsewhere nothing is fetched; the rest of the manifest is read all the same.
     let checkout = if scope.is_broken() { None } else { checkout(scope, &source) };
     if !scope.is_broken() {
@@ -203,34 +187,9 @@ fn build(reader: &mut Reader<'_>) -> BuildKeys {
     let scope = reader.scope;
     let Some(node) = reader.node("build") else { return BuildKeys::default() };
     let Some(mut inner) = Reader::open(scope, node, "`build`", "build.") else { return BuildKeys::default() };
-    let dockerfile = inner.text("dockerfile");
-    let target = inner.text("target").map(|text| text.text);
-    let timeout = inner.text("timeout").and_then(|text| match resolve::duration_ms(&text.text).map(Millis) {
-        Ok(span) if (Millis::seconds(10)..=TIMEOUT_MAX).contains(&span) => Some(span),
-        Ok(_) => {
-            scope.not_allowed(&text, "`build.timeout`", "10s to 2h");
-            None
-        }
-        Err(hint) => {
-            scope.not_allowed(&text, "`build.timeout`", &hint);
-            None
-        }
-    });
-    let mut args = BTreeMap::new();
-    if let Some(node) = inner.node("args") {
-        for entry in node.entries() {
-            let value = scope.text(&entry.value, &format!("`build.args.{}`", shown(&entry.key)));
-            args.extend(value.map(|value| (entry.key.clone(), value.text)));
-        }
-    }
-    if inner.has("memory") {
-        let hint = "limit the engine as a whole instead, by a cgroup of its own";
-        let message = "`build.memory`: an engine applies no limit to the builds of BuildKit".to_owned();
-        inner.entry("memory");
-        scope.error_hint(Code::A0112, inner.key_spot("memory"), message, hint);
-    }
-    inner.finish(&nothing_else);
-    BuildKeys { dockerfile, args, target, timeout }
+    let keys = BuildKeys::read(&mut inner);
+    inner.finish(&build::unsupported);
+    keys
 }
 
 fn release(reader: &mut Reader<'_>) -> Release {
@@ -247,18 +206,6 @@ fn where_it_runs(reader: &mut Reader<'_>) {
     if let Some(text) = reader.text("on").filter(|text| text.text != "docker") {
         reader.scope.not_allowed(&text, "`on`", "`docker`; vm and lxc are not yet supported");
     }
-}
-
-/// Who may be built from: what is in a repository runs as root while it is built.
-fn allowed(scope: &Scope<'_>, source: &AppSource, spot: Spot) {
-    let url = source.url.to_string();
-    let named = scope.site.policy.repositories.iter().find(|pattern| matches(pattern, &url));
-    if let Some(pattern) = named {
-        return policy::allowed(scope, spot, WORD, &url, AllowedBy::Policy(format!("{WORD}: {pattern}")));
-    }
-    let message = format!("policy forbids to build from {}", shown(&url));
-    let hint = "ask the operator to add it to `policy.repositories`, as in `https://github.com/acme/*`".to_owned();
-    policy::report_closed(scope, &Closed { code: Code::A0776, spot, word: WORD, item: &url, message, hint });
 }
 
 /// What was fetched of the repository; from now on it belongs to the manifest.
@@ -293,24 +240,15 @@ fn made(
         images::judge(scope, &PlacedText { text: image.clone(), spot });
     }
     let tree = checkout.trees.get(&found.context)?;
-    let mut hash = Sha256::new();
-    let mut part = |text: &str| {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text);
-    };
-    part(tree);
-    part(text);
-    part(dockerfile_path.as_deref().unwrap_or_default());
-    part(keys.target.as_deref().unwrap_or_default());
-    for (name, value) in &keys.args {
-        part(name);
-        part(value);
-    }
-    let digest = hex::encode(&hash.finalize()[..6]);
+    let path = dockerfile_path.as_deref().unwrap_or_default();
+    let args = keys.args.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    let image =
+        image_name(&scope.name, [tree, text, path, keys.target.as_deref().unwrap_or_default()].into_iter().chain(args));
     let reasons = found.reasons.iter().map(|one| (one.part.word(), one.value.clone(), one.because.clone())).collect();
     Some(Build {
-        image: format!("amarre/{}:{digest}", scope.name),
+        image,
         context: found.context.clone(),
+        files: None,
         dockerfile: Bundle::of_file(text.as_bytes().into(), false),
         dockerfile_path,
         bases,
@@ -427,15 +365,8 @@ fn schema() -> Json {
             ("host_key", text(), "Over ssh: the host key that the server has, as `ssh-ed25519 AAAA…`"),
         ],
     );
-    let build = object(
-        &[],
-        vec![
-            ("dockerfile", text(), "A Dockerfile of the repository, in place of one by the framework"),
-            ("args", map(scalar()), "Arguments of the build; they can be read in the image: no secrets"),
-            ("target", text(), "The stage that is built"),
-            ("timeout", text(), "When it is cancelled; 20m if not set"),
-        ],
-    );
+    let dockerfile = ("dockerfile", text(), "A Dockerfile of the repository, in place of one by the framework");
+    let build = object(&[], std::iter::once(dockerfile).chain(build::keys()).collect());
     let mut keys = service::keys();
     keys.retain(|(key, ..)| !NOT_HERE.iter().any(|(other, _)| key == other));
     keys.extend([

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::manifest::compose::build;
 use crate::resources::docker::{SETTINGS, SettingShape, WordKind};
 
 use super::{SchemaKey, either, flag, link, list, map, number, object, pairs, scalar, text, words};
@@ -9,8 +10,9 @@ use super::{SchemaKey, either, flag, link, list, map, number, object, pairs, sca
 /// Maps that have a name in the schema.
 pub(crate) fn parts() -> Vec<(&'static str, Json)> {
     vec![
-        ("container", object(&["image"], keys())),
-        ("job", object(&["image"], job_keys())),
+        ("container", object(&[], keys())),
+        ("job", object(&[], job_keys())),
+        ("build", object(&[], build_keys())),
         ("secret", object(&["secret"], vec![("secret", text(), "Name of the secret")])),
         ("port", object(&["target", "published"], port_keys())),
         ("mount", object(&["type", "target"], mount_keys())),
@@ -50,11 +52,26 @@ fn job_keys() -> Vec<SchemaKey> {
     keys
 }
 
+fn build_keys() -> Vec<SchemaKey> {
+    let mut own = vec![
+        ("context", text(), "The folder; the manifest's own if not set"),
+        ("dockerfile", text(), "Its path in that folder; Dockerfile if not set"),
+        ("dockerfile_inline", text(), "The Dockerfile itself"),
+    ];
+    own.extend(build::keys());
+    own
+}
+
 fn own_keys() -> Vec<SchemaKey> {
     let restart = either(&[text(), json!({"const": false})]);
     let networks = either(&[list(text()), map(either(&[json!({"type": "null"}), link("place")]))]);
     vec![
         ("image", text(), "With a tag or a digest"),
+        (
+            "build",
+            either(&[text(), link("build")]),
+            "In place of `image`: the folder beside the manifest that it is built from",
+        ),
         ("command", either(&[scalar(), list(scalar())]), "In place of the image's"),
         ("entrypoint", either(&[scalar(), list(scalar())]), "In place of the image's"),
         ("environment", pairs(&[link("secret")]), "Variables; a value may be {secret: NAME}"),

@@ -20,10 +20,9 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
     let input = expansion.input;
     let docker = expansion.host.docker.clone();
     let address = Address::new(docker, Kind::Image, reference);
-    if let Some(app) = &expansion.service.app
-        && let Some(build) = app.build.as_deref().filter(|build| build.image == reference)
-    {
-        let fields = Fields::default().with("build", build_value(&app.source, build));
+    if let Some(build) = expansion.service.builds().find(|build| build.image == reference) {
+        let source = expansion.service.app.as_ref().map(|app| &app.source);
+        let fields = Fields::default().with("build", build_value(source, build));
         let refusal = if input.world.seen.contains_key(&address) { None } else { no_room(input, &address) };
         expansion.want(address.clone(), fields, Vec::new(), &container.origin).refuse(refusal);
         return Need::present(address);
@@ -76,12 +75,10 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
     if every.is_some() || is_other { Need::ready(address) } else { Need::present(address) }
 }
 
-/// What an image is built from, for whoever builds it.
-fn build_value(source: &AppSource, build: &Build) -> Value {
+/// What an image is built from, for whoever builds it: files by digest, or a commit of an app's repository.
+fn build_value(source: Option<&AppSource>, build: &Build) -> Value {
     let text = |name: &str, value: &str| (name.to_owned(), Value::text(value));
     let mut entries = BTreeMap::from([
-        text("source", &source.asset()),
-        text("commit", &build.commit.id),
         text("context", &build.context),
         text("dockerfile", &build.dockerfile.digest),
         ("timeout_ms".to_owned(), Value::Int(build.timeout.0)),
@@ -89,6 +86,13 @@ fn build_value(source: &AppSource, build: &Build) -> Value {
         text("framework", &build.framework),
         ("args".to_owned(), Value::Map(build.args.iter().map(|(name, value)| text(name, value)).collect())),
     ]);
+    match (&build.files, source) {
+        (Some(files), _) => entries.extend([text("files", &files.digest)]),
+        (None, Some(source)) => {
+            entries.extend([text("source", &source.asset()), text("commit", &build.commit.id)]);
+        }
+        (None, None) => (),
+    }
     entries.extend(build.dockerfile_path.as_ref().map(|path| text("path", path)));
     entries.extend(build.target.as_ref().map(|target| text("target", target)));
     Value::Map(entries)

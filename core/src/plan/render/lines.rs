@@ -92,6 +92,7 @@ fn image_detail(of: &DetailInput<'_>) -> String {
     let text = |name: &str| build.and_then(|build| build.get(name)?.as_text()).unwrap_or_default();
     match text("commit").get(..7) {
         Some(commit) => format!("from commit {commit}, {}", text("framework")),
+        None if build.is_some() => format!("from {}", text("context")),
         None => String::new(),
     }
 }

@@ -1,0 +1,303 @@
+//! `build`: a container whose image is built from a folder of the source. What is sent to the engine travels with the manifest, so that
+//! what is built is what was read; a repository of its own is kind `App`.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use super::{delivered_files, merge};
+use crate::apps::{self, Ignore};
+use crate::manifest::policy::{self, AllowedBy, Closed, images};
+use crate::manifest::resolve;
+use crate::manifest::schema::{SchemaKey, either, list, map, scalar, text};
+use crate::manifest::source_files::{TOO_LARGE, folder_of, join};
+use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
+use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, no_effect};
+use crate::manifest::yaml::tree::{Entry, NodeData};
+use crate::model::app::Build;
+use crate::model::suggestion::matches;
+use crate::model::{Bundle, BundleFile, Code, Commit, Millis};
+
+/// The key of the policy.
+pub(crate) const WORD: &str = "repositories";
+/// Where nothing is said; large builds of Rust or Java on a small machine take this.
+pub(crate) const TIMEOUT: Millis = Millis::minutes(20);
+const TIMEOUT_MAX: Millis = Millis::minutes(120);
+/// Of a folder of the source, which is held in memory and kept with its manifest.
+const CONTEXT_BYTES_MAX: usize = 8 << 20;
+const MIB: usize = 1 << 20;
+const DOCKERFILE: &str = "Dockerfile";
+/// What says where what is built is called after.
+const NAME_CHARS_MAX: usize = 40;
+
+/// What `build` says of an image, wherever its files are.
+#[derive(Default)]
+pub(crate) struct BuildKeys {
+    pub dockerfile: Option<PlacedText>,
+    pub args: BTreeMap<String, String>,
+    pub target: Option<String>,
+    pub timeout: Option<Millis>,
+}
+
+impl BuildKeys {
+    /// Reads the keys that all builds have.
+    pub fn read(inner: &mut Reader<'_>) -> Self {
+        let scope = inner.scope;
+        let dockerfile = inner.text("dockerfile");
+        let target = inner.text("target").map(|text| text.text);
+        let timeout = inner.text("timeout").and_then(|text| match resolve::duration_ms(&text.text).map(Millis) {
+            Ok(span) if (Millis::seconds(10)..=TIMEOUT_MAX).contains(&span) => Some(span),
+            Ok(_) => {
+                scope.not_allowed(&text, "`build.timeout`", "10s to 2h");
+                None
+            }
+            Err(hint) => {
+                scope.not_allowed(&text, "`build.timeout`", &hint);
+                None
+            }
+        });
+        Self { dockerfile, args: args(inner), target, timeout }
+    }
+}
+
+/// A map, or a list of `NAME=value`. Arguments can be read in the image, so none of them is a secret.
+fn args(inner: &mut Reader<'_>) -> BTreeMap<String, String> {
+    let scope = inner.scope;
+    let Some(entry) = inner.entry("args").filter(|entry| !entry.value.is_null()) else { return BTreeMap::new() };
+    let pairs = merge::pairs(&entry.value, &|_, _, _| ());
+    let mut args = BTreeMap::new();
+    for entry in pairs.entries() {
+        let label = format!("`build.args.{}`", shown(&entry.key));
+        if entry.value.is_null() {
+            let message = format!("{label} has no value");
+            let hint = "give it one: Amarre passes none of its own variables on";
+            scope.error_hint(Code::A0104, entry.key_spot, message, hint);
+            continue;
+        }
+        args.extend(scope.text(&entry.value, &label).map(|value| (entry.key.clone(), value.text)));
+    }
+    args
+}
+
+/// How an image is called: after whom it is for, and by a digest of what goes in.
+pub(crate) fn image_name<'a>(name: &str, parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    format!("amarre/{name}:{}", hex::encode(&hash.finalize()[..6]))
+}
+
+/// Whether what is at a place may be built: it runs as root meanwhile.
+pub(crate) fn allowed(scope: &Scope<'_>, place: &str, spot: Spot, example: &str) {
+    let named = scope.site.policy.repositories.iter().find(|pattern| matches(pattern, place));
+    if let Some(pattern) = named {
+        return policy::allowed(scope, spot, WORD, place, AllowedBy::Policy(format!("{WORD}: {pattern}")));
+    }
+    let message = format!("policy forbids to build from {}", shown(place));
+    let hint = format!("ask the operator to add it to `policy.repositories`, as in `{example}`");
+    policy::report_closed(scope, &Closed { code: Code::A0776, spot, word: WORD, item: place, message, hint });
+}
+
+/// Reads `build`: the folder itself, or a map.
+pub(super) fn read(scope: &Scope<'_>, entry: &Entry) -> Option<Build> {
+    let (spot, node) = (entry.key_spot, &entry.value);
+    let (context, keys, inline) = match &node.data {
+        NodeData::Map(_) => {
+            let mut inner = Reader::open(scope, node, "`build`", "build.")?;
+            let context = inner.text("context");
+            let keys = BuildKeys::read(&mut inner);
+            let inline = inner.text("dockerfile_inline");
+            inner.finish(&unsupported);
+            (context, keys, inline)
+        }
+        NodeData::Scalar(_) | NodeData::List(_) => (Some(scope.text(node, "`build`")?), BuildKeys::default(), None),
+    };
+    let context = context.unwrap_or_else(|| PlacedText { text: ".".to_owned(), spot });
+    if is_repository(&context.text) {
+        let message = format!("`build` from {}: a repository of its own is kind `App`", shown(&context.text));
+        scope.error_hint(Code::A0112, context.spot, message, "write an App with `git: {url: …}`");
+        return None;
+    }
+    let folder = scope.source_path(&context)?;
+    allowed(scope, &format!("./{folder}"), context.spot, "./*");
+    if let (Some(inline), Some(_)) = (&inline, &keys.dockerfile) {
+        let message = "`dockerfile` and `dockerfile_inline` are both there".to_owned();
+        scope.error_hint(Code::A0140, inline.spot, message, "leave one of them out");
+        return None;
+    }
+    let (path, text) = match inline {
+        Some(inline) => (None, inline.text),
+        None => {
+            let (path, text) = dockerfile(scope, &folder, keys.dockerfile.as_ref(), &context)?;
+            (Some(path), text)
+        }
+    };
+    let files = files(scope, &folder, path.as_deref(), &context)?;
+    built(scope, (&folder, files), (path, &text), keys, spot)
+}
+
+/// A Git URL, as Compose takes one for a context.
+fn is_repository(context: &str) -> bool {
+    context.contains("://") || context.starts_with("git@") || context.starts_with("github.com/")
+}
+
+/// The Dockerfile: its path in the folder, and its text.
+fn dockerfile(
+    scope: &Scope<'_>,
+    folder: &str,
+    said: Option<&PlacedText>,
+    context: &PlacedText,
+) -> Option<(String, String)> {
+    let (name, spot) = said.map_or((DOCKERFILE, context.spot), |text| (text.text.as_str(), text.spot));
+    let whole = join(folder, name).filter(|_| !name.starts_with('/'));
+    let inside = whole.as_ref().and_then(|whole| whole.strip_prefix(folder)?.strip_prefix('/'));
+    let (Some(whole), Some(inside)) = (&whole, inside) else {
+        let message = format!("the Dockerfile {} is not in the folder that is built", shown(name));
+        scope.error_hint(Code::A0106, spot, message, "write its path from `build.context`");
+        return None;
+    };
+    if !scope.source.has(whole) {
+        let message = format!("there is no {} in the source", shown(whole));
+        let hint = match said {
+            Some(_) => format!("put it there, or correct the path; it is read from {}", folder_of(whole)),
+            None => {
+                "put a Dockerfile there, name it by `build.dockerfile`, or have Amarre write one: kind `App`".to_owned()
+            }
+        };
+        scope.error_hint(Code::A0150, spot, message, &hint);
+        return None;
+    }
+    let bytes = scope.bytes(whole, spot)?;
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        scope.error(Code::A0157, spot, format!("{} is no text in UTF-8", shown(whole)));
+        return None;
+    };
+    Some((inside.to_owned(), text.to_owned()))
+}
+
+/// The files that are sent: those of the folder, less what `.dockerignore` leaves out and the manifest itself.
+fn files(scope: &Scope<'_>, folder: &str, dockerfile: Option<&str>, context: &PlacedText) -> Option<Bundle> {
+    let below = delivered_files::all_below(scope, folder, context, true)?;
+    let of = |path: &str| {
+        let asset = below.get(path)?;
+        Some(String::from_utf8_lossy(asset.bytes.as_deref()?).into_owned())
+    };
+    // One that is called after the Dockerfile comes before the general one.
+    let own = dockerfile.and_then(|dockerfile| of(&format!("{dockerfile}.dockerignore")));
+    let ignore = Ignore::new(&own.or_else(|| of(".dockerignore")).unwrap_or_default());
+    let mut sent = BTreeMap::new();
+    let mut size = 0;
+    for (inside, asset) in &below {
+        let is_rule = inside.ends_with(".dockerignore");
+        let is_sent = !ignore.has(inside) || dockerfile == Some(inside);
+        let whole = format!("{folder}/{inside}");
+        if is_sent || is_rule {
+            scope.uses.borrow_mut().insert(whole.clone(), asset.clone());
+        }
+        if !is_sent {
+            continue;
+        }
+        let Some(bytes) = asset.bytes.clone() else {
+            let message = format!("{} was not read: {} bytes", shown(&whole), asset.size);
+            let hint = format!("leave it out by `.dockerignore`, or build from a repository: kind `App`; {TOO_LARGE}");
+            scope.error_hint(Code::A0157, context.spot, message, &hint);
+            return None;
+        };
+        size += bytes.len();
+        sent.insert(inside.clone(), BundleFile { bytes, executable: asset.executable });
+    }
+    if size > CONTEXT_BYTES_MAX {
+        let limit = CONTEXT_BYTES_MAX / MIB;
+        let message = format!("{} holds {} MiB, at most {limit} are sent", shown(folder), size.div_ceil(MIB));
+        let hint = "leave out by `.dockerignore` what the build does not need, or build from a repository: kind `App`";
+        scope.error_hint(Code::A0108, context.spot, message, hint);
+        return None;
+    }
+    Some(Bundle::new(sent))
+}
+
+fn built(
+    scope: &Scope<'_>,
+    (folder, files): (&str, Bundle),
+    (path, text): (Option<String>, &str),
+    keys: BuildKeys,
+    spot: Spot,
+) -> Option<Build> {
+    let bases = apps::bases(text, &keys.args);
+    for image in &bases {
+        images::judge(scope, &PlacedText { text: image.clone(), spot });
+    }
+    let args = keys.args.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    let parts = [&files.digest, text, path.as_deref().unwrap_or_default(), keys.target.as_deref().unwrap_or_default()];
+    let image = image_name(&called(scope, folder), parts.into_iter().chain(args));
+    Some(Build {
+        image,
+        context: folder.to_owned(),
+        files: Some(files),
+        dockerfile: Bundle::of_file(text.as_bytes().into(), false),
+        dockerfile_path: path,
+        bases,
+        target: keys.target,
+        args: keys.args,
+        timeout: keys.timeout.unwrap_or(TIMEOUT),
+        commit: Commit::default(),
+        framework: DOCKERFILE.to_owned(),
+        reasons: Vec::new(),
+        notes: Vec::new(),
+    })
+}
+
+/// The service, with the folder where that is another one.
+fn called(scope: &Scope<'_>, folder: &str) -> String {
+    let last = folder.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let is_plain = !last.is_empty() && last.len() <= NAME_CHARS_MAX && last.chars().all(is_plain);
+    let is_own = folder == folder_of(scope.file) || last == scope.name;
+    if is_plain && !is_own { format!("{}-{last}", scope.name) } else { scope.name.clone() }
+}
+
+/// Keys of the Compose Spec for other builders, and one that people look for, with what to do instead.
+pub(crate) fn unsupported(entry: &Entry) -> UnknownKey {
+    const NO_EFFECT: [&str; 7] = ["cache_from", "cache_to", "no_cache", "pull", "tags", "provenance", "sbom"];
+    const REFUSED: [(&str, &str); 12] = [
+        ("additional_contexts", "put the files below `build.context`, or name an image by `COPY --from=IMAGE`"),
+        ("entitlements", "leave it out: a build has the rights that every container has"),
+        ("extra_hosts", "leave it out; a build resolves names as its host does"),
+        ("isolation", "leave it out; it is for engines of Windows"),
+        ("labels", "write `LABEL` into the Dockerfile"),
+        ("memory", "an engine applies no limit to the builds of BuildKit: limit it as a whole, by a cgroup of its own"),
+        ("network", "leave it out: a build is on the engine's usual network"),
+        ("platforms", "leave it out: an image is built for the machine that runs it"),
+        ("privileged", "leave it out: no build is privileged"),
+        ("secrets", "fetch what is secret before, or pass it to the container by `environment:`"),
+        ("shm_size", "leave it out"),
+        ("ssh", "put the files below `build.context`"),
+    ];
+    let key = entry.key.as_str();
+    if NO_EFFECT.contains(&key) {
+        let message = format!("`build.{key}` has no effect: an image is built once for what goes in");
+        return UnknownKey::Reported(no_effect(entry.key_spot, message, "leave it out"));
+    }
+    match REFUSED.iter().find(|(known, _)| *known == key) {
+        Some((_, hint)) => {
+            let problem = Problem::error(Code::A0112, entry.key_spot, format!("`build.{key}` is not supported"));
+            UnknownKey::Reported(problem.hint((*hint).to_owned()))
+        }
+        None => UnknownKey::Unknown,
+    }
+}
+
+/// Its keys that all builds have.
+pub(crate) fn keys() -> Vec<SchemaKey> {
+    vec![
+        (
+            "args",
+            either(&[map(scalar()), list(text())]),
+            "Arguments of the build; they can be read in the image: no secrets",
+        ),
+        ("target", text(), "The stage that is built"),
+        ("timeout", text(), "When it is cancelled; 20m if not set"),
+    ]
+}
