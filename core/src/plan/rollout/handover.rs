@@ -68,11 +68,12 @@ pub fn still_to_take(home: &Home, old: &Address, seen: &Seen, name: &str) -> Fie
     fields
 }
 
-/// Whether an old one has what is open at it: it did its work until a moment ago.
+/// Whether an old one has what is open at it: it did its work until a moment ago, or may have done.
 pub fn drains(expansion: &Expansion<'_>, old: &Address, seen: &Seen) -> bool {
     let facts = expansion.input.facts;
     let is_running = seen.fields.flag("running") != Some(false);
-    is_running && !facts.failed.contains_key(old) && (seen.ready.is_ready() || facts.repointed_at.contains_key(old))
+    let has_served = seen.ready.is_ready() || facts.repointed_at.contains_key(old);
+    is_running && !facts.failed.contains_key(old) && (has_served || may_have_served(expansion, old, seen))
 }
 
 /// Whether an old one may have served, for all that is known: it was the last good one, or the ledger is lost, and it has
