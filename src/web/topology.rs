@@ -3,10 +3,11 @@
 //! | a hop | is drawn |
 //! |---|---|
 //! | both ends are there, and nothing speaks against it | as a line |
-//! | one end is still to come | dashed, grey |
-//! | one end failed, or it leads elsewhere, or nothing listens at its end | red, with a cross, and explained below |
+//! | one end is still to come, or another container serves as long as this one does not | dashed, grey |
+//! | one end cannot be seen now | dotted, grey |
+//! | a visitor does not get through: the end to which it leads failed, it leads elsewhere, or nothing listens at its end | red, with a cross, and explained below |
 //!
-//! It shows only what was observed: a line is no test.
+//! It shows only what was observed: a line is no test. What was deleted again is no node.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -83,6 +84,7 @@ impl TopologyNode {
 enum Hop {
     Stands,
     ToCome,
+    Unknown,
     Broken,
 }
 
@@ -122,7 +124,7 @@ struct NodeTable<'a> {
 impl<'a> NodeTable<'a> {
     fn new(picture: &'a PassResult, row: &'a ServiceStatus) -> Self {
         let mut columns: [Vec<&ResourceStatus>; 4] = Default::default();
-        for resource in &row.resources {
+        for resource in row.resources.iter().filter(|resource| !is_gone(picture, row, resource)) {
             if let Some(at) = column(resource.address.kind) {
                 columns[at].push(resource);
             }
@@ -184,7 +186,9 @@ impl<'a> NodeTable<'a> {
                 let host = self.columns[1][to];
                 let is_broken = has_failed(record) || self.is_down(host);
                 let is_waited_for = [record, host].into_iter().any(|end| end.to_come);
-                hops[0].insert((from, to), hop(is_broken, is_waited_for));
+                let way =
+                    if is_hidden(record) || is_hidden(host) { Hop::Unknown } else { hop(is_broken, is_waited_for) };
+                hops[0].insert((from, to), way);
             }
         }
         // A certificate has the name of its host.
@@ -232,9 +236,12 @@ impl<'a> NodeTable<'a> {
                 continue;
             }
             let is_moving = host.change.as_ref().is_some_and(|change| change.refusal().is_none()) && !is_drift;
-            let is_broken = self.is_down(host) || has_failed(container);
             let is_waited_for = is_moving || container.health == Health::Progressing || host.to_come;
-            hops.insert((at, to), hop(is_broken || !is_waited_for, is_waited_for));
+            // Another one serves meanwhile: no visitor comes here.
+            let is_served = !leads.is_empty();
+            let is_broken = self.is_down(host) || !is_served && (has_failed(container) || !is_waited_for);
+            let way = if is_hidden(host) { Hop::Unknown } else { hop(is_broken, is_waited_for || is_served) };
+            hops.insert((at, to), way);
         }
         hops
     }
@@ -300,6 +307,20 @@ fn hop(is_broken: bool, is_to_come: bool) -> Hop {
     }
 }
 
+/// Whether it cannot be seen now: nothing is known of where it leads.
+fn is_hidden(resource: &ResourceStatus) -> bool {
+    resource.health == Health::Unknown
+}
+
+/// Whether a container was deleted again while another one of its service stands, as a candidate is that failed.
+fn is_gone(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus) -> bool {
+    let is_there = |address: &Address| picture.world.seen.contains_key(address);
+    let address = &resource.address;
+    let mut others = row.resources.iter().filter(|other| other.address != *address && other.address.is_same(address));
+    let is_candidate = address.kind == Kind::Container && !resource.to_come && !is_hidden(resource);
+    is_candidate && !is_there(address) && others.any(|other| is_there(&other.address))
+}
+
 /// Whether a resource is broken, as opposed to not there yet.
 fn has_failed(resource: &ResourceStatus) -> bool {
     match resource.health {
@@ -344,18 +365,23 @@ fn node(
     TopologyNode { tone, name: lines::name(address, None), badge, lines, word, thing }
 }
 
-/// Which of two generations of a container it is.
+/// Which of two generations of a container it is: where hosts lead, tells which one serves.
 fn badge(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> String {
     let address = &resource.address;
     let mut others = row.resources.iter().filter(|other| other.address != *address && other.address.is_same(address));
-    let is_alone = others.next().is_none();
-    if is_alone || address.kind != Kind::Container {
+    let is_alone = others.all(|other| is_gone(picture, row, other));
+    if is_alone || address.kind != Kind::Container || is_gone(picture, row, resource) {
         return String::new();
     }
-    let key = if picture.wants.map.contains_key(address) {
-        "pic-new"
+    let is_led_to = |other: &ResourceStatus| upstream_probe::leads_to(picture, &other.address, address);
+    let mut hosts = row.resources.iter().filter(|other| other.address.kind.traits().forwards);
+    let is_wanted = picture.wants.map.get(address).is_some_and(|want| !want.keep_only);
+    let key = if hosts.any(is_led_to) {
+        "pic-serving"
     } else if picture.wants.drains.contains_key(address) {
         "pic-draining"
+    } else if is_wanted {
+        "pic-new"
     } else {
         "pic-old"
     };
@@ -411,6 +437,7 @@ fn wire(hops: &HopTable, height: usize) -> String {
         let (class, dashed) = match hop {
             Hop::Stands => ("", ""),
             Hop::ToCome => (" class=\"y\"", " stroke-dasharray=\"3 3\""),
+            Hop::Unknown => (" class=\"y\"", " stroke-dasharray=\"1 4\""),
             Hop::Broken => (" class=\"x\"", ""),
         };
         let _ = write!(svg, "<path d=\"{way}\"{class}{dashed}/><path d=\"M37 {}l5 4l-5 4\"{class}/>", end - 4);

@@ -405,6 +405,7 @@ pic-next = comes next
 pic-after = comes after { $thing }
 pic-at = goes on at { $time }
 pic-new = new
+pic-serving = serving
 pic-old = old, serves until the new one is ready
 pic-draining = draining
 pic-drains = removed at { $time }

@@ -410,6 +410,7 @@ pic-yet = pas encore là
 pic-next = vient ensuite
 pic-after = vient après { $thing }
 pic-at = reprend à { $time }
+pic-serving = en service
 pic-new = nouveau
 pic-old = ancien, sert jusqu’à ce que le nouveau soit prêt
 pic-draining = en fin de service

@@ -1,6 +1,7 @@
 //! The picture of a service says what is so: what mounts what, where the way breaks, what is still to come, which of two
 //! containers is the new one.
 
+use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm::Kind;
 use serde_json::json;
@@ -160,13 +161,62 @@ async fn an_update_shows_which_container_is_new_and_which_one_drains() {
             .find(|node| node.contains(badge))
             .unwrap_or_else(|| panic!("{badge}: {picture}"))
     };
-    assert!(node("\"badge\">new<").contains("<span>web:2</span>"), "{picture}");
+    assert!(node("\"badge\">serving<").contains("<span>web:2</span>"), "{picture}");
     assert!(node("\"badge\">draining<").contains("<span>web:1</span>"), "{picture}");
     assert!(node("\"badge\">draining<").contains("removed at "), "{picture}");
     let events = part(&body, "events");
     assert!(events.contains("the new container now answers as photos"), "{events}");
     assert!(events.contains("the old container no longer answers as photos"), "{events}");
     assert!(!events.contains("aliases"), "{events}");
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// No visitor is hit by an update that fails: the one before serves, and what failed is gone.
+#[tokio::test]
+async fn an_update_that_fails_breaks_no_way() {
+    let rig = Rig::start().await;
+    rig.docker.load_image(ImageSpec { behaviour: Behaviour::Exit(1), ..ImageSpec::new("web:broken") });
+    rig.docker.load_image(ImageSpec { behaviour: Behaviour::HealthyAfter(u32::MAX), ..ImageSpec::new("web:slow") });
+    let manifest = |tag: &str| format!("name: photos\nimage: web:{tag}\nport: 80\n");
+    rig.file("services/photos.yaml", &manifest("1"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    eventually(60, "it is there", async || is(&rig, "photos", "Healthy").await).await;
+    let picture =
+        async || part(&Browser::with_address(rig.port).get("/services/photos").await.body, "picture").to_owned();
+    rig.file("services/photos.yaml", &manifest("broken"));
+    let has_failed = async || rig.json("/api/v1/services/photos").await["health"] == "Degraded";
+    eventually(60, "it has failed", async || has_failed().await && !picture().await.contains("web:broken")).await;
+    let one = picture().await;
+    assert!(one.contains("<span>web:1</span>") && !one.contains("class=\"badge\""), "{one}");
+    assert!(!one.contains("class=\"x\"") && !one.contains("The way breaks"), "{one}");
+    // While a candidate is there, the other one is marked as the one that serves.
+    rig.file("services/photos.yaml", &manifest("slow"));
+    eventually(60, "a candidate is there", async || picture().await.contains("\"badge\">new<")).await;
+    let both = picture().await;
+    let node = |image: &str| both.split("<a class=\"node").find(|node| node.contains(image)).unwrap().to_owned();
+    assert!(node("web:1<").contains("\"badge\">serving<") && node("web:slow<").contains("\"badge\">new<"), "{both}");
+    assert!(!both.contains("class=\"x\""), "{both}");
+    assert_eq!(end(daemon).await, 0);
+}
+
+/// What cannot be seen is unknown, and not broken.
+#[tokio::test]
+async fn a_proxy_that_does_not_answer_breaks_no_way() {
+    let rig = Rig::start().await;
+    rig.file("services/shop.yaml", "name: shop\nimage: 'web:1'\nport: 80\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    eventually(60, "it is there", async || is(&rig, "shop", "Healthy").await).await;
+    rig.npm.server.faults.add("*", "/", u32::MAX, Fault::CutBefore);
+    let picture =
+        async || part(&Browser::with_address(rig.port).get("/services/shop").await.body, "picture").to_owned();
+    eventually(60, "it cannot be seen", async || {
+        let _looked = rig.run(&["reconcile", "--timeout", "1s"]).await;
+        picture().await.contains("cannot be seen")
+    })
+    .await;
+    let unknown = picture().await;
+    assert!(unknown.contains("stroke-dasharray=\"1 4\""), "{unknown}");
+    assert!(!unknown.contains("class=\"x\"") && !unknown.contains("The way breaks"), "{unknown}");
     assert_eq!(end(daemon).await, 0);
 }
 
