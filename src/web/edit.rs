@@ -112,7 +112,12 @@ pub async fn check(
     let is_own = visitor.may(Role::Editor);
     let drafted = edit_manifest::draft(&web.handle, file, named, promised, is_own).await?;
     let ManifestDraft { settle, plans, after, .. } = drafted;
-    let (plan, summary) = (view_model::plan(&plans, visitor.words), view_model::summary(&plans, visitor.words));
+    let plan = view_model::plan(&plans, visitor.words);
+    // What cannot be read has no plan.
+    let summary = match plans.is_empty() && !settle.is_empty() {
+        true => visitor.words.get("plan-unknown"),
+        false => view_model::summary(&plans, visitor.words),
+    };
     Some(CheckedManifest { settle, plan, summary, after: Some(after) })
 }
 

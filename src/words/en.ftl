@@ -130,6 +130,7 @@ history-images = Images
 history-current = now
 
 plan-nothing = Nothing to do
+plan-unknown = Not known before that is settled
 plan-create = { $n } to create
 plan-update = { $n } to update
 plan-delete = { $n } to delete

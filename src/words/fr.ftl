@@ -135,6 +135,7 @@ history-since = Saine depuis
 history-images = Images
 history-current = actuelle
 
+plan-unknown = Inconnu tant que ce n’est pas réglé
 plan-nothing = Rien à faire
 plan-create = { $n } à créer
 plan-update = { $n } à modifier

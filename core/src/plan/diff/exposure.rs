@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
+use crate::model::site::HostSite;
 use crate::model::{Address, FieldDiff, Fields, Kind, ProviderId, Value, Want};
 use crate::plan::desired::npm_reach;
 use crate::plan::input::Input;
@@ -31,16 +32,28 @@ impl<'a> OpenNames<'a> {
     }
 }
 
+/// A host behind this NPM, where none of those has a public address: no record is written of its names.
+fn without_address<'a>(input: &Input<'a>, npm: &ProviderId) -> Option<&'a String> {
+    let is_behind = |host: &HostSite| host.npm.as_ref().is_some_and(|site| site.provider == *npm);
+    let mut behind = input.site.hosts.iter().filter(|(_, host)| is_behind(host)).peekable();
+    let first = behind.peek().map(|(name, _)| *name);
+    first.filter(|_| behind.all(|(_, host)| host.address.is_empty()))
+}
+
 /// What a new resource opens.
 pub fn by_create(input: &Input<'_>, open: &OpenNames<'_>, address: &Address, fields: &Fields) -> Vec<String> {
     let mut lines = Vec::new();
     if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
         let is_new = |domain: &&str| !open.has(&address.provider, domain);
         let new: Vec<&str> = fields.strings("domains").into_iter().filter(is_new).collect();
+        let from = match without_address(input, &address.provider) {
+            Some(host) => format!("through NPM; no record leads there, as hosts.{host}.address is not set"),
+            None => "from the Internet".to_owned(),
+        };
         match new.as_slice() {
             [] => (),
-            [one] => lines.push(format!("{one} becomes reachable from the Internet")),
-            several => lines.push(format!("{} become reachable from the Internet", several.join(", "))),
+            [one] => lines.push(format!("{one} becomes reachable {from}")),
+            several => lines.push(format!("{} become reachable {from}", several.join(", "))),
         }
     }
     if address.kind == Kind::Stream {
