@@ -20,7 +20,7 @@ use super::site::Site;
 use super::source::History;
 use super::text::Text;
 use super::time::{Millis, Timestamp};
-use super::value::Fields;
+use super::value::{Fields, Value};
 
 /// Where in the source something stands. Never part of a digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -126,6 +126,8 @@ pub struct Wants {
     pub probes_of_old: BTreeMap<Address, Option<Probe>>,
     /// Instances that are ready once they answer this.
     pub checks: BTreeMap<Address, ServerCheck>,
+    /// The sizes that servers are to have once they are not on their way any more: what those cost is asked by now.
+    pub sizes: BTreeMap<Address, Value>,
     /// When a change of a resource may begin: what was stopped by somebody else rests for a while.
     pub rests_until: BTreeMap<Address, Timestamp>,
     /// Containers that are well once they have ended with code 0; nobody asks them anything.

@@ -252,7 +252,12 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
         .map
         .iter()
         .filter(|(address, _)| address.provider == *id)
-        .map(|(address, want)| (address.clone(), want.fields.clone()))
+        .map(|(address, want)| {
+            let size = wants.sizes.get(address).map(|size| ("type".into(), size.clone()));
+            let mut fields = want.fields.clone();
+            fields.extend(size);
+            (address.clone(), fields)
+        })
         .collect();
     let applied = facts.applied.iter().filter(|(address, _)| address.provider == *id);
     let applied: BTreeMap<Address, Applied> = applied.map(|(address, row)| (address.clone(), row.clone())).collect();

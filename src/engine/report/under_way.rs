@@ -32,17 +32,14 @@ impl InstanceWork {
     pub fn text(&self, status: &str, language: Language) -> Text {
         let at = |at: Timestamp| exact_time(at, language);
         let (what, since) = (self.what.clone(), at(self.since));
+        // The vendor has no word for one that it does not list yet.
+        let what = if status.is_empty() { what } else { text!("{what} ({status})", what, status) };
         match self.until {
             Some(until) => {
-                text!(
-                    "{what} ({status}), since {since}; failed if it still does at {until}",
-                    what,
-                    status,
-                    since,
-                    until = at(until)
-                )
+                let until = at(until);
+                text!("{what}, since {since}; failed if it still does at {until}", what, since, until)
             }
-            None => text!("{what} ({status}), since {since}", what, status, since),
+            None => text!("{what}, since {since}", what, since),
         }
     }
 

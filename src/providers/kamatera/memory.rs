@@ -202,9 +202,11 @@ impl KamateraMemory {
         (*at <= now && now - *at < pause).then(|| prices.clone())
     }
 
-    /// Keeps it.
-    pub fn keep_prices(&mut self, prices: Option<PriceList>, now: Timestamp) {
-        self.prices = Some((now, prices));
+    /// Keeps it; answers the one that holds, which is the one before where there is none now.
+    pub fn keep_prices(&mut self, prices: Option<PriceList>, now: Timestamp) -> Option<PriceList> {
+        let prices = prices.or_else(|| self.prices.take().and_then(|(_, prices)| prices));
+        self.prices = Some((now, prices.clone()));
+        prices
     }
 
     /// What was read of a server holds no more.

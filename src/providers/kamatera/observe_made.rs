@@ -168,8 +168,7 @@ impl KamateraProvider {
         }
         let read = self.api.calculator().await;
         let prices: Option<PriceList> = read.ok().and_then(|list| serde_json::from_value(list).ok());
-        self.memory().keep_prices(prices.clone(), now);
-        prices
+        self.memory().keep_prices(prices, now)
     }
 
     /// What Kamatera takes for servers that are not there, or not of the size that is wanted.

@@ -319,6 +319,21 @@ async fn another_number_of_processors_and_another_memory_are_two_calls() {
     rig.settle().await;
 }
 
+/// Its price is known in each look, whatever the vendor does with it.
+#[tokio::test]
+async fn a_budget_holds_no_size_that_it_has_room_for() {
+    let mut rig = MadeRig::start(Make::Kamatera, "limits: {instances: 10}, budget: {month: 900 USD}").await;
+    rig.write("worker", &format!("{}power: off\n", Make::Kamatera.small()));
+    rig.pass(Millis::seconds(10)).await;
+    rig.write("worker", &format!("{}power: off\nupdate: {{resize: allowed}}\n", Make::Kamatera.larger()));
+    for _ in 0..90 {
+        let picture = rig.pass(Millis::seconds(10)).await;
+        assert!(codes(&picture).iter().all(|code| code == "A0738"), "{:#?}", picture.plan);
+    }
+    assert_eq!(rig.row("worker").size, "4B 2048MiB 20GB");
+    rig.settle().await;
+}
+
 #[tokio::test]
 async fn of_several_of_one_name_none_is_touched() {
     for make in BOTH {

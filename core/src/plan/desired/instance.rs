@@ -39,8 +39,9 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
     expansion.wants.limits.insert(address.clone(), POWER_WITHIN);
     expansion.wants.checks.extend(instance.check.clone().map(|check| (address.clone(), check)));
     if seen.is_some() && now.is_none() {
-        // What is on its way has no other size or name given to it.
-        fields.remove("type");
+        // What is on its way has no other size or name given to it. What it is to have then is asked for its price by now.
+        let size = fields.remove("type");
+        expansion.wants.sizes.extend(size.map(|size| (address.clone(), size)));
         fields.remove("name");
     }
     let want = expansion.want(address.clone(), fields, Vec::new(), &instance.origin);
