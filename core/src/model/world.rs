@@ -472,6 +472,11 @@ impl World {
         ours.map(|(address, seen)| (address.clone(), seen)).collect()
     }
 
+    /// Whether another generation of it is there and ready.
+    pub fn has_other_ready(&self, address: &Address) -> bool {
+        self.instances(&address.base()).iter().any(|(other, seen)| other != address && seen.ready.is_ready())
+    }
+
     /// Whether a need holds. In a gap nothing is known: `None`.
     pub fn holds(&self, need: &Need) -> Option<bool> {
         if self.gap(&need.on).is_some() {

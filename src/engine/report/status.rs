@@ -259,11 +259,15 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     };
     let is_stopped = is_stopped_as_wanted(picture, &address);
     let refused = refused_create(change.as_ref());
+    let has_failed = picture.facts.failed.contains_key(&address);
     let is_overridden = is_hidden || unasked.is_some() || refused.is_some() || is_stopped;
     let (health, detail) = match seen.map(|seen| &seen.ready) {
         _ if is_hidden => (Health::Unknown, text!("cannot be seen")),
         _ if unasked.is_some() => (Health::Unknown, unasked.unwrap_or_default().into()),
-        // The container differs from the manifest.
+        // Nothing has failed: the one before goes on in its place.
+        _ if refused.is_some() && !has_failed && picture.world.has_other_ready(&address) => {
+            (Health::Healthy, text!("held: {why}", why = refused.unwrap_or_default()))
+        }
         _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default().into()),
         None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => (Health::Healthy, text!("goes")),
         None => (Health::Missing, text!("not there")),
