@@ -175,7 +175,7 @@ async fn a_compose_project_is_built_from_its_folder_and_follows_it() {
     let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).unwrap();
     let page = |text: &str| write("public/index.html", text);
     write("compose.yaml", "services:\n  web:\n    build: {context: ., args: {A: b}}\n    expose: ['8080']\n");
-    // Of this test alone: what has another name as well is somebody else's, too, and stays.
+    // Of this test alone: an image that has another name as well stays.
     let dockerfile = DOCKERFILE.replace("EXPOSE", &format!("LABEL of={}\nEXPOSE", rig.tag));
     write("Dockerfile", &dockerfile);
     write(".dockerignore", "secret.txt\n");
