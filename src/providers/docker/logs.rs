@@ -1,6 +1,8 @@
 //! The last lines that a container printed: both streams, with a terminal or without, in whole lines, nothing in them
 //! that a terminal would obey.
 
+use std::time::Duration;
+
 use bollard::container::LogOutput;
 use bollard::models::ContainerInspectResponse;
 use futures_util::StreamExt;
@@ -15,6 +17,9 @@ use amarre_core::model::{Address, Code, Seen, words};
 
 /// Bytes that are read of a log, whatever its lines: fifty of the longest that an engine keeps.
 const LOG_BYTES_MAX: usize = 1024 * 1024;
+/// After so long without a line it is asked whether the container still runs: an engine does not always end the log of one that was
+/// restarted at once (20.10 under load).
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// Reads within [`LOG_LIMIT`]; what came by then counts, unless it is nothing.
 pub async fn read(
@@ -55,6 +60,10 @@ pub async fn follow(
         let part = tokio::select! {
             part = parts.next() => part,
             () = lines.closed() => return Ok(()),
+            () = tokio::time::sleep(SILENCE) => match has_ended(api, seen, &there).await {
+                true => return Ok(()),
+                false => continue,
+            },
         };
         let part = part.map(|part| api.log_read(name, part));
         let (done, is_over) = match part {
@@ -73,6 +82,18 @@ pub async fn follow(
         if is_over {
             return Ok(());
         }
+    }
+}
+
+/// Whether the run of a container that is read is over. Without an answer it goes on, as far as is known.
+async fn has_ended(api: &EngineApi, seen: &Seen, before: &ContainerInspectResponse) -> bool {
+    let started = |there: &ContainerInspectResponse| there.state.as_ref().and_then(|state| state.started_at.clone());
+    let is_running =
+        |there: &ContainerInspectResponse| there.state.as_ref().is_some_and(|state| state.running == Some(true));
+    match api.container(&seen.vendor_id).await {
+        Ok(Some(now)) => started(&now) != started(before) || !is_running(&now),
+        Ok(None) => true,
+        Err(_) => false,
     }
 }
 
