@@ -42,6 +42,11 @@ fn image(rig: &Rig) -> Option<Json> {
 
 /// A form is checked before anything is written.
 async fn makes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
+    let asked = alice.clone();
+    eventually(30, "the source is read", async || {
+        asked.clone().get("/new").await.body.contains("will be committed to main")
+    })
+    .await;
     let wrong = [("image", "web:1"), ("name", "shop"), ("port", "eighty"), ("tls", "none")];
     let page = alice.send("/new", "/new", &[&wrong[..], &[("do", "commit")]].concat()).await;
     assert_eq!(page.status, 422);
