@@ -12,7 +12,7 @@ use super::delete_instance::place;
 use super::edit_manifest::{self, FileChange, ManifestDraft};
 use super::instances::{InstanceDeed, NotAsked, answer, perform, prepared, refusal};
 use super::manifest_text::{document_of, with_keys};
-use super::resize_instance::{author, has_room, remarked};
+use super::resize_instance::{author, has_room, monthly, remarked};
 use super::snapshot_instance::SHELF_NAME;
 use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
@@ -21,7 +21,6 @@ use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instances::InstanceRow;
 use amarre_core::model::Code;
 use amarre_core::model::site::CloudSite;
-use amarre_core::plan::safety::cloud_limits::{amount, month};
 use amarre_core::text;
 
 /// The argument of the name of the other server.
@@ -143,7 +142,7 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
         service
     );
     let is_written = !args.flag("dry_run");
-    let cost = monthly(row);
+    let cost = monthly(row.prices.as_ref());
     let mut one = json!({
         "instance": clone, "result": if is_written { "done" } else { "planned" }, "file": file, "text": text, "cost": cost,
     });
@@ -162,12 +161,6 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
     Some(Ok(CommandAnswer { document, text, exit: 0 }))
 }
 
-/// What a server like this one costs a month: `37.08 EUR`.
-fn monthly(row: &InstanceRow) -> String {
-    let cost = row.prices.as_ref();
-    cost.map_or_else(|| "not known".to_owned(), |of| format!("{} {}", amount(month(of)), of.currency))
-}
-
 /// As YAML takes it for one text.
 fn quoted(name: &str) -> String {
     let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
@@ -177,7 +170,7 @@ fn quoted(name: &str) -> String {
 
 fn forecast(row: &InstanceRow, clone: &str) -> CommandAnswer {
     let InstanceRow { name, vendor_name, size, id, .. } = row;
-    let cost = monthly(row);
+    let cost = monthly(row.prices.as_ref());
     let text = format!(
         "+ {clone}   {}\n  of {vendor_name}, id {id}\n  type {size}\n  cost a month {cost}, without tax\nWhat is on the disk is copied. Where that takes a snapshot, it stays at the vendor, and is billed until it is deleted there.\nNo manifest manages the clone.\n",
         place(row)

@@ -226,12 +226,15 @@ fn has_it(row: &InstanceRow, plan: &ResizePlan) -> CommandAnswer {
     answer(vec![(row.name.clone(), Ok((said, None)))])
 }
 
+/// What a server costs a month: `37.08 EUR`.
+pub(super) fn monthly(prices: Option<&ServerPrices>) -> String {
+    prices.map_or_else(|| "not known".to_owned(), |of| format!("{} {}", amount(month(of)), of.currency))
+}
+
 fn forecast(row: &InstanceRow, plan: &ResizePlan, about: &str) -> CommandAnswer {
     let InstanceRow { name, vendor_name, id, .. } = row;
     let ResizePlan { now, size, spelled, prices, .. } = plan;
-    let cost = |prices: &ServerPrices| format!("{} {}", amount(month(prices)), prices.currency);
-    let cost = |prices: Option<&ServerPrices>| prices.map_or_else(|| "not known".to_owned(), cost);
-    let (before, after) = (cost(row.prices.as_ref()), cost(prices.as_ref()));
+    let (before, after) = (monthly(row.prices.as_ref()), monthly(prices.as_ref()));
     let text = format!(
         "~ {vendor_name}   {}\n  id {id}\n  type {now} → {size}\n  cost a month {before} → {after}, without tax\n{about}\n",
         place(row)

@@ -34,7 +34,7 @@ pub struct HealthTracks {
 struct Track {
     answers: VecDeque<bool>,
     needed: usize,
-    /// Hosts were switched to it before this process started.
+    /// Hosts were switched to it before this process started: it would lose its names to the old one until it has answered often enough.
     had_taken_over: bool,
     ready: bool,
     since: Timestamp,
@@ -48,8 +48,8 @@ impl HealthTracks {
     }
 
     /// Probes containers and writes the readiness into the world. A container that is known to be ready is not probed
-    /// again before it starts again. `led_to`: of those that are unknown, those to which a host leads; `uptime`: how long a container has been up, by its
-    /// reported start.
+    /// again before it starts again. `led_to`: of those that are unknown, those to which a host leads; `uptime`: how long a
+    /// container has been up, by its reported start.
     pub async fn judge(
         &mut self,
         providers: &BTreeMap<ProviderId, std::sync::Arc<dyn Provider>>,
@@ -65,15 +65,8 @@ impl HealthTracks {
             let key = track_of(seen);
             let started = key.1;
             let mut track = self.tracks.remove(&key).unwrap_or_default();
-            // A container that was ready before this process started is not probed like a new one.
-            let good = facts.last_good.get(&address.base()).map(|(generation, _)| generation);
-            let is_known = good.is_some() && good == address.generation.as_ref();
-            // The same holds for a container for which an old one was told to go, or to which hosts had been switched: it would lose its
-            // names to the old one until it has answered often enough.
-            let has_taken_over = wants.probes.contains_key(address)
-                && facts.repointed_at.keys().any(|old| old.base() == address.base() && old != address);
             track.had_taken_over |= led_to.contains(address);
-            let is_old = is_known || has_taken_over || track.had_taken_over;
+            let is_old = track.had_taken_over || has_worked(address, wants, facts);
             track.needed = if is_old { OKS_KNOWN } else { OKS_NEEDED };
             if let Readiness::NotYet { since, .. } = &seen.ready {
                 track.since = *since;
@@ -130,6 +123,14 @@ impl HealthTracks {
         self.tracks.retain(|(id, _), _| alive.contains(&id.as_str()));
         self.has_asked = true;
     }
+}
+
+/// Whether a container was ready before this process started, or an old one was told to go for it: it is not probed like a new one.
+fn has_worked(address: &Address, wants: &Wants, facts: &Facts) -> bool {
+    let good = facts.last_good.get(&address.base()).map(|(generation, _)| generation);
+    let is_known = good.is_some() && good == address.generation.as_ref();
+    let is_successor = |old: &Address| old.base() == address.base() && old != address;
+    is_known || wants.probes.contains_key(address) && facts.repointed_at.keys().any(is_successor)
 }
 
 /// A container and its start.

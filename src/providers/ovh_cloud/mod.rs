@@ -288,10 +288,8 @@ impl Provider for OvhCloudProvider {
         self.memory().tidy();
         self.follow_actions(now).await;
         // Before those that are there are filled in, which show them.
-        if servers::asks_prices(query)
-            && let Err(error) = self.read_prices(now).await
-        {
-            tracing::info!("{error}");
+        if servers::asks_prices(query) {
+            self.try_prices(now).await;
         }
         self.fill(&projects, &unread, query, &mut observation);
         self.rule_out(&projects, query, &mut observation).await;
@@ -447,6 +445,13 @@ impl OvhCloudProvider {
         join_all(asked).await.into_iter().all(|answer| answer.is_err_and(|trouble| made::is_no_such_instance(&trouble)))
     }
 
+    /// Reads the prices, if they are due. What cannot be read is not known.
+    async fn try_prices(&self, now: Timestamp) {
+        if let Err(error) = self.read_prices(now).await {
+            tracing::info!("{error}");
+        }
+    }
+
     /// What OVH takes for servers that are not there, or not of the size that is wanted.
     async fn quote(&self, query: &ObserveQuery, observation: &mut Observation) {
         let is_open = |address: &Address, fields: &Fields| {
@@ -458,9 +463,7 @@ impl OvhCloudProvider {
         if open.is_empty() {
             return;
         }
-        if let Err(error) = self.read_prices(query.now).await {
-            tracing::info!("{error}");
-        }
+        self.try_prices(query.now).await;
         for (address, fields) in open {
             let (Ok(project), Some(region)) = (self.project_of(fields), fields.text("region")) else { continue };
             let Ok(flavors) = self.flavors((&project, region), query.now).await else { continue };
