@@ -205,7 +205,7 @@ mod tests {
             let page = crate::error_pages::page(code);
             let (html, title) = titled(page);
             assert!(title.starts_with(&format!("{code}: ")), "{title}");
-            assert_eq!(html.matches("<h2>").count(), 6, "{code}");
+            assert_eq!(html.matches("<h2>").count(), 5, "{code}");
             // Code is not Markdown.
             let mut prose = html.clone();
             for (open, close) in [("<pre", "</pre>"), ("<code>", "</code>")] {

@@ -236,14 +236,8 @@ const BANNED_PACKAGES: [&str; 6] =
 /// The list of the error codes.
 const CODES: &str = "core/src/model/code.rs";
 const PAGE_LINES_MAX: usize = 60;
-const PAGE_HEADINGS: [&str; 6] = [
-    "## What you see",
-    "## What happened",
-    "## Why Amarre stops here",
-    "## How to mend it",
-    "## How to check",
-    "## When it is not your fault",
-];
+const PAGE_HEADINGS: [&str; 5] =
+    ["## What you see", "## What happened", "## How to fix it", "## How to check", "## Other causes"];
 
 #[test]
 fn imports_go_one_way() {

@@ -10,7 +10,7 @@ fn help_of_a_code_is_its_page() {
     for word in ["A0103", "a0103"] {
         let ended = amarre(&["help", word]);
         assert_eq!((ended.code, ended.err.as_str()), (0, ""));
-        assert!(ended.out.starts_with("A0103: ") && ended.out.contains("\nHow to mend it\n"), "{}", ended.out);
+        assert!(ended.out.starts_with("A0103: ") && ended.out.contains("\nHow to fix it\n"), "{}", ended.out);
     }
 }
 
