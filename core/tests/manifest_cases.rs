@@ -408,6 +408,9 @@ fn dump_hosts(out: &mut String, service: &Service) {
         for (name, machine) in &pool.machines {
             let _ = writeln!(out, "  machine {name} {machine:?}");
         }
+        for (name, server) in &pool.servers {
+            let _ = writeln!(out, "  server {name} {server:?}");
+        }
     }
 }
 

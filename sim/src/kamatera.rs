@@ -256,6 +256,13 @@ impl Kamatera {
         self.inner.lock().by_hand(id, |machine| description.clone_into(&mut machine.description))
     }
 
+    /// A server has this public address from now on. False when there is no such server.
+    pub fn set_address(&self, id: &str, ip: &str) -> bool {
+        self.inner.lock().by_hand(id, |machine| {
+            machine.networks.iter_mut().take(1).for_each(|(_, address)| ip.clone_into(address));
+        })
+    }
+
     /// A person terminates a server: it is gone at once. False when there is none.
     pub fn remove(&self, id: &str) -> bool {
         let mut state = self.inner.lock();

@@ -32,8 +32,8 @@ impl AskMachines for SimulatedMachines {
         })
     }
 
-    async fn public_key(&self) -> Result<String, String> {
-        Ok(OWN_KEY.to_owned())
+    async fn public_key(&self, _: bool) -> Result<Option<String>, String> {
+        Ok(Some(OWN_KEY.to_owned()))
     }
 
     async fn host_key(&self, _: &str, _: bool) -> Result<Option<HostKeyPair>, String> {

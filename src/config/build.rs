@@ -190,6 +190,7 @@ impl File {
             hosts,
             clouds: BTreeMap::new(),
             lends_machines: self.pools.is_some(),
+            reservations_kept: super::pools::kept(self.pools.as_ref())?,
             ssh_keys: BTreeMap::new(),
             pools,
             prefix,

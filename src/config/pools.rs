@@ -4,15 +4,21 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::build::clean;
+use super::build::{clean, duration};
 use super::{CompatPool, ConfigError};
-use amarre_core::model::Code;
+use amarre_core::model::{Code, Millis};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PoolsFile {
     pub(super) ssh_key: Option<PathBuf>,
+    pub(super) keep: Option<String>,
 }
+
+/// A year and a month, so that a year can be compared with the one before.
+const KEPT: Millis = Millis::minutes(400 * 24 * 60);
+/// Less, and a machine that comes back late would be of an unknown reservation.
+const KEPT_LEAST: Millis = Millis::minutes(24 * 60);
 
 /// How machines of pools are reached.
 #[derive(Debug, Clone)]
@@ -28,6 +34,17 @@ impl PoolsFile {
         let ssh_key = self.ssh_key.as_ref().map(|path| clean(base, path));
         PoolsAccess { ssh_key, folder: state.with_extension("ssh") }
     }
+}
+
+/// How long it is kept who had which machine.
+pub(super) fn kept(pools: Option<&PoolsFile>) -> Result<Millis, ConfigError> {
+    let text = pools.and_then(|pools| pools.keep.as_deref());
+    let kept = duration("pools.keep", text, KEPT)?;
+    if kept < KEPT_LEAST {
+        let message = format!("pools.keep: `{}` is less than a day", text.unwrap_or_default());
+        return Err(ConfigError::new(Code::A0201, message, "write 1d or more, as in 90d"));
+    }
+    Ok(kept)
 }
 
 /// A pool that is served in another form takes the section.

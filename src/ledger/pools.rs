@@ -6,14 +6,12 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::resources::{Ledger, StoreError, read, written};
-use amarre_core::model::Millis;
+use amarre_core::model::Timestamp;
 use amarre_core::model::pool::{MachineFacts, PoolFacts, account_address};
 use amarre_core::model::reservations::{Reservation, ReservationState};
 
 /// Reservations that are over and still looked at: an account of one may be on a machine that was away.
 const OVER_MAX: i64 = 5000;
-/// How long it is kept who had which machines.
-const KEPT: Millis = Millis::minutes(400 * 24 * 60);
 
 fn reservation(row: &SqliteRow) -> Option<Reservation> {
     let document: Reservation = serde_json::from_str(row.get("document")).ok()?;
@@ -91,11 +89,13 @@ impl Ledger {
             let query = sqlx::query(query).bind(number(one.id)).bind(pool).bind(&one.user).bind(document(one));
             query.bind(ended(one)).execute(&mut *transaction).await.map_err(written)?;
         }
-        if let Some(latest) = all.iter().filter_map(|(_, one)| ended(one)).max() {
-            let forget = sqlx::query("DELETE FROM reservations WHERE ended_ms < ?").bind(latest - KEPT.0);
-            forget.execute(&mut *transaction).await.map_err(written)?;
-        }
         transaction.commit().await.map_err(written)
+    }
+
+    /// Forgets the reservations that ended before.
+    pub(crate) async fn forget_reservations(&self, before: Timestamp) -> Result<(), StoreError> {
+        let forget = sqlx::query("DELETE FROM reservations WHERE ended_ms < ?").bind(before.0);
+        forget.execute(&self.pool).await.map_err(written).map(|_| ())
     }
 
     /// The accounts of a person's reservations of a pool.

@@ -46,11 +46,12 @@ pub struct HostKeyPair {
 /// What is asked for a person who registers machines.
 #[async_trait]
 pub trait ReachMachines: Send + Sync {
-    /// The line for `authorized_keys` of the user by which Amarre signs in.
+    /// The line for `authorized_keys` of the user by which Amarre signs in. `makes`: a key that is not there is made; else the
+    /// answer is `None`.
     ///
     /// # Errors
     /// The key cannot be made or read; a sentence.
-    async fn public_key(&self) -> Result<String, String>;
+    async fn public_key(&self, makes: bool) -> Result<Option<String>, String>;
 
     /// The host key of a machine that Amarre makes. `makes`: one that is not there is made; else the answer is `None`.
     ///

@@ -3,6 +3,7 @@
 mod life;
 mod contract;
 mod room;
+mod servers;
 mod stories;
 
 use std::collections::BTreeSet;

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::address::Address;
 use super::power::{self, Cause, Override, Power, PowerRule, Wanted};
+use super::service::Service;
 use super::time::{Millis, Timestamp};
 use super::timetable::Tick;
 use super::value::{Fields, Value};
@@ -97,6 +98,18 @@ pub fn vendor_name(of_amarre: &str, address: &Address) -> String {
     let digest = hex::encode(Sha256::digest(format!("{of_amarre}\n{address}")));
     let name: String = address.name.chars().take(VENDOR_NAME_CHARS_MAX - SUFFIX_DIGITS - 1).collect();
     format!("{name}-{}", &digest[..SUFFIX_DIGITS])
+}
+
+impl Service {
+    /// The servers that it manages: that of an instance, or those that a pool makes.
+    pub fn servers(&self) -> impl Iterator<Item = &Instance> {
+        self.instance.iter().chain(self.pool.iter().flat_map(|pool| pool.servers.values()))
+    }
+
+    /// The server at an address, if it manages it.
+    pub fn server_at(&self, address: &Address) -> Option<&Instance> {
+        self.servers().find(|one| one.address == *address)
+    }
 }
 
 impl ServerShape {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::address::{Address, ProviderId};
+use super::instance::Instance;
 use super::kinds::{Kind, Lies};
 use super::reservations::{PoolRules, Reservation, ReservationEnd, ReservationState};
 use super::time::{Millis, Timestamp};
@@ -26,6 +27,8 @@ const ACCOUNT_IDS: std::ops::Range<u64> = 20_000..60_000;
 pub struct Pool {
     /// Its machines, by name.
     pub machines: BTreeMap<String, Machine>,
+    /// Those of them that are servers of a cloud, which Amarre makes, by name.
+    pub servers: BTreeMap<String, Instance>,
     /// What may be asked of it.
     pub rules: PoolRules,
     /// How long a reservation lasts that names no time.
@@ -69,9 +72,19 @@ pub struct Machine {
     /// It is a container of the pool, called as the machine is: Amarre makes it, and knows its host key.
     #[serde(default)]
     pub is_container: bool,
+    /// It is this server, which Amarre makes: its address is the one that its cloud shows, empty until there is one.
+    #[serde(default)]
+    pub server: Option<Address>,
     /// Where it stands.
     #[serde(skip)]
     pub origin: Origin,
+}
+
+impl Machine {
+    /// Whether Amarre makes it.
+    pub fn is_made(&self) -> bool {
+        self.is_container || self.server.is_some()
+    }
 }
 
 /// What the ledger knows of a machine.

@@ -69,6 +69,8 @@ pub struct Site {
     pub clouds: BTreeMap<String, CloudSite>,
     /// Whether manifests may have machines that Amarre reaches over SSH: the configuration has `pools`.
     pub lends_machines: bool,
+    /// How long it is kept who had which of them.
+    pub reservations_kept: Millis,
     /// Public keys for servers, by name, as OpenSSH writes them.
     pub ssh_keys: BTreeMap<String, String>,
     /// Subnet pools in order.

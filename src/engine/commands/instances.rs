@@ -227,6 +227,7 @@ fn may_be_done(
             text!("no manifest manages the power of {name}, so nothing holds until a time", name = row.shown_name());
         return Err(refusal(Code::A0464, message, "leave out --until and --skip-next"));
     }
+    super::pool_server::allows(picture, row, deed)?;
     if deed == InstanceDeed::Delete {
         delete_instance::is_not_a_manifests(row)?;
     }

@@ -20,6 +20,7 @@ mod app_verbs;
 pub mod pools;
 pub mod reservation_drafts;
 pub mod pool_verbs;
+mod pool_server;
 pub mod pool_machines;
 pub(super) mod pool_ends;
 pub(super) mod service_actions;

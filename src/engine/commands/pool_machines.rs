@@ -222,6 +222,7 @@ impl NewMachine {
             password: self.secret.clone(),
             host_key: self.host_key.clone(),
             is_container: false,
+            server: None,
             origin: Origin::default(),
         }
     }
@@ -333,11 +334,20 @@ fn remark(why: &ManifestRemark) -> CommandAnswer {
 }
 
 fn is_same(one: &Pool, other: &Pool) -> bool {
+    // Where a server is, and which key opens it, no manifest says.
     let placeless = |pool: &Pool| {
-        let machine = |(name, machine): (&String, &Machine)| {
-            (name.clone(), Machine { origin: Origin::default(), ..machine.clone() })
-        };
-        Pool { machines: pool.machines.iter().map(machine).collect(), origin: Origin::default(), ..pool.clone() }
+        let mut pool = Pool { origin: Origin::default(), ..pool.clone() };
+        for machine in pool.machines.values_mut() {
+            machine.origin = Origin::default();
+            if machine.server.is_some() {
+                machine.address.clear();
+            }
+        }
+        for server in pool.servers.values_mut() {
+            server.origin = Origin::default();
+            server.shape.iter_mut().for_each(|shape| shape.ssh_key.clear());
+        }
+        pool
     };
     placeless(one) == placeless(other)
 }
@@ -414,9 +424,10 @@ fn not_in_a_list(
     named: Vec<(String, Machine)>,
 ) -> Result<BTreeSet<String>, CommandAnswer> {
     let file = picture.services.get(&row.name).map(|service| service.origin.file.as_str()).unwrap_or_default();
-    if let Some((name, _)) = named.iter().find(|(_, machine)| machine.is_container) {
+    if let Some((name, machine)) = named.iter().find(|(_, machine)| machine.is_made()) {
+        let key = if machine.is_container { "service" } else { "instance" };
         let hint = "the last ones go with a smaller `count`, once nobody has them";
-        return Err(refused(Code::A0461, &format!("{name} is made by `service` of the manifest"), hint));
+        return Err(refused(Code::A0461, &format!("{name} is made by `{key}` of the manifest"), hint));
     }
     match named.iter().find(|(_, machine)| machine.origin.file != file) {
         None => Ok(named.into_iter().map(|(name, _)| name).collect()),

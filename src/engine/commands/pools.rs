@@ -79,7 +79,7 @@ pub async fn key(picture: &PassResult) -> CommandAnswer {
     let Some(reach) = reach(picture) else {
         return refused(Code::A0765, "amarre.yaml has no `pools`", "write `pools: {}` there");
     };
-    match reach.public_key().await {
+    match reach.public_key(true).await.map(Option::unwrap_or_default) {
         Ok(line) => CommandAnswer {
             document: json!({"schema": "amarre.pool-key/v1", "key": line}),
             text: format!("{line}\n"),

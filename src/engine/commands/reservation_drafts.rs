@@ -199,6 +199,7 @@ mod tests {
         let rules = PoolRules { longest: Millis::minutes(480), per_person: 5, queue: 50 };
         let pool = Pool {
             machines: std::collections::BTreeMap::new(),
+            servers: std::collections::BTreeMap::new(),
             rules,
             usual: Millis::minutes(60),
             who: std::collections::BTreeSet::new(),

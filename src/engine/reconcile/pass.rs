@@ -191,7 +191,7 @@ impl Engine {
             self.end_run().await;
         }
         let instances =
-            sight.desired.services.iter().filter_map(|(name, service)| Some((name, service.instance.as_ref()?)));
+            sight.desired.services.iter().flat_map(|(name, service)| service.servers().map(move |one| (name, one)));
         self.count_savings(instances.collect(), (&sight.world, &sight.facts), sight.now, acts).await;
         sight.suspend_rolled_back();
         self.compose_result(sight, draft, PassNotes { acts, run, dead_ends, last_failures, scrubber }).await
@@ -241,6 +241,7 @@ impl Engine {
 
     /// What people have asked for. The number of deletes counts once: what vanishes later needs a new one.
     fn requests_of(&self, mode: &RunMode) -> Requests {
+        self.place_servers(&mut desired, &facts);
         let number = match mode {
             RunMode::PlanOnly | RunMode::Asked => None,
             RunMode::Act { confirmed_deletes, .. } => *confirmed_deletes,

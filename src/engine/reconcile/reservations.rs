@@ -13,13 +13,18 @@ use amarre_core::model::pool::{
     sign_in_secret,
 };
 use amarre_core::model::reservations::{self, Reservation, ReservationEnd, ReservationState};
-use amarre_core::model::{Facts, Kind, Millis, Origin};
+use amarre_core::model::savings::Day;
+use amarre_core::model::{Facts, Kind, Millis, Origin, Service, Timestamp};
+
+/// Stands for a key in the plan of a pass that makes none.
+const MADE_LATER: &str = "made by the first pass that acts";
 
 impl Engine {
     /// What is in no manifest, beside the secrets of these: how the users of reservations sign in, and the keys of machines that
     /// Amarre makes. `makes`: keys that are not there are made.
     pub(crate) async fn add_own_secrets(&mut self, desired: &mut DesiredManifests, makes: bool) {
         self.add_keys_of_containers(desired, makes).await;
+        self.add_keys_of_servers(desired, makes).await;
         match self.ledger.sign_ins().await {
             Ok(all) => {
                 for (id, text) in all {
@@ -53,19 +58,51 @@ impl Engine {
                 Err(why) => desired.freeze(&pool, why),
             }
         }
-        // A plan makes no key: there is one where there is one of a machine.
-        if makes || !desired.host_keys.is_empty() {
-            match reach.public_key().await {
-                Ok(line) => keys.push((own_key_secret(), Some(Secret::new(line)))),
-                Err(why) => pools.into_iter().for_each(|pool| desired.freeze(&pool, why.clone())),
-            }
-        } else {
-            keys.push((own_key_secret(), None));
+        match reach.public_key(makes).await {
+            Ok(line) => keys.push((own_key_secret(), line.map(Secret::new))),
+            Err(why) => pools.into_iter().for_each(|pool| desired.freeze(&pool, why.clone())),
         }
         for (name, secret) in keys {
-            let secret = secret.unwrap_or_else(|| Secret::new("made by the first pass that acts"));
+            let secret = secret.unwrap_or_else(|| Secret::new(MADE_LATER));
             desired.marks.insert(name.clone(), self.key.mark(secret.expose()));
             desired.secrets.insert(name, secret);
+        }
+    }
+
+    /// The servers that pools make are opened by Amarre's own key.
+    async fn add_keys_of_servers(&self, desired: &mut DesiredManifests, makes: bool) {
+        let has_servers = |service: &Service| service.pool.as_ref().is_some_and(|pool| !pool.servers.is_empty());
+        let pools: Vec<String> =
+            desired.services.iter().filter(|(_, service)| has_servers(service)).map(|(name, _)| name.clone()).collect();
+        let reach = self.context.providers.get(&provider()).and_then(|ssh| ssh.capabilities().machines);
+        let Some(reach) = reach.filter(|_| !pools.is_empty()) else { return };
+        match reach.public_key(makes).await {
+            Ok(line) => {
+                let line = line.unwrap_or_else(|| MADE_LATER.to_owned());
+                let pools = desired.services.values_mut().filter_map(|service| service.pool.as_mut());
+                let shapes = pools.flat_map(|pool| pool.servers.values_mut()).filter_map(|one| one.shape.as_mut());
+                shapes.for_each(|shape| shape.ssh_key.clone_from(&line));
+            }
+            Err(why) => pools.iter().for_each(|pool| desired.freeze(pool, why.clone())),
+        }
+    }
+
+    /// Notes at which address each server of a pool is: what its cloud showed last.
+    pub(crate) fn place_servers(&self, desired: &mut DesiredManifests, facts: &Facts) {
+        let world = &self.picture.world;
+        let has_looked = self.picture.context.is_some();
+        for (name, service) in &mut desired.services {
+            let Some(pool) = &mut service.pool else { continue };
+            let known = facts.pools.get(name);
+            for (machine, access) in &mut pool.machines {
+                let Some(server) = &access.server else { continue };
+                let shown = |field: &str| world.seen.get(server)?.fields.text(field).map(str::to_owned);
+                // Before the first look, and while its cloud does not answer, it is where it was.
+                let is_hidden = !has_looked || world.gap(server).is_some();
+                let before = || known?.machines.get(machine)?.reached.as_ref().map(|reached| reached.address.clone());
+                let before = before().filter(|_| is_hidden);
+                access.address = shown("address").or_else(|| shown("address_v6")).or(before).unwrap_or_default();
+            }
         }
     }
 
@@ -80,15 +117,19 @@ impl Engine {
         let lent = LazyCell::new(|| facts.applied.keys().filter_map(machine_of).collect::<BTreeSet<_>>());
         for (name, pool) in pools {
             // One that is not made yet is neither away nor a stranger.
-            let is_made = |machine: &str, access: &Machine| !access.is_container || containers.contains(machine);
+            let is_made = |machine: &str, access: &Machine| {
+                (!access.is_container || containers.contains(machine)) && !access.address.is_empty()
+            };
             let made = pool.machines.iter().filter(|(machine, access)| is_made(machine, access));
             machines.extend(made.map(|(machine, access)| ((name, machine), access)));
         }
         for (name, pool) in &facts.pools {
             let left = pool.machines.iter().filter_map(|(machine, known)| Some((machine, known.reached.as_ref()?)));
-            // With the container that it was, a machine is gone, whatever is said of its accounts.
+            // With the container or the server that it was, a machine is gone, whatever is said of its accounts.
             let is_there = |machine: &str, access: &Machine| {
-                lent.contains(&(name.as_str(), machine)) && (!access.is_container || containers.contains(machine))
+                lent.contains(&(name.as_str(), machine))
+                    && (!access.is_container || containers.contains(machine))
+                    && access.server.as_ref().is_none_or(|server| facts.applied.contains_key(server))
             };
             for (machine, access) in left.filter(|(machine, access)| is_there(machine, access)) {
                 machines.entry((name, machine)).or_insert(access);
@@ -157,6 +198,12 @@ impl Engine {
                     self.ledger.note_machine(name, machine, Some(known)).await?;
                 }
             }
+        }
+        let now = self.clock.now();
+        // With the first pass of each day.
+        if Day::of(self.picture.at) != Day::of(now) {
+            let kept = self.context.site.reservations_kept;
+            self.ledger.forget_reservations(Timestamp(now.0 - kept.0)).await?;
         }
         if changed.is_empty() { Ok(()) } else { self.ledger.store_reservations(changed).await }
     }

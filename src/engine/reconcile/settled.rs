@@ -6,7 +6,7 @@ use crate::engine::report::waits;
 use crate::engine::{Engine, PassResult};
 use amarre_core::model::plan::Wait;
 use amarre_core::model::power::PowerRule;
-use amarre_core::model::{Address, Change, Gate, Millis, Need, Readiness, State, Timestamp};
+use amarre_core::model::{Address, Change, Gate, Millis, Need, Readiness, Service, State, Timestamp};
 
 /// A command waits at most this long for the retry of a failure.
 const WAITED_FOR: Millis = Millis::minutes(1);
@@ -25,7 +25,7 @@ impl Engine {
         let mut changes = picture.plan.changes.iter().filter(|change| asked(&change.service));
         let moving = changes.any(|change| !stuck.contains(&change.address));
         let probed = picture.wants.probes.keys().filter(|container| !picture.facts.failed.contains_key(*container));
-        let instances = picture.services.values().filter_map(|service| service.instance.as_ref());
+        let instances = picture.services.values().flat_map(Service::servers);
         let switched = instances.filter(|instance| instance.rule != PowerRule::Unmanaged || instance.shape.is_some());
         // A job that failed under other circumstances runs again.
         let starting = probed

@@ -19,7 +19,7 @@ use amarre_core::model::instance::{Instance, PowerFacts};
 use amarre_core::model::power::{Cause, Power, Wanted};
 use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
 use amarre_core::model::timetable::{Tick, Timetable};
-use amarre_core::model::{Address, Arg, Gap, GapScope, Kind, Language, Readiness, Seen, Text, Timestamp};
+use amarre_core::model::{Address, Arg, Gap, GapScope, Kind, Language, Readiness, Seen, Service, Text, Timestamp};
 use amarre_core::plan::render::{Style, Tone};
 use amarre_core::text;
 
@@ -332,12 +332,11 @@ impl InstancesOf {
 
 /// Every server by name: those of manifests, and those that vendors list.
 pub(super) fn rows(picture: &PassResult) -> Vec<InstanceRow> {
-    let managed = picture.services.iter().filter_map(|(name, service)| {
-        let instance = service.instance.as_ref()?;
-        Some(row(picture, &instance.address, Some((name, instance))))
+    let managed = picture.services.iter().flat_map(|(name, service)| {
+        service.servers().map(move |instance| row(picture, &instance.address, Some((name, instance))))
     });
     // Of one that is destroyed nothing is wanted, whatever its manifest says.
-    let instances = picture.services.values().filter_map(|service| service.instance.as_ref());
+    let instances = picture.services.values().flat_map(Service::servers);
     let of_manifests: BTreeSet<&Address> = instances.map(|instance| &instance.address).collect();
     let is_managed = |address: &Address| picture.wants.map.contains_key(address) || of_manifests.contains(address);
     // One of Amarre's whose manifest is gone is still there, and costs what it cost.
@@ -378,7 +377,14 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
     let prices = seen.and_then(|seen| ServerPrices::of(&seen.fields));
     let power = seen.and_then(|seen| Power::parse(seen.fields.text("power")?));
     let mut row = InstanceRow {
-        name: managed.map_or_else(|| format!("{cloud}:{id}"), |(name, _)| name.clone()),
+        name: match managed {
+            // Servers of a pool share their manifest.
+            Some((service, _)) if picture.services.get(service).is_some_and(|one| one.pool.is_none()) => {
+                service.clone()
+            }
+            Some(_) => address.name.clone(),
+            None => format!("{cloud}:{id}"),
+        },
         address: address.clone(),
         id,
         vendor_name: field("name"),

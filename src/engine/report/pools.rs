@@ -204,6 +204,9 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
         (None, Some(disabled), ..) => (MachineState::Disabled, text!("by {by}", by = disabled.by.as_str())),
         (None, None, None, None) => match seen {
             Some(_) => (MachineState::Available, nothing),
+            None if machine.server.is_some() && machine.address.is_empty() => {
+                (MachineState::Offline, text!("its server has no address yet"))
+            }
             None => (MachineState::Offline, text!("it was not looked at yet")),
         },
     };

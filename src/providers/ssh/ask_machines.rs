@@ -29,11 +29,12 @@ pub trait AskMachines: Send + Sync {
     /// There is no answer. Unless the machine was away, refused or had another key, what was asked for may have been done.
     async fn ask(&self, access: &MachineAccess, instance: &str, lines: &str) -> Result<String, ConnectionError>;
 
-    /// The public half of the key by which machines let Amarre in.
+    /// The public half of the key by which machines let Amarre in. `makes`: one that is not there is made; else the answer is
+    /// `None`.
     ///
     /// # Errors
     /// It cannot be made or read; a sentence.
-    async fn public_key(&self) -> Result<String, String>;
+    async fn public_key(&self, makes: bool) -> Result<Option<String>, String>;
 
     /// The host key of a machine that Amarre makes, by a name for it. `makes`: one that is not there is made; else the answer is
     /// `None`.

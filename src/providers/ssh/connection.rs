@@ -159,8 +159,11 @@ impl Connections {
 
 #[async_trait]
 impl AskMachines for Connections {
-    async fn public_key(&self) -> Result<String, String> {
-        self.public_key.get_or_try_init(|| self.read_public_key()).await.cloned()
+    async fn public_key(&self, makes: bool) -> Result<Option<String>, String> {
+        if !makes && !self.key().exists() {
+            return Ok(None);
+        }
+        self.public_key.get_or_try_init(|| self.read_public_key()).await.cloned().map(Some)
     }
 
     async fn host_key(&self, name: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {

@@ -397,8 +397,8 @@ impl WatchEvents for SshProvider {
 
 #[async_trait]
 impl ReachMachines for SshProvider {
-    async fn public_key(&self) -> Result<String, String> {
-        self.shared.remote.public_key().await
+    async fn public_key(&self, makes: bool) -> Result<Option<String>, String> {
+        self.shared.remote.public_key(makes).await
     }
 
     async fn host_key(&self, pool: &str, machine: &str, makes: bool) -> Result<Option<HostKeyPair>, String> {

@@ -62,7 +62,7 @@ impl Subject {
         let folder = tempfile::tempdir().unwrap();
         let machine = TestMachine::start(sort).await;
         let remote = Connections::new(folder.path().join("ssh"), None);
-        machine.let_in(&remote.public_key().await.unwrap());
+        machine.let_in(&remote.public_key(true).await.unwrap().unwrap());
         let access = access(&machine.address.to_string(), machine.host_key());
         let expires = sort == Sort::Debian;
         Self { body: Body::Real(machine), access, expires, ..Self::with(Arc::new(remote), folder) }
@@ -161,6 +161,7 @@ fn access(address: &str, host_key: String) -> MachineAccess {
         password: None,
         host_key: None,
         is_container: false,
+        server: None,
         origin: Origin::default(),
     };
     let (pool, name) = ("lab".to_owned(), "m1".to_owned());

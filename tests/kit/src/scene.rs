@@ -10,7 +10,7 @@ use amarre_core::model::site::{
     PortRange, PublicAddress, Reach, Site,
 };
 use amarre_core::model::{
-    Address, Assets, Facts, Fields, KindSchema, Mark, Owner, ProviderId, Readiness, Requests, SecretName, Seen,
+    Address, Assets, Facts, Fields, KindSchema, Mark, Millis, Owner, ProviderId, Readiness, Requests, SecretName, Seen,
     Service, Timestamp, Value, World,
 };
 use amarre_core::plan::input::{Input, Schemas};
@@ -165,6 +165,7 @@ pub fn site() -> Site {
         hosts: BTreeMap::from([("default".to_owned(), host)]),
         clouds: BTreeMap::from([("paris".to_owned(), cloud)]),
         lends_machines: false,
+        reservations_kept: Millis(0),
         ssh_keys: BTreeMap::new(),
         pools: vec!["172.20.0.0/16".parse().unwrap(), "10.213.0.0/16".parse().unwrap()],
         prefix: 24,

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use amarre_core::model::ProviderId;
 use amarre_core::model::site::{
     CertificateCare, CloudSite, Defaults, EVERY_ZONE, HostSite, Mode, NpmSite, Policy, PortRange, PublicAddress, Reach,
     Site,
 };
+use amarre_core::model::{Millis, ProviderId};
 
 pub fn permissive() -> Site {
     let host = |name: &str, npm: Option<&str>, address: Vec<PublicAddress>| HostSite {
@@ -42,6 +42,7 @@ pub fn permissive() -> Site {
             ("tlv".to_owned(), cloud("kamatera.tlv")),
         ]),
         lends_machines: true,
+        reservations_kept: Millis::minutes(400 * 24 * 60),
         ssh_keys: BTreeMap::from([("ops".to_owned(), "ssh-ed25519 AAAAC3Nz ops".to_owned())]),
         pools: vec!["172.20.0.0/16".parse().unwrap()],
         prefix: 24,

@@ -15,6 +15,7 @@ use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_
 use crate::model::instance::{Instance, ServerCheck};
 use crate::model::power::{Power, PowerRule};
 use crate::model::service::{Dns, ManifestKind, Service};
+use crate::model::site::CloudSite;
 use crate::model::timetable::{HolidaysText, Timetable, TimetableError, TimetableKey, TimetableText};
 use crate::model::{Address, Code, Kind};
 
@@ -42,16 +43,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     }
     reader.finish(&unsupported::small_kind_key);
     let cloud = cloud?;
-    let Some(site) = scope.site.clouds.get(&cloud.text) else {
-        let names: Vec<&str> = scope.site.clouds.keys().map(String::as_str).collect();
-        let hint = match (nearest(&cloud.text, &names), names.as_slice()) {
-            (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, []) => "there is none: write `clouds:` in amarre.yaml, or run `amarre init --cloud ovh`".to_owned(),
-            (None, names) => format!("below `clouds:` of amarre.yaml are {}", names.join(", ")),
-        };
-        scope.error_hint(Code::A0106, cloud.spot, format!("there is no cloud `{}`", shown(&cloud.text)), &hint);
-        return None;
-    };
+    let site = site_of(scope, &cloud)?;
     let is_id = |text: &str| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         !text.is_empty() && text.len() <= ID_CHARS_MAX && text.bytes().all(is_plain)
@@ -61,7 +53,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         return None;
     }
     let address = match (is_made, id) {
-        (true, _) => Address::new(site.provider.clone(), Kind::Server, &service.name),
+        (true, _) => made_at(site, &service.name),
         (false, id) => Address::new(site.provider.clone(), Kind::Instance, &id?.text),
     };
     if is_made && shape.is_none() {
@@ -76,6 +68,27 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         Some(Instance { address, shape, cloud: cloud.text, rule: rule?, domains, check, origin: scope.origin(spot) });
     service.dns = Dns::None;
     Some(service)
+}
+
+/// The server of a name that Amarre makes at a cloud.
+pub(super) fn made_at(cloud: &CloudSite, name: &str) -> Address {
+    Address::new(cloud.provider.clone(), Kind::Server, name)
+}
+
+/// The cloud of a name; `None`: it said that there is none.
+pub(super) fn site_of<'a>(scope: &Scope<'a>, cloud: &PlacedText) -> Option<&'a CloudSite> {
+    let clouds = &scope.site.clouds;
+    let site = clouds.get(&cloud.text);
+    if site.is_none() {
+        let names: Vec<&str> = clouds.keys().map(String::as_str).collect();
+        let hint = match (nearest(&cloud.text, &names), names.as_slice()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, []) => "there is none: write `clouds:` in amarre.yaml, or run `amarre init --cloud ovh`".to_owned(),
+            (None, names) => format!("below `clouds:` of amarre.yaml are {}", names.join(", ")),
+        };
+        scope.error_hint(Code::A0106, cloud.spot, format!("there is no cloud `{}`", shown(&cloud.text)), &hint);
+    }
+    site
 }
 
 /// The names of its records, whole: `domain` and `aliases`, or its own name with `dns: auto`.

@@ -13,6 +13,7 @@ pub(super) mod network;
 pub(super) mod instance;
 pub(super) mod pool;
 mod pool_containers;
+mod pool_servers;
 pub(super) mod server;
 pub(super) mod shared;
 

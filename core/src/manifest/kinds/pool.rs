@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::Value as Json;
 
-use super::{ManifestKindRow, pool_containers};
+use super::{ManifestKindRow, pool_containers, pool_servers};
 use crate::manifest::compose::{container, unsupported};
 use crate::manifest::policy::{self, AllowedBy, Closed};
 use crate::manifest::resolve;
@@ -26,7 +26,7 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::wi
 const MACHINES_MAX: usize = 1000;
 /// As long as a name of a manifest.
 const NAME_CHARS_MAX: usize = 40;
-const SSH_PORT: i64 = 22;
+const SSH_PORT: u16 = 22;
 const PORT_MAX: i64 = 65_535;
 /// The most that a limit may allow: as many as a pool has machines.
 const COUNT_MAX: i64 = 1000;
@@ -54,8 +54,10 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     listed(&mut reader, &mut machines);
     in_file(&mut reader, &mut machines);
     pool_containers::service(&mut reader, &mut service, &mut machines);
-    if !["machines", "from", "service"].iter().any(|key| reader.has(key)) {
-        let hint = "as in `machines: [{name: m1, address: 192.168.1.21}]`, `from: ./machines.txt`, or `service: {template: sshd, count: 5}`";
+    let servers = pool_servers::servers(&mut reader, &service.name, &mut machines);
+    if !["machines", "from", "service", "instance"].iter().any(|key| reader.has(key)) {
+        let hint = "as in `machines: [{name: m1, address: 192.168.1.21}]`, `from: ./machines.txt`, \
+                    `service: {template: sshd, count: 5}`, or `instance: {cloud: paris, count: 5, …}`";
         reader.missing("machines", hint);
     }
     let limits = limits(&mut reader);
@@ -67,6 +69,16 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         let hint = "write `between: rebuild`, and machines by `service` only: what root leaves on another one, nothing takes away";
         scope.error_hint(Code::A0106, spot, "`sudo` needs machines that are made anew in between".to_owned(), hint);
     }
+    if between == Between::Rebuild && !servers.is_empty() {
+        let hint = "write `between: {script: ./wipe.sh}`, or leave it out: the account goes with all that it owns";
+        let spot = reader.key_spot("between");
+        scope.error_hint(
+            Code::A0106,
+            spot,
+            "`between: rebuild` makes containers anew, and no servers".to_owned(),
+            hint,
+        );
+    }
     reader.finish(&unsupported::small_kind_key);
     if !scope.site.lends_machines {
         let hint = "write `pools: {}` in amarre.yaml: it says that manifests may have machines reached over SSH";
@@ -74,8 +86,17 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         return None;
     }
     let PoolLimits { rules, length: usual } = limits;
-    service.pool =
-        Some(Pool { machines, rules, usual, who, shell, sudo: sudo.is_some(), between, origin: scope.origin(spot) });
+    service.pool = Some(Pool {
+        machines,
+        servers,
+        rules,
+        usual,
+        who,
+        shell,
+        sudo: sudo.is_some(),
+        between,
+        origin: scope.origin(spot),
+    });
     service.dns = Dns::None;
     Some(service)
 }
@@ -100,7 +121,7 @@ pub(super) fn host(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
 }
 
 /// A user of the machine, who makes accounts there.
-fn user(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
+pub(super) fn user(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let is_user = (1..=32).contains(&text.text.len()) && text.text.bytes().all(is_plain) && !text.text.starts_with('-');
     if is_user {
@@ -137,7 +158,9 @@ pub(super) fn add(scope: &Scope<'_>, machines: &mut BTreeMap<String, Machine>, n
         scope.error_hint(Code::A0106, name.spot, format!("a pool has at most {MACHINES_MAX} machines"), hint);
         return;
     }
-    let same_place = |one: &&Machine| one.address == machine.address && one.port == machine.port;
+    // Where a server is, its cloud says.
+    let same_place =
+        |one: &&Machine| machine.server.is_none() && one.address == machine.address && one.port == machine.port;
     if let Some(twin) = machines.values().find(same_place) {
         let message = format!("{}:{} is there already", machine.address, machine.port);
         scope.error_hint(Code::A0106, name.spot, message, &format!("see line {}, too", twin.origin.line));
@@ -158,7 +181,7 @@ fn listed(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
         let Some(mut inner) = Reader::open(scope, item, "a machine", "machines.") else { continue };
         let name = inner.required("name", "as in `name: m1`");
         let address = inner.required("address", "as in `address: 192.168.1.21`");
-        let port = inner.number("port", 1, PORT_MAX).unwrap_or(SSH_PORT);
+        let port = port(&mut inner);
         let user = inner.text("user");
         let user = user.map_or_else(|| Some("root".to_owned()), |text| self::user(scope, &text));
         let password = inner.node("password").and_then(|node| password(scope, node));
@@ -169,9 +192,19 @@ fn listed(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
             scope.not_allowed(&name, "`name`", "lower-case letters, digits and `-`, at most 40");
             continue;
         }
-        let (Some(address), Ok(port)) = (host(scope, &address), u16::try_from(port)) else { continue };
+        let (Some(address), Some(port)) = (host(scope, &address), port) else { continue };
         let origin = scope.origin(item.spot);
-        add(scope, machines, name, Machine { address, port, user, password, host_key, is_container: false, origin });
+        let machine = Machine { address, port, user, password, host_key, is_container: false, server: None, origin };
+        add(scope, machines, name, machine);
+    }
+}
+
+/// Where a sshd listens; `None`: it was reported.
+pub(super) fn port(reader: &mut Reader<'_>) -> Option<u16> {
+    let has = reader.has("port");
+    match reader.number("port", 1, PORT_MAX) {
+        Some(port) => u16::try_from(port).ok(),
+        None => (!has).then_some(SSH_PORT),
     }
 }
 
@@ -237,7 +270,7 @@ fn in_file(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
             scope,
             machines,
             word(name),
-            Machine { address, port, user, password, host_key: None, is_container: false, origin },
+            Machine { address, port, user, password, host_key: None, is_container: false, server: None, origin },
         );
     }
 }
@@ -377,6 +410,7 @@ fn schema() -> Json {
             "A file of the source with a machine a line: name, host, port, user, password as `secret:NAME`",
         ),
         ("service", pool_containers::schema(), "Machines that Amarre makes: containers with an SSH server"),
+        ("instance", pool_servers::schema(), "Machines that Amarre makes: servers of a cloud"),
         ("limits", limits, "What may be asked of it"),
         ("access", access, "Who may reserve, and what they get"),
         ("between", either(&[words(&["rebuild"]), between]), "What happens to a machine before the next one gets it"),

@@ -90,6 +90,7 @@ pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: 
             password: None,
             host_key: None,
             is_container: true,
+            server: None,
             origin,
         };
         add(scope, machines, PlacedText { text: name, spot }, machine);

@@ -24,6 +24,13 @@ pub(super) fn has_keys(reader: &Reader<'_>) -> bool {
 
 /// What the server is to be. `provider`: of its cloud, where that is known. `None`: it said what is wrong.
 pub(super) fn shape(reader: &mut Reader<'_>, provider: Option<&ProviderId>) -> Option<ServerShape> {
+    let ssh_key = ssh_key(reader);
+    let shape = shape_with_own_key(reader, provider)?;
+    Some(ServerShape { ssh_key: ssh_key?, ..shape })
+}
+
+/// As [`shape`], of a server on which Amarre puts its own key: `ssh_key` is empty until that is read.
+pub(super) fn shape_with_own_key(reader: &mut Reader<'_>, provider: Option<&ProviderId>) -> Option<ServerShape> {
     let scope = reader.scope;
     let traits = provider.map(ProviderId::cloud_traits);
     let project = reader.text("project");
@@ -34,7 +41,6 @@ pub(super) fn shape(reader: &mut Reader<'_>, provider: Option<&ProviderId>) -> O
     let region = reader.required("region", "where the server is to be, as the vendor calls it: `GRA11`, `EU`");
     let size = size(reader, traits.is_none_or(|traits| traits.names_sizes));
     let image = reader.required("image", "what it is installed from, as the vendor calls it: `Debian 13`");
-    let ssh_key = ssh_key(reader);
     networks(reader);
     let user_data = user_data(reader);
     let may_resize = resize(reader);
@@ -57,7 +63,7 @@ pub(super) fn shape(reader: &mut Reader<'_>, provider: Option<&ProviderId>) -> O
         region: region?,
         size: size?,
         image: image?,
-        ssh_key: ssh_key?,
+        ssh_key: String::new(),
         user_data: user_data?,
         may_resize,
     })

@@ -234,7 +234,7 @@ struct WantedNames {
     /// By the NPM, which several hosts may share.
     streams: Vec<((String, u16), Spot, String)>,
     /// The server whose power it manages.
-    instance: Option<(Address, Spot, String)>,
+    instances: Vec<(Address, Spot, String)>,
     /// Machines of pools, by address and port.
     machines: Vec<((String, u16), Spot, String)>,
 }
@@ -277,8 +277,11 @@ impl WantedNames {
             containers: containers.collect(),
             addresses: addresses.collect(),
             streams: streams.collect(),
-            instance: service.instance.as_ref().map(|one| (one.address.clone(), spot, place(spot))),
-            machines: machines.map(|one| ((one.address.clone(), one.port), spot, place(spot))).collect(),
+            instances: service.servers().map(|one| (one.address.clone(), spot, place(spot))).collect(),
+            machines: machines
+                .filter(|one| one.server.is_none())
+                .map(|one| ((one.address.clone(), one.port), spot, place(spot)))
+                .collect(),
         }
     }
 }
@@ -347,11 +350,11 @@ impl TakenNames {
                 problems.push(problem.hint(format!("first wanted by {first}; one stream takes TCP and UDP")));
             }
         }
-        if let Some((address, spot, _)) = &wanted.instance
-            && let Some(first) = self.instances.get(address)
-        {
-            let message = format!("two manifests manage the instance {}", address.name);
-            problems.push(Problem::error(Code::A0194, *spot, message).hint(format!("the other is {first}")));
+        for (address, spot, _) in &wanted.instances {
+            if let Some(first) = self.instances.get(address) {
+                let message = format!("two manifests manage the instance {}", address.name);
+                problems.push(Problem::error(Code::A0194, *spot, message).hint(format!("the other is {first}")));
+            }
         }
         for (machine, spot, _) in &wanted.machines {
             if let Some(first) = self.machines.get(machine) {
@@ -400,7 +403,7 @@ impl TakenNames {
         for (subnet, _, place) in wanted.subnets {
             self.subnets.entry(host.clone()).or_default().push((subnet, place));
         }
-        self.instances.extend(wanted.instance.map(|(address, _, place)| (address, place)));
+        self.instances.extend(wanted.instances.into_iter().map(|(address, _, place)| (address, place)));
         self.machines.extend(wanted.machines.into_iter().map(|(machine, _, place)| (machine, place)));
         self.streams.extend(wanted.streams.into_iter().map(|(stream, _, place)| (stream, place)));
         let of_host = |(name, _, place)| ((host.clone(), name), place);

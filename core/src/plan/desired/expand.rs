@@ -202,8 +202,8 @@ impl Expansion<'_> {
         for list in &self.service.access_lists {
             self.access_list(list);
         }
-        if let Some(instance) = &self.service.instance {
-            instance::expand(self, instance);
+        for server in self.service.servers() {
+            instance::expand(self, server);
         }
         if let Some(pool) = &self.service.pool {
             account::expand(self, pool);

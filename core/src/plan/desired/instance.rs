@@ -13,7 +13,9 @@ use super::dns_names::WantedRecords;
 use super::expand::Expansion;
 use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts};
 use crate::model::power::{self, Cause, Power, PowerRule};
-use crate::model::{Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Timestamp, Value, Want, World};
+use crate::model::{
+    Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Service, Timestamp, Value, Want, World,
+};
 use crate::plan::input::Input;
 
 /// Wants the server, with its power where that may be changed now.
@@ -106,14 +108,14 @@ pub fn first_change(
 
 /// Why the size of a server is not changed now.
 fn no_resize(input: &Input<'_>, address: &Address, want: &Want) -> Option<Refusal> {
-    let shape = input.services.get(&want.service)?.instance.as_ref()?.shape.as_ref()?;
-    let service = &want.service;
+    let shape = input.services.get(&want.service)?.server_at(address)?.shape.as_ref()?;
+    let name = &address.name;
     let (message, hint) = if !shape.may_resize {
         let hint = Hint::text(format!("write `update: {{resize: allowed}}` in {}", want.origin.file));
-        (format!("another size needs {service} to be down for some minutes"), hint)
+        (format!("another size needs {name} to be down for some minutes"), hint)
     } else if address.provider.cloud_traits().resizes_when_off && resting(input.world, address) == Some(Power::On) {
-        let hint = Hint::command("it cuts the power", format!("amarre instance stop {service}"));
-        (format!("{} changes the size of a server that is off, and {service} runs", address.provider.title()), hint)
+        let hint = Hint::command("it cuts the power", format!("amarre instance stop {name}"));
+        (format!("{} changes the size of a server that is off, and {name} runs", address.provider.title()), hint)
     } else {
         return None;
     };
@@ -129,7 +131,14 @@ fn another_server(address: &Address, want: &Want, diffs: &[(Rule, FieldDiff)]) -
         .collect();
     let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
     let (service, fields) = (&want.service, fields.join(", "));
-    let again = format!("amarre destroy {service} --purge && amarre resume {service}");
+    let put_back =
+        format!("put back what was there in {}; or make a second server under another name", want.origin.file);
+    let mut hints = vec![Hint::text(put_back)];
+    // To destroy a pool for it would take the others, too.
+    if *service == address.name {
+        let again = format!("amarre destroy {service} --purge && amarre resume {service}");
+        hints.push(Hint::command("to lose its disks and have a new one", again));
+    }
     Refusal {
         code: Code::A0739,
         message: format!(
@@ -137,13 +146,7 @@ fn another_server(address: &Address, want: &Want, diffs: &[(Rule, FieldDiff)]) -
             address.name
         ),
         found,
-        hints: vec![
-            Hint::text(format!(
-                "put back what was there in {}; or make a second server under another name",
-                want.origin.file
-            )),
-            Hint::command("to lose its disks and have a new one", again),
-        ],
+        hints,
     }
 }
 
@@ -169,7 +172,7 @@ fn shown_until(input: &Input<'_>, address: &Address, seen: Power) -> Option<Time
 pub fn after_look(input: &Input<'_>) -> BTreeMap<Address, PowerFacts> {
     // A manifest that cannot be read for the moment takes no override away.
     let mut facts = if input.facts.prune_blocked { input.facts.power.clone() } else { BTreeMap::new() };
-    let instances = input.services.values().filter_map(|service| service.instance.as_ref());
+    let instances = input.services.values().flat_map(Service::servers);
     facts.extend(instances.map(|instance| (instance.address.clone(), after_look_at(input, instance))));
     facts
 }
@@ -225,7 +228,7 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
 
 /// When the wanted power of a managed server is another one by itself: a tick, or the end of an override.
 pub fn next_change(input: &Input<'_>) -> Option<Timestamp> {
-    let instances = input.services.values().filter_map(|service| service.instance.as_ref());
+    let instances = input.services.values().flat_map(Service::servers);
     let changes = instances.flat_map(|instance| {
         let wanted = instance.wanted(input.facts.power.get(&instance.address), input.now);
         let end = match wanted.why {

@@ -164,7 +164,7 @@ fn is_of_instance(want: &Want, field: &str) -> bool {
 
 /// The tick or the override by which a server is to have another power, though its manifest is as it was.
 fn switched(input: &Input<'_>, address: &Address, want: &Want) -> Option<String> {
-    let instance = input.services.get(&want.service)?.instance.as_ref().filter(|one| one.address == *address)?;
+    let instance = input.services.get(&want.service)?.server_at(address)?;
     let why = instance.wanted(input.facts.power.get(address), input.now).why;
     matches!(why, Cause::Tick(_) | Cause::Override(..)).then(|| why.text().to_string())
 }

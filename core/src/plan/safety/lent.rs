@@ -20,7 +20,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
 }
 
 fn gate(input: &Input<'_>, change: &Change) -> Option<Gate> {
-    if change.refusal().is_some() || !ends_a_container(input, change) {
+    if change.refusal().is_some() || !ends_a_machine(input, change) {
         return None;
     }
     let (pool, machine) = (&change.service, &change.address.name);
@@ -43,13 +43,17 @@ fn lent_until(input: &Input<'_>, pool: &str, machine: &str) -> Option<Timestamp>
     marked.chain(holder).filter(|until| *until > input.now).max()
 }
 
-/// Whether it ends a container that is there, itself or by its successor.
-fn ends_a_container(input: &Input<'_>, change: &Change) -> bool {
+/// Whether it ends a machine that is there, itself or by its successor, or stops it for a while.
+fn ends_a_machine(input: &Input<'_>, change: &Change) -> bool {
     let address = &change.address;
-    address.kind == Kind::Container
-        && match &change.verb {
-            Verb::Delete => true,
-            Verb::Update(fields) => fields.flag("running") == Some(false),
-            Verb::Create(_) => generations(&input.world.seen, address).any(|(other, _)| other != address),
+    match (&change.verb, address.kind) {
+        (Verb::Delete, kind) => kind == Kind::Container || kind.is_instance(),
+        (Verb::Update(fields), Kind::Container) => fields.flag("running") == Some(false),
+        (Verb::Create(_), Kind::Container) => {
+            generations(&input.world.seen, address).any(|(other, _)| other != address)
         }
+        // A person who has one stopped by its name knows what they do.
+        (Verb::Update(fields), kind) if kind.is_instance() => fields.get("type").is_some(),
+        _ => false,
+    }
 }
