@@ -67,6 +67,11 @@ impl NpmError {
         NpmError::Rights { section, denied: Level::Manage, needed: Level::Manage }
     }
 
+    /// No right to read there, for what is written there in the end.
+    pub fn no_right_to_read(section: Section) -> Self {
+        NpmError::Rights { section, denied: Level::View, needed: Level::Manage }
+    }
+
     /// A missing right, where this level is what is needed in the end.
     pub fn needing(self, needed: Level) -> Self {
         if let NpmError::Rights { section, denied, .. } = self {

@@ -34,8 +34,8 @@ use super::{
 };
 use crate::secret::{MarkKey, Secret};
 use amarre_core::model::{
-    Address, Change, Code, Expect, Fields, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Timestamp, Value,
-    Verb,
+    Address, Change, Code, Expect, Fields, Gap, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Timestamp,
+    Value, Verb,
 };
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
@@ -142,10 +142,9 @@ impl NpmProvider {
         let look = |trouble| self.failed("", trouble, CallKind::Read);
         let version = self.check_version().await?;
         let me = self.api.me().await.map_err(look)?;
-        let is_used = |kind: Kind| ask.wanted.keys().chain(ask.applied.keys()).any(|address| address.kind == kind);
         let (mut hosts, mut hidden_hosts) = (BTreeMap::new(), BTreeMap::new());
         for (section, form) in Section::with_hosts() {
-            if form.is_required || is_used(section.kind()) || me.may(section, Level::View) {
+            if form.is_required || me.may(section, Level::View) {
                 let Listed { mut rows, slim } = self.api.list::<HostRow>(section).await.map_err(look)?;
                 let (to_go, hidden) = self.split_hidden(section, slim, ask);
                 for row in to_go {
@@ -159,7 +158,8 @@ impl NpmProvider {
                 hidden_hosts.insert(section, hidden);
             }
         }
-        let ordered = if is_used(Kind::Certificate) { Level::Manage } else { Level::View };
+        let orders = used(ask).any(|address| address.kind == Kind::Certificate);
+        let ordered = if orders { Level::Manage } else { Level::View };
         let certificates = self.api.list(Section::Certificates).await;
         let certificates: Listed<CertificateRow> = certificates.map_err(|trouble| look(trouble.needing(ordered)))?;
         let access_lists: Listed<ListRow> = self.api.list(Section::AccessLists).await.map_err(look)?;
@@ -188,6 +188,23 @@ impl NpmProvider {
             rows.push(row);
         }
         (to_go, hidden)
+    }
+
+    /// What is wanted or known of sections that our account may not read: nothing is known of these, and all else goes on.
+    fn unreadable(&self, ask: &ObserveQuery) -> Vec<Gap> {
+        let Some(me) = self.account() else { return Vec::new() };
+        let hosts = Section::with_hosts();
+        let hidden = hosts.filter(|(section, form)| !form.is_required && !me.may(*section, Level::View));
+        let gaps = hidden.flat_map(|(section, _)| {
+            let mut addresses: Vec<&Address> = used(ask).filter(|address| address.kind == section.kind()).collect();
+            addresses.sort();
+            addresses.dedup();
+            addresses.into_iter().map(move |address| {
+                let error = self.failed("", NpmError::no_right_to_read(section), CallKind::Read);
+                error.into_gap(&self.id, GapScope::Resource(address.clone()), ask.now)
+            })
+        });
+        gaps.collect()
     }
 
     /// What the last look found of our account.
@@ -272,7 +289,11 @@ impl Provider for NpmProvider {
         let identity = self.api.identity();
         Observation {
             seen,
-            gaps: hidden.into_iter().map(|address| errors::hidden(address, ask.now)).collect(),
+            gaps: hidden
+                .into_iter()
+                .map(|address| errors::hidden(address, ask.now))
+                .chain(self.unreadable(ask))
+                .collect(),
             version: Some(version_text(version)),
             mail_refused: examine::is_nobodys(identity).then(|| identity.to_owned()),
             read_only: self.read_only(),
@@ -365,6 +386,11 @@ fn label(address: &Address) -> String {
 }
 
 /// The vendor's id and the digest of the fields that a change expects.
+/// What is wanted, and what is known.
+fn used(ask: &ObserveQuery) -> impl Iterator<Item = &Address> {
+    ask.wanted.keys().chain(ask.applied.keys())
+}
+
 fn expected(change: &Change) -> Result<(&str, &str), ProviderError> {
     match &change.expects {
         Expect::Unchanged { vendor_id, fields } => Ok((vendor_id, fields)),

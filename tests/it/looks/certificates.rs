@@ -432,8 +432,13 @@ async fn a_missing_right_holds_the_order() {
 #[tokio::test]
 async fn a_404_host_needs_a_right_that_the_plan_names() {
     let mut rig = Stepped::start().await;
+    rig.write("shop.yaml", &plain("shop"));
+    rig.settle().await;
     rig.write("gone.yaml", "{kind: DeadHost, name: gone, domain: gone}\n");
+    rig.npm.remove_proxy_host(host(&rig).unwrap()["id"].as_u64().unwrap());
     rig.pass_until_settled().await;
+    assert!(rig.npm.serves(DOMAIN), "what has nothing to do with it goes on");
+    assert_eq!(rig.last_pass().plan.gaps.len(), 1);
     let gap = rig.last_pass().plan.gaps[0].clone();
     assert_eq!((gap.code, gap.message.ends_with("view 404 hosts")), (Code::A0604, true), "{gap:?}");
     assert!(gap.hint.ends_with("Permissions: set 404 hosts to Manage"), "{gap:?}");
