@@ -6,13 +6,13 @@
 //! | be called `x-` and twelve hexadecimal digits | is called `x`: its next one needs that name | A0289 |
 //! | answer to `x` on a network: by its name, key, alias or `hostname` | answers to `x` there | A0288 |
 //!
-//! What is called after its manifest comes first, then the order of files and lines. `policy.names` allows a name to a
+//! What is called after its manifest comes first, then what was there before, then the order of files and lines. `policy.names` allows a name to a
 //! manifest; none allows one container's name to two.
 
 use std::collections::BTreeMap;
 
 use super::Closed;
-use super::cross_manifest::DraftService;
+use super::cross_manifest::{DraftService, precedence};
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::model::address::service_of_network;
@@ -121,7 +121,7 @@ fn streamed<'a>(services: impl Iterator<Item = &'a Service>) -> Vec<(&'a str, &'
 
 /// Refuses names of others. The drafts are in the order of files and lines.
 pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
-    let good = drafts.iter().enumerate().filter_map(|(index, draft)| Some((index, draft.good()?)));
+    let good = precedence(drafts, site).into_iter().filter_map(|index| Some((index, drafts[index].good()?)));
     let good: Vec<(usize, &Service)> = good.collect();
     let streamed = streamed(good.iter().map(|(_, service)| *service));
     let all: Vec<(usize, BTreeMap<ContainerName, bool>)> =

@@ -122,6 +122,21 @@ impl DraftService<'_> {
     }
 }
 
+/// Who has what two documents cannot both have: first what was good before and asks for no more names than then, then what asks for
+/// more, then newcomers; of alike ones the first in the order of files and lines. Indices of drafts.
+pub(super) fn precedence(drafts: &[DraftService<'_>], site: &Site) -> Vec<usize> {
+    let rank = |index: &usize| {
+        let known = drafts[*index].service.as_ref().map(|service| (service, site.shares.get(&service.name)));
+        match known {
+            Some((service, Some(before))) => u8::from(totals::share(service).names > before.names),
+            Some((_, None)) | None => 2,
+        }
+    };
+    let mut order: Vec<usize> = (0..drafts.len()).collect();
+    order.sort_by_cached_key(rank);
+    order
+}
+
 /// Finds what two documents cannot both have. The drafts are in the order of files and lines.
 pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadScope) {
     names(drafts);
@@ -144,7 +159,8 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadS
     ports::kept(drafts, site);
     let mut taken = TakenNames::default();
     let mut share = PoolShare::of(site);
-    for draft in drafts {
+    for index in precedence(drafts, site) {
+        let draft = &mut drafts[index];
         let Some(service) = draft.good() else { continue };
         let wanted = WantedNames::of(draft, service, site);
         let place = |spot: Spot| format!("{}:{}", draft.file_at(spot).0, spot.line);

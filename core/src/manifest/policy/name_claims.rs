@@ -7,14 +7,14 @@
 //! | at `*.x` | the same: it answers for `_acme-challenge.x` as well (RFC 4592) |
 //! | with an address or a CNAME, at one of `domains` itself | a route, or an address or a CNAME, there |
 //!
-//! Of a route and a record, the record is refused; of two records at one name, the later one, in the order of files and
-//! lines. Manifests in one file are of one author: a `Record` has one type. `policy.names` allows the name to a manifest.
+//! Of a route and a record, the record is refused; of two records at one name, the one that was not there before, else the later
+//! one, in the order of files and lines. Manifests in one file are of one author: a `Record` has one type. `policy.names` allows the name to a manifest.
 //! A route at `*.x` is a name of its own, for it leads to the host's own address.
 
 use std::collections::BTreeMap;
 
 use super::Closed;
-use super::cross_manifest::DraftService;
+use super::cross_manifest::{DraftService, precedence};
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::model::service::{Dns, Record, Service};
@@ -53,7 +53,7 @@ pub struct NameClaims<'a> {
 }
 
 impl<'a> NameClaims<'a> {
-    /// Those of `services`, which are in the order of files and lines.
+    /// Those of `services`; of several with one name, the first has it.
     pub fn of(services: impl Iterator<Item = &'a Service>) -> Self {
         let mut claims = Self::default();
         for service in services {
@@ -128,7 +128,8 @@ impl<'a> NameClaims<'a> {
 
 /// Refuses records at names of others. The drafts are in the order of files and lines.
 pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
-    let good = drafts.iter().enumerate().filter_map(|(index, draft)| Some((index, draft, draft.good()?)));
+    let in_order = precedence(drafts, site).into_iter().map(|index| (index, &drafts[index]));
+    let good = in_order.filter_map(|(index, draft)| Some((index, draft, draft.good()?)));
     let good: Vec<(usize, &DraftService<'_>, &Service)> = good.collect();
     let claims = NameClaims::of(good.iter().map(|(.., service)| *service));
     let mut found: Vec<(usize, Right, Problem)> = Vec::new();
