@@ -138,7 +138,7 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: 
     let reply = match reference {
         None => {
             handle.fetch().await;
-            handle.pass_with_apps().await?
+            handle.look().await?
         }
         Some(name) => match handle.fetch_ref(name).await {
             Ok(snapshot) => handle.preview(snapshot, Vec::new(), false).await?,

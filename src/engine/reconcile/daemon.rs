@@ -8,8 +8,8 @@ use notify::Watcher;
 use tokio::sync::{Notify, Semaphore, broadcast, mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::counters;
 use super::counters::Meters;
+use super::follow_source::{fetch, follow};
 pub use super::loop_command::LoopCommand;
 use super::reservations::PoolChange;
 use super::schedule::DutyCycle;
@@ -22,7 +22,7 @@ use crate::source::{Edit, Snapshot, Source, SourceError};
 use amarre_core::manifest::{Diagnostic, Loaded, Severity, SourceFile};
 use amarre_core::model::power::Override;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Assets, Code, GitUrl, Millis, Requests, Site, Timestamp};
+use amarre_core::model::{Address, Assets, GitUrl, Millis, Requests, Site, Timestamp};
 
 /// Commands that may queue for the loop.
 const COMMANDS_MAX: usize = 64;
@@ -104,15 +104,15 @@ impl Handle {
         answer.await.ok()
     }
 
-    /// A pass that has what servers say of apps: the first one asks those that are due.
-    pub async fn pass_with_apps(&self) -> Option<Reply> {
-        let reply = self.request(LoopCommand::Pass).await?;
+    /// A look that has what servers say of apps: the first one asks those that are due. Nothing is done for it.
+    pub async fn look(&self) -> Option<Reply> {
+        let reply = self.request(LoopCommand::Look).await?;
         let apps = self.source.apps();
         if !apps.is_fetching() && !apps.is_newer(&reply.picture.source) {
             return Some(reply);
         }
         self.source.apps().idle().await;
-        self.request(LoopCommand::Pass).await
+        self.request(LoopCommand::Look).await
     }
 
     /// Forecasts another revision of the source. Its manifests are read here, so that the loop does not wait.
@@ -332,33 +332,6 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
     (handle, daemon.run(inbox, pictures, shutdown.clone()), shutdown)
 }
 
-/// Fetches; answers whether anything changed.
-async fn fetch(source: &Source, clock: &dyn Clock, meters: &Meters) -> bool {
-    let started = clock.now();
-    let is_new = source.fetch(started).await;
-    if source.is_git() {
-        let result = if source.read().await.error.is_some() { "failed" } else { "ok" };
-        meters.fetches.get_or_create(&counters::labels(&[("result", result)])).inc();
-        meters.fetching.observe(counters::seconds(clock.now() - started));
-    }
-    is_new
-}
-
-/// Fetches at the interval, and wakes the loop when something changed.
-async fn follow(source: Source, interval: Millis, (clock, meters): (Arc<dyn Clock>, Arc<Meters>), wake: Arc<Notify>) {
-    let mut failures = 0;
-    loop {
-        if fetch(&source, &*clock, &meters).await {
-            wake.notify_one();
-        }
-        // A server that answers keeps its usual interval: a repair may be under way there.
-        let is_silent = |error: SourceError| matches!(error.code, Code::A0302 | Code::A0303 | Code::A0304);
-        let is_failing = source.read().await.error.is_some_and(is_silent);
-        failures = if is_failing { failures + 1 } else { 0 };
-        tokio::time::sleep(schedule::ask_source_again(interval, failures, rand::random()).to_duration()).await;
-    }
-}
-
 impl Daemon {
     async fn run(
         mut self,
@@ -522,6 +495,7 @@ impl Daemon {
                 self.pass().await;
                 return answer(reply, self.engine.last_pass(), None);
             }
+            LoopCommand::Look => return self.look(reply).await,
             LoopCommand::Preview { snapshot, loaded, promised } => {
                 self.engine.discard_readings();
                 let picture = self.engine.preview((*snapshot, *loaded), &promised).await;
@@ -581,6 +555,12 @@ impl Daemon {
         };
         answer(reply, self.engine.last_pass(), error);
         self.pass_soon();
+    }
+
+    async fn look(&mut self, reply: oneshot::Sender<Reply>) {
+        self.engine.discard_readings();
+        let picture = Box::pin(self.engine.look()).await;
+        answer(reply, picture, None);
     }
 
     async fn wait_until(&mut self, until: AwaitedState, timeout: Millis, reply: oneshot::Sender<Reply>) {

@@ -17,6 +17,8 @@ use amarre_core::model::{Address, Millis};
 pub enum LoopCommand {
     /// Run a pass now and answer with its result; acts only if the loop acts anyway.
     Pass,
+    /// Answer with the result of a pass of which nothing comes, whether the loop acts or not.
+    Look,
     /// Answer with the result of a pass over another revision of the source, which does not become effective.
     Preview {
         /// The revision.

@@ -28,6 +28,7 @@ pub(super) mod manifest_loader;
 pub mod shares;
 pub mod rollback;
 pub mod daemon;
+mod follow_source;
 mod loop_command;
 pub mod counters;
 pub mod effective_manifests;

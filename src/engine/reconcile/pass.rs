@@ -77,18 +77,8 @@ impl Engine {
     /// Runs one pass. Cannot fail: errors are part of the result.
     pub async fn pass(&mut self, mode: RunMode) {
         let started = self.clock.now();
-        Box::pin(self.load_deployments()).await;
-        let mut reading = self.source.read().await;
+        let (reading, loaded) = Box::pin(self.read_manifests()).await;
         self.record_source_events().await;
-        let mut loaded = self.manifests_of(&reading).await;
-        if let (Ok(manifests), Some(snapshot)) = (&loaded, &reading.snapshot) {
-            self.follow_apps(manifests);
-            // What an earlier process has fetched is known at once.
-            if self.source.apps().is_newer(snapshot) {
-                reading = self.source.read().await;
-                loaded = self.manifests_of(&reading).await;
-            }
-        }
         let mut picture = Box::pin(self.run_pass(reading, loaded, mode)).await;
         picture.took = self.clock.now() - started;
         self.meters.phase("total", picture.took);
@@ -101,13 +91,43 @@ impl Engine {
         self.picture = Arc::new(picture);
     }
 
+    /// A pass of which nothing comes: what it finds waits for the loop's own.
+    pub async fn look(&mut self) -> Arc<PassResult> {
+        let (reading, loaded) = Box::pin(self.read_manifests()).await;
+        Box::pin(self.forecast(reading, loaded)).await
+    }
+
+    /// The source, and its manifests with what is known of the repositories of apps.
+    async fn read_manifests(&mut self) -> (SourceReading, Result<Loaded, SourceError>) {
+        Box::pin(self.load_deployments()).await;
+        let mut reading = self.source.read().await;
+        let mut loaded = self.manifests_of(&reading).await;
+        if let (Ok(manifests), Some(snapshot)) = (&loaded, &reading.snapshot) {
+            self.follow_apps(manifests);
+            // What an earlier process has fetched is known at once.
+            if self.source.apps().is_newer(snapshot) {
+                reading = self.source.read().await;
+                loaded = self.manifests_of(&reading).await;
+            }
+        }
+        (reading, loaded)
+    }
+
+    async fn forecast(&mut self, reading: SourceReading, loaded: Result<Loaded, SourceError>) -> Arc<PassResult> {
+        let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.culprits.clone());
+        self.previews = true;
+        let picture = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
+        self.previews = false;
+        (self.health, self.hops, self.run, self.culprits) = kept;
+        Arc::new(picture)
+    }
+
     /// Forecasts another revision of the source, with reserved secrets. Nothing is done, and nothing comes of it.
     pub async fn preview(
         &mut self,
         (snapshot, loaded): (Snapshot, Result<Loaded, SourceError>),
         promised: &[String],
     ) -> Arc<PassResult> {
-        let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.culprits.clone());
         let (finder, promised) = (self.secrets.clone(), promised.to_owned());
         self.secrets = Arc::new({
             let finder = finder.clone();
@@ -118,12 +138,9 @@ impl Engine {
             }
         });
         let reading = SourceReading { snapshot: Some(snapshot), error: None };
-        self.previews = true;
-        let picture = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
-        self.previews = false;
+        let picture = Box::pin(self.forecast(reading, loaded)).await;
         self.secrets = finder;
-        (self.health, self.hops, self.run, self.culprits) = kept;
-        Arc::new(picture)
+        picture
     }
 
     /// The manifests of the source; none while it is away.
@@ -224,6 +241,7 @@ impl Engine {
         }
         let mut desired = self.desired(source.as_ref(), loaded).await;
         self.add_own_secrets(&mut desired, mode != RunMode::PlanOnly).await;
+        self.place_servers(&mut desired, &facts);
         self.add_app_secrets(&mut desired, mode != RunMode::PlanOnly).await;
         let rolling = Self::wake_rolling(&mut facts, &desired);
         self.complete_facts(&mut facts, &desired, source.as_ref());
@@ -241,7 +259,6 @@ impl Engine {
 
     /// What people have asked for. The number of deletes counts once: what vanishes later needs a new one.
     fn requests_of(&self, mode: &RunMode) -> Requests {
-        self.place_servers(&mut desired, &facts);
         let number = match mode {
             RunMode::PlanOnly | RunMode::Asked => None,
             RunMode::Act { confirmed_deletes, .. } => *confirmed_deletes,

@@ -4,13 +4,14 @@ use amarre::engine::LaneStep;
 use amarre::engine::commands;
 use amarre::engine::commands::act::VerbRow;
 use amarre::engine::commands::verbs::{CANCEL, RECONCILE, RESUME, RETRY, ROLLBACK};
-use amarre::engine::commands::{Act, CommandAnswer};
+use amarre::engine::commands::{Act, CommandAnswer, PlanForm};
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::{Behaviour as Conduct, Handle, LoopCommand};
 use amarre_core::model::{Code, Kind, Millis};
 use amarre_core::plan::render::Style;
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, ImageSpec};
+use amarre_sim::npm;
 use tokio::sync::mpsc;
 
 use crate::support::stepped::Stepped;
@@ -248,4 +249,27 @@ async fn a_pull_without_progress_is_let_go() {
     let picture = rig.last_pass();
     let error = &picture.errors["web"].error;
     assert_eq!((error.code, error.message.as_str()), (Code::A0513, "pulling away:1 made no progress for 3 min"));
+}
+
+/// What a plan shows beside a daemon that acts waits for the daemon's own look.
+#[tokio::test]
+async fn a_plan_beside_a_daemon_changes_nothing() {
+    let mut rig = Stepped::start().await;
+    rig.write("one.yaml", &plain("one"));
+    rig.settle().await;
+    with_daemon(&rig, async |handle| {
+        handle.request(LoopCommand::Pass).await.unwrap();
+        let port = || rig.npm.rows(npm::Kind::ProxyHost)[0]["forward_port"].clone();
+        let (id, before) = (rig.npm.rows(npm::Kind::ProxyHost)[0]["id"].as_u64().unwrap(), port());
+        rig.npm.edit_proxy_host(id, &serde_json::json!({"forward_port": 9999}));
+        rig.forget();
+        for _ in 0..2 {
+            let answer = commands::plan(handle, None, Style::PLAIN, PlanForm::Whole).await.unwrap();
+            assert_eq!((answer.exit, answer.text.contains("forward_port")), (2, true), "{}", answer.text);
+            assert_eq!(rig.writes(), [""; 0]);
+        }
+        handle.request(LoopCommand::Pass).await.unwrap();
+        eventually(10, "the daemon's own look puts it right", async || port() == before).await;
+    })
+    .await;
 }
