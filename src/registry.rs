@@ -13,7 +13,7 @@ use crate::providers::docker::registry::{Registries, RegistryLogin, registry_key
 use crate::providers::docker::transport::TlsFiles;
 use crate::providers::docker::{DockerConfig, DockerProvider};
 use crate::providers::kamatera::{KamateraConfig, KamateraProvider};
-use crate::providers::npm::{NpmConfig, NpmProvider};
+use crate::providers::npm::{LOOK_EVERY, LOOK_EVERY_SIMULATED, NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhProvider, Pace, Propagation};
 use crate::providers::ovh_cloud::{OvhCloudConfig, OvhCloudProvider};
 use crate::providers::ssh::{Connections, SshProvider};
@@ -86,14 +86,17 @@ fn docker(config: &Config, key: &MarkKey) -> Result<Providers, String> {
 fn npm(config: &Config, key: &MarkKey) -> Result<Providers, String> {
     let mut providers = Providers::new();
     for (name, npm) in &config.npms {
+        let id = ProviderId::npm(name);
+        let is_simulated = config.site.simulated.contains(&id);
         providers.push(Arc::new(NpmProvider::new(NpmConfig {
-            id: ProviderId::npm(name),
+            id,
             url: npm.url.clone(),
             identity: npm.identity.clone(),
             secret: npm.secret.clone(),
             dns_credentials: npm.dns_credentials.clone(),
             instance: config.site.instance.clone(),
             key: key.clone(),
+            look_every: if is_simulated { LOOK_EVERY_SIMULATED } else { LOOK_EVERY },
         })?));
     }
     Ok(providers)

@@ -23,7 +23,7 @@ use crate::engine::{Clock, SystemClock};
 use crate::providers::docker::DockerConfig;
 use crate::providers::docker::api::EngineApi as Docker;
 use crate::providers::http::Counts;
-use crate::providers::npm::{NpmConfig, NpmProvider};
+use crate::providers::npm::{LOOK_EVERY, NpmConfig, NpmProvider};
 use crate::providers::ovh::{OvhConfig, OvhLogin, OvhProvider, Pace, Propagation};
 use crate::providers::{Observation, ObserveQuery, Provider};
 use crate::secret::{MarkKey, Secret};
@@ -287,6 +287,7 @@ async fn npm(
             dns_credentials: None,
             instance: INSTANCE.to_owned(),
             key: MarkKey::new([0; 32]),
+            look_every: LOOK_EVERY,
         });
         let provider = provider
             .map_err(|why| CommandFailure::new(Code::A1005, why, "give it: amarre init --npm-url http://…:81"))?;

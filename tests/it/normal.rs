@@ -123,6 +123,7 @@ async fn answers_of_npm_compare_equal_to_the_request() {
             dns_credentials: None,
             instance: "home".to_owned(),
             key: MarkKey::new([7; 32]),
+            look_every: amarre::providers::npm::LOOK_EVERY,
         });
         let (provider, text) = (provider.unwrap(), name(version));
         let here: Vec<(usize, &Line)> = lines.iter().enumerate().filter(|(_, line)| line.holds_in(&text)).collect();

@@ -17,8 +17,9 @@ mod sections;
 mod tests;
 mod observe;
 mod errors;
+mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -49,6 +50,11 @@ const READ_ALONE_MAX: usize = 10;
 /// 2.12 is the first whose booleans, expansions and 404s are as this client reads them.
 const OLDEST: (u32, u32) = (2, 12);
 
+/// How often it is looked whether something in use has changed: what people see is half a minute old at most.
+pub const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// The same of a simulated one, which asks for nothing.
+pub const LOOK_EVERY_SIMULATED: Duration = Duration::from_secs(1);
+
 /// What is needed to reach one NPM.
 #[derive(Debug, Clone)]
 pub struct NpmConfig {
@@ -66,6 +72,8 @@ pub struct NpmConfig {
     pub instance: String,
     /// Tells whether a password is the one that the plan was made with.
     pub key: MarkKey,
+    /// How often it is looked whether something in use has changed: [`LOOK_EVERY`].
+    pub look_every: Duration,
 }
 
 /// One NPM.
@@ -82,6 +90,9 @@ pub struct NpmProvider {
     passwords: std::sync::Mutex<Passwords>,
     /// Our account as the last look found it; `None` before the first.
     account: std::sync::Mutex<Option<Me>>,
+    /// The kinds that the last look was about.
+    kinds: std::sync::Mutex<BTreeSet<Kind>>,
+    look_every: Duration,
 }
 
 /// Users with their secrets, by vendor id of the access list.
@@ -93,7 +104,7 @@ impl NpmProvider {
     /// # Errors
     /// `url` is no address, or the machine's TLS set-up is unusable.
     pub fn new(config: NpmConfig) -> Result<Self, String> {
-        let NpmConfig { id, url, identity, secret, dns_credentials, instance, key } = config;
+        let NpmConfig { id, url, identity, secret, dns_credentials, instance, key, look_every } = config;
         Ok(Self {
             api: NpmApi::new(&url, identity, secret)?,
             id,
@@ -104,6 +115,8 @@ impl NpmProvider {
             writing: Mutex::new(()),
             passwords: std::sync::Mutex::default(),
             account: std::sync::Mutex::default(),
+            kinds: std::sync::Mutex::default(),
+            look_every,
         })
     }
 
@@ -177,19 +190,6 @@ impl NpmProvider {
         Ok((version, inventory))
     }
 
-    /// Of hosts that are too large to be seen in a list: a few of ours that no manifest wants, which can go once they are
-    /// read by themselves, and the others.
-    fn split_hidden(&self, section: Section, rows: Vec<HostRow>, ask: &ObserveQuery) -> (Vec<HostRow>, Vec<HostRow>) {
-        let viewer = Viewer { provider: &self.id, instance: &self.instance, ask };
-        let (mut to_go, mut hidden) = (Vec::new(), Vec::new());
-        for row in rows {
-            let rows =
-                if to_go.len() < READ_ALONE_MAX && viewer.may_go(section, &row) { &mut to_go } else { &mut hidden };
-            rows.push(row);
-        }
-        (to_go, hidden)
-    }
-
     /// What is wanted or known of sections that our account may not read: nothing is known of these, and all else goes on.
     fn unreadable(&self, ask: &ObserveQuery) -> Vec<Gap> {
         let Some(me) = self.account() else { return Vec::new() };
@@ -205,6 +205,19 @@ impl NpmProvider {
             })
         });
         gaps.collect()
+    }
+
+    /// Of hosts that are too large to be seen in a list: a few of ours that no manifest wants, which can go once they are
+    /// read by themselves, and the others.
+    fn split_hidden(&self, section: Section, rows: Vec<HostRow>, ask: &ObserveQuery) -> (Vec<HostRow>, Vec<HostRow>) {
+        let viewer = Viewer { provider: &self.id, instance: &self.instance, ask };
+        let (mut to_go, mut hidden) = (Vec::new(), Vec::new());
+        for row in rows {
+            let rows =
+                if to_go.len() < READ_ALONE_MAX && viewer.may_go(section, &row) { &mut to_go } else { &mut hidden };
+            rows.push(row);
+        }
+        (to_go, hidden)
     }
 
     /// What the last look found of our account.
@@ -268,6 +281,7 @@ impl Provider for NpmProvider {
     }
 
     async fn observe(&self, ask: &ObserveQuery) -> Observation {
+        self.note_used(ask);
         let gap = |error: ProviderError| error.into_gap(&self.id, GapScope::Whole, ask.now);
         let (version, inventory) = match tokio::time::timeout(OBSERVE_TIMEOUT, self.inventory(ask)).await {
             Ok(Ok(read)) => read,
@@ -335,6 +349,7 @@ impl Provider for NpmProvider {
     fn capabilities(&self) -> Capabilities<'_> {
         Capabilities {
             attribution: Some(self),
+            events: Some(self),
             examine: Some(self),
             proxy_rescue: Some(self),
             requests: Some(self.api.counts()),
@@ -371,6 +386,11 @@ impl ProxyRescue for NpmProvider {
     }
 }
 
+/// What is wanted, and what is known.
+fn used(ask: &ObserveQuery) -> impl Iterator<Item = &Address> {
+    ask.wanted.keys().chain(ask.applied.keys())
+}
+
 fn version_text(version: NpmVersion) -> String {
     format!("{}.{}.{}", version.major, version.minor, version.revision)
 }
@@ -386,11 +406,6 @@ fn label(address: &Address) -> String {
 }
 
 /// The vendor's id and the digest of the fields that a change expects.
-/// What is wanted, and what is known.
-fn used(ask: &ObserveQuery) -> impl Iterator<Item = &Address> {
-    ask.wanted.keys().chain(ask.applied.keys())
-}
-
 fn expected(change: &Change) -> Result<(&str, &str), ProviderError> {
     match &change.expects {
         Expect::Unchanged { vendor_id, fields } => Ok((vendor_id, fields)),

@@ -35,6 +35,7 @@ pub fn provider(url: &str, identity: &str, secret: &str) -> NpmProvider {
         dns_credentials: None,
         instance: "amarre".to_owned(),
         key: key(),
+        look_every: std::time::Duration::from_millis(20),
     };
     NpmProvider::new(config).unwrap()
 }

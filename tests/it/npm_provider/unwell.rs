@@ -1,8 +1,8 @@
 //! An NPM that is down, half up, slow to answer, short of rights, or whose nginx is broken.
 
-use crate::support::supplies;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use amarre::providers::{Class, ObserveQuery, Provider};
 use amarre_core::model::{Code, Expect, Fields, Kind, Millis, Readiness, Value, Verb};
@@ -14,6 +14,7 @@ use axum::response::IntoResponse;
 use serde_json::{Value as Json, json};
 
 use crate::hostile::{Hostile, Says};
+use crate::support::{eventually, supplies};
 
 use super::rig::{Rig, address, change, host, list, provider, redirection, stream, unchanged};
 
@@ -471,4 +472,28 @@ async fn a_row_that_is_too_large_can_go() {
     let seen = rig.observe_all().await;
     rig.apply(&change(&git, Verb::Delete, unchanged(&seen[&git]))).await.unwrap();
     assert!(rig.rows(npm::Kind::ProxyHost).is_empty());
+}
+
+/// NPM tells of no change, and its audit log is for administrators.
+#[tokio::test]
+async fn a_change_by_hand_is_noticed_between_two_looks() {
+    let mut rig = Rig::start().await;
+    let address = address(Kind::ProxyHost, GIT);
+    rig.observe_all().await;
+    rig.bring(&address, &host(GIT)).await;
+    let id = rig.rows(npm::Kind::ProxyHost)[0]["id"].as_u64().unwrap();
+    let wake = Arc::new(tokio::sync::Notify::new());
+    let events = rig.provider.capabilities().events.unwrap();
+    let story = async {
+        let looks = || rig.npm.server.journal.calls().iter().filter(|call| call.path.contains("proxy-hosts")).count();
+        let before = looks();
+        eventually(10, "it looks again and again", async || looks() >= before + 4).await;
+        assert!(tokio::time::timeout(Duration::ZERO, wake.notified()).await.is_err(), "nothing has changed");
+        rig.npm.edit_proxy_host(id, &json!({"access_list_id": 0, "forward_port": 81}));
+        tokio::time::timeout(Duration::from_secs(10), wake.notified()).await.expect("the change is noticed");
+    };
+    tokio::select! {
+        () = events.watch(wake.clone()) => unreachable!("it watches as long as it is asked to"),
+        () = story => (),
+    }
 }

@@ -652,6 +652,7 @@ fn providers(makings: &Makings<'_>, config: &Config) -> Vec<Arc<dyn Provider>> {
         dns_credentials: config.npms["main"].dns_credentials.clone(),
         instance: instance.clone(),
         key: key.clone(),
+        look_every: amarre::providers::npm::LOOK_EVERY,
     });
     let ovh = OvhProvider::new(OvhConfig {
         id: ProviderId::ovh(),

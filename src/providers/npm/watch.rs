@@ -1,0 +1,79 @@
+//! Looks between two passes whether what manifests use in NPM has changed: NPM tells of nothing by itself, and its audit log is for
+//! administrators only.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use super::api::{HostRow, Level, ListRow};
+use super::errors::NpmError;
+use super::sections::Section;
+use super::{NpmProvider, ObserveQuery, used};
+use crate::providers::WatchEvents;
+use amarre_core::model::Kind;
+
+#[async_trait]
+impl WatchEvents for NpmProvider {
+    async fn watch(&self, wake: Arc<Notify>) {
+        let mut before = None;
+        loop {
+            // While it does not answer, the passes say so.
+            if let Ok(Some(now)) = self.state().await {
+                if before.is_some_and(|before| before != now) {
+                    wake.notify_one();
+                }
+                before = Some(now);
+            }
+            tokio::time::sleep(self.look_every).await;
+        }
+    }
+}
+
+impl NpmProvider {
+    /// Notes which kinds a look was about: no other is watched.
+    pub(super) fn note_used(&self, ask: &ObserveQuery) {
+        let kinds: BTreeSet<Kind> = used(ask).map(|address| address.kind).collect();
+        *self.kinds.lock().unwrap_or_else(PoisonError::into_inner) = kinds;
+    }
+
+    /// What tells one state of the lists in use from another: a list is one GET. `None`: no pass has looked yet.
+    async fn state(&self) -> Result<Option<u64>, NpmError> {
+        let kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut state = StateHash::default();
+        let Some(me) = self.account() else { return Ok(None) };
+        for section in Section::all().filter(|section| kinds.contains(&section.kind()) && me.may(*section, Level::View))
+        {
+            state.add(&section);
+            match section {
+                // It changes by Let's Encrypt's doing, and holds no traffic up.
+                Section::Certificates => (),
+                Section::AccessLists => state.add(&self.api.list::<ListRow>(section).await?),
+                Section::ProxyHosts | Section::Redirections | Section::DeadHosts | Section::Streams => {
+                    state.add(&self.api.list::<HostRow>(section).await?)
+                }
+            }
+        }
+        Ok(Some(state.0.finish()))
+    }
+}
+
+#[derive(Default)]
+struct StateHash(DefaultHasher);
+
+impl StateHash {
+    fn add(&mut self, rows: &impl std::fmt::Debug) {
+        // It cannot fail: nothing is written anywhere.
+        let _ = write!(self, "{rows:?}");
+    }
+}
+
+impl Write for StateHash {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
+}
