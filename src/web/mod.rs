@@ -26,6 +26,7 @@ mod login;
 mod manifest;
 mod markdown;
 mod overview;
+mod pool_week;
 mod pools;
 mod page_text;
 mod purge;

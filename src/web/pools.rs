@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::actions::{NO_WAIT_MS, act, finish};
+use super::pool_week::{self, PoolWeek};
 use super::{
     Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, problem, redirect,
     signed_in, text_page, view_model,
@@ -83,6 +84,8 @@ struct PoolPage {
     own: Vec<OwnLine>,
     machines: Vec<MachineTile>,
     others: Vec<OtherLine>,
+    /// What is in the next seven days, as a picture.
+    picture: Option<PoolWeek>,
     week: Vec<WeekLine>,
     form: ReserveForm,
     may_act: bool,
@@ -166,6 +169,7 @@ async fn shown(web: &Web, visitor: &RequestContext, name: &str, made: Option<(St
     let tiles = states.filter(|(_, count)| *count > 0).collect();
     let frame = PageFrame::new(web, visitor, "pools", row.name.clone(), path(name)).await;
     let form = reserve_form(&row, &me);
+    let picture = pool_week::week(&row, &me, words, now);
     let week = week(&row, &me, words, now);
     Ok(page(&PoolPage {
         about: words.with_all(
@@ -179,6 +183,7 @@ async fn shown(web: &Web, visitor: &RequestContext, name: &str, made: Option<(St
         tiles,
         own,
         others,
+        picture,
         week,
         form,
         may_act: visitor.may(Role::Operator),

@@ -234,7 +234,7 @@ pub fn when(at: Timestamp, now: Timestamp, zone: &str, words: Words) -> String {
 }
 
 /// `Mon 30 Nov`, `lun. 30 nov.`.
-fn short_date(date: jiff::civil::Date, language: Language) -> String {
+pub fn short_date(date: jiff::civil::Date, language: Language) -> String {
     let weekday = usize::from(date.weekday().to_monday_zero_offset().unsigned_abs());
     let day = weekdays(language)[weekday];
     match (language, date.day()) {

@@ -759,6 +759,7 @@ pool-machine-key = Host key
 pool-machine-key-about = As “ssh-ed25519 AAAA…”. Empty: it is trusted later, by amarre pool trust.
 pool-reserve = Reserve
 pool-week = The next seven days
+pool-week-picture = Who has which machine in the next seven days; the table below says the same
 pool-begins = Begins
 pool-ends = Ends
 pool-mine-short = mine

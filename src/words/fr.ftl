@@ -768,6 +768,7 @@ pool-machine-key = Clé d’hôte
 pool-machine-key-about = Comme « ssh-ed25519 AAAA… ». Vide : elle sera approuvée plus tard, avec amarre pool trust.
 pool-reserve = Réserver
 pool-week = Les sept jours à venir
+pool-week-picture = Qui utilise quelle machine pendant les sept jours à venir ; le tableau ci-dessous dit la même chose
 pool-begins = Début
 pool-ends = Fin
 pool-mine-short = à moi
