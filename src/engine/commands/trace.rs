@@ -254,13 +254,23 @@ async fn request(domain: &str, at: SocketAddr, scheme: &str) -> HttpReply {
 fn simulated(at: SocketAddr, asked: &HttpReply) -> TraceStep {
     match asked {
         Ok((status, took)) => {
-            let step = TraceStep::passed("visitor", at.to_string(), format!("the simulated proxy answers {status}"));
-            TraceStep { took: Some(*took), ..step }
+            let found = format!("the simulated proxy answers {status}");
+            TraceStep { took: Some(*took), ..answered_step("visitor", at.to_string(), *status, found) }
         }
         Err(NoReply::Certificate(why) | NoReply::Other(why)) => {
             TraceStep::open("visitor", at.to_string(), format!("the simulated proxy does not answer: {why}"))
         }
     }
+}
+
+/// Whether a visitor is served by such an answer: a page that asks who is there is one.
+fn is_served(status: u16) -> bool {
+    status < 400 || [401, 403].contains(&status)
+}
+
+/// An answer. What is no page for a visitor may be meant so: the steps behind it tell.
+fn answered_step(about: &'static str, what: String, status: u16, found: String) -> TraceStep {
+    if is_served(status) { TraceStep::passed(about, what, found) } else { TraceStep::open(about, what, found) }
 }
 
 fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: &HttpReply) -> TraceStep {
@@ -274,10 +284,8 @@ fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: 
             let lasts = certificate.filter(|_| is_secure);
             let lasts =
                 lasts.map(|seen| format!(", certificate fits, {}", certificate::in_words(&seen.fields, picture.at)));
-            let mut step =
-                TraceStep::passed(about, ip.to_string(), format!("answers {status}{}", lasts.unwrap_or_default()));
-            step.took = Some(*took);
-            step
+            let found = format!("answers {status}{}", lasts.unwrap_or_default());
+            TraceStep { took: Some(*took), ..answered_step(about, ip.to_string(), *status, found) }
         }
         Err(_) if is_secure && certificate.is_none() => {
             TraceStep::open(about, ip.to_string(), "no certificate is wanted")
@@ -412,7 +420,16 @@ fn answer(
     text.push('\n');
     text.push_str(&match (broken, answered) {
         (Some(step), _) => format!("It stops at the {}.\n", step.about),
-        (None, Some((status, took))) => format!("It answers: {status} in {} ms.\n", took.0),
+        (None, Some((status, took))) if is_served(status) => format!("It answers: {status} in {} ms.\n", took.0),
+        (None, Some((status @ 500.., took))) => {
+            format!(
+                "It answers {status} in {} ms: an error, though each step is in order. Its log says more.\n",
+                took.0
+            )
+        }
+        (None, Some((status, took))) => {
+            format!("It answers {status} in {} ms: the way is in order, and nothing is served at `/`.\n", took.0)
+        }
         (None, None) => {
             "Nothing is wrong as far as can be seen from here; ask from outside: is the port forwarded?\n".to_owned()
         }
@@ -438,5 +455,6 @@ fn answer(
         "schema": "amarre.trace/v1", "domain": domain, "managed": is_managed,
         "stops_at": broken.map(|step| step.about), "steps": steps.iter().map(row).collect::<Vec<_>>(),
     });
-    CommandAnswer { document, text, exit: u8::from(broken.is_some()) }
+    let is_error = answered.is_some_and(|(status, _)| status >= 500);
+    CommandAnswer { document, text, exit: u8::from(broken.is_some() || is_error) }
 }
