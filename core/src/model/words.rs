@@ -153,6 +153,11 @@ mod tests {
     fn a_text_is_cut_and_a_page_is_its_title() {
         assert_eq!(said(&"é".repeat(600)), format!("{}…", "é".repeat(500)));
         assert_eq!(said(" short \n"), "short");
+        assert_eq!(said_last(" short \n"), "short");
+        let long = format!("it began{} so it failed", "é".repeat(600));
+        let end = said_last(&long);
+        assert!(end.starts_with("…é") && end.ends_with(" so it failed"), "{end}");
+        assert_eq!(end.chars().count(), SAID_CHARS_MAX + 1);
         let page =
             format!("<!DOCTYPE html>\n<HTML><head><title>502 Bad\u{1b}[1m Gateway</title>{}", "x".repeat(100_000));
         assert_eq!(said(&page), "(a page of HTML: 502 Bad Gateway)");

@@ -293,7 +293,7 @@ mod tests {
         let answer = HttpVisitor::default().visit("git.example.org", at).await;
         assert_eq!(answer, Port80::Other("Box answers 200".to_owned()));
         let request = served.await.unwrap();
-        assert!(request.starts_with("get /.well-known/acme-challenge/"), "{request}");
+        assert!(request.starts_with("get /.well-known/acme-challenge/test-challenge http/1.1"), "{request}");
         assert!(request.contains("host: git.example.org"), "{request}");
         assert_eq!(
             HttpVisitor::default().visit("git.example.org", at).await,
