@@ -348,6 +348,9 @@ fn collect(drafts: Vec<DraftService<'_>>) -> Loaded {
         }
     }
     loaded.services.sort_by(|left, right| left.name.cmp(&right.name));
+    // Of two manifests with one name the good one is used; the other is reported, and breaks nothing.
+    let is_good = |name: &String| loaded.services.binary_search_by(|service| service.name.cmp(name)).is_ok();
+    loaded.broken.retain(|broken| !broken.service.as_ref().is_some_and(is_good));
     loaded.broken.sort();
     loaded
 }

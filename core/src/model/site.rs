@@ -152,6 +152,8 @@ impl Default for ManifestLimits {
 /// What one manifest takes of [`ManifestLimits`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
+    /// In which file it stands.
+    pub file: String,
     /// On which host.
     pub host: String,
     /// Bytes of labels, environment and commands.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use amarre_core::model::{Kind, Millis};
+use amarre_core::model::{Code, Kind, Millis};
 use serde_json::Value as Json;
 
 use super::plain;
@@ -85,6 +85,14 @@ async fn a_newcomer_takes_no_name_of_a_last_good_manifest() {
     rig.pass_until_settled().await;
     let vault = rig.docker.containers().into_iter().find(|one| one["Name"] == "/the-vault").unwrap();
     assert_eq!(vault["Config"]["Image"], "web:2", "its updates do not wait for the newcomer");
+    rig.write("aaa.yaml", &plain("vault"));
+    rig.write("vault.yaml", &vault.replace("web:1", "web:3"));
+    rig.pass_until_settled().await;
+    let picture = rig.last_pass();
+    let refused: Vec<(&str, Code)> = picture.diagnostics.iter().map(|one| (one.file.as_str(), one.code)).collect();
+    assert_eq!((refused, picture.broken.len()), (vec![("services/aaa.yaml", Code::A0120)], 0));
+    let vault = rig.docker.containers().into_iter().find(|one| one["Name"] == "/the-vault").unwrap();
+    assert_eq!(vault["Config"]["Image"], "web:3", "its name is its own");
     rig.write("aaa.yaml", &plain("aaa"));
     rig.settle().await;
     assert_eq!(containers(&rig), ["/aaa", "/the-vault"]);

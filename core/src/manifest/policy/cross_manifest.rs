@@ -139,7 +139,7 @@ pub(super) fn precedence(drafts: &[DraftService<'_>], site: &Site) -> Vec<usize>
 
 /// Finds what two documents cannot both have. The drafts are in the order of files and lines.
 pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site, company: ReadScope) {
-    names(drafts);
+    names(drafts, site);
     if company == ReadScope::All {
         dependencies::check_cycles(drafts);
         dependencies::check_instances(drafts);
@@ -216,7 +216,8 @@ fn networks(drafts: &mut [DraftService<'_>], site: &Site) {
     }
 }
 
-fn names(drafts: &mut [DraftService<'_>]) {
+/// A name is one manifest's: that in the file where it was good before; of newcomers, no one's.
+fn names(drafts: &mut [DraftService<'_>], site: &Site) {
     let mut places: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
     for (index, draft) in drafts.iter().enumerate() {
         if let Some(name) = &draft.name {
@@ -225,7 +226,10 @@ fn names(drafts: &mut [DraftService<'_>]) {
         }
     }
     for (name, places) in places.iter().filter(|(_, places)| places.len() > 1) {
-        for (index, own) in places {
+        let known = site.shares.get(name).map(|share| share.file.as_str());
+        let mut there = places.iter().filter(|(index, _)| Some(drafts[*index].file) == known);
+        let holder = there.next().map(|(index, _)| *index).filter(|_| there.next().is_none());
+        for (index, own) in places.iter().filter(|(index, _)| Some(*index) != holder) {
             let draft = &mut drafts[*index];
             let spot = draft.spot();
             let other = places.iter().map(|(_, place)| place).find(|place| *place != own);

@@ -38,6 +38,7 @@ pub fn share(service: &Service) -> Share {
     let hosts = service.routes.iter().map(|route| &route.advanced);
     let lines = hosts.chain(places).chain(service.answered.iter().map(|host| &host.advanced));
     Share {
+        file: service.origin.file.to_string(),
         host: service.host.clone(),
         labels: containers + volumes,
         advanced: lines.map(String::len).sum(),
