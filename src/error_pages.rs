@@ -1,14 +1,15 @@
 //! The pages of `docs/errors`, one for each error code: what `amarre help CODE` and `/errors/CODE` show. Pure.
 
-use amarre_core::model::Code;
 use amarre_core::model::suggestion::nearest;
+use amarre_core::model::{Code, Language};
 
 macro_rules! pages {
     ($($code:ident)*) => {
         /// The page of a code, as Markdown.
-        pub const fn page(code: Code) -> &'static str {
-            match code {
-                $(Code::$code => include_str!(concat!("../docs/errors/", stringify!($code), ".md")),)*
+        pub const fn page(code: Code, language: Language) -> &'static str {
+            match (code, language) {
+                $((Code::$code, Language::En) => include_str!(concat!("../docs/errors/", stringify!($code), ".md")),)*
+                $((Code::$code, Language::Fr) => include_str!(concat!("../docs/errors/", stringify!($code), ".fr.md")),)*
             }
         }
     };
@@ -29,9 +30,9 @@ pub fn near(code: &str) -> Option<&'static str> {
 }
 
 /// Every code with its title, in order.
-pub fn titles() -> impl Iterator<Item = (Code, &'static str)> {
-    Code::ALL.iter().map(|code| {
-        let line = page(*code).lines().next().unwrap_or_default();
+pub fn titles(language: Language) -> impl Iterator<Item = (Code, &'static str)> {
+    Code::ALL.iter().map(move |code| {
+        let line = page(*code, language).lines().next().unwrap_or_default();
         (*code, line.split_once(": ").map_or(line, |(_, title)| title))
     })
 }

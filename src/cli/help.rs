@@ -24,7 +24,7 @@ pub fn run(help: &HelpArgs, output: &Output) -> Result<u8, CommandFailure> {
         return Ok(0);
     };
     if let Some(code) = Code::parse(word) {
-        output.data(&styled_page(error_pages::page(code), output));
+        output.data(&styled_page(error_pages::page(code, output.style.language), output));
         return Ok(0);
     }
     if error_pages::is_code(word) {

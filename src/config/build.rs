@@ -221,7 +221,7 @@ impl File {
             Some("report") => Ok(Mode::Report),
             Some(other) => {
                 let message = format!("`reconcile.mode` cannot be `{other}`");
-                Err(ConfigError::new(Code::A0202, message, "`enforce` or `report`"))
+                Err(ConfigError::new(Code::A0201, message, "`enforce` or `report`"))
             }
         }
     }

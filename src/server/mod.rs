@@ -380,7 +380,7 @@ async fn error_code_page(Path(code): Path<String>) -> Response {
 
 /// The page of an error code as Markdown, or an answer that there is no such code.
 pub fn error_page(code: &str) -> Response {
-    match Code::parse(code).map(crate::error_pages::page) {
+    match Code::parse(code).map(|code| crate::error_pages::page(code, Language::En)) {
         Some(page) => {
             let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8"), (header::VARY, "Accept")];
             (kind, page).into_response()

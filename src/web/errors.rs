@@ -34,9 +34,9 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
         }
         return text_page(&web, &visitor, StatusCode::NOT_FOUND, text).await;
     };
-    let (html, title) = markdown::titled(error_pages::page(code));
+    let (html, title) = markdown::titled(error_pages::page(code, visitor.words.0));
     let frame = PageFrame::new(&web, &visitor, "", title.to_owned(), format!("/errors/{code}")).await;
-    let varies = [(header::VARY, "Accept")];
+    let varies = [(header::VARY, "Accept, Accept-Language, Cookie")];
     (varies, page(&Explained { frame, code, html })).into_response()
 }
 
@@ -52,5 +52,5 @@ pub async fn list(State(web): State<Web>, headers: HeaderMap) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
     let title = visitor.words.get("errors-title");
     let frame = PageFrame::new(&web, &visitor, "", title, "/errors".to_owned()).await;
-    page(&All { frame, codes: error_pages::titles().collect() })
+    page(&All { frame, codes: error_pages::titles(visitor.words.0).collect() })
 }

@@ -165,6 +165,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use amarre_core::model::Language;
 
     #[track_caller]
     fn is(text: &str, expected: &str) {
@@ -201,8 +202,11 @@ mod tests {
 
     #[test]
     fn no_page_keeps_a_sign_of_markdown() {
-        for (code, _) in crate::error_pages::titles() {
-            let page = crate::error_pages::page(code);
+        let both = [Language::En, Language::Fr];
+        for (language, code) in
+            both.into_iter().flat_map(|one| crate::error_pages::titles(one).map(move |(code, _)| (one, code)))
+        {
+            let page = crate::error_pages::page(code, language);
             let (html, title) = titled(page);
             assert!(title.starts_with(&format!("{code}: ")), "{title}");
             assert_eq!(html.matches("<h2>").count(), 5, "{code}");

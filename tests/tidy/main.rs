@@ -236,8 +236,10 @@ const BANNED_PACKAGES: [&str; 6] =
 /// The list of the error codes.
 const CODES: &str = "core/src/model/code.rs";
 const PAGE_LINES_MAX: usize = 60;
-const PAGE_HEADINGS: [&str; 5] =
-    ["## What you see", "## What happened", "## How to fix it", "## How to check", "## Other causes"];
+const PAGE_HEADINGS: [(&str, [&str; 5]); 2] = [
+    (".md", ["## What you see", "## What happened", "## How to fix it", "## How to check", "## Other causes"]),
+    (".fr.md", ["## Symptôme", "## Ce qui s'est passé", "## Résolution", "## Vérification", "## Autres causes"]),
+];
 
 #[test]
 fn imports_go_one_way() {
@@ -449,8 +451,8 @@ fn every_error_code_has_its_page_and_every_page_its_code() {
         .flat_map(|file| codes(&file.product))
         .collect();
     let pages: BTreeSet<String> = files("docs/errors").into_iter().collect();
-    for code in &said {
-        let path = format!("docs/errors/{code}.md");
+    for (code, (end, headings)) in said.iter().flat_map(|code| PAGE_HEADINGS.map(|form| (code, form))) {
+        let path = format!("docs/errors/{code}{end}");
         if !pages.contains(&path) {
             wrong.push(format!("{path}: there is no such page"));
             continue;
@@ -463,13 +465,18 @@ fn every_error_code_has_its_page_and_every_page_its_code() {
             wrong.push(format!("{path}: {PAGE_LINES_MAX} lines or more"));
         }
         let found: Vec<&str> = page.lines().filter(|line| line.starts_with("## ")).collect();
-        if found != PAGE_HEADINGS {
-            wrong.push(format!("{path}: its headings are not {PAGE_HEADINGS:?}"));
+        if found != headings {
+            wrong.push(format!("{path}: its headings are not {headings:?}"));
         }
     }
-    let known = |path: &String| said.contains(path["docs/errors/".len()..].trim_end_matches(".md"));
+    let known = |path: &String| said.contains(code_of(path));
     wrong.extend(pages.iter().filter(|path| !known(path)).map(|path| format!("{path}: nothing says this code")));
     none(&wrong);
+}
+
+/// The code of a page in either language.
+fn code_of(path: &str) -> &str {
+    path["docs/errors/".len()..].trim_end_matches(".md").trim_end_matches(".fr")
 }
 
 #[test]
@@ -482,9 +489,9 @@ fn the_codes_are_in_order_and_are_the_pages() {
         .filter(|word| codes(word).contains(*word))
         .map(str::to_owned)
         .collect();
-    let pages = files("docs/errors").into_iter();
-    let pages: Vec<String> =
-        pages.map(|path| path["docs/errors/".len()..].trim_end_matches(".md").to_owned()).collect();
+    let mut pages: Vec<String> = files("docs/errors").iter().map(|path| code_of(path).to_owned()).collect();
+    pages.sort();
+    pages.dedup();
     assert_eq!(listed, pages, "{CODES} lists other codes than docs/errors has pages");
 }
 

@@ -15,6 +15,13 @@ fn help_of_a_code_is_its_page() {
 }
 
 #[test]
+fn help_of_a_code_is_in_the_readers_language() {
+    let ended = amarre(&["--lang", "fr", "help", "A0103"]);
+    assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+    assert!(ended.out.starts_with("A0103: ") && ended.out.contains("\nRésolution\n"), "{}", ended.out);
+}
+
+#[test]
 fn help_of_an_unknown_code_names_the_nearest() {
     let ended = amarre(&["help", "A0199"]);
     assert_eq!((ended.code, ended.out.as_str()), (1, ""));
