@@ -38,7 +38,7 @@ pub(crate) async fn begin(
 
 /// An order was fulfilled.
 pub(crate) async fn issued(transaction: &mut Transaction<'_, Sqlite>, intent: i64) -> Result<(), StoreError> {
-    end(transaction, intent, "issued", None).await
+    end(transaction, intent, "issued", (None, None)).await
 }
 
 /// An order failed. One that never left, for want of a connection or a right, does not count.
@@ -55,17 +55,18 @@ pub(crate) async fn failed(
     } else {
         "nothing"
     };
-    end(transaction, intent, outcome, until).await
+    end(transaction, intent, outcome, (Some(code), until)).await
 }
 
 async fn end(
     transaction: &mut Transaction<'_, Sqlite>,
     intent: i64,
     outcome: &str,
-    until: Option<Timestamp>,
+    (code, until): (Option<Code>, Option<Timestamp>),
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE orders SET outcome = ?, until_ms = ? WHERE intent = ?")
+    sqlx::query("UPDATE orders SET outcome = ?, code = ?, until_ms = ? WHERE intent = ?")
         .bind(outcome)
+        .bind(code.map(Code::as_str))
         .bind(until.map(|until| until.0))
         .bind(intent)
         .execute(&mut **transaction)
@@ -95,7 +96,7 @@ impl Ledger {
 
     /// Orders that Let's Encrypt knows of, or may, and those that did not reach it.
     pub(crate) async fn orders(&self) -> Result<Vec<Order>, StoreError> {
-        let query = "SELECT address, at_ms, outcome, until_ms, forgiven FROM orders WHERE outcome IS NOT 'nothing' ORDER BY at_ms, intent";
+        let query = "SELECT address, at_ms, outcome, code, until_ms, forgiven FROM orders WHERE outcome IS NOT 'nothing' ORDER BY at_ms, intent";
         let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let order = |row: &sqlx::sqlite::SqliteRow| {
             let outcome = match row.get::<Option<String>, _>("outcome").as_deref() {
@@ -108,6 +109,7 @@ impl Ledger {
                 certificate: address(row, "address")?,
                 at: Timestamp(row.get("at_ms")),
                 outcome,
+                code: row.get::<Option<String>, _>("code").as_deref().and_then(Code::parse),
                 until: row.get::<Option<i64>, _>("until_ms").map(Timestamp),
                 forgiven: row.get("forgiven"),
             })

@@ -45,6 +45,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (53, "savings", include_str!("../../migrations/0053_savings.sql")),
     (54, "pools", include_str!("../../migrations/0054_pools.sql")),
     (55, "deployments", include_str!("../../migrations/0055_deployments.sql")),
+    (56, "order codes", include_str!("../../migrations/0056_order_codes.sql")),
 ];
 
 #[cfg(test)]

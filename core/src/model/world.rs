@@ -511,6 +511,8 @@ pub struct Order {
     pub at: Timestamp,
     /// What became of it.
     pub outcome: Ordered,
+    /// With which code it ended, where that is known.
+    pub code: Option<Code>,
     /// Until when Let's Encrypt said that it issues none, where it said so.
     pub until: Option<Timestamp>,
     /// A person has asked for another try since: there is no pause, and the limits hold.

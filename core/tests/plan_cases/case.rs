@@ -492,7 +492,7 @@ fn facts(file: &FactsFile, state: &mut State) {
             _ => Ordered::Unknown,
         };
         let at = Timestamp(now.0 - ago * 3_600_000);
-        facts.orders.push(Order { certificate, at, outcome, until: None, forgiven: false });
+        facts.orders.push(Order { certificate, at, outcome, code: None, until: None, forgiven: false });
     }
     for (address, ago) in &file.open_intents {
         facts.open_intents.insert(address.parse().unwrap(), Timestamp(now.0 - ago * 1000));

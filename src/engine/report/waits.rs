@@ -274,7 +274,7 @@ fn past_code(picture: &PassResult, certificate: &Address) -> Code {
     match last.map(|order| (order.outcome, order.until)) {
         Some((Ordered::Failed, Some(_))) => LIMITED,
         Some((Ordered::Failed, None)) => NOT_ISSUED,
-        Some((Ordered::NotPlaced, _)) => Code::A0803,
+        Some((Ordered::NotPlaced, _)) => last.and_then(|order| order.code).unwrap_or(Code::A0803),
         Some((Ordered::Issued | Ordered::Unknown, _)) | None => Code::A0805,
     }
 }

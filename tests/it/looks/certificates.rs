@@ -452,6 +452,21 @@ async fn a_404_host_needs_a_right_that_the_plan_names() {
     assert!(rig.npm.serves("gone.example.org"));
 }
 
+/// Also in another process: what did not reach the authority is told as that.
+#[tokio::test]
+async fn an_order_that_never_left_keeps_its_code() {
+    let mut rig = served().await;
+    rig.npm.set_issuance(Issuance::Away);
+    rig.pass_until_settled().await;
+    for is_another_process in [false, true] {
+        if is_another_process {
+            rig.restart().await;
+            rig.pass_until_settled().await;
+        }
+        assert_eq!(rig.last_pass().statuses()["shop"].code, Some(Code::A0807));
+    }
+}
+
 /// A list of people who may come in does not wait for a certificate that cannot be had.
 #[tokio::test]
 async fn unrelated_changes_do_not_wait_for_a_certificate() {

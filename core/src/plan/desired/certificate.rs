@@ -470,7 +470,7 @@ impl<'a> Orders<'a> {
             let certificate = of_names(&address.provider, seen.fields.strings("domains"));
             let is_it = |order: &Order| order.certificate == certificate && order.outcome == Ordered::Issued;
             if !all.iter().any(is_it) && input.now - at < WEEK {
-                all.push(Order { certificate, at, outcome, until: None, forgiven: false });
+                all.push(Order { certificate, at, outcome, code: None, until: None, forgiven: false });
             }
         }
         Self { input, all }
@@ -545,7 +545,7 @@ impl<'a> Orders<'a> {
 
     fn spend(&mut self, certificate: &Address) {
         let (certificate, at) = (certificate.clone(), self.input.now);
-        self.all.push(Order { certificate, at, outcome: Ordered::Unknown, until: None, forgiven: false });
+        self.all.push(Order { certificate, at, outcome: Ordered::Unknown, code: None, until: None, forgiven: false });
     }
 
     /// What counts below a registered domain.
