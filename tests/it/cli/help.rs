@@ -3,7 +3,7 @@
 use amarre::error_pages;
 
 use super::amarre;
-use amarre_core::model::Code;
+use amarre_core::model::{Code, Language};
 
 #[test]
 fn help_of_a_code_is_its_page() {
@@ -56,9 +56,12 @@ fn a_mistyped_command_names_the_nearest() {
 
 #[test]
 fn codes_are_found_however_they_are_written() {
-    assert!(error_pages::page(Code::A0401).starts_with("# A0401: "));
+    assert!(error_pages::page(Code::A0401, Language::En).starts_with("# A0401: "));
     assert_eq!(["A0401", "a0401", "A04", ""].map(Code::parse), [Some(Code::A0401), Some(Code::A0401), None, None]);
     assert!(error_pages::is_code("a1") && !error_pages::is_code("apply") && !error_pages::is_code("A"));
     assert_eq!(error_pages::near("A04O1"), Some("A0401"));
-    assert!(error_pages::titles().count() > 80 && error_pages::titles().all(|(_, title)| !title.is_empty()));
+    for language in [Language::En, Language::Fr] {
+        let titles: Vec<&str> = error_pages::titles(language).map(|(_, title)| title).collect();
+        assert!(titles.len() > 80 && titles.iter().all(|title| !title.is_empty()));
+    }
 }

@@ -44,6 +44,10 @@ fn containers(rig: &Stepped) -> Vec<String> {
     names
 }
 
+fn image_of(rig: &Stepped, name: &str) -> Json {
+    rig.docker.containers().into_iter().find(|one| one["Name"] == name).unwrap()["Config"]["Image"].clone()
+}
+
 #[tokio::test]
 async fn a_broken_manifest_is_healed_to_its_last_good_state() {
     let mut rig = settled(&[("one.yaml", &plain("one")), ("two.yaml", &plain("two"))]).await;
@@ -83,16 +87,14 @@ async fn a_newcomer_takes_no_name_of_a_last_good_manifest() {
     }
     rig.write("vault.yaml", &vault.replace("web:1", "web:2"));
     rig.pass_until_settled().await;
-    let vault = rig.docker.containers().into_iter().find(|one| one["Name"] == "/the-vault").unwrap();
-    assert_eq!(vault["Config"]["Image"], "web:2", "its updates do not wait for the newcomer");
+    assert_eq!(image_of(&rig, "/the-vault"), "web:2", "its updates do not wait for the newcomer");
     rig.write("aaa.yaml", &plain("vault"));
     rig.write("vault.yaml", &vault.replace("web:1", "web:3"));
     rig.pass_until_settled().await;
     let picture = rig.last_pass();
     let refused: Vec<(&str, Code)> = picture.diagnostics.iter().map(|one| (one.file.as_str(), one.code)).collect();
     assert_eq!((refused, picture.broken.len()), (vec![("services/aaa.yaml", Code::A0120)], 0));
-    let vault = rig.docker.containers().into_iter().find(|one| one["Name"] == "/the-vault").unwrap();
-    assert_eq!(vault["Config"]["Image"], "web:3", "its name is its own");
+    assert_eq!(image_of(&rig, "/the-vault"), "web:3", "its name is its own");
     rig.write("aaa.yaml", &plain("aaa"));
     rig.settle().await;
     assert_eq!(containers(&rig), ["/aaa", "/the-vault"]);
