@@ -1,4 +1,4 @@
-//! What a vendor must offer: six methods, and parts that some vendors have and others do not.
+//! What a vendor must offer: six methods, and capabilities that only some vendors have.
 #![warn(missing_docs)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,27 +41,27 @@ pub trait Provider: Send + Sync {
     /// The vendor would refuse the value; the objection is a sentence for people.
     fn normalize(&self, address: &Address, fields: &mut Fields) -> Result<(), Objection>;
 
-    /// Reads everything of this provider that is wanted, owned or in the way.
+    /// Reads all wanted, managed and conflicting resources of this provider.
     ///
     /// # Guarantees
-    /// Cannot fail: what could not be read is a gap, never left out. Makes no write.
+    /// Cannot fail: reports each unreadable scope as a gap, and never omits it. Makes no write.
     async fn observe(&self, query: &ObserveQuery) -> Observation;
 
     /// Performs one change.
     ///
     /// # Guarantees
-    /// Checks what the change expects just before it does harm.
+    /// Verifies what the change expects just before a destructive call.
     /// # Errors
     /// The class says what the engine does next.
     /// # Repeats
-    /// Doing a change that is done already is harmless and answers as if it had just been done.
+    /// Repeating a completed change is harmless and returns the same answer.
     async fn apply(&self, change: &Change, supplies: Supplies<'_>) -> Result<Outcome, ProviderError>;
 
-    /// The optional parts that this vendor has.
+    /// The optional capabilities of this vendor.
     fn capabilities(&self) -> Capabilities<'_>;
 }
 
-/// What a change needs beside its fields, which name both and hold neither.
+/// The inputs of a change beside its fields, which only refer to them.
 #[derive(Debug, Clone, Copy)]
 pub struct Supplies<'a> {
     /// The secrets that the fields name, and no other.
@@ -81,7 +81,7 @@ pub struct BuildContext {
     pub commit: String,
     /// Which folder of it; empty = all of it.
     pub folder: String,
-    /// The Dockerfile in it, which is sent whatever is left out.
+    /// The Dockerfile in it, which is sent even where an ignore file excludes it.
     pub dockerfile: Option<String>,
     /// One more file at the top: its name, and its content.
     pub beside: Option<(String, Arc<[u8]>)>,
@@ -92,7 +92,7 @@ pub type ContextPieces = mpsc::Receiver<std::io::Result<axum::body::Bytes>>;
 
 /// Hands out the files of apps.
 pub trait OpenContexts: std::fmt::Debug + Send + Sync {
-    /// Begins to send them. Ends where nobody takes them any more.
+    /// Starts sending them. Stops when the receiver is dropped.
     fn open(&self, context: BuildContext) -> ContextPieces;
 }
 
@@ -108,60 +108,60 @@ impl OpenContexts for NoContexts {
     }
 }
 
-/// The parts of a provider that not every vendor has.
+/// The capabilities of a provider that not every vendor has.
 #[derive(Clone, Copy)]
 pub struct Capabilities<'a> {
-    /// Changes are seen only after a call of their own: zones.
+    /// Changes become visible only after a separate call: zones.
     pub publish: Option<&'a dyn Publish>,
-    /// What containers print.
+    /// The output of containers.
     pub logs: Option<&'a dyn ReadLogs>,
-    /// Questions to what runs there, asked from where its NPM stands.
+    /// Probes of running programs, sent from NPM's place on the network.
     pub probe: Option<&'a dyn ProbePorts>,
-    /// What is known of an image before anything uses it.
+    /// Facts about an image before a container uses it.
     pub images: Option<&'a dyn FindImages>,
-    /// Who changed what drifted.
+    /// The account behind each drift.
     pub attribution: Option<&'a dyn AttributeDrift>,
-    /// What `amarre doctor` asks.
+    /// The checks of `amarre doctor`.
     pub examine: Option<&'a dyn ExamineSetup>,
-    /// What each server of a zone answers.
+    /// The answers of each server of a zone.
     pub name_servers: Option<&'a dyn AskNameServers>,
     /// Runs `nginx -t` in a container.
     pub nginx_test: Option<&'a dyn TestNginx>,
-    /// Takes hosts off line that keep nginx from its configuration.
+    /// Disables the hosts that stop nginx from loading its configuration.
     pub proxy_rescue: Option<&'a dyn ProxyRescue>,
-    /// How far a change is.
+    /// The progress of a change.
     pub progress: Option<&'a dyn ReportProgress>,
-    /// What builds of images print.
+    /// The output of image builds.
     pub builds: Option<&'a dyn WatchBuilds>,
-    /// Says by itself that something has changed.
+    /// Reports changes without being polled.
     pub events: Option<&'a dyn WatchEvents>,
-    /// What a person may ask of a resource beside changes of its fields.
+    /// Requests of a person to a resource that change none of its fields.
     pub actions: Option<&'a dyn PerformAction>,
-    /// Other sizes of servers that are there.
+    /// Other sizes of existing servers.
     pub resizes: Option<&'a dyn PlanResize>,
     /// The screens of servers.
     pub consoles: Option<&'a dyn OpenConsole>,
     /// Machines that are reached over SSH.
     pub machines: Option<&'a dyn ReachMachines>,
-    /// What was sent to the vendor and answered, for the logs of instances.
+    /// Requests to the vendor and its answers, for the logs of instances.
     pub exchanges: Option<&'a Exchanges>,
-    /// What the vendor takes for what it rents out.
+    /// The vendor's prices.
     pub prices: Option<&'a dyn ReadPrices>,
-    /// What servers can be made of.
+    /// The options for new servers.
     pub offers: Option<&'a dyn ReadOffers>,
     /// The vendor's own list of servers.
     pub raw_list: Option<&'a dyn ReadRawList>,
     /// How many requests were made.
     pub requests: Option<&'a Counts>,
-    /// How many changes may be under way there at once.
+    /// How many changes may be in progress there at once.
     pub max_in_flight: usize,
 }
 
 impl Capabilities<'_> {
-    /// Changes that a vendor takes at once, where nothing else is known of it.
+    /// How many concurrent changes a vendor accepts by default.
     const IN_FLIGHT_USUAL: usize = 8;
 
-    /// No part at all.
+    /// No capability.
     pub const NONE: Capabilities<'static> = Capabilities {
         publish: None,
         logs: None,
@@ -188,10 +188,10 @@ impl Capabilities<'_> {
     };
 }
 
-/// Changes that nobody sees until they are published.
+/// Changes that are invisible until they are published.
 #[async_trait]
 pub trait Publish: Send + Sync {
-    /// What must be published after a change at `address` before anybody sees it: a zone. `None` = nothing.
+    /// The scope to publish after a change at `address`, which makes it visible: a zone. `None` = nothing to publish.
     fn scope_of(&self, address: &Address) -> Option<String>;
 
     /// Publishes the changes made in `scope` (a zone). Retried by the engine until it succeeds.
@@ -201,19 +201,19 @@ pub trait Publish: Send + Sync {
     async fn publish(&self, scope: &str) -> Result<(), ProviderError>;
 }
 
-/// What containers print.
+/// The output of containers.
 #[async_trait]
 pub trait ReadLogs: Send + Sync {
     /// The last lines that a container printed, the oldest first, from both of its streams.
     ///
     /// # Guarantees
     /// Makes no write. Answers within [`LOG_LIMIT`], at most [`LogQuery::lines`] lines of [`LOG_LINE_BYTES_MAX`], without
-    /// anything that a terminal would obey and without the values that [`LogQuery::hidden`] names.
+    /// terminal control sequences and without the values that [`LogQuery::hidden`] names.
     /// # Errors
-    /// It is gone, nothing is kept that could be read back, or there was no answer.
+    /// The container is gone, its logging driver stores nothing readable, or there was no answer.
     async fn logs(&self, address: &Address, seen: &Seen, query: &LogQuery) -> Result<Vec<String>, ProviderError>;
 
-    /// The same and what comes after, each line as it is printed, until the container ends or nobody reads any more.
+    /// The same, and each new line as it is printed, until the container ends or the receiver is dropped.
     ///
     /// # Errors
     /// As [`ReadLogs::logs`].
@@ -226,140 +226,142 @@ pub trait ReadLogs: Send + Sync {
     ) -> Result<(), ProviderError>;
 }
 
-/// Questions to what runs there, asked from where its NPM stands.
+/// Probes of running programs, sent from NPM's place on the network.
 #[async_trait]
 pub trait ProbePorts: Send + Sync {
-    /// Whether something answers by HTTP at `port` of the container at `address`.
+    /// Whether a program answers by HTTP at `port` of the container at `address`.
     ///
     /// # Errors
-    /// Why it does not, in words for people.
+    /// The reason why it does not, for people.
     async fn probe(&self, address: &Address, seen: &Seen, port: u16) -> Result<(), String>;
 
-    /// Whether anything listens at `port` of `host`. `None`: that cannot be told.
+    /// Whether a program listens at `port` of `host`. `None`: not known.
     async fn listens(&self, host: &str, port: u16) -> Option<bool>;
 }
 
-/// What is known of an image before anything uses it.
+/// Facts about an image before a container uses it.
 #[async_trait]
 pub trait FindImages: Send + Sync {
-    /// From what is here, else from its registry.
+    /// Reads them from the local image, else from its registry.
     ///
     /// # Guarantees
     /// Makes no write.
     /// # Errors
-    /// [`Class::Rejected`](super::Class::Rejected): there is no such image, or not for us. Else it could not be asked.
+    /// [`Class::Rejected`](super::Class::Rejected): there is no such image, or this account may not see it. Otherwise the
+    /// registry did not answer.
     async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError>;
 }
 
-/// Who changed what drifted.
+/// The account behind each drift.
 #[async_trait]
 pub trait AttributeDrift: Send + Sync {
-    /// Attributes differences to accounts, as far as the vendor's own log tells.
+    /// Attributes differences to accounts, as far as the vendor's own log records them.
     ///
     /// # Guarantees
-    /// Cannot fail: of what is not told, nothing is said; nobody is guessed. Makes no write.
+    /// Cannot fail: omits differences that the log does not explain, and never guesses an account. Makes no write.
     async fn attribute(&self, differences: &[Difference], now: Timestamp) -> BTreeMap<Address, Attributed>;
 }
 
-/// What `amarre doctor` asks.
+/// The checks of `amarre doctor`.
 #[async_trait]
 pub trait ExamineSetup: Send + Sync {
-    /// Looks at the set-up: version, rights, clock, servers. For people, beside the passes of the loop.
+    /// Checks the set-up: version, rights, clock, servers. For people, independent of the passes of the loop.
     ///
     /// # Guarantees
-    /// Cannot fail: what is wrong is a finding. Makes no write. Each finding takes at most [`EXAM_LIMIT`].
+    /// Cannot fail: each problem is a finding. Makes no write. Each finding takes at most [`EXAM_LIMIT`].
     async fn examine(&self, exam: &Exam) -> Vec<Finding>;
 }
 
-/// What each server of a zone answers.
+/// The answers of each server of a zone.
 #[async_trait]
 pub trait AskNameServers: Send + Sync {
-    /// What each server of a zone answers for a name, asked anew.
+    /// The current answer of each server of a zone for a name, without a cache.
     ///
     /// # Guarantees
-    /// Cannot fail: what a server did not answer is said. Makes no write.
+    /// Cannot fail: a missing answer is part of the result. Makes no write.
     async fn resolve(&self, zone: &str, servers: &[String], name: &str, now: Timestamp) -> Vec<Resolved>;
 }
 
 /// Runs nginx's own test of its configuration.
 #[async_trait]
 pub trait TestNginx: Send + Sync {
-    /// Whether the nginx in a container takes its configuration: `None`, or all that it printed.
+    /// Whether the nginx in a container accepts its configuration: `None`, or all of its output.
     ///
     /// # Guarantees
     /// Makes no write. Answers within [`TEST_LIMIT`].
     /// # Errors
-    /// It could not be asked.
+    /// nginx could not be asked.
     async fn test_nginx(&self, container: &str) -> Result<Option<String>, ProviderError>;
 }
 
-/// Takes hosts off line that keep nginx from its configuration.
+/// Disables the hosts that stop nginx from loading its configuration.
 #[async_trait]
 pub trait ProxyRescue: Send + Sync {
-    /// Which hosts nginx means by what it printed.
+    /// The hosts that nginx's output refers to.
     ///
     /// # Guarantees
     /// Makes no write.
     /// # Errors
-    /// They could not be read.
+    /// The hosts could not be read.
     async fn find_culprits(&self, printed: &str) -> Result<Blame, ProviderError>;
 
-    /// Takes a host out of nginx's configuration, also while nginx refuses that.
+    /// Removes a host from nginx's configuration, also while nginx refuses that configuration.
     ///
     /// # Errors
     /// As [`Provider::apply`].
     async fn disable(&self, culprit: &Culprit) -> Result<(), ProviderError>;
 }
 
-/// How far a change is.
+/// The progress of a change.
 pub trait ReportProgress: Send + Sync {
-    /// How far the change at `address` is, or how much the last one was, in words for people; empty = not known.
+    /// The progress of the change at `address`, or the size of the last one, for people; empty = not known.
     fn progress_text(&self, address: &Address) -> String;
 
-    /// How many signs of life changes at `address` have given so far: while the number grows, the change moves.
+    /// The number of progress events of changes at `address` so far: while it grows, the change is not stuck.
     fn ticks(&self, address: &Address) -> u64;
 }
 
 /// Builds of images, while they run and for a while afterwards.
 pub trait WatchBuilds: Send + Sync {
-    /// What the build of an image has printed so far. `None`: nothing is known of it.
+    /// The output of an image's build so far. `None`: no such build is known.
     fn build_log(&self, image: &str) -> Option<Vec<String>>;
 
-    /// Ends a build that runs. Whether there was one.
+    /// Ends a running build. Returns whether there was one.
     fn cancel_build(&self, image: &str) -> bool;
 }
 
-/// A vendor that says by itself that something has changed.
+/// A vendor that reports changes without being polled.
 #[async_trait]
 pub trait WatchEvents: Send + Sync {
-    /// Rings `wake` whenever something may have changed there. Runs until dropped.
+    /// Notifies `wake` whenever a resource may have changed there. Runs until dropped.
     async fn watch(&self, wake: Arc<Notify>);
 }
 
-/// Actions: what a person asks of a resource, and what changes none of its fields.
+/// Actions: requests of a person to a resource that change none of its fields.
 ///
-/// The engine stores the intent, calls [`PerformAction::perform`] once, and stores the outcome. Where no answer came, it asks
+/// The engine stores the intent, calls [`PerformAction::perform`] once, and stores the outcome. Without an answer, it calls
 /// [`PerformAction::happened`] after each observation, until [`PerformAction::limit`] has passed twice since the intent.
 #[async_trait]
 pub trait PerformAction: Send + Sync {
     /// The words of the actions that resources of a kind take: `restart`. Constant for the life of the process.
     fn words(&self, kind: Kind) -> &'static [&'static str];
 
-    /// The word that is performed first where this one is asked for.
+    /// The word that is performed first when this one is requested.
     fn first(&self, word: &'static str) -> &'static str {
         word
     }
 
-    /// The word that is performed once this one has happened and the resource is ready again, with what the person gave; `None`: that
-    /// is all.
+    /// The word that is performed once this one has happened and the resource is ready again, with the person's arguments;
+    /// `None`:
+    /// no other word follows.
     fn then(&self, _: &Action) -> Option<&'static str> {
         None
     }
 
-    /// How long the vendor may need for an action on this resource. A call that has no answer by then is let go of.
+    /// The time limit for an action on this resource. A call without an answer by then is abandoned.
     fn limit(&self, word: &str, seen: &Seen) -> Millis;
 
-    /// A value of the resource that is another one once the action has happened: when it started, the number of its boots.
+    /// A value of the resource that changes once the action has happened: its start time, the number of its boots.
     /// Never a time of this machine, whose clock may differ from the vendor's. At most 200 bytes, and no secret.
     fn before(&self, word: &str, seen: &Seen) -> String;
 
@@ -368,67 +370,70 @@ pub trait PerformAction: Send + Sync {
     /// # Guarantees
     /// Acts on the resource whose vendor id the action names, and on no successor of it.
     /// # Errors
-    /// [`Class::OutcomeUnknown`](super::Class::OutcomeUnknown): no answer came; the engine observes what became of it. Any other
+    /// [`Class::OutcomeUnknown`](super::Class::OutcomeUnknown): no answer came; the engine observes the outcome. Any other
     /// class: the vendor refused the action, or it failed.
     /// # Repeats
     /// Never called again for the same action, whatever the answer.
     async fn perform(&self, action: &Action) -> Result<(), ProviderError>;
 
-    /// Whether the action has happened, by the resource as observed since. `None`: that does not tell it. Where there is nothing at the
-    /// address, nothing of this provider is hidden.
+    /// Whether the action has happened, judged by the resource as observed since. `None`: that does not show it. `seen` is
+    /// `None` only
+    /// if no gap of this provider hides the address.
     fn happened(&self, action: &Action, seen: Option<&Seen>) -> Option<bool>;
 }
 
 /// The screens of servers.
 #[async_trait]
 pub trait OpenConsole: Send + Sync {
-    /// An address at which the screen of a server, by its vendor's id, is shown for a while. Whoever has it needs nothing else: it is
-    /// handed to who asked, and kept nowhere.
+    /// An address at which the screen of a server, by its vendor's id, is shown for a limited time. The address works
+    /// without a password: it
+    /// is returned to the requester, and never stored.
     ///
     /// # Errors
-    /// The vendor gave none. Nothing has changed.
+    /// The vendor returned none. Nothing has changed.
     async fn console(&self, id: &str) -> Result<Secret, ProviderError>;
 }
 
-/// What a vendor takes for what it rents out.
+/// The vendor's prices.
 #[async_trait]
 pub trait ReadPrices: Send + Sync {
-    /// Reads the vendor's list of prices, at most once a day, or an hour while none are known; observations from then on have them. For people who look at a
-    /// page, and for what timetables save: no pass waits for it.
+    /// Reads the vendor's list of prices, at most once a day, or an hour while none are known; observations from then on
+    /// have them. For the web
+    /// UI and the savings of timetables: no pass waits for it.
     ///
     /// # Errors
-    /// It could not be read.
+    /// The list could not be read.
     async fn read_prices(&self, now: Timestamp) -> Result<(), ProviderError>;
 }
 
 /// The vendor's own list of servers, for programs that know its form.
 #[async_trait]
 pub trait ReadRawList: Send + Sync {
-    /// The list as it comes, at most [`RAW_LIST_AGE_MAX`] old.
+    /// The unchanged list, at most [`RAW_LIST_AGE_MAX`] old.
     ///
     /// # Errors
-    /// It could not be read.
+    /// The list could not be read.
     async fn raw_list(&self, now: Timestamp) -> Result<serde_json::Value, ProviderError>;
 }
 
-/// A list that was read this long ago is read again.
+/// A list older than this is read again.
 pub const RAW_LIST_AGE_MAX: Millis = Millis::seconds(15);
 
-/// An image that could be used.
+/// An image that a container could use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageFacts {
-    /// How large it is here, unpacked; `None`: it would be pulled.
+    /// Its local size, unpacked; `None`: it would be pulled.
     pub bytes_here: Option<u64>,
     /// `linux/amd64`, …; empty: the registry does not say.
     pub platforms: Vec<String>,
-    /// Of the engine.
+    /// The engine's platform.
     pub platform: String,
-    /// Ports that it says it listens on, for TCP; known only of one that is here.
+    /// The TCP ports that it declares; known only for a local image.
     pub ports: Vec<u16>,
 }
 
 impl ImageFacts {
-    /// Whether the engine can run it, as far as that is known.
+    /// Whether the engine can run it, as far as known.
     pub fn fits(&self) -> bool {
         self.platforms.is_empty() || self.platforms.contains(&self.platform)
     }
@@ -440,22 +445,22 @@ pub const TEST_LIMIT: Duration = Duration::from_secs(30);
 /// Why nginx refuses its configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Blame {
-    /// What it objects to, in its words.
+    /// nginx's own error message.
     pub words: String,
-    /// The hosts that are meant; none where it names none.
+    /// The hosts that the message refers to; empty if it names none.
     pub culprits: Vec<Culprit>,
 }
 
-/// A host that keeps nginx from its configuration.
+/// A host that stops nginx from loading its configuration.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Culprit {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
     /// Its number in NPM.
     pub id: u64,
     /// Its domains, or its port.
     pub names: String,
-    /// It carries our mark.
+    /// Whether it carries Amarre's ownership marker.
     pub is_ours: bool,
 }
 
@@ -466,138 +471,138 @@ impl Culprit {
     }
 }
 
-/// What an observation is asked for.
+/// The input of an observation.
 #[derive(Debug, Clone, Default)]
 pub struct ObserveQuery {
-    /// The time of the look.
+    /// The time of the pass.
     pub now: Timestamp,
     /// What is wanted at this provider: which zones to read, whose propagation to watch.
     pub wanted: BTreeMap<Address, Fields>,
     /// What the ledger owns at this provider, with its last applied fields and vendor id: secrets that cannot be
     /// read back (passwords) are reported as last applied.
     pub applied: BTreeMap<Address, Applied>,
-    /// Certificates that were asked for and may have come without our knowing, with their manifests.
+    /// Requested certificates that may have been issued without an answer, with their manifests.
     pub ordered: BTreeMap<Address, String>,
-    /// Scopes with changes that nobody sees yet.
+    /// Scopes with unpublished changes.
     pub unpublished: Vec<String>,
-    /// Instances whose address something else is to lead to.
+    /// Instances whose address another resource points to.
     pub led_to: BTreeSet<Address>,
     /// How machines of pools are reached.
     pub machines: Vec<MachineAccess>,
-    /// What is to be ruled out: it may have been created, and is not to be created twice.
+    /// Resources to rule out: they may have been created, and must not be created twice.
     pub to_rule_out: BTreeSet<Address>,
-    /// What was read a moment ago may stand in for a call, where nothing of ours was written since: a look that only
-    /// follows up on the one before need not spend a vendor's patience.
+    /// A recent reading may replace a call, if Amarre has written nothing since: a pass that only follows up on the previous
+    /// one need not use the vendor's quota.
     pub reuse: bool,
 }
 
 /// What a provider reports.
 #[derive(Debug, Clone, Default)]
 pub struct Observation {
-    /// What is there: ours, and what is foreign but in the way or of use.
+    /// Existing resources: managed ones, and unmanaged ones that are in the way or of use.
     pub seen: BTreeMap<Address, Seen>,
     /// What could not be read.
     pub gaps: Vec<Gap>,
-    /// Of [`ObserveQuery::to_rule_out`], what is nowhere in all that the vendor shows of it, lists and operations under way,
-    /// each read for this query.
+    /// Of [`ObserveQuery::to_rule_out`], the resources that are in none of the vendor's lists and operations in progress, each
+    /// read for this query.
     pub ruled_out: BTreeSet<Address>,
-    /// What the vendor takes for what is wanted and not there, or not yet of the size that is wanted.
+    /// The vendor's prices of wanted resources that do not exist yet, or do not have the wanted size yet.
     pub quotes: BTreeMap<Address, ServerPrices>,
-    /// What is there and not Amarre's, by the vendor's own names: for people to see and to act on.
+    /// Unmanaged resources, by the vendor's own names, for people to see and to act on.
     pub inventory: BTreeMap<Address, Seen>,
     /// Subnets that the host routes elsewhere.
     pub routes: Vec<Ipv4Net>,
-    /// The addresses of the host itself; `None` where they are not known from here.
+    /// The addresses of the host itself; `None` if they are not known from here.
     pub addresses: Option<BTreeSet<IpAddr>>,
-    /// Free bytes where images are kept, where that can be known.
+    /// Free bytes in the image store, if known.
     pub free: Option<u64>,
-    /// The vendor's version, where it says one.
+    /// The vendor's version, if it reports one.
     pub version: Option<String>,
-    /// When the vendor itself started, where that can be told.
+    /// When the vendor itself started, if known.
     pub started: Option<Timestamp>,
-    /// What Amarre itself runs in there.
+    /// The resources in which Amarre itself runs.
     pub own: BTreeSet<Address>,
-    /// What NPM's and Amarre's own containers mount there.
+    /// The mounts of NPM's and Amarre's own containers there.
     pub reserved: Vec<Reserved>,
     /// Whether Amarre sees the same files as the engine's host.
     pub sees_files: bool,
-    /// The e-mail address in whose name an NPM asks for certificates, where Let's Encrypt refuses it.
+    /// The e-mail address with which an NPM requests certificates, if Let's Encrypt refuses it.
     pub mail_refused: Option<String>,
-    /// Kinds that the account may read and not write: why, and the way past it.
+    /// Kinds that the account may only read: why, and the way past it.
     pub read_only: BTreeMap<Kind, Refusal>,
 }
 
-/// What one name server says of a name.
+/// The answers of one name server for a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// Which one, by its name or address.
+    /// The server, by its name or address.
     pub server: String,
     /// By type: the values, or why there was no answer.
     pub said: BTreeMap<&'static str, Result<Vec<String>, String>>,
 }
 
-/// Something that is otherwise than we left it.
+/// A difference between what was applied and what is observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What.
+    /// The resource.
     pub address: Address,
-    /// Which one it was, or is, to its vendor.
+    /// Its current or previous vendor id.
     pub vendor_id: String,
-    /// Not before: as we knew it last, or wrote it.
+    /// The earliest possible time: the last observation or write.
     pub since: Timestamp,
-    /// When it was seen last as it should be; the beginning of time where that is not known.
+    /// When it was last observed without the difference; the epoch if not known.
     pub last_well: Timestamp,
 }
 
-/// What a vendor's log tells of a change that was not ours.
+/// A vendor's log entry about a change from outside Amarre.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attributed {
-    /// Whose account it was; `None` where the log does not say.
+    /// The account; `None` if the log does not name it.
     pub by: Option<String>,
-    /// When.
+    /// The time of the change.
     pub at: Timestamp,
-    /// Which log: `NPM audit`.
+    /// The log: `NPM audit`.
     pub evidence: &'static str,
 }
 
-/// What is waited for the lines that a container printed.
+/// The time limit for reading a container's log.
 pub const LOG_LIMIT: Duration = Duration::from_secs(5);
-/// A line that is longer is cut: engines cut theirs at 16 KiB themselves.
+/// Longer lines are cut: engines cut theirs at 16 KiB themselves.
 pub const LOG_LINE_BYTES_MAX: usize = 16 * 1024;
 
-/// Which lines of a log are asked for.
+/// Selects the lines of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogQuery {
-    /// At most so many, the last ones.
+    /// How many of the last lines.
     pub lines: usize,
     /// Variables of the container's environment whose values are secret.
     pub hidden: BTreeSet<String>,
-    /// Nothing from before, where that is said.
+    /// Only lines from this time on, if set.
     pub since: Option<Timestamp>,
 }
 
-/// What people wait for one line of an examination.
+/// The time limit for one line of an examination.
 pub const EXAM_LIMIT: Duration = Duration::from_secs(5);
 
-/// What an examination is asked for.
+/// The input of an examination.
 #[derive(Debug, Clone, Default)]
 pub struct Exam {
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// Names whose records are to be kept.
+    /// Names whose records Amarre manages.
     pub names: BTreeSet<String>,
-    /// What manifests and the ledger have anywhere, by provider and kind.
+    /// The kinds that manifests and the ledger use anywhere, by provider.
     pub kinds: BTreeSet<(ProviderId, Kind)>,
 }
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingLevel {
-    /// As it should be.
+    /// In order.
     Good,
-    /// Works, or mends itself; good to know.
+    /// Works, or is fixed automatically; good to know.
     Know,
-    /// Somebody has to put it right.
+    /// A person has to fix it.
     Wrong,
 }
 
@@ -610,16 +615,16 @@ pub struct Finding {
     pub verdict: FindingLevel,
     /// Lowercase, no full stop.
     pub text: String,
-    /// For `amarre help`; none when all is well.
+    /// For `amarre help`; none if all is in order.
     pub code: Option<Code>,
-    /// More to know, a line each.
+    /// More details, a line each.
     pub notes: Vec<String>,
     /// What a person can do, a whole sentence or command each.
     pub hints: Vec<String>,
 }
 
 impl Finding {
-    /// As it should be.
+    /// In order.
     pub fn good(topic: &'static str, text: impl Into<String>) -> Self {
         let (code, notes, hints) = (None, Vec::new(), Vec::new());
         Self { topic, verdict: FindingLevel::Good, text: words::line(&text.into()), code, notes, hints }
@@ -630,12 +635,12 @@ impl Finding {
         Self { verdict: FindingLevel::Know, code: code.into(), ..Self::good(topic, text) }
     }
 
-    /// To be put right.
+    /// To be fixed.
     pub fn wrong(topic: &'static str, code: impl Into<Option<Code>>, text: impl Into<String>) -> Self {
         Self { verdict: FindingLevel::Wrong, code: code.into(), ..Self::good(topic, text) }
     }
 
-    /// A call that did not work.
+    /// A failed call.
     pub fn failed(topic: &'static str, error: ProviderError) -> Self {
         Self::wrong(topic, error.code, error.message).hint(error.hint)
     }
@@ -646,14 +651,14 @@ impl Finding {
         Self::wrong(topic, Code::A0256, text).hint("is it very busy, or is the way to it blocked by a firewall?")
     }
 
-    /// With more to know.
+    /// Adds a detail.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(words::line(&note.into()));
         self
     }
 
-    /// With what a person can do.
+    /// Adds what a person can do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         let hint = words::line(&hint.into());
@@ -664,12 +669,12 @@ impl Finding {
     }
 }
 
-/// What came of a change.
+/// The result of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The vendor's id of the resource; empty after a delete. Of an image only when it was not there before: it is
-    /// ours to clean up.
+    /// The vendor's id of the resource; empty after a delete. Of an image only when it did not exist before: Amarre
+    /// then cleans it up.
     pub vendor_id: String,
-    /// What was written, of a vendor that takes one thing a call: the next look finds what is left. `None`: all of the change.
+    /// The written fields, for a vendor that accepts one field per call: the next pass finds the rest. `None`: all of the change.
     pub written: Option<Fields>,
 }
