@@ -24,23 +24,23 @@ use amarre_core::model::{Code, GitUrl, Language};
 pub enum AppCommand {
     /// Show all apps
     List(AppListArgs),
-    /// Show one: its commit, how far it is, and what was found out of its repository
+    /// Show one app: its commit, its progress, and what was detected in its repository
     Show(OneAppArgs),
-    /// Show what its newest build has printed, or that of a deployment
+    /// Show the output of its newest build, or of a deployment's build
     BuildLog(BuildLogArgs),
-    /// Show what was deployed, the newest first
+    /// List the deployments, the newest first
     Deployments(DeploymentsArgs),
-    /// Show one deployment: its commit, how far it came, and when
+    /// Show one deployment: its commit, its stages, and their times
     Deployment(OneDeploymentArgs),
-    /// Show how many deployments run and failed, and how long a build takes
+    /// Show the number of running and failed deployments, and the build time
     Stats(StatsArgs),
-    /// Show what its container prints, as `amarre logs` does
+    /// Show the logs of its container, as `amarre logs` does
     Logs(LogsArgs),
-    /// Delete it: its container, proxy host, record; as `amarre destroy` does
+    /// Delete an app: its container, proxy host, record; as `amarre destroy` does
     Delete(DestroyArgs),
-    /// Print the line that lets Amarre read a private repository over ssh, for its deploy keys
+    /// Print the deploy key that lets Amarre read a private repository over ssh
     Key(KeyArgs),
-    /// Look at a repository: what it is made with and why, and the Dockerfile that would be used
+    /// Detect the framework of a repository, and show the Dockerfile that Amarre would use
     Detect(DetectArgs),
     /// Those of the table
     #[command(flatten)]
@@ -59,13 +59,13 @@ pub struct DetectArgs {
     /// The folder of the app
     #[arg(long, default_value = "", value_name = "FOLDER")]
     pub path: String,
-    /// Which framework, in place of finding out
+    /// Framework, instead of detection
     #[arg(long, value_name = "NAME")]
     pub framework: Option<String>,
-    /// Write the Dockerfile here, where there is no such file yet
+    /// Write the Dockerfile to this new file
     #[arg(long, value_name = "FILE")]
     pub eject: Option<PathBuf>,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -76,7 +76,7 @@ pub struct KeyArgs {
     /// The repository, as `git clone` takes it: `git@github.com:acme/shop`
     #[arg(value_name = "URL")]
     pub url: String,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -84,7 +84,7 @@ pub struct KeyArgs {
 /// `app list`
 #[derive(Debug, ClapArgs)]
 pub struct AppListArgs {
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -92,13 +92,13 @@ pub struct AppListArgs {
 /// `app build-log`
 #[derive(Debug, ClapArgs)]
 pub struct BuildLogArgs {
-    /// Which app
+    /// Name of the app
     #[arg(value_name = "APP", required_unless_present = "deployment")]
     pub name: Option<String>,
-    /// Of this deployment
+    /// Number of the deployment
     #[arg(long, value_name = "ID", conflicts_with = "name")]
     pub deployment: Option<String>,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -109,10 +109,10 @@ pub struct DeploymentsArgs {
     /// Only of this app
     #[arg(value_name = "APP")]
     pub name: Option<String>,
-    /// At most this many, the newest
+    /// Maximum number of deployments, the newest
     #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub limit: u16,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -120,10 +120,10 @@ pub struct DeploymentsArgs {
 /// `app deployment`
 #[derive(Debug, ClapArgs)]
 pub struct OneDeploymentArgs {
-    /// Its number, as `amarre app deployments` shows it
+    /// Number of the deployment, from `amarre app deployments`
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -134,7 +134,7 @@ pub struct StatsArgs {
     /// Only of this app
     #[arg(value_name = "APP")]
     pub name: Option<String>,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -142,10 +142,10 @@ pub struct StatsArgs {
 /// `app show`
 #[derive(Debug, ClapArgs)]
 pub struct OneAppArgs {
-    /// Which app
+    /// Name of the app
     #[arg(value_name = "APP")]
     pub name: String,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }

@@ -10,20 +10,20 @@ use crate::accounts::Role;
 use crate::engine::report::service_list::Only;
 use amarre_core::model::Language;
 
-/// Keeps services on Docker, Nginx Proxy Manager and OVH DNS as one manifest says they should be.
+/// Keep Docker containers, NPM hosts and OVH DNS in sync with your manifests.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, propagate_version = true, disable_help_subcommand = true)]
 pub struct Args {
     /// Configuration file [default: amarre.yaml here, then the XDG and /etc places]
     #[arg(long, global = true, env = "AMARRE_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Signs of ASCII only
+    /// Use ASCII symbols only
     #[arg(long, global = true)]
     pub ascii: bool,
     /// Language: en or fr [default: that of LANGUAGE, LC_ALL, LC_MESSAGES or LANG]
     #[arg(long, global = true, value_name = "LANGUAGE", value_parser = language)]
     pub lang: Option<Language>,
-    /// What to do
+    /// Command to run
     #[command(subcommand)]
     pub command: Command,
 }
@@ -37,71 +37,71 @@ fn language(text: &str) -> Result<Language, String> {
 pub enum Command {
     /// Write a configuration and a first manifest
     Init(Box<InitArgs>),
-    /// Show the manifest of a well-known service, or write it
+    /// Show or write the manifest of a well-known service
     New(NewArgs),
-    /// Check the manifests without asking anybody
+    /// Check the manifests offline
     Validate(ValidateArgs),
-    /// Show which word of the policy allows or refuses what a manifest uses
+    /// Show which policy entry allows or refuses what a manifest uses
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Show what would happen, to the end
+    /// Show the changes that would be made
     Plan(PlanArgs),
-    /// Make it so, and wait until it is
+    /// Apply the plan and wait for it to finish
     Apply(ApplyArgs),
-    /// Run the daemon: watch, and keep it so
+    /// Run the daemon: watch for changes and keep reconciling
     Run(RunArgs),
-    /// Show how the services are
+    /// Show the services and their health
     Status(StatusArgs),
-    /// Show what containers printed last
+    /// Show the last log lines of containers
     Logs(LogsArgs),
-    /// Show what was done and seen
+    /// Show what was done and observed
     Events(EventsArgs),
-    /// Show the runs, what one of them did, or the versions of a service
+    /// Show the runs, the changes of one run, or the versions of a service
     History(HistoryArgs),
-    /// Say why a thing is there, whose it is, and where its fields come from
+    /// Show why a resource exists, its owner, and the origin of its fields
     Explain(ExplainArgs),
-    /// Follow a name to its container, step by step
+    /// Trace a domain to its container, step by step
     Trace(TraceArgs),
     /// Those of the table
     #[command(flatten)]
     Verb(VerbCommand),
-    /// Show the servers of all clouds, start and stop them
+    /// List, start and stop the servers of all clouds
     #[command(subcommand)]
     Instance(super::instance::InstanceCommand),
-    /// Show the apps that are built from repositories
+    /// Manage apps that are built from repositories
     #[command(subcommand)]
     App(super::app::AppCommand),
-    /// Reserve machines of pools, and look after these
+    /// Reserve and manage machines of pools
     #[command(subcommand)]
     Pool(super::pool::PoolCommand),
-    /// Take over what is there already, where a manifest wants it
+    /// Start managing an existing resource that a manifest wants
     Adopt(AdoptArgs),
-    /// Remove services from everywhere, and leave them suspended
+    /// Delete services everywhere and leave them suspended
     Destroy(DestroyArgs),
-    /// Say who may sign in on the pages, and what for
+    /// Manage users and roles
     #[command(subcommand)]
     User(UserCommand),
-    /// Keep the tokens that machines ask by HTTP with
+    /// Manage API tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Look after the instance's key, which proves what is ours
+    /// Manage the key that signs ownership markers
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Show who is told what, and try it
+    /// List and test notification channels
     #[command(subcommand)]
     Notifications(NotificationsCommand),
-    /// Look after a Nginx Proxy Manager itself
+    /// Repair an NPM instance
     #[command(subcommand)]
     Npm(NpmCommand),
-    /// Examine the set-up: what is wrong, and how to mend it
+    /// Check the set-up: problems and how to fix them
     Doctor(DoctorArgs),
-    /// Show who has which subnet and address, and where room is
+    /// Show the owner of each subnet and address, and the free ranges
     Subnets(SubnetsArgs),
-    /// Try it: the examples against simulated Docker, NPM and OVH
+    /// Run the examples against simulated Docker, NPM and OVH
     Demo(DemoArgs),
     /// Print the JSON Schema of manifests, for editors
     Schema,
-    /// Print what makes your shell complete amarre's commands
+    /// Generate shell completions
     Completions(CompletionsArgs),
     /// Explain an error code, or a command
     Help(HelpArgs),
@@ -110,7 +110,7 @@ pub enum Command {
 /// `init`: the answers to its questions.
 #[derive(Debug, ClapArgs)]
 pub struct InitArgs {
-    /// Take what is found or given, and ask nothing
+    /// Use the values found or given, without prompts
     #[arg(short, long)]
     pub yes: bool,
     /// Domain of the services
@@ -137,16 +137,16 @@ pub struct InitArgs {
     /// NPM account
     #[arg(long, env = "AMARRE_NPM_MAIN_IDENTITY", value_name = "E-MAIL")]
     pub npm_identity: Option<String>,
-    /// File with its password
+    /// File with the password of the NPM account
     #[arg(long, env = "AMARRE_NPM_MAIN_SECRET_FILE", value_name = "FILE")]
     pub npm_secret_file: Option<PathBuf>,
-    /// Its password; from the environment only in earnest
+    /// Password (prefer the environment variable)
     #[arg(long, env = "AMARRE_NPM_MAIN_SECRET", hide = true, hide_env_values = true)]
     pub npm_secret: Option<String>,
     /// OVH endpoint
     #[arg(long, env = "OVH_ENDPOINT")]
     pub ovh_endpoint: Option<String>,
-    /// Simulate what has no account yet: nothing real is written there
+    /// Simulate a provider without an account: nothing real is written there
     #[arg(long, value_name = "PROVIDER", value_delimiter = ',')]
     pub simulate: Vec<Simulated>,
     /// Only the servers of this cloud: no Docker host, NPM or domain
@@ -161,7 +161,7 @@ pub struct InitArgs {
     /// OVH consumer key
     #[arg(long, env = "OVH_CONSUMER_KEY", hide = true, hide_env_values = true)]
     pub ovh_consumer_key: Option<String>,
-    /// Kamatera's proxy, where it is another brand's
+    /// URL of Kamatera's API, for another brand of the vendor
     #[arg(long, value_name = "URL")]
     pub kamatera_url: Option<String>,
     /// Id of the API key at Kamatera
@@ -180,7 +180,7 @@ pub struct InitArgs {
 pub enum AuthorsAnswer {
     /// People who have root on the hosts already.
     Operators,
-    /// People who are to have no more of the host than `policy` gives them.
+    /// People with no more access to the host than `policy` gives them.
     Others,
 }
 
@@ -227,10 +227,10 @@ pub enum PlanFormat {
 /// `validate`
 #[derive(Debug, ClapArgs)]
 pub struct ValidateArgs {
-    /// Exit 1 for warnings, too
+    /// Exit 1 for warnings as well
     #[arg(long)]
     pub strict: bool,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -238,23 +238,23 @@ pub struct ValidateArgs {
 /// `policy`
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
-    /// Go through a manifest line by line
+    /// Check a manifest line by line
     Explain(super::policy::PolicyExplanation),
 }
 
 /// `plan`
 #[derive(Debug, ClapArgs)]
 pub struct PlanArgs {
-    /// Of this branch, tag or commit of the repository, without putting it in force
+    /// Plan against this branch, tag or commit without switching to it
     #[arg(long = "ref", value_name = "REF")]
     pub reference: Option<String>,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: PlanFormat,
-    /// Save it as well, for `amarre apply FILE`
+    /// Also save the plan, for `amarre apply FILE`
     #[arg(long, value_name = "FILE", conflicts_with = "reference")]
     pub out: Option<PathBuf>,
-    /// Exit 0 for nothing to do, 2 for changes, 1 for errors
+    /// Exit 0 for no changes, 2 for changes, 1 for errors
     #[arg(long)]
     pub detailed_exitcode: bool,
 }
@@ -262,16 +262,16 @@ pub struct PlanArgs {
 /// `apply`
 #[derive(Debug, ClapArgs)]
 pub struct ApplyArgs {
-    /// A plan that `amarre plan --out FILE` saved: done if it is still what would be done, and nothing else
+    /// A plan saved by `amarre plan --out FILE`: applied exactly, or refused if the plan has changed
     #[arg(value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// Answer the question about deletes and downtime
+    /// Skip the confirmation prompt for deletes and downtime
     #[arg(short, long)]
     pub yes: bool,
-    /// Allow exactly this many services, records and hosts to be deleted that the guard holds
+    /// Allow the deletes that the guard holds: exactly this many services, records and hosts
     #[arg(long, value_name = "N")]
     pub confirm_deletes: Option<usize>,
-    /// Follow exactly this commit, though the branch was rewritten and `source.git.verify` holds it
+    /// Accept exactly this commit of a rewritten branch that `source.git.verify` holds
     #[arg(long, value_name = "COMMIT")]
     pub accept_rewrite: Option<String>,
     /// Stop waiting after this long (30s, 5m, 1h)
@@ -282,10 +282,10 @@ pub struct ApplyArgs {
 /// `run`
 #[derive(Debug, ClapArgs)]
 pub struct RunArgs {
-    /// Act from the first look on, also with a new ledger
+    /// Apply changes from the first pass on, even with a new ledger
     #[arg(short, long)]
     pub yes: bool,
-    /// Form of the log
+    /// Log format
     #[arg(long, value_enum, env = "AMARRE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
 }
@@ -302,21 +302,21 @@ pub enum LogFormat {
 /// `status`
 #[derive(Debug, ClapArgs)]
 pub struct StatusArgs {
-    /// Only this service, with its resources
+    /// Show only this service, with its resources
     pub service: Option<String>,
-    /// Form of the answer; wide adds host, domain and revision
+    /// Output format; wide adds host, domain and revision
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: StatusFormat,
-    /// List quiet services, too
+    /// List quiet services as well
     #[arg(long)]
     pub all: bool,
-    /// List only one sort
+    /// Filter the list
     #[arg(long, value_name = "SORT", value_parser = only_parser(), conflicts_with = "service")]
     pub only: Option<Only>,
-    /// Show it again and again, until Ctrl-C
+    /// Refresh the output until Ctrl-C
     #[arg(short, long)]
     pub watch: bool,
-    /// Exit 2 when a service needs somebody
+    /// Exit 2 when a service needs a person
     #[arg(long)]
     pub exit_code: bool,
 }
@@ -343,19 +343,19 @@ fn only_parser() -> impl TypedValueParser<Value = Only> {
 /// `logs`
 #[derive(Debug, ClapArgs)]
 pub struct LogsArgs {
-    /// Only of this service, or this container
+    /// Only this service or container
     #[arg(value_name = "SERVICE|CONTAINER")]
     pub of: Option<String>,
-    /// Go on with each line as it is printed, until Ctrl-C
+    /// Follow log output until Ctrl-C
     #[arg(short, long)]
     pub follow: bool,
-    /// What is kept of those that failed last, be they gone or not
+    /// Show logs of the last failed containers
     #[arg(long, conflicts_with = "follow")]
     pub last_failed: bool,
-    /// At most so many lines of each
+    /// Number of lines per container
     #[arg(short = 'n', long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub lines: u32,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -363,19 +363,19 @@ pub struct LogsArgs {
 /// `events`
 #[derive(Debug, ClapArgs)]
 pub struct EventsArgs {
-    /// Only of this service, or of this thing: `proxy-host/git.example.org`
+    /// Only this service or resource: `proxy-host/git.example.org`
     #[arg(value_name = "SERVICE|THING")]
     pub of: Option<String>,
-    /// Only of this kind (`created`, `updated`, `deleted`, `failed`, `degraded`), or for this reason (`drift`, …)
+    /// Only this kind (`created`, `updated`, `deleted`, `failed`, `degraded`) or reason (`drift`, …)
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
-    /// Not older than this: `24h`
+    /// Only events newer than this: `24h`
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub since: Option<std::time::Duration>,
-    /// At most so many, the newest
+    /// Maximum number of events, the newest
     #[arg(short = 'n', long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub lines: u32,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -383,15 +383,15 @@ pub struct EventsArgs {
 /// `history`
 #[derive(Debug, ClapArgs)]
 pub struct HistoryArgs {
-    /// The versions of this service with which all was well
+    /// Show the healthy versions of this service
     pub service: Option<String>,
-    /// What was done then: 03:12, 03:12:08, "2026-11-20 03:12", 2026-11-20, or a time as it is printed here
+    /// Show the changes at this time: 03:12, 03:12:08, "2026-11-20 03:12", 2026-11-20, or a time as printed here
     #[arg(long, value_name = "TIME", conflicts_with = "service")]
     pub at: Option<String>,
-    /// At most so many runs, the newest
+    /// Maximum number of runs, the newest
     #[arg(short = 'n', long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub lines: u32,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -399,9 +399,9 @@ pub struct HistoryArgs {
 /// `explain`
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
-    /// What: `proxy-host/git.example.org`, `container/git`
+    /// Resource: `proxy-host/git.example.org`, `container/git`
     pub thing: String,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -409,9 +409,9 @@ pub struct ExplainArgs {
 /// `trace`
 #[derive(Debug, ClapArgs)]
 pub struct TraceArgs {
-    /// Which name
+    /// Domain to trace
     pub domain: String,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -419,22 +419,22 @@ pub struct TraceArgs {
 /// `adopt`
 #[derive(Debug, ClapArgs)]
 pub struct AdoptArgs {
-    /// What: `proxy-host/git.example.org`, `record/git.example.org/A`
+    /// Resource: `proxy-host/git.example.org`, `record/git.example.org/A`
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub thing: Option<String>,
-    /// Everything that `--unsigned` says
+    /// All records that `--unsigned` selects
     #[arg(long, requires = "unsigned")]
     pub all: bool,
-    /// Records whose marks name this instance, and that no key of ours signed
+    /// Records whose marker names this instance but has no valid signature
     #[arg(long, requires = "all")]
     pub unsigned: bool,
-    /// Take over exactly this many
+    /// Adopt exactly this many
     #[arg(long, value_name = "N", requires = "all")]
     pub confirm: Option<usize>,
-    /// Show what would be done, and do nothing
+    /// Show what would be done, without doing it
     #[arg(long)]
     pub dry_run: bool,
-    /// Answer the question
+    /// Skip the confirmation prompt
     #[arg(short, long, conflicts_with = "all")]
     pub yes: bool,
     /// Stop waiting after this long
@@ -445,28 +445,28 @@ pub struct AdoptArgs {
 /// `key`
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Make a new key that signs from now on; the ones before still verify
+    /// Create a new signing key; the previous ones still verify
     Rotate,
-    /// Forget the keys before the one that signs: what they signed proves nothing any more
+    /// Delete the previous keys: their signatures become invalid
     Retire,
-    /// Print the keys, for a copy that is kept elsewhere
+    /// Print the keys, for a backup elsewhere
     Export,
 }
 
 /// `new`
 #[derive(Debug, ClapArgs)]
 pub struct NewArgs {
-    /// Which template; without one, all are listed
+    /// Name of the template; without it, all are listed
     pub template: Option<String>,
-    /// The service's name; without one, it is shown what can be set
+    /// Name of the service; without it, the parameters are shown
     pub name: Option<String>,
-    /// Something that is to be otherwise
+    /// Override a template parameter
     #[arg(long, value_name = "KEY=VALUE", value_parser = super::template::pair)]
     pub set: Vec<(String, String)>,
-    /// Write the manifest into the folder of manifests, and make its secrets
+    /// Write the manifest into the folder of manifests, and generate its secrets
     #[arg(long)]
     pub write: bool,
-    /// Make the secrets that it needs and that are set nowhere, beside the configuration
+    /// Generate its missing secrets beside the configuration
     #[arg(long)]
     pub secrets: bool,
 }
@@ -474,24 +474,24 @@ pub struct NewArgs {
 /// `user`
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
-    /// Make an account; its password is asked for, or read from standard input
+    /// Create an account; the password is prompted for, or read from standard input
     Add(AddUserArgs),
-    /// Show who may sign in
+    /// List the users
     List(UsersArgs),
-    /// Give somebody another password; sessions end
+    /// Change a user's password; sessions end
     Password(NameUserArgs),
-    /// Give somebody another role; sessions end
+    /// Change a user's role; sessions end
     Role(RoleOfUserArgs),
-    /// Take an account away; sessions end
+    /// Delete an account; sessions end
     Remove(NameUserArgs),
 }
 
 /// `user add`
 #[derive(Debug, ClapArgs)]
 pub struct AddUserArgs {
-    /// By which the user signs in
+    /// E-mail address to sign in with
     pub email: String,
-    /// As it stands in commits; the address, if not said
+    /// Name for commits [default: the address]
     #[arg(long)]
     pub name: Option<String>,
     /// viewer, operator, editor or admin
@@ -502,7 +502,7 @@ pub struct AddUserArgs {
 /// `user list`
 #[derive(Debug, ClapArgs)]
 pub struct UsersArgs {
-    /// As text or JSON
+    /// Output format
     #[arg(short, long, default_value = "text")]
     pub output: OutputFormat,
 }
@@ -510,14 +510,14 @@ pub struct UsersArgs {
 /// `user password`, `user remove`
 #[derive(Debug, ClapArgs)]
 pub struct NameUserArgs {
-    /// Whose
+    /// E-mail address of the user
     pub email: String,
 }
 
 /// `user role`
 #[derive(Debug, ClapArgs)]
 pub struct RoleOfUserArgs {
-    /// Whose
+    /// E-mail address of the user
     pub email: String,
     /// viewer, operator, editor or admin
     #[arg(value_parser = super::user::role)]
@@ -527,29 +527,29 @@ pub struct RoleOfUserArgs {
 /// `token`
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token; it is printed this once
+    /// Create a token; it is printed only once
     Add(AddTokenArgs),
-    /// Show what machines ask with
+    /// List the tokens
     List(UsersArgs),
-    /// Take a token away
+    /// Revoke a token
     Remove(NameTokenArgs),
 }
 
 /// `token add`
 #[derive(Debug, ClapArgs)]
 pub struct AddTokenArgs {
-    /// What it is called: `prometheus`, `ci`
+    /// Name of the token: `prometheus`, `ci`
     pub name: String,
     /// viewer, operator, editor or admin
     #[arg(long, default_value = "viewer", value_parser = super::user::role)]
     pub role: Role,
-    /// Only for this service; may be said several times
+    /// Limit the token to this service; may be repeated
     #[arg(long, value_name = "SERVICE")]
     pub service: Vec<String>,
-    /// After how long it ends, or `never`
+    /// Lifetime, or `never`
     #[arg(long, default_value = "90d", value_name = "TIME", value_parser = super::token::parse_lifetime)]
     pub expires: super::token::TokenLifetime,
-    /// Whose it is: it may no more than that user, and goes with the account
+    /// Owner: the token has at most the rights of that user, and is deleted with the account
     #[arg(long, value_name = "EMAIL")]
     pub user: Option<String>,
 }
@@ -557,42 +557,42 @@ pub struct AddTokenArgs {
 /// `token remove`
 #[derive(Debug, ClapArgs)]
 pub struct NameTokenArgs {
-    /// Which
+    /// Name of the token
     pub name: String,
 }
 
 /// `notifications`
 #[derive(Debug, Subcommand)]
 pub enum NotificationsCommand {
-    /// Show each channel, and how it goes
+    /// List the channels and their deliveries
     List(UsersArgs),
-    /// Send a message that says that it is a test
+    /// Send a test message
     Test(NameChannelArgs),
 }
 
 /// `notifications test`
 #[derive(Debug, ClapArgs)]
 pub struct NameChannelArgs {
-    /// Which, by its name in amarre.yaml
+    /// Name of the channel in amarre.yaml
     pub name: String,
 }
 
 /// `npm`
 #[derive(Debug, Subcommand)]
 pub enum NpmCommand {
-    /// Find what nginx refuses, and switch it off
+    /// Disable the hosts that nginx refuses
     Rescue(RescueArgs),
 }
 
 /// `npm rescue`
 #[derive(Debug, ClapArgs)]
 pub struct RescueArgs {
-    /// Which NPM, by its name in amarre.yaml [default: the only one]
+    /// Name of the NPM in amarre.yaml [default: the only one]
     pub npm: Option<String>,
-    /// Show what nginx refuses, and do nothing
+    /// Show what nginx refuses, without changing it
     #[arg(long)]
     pub dry_run: bool,
-    /// Answer the question
+    /// Skip the confirmation prompt
     #[arg(short, long)]
     pub yes: bool,
 }
@@ -600,7 +600,7 @@ pub struct RescueArgs {
 /// `doctor`
 #[derive(Debug, ClapArgs)]
 pub struct DoctorArgs {
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -608,10 +608,10 @@ pub struct DoctorArgs {
 /// `demo`
 #[derive(Debug, ClapArgs)]
 pub struct DemoArgs {
-    /// Use the real Docker engine; the images are really pulled
+    /// Use the real Docker engine, and pull the images
     #[arg(long)]
     pub docker: bool,
-    /// Check that every example answers, kill one, check again, and end
+    /// Check that every example answers, kill one, check again, and exit
     #[arg(long)]
     pub check: bool,
     /// Port of the status endpoint; 0 = any free one
@@ -622,7 +622,7 @@ pub struct DemoArgs {
 /// `subnets`
 #[derive(Debug, ClapArgs)]
 pub struct SubnetsArgs {
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -630,7 +630,7 @@ pub struct SubnetsArgs {
 /// `completions`
 #[derive(Debug, ClapArgs)]
 pub struct CompletionsArgs {
-    /// For which shell
+    /// Shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
 }
@@ -646,19 +646,19 @@ pub struct HelpArgs {
 /// `destroy`
 #[derive(Debug, ClapArgs)]
 pub struct DestroyArgs {
-    /// Which services
+    /// Services to delete
     #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "SERVICE")]
     pub services: Vec<String>,
     /// Every service
     #[arg(long)]
     pub all: bool,
-    /// Delete their volumes and servers as well: the data is gone
+    /// Also delete their volumes and servers: the data is lost
     #[arg(long)]
     pub purge: bool,
-    /// Show what would go, and do nothing
+    /// Show what would be deleted, without deleting it
     #[arg(long)]
     pub dry_run: bool,
-    /// Answer the question
+    /// Skip the confirmation prompt
     #[arg(short, long)]
     pub yes: bool,
     /// Stop waiting after this long

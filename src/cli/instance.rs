@@ -15,17 +15,17 @@ use amarre_core::model::Code;
 /// `instance`
 #[derive(Debug, Subcommand)]
 pub enum InstanceCommand {
-    /// Show the servers of all clouds
+    /// List the servers of all clouds
     List(InstanceListArgs),
-    /// Show one with everything that is known of it
+    /// Show all details of one server
     Show(OneInstanceArgs),
     /// Print the next ten ticks of its timetable
     Schedule(OneInstanceArgs),
-    /// Show what was done to it, by whom and when
+    /// Show its history: what was done, by whom and when
     History(OneInstanceArgs),
-    /// Show its requests to the vendor, with the vendor's id of each, and the changes of its status
+    /// Show the requests to its vendor, with the vendor's id of each, and the changes of its status
     Logs(InstanceLogsArgs),
-    /// Print manifests for those that have none; with them, nothing changes
+    /// Print manifests for servers without one; applying them changes nothing
     Manifests(InstanceListArgs),
     /// Those of the table
     #[command(flatten)]
@@ -38,10 +38,10 @@ pub struct InstanceListArgs {
     /// Which ones
     #[command(flatten)]
     pub filter: InstanceFilterArgs,
-    /// With addresses and ids
+    /// Show addresses and ids
     #[arg(short, long)]
     pub wide: bool,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -67,7 +67,7 @@ pub struct InstanceFilterArgs {
     /// Only those with a manifest (yes), or without (no)
     #[arg(long, value_name = "yes|no")]
     pub managed: Option<String>,
-    /// By name, cloud, project, region, state, type or created; with `-`, the other way round
+    /// Sort by name, cloud, project, region, state, type or created; `-` reverses the order
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub sort: Option<String>,
 }
@@ -75,10 +75,10 @@ pub struct InstanceFilterArgs {
 /// `instance show`, `instance schedule`, `instance history`
 #[derive(Debug, ClapArgs)]
 pub struct OneInstanceArgs {
-    /// The name of its manifest, `CLOUD:ID`, or a vendor's name that only one has
+    /// Name of its manifest, `CLOUD:ID`, or a unique vendor's name
     #[arg(value_name = "INSTANCE")]
     pub name: String,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -89,7 +89,7 @@ pub struct InstanceLogsArgs {
     /// Which one
     #[command(flatten)]
     pub one: OneInstanceArgs,
-    /// The last lines, at most this number
+    /// Number of lines
     #[arg(short = 'n', long, default_value_t = LOG_LINES, value_name = "LINES")]
     pub lines: u32,
 }

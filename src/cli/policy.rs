@@ -15,10 +15,10 @@ use amarre_core::model::Code;
 /// `policy explain`
 #[derive(Debug, ClapArgs)]
 pub struct PolicyExplanation {
-    /// A manifest: of the source, or one that is not there yet
+    /// Manifest, in the source or not yet in it
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }

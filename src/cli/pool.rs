@@ -12,13 +12,13 @@ use super::verbs;
 /// `pool`
 #[derive(Debug, Subcommand)]
 pub enum PoolCommand {
-    /// Show all pools
+    /// List the pools
     List(PoolListArgs),
-    /// Show one with its machines and reservations
+    /// Show one pool with its machines and reservations
     Show(OnePoolArgs),
-    /// Show who had which machines, and when
+    /// Show past reservations: who had which machines, and when
     History(OnePoolArgs),
-    /// Print the line that lets Amarre into machines, for their authorized_keys
+    /// Print Amarre's public key, for authorized_keys on the machines
     Key(PoolListArgs),
     /// Those of the table
     #[command(flatten)]
@@ -28,7 +28,7 @@ pub enum PoolCommand {
 /// `pool list`, `pool key`
 #[derive(Debug, ClapArgs)]
 pub struct PoolListArgs {
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }
@@ -36,10 +36,10 @@ pub struct PoolListArgs {
 /// `pool show`, `pool history`
 #[derive(Debug, ClapArgs)]
 pub struct OnePoolArgs {
-    /// Which pool
+    /// Name of the pool
     #[arg(value_name = "POOL")]
     pub name: String,
-    /// Form of the answer
+    /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
 }

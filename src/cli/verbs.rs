@@ -88,7 +88,7 @@ fn argument(arg: &ArgRow) -> Option<Arg> {
 }
 
 fn command((row, word, about): CommandRow) -> Command {
-    let yes = Arg::new("yes").short('y').long("yes").help("Answer the question").action(ArgAction::SetTrue);
+    let yes = Arg::new("yes").short('y').long("yes").help("Skip the confirmation prompt").action(ArgAction::SetTrue);
     let yes = row.confirm.question().map(|_| yes);
     Command::new(word).about(about).args(row.args.iter().filter_map(argument)).args(yes)
 }

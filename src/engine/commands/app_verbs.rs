@@ -5,7 +5,7 @@ use super::verbs::{BY, DRY_RUN, TIMEOUT, arg, editor, required, typed};
 use super::{apps, pools};
 use crate::accounts::Role;
 
-const APP: ArgRow = required(typed(arg("app", ArgShape::Text), "", "APP", "Which app"));
+const APP: ArgRow = required(typed(arg("app", ArgShape::Text), "", "APP", "Name of the app"));
 
 const fn app_verb(word: &'static str, path: &'static str, summary: &'static str) -> VerbRow {
     VerbRow {
@@ -23,34 +23,29 @@ const fn app_verb(word: &'static str, path: &'static str, summary: &'static str)
 /// Puts an app on line from its URL.
 pub static APP_NEW: VerbRow = VerbRow {
     args: &[
-        required(typed(arg("app", ArgShape::Text), "", "NAME", "What it is to be called")),
+        required(typed(arg("app", ArgShape::Text), "", "NAME", "Name of the app")),
         required(typed(arg("url", ArgShape::Text), "", "URL", "Its repository, as `git clone` takes it")),
-        typed(arg("ref", ArgShape::TextOrNull), "ref", "REF", "A branch, a tag or a commit; `main` if not set"),
-        typed(
-            arg("path", ArgShape::TextOrNull),
-            "path",
-            "FOLDER",
-            "The folder of the app, of a repository with several",
-        ),
-        typed(arg("framework", ArgShape::TextOrNull), "framework", "NAME", "Which framework, in place of finding out"),
+        typed(arg("ref", ArgShape::TextOrNull), "ref", "REF", "A branch, a tag or a commit; `main` by default"),
+        typed(arg("path", ArgShape::TextOrNull), "path", "FOLDER", "Folder of the app, in a repository with several"),
+        typed(arg("framework", ArgShape::TextOrNull), "framework", "NAME", "Framework, instead of detection"),
         typed(
             arg("domain", ArgShape::TextOrNull),
             "domain",
             "NAME",
-            "A name below the domain, or a whole one; its own name if not set",
+            "A name below the domain, or a full one; the app's name by default",
         ),
-        typed(arg("port", ArgShape::Count), "port", "PORT", "Where it listens, in place of finding out"),
+        typed(arg("port", ArgShape::Count), "port", "PORT", "Port on which it listens, instead of detection"),
         typed(
             arg("token", ArgShape::TextOrNull),
             "token",
             "SECRET",
-            "The name of the secret with a token, of a private repository",
+            "Name of the secret with a token, for a private repository",
         ),
         DRY_RUN,
         BY,
     ],
     run: |handle, asked| Box::pin(pools::answer_of(apps::create(handle, asked))),
-    ..app_verb("app_new", "new", "Writes the manifest of an app, after a look at its repository")
+    ..app_verb("app_new", "new", "Detects an app in a repository and writes its manifest")
 };
 
 /// Deploys the newest commit of an app, or another branch, tag or commit.
@@ -61,7 +56,7 @@ pub static APP_DEPLOY: VerbRow = VerbRow {
             arg("ref", ArgShape::TextOrNull),
             "ref",
             "REF",
-            "From now on this branch, tag or commit: it is written into the manifest",
+            "Deploy this branch, tag or commit from now on; Amarre writes it into the manifest",
         ),
         TIMEOUT,
         BY,
@@ -69,7 +64,7 @@ pub static APP_DEPLOY: VerbRow = VerbRow {
     // Another ref changes the manifest.
     role: |args, _| if args.given("ref").is_some() { Role::Editor } else { Role::Operator },
     run: |handle, asked| Box::pin(pools::answer_of(apps::deploy(handle, asked))),
-    ..app_verb("app_deploy", "deploy", "Deploys the newest commit of an app now, and tries again what failed")
+    ..app_verb("app_deploy", "deploy", "Deploys the newest commit of an app now, and retries a failed one")
 };
 
 /// Stops the containers of an app.

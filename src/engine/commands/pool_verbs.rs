@@ -5,11 +5,12 @@ use super::verbs::{BY, DRY_RUN, TIMEOUT, admin, arg, operator, required, typed};
 use super::{pool_ends, pool_machines, pools};
 use crate::accounts::Role;
 
-const POOL: ArgRow = required(typed(arg("pool", ArgShape::Text), "", "POOL", "Which pool"));
-const RESERVATIONS: ArgRow = typed(arg("reservations", ArgShape::Texts), "", "RESERVATION", "Which, as `r41`");
-const MACHINES: ArgRow = required(typed(arg("machines", ArgShape::Texts), "", "MACHINE", "Which machines"));
-const OTHERS: ArgRow = typed(arg("others", ArgShape::Flag), "others", "", "Also what other people reserved");
-const ALL: ArgRow = typed(arg("all", ArgShape::Flag), "all", "", "Everything that you reserved in this pool");
+const POOL: ArgRow = required(typed(arg("pool", ArgShape::Text), "", "POOL", "Name of the pool"));
+const RESERVATIONS: ArgRow =
+    typed(arg("reservations", ArgShape::Texts), "", "RESERVATION", "Reservation, such as `r41`");
+const MACHINES: ArgRow = required(typed(arg("machines", ArgShape::Texts), "", "MACHINE", "Names of the machines"));
+const OTHERS: ArgRow = typed(arg("others", ArgShape::Flag), "others", "", "Include reservations of other people");
+const ALL: ArgRow = typed(arg("all", ArgShape::Flag), "all", "", "All of your reservations in this pool");
 
 /// What is one's own is for everybody, what others have for operators.
 fn operator_of_others(args: &ActArgs, _: bool) -> Role {
@@ -33,36 +34,31 @@ const fn pool_verb(word: &'static str, path: &'static str, summary: &'static str
 pub static POOL_RESERVE: VerbRow = VerbRow {
     args: &[
         POOL,
-        typed(arg("count", ArgShape::Count), "count", "N", "How many machines; 1 if not set"),
-        typed(arg("for_ms", ArgShape::Span), "for", "TIME", "For how long: 2h, 90m; else as its manifest says"),
-        typed(
-            arg("from_ms", ArgShape::Until),
-            "from",
-            "TIME",
-            "From when, if not from now: 18:00, \"2026-11-30 18:00\"",
-        ),
+        typed(arg("count", ArgShape::Count), "count", "N", "Number of machines; 1 by default"),
+        typed(arg("for_ms", ArgShape::Span), "for", "TIME", "Duration: 2h, 90m; by default as the manifest says"),
+        typed(arg("from_ms", ArgShape::Until), "from", "TIME", "Start, now by default: 18:00, \"2026-11-30 18:00\""),
         typed(
             arg("user", ArgShape::TextOrNull),
             "user",
             "NAME",
-            "The account on the machines; else what stands before the `@` of your address",
+            "Account on the machines; by default the part of your address before the `@`",
         ),
         typed(
             arg(pools::PUBLIC_KEY, ArgShape::TextOrNull),
             "key",
             "KEY",
-            "A public key, or a file with one; without it a password is made and shown once",
+            "Public key, or a file with one; without it Amarre generates a password and shows it once",
         ),
         typed(
             arg(pools::USERS, ArgShape::Texts),
             "users",
             "USERS",
-            "One machine for each of several people: names or addresses, or a file with a line each",
+            "One machine for each of several people: names or addresses, or a file with one per line",
         ),
-        typed(arg("every", ArgShape::TextOrNull), "every", "day|week", "The same again each day or week; with --times"),
-        typed(arg("times", ArgShape::Count), "times", "N", "How often in all, at most 60"),
+        typed(arg("every", ArgShape::TextOrNull), "every", "day|week", "Repeat each day or week; with --times"),
+        typed(arg("times", ArgShape::Count), "times", "N", "Number of repetitions in total, at most 60"),
         arg("password", ArgShape::TextOrNull),
-        typed(arg("partial", ArgShape::Flag), "partial", "", "Fewer machines will do"),
+        typed(arg("partial", ArgShape::Flag), "partial", "", "Accept fewer machines"),
         TIMEOUT,
         BY,
     ],
@@ -76,13 +72,13 @@ pub static POOL_EXTEND: VerbRow = VerbRow {
     args: &[
         POOL,
         RESERVATIONS,
-        typed(arg("by_ms", ArgShape::Span), "by", "TIME", "How much longer: 1h; else as a new one lasts"),
+        typed(arg("by_ms", ArgShape::Span), "by", "TIME", "Additional time: 1h; by default the duration of a new one"),
         OTHERS,
         BY,
     ],
     role: operator_of_others,
     run: |handle, asked| Box::pin(pools::answer_of(pools::extend(handle, asked))),
-    ..pool_verb("pool_extend", "extend", "Lets a reservation last longer, if its machines are not promised to others")
+    ..pool_verb("pool_extend", "extend", "Extends a reservation, if no one else has booked its machines")
 };
 
 /// Ends reservations.
@@ -90,7 +86,7 @@ pub static POOL_RELEASE: VerbRow = VerbRow {
     args: &[POOL, RESERVATIONS, ALL, OTHERS, TIMEOUT, BY],
     role: operator_of_others,
     run: |handle, asked| Box::pin(pools::answer_of(pools::release(handle, asked))),
-    ..pool_verb("pool_release", "release", "Gives machines back, or leaves the queue")
+    ..pool_verb("pool_release", "release", "Releases machines, or leaves the queue")
 };
 
 /// Pins host keys.
@@ -120,19 +116,19 @@ pub static POOL_TRUST: VerbRow = VerbRow {
 
 /// Forgets a person.
 pub static POOL_FORGET: VerbRow = VerbRow {
-    args: &[POOL, required(typed(arg("person", ArgShape::Text), "", "PERSON", "As `history` names who reserved")), BY],
+    args: &[POOL, required(typed(arg("person", ArgShape::Text), "", "PERSON", "User, as `history` shows it")), BY],
     role: admin,
     run: |handle, asked| Box::pin(pools::answer_of(pools::forget(handle, asked))),
-    ..pool_verb("pool_forget", "forget", "Takes a person's name out of the history of a pool")
+    ..pool_verb("pool_forget", "forget", "Deletes a person's name from the history of a pool")
 };
 
 /// Gives machines out again.
-pub static POOL_ENABLE: VerbRow = pool_verb("pool_enable", "enable", "Puts machines into service again");
+pub static POOL_ENABLE: VerbRow = pool_verb("pool_enable", "enable", "Puts machines back into service");
 
 /// Gives machines out no more.
 pub static POOL_DISABLE: VerbRow = VerbRow {
     run: |handle, asked| Box::pin(pools::answer_of(pools::set_enabled(handle, asked, false))),
-    ..pool_verb("pool_disable", "disable", "Takes machines out of service; who has one keeps it until the end")
+    ..pool_verb("pool_disable", "disable", "Takes machines out of service; their users keep them until the end")
 };
 
 /// Leaves the queue.
@@ -140,44 +136,40 @@ pub static POOL_LEAVE: VerbRow = VerbRow {
     args: &[POOL, RESERVATIONS, OTHERS, BY],
     role: operator_of_others,
     run: |handle, asked| Box::pin(pools::answer_of(pool_ends::leave(handle, asked))),
-    ..pool_verb("pool_leave", "leave", "Leaves the queue; what has its machines is released")
+    ..pool_verb("pool_leave", "leave", "Leaves the queue; use `release` for a reservation that has its machines")
 };
 
 /// Puts machines into a pool: its manifest is written.
 pub static POOL_REGISTER: VerbRow = VerbRow {
     args: &[
         POOL,
-        typed(arg("name", ArgShape::TextOrNull), "", "NAME", "What the machine is called in the pool"),
+        typed(arg("name", ArgShape::TextOrNull), "", "NAME", "Name of the machine in the pool"),
         typed(arg("address", ArgShape::TextOrNull), "", "ADDRESS", "Its IP address, or a name"),
-        typed(arg("port", ArgShape::Count), "port", "PORT", "Where its sshd listens; 22 if not set"),
-        typed(arg("user", ArgShape::TextOrNull), "user", "NAME", "As whom Amarre signs in; root if not set"),
+        typed(arg("port", ArgShape::Count), "port", "PORT", "Port of its sshd; 22 by default"),
+        typed(arg("user", ArgShape::TextOrNull), "user", "NAME", "User as which Amarre signs in; root by default"),
         typed(
             arg(pool_machines::PASSWORD, ArgShape::TextOrNull),
             "password-file",
             "FILE",
-            "A file with that user's password, `-` for the standard input; without it, Amarre's key signs in",
+            "File with that user's password, `-` for standard input; without it, Amarre uses its key",
         ),
         typed(
             arg("host_key", ArgShape::TextOrNull),
             "host-key",
             "KEY",
-            "The host key that it has, as `ssh-ed25519 AAAA…`; without it, `amarre pool trust` comes next",
+            "Host key of the machine, `ssh-ed25519 AAAA…`; without it, run `amarre pool trust` next",
         ),
         typed(
             arg(pool_machines::LIST, ArgShape::TextOrNull),
             "file",
             "FILE",
-            "Several machines, a line each: name host port user password; `-` for the standard input",
+            "File with several machines, one per line: name host port user password; `-` for standard input",
         ),
         BY,
     ],
     role: admin,
     run: |handle, asked| Box::pin(pools::answer_of(pool_machines::register(handle, asked))),
-    ..pool_verb(
-        "pool_register",
-        "register",
-        "Puts machines into a pool: its manifest is written, a password becomes a secret",
-    )
+    ..pool_verb("pool_register", "register", "Adds machines to a pool's manifest; a password becomes a secret")
 };
 
 /// Takes machines out of a pool: its manifest is written.
@@ -185,13 +177,18 @@ pub static POOL_UNREGISTER: VerbRow = VerbRow {
     args: &[
         POOL,
         MACHINES,
-        typed(arg("drain", ArgShape::Flag), "drain", "", "Wait until nobody has them; they are given out no more"),
+        typed(
+            arg("drain", ArgShape::Flag),
+            "drain",
+            "",
+            "Wait until their reservations are over; Amarre gives them out no more",
+        ),
         TIMEOUT,
         BY,
     ],
     role: admin,
     run: |handle, asked| Box::pin(pools::answer_of(pool_machines::unregister(handle, asked))),
-    ..pool_verb("pool_unregister", "unregister", "Takes machines out of a pool: its manifest is written")
+    ..pool_verb("pool_unregister", "unregister", "Removes machines from a pool's manifest")
 };
 
 /// Ends what is on machines, and looks at them again.
@@ -204,5 +201,9 @@ pub static POOL_REPROVISION: VerbRow = VerbRow {
         exit: 0,
     }),
     run: |handle, asked| Box::pin(pools::answer_of(pool_ends::reprovision(handle, asked))),
-    ..pool_verb("pool_reprovision", "reprovision", "Ends what is on machines, cleans them, and looks at them again")
+    ..pool_verb(
+        "pool_reprovision",
+        "reprovision",
+        "Ends the reservations of machines, removes the accounts, and checks the machines again",
+    )
 };

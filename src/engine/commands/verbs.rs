@@ -87,15 +87,15 @@ const fn usually(arg: ArgRow, default: &'static str) -> ArgRow {
     }
 }
 
-const SERVICE: ArgRow = required(typed(arg("service", ArgShape::Text), "", "SERVICE", "Which service"));
+const SERVICE: ArgRow = required(typed(arg("service", ArgShape::Text), "", "SERVICE", "Name of the service"));
 const THING: ArgRow = required(typed(
     arg("thing", ArgShape::Text),
     "",
     "THING",
-    "What: `proxy-host/git.example.org`, `record/git.example.org/A`",
+    "Resource: `proxy-host/git.example.org`, `record/git.example.org/A`",
 ));
 pub(super) const DRY_RUN: ArgRow =
-    typed(arg("dry_run", ArgShape::Flag), "dry-run", "", "Show what would be done, and do nothing");
+    typed(arg("dry_run", ArgShape::Flag), "dry-run", "", "Show what would be done, without doing it");
 pub(super) const TIMEOUT: ArgRow =
     usually(typed(arg("timeout_ms", ArgShape::Timeout), "timeout", "TIME", "Stop waiting after this long"), "15m");
 pub(super) const BY: ArgRow = arg("by", ArgShape::By);
@@ -152,12 +152,12 @@ pub static APPLY: VerbRow = VerbRow {
 /// Converges one service, or all, as the daemon would.
 pub static RECONCILE: VerbRow = VerbRow {
     word: "reconcile",
-    subject: Subject::Service(ServiceVerb { summary: "Puts a service right", label: "act-reconcile", page: None }),
+    subject: Subject::Service(ServiceVerb { summary: "Reconciles a service", label: "act-reconcile", page: None }),
     deed: Deed::Request,
     args: &[typed(arg("service", ArgShape::TextOrNull), "", "SERVICE", "Only this service"), TIMEOUT],
     role: operator,
     confirm: Confirm::None,
-    about: Some("Look now and put right one service, or all"),
+    about: Some("Reconcile one service, or all, now"),
     run: |handle, asked| {
         let service = asked.args.given("service").map(str::to_owned);
         Box::pin(apply::reconcile(handle, service, asked.args.timeout_ms(), asked.style, asked.steps))
@@ -167,25 +167,22 @@ pub static RECONCILE: VerbRow = VerbRow {
 /// Suspends a service.
 pub static SUSPEND: VerbRow = VerbRow {
     word: "suspend",
-    subject: Subject::Service(ServiceVerb { summary: "Leaves a service alone", label: "act-suspend", page: None }),
+    subject: Subject::Service(ServiceVerb { summary: "Suspends a service", label: "act-suspend", page: None }),
     deed: Deed::Fact,
     args: &[
         SERVICE,
-        usually(
-            typed(arg("why", ArgShape::Text), "why", "TEXT", "Why, for whoever reads the status"),
-            "no reason given",
-        ),
+        usually(typed(arg("why", ArgShape::Text), "why", "TEXT", "Reason, shown in the status"), "no reason given"),
         typed(
             arg("until_ms", ArgShape::Until),
             "until",
             "TIME",
-            "When it ends by itself: 2h, 3d, 18:00, 2026-11-30, \"2026-11-30 18:00\"",
+            "When to resume automatically: 2h, 3d, 18:00, 2026-11-30, \"2026-11-30 18:00\"",
         ),
         BY,
     ],
     role: operator,
     confirm: Confirm::None,
-    about: Some("Leave a service alone until it is resumed"),
+    about: Some("Suspend a service until it is resumed"),
     run: |handle, asked| {
         let args = asked.args;
         let why = (args.text("by").to_owned(), args.text("why").to_owned());
@@ -196,12 +193,12 @@ pub static SUSPEND: VerbRow = VerbRow {
 /// Resumes a service.
 pub static RESUME: VerbRow = VerbRow {
     word: "resume",
-    subject: Subject::Service(ServiceVerb { summary: "Takes a service up again", label: "act-resume", page: None }),
+    subject: Subject::Service(ServiceVerb { summary: "Resumes a service", label: "act-resume", page: None }),
     deed: Deed::Fact,
     args: &[SERVICE],
     role: operator,
     confirm: Confirm::None,
-    about: Some("Take a suspended service up again"),
+    about: Some("Resume a suspended service"),
     run: |handle, asked| Box::pin(service_actions::resume(handle, asked.args.text("service"))),
 };
 
@@ -209,7 +206,7 @@ pub static RESUME: VerbRow = VerbRow {
 pub static CANCEL: VerbRow = VerbRow {
     word: "cancel",
     subject: Subject::Service(ServiceVerb {
-        summary: "Stops waiting for a service and changing it, and leaves it as it stands",
+        summary: "Cancels the changes and waits of a service, and suspends it as it is",
         label: "act-cancel",
         page: None,
     }),
@@ -217,7 +214,7 @@ pub static CANCEL: VerbRow = VerbRow {
     args: &[SERVICE, BY],
     role: operator,
     confirm: Confirm::None,
-    about: Some("Stop what is being done or waited for with a service, and leave it as it stands"),
+    about: Some("Cancel the changes and waits of a service, and suspend it as it is"),
     run: |handle, asked| {
         let (service, by) = (asked.args.text("service"), asked.args.text("by"));
         Box::pin(service_actions::cancel(handle, service, by, asked.style))
@@ -228,7 +225,7 @@ pub static CANCEL: VerbRow = VerbRow {
 pub static RETRY: VerbRow = VerbRow {
     word: "retry",
     subject: Subject::Service(ServiceVerb {
-        summary: "Forgets that anything of a service failed, and tries again now",
+        summary: "Clears the failures of a service and retries now",
         label: "act-try-again",
         page: None,
     }),
@@ -239,14 +236,14 @@ pub static RETRY: VerbRow = VerbRow {
             arg("create_again", ArgShape::Flag),
             "create-again",
             "",
-            "Create again what may have been created already: you looked at the vendor, and there is none",
+            "Create resources that may exist already: only after you checked at the vendor that there are none",
         ),
         TIMEOUT,
     ],
     // A second one costs money.
     role: |args, _| if args.flag("create_again") { Role::Editor } else { Role::Operator },
     confirm: Confirm::None,
-    about: Some("Forget that anything of a service failed, and try again now"),
+    about: Some("Clear failures and retry now"),
     run: |handle, asked| Box::pin(service_actions::retry(handle, asked)),
 };
 
@@ -265,7 +262,7 @@ pub static RESTART: VerbRow = VerbRow {
             arg("container", ArgShape::TextOrNull),
             "",
             "CONTAINER",
-            "Only this container, and what restarts with it",
+            "Only this container, and those that restart with it",
         ),
         DRY_RUN,
         TIMEOUT,
@@ -286,7 +283,7 @@ pub static RESTART: VerbRow = VerbRow {
 pub static ROLLBACK: VerbRow = VerbRow {
     word: "rollback",
     subject: Subject::Service(ServiceVerb {
-        summary: "Puts the containers of a service back as they were when all was well, and leaves them so",
+        summary: "Rolls the containers of a service back to the last healthy version, and suspends the service",
         label: "act-roll-back",
         page: Some(["rollback-title", "rollback-now"]),
     }),
@@ -297,7 +294,7 @@ pub static ROLLBACK: VerbRow = VerbRow {
             arg("to", ArgShape::TextOrNull),
             "to",
             "REVISION",
-            "To this revision of `amarre history SERVICE`, or this deployment or commit of an app [default: the last one with which all was well]",
+            "Revision from `amarre history SERVICE`, or a deployment or commit of an app [default: the last healthy one]",
         ),
         DRY_RUN,
         TIMEOUT,
@@ -310,7 +307,7 @@ pub static ROLLBACK: VerbRow = VerbRow {
         unasked: "{} would be rolled back, and nobody can be asked here",
         exit: 0,
     }),
-    about: Some("Put a service's containers back as they were when all was well"),
+    about: Some("Roll a service back to its last healthy version"),
     run: |handle, asked| {
         let args = asked.args;
         let target = (args.text("service"), args.given("to"));
@@ -372,7 +369,7 @@ pub static RELEASE: VerbRow = VerbRow {
     role: admin,
     // Nothing is changed or deleted that could not be adopted again.
     confirm: Confirm::Yes(Question { command: "release", ask: "Release {}?", unasked: "", exit: 0 }),
-    about: Some("Give something of ours out of hand; it stays as it is"),
+    about: Some("Stop managing a resource without deleting it"),
     run: |handle, asked| Box::pin(adopt::release(handle, ownership(asked.args), asked.style, asked.steps)),
 };
 
@@ -427,7 +424,7 @@ const INSTANCES: ArgRow = required(typed(
     arg("instances", ArgShape::Texts),
     "",
     "INSTANCE",
-    "Which: the name of its manifest, `CLOUD:ID`, or a vendor's name that only one has",
+    "Server: the name of its manifest, `CLOUD:ID`, or a unique vendor's name",
 ));
 /// For a verb about one.
 const INSTANCE: ArgRow = ArgRow { shape: ArgShape::Single, ..INSTANCES };
@@ -436,13 +433,13 @@ const HOLDS_UNTIL: ArgRow = typed(
     arg("until_ms", ArgShape::Until),
     "until",
     "TIME",
-    "Of a managed one: until when this holds in place of its timetable or power: 3h, 18:00, \"2026-11-30 18:00\" [default: the next tick]",
+    "For a managed server: how long this overrides its timetable or power: 3h, 18:00, \"2026-11-30 18:00\" [default: the next tick]",
 );
 const SKIP_NEXT: ArgRow = typed(
     arg("skip_next", ArgShape::Flag),
     "skip-next",
     "",
-    "Of one with a timetable: leave out the next tick, so that this holds until the one after it",
+    "With a timetable: skip the next tick, so that the override lasts until the one after it",
 );
 const HARD: ArgRow =
     typed(arg("hard", ArgShape::Flag), "hard", "", "Cut the power instead of asking the system to reboot");
@@ -477,7 +474,7 @@ pub static INSTANCE_START: VerbRow = instance_verb("instance_start", "start", "S
 /// Stops servers.
 pub static INSTANCE_STOP: VerbRow = VerbRow {
     run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Stop)),
-    ..instance_verb("instance_stop", "stop", "Stops a server; some vendors bill it all the same")
+    ..instance_verb("instance_stop", "stop", "Stops a server; some vendors still bill it")
 };
 
 /// Reboots servers.
@@ -491,14 +488,14 @@ pub static INSTANCE_REBOOT: VerbRow = VerbRow {
 pub static INSTANCE_SHELVE: VerbRow = VerbRow {
     role: operator_of_managed,
     run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Shelve)),
-    ..instance_verb("instance_shelve", "shelve", "Makes a server a snapshot, of which only the storage is billed")
+    ..instance_verb("instance_shelve", "shelve", "Shelves a server as a snapshot; the vendor bills only its storage")
 };
 
 /// Brings servers back from there.
 pub static INSTANCE_UNSHELVE: VerbRow = VerbRow {
     role: operator_of_managed,
     run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Unshelve)),
-    ..instance_verb("instance_unshelve", "unshelve", "Brings a shelved server back")
+    ..instance_verb("instance_unshelve", "unshelve", "Unshelves a server")
 };
 
 /// Lets the rules of managed servers hold again.
@@ -506,7 +503,7 @@ pub static INSTANCE_FOLLOW: VerbRow = VerbRow {
     deed: Deed::Fact,
     args: &[INSTANCES, BY],
     run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Follow)),
-    ..instance_verb("instance_follow", "follow-schedule", "Lets the manifest of a server hold again")
+    ..instance_verb("instance_follow", "follow-schedule", "Ends the override of a server's timetable or power")
 };
 
 /// What a verb is confirmed by.
@@ -514,7 +511,7 @@ const TYPED_NAME: ArgRow = typed(
     arg(VENDOR_NAME, ArgShape::TextOrNull),
     "name",
     "NAME",
-    "What it is called at its vendor, as an answer to the question",
+    "Its name at the vendor, instead of typing it at the prompt",
 );
 
 /// Deletes a server that no manifest manages.
@@ -539,7 +536,7 @@ pub static INSTANCE_RESIZE: VerbRow = VerbRow {
             arg("type", ArgShape::Text),
             "",
             "TYPE",
-            "Which size, as manifests spell it: `b3-16`, `cpu=4B,memory=4GiB`",
+            "Size, as in a manifest: `b3-16`, `cpu=4B,memory=4GiB`",
         )),
         DRY_RUN,
         TIMEOUT,
@@ -556,7 +553,7 @@ pub static INSTANCE_RESIZE: VerbRow = VerbRow {
     ..instance_verb(
         "instance_resize",
         "resize",
-        "Gives a server another size, or writes it into the manifest that made it",
+        "Resizes a server, or changes the size in the manifest that created it",
     )
 };
 
@@ -568,7 +565,7 @@ pub static INSTANCE_CLONE: VerbRow = VerbRow {
             arg(NEW_NAME, ArgShape::Text),
             "",
             "NEW-NAME",
-            "What the other one is called: at its vendor, or by its manifest where a manifest made the first",
+            "Name of the clone: at its vendor, or in its manifest if a manifest created the first",
         )),
         DRY_RUN,
         TIMEOUT,
@@ -585,7 +582,7 @@ pub static INSTANCE_CLONE: VerbRow = VerbRow {
     ..instance_verb(
         "instance_clone",
         "clone",
-        "Makes another server like one, or writes a second manifest of one that a manifest made",
+        "Clones a server, or writes a second manifest for one that a manifest created",
     )
 };
 
@@ -597,7 +594,7 @@ pub static INSTANCE_REBUILD: VerbRow = VerbRow {
             arg("image", ArgShape::TextOrNull),
             "",
             "IMAGE",
-            "From which image, by name or id; of one that a manifest made, its image",
+            "Image, by name or id; for a server that a manifest created, the image of the manifest",
         ),
         TYPED_NAME,
         DRY_RUN,
@@ -612,7 +609,7 @@ pub static INSTANCE_REBUILD: VerbRow = VerbRow {
         exit: 0,
     }),
     run: |handle, asked| Box::pin(rebuild_instance::rebuild(handle, asked)),
-    ..instance_verb("instance_rebuild", "rebuild", "Installs a server again; what is on its disk is lost")
+    ..instance_verb("instance_rebuild", "rebuild", "Reinstalls a server; the data on its disk is lost")
 };
 
 /// Takes snapshots of servers.
@@ -623,14 +620,14 @@ pub static INSTANCE_SNAPSHOT: VerbRow = VerbRow {
             arg(SNAPSHOT_NAME, ArgShape::TextOrNull),
             "name",
             "TEXT",
-            "What the snapshot is called [default: after the server and the minute]",
+            "Name of the snapshot [default: the server and the minute]",
         ),
         TIMEOUT,
         BY,
     ],
     role: operator_of_managed,
     run: |handle, asked| Box::pin(instances::act(handle, asked, InstanceDeed::Snapshot)),
-    ..instance_verb("instance_snapshot", "snapshot", "Keeps what is on a server's disk as an image, which is billed")
+    ..instance_verb("instance_snapshot", "snapshot", "Takes a snapshot of a server's disk, which the vendor bills")
 };
 
 /// Shows the screen of a server.
@@ -638,7 +635,7 @@ pub static INSTANCE_CONSOLE: VerbRow = VerbRow {
     args: &[INSTANCE, BY],
     role: operator_of_managed,
     run: |handle, asked| Box::pin(console_instance::console(handle, asked)),
-    ..instance_verb("instance_console", "console", "Prints an address that shows the screen of a server for a while")
+    ..instance_verb("instance_console", "console", "Prints a temporary address of a server's console")
 };
 
 impl VerbRow {
