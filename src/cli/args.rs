@@ -364,7 +364,7 @@ pub struct LogsArgs {
 #[derive(Debug, ClapArgs)]
 pub struct EventsArgs {
     /// Only this service or resource: `proxy-host/git.example.org`
-    #[arg(value_name = "SERVICE|THING")]
+    #[arg(value_name = "SERVICE|RESOURCE")]
     pub of: Option<String>,
     /// Only this kind (`created`, `updated`, `deleted`, `failed`, `degraded`) or reason (`drift`, …)
     #[arg(long, value_name = "KIND")]
@@ -400,6 +400,7 @@ pub struct HistoryArgs {
 #[derive(Debug, ClapArgs)]
 pub struct ExplainArgs {
     /// Resource: `proxy-host/git.example.org`, `container/git`
+    #[arg(value_name = "RESOURCE")]
     pub thing: String,
     /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
@@ -420,7 +421,7 @@ pub struct TraceArgs {
 #[derive(Debug, ClapArgs)]
 pub struct AdoptArgs {
     /// Resource: `proxy-host/git.example.org`, `record/git.example.org/A`
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(required_unless_present = "all", conflicts_with = "all", value_name = "RESOURCE")]
     pub thing: Option<String>,
     /// All records that `--unsigned` selects
     #[arg(long, requires = "unsigned")]

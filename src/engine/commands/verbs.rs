@@ -91,7 +91,7 @@ const SERVICE: ArgRow = required(typed(arg("service", ArgShape::Text), "", "SERV
 const THING: ArgRow = required(typed(
     arg("thing", ArgShape::Text),
     "",
-    "THING",
+    "RESOURCE",
     "Resource: `proxy-host/git.example.org`, `record/git.example.org/A`",
 ));
 pub(super) const DRY_RUN: ArgRow =
