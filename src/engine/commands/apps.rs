@@ -197,7 +197,7 @@ pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
         // Whoever deploys goes on with the manifest.
         handle.request(LoopCommand::Resume { service: name.to_owned() }).await.ok_or(None)?;
     }
-    let picture = handle.look().await.ok_or(None)?.picture;
+    let picture = handle.look_only().await.ok_or(None)?.picture;
     find_address::active_service(&picture, name).map_err(Some)?;
     let retry = LoopCommand::Retry { service: name.to_owned(), creates_again: false };
     if let Some(error) = handle.request(retry).await.ok_or(None)?.error {

@@ -138,7 +138,7 @@ pub async fn plan(handle: &Handle, reference: Option<&str>, style: Style, form: 
     let reply = match reference {
         None => {
             handle.fetch().await;
-            handle.look().await?
+            handle.look_only().await?
         }
         Some(name) => match handle.fetch_ref(name).await {
             Ok(snapshot) => handle.preview(snapshot, Vec::new(), false).await?,

@@ -1,4 +1,4 @@
-//! What may be asked of a server that a pool makes: what it is, its pool says, and nothing wipes it while somebody has it.
+//! What may be asked of a server that a pool makes: what it is, its pool says, and nothing wipes it while a reservation has it.
 
 use super::instances::{InstanceDeed, NotAsked, refusal};
 use crate::engine::PassResult;

@@ -105,7 +105,7 @@ impl Handle {
     }
 
     /// A look that has what servers say of apps: the first one asks those that are due. Nothing is done for it.
-    pub async fn look(&self) -> Option<Reply> {
+    pub async fn look_only(&self) -> Option<Reply> {
         let reply = self.request(LoopCommand::Look).await?;
         let apps = self.source.apps();
         if !apps.is_fetching() && !apps.is_newer(&reply.picture.source) {
@@ -495,7 +495,7 @@ impl Daemon {
                 self.pass().await;
                 return answer(reply, self.engine.last_pass(), None);
             }
-            LoopCommand::Look => return self.look(reply).await,
+            LoopCommand::Look => return self.answer_look(reply).await,
             LoopCommand::Preview { snapshot, loaded, promised } => {
                 self.engine.discard_readings();
                 let picture = self.engine.preview((*snapshot, *loaded), &promised).await;
@@ -557,9 +557,9 @@ impl Daemon {
         self.pass_soon();
     }
 
-    async fn look(&mut self, reply: oneshot::Sender<Reply>) {
+    async fn answer_look(&mut self, reply: oneshot::Sender<Reply>) {
         self.engine.discard_readings();
-        let picture = Box::pin(self.engine.look()).await;
+        let picture = Box::pin(self.engine.look_only()).await;
         answer(reply, picture, None);
     }
 

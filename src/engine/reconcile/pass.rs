@@ -92,7 +92,7 @@ impl Engine {
     }
 
     /// A pass of which nothing comes: what it finds waits for the loop's own.
-    pub async fn look(&mut self) -> Arc<PassResult> {
+    pub async fn look_only(&mut self) -> Arc<PassResult> {
         let (reading, loaded) = Box::pin(self.read_manifests()).await;
         Box::pin(self.forecast(reading, loaded)).await
     }

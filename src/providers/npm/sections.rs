@@ -146,6 +146,11 @@ impl Section {
         SECTIONS.iter().filter_map(|row| Some((row.section, row.hosts?)))
     }
 
+    /// Whether its rows are hosts.
+    pub fn has_hosts(self) -> bool {
+        self.row().hosts.is_some()
+    }
+
     fn row(self) -> &'static SectionRow {
         // The rows stand in the order of the variants: a test holds that.
         &SECTIONS[self as usize]

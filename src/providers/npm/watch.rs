@@ -48,13 +48,10 @@ impl NpmProvider {
         for section in Section::all().filter(|section| kinds.contains(&section.kind()) && me.may(*section, Level::View))
         {
             state.add(&section);
-            match section {
-                // It changes by Let's Encrypt's doing, and holds no traffic up.
-                Section::Certificates => (),
-                Section::AccessLists => state.add(&self.api.list::<ListRow>(section).await?),
-                Section::ProxyHosts | Section::Redirections | Section::DeadHosts | Section::Streams => {
-                    state.add(&self.api.list::<HostRow>(section).await?)
-                }
+            if section == Section::AccessLists {
+                state.add(&self.api.list::<ListRow>(section).await?);
+            } else if section.has_hosts() {
+                state.add(&self.api.list::<HostRow>(section).await?);
             }
         }
         Ok(Some(state.0.finish()))

@@ -259,8 +259,9 @@ async fn a_plan_beside_a_daemon_changes_nothing() {
     rig.settle().await;
     with_daemon(&rig, async |handle| {
         handle.request(LoopCommand::Pass).await.unwrap();
-        let port = || rig.npm.rows(npm::Kind::ProxyHost)[0]["forward_port"].clone();
-        let (id, before) = (rig.npm.rows(npm::Kind::ProxyHost)[0]["id"].as_u64().unwrap(), port());
+        let hosts = || rig.npm.rows(npm::Kind::ProxyHost).into_iter();
+        let host = || hosts().find(|row| row["domain_names"][0] == "one.example.org").unwrap();
+        let (id, before) = (host()["id"].as_u64().unwrap(), host()["forward_port"].clone());
         rig.npm.edit_proxy_host(id, &serde_json::json!({"forward_port": 9999}));
         rig.forget();
         for _ in 0..2 {
@@ -269,7 +270,7 @@ async fn a_plan_beside_a_daemon_changes_nothing() {
             assert_eq!(rig.writes(), [""; 0]);
         }
         handle.request(LoopCommand::Pass).await.unwrap();
-        eventually(10, "the daemon's own look puts it right", async || port() == before).await;
+        eventually(10, "the daemon's own look puts it right", async || host()["forward_port"] == before).await;
     })
     .await;
 }

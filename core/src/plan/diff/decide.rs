@@ -532,10 +532,11 @@ fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str
     }
     let suspension = input.facts.suspended.get(service);
     let is_purged = suspension.is_some_and(|suspension| suspension.destroy && suspension.purge);
+    let is_left_over = input.services.get(service).is_some_and(|service| service.has_no_more(address));
     let is_asked = match address.kind.traits().removal {
         Removal::NotOwned => false,
         Removal::Unused => wants.unused.get(address).is_some_and(|until| is_purged || *until <= input.now),
-        Removal::Purge => is_purged,
+        Removal::Purge => is_purged || is_left_over,
         Removal::Unwanted => true,
     };
     let is_wanted_service = input.services.contains_key(service);
