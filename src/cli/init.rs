@@ -517,7 +517,7 @@ fn is_git(source: &str) -> bool {
 fn configuration(answers: &Answers) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut out = format!(
-        "# Every key: docs/configuration.md\ninstance: {INSTANCE}   # our mark on everything; keep it when the machine is rebuilt\n\
+        "# Every key: docs/configuration.md\ninstance: {INSTANCE}   # the owner on every resource; keep it when the machine is rebuilt\n\
          domain: {}\n",
         quoted(&answers.domain)
     );

@@ -58,7 +58,7 @@ async fn test_channel(all: &Notifications, name: &str) -> Result<Json, CommandFa
 fn table(document: &Json) -> String {
     let rows = document["channels"].as_array().map(Vec::as_slice).unwrap_or_default();
     if rows.is_empty() {
-        return "Nobody is told anything: see `notifications` in docs/configuration.md\n".to_owned();
+        return "No notification channels are configured: see `notifications` in docs/configuration.md\n".to_owned();
     }
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
     let words =

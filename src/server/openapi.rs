@@ -577,7 +577,7 @@ pub(super) fn instance_manifests_text() -> Operation {
 }
 
 pub(super) fn act() -> Operation {
-    with_style(Operation::new("post", "act", "Acts; what each command needs stands in docs/http.md"))
+    with_style(Operation::new("post", "act", "Acts; docs/http.md lists what each command needs"))
         .acts(named("Act"))
         .only(Role::Member)
 }

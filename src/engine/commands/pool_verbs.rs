@@ -107,7 +107,7 @@ pub static POOL_TRUST: VerbRow = VerbRow {
     confirm: Confirm::Yes(Question {
         command: "pool trust",
         ask: "Trust them?",
-        unasked: "host keys would be trusted that nobody has compared, and nobody can be asked here",
+        unasked: "host keys would be trusted without being compared, and there is no terminal to ask at",
         exit: 0,
     }),
     run: |handle, asked| Box::pin(pools::answer_of(pools::trust(handle, asked))),
@@ -197,7 +197,7 @@ pub static POOL_REPROVISION: VerbRow = VerbRow {
     confirm: Confirm::Yes(Question {
         command: "pool reprovision",
         ask: "End it, and clean them?",
-        unasked: "reservations would end before their time, and nobody can be asked here",
+        unasked: "reservations would end before their time, and there is no terminal to ask at",
         exit: 0,
     }),
     run: |handle, asked| Box::pin(pools::answer_of(pool_ends::reprovision(handle, asked))),

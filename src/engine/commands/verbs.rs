@@ -272,7 +272,7 @@ pub static RESTART: VerbRow = VerbRow {
     confirm: Confirm::Yes(Question {
         command: "restart",
         ask: "Restart {}?",
-        unasked: "{} would be away while it restarts, and nobody can be asked here",
+        unasked: "{} would be away while it restarts, and there is no terminal to ask at",
         exit: 0,
     }),
     about: Some("Restart the containers of a service, one after another"),
@@ -304,7 +304,7 @@ pub static ROLLBACK: VerbRow = VerbRow {
     confirm: Confirm::Typed(Question {
         command: "rollback",
         ask: "Roll {} back?",
-        unasked: "{} would be rolled back, and nobody can be asked here",
+        unasked: "{} would be rolled back, and there is no terminal to ask at",
         exit: 0,
     }),
     about: Some("Roll a service back to its last healthy version"),
@@ -336,7 +336,7 @@ pub static ADOPT: VerbRow = VerbRow {
     confirm: Confirm::Yes(Question {
         command: "adopt",
         ask: "Take {} over?",
-        unasked: "{} would be taken over, and nobody can be asked here",
+        unasked: "{} would be taken over, and there is no terminal to ask at",
         exit: 0,
     }),
     about: None,
@@ -377,7 +377,7 @@ pub static RELEASE: VerbRow = VerbRow {
 pub const DESTROY_QUESTION: Question = Question {
     command: "destroy",
     ask: "Destroy {}?",
-    unasked: "{} would be destroyed, and nobody can be asked here",
+    unasked: "{} would be destroyed, and there is no terminal to ask at",
     exit: 0,
 };
 
@@ -409,7 +409,7 @@ pub static RESCUE: VerbRow = VerbRow {
     confirm: Confirm::Yes(Question {
         command: "npm rescue",
         ask: "Switch it off?",
-        unasked: "a host would be switched off, and nobody can be asked here",
+        unasked: "a host would be switched off, and there is no terminal to ask at",
         exit: 2,
     }),
     about: None,
@@ -521,7 +521,7 @@ pub static INSTANCE_DELETE: VerbRow = VerbRow {
     confirm: Confirm::Named(Question {
         command: "instance delete",
         ask: "Delete {} for good?",
-        unasked: "{} would be deleted, and nobody can be asked here",
+        unasked: "{} would be deleted, and there is no terminal to ask at",
         exit: 0,
     }),
     run: |handle, asked| Box::pin(delete_instance::delete(handle, asked)),
@@ -546,7 +546,7 @@ pub static INSTANCE_RESIZE: VerbRow = VerbRow {
     confirm: Confirm::Yes(Question {
         command: "instance resize",
         ask: "Resize {}?",
-        unasked: "{} would be away for some minutes, and nobody can be asked here",
+        unasked: "{} would be away for some minutes, and there is no terminal to ask at",
         exit: 0,
     }),
     run: |handle, asked| Box::pin(resize_instance::resize(handle, asked)),
@@ -575,7 +575,7 @@ pub static INSTANCE_CLONE: VerbRow = VerbRow {
     confirm: Confirm::Yes(Question {
         command: "instance clone",
         ask: "Clone {}?",
-        unasked: "another server would be made of {} and billed, and nobody can be asked here",
+        unasked: "another server would be made of {} and billed, and there is no terminal to ask at",
         exit: 0,
     }),
     run: |handle, asked| Box::pin(clone_instance::clone(handle, asked)),
@@ -605,7 +605,7 @@ pub static INSTANCE_REBUILD: VerbRow = VerbRow {
     confirm: Confirm::Named(Question {
         command: "instance rebuild",
         ask: "Install {} again, without what is on its disk?",
-        unasked: "{} would lose what is on its disk, and nobody can be asked here",
+        unasked: "{} would lose what is on its disk, and there is no terminal to ask at",
         exit: 0,
     }),
     run: |handle, asked| Box::pin(rebuild_instance::rebuild(handle, asked)),
