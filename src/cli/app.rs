@@ -26,7 +26,7 @@ pub enum AppCommand {
     List(AppListArgs),
     /// Show one app: its commit, its progress, and what was detected in its repository
     Show(OneAppArgs),
-    /// Show the output of its newest build, or of a deployment's build
+    /// Show the steps and the output of its newest build, or of a deployment's build
     BuildLog(BuildLogArgs),
     /// List the deployments, the newest first
     Deployments(DeploymentsArgs),
@@ -98,6 +98,9 @@ pub struct BuildLogArgs {
     /// Number of the deployment
     #[arg(long, value_name = "ID", conflicts_with = "name")]
     pub deployment: Option<String>,
+    /// Show the whole output of each step, not only of the running or failed one
+    #[arg(long)]
+    pub all: bool,
     /// Output format
     #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
     pub output: OutputFormat,
@@ -155,9 +158,9 @@ pub async fn app(args: &Args, command: &AppCommand, output: &Output) -> Result<u
     let (part, form) = match command {
         AppCommand::List(list) => (AppPart::List, list.output),
         AppCommand::Show(one) => (AppPart::One(&one.name), one.output),
-        AppCommand::BuildLog(BuildLogArgs { name, deployment, output }) => match (name, deployment) {
-            (_, Some(id)) => (AppPart::DeploymentLog(id), *output),
-            (name, None) => (AppPart::BuildLog(name.as_deref().unwrap_or_default()), *output),
+        AppCommand::BuildLog(BuildLogArgs { name, deployment, all, output }) => match (name, deployment) {
+            (_, Some(id)) => (AppPart::DeploymentLog(id, *all), *output),
+            (name, None) => (AppPart::BuildLog(name.as_deref().unwrap_or_default(), *all), *output),
         },
         AppCommand::Deployments(all) => (AppPart::Deployments(all.name.as_deref(), all.limit), all.output),
         AppCommand::Deployment(one) => (AppPart::Deployment(&one.id), one.output),

@@ -17,6 +17,7 @@ use super::{Args, CommandFailure};
 use crate::engine::PassResult;
 use crate::engine::commands;
 use crate::engine::commands::apps;
+use crate::engine::commands::builds;
 use crate::engine::commands::events;
 use crate::engine::commands::events::EventsOf;
 use crate::engine::commands::explain;
@@ -65,8 +66,8 @@ pub enum AppPart<'a> {
     List,
     /// One.
     One(&'a str),
-    /// What the newest build of one has printed.
-    BuildLog(&'a str),
+    /// What the newest build of one did, and whether all is shown that it printed.
+    BuildLog(&'a str, bool),
     /// What was deployed, at most this many: of one, or of all.
     Deployments(Option<&'a str>, u16),
     /// What these come to.
@@ -74,7 +75,7 @@ pub enum AppPart<'a> {
     /// One deployment.
     Deployment(&'a str),
     /// What its build has printed.
-    DeploymentLog(&'a str),
+    DeploymentLog(&'a str, bool),
     /// The line that a forge takes for a repository.
     Key(&'a str),
 }
@@ -300,21 +301,18 @@ impl Link {
                     AppPart::Deployments(app, limit) => format!("{}&limit={limit}", of(app)),
                     AppPart::Stats(app) => of(app),
                     AppPart::Key(url) => format!("&url={}", name(url)),
-                    AppPart::List
-                    | AppPart::One(_)
-                    | AppPart::BuildLog(_)
-                    | AppPart::Deployment(_)
-                    | AppPart::DeploymentLog(_) => String::new(),
+                    AppPart::List | AppPart::One(_) | AppPart::Deployment(_) => String::new(),
+                    AppPart::BuildLog(_, all) | AppPart::DeploymentLog(_, all) => format!("&all={all}"),
                 };
                 let path = match part {
                     AppPart::Deployments(..) => "/api/v1/deployments/text".to_owned(),
                     AppPart::Stats(_) => "/api/v1/deployments/stats/text".to_owned(),
                     AppPart::Key(_) => "/api/v1/app-key/text".to_owned(),
                     AppPart::Deployment(id) => format!("/api/v1/deployments/{}/text", name(id)),
-                    AppPart::DeploymentLog(id) => format!("/api/v1/deployments/{}/log/text", name(id)),
+                    AppPart::DeploymentLog(id, _) => format!("/api/v1/deployments/{}/log/text", name(id)),
                     AppPart::List => "/api/v1/apps/text".to_owned(),
                     AppPart::One(app) => format!("/api/v1/apps/{}/text", name(app)),
-                    AppPart::BuildLog(app) => format!("/api/v1/apps/{}/build-log/text", name(app)),
+                    AppPart::BuildLog(app, _) => format!("/api/v1/apps/{}/build-log/text", name(app)),
                 };
                 remote.get(&path, style, &query).await
             }
@@ -323,12 +321,14 @@ impl Link {
                 Ok(match part {
                     AppPart::List => apps::list(&picture, style),
                     AppPart::One(app) => apps::show(&picture, app, style),
-                    AppPart::BuildLog(app) => apps::build_log(&local.handle, &picture, app).await,
+                    AppPart::BuildLog(app, all) => builds::log(&local.handle, &picture, app, style, all).await,
                     AppPart::Deployments(app, limit) => apps::deployments(&picture, app, usize::from(limit), style),
                     AppPart::Stats(app) => apps::stats(&picture, app),
                     AppPart::Key(url) => apps::deploy_key(&local.handle, url).await,
                     AppPart::Deployment(id) => apps::deployment(&picture, id, style),
-                    AppPart::DeploymentLog(id) => apps::deployment_log(&local.handle, &picture, id).await,
+                    AppPart::DeploymentLog(id, all) => {
+                        builds::deployment_log(&local.handle, &picture, id, style, all).await
+                    }
                 })
             }
         }

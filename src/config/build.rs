@@ -17,6 +17,9 @@ use amarre_core::model::site::{
 };
 use amarre_core::model::{Code, Millis, ProviderId, Site};
 
+/// More a person would not want, and each takes a host for minutes.
+const BUILDS_PER_HOUR_MAX: usize = 1_000;
+
 impl File {
     pub(super) fn build(self, path: PathBuf, base: &Path, secrets: &Resolver) -> Result<Config, ConfigError> {
         check_instance(&self.instance)?;
@@ -284,12 +287,18 @@ impl File {
     fn images(&self) -> Result<ImageCare, ConfigError> {
         let usual = ImageCare::default();
         let keep = self.images.keep.unwrap_or(usual.keep);
-        let Some(text) = &self.images.min_free else { return Ok(ImageCare { keep, ..usual }) };
+        let builds_per_hour = self.images.builds_per_hour.unwrap_or(usual.builds_per_hour);
+        if !(1..=BUILDS_PER_HOUR_MAX).contains(&builds_per_hour) {
+            let message = format!("images.builds_per_hour: {builds_per_hour} is not 1 to {BUILDS_PER_HOUR_MAX}");
+            return Err(ConfigError::new(Code::A0201, message, "leave it out for 20 an hour of each service"));
+        }
+        let usual = ImageCare { keep, builds_per_hour, ..usual };
+        let Some(text) = &self.images.min_free else { return Ok(usual) };
         let min_free = bytes(text).ok_or_else(|| {
             let message = format!("images.min_free: `{text}` is not a size");
             ConfigError::new(Code::A0201, message, "write 2GiB, 500MiB, or 0 to pull always")
         })?;
-        Ok(ImageCare { keep, min_free })
+        Ok(ImageCare { min_free, ..usual })
     }
 
     fn limits(&self) -> Result<ManifestLimits, ConfigError> {

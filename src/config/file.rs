@@ -236,6 +236,7 @@ pub(super) struct NpmFile {
 pub(super) struct ImagesFile {
     pub(super) keep: Option<usize>,
     pub(super) min_free: Option<String>,
+    pub(super) builds_per_hour: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -19,6 +19,7 @@ use crate::providers::{Class, Provider, ProviderError};
 use crate::secret::{MarkKey, Scrubber, Secret};
 use crate::source::{AppStates, Snapshot, Source, SourceError};
 use amarre_core::manifest::Diagnostic;
+use amarre_core::model::base_images::BaseStates;
 use amarre_core::model::{
     Action, Address, Change, Code, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service,
     Site, Timestamp, Wants, World,
@@ -175,6 +176,8 @@ pub struct PassResult {
     pub apps: AppStates,
     /// What was deployed of each app.
     pub deployments: Arc<Deployments>,
+    /// The images that services are built from.
+    pub bases: BaseStates,
     /// Whether a person has ever consented that this ledger may act.
     pub consented: bool,
     /// Whether everything is settled: what is left waits for a person, or failed for good.
@@ -398,6 +401,7 @@ pub struct Engine {
     savings: reconcile::savings::SavingsCount,
     /// As the ledger has them; `None`: they were not read yet.
     deployments: Option<Arc<Deployments>>,
+    builds: reconcile::builds::KeptBuilds,
     /// What it plans is another revision, which nothing comes of.
     previews: bool,
     /// What people have asked for and what is not done yet.
@@ -468,6 +472,7 @@ impl Engine {
             actions: Actions::default(),
             savings: reconcile::savings::SavingsCount::default(),
             deployments: None,
+            builds: reconcile::builds::KeptBuilds::default(),
             previews: false,
             requests: Requests::default(),
             readings_from: Timestamp::default(),

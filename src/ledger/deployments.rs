@@ -1,5 +1,4 @@
-//! What was deployed of each app: commits with their images, how far each came, and what its build printed. Bounded; the oldest go
-//! first.
+//! What was deployed of each app: commits with their images, and how far each came. Bounded; the oldest go first.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +11,6 @@ use amarre_core::model::{Code, Commit, Millis, Timestamp};
 
 /// Deployments that are kept of one app.
 pub const DEPLOYMENTS_KEPT: usize = 100;
-/// Of how many of them the log is kept.
-const LOGS_KEPT: usize = 20;
 /// Deployments that are kept of all apps: those of apps that are gone go with time.
 const ALL_KEPT: i64 = 20_000;
 
@@ -140,54 +137,35 @@ impl Ledger {
         Ok(all)
     }
 
-    /// Stores where deployments of one app stand, each with what its build printed where that is known by now; all or none.
-    /// Answers them with their numbers.
+    /// Stores where deployments of one app stand; all or none. Answers them with their numbers.
     ///
     /// # Errors
     /// It cannot be written.
-    pub async fn store_deployments(
-        &self,
-        app: &str,
-        all: Vec<(Deployment, Option<String>)>,
-    ) -> Result<Vec<Deployment>, StoreError> {
+    pub async fn store_deployments(&self, app: &str, all: Vec<Deployment>) -> Result<Vec<Deployment>, StoreError> {
         let mut stored = Vec::new();
         let mut transaction = self.begin().await?;
-        for (mut one, log) in all {
+        for mut one in all {
             let document = serde_json::to_string(&one).unwrap_or_default();
             if one.id == 0 {
-                let query = sqlx::query("INSERT INTO deployments (app, document, log) VALUES (?, ?, ?)");
-                let query = query.bind(app).bind(document).bind(log);
+                let query = sqlx::query("INSERT INTO deployments (app, document) VALUES (?, ?)");
+                let query = query.bind(app).bind(document);
                 let id = query.execute(&mut *transaction).await.map_err(written)?.last_insert_rowid();
                 one.id = u64::try_from(id).unwrap_or_default();
             } else {
-                let query = "UPDATE deployments SET document = ?, log = coalesce(?, log) WHERE id = ?";
-                let query = sqlx::query(query).bind(document).bind(log).bind(number(one.id));
+                let query = sqlx::query("UPDATE deployments SET document = ? WHERE id = ?");
+                let query = query.bind(document).bind(number(one.id));
                 query.execute(&mut *transaction).await.map_err(written)?;
             }
             stored.push(one);
         }
-        let oldest = "(SELECT id FROM deployments WHERE app = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-        let logs = format!("UPDATE deployments SET log = NULL WHERE app = ?1 AND log IS NOT NULL AND id <= {oldest}");
-        let rows = format!("DELETE FROM deployments WHERE app = ?1 AND id <= {oldest}");
-        for (query, kept) in [(logs, LOGS_KEPT), (rows, DEPLOYMENTS_KEPT)] {
-            let kept = i64::try_from(kept).unwrap_or(i64::MAX);
-            let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(app).bind(kept);
-            query.execute(&mut *transaction).await.map_err(written)?;
-        }
+        let query = "DELETE FROM deployments WHERE app = ?1 AND id <= \
+                     (SELECT id FROM deployments WHERE app = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+        let query = sqlx::query(query).bind(app).bind(i64::try_from(DEPLOYMENTS_KEPT).unwrap_or(i64::MAX));
+        query.execute(&mut *transaction).await.map_err(written)?;
         let query = sqlx::query("DELETE FROM deployments WHERE id <= (SELECT max(id) FROM deployments) - ?");
         query.bind(ALL_KEPT).execute(&mut *transaction).await.map_err(written)?;
         transaction.commit().await.map_err(written)?;
         Ok(stored)
-    }
-
-    /// What the build of a deployment has printed. `None`: it is not kept.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub async fn build_log(&self, id: u64) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query("SELECT log FROM deployments WHERE id = ?").bind(number(id));
-        let row = query.fetch_optional(&self.pool).await.map_err(read)?;
-        Ok(row.and_then(|row| row.get("log")))
     }
 }
 
@@ -196,7 +174,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_last_deployments_of_each_app_are_kept_and_the_last_logs() {
+    async fn the_last_deployments_of_each_app_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
         let commit = Commit { id: "a".repeat(40), subject: "s".into(), author: "a".into(), at: Timestamp(0) };
@@ -217,23 +195,17 @@ mod tests {
             ran: None,
             ended: None,
         };
-        let other = ledger.store_deployments("other", vec![(deployment("other"), None)]).await.unwrap();
-        let mut ids = Vec::new();
+        let other = ledger.store_deployments("other", vec![deployment("other")]).await.unwrap();
         for _ in 0..DEPLOYMENTS_KEPT + 3 {
-            let row = (deployment("busy"), Some("a log".to_owned()));
-            ids.extend(ledger.store_deployments("busy", vec![row]).await.unwrap().into_iter().map(|one| one.id));
+            ledger.store_deployments("busy", vec![deployment("busy")]).await.unwrap();
         }
         let mut last = ledger.deployments().await.unwrap()["busy"].last().cloned().unwrap();
         assert_eq!((last.build_time(Timestamp(0)), last.took()), (Some(Millis(3_000)), None));
-        // An update without a log keeps the one that is there.
         (last.state, last.ended) = (DeploymentState::Failed, Some(Timestamp(9_000)));
-        assert_eq!(ledger.store_deployments("busy", vec![(last.clone(), None)]).await.unwrap(), [last.clone()]);
+        assert_eq!(ledger.store_deployments("busy", vec![last.clone()]).await.unwrap(), [last.clone()]);
         let all = ledger.deployments().await.unwrap();
         assert_eq!((all["other"].as_slice(), all["busy"].len()), (other.as_slice(), 100));
         assert_eq!(all["busy"].last(), Some(&last));
         assert_eq!(last.took(), Some(Millis(8_000)));
-        let with_log = async |id: u64| ledger.build_log(id).await.unwrap().is_some();
-        let newest = ids.len() - 1;
-        assert!(with_log(ids[newest]).await && with_log(ids[newest - 19]).await && !with_log(ids[newest - 20]).await);
     }
 }

@@ -46,6 +46,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (54, "pools", include_str!("../../migrations/0054_pools.sql")),
     (55, "deployments", include_str!("../../migrations/0055_deployments.sql")),
     (56, "order codes", include_str!("../../migrations/0056_order_codes.sql")),
+    (57, "builds", include_str!("../../migrations/0057_builds.sql")),
 ];
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod instance_log;
 pub mod savings;
 pub mod actions;
 mod deployments;
+mod builds;
 pub mod login_attempts;
 mod migrations;
 pub mod notifications;
@@ -28,6 +29,7 @@ mod audit_refusals;
 pub mod retired_names;
 
 pub use actions::{OpenAction, PastAction};
+pub use builds::KeptBuild;
 pub use deployments::{DEPLOYMENTS_KEPT, Deployment, DeploymentState, Deployments};
 pub use failures::LastFailure;
 pub use good_manifests::StoredManifest;

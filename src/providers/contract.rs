@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use ipnet::Ipv4Net;
 use tokio::sync::{Notify, mpsc};
 
+use super::builds::{OpenContexts, WatchBuilds};
 use super::error::ProviderError;
 use super::exchanges::Exchanges;
 use super::http::Counts;
@@ -70,42 +71,6 @@ pub struct Supplies<'a> {
     pub payloads: &'a Payloads,
     /// The files of apps, which are too large to be held.
     pub contexts: &'a dyn OpenContexts,
-}
-
-/// The files that an image is built from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildContext {
-    /// Which repository, as its app names it.
-    pub source: String,
-    /// Which commit.
-    pub commit: String,
-    /// Which folder of it; empty = all of it.
-    pub folder: String,
-    /// The Dockerfile in it, which is sent even where an ignore file excludes it.
-    pub dockerfile: Option<String>,
-    /// One more file at the top: its name, and its content.
-    pub beside: Option<(String, Arc<[u8]>)>,
-}
-
-/// The pieces of a tar; an error ends it.
-pub type ContextPieces = mpsc::Receiver<std::io::Result<axum::body::Bytes>>;
-
-/// Hands out the files of apps.
-pub trait OpenContexts: std::fmt::Debug + Send + Sync {
-    /// Starts sending them. Stops when the receiver is dropped.
-    fn open(&self, context: BuildContext) -> ContextPieces;
-}
-
-/// Where there are no apps.
-#[derive(Debug, Clone, Copy)]
-pub struct NoContexts;
-
-impl OpenContexts for NoContexts {
-    fn open(&self, _: BuildContext) -> ContextPieces {
-        let (pieces, taken) = mpsc::channel(1);
-        let _ = pieces.try_send(Err(std::io::Error::other("there are no apps here")));
-        taken
-    }
 }
 
 /// The capabilities of a provider that not every vendor has.
@@ -250,6 +215,12 @@ pub trait FindImages: Send + Sync {
     /// [`Class::Rejected`](super::Class::Rejected): there is no such image, or this account may not see it. Otherwise the
     /// registry did not answer.
     async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError>;
+
+    /// The digest that its registry has under a reference now.
+    ///
+    /// # Errors
+    /// The registry does not answer, or has no such image for us.
+    async fn digest(&self, reference: &str) -> Result<String, ProviderError>;
 }
 
 /// The account behind each drift.
@@ -319,15 +290,6 @@ pub trait ReportProgress: Send + Sync {
 
     /// The number of progress events of changes at `address` so far: while it grows, the change is not stuck.
     fn ticks(&self, address: &Address) -> u64;
-}
-
-/// Builds of images, while they run and for a while afterwards.
-pub trait WatchBuilds: Send + Sync {
-    /// The output of an image's build so far. `None`: no such build is known.
-    fn build_log(&self, image: &str) -> Option<Vec<String>>;
-
-    /// Ends a running build. Returns whether there was one.
-    fn cancel_build(&self, image: &str) -> bool;
 }
 
 /// A vendor that reports changes without being polled.

@@ -1,5 +1,6 @@
 //! The outside world: the contract with vendors, a folder for each of them, and the one HTTP client.
 
+pub mod builds;
 pub mod contract;
 pub mod error;
 pub mod exchanges;
@@ -19,5 +20,6 @@ pub mod ssh;
 pub mod dns;
 pub mod dnsmasq;
 
+pub use builds::{BuildContext, ContextPieces, NoContexts, OpenContexts, WatchBuilds, WatchedBuild};
 pub use contract::*;
 pub use error::{Class, ProviderError, Taken};

@@ -7,7 +7,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::{ApiRoute, StyleQuery, document_of, openapi, text_answer};
-use crate::engine::commands::apps as commands;
+use crate::engine::commands::{apps as commands, builds};
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::apps;
 use amarre_core::plan::render::Style;
@@ -67,7 +67,7 @@ async fn one(State(handle): State<Handle>, Path(name): Path<String>) -> Response
 }
 
 async fn build_log(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
-    document_of(Some(commands::build_log(&handle, &handle.last_pass().0, &name).await))
+    document_of(Some(builds::log(&handle, &handle.last_pass().0, &name, Style::PLAIN, true).await))
 }
 
 async fn deployments_of(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
@@ -88,7 +88,7 @@ async fn deployment(State(handle): State<Handle>, Path(id): Path<String>) -> Res
 }
 
 async fn deployment_log(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
-    document_of(Some(commands::deployment_log(&handle, &handle.last_pass().0, &id).await))
+    document_of(Some(builds::deployment_log(&handle, &handle.last_pass().0, &id, Style::PLAIN, true).await))
 }
 
 async fn list_text(State(handle): State<Handle>, Query(style): Query<StyleQuery>) -> Response {
@@ -99,8 +99,21 @@ async fn one_text(State(handle): State<Handle>, Path(name): Path<String>, Query(
     text_answer(Some(commands::show(&handle.last_pass().0, &name, style.style())))
 }
 
-async fn build_log_text(State(handle): State<Handle>, Path(name): Path<String>) -> Response {
-    text_answer(Some(commands::build_log(&handle, &handle.last_pass().0, &name).await))
+/// How much of a log.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LogQuery {
+    /// Also what steps have printed that are done.
+    all: bool,
+}
+
+async fn build_log_text(
+    State(handle): State<Handle>,
+    Path(name): Path<String>,
+    Query(style): Query<StyleQuery>,
+    Query(log): Query<LogQuery>,
+) -> Response {
+    text_answer(Some(builds::log(&handle, &handle.last_pass().0, &name, style.style(), log.all).await))
 }
 
 async fn deployments_text(
@@ -124,8 +137,13 @@ async fn deployment_text(
     text_answer(Some(commands::deployment(&handle.last_pass().0, &id, style.style())))
 }
 
-async fn deployment_log_text(State(handle): State<Handle>, Path(id): Path<String>) -> Response {
-    text_answer(Some(commands::deployment_log(&handle, &handle.last_pass().0, &id).await))
+async fn deployment_log_text(
+    State(handle): State<Handle>,
+    Path(id): Path<String>,
+    Query(style): Query<StyleQuery>,
+    Query(log): Query<LogQuery>,
+) -> Response {
+    text_answer(Some(builds::deployment_log(&handle, &handle.last_pass().0, &id, style.style(), log.all).await))
 }
 
 /// Which repository.

@@ -30,6 +30,7 @@ use super::spawn_detached;
 use super::webhook_bodies::{BODY_BYTES_MAX, BodyReadings};
 use crate::accounts::{Accounts, AuditRow, visitor};
 use crate::engine::reconcile::daemon::Handle;
+use crate::engine::report::apps::limited_text;
 use crate::secret::Secret;
 use amarre_core::model::{Code, Millis, Timestamp};
 
@@ -121,7 +122,8 @@ async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
     let told = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
     let reference = told["ref"].as_str().unwrap_or_default();
     let is_source = handle.follows(reference);
-    if !is_source && !handle.pushed(reference, &urls(&told)) {
+    let next = handle.pushed(reference, &urls(&told));
+    if !is_source && next.is_none() {
         return ignored("another branch or tag is followed");
     }
     if !hook.is_new(&body, now) {
@@ -139,7 +141,12 @@ async fn receive(hook: Hook, handle: Handle, request: Request) -> Response {
     };
     // Forges wait for some seconds at most.
     spawn_detached(asking);
-    (StatusCode::ACCEPTED, Json(json!({"taken": true}))).into_response()
+    // Each push asks the repository's server, which has its own limits.
+    let told = match next.filter(|next| *next > now) {
+        Some(next) => json!({"taken": true, "why": limited_text(next).to_string(), "asked_at": next.rfc3339()}),
+        None => json!({"taken": true}),
+    };
+    (StatusCode::ACCEPTED, Json(told)).into_response()
 }
 
 /// Where the repository of a push is, in each forge's words.

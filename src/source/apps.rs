@@ -1,7 +1,7 @@
 //! The repositories of apps: each is fetched as the source is, into a clone of its own, and its newest commit stands among the other
 //! files of the source, where manifests of apps find it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::fs::DirBuilder;
 use std::io::{self, Write};
@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use super::base_images::BaseImages;
 use super::git::{AppRepository, FetchedCommit, RemoteAccess};
 use super::{Snapshot, SourceError};
 use crate::secret::{Secret, private_file, ssh_key};
@@ -25,6 +26,10 @@ use amarre_core::model::{Asset, Code, Commit, GitUrl, Hint, Millis, SecretName, 
 
 /// How often a server is asked: webhooks and people are faster.
 pub const INTERVAL: Millis = Millis::seconds(60);
+/// How often a server is asked for one repository, people and webhooks included, within this span.
+pub const ASKS_MAX: usize = 30;
+/// Of how long questions to a server are counted.
+pub const COUNTED: Millis = Millis::minutes(10);
 /// Fetches at once: each is a process.
 const FETCHES_MAX: usize = 4;
 /// Clones for forecasts at once.
@@ -64,6 +69,8 @@ pub struct AppRepositories {
     turns: Arc<LookTurns>,
     /// What forecasts looked at, and when.
     looks: Arc<Mutex<BTreeMap<String, (Timestamp, Asset)>>>,
+    /// The images that services are built from.
+    bases: BaseImages,
 }
 
 /// What is known of the repositories of apps, by manifest.
@@ -76,6 +83,8 @@ struct KnownApp {
     /// Its newest commit, as a source has it.
     asset: Option<Asset>,
     state: AppState,
+    /// When the server was asked of late, the oldest first.
+    asks: VecDeque<Timestamp>,
 }
 
 /// What is known of the repository of an app, for people.
@@ -91,6 +100,8 @@ pub struct AppState {
     pub asked: Option<Timestamp>,
     /// It is being asked.
     pub is_fetching: bool,
+    /// It was to be asked, and was asked as often as may be: when it is asked next.
+    pub limited: Option<Timestamp>,
 }
 
 /// The value of a secret, where it is set.
@@ -173,12 +184,18 @@ impl AppRepositories {
         let known = self.lock();
         let fetched = known.iter().filter_map(|(name, known)| Some((name.clone(), known.asset.clone()?)));
         snapshot.assets.extend(fetched);
-        snapshot.apps = digest(&known);
+        self.bases.add_to(&mut snapshot.assets);
+        snapshot.apps = digest(&known, &self.bases.revision());
     }
 
     /// Whether more is known by now than what was put among the files of a source.
     pub fn is_newer(&self, snapshot: &Snapshot) -> bool {
-        digest(&self.lock()) != snapshot.apps
+        digest(&self.lock(), &self.bases.revision()) != snapshot.apps
+    }
+
+    /// The images that services are built from.
+    pub fn bases(&self) -> &BaseImages {
+        &self.bases
     }
 
     /// Finds tokens so from now on.
@@ -268,11 +285,14 @@ impl AppRepositories {
         let mut known = self.lock();
         let mut free = FETCHES_MAX.saturating_sub(known.values().filter(|one| one.state.is_fetching).count());
         for (name, one) in known.iter_mut() {
-            let is_due = one.state.asked.is_none_or(|asked| now - asked >= INTERVAL) && !one.state.is_fetching;
+            one.state.limited = one.limited(now);
+            let is_due = one.next() <= now && !one.state.is_fetching;
             if is_due && free > 0 {
                 free -= 1;
                 one.state.is_fetching = true;
                 one.state.asked = Some(now);
+                one.asks.push_back(now);
+                one.asks.drain(..one.asks.len().saturating_sub(ASKS_MAX));
                 self.begin(name.clone(), one.repository.clone(), wake.clone());
             }
         }
@@ -342,13 +362,20 @@ impl AppRepositories {
         });
     }
 
+    /// Lets a question to a registry go on beside the loop; it ends with the last of the clones.
+    pub fn run_beside(&self, ask: impl Future<Output = ()> + Send + 'static) {
+        let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
+        while fetches.try_join_next().is_some() {}
+        fetches.spawn(ask);
+    }
+
     /// Asks all servers again at the next look.
     pub fn ask_again(&self) {
         self.lock().values_mut().for_each(|one| one.state.asked = None);
     }
 
-    /// Asks those of which a push is told again at the next look. Whether there are any.
-    pub fn pushed(&self, reference: &str, urls: &[&str]) -> bool {
+    /// Asks those of which a push is told again at the next look, or as soon as may be: when. `None`: there are none.
+    pub fn pushed(&self, reference: &str, urls: &[&str], now: Timestamp) -> Option<Timestamp> {
         let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let follows = |source: &AppSource| {
             let names = ["refs/heads/", "refs/tags/", ""].map(|start| format!("{start}{}", source.reference));
@@ -358,15 +385,18 @@ impl AppRepositories {
         let pushed: BTreeSet<String> = names.values().filter(|source| follows(source)).map(AppSource::asset).collect();
         drop(names);
         let mut known = self.lock();
-        known.iter_mut().filter(|(name, _)| pushed.contains(*name)).for_each(|(_, one)| one.state.asked = None);
-        !pushed.is_empty()
+        let mut next = (!pushed.is_empty()).then_some(now);
+        for (_, one) in known.iter_mut().filter(|(name, _)| pushed.contains(*name)) {
+            one.state.asked = None;
+            next = next.max(one.limited(now));
+        }
+        next
     }
 
     /// When the next server is to be asked; `None`: there is none.
     pub fn next(&self) -> Option<Timestamp> {
         let known = self.lock();
-        let waiting = known.values().map(|one| &one.state).filter(|state| !state.is_fetching);
-        waiting.map(|state| state.asked.map_or(Timestamp(0), |asked| asked + INTERVAL)).min()
+        known.values().filter(|one| !one.state.is_fetching).map(KnownApp::next).min()
     }
 
     /// Whether a server is being asked.
@@ -503,11 +533,11 @@ fn as_asset(checkout: Vec<u8>) -> Asset {
     Asset { bytes: Some(checkout.into()), size, executable: false }
 }
 
-/// Differs where a commit does; empty where none is known.
-fn digest(known: &BTreeMap<String, KnownApp>) -> String {
+/// Differs where a commit does, or an image that a person has moved on to; empty where none is known.
+fn digest(known: &BTreeMap<String, KnownApp>, bases: &str) -> String {
     let commits =
         known.iter().filter_map(|(name, known)| Some(format!("{name} {}\n", known.state.commit.as_ref()?.id)));
-    let commits: String = commits.collect();
+    let commits: String = commits.chain((!bases.is_empty()).then(|| bases.to_owned())).collect();
     if commits.is_empty() { commits } else { hex::encode(&Sha256::digest(commits)[..8]) }
 }
 
@@ -548,9 +578,26 @@ impl KnownApp {
     /// With what an earlier process has fetched.
     fn remembered(repository: AppRepository) -> Self {
         let fetched = repository.remembered();
-        let mut one = Self { repository, asset: None, state: AppState::default() };
+        let mut one = Self { repository, asset: None, state: AppState::default(), asks: VecDeque::new() };
         fetched.into_iter().for_each(|fetched| one.take(fetched));
         one
+    }
+
+    /// When its server is to be asked.
+    fn next(&self) -> Timestamp {
+        let usual = self.state.asked.map_or(Timestamp(0), |asked| asked + INTERVAL);
+        usual.max(self.room().unwrap_or_default())
+    }
+
+    /// When it may be asked, after it was asked as often as may be.
+    fn room(&self) -> Option<Timestamp> {
+        self.asks.front().filter(|_| self.asks.len() >= ASKS_MAX).map(|oldest| *oldest + COUNTED)
+    }
+
+    /// When it is asked, where it was to be asked by now.
+    fn limited(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_wanted = self.state.asked.is_none_or(|asked| now - asked >= INTERVAL);
+        self.room().filter(|room| is_wanted && now < *room)
     }
 
     fn take(&mut self, fetched: FetchedCommit) {

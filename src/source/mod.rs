@@ -4,6 +4,7 @@
 //! [`Source::fetch`] asks the server; the engine calls it at the interval and whenever a person asks.
 
 pub mod apps;
+pub mod base_images;
 pub mod edit;
 pub mod folder;
 pub mod git;

@@ -111,6 +111,7 @@ pub fn public(
         .route("/services/{name}", get(service::now))
         .route("/services/{name}/history", get(service::history))
         .route("/services/{name}/deployments", get(service::deployments::list))
+        .route("/services/{name}/builds", get(service::builds::list))
         .route("/services/{name}/logs", get(service::logs))
         .route("/services/{name}/explain", get(service::explain))
         .route("/services/{name}/manifest", get(service::manifest))

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::edit::{self, CheckedManifest};
+use super::service::builds::FoundView;
 use super::view_model::{self, PlanRow};
 use super::{
     Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, redirect,
@@ -26,10 +27,8 @@ struct NewAppPage {
     /// Each framework, and whether it is chosen.
     frameworks: Vec<(String, bool)>,
     domain: String,
-    /// What was found out: what, the value, and why.
-    found: Vec<[String; 3]>,
-    notes: Vec<String>,
-    dockerfile: String,
+    /// What was found out.
+    found: FoundView,
     is_asked: bool,
     may_edit: bool,
     unwritable: Option<Flash>,
@@ -106,14 +105,7 @@ async fn show_page(
     checked.settle.extend(more);
     let service = checked.after.as_ref().and_then(|after| after.services.get(&new.name));
     let build = service.and_then(|service| service.build());
-    let found = build.into_iter().flat_map(|build| &build.reasons);
-    let found = found.map(|(what, value, because)| {
-        [words.get(&format!("found-{}", what.replace(' ', "-"))), value.clone(), words.say(because)]
-    });
-    let found: Vec<[String; 3]> = found.collect();
-    let notes = build.into_iter().flat_map(|build| &build.notes).map(|note| words.say(note)).collect();
-    let dockerfile = build.and_then(|build| build.dockerfile.files.get(""));
-    let dockerfile = dockerfile.map(|file| String::from_utf8_lossy(&file.bytes).into_owned()).unwrap_or_default();
+    let found = FoundView::new(build, words);
     let (picture, _) = web.handle.last_pass();
     let domains = picture.context.as_ref().map(|context| context.site.domains.clone()).unwrap_or_default();
     let file = web.handle.path_of(&new.name);
@@ -121,8 +113,6 @@ async fn show_page(
         frameworks: frameworks().into_iter().map(|name| (name.clone(), name == new.framework)).collect(),
         domain: domains.first().cloned().unwrap_or_default(),
         found,
-        notes,
-        dockerfile,
         is_asked,
         may_edit: visitor.may(Role::Editor),
         unwritable: edit::unwritable_notice(web, visitor, &file).await,

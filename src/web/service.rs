@@ -1,5 +1,6 @@
 //! `/services/{name}`: what is it, why, what next?
 
+pub mod builds;
 pub mod deployments;
 
 use std::fmt::Write as _;
@@ -60,6 +61,8 @@ struct Head {
     may_purge: bool,
     /// It is built from a repository.
     is_app: bool,
+    /// Its images are built from the source.
+    is_built: bool,
 }
 
 impl Head {
@@ -96,6 +99,7 @@ impl Head {
             is_deleted: row.deleted,
             keeps_server: row.keeps_server(),
             may_purge: visitor.may(Role::Admin),
+            is_built: manifest.is_some_and(|service| service.app.is_none() && service.builds().next().is_some()),
             is_app: picture.apps.contains_key(&row.name) || picture.deployments.contains_key(&row.name),
         }
     }

@@ -1,11 +1,51 @@
 //! Which images a Dockerfile is made from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// Every image that a Dockerfile names, in order: at `FROM`, at `COPY --from`, and the frontend that `# syntax` asks for. Arguments
 /// that are known are filled in; stages of its own are none.
 pub fn bases(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String> {
-    let mut found = BaseImages::default();
+    let mut known = BTreeSet::new();
+    let named = named(dockerfile, args).into_iter().map(|named| named.image);
+    named.filter(|image| known.insert(image.clone())).collect()
+}
+
+/// The same Dockerfile with a digest in place of the tag of each image that has one here: what it is built from is what it was built
+/// from before, whatever its tag stands for by now.
+pub fn pinned(dockerfile: &str, args: &BTreeMap<String, String>, digests: &BTreeMap<String, String>) -> String {
+    let mut text = dockerfile.to_owned();
+    // From the end, so that what is before stays where it is.
+    for NamedImage { at, image } in named(dockerfile, args).into_iter().rev() {
+        if let Some(digest) = digests.get(&image) {
+            text.replace_range(at, &at_digest(&image, digest));
+        }
+    }
+    text
+}
+
+/// `node:24` and a digest: `node@sha256:…`.
+pub fn at_digest(image: &str, digest: &str) -> String {
+    format!("{}@{digest}", untagged(image))
+}
+
+/// `registry:5000/node:24`: without what follows the last colon, where that is a tag.
+fn untagged(image: &str) -> &str {
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => image,
+    }
+}
+
+/// An image that a Dockerfile names, and where that stands in its text.
+struct NamedImage {
+    at: Range<usize>,
+    image: String,
+}
+
+fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
+    let mut found = BaseImages { text: dockerfile, ..BaseImages::default() };
     for line in dockerfile.lines().map(str::trim) {
         let comment = line.strip_prefix('#').map(|rest| rest.trim().replace(' ', "").to_ascii_lowercase());
         if comment.is_some_and(|comment| comment.starts_with("syntax=")) {
@@ -36,22 +76,24 @@ pub fn bases(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String> {
 }
 
 #[derive(Default)]
-struct BaseImages {
-    images: Vec<String>,
-    known: BTreeSet<String>,
+struct BaseImages<'a> {
+    text: &'a str,
+    images: Vec<NamedImage>,
     args: BTreeMap<String, String>,
     stages: Vec<String>,
 }
 
-impl BaseImages {
-    fn add(&mut self, image: &str) {
-        let filled = self.args.iter().fold(image.to_owned(), |image, (name, value)| {
+impl<'a> BaseImages<'a> {
+    /// A piece of the text that names an image.
+    fn add(&mut self, written: &'a str) {
+        let filled = self.args.iter().fold(written.to_owned(), |image, (name, value)| {
             image.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
         });
         let is_stage = self.stages.contains(&filled.to_ascii_lowercase())
             || filled.parse::<usize>().is_ok_and(|at| at < self.stages.len());
-        if !filled.is_empty() && filled != "scratch" && !is_stage && self.known.insert(filled.clone()) {
-            self.images.push(filled);
+        if !filled.is_empty() && filled != "scratch" && !is_stage {
+            let start = written.as_ptr().addr() - self.text.as_ptr().addr();
+            self.images.push(NamedImage { at: start..start + written.len(), image: filled });
         }
     }
 }
@@ -73,5 +115,27 @@ mod tests {
         );
         assert_eq!(of("FROM a\nRUN --mount=type=bind,from=evil/x,target=/y cat /y"), "a evil/x");
         assert_eq!(of(""), "");
+    }
+
+    #[test]
+    fn a_digest_takes_the_place_of_each_tag_and_of_nothing_else() {
+        let args = BTreeMap::new();
+        let digests = [("a:1", "sha256:aa"), ("r:5000/b", "sha256:bb"), ("c", "sha256:cc")];
+        let digests = digests.map(|(image, digest)| (image.to_owned(), digest.to_owned())).into();
+        let of = |text: &str| pinned(text, &args, &digests);
+        assert_eq!(
+            of("FROM --platform=a:1 a:1 AS a\nCOPY --from=a /a:1 /\n"),
+            "FROM --platform=a:1 a@sha256:aa AS a\nCOPY --from=a /a:1 /\n"
+        );
+        assert_eq!(
+            of("ARG V=1\nFROM a:$V\n  from r:5000/b\n"),
+            "ARG V=1\nFROM a@sha256:aa\n  from r:5000/b@sha256:bb\n"
+        );
+        assert_eq!(
+            of("# syntax = c\nFROM x\nRUN --mount=type=bind,from=c,target=/c cat"),
+            "# syntax = c@sha256:cc\nFROM x\nRUN --mount=type=bind,from=c@sha256:cc,target=/c cat"
+        );
+        assert_eq!(of("FROM scratch\nCOPY --from=0 c c"), "FROM scratch\nCOPY --from=0 c c");
+        assert_eq!(at_digest("r:5000/b@sha256:old", "sha256:new"), "r:5000/b@sha256:new");
     }
 }

@@ -3,6 +3,8 @@
 //! As Docker's own client reads it (`patternmatcher` of moby): a pattern is matched against the path and each folder above it; `!`
 //! takes files back in; the last that matches counts; `**` stands for any number of folders.
 
+/// The file, or the end of the name of one for a Dockerfile of its own.
+const RULES: &str = ".dockerignore";
 /// What is never sent: history, secrets, what others have installed.
 const ALWAYS: [&str; 11] = [
     ".git",
@@ -22,11 +24,38 @@ const PATTERNS_MAX: usize = 1_000;
 
 /// Patterns, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ignore(Vec<(Vec<String>, bool)>);
+struct Ignore(Vec<(Vec<String>, bool)>);
+
+/// Which files of a folder are sent to an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SentFiles<'a> {
+    ignore: Ignore,
+    dockerfile: Option<&'a str>,
+}
+
+impl<'a> SentFiles<'a> {
+    /// Of a folder whose texts are read by `text_of`, with its Dockerfile, where that is one of its files. Rules that are called after
+    /// the Dockerfile come before the general ones.
+    pub fn new(dockerfile: Option<&'a str>, text_of: impl Fn(&str) -> Option<String>) -> Self {
+        let own = dockerfile.and_then(|dockerfile| text_of(&format!("{dockerfile}{RULES}")));
+        let ignore = Ignore::new(&own.or_else(|| text_of(RULES)).unwrap_or_default());
+        Self { ignore, dockerfile }
+    }
+
+    /// Whether a file is sent: the Dockerfile is, whatever is left out.
+    pub fn has(&self, path: &str) -> bool {
+        !self.ignore.has(path) || self.dockerfile == Some(path)
+    }
+
+    /// Whether a file says what is sent.
+    pub fn is_rule(path: &str) -> bool {
+        path.ends_with(RULES)
+    }
+}
 
 impl Ignore {
     /// What a file says, after what is never sent.
-    pub fn new(text: &str) -> Self {
+    fn new(text: &str) -> Self {
         let own = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.starts_with('#'));
         let patterns = ALWAYS.into_iter().chain(own).filter_map(|line| {
             let line = line.trim();
@@ -39,7 +68,7 @@ impl Ignore {
     }
 
     /// Whether a file is left out; `path` from the folder that is sent.
-    pub fn has(&self, path: &str) -> bool {
+    fn has(&self, path: &str) -> bool {
         let parts: Vec<&str> = path.split('/').collect();
         self.0.iter().fold(false, |is_out, (pattern, takes_back)| {
             let matches = is_out == *takes_back && (1..=parts.len()).any(|length| matches(pattern, &parts[..length]));

@@ -31,11 +31,11 @@ use std::collections::BTreeMap;
 
 use crate::model::{Code, Text};
 
-pub use bases::bases;
+pub use bases::{at_digest, bases, pinned};
 pub use checkout::Checkout;
 pub use detect::detect;
 pub use framework::names as framework_names;
-pub use ignore::Ignore;
+pub use ignore::SentFiles;
 pub use repository::{FILES_MAX, Repository, TEXT_BYTES_MAX, is_read};
 
 /// The code of an app whose database nothing names.

@@ -47,6 +47,12 @@ impl AppSource {
     }
 }
 
+/// The name of the digests that a person has moved on to, of images that a service is built from, among the other files of a source:
+/// from image to digest, as JSON.
+pub fn bases_asset(service: &str) -> String {
+    format!("bases://{service}")
+}
+
 /// How an image is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
@@ -62,6 +68,8 @@ pub struct Build {
     pub dockerfile_path: Option<String>,
     /// Images that it is made from.
     pub bases: Vec<String>,
+    /// Digests of some of them that a person has moved on to.
+    pub moved: BTreeMap<String, String>,
     /// The stage that is built; `None` = the last.
     pub target: Option<String>,
     /// Arguments of the build.

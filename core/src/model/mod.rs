@@ -3,6 +3,8 @@
 pub mod address;
 pub mod action;
 pub mod app;
+pub mod base_images;
+pub mod build_log;
 pub mod code;
 pub mod text;
 pub mod kinds;

@@ -63,11 +63,13 @@ pub enum Wait {
     Budget,
     /// The last order of this certificate failed, or nobody knows how it ended.
     Order,
+    /// As many images were built for the service within an hour as may be.
+    Builds,
 }
 
 impl Wait {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Settle,
         Self::StoppedGrace,
         Self::EngineStart,
@@ -77,6 +79,7 @@ impl Wait {
         Self::Lent,
         Self::Budget,
         Self::Order,
+        Self::Builds,
     ];
 
     /// As documents say it.
@@ -91,6 +94,7 @@ impl Wait {
             Self::Lent => "lent",
             Self::Budget => "budget",
             Self::Order => "order",
+            Self::Builds => "builds",
         }
     }
 }

@@ -238,11 +238,13 @@ pub struct ImageCare {
     pub keep: usize,
     /// Below this many free bytes nothing is pulled.
     pub min_free: u64,
+    /// How many are built for one service within an hour.
+    pub builds_per_hour: usize,
 }
 
 impl Default for ImageCare {
     fn default() -> Self {
-        Self { keep: 2, min_free: 2 << 30 }
+        Self { keep: 2, min_free: 2 << 30, builds_per_hour: 20 }
     }
 }
 

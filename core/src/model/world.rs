@@ -646,6 +646,8 @@ pub struct Facts {
     pub away: BTreeMap<Address, Vec<Away>>,
     /// Images that we brought to an engine.
     pub pulled: Vec<Pulled>,
+    /// When the latest builds of each service began, the oldest first.
+    pub builds: BTreeMap<String, Vec<Timestamp>>,
     /// Services that are left alone.
     pub suspended: BTreeMap<String, Suspension>,
     /// Services that were in sync once: what changes later is a change, not something new.

@@ -58,6 +58,12 @@ pub static APP_DEPLOY: VerbRow = VerbRow {
             "REF",
             "Deploy this branch, tag or commit from now on; Amarre writes it into the manifest",
         ),
+        typed(
+            arg("pull", ArgShape::Flag),
+            "pull",
+            "",
+            "Build on the images that registries have now, in place of those of the first build",
+        ),
         TIMEOUT,
         BY,
     ],

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use super::act::{ActArgs, Asked};
+use super::builds;
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::manifest_text::with_keys;
 use super::pools::Early;
@@ -14,9 +15,7 @@ use crate::engine::PassResult;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::deployments::DeploymentStats;
 use crate::engine::report::{apps, deployments};
-use crate::ledger::Deployment;
 use amarre_core::model::app::{AppSource, Build};
-use amarre_core::model::service::Service;
 use amarre_core::model::{Code, GitUrl, SecretName};
 use amarre_core::plan::render::{Sign, Style};
 
@@ -68,84 +67,6 @@ pub fn deployment(picture: &PassResult, id: &str, style: Style) -> CommandAnswer
     }
 }
 
-/// What the build of an app's newest deployment has printed, while it runs and afterwards. Of a service whose images are built from
-/// the source: of those that this process has built.
-pub async fn build_log(handle: &Handle, picture: &PassResult, name: &str) -> CommandAnswer {
-    let Some(row) = apps::find(picture, name) else {
-        let builds: Vec<&Build> = picture.services.get(name).into_iter().flat_map(Service::builds).collect();
-        return match builds.first() {
-            Some(first) => {
-                let mut lines = Vec::new();
-                for build in &builds {
-                    lines.extend(lines_of(handle, picture, &build.image, None).await.unwrap_or_default());
-                }
-                if lines.is_empty() { no_log(name) } else { log_answer(name, &first.image, None, &lines) }
-            }
-            None => no_app(picture, name),
-        };
-    };
-    let image = row.build.as_ref().map(|build| build.image.as_str()).unwrap_or_default();
-    let newest = row.deployment.as_ref().filter(|newest| newest.image == image);
-    match lines_of(handle, picture, image, newest).await {
-        Some(lines) => log_answer(name, image, newest, &lines),
-        None => no_log(name),
-    }
-}
-
-fn no_log(name: &str) -> CommandAnswer {
-    let message = format!("nothing is known of a build of {name}");
-    refused(Code::A1002, &message, "the image was there already, or its log is too old; the next build has one")
-}
-
-/// What the build of a deployment has printed.
-pub async fn deployment_log(handle: &Handle, picture: &PassResult, id: &str) -> CommandAnswer {
-    let Some(one) = deployments::find(picture, id) else { return no_deployment(id) };
-    match lines_of(handle, picture, &one.image, Some(one)).await {
-        Some(lines) => log_answer(&one.app, &one.image, Some(one), &lines),
-        None => {
-            let message = format!("the log of deployment {id} is not kept");
-            refused(
-                Code::A1002,
-                &message,
-                "nothing was built for it, or its log is too old: those of the last 20 are kept",
-            )
-        }
-    }
-}
-
-/// The lines of a build: of the one that runs, else as they are kept.
-pub async fn lines_of(
-    handle: &Handle,
-    picture: &PassResult,
-    image: &str,
-    deployment: Option<&Deployment>,
-) -> Option<Vec<String>> {
-    let is_over = deployment.is_some_and(|one| one.build_ended.is_some());
-    let live = || picture.builders().find_map(|builds| builds.build_log(image));
-    let live = if is_over { None } else { live() };
-    if let Some(lines) = live {
-        return Some(lines.iter().map(|line| picture.scrubber.scrub(line)).collect());
-    }
-    let kept = handle.ledger().build_log(deployment?.id).await.ok()??;
-    Some(kept.lines().map(str::to_owned).collect())
-}
-
-fn log_answer(app: &str, image: &str, deployment: Option<&Deployment>, lines: &[String]) -> CommandAnswer {
-    let text = lines.iter().map(|line| format!("{line}\n")).collect();
-    let document = json!({
-        "schema": "amarre.build-log/v1", "name": app, "deployment": deployment.map(|one| one.id),
-        "image": image, "lines": lines,
-    });
-    CommandAnswer { document, text, exit: 0 }
-}
-
-/// Ends the builds of a service, where any run: nothing waits for what they make.
-pub fn cancel_builds(picture: &PassResult, name: &str) {
-    for build in picture.services.get(name).into_iter().flat_map(Service::builds) {
-        picture.builders().for_each(|builds| _ = builds.cancel_build(&build.image));
-    }
-}
-
 /// The line that a forge takes as the deploy key of a repository over ssh.
 pub async fn deploy_key(handle: &Handle, url: &str) -> CommandAnswer {
     let made = match GitUrl::parse(url) {
@@ -168,7 +89,7 @@ fn is_unknown(picture: &PassResult, app: &str) -> bool {
     !picture.apps.contains_key(app) && !picture.deployments.contains_key(app)
 }
 
-fn no_app(picture: &PassResult, name: &str) -> CommandAnswer {
+pub(super) fn no_app(picture: &PassResult, name: &str) -> CommandAnswer {
     let names: Vec<&str> = picture.apps.keys().map(String::as_str).collect();
     let hint = match names.as_slice() {
         [] => "docs/apps.md says how to write one".to_owned(),
@@ -177,15 +98,24 @@ fn no_app(picture: &PassResult, name: &str) -> CommandAnswer {
     refused(Code::A1002, &format!("there is no app {name}"), &hint)
 }
 
-fn no_deployment(id: &str) -> CommandAnswer {
+pub(super) fn no_deployment(id: &str) -> CommandAnswer {
     refused(Code::A1002, &format!("there is no deployment {id}"), "amarre app deployments lists them")
 }
 
-/// Deploys the newest commit of an app now, or of another branch, tag or commit: that is written into its manifest.
+/// Deploys the newest commit of an app now, or of another branch, tag or commit: that is written into its manifest. `pull`: on what
+/// registries have under the names of the images that it is built from; that is for every service that is built.
 pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("app"));
     handle.fetch().await;
-    let picture = looked_up(handle, name).await?;
+    let picture = handle.pass().await.ok_or(None)?.picture;
+    let is_built = || picture.services.get(name).is_some_and(|service| service.builds().next().is_some());
+    if !picture.apps.contains_key(name) && !(args.flag("pull") && is_built()) {
+        return Err(Some(no_app(&picture, name)));
+    }
+    let said = match args.flag("pull") {
+        true => builds::move_on(handle, &picture, name).await?,
+        false => Vec::new(),
+    };
     if let Some(reference) = args.given("ref") {
         let Some((source, _)) = picture.apps.get(name) else { return Err(Some(no_app(&picture, name))) };
         let wanted = AppSource { reference: reference.to_owned(), ..source.clone() };
@@ -203,7 +133,15 @@ pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
     if let Some(error) = handle.request(retry).await.ok_or(None)?.error {
         return Err(Some(refused(Code::A0903, &error, "is the disk full? nothing was deployed")));
     }
-    converged(handle, name, asked).await
+    let style = asked.style;
+    let mut answer = converged(handle, name, asked).await?;
+    if let Some(next) = picture.apps.get(name).and_then(|(_, state)| state.limited) {
+        // What was committed since it was asked last is not deployed yet.
+        let note = crate::words::say(&apps::limited_text(next), style.language);
+        answer.text = format!("{note}\n{}", answer.text);
+        answer.document["next_ask_at"] = json!(next.rfc3339());
+    }
+    Ok(if said.is_empty() { answer } else { builds::with_moved(&said, answer, style) })
 }
 
 /// Stops the containers of an app, or starts them: `state` of its manifest says so.

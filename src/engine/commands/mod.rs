@@ -16,6 +16,7 @@ pub(super) mod restart;
 pub mod instances;
 pub mod offers;
 pub mod apps;
+pub mod builds;
 mod app_verbs;
 pub mod pools;
 pub mod reservation_drafts;

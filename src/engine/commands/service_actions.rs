@@ -6,7 +6,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::act::Asked;
-use super::apps;
+use super::builds;
 use super::find_address;
 use super::{CommandAnswer, ProgressStep, refused, reply_answer};
 use crate::engine::commands;
@@ -146,7 +146,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
     if let Some(error) = reply.error {
         return Some(refused(Code::A0903, &error, "is the disk full? nothing was changed"));
     }
-    apps::cancel_builds(&picture, service);
+    builds::cancel(&picture, service);
     let mut text = format!("{service} is cancelled. It stays as it stands, until amarre resume {service}:\n");
     let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {

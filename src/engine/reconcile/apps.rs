@@ -21,6 +21,10 @@ impl OpenContexts for AppContexts {
     fn open(&self, context: BuildContext) -> ContextPieces {
         self.0.open(&context.source, context.commit, context.folder, context.beside, context.dockerfile)
     }
+
+    fn base_digests(&self, service: &str) -> BTreeMap<String, String> {
+        self.0.bases().digests(service)
+    }
 }
 
 impl PassResult {

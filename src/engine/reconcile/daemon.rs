@@ -214,9 +214,9 @@ impl Handle {
         self.source.follows(reference)
     }
 
-    /// Asks for the repositories of apps of which a push is told, at the next pass. Whether there are any.
-    pub fn pushed(&self, reference: &str, urls: &[&str]) -> bool {
-        self.source.apps().pushed(reference, urls)
+    /// Asks for the repositories of apps of which a push is told, at the next pass or as soon as may be. `None`: there are none.
+    pub fn pushed(&self, reference: &str, urls: &[&str]) -> Option<Timestamp> {
+        self.source.apps().pushed(reference, urls, self.now())
     }
 
     /// The line that a forge takes as the deploy key of a repository.
@@ -535,6 +535,7 @@ impl Daemon {
                 error
             }
             LoopCommand::Retry { service, creates_again } => self.retry(&service, creates_again).await,
+            LoopCommand::MoveBases { service, moved } => self.engine.move_bases(&service, &moved).await,
             LoopCommand::Adopt { address, row, by } => {
                 let (run, now) = (self.engine.picture.run, self.engine.clock.now());
                 let adopted = self.engine.ledger.adopt(&address, &row, run, &by, now).await;

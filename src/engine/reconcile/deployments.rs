@@ -78,12 +78,7 @@ impl Engine {
         }
         let mut overtaken = Vec::new();
         for (app, rows) in changed {
-            let with_log = rows.into_iter().map(|row| {
-                let log = row.build_ended.and_then(|_| self.printed(picture, &row));
-                (row, log)
-            });
-            let with_log = with_log.collect();
-            let stored = self.ledger.store_deployments(&app, with_log).await?;
+            let stored = self.ledger.store_deployments(&app, rows).await?;
             let all = Arc::make_mut(&mut picture.deployments).entry(app).or_default();
             for one in stored {
                 let before = all.iter().find(|known| known.id == one.id);
@@ -108,12 +103,6 @@ impl Engine {
             picture.builders().for_each(|builds| _ = builds.cancel_build(&image));
         }
         Ok(())
-    }
-
-    /// What the build of a deployment has printed, where this process built it.
-    fn printed(&self, picture: &PassResult, row: &Deployment) -> Option<String> {
-        let lines = picture.builders().find_map(|builds| builds.build_log(&row.image))?;
-        Some(picture.scrubber.scrub(&lines.join("\n")))
     }
 
     /// A build that failed for good is not tried again by a process that has not tried it: until something of it changes, or a

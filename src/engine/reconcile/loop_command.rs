@@ -1,6 +1,6 @@
 //! What is asked of the loop.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::ActionRequest;
 use super::reservations::PoolChange;
@@ -8,6 +8,7 @@ use crate::engine::{ConfigProblem, EngineSettings};
 use crate::ledger::runs::Event;
 use crate::source::{Snapshot, SourceError};
 use amarre_core::manifest::Loaded;
+use amarre_core::model::base_images::FixedBase;
 use amarre_core::model::power::Override;
 use amarre_core::model::world::{Applied, Suspension};
 use amarre_core::model::{Address, Millis};
@@ -90,6 +91,13 @@ pub enum LoopCommand {
         service: String,
         /// What may have been created is created again: a person looked, and there is none.
         creates_again: bool,
+    },
+    /// From now on a service is built from these images, by digest.
+    MoveBases {
+        /// The service.
+        service: String,
+        /// By the name that Dockerfiles have for each.
+        moved: BTreeMap<String, FixedBase>,
     },
     /// Record that an existing resource is owned.
     Adopt {

@@ -10,6 +10,7 @@ pub mod breaker;
 pub(super) mod hand_out;
 pub mod lane;
 pub mod apps;
+pub mod builds;
 mod deployments;
 pub mod actions;
 pub mod savings;

@@ -77,6 +77,7 @@ impl Engine {
     /// Runs one pass. Cannot fail: errors are part of the result.
     pub async fn pass(&mut self, mode: RunMode) {
         let started = self.clock.now();
+        Box::pin(self.keep_builds()).await;
         let (reading, loaded) = Box::pin(self.read_manifests()).await;
         self.record_source_events().await;
         let mut picture = Box::pin(self.run_pass(reading, loaded, mode)).await;
@@ -88,6 +89,7 @@ impl Engine {
         }
         self.note_shares(&picture);
         Box::pin(self.follow_deployments(&mut picture)).await;
+        Box::pin(self.follow_bases(&picture)).await;
         self.picture = Arc::new(picture);
     }
 
@@ -100,6 +102,7 @@ impl Engine {
     /// The source, and its manifests with what is known of the repositories of apps.
     async fn read_manifests(&mut self) -> (SourceReading, Result<Loaded, SourceError>) {
         Box::pin(self.load_deployments()).await;
+        Box::pin(self.load_bases()).await;
         let mut reading = self.source.read().await;
         let mut loaded = self.manifests_of(&reading).await;
         if let (Ok(manifests), Some(snapshot)) = (&loaded, &reading.snapshot) {
@@ -440,6 +443,7 @@ impl Engine {
             config_trouble: self.config_trouble.clone(),
             apps: self.source.apps().states(),
             deployments: self.deployments.clone().unwrap_or_default(),
+            bases: self.source.apps().bases().states(),
             listener_trouble: self.listener_trouble.clone(),
             unpublished,
             dead_ends,

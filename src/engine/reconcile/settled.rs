@@ -75,7 +75,7 @@ pub fn blocked(picture: &PassResult) -> BTreeSet<Address> {
 fn waits_long(change: &Change, now: Timestamp) -> bool {
     let Gate::Until { at, what } = &change.gate else { return false };
     match what {
-        Wait::StoppedGrace | Wait::Budget | Wait::Order | Wait::Lent => true,
+        Wait::StoppedGrace | Wait::Budget | Wait::Order | Wait::Lent | Wait::Builds => true,
         Wait::Backoff | Wait::Provider => *at - now > WAITED_FOR,
         Wait::Settle | Wait::EngineStart | Wait::Drain => false,
     }

@@ -2,13 +2,16 @@
 
 use serde_json::{Value as Json, json};
 
+use super::builds::{self as built, BaseRow, bases_json, bases_text};
 use super::exact_time;
+use super::waits::builds_limit_text;
 use crate::engine::PassResult;
 use crate::ledger::{Deployment, DeploymentState};
+use crate::source::apps::{ASKS_MAX, COUNTED as ASKS_COUNTED};
 use crate::source::{AppState, SourceError};
 use crate::words::say;
 use amarre_core::model::app::{AppSource, Build};
-use amarre_core::model::{Address, Change, Code, Commit, Gate, Kind, Language, Readiness, Text};
+use amarre_core::model::{Address, Change, Code, Commit, Gate, Kind, Language, Readiness, Text, Timestamp, Wait};
 use amarre_core::plan::render::{Style, Tone};
 use amarre_core::plan::safety::builds;
 use amarre_core::text;
@@ -38,6 +41,8 @@ pub struct AppRow {
     pub stage: AppStage,
     /// The newest one.
     pub deployment: Option<Deployment>,
+    /// The images that it is built from.
+    pub bases: Vec<BaseRow>,
 }
 
 /// How far an app is, and why.
@@ -76,7 +81,8 @@ fn row(picture: &PassResult, name: &str, source: &AppSource, state: &AppState) -
     let build = picture.services.get(name).and_then(|service| service.build()).cloned();
     let deployment = picture.deployments.get(name).and_then(|all| all.last()).cloned();
     let stage = stage(picture, name);
-    AppRow { name: name.to_owned(), source: source.clone(), state: state.clone(), build, stage, deployment }
+    let bases = picture.services.get(name).map(|service| built::bases(picture, service)).unwrap_or_default();
+    AppRow { name: name.to_owned(), source: source.clone(), state: state.clone(), build, stage, deployment, bases }
 }
 
 /// What of an app is to run: a commit, and its image once it is known.
@@ -111,19 +117,15 @@ pub fn target(picture: &PassResult, name: &str) -> Option<DeployTarget> {
     let (_, state) = picture.apps.get(name)?;
     let build = picture.services.get(name).and_then(|service| service.build());
     let newest = state.commit.as_ref().filter(|newest| build.is_none_or(|build| build.commit.id != newest.id));
-    match (build, newest) {
-        // What stays effective is an earlier one.
-        (_, Some(newest)) if picture.broken.contains_key(name) => {
-            Some(DeployTarget { commit: newest.clone(), image: String::new(), framework: String::new() })
-        }
-        (Some(build), _) => Some(DeployTarget {
+    // What stays effective is an earlier one.
+    let is_behind = newest.is_some() && picture.broken.contains_key(name);
+    match build.filter(|_| !is_behind) {
+        Some(build) => Some(DeployTarget {
             commit: build.commit.clone(),
             image: build.image.clone(),
             framework: build.framework.clone(),
         }),
-        (None, newest) => {
-            Some(DeployTarget { commit: newest?.clone(), image: String::new(), framework: String::new() })
-        }
+        None => Some(DeployTarget { commit: newest?.clone(), image: String::new(), framework: String::new() }),
     }
 }
 
@@ -207,6 +209,9 @@ fn building(picture: &PassResult, change: &Change, is_suspended: bool) -> AppSta
     match &change.gate {
         Gate::Now if picture.busy.contains(&change.service) => AppStage::plain(DeploymentState::Provisioning),
         Gate::Now => AppStage::because(DeploymentState::Pending, text!("nothing was done for this commit yet"), None),
+        Gate::Until { what: Wait::Builds, .. } => {
+            AppStage::because(DeploymentState::Pending, builds_limit_text(picture), None)
+        }
         Gate::After(_) | Gate::Until { .. } => {
             AppStage::because(DeploymentState::Pending, text!("its build waits for its turn"), None)
         }
@@ -245,9 +250,18 @@ fn app(row: &AppRow) -> Json {
         })),
         "found": found.map(|(part, value, because)| json!({"what": part, "value": value, "because": because.to_string()})).collect::<Vec<_>>(),
         "notes": row.build.iter().flat_map(|build| &build.notes).map(ToString::to_string).collect::<Vec<_>>(),
-        "asked_at": row.state.asked.map(amarre_core::model::Timestamp::rfc3339),
+        "bases": bases_json(&row.bases),
+        "asked_at": row.state.asked.map(Timestamp::rfc3339),
+        "next_ask_at": row.state.limited.map(Timestamp::rfc3339),
         "error": row.state.error.as_ref().map(|error| json!({"code": error.code, "message": error.message})),
     })
+}
+
+/// A repository was asked for as often as may be.
+pub fn limited_text(next: Timestamp) -> Text {
+    let (count, span) = (ASKS_MAX.to_string(), ASKS_COUNTED.in_words());
+    let at = exact_time(next, Language::En);
+    text!("its repository was asked for {count} times within {span}: next at {at}", count, span, at)
 }
 
 /// All apps, a line each.
@@ -284,11 +298,15 @@ pub fn app_text(row: &AppRow, style: Style) -> String {
             build.commit.author,
             build.image
         ));
+        out.push_str(&bases_text(&row.bases, &row.name, language));
         out.push('\n');
         out.push_str(&found_text(&build.reasons, language));
         for note in &build.notes {
             out.push_str(&format!("note: {}\n", say(note, language)));
         }
+    }
+    if let Some(next) = row.state.limited {
+        out.push_str(&format!("note: {}\n", say(&limited_text(next), language)));
     }
     if let Some(error) = &row.state.error {
         out.push_str(&format!("\nwarning[{}]: {}\n", error.code, error.message));

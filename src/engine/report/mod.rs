@@ -16,6 +16,7 @@ pub mod service_plan;
 pub mod subnets;
 pub mod certificates;
 pub(super) mod derived;
+pub mod builds;
 pub mod deployments;
 pub mod read_scope;
 pub mod instances;
@@ -212,6 +213,11 @@ pub fn service_text(
         }
     }
     out.push_str(&wait_text::wait(row, now, style.language));
+    if let Some((_, newer)) = builds::with_newer_bases(picture).find(|(of, _)| *of == name) {
+        out.push_str(&format!("  {}\n", say(&builds::newer_text(&newer), style.language)));
+        let command = format!("amarre app deploy {name} --pull");
+        hint_line(&Hint::command(text!("to build on it"), command), "  ", style, &mut out);
+    }
     out.push('\n');
     for resource in &row.resources {
         resource_text(resource, now, style, &mut out);
@@ -522,6 +528,10 @@ pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
     let since = picture.since.get(&row.name).filter(|(_, at)| at.0 > 0);
     if let (Some(object), Some((_, at))) = (document.as_object_mut(), since) {
         object.insert("since".to_owned(), json!(at.rfc3339()));
+    }
+    let bases = picture.services.get(&row.name).map(|service| builds::bases(picture, service)).unwrap_or_default();
+    if !bases.is_empty() {
+        document["bases"] = json!(builds::bases_json(&bases));
     }
     document
 }

@@ -225,6 +225,7 @@ fn until_wait(picture: &PassResult, change: &Change) -> Option<PendingWait> {
             text!("the next order of {thing}: the last one failed, or its end is not known", thing),
             Some(Hint::command(text!("once its cause is gone, to order now"), retry)),
         ),
+        Wait::Builds => (builds_limit_text(picture), None),
         Wait::Provider => (text!("{provider} fails for everybody", provider), None),
         Wait::Backoff => (text!("the next try of {thing}", thing), Some(Hint::command(text!("to try now"), retry))),
     };
@@ -328,6 +329,12 @@ fn clock(span: Millis) -> String {
         (0, minutes, seconds) => format!("{minutes}:{seconds:02}"),
         (hours, minutes, seconds) => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
+}
+
+/// Why a build waits that would be one too many.
+pub(crate) fn builds_limit_text(picture: &PassResult) -> Text {
+    let n = picture.context.as_ref().map_or(0, |context| context.site.images.builds_per_hour);
+    text!(n; "room for its build: an hour has 1, images.builds_per_hour", "room for its build: an hour has {n}, images.builds_per_hour")
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use serde_json::Value as Json;
 
 use super::DockerConfig;
 use super::answer_limit::{self, ANSWER_BYTES_MAX, Meter};
-use super::images::Declared;
+use super::images::{self, Declared};
 use super::registry::{self, Registries};
 use super::transport::{self, ConnectError, Sender, TlsFiles};
 use crate::error_chain::{chain, root};
@@ -335,6 +335,13 @@ impl EngineApi {
         }
         self.counts.add("POST", 200);
         Ok(())
+    }
+
+    /// The digest that a registry knows what is here under a reference by. `None`: it came from none.
+    pub async fn digest_of(&self, reference: &str) -> Result<Option<String>, ProviderError> {
+        let answer = self.docker.inspect_image(reference).await;
+        let image = self.found("GET", &format!("inspecting image {reference}"), answer)?;
+        Ok(image.and_then(|image| images::digest_of(reference, &image.repo_digests.unwrap_or_default())))
     }
 
     /// What is here under a reference, else what the registry says of it.

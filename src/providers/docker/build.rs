@@ -1,11 +1,10 @@
 //! Builds an image by BuildKit: `POST /build?version=2` with the files as a tar and without a session, which would be needed for
 //! secrets alone. Measured on Engine 20.10: dropping the request ends the running step.
 //!
-//! The answer is a stream of JSON objects. What BuildKit says stands in `aux` of `moby.buildkit.trace`, a protobuf message
-//! `moby.buildkit.v1.StatusResponse` in base64: field 1 are steps (1 digest, 3 name, 4 cached, 5 started, 6 completed, 7 error),
-//! field 3 are pieces of logs (1 digest of the step, 4 bytes).
+//! An image that it is made from is the one that the first build had, by its digest, until a person moves on to another. Its tag may
+//! stand for another one by then, here or in the registry.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,18 +18,18 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::Value as Json;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::answer_limit::Meter;
 use super::api::EngineApi;
-use super::{DockerProvider, brought, cannot, files, ids_of_images, transport};
-use crate::providers::contract::{BuildContext, ContextPieces};
-use crate::providers::{Class, ProviderError, Supplies, WatchBuilds};
-use amarre_core::model::{Change, Code, Fields, Millis, Value, words};
+use super::{DockerProvider, brought, build_trace, cannot, files, ids_of_images, transport};
+use crate::providers::{BuildContext, Class, ContextPieces, ProviderError, Supplies, WatchBuilds, WatchedBuild};
+use amarre_core::apps;
+use amarre_core::model::build_log::{BuildLog, StepNews};
+use amarre_core::model::{Change, Code, Fields, Millis, Timestamp, Value, words};
 
-/// Of one build; the first lines go when there are more.
-const LOG_BYTES_MAX: usize = 1 << 20;
-/// Logs that are kept in memory.
-const LOGS_MAX: usize = 50;
+/// Builds that are kept in memory.
+const BUILDS_MAX: usize = 50;
 /// One object of the stream.
 const OBJECT_BYTES_MAX: usize = 8 << 20;
 /// Lines of the log in an error.
@@ -54,6 +53,8 @@ pub struct BuildOrder {
     files: Option<String>,
     /// Images that it is made from.
     pub bases: Vec<String>,
+    /// Digests of some of them.
+    digests: BTreeMap<String, String>,
     args: BTreeMap<String, String>,
     target: Option<String>,
     timeout: Millis,
@@ -64,8 +65,10 @@ impl BuildOrder {
     pub fn of(image: &str, build: &Value) -> Option<Self> {
         let entries = build.entries()?;
         let text = |name: &str| entries.get(name).and_then(Value::as_text).map(str::to_owned);
-        let args = entries.get("args").and_then(Value::entries).into_iter().flatten();
-        let args = args.filter_map(|(name, value)| Some((name.clone(), value.as_text()?.to_owned()))).collect();
+        let texts = |name: &str| -> BTreeMap<String, String> {
+            let pairs = entries.get(name).and_then(Value::entries).into_iter().flatten();
+            pairs.filter_map(|(name, value)| Some((name.clone(), value.as_text()?.to_owned()))).collect()
+        };
         let files = text("files");
         let of_repository = |name: &str| if files.is_some() { Some(String::new()) } else { text(name) };
         let (source, commit) = (of_repository("source")?, of_repository("commit")?);
@@ -75,18 +78,29 @@ impl BuildOrder {
             dockerfile: text("dockerfile")?,
             context: BuildContext { source, commit, folder: text("context")?, dockerfile: text("path"), beside: None },
             bases: entries.get("bases")?.strings().into_iter().map(str::to_owned).collect(),
-            args,
+            digests: texts("moved"),
+            args: texts("args"),
             target: text("target"),
             timeout: Millis(entries.get("timeout_ms").and_then(Value::as_int)?),
         })
     }
 
-    /// With the Dockerfile among the files, where the repository has none.
-    pub fn with_dockerfile(mut self, text: Arc<[u8]>) -> Self {
-        if self.context.dockerfile.is_none() {
-            self.context.beside = Some((MADE_DOCKERFILE.to_owned(), text));
+    /// With the Dockerfile beside the files, where the repository has none, or names images by tags that are known by digests.
+    pub fn with_dockerfile(mut self, bytes: &Arc<[u8]>, digests: BTreeMap<String, String>) -> Self {
+        // What a manifest was read with comes before what is known by now.
+        let digests = digests.into_iter().chain(std::mem::take(&mut self.digests));
+        self.digests = digests.filter(|(image, _)| !image.contains('@') && self.bases.contains(image)).collect();
+        let text = std::str::from_utf8(bytes).ok().map(|text| apps::pinned(text, &self.args, &self.digests));
+        let pinned = text.filter(|text| text.as_bytes() != &**bytes).map(|text| text.into_bytes().into());
+        if pinned.is_some() || self.context.dockerfile.is_none() {
+            self.context.beside = Some((MADE_DOCKERFILE.to_owned(), pinned.unwrap_or_else(|| bytes.clone())));
         }
         self
+    }
+
+    /// An image that it is made from, as it is pulled.
+    fn base(&self, image: &str) -> String {
+        self.digests.get(image).map_or_else(|| image.to_owned(), |digest| apps::at_digest(image, digest))
     }
 
     fn query(&self) -> String {
@@ -94,10 +108,11 @@ impl BuildOrder {
         let revision = Some(&self.context.commit).filter(|commit| !commit.is_empty());
         let labels = revision.map(|commit| (LABEL_REVISION.to_owned(), commit.clone())).into_iter().collect();
         let json = |map: &BTreeMap<String, String>| serde_json::to_string(map).unwrap_or_default();
+        let dockerfile = self.context.dockerfile.clone().filter(|_| self.context.beside.is_none());
         let mut pairs = vec![
             ("version", "2".to_owned()),
             ("t", self.image.clone()),
-            ("dockerfile", self.context.dockerfile.clone().unwrap_or_else(|| MADE_DOCKERFILE.to_owned())),
+            ("dockerfile", dockerfile.unwrap_or_else(|| MADE_DOCKERFILE.to_owned())),
             ("buildargs", json(&self.args)),
             ("labels", json(&labels)),
             ("forcerm", "1".to_owned()),
@@ -117,84 +132,86 @@ fn encoded(text: &str) -> String {
     text.bytes().map(letter).collect()
 }
 
-/// The builds of an engine: their logs, and how far each is.
+/// The builds of an engine, by image.
 #[derive(Debug, Default)]
-pub struct Builds(Mutex<BTreeMap<String, BuildLog>>);
+pub struct Builds {
+    known: Mutex<BTreeMap<String, KnownBuild>>,
+    /// When it was looked at last, by the clock of the engine's loop.
+    looked: Mutex<Option<(Timestamp, Instant)>>,
+}
 
-/// One build, by its image.
-#[derive(Debug, Default)]
-struct BuildLog {
-    lines: VecDeque<String>,
-    bytes: usize,
-    /// Lines that are gone.
-    lost: usize,
-    /// The step that runs.
-    step: String,
+#[derive(Debug)]
+struct KnownBuild {
+    build: WatchedBuild,
     ticks: u64,
-    number: u64,
     cancel: Arc<Notify>,
 }
 
 impl Builds {
-    fn with<T>(&self, image: &str, work: impl FnOnce(&mut BuildLog) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(image).map(work)
+    fn with<T>(&self, image: &str, work: impl FnOnce(&mut KnownBuild) -> T) -> Option<T> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get_mut(image).map(work)
     }
 
-    fn begin(&self, image: &str) -> Arc<Notify> {
-        let mut builds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = builds.values().map(|log| log.number).max().unwrap_or_default() + 1;
-        if builds.len() >= LOGS_MAX
-            && let Some(oldest) = builds.iter().min_by_key(|(_, log)| log.number).map(|(image, _)| image.clone())
+    /// It is this late.
+    pub fn look(&self, now: Timestamp) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+    }
+
+    fn now(&self) -> Timestamp {
+        let looked = *self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed = |at: Instant| Millis(i64::try_from(at.elapsed().as_millis()).unwrap_or_default());
+        looked.map_or(Timestamp(0), |(now, at)| now + passed(at))
+    }
+
+    fn begin(&self, image: &str, service: &str) -> Arc<Notify> {
+        let began = self.now();
+        let mut builds = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if builds.len() >= BUILDS_MAX
+            && let Some(oldest) =
+                builds.iter().min_by_key(|(_, known)| known.build.began).map(|(image, _)| image.clone())
         {
             builds.remove(&oldest);
         }
-        let log = BuildLog { number, ..BuildLog::default() };
-        let cancel = log.cancel.clone();
-        builds.insert(image.to_owned(), log);
+        let (service, image) = (service.to_owned(), image.to_owned());
+        let build = WatchedBuild { service, image: image.clone(), began, ended: None, log: BuildLog::default() };
+        let cancel: Arc<Notify> = Arc::default();
+        builds.insert(image, KnownBuild { build, ticks: 0, cancel: cancel.clone() });
         cancel
     }
 
-    fn line(&self, image: &str, line: &str) {
-        let line = words::masked(line.trim_end());
-        self.with(image, |log| {
-            log.ticks += 1;
-            log.bytes += line.len() + 1;
-            log.lines.push_back(line);
-            while log.bytes > LOG_BYTES_MAX
-                && let Some(first) = log.lines.pop_front()
-            {
-                log.bytes -= first.len() + 1;
-                log.lost += 1;
+    /// Something was heard of it.
+    pub fn hear(&self, image: &str, tell: impl FnOnce(&mut BuildLog)) {
+        self.with(image, |known| {
+            known.ticks += 1;
+            tell(&mut known.build.log);
+        });
+    }
+
+    /// A step of ours begins, or is done.
+    fn own_step(&self, image: &str, name: &str, is_done: bool) {
+        let now = Some(self.now());
+        let (began, ended) = if is_done { (None, now) } else { (now, None) };
+        self.hear(image, |log| log.step(StepNews { id: name, name, began, ended, ..StepNews::default() }));
+    }
+
+    fn end(&self, image: &str, failure: Option<&ProviderError>) {
+        let now = self.now();
+        self.with(image, |known| {
+            known.build.ended = Some(now);
+            if known.build.log.error.is_none() {
+                known.build.log.end(failure.map(|error| error.message.clone()));
             }
         });
     }
 
-    /// A sign of life.
-    fn lives(&self, image: &str) {
-        self.with(image, |log| log.ticks += 1);
-    }
-
     /// The step that runs.
     pub fn step(&self, image: &str) -> String {
-        self.with(image, |log| log.step.clone()).unwrap_or_default()
+        self.with(image, |known| known.build.log.running().to_owned()).unwrap_or_default()
     }
 
     /// How many signs of life it has given.
     pub fn ticks(&self, image: &str) -> u64 {
-        self.with(image, |log| log.ticks).unwrap_or_default()
-    }
-
-    /// What it printed. `None`: nothing is known of it.
-    pub fn lines(&self, image: &str) -> Option<Vec<String>> {
-        self.with(image, |log| {
-            let lost = (log.lost > 0).then(|| format!("… {} earlier lines are gone", log.lost));
-            lost.into_iter().chain(log.lines.iter().cloned()).collect()
-        })
-    }
-
-    /// Ends it. Whether there was one.
-    pub fn cancel(&self, image: &str) -> bool {
-        self.with(image, |log| log.cancel.notify_waiters()).is_some()
+        self.with(image, |known| known.ticks).unwrap_or_default()
     }
 }
 
@@ -214,7 +231,7 @@ impl DockerProvider {
             let message = format!("the Dockerfile of {image} is not known any more");
             ProviderError::new(Class::Conflict, Code::A0405, message)
         })?;
-        let order = order.with_dockerfile(dockerfile.bytes.clone());
+        let order = order.with_dockerfile(&dockerfile.bytes, supplies.contexts.base_digests(&change.service));
         let before = ids_of_images(api).await?;
         let files = match &order.files {
             None => supplies.contexts.open(order.context.clone()),
@@ -226,18 +243,28 @@ impl DockerProvider {
                 in_one_piece(files::context(bundle, order.context.beside.as_ref()))
             }
         };
-        build(api, &self.builds, &order, files).await?;
+        let cancel = self.builds.begin(image, &change.service);
+        let built = build(api, &self.builds, &order, (files, cancel)).await;
+        self.builds.end(image, built.as_ref().err());
+        built?;
         brought(api, image, &before).await
     }
 }
 
 impl WatchBuilds for DockerProvider {
-    fn build_log(&self, image: &str) -> Option<Vec<String>> {
-        self.builds.lines(image)
+    fn build(&self, image: &str) -> Option<WatchedBuild> {
+        self.builds.with(image, |known| known.build.clone())
+    }
+
+    fn ended_builds(&self) -> Vec<(String, Timestamp)> {
+        let known = self.builds.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = known.values().map(|known| &known.build).filter(|build| build.ended.is_some());
+        ended.map(|build| (build.image.clone(), build.began)).collect()
     }
 
     fn cancel_build(&self, image: &str) -> bool {
-        self.builds.cancel(image)
+        let running = |known: &mut KnownBuild| known.build.ended.is_none().then(|| known.cancel.notify_waiters());
+        self.builds.with(image, running).flatten().is_some()
     }
 }
 
@@ -251,20 +278,14 @@ fn in_one_piece(tar: Vec<u8>) -> ContextPieces {
 /// Builds an image.
 ///
 /// # Errors
-/// A step failed, the time is over, somebody cancelled it, or the engine does not answer.
+/// A step failed, the time is over, a person cancelled it, or the engine does not answer.
 async fn build(
     api: &EngineApi,
     builds: &Builds,
     order: &BuildOrder,
-    files: ContextPieces,
+    (files, cancel): (ContextPieces, Arc<Notify>),
 ) -> Result<(), ProviderError> {
-    let cancel = builds.begin(&order.image);
-    for base in &order.bases {
-        if !api.has_image(base).await? {
-            builds.line(&order.image, &format!("pulling {base}"));
-            api.pull(base, None, |_| builds.lives(&order.image)).await?;
-        }
-    }
+    bring_bases(api, builds, order).await?;
     let limit = Duration::from_millis(u64::try_from(order.timeout.0).unwrap_or_default());
     tokio::select! {
         done = tokio::time::timeout(limit, run(api, builds, order, files)) => done.unwrap_or_else(|_| {
@@ -276,6 +297,28 @@ async fn build(
             Err(ProviderError::new(Class::Rejected, Code::A0778, message).hint("`amarre retry` builds it again"))
         }
     }
+}
+
+/// Fetches the images that it is made from, where they are not there, and notes which they are.
+async fn bring_bases(api: &EngineApi, builds: &Builds, order: &BuildOrder) -> Result<(), ProviderError> {
+    for image in &order.bases {
+        let name = order.base(image);
+        if !api.has_image(&name).await? {
+            let step = format!("pull {name}");
+            builds.own_step(&order.image, &step, false);
+            let pulled = api.pull(&name, None, |_| builds.hear(&order.image, |_| ())).await;
+            pulled.map_err(|error| match order.digests.get(image) {
+                // It may have been taken away there; its tag stands for another one by now.
+                Some(_) => error.hint("`amarre app deploy NAME --pull` builds on what its tag stands for now"),
+                None => error,
+            })?;
+            builds.own_step(&order.image, &step, true);
+        }
+        if let Some(digest) = api.digest_of(&name).await? {
+            builds.hear(&order.image, |log| _ = log.bases.insert(image.clone(), digest));
+        }
+    }
+    Ok(())
 }
 
 async fn run(api: &EngineApi, builds: &Builds, order: &BuildOrder, files: ContextPieces) -> Result<(), ProviderError> {
@@ -315,7 +358,6 @@ async fn read_answer(
 ) -> Result<(), ProviderError> {
     let is_good = response.status().is_success();
     let mut body = Body::new(response.into_body()).into_data_stream();
-    let mut trace = Trace { builds, order, steps: BTreeMap::new(), rest: BTreeMap::new() };
     let mut gathered: Vec<u8> = Vec::new();
     let (mut error, mut is_made) = (None, false);
     while let Some(piece) = body.next().await {
@@ -333,10 +375,12 @@ async fn read_answer(
             is_made |= said.id.as_deref() == Some("moby.image.id");
             error = error.or(said.error).or(said.message);
             if let Some(aux) = said.aux.as_ref().and_then(Json::as_str) {
-                trace.take(&STANDARD.decode(aux).unwrap_or_default());
+                let message = STANDARD.decode(aux).unwrap_or_default();
+                builds.hear(&order.image, |log| build_trace::read(&message, log));
             }
             if let Some(text) = said.stream {
-                text.lines().filter(|line| !line.is_empty()).for_each(|line| builds.line(&order.image, line));
+                let lines = text.lines().filter(|line| !line.is_empty());
+                lines.for_each(|line| builds.hear(&order.image, |log| log.say(line)));
             }
         }
         gathered.drain(..done);
@@ -360,14 +404,16 @@ struct Said {
     message: Option<String>,
 }
 
-/// The same would fail again: until something of it changes, nobody tries.
+/// The same would fail again: until something of it changes, it is not tried.
 fn failed(order: &BuildOrder, builds: &Builds, why: &str) -> ProviderError {
-    builds.line(&order.image, &format!("failed: {why}"));
-    let lines = builds.lines(&order.image).unwrap_or_default();
-    let last: Vec<&str> = lines.iter().rev().skip(1).take(LINES_SHOWN).map(String::as_str).collect();
-    let last: Vec<&str> = last.into_iter().rev().filter(|line| !line.is_empty()).collect();
+    let end = |known: &mut KnownBuild| {
+        let log = &mut known.build.log;
+        log.end(Some(words::line(why)));
+        log.last_lines(LINES_SHOWN).join(" / ")
+    };
+    let last = builds.with(&order.image, end).unwrap_or_default();
     let message = format!("building {} failed: {}", order.image, words::line(why));
-    let printed = if last.is_empty() { String::new() } else { format!("it printed last: {}; ", last.join(" / ")) };
+    let printed = if last.is_empty() { String::new() } else { format!("it printed last: {last}; ") };
     ProviderError::new(Class::Rejected, Code::A0773, message)
         .hint(format!("{printed}what runs stays as it is until a commit fixes it"))
 }
@@ -377,140 +423,9 @@ fn passes(error: ProviderError) -> ProviderError {
     ProviderError { class: Class::RetryLater, ..error }
 }
 
-/// What BuildKit says of a build.
-struct Trace<'a> {
-    builds: &'a Builds,
-    order: &'a BuildOrder,
-    /// By digest: its name, and whether it was told.
-    steps: BTreeMap<String, (String, bool)>,
-    /// The last piece of a line, by step.
-    rest: BTreeMap<String, String>,
-}
-
-impl Trace<'_> {
-    fn take(&mut self, message: &[u8]) {
-        for (number, field) in fields(message) {
-            let ProtobufField::Bytes(bytes) = field else { continue };
-            match number {
-                1 => self.step(bytes),
-                3 => self.printed(bytes),
-                _ => (),
-            }
-        }
-    }
-
-    fn step(&mut self, message: &[u8]) {
-        let (mut digest, mut name) = (String::new(), String::new());
-        let (mut is_cached, mut has_begun) = (false, false);
-        for (number, field) in fields(message) {
-            match (number, field) {
-                (1, ProtobufField::Bytes(bytes)) => digest = String::from_utf8_lossy(bytes).into_owned(),
-                (3, ProtobufField::Bytes(bytes)) => name = String::from_utf8_lossy(bytes).into_owned(),
-                (4, ProtobufField::Number(number)) => is_cached = number != 0,
-                (5, ProtobufField::Bytes(_)) => has_begun = true,
-                (_, _) => (),
-            }
-        }
-        let image = &self.order.image;
-        self.builds.lives(image);
-        let known = self.steps.entry(digest).or_insert_with(|| (name.clone(), false));
-        if known.1 || !(has_begun || is_cached) || name.starts_with("[internal]") {
-            return;
-        }
-        known.1 = true;
-        self.builds.line(image, &format!("{name}{}", if is_cached { "  (as before)" } else { "" }));
-        self.builds.with(image, |log| log.step = words::line(&name));
-    }
-
-    fn printed(&mut self, message: &[u8]) {
-        let (mut step, mut text) = (String::new(), String::new());
-        for (number, field) in fields(message) {
-            match (number, field) {
-                (1, ProtobufField::Bytes(bytes)) => step = String::from_utf8_lossy(bytes).into_owned(),
-                (4, ProtobufField::Bytes(bytes)) => text = String::from_utf8_lossy(bytes).into_owned(),
-                (_, _) => (),
-            }
-        }
-        let rest = self.rest.entry(step).or_default();
-        rest.push_str(&text);
-        while let Some((line, more)) = rest.split_once('\n') {
-            self.builds.line(&self.order.image, &format!("  {line}"));
-            *rest = more.to_owned();
-        }
-        if rest.len() > LOG_BYTES_MAX {
-            rest.clear();
-        }
-    }
-}
-
-/// A value of a protobuf message.
-#[derive(Debug, PartialEq, Eq)]
-enum ProtobufField<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-/// The fields of a protobuf message; what cannot be read ends it.
-fn fields(mut message: &[u8]) -> Vec<(u64, ProtobufField<'_>)> {
-    let mut found = Vec::new();
-    while let Some(key) = varint(&mut message) {
-        let field = match key & 7 {
-            0 => varint(&mut message).map(ProtobufField::Number),
-            1 => piece(&mut message, 8).map(ProtobufField::Bytes),
-            2 => varint(&mut message).and_then(|length| piece(&mut message, length)).map(ProtobufField::Bytes),
-            5 => piece(&mut message, 4).map(ProtobufField::Bytes),
-            _ => None,
-        };
-        let Some(field) = field else { break };
-        found.push((key >> 3, field));
-    }
-    found
-}
-
-fn varint(message: &mut &[u8]) -> Option<u64> {
-    let mut value = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (first, rest) = message.split_first()?;
-        *message = rest;
-        value |= u64::from(first & 0x7f) << shift;
-        if first & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn piece<'a>(message: &mut &'a [u8], length: u64) -> Option<&'a [u8]> {
-    let length = usize::try_from(length).ok().filter(|length| *length <= message.len())?;
-    let (piece, rest) = message.split_at(length);
-    *message = rest;
-    Some(piece)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_protobuf_message_is_walked_and_a_broken_one_ends() {
-        let message = [0x08, 0x96, 0x01, 0x12, 0x02, b'h', b'i', 0x1a, 0x7f];
-        assert_eq!(fields(&message), [(1, ProtobufField::Number(150)), (2, ProtobufField::Bytes(b"hi"))]);
-        assert_eq!(fields(&[0xff; 12]), []);
-        assert_eq!(fields(&[]), []);
-    }
-
-    #[test]
-    fn a_log_keeps_its_end() {
-        let builds = Builds::default();
-        builds.begin("a");
-        for number in 0..30_000 {
-            builds.line("a", &format!("line {number} of a build that prints very much indeed"));
-        }
-        let lines = builds.lines("a").unwrap();
-        assert!(lines[0].contains("earlier lines are gone") && lines.last().unwrap().contains("29999"));
-        assert!(lines.iter().map(String::len).sum::<usize>() <= LOG_BYTES_MAX + 100);
-        assert_eq!((builds.lines("b"), builds.cancel("b")), (None, false));
-    }
 
     #[test]
     fn a_query_is_encoded() {

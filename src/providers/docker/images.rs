@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use async_trait::async_trait;
 use bollard::models::{CreateImageInfo, ImageInspect, ImageSummary};
 use futures_util::StreamExt;
 
+use super::DockerProvider;
 use super::answers::AnswerReader;
 use super::api::EngineApi;
-use crate::providers::ObserveQuery;
+use crate::providers::{FindImages, ImageFacts, ObserveQuery, ProviderError};
 use amarre_core::model::{Address, Fields, Kind, Millis, Readiness, Seen, Timestamp, Value, platform, words};
 use amarre_core::text;
 
@@ -75,6 +77,17 @@ impl Remotes {
         known.extend(answers.into_iter().map(|(reference, answer)| (reference, RegistryQuery { at: ask.now, answer })));
         let answer = |reference: String| known.get(&reference).map(|asked| (reference, asked.answer.clone()));
         wanted.into_keys().filter_map(answer).collect()
+    }
+}
+
+#[async_trait]
+impl FindImages for DockerProvider {
+    async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError> {
+        self.api().await?.image(reference).await
+    }
+
+    async fn digest(&self, reference: &str) -> Result<String, ProviderError> {
+        self.api().await?.remote_digest(reference).await
     }
 }
 
@@ -162,6 +175,21 @@ fn repository_of(reference: &str) -> &str {
         Some((name, tag)) if !tag.contains('/') => name,
         Some(_) | None => name,
     }
+}
+
+/// The digest under which a registry has an image, of those that are known of it.
+pub fn digest_of(reference: &str, digests: &[String]) -> Option<String> {
+    let familiar = |name: &str| {
+        let name = name.strip_prefix("docker.io/").unwrap_or(name);
+        name.strip_prefix("library/").unwrap_or(name).to_owned()
+    };
+    let wanted = familiar(repository_of(reference));
+    let known = digests.iter().filter_map(|known| known.split_once('@'));
+    let own = known.filter(|(name, _)| familiar(name) == wanted).map(|(_, digest)| digest);
+    // What names one digest means that one, of several that the same image has.
+    let said = reference.split_once('@').map(|(_, digest)| digest);
+    let own: Vec<&str> = own.collect();
+    own.iter().find(|digest| said == Some(**digest)).or(own.first()).map(|digest| (*digest).to_owned())
 }
 
 /// Free bytes for this user in the file system of a folder.

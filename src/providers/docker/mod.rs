@@ -5,6 +5,7 @@
 
 pub mod api;
 mod build;
+mod build_trace;
 mod actions;
 mod containers;
 mod hidden;
@@ -39,8 +40,8 @@ use self::registry::Registries;
 use self::transport::TlsFiles;
 use super::http::{Counts, Http};
 use super::{
-    Capabilities, Class, FindImages, ImageFacts, LogQuery, Observation, ObserveQuery, Outcome, ProbePorts, Provider,
-    ProviderError, ReadLogs, ReportProgress, Supplies, TEST_LIMIT, TestNginx,
+    Capabilities, Class, LogQuery, Observation, ObserveQuery, Outcome, ProbePorts, Provider, ProviderError, ReadLogs,
+    ReportProgress, Supplies, TEST_LIMIT, TestNginx,
 };
 use crate::secret::{MarkKey, Scrubber, Secrets};
 use amarre_core::model::folders::Reserved;
@@ -179,6 +180,7 @@ impl DockerProvider {
         }
         let declared = self.declared(api, ask, &images).await?;
         let remotes = self.remotes.ask(api, ask, &images).await;
+        self.builds.look(ask.now);
         seen.extend(
             images.iter().flat_map(|image| images::seen(ask, &reader, image, declared.get(&image.id), &remotes)),
         );
@@ -555,13 +557,6 @@ impl ProbePorts for DockerProvider {
                 }
             }
         }
-    }
-}
-
-#[async_trait]
-impl FindImages for DockerProvider {
-    async fn image(&self, reference: &str) -> Result<ImageFacts, ProviderError> {
-        self.api().await?.image(reference).await
     }
 }
 

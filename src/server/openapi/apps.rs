@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::schemas::{count, described, flag_type, list, object, or_null, text, time};
+use super::schemas::{base_keys, count, described, flag_type, list, object, or_null, text, time};
 use super::{Operation, in_path, in_query};
 use crate::accounts::Role;
 use crate::engine::report::deployments::states;
@@ -26,6 +26,10 @@ fn limited(operation: Operation) -> Operation {
     operation.parameter(in_query("limit", "The highest number of rows, the newest first; 100 if not set", &limit))
 }
 
+fn whole(operation: Operation) -> Operation {
+    operation.parameter(in_query("all", "Also what steps have printed that are done", &flag_type()))
+}
+
 pub(in crate::server) fn apps() -> Operation {
     Operation::document("apps", "All apps", "Apps")
 }
@@ -35,7 +39,7 @@ pub(in crate::server) fn app() -> Operation {
 }
 
 pub(in crate::server) fn build_log() -> Operation {
-    of_app(Operation::document("build_log", "What the newest build of an app has printed", "BuildLog"))
+    of_app(Operation::document("build_log", "What the newest build of an app or service did, step by step", "BuildLog"))
 }
 
 pub(in crate::server) fn deployments_of_app() -> Operation {
@@ -60,7 +64,7 @@ pub(in crate::server) fn deployment() -> Operation {
 }
 
 pub(in crate::server) fn deployment_log() -> Operation {
-    of_deployment(Operation::document("deployment_log", "What its build has printed", "BuildLog"))
+    of_deployment(Operation::document("deployment_log", "What its build did, step by step", "BuildLog"))
 }
 
 pub(in crate::server) fn app_key_text() -> Operation {
@@ -78,7 +82,7 @@ pub(in crate::server) fn app_text() -> Operation {
 }
 
 pub(in crate::server) fn build_log_text() -> Operation {
-    of_app(Operation::answer("build_log_text", "Its build, as the command line prints it")).only(Role::Viewer)
+    whole(of_app(Operation::answer("build_log_text", "Its build, as the command line prints it"))).only(Role::Viewer)
 }
 
 pub(in crate::server) fn deployments_text() -> Operation {
@@ -95,7 +99,8 @@ pub(in crate::server) fn deployment_text() -> Operation {
 }
 
 pub(in crate::server) fn deployment_log_text() -> Operation {
-    of_deployment(Operation::answer("deployment_log_text", "Its log, as the command line prints it")).only(Role::Viewer)
+    whole(of_deployment(Operation::answer("deployment_log_text", "Its log, as the command line prints it")))
+        .only(Role::Viewer)
 }
 
 /// The schemas, by name.
@@ -109,7 +114,8 @@ pub(super) fn schemas() -> Map<String, Json> {
         "Apps": with_schema("amarre.apps/v1", json!({"apps": list(object(app_keys(), none()))})),
         "App": with_schema("amarre.app/v1", app_keys()),
         "BuildLog": with_schema("amarre.build-log/v1", json!({
-            "name": text(), "deployment": or_null(count()), "image": text(), "lines": list(text()),
+            "name": text(), "deployment": or_null(count()), "image": text(),
+            "lines": described("All of it as text", list(text())), "builds": list(object(build_keys(), none())),
         })),
         "Deployments": with_schema("amarre.deployments/v1", json!({
             "deployments": list(object(deployment_keys(), none())), "stats": object(stats_keys(), none()),
@@ -136,7 +142,22 @@ fn app_keys() -> Json {
         "deployment": described("The newest one", or_null(count())), "commit": or_null(commit()),
         "found": list(object(json!({"what": text(), "value": text(), "because": text()}), json!({}))),
         "notes": list(text()), "asked_at": or_null(time()),
+        "next_ask_at": described("Its repository was asked for as often as may be", or_null(time())),
+        "bases": described("The images that it is built from", list(object(base_keys(), none()))),
         "error": or_null(object(json!({"code": text(), "message": text()}), json!({}))),
+    })
+}
+
+fn build_keys() -> Json {
+    let step = json!({
+        "name": text(), "state": {"enum": ["running", "done", "cached", "failed"]}, "began_at": or_null(time()),
+        "ended_at": or_null(time()), "took_ms": or_null(count()), "lines": list(text()),
+        "lost_lines": described("Lines before those, which are not kept", count()),
+    });
+    json!({
+        "image": text(), "began_at": time(), "ended_at": described("Null: it runs", or_null(time())),
+        "error": or_null(text()), "steps": list(object(step, none())),
+        "bases": described("The digest of each image that it began from", json!({"type": "object", "additionalProperties": text()})),
     })
 }
 

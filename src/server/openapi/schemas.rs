@@ -320,7 +320,19 @@ fn service_always() -> Json {
 }
 
 fn service_sometimes() -> Json {
-    json!({"since": described("Absent until a process has seen it change", time())})
+    json!({
+        "since": described("Absent until a process has seen it change", time()),
+        "bases": described("The images that it is built from; absent: it is not built", list(object(base_keys(), json!({})))),
+    })
+}
+
+/// An image that something is built from.
+pub(super) fn base_keys() -> Json {
+    json!({
+        "image": text(), "digest": described("What every build has; null: it came from no registry", or_null(text())),
+        "newer": described("What the registry has by now, where that is another one", or_null(text())),
+        "asked_at": or_null(time()), "error": described("Why the registry did not say", or_null(text())),
+    })
 }
 
 fn differences() -> Json {

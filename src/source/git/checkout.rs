@@ -8,7 +8,7 @@ use std::path::Path;
 use git2::{ObjectType, Oid, Repository, Tree, TreeEntry};
 
 use super::tree::{EXECUTABLE, LINK, SUBMODULE, describe, shown, shown_path};
-use amarre_core::apps::{Checkout, FILES_MAX, Ignore, TEXT_BYTES_MAX, is_read};
+use amarre_core::apps::{Checkout, FILES_MAX, SentFiles, TEXT_BYTES_MAX, is_read};
 
 /// Of all texts that detection looks at.
 const TEXTS_BYTES_MAX: usize = 4 << 20;
@@ -125,11 +125,8 @@ pub(super) fn write(
         let entry = tree.get_path(Path::new(path)).ok()?;
         Some(String::from_utf8_lossy(repository.find_blob(entry.id()).ok()?.content()).into_owned())
     };
-    // One that is called after the Dockerfile comes before the general one.
-    let own = dockerfile.and_then(|dockerfile| of(&format!("{dockerfile}.dockerignore")));
-    let ignore = Ignore::new(&own.or_else(|| of(".dockerignore")).unwrap_or_default());
-    // The Dockerfile is sent whatever is left out.
-    let is_sent = |path: &str| !ignore.has(path) || dockerfile == Some(path);
+    let sent = SentFiles::new(dockerfile, of);
+    let is_sent = |path: &str| sent.has(path);
     let mut size = ContextSize::default();
     walk(repository, (&tree, "", 0), &is_sent, &mut |_, entry| {
         let (bytes, _) = repository.odb().and_then(|objects| objects.read_header(entry.id())).map_err(broken)?;

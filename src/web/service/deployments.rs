@@ -5,14 +5,15 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::builds::{BaseView, BuildView, FoundView, base_views};
 use super::{Head, find_row};
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::Act;
 use crate::engine::commands::act::{ActArgs, VerbRow};
-use crate::engine::commands::apps::lines_of;
+use crate::engine::commands::builds::of_deployment;
 use crate::engine::commands::verbs::{APP_DEPLOY, APP_START, APP_STOP};
-use crate::engine::report::apps::{self, AppRow};
+use crate::engine::report::apps::{self, AppRow, limited_text};
 use crate::engine::report::deployments::{self, DeploymentStats};
 use crate::ledger::{Deployment, DeploymentState};
 use crate::web::actions::{NO_WAIT_MS, finish};
@@ -22,9 +23,6 @@ use crate::web::{
 };
 use crate::words::Words;
 use amarre_core::model::{Code, Timestamp};
-
-/// Lines of a log on the page; the whole log is a file of its own.
-const LINES_SHOWN: usize = 500;
 
 /// A deployment in the table.
 struct DeploymentRow {
@@ -85,10 +83,11 @@ struct DeploymentsPage {
     code: Option<Code>,
     /// What is known of the source: label and value.
     source: Vec<(String, String)>,
-    /// What was found out of the repository: what, the value, and why.
-    found: Vec<[String; 3]>,
-    notes: Vec<String>,
-    dockerfile: String,
+    /// What was found out of the repository.
+    found: FoundView,
+    bases: Vec<BaseView>,
+    has_newer: bool,
+    may_build: bool,
     is_stopped: bool,
 }
 
@@ -103,13 +102,8 @@ pub async fn list(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     let app = apps::find(&picture, &name);
     let mut frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
     frame.moves |= all.iter().any(|one| one.state.is_moving());
-    let reasons = app.iter().filter_map(|app| app.build.as_ref()).flat_map(|build| &build.reasons);
-    let found = reasons.map(|(what, value, because)| {
-        [words.get(&format!("found-{}", what.replace(' ', "-"))), value.clone(), words.say(because)]
-    });
+    let bases = app.as_ref().map(|app| base_views(&app.bases, now, words)).unwrap_or_default();
     let build = app.as_ref().and_then(|app| app.build.as_ref());
-    let dockerfile = build.and_then(|build| build.dockerfile.files.get(""));
-    let dockerfile = dockerfile.map(|file| String::from_utf8_lossy(&file.bytes).into_owned());
     Ok(page(&DeploymentsPage {
         head: Head::new(&picture, row, &visitor, "deployments"),
         summary: summary(&DeploymentStats::new(all.iter().copied()), words),
@@ -118,9 +112,10 @@ pub async fn list(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
         why: app.as_ref().map(|app| words.say(&app.stage.why)).unwrap_or_default(),
         code: app.as_ref().and_then(|app| app.stage.code),
         source: app.as_ref().map(|app| source(app, now, words)).unwrap_or_default(),
-        notes: build.into_iter().flat_map(|build| &build.notes).map(|note| words.say(note)).collect(),
-        found: found.collect(),
-        dockerfile: dockerfile.unwrap_or_default(),
+        found: FoundView::new(build, words),
+        has_newer: bases.iter().any(|base| base.is_newer),
+        may_build: visitor.may(Role::Operator) && !row.deleted,
+        bases,
         is_stopped: picture.services.get(&name).is_some_and(|service| service.stopped),
         frame,
     }))
@@ -144,6 +139,7 @@ fn source(app: &AppRow, now: Timestamp, words: Words) -> Vec<(String, String)> {
     rows.extend(app.build.as_ref().map(|build| (words.get("app-framework"), build.framework.clone())));
     rows.extend(app.build.as_ref().map(|build| (words.get("app-image"), build.image.clone())));
     rows.extend(app.state.asked.map(|asked| (words.get("app-asked"), view_model::moment(asked, now))));
+    rows.extend(app.state.limited.map(|next| (words.get("app-limited"), words.say(&limited_text(next)))));
     rows.extend(app.state.error.as_ref().map(|error| (words.get("app-error"), error.message.clone())));
     rows
 }
@@ -160,9 +156,7 @@ struct DeploymentPage {
     why: String,
     code: Option<Code>,
     facts: Vec<(String, String)>,
-    log: String,
-    /// Lines before those that are shown.
-    earlier: String,
+    build: Option<BuildView>,
     is_live: bool,
     can_cancel: bool,
     can_go_back: bool,
@@ -188,8 +182,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(id): Path<Str
     let (picture, _) = web.handle.last_pass();
     let one = find(&web, &visitor, &picture, &id).await?;
     let (words, now) = (visitor.words, web.handle.now());
-    let lines = lines_of(&web.handle, &picture, &one.image, Some(one)).await.unwrap_or_default();
-    let earlier = lines.len().saturating_sub(LINES_SHOWN);
+    let build = of_deployment(&web.handle, &picture, one).await;
     let is_live = one.state == DeploymentState::Provisioning;
     let mut frame =
         PageFrame::new(&web, &visitor, "services", format!("{} {}", one.app, one.commit.short()), here).await;
@@ -202,8 +195,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(id): Path<Str
             &[("subject", &one.commit.subject), ("author", &one.commit.author), ("when", &row.when)],
         ),
         facts: facts(&picture, one, now, words),
-        log: lines.get(earlier..).unwrap_or_default().join("\n"),
-        earlier: if earlier > 0 { words.count("dep-earlier", &earlier) } else { String::new() },
+        build: build.map(|build| BuildView::new(&build, now, words)),
         is_live,
         can_cancel: row.is_moving && visitor.may(Role::Operator),
         can_go_back: row.can_go_back && visitor.may(Role::Operator),
@@ -236,12 +228,13 @@ pub async fn log(State(web): State<Web>, headers: HeaderMap, Path(id): Path<Stri
     let visitor = signed_in(&web, &headers, &format!("/deployments/{}", view_model::encoded(&id))).await?;
     let (picture, _) = web.handle.last_pass();
     let one = find(&web, &visitor, &picture, &id).await?;
-    let Some(lines) = lines_of(&web.handle, &picture, &one.image, Some(one)).await else {
+    let Some(build) = of_deployment(&web.handle, &picture, one).await else {
         return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, visitor.words.get("dep-no-log")).await);
     };
     let name = format!("attachment; filename=\"{}-{}.log\"", one.app, one.id);
     let kind = "text/plain; charset=utf-8".to_owned();
     let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)];
+    let lines = build.log.lines(build.ended.unwrap_or_else(|| web.handle.now()));
     Ok((headers, lines.join("\n") + "\n").into_response())
 }
 
@@ -264,5 +257,7 @@ pub async fn verb(
     let role = (row.role)(&ActArgs::default(), true);
     let doer = authorize_form(&web, &headers, &fields, role, &back).await?;
     let command = Act::new(row).with("app", name.as_str()).with("timeout_ms", NO_WAIT_MS).asked_by(&doer.author());
+    let pulls = fields.get("pull").is_some_and(|pull| pull == "1");
+    let command = if pulls { command.with("pull", true) } else { command };
     Ok(finish(&web, &doer, (from, row.word, &name), command, &back).await)
 }

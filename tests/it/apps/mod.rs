@@ -214,9 +214,10 @@ async fn a_compose_project_is_built_from_its_folder_and_follows_it() {
     })
     .await;
     daemon.wait_until_settled().await;
+    daemon.stop().await;
+    // Kept with the run: another process shows it.
     let log = rig.run(&["app", "build-log", &rig.name("site")]).await;
     assert!(log.code == 0 && log.out.contains("COPY public"), "{log}");
-    daemon.stop().await;
     for image in images(&rig) {
         let files = docker(&["run", "--rm", "--entrypoint", "busybox", &image, "find", "/srv", "-type", "f"]);
         assert_eq!(files.trim(), "/srv/www/index.html", "{image}");

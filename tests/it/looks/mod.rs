@@ -4,6 +4,7 @@ mod actions;
 mod apart;
 mod binds;
 mod breadth;
+mod builds;
 mod certificates;
 mod commands;
 mod downtimes;

@@ -135,7 +135,16 @@ async fn an_app_goes_on_line_from_its_url_and_back_and_away() {
     let page = alice.get("/services/shop/deployments").await;
     page.shows("A0773");
     page.shows("exit code: 7");
-    alice.get("/deployments/2").await.shows("it is broken");
+    let page = alice.get("/deployments/2").await;
+    page.shows("it is broken");
+    page.shows("RUN echo it is broken");
+    let said = rig.run(&["app", "build-log", "--deployment", "2"]).await;
+    assert!(said.out.contains("    it is broken\n") && said.out.contains("exit code: 7"), "{said:?}");
+    // What went well is one line, and all of it where a person asks for it.
+    let said = rig.run(&["app", "build-log", "--deployment", "1"]).await;
+    assert!(said.out.contains("RUN echo all is well") && !said.out.contains("    all is well"), "{said:?}");
+    let said = rig.run(&["app", "build-log", "--deployment", "1", "--all"]).await;
+    assert!(said.out.contains("    all is well\n"), "{said:?}");
     let log = alice.get("/deployments/2/log").await;
     assert!(log.status == 200 && log.body.contains("it is broken") && !log.body.contains("<"), "{}", log.body);
 
@@ -323,4 +332,50 @@ async fn who_may_only_look_reads_no_private_repository() {
     let without = [("do", "check"), ("url", url.as_str()), ("name", "other")];
     alice.send("/new/app", "/new/app", &without).await.shows("A0303");
     assert_eq!(end(daemon).await, 0);
+}
+
+/// The images of a service's builds, from the document of an app.
+async fn base(rig: &Rig) -> Json {
+    let shown = rig.run(&["app", "show", "shop", "-o", "json"]).await;
+    let document: Json = serde_json::from_str(&shown.out).unwrap_or_else(|_| panic!("{shown:?}"));
+    document["bases"][0].clone()
+}
+
+/// The digest of the first build holds until a person moves on; then it is built on the newer one, and not again.
+#[tokio::test]
+async fn a_base_image_stays_what_it_was_until_a_person_moves_on() {
+    let (rig, forge, url) = start().await;
+    forge.commit("Alice Martin", "first", "Dockerfile", GOOD);
+    rig.file("services/shop.yaml", &format!("kind: App\nname: shop\ngit: {{url: '{url}'}}\n"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    becomes(&rig, &["first: running"]).await;
+    eventually(30, "the digest is fixed", async || base(&rig).await["digest"].is_string()).await;
+    let first = base(&rig).await["digest"].clone();
+    let mut alice = person(&rig, "alice", "admin").await;
+    alice.get("/services/shop/deployments").await.shows("Base images");
+
+    // The tag stands for another image by now, and another service has brought it.
+    rig.docker.image(ImageSpec { id: "newer".to_owned(), ..ImageSpec::new("nginx:1.30-alpine") });
+    rig.file("services/other.yaml", "name: other\nimage: nginx:1.30-alpine\npull_policy: always\n");
+    forge.commit("Alice Martin", "second", "Dockerfile", &format!("{GOOD}RUN echo more\n"));
+    rig.run(&["app", "deploy", "shop"]).await;
+    becomes(&rig, &["first: stopped", "second: running"]).await;
+    let log = rig.run(&["app", "build-log", "shop", "-o", "json"]).await;
+    let log: Json = serde_json::from_str(&log.out).unwrap();
+    assert_eq!(log["builds"][0]["bases"]["nginx:1.30-alpine"], first, "{log}");
+
+    // Asked, it begins from the newer one.
+    alice.send("/services/shop/deployments", "/apps/shop/deploy", &[("pull", "1")]).await;
+    becomes(&rig, &["first: stopped", "second: stopped", "second: running"]).await;
+    let moved = base(&rig).await["digest"].clone();
+    assert_ne!(moved, first);
+    let log = rig.run(&["app", "build-log", "shop"]).await;
+    assert!(log.out.contains("nginx@sha256:"), "{log:?}");
+    let again = rig.run(&["app", "deploy", "shop", "--pull"]).await;
+    assert!(again.code == 0 && again.out.contains("no image that shop is built from has a newer one"), "{again:?}");
+    assert_eq!(end(daemon).await, 0);
+    // Another process knows it.
+    assert_eq!(base(&rig).await["digest"], moved);
+    let plan = rig.run(&["plan", "--detailed-exitcode"]).await;
+    assert_eq!(plan.code, 0, "{plan:?}");
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{delivered_files, merge};
-use crate::apps::{self, Ignore};
+use crate::apps::{self, SentFiles};
 use crate::manifest::policy::{self, AllowedBy, Closed, images};
 use crate::manifest::resolve;
 use crate::manifest::schema::{SchemaKey, either, list, map, scalar, text};
@@ -14,7 +14,7 @@ use crate::manifest::source_files::{TOO_LARGE, folder_of, join};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, no_effect};
 use crate::manifest::yaml::tree::{Entry, NodeData};
-use crate::model::app::Build;
+use crate::model::app::{Build, bases_asset};
 use crate::model::suggestion::matches;
 use crate::model::{Bundle, BundleFile, Code, Commit, Millis};
 
@@ -79,14 +79,41 @@ fn args(inner: &mut Reader<'_>) -> BTreeMap<String, String> {
     args
 }
 
-/// How an image is called: after whom it is for, and by a digest of what goes in.
-pub(crate) fn image_name<'a>(name: &str, parts: impl IntoIterator<Item = &'a str>) -> String {
+/// What goes into an image beside its files.
+pub(crate) struct ImageParts<'a> {
+    /// A digest of the files.
+    pub files: &'a str,
+    /// The text of the Dockerfile.
+    pub dockerfile: &'a str,
+    /// Where it lies among the files.
+    pub path: Option<&'a str>,
+    /// The keys of the manifest.
+    pub keys: &'a BuildKeys,
+    /// Digests of images that it is made from, where a person has moved on to them.
+    pub moved: &'a BTreeMap<String, String>,
+}
+
+/// How an image is called: after what it is for, and by a digest of what goes in.
+pub(crate) fn image_name(name: &str, of: &ImageParts<'_>) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
+    let target = of.keys.target.as_deref().unwrap_or_default();
+    let pairs = of.keys.args.iter().chain(of.moved).flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    for part in [of.files, of.dockerfile, of.path.unwrap_or_default(), target].into_iter().chain(pairs) {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
     format!("amarre/{name}:{}", hex::encode(&hash.finalize()[..6]))
+}
+
+/// The digests that a person has moved on to, of the images that something is made from; they belong to the manifest from then on.
+pub(crate) fn moved(scope: &Scope<'_>, bases: &[String]) -> BTreeMap<String, String> {
+    let path = bases_asset(&scope.name);
+    let Some(asset) = scope.source.file(&path) else { return BTreeMap::new() };
+    let known: Option<BTreeMap<String, String>> =
+        asset.bytes.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
+    scope.uses.borrow_mut().insert(path, asset);
+    let is_used = |(image, _): &(String, String)| bases.contains(image);
+    known.into_iter().flatten().filter(is_used).collect()
 }
 
 /// Whether what is at a place may be built: it runs as root meanwhile.
@@ -184,16 +211,13 @@ fn files(scope: &Scope<'_>, folder: &str, dockerfile: Option<&str>, context: &Pl
         let asset = below.get(path)?;
         Some(String::from_utf8_lossy(asset.bytes.as_deref()?).into_owned())
     };
-    // One that is called after the Dockerfile comes before the general one.
-    let own = dockerfile.and_then(|dockerfile| of(&format!("{dockerfile}.dockerignore")));
-    let ignore = Ignore::new(&own.or_else(|| of(".dockerignore")).unwrap_or_default());
+    let rules = SentFiles::new(dockerfile, of);
     let mut sent = BTreeMap::new();
     let mut size = 0;
     for (inside, asset) in &below {
-        let is_rule = inside.ends_with(".dockerignore");
-        let is_sent = !ignore.has(inside) || dockerfile == Some(inside);
+        let is_sent = rules.has(inside);
         let whole = format!("{folder}/{inside}");
-        if is_sent || is_rule {
+        if is_sent || SentFiles::is_rule(inside) {
             scope.uses.borrow_mut().insert(whole.clone(), asset.clone());
         }
         if !is_sent {
@@ -229,9 +253,10 @@ fn built(
     for image in &bases {
         images::judge(scope, &PlacedText { text: image.clone(), spot });
     }
-    let args = keys.args.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
-    let parts = [&files.digest, text, path.as_deref().unwrap_or_default(), keys.target.as_deref().unwrap_or_default()];
-    let image = image_name(&called(scope, folder), parts.into_iter().chain(args));
+    let moved = moved(scope, &bases);
+    let parts =
+        ImageParts { files: &files.digest, dockerfile: text, path: path.as_deref(), keys: &keys, moved: &moved };
+    let image = image_name(&called(scope, folder), &parts);
     Some(Build {
         image,
         context: folder.to_owned(),
@@ -239,6 +264,7 @@ fn built(
         dockerfile: Bundle::of_file(text.as_bytes().into(), false),
         dockerfile_path: path,
         bases,
+        moved,
         target: keys.target,
         args: keys.args,
         timeout: keys.timeout.unwrap_or(TIMEOUT),

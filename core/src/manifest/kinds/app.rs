@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{ManifestKindRow, pool, service};
 use crate::apps::{self, Checkout, Detection, Dockerfile, SecretForm, Wish};
-use crate::manifest::compose::build::{self, BuildKeys, TIMEOUT, image_name};
+use crate::manifest::compose::build::{self, BuildKeys, ImageParts, TIMEOUT, image_name};
 use crate::manifest::compose::container;
 use crate::manifest::policy::images;
 use crate::manifest::schema::{object, text, words};
@@ -240,10 +240,9 @@ fn made(
         images::judge(scope, &PlacedText { text: image.clone(), spot });
     }
     let tree = checkout.trees.get(&found.context)?;
-    let path = dockerfile_path.as_deref().unwrap_or_default();
-    let args = keys.args.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]);
+    let (path, moved) = (dockerfile_path.as_deref(), build::moved(scope, &bases));
     let image =
-        image_name(&scope.name, [tree, text, path, keys.target.as_deref().unwrap_or_default()].into_iter().chain(args));
+        image_name(&scope.name, &ImageParts { files: tree, dockerfile: text, path, keys: &keys, moved: &moved });
     let reasons = found.reasons.iter().map(|one| (one.part.word(), one.value.clone(), one.because.clone())).collect();
     Some(Build {
         image,
@@ -252,6 +251,7 @@ fn made(
         dockerfile: Bundle::of_file(text.as_bytes().into(), false),
         dockerfile_path,
         bases,
+        moved,
         target: keys.target,
         args: keys.args,
         timeout: keys.timeout.unwrap_or(TIMEOUT),

@@ -93,6 +93,10 @@ fn build_value(source: Option<&AppSource>, build: &Build) -> Value {
         }
         (None, None) => (),
     }
+    if !build.moved.is_empty() {
+        let moved = build.moved.iter().map(|(image, digest)| text(image, digest)).collect();
+        entries.insert("moved".to_owned(), Value::Map(moved));
+    }
     entries.extend(build.dockerfile_path.as_ref().map(|path| text("path", path)));
     entries.extend(build.target.as_ref().map(|target| text("target", target)));
     Value::Map(entries)

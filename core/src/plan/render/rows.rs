@@ -265,6 +265,10 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
         Wait::Budget => format!("in {left}: Let's Encrypt gives no more until then, A0805"),
         Wait::Order => format!("in {left}: the last order failed, or its end is not known"),
         Wait::Lent => format!("in {left}: a reservation has the machine until then"),
+        Wait::Builds => {
+            let most = input.site.images.builds_per_hour;
+            format!("in {left}: {most} builds within an hour, images.builds_per_hour")
+        }
         Wait::Drain => format!("in {left}: nothing leads to it any more, what is open at it ends"),
     })
 }

@@ -1,0 +1,208 @@
+//! What builds of images did and printed, and the digests of the images that they are made from. Bounded; the oldest go first.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::resources::{Ledger, StoreError, read, written};
+use amarre_core::model::base_images::{BaseAnswer, BaseStates, FixedBase};
+use amarre_core::model::build_log::BuildLog;
+use amarre_core::model::{ProviderId, Timestamp};
+
+/// Builds of one service that are counted.
+const BUILDS_KEPT: i64 = 100;
+/// Of how many of them the log is kept.
+const LOGS_KEPT: i64 = 20;
+
+/// A build that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptBuild {
+    /// The service that it was for.
+    pub service: String,
+    /// Its image.
+    pub image: String,
+    /// The run that it belongs to; 0: not known.
+    pub run: i64,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended, well or not.
+    pub ended: Timestamp,
+    /// What it did.
+    pub log: BuildLog,
+}
+
+fn build(row: &SqliteRow) -> Option<KeptBuild> {
+    Some(KeptBuild {
+        service: row.get("service"),
+        image: row.get("image"),
+        run: row.get("run"),
+        began: Timestamp(row.get("began_ms")),
+        ended: Timestamp(row.get("ended_ms")),
+        log: serde_json::from_str(row.get("document")).ok()?,
+    })
+}
+
+impl Ledger {
+    /// Keeps a build, with the digests that it has fixed.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub async fn store_build(&self, build: &KeptBuild, fixed: &BTreeMap<String, FixedBase>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let query = "INSERT INTO builds (service, image, run, began_ms, ended_ms, document) VALUES (?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(query).bind(&build.service).bind(&build.image).bind(build.run);
+        let query = query.bind(build.began.0).bind(build.ended.0);
+        let query = query.bind(serde_json::to_string(&build.log).unwrap_or_default());
+        query.execute(&mut *transaction).await.map_err(written)?;
+        let oldest = "(SELECT id FROM builds WHERE service = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+        let logs =
+            format!("UPDATE builds SET document = NULL WHERE service = ?1 AND document IS NOT NULL AND id <= {oldest}");
+        let rows = format!("DELETE FROM builds WHERE service = ?1 AND id <= {oldest}");
+        for (query, kept) in [(logs, LOGS_KEPT), (rows, BUILDS_KEPT)] {
+            let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(&build.service).bind(kept);
+            query.execute(&mut *transaction).await.map_err(written)?;
+        }
+        fix(&mut transaction, &build.service, fixed).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// The newest build of an image. `None`: its log is not kept.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn build(&self, service: &str, image: &str) -> Result<Option<KeptBuild>, StoreError> {
+        let query =
+            "SELECT * FROM builds WHERE service = ? AND image = ? AND document IS NOT NULL ORDER BY id DESC LIMIT 1";
+        let row = sqlx::query(query).bind(service).bind(image).fetch_optional(&self.pool).await.map_err(read)?;
+        Ok(row.as_ref().and_then(build))
+    }
+
+    /// When builds began, by service, the oldest first.
+    pub(super) async fn build_times(&self) -> Result<BTreeMap<String, Vec<Timestamp>>, StoreError> {
+        let query = sqlx::query("SELECT service, began_ms FROM builds ORDER BY began_ms");
+        let mut all: BTreeMap<String, Vec<Timestamp>> = BTreeMap::new();
+        for row in query.fetch_all(&self.pool).await.map_err(read)? {
+            all.entry(row.get("service")).or_default().push(Timestamp(row.get("began_ms")));
+        }
+        Ok(all)
+    }
+
+    /// What is known of the images that services are built from.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn base_states(&self) -> Result<BaseStates, StoreError> {
+        let mut states = BaseStates::default();
+        let query = sqlx::query("SELECT service, image, digest, moved FROM fixed_bases");
+        for row in query.fetch_all(&self.pool).await.map_err(read)? {
+            let fixed = FixedBase { digest: row.get("digest"), is_moved: row.get("moved") };
+            states.fixed.entry(row.get("service")).or_default().insert(row.get("image"), fixed);
+        }
+        let query = sqlx::query("SELECT provider, image, at_ms, digest, error FROM base_answers");
+        for row in query.fetch_all(&self.pool).await.map_err(read)? {
+            let digest: Option<String> = row.get("digest");
+            let error: Option<String> = row.get("error");
+            let digest = digest.ok_or_else(|| error.unwrap_or_default());
+            let key = (ProviderId::from(row.get::<String, _>("provider")), row.get("image"));
+            states.answers.insert(key, BaseAnswer { at: Timestamp(row.get("at_ms")), digest });
+        }
+        Ok(states)
+    }
+
+    /// Keeps digests that a person has moved on to.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub async fn fix_bases(&self, service: &str, fixed: &BTreeMap<String, FixedBase>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        fix(&mut transaction, service, fixed).await?;
+        transaction.commit().await.map_err(written)
+    }
+
+    /// Forgets the digests of services that are gone.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub async fn forget_bases(&self, services: &[String]) -> Result<(), StoreError> {
+        for service in services {
+            let query = sqlx::query("DELETE FROM fixed_bases WHERE service = ?").bind(service);
+            query.execute(&self.pool).await.map_err(written)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what a registry said.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub async fn store_base_answer(
+        &self,
+        engine: &ProviderId,
+        image: &str,
+        answer: &BaseAnswer,
+    ) -> Result<(), StoreError> {
+        let query = "INSERT INTO base_answers (provider, image, at_ms, digest, error) VALUES (?, ?, ?, ?, ?) \
+                     ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, digest = excluded.digest, error = excluded.error";
+        let query = sqlx::query(query).bind(engine.to_string()).bind(image).bind(answer.at.0);
+        let query = query.bind(answer.digest.as_ref().ok()).bind(answer.digest.as_ref().err());
+        query.execute(&self.pool).await.map_err(written)?;
+        Ok(())
+    }
+}
+
+async fn fix(
+    transaction: &mut sqlx::Transaction<'_, sqlx::Sqlite>,
+    service: &str,
+    fixed: &BTreeMap<String, FixedBase>,
+) -> Result<(), StoreError> {
+    for (image, base) in fixed {
+        let query = "INSERT INTO fixed_bases (service, image, digest, moved) VALUES (?, ?, ?, ?) \
+                     ON CONFLICT DO UPDATE SET digest = excluded.digest, moved = excluded.moved";
+        let query = sqlx::query(query).bind(service).bind(image).bind(&base.digest).bind(base.is_moved);
+        query.execute(&mut **transaction).await.map_err(written)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use amarre_core::model::build_log::StepNews;
+
+    #[tokio::test]
+    async fn builds_are_kept_with_their_logs_and_digests() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let mut log = BuildLog::default();
+        log.step(StepNews { id: "1", name: "RUN x", began: Some(Timestamp(5)), ..StepNews::default() });
+        log.printed("1", "a line\n");
+        log.end(None);
+        let build = |number: i64| KeptBuild {
+            service: "shop".to_owned(),
+            image: format!("amarre/shop:{number}"),
+            run: number,
+            began: Timestamp(number),
+            ended: Timestamp(number + 1),
+            log: log.clone(),
+        };
+        let fixed = FixedBase { digest: "sha256:a".to_owned(), is_moved: false };
+        let fixed = BTreeMap::from([("node:24".to_owned(), fixed)]);
+        for number in 0..BUILDS_KEPT + 5 {
+            ledger.store_build(&build(number), &fixed).await.unwrap();
+        }
+        let image = |number: i64| format!("amarre/shop:{number}");
+        let newest = ledger.build("shop", &image(BUILDS_KEPT + 4)).await.unwrap().unwrap();
+        assert_eq!((newest.run, newest.log.steps[0].lines.as_slice()), (BUILDS_KEPT + 4, &["a line".to_owned()][..]));
+        assert!(ledger.build("shop", &image(BUILDS_KEPT + 4 - LOGS_KEPT)).await.unwrap().is_none());
+        let times = &ledger.facts().await.unwrap().builds["shop"];
+        assert_eq!((times.len(), times.first(), times.last()), (100, Some(&Timestamp(5)), Some(&Timestamp(104))));
+        let engine = ProviderId::docker("default");
+        let away = BaseAnswer { at: Timestamp(9), digest: Err("away".to_owned()) };
+        ledger.store_base_answer(&engine, "node:24", &away).await.unwrap();
+        let states = ledger.base_states().await.unwrap();
+        assert_eq!((&states.fixed["shop"], &states.answers[&(engine, "node:24".to_owned())]), (&fixed, &away));
+        ledger.forget_bases(&["shop".to_owned()]).await.unwrap();
+        assert!(ledger.base_states().await.unwrap().fixed.is_empty());
+    }
+}
