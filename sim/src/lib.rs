@@ -7,6 +7,7 @@
 pub mod dns;
 pub mod docker;
 mod fault;
+pub mod git;
 mod journal;
 pub mod kamatera;
 mod keep;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amarre_sim::docker::{Behaviour as ImageBehaviour, Docker, DockerOptions, ImageSpec};
+use amarre_sim::git::Git;
 use amarre_sim::machines::{MachineSort, Machines};
 use amarre_sim::npm::{DirectUpstreams, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
@@ -51,6 +52,17 @@ const DOMAIN: &str = "demo.localhost";
 const EXAMPLE_DOMAIN: &str = "example.org";
 /// An image whose containers end at once: an update that fails.
 const BROKEN: &str = "traefik/whoami:broken";
+/// An app, and its repository: each step of its build takes a while, so that there is something to see.
+const APP: &str = "shop";
+const APP_FILES: [(&str, &str); 3] = [
+    (
+        "app.py",
+        "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef shop():\n    return \"<h1>Shop</h1>\"\n",
+    ),
+    ("requirements.txt", "flask==3.1.2\ngunicorn==23.0.0\n"),
+    (".python-version", "3.13\n"),
+];
+const BUILD_STEP: Duration = Duration::from_millis(700);
 /// The container that `--check` kills.
 const VICTIM: &str = "whoami";
 /// The longest wait of `--check`; simulated parts take seconds.
@@ -68,6 +80,8 @@ struct DemoWorld {
     machines: Machines,
     /// The machines of its pool: address and host key.
     pool: Vec<(String, String)>,
+    /// The repository of its app.
+    git: Git,
 }
 
 /// NPM's view of the simulated engine: only what shares a network with its container.
@@ -85,7 +99,7 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
         CommandFailure::new(None, format!("the demo could not start: {why}"), "is /tmp writable, and loopback there?")
     };
     let folder = DemoFolder::make().map_err(|error| failed(error.to_string()))?;
-    let world = DemoWorld::start(demo).await.map_err(|error| failed(error.to_string()))?;
+    let world = DemoWorld::start(demo, &folder.path).await.map_err(|error| failed(error.to_string()))?;
     folder.write(&world, demo).map_err(|error| failed(error.to_string()))?;
     let path = folder.path.join("amarre.yaml");
     let config = Config::load(Some(&path))?;
@@ -154,12 +168,14 @@ async fn guide(
 fn welcome_text(world: &DemoWorld, folder: &Path, link: &str) -> String {
     let proxy = world.npm.proxy_address;
     let services = folder.join("services");
+    let work = world.git.work(APP).display().to_string();
     let try_out = match &world.docker {
         Some(_) => format!(
             "
 Try:
   a new service in the pages, with its certificate: any image works
   an update that fails: in whoami.yaml write `image: {BROKEN}`; the old one goes on serving
+  a new deployment of the app {APP}: change app.py in {work}, `git commit -am next` there, and deploy it on its page
   one that never gets healthy: add `healthcheck: {{test: \"exit 1\"}}` to whoami.yaml
   a removed record, host or container is back within seconds
   reserve machines of the pool at /pools/lab, or by `amarre pool reserve lab`; they are simulated, so no one can sign in there"
@@ -245,8 +261,11 @@ fn sign(ok: bool) -> amarre_core::plan::render::Sign {
 }
 
 impl DemoWorld {
-    async fn start(demo: &DemoArgs) -> std::io::Result<Self> {
-        let docker = if demo.docker { None } else { Some(Arc::new(Docker::start(DockerOptions::default()).await?)) };
+    async fn start(demo: &DemoArgs, folder: &Path) -> std::io::Result<Self> {
+        let options = DockerOptions { build_step: BUILD_STEP, ..DockerOptions::default() };
+        let docker = if demo.docker { None } else { Some(Arc::new(Docker::start(options).await?)) };
+        let git = Git::start(folder.join("repositories")).await?;
+        git.commit(APP, "Alice Martin", "Begin the shop", &APP_FILES)?;
         if let Some(docker) = &docker {
             let seeded = docker.seed_network("npm_default", "172.30.0.0/24");
             seeded.map_err(|refusal| std::io::Error::other(refusal.to_string()))?;
@@ -274,7 +293,7 @@ impl DemoWorld {
             (address, host_key)
         });
         let pool = pool.collect();
-        Ok(Self { docker, npm, ovh, cloud, machines, pool })
+        Ok(Self { docker, npm, ovh, cloud, machines, pool, git })
     }
 
     /// The machines of its pool are simulated, too: no `ssh` is started.
@@ -371,6 +390,10 @@ impl DemoFolder {
         let id = world.cloud.id_of("GRA11", "build-1");
         std::fs::write(self.path.join("services/build-1.yaml"), SERVER.replace("ID", &id))?;
         std::fs::write(self.path.join("services/lab.yaml"), world.pool())?;
+        if world.docker.is_some() {
+            let app = format!("kind: App\nname: {APP}\ngit: {{url: {}}}\n", world.git.url(APP));
+            std::fs::write(self.path.join(format!("services/{APP}.yaml")), app)?;
+        }
         for name in ["secrets/services/cloud/db", "secrets/services/family/anna"] {
             std::fs::write(self.path.join(name), format!("{:032x}", rand::random::<u128>()))?;
         }
@@ -391,6 +414,7 @@ impl DemoFolder {
              clouds: {{paris: {{ovh: {{endpoint: \"{}\", application_key: {}, application_secret: {}, consumer_key: {}}}}}}}\n\
              dns: {{propagation: {{servers: [\"{names}\"], resolvers: [\"{names}\"]}}}}\n\
              pools: {{}}\n\
+             policy: {{repositories: [\"{}\"]}}\n\
              certificates: {{port80: assume}}\n\
              server: {{listen: \"127.0.0.1:{}\"}}\n",
             world.npm.server.url(),
@@ -402,6 +426,7 @@ impl DemoFolder {
             keys.application_key,
             keys.application_secret,
             keys.consumer_key,
+            world.git.url("*"),
             demo.port,
         );
         let path = self.path.join("amarre.yaml");

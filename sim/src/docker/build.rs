@@ -13,6 +13,7 @@ use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::http::Reply;
@@ -38,6 +39,8 @@ struct Building {
     spec: ImageSpec,
     steps: VecDeque<BuildStep>,
     number: usize,
+    /// The step that was told of as begun.
+    begun: Option<(BuildStep, Timestamp)>,
     is_over: bool,
 }
 
@@ -74,25 +77,37 @@ pub(super) fn build(engine: &Arc<Engine>, query: &Query, context: &[u8]) -> Answ
         }
         let number = |command: &str| rest.split_once(command)?.1.split([' ', '&', ';']).next()?.parse::<u32>().ok();
         let (waits, fails) = if word == "RUN" { (number("sleep "), number("exit ")) } else { (None, None) };
+        let usual = if matches!(word, "RUN" | "COPY") { engine.lock().options.build_step } else { Duration::ZERO };
         let echoed = rest.split("&&").filter_map(|part| part.trim().strip_prefix("echo "));
         steps.push_back(BuildStep {
             name: line.to_owned(),
             says: if word == "RUN" { echoed.map(str::to_owned).collect() } else { Vec::new() },
-            waits: Duration::from_secs(u64::from(waits.unwrap_or_default())),
+            waits: waits.map_or(usual, |seconds| Duration::from_secs(u64::from(seconds))),
             fails,
         });
     }
     let reference = query.text("t").to_owned();
-    let building = Building { engine: engine.clone(), reference, spec, steps, number: 0, is_over: false };
+    let building = Building { engine: engine.clone(), reference, spec, steps, number: 0, begun: None, is_over: false };
     let body = Body::from_stream(stream::unfold(building, |building| building.next()));
     Ok(Reply::Full(response("application/json", body)))
 }
 
 impl Building {
-    /// The objects of the next step; after the last one those of the image.
+    /// The objects of the next half of a step: that it begins, with what it prints, and that it ends. After the last one those of the
+    /// image.
     async fn next(mut self) -> Option<(Result<String, Infallible>, Self)> {
         if self.is_over {
             return None;
+        }
+        if let Some((step, began)) = self.begun.take() {
+            tokio::time::sleep(step.waits).await;
+            let mut objects = vec![traced(&self.step(&step, began, true))];
+            if let Some(code) = step.fails {
+                self.is_over = true;
+                let command = step.name.strip_prefix("RUN ").unwrap_or_default();
+                objects.push(failed(&format!("executor failed running [/bin/sh -c {command}]: exit code: {code}")));
+            }
+            return Some((Ok(lines(&objects)), self));
         }
         let Some(step) = self.steps.pop_front() else {
             self.is_over = true;
@@ -105,21 +120,49 @@ impl Building {
             return Some((Ok(lines(&objects)), self));
         };
         self.number += 1;
-        tokio::time::sleep(step.waits).await;
+        let began = Timestamp::now();
+        let object = traced(&self.step(&step, began, false));
+        self.begun = Some((step, began));
+        Some((Ok(lines(&[object])), self))
+    }
+
+    /// What is told of a step: with what it printed when it begins, with its end when it is over.
+    fn step(&self, step: &BuildStep, began: Timestamp, is_over: bool) -> Vec<u8> {
         let of = format!("sha256:{}", digest(&format!("{} {}", self.number, step.name)));
         let name = format!("[stage-0 {}/{}] {}", self.number, self.number + self.steps.len(), step.name);
-        let mut message = field(1, &[field(1, of.as_bytes()), field(3, name.as_bytes())].concat());
+        let mut parts = vec![field(1, of.as_bytes()), field(3, name.as_bytes()), field(5, &time(began))];
+        if is_over {
+            parts.push(field(6, &time(Timestamp::now())));
+            parts.extend(step.fails.map(|code| field(7, format!("exit code: {code}").as_bytes())));
+            return field(1, &parts.concat());
+        }
+        let mut message = field(1, &parts.concat());
         for said in &step.says {
             message.extend(field(3, &[field(1, of.as_bytes()), field(4, format!("{said}\n").as_bytes())].concat()));
         }
-        let mut objects = vec![json!({"id": "moby.buildkit.trace", "aux": STANDARD.encode(message)})];
-        if let Some(code) = step.fails {
-            self.is_over = true;
-            let command = step.name.strip_prefix("RUN ").unwrap_or_default();
-            objects.push(failed(&format!("executor failed running [/bin/sh -c {command}]: exit code: {code}")));
-        }
-        Some((Ok(lines(&objects)), self))
+        message
     }
+}
+
+fn traced(message: &[u8]) -> Value {
+    json!({"id": "moby.buildkit.trace", "aux": STANDARD.encode(message)})
+}
+
+/// A time as protobuf has it.
+fn time(at: Timestamp) -> Vec<u8> {
+    let number = |field: u8, number: u64| [vec![field << 3], varint(number)].concat();
+    let (seconds, nanos) = (at.as_second(), at.subsec_nanosecond());
+    [number(1, seconds.unsigned_abs()), number(2, u64::from(nanos.unsigned_abs()))].concat()
+}
+
+fn varint(mut number: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    while number >= 0x80 {
+        out.push(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
+        number >>= 7;
+    }
+    out.push(u8::try_from(number).unwrap_or_default());
+    out
 }
 
 fn ended(why: &str) -> Reply {
@@ -137,12 +180,7 @@ fn lines(objects: &[Value]) -> String {
 /// A field of a protobuf message whose value is bytes.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![number << 3 | 2];
-    let mut length = bytes.len();
-    while length >= 0x80 {
-        out.push(u8::try_from(length & 0x7f).unwrap_or_default() | 0x80);
-        length >>= 7;
-    }
-    out.push(u8::try_from(length).unwrap_or_default());
+    out.extend(varint(bytes.len() as u64));
     out.extend_from_slice(bytes);
     out
 }

@@ -23,6 +23,8 @@ pub struct DockerOptions {
     pub restart_delay: Duration,
     /// Time from start to the first health result. Zero gives it within the start call.
     pub health_delay: Duration,
+    /// How long a step of a build takes that does not sleep by itself.
+    pub build_step: Duration,
 }
 
 impl Default for DockerOptions {
@@ -35,6 +37,7 @@ impl Default for DockerOptions {
             host_paths: None,
             restart_delay: Duration::from_millis(100),
             health_delay: Duration::from_millis(20),
+            build_step: Duration::ZERO,
         }
     }
 }

@@ -85,7 +85,22 @@ async fn its_pages_say_what_it_is_and_their_links_open() {
     (1..=8).for_each(|number| pool.shows(&format!("203.0.113.{}", 20 + number)));
     let reserved = demo.run(&["pool", "reserve", "lab", "--count", "2", "--user", "bob"]).await;
     assert!(reserved.contains("ssh bob@203.0.113.2"), "{reserved}");
-    for name in ["whoami", "gitea", "cloud", "vault", "www"] {
+    // Its app was built from a repository, and follows it.
+    alice.get("/services/shop/deployments").await.shows("Begin the shop");
+    alice.get("/deployments/1").await.shows("RUN pip install");
+    let repository = demo.config.with_file_name("repositories").join("shop");
+    std::fs::write(repository.join("app.py"), "from flask import Flask\napp = Flask(__name__)\n").unwrap();
+    let git = |args: &[&str]| {
+        let user = ["-c", "user.name=Bob", "-c", "user.email=bob@example.org"];
+        let mut command = std::process::Command::new("git");
+        command.arg("-C").arg(&repository).args(user).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        assert!(command.status().unwrap().success());
+    };
+    git(&["commit", "-qam", "Begin again"]);
+    let deployed = demo.run(&["app", "deploy", "shop"]).await;
+    let rows = demo.run(&["app", "deployments", "shop"]).await;
+    assert!(rows.contains("Begin again") && rows.matches("running").count() == 1, "{deployed}{rows}");
+    for name in ["whoami", "gitea", "cloud", "vault", "www", "shop"] {
         assert_eq!(demo.visit(&format!("{name}.demo.localhost")).await, 200, "{name}");
     }
     // The address of the records is of a documentation's network, and is not asked.
