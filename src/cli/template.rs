@@ -116,7 +116,10 @@ fn parameters(name: &str, template: &Template) -> String {
     ];
     let own =
         template.parameters.iter().map(|(key, known)| (key.as_str(), known.about.as_str(), known.default.as_str()));
-    let line = |(key, about, default): (&str, &str, &str)| format!("  {key:<12}{about} [{default}]\n");
+    let line = |(key, about, default): (&str, &str, &str)| match default {
+        "" => format!("  {key:<12}{about} (has to be said)\n"),
+        default => format!("  {key:<12}{about} [{default}]\n"),
+    };
     let lines: String = built_in.into_iter().chain(own).map(line).collect();
     format!("{}: {}\n{lines}\namarre new {name} NAME --set KEY=VALUE\n", template.title, template.about)
 }

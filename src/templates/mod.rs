@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// The templates of the program: name and text.
-const OWN: [(&str, &str); 10] = [
+const OWN: [(&str, &str); 11] = [
+    ("app", include_str!("app.yaml")),
     ("gitea", include_str!("gitea.yaml")),
     ("grafana", include_str!("grafana.yaml")),
     ("immich", include_str!("immich.yaml")),
@@ -41,6 +42,10 @@ pub enum Is {
     Place,
     /// `letsencrypt`, `none`, or the name of a certificate in NPM.
     Tls,
+    /// A git repository: `https://github.com/acme/shop`, `git@github.com:acme/shop`.
+    Repository,
+    /// A branch, a tag or a commit.
+    Ref,
 }
 
 impl Is {
@@ -58,6 +63,8 @@ impl Is {
                 Is::Domain => value == "@" || begins && all(".-") && !value.ends_with('-'),
                 Is::Place => (begins || value.starts_with('/')) && all("._/-") && !value.contains(".."),
                 Is::Tls => begins && all("._-"),
+                Is::Repository => begins && value.contains(['/', ':']) && all("._~:/@+-") && !value.ends_with(':'),
+                Is::Ref => begins && all("._/+-") && !value.contains(".."),
             }
     }
 
@@ -70,6 +77,8 @@ impl Is {
             Is::Domain => "a name below the domain, or a whole one",
             Is::Place => "a volume's name or a path",
             Is::Tls => "letsencrypt, none or the name of a certificate",
+            Is::Repository => "the address of a git repository",
+            Is::Ref => "a branch, a tag or a commit",
         }
     }
 }
@@ -95,7 +104,8 @@ pub trait TemplateStore: Send + Sync {
 pub struct Parameter {
     /// Its description.
     pub about: String,
-    /// Its default.
+    /// Its default; empty: it has to be said.
+    #[serde(default)]
     pub default: String,
     /// Its form.
     pub is: Is,
@@ -166,7 +176,7 @@ impl Template {
             if BUILT_IN.contains(&key.as_str()) {
                 return Err(wrong(format!("`{key}` is there already, in every template")));
             }
-            if !parameter.is.accepts(&parameter.default) {
+            if !parameter.default.is_empty() && !parameter.is.accepts(&parameter.default) {
                 return Err(wrong(format!("`{key}` is not what it may be by default: {}", parameter.is.description())));
             }
         }
@@ -199,6 +209,10 @@ impl Template {
         let own = self.parameters.iter().map(|(key, known)| (key.as_str(), known.is, known.default.clone()));
         for (key, is, default) in built_in.chain(own) {
             let value = if key == "name" { default } else { given(key).unwrap_or(default) };
+            if value.is_empty() {
+                let why = format!("`{key}` has to be said: {}", is.description());
+                return Err(TemplateError { why, parameter: Some(key.to_owned()) });
+            }
             if !is.accepts(&value) {
                 let why = format!("`{key}` cannot be `{value}`: {}", is.description());
                 return Err(TemplateError { why, parameter: Some(key.to_owned()) });
@@ -293,8 +307,21 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_default_has_to_be_said() {
+        let app = &built_in().unwrap()["app"];
+        let unsaid = app.render("shop", &set(&[])).unwrap_err();
+        assert_eq!((unsaid.parameter.as_deref(), unsaid.why.contains("has to be said")), (Some("repository"), true));
+        let of = |url: &str, reference: &str| app.render("shop", &set(&[("repository", url), ("ref", reference)]));
+        let text = of("git@git.example.org:acme/shop.git", "feature/basket").unwrap().manifest;
+        assert!(text.contains("    url: git@git.example.org:acme/shop.git\n    ref: feature/basket\n"), "{text}");
+        assert!(
+            of("https://x/y # z", "main").is_err() && of("https://x/y", "a..b").is_err() && of("x", "main").is_err()
+        );
+    }
+
+    #[test]
     fn an_invalid_template_is_refused_where_it_is_read() {
-        let text = OWN[0].1;
+        let text = OWN[1].1;
         for (from, to, why) in [
             ("title:", "titel:", "unknown field"),
             ("{{image}}", "{{imaeg}}", "no parameter `imaeg`"),

@@ -66,6 +66,11 @@ async fn a_template_is_only_printed_and_its_errors_are_named() {
         let wrong = rig.run(args).await;
         assert!(wrong.code == 1 && wrong.err.contains("A1009") && wrong.err.contains(words), "{wrong:?}");
     }
+    // What has no usual value has to be said.
+    let unsaid = rig.run(&["new", "app", "shop"]).await;
+    assert!(unsaid.code == 1 && unsaid.err.contains("`repository` has to be said"), "{unsaid:?}");
+    let said = rig.run(&["new", "app", "shop", "--set", "repository=https://git.example.org/shop"]).await;
+    ends(&said, 0, &["kind: App", "url: https://git.example.org/shop", "to: shop:8080"]);
     assert_eq!(rig.run(&["new", "grafana", "charts", "--set", "colour"]).await.code, 2);
     std::fs::create_dir(rig.path().join("templates")).unwrap();
     let own = "title: Mine\nabout: My own\nparameters: {}\nnotes: ''\nmanifest: |\n  name: {{name}}\n  image: mine:1\n";
