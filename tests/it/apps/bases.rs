@@ -24,20 +24,39 @@ pub fn nginx() {
 
 /// `python:3.13-slim`: this machine's Python on a small Debian, whose `pip` finds what scripts/test has fetched.
 pub fn python() {
-    const IMAGE: &str = "python:3.13-slim";
+    debian("python:3.13-slim", "debian-python", "target/python/requirements.txt");
+}
+
+/// An image called as Dockerfiles call it, which a script makes of this machine's packages, and made anew where the script, or what says
+/// what was fetched for it, is another one.
+pub fn debian(image: &str, script: &str, fetched: &str) {
     let _lock = image::lock();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let script = root.join("scripts/clients/debian-python");
-    let made_by =
-        [script.clone(), root.join("scripts/clients/debian-root"), root.join("target/python/requirements.txt")];
+    let script = root.join("scripts/clients").join(script);
+    let made_by = [script.clone(), root.join("scripts/clients/debian-root"), root.join(fetched)];
     let made_by: String = made_by.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let recipe = hex::encode(Sha1::digest(made_by));
-    if !image::is_missing(IMAGE, &recipe) {
+    if !image::is_missing(image, &recipe) {
         return;
     }
     let mut tar = Command::new(script).stdout(Stdio::piped()).spawn().unwrap();
     let mut import = Command::new("docker");
-    import.args(["import", "-c", &format!("LABEL io.amarre.test-recipe={recipe}"), "-", IMAGE]);
+    import.args(["import", "-c", &format!("LABEL io.amarre.test-recipe={recipe}"), "-", image]);
     let output = import.stdin(tar.stdout.take().unwrap()).output().unwrap();
     assert!(tar.wait().unwrap().success() && output.status.success(), "{output:?}");
+}
+
+/// An image with nothing in it but a folder.
+pub fn empty(image: &str) {
+    let _lock = image::lock();
+    if image::is_missing(image, "empty") {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("tmp")).unwrap();
+        let mut tar =
+            Command::new("tar").arg("-C").arg(folder.path()).args(["-c", "."]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut import = Command::new("docker");
+        import.args(["import", "-c", "LABEL io.amarre.test-recipe=empty", "-", image]);
+        let output = import.stdin(tar.stdout.take().unwrap()).output().unwrap();
+        assert!(tar.wait().unwrap().success() && output.status.success(), "{output:?}");
+    }
 }

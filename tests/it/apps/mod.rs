@@ -1,6 +1,7 @@
 //! Apps on a real engine: from a repository behind a real git server to pages through the proxy.
 
 mod bases;
+mod frameworks;
 mod hostile;
 
 use std::path::Path;
