@@ -143,7 +143,7 @@ fn app_keys() -> Json {
         "found": list(object(json!({"what": text(), "value": text(), "because": text()}), json!({}))),
         "notes": list(text()), "asked_at": or_null(time()),
         "next_ask_at": described("Its repository was asked for as often as may be", or_null(time())),
-        "bases": described("The images that it is built from", list(object(base_keys(), none()))),
+        "bases": described("The images that it is built from", list(object(base_keys(), json!({})))),
         "error": or_null(object(json!({"code": text(), "message": text()}), json!({}))),
     })
 }
@@ -156,7 +156,7 @@ fn build_keys() -> Json {
     });
     json!({
         "image": text(), "began_at": time(), "ended_at": described("Null: it runs", or_null(time())),
-        "error": or_null(text()), "steps": list(object(step, none())),
+        "error": or_null(text()), "steps": list(object(step, json!({}))),
         "bases": described("The digest of each image that it began from", json!({"type": "object", "additionalProperties": text()})),
     })
 }
