@@ -17,8 +17,8 @@ pub(super) struct PoolsFile {
 
 /// A year and a month, so that a year can be compared with the one before.
 const KEPT: Millis = Millis::minutes(400 * 24 * 60);
-/// Less, and a machine that comes back late would be of an unknown reservation.
-const KEPT_LEAST: Millis = Millis::minutes(24 * 60);
+/// Longer than any reservation: a machine that was away so long would be of an unknown one, which is taken for lent.
+const KEPT_LEAST: Millis = Millis::minutes(32 * 24 * 60);
 
 /// How machines of pools are reached.
 #[derive(Debug, Clone)]
@@ -41,8 +41,12 @@ pub(super) fn kept(pools: Option<&PoolsFile>) -> Result<Millis, ConfigError> {
     let text = pools.and_then(|pools| pools.keep.as_deref());
     let kept = duration("pools.keep", text, KEPT)?;
     if kept < KEPT_LEAST {
-        let message = format!("pools.keep: `{}` is less than a day", text.unwrap_or_default());
-        return Err(ConfigError::new(Code::A0201, message, "write 1d or more, as in 90d"));
+        let message = format!("pools.keep: `{}` is less than 32 days", text.unwrap_or_default());
+        return Err(ConfigError::new(
+            Code::A0201,
+            message,
+            "write 32d or more, as in 90d: a reservation may last 31 days",
+        ));
     }
     Ok(kept)
 }

@@ -14,6 +14,8 @@ use amarre_core::model::{ProviderId, Timestamp};
 const BUILDS_KEPT: i64 = 100;
 /// Of how many of them the log is kept.
 const LOGS_KEPT: i64 = 20;
+/// Builds of all services that are kept, also of those that are gone.
+const ALL_KEPT: i64 = 2_000;
 
 /// A build that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,8 @@ impl Ledger {
             let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(&build.service).bind(kept);
             query.execute(&mut *transaction).await.map_err(written)?;
         }
+        let query = sqlx::query("DELETE FROM builds WHERE id <= (SELECT max(id) FROM builds) - ?").bind(ALL_KEPT);
+        query.execute(&mut *transaction).await.map_err(written)?;
         fix(&mut transaction, &build.service, fixed).await?;
         transaction.commit().await.map_err(written)
     }
@@ -120,14 +124,15 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Forgets the digests of services that are gone.
+    /// Forgets the digests and the builds of services that are gone.
     ///
     /// # Errors
     /// It cannot be written.
     pub async fn forget_bases(&self, services: &[String]) -> Result<(), StoreError> {
         for service in services {
-            let query = sqlx::query("DELETE FROM fixed_bases WHERE service = ?").bind(service);
-            query.execute(&self.pool).await.map_err(written)?;
+            for query in ["DELETE FROM fixed_bases WHERE service = ?", "DELETE FROM builds WHERE service = ?"] {
+                sqlx::query(query).bind(service).execute(&self.pool).await.map_err(written)?;
+            }
         }
         Ok(())
     }

@@ -452,8 +452,8 @@ pub async fn delete_now(
         let change = (file, Some(there), None);
         match write_change(&web, &doer, change, format!("remove {name}"), (from, "delete", &name)).await {
             Ok(()) => {
-                let instance = picture.services.get(&name).and_then(|service| service.instance.as_ref());
-                let keeps_server = instance.is_some_and(|instance| instance.shape.is_some());
+                let mut servers = picture.services.get(&name).into_iter().flat_map(|service| service.servers());
+                let keeps_server = servers.any(|server| server.shape.is_some());
                 let said = if keeps_server { "deleted-server" } else { "deleted" };
                 Flash::text(doer.visitor.words.with(said, "name", &name)).store(&web, &doer.session).await;
                 return Ok(redirect("/"));

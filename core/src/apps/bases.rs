@@ -46,7 +46,13 @@ struct NamedImage {
 
 fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
     let mut found = BaseImages { text: dockerfile, ..BaseImages::default() };
+    let mut text = DockerfileLines::default();
     for line in dockerfile.lines().map(str::trim) {
+        let is_first = match text.place(line) {
+            LinePlace::Instruction => true,
+            LinePlace::GoesOn => false,
+            LinePlace::Document => continue,
+        };
         let comment = line.strip_prefix('#').map(|rest| rest.trim().replace(' ', "").to_ascii_lowercase());
         if comment.is_some_and(|comment| comment.starts_with("syntax=")) {
             found.add(line.split_once('=').map_or("", |(_, image)| image.trim()));
@@ -55,24 +61,81 @@ fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
         let word = words.next().unwrap_or_default().to_ascii_lowercase();
         let words: Vec<&str> = words.filter(|word| !word.starts_with("--")).collect();
         match word.as_str() {
-            "arg" => {
+            "arg" if is_first => {
                 if let Some((name, value)) = words.first().and_then(|arg| arg.split_once('=')) {
                     let value = args.get(name).map_or(value, String::as_str);
                     found.args.insert(name.to_owned(), value.trim_matches(['"', '\'']).to_owned());
                 }
             }
-            "from" => {
+            "from" if is_first => {
                 found.add(words.first().copied().unwrap_or_default());
                 found.stages.push(words.get(2).map(|name| name.to_ascii_lowercase()).unwrap_or_default());
             }
-            "copy" | "add" | "run" => {
-                let froms = line.split(['=', ',', ' ']).zip(line.split(['=', ',', ' ']).skip(1));
-                froms.filter(|(key, _)| matches!(*key, "--from" | "from")).for_each(|(_, image)| found.add(image));
-            }
+            "copy" | "add" | "run" => flags_of(line).for_each(|image| found.add(image)),
+            _ if !is_first => flags_of(line).for_each(|image| found.add(image)),
             _ => (),
         }
     }
     found.images
+}
+
+/// The images of `--from=IMAGE` and `--mount=…,from=IMAGE`.
+fn flags_of(line: &str) -> impl Iterator<Item = &str> {
+    let words = line.split_whitespace();
+    words.filter_map(|word| {
+        let rest = word.strip_prefix("--from=");
+        rest.or_else(|| word.strip_prefix("--mount=")?.split(',').find_map(|part| part.strip_prefix("from=")))
+    })
+}
+
+/// What a line of a Dockerfile is.
+enum LinePlace {
+    /// An instruction begins there.
+    Instruction,
+    /// It goes on from the line before.
+    GoesOn,
+    /// It is in a here-document: what a program reads.
+    Document,
+}
+
+/// Where the lines of a Dockerfile are, as they come.
+#[derive(Default)]
+struct DockerfileLines {
+    goes_on: bool,
+    /// The words that end here-documents which have begun, the first one first.
+    documents: Vec<String>,
+}
+
+impl DockerfileLines {
+    fn place(&mut self, line: &str) -> LinePlace {
+        if let Some(end) = self.documents.first() {
+            if line == end {
+                self.documents.remove(0);
+            }
+            return LinePlace::Document;
+        }
+        // A comment between two lines of an instruction ends nothing.
+        let is_comment = line.starts_with('#');
+        let place = if self.goes_on && !is_comment { LinePlace::GoesOn } else { LinePlace::Instruction };
+        if !is_comment {
+            self.goes_on = line.ends_with('\\');
+            let takes_documents = ["run", "copy", "add"]
+                .iter()
+                .any(|word| line.get(..word.len()).is_some_and(|first| first.eq_ignore_ascii_case(word)));
+            if takes_documents || matches!(place, LinePlace::GoesOn) {
+                self.documents = line.split_whitespace().filter_map(here_document).collect();
+            }
+        }
+        place
+    }
+}
+
+/// The word that ends the here-document which begins with `<<EOF`, `<<-EOF` or `<<"EOF"`.
+fn here_document(word: &str) -> Option<String> {
+    let (_, end) = word.split_once("<<")?;
+    let end = end.trim_start_matches('-').trim_matches(['"', '\'']);
+    let is_name = !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then(|| end.to_owned())
 }
 
 #[derive(Default)]
@@ -114,6 +177,11 @@ mod tests {
             "docker/dockerfile:1 c:2"
         );
         assert_eq!(of("FROM a\nRUN --mount=type=bind,from=evil/x,target=/y cat /y"), "a evil/x");
+        assert_eq!(of("FROM a\nRUN --network=none \\\n  --mount=type=bind,from=evil/x,target=/y cat /y"), "a evil/x");
+        assert_eq!(of("FROM a\nRUN echo built from source\nRUN tool --from redis"), "a");
+        assert_eq!(of("FROM a\nRUN python3 - <<EOF\nfrom redis import Redis\nEOF\nCOPY --from=b / /"), "a b");
+        // What is no instruction names no stage behind which an image could hide.
+        assert_eq!(of("FROM a\nRUN : \\\nfrom scratch as evil/x\nCOPY --from=evil/x / /"), "a evil/x");
         assert_eq!(of(""), "");
     }
 
@@ -135,7 +203,13 @@ mod tests {
             of("# syntax = c\nFROM x\nRUN --mount=type=bind,from=c,target=/c cat"),
             "# syntax = c@sha256:cc\nFROM x\nRUN --mount=type=bind,from=c@sha256:cc,target=/c cat"
         );
-        assert_eq!(of("FROM scratch\nCOPY --from=0 c c"), "FROM scratch\nCOPY --from=0 c c");
+        for plain in [
+            "FROM scratch\nCOPY --from=0 c c",
+            "FROM x\nRUN python3 - <<-'E'\nfrom c import d\nE\n",
+            "FROM x\nRUN echo from c \\\n  from c",
+        ] {
+            assert_eq!(of(plain), plain);
+        }
         assert_eq!(at_digest("r:5000/b@sha256:old", "sha256:new"), "r:5000/b@sha256:new");
     }
 }

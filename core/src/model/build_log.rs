@@ -154,11 +154,9 @@ impl BuildLog {
         let Some((at, rest)) = self.known.get_mut(id) else { return };
         let at = *at;
         rest.push_str(piece);
-        let mut lines: Vec<String> = Vec::new();
-        while let Some((line, more)) = rest.split_once('\n') {
-            lines.push(line.to_owned());
-            *rest = more.to_owned();
-        }
+        let end = rest.rfind('\n').map_or(0, |at| at + 1);
+        let whole: String = rest.drain(..end).collect();
+        let mut lines: Vec<String> = whole.lines().map(str::to_owned).collect();
         if rest.len() > LINE_BYTES_MAX {
             lines.push(std::mem::take(rest));
         }

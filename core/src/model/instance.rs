@@ -113,7 +113,9 @@ impl Service {
 
     /// Whether it is a pool that had this server, and has fewer now.
     pub fn has_no_more(&self, address: &Address) -> bool {
-        address.kind.is_instance() && self.pool.is_some() && self.server_at(address).is_none()
+        let number = address.name.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix('-'));
+        let is_its = address.kind.is_instance() && number.is_some_and(|number| number.parse::<u16>().is_ok());
+        is_its && self.pool.is_some() && self.server_at(address).is_none()
     }
 }
 

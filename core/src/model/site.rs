@@ -162,6 +162,8 @@ pub struct Share {
     pub advanced: usize,
     /// Host names and records.
     pub names: usize,
+    /// What no other manifest may have beside it, each as a digest: names, records, ports, machines.
+    pub claims: BTreeSet<u64>,
 }
 
 /// One use of something that policy has a word in.

@@ -282,6 +282,8 @@ pub enum GapScope {
         /// As in addresses, without a slash at its end: `GRA11`.
         path: String,
     },
+    /// All of one kind: a section that the account may not read.
+    Kind(Kind),
     /// One resource, in each of its generations unless it names one.
     Resource(Address),
 }
@@ -315,6 +317,7 @@ impl GapScope {
             }
             // No other address says in which part it is: its provider names each resource that a part hides.
             Self::Part { .. } => false,
+            Self::Kind(kind) => address.kind == *kind,
             Self::Resource(hidden) => {
                 let is_generation = hidden.generation.is_none() || hidden.generation == address.generation;
                 is_generation && hidden.is_same(address)
@@ -329,6 +332,15 @@ impl Gap {
         self.scope == GapScope::Whole
     }
 
+    /// Whether it hides hosts that may lead to a container.
+    pub fn hides_upstreams(&self) -> bool {
+        match &self.scope {
+            GapScope::Whole => self.provider.is_proxy(),
+            GapScope::Kind(kind) => kind.traits().forwards,
+            GapScope::Zone(_) | GapScope::Part { .. } | GapScope::Resource(_) => false,
+        }
+    }
+
     /// Whether it hides a machine of a pool and nothing else: such ones are off now and then, and no service is on one.
     pub fn is_of_machine(&self) -> bool {
         matches!(&self.scope, GapScope::Part { word, .. } if word == MACHINE_PART)
@@ -340,6 +352,7 @@ impl Gap {
             GapScope::Whole => String::new(),
             GapScope::Zone(zone) => format!(" zone {zone}"),
             GapScope::Part { word, path } => format!(" {word} {path}"),
+            GapScope::Kind(kind) => format!(" {}", kind.label()),
             GapScope::Resource(hidden) => format!(" {} {}", hidden.kind.label(), hidden.name),
         }
     }

@@ -55,7 +55,8 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     let hidden = reply.picture.plan.gaps.iter().any(|gap| !gap.is_of_machine() || is_its(gap));
     let took = (handle.now() - started).in_words();
     let (text, exit) = if left.is_empty() && !hidden {
-        let has_server = reply.picture.instances().iter().any(|row| row.is_made() && names.contains(&row.name));
+        let mut applied = reply.picture.facts.applied.iter();
+        let has_server = applied.any(|(address, row)| address.kind.is_instance() && names.contains(&row.service));
         let kept = match purge {
             true => "",
             false if has_server => {

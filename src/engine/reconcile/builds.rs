@@ -36,6 +36,8 @@ impl Engine {
     pub(crate) async fn keep_builds(&mut self) {
         let picture = self.picture.clone();
         let mut ended = Vec::new();
+        let known: BTreeSet<_> = picture.builders().flat_map(|builds| builds.ended_builds()).collect();
+        self.builds.kept.retain(|key| known.contains(key));
         for builds in picture.builders() {
             for key in builds.ended_builds() {
                 if !self.builds.kept.contains(&key) {

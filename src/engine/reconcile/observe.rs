@@ -91,7 +91,7 @@ impl Observer {
             if let Some(until) = self.wakes(&id, &observation, now) {
                 world.waking.insert(id.clone(), until);
             }
-            if observation.gaps.is_empty() && self.doubts(&id, &observation.seen, facts) {
+            if !observation.gaps.iter().any(Gap::is_whole) && self.doubts(&id, &observation.seen, facts) {
                 // A clock that was set back prolongs no doubt.
                 let since = self.empty_since.get(&id).copied().filter(|since| *since <= now).unwrap_or(now);
                 self.empty_since.insert(id.clone(), since);

@@ -128,6 +128,7 @@ impl Engine {
             // With the container or the server that it was, a machine is gone, whatever is said of its accounts.
             let is_there = |machine: &str, access: &Machine| {
                 lent.contains(&(name.as_str(), machine))
+                    && !access.address.is_empty()
                     && (!access.is_container || containers.contains(machine))
                     && access.server.as_ref().is_none_or(|server| facts.applied.contains_key(server))
             };

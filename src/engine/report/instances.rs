@@ -551,8 +551,13 @@ fn is_of_cloud(picture: &PassResult, gap: &Gap) -> bool {
 /// The names that it could be, or that are near.
 pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
     let rows = picture.instances();
-    if let Some(row) = rows.iter().find(|row| row.name == name) {
-        return Ok(row.clone());
+    let mut called = rows.iter().filter(|row| row.name == name);
+    match (called.next(), called.next()) {
+        (Some(row), None) => return Ok(row.clone()),
+        (Some(row), Some(other)) => {
+            return Err(format!("two have this name: write {} or {}", row.by_id(), other.by_id()));
+        }
+        (None, _) => (),
     }
     let by_id = |row: &&InstanceRow| row.by_id() == name || row.id == name;
     if let Some(row) = rows.iter().find(by_id) {

@@ -215,6 +215,22 @@ impl Builds {
     }
 }
 
+/// A build that its caller waits for: one that it lets go has ended.
+struct RunningBuild<'a> {
+    builds: &'a Builds,
+    image: &'a str,
+}
+
+impl Drop for RunningBuild<'_> {
+    fn drop(&mut self) {
+        let is_open = self.builds.with(self.image, |known| known.build.ended.is_none()) == Some(true);
+        if is_open {
+            let message = "it was given up: nothing was heard of it for too long".to_owned();
+            self.builds.end(self.image, Some(&ProviderError::new(Class::OutcomeUnknown, Code::A0774, message)));
+        }
+    }
+}
+
 impl DockerProvider {
     /// Builds an image; answers the id when the engine did not have it before.
     pub(super) async fn build(
@@ -244,8 +260,10 @@ impl DockerProvider {
             }
         };
         let cancel = self.builds.begin(image, &change.service);
+        let running = RunningBuild { builds: &self.builds, image };
         let built = build(api, &self.builds, &order, (files, cancel)).await;
         self.builds.end(image, built.as_ref().err());
+        drop(running);
         built?;
         brought(api, image, &before).await
     }
@@ -263,7 +281,7 @@ impl WatchBuilds for DockerProvider {
     }
 
     fn cancel_build(&self, image: &str) -> bool {
-        let running = |known: &mut KnownBuild| known.build.ended.is_none().then(|| known.cancel.notify_waiters());
+        let running = |known: &mut KnownBuild| known.build.ended.is_none().then(|| known.cancel.notify_one());
         self.builds.with(image, running).flatten().is_some()
     }
 }
@@ -285,13 +303,17 @@ async fn build(
     order: &BuildOrder,
     (files, cancel): (ContextPieces, Arc<Notify>),
 ) -> Result<(), ProviderError> {
-    bring_bases(api, builds, order).await?;
     let limit = Duration::from_millis(u64::try_from(order.timeout.0).unwrap_or_default());
-    tokio::select! {
-        done = tokio::time::timeout(limit, run(api, builds, order, files)) => done.unwrap_or_else(|_| {
+    let built = async {
+        bring_bases(api, builds, order).await?;
+        tokio::time::timeout(limit, run(api, builds, order, files)).await.unwrap_or_else(|_| {
             let message = format!("building {} took longer than {}", order.image, order.timeout);
-            Err(ProviderError::new(Class::Rejected, Code::A0774, message).hint("give it more time: `build: {timeout: 60m}`"))
-        }),
+            Err(ProviderError::new(Class::Rejected, Code::A0774, message)
+                .hint("give it more time: `build: {timeout: 60m}`"))
+        })
+    };
+    tokio::select! {
+        done = built => done,
         () = cancel.notified() => {
             let message = format!("building {} was cancelled", order.image);
             Err(ProviderError::new(Class::Rejected, Code::A0778, message).hint("`amarre retry` builds it again"))

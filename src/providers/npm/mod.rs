@@ -190,21 +190,17 @@ impl NpmProvider {
         Ok((version, inventory))
     }
 
-    /// What is wanted or known of sections that our account may not read: nothing is known of these, and all else goes on.
+    /// Kinds in use that our account may not read: nothing is known of these, and all else goes on.
     fn unreadable(&self, ask: &ObserveQuery) -> Vec<Gap> {
         let Some(me) = self.account() else { return Vec::new() };
         let hosts = Section::with_hosts();
         let hidden = hosts.filter(|(section, form)| !form.is_required && !me.may(*section, Level::View));
-        let gaps = hidden.flat_map(|(section, _)| {
-            let mut addresses: Vec<&Address> = used(ask).filter(|address| address.kind == section.kind()).collect();
-            addresses.sort();
-            addresses.dedup();
-            addresses.into_iter().map(move |address| {
-                let error = self.failed("", NpmError::no_right_to_read(section), CallKind::Read);
-                error.into_gap(&self.id, GapScope::Resource(address.clone()), ask.now)
-            })
-        });
-        gaps.collect()
+        let in_use = hidden.filter(|(section, _)| used(ask).any(|address| address.kind == section.kind()));
+        let gap = |(section, _): (Section, _)| {
+            let error = self.failed("", NpmError::no_right_to_read(section), CallKind::Read);
+            error.into_gap(&self.id, GapScope::Kind(section.kind()), ask.now)
+        };
+        in_use.map(gap).collect()
     }
 
     /// Of hosts that are too large to be seen in a list: a few of ours that no manifest wants, which can go once they are

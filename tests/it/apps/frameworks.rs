@@ -109,6 +109,8 @@ async fn is_updated_without_a_failed_request(app: &Application) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_framework_is_updated_without_a_failed_request() {
     let chosen = std::env::var_os("APP_FRAMEWORKS").and_then(|text| text.into_string().ok()).unwrap_or_default();
+    let is_known = |name: &str| name.is_empty() || name == "all" || APPLICATIONS.iter().any(|app| app.name == name);
+    assert!(chosen.split(',').all(is_known), "APP_FRAMEWORKS={chosen}");
     for app in APPLICATIONS.iter().filter(|app| chosen == "all" || chosen.split(',').any(|name| name == app.name)) {
         is_updated_without_a_failed_request(app).await;
     }

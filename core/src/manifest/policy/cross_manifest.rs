@@ -122,13 +122,13 @@ impl DraftService<'_> {
     }
 }
 
-/// Who has what two documents cannot both have: first what was good before and asks for no more names than then, then what asks for
-/// more, then newcomers; of alike ones the first in the order of files and lines. Indices of drafts.
+/// Who has what two documents cannot both have: first what was good before and asks for nothing that it did not have, then what asks
+/// for more, then newcomers; of alike ones the first in the order of files and lines. Indices of drafts.
 pub(super) fn precedence(drafts: &[DraftService<'_>], site: &Site) -> Vec<usize> {
     let rank = |index: &usize| {
         let known = drafts[*index].service.as_ref().map(|service| (service, site.shares.get(&service.name)));
         match known {
-            Some((service, Some(before))) => u8::from(totals::share(service).names > before.names),
+            Some((service, Some(before))) => u8::from(!totals::share(service).claims.is_subset(&before.claims)),
             Some((_, None)) | None => 2,
         }
     };

@@ -11,6 +11,7 @@
 //! | host names and records | (200 routes of 100 names) | everything (A0164) | `limits.names` |
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::service::{Container, Dns, EnvValue, Service};
 use crate::model::site::{ManifestLimits, Share};
@@ -43,7 +44,41 @@ pub fn share(service: &Service) -> Share {
         labels: containers + volumes,
         advanced: lines.map(String::len).sum(),
         names: domains.map(Vec::len).sum::<usize>() + records,
+        claims: claims(service),
     }
+}
+
+/// What no other manifest may have beside it. A digest is of this process only.
+fn claims(service: &Service) -> BTreeSet<u64> {
+    let mut claims = BTreeSet::new();
+    let mut claim = |what: &str, name: &dyn std::fmt::Display| {
+        let mut hasher = DefaultHasher::new();
+        (what, name.to_string()).hash(&mut hasher);
+        claims.insert(hasher.finish());
+    };
+    let hosts = service.routes.iter().flat_map(|route| &route.domains);
+    let hosts = hosts.chain(service.answered.iter().flat_map(|host| &host.domains));
+    let hosts = hosts.chain(service.servers().flat_map(|server| &server.domains));
+    hosts.for_each(|name| claim("name", name));
+    if let Dns::Records(records) = &service.dns {
+        records.iter().for_each(|record| claim("name", &record.name));
+    }
+    for (key, container) in &service.containers {
+        claim("container", &service.container_name(key));
+        container.aliases.iter().for_each(|name| claim("alias", name));
+        for port in &container.ports {
+            claim("port", &format_args!("{}/{}", port.published, port.protocol));
+        }
+    }
+    service.jobs.keys().for_each(|key| claim("container", &service.address_name(key)));
+    service.streams.iter().for_each(|stream| claim("stream", &stream.port));
+    service.networks.values().filter_map(|network| network.subnet).for_each(|net| claim("subnet", &net));
+    service.servers().for_each(|server| claim("server", &server.address));
+    let machines = service.pool.iter().flat_map(|pool| pool.machines.values());
+    // Where a server is, its cloud says.
+    let machines = machines.filter(|machine| machine.server.is_none());
+    machines.for_each(|machine| claim("machine", &format_args!("{}:{}", machine.address, machine.port)));
+    claims
 }
 
 /// The bytes of a container that an engine lists or tells of it each time.

@@ -593,7 +593,7 @@ fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &s
     if !address.kind.traits().is_pointed_at || is_superseded {
         return None;
     }
-    let dark = input.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.is_whole())?;
+    let dark = input.world.gaps.iter().find(|gap| gap.hides_upstreams())?;
     Some(Note {
         service: service.to_owned(),
         address: Some(address.clone()),

@@ -258,6 +258,7 @@ pub fn gap(gap: &Gap) -> Json {
     match &gap.scope {
         GapScope::Whole | GapScope::Zone(_) => (),
         GapScope::Part { word, path } => document["part"] = json!({"word": word, "path": path}),
+        GapScope::Kind(kind) => document["kind"] = json!(kind.word()),
         GapScope::Resource(resource) => document["resource"] = json!(resource.to_string()),
     }
     document
