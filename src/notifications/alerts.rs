@@ -139,7 +139,7 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
     }
     if let Some(guard) = &picture.plan.guard {
         let hints = guard.hints.iter().map(Hint::in_line).collect();
-        add(Topic::Guard, "", trouble(Topic::Guard, guard.message.clone(), Some(guard.code), hints));
+        add(Topic::Guard, "", trouble(Topic::Guard, guard.message.to_string(), Some(guard.code), hints));
     }
     if let Some(error) = &picture.ledger_error {
         let hints = vec!["is the disk full? what runs goes on running".to_owned()];

@@ -164,7 +164,7 @@ fn address(after: &PassResult, name: &str, words: Words) -> FieldRemark {
     let changes = after.changes_of(name).filter(|change| is_name(&&change.address));
     let mut refusals = changes.filter_map(|change| change.refusal()).filter(|refusal| !refusal.is_left());
     if let Some(refusal) = refusals.next() {
-        return FieldRemark::failed(refusal.message.clone());
+        return FieldRemark::failed(words.say(&refusal.message));
     }
     let wanted: Vec<&Address> = after.wanted_by(name).iter().filter(is_name).collect();
     if wanted.is_empty() {
@@ -196,7 +196,7 @@ fn tls(after: &PassResult, name: &str, words: Words) -> FieldRemark {
         return FieldRemark::default();
     };
     if let Some(refusal) = after.change_of(certificate).and_then(|change| change.refusal()) {
-        return FieldRemark::failed(refusal.message.clone());
+        return FieldRemark::failed(words.say(&refusal.message));
     }
     match crate::engine::report::certificates::orders_left(after, certificate) {
         None => FieldRemark::default(),

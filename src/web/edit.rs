@@ -111,7 +111,8 @@ pub async fn check(
 ) -> Option<CheckedManifest> {
     let is_own = visitor.may(Role::Editor);
     let drafted = edit_manifest::draft(&web.handle, file, named, promised, is_own).await?;
-    let ManifestDraft { settle, plans, after, .. } = drafted;
+    let ManifestDraft { mut settle, plans, after, .. } = drafted;
+    settle.iter_mut().for_each(|remark| remark.text = visitor.words.say(&remark.said));
     let plan = view_model::plan(&plans, visitor.words);
     // What cannot be read has no plan.
     let summary = match plans.is_empty() && !settle.is_empty() {

@@ -159,12 +159,26 @@ fn plan_row(row: &ServicePlanRow, is_told: bool, words: Words) -> PlanRow {
         None => format!("{field}: {}", words.get("plan-sensitive")),
     });
     let refusal = row.refusal.as_ref().filter(|_| row.explains && !is_told);
-    let guard = refusal.filter(|refusal| refusal.is_guard()).map(|guard| guard.message.clone());
+    let guard = refusal.filter(|refusal| refusal.is_guard()).map(|guard| words.say(&guard.message));
     let found = refusal.into_iter().flat_map(|refusal| &refusal.found).map(|(what, value)| format!("{what}: {value}"));
     let texts = differs.chain(row.below.iter().cloned()).chain(guard).chain(found).map(Hint::text);
     let more = texts.chain(refusal.into_iter().flat_map(|refusal| refusal.hints.iter().cloned())).collect();
     let text::Columns { kind, name, detail } = row.columns.clone();
-    PlanRow { class: "", sign, tone, kind: words.kind(&kind), name, detail, more }
+    let kind = words.kind(&kind);
+    let detail = refused_detail(row, &kind, words).unwrap_or(detail);
+    PlanRow { class: "", sign, tone, kind, name, detail, more }
+}
+
+/// Why a row is refused, without the kind and the name, which stand in its columns. English has it in the row itself.
+fn refused_detail(row: &ServicePlanRow, kind: &str, words: Words) -> Option<String> {
+    let refusal = row.refusal.as_ref().filter(|refusal| !refusal.is_guard() && !refusal.is_report())?;
+    if words.0 == Language::En || row.is_held {
+        return None;
+    }
+    let said = words.say(&refusal.message);
+    let begins = ["", "le ", "la ", "l’"].map(|article| format!("{article}{kind} {} ", row.columns.name));
+    let rest = begins.iter().find_map(|begin| said.strip_prefix(begin));
+    Some(rest.map_or(said.clone(), |rest| rest.trim_start_matches([':', '\u{a0}', ' ']).to_owned()))
 }
 
 /// `3 to create, 1 refused`.
@@ -298,7 +312,7 @@ mod tests {
     fn what_the_guard_says_is_shown_once() {
         let refusal = Refusal {
             code: Code::A0431,
-            message: "this plan deletes 15 records of one service at once".to_owned(),
+            message: "this plan deletes 15 records of one service at once".into(),
             found: Vec::new(),
             hints: vec![Hint::command("if you mean it", "amarre apply --confirm-deletes=15")],
         };

@@ -171,15 +171,42 @@ pub mod guards {
 
 /// What we decline to do, and the way past it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "RefusalDocument", into = "RefusalDocument")]
 pub struct Refusal {
     /// For machines and `amarre help`.
     pub code: Code,
     /// For people.
-    pub message: String,
+    pub message: Text,
     /// What was found there, as lines of `field value`.
     pub found: Vec<(String, String)>,
     /// The ways past it.
     pub hints: Vec<Hint>,
+}
+
+/// A refusal as it is sent: `message` is English, as the `text` of a hint.
+#[derive(Clone, Serialize, Deserialize)]
+struct RefusalDocument {
+    code: Code,
+    message: String,
+    found: Vec<(String, String)>,
+    hints: Vec<Hint>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none", default)]
+    said: Option<Text>,
+}
+
+impl From<Refusal> for RefusalDocument {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { code, message, found, hints } = refusal;
+        let english = message.to_string();
+        Self { code, message: english, found, hints, said: Some(message).filter(|text| !text.is_foreign()) }
+    }
+}
+
+impl From<RefusalDocument> for Refusal {
+    fn from(document: RefusalDocument) -> Self {
+        let RefusalDocument { code, message, found, hints, said } = document;
+        Self { code, message: said.unwrap_or_else(|| Text::foreign(message)), found, hints }
+    }
 }
 
 impl Refusal {

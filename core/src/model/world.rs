@@ -21,6 +21,7 @@ use super::source::History;
 use super::text::Text;
 use super::time::{Millis, Timestamp};
 use super::value::{Fields, Value};
+use crate::text;
 
 /// Where in the source something stands. Never part of a digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -224,11 +225,11 @@ impl Owner {
     }
 
     /// Whose it is, of what is not ours: `belongs to the instance demo`.
-    pub fn whose(&self) -> String {
+    pub fn whose(&self) -> Text {
         match self {
-            Owner::Other(instance) => format!("belongs to the instance {instance}"),
-            Owner::Unverified => "carries a mark of ours that no key of ours signed".to_owned(),
-            Owner::Foreign | Owner::Ours | Owner::MarkLost => "is not ours".to_owned(),
+            Owner::Other(instance) => text!("belongs to the instance {instance}", instance),
+            Owner::Unverified => text!("carries a mark of ours that no key of ours signed"),
+            Owner::Foreign | Owner::Ours | Owner::MarkLost => text!("is not ours"),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::engine::report::service_plan;
 use crate::engine::report::service_plan::OfService;
 use crate::source::{CommitAuthor, Edit, Snapshot, SourceError, moved};
 use amarre_core::manifest::{self, Diagnostic, Severity};
-use amarre_core::model::{Code, Hint};
+use amarre_core::model::{Code, Hint, Text};
 use amarre_core::plan::render::Sign;
 
 /// The longest commit message, in characters.
@@ -26,6 +26,8 @@ pub struct ManifestRemark {
     pub at: Option<(usize, usize)>,
     /// The message.
     pub text: String,
+    /// The same for other languages.
+    pub said: Text,
     /// Hints.
     pub hints: Vec<Hint>,
     /// The error code.
@@ -34,8 +36,9 @@ pub struct ManifestRemark {
 
 impl ManifestRemark {
     /// A problem without a place.
-    pub fn new(text: impl Into<String>, code: Code, hints: &[Hint]) -> Self {
-        Self { at: None, text: text.into(), hints: hints.to_vec(), code }
+    pub fn new(text: impl Into<Text>, code: Code, hints: &[Hint]) -> Self {
+        let said = text.into();
+        Self { at: None, text: said.to_string(), said, hints: hints.to_vec(), code }
     }
 
     /// The message with its place in front, for a reader who sees the text: `3:7: no such key`.
@@ -161,14 +164,14 @@ pub async fn draft(
     // Errors that the change causes in other files are reported, too.
     let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, found.message.as_str())));
     let mut settle: Vec<ManifestRemark> = errors
-        .map(|found| ManifestRemark {
-            at: (found.line > 0 && found.file == path).then_some((found.line, found.column)),
-            text: match found.file == path || found.line == 0 {
+        .map(|found| {
+            let text = match found.file == path || found.line == 0 {
                 true => found.message.clone(),
                 false => format!("{}:{}:{}: {}", found.file, found.line, found.column, found.message),
-            },
-            hints: found.hint.clone().map(Hint::text).into_iter().collect(),
-            code: found.code,
+            };
+            let hints: Vec<Hint> = found.hint.clone().map(Hint::text).into_iter().collect();
+            let at = (found.line > 0 && found.file == path).then_some((found.line, found.column));
+            ManifestRemark { at, ..ManifestRemark::new(text, found.code, &hints) }
         })
         .collect();
     settle.extend(after.source_error.clone().map(ManifestRemark::from));

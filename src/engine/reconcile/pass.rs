@@ -27,6 +27,7 @@ use amarre_core::plan::desired::{account, expand, instance};
 use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::safety::{lint, mass_deletes};
+use amarre_core::text;
 
 /// Within this span a follow-up pass may use what the previous one read from vendors with a quota.
 const READ_ANEW: Millis = Millis::seconds(60);
@@ -520,9 +521,9 @@ fn suspended(service: &str, facts: &Facts) -> Refusal {
     let by = facts.suspended.get(service).map_or("somebody", |suspension| suspension.by.as_str());
     Refusal {
         code: Code::A0403,
-        message: format!("{service} is suspended by {by}"),
+        message: text!("{service} is suspended by {by}", service, by),
         found: Vec::new(),
-        hints: vec![Hint::command("to take it up again", format!("amarre resume {service}"))],
+        hints: vec![Hint::command(text!("to take it up again"), format!("amarre resume {service}"))],
     }
 }
 

@@ -190,7 +190,7 @@ pub fn effective_stage(picture: &PassResult, name: &str) -> AppStage {
         let is_failed = suspension.is_none() && is_container(&change);
         if suspension.is_none() || is_container(&change) {
             let state = if is_failed { DeploymentState::Failed } else { DeploymentState::Pending };
-            return AppStage::because(state, Text::foreign(refusal.message.clone()), refusal.code);
+            return AppStage::because(state, refusal.message.clone(), refusal.code);
         }
     }
     let mut containers = picture.wants.map.iter().filter(|(_, want)| want.service == name).map(|(address, _)| address);
@@ -217,7 +217,7 @@ fn building(picture: &PassResult, change: &Change, is_suspended: bool) -> AppSta
         }
         Gate::Held(refusal) => {
             let state = if is_suspended { DeploymentState::Pending } else { DeploymentState::Failed };
-            AppStage::because(state, Text::foreign(refusal.message.clone()), refusal.code)
+            AppStage::because(state, refusal.message.clone(), refusal.code)
         }
     }
 }

@@ -46,10 +46,10 @@ fn why(picture: &PassResult, row: &InstanceRow) -> Option<Text> {
 fn failure(picture: &PassResult, row: &InstanceRow) -> Option<Text> {
     let service = row.manifest.as_ref().map(|managed| &managed.service)?;
     let held = picture.change_of(&row.address).and_then(|change| change.refusal());
-    let failed = picture.failing.get(&row.address).map(|known| &known.error.message);
+    let held = held.map(|refusal| refusal.message.clone());
+    let failed = picture.failing.get(&row.address).map(|known| Text::from(&known.error.message));
     let before = picture.past_failures.get(service).filter(|(address, _)| *address == row.address);
-    let why = held.map(|refusal| &refusal.message).or(failed).or(before.map(|(_, why)| why))?;
-    Some(Text::from(why.clone()))
+    held.or(failed).or(before.map(|(_, why)| Text::from(why)))
 }
 
 impl InstanceRow {

@@ -323,7 +323,7 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
         lines.push(trouble(text, known.code, vec![hint]));
     }
     if let Some(guard) = &picture.plan.guard {
-        lines.push(trouble(guard.message.clone(), guard.code, guard.hints.clone()));
+        lines.push(trouble(guard.message.to_string(), guard.code, guard.hints.clone()));
     }
     lines
 }

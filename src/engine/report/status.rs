@@ -268,7 +268,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         _ if refused.is_some() && !has_failed && picture.world.has_other_ready(&address) => {
             (Health::Healthy, text!("held: {why}", why = refused.unwrap_or_default()))
         }
-        _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default().into()),
+        _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default()),
         None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => (Health::Healthy, text!("goes")),
         None => (Health::Missing, text!("not there")),
         Some(_) if is_stopped => (Health::Healthy, text!("stopped")),
@@ -366,7 +366,7 @@ fn is_stopped_as_wanted(picture: &PassResult, address: &Address) -> bool {
 }
 
 /// Why a resource cannot be created, if it cannot.
-fn refused_create(change: Option<&Change>) -> Option<String> {
+fn refused_create(change: Option<&Change>) -> Option<Text> {
     let change = change.filter(|change| matches!(change.verb, Verb::Create(_)))?;
     change.refusal().map(|refusal| refusal.message.clone())
 }
@@ -522,7 +522,7 @@ fn refusal<'a>(picture: &'a PassResult, name: &str) -> Option<&'a Refusal> {
 fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &Refusal) {
     status.what_now = match refusal.is_guard() {
         true => text!("held by the guard"),
-        false => text!("refused: {why}", why = Text::from(&refusal.message)),
+        false => text!("refused: {why}", why = refusal.message.clone()),
     };
     status.code = Some(refusal.code);
     status.hints = refusal.hints.clone();

@@ -136,7 +136,7 @@ pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
     }
     let mine: Vec<&Change> = picture.changes_of(name).collect();
     if let Some(refusal) = mine.iter().find_map(|change| change.refusal()) {
-        return Some(person(Text::from(&refusal.message), text!("what holds it has to be settled")));
+        return Some(person(refusal.message.clone(), text!("what holds it has to be settled")));
     }
     if let Some(known) = picture.errors.get(name) {
         let (is_refused, at) = (retry::is_refused(known) && !known.change.is_order(), next_try(picture, known));

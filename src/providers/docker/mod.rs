@@ -640,7 +640,7 @@ async fn attach(api: &EngineApi, name: &str, fields: &Fields) -> Result<String, 
 
 /// Whose something with these labels is, that is in the way.
 fn whose(labels: &BTreeMap<String, String>) -> String {
-    labels.get(LABEL_INSTANCE).map_or(Owner::Foreign, |instance| Owner::Other(instance.clone())).whose()
+    labels.get(LABEL_INSTANCE).map_or(Owner::Foreign, |instance| Owner::Other(instance.clone())).whose().to_string()
 }
 
 /// A registry that has an image for one platform only gives that one, whatever was asked for.

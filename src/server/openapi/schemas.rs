@@ -63,7 +63,7 @@ fn general() -> Json {
         "Refusal": object(json!({
             "code": code(), "message": text(), "hints": list(named("Hint")),
             "found": {"type": "object", "additionalProperties": text()},
-        }), json!({})),
+        }), json!({"template": template(), "args": args()})),
         "Gap": object(json!({
             "provider": text(), "zone": or_null(text()), "since": time(), "error": named("Error"),
         }), json!({
@@ -358,7 +358,10 @@ fn plans() -> Json {
     let made = json!({
         "id": text(), "digest": described("Of everything but `made_at`, `gaps` and `notes`", text()), "made_at": time(),
         "revision": named("Revision"), "summary": named("PlanSummary"),
-        "guard": or_null(object(json!({"code": code(), "message": text(), "confirm": or_null(text())}), json!({}))),
+        "guard": or_null(object(
+            json!({"code": code(), "message": text(), "confirm": or_null(text())}),
+            json!({"template": template(), "args": args()}),
+        )),
         "services": list(named("PlanService")), "gaps": list(named("Gap")), "diagnostics": list(named("Diagnostic")),
         "notes": described("What servers cost a month, what stays", list(object(json!({
             "text": text(), "service": or_null(text()),

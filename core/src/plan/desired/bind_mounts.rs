@@ -21,10 +21,11 @@ use super::expand::Expansion;
 use super::{foreign_use, mounts, reused_names};
 use crate::model::folders::{Lead, Lost, TIME_ZONE, is_strictly_below, is_within, normal};
 use crate::model::service::{Container, Volume};
-use crate::model::{Address, Code, Fields, Hint, Kind, ProviderId, Refusal, Service, Value};
+use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Service, Text, Value};
 use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData};
+use crate::text;
 use everywhere::above;
 
 /// What containers mount of every host and what tells nothing: time zones, names, certificates of authorities, the
@@ -59,10 +60,11 @@ pub struct HostFolder {
 }
 
 impl HostFolder {
-    fn shown(&self) -> String {
+    fn shown(&self) -> Text {
+        let path = &self.path;
         match &self.volume {
-            Some(volume) => format!("volume {volume}, which is {},", self.path),
-            None => format!("the bind of {}", self.path),
+            Some(volume) => text!("volume {volume}, which is {path},", volume, path),
+            None => text!("the bind of {path}", path),
         }
     }
 }
@@ -75,7 +77,7 @@ pub struct Check {
     /// Below these it may mount anything. No container can put a link in the place of one of them.
     roots: BTreeSet<String>,
     /// What no container may mount, and whose it is.
-    kept: BTreeMap<String, String>,
+    kept: BTreeMap<String, Text>,
     /// Whether `policy.docker_socket` is set.
     may_have_socket: bool,
     /// Whether it may read a folder above what is kept, as a monitor of the whole host does: `policy.authors: operators`.
@@ -136,19 +138,24 @@ impl Check {
         if *path != folder.path {
             found.push(("kept".to_owned(), path.clone()));
         }
-        let mut refusal = self.refused_for(&folder.shown(), whose, found);
+        let mut refusal = self.refused_for(folder.shown().into(), whose, found);
         if is_strictly_below(path, &folder.path) && self.may_read_above {
-            refusal.hints.push(Hint::text("or mount it read-only: that may lie above what is kept"));
+            refusal.hints.push(Hint::text(text!("or mount it read-only: that may lie above what is kept")));
         }
         Some(refusal)
     }
 
-    fn refused_for(&self, what: &str, whose: &str, found: Vec<(String, String)>) -> Refusal {
+    fn refused_for(&self, what: Arg, whose: &Text, found: Vec<(String, String)>) -> Refusal {
         Refusal {
             code: Code::A0442,
-            message: format!("container {} may not have {what}: {whose}", self.name),
+            message: text!(
+                "container {name} may not have {what}: {whose}",
+                name = &self.name,
+                what,
+                whose = whose.clone()
+            ),
             found,
-            hints: vec![Hint::text(format!("take it out of {}; no word of the policy allows it", self.file))],
+            hints: vec![Hint::text(text!("take it out of {file}; no word of the policy allows it", file = &self.file))],
         }
     }
 
@@ -156,7 +163,7 @@ impl Check {
         let lead = leads.get(&folder.path)?;
         if lead.lost == Some(Lost::TooManyLinks) {
             let found = lead.links.first().map(said).into_iter().collect();
-            return Some(self.leads_away(folder, "never comes to an end", found, None));
+            return Some(self.leads_away(folder, text!("never comes to an end"), found, None));
         }
         let is_time_zone = !folder.is_written && TIME_ZONE.contains(&folder.path.as_str());
         if lead.links.is_empty() || is_time_zone {
@@ -166,17 +173,19 @@ impl Check {
         let asks_for_socket = folder.path.ends_with("docker.sock");
         let is_socket = SOCKET_FOLDERS.contains(&lead.path.as_str()) || lead.path.ends_with("/docker.sock");
         if is_socket && !self.may_have_socket {
-            let way_past = "if that is meant, the operator sets `policy.docker_socket: true` in amarre.yaml".to_owned();
-            return Some(self.leads_away(folder, "leads to Docker's socket", self.way(lead), Some(way_past)));
+            let way_past = text!("if that is meant, the operator sets `policy.docker_socket: true` in amarre.yaml");
+            return Some(self.leads_away(folder, text!("leads to Docker's socket"), self.way(lead), Some(way_past)));
         }
         let root = |root: &String| leads.get(root).map_or_else(|| root.clone(), |lead| lead.path.clone());
         let is_allowed = self.roots.iter().any(|allowed| is_within(&lead.path, &root(allowed)));
         if is_allowed || (self.may_have_socket && (asks_for_socket || is_socket)) {
             return None;
         }
-        let way_past =
-            format!("if that is meant, the operator adds {} to `policy.host_paths` in amarre.yaml", lead.path);
-        Some(self.leads_away(folder, "leads out of `policy.host_paths`", self.way(lead), Some(way_past)))
+        let way_past = text!(
+            "if that is meant, the operator adds {path} to `policy.host_paths` in amarre.yaml",
+            path = &lead.path
+        );
+        Some(self.leads_away(folder, text!("leads out of `policy.host_paths`"), self.way(lead), Some(way_past)))
     }
 
     /// The link that is to blame, and the end of the way.
@@ -190,15 +199,15 @@ impl Check {
     fn leads_away(
         &self,
         folder: &HostFolder,
-        how: &str,
+        how: Text,
         found: Vec<(String, String)>,
-        way_past: Option<String>,
+        way_past: Option<Text>,
     ) -> Refusal {
-        let mut hints = vec![Hint::text("remove the link, or mount the folder that it leads to")];
+        let mut hints = vec![Hint::text(text!("remove the link, or mount the folder that it leads to"))];
         hints.extend(way_past.map(Hint::text));
         Refusal {
             code: Code::A0440,
-            message: format!("container {}: {} {how}", self.name, folder.shown()),
+            message: text!("container {name}: {folder} {how}", name = &self.name, folder = folder.shown(), how),
             found,
             hints,
         }
@@ -299,11 +308,12 @@ fn reserved_volume(input: &Input<'_>, service: &Service, base: &Address, fields:
     let reserved = others(input, service, &base.provider);
     let is_in = |name: &str| reserved.clone().find(|(reserved, _)| reserved.volumes.contains(name));
     let (name, whose) = names.into_iter().find_map(|name| Some((name, is_in(name)?.1)))?;
-    Some(refused_for(base, service, &format!("volume {name}"), &whose))
+    let what = text!("{kind} {name}", kind = Kind::Volume, name);
+    Some(refused_for(base, service, what.into(), &whose))
 }
 
 /// What no word of the policy allows.
-pub(crate) fn refused_for(base: &Address, service: &Service, what: &str, whose: &str) -> Refusal {
+pub(crate) fn refused_for(base: &Address, service: &Service, what: Arg, whose: &Text) -> Refusal {
     let check = Check { name: base.name.clone(), file: service.origin.file.clone(), ..Check::default() };
     check.refused_for(what, whose, Vec::new())
 }
@@ -313,17 +323,21 @@ pub(crate) fn others<'a>(
     input: &'a Input<'_>,
     service: &'a Service,
     provider: &'a ProviderId,
-) -> impl Iterator<Item = (&'a crate::model::folders::Reserved, String)> + Clone {
+) -> impl Iterator<Item = (&'a crate::model::folders::Reserved, Text)> + Clone {
     let all = input.world.reserved.get(provider).into_iter().flatten();
     all.filter(|reserved| reserved.service.as_ref() != Some(&service.name)).map(|reserved| {
-        let npms = if reserved.by.kind == Kind::Stream { "NPM's stream" } else { "NPM's container" };
-        let whose = if reserved.is_own { "Amarre's own container" } else { npms };
-        (reserved, format!("{whose} {} has it", reserved.by.name))
+        let name = &reserved.by.name;
+        let whose = match reserved.by.kind {
+            _ if reserved.is_own => text!("Amarre's own container {name} has it", name),
+            Kind::Stream => text!("NPM's stream {name} has it", name),
+            _ => text!("NPM's container {name} has it", name),
+        };
+        (reserved, whose)
     })
 }
 
 /// The paths that no container may have, and why.
-fn kept(input: &Input<'_>, service: &Service, provider: &ProviderId) -> BTreeMap<String, String> {
+fn kept(input: &Input<'_>, service: &Service, provider: &ProviderId) -> BTreeMap<String, Text> {
     let mut kept = BTreeMap::new();
     for (reserved, whose) in others(input, service, provider) {
         for path in reserved.paths.iter().map(|path| normal(path)).filter(|path| !is_common(path)) {
@@ -331,7 +345,7 @@ fn kept(input: &Input<'_>, service: &Service, provider: &ProviderId) -> BTreeMap
         }
     }
     let own = input.site.forbidden.get(provider).into_iter().flatten();
-    kept.extend(own.map(|path| (normal(path), "Amarre itself works with it".to_owned())));
+    kept.extend(own.map(|path| (normal(path), text!("Amarre itself works with it"))));
     kept
 }
 
@@ -387,22 +401,25 @@ struct Above {
 }
 
 impl Above {
-    fn why(&self) -> String {
+    fn why(&self) -> Text {
         let (below, above) = match is_strictly_below(&self.folder.path, &self.other) {
             true => (&self.folder.path, &self.other),
             false => (&self.other, &self.folder.path),
         };
-        format!("{below} lies in {above}, which a container can write to: a link there may lead anywhere")
+        text!("{below} lies in {above}, which a container can write to: a link there may lead anywhere", below, above)
     }
 
     fn refusal(&self, base: &Address, service: &Service) -> Refusal {
         Refusal {
             code: Code::A0441,
-            message: format!("container {}: {}", base.name, self.why()),
+            message: text!("container {name}: {why}", name = &base.name, why = self.why()),
             found: vec![("mount".to_owned(), self.folder.path.clone()), ("other".to_owned(), self.other.clone())],
             hints: vec![
-                Hint::text(format!("mount folders beside one another in {}, none in another", service.origin.file)),
-                Hint::text("or the operator sets `policy.follow_links: true` in amarre.yaml"),
+                Hint::text(text!(
+                    "mount folders beside one another in {file}, none in another",
+                    file = &service.origin.file
+                )),
+                Hint::text(text!("or the operator sets `policy.follow_links: true` in amarre.yaml")),
             ],
         }
     }

@@ -18,10 +18,11 @@ use crate::model::site::{Challenge, is_below};
 use crate::model::world::{Order, Ordered, Port80};
 use crate::model::{
     Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason,
-    ReasonCode, Refusal, Seen, Timestamp, Value, Verb, Want, Wants,
+    ReasonCode, Refusal, Seen, Text, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::diff::decide::is_left_alone;
 use crate::plan::input::Input;
+use crate::text;
 
 /// Of a certificate by Let's Encrypt (its default profile; NPM renews 30 days before).
 const LIFETIME: Millis = Millis::minutes(90 * 24 * 60);
@@ -237,9 +238,18 @@ fn in_the_way(input: &Input<'_>, front: &CertificateNames<'_>) -> Option<Refusal
     })?;
     Some(Refusal {
         code: Code::A0405,
-        message: format!("is not asked for: {} {} has {name} and is not ours", host.kind.label(), host.name),
+        message: text!(
+            "is not asked for: {kind} {host} has {name} and is not ours",
+            kind = host.kind,
+            host = &host.name,
+            name
+        ),
         found: Vec::new(),
-        hints: vec![Hint::text(format!("delete that host in NPM, or take {name} out of {}", front.origin.file))],
+        hints: vec![Hint::text(text!(
+            "delete that host in NPM, or take {name} out of {file}",
+            name,
+            file = &front.origin.file
+        ))],
     })
 }
 
@@ -369,9 +379,10 @@ fn account(input: &Input<'_>, change: &Change) -> Option<Refusal> {
     // A simulated authority takes everybody.
     let is_real = |_: &&String| !input.site.simulated.contains(&change.address.provider);
     let identity = input.world.mail_refused.get(&change.address.provider).filter(is_real)?;
-    let why = format!("Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account");
-    let way = format!("in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`");
-    Some(not_asked_for(&change.address.name, Code::A0252, &why, vec![Hint::text(way)]))
+    let why = text!("Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account", identity, name);
+    let key = format!("`npm.{name}.identity`");
+    let way = text!("in NPM, Users, {identity}, set an address that receives mail, then {key}", identity, key);
+    Some(not_asked_for(&change.address.name, Code::A0252, why, vec![Hint::text(way)]))
 }
 
 /// Certificates of which every host is refused: whatever they were asked for, nothing would have them.
@@ -381,8 +392,8 @@ fn without_use(plan: &Plan) -> BTreeMap<Address, Refusal> {
         let (Verb::Create(fields) | Verb::Update(fields)) = &host.verb else { continue };
         let Some(name) = fields.text("certificate") else { continue };
         let certificate = Address::new(host.address.provider.clone(), Kind::Certificate, name);
-        let why = || format!("{} {} is refused", host.address.kind.label(), host.address.name);
-        let refusal = host.refusal().map(|refusal| not_asked_for(name, refusal.code, &why(), Vec::new()));
+        let why = || text!("{kind} {name} is refused", kind = host.address.kind, name = &host.address.name);
+        let refusal = host.refusal().map(|refusal| not_asked_for(name, refusal.code, why(), Vec::new()));
         refused.entry(certificate).and_modify(|known| *known = known.take().and(refusal.clone())).or_insert(refusal);
     }
     refused.into_iter().filter_map(|(certificate, refusal)| Some((certificate, refusal?))).collect()
@@ -401,22 +412,22 @@ fn port_80_is_not_npm(change: &Change, door: Option<&Port80>) -> Option<Refusal>
         Port80::Npm | Port80::Silent(_) => return None,
         Port80::Other(what) => (
             Code::A0806,
-            format!("on port 80, {what}, not NPM"),
-            "port 80 of this address must lead to NPM: Let's Encrypt asks there",
+            text!("on port 80, {what}, not NPM", what),
+            text!("port 80 of this address must lead to NPM: Let's Encrypt asks there"),
         ),
         Port80::Elsewhere(what) => (
             Code::A0809,
-            what.clone(),
-            "each name of a certificate must lead to this host: Let's Encrypt looks it up and asks there",
+            Text::from(what),
+            text!("each name of a certificate must lead to this host: Let's Encrypt looks it up and asks there"),
         ),
     };
-    let way = "if it does, seen from the Internet, set `certificates.port80: assume`; or use `challenge: dns`";
-    Some(not_asked_for(&change.address.name, code, &why, vec![Hint::text(first), Hint::text(way)]))
+    let way = text!("if it does, seen from the Internet, set `certificates.port80: assume`; or use `challenge: dns`");
+    Some(not_asked_for(&change.address.name, code, why, vec![Hint::text(first), Hint::text(way)]))
 }
 
 /// Why no certificate of this name is asked for.
-fn not_asked_for(name: &str, code: Code, why: &str, hints: Vec<Hint>) -> Refusal {
-    let message = format!("certificate {name} is not asked for: {why}");
+fn not_asked_for(name: &str, code: Code, why: Text, hints: Vec<Hint>) -> Refusal {
+    let message = text!("certificate {name} is not asked for: {why}", name, why);
     Refusal { code, message, found: Vec::new(), hints }
 }
 

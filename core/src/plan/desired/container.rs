@@ -10,6 +10,7 @@ use crate::model::service::{Container, ContainerNetwork, EnvValue, Port};
 use crate::model::{Address, Code, Fields, Hint, Kind, Refusal, Value};
 use crate::plan::rollout::Rollout;
 use crate::resources::docker::{ContainerPort, HealthcheckSpec, PortSpec};
+use crate::text;
 
 /// Variables whose value is known only when the network is.
 const LATE_VARIABLES: [&str; 3] = ["network.subnet", "network.gateway", "npm.address"];
@@ -196,17 +197,20 @@ fn texts_of<'v>(value: &'v Value, texts: &mut Vec<&'v String>) {
 
 pub fn no_value(variable: &str, home: &Home, has_network: bool, container: &Container) -> Refusal {
     let origin = &container.origin;
-    let (why, or) = if has_network {
-        (format!("on network {}, which is not ours", home.address.name), ", or use `network: auto`")
+    let (variable, place) = (format!("`${{{variable}}}`"), format!("{}:{}", origin.file, origin.line));
+    let (message, hint) = if has_network {
+        let network = &home.address.name;
+        (
+            text!("{variable} has no value on network {network}, which is not ours", variable, network),
+            text!("write the value itself in {place}, or use `network: auto`", place),
+        )
     } else {
-        ("where no container is on the service's network".to_owned(), "")
+        (
+            text!("{variable} has no value where no container is on the service's network", variable),
+            text!("write the value itself in {place}", place),
+        )
     };
-    Refusal {
-        code: Code::A0410,
-        message: format!("`${{{variable}}}` has no value {why}"),
-        found: Vec::new(),
-        hints: vec![Hint::text(format!("write the value itself in {}:{}{or}", origin.file, origin.line))],
-    }
+    Refusal { code: Code::A0410, message, found: Vec::new(), hints: vec![Hint::text(hint)] }
 }
 
 /// A variable that has no value on this network, if a text of the container names one.

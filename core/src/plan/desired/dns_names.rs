@@ -14,10 +14,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::expand::Expansion;
+use crate::model::families::ProviderRole;
 use crate::model::service::Dns;
 use crate::model::site::{HostSite, PublicAddress, is_below};
 use crate::model::{Address, Code, Hint, Kind, Owner, ProviderId, Refusal, Seen, Service, Site, Value};
 use crate::plan::input::Input;
+use crate::text;
 
 /// Types that lead visitors somewhere.
 const ADDRESSES: [&str; 3] = ["A", "AAAA", "CNAME"];
@@ -142,9 +145,9 @@ impl<'a> ZoneNames<'a> {
         }
         Some(Refusal {
             code: Code::A0725,
-            message: format!("{name} lies in {zone}, and amarre.yaml names that nowhere in `domains`"),
+            message: text!("{name} lies in {zone}, and amarre.yaml names that nowhere in `domains`", name, zone),
             found: vec![("domains".to_owned(), domains.join(", "))],
-            hints: vec![Hint::text(format!("if Amarre is to write there, the operator adds {zone} to `domains`"))],
+            hints: vec![Hint::text(text!("if Amarre is to write there, the operator adds {zone} to `domains`", zone))],
         })
     }
 
@@ -154,13 +157,17 @@ impl<'a> ZoneNames<'a> {
         }
         Some(Refusal {
             code: Code::A0723,
-            message: format!("a CNAME cannot stand at {name}: it is the zone itself, with its SOA and NS records"),
+            message: text!("a CNAME cannot stand at {name}: it is the zone itself, with its SOA and NS records", name),
             found: Vec::new(),
             hints: vec![
-                Hint::text(format!(
-                    "in {origin}: `dns: [{{type: A, name: \"@\", value: 203.0.113.10}}]` with the address, and `apex` in `policy.records`"
+                Hint::text(text!(
+                    "in {origin}: {what} with the address, and `apex` in `policy.records`",
+                    origin,
+                    what = "`dns: [{type: A, name: \"@\", value: 203.0.113.10}]`"
                 )),
-                Hint::text("where the address changes, route `www` instead, and let the zone itself redirect to it"),
+                Hint::text(text!(
+                    "where the address changes, route `www` instead, and let the zone itself redirect to it"
+                )),
             ],
         })
     }
@@ -175,15 +182,19 @@ impl<'a> ZoneNames<'a> {
         let servers = self.sets.get(cut)?.get("NS")?.fields.strings("values").join(", ");
         Some(Refusal {
             code: Code::A0722,
-            message: format!(
-                "{name} lies below {cut}, which {zone} hands to other servers: nobody would see the record"
+            message: text!(
+                "{name} lies below {cut}, which {zone} hands to other servers: nobody would see the record",
+                name,
+                cut,
+                zone
             ),
             found: vec![(format!("{cut}/NS"), servers)],
             hints: vec![
-                Hint::text(format!("write the record where {cut} is kept, and put `dns: none` into the manifest")),
-                Hint::text(format!(
-                    "if {cut} is a zone of this account, is it listed at {}, and may the token see it?",
-                    self.holder(zone)
+                Hint::text(text!("write the record where {cut} is kept, and put `dns: none` into the manifest", cut)),
+                Hint::text(text!(
+                    "if {cut} is a zone of this account, is it listed at {provider}, and may the token see it?",
+                    cut,
+                    provider = self.holder(zone)
                 )),
             ],
         })
@@ -209,15 +220,32 @@ impl<'a> ZoneNames<'a> {
         Some(Refusal {
             code: Code::A0724,
             message: match loser == name {
-                true => format!("a {record_type} record alone would take {name} from {wildcard}, which is not ours"),
-                false => format!("a record at {name} would take {loser} from {wildcard}, which is not ours"),
+                true => text!(
+                    "a {record} record alone would take {name} from {wildcard}, which is not ours",
+                    record = record_type,
+                    name,
+                    wildcard = &wildcard
+                ),
+                false => text!(
+                    "a record at {name} would take {loser} from {wildcard}, which is not ours",
+                    name,
+                    loser,
+                    wildcard = &wildcard
+                ),
             },
             found: values.collect(),
             hints: vec![
-                Hint::text(format!(
-                    "give {loser} an address of its own: `{{kind: Record, type: A, name: {relative}, value: …}}` beside {origin}"
+                Hint::text(text!(
+                    "give {loser} an address of its own: {what} beside {origin}",
+                    loser,
+                    what = format!("`{{kind: Record, type: A, name: {relative}, value: …}}`"),
+                    origin
                 )),
-                Hint::text(format!("or have {wildcard} removed at {} where nobody needs it", self.holder(name))),
+                Hint::text(text!(
+                    "or have {wildcard} removed at {provider} where nobody needs it",
+                    wildcard = &wildcard,
+                    provider = self.holder(name)
+                )),
             ],
         })
     }
@@ -257,6 +285,58 @@ fn leads_to(host: &HostSite, value: &str) -> bool {
 fn upwards<'n>(name: &'n str, end: &str) -> Vec<&'n str> {
     let above = std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, above)| above));
     above.take_while(|name| is_below(name, end)).collect()
+}
+
+impl Expansion<'_> {
+    /// No zone that can be written holds a name.
+    pub(super) fn no_zone(&self, name: &str) -> Option<Refusal> {
+        let (code, message) = match self.input.site.dns_provider(name) {
+            None if self.input.site.zones.is_empty() => {
+                let usual = ProviderId::usual(ProviderRole::Zones);
+                let account = usual.one();
+                let message = text!("no record can be written for {name}: no {account} is configured", name, account);
+                (Code::A0706, message)
+            }
+            None => (Code::A0701, text!("no configured zone holds {name}", name)),
+            Some(provider) if self.input.world.is_dark(provider) => return None,
+            Some(provider) if self.input.world.zone_of(provider, name).is_some() => return None,
+            Some(provider) => {
+                (Code::A0701, text!("no zone of the {account} holds {name}", account = provider.one(), name))
+            }
+        };
+        let file = &self.service.origin.file;
+        let hints = vec![Hint::text(text!("put `dns: none` in {file} if its record is kept elsewhere", file))];
+        Some(Refusal { code, message, found: Vec::new(), hints })
+    }
+
+    /// A CNAME stands alone at its name; an AAAA of somebody else would take half of the visitors elsewhere.
+    pub(super) fn name_conflict(&self, name: &str, record_type: &str) -> Option<Refusal> {
+        let rivals: &[&str] = match record_type {
+            "A" => &["CNAME", "AAAA"],
+            "AAAA" => &["CNAME", "A"],
+            "CNAME" => &["A", "AAAA", "TXT", "MX", "NS", "SRV", "CAA"],
+            _ => &["CNAME"],
+        };
+        let rivals = rivals.iter().map(|record_type| self.record_address(name, record_type));
+        let (rival, seen) = rivals
+            .filter_map(|rival| Some((self.input.world.seen.get(&rival)?, rival)))
+            .map(|(seen, rival)| (rival, seen))
+            .find(|(_, seen)| !seen.owner.is_ours())?;
+        let values = seen.fields.strings("values").join(", ");
+        let record = rival.name.rsplit('/').next().unwrap_or_default();
+        Some(Refusal {
+            code: Code::A0405,
+            message: text!("{record} exists at {name} and is not ours", record, name),
+            found: vec![(rival.name.clone(), values)],
+            hints: vec![
+                Hint::text(text!(
+                    "remove that record at {provider} if it is a left-over",
+                    provider = rival.provider.title()
+                )),
+                Hint::text(text!("to leave it alone, put `dns: none` in {file}", file = &self.service.origin.file)),
+            ],
+        })
+    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ use crate::model::service::{
 };
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
-    Address, Code, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value, Want,
-    Wants,
+    Address, Arg, Code, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value,
+    Want, Wants,
 };
 use crate::plan::diff::decide;
 use crate::plan::diff::upstreams::{Led, Streamed};
@@ -29,6 +29,7 @@ use crate::plan::rollout;
 use crate::plan::rollout::RouteTarget;
 use crate::plan::rollout::{data_loss, network_recreate, start_conditions, stopped};
 use crate::plan::safety::protect;
+use crate::text;
 
 /// Every want of every manifest that is in force.
 pub fn expand(input: &Input<'_>) -> Wants {
@@ -397,10 +398,13 @@ impl Expansion<'_> {
         let own = networks.first().copied().unwrap_or("(none)");
         Some(Refusal {
             code: Code::A0506,
-            message: format!("attaching {} to {network} would cut every site for a moment", npm.name),
+            message: text!("attaching {npm} to {network} would cut every site for a moment", npm = &npm.name, network),
             found: vec![("its own network".to_owned(), own.to_owned())],
             hints: vec![Hint::command(
-                format!("give NPM a network whose name sorts before {network}, or attach it yourself when it suits"),
+                text!(
+                    "give NPM a network whose name sorts before {network}, or attach it yourself when it suits",
+                    network
+                ),
                 format!("docker network connect {network} {}", npm.name),
             )],
         })
@@ -499,49 +503,6 @@ impl Expansion<'_> {
         let provider = self.input.site.dns_provider(name).cloned();
         let provider = provider.unwrap_or_else(|| ProviderId::usual(ProviderRole::Zones));
         Address::new(provider, Kind::Record, &format!("{name}/{record_type}"))
-    }
-
-    fn no_zone(&self, name: &str) -> Option<Refusal> {
-        let (code, message) = match self.input.site.dns_provider(name) {
-            None if self.input.site.zones.is_empty() => {
-                let usual = ProviderId::usual(ProviderRole::Zones);
-                (Code::A0706, format!("no record can be written for {name}: no {} is configured", usual.one()))
-            }
-            None => (Code::A0701, format!("no configured zone holds {name}")),
-            Some(provider) if self.input.world.is_dark(provider) => return None,
-            Some(provider) if self.input.world.zone_of(provider, name).is_some() => return None,
-            Some(provider) => (Code::A0701, format!("no zone of the {} holds {name}", provider.one())),
-        };
-        let hints = vec![Hint::text(format!(
-            "put `dns: none` in {} if its record is kept elsewhere",
-            self.service.origin.file
-        ))];
-        Some(Refusal { code, message, found: Vec::new(), hints })
-    }
-
-    /// A CNAME stands alone at its name; an AAAA of somebody else would take half of the visitors elsewhere.
-    fn name_conflict(&self, name: &str, record_type: &str) -> Option<Refusal> {
-        let rivals: &[&str] = match record_type {
-            "A" => &["CNAME", "AAAA"],
-            "AAAA" => &["CNAME", "A"],
-            "CNAME" => &["A", "AAAA", "TXT", "MX", "NS", "SRV", "CAA"],
-            _ => &["CNAME"],
-        };
-        let rivals = rivals.iter().map(|record_type| self.record_address(name, record_type));
-        let (rival, seen) = rivals
-            .filter_map(|rival| Some((self.input.world.seen.get(&rival)?, rival)))
-            .map(|(seen, rival)| (rival, seen))
-            .find(|(_, seen)| !seen.owner.is_ours())?;
-        let values = seen.fields.strings("values").join(", ");
-        Some(Refusal {
-            code: Code::A0405,
-            message: format!("{} exists at {name} and is not ours", rival.name.rsplit('/').next().unwrap_or_default()),
-            found: vec![(rival.name.clone(), values)],
-            hints: vec![
-                Hint::text(format!("remove that record at {} if it is a left-over", rival.provider.title())),
-                Hint::text(format!("to leave it alone, put `dns: none` in {}", self.service.origin.file)),
-            ],
-        })
     }
 
     fn route(
@@ -678,9 +639,15 @@ pub(crate) fn want<'w>(
 fn not_taken(address: &Address, why: &str, origin: &Origin) -> Refusal {
     Refusal {
         code: Code::A0407,
-        message: format!("{} would not take {} {}: {why}", address.provider, address.kind.label(), address.name),
+        message: text!(
+            "{provider} would not take {kind} {name}: {why}",
+            provider = &address.provider,
+            kind = address.kind,
+            name = &address.name,
+            why = Arg::Foreign(why.to_owned())
+        ),
         found: Vec::new(),
-        hints: vec![Hint::text(format!("correct it in {}:{}", origin.file, origin.line))],
+        hints: vec![Hint::text(text!("correct it in {place}", place = format!("{}:{}", origin.file, origin.line)))],
     }
 }
 

@@ -18,11 +18,12 @@ use super::bind_mounts::{is_common, others};
 use super::{bind_mounts, mounts};
 use crate::model::folders::{is_within, normal};
 use crate::model::suggestion::matches;
-use crate::model::{Address, Code, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
+use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
 use crate::plan::diff::ordering;
 use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData, WantedPort};
+use crate::text;
 
 /// Why a container is not made.
 pub fn held(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
@@ -56,11 +57,15 @@ fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
     let user = foreign(input, provider).find(|(_, seen)| docker::mounts(&seen.fields).any(has_it));
     Some(Refusal {
         code: Code::A0444,
-        message: format!("volume {name} was there before {}, and is not Amarre's", service.name),
+        message: text!("volume {name} was there before {service}, and is not Amarre's", name, service = &service.name),
         found: user.map(|(user, _)| ("used by".to_owned(), format!("container {}", user.name))).into_iter().collect(),
         hints: vec![
-            Hint::text(format!("if {} is to have it, the operator adds {name} to `policy.volumes`", service.name)),
-            Hint::text(format!("if not, give the volume another name in {}", service.origin.file)),
+            Hint::text(text!(
+                "if {service} is to have it, the operator adds {name} to `policy.volumes`",
+                service = &service.name,
+                name
+            )),
+            Hint::text(text!("if not, give the volume another name in {file}", file = &service.origin.file)),
         ],
     })
 }
@@ -92,11 +97,11 @@ fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
     })?;
     Some(Refusal {
         code: Code::A0445,
-        message: format!("container {} may not mount {path}: another container has it", base.name),
+        message: text!("container {name} may not mount {path}: another container has it", name = &base.name, path),
         found: vec![("used by".to_owned(), format!("container {}: {theirs}", user.name))],
         hints: vec![
-            Hint::text(format!("if both are to have it, the operator adds {path} to `policy.host_paths`")),
-            Hint::text("if it is the service's own from now on, remove the other container first"),
+            Hint::text(text!("if both are to have it, the operator adds {path} to `policy.host_paths`", path)),
+            Hint::text(text!("if it is the service's own from now on, remove the other container first")),
         ],
     })
 }
@@ -116,11 +121,18 @@ fn written(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields
     })?;
     Some(Refusal {
         code: Code::A0446,
-        message: format!("container {} waits: another container writes to {}", base.name, data.shown()),
+        message: text!(
+            "container {name} waits: another container writes to {data}",
+            name = &base.name,
+            data = data.in_words()
+        ),
         found: vec![("written by".to_owned(), format!("container {}, which runs", user.name))],
         hints: vec![
-            Hint::command("stop the other one first", format!("docker stop {}", user.name)),
-            Hint::text(format!("if both are to write to it, write `data: shared` in {}", service.origin.file)),
+            stop_other(user),
+            Hint::text(text!(
+                "if both are to write to it, write `data: shared` in {file}",
+                file = &service.origin.file
+            )),
         ],
     })
 }
@@ -149,13 +161,17 @@ fn published(input: &Input<'_>, service: &Service, base: &Address, fields: &Fiel
     })?;
     Some(Refusal {
         code: Code::A0447,
-        message: format!("container {} cannot publish {port}: another container has it", base.name),
+        message: text!("container {name} cannot publish {port}: another container has it", name = &base.name, port),
         found: vec![("published by".to_owned(), format!("container {}", user.name))],
         hints: vec![
-            Hint::command("stop the other one first", format!("docker stop {}", user.name)),
-            Hint::text(format!("or publish another port in {}", service.origin.file)),
+            stop_other(user),
+            Hint::text(text!("or publish another port in {file}", file = &service.origin.file)),
         ],
     })
+}
+
+fn stop_other(user: &Address) -> Hint {
+    Hint::command(text!("stop the other one first"), format!("docker stop {}", user.name))
 }
 
 /// The engine would refuse each start.
@@ -167,14 +183,18 @@ fn address_on_other_network(input: &Input<'_>, service: &Service, base: &Address
     let asked = own_ports.chain(given).filter_map(|(address, by)| Some((address.parse::<IpAddr>().ok()?, by)));
     let (address, by) = { asked }.find(|(address, _)| !has(address))?;
     let hint = match by {
-        "ports" => format!("correct the address in `ports:` of {}", service.origin.file),
-        _ => format!("correct `hosts.{}.private_address` in amarre.yaml", service.host),
+        "ports" => text!("correct the address in `ports:` of {file}", file = &service.origin.file),
+        _ => text!("correct {key} in amarre.yaml", key = format!("`hosts.{}.private_address`", service.host)),
     };
     let is_bridge = |at: &&IpAddr| !at.is_loopback() && at.is_ipv4() == address.is_ipv4();
     let known: Vec<String> = own.iter().filter(is_bridge).map(ToString::to_string).collect();
     Some(Refusal {
         code: Code::A0448,
-        message: format!("container {} cannot publish at {address}: its host does not have this address", base.name),
+        message: text!(
+            "container {name} cannot publish at {address}: its host does not have this address",
+            name = &base.name,
+            address = address.to_string()
+        ),
         found: vec![("the host has".to_owned(), known.join(", "))],
         hints: vec![Hint::text(hint)],
     })
@@ -186,9 +206,9 @@ fn reserved(input: &Input<'_>, service: &Service, base: &Address, fields: &Field
     let key = service.containers.keys().find(|key| service.address_name(key) == base.name);
     let name = key.map(|key| service.container_name(key));
     others(input, service, &base.provider).find_map(|(reserved, whose)| {
-        let port = asked.intersection(&reserved.ports).next().cloned();
+        let port = asked.intersection(&reserved.ports).next().map(Arg::from);
         let is_called_so = name.as_ref() == Some(&reserved.by.name) && reserved.service.is_none();
-        let what = port.or_else(|| is_called_so.then(|| format!("the name {}", reserved.by.name)))?;
-        Some(bind_mounts::refused_for(base, service, &what, &whose))
+        let what = port.or_else(|| is_called_so.then(|| text!("the name {name}", name = &reserved.by.name).into()))?;
+        Some(bind_mounts::refused_for(base, service, what, &whose))
     })
 }

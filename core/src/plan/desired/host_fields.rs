@@ -9,6 +9,7 @@ use crate::model::service::{Hsts, Location, Route, Target};
 use crate::model::{Address, Code, Fields, Hint, Kind, Need, Refusal, Seen, Value};
 use crate::plan::diff::upstreams;
 use crate::plan::rollout::RouteTarget as Serving;
+use crate::text;
 
 /// An address and a port, each as it is known.
 type Upstream = (Value, Value);
@@ -74,14 +75,18 @@ pub fn no_instance(expansion: &Expansion<'_>, route: &Route) -> Option<Refusal> 
         Target::Instance { name, .. } => Some(name),
         Target::Container { .. } | Target::Url { .. } => None,
     });
-    let (file, line) = (&route.origin.file, route.origin.line);
+    let place = format!("{}:{}", route.origin.file, route.origin.line);
     names.into_iter().find_map(|name| {
         let Some(instance) = instance(expansion, name) else {
             return Some(Refusal {
                 code: Code::A0111,
-                message: format!("leads to the instance {name}, which no manifest describes"),
+                message: text!("leads to the instance {name}, which no manifest describes", name),
                 found: Vec::new(),
-                hints: vec![Hint::text(format!("put the manifest of {name} back, or correct `to:` in {file}:{line}"))],
+                hints: vec![Hint::text(text!(
+                    "put the manifest of {name} back, or correct `to:` in {place}",
+                    name,
+                    place = &place
+                ))],
             });
         };
         let seen = expansion.input.world.seen.get(&instance)?;
@@ -90,10 +95,17 @@ pub fn no_instance(expansion: &Expansion<'_>, route: &Route) -> Option<Refusal> 
         let (host, _) = hosts.find(|(_, host)| host.ips().chain(host.also_at.iter().copied()).any(|ip| ip == address))?;
         Some(Refusal {
             code: Code::A0271,
-            message: format!("the instance {name} is the machine of host {host}, at {address}"),
+            message: text!(
+                "the instance {name} is the machine of host {host}, at {address}",
+                name,
+                host,
+                address = address.to_string()
+            ),
             found: Vec::new(),
-            hints: vec![Hint::text(format!(
-                "lead to a container, or write `to: http://{address}:PORT` in {file}:{line}, of which `policy.targets` decides"
+            hints: vec![Hint::text(text!(
+                "lead to a container, or write `to: http://{address}:PORT` in {place}, of which `policy.targets` decides",
+                address = address.to_string(),
+                place = &place
             ))],
         })
     })

@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::plan::diff::decide::is_left_alone;
 use crate::plan::input::Input;
+use crate::text;
 
 /// Wants the image of a container; answers what the container needs of it.
 pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &str) -> Need {
@@ -107,9 +108,9 @@ fn two_platforms(reference: &str, [asked, other]: [&str; 2], container: &Contain
     let origin = &container.origin;
     Refusal {
         code: Code::A0527,
-        message: format!("image {reference} is asked for twice: for {asked} and for {other}"),
+        message: text!("image {reference} is asked for twice: for {asked} and for {other}", reference, asked, other),
         found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
-        hints: vec![Hint::text("name one of them by its digest: `image: NAME@sha256:…`")],
+        hints: vec![Hint::text(text!("name one of them by its digest: `image: NAME@sha256:…`"))],
     }
 }
 
@@ -117,11 +118,11 @@ fn pull_is_off(reference: &str, container: &Container) -> Refusal {
     let origin = &container.origin;
     Refusal {
         code: Code::A0526,
-        message: format!("image {reference} is not there, and `pull_policy: never` forbids to pull it"),
+        message: text!("image {reference} is not there, and `pull_policy: never` forbids to pull it", reference),
         found: Vec::new(),
-        hints: vec![Hint::text(format!(
-            "bring it to the engine (docker load, docker build), or change `pull_policy` in {}:{}",
-            origin.file, origin.line
+        hints: vec![Hint::text(text!(
+            "bring it to the engine (docker load, docker build), or change `pull_policy` in {place}",
+            place = format!("{}:{}", origin.file, origin.line)
         ))],
     }
 }
@@ -132,11 +133,15 @@ fn no_room(input: &Input<'_>, address: &Address) -> Option<Refusal> {
     let least = input.site.images.min_free;
     (free < least).then(|| Refusal {
         code: Code::A0525,
-        message: format!("image {} is not pulled: the disk of {} is nearly full", address.name, address.provider),
+        message: text!(
+            "image {name} is not pulled: the disk of {engine} is nearly full",
+            name = &address.name,
+            engine = &address.provider
+        ),
         found: vec![("free".to_owned(), size(free)), ("images.min_free".to_owned(), size(least))],
         hints: vec![
-            Hint::command("to see what takes the room", "docker system df -v"),
-            Hint::command("images that no container uses, yours as well", "docker image prune --all"),
+            Hint::command(text!("to see what takes the room"), "docker system df -v"),
+            Hint::command(text!("images that no container uses, yours as well"), "docker image prune --all"),
         ],
     })
 }

@@ -17,6 +17,7 @@ use crate::model::{
     Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Service, Timestamp, Value, Want, World,
 };
 use crate::plan::input::Input;
+use crate::text;
 
 /// Wants the server, with its power where that may be changed now.
 pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
@@ -76,11 +77,11 @@ fn missing(instance: &Instance) -> Refusal {
     let Instance { address, cloud, .. } = instance;
     Refusal {
         code: Code::A0733,
-        message: format!("{cloud} has no instance {}", address.name),
+        message: text!("{cloud} has no instance {name}", cloud, name = &address.name),
         found: Vec::new(),
         hints: vec![
-            Hint::command("to see which there are", "amarre instance list --wide".to_owned()),
-            Hint::text("a manifest with `id` makes no instance: correct the id, or remove the manifest"),
+            Hint::command(text!("to see which there are"), "amarre instance list --wide"),
+            Hint::text(text!("a manifest with `id` makes no instance: correct the id, or remove the manifest")),
         ],
     }
 }
@@ -111,11 +112,13 @@ fn no_resize(input: &Input<'_>, address: &Address, want: &Want) -> Option<Refusa
     let shape = input.services.get(&want.service)?.server_at(address)?.shape.as_ref()?;
     let name = &address.name;
     let (message, hint) = if !shape.may_resize {
-        let hint = Hint::text(format!("write `update: {{resize: allowed}}` in {}", want.origin.file));
-        (format!("another size needs {name} to be down for some minutes"), hint)
+        let what = "`update: {resize: allowed}`";
+        let hint = Hint::text(text!("write {what} in {file}", what, file = &want.origin.file));
+        (text!("another size needs {name} to be down for some minutes", name), hint)
     } else if address.provider.cloud_traits().resizes_when_off && resting(input.world, address) == Some(Power::On) {
-        let hint = Hint::command("it cuts the power", format!("amarre instance stop {name}"));
-        (format!("{} changes the size of a server that is off, and {name} runs", address.provider.title()), hint)
+        let hint = Hint::command(text!("it cuts the power"), format!("amarre instance stop {name}"));
+        let provider = address.provider.title();
+        (text!("{provider} changes the size of a server that is off, and {name} runs", provider, name), hint)
     } else {
         return None;
     };
@@ -130,20 +133,20 @@ fn another_server(address: &Address, want: &Want, diffs: &[(Rule, FieldDiff)]) -
         .map(|(_, diff)| (diff.field.to_string(), format!("{}, wanted {}", shown(&diff.from), shown(&diff.to))))
         .collect();
     let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
-    let (service, fields) = (&want.service, fields.join(", "));
-    let put_back =
-        format!("put back what was there in {}; or make a second server under another name", want.origin.file);
+    let (service, file) = (&want.service, &want.origin.file);
+    let put_back = text!("put back what was there in {file}; or make a second server under another name", file);
     let mut hints = vec![Hint::text(put_back)];
     // To destroy a pool for it would take the others, too.
     if *service == address.name {
         let again = format!("amarre destroy {service} --purge && amarre resume {service}");
-        hints.push(Hint::command("to lose its disks and have a new one", again));
+        hints.push(Hint::command(text!("to lose its disks and have a new one"), again));
     }
     Refusal {
         code: Code::A0739,
-        message: format!(
-            "server {} keeps its {fields} for life: another one would be without all that is on its disks",
-            address.name
+        message: text!(
+            "server {name} keeps its {fields} for life: another one would be without all that is on its disks",
+            name = &address.name,
+            fields
         ),
         found,
         hints,

@@ -22,7 +22,7 @@ use super::{bind_mounts, container, joined_network, mounts, npm_reach};
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
-    Address, Change, Code, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
+    Address, Arg, Change, Code, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
 };
 use crate::plan::diff::{compare, upstreams};
 use crate::plan::input::Input;
@@ -31,6 +31,7 @@ use crate::plan::rollout::start_conditions;
 use crate::plan::rollout::start_conditions::ContainerWaits;
 use crate::plan::rollout::{Rollout, RouteTarget};
 use crate::plan::rollout::{completion, generation};
+use crate::text;
 
 /// What the containers of a service are to become, by key: in a job's fields, and on its label.
 pub const FIELD: &str = "before";
@@ -470,11 +471,11 @@ fn unwell(expansion: &Expansion<'_>, file: &str, need: &Need) -> Option<Refusal>
     let name = &need.on.name;
     Some(Refusal {
         code: Code::A0538,
-        message: format!("waits for {name}, which is not well: {why}"),
+        message: text!("waits for {name}, which is not well: {why}", name, why = why.clone()),
         found: Vec::new(),
         hints: vec![
-            Hint::command("what it says", format!("docker logs --tail 50 {name}")),
-            Hint::text(format!("if the update is what mends it, take it out of `depends_on` of the job in {file}")),
+            Hint::command(text!("what it says"), format!("docker logs --tail 50 {name}")),
+            Hint::text(text!("if the update is what mends it, take it out of `depends_on` of the job in {file}", file)),
         ],
     })
 }
@@ -483,12 +484,12 @@ fn failed(service: &Service, key: &str, why: &str) -> Refusal {
     let name = service.address_name(key);
     Refusal {
         code: Code::A0536,
-        message: format!("not updated, for job {key} failed: {why}"),
+        message: text!("not updated, for job {job} failed: {why}", job = key, why = Arg::Foreign(why.to_owned())),
         found: vec![("in force".to_owned(), "what ran before".to_owned())],
         hints: vec![
-            Hint::command("what it said", format!("docker logs --tail 50 {name}{FAILED}")),
+            Hint::command(text!("what it said"), format!("docker logs --tail 50 {name}{FAILED}")),
             Hint::command(
-                "it is not tried again before the manifest, an image or a secret changes, or you ask for it",
+                text!("it is not tried again before the manifest, an image or a secret changes, or you ask for it"),
                 format!("amarre retry {}", service.name),
             ),
         ],

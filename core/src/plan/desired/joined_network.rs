@@ -12,6 +12,7 @@ use super::expand::Expansion;
 use crate::model::service::{Container, Needed};
 use crate::model::{Address, Code, Hint, Kind, Need, Refusal, Service};
 use crate::plan::input::Input;
+use crate::text;
 
 /// Whose networks are shared, by host and name, and a container that does.
 pub struct SharedNetworks<'a>(BTreeMap<&'a str, BTreeMap<&'a str, String>>);
@@ -85,16 +86,20 @@ pub fn missing(expansion: &Expansion<'_>, container: &Container) -> Option<Refus
         return None;
     }
     let (address, _) = shared(expansion, name);
-    let what = match world.seen.get(&address) {
-        Some(seen) if seen.fields.flag("running") == Some(false) => "does not run",
-        None if world.gap(&address).is_none() => "is not there",
+    let message = match world.seen.get(&address) {
+        Some(seen) if seen.fields.flag("running") == Some(false) => {
+            text!("container {name}, whose network it is to share, does not run", name)
+        }
+        None if world.gap(&address).is_none() => {
+            text!("container {name}, whose network it is to share, is not there", name)
+        }
         Some(_) | None => return None,
     };
     let origin = &container.origin;
     Some(Refusal {
         code: Code::A0528,
-        message: format!("container {name}, whose network it is to share, {what}"),
+        message,
         found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
-        hints: vec![Hint::command("to see which there are", "docker ps --all")],
+        hints: vec![Hint::command(text!("to see which there are"), "docker ps --all")],
     })
 }

@@ -8,6 +8,7 @@ use crate::model::service::{Container, Delivery, DeliveryContent, Mount, MountSo
 use crate::model::{Address, Code, Fields, Hint, Kind, Need, Refusal, Service, Value};
 use crate::resources::docker;
 use crate::resources::docker::{MountKind, MountSpec, MountedData};
+use crate::text;
 
 /// The field with the folders of the host that are created where they are missing.
 pub const CREATED_FOLDERS: &str = "created_folders";
@@ -49,9 +50,9 @@ pub fn missing_volume(expansion: &Expansion<'_>, container: &Container) -> Optio
         let origin = &said.origin;
         return Some(Refusal {
             code: Code::A0160,
-            message: format!("volume {name} is external and is not there"),
+            message: text!("volume {name} is external and is not there", name = &name),
             found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
-            hints: vec![Hint::command("to make an empty one", format!("docker volume create {name}"))],
+            hints: vec![Hint::command(text!("to make an empty one"), format!("docker volume create {name}"))],
         });
     }
     None

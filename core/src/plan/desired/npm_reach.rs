@@ -20,6 +20,7 @@ use crate::plan::diff::upstreams;
 use crate::plan::input::Input;
 use crate::plan::rollout;
 use crate::resources::docker::{ContainerPort, PortSpec, WantedPort};
+use crate::text;
 
 /// The network that NPM and the routed containers of a host share is called as that of a service of this name.
 pub const EDGE: &str = "edge";
@@ -266,11 +267,16 @@ fn taken(input: &Input<'_>, base: &Address) -> BTreeSet<u16> {
 fn no_port(service: &Service, address: &str, first: u16, last: u16) -> Refusal {
     Refusal {
         code: Code::A0411,
-        message: format!("no port from {first} to {last} is free at {address}"),
+        message: text!(
+            "no port from {first} to {last} is free at {address}",
+            first = first.to_string(),
+            last = last.to_string(),
+            address
+        ),
         found: Vec::new(),
-        hints: vec![Hint::text(format!(
-            "widen `hosts.{}.publish_ports` in amarre.yaml, or remove a service",
-            service.host
+        hints: vec![Hint::text(text!(
+            "widen {key} in amarre.yaml, or remove a service",
+            key = format!("`hosts.{}.publish_ports`", service.host)
         ))],
     }
 }

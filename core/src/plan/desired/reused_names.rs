@@ -11,6 +11,7 @@ use crate::model::service::MountSource;
 use crate::model::world::Retired;
 use crate::model::{Address, Code, Facts, Hint, Kind, Refusal, Service, Timestamp, World};
 use crate::plan::input::Input;
+use crate::text;
 
 /// Why no container of a service is made: it would get what another one of its name has left.
 pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refusal> {
@@ -30,11 +31,15 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refu
     let file = &service.origin.file;
     Some(Refusal {
         code: Code::A0443,
-        message: format!("a service {name} was deleted, and {} would get what it has left", service.name),
+        message: text!(
+            "a service {name} was deleted, and {service} would get what it has left",
+            name,
+            service = &service.name
+        ),
         found,
         hints: vec![
-            Hint::text(format!("if it is to have that, write `reuse: true` in {file}")),
-            Hint::text("if not, give it another name"),
+            Hint::text(text!("if it is to have that, write `reuse: true` in {file}", file)),
+            Hint::text(text!("if not, give it another name")),
         ],
     })
 }

@@ -6,11 +6,12 @@ use super::expand::{Author, Reached, want};
 use super::npm_reach;
 use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
-use crate::model::{Address, Code, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
+use crate::model::{Address, Arg, Code, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
 use crate::plan::diff::upstreams;
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
 use crate::resources::docker::PortSpec;
+use crate::text;
 
 /// Wants every stream, once it is known where all containers are.
 pub fn expand(input: &Input<'_>, reached: &BTreeMap<&str, Reached>, wants: &mut Wants) {
@@ -168,12 +169,16 @@ fn target<'a>(
 }
 
 fn nowhere(stream: &Stream, name: &str, key: &str, found: String) -> Refusal {
-    let (file, line) = (&stream.origin.file, stream.origin.line);
+    let place = format!("{}:{}", stream.origin.file, stream.origin.line);
     Refusal {
         code: Code::A0621,
-        message: format!("the stream of port {} leads to {name}/{key}, which it cannot reach", stream.port),
+        message: text!(
+            "the stream of port {port} leads to {target}, which it cannot reach",
+            port = stream.port.to_string(),
+            target = format!("{name}/{key}")
+        ),
         found: vec![("found".to_owned(), found)],
-        hints: vec![Hint::text(format!("correct `to:` in {file}:{line}, or put the manifest of {name} back"))],
+        hints: vec![Hint::text(text!("correct `to:` in {place}, or put the manifest of {name} back", place, name))],
     }
 }
 
@@ -195,14 +200,17 @@ fn unpublished(input: &Input<'_>, host: &HostSite, stream: &Stream) -> Option<Re
     let wanted = wanted.map(|(protocol, _)| (protocol, format!("{}/{protocol}", stream.port)));
     let missing: Vec<(&str, String)> = wanted.filter(|(_, port)| !public.contains(port)).collect();
     let (protocol, first) = missing.first()?;
-    let all: Vec<&str> = missing.iter().map(|(_, port)| port.as_str()).collect();
+    let all = missing.iter().map(|(_, port)| Arg::from(port));
+    let all = all.reduce(|first, more| text!("{first} and {more}", first, more).into())?;
     let entry = if *protocol == "tcp" { format!("{0}:{0}", stream.port) } else { format!("{}:{first}", stream.port) };
     Some(Refusal {
         code: Code::A0620,
-        message: format!("NPM does not publish {}, so nobody could reach the stream", all.join(" and ")),
+        message: text!("NPM does not publish {ports}, so nobody could reach the stream", ports = all),
         found: vec![(format!("{name} publishes"), public.into_iter().collect::<Vec<_>>().join(", "))],
-        hints: vec![Hint::text(format!(
-            "add `\"{entry}\"` to `ports:` of {name} and make it anew: `docker compose up -d {name}`"
+        hints: vec![Hint::text(text!(
+            "add {entry} to `ports:` of {name} and make it anew: `docker compose up -d {name}`",
+            entry = format!("`\"{entry}\"`"),
+            name
         ))],
     })
 }

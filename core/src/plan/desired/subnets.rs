@@ -13,11 +13,12 @@ use super::npm_reach;
 pub use crate::model::address::{network_name, service_of_network};
 use crate::model::service::{Container, NetworkMode};
 use crate::model::site::Reach;
-use crate::model::{Address, Code, Fields, Hint, Kind, ProviderId, Refusal, Service};
+use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Service};
 use crate::plan::diff::upstreams;
 use crate::plan::diff::upstreams::Streamed;
 use crate::plan::input::Input;
 use crate::plan::rollout::handover;
+use crate::text;
 
 /// The gateway of a subnet.
 pub fn gateway(subnet: Ipv4Net) -> Ipv4Addr {
@@ -69,12 +70,16 @@ pub fn address_refusal(expansion: &Expansion<'_>, home: &Home, container: &Conta
     let origin = &container.origin;
     (!is_there).then(|| Refusal {
         code: Code::A0529,
-        message: format!(
-            "network {} has no address {address} for a container",
-            service_of_network(name).unwrap_or(name)
+        message: text!(
+            "network {name} has no address {address} for a container",
+            name = service_of_network(name).unwrap_or(name),
+            address = address.to_string()
         ),
         found: vec![("it has".to_owned(), found)],
-        hints: vec![Hint::text(format!("correct `ipv4_address` in {}:{}", origin.file, origin.line))],
+        hints: vec![Hint::text(text!(
+            "correct `ipv4_address` in {place}",
+            place = format!("{}:{}", origin.file, origin.line)
+        ))],
     })
 }
 
@@ -219,28 +224,29 @@ pub fn free_of_others(input: &Input<'_>, address: &Address, subnet: Ipv4Net) -> 
     let named = input.world.of_kind(&address.provider, Kind::Network).filter(|(other, _)| *other != address);
     let networks = named.flat_map(|(other, seen)| {
         let subnets = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
-        subnets.map(|text| (text.to_owned(), format!("network {}", other.name))).collect::<Vec<_>>()
+        let network = Arg::from(text!("{kind} {name}", kind = Kind::Network, name = &other.name));
+        subnets.map(|text| (text.to_owned(), network.clone())).collect::<Vec<_>>()
     });
-    let plain = |subnets: &[Ipv4Net], what: &str| -> Vec<(String, String)> {
-        subnets.iter().map(|subnet| (subnet.to_string(), what.to_owned())).collect()
+    let plain = |subnets: &[Ipv4Net], what: Arg| -> Vec<(String, Arg)> {
+        subnets.iter().map(|subnet| (subnet.to_string(), what.clone())).collect()
     };
     let refused: Vec<Ipv4Net> = input.facts.refused_subnets.iter().copied().collect();
     let routes = input.world.routes.get(&address.provider).cloned().unwrap_or_default();
     let others = networks
-        .chain(plain(&refused, "what the engine refused"))
-        .chain(plain(&routes, "the host's routes"))
-        .chain(plain(&input.site.avoid, "`network.avoid`"));
+        .chain(plain(&refused, text!("what the engine refused").into()))
+        .chain(plain(&routes, text!("the host's routes").into()))
+        .chain(plain(&input.site.avoid, "`network.avoid`".into()));
     let clash =
         others.into_iter().find(|(text, _)| text.parse::<Ipv4Net>().is_ok_and(|other| overlap(&other, &subnet)));
     let Some((other, what)) = clash else { return Ok(()) };
     let makes = |service: &&Service| networks_of(input, service).iter().any(|own| own.address == *address);
     let service = input.services.values().find(makes);
-    let file = service.map_or("its manifest", |service| service.origin.file.as_str());
+    let file = service.map_or_else(|| text!("its manifest").into(), |service| Arg::from(&service.origin.file));
     Err(Refusal {
         code: Code::A0412,
-        message: format!("{subnet} overlaps {other} of {what}"),
+        message: text!("{subnet} overlaps {other} of {what}", subnet = subnet.to_string(), other, what),
         found: Vec::new(),
-        hints: vec![Hint::text(format!("choose another subnet in {file}, or `network: auto`"))],
+        hints: vec![Hint::text(text!("choose another subnet in {file}, or `network: auto`", file))],
     })
 }
 
@@ -397,8 +403,8 @@ fn full(input: &Input<'_>, prefix: u8) -> Refusal {
     let pools: Vec<String> = input.site.pools.iter().map(ToString::to_string).collect();
     Refusal {
         code: Code::A0501,
-        message: format!("no subnet of /{prefix} is free in {}", pools.join(", ")),
+        message: text!("no subnet of /{prefix} is free in {pools}", prefix = prefix.to_string(), pools),
         found: Vec::new(),
-        hints: vec![Hint::text("add a pool to `network.pools` in amarre.yaml, or remove a service")],
+        hints: vec![Hint::text(text!("add a pool to `network.pools` in amarre.yaml, or remove a service"))],
     }
 }

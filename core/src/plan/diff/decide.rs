@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exposure;
 use super::exposure::OpenNames;
+use super::refusals::{cannot_change, conflict, nobody_makes};
 use super::{compare, ordering, reason, upstreams};
 use crate::model::address::generations;
-use crate::model::kinds::{Adoption, Removal};
+use crate::model::kinds::Removal;
 use crate::model::plan::{Downtime, Impact, Wait};
 use crate::model::service::{Reconcile, may_end};
 use crate::model::{
@@ -17,6 +18,7 @@ use crate::plan::desired::{account, certificate, images, instance, restart_polic
 use crate::plan::input::Input;
 use crate::plan::rollout::{completion, network_recreate, start_conditions, stopped};
 use crate::plan::safety::{protect, settling, signatures};
+use crate::text;
 
 /// An engine that starts has dealt with what it ran within this time.
 const ENGINE_COMES_UP: Millis = Millis::seconds(60);
@@ -290,28 +292,6 @@ fn needs_of(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields)
     want.needs.iter().filter(|need| named.contains(&(need.on.kind, true))).cloned().collect()
 }
 
-/// A manifest that refers to what is neither there nor made by any manifest waits for a person.
-fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -> Option<Refusal> {
-    let is_lost = |need: &&Need| {
-        let on = &need.on;
-        let is_there = input.world.seen.contains_key(on) || wants.map.contains_key(on);
-        need.is != State::Absent && !is_there && input.world.gap(on).is_none()
-    };
-    let on = &unmet.iter().find(is_lost)?.on;
-    let (kind, file, line) = (on.kind.label(), &want.origin.file, want.origin.line);
-    let hint = if on.kind == Kind::Container {
-        format!("start it, or correct `npm.container` in amarre.yaml: {} is looked for by this name", on.name)
-    } else {
-        format!("make it in {}, or correct {file}:{line}", on.provider)
-    };
-    Some(Refusal {
-        code: Code::A0408,
-        message: format!("needs {kind} {}, which is not there", on.name),
-        found: Vec::new(),
-        hints: vec![Hint::text(hint)],
-    })
-}
-
 /// A stopped container may have been stopped for a backup: it is started after a while.
 fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, seen: &Seen) -> Option<Timestamp> {
     let applied = input.facts.applied.get(address).map(|row| &row.fields);
@@ -406,56 +386,6 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
         gate: Gate::Held(conflict(address, want, seen, &diffs)),
         diff: diffs,
     })
-}
-
-fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) -> Refusal {
-    let whose = seen.owner.whose();
-    let mut hints = Vec::new();
-    let is_adoptable = address.kind.traits().adoption == Adoption::Mark;
-    if matches!(seen.owner, Owner::Foreign | Owner::Unverified) && is_adoptable {
-        let thing = format!("{}/{}", address.kind.word(), address.name);
-        hints.push(Hint::command("to take it over", format!("amarre adopt {thing}")));
-    }
-    hints.push(Hint::text(format!(
-        "give {} another name in {}, or remove the one that is there",
-        want.service, want.origin.file
-    )));
-    if address.kind == Kind::Record {
-        hints.push(Hint::text("to leave it alone, put `dns: none` there"));
-    }
-    Refusal {
-        code: Code::A0405,
-        message: format!("{} {} exists and {whose}", address.kind.label(), address.name),
-        found: found(diffs),
-        hints,
-    }
-}
-
-/// What is there and what was wanted instead.
-fn found(diffs: &[FieldDiff]) -> Vec<(String, String)> {
-    let show = |value: &Option<Value>| match value.as_ref().map(ToString::to_string) {
-        Some(text) if !text.is_empty() => text,
-        Some(_) | None => "(none)".to_owned(),
-    };
-    let line = |diff: &FieldDiff| (diff.field.clone(), format!("{}, wanted {}", show(&diff.from), show(&diff.to)));
-    diffs.iter().map(line).collect()
-}
-
-fn cannot_change(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Refusal {
-    let subnet = diffs.iter().find(|diff| address.kind == Kind::Network && diff.field == "subnet");
-    let asked = subnet.and_then(|diff| diff.to.as_ref()?.as_text()?.parse().ok());
-    if let Some(refusal) = asked.and_then(|asked| subnets::free_of_others(input, address, asked).err()) {
-        return refusal;
-    }
-    Refusal {
-        code: Code::A0406,
-        message: format!("{} {} cannot change in place", address.kind.label(), address.name),
-        found: found(diffs),
-        hints: vec![Hint::command(
-            "take the service down and up again; its volumes stay",
-            format!("amarre destroy {} && amarre resume {}", want.service, want.service),
-        )],
-    }
 }
 
 /// Everything of ours that no manifest wants any more, users first.
@@ -673,12 +603,15 @@ fn foreign_containers(
     let members = seen.fields.strings("members");
     let strangers: Vec<&str> =
         members.into_iter().filter(|name| !ours.contains_key(name) && !attached.contains(name)).collect();
-    let first = strangers.first()?;
+    let (first, users) = (strangers.first()?, strangers.clone());
     Some(Refusal {
         code: Code::A0507,
-        message: format!("network {} is used by {}, which is not ours", address.name, strangers.join(", ")),
+        message: text!("network {name} is used by {users}, which is not ours", name = &address.name, users),
         found: Vec::new(),
-        hints: vec![Hint::command("detach it", format!("docker network disconnect -f {} {first}", address.name))],
+        hints: vec![Hint::command(
+            text!("detach it"),
+            format!("docker network disconnect -f {} {first}", address.name),
+        )],
     })
 }
 

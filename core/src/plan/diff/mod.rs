@@ -7,3 +7,4 @@ pub mod upstreams;
 pub mod provenance;
 pub mod exposure;
 pub mod ordering;
+pub mod refusals;

@@ -8,13 +8,14 @@ use ipnet::Ipv4Net;
 use super::upstreams;
 use crate::model::plan::Downtime;
 use crate::model::{
-    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Owner, ProviderId, Refusal, Seen, State, Value,
-    Verb, Wants,
+    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Owner, ProviderId, Refusal, Seen, State, Text,
+    Value, Verb, Wants,
 };
 use crate::plan::desired::{mounts, npm_reach, subnets};
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
 use crate::resources::docker::PortSpec;
+use crate::text;
 
 /// Orders changes that are in one another's way.
 pub fn order(input: &Input<'_>, wants: &Wants, ups: &mut [Change], downs: &mut [Change]) {
@@ -114,11 +115,13 @@ fn in_the_way(wants: &Wants, ups: &mut [Change]) {
 /// Nobody else at a provider may hold what a new resource claims: a container's name, a host's domains.
 ///
 /// What is to be done about something foreign that has a name. What another instance has is for that instance to give up.
-fn way_out(owner: &Owner, service: &str) -> String {
+fn way_out(owner: &Owner, service: &str) -> Text {
     match owner {
-        Owner::Other(instance) => format!("give {service} another name, or have {instance} give this one up"),
+        Owner::Other(instance) => {
+            text!("give {service} another name, or have {instance} give this one up", service, instance)
+        }
         Owner::Unverified | Owner::Foreign | Owner::Ours | Owner::MarkLost => {
-            format!("give {service} another name, or, if it is yours and not needed, remove it")
+            text!("give {service} another name, or, if it is yours and not needed, remove it", service)
         }
     }
 }
@@ -143,7 +146,12 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
                     texts(seen.fields.get(claim)).into_iter().filter(|t| claimed.contains(t)).collect();
                 change.gate = Gate::Held(Refusal {
                     code: Code::A0405,
-                    message: format!("{} {} exists and {}", rival.kind.label(), held.join(", "), seen.owner.whose()),
+                    message: text!(
+                        "{kind} {name} exists and {whose}",
+                        kind = rival.kind,
+                        name = held,
+                        whose = seen.owner.whose()
+                    ),
                     found: vec![("id".to_owned(), seen.vendor_id.clone())],
                     hints: vec![Hint::text(way_out(&seen.owner, &change.service))],
                 });
@@ -558,16 +566,17 @@ fn hold_used(input: &Input<'_>, wants: &Wants, ups: &[Change], downs: &mut [Chan
         let user = absent.into_iter().find(is_kept);
         let Some(user) = user else { continue };
         let is_room = down.address.kind == Kind::Container && user.kind == Kind::Container;
-        let verb =
-            if is_room { "would make room for one that cannot come before the end of" } else { "is still used by" };
-        let what = format!("{} {}", down.address.kind.label(), down.address.name);
+        let message = match (is_room, user.kind, &user.name) {
+            (true, kind, name) => {
+                text!("would make room for one that cannot come before the end of {kind} {name}", kind, name)
+            }
+            (false, kind, name) => text!("is still used by {kind} {name}", kind, name),
+        };
+        let (kind, name) = (down.address.kind, &down.address.name);
+        let hint = text!("{kind} {name} goes once nothing uses it, or put its manifest back", kind, name);
         is_any_held = true;
-        down.gate = Gate::Held(Refusal {
-            code: Code::A0409,
-            message: format!("{verb} {} {}", user.kind.label(), user.name),
-            found: Vec::new(),
-            hints: vec![Hint::text(format!("{what} goes once nothing uses it, or put its manifest back"))],
-        });
+        down.gate =
+            Gate::Held(Refusal { code: Code::A0409, message, found: Vec::new(), hints: vec![Hint::text(hint)] });
     }
     is_any_held
 }

@@ -28,7 +28,11 @@ pub fn plan(
         by_service.iter().map(|(name, lines)| service(input, forecast, &down, name, lines)).collect();
     let guard = forecast.plan.guard.as_ref().map(|guard| {
         let command = guard.hints.iter().find_map(|hint| hint.command.clone());
-        json!({"code": guard.code, "message": guard.message, "confirm": command})
+        let mut object = Map::new();
+        object.insert("code".to_owned(), json!(guard.code));
+        guard.message.insert_into(&mut object, "message");
+        object.insert("confirm".to_owned(), json!(command));
+        Json::Object(object)
     });
     let mut counts = json!({
         "create": summary.create, "update": summary.update, "recreate": summary.recreate, "delete": summary.delete,
@@ -46,7 +50,7 @@ pub fn plan(
         "services": services,
         "diagnostics": diagnostics.iter().map(diagnostic).collect::<Vec<_>>(),
     });
-    let digest = hex::encode(Sha256::digest(document.to_string().as_bytes()));
+    let digest = hex::encode(Sha256::digest(english(&document).to_string().as_bytes()));
     if let Some(object) = document.as_object_mut() {
         // Since when something is hidden does not make it another plan.
         let gaps = forecast.plan.gaps.iter().map(|hidden| {
@@ -59,6 +63,28 @@ pub fn plan(
         object.insert("id".to_owned(), json!(format!("p-{}", &digest[..8])));
         object.insert("digest".to_owned(), json!(format!("sha256:{digest}")));
         object.insert("made_at".to_owned(), json!(now.rfc3339()));
+    }
+    document
+}
+
+/// The document without the templates and arguments beside its sentences: what is said counts, and not how it is kept.
+fn english(document: &Json) -> Json {
+    fn strip(said: &mut Json) {
+        if let Some(object) = said.as_object_mut() {
+            object.remove("template");
+            object.remove("args");
+        }
+        let hints = said.get_mut("hints").and_then(Json::as_array_mut);
+        hints.into_iter().flatten().for_each(strip);
+    }
+    let mut document = document.clone();
+    document.get_mut("guard").into_iter().for_each(strip);
+    let services = document.get_mut("services").and_then(Json::as_array_mut).into_iter().flatten();
+    let changes = services.filter_map(|service| service.get_mut("changes")?.as_array_mut()).flatten();
+    for change in changes {
+        for place in ["/refusal", "/gate/refusal"] {
+            change.pointer_mut(place).into_iter().for_each(strip);
+        }
     }
     document
 }
@@ -218,7 +244,12 @@ pub fn reason(reason: &Reason) -> Json {
 /// A refusal.
 pub fn refusal(refusal: &Refusal) -> Json {
     let found: Map<String, Json> = refusal.found.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    json!({"code": refusal.code, "message": refusal.message, "found": found, "hints": refusal.hints})
+    let mut object = Map::new();
+    object.insert("code".to_owned(), json!(refusal.code));
+    refusal.message.insert_into(&mut object, "message");
+    object.insert("found".to_owned(), json!(found));
+    object.insert("hints".to_owned(), json!(refusal.hints));
+    Json::Object(object)
 }
 
 /// One field that differs.

@@ -13,6 +13,7 @@ use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
 use crate::plan::rollout::generation;
 use crate::plan::safety::unused_certificates;
+use crate::text;
 
 /// What is found out once for all services of a plan.
 pub struct SharedFacts<'a> {
@@ -187,7 +188,7 @@ impl<'a> SharedFacts<'a> {
         });
         let certificate = kept_certificate(self.input, &self.forecast.wants, unwanted);
         let kept: Vec<String> = data.chain(certificate).collect();
-        let purge = Hint::command("to delete them too", format!("amarre destroy {name} --purge"));
+        let purge = Hint::command(text!("to delete them too"), format!("amarre destroy {name} --purge"));
         (!kept.is_empty()).then(|| RowNote::Kept(kept.join(", "), purge))
     }
 }

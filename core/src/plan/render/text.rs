@@ -191,7 +191,7 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
         // What it says stands above all services.
         _ if line.change.refusal().is_some_and(Refusal::is_guard) => HELD_BY_GUARD.to_owned(),
         (_, _) if line.change.trouble().is_some() => {
-            let message = line.change.trouble().map(|refusal| refusal.message.clone()).unwrap_or_default();
+            let message = line.change.trouble().map(|refusal| refusal.message.to_string()).unwrap_or_default();
             // Kind and name stand in their columns.
             let said = format!("{} {} ", address.kind.label(), address.name);
             let short = format!("{} {} ", address.kind.label(), lines::name(address, fields));

@@ -9,6 +9,7 @@ use crate::plan::desired::mounts;
 use crate::plan::input::Input;
 use crate::resources::docker;
 use crate::resources::docker::MountedData;
+use crate::text;
 
 /// Every container of ours.
 #[derive(Debug, Default)]
@@ -79,20 +80,24 @@ fn held(
     let file = &service.origin.file;
     let mut hints = Vec::new();
     if let Some(old) = former.gone {
-        let text = format!("if it is the service that was called {old}, write `moved_from: {old}` in {file}");
-        hints.push(Hint::text(text));
+        hints.push(Hint::text(text!(
+            "if it is the service that was called {old}, write `moved_from: {old}` in {file}",
+            old,
+            file
+        )));
     } else if elsewhere {
-        hints.push(Hint::text(format!("bring the data to {} first, as {}", base.provider, now.shown())));
+        let (engine, data) = (&base.provider, now.in_words());
+        hints.push(Hint::text(text!("bring the data to {engine} first, as {data}", engine, data)));
     } else {
-        hints.push(Hint::text(format!("to keep the data, put {} back in {file}", before.shown())));
+        hints.push(Hint::text(text!("to keep the data, put {data} back in {file}", data = before.in_words(), file)));
     }
     if service.data.of.is_none() {
-        hints.push(Hint::text(format!("if it may start on nothing, write `data: new` in {file}")));
+        hints.push(start_on_nothing(file));
     }
     let was = if elsewhere { format!("{} on {}", before.shown(), former.at.provider) } else { before.shown() };
     let refusal = Refusal {
         code: Code::A0419,
-        message: format!("container {} would start without its data", base.name),
+        message: text!("container {name} would start without its data", name = &base.name),
         found: vec![(format!("{target} was"), was), (format!("{target} would be"), now.shown())],
         hints,
     };
@@ -129,24 +134,29 @@ fn beside_stranger(
     })?;
     let file = &service.origin.file;
     let to_keep = match theirs {
-        MountedData::Volume(name) => format!(
-            "to go on with its data, stop it and write `{{type: volume, source: {name}, target: {target}, external: true}}` \
-             in {file}"
-        ),
-        MountedData::Path(path) => format!("to go on with its data, stop it and mount {path} in {file}"),
+        MountedData::Volume(name) => {
+            let mount = format!("`{{type: volume, source: {name}, target: {target}, external: true}}`");
+            text!("to go on with its data, stop it and write {mount} in {file}", mount, file)
+        }
+        MountedData::Path(path) => text!("to go on with its data, stop it and mount {path} in {file}", path, file),
     };
     Some(Refusal {
         code: Code::A0419,
-        message: format!("container {} would start without the data of container {}", base.name, stranger.name),
+        message: text!(
+            "container {name} would start without the data of container {other}",
+            name = &base.name,
+            other = &stranger.name
+        ),
         found: vec![
             (format!("{target} of {}", stranger.name), theirs.shown()),
             (format!("{target} would be"), format!("volume {volume}, which is new")),
         ],
-        hints: vec![
-            Hint::text(to_keep),
-            Hint::text(format!("if it may start on nothing, write `data: new` in {file}")),
-        ],
+        hints: vec![Hint::text(to_keep), start_on_nothing(file)],
     })
+}
+
+fn start_on_nothing(file: &str) -> Hint {
+    Hint::text(text!("if it may start on nothing, write `data: new` in {file}", file))
 }
 
 fn is_like(one: &Fields, other: &Fields) -> bool {

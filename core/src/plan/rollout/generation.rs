@@ -6,11 +6,14 @@ use std::collections::BTreeMap;
 use super::{completion, stopped};
 use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
-use crate::model::{Address, Code, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
+use crate::model::{
+    Address, Arg, Code, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World,
+};
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, mounts, npm_reach};
 use crate::plan::diff::compare;
 use crate::plan::safety::protect;
+use crate::text;
 
 /// A generation may be tried again under another number when its own cannot be used; more than a few is a loop.
 const ATTEMPTS_MAX: usize = 16;
@@ -151,12 +154,14 @@ fn refuse_another_try(expansion: &mut Expansion<'_>, container: &Container, trie
     let why = expansion.input.facts.failed.get(&picked).map(|failure| failure.why.clone()).unwrap_or_default();
     let refusal = Refusal {
         code: Code::A0512,
-        message: format!("did not become ready: {why}"),
+        message: text!("did not become ready: {why}", why = Arg::Foreign(why)),
         found: vec![
             ("tried".to_owned(), wanted.text("image").unwrap_or_default().to_owned()),
             ("in force".to_owned(), format!("{}, the last good one", good.text("image").unwrap_or_default())),
         ],
-        hints: vec![Hint::text("it is not tried again before its manifest, its image or a secret of it changes")],
+        hints: vec![Hint::text(text!(
+            "it is not tried again before its manifest, its image or a secret of it changes"
+        ))],
     };
     expansion.want(picked, wanted, Vec::new(), &container.origin).refusal = Some(Box::new(refusal));
 }

@@ -15,11 +15,12 @@ use super::RouteTarget;
 use super::{generation, stopped};
 use crate::model::address::generations;
 use crate::model::service::{Condition, Container, Dependency, Needed};
-use crate::model::{Address, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Wants};
+use crate::model::{Address, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Text, Value, Wants};
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, joined_network};
 use crate::plan::diff::decide;
 use crate::plan::input::Input;
+use crate::text;
 
 /// What a container waits for before it is made, and why it would wait for ever.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +53,7 @@ pub fn of_siblings(
             continue;
         }
         if dependency.condition == Condition::Completed && waits.refusal.is_none() {
-            waits.refusal = failed(expansion, target).map(|why| not_completed(expansion, key, &why, container));
+            waits.refusal = failed(expansion, target).map(|why| not_completed(expansion, key, why, container));
         }
         waits.needs.push(need(dependency, target));
     }
@@ -70,15 +71,15 @@ fn need(dependency: &Dependency, target: &RouteTarget) -> Need {
 }
 
 /// Why the wanted generation of a sibling is not going to end well, if so.
-fn failed(expansion: &Expansion<'_>, target: &RouteTarget) -> Option<String> {
+fn failed(expansion: &Expansion<'_>, target: &RouteTarget) -> Option<Text> {
     let (facts, wants) = (&expansion.input.facts, &expansion.wants);
     let known = facts.failed.get(&target.wanted);
     let known = known.or_else(|| wants.failed.iter().find(|failure| failure.address == target.wanted));
     if target.coming != target.wanted {
-        return Some(known.map_or_else(|| "it did not end well".to_owned(), |failure| failure.why.clone()));
+        return Some(known.map_or_else(|| text!("it did not end well"), |failure| Text::from(&failure.why)));
     }
     match &expansion.input.world.seen.get(&target.wanted)?.ready {
-        Readiness::Failed { why } => Some(why.to_string()),
+        Readiness::Failed { why } => Some(why.clone()),
         Readiness::Ready | Readiness::NotYet { .. } => None,
     }
 }
@@ -104,16 +105,16 @@ fn is_lost(expansion: &Expansion<'_>, key: &str, target: &RouteTarget) -> bool {
     }
 }
 
-fn not_completed(expansion: &Expansion<'_>, key: &str, why: &str, container: &Container) -> Refusal {
+fn not_completed(expansion: &Expansion<'_>, key: &str, why: Text, container: &Container) -> Refusal {
     let name = expansion.service.container_name(key);
     let origin = &container.origin;
     Refusal {
         code: Code::A0537,
-        message: format!("waits for {name} to end well: {why}"),
+        message: text!("waits for {name} to end well: {why}", name = &name, why),
         found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
         hints: vec![
-            Hint::command("what it said", format!("docker logs --tail 50 {name}")),
-            Hint::text(format!("correct {key} in {}: a changed one runs again", origin.file)),
+            Hint::command(text!("what it said"), format!("docker logs --tail 50 {name}")),
+            Hint::text(text!("correct {key} in {file}: a changed one runs again", key, file = &origin.file)),
         ],
     }
 }
@@ -131,17 +132,17 @@ pub fn of_services(expansion: &Expansion<'_>) -> ContainerWaits {
 fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> ContainerWaits {
     let input = expansion.input;
     let name = &needed.service;
-    let refused = |(what, hint): (String, Hint)| ContainerWaits {
-        needs: Vec::new(),
-        refusal: Some(not_there(needed, &what, hint)),
-    };
+    let refused =
+        |(what, hint): (Text, Hint)| ContainerWaits { needs: Vec::new(), refusal: Some(not_there(needed, what, hint)) };
     let Some(service) = input.services.get(name) else {
         if is_up_anyhow(input, name) {
             return ContainerWaits::default();
         }
-        let what =
-            if input.facts.frozen.contains(name) { "whose manifest is broken" } else { "which no manifest describes" };
-        return refused((what.to_owned(), Hint::command("to see what is wrong", "amarre validate")));
+        let what = match input.facts.frozen.contains(name) {
+            true => text!("whose manifest is broken"),
+            false => text!("which no manifest describes"),
+        };
+        return refused((what, Hint::command(text!("to see what is wrong"), "amarre validate")));
     };
     let Some(reached) = expansion.reached.get(name.as_str()) else {
         let what = why_not_now(input, service);
@@ -149,8 +150,8 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> ContainerWaits {
             return ContainerWaits::default();
         }
         let circle = || {
-            let hint = format!("correct `needs` in {}", needed.origin.file);
-            ("whose `needs` lead back here".to_owned(), Hint::text(hint))
+            let hint = Hint::text(text!("correct `needs` in {file}", file = &needed.origin.file));
+            (text!("whose `needs` lead back here"), hint)
         };
         return refused(what.unwrap_or_else(circle));
     };
@@ -179,44 +180,46 @@ fn of_service(expansion: &Expansion<'_>, needed: &Needed) -> ContainerWaits {
         match &seen.ready {
             // What we stopped starts again.
             Readiness::Failed { .. } if want.is_some() && stopped::is_ours(applied, &seen.fields, restart) => None,
-            Readiness::Failed { why } => Some(format!("whose container {} is not well: {why}", need.on.name)),
+            Readiness::Failed { why } => {
+                let (name, why) = (&need.on.name, why.clone());
+                Some(text!("whose container {name} is not well: {why}", name, why))
+            }
             Readiness::Ready | Readiness::NotYet { .. } => None,
         }
     });
     match unwell {
-        Some(what) => refused((what, Hint::command("to see what is wrong", format!("amarre status {name}")))),
+        Some(what) => refused((what, Hint::command(text!("to see what is wrong"), format!("amarre status {name}")))),
         None => ContainerWaits { needs, refusal: None },
     }
 }
 
 /// Why nothing is done for a service just now, and how to change that.
-fn why_not_now(input: &Input<'_>, service: &Service) -> Option<(String, Hint)> {
+fn why_not_now(input: &Input<'_>, service: &Service) -> Option<(Text, Hint)> {
     let name = &service.name;
     match input.facts.suspended.get(name) {
         Some(suspension) => {
-            let what = if suspension.destroy {
-                "is destroyed".to_owned()
-            } else {
-                format!("is suspended by {}", suspension.by)
+            let what = match suspension.destroy {
+                true => text!("which is destroyed"),
+                false => text!("which is suspended by {by}", by = &suspension.by),
             };
-            Some((format!("which {what}"), Hint::command("to take it up again", format!("amarre resume {name}"))))
+            Some((what, Hint::command(text!("to take it up again"), format!("amarre resume {name}"))))
         }
         None if input.facts.frozen.contains(name) => {
-            Some(("whose manifest is broken".to_owned(), Hint::command("to see what is wrong", "amarre validate")))
+            Some((text!("whose manifest is broken"), Hint::command(text!("to see what is wrong"), "amarre validate")))
         }
         None if service.stopped => {
-            let hint = format!("take `state: stopped` out of {}", service.origin.file);
-            Some(("which is stopped, as its manifest says".to_owned(), Hint::text(hint)))
+            let hint = text!("take `state: stopped` out of {file}", file = &service.origin.file);
+            Some((text!("which is stopped, as its manifest says"), Hint::text(hint)))
         }
         None => None,
     }
 }
 
-fn not_there(needed: &Needed, what: &str, hint: Hint) -> Refusal {
+fn not_there(needed: &Needed, what: Text, hint: Hint) -> Refusal {
     let origin = &needed.origin;
     Refusal {
         code: Code::A0535,
-        message: format!("needs {}, {what}", needed.service),
+        message: text!("needs {service}, {what}", service = &needed.service, what),
         found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
         hints: vec![hint],
     }

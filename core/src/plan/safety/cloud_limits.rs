@@ -12,6 +12,7 @@ use crate::model::savings::{MONTH_HOURS, ServerPrices};
 use crate::model::site::{CloudBudget, CloudSite};
 use crate::model::{Address, Change, Code, Gate, Hint, Kind, Note, Plan, Refusal, Verb, Wants};
 use crate::plan::input::Input;
+use crate::text;
 
 /// From this share of a budget on, in percent, the plan says how much of it is used.
 const WARNED_PERCENT: i64 = 80;
@@ -108,21 +109,21 @@ impl<'a> Servers<'a> {
         let key = |key: &str| format!("clouds.{name}.{key}");
         let is_create = matches!(change.verb, Verb::Create(_));
         if is_create && self.count > limits.instances {
-            let what = match self.count {
-                1 => "a server".to_owned(),
-                count => format!("{count} servers"),
-            };
+            let n = self.count;
             return Some(Refusal {
                 code: Code::A0750,
-                message: format!(
-                    "{what} would be Amarre's at {name}, and {} allows {}",
-                    key("limits.instances"),
-                    limits.instances
+                message: text!(
+                    n;
+                    "a server would be Amarre's at {name}, and {key} allows {limit}",
+                    "{n} servers would be Amarre's at {name}, and {key} allows {limit}",
+                    name,
+                    key = key("limits.instances"),
+                    limit = limits.instances
                 ),
                 found: costs_found(with_all),
-                hints: vec![Hint::text(format!(
-                    "an admin raises it in amarre.yaml: `limits: {{instances: {}}}`",
-                    self.count
+                hints: vec![Hint::text(text!(
+                    "an admin raises it in amarre.yaml: {what}",
+                    what = format!("`limits: {{instances: {n}}}`")
                 ))],
             });
         }
@@ -131,9 +132,9 @@ impl<'a> Servers<'a> {
             let types: Vec<&str> = limits.types.iter().map(String::as_str).collect();
             return Some(Refusal {
                 code: Code::A0751,
-                message: format!("{} allows no {size}", key("limits.types")),
+                message: text!("{key} allows no {size}", key = key("limits.types"), size),
                 found: Vec::new(),
-                hints: vec![Hint::text(format!("it allows {}; an admin adds to it in amarre.yaml", types.join(", ")))],
+                hints: vec![Hint::text(text!("it allows {types}; an admin adds to it in amarre.yaml", types))],
             });
         }
         let budget = self.cloud.budget.as_ref()?;
@@ -141,26 +142,31 @@ impl<'a> Servers<'a> {
             Some(sum) if sum <= budget.month => None,
             Some(sum) => Some(Refusal {
                 code: Code::A0752,
-                message: format!(
-                    "with it, the servers of Amarre at {name} would cost {} {} a month, and the budget is {}",
-                    amount(sum),
-                    budget.currency,
-                    amount(budget.month),
+                message: text!(
+                    "with it, the servers of Amarre at {name} would cost {sum} {currency} a month, and the budget is {budget}",
+                    name,
+                    sum = amount(sum),
+                    currency = &budget.currency,
+                    budget = amount(budget.month)
                 ),
                 found: Vec::new(),
-                hints: vec![Hint::text(format!("take a smaller one, or have an admin raise {}", key("budget.month")))],
+                hints: vec![Hint::text(text!(
+                    "take a smaller one, or have an admin raise {key}",
+                    key = key("budget.month")
+                ))],
             }),
             None => Some(Refusal {
                 code: Code::A0752,
-                message: format!(
-                    "what the servers of Amarre at {name} cost is not known in {}, so {} cannot be kept",
-                    budget.currency,
-                    key("budget.month"),
+                message: text!(
+                    "what the servers of Amarre at {name} cost is not known in {currency}, so {key} cannot be kept",
+                    name,
+                    currency = &budget.currency,
+                    key = key("budget.month")
                 ),
                 found: Vec::new(),
-                hints: vec![Hint::text(
-                    "prices are read by themselves; they stay unknown where the vendor does not tell them, or takes another currency",
-                )],
+                hints: vec![Hint::text(text!(
+                    "prices are read by themselves; they stay unknown where the vendor does not tell them, or takes another currency"
+                ))],
             }),
         }
     }

@@ -12,6 +12,7 @@ use crate::model::address::generations;
 use crate::model::plan::Wait;
 use crate::model::{Address, Change, Code, Fields, Gate, Hint, Kind, Plan, Refusal, Verb, Wants};
 use crate::plan::input::Input;
+use crate::text;
 
 /// Gives what is to be left its gate.
 pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
@@ -86,16 +87,18 @@ fn networks(fields: &Fields) -> BTreeSet<&str> {
 }
 
 fn own(change: &Change, is_own: bool) -> Refusal {
-    let what = format!("{} {}", change.address.kind.label(), change.address.name);
-    let message = match (change.address.kind == Kind::Container, is_own) {
-        (true, true) => format!("{what} is the one that Amarre runs in"),
-        (true, false) => format!("{what} is on a network that Amarre itself is on"),
-        (false, _) => format!("{what} is one that Amarre itself is on"),
+    let (kind, name) = (change.address.kind, &change.address.name);
+    let message = match (kind == Kind::Container, is_own) {
+        (true, true) => text!("container {name} is the one that Amarre runs in", name),
+        (true, false) => text!("container {name} is on a network that Amarre itself is on", name),
+        (false, _) => text!("{kind} {name} is one that Amarre itself is on", kind, name),
     };
     Refusal {
         code: Code::A0508,
         message,
         found: Vec::new(),
-        hints: vec![Hint::text("do it by hand, from outside Amarre: `docker compose up -d` where Amarre is set up")],
+        hints: vec![Hint::text(text!(
+            "do it by hand, from outside Amarre: `docker compose up -d` where Amarre is set up"
+        ))],
     }
 }

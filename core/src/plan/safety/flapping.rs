@@ -10,6 +10,7 @@ use crate::model::{
 };
 use crate::plan::diff::compare;
 use crate::plan::input::Input;
+use crate::text;
 
 /// Takes what is left alone out of each change; one of which nothing is left is held.
 pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
@@ -131,16 +132,26 @@ fn refusal(
     flaps: &BTreeMap<String, Flap>,
     why: Left,
 ) -> Refusal {
-    let what = format!("{} {}", change.address.kind.label(), change.address.name);
+    let (kind, name) = (change.address.kind, &change.address.name);
     let named: Vec<&str> = left.keys().map(String::as_str).filter(|field| *field != ITSELF).collect();
     let (code, message) = match why {
         Left::DoesNotStay => {
-            (Code::A0906, format!("{what} was written {UNSEEN_MAX} times and does not stay as written"))
+            let times = i64::from(UNSEEN_MAX);
+            let message =
+                text!("{kind} {name} was written {times} times and does not stay as written", kind, name, times);
+            (Code::A0906, message)
         }
         Left::Quarantined => {
             let times = named.iter().filter_map(|field| flaps.get(*field)).map(|flap| flap.count(input.now)).max();
             let times = times.unwrap_or_default().clamp(HOUR_MAX, DAY_MAX);
-            (Code::A0907, format!("{} of {what} was put right {times} times and is undone again", named.join(", ")))
+            let message = text!(
+                "{fields} of {kind} {name} was put right {times} times and is undone again",
+                fields = named,
+                kind,
+                name,
+                times
+            );
+            (Code::A0907, message)
         }
     };
     let is_named = |diff: &&FieldDiff| left.contains_key(top(diff));
@@ -151,8 +162,8 @@ fn refusal(
         message,
         found: change.diff.iter().filter(is_named).map(line).collect(),
         hints: vec![
-            Hint::text("does another program or another person write it as well?"),
-            Hint::command("to try again", format!("amarre reconcile {}", change.service)),
+            Hint::text(text!("does another program or another person write it as well?")),
+            Hint::command(text!("to try again"), format!("amarre reconcile {}", change.service)),
         ],
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::plan::guards;
-use crate::model::{Address, Change, Commit, Gate, Hint, History, Kind, Plan, Refusal, Verb};
+use crate::model::{Address, Change, Commit, Gate, Hint, History, Kind, Plan, Refusal, Text, Verb};
 use crate::plan::input::Input;
+use crate::text;
 
 /// This many services may go in one run, whatever their share.
 const DELETES_MAX: usize = 3;
@@ -46,9 +47,9 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     let (code, message) = match services {
         Some(message) => (guards::SERVICES, message),
         None if !unknown.is_empty() => {
-            (guards::UNKNOWN, format!("this plan deletes {} that the ledger never knew", counted(&unknown)))
+            (guards::UNKNOWN, text!("this plan deletes {what} that the ledger never knew", what = counted(&unknown)))
         }
-        None => (guards::CROWD, format!("this plan deletes {} of one service at once", counted(&crowds))),
+        None => (guards::CROWD, text!("this plan deletes {what} of one service at once", what = counted(&crowds))),
     };
     let mut found = Vec::new();
     if !doomed.is_empty() {
@@ -58,7 +59,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     found.extend(named(&things));
     // They go with their services, by one number: who types it has read their names.
     found.extend(named(&of_doomed).into_iter().map(|(_, names)| ("never known".to_owned(), names)));
-    let hints = vec![Hint::command("if you mean it", format!("amarre apply --confirm-deletes={number}"))];
+    let hints = vec![Hint::command(text!("if you mean it"), format!("amarre apply --confirm-deletes={number}"))];
     let refusal = Refusal { code, message, found, hints };
     for change in plan.changes.iter_mut().filter(|change| change.verb == Verb::Delete) {
         if doomed.contains(&change.service) || things.contains(&change.address) {
@@ -69,7 +70,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
 }
 
 /// Why these services may not all go at once; `None`: they may.
-fn too_many(input: &Input<'_>, doomed: &BTreeSet<String>) -> Option<String> {
+fn too_many(input: &Input<'_>, doomed: &BTreeSet<String>) -> Option<Text> {
     let known: BTreeSet<&String> = input
         .services
         .keys()
@@ -80,11 +81,15 @@ fn too_many(input: &Input<'_>, doomed: &BTreeSet<String>) -> Option<String> {
     let is_many = deletes > DELETES_MAX && deletes * 100 > total * DELETES_PERCENT_MAX;
     let is_all = deletes == total && total > 1;
     if is_many {
-        return Some(format!(
-            "this plan deletes {deletes} of {total} services, the limit is {DELETES_MAX} and {DELETES_PERCENT_MAX} %"
+        return Some(text!(
+            "this plan deletes {deletes} of {total} services, the limit is {most} and {percent} %",
+            deletes,
+            total,
+            most = DELETES_MAX,
+            percent = DELETES_PERCENT_MAX
         ));
     }
-    is_all.then(|| format!("this plan deletes all {total} services"))
+    is_all.then(|| text!("this plan deletes all {total} services", total))
 }
 
 /// Deletes of what is there; a mark that is left of a record is nothing that is lost.
@@ -133,12 +138,20 @@ fn crowds<'a>(input: &'a Input<'_>, plan: &'a Plan) -> Vec<&'a Change> {
 }
 
 /// `15 proxy hosts and 15 records`.
-fn counted(things: &BTreeSet<Address>) -> String {
-    let count = |(kind, names): (Kind, Vec<&str>)| match names.len() {
-        1 => format!("1 {}", kind.label()),
-        many => format!("{many} {}s", kind.label()),
-    };
-    by_kind(things).into_iter().map(count).collect::<Vec<_>>().join(" and ")
+fn counted(things: &BTreeSet<Address>) -> Text {
+    let counts = by_kind(things).into_iter().map(|(kind, names)| of_kind(kind, names.len()));
+    counts.reduce(|first, more| text!("{first} and {more}", first, more)).unwrap_or_default()
+}
+
+/// So many of what the guard counts. Each kind has its own plural.
+fn of_kind(kind: Kind, n: usize) -> Text {
+    match kind {
+        Kind::Record => text!(n; "1 record", "{n} records"),
+        Kind::ProxyHost => text!(n; "1 proxy host", "{n} proxy hosts"),
+        Kind::Redirection => text!(n; "1 redirection", "{n} redirections"),
+        Kind::Stream => text!(n; "1 stream", "{n} streams"),
+        _ => text!(n; "1 {kind}", "{n} {kind}s", kind),
+    }
 }
 
 fn by_kind(things: &BTreeSet<Address>) -> BTreeMap<Kind, Vec<&str>> {

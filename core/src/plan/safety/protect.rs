@@ -9,9 +9,10 @@
 use crate::model::service::Reconcile;
 use crate::model::site::Mode;
 use crate::model::{
-    Address, Change, Code, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Value, Verb, Wants,
+    Address, Arg, Change, Code, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Value, Verb, Wants,
 };
 use crate::plan::input::Input;
+use crate::text;
 
 /// Holds what people do not want done.
 pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
@@ -83,12 +84,12 @@ fn takes_away(input: &Input<'_>, change: &Change) -> bool {
 
 fn reported(input: &Input<'_>, service: &str) -> Refusal {
     let said = reconcile_options(input, service).and_then(|said| said.mode).is_some();
-    let place = if said { file(input, service) } else { "amarre.yaml".to_owned() };
+    let place = if said { file(input, service) } else { Arg::from("amarre.yaml") };
     Refusal {
         code: Code::A0417,
-        message: format!("{service} is only reported: shown, not put right"),
+        message: text!("{service} is only reported: shown, not put right", service),
         found: Vec::new(),
-        hints: vec![Hint::text(format!("to have it put right, take `mode: report` out of {place}"))],
+        hints: vec![Hint::text(text!("to have it put right, take `mode: report` out of {place}", place))],
     }
 }
 
@@ -99,27 +100,33 @@ pub fn protected(input: &Input<'_>, service: &str, address: &Address) -> Option<
     if said.is_none() && *kind == Kind::Server && input.services.contains_key(service) {
         return Some(Refusal {
             code: Code::A0418,
-            message: format!("server {name} is protected unless its manifest says otherwise"),
+            message: text!("server {name} is protected unless its manifest says otherwise", name),
             found: Vec::new(),
-            hints: vec![Hint::text(format!(
-                "if it may go with its disks, write `reconcile: {{protect: false}}` in {}",
-                file(input, service)
+            hints: vec![Hint::text(text!(
+                "if it may go with its disks, write {what} in {file}",
+                what = "`reconcile: {protect: false}`",
+                file = file(input, service)
             ))],
         });
     }
     said.filter(|protects| *protects)?;
     Some(Refusal {
         code: Code::A0418,
-        message: format!("{} {name} is neither deleted nor made anew: {service} is protected", kind.label()),
+        message: text!(
+            "{kind} {name} is neither deleted nor made anew: {service} is protected",
+            kind = *kind,
+            name,
+            service
+        ),
         found: Vec::new(),
-        hints: vec![Hint::text(format!("if it may be, take `protect: true` out of {}", file(input, service)))],
+        hints: vec![Hint::text(text!("if it may be, take `protect: true` out of {file}", file = file(input, service)))],
     })
 }
 
 /// Where a manifest stands, or stood.
-fn file(input: &Input<'_>, service: &str) -> String {
-    let stood =
-        || input.facts.history.gone.get(service).map(|file| format!("{file}, which has to be put back for that"));
-    let stands = input.services.get(service).map(|service| service.origin.file.clone());
-    stands.or_else(stood).unwrap_or_else(|| "its manifest".to_owned())
+fn file(input: &Input<'_>, service: &str) -> Arg {
+    let gone = |file: &String| text!("{file}, which has to be put back for that", file).into();
+    let stood = || input.facts.history.gone.get(service).map(gone);
+    let stands = input.services.get(service).map(|service| Arg::from(&service.origin.file));
+    stands.or_else(stood).unwrap_or_else(|| text!("its manifest").into())
 }

@@ -5,6 +5,7 @@ use crate::model::kinds::Settling;
 use crate::model::plan::Wait;
 use crate::model::{Address, Code, Gate, Hint, Refusal, Timestamp, World};
 use crate::plan::input::Input;
+use crate::text;
 
 /// What a create at `address` for `service` waits for because of one before it; `None`: nothing.
 pub fn gate(input: &Input<'_>, address: &Address, service: &str) -> Option<Gate> {
@@ -50,20 +51,25 @@ fn last_create(input: &Input<'_>, address: &Address) -> Option<Timestamp> {
 }
 
 fn undecided(address: &Address, service: &str, left: Timestamp) -> Refusal {
-    let (kind, provider) = (address.kind.label(), address.provider.title());
+    let (kind, provider) = (address.kind, address.provider.title());
     let call = match left.0 {
         0 => "is in the ledger".to_owned(),
         _ => left.rfc3339(),
     };
     Refusal {
         code: Code::A0449,
-        message: format!("a create of this {kind} may have worked: {provider} neither lists it nor rules it out"),
+        message: text!(
+            "a create of this {kind} may have worked: {provider} neither lists it nor rules it out",
+            kind,
+            provider = &provider
+        ),
         found: vec![("last create".to_owned(), call), ("listed".to_owned(), "no".to_owned())],
         hints: vec![
-            Hint::text(format!(
-                "look for it at {provider}: once {provider} lists it, or shows that there is none, Amarre goes on"
+            Hint::text(text!(
+                "look for it at {provider}: once {provider} lists it, or shows that there is none, Amarre goes on",
+                provider
             )),
-            Hint::command("if there is none", format!("amarre retry {service} --create-again")),
+            Hint::command(text!("if there is none"), format!("amarre retry {service} --create-again")),
         ],
     }
 }

@@ -13,7 +13,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::model::Fields;
+use crate::model::{Arg, Fields, Kind};
+use crate::text;
 
 /// What is mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +115,14 @@ pub enum MountedData<'a> {
 }
 
 impl MountedData<'_> {
+    /// The same in a sentence.
+    pub fn in_words(&self) -> Arg {
+        match self {
+            Self::Volume(name) => text!("{kind} {name}", kind = Kind::Volume, name = *name).into(),
+            Self::Path(path) => Arg::from(*path),
+        }
+    }
+
     /// As people say it: `volume cloud_data`, `/srv/cloud`.
     pub fn shown(&self) -> String {
         match self {

@@ -1,0 +1,82 @@
+//! Why a change of one resource is held: it refers to what nobody makes, something else has its place, or it cannot change
+//! where it is.
+
+use crate::model::kinds::Adoption;
+use crate::model::{Address, Code, FieldDiff, Hint, Kind, Need, Owner, Refusal, Seen, State, Value, Want, Wants};
+use crate::plan::desired::subnets;
+use crate::plan::input::Input;
+use crate::text;
+
+/// A manifest that refers to what is neither there nor made by any manifest waits for a person.
+pub fn nobody_makes(input: &Input<'_>, wants: &Wants, want: &Want, unmet: &[Need]) -> Option<Refusal> {
+    let is_lost = |need: &&Need| {
+        let on = &need.on;
+        let is_there = input.world.seen.contains_key(on) || wants.map.contains_key(on);
+        need.is != State::Absent && !is_there && input.world.gap(on).is_none()
+    };
+    let on = &unmet.iter().find(is_lost)?.on;
+    let (kind, name) = (on.kind, &on.name);
+    let hint = if on.kind == Kind::Container {
+        text!("start it, or correct `npm.container` in amarre.yaml: {name} is looked for by this name", name)
+    } else {
+        let place = format!("{}:{}", want.origin.file, want.origin.line);
+        text!("make it in {provider}, or correct {place}", provider = &on.provider, place)
+    };
+    Some(Refusal {
+        code: Code::A0408,
+        message: text!("needs {kind} {name}, which is not there", kind, name),
+        found: Vec::new(),
+        hints: vec![Hint::text(hint)],
+    })
+}
+
+/// Something else is where it is to be.
+pub fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]) -> Refusal {
+    let mut hints = Vec::new();
+    let is_adoptable = address.kind.traits().adoption == Adoption::Mark;
+    if matches!(seen.owner, Owner::Foreign | Owner::Unverified) && is_adoptable {
+        let thing = format!("{}/{}", address.kind.word(), address.name);
+        hints.push(Hint::command(text!("to take it over"), format!("amarre adopt {thing}")));
+    }
+    let (service, file) = (&want.service, &want.origin.file);
+    let rename = text!("give {service} another name in {file}, or remove the one that is there", service, file);
+    hints.push(Hint::text(rename));
+    if address.kind == Kind::Record {
+        hints.push(Hint::text(text!("to leave it alone, put `dns: none` there")));
+    }
+    let (kind, name, whose) = (address.kind, &address.name, seen.owner.whose());
+    Refusal {
+        code: Code::A0405,
+        message: text!("{kind} {name} exists and {whose}", kind, name, whose),
+        found: found(diffs),
+        hints,
+    }
+}
+
+/// What is there and what was wanted instead.
+fn found(diffs: &[FieldDiff]) -> Vec<(String, String)> {
+    let show = |value: &Option<Value>| match value.as_ref().map(ToString::to_string) {
+        Some(text) if !text.is_empty() => text,
+        Some(_) | None => "(none)".to_owned(),
+    };
+    let line = |diff: &FieldDiff| (diff.field.clone(), format!("{}, wanted {}", show(&diff.from), show(&diff.to)));
+    diffs.iter().map(line).collect()
+}
+
+/// What differs cannot be written to what is there.
+pub fn cannot_change(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Refusal {
+    let subnet = diffs.iter().find(|diff| address.kind == Kind::Network && diff.field == "subnet");
+    let asked = subnet.and_then(|diff| diff.to.as_ref()?.as_text()?.parse().ok());
+    if let Some(refusal) = asked.and_then(|asked| subnets::free_of_others(input, address, asked).err()) {
+        return refusal;
+    }
+    Refusal {
+        code: Code::A0406,
+        message: text!("{kind} {name} cannot change in place", kind = address.kind, name = &address.name),
+        found: found(diffs),
+        hints: vec![Hint::command(
+            text!("take the service down and up again; its volumes stay"),
+            format!("amarre destroy {} && amarre resume {}", want.service, want.service),
+        )],
+    }
+}
