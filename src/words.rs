@@ -89,6 +89,10 @@ fn say_arg(arg: &Arg, language: Language) -> String {
         Arg::List(items) => items.iter().map(|item| say_arg(item, language)).collect::<Vec<_>>().join(", "),
         Arg::Kind(kind) => Words(language).kind(&kind.label()),
         Arg::Span(span) if language == Language::Fr => span.to_string().replace('d', "j"),
+        Arg::Day(at) if language == Language::Fr => {
+            let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
+            format!("{} {}", at.day(), month(at.month()))
+        }
         Arg::Clock(at) => local(*at).strftime("%H:%M:%S").to_string(),
         Arg::Date(at) => {
             let at = local(*at);
@@ -98,7 +102,7 @@ fn say_arg(arg: &Arg, language: Language) -> String {
             };
             format!("{} {month} {}", at.strftime("%d"), at.strftime("%H:%M:%S"))
         }
-        Arg::Name(_) | Arg::Foreign(_) | Arg::Count(_) | Arg::Span(_) | Arg::Code(_) => arg.to_string(),
+        Arg::Name(_) | Arg::Foreign(_) | Arg::Count(_) | Arg::Span(_) | Arg::Day(_) | Arg::Code(_) => arg.to_string(),
     }
 }
 

@@ -203,8 +203,8 @@ fn gap(provider: ProviderId) -> Gap {
         provider,
         scope: GapScope::Whole,
         code: Code::A0901,
-        message: "could not be reached".to_owned(),
-        hint: String::new(),
+        message: "could not be reached".into(),
+        hint: "".into(),
         since: START,
     }
 }

@@ -325,8 +325,8 @@ fn gap(hidden: usize) -> Gap {
         provider: provider(hidden),
         scope: GapScope::Whole,
         code: Code::A0901,
-        message: "could not be reached".to_owned(),
-        hint: String::new(),
+        message: "could not be reached".into(),
+        hint: "".into(),
         since: START,
     }
 }

@@ -388,7 +388,7 @@ pub(super) fn empty_query() -> ObserveQuery {
 }
 
 pub(super) fn gap_failure(gap: &Gap) -> CommandFailure {
-    CommandFailure::new(gap.code, gap.message.clone(), gap.hint.clone())
+    CommandFailure::new(gap.code, gap.message.to_string(), gap.hint.to_string())
 }
 
 /// The sources of answers.

@@ -22,7 +22,7 @@ use amarre_core::manifest::Diagnostic;
 use amarre_core::model::base_images::BaseStates;
 use amarre_core::model::{
     Action, Address, Change, Code, Facts, Fields, Kind, Mark, Millis, Plan, ProviderId, Requests, SecretName, Service,
-    Site, Timestamp, Wants, World,
+    Site, Text, Timestamp, Wants, World,
 };
 use amarre_core::plan::input::{Input, Schemas};
 use reconcile::actions::{ActionState, Actions};
@@ -143,7 +143,7 @@ pub struct PassResult {
     /// Providers with an open breaker.
     pub open: BTreeMap<ProviderId, OpenBreaker>,
     /// The last failure of each service without a later success: from the ledger, for a process that has not tried yet.
-    pub past_failures: BTreeMap<String, (Address, String)>,
+    pub past_failures: BTreeMap<String, (Address, Text)>,
     /// The last failure of each container, by address without generation.
     pub last_failures: BTreeMap<Address, LastFailure>,
     /// Removes the secrets of the manifests from what containers print.

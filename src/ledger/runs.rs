@@ -168,13 +168,13 @@ impl Ledger {
     }
 
     /// Services whose latest event is a failure: the resource and the error.
-    pub async fn past_failures(&self) -> Result<BTreeMap<String, (Address, String)>, StoreError> {
-        let query = "SELECT service, address, text FROM events WHERE kind = 'failed' \
+    pub async fn past_failures(&self) -> Result<BTreeMap<String, (Address, Text)>, StoreError> {
+        let query = "SELECT service, address, text, template, args FROM events WHERE kind = 'failed' \
                      AND id IN (SELECT max(id) FROM events GROUP BY service)";
         let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let failure = |row: &sqlx::sqlite::SqliteRow| {
             let address = row.get::<Option<String>, _>("address")?.parse().ok()?;
-            Some((row.get("service"), (address, row.get("text"))))
+            Some((row.get("service"), (address, text(row))))
         };
         Ok(rows.iter().filter_map(failure).collect())
     }

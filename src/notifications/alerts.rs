@@ -110,7 +110,7 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
         add(topic, name, Alert { topic, service: name.clone(), text, code, hints });
     }
     for gap in &picture.plan.gaps {
-        let hints = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).into_iter().collect();
+        let hints = gap.hint().iter().map(Hint::in_line).collect();
         let key = format!("{}{}", gap.provider, gap.place());
         add(Topic::Provider, &key, trouble(Topic::Provider, format!("{key}: {}", gap.message), Some(gap.code), hints));
     }
@@ -161,7 +161,7 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
 fn trouble_of(row: &InstanceRow) -> (String, Option<Code>) {
     let name = row.shown_name();
     match (&row.action, row.state) {
-        (Some(ActionState::Failed(error)), _) => (error.message.clone(), Some(error.code)),
+        (Some(ActionState::Failed(error)), _) => (error.message.to_string(), Some(error.code)),
         (Some(ActionState::Unknown), _) => {
             (format!("{name}: no answer to an action came, and it is not seen whether it happened"), Some(Code::A0463))
         }

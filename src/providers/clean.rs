@@ -9,8 +9,8 @@ impl Observation {
     #[must_use]
     pub fn clean(mut self) -> Self {
         for gap in &mut self.gaps {
-            gap.message = words::line(&gap.message);
-            gap.hint = words::line(&gap.hint);
+            gap.message.map_words(&words::line);
+            gap.hint.map_words(&words::line);
         }
         self.version = self.version.map(|version| words::said(&version));
         for seen in self.seen.values_mut().chain(self.inventory.values_mut()) {

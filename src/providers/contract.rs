@@ -604,7 +604,7 @@ impl Finding {
 
     /// A failed call.
     pub fn failed(topic: &'static str, error: ProviderError) -> Self {
-        Self::wrong(topic, error.code, error.message).hint(error.hint)
+        Self::wrong(topic, error.code, error.message.to_string()).hint(error.hint.to_string())
     }
 
     /// No answer within [`EXAM_LIMIT`].

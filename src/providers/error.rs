@@ -1,7 +1,7 @@
 //! A call that did not work: what the engine does next, and what people read.
 
 use crate::secret::Scrubber;
-use amarre_core::model::{Code, Gap, GapScope, Millis, ProviderId, Timestamp, words};
+use amarre_core::model::{Code, Gap, GapScope, Hint, Millis, ProviderId, Text, Timestamp, words};
 
 /// What the engine does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +38,9 @@ pub struct ProviderError {
     /// For `amarre help`: `A0601`.
     pub code: Code,
     /// Lowercase, no full stop, names thing and operation, with the vendor's own words.
-    pub message: String,
+    pub message: Text,
     /// What a person can do; empty when nothing.
-    pub hint: String,
+    pub hint: Text,
     /// How long the vendor wants to be left alone, where it says so.
     pub retry_after: Option<Millis>,
     /// Until when this very change is refused, where the vendor says so.
@@ -49,15 +49,17 @@ pub struct ProviderError {
 
 impl ProviderError {
     /// An error without a hint. Whatever a vendor said in it, nothing is obeyed by a terminal.
-    pub fn new(class: Class, code: Code, message: impl Into<String>) -> Self {
-        let message = words::line(&message.into());
-        Self { class, code, message, hint: String::new(), retry_after: None, not_before: None }
+    pub fn new(class: Class, code: Code, message: impl Into<Text>) -> Self {
+        let mut message = message.into();
+        message.map_words(&words::line);
+        Self { class, code, message, hint: Text::default(), retry_after: None, not_before: None }
     }
 
     /// With what a person can do.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = words::line(&hint.into());
+    pub fn hint(mut self, hint: impl Into<Text>) -> Self {
+        self.hint = hint.into();
+        self.hint.map_words(&words::line);
         self
     }
 
@@ -78,9 +80,15 @@ impl ProviderError {
     /// Without secrets: the vendor's words may repeat what it was sent.
     #[must_use]
     pub fn without(mut self, sent: &Scrubber) -> Self {
-        self.message = sent.scrub(&self.message);
-        self.hint = sent.scrub(&self.hint);
+        for text in [&mut self.message, &mut self.hint] {
+            text.map_words(&|said| sent.scrub(said));
+        }
         self
+    }
+
+    /// What a person can do, where there is something.
+    pub fn hints(&self) -> Vec<Hint> {
+        Some(self.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect()
     }
 
     /// As a gap of `provider`, or of a part of it.

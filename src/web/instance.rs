@@ -177,7 +177,7 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
     let at = |at: Timestamp| view_model::when(at, now, instance_view::zone(row), words);
     let mut banners = Vec::new();
     if let Some(gap) = &row.gap {
-        let text = words.with_all("inst-gap", &[("time", &at(row.seen_at)), ("why", &gap.message)]);
+        let text = words.with_all("inst-gap", &[("time", &at(row.seen_at)), ("why", &words.say(&gap.message))]);
         banners.push(Banner { code: gap.code.to_string(), ..plain("warn", text) });
     }
     if row.state == InstanceState::Error {

@@ -114,7 +114,7 @@ pub fn timetable(row: &InstanceRow) -> Option<&Timetable> {
 fn next(row: &InstanceRow, now: Timestamp, words: Words) -> String {
     let at = |at: Timestamp| when(at, now, zone(row), words);
     if let Some(gap) = &row.gap {
-        return words.with_all("inst-last-seen", &[("time", &at(row.seen_at)), ("why", &gap.message)]);
+        return words.with_all("inst-last-seen", &[("time", &at(row.seen_at)), ("why", &words.say(&gap.message))]);
     }
     let Some(ManagedPower { wanted, .. }) = &row.manifest else { return String::new() };
     match (&wanted.why, wanted.next) {

@@ -111,7 +111,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         is_empty: all.is_empty(),
         may_purge: visitor.may(Role::Admin),
         source: web.handle.source_name(),
-        needs: problem_rows(&picture, now).chain(needs(all.values().copied(), words, now)).collect(),
+        needs: problem_rows(&picture, words, now).chain(needs(all.values().copied(), words, now)).collect(),
         query: fields.get("q").cloned().unwrap_or_default(),
         chips: chips(&picture, &all, chosen, words),
         unmanaged,
@@ -191,11 +191,11 @@ fn state_since(picture: &PassResult, name: &str) -> Option<Timestamp> {
 }
 
 /// Problems beside the services.
-fn problem_rows(picture: &PassResult, now: Timestamp) -> impl Iterator<Item = AttentionRow> {
-    report::problems(picture, now).into_iter().map(|trouble| AttentionRow {
+fn problem_rows(picture: &PassResult, words: Words, now: Timestamp) -> impl Iterator<Item = AttentionRow> {
+    report::problems(picture, now).into_iter().map(move |trouble| AttentionRow {
         tone: "dim",
         name: String::new(),
-        what: trouble.text,
+        what: words.say(&trouble.text),
         hints: trouble.hints,
         code: Some(trouble.code),
         has_logs: false,

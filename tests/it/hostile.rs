@@ -126,7 +126,7 @@ async fn observe(server: &Hostile) -> Observation {
 #[track_caller]
 fn gap(observation: &Observation) -> (String, String) {
     let [gap] = observation.gaps.as_slice() else { panic!("{:?}", observation.gaps) };
-    (gap.code.to_string(), gap.message.clone())
+    (gap.code.to_string(), gap.message.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ pub mod build_log;
 pub mod code;
 pub mod text;
 pub mod kinds;
+pub mod failures;
 pub mod families;
 pub mod folders;
 pub mod plan;

@@ -81,6 +81,8 @@ pub enum Arg {
     Date(Timestamp),
     /// An instant of this day, shown as `18:00:00`.
     Clock(Timestamp),
+    /// A day, by its instant in UTC, shown as `9 Jan`.
+    Day(Timestamp),
     /// A kind of resource.
     Kind(Kind),
     /// An error code.
@@ -234,7 +236,9 @@ impl Arg {
             Arg::Name(text) | Arg::Foreign(text) => *text = other(text),
             Arg::Text(text) => text.map_words(other),
             Arg::List(items) => items.iter_mut().for_each(|item| item.map_words(other)),
-            Arg::Count(_) | Arg::Span(_) | Arg::Date(_) | Arg::Clock(_) | Arg::Kind(_) | Arg::Code(_) => (),
+            Arg::Count(_) | Arg::Span(_) | Arg::Date(_) | Arg::Clock(_) | Arg::Day(_) | Arg::Kind(_) | Arg::Code(_) => {
+                ()
+            }
         }
     }
 }
@@ -247,6 +251,10 @@ impl fmt::Display for Arg {
             Arg::Count(n) => write!(formatter, "{n}"),
             Arg::Span(span) => write!(formatter, "{span}"),
             Arg::Date(at) | Arg::Clock(at) => formatter.write_str(&at.rfc3339()),
+            Arg::Day(at) => {
+                let day = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default();
+                write!(formatter, "{}", day.strftime("%-d %b"))
+            }
             Arg::Kind(kind) => formatter.write_str(&kind.label()),
             Arg::Code(code) => write!(formatter, "{code}"),
             Arg::Text(text) => write!(formatter, "{text}"),

@@ -12,7 +12,7 @@ use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
 use super::instance::{PowerFacts, ServerCheck};
 use super::kinds::{Kind, Lies};
-use super::plan::Refusal;
+use super::plan::{Hint, Refusal};
 use super::pool::{MACHINE_PART, PoolFacts};
 use super::savings::ServerPrices;
 use super::service::Reconcile;
@@ -261,9 +261,9 @@ pub struct Gap {
     /// Error code for people.
     pub code: Code,
     /// What happened, in one sentence.
-    pub message: String,
+    pub message: Text,
     /// What a person can do.
-    pub hint: String,
+    pub hint: Text,
     /// Since when.
     pub since: Timestamp,
 }
@@ -328,6 +328,11 @@ impl GapScope {
 }
 
 impl Gap {
+    /// What a person can do, where there is something.
+    pub fn hint(&self) -> Option<Hint> {
+        Some(self.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text)
+    }
+
     /// Whether nothing of its provider was observed.
     pub fn is_whole(&self) -> bool {
         self.scope == GapScope::Whole

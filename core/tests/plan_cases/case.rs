@@ -460,8 +460,8 @@ fn gap_of(text: &str) -> Gap {
         provider: any.provider,
         scope: if is_zone { GapScope::Zone(text.to_owned()) } else { GapScope::Whole },
         code: Code::parse(code).expect("a code"),
-        message,
-        hint: String::new(),
+        message: message.into(),
+        hint: "".into(),
         since: START,
     }
 }

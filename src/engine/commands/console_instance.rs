@@ -11,7 +11,6 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::instances::InstanceRow;
 use crate::ledger::runs::Event;
 use crate::providers::ProviderError;
-use amarre_core::model::Text;
 use amarre_core::text;
 
 /// Asks the vendor for the address.
@@ -32,7 +31,7 @@ pub async fn console(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
             let document = json!({"schema": "amarre.instance_console/v1", "instance": name, "url": url.expose()});
             CommandAnswer { document, text: format!("{}\n", url.expose()), exit: 0 }
         }
-        Err(ProviderError { code, message, hint, .. }) => refused(code, &message, &hint),
+        Err(ProviderError { code, message, hint, .. }) => refused(code, &message.to_string(), &hint.to_string()),
     })
 }
 
@@ -42,7 +41,7 @@ async fn note(handle: &Handle, row: &InstanceRow, by: &str, error: Option<&Provi
     let (kind, text) = match error {
         None => ("performed", text!("{word} by {by}", word, by)),
         Some(error) => {
-            let why = Text::foreign(&error.message);
+            let why = error.message.clone();
             ("not performed", text!("{word} by {by}: {why}", word, by, why))
         }
     };

@@ -184,7 +184,7 @@ fn engine(id: &ProviderId, observation: Option<&Observation>) -> Finding {
     let name = short_name(id);
     let Some(observation) = observation else { return Finding::late("Docker", &name) };
     if let Some(gap) = observation.gaps.first() {
-        return Finding::wrong("Docker", gap.code, format!("{name}: {}", gap.message)).hint(gap.hint.clone());
+        return Finding::wrong("Docker", gap.code, format!("{name}: {}", gap.message)).hint(gap.hint.to_string());
     }
     let containers = observation.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
     let (all, ours) =

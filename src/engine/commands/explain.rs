@@ -134,7 +134,7 @@ fn facts(picture: &PassResult, address: &Address, events: &[Event]) -> Vec<Fact>
     facts.push(("needs", label_text(needs)));
     facts.push(("needed by", label_text(users)));
     if let Some(seen) = picture.world.seen.get(address).filter(|_| address.kind == Kind::Certificate) {
-        facts.push(("lasts", certificate::in_words(&seen.fields, picture.at)));
+        facts.push(("lasts", certificate::in_words(&seen.fields, picture.at).to_string()));
     }
     facts
 }

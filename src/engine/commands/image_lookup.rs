@@ -45,8 +45,8 @@ impl ImageAnswers {
         let Some(images) = images else { return ImageAnswer::Unasked("nothing was looked at yet".to_owned()) };
         let known = match images.image(reference).await {
             Ok(facts) => ImageAnswer::Facts(facts),
-            Err(ProviderError { class: Class::Rejected, message, .. }) => ImageAnswer::Refused(message),
-            Err(ProviderError { message, .. }) => return ImageAnswer::Unasked(message),
+            Err(ProviderError { class: Class::Rejected, message, .. }) => ImageAnswer::Refused(message.to_string()),
+            Err(ProviderError { message, .. }) => return ImageAnswer::Unasked(message.to_string()),
         };
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answers.retain(|_, (at, _)| now - *at < KEPT);

@@ -203,9 +203,8 @@ fn may_be_done(
     args: &ActArgs,
 ) -> Result<(), NotAsked> {
     if let Some(gap) = &row.gap {
-        let message =
-            text!("{name} is not seen now: {why}", name = row.shown_name(), why = Text::from(gap.message.clone()));
-        return Err(refusal(gap.code, message, gap.hint.clone()));
+        let message = text!("{name} is not seen now: {why}", name = row.shown_name(), why = gap.message.clone());
+        return Err(refusal(gap.code, message, gap.hint.to_string()));
     }
     if row.state == InstanceState::Missing {
         let message = text!("{name} is not there any more", name = row.name.as_str());
@@ -473,7 +472,7 @@ pub(super) async fn perform(
         Some(ActionState::Done) => {
             Ok((text!("{name}: {deed} done after {took}; it is {now}", name, deed, took, now), state))
         }
-        Some(ActionState::Failed(error)) => Err(refusal(error.code, error.message.clone(), error.hint.clone())),
+        Some(ActionState::Failed(error)) => Err(refusal(error.code, error.message.clone(), error.hint.to_string())),
         Some(ActionState::Unknown) => {
             let message = text!("{name}: no answer to {deed} came, and it is not seen whether it happened", name, deed);
             Err(refusal(Code::A0463, message, format!("amarre instance show {} shows what it does now", row.name)))
@@ -591,10 +590,12 @@ pub async fn raw_list(handle: &Handle, cloud: &str) -> RawList {
             "make a key in Kamatera's console, export KAMATERA_API_KEY=id:secret, and write `clouds: {{{cloud}: {{kamatera: {{}}}}}}` in amarre.yaml"
         ));
     };
-    match lists.raw_list(handle.now()).await {
-        Ok(list) => RawList::Listed(list),
-        Err(error) => RawList::Failed { code: error.code, message: error.message, hint: error.hint },
-    }
+    let failed = |error: crate::providers::ProviderError| RawList::Failed {
+        code: error.code,
+        message: error.message.to_string(),
+        hint: error.hint.to_string(),
+    };
+    lists.raw_list(handle.now()).await.map_or_else(failed, RawList::Listed)
 }
 
 /// One server, as text and document.

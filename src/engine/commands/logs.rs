@@ -137,7 +137,9 @@ async fn read(picture: &PassResult, address: &Address, seen: &Seen, lines: usize
     let ask = log_query(picture, address, lines);
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&address.provider));
     let answer = match provider.map(|provider| provider.capabilities().logs) {
-        Some(Some(logs)) => logs.logs(address, seen, &ask).await.map_err(|error| (error.message, error.hint)),
+        Some(Some(logs)) => {
+            logs.logs(address, seen, &ask).await.map_err(|error| (error.message.to_string(), error.hint.to_string()))
+        }
         Some(None) => Err((format!("{} {} prints nothing", address.kind.label(), address.name), String::new())),
         None => Err((format!("{} is not configured any more", address.provider), String::new())),
     };

@@ -336,7 +336,7 @@ fn change_words(change: &Change, progress: &Progress) -> (String, String, String
     let detail = match (&change.verb, progress.state) {
         (_, ProgressState::Failed) => progress.text.clone(),
         (Verb::Create(_) | Verb::Update(_), _) if !progress.text.is_empty() => progress.text.clone(),
-        (Verb::Create(fields), _) => lines::detail(&change.address, fields, None),
+        (Verb::Create(fields), _) => lines::detail(&change.address, fields, None).to_string(),
         (Verb::Update(_), _) => change.diff.iter().map(|diff| diff.field.clone()).collect::<Vec<_>>().join(", "),
         (Verb::Delete, _) => "removed".to_owned(),
     };

@@ -106,7 +106,7 @@ pub async fn rescue(
     let mut answer = course.answer(&patient, dry_run, style);
     if let Err(error) = treated {
         // Hosts that are disabled by then are reported first.
-        let refusal = refused(error.code, &error.message, &error.hint);
+        let refusal = refused(error.code, &error.message.to_string(), &error.hint.to_string());
         let before = if course.found.is_empty() { String::new() } else { answer.text };
         answer = CommandAnswer { text: before + &refusal.text, ..refusal };
     }

@@ -40,5 +40,5 @@ pub async fn of_cloud(handle: &Handle, cloud: &str, (project, region): (&str, &s
 
 fn refused(error: ProviderError) -> Refused {
     let ProviderError { code, message, hint, .. } = error;
-    Refused { code, message, hints: vec![Hint::text(hint.clone())], hint }
+    Refused { code, message: message.to_string(), hint: hint.to_string(), hints: vec![Hint::text(hint)] }
 }

@@ -324,8 +324,8 @@ fn left_over(picture: &PassResult, pool: &str, over: &[Reservation]) -> Vec<Mach
     let accounts = over.iter().flat_map(|one| one.machines().map(move |machine| (machine, &one.user)));
     let left = accounts.filter_map(|(machine, user)| {
         let address = account_address(pool, machine, user);
-        let gap = picture.world.gap(&address).map(|gap| gap.message.clone());
-        let stuck = gap.or_else(|| Some(picture.failing.get(&address)?.error.message.clone()));
+        let gap = picture.world.gap(&address).map(|gap| gap.message.to_string());
+        let stuck = gap.or_else(|| Some(picture.failing.get(&address)?.error.message.to_string()));
         let is_stuck = stuck.is_some();
         let is_there = picture.world.seen.contains_key(&address);
         let why = stuck.or_else(|| is_there.then(|| "it is being removed".to_owned()))?;

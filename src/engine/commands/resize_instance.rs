@@ -55,7 +55,7 @@ async fn planned(
         return Err(refusal(Code::A0461, message, "amarre instance list shows what there is"));
     };
     let plan = resizes.plan_resize(&row.id, typed.trim(), handle.now()).await;
-    plan.map_err(|ProviderError { code, message, hint, .. }| refusal(code, message, hint))
+    plan.map_err(|ProviderError { code, message, hint, .. }| refusal(code, message, hint.to_string()))
 }
 
 /// Of one that a manifest did not make.

@@ -138,7 +138,7 @@ fn named_keys<'a>(
         let base = |address: &&Address| address.name == manifest.address_name(key);
         let gap = picture.wants.map.keys().find(base).and_then(|address| picture.world.gap(address));
         return Err(match gap {
-            Some(gap) => refused(gap.code, &gap.message, &gap.hint),
+            Some(gap) => refused(gap.code, &gap.message.to_string(), &gap.hint.to_string()),
             None => {
                 let hint = format!("amarre status {service} says why; amarre retry {service} starts it");
                 refused(Code::A0461, &format!("container {name} does not run"), &hint)
@@ -165,7 +165,7 @@ fn named_keys<'a>(
 fn spare(picture: &PassResult, service: &str, address: &Address, is_named: bool) -> Result<(), CommandAnswer> {
     let name = &address.name;
     if let Some(gap) = picture.world.gap(address) {
-        return Err(refused(gap.code, &gap.message, &gap.hint));
+        return Err(refused(gap.code, &gap.message.to_string(), &gap.hint.to_string()));
     }
     if picture.world.own.contains(address) {
         let message = format!("container {name} is the one that Amarre runs in");
@@ -228,7 +228,7 @@ fn answer(picture: &PassResult, service: &str, addresses: &[Address], took: Mill
     let state = |address: &Address| picture.actions.get(address);
     let is_done = |address: &&Address| state(address) == Some(&ActionState::Done);
     if let (Some(ActionState::Failed(error)), [_]) = (addresses.first().and_then(state), addresses) {
-        return refused(error.code, &error.message, &error.hint);
+        return refused(error.code, &error.message.to_string(), &error.hint.to_string());
     }
     let names = |picked: &dyn Fn(&&Address) -> bool| -> String {
         addresses.iter().filter(picked).map(|address| lines::name(address, None)).collect::<Vec<_>>().join(", ")

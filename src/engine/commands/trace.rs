@@ -317,7 +317,7 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     let Some((address, host)) = host_of(picture, domain) else {
         let gap = picture.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.is_whole());
         let step = match gap {
-            Some(gap) => TraceStep::open("proxy host", gap.provider.to_string(), gap.message.clone()),
+            Some(gap) => TraceStep::open("proxy host", gap.provider.to_string(), gap.message.to_string()),
             None => {
                 TraceStep::failed("proxy host", "NPM", "no host has this name", "write a route for it in a manifest")
             }

@@ -465,10 +465,10 @@ async fn perform(action: &Action, (id, run): (i64, i64), tools: &Tools, done: &m
             return ActionState::Unconfirmed;
         }
         Err(error) => {
-            report(ProgressState::Failed, error.message.clone());
-            let why = Text::foreign(&error.message);
+            report(ProgressState::Failed, error.message.to_string());
+            let why = error.message.clone();
             let text = text!("{word} by {by}: {why}", word, by, why);
-            (ActionState::Failed(error.clone()), error.message, ("not performed", text))
+            (ActionState::Failed(error.clone()), error.message.to_string(), ("not performed", text))
         }
     };
     let (kind, text) = event;

@@ -92,7 +92,7 @@ pub fn checks<'a>(input: &Input<'_>, changes: impl Iterator<Item = &'a Change>) 
 /// A path leads elsewhere than when it was planned: the next pass holds the container.
 pub async fn check_again(check: &Check) -> Result<(), ProviderError> {
     match check.judge(&follow(check.paths().cloned().collect()).await) {
-        Some(refusal) => Err(ProviderError::new(Class::Conflict, Code::A0440, refusal.message.to_string())),
+        Some(refusal) => Err(ProviderError::new(Class::Conflict, Code::A0440, refusal.message)),
         None => Ok(()),
     }
 }

@@ -73,9 +73,9 @@ mod tests {
         assert_eq!(exceeded_limit(&pull, Timestamp(0), Timestamp(0), at(3)), Some(PULL_SILENT));
         assert_eq!(exceeded_limit(&pull, Timestamp(0), at(119), at(120)), Some(PULL));
         let said = too_long(&pull, PULL_SILENT, "12 of 58 MB");
-        assert_eq!(said.message, "pulling web:1 made no progress for 3 min, after 12 of 58 MB");
+        assert_eq!(said.message.to_string(), "pulling web:1 made no progress for 3 min, after 12 of 58 MB");
         assert_eq!(said.class, Class::RetryLater);
-        assert_eq!(too_long(&pull, PULL, "").message, "pulling web:1 took longer than 2 h");
+        assert_eq!(too_long(&pull, PULL, "").message.to_string(), "pulling web:1 took longer than 2 h");
         for stop in [change("docker/container/web@a", Verb::Delete), change("docker/image/web:1", Verb::Delete)] {
             assert_eq!(exceeded_limit(&stop, Timestamp(0), Timestamp(0), at(14)), None);
             assert_eq!(exceeded_limit(&stop, Timestamp(0), Timestamp(0), at(15)), Some(CHANGE));
@@ -84,7 +84,7 @@ mod tests {
         let certificate = change("npm.main/certificate/a.example.org", Verb::Create(Fields::default()));
         assert_eq!(exceeded_limit(&certificate, Timestamp(0), Timestamp(0), at(29)), None);
         assert_eq!(exceeded_limit(&certificate, Timestamp(0), Timestamp(0), at(30)), Some(CERTIFICATE));
-        let said = too_long(&change("npm.main/proxy-host/a.example.org", Verb::Delete), CHANGE, "").message;
+        let said = too_long(&change("npm.main/proxy-host/a.example.org", Verb::Delete), CHANGE, "").message.to_string();
         assert_eq!(said, "the delete of proxy host a.example.org was not done within 15 min");
     }
 }

@@ -58,7 +58,7 @@ impl Engine {
                 let logs = provider.capabilities().logs?;
                 let log = tokio::time::timeout(limit, logs.logs(&address, &seen, &ask)).await;
                 let log = log.map_err(|_| "there was no answer".to_owned());
-                let log = log.and_then(|log| log.map_err(|error| error.message));
+                let log = log.and_then(|log| log.map_err(|error| error.message.to_string()));
                 let log = log.map(|lines| lines.iter().map(|line| scrub_line(line, scrubber)).collect());
                 Some((address, scrubber.scrub(&why), seen, log))
             }

@@ -226,12 +226,13 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
                 tools.ledger.refuse_port(&change.address, port, now).await.map_err(LaneFailure::Ledger)?;
             }
             if error.class != Class::OutcomeUnknown {
-                let stored = tools.ledger.failed_call(id, (error.code, error.not_before), &error.message, now).await;
+                let stored =
+                    tools.ledger.failed_call(id, (error.code, error.not_before), &error.message.to_string(), now).await;
                 stored.map_err(LaneFailure::Ledger)?;
             }
             tools.meters.changed(change, "failed");
-            report_progress(tools, change, ProgressState::Failed, error.message.clone(), started, now);
-            record_event(tools, change, job.run, "failed", Text::foreign(&error.message), now).await;
+            report_progress(tools, change, ProgressState::Failed, error.message.to_string(), started, now);
+            record_event(tools, change, job.run, "failed", error.message.clone(), now).await;
             Err(LaneFailure::Provider { change: Box::new(change.clone()), error })
         }
     }

@@ -16,6 +16,7 @@ use amarre_core::model::{
     Address, Code, Facts, Fields, Gap, GapScope, Kind, Millis, ProviderId, Seen, Site, Timestamp, Wants, World,
 };
 use amarre_core::plan::desired::npm_reach;
+use amarre_core::text;
 
 /// An empty answer although the ledger owns several resources is believed when a second one this much later agrees.
 const EMPTY_DOUBTED: Millis = Millis::seconds(10);
@@ -298,8 +299,11 @@ fn empty_gap(id: &ProviderId, now: Timestamp) -> Gap {
         provider: id.clone(),
         scope: GapScope::Whole,
         code: Code::A0901,
-        message: format!("{id} answers that it holds nothing of ours, though the ledger owns several things there"),
-        hint: "looked at again in 10 s, before it is believed".to_owned(),
+        message: text!(
+            "{provider} answers that it holds nothing of ours, though the ledger owns several things there",
+            provider = id
+        ),
+        hint: text!("looked at again in 10 s, before it is believed"),
         since: now,
     }
 }

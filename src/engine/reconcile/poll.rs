@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::providers::{Observation, ObserveQuery, Provider};
-use amarre_core::model::{Address, Code, Gap, GapScope, ProviderId, Timestamp};
+use amarre_core::model::{Address, Code, Gap, GapScope, ProviderId, Text, Timestamp};
+use amarre_core::text;
 
 /// The first answer of a provider is long: all its containers, all records of a zone.
 const LIMIT_FIRST: Duration = Duration::from_secs(60);
@@ -134,8 +135,8 @@ fn gap(id: &ProviderId, why: &str, now: Timestamp) -> Observation {
         provider: id.clone(),
         scope: GapScope::Whole,
         code: Code::A0909,
-        message: format!("{id} cannot be seen: {why}"),
-        hint: "nothing of it is touched meanwhile; it is looked at again by itself".to_owned(),
+        message: text!("{provider} cannot be seen: {why}", provider = id, why = Text::from(why)),
+        hint: text!("nothing of it is touched meanwhile; it is looked at again by itself"),
         since: now,
     };
     Observation { gaps: vec![gap], ..Observation::default() }

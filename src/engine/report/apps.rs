@@ -174,7 +174,7 @@ pub fn effective_stage(picture: &PassResult, name: &str) -> AppStage {
     let failing =
         picture.failing.values().find(|error| builds::is_build(&error.change) && is_it(&error.change.address));
     if let Some(error) = failing {
-        let why = Text::foreign(error.error.message.clone());
+        let why = error.error.message.clone();
         return AppStage::because(DeploymentState::Failed, why, error.error.code);
     }
     let own = || picture.plan.changes.iter().filter(|change| change.service == name);

@@ -44,7 +44,7 @@ pub fn reports(picture: &PassResult) -> Vec<CertificateReport> {
                 npm: address.provider.short_name().to_owned(),
                 domains: seen.fields.strings("domains").into_iter().map(str::to_owned).collect(),
                 ends: certificate::ends(&seen.fields),
-                words: certificate::in_words(&seen.fields, picture.at),
+                words: certificate::in_words(&seen.fields, picture.at).to_string(),
                 used_by,
                 is_ours: seen.owner.is_ours(),
             }

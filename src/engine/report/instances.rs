@@ -224,7 +224,7 @@ impl InstanceRow {
     /// What happens next, or why it is as it is; empty where nothing is known.
     pub fn next(&self) -> Text {
         if let Some(gap) = &self.gap {
-            let (at, why) = (Arg::Date(self.seen_at), Text::from(gap.message.clone()));
+            let (at, why) = (Arg::Date(self.seen_at), gap.message.clone());
             return text!("last seen at {at}: {why}", at, why);
         }
         let Some(managed) = &self.manifest else { return Text::default() };
@@ -520,7 +520,7 @@ pub fn json(row: &InstanceRow) -> Json {
         "saved": savings::json_of(row),
         "created": (!row.created.is_empty()).then_some(&row.created), "managed": manifest,
         "seen_at": row.seen_at.rfc3339(), "attention": row.needs_attention(),
-        "gap": row.gap.as_ref().map(|gap| json!({"code": gap.code, "message": gap.message, "hint": gap.hint})),
+        "gap": row.gap.as_ref().map(|gap| json!({"code": gap.code, "message": gap.message.to_string(), "hint": gap.hint.to_string()})),
     })
 }
 
@@ -530,7 +530,7 @@ pub fn document(picture: &PassResult, all: &[InstanceRow], shown: Range<usize>) 
     let next = (shown.end < all.len()).then_some(shown.end);
     let rows = all.get(shown).unwrap_or_default();
     let gaps = picture.plan.gaps.iter().filter(|gap| is_of_cloud(picture, gap)).map(|gap| {
-        json!({"cloud": gap.provider.short_name(), "place": gap.place().trim(), "code": gap.code, "message": gap.message, "hint": gap.hint})
+        json!({"cloud": gap.provider.short_name(), "place": gap.place().trim(), "code": gap.code, "message": gap.message.to_string(), "hint": gap.hint.to_string()})
     });
     json!({
         "schema": "amarre.instances/v1", "at": picture.at.rfc3339(), "total": all.len(), "next": next,

@@ -30,7 +30,7 @@ pub(super) fn missed_tick(picture: &PassResult, row: &InstanceRow) -> Option<Mis
 
 fn why(picture: &PassResult, row: &InstanceRow) -> Option<Text> {
     if let Some(gap) = &row.gap {
-        return Some(Text::from(gap.message.clone()));
+        return Some(gap.message.clone());
     }
     let status = row.status.as_str();
     match row.state {
@@ -47,9 +47,9 @@ fn failure(picture: &PassResult, row: &InstanceRow) -> Option<Text> {
     let service = row.manifest.as_ref().map(|managed| &managed.service)?;
     let held = picture.change_of(&row.address).and_then(|change| change.refusal());
     let held = held.map(|refusal| refusal.message.clone());
-    let failed = picture.failing.get(&row.address).map(|known| Text::from(&known.error.message));
+    let failed = picture.failing.get(&row.address).map(|known| known.error.message.clone());
     let before = picture.past_failures.get(service).filter(|(address, _)| *address == row.address);
-    held.or(failed).or(before.map(|(_, why)| Text::from(why)))
+    held.or(failed).or(before.map(|(_, why)| why.clone()))
 }
 
 impl InstanceRow {

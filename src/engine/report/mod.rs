@@ -267,6 +267,7 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, style: St
 /// Problems beside the services, a line each with its hints.
 pub(super) fn problems_text(picture: &PassResult, now: Timestamp, style: Style, out: &mut String) {
     for SiteProblem { text, code, hints } in problems(picture, now) {
+        let text = say(&text, style.language);
         out.push_str(&format!("{} {text}, {code}\n", style.sign(Sign::Refuse)));
         for hint in hints {
             hint_line(&hint, "  ", style, out);
@@ -278,7 +279,7 @@ pub(super) fn problems_text(picture: &PassResult, now: Timestamp, style: Style, 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SiteProblem {
     /// One sentence.
-    pub text: String,
+    pub text: Text,
     /// `A0601`.
     pub code: Code,
     /// The hints.
@@ -287,43 +288,44 @@ pub struct SiteProblem {
 
 /// Problems beside the services, each with its hints.
 pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
-    let trouble = |text: String, code: Code, hints: Vec<Hint>| SiteProblem { text, code, hints };
+    let trouble = |text: Text, code: Code, hints: Vec<Hint>| SiteProblem { text, code, hints };
     let mut lines = Vec::new();
     if let Some(error) = &picture.ledger_error {
-        let text = format!("{error}; nothing is written anywhere until it can be");
-        lines.push(trouble(text, Code::A0903, vec![Hint::text("is the disk full? what runs goes on running")]));
+        let text = text!("{error}; nothing is written anywhere until it can be", error = Text::from(error));
+        let hint = Hint::text(text!("is the disk full? what runs goes on running"));
+        lines.push(trouble(text, Code::A0903, vec![hint]));
     }
     if let Some(wrong) = &picture.config_trouble {
-        let hint = Hint::text("correct amarre.yaml, then send SIGHUP again; until then the one before stays");
-        lines.push(trouble(wrong.message.clone(), wrong.code, vec![hint]));
+        let hint = Hint::text(text!("correct amarre.yaml, then send SIGHUP again; until then the one before stays"));
+        lines.push(trouble(Text::from(&wrong.message), wrong.code, vec![hint]));
     }
     if let Some(wrong) = &picture.listener_trouble {
-        let hint = Hint::text("amarre doctor says how to correct it; new files are served without a restart");
-        lines.push(trouble(wrong.message.clone(), wrong.code, vec![hint]));
+        let hint = Hint::text(text!("amarre doctor says how to correct it; new files are served without a restart"));
+        lines.push(trouble(Text::from(&wrong.message), wrong.code, vec![hint]));
     }
     if let Some(error) = &picture.source_error {
         let since = error.since.map(|since| now - since).filter(|span| *span >= Millis::seconds(1));
         let since = since.map(|span| format!(", for {span}")).unwrap_or_default();
         let text = format!("{error}{since}; {}", effective_text(picture, error, now));
-        lines.push(trouble(text, error.code, error.hints.clone()));
+        lines.push(trouble(text.into(), error.code, error.hints.clone()));
     }
     for (name, error) in apps::behind(picture) {
-        lines.push(trouble(format!("{name}: {error}"), error.code, error.hints.clone()));
+        lines.push(trouble(format!("{name}: {error}").into(), error.code, error.hints.clone()));
     }
     for gap in &picture.plan.gaps {
-        let text = format!("{}{}: {}, for {}", gap.provider, gap.place(), gap.message, now - gap.since);
-        let hint = Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
-        lines.push(trouble(text, gap.code, hint.into_iter().collect()));
+        let (place, span) = (format!("{}{}", gap.provider, gap.place()), now - gap.since);
+        let text = text!("{place}: {why}, for {span}", place, why = gap.message.clone(), span);
+        lines.push(trouble(text, gap.code, gap.hint().into_iter().collect()));
     }
     let files = picture.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
     for known in files {
         let text = format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message);
         let hint = known.hint.clone().map(Hint::text);
-        let hint = hint.unwrap_or_else(|| Hint::command("to see the place", "amarre validate"));
-        lines.push(trouble(text, known.code, vec![hint]));
+        let hint = hint.unwrap_or_else(|| Hint::command(text!("to see the place"), "amarre validate"));
+        lines.push(trouble(text.into(), known.code, vec![hint]));
     }
     if let Some(guard) = &picture.plan.guard {
-        lines.push(trouble(guard.message.to_string(), guard.code, guard.hints.clone()));
+        lines.push(trouble(guard.message.clone(), guard.code, guard.hints.clone()));
     }
     lines
 }
@@ -460,9 +462,11 @@ fn providers_json(picture: &PassResult) -> Vec<Json> {
 
 /// Why a provider is tried by one change at a time.
 fn open_error(open: &super::reconcile::breaker::OpenBreaker) -> Json {
-    let hints: Vec<Json> =
-        [&open.error.hint].iter().filter(|hint| !hint.is_empty()).map(|hint| json!({"text": hint})).collect();
-    json!({"code": open.error.code, "message": open.error.message, "hints": hints})
+    let mut error = serde_json::Map::new();
+    error.insert("code".to_owned(), json!(open.error.code));
+    open.error.message.insert_into(&mut error, "message");
+    error.insert("hints".to_owned(), json!(open.error.hints()));
+    Json::Object(error)
 }
 
 /// The events of a service, newest first.

@@ -181,7 +181,10 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
         .with_input(|input| account::accounts(input, pool, name).into_values().cloned().collect::<Vec<_>>())
         .unwrap_or_default();
     let path = format!("{pool}/{name}: ");
-    let said = |gap: &Gap| Text::from(gap.message.strip_prefix(&path).unwrap_or(&gap.message));
+    let said = |gap: &Gap| {
+        let said = gap.message.to_string();
+        said.strip_prefix(&path).map_or_else(|| gap.message.clone(), Text::from)
+    };
     let failure = accounts
         .iter()
         .chain(holder.as_ref().map(|one| account_address(pool, name, &one.user)).as_ref())
@@ -198,7 +201,7 @@ fn machine_row(picture: &PassResult, (pool, facts): (&str, &PoolFacts), name: &s
         }
         (None, _, Some(gap), _) if has_rest(picture, pool, name) => (MachineState::Draining, said(gap)),
         (_, _, Some(gap), _) => (MachineState::Offline, said(gap)),
-        (_, _, None, Some(failure)) => (MachineState::Broken, Text::from(failure.error.message.clone())),
+        (_, _, None, Some(failure)) => (MachineState::Broken, failure.error.message.clone()),
         (Some(_), ..) => (MachineState::Reserved, nothing),
         (None, ..) if !accounts.is_empty() || !is_new => (MachineState::Cleaning, nothing),
         (None, Some(disabled), ..) => (MachineState::Disabled, text!("by {by}", by = disabled.by.as_str())),

@@ -12,6 +12,7 @@ use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use crate::ledger::LastFailure;
 use amarre_core::manifest::Severity;
+use amarre_core::model::failures;
 use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
 use amarre_core::model::service::{Route, Tls};
 use amarre_core::model::world::Suspension;
@@ -278,7 +279,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     };
     let failed = picture.facts.failed.get(&address).filter(|_| health != Health::Healthy);
     let (health, detail) = match failed {
-        Some(failure) => (Health::Degraded, Text::from(&failure.why)),
+        Some(failure) => (Health::Degraded, failures::in_parts(&failure.why)),
         None => (health, detail),
     };
     let (health, detail) = match waits::is_overdue(picture, &address).filter(|_| address.kind == Kind::Container) {
@@ -292,7 +293,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     let between = failure.as_ref().filter(|_| health == Health::Progressing);
     let is_restarted = between.is_some() || seen.is_some_and(is_restarting);
     let (health, detail) = match between {
-        Some(failure) => (Health::Degraded, Text::from(&failure.why)),
+        Some(failure) => (Health::Degraded, failures::in_parts(&failure.why)),
         None => (health, detail),
     };
     let dead_end = picture.dead_ends.get(&address).filter(|_| health == Health::Healthy);
@@ -378,12 +379,12 @@ fn ready_text(picture: &PassResult, address: &Address) -> Text {
         return if has_ended { text!("ended with code 0") } else { text!("healthy") };
     }
     if address.kind == Kind::Certificate {
-        return amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at).into();
+        return amarre_core::plan::desired::certificate::in_words(&seen.fields, picture.at);
     }
     if address.kind == Kind::Volume && !picture.wants.map.contains_key(address) {
         return text!("kept");
     }
-    amarre_core::plan::render::lines::detail(address, &seen.fields, None).into()
+    amarre_core::plan::render::lines::detail(address, &seen.fields, None)
 }
 
 fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Sync {
@@ -443,17 +444,17 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
         status.hints = vec![Hint::command(text!("to try again now"), format!("amarre reconcile {name}"))];
         status.attention = true;
     } else if let Some(gap) = hiding_gap(picture, status) {
-        status.what_now = Text::from(&gap.message);
+        status.what_now = gap.message.clone();
         status.code = Some(gap.code);
         status.hints = vec![Hint::text(gap.hint.clone())];
         status.attention = true;
     } else if let Some((zone, error)) = unpublished(picture, status) {
-        status.what_now = Text::from(&error.message);
+        status.what_now = error.message.clone();
         status.code = Some(error.code);
         status.hints = vec![Hint::text(if error.hint.is_empty() {
             text!("zone {zone} is refreshed again by itself", zone)
         } else {
-            Text::from(&error.hint)
+            error.hint.clone()
         })];
         status.attention = true;
     } else if let Some(bad) = status.resources.iter().find(|resource| has_problem(resource)).cloned() {
@@ -543,10 +544,10 @@ fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &R
 
 fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &ServiceError) {
     let next = waits::next_try(picture, known);
-    status.what_now = Text::from(&known.error.message);
+    status.what_now = known.error.message.clone();
     status.what_now_clock = (!retry::waits_for_a_commit(known)).then_some(CountFrom::Until(Then::NextTry, next));
     status.code = Some(known.error.code);
-    status.hints = Some(known.error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect();
+    status.hints = known.error.hints();
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;
 }
 

@@ -8,6 +8,7 @@ use super::waits::{PendingWait, WaitEnd};
 use crate::engine::PassResult;
 use crate::ledger::LastFailure;
 use crate::words::say;
+use amarre_core::model::failures;
 use amarre_core::model::{Address, Arg, Language, Millis, Readiness, Seen, Text, Timestamp, Value};
 use amarre_core::text;
 
@@ -92,7 +93,7 @@ pub fn serving_instead(picture: &PassResult, resource: &ResourceStatus) -> Optio
     let failure = resource.failure.as_ref()?;
     let (_, seen) = standing(picture, &resource.address)?;
     let (failed, serves) = (&failure.image, seen.fields.text("image").unwrap_or_default());
-    let why = Text::from(&failure.why);
+    let why = failures::in_parts(&failure.why);
     Some(if serves == failed {
         text!("{failed} {why}; the one before serves", failed, why)
     } else {

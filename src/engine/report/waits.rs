@@ -148,7 +148,7 @@ pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
             false => WaitEnd::At(at),
         };
         return Some(PendingWait {
-            what: Text::from(&known.error.message),
+            what: known.error.message.clone(),
             since: Some(known.first),
             limit: None,
             next,
@@ -192,11 +192,11 @@ pub fn why_failed(resource: &status::ResourceStatus) -> Text {
 fn hidden(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWait> {
     let gap = row.resources.iter().find_map(|resource| picture.world.gap(&resource.address))?;
     Some(PendingWait {
-        what: Text::from(&gap.message),
+        what: gap.message.clone(),
         since: Some(gap.since),
         limit: None,
         next: WaitEnd::WhenThere,
-        hints: Some(gap.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect(),
+        hints: gap.hint().into_iter().collect(),
         job: None,
     })
 }
@@ -253,7 +253,7 @@ pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, 
     let is_over_limit = what == Wait::Budget;
     status.what_now = match words {
         _ if is_over_limit => text!("Let's Encrypt would refuse one more order of {certificate}", certificate),
-        Some(words) => Text::from(words),
+        Some(words) => words.clone(),
         None => text!("how the last order of {certificate} ended is not known", certificate),
     };
     status.what_now_clock = Some(CountFrom::Until(Then::NextTry, at));
@@ -263,8 +263,8 @@ pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, 
         vec![Hint::text(text!("it is ordered by itself then; where it is urgent, ask for it in NPM, and it is used"))]
     } else {
         let way = format!("amarre retry {}", status.name);
-        let hint = known.map(|error| error.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text);
-        hint.into_iter().chain([Hint::command(text!("once its cause is gone, to order now"), way)]).collect()
+        let hints = known.map(|error| error.hints()).unwrap_or_default();
+        hints.into_iter().chain([Hint::command(text!("once its cause is gone, to order now"), way)]).collect()
     };
     status.attention = true;
 }

@@ -9,6 +9,7 @@ use amarre_core::model::world::Applied;
 use amarre_core::model::{
     Address, Code, Fields, Gap, GapScope, Kind, Owner, Readiness, Seen, Site, Timestamp, Typed, Value,
 };
+use amarre_core::text;
 
 use super::backend::{ZoneBackend, ZoneError};
 use super::change::split;
@@ -184,8 +185,11 @@ impl<B: ZoneBackend> DnsProvider<B> {
             provider: self.id.clone(),
             scope: GapScope::Whole,
             code: Code::A0705,
-            message: format!("{} lists no zone at all, though records of ours are in it", self.id.title()),
-            hint: self.backend.missing_zones_hint(),
+            message: text!(
+                "{provider} lists no zone at all, though records of ours are in it",
+                provider = self.id.title()
+            ),
+            hint: self.backend.missing_zones_hint().into(),
             since: now,
         }
     }

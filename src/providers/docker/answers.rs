@@ -12,6 +12,7 @@ use bollard::models::{
 
 use super::settings;
 use crate::secret::{MarkKey, Scrubber, Secret};
+use amarre_core::model::failures;
 use amarre_core::model::{
     Address, Fields, Kind, Owner, ProviderId, Readiness, SecretName, Seen, Text, Timestamp, Value, words,
 };
@@ -399,9 +400,7 @@ fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields
     };
     fields.set("health", Value::text(word));
     if state.restarting.unwrap_or_default() {
-        // The ledger keeps how a container failed as a plain sentence.
-        let why = format!("exited with code {exit_code} and is being restarted by Docker");
-        return Readiness::Failed { why: why.into() };
+        return Readiness::Failed { why: failures::restarted(exit_code) };
     }
     if !running {
         let never = matches!(state.status, Some(ContainerStateStatusEnum::CREATED));
@@ -412,25 +411,21 @@ fn state(inspect: &ContainerInspectResponse, now: Timestamp, fields: &mut Fields
                 Readiness::NotYet { since: now, why: text!("could not start: {error}", error) }
             }
             (true, None) => Readiness::NotYet { since: now, why: text!("was made but not started") },
-            (false, _) => Readiness::Failed { why: format!("exited with code {exit_code}").into() },
+            (false, _) => Readiness::Failed { why: failures::exited(exit_code) },
         };
     }
     match word {
         "healthy" => Readiness::Ready,
         "none" => Readiness::NotYet { since, why: text!("not probed yet") },
         "starting" => Readiness::NotYet { since, why: text!("its healthcheck has not passed yet") },
-        _ => {
-            let said = Text::from(last_output(inspect));
-            Readiness::NotYet { since, why: text!("unhealthy: {said}", said) }
-        }
+        _ => Readiness::NotYet { since, why: failures::unhealthy(&last_output(inspect)) },
     }
 }
 
 fn last_output(inspect: &ContainerInspectResponse) -> String {
     let log = inspect.state.as_ref().and_then(|state| state.health.as_ref()).and_then(|health| health.log.as_ref());
     let output = log.and_then(|log| log.last()).and_then(|result| result.output.clone()).unwrap_or_default();
-    let line =
-        output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("its healthcheck fails").trim().to_owned();
+    let line = output.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(failures::FAILS).trim().to_owned();
     // What it prints is its own affair: a value of its environment that the manifest does not show may be in it.
     Scrubber::of(&hidden(inspect, true)).scrub(&line).chars().take(200).collect()
 }

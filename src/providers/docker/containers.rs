@@ -16,6 +16,7 @@ use crate::providers::Taken;
 use crate::secret::Secrets;
 use amarre_core::model::{Change, Code, Fields, Payloads, Value};
 use amarre_core::resources::docker::PortSpec;
+use amarre_core::text;
 
 /// Creates a container. Where a folder of the host is missing that may be created, the engine is asked again, to create it:
 /// what is there is never mounted in the older way, so that a disk that is missing at a later start is still noticed.
@@ -114,7 +115,7 @@ impl DockerProvider {
         is_new: bool,
     ) -> Result<(), ProviderError> {
         let Err(error) = api.start(id, name).await else { return Ok(()) };
-        if error.message.ends_with(&format!("task {id}: already exists")) {
+        if error.message.to_string().ends_with(&format!("task {id}: already exists")) {
             return Err(self.held(api, id, name, error).await?);
         }
         let Some(port) = taken_port(&error, fields) else { return Err(error) };
@@ -134,11 +135,12 @@ impl DockerProvider {
         error: ProviderError,
     ) -> Result<ProviderError, ProviderError> {
         if api.container(id).await?.is_some_and(|there| has_run(&there)) {
-            let hint = format!("the engine was killed while it started it; `docker rm {name}`, and it is made anew");
+            let hint =
+                text!("the engine was killed while it started it; `docker rm {name}`, and it is made anew", name);
             return Ok(error.hint(hint));
         }
         api.remove(id, name).await?;
-        let message = format!("{}; it never ran and is made anew", error.message);
+        let message = text!("{error}; it never ran and is made anew", error = error.message.clone());
         Ok(ProviderError { message, ..error })
     }
 
@@ -304,12 +306,11 @@ async fn on_others(api: &EngineApi, id: &str, fields: &Fields) -> Result<(), Pro
 
 /// The port that was given to a container and that somebody else listens on, when that is the trouble.
 fn taken_port(error: &ProviderError, fields: &Fields) -> Option<u16> {
-    let is_taken =
-        ["port is already allocated", "address already in use"].iter().any(|why| error.message.contains(why));
+    let said = error.message.to_string();
+    let is_taken = ["port is already allocated", "address already in use"].iter().any(|why| said.contains(why));
     let published = fields.strings("published");
     let mut ports = published.into_iter().filter_map(PortSpec::parse).map(|port| port.published);
-    let named =
-        ports.find(|port| error.message.contains(&format!(":{port} ")) || error.message.contains(&format!(":{port}:")));
+    let named = ports.find(|port| said.contains(&format!(":{port} ")) || said.contains(&format!(":{port}:")));
     named.filter(|_| is_taken)
 }
 

@@ -11,6 +11,7 @@ use super::{DockerProvider, ProviderError, files, labels, labels_of};
 use crate::providers::ObserveQuery;
 use crate::providers::rows::Listed;
 use amarre_core::model::{Address, Code, Gap, GapScope, Kind, Seen, Timestamp};
+use amarre_core::text;
 
 impl DockerProvider {
     /// The containers: foreign ones as they are listed, ours as they are inspected. One whose line in the list is too large
@@ -77,8 +78,8 @@ impl DockerProvider {
 
 /// Something whose line in a list is too large to be read.
 pub(super) fn hidden(address: &Address, now: Timestamp) -> Gap {
-    let message = "it is not seen: its line in Docker's list is too large to be read".to_owned();
-    let hint = "shorten its labels, or those of its image; all else goes on".to_owned();
+    let message = text!("it is not seen: its line in Docker's list is too large to be read");
+    let hint = text!("shorten its labels, or those of its image; all else goes on");
     let (provider, code) = (address.provider.clone(), Code::A0542);
     Gap { provider, scope: GapScope::Resource(address.clone()), code, message, hint, since: now }
 }

@@ -67,7 +67,7 @@ impl Remotes {
         let due = due.into_iter().map(|reference| {
             let api = api.clone();
             async move {
-                let answer = api.remote_digest(&reference).await.map_err(|error| error.message);
+                let answer = api.remote_digest(&reference).await.map_err(|error| error.message.to_string());
                 (reference, answer)
             }
         });

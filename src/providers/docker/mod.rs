@@ -418,14 +418,14 @@ impl DockerProvider {
     }
 
     async fn ask_from_npm(&self, npm: &str, url: &str) -> Result<(), String> {
-        let api = self.api().await.map_err(|error| error.message)?;
+        let api = self.api().await.map_err(|error| error.message.to_string())?;
         let command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time"];
         let mut command: Vec<String> = command.into_iter().map(str::to_owned).collect();
         command.extend([PROBE_TIMEOUT_S.to_string(), url.to_owned()]);
         // Whatever the container calls curl may not keep to its time; the loop waits for no longer.
         let limit = std::time::Duration::from_secs(PROBE_TIMEOUT_S + 1);
         let said = tokio::time::timeout(limit, api.exec(npm, command)).await;
-        let said = said.map_err(|_| format!("{url} does not answer"))?.map_err(|error| error.message)?;
+        let said = said.map_err(|_| format!("{url} does not answer"))?.map_err(|error| error.message.to_string())?;
         judge_status(said.trim().parse().unwrap_or(0), url)
     }
 

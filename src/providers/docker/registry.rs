@@ -172,7 +172,19 @@ mod tests {
                 assert!(!error.hint.is_empty());
             }
         }
-        assert!(known.failure("ghcr.io/a:1", "pulling", Some(401), "x").hint.contains("registries.ghcr.io.username"));
-        assert!(known.failure("quay.io/a:1", "pulling", Some(401), "x").hint.contains("name one in amarre.yaml"));
+        assert!(
+            known
+                .failure("ghcr.io/a:1", "pulling", Some(401), "x")
+                .hint
+                .to_string()
+                .contains("registries.ghcr.io.username")
+        );
+        assert!(
+            known
+                .failure("quay.io/a:1", "pulling", Some(401), "x")
+                .hint
+                .to_string()
+                .contains("name one in amarre.yaml")
+        );
     }
 }

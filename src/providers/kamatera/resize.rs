@@ -8,7 +8,7 @@ use super::{CURRENCY, KamateraProvider, gone};
 use crate::providers::resize::{PlanResize, ResizePlan};
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
-use amarre_core::model::{Code, Timestamp};
+use amarre_core::model::{Code, Text, Timestamp};
 
 /// How a size is typed.
 const AS_IN: &str = "as in `cpu=4B,memory=4GiB`, or as a manifest has it: `{cpu: 4B, memory: 4GiB, disk: 20GB}`; what is left out stays";
@@ -78,7 +78,7 @@ impl KamateraProvider {
     }
 }
 
-fn refused(message: String, hint: impl Into<String>) -> ProviderError {
+fn refused(message: String, hint: impl Into<Text>) -> ProviderError {
     ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
 }
 

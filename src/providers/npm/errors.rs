@@ -5,6 +5,7 @@ use super::sections::Section;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::world::{LIMITED, NOT_ISSUED};
 use amarre_core::model::{Address, Code, Gap, GapScope, Millis, Timestamp};
+use amarre_core::text;
 
 /// Why a call gave nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,8 +200,8 @@ impl NpmError {
 
 /// A row that is too large to be read.
 pub fn hidden(address: Address, now: Timestamp) -> Gap {
-    let message = "it is not seen: its row in NPM's list is too large to be read".to_owned();
-    let hint = "shorten its `advanced`, or its access list; all else goes on".to_owned();
+    let message = text!("it is not seen: its row in NPM's list is too large to be read");
+    let hint = text!("shorten its `advanced`, or its access list; all else goes on");
     let (provider, code) = (address.provider.clone(), Code::A0618);
     Gap { provider, scope: GapScope::Resource(address), code, message, hint, since: now }
 }

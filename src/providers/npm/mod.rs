@@ -247,7 +247,7 @@ impl NpmProvider {
         let refusal = |section: Section| {
             let error = self.failed("", NpmError::no_right_to_write(section), CallKind::Write);
             let hints = vec![Hint::text(error.hint)];
-            (section.kind(), Refusal { code: error.code, message: error.message.into(), found: Vec::new(), hints })
+            (section.kind(), Refusal { code: error.code, message: error.message, found: Vec::new(), hints })
         };
         Section::all().filter(lacks).map(refusal).collect()
     }

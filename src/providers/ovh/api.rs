@@ -469,7 +469,7 @@ mod tests {
         let trouble = refusal(&HttpAnswer { status: 403, body: body.as_bytes().to_vec(), ..HttpAnswer::default() });
         assert_eq!(trouble.lacks(), Some("dnsZone:apiovh:refresh"));
         let error = trouble.into_error("could not refresh", true);
-        assert!(error.hint.contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
+        assert!(error.hint.to_string().contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
     }
 
     #[test]
@@ -498,7 +498,7 @@ mod tests {
         ] {
             let error = trouble.clone().into_error("could not do it", wrote);
             assert_eq!((error.class, error.code), (class, code), "{trouble:?}");
-            assert!(!error.hint.is_empty() && !error.message.ends_with('.'));
+            assert!(!error.hint.is_empty() && !error.message.to_string().ends_with('.'));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::providers::ovh::api::OvhError;
 use crate::providers::servers::{self, ServerVendor};
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::suggestion::nearest;
-use amarre_core::model::{Address, Code, Fields, Timestamp};
+use amarre_core::model::{Address, Code, Fields, Text, Timestamp};
 use reqwest::Method;
 use sha2::{Digest, Sha256};
 
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 const SHOWN_MAX: usize = 12;
 
 /// A refusal by name, before anything is sent that makes something.
-pub(super) fn refused(message: String, hint: impl Into<String>) -> ProviderError {
+pub(super) fn refused(message: String, hint: impl Into<Text>) -> ProviderError {
     ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
 }
 

@@ -234,7 +234,14 @@ impl Shared {
 
     fn gap(&self, path: &str, (code, message, hint): (Code, String, String), now: Timestamp) -> Gap {
         let scope = GapScope::part(MACHINE_PART, path);
-        Gap { provider: self.id.clone(), scope, code, message: format!("{path}: {message}"), hint, since: now }
+        Gap {
+            provider: self.id.clone(),
+            scope,
+            code,
+            message: format!("{path}: {message}").into(),
+            hint: hint.into(),
+            since: now,
+        }
     }
 }
 

@@ -59,7 +59,9 @@ fn general() -> Json {
         "Hint": object(json!({"text": text()}), json!({
             "command": described("A complete command", text()), "template": template(), "args": args(),
         })),
-        "Error": object(json!({"code": code(), "message": text()}), json!({"hints": list(named("Hint"))})),
+        "Error": object(json!({"code": code(), "message": text()}), json!({
+            "hints": list(named("Hint")), "template": template(), "args": args(),
+        })),
         "Refusal": object(json!({
             "code": code(), "message": text(), "hints": list(named("Hint")),
             "found": {"type": "object", "additionalProperties": text()},

@@ -114,7 +114,7 @@ fn list_and_details_have_to_agree_on_the_name() {
             (Ok(is), Ok(expected)) => assert_eq!(is, expected),
             (Err(error), Err(said)) => {
                 assert_eq!(error.code, Code::A0465);
-                assert!(error.message.ends_with(said), "{error}");
+                assert!(error.message.to_string().ends_with(said), "{error}");
             }
             (came, expected) => panic!("{listed:?} {detailed:?}: {came:?} is not {expected:?}"),
         }

@@ -248,7 +248,8 @@ async fn a_pull_without_progress_is_let_go() {
     rig.engine.pass(amarre::engine::RunMode::PlanOnly).await;
     let picture = rig.last_pass();
     let error = &picture.errors["web"].error;
-    assert_eq!((error.code, error.message.as_str()), (Code::A0513, "pulling away:1 made no progress for 3 min"));
+    let said = error.message.to_string();
+    assert_eq!((error.code, said.as_str()), (Code::A0513, "pulling away:1 made no progress for 3 min"));
 }
 
 /// What a plan shows beside a daemon that acts waits for the daemon's own look.

@@ -145,7 +145,7 @@ async fn the_error_of_nginx_is_quoted() {
     unmanaged.remove("advanced");
     let error = rig.step(&git, &unmanaged).await.unwrap_err();
     assert_eq!((error.class, error.code), (Class::Rejected, Code::A0607));
-    assert!(error.message.contains(&words), "{error}");
+    assert!(error.message.to_string().contains(&words), "{error}");
     rig.bring(&git, &host(GIT)).await;
 }
 
@@ -170,7 +170,10 @@ async fn a_wrong_password_is_a_gap() {
     rig.provider = provider(&rig.npm.server.url(), "amarre@amarre.demo", "canary-password");
     let gap = rig.gap().await;
     assert_eq!(gap.code, Code::A0602);
-    assert_eq!(gap.message, "NPM main refuses the sign-in of amarre@amarre.demo (invalid email or password)");
+    assert_eq!(
+        gap.message.to_string(),
+        "NPM main refuses the sign-in of amarre@amarre.demo (invalid email or password)"
+    );
     let create = change(&address(Kind::ProxyHost, GIT), Verb::Create(host(GIT)), Expect::Absent);
     let error = rig.apply(&create).await.unwrap_err();
     assert_eq!(error.class, Class::Reauthenticate);
@@ -185,7 +188,7 @@ async fn an_npm_that_is_down_is_a_gap() {
     rig.npm.backend_down(true);
     let gap = rig.gap().await;
     assert_eq!(gap.code, Code::A0603);
-    assert!(gap.message.contains("502"), "{}", gap.message);
+    assert!(gap.message.to_string().contains("502"), "{}", gap.message);
     let create =
         change(&address(Kind::ProxyHost, "b.example.org"), Verb::Create(host("b.example.org")), Expect::Absent);
     assert_eq!(rig.apply(&create).await.unwrap_err().class, Class::RetryLater, "nothing was sent but a read");
@@ -200,7 +203,10 @@ async fn an_npm_that_is_down_is_a_gap() {
     rig.provider = provider(&format!("http://127.0.0.1:{port}/"), "a", "b");
     let gap = rig.gap().await;
     assert_eq!(gap.code, Code::A0601);
-    assert_eq!(gap.message, format!("NPM main does not answer at http://127.0.0.1:{port}/ (connection refused)"));
+    assert_eq!(
+        gap.message.to_string(),
+        format!("NPM main does not answer at http://127.0.0.1:{port}/ (connection refused)")
+    );
     let error = rig.apply(&create).await.unwrap_err();
     assert_eq!(error.class, Class::RetryLater, "nothing has left");
 }
@@ -216,8 +222,8 @@ async fn missing_rights_are_named_and_nothing_counts_as_deleted() {
     let hidden = NpmPermissions { redirection_hosts: Level::Hidden, ..NpmPermissions::documented() };
     let gap = Rig::with(bot(hidden)).await.gap().await;
     assert_eq!(gap.code, Code::A0604);
-    assert_eq!(gap.message, "NPM main does not let bot@example.net view redirection hosts");
-    assert_eq!(gap.hint, "in NPM, Users, bot@example.net, Permissions: set redirection hosts to Manage");
+    assert_eq!(gap.message.to_string(), "NPM main does not let bot@example.net view redirection hosts");
+    assert_eq!(gap.hint.to_string(), "in NPM, Users, bot@example.net, Permissions: set redirection hosts to Manage");
 
     let reader = NpmPermissions { proxy_hosts: Level::View, ..NpmPermissions::documented() };
     let rig = Rig::with(bot(reader)).await;
@@ -234,7 +240,7 @@ async fn missing_rights_are_named_and_nothing_counts_as_deleted() {
     for change in &changes {
         let error = rig.apply(change).await.unwrap_err();
         assert_eq!((error.class, error.code), (Class::Reauthenticate, Code::A0604), "{error}");
-        assert!(error.message.ends_with("does not let bot@example.net manage proxy hosts"), "{error}");
+        assert!(error.message.to_string().ends_with("does not let bot@example.net manage proxy hosts"), "{error}");
     }
     assert_eq!(rig.rows(npm::Kind::ProxyHost), before);
 }
@@ -367,7 +373,7 @@ async fn an_impossible_setup_is_reported_with_a_hint() {
         let observation = provider(&server.url(), "bot", "secret").observe(&ObserveQuery::default()).await;
         let [gap] = observation.gaps.as_slice() else { panic!("{code}: {observation:?}") };
         assert_eq!(gap.code.as_str(), code);
-        assert!(gap.message.starts_with(message), "{}", gap.message);
+        assert!(gap.message.to_string().starts_with(message), "{}", gap.message);
         assert!(!gap.hint.is_empty(), "{code} has no way past it");
     }
 }
@@ -397,7 +403,7 @@ async fn a_host_that_nginx_does_not_serve_is_written_once_more_and_then_reported
         assert_eq!(outcome.is_ok(), works);
         if let Err(error) = outcome {
             assert_eq!((error.class, error.code), (Class::RetryLater, Code::A0608), "not its own mistake: {error}");
-            assert!(error.hint.contains("host not found in upstream"), "{}", error.hint);
+            assert!(error.hint.to_string().contains("host not found in upstream"), "{}", error.hint);
         }
     }
 }
@@ -409,7 +415,7 @@ async fn an_answer_without_end_is_a_gap() {
     let server = amarre_sim::serve(router, 0).await.unwrap();
     let observation = provider(&server.url(), "bot", "secret").observe(&ObserveQuery::default()).await;
     let [gap] = observation.gaps.as_slice() else { panic!("{observation:?}") };
-    assert!(gap.message.contains("larger than"), "{}", gap.message);
+    assert!(gap.message.to_string().contains("larger than"), "{}", gap.message);
 }
 
 /// A proxy before NPM has a limit, and says when it is over.

@@ -228,7 +228,7 @@ impl Bench {
         if let Some((_, words)) = UNABLE.iter().find(|(name, _)| self.is_real && *name == field)
             && let Err(error) = self.provider.apply(&create, supplies(&Secrets::new())).await
         {
-            assert!(words.iter().any(|words| error.message.contains(words)), "{what}: {error:?}");
+            assert!(words.iter().any(|words| error.message.to_string().contains(words)), "{what}: {error:?}");
             self.untried.lock().unwrap().push(format!("{what}: {}", error.message));
             let seen = self.seen().await;
             if let Some(found) = seen.get(&address) {

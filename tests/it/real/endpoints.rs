@@ -98,12 +98,12 @@ async fn an_unusable_certificate_is_named_with_the_reason() {
             gap = self::gap(endpoint, Some(files.clone())).await;
         }
         assert_eq!(gap.code, Code::A0520, "{}", gap.message);
-        assert!(gap.message.contains(message), "{}", gap.message);
-        assert!(gap.hint.contains(hint), "{}: {}", gap.message, gap.hint);
+        assert!(gap.message.to_string().contains(message), "{}", gap.message);
+        assert!(gap.hint.to_string().contains(hint), "{}: {}", gap.message, gap.hint);
     }
     // Without TLS the engine answers that it wants some.
     let plain = gap(&here, None).await;
-    assert!(plain.message.contains("HTTP request to an HTTPS server"), "{}", plain.message);
+    assert!(plain.message.to_string().contains("HTTP request to an HTTPS server"), "{}", plain.message);
 }
 
 /// An `sshd` of this test's own on loopback; ended on drop.

@@ -17,7 +17,7 @@ use crate::model::service::LetsEncrypt;
 use crate::model::site::{Challenge, is_below};
 use crate::model::world::{Order, Ordered, Port80};
 use crate::model::{
-    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason,
+    Address, Arg, Change, Code, Expect, Fields, Gate, Hint, Kind, Millis, Need, Origin, Plan, ProviderId, Reason,
     ReasonCode, Refusal, Seen, Text, Timestamp, Value, Verb, Want, Wants,
 };
 use crate::plan::diff::decide::is_left_alone;
@@ -136,14 +136,13 @@ pub fn ends(fields: &Fields) -> Option<Timestamp> {
 }
 
 /// `81 days left, NPM renews about 9 Jan`.
-pub fn in_words(certificate: &Fields, now: Timestamp) -> String {
-    let Some(ends) = ends(certificate) else { return String::new() };
+pub fn in_words(certificate: &Fields, now: Timestamp) -> Text {
+    let Some(ends) = ends(certificate) else { return Text::default() };
     let left = days_left(ends - now);
     let renewed = Timestamp(ends.0 - RENEWED_BEFORE.0);
-    let day = jiff::Timestamp::from_millisecond(renewed.0).ok().filter(|_| now < renewed);
-    match day.filter(|_| is_renewed(certificate)) {
-        Some(day) => format!("{left}, NPM renews about {}", day.strftime("%-d %b")),
-        None => left,
+    match now < renewed && is_renewed(certificate) {
+        true => text!("{left}, NPM renews about {day}", left, day = Arg::Day(renewed)),
+        false => left,
     }
 }
 
@@ -315,11 +314,10 @@ pub fn overdue(input: &Input<'_>, wants: &Wants) -> Vec<Change> {
 }
 
 /// `1 day left`.
-fn days_left(left: Millis) -> String {
+fn days_left(left: Millis) -> Text {
     match left.0.div_euclid(DAY.0) {
-        ..=-1 => "has ended".to_owned(),
-        1 => "1 day left".to_owned(),
-        days => format!("{days} days left"),
+        ..=-1 => text!("has ended"),
+        n => text!(n; "1 day left", "{n} days left"),
     }
 }
 

@@ -19,10 +19,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::container::Placed;
 use super::expand::{Expansion, Home};
 use super::{bind_mounts, container, joined_network, mounts, npm_reach};
+use crate::model::failures;
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
-    Address, Arg, Change, Code, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
+    Address, Change, Code, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
 };
 use crate::plan::diff::{compare, upstreams};
 use crate::plan::input::Input;
@@ -484,7 +485,7 @@ fn failed(service: &Service, key: &str, why: &str) -> Refusal {
     let name = service.address_name(key);
     Refusal {
         code: Code::A0536,
-        message: text!("not updated, for job {job} failed: {why}", job = key, why = Arg::Foreign(why.to_owned())),
+        message: text!("not updated, for job {job} failed: {why}", job = key, why = failures::in_parts(why)),
         found: vec![("in force".to_owned(), "what ran before".to_owned())],
         hints: vec![
             Hint::command(text!("what it said"), format!("docker logs --tail 50 {name}{FAILED}")),

@@ -7,7 +7,7 @@ use super::{PlanLine, Sign, downtime_lines, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal};
 use crate::model::{
-    Change, FieldDiff, Gap, GapScope, History, Millis, Need, Note, ReasonCode, State, Timestamp, Value, Verb,
+    Change, FieldDiff, Gap, GapScope, Hint, History, Millis, Need, Note, ReasonCode, State, Timestamp, Value, Verb,
 };
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
@@ -279,12 +279,16 @@ pub fn value(value_: &Value) -> Json {
 
 /// A gap.
 pub fn gap(gap: &Gap) -> Json {
-    let hints: Vec<Json> = if gap.hint.is_empty() { Vec::new() } else { vec![json!({"text": gap.hint})] };
+    let hints: Vec<Hint> = gap.hint().into_iter().collect();
+    let mut error = Map::new();
+    error.insert("code".to_owned(), json!(gap.code));
+    gap.message.insert_into(&mut error, "message");
+    error.insert("hints".to_owned(), json!(hints));
     let mut document = json!({
         "provider": gap.provider.as_str(),
         "zone": gap.scope.zone(),
         "since": gap.since.rfc3339(),
-        "error": {"code": gap.code, "message": gap.message, "hints": hints},
+        "error": error,
     });
     match &gap.scope {
         GapScope::Whole | GapScope::Zone(_) => (),

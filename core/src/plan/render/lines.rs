@@ -1,8 +1,9 @@
 //! The words of one line: name and detail of a resource as people read them.
 
 use crate::model::address::service_of_network;
-use crate::model::{Address, Fields, Kind, Value, Verb, words};
+use crate::model::{Address, Arg, Fields, Kind, Text, Value, Verb, words};
 use crate::resources::docker::PortSpec;
+use crate::text;
 
 /// The name on screen: without what every name of the kind begins or ends with.
 pub fn name(address: &Address, fields: Option<&Fields>) -> String {
@@ -43,13 +44,12 @@ pub fn kind(kind: Kind, verb: &Verb) -> String {
 }
 
 /// What is worth knowing about a resource that is made.
-pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
-    words::clean(&plain_detail(address, fields, port))
-}
-
-fn plain_detail(address: &Address, fields: &Fields, port: Option<u16>) -> String {
+pub fn detail(address: &Address, fields: &Fields, port: Option<u16>) -> Text {
     let parts = DetailInput { address, fields, port };
-    DETAILS.iter().find(|(kind, _)| *kind == address.kind).map(|(_, detail)| detail(&parts)).unwrap_or_default()
+    let detail = DETAILS.iter().find(|(kind, _)| *kind == address.kind).map(|(_, detail)| detail(&parts));
+    let mut detail = detail.unwrap_or_default();
+    detail.map_words(&words::clean);
+    detail
 }
 
 /// What a detail is made of.
@@ -68,80 +68,98 @@ impl DetailInput<'_> {
     fn shown(&self, name: &str) -> String {
         self.fields.get(name).map(ToString::to_string).unwrap_or_default()
     }
+
+    /// Where a host of NPM leads.
+    fn forward(&self) -> String {
+        format!("{}:{}", self.shown("forward_host"), self.shown("forward_port"))
+    }
 }
 
-type Detail = fn(&DetailInput<'_>) -> String;
+type Detail = fn(&DetailInput<'_>) -> Text;
+
+/// Several with commas between them; of none nothing is said.
+fn listed(parts: Vec<Arg>) -> Text {
+    if parts.is_empty() { Text::default() } else { text!("{parts}", parts) }
+}
 
 /// Of the kinds whose fields say more than their name.
 const DETAILS: [(Kind, Detail); 10] = [
     (Kind::Image, image_detail),
-    (Kind::Network, |of| of.text("subnet").to_owned()),
-    (Kind::Attachment, |of| of.text("address").to_owned()),
+    (Kind::Network, |of| of.text("subnet").into()),
+    (Kind::Attachment, |of| of.text("address").into()),
     (Kind::Container, container_detail),
     (Kind::Record, record_detail),
     (Kind::ProxyHost, proxy_host_detail),
-    (Kind::Redirection, |of| format!("{} to {}://{}", of.shown("code"), of.shown("scheme"), of.shown("to"))),
+    (Kind::Redirection, redirection_detail),
     (Kind::Stream, stream_detail),
     (Kind::AccessList, access_list_detail),
-    (Kind::Account, |of| of.text("reservation").to_owned()),
+    (Kind::Account, |of| of.text("reservation").into()),
 ];
 
 /// Of one that is built: from what.
-fn image_detail(of: &DetailInput<'_>) -> String {
+fn image_detail(of: &DetailInput<'_>) -> Text {
     let build = of.fields.get("build").and_then(Value::entries);
     let text = |name: &str| build.and_then(|build| build.get(name)?.as_text()).unwrap_or_default();
     match text("commit").get(..7) {
-        Some(commit) => format!("from commit {commit}, {}", text("framework")),
-        None if build.is_some() => format!("from {}", text("context")),
-        None => String::new(),
+        Some(commit) => text!("from commit {commit}, {framework}", commit, framework = text("framework")),
+        None if build.is_some() => text!("from {context}", context = text("context")),
+        None => Text::default(),
     }
 }
 
-fn container_detail(of: &DetailInput<'_>) -> String {
-    let port = of.port.map(|port| format!("port {port}"));
+fn container_detail(of: &DetailInput<'_>) -> Text {
+    let port = of.port.map(|port| text!("port {port}", port = port.to_string()).into());
     let published = of.fields.strings("published").into_iter();
     let published = published.filter_map(PortSpec::parse);
-    let published: Vec<String> = published.map(|port| format!("published at {}:{}", port.ip, port.published)).collect();
-    let published = Some(published.join(", ")).filter(|published| !published.is_empty());
-    let address = Some(of.text("address").to_owned()).filter(|address| !address.is_empty());
-    [address, port, published].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let published = published.map(|port| format!("{}:{}", port.ip, port.published));
+    let published = published.map(|place| text!("published at {place}", place).into());
+    let address = Some(of.text("address")).filter(|address| !address.is_empty()).map(Arg::from);
+    listed(address.into_iter().chain(port).chain(published).collect())
 }
 
-fn record_detail(of: &DetailInput<'_>) -> String {
+fn redirection_detail(of: &DetailInput<'_>) -> Text {
+    let place = format!("{}://{}", of.shown("scheme"), of.shown("to"));
+    text!("{code} to {place}", code = of.shown("code"), place)
+}
+
+fn record_detail(of: &DetailInput<'_>) -> Text {
     let value = value_of_record(of.address, of.fields);
     match of.fields.get("ttl").and_then(Value::as_int) {
-        Some(ttl) => format!("{value}, ttl {}", ttl_text(ttl)),
-        None => value,
+        Some(ttl) => text!("{value}, ttl {ttl}", value, ttl = ttl_text(ttl)),
+        None => value.into(),
     }
 }
 
-fn proxy_host_detail(of: &DetailInput<'_>) -> String {
-    let target = format!("to {}:{}", of.shown("forward_host"), of.shown("forward_port"));
-    let scheme = if of.text("forward_scheme") == "https" { format!("{target} over HTTPS") } else { target };
+fn proxy_host_detail(of: &DetailInput<'_>) -> Text {
+    let place = of.forward();
+    let target = match of.text("forward_scheme") {
+        "https" => text!("to {place} over HTTPS", place),
+        _ => text!("to {place}", place),
+    };
     let tls = match of.fields.get("certificate") {
-        Some(Value::Text(name)) => Some(format!("certificate {name}")),
+        Some(Value::Text(name)) => Some(text!("{kind} {name}", kind = Kind::Certificate, name)),
         Some(_) | None => None,
     };
-    let force = (of.fields.flag("force_https") == Some(true)).then(|| "force HTTPS".to_owned());
-    let list = of.fields.text("access_list").map(|list| format!("access list {list}"));
+    let force = (of.fields.flag("force_https") == Some(true)).then(|| text!("force HTTPS"));
+    let list = of.fields.text("access_list").map(|name| text!("{kind} {name}", kind = Kind::AccessList, name));
     let paths = of.fields.get("locations").map(|paths| paths.items().len()).filter(|count| *count > 0);
-    let paths =
-        paths.map(|count| if count == 1 { "1 path elsewhere".into() } else { format!("{count} paths elsewhere") });
-    [Some(scheme), paths, tls, force, list].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let paths = paths.map(|n| text!(n; "1 path elsewhere", "{n} paths elsewhere"));
+    listed([Some(target), paths, tls, force, list].into_iter().flatten().map(Arg::from).collect())
 }
 
-fn stream_detail(of: &DetailInput<'_>) -> String {
+fn stream_detail(of: &DetailInput<'_>) -> Text {
     let protocols = [("tcp", "TCP"), ("udp", "UDP")].into_iter();
-    let protocols = protocols.filter(|(name, _)| of.fields.flag(name) == Some(true));
-    let protocols: Vec<&str> = protocols.map(|(_, word)| word).collect();
-    format!("{} to {}:{}", protocols.join(" and "), of.shown("forward_host"), of.shown("forward_port"))
+    let protocols = protocols.filter(|(name, _)| of.fields.flag(name) == Some(true)).map(|(_, word)| Arg::from(word));
+    let protocols = protocols.reduce(|first, more| text!("{first} and {more}", first, more).into());
+    text!("{protocols} to {place}", protocols = protocols.unwrap_or_else(|| Arg::from("")), place = of.forward())
 }
 
-fn access_list_detail(of: &DetailInput<'_>) -> String {
-    let users = of.fields.get("users").and_then(Value::entries).map_or(0, std::collections::BTreeMap::len);
-    let networks = of.fields.get("allow").map_or(0, |allow| allow.items().len());
-    let count = |n: usize, what: &str| if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") };
-    format!("{}, {}", count(users, "user"), count(networks, "network"))
+fn access_list_detail(of: &DetailInput<'_>) -> Text {
+    let n = of.fields.get("users").and_then(Value::entries).map_or(0, std::collections::BTreeMap::len);
+    let users = text!(n; "1 user", "{n} users");
+    let n = of.fields.get("allow").map_or(0, |allow| allow.items().len());
+    let networks = text!(n; "1 network", "{n} networks");
+    listed(vec![users.into(), networks.into()])
 }
 
 /// `A 203.0.113.10`.

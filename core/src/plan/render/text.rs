@@ -210,7 +210,7 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
             }
         },
         (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
-        (Verb::Create(fields), None) => lines::detail(address, fields, port),
+        (Verb::Create(fields), None) => lines::detail(address, fields, port).to_string(),
         (Verb::Delete, _) => goes(input, line.change),
     };
     let is_old = super::is_superseded(line.change);

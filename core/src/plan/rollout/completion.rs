@@ -39,8 +39,8 @@ pub fn judge(services: &BTreeMap<String, Service>, site: &Site, facts: &Facts, w
             each_generation(world, &base(key), &mut |address, seen| {
                 settle(facts, &job.container, true, address, seen);
                 if let Some(took) = took(&seen.fields).filter(|took| *took > job.timeout) {
-                    let why = format!("took {took}, at most {}", job.timeout);
-                    seen.ready = Readiness::Failed { why: why.into() };
+                    let why = text!("took {took}, at most {limit}", took, limit = job.timeout);
+                    seen.ready = Readiness::Failed { why };
                 }
             });
         }

@@ -4,11 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::{completion, stopped};
+use crate::model::failures;
 use crate::model::service::{Container, Rollback, Update};
 use crate::model::world::{Failure, Good};
-use crate::model::{
-    Address, Arg, Code, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World,
-};
+use crate::model::{Address, Code, Fields, Hint, KindSchema, Millis, Readiness, Refusal, Rule, Seen, Value, World};
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, mounts, npm_reach};
 use crate::plan::diff::compare;
@@ -154,7 +153,7 @@ fn refuse_another_try(expansion: &mut Expansion<'_>, container: &Container, trie
     let why = expansion.input.facts.failed.get(&picked).map(|failure| failure.why.clone()).unwrap_or_default();
     let refusal = Refusal {
         code: Code::A0512,
-        message: text!("did not become ready: {why}", why = Arg::Foreign(why)),
+        message: text!("did not become ready: {why}", why = failures::in_parts(&why)),
         found: vec![
             ("tried".to_owned(), wanted.text("image").unwrap_or_default().to_owned()),
             ("in force".to_owned(), format!("{}, the last good one", good.text("image").unwrap_or_default())),

@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::RouteTarget;
 use super::{generation, stopped};
 use crate::model::address::generations;
+use crate::model::failures;
 use crate::model::service::{Condition, Container, Dependency, Needed};
 use crate::model::{Address, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Text, Value, Wants};
 use crate::plan::desired::expand::Expansion;
@@ -76,7 +77,7 @@ fn failed(expansion: &Expansion<'_>, target: &RouteTarget) -> Option<Text> {
     let known = facts.failed.get(&target.wanted);
     let known = known.or_else(|| wants.failed.iter().find(|failure| failure.address == target.wanted));
     if target.coming != target.wanted {
-        return Some(known.map_or_else(|| text!("it did not end well"), |failure| Text::from(&failure.why)));
+        return Some(known.map_or_else(|| text!("it did not end well"), |failure| failures::in_parts(&failure.why)));
     }
     match &expansion.input.world.seen.get(&target.wanted)?.ready {
         Readiness::Failed { why } => Some(why.clone()),
