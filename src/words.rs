@@ -233,9 +233,21 @@ mod tests {
         // The keys of states are composed.
         let is_used = |key: &&String| {
             all.contains(&format!("\"{key}\""))
-                || ["sync-", "health-", "kind-", "event-", "deployed-", "found-"]
-                    .iter()
-                    .any(|begin| key.starts_with(begin))
+                || [
+                    "sync-",
+                    "health-",
+                    "kind-",
+                    "event-",
+                    "deployed-",
+                    "found-",
+                    "kinds-",
+                    "beside-",
+                    "demo-done-",
+                    "act-instance-",
+                    "reason-",
+                ]
+                .iter()
+                .any(|begin| key.starts_with(begin))
         };
         let keys = keys(Language::En);
         let unused: Vec<&String> = keys.keys().filter(|key| !is_used(key)).collect();
@@ -244,9 +256,19 @@ mod tests {
 
     #[test]
     fn numbers_follow_each_languages_rule() {
-        let say = |language, n: usize| Words(language).count("overview-counts", &n);
-        assert_eq!([0, 1, 2].map(|n| say(Language::En, n)), ["0 services", "1 service", "2 services"]);
-        assert_eq!([0, 1, 2].map(|n| say(Language::Fr, n)), ["0 service", "1 service", "2 services"]);
+        let say = |language, n: usize| Words(language).count("ring-days", &n);
+        assert_eq!(
+            [0, 1, 2].map(|n| say(Language::En, n)),
+            ["certificate: 0 days left", "certificate: 1 day left", "certificate: 2 days left"]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|n| say(Language::Fr, n)),
+            [
+                "certificat\u{a0}: 0 jour restant",
+                "certificat\u{a0}: 1 jour restant",
+                "certificat\u{a0}: 2 jours restants"
+            ]
+        );
         assert_eq!(Words(Language::Fr).count("svc-drift", &1), "Dérive\u{a0}: 1 champ");
     }
 

@@ -30,6 +30,7 @@ use crate::server::listener::{self, ConnectionLimits};
 use crate::server::tls::ServerTls;
 use crate::templates::TemplateStore;
 use crate::web;
+use crate::web::demo_band::DemoDeeds;
 use amarre_core::model::Code;
 
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
@@ -89,7 +90,8 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
     let access = AccessControl::new(handle.clone(), accounts, listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), site);
     let notifications = notifications.with_heartbeat(config.heartbeat.clone());
-    let mut servers = serve((private, public, tls), &handle, (access, notifications), FileTemplates(config.clone()));
+    let mut servers =
+        serve((private, public, tls), &handle, (access, notifications), FileTemplates(config.clone()), None);
     let notifier = Notifier::from_environment();
     servers.spawn(reload::reload_on_hangup(handle.clone(), (config, world), notifier.clone()));
     servers.spawn(notifier.clone().watchdog(handle.clone()));
@@ -211,13 +213,14 @@ pub fn serve(
     handle: &daemon::Handle,
     (access, notifications): (AccessControl, Notifications),
     pantry: FileTemplates,
+    demo: Option<Arc<dyn DemoDeeds>>,
 ) -> JoinSet<()> {
     let mut servers = JoinSet::new();
     let shelf: Arc<dyn TemplateStore> = Arc::new(pantry);
     let acting = server::private(handle.clone(), notifications.clone(), shelf.clone());
     let descriptors = listener::raise_descriptors();
     let room = ConnectionLimits::network(descriptors, access.listening.proxies.clone());
-    let reading = web::public(handle.clone(), access, notifications.clone(), shelf);
+    let reading = web::public(handle.clone(), access, notifications.clone(), shelf, demo);
     servers.spawn(notifications.run());
     servers.spawn(listener::socket(private, acting, ConnectionLimits::socket(descriptors)));
     tls.iter().for_each(|tls| drop(servers.spawn(tls.clone().watch(handle.clone()))));

@@ -3,7 +3,7 @@
 //! its pool are simulated without sshd, behind the door that `ssh` has otherwise.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use amarre_sim::machines::{MachineSort, Machines};
 use amarre_sim::npm::{DirectUpstreams, Issuance, Npm, NpmOptions, Upstreams};
 use amarre_sim::ovh::{Ovh, OvhOptions};
 use amarre_sim::ovh_cloud::{CloudClock, OvhCloud, OvhCloudOptions};
+use futures_util::future::BoxFuture;
+use serde_json::{Value, json};
 
 use super::CommandFailure;
 use super::args::DemoArgs;
@@ -35,6 +37,7 @@ use crate::providers::http::Http;
 use crate::providers::ssh::SshProvider;
 use crate::secret::Secret;
 use crate::server::auth::{AccessControl, Encryption, Listening};
+use crate::web::demo_band::DemoDeeds;
 use amarre_core::model::{Code, ProviderId, pool};
 
 /// The examples of the repository.
@@ -99,7 +102,7 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
         CommandFailure::new(None, format!("the demo could not start: {why}"), "is /tmp writable, and loopback there?")
     };
     let folder = DemoFolder::make().map_err(|error| failed(error.to_string()))?;
-    let world = DemoWorld::start(demo, &folder.path).await.map_err(|error| failed(error.to_string()))?;
+    let world = Arc::new(DemoWorld::start(demo, &folder.path).await.map_err(|error| failed(error.to_string()))?);
     folder.write(&world, demo).map_err(|error| failed(error.to_string()))?;
     let path = folder.path.join("amarre.yaml");
     let config = Config::load(Some(&path))?;
@@ -117,8 +120,10 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     let listening = Listening { address, encryption, ..super::daemon::listening(&config.server) };
     let access = AccessControl::new(handle.clone(), accounts.clone(), listening);
     let notifications = Notifications::new(handle.clone(), config.notifications.clone(), None);
+    let buttons = Arc::new(DemoButtons { world: world.clone(), folder: folder.path.clone() });
+    let templates = FileTemplates(config.clone());
     let servers =
-        super::daemon::serve((socket, public, None), &handle, (access, notifications), FileTemplates(config.clone()));
+        super::daemon::serve((socket, public, None), &handle, (access, notifications), templates, Some(buttons));
     output.note(&format!(
         "Simulated {} on loopback, and {MACHINES} simulated machines; the examples are in {}",
         if demo.docker { "NPM and OVH" } else { "Docker, NPM and OVH" },
@@ -352,6 +357,46 @@ impl DemoWorld {
                 }
             }
         }
+    }
+}
+
+/// What the buttons of the band act on.
+struct DemoButtons {
+    world: Arc<DemoWorld>,
+    folder: PathBuf,
+}
+
+impl DemoDeeds for DemoButtons {
+    fn remove_container<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        Box::pin(async { self.world.kill(name).await.map_err(|failure| failure.message) })
+    }
+
+    fn edit_proxy_host(&self, domain: &str) -> Result<(), String> {
+        let rows = self.world.npm.rows(amarre_sim::npm::Kind::ProxyHost);
+        let is_it =
+            |row: &&Value| row["domain_names"].as_array().is_some_and(|names| names.iter().any(|name| name == domain));
+        let row = rows.iter().find(is_it).ok_or_else(|| format!("NPM has no proxy host {domain}"))?;
+        let patch = match row["access_list_id"].as_u64() {
+            Some(list) if list > 0 => json!({"access_list_id": 0}),
+            Some(_) | None => json!({"forward_port": row["forward_port"].as_u64().unwrap_or(80) + 1}),
+        };
+        self.world.npm.edit_proxy_host(row["id"].as_u64().unwrap_or_default(), &patch);
+        Ok(())
+    }
+
+    fn break_deploy(&self, file: &str, image: &str) -> Result<(), String> {
+        let name = image.rsplit_once(':').map_or(image, |(name, _)| name);
+        let broken = format!("{name}:broken");
+        if image == broken {
+            return Err(format!("{file} has {broken} already: edit it, or roll back"));
+        }
+        let path = self.folder.join(file);
+        let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(&path).map_err(failed)?;
+        if let Some(docker) = &self.world.docker {
+            docker.image(ImageSpec { behaviour: ImageBehaviour::Exit(1), ..ImageSpec::new(&broken) });
+        }
+        std::fs::write(&path, text.replacen(image, &broken, 1)).map_err(failed)
     }
 }
 

@@ -310,7 +310,7 @@ pub(super) fn services_of() -> Operation {
     let words = |words: Vec<&str>| json!({"enum": words});
     let only: Vec<&str> = Only::WORDS.iter().map(|(word, _)| *word).filter(|word| *word != "unmanaged").collect();
     paged(Operation::document("services", "Services, those that are asked for", "Services"))
-        .parameter(in_query("q", "Part of a name, a domain or an image", &text()))
+        .parameter(in_query("q", "Words that all match: part of a name, a domain or an image, an address, `access:none`, `image:`, `host:`, `kind:`", &text()))
         .parameter(in_query("sync", "Only with this sync status", &syncs()))
         .parameter(in_query("health", "Only with this health", &healths()))
         .parameter(in_query("host", "Only on this host", &text()))

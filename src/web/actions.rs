@@ -13,7 +13,7 @@ use super::{
 use crate::accounts::Role;
 use crate::engine::commands;
 use crate::engine::commands::act::{ActArgs, ArgShape, ServiceVerb, VerbRow};
-use crate::engine::commands::verbs::{APPLY, RECONCILE, VERBS};
+use crate::engine::commands::verbs::{ADOPT, APPLY, RECONCILE, RELEASE, RESCUE, VERBS};
 use crate::engine::commands::{Act, CommandAnswer, Refused};
 use amarre_core::plan::render::Style;
 
@@ -47,13 +47,28 @@ fn row_of(word: &str) -> Option<(&'static VerbRow, ServiceVerb)> {
     VERBS.into_iter().filter(|row| row.word == word).find_map(|row| Some((row, row.of_service()?)))
 }
 
-/// The request that a form makes: its arguments are fields, and no button waits for the end.
+/// The request that a form makes: its arguments are fields, and no button waits for the end. What it is about is no field.
 fn request(row: &'static VerbRow, service: &str, by: &str, fields: &FormFields) -> Act {
-    let act = Act::new(row).with("service", service).with("timeout_ms", NO_WAIT_MS).asked_by(by);
-    let texts = row.args.iter().filter(|arg| matches!(arg.shape, ArgShape::Text | ArgShape::TextOrNull));
-    let given = texts.filter_map(|arg| Some((arg.name, fields.get(arg.name)?)));
-    let given = given.filter(|(name, text)| *name != "service" && !text.is_empty());
-    given.fold(act, |act, (name, text)| act.with(name, text.as_str()))
+    let mut fields = fields.clone();
+    fields.remove("service");
+    request_with(row, by, &fields).with("service", service)
+}
+
+fn request_with(row: &'static VerbRow, by: &str, fields: &FormFields) -> Act {
+    let act = Act::new(row).with("timeout_ms", NO_WAIT_MS).asked_by(by);
+    let given = row.args.iter().filter_map(|arg| Some((arg, fields.get(arg.name)?)));
+    given.filter(|(_, text)| !text.is_empty()).fold(act, |act, (arg, text)| match arg.shape {
+        ArgShape::Text | ArgShape::TextOrNull => act.with(arg.name, text.as_str()),
+        ArgShape::Flag if arg.name != "dry_run" => act.with(arg.name, text == "yes"),
+        ArgShape::Flag
+        | ArgShape::Texts
+        | ArgShape::Single
+        | ArgShape::Count
+        | ArgShape::Timeout
+        | ArgShape::Span
+        | ArgShape::Until
+        | ArgShape::By => act,
+    })
 }
 
 /// `POST /services/{name}/{verb}`
@@ -69,7 +84,7 @@ pub async fn verb(
         authorize_form(&web, &headers, &fields, Role::Operator, &back).await?;
         return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
     };
-    let role = (row.role)(&ActArgs::default(), true);
+    let role = (row.role)(&request(row, &name, "", &fields).args, true);
     let doer = authorize_form(&web, &headers, &fields, role, &back).await?;
     let command = request(row, &name, &doer.author(), &fields);
     Ok(finish(&web, &doer, (from, &verb, &name), command, &back).await)
@@ -105,10 +120,11 @@ pub async fn apply(
     Form(fields): Form<FormFields>,
 ) -> PageOutcome {
     let is_first = fields.contains_key("consent");
-    let role = if is_first { Role::Admin } else { Role::Operator };
+    let deletes = fields.get("confirm_deletes").and_then(|number| number.parse::<u64>().ok());
+    let row = if is_first || deletes.is_some() { &APPLY } else { &RECONCILE };
+    let command = Act::new(row).with("timeout_ms", NO_WAIT_MS).with("confirm_deletes", deletes);
+    let role = (row.role)(&command.args, !is_first);
     let doer = authorize_form(&web, &headers, &fields, role, "/").await?;
-    let row = if is_first { &APPLY } else { &RECONCILE };
-    let command = Act::new(row).with("timeout_ms", NO_WAIT_MS);
     Ok(finish(&web, &doer, (from, row.word, ""), command, "/").await)
 }
 
@@ -133,12 +149,25 @@ impl Button {
     }
 }
 
+/// A verb, the field that names what it is about, and the words of its title and of its button.
+type ResourceVerb = (&'static VerbRow, &'static str, &'static str, &'static str);
+
+/// Verbs of resources, which have no page of their own: the words of their title and of their button.
+static OF_RESOURCES: [ResourceVerb; 3] = [
+    (&ADOPT, "thing", "adopt-title", "act-adopt-now"),
+    (&RELEASE, "thing", "release-title", "act-release-now"),
+    (&RESCUE, "npm", "rescue-title", "act-rescue-now"),
+];
+
 #[derive(Template)]
 #[template(path = "confirm.html")]
 struct ConfirmPage {
     frame: PageFrame,
+    /// What it is about, and where that is shown.
     name: String,
-    word: &'static str,
+    back: String,
+    /// Where the form is sent.
+    path: String,
     now: &'static str,
     /// The fields that the form carries on.
     fields: FormFields,
@@ -170,12 +199,69 @@ pub async fn confirm(
     let refused = answer.refused().as_ref().map(in_line);
     Ok(page(&ConfirmPage {
         frame,
+        path: format!("/services/{}/{}", view_model::encoded(&name), row.word),
+        back: format!("/services/{}", view_model::encoded(&name)),
         name,
-        word: row.word,
         now,
         fields,
         is_possible: refused.is_none(),
         text: refused.unwrap_or(answer.text),
         may_act: visitor.may((row.role)(&ActArgs::default(), true)),
     }))
+}
+
+fn verb_of_resources(word: &str) -> Option<&'static ResourceVerb> {
+    OF_RESOURCES.iter().find(|(row, ..)| row.word == word)
+}
+
+/// `GET /verbs/{verb}?thing=…`: what a verb would do with a resource, and its button.
+pub async fn confirm_resource(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Path(verb): Path<String>,
+    Query(fields): Query<FormFields>,
+) -> PageOutcome {
+    let Some((row, field, title, now)) = verb_of_resources(&verb) else {
+        return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
+    };
+    let name = fields.get(*field).cloned().unwrap_or_default();
+    let here = format!("/verbs/{verb}?{field}={}", view_model::encoded(&name));
+    let visitor = signed_in(&web, &headers, &here).await?;
+    let command = request_with(row, "", &fields).with("dry_run", true);
+    let kept = fields.into_iter().filter(|(field, _)| command.args.given(field).is_some()).collect();
+    let Some(answer) = act(&web, command).await else {
+        let text = visitor.words.get("problem-page");
+        return Ok(text_page(&web, &visitor, StatusCode::SERVICE_UNAVAILABLE, text).await);
+    };
+    let frame = PageFrame::new(&web, &visitor, "services", visitor.words.with(title, "name", &name), here).await;
+    let refused = answer.refused().as_ref().map(in_line);
+    Ok(page(&ConfirmPage {
+        frame,
+        path: format!("/verbs/{verb}"),
+        back: "/".to_owned(),
+        name: visitor.words.get("nav-services"),
+        now,
+        fields: kept,
+        is_possible: refused.is_none(),
+        text: refused.unwrap_or(answer.text),
+        may_act: visitor.may((row.role)(&ActArgs::default(), true)),
+    }))
+}
+
+/// `POST /verbs/{verb}`
+pub async fn act_on_resource(
+    State(web): State<Web>,
+    ConnectInfo(from): From,
+    headers: HeaderMap,
+    Path(verb): Path<String>,
+    Form(fields): Form<FormFields>,
+) -> PageOutcome {
+    let Some((row, field, ..)) = verb_of_resources(&verb) else {
+        authorize_form(&web, &headers, &fields, Role::Operator, "/").await?;
+        return Err(problem(&web, &headers, StatusCode::NOT_FOUND, "problem-not-here").await);
+    };
+    let doer = authorize_form(&web, &headers, &fields, (row.role)(&ActArgs::default(), true), "/").await?;
+    let command = request_with(row, &doer.author(), &fields);
+    let name = fields.get(*field).cloned().unwrap_or_default();
+    Ok(finish(&web, &doer, (from, &verb, &name), command, "/").await)
 }

@@ -59,3 +59,39 @@ pub async fn asset(Path(name): Path<String>) -> Response {
     let kept = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=31536000, immutable")];
     (kept, text).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::*;
+
+    /// The texts between quotes, and what stands in the attributes of templates.
+    fn named() -> BTreeSet<String> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web");
+        let mut named = BTreeSet::new();
+        for below in ["", "service", "templates", "assets"].map(|below| folder.join(below)) {
+            for file in std::fs::read_dir(below).unwrap().map(|file| file.unwrap().path()) {
+                if file.extension().is_some_and(|end| end == "rs" || end == "html" || end == "js") {
+                    let text = std::fs::read_to_string(file).unwrap();
+                    let words = text.split(|char: char| !char.is_alphanumeric() && char != '-' && char != '_');
+                    named.extend(words.map(str::to_owned));
+                }
+            }
+        }
+        named
+    }
+
+    #[test]
+    fn the_style_sheet_has_no_rule_that_no_page_uses() {
+        let named = named();
+        let selectors = CSS.split('}').filter_map(|rule| rule.rsplit_once('{')).map(|(selector, _)| selector);
+        let classes = selectors.flat_map(|selector| selector.split('.').skip(1).map(str::to_owned).collect::<Vec<_>>());
+        let names = classes
+            .map(|rest| rest.split(|char: char| !char.is_alphanumeric() && char != '-').next().unwrap().to_owned());
+        let is_name = |name: &String| name.starts_with(|char: char| char.is_ascii_alphabetic());
+        let unused: BTreeSet<String> = names.filter(is_name).filter(|name| !named.contains(name)).collect();
+        assert!(unused.is_empty(), "{unused:?}");
+    }
+}

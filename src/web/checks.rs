@@ -1,7 +1,7 @@
 //! Remarks below the fields of a form, from the results of a check.
 
 use super::manifest::ServiceForm;
-use super::{RequestContext, Web, view_model};
+use super::{RequestContext, Web, marks};
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::edit_manifest::ManifestRemark;
@@ -40,7 +40,7 @@ impl FieldRemark {
 
     /// The icon.
     pub fn svg(&self) -> &'static str {
-        view_model::mark(self.tone)
+        marks::tone(self.tone)
     }
 }
 

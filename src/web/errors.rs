@@ -1,11 +1,11 @@
 //! `/errors/{code}`: what an error code means, as a page for people; the same text as Markdown for everything else.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{PageFrame, RequestContext, Web, accepts_html, markdown, page, text_page};
+use super::{FormFields, PageFrame, RequestContext, Web, accepts_html, markdown, page, text_page};
 use crate::{error_pages, server};
 use amarre_core::model::Code;
 
@@ -14,6 +14,8 @@ use amarre_core::model::Code;
 struct Explained {
     frame: PageFrame,
     code: Code,
+    /// Without its code.
+    about: String,
     html: String,
 }
 
@@ -36,21 +38,26 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
     };
     let (html, title) = markdown::titled(error_pages::page(code, visitor.words.0));
     let frame = PageFrame::new(&web, &visitor, "", title.to_owned(), format!("/errors/{code}")).await;
+    let about = title.split_once(": ").map_or(title, |(_, about)| about).to_owned();
     let varies = [(header::VARY, "Accept, Accept-Language, Cookie")];
-    (varies, page(&Explained { frame, code, html })).into_response()
+    (varies, page(&Explained { frame, code, about, html })).into_response()
 }
 
 #[derive(Template)]
 #[template(path = "errors.html")]
 struct All {
     frame: PageFrame,
+    query: String,
     codes: Vec<(Code, &'static str)>,
 }
 
-/// `GET /errors`: every code with its title.
-pub async fn list(State(web): State<Web>, headers: HeaderMap) -> Response {
+/// `GET /errors?q=`: the codes with their titles, or those that a text is part of.
+pub async fn list(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
+    let query = fields.get("q").map(|text| text.trim().to_owned()).unwrap_or_default();
+    let sought = query.to_lowercase();
+    let is_sought = |(code, title): &(Code, &str)| format!("{code} {title}").to_lowercase().contains(&sought);
     let title = visitor.words.get("errors-title");
     let frame = PageFrame::new(&web, &visitor, "", title, "/errors".to_owned()).await;
-    page(&All { frame, codes: error_pages::titles(visitor.words.0).collect() })
+    page(&All { frame, codes: error_pages::titles(visitor.words.0).filter(is_sought).collect(), query })
 }

@@ -12,8 +12,8 @@ use super::instance_view::{self, DEEDS, Offer, PowerChip};
 use super::instances::{asked, carry_out, here};
 use super::timetable::WeekForm;
 use super::{
-    Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, problem, redirect,
-    view_model,
+    Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, marks, page, problem,
+    redirect, view_model,
 };
 use crate::accounts::Role;
 use crate::engine::PassResult;
@@ -81,7 +81,7 @@ struct Banner {
 
 impl Banner {
     fn mark(&self) -> &'static str {
-        if self.tone == "bad" { view_model::mark(self.tone) } else { include_str!("templates/marks/info.svg") }
+        if self.tone == "bad" { marks::tone(self.tone) } else { marks::tone("info") }
     }
 }
 
@@ -97,7 +97,7 @@ struct HistoryRow {
 
 impl HistoryRow {
     fn mark(&self) -> &'static str {
-        view_model::mark(self.tone)
+        marks::tone(self.tone)
     }
 }
 

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use super::view_model::{mark, when};
+use super::marks;
+use super::view_model::when;
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::Act;
@@ -86,12 +87,7 @@ impl PowerChip {
 
     /// Its icon.
     pub fn mark(&self) -> &'static str {
-        mark(self.tone)
-    }
-
-    /// Whether its icon turns.
-    pub fn turns(&self) -> bool {
-        self.tone == "go"
+        marks::tone(self.tone)
     }
 }
 

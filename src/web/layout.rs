@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Web;
 use super::assets::AssetPaths;
+use super::demo_band;
+use super::hint_actions::{self, HintView};
+use super::marks;
 use crate::accounts::{Role, Session};
 use crate::engine::commands::Refused;
 use crate::engine::{PassResult, report};
@@ -119,6 +122,31 @@ impl Flash {
     }
 }
 
+/// An entry of the navigation.
+pub struct NavEntry {
+    /// The section that it leads to.
+    pub section: &'static str,
+    /// Its address.
+    pub path: &'static str,
+    /// Its word.
+    pub label: String,
+    /// Its mark in the bar of phones.
+    pub mark: &'static str,
+}
+
+/// Every section in the order of the navigation: its key, address, word and mark.
+const SECTIONS: [(&str, &str, &str, &str); 7] = [
+    ("services", "/", "nav-services", "grid"),
+    ("instances", "/instances", "nav-instances", "server"),
+    ("pools", "/pools", "nav-pools", "cal"),
+    ("activity", "/runs", "nav-activity", "pulse"),
+    ("network", "/network", "nav-network", "net"),
+    ("certificates", "/certificates", "nav-certificates", "shield"),
+    ("settings", "/settings/providers", "nav-settings", "lock"),
+];
+/// The entries of the bar of phones, beside the one that leads to all pages.
+const BAR_ENTRIES: usize = 4;
+
 /// The frame around the content of a page.
 pub struct PageFrame {
     /// In which language.
@@ -131,8 +159,8 @@ pub struct PageFrame {
     pub section: &'static str,
     /// Whether a cloud is configured.
     pub has_clouds: bool,
-    /// Whether manifests may have pools.
-    pub has_pools: bool,
+    /// The navigation: what is configured, and what the visitor may see.
+    pub entries: Vec<NavEntry>,
     /// Whether the visitor sees nothing else than pools.
     pub sees_pools_only: bool,
     /// The signed-in user.
@@ -141,10 +169,16 @@ pub struct PageFrame {
     pub csrf: String,
     /// The flash message.
     pub flash: Option<Flash>,
+    /// Its hints.
+    pub flash_hints: Vec<HintView>,
     /// Whether writes are commits with a message.
     pub is_git: bool,
     /// The simulated providers, shown on every page; empty: none.
     pub test_mode: String,
+    /// What the band of that is called: test mode, or demo.
+    pub test_label: String,
+    /// The buttons of the demo: address, mark and words.
+    pub demo_buttons: Vec<(&'static str, &'static str, String)>,
     /// The revision: `main @ 3f2a9c1`.
     pub revision: String,
     /// Whether everything could be observed.
@@ -175,6 +209,28 @@ pub struct PageFrame {
     pub icon: &'static str,
 }
 
+/// The navigation: what is configured, and what the visitor may see.
+fn entries(visitor: &RequestContext, has_clouds: bool, has_pools: bool) -> Vec<NavEntry> {
+    let is_member = visitor.session.as_ref().is_some_and(|session| session.user.role == Role::Member);
+    let has = |section: &str| match section {
+        "pools" => is_member || has_pools,
+        _ if is_member => false,
+        "instances" => has_clouds,
+        "settings" => visitor.session.is_some(),
+        _ => true,
+    };
+    let sections = SECTIONS.iter().filter(|(section, ..)| has(section));
+    sections
+        .map(|&(section, path, key, mark)| NavEntry { section, path, label: visitor.words.get(key), mark })
+        .collect()
+}
+
+/// The buttons of the demo.
+fn demo_buttons(web: &Web, visitor: &RequestContext) -> Vec<(&'static str, &'static str, String)> {
+    let all = demo_band::BUTTONS.iter().filter(|_| demo_band::is_shown(web, visitor));
+    all.map(|(deed, mark, key)| (*deed, *mark, visitor.words.get(key))).collect()
+}
+
 impl PageFrame {
     /// For a page of a section. Takes the flash message.
     pub async fn new(web: &Web, visitor: &RequestContext, section: &'static str, title: String, here: String) -> Self {
@@ -198,19 +254,29 @@ impl PageFrame {
             false => words.get("not-checked"),
         };
         let assets = AssetPaths::get();
+        let site = picture.context.as_ref().map(|context| &context.site);
+        let has_clouds = site.is_some_and(|site| !site.clouds.is_empty());
+        let has_pools = site.is_some_and(|site| site.lends_machines);
+        let is_demo = picture.context.as_ref().is_some_and(|context| !context.stage.demo.is_empty());
+        let is_shown = visitor.session.is_some() || web.access.listening.is_local();
+        let is_member = visitor.session.as_ref().is_some_and(|session| session.user.role == Role::Member);
+        let entries = if is_shown { entries(visitor, has_clouds, has_pools) } else { Vec::new() };
         Self {
             words,
             title,
-            is_shown: visitor.session.is_some() || web.access.listening.is_local(),
+            is_shown,
             section,
-            sees_pools_only: visitor.session.as_ref().is_some_and(|session| session.user.role == Role::Member),
-            has_pools: picture.context.as_ref().is_some_and(|context| context.site.lends_machines),
-            has_clouds: picture.context.as_ref().is_some_and(|context| !context.site.clouds.is_empty()),
+            sees_pools_only: is_member,
+            entries,
+            has_clouds,
             user,
             csrf,
+            flash_hints: flash.iter().flat_map(|flash| hint_actions::views(&flash.hints, &picture, visitor)).collect(),
             flash,
             is_git: web.handle.is_git(),
             test_mode: test_mode(&picture, words),
+            demo_buttons: demo_buttons(web, visitor),
+            test_label: words.get(if is_demo { "demo-label" } else { "test-label" }),
             revision: report::revision(&picture),
             is_well: has_looked && picture.is_whole(),
             checked,
@@ -226,6 +292,26 @@ impl PageFrame {
             js: assets.js_path(),
             icon: assets.icon_path(),
         }
+    }
+
+    /// A mark in the colour of its text.
+    pub fn icon(&self, name: &str) -> String {
+        marks::icon(name)
+    }
+
+    /// The mark of a tone.
+    pub fn tone(&self, name: &str) -> &'static str {
+        marks::tone(name)
+    }
+
+    /// The entries of the bar of phones.
+    pub fn bar(&self) -> impl Iterator<Item = &NavEntry> {
+        self.entries.iter().take(BAR_ENTRIES)
+    }
+
+    /// Whether a hint names a command.
+    pub fn has_commands(&self, hints: &[HintView]) -> bool {
+        hints.iter().any(|view| !view.command.is_empty())
     }
 
     /// The text of a key.

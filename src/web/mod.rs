@@ -8,9 +8,12 @@
 mod api;
 mod assets;
 mod checks;
+pub mod demo_band;
+mod deploy_steps;
 mod edit;
 mod errors;
 mod from_template;
+mod hint_actions;
 mod asked_instance;
 mod instance_clone;
 mod instance_console;
@@ -25,12 +28,14 @@ mod instance_view;
 mod login;
 mod manifest;
 mod markdown;
+mod marks;
 mod overview;
 mod pool_week;
 mod pools;
 mod page_text;
 mod purge;
 mod service;
+mod service_rows;
 mod settings;
 mod timeline;
 mod actions;
@@ -84,6 +89,8 @@ pub struct Web {
     pub shelf: Arc<dyn TemplateStore>,
     /// Cached results of image look-ups.
     pub images: Arc<ImageAnswers>,
+    /// What the buttons of the demo act on; `None`: this is none.
+    pub demo: Option<Arc<dyn demo_band::DemoDeeds>>,
 }
 
 /// The router of the network: the pages, and the routes of [`server::public`].
@@ -92,6 +99,7 @@ pub fn public(
     access: AccessControl,
     notifications: Notifications,
     shelf: Arc<dyn TemplateStore>,
+    demo: Option<Arc<dyn demo_band::DemoDeeds>>,
 ) -> Router {
     let api = server::public(handle.clone(), &access, notifications.clone(), shelf.clone());
     let web = Web {
@@ -101,6 +109,7 @@ pub fn public(
         notifications,
         shelf,
         images: Arc::default(),
+        demo,
     };
     Router::new()
         .route("/", get(overview::show))
@@ -108,17 +117,7 @@ pub fn public(
         .route("/new/app", get(new_app::show).post(new_app::make))
         .route("/new/templates", get(from_template::list))
         .route("/new/templates/{template}", get(from_template::show).post(from_template::make))
-        .route("/services/{name}", get(service::now))
-        .route("/services/{name}/history", get(service::history))
-        .route("/services/{name}/deployments", get(service::deployments::list))
-        .route("/services/{name}/builds", get(service::builds::list))
-        .route("/services/{name}/logs", get(service::logs))
-        .route("/services/{name}/explain", get(service::explain))
-        .route("/services/{name}/manifest", get(service::manifest))
-        .route("/services/{name}/edit", get(edit::edit).post(edit::change))
-        .route("/services/{name}/delete", get(edit::delete).post(edit::delete_now))
-        .route("/services/{name}/purge", get(purge::page_of).post(purge::purge_now))
-        .route("/services/{name}/{verb}", get(actions::confirm).post(actions::verb))
+        .merge(of_services())
         .route("/instances", get(instances::list).post(instances::bulk))
         .route("/instances/new", get(instance_new::new).post(instance_new::make))
         .route("/instances/{name}", get(instance::show))
@@ -136,7 +135,9 @@ pub fn public(
         .route("/apps/{name}/{verb}", axum::routing::post(service::deployments::verb))
         .route("/deployments/{id}", get(service::deployments::show))
         .route("/deployments/{id}/log", get(service::deployments::log))
+        .route("/verbs/{verb}", get(actions::confirm_resource).post(actions::act_on_resource))
         .route("/apply", axum::routing::post(actions::apply))
+        .route("/demo/{deed}", axum::routing::post(demo_band::act))
         .route("/runs", get(tables::runs))
         .route("/runs/{id}", get(tables::run))
         .route("/network", get(tables::network))
@@ -159,6 +160,23 @@ pub fn public(
         .fallback_service(api)
         .layer(middleware::from_fn_with_state(web, site_guard))
         .layer(middleware::from_fn_with_state(access, server::auth::guard_network))
+}
+
+/// The pages of one service.
+fn of_services() -> Router<Web> {
+    Router::new()
+        .route("/services/{name}", get(service::now))
+        .route("/services/{name}/history", get(service::history))
+        .route("/services/{name}/deployments", get(service::deployments::list))
+        .route("/services/{name}/builds", get(service::builds::list))
+        .route("/services/{name}/logs", get(service::logs))
+        .route("/services/{name}/explain", get(service::explain))
+        .route("/services/{name}/trace", get(service::trace))
+        .route("/services/{name}/manifest", get(service::manifest))
+        .route("/services/{name}/edit", get(edit::edit).post(edit::change))
+        .route("/services/{name}/delete", get(edit::delete).post(edit::delete_now))
+        .route("/services/{name}/purge", get(purge::page_of).post(purge::purge_now))
+        .route("/services/{name}/{verb}", get(actions::confirm).post(actions::verb))
 }
 
 /// `GET /live`: tells an open page to reload.
@@ -316,7 +334,7 @@ async fn text_page(web: &Web, visitor: &RequestContext, status: StatusCode, text
 /// Renders a page.
 fn page(template: &impl Template) -> Response {
     match template.render() {
-        Ok(html) => Html(html).into_response(),
+        Ok(html) => Html(marks::with_sprite(&html)).into_response(),
         Err(error) => {
             tracing::error!("a page could not be written: {error}");
             (StatusCode::INTERNAL_SERVER_ERROR, "This page could not be shown. Your services are not affected.\n")

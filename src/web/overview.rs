@@ -1,4 +1,4 @@
-//! `/`: does anything need me?
+//! `/`: does anything need me, and is all as it was?
 
 use std::collections::BTreeMap;
 
@@ -7,23 +7,35 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
+use super::hint_actions::{self, HintView};
+use super::service_rows::{self, Group, Grouping, Order, Tile};
 use super::view_model;
-use super::view_model::StateMark as Shown;
-use super::{FormFields, PageFrame, RequestContext, Web, page};
+use super::view_model::Counted;
+use super::{FormFields, PageFrame, RequestContext, Web, marks, page};
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::report;
+use crate::engine::report::exposure;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
-use crate::engine::report::status::{Health, ServiceStatus, Sync};
+use crate::engine::report::status::{Health, ServiceStatus};
 use crate::words::Words;
-use amarre_core::model::{Code, Hint, Timestamp};
+use amarre_core::model::{Code, Timestamp, suggestion};
+
+/// The rows of a page.
+const PAGE_ROWS: usize = 50;
+/// What needs a person, as far as it is listed before the services.
+const NEEDS_SHOWN: usize = 12;
+/// With more rows than this they are lower.
+const DENSE_FROM: usize = 20;
+/// The filter of services that everyone can reach, which the command line writes `access:none`.
+const OPEN: &str = "open";
 
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
     frame: PageFrame,
-    counts: String,
+    source: SourceLine,
     is_plan_only: bool,
     may_act: bool,
     may_edit: bool,
@@ -31,21 +43,47 @@ struct Overview {
     may_purge: bool,
     has_looked: bool,
     is_empty: bool,
-    source: String,
+    tiles: Vec<Tile>,
     needs: Vec<AttentionRow>,
+    needs_count: usize,
     query: String,
+    /// For names that are nearly as the query.
+    near: Option<String>,
+    only: &'static str,
     chips: Vec<Chip>,
+    groupings: Vec<(&'static str, String, bool)>,
+    orders: Vec<(&'static str, String, bool)>,
+    heads: Vec<SortHead>,
     unmanaged: usize,
-    rows: Vec<ServiceRow>,
+    is_dense: bool,
+    groups: Vec<Group>,
+    pager: Pager,
+    quiet: Vec<QuietKind>,
     deleted: Vec<Deleted>,
+}
+
+/// Where the manifests come from.
+struct SourceLine {
+    name: String,
+    revision: String,
+    subject: String,
+    author: String,
 }
 
 /// A deleted service, and its leftovers.
 struct Deleted {
     name: String,
+    /// What is left and what becomes of it.
     kept: String,
     /// What purges it, in words.
     purge: String,
+}
+
+/// Manifests of a kind that has no health: they are named below the list.
+struct QuietKind {
+    label: String,
+    /// Name and address.
+    names: Vec<(String, String)>,
 }
 
 /// Something that needs a person.
@@ -53,36 +91,90 @@ struct AttentionRow {
     tone: &'static str,
     /// The service; empty: none.
     name: String,
-    what: String,
-    hints: Vec<Hint>,
+    what: Counted,
+    hints: Vec<HintView>,
     code: Option<Code>,
-    has_logs: bool,
 }
 
 impl AttentionRow {
     fn mark(&self) -> &'static str {
-        view_model::mark(self.tone)
+        marks::tone(self.tone)
     }
 }
 
 struct Chip {
     word: String,
-    only: &'static str,
+    href: String,
     count: usize,
     is_chosen: bool,
 }
 
-struct ServiceRow {
-    name: String,
-    domain: String,
-    url: String,
-    sync: Shown,
-    health: Shown,
-    now: String,
-    since: String,
-    /// The instant, for a page that stays open.
-    since_at: Option<i64>,
+/// A head that sorts.
+struct SortHead {
+    label: String,
+    href: String,
+    class: &'static str,
+    is_chosen: bool,
 }
+
+#[derive(Default)]
+struct Pager {
+    text: String,
+    before: Option<String>,
+    after: Option<String>,
+}
+
+/// What was asked for.
+struct Asked {
+    query: String,
+    only: Option<Only>,
+    is_open: bool,
+    grouping: Grouping,
+    order: Order,
+    page: usize,
+}
+
+impl Asked {
+    fn new(fields: &FormFields) -> Self {
+        let text = |name: &str| fields.get(name).map(|text| text.trim()).unwrap_or_default();
+        let only = Only::WORDS.iter().find(|(known, _)| *known == text("only")).map(|(_, only)| *only);
+        Self {
+            query: text("q").to_owned(),
+            only,
+            is_open: text("only") == OPEN,
+            grouping: Grouping::parse(text("group")),
+            order: Order::parse(text("sort")),
+            page: text("page").parse::<usize>().unwrap_or(1).max(1),
+        }
+    }
+
+    fn only_word(&self) -> &'static str {
+        if self.is_open { OPEN } else { self.only.map_or("", Only::word) }
+    }
+
+    /// The address of the list with another filter, order or page.
+    fn href(&self, only: &str, order: Order, page: usize) -> String {
+        let mut fields: Vec<(&str, String)> = Vec::new();
+        let mut add = |name, value: &str| {
+            if !value.is_empty() {
+                fields.push((name, view_model::encoded(value)));
+            }
+        };
+        add("q", &self.query);
+        add("only", only);
+        add("group", if self.grouping == Grouping::default() { "" } else { self.grouping.word() });
+        add("sort", if order == Order::default() { "" } else { order.word() });
+        add("page", &if page > 1 { page.to_string() } else { String::new() });
+        let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if fields.is_empty() { "/".to_owned() } else { format!("/?{}", fields.join("&")) }
+    }
+
+    fn here(&self) -> String {
+        self.href(self.only_word(), self.order, self.page)
+    }
+}
+
+type Listed<'a> = BTreeMap<&'a String, &'a ServiceStatus>;
 
 /// `GET /`
 pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
@@ -90,129 +182,185 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let words = visitor.words;
     let (picture, _) = web.handle.last_pass();
     let now = web.handle.now();
-    let (gone, all): (BTreeMap<_, _>, BTreeMap<_, _>) = picture.statuses().iter().partition(|(_, row)| row.deleted);
-    let all: BTreeMap<&String, &ServiceStatus> = all;
-    let chosen = fields.get("only").and_then(|word| Only::WORDS.iter().find(|(known, _)| known == word));
-    let chosen = chosen.map(|(_, only)| *only);
-    let query = fields.get("q").map(|text| text.trim().to_owned()).unwrap_or_default();
-    let is_meant = |row: &&ServiceStatus| service_list::is_about(&picture, row, &query);
-    let rows = service_list::rows(&picture, all.values().copied(), chosen).into_iter().filter(is_meant);
-    let unmanaged = service_list::unmanaged_count(&picture);
+    let asked = Asked::new(&fields);
+    let (gone, all): (Listed<'_>, Listed<'_>) = picture.statuses().iter().partition(|(_, row)| row.deleted);
+    let (quiet, all): (Listed<'_>, Listed<'_>) =
+        all.into_iter().partition(|(_, row)| service_rows::is_beside(&picture, row));
+    let needs: Vec<AttentionRow> =
+        problem_rows(&picture, now, &visitor).chain(needs(&picture, all.values().copied(), now, &visitor)).collect();
+    let found = found(&picture, &all, &asked);
+    let near = (found.is_empty() && !asked.query.is_empty()).then(|| nearest(&picture, &asked.query)).flatten();
+    let shown: Vec<&ServiceStatus> = found.iter().copied().skip((asked.page - 1) * PAGE_ROWS).take(PAGE_ROWS).collect();
+    let frame = PageFrame::new(&web, &visitor, "services", words.get("overview-title"), asked.here()).await;
     let may_act = visitor.may(Role::Operator) || visitor.session.is_none();
-    let here = if query.is_empty() { "/".to_owned() } else { format!("/?q={}", view_model::encoded(&query)) };
-    let frame = PageFrame::new(&web, &visitor, "services", words.get("overview-title"), here).await;
     page(&Overview {
-        counts: counts(&picture, &all, words),
+        source: source_line(&picture, web.handle.source_name()),
         is_plan_only: picture.context.is_some() && !picture.consented,
         may_act,
         may_edit: visitor.may(Role::Editor) || visitor.session.is_none(),
         may_apply: visitor.may(Role::Admin),
-        has_looked: picture.context.is_some(),
-        is_empty: all.is_empty(),
         may_purge: visitor.may(Role::Admin),
-        source: web.handle.source_name(),
-        needs: problem_rows(&picture, words, now).chain(needs(all.values().copied(), words, now)).collect(),
-        query: fields.get("q").cloned().unwrap_or_default(),
-        chips: chips(&picture, &all, chosen, words),
-        unmanaged,
-        rows: rows.map(|status| row(&picture, status, words, now)).collect(),
+        has_looked: picture.context.is_some(),
+        is_empty: all.is_empty() && quiet.is_empty(),
+        tiles: service_rows::tiles(&picture, &all, &needs_names(&needs), words),
+        needs_count: needs.len(),
+        needs: needs.into_iter().take(NEEDS_SHOWN).collect(),
+        near,
+        only: asked.only_word(),
+        chips: chips(&picture, &all, &asked, words),
+        groupings: Grouping::choices(asked.grouping, words),
+        orders: Order::choices(asked.order, words),
+        heads: heads(&asked, words),
+        unmanaged: service_list::unmanaged_count(&picture),
+        is_dense: found.len() > DENSE_FROM,
+        groups: service_rows::groups(&picture, &shown, asked.grouping, (now, words)),
+        pager: pager(&asked, found.len(), words),
+        quiet: quiet_kinds(&picture, &quiet, words),
         deleted: gone.values().map(|row| deleted(row, words)).collect(),
+        query: asked.query,
         frame,
     })
 }
 
-/// The number of services that match a filter.
-fn count_only(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, only: Only) -> usize {
-    service_list::rows(picture, all.values().copied(), Some(only)).len()
+/// The services that are asked for, in their order.
+fn found<'a>(picture: &PassResult, all: &Listed<'a>, asked: &Asked) -> Vec<&'a ServiceStatus> {
+    let is_open = |row: &ServiceStatus| exposure::of_service(picture, row).is_some_and(|found| found.is_open());
+    let rows = service_list::rows(picture, all.values().copied(), asked.only);
+    let mut rows: Vec<&ServiceStatus> = rows
+        .into_iter()
+        .filter(|row| !asked.is_open || is_open(row))
+        .filter(|row| service_list::is_about(picture, row, &asked.query))
+        .collect();
+    asked.order.sort(picture, &mut rows);
+    rows
 }
 
-/// The summary line of the services.
-fn counts(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> String {
-    let count = |test: &dyn Fn(&ServiceStatus) -> bool| all.values().filter(|row| test(row)).count();
-    let (attention, suspended) = (count_only(picture, all, Only::Attention), count_only(picture, all, Only::Suspended));
-    let synced = count(&|row| row.sync == Sync::Synced);
-    if synced == all.len() && attention == 0 && suspended == 0 && !all.is_empty() {
-        return words.count("overview-all-well", &all.len());
+/// The service whose name is nearest to a text.
+fn nearest(picture: &PassResult, text: &str) -> Option<String> {
+    let known: Vec<&str> = picture.statuses().keys().map(String::as_str).collect();
+    suggestion::nearest(text, &known).map(str::to_owned)
+}
+
+fn source_line(picture: &PassResult, name: String) -> SourceLine {
+    let commit = picture.source.commit.as_ref();
+    SourceLine {
+        name,
+        revision: report::revision(picture),
+        subject: commit.map(|commit| commit.subject.clone()).unwrap_or_default(),
+        author: commit.map(|commit| commit.author.clone()).unwrap_or_default(),
     }
-    let parts = [
-        ("count-synced", synced),
-        ("count-attention", attention),
-        ("count-drifted", count_only(picture, all, Only::Drift)),
-        ("count-moving", count(&|row| row.health == Health::Progressing)),
-        ("count-unknown", count(&|row| row.health == Health::Unknown)),
-        ("count-suspended", suspended),
-    ];
-    let parts = parts.iter().filter(|(_, n)| *n > 0).map(|(key, n)| words.count(key, n));
-    std::iter::once(words.count("overview-counts", &all.len())).chain(parts).collect::<Vec<_>>().join(" · ")
+}
+
+fn needs_names(needs: &[AttentionRow]) -> Vec<String> {
+    needs.iter().map(|need| need.name.clone()).collect()
 }
 
 /// The filters of the list.
-fn chips(
-    picture: &PassResult,
-    all: &BTreeMap<&String, &ServiceStatus>,
-    chosen: Option<Only>,
-    words: Words,
-) -> Vec<Chip> {
-    let of = |only: Only| count_only(picture, all, only);
+fn chips(picture: &PassResult, all: &Listed<'_>, asked: &Asked, words: Words) -> Vec<Chip> {
+    let of = |only: Only| service_list::rows(picture, all.values().copied(), Some(only)).len();
+    let is_open = |row: &&&ServiceStatus| exposure::of_service(picture, row).is_some_and(|found| found.is_open());
     let chips = [
         ("filter-all", "", all.len()),
         ("filter-attention", "attention", of(Only::Attention)),
         ("filter-drifted", "drift", of(Only::Drift)),
+        ("filter-open", OPEN, all.values().filter(is_open).count()),
         ("filter-no-tls", "no-tls", of(Only::NoTls)),
         ("filter-suspended", "suspended", of(Only::Suspended)),
     ];
-    let is_chosen = |only: &str| chosen.map_or("", Only::word) == only;
-    let chip = |(key, only, count)| Chip { word: words.get(key), only, count, is_chosen: is_chosen(only) };
-    chips.map(chip).into()
+    let chosen = asked.only_word();
+    let shown = chips.into_iter().filter(|(_, only, count)| *count > 0 || only.is_empty() || *only == chosen);
+    let chip = |(key, only, count)| Chip {
+        word: words.get(key),
+        href: asked.href(only, asked.order, 1),
+        count,
+        is_chosen: chosen == only,
+    };
+    shown.map(chip).collect()
 }
 
-fn row(picture: &PassResult, row: &ServiceStatus, words: Words, now: Timestamp) -> ServiceRow {
-    let (sync, health) = view_model::states(picture, row, words);
-    ServiceRow {
-        name: row.name.clone(),
-        domain: row.domains.first().cloned().unwrap_or_default(),
-        url: row.urls.first().cloned().unwrap_or_default(),
-        sync,
-        health,
-        now: words.say(&row.status_line_at(now)),
-        since: state_since(picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
-        since_at: state_since(picture, &row.name).map(|at| at.0),
+fn heads(asked: &Asked, words: Words) -> Vec<SortHead> {
+    let head = |key: &str, order: Option<Order>, class| SortHead {
+        label: words.get(key),
+        href: order.map(|order| asked.href(asked.only_word(), order, 1)).unwrap_or_default(),
+        class,
+        is_chosen: order == Some(asked.order),
+    };
+    vec![
+        head("col-service", Some(Order::Name), ""),
+        head("col-address", None, "drop"),
+        head("col-certificate", Some(Order::Certificate), ""),
+        head("col-what-now", Some(Order::Attention), ""),
+        head("col-since", Some(Order::Since), "drop lowprio"),
+    ]
+}
+
+fn pager(asked: &Asked, count: usize, words: Words) -> Pager {
+    if count <= PAGE_ROWS {
+        return Pager::default();
+    }
+    let (from, to) = ((asked.page - 1) * PAGE_ROWS + 1, (asked.page * PAGE_ROWS).min(count));
+    let values = [("from", from.to_string()), ("to", to.to_string()), ("count", count.to_string())];
+    let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let to_page = |page: usize| asked.href(asked.only_word(), asked.order, page);
+    Pager {
+        text: words.with_all("overview-page", &values),
+        before: (asked.page > 1).then(|| to_page(asked.page - 1)),
+        after: (to < count).then(|| to_page(asked.page + 1)),
+    }
+}
+
+/// What has no health, by kind.
+fn quiet_kinds(picture: &PassResult, quiet: &Listed<'_>, words: Words) -> Vec<QuietKind> {
+    let mut kinds: BTreeMap<&'static str, Vec<(String, String)>> = BTreeMap::new();
+    for (name, row) in quiet {
+        kinds.entry(service_rows::kind_word(picture, row)).or_default().push(((*name).clone(), path_of(picture, row)));
+    }
+    let kind = |(word, names): (&str, Vec<_>)| QuietKind { label: words.get(&format!("beside-{word}")), names };
+    kinds.into_iter().map(kind).collect()
+}
+
+/// Where a manifest that is no service is shown.
+fn path_of(picture: &PassResult, row: &ServiceStatus) -> String {
+    let name = view_model::encoded(&row.name);
+    match service_rows::kind_word(picture, row) {
+        "Instance" => format!("/instances/{name}"),
+        "Pool" => format!("/pools/{name}"),
+        _ => format!("/services/{name}"),
     }
 }
 
 fn deleted(row: &ServiceStatus, words: Words) -> Deleted {
     let kept = super::service::left_behind(row, words).into_iter().map(|[kind, name]| format!("{kind} {name}"));
-    let purge = words.get(if row.keeps_server() { "act-purge-server" } else { "act-purge" });
-    Deleted { name: row.name.clone(), kept: kept.collect::<Vec<_>>().join(", "), purge }
-}
-
-fn state_since(picture: &PassResult, name: &str) -> Option<Timestamp> {
-    picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
+    let kept = kept.collect::<Vec<_>>().join(", ");
+    let (says, purge) = match row.keeps_server() {
+        true => ("deleted-goes-on", "act-purge-server"),
+        false => ("deleted-keeps", "act-purge"),
+    };
+    Deleted { name: row.name.clone(), kept: words.with(says, "what", &kept), purge: words.get(purge) }
 }
 
 /// Problems beside the services.
-fn problem_rows(picture: &PassResult, words: Words, now: Timestamp) -> impl Iterator<Item = AttentionRow> {
+fn problem_rows(picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> impl Iterator<Item = AttentionRow> {
     report::problems(picture, now).into_iter().map(move |trouble| AttentionRow {
         tone: "dim",
         name: String::new(),
-        what: words.say(&trouble.text),
-        hints: trouble.hints,
+        what: Counted::plain(visitor.words.say(&trouble.text)),
+        hints: hint_actions::views(&trouble.hints, picture, visitor),
         code: Some(trouble.code),
-        has_logs: false,
     })
 }
 
 fn needs<'a>(
+    picture: &PassResult,
     rows: impl Iterator<Item = &'a ServiceStatus>,
-    words: Words,
     now: Timestamp,
+    visitor: &RequestContext,
 ) -> impl Iterator<Item = AttentionRow> {
     rows.filter(|row| row.attention).map(move |row| AttentionRow {
         tone: if row.health == Health::Missing { "missing" } else { "bad" },
         name: row.name.clone(),
-        what: words.say(&row.status_line_at(now)),
-        hints: row.hints.clone(),
+        what: Counted::new(&row.what_now, row.what_now_clock, now, visitor.words),
+        hints: hint_actions::of_service(row, picture, visitor),
         code: row.code,
-        has_logs: row.resources.iter().any(|resource| resource.failure.is_some()),
     })
 }

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use super::actions::{NO_WAIT_MS, act, finish};
 use super::pool_week::{self, PoolWeek};
 use super::{
-    Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, problem, redirect,
-    signed_in, text_page, view_model,
+    Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, marks, page, problem,
+    redirect, signed_in, text_page, view_model,
 };
 use crate::accounts::Role;
 use crate::engine::commands::Act;
@@ -103,6 +103,8 @@ struct OwnLine {
     lines: Vec<String>,
     state: String,
     left: String,
+    /// When it ends, for a page that stays open.
+    until: Option<i64>,
     /// It has machines, so it can last longer.
     may_last: bool,
 }
@@ -111,16 +113,18 @@ struct OwnLine {
 struct MachineTile {
     name: String,
     place: String,
-    tone: &'static str,
+    /// The class of its tile; empty: it is available.
+    class: &'static str,
+    /// The name of its mark; empty: none.
+    mark: &'static str,
     state: String,
     detail: String,
-    is_own: bool,
     is_disabled: bool,
 }
 
 impl MachineTile {
-    fn mark(&self) -> &'static str {
-        view_model::mark(self.tone)
+    fn mark(&self) -> String {
+        if self.mark.is_empty() { String::new() } else { marks::icon(self.mark) }
     }
 }
 
@@ -203,6 +207,7 @@ fn own_line(row: &PoolRow, one: &ReservationRow, words: Words, now: Timestamp) -
         lines: lines.map(|machine| ssh_line(&reservation.user, machine)).collect(),
         state: state_text(one, words),
         left,
+        until: reservation.until().map(|until| until.0),
         may_last: matches!(reservation.state, ReservationState::Held { .. }),
         machines: machines.into_iter().map(String::as_str).collect::<Vec<_>>().join(", "),
     }
@@ -259,12 +264,15 @@ fn other_line(one: &ReservationRow, words: Words) -> OtherLine {
 }
 
 fn tile(row: &MachineRow, me: &str, words: Words) -> MachineTile {
-    let tone = match row.state {
-        MachineState::Available => "ok",
-        MachineState::Reserved => "go",
-        MachineState::Disabled => "off",
-        MachineState::Draining | MachineState::Cleaning | MachineState::Offline => "warn",
-        MachineState::Broken => "bad",
+    let is_own = !me.is_empty() && row.holder.as_ref().is_some_and(|holder| holder.by == me);
+    let (class, mark) = match row.state {
+        MachineState::Available => ("", ""),
+        MachineState::Reserved if is_own => ("mine", "user"),
+        MachineState::Reserved => ("res", "lock"),
+        MachineState::Draining | MachineState::Cleaning => ("cln", "redo"),
+        MachineState::Disabled => ("ofl", "off"),
+        MachineState::Offline => ("ofl", "dim"),
+        MachineState::Broken => ("brk", "bad"),
     };
     let until = |at: Timestamp| exact_time(at, words.0);
     let detail = match &row.holder {
@@ -278,10 +286,10 @@ fn tile(row: &MachineRow, me: &str, words: Words) -> MachineTile {
     MachineTile {
         name: row.name.clone(),
         place: if port == 22 { row.machine.address.clone() } else { format!("{}:{port}", row.machine.address) },
-        tone,
+        class,
+        mark,
         state: say(&row.state.text(), words.0),
         detail,
-        is_own: !me.is_empty() && row.holder.as_ref().is_some_and(|holder| holder.by == me),
         is_disabled: row.state == MachineState::Disabled,
     }
 }

@@ -12,11 +12,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::actions::Button;
+use super::deploy_steps::{self, DeploySteps, Ended};
+use super::hint_actions::{self, HintView};
 use super::topology;
 use super::topology::Drawing;
 use super::view_model;
-use super::view_model::{PlanRow, StateMark as Shown};
-use super::{PageFrame, PageOutcome, RequestContext, Web, page, signed_in, text_page};
+use super::view_model::{Counted, PlanRow, StateMark as Shown};
+use super::{PageFrame, PageOutcome, RequestContext, Web, page, signed_in, signed_in_and_counted, text_page};
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::explain;
@@ -24,17 +26,20 @@ use crate::engine::commands::history;
 use crate::engine::commands::history::HistoryOf;
 use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsOf;
+use crate::engine::commands::trace;
 use crate::engine::commands::verbs;
 use crate::engine::report::service_plan;
 use crate::engine::report::status;
 use crate::engine::report::status::ServiceStatus;
 use crate::words::Words;
 use amarre_core::model::service::Service;
-use amarre_core::model::{Code, Hint, Kind, suggestion};
+use amarre_core::model::{Code, Kind, suggestion};
 use amarre_core::plan::render::{Style, lines};
 
 /// The last change.
-const EVENTS_SHOWN: u32 = 8;
+const EVENTS_SHOWN: usize = 8;
+/// Events that may be steps of a deploy.
+const EVENTS_READ: u32 = 60;
 /// Lines of a log on the page.
 const LINES_SHOWN: u32 = 200;
 
@@ -44,6 +49,8 @@ struct Head {
     sync: Shown,
     health: Shown,
     domain: Option<(String, String)>,
+    /// The image of its first container.
+    image: String,
     about: String,
     tab: &'static str,
     may_act: bool,
@@ -66,6 +73,11 @@ struct Head {
 }
 
 impl Head {
+    /// The mark of the state that says most.
+    fn strongest(&self) -> &'static str {
+        if self.health.tone == "ok" { self.sync.mark() } else { self.health.mark() }
+    }
+
     fn new(picture: &PassResult, row: &ServiceStatus, visitor: &RequestContext, tab: &'static str) -> Self {
         let (sync, health) = view_model::states(picture, row, visitor.words);
         let manifest = picture.services.get(&row.name);
@@ -87,6 +99,7 @@ impl Head {
             sync,
             health,
             domain: row.urls.first().cloned().zip(row.domains.first().cloned()),
+            image: view_model::image_of(picture, &row.name).unwrap_or_default(),
             about: manifest.map(|manifest| origin_text(picture, manifest)).unwrap_or_default(),
             tab,
             may_act: visitor.may(Role::Operator) || is_new,
@@ -119,14 +132,19 @@ fn origin_text(picture: &PassResult, manifest: &Service) -> String {
 struct Now {
     frame: PageFrame,
     head: Head,
-    what_now: String,
+    what_now: Counted,
     code: Option<Code>,
-    hints: Vec<Hint>,
+    hints: Vec<HintView>,
     suspended: Option<String>,
     drawing: Drawing,
     /// The leftovers of a deleted service: kind and name.
     kept: Vec<[String; 2]>,
     network: Option<String>,
+    /// A deploy that goes on, and its heading.
+    steps: Option<DeploySteps>,
+    steps_title: String,
+    /// One that has ended a moment ago.
+    ended: Option<Ended>,
     plan: Vec<PlanRow>,
     drift: Vec<Drift>,
     drift_title: String,
@@ -145,7 +163,14 @@ struct Drift {
 
 struct LastChange {
     at: String,
+    kind: String,
     what: String,
+}
+
+impl LastChange {
+    fn mark(&self) -> &'static str {
+        view_model::event_mark(&self.kind)
+    }
 }
 
 /// A service's row, or the page for an unknown one.
@@ -179,11 +204,14 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let is_drift = |change: &amarre_core::model::Change| status::is_drift(change);
     let only_drift = picture.changes_of(&name).all(is_drift);
     let drift: Vec<Drift> = drifts(row, words).collect();
-    let events = web.handle.ledger().events(&name, EVENTS_SHOWN).await.unwrap_or_default();
-    let events = events.iter().map(|event| LastChange {
+    let latest = web.handle.ledger().events(&name, EVENTS_READ).await.unwrap_or_default();
+    let events = latest.iter().take(EVENTS_SHOWN).map(|event| LastChange {
         at: view_model::moment(event.at, web.handle.now()),
+        kind: event.kind.clone(),
         what: view_model::event(event, words),
     });
+    let steps = DeploySteps::new(&picture, row, &latest, (web.handle.now(), words));
+    let ended = deploy_steps::ended(row, &latest, web.handle.now(), words).filter(|_| steps.is_none());
     let suspended = picture.facts.suspended.get(&name).map(|suspension| match suspension.why.as_str() {
         "" => words.with("svc-suspended-by-whom", "who", &suspension.by),
         why => words.with_all("svc-suspended-by", &[("who", &suspension.by), ("why", why)]),
@@ -196,19 +224,33 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
         drawing: topology::draw(&picture, row, web.handle.now(), words),
         kept: left_behind(row, words),
         head: Head::new(&picture, row, &visitor, "now"),
-        what_now: visitor.words.say(&row.status_line_at(web.handle.now())),
+        what_now: Counted::new(&row.what_now, row.what_now_clock, web.handle.now(), words),
         code: row.code,
-        hints: row.hints.clone(),
+        hints: hint_actions::of_service(row, &picture, &visitor),
         suspended,
         network: network(row, words),
-        plan: if only_drift { Vec::new() } else { view_model::plan(plan.as_slice(), words) },
+        steps_title: steps_title(&steps, words),
+        plan: if only_drift || steps.is_some() { Vec::new() } else { view_model::plan(plan.as_slice(), words) },
         drift_title: words.count("svc-drift", &drift.len()),
         drift,
+        steps,
+        ended,
         events: events.collect(),
         host: row.host.clone(),
         file: manifest.map(|manifest| manifest.origin.file.clone()).unwrap_or_default(),
         frame,
     }))
+}
+
+fn steps_title(steps: &Option<DeploySteps>, words: Words) -> String {
+    let Some(steps) = steps else { return String::new() };
+    if steps.is_drift {
+        return words.get("step-title-drift");
+    }
+    match steps.subject.as_str() {
+        "" => words.with("step-title", "revision", &steps.revision),
+        subject => words.with_all("step-title-commit", &[("revision", &steps.revision), ("subject", subject)]),
+    }
 }
 
 fn drifts(row: &ServiceStatus, words: Words) -> impl Iterator<Item = Drift> {
@@ -352,6 +394,37 @@ pub async fn explain(
     let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
     let head = Head::new(&picture, row, &visitor, "now");
     let title = visitor.words.get("svc-explain");
+    Ok(page(&TextPage { frame, head, title, text: answer.text, is_log: false, may_change: false }))
+}
+
+/// The name to follow a request for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct TraceQuery {
+    domain: String,
+}
+
+/// `GET /services/{name}/trace?domain=`: the way of a request, step by step, tested now.
+pub async fn trace(
+    State(web): State<Web>,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+    Query(asked): Query<TraceQuery>,
+) -> PageOutcome {
+    let here = format!("/services/{}/trace", view_model::encoded(&name));
+    let visitor = signed_in_and_counted(&web, &headers, &here).await?;
+    let (picture, _) = web.handle.last_pass();
+    let row = find_row(&web, &visitor, &picture, &name).await?;
+    let domain = row.domains.iter().find(|known| **known == asked.domain).or_else(|| row.domains.first());
+    let Some(domain) = domain else {
+        return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, visitor.words.get("svc-no-domain")).await);
+    };
+    let Some(answer) = trace::trace(&web.handle, domain, Style::PLAIN).await else {
+        return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response());
+    };
+    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
+    let head = Head::new(&picture, row, &visitor, "now");
+    let title = visitor.words.with("svc-trace", "name", domain);
     Ok(page(&TextPage { frame, head, title, text: answer.text, is_log: false, may_change: false }))
 }
 

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use super::{
-    Actor, Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, denied, page, problem,
-    redirect, signed_in, view_model,
+    Actor, Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, denied, marks, page,
+    problem, redirect, signed_in, view_model,
 };
 use crate::accounts::{AccountError, AuditRow, Audited, NewToken, Role, Session, Token, User};
 use crate::engine::report;
@@ -106,7 +106,7 @@ struct ProviderRow {
 
 impl ProviderRow {
     fn mark(&self) -> &'static str {
-        view_model::mark(self.tone)
+        marks::tone(self.tone)
     }
 }
 

@@ -1,21 +1,31 @@
 //! Runs, the network, certificates.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::service_rows::{self, Ring, Tile};
 use super::timeline::Timeline;
-use super::{PageFrame, PageOutcome, RequestContext, Web, page, signed_in, text_page, view_model};
+use super::{FormFields, PageFrame, PageOutcome, RequestContext, Web, marks, page, signed_in, text_page, view_model};
+use crate::engine::PassResult;
 use crate::engine::report::certificates;
 use crate::engine::report::certificates::CertificateReport;
+use crate::engine::report::service_list::{self, Only};
 use crate::engine::report::subnets;
 use crate::engine::report::subnets::{Cell, SubnetPool, SubnetRow};
 use crate::ledger::runs;
-use amarre_core::model::Timestamp;
+use crate::words::Words;
+use amarre_core::model::plan::ReasonCode;
+use amarre_core::model::{Millis, Timestamp};
+use amarre_core::plan::desired::certificate::OrderBudget;
 
 /// Runs that are searched for those with changes.
 const RUNS_READ: u32 = 300;
+/// Events that are read for what they were for.
+const EVENTS_READ: u32 = 2_000;
 /// Cells in a row of a pool's diagram, and their distance, in the diagram's units.
 const CELLS_ACROSS: usize = 32;
 const CELL_PITCH: usize = 28;
@@ -25,8 +35,17 @@ const CELL_PITCH: usize = 28;
 struct Runs {
     frame: PageFrame,
     timeline: Option<Timeline>,
+    chips: Vec<RunChip>,
     runs: Vec<RunPage>,
     quiet: usize,
+}
+
+/// A filter of runs.
+struct RunChip {
+    word: String,
+    href: &'static str,
+    count: usize,
+    is_chosen: bool,
 }
 
 struct RunPage {
@@ -36,6 +55,8 @@ struct RunPage {
     revision: String,
     result: String,
     tone: &'static str,
+    /// What its changes were for.
+    why: String,
     writes: i64,
 }
 
@@ -55,25 +76,67 @@ impl RunPage {
             revision: crate::engine::report::short_revision(&run.revision),
             result: result.unwrap_or_else(|| visitor.words.get("runs-going-on")),
             tone,
+            why: String::new(),
             writes: run.writes,
         }
     }
 
     fn mark(&self) -> &'static str {
-        view_model::mark(self.tone)
+        marks::tone(self.tone)
     }
 }
 
-/// `GET /runs`
-pub async fn runs(State(web): State<Web>, headers: HeaderMap) -> Response {
+/// `GET /runs?only=`: the runs that changed something, or one of their sorts.
+pub async fn runs(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
+    let words = visitor.words;
+    let only = fields.get("only").map(String::as_str).unwrap_or_default();
     let all = web.handle.ledger().runs(Timestamp(i64::MAX), None, RUNS_READ).await.unwrap_or_default();
+    let reasons = reasons(&web).await;
     let is_quiet = |run: &&runs::Run| run.writes == 0 && matches!(run.result.as_deref(), Some("applied" | "unchanged"));
     let quiet = all.iter().filter(is_quiet).count();
-    let runs = all.iter().filter(|run| !is_quiet(run)).map(|run| RunPage::new(run, &web, &visitor)).collect();
-    let frame = PageFrame::new(&web, &visitor, "runs", visitor.words.get("runs-title"), "/runs".to_owned()).await;
-    let timeline = Timeline::load(&web, visitor.words).await;
-    page(&Runs { frame, timeline, runs, quiet })
+    let loud: Vec<&runs::Run> = all.iter().filter(|run| !is_quiet(run)).collect();
+    let is_of = |run: &runs::Run, sort: &str| match sort {
+        "drift" => reasons.get(&run.id).is_some_and(|known| known.contains("drift") || known.contains("missing")),
+        "failed" => matches!(run.result.as_deref(), Some("partial" | "failed" | "guarded")),
+        _ => true,
+    };
+    let chip = |(key, sort, href): (&str, &str, &'static str)| RunChip {
+        word: words.get(key),
+        href,
+        count: loud.iter().filter(|run| is_of(run, sort)).count(),
+        is_chosen: only == sort,
+    };
+    let chips = [
+        ("runs-with-changes", "", "/runs"),
+        ("runs-drift", "drift", "/runs?only=drift"),
+        ("runs-failed", "failed", "/runs?only=failed"),
+    ];
+    let rows = loud.iter().filter(|run| is_of(run, only)).map(|run| {
+        let why = reasons.get(&run.id).into_iter().flatten().map(|reason| words.get(&format!("reason-{reason}")));
+        let why = why.collect::<Vec<_>>().join(", ");
+        RunPage { why, ..RunPage::new(run, &web, &visitor) }
+    });
+    let rows = rows.collect();
+    let here = if only.is_empty() { "/runs".to_owned() } else { format!("/runs?only={}", view_model::encoded(only)) };
+    let frame = PageFrame::new(&web, &visitor, "activity", words.get("runs-title"), here).await;
+    let timeline = Timeline::load(&web, words).await;
+    page(&Runs { frame, timeline, chips: chips.map(chip).into(), runs: rows, quiet })
+}
+
+/// Why the latest runs changed something.
+async fn reasons(web: &Web) -> BTreeMap<i64, BTreeSet<&'static str>> {
+    let filter = runs::EventFilter { limit: EVENTS_READ, ..runs::EventFilter::default() };
+    let events = web.handle.ledger().events_of(&filter).await.unwrap_or_default();
+    let mut reasons: BTreeMap<i64, BTreeSet<&'static str>> = BTreeMap::new();
+    for (_, event) in events {
+        let known =
+            ReasonCode::ALL.into_iter().map(ReasonCode::word).find(|word| Some(*word) == event.reason.as_deref());
+        if let Some(reason) = known.filter(|_| event.run > 0) {
+            reasons.entry(event.run).or_default().insert(reason);
+        }
+    }
+    reasons
 }
 
 #[derive(Template)]
@@ -86,8 +149,15 @@ struct OneRun {
 
 struct RunStep {
     at: String,
+    kind: String,
     service: String,
     what: String,
+}
+
+impl RunStep {
+    fn mark(&self) -> &'static str {
+        view_model::event_mark(&self.kind)
+    }
 }
 
 /// `GET /runs/{id}`
@@ -101,10 +171,11 @@ pub async fn run(State(web): State<Web>, headers: HeaderMap, Path(id): Path<i64>
     let events = events.into_iter().map(|event| RunStep {
         at: view_model::clock(event.at),
         what: view_model::event(&event, visitor.words),
+        kind: event.kind,
         service: event.service,
     });
     let title = visitor.words.with("run-title", "id", &id.to_string());
-    let frame = PageFrame::new(&web, &visitor, "runs", title, format!("/runs/{id}")).await;
+    let frame = PageFrame::new(&web, &visitor, "activity", title, format!("/runs/{id}")).await;
     Ok(page(&OneRun { frame, run: RunPage::new(found, &web, &visitor), events: events.collect() }))
 }
 
@@ -174,7 +245,14 @@ pub async fn network(State(web): State<Web>, headers: HeaderMap) -> Response {
         },
         width: pool.cells.len().min(CELLS_ACROSS) * CELL_PITCH,
         height: pool.cells.len().div_ceil(CELLS_ACROSS) * CELL_PITCH,
-        cells: pool.cells.iter().enumerate().map(|cell| drawn(cell, words)).collect(),
+        // One of which nothing is used says enough in one line.
+        cells: pool
+            .cells
+            .iter()
+            .enumerate()
+            .filter(|_| pool.leased + pool.foreign > 0)
+            .map(|cell| drawn(cell, words))
+            .collect(),
     });
     let frame = PageFrame::new(&web, &visitor, "network", words.get("network-title"), "/network".to_owned()).await;
     let has_hosts = rows.iter().map(|row| &row.host).collect::<std::collections::BTreeSet<_>>().len() > 1;
@@ -185,8 +263,18 @@ pub async fn network(State(web): State<Web>, headers: HeaderMap) -> Response {
 #[template(path = "certificates.html")]
 struct Certificates {
     frame: PageFrame,
+    tiles: Vec<Tile>,
     budgets: Vec<String>,
-    certificates: Vec<CertificateReport>,
+    certificates: Vec<CertificateRow>,
+}
+
+struct CertificateRow {
+    report: CertificateReport,
+    ring: Ring,
+    /// Days, for the bar; `None`: its end is not known.
+    days: Option<i64>,
+    /// Services, with whether there is a page.
+    used_by: Vec<(String, bool)>,
 }
 
 /// `GET /certificates`
@@ -194,11 +282,51 @@ pub async fn certificates(State(web): State<Web>, headers: HeaderMap) -> Respons
     let visitor = RequestContext::new(&headers, &web).await;
     let words = visitor.words;
     let (picture, _) = web.handle.last_pass();
-    let budgets = certificates::budgets(&picture).into_iter().map(|budget| {
-        let (left, of) = (budget.left.to_string(), budget.of.to_string());
-        words.with_all("certificates-budget", &[("left", &left), ("of", &of), ("domain", &budget.domain)])
-    });
+    let now = web.handle.now();
+    let budgets = certificates::budgets(&picture);
+    let reports = certificates::reports(&picture);
     let here = "/certificates".to_owned();
     let frame = PageFrame::new(&web, &visitor, "certificates", words.get("certificates-title"), here).await;
-    page(&Certificates { frame, budgets: budgets.collect(), certificates: certificates::reports(&picture) })
+    let rows = reports.into_iter().map(|report| CertificateRow {
+        ring: report.ends.map_or_else(|| Ring::none(words), |ends| Ring::new(ends, now, words)),
+        days: report.ends.map(|ends| ((ends - now).0 / Millis::minutes(24 * 60).0).clamp(0, 90)),
+        used_by: report.used_by.iter().map(|name| (name.clone(), picture.statuses().contains_key(name))).collect(),
+        report,
+    });
+    let rows: Vec<CertificateRow> = rows.collect();
+    let budget_text = |budget: &OrderBudget| {
+        let (left, of) = (budget.left.to_string(), budget.of.to_string());
+        words.with_all("certificates-budget", &[("left", &left), ("of", &of), ("domain", &budget.domain)])
+    };
+    page(&Certificates {
+        tiles: if rows.is_empty() { Vec::new() } else { certificate_tiles(&picture, &rows, budgets.first(), words) },
+        budgets: budgets.iter().map(budget_text).collect(),
+        certificates: rows,
+        frame,
+    })
+}
+
+fn certificate_tiles(
+    picture: &PassResult,
+    rows: &[CertificateRow],
+    budget: Option<&OrderBudget>,
+    words: Words,
+) -> Vec<Tile> {
+    let plain = service_list::rows(picture, picture.statuses().values(), Some(Only::NoTls));
+    let names: Vec<String> = plain.iter().map(|row| row.name.clone()).collect();
+    let first = rows.iter().filter(|row| row.days.is_some()).min_by_key(|row| row.days);
+    let next = first.map(|row| {
+        let class = if row.ring.class.is_empty() { "" } else { " warn" };
+        let value = words.with("certificates-days", "days", &row.ring.days);
+        let tile = Tile::number("shield", words.get("certificates-next"), value, "#certificates");
+        Tile { class, detail: row.report.domains.join(", "), ..tile }
+    });
+    let budget = budget.map(|budget| {
+        let tile = Tile::number("globe", words.get("certificates-week"), budget.left.to_string(), "#certificates");
+        let of = words.with("tile-of", "count", &budget.of.to_string());
+        Tile { of, detail: budget.domain.clone(), ..tile }
+    });
+    let open = Tile::number("open", words.get("filter-no-tls"), names.len().to_string(), "/?only=no-tls");
+    let open = Tile { detail: service_rows::first_names(&names), ..open };
+    next.into_iter().chain(budget).chain([open]).collect()
 }

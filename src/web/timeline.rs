@@ -13,10 +13,6 @@ const SPAN: Millis = Millis::minutes(24 * 60);
 const UNIT: Millis = Millis::minutes(2);
 /// Events that are read; of a day with more, the newest.
 const EVENTS_MAX: u32 = 5_000;
-/// The left edge and height of a lane, and the top of the first one.
-const LEFT: i64 = 110;
-const LANE: i64 = 26;
-const TOP: i64 = 14;
 /// Hours between two labels of the axis.
 const HOURS_APART: i64 = 4;
 
@@ -24,28 +20,16 @@ const HOURS_APART: i64 = 4;
 pub struct Timeline {
     /// In its units.
     pub width: i64,
-    /// In its units.
-    pub height: i64,
-    /// From the oldest to now.
-    pub hours: Vec<Hour>,
+    /// Labels at the upper edge, from the oldest to now, as far from each other.
+    pub hours: Vec<String>,
     /// From top to bottom.
     pub lanes: Vec<Lane>,
-}
-
-/// A label at the upper edge.
-pub struct Hour {
-    /// Its position.
-    pub x: i64,
-    /// `16:00`.
-    pub text: String,
 }
 
 /// The changes at one provider.
 pub struct Lane {
     /// `NPM edge`.
     pub title: String,
-    /// Its middle.
-    pub y: i64,
     /// The changes, oldest first.
     pub marks: Vec<TimelineMark>,
 }
@@ -95,27 +79,16 @@ impl Timeline {
             let (changed, failed) = (bucket.changed.to_string(), bucket.failed.to_string());
             let values = [("time", at.get(..5).unwrap_or(&at)), ("changed", &changed), ("failed", &failed)];
             let key = if bucket.failed > 0 { "timeline-failed" } else { "timeline-changed" };
-            TimelineMark {
-                x: LEFT + unit,
-                failed: bucket.failed > 0,
-                run: bucket.run,
-                title: words.with_all(key, &values),
-            }
+            TimelineMark { x: unit, failed: bucket.failed > 0, run: bucket.run, title: words.with_all(key, &values) }
         };
-        let lanes: Vec<Lane> = (0..)
-            .zip(lanes)
-            .map(|(at, (id, marks))| Lane {
-                title: id.title(),
-                y: TOP + LANE * at + LANE / 2,
-                marks: marks.into_iter().map(mark).collect(),
-            })
-            .collect();
+        let lane = |(id, marks): (ProviderId, BTreeMap<i64, Bucket>)| Lane {
+            title: id.title(),
+            marks: marks.into_iter().map(mark).collect(),
+        };
         let hours = (0..=24 / HOURS_APART).map(|step| {
             let at = Timestamp(from.0 + step * HOURS_APART * 60 * 60 * 1000);
-            let text = view_model::clock(at).get(..5).unwrap_or_default().to_owned();
-            Hour { x: LEFT + step * HOURS_APART * 60 * 60 * 1000 / UNIT.0, text }
+            view_model::clock(at).get(..5).unwrap_or_default().to_owned()
         });
-        let height = TOP + LANE * i64::try_from(lanes.len()).unwrap_or_default() + 4;
-        Some(Self { width: LEFT + SPAN.0 / UNIT.0 + 24, height, hours: hours.collect(), lanes })
+        Some(Self { width: SPAN.0 / UNIT.0, hours: hours.collect(), lanes: lanes.into_iter().map(lane).collect() })
     }
 }

@@ -12,29 +12,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::marks;
+use super::service_rows::{self, Ring};
 use super::view_model;
-use super::view_model::StateMark as Shown;
+use super::view_model::{Counted, StateMark as Shown};
 use crate::engine::PassResult;
 use crate::engine::reconcile::upstream_probe;
 use crate::engine::reconcile::upstream_probe::DeadEnd;
+use crate::engine::report::exposure;
 use crate::engine::report::status;
 use crate::engine::report::status::{Health, ResourceStatus, ServiceStatus};
 use crate::words::Words;
 use amarre_core::model::service::{MountSource, Service, Target};
-use amarre_core::model::{Address, Gate, Kind, Timestamp};
+use amarre_core::model::{Address, Fields, Gate, Kind, Millis, Timestamp, Value};
 use amarre_core::plan::render::lines;
 
 /// The largest number of nodes in a column; the rest is counted.
 const NODES_MAX: usize = 6;
-/// The height of a node and the gap below it, in the drawing's units; the line meets a node this far below its top.
-const ROW: usize = 116;
-const MEETS: usize = 16;
+/// The height of a node with and without the gap below it, in the drawing's units; the line meets a node this far below
+/// its top.
+const ROW: usize = 152;
+const NODE: usize = 132;
+const MEETS: usize = 66;
 /// The room between two columns.
-const GAP: usize = 44;
-/// The leftmost and rightmost vertical line in it: an arrow and a cross need room.
-const LANES: std::ops::RangeInclusive<usize> = 8..=28;
-/// The length of a shown digest.
-const DIGEST_LETTERS: usize = 12;
+const GAP: usize = 48;
 
 /// The drawing.
 pub struct Drawing {
@@ -44,12 +45,18 @@ pub struct Drawing {
     pub wires: Vec<String>,
     /// Where the path breaks, as text.
     pub breaks: Vec<String>,
+    /// Whether a visitor gets through only when more is there.
+    pub is_to_come: bool,
 }
 
 /// One column.
 pub struct Column {
     /// What is in it.
     pub title: String,
+    /// The name of the mark of its nodes.
+    pub mark: &'static str,
+    /// The class of the wire to the next one where the columns stand one below the other.
+    pub leads: &'static str,
     /// From top to bottom.
     pub nodes: Vec<TopologyNode>,
     /// How many more there are.
@@ -58,24 +65,71 @@ pub struct Column {
 
 /// One resource.
 pub struct TopologyNode {
-    /// The class with its colour.
+    /// Its state as a tone.
     pub tone: &'static str,
+    /// Whether it is the container that is about to be removed.
+    pub drains: bool,
     /// Its name.
     pub name: String,
     /// `new`, `draining`; empty: it is alone.
     pub badge: String,
+    /// Whether it is about to serve.
+    pub is_new: bool,
     /// Details.
-    pub lines: Vec<String>,
+    pub lines: Vec<NodeLine>,
+    /// The days that its certificate has left.
+    pub ring: Option<Ring>,
     /// Its state.
     pub word: String,
     /// Its name in a query.
     pub thing: String,
 }
 
+/// A line of a node.
+#[derive(Default)]
+pub struct NodeLine {
+    /// The name of the mark before it; empty: none.
+    pub icon: &'static str,
+    /// What follows in its class: ` mono`; empty: nothing.
+    pub class: &'static str,
+    /// The text.
+    pub text: Counted,
+}
+
+impl NodeLine {
+    fn plain(text: impl Into<String>) -> Self {
+        Self { text: Counted::plain(text), ..Self::default() }
+    }
+
+    fn mono(text: impl Into<String>) -> Self {
+        Self { class: " mono", ..Self::plain(text) }
+    }
+}
+
 impl TopologyNode {
-    /// Its icon.
+    /// Its mark: a dot when all is well.
     pub fn mark(&self) -> &'static str {
-        view_model::mark(self.tone)
+        if self.tone == "ok" { "<span class=\"dot\"></span>" } else { marks::tone(self.tone) }
+    }
+
+    /// The class of its box.
+    pub fn class(&self) -> &'static str {
+        match self.tone {
+            _ if self.drains => "drain",
+            "yet" => "next",
+            "missing" => "bad",
+            tone => tone,
+        }
+    }
+
+    /// The class of one with a ring.
+    pub fn ringed(&self) -> &'static str {
+        if self.ring.is_some() { " ringed" } else { "" }
+    }
+
+    /// Its name, which may be broken where names have parts.
+    pub fn name_html(&self) -> String {
+        view_model::breakable(&self.name)
     }
 }
 
@@ -101,17 +155,30 @@ fn column(kind: Kind) -> Option<usize> {
 /// The drawing of a service.
 pub fn draw(picture: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Drawing {
     let table = NodeTable::new(picture, row);
-    let titles = ["svc-dns", "svc-proxy", "svc-containers", "svc-volumes"];
-    let column = |(at, title): (usize, &str)| {
+    let hops = table.hops();
+    let titles = [("svc-dns", "globe"), ("svc-proxy", "shield"), ("svc-containers", "box"), ("svc-volumes", "disk")];
+    let column = |(at, (title, mark)): (usize, (&str, &'static str))| {
         let all = &table.columns[at];
         let nodes = all.iter().take(NODES_MAX).map(|resource| node(picture, row, resource, (now, words))).collect();
-        Column { title: words.get(title), nodes, more: all.len().saturating_sub(NODES_MAX) }
+        let leads = hops.get(at).map(leads_on).unwrap_or_default();
+        Column { title: words.get(title), mark, leads, nodes, more: all.len().saturating_sub(NODES_MAX) }
     };
     let columns: Vec<Column> = titles.into_iter().enumerate().map(column).collect();
-    let hops = table.hops();
-    let height = columns.iter().map(|column| column.nodes.len()).max().unwrap_or(1).max(1) * ROW;
+    let height = columns.iter().map(|column| column.nodes.len()).max().unwrap_or(1).max(1) * ROW - (ROW - NODE);
     let wires = hops.iter().map(|hops| wire(hops, height)).collect();
-    Drawing { columns, wires, breaks: table.breaks(&hops, words) }
+    let is_to_come = hops[..2].iter().flat_map(HopTable::values).any(|hop| *hop == Hop::ToCome)
+        && !hops[..2].iter().all(|hops| hops.values().any(|hop| *hop == Hop::Stands));
+    Drawing { columns, wires, breaks: table.breaks(&hops, words), is_to_come }
+}
+
+/// How a column leads to the next one as a whole.
+fn leads_on(hops: &HopTable) -> &'static str {
+    match hops.values().max() {
+        Some(Hop::Broken) => " cutnext",
+        Some(Hop::ToCome | Hop::Unknown) => " nextnext",
+        Some(Hop::Stands) => "",
+        None => " nonext",
+    }
 }
 
 /// The resources of each column, in drawing order.
@@ -340,29 +407,124 @@ fn node(
     let (sync, health) = (Shown::sync(resource.sync, words), Shown::health(resource.health, words));
     // A working resource shows its drift.
     let state = if resource.health == Health::Healthy { &sync } else { &health };
-    let label = if resource.job.is_some() { "job".to_owned() } else { address.kind.label() };
     let badge = badge(picture, row, resource, words);
     // The deletion of a replaced container is no drift.
     let tone = if resource.health == Health::Healthy && !badge.is_empty() { "ok" } else { state.tone };
-    let image = image(picture, address);
-    // The column shows that it is a container.
-    let mut lines = vec![match image {
-        Some(image) if resource.job.is_some() => format!("{} · {image}", words.kind(&label)),
-        Some(image) => image,
-        None => words.kind(&label),
-    }];
+    let drains = picture.wants.drains.get(address);
+    let mut lines = facts(picture, row, resource, words);
     let (tone, word) = if resource.to_come {
-        lines.push(next_step_text(resource, words));
+        lines.push(NodeLine::plain(next_step_text(resource, words)));
         ("yet", words.get("pic-yet"))
     } else {
-        lines.push(match picture.wants.drains.get(address) {
-            Some(until) => words.with("pic-drains", "time", &view_model::clock(*until)),
-            None => words.say(&resource.detail_at(now)),
-        });
+        match drains {
+            Some(until) => lines.push(NodeLine::plain(words.with("pic-drains", "time", &view_model::clock(*until)))),
+            None if has_state_line(resource) => lines.push(NodeLine {
+                class: line_class(tone),
+                text: Counted::new(&resource.detail, resource.detail_clock, now, words),
+                ..NodeLine::default()
+            }),
+            None => (),
+        }
         (tone, state.word.clone())
     };
+    let ring = (address.kind == Kind::ProxyHost && picture.world.seen.contains_key(address))
+        .then(|| Ring::of_host(picture, address, now, words))
+        .flatten();
+    let is_new = badge == words.get("pic-new");
     let thing = view_model::encoded(&address.base().to_string());
-    TopologyNode { tone, name: lines::name(address, None), badge, lines, word, thing }
+    TopologyNode {
+        tone,
+        drains: drains.is_some(),
+        name: lines::name(address, None),
+        badge,
+        is_new,
+        lines,
+        ring,
+        word,
+        thing,
+    }
+}
+
+/// Whether its state is said below its facts: those of a host, a record or a volume that works say it already.
+fn has_state_line(resource: &ResourceStatus) -> bool {
+    let says_itself = matches!(resource.address.kind, Kind::Record | Kind::ProxyHost | Kind::Volume);
+    !says_itself || resource.health != Health::Healthy
+}
+
+/// The class of a line about a state.
+fn line_class(tone: &str) -> &'static str {
+    match tone {
+        "bad" | "missing" => " bad",
+        "warn" => " warn",
+        "go" => " go",
+        _ => "",
+    }
+}
+
+/// What is known of a resource beside its state.
+fn facts(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
+    let address = &resource.address;
+    let kind = |label: &str| NodeLine::plain(words.kind(label));
+    let Some(fields) = fields_of(picture, address) else { return vec![kind(&address.kind.label())] };
+    if address.kind == Kind::Record {
+        let kind = address.name.rsplit('/').next().unwrap_or_default();
+        let ttl = fields.get("ttl").and_then(Value::as_int).map(|seconds| view_model::span(Millis::seconds(seconds)));
+        let ttl = ttl.map(|ttl| format!("ttl {ttl} · ")).unwrap_or_default();
+        let values = fields.strings("values").join(", ");
+        let server = NodeLine::plain(format!("{ttl}{}", address.provider.title()));
+        vec![NodeLine::mono(format!("{kind} {values}")), server]
+    } else if address.kind == Kind::ProxyHost {
+        host_facts(picture, row, resource, words)
+    } else if address.kind == Kind::Container {
+        let image = NodeLine::mono(fields.text("image").map(view_model::short_image).unwrap_or_default());
+        let at = fields.text("address").filter(|_| picture.world.seen.contains_key(address));
+        let job = resource.job.as_ref().map(|_| kind("job"));
+        job.into_iter().chain([image]).chain(at.map(NodeLine::mono)).collect()
+    } else if address.kind == Kind::Volume {
+        mounts_text(picture, row, address).map(NodeLine::mono).into_iter().collect()
+    } else {
+        vec![kind(&address.kind.label())]
+    }
+}
+
+/// What was observed of a resource, else what is wanted.
+fn fields_of<'a>(picture: &'a PassResult, address: &Address) -> Option<&'a Fields> {
+    let seen = picture.world.seen.get(address).map(|seen| &seen.fields);
+    seen.or_else(|| picture.wants.map.get(address).map(|want| &want.fields))
+}
+
+/// Who is let in, how, and where it leads.
+fn host_facts(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, words: Words) -> Vec<NodeLine> {
+    let address = &resource.address;
+    let mut lines = Vec::new();
+    let of_host = exposure::of_host(picture, row, &address.name);
+    if let Some(access) = of_host.map(|found| service_rows::access_line(&found, words)) {
+        let class = if access.is_off { " warn" } else { "" };
+        lines.push(NodeLine { icon: access.icon, class, text: Counted::plain(access.text) });
+    }
+    let options = [("force_https", "pic-force-https"), ("http2", "pic-http2"), ("hsts", "pic-hsts")];
+    let has = |field: &str| fields_of(picture, address).and_then(|fields| fields.flag(field)) == Some(true);
+    let is_secure = fields_of(picture, address).is_some_and(|fields| fields.text("certificate").is_some());
+    let options = options.into_iter().filter(|(field, _)| is_secure && has(field)).map(|(_, key)| words.get(key));
+    let options = options.collect::<Vec<_>>().join(", ");
+    lines.push(NodeLine::plain(if is_secure { options } else { words.get("pic-plain") }));
+    lines.retain(|line| !line.text.text.is_empty());
+    let is_drift = resource.change.as_ref().is_some_and(status::is_drift);
+    if let Some(place) = upstream_probe::place_of(picture, address) {
+        let class = if is_drift { " mono warn" } else { " mono" };
+        lines.push(NodeLine { class, ..NodeLine::plain(format!("→ {place}")) });
+    }
+    lines
+}
+
+/// Where a volume is mounted.
+fn mounts_text(picture: &PassResult, row: &ServiceStatus, volume: &Address) -> Option<String> {
+    let manifest = picture.services.get(&row.name)?;
+    let is_it = |name: &String| volume.name == *name || volume.name == format!("{}_{name}", manifest.name);
+    let mounts = manifest.containers.values().flat_map(|container| &container.mounts);
+    let targets = mounts.filter(|mount| matches!(&mount.source, MountSource::Volume(name) if is_it(name)));
+    let targets: BTreeSet<&str> = targets.map(|mount| mount.target.as_str()).collect();
+    (!targets.is_empty()).then(|| targets.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// Which of two generations of a container it is: where hosts lead, tells which one serves.
@@ -388,18 +550,6 @@ fn badge(picture: &PassResult, row: &ServiceStatus, resource: &ResourceStatus, w
     words.get(key)
 }
 
-/// The image of a container, without its registry: `immich-server:v1.120`.
-fn image(picture: &PassResult, address: &Address) -> Option<String> {
-    let seen = picture.world.seen.get(address).map(|seen| &seen.fields);
-    let fields = seen.or_else(|| picture.wants.map.get(address).map(|want| &want.fields));
-    let image = fields.filter(|_| address.kind == Kind::Container)?.text("image")?;
-    let last = image.rsplit('/').next().unwrap_or(image);
-    Some(match last.split_once("@sha256:") {
-        Some((name, digest)) => format!("{name}@{}", digest.chars().take(DIGEST_LETTERS).collect::<String>()),
-        None => last.to_owned(),
-    })
-}
-
 /// What precedes the creation of a resource.
 fn next_step_text(resource: &ResourceStatus, words: Words) -> String {
     match resource.change.as_ref().map(|change| &change.gate) {
@@ -415,35 +565,37 @@ fn next_step_text(resource: &ResourceStatus, words: Words) -> String {
     }
 }
 
-/// One gap between two columns. Bent lines have a vertical part of their own for each start, so that two crossing lines
-/// are not taken for one.
+/// One gap between two columns.
 fn wire(hops: &HopTable, height: usize) -> String {
-    let bends: BTreeSet<usize> = hops.keys().filter(|(from, to)| from != to).map(|(from, _)| *from).collect();
-    let (first, room) = (*LANES.start(), LANES.end() - LANES.start());
-    let lane = |from: usize| {
-        let at = bends.iter().position(|other| *other == from).unwrap_or_default();
-        first + room * (at + 1) / (bends.len() + 1)
-    };
-    let mut svg = format!(
-        "<svg class=\"wire\" height=\"{height}\" viewBox=\"0 0 {GAP} {height}\" aria-hidden=\"true\" fill=\"none\" \
-         stroke=\"currentColor\" stroke-width=\"1.5\">"
-    );
+    let mut svg =
+        format!("<svg class=\"wire\" height=\"{height}\" viewBox=\"0 0 {GAP} {height}\" aria-hidden=\"true\">");
     // Broken lines are drawn last, above the others.
     let mut order: Vec<(&(usize, usize), &Hop)> = hops.iter().collect();
     order.sort_by_key(|(_, hop)| **hop);
     for ((from, to), hop) in order {
-        let (start, end, x) = (MEETS + ROW * from, MEETS + ROW * to, lane(*from));
-        let way = if from == to { format!("M2 {start}H41") } else { format!("M2 {start}H{x}V{end}H41") };
-        let (class, dashed) = match hop {
-            Hop::Stands => ("", ""),
-            Hop::ToCome => (" class=\"y\"", " stroke-dasharray=\"3 3\""),
-            Hop::Unknown => (" class=\"y\"", " stroke-dasharray=\"1 4\""),
-            Hop::Broken => (" class=\"x\"", ""),
+        let (start, end) = (MEETS + ROW * from, MEETS + ROW * to);
+        let way =
+            if from == to { format!("M0 {start}H41") } else { format!("M0 {start}C26 {start} 16 {end} 41 {end}") };
+        let (class, head) = match hop {
+            Hop::Stands => ("ok", "h"),
+            Hop::ToCome => ("next", "hn"),
+            Hop::Unknown => ("alias", "hn"),
+            Hop::Broken => ("cut", "hn"),
         };
-        let _ = write!(svg, "<path d=\"{way}\"{class}{dashed}/><path d=\"M37 {}l5 4l-5 4\"{class}/>", end - 4);
+        let _ = write!(
+            svg,
+            "<path class=\"{class}\" d=\"{way}\"/><path class=\"{head}\" d=\"M40 {}L48 {end}L40 {}z\"/>",
+            end - 5,
+            end + 5
+        );
         if *hop == Hop::Broken {
-            let cross = if from == to { GAP / 2 - 6 } else { *LANES.end() };
-            let _ = write!(svg, "<path d=\"M{cross} {}l8 8m0 -8l-8 8\"{class} stroke-width=\"2\"/>", end - 4);
+            let middle = usize::midpoint(start, end);
+            let _ = write!(
+                svg,
+                "<circle class=\"x\" cx=\"22\" cy=\"{middle}\" r=\"9\"/><path class=\"x\" d=\"M19 {}l6 6M25 {}l-6 6\"/>",
+                middle - 3,
+                middle - 3
+            );
         }
     }
     svg.push_str("</svg>");
@@ -455,10 +607,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_crosses_has_vertical_lines_of_its_own() {
-        let svg = wire(&HopTable::from([((0, 1), Hop::Stands), ((1, 0), Hop::Stands)]), 2 * ROW);
-        assert!(svg.contains("d=\"M2 16H14V132H41\"") && svg.contains("d=\"M2 132H21V16H41\""), "{svg}");
+    fn a_hop_is_drawn_by_its_state() {
+        let svg = wire(&HopTable::from([((0, 1), Hop::Stands), ((1, 0), Hop::Unknown)]), 2 * ROW);
+        assert!(
+            svg.contains("class=\"ok\" d=\"M0 66C26 66 16 218 41 218\"") && svg.contains("class=\"alias\""),
+            "{svg}"
+        );
         let svg = wire(&HopTable::from([((0, 0), Hop::Broken), ((1, 1), Hop::ToCome)]), 2 * ROW);
-        assert!(svg.contains("d=\"M2 16H41\" class=\"x\"") && svg.contains("class=\"y\" stroke-dasharray"), "{svg}");
+        assert!(
+            svg.contains("class=\"cut\" d=\"M0 66H41\"") && svg.contains("class=\"next\" d=\"M0 218H41\""),
+            "{svg}"
+        );
+        assert!(svg.rfind("class=\"cut\"") > svg.rfind("class=\"next\""), "what is broken is above the rest: {svg}");
     }
 }

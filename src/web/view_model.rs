@@ -1,12 +1,23 @@
 //! What pages show of services, plans and times, as values for templates. Pure.
 
+use askama::filters::Escaper;
+
+use super::marks;
+use super::page_text::PageText;
 use crate::engine::PassResult;
+use crate::engine::reconcile::upstream_probe;
+use crate::engine::report::countdown;
+use crate::engine::report::countdown::CountFrom;
 use crate::engine::report::service_plan::{OfService, RowNote, ServicePlanRow};
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
 use crate::words::{self, Words};
-use amarre_core::model::{Hint, Language, Millis, Timestamp};
+use amarre_core::model::service::Target;
+use amarre_core::model::{Address, Hint, Kind, Language, Millis, Text, Timestamp};
 use amarre_core::plan::render::{Sign, lines, text};
+
+/// The length of a shown digest.
+const DIGEST_LETTERS: usize = 12;
 
 /// A state: a shape, a word and a colour.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +31,9 @@ pub struct StateMark {
 }
 
 impl StateMark {
-    /// Its icon, an SVG of 16 by 16.
+    /// Its mark.
     pub fn mark(&self) -> &'static str {
-        mark(self.tone)
+        marks::tone(self.tone)
     }
 
     fn new(tone: &'static str, word: String, api: &str) -> Self {
@@ -58,22 +69,6 @@ impl StateMark {
     }
 }
 
-/// The icon of a tone. `yet` is for resources still to come, `gone` for deleted ones; `missing` has the colour of `bad`
-/// and a shape of its own.
-pub fn mark(tone: &str) -> &'static str {
-    match tone {
-        "ok" => include_str!("templates/marks/ok.svg"),
-        "go" => include_str!("templates/marks/go.svg"),
-        "warn" => include_str!("templates/marks/warn.svg"),
-        "bad" => include_str!("templates/marks/bad.svg"),
-        "missing" => include_str!("templates/marks/missing.svg"),
-        "off" => include_str!("templates/marks/off.svg"),
-        "gone" => include_str!("templates/marks/gone.svg"),
-        "yet" => include_str!("templates/marks/yet.svg"),
-        _ => include_str!("templates/marks/dim.svg"),
-    }
-}
-
 /// The two states of a service; suspended ones show that they are, and so do deleted ones with data left.
 pub fn states(picture: &PassResult, row: &ServiceStatus, words: Words) -> (StateMark, StateMark) {
     if row.deleted {
@@ -90,6 +85,49 @@ pub fn states(picture: &PassResult, row: &ServiceStatus, words: Words) -> (State
     };
     (StateMark::sync(row.sync, words), health)
 }
+
+/// A sentence that counts while a page is open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// The sentence at this moment.
+    pub text: String,
+    /// The instant that it counts to or from; `None`: it does not count.
+    pub at: Option<i64>,
+    /// The sentence with `{}` in place of the time.
+    pub form: String,
+    /// Whether it counts to that instant.
+    pub is_until: bool,
+}
+
+/// A span that no sentence has: where it is said, there the time goes.
+const PLACEHOLDER_DAYS: i64 = 987_654;
+
+impl Counted {
+    /// One that does not count.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    /// A sentence with its clock.
+    pub fn new(what: &Text, clock: Option<CountFrom>, now: Timestamp, words: Words) -> Self {
+        let say = |now| words.say(&countdown::with_time(what, clock, now));
+        let text = say(now);
+        let (at, is_until, sample) = match clock {
+            None => return Self::plain(text),
+            Some(CountFrom::Until(_, at)) => (at, true, Timestamp(at.0 - PLACEHOLDER_DAYS * DAY_MS)),
+            Some(CountFrom::For(at) | CountFrom::Up(at)) => (at, false, Timestamp(at.0 + PLACEHOLDER_DAYS * DAY_MS)),
+        };
+        let sample = say(sample);
+        // After the number come a space and the unit.
+        let number = PLACEHOLDER_DAYS.to_string();
+        let Some((before, rest)) = sample.split_once(&number) else { return Self::plain(text) };
+        let after: String = rest.chars().skip(2).collect();
+        Self { text, at: Some(at.0), form: format!("{before}{{}}{after}"), is_until }
+    }
+}
+
+/// A day.
+const DAY_MS: i64 = Millis::minutes(24 * 60).0;
 
 /// A line of a plan: the heading of a service (`of`), a change or step, or what stands below them (`note`).
 #[derive(Debug, Clone, Default)]
@@ -204,6 +242,53 @@ pub fn event(event: &Event, words: Words) -> String {
         }
         None => format!("{kind}: {said}"),
     }
+}
+
+/// The mark of an event.
+pub fn event_mark(kind: &str) -> &'static str {
+    marks::tone(match kind {
+        "failed" | "refused" => "bad",
+        "drift" => "warn",
+        "suspended" => "off",
+        "created" | "updated" | "deleted" | "performed" => "ok",
+        _ => "info",
+    })
+}
+
+/// The image of a service's main container, without its registry: `immich-server:v1.120`. Of two containers of an update,
+/// that of the one that serves.
+pub fn image_of(picture: &PassResult, service: &str) -> Option<String> {
+    let manifest = picture.services.get(service)?;
+    let routed = manifest.routes.iter().flat_map(|route| route.targets()).find_map(|target| match target {
+        Target::Container { key, .. } => manifest.containers.get_key_value(key),
+        Target::Url { .. } | Target::Instance { .. } => None,
+    });
+    let (key, container) = routed.or_else(|| manifest.containers.iter().next())?;
+    let name = manifest.address_name(key);
+    let is_its = |address: &&Address| address.kind == Kind::Container && address.name == name;
+    let hosts = picture.statuses().get(service)?.resources.iter().map(|one| &one.address);
+    let hosts: Vec<&Address> = hosts.filter(|address| address.kind.traits().forwards).collect();
+    let serves = |address: &&Address| hosts.iter().any(|host| upstream_probe::leads_to(picture, host, address));
+    let serving = picture.world.seen.keys().filter(is_its).find(serves);
+    let image = serving.and_then(|address| picture.world.seen.get(address)?.fields.text("image"));
+    Some(short_image(image.unwrap_or(&container.image))).filter(|image| !image.is_empty())
+}
+
+/// An image without its registry, and with the begin of its digest.
+pub fn short_image(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    match last.split_once("@sha256:") {
+        Some((name, digest)) => format!("{name}@{}", digest.chars().take(DIGEST_LETTERS).collect::<String>()),
+        None => last.to_owned(),
+    }
+}
+
+/// A name that may be broken at its dots, slashes and lines, as HTML.
+pub fn breakable(name: &str) -> String {
+    let mut escaped = String::new();
+    // Writing to a text never fails.
+    let _ = PageText.write_escaped_str(&mut escaped, name);
+    escaped.replace('.', "<wbr>.").replace('/', "/<wbr>").replace('_', "_<wbr>")
 }
 
 /// `3 s`, `12 min`, `4 h`, `21 d`: one unit, for columns.
@@ -345,6 +430,24 @@ mod tests {
         let message = Hint::text("this plan deletes 15 records of one service at once");
         assert_eq!(rows[1].more, [message, hint]);
         assert_eq!((&rows[2].more, &rows[4].more), (&Vec::new(), &Vec::new()));
+    }
+
+    #[test]
+    fn a_sentence_with_a_clock_says_where_its_time_stands() {
+        let now = Timestamp(1_000_000);
+        let counted = |clock, language| Counted::new(&Text::foreign("it"), clock, now, Words(language));
+        let until = CountFrom::Until(countdown::Then::GoesOn, Timestamp(1_026_000));
+        for (clock, language, form) in [
+            (until, Language::En, "it; goes on in {}"),
+            (until, Language::Fr, "it ; reprend dans {}"),
+            (CountFrom::Up(Timestamp(0)), Language::En, "it, up {}"),
+        ] {
+            let counted = counted(Some(clock), language);
+            assert_eq!(counted.form.replace('\u{a0}', " "), form);
+            assert_eq!(counted.is_until, matches!(clock, CountFrom::Until(..)));
+            assert!(!counted.text.contains("{}"), "{counted:?}");
+        }
+        assert_eq!(counted(None, Language::En), Counted::plain("it"));
     }
 
     #[test]

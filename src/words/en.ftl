@@ -2,17 +2,30 @@ skip = Skip to content
 main-navigation = Main
 other-language = Français
 nav-services = Services
-nav-runs = Runs
+nav-activity = Activity
 nav-network = Network
 nav-certificates = Certificates
 nav-settings = Settings
-footer-next-run = next look { $time }
+nav-more = More
+all-pages = All pages
+phone-navigation = Main, on phones
+footer-codes = Codes
+demo-label = Demo
+test-label = Test mode
+footer-next-run = next check { $time }
 footer-api = API
 checked = checked { $time } ago
 test-band = Test mode: { $names } is simulated. Nothing real is written there.
 test-band-several = Test mode: { $names } are simulated. Nothing real is written there.
-demo-band = Demo: everything here is simulated. Nothing real is asked or changed, and nothing of it stays.
+demo-band = Demo: Docker, NPM and OVH are simulated. Nothing real is written.
 demo-band-part = Demo: { $names } are simulated, the rest is real. Containers of the demo run on this machine’s Docker.
+demo-remove-container = Remove a container
+demo-edit-proxy-host = Edit a proxy host
+demo-break-deploy = Break a deploy
+demo-nothing = There is nothing to do this to.
+demo-done-remove-container = Container { $name } was removed in Docker.
+demo-done-edit-proxy-host = Proxy host { $name } was edited in NPM.
+demo-done-break-deploy = The manifest of { $name } names an image that does not start.
 not-checked = first look in progress
 
 sync-Synced = Synced
@@ -26,51 +39,44 @@ health-Unknown = Unknown
 suspended = Suspended
 
 overview-title = Services
-overview-all-well = { $n ->
-    [one] 1 service, in sync
-   *[other] { $n } services, all in sync
-}
-overview-counts = { $n ->
-    [one] 1 service
-   *[other] { $n } services
-}
-count-synced = { $n } in sync
-count-attention = { $n ->
-    [one] 1 needs you
-   *[other] { $n } need you
-}
 count-drifted = { $n } drifted
-count-moving = { $n } moving
+count-moving = { $n } progressing
 count-unknown = { $n } unknown
 count-suspended = { $n } suspended
+count-broken = { $n } not working
 overview-needs-you = Needs you
 overview-all = All services
-overview-search = Search name, domain, image
-overview-none-found = No service is like that.
-overview-first-look = The first look is in progress: Docker, NPM and OVH are being asked.
-overview-plan-only = Nothing was applied with this ledger yet. Amarre plans, and changes nothing before somebody says so.
+overview-search = Name, domain, image, access:none
+overview-none-found = No service matches this filter.
+overview-first-look = The first check is in progress: Docker, NPM and OVH are being read.
+overview-plan-only = Nothing has been applied with this ledger yet. Amarre plans, and changes nothing before you apply.
+overview-all-needs = All that needs you
+overview-clear = Clear the search
+overview-none-like = No service matches “{ $text }”.
+overview-page = { $from } to { $to } of { $count }
+overview-pages = Pages of the list
 filter-all = All
 filter-attention = Needs you
 filter-drifted = Drifted
 filter-suspended = Suspended
 col-service = Service
-col-domain = Domain
-col-sync = Sync
-col-health = Health
 col-what-now = What now
 col-since = Since
+col-address = Address, access
+col-certificate = Cert.
 svc-explain = Why it is there
-empty-new = Say what it is; its manifest is written for you.
+empty-new = Give an image; the manifest is generated.
 empty-template = Nextcloud, Gitea, Immich and others, ready to use.
 empty-unmanaged = What is here already and no manifest names: { $n }.
 empty-services = No service yet
 empty-source = Manifests are read from { $source }.
+empty-app = Django, Next, Go, Rust, a Dockerfile…
 
 act-new-service = New service
 act-reconcile-now = Reconcile now
 act-reconcile = Reconcile
 act-apply = Apply this plan
-act-heal = Heal now
+act-heal = Restore
 act-suspend = Suspend
 act-resume = Resume
 act-restart = Restart…
@@ -87,7 +93,7 @@ act-write = Write and converge
 act-see-logs = See logs
 act-sign-in = Sign in
 act-sign-out = Sign out
-act-more = More
+act-more = Actions
 act-back = Back
 act-copy = Copy
 copied = Copied
@@ -96,19 +102,17 @@ tab-now = Now
 tab-history = History
 tab-logs = Logs
 tab-manifest = Manifest
-svc-picture = From the name to the data
+svc-picture = From domain to data
 svc-drift = { $n ->
     [one] Drift: 1 field
    *[other] Drift: { $n } fields
 }
 svc-last-applied = Last applied
 svc-now = Now
-svc-field = Field
-svc-missing = It is not there any more
-svc-plan = What is done or waits
-svc-events = What happened
+svc-plan = Plan
+svc-events = Events
 svc-no-events = Nothing yet.
-svc-facts = Facts
+svc-facts = Information
 svc-host = Host
 svc-file = Manifest
 svc-network = Network { $name }
@@ -123,9 +127,14 @@ svc-unknown = No service { $name } here.
 svc-near = Did you mean { $name }?
 svc-why = Why?
 svc-no-manifest = There is no manifest of it any more.
+svc-there = exists
+svc-trace = { $name }: every hop, tested now
+svc-no-domain = This service has no domain.
+svc-what-now = What now
+svc-missing = removed
 history-none = No version of it was well in every container yet.
 history-revision = Revision
-history-since = Well since
+history-since = Healthy since
 history-images = Images
 history-current = now
 
@@ -174,10 +183,10 @@ new-written = will be written to { $where }
 new-message = Message
 new-author = author: { $name }
 new-to-settle = { $n ->
-    [one] 1 thing to settle
-   *[other] { $n } things to settle
+    [one] 1 problem
+   *[other] { $n } problems
 }
-new-settled = nothing to settle
+new-settled = no problem
 new-free = free
 new-reuse = A service of this name was deleted
 new-reuse-yes = it is the same one and gets what that has left
@@ -211,12 +220,13 @@ login-wrong = { $n ->
    *[other] E-mail or password is wrong. { $n } tries left
 }
 login-locked = Too many passwords were wrong. Try again in { $time }.
-setup-title = The first account
-setup-text = It may do everything. Others are added by it.
+login-no-account = No account yet? The first start printed a link for it.
+setup-title = Welcome
+setup-text = The account of an administrator, who can add other users.
 setup-name = Name, as in commits
-setup-password-hint = 12 characters or more
-setup-make = Make it
-setup-gone = This link is not good any more: there is an account, or Amarre was started again and printed another.
+setup-password-hint = at least 12 characters
+setup-make = Create account
+setup-gone = This link is no longer valid: an account exists already, or Amarre was restarted and printed another link.
 
 accounts-email = E-mail
 accounts-name = Name
@@ -228,16 +238,16 @@ accounts-target = With
 accounts-result = Result
 
 network-title = Network
-network-counts = { $pool } in /{ $prefix }: { $leased } leased, { $foreign } not ours, { $free } free
+network-counts = { $pool } in /{ $prefix }: { $leased } leased, { $foreign } not managed, { $free } free
 network-next = next: { $subnet }
 network-full = The pool is full: add one to network.pools.
 network-subnet = Subnet
 network-who = Who
 network-addresses = Addresses
-network-not-ours = not ours
+network-not-ours = not managed
 network-free = free
 network-picture = The pool as a picture; the table below says the same
-runs-title = Runs
+runs-title = Activity
 timeline-title = The last 24 hours
 timeline-changed = { $time }, changes: { $changed }
 timeline-failed = { $time }, failures: { $failed }, changes: { $changed }
@@ -252,16 +262,24 @@ runs-quiet = { $n ->
 }
 runs-none = There was no run yet.
 runs-going-on = going on
+runs-with-changes = With changes
+runs-drift = Drift
+runs-failed = Failed
+runs-why = Why
 run-title = Run { $id }
 certificates-title = Certificates
 certificates-none = NPM has no certificate.
-certificates-name = Certificate
 certificates-names = Names
 certificates-left = How long
 certificates-used = Used by
 certificates-npm = NPM
-certificates-nobody = nobody
+certificates-nobody = nothing
 certificates-budget = Let's Encrypt this week: { $left } of { $of } left for { $domain }
+certificates-days = { $days } d
+certificates-next = Next to expire
+certificates-week = Let’s Encrypt, left this week
+certificates-of-90 = of 90 days
+certificates-renewed = Renewal
 
 problem-denied = Your role is { $role }; this needs { $needed }.
 problem-too-much = Too many requests. Try again in { $time }.
@@ -274,11 +292,14 @@ problem-stopping = Amarre is stopping. Try again in a moment.
 error-unknown = There is no error code { $code }.
 errors-title = Error codes
 errors-all = All codes
+errors-terminal = The same text in the terminal:
+errors-search = Search code or words
+errors-none-found = No code is like that.
 live-paused = Live updates paused. Reload
 
 ## The page of the interface for machines
-api-title = Interface for machines
-api-about = For whoever writes a program. Every route with what it takes and gives; for tools:
+api-title = API
+api-about = Every route with what it takes and returns. For tools:
 api-who = Who may ask: { $who }
 api-parameter = Parameter
 api-place = Where
@@ -289,11 +310,12 @@ api-answer = Answer
 
 filter-no-tls = No TLS
 filter-unmanaged = Unmanaged
-footer-keys = Keys
-footer-theme = Theme:
+filter-open = Open to everyone
+footer-keys = Keyboard shortcuts
+footer-theme = Theme
 theme-light = light
 theme-dark = dark
-theme-auto = as the system
+theme-auto = system
 act-save = Save
 act-test-again = Test again
 
@@ -303,7 +325,7 @@ settings-hosts = Hosts
 settings-users = Users
 settings-tokens = Tokens
 settings-notifications = Notifications
-settings-audit = What people did
+settings-audit = Audit log
 accounts-change = Change
 provider-name = Provider
 provider-state = State
@@ -347,14 +369,13 @@ notifications-taken = { $name } has taken it; has it arrived?
 notifications-not-taken = { $name } did not take it: { $why }
 
 ## Keys
-keys-title = Keys
+keys-title = Keyboard shortcuts
 keys-about = Nothing that deletes, suspends or rolls back has a key.
 keys-on = Switch keys on
 keys-off = Switch keys off
 keys-search = search
 keys-services = services
 keys-instances = instances
-keys-runs = runs
 keys-network = network
 keys-certificates = certificates
 keys-new = new service
@@ -364,6 +385,8 @@ keys-reconcile = reconcile
 keys-edit = edit
 keys-list = this list
 keys-leave = leave the field
+keys-pools = pools
+keys-activity = activity
 
 ## From a template
 templates-title = New service from a template
@@ -371,8 +394,6 @@ templates-about = Well-known services, ready to run. Your own stand in the folde
 templates-from = From a template
 templates-from-image = From an image
 templates-others = Other templates
-templates-name = Template
-templates-what = What it is
 templates-unknown = There is no template { $name }.
 templates-secrets = Secrets that are made with it, and shown nowhere: { $names }
 tokens-days = { $n } days
@@ -413,18 +434,38 @@ pic-drains = removed at { $time }
 pic-breaks = The way breaks between { $from } and { $to }: { $why }
 pic-elsewhere = in NPM it leads to { $where }
 pic-off = it is switched off in NPM
+pic-force-https = force HTTPS
+pic-http2 = HTTP/2
+pic-hsts = HSTS
+pic-plain = plain HTTP
+pic-not-yet = Not reachable yet: what is dashed is still to come.
 
 ## A deleted service
 deleted-state = Deleted, data kept
 deleted-server-state = Manifest gone, server goes on
 deleted-server-about = Its manifest is gone. Its server goes on and is billed. Put the manifest back, or delete the server with its disks.
 deleted-about = Its manifest is gone. A manifest of this name with reuse: true gets this data again.
-deleted-title = Deleted, data kept
+deleted-title = Manifest removed
 deleted-left = What is left
-deleted-keeps = kept: { $what }
+deleted-keeps = Deleted, data kept: { $what }
+deleted-goes-on = Its instance goes on and is billed: { $what }
 act-purge = Delete its data…
 act-purge-server = Delete its server…
 act-purge-now = Delete it for good
+act-search = Search
+act-trace = Test every hop
+act-show = Show
+act-explain-code = What it means
+act-confirm-deletes = Delete { $count }
+act-adopt = Adopt…
+act-release = Release…
+act-rescue = Repair NPM…
+act-adopt-now = Adopt
+act-release-now = Release
+act-rescue-now = Disable the host
+act-instance-start = Start
+act-instance-stop = Stop
+act-instance-unshelve = Unshelve
 purge-title = Delete what is left of { $name }
 purge-removes = This goes for good. Amarre keeps no copy of it.
 purge-type = Type { $name } to delete it
@@ -741,7 +782,6 @@ pool-until-not-ready = until { $time }; accounts ready: { $ready } of { $count }
 pool-place = waits at place { $place }, until { $time } at the latest
 pool-from = from { $time }
 pool-waits = waits
-pool-left = { $time } left
 pool-holder = { $user }, until { $time }
 pool-extend = Extend
 pool-release = Release
@@ -864,3 +904,98 @@ found-build = Build
 found-port = Port
 found-start = Start
 found-release = Release
+
+group-by = Group by
+group-kind = kind
+group-host = host
+group-nothing = nothing
+group-no-host = No host
+
+sort-by = Sort by
+sort-attention = attention
+sort-name = name
+sort-certificate = certificate
+sort-since = last change
+
+kinds-Service = Services
+kinds-App = Apps, built from git
+kinds-Route = Routes
+kinds-Stream = Streams
+kinds-Redirect = Redirections
+kinds-AccessList = Access lists
+kinds-DeadHost = 404 hosts
+kinds-Record = DNS records
+kinds-Network = Networks
+kinds-Instance = Instances
+kinds-Pool = Pools
+
+beside-Redirect = Redirections:
+beside-AccessList = Access lists:
+beside-DeadHost = 404 hosts:
+beside-Record = DNS records:
+beside-Network = Networks:
+beside-Instance = Instances:
+beside-Pool = Pools:
+
+access-list = list { $list }
+access-everyone = everyone
+access-lost = open, expected: { $list }
+access-other = another list, expected: { $list }
+access-closed = a list, expected: everyone
+access-absent = not reachable
+access-unknown = cannot be seen
+
+ring-none = no certificate
+ring-days = { $n ->
+    [one] certificate: 1 day left
+   *[other] certificate: { $n } days left
+}
+
+tile-healthy = Healthy
+tile-of = of { $count }
+tile-all-healthy = all in sync
+tile-nothing-needed = nothing
+tile-certificates = Certificates ≤ 30 d
+tile-next-certificate = next: { $name } in { $days } d
+tile-no-certificate = no certificate in use
+tile-open-as-wanted = as the manifests say
+tile-open-lost = against the manifest: { $names }
+
+in-terminal = In the terminal
+
+needs-role = role { $role } needed
+
+adopt-title = Adopt { $name }
+
+release-title = Release { $name }
+
+rescue-title = Repair NPM { $name }
+
+step-title = Deploying { $revision }
+step-title-commit = Deploying { $revision } “{ $subject }”
+step-now = now
+step-waits = Waiting
+step-waits-until = goes on
+step-then = then
+step-steps = Steps
+step-more = { $n ->
+    [one] and 1 more
+   *[other] and { $n } more
+}
+step-deployed = Deployed in { $time }
+step-restored = Restored in { $time }
+step-title-drift = Restoring what was changed beside Amarre
+step-instant = less than 1 s
+
+reason-manifest_new = new manifest
+reason-manifest_changed = manifest changed
+reason-configuration_changed = configuration changed
+reason-manifest_removed = manifest removed
+reason-missing = missing
+reason-drift = drift
+reason-image_moved = new image
+reason-dependency_replaced = dependency replaced
+reason-destroy_asked = deletion
+reason-rollback = rollback
+reason-released = release
+reason-reserved = reservation

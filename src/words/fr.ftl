@@ -2,23 +2,36 @@ skip = Aller au contenu
 main-navigation = Principale
 other-language = English
 nav-services = Services
-nav-runs = Passages
+nav-activity = Activité
 nav-network = Réseau
 nav-certificates = Certificats
 nav-settings = Réglages
-footer-next-run = prochain passage { $time }
+nav-more = Plus
+all-pages = Toutes les pages
+phone-navigation = Principal, sur téléphone
+footer-codes = Codes
+demo-label = Démo
+test-label = Mode test
+footer-next-run = prochaine vérification { $time }
 footer-api = API
 checked = vérifié il y a { $time }
 test-band = Mode test : { $names } est simulé. Rien de réel n’y est écrit.
 test-band-several = Mode test : { $names } sont simulés. Rien de réel n’y est écrit.
-demo-band = Démonstration : tout est simulé ici. Rien de réel n’est interrogé ni modifié, et rien n’en reste.
+demo-band = Démo : Docker, NPM et OVH sont simulés. Rien de réel n’est écrit.
 demo-band-part = Démonstration : { $names } sont simulés, le reste est réel. Les conteneurs tournent dans le Docker de cette machine.
+demo-remove-container = Supprimer un conteneur
+demo-edit-proxy-host = Modifier un hôte proxy
+demo-break-deploy = Casser un déploiement
+demo-nothing = Il n’y a rien sur quoi agir.
+demo-done-remove-container = Le conteneur { $name } a été supprimé dans Docker.
+demo-done-edit-proxy-host = L’hôte proxy { $name } a été modifié dans NPM.
+demo-done-break-deploy = Le manifeste de { $name } nomme une image qui ne démarre pas.
 not-checked = premier passage en cours
 
 sync-Synced = Synchronisé
 sync-OutOfSync = En écart
 sync-Unknown = Inconnu
-health-Healthy = Sain
+health-Healthy = Opérationnel
 health-Progressing = En cours
 health-Degraded = Dégradé
 health-Missing = Absent
@@ -26,19 +39,6 @@ health-Unknown = Inconnu
 suspended = Suspendu
 
 overview-title = Services
-overview-all-well = { $n ->
-    [one] { $n } service, synchronisé
-   *[other] { $n } services, tous synchronisés
-}
-overview-counts = { $n ->
-    [one] { $n } service
-   *[other] { $n } services
-}
-count-synced = { $n ->
-    [one] { $n } synchronisé
-   *[other] { $n } synchronisés
-}
-count-attention = { $n } à traiter
 count-drifted = { $n } en dérive
 count-moving = { $n } en cours
 count-unknown = { $n ->
@@ -49,34 +49,40 @@ count-suspended = { $n ->
     [one] { $n } suspendu
    *[other] { $n } suspendus
 }
+count-broken = { $n } hors service
 overview-needs-you = À traiter
 overview-all = Tous les services
-overview-search = Chercher un nom, un domaine, une image
-overview-none-found = Aucun service ne correspond.
-overview-first-look = Premier passage en cours : Docker, NPM et OVH sont interrogés.
-overview-plan-only = Rien n'a encore été appliqué avec ce registre. Amarre planifie et ne change rien sans accord.
+overview-search = Nom, domaine, image, access:none
+overview-none-found = Aucun service ne correspond à ce filtre.
+overview-first-look = La première vérification est en cours : lecture de Docker, NPM et OVH.
+overview-plan-only = Rien n’a encore été appliqué avec ce registre. Amarre planifie et ne change rien avant votre accord.
+overview-all-needs = Tout ce qui est à traiter
+overview-clear = Effacer la recherche
+overview-none-like = Aucun service ne correspond à « { $text } ».
+overview-page = { $from } à { $to } sur { $count }
+overview-pages = Pages de la liste
 filter-all = Tous
 filter-attention = À traiter
 filter-drifted = En dérive
 filter-suspended = Suspendus
 col-service = Service
-col-domain = Domaine
-col-sync = Synchro
-col-health = Santé
-col-what-now = Et maintenant
+col-what-now = En ce moment
 col-since = Depuis
+col-address = Adresse, accès
+col-certificate = Cert.
 svc-explain = Pourquoi c’est là
-empty-new = Dites ce que c’est ; son manifeste est écrit pour vous.
+empty-new = Donnez une image : le manifeste est généré.
 empty-template = Nextcloud, Gitea, Immich et d’autres, prêts à l’emploi.
 empty-unmanaged = Ce qui est déjà ici sans manifeste : { $n }.
 empty-services = Aucun service pour l'instant
 empty-source = Les manifestes sont lus depuis { $source }.
+empty-app = Django, Next, Go, Rust, un Dockerfile…
 
 act-new-service = Nouveau service
 act-reconcile-now = Réconcilier
 act-reconcile = Réconcilier
 act-apply = Appliquer ce plan
-act-heal = Rétablir
+act-heal = Restaurer
 act-suspend = Suspendre
 act-resume = Reprendre
 act-restart = Redémarrer…
@@ -93,29 +99,27 @@ act-commit = Enregistrer et appliquer
 act-see-logs = Voir le journal
 act-sign-in = Se connecter
 act-sign-out = Se déconnecter
-act-more = Plus
+act-more = Actions
 act-back = Retour
 act-copy = Copier
 copied = Copié
 
 tab-now = État
 tab-history = Historique
-tab-logs = Journal
+tab-logs = Logs
 tab-manifest = Manifeste
-svc-picture = Du nom aux données
+svc-picture = Du domaine aux données
 svc-drift = { $n ->
     [one] Dérive : { $n } champ
    *[other] Dérive : { $n } champs
 }
 svc-last-applied = Dernier état appliqué
 svc-now = Maintenant
-svc-field = Champ
-svc-missing = N'existe plus
-svc-plan = En cours ou en attente
+svc-plan = Plan
 svc-events = Événements
 svc-no-events = Rien pour l'instant.
-svc-facts = Faits
-svc-host = Serveur
+svc-facts = Informations
+svc-host = Hôte
 svc-file = Manifeste
 svc-network = Réseau { $name }
 svc-dns = DNS
@@ -129,9 +133,14 @@ svc-unknown = Aucun service { $name } ici.
 svc-near = Peut-être { $name } ?
 svc-why = Pourquoi ?
 svc-no-manifest = Son manifeste n'existe plus.
+svc-there = existe
+svc-trace = { $name } : chaque étape, testée à l’instant
+svc-no-domain = Ce service n’a pas de domaine.
+svc-what-now = En ce moment
+svc-missing = supprimé
 history-none = Aucune version n'a encore été saine dans tous ses conteneurs.
 history-revision = Révision
-history-since = Saine depuis
+history-since = Opérationnelle depuis
 history-images = Images
 history-current = actuelle
 
@@ -180,10 +189,10 @@ new-written = sera écrit dans { $where }
 new-message = Message
 new-author = auteur : { $name }
 new-to-settle = { $n ->
-    [one] { $n } point à régler
-   *[other] { $n } points à régler
+    [one] { $n } problème
+   *[other] { $n } problèmes
 }
-new-settled = rien à régler
+new-settled = aucun problème
 new-free = libre
 new-reuse = Un service de ce nom a été supprimé
 new-reuse-yes = c'est le même : il reçoit ce que celui-ci a laissé
@@ -217,12 +226,13 @@ login-wrong = { $n ->
    *[other] E-mail ou mot de passe incorrect. Encore { $n } essais
 }
 login-locked = Trop de mots de passe incorrects. Réessayer dans { $time }.
-setup-title = Le premier compte
-setup-text = Il peut tout faire, et ajoute les autres.
+login-no-account = Pas encore de compte ? Le premier démarrage a affiché un lien pour le créer.
+setup-title = Bienvenue
+setup-text = Le compte d’un administrateur, qui peut ajouter d’autres utilisateurs.
 setup-name = Nom, comme dans les commits
 setup-password-hint = 12 caractères au moins
-setup-make = Créer
-setup-gone = Ce lien n'est plus valable : un compte existe, ou Amarre a redémarré et en a affiché un autre.
+setup-make = Créer le compte
+setup-gone = Ce lien n’est plus valable : un compte existe déjà, ou Amarre a redémarré et affiché un autre lien.
 
 accounts-email = E-mail
 accounts-name = Nom
@@ -234,20 +244,20 @@ accounts-target = Avec
 accounts-result = Résultat
 
 network-title = Réseau
-network-counts = { $pool } en /{ $prefix } : { $leased } loués, { $foreign } hors gestion, { $free } libres
+network-counts = { $pool } en /{ $prefix } : { $leased } attribués, { $foreign } non gérés, { $free } libres
 network-next = prochain : { $subnet }
 network-full = La plage est pleine : en ajouter une à network.pools.
 network-subnet = Sous-réseau
 network-who = Qui
 network-addresses = Adresses
-network-not-ours = hors gestion
+network-not-ours = non géré
 network-free = libre
 network-picture = La plage en image ; le tableau dit la même chose
-runs-title = Passages
+runs-title = Activité
 timeline-title = Les dernières 24 heures
 timeline-changed = { $time }, modifications : { $changed }
 timeline-failed = { $time }, échecs : { $failed }, modifications : { $changed }
-runs-run = Passage
+runs-run = Exécution
 runs-began = Début
 runs-took = Durée
 runs-result = Résultat
@@ -258,16 +268,24 @@ runs-quiet = { $n ->
 }
 runs-none = Aucun passage pour l'instant.
 runs-going-on = en cours
+runs-with-changes = Avec changements
+runs-drift = Dérive
+runs-failed = En échec
+runs-why = Cause
 run-title = Passage { $id }
 certificates-title = Certificats
 certificates-none = NPM n'a aucun certificat.
-certificates-name = Certificat
 certificates-names = Noms
 certificates-left = Durée restante
 certificates-used = Utilisé par
 certificates-npm = NPM
-certificates-nobody = personne
+certificates-nobody = rien
 certificates-budget = Let's Encrypt cette semaine : encore { $left } sur { $of } pour { $domain }
+certificates-days = { $days } j
+certificates-next = Prochaine échéance
+certificates-week = Let’s Encrypt, restants cette semaine
+certificates-of-90 = sur 90 jours
+certificates-renewed = Renouvellement
 
 problem-denied = Rôle actuel : { $role } ; il faut { $needed }.
 problem-too-much = Trop de requêtes. Réessayer dans { $time }.
@@ -280,11 +298,14 @@ problem-stopping = Amarre s’arrête. Réessayer dans un instant.
 error-unknown = Le code d’erreur { $code } n’existe pas.
 errors-title = Codes d’erreur
 errors-all = Tous les codes
+errors-terminal = Le même texte dans le terminal :
+errors-search = Rechercher un code ou des mots
+errors-none-found = Aucun code ne correspond.
 live-paused = Mises à jour suspendues. Recharger
 
 ## La page de l'interface pour machines
-api-title = Interface pour machines
-api-about = Pour qui écrit un programme. Chaque route avec ce qu'elle prend et donne ; pour les outils :
+api-title = API
+api-about = Chaque route avec ce qu’elle prend et renvoie. Pour les outils :
 api-who = Qui peut demander : { $who }
 api-parameter = Paramètre
 api-place = Où
@@ -294,12 +315,13 @@ api-body = Corps
 api-answer = Réponse
 
 filter-no-tls = Sans TLS
-filter-unmanaged = Hors gestion
-footer-keys = Touches
-footer-theme = Thème :
+filter-unmanaged = Non gérés
+filter-open = Ouverts à tous
+footer-keys = Raccourcis clavier
+footer-theme = Thème
 theme-light = clair
 theme-dark = sombre
-theme-auto = celui du système
+theme-auto = système
 act-save = Enregistrer
 act-test-again = Tester à nouveau
 
@@ -309,7 +331,7 @@ settings-hosts = Hôtes
 settings-users = Utilisateurs
 settings-tokens = Jetons
 settings-notifications = Notifications
-settings-audit = Actions
+settings-audit = Journal d’audit
 accounts-change = Modifier
 provider-name = Fournisseur
 provider-state = État
@@ -353,14 +375,13 @@ notifications-taken = { $name } l'a pris ; est-il arrivé ?
 notifications-not-taken = { $name } ne l'a pas pris : { $why }
 
 ## Touches
-keys-title = Touches
+keys-title = Raccourcis clavier
 keys-about = Rien qui supprime, suspende ou revienne en arrière n'a de touche.
 keys-on = Activer les touches
 keys-off = Désactiver les touches
 keys-search = chercher
 keys-services = services
 keys-instances = instances
-keys-runs = passages
 keys-network = réseau
 keys-certificates = certificats
 keys-new = nouveau service
@@ -370,6 +391,8 @@ keys-reconcile = réconcilier
 keys-edit = modifier
 keys-list = cette liste
 keys-leave = quitter le champ
+keys-pools = pools
+keys-activity = activité
 
 ## À partir d'un modèle
 templates-title = Nouveau service à partir d'un modèle
@@ -377,8 +400,6 @@ templates-about = Des services connus, prêts à servir. D'autres modèles se pl
 templates-from = À partir d'un modèle
 templates-from-image = À partir d'une image
 templates-others = Autres modèles
-templates-name = Modèle
-templates-what = Ce que c'est
 templates-unknown = Il n'y a pas de modèle { $name }.
 templates-secrets = Secrets créés avec lui, et montrés nulle part : { $names }
 tokens-days = { $n } jours
@@ -419,18 +440,38 @@ pic-drains = retiré à { $time }
 pic-breaks = Le chemin est coupé entre { $from } et { $to } : { $why }
 pic-elsewhere = dans NPM, il mène à { $where }
 pic-off = il est désactivé dans NPM
+pic-force-https = HTTPS forcé
+pic-http2 = HTTP/2
+pic-hsts = HSTS
+pic-plain = HTTP sans TLS
+pic-not-yet = Pas encore joignable : ce qui est en pointillés reste à venir.
 
 ## A deleted service
 deleted-state = Supprimé, données conservées
 deleted-server-state = Manifeste supprimé, serveur en service
 deleted-server-about = Son manifeste a été supprimé. Son serveur reste en service et facturé. Remettre le manifeste, ou supprimer le serveur avec ses disques.
 deleted-about = Son manifeste a été supprimé. Un manifeste du même nom avec reuse: true récupère ces données.
-deleted-title = Supprimés, données conservées
+deleted-title = Manifeste supprimé
 deleted-left = Ce qui reste
-deleted-keeps = conservé : { $what }
+deleted-keeps = Supprimé, données conservées : { $what }
+deleted-goes-on = Son instance continue et reste facturée : { $what }
 act-purge = Supprimer ses données…
 act-purge-server = Supprimer son serveur…
 act-purge-now = Supprimer définitivement
+act-search = Rechercher
+act-trace = Tester chaque étape
+act-show = Afficher
+act-explain-code = Explication
+act-confirm-deletes = Supprimer { $count }
+act-adopt = Adopter…
+act-release = Ne plus gérer…
+act-rescue = Réparer NPM…
+act-adopt-now = Adopter
+act-release-now = Ne plus gérer
+act-rescue-now = Désactiver l’hôte
+act-instance-start = Démarrer
+act-instance-stop = Arrêter
+act-instance-unshelve = Sortir de la réserve
 purge-title = Supprimer ce qui reste de { $name }
 purge-removes = Cette suppression est définitive. Amarre n’en garde aucune copie.
 purge-type = Saisir { $name } pour supprimer
@@ -750,7 +791,6 @@ pool-until-not-ready = jusqu’au { $time } ; comptes prêts : { $ready } sur { 
 pool-place = attend à la place { $place }, jusqu’au { $time } au plus tard
 pool-from = à partir du { $time }
 pool-waits = attend
-pool-left = encore { $time }
 pool-holder = { $user }, jusqu’au { $time }
 pool-extend = Prolonger
 pool-release = Libérer
@@ -873,3 +913,98 @@ found-build = Construction
 found-port = Port
 found-start = Démarrage
 found-release = Avant la mise en ligne
+
+group-by = Grouper par
+group-kind = type
+group-host = hôte
+group-nothing = rien
+group-no-host = Sans hôte
+
+sort-by = Trier par
+sort-attention = urgence
+sort-name = nom
+sort-certificate = certificat
+sort-since = dernier changement
+
+kinds-Service = Services
+kinds-App = Apps, construites depuis git
+kinds-Route = Routes
+kinds-Stream = Flux
+kinds-Redirect = Redirections
+kinds-AccessList = Listes d’accès
+kinds-DeadHost = Hôtes 404
+kinds-Record = Enregistrements DNS
+kinds-Network = Réseaux
+kinds-Instance = Instances
+kinds-Pool = Pools
+
+beside-Redirect = Redirections :
+beside-AccessList = Listes d’accès :
+beside-DeadHost = Hôtes 404 :
+beside-Record = Enregistrements DNS :
+beside-Network = Réseaux :
+beside-Instance = Instances :
+beside-Pool = Pools :
+
+access-list = liste { $list }
+access-everyone = tout le monde
+access-lost = ouvert, attendu : { $list }
+access-other = autre liste, attendue : { $list }
+access-closed = une liste, attendu : tout le monde
+access-absent = injoignable
+access-unknown = non visible
+
+ring-none = pas de certificat
+ring-days = { $n ->
+    [one] certificat : { $n } jour restant
+   *[other] certificat : { $n } jours restants
+}
+
+tile-healthy = Opérationnels
+tile-of = sur { $count }
+tile-all-healthy = tous synchronisés
+tile-nothing-needed = rien
+tile-certificates = Certificats ≤ 30 j
+tile-next-certificate = prochain : { $name } dans { $days } j
+tile-no-certificate = aucun certificat utilisé
+tile-open-as-wanted = comme le disent les manifestes
+tile-open-lost = contre le manifeste : { $names }
+
+in-terminal = Dans le terminal
+
+needs-role = rôle { $role } requis
+
+adopt-title = Adopter { $name }
+
+release-title = Ne plus gérer { $name }
+
+rescue-title = Réparer NPM { $name }
+
+step-title = Déploiement de { $revision }
+step-title-commit = Déploiement de { $revision } « { $subject } »
+step-now = en cours
+step-waits = Attente
+step-waits-until = reprend
+step-then = ensuite
+step-steps = Étapes
+step-more = { $n ->
+    [one] et { $n } autre
+   *[other] et { $n } autres
+}
+step-deployed = Déployé en { $time }
+step-restored = Restauré en { $time }
+step-title-drift = Restauration de ce qui a été modifié hors d’Amarre
+step-instant = moins de 1 s
+
+reason-manifest_new = nouveau manifeste
+reason-manifest_changed = manifeste modifié
+reason-configuration_changed = configuration modifiée
+reason-manifest_removed = manifeste supprimé
+reason-missing = absence
+reason-drift = dérive
+reason-image_moved = nouvelle image
+reason-dependency_replaced = dépendance remplacée
+reason-destroy_asked = suppression
+reason-rollback = retour en arrière
+reason-released = fin de gestion
+reason-reserved = réservation

@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::exposure;
 use super::status;
 use super::status::{Health, ServiceStatus, Sync};
 use crate::engine::{PassResult, report};
@@ -111,13 +112,55 @@ pub fn rows<'a>(
     rows
 }
 
-/// Whether a text is part of a service's name, of a domain or of an image, whatever the case.
+/// Whether a service is what a person searches: every word has to be about it.
+///
+/// | a word | is about |
+/// |---|---|
+/// | `access:none`, `access:family` | who can reach it: everyone, the list of that name |
+/// | `image:nextcloud` | the images of its containers |
+/// | `host:nas` | the host that it is on |
+/// | `kind:app` | the kind of its manifest |
+/// | `172.20.4.3`, `172.20.4` | an address of its containers or of its records, from the begin |
+/// | anything else | its name, its domains, its images |
 pub fn is_about(picture: &PassResult, row: &ServiceStatus, text: &str) -> bool {
-    let text = text.trim().to_lowercase();
-    let images = picture.services.get(&row.name).into_iter().flat_map(|service| service.containers.values());
-    row.name.contains(&text)
-        || row.domains.iter().any(|domain| domain.contains(&text))
-        || images.into_iter().any(|container| container.image.contains(&text))
+    text.to_lowercase().split_whitespace().all(|word| is_about_word(picture, row, word))
+}
+
+fn is_about_word(picture: &PassResult, row: &ServiceStatus, word: &str) -> bool {
+    let service = picture.services.get(&row.name);
+    let has_image = |text: &str| {
+        let containers = service.into_iter().flat_map(|service| service.containers.values());
+        containers.into_iter().any(|container| container.image.contains(text))
+    };
+    match word.split_once(':') {
+        Some(("access", "none")) => exposure::of_service(picture, row).is_some_and(|found| found.is_open()),
+        Some(("access", list)) => {
+            let mut lists =
+                service.into_iter().flat_map(|service| &service.routes).filter_map(|route| route.access_list.as_ref());
+            lists.any(|known| known.to_lowercase().contains(list))
+        }
+        Some(("image", image)) => has_image(image),
+        Some(("host", host)) => row.host.to_lowercase().contains(host),
+        Some(("kind", kind)) => service.is_some_and(|service| service.kind.word().to_lowercase() == kind),
+        Some(_) | None => {
+            row.name.contains(word)
+                || row.domains.iter().any(|domain| domain.contains(word))
+                || has_image(word)
+                || has_address(picture, row, word)
+        }
+    }
+}
+
+/// Whether an address of it begins with a text.
+fn has_address(picture: &PassResult, row: &ServiceStatus, text: &str) -> bool {
+    let is_address = text.chars().all(|char| char.is_ascii_hexdigit() || char == '.' || char == ':');
+    let begins = |known: &str| known.split('/').next().is_some_and(|address| address.starts_with(text));
+    let fields = row.resources.iter().filter_map(|resource| Some(&picture.world.seen.get(&resource.address)?.fields));
+    is_address
+        && text.contains(['.', ':'])
+        && fields.into_iter().any(|fields| {
+            fields.text("address").is_some_and(begins) || fields.strings("values").into_iter().any(begins)
+        })
 }
 
 /// It needs no line.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::countdown;
 use super::countdown::{CountFrom, Then};
+use super::exposure;
 use super::waits;
 use super::waits::PendingWait;
 use super::{jobs, leftovers, wait_text};
@@ -229,6 +230,7 @@ fn service(picture: &PassResult, name: &str) -> ServiceStatus {
         waiting: None,
     };
     explain(picture, &mut status);
+    exposure::mark_lost(picture, &mut status);
     status.waiting = waits::first_wait(picture, &status);
     status
 }

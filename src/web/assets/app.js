@@ -1,7 +1,7 @@
 // Pages work without this. With it they follow what happens, and forms are checked while they are filled in.
 "use strict";
 (() => {
-  const REREAD_MS = 300, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, TIMED_MS = 10000, QUICK_MS = 1500;
+  const REREAD_MS = 300, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, QUICK_MS = 1500;
 
   // Parts of a page that may change while it is open have an id and `data-live`.
   const isHeld = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
@@ -14,6 +14,10 @@
 
   const swap = (html, all) => {
     const fresh = new DOMParser().parseFromString(html, "text/html");
+    // A part that changes may have marks that this page had no need of so far.
+    for (const symbol of fresh.querySelectorAll("#sprite symbol")) {
+      if (!document.getElementById(symbol.id)) document.getElementById("sprite").append(document.adoptNode(symbol));
+    }
     for (const part of document.querySelectorAll("[data-live]")) {
       const other = fresh.getElementById(part.id);
       if (!other || part.innerHTML === other.innerHTML || !all && isHeld(part)) continue;
@@ -47,8 +51,6 @@
       lost = lost || setTimeout(() => { document.getElementById("paused").hidden = false; }, PAUSED_AFTER_MS);
     };
     addEventListener("pagehide", () => source.close());
-    // Sentences with a time in them are written by the server: while there is one, it is asked for the page again.
-    setInterval(() => { if (!document.hidden && document.querySelector("[data-timed]")) reread(); }, TIMED_MS);
     // A log that grows is no event.
     setInterval(() => { if (!document.hidden && document.querySelector("[data-quick]")) reread(); }, QUICK_MS);
   }
@@ -67,22 +69,35 @@
     });
   }
 
-  // Spans go on while a page is open; the server says what time it is.
+  // Spans go on while a page is open; the server says what time it is. What has run out, is asked for again.
   const ahead = Date.now() - Number(document.querySelector("meta[name=now]").content);
+  const DAYS = document.documentElement.lang === "fr" ? "j" : "d";
   const span = (ms) => {
     const s = Math.max(0, Math.floor(ms / 1000));
-    const [n, unit] = s < 60 ? [s, "s"] : s < 3600 ? [s / 60, "min"] : s < 172800 ? [s / 3600, "h"] : [s / 86400, "d"];
+    const [n, unit] = s < 60 ? [s, "s"] : s < 3600 ? [s / 60, "min"] : s < 172800 ? [s / 3600, "h"] : [s / 86400, DAYS];
     return Math.floor(n) + "\u00a0" + unit;
   };
+  const write = (part, ms) => {
+    const text = (part.dataset.text || "{}").replace("{}", span(ms));
+    if (part.textContent !== text) part.textContent = text;
+  };
+  const over = new Set();
   const tick = () => {
-    for (const part of document.querySelectorAll("[data-since]")) {
-      const text = (part.dataset.text || "{}").replace("{}", span(Date.now() - ahead - Number(part.dataset.since)));
-      if (part.textContent !== text) part.textContent = text;
+    const now = Date.now() - ahead;
+    for (const part of document.querySelectorAll("[data-since]")) write(part, now - Number(part.dataset.since));
+    for (const part of document.querySelectorAll("[data-until]")) {
+      const left = Number(part.dataset.until) - now;
+      write(part, left);
+      if (left > 0 || over.has(part.dataset.until)) continue;
+      over.add(part.dataset.until);
+      reread();
     }
   };
   setInterval(tick, TICK_MS);
 
+  // A list is asked for as soon as its order is chosen; without scripts there is a button.
   addEventListener("change", (event) => {
+    if (event.target.matches("form[role=search] select") && event.target.form.querySelector(".plain")) event.target.form.requestSubmit();
     if (event.target.matches("[data-pick-all]")) for (const one of event.target.form.querySelectorAll("[data-pick]")) one.checked = event.target.checked;
   });
 
@@ -148,7 +163,7 @@
     const field = event.target.closest("input, textarea, select");
     if (event.key === "Escape" && field) return field.blur();
     if (field) return;
-    const go = before === "g" && { s: "/", i: "/instances", r: "/runs", n: "/network", c: "/certificates" }[event.key];
+    const go = before === "g" && { s: "/", i: "/instances", p: "/pools", a: "/runs", n: "/network", c: "/certificates" }[event.key];
     before = event.key;
     if (go) { location.href = go; return; }
     const rows = [...document.querySelectorAll("td.name a")], at = rows.indexOf(document.activeElement);
@@ -162,7 +177,7 @@
         if (rows[next]) rows[next].focus();
         break;
       }
-      case "1": case "2": case "3": case "4": open(tabs[event.key - 1]); break;
+      case "1": case "2": case "3": case "4": case "5": open(tabs[event.key - 1]); break;
       case "e": open(document.querySelector('a.btn[href$="/edit"]')); break;
       case "r": open(document.querySelector('form[action$="/reconcile"] button')); break;
     }

@@ -76,10 +76,10 @@ async fn its_pages_say_what_it_is_and_their_links_open() {
     let demo = Demo::start().await;
     let mut alice = demo.signed_in().await;
     let page = alice.get("/").await;
-    page.shows("Demo: everything here is simulated.");
+    page.shows("Demo: Docker, NPM and OVH are simulated. Nothing real is written.");
     page.shows(&format!("href=\"http://whoami.demo.localhost:{}\"", demo.proxy.port()));
     alice.get("/language/fr?back=/").await;
-    alice.get("/").await.shows("Démonstration\u{a0}: tout est simulé ici.");
+    alice.get("/").await.shows("Démo\u{a0}: Docker, NPM et OVH sont simulés.");
     alice.get("/language/en?back=/").await;
     let pool = alice.get("/pools/lab").await;
     (1..=8).for_each(|number| pool.shows(&format!("203.0.113.{}", 20 + number)));
@@ -140,5 +140,41 @@ async fn a_new_service_is_reached_and_an_update_that_fails_shows() {
     })
     .await;
     assert_eq!(demo.visit("whoami.demo.localhost").await, 200, "the old one goes on serving");
+    assert_eq!(end(demo.child).await, 0);
+}
+
+/// The buttons of its band: each is done to a simulator, and healed.
+#[tokio::test]
+async fn its_buttons_break_something_that_is_healed() {
+    let demo = Demo::start().await;
+    let mut alice = demo.signed_in().await;
+    let press = async |alice: &mut Browser, deed: &str, here: &str| {
+        let page = alice.send("/", &format!("/demo/{deed}"), &[("back", here)]).await;
+        assert_eq!(page.status, 303, "{deed}: {}", page.body);
+        page.location().to_owned()
+    };
+    let is_well = async |name: &str| {
+        let row = demo.service(name).await;
+        row["sync"] == "Synced" && row["health"] == "Healthy"
+    };
+    // On the overview they are about the first example, and lead back there.
+    alice.get("/").await.shows("action=\"/demo/remove-container\"");
+    assert_eq!(press(&mut alice, "remove-container", "/").await, "/");
+    alice.get("/").await.shows("Container whoami was removed in Docker.");
+    eventually(60, "it is back", async || is_well("whoami").await && demo.visit("whoami.demo.localhost").await == 200)
+        .await;
+    // On a page of a service they are about that: its list goes, and whoever looks sees it.
+    let events = async || demo.run(&["events", "vault"]).await;
+    assert_eq!(press(&mut alice, "edit-proxy-host", "/services/vault").await, "/services/vault");
+    eventually(60, "the list is back", async || is_well("vault").await && events().await.contains("access_list")).await;
+    // From any other page they lead to where it is seen.
+    assert_eq!(press(&mut alice, "break-deploy", "/settings/tokens").await, "/services/whoami");
+    eventually(60, "the update has failed", async || demo.service("whoami").await["attention"] == true).await;
+    assert_eq!(demo.visit("whoami.demo.localhost").await, 200, "the old one goes on serving");
+    press(&mut alice, "break-deploy", "/services/whoami").await;
+    alice.get("/services/whoami").await.shows("has traefik/whoami:broken already");
+    assert_eq!(alice.send("/", "/demo/nothing", &[]).await.status, 404);
+    let mut stranger = Browser::with_address(demo.port);
+    assert_eq!(stranger.post("/demo/remove-container", &[]).await.location(), "/login?back=/");
     assert_eq!(end(demo.child).await, 0);
 }

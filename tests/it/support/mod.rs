@@ -152,6 +152,7 @@ pub fn network_with(
         AccessControl::new(handle.clone(), accounts, listening),
         notifications,
         Arc::new(Empty),
+        None,
     )
 }
 

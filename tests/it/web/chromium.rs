@@ -20,7 +20,12 @@ struct Setting {
     width: u32,
     scripts: bool,
     scheme: &'static str,
+    /// Everything is reached with the tab key.
+    keys: bool,
 }
+
+const DESKTOP: Setting =
+    Setting { name: "desktop", locale: "en-US", width: 1280, scripts: true, scheme: "light", keys: false };
 
 /// A script that drives a browser, with all addresses in its environment.
 pub fn script(rig: &Rig, name: &str) -> Command {
@@ -43,7 +48,8 @@ async fn run_pages(rig: Rig, setting: Setting) {
     node.env("PROXY", rig.npm.proxy_address.to_string()).env("NPM", rig.npm.server.url());
     node.env("NPM_IDENTITY", "amarre@amarre.demo").env("NPM_SECRET", "changeme-npm");
     node.env("WIDTH", setting.width.to_string()).env("LOCALE", setting.locale).env("SCHEME", setting.scheme);
-    node.env("SCRIPTS", if setting.scripts { "yes" } else { "no" });
+    node.env("SCRIPTS", if setting.scripts { "yes" } else { "no" })
+        .env("KEYS", if setting.keys { "yes" } else { "no" });
     node.env("PICTURES", root.join("target/pictures").join(setting.name));
     let output = node.output().await.expect("node is there: scripts/test");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -55,20 +61,32 @@ async fn run_pages(rig: Rig, setting: Setting) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_english_on_a_desktop_with_a_folder() {
-    let setting = Setting { name: "desktop", locale: "en-US", width: 1280, scripts: true, scheme: "light" };
-    run_pages(Rig::start().await, setting).await;
+    run_pages(Rig::start().await, DESKTOP).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn in_french_on_a_phone_with_a_repository() {
     let (rig, _forge) = with_git().await;
-    run_pages(rig, Setting { name: "phone", locale: "fr-FR", width: 390, scripts: true, scheme: "dark" }).await;
+    run_pages(rig, Setting { name: "phone", locale: "fr-FR", width: 390, scheme: "dark", ..DESKTOP }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn without_scripts() {
-    let setting = Setting { name: "plain", locale: "en-US", width: 390, scripts: false, scheme: "light" };
-    run_pages(Rig::start().await, setting).await;
+    run_pages(Rig::start().await, Setting { name: "plain", width: 390, scripts: false, ..DESKTOP }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn by_keyboard_alone() {
+    run_pages(Rig::start().await, Setting { name: "keys", keys: true, ..DESKTOP }).await;
+}
+
+/// Which of the four pairs of a language and a scheme are measured: another one each day, or all.
+fn quarters() -> String {
+    let round = std::env::var("SEED_ROUND").ok().and_then(|round| round.parse::<u64>().ok()).unwrap_or_default();
+    match std::env::var("PAGES").as_deref() {
+        Ok("all") => "0,1,2,3".to_owned(),
+        Ok(_) | Err(_) => (round % 4).to_string(),
+    }
 }
 
 const LONG: &str = "a-service-with-quite-a-long-name";
@@ -119,7 +137,8 @@ async fn no_page_is_wider_than_the_screen() {
     node.env("EMAIL", "alice.martin@a-longer-name.example.org").env("PASSWORD", PASSWORD);
     node.env("SERVICES", format!("shop,{LONG},broken,both,left,wrong"))
         .env("LONG", "another-service-with-a-long-name")
-        .env("APP", "built");
+        .env("APP", "built")
+        .env("QUARTERS", quarters());
     let output = node.output().await.expect("node is there: scripts/test");
     assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), rig.log());
     assert_eq!(end(daemon).await, 0);

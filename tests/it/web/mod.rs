@@ -8,6 +8,7 @@ mod forms;
 mod french;
 mod guessing;
 mod instances;
+mod overview;
 mod pools;
 mod picture;
 pub mod story;

@@ -46,12 +46,13 @@ async fn volumes_are_drawn_at_the_containers_that_mount_them() {
     eventually(60, "it is there", async || is(&rig, "cloud", "Healthy").await).await;
     let body = Browser::with_address(rig.port).get("/services/cloud").await.body;
     let picture = part(&body, "picture");
-    let place =
-        |name: &str| picture.find(&format!("class=\"name\">{name}<")).unwrap_or_else(|| panic!("{name}: {picture}"));
+    let place = |name: &str| {
+        picture.find(&format!("<b>{}</b>", name.replace('_', "_<wbr>"))).unwrap_or_else(|| panic!("{name}: {picture}"))
+    };
     assert!(place("cloud-app") < place("cloud-db") && place("cloud_html") < place("cloud_db"), "{picture}");
     let wire = picture.split("<svg class=\"wire\"").nth(3).unwrap().split("</svg>").next().unwrap();
-    assert!(wire.contains("d=\"M2 16H41\"") && wire.contains("d=\"M2 132H41\""), "each leads straight on: {wire}");
-    assert!(!wire.contains('V'), "{wire}");
+    assert!(wire.contains("d=\"M0 66H41\"") && wire.contains("d=\"M0 218H41\""), "each leads straight on: {wire}");
+    assert!(!wire.contains('C'), "{wire}");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -65,7 +66,7 @@ async fn a_hop_to_a_port_at_which_nothing_listens_is_red() {
     let daemon = rig.daemon(&["--yes"], &[]).await;
     let mut alice = signed_in(&rig).await;
     eventually(60, "one works", async || is(&rig, "shop", "Healthy").await).await;
-    assert!(!part(&alice.get("/services/shop").await.body, "picture").contains("class=\"x\""));
+    assert!(!part(&alice.get("/services/shop").await.body, "picture").contains("class=\"cut\""));
     eventually(60, "the other one does not", async || is(&rig, "wrong", "Degraded").await).await;
     let wrong = rig.json("/api/v1/services/wrong").await;
     assert_eq!(wrong["error"]["code"], "A0532", "{wrong}");
@@ -73,7 +74,7 @@ async fn a_hop_to_a_port_at_which_nothing_listens_is_red() {
     let body = alice.get("/services/wrong").await.body;
     let wires: Vec<&str> = part(&body, "picture").split("<svg class=\"wire\"").skip(1).collect();
     let broken: Vec<bool> =
-        wires.iter().map(|wire| wire.split("</svg>").next().unwrap().contains("class=\"x\"")).collect();
+        wires.iter().map(|wire| wire.split("</svg>").next().unwrap().contains("class=\"cut\"")).collect();
     assert_eq!(broken, [false, true, false], "only the hop that breaks: {body}");
     assert!(body.contains("The way breaks between wrong.example.org and wrong: nothing listens at "), "{body}");
 
@@ -88,10 +89,10 @@ async fn a_hop_to_a_port_at_which_nothing_listens_is_red() {
         rig.json("/api/v1/services/shop").await["health"] == "Degraded"
     })
     .await;
-    assert!(part(&alice.get("/services/shop").await.body, "picture").contains("class=\"x\""));
+    assert!(part(&alice.get("/services/shop").await.body, "picture").contains("class=\"cut\""));
     assert_eq!(alice.send("/", "/services/shop/resume", &[]).await.status, 303);
     eventually(60, "it is restored", async || is(&rig, "shop", "Healthy").await).await;
-    assert!(!part(&alice.get("/services/shop").await.body, "picture").contains("class=\"x\""));
+    assert!(!part(&alice.get("/services/shop").await.body, "picture").contains("class=\"cut\""));
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -106,10 +107,10 @@ async fn a_certificate_is_no_hop() {
     let body = Browser::with_address(rig.port).get("/services/shop").await.body;
     let picture = part(&body, "picture");
     assert!(
-        picture.contains("certificate") && picture.matches("class=\"name\">shop.example.org<").count() == 3,
+        picture.contains("certificate") && picture.matches("<b>shop<wbr>.example<wbr>.org</b>").count() == 3,
         "{picture}"
     );
-    assert!(!body.contains("class=\"x\"") && !body.contains("The way breaks"), "{body}");
+    assert!(!body.contains("class=\"cut\"") && !body.contains("The way breaks"), "{body}");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -127,10 +128,10 @@ async fn a_resource_that_is_not_there_yet_has_not_failed() {
     .await;
     let body = browser.get("/services/shop").await.body;
     let picture = part(&body, "picture");
-    assert!(picture.contains("class=\"node yet\""), "{picture}");
+    assert!(picture.contains("class=\"node next\""), "{picture}");
     assert!(picture.contains("comes after container shop"), "{picture}");
-    assert!(picture.contains("stroke-dasharray=\"3 3\""), "{picture}");
-    for red in ["node missing", "node bad", "class=\"x\"", "The way breaks"] {
+    assert!(picture.contains("class=\"next\" d="), "{picture}");
+    for red in ["node bad", "class=\"cut\"", "The way breaks"] {
         assert!(!picture.contains(red), "{red}: {picture}");
     }
     let status = rig.run(&["status", "shop"]).await.out;
@@ -147,7 +148,10 @@ async fn an_update_shows_which_container_is_new_and_which_one_drains() {
     eventually(60, "it is there", async || is(&rig, "photos", "Healthy").await).await;
     let mut browser = Browser::with_address(rig.port);
     let body = browser.get("/services/photos").await.body;
-    assert!(part(&body, "picture").contains("<span>web:1</span>") && !body.contains("class=\"badge\""), "{body}");
+    assert!(
+        part(&body, "picture").contains("<span>web:1</span>") && !body.contains("class=\"tag\">serving<"),
+        "{body}"
+    );
     rig.file("services/photos.yaml", &manifest("2"));
     eventually(90, "the old one drains", async || {
         part(&browser.clone().get("/services/photos").await.body, "picture").contains("draining")
@@ -161,9 +165,9 @@ async fn an_update_shows_which_container_is_new_and_which_one_drains() {
             .find(|node| node.contains(badge))
             .unwrap_or_else(|| panic!("{badge}: {picture}"))
     };
-    assert!(node("\"badge\">serving<").contains("<span>web:2</span>"), "{picture}");
-    assert!(node("\"badge\">draining<").contains("<span>web:1</span>"), "{picture}");
-    assert!(node("\"badge\">draining<").contains("removed at "), "{picture}");
+    assert!(node("\"tag\">serving<").contains("<span>web:2</span>"), "{picture}");
+    assert!(node("\"tag\">draining<").contains("<span>web:1</span>"), "{picture}");
+    assert!(node("\"tag\">draining<").contains("removed at "), "{picture}");
     let events = part(&body, "events");
     assert!(events.contains("the new container now answers as photos"), "{events}");
     assert!(events.contains("the old container no longer answers as photos"), "{events}");
@@ -187,15 +191,15 @@ async fn an_update_that_fails_breaks_no_way() {
     let has_failed = async || rig.json("/api/v1/services/photos").await["health"] == "Degraded";
     eventually(60, "it has failed", async || has_failed().await && !picture().await.contains("web:broken")).await;
     let one = picture().await;
-    assert!(one.contains("<span>web:1</span>") && !one.contains("class=\"badge\""), "{one}");
-    assert!(!one.contains("class=\"x\"") && !one.contains("The way breaks"), "{one}");
+    assert!(one.contains("<span>web:1</span>") && !one.contains(">serving<"), "{one}");
+    assert!(!one.contains("class=\"cut\"") && !one.contains("The way breaks"), "{one}");
     // While a candidate is there, the other one is marked as the one that serves.
     rig.file("services/photos.yaml", &manifest("slow"));
-    eventually(60, "a candidate is there", async || picture().await.contains("\"badge\">new<")).await;
+    eventually(60, "a candidate is there", async || picture().await.contains("\"tag go\">new<")).await;
     let both = picture().await;
     let node = |image: &str| both.split("<a class=\"node").find(|node| node.contains(image)).unwrap().to_owned();
-    assert!(node("web:1<").contains("\"badge\">serving<") && node("web:slow<").contains("\"badge\">new<"), "{both}");
-    assert!(!both.contains("class=\"x\""), "{both}");
+    assert!(node("web:1<").contains("\"tag\">serving<") && node("web:slow<").contains("\"tag go\">new<"), "{both}");
+    assert!(!both.contains("class=\"cut\""), "{both}");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -215,8 +219,8 @@ async fn a_proxy_that_does_not_answer_breaks_no_way() {
     })
     .await;
     let unknown = picture().await;
-    assert!(unknown.contains("stroke-dasharray=\"1 4\""), "{unknown}");
-    assert!(!unknown.contains("class=\"x\"") && !unknown.contains("The way breaks"), "{unknown}");
+    assert!(unknown.contains("class=\"alias\" d="), "{unknown}");
+    assert!(!unknown.contains("class=\"cut\"") && !unknown.contains("The way breaks"), "{unknown}");
     assert_eq!(end(daemon).await, 0);
 }
 
@@ -235,9 +239,8 @@ async fn a_deleted_service_looks_deleted_and_its_data_is_purged_on_the_pages() {
     std::fs::remove_file(rig.path().join("services/notes.yaml")).unwrap();
     eventually(60, "only its data is left", async || rig.json("/api/v1/services/notes").await["deleted"] == true).await;
     let overview = alice.get("/").await;
-    overview.shows("1 service, in sync");
-    overview.shows("Deleted, data kept");
-    overview.shows("kept: volume notes_data");
+    overview.shows("<small>of 1</small>");
+    overview.shows("Deleted, data kept: volume notes_data");
     let page = alice.get("/services/notes").await;
     page.shows("Deleted, data kept");
     page.shows("href=\"/services/notes/purge\"");

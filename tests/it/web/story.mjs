@@ -10,7 +10,7 @@ const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
 const { chromium } = require("playwright-core");
 const AXE = require.resolve("axe-core/axe.min.js");
-const [URL_, WIDTH, SCRIPTS] = [env.AMARRE_PAGES, Number(env.WIDTH), env.SCRIPTS === "yes"];
+const [URL_, WIDTH, SCRIPTS, KEYS] = [env.AMARRE_PAGES, Number(env.WIDTH), env.SCRIPTS === "yes", env.KEYS === "yes"];
 const WAIT_MS = 60_000;
 const PASSWORD = "correct horse battery";
 mkdirSync(env.PICTURES, { recursive: true });
@@ -26,7 +26,40 @@ page.on("pageerror", (error) => complaints.push(error.message));
 
 const go = (path) => page.goto(URL_ + path);
 const text = async () => page.locator("main").innerText();
-const submit = (action) => page.locator(`form[action="${action}"] button`).first().click();
+const submit = (action) => tap(page.locator(`form[action="${action}"] button`).first());
+
+// By keyboard alone everything is reached with the tab key, in the order of the page.
+const TABS_MAX = 300;
+async function reach(target) {
+  await target.waitFor({ state: "visible" });
+  for (let tabs = 0; tabs < TABS_MAX; tabs += 1) {
+    if (await target.evaluate((one) => one === document.activeElement)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`no tab leads to ${target}`);
+}
+
+async function tap(target) {
+  if (!KEYS) return target.click();
+  await reach(target);
+  return page.keyboard.press("Enter");
+}
+
+async function type(selector, text) {
+  if (!KEYS) return page.fill(selector, text);
+  await reach(page.locator(selector));
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.press("Delete");
+  return page.keyboard.insertText(text);
+}
+
+// The tab key leads to the chosen one of a group, arrows to the others.
+async function choose(name, value) {
+  const one = page.locator(`input[name="${name}"][value="${value}"]`);
+  if (!KEYS) return one.check();
+  await reach(page.locator(`input[name="${name}"]:checked`));
+  while (!(await one.isChecked())) await page.keyboard.press("ArrowDown");
+}
 
 // Without scripts a page is read again by hand; with them it has to follow by itself.
 async function eventually(what, test) {
@@ -80,44 +113,44 @@ async function looksWell(name) {
 // The first account.
 await go(env.SETUP);
 await looksWell("setup");
-await page.fill("#email", "alice@example.org");
-await page.fill("#name", "Alice Martin");
-await page.fill("#password", PASSWORD);
+await type("#email", "alice@example.org");
+await type("#name", "Alice Martin");
+await type("#password", PASSWORD);
 await submit("/setup");
 await page.waitForURL(`${URL_}/`);
 await looksWell("empty");
 
 // A service by form.
-await page.click('a[href="/new"]');
-await page.fill("#image", "web:1");
-await page.fill("#name", "shop");
-await page.fill("#port", "eighty");
-await page.check('input[name="tls"][value="none"]');
+await tap(page.locator('a[href="/new"]').first());
+await type("#image", "web:1");
+await type("#name", "shop");
+await type("#port", "eighty");
+await choose("tls", "none");
 if (SCRIPTS) await eventually("the form says what is wrong", async () => (await page.locator("#settle li").count()) > 0);
-else await page.click('button[value="check"]');
+else await tap(page.locator('button[value="check"]').first());
 assert((await page.locator("#settle li").count()) > 0);
 await looksWell("new-to-settle");
-await page.fill("#port", "80");
+await type("#port", "80");
 if (SCRIPTS) await eventually("and that it is well", async () => (await page.locator("#settle li").count()) === 0);
-else await page.click('button[value="check"]');
+else await tap(page.locator('button[value="check"]').first());
 assert.match(await page.locator("#manifest").innerText(), /port: 80/);
 assert((await page.locator("#plan li").count()) >= 4, "the plan is beside it");
 await looksWell("new");
-await page.click('button[value="commit"]');
+await tap(page.locator('button[value="commit"]').first());
 await page.waitForURL(`${URL_}/services/shop`);
 assert.match(await page.locator(".flash [role=status]").last().innerText(), /services\/shop\.yaml/);
 await eventually("it is healthy", async () => (await page.locator("#state .st.ok").count()) === 2);
 await eventually("it answers through the proxy", async () => (await visit("shop.example.org")) === 200);
 await looksWell("service");
-await page.locator('.node[href*="/container/"]').first().click();
+await tap(page.locator('.node[href*="/container/"]').first());
 await page.waitForURL(/\/services\/shop\/explain\?thing=/);
 assert.match(await page.locator("#text").innerText(), /shop/);
 await looksWell("explain");
 await go("/services/shop");
 
 // Drift by hand: it is left alone meanwhile, so that it is seen.
-await page.locator("details.menu summary").click();
-await page.fill("#why", "to look");
+await tap(page.locator("#acts details.menu summary"));
+await type("#why", "to look");
 await submit("/services/shop/suspend");
 await eventually("it is suspended", async () => (await page.locator("#state .st.off").count()) === 1);
 const { token } = await npm("POST", "/tokens", { identity: env.NPM_IDENTITY, secret: env.NPM_SECRET });
@@ -127,29 +160,29 @@ await npm("PUT", `/nginx/proxy-hosts/${host.id}`, { block_exploits: false }, tok
 await go("/");
 await submit("/apply");
 await go("/services/shop");
-await eventually("the drift is seen", async () => (await page.locator("#drift td").count()) === 3);
+await eventually("the drift is seen", async () => (await page.locator("#drift .dcard").count()) === 1);
 await looksWell("drift");
 await submit("/services/shop/resume");
-await eventually("it is healed", async () => (await page.locator("#drift td").count()) === 0
+await eventually("it is healed", async () => (await page.locator("#drift .dcard").count()) === 0
   && (await page.locator("#state .st.ok").count()) === 2);
 assert.equal((await npm("GET", `/nginx/proxy-hosts/${host.id}`, undefined, token)).block_exploits, true);
 
 // Another image, and back.
-await page.click('nav.tabs a[href$="/manifest"]');
+await tap(page.locator('nav.tabs a[href$="/manifest"]').first());
 await looksWell("manifest");
-await page.click("#text-title a");
+await tap(page.locator("#text-title a").first());
 const manifest = await page.inputValue("#text");
-await page.fill("#text", `${manifest.replace("web:1", "web:2")}update: {drain: 0s}\n`);
+await type("#text", `${manifest.replace("web:1", "web:2")}update: {drain: 0s}\n`);
 if (SCRIPTS) await eventually("the plan follows", async () => /web:2/.test(await page.locator("#plan").innerText()));
 await looksWell("edit");
-await page.click('button[value="commit"]');
+await tap(page.locator('button[value="commit"]').first());
 await page.waitForURL(`${URL_}/services/shop`);
 await eventually("the new one runs", async () => {
   await go("/services/shop/history");
   return (await page.locator('a[href*="/rollback?to="]').count()) === 1;
 });
 await looksWell("history");
-await page.click('a[href*="/rollback?to="]');
+await tap(page.locator('a[href*="/rollback?to="]').first());
 await looksWell("rollback");
 await submit("/services/shop/rollback");
 await eventually("it is put back, and left so", async () => (await page.locator("#state .st.off").count()) === 1);
@@ -167,15 +200,15 @@ for (const [path, name] of [["/", "overview"], ["/runs", "runs"], ["/runs/1", "r
 // The other language, and back.
 await go("/");
 const titled = await page.title();
-await page.click(".top .end a[hreflang]");
+await tap(page.locator(".top .end a[hreflang]").first());
 assert.notEqual(await page.getAttribute("html", "lang"), env.LOCALE.slice(0, 2));
-await page.click(".top .end a[hreflang]");
+await tap(page.locator(".top .end a[hreflang]").first());
 assert.equal(await page.title(), titled);
 
 // Gone again.
 await go("/services/shop/delete");
 await looksWell("delete");
-await page.fill("#name", "shop");
+await type("#name", "shop");
 await submit("/services/shop/delete");
 await page.waitForURL(`${URL_}/`);
 await eventually("nothing of it is left", async () => {
@@ -183,6 +216,7 @@ await eventually("nothing of it is left", async () => {
   return (await page.locator('a[href="/services/shop"]').count()) === 0;
 });
 assert.equal(await visit("shop.example.org"), 404);
+await tap(page.locator("#user summary").first());
 await submit("/logout");
 await go("/settings/users");
 assert.match(page.url(), /\/login/);

@@ -50,10 +50,10 @@ async fn makes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     let wrong = [("image", "web:1"), ("name", "shop"), ("port", "eighty"), ("tls", "none")];
     let page = alice.send("/new", "/new", &[&wrong[..], &[("do", "commit")]].concat()).await;
     assert_eq!(page.status, 422);
-    page.shows("1 thing to settle");
+    page.shows("1 problem");
     let right = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("tls", "none"), ("environment", "A=b")];
     let page = alice.send("/new", "/new", &[&right[..], &[("do", "check")]].concat()).await;
-    page.shows("nothing to settle");
+    page.shows("no problem");
     page.shows("services/shop.yaml");
     page.shows("will be committed to main");
     page.shows("shop.example.org");
@@ -68,7 +68,7 @@ async fn makes_the_shop(rig: &Rig, forge: &Forge, alice: &mut Browser) {
     eventually(60, "the shop is served", async || visit(rig, "shop.example.org").await == Some(200)).await;
     eventually(60, "its page says so", async || {
         let page = service(&mut alice.clone()).await.body;
-        page.contains("Synced") && page.contains("Healthy") && page.contains("From the name to the data")
+        page.contains("Synced") && page.contains("Healthy") && page.contains("From domain to data")
     })
     .await;
 

@@ -1,7 +1,9 @@
-// No page is wider than the screen, and no name is broken where it would fit: each page at each width, in both languages,
-// signed in and not, light and dark. Run by chromium.rs, which says in the environment where everything is; prints each
-// page on which it is otherwise, and ends with code 1.
+// No page is wider than the screen, no name is broken where it would fit, no page complains, none has a barrier, and each
+// is small: each page is loaded once for a language and a scheme, signed in and not, and resized through all widths. Run by
+// chromium.rs, which says in the environment where everything is and which languages and schemes it is about; prints each page
+// on which it is otherwise, and ends with code 1.
 import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { steadyPage } from "./steady.mjs";
 
@@ -9,13 +11,13 @@ const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
 const { chromium } = require("playwright-core");
 const URL_ = env.AMARRE_PAGES;
-const WIDTHS = [320, 390, 640, 641, 700, 820, 860, 950, 1015, 1101, 1180, 1280, 1440, 1600];
-// Each setting measures every page on a phone, and at every other of the widths: two settings look at every width.
-const widthsOf = (setting) => WIDTHS.filter((width, at) => width <= 390 || at % 2 === (setting + (setting >> 1)) % 2);
-const SETTINGS = [
-  { locale: "en-US", scheme: "light", signedIn: false }, { locale: "fr-FR", scheme: "dark", signedIn: false },
-  { locale: "en-US", scheme: "dark", signedIn: true }, { locale: "fr-FR", scheme: "light", signedIn: true },
-];
+const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const WIDTHS = [320, 390, 640, 641, 820, 1000, 1024, 1100, 1200, 1440, 1600], AXE_WIDTHS = [390, 1440];
+// With style, script and icon.
+const PAGE_BYTES_MAX = 120_000;
+const PAIRS = [{ locale: "en-US", scheme: "light" }, { locale: "fr-FR", scheme: "dark" }, { locale: "en-US", scheme: "dark" }, { locale: "fr-FR", scheme: "light" }];
+const chosen = env.QUARTERS.split(",").map((number) => PAIRS[Number(number)]);
+const SETTINGS = chosen.flatMap((pair) => [{ ...pair, signedIn: false }, { ...pair, signedIn: true }]);
 const OPEN = ["/", "/instances", "/new", "/new/templates", "/new/templates/gitea", "/new/app", "/runs", "/network", "/certificates", "/login", "/api", "/keys", "/nothing"];
 const KNOWN = ["/settings/providers", "/settings/users", "/settings/tokens", "/settings/notifications", "/settings/audit", "/unmanaged", "/runs/1", `/services/${env.APP}/deployments`, "/deployments/1"];
 const services = env.SERVICES.split(",");
@@ -30,11 +32,12 @@ const measure = () => {
   const open = over();
   for (const one of all) one.open = false;
   // A name in a plan or a table is on one line where there is room for it.
-  const names = [...document.querySelectorAll(".plan .name, td.name a, td.whole a, .node .name")].filter((one) => one.offsetParent);
+  const names = [...document.querySelectorAll(".plan .n b, td.name a, .addr a, .node .t b")].filter((one) => one.offsetParent);
   const broken = names.filter((one) => {
-    // In the picture the mark stands before it.
-    const mark = one.closest("strong") ? 24 : 0, copy = one.cloneNode(true);
-    const room = one.closest(".what, td, strong").clientWidth - mark;
+    // In the picture marks and tags stand beside it.
+    const node = one.closest(".node .t"), copy = one.cloneNode(true);
+    const beside = node ? node.querySelector(".e").getBoundingClientRect().width + 34 : one.closest(".svcname") ? 26 : 0;
+    const room = one.closest(".n, td, .t").clientWidth - beside;
     const range = document.createRange();
     range.selectNodeContents(one);
     const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size;
@@ -52,12 +55,26 @@ const measure = () => {
   return `${closed} px, ${open} px with all opened: ${wide.slice(0, 3).map((one) => `${one.tagName.toLowerCase()}.${one.className}`).join(" ")}`;
 };
 
+// What a page loads beside itself, in bytes.
+async function assetsOf(page) {
+  const sizes = [];
+  page.on("response", async (answer) => { if (answer.url().includes("/assets/")) sizes.push(answer.body().then((body) => body.length, () => 0)); });
+  await page.goto(`${URL_}/`, { waitUntil: "load" });
+  page.removeAllListeners("response");
+  return Promise.all(sizes);
+}
+
 const browser = await chromium.launch({ executablePath: env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 const wrong = [];
 let measured = 0;
-for (const [setting, { locale, scheme, signedIn }] of SETTINGS.entries()) {
+for (const { locale, scheme, signedIn } of SETTINGS) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale, colorScheme: scheme });
   const page = await steadyPage(context);
+  let complaints = [];
+  page.on("console", (message) => { if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(message.text()); });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  let assets = 0;
+  for (const asset of await assetsOf(page)) assets += asset;
   if (signedIn) {
     await page.goto(`${URL_}/login`);
     await page.fill("#email", env.EMAIL);
@@ -67,7 +84,12 @@ for (const [setting, { locale, scheme, signedIn }] of SETTINGS.entries()) {
   }
   const ofServices = services.flatMap((name) => [`/services/${name}`, ...(signedIn ? OF_SERVICE.map((tab) => `/services/${name}${tab}`) : [])]);
   for (const path of [...OPEN, ...(signedIn ? KNOWN : []), ...ofServices]) {
-    await page.goto(URL_ + path);
+    const setting = `${locale}, ${scheme}, ${signedIn ? "signed in" : "not signed in"}`;
+    complaints = [];
+    const answer = await page.goto(URL_ + path);
+    const bytes = (await answer.body()).length + assets;
+    // The list of all routes of the interface is as long as that is.
+    if (bytes > PAGE_BYTES_MAX && path !== "/api") wrong.push(`${path}, ${setting}: ${bytes} bytes`);
     if (path === "/new") {
       // The longest form is the one that says what is wrong, beside a plan.
       await page.fill("#name", env.LONG);
@@ -83,16 +105,23 @@ for (const [setting, { locale, scheme, signedIn }] of SETTINGS.entries()) {
       sheet.replaceSync(".measured { position:fixed !important; white-space:nowrap !important; max-width:none !important; }");
       document.adoptedStyleSheets = [sheet];
     });
-    for (const width of widthsOf(setting)) {
+    for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 900 });
       const found = await page.evaluate(measure);
       measured += 1;
-      if (found) wrong.push(`${path} at ${width}, ${locale}, ${scheme}, ${signedIn ? "signed in" : "not signed in"}: ${found}`);
+      if (found) wrong.push(`${path} at ${width}, ${setting}: ${found}`);
+      if (!AXE_WIDTHS.includes(width)) continue;
+      await page.evaluate(AXE);
+      const barriers = await page.evaluate(() => axe.run({ resultTypes: ["violations"] }));
+      for (const one of barriers.violations) {
+        wrong.push(`${path} at ${width}, ${setting}: ${one.id}: ${one.nodes.slice(0, 3).map((node) => node.html).join(" ")}`);
+      }
     }
+    for (const text of complaints) wrong.push(`${path}, ${setting}: ${text}`);
   }
   await context.close();
 }
 await browser.close();
-assert(measured > 500, `only ${measured} were measured`);
+assert(measured > 300, `only ${measured} were measured`);
 for (const line of wrong) console.error(line);
 assert.equal(wrong.length, 0, `${wrong.length} of ${measured} are wider than the screen, or break names`);

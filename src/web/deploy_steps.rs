@@ -1,0 +1,210 @@
+//! A deploy as a list from top to bottom: what is done, what goes on, what comes then. Pure.
+//!
+//! | a step | is |
+//! |---|---|
+//! | an event since the service stopped to match its manifest | done, or failed |
+//! | what is waited for | going on, with its time and its limit |
+//! | a change that is carried out or waits for a time | going on |
+//! | a change that comes after another one | to come |
+//!
+//! Nothing is a step that waits for a person: the page says that above.
+
+use super::marks;
+use super::view_model::{self, Counted};
+use crate::engine::PassResult;
+use crate::engine::report::countdown::{CountFrom, Then};
+use crate::engine::report::status::{self, Health, ServiceStatus, Sync};
+use crate::ledger::runs::Event;
+use crate::words::Words;
+use amarre_core::model::{Address, Change, Gate, Millis, Text, Timestamp};
+use amarre_core::plan::render::lines;
+
+/// How long the page says that a deploy has ended.
+const SAID_FOR: Millis = Millis::seconds(60);
+/// Events of one deploy are not further from each other.
+const APART: Millis = Millis::seconds(60);
+/// Steps to come; a deploy with more says how many.
+const TO_COME_SHOWN: usize = 8;
+
+/// A deploy that goes on.
+pub struct DeploySteps {
+    /// Whether it only puts back what others changed.
+    pub is_drift: bool,
+    /// What is deployed.
+    pub revision: String,
+    /// Its commit; empty: none is known.
+    pub subject: String,
+    /// Since when, for a page that stays open.
+    pub since: Option<(i64, String)>,
+    /// From top to bottom.
+    pub steps: Vec<DeployStep>,
+    /// Steps that are not shown.
+    pub more: usize,
+}
+
+/// One step.
+pub struct DeployStep {
+    /// Its class: `done`, `now`, `fail`, `wait`.
+    pub class: &'static str,
+    /// What kind of thing it is about.
+    pub kind: String,
+    /// What it is about.
+    pub name: String,
+    /// Details.
+    pub detail: Counted,
+    /// When it was done, or how long it may take.
+    pub time: Counted,
+}
+
+impl DeployStep {
+    /// Its mark.
+    pub fn mark(&self) -> &'static str {
+        match self.class {
+            "done" => marks::tone("ok"),
+            "now" => marks::tone("go"),
+            "fail" => marks::tone("bad"),
+            _ => "<span class=\"dot none\"></span>",
+        }
+    }
+}
+
+/// What was done a moment ago.
+pub struct Ended {
+    /// In words.
+    pub text: String,
+    /// The run that did it.
+    pub run: i64,
+}
+
+fn is_change(event: &Event) -> bool {
+    matches!(event.kind.as_str(), "created" | "updated" | "deleted" | "performed")
+}
+
+/// The changes of a service that are carried out by themselves.
+fn moving<'a>(picture: &'a PassResult, name: &str) -> Vec<&'a Change> {
+    picture.changes_of(name).filter(|change| change.refusal().is_none()).collect()
+}
+
+/// Since when it does not match its manifest.
+fn begin(picture: &PassResult, name: &str) -> Option<Timestamp> {
+    let (holds, at) = picture.conditions_since.get(&(name.to_owned(), "Converged"))?;
+    (*holds == Some(false) && at.0 > 0).then_some(*at)
+}
+
+impl DeploySteps {
+    /// Of a service, with its latest events, the newest first; `None`: nothing moves.
+    pub fn new(
+        picture: &PassResult,
+        row: &ServiceStatus,
+        events: &[Event],
+        (now, words): (Timestamp, Words),
+    ) -> Option<Self> {
+        let changes = moving(picture, &row.name);
+        let waits = row.waiting.as_ref().filter(|wait| !wait.is_stalled());
+        let is_left = !picture.acts || !picture.consented || picture.facts.suspended.contains_key(&row.name);
+        if is_left || changes.is_empty() && waits.is_none() || row.sync == Sync::Unknown {
+            return None;
+        }
+        let is_drift = !changes.is_empty() && changes.iter().all(|change| status::is_drift(change));
+        let since = begin(picture, &row.name);
+        let is_new = |event: &&Event| since.is_some_and(|since| event.at >= since) && event.address.is_some();
+        let events = events.iter().filter(is_new).filter(|event| is_change(event) || event.kind == "failed");
+        let mut steps: Vec<DeployStep> = events.clone().rev().filter_map(|event| event_step(event, words)).collect();
+        if let Some(wait) = waits {
+            let limit = wait.limit.map(|limit| format!(" / {}", view_model::span(limit))).unwrap_or_default();
+            let time = wait.since.map(|since| Counted {
+                text: format!("{}{limit}", view_model::span(now - since)),
+                at: Some(since.0),
+                form: format!("{{}}{limit}"),
+                is_until: false,
+            });
+            let (name, detail) = (String::new(), Counted::plain(words.say(&wait.what)));
+            let kind = words.get("step-waits");
+            steps.push(DeployStep { class: "now", kind, name, detail, time: time.unwrap_or_default() });
+        }
+        // The plan may be older than what has been done since.
+        let is_done = |change: &&&Change| {
+            events.clone().any(|event| event.at >= picture.at && event.address.as_ref() == Some(&change.address))
+        };
+        let changes: Vec<&Change> = changes.iter().filter(|change| !is_done(change)).copied().collect();
+        let mut planned: Vec<DeployStep> =
+            changes.iter().map(|change| change_step(picture, change, (now, words))).collect();
+        planned.sort_by_key(|step| step.class == "wait");
+        let more = planned.len().saturating_sub(TO_COME_SHOWN);
+        planned.truncate(TO_COME_SHOWN);
+        steps.extend(planned);
+        let commit = picture.source.commit.as_ref();
+        Some(Self {
+            is_drift,
+            revision: crate::engine::report::short_revision(&picture.source.revision),
+            subject: commit.map(|commit| commit.subject.clone()).unwrap_or_default(),
+            since: since.map(|at| (at.0, view_model::span(now - at))),
+            steps,
+            more,
+        })
+    }
+}
+
+fn name_of(address: &Address) -> String {
+    lines::name(address, None)
+}
+
+fn event_step(event: &Event, words: Words) -> Option<DeployStep> {
+    let address = event.address.as_ref()?;
+    let has_failed = event.kind == "failed";
+    Some(DeployStep {
+        class: if has_failed { "fail" } else { "done" },
+        kind: words.kind(&address.kind.label()),
+        name: name_of(address),
+        detail: Counted::plain(format!("{}: {}", words.event(&event.kind), words.say(&event.text))),
+        time: Counted::plain(view_model::clock(event.at)),
+    })
+}
+
+fn change_step(picture: &PassResult, change: &Change, (now, words): (Timestamp, Words)) -> DeployStep {
+    let failing = picture.failing.get(&change.address);
+    let (class, detail) = match (&change.gate, failing) {
+        (_, Some(failing)) => ("fail", Counted::plain(failing.error.message.clone())),
+        (Gate::Now | Gate::Held(_), None) => ("now", Counted::plain(words.get("step-now"))),
+        (Gate::Until { at, .. }, None) => {
+            let clock = CountFrom::Until(Then::Said, *at);
+            ("now", Counted::new(&Text::from(words.get("step-waits-until")), Some(clock), now, words))
+        }
+        (Gate::After(needs), None) => (
+            "wait",
+            Counted::plain(match needs.first() {
+                Some(need) => {
+                    let thing = format!("{} {}", words.kind(&need.on.kind.label()), name_of(&need.on));
+                    words.with("pic-after", "thing", &thing)
+                }
+                None => String::new(),
+            }),
+        ),
+    };
+    let time = if class == "wait" { words.get("step-then") } else { String::new() };
+    DeployStep {
+        class,
+        kind: words.kind(&change.address.kind.label()),
+        name: name_of(&change.address),
+        detail,
+        time: Counted::plain(time),
+    }
+}
+
+/// What was deployed or put back a moment ago, of a service that is well.
+pub fn ended(row: &ServiceStatus, events: &[Event], now: Timestamp, words: Words) -> Option<Ended> {
+    let is_well = row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty();
+    let last = events.iter().find(|event| is_change(event)).filter(|last| is_well && now - last.at <= SAID_FOR)?;
+    let mut first = last;
+    for event in events.iter().filter(|event| is_change(event)) {
+        if first.at - event.at > APART {
+            break;
+        }
+        first = event;
+    }
+    let is_drift = matches!(last.reason.as_deref(), Some("drift" | "missing"));
+    let key = if is_drift { "step-restored" } else { "step-deployed" };
+    let took = last.at - first.at;
+    let took = if took < Millis::seconds(1) { words.get("step-instant") } else { view_model::span(took) };
+    Some(Ended { text: words.with(key, "time", &took), run: last.run })
+}

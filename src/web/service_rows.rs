@@ -1,0 +1,497 @@
+//! What the list of services shows: rows, groups, tiles. Pure.
+//!
+//! | a service | its row |
+//! |---|---|
+//! | is healthy and in sync | a dot, and no word |
+//! | is anything else | the mark and the word of the strongest state, and what now |
+//! | has routes | its first address, and who can reach it: amber where that is not as its manifest says |
+//! | has a certificate | a ring of the days that are left; dashed without one |
+//!
+//! Manifests of kinds that have no health (redirections, access lists, records, networks) stand beside the list as long as
+//! nothing is wrong with them, and so do instances and pools, which have lists of their own.
+
+use std::collections::BTreeMap;
+
+use super::marks;
+use super::view_model::{self, Counted, StateMark};
+use crate::engine::PassResult;
+use crate::engine::report::exposure::{self, Exposure, Observed};
+use crate::engine::report::service_list::Only;
+use crate::engine::report::status::{Health, ServiceStatus, Sync};
+use crate::words::Words;
+use amarre_core::model::{Address, Kind, Millis, Timestamp};
+use amarre_core::plan::desired::certificate;
+
+/// Kinds of manifests that stand beside the list.
+const BESIDE: [&str; 7] = ["AccessList", "DeadHost", "Instance", "Network", "Pool", "Record", "Redirect"];
+/// The lifetime of a certificate that a full ring stands for, in days.
+const RING_DAYS: i64 = 90;
+/// The circumference of a ring, in tenths of the drawing's units: 2 π 15.
+const RING_TENTHS: i64 = 942;
+/// With fewer days left a ring is amber, and red.
+const SOON_DAYS: i64 = 30;
+const URGENT_DAYS: i64 = 8;
+/// The width of the tile's bar, and the most segments that it has one by one.
+const BAR: usize = 96;
+const SEGMENTS_MAX: usize = 24;
+/// Names below a number.
+const NAMES_SHOWN: usize = 3;
+
+/// One service.
+pub struct ServiceRow {
+    /// Its name.
+    pub name: String,
+    /// The mark before it, as SVG or dot.
+    pub mark: &'static str,
+    /// The word of its state for screen readers.
+    pub word: String,
+    /// Its image.
+    pub image: String,
+    /// Its first address: the name, and the URL.
+    pub address: Option<(String, String)>,
+    /// How many more it has.
+    pub more: usize,
+    /// Who can reach it.
+    pub access: Option<AccessLine>,
+    /// Its certificate; `None`: it has no route.
+    pub ring: Option<Ring>,
+    /// Its state, where that is not healthy and in sync.
+    pub state: Option<StateMark>,
+    /// What is done, or waits.
+    pub now: Counted,
+    /// In its state for so long.
+    pub since: String,
+    /// The instant, for a page that stays open.
+    pub since_at: Option<i64>,
+}
+
+/// Who can reach a service.
+pub struct AccessLine {
+    /// The name of its mark.
+    pub icon: &'static str,
+    /// Whether it is not as its manifest says.
+    pub is_off: bool,
+    /// In words.
+    pub text: String,
+}
+
+/// The days that a certificate has left.
+pub struct Ring {
+    /// Its class: ` warn`, ` bad`, ` none`; empty: plenty.
+    pub class: &'static str,
+    /// The part that is left, of 94.2.
+    pub part: String,
+    /// The days; a dash without a certificate.
+    pub days: String,
+    /// In words.
+    pub label: String,
+}
+
+/// Rows under one heading.
+pub struct Group {
+    /// The heading; empty: none.
+    pub label: String,
+    /// The rows.
+    pub rows: Vec<ServiceRow>,
+}
+
+/// What the rows are grouped by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Grouping {
+    /// The kind of their manifest.
+    #[default]
+    Kind,
+    /// Their host.
+    Host,
+    /// They are not.
+    Nothing,
+}
+
+/// The order of the rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    /// What needs a person comes first.
+    #[default]
+    Attention,
+    /// By name.
+    Name,
+    /// What ends first.
+    Certificate,
+    /// What changed last.
+    Since,
+}
+
+impl Grouping {
+    const ALL: [(Self, &'static str, &'static str); 3] = [
+        (Self::Kind, "kind", "group-kind"),
+        (Self::Host, "host", "group-host"),
+        (Self::Nothing, "nothing", "group-nothing"),
+    ];
+
+    /// The word in an address.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(one, ..)| *one == self).map_or("", |(_, word, _)| word)
+    }
+
+    /// From an address; anything else is the usual one.
+    pub fn parse(word: &str) -> Self {
+        Self::ALL.iter().find(|(_, known, _)| *known == word).map_or_else(Self::default, |(one, ..)| *one)
+    }
+
+    /// All, with their words and which one is chosen.
+    pub fn choices(chosen: Self, words: Words) -> Vec<(&'static str, String, bool)> {
+        Self::ALL.iter().map(|(one, word, key)| (*word, words.get(key), *one == chosen)).collect()
+    }
+}
+
+impl Order {
+    const ALL: [(Self, &'static str, &'static str); 4] = [
+        (Self::Attention, "attention", "sort-attention"),
+        (Self::Name, "name", "sort-name"),
+        (Self::Certificate, "certificate", "sort-certificate"),
+        (Self::Since, "since", "sort-since"),
+    ];
+
+    /// The word in an address.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(one, ..)| *one == self).map_or("", |(_, word, _)| word)
+    }
+
+    /// From an address; anything else is the usual one.
+    pub fn parse(word: &str) -> Self {
+        Self::ALL.iter().find(|(_, known, _)| *known == word).map_or_else(Self::default, |(one, ..)| *one)
+    }
+
+    /// All, with their words and which one is chosen.
+    pub fn choices(chosen: Self, words: Words) -> Vec<(&'static str, String, bool)> {
+        Self::ALL.iter().map(|(one, word, key)| (*word, words.get(key), *one == chosen)).collect()
+    }
+
+    /// Sorts rows that stand in the usual order.
+    pub fn sort(self, picture: &PassResult, rows: &mut [&ServiceStatus]) {
+        match self {
+            Order::Attention => (),
+            Order::Name => rows.sort_by_key(|row| row.name.clone()),
+            Order::Certificate => rows.sort_by_key(|row| {
+                let ends = certificate_end(picture, row);
+                (ends.is_none(), ends)
+            }),
+            Order::Since => rows.sort_by_key(|row| std::cmp::Reverse(since(picture, &row.name))),
+        }
+    }
+}
+
+/// The kind of its manifest; one that cannot be read counts as a service.
+pub fn kind_word(picture: &PassResult, row: &ServiceStatus) -> &'static str {
+    picture.services.get(&row.name).map_or("Service", |service| service.kind.word())
+}
+
+/// Whether it stands beside the list: its kind has no health, or a list of its own, and nothing is wrong with it.
+pub fn is_beside(picture: &PassResult, row: &ServiceStatus) -> bool {
+    let is_quiet = row.sync == Sync::Synced && row.health == Health::Healthy && !row.attention;
+    let is_suspended = picture.facts.suspended.contains_key(&row.name);
+    BESIDE.contains(&kind_word(picture, row)) && is_quiet && !is_suspended
+}
+
+fn since(picture: &PassResult, name: &str) -> Option<Timestamp> {
+    picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
+}
+
+/// Rows in their groups; the order within a group is that of the rows.
+pub fn groups(
+    picture: &PassResult,
+    rows: &[&ServiceStatus],
+    grouping: Grouping,
+    (now, words): (Timestamp, Words),
+) -> Vec<Group> {
+    let mut groups: BTreeMap<(usize, String), Vec<ServiceRow>> = BTreeMap::new();
+    for row in rows {
+        let key = match grouping {
+            Grouping::Kind => {
+                let kind = kind_word(picture, row);
+                let place = ["Service", "App", "Route", "Stream"].iter().position(|known| *known == kind);
+                (place.unwrap_or(usize::MAX), kind.to_owned())
+            }
+            Grouping::Host => (0, row.host.clone()),
+            Grouping::Nothing => (0, String::new()),
+        };
+        groups.entry(key).or_default().push(service_row(picture, row, (now, words)));
+    }
+    let label = |key: &str, count: usize| match grouping {
+        Grouping::Kind => format!("{} · {count}", words.get(&format!("kinds-{key}"))),
+        Grouping::Host if key.is_empty() => format!("{} · {count}", words.get("group-no-host")),
+        Grouping::Host => format!("{key} · {count}"),
+        Grouping::Nothing => String::new(),
+    };
+    groups.into_iter().map(|((_, key), rows)| Group { label: label(&key, rows.len()), rows }).collect()
+}
+
+fn service_row(picture: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> ServiceRow {
+    let (sync, health) = view_model::states(picture, row, words);
+    let state = if row.health != Health::Healthy || health.tone == "off" { health } else { sync };
+    let is_well = state.tone == "ok";
+    let has_routes = !row.domains.is_empty();
+    ServiceRow {
+        name: row.name.clone(),
+        mark: if is_well { "<span class=\"dot\"></span>" } else { marks::tone(state.tone) },
+        word: if is_well { words.get("health-Healthy") } else { state.word.clone() },
+        image: view_model::image_of(picture, &row.name).unwrap_or_default(),
+        address: row.domains.first().cloned().zip(row.urls.first().cloned()),
+        more: row.domains.len().saturating_sub(1),
+        access: exposure::of_service(picture, row).map(|found| access_line(&found, words)),
+        ring: has_routes.then(|| Ring::of_service(picture, row, now, words)),
+        state: (!is_well).then_some(state),
+        now: Counted::new(&row.what_now, row.what_now_clock, now, words),
+        since: since(picture, &row.name).map(|at| view_model::span(now - at)).unwrap_or_default(),
+        since_at: since(picture, &row.name).map(|at| at.0),
+    }
+}
+
+/// Who can reach a route, in words.
+pub fn access_line(found: &Exposure, words: Words) -> AccessLine {
+    let list = found.wanted.as_deref();
+    let line = |icon, is_off, text| AccessLine { icon, is_off, text };
+    match (found.observed, list) {
+        (Observed::AsWanted, Some(list)) => line("lock", false, words.with("access-list", "list", list)),
+        (Observed::AsWanted, None) => line("globe", false, words.get("access-everyone")),
+        (Observed::Open, list) => line("open", true, words.with("access-lost", "list", list.unwrap_or_default())),
+        (Observed::OtherList, Some(list)) => line("lock", true, words.with("access-other", "list", list)),
+        (Observed::OtherList, None) => line("lock", true, words.get("access-closed")),
+        (Observed::Absent, _) => line("dim", false, words.get("access-absent")),
+        (Observed::Unknown, _) => line("dim", false, words.get("access-unknown")),
+    }
+}
+
+/// The certificate that the first proxied name of a service has: its address, and when it ends.
+fn certificate_of(picture: &PassResult, row: &ServiceStatus) -> Option<(Address, Timestamp)> {
+    let hosts = row.resources.iter().map(|resource| &resource.address).filter(|address| address.kind.has_host_names());
+    let certificates = hosts.filter_map(|host| {
+        let name = picture.world.seen.get(host)?.fields.text("certificate")?;
+        let address = Address::new(host.provider.clone(), Kind::Certificate, name);
+        let ends = certificate::ends(&picture.world.seen.get(&address)?.fields)?;
+        Some((address, ends))
+    });
+    certificates.min_by_key(|(_, ends)| *ends)
+}
+
+fn certificate_end(picture: &PassResult, row: &ServiceStatus) -> Option<Timestamp> {
+    certificate_of(picture, row).map(|(_, ends)| ends)
+}
+
+impl Ring {
+    fn of_service(picture: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Self {
+        certificate_end(picture, row).map_or_else(|| Self::none(words), |ends| Self::new(ends, now, words))
+    }
+
+    /// Of a proxied name; `None`: it has no certificate.
+    pub fn of_host(picture: &PassResult, host: &Address, now: Timestamp, words: Words) -> Option<Self> {
+        let name = picture.world.seen.get(host)?.fields.text("certificate")?;
+        let address = Address::new(host.provider.clone(), Kind::Certificate, name);
+        let ends = certificate::ends(&picture.world.seen.get(&address)?.fields)?;
+        Some(Self::new(ends, now, words))
+    }
+
+    /// Without a certificate.
+    pub fn none(words: Words) -> Self {
+        Self { class: " none", part: "0".to_owned(), days: "–".to_owned(), label: words.get("ring-none") }
+    }
+
+    /// Of a certificate by its end.
+    pub fn new(ends: Timestamp, now: Timestamp, words: Words) -> Self {
+        let days = ((ends - now).0 / Millis::minutes(24 * 60).0).max(0);
+        let class = match days {
+            _ if days < URGENT_DAYS => " bad",
+            _ if days <= SOON_DAYS => " warn",
+            _ => "",
+        };
+        let tenths = RING_TENTHS * days.min(RING_DAYS) / RING_DAYS;
+        Self {
+            class,
+            part: format!("{}.{}", tenths / 10, tenths % 10),
+            label: words.count("ring-days", &usize::try_from(days).unwrap_or_default()),
+            days: days.to_string(),
+        }
+    }
+}
+
+/// A number, what it counts, and where that is listed.
+pub struct Tile {
+    /// Its class: ` bad`, ` warn`.
+    pub class: &'static str,
+    /// Where it leads.
+    pub href: &'static str,
+    /// The name of its mark.
+    pub icon: &'static str,
+    /// What is counted.
+    pub label: String,
+    /// The number.
+    pub value: String,
+    /// `of 12`; empty: nothing.
+    pub of: String,
+    /// Segments of a bar: the left edge, the width and the class of each.
+    pub bar: Vec<(usize, usize, &'static str)>,
+    /// The nearest certificate.
+    pub ring: Option<Ring>,
+    /// The line below.
+    pub detail: String,
+}
+
+impl Tile {
+    /// A number alone.
+    pub fn number(icon: &'static str, label: String, value: String, href: &'static str) -> Self {
+        let (of, detail) = (String::new(), String::new());
+        Self { class: "", href, icon, label, value, of, bar: Vec::new(), ring: None, detail }
+    }
+}
+
+/// The tiles above the list.
+pub fn tiles(
+    picture: &PassResult,
+    all: &BTreeMap<&String, &ServiceStatus>,
+    needs: &[String],
+    words: Words,
+) -> Vec<Tile> {
+    if all.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        healthy(picture, all, words),
+        needs_you(needs, words),
+        certificates(picture, all, words),
+        open(picture, all, words),
+    ]
+}
+
+/// The class of a segment; the best first.
+fn segment(picture: &PassResult, row: &ServiceStatus, words: Words) -> (usize, &'static str) {
+    let (sync, health) = view_model::states(picture, row, words);
+    let tone = if row.health != Health::Healthy || health.tone == "off" { health.tone } else { sync.tone };
+    match tone {
+        "ok" => (0, "ta"),
+        "warn" => (1, "tw"),
+        "go" => (2, "tg"),
+        "off" => (3, "to"),
+        "dim" => (4, "tn"),
+        _ => (5, "tx"),
+    }
+}
+
+fn healthy(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
+    let mut segments: Vec<(usize, &'static str)> = all.values().map(|row| segment(picture, row, words)).collect();
+    segments.sort_unstable();
+    let well = segments.iter().filter(|(place, _)| *place == 0).count();
+    let parts =
+        [("count-drifted", 1), ("count-moving", 2), ("count-suspended", 3), ("count-unknown", 4), ("count-broken", 5)];
+    let count = |place: usize| segments.iter().filter(|(known, _)| *known == place).count();
+    let parts =
+        parts.iter().filter(|(_, place)| count(*place) > 0).map(|(key, place)| words.count(key, &count(*place)));
+    let detail = parts.collect::<Vec<_>>().join(", ");
+    Tile {
+        class: "",
+        href: "/",
+        icon: "ok",
+        label: words.get("tile-healthy"),
+        value: well.to_string(),
+        of: words.with("tile-of", "count", &all.len().to_string()),
+        bar: bar(&segments),
+        ring: None,
+        detail: if detail.is_empty() { words.get("tile-all-healthy") } else { detail },
+    }
+}
+
+/// One segment for each service; with too many of them, one for each state.
+fn bar(segments: &[(usize, &'static str)]) -> Vec<(usize, usize, &'static str)> {
+    if segments.len() <= SEGMENTS_MAX {
+        let pitch = BAR / segments.len().clamp(8, SEGMENTS_MAX);
+        return segments
+            .iter()
+            .enumerate()
+            .map(|(at, (_, class))| (at * pitch, pitch.saturating_sub(2).max(2), *class))
+            .collect();
+    }
+    let mut parts: Vec<(usize, &'static str)> = Vec::new();
+    for (_, class) in segments {
+        match parts.last_mut() {
+            Some((count, known)) if known == class => *count += 1,
+            Some(_) | None => parts.push((1, class)),
+        }
+    }
+    let mut at = 0;
+    let drawn = parts.into_iter().map(|(count, class)| {
+        let width = (BAR * count / segments.len()).max(3);
+        at += width;
+        (at - width, width.saturating_sub(1), class)
+    });
+    drawn.collect()
+}
+
+/// The first names of a list.
+pub fn first_names(names: &[String]) -> String {
+    let mut known: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    known.dedup();
+    let more = known.len().saturating_sub(NAMES_SHOWN);
+    let shown = known.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} +{more}") } else { shown }
+}
+
+fn needs_you(needs: &[String], words: Words) -> Tile {
+    let names = first_names(needs);
+    Tile {
+        class: if needs.is_empty() { "" } else { " bad" },
+        href: "/?only=attention",
+        icon: "bad",
+        label: words.get("overview-needs-you"),
+        value: needs.len().to_string(),
+        of: String::new(),
+        bar: Vec::new(),
+        ring: None,
+        detail: if needs.is_empty() { words.get("tile-nothing-needed") } else { names },
+    }
+}
+
+fn certificates(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
+    let soon: Vec<&&ServiceStatus> = all.values().filter(|row| Only::Expiring.matches(picture, row)).collect();
+    let ends = all.values().filter_map(|row| Some((certificate_of(picture, row)?, row)));
+    let first = ends.min_by_key(|((_, ends), _)| *ends);
+    let detail = match &first {
+        Some(((_, ends), row)) => {
+            let name = row.domains.first().unwrap_or(&row.name);
+            let days = ((*ends - picture.at).0 / Millis::minutes(24 * 60).0).max(0).to_string();
+            words.with_all("tile-next-certificate", &[("name", name), ("days", &days)])
+        }
+        None => words.get("tile-no-certificate"),
+    };
+    Tile {
+        class: if soon.is_empty() { "" } else { " warn" },
+        href: "/certificates",
+        icon: "shield",
+        label: words.get("tile-certificates"),
+        value: soon.len().to_string(),
+        of: String::new(),
+        bar: Vec::new(),
+        ring: first.map(|((_, ends), _)| Ring::new(ends, picture.at, words)),
+        detail,
+    }
+}
+
+fn open(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
+    let found = |row: &&&ServiceStatus| exposure::of_service(picture, row);
+    let count = all.values().filter(|row| found(row).is_some_and(|found| found.is_open())).count();
+    let lost = all.values().filter(|row| found(row).is_some_and(|found| found.is_lost()));
+    let lost: Vec<String> = lost.map(|row| row.name.clone()).collect();
+    let routed = all.values().filter(|row| found(row).is_some()).count();
+    Tile {
+        class: if lost.is_empty() { "" } else { " warn" },
+        href: "/?only=open",
+        icon: "globe",
+        label: words.get("filter-open"),
+        value: count.to_string(),
+        of: words.with("tile-of", "count", &routed.to_string()),
+        bar: Vec::new(),
+        ring: None,
+        detail: match lost.is_empty() {
+            true => words.get("tile-open-as-wanted"),
+            false => words.with("tile-open-lost", "names", &first_names(&lost)),
+        },
+    }
+}

@@ -1,0 +1,93 @@
+//! The overview: who can reach what, what is searched, what stands beside the services.
+
+use serde_json::json;
+
+use super::*;
+
+const VAULT: &str = "name: vault\nimage: vault:1\nroutes: [{domain: vault, to: '80', access_list: family}]\n---\n\
+    kind: AccessList\nname: family\nallow: [192.0.2.0/24]\n";
+
+async fn row_of(browser: &mut Browser, name: &str) -> String {
+    let body = browser.get("/").await.body;
+    let begin = format!("<a href=\"/services/{name}\">{name}</a><span class=\"sr\">");
+    let at = body.find(&begin).unwrap_or_else(|| panic!("no row of {name} in {body}"));
+    body[at..].split("</tr>").next().unwrap().to_owned()
+}
+
+async fn names(rig: &Rig, query: &str) -> Vec<String> {
+    let found = rig.json(&format!("/api/v1/services?q={query}")).await;
+    let rows = found["services"].as_array().unwrap_or_else(|| panic!("{found}"));
+    rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_service_that_lost_its_access_list_is_marked_and_needs_a_person() {
+    let (rig, daemon) = started().await;
+    rig.file("services/vault.yaml", VAULT);
+    let is_well = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await["health"] == "Healthy";
+    eventually(60, "both are there", async || is_well("vault").await && is_well("web").await).await;
+    assert_eq!(add(&rig, "alice@example.org", "operator").await.code, 0);
+    let mut alice = Browser::with_address(rig.port);
+    alice.signs_in("alice@example.org", PASSWORD).await;
+    assert!(row_of(&mut alice, "vault").await.contains("list family"));
+    assert!(row_of(&mut alice, "web").await.contains("everyone"));
+    // A list of its own has no health: it is named below, and not counted.
+    alice.get("/").await.shows("Access lists: <a href=\"/services/family\">family</a>");
+    alice.get("/").await.shows("<small>of 2</small>");
+    assert_eq!(alice.send("/", "/services/vault/suspend", &[("why", "to look")]).await.status, 303);
+    let rows = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
+    let host = rows.iter().find(|row| row["domain_names"][0] == "vault.example.org").unwrap()["id"].as_u64().unwrap();
+    rig.npm.edit_proxy_host(host, &json!({"access_list_id": 0}));
+    eventually(60, "that is seen", async || {
+        let _looked = alice.clone().send("/", "/apply", &[]).await;
+        rig.json("/api/v1/services/vault").await["attention"] == true
+    })
+    .await;
+    assert!(row_of(&mut alice, "vault").await.contains("open, expected: family"));
+    alice.get("/").await.shows("the proxy has lost access list family");
+    assert_eq!(names(&rig, "access:none").await, ["vault", "web"]);
+    assert_eq!(alice.send("/", "/services/vault/resume", &[]).await.status, 303);
+    eventually(60, "it is put back", async || row_of(&mut alice.clone(), "vault").await.contains("list family")).await;
+    assert_eq!(names(&rig, "access:none").await, ["web"]);
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
+async fn services_are_found_by_what_they_are() {
+    let (rig, daemon) = started().await;
+    rig.file("services/vault.yaml", VAULT);
+    let service = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await;
+    eventually(60, "both are there", async || {
+        service("vault").await["health"] == "Healthy" && service("web").await["health"] == "Healthy"
+    })
+    .await;
+    let address = rig.docker.containers().iter().find(|row| row["Name"] == "/vault").unwrap()["NetworkSettings"]
+        ["Networks"]["vault"]["IPAddress"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (query, found) in [
+        ("vault", &["vault"][..]),
+        ("image:vault", &["vault"]),
+        ("image:web:1", &["web"]),
+        ("access:family", &["vault"]),
+        ("access:none", &["web"]),
+        ("access:none%20vault", &[]),
+        ("host:default", &["vault", "web"]),
+        ("kind:app", &[]),
+        (&address, &["vault"]),
+        ("203.0.113.10", &["vault", "web"]),
+        ("198.51.100", &[]),
+    ] {
+        let mut names = names(&rig, query).await;
+        names.retain(|name| name != "family");
+        assert_eq!(names, found, "{query}");
+    }
+    let page = Browser::with_address(rig.port).get("/?q=vaul&group=host&sort=name").await;
+    page.shows("<a href=\"/services/vault\">");
+    page.shows("default · 1");
+    let page = Browser::with_address(rig.port).get("/?q=vualt").await;
+    page.shows("No service matches “vualt”.");
+    page.shows("Did you mean vault?");
+    assert_eq!(end(daemon).await, 0);
+}
