@@ -164,7 +164,7 @@ fn event_step(event: &Event, words: Words) -> Option<DeployStep> {
 fn change_step(picture: &PassResult, change: &Change, (now, words): (Timestamp, Words)) -> DeployStep {
     let failing = picture.failing.get(&change.address);
     let (class, detail) = match (&change.gate, failing) {
-        (_, Some(failing)) => ("fail", Counted::plain(failing.error.message.clone())),
+        (_, Some(failing)) => ("fail", Counted::plain(words.say(&failing.error.message))),
         (Gate::Now | Gate::Held(_), None) => ("now", Counted::plain(words.get("step-now"))),
         (Gate::Until { at, .. }, None) => {
             let clock = CountFrom::Until(Then::Said, *at);

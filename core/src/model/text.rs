@@ -236,9 +236,8 @@ impl Arg {
             Arg::Name(text) | Arg::Foreign(text) => *text = other(text),
             Arg::Text(text) => text.map_words(other),
             Arg::List(items) => items.iter_mut().for_each(|item| item.map_words(other)),
-            Arg::Count(_) | Arg::Span(_) | Arg::Date(_) | Arg::Clock(_) | Arg::Day(_) | Arg::Kind(_) | Arg::Code(_) => {
-                ()
-            }
+            Arg::Count(_) | Arg::Span(_) | Arg::Date(_) | Arg::Clock(_) | Arg::Day(_) => (),
+            Arg::Kind(_) | Arg::Code(_) => (),
         }
     }
 }

@@ -112,11 +112,11 @@ pub async fn move_on(handle: &Handle, picture: &PassResult, name: &str) -> Resul
         let digest = match (images.digest(&row.image).await, &row.digest) {
             (Ok(digest), _) => digest,
             (Err(error), Some(_)) => {
-                return Err(Some(refused(error.code, &error.message, &error.hint)));
+                return Err(Some(refused(error.code, &error.message.to_string(), &error.hint.to_string())));
             }
             (Err(error), None) => {
                 // What came from no registry is what it is.
-                let (image, why) = (row.image.clone(), Text::foreign(error.message));
+                let (image, why) = (row.image.clone(), error.message);
                 said.push(text!("{image} stays: {why}", image, why));
                 continue;
             }

@@ -99,7 +99,7 @@ impl Engine {
                 let Some(images) = context.providers.get(&engine).and_then(|one| one.capabilities().images) else {
                     continue;
                 };
-                let digest = images.digest(&image).await.map_err(|error| words::line(&error.message));
+                let digest = images.digest(&image).await.map_err(|error| words::line(&error.message.to_string()));
                 if let Err(why) = &digest {
                     tracing::debug!("whether there is a newer {image} is not known: {why}");
                 }

@@ -199,7 +199,7 @@ impl Builds {
         self.with(image, |known| {
             known.build.ended = Some(now);
             if known.build.log.error.is_none() {
-                known.build.log.end(failure.map(|error| error.message.clone()));
+                known.build.log.end(failure.map(|error| error.message.to_string()));
             }
         });
     }

@@ -327,10 +327,12 @@ pub(crate) fn others<'a>(
     let all = input.world.reserved.get(provider).into_iter().flatten();
     all.filter(|reserved| reserved.service.as_ref() != Some(&service.name)).map(|reserved| {
         let name = &reserved.by.name;
-        let whose = match reserved.by.kind {
-            _ if reserved.is_own => text!("Amarre's own container {name} has it", name),
-            Kind::Stream => text!("NPM's stream {name} has it", name),
-            _ => text!("NPM's container {name} has it", name),
+        let whose = if reserved.is_own {
+            text!("Amarre's own container {name} has it", name)
+        } else if reserved.by.kind == Kind::Stream {
+            text!("NPM's stream {name} has it", name)
+        } else {
+            text!("NPM's container {name} has it", name)
         };
         (reserved, whose)
     })

@@ -145,13 +145,14 @@ fn counted(things: &BTreeSet<Address>) -> Text {
 
 /// So many of what the guard counts. Each kind has its own plural.
 fn of_kind(kind: Kind, n: usize) -> Text {
-    match kind {
-        Kind::Record => text!(n; "1 record", "{n} records"),
-        Kind::ProxyHost => text!(n; "1 proxy host", "{n} proxy hosts"),
-        Kind::Redirection => text!(n; "1 redirection", "{n} redirections"),
-        Kind::Stream => text!(n; "1 stream", "{n} streams"),
-        _ => text!(n; "1 {kind}", "{n} {kind}s", kind),
-    }
+    let known = [
+        (Kind::Record, text!(n; "1 record", "{n} records")),
+        (Kind::ProxyHost, text!(n; "1 proxy host", "{n} proxy hosts")),
+        (Kind::Redirection, text!(n; "1 redirection", "{n} redirections")),
+        (Kind::Stream, text!(n; "1 stream", "{n} streams")),
+    ];
+    let found = known.into_iter().find(|(one, _)| *one == kind).map(|(_, text)| text);
+    found.unwrap_or_else(|| text!(n; "1 {kind}", "{n} {kind}s", kind))
 }
 
 fn by_kind(things: &BTreeSet<Address>) -> BTreeMap<Kind, Vec<&str>> {
