@@ -245,6 +245,7 @@ mod tests {
                     "demo-done-",
                     "act-instance-",
                     "reason-",
+                    "step-",
                 ]
                 .iter()
                 .any(|begin| key.starts_with(begin))

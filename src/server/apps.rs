@@ -102,7 +102,7 @@ async fn one_text(State(handle): State<Handle>, Path(name): Path<String>, Query(
 /// How much of a log.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct LogQuery {
+struct BuildLogQuery {
     /// Also what steps have printed that are done.
     all: bool,
 }
@@ -111,7 +111,7 @@ async fn build_log_text(
     State(handle): State<Handle>,
     Path(name): Path<String>,
     Query(style): Query<StyleQuery>,
-    Query(log): Query<LogQuery>,
+    Query(log): Query<BuildLogQuery>,
 ) -> Response {
     text_answer(Some(builds::log(&handle, &handle.last_pass().0, &name, style.style(), log.all).await))
 }
@@ -141,7 +141,7 @@ async fn deployment_log_text(
     State(handle): State<Handle>,
     Path(id): Path<String>,
     Query(style): Query<StyleQuery>,
-    Query(log): Query<LogQuery>,
+    Query(log): Query<BuildLogQuery>,
 ) -> Response {
     text_answer(Some(builds::deployment_log(&handle, &handle.last_pass().0, &id, style.style(), log.all).await))
 }

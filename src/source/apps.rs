@@ -83,7 +83,7 @@ struct KnownApp {
     /// Its newest commit, as a source has it.
     asset: Option<Asset>,
     state: AppState,
-    /// When the server was asked of late, the oldest first.
+    /// When the server was asked last, as many times as it may be in a while; the oldest first.
     asks: VecDeque<Timestamp>,
 }
 

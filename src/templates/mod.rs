@@ -313,7 +313,7 @@ mod tests {
         assert_eq!((unsaid.parameter.as_deref(), unsaid.why.contains("has to be said")), (Some("repository"), true));
         let of = |url: &str, reference: &str| app.render("shop", &set(&[("repository", url), ("ref", reference)]));
         let text = of("git@git.example.org:acme/shop.git", "feature/basket").unwrap().manifest;
-        assert!(text.contains("    url: git@git.example.org:acme/shop.git\n    ref: feature/basket\n"), "{text}");
+        assert!(text.contains("git:\n  url: git@git.example.org:acme/shop.git\n  ref: feature/basket\n"), "{text}");
         assert!(
             of("https://x/y # z", "main").is_err() && of("https://x/y", "a..b").is_err() && of("x", "main").is_err()
         );

@@ -112,6 +112,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const MAY_ALSO_USE: &[(&str, &str, &str)] = &[
     ("src/cli/build_engine.rs", "providers", "asks whether it runs in a container"),
     ("src/source/git/http.rs", "providers::http", "fetches through the one HTTP client"),
+    ("src/providers/docker/build.rs", "apps", "sends a Dockerfile with digests in place of tags"),
     ("src/cli/build_engine.rs", "secret", "hands the instance's key to them"),
     ("src/cli/init.rs", "providers", "tests each answer on the provider itself, before there is a configuration"),
     ("src/cli/init_cloud.rs", "providers", "tests the login on the provider itself, before there is a configuration"),
@@ -150,6 +151,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "src/ledger/power.rs",
             "src/ledger/pools.rs",
             "src/ledger/deployments.rs",
+            "src/ledger/builds.rs",
             "src/ledger/instance_log.rs",
             "src/ledger/runs.rs",
             "src/ledger/inspect.rs",

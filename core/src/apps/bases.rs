@@ -7,8 +7,15 @@ use std::ops::Range;
 /// that are known are filled in; stages of its own are none.
 pub fn bases(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String> {
     let mut known = BTreeSet::new();
-    let named = named(dockerfile, args).into_iter().map(|named| named.image);
+    let named = named(dockerfile, args).into_iter().filter(|named| named.is_certain).map(|named| named.image);
     named.filter(|image| known.insert(image.clone())).collect()
+}
+
+/// Beside [`bases`], every image that another frontend, to which a here-document or a `\\` at the end of a line is none, could find
+/// in the same text. For the policy alone.
+pub fn perhaps(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String> {
+    let named = named(dockerfile, args).into_iter().filter(|named| !named.is_certain);
+    named.map(|named| named.image).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The same Dockerfile with a digest in place of the tag of each image that has one here: what it is built from is what it was built
@@ -16,7 +23,7 @@ pub fn bases(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<String> {
 pub fn pinned(dockerfile: &str, args: &BTreeMap<String, String>, digests: &BTreeMap<String, String>) -> String {
     let mut text = dockerfile.to_owned();
     // From the end, so that what is before stays where it is.
-    for NamedImage { at, image } in named(dockerfile, args).into_iter().rev() {
+    for NamedImage { at, image, .. } in named(dockerfile, args).into_iter().filter(|named| named.is_certain).rev() {
         if let Some(digest) = digests.get(&image) {
             text.replace_range(at, &at_digest(&image, digest));
         }
@@ -42,17 +49,17 @@ fn untagged(image: &str) -> &str {
 struct NamedImage {
     at: Range<usize>,
     image: String,
+    /// It is there for every frontend.
+    is_certain: bool,
 }
 
 fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
-    let mut found = BaseImages { text: dockerfile, ..BaseImages::default() };
+    let mut found = NamedImages { text: dockerfile, ..NamedImages::default() };
     let mut text = DockerfileLines::default();
     for line in dockerfile.lines().map(str::trim) {
-        let is_first = match text.place(line) {
-            LinePlace::Instruction => true,
-            LinePlace::GoesOn => false,
-            LinePlace::Document => continue,
-        };
+        let place = text.place(line);
+        let is_first = place == LinePlace::Instruction;
+        found.is_certain = place != LinePlace::Document;
         let comment = line.strip_prefix('#').map(|rest| rest.trim().replace(' ', "").to_ascii_lowercase());
         if comment.is_some_and(|comment| comment.starts_with("syntax=")) {
             found.add(line.split_once('=').map_or("", |(_, image)| image.trim()));
@@ -70,6 +77,11 @@ fn named(dockerfile: &str, args: &BTreeMap<String, String>) -> Vec<NamedImage> {
             "from" if is_first => {
                 found.add(words.first().copied().unwrap_or_default());
                 found.stages.push(words.get(2).map(|name| name.to_ascii_lowercase()).unwrap_or_default());
+            }
+            // `from redis import Redis` is a program's.
+            "from" if words.len() == 1 || words.len() == 3 && words[1].eq_ignore_ascii_case("as") => {
+                found.is_certain = false;
+                found.add(words[0]);
             }
             "copy" | "add" | "run" => flags_of(line).for_each(|image| found.add(image)),
             _ if !is_first => flags_of(line).for_each(|image| found.add(image)),
@@ -89,6 +101,7 @@ fn flags_of(line: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What a line of a Dockerfile is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LinePlace {
     /// An instruction begins there.
     Instruction,
@@ -139,14 +152,16 @@ fn here_document(word: &str) -> Option<String> {
 }
 
 #[derive(Default)]
-struct BaseImages<'a> {
+struct NamedImages<'a> {
     text: &'a str,
     images: Vec<NamedImage>,
+    /// Whether the line that is read is one for every frontend.
+    is_certain: bool,
     args: BTreeMap<String, String>,
     stages: Vec<String>,
 }
 
-impl<'a> BaseImages<'a> {
+impl<'a> NamedImages<'a> {
     /// A piece of the text that names an image.
     fn add(&mut self, written: &'a str) {
         let filled = self.args.iter().fold(written.to_owned(), |image, (name, value)| {
@@ -156,7 +171,8 @@ impl<'a> BaseImages<'a> {
             || filled.parse::<usize>().is_ok_and(|at| at < self.stages.len());
         if !filled.is_empty() && filled != "scratch" && !is_stage {
             let start = written.as_ptr().addr() - self.text.as_ptr().addr();
-            self.images.push(NamedImage { at: start..start + written.len(), image: filled });
+            let (at, is_certain) = (start..start + written.len(), self.is_certain);
+            self.images.push(NamedImage { at, image: filled, is_certain });
         }
     }
 }
@@ -182,6 +198,10 @@ mod tests {
         assert_eq!(of("FROM a\nRUN python3 - <<EOF\nfrom redis import Redis\nEOF\nCOPY --from=b / /"), "a b");
         // What is no instruction names no stage behind which an image could hide.
         assert_eq!(of("FROM a\nRUN : \\\nfrom scratch as evil/x\nCOPY --from=evil/x / /"), "a evil/x");
+        let perhaps = |text: &str| perhaps(text, &args).join(" ");
+        assert_eq!(perhaps("FROM a\nRUN cat <<E\nFROM evil/x\nfrom redis import Redis\nE\n"), "evil/x");
+        assert_eq!(perhaps("# escape=`\nFROM a\nRUN x \\\nFROM evil/x as y\n"), "evil/x");
+        assert_eq!(perhaps("FROM a\nRUN cat <<E\nCOPY --from=evil/x / /\nE\n"), "evil/x");
         assert_eq!(of(""), "");
     }
 

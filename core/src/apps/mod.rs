@@ -31,7 +31,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Code, Text};
 
-pub use bases::{at_digest, bases, pinned};
+pub use bases::{at_digest, bases, perhaps, pinned};
 pub use checkout::Checkout;
 pub use detect::detect;
 pub use framework::names as framework_names;

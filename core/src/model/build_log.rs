@@ -18,7 +18,7 @@ const LINE_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildLog {
     /// Its steps, as they began.
-    pub steps: Vec<BuildStep>,
+    pub steps: Vec<LoggedStep>,
     /// The digests of the images that it was made from, where they have one.
     #[serde(default)]
     pub bases: BTreeMap<String, String>,
@@ -35,7 +35,7 @@ pub struct BuildLog {
 
 /// A step of a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BuildStep {
+pub struct LoggedStep {
     /// `[2/5] RUN npm ci`; empty: what belongs to no step.
     pub name: String,
     /// When it began.
@@ -100,7 +100,7 @@ pub struct StepNews<'a> {
     pub failed: bool,
 }
 
-impl BuildStep {
+impl LoggedStep {
     /// How far it is.
     pub const fn state(&self) -> StepState {
         match (self.failed, self.is_cached, self.ended) {
@@ -131,7 +131,7 @@ impl BuildLog {
             Some((at, _)) => *at,
             None if self.steps.len() >= STEPS_MAX => return,
             None => {
-                self.steps.push(BuildStep { name: words::line(news.name), ..BuildStep::default() });
+                self.steps.push(LoggedStep { name: words::line(news.name), ..LoggedStep::default() });
                 self.known.insert(news.id.to_owned(), (self.steps.len() - 1, String::new()));
                 self.steps.len() - 1
             }
@@ -166,7 +166,7 @@ impl BuildLog {
     /// A line of its own, in the step that was told of last.
     pub fn say(&mut self, line: &str) {
         if self.steps.is_empty() {
-            self.steps.push(BuildStep::default());
+            self.steps.push(LoggedStep::default());
         }
         self.line(self.steps.len() - 1, line);
     }
@@ -205,7 +205,7 @@ impl BuildLog {
 
     /// All of it with each line and name passed through.
     pub fn map(&self, through: impl Fn(&str) -> String) -> Self {
-        let step = |step: &BuildStep| BuildStep {
+        let step = |step: &LoggedStep| LoggedStep {
             name: through(&step.name),
             lines: step.lines.iter().map(|line| through(line)).collect(),
             ..step.clone()
@@ -237,7 +237,7 @@ impl BuildLog {
     }
 }
 
-fn head(step: &BuildStep, now: Timestamp) -> String {
+fn head(step: &LoggedStep, now: Timestamp) -> String {
     let took = || step.took(now).map(|took| format!("  ({})", took.in_words())).unwrap_or_default();
     match step.state() {
         StepState::Cached => format!("{}  (as before)", step.name),

@@ -75,6 +75,10 @@ pub(super) fn build(engine: &Arc<Engine>, query: &Query, context: &[u8]) -> Answ
             "EXPOSE" => spec.ports.extend(rest.split(['/', ' ']).next().and_then(|port| port.parse::<u16>().ok())),
             _ => (),
         }
+        // What only changes how the image is described is no step of BuildKit's.
+        if !["FROM", "RUN", "COPY", "ADD", "WORKDIR"].contains(&word) {
+            continue;
+        }
         let number = |command: &str| rest.split_once(command)?.1.split([' ', '&', ';']).next()?.parse::<u32>().ok();
         let (waits, fails) = if word == "RUN" { (number("sleep "), number("exit ")) } else { (None, None) };
         let usual = if matches!(word, "RUN" | "COPY") { engine.lock().options.build_step } else { Duration::ZERO };

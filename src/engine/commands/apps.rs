@@ -8,7 +8,7 @@ use super::act::{ActArgs, Asked};
 use super::builds;
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::manifest_text::with_keys;
-use super::pools::Early;
+use super::pools::{Early, after_a_look};
 use super::resize_instance::author;
 use super::{CommandAnswer, converge, find_address, refused};
 use crate::engine::PassResult;
@@ -16,7 +16,7 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::deployments::DeploymentStats;
 use crate::engine::report::{apps, deployments};
 use amarre_core::model::app::{AppSource, Build};
-use amarre_core::model::{Code, GitUrl, SecretName};
+use amarre_core::model::{Code, GitUrl, SecretName, Service};
 use amarre_core::plan::render::{Sign, Style};
 
 /// All apps.
@@ -107,11 +107,12 @@ pub(super) fn no_deployment(id: &str) -> CommandAnswer {
 pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
     let (args, name) = (asked.args, asked.args.text("app"));
     handle.fetch().await;
-    let picture = handle.pass().await.ok_or(None)?.picture;
-    let is_built = || picture.services.get(name).is_some_and(|service| service.builds().next().is_some());
-    if !picture.apps.contains_key(name) && !(args.flag("pull") && is_built()) {
-        return Err(Some(no_app(&picture, name)));
-    }
+    let is_built = |picture: &PassResult| {
+        let builds = |service: &Service| service.builds().next().is_some();
+        let pulls = args.flag("pull") && picture.services.get(name).is_some_and(builds);
+        if pulls || picture.apps.contains_key(name) { Ok(()) } else { Err(no_app(picture, name)) }
+    };
+    let (picture, ()) = after_a_look(handle, is_built).await?;
     let said = match args.flag("pull") {
         true => builds::move_on(handle, &picture, name).await?,
         false => Vec::new(),
@@ -148,7 +149,11 @@ pub async fn deploy(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
 pub async fn set_stopped(handle: &Handle, asked: Asked<'_>, stopped: bool) -> Result<CommandAnswer, Early> {
     let name = asked.args.text("app");
     handle.fetch().await;
-    let picture = looked_up(handle, name).await?;
+    let is_app = |picture: &PassResult| match picture.apps.contains_key(name) {
+        true => Ok(()),
+        false => Err(no_app(picture, name)),
+    };
+    let (picture, ()) = after_a_look(handle, is_app).await?;
     let (written, verb) = if stopped { ("state: stopped\n", "stop") } else { ("", "start") };
     write_keys(handle, &picture, name, ("state", written), format!("{verb} {name}"), asked.args).await?;
     converged(handle, name, asked).await
@@ -157,11 +162,6 @@ pub async fn set_stopped(handle: &Handle, asked: Asked<'_>, stopped: bool) -> Re
 async fn converged(handle: &Handle, name: &str, asked: Asked<'_>) -> Result<CommandAnswer, Early> {
     let only = Some(BTreeSet::from([name.to_owned()]));
     converge(handle, None, only, asked.args.timeout_ms(), asked.style, asked.steps).await.ok_or(None)
-}
-
-async fn looked_up(handle: &Handle, name: &str) -> Result<std::sync::Arc<PassResult>, Early> {
-    let picture = handle.pass().await.ok_or(None)?.picture;
-    if picture.apps.contains_key(name) { Ok(picture) } else { Err(Some(no_app(&picture, name))) }
 }
 
 /// Writes a key of the manifest of an app, where that changes it.

@@ -99,11 +99,17 @@ pub async fn answer_of(verb: impl Future<Output = Result<CommandAnswer, Early>>)
 
 /// A pool, after a look.
 pub(super) async fn looked_up(handle: &Handle, name: &str) -> Result<(Arc<PassResult>, PoolRow), Early> {
+    after_a_look(handle, |picture| pools::find(picture, name).ok_or_else(|| no_pool(picture, name))).await
+}
+
+/// What a look finds, or what is said where it is not there.
+pub(super) async fn after_a_look<T>(
+    handle: &Handle,
+    find: impl FnOnce(&PassResult) -> Result<T, CommandAnswer>,
+) -> Result<(Arc<PassResult>, T), Early> {
     let picture = handle.pass().await.ok_or(None)?.picture;
-    match pools::find(&picture, name) {
-        Some(row) => Ok((picture, row)),
-        None => Err(Some(no_pool(&picture, name))),
-    }
+    let found = find(&picture).map_err(Some)?;
+    Ok((picture, found))
 }
 
 /// What came of a change of a pool.

@@ -5,13 +5,15 @@ use serde_json::{Value as Json, json};
 use super::exact_time;
 use crate::engine::PassResult;
 use crate::engine::reconcile::builds::used_bases;
-use amarre_core::model::build_log::{BuildLog, BuildStep, StepState};
+use amarre_core::model::build_log::{BuildLog, LoggedStep, StepState};
 use amarre_core::model::{Language, Millis, Service, Text, Timestamp};
 use amarre_core::plan::render::{Sign, Style, Tone};
 use amarre_core::text;
 
 /// Lines of a step that is shown with its end.
 pub const LINES_SHOWN: usize = 50;
+/// What is shorter is told in tenths of a second.
+const SHORT: Millis = Millis::seconds(10);
 /// Digits of a digest that tell people one from another.
 const DIGEST_CHARS_SHOWN: usize = 12;
 
@@ -34,7 +36,7 @@ pub struct FoundBuild {
 
 impl FoundBuild {
     /// Whether a step is shown with what it printed: one that runs, and one that failed.
-    pub fn is_open(&self, step: &BuildStep) -> bool {
+    pub fn is_open(&self, step: &LoggedStep) -> bool {
         match step.state() {
             StepState::Failed => true,
             StepState::Running => self.ended.is_none(),
@@ -62,7 +64,7 @@ fn build_json(build: &FoundBuild, now: Timestamp) -> Json {
     })
 }
 
-fn step_json(step: &BuildStep, now: Timestamp) -> Json {
+fn step_json(step: &LoggedStep, now: Timestamp) -> Json {
     json!({
         "name": step.name, "state": step.state().word(), "began_at": step.began.map(Timestamp::rfc3339),
         "ended_at": step.ended.map(Timestamp::rfc3339), "took_ms": step.took(now).map(|took| took.0),
@@ -104,7 +106,7 @@ pub fn text(build: &FoundBuild, now: Timestamp, style: Style, all: bool) -> Stri
     out
 }
 
-fn step_line(build: &FoundBuild, step: &BuildStep, now: Timestamp, style: Style) -> String {
+fn step_line(build: &FoundBuild, step: &LoggedStep, now: Timestamp, style: Style) -> String {
     let language = style.language;
     let sign = match step.state() {
         StepState::Done | StepState::Cached => style.sign(Sign::Done),
@@ -115,10 +117,37 @@ fn step_line(build: &FoundBuild, step: &BuildStep, now: Timestamp, style: Style)
         StepState::Cached => crate::words::say(&cached_text(), language),
         StepState::Running | StepState::Done | StepState::Failed => {
             let took = step.took(build.ended.unwrap_or(now));
-            took.map(Millis::in_words).unwrap_or_default()
+            took.map(|took| took_text(took, language)).unwrap_or_default()
         }
     };
-    format!("{sign} {}  {}\n", step.name, style.paint(Tone::Dim, &took)).replace("  \n", "\n")
+    format!("{sign} {}  {}\n", shown_name(step), style.paint(Tone::Dim, &took)).replace("  \n", "\n")
+}
+
+/// `0.7 s`, `22 s`, `1 min 12 s`: most steps are short.
+pub fn took_text(took: Millis, language: Language) -> String {
+    if took >= SHORT {
+        return took.in_words();
+    }
+    let tenths = took.0.max(0) / 100;
+    let point = match language {
+        Language::En => '.',
+        Language::Fr => ',',
+    };
+    format!("{}{point}{} s", tenths / 10, tenths % 10)
+}
+
+/// The name of a step, with the digests in it cut short.
+pub fn shown_name(step: &LoggedStep) -> String {
+    const MARK: &str = "@sha256:";
+    let mut parts = step.name.split(MARK);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |shown, part| {
+        let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
+        if digits <= DIGEST_CHARS_SHOWN {
+            return format!("{shown}{MARK}{part}");
+        }
+        format!("{shown}{MARK}{}…{}", &part[..DIGEST_CHARS_SHOWN], &part[digits..])
+    })
 }
 
 /// What a step makes was there.
@@ -220,4 +249,20 @@ pub fn bases_text(rows: &[BaseRow], service: &str, language: Language) -> String
         format!("{}{digest}{news}\n", row.image)
     };
     rows.iter().map(|one| format!("base {}", row(one))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_written_shortly() {
+        let name = |name: &str| shown_name(&LoggedStep { name: name.to_owned(), ..LoggedStep::default() });
+        let digest = "0123456789abcdef".repeat(4);
+        assert_eq!(name(&format!("[1/2] FROM a@sha256:{digest} AS b")), "[1/2] FROM a@sha256:0123456789ab… AS b");
+        assert_eq!(name("RUN echo @sha256:é"), "RUN echo @sha256:é");
+        let took = |millis: i64, language| took_text(Millis(millis), language);
+        assert_eq!([took(720, Language::En), took(9_990, Language::Fr)], ["0.7 s", "9,9 s"]);
+        assert_eq!(took(72_000, Language::En), "1 min 12 s");
+    }
 }

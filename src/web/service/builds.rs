@@ -7,13 +7,15 @@ use axum::http::HeaderMap;
 use super::{Head, find_row};
 use crate::accounts::Role;
 use crate::engine::commands::builds::of_image;
-use crate::engine::report::builds::{BaseRow, FoundBuild, LINES_SHOWN, bases, cached_text, short};
+use crate::engine::report::builds::{
+    BaseRow, FoundBuild, LINES_SHOWN, bases, cached_text, short, shown_name, took_text,
+};
 use crate::web::view_model::{self, StateMark};
 use crate::web::{PageFrame, PageOutcome, Web, page, signed_in};
 use crate::words::Words;
 use amarre_core::model::Timestamp;
 use amarre_core::model::app::Build;
-use amarre_core::model::build_log::{BuildStep, StepState};
+use amarre_core::model::build_log::{LoggedStep, StepState};
 
 /// A step of a build.
 pub struct StepView {
@@ -51,7 +53,7 @@ impl BuildView {
     }
 }
 
-fn step_view(build: &FoundBuild, step: &BuildStep, until: Timestamp, words: Words) -> StepView {
+fn step_view(build: &FoundBuild, step: &LoggedStep, until: Timestamp, words: Words) -> StepView {
     let state = step.state();
     let tone = match state {
         StepState::Done | StepState::Cached => "ok",
@@ -62,13 +64,13 @@ fn step_view(build: &FoundBuild, step: &BuildStep, until: Timestamp, words: Word
     let took = match state {
         StepState::Cached => words.say(&cached_text()),
         StepState::Done | StepState::Failed | StepState::Running => {
-            step.took(until).map(view_model::span).unwrap_or_default()
+            step.took(until).map(|took| took_text(took, words.0)).unwrap_or_default()
         }
     };
     let (earlier, lines) = step.last(LINES_SHOWN);
     StepView {
         state: StateMark { tone, word: words.get(&format!("step-{}", state.word())), title: String::new() },
-        name: step.name.clone(),
+        name: shown_name(step),
         took,
         is_open: build.is_open(step) || step.name.is_empty(),
         earlier: if earlier > 0 { words.count("dep-earlier", &earlier) } else { String::new() },

@@ -27,7 +27,7 @@ pub fn python() {
     debian("python:3.13-slim", "debian-python", "target/python/requirements.txt");
 }
 
-/// An image called as Dockerfiles call it, which a script makes of this machine's packages, and made anew where the script, or what says
+/// An image called as Dockerfiles call it, which a script makes of this machine's packages; made again where the script, or what says
 /// what was fetched for it, is another one.
 pub fn debian(image: &str, script: &str, fetched: &str) {
     let _lock = image::lock();

@@ -1,11 +1,10 @@
-//! Builds: whether there is a newer image to begin from is asked now and then, and an hour has only so many builds.
+//! Builds: registries are asked now and then whether there is a newer image to begin from, and an hour has a limited number of builds.
 
 use amarre::engine::report::builds::{bases, with_newer_bases};
 use amarre_core::model::plan::Wait;
-use amarre_core::model::{Gate, Millis};
+use amarre_core::model::{Gate, Millis, Timestamp};
 use amarre_sim::docker::ImageSpec;
 
-use crate::support::eventually;
 use crate::support::stepped::{Setting, Stepped, options};
 
 async fn settled() -> Stepped {
@@ -18,9 +17,8 @@ async fn settled() -> Stepped {
     rig
 }
 
-/// Passes until a registry was asked after a time.
-async fn asked(rig: &mut Stepped) {
-    let from = rig.clock_now();
+/// Passes until a registry was asked, after a time.
+async fn asked_after(rig: &mut Stepped, from: Timestamp) {
     for _ in 0..500 {
         rig.pass().await;
         let picture = rig.last_pass();
@@ -39,14 +37,15 @@ fn newer(rig: &Stepped) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_newer_base_image_is_told_of_and_nothing_is_built_for_it() {
+async fn a_newer_base_image_is_reported_and_nothing_is_built_for_it() {
     let mut rig = settled().await;
-    eventually(30, "the digest is fixed", async || !rig.last_pass().bases.fixed.is_empty()).await;
-    asked(&mut rig).await;
+    asked_after(&mut rig, Timestamp(0)).await;
+    assert!(!rig.last_pass().bases.fixed.is_empty(), "the digest is fixed");
     assert_eq!(newer(&rig), [""; 0]);
     rig.docker.image(ImageSpec { id: "newer".to_owned(), ..ImageSpec::new("nginx:1") });
+    let before = rig.clock_now();
     rig.clock.advance(Millis::minutes(7 * 60));
-    asked(&mut rig).await;
+    asked_after(&mut rig, before + Millis::minutes(7 * 60)).await;
     assert_eq!(newer(&rig), ["nginx:1"]);
     rig.assert_quiet().await;
     // What was asked is known after a restart, and not asked again at once.
@@ -57,7 +56,7 @@ async fn a_newer_base_image_is_told_of_and_nothing_is_built_for_it() {
 }
 
 #[tokio::test]
-async fn an_hour_has_so_many_builds_of_a_service() {
+async fn builds_of_a_service_within_an_hour_are_limited() {
     let mut rig = settled().await;
     for number in 1..20 {
         rig.write("site/Dockerfile", &format!("FROM nginx:1\nEXPOSE 80\nLABEL number={number}\n"));

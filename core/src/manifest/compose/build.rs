@@ -250,7 +250,7 @@ fn built(
     spot: Spot,
 ) -> Option<Build> {
     let bases = apps::bases(text, &keys.args);
-    for image in &bases {
+    for image in bases.iter().chain(&apps::perhaps(text, &keys.args)) {
         images::judge(scope, &PlacedText { text: image.clone(), spot });
     }
     let moved = moved(scope, &bases);

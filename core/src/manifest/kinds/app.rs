@@ -236,7 +236,7 @@ fn made(
         Dockerfile::Made(text) => (None, text.as_str()),
     };
     let bases = apps::bases(text, &keys.args);
-    for image in &bases {
+    for image in bases.iter().chain(&apps::perhaps(text, &keys.args)) {
         images::judge(scope, &PlacedText { text: image.clone(), spot });
     }
     let tree = checkout.trees.get(&found.context)?;
