@@ -191,8 +191,7 @@ pub(super) fn prepared(
 /// Why a deed may not be asked of a server: for the buttons of its page.
 pub fn why_not(picture: &PassResult, row: &InstanceRow, deed: InstanceDeed) -> Option<(Code, Text)> {
     let name = if row.is_made() || !deed.reshapes() { row.name.clone() } else { row.by_id() };
-    let refusal = may_be_done(picture, row, &name, deed, &ActArgs::default()).err()?;
-    Some((refusal.code, refusal.message))
+    may_be_done(picture, row, &name, deed, &ActArgs::default()).err().map(|refusal| (refusal.code, refusal.message))
 }
 
 fn may_be_done(

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::DockerProvider;
 use crate::providers::{Class, PerformAction, ProviderError};
 use amarre_core::model::{Action, Code, Kind, Millis, Seen, Value};
+use amarre_core::text;
 
 /// What a container gets to stop where nothing says how long, in seconds.
 const STOP_GRACE_S: i64 = 10;
@@ -34,7 +35,7 @@ impl PerformAction for DockerProvider {
         self.inspects.acted_on(id);
         match restarted? {
             true => Ok(()),
-            false => Err(ProviderError::new(Class::Conflict, Code::A0511, format!("container {name} is gone"))),
+            false => Err(ProviderError::new(Class::Conflict, Code::A0511, text!("container {name} is gone", name))),
         }
     }
 

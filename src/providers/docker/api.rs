@@ -33,7 +33,8 @@ use crate::error_chain::{chain, root};
 use crate::providers::http::Counts;
 use crate::providers::rows::{ListForm, Listed, RowReader, Unlisted};
 use crate::providers::{Class, ImageFacts, ProviderError, Taken};
-use amarre_core::model::{Code, Timestamp, words};
+use amarre_core::model::{Code, Kind, Text, Timestamp, words};
+use amarre_core::text;
 
 /// An engine that says nothing for this long is down for this look.
 const CALL_TIMEOUT_S: u64 = 60;
@@ -130,13 +131,15 @@ impl EngineApi {
 
     /// A call about an image that did not work.
     pub fn call_failed(&self, image: &str, error: &Error) -> ProviderError {
-        self.failed("POST", &format!("building {image}"), error)
+        self.failed("POST", text!("building {image}", image), error)
     }
 
     /// Whether the engine has an image under a name.
     pub async fn has_image(&self, reference: &str) -> Result<bool, ProviderError> {
         let answer = self.docker.inspect_image(reference).await;
-        Ok(self.found("GET", &format!("inspecting image {reference}"), answer)?.is_some())
+        Ok(self
+            .found("GET", text!("inspecting {kind} {name}", kind = Kind::Image, name = reference), answer)?
+            .is_some())
     }
 
     /// What a client of its own answers piece by piece, none of them larger than the meter allows.
@@ -160,7 +163,7 @@ impl EngineApi {
     /// One container; `None` when it is gone.
     pub async fn container(&self, id: &str) -> Result<Option<ContainerInspectResponse>, ProviderError> {
         let answer = self.docker.inspect_container(id, None).await;
-        self.found("GET", &format!("inspecting container {id}"), answer)
+        self.found("GET", text!("inspecting {kind} {name}", kind = Kind::Container, name = id), answer)
     }
 
     /// Every network.
@@ -171,7 +174,7 @@ impl EngineApi {
     /// One network; `None` when it is gone.
     pub async fn network(&self, id: &str) -> Result<Option<NetworkInspect>, ProviderError> {
         let answer = self.docker.inspect_network(id, None).await;
-        self.found("GET", &format!("inspecting network {id}"), answer)
+        self.found("GET", text!("inspecting {kind} {name}", kind = Kind::Network, name = id), answer)
     }
 
     /// Every volume.
@@ -242,20 +245,20 @@ impl EngineApi {
     /// What an image says of itself; `None` when it is gone.
     pub async fn declared(&self, id: &str) -> Result<Option<Declared>, ProviderError> {
         let answer = self.docker.inspect_image(id).await;
-        let image = self.found("GET", &format!("inspecting image {id}"), answer)?;
+        let image = self.found("GET", text!("inspecting {kind} {name}", kind = Kind::Image, name = id), answer)?;
         Ok(image.map(|image| Declared::of(&image, self.version)))
     }
 
     /// Makes a network; answers its id.
     pub async fn create_network(&self, request: NetworkCreateRequest) -> Result<String, ProviderError> {
-        let doing = format!("creating network {}", request.name);
-        Ok(self.done("POST", &doing, self.docker.create_network(request).await)?.id)
+        let doing = text!("creating {kind} {name}", kind = Kind::Network, name = &request.name);
+        Ok(self.done("POST", doing, self.docker.create_network(request).await)?.id)
     }
 
     /// Removes a network; one that is gone is fine.
     pub async fn remove_network(&self, id: &str) -> Result<(), ProviderError> {
         let answer = self.docker.remove_network(id).await;
-        self.found("DELETE", &format!("removing network {id}"), answer).map(|_| ())
+        self.found("DELETE", text!("removing {kind} {name}", kind = Kind::Network, name = id), answer).map(|_| ())
     }
 
     /// Attaches a container.
@@ -266,7 +269,7 @@ impl EngineApi {
         endpoint: EndpointSettings,
     ) -> Result<(), ProviderError> {
         let answer = self.attach(network, container, endpoint).await;
-        self.done("POST", &format!("attaching {container} to {network}"), answer)
+        self.done("POST", text!("attaching {container} to {network}", container, network), answer)
     }
 
     /// Attaches a container again, with its address. Where the engine chose the network's subnet, nothing can ask for an
@@ -284,7 +287,7 @@ impl EngineApi {
         {
             answer = self.attach(network, container, EndpointSettings { ipam_config: None, ..endpoint }).await;
         }
-        self.done("POST", &format!("attaching {container} to {network}"), answer)
+        self.done("POST", text!("attaching {container} to {network}", container, network), answer)
     }
 
     async fn attach(&self, network: &str, container: &str, endpoint: EndpointSettings) -> Result<(), Error> {
@@ -301,18 +304,18 @@ impl EngineApi {
         {
             return Ok(());
         }
-        self.found("POST", &format!("detaching {container} from {network}"), answer).map(|_| ())
+        self.found("POST", text!("detaching {container} from {network}", container, network), answer).map(|_| ())
     }
 
     /// Makes a volume. Making one that is there answers it as it is.
     pub async fn create_volume(&self, request: VolumeCreateRequest) -> Result<(), ProviderError> {
-        self.done("POST", "creating a volume", self.docker.create_volume(request).await).map(|_| ())
+        self.done("POST", text!("creating a volume"), self.docker.create_volume(request).await).map(|_| ())
     }
 
     /// Removes a volume; one that is gone is fine.
     pub async fn remove_volume(&self, name: &str) -> Result<(), ProviderError> {
         let answer = self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await;
-        self.found("DELETE", &format!("removing volume {name}"), answer).map(|_| ())
+        self.found("DELETE", text!("removing {kind} {name}", kind = Kind::Volume, name), answer).map(|_| ())
     }
 
     /// Pulls an image, for the engine's own platform unless one is named.
@@ -340,7 +343,8 @@ impl EngineApi {
     /// The digest that a registry knows what is here under a reference by. `None`: it came from none.
     pub async fn digest_of(&self, reference: &str) -> Result<Option<String>, ProviderError> {
         let answer = self.docker.inspect_image(reference).await;
-        let image = self.found("GET", &format!("inspecting image {reference}"), answer)?;
+        let image =
+            self.found("GET", text!("inspecting {kind} {name}", kind = Kind::Image, name = reference), answer)?;
         Ok(image.and_then(|image| images::digest_of(reference, &image.repo_digests.unwrap_or_default())))
     }
 
@@ -349,7 +353,9 @@ impl EngineApi {
         let answer = self.docker.inspect_image(reference).await;
         let platform = |os: Option<String>, architecture: Option<String>| Some(format!("{}/{}", os?, architecture?));
         let engine = self.platform.clone();
-        if let Some(image) = self.found("GET", &format!("inspecting image {reference}"), answer)? {
+        if let Some(image) =
+            self.found("GET", text!("inspecting {kind} {name}", kind = Kind::Image, name = reference), answer)?
+        {
             let exposed = image.config.as_ref().and_then(|config| config.exposed_ports.as_ref());
             let ports = exposed.into_iter().flatten().filter_map(|port| port.strip_suffix("/tcp")?.parse().ok());
             return Ok(ImageFacts {
@@ -393,7 +399,7 @@ impl EngineApi {
             self.counts.add("DELETE", 409);
             return Ok(());
         }
-        self.found("DELETE", &format!("removing image {name}"), answer).map(|_| ())
+        self.found("DELETE", text!("removing {kind} {name}", kind = Kind::Image, name), answer).map(|_| ())
     }
 
     fn registry_failed(&self, method: &str, doing: &str, reference: &str, error: &Error) -> ProviderError {
@@ -406,7 +412,7 @@ impl EngineApi {
             self.counts.add(method, 200);
             return self.registries.failure(reference, doing, None, error);
         }
-        self.failed(method, &format!("{doing} {reference}"), error)
+        self.failed(method, format!("{doing} {reference}"), error)
     }
 
     /// Makes a container; answers its id and what the engine says about it.
@@ -419,7 +425,7 @@ impl EngineApi {
         let options = CreateContainerOptionsBuilder::new().name(name);
         let options = platform.into_iter().fold(options, CreateContainerOptionsBuilder::platform).build();
         let answer = self.docker.create_container(Some(options), body).await;
-        let made = self.done("POST", &format!("creating container {name}"), answer)?;
+        let made = self.done("POST", text!("creating {kind} {name}", kind = Kind::Container, name), answer)?;
         Ok((made.id, made.warnings.iter().map(|warning| words::said(warning)).collect()))
     }
 
@@ -427,13 +433,13 @@ impl EngineApi {
     pub async fn copy_in(&self, id: &str, name: &str, archive: Vec<u8>) -> Result<(), ProviderError> {
         let options = UploadToContainerOptionsBuilder::new().path("/").build();
         let answer = self.docker.upload_to_container(id, Some(options), bollard::body_full(archive.into())).await;
-        self.done("PUT", &format!("copying files into container {name}"), answer)
+        self.done("PUT", text!("copying files into container {name}", name), answer)
     }
 
     /// Starts a container; one that runs is fine.
     pub async fn start(&self, id: &str, name: &str) -> Result<(), ProviderError> {
         let answer = self.docker.start_container(id, None).await;
-        self.done("POST", &format!("starting container {name}"), unchanged_is_fine(answer))
+        self.done("POST", text!("starting container {name}", name), unchanged_is_fine(answer))
     }
 
     /// Stops a container within the time that it was made with; one that stands still or is gone is fine.
@@ -441,28 +447,28 @@ impl EngineApi {
         let options = StopContainerOptionsBuilder::new().build();
         let docker = self.docker.clone().with_timeout(STOP_CALL_TIMEOUT);
         let answer = docker.stop_container(id, Some(options)).await;
-        self.found("POST", &format!("stopping container {name}"), unchanged_is_fine(answer)).map(|_| ())
+        self.found("POST", text!("stopping container {name}", name), unchanged_is_fine(answer)).map(|_| ())
     }
 
     /// Stops a container within the time that it was made with, and starts it again; `false`: it is gone.
     pub async fn restart(&self, id: &str, name: &str) -> Result<bool, ProviderError> {
         let docker = self.docker.clone().with_timeout(STOP_CALL_TIMEOUT);
         let answer = docker.restart_container(id, None::<RestartContainerOptions>).await;
-        Ok(self.found("POST", &format!("restarting container {name}"), answer)?.is_some())
+        Ok(self.found("POST", text!("restarting container {name}", name), answer)?.is_some())
     }
 
     /// Removes a stopped container and none of its volumes; one that is gone is fine.
     pub async fn remove(&self, id: &str, name: &str) -> Result<(), ProviderError> {
         let options = RemoveContainerOptionsBuilder::new().v(false).force(false).build();
         let answer = self.docker.remove_container(id, Some(options)).await;
-        self.found("DELETE", &format!("removing container {name}"), answer).map(|_| ())
+        self.found("DELETE", text!("removing {kind} {name}", kind = Kind::Container, name), answer).map(|_| ())
     }
 
     /// Gives a container another name.
     pub async fn rename(&self, id: &str, name: &str) -> Result<(), ProviderError> {
         let options = RenameContainerOptionsBuilder::new().name(name).build();
         let answer = self.docker.rename_container(id, options).await;
-        self.done("POST", &format!("renaming a container to {name}"), answer)
+        self.done("POST", text!("renaming a container to {name}", name), answer)
     }
 
     /// Changes the restart policy; a container that is gone is fine.
@@ -472,7 +478,7 @@ impl EngineApi {
             ..ContainerUpdateBody::default()
         };
         let answer = self.docker.update_container(id, body).await;
-        self.found("POST", &format!("setting the restart policy of {id}"), answer).map(|_| ())
+        self.found("POST", text!("setting the restart policy of {id}", id), answer).map(|_| ())
     }
 
     /// Runs a command in a container; answers what it printed. For probes, which change nothing.
@@ -485,16 +491,15 @@ impl EngineApi {
     pub async fn run(&self, container: &str, command: Vec<String>) -> Result<(i64, String), ProviderError> {
         let both = ExecConfig { attach_stdout: Some(true), attach_stderr: Some(true), ..ExecConfig::default() };
         let (id, text) = self.executed(container, ExecConfig { cmd: Some(command), ..both }).await?;
-        let ended =
-            self.done("EXEC", &format!("running a test in {container}"), self.docker.inspect_exec(&id).await)?;
+        let ended = self.done("EXEC", format!("running a test in {container}"), self.docker.inspect_exec(&id).await)?;
         Ok((ended.exit_code.unwrap_or(-1), text))
     }
 
     /// The id of what ran, and what it printed.
     async fn executed(&self, container: &str, config: ExecConfig) -> Result<(String, String), ProviderError> {
         let doing = format!("running a probe in {container}");
-        let exec = self.done("EXEC", &doing, self.docker.create_exec(container, config).await)?;
-        let started = self.done("EXEC", &doing, self.docker.start_exec(&exec.id, None).await)?;
+        let exec = self.done("EXEC", doing.as_str(), self.docker.create_exec(container, config).await)?;
+        let started = self.done("EXEC", doing.as_str(), self.docker.start_exec(&exec.id, None).await)?;
         let mut text = String::new();
         if let bollard::exec::StartExecResults::Attached { mut output, .. } = started {
             while let Some(Ok(part)) = output.next().await {
@@ -521,7 +526,7 @@ impl EngineApi {
 
     /// How reading a log ended.
     pub fn log_read<T>(&self, name: &str, answer: Result<T, Error>) -> Result<Option<T>, ProviderError> {
-        self.found("GET", &format!("reading the log of container {name}"), answer)
+        self.found("GET", format!("reading the log of container {name}"), answer)
     }
 
     /// What changed there since this time of the engine, then what changes, as it happens. Ends when the connection does.
@@ -550,7 +555,7 @@ impl EngineApi {
         self.stream(|docker| docker.events(Some(options.since(&since).until(&until).build())))
     }
 
-    fn done<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<T, ProviderError> {
+    fn done<T>(&self, method: &str, doing: impl Into<Text>, answer: Result<T, Error>) -> Result<T, ProviderError> {
         match answer {
             Ok(value) => {
                 self.counts.add(method, 200);
@@ -561,7 +566,12 @@ impl EngineApi {
     }
 
     /// As [`EngineApi::done`], but what is not there is `None`.
-    fn found<T>(&self, method: &str, doing: &str, answer: Result<T, Error>) -> Result<Option<T>, ProviderError> {
+    fn found<T>(
+        &self,
+        method: &str,
+        doing: impl Into<Text>,
+        answer: Result<T, Error>,
+    ) -> Result<Option<T>, ProviderError> {
         if let Err(Error::DockerResponseServerError { status_code: 404, .. }) = &answer {
             self.counts.add(method, 404);
             return Ok(None);
@@ -569,27 +579,28 @@ impl EngineApi {
         self.done(method, doing, answer).map(Some)
     }
 
-    fn failed(&self, method: &str, doing: &str, error: &Error) -> ProviderError {
+    fn failed(&self, method: &str, doing: impl Into<Text>, error: &Error) -> ProviderError {
+        let doing = doing.into();
         let Error::DockerResponseServerError { status_code, message } = error else {
             self.counts.add(method, 0);
             let trouble = ConnectError::find(error).unwrap_or_else(|| ConnectError::plain(chain(error)));
-            let message = format!("{doing} got no answer: {}", trouble.message);
+            let message = text!("{doing} got no answer: {why}", doing, why = Text::from(trouble.message));
             let code = trouble.code.unwrap_or(Code::A0502);
             return ProviderError::new(Class::OutcomeUnknown, code, message).hint(trouble.hint);
         };
         self.counts.add(method, *status_code);
-        let text = format!("{doing} was refused: {}", words::said(message));
+        let text = text!("{doing} was refused: {said}", doing, said = Text::from(words::said(message)));
         if message.contains("Pool overlaps") {
             return ProviderError::new(Class::Taken(Taken::Subnet), Code::A0505, text);
         }
         if message.contains("bind source path does not exist") {
             let path = words::said(message.rsplit(": ").next().unwrap_or_default());
             return ProviderError::new(Class::Rejected, Code::A0509, text)
-                .hint(format!("make it on the host: install -d -o 1000 {path}"));
+                .hint(text!("make it on the host: install -d -o 1000 {path}", path));
         }
         if message.contains("could not select device driver") {
             return ProviderError::new(Class::Rejected, Code::A0510, text)
-                .hint("install the driver's container toolkit on the host, or leave `gpus` out");
+                .hint(text!("install the driver's container toolkit on the host, or leave `gpus` out"));
         }
         let class = match status_code {
             404 | 409 => Class::Conflict,
@@ -654,9 +665,9 @@ fn counted<T>(piece: Result<T, Error>, meter: &Meter) -> Result<T, Error> {
 }
 
 fn no_answer(endpoint: &str, trouble: ConnectError) -> ProviderError {
-    let message = format!("Docker does not answer at {endpoint}: {}", trouble.message);
-    let hint = Some(trouble.hint).filter(|hint| !hint.is_empty());
-    let hint = hint.unwrap_or_else(|| "is the engine running, and may this user reach it?".to_owned());
+    let message = text!("Docker does not answer at {endpoint}: {why}", endpoint, why = Text::from(trouble.message));
+    let hint = Some(trouble.hint).filter(|hint| !hint.is_empty()).map(Text::from);
+    let hint = hint.unwrap_or_else(|| text!("is the engine running, and may this user reach it?"));
     ProviderError::new(Class::RetryLater, trouble.code.unwrap_or(Code::A0502), message).hint(hint)
 }
 

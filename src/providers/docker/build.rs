@@ -26,7 +26,8 @@ use super::{DockerProvider, brought, build_trace, cannot, files, ids_of_images, 
 use crate::providers::{BuildContext, Class, ContextPieces, ProviderError, Supplies, WatchBuilds, WatchedBuild};
 use amarre_core::apps;
 use amarre_core::model::build_log::{BuildLog, StepNews};
-use amarre_core::model::{Change, Code, Fields, Millis, Timestamp, Value, words};
+use amarre_core::model::{Change, Code, Fields, Millis, Text, Timestamp, Value, words};
+use amarre_core::text;
 
 /// Builds that are kept in memory.
 const BUILDS_MAX: usize = 50;
@@ -434,10 +435,15 @@ fn failed(order: &BuildOrder, builds: &Builds, why: &str) -> ProviderError {
         log.last_lines(LINES_SHOWN).join(" / ")
     };
     let last = builds.with(&order.image, end).unwrap_or_default();
-    let message = format!("building {} failed: {}", order.image, words::line(why));
-    let printed = if last.is_empty() { String::new() } else { format!("it printed last: {last}; ") };
-    ProviderError::new(Class::Rejected, Code::A0773, message)
-        .hint(format!("{printed}what runs stays as it is until a commit fixes it"))
+    let (image, why) = (&order.image, Text::from(words::line(why)));
+    let message = text!("building {image} failed: {why}", image, why);
+    let hint = match last.is_empty() {
+        true => text!("what runs stays as it is until a commit fixes it"),
+        false => {
+            text!("it printed last: {last}; what runs stays as it is until a commit fixes it", last = Text::from(last))
+        }
+    };
+    ProviderError::new(Class::Rejected, Code::A0773, message).hint(hint)
 }
 
 /// It has nothing to do with what is built, so it is tried again.

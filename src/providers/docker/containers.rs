@@ -14,7 +14,7 @@ use super::files::LABEL_FILES;
 use super::{Class, DockerProvider, ProviderError, files, labels_of, requests, settings, vendor_id};
 use crate::providers::Taken;
 use crate::secret::Secrets;
-use amarre_core::model::{Change, Code, Fields, Payloads, Value};
+use amarre_core::model::{Change, Code, Fields, Payloads, Text, Value};
 use amarre_core::resources::docker::PortSpec;
 use amarre_core::text;
 
@@ -54,8 +54,12 @@ impl DockerProvider {
                 && labels.get(LABEL_SERVICE) == Some(&change.service)
                 && labels.get(LABEL_SPEC) == change.address.generation.as_ref();
             if !same {
-                let whose = if is_ours { String::new() } else { format!(", and {}", super::whose(&labels)) };
-                let message = format!("another container is called {name}{whose}");
+                let message = match is_ours {
+                    true => text!("another container is called {name}", name),
+                    false => {
+                        text!("another container is called {name}, and {whose}", name, whose = super::whose(&labels))
+                    }
+                };
                 return Err(ProviderError::new(Class::Conflict, Code::A0405, message));
             }
             if fields.get("before").is_some() && has_run(&there) {
@@ -154,7 +158,7 @@ impl DockerProvider {
     ) -> Result<String, ProviderError> {
         let id = vendor_id(change);
         let Some(there) = api.container(&id).await? else {
-            let message = format!("container {} is gone", change.address.name);
+            let message = text!("container {name} is gone", name = &change.address.name);
             return Err(ProviderError::new(Class::Conflict, Code::A0511, message));
         };
         if fields.flag("running") == Some(false) {
@@ -176,8 +180,11 @@ impl DockerProvider {
                 // What belongs in it is not known, and it must not run without it. What never ran holds nothing.
                 self.spare_own(Some(id.clone()), &change.address.name)?;
                 api.remove(&id, &change.address.name).await?;
-                let message = format!("container {} never ran and its files are not known", change.address.name);
-                return Err(ProviderError::new(Class::Conflict, Code::A0511, message).hint("it is created again"));
+                let name = &change.address.name;
+                let message = text!("container {name} never ran and its files are not known", name);
+                return Err(
+                    ProviderError::new(Class::Conflict, Code::A0511, message).hint(text!("it is created again"))
+                );
             }
             copy_again(api, &there, fields, secrets, payloads).await?;
             let published = labels.get(LABEL_PUBLISHED).map(|list| list.split(',').collect::<Vec<_>>());
@@ -199,8 +206,8 @@ impl DockerProvider {
         if !is_own {
             return Ok(());
         }
-        let message = format!("container {name} is the one that Amarre runs in");
-        Err(ProviderError::new(Class::Rejected, Code::A0508, message).hint("do it by hand, from outside Amarre"))
+        let message = text!("container {name} is the one that Amarre runs in", name);
+        Err(ProviderError::new(Class::Rejected, Code::A0508, message).hint(text!("do it by hand, from outside Amarre")))
     }
 
     /// Stops a container for good: an engine restart does not bring it back.
@@ -281,8 +288,13 @@ fn is_said(labels: &BTreeMap<String, String>, label: &str) -> bool {
 }
 
 fn not_copied(why: String) -> ProviderError {
-    let hint = "`amarre validate` says whether the source still has it";
-    ProviderError::new(Class::Rejected, Code::A0161, format!("files could not be copied in: {why}")).hint(hint)
+    let hint = text!("`amarre validate` says whether the source still has it");
+    ProviderError::new(
+        Class::Rejected,
+        Code::A0161,
+        text!("files could not be copied in: {why}", why = Text::from(why)),
+    )
+    .hint(hint)
 }
 
 /// A container on its other networks, before it starts: Docker takes one network at creation.

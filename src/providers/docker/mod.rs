@@ -46,10 +46,11 @@ use super::{
 use crate::secret::{MarkKey, Scrubber, Secrets};
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::{
-    Address, Change, Code, Expect, Fields, GapScope, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Timestamp,
-    Value, Verb, platform,
+    Address, Change, Code, Expect, Fields, GapScope, Kind, KindSchema, Owner, Payloads, ProviderId, Seen, Text,
+    Timestamp, Value, Verb, platform,
 };
 use amarre_core::resources::{Objection, docker};
+use amarre_core::text;
 use answer_limit::TOO_LARGE;
 use answers::{AnswerReader, LABEL_INSTANCE, LABEL_PROJECT, ordered};
 use hidden::hidden;
@@ -401,7 +402,11 @@ impl DockerProvider {
                 return Ok(there.id.unwrap_or_default());
             }
             let whose = whose(&labels);
-            return Err(ProviderError::new(Class::Conflict, Code::A0405, format!("network {name} exists and {whose}")));
+            return Err(ProviderError::new(
+                Class::Conflict,
+                Code::A0405,
+                text!("{kind} {name} exists and {whose}", kind = Kind::Network, name, whose),
+            ));
         }
         api.create_network(requests::network_request(name, fields, service, &self.config.instance)).await
     }
@@ -639,8 +644,8 @@ async fn attach(api: &EngineApi, name: &str, fields: &Fields) -> Result<String, 
 }
 
 /// Whose something with these labels is, that is in the way.
-fn whose(labels: &BTreeMap<String, String>) -> String {
-    labels.get(LABEL_INSTANCE).map_or(Owner::Foreign, |instance| Owner::Other(instance.clone())).whose().to_string()
+fn whose(labels: &BTreeMap<String, String>) -> Text {
+    labels.get(LABEL_INSTANCE).map_or(Owner::Foreign, |instance| Owner::Other(instance.clone())).whose()
 }
 
 /// A registry that has an image for one platform only gives that one, whatever was asked for.
@@ -649,8 +654,8 @@ async fn check_platform(api: &EngineApi, reference: &str, asked: &str) -> Result
     if platform::is_for(&there, asked) {
         return Ok(());
     }
-    let message = format!("image {reference} is for {there}, and the manifest asks for {asked}");
-    let hint = "leave `platform` out, or name an image that is made for it";
+    let message = text!("image {reference} is for {there}, and the manifest asks for {asked}", reference, there, asked);
+    let hint = text!("leave `platform` out, or name an image that is made for it");
     Err(ProviderError::new(Class::Rejected, Code::A0527, message).hint(hint))
 }
 

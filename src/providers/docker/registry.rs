@@ -6,8 +6,8 @@ use bollard::auth::DockerCredentials;
 
 use crate::providers::{Class, ProviderError};
 use crate::secret::Secret;
-use amarre_core::model::Code;
-use amarre_core::model::words;
+use amarre_core::model::{Code, Text, words};
+use amarre_core::text;
 
 /// Where images without a registry in their name are.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -42,18 +42,27 @@ impl Registries {
     pub fn failure(&self, reference: &str, doing: &str, status: Option<u16>, said: &str) -> ProviderError {
         let registry = registry_of(reference);
         let said = said.trim();
-        let message = |what: &str| format!("{doing} {reference}: {what}: {}", words::said(said));
+        let message = |what: Text| {
+            let doing = match doing {
+                "pulling" => text!("pulling {image}", image = reference),
+                "asking for" => text!("asking for {image}", image = reference),
+                doing => Text::from(format!("{doing} {reference}")),
+            };
+            text!("{doing}: {what}: {said}", doing, what, said = Text::from(words::said(said)))
+        };
         let small = said.to_lowercase();
         let has = |words: &[&str]| words.iter().any(|word| small.contains(word));
         let login = self.0.get(registry);
         if status == Some(429) || has(&["toomanyrequests", "too many requests", "rate limit"]) {
             let hint = match login {
                 Some(_) => {
-                    "it is tried again later; a mirror in the engine's daemon.json spares the registry".to_owned()
+                    text!("it is tried again later; a mirror in the engine's daemon.json spares the registry")
                 }
-                None => format!("it is tried again later; an account has a higher limit: registries.{registry}"),
+                None => {
+                    text!("it is tried again later; an account has a higher limit: registries.{registry}", registry)
+                }
             };
-            return ProviderError::new(Class::RetryLater, Code::A0524, message("the registry limits requests"))
+            return ProviderError::new(Class::RetryLater, Code::A0524, message(text!("the registry limits requests")))
                 .hint(hint);
         }
         // An image that is hidden and one that is not there are told apart by no registry.
@@ -67,31 +76,37 @@ impl Registries {
         ]) && (login.is_some() || !has(&["unauthorized", "authentication required", "no basic auth"]))
         {
             let hint = match login {
-                Some(login) => format!(
-                    "is the name right, and may the account `{}` of registries.{registry} read it?",
-                    login.username
+                Some(login) => text!(
+                    "is the name right, and may the account `{account}` of registries.{registry} read it?",
+                    account = &login.username,
+                    registry
                 ),
-                None => format!("is the name right? where it is private, name an account: registries.{registry}"),
+                None => {
+                    text!("is the name right? where it is private, name an account: registries.{registry}", registry)
+                }
             };
-            return ProviderError::new(Class::Rejected, Code::A0504, message("not there")).hint(hint);
+            return ProviderError::new(Class::Rejected, Code::A0504, message(text!("not there"))).hint(hint);
         }
         if matches!(status, Some(401 | 403))
             || has(&["unauthorized", "authentication required", "no basic auth", "denied", "incorrect username"])
         {
             let (what, hint) = match login {
                 Some(login) => (
-                    format!("{registry} refuses the account `{}`", login.username),
-                    format!("correct registries.{registry}.username and .password in amarre.yaml"),
+                    text!("{registry} refuses the account `{account}`", registry, account = &login.username),
+                    text!("correct registries.{registry}.username and .password in amarre.yaml", registry),
                 ),
                 None => (
-                    format!("{registry} wants an account"),
-                    format!("name one in amarre.yaml: registries.{registry}: {{username: …, password: {{file: …}}}}"),
+                    text!("{registry} wants an account", registry),
+                    text!(
+                        "name one in amarre.yaml: {what}",
+                        what = format!("registries.{registry}: {{username: …, password: {{file: …}}}}")
+                    ),
                 ),
             };
-            return ProviderError::new(Class::Rejected, Code::A0523, message(&what)).hint(hint);
+            return ProviderError::new(Class::Rejected, Code::A0523, message(what)).hint(hint);
         }
-        let hint = "does this host's engine reach the registry? it is tried again later";
-        ProviderError::new(Class::RetryLater, Code::A0504, message("did not work")).hint(hint)
+        let hint = text!("does this host's engine reach the registry? it is tried again later");
+        ProviderError::new(Class::RetryLater, Code::A0504, message(text!("did not work"))).hint(hint)
     }
 }
 

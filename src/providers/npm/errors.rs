@@ -4,7 +4,7 @@ use super::api::Level;
 use super::sections::Section;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::world::{LIMITED, NOT_ISSUED};
-use amarre_core::model::{Address, Code, Gap, GapScope, Millis, Timestamp};
+use amarre_core::model::{Address, Code, Gap, GapScope, Millis, Text, Timestamp};
 use amarre_core::text;
 
 /// Why a call gave nothing.
@@ -125,7 +125,7 @@ impl NpmError {
     }
 
     /// As an error of `doing` ("could not create proxy host x"); empty = of a look.
-    pub fn into_error(self, place: NpmIdentity<'_>, doing: &str, call: CallKind) -> ProviderError {
+    pub fn into_error(self, place: NpmIdentity<'_>, doing: impl Into<Text>, call: CallKind) -> ProviderError {
         let NpmIdentity { name, url, identity } = place;
         let class = match call {
             CallKind::Write if self.leaves_doubt() => Class::OutcomeUnknown,
@@ -137,63 +137,87 @@ impl NpmError {
             NpmError::TooMany(_) => (
                 class,
                 Code::A0601,
-                format!("NPM {name} does not answer at {url} (it was asked too often, it answered 429)"),
-                "a proxy before it has a limit; it is tried again when that allows".to_owned(),
+                text!("NPM {name} does not answer at {url} (it was asked too often, it answered 429)", name, url),
+                text!("a proxy before it has a limit; it is tried again when that allows"),
             ),
             NpmError::Away(why) | NpmError::Lost(why) => (
                 class,
                 Code::A0601,
-                format!("NPM {name} does not answer at {url} ({why})"),
-                "is its container running? nothing of it is touched meanwhile, and it is tried again".to_owned(),
+                text!("NPM {name} does not answer at {url} ({why})", name, url, why = Text::from(why)),
+                text!("is its container running? nothing of it is touched meanwhile, and it is tried again"),
             ),
             NpmError::Garbled(status) => (
                 class,
                 Code::A0603,
-                format!("what answers at {url} is not NPM {name} ({status}, in an unknown form)"),
-                "while NPM starts, or when its backend is down, nginx answers in its place; its container's log says why; \
-                 else the address is another program's"
-                    .to_owned(),
+                text!(
+                    "what answers at {url} is not NPM {name} ({status}, in an unknown form)",
+                    url,
+                    name,
+                    status = status.to_string()
+                ),
+                text!(
+                    "while NPM starts, or when its backend is down, nginx answers in its place; its container's log says why; else the address is another program's"
+                ),
             ),
             NpmError::Broken(status, words) => (
                 class,
                 Code::A0603,
-                format!("NPM {name} failed ({status}, {})", words.to_lowercase()),
-                "its container's log says why; one bad host or certificate makes nginx refuse every change".to_owned(),
+                text!(
+                    "NPM {name} failed ({status}, {words})",
+                    name,
+                    status = status.to_string(),
+                    words = Text::from(words.to_lowercase())
+                ),
+                text!("its container's log says why; one bad host or certificate makes nginx refuse every change"),
             ),
             NpmError::Certbot(words) => {
                 let (code, what, hint) = certbot(&words, name, identity);
                 (Class::Rejected, code, what, hint)
             }
             NpmError::Refused(words) => {
-                (Class::Rejected, Code::A0610, format!("NPM {name} refuses it: {words}"), String::new())
+                let what = text!("NPM {name} refuses it: {words}", name, words = Text::from(words));
+                (Class::Rejected, Code::A0610, what, Text::default())
             }
-            NpmError::Absent => (Class::Conflict, Code::A0613, format!("it is gone from NPM {name}"), String::new()),
+            NpmError::Absent => {
+                (Class::Conflict, Code::A0613, text!("it is gone from NPM {name}", name), Text::default())
+            }
             NpmError::Denied => (
                 Class::Reauthenticate,
                 Code::A0604,
-                format!("NPM {name} does not let {identity} do this"),
-                format!("in NPM, Users, {identity}: it must not be disabled"),
+                text!("NPM {name} does not let {identity} do this", name, identity),
+                text!("in NPM, Users, {identity}: it must not be disabled", identity),
             ),
             NpmError::Rights { section, denied, needed } => {
                 let title = section.title();
-                let what = format!("NPM {name} does not let {identity} {} {title}", denied.word());
-                let hint = format!("in NPM, Users, {identity}, Permissions: set {title} to {}", needed.title());
+                let what = match denied.word() {
+                    "view" => text!("NPM {name} does not let {identity} view {title}", name, identity, title),
+                    _ => text!("NPM {name} does not let {identity} manage {title}", name, identity, title),
+                };
+                let level = needed.title();
+                let hint =
+                    text!("in NPM, Users, {identity}, Permissions: set {title} to {level}", identity, title, level);
                 (Class::Reauthenticate, Code::A0604, what, hint)
             }
             NpmError::Credentials(words) => (
                 Class::Reauthenticate,
                 Code::A0602,
-                format!("NPM {name} refuses the sign-in of {identity} ({})", words.to_lowercase()),
-                format!("check `identity` and `secret` of npm.{name}; a disabled account is answered the same"),
+                text!(
+                    "NPM {name} refuses the sign-in of {identity} ({words})",
+                    name,
+                    identity,
+                    words = Text::from(words.to_lowercase())
+                ),
+                text!("check `identity` and `secret` of npm.{name}; a disabled account is answered the same", name),
             ),
             NpmError::TwoFactors => (
                 Class::Reauthenticate,
                 Code::A0606,
-                format!("{identity} needs a second factor to sign in to NPM {name}"),
-                "give Amarre an account of its own in NPM, without two-factor authentication".to_owned(),
+                text!("{identity} needs a second factor to sign in to NPM {name}", identity, name),
+                text!("give Amarre an account of its own in NPM, without two-factor authentication"),
             ),
         };
-        let message = if doing.is_empty() { what } else { format!("{doing}: {what}") };
+        let doing: Text = doing.into();
+        let message = if doing.is_empty() { what } else { text!("{doing}: {what}", doing, what) };
         ProviderError::new(class, code, message).hint(hint).after(after).not_before(not_before)
     }
 }
@@ -208,7 +232,7 @@ pub fn hidden(address: Address, now: Timestamp) -> Gap {
 
 /// What certbot's words say of an order: code, sentence and hint. It prints what the authority answered, or what Python
 /// said of a connection.
-fn certbot(words: &str, name: &str, identity: &str) -> (Code, String, String) {
+fn certbot(words: &str, name: &str, identity: &str) -> (Code, Text, Text) {
     const BUSY: [&str; 1] = ["Another instance of Certbot is already running"];
     const ABSENT: [&str; 3] = ["certbot: not found", "spawn certbot", "No such file or directory"];
     const MAIL: [&str; 5] =
@@ -233,35 +257,42 @@ fn certbot(words: &str, name: &str, identity: &str) -> (Code, String, String) {
     ];
     const ASKED: &str = "Some challenges have failed";
     let says = |any: &[&str]| any.iter().any(|said| words.contains(said));
-    let or = |hint: &str| hint.to_owned();
+    let said = Text::from(words);
     if says(&BUSY) {
-        let what = format!("certbot of NPM {name} is busy with another certificate");
-        return (Code::A0802, what, or("nothing was ordered; it is tried again"));
+        let what = text!("certbot of NPM {name} is busy with another certificate", name);
+        return (Code::A0802, what, text!("nothing was ordered; it is tried again"));
     }
     if says(&ABSENT) {
-        let what = format!("NPM {name} ordered nothing, it has no certbot: {words}");
-        return (Code::A0803, what, or("its container's log says why; it is tried again"));
+        let what = text!("NPM {name} ordered nothing, it has no certbot: {said}", name, said);
+        return (Code::A0803, what, text!("its container's log says why; it is tried again"));
     }
     if says(&MAIL) {
-        let what = format!("Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account: {words}");
-        let hint = format!("in NPM, Users, {identity}, set an address that receives mail, then `npm.{name}.identity`");
+        let what = text!(
+            "Let's Encrypt refuses the e-mail address {identity} of NPM {name}'s account: {said}",
+            identity,
+            name,
+            said
+        );
+        let key = format!("`npm.{name}.identity`");
+        let hint = text!("in NPM, Users, {identity}, set an address that receives mail, then {key}", identity, key);
         return (Code::A0808, what, hint);
     }
     if says(&LIMIT) {
-        let what = format!("Let's Encrypt has given as many as it gives for now: {words}");
-        return (LIMITED, what, or("it is ordered again when that is over"));
+        let what = text!("Let's Encrypt has given as many as it gives for now: {said}", said);
+        return (LIMITED, what, text!("it is ordered again when that is over"));
     }
     if says(&AWAY) && !words.contains(ASKED) {
-        let what = format!("NPM {name} does not reach Let's Encrypt: {words}");
+        let what = text!("NPM {name} does not reach Let's Encrypt: {said}", name, said);
         return (
             Code::A0807,
             what,
-            or("may NPM's container speak to the Internet, and does DNS work in it? it is tried again"),
+            text!("may NPM's container speak to the Internet, and does DNS work in it? it is tried again"),
         );
     }
-    let what = format!("Let's Encrypt issued no certificate: {words}");
-    let hint = "its names must lead to this NPM from everywhere, on port 80; certbot's log is in NPM's /data/logs";
-    (NOT_ISSUED, what, or(hint))
+    let what = text!("Let's Encrypt issued no certificate: {said}", said);
+    let hint =
+        text!("its names must lead to this NPM from everywhere, on port 80; certbot's log is in NPM's /data/logs");
+    (NOT_ISSUED, what, hint)
 }
 
 /// `retry after 2026-11-22 15:04:05 UTC`, as Let's Encrypt ends its words about a limit.

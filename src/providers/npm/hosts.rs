@@ -11,10 +11,11 @@ use super::api::{CertificateRow, HostRow, ListRow};
 use super::convert::{self, Ids, Marker};
 use super::errors::{CallKind, NpmError};
 use super::sections::Section;
-use super::{NpmProvider, action_text, conflict, expected, foreign, label, unfit};
+use super::{NpmProvider, conflict, could_not, expected, foreign, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
-use amarre_core::model::{Change, Code, Fields};
+use amarre_core::model::{Change, Code, Fields, Text};
 use amarre_core::resources::npm::normalize;
+use amarre_core::text;
 
 impl NpmProvider {
     /// Makes a host, or finishes one that an earlier try of ours has left.
@@ -157,16 +158,24 @@ impl NpmProvider {
         if !row.enabled || convert::is_served(&row) {
             return Ok(Outcome { vendor_id: id.to_string(), ..Outcome::default() });
         }
-        let what = label(&change.address);
+        let (kind, name) = (change.address.kind, &change.address.name);
         Err(match convert::nginx_words(section, &row) {
-            Some(words) => ProviderError::new(Class::Rejected, Code::A0607, format!("nginx refuses {what}: {words}"))
-                .hint("the row is in NPM, and nginx serves the other hosts; correct what it names"),
+            Some(words) => {
+                let message = text!("nginx refuses {kind} {name}: {words}", kind, name, words = Text::from(words));
+                ProviderError::new(Class::Rejected, Code::A0607, message)
+                    .hint(text!("the row is in NPM, and nginx serves the other hosts; correct what it names"))
+            }
             None => {
-                let message = format!("NPM {} has {what}, and nginx does not serve it yet", self.name());
-                let said = convert::nginx_last_words(&row).map(|words| format!("; nginx said: {words}"));
-                let hint = "another host or a certificate keeps nginx from taking it";
-                ProviderError::new(Class::RetryLater, Code::A0608, message)
-                    .hint(format!("{hint}{}", said.unwrap_or_default()))
+                let npm = self.name();
+                let message = text!("NPM {npm} has {kind} {name}, and nginx does not serve it yet", npm, kind, name);
+                let hint = match convert::nginx_last_words(&row) {
+                    Some(words) => text!(
+                        "another host or a certificate keeps nginx from taking it; nginx said: {words}",
+                        words = Text::from(words)
+                    ),
+                    None => text!("another host or a certificate keeps nginx from taking it"),
+                };
+                ProviderError::new(Class::RetryLater, Code::A0608, message).hint(hint)
             }
         })
     }
@@ -218,7 +227,8 @@ impl NpmProvider {
 
     /// What the host names cannot be used.
     fn names_unusable(&self, change: &Change, why: &str) -> ProviderError {
-        let message = format!("could not {}: {why}, and the host is not written without it", action_text(change));
+        let (doing, why) = (could_not(change), Text::from(why));
+        let message = text!("{doing}: {why}, and the host is not written without it", doing, why);
         let hint = if self.account().is_some_and(|me| me.sees_its_own_only()) {
             "this account sees only what it has made: in NPM, Users, Permissions, set Item Visibility to All Items"
         } else {
@@ -311,14 +321,14 @@ impl NpmProvider {
     }
 
     pub(super) fn read_failed(&self, change: &Change, trouble: NpmError) -> ProviderError {
-        self.failed(&format!("could not {}", action_text(change)), trouble, CallKind::Read)
+        self.failed(could_not(change), trouble, CallKind::Read)
     }
 
     pub(super) fn write_failed(&self, change: &Change, trouble: NpmError) -> ProviderError {
         match trouble.taken() {
             // It was not in the list a moment ago: a dead host, or a row that our account cannot see.
             Some(words) => foreign(change, &format!("NPM {} says that {words}", self.name())),
-            None => self.failed(&format!("could not {}", action_text(change)), trouble, CallKind::Write),
+            None => self.failed(could_not(change), trouble, CallKind::Write),
         }
     }
 }

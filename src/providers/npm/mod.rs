@@ -35,11 +35,12 @@ use super::{
 };
 use crate::secret::{MarkKey, Secret};
 use amarre_core::model::{
-    Address, Change, Code, Expect, Fields, Gap, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Timestamp,
+    Address, Change, Code, Expect, Fields, Gap, GapScope, Hint, Kind, KindSchema, ProviderId, Refusal, Text, Timestamp,
     Value, Verb,
 };
 use amarre_core::resources::Objection;
 use amarre_core::resources::npm::{self, normalize};
+use amarre_core::text;
 use errors::{CallKind, NpmError, NpmIdentity};
 use observe::{Inventory, Viewer};
 
@@ -130,7 +131,7 @@ impl NpmProvider {
     }
 
     /// A trouble met while doing something, as an error.
-    fn failed(&self, doing: &str, trouble: NpmError, call: CallKind) -> ProviderError {
+    fn failed(&self, doing: impl Into<Text>, trouble: NpmError, call: CallKind) -> ProviderError {
         trouble.into_error(self.place(), doing, call)
     }
 
@@ -139,13 +140,14 @@ impl NpmProvider {
         let health = self.api.health().await.map_err(|trouble| self.failed("", trouble, CallKind::Read))?;
         let NpmVersion { major, minor, .. } = health.version;
         if (major, minor) < OLDEST {
-            let message = format!("NPM {} is version {}, too old", self.name(), version_text(health.version));
+            let (name, version) = (self.name(), version_text(health.version));
+            let message = text!("NPM {name} is version {version}, too old", name, version);
             return Err(ProviderError::new(Class::Rejected, Code::A0605, message)
-                .hint("update it to 2.12 or newer; back its /data folder up first"));
+                .hint(text!("update it to 2.12 or newer; back its /data folder up first")));
         }
         if !health.setup {
-            let message = format!("NPM {} has no user yet", self.name());
-            let hint = format!("open {} and make the first account", self.url);
+            let message = text!("NPM {name} has no user yet", name = self.name());
+            let hint = text!("open {url} and make the first account", url = &self.url);
             return Err(ProviderError::new(Class::Reauthenticate, Code::A0602, message).hint(hint));
         }
         Ok(health.version)
@@ -392,6 +394,16 @@ fn version_text(version: NpmVersion) -> String {
 }
 
 /// `create proxy host git.example.org`.
+/// `could not create proxy host git.example.org`.
+fn could_not(change: &Change) -> Text {
+    let (kind, name) = (change.address.kind, &change.address.name);
+    match change.verb {
+        Verb::Create(_) => text!("could not create {kind} {name}", kind, name),
+        Verb::Update(_) => text!("could not update {kind} {name}", kind, name),
+        Verb::Delete => text!("could not delete {kind} {name}", kind, name),
+    }
+}
+
 fn action_text(change: &Change) -> String {
     format!("{} {}", change.action(), label(&change.address))
 }
@@ -411,16 +423,28 @@ fn expected(change: &Change) -> Result<(&str, &str), ProviderError> {
 
 /// What was expected is not there any more.
 fn conflict(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Conflict, Code::A0613, format!("could not {}: {why}", action_text(change)))
+    ProviderError::new(
+        Class::Conflict,
+        Code::A0613,
+        text!("{doing}: {why}", doing = could_not(change), why = Text::from(why)),
+    )
 }
 
 /// Something that is not ours is in the way.
 fn foreign(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Conflict, Code::A0405, format!("could not {}: {why}", action_text(change)))
-        .hint("delete it in NPM, or give this one another name")
+    ProviderError::new(
+        Class::Conflict,
+        Code::A0405,
+        text!("{doing}: {why}", doing = could_not(change), why = Text::from(why)),
+    )
+    .hint(text!("delete it in NPM, or give this one another name"))
 }
 
 /// The fields are not what NPM takes.
 fn unfit(change: &Change, why: &str) -> ProviderError {
-    ProviderError::new(Class::Rejected, Code::A0610, format!("could not {}: {why}", action_text(change)))
+    ProviderError::new(
+        Class::Rejected,
+        Code::A0610,
+        text!("{doing}: {why}", doing = could_not(change), why = Text::from(why)),
+    )
 }
