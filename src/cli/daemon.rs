@@ -33,6 +33,10 @@ use crate::web;
 use crate::web::demo_band::DemoDeeds;
 use amarre_core::model::Code;
 
+/// Said where no apply has been agreed to.
+const ONLY_PLANS: &str =
+    "This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.";
+
 /// Runs until SIGTERM or SIGINT; then the running steps are finished and it exits 0.
 pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, CommandFailure> {
     let config = super::configuration(args)?;
@@ -72,8 +76,7 @@ pub async fn run(args: &Args, run: &RunArgs, output: &Output) -> Result<u8, Comm
         output.note(&server_tls::notice(tls, listening.encryption));
     }
     if !acts {
-        output
-            .note("This ledger is new: nothing is changed before amarre apply, or amarre run --yes. See amarre plan.");
+        output.note(ONLY_PLANS);
     }
     for (id, address) in world.proxies() {
         let name = id.title();

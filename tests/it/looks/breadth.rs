@@ -1,7 +1,7 @@
 //! What containers, hosts and networks can be beyond the usual: states, volumes of images, ways that NPM reaches them.
 
 use amarre_sim::docker::ImageSpec;
-use amarre_sim::npm;
+use amarre_sim::npm::{self, Level};
 use serde_json::json;
 
 use super::plain;
