@@ -1,4 +1,4 @@
-//! Why a change of one resource is held: it refers to what nobody makes, something else has its place, or it cannot change
+//! Why a change of one resource is held: it refers to what is not there, something else has its place, or it cannot change
 //! where it is.
 
 use crate::model::kinds::Adoption;
