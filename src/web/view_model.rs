@@ -439,7 +439,7 @@ mod tests {
         let until = CountFrom::Until(countdown::Then::GoesOn, Timestamp(1_026_000));
         for (clock, language, form) in [
             (until, Language::En, "it; goes on in {}"),
-            (until, Language::Fr, "it ; reprend dans {}"),
+            (until, Language::Fr, "it ; reprise dans {}"),
             (CountFrom::Up(Timestamp(0)), Language::En, "it, up {}"),
         ] {
             let counted = counted(Some(clock), language);

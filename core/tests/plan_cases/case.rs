@@ -444,8 +444,11 @@ fn matching(raw: &World, text: &str) -> Vec<Address> {
     }
 }
 
-/// `npm`, `docker`, `ovh` or a zone.
+/// `npm`, `docker`, `ovh`, a zone, or a kind: `npm/stream`.
 fn gap_of(text: &str) -> Gap {
+    let kind_of = |text: &str| format!("{text}/any").parse::<Address>().unwrap().kind;
+    let kind = text.contains('/').then(|| kind_of(text));
+    let text = text.split('/').next().unwrap();
     let is_zone = text.contains('.') && !text.starts_with("docker") && !text.starts_with("ovh-cloud");
     let provider = if is_zone { "ovh" } else { text };
     let any: Address = format!("{provider}/zone/any").parse().unwrap();
@@ -458,7 +461,11 @@ fn gap_of(text: &str) -> Gap {
     };
     Gap {
         provider: any.provider,
-        scope: if is_zone { GapScope::Zone(text.to_owned()) } else { GapScope::Whole },
+        scope: match kind {
+            Some(kind) => GapScope::Kind(kind),
+            None if is_zone => GapScope::Zone(text.to_owned()),
+            None => GapScope::Whole,
+        },
         code: Code::parse(code).expect("a code"),
         message: message.into(),
         hint: "".into(),

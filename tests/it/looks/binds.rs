@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use amarre_core::model::Hint;
 use amarre_sim::docker::DockerOptions;
 use serde_json::json;
 
@@ -51,7 +52,11 @@ pub fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
     let picture = rig.last_pass();
     let refusal =
         picture.plan.changes.iter().filter(|change| change.service == name).find_map(|c| c.refusal().cloned());
-    refusal.map(|refusal| (refusal.code.to_string(), format!("{refusal:?}")))
+    let said = |hint: &Hint| format!("{} {}", hint.text, hint.command.as_deref().unwrap_or_default());
+    refusal.map(|refusal| {
+        let hints: Vec<String> = refusal.hints.iter().map(said).collect();
+        (refusal.code.to_string(), format!("{} {:?} {}", refusal.message, refusal.found, hints.join("; ")))
+    })
 }
 
 #[track_caller]

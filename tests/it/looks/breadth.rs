@@ -1,7 +1,7 @@
 //! What containers, hosts and networks can be beyond the usual: states, volumes of images, ways that NPM reaches them.
 
 use amarre_sim::docker::ImageSpec;
-use amarre_sim::npm::{self, Level};
+use amarre_sim::npm;
 use serde_json::json;
 
 use super::plain;
@@ -152,22 +152,4 @@ async fn one_npm_serves_two_hosts() {
     rig.remove("far.yaml");
     rig.settle().await;
     assert_eq!(nas.containers().len(), 1, "only the stranger's is left");
-}
-
-/// A stream that the account may not see any more may still lead to its container, without which nginx would not start.
-#[tokio::test]
-async fn a_container_stays_while_streams_are_hidden() {
-    let mut rig = Stepped::start().await;
-    rig.write("one.yaml", &plain("one"));
-    rig.write("dns.yaml", "{kind: Stream, name: dns, port: 5353, to: \"one:80\"}\n");
-    rig.settle().await;
-    let is_there = |rig: &Stepped| rig.docker.containers().iter().any(|one| one["Name"] == "/one");
-    rig.npm.set_level(npm::Kind::Stream, Level::Hidden);
-    rig.remove("one.yaml");
-    rig.remove("dns.yaml");
-    rig.pass_until_settled().await;
-    assert!(is_there(&rig), "{:?}", rig.last_pass().plan.gaps);
-    rig.npm.set_level(npm::Kind::Stream, Level::Manage);
-    rig.settle().await;
-    assert!(!is_there(&rig));
 }

@@ -201,7 +201,9 @@ async fn a_container_that_has_run_is_not_recreated_after_an_engine_failure() {
         rig.clock.advance(Millis::minutes(11));
         rig.pass().await;
     }
-    let error = format!("{:?}", rig.last_pass().errors);
+    let picture = rig.last_pass();
+    let errors = picture.errors.values().map(|one| format!("{} {}", one.error.message, one.error.hint));
+    let error = errors.collect::<String>();
     assert!(error.contains("`docker rm one`, and it is made anew"), "{error}");
     rig.docker.remove("one").unwrap();
     rig.clock.advance(Millis::minutes(11));

@@ -42,7 +42,11 @@ async function reach(target) {
 async function tap(target) {
   if (!KEYS) return target.click();
   await reach(target);
-  return page.keyboard.press("Enter");
+  // A click waits for the page that it leads to; a key does not.
+  const led = page.waitForEvent("framenavigated", { timeout: 5_000 }).catch(() => null);
+  await page.keyboard.press("Enter");
+  await led;
+  return page.waitForLoadState();
 }
 
 async function type(selector, text) {
