@@ -146,30 +146,17 @@ impl NpmError {
                 text!("NPM {name} does not answer at {url} ({why})", name, url, why = Text::from(why)),
                 text!("is its container running? nothing of it is touched meanwhile, and it is tried again"),
             ),
-            NpmError::Garbled(status) => (
-                class,
-                Code::A0603,
-                text!(
-                    "what answers at {url} is not NPM {name} ({status}, in an unknown form)",
-                    url,
-                    name,
-                    status = status.to_string()
-                ),
-                text!(
-                    "while NPM starts, or when its backend is down, nginx answers in its place; its container's log says why; else the address is another program's"
-                ),
-            ),
-            NpmError::Broken(status, words) => (
-                class,
-                Code::A0603,
-                text!(
-                    "NPM {name} failed ({status}, {words})",
-                    name,
-                    status = status.to_string(),
-                    words = Text::from(words.to_lowercase())
-                ),
-                text!("its container's log says why; one bad host or certificate makes nginx refuse every change"),
-            ),
+            NpmError::Garbled(status) => {
+                let (what, hint) = garbled(place, status);
+                (class, Code::A0603, what, hint)
+            }
+            NpmError::Broken(status, words) => {
+                let (status, words) = (status.to_string(), Text::from(words.to_lowercase()));
+                let what = text!("NPM {name} failed ({status}, {words})", name, status, words);
+                let hint =
+                    text!("its container's log says why; one bad host or certificate makes nginx refuse every change");
+                (class, Code::A0603, what, hint)
+            }
             NpmError::Certbot(words) => {
                 let (code, what, hint) = certbot(&words, name, identity);
                 (Class::Rejected, code, what, hint)
@@ -188,27 +175,16 @@ impl NpmError {
                 text!("in NPM, Users, {identity}: it must not be disabled", identity),
             ),
             NpmError::Rights { section, denied, needed } => {
-                let title = section.title();
-                let what = match denied.word() {
-                    "view" => text!("NPM {name} does not let {identity} view {title}", name, identity, title),
-                    _ => text!("NPM {name} does not let {identity} manage {title}", name, identity, title),
-                };
-                let level = needed.title();
-                let hint =
-                    text!("in NPM, Users, {identity}, Permissions: set {title} to {level}", identity, title, level);
+                let (what, hint) = no_right(place, section, (denied, needed));
                 (Class::Reauthenticate, Code::A0604, what, hint)
             }
-            NpmError::Credentials(words) => (
-                Class::Reauthenticate,
-                Code::A0602,
-                text!(
-                    "NPM {name} refuses the sign-in of {identity} ({words})",
-                    name,
-                    identity,
-                    words = Text::from(words.to_lowercase())
-                ),
-                text!("check `identity` and `secret` of npm.{name}; a disabled account is answered the same", name),
-            ),
+            NpmError::Credentials(words) => {
+                let words = Text::from(words.to_lowercase());
+                let what = text!("NPM {name} refuses the sign-in of {identity} ({words})", name, identity, words);
+                let hint =
+                    text!("check `identity` and `secret` of npm.{name}; a disabled account is answered the same", name);
+                (Class::Reauthenticate, Code::A0602, what, hint)
+            }
             NpmError::TwoFactors => (
                 Class::Reauthenticate,
                 Code::A0606,
@@ -220,6 +196,27 @@ impl NpmError {
         let message = if doing.is_empty() { what } else { text!("{doing}: {what}", doing, what) };
         ProviderError::new(class, code, message).hint(hint).after(after).not_before(not_before)
     }
+}
+
+/// What answers is not NPM, and what that may be.
+fn garbled(NpmIdentity { name, url, .. }: NpmIdentity<'_>, status: u16) -> (Text, Text) {
+    let status = status.to_string();
+    let what = text!("what answers at {url} is not NPM {name} ({status}, in an unknown form)", url, name, status);
+    let hint = text!(
+        "while NPM starts, or when its backend is down, nginx answers in its place; its container's log says why; else the address is another program's"
+    );
+    (what, hint)
+}
+
+/// A level that the account lacks, and the one that it needs.
+fn no_right(place: NpmIdentity<'_>, section: Section, (denied, needed): (Level, Level)) -> (Text, Text) {
+    let NpmIdentity { name, identity, .. } = place;
+    let (title, level) = (section.title(), needed.title());
+    let what = match denied.word() {
+        "view" => text!("NPM {name} does not let {identity} view {title}", name, identity, title),
+        _ => text!("NPM {name} does not let {identity} manage {title}", name, identity, title),
+    };
+    (what, text!("in NPM, Users, {identity}, Permissions: set {title} to {level}", identity, title, level))
 }
 
 /// A row that is too large to be read.

@@ -110,7 +110,6 @@ async fn is_updated_without_a_failed_request(app: &Application) {
     assert!(asked > 20 && failed == 0, "{}: {failed} of {asked} failed", app.name);
     serves(&rig, second).await;
     rig.quiet().await;
-    println!("{}: {asked} requests during the update, {failed} failed", app.name);
     docker(&["rm", "-f", &rig.name("site")]);
     clean(&rig);
 }
