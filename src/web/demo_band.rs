@@ -36,7 +36,7 @@ pub fn is_shown(web: &Web, visitor: &RequestContext) -> bool {
 }
 
 /// What a button is done to.
-struct Target {
+struct BandTarget {
     service: String,
     thing: String,
 }
@@ -109,25 +109,25 @@ fn service_of_page(here: &str) -> Option<String> {
 }
 
 /// A container of a service that is there.
-fn container(picture: &PassResult, service: &str) -> Option<Target> {
+fn container(picture: &PassResult, service: &str) -> Option<BandTarget> {
     let row = picture.statuses().get(service)?;
     let is_there = |address: &amarre_core::model::Address| picture.world.seen.contains_key(address);
     let mut found = row.resources.iter().map(|one| &one.address).filter(|address| address.kind == Kind::Container);
     let address = found.find(|address| is_there(address))?;
-    Some(Target { service: service.to_owned(), thing: address.name.clone() })
+    Some(BandTarget { service: service.to_owned(), thing: address.name.clone() })
 }
 
 /// The first domain of a service.
-fn proxy_host(picture: &PassResult, service: &str) -> Option<Target> {
+fn proxy_host(picture: &PassResult, service: &str) -> Option<BandTarget> {
     let domain = picture.services.get(service)?.routes.first()?.domains.first()?;
-    Some(Target { service: service.to_owned(), thing: domain.clone() })
+    Some(BandTarget { service: service.to_owned(), thing: domain.clone() })
 }
 
 /// A service of which the old container can serve beside a new one, with its file and its image.
-fn deployed(picture: &PassResult, service: &str) -> Option<(Target, String, String)> {
+fn deployed(picture: &PassResult, service: &str) -> Option<(BandTarget, String, String)> {
     let manifest = picture.services.get(service)?;
     let (_, container) = manifest.containers.iter().next().filter(|_| manifest.containers.len() == 1)?;
     let is_alone = container.mounts.is_empty() && container.ports.is_empty() && !container.image.is_empty();
-    let target = Target { service: service.to_owned(), thing: service.to_owned() };
+    let target = BandTarget { service: service.to_owned(), thing: service.to_owned() };
     is_alone.then(|| (target, manifest.origin.file.clone(), container.image.clone()))
 }

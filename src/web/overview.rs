@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::hint_actions::{self, HintView};
-use super::service_rows::{self, Group, Grouping, Order, Tile};
+use super::service_rows::{self, Group, Grouping, ServiceOrder, Tile};
 use super::view_model;
 use super::view_model::Counted;
 use super::{FormFields, PageFrame, RequestContext, Web, marks, page};
@@ -53,11 +53,11 @@ struct Overview {
     chips: Vec<Chip>,
     groupings: Vec<(&'static str, String, bool)>,
     orders: Vec<(&'static str, String, bool)>,
-    heads: Vec<SortHead>,
+    heads: Vec<ServiceHead>,
     unmanaged: usize,
     is_dense: bool,
     groups: Vec<Group>,
-    pager: Pager,
+    pager: ServicePager,
     quiet: Vec<QuietKind>,
     deleted: Vec<Deleted>,
 }
@@ -110,7 +110,7 @@ struct Chip {
 }
 
 /// A head that sorts.
-struct SortHead {
+struct ServiceHead {
     label: String,
     href: String,
     class: &'static str,
@@ -118,23 +118,23 @@ struct SortHead {
 }
 
 #[derive(Default)]
-struct Pager {
+struct ServicePager {
     text: String,
     before: Option<String>,
     after: Option<String>,
 }
 
 /// What was asked for.
-struct Asked {
+struct AskedServices {
     query: String,
     only: Option<Only>,
     is_open: bool,
     grouping: Grouping,
-    order: Order,
+    order: ServiceOrder,
     page: usize,
 }
 
-impl Asked {
+impl AskedServices {
     fn new(fields: &FormFields) -> Self {
         let text = |name: &str| fields.get(name).map(|text| text.trim()).unwrap_or_default();
         let only = Only::WORDS.iter().find(|(known, _)| *known == text("only")).map(|(_, only)| *only);
@@ -143,7 +143,7 @@ impl Asked {
             only,
             is_open: text("only") == OPEN,
             grouping: Grouping::parse(text("group")),
-            order: Order::parse(text("sort")),
+            order: ServiceOrder::parse(text("sort")),
             page: text("page").parse::<usize>().unwrap_or(1).max(1),
         }
     }
@@ -153,7 +153,7 @@ impl Asked {
     }
 
     /// The address of the list with another filter, order or page.
-    fn href(&self, only: &str, order: Order, page: usize) -> String {
+    fn href(&self, only: &str, order: ServiceOrder, page: usize) -> String {
         let mut fields: Vec<(&str, String)> = Vec::new();
         let mut add = |name, value: &str| {
             if !value.is_empty() {
@@ -163,7 +163,7 @@ impl Asked {
         add("q", &self.query);
         add("only", only);
         add("group", if self.grouping == Grouping::default() { "" } else { self.grouping.word() });
-        add("sort", if order == Order::default() { "" } else { order.word() });
+        add("sort", if order == ServiceOrder::default() { "" } else { order.word() });
         add("page", &if page > 1 { page.to_string() } else { String::new() });
         let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
         if fields.is_empty() { "/".to_owned() } else { format!("/?{}", fields.join("&")) }
@@ -174,7 +174,7 @@ impl Asked {
     }
 }
 
-type Listed<'a> = BTreeMap<&'a String, &'a ServiceStatus>;
+type NamedServices<'a> = BTreeMap<&'a String, &'a ServiceStatus>;
 
 /// `GET /`
 pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
@@ -182,9 +182,10 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let words = visitor.words;
     let (picture, _) = web.handle.last_pass();
     let now = web.handle.now();
-    let asked = Asked::new(&fields);
-    let (gone, all): (Listed<'_>, Listed<'_>) = picture.statuses().iter().partition(|(_, row)| row.deleted);
-    let (quiet, all): (Listed<'_>, Listed<'_>) =
+    let asked = AskedServices::new(&fields);
+    let (gone, all): (NamedServices<'_>, NamedServices<'_>) =
+        picture.statuses().iter().partition(|(_, row)| row.deleted);
+    let (quiet, all): (NamedServices<'_>, NamedServices<'_>) =
         all.into_iter().partition(|(_, row)| service_rows::is_beside(&picture, row));
     let needs: Vec<AttentionRow> =
         problem_rows(&picture, now, &visitor).chain(needs(&picture, all.values().copied(), now, &visitor)).collect();
@@ -209,7 +210,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         only: asked.only_word(),
         chips: chips(&picture, &all, &asked, words),
         groupings: Grouping::choices(asked.grouping, words),
-        orders: Order::choices(asked.order, words),
+        orders: ServiceOrder::choices(asked.order, words),
         heads: heads(&asked, words),
         unmanaged: service_list::unmanaged_count(&picture),
         is_dense: found.len() > DENSE_FROM,
@@ -223,7 +224,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
 }
 
 /// The services that are asked for, in their order.
-fn found<'a>(picture: &PassResult, all: &Listed<'a>, asked: &Asked) -> Vec<&'a ServiceStatus> {
+fn found<'a>(picture: &PassResult, all: &NamedServices<'a>, asked: &AskedServices) -> Vec<&'a ServiceStatus> {
     let is_open = |row: &ServiceStatus| exposure::of_service(picture, row).is_some_and(|found| found.is_open());
     let rows = service_list::rows(picture, all.values().copied(), asked.only);
     let mut rows: Vec<&ServiceStatus> = rows
@@ -256,7 +257,7 @@ fn needs_names(needs: &[AttentionRow]) -> Vec<String> {
 }
 
 /// The filters of the list.
-fn chips(picture: &PassResult, all: &Listed<'_>, asked: &Asked, words: Words) -> Vec<Chip> {
+fn chips(picture: &PassResult, all: &NamedServices<'_>, asked: &AskedServices, words: Words) -> Vec<Chip> {
     let of = |only: Only| service_list::rows(picture, all.values().copied(), Some(only)).len();
     let is_open = |row: &&&ServiceStatus| exposure::of_service(picture, row).is_some_and(|found| found.is_open());
     let chips = [
@@ -278,31 +279,31 @@ fn chips(picture: &PassResult, all: &Listed<'_>, asked: &Asked, words: Words) ->
     shown.map(chip).collect()
 }
 
-fn heads(asked: &Asked, words: Words) -> Vec<SortHead> {
-    let head = |key: &str, order: Option<Order>, class| SortHead {
+fn heads(asked: &AskedServices, words: Words) -> Vec<ServiceHead> {
+    let head = |key: &str, order: Option<ServiceOrder>, class| ServiceHead {
         label: words.get(key),
         href: order.map(|order| asked.href(asked.only_word(), order, 1)).unwrap_or_default(),
         class,
         is_chosen: order == Some(asked.order),
     };
     vec![
-        head("col-service", Some(Order::Name), ""),
+        head("col-service", Some(ServiceOrder::Name), ""),
         head("col-address", None, "drop"),
-        head("col-certificate", Some(Order::Certificate), ""),
-        head("col-what-now", Some(Order::Attention), ""),
-        head("col-since", Some(Order::Since), "drop lowprio"),
+        head("col-certificate", Some(ServiceOrder::Certificate), ""),
+        head("col-what-now", Some(ServiceOrder::Attention), ""),
+        head("col-since", Some(ServiceOrder::Since), "drop lowprio"),
     ]
 }
 
-fn pager(asked: &Asked, count: usize, words: Words) -> Pager {
+fn pager(asked: &AskedServices, count: usize, words: Words) -> ServicePager {
     if count <= PAGE_ROWS {
-        return Pager::default();
+        return ServicePager::default();
     }
     let (from, to) = ((asked.page - 1) * PAGE_ROWS + 1, (asked.page * PAGE_ROWS).min(count));
     let values = [("from", from.to_string()), ("to", to.to_string()), ("count", count.to_string())];
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let to_page = |page: usize| asked.href(asked.only_word(), asked.order, page);
-    Pager {
+    ServicePager {
         text: words.with_all("overview-page", &values),
         before: (asked.page > 1).then(|| to_page(asked.page - 1)),
         after: (to < count).then(|| to_page(asked.page + 1)),
@@ -310,7 +311,7 @@ fn pager(asked: &Asked, count: usize, words: Words) -> Pager {
 }
 
 /// What has no health, by kind.
-fn quiet_kinds(picture: &PassResult, quiet: &Listed<'_>, words: Words) -> Vec<QuietKind> {
+fn quiet_kinds(picture: &PassResult, quiet: &NamedServices<'_>, words: Words) -> Vec<QuietKind> {
     let mut kinds: BTreeMap<&'static str, Vec<(String, String)>> = BTreeMap::new();
     for (name, row) in quiet {
         kinds.entry(service_rows::kind_word(picture, row)).or_default().push(((*name).clone(), path_of(picture, row)));

@@ -400,7 +400,7 @@ pub async fn explain(
 /// The name to follow a request for.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub struct TraceQuery {
+pub struct TracePageQuery {
     domain: String,
 }
 
@@ -409,7 +409,7 @@ pub async fn trace(
     State(web): State<Web>,
     headers: HeaderMap,
     Path(name): Path<String>,
-    Query(asked): Query<TraceQuery>,
+    Query(asked): Query<TracePageQuery>,
 ) -> PageOutcome {
     let here = format!("/services/{}/trace", view_model::encoded(&name));
     let visitor = signed_in_and_counted(&web, &headers, &here).await?;

@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 use super::marks;
 use super::view_model::{self, Counted, StateMark};
 use crate::engine::PassResult;
+use crate::engine::report::certificates;
 use crate::engine::report::exposure::{self, Exposure, Observed};
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::words::Words;
 use amarre_core::model::{Address, Kind, Millis, Timestamp};
-use amarre_core::plan::desired::certificate;
 
-/// Kinds of manifests that stand beside the list.
-const BESIDE: [&str; 7] = ["AccessList", "DeadHost", "Instance", "Network", "Pool", "Record", "Redirect"];
+/// Kinds of manifests that the list always shows; the others stand beside it.
+const LISTED: [&str; 4] = ["Service", "App", "Route", "Stream"];
 /// The lifetime of a certificate that a full ring stands for, in days.
 const RING_DAYS: i64 = 90;
 /// The circumference of a ring, in tenths of the drawing's units: 2 π 15.
@@ -109,7 +109,7 @@ pub enum Grouping {
 
 /// The order of the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum ServiceOrder {
     /// What needs a person comes first.
     #[default]
     Attention,
@@ -144,7 +144,7 @@ impl Grouping {
     }
 }
 
-impl Order {
+impl ServiceOrder {
     const ALL: [(Self, &'static str, &'static str); 4] = [
         (Self::Attention, "attention", "sort-attention"),
         (Self::Name, "name", "sort-name"),
@@ -170,13 +170,13 @@ impl Order {
     /// Sorts rows that stand in the usual order.
     pub fn sort(self, picture: &PassResult, rows: &mut [&ServiceStatus]) {
         match self {
-            Order::Attention => (),
-            Order::Name => rows.sort_by_key(|row| row.name.clone()),
-            Order::Certificate => rows.sort_by_key(|row| {
+            ServiceOrder::Attention => (),
+            ServiceOrder::Name => rows.sort_by_key(|row| row.name.clone()),
+            ServiceOrder::Certificate => rows.sort_by_key(|row| {
                 let ends = certificate_end(picture, row);
                 (ends.is_none(), ends)
             }),
-            Order::Since => rows.sort_by_key(|row| std::cmp::Reverse(since(picture, &row.name))),
+            ServiceOrder::Since => rows.sort_by_key(|row| std::cmp::Reverse(since(picture, &row.name))),
         }
     }
 }
@@ -190,7 +190,7 @@ pub fn kind_word(picture: &PassResult, row: &ServiceStatus) -> &'static str {
 pub fn is_beside(picture: &PassResult, row: &ServiceStatus) -> bool {
     let is_quiet = row.sync == Sync::Synced && row.health == Health::Healthy && !row.attention;
     let is_suspended = picture.facts.suspended.contains_key(&row.name);
-    BESIDE.contains(&kind_word(picture, row)) && is_quiet && !is_suspended
+    !LISTED.contains(&kind_word(picture, row)) && is_quiet && !is_suspended
 }
 
 fn since(picture: &PassResult, name: &str) -> Option<Timestamp> {
@@ -209,7 +209,7 @@ pub fn groups(
         let key = match grouping {
             Grouping::Kind => {
                 let kind = kind_word(picture, row);
-                let place = ["Service", "App", "Route", "Stream"].iter().position(|known| *known == kind);
+                let place = LISTED.iter().position(|known| *known == kind);
                 (place.unwrap_or(usize::MAX), kind.to_owned())
             }
             Grouping::Host => (0, row.host.clone()),
@@ -268,7 +268,7 @@ fn certificate_of(picture: &PassResult, row: &ServiceStatus) -> Option<(Address,
     let certificates = hosts.filter_map(|host| {
         let name = picture.world.seen.get(host)?.fields.text("certificate")?;
         let address = Address::new(host.provider.clone(), Kind::Certificate, name);
-        let ends = certificate::ends(&picture.world.seen.get(&address)?.fields)?;
+        let ends = certificates::ends(&picture.world.seen.get(&address)?.fields)?;
         Some((address, ends))
     });
     certificates.min_by_key(|(_, ends)| *ends)
@@ -287,7 +287,7 @@ impl Ring {
     pub fn of_host(picture: &PassResult, host: &Address, now: Timestamp, words: Words) -> Option<Self> {
         let name = picture.world.seen.get(host)?.fields.text("certificate")?;
         let address = Address::new(host.provider.clone(), Kind::Certificate, name);
-        let ends = certificate::ends(&picture.world.seen.get(&address)?.fields)?;
+        let ends = certificates::ends(&picture.world.seen.get(&address)?.fields)?;
         Some(Self::new(ends, now, words))
     }
 

@@ -12,7 +12,7 @@ use super::timeline::Timeline;
 use super::{FormFields, PageFrame, PageOutcome, RequestContext, Web, marks, page, signed_in, text_page, view_model};
 use crate::engine::PassResult;
 use crate::engine::report::certificates;
-use crate::engine::report::certificates::CertificateReport;
+use crate::engine::report::certificates::{CertificateReport, OrderBudget};
 use crate::engine::report::service_list::{self, Only};
 use crate::engine::report::subnets;
 use crate::engine::report::subnets::{Cell, SubnetPool, SubnetRow};
@@ -20,7 +20,6 @@ use crate::ledger::runs;
 use crate::words::Words;
 use amarre_core::model::plan::ReasonCode;
 use amarre_core::model::{Millis, Timestamp};
-use amarre_core::plan::desired::certificate::OrderBudget;
 
 /// Runs that are searched for those with changes.
 const RUNS_READ: u32 = 300;
@@ -265,10 +264,10 @@ struct Certificates {
     frame: PageFrame,
     tiles: Vec<Tile>,
     budgets: Vec<String>,
-    certificates: Vec<CertificateRow>,
+    certificates: Vec<CertificateLine>,
 }
 
-struct CertificateRow {
+struct CertificateLine {
     report: CertificateReport,
     ring: Ring,
     /// Days, for the bar; `None`: its end is not known.
@@ -287,13 +286,13 @@ pub async fn certificates(State(web): State<Web>, headers: HeaderMap) -> Respons
     let reports = certificates::reports(&picture);
     let here = "/certificates".to_owned();
     let frame = PageFrame::new(&web, &visitor, "certificates", words.get("certificates-title"), here).await;
-    let rows = reports.into_iter().map(|report| CertificateRow {
+    let rows = reports.into_iter().map(|report| CertificateLine {
         ring: report.ends.map_or_else(|| Ring::none(words), |ends| Ring::new(ends, now, words)),
         days: report.ends.map(|ends| ((ends - now).0 / Millis::minutes(24 * 60).0).clamp(0, 90)),
         used_by: report.used_by.iter().map(|name| (name.clone(), picture.statuses().contains_key(name))).collect(),
         report,
     });
-    let rows: Vec<CertificateRow> = rows.collect();
+    let rows: Vec<CertificateLine> = rows.collect();
     let budget_text = |budget: &OrderBudget| {
         let (left, of) = (budget.left.to_string(), budget.of.to_string());
         words.with_all("certificates-budget", &[("left", &left), ("of", &of), ("domain", &budget.domain)])
@@ -308,7 +307,7 @@ pub async fn certificates(State(web): State<Web>, headers: HeaderMap) -> Respons
 
 fn certificate_tiles(
     picture: &PassResult,
-    rows: &[CertificateRow],
+    rows: &[CertificateLine],
     budget: Option<&OrderBudget>,
     words: Words,
 ) -> Vec<Tile> {

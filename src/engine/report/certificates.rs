@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::engine::PassResult;
 use amarre_core::model::{Address, Kind, Timestamp};
 use amarre_core::plan::desired::certificate;
-use amarre_core::plan::desired::certificate::OrderBudget;
+pub use amarre_core::plan::desired::certificate::{OrderBudget, ends};
 
 /// One certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]

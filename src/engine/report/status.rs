@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::countdown;
-use super::countdown::{CountFrom, Then};
+use super::countdown::{self, CountFrom, Then};
 use super::exposure;
-use super::waits;
-use super::waits::PendingWait;
+use super::waits::{self, PendingWait};
 use super::{jobs, leftovers, wait_text};
 use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};

@@ -82,8 +82,8 @@ async fn by_keyboard_alone() {
 
 /// Which of the four pairs of a language and a scheme are measured: another one each day, or all.
 fn quarters() -> String {
-    let round = said("SEED_ROUND").and_then(|round| round.parse::<u64>().ok()).unwrap_or_default();
-    match said("PAGES").as_deref() {
+    let round = said_in_environment("SEED_ROUND").and_then(|round| round.parse::<u64>().ok()).unwrap_or_default();
+    match said_in_environment("PAGES").as_deref() {
         Some("all") => "0,1,2,3".to_owned(),
         Some(_) | None => (round % 4).to_string(),
     }
@@ -144,6 +144,6 @@ async fn no_page_is_wider_than_the_screen() {
     assert_eq!(end(daemon).await, 0);
 }
 
-fn said(name: &str) -> Option<String> {
+fn said_in_environment(name: &str) -> Option<String> {
     std::env::var_os(name).and_then(|text| text.into_string().ok())
 }
