@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 
 use super::hint_actions::{self, HintView};
-use super::service_rows::{self, Group, Grouping, ServiceOrder, Tile};
+use super::service_rows::{self, Group, Grouping, PageChoice, ServiceOrder, Tile};
 use super::view_model;
 use super::view_model::Counted;
 use super::{FormFields, PageFrame, RequestContext, Web, marks, page};

@@ -121,52 +121,45 @@ pub enum ServiceOrder {
     Since,
 }
 
-impl Grouping {
-    const ALL: [(Self, &'static str, &'static str); 3] = [
-        (Self::Kind, "kind", "group-kind"),
-        (Self::Host, "host", "group-host"),
-        (Self::Nothing, "nothing", "group-nothing"),
-    ];
+/// One of a few that an address chooses from; the default is the usual one, which an address leaves out.
+pub trait PageChoice: Copy + Default + PartialEq + 'static {
+    /// All, each with its word in an address and the key of its text.
+    const ALL: &'static [(Self, &'static str, &'static str)];
 
     /// The word in an address.
-    pub fn word(self) -> &'static str {
+    fn word(self) -> &'static str {
         Self::ALL.iter().find(|(one, ..)| *one == self).map_or("", |(_, word, _)| word)
     }
 
     /// From an address; anything else is the usual one.
-    pub fn parse(word: &str) -> Self {
+    fn parse(word: &str) -> Self {
         Self::ALL.iter().find(|(_, known, _)| *known == word).map_or_else(Self::default, |(one, ..)| *one)
     }
 
     /// All, with their words and which one is chosen.
-    pub fn choices(chosen: Self, words: Words) -> Vec<(&'static str, String, bool)> {
+    fn choices(chosen: Self, words: Words) -> Vec<(&'static str, String, bool)> {
         Self::ALL.iter().map(|(one, word, key)| (*word, words.get(key), *one == chosen)).collect()
     }
 }
 
-impl ServiceOrder {
-    const ALL: [(Self, &'static str, &'static str); 4] = [
+impl PageChoice for Grouping {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
+        (Self::Kind, "kind", "group-kind"),
+        (Self::Host, "host", "group-host"),
+        (Self::Nothing, "nothing", "group-nothing"),
+    ];
+}
+
+impl PageChoice for ServiceOrder {
+    const ALL: &'static [(Self, &'static str, &'static str)] = &[
         (Self::Attention, "attention", "sort-attention"),
         (Self::Name, "name", "sort-name"),
         (Self::Certificate, "certificate", "sort-certificate"),
         (Self::Since, "since", "sort-since"),
     ];
+}
 
-    /// The word in an address.
-    pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(one, ..)| *one == self).map_or("", |(_, word, _)| word)
-    }
-
-    /// From an address; anything else is the usual one.
-    pub fn parse(word: &str) -> Self {
-        Self::ALL.iter().find(|(_, known, _)| *known == word).map_or_else(Self::default, |(one, ..)| *one)
-    }
-
-    /// All, with their words and which one is chosen.
-    pub fn choices(chosen: Self, words: Words) -> Vec<(&'static str, String, bool)> {
-        Self::ALL.iter().map(|(one, word, key)| (*word, words.get(key), *one == chosen)).collect()
-    }
-
+impl ServiceOrder {
     /// Sorts rows that stand in the usual order.
     pub fn sort(self, picture: &PassResult, rows: &mut [&ServiceStatus]) {
         match self {
@@ -265,13 +258,15 @@ pub fn access_line(found: &Exposure, words: Words) -> AccessLine {
 /// The certificate that the first proxied name of a service has: its address, and when it ends.
 fn certificate_of(picture: &PassResult, row: &ServiceStatus) -> Option<(Address, Timestamp)> {
     let hosts = row.resources.iter().map(|resource| &resource.address).filter(|address| address.kind.has_host_names());
-    let certificates = hosts.filter_map(|host| {
-        let name = picture.world.seen.get(host)?.fields.text("certificate")?;
-        let address = Address::new(host.provider.clone(), Kind::Certificate, name);
-        let ends = certificates::ends(&picture.world.seen.get(&address)?.fields)?;
-        Some((address, ends))
-    });
-    certificates.min_by_key(|(_, ends)| *ends)
+    hosts.filter_map(|host| certificate_at(picture, host)).min_by_key(|(_, ends)| *ends)
+}
+
+/// The certificate that a proxied name has.
+fn certificate_at(picture: &PassResult, host: &Address) -> Option<(Address, Timestamp)> {
+    let name = picture.world.seen.get(host)?.fields.text("certificate")?;
+    let address = Address::new(host.provider.clone(), Kind::Certificate, name);
+    let ends = certificates::ends(&picture.world.seen.get(&address)?.fields)?;
+    Some((address, ends))
 }
 
 fn certificate_end(picture: &PassResult, row: &ServiceStatus) -> Option<Timestamp> {
@@ -285,10 +280,7 @@ impl Ring {
 
     /// Of a proxied name; `None`: it has no certificate.
     pub fn of_host(picture: &PassResult, host: &Address, now: Timestamp, words: Words) -> Option<Self> {
-        let name = picture.world.seen.get(host)?.fields.text("certificate")?;
-        let address = Address::new(host.provider.clone(), Kind::Certificate, name);
-        let ends = certificates::ends(&picture.world.seen.get(&address)?.fields)?;
-        Some(Self::new(ends, now, words))
+        certificate_at(picture, host).map(|(_, ends)| Self::new(ends, now, words))
     }
 
     /// Without a certificate.
