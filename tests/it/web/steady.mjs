@@ -16,3 +16,13 @@ export async function steadyPage(context) {
   };
   return page;
 }
+
+// What the page complains about from now on: errors of scripts and of the console, but for answers that a page expects and what
+// Chromium let go of as above.
+export function complaintsOf(page) {
+  const complaints = [];
+  const isExpected = /status of 4\d\d|ERR_NETWORK_CHANGED/;
+  page.on("console", (message) => { if (message.type() === "error" && !isExpected.test(message.text())) complaints.push(message.text()); });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  return complaints;
+}

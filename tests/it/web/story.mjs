@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { mkdirSync } from "node:fs";
 import http from "node:http";
 import assert from "node:assert/strict";
-import { steadyPage } from "./steady.mjs";
+import { complaintsOf, steadyPage } from "./steady.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -20,9 +20,7 @@ const context = await browser.newContext({
   viewport: { width: WIDTH, height: 900 }, locale: env.LOCALE, javaScriptEnabled: SCRIPTS, colorScheme: env.SCHEME,
 });
 const page = await steadyPage(context);
-const complaints = [];
-page.on("console", (message) => { if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(message.text()); });
-page.on("pageerror", (error) => complaints.push(error.message));
+const complaints = complaintsOf(page);
 
 const go = (path) => page.goto(URL_ + path);
 const text = async () => page.locator("main").innerText();

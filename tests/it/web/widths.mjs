@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
-import { steadyPage } from "./steady.mjs";
+import { complaintsOf, steadyPage } from "./steady.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -70,9 +70,7 @@ let measured = 0;
 for (const { locale, scheme, signedIn } of SETTINGS) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale, colorScheme: scheme });
   const page = await steadyPage(context);
-  let complaints = [];
-  page.on("console", (message) => { if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(message.text()); });
-  page.on("pageerror", (error) => complaints.push(error.message));
+  const complaints = complaintsOf(page);
   let assets = 0;
   for (const asset of await assetsOf(page)) assets += asset;
   if (signedIn) {
@@ -85,7 +83,7 @@ for (const { locale, scheme, signedIn } of SETTINGS) {
   const ofServices = services.flatMap((name) => [`/services/${name}`, ...(signedIn ? OF_SERVICE.map((tab) => `/services/${name}${tab}`) : [])]);
   for (const path of [...OPEN, ...(signedIn ? KNOWN : []), ...ofServices]) {
     const setting = `${locale}, ${scheme}, ${signedIn ? "signed in" : "not signed in"}`;
-    complaints = [];
+    complaints.length = 0;
     const answer = await page.goto(URL_ + path);
     const bytes = (await answer.body()).length + assets;
     // The list of all routes of the interface is as long as that is.
