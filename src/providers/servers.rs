@@ -27,6 +27,8 @@ pub struct MadeServers {
 struct Known {
     /// The vendor's id, where the ledger has one.
     vendor_id: String,
+    /// The service that the ledger says it was made for: a pool has several.
+    service: Option<String>,
     wanted: Fields,
     applied: Fields,
 }
@@ -50,6 +52,7 @@ impl MadeServers {
         for (address, row) in query.applied.iter().filter(|(address, _)| address.kind == Kind::Server) {
             let known = known.entry(address.clone()).or_default();
             (known.vendor_id, known.applied) = (row.vendor_id.clone(), row.fields.clone());
+            known.service = Some(row.service.clone());
         }
         let named = query.wanted.keys().filter(|address| address.kind == Kind::Instance);
         let taken: BTreeSet<String> = named.map(|address| address.name.clone()).collect();
@@ -77,6 +80,12 @@ impl MadeServers {
     pub fn name(&self, address: &Address) -> Option<&str> {
         let known = self.known.get(address)?;
         known.wanted.text("name").or_else(|| known.applied.text("name"))
+    }
+
+    /// The service that it belongs to. Without the ledger it is that of its own name.
+    pub fn service(&self, address: &Address) -> String {
+        let known = self.known.get(address).and_then(|known| known.service.clone());
+        known.unwrap_or_else(|| address.name.clone())
     }
 
     /// A field of it that its vendor does not tell: as it was applied, or as it is wanted where the ledger was lost.

@@ -68,7 +68,7 @@ impl KamateraProvider {
             let on_its_way = self.memory().on_its_way(address, now);
             if let (Some(create), Some(wanted)) = (on_its_way, wanted) {
                 observation.ruled_out.remove(address);
-                observation.seen.insert(address.clone(), seen(address, &create, wanted, now));
+                observation.seen.insert(address.clone(), seen(made.service(address), &create, wanted, now));
             }
         }
         self.read_made_details(observation, now).await;
@@ -158,7 +158,7 @@ impl KamateraProvider {
             let known = memory.made().remembered(address, field);
             seen.fields.extend(known.map(|value| (field.into(), value.clone())));
         }
-        seen.service = Some(address.name.clone());
+        seen.service = Some(memory.made().service(address));
     }
 
     /// The vendor's list of prices, read once a day.
@@ -219,7 +219,7 @@ impl BegunCreate {
 }
 
 /// A server that the list does not have yet: as it is wanted, on its way or in error.
-fn seen(address: &Address, create: &BegunCreate, wanted: &Fields, now: Timestamp) -> Seen {
+fn seen(service: String, create: &BegunCreate, wanted: &Fields, now: Timestamp) -> Seen {
     let since = create.since.unwrap_or(now).min(now);
     let ready = match &create.failure {
         Some(why) => Readiness::Failed {
@@ -229,5 +229,5 @@ fn seen(address: &Address, create: &BegunCreate, wanted: &Fields, now: Timestamp
     };
     let mut fields = wanted.clone();
     fields.remove("power");
-    Seen { fields, ready, owner: Owner::Ours, service: Some(address.name.clone()), vendor_id: String::new(), at: now }
+    Seen { fields, ready, owner: Owner::Ours, service: Some(service), vendor_id: String::new(), at: now }
 }

@@ -411,7 +411,7 @@ impl OvhCloudProvider {
         let spelled = made.remembered(address, "project");
         let is_it = |spelled: &&Value| spelled.as_text() == Some(self.project_name(project).as_str());
         seen.fields.extend(spelled.filter(is_it).map(|spelled| ("project".into(), spelled.clone())));
-        seen.service = Some(address.name.clone());
+        seen.service = Some(made.service(address));
     }
 
     /// What is in no list and no operation, each read for this query.

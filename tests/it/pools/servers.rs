@@ -149,7 +149,7 @@ async fn servers_are_made_trusted_lent_and_drained_before_they_go() {
     rig.write("count: 1", "");
     let picture = rig.pass().await;
     let held: Vec<_> = picture.plan.changes.iter().filter(|change| change.address.kind == Kind::Server).collect();
-    assert_eq!(held.len(), 1);
+    assert_eq!(held.len(), 1, "{:?} {:?}", picture.plan, picture.errors);
     assert_eq!(held[0].refusal().unwrap().code, Code::A0418);
     rig.write("count: 1", "reconcile: {protect: false}\n");
     let picture = rig.pass().await;
