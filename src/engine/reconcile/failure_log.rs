@@ -20,7 +20,7 @@ use crate::ledger::runs::Event;
 use crate::providers::{LOG_LIMIT, LogQuery};
 use crate::secret::Scrubber;
 use amarre_core::model::{
-    Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Text, Timestamp, Value, Want, Wants, World,
+    Address, Facts, Fields, Kind, Millis, Plan, Readiness, Seen, Timestamp, Value, Want, Wants, World, failures,
 };
 
 /// Lines kept for each failure.
@@ -93,7 +93,7 @@ impl Engine {
             service,
             address: Some(container),
             kind: "degraded".to_owned(),
-            text: Text::foreign(why),
+            text: failures::in_parts(&why),
             reason: None,
         };
         if let Err(error) = self.ledger.record(&event).await {

@@ -317,7 +317,7 @@ async fn pages_speak_the_language_that_is_asked_for() {
     page.shows("<html lang=\"fr\">");
     page.shows("Nouveau service");
     eventually(60, "states are in French, and say what the API calls them", async || {
-        let body = browser.clone().get("/").await.body;
+        let body = browser.clone().get("/services/web").await.body;
         body.contains("Synchronisé") && body.contains("title=\"Synced\"")
     })
     .await;
