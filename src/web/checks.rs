@@ -88,6 +88,9 @@ impl FieldRemarks {
         if typed.has_tls {
             marks.tls = tls(after, typed.name, words);
         }
+        if typed.port == Some("") {
+            marks.port = FieldRemark::new("warn", words.get("port-none"));
+        }
         // This asks the image's registry, whichever it is: not for accounts that may only read.
         let is_reference =
             visitor.may(Role::Editor) && !typed.image.is_empty() && !typed.image.contains(char::is_whitespace);
@@ -95,7 +98,7 @@ impl FieldRemarks {
             let host = after.services.get(typed.name).map_or("default", |service| service.host.as_str());
             let known = web.images.look_up(after, host, typed.image, web.handle.now()).await;
             if let (ImageAnswer::Facts(facts), Some(typed)) = (&known, typed.port) {
-                marks.port = port(facts, typed, words);
+                marks.port = port(facts, typed, words).unwrap_or(marks.port);
             }
             marks.image = image(known, words);
         }
@@ -146,15 +149,18 @@ fn image(known: ImageAnswer, words: Words) -> FieldRemark {
     }
 }
 
-fn port(facts: &ImageFacts, typed: &str, words: Words) -> FieldRemark {
-    let Some(first) = facts.ports.first() else { return FieldRemark::default() };
+/// What the image says of the port; `None`: nothing.
+fn port(facts: &ImageFacts, typed: &str, words: Words) -> Option<FieldRemark> {
+    if facts.ports.is_empty() {
+        return None;
+    }
     let list = facts.ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ");
     let text = words.with("port-exposes", "ports", &list);
     match typed.parse::<u16>() {
-        Ok(port) if facts.ports.contains(&port) => FieldRemark::new("ok", text),
-        Ok(_) => FieldRemark::new("warn", text),
-        Err(_) if typed.is_empty() => FieldRemark::new("", words.with("port-suggest", "port", &first.to_string())),
-        Err(_) => FieldRemark::default(),
+        Ok(port) if facts.ports.contains(&port) => Some(FieldRemark::new("ok", text)),
+        Ok(_) => Some(FieldRemark::new("warn", text)),
+        Err(_) if typed.is_empty() => Some(FieldRemark::new("warn", words.with("port-none-exposed", "ports", &list))),
+        Err(_) => None,
     }
 }
 

@@ -193,7 +193,10 @@ async fn new_page(
         domain,
         is_asked,
         may_edit: visitor.may(Role::Editor),
-        settle_title: title(&checked.settle, visitor),
+        settle_title: match checked.settle.is_empty() && form.port.is_empty() {
+            true => visitor.words.get("new-settled-closed"),
+            false => title(&checked.settle, visitor),
+        },
         settle: checked.settle,
         settle_places: false,
         unwritable,

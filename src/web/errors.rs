@@ -5,7 +5,9 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::attention::{self, AttentionRow};
 use super::{FormFields, PageFrame, RequestContext, Web, accepts_html, markdown, page, text_page};
+use crate::accounts::Role;
 use crate::{error_pages, server};
 use amarre_core::model::Code;
 
@@ -16,6 +18,8 @@ struct Explained {
     code: Code,
     /// Without its code.
     about: String,
+    /// What has this code now.
+    cases: Vec<AttentionRow>,
     html: String,
 }
 
@@ -40,7 +44,17 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
     let frame = PageFrame::new(&web, &visitor, "", title.to_owned(), format!("/errors/{code}")).await;
     let about = title.split_once(": ").map_or(title, |(_, about)| about).to_owned();
     let varies = [(header::VARY, "Accept, Accept-Language, Cookie")];
-    (varies, page(&Explained { frame, code, about, html })).into_response()
+    let (picture, _) = web.handle.last_pass();
+    // Anybody may read what a code means; what has it is for those who see services.
+    let sees_services = match &visitor.session {
+        Some(_) => visitor.may(Role::Viewer),
+        None => web.access.listening.is_local(),
+    };
+    let cases = match sees_services {
+        true => attention::with_code(&picture, code, web.handle.now(), &visitor),
+        false => Vec::new(),
+    };
+    (varies, page(&Explained { frame, code, about, cases, html })).into_response()
 }
 
 #[derive(Template)]

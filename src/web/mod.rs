@@ -7,6 +7,7 @@
 
 mod api;
 mod assets;
+mod attention;
 mod checks;
 pub mod demo_band;
 mod deploy_steps;

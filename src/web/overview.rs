@@ -7,20 +7,19 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::hint_actions::{self, HintView};
+use super::attention::{self, AttentionRow};
 use super::service_rows::{self, Group, Grouping, PageChoice, ServiceOrder, Tile};
 use super::view_model;
-use super::view_model::Counted;
-use super::{FormFields, PageFrame, RequestContext, Web, marks, page};
+use super::{FormFields, PageFrame, RequestContext, Web, page};
 use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::report;
 use crate::engine::report::exposure;
 use crate::engine::report::service_list;
 use crate::engine::report::service_list::Only;
-use crate::engine::report::status::{Health, ServiceStatus};
+use crate::engine::report::status::ServiceStatus;
 use crate::words::Words;
-use amarre_core::model::{Code, Timestamp, suggestion};
+use amarre_core::model::suggestion;
 
 /// The rows of a page.
 const PAGE_ROWS: usize = 50;
@@ -84,22 +83,6 @@ struct QuietKind {
     label: String,
     /// Name and address.
     names: Vec<(String, String)>,
-}
-
-/// Something that needs a person.
-struct AttentionRow {
-    tone: &'static str,
-    /// The service; empty: none.
-    name: String,
-    what: Counted,
-    hints: Vec<HintView>,
-    code: Option<Code>,
-}
-
-impl AttentionRow {
-    fn mark(&self) -> &'static str {
-        marks::tone(self.tone)
-    }
 }
 
 struct Chip {
@@ -187,8 +170,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         picture.statuses().iter().partition(|(_, row)| row.deleted);
     let (quiet, all): (NamedServices<'_>, NamedServices<'_>) =
         all.into_iter().partition(|(_, row)| service_rows::is_beside(&picture, row));
-    let needs: Vec<AttentionRow> =
-        problem_rows(&picture, now, &visitor).chain(needs(&picture, all.values().copied(), now, &visitor)).collect();
+    let needs: Vec<AttentionRow> = attention::rows(&picture, all.values().copied(), now, &visitor).collect();
     let found = found(&picture, &all, &asked);
     let near = (found.is_empty() && !asked.query.is_empty()).then(|| nearest(&picture, &asked.query)).flatten();
     let shown: Vec<&ServiceStatus> = found.iter().copied().skip((asked.page - 1) * PAGE_ROWS).take(PAGE_ROWS).collect();
@@ -338,30 +320,4 @@ fn deleted(row: &ServiceStatus, words: Words) -> Deleted {
         false => ("deleted-keeps", "act-purge"),
     };
     Deleted { name: row.name.clone(), kept: words.with(says, "what", &kept), purge: words.get(purge) }
-}
-
-/// Problems beside the services.
-fn problem_rows(picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> impl Iterator<Item = AttentionRow> {
-    report::problems(picture, now).into_iter().map(move |trouble| AttentionRow {
-        tone: "dim",
-        name: String::new(),
-        what: Counted::plain(visitor.words.say(&trouble.text)),
-        hints: hint_actions::views(&trouble.hints, picture, visitor),
-        code: Some(trouble.code),
-    })
-}
-
-fn needs<'a>(
-    picture: &PassResult,
-    rows: impl Iterator<Item = &'a ServiceStatus>,
-    now: Timestamp,
-    visitor: &RequestContext,
-) -> impl Iterator<Item = AttentionRow> {
-    rows.filter(|row| row.attention).map(move |row| AttentionRow {
-        tone: if row.health == Health::Missing { "missing" } else { "bad" },
-        name: row.name.clone(),
-        what: Counted::new(&row.what_now, row.what_now_clock, now, visitor.words),
-        hints: hint_actions::of_service(row, picture, visitor),
-        code: row.code,
-    })
 }

@@ -163,7 +163,8 @@ image-elsewhere = exists for { $platforms }, and this engine runs { $platform }
 check-unasked = could not be asked: { $why }
 check-hidden = { $names } could not be asked; looked at again before anything is made
 port-exposes = the image exposes { $ports }
-port-suggest = the image exposes { $port }; empty: no page
+port-none = no port: nobody reaches it from outside, and it gets no certificate
+port-none-exposed = no port: nobody reaches it from outside; the image exposes { $ports }
 address-free = { $name } is free in { $names }
 tls-left = { $n ->
     [one] { $n } certificate left this week
@@ -187,6 +188,7 @@ new-to-settle = { $n ->
    *[other] { $n } problems
 }
 new-settled = no problem
+new-settled-closed = no problem, but no port: nobody reaches it from outside
 new-free = free
 new-reuse = A service of this name was deleted
 new-reuse-yes = it is the same one and gets what that has left
@@ -292,6 +294,7 @@ problem-stopping = Amarre is stopping. Try again in a moment.
 error-unknown = There is no error code { $code }.
 errors-title = Error codes
 errors-all = All codes
+errors-your-case = In your case
 errors-terminal = The same text in the terminal:
 errors-search = Search code or words
 errors-none-found = No code is like that.

@@ -169,7 +169,8 @@ image-elsewhere = existe pour { $platforms }, mais ce moteur exécute { $platfor
 check-unasked = n’a pas pu être vérifié : { $why }
 check-hidden = Sans réponse : { $names } ; vérifié à nouveau avant toute création
 port-exposes = l’image expose { $ports }
-port-suggest = l’image expose { $port } ; vide : pas de page
+port-none = pas de port : personne ne l’atteint de l’extérieur, et il n’a pas de certificat
+port-none-exposed = pas de port : personne ne l’atteint de l’extérieur ; l’image expose { $ports }
 address-free = { $name } est libre dans { $names }
 tls-left = { $n ->
     [one] { $n } certificat restant cette semaine
@@ -193,6 +194,7 @@ new-to-settle = { $n ->
    *[other] { $n } problèmes
 }
 new-settled = aucun problème
+new-settled-closed = aucun problème, mais pas de port : personne ne l’atteint de l’extérieur
 new-free = libre
 new-reuse = Un service de ce nom a été supprimé
 new-reuse-yes = c'est le même : il reçoit ce que celui-ci a laissé
@@ -298,6 +300,7 @@ problem-stopping = Amarre s’arrête. Réessayer dans un instant.
 error-unknown = Le code d’erreur { $code } n’existe pas.
 errors-title = Codes d’erreur
 errors-all = Tous les codes
+errors-your-case = Dans votre cas
 errors-terminal = Le même texte dans le terminal :
 errors-search = Rechercher un code ou des mots
 errors-none-found = Aucun code ne correspond.

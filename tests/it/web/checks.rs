@@ -34,7 +34,9 @@ async fn images_and_ports_are_checked_and_registries_are_asked_once() {
     page.shows("the image exposes 8080");
     let page = check(&mut alice, &[("image", "ported:1"), ("port", "80")]).await;
     page.shows("<p class=\"hint warn\" id=\"port-hint\"");
-    check(&mut alice, &[("image", "ported:1")]).await.shows("the image exposes 8080; empty: no page");
+    let page = check(&mut alice, &[("image", "ported:1")]).await;
+    page.shows("no port: nobody reaches it from outside; the image exposes 8080");
+    page.shows("no problem, but no port: nobody reaches it from outside");
     let page = check(&mut alice, &[("image", "nowhere:9"), ("port", "80")]).await;
     page.shows("<p class=\"hint bad\" id=\"image-hint\"");
     // What cannot be pulled now may be there tomorrow: it is said, and nothing is in the way.

@@ -90,3 +90,32 @@ async fn services_are_found_by_what_they_are() {
     page.shows("Did you mean vault?");
     assert_eq!(end(daemon).await, 0);
 }
+
+#[tokio::test]
+async fn the_page_of_a_code_says_what_has_it_now() {
+    let (rig, daemon) = started().await;
+    rig.file("services/broken.yaml", "name: broken\nimage: web:1\nport: eighty\n");
+    let code = async || rig.json("/api/v1/services/broken").await["error"]["code"].as_str().map(str::to_owned);
+    eventually(60, "the manifest is refused", async || code().await.is_some()).await;
+    let code = code().await.unwrap();
+    let mut browser = Browser::with_address(rig.port);
+    let page = browser.get(&format!("/errors/{code}")).await;
+    page.shows("In your case");
+    page.shows("<a href=\"/services/broken\">broken</a>");
+    page.shows("href=\"/services/broken/edit\"");
+    let other = browser.get("/errors/A0405").await.body;
+    assert!(!other.contains("In your case"), "{other}");
+    assert_eq!(end(daemon).await, 0);
+
+    // Beyond this machine anybody may read what it means, and nobody without an account what has it.
+    let mut config = rig.config();
+    let listen = format!("127.0.0.1:{}", rig.port);
+    config["server"] = json!({"listen": listen, "url": "https://amarre.example.org"});
+    rig.file("amarre.yaml", &format!("{config:#}"));
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    eventually(60, "it is known", async || rig.run(&["status", "broken"]).await.out.contains(&code)).await;
+    let page = browser.get(&format!("/errors/{code}")).await;
+    page.shows(&code);
+    assert!(!page.body.contains("In your case") && !page.body.contains("broken.yaml"), "{}", page.body);
+    assert_eq!(end(daemon).await, 0);
+}
