@@ -622,3 +622,55 @@ fn repository(place: &AppFolder, source: &AppSource, token: Option<Secret>, ssh_
     let clone = Path::new(&place.folder).join(format!("{digest}.git"));
     AppRepository::new(access, source.reference.clone(), source.path.clone(), clone, place.program.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder of clones whose fetches all fail at once, and a repository in it.
+    async fn asked_by(ask: impl Fn(&AppRepositories, Timestamp)) -> (AppRepositories, AppSource, Vec<Timestamp>) {
+        let folder = tempfile::tempdir().unwrap();
+        let place = AppFolder { folder: folder.path().to_owned(), program: PathBuf::from("/bin/false") };
+        let all = AppRepositories::new(place);
+        let source = AppSource {
+            url: GitUrl::parse("https://git.example.org/a/b.git").unwrap(),
+            reference: "main".to_owned(),
+            path: String::new(),
+            token: None,
+            host_key: None,
+        };
+        all.recall(&BTreeMap::from([("shop".to_owned(), source.clone())]));
+        let mut asked = BTreeSet::new();
+        // A quarter of an hour, second by second.
+        for now in (0..900).map(|second| Timestamp(1_800_000_000_000 + second * 1_000)) {
+            ask(&all, now);
+            all.fetch_due(now, &Arc::default());
+            all.idle().await;
+            asked.extend(all.state(&source).unwrap().asked);
+        }
+        (all, source, asked.into_iter().collect())
+    }
+
+    #[tokio::test]
+    async fn a_server_is_asked_once_a_minute() {
+        let (_, _, asked) = asked_by(|_, _| ()).await;
+        assert_eq!(asked.len(), 15);
+    }
+
+    #[tokio::test]
+    async fn who_asks_all_the_time_asks_a_server_thirty_times_in_ten_minutes() {
+        let (all, source, asked) = asked_by(|all, _| all.ask_again()).await;
+        assert_eq!(asked.len(), 2 * ASKS_MAX);
+        for (one, next) in asked.iter().zip(&asked[ASKS_MAX..]) {
+            assert!(*next - *one >= COUNTED, "{one:?} {next:?}");
+        }
+        // It is said when it is asked next; a push says the same.
+        let until = asked[ASKS_MAX] + COUNTED;
+        let now = *asked.last().unwrap() + Millis::seconds(60);
+        all.fetch_due(now, &Arc::default());
+        assert_eq!(all.state(&source).unwrap().limited, Some(until));
+        let told = all.pushed("refs/heads/main", &["https://git.example.org/a/b.git"], now);
+        assert_eq!(told, Some(until));
+        assert_eq!(all.pushed("refs/heads/other", &["https://git.example.org/a/b.git"], now), None);
+    }
+}
