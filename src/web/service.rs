@@ -347,9 +347,24 @@ struct TextPage {
     may_change: bool,
 }
 
+impl TextPage {
+    /// What people asked for of a service, below one of its tabs.
+    async fn new(
+        (web, visitor, picture): (&Web, &RequestContext, &PassResult),
+        row: &ServiceStatus,
+        (here, tab): (String, &'static str),
+        (title, text): (String, String),
+    ) -> Self {
+        let frame = PageFrame::new(web, visitor, "services", row.name.clone(), here).await;
+        let head = Head::new(picture, row, visitor, tab);
+        Self { frame, head, title, text, is_log: false, may_change: false }
+    }
+}
+
 /// `GET /services/{name}/logs`
 pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
-    let visitor = signed_in(&web, &headers, &format!("/services/{}/logs", view_model::encoded(&name))).await?;
+    let here = format!("/services/{}/logs", view_model::encoded(&name));
+    let visitor = signed_in(&web, &headers, &here).await?;
     let (picture, _) = web.handle.last_pass();
     let row = find_row(&web, &visitor, &picture, &name).await?;
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
@@ -361,11 +376,9 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
             None => return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response()),
         }
     }
-    let here = format!("/services/{}/logs", view_model::encoded(&name));
-    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
-    let title = visitor.words.get("tab-logs");
-    let head = Head::new(&picture, row, &visitor, "logs");
-    Ok(page(&TextPage { frame, head, title, text, is_log: true, may_change: false }))
+    let said = (visitor.words.get("tab-logs"), text);
+    let logs = TextPage::new((&web, &visitor, &picture), row, (here, "logs"), said).await;
+    Ok(page(&TextPage { is_log: true, ..logs }))
 }
 
 /// The resource to explain.
@@ -391,10 +404,8 @@ pub async fn explain(
     if let Some(refused) = answer.refused() {
         return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, refused.message).await);
     }
-    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
-    let head = Head::new(&picture, row, &visitor, "now");
-    let title = visitor.words.get("svc-explain");
-    Ok(page(&TextPage { frame, head, title, text: answer.text, is_log: false, may_change: false }))
+    let said = (visitor.words.get("svc-explain"), answer.text);
+    Ok(page(&TextPage::new((&web, &visitor, &picture), row, (here, "now"), said).await))
 }
 
 /// The name to follow a request for.
@@ -422,22 +433,19 @@ pub async fn trace(
     let Some(answer) = trace::trace(&web.handle, domain, Style::PLAIN).await else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response());
     };
-    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
-    let head = Head::new(&picture, row, &visitor, "now");
-    let title = visitor.words.with("svc-trace", "name", domain);
-    Ok(page(&TextPage { frame, head, title, text: answer.text, is_log: false, may_change: false }))
+    let said = (visitor.words.with("svc-trace", "name", domain), answer.text);
+    Ok(page(&TextPage::new((&web, &visitor, &picture), row, (here, "now"), said).await))
 }
 
 /// `GET /services/{name}/manifest`
 pub async fn manifest(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
-    let visitor = signed_in(&web, &headers, &format!("/services/{}/manifest", view_model::encoded(&name))).await?;
+    let here = format!("/services/{}/manifest", view_model::encoded(&name));
+    let visitor = signed_in(&web, &headers, &here).await?;
     let (picture, _) = web.handle.last_pass();
     let row = find_row(&web, &visitor, &picture, &name).await?;
     let file = crate::engine::commands::edit_manifest::file_of(&picture, &name);
-    let (title, text) = file.unwrap_or_else(|| (visitor.words.get("svc-no-manifest"), String::new()));
-    let here = format!("/services/{}/manifest", view_model::encoded(&name));
-    let frame = PageFrame::new(&web, &visitor, "services", name.clone(), here).await;
-    let head = Head::new(&picture, row, &visitor, "manifest");
-    let may_change = head.may_edit && !text.is_empty();
-    Ok(page(&TextPage { frame, head, title, text, is_log: false, may_change }))
+    let said = file.unwrap_or_else(|| (visitor.words.get("svc-no-manifest"), String::new()));
+    let shown = TextPage::new((&web, &visitor, &picture), row, (here, "manifest"), said).await;
+    let may_change = shown.head.may_edit && !shown.text.is_empty();
+    Ok(page(&TextPage { may_change, ..shown }))
 }
