@@ -1,7 +1,7 @@
 // Pages work without this. With it they follow what happens, and forms are checked while they are filled in.
 "use strict";
 (() => {
-  const REREAD_MS = 300, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, QUICK_MS = 1500;
+  const REREAD_MS = 300, AGAIN_MS = 3000, CHECK_MS = 400, PAUSED_AFTER_MS = 30000, TICK_MS = 1000, QUICK_MS = 1500;
 
   // Parts of a page that may change while it is open have an id and `data-live`.
   const isHeld = (part) => part.contains(document.activeElement) && document.activeElement !== document.body
@@ -33,26 +33,37 @@
     }
   };
 
+  // What the server answers; without an answer, null: a network that is away for a moment is no fault of the page.
+  const ask = async (url, options) => {
+    try {
+      const answer = await fetch(url, { ...options, headers: { "X-Amarre-Live": "1" } });
+      return { status: answer.status, html: await answer.text(), isHere: answer.ok && !answer.redirected };
+    } catch {
+      return null;
+    }
+  };
+
   let reading = null;
-  const reread = () => {
+  const reread = (after) => {
     clearTimeout(reading);
     reading = setTimeout(async () => {
-      const answer = await fetch(location.href, { headers: { "X-Amarre-Live": "1" } });
-      if (answer.ok && !answer.redirected) swap(await answer.text(), false);
-    }, REREAD_MS);
+      const answer = await ask(location.href, {});
+      if (!answer) reread(AGAIN_MS);
+      else if (answer.isHere) swap(answer.html, false);
+    }, after);
   };
 
   if (document.body.dataset.follow) {
     let lost = null;
     const source = new EventSource("/live");
-    source.onmessage = reread;
+    source.onmessage = () => reread(REREAD_MS);
     source.onopen = () => { clearTimeout(lost); lost = null; document.getElementById("paused").hidden = true; };
     source.onerror = () => {
       lost = lost || setTimeout(() => { document.getElementById("paused").hidden = false; }, PAUSED_AFTER_MS);
     };
     addEventListener("pagehide", () => source.close());
     // A log that grows is no event.
-    setInterval(() => { if (!document.hidden && document.querySelector("[data-quick]")) reread(); }, QUICK_MS);
+    setInterval(() => { if (!document.hidden && document.querySelector("[data-quick]")) reread(REREAD_MS); }, QUICK_MS);
   }
 
   const form = document.querySelector("form[data-check]");
@@ -63,8 +74,8 @@
       checking = setTimeout(async () => {
         const mine = ++last, body = new URLSearchParams(new FormData(form));
         body.set("do", "check");
-        const answer = await fetch(form.action, { method: "POST", body, headers: { "X-Amarre-Live": "1" } });
-        if (mine === last && (answer.ok || answer.status === 422)) swap(await answer.text(), true);
+        const answer = await ask(form.action, { method: "POST", body });
+        if (answer && mine === last && (answer.status === 200 || answer.status === 422)) swap(answer.html, true);
       }, CHECK_MS);
     });
   }
@@ -90,7 +101,7 @@
       write(part, left);
       if (left > 0 || over.has(part.dataset.until)) continue;
       over.add(part.dataset.until);
-      reread();
+      reread(REREAD_MS);
     }
   };
   setInterval(tick, TICK_MS);
