@@ -4,7 +4,7 @@
 import { createRequire } from "node:module";
 import { mkdirSync, readFileSync } from "node:fs";
 import assert from "node:assert/strict";
-import { steadyPage } from "./steady.mjs";
+import { launch } from "./own_network.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -13,11 +13,11 @@ const AXE = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 const URL_ = env.AMARRE_PAGES, WIDTHS = [320, 390, 820, 1440];
 mkdirSync(env.PICTURES, { recursive: true });
-const browser = await chromium.launch({ executablePath: env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+const browser = await launch(chromium);
 
 async function enter(options) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await steadyPage(context);
+  const page = await context.newPage();
   page.on("pageerror", (error) => { throw error; });
   await page.goto(`${URL_}/login`);
   await page.fill("#email", env.EMAIL);

@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { mkdirSync } from "node:fs";
 import http from "node:http";
 import assert from "node:assert/strict";
-import { complaintsOf, steadyPage } from "./steady.mjs";
+import { complaintsOf, launch } from "./own_network.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -15,11 +15,11 @@ const WAIT_MS = 60_000;
 const PASSWORD = "correct horse battery";
 mkdirSync(env.PICTURES, { recursive: true });
 
-const browser = await chromium.launch({ executablePath: env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+const browser = await launch(chromium);
 const context = await browser.newContext({
   viewport: { width: WIDTH, height: 900 }, locale: env.LOCALE, javaScriptEnabled: SCRIPTS, colorScheme: env.SCHEME,
 });
-const page = await steadyPage(context);
+const page = await context.newPage();
 const complaints = complaintsOf(page);
 
 const go = (path) => page.goto(URL_ + path);
@@ -102,7 +102,7 @@ async function looksWell(name) {
     viewport: { width: WIDTH, height: 900 }, locale: env.LOCALE, colorScheme: env.SCHEME, bypassCSP: true,
     storageState: await context.storageState(),
   });
-  const copy = await steadyPage(other);
+  const copy = await other.newPage();
   await copy.goto(page.url());
   await copy.addScriptTag({ path: AXE });
   const found = await copy.evaluate(async () => (await axe.run()).violations

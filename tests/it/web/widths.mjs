@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
-import { complaintsOf, steadyPage } from "./steady.mjs";
+import { complaintsOf, launch } from "./own_network.mjs";
 
 const env = process.env;
 const require = createRequire(`${env.NODE_PARTS}/`);
@@ -64,12 +64,12 @@ async function assetsOf(page) {
   return Promise.all(sizes);
 }
 
-const browser = await chromium.launch({ executablePath: env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+const browser = await launch(chromium);
 const wrong = [];
 let measured = 0;
 for (const { locale, scheme, signedIn } of SETTINGS) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale, colorScheme: scheme });
-  const page = await steadyPage(context);
+  const page = await context.newPage();
   const complaints = complaintsOf(page);
   let assets = 0;
   for (const asset of await assetsOf(page)) assets += asset;
