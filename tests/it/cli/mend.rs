@@ -1,11 +1,14 @@
 //! Commands for one service: `rollback`, `cancel`, `retry`, `logs`.
 
+use std::process::Stdio;
+
 use amarre_sim::docker::{Behaviour, ImageSpec};
 use amarre_sim::npm::Issuance;
 use serde_json::Value as Json;
 
 use super::ends;
 use super::rig::{Rig, end};
+use crate::support::eventually;
 use crate::support::following::Following;
 
 const WEB: &str = "name: web\nimage: web:1\nport: 80\nupdate: {drain: 0s}\n";
@@ -194,4 +197,29 @@ async fn destroy_all_works_beside_a_broken_manifest_that_made_nothing() {
     rig.apply().await;
     rig.file("services/bad.yaml", "name: bad\nimage: [1]\n");
     ends(&rig.run(&["destroy", "--all", "--yes"]).await, 0, &["Destroyed web"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_ends_a_command_and_the_next_one_goes_on() {
+    let rig = Rig::start().await;
+    let slow = ImageSpec { behaviour: Behaviour::HealthyAfter(u32::MAX), ..ImageSpec::new("slow:1") };
+    rig.docker.load_image(slow.clone());
+    rig.file("services/web.yaml", &WEB.replace("web:1", "slow:1"));
+    let mut command = rig.command(&["apply", "--yes"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually(60, "it waits for the container", async || {
+        rig.docker.containers().iter().any(|row| row["Name"] == "/web")
+    })
+    .await;
+    let pid = child.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let ended = child.wait_with_output().await.unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("A0904") && said.contains("stopping after the running step"), "{said}");
+    // What was done is kept, and the next command goes on from there.
+    rig.docker.load_image(ImageSpec { behaviour: Behaviour::Serve, ..slow });
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &[]);
 }

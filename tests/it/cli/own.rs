@@ -82,7 +82,6 @@ async fn an_existing_resource_is_adopted_only_on_request() {
     ends(&rig.run(&["plan", "--detailed-exitcode"]).await, 0, &["nothing to do"]);
 }
 
-/// A daemon that acts puts the rest right as after any commit, with the manifest as the reason.
 /// What no manifest names stays as a person set it, also after the next run.
 #[tokio::test(flavor = "multi_thread")]
 async fn adopting_keeps_what_the_manifest_does_not_name() {
@@ -102,6 +101,7 @@ async fn adopting_keeps_what_the_manifest_does_not_name() {
     assert_eq!(kept(host(&rig, "web.example.org")), before);
 }
 
+/// A daemon that acts puts the rest right as after any commit, with the manifest as the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adopted_resource_is_kept_as_the_manifest_says() {
     let rig = Rig::start().await;
