@@ -26,6 +26,9 @@ use amarre_core::model::{Asset, Assets, Code, Hint, History, words};
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The wait of a page for the write check: a disk answers within milliseconds.
 const TRY_TIMEOUT: Duration = Duration::from_secs(1);
+/// A program that writes a file begins within this time after it has emptied it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
+const REREAD_AFTER: Duration = Duration::from_millis(50);
 /// A late reading is polled in each pass, and no pass waits long for it.
 const ASKED_AGAIN: Duration = Duration::from_millis(50);
 
@@ -138,7 +141,7 @@ impl Folder {
                 found.leave_out(&file.path, NO_ROOM.to_owned());
                 continue;
             }
-            let bytes = match read_bounded(&file.at) {
+            let bytes = match read_written(&file.at) {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     found.leave_out(&file.path, error.to_string());
@@ -234,6 +237,24 @@ fn collect(
     Ok(())
 }
 
+/// A manifest. Editors and copies empty a file before they write it: one that has just been emptied is read again, so that
+/// what it holds does not look deleted.
+fn read_written(path: &Path) -> std::io::Result<Vec<u8>> {
+    for _ in 0..WRITE_TIMEOUT.as_millis() / REREAD_AFTER.as_millis() {
+        let bytes = read_bounded(path)?;
+        // By the clock of the files: what a share says of the future is not waited for.
+        let is_fresh = || {
+            let age = std::fs::metadata(path).and_then(|file| file.modified()).map(|modified| modified.elapsed());
+            matches!(age, Ok(Ok(age)) if age < WRITE_TIMEOUT)
+        };
+        if !bytes.is_empty() || !is_fresh() {
+            return Ok(bytes);
+        }
+        std::thread::sleep(REREAD_AFTER);
+    }
+    read_bounded(path)
+}
+
 /// A file beside the manifests; `None` when it is gone by now. An unreadable one is known by name only, so that it
 /// never looks deleted.
 fn read_asset(found: &FoundFile<PathBuf>) -> Option<Asset> {
@@ -311,6 +332,23 @@ mod tests {
         assert!(read.files.iter().all(|(path, text)| path.ends_with("/one.yaml") && text == "b: 2"));
         let assets: Vec<&String> = read.assets.keys().collect();
         assert!(assets.len() == 1 && assets[0].ends_with("/note.txt"), "{assets:?}");
+    }
+
+    #[test]
+    fn a_manifest_that_is_being_written_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.yaml");
+        std::fs::write(&path, "").unwrap();
+        let text = || Folder::new(folder.path()).read().unwrap().files[0].1.clone();
+        let written = std::thread::scope(|scope| {
+            scope.spawn(|| std::fs::write(&path, "a: 1").unwrap());
+            text()
+        });
+        assert_eq!(written, "a: 1");
+        // One that stays empty holds nothing.
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(text(), "");
     }
 
     #[test]
