@@ -27,8 +27,14 @@ const ROUNDS: usize = 5;
 const ROUNDS_UP_TO: usize = 2_000;
 
 fn main() {
-    let smoke = std::env::args().any(|arg| arg == "--smoke");
-    let sizes: &[usize] = if smoke { &[200, 2_000] } else { &[10_000, 100_000] };
+    let has = |flag: &str| std::env::args().any(|arg| arg == flag);
+    let smoke = has("--smoke");
+    let sizes: &[usize] = match (smoke, has("--quiet")) {
+        (true, _) => &[200, 2_000],
+        // For a profiler.
+        (false, true) => &[10_000],
+        (false, false) => &[10_000, 100_000],
+    };
     println!("{:>9} {:>12} {:>12} {:>12} {:>12}", "services", "read", "first plan", "quiet look", "per service");
     let mut looks = Vec::new();
     for &count in sizes {
@@ -60,6 +66,9 @@ fn main() {
         let ratio = many.as_secs_f64() / few.as_secs_f64();
         println!("{} times the services take {ratio:.1} times as long", sizes[1] / sizes[0]);
         rows::note("10 times as many services", ratio, 11.0, "×", 1);
+    }
+    if has("--quiet") {
+        return;
     }
     choosing();
     new_services(if smoke { &[50, 200] } else { &[500, 1_000, 2_000, 10_000] });

@@ -19,6 +19,7 @@ pub use everywhere::Everywhere;
 
 use super::expand::Expansion;
 use super::{foreign_use, mounts, reused_names};
+use crate::model::address::generations;
 use crate::model::folders::{Lead, Lost, TIME_ZONE, is_strictly_below, is_within, normal};
 use crate::model::service::{Container, Volume};
 use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Service, Text, Value};
@@ -299,7 +300,7 @@ fn of_service(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fi
     let leads = input.world.leads.get(&base.provider).unwrap_or(&none);
     // What no word allows is told before what one does.
     let barred = Check::of(everywhere, service, base, fields).and_then(|check| check.judge(leads));
-    barred.or_else(|| foreign_use::held(input, service, base, fields))
+    barred.or_else(|| foreign_use::held(everywhere, service, base, fields))
 }
 
 /// A named volume that NPM's or Amarre's own container has.
@@ -459,7 +460,7 @@ fn unproven(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fiel
 /// What generations of a container had before.
 pub(crate) fn before<'a>(input: &'a Input<'_>, base: &'a Address) -> impl Iterator<Item = &'a Fields> {
     let seen = input.world.instances(base).into_values().map(|seen| &seen.fields);
-    let applied = input.facts.applied.iter().filter(|(address, _)| address.is_same(base)).map(|(_, row)| &row.fields);
+    let applied = generations(&input.facts.applied, base).map(|(_, row)| &row.fields);
     let good = input.facts.last_good.get(base).map(|(_, fields)| fields);
     seen.chain(applied).chain(good)
 }

@@ -14,11 +14,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::bind_mounts::{is_common, others};
+use super::bind_mounts::{Everywhere, is_common, others};
 use super::{bind_mounts, mounts};
 use crate::model::folders::{is_within, normal};
 use crate::model::suggestion::matches;
-use crate::model::{Address, Arg, Code, Fields, Hint, Kind, ProviderId, Refusal, Seen, Service};
+use crate::model::{Address, Arg, Code, Fields, Hint, Kind, Refusal, Seen, Service};
 use crate::plan::diff::ordering;
 use crate::plan::input::Input;
 use crate::resources::docker;
@@ -26,21 +26,18 @@ use crate::resources::docker::{MountKind, MountSpec, MountedData, WantedPort};
 use crate::text;
 
 /// Why a container is not made.
-pub fn held(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+pub fn held(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = everywhere.input;
     reserved(input, service, base, fields)
-        .or_else(|| volume(input, service, base, fields))
-        .or_else(|| folder(input, service, base, fields))
-        .or_else(|| written(input, service, base, fields))
-        .or_else(|| published(input, service, base, fields))
+        .or_else(|| volume(everywhere, service, base, fields))
+        .or_else(|| folder(everywhere, service, base, fields))
+        .or_else(|| written(everywhere, service, base, fields))
+        .or_else(|| published(everywhere, service, base, fields))
         .or_else(|| address_on_other_network(input, service, base, fields))
 }
 
-/// Containers that nobody here made.
-fn foreign<'a>(input: &'a Input<'_>, provider: &'a ProviderId) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
-    input.world.of_kind(provider, Kind::Container).filter(|(_, seen)| !seen.owner.is_ours())
-}
-
-fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+fn volume(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = everywhere.input;
     let provider = &base.provider;
     let is_foreign = |name: &str| {
         let address = Address::new(provider.clone(), Kind::Volume, name);
@@ -54,7 +51,7 @@ fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
         bind_mounts::before(input, base).flat_map(docker::mounts).map(|mount| mount.source).collect();
     let name = asked.find(|name| !before.contains(name))?;
     let has_it = |mount: MountSpec<'_>| mount.data() == Some(MountedData::Volume(name));
-    let user = foreign(input, provider).find(|(_, seen)| docker::mounts(&seen.fields).any(has_it));
+    let user = everywhere.foreign(provider).find(|(_, seen)| docker::mounts(&seen.fields).any(has_it));
     Some(Refusal {
         code: Code::A0444,
         message: text!("volume {name} was there before {service}, and is not Amarre's", name, service = &service.name),
@@ -70,7 +67,8 @@ fn volume(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
     })
 }
 
-fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+fn folder(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let input = everywhere.input;
     let host = input.site.host_of(service)?;
     let asked = bind_mounts::folders(input, service, &base.provider, fields);
     if asked.is_empty() {
@@ -87,7 +85,7 @@ fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
     let is_open = |path: &String| before.contains(path) || roots.iter().any(|root| is_within(path, root));
     let asked: Vec<String> = asked.into_iter().map(|folder| folder.path).filter(|path| !is_open(path)).collect();
     let touches = |one: &str, other: &str| is_within(one, other) || is_within(other, one);
-    let (path, user, theirs) = foreign(input, &base.provider).find_map(|(user, seen)| {
+    let (path, user, theirs) = everywhere.foreign(&base.provider).find_map(|(user, seen)| {
         let binds = docker::mounts(&seen.fields).filter(|mount| mount.kind == MountKind::Bind);
         let theirs = binds.map(|mount| normal(mount.source));
         theirs.filter(|path| !is_common(path)).find_map(|theirs| {
@@ -107,15 +105,16 @@ fn folder(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields)
 }
 
 /// Two databases on one volume destroy it: as with a Compose project that still runs when its manifest is committed.
-fn written(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+fn written(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
     if service.data.is_shared {
         return None;
     }
-    let before: BTreeSet<MountedData<'_>> = bind_mounts::before(input, base).flat_map(mounts::written).collect();
+    let before: BTreeSet<MountedData<'_>> =
+        bind_mounts::before(everywhere.input, base).flat_map(mounts::written).collect();
     let asked: Vec<MountedData<'_>> =
         mounts::written(fields).filter(|data| !before.contains(data) && is_data(*data)).collect();
     let runs = |(_, seen): &(&Address, &Seen)| seen.fields.flag("running") == Some(true);
-    let (data, user) = foreign(input, &base.provider).filter(runs).find_map(|(user, seen)| {
+    let (data, user) = everywhere.foreign(&base.provider).filter(runs).find_map(|(user, seen)| {
         let data = asked.iter().find(|data| mounts::written(&seen.fields).any(|its| is_same_data(**data, its)))?;
         Some((*data, user))
     })?;
@@ -153,8 +152,8 @@ fn is_same_data(one: MountedData<'_>, other: MountedData<'_>) -> bool {
 }
 
 /// The engine would refuse the start, after the old container has stopped for it.
-fn published(input: &Input<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
-    let (port, user) = foreign(input, &base.provider).find_map(|(user, seen)| {
+fn published(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields: &Fields) -> Option<Refusal> {
+    let (port, user) = everywhere.foreign(&base.provider).find_map(|(user, seen)| {
         let port =
             ordering::bindings(fields).find(|own| ordering::bindings(&seen.fields).any(|its| own.collides(&its)))?;
         Some((port.name(), user))

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::Input;
 use super::pass;
+use crate::model::address::generations;
 use crate::model::world::{Applied, Pulled};
 use crate::model::{
     Address, Change, Facts, Gate, Kind, Millis, Owner, Plan, Readiness, ReasonCode, Seen, Timestamp, Verb, Wants, World,
@@ -213,7 +214,7 @@ fn remember(facts: &mut Facts, change: &Change) {
         Verb::Delete => {
             facts.applied.remove(&change.address);
             facts.leases.remove(&change.address);
-            if !facts.applied.keys().any(|known| known.is_same(&change.address)) {
+            if generations(&facts.applied, &change.address).next().is_none() {
                 facts.ports.remove(&change.address.base());
             }
             facts.pulled.retain(|pulled| pulled.reference != change.address.name && pulled.id != change.address.name);

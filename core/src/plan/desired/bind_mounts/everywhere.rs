@@ -7,19 +7,21 @@ use std::ops::Bound;
 
 use super::{HostFolder, binds, folders, of_manifest, roots};
 use crate::model::folders::is_strictly_below;
-use crate::model::{Kind, ProviderId, Service};
+use crate::model::{Address, Kind, ProviderId, Seen, Service};
 use crate::plan::input::Input;
 
 /// The folders of all engines.
 pub struct Everywhere<'a> {
     pub(in crate::plan) input: &'a Input<'a>,
-    engines: BTreeMap<ProviderId, EngineMounts>,
+    engines: BTreeMap<ProviderId, EngineMounts<'a>>,
 }
 
 #[derive(Default)]
-struct EngineMounts {
+struct EngineMounts<'a> {
     roots: OnceCell<BTreeSet<String>>,
     mounted: OnceCell<Mounted>,
+    /// Containers that nobody here made.
+    foreign: Vec<(&'a Address, &'a Seen)>,
 }
 
 /// The folders that containers of ours mount, have mounted, or are to mount.
@@ -32,7 +34,12 @@ struct Mounted {
 impl<'a> Everywhere<'a> {
     /// Of one plan.
     pub fn of(input: &'a Input<'a>) -> Self {
-        let engines = input.site.hosts.values().map(|host| (host.docker.clone(), EngineMounts::default())).collect();
+        let engine = |provider: &'a ProviderId| {
+            let containers = input.world.of_kind(provider, Kind::Container);
+            let foreign = containers.filter(|(_, seen)| !seen.owner.is_ours());
+            EngineMounts { foreign: foreign.collect(), ..EngineMounts::default() }
+        };
+        let engines = input.site.hosts.values().map(|host| (host.docker.clone(), engine(&host.docker))).collect();
         Self { input, engines }
     }
 
@@ -51,6 +58,11 @@ impl<'a> Everywhere<'a> {
     /// The first folder below another one that a container mounts.
     pub(crate) fn first_below(&self, provider: &ProviderId, folder: &str) -> Option<&str> {
         first_below(&self.mounted(provider)?.all, folder)
+    }
+
+    /// The containers of an engine that nobody here made.
+    pub(in crate::plan) fn foreign(&self, provider: &ProviderId) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
+        self.engines.get(provider).into_iter().flat_map(|engine| engine.foreign.iter().copied())
     }
 
     fn mounted(&self, provider: &ProviderId) -> Option<&Mounted> {
