@@ -462,7 +462,13 @@ fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str
     }
     let suspension = input.facts.suspended.get(service);
     let is_purged = suspension.is_some_and(|suspension| suspension.destroy && suspension.purge);
-    let is_left_over = input.services.get(service).is_some_and(|service| service.has_no_more(address));
+    // A manifest of the server's own name may take it over, also one that cannot be read.
+    let may_be_taken_over = || {
+        let (services, frozen) = (input.services, &input.facts.frozen);
+        input.facts.prune_blocked || services.contains_key(&address.name) || frozen.contains(&address.name)
+    };
+    let has_left = input.services.get(service).is_some_and(|service| service.has_no_more(address));
+    let is_left_over = has_left && !may_be_taken_over();
     let is_asked = match address.kind.traits().removal {
         Removal::NotOwned => false,
         Removal::Unused => wants.unused.get(address).is_some_and(|until| is_purged || *until <= input.now),
