@@ -45,7 +45,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(code): Path<S
     let about = title.split_once(": ").map_or(title, |(_, about)| about).to_owned();
     let varies = [(header::VARY, "Accept, Accept-Language, Cookie")];
     let (picture, _) = web.handle.last_pass();
-    // Anybody may read what a code means; what has it is for those who see services.
+    // What a code means is public; what has it is for those who see services.
     let sees_services = match &visitor.session {
         Some(_) => visitor.may(Role::Viewer),
         None => web.access.listening.is_local(),

@@ -107,7 +107,8 @@ async fn the_page_of_a_code_says_what_has_it_now() {
     assert!(!other.contains("In your case"), "{other}");
     assert_eq!(end(daemon).await, 0);
 
-    // Beyond this machine anybody may read what it means, and nobody without an account what has it.
+    // Beyond this machine what it means is public; what has it needs an account.
+    assert_eq!(add(&rig, "alice@example.org", "admin").await.code, 0);
     let mut config = rig.config();
     let listen = format!("127.0.0.1:{}", rig.port);
     config["server"] = json!({"listen": listen, "url": "https://amarre.example.org"});
