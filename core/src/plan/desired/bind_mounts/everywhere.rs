@@ -10,7 +10,7 @@ use crate::model::folders::is_strictly_below;
 use crate::model::{Address, Kind, ProviderId, Seen, Service};
 use crate::plan::input::Input;
 
-/// The folders of all engines.
+/// The folders, and the containers that are not ours, of all engines.
 pub struct Everywhere<'a> {
     pub(in crate::plan) input: &'a Input<'a>,
     engines: BTreeMap<ProviderId, EngineMounts<'a>>,
@@ -20,7 +20,6 @@ pub struct Everywhere<'a> {
 struct EngineMounts<'a> {
     roots: OnceCell<BTreeSet<String>>,
     mounted: OnceCell<Mounted>,
-    /// Containers that nobody here made.
     foreign: Vec<(&'a Address, &'a Seen)>,
 }
 
@@ -60,7 +59,7 @@ impl<'a> Everywhere<'a> {
         first_below(&self.mounted(provider)?.all, folder)
     }
 
-    /// The containers of an engine that nobody here made.
+    /// The containers of an engine that are not ours.
     pub(in crate::plan) fn foreign(&self, provider: &ProviderId) -> impl Iterator<Item = (&'a Address, &'a Seen)> {
         self.engines.get(provider).into_iter().flat_map(|engine| engine.foreign.iter().copied())
     }
