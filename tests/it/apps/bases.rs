@@ -24,17 +24,17 @@ pub fn nginx() {
 
 /// `python:3.13-slim`: this machine's Python on a small Debian, whose `pip` finds what scripts/test has fetched.
 pub fn python() {
-    debian("python:3.13-slim", "debian-python", "target/python/requirements.txt");
+    debian("python:3.13-slim", "debian-python", "target/python/wheels");
 }
 
-/// An image called as Dockerfiles call it, which a script makes of this machine's packages; made again where the script, or what says
-/// what was fetched for it, is another one.
+/// An image called as Dockerfiles call it, which a script makes of this machine's packages; made again where the script, or what
+/// was fetched for it, is another one: a folder counts by the names in it.
 pub fn debian(image: &str, script: &str, fetched: &str) {
     let _lock = image::lock();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let script = root.join("scripts/clients").join(script);
     let made_by = [script.clone(), root.join("scripts/clients/debian-root"), root.join(fetched)];
-    let made_by: String = made_by.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    let made_by: String = made_by.iter().map(|path| content(path)).collect();
     let recipe = hex::encode(Sha1::digest(made_by));
     if !image::is_missing(image, &recipe) {
         return;
@@ -44,6 +44,17 @@ pub fn debian(image: &str, script: &str, fetched: &str) {
     import.args(["import", "-c", &format!("LABEL io.amarre.test-recipe={recipe}"), "-", image]);
     let output = import.stdin(tar.stdout.take().unwrap()).output().unwrap();
     assert!(tar.wait().unwrap().success() && output.status.success(), "{output:?}");
+}
+
+/// The text of a file, or the names in a folder.
+fn content(path: &Path) -> String {
+    if !path.is_dir() {
+        return fs::read_to_string(path).unwrap();
+    }
+    let names = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names.join("\n")
 }
 
 /// An image with nothing in it but a folder.
