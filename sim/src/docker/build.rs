@@ -1,7 +1,7 @@
 //! `POST /build?version=2`, as BuildKit answers it: a stream of JSON objects with its trace, and at the end the image or an error.
 //!
-//! Of a Dockerfile it follows `FROM`, `EXPOSE` and of `RUN` two commands: `sleep N` waits, `exit N` fails. The image is called
-//! after what was sent, so that the same files give the same image.
+//! Of a Dockerfile it follows `FROM`, `EXPOSE`, `CMD exit N`, and of `RUN` two commands: `sleep N` waits, `exit N` fails. The image is
+//! called after what was sent, so that the same files give the same image.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::http::Reply;
 use super::images::Reference;
 use super::query::Query;
-use super::spec::ImageSpec;
+use super::spec::{Behaviour, ImageSpec};
 use super::state::{Answer, Engine, digest, refuse};
 use super::streams::response;
 
@@ -71,6 +71,11 @@ pub(super) fn build(engine: &Arc<Engine>, query: &Query, context: &[u8]) -> Answ
                     return Ok(ended(&format!("failed to solve: {base}: not found")));
                 }
                 spec.ports.clear();
+            }
+            "CMD" => {
+                if let Some(code) = rest.strip_prefix("exit ").and_then(|code| code.parse().ok()) {
+                    spec.behaviour = Behaviour::Exit(code);
+                }
             }
             "EXPOSE" => spec.ports.extend(rest.split(['/', ' ']).next().and_then(|port| port.parse::<u16>().ok())),
             _ => (),

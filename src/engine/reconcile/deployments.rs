@@ -136,10 +136,12 @@ fn finding(picture: &PassResult, app: &str) -> Option<AppFinding> {
     let target = apps::target(picture, app)?;
     let effective = picture.services.get(app).and_then(|service| service.build());
     let effective = effective.filter(|build| target.image != build.image);
+    // A commit of which no image is known yet is a newer one.
+    let is_rollback = !target.image.is_empty() && picture.rollbacks.contains_key(app);
     Some(AppFinding {
         target,
         stage: apps::stage(picture, app),
-        is_rollback: picture.rollbacks.contains_key(app),
+        is_rollback,
         before: state.before.clone(),
         instead: effective.map(|build| (build.image.clone(), apps::effective_stage(picture, app))),
     })
@@ -165,7 +167,7 @@ fn moved(app: &str, known: &[Deployment], found: &AppFinding, now: Timestamp) ->
     // A commit that leads back to what runs deploys nothing.
     let is_back = |one: &&Deployment| one.state == DeploymentState::Running && target.is_of(one);
     let newest = known.last().filter(|newest| target.is_of(newest)).or_else(|| known.iter().find(is_back));
-    let mut row = newest.cloned().unwrap_or_else(|| begun(app, known.last(), found, now));
+    let mut row = newest.cloned().unwrap_or_else(|| begun(app, known, found, now));
     if row.image.is_empty() {
         row.image.clone_from(&target.image);
         row.framework.clone_from(&target.framework);
@@ -210,8 +212,10 @@ fn beside(
     is_over.then(|| ended(other, DeploymentState::Stopped, why, now))
 }
 
-fn begun(app: &str, last: Option<&Deployment>, found: &AppFinding, now: Timestamp) -> Deployment {
+fn begun(app: &str, known: &[Deployment], found: &AppFinding, now: Timestamp) -> Deployment {
     let AppFinding { target, is_rollback, before, .. } = found;
+    // A rollback deploys an older commit.
+    let last = known.iter().rev().find(|one| !one.is_rollback);
     let skipped = last.and_then(|last| before.iter().position(|id| *id == last.commit.id));
     Deployment {
         id: 0,
@@ -348,7 +352,7 @@ mod tests {
         assert_eq!(story(&asked), ["a 1 stopped built in 2", "b 2 running built in 1 after 2 more"]);
         // Back, and on again.
         let back = [&first[..], &["b 2 running", "a 1 running back", "b 2 running"]].concat();
-        assert_eq!(story(&back)[1..], ["b 2 stopped after 2 more", "a 1 stopped back", "b 2 running after 2 more"]);
+        assert_eq!(story(&back)[1..], ["b 2 stopped after 2 more", "a 1 stopped back", "b 2 running"]);
         assert_eq!(story(&[&first[..], &["a 1 stopped", "a 1 running"]].concat()), ["a 1 running built in 2"]);
         // What is stopped is what runs, and what failed has failed.
         let halted = [&first[..], &["b 2 provisioning", "b 2 failed", "b 2 stopped"]].concat();

@@ -193,11 +193,18 @@ pub fn effective_stage(picture: &PassResult, name: &str) -> AppStage {
             return AppStage::because(state, refusal.message.clone(), refusal.code);
         }
     }
-    let mut containers = picture.wants.map.iter().filter(|(_, want)| want.service == name).map(|(address, _)| address);
-    let is_starting = containers.any(|address| {
-        let seen = picture.world.seen.get(address);
-        address.kind == Kind::Container && seen.is_some_and(|seen| matches!(seen.ready, Readiness::NotYet { .. }))
-    });
+    let wanted = picture
+        .wants
+        .map
+        .iter()
+        .filter(|(address, want)| address.kind == Kind::Container && want.service == name && !want.keep_only);
+    let ready: Vec<&Readiness> =
+        wanted.filter_map(|(address, _)| Some(&picture.world.seen.get(address)?.ready)).collect();
+    let failed = ready.iter().find_map(|ready| if let Readiness::Failed { why } = ready { Some(why) } else { None });
+    if let Some(why) = failed {
+        return AppStage::because(DeploymentState::Failed, why.clone(), None);
+    }
+    let is_starting = ready.iter().any(|ready| matches!(ready, Readiness::NotYet { .. }));
     match is_starting || own().any(|change| is_container(&change)) {
         true => AppStage::plain(DeploymentState::Deploying),
         false => AppStage::plain(DeploymentState::Running),

@@ -261,6 +261,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     let is_stopped = is_stopped_as_wanted(picture, &address);
     let refused = refused_create(change.as_ref());
     let has_failed = picture.facts.failed.contains_key(&address);
+    let is_held_up = change.as_ref().is_some_and(|change| picture.errors.contains_key(&change.service));
     let is_overridden = is_hidden || unasked.is_some() || refused.is_some() || is_stopped;
     let (health, detail) = match seen.map(|seen| &seen.ready) {
         _ if is_hidden => (Health::Unknown, text!("cannot be seen")),
@@ -271,6 +272,8 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
         }
         _ if refused.is_some() => (Health::Missing, refused.unwrap_or_default()),
         None if change.as_ref().is_some_and(|change| change.verb == Verb::Delete) => (Health::Healthy, text!("goes")),
+        // What it is made of, or waits for, has failed.
+        None if is_held_up && picture.world.has_other_ready(&address) => (Health::Degraded, text!("not there yet")),
         None => (Health::Missing, text!("not there")),
         Some(_) if is_stopped => (Health::Healthy, text!("stopped")),
         Some(Readiness::Ready) => (Health::Healthy, ready_text(picture, &address)),

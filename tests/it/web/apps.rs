@@ -186,6 +186,38 @@ async fn an_app_goes_on_line_from_its_url_and_back_and_away() {
 }
 
 #[tokio::test]
+async fn what_ends_at_its_first_start_has_failed() {
+    let (rig, forge, url) = start().await;
+    forge.commit("Alice Martin", "it ends", "Dockerfile", "FROM nginx:1.30-alpine\nCMD exit 3\n");
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut alice = person(&rig, "alice", "editor").await;
+    // The Dockerfile exposes no port: the one that was typed counts, also beside an address.
+    let write = [("do", "commit"), ("url", &*url), ("name", "shop"), ("domain", "boutique"), ("port", "8080")];
+    assert_eq!(alice.send("/new/app", "/new/app", &write).await.status, 303);
+    becomes(&rig, &["it ends: failed"]).await;
+    let page = alice.get("/services/shop/deployments").await;
+    page.shows("exited with code 3");
+    assert!(!page.body.contains("rollback?to=1"), "it never worked: {}", page.body);
+    let stats = rig.run(&["app", "stats", "shop"]).await;
+    assert!(stats.out.contains("success rate  0 %"), "{stats:?}");
+
+    // Who asks for another service does not have a failed commit built again.
+    forge.commit("Bob", "break it", "Dockerfile", BAD);
+    assert_eq!(alice.send("/services/shop/deployments", "/apps/shop/deploy", &[]).await.status, 303);
+    becomes(&rig, &["it ends: failed", "break it: failed"]).await;
+    let failed = async || {
+        let told = rig.run(&["events", "shop", "--kind", "deployment"]).await;
+        told.out.matches("(break it) by Bob: failed").count()
+    };
+    eventually(30, "it is told", async || failed().await == 1).await;
+    rig.file("services/other.yaml", "name: other\nimage: 'nginx:1.30-alpine'\nport: 8080\n");
+    let asked = rig.run(&["reconcile", "other"]).await;
+    assert!(asked.out.contains("other"), "{asked:?}");
+    eventually(30, "it is not built again", async || failed().await == 1).await;
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
 async fn a_push_to_an_apps_repository_is_taken_and_each_step_is_reported() {
     const SECRET: &str = "0123456789abcdef0123456789abcdef";
     let (rig, forge, url) = start().await;

@@ -66,7 +66,7 @@ fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
     if !scope.is_broken() {
         scope.claims.borrow_mut().app = Some(source.clone());
     }
-    let port = reader.entry("port").and_then(|entry| entry.value.scalar()).and_then(|port| port.parse().ok());
+    let port = said_port(&reader);
     let wish = Wish {
         path: &source.path,
         framework: framework.as_ref().map(|text| text.text.as_str()).filter(|name| *name != "auto"),
@@ -93,6 +93,19 @@ fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
     complete(&mut service, &found, !reader.has("volumes"));
     service.app = Some(App { source, build: made });
     Some(service)
+}
+
+/// Where the manifest says that the app listens: by `port`, or by the first route that leads to the app.
+fn said_port(reader: &Reader<'_>) -> Option<u16> {
+    let own = || {
+        let routes = reader.value("routes").map(Node::items).unwrap_or_default();
+        routes.iter().flat_map(|route| route.entries()).filter(|entry| entry.key == "to").find_map(|to| {
+            let (name, port) = to.value.scalar()?.rsplit_once(':')?;
+            (name == reader.scope.name).then_some(port)
+        })
+    };
+    let port = reader.value("port").and_then(Node::scalar).or_else(own)?;
+    port.parse().ok()
 }
 
 /// What the app is made with; what a person has to say first is an error at the key that says it.
