@@ -605,8 +605,9 @@ impl Engine {
         }
     }
 
-    /// Ends the backoffs of one service, and retries its flapping fields: a person asks.
+    /// Ends the backoffs of one service, retries its flapping fields, and starts what was stopped: a person asks.
     pub fn reset_service(&mut self, service: &str) {
+        self.requests.impatient_for.insert(service.to_owned());
         self.discard_readings();
         self.retries.reset_service(service);
         self.publish_backoffs.clear();

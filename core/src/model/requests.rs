@@ -10,6 +10,8 @@ use super::time::Timestamp;
 pub struct Requests {
     /// A person waits: what was stopped is started without its grace. Certificates wait all the same.
     pub impatient: bool,
+    /// A person waits for these services only.
+    pub impatient_for: BTreeSet<String>,
     /// The resource that a person takes over: it gets its mark, and stays as it is otherwise.
     pub adopting: Option<Address>,
     /// How many services a person agreed to delete; it counts for one plan.
@@ -18,4 +20,11 @@ pub struct Requests {
     pub confirmed: BTreeSet<String>,
     /// Services of which a person said that no create from before had an effect, and when that was said.
     pub create_again: BTreeMap<String, Timestamp>,
+}
+
+impl Requests {
+    /// Whether a person waits for this service.
+    pub fn is_awaited(&self, service: &str) -> bool {
+        self.impatient || self.impatient_for.contains(service)
+    }
 }

@@ -604,14 +604,15 @@ impl Daemon {
         if only.is_none() {
             self.grant_consent().await;
         }
-        let asked = only.clone().unwrap_or_default();
+        match &only {
+            None => self.engine.retry_now(),
+            // What failed of other services is not tried again for that. Of these, fields that flap are corrected as well.
+            Some(asked) => asked.iter().for_each(|service| self.engine.reset_service(service)),
+        }
         // A daemon that acts by itself goes on for all.
         self.only = only.filter(|_| !self.behaviour.acts);
         self.acts = true;
         self.confirmed_deletes = confirmed_deletes;
-        self.engine.retry_now();
-        // A person who asks for one service wants it corrected even if its fields flap.
-        asked.iter().for_each(|service| self.engine.reset_service(service));
     }
 
     /// From now on the loop may act by itself, also after a restart.

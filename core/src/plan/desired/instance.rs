@@ -34,8 +34,8 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
         }
         let stopped = input.facts.power.get(address).and_then(|facts| facts.stopped_at);
         let grace = expansion.service.reconcile.stopped_grace;
-        if let (Some(stopped), PowerRule::Level(Power::On), false) = (stopped, &instance.rule, input.requests.impatient)
-        {
+        let is_awaited = input.requests.is_awaited(&expansion.service.name);
+        if let (Some(stopped), PowerRule::Level(Power::On), false) = (stopped, &instance.rule, is_awaited) {
             expansion.wants.rests_until.insert(address.clone(), stopped.min(input.now) + grace);
         }
     }

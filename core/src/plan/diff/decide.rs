@@ -305,7 +305,7 @@ fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, se
     }
     let grace = input.services.get(&want.service).map(|service| service.reconcile.stopped_grace);
     let grace = grace.unwrap_or(Reconcile::default().stopped_grace);
-    changed.flag("running").filter(|running| *running && !input.requests.impatient)?;
+    changed.flag("running").filter(|running| *running && !input.requests.is_awaited(&want.service))?;
     // What was made but never started is ours to start: the crash was between the two calls.
     let finished = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
     let finished = Timestamp(finished);
