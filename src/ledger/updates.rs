@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::ledger::Intent;
     use amarre_core::model::plan::Impact;
-    use amarre_core::model::{Gate, Reason, ReasonCode};
+    use amarre_core::model::{Gate, Reason, ReasonCode, Text};
 
     fn goes(id: &str, downtime: Downtime) -> Change {
         Change {
@@ -116,7 +116,7 @@ mod tests {
             service: "db".to_owned(),
             verb: Verb::Delete,
             diff: Vec::new(),
-            because: Reason { code: ReasonCode::DependencyReplaced, text: String::new(), origin: None },
+            because: Reason { code: ReasonCode::DependencyReplaced, text: Text::default(), origin: None },
             impact: Impact { downtime, exposes: Vec::new() },
             expects: Expect::Unchanged { vendor_id: id.to_owned(), fields: String::new() },
             gate: Gate::Now,

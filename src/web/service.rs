@@ -257,7 +257,7 @@ fn drifts(row: &ServiceStatus, words: Words) -> impl Iterator<Item = Drift> {
     let drifted = row.resources.iter().filter_map(|resource| Some((resource, resource.change.as_ref()?)));
     drifted.filter(|(_, change)| status::is_drift(change)).flat_map(move |(resource, change)| {
         let thing = words.say(&resource.label());
-        let why = change.because.text.clone();
+        let why = words.say(&change.because.text);
         let shown = |field: &str, value: Option<&amarre_core::model::Value>| match value {
             Some(value) if value.is_sensitive() => "(sensitive)".to_owned(),
             value => lines::value(field, value),

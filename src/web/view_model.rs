@@ -155,7 +155,7 @@ pub fn plan(plans: &[(String, OfService)], words: Words) -> Vec<PlanRow> {
     for (name, plan) in plans {
         let (sign, tone) = sign(plan.sign);
         let tone = if plan.is_down { "warn" } else { tone };
-        let (name, detail) = (name.clone(), plan.headline.clone());
+        let (name, detail) = (name.clone(), words.say(&plan.headline));
         rows.push(PlanRow { class: "of", sign, tone, name, detail, ..PlanRow::default() });
         for row in &plan.rows {
             let is_told = row.is_guarded() && std::mem::replace(&mut is_guard_told, true);
@@ -172,8 +172,10 @@ pub fn plan(plans: &[(String, OfService)], words: Words) -> Vec<PlanRow> {
 
 fn note_hints(note: &RowNote, words: Words) -> Vec<Hint> {
     match note {
-        RowNote::WhyStopFirst(why) => vec![Hint::text(words.with("plan-why-stop-first", "why", why))],
-        RowNote::Kept(kept, purge) => vec![Hint::text(words.with("plan-kept", "what", kept)), purge.clone()],
+        RowNote::WhyStopFirst(why) => vec![Hint::text(words.with("plan-why-stop-first", "why", &words.say(why)))],
+        RowNote::Kept(kept, purge) => {
+            vec![Hint::text(words.with("plan-kept", "what", &words.say(kept))), purge.clone()]
+        }
     }
 }
 
@@ -199,11 +201,11 @@ fn plan_row(row: &ServicePlanRow, is_told: bool, words: Words) -> PlanRow {
     let refusal = row.refusal.as_ref().filter(|_| row.explains && !is_told);
     let guard = refusal.filter(|refusal| refusal.is_guard()).map(|guard| words.say(&guard.message));
     let found = refusal.into_iter().flat_map(|refusal| &refusal.found).map(|(what, value)| format!("{what}: {value}"));
-    let texts = differs.chain(row.below.iter().cloned()).chain(guard).chain(found).map(Hint::text);
+    let texts = differs.chain(row.below.iter().map(|text| words.say(text))).chain(guard).chain(found).map(Hint::text);
     let more = texts.chain(refusal.into_iter().flat_map(|refusal| refusal.hints.iter().cloned())).collect();
     let text::Columns { kind, name, detail } = row.columns.clone();
     let kind = words.kind(&kind);
-    let detail = refused_detail(row, &kind, words).unwrap_or(detail);
+    let detail = refused_detail(row, &kind, words).unwrap_or_else(|| words.say(&detail));
     PlanRow { class: "", sign, tone, kind, name, detail, more }
 }
 
@@ -404,7 +406,7 @@ mod tests {
         let columns = |name: &str| Columns {
             kind: "record".to_owned(),
             name: name.to_owned(),
-            detail: "held by the guard".to_owned(),
+            detail: "held by the guard".into(),
         };
         let row = |name: &str| ServicePlanRow {
             sign: Sign::Refuse,
@@ -417,7 +419,7 @@ mod tests {
         };
         let plan_of = |rows| OfService {
             sign: Sign::Refuse,
-            headline: "in part held by the guard, A0431".to_owned(),
+            headline: "in part held by the guard, A0431".into(),
             is_down: false,
             rows,
             notes: Vec::new(),

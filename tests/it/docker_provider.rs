@@ -15,7 +15,7 @@ use amarre_core::model::plan::Impact;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
     Address, Change, Code, Expect, Fields, Gate, Kind, Mark, Owner, ProviderId, Reason, ReasonCode, SecretName, Seen,
-    Timestamp, Value, Verb,
+    Text, Timestamp, Value, Verb,
 };
 use amarre_sim::Fault;
 use amarre_sim::docker::{Behaviour, Docker, DockerOptions, ImageSpec};
@@ -52,7 +52,7 @@ fn change(address: &Address, verb: Verb, expects: Expect) -> Change {
         service: "web".to_owned(),
         verb,
         diff: Vec::new(),
-        because: Reason { code: ReasonCode::ManifestNew, text: String::new(), origin: None },
+        because: Reason { code: ReasonCode::ManifestNew, text: Text::default(), origin: None },
         impact: Impact::default(),
         expects,
         gate: Gate::Now,

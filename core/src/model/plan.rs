@@ -298,7 +298,7 @@ pub struct Reason {
     /// For machines.
     pub code: ReasonCode,
     /// For people; may change.
-    pub text: String,
+    pub text: Text,
     /// Where that is said, when a manifest says it.
     pub origin: Option<Origin>,
 }
@@ -331,7 +331,7 @@ pub struct Impact {
     /// Whether something is away meanwhile.
     pub downtime: Downtime,
     /// What becomes reachable, a line each.
-    pub exposes: Vec<String>,
+    pub exposes: Vec<Text>,
 }
 
 /// What the change expects to find; re-read just before harm.
@@ -429,7 +429,7 @@ pub struct Note {
     /// About what.
     pub address: Option<Address>,
     /// The line.
-    pub text: String,
+    pub text: Text,
     /// The code of what is left alone, where it is about that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,

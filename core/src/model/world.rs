@@ -118,7 +118,7 @@ pub struct Wants {
     /// Networks that are made anew, with everything on them.
     pub moving: BTreeSet<Address>,
     /// Services whose update must stop the old container first, and why.
-    pub stop_first: BTreeMap<String, String>,
+    pub stop_first: BTreeMap<String, Text>,
     /// How long a resource may take to be ready; after that it is said that it will not be.
     pub limits: BTreeMap<Address, Millis>,
     /// Containers whose health is asked by a probe. `None` = by uptime only.
@@ -676,7 +676,7 @@ pub struct Facts {
     /// How manifests that are gone said that they are kept.
     pub gone: BTreeMap<String, Reconcile>,
     /// Who made necessary what is put right, in words, where that is known.
-    pub culprits: BTreeMap<Address, String>,
+    pub culprits: BTreeMap<Address, Text>,
     /// What was given out of hand, each with its vendor's id.
     pub released: BTreeMap<Address, String>,
     /// Services whose manifest and containers are gone, and since when: one with such a name is another service.

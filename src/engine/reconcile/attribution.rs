@@ -7,17 +7,18 @@ use crate::engine::Engine;
 use crate::engine::report::wait_text;
 use crate::providers::{Attributed, Difference};
 use amarre_core::model::plan::ReasonCode;
-use amarre_core::model::{Address, Change, Expect, Plan, ProviderId, Timestamp};
+use amarre_core::model::{Address, Change, Expect, Plan, ProviderId, Text, Timestamp};
+use amarre_core::text;
 
 /// A log that takes longer to be read is skipped: the difference itself is known.
 const LIMIT: Duration = Duration::from_secs(5);
 
 /// Attributions by address: the digest of the difference, and the text.
-pub type Attributions = BTreeMap<Address, (String, String)>;
+pub type Attributions = BTreeMap<Address, (String, Text)>;
 
 impl Engine {
     /// Adds to each correcting change the account that made it necessary, as far as a log tells.
-    pub(crate) async fn attribute(&mut self, plan: &mut Plan, now: Timestamp) -> BTreeMap<Address, String> {
+    pub(crate) async fn attribute(&mut self, plan: &mut Plan, now: Timestamp) -> BTreeMap<Address, Text> {
         let is_drift = |change: &Change| matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing);
         let drift: BTreeMap<Address, Change> = plan
             .changes
@@ -75,18 +76,34 @@ fn difference(change: &Change) -> String {
     format!("{} {which}", change.action())
 }
 
-fn drift_text(change: &Change, trace: Option<&Attributed>, since: Timestamp, now: Timestamp) -> String {
-    let done = if change.because.code == ReasonCode::Missing { "removed" } else { "changed" };
+fn drift_text(change: &Change, trace: Option<&Attributed>, since: Timestamp, now: Timestamp) -> Text {
+    let is_gone = change.because.code == ReasonCode::Missing;
+    let time = |at: Timestamp| wait_text::time(at, now);
     match trace {
         Some(Attributed { by: Some(by), at, evidence }) => {
-            format!("{done} by {by} {} ({evidence})", wait_text::time(*at, now))
+            let (at, evidence) = (time(*at), *evidence);
+            if is_gone {
+                text!("removed by {by} {at} ({evidence})", by, at, evidence)
+            } else {
+                text!("changed by {by} {at} ({evidence})", by, at, evidence)
+            }
         }
         Some(Attributed { by: None, at, evidence }) => {
-            format!("{done} {} ({evidence}; by whom is not recorded)", wait_text::time(*at, now))
+            let (at, evidence) = (time(*at), *evidence);
+            if is_gone {
+                text!("removed {at} ({evidence}; by whom is not recorded)", at, evidence)
+            } else {
+                text!("changed {at} ({evidence}; by whom is not recorded)", at, evidence)
+            }
         }
         None if since == Timestamp::default() => change.because.text.clone(),
         None => {
-            format!("{done} by somebody, between {} and {}", wait_text::time(since, now), wait_text::time(now, now))
+            let (since, now) = (time(since), time(now));
+            if is_gone {
+                text!("removed by somebody, between {since} and {now}", since, now)
+            } else {
+                text!("changed by somebody, between {since} and {now}", since, now)
+            }
         }
     }
 }

@@ -50,7 +50,7 @@ pub fn too_long(change: &Change, limit: Millis, told: &str) -> ProviderError {
 mod tests {
     use super::*;
     use amarre_core::model::plan::Impact;
-    use amarre_core::model::{Address, Expect, Fields, Gate, Reason, ReasonCode};
+    use amarre_core::model::{Address, Expect, Fields, Gate, Reason, ReasonCode, Text};
 
     fn change(address: &str, verb: Verb) -> Change {
         Change {
@@ -58,7 +58,7 @@ mod tests {
             service: "web".to_owned(),
             verb,
             diff: Vec::new(),
-            because: Reason { code: ReasonCode::Missing, text: String::new(), origin: None },
+            because: Reason { code: ReasonCode::Missing, text: Text::default(), origin: None },
             impact: Impact::default(),
             expects: Expect::Absent,
             gate: Gate::Now,

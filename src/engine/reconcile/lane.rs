@@ -20,10 +20,11 @@ use crate::providers::exchanges::Exchanges;
 use crate::providers::{Class, Outcome, Provider, ProviderError, Supplies, Taken};
 use crate::secret::Secrets;
 use amarre_core::model::{
-    Address, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Text, Timestamp, Value, Verb, words,
+    Address, Arg, Change, Fields, Kind, Payloads, ProviderId, ReasonCode, Text, Timestamp, Value, Verb, words,
 };
 use amarre_core::plan::desired::bind_mounts::Check;
 use amarre_core::plan::render::lines;
+use amarre_core::text;
 
 /// How often a long pull reports its progress.
 const NEWS_EVERY: Duration = Duration::from_secs(2);
@@ -214,7 +215,7 @@ async fn step(change: &Change, job: &LaneJob, tools: &Tools) -> Result<(), LaneF
             );
             let (service, address) = (&change.service, &change.address);
             tracing::info!(service, run = job.run, %address, "{} {address}", past_tense(change));
-            record_event(tools, change, job.run, past_tense(change), change_text(change).into(), now).await;
+            record_event(tools, change, job.run, past_tense(change), change_text(change), now).await;
             Ok(())
         }
         Err(error) => {
@@ -322,27 +323,27 @@ pub fn digest(change: &Change) -> String {
 }
 
 /// What changed and why: `forward_port 9999 → 3000, changed outside Amarre`.
-fn change_text(change: &Change) -> String {
+fn change_text(change: &Change) -> Text {
     if let Some(text) = alias_text(change) {
         return text;
     }
-    let mut parts: Vec<String> = Vec::new();
+    let mut parts: Vec<Arg> = Vec::new();
     for diff in &change.diff {
         let sensitive = [&diff.from, &diff.to].into_iter().flatten().any(amarre_core::model::Value::is_sensitive);
         parts.push(if sensitive {
-            format!("{} (sensitive, changed)", diff.field)
+            text!("{field} (sensitive, changed)", field = &diff.field).into()
         } else {
             let (from, to) =
                 (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
-            format!("{} {from} → {to}", diff.field)
+            Arg::Foreign(format!("{} {from} → {to}", diff.field))
         });
     }
-    parts.push(change.because.text.clone());
-    parts.join(", ")
+    parts.push(change.because.text.clone().into());
+    text!("{parts}", parts)
 }
 
 /// The same for a container whose update only changes its name or its aliases.
-fn alias_text(change: &Change) -> Option<String> {
+fn alias_text(change: &Change) -> Option<Text> {
     let is_about_names = change.diff.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
     let is_handover = change.because.code == ReasonCode::DependencyReplaced;
     if change.address.kind != Kind::Container || change.diff.is_empty() || !is_about_names || !is_handover {
@@ -355,23 +356,25 @@ fn alias_text(change: &Change) -> Option<String> {
     let mut parts = Vec::new();
     if let Some(aliases) = diff("aliases") {
         let (before, after) = (listed(aliases.from.as_ref()), listed(aliases.to.as_ref()));
-        let comes: Vec<&str> = after.iter().filter(|name| !before.contains(name)).map(String::as_str).collect();
-        let goes: Vec<&str> = before.iter().filter(|name| !after.contains(name)).map(String::as_str).collect();
+        let only = |of: &[String], but: &[String]| -> Vec<String> {
+            of.iter().filter(|name| !but.contains(name)).map(|name| words::clean(name)).collect()
+        };
+        let (comes, goes) = (only(&after, &before), only(&before, &after));
         if !comes.is_empty() {
-            parts.push(format!("the new container now answers as {}", comes.join(", ")));
+            parts.push(text!("the new container now answers as {names}", names = comes));
         }
         if !goes.is_empty() {
-            parts.push(format!("the old container no longer answers as {}", goes.join(", ")));
+            parts.push(text!("the old container no longer answers as {names}", names = goes));
         }
     }
     if let Some(to) = diff("name").and_then(|name| name.to.as_ref()).and_then(Value::as_text) {
         let generation = change.address.generation.as_deref().unwrap_or_default();
         parts.push(match to.strip_suffix(generation).filter(|_| !generation.is_empty()) {
-            Some(_) => format!("the old container is called {to} until it is removed"),
-            None => format!("the new container is now called {to}"),
+            Some(_) => text!("the old container is called {name} until it is removed", name = words::clean(to)),
+            None => text!("the new container is now called {name}", name = words::clean(to)),
         });
     }
-    (!parts.is_empty()).then(|| words::clean(&parts.join("; ")))
+    parts.into_iter().reduce(|first, more| text!("{first}; {more}", first, more))
 }
 
 fn past_tense(change: &Change) -> &'static str {
@@ -425,7 +428,7 @@ mod tests {
             service: "shop".to_owned(),
             verb: Verb::Create(fields),
             diff: Vec::new(),
-            because: Reason { code: ReasonCode::Missing, text: String::new(), origin: None },
+            because: Reason { code: ReasonCode::Missing, text: Text::default(), origin: None },
             impact: Impact::default(),
             expects: Expect::Absent,
             gate: Gate::Now,

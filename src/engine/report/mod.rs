@@ -254,13 +254,14 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, style: St
     out.push_str(line.trim_end());
     out.push('\n');
     for change in resource.change.iter().filter(|change| status::is_drift(change)) {
+        let why = say(&change.because.text, style.language);
         for diff in &change.diff {
             let (from, to) =
                 (lines::value(&diff.field, diff.from.as_ref()), lines::value(&diff.field, diff.to.as_ref()));
-            out.push_str(&format!("      {}   {to} {} {from}, {}\n", diff.field, style.arrow(), change.because.text));
+            out.push_str(&format!("      {}   {to} {} {from}, {why}\n", diff.field, style.arrow()));
         }
         if change.diff.is_empty() {
-            out.push_str(&format!("      {}\n", change.because.text));
+            out.push_str(&format!("      {why}\n"));
         }
     }
 }

@@ -310,8 +310,8 @@ pub fn drift_text(picture: &PassResult, style: Style) -> String {
         for change in drifted.iter().filter(|change| change.service == *name) {
             let sign = if change.diff.is_empty() { Sign::Create } else { Sign::Update };
             let shown = lines::name(&change.address, crate::engine::reconcile::pass::written_fields(change));
-            let text =
-                format!("  {} {:14}{shown:<19} {}", style.sign(sign), change.address.kind.label(), change.because.text);
+            let why = say(&change.because.text, style.language);
+            let text = format!("  {} {:14}{shown:<19} {why}", style.sign(sign), change.address.kind.label());
             out.push_str(text.trim_end());
             out.push('\n');
             for diff in &change.diff {

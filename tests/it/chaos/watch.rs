@@ -146,7 +146,7 @@ impl Watch {
             if change.impact.downtime == Downtime::Some {
                 inner.announced.insert(change.service.clone());
             }
-            for line in &change.impact.exposes {
+            for line in change.impact.exposes.iter().map(ToString::to_string) {
                 let itself = line.ends_with("open to everybody").then(|| change.address.name.clone());
                 let names = line.split([' ', ',']).map(str::to_owned);
                 inner.said.extend(names.chain(itself));

@@ -167,7 +167,7 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
         }
         let picture = rig.passes(Millis::minutes(12)).await;
         assert_eq!((codes(&picture), rig.created()), (vec!["A0752".to_owned(); 3], 2), "{make:?}");
-        let notes: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
+        let notes: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert!(
             notes
                 .iter()
@@ -178,7 +178,7 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
         // A process that has just begun knows what those cost that are there.
         rig.restart().await;
         let picture = rig.pass(Millis::seconds(10)).await;
-        let notes: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
+        let notes: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert!(notes.iter().any(|note| note.starts_with("lab: 2 servers of Amarre, ")), "{notes:?}");
         assert!(!notes.iter().any(|note| note.contains("is not known")), "{notes:?}");
 
@@ -203,7 +203,7 @@ async fn a_server_ends_only_by_a_persons_word_for_one_that_is_not_protected() {
         // A manifest that is gone deletes nothing, and says what to do.
         rig.remove("worker");
         let picture = rig.settle().await;
-        let notes: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
+        let notes: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert!(notes.iter().any(|note| note.contains("amarre destroy worker --purge")), "{notes:?}");
         assert_eq!(rig.row(&format!("lab:{}", rig.named("worker")[0].0)).state, InstanceState::On);
         // While it stands it protects.

@@ -566,7 +566,7 @@ async fn a_certificate_that_is_being_issued_is_waited_for() {
     rig.npm.set_days_left(id, 0);
     pass_repeatedly(&mut rig, 2, Millis::minutes(1)).await;
     let notes = rig.last_pass().plan.notes.clone();
-    let texts: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
+    let texts: Vec<String> = notes.iter().map(|note| note.text.to_string()).collect();
     assert_eq!(texts, ["certificate shop.example.org is being issued: NPM asks for it"]);
     assert_eq!(rig.last_pass().plan.changes.iter().filter_map(|change| change.refusal()).count(), 0);
     rig.npm.set_days_left(id, 89);
@@ -575,7 +575,7 @@ async fn a_certificate_that_is_being_issued_is_waited_for() {
     // A row that stays empty is not on its way any more.
     rig.npm.set_days_left(id, 0);
     pass_repeatedly(&mut rig, 3, Millis::minutes(11)).await;
-    assert!(rig.last_pass().plan.notes.iter().any(|note| note.text.contains("has ended")));
+    assert!(rig.last_pass().plan.notes.iter().any(|note| note.text.to_string().contains("has ended")));
 }
 
 /// Asked for with the key that NPM was given for it; what NPM shows of the row tells nothing of the key.

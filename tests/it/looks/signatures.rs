@@ -78,7 +78,7 @@ async fn unsigned_marks_are_signed_in_the_plan_and_nothing_else_changes() {
         assert!(matches!(change.verb, Verb::Update(_)), "{change:?}");
     }
     assert!(
-        plan.notes.iter().any(|note| note.text.contains("11 more marks are signed after these")),
+        plan.notes.iter().any(|note| note.text.to_string().contains("11 more marks are signed after these")),
         "{:?}",
         plan.notes
     );
@@ -134,7 +134,7 @@ async fn forged_marks_make_nothing_ours() {
     // One that a manifest wants as it is, is used, and still not ours.
     rig.write("old.yaml", "{kind: Record, name: old, type: A, value: 198.51.100.77}\n");
     rig.settle().await;
-    let notes: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| note.text.clone()).collect();
+    let notes: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| note.text.to_string()).collect();
     assert!(notes.iter().any(|note| note.contains("used, not owned: its mark says")), "{notes:?}");
     rig.remove("old.yaml");
     rig.settle().await;
@@ -280,7 +280,7 @@ async fn without_key_and_ledger_records_are_used_and_never_deleted() {
     rig.key = MarkKey::new([9; 32]);
     rig.restart_without_ledger().await;
     rig.settle().await;
-    let notes: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| note.text.clone()).collect();
+    let notes: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| note.text.to_string()).collect();
     assert_eq!(notes.iter().filter(|note| note.contains("used, not owned: its mark says")).count(), 2, "{notes:?}");
     rig.remove("two.yaml");
     rig.settle().await;
@@ -331,7 +331,7 @@ async fn a_missing_signature_is_no_drift_where_nothing_is_written() {
         rig.pass_until_settled().await;
         let picture = rig.last_pass();
         assert_eq!(changes(&rig), [""; 0]);
-        let said: Vec<&str> = picture.plan.notes.iter().map(|note| note.text.as_str()).collect();
+        let said: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert_eq!(said, ["3 marks are not signed by the instance's key; `mode: report` writes no signature"]);
         assert!(picture.statuses().values().all(|row| row.code.is_none()), "{:?}", picture.statuses());
     }

@@ -9,8 +9,8 @@ use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_core::model::plan::Downtime;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Address, Change, Expect, Fields, Gap, Gate, Impact, Kind, Owner, ProviderId, Reason, ReasonCode, Seen, Timestamp,
-    Value, Verb,
+    Address, Change, Expect, Fields, Gap, Gate, Impact, Kind, Owner, ProviderId, Reason, ReasonCode, Seen, Text,
+    Timestamp, Value, Verb,
 };
 use amarre_sim::Call;
 use amarre_sim::npm::{self, Npm, NpmOptions};
@@ -54,7 +54,7 @@ pub fn change(address: &Address, verb: Verb, expects: Expect) -> Change {
         service: SERVICE.to_owned(),
         verb,
         diff: Vec::new(),
-        because: Reason { code: ReasonCode::ManifestNew, text: String::new(), origin: None },
+        because: Reason { code: ReasonCode::ManifestNew, text: Text::default(), origin: None },
         impact: Impact { downtime: Downtime::None, exposes: Vec::new() },
         expects,
         gate: Gate::Now,

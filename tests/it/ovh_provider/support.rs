@@ -9,7 +9,7 @@ use amarre::providers::{Observation, ObserveQuery, Outcome, Provider, ProviderEr
 use amarre::secret::{MarkKey, Secret, Secrets};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Address, Change, Expect, Fields, Gate, Impact, Kind, Millis, Owner, ProviderId, Reason, ReasonCode, Seen,
+    Address, Change, Expect, Fields, Gate, Impact, Kind, Millis, Owner, ProviderId, Reason, ReasonCode, Seen, Text,
     Timestamp, Value, Verb,
 };
 use amarre_sim::ovh::{Ovh, OvhOptions};
@@ -232,7 +232,7 @@ pub fn change(address: &Address, verb: Verb, expects: Expect) -> Change {
         service: "cloud".to_owned(),
         verb,
         diff: Vec::new(),
-        because: Reason { code: ReasonCode::ManifestNew, text: String::new(), origin: None },
+        because: Reason { code: ReasonCode::ManifestNew, text: Text::default(), origin: None },
         impact: Impact::default(),
         expects,
         gate: Gate::Now,

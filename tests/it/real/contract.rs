@@ -11,8 +11,8 @@ use amarre::providers::{ObserveQuery, Provider};
 use amarre::secret::{MarkKey, Secrets};
 use amarre_core::model::plan::{Downtime, Impact};
 use amarre_core::model::{
-    Address, Bundle, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Rule, Seen, Timestamp, Value,
-    Verb,
+    Address, Bundle, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Rule, Seen, Text, Timestamp,
+    Value, Verb,
 };
 use amarre_core::plan::diff::compare;
 use amarre_core::resources::docker;
@@ -79,7 +79,7 @@ fn change(address: &Address, verb: Verb, expects: Expect) -> Change {
         service: SERVICE.to_owned(),
         verb,
         diff: Vec::new(),
-        because: Reason { code: ReasonCode::ManifestNew, text: String::new(), origin: None },
+        because: Reason { code: ReasonCode::ManifestNew, text: Text::default(), origin: None },
         impact: Impact { downtime: Downtime::None, exposes: Vec::new() },
         expects,
         gate: Gate::Now,

@@ -5,7 +5,9 @@ use amarre::providers::Provider;
 use amarre::providers::docker::{DockerConfig, DockerProvider};
 use amarre::secret::{MarkKey, Secrets};
 use amarre_core::model::plan::Impact;
-use amarre_core::model::{Address, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Value, Verb};
+use amarre_core::model::{
+    Address, Change, Expect, Fields, Gate, Kind, ProviderId, Reason, ReasonCode, Text, Value, Verb,
+};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -173,7 +175,7 @@ async fn a_long_download_through_npm_survives_fifty_attachments() {
             Some(fields) => (Verb::Create(fields), Expect::Absent),
             None => (Verb::Delete, Expect::Unchanged { vendor_id: name.to_owned(), fields: String::new() }),
         };
-        let because = Reason { code: ReasonCode::ManifestNew, text: String::new(), origin: None };
+        let because = Reason { code: ReasonCode::ManifestNew, text: Text::default(), origin: None };
         let service = rig.name("many");
         let change = Change {
             address,

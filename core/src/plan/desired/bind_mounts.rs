@@ -228,7 +228,8 @@ pub fn refusal(expansion: &mut Expansion<'_>, base: &Address, fields: &Fields) -
     }
     let above = unproven(everywhere, service, base, fields)?;
     if above.is_known {
-        let text = format!("{}: {}; it had this mount before, and keeps it in this release", base.name, above.why());
+        let (name, why) = (&base.name, Arg::Text(Box::new(above.why())));
+        let text = text!("{name}: {why}; it had this mount before, and keeps it in this release", name, why);
         expansion.note(Some(base.clone()), text);
         return None;
     }
@@ -258,15 +259,18 @@ pub fn tell_missing<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item =
     let all = |sources: &BTreeSet<&str>, between: &str| sources.iter().copied().collect::<Vec<_>>().join(between);
     let mut notes = Vec::new();
     if !missing.is_empty() {
-        notes.push(format!(
-            "not on the host: {}; Docker makes no container without them: install -d -o USER {}, with the user that the container runs as",
-            all(&missing, ", "),
-            all(&missing, " ")
+        notes.push(text!(
+            "not on the host: {folders}; Docker makes no container without them: install -d -o USER {paths}, with the user that the container runs as",
+            folders = all(&missing, ", "),
+            paths = all(&missing, " ")
         ));
     }
     if !created.is_empty() {
-        let what = if created.len() == 1 { "the folder" } else { "the folders" };
-        notes.push(format!("creates {what} {} on the host, empty and root's", all(&created, ", ")));
+        let folders = all(&created, ", ");
+        notes.push(match created.len() {
+            1 => text!("creates the folder {folders} on the host, empty and root's", folders),
+            _ => text!("creates the folders {folders} on the host, empty and root's", folders),
+        });
     }
     notes.into_iter().for_each(|text| expansion.note(None, text));
 }

@@ -201,13 +201,14 @@ fn ask_for(expansion: &mut Expansion<'_>, front: &CertificateNames<'_>, asked: L
         .with("provider", Value::text("letsencrypt"))
         .with("challenge", Value::text(if by_record { "dns" } else { "http" }));
     if is_being_issued(expansion.input, &address) {
-        expansion.note(Some(address.clone()), format!("certificate {} is being issued: NPM asks for it", address.name));
+        let text = text!("certificate {name} is being issued: NPM asks for it", name = &address.name);
+        expansion.note(Some(address.clone()), text);
         expansion.want(address.clone(), Fields::default(), Vec::new(), front.origin).keep_only = true;
         return address;
     }
     if expansion.input.world.seen.contains_key(&address) {
-        let text =
-            format!("certificate {} has ended or is not for these names: renew or delete it in NPM", address.name);
+        let name = &address.name;
+        let text = text!("certificate {name} has ended or is not for these names: renew or delete it in NPM", name);
         expansion.note(Some(address.clone()), text);
     }
     let refusal = in_the_way(expansion.input, front);
@@ -271,7 +272,7 @@ pub fn unloaded(input: &Input<'_>) -> Vec<Change> {
             diff: Vec::new(),
             because: Reason {
                 code: ReasonCode::Drift,
-                text: "was asked for, and how that ended is not known".to_owned(),
+                text: text!("was asked for, and how that ended is not known"),
                 origin: None,
             },
             impact: Impact::default(),
@@ -302,7 +303,7 @@ pub fn overdue(input: &Input<'_>, wants: &Wants) -> Vec<Change> {
             diff: Vec::new(),
             because: Reason {
                 code: ReasonCode::Drift,
-                text: format!("{}, and NPM has not renewed it", days_left(left)),
+                text: text!("{left}, and NPM has not renewed it", left = Arg::Text(Box::new(days_left(left)))),
                 origin: None,
             },
             impact: Impact::default(),

@@ -19,8 +19,8 @@ use crate::model::service::{
 };
 use crate::model::site::{HostSite, NpmSite, PublicAddress, Reach};
 use crate::model::{
-    Address, Arg, Code, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Value,
-    Want, Wants,
+    Address, Arg, Code, Fields, Hint, Kind, Need, Note, Origin, ProviderId, Refusal, SecretName, Service, Site, Text,
+    Value, Want, Wants,
 };
 use crate::plan::diff::decide;
 use crate::plan::diff::upstreams::{Led, Streamed};
@@ -238,7 +238,7 @@ impl Expansion<'_> {
         want(self.input, self.wants, author, address, fields, needs)
     }
 
-    pub(crate) fn note(&mut self, address: Option<Address>, text: String) {
+    pub(crate) fn note(&mut self, address: Option<Address>, text: Text) {
         self.wants.notes.push(Note { service: self.service.name.clone(), address, text, code: None });
     }
 
@@ -466,7 +466,10 @@ impl Expansion<'_> {
         let mut records = Vec::new();
         for (name, origin) in names {
             if let Some(wildcard) = self.names.covering(&name, self.host) {
-                self.note(None, format!("{name} is answered by {wildcard}, which is not ours: no record is written"));
+                self.note(
+                    None,
+                    text!("{name} is answered by {wildcard}, which is not ours: no record is written", name, wildcard),
+                );
                 continue;
             }
             for target in &self.host.address {

@@ -9,7 +9,7 @@ use crate::model::plan::{Impact, Wait};
 use crate::model::service::{Container, PullPolicy};
 use crate::model::world::Pulled;
 use crate::model::{
-    Address, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Plan, Reason, ReasonCode, Refusal, Value, Verb,
+    Address, Arg, Change, Code, Expect, Fields, Gate, Hint, Kind, Need, Plan, Reason, ReasonCode, Refusal, Value, Verb,
     Wants, platform,
 };
 use crate::plan::diff::decide::is_left_alone;
@@ -52,7 +52,8 @@ pub fn want(expansion: &mut Expansion<'_>, container: &Container, reference: &st
         PullPolicy::Never | PullPolicy::Missing | PullPolicy::Every(_) => no_room(input, &address),
     };
     if let Some(why) = seen.and_then(|seen| seen.fields.text("unasked")).filter(|_| every.is_some()) {
-        let text = format!("whether there is a newer {reference} is not known: {why}");
+        let why = Arg::Foreign(why.to_owned());
+        let text = text!("whether there is a newer {reference} is not known: {why}", reference, why);
         expansion.note(Some(address.clone()), text);
     }
     let want = expansion.want(address.clone(), Fields::default(), Vec::new(), &container.origin);
@@ -231,8 +232,10 @@ fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address,
 fn removal(input: &Input<'_>, address: Address, pulled: &Pulled, gate: Gate) -> Change {
     let keep = kept(input, &pulled.service);
     let text = match keep {
-        0 => "nothing uses it any more".to_owned(),
-        keep => format!("nothing uses it any more; the newest {keep} stay"),
+        0 => text!("nothing uses it any more"),
+        keep => {
+            text!(keep; "nothing uses it any more; the newest one stays", "nothing uses it any more; the newest {keep} stay")
+        }
     };
     let digest = input.world.seen.get(&address).map(|seen| seen.fields.digest()).unwrap_or_default();
     Change {

@@ -14,6 +14,7 @@ use crate::model::service::Container;
 use crate::model::world::Applied;
 use crate::model::{Fields, Seen, Timestamp, Value};
 use crate::plan::rollout::completion;
+use crate::text;
 
 /// Whether it had ended with code 0 by itself when it was seen last. Where nothing says `restart`, the ledger keeps this.
 pub const ENDED: &str = "ended";
@@ -63,9 +64,9 @@ pub fn note_changes<'a>(expansion: &mut Expansion<'_>, new: impl Iterator<Item =
     let is_unsaid = |key: &&String| service.containers.get(*key).is_some_and(|one| one.is_restart_unsaid);
     let keys: Vec<&str> = new.filter(is_unsaid).filter(|key| !service.is_task(key)).map(String::as_str).collect();
     if !keys.is_empty() {
-        let text = format!(
-            "no `restart` in the Compose file for {}: Docker leaves what ends so; after a restart of the engine, Amarre starts what had not ended with code 0",
-            keys.join(", ")
+        let text = text!(
+            "no `restart` in the Compose file for {keys}: Docker leaves what ends so; after a restart of the engine, Amarre starts what had not ended with code 0",
+            keys = keys.join(", ")
         );
         expansion.note(None, text);
     }

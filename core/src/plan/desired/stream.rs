@@ -81,8 +81,9 @@ fn stream(
         match unpublished(input, host, stream) {
             Some(refused) => refusal = Some(refused),
             None if npm.container.is_none() => {
+                let port = stream.port.to_string();
                 let text =
-                    format!("whether NPM can be reached on port {} is not known: it is no container here", stream.port);
+                    text!("whether NPM can be reached on port {port} is not known: it is no container here", port);
                 wants.notes.push(Note {
                     service: service.name.clone(),
                     address: Some(address.clone()),

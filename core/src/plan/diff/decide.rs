@@ -337,7 +337,7 @@ fn released(input: &Input<'_>) -> Vec<Change> {
         service: seen.service.clone().unwrap_or_default(),
         verb: Verb::Update(Fields::default().with("mark", Value::Bool(false))),
         diff: Vec::new(),
-        because: Reason { code: ReasonCode::Released, text: "leaves Amarre, stays as it is".to_owned(), origin: None },
+        because: Reason { code: ReasonCode::Released, text: text!("leaves Amarre, stays as it is"), origin: None },
         impact: Impact::default(),
         expects: Expect::Unchanged { vendor_id: seen.vendor_id.clone(), fields: seen.fields.digest() },
         gate: Gate::Now,
@@ -359,14 +359,14 @@ fn foreign(input: &Input<'_>, address: &Address, want: &Want, seen: &Seen, notes
     let diffs = compare::compare(schema, &fields, &seen.fields, None);
     if diffs.is_empty() && !fields.is_unresolved() {
         let why = match &seen.owner {
-            Owner::Unverified => "its mark says that it is ours, and no key of ours signed that".to_owned(),
-            Owner::Other(_) => format!("it {}", seen.owner.whose()),
-            Owner::Ours | Owner::MarkLost | Owner::Foreign => "it was here already".to_owned(),
+            Owner::Unverified => text!("its mark says that it is ours, and no key of ours signed that"),
+            Owner::Other(instance) => text!("it belongs to the instance {instance}", instance),
+            Owner::Ours | Owner::MarkLost | Owner::Foreign => text!("it was here already"),
         };
         let note = Note {
             service: want.service.clone(),
             address: Some(address.clone()),
-            text: format!("{} {} is used, not owned: {why}", address.kind.label(), address.name),
+            text: text!("{kind} {name} is used, not owned: {why}", kind = address.kind, name = &address.name, why),
             code: None,
         };
         // Images and zones are never owned, and a certificate that fits is used as a matter of course.
@@ -498,19 +498,23 @@ fn not_pruned(input: &Input<'_>, address: &Address, service: &str) -> Option<Not
     let is_asked = input.services.contains_key(service) || input.facts.suspended.contains_key(service);
     let is_kept = address.kind.is_kept();
     if address.kind == Kind::Server && !is_asked && !input.facts.prune_blocked {
-        let text = format!(
-            "server {} stays with its records, and costs what it cost: its manifest is gone; put it back, or `amarre destroy {service} --purge` deletes the server with its disks",
-            address.name
+        let text = text!(
+            "server {name} stays with its records, and costs what it cost: its manifest is gone; put it back, or `amarre destroy {service} --purge` deletes the server with its disks",
+            name = &address.name,
+            service
         );
         return Some(Note { service: service.to_owned(), address: Some(address.clone()), text, code: None });
     }
-    let why = match (input.site.prune, input.facts.prune_blocked) {
+    let text = match (input.site.prune, input.facts.prune_blocked) {
         _ if is_asked || is_kept || input.facts.frozen.contains(service) => return None,
-        (false, _) => "`reconcile.prune` is off",
-        (true, true) => "a file is broken that may hold it",
+        (false, _) => {
+            text!("the manifest of {service} is gone, its things stay: `reconcile.prune` is off", service)
+        }
+        (true, true) => {
+            text!("the manifest of {service} is gone, its things stay: a file is broken that may hold it", service)
+        }
         (true, false) => return None,
     };
-    let text = format!("the manifest of {service} is gone, its things stay: {why}");
     Some(Note { service: service.to_owned(), address: None, text, code: None })
 }
 
@@ -518,7 +522,11 @@ fn unmanaged(address: &Address) -> Note {
     Note {
         service: String::new(),
         address: Some(address.clone()),
-        text: format!("{} {} is ours, but no manifest is known for it: left alone", address.kind.label(), address.name),
+        text: text!(
+            "{kind} {name} is ours, but no manifest is known for it: left alone",
+            kind = address.kind,
+            name = &address.name
+        ),
         code: None,
     }
 }
@@ -533,11 +541,11 @@ fn hidden_users(input: &Input<'_>, wants: &Wants, address: &Address, service: &s
     Some(Note {
         service: service.to_owned(),
         address: Some(address.clone()),
-        text: format!(
-            "{} {} stays: {} cannot be asked what points at it",
-            address.kind.label(),
-            address.name,
-            dark.provider
+        text: text!(
+            "{kind} {name} stays: {provider} cannot be asked what points at it",
+            kind = address.kind,
+            name = &address.name,
+            provider = &dark.provider
         ),
         code: None,
     })

@@ -4,10 +4,11 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use crate::model::site::HostSite;
-use crate::model::{Address, FieldDiff, Fields, Kind, ProviderId, Value, Want};
+use crate::model::{Address, FieldDiff, Fields, Kind, ProviderId, Text, Value, Want};
 use crate::plan::desired::npm_reach;
 use crate::plan::input::Input;
 use crate::resources::docker::PortSpec;
+use crate::text;
 
 /// Names that anybody may reach already, found out when the first is asked for.
 pub struct OpenNames<'a> {
@@ -41,42 +42,60 @@ fn without_address<'a>(input: &Input<'a>, npm: &ProviderId) -> Option<&'a String
 }
 
 /// What a new resource opens.
-pub fn by_create(input: &Input<'_>, open: &OpenNames<'_>, address: &Address, fields: &Fields) -> Vec<String> {
+pub fn by_create(input: &Input<'_>, open: &OpenNames<'_>, address: &Address, fields: &Fields) -> Vec<Text> {
     let mut lines = Vec::new();
     if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
         let is_new = |domain: &&str| !open.has(&address.provider, domain);
         let new: Vec<&str> = fields.strings("domains").into_iter().filter(is_new).collect();
-        let from = match without_address(input, &address.provider) {
-            Some(host) => format!("through NPM; no record leads there, as hosts.{host}.address is not set"),
-            None => "from the Internet".to_owned(),
+        let (n, names) = (new.len(), new.join(", "));
+        let opened = match without_address(input, &address.provider) {
+            Some(host) if n == 1 => text!(
+                "{names} becomes reachable through NPM; no record leads there, as hosts.{host}.address is not set",
+                names,
+                host
+            ),
+            Some(host) => text!(
+                "{names} become reachable through NPM; no record leads there, as hosts.{host}.address is not set",
+                names,
+                host
+            ),
+            None if n == 1 => from_internet(&names),
+            None => text!("{names} become reachable from the Internet", names),
         };
-        match new.as_slice() {
-            [] => (),
-            [one] => lines.push(format!("{one} becomes reachable {from}")),
-            several => lines.push(format!("{} become reachable {from}", several.join(", "))),
-        }
+        lines.extend(Some(opened).filter(|_| n > 0));
     }
     if address.kind == Kind::Stream {
         let protocols = ["tcp", "udp"].into_iter().filter(|protocol| fields.flag(protocol) == Some(true));
-        lines.extend(protocols.map(|protocol| format!("port {}/{protocol} of NPM becomes reachable", address.name)));
+        lines.extend(protocols.map(|protocol| {
+            let port = format!("{}/{protocol}", address.name);
+            text!("port {port} of NPM becomes reachable", port)
+        }));
     }
     if address.kind == Kind::Container && npm_reach::is_on_host(fields) {
-        lines.push(format!("{} is on the host's own network: what it listens on is open there", address.name));
+        lines
+            .push(text!("{name} is on the host's own network: what it listens on is open there", name = &address.name));
     }
     let is_new = input.world.generations(address).next().is_none();
     let on_ipv6 = fields.strings("on_ipv6");
     for port in fields.strings("ports") {
         let Some(port) = PortSpec::parse(port).filter(PortSpec::is_anywhere) else { continue };
-        let published = port.published;
+        let published = port.published.to_string();
         let is_on_both = port.is_also_on_ipv6(&on_ipv6);
         if is_new {
-            let addresses = if is_on_both { "0.0.0.0 and [::]" } else { "0.0.0.0" };
-            lines.push(format!(
-                "port {published} is published on {addresses}; Docker's rules come before a host firewall's"
-            ));
+            lines.push(match is_on_both {
+                true => text!(
+                    "port {published} is published on 0.0.0.0 and [::]; Docker's rules come before a host firewall's",
+                    published
+                ),
+                false => text!(
+                    "port {published} is published on 0.0.0.0; Docker's rules come before a host firewall's",
+                    published
+                ),
+            });
         } else if is_on_both && was_on_ipv4_only(input, address, &port) {
-            lines.push(format!(
-                "newly reachable on [::]:{published}; `hosts.NAME.publish_on: [0.0.0.0]` keeps it on IPv4"
+            lines.push(text!(
+                "newly reachable on [::]:{published}; `hosts.NAME.publish_on: [0.0.0.0]` keeps it on IPv4",
+                published
             ));
         }
     }
@@ -91,11 +110,15 @@ fn was_on_ipv4_only(input: &Input<'_>, address: &Address, port: &PortSpec<'_>) -
     on("ports", &port.to_string()) && !on("on_ipv6", &port.without_address())
 }
 
+fn from_internet(names: &str) -> Text {
+    text!("{names} becomes reachable from the Internet", names)
+}
+
 /// What a change opens.
-pub fn by_update(open: &OpenNames<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Vec<String> {
+pub fn by_update(open: &OpenNames<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Vec<Text> {
     let mut lines = Vec::new();
     if diffs.iter().any(|diff| diff.field == "access_list" && diff.to == Some(Value::None)) {
-        lines.push("the access list is removed: open to everybody".to_owned());
+        lines.push(text!("the access list is removed: open to everybody"));
     }
     let is_open = want.fields.get("access_list") == Some(&Value::None);
     for diff in diffs.iter().filter(|diff| is_open && diff.field == "domains") {
@@ -103,7 +126,7 @@ pub fn by_update(open: &OpenNames<'_>, address: &Address, want: &Want, diffs: &[
         let new = diff.to.as_ref().map(Value::strings).unwrap_or_default();
         let is_open = |domain: &str| open.has(&address.provider, domain);
         let new = new.into_iter().filter(|domain| !known.contains(domain) && !is_open(domain));
-        lines.extend(new.map(|domain| format!("{domain} becomes reachable from the Internet")));
+        lines.extend(new.map(from_internet));
     }
     lines
 }

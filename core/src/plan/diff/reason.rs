@@ -7,11 +7,12 @@ use crate::model::address::generations;
 use crate::model::plan::{Reason, ReasonCode};
 use crate::model::power::Cause;
 use crate::model::world::Failure;
-use crate::model::{Address, Commit, FieldDiff, Kind, Origin, Readiness, Seen, Value, Want, Wants};
+use crate::model::{Address, Arg, FieldDiff, Kind, Origin, Readiness, Seen, Text, Value, Want, Wants};
 use crate::plan::desired::container::FOLLOWS;
 use crate::plan::desired::job;
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
+use crate::text;
 
 /// In the ledger's row of what was taken over and is not yet as its manifest says.
 pub const ADOPTED: &str = "adopted";
@@ -20,19 +21,20 @@ pub const ADOPTED: &str = "adopted";
 pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     let was_applied = input.facts.applied.contains_key(address);
     if address.kind == Kind::Account && !was_applied {
-        return reserved(want, format!("{} begins", want.fields.text("reservation").unwrap_or_default()));
+        let reservation = want.fields.text("reservation").unwrap_or_default();
+        return reserved(want, text!("{reservation} begins", reservation));
     }
     let is_known = input.facts.converged.contains(&want.service);
     let old = input.world.generations(address).find(|(seen, _)| *seen != address);
     let file = &want.origin.file;
     let (code, text) = if let Some(followed) = old.and_then(|(_, seen)| followed(input, want, seen)) {
-        (ReasonCode::DependencyReplaced, format!("follows {followed}, which is new"))
+        (ReasonCode::DependencyReplaced, text!("follows {followed}, which is new", followed))
     } else if let Some(shared) = old.and_then(|(_, seen)| shared_with_new(input, want, seen)) {
-        (ReasonCode::DependencyReplaced, format!("shares the {shared} of a container that is new"))
+        (ReasonCode::DependencyReplaced, shared)
     } else if was_applied {
-        (ReasonCode::Missing, by_hand(input, address, "was here and is gone"))
+        (ReasonCode::Missing, by_hand(input, address, || text!("was here and is gone")))
     } else if is_put_back(input, address) {
-        (ReasonCode::Rollback, "the last good one is put back".to_owned())
+        (ReasonCode::Rollback, text!("the last good one is put back"))
     } else if let Some((_, seen)) = old {
         let digest =
             |address: &Address| address.generation.as_deref().map(|g| g.split('-').next().unwrap_or(g).to_owned());
@@ -41,18 +43,18 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
         let started = seen.fields.get("started_at_ms").and_then(Value::as_int);
         let never_ran = seen.fields.flag("running") == Some(false) && started.is_none();
         if same && never_ran {
-            (ReasonCode::Missing, "the one that was made could not start".to_owned())
+            (ReasonCode::Missing, text!("the one that was made could not start"))
         } else if same && is_taken_off(want, seen) {
-            (ReasonCode::Drift, by_hand(input, address, "it was taken off a network outside Amarre"))
+            (ReasonCode::Drift, by_hand(input, address, || text!("it was taken off a network outside Amarre")))
         } else if moved {
-            (ReasonCode::ImageMoved, "the image's tag or a secret means something else now".to_owned())
+            (ReasonCode::ImageMoved, text!("the image's tag or a secret means something else now"))
         } else {
             return changed(input, address, want, &differences(input, address, want, seen));
         }
     } else if is_known {
-        (ReasonCode::ManifestChanged, format!("{file}:{} changed{}", want.origin.line, by_whom(input, file)))
+        (ReasonCode::ManifestChanged, place_changed(input, &want.origin))
     } else {
-        (ReasonCode::ManifestNew, format!("new in {file}"))
+        (ReasonCode::ManifestNew, text!("new in {file}", file))
     };
     Reason { code, text, origin: Some(want.origin.clone()) }
 }
@@ -74,12 +76,20 @@ fn followed(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<String> {
 }
 
 /// What it shares with a container that is another than it was made for, when that is all.
-fn shared_with_new(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<&'static str> {
-    const SHARED: [(&str, &str); 3] = [("network_of", "network"), ("pid_of", "processes"), ("ipc_of", "memory")];
+fn shared_with_new(input: &Input<'_>, want: &Want, seen: &Seen) -> Option<Text> {
     let wanted = compare::resolve(&want.fields, input.world);
     let is_other = |field: &str| wanted.get(field).zip(seen.fields.get(field)).is_some_and(|(new, old)| new != old);
     let is_same = wanted.text("image") == seen.fields.text("image");
-    SHARED.into_iter().find(|(field, _)| is_other(field)).map(|(_, what)| what).filter(|_| is_same)
+    let shared = if is_other("network_of") {
+        text!("shares the network of a container that is new")
+    } else if is_other("pid_of") {
+        text!("shares the processes of a container that is new")
+    } else if is_other("ipc_of") {
+        text!("shares the memory of a container that is new")
+    } else {
+        return None;
+    };
+    is_same.then_some(shared)
 }
 
 /// The last good generation comes again, after another one did not become ready.
@@ -94,7 +104,7 @@ fn is_put_back(input: &Input<'_>, address: &Address) -> bool {
 }
 
 /// It follows from a reservation, which no manifest says.
-fn reserved(want: &Want, text: String) -> Reason {
+fn reserved(want: &Want, text: Text) -> Reason {
     Reason { code: ReasonCode::Reserved, text, origin: Some(want.origin.clone()) }
 }
 
@@ -102,7 +112,8 @@ fn reserved(want: &Want, text: String) -> Reason {
 pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
     let applied = input.facts.applied.get(address);
     if address.kind == Kind::Account {
-        return reserved(want, format!("{} was changed", want.fields.text("reservation").unwrap_or_default()));
+        let reservation = want.fields.text("reservation").unwrap_or_default();
+        return reserved(want, text!("{reservation} was changed", reservation));
     }
     let follows = diffs.iter().any(|diff| diff.field == "forward_host" && matches!(diff.to, Some(Value::Text(_))));
     let moved = follows && applied.is_some_and(|applied| applied.fields.get("forward_host") != target(diffs).as_ref());
@@ -117,37 +128,33 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
     let from = applied.map(|applied| &applied.service).filter(|service| **service != want.service);
     let from = from.or_else(|| named().filter(|service| **service != want.service));
     let (code, text) = if is_job(input, address) {
-        (ReasonCode::DependencyReplaced, "a job that failed is kept apart".to_owned())
+        (ReasonCode::DependencyReplaced, text!("a job that failed is kept apart"))
     } else if let Some(from) = from.filter(|_| address.kind != Kind::Container) {
-        (ReasonCode::ManifestChanged, format!("moves here from {from}, {}:{}", want.origin.file, want.origin.line))
+        (ReasonCode::ManifestChanged, text!("moves here from {from}, {place}", from, place = place(&want.origin)))
     } else if let Some(signature) = unsigned(input, address, diffs) {
-        (ReasonCode::DependencyReplaced, format!("the instance's key signs marks, this one is {signature}"))
+        (ReasonCode::DependencyReplaced, text!("the instance's key signs marks, this one is {signature}", signature))
     } else if is_adopted(input, address) && diffs.iter().any(|diff| diff.field != "mark") {
-        (
-            ReasonCode::ManifestChanged,
-            format!("{}:{} wants it so, it was taken over", want.origin.file, want.origin.line),
-        )
+        (ReasonCode::ManifestChanged, text!("{place} wants it so, it was taken over", place = place(&want.origin)))
     } else if input.requests.adopting.as_ref() == Some(address) {
-        (ReasonCode::ManifestChanged, format!("taken over for {}", want.origin.file))
+        (ReasonCode::ManifestChanged, text!("taken over for {file}", file = &want.origin.file))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
-        (ReasonCode::Drift, by_hand(input, address, "its mark was removed outside Amarre"))
+        (ReasonCode::Drift, by_hand(input, address, || text!("its mark was removed outside Amarre")))
     } else if address.kind == Kind::Image {
-        let Origin { file, line, .. } = &want.origin;
         if diffs.iter().all(|diff| diff.field == "platform") {
-            (ReasonCode::ManifestChanged, format!("{file}:{line} asks for another platform"))
+            (ReasonCode::ManifestChanged, text!("{place} asks for another platform", place = place(&want.origin)))
         } else {
-            (ReasonCode::ImageMoved, "the registry has another one under this name".to_owned())
+            (ReasonCode::ImageMoved, text!("the registry has another one under this name"))
         }
     } else if diffs.iter().all(|diff| diff.to.as_ref().is_some_and(Value::is_sensitive)) {
-        (ReasonCode::ManifestChanged, "a secret has another value now".to_owned())
+        (ReasonCode::ManifestChanged, text!("a secret has another value now"))
     } else if diffs.iter().all(drifted) {
-        (ReasonCode::Drift, by_hand(input, address, "changed outside Amarre"))
+        (ReasonCode::Drift, by_hand(input, address, || text!("changed outside Amarre")))
     } else if let Some(what) = hands_over(input, address, want, diffs) {
-        (ReasonCode::DependencyReplaced, what.to_owned())
+        (ReasonCode::DependencyReplaced, what)
     } else if diffs.iter().any(|diff| is_of_instance(want, &diff.field)) {
-        (ReasonCode::DependencyReplaced, "follows the address of its instance".to_owned())
+        (ReasonCode::DependencyReplaced, text!("follows the address of its instance"))
     } else if moved {
-        (ReasonCode::DependencyReplaced, "follows its container".to_owned())
+        (ReasonCode::DependencyReplaced, text!("follows its container"))
     } else if let Some(cause) = switched(input, address, want) {
         (ReasonCode::ManifestChanged, cause)
     } else {
@@ -163,10 +170,10 @@ fn is_of_instance(want: &Want, field: &str) -> bool {
 }
 
 /// The tick or the override by which a server is to have another power, though its manifest is as it was.
-fn switched(input: &Input<'_>, address: &Address, want: &Want) -> Option<String> {
+fn switched(input: &Input<'_>, address: &Address, want: &Want) -> Option<Text> {
     let instance = input.services.get(&want.service)?.server_at(address)?;
     let why = instance.wanted(input.facts.power.get(address), input.now).why;
-    matches!(why, Cause::Tick(_) | Cause::Override(..)).then(|| why.text().to_string())
+    matches!(why, Cause::Tick(_) | Cause::Override(..)).then(|| why.text())
 }
 
 /// The line of a manifest that changed, or the key of amarre.yaml.
@@ -177,12 +184,12 @@ fn changed(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff
         FieldSource::Config(_) if !input.facts.applied.contains_key(address) => &want.origin,
         FieldSource::Config(_) if is_moved(input, want) => said_host(input, want),
         FieldSource::Config(key) => {
-            let text = format!("amarre.yaml: {key} changed");
+            let text = text!("amarre.yaml: {key} changed", key);
             return Reason { code: ReasonCode::ConfigurationChanged, text, origin: None };
         }
         FieldSource::Default => &want.origin,
     };
-    let text = format!("{}:{} changed{}", origin.file, origin.line, by_whom(input, &origin.file));
+    let text = place_changed(input, origin);
     Reason { code: ReasonCode::ManifestChanged, text, origin: Some(origin.clone()) }
 }
 
@@ -224,16 +231,16 @@ fn unsigned<'a>(input: &'a Input<'_>, address: &Address, diffs: &[FieldDiff]) ->
 }
 
 /// What changes of a container because another generation comes or goes beside it.
-fn hands_over(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Option<&'static str> {
+fn hands_over(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Option<Text> {
     let is_about_names = diffs.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
     if address.kind != Kind::Container || !is_about_names {
         return None;
     }
     let has_rival = input.world.generations(address).any(|(other, _)| other != address);
     match diffs.iter().any(|diff| diff.field == "name") {
-        _ if want.keep_only => Some("the other generation takes over"),
-        true => Some("takes the name"),
-        false => has_rival.then_some("takes over by name"),
+        _ if want.keep_only => Some(text!("the other generation takes over")),
+        true => Some(text!("takes the name")),
+        false => has_rival.then(|| text!("takes over by name")),
     }
 }
 
@@ -244,31 +251,42 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
     let destroyed = input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy);
     let failure = failure(input, wants, address).filter(|_| successor.is_some());
     let (code, text, origin) = if address.kind == Kind::Certificate && !destroyed {
-        (ReasonCode::DependencyReplaced, "nothing has used it for 30 days".to_owned(), None)
+        (ReasonCode::DependencyReplaced, text!("nothing has used it for 30 days"), None)
     } else if destroyed {
-        (ReasonCode::DestroyAsked, format!("amarre destroy {service}"), None)
+        (ReasonCode::DestroyAsked, text!("amarre destroy {service}", service), None)
     } else if address.kind == Kind::Account {
         let seen = input.world.seen.get(address);
-        let label = seen.and_then(|seen| seen.fields.text("reservation")).unwrap_or("its reservation");
-        (ReasonCode::Reserved, format!("{label} is over"), None)
+        let reservation = seen.and_then(|seen| seen.fields.text("reservation"));
+        let text = reservation.map_or_else(
+            || text!("its reservation is over"),
+            |reservation| text!("{reservation} is over", reservation),
+        );
+        (ReasonCode::Reserved, text, None)
     } else if let Some(manifest) = manifest.filter(|_| is_job(input, address)) {
-        (ReasonCode::DependencyReplaced, "its update is done with".to_owned(), Some(manifest.origin.clone()))
+        (ReasonCode::DependencyReplaced, text!("its update is done with"), Some(manifest.origin.clone()))
     } else if let Some(failure) = failure {
-        (ReasonCode::Rollback, format!("did not become ready: {}", failure.why), None)
+        (ReasonCode::Rollback, text!("did not become ready: {why}", why = Arg::Foreign(failure.why.clone())), None)
     } else if let (Some(what), Some(manifest)) = (moves_with(input, wants, address), manifest) {
-        (ReasonCode::DependencyReplaced, what.to_owned(), Some(manifest.origin.clone()))
+        (ReasonCode::DependencyReplaced, what, Some(manifest.origin.clone()))
     } else if let Some((_, want)) = successor.filter(|_| address.generation.is_some()) {
-        (ReasonCode::DependencyReplaced, "another generation takes its place".to_owned(), Some(want.origin.clone()))
+        (ReasonCode::DependencyReplaced, text!("another generation takes its place"), Some(want.origin.clone()))
     } else if let Some(manifest) = manifest {
         let origin = manifest.origin.clone();
-        let whose = by_whom(input, &origin.file);
-        let text =
-            format!("{} wants it no more{}{whose}", origin.file, if whose.is_empty() { "" } else { ", changed" });
+        let file = &origin.file;
+        let text = match input.facts.history.changed.get(file) {
+            None => text!("{file} wants it no more", file),
+            Some(commit) => text!(
+                "{file} wants it no more, changed in {commit} ({author})",
+                file,
+                commit = commit.short(),
+                author = &commit.author
+            ),
+        };
         (ReasonCode::ManifestChanged, text, Some(origin))
     } else if let Some((text, file)) = removed(input, service) {
         (ReasonCode::ManifestRemoved, text, Some(Origin { file, line: 0, column: 0 }))
     } else {
-        (ReasonCode::ManifestRemoved, format!("the manifest of {service} was removed"), None)
+        (ReasonCode::ManifestRemoved, text!("the manifest of {service} was removed", service), None)
     };
     Reason { code, text, origin }
 }
@@ -284,7 +302,7 @@ fn is_job(input: &Input<'_>, address: &Address) -> bool {
 }
 
 /// What goes because a network is made anew, and why.
-fn moves_with(input: &Input<'_>, wants: &Wants, address: &Address) -> Option<&'static str> {
+fn moves_with(input: &Input<'_>, wants: &Wants, address: &Address) -> Option<Text> {
     let fields = input.world.seen.get(address).map(|seen| &seen.fields);
     let attached_to = address.name.rsplit_once('/').filter(|_| address.kind == Kind::Attachment).map(|(on, _)| on);
     let is_on = |network: &Address| {
@@ -293,35 +311,49 @@ fn moves_with(input: &Input<'_>, wants: &Wants, address: &Address) -> Option<&'s
     };
     let mut moving = wants.moving.iter().filter(|network| network.provider == address.provider);
     if wants.moving.contains(address) {
-        return Some("a subnet cannot change in place");
+        return Some(text!("a subnet cannot change in place"));
     }
-    moving.any(is_on).then_some("its network is made anew")
+    moving.any(is_on).then(|| text!("its network is made anew"))
 }
 
 /// What is known of who did it, else that somebody did.
-fn by_hand(input: &Input<'_>, address: &Address, somehow: &str) -> String {
-    input.facts.culprits.get(address).map_or_else(|| somehow.to_owned(), Clone::clone)
+fn by_hand(input: &Input<'_>, address: &Address, somehow: impl Fn() -> Text) -> Text {
+    input.facts.culprits.get(address).map_or_else(somehow, Clone::clone)
 }
 
-/// ` in 8d41b07 (Alice Martin)`, the commit that made the file what it is; nothing where that is not known.
-fn by_whom(input: &Input<'_>, file: &str) -> String {
-    input.facts.history.changed.get(file).map(in_commit).unwrap_or_default()
+/// `notes.yaml:3`.
+fn place(origin: &Origin) -> String {
+    format!("{}:{}", origin.file, origin.line)
+}
+
+/// That a line is another one, and by which commit where that is known.
+fn place_changed(input: &Input<'_>, origin: &Origin) -> Text {
+    let place = place(origin);
+    match input.facts.history.changed.get(&origin.file) {
+        None => text!("{place} changed", place),
+        Some(commit) => {
+            let (commit, author) = (commit.short(), &commit.author);
+            text!("{place} changed in {commit} ({author})", place, commit, author)
+        }
+    }
 }
 
 /// Which commit took a service's manifest away, and out of which file.
-fn removed(input: &Input<'_>, service: &str) -> Option<(String, String)> {
+fn removed(input: &Input<'_>, service: &str) -> Option<(Text, String)> {
     let history = &input.facts.history;
     let file = history.gone.get(service)?;
     let text = match (history.removed.get(file), history.changed.get(file)) {
-        (Some(commit), _) => format!("{file} was removed{}", in_commit(commit)),
-        (None, Some(commit)) => format!("{service} is no longer in {file}, changed{}", in_commit(commit)),
+        (Some(commit), _) => {
+            let (commit, author) = (commit.short(), &commit.author);
+            text!("{file} was removed in {commit} ({author})", file, commit, author)
+        }
+        (None, Some(commit)) => {
+            let (commit, author) = (commit.short(), &commit.author);
+            text!("{service} is no longer in {file}, changed in {commit} ({author})", service, file, commit, author)
+        }
         (None, None) => return None,
     };
     Some((text, file.clone()))
-}
-
-fn in_commit(commit: &Commit) -> String {
-    format!(" in {} ({})", commit.short(), commit.author)
 }
 
 fn target(diffs: &[FieldDiff]) -> Option<Value> {

@@ -41,9 +41,9 @@ fn expected_downtime(input: &Input<'_>, base: &Address) -> Option<Expected> {
     downtime::expected(known)
 }
 
-/// `about 8 s`.
+/// `8 s`, about so long.
 pub fn about(expected: &Expected) -> String {
-    format!("about {}", whole(expected.about).in_words())
+    whole(expected.about).in_words()
 }
 
 /// `vaultwarden about 8 s (last five: 6 to 9 s)`.
@@ -56,7 +56,7 @@ pub fn line(service: &str, expected: Option<&Expected>) -> String {
         (false, false) => format!("{} to {}", least.in_words(), most.in_words()),
     };
     let range = count(expected.count).map(|count| format!(" (last {count}: {range})")).unwrap_or_default();
-    format!("{service} {}{range}", about(expected))
+    format!("{service} about {}{range}", about(expected))
 }
 
 /// Of one alone there is no range.

@@ -3,27 +3,31 @@
 use super::PlanLine;
 use super::rows::ServicePlanRow;
 use crate::model::service::{Rollback, Service};
-use crate::model::{Kind, Millis, Verb};
+use crate::model::{Kind, Millis, Text, Verb};
 use crate::plan::desired::image_volumes;
+use crate::text;
 
 /// What becomes of a new container that stops the old one first and is not healthy in time. The other sort is told
 /// by [`drain`].
-pub fn if_not_healthy(manifest: &Service, line: &PlanLine<'_>, stops: bool) -> Vec<String> {
+pub fn if_not_healthy(manifest: &Service, line: &PlanLine<'_>, stops: bool) -> Vec<Text> {
     let (Verb::Create(fields), Some(_), true) = (&line.change.verb, line.replaces, stops) else {
         return Vec::new();
     };
     let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name);
     let Some(container) = key.and_then(|key| manifest.containers.get(key)) else { return Vec::new() };
     let writes = container.writes_data() || !fields.strings(image_volumes::FIELD).is_empty();
-    let back = format!("amarre rollback {} puts the old one back", manifest.name);
+    let service = &manifest.name;
     match (manifest.update.rollback, writes) {
         (Rollback::Auto, true) => vec![
-            "if it is not healthy: it is left running (it may be migrating its data);".to_owned(),
-            format!("{back}, never the data"),
+            text!("if it is not healthy: it is left running (it may be migrating its data);"),
+            text!("amarre rollback {service} puts the old one back, never the data", service),
         ],
-        (Rollback::Auto | Rollback::Always, false) => vec!["if it exits: the old one is put back".to_owned()],
-        (Rollback::Always, true) => vec!["if it exits: the old one is put back, never the data".to_owned()],
-        (Rollback::Never, _) => vec!["if it is not healthy: it is left as it is;".to_owned(), back],
+        (Rollback::Auto | Rollback::Always, false) => vec![text!("if it exits: the old one is put back")],
+        (Rollback::Always, true) => vec![text!("if it exits: the old one is put back, never the data")],
+        (Rollback::Never, _) => vec![
+            text!("if it is not healthy: it is left as it is;"),
+            text!("amarre rollback {service} puts the old one back", service),
+        ],
     }
 }
 
@@ -39,15 +43,15 @@ pub fn drain(manifest: &Service, lines: &[PlanLine<'_>]) -> Vec<ServicePlanRow> 
         };
         let name = format!("old {}", super::lines::name(&line.change.address, fields));
         let when = match manifest.update.drain {
-            Millis(0) => "removed at once".to_owned(),
-            span if span.0 % 60_000 == 0 => format!("{span}, then removed"),
-            span => format!("{}, then removed", span.in_words()),
+            Millis(0) => text!("removed at once"),
+            span if span.0 % 60_000 == 0 => text!("{span}, then removed", span),
+            span => text!("{span}, then removed", span = span.in_words()),
         };
         ServicePlanRow::step("drain", name, when)
     };
     let mut rows: Vec<ServicePlanRow> = lines.iter().filter(is_new).map(row).collect();
     if let Some(last) = rows.last_mut() {
-        last.below.push("if it is not healthy: the old one goes on serving, nothing switches".to_owned());
+        last.below.push(text!("if it is not healthy: the old one goes on serving, nothing switches"));
     }
     rows
 }

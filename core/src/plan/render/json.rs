@@ -7,7 +7,8 @@ use super::{PlanLine, Sign, downtime_lines, held};
 use crate::manifest::Diagnostic;
 use crate::model::plan::{Gate, Reason, Refusal};
 use crate::model::{
-    Change, FieldDiff, Gap, GapScope, Hint, History, Millis, Need, Note, ReasonCode, State, Timestamp, Value, Verb,
+    Change, FieldDiff, Gap, GapScope, Hint, History, Millis, Need, Note, ReasonCode, State, Text, Timestamp, Value,
+    Verb,
 };
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
@@ -91,7 +92,8 @@ fn english(document: &Json) -> Json {
 
 /// What is said beside the changes: what servers cost, what stays.
 fn note(note: &Note) -> Json {
-    let mut document = json!({"text": note.text, "service": (!note.service.is_empty()).then_some(&note.service)});
+    let mut document =
+        json!({"text": note.text.to_string(), "service": (!note.service.is_empty()).then_some(&note.service)});
     if let Some(code) = note.code {
         document["code"] = json!(code);
     }
@@ -157,7 +159,7 @@ fn put_downtime(object: &mut Json, length: Option<Millis>) {
 
 fn change(input: &Input<'_>, seq: usize, line: &PlanLine<'_>) -> Json {
     let change = line.change;
-    let mut impact = json!({"exposes": change.impact.exposes});
+    let mut impact = json!({"exposes": change.impact.exposes.iter().map(Text::to_string).collect::<Vec<_>>()});
     put_downtime(&mut impact, downtime_lines::of_change(input, change));
     if change.begins_to_cost() {
         impact["costs_money"] = json!(true);
@@ -231,7 +233,7 @@ fn reason_in(because: &Reason, history: &History) -> Json {
 pub fn reason(reason: &Reason) -> Json {
     let mut object = Map::new();
     object.insert("code".to_owned(), json!(reason.code));
-    object.insert("text".to_owned(), json!(reason.text));
+    object.insert("text".to_owned(), json!(reason.text.to_string()));
     if let Some(origin) = &reason.origin {
         object.insert("file".to_owned(), json!(origin.file));
         if origin.line > 0 {

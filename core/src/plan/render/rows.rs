@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{Columns, HELD_BY_GUARD, columns, is_hidden, routed_port};
+use super::text::{Columns, columns, is_hidden, routed_port};
 use super::{PlanLine, Sign, downtime_lines, handover_lines, held, lines};
 use crate::model::kinds::Removal;
 use crate::model::plan::{Gate, ReasonCode, Refusal, Wait};
-use crate::model::{Address, Change, Code, Hint, Kind, Service, Verb, Wants};
+use crate::model::{Address, Arg, Change, Code, Hint, Kind, Service, Text, Verb, Wants};
 use crate::plan::desired::image_volumes;
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
@@ -38,7 +38,7 @@ pub struct ServicePlanRow {
     /// Field, and what it was and becomes; `None`: that is a secret.
     pub diff: Vec<(String, Option<(String, String)>)>,
     /// Sentences below it: what it waits for, what becomes reachable, what follows if it does not work.
-    pub below: Vec<String>,
+    pub below: Vec<Text>,
     /// Why it is not done.
     pub refusal: Option<Refusal>,
     /// Whether its refusal is explained here: of several things that are held for the same, the first.
@@ -46,7 +46,7 @@ pub struct ServicePlanRow {
 }
 
 impl ServicePlanRow {
-    pub(super) fn step(kind: &str, name: String, detail: String) -> Self {
+    pub(super) fn step(kind: &str, name: String, detail: Text) -> Self {
         let columns = Columns { kind: kind.to_owned(), name, detail };
         let (diff, below) = (Vec::new(), Vec::new());
         Self { sign: Sign::Step, is_held: false, columns, diff, below, refusal: None, explains: false }
@@ -62,9 +62,9 @@ impl ServicePlanRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowNote {
     /// Why the old container stops before the new one starts.
-    WhyStopFirst(String),
+    WhyStopFirst(Text),
     /// What a service that goes leaves behind, and how that goes too.
-    Kept(String, Hint),
+    Kept(Text, Hint),
 }
 
 /// What a plan says of one service.
@@ -73,7 +73,7 @@ pub struct OfService {
     /// The strongest of its signs.
     pub sign: Sign,
     /// Refused, down, new, removed, or why it changes.
-    pub headline: String,
+    pub headline: Text,
     /// Whether it does not answer for a while.
     pub is_down: bool,
     /// In the order of execution.
@@ -125,7 +125,7 @@ impl<'a> SharedFacts<'a> {
     fn rows_of(
         &self,
         manifest: Option<&Service>,
-        headline: &str,
+        headline: &Text,
         line: &PlanLine<'_>,
         (told, explained): (&mut BTreeSet<String>, &mut Vec<RefusalWords>),
         rows: &mut Vec<ServicePlanRow>,
@@ -183,13 +183,17 @@ impl<'a> SharedFacts<'a> {
         let data = Kind::ALL.into_iter().filter(|kind| is_purged(*kind)).filter_map(|kind| {
             let all: Vec<&str> =
                 unwanted.iter().filter(|address| address.kind == kind).map(|address| address.name.as_str()).collect();
-            let plural = if all.len() > 1 { "s" } else { "" };
-            (!all.is_empty()).then(|| format!("{}{plural} {}", kind.label(), all.join(", ")))
+            let names = all.join(", ");
+            match all.len() {
+                0 => None,
+                1 => Some(text!("{kind} {names}", kind, names)),
+                _ => Some(text!("{kind}s {names}", kind, names)),
+            }
         });
         let certificate = kept_certificate(self.input, &self.forecast.wants, unwanted);
-        let kept: Vec<String> = data.chain(certificate).collect();
+        let kept: Vec<Arg> = data.chain(certificate).map(Arg::from).collect();
         let purge = Hint::command(text!("to delete them too"), format!("amarre destroy {name} --purge"));
-        (!kept.is_empty()).then(|| RowNote::Kept(kept.join(", "), purge))
+        (!kept.is_empty()).then(|| RowNote::Kept(text!("{parts}", parts = kept), purge))
     }
 }
 
@@ -216,7 +220,7 @@ fn comes_after(
     let awaited = needs.iter().filter_map(|need| Some(&forecast.wants.map.get(&need.on)?.service));
     let awaited = awaited.filter(|service| manifest.needs.iter().any(|needed| needed.service == **service));
     let fresh = awaited.filter(|service| told.insert((*service).clone()));
-    fresh.map(|service| ServicePlanRow::step("needs", service.clone(), "comes first".to_owned())).collect()
+    fresh.map(|service| ServicePlanRow::step("needs", service.clone(), text!("comes first"))).collect()
 }
 
 fn diffs(line: &PlanLine<'_>) -> Vec<(String, Option<(String, String)>)> {
@@ -240,17 +244,17 @@ fn healthy(manifest: &Service, line: &PlanLine<'_>) -> Option<ServicePlanRow> {
     let timeout = generation::health_timeout(&manifest.update, container, writes);
     let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
         (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
-            format!("its healthcheck, at most {timeout}")
+            text!("its healthcheck, at most {timeout}", timeout)
         }
-        (_, Some(port)) => format!("GET / on {port}, 3 of 5, at most {timeout}"),
-        (_, None) if manifest.is_task(key) => "when it has ended with code 0".to_owned(),
-        (_, None) => "by uptime only, 15 s without a restart".to_owned(),
+        (_, Some(port)) => text!("GET / on {port}, 3 of 5, at most {timeout}", port = port.to_string(), timeout),
+        (_, None) if manifest.is_task(key) => text!("when it has ended with code 0"),
+        (_, None) => text!("by uptime only, 15 s without a restart"),
     };
     Some(ServicePlanRow::step("healthy", manifest.container_name(key), how))
 }
 
 /// What a change waits for, and how long.
-fn until(input: &Input<'_>, change: &Change) -> Option<String> {
+fn until(input: &Input<'_>, change: &Change) -> Option<Text> {
     let Gate::Until { at, what } = &change.gate else { return None };
     // Its own line says so.
     if matches!(change.verb, Verb::Create(_)) && matches!(what, Wait::Budget | Wait::Order) {
@@ -258,30 +262,33 @@ fn until(input: &Input<'_>, change: &Change) -> Option<String> {
     }
     let left = *at - input.now;
     Some(match what {
-        Wait::StoppedGrace => format!("in {left}: somebody stopped it, maybe for a backup"),
-        Wait::Settle => format!("in {left}: a call has left and nothing is known of it yet"),
-        Wait::Backoff => format!("in {left}: the last try went wrong"),
-        Wait::EngineStart => format!("in {left}: the engine has just started and brings its containers back itself"),
-        Wait::Provider => format!("in {left}: {} fails for everybody", change.address.provider),
-        Wait::Budget => format!("in {left}: Let's Encrypt gives no more until then, A0805"),
-        Wait::Order => format!("in {left}: the last order failed, or its end is not known"),
-        Wait::Lent => format!("in {left}: a reservation has the machine until then"),
-        Wait::Builds => {
-            let most = input.site.images.builds_per_hour;
-            format!("in {left}: {most} builds within an hour, images.builds_per_hour")
+        Wait::StoppedGrace => text!("in {left}: somebody stopped it, maybe for a backup", left),
+        Wait::Settle => text!("in {left}: a call has left and nothing is known of it yet", left),
+        Wait::Backoff => text!("in {left}: the last try went wrong", left),
+        Wait::EngineStart => {
+            text!("in {left}: the engine has just started and brings its containers back itself", left)
         }
-        Wait::Drain => format!("in {left}: nothing leads to it any more, what is open at it ends"),
+        Wait::Provider => {
+            text!("in {left}: {provider} fails for everybody", left, provider = &change.address.provider)
+        }
+        Wait::Budget => text!("in {left}: Let's Encrypt gives no more until then, A0805", left),
+        Wait::Order => text!("in {left}: the last order failed, or its end is not known", left),
+        Wait::Lent => text!("in {left}: a reservation has the machine until then", left),
+        Wait::Builds => {
+            let most = input.site.images.builds_per_hour.to_string();
+            text!("in {left}: {most} builds within an hour, images.builds_per_hour", left, most)
+        }
+        Wait::Drain => text!("in {left}: nothing leads to it any more, what is open at it ends", left),
     })
 }
 
 /// `certificate until 20 Dec`: of those of a service that goes, the one that goes last.
-fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> Option<String> {
+fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> Option<Text> {
     let left = unwanted.iter().filter(|address| address.kind == Kind::Certificate);
     let until = left
         .map(|address| wants.unused.get(*address).copied().unwrap_or(input.now + unused_certificates::KEPT))
         .max()?;
-    let day = jiff::Timestamp::from_millisecond(until.0).ok().filter(|_| input.now < until)?;
-    Some(format!("certificate until {}", day.strftime("%-d %b")))
+    (input.now < until).then(|| text!("certificate until {day}", day = Arg::Day(until)))
 }
 
 /// Whether a container that comes again is on a network.
@@ -298,41 +305,47 @@ pub(super) fn headline(
     away: &downtime_lines::Services<'_>,
     name: &str,
     lines: &[PlanLine<'_>],
-) -> String {
+) -> Text {
     let refusals = || lines.iter().filter_map(|line| line.change.trouble());
     let refusal = refusals().find(|refusal| !refusal.is_guard()).or_else(|| refusals().next());
     let reported = lines.iter().find_map(|line| line.change.refusal());
     let recreated = lines.iter().find(|line| line.replaces.is_some());
     let down = forecast.wants.stop_first.contains_key(name);
     let expected = away.get(name).and_then(Option::as_ref);
-    let while_down = expected.map_or_else(|| "for a while".to_owned(), downtime_lines::about);
+    let about = expected.map(downtime_lines::about);
     let reason = lines.iter().find(|line| line.counts).or(lines.first()).map(|line| &line.change.because);
     match (refusal, recreated, reason) {
-        (Some(guard), _, _) if guard.is_guard() => format!("in part {HELD_BY_GUARD}, {}", guard.code),
-        (Some(refusal), _, _) => format!("refused in part, {}", refusal.code),
-        (None, _, _) if reported.is_some() => "mode report: shown, not put right".to_owned(),
+        (Some(guard), _, _) if guard.is_guard() => text!("in part held by the guard, {code}", code = guard.code),
+        (Some(refusal), _, _) => text!("refused in part, {code}", code = refusal.code),
+        (None, _, _) if reported.is_some() => text!("mode report: shown, not put right"),
         (None, Some(line), _) if line.change.address.kind == Kind::Network && !down => {
-            "its network is replaced".to_owned()
+            text!("its network is replaced")
         }
         (None, Some(_), _) if down && forecast.wants.moving.iter().any(|network| is_on(network, lines)) => {
-            format!("down {while_down}: its network is replaced")
+            match about {
+                None => text!("down for a while: its network is replaced"),
+                Some(span) => text!("down about {span}: its network is replaced", span),
+            }
         }
-        (None, Some(_), _) if down => format!("down {while_down}: the old one must stop first"),
-        (None, Some(_), _) => "no downtime: the new one starts beside the old".to_owned(),
+        (None, Some(_), _) if down => match about {
+            None => text!("down for a while: the old one must stop first"),
+            Some(span) => text!("down about {span}: the old one must stop first", span),
+        },
+        (None, Some(_), _) => text!("no downtime: the new one starts beside the old"),
         (None, None, Some(reason)) => reason.text.clone(),
-        (None, None, None) => "waits".to_owned(),
+        (None, None, None) => text!("waits"),
     }
 }
 
 /// That a vendor bills what is created.
-fn cost(change: &Change) -> Option<String> {
+fn cost(change: &Change) -> Option<Text> {
     let is_told = change.begins_to_cost() && change.trouble().is_none();
-    is_told.then(|| format!("{} bills it from its creation on", change.address.provider.title()))
+    is_told.then(|| text!("{vendor} bills it from its creation on", vendor = change.address.provider.title()))
 }
 
 /// Who removed it, where the headline does not say so.
-fn removed(change: &Change, headline: &str) -> Option<String> {
+fn removed(change: &Change, headline: &Text) -> Option<Text> {
     let because = &change.because;
-    let is_told = because.code != ReasonCode::Missing || because.text == headline || change.trouble().is_some();
+    let is_told = because.code != ReasonCode::Missing || because.text == *headline || change.trouble().is_some();
     (!is_told).then(|| because.text.clone())
 }

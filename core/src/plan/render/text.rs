@@ -4,16 +4,15 @@ use super::rows::{OfService, RowNote, ServicePlanRow, SharedFacts, headline, str
 use super::{PlanLine, Sign, Style, Summary, Tone, downtime_lines, lines};
 use crate::model::plan::{Refusal, Wait};
 use crate::model::service::Target;
-use crate::model::{Address, Change, Gate, Kind, Plan, Reason, ReasonCode, Service, Timestamp, Verb};
+use crate::model::{Address, Change, Gate, Kind, Plan, ReasonCode, Service, Text, Timestamp, Verb};
 use crate::plan::desired::certificate;
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
+use crate::text;
 
 /// Column of the name, and of the detail after it.
 pub(super) const KIND_WIDTH: usize = 14;
 pub(super) const NAME_WIDTH: usize = 20;
-/// What is said of each thing that the guard holds.
-pub const HELD_BY_GUARD: &str = "held by the guard";
 
 /// What a person does after the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +136,7 @@ fn service(all: &SharedFacts<'_>, name: &str, lines: &[PlanLine<'_>], look: Styl
         one_line(row, look, out);
         diffs(row, look, out);
         for text in &row.below {
-            out.push_str(&format!("      {}\n", look.paint(Tone::Dim, text)));
+            out.push_str(&format!("      {}\n", look.paint(Tone::Dim, &text.to_string())));
         }
         if let Some(refusal) = row.refusal.as_ref().filter(|_| row.explains) {
             refusal_body(refusal, look, out);
@@ -174,7 +173,7 @@ pub struct Columns {
     /// As people call it.
     pub name: String,
     /// What is worth knowing, or why it is refused.
-    pub detail: String,
+    pub detail: Text,
 }
 
 /// What a line says. `is_held`: it waits for something that is refused.
@@ -187,30 +186,38 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
     let manifest = input.services.get(&line.change.service);
     let port = manifest.and_then(|manifest| routed_port(manifest, address));
     let detail = match (&line.change.verb, line.replaces) {
-        _ if is_held => "held".to_owned(),
+        _ if is_held => text!("held"),
         // What it says stands above all services.
-        _ if line.change.refusal().is_some_and(Refusal::is_guard) => HELD_BY_GUARD.to_owned(),
+        _ if line.change.refusal().is_some_and(Refusal::is_guard) => text!("held by the guard"),
         (_, _) if line.change.trouble().is_some() => {
             let message = line.change.trouble().map(|refusal| refusal.message.to_string()).unwrap_or_default();
             // Kind and name stand in their columns.
             let said = format!("{} {} ", address.kind.label(), address.name);
             let short = format!("{} {} ", address.kind.label(), lines::name(address, fields));
-            message.strip_prefix(&said).or_else(|| message.strip_prefix(&short)).unwrap_or(&message).to_owned()
+            message.strip_prefix(&said).or_else(|| message.strip_prefix(&short)).unwrap_or(&message).into()
         }
         (Verb::Create(_), None) if line.is_job => job(manifest, address),
         (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificate::waits(input, address) {
-            Some((at, Wait::Budget)) => format!("Let's Encrypt, none for another {}, A0805", at - input.now),
-            Some((at, Wait::Settle)) => {
-                format!("Let's Encrypt, asked for a moment ago, shows within {}", at - input.now)
+            Some((at, Wait::Budget)) => {
+                text!("Let's Encrypt, none for another {left}, A0805", left = at - input.now)
             }
-            Some((at, _)) => format!("Let's Encrypt, not asked for another {}: the last order failed", at - input.now),
+            Some((at, Wait::Settle)) => {
+                text!("Let's Encrypt, asked for a moment ago, shows within {left}", left = at - input.now)
+            }
+            Some((at, _)) => {
+                text!("Let's Encrypt, not asked for another {left}: the last order failed", left = at - input.now)
+            }
             None => {
-                let how = if certificate::is_by_record(&line.change.verb) { " by a record in the DNS" } else { "" };
-                format!("Let's Encrypt{how}, {} left this week", certificate::orders_left(input, address))
+                let left = certificate::orders_left(input, address);
+                if certificate::is_by_record(&line.change.verb) {
+                    text!("Let's Encrypt by a record in the DNS, {left} left this week", left)
+                } else {
+                    text!("Let's Encrypt, {left} left this week", left)
+                }
             }
         },
-        (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => reason_detail(&line.change.because),
-        (Verb::Create(fields), None) => lines::detail(address, fields, port).to_string(),
+        (Verb::Create(_), Some(_)) | (Verb::Update(_), _) => line.change.because.text.clone(),
+        (Verb::Create(fields), None) => lines::detail(address, fields, port),
         (Verb::Delete, _) => goes(input, line.change),
     };
     let is_old = super::is_superseded(line.change);
@@ -234,36 +241,25 @@ fn one_line(row: &ServicePlanRow, look: Style, out: &mut String) {
 }
 
 /// When a job runs, and for how long at most.
-fn job(manifest: Option<&Service>, address: &Address) -> String {
+fn job(manifest: Option<&Service>, address: &Address) -> Text {
     let job = manifest.and_then(|manifest| {
         manifest.jobs.iter().find(|(key, _)| manifest.address_name(key) == address.name).map(|(_, job)| job)
     });
-    job.map_or_else(String::new, |job| format!("before the update, at most {}", job.timeout))
+    job.map_or_else(Text::default, |job| text!("before the update, at most {most}", most = job.timeout))
 }
 
 /// What is worth knowing about something that goes.
-fn goes(input: &Input<'_>, change: &Change) -> String {
+fn goes(input: &Input<'_>, change: &Change) -> Text {
     let address = &change.address;
     let seen = input.world.seen.get(address).map(|seen| &seen.fields);
     match (change.because.code, address.kind) {
         (ReasonCode::Rollback | ReasonCode::DependencyReplaced, _) => change.because.text.clone(),
-        (_, Kind::Record) => seen.map(|fields| lines::value_of_record(address, fields)).unwrap_or_default(),
+        (_, Kind::Record) => seen.map(|fields| lines::value_of_record(address, fields).into()).unwrap_or_default(),
         (_, Kind::Network) => match seen.and_then(|fields| fields.text("subnet")) {
-            Some(subnet) => format!("{subnet} goes back to the pool"),
-            None => String::new(),
+            Some(subnet) => text!("{subnet} goes back to the pool", subnet),
+            None => Text::default(),
         },
-        (_, _) => String::new(),
-    }
-}
-
-fn reason_detail(reason: &Reason) -> String {
-    match reason.code {
-        ReasonCode::DependencyReplaced | ReasonCode::Drift | ReasonCode::ImageMoved | ReasonCode::Rollback => {
-            reason.text.clone()
-        }
-        ReasonCode::ManifestNew | ReasonCode::ManifestChanged | ReasonCode::ManifestRemoved => reason.text.clone(),
-        ReasonCode::ConfigurationChanged | ReasonCode::Missing => reason.text.clone(),
-        ReasonCode::DestroyAsked | ReasonCode::Released | ReasonCode::Reserved => reason.text.clone(),
+        (_, _) => Text::default(),
     }
 }
 

@@ -265,7 +265,7 @@ impl Rollout {
         let alone = joined_network::missing(expansion, placed.container);
         if expansion.input.world.seen.contains_key(&self.effective) {
             if let Some(alone) = alone {
-                expansion.note(Some(self.effective.clone()), alone.message.to_string());
+                expansion.note(Some(self.effective.clone()), alone.message);
             }
             return None;
         }

@@ -16,6 +16,7 @@ use crate::plan::desired::{bind_mounts, subnets};
 use crate::plan::diff::{decide, ordering, upstreams};
 use crate::plan::rollout;
 use crate::plan::safety::protect;
+use crate::text;
 
 /// Networks that are there, are ours, and are to be otherwise.
 pub fn networks(
@@ -90,7 +91,7 @@ pub fn remove_containers(expansion: &mut Expansion<'_>, network: &Address) -> BT
         }
     }
     let name = service_of_network(&network.name).unwrap_or(&network.name);
-    let why = format!("network {name} cannot change in place: it is made anew, with everything on it");
+    let why = text!("network {name} cannot change in place: it is made anew, with everything on it", name);
     expansion.wants.stop_first.insert(service.name.clone(), why);
     targets
 }

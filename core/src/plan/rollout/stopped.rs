@@ -21,6 +21,7 @@ use crate::plan::diff::decide::{is_left_alone, is_released};
 use crate::plan::diff::upstreams;
 use crate::plan::input::Input;
 use crate::plan::rollout;
+use crate::text;
 
 /// The policy of a container that is to stand still: an engine that restarts must not bring it back.
 const RESTART: &str = "no";
@@ -135,8 +136,11 @@ pub fn after_hosts(input: &Input<'_>, wants: &Wants, ups: &mut Vec<Change>, down
 fn switched_off(input: &Input<'_>, wants: &Wants, host: &Address, is_refused: bool) -> Option<Change> {
     let (want, seen) = (wants.map.get(host)?, input.world.seen.get(host)?);
     let diff = FieldDiff { field: "enabled".to_owned(), from: Some(Value::Bool(true)), to: Some(Value::Bool(false)) };
-    let why = if is_refused { "refused" } else { "not there yet" };
-    let text = format!("what it leads to stops, and where it is to lead is {why}");
+    let text = if is_refused {
+        text!("what it leads to stops, and where it is to lead is refused")
+    } else {
+        text!("what it leads to stops, and where it is to lead is not there yet")
+    };
     Some(Change {
         address: host.clone(),
         service: want.service.clone(),

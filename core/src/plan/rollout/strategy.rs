@@ -16,11 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::generation::Generation;
 use crate::model::service::Strategy;
-use crate::model::{Address, Fields, Seen};
+use crate::model::{Address, Fields, Seen, Text};
 use crate::plan::desired::container::Placed;
 use crate::plan::desired::expand::Expansion;
 use crate::plan::desired::{image_volumes, npm_reach};
 use crate::plan::diff::{ordering, upstreams};
+use crate::text;
 
 /// Why the old one stops before the new one starts, if it does.
 pub fn reason_to_stop_first(
@@ -28,13 +29,13 @@ pub fn reason_to_stop_first(
     placed: Placed<'_>,
     wanted: &Fields,
     instances: &BTreeMap<Address, &Seen>,
-) -> Option<String> {
+) -> Option<Text> {
     let (service, container) = (expansion.service, placed.container);
     let name = service.container_name(placed.key);
     let shared = namespace_shared(expansion, placed.key, &name);
     let port = || port_handed_on(expansion, placed.key, instances);
     match service.update.strategy {
-        Strategy::StopFirst => Some("its manifest asks for it, `update.strategy`".to_owned()),
+        Strategy::StopFirst => Some(text!("its manifest asks for it, `update.strategy`")),
         Strategy::StartFirst => container.fixed(&name).or(shared).or_else(port),
         Strategy::Auto => {
             let exclusive = container.exclusive(&name, &service.name).or(shared);
@@ -50,7 +51,7 @@ pub fn reason_when_put_back(
     key: &str,
     put_back: &Generation,
     instances: &BTreeMap<Address, &Seen>,
-) -> Option<String> {
+) -> Option<Text> {
     let service = expansion.service;
     if service.update.strategy != Strategy::Auto {
         return None;
@@ -59,29 +60,30 @@ pub fn reason_when_put_back(
     let others = instances.iter().filter(|(other, _)| **other != put_back.address);
     let theirs: BTreeSet<String> = others.flat_map(|(_, seen)| ordering::exclusive(&seen.fields)).collect();
     let what = own.intersection(&theirs).next()?;
-    Some(format!("{} is put back and has {} to itself", service.container_name(key), what.replacen(':', " ", 1)))
+    let (name, what) = (service.container_name(key), what.replacen(':', " ", 1));
+    Some(text!("{name} is put back and has {what} to itself", name, what))
 }
 
 /// Who shares a namespace of it, in its service or in another one on its host.
-fn namespace_shared(expansion: &Expansion<'_>, key: &str, name: &str) -> Option<String> {
+fn namespace_shared(expansion: &Expansion<'_>, key: &str, name: &str) -> Option<Text> {
     let service = expansion.service;
     let sibling = service.containers.iter().find(|(_, other)| other.joins().any(|joined| joined == key));
     let sibling = sibling.map(|(other, _)| other.as_str());
     let other = sibling.or_else(|| expansion.joined.user(&service.host, name))?;
-    Some(format!("{other} shares a namespace of {name}"))
+    Some(text!("{other} shares a namespace of {name}", other, name))
 }
 
 /// Why a second one cannot run beside it for what the image declares. An image that is not there yet is taken to
 /// declare what the one before it does.
-fn volume_of_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
+fn volume_of_image(name: &str, wanted: &Fields, instances: &BTreeMap<Address, &Seen>) -> Option<Text> {
     let all = std::iter::once(wanted).chain(instances.values().map(|seen| &seen.fields));
     let (volume, _) = all.flat_map(image_volumes::sources).next()?;
-    Some(format!("{name} writes to volume {volume}"))
+    Some(text!("{name} writes to volume {volume}", name, volume))
 }
 
 /// A port goes to a container that has to be there first: one that the next generation depends on, one of a service that
 /// it needs, or one to which a host that still leads here is to lead, with all that this one depends on.
-fn port_handed_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Address, &Seen>) -> Option<String> {
+fn port_handed_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Address, &Seen>) -> Option<Text> {
     let published: BTreeSet<u16> = instances.values().flat_map(|seen| npm_reach::host_ports(&seen.fields)).collect();
     if published.is_empty() {
         return None;
@@ -115,8 +117,8 @@ fn port_handed_on(expansion: &Expansion<'_>, key: &str, instances: &BTreeMap<Add
     let needed = needed.filter(|(of, other)| of.name != service.name || *other != key);
     siblings.chain(needed).find_map(|(of, other)| {
         let port = of.containers.get(other)?.ports.iter().find(|port| published.contains(&port.published))?;
-        let (name, other) = (service.container_name(key), of.container_name(other));
-        Some(format!("port {} of {name} goes to {other}, which comes first", port.published))
+        let (port, name, other) = (port.published.to_string(), service.container_name(key), of.container_name(other));
+        Some(text!("port {port} of {name} goes to {other}, which comes first", port, name, other))
     })
 }
 

@@ -173,18 +173,29 @@ impl<'a> Servers<'a> {
 
     /// What the servers cost with all that is not held.
     fn note(&self, name: &str, costs: &Costs) -> Note {
-        let mut text = format!("{name}: {} of Amarre", counted(costs.len()));
-        for (_, sum) in costs_found(costs) {
-            text.push_str(&format!(", {sum} a month without tax and traffic"));
-        }
+        let servers = costs.len();
+        let of_amarre = text!(servers; "{name}: 1 server of Amarre", "{name}: {servers} servers of Amarre", name);
+        let mut text = match costs_found(costs).pop() {
+            Some((_, sum)) => text!("{servers}, {sum} a month without tax and traffic", servers = of_amarre, sum),
+            None => of_amarre,
+        };
         let unknown = costs.values().filter(|cost| cost.is_none()).count();
         if unknown > 0 {
-            text.push_str(&format!("; of {unknown} the price is not known"));
+            text = text!("{servers}; of {unknown} the price is not known", servers = text, unknown);
         }
         if let Some(budget) = &self.cloud.budget {
             let used = sum(costs, budget).unwrap_or_default().saturating_mul(100) / budget.month.max(1);
-            let near = if used >= WARNED_PERCENT { "; it is nearly used up" } else { "" };
-            text.push_str(&format!("; {used} % of the budget of {} {}{near}", amount(budget.month), budget.currency));
+            let budget = format!("{} {}", amount(budget.month), budget.currency);
+            text = if used >= WARNED_PERCENT {
+                text!(
+                    "{servers}; {used} % of the budget of {budget}; it is nearly used up",
+                    servers = text,
+                    used,
+                    budget
+                )
+            } else {
+                text!("{servers}; {used} % of the budget of {budget}", servers = text, used, budget)
+            };
         }
         Note { service: String::new(), address: None, text, code: None }
     }
@@ -196,10 +207,6 @@ fn costs_found(costs: &Costs) -> Vec<(String, String)> {
     let Some(currency) = currency else { return Vec::new() };
     let month = costs.values().flatten().map(|(month, _)| *month).sum();
     vec![("a month".to_owned(), format!("{} {currency}", amount(month)))]
-}
-
-fn counted(servers: usize) -> String {
-    if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") }
 }
 
 fn put_back(costs: &mut Costs, address: &Address, before: Option<Option<(i64, String)>>) {

@@ -6,7 +6,8 @@ use crate::model::flapping;
 use crate::model::flapping::{DAY_MAX, Flap, HOUR_MAX, ITSELF, Left, UNSEEN_MAX};
 use crate::model::plan::Wait;
 use crate::model::{
-    Address, Change, Code, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants, World,
+    Address, Arg, Change, Code, FieldDiff, FieldName, Gate, Hint, Kind, Note, Plan, Refusal, Timestamp, Verb, Wants,
+    World,
 };
 use crate::plan::diff::compare;
 use crate::plan::input::Input;
@@ -35,7 +36,7 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
             notes.push(Note {
                 service: change.service.clone(),
                 address: Some(change.address.clone()),
-                text: format!("{}, {}", refusal.message, refusal.code),
+                text: text!("{message}, {code}", message = Arg::Text(Box::new(refusal.message)), code = refusal.code),
                 code: Some(refusal.code),
             });
         } else {

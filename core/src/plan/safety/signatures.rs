@@ -2,6 +2,7 @@
 
 use crate::model::{Change, Kind, Note, Plan, Refusal, Seen, Verb};
 use crate::plan::input::Input;
+use crate::text;
 
 /// The most in one look: each is a write at a vendor that counts them, and what else is planned goes on beside them.
 const SIGNATURES_MAX: usize = 50;
@@ -30,9 +31,17 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
         *(if is_more { &mut left } else { &mut signed }) += 1;
         !is_more
     });
-    let more = format!("{left} more marks are signed after these, {SIGNATURES_MAX} in one look");
-    let are = if reported == 1 { "1 mark is" } else { &format!("{reported} marks are") };
-    let kept = format!("{are} not signed by the instance's key; `mode: report` writes no signature");
+    let more = text!(
+        left;
+        "1 more mark is signed after these, {most} in one look",
+        "{left} more marks are signed after these, {most} in one look",
+        most = SIGNATURES_MAX
+    );
+    let kept = text!(
+        reported;
+        "1 mark is not signed by the instance's key; `mode: report` writes no signature",
+        "{reported} marks are not signed by the instance's key; `mode: report` writes no signature"
+    );
     for (_, text) in [(left, more), (reported, kept)].into_iter().filter(|(count, _)| *count > 0) {
         plan.notes.push(Note { service: String::new(), address: None, text, code: None });
     }

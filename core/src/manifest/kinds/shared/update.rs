@@ -6,7 +6,8 @@ use crate::manifest::compose::container;
 use crate::manifest::compose::container::ContainerRead;
 use crate::manifest::yaml::reader::{Reader, UnknownKey};
 use crate::model::service::{DRAIN, Rollback, Strategy, Update};
-use crate::model::{Code, Millis};
+use crate::model::{Code, Millis, Text};
+use crate::text;
 
 /// An old one that runs longer than this beside the new one is no longer about to go.
 const DRAIN_MAX: Millis = Millis::minutes(24 * 60);
@@ -36,11 +37,11 @@ pub(crate) fn update(reader: &mut Reader<'_>, containers: &BTreeMap<String, Opti
 }
 
 /// What no two containers can have, whatever a person says.
-fn in_the_way(containers: &BTreeMap<String, Option<ContainerRead>>) -> Option<String> {
+fn in_the_way(containers: &BTreeMap<String, Option<ContainerRead>>) -> Option<Text> {
     let all = || containers.iter().filter_map(|(key, read)| Some((key, &read.as_ref()?.container)));
     let joined = |key: &String| all().find(|(_, other)| other.joins().any(|joined| joined == key));
     all().find_map(|(key, container)| {
-        let by_other = joined(key).map(|(other, _)| format!("{other} shares a namespace of {key}"));
+        let by_other = joined(key).map(|(other, _)| text!("{other} shares a namespace of {name}", other, name = key));
         container.fixed(key).or(by_other)
     })
 }
