@@ -246,9 +246,10 @@ fn plan(picture: &PassResult, service: &str, target: &RollbackTarget, style: Sty
 
 /// What holds after the rollback.
 fn after_roll_back(service: &str, target: &RollbackTarget) -> String {
+    let commit = if target.service.app.is_some() { ", or the next commit of its repository" } else { "" };
     format!(
         "Containers go back, data never does: volumes keep what was written since.\n\
-         {service} is left alone then, until amarre resume {service} or a change in {}\n",
+         {service} is left alone then, until amarre resume {service}, or a change in {}{commit}\n",
         target.service.origin.file
     )
 }

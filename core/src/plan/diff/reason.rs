@@ -52,7 +52,8 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
             return changed(input, address, want, &differences(input, address, want, seen));
         }
     } else if is_known {
-        (ReasonCode::ManifestChanged, place_changed(input, &want.origin))
+        let text = app_commit(input, address, want).unwrap_or_else(|| place_changed(input, &want.origin));
+        (ReasonCode::ManifestChanged, text)
     } else {
         (ReasonCode::ManifestNew, text!("new in {file}", file))
     };
@@ -178,6 +179,10 @@ fn switched(input: &Input<'_>, address: &Address, want: &Want) -> Option<Text> {
 
 /// The line of a manifest that changed, or the key of amarre.yaml.
 fn changed(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Reason {
+    let is_built = address.kind == Kind::Container && diffs.iter().any(|diff| diff.field == "image");
+    if let Some(text) = app_commit(input, address, want).filter(|_| is_built) {
+        return Reason { code: ReasonCode::ManifestChanged, text, origin: Some(want.origin.clone()) };
+    }
     let origin = match provenance::of_diffs(input, address, want, diffs) {
         FieldSource::Key(origin) => origin,
         // What was never written by us cannot have followed another address before.
@@ -324,6 +329,15 @@ fn by_hand(input: &Input<'_>, address: &Address, somehow: impl Fn() -> Text) -> 
 /// `notes.yaml:3`.
 fn place(origin: &Origin) -> String {
     format!("{}:{}", origin.file, origin.line)
+}
+
+/// The commit of an app's repository that its image is built from: its manifest is as it was.
+fn app_commit(input: &Input<'_>, address: &Address, want: &Want) -> Option<Text> {
+    let service = input.services.get(&want.service).filter(|service| service.app.is_some())?;
+    let build = service.build()?;
+    let is_its = address.name == build.image || want.fields.text("image") == Some(&build.image);
+    let (commit, author) = (build.commit.short(), &build.commit.author);
+    is_its.then(|| text!("commit {commit} ({author}) of its repository", commit, author))
 }
 
 /// That a line is another one, and by which commit where that is known.
