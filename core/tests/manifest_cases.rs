@@ -268,7 +268,8 @@ fn promises(files: &[SourceFile], assets: &Assets, loaded: &Loaded) {
             "{diagnostic:?}"
         );
         assert!((diagnostic.line, diagnostic.column) <= (diagnostic.end_line, diagnostic.end_column), "{diagnostic:?}");
-        assert!(!diagnostic.message.ends_with('.') && !diagnostic.message.contains('\n'), "{diagnostic:?}");
+        let message = diagnostic.message.to_string();
+        assert!(!message.ends_with('.') && !message.contains('\n'), "{diagnostic:?}");
     }
     let names: BTreeSet<&str> = loaded.services.iter().map(|service| service.name.as_str()).collect();
     assert_eq!(names.len(), loaded.services.len(), "names are unique");

@@ -286,5 +286,5 @@ fn scene(source: &Generated) -> Result<Scene, String> {
         return Ok(Scene::loaded(loaded, &site, &BTreeMap::new()));
     }
     let all = loaded.diagnostics.iter().filter(|said| said.severity == Severity::Error);
-    Err(all.map(|said| said.message.clone()).collect::<Vec<_>>().join("; "))
+    Err(all.map(|said| said.message.to_string()).collect::<Vec<_>>().join("; "))
 }

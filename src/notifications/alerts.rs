@@ -133,7 +133,7 @@ pub fn problems(picture: &PassResult) -> BTreeMap<String, Alert> {
     let broken =
         |known: &&amarre_core::manifest::Diagnostic| known.service.is_none() && known.severity == Severity::Error;
     for known in picture.diagnostics.iter().filter(broken) {
-        let text = format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message);
+        let text = known.placed().to_string();
         let hints = vec!["amarre validate shows the place".to_owned()];
         add(Topic::Manifests, &known.file, trouble(Topic::Manifests, text, Some(known.code), hints));
     }

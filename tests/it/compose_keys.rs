@@ -227,7 +227,8 @@ fn every_key_is_applied_or_rejected_by_name() {
         let mut said_of_it = loaded.diagnostics.iter().filter(|one| one.severity == severity);
         let is_named = line.is_passed_over == is_taken
             && said_of_it.any(|error| {
-                error.hint.as_deref() == Some(line.note.as_str()) && (is_whole || error.message.contains(last))
+                let hint = error.hint.as_ref().map(ToString::to_string);
+                hint.as_ref() == Some(&line.note) && (is_whole || error.message.to_string().contains(last))
             });
         if !is_named {
             wrong.push(format!("{} ({:?}) is not rejected by name with its hint:\n{said}", line.key, line.place));

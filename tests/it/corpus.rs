@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use amarre::source::Folder;
 use amarre_core::manifest::{Diagnostic, Loaded, Severity, SourceFile, load};
+use amarre_core::model::Code;
 use amarre_core::model::site::{Policy, Site};
 
 /// Of all projects, with everything allowed.
@@ -99,21 +100,19 @@ fn published_projects_are_accepted_or_refused_by_name() {
         for code in codes {
             *warned.entry(code).or_default() += 1;
         }
-        let whatever: Vec<(&str, &str)> =
-            errors(&wide).into_iter().map(|problem| (problem.code.as_str(), problem.message.as_str())).collect();
+        let said = |problem: &Diagnostic| (problem.code, problem.message.to_string());
+        let whatever: Vec<(Code, String)> = errors(&wide).into_iter().map(said).collect();
         assert_eq!(whatever.is_empty(), wide.services.len() == 1, "{name}: {:?}", wide.diagnostics);
         by_all += usize::from(whatever.is_empty());
         by_operators += usize::from(errors(&read(&services, &by_authors)).is_empty());
         for (code, message) in &whatever {
             writeln!(refused, "  {name}: {code} {message}").unwrap();
         }
-        let of_policy: Vec<&Diagnostic> = errors(&strict)
-            .into_iter()
-            .filter(|problem| !whatever.contains(&(problem.code.as_str(), problem.message.as_str())))
-            .collect();
+        let of_policy: Vec<&Diagnostic> =
+            errors(&strict).into_iter().filter(|problem| !whatever.contains(&said(problem))).collect();
         by_usual += usize::from(whatever.is_empty() && of_policy.is_empty());
         for problem in of_policy {
-            let hint = problem.hint.as_deref().unwrap_or_default();
+            let hint = problem.hint.as_ref().map(ToString::to_string).unwrap_or_default();
             assert!(hint.contains("`policy."), "{name}: {problem:?} names no word of the policy");
             writeln!(closed, "  {name}: {} {}", problem.code, problem.message).unwrap();
         }

@@ -158,16 +158,15 @@ pub async fn draft(
 ) -> Option<ManifestDraft> {
     let (picture, _) = handle.last_pass();
     let after = handle.preview(snapshot_with(&picture, path, Some(text)), promised, is_own).await?.picture;
-    let known: BTreeSet<(Code, &str)> =
-        picture.diagnostics.iter().map(|old| (old.code, old.message.as_str())).collect();
+    let known: BTreeSet<(Code, &Text)> = picture.diagnostics.iter().map(|old| (old.code, &old.message)).collect();
     let errors = after.diagnostics.iter().filter(|found| found.severity == Severity::Error);
     // Errors that the change causes in other files are reported, too.
-    let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, found.message.as_str())));
+    let errors = errors.filter(|found| found.file == path || !known.contains(&(found.code, &found.message)));
     let mut settle: Vec<ManifestRemark> = errors
         .map(|found| {
             let text = match found.file == path || found.line == 0 {
                 true => found.message.clone(),
-                false => format!("{}:{}:{}: {}", found.file, found.line, found.column, found.message),
+                false => found.placed(),
             };
             let hints: Vec<Hint> = found.hint.clone().map(Hint::text).into_iter().collect();
             let at = (found.line > 0 && found.file == path).then_some((found.line, found.column));
@@ -243,10 +242,10 @@ pub fn validation<'a>(
     let one = |found: &Diagnostic| {
         let mut row = json!({
             "code": found.code, "severity": if found.severity == Severity::Error { "error" } else { "warning" },
-            "file": found.file, "line": found.line, "column": found.column, "message": found.message,
+            "file": found.file, "line": found.line, "column": found.column, "message": found.message.to_string(),
         });
         if let Some(object) = row.as_object_mut() {
-            object.extend(found.hint.iter().map(|hint| ("hint".to_owned(), json!(hint))));
+            object.extend(found.hint.iter().map(|hint| ("hint".to_owned(), json!(hint.to_string()))));
             object.extend(found.service.iter().map(|service| ("service".to_owned(), json!(service))));
         }
         row

@@ -74,7 +74,7 @@ impl Engine {
             .filter_map(|(service, app)| {
                 let AppState { error, .. } = self.source.apps().state(&app.source)?;
                 let error = error?;
-                let hint = error.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
+                let hint = error.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
                 Some(Diagnostic::of_service(error.code, service, error.message, hint))
             })
             .collect();

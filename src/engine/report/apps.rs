@@ -149,8 +149,8 @@ pub fn stage(picture: &PassResult, name: &str) -> AppStage {
 fn fresh_stage(picture: &PassResult, name: &str) -> AppStage {
     let Some(why) = picture.broken.get(name) else { return effective_stage(picture, name) };
     let broken = picture.diagnostics.iter().find(|one| one.service.as_deref() == Some(name) && one.code >= Code::A0770);
-    let why = broken.map_or_else(|| why.clone(), |one| one.message.clone());
-    AppStage::because(DeploymentState::Pending, Text::foreign(why), broken.map(|one| one.code))
+    let why = broken.map_or_else(|| Text::foreign(why.clone()), |one| one.message.clone());
+    AppStage::because(DeploymentState::Pending, why, broken.map(|one| one.code))
 }
 
 /// How far the build is that is effective: of the newest commit, or of the last one that could be read.

@@ -321,10 +321,9 @@ pub fn problems(picture: &PassResult, now: Timestamp) -> Vec<SiteProblem> {
     }
     let files = picture.diagnostics.iter().filter(|known| known.service.is_none() && known.severity == Severity::Error);
     for known in files {
-        let text = format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message);
         let hint = known.hint.clone().map(Hint::text);
         let hint = hint.unwrap_or_else(|| Hint::command(text!("to see the place"), "amarre validate"));
-        lines.push(trouble(text.into(), known.code, vec![hint]));
+        lines.push(trouble(known.placed(), known.code, vec![hint]));
     }
     if let Some(guard) = &picture.plan.guard {
         lines.push(trouble(guard.message.clone(), guard.code, guard.hints.clone()));

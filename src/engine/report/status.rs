@@ -10,7 +10,7 @@ use super::{jobs, leftovers, wait_text};
 use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use crate::ledger::LastFailure;
-use amarre_core::manifest::Severity;
+use amarre_core::manifest::{Diagnostic, Severity};
 use amarre_core::model::failures;
 use amarre_core::model::plan::{Gate, Hint, ReasonCode, Wait};
 use amarre_core::model::service::{Route, Tls};
@@ -488,10 +488,9 @@ fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String
     // A mistyped key explains the missing key.
     own.sort_by_key(|known| known.code != Code::A0103);
     let diagnostic = own.first().copied();
-    let what = diagnostic.map(|known| format!("{}:{}:{}: {}", known.file, known.line, known.column, known.message));
+    let what = diagnostic.map_or_else(|| Text::from(why), Diagnostic::placed);
     status.code = diagnostic.map(|diagnostic| diagnostic.code);
     status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();
-    let what = Text::from(what.as_ref().unwrap_or(why));
     let by = picture.facts.suspended.get(&name).map(|suspension| &suspension.by);
     status.what_now = match (by, picture.facts.frozen.contains(&name)) {
         (Some(by), true) => text!("suspended by {by}; {what}; left as it is", by, what),

@@ -37,7 +37,8 @@ fn refused(loaded: &Loaded, code: &str, word: &str) -> usize {
     let found: Vec<_> = loaded.diagnostics.iter().filter(|found| found.severity.word() == "error").collect();
     for found in &found {
         assert_eq!(found.code.as_str(), code, "{found:?}");
-        assert!(found.hint.as_deref().unwrap_or_default().contains(word) && found.line > 0, "{found:?}");
+        let hint = found.hint.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert!(hint.contains(word) && found.line > 0, "{found:?}");
     }
     assert_eq!(found.len(), loaded.broken.len());
     found.len()

@@ -330,7 +330,7 @@ fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
         }
         NodeData::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
         NodeData::List(_) => {
-            scope.wrong_type(node, &label, "text or `{secret: NAME}`");
+            scope.wrong_type(node, &label, "text or a map with `secret`");
             None
         }
     }
@@ -436,7 +436,7 @@ pub(crate) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
         let scope = reader.scope;
         if let Some(prefix) = OURS.iter().find(|prefix| name.starts_with(**prefix)) {
             let message = format!("label `{}` is not yours to set", shown(&name));
-            scope.error_hint(Code::A0106, spot, message, &format!("`{prefix}*` is how Amarre marks what it made"));
+            scope.error_hint(Code::A0106, spot, message, format!("`{prefix}*` is how Amarre marks what it made"));
             continue;
         }
         if name.is_empty() || name.chars().any(char::is_control) {

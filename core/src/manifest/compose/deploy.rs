@@ -151,5 +151,9 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
 
 fn of_cluster(entry: &Entry, of: &str, known: &[(&str, &str)]) -> UnknownKey {
     let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return UnknownKey::Unknown };
-    UnknownKey::Reported(no_effect(entry.key_spot, format!("Compose key `{of}.{key}` has no effect on one host"), hint))
+    UnknownKey::Reported(no_effect(
+        entry.key_spot,
+        format!("Compose key `{of}.{key}` has no effect on one host"),
+        *hint,
+    ))
 }

@@ -145,7 +145,7 @@ impl EnvFileReader<'_> {
         if name.is_empty() || !name.chars().all(is_part) {
             // What stands there may be the second line of a password: it is not repeated.
             let problem = Problem::error(Code::A0152, spot, "not a variable".to_owned());
-            return Err(Box::new(problem.hint("write `NAME=value`; a value of several lines stands in quotes".into())));
+            return Err(Box::new(problem.hint("write `NAME=value`; a value of several lines stands in quotes")));
         }
         let name = name.to_owned();
         let Some(end) = end else {
@@ -200,9 +200,7 @@ impl EnvFileReader<'_> {
         let after = self.rest().split('\n').next().unwrap_or_default().trim();
         if !(after.is_empty() || after.starts_with('#')) {
             let message = format!("text after the closing quote of `{}`", shown(name));
-            return Err(Box::new(
-                Problem::error(Code::A0152, spot, message).hint("put all of it into the quotes".into()),
-            ));
+            return Err(Box::new(Problem::error(Code::A0152, spot, message).hint("put all of it into the quotes")));
         }
         self.skip_line();
         if quote == '\'' {

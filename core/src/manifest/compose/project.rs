@@ -234,7 +234,7 @@ impl<'s> ProjectLoading<'s> {
             if let Some(first) = places.get(&(what, entry.key.clone())) {
                 let message = format!("two files define the {what} `{}`", shown(&entry.key));
                 let place = format!("{}:{}", self.scope.path_of(*first), first.line);
-                self.scope.error_hint(Code::A0120, entry.key_spot, message, &format!("the other is {place}"));
+                self.scope.error_hint(Code::A0120, entry.key_spot, message, format!("the other is {place}"));
                 continue;
             }
             places.insert((what, entry.key.clone()), entry.key_spot);
@@ -280,7 +280,7 @@ impl<'s> ProjectLoading<'s> {
             scope.error_hint(
                 Code::A0106,
                 second.spot,
-                "several files in one `path`, which override one another, are not supported".into(),
+                "several files in one `path`, which override one another, are not supported",
                 hint,
             );
             return Vec::new();

@@ -213,7 +213,7 @@ pub(crate) fn bytes(scope: &Scope<'_>, text: &PlacedText, label: &str, min: i64)
     let found = bytes_of(&text.text);
     match found {
         Some(bytes) if bytes >= min => return Some(bytes),
-        Some(_) => scope.not_allowed(text, label, &format!("at least {min} bytes")),
+        Some(_) => scope.not_allowed(text, label, format!("at least {min} bytes")),
         None => scope.not_allowed(text, label, "bytes, as in `512m`, `2g` or `1048576`"),
     }
     None

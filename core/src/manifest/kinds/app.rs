@@ -16,7 +16,8 @@ use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::model::app::{App, AppSource, Build};
 use crate::model::service::{Container, EnvValue, ManifestKind, Mount, MountSource, Service};
-use crate::model::{Bundle, Code, GitUrl, SecretName};
+use crate::model::{Bundle, Code, GitUrl, SecretName, Text};
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::APP, parse, schema };
@@ -114,11 +115,13 @@ fn detect(scope: &Scope<'_>, checkout: &Checkout, wish: &Wish<'_>, spot: Spot) -
         Detection::Found(found) => Some(*found),
         Detection::Asked(questions) => {
             for question in questions {
-                let hint = match question.choices.is_empty() {
-                    true => "mend it in the repository".to_owned(),
-                    false => format!("write one of these: {}", question.choices.join(", or ")),
+                let choices = question.choices.iter().map(Text::from);
+                let choices = choices.reduce(|first, second| text!("{first}, or {second}", first, second));
+                let hint = match choices {
+                    None => text!("mend it in the repository"),
+                    Some(choices) => text!("write one of these: {choices}", choices),
                 };
-                scope.error_hint(question.code, spot, question.text.to_string(), &hint);
+                scope.error_hint(question.code, spot, question.text, hint);
             }
             None
         }
@@ -192,7 +195,7 @@ fn framework(reader: &mut Reader<'_>) -> Option<PlacedText> {
     if text.text == "auto" || names.contains(&text.text.as_str()) {
         return Some(text);
     }
-    reader.scope.not_allowed(&text, "`framework`", &format!("`auto`, or one of {}", names.join(", ")));
+    reader.scope.not_allowed(&text, "`framework`", format!("`auto`, or one of {}", names.join(", ")));
     None
 }
 

@@ -163,7 +163,7 @@ pub(super) fn add(scope: &Scope<'_>, machines: &mut BTreeMap<String, Machine>, n
         |one: &&Machine| machine.server.is_none() && one.address == machine.address && one.port == machine.port;
     if let Some(twin) = machines.values().find(same_place) {
         let message = format!("{}:{} is there already", machine.address, machine.port);
-        scope.error_hint(Code::A0106, name.spot, message, &format!("see line {}, too", twin.origin.line));
+        scope.error_hint(Code::A0106, name.spot, message, format!("see line {}, too", twin.origin.line));
         return;
     }
     if machines.insert(name.text.clone(), machine).is_some() {

@@ -156,7 +156,7 @@ fn template(inner: &mut Reader<'_>) -> Option<Rc<Node>> {
     let found = TEMPLATES.iter().find(|(name, _)| *name == text.text);
     let Some(root) = found.and_then(|(_, yaml)| tree::read(yaml, 0).root) else {
         let names: Vec<&str> = TEMPLATES.iter().map(|(name, _)| *name).collect();
-        inner.scope.not_allowed(&text, "`service.template`", &format!("one of {}, or leave it out", names.join(", ")));
+        inner.scope.not_allowed(&text, "`service.template`", format!("one of {}, or leave it out", names.join(", ")));
         return None;
     };
     Some(placed(&root, text.spot))

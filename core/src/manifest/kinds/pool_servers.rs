@@ -43,7 +43,7 @@ pub(super) fn servers(
     let refused: Vec<_> = node.entries().iter().filter_map(|entry| Some((entry, why_not(&entry.key)?))).collect();
     for (entry, why) in &refused {
         let message = format!("`{}` does not belong in `instance` of a pool", shown(&entry.key));
-        scope.error_hint(Code::A0106, entry.key_spot, message, why);
+        scope.error_hint(Code::A0106, entry.key_spot, message, *why);
     }
     if !refused.is_empty() {
         return servers;

@@ -153,7 +153,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
 fn record_type(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     let upper = text.text.to_ascii_uppercase();
     if !TYPES.contains(&upper.as_str()) {
-        scope.not_allowed(text, "`type`", &format!("one of {}", TYPES.join(", ")));
+        scope.not_allowed(text, "`type`", format!("one of {}", TYPES.join(", ")));
         return None;
     }
     records::of_type(scope, &upper, text.spot);
@@ -282,11 +282,11 @@ pub(crate) fn subnet(reader: &mut Reader<'_>) -> Option<Ipv4Net> {
         return None;
     };
     if subnet.trunc() != subnet {
-        scope.not_allowed(&text, &reader.label("subnet"), &format!("the network itself is `{}`", subnet.trunc()));
+        scope.not_allowed(&text, &reader.label("subnet"), format!("the network itself is `{}`", subnet.trunc()));
         return None;
     }
     if !(PREFIX_MIN..=PREFIX_MAX).contains(&subnet.prefix_len()) {
-        scope.not_allowed(&text, &reader.label("subnet"), &format!("a prefix from /{PREFIX_MIN} to /{PREFIX_MAX}"));
+        scope.not_allowed(&text, &reader.label("subnet"), format!("a prefix from /{PREFIX_MIN} to /{PREFIX_MAX}"));
         return None;
     }
     let avoided = scope.site.avoid.iter().find(|avoid| avoid.contains(&subnet) || subnet.contains(*avoid));

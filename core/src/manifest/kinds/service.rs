@@ -184,7 +184,7 @@ fn check_networks(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Contai
         match mode {
             Some(ContainerNetwork::Of(other)) => {
                 let message = format!("`{key}` has no address of its own: it shares the network of `{other}`");
-                scope.error_hint(Code::A0140, spot, message, &format!("route to `{other}:{port}`"));
+                scope.error_hint(Code::A0140, spot, message, format!("route to `{other}:{port}`"));
             }
             Some(ContainerNetwork::Other(other)) => {
                 let message = format!("`{key}` has no address of its own: it shares the network of container {other}");
@@ -210,7 +210,7 @@ fn check_network_sharing(scope: &Scope<'_>, service: &Service) {
             Code::A0140,
             spot,
             message,
-            &format!("write `network_mode: service:{own}`, of another than itself"),
+            format!("write `network_mode: service:{own}`, of another than itself"),
         );
     }
 }
@@ -223,7 +223,7 @@ fn joined(scope: &Scope<'_>, read: &ContainerRead, containers: &BTreeMap<String,
     if !is_shareable {
         let spot = read.siblings.iter().find(|sibling| sibling.text == *other).map_or(Spot::at(1, 1), |text| text.spot);
         let message = format!("`{other}` does not share its `ipc`");
-        scope.error_hint(Code::A0140, spot, message, &format!("write `ipc: shareable` in `{other}`"));
+        scope.error_hint(Code::A0140, spot, message, format!("write `ipc: shareable` in `{other}`"));
     }
 }
 

@@ -99,7 +99,12 @@ impl DraftService<'_> {
 
     /// Notes what is wrong with a use that other manifests decide about.
     pub fn decide(&mut self, right: Right, problem: &Problem) {
-        self.push(right, problem.spot, Verdict::Refused(problem.code), problem.hint.clone().unwrap_or_default());
+        self.push(
+            right,
+            problem.spot,
+            Verdict::Refused(problem.code),
+            problem.hint.as_ref().map(ToString::to_string).unwrap_or_default(),
+        );
     }
 
     /// What it says, as long as nothing is wrong with it.

@@ -312,7 +312,7 @@ fn shareable(reader: &mut Reader<'_>, key: &'static str, settings: &mut SettingV
         (_, other) if other.contains(':') => return,
         _ => {
             let more = if key == "ipc" { "`none`, `private`, `shareable`, " } else { "" };
-            scope.not_allowed(&text, &format!("`{key}`"), &format!("one of {more}`host`, `service:KEY`"));
+            scope.not_allowed(&text, &format!("`{key}`"), format!("one of {more}`host`, `service:KEY`"));
             return;
         }
     }

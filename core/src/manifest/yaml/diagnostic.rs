@@ -2,8 +2,9 @@
 //!
 //! Codes are never re-used and never change meaning; each has its page in `docs/errors`.
 
-use crate::model::Code;
 use crate::model::words;
+use crate::model::{Code, Text};
+use crate::text;
 
 /// More of one document are dropped: nobody reads them all, and they follow from one another.
 pub(crate) const PROBLEMS_MAX: usize = 200;
@@ -45,9 +46,9 @@ pub struct Diagnostic {
     /// From 1, in characters; the first one that is not part of it.
     pub end_column: usize,
     /// Lowercase, no full stop.
-    pub message: String,
+    pub message: Text,
     /// What to do, or where to look.
-    pub hint: Option<String>,
+    pub hint: Option<Text>,
     /// Whose manifest, where that is known.
     pub service: Option<String>,
 }
@@ -81,22 +82,22 @@ pub(crate) struct Problem {
     pub code: Code,
     pub severity: Severity,
     pub spot: Spot,
-    pub message: String,
-    pub hint: Option<String>,
+    pub message: Text,
+    pub hint: Option<Text>,
 }
 
 impl Problem {
-    pub fn error(code: Code, spot: Spot, message: String) -> Self {
-        Self { code, severity: Severity::Error, spot, message, hint: None }
+    pub fn error(code: Code, spot: Spot, message: impl Into<Text>) -> Self {
+        Self { code, severity: Severity::Error, spot, message: message.into(), hint: None }
     }
 
-    pub fn warning(code: Code, spot: Spot, message: String) -> Self {
+    pub fn warning(code: Code, spot: Spot, message: impl Into<Text>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, spot, message) }
     }
 
     #[must_use]
-    pub fn hint(mut self, hint: String) -> Self {
-        self.hint = Some(hint);
+    pub fn hint(mut self, hint: impl Into<Text>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
@@ -168,8 +169,14 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 impl Diagnostic {
+    /// With its place in front: `web.yaml:3:7: unknown key`.
+    pub fn placed(&self) -> Text {
+        let place = format!("{}:{}:{}", self.file, self.line, self.column);
+        text!("{place}: {message}", place, message = self.message.clone())
+    }
+
     /// Something in the source that is not taken; found by whoever reads it. What could not be read is an error.
-    pub fn left_out(code: Code, is_unread: bool, file: &str, message: &str, hint: &str) -> Self {
+    pub fn left_out(code: Code, is_unread: bool, file: &str, message: impl Into<Text>, hint: impl Into<Text>) -> Self {
         Self {
             code,
             severity: if is_unread { Severity::Error } else { Severity::Warning },
@@ -178,20 +185,30 @@ impl Diagnostic {
             column: 0,
             end_line: 0,
             end_column: 0,
-            message: message.to_owned(),
-            hint: Some(hint.to_owned()),
+            message: message.into(),
+            hint: Some(hint.into()),
             service: None,
         }
     }
 
     /// Something of a service that is found out while it runs, said where its manifest begins.
-    pub fn of_service(code: Code, service: &crate::model::Service, message: String, hint: String) -> Self {
+    pub fn of_service(
+        code: Code,
+        service: &crate::model::Service,
+        message: impl Into<Text>,
+        hint: impl Into<Text>,
+    ) -> Self {
         let missing = Self::missing_secret(&service.name, &service.origin, message, hint);
         Self { code, severity: Severity::Warning, ..missing }
     }
 
     /// A manifest names a secret that is set nowhere; found by whoever resolves secrets.
-    pub fn missing_secret(service: &str, origin: &crate::model::Origin, message: String, hint: String) -> Self {
+    pub fn missing_secret(
+        service: &str,
+        origin: &crate::model::Origin,
+        message: impl Into<Text>,
+        hint: impl Into<Text>,
+    ) -> Self {
         Self {
             code: Code::A0207,
             severity: Severity::Error,
@@ -200,8 +217,8 @@ impl Diagnostic {
             column: origin.column,
             end_line: origin.line,
             end_column: origin.column,
-            message,
-            hint: Some(hint),
+            message: message.into(),
+            hint: Some(hint.into()),
             service: Some(service.to_owned()),
         }
     }

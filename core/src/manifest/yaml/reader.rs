@@ -7,7 +7,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 pub(crate) use crate::model::suggestion::nearest;
-use crate::model::{Assets, Code, Origin, Site};
+use crate::model::{Assets, Code, Origin, Site, Text};
+use crate::text;
 
 use super::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
 use super::tree::{Entry, Node, NodeData};
@@ -66,12 +67,12 @@ impl Scope<'_> {
         self.problems.borrow().len() >= PROBLEMS_MAX && self.is_broken()
     }
 
-    pub fn error(&self, code: Code, spot: Spot, message: String) {
+    pub fn error(&self, code: Code, spot: Spot, message: impl Into<Text>) {
         self.report(Problem::error(code, spot, message));
     }
 
-    pub fn error_hint(&self, code: Code, spot: Spot, message: String, hint: &str) {
-        self.report(Problem::error(code, spot, message).hint(hint.to_owned()));
+    pub fn error_hint(&self, code: Code, spot: Spot, message: impl Into<Text>, hint: impl Into<Text>) {
+        self.report(Problem::error(code, spot, message).hint(hint));
     }
 
     /// Notes where the keys of a map stand.
@@ -85,7 +86,7 @@ impl Scope<'_> {
     }
 
     /// Says of something that has no effect: a warning in a Compose file, which others may maintain, an error in a manifest.
-    pub fn no_effect(&self, spot: Spot, message: String, hint: &str) {
+    pub fn no_effect(&self, spot: Spot, message: impl Into<Text>, hint: impl Into<Text>) {
         self.report(no_effect(spot, message, hint));
     }
 
@@ -103,7 +104,7 @@ impl Scope<'_> {
         };
         match replaced {
             Ok(text) if text.contains('\0') => {
-                self.error(Code::A0106, node.spot, format!("{what} holds a NUL character"));
+                self.error(Code::A0106, node.spot, text!("{what} holds a NUL character", what));
                 None
             }
             Ok(text) => Some(PlacedText { text, spot: node.spot }),
@@ -129,15 +130,36 @@ impl Scope<'_> {
     }
 
     pub fn wrong_type(&self, node: &Node, what: &str, wanted: &str) {
-        self.error(Code::A0104, node.spot, format!("{what} must be {wanted}, not {}", node.word()));
+        let [wanted, found] = [wanted, node.word()].map(sort_of_node);
+        self.error(Code::A0104, node.spot, text!("{what} must be {wanted}, not {found}", what, wanted, found));
     }
 
-    pub fn not_allowed(&self, text: &PlacedText, what: &str, hint: &str) {
-        self.error_hint(Code::A0106, text.spot, format!("{what} cannot be `{}`", shown(&text.text)), hint);
+    pub fn not_allowed(&self, text: &PlacedText, what: &str, hint: impl Into<Text>) {
+        let value = shown(&text.text);
+        self.error_hint(Code::A0106, text.spot, text!("{what} cannot be `{value}`", what, value), hint);
     }
 
     pub fn is_broken(&self) -> bool {
         self.problems.borrow().iter().any(Problem::is_error)
+    }
+}
+
+/// What a value is, or is to be, in a sentence.
+fn sort_of_node(word: &str) -> Text {
+    match word {
+        "nothing" => text!("nothing"),
+        "text" => text!("text"),
+        "a list" => text!("a list"),
+        "a map" => text!("a map"),
+        "text or a list" => text!("text or a list"),
+        "text or a map with `secret`" => text!("text or a map with `secret`"),
+        "a map, or a list of `NAME=value`" => text!("a map, or a list of `NAME=value`"),
+        "a map of names" => text!("a map of names"),
+        "a list or a map" => text!("a list or a map"),
+        "text or a map" => text!("text or a map"),
+        "true, false or a map with `subdomains`" => text!("true, false or a map with `subdomains`"),
+        "`auto`, `none` or a list of records" => text!("`auto`, `none` or a list of records"),
+        other => Text::foreign(other),
     }
 }
 
@@ -236,7 +258,7 @@ impl<'a> Reader<'a> {
         let found = choices.iter().find(|(word, _)| *word == text.text).map(|(_, value)| *value);
         if found.is_none() {
             let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-            self.scope.not_allowed(&text, &self.label(key), &format!("one of {}", words.join(", ")));
+            self.scope.not_allowed(&text, &self.label(key), text!("one of {words}", words));
         }
         found
     }
@@ -247,9 +269,10 @@ impl<'a> Reader<'a> {
         match flag(node) {
             Ok(flag) => Some(flag),
             Err(hint) => {
-                let message = format!("{} must be true or false, not {}", self.label(key), node.word());
+                let (what, found) = (self.label(key), sort_of_node(node.word()));
+                let message = text!("{what} must be true or false, not {found}", what, found);
                 let mut problem = Problem::error(Code::A0104, node.spot, message);
-                problem.hint = hint;
+                problem.hint = hint.map(Text::from);
                 self.scope.report(problem);
                 None
             }
@@ -271,8 +294,9 @@ impl<'a> Reader<'a> {
         self.entries.iter().any(|entry| entry.key == key)
     }
 
-    pub fn missing(&self, key: &str, hint: &str) {
-        self.scope.error_hint(Code::A0105, self.spot, format!("key {} is missing", self.label(key)), hint);
+    pub fn missing(&self, key: &str, hint: impl Into<Text>) {
+        let key = self.label(key);
+        self.scope.error_hint(Code::A0105, self.spot, text!("key {key} is missing", key), hint);
     }
 
     /// Where a key stands, or the map when it has none.
@@ -300,9 +324,10 @@ impl<'a> Reader<'a> {
     fn unknown(&self, entry: &Entry) -> Problem {
         /// More keys than these would not fit a line.
         const KEYS_LISTED_MAX: usize = 9;
-        let problem = Problem::error(Code::A0103, entry.key_spot, format!("unknown key `{}`", shown(&entry.key)));
+        let problem =
+            Problem::error(Code::A0103, entry.key_spot, text!("unknown key `{key}`", key = shown(&entry.key)));
         if let Some(near) = nearest(&entry.key, &self.asked) {
-            return problem.hint(format!("did you mean `{near}`?"));
+            return problem.hint(text!("did you mean `{near}`?", near));
         }
         let mut known: Vec<&str> = Vec::new();
         for key in &self.asked {
@@ -313,7 +338,7 @@ impl<'a> Reader<'a> {
         if known.len() > KEYS_LISTED_MAX {
             return problem;
         }
-        problem.hint(format!("known here: {}", known.join(", ")))
+        problem.hint(text!("known here: {known}", known = known.join(", ")))
     }
 }
 
@@ -323,13 +348,13 @@ pub(crate) fn is_compose(spot: Spot) -> bool {
 }
 
 /// As [`Scope::no_effect`].
-pub(crate) fn no_effect(spot: Spot, message: String, hint: &str) -> Problem {
+pub(crate) fn no_effect(spot: Spot, message: impl Into<Text>, hint: impl Into<Text>) -> Problem {
     let problem = if is_compose(spot) {
         Problem::warning(Code::A0185, spot, message)
     } else {
         Problem::error(Code::A0112, spot, message)
     };
-    problem.hint(hint.to_owned())
+    problem.hint(hint)
 }
 
 /// What is to be said of a key that nobody asked for.

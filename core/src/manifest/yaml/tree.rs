@@ -10,7 +10,8 @@ use std::rc::Rc;
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
-use crate::model::Code;
+use crate::model::{Arg, Code};
+use crate::text;
 
 /// Deeper than any real manifest (8), and shallow enough for recursion on a small stack.
 pub(crate) const DEPTH_MAX: usize = 32;
@@ -177,7 +178,11 @@ pub(crate) fn read_within(file: u16, text: &str, lines_before: usize) -> Tree {
                 if *error.kind() == ErrorKind::RecursionLimitExceeded {
                     Err(too_deep(spot))
                 } else {
-                    Err(Problem::error(Code::A0101, spot, format!("not YAML: {}", shown(&error.info()))))
+                    Err(Problem::error(
+                        Code::A0101,
+                        spot,
+                        text!("not YAML: {why}", why = Arg::Foreign(shown(&error.info()).to_string())),
+                    ))
                 }
             }
         };
@@ -265,7 +270,7 @@ impl Builder {
             Event::UnresolvedAlias(_) => {
                 self.is_unusable = true;
                 let problem = Problem::error(Code::A0115, spot, "an alias of an anchor that is not there".to_owned());
-                self.problems.push(problem.hint("anchors hold for their own document, from where they stand".into()));
+                self.problems.push(problem.hint("anchors hold for their own document, from where they stand"));
                 let data = NodeData::Scalar(Scalar { text: String::new(), plain: true, literal: false });
                 let weight = Weight { nodes: 1, bytes: 0, height: 0 };
                 self.finish(Node { spot, data, laid: Laid::Merged, weight }, 0)

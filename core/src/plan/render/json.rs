@@ -311,8 +311,8 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> Json {
         "column": diagnostic.column,
         "end_line": diagnostic.end_line,
         "end_column": diagnostic.end_column,
-        "message": diagnostic.message,
-        "hint": diagnostic.hint,
+        "message": diagnostic.message.to_string(),
+        "hint": diagnostic.hint.as_ref().map(Text::to_string),
         "service": diagnostic.service,
     })
 }

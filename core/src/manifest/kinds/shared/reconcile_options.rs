@@ -71,7 +71,7 @@ fn ignored(scope: &Scope<'_>, text: &PlacedText) -> Option<Ignored> {
         scope.not_allowed(
             text,
             label,
-            &format!("a whole field, as in `{kind}.{name}`; keys are told apart of containers only"),
+            format!("a whole field, as in `{kind}.{name}`; keys are told apart of containers only"),
         );
         return None;
     }
@@ -89,7 +89,7 @@ pub(crate) fn data(reader: &mut Reader<'_>) -> Data {
     if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
         scope.not_allowed(&text, "`moved_from`", &why);
     } else if text.text == scope.name {
-        scope.not_allowed(&text, "`moved_from`", &format!("{} is its name now", shown(&scope.name)));
+        scope.not_allowed(&text, "`moved_from`", format!("{} is its name now", shown(&scope.name)));
     } else if is_new {
         let message = "`data: new` and `moved_from` contradict each other".to_owned();
         scope.error_hint(Code::A0106, text.spot, message, "leave out the one that is not meant");
