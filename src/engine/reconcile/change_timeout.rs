@@ -9,6 +9,7 @@
 
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::{Change, Code, Kind, Millis, Timestamp, Verb};
+use amarre_core::text;
 
 /// A registry that sends nothing for this long sends nothing more on this connection.
 const PULL_SILENT: Millis = Millis::minutes(3);
@@ -39,11 +40,11 @@ pub fn too_long(change: &Change, limit: Millis, told: &str) -> ProviderError {
         let message = format!("pulling {name} made no progress for {limit}{got}");
         let message = if limit == PULL { format!("pulling {name} took longer than {limit}") } else { message };
         return ProviderError::new(Class::RetryLater, Code::A0513, message)
-            .hint("what was downloaded is kept by the engine; is the registry slow or far away?");
+            .hint(text!("what was downloaded is kept by the engine; is the registry slow or far away?"));
     }
     let what = format!("{} of {} {name}", change.action(), change.address.kind.label());
     ProviderError::new(Class::OutcomeUnknown, Code::A0513, format!("the {what} was not done within {limit}"))
-        .hint("what became of it shows at the next look; does the vendor still answer?")
+        .hint(text!("what became of it shows at the next look; does the vendor still answer?"))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::ownership::{RegistryValue, registry_name};
 use super::provider::DnsProvider;
 use super::record_sets::{HeldMark, HeldSet, RowChange, Sets, gather, row_changes};
 use amarre_core::resources::dns::RecordSet;
+use amarre_core::text;
 
 /// A change under way.
 pub(super) struct RecordChange<'a, B> {
@@ -161,7 +162,9 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
                 let holder = self.provider.id.title();
                 let message =
                     format!("{holder} answered id 0 for {}, and the record is not as it should be", self.what());
-                return Err(ProviderError::new(Class::OutcomeUnknown, Code::A0705, message).hint("the next look shows"));
+                return Err(
+                    ProviderError::new(Class::OutcomeUnknown, Code::A0705, message).hint(text!("the next look shows"))
+                );
             }
             return Ok(Outcome { vendor_id: listed.held.vendor_id(), ..Outcome::default() });
         }
@@ -220,7 +223,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         let (name, record_type) = split(self.address);
         let refused = |message: String| {
             let message = format!("{} cannot be written: {message}", self.what());
-            ProviderError::new(Class::Rejected, Code::A0706, message).hint("change the manifest")
+            ProviderError::new(Class::Rejected, Code::A0706, message).hint(text!("change the manifest"))
         };
         let spelled = self.provider.backend.normalize(name, Some(record_type), &mut fields);
         spelled.map_err(|objection| refused(objection.message))?;
@@ -256,7 +259,8 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         match (present.held.claims(&self.provider.instance).next(), present.held.other_mark(&self.provider.instance)) {
             (None, Some(other)) => {
                 let message = format!("{} belongs to the instance `{}`", self.what(), other.mark.instance);
-                Err(ProviderError::new(Class::Conflict, Code::A0405, message).hint("two instances need two names"))
+                Err(ProviderError::new(Class::Conflict, Code::A0405, message)
+                    .hint(text!("two instances need two names")))
             }
             (Some(_), _) | (None, None) => Ok(()),
         }
@@ -273,7 +277,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
             return Ok(());
         }
         let message = format!("{} is not what it was when this was planned", self.what());
-        Err(ProviderError::new(Class::Conflict, Code::A0707, message).hint("it is planned again by itself"))
+        Err(ProviderError::new(Class::Conflict, Code::A0707, message).hint(text!("it is planned again by itself")))
     }
 
     /// Whether the digest is of what the last look reported in the manifest's spelling of what is there now.

@@ -26,6 +26,7 @@ use crate::secret::MarkKey;
 use amarre_core::model::site::is_below;
 use amarre_core::model::{Code, Fields, Millis, ProviderId};
 use amarre_core::resources::{Objection, dns};
+use amarre_core::text;
 
 /// The family's word.
 pub const FAMILY: &str = "dnsmasq";
@@ -92,8 +93,9 @@ impl ZoneError for DnsmasqError {
         match self {
             Self::Folder(path, why) => {
                 let message = format!("{doing}: {}: {why}", path.display());
-                ProviderError::new(Class::RetryLater, Code::A0704, message)
-                    .hint("is `dnsmasq.conf_dir` the folder of dnsmasq's `conf-dir`, and may Amarre write there?")
+                ProviderError::new(Class::RetryLater, Code::A0704, message).hint(text!(
+                    "is `dnsmasq.conf_dir` the folder of dnsmasq's `conf-dir`, and may Amarre write there?"
+                ))
             }
             Self::Elsewhere(file) => {
                 let message = format!("{doing}: it stands in {file}, which Amarre does not write");
@@ -102,7 +104,7 @@ impl ZoneError for DnsmasqError {
             }
             Self::Gone => {
                 let message = format!("{doing}: its line is gone");
-                ProviderError::new(Class::Conflict, Code::A0707, message).hint("it is planned again by itself")
+                ProviderError::new(Class::Conflict, Code::A0707, message).hint(text!("it is planned again by itself"))
             }
         }
     }
@@ -213,7 +215,7 @@ impl ZoneBackend for Dnsmasq {
         self.end().map_err(|why| {
             let message = format!("{OWN_FILE} is written, and dnsmasq was not made to read it for {zone}: {why}");
             ProviderError::new(Class::RetryLater, Code::A0703, message)
-                .hint("is `dnsmasq.pid_file` right, and does Amarre run as a user that may signal it?")
+                .hint(text!("is `dnsmasq.pid_file` right, and does Amarre run as a user that may signal it?"))
         })
     }
 

@@ -96,7 +96,7 @@ impl EngineApi {
         let version = version.unwrap_or(API_OLDEST).min(API_NEWEST);
         if version < API_OLDEST {
             let message = format!("the engine at {endpoint} speaks API {said}, at least 1.41 (Docker 20.10) is needed");
-            return Err(ProviderError::new(Class::Rejected, Code::A0503, message).hint("upgrade Docker"));
+            return Err(ProviderError::new(Class::Rejected, Code::A0503, message).hint(text!("upgrade Docker")));
         }
         let docker = versioned(plain, version);
         let registries = config.registries.clone();

@@ -317,7 +317,7 @@ async fn build(
         done = built => done,
         () = cancel.notified() => {
             let message = format!("building {} was cancelled", order.image);
-            Err(ProviderError::new(Class::Rejected, Code::A0778, message).hint("`amarre retry` builds it again"))
+            Err(ProviderError::new(Class::Rejected, Code::A0778, message).hint(text!("`amarre retry` builds it again")))
         }
     }
 }
@@ -332,7 +332,7 @@ async fn bring_bases(api: &EngineApi, builds: &Builds, order: &BuildOrder) -> Re
             let pulled = api.pull(&name, None, |_| builds.hear(&order.image, |_| ())).await;
             pulled.map_err(|error| match order.digests.get(image) {
                 // It may have been taken away there; its tag stands for another one by now.
-                Some(_) => error.hint("`amarre app deploy NAME --pull` builds on what its tag stands for now"),
+                Some(_) => error.hint(text!("`amarre app deploy NAME --pull` builds on what its tag stands for now")),
                 None => error,
             })?;
             builds.own_step(&order.image, &step, true);

@@ -105,7 +105,7 @@ impl DockerProvider {
         api.remove(id, name).await?;
         let message = format!("container {name} would be without {}: {}", lost.join(", "), warnings.join(" "));
         Err(ProviderError::new(Class::Rejected, Code::A0510, message)
-            .hint("leave it out, or let the host's kernel do it"))
+            .hint(text!("leave it out, or let the host's kernel do it")))
     }
 
     /// Starts a container. One that cannot be started for a port that it was given, and not asked for, goes again:

@@ -15,6 +15,7 @@ use super::{NpmProvider, action_text, conflict, convert, expected, unfit};
 use crate::providers::{Class, Outcome, ProviderError};
 use amarre_core::model::world::NOT_ISSUED;
 use amarre_core::model::{Change, Code, Fields, Typed};
+use amarre_core::text;
 
 /// From this version on the address of the account that signs in goes to Let's Encrypt, and the two words are refused.
 const ACCOUNT_MAIL: (u32, u32) = (2, 13);
@@ -117,7 +118,7 @@ impl NpmProvider {
         let words = words.to_lowercase();
         let message = format!("could not {what}: NPM {name} ordered nothing, it failed itself ({status}, {words})");
         ProviderError::new(Class::Rejected, Code::A0803, message)
-            .hint("its container's log says why; one bad host or certificate makes nginx refuse every change")
+            .hint(text!("its container's log says why; one bad host or certificate makes nginx refuse every change"))
     }
 
     /// The oldest one of ours for exactly these names.

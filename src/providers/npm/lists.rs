@@ -15,6 +15,7 @@ use crate::secret::{Secret, Secrets};
 use amarre_core::model::{Change, Code, Fields, Kind, Mark, Typed, Value};
 use amarre_core::resources::npm::NpmAccessList;
 use amarre_core::resources::npm::normalize;
+use amarre_core::text;
 
 const SECTION: Section = Section::AccessLists;
 
@@ -102,7 +103,7 @@ impl NpmProvider {
             let message =
                 format!("could not {}: {who} still uses it, and would be open without it", action_text(change));
             return Err(ProviderError::new(Class::Conflict, Code::A0612, message)
-                .hint("it goes as soon as no host uses it; take it off that host in NPM"));
+                .hint(text!("it goes as soon as no host uses it; take it off that host in NPM")));
         }
         match self.api.delete(SECTION, row.id).await {
             Ok(()) => Ok(Outcome::default()),

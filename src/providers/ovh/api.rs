@@ -14,6 +14,7 @@ use crate::providers::http::{Counts, Http, HttpAnswer, HttpFailure};
 use crate::providers::{Class, ProviderError};
 use crate::secret::OvhLogin;
 use amarre_core::model::{Code, Millis, words};
+use amarre_core::text;
 
 /// The vendor's entry points, by the names that its own clients use.
 const ENDPOINTS: [(&str, &str); 7] = [
@@ -229,15 +230,16 @@ impl OvhError {
         let away = "it is tried again by itself; is https://status.ovhcloud.com quiet and this machine on line?";
         if self.is_about_service_account() {
             return ProviderError::new(Class::Reauthenticate, Code::A0720, message)
-                .hint("check `ovh.client_id` and `client_secret`: of a service account that still exists, and of the region of `ovh.endpoint`?");
+                .hint(text!("check `ovh.client_id` and `client_secret`: of a service account that still exists, and of the region of `ovh.endpoint`?"));
         }
         if let Some(action) = self.lacks() {
             let hint = format!("allow `{action}` on the zone in the service account's policy at OVH (IAM, policies)");
             return ProviderError::new(Class::Reauthenticate, Code::A0721, message).hint(hint);
         }
         if self.is_about_credentials() {
-            return ProviderError::new(Class::Reauthenticate, Code::A0702, message)
-                .hint("check the keys below `ovh` in the configuration: expired, deleted or of another endpoint");
+            return ProviderError::new(Class::Reauthenticate, Code::A0702, message).hint(text!(
+                "check the keys below `ovh` in the configuration: expired, deleted or of another endpoint"
+            ));
         }
         match &self {
             OvhError::NotSent(_) => ProviderError::new(Class::RetryLater, Code::A0704, message).hint(away),
@@ -251,11 +253,11 @@ impl OvhError {
                 ProviderError::new(Class::Reauthenticate, Code::A0702, message).hint(RIGHTS)
             }
             OvhError::Refused { status: 404, .. } => ProviderError::new(Class::Conflict, Code::A0701, message)
-                .hint("it was there a moment ago; the next look shows"),
+                .hint(text!("it was there a moment ago; the next look shows")),
             OvhError::Refused { .. } => ProviderError::new(Class::Rejected, Code::A0706, message)
-                .hint("OVH would refuse the same again: change the manifest"),
+                .hint(text!("OVH would refuse the same again: change the manifest")),
             OvhError::Nonsense(_) => ProviderError::new(unclear, Code::A0705, message)
-                .hint("is `ovh.endpoint` the OVH API, and no proxy's page in between?"),
+                .hint(text!("is `ovh.endpoint` the OVH API, and no proxy's page in between?")),
         }
     }
 }
