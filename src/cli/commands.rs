@@ -429,6 +429,12 @@ fn destroy_list(status: &Json, destroy: &DestroyArgs) -> String {
             continue;
         }
         out.push_str(&format!("- {name}\n"));
+        let protected = &service["protected"];
+        if protected.is_object() && (destroy.purge || protected["purge"] == false) {
+            let said = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+            let (message, code) = (said(&protected["message"]), said(&protected["code"]));
+            out.push_str(&format!("  ! {message}, {code}\n  hint: {}\n", said(&protected["hints"][0]["text"])));
+        }
         let mut resources: Vec<&Json> = service["resources"].as_array().into_iter().flatten().collect();
         let rank = |resource: &Json| {
             resource["kind"].as_str().and_then(|kind| kind.parse::<Kind>().ok()).map(|kind| kind.traits().down_rank)

@@ -61,7 +61,15 @@ pub(super) fn is_not_a_manifests(row: &InstanceRow) -> Result<(), NotAsked> {
     let name = row.shown_name();
     if row.is_made() {
         let message = text!("a manifest made {name}, so this does not delete it", name);
-        return Err(refusal(Code::A0464, message, format!("amarre destroy {} --purge", row.address.name)));
+        let destroy = format!("amarre destroy {} --purge", row.address.name);
+        let hint = match &row.manifest {
+            Some(managed) => {
+                let file = &managed.instance.origin.file;
+                format!("write `reconcile: {{protect: false}}` in {file}, unless it says so, then {destroy}")
+            }
+            None => destroy,
+        };
+        return Err(refusal(Code::A0464, message, hint));
     }
     match &row.manifest {
         Some(managed) => {

@@ -11,9 +11,11 @@ use crate::engine::report::RunTally;
 use crate::engine::{PassResult, report};
 use amarre_core::model::pool::MACHINE_PART;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Gap, Verb};
+use amarre_core::model::{Address, Change, Gap, Refusal, Verb};
+use amarre_core::plan::input::Input;
 use amarre_core::plan::render::text::refusal_body;
-use amarre_core::plan::render::{Sign, lines};
+use amarre_core::plan::render::{Sign, Style, lines};
+use amarre_core::plan::safety::protect;
 
 /// Suspends the services for their removal, and waits until they are gone.
 pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
@@ -36,6 +38,11 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
             text: "Nothing to destroy: no service is known.\n".to_owned(),
             exit: 0,
         });
+    }
+    // Of what is protected, nothing goes: not even its names. With `--all` the plan holds it, and everything else goes.
+    let kept = names.iter().filter(|_| !args.flag("all")).find_map(|name| kept(&reply.picture, name, purge));
+    if let Some(refusal) = kept {
+        return Some(refused_by(&refusal, style));
     }
     for service in &names {
         let why = format!("amarre destroy {service}");
@@ -78,6 +85,21 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         (text, 3)
     };
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
+}
+
+/// Why a service is not destroyed.
+fn kept(picture: &PassResult, service: &str, purge: bool) -> Option<Refusal> {
+    let of_purge = |input: &Input<'_>| purge.then(|| protect::unpurgeable(input, service)).flatten();
+    picture.with_input(|input| protect::indestructible(input, service).or_else(|| of_purge(input))).flatten()
+}
+
+fn refused_by(refusal: &Refusal, style: Style) -> CommandAnswer {
+    let Refusal { code, message, hints, .. } = refusal;
+    let mut text = format!("{} {message}, {code}\n", style.sign(Sign::Refuse));
+    refusal_body(refusal, style, &mut text);
+    text.push_str("Nothing was changed.\n");
+    let document = json!({"error": {"code": code, "message": message.to_string(), "hints": hints}});
+    CommandAnswer { document, text, exit: 3 }
 }
 
 /// What a destroy has left: what is still to be done, and what failed and is still there.

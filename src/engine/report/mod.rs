@@ -38,7 +38,9 @@ use amarre_core::manifest::Severity;
 use amarre_core::model::plan::guards;
 use amarre_core::model::{Address, Change, Code, Commit, Hint, Language, Millis, ProviderId, Text, Timestamp, Verb};
 use amarre_core::plan::desired::certificate::OrderBudget;
+use amarre_core::plan::input::Input;
 use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
+use amarre_core::plan::safety::protect;
 use amarre_core::text;
 use countdown::CountFrom;
 pub use drift::drift_json;
@@ -534,11 +536,26 @@ pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
     if let (Some(object), Some((_, at))) = (document.as_object_mut(), since) {
         object.insert("since".to_owned(), json!(at.rfc3339()));
     }
+    if let Some(protected) = protected_json(picture, &row.name) {
+        document["protected"] = protected;
+    }
     let bases = picture.services.get(&row.name).map(|service| builds::bases(picture, service)).unwrap_or_default();
     if !bases.is_empty() {
         document["bases"] = json!(builds::bases_json(&bases));
     }
     document
+}
+
+/// Why a service cannot be destroyed; `purge`: only with its data it cannot.
+fn protected_json(picture: &PassResult, name: &str) -> Option<Json> {
+    let refused = |input: &Input<'_>| {
+        let whole = protect::indestructible(input, name).map(|refusal| (refusal, false));
+        whole.or_else(|| protect::unpurgeable(input, name).map(|refusal| (refusal, true)))
+    };
+    let (refusal, purge) = picture.with_input(refused).flatten()?;
+    let mut document = json!({"code": refusal.code, "hints": refusal.hints, "purge": purge});
+    insert(&mut document, &refusal.message, "message");
+    Some(document)
 }
 
 fn resource_json(picture: &PassResult, resource: &ResourceStatus) -> Json {

@@ -287,6 +287,9 @@ fn services() -> Json {
             "template": template(), "args": args(),
             "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
         })),
+        "Protected": object(json!({
+            "code": code(), "message": text(), "hints": list(named("Hint")), "purge": described("Only with its data", flag_type()),
+        }), json!({"template": template(), "args": args()})),
         "Failure": object(json!({
             "generation": text(), "image": text(), "message": text(), "exit_code": or_null(json!({"type": "integer"})),
             "restarts": count(), "tries": count(), "first_at": time(), "at": time(), "run": count(),
@@ -324,6 +327,7 @@ fn service_always() -> Json {
 fn service_sometimes() -> Json {
     json!({
         "since": described("Absent until a process has seen it change", time()),
+        "protected": described("Why it cannot be destroyed; absent: it can", named("Protected")),
         "bases": described("The images that it is built from; absent: it is not built", list(object(base_keys(), json!({})))),
     })
 }

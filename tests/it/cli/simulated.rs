@@ -248,9 +248,12 @@ async fn a_server_is_made_and_ended_by_the_command_line() {
     assert!(shown.out.contains("vendor's name worker-") && shown.out.contains("b3-8"), "{shown:?}");
     let logged = rig.run(&["instance", "logs", "worker"]).await;
     assert!(logged.out.contains("/instance → 200") && logged.out.contains("BUILD → ACTIVE"), "{logged:?}");
+    let preview = rig.run(&["destroy", "worker", "--purge", "--dry-run"]).await;
+    assert!(preview.out.contains("! server worker is protected") && preview.out.contains("A0418"), "{preview:?}");
     let protected = rig.run(&["destroy", "worker", "--purge", "--yes"]).await;
     assert!(protected.code == 3 && protected.out.contains("A0418"), "{protected:?}");
-    assert_eq!(rig.run(&["resume", "worker"]).await.code, 0);
+    assert!(protected.out.contains("Nothing was changed."), "{protected:?}");
+    assert!(rig.run(&["plan"]).await.out.contains("nothing to do, 1 service in sync"), "it is not suspended");
     rig.file("services/worker.yaml", &format!("{worker}reconcile: {{protect: false}}\n"));
     let destroyed = rig.run(&["destroy", "worker", "--purge", "--yes"]).await;
     assert!(destroyed.code == 0 && destroyed.out.contains("1 deleted"), "{destroyed:?}");

@@ -5,11 +5,13 @@
 //! | `mode: enforce` | put right | done | done |
 //! | `mode: report` | shown | shown | shown |
 //! | `protect: true` | put right | held | done |
+//! | a server, and no `protect` | put right | held; all of its manifest, where it is destroyed with its data | done |
 
 use crate::model::service::Reconcile;
 use crate::model::site::Mode;
 use crate::model::{
-    Address, Arg, Change, Code, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Value, Verb, Wants,
+    Address, Arg, Change, Code, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Text, Value, Verb,
+    Wants,
 };
 use crate::plan::input::Input;
 use crate::text;
@@ -93,34 +95,80 @@ fn reported(input: &Input<'_>, service: &str) -> Refusal {
     }
 }
 
-/// Why nothing of a service is deleted or made anew, if its manifest says so.
+/// Why nothing of a service is deleted or made anew: its manifest says so, or it has a server, and does not say that it may go.
 pub fn protected(input: &Input<'_>, service: &str, address: &Address) -> Option<Refusal> {
-    let said = reconcile_options(input, service).and_then(|said| said.protect);
     let Address { kind, name, .. } = address;
-    if said.is_none() && *kind == Kind::Server && input.services.contains_key(service) {
-        return Some(Refusal {
-            code: Code::A0418,
-            message: text!("server {name} is protected unless its manifest says otherwise", name),
-            found: Vec::new(),
-            hints: vec![Hint::text(text!(
-                "if it may go with its disks, write {what} in {file}",
-                what = "`reconcile: {protect: false}`",
-                file = file(input, service)
-            ))],
-        });
+    let is_server = *kind == Kind::Server;
+    match says(input, service) {
+        Some(false) => None,
+        Some(true) => {
+            let message = text!(
+                "{kind} {name} is neither deleted nor made anew: {service} is protected",
+                kind = *kind,
+                name,
+                service
+            );
+            Some(refusal(message, way_out(input, service, is_server)))
+        }
+        None if !input.services.contains_key(service) => None,
+        None if is_server => Some(refusal(unsaid(name), way_out(input, service, true))),
+        // Without its names a server that stays would run on unreachable.
+        None => is_purged(input, service).then(|| server(input, service)).flatten().map(|server| {
+            let message = text!(
+                "{kind} {name} stays with server {server}, which is protected unless its manifest says otherwise",
+                kind = *kind,
+                name,
+                server = &server.name
+            );
+            refusal(message, way_out(input, service, true))
+        }),
     }
-    said.filter(|protects| *protects)?;
-    Some(Refusal {
-        code: Code::A0418,
-        message: text!(
-            "{kind} {name} is neither deleted nor made anew: {service} is protected",
-            kind = *kind,
-            name,
-            service
-        ),
-        found: Vec::new(),
-        hints: vec![Hint::text(text!("if it may be, take `protect: true` out of {file}", file = file(input, service)))],
-    })
+}
+
+/// Why a service is not destroyed at all, neither with its data nor without.
+pub fn indestructible(input: &Input<'_>, service: &str) -> Option<Refusal> {
+    says(input, service).filter(|protects| *protects)?;
+    let message = text!("{service} is protected, so nothing of it is destroyed", service);
+    Some(refusal(message, way_out(input, service, server(input, service).is_some())))
+}
+
+/// Why a service is not destroyed with its data: it has a server, and its manifest does not say that it may go.
+pub fn unpurgeable(input: &Input<'_>, service: &str) -> Option<Refusal> {
+    let server = server(input, service).filter(|_| says(input, service).is_none())?;
+    Some(refusal(unsaid(&server.name), way_out(input, service, true)))
+}
+
+fn says(input: &Input<'_>, service: &str) -> Option<bool> {
+    reconcile_options(input, service).and_then(|said| said.protect)
+}
+
+fn is_purged(input: &Input<'_>, service: &str) -> bool {
+    input.facts.suspended.get(service).is_some_and(|suspension| suspension.destroy && suspension.purge)
+}
+
+/// The first server that a manifest made.
+fn server<'a>(input: &Input<'a>, service: &str) -> Option<&'a Address> {
+    let mut servers = input.services.get(service)?.servers().map(|server| &server.address);
+    let is_made = |address: &Address| input.world.seen.get(address).is_some_and(|seen| seen.owner.is_ours());
+    servers.find(|address| address.kind == Kind::Server && is_made(address))
+}
+
+fn unsaid(server: &str) -> Text {
+    text!("server {name} is protected unless its manifest says otherwise", name = server)
+}
+
+/// What takes the protection away.
+fn way_out(input: &Input<'_>, service: &str, has_server: bool) -> Text {
+    let file = file(input, service);
+    if has_server {
+        let what = "`reconcile: {protect: false}`";
+        return text!("if it may go with its disks, write {what} in {file}", what, file);
+    }
+    text!("if it may be, take `protect: true` out of {file}", file)
+}
+
+fn refusal(message: Text, hint: Text) -> Refusal {
+    Refusal { code: Code::A0418, message, found: Vec::new(), hints: vec![Hint::text(hint)] }
 }
 
 /// Where a manifest stands, or stood.
