@@ -28,7 +28,7 @@ use crate::server;
 use crate::words::Words;
 use amarre_core::model::power::{Cause, Power, PowerRule};
 use amarre_core::model::savings::ServerPrices;
-use amarre_core::model::{Code, Millis, Timestamp};
+use amarre_core::model::{Code, Hint, Millis, Timestamp};
 use amarre_core::plan::render::Style;
 
 /// The rows of the history.
@@ -186,6 +186,7 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
     if row.state == InstanceState::Missing {
         banners.push(plain("bad", words.get("inst-missing-about")));
     }
+    banners.extend(pending(row, words));
     if let Some(work) = &row.work {
         let text = words.say(&work.text(&row.status, words.0));
         banners.push(plain("go", words.with("inst-under-way", "what", &text)));
@@ -213,7 +214,7 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
             banners.push(plain("go", words.with("inst-new-schedule-about", "time", &at(tick.at))));
         }
     }
-    if bills_stopped(row) && !row.is_monthly {
+    if bills_stopped(row) && !row.is_monthly && row.is_there() {
         let shelves = instance_view::timetable(row).is_some_and(|table| table.off_as().power() == Power::Shelved);
         if !shelves && row.state != InstanceState::Shelved {
             let shelves = Some(words.get("inst-shelve-at-night"));
@@ -221,6 +222,28 @@ fn banners(row: &InstanceRow, now: Timestamp, words: Words) -> Vec<Banner> {
         }
     }
     banners
+}
+
+/// Why what its manifest says is not done, with what a person can do.
+fn pending(row: &InstanceRow, words: Words) -> Option<Banner> {
+    let why = row.pending.as_ref().map(|pending| {
+        let hint = |hint: &Hint| match &hint.command {
+            Some(command) => format!("{}: {command}", words.say(&hint.text)),
+            None => words.say(&hint.text),
+        };
+        let hints = pending.hints.iter().map(hint);
+        [words.say(&pending.why)].into_iter().chain(hints).collect::<Vec<_>>().join(" · ")
+    });
+    let code = row.pending.as_ref().and_then(|pending| pending.code);
+    let text = match (row.state, why) {
+        (InstanceState::NotMade, Some(why)) => words.with("inst-not-made-why", "why", &why),
+        (InstanceState::NotMade, None) => words.get("inst-not-made"),
+        (_, Some(why)) => words.with("inst-held", "why", &why),
+        (_, None) => return None,
+    };
+    let tone = if code.is_some() { "warn" } else { "go" };
+    let code = code.map(|code| code.to_string()).unwrap_or_default();
+    Some(Banner { tone, text, code, button: None, shelves: None })
 }
 
 /// Whether its vendor bills it while it is stopped.
@@ -259,9 +282,8 @@ fn skip(picture: &PassResult, row: &InstanceRow, now: Timestamp, words: Words) -
         InstanceState::On => (InstanceDeed::Start, "start", Power::On),
         InstanceState::Off => (InstanceDeed::Stop, "stop", Power::Off),
         InstanceState::Shelved => (InstanceDeed::Shelve, "shelve", Power::Shelved),
-        InstanceState::Changing | InstanceState::Error | InstanceState::Unknown | InstanceState::Missing => {
-            return None;
-        }
+        InstanceState::Changing | InstanceState::Error | InstanceState::Unknown => return None,
+        InstanceState::NotMade | InstanceState::Missing => return None,
     };
     let is_offered = why_not(picture, row, deed).is_none() && next.to != power;
     let time = view_model::when(next.at, now, instance_view::zone(row), words);
@@ -365,6 +387,7 @@ fn word_label(word: &str, words: Words) -> String {
 /// Label, value, and whether it is of a machine.
 pub(super) fn facts(row: &InstanceRow, words: Words) -> Vec<(String, String, bool)> {
     let billing = words.get(if row.is_monthly { "inst-by-month" } else { "inst-by-hour" });
+    let billing = if row.is_there() { billing } else { String::new() };
     let created = row.created.split('T').next().unwrap_or_default().to_owned();
     let rule = row.manifest.as_ref().map(|managed| match &managed.instance.rule {
         PowerRule::Schedule(_) => words.get("inst-schedule"),

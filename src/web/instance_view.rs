@@ -3,6 +3,7 @@
 //! | the server | its mark |
 //! |---|---|
 //! | runs, is off, is shelved | a dot: filled, square, dashed |
+//! | is not made yet | a dashed dot, and what it waits for |
 //! | is on its way | a turning mark, and what it was asked for |
 //! | is in error, is not there any more | the mark of what needs a person |
 //! | is not seen | a dashed mark, dimmed, and since when |
@@ -77,6 +78,7 @@ impl PowerChip {
             InstanceState::Shelved => ("dim", Some(" none"), "power-shelved"),
             InstanceState::Changing => ("go", None, way_key(&row.address, asked)),
             InstanceState::Error => ("bad", None, "power-error"),
+            InstanceState::NotMade => ("dim", Some(" none"), "power-not-made"),
             InstanceState::Missing => ("missing", None, "power-missing"),
             InstanceState::Unknown => ("dim", None, "power-unknown"),
         };
@@ -111,6 +113,9 @@ fn next(row: &InstanceRow, now: Timestamp, words: Words) -> String {
     let at = |at: Timestamp| when(at, now, zone(row), words);
     if let Some(gap) = &row.gap {
         return words.with_all("inst-last-seen", &[("time", &at(row.seen_at)), ("why", &words.say(&gap.message))]);
+    }
+    if let Some(pending) = row.pending.as_ref().filter(|_| !row.is_there()) {
+        return words.say(&pending.why);
     }
     let Some(ManagedPower { wanted, .. }) = &row.manifest else { return String::new() };
     match (&wanted.why, wanted.next) {
@@ -243,9 +248,8 @@ pub fn switch(state: InstanceState) -> InstanceDeed {
     match state {
         InstanceState::On | InstanceState::Error => InstanceDeed::Stop,
         InstanceState::Shelved => InstanceDeed::Unshelve,
-        InstanceState::Off | InstanceState::Changing | InstanceState::Unknown | InstanceState::Missing => {
-            InstanceDeed::Start
-        }
+        InstanceState::Off | InstanceState::Changing | InstanceState::Unknown => InstanceDeed::Start,
+        InstanceState::NotMade | InstanceState::Missing => InstanceDeed::Start,
     }
 }
 

@@ -317,6 +317,7 @@ fn choices(of: &InstancesOf, all: &[InstanceRow], words: Words) -> Vec<Choice> {
         ("changing", "power-changing"),
         ("error", "power-error"),
         ("unknown", "power-unknown"),
+        ("not-made", "power-not-made"),
         ("missing", "power-missing"),
     ];
     let managed = [("yes", "inst-managed"), ("no", "inst-tag-unmanaged")];

@@ -19,7 +19,7 @@ use amarre_core::manifest::DOCUMENTS_PER_FILE_MAX;
 use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power, PowerRule};
 use amarre_core::model::site::CloudActions;
 use amarre_core::model::timetable::{Cron, Tick};
-use amarre_core::model::{Address, Code, Kind, Millis, Text, Timestamp};
+use amarre_core::model::{Address, Code, Hint, Kind, Millis, Text, Timestamp};
 use amarre_core::plan::render::Style;
 use amarre_core::text;
 
@@ -205,6 +205,9 @@ fn may_be_done(
         let message = text!("{name} is not seen now: {why}", name = row.shown_name(), why = gap.message.clone());
         return Err(refusal(gap.code, message, gap.hint.to_string()));
     }
+    if row.state == InstanceState::NotMade {
+        return Err(not_made(row));
+    }
     if row.state == InstanceState::Missing {
         let message = text!("{name} is not there any more", name = row.name.as_str());
         return Err(refusal(Code::A0733, message, "amarre instance list shows what there is"));
@@ -247,6 +250,20 @@ fn may_be_done(
     match args.given(snapshot_instance::SNAPSHOT_NAME).filter(|_| deed == InstanceDeed::Snapshot) {
         Some(snapshot) => snapshot_instance::is_name(snapshot),
         None => Ok(()),
+    }
+}
+
+/// Why nothing can be asked of a server that its manifest has not made yet.
+fn not_made(row: &InstanceRow) -> NotAsked {
+    let name = row.shown_name();
+    let more = format!("amarre plan {name} says more");
+    match &row.pending {
+        Some(pending) => {
+            let message = text!("{name} is not made yet: {why}", name, why = pending.why.clone());
+            let hint = pending.hints.first().map_or(more, Hint::in_line);
+            refusal(pending.code.unwrap_or(Code::A0733), message, hint)
+        }
+        None => refusal(Code::A0733, text!("{name} is not made yet", name), more),
     }
 }
 

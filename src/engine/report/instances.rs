@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::missed_tick::{MissedTick, missed_tick};
-use super::savings;
 use super::under_way::InstanceWork;
+use super::{hint_text, savings};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
 use crate::engine::reconcile::savings::Saved;
@@ -19,7 +19,9 @@ use amarre_core::model::instance::{Instance, PowerFacts};
 use amarre_core::model::power::{Cause, Power, Wanted};
 use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
 use amarre_core::model::timetable::{Tick, Timetable};
-use amarre_core::model::{Address, Arg, Gap, GapScope, Kind, Language, Readiness, Seen, Service, Text, Timestamp};
+use amarre_core::model::{
+    Address, Arg, Code, Gap, GapScope, Hint, Kind, Language, Readiness, Refusal, Seen, Service, Text, Timestamp,
+};
 use amarre_core::plan::render::{Style, Tone};
 use amarre_core::text;
 
@@ -50,6 +52,8 @@ pub struct InstanceRow {
     pub unanswered: Option<Text>,
     /// What its vendor does with it now.
     pub work: Option<InstanceWork>,
+    /// Why what its manifest says is not done, or not yet.
+    pub pending: Option<Pending>,
     /// Its state.
     pub state: InstanceState,
     /// Whether it is paid by the month.
@@ -72,6 +76,17 @@ pub struct InstanceRow {
     pub seen_at: Timestamp,
     /// Why it is not seen now; what is shown is the last reading.
     pub gap: Option<Gap>,
+}
+
+/// Why what a manifest says of a server is not done, or not yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Why: lowercase, no full stop.
+    pub why: Text,
+    /// For `amarre help`; `None`: it comes by itself, or waits for the first `apply`.
+    pub code: Option<Code>,
+    /// What a person can do.
+    pub hints: Vec<Hint>,
 }
 
 /// What a vendor takes for a server, without tax and traffic.
@@ -119,6 +134,8 @@ pub enum InstanceState {
     Off,
     /// It is a snapshot.
     Shelved,
+    /// Its manifest is to make it, and has not yet.
+    NotMade,
     /// Its manifest names one that is not there.
     Missing,
 }
@@ -148,13 +165,14 @@ impl From<Power> for InstanceState {
 
 impl InstanceState {
     /// Every state.
-    pub const ALL: [InstanceState; 7] = [
+    pub const ALL: [InstanceState; 8] = [
         InstanceState::Error,
         InstanceState::Unknown,
         InstanceState::Changing,
         InstanceState::On,
         InstanceState::Off,
         InstanceState::Shelved,
+        InstanceState::NotMade,
         InstanceState::Missing,
     ];
 
@@ -167,6 +185,7 @@ impl InstanceState {
             InstanceState::On => "on",
             InstanceState::Off => "off",
             InstanceState::Shelved => "shelved",
+            InstanceState::NotMade => "not-made",
             InstanceState::Missing => "missing",
         }
     }
@@ -180,6 +199,7 @@ impl InstanceState {
             InstanceState::On => text!("on"),
             InstanceState::Off => text!("off"),
             InstanceState::Shelved => text!("shelved"),
+            InstanceState::NotMade => text!("not made yet"),
             InstanceState::Missing => text!("not there"),
         }
     }
@@ -206,6 +226,11 @@ impl InstanceRow {
         self.manifest.as_ref()?.instance.rule.timetable()
     }
 
+    /// Whether its vendor has it.
+    pub fn is_there(&self) -> bool {
+        !matches!(self.state, InstanceState::NotMade | InstanceState::Missing)
+    }
+
     /// Whether a person has to look at it.
     pub fn needs_attention(&self) -> bool {
         self.is_in_trouble() || self.missed.is_some()
@@ -226,6 +251,9 @@ impl InstanceRow {
         if let Some(gap) = &self.gap {
             let (at, why) = (Arg::Date(self.seen_at), gap.message.clone());
             return text!("last seen at {at}: {why}", at, why);
+        }
+        if let Some(pending) = self.pending.as_ref().filter(|_| !self.is_there()) {
+            return pending.why.clone();
         }
         let Some(managed) = &self.manifest else { return Text::default() };
         let cause = managed.wanted.why.text();
@@ -396,6 +424,7 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         status: field("status"),
         unanswered: seen.and_then(unanswered),
         work: InstanceWork::going_on(picture, address, seen.filter(|_| gap.is_none())),
+        pending: None,
         state: state(seen, gap),
         is_monthly: field("billing") == "month",
         cost: prices.as_ref().and_then(|prices| cost(prices, power)),
@@ -408,9 +437,33 @@ fn row(picture: &PassResult, address: &Address, managed: Option<(&String, &Insta
         seen_at: seen.map_or(picture.at, |seen| seen.at),
         gap: gap.cloned(),
     };
+    if row.state == InstanceState::Missing && is_made && !picture.facts.applied.contains_key(address) {
+        row.state = InstanceState::NotMade;
+    }
+    row.pending = pending(picture, &row);
     row.saved = row.timetable().is_some().then(|| saved(picture, &row));
     row.missed = missed_tick(picture, &row);
     row
+}
+
+/// Of one that is there, only what is held; of another one, also what it waits for.
+fn pending(picture: &PassResult, row: &InstanceRow) -> Option<Pending> {
+    let managed = row.manifest.as_ref().filter(|_| row.gap.is_none())?;
+    let change = picture.change_of(&row.address);
+    if let Some(refusal) = change.and_then(|change| change.refusal()) {
+        let Refusal { code, message, hints, .. } = refusal;
+        return Some(Pending { why: message.clone(), code: Some(*code), hints: hints.clone() });
+    }
+    if row.is_there() {
+        return None;
+    }
+    if let Some(known) = picture.failing.get(&row.address) {
+        let error = &known.error;
+        return Some(Pending { why: error.message.clone(), code: Some(error.code), hints: error.hints() });
+    }
+    let status = picture.statuses().get(&managed.service)?;
+    let why = status.what_now.clone();
+    (!why.is_empty()).then(|| Pending { why, code: status.code, hints: status.hints.clone() })
 }
 
 fn saved(picture: &PassResult, row: &InstanceRow) -> Saved {
@@ -479,7 +532,7 @@ pub fn table(rows: &[InstanceRow], wide: bool, style: Style) -> String {
             InstanceState::Error | InstanceState::Missing => Tone::Red,
             InstanceState::Unknown | InstanceState::Changing => Tone::Yellow,
             InstanceState::On => Tone::Green,
-            InstanceState::Off | InstanceState::Shelved => Tone::Dim,
+            InstanceState::Off | InstanceState::Shelved | InstanceState::NotMade => Tone::Dim,
         };
         line.push_str(&style.paint(tone, &format!("{:10}", row.state.word())));
         line.push_str(&format!("{:sizes$}", row.size));
@@ -513,7 +566,8 @@ pub fn json(row: &InstanceRow) -> Json {
         "name": row.name, "vendor_name": row.vendor_name, "id": row.id, "cloud": row.cloud,
         "project": row.project, "region": row.region, "type": row.size, "addresses": row.addresses, "domains": row.domains(),
         "state": row.state.word(), "status": row.status, "unanswered": row.unanswered.as_ref().map(ToString::to_string),
-        "under_way": row.work.as_ref().map(InstanceWork::json), "billing": if row.is_monthly { "month" } else { "hour" },
+        "pending": row.pending.as_ref().map(pending_json), "under_way": row.work.as_ref().map(InstanceWork::json),
+        "billing": if row.is_monthly { "month" } else { "hour" },
         "cost": row.cost.as_ref().map(|cost| json!({
             "hour": cost.hour.map(amount), "month": amount(cost.month), "currency": cost.currency,
         })),
@@ -522,6 +576,12 @@ pub fn json(row: &InstanceRow) -> Json {
         "seen_at": row.seen_at.rfc3339(), "attention": row.needs_attention(),
         "gap": row.gap.as_ref().map(|gap| json!({"code": gap.code, "message": gap.message.to_string(), "hint": gap.hint.to_string()})),
     })
+}
+
+fn pending_json(pending: &Pending) -> Json {
+    let mut document = json!({"code": pending.code, "hints": pending.hints});
+    super::insert(&mut document, &pending.why, "message");
+    document
 }
 
 /// The document of a list: some rows of all that match, and the parts of clouds that are not seen. What was saved is that of
@@ -589,6 +649,8 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
     });
     let work = row.work.as_ref().map(|work| say(&work.text(&row.status, style.language), style.language));
     let work = work.unwrap_or_default();
+    // What is not there waits for what it is held by.
+    let next = if row.is_there() { say(&row.next(), style.language) } else { String::new() };
     let lines = [
         ("id", row.id.clone()),
         ("cloud", format!("{} ({})", row.cloud, row.address.provider.title())),
@@ -601,13 +663,14 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         ("names", row.domains().join(", ")),
         ("status", row.status.clone()),
         ("under way", work),
+        ("held", row.pending.as_ref().map(|pending| with_code(pending, style)).unwrap_or_default()),
         (
             "ready",
             row.unanswered.as_ref().map(|why| format!("not yet: {}", say(why, style.language))).unwrap_or_default(),
         ),
         ("vendor's name", row.vendor_name.clone()),
         ("manifest", rule.unwrap_or_else(|| "none: amarre instance manifests prints one".to_owned())),
-        ("next", say(&row.next(), style.language)),
+        ("next", next),
         ("missed", row.missed_text().map(|text| say(&text, style.language)).unwrap_or_default()),
     ];
     for (label, value) in lines.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -615,6 +678,9 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
     }
     if let Some(gap) = &row.gap {
         out.push_str(&format!("  hint: {}, {}\n", gap.hint, gap.code));
+    }
+    for hint in row.pending.iter().flat_map(|pending| &pending.hints) {
+        out.push_str(&format!("  hint: {}\n", hint_text(hint, style.language)));
     }
     for event in events.iter().rev() {
         out.push_str(&format!(
@@ -625,6 +691,12 @@ pub fn details(row: &InstanceRow, events: &[Event], style: Style) -> String {
         ));
     }
     out
+}
+
+/// `clouds.paris.limits.types allows no b3-64, A0751`.
+fn with_code(pending: &Pending, style: Style) -> String {
+    let why = say(&pending.why, style.language);
+    pending.code.map_or_else(|| why.clone(), |code| format!("{why}, {code}"))
 }
 
 /// `0.0638 EUR an hour, 46.57 EUR a month, on or off`.

@@ -35,7 +35,7 @@ fn why(picture: &PassResult, row: &InstanceRow) -> Option<Text> {
     let status = row.status.as_str();
     match row.state {
         InstanceState::Error => Some(text!("the vendor says {status}", status)),
-        InstanceState::Unknown | InstanceState::Missing => None,
+        InstanceState::Unknown | InstanceState::NotMade | InstanceState::Missing => None,
         // While a try of ours is looked at, it is on its way, and so the last one that failed comes first.
         InstanceState::Changing => failure(picture, row).or_else(|| Some(text!("its status is {status}", status))),
         InstanceState::On | InstanceState::Off | InstanceState::Shelved => failure(picture, row),

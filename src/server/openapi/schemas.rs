@@ -183,6 +183,7 @@ fn instances() -> Json {
             "name": text(), "vendor_name": text(), "id": text(), "cloud": text(), "project": text(), "region": text(),
             "type": text(), "addresses": list(text()), "domains": described("The names that its manifest gives it", list(text())),
             "state": {"enum": InstanceState::ALL.map(InstanceState::word)}, "status": described("The vendor's word", text()),
+            "pending": described("Why what its manifest says is not done, or not yet; null: nothing is held", or_null(named("Pending"))),
             "under_way": described("What its vendor does with it now; null: nothing", or_null(object(json!({
                 "what": text(), "since": time(), "until": described("When it is taken for failed; null: no manifest waits for it", or_null(time())),
             }), json!({})))),
@@ -286,6 +287,9 @@ fn services() -> Json {
         "Trouble": object(json!({"code": code(), "message": text(), "hints": list(named("Hint"))}), json!({
             "template": template(), "args": args(),
             "doing": text(), "first_at": time(), "count": count(), "failure": named("Failure"),
+        })),
+        "Pending": object(json!({"code": or_null(code()), "message": text(), "hints": list(named("Hint"))}), json!({
+            "template": template(), "args": args(),
         })),
         "Protected": object(json!({
             "code": code(), "message": text(), "hints": list(named("Hint")), "purge": described("Only with its data", flag_type()),

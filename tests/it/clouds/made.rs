@@ -196,6 +196,31 @@ async fn limits_and_budget_are_kept_and_the_plan_says_the_sum() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_never_made_is_not_called_gone() {
+    for make in BOTH {
+        let mut rig = MadeRig::start(make, "limits: {instances: 5, types: [x]}").await;
+        rig.write("worker", make.small());
+        rig.passes(Millis::minutes(1)).await;
+        let row = rig.row("worker");
+        let pending = row.pending.clone().unwrap();
+        assert_eq!((row.state, pending.code), (InstanceState::NotMade, Some(Code::A0751)), "{make:?}");
+        assert_eq!(row.next(), pending.why, "{make:?}");
+        assert!(!row.needs_attention(), "its service needs somebody: {make:?}");
+
+        // What is held of one that is there is said as well.
+        let mut rig = MadeRig::with_worker(make).await;
+        rig.settle().await;
+        let id = rig.named("worker")[0].0.clone();
+        assert_eq!(rig.row("worker").pending, None);
+        rig.write("worker", &make.larger());
+        rig.passes(Millis::minutes(1)).await;
+        let row = rig.row("worker");
+        let code = row.pending.and_then(|pending| pending.code);
+        assert_eq!((row.id, row.state, code), (id, InstanceState::On, Some(Code::A0738)), "{make:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_ends_only_by_a_persons_word_for_one_that_is_not_protected() {
     for make in BOTH {
         let mut rig = MadeRig::with_worker(make).await;
