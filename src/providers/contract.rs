@@ -470,6 +470,8 @@ pub struct Observation {
     pub ruled_out: BTreeSet<Address>,
     /// The vendor's prices of wanted resources that do not exist yet, or do not have the wanted size yet.
     pub quotes: BTreeMap<Address, ServerPrices>,
+    /// Wanted resources that the vendor does not offer as they are wanted, by what it lists now.
+    pub unoffered: BTreeMap<Address, Refusal>,
     /// Unmanaged resources, by the vendor's own names, for people to see and to act on.
     pub inventory: BTreeMap<Address, Seen>,
     /// Subnets that the host routes elsewhere.

@@ -1,7 +1,7 @@
 //! A call that did not work: what the engine does next, and what people read.
 
 use crate::secret::Scrubber;
-use amarre_core::model::{Code, Gap, GapScope, Hint, Millis, ProviderId, Text, Timestamp, words};
+use amarre_core::model::{Code, Gap, GapScope, Hint, Millis, ProviderId, Refusal, Text, Timestamp, words};
 
 /// What the engine does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,12 @@ impl ProviderError {
     /// What a person can do, where there is something.
     pub fn hints(&self) -> Vec<Hint> {
         Some(self.hint.clone()).filter(|hint| !hint.is_empty()).map(Hint::text).into_iter().collect()
+    }
+
+    /// As what a plan holds.
+    pub fn into_refusal(self) -> Refusal {
+        let hints = self.hints();
+        Refusal { code: self.code, message: self.message, found: Vec::new(), hints }
     }
 
     /// As a gap of `provider`, or of a part of it.

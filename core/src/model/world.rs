@@ -437,6 +437,8 @@ pub struct World {
     pub ruled_out: BTreeMap<Address, Timestamp>,
     /// What a vendor takes for what a manifest wants of it, where that is known: also before it is made.
     pub quotes: BTreeMap<Address, ServerPrices>,
+    /// What a manifest wants of a vendor that does not offer it: why it is not asked for.
+    pub unoffered: BTreeMap<Address, Refusal>,
     /// What is at a vendor and not Amarre's, by the vendor's own names: for people to see and to act on. No plan reads it.
     pub inventory: BTreeMap<Address, Seen>,
     /// Where folders lead that containers are about to mount. Only engines whose host's files Amarre sees itself are in it.

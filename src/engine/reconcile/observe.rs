@@ -108,6 +108,7 @@ impl Observer {
             world.seen.extend(observation.seen);
             world.inventory.extend(observation.inventory);
             world.quotes.extend(observation.quotes);
+            world.unoffered.extend(observation.unoffered);
             let since = |address: &Address| self.ruled_out.get(address).copied().unwrap_or(now).min(now);
             world.ruled_out.extend(observation.ruled_out.into_iter().map(|address| (address.clone(), since(&address))));
             world.own.extend(observation.own);

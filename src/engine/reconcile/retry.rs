@@ -166,9 +166,16 @@ pub fn is_refused(error: &ServiceError) -> bool {
     error.error.class == Class::Rejected
 }
 
-/// Whether it is a build that would fail in the same way: it waits for another commit, or a person.
+/// Whether it would fail in the same way: a build in vain, a server that its vendor refused to make. It waits for another commit,
+/// or a person.
 pub fn waits_for_a_commit(error: &ServiceError) -> bool {
-    is_refused(error) && builds::is_build(&error.change) && BUILT_IN_VAIN.contains(&error.error.code)
+    let is_in_vain = builds::is_build(&error.change) && BUILT_IN_VAIN.contains(&error.error.code);
+    is_refused(error) && (is_in_vain || is_refused_create(error))
+}
+
+fn is_refused_create(error: &ServiceError) -> bool {
+    let change = &error.change;
+    change.address.kind == Kind::Server && matches!(change.verb, Verb::Create(_)) && error.error.code == Code::A0754
 }
 
 /// Whether visitors come through it.

@@ -13,8 +13,11 @@ use std::collections::BTreeSet;
 use super::KamateraProvider;
 use super::memory::BegunCreate;
 use super::prices::PriceList;
-use super::wire::{CommandState, WireCommand};
-use crate::providers::{Observation, ObserveQuery};
+use super::resize::refused;
+use super::wire::{CommandState, SizeParts, WireCommand};
+use crate::providers::offers;
+use crate::providers::{Observation, ObserveQuery, ProviderError};
+use amarre_core::model::offers::OfferedSizes;
 use amarre_core::model::{Address, Code, Fields, GapScope, Kind, Millis, Owner, Readiness, Seen, Timestamp};
 use amarre_core::text;
 
@@ -186,9 +189,52 @@ impl KamateraProvider {
         if open.is_empty() {
             return;
         }
-        let Some(prices) = self.price_list(now).await else { return };
-        let quotes = open.into_iter().filter_map(|(address, fields)| Some((address.clone(), prices.of(fields)?)));
-        observation.quotes.extend(quotes);
+        let prices = self.price_list(now).await;
+        for (address, fields) in open {
+            let quote = prices.as_ref().and_then(|prices| prices.of(fields));
+            let is_new = !observation.seen.contains_key(address) && self.memory().id_of(address).is_none();
+            // What has a price and is there already is what Kamatera offers.
+            let refused = if is_new || quote.is_none() { self.offers_none(fields, now).await } else { None };
+            observation.unoffered.extend(refused.map(|error| (address.clone(), error.into_refusal())));
+            observation.quotes.extend(quote.map(|quote| (address.clone(), quote)));
+        }
+    }
+
+    /// Why Kamatera makes no server like this, by its own lists; `None`: it may, or the lists cannot be read.
+    async fn offers_none(&self, fields: &Fields, now: Timestamp) -> Option<ProviderError> {
+        let (region, size) = (fields.text("region")?, fields.text("type")?);
+        let regions = offers::places(self, "", now).await.ok()?.regions;
+        if !regions.iter().any(|one| one.word == region) {
+            let names = regions.into_iter().map(|one| one.word).collect::<Vec<_>>().join(", ");
+            return Some(refused(text!("there is no region `{region}`", region), text!("there are {names}", names)));
+        }
+        let Some(parts) = SizeParts::parse(size) else {
+            let hint = text!("write {what}", what = "`type: {cpu: 2B, memory: 2GiB, disk: 20GB}`");
+            return Some(refused(text!("`{size}` is no size at Kamatera", size), hint));
+        };
+        let offered = offers::offers(self, ("", region), now).await.ok()?;
+        let OfferedSizes::Parts { cpus, memories, disks } = offered.sizes else { return None };
+        let is_one = |numbers: &[u32], text: &str| numbers.iter().any(|number| number.to_string() == text);
+        let listed = |numbers: &[u32], unit: &str| {
+            let all = numbers.iter().map(|number| format!("{number}{unit}"));
+            text!("there are {names}", names = all.collect::<Vec<_>>().join(", "))
+        };
+        if !cpus.contains(&parts.cpu) {
+            let of_class: Vec<&str> =
+                cpus.iter().map(String::as_str).filter(|cpu| cpu.ends_with(parts.class())).collect();
+            let known = if of_class.is_empty() { cpus.iter().map(String::as_str).collect() } else { of_class };
+            let message = text!("{region} offers no processors `{cpu}`", region, cpu = parts.cpu.as_str());
+            return Some(refused(message, text!("there are {names}", names = known.join(", "))));
+        }
+        if !is_one(&memories, &parts.ram_mib) {
+            let message = text!("{region} offers no {mib} MiB of memory", region, mib = parts.ram_mib.as_str());
+            return Some(refused(message, listed(&memories, "MiB")));
+        }
+        if !is_one(&disks, &parts.disk_gb) {
+            let message = text!("{region} offers no disk of {gb} GB", region, gb = parts.disk_gb.as_str());
+            return Some(refused(message, listed(&disks, "GB")));
+        }
+        None
     }
 }
 

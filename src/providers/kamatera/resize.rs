@@ -9,6 +9,7 @@ use crate::providers::resize::{PlanResize, ResizePlan};
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
 use amarre_core::model::{Code, Text, Timestamp};
+use amarre_core::text;
 
 /// How a size is typed.
 const AS_IN: &str = "as in `cpu=4B,memory=4GiB`, or as a manifest has it: `{cpu: 4B, memory: 4GiB, disk: 20GB}`; what is left out stays";
@@ -21,8 +22,8 @@ impl PlanResize for KamateraProvider {
         let details = self.details_now(id, &doing).await?.ok_or_else(|| gone(id))?;
         let Some(held) = SizeParts::parse(&details.size()) else {
             return Err(refused(
-                format!("server {id} has disks or a size that Amarre does not know: {}", details.size()),
-                "change its size in Kamatera's console",
+                text!("server {id} has disks or a size that Amarre does not know: {size}", id, size = details.size()),
+                text!("change its size in Kamatera's console"),
             ));
         };
         let wanted =
@@ -78,7 +79,7 @@ impl KamateraProvider {
     }
 }
 
-fn refused(message: String, hint: impl Into<Text>) -> ProviderError {
+pub(super) fn refused(message: impl Into<Text>, hint: impl Into<Text>) -> ProviderError {
     ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
 }
 
@@ -124,18 +125,23 @@ fn is_offered(
     datacenter: &str,
 ) -> Result<(), ProviderError> {
     if held.disk_gb != wanted.disk_gb {
-        let message = format!("its disk has {} GB, and Amarre changes no disk", held.disk_gb);
-        return Err(refused(message, "leave `disk` out, or enlarge it in Kamatera's console"));
+        let message = text!("its disk has {gb} GB, and Amarre changes no disk", gb = held.disk_gb.as_str());
+        return Err(refused(message, text!("leave `disk` out, or enlarge it in Kamatera's console")));
     }
     if !offered.cpus().contains(&wanted.cpu) {
         let of_class: Vec<String> = offered.cpus().into_iter().filter(|cpu| cpu.ends_with(held.class())).collect();
-        let message = format!("{datacenter} offers no processors `{}`", wanted.cpu);
-        return Err(refused(message, format!("there are {}", of_class.join(", "))));
+        let message = text!("{region} offers no processors `{cpu}`", region = datacenter, cpu = wanted.cpu.as_str());
+        return Err(refused(message, text!("there are {names}", names = of_class.join(", "))));
     }
     if !offered.has(&wanted.cpu, &wanted.ram_mib) {
         let there: Vec<String> = offered.memories(wanted.class()).iter().map(|mib| format!("{mib}MiB")).collect();
-        let message = format!("{datacenter} offers no {} MiB of memory with {}", wanted.ram_mib, wanted.cpu);
-        return Err(refused(message, format!("there are {}", there.join(", "))));
+        let message = text!(
+            "{region} offers no {mib} MiB of memory with {cpu}",
+            region = datacenter,
+            mib = wanted.ram_mib.as_str(),
+            cpu = wanted.cpu.as_str()
+        );
+        return Err(refused(message, text!("there are {names}", names = there.join(", "))));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use crate::providers::servers::{self, ServerVendor};
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Address, Code, Fields, Text, Timestamp};
+use amarre_core::text;
 use reqwest::Method;
 use sha2::{Digest, Sha256};
 
@@ -19,23 +20,29 @@ use sha2::{Digest, Sha256};
 const SHOWN_MAX: usize = 12;
 
 /// A refusal by name, before anything is sent that makes something.
-pub(super) fn refused(message: String, hint: impl Into<Text>) -> ProviderError {
+pub(super) fn refused(message: impl Into<Text>, hint: impl Into<Text>) -> ProviderError {
     ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
 }
 
 /// What there is instead of a word that is not there.
-pub(super) fn instead(word: &str, mut names: Vec<&str>) -> String {
+pub(super) fn instead(word: &str, mut names: Vec<&str>) -> Text {
     names.sort_unstable();
     names.dedup();
     match nearest(word, &names) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if names.is_empty() => "there is none that would do".to_owned(),
+        Some(near) => text!("did you mean `{near}`?", near),
+        None if names.is_empty() => text!("there is none that would do"),
         None => {
             let more = if names.len() > SHOWN_MAX { ", …" } else { "" };
             names.truncate(SHOWN_MAX);
-            format!("there are {}{more}", names.join(", "))
+            text!("there are {names}", names = format!("{}{more}", names.join(", ")))
         }
     }
+}
+
+/// A size that a region does not have.
+pub(super) fn no_such_size(region: &str, size: &str, offered: &[WireFlavor]) -> ProviderError {
+    let names = offered.iter().map(|flavor| flavor.name.as_str()).collect();
+    refused(text!("{region} offers no type `{size}`", region, size), instead(size, names))
 }
 
 impl OvhCloudProvider {
@@ -54,18 +61,18 @@ impl OvhCloudProvider {
             ([project], _) => Ok(project.clone()),
             ([], Some(name)) => {
                 let names = projects.iter().map(|(id, project)| project.description.as_deref().unwrap_or(id));
-                Err(refused(format!("the login sees no project `{name}`"), instead(name, names.collect())))
+                Err(refused(text!("the login sees no project `{name}`", name), instead(name, names.collect())))
             }
-            ([], None) => Err(refused("the login sees no project".to_owned(), "amarre doctor says what it sees")),
+            ([], None) => Err(refused(text!("the login sees no project"), text!("amarre doctor says what it sees"))),
             (_, Some(name)) => Err(refused(
-                format!("several projects are called `{name}`"),
-                "write the id of the project that is meant in `project`",
+                text!("several projects are called `{name}`", name),
+                text!("write the id of the project that is meant in `project`"),
             )),
             (_, None) => {
                 let names = projects.iter().map(|(id, project)| project.description.as_deref().unwrap_or(id));
                 Err(refused(
-                    "the login sees several projects".to_owned(),
-                    format!("write `project`: {}", instead("", names.collect())),
+                    text!("the login sees several projects"),
+                    text!("write `project`: {names}", names = instead("", names.collect())),
                 ))
             }
         }
@@ -88,14 +95,14 @@ impl OvhCloudProvider {
     async fn flavor(&self, project: &str, region: &str, size: &str) -> Result<WireFlavor, ProviderError> {
         let doing = format!("could not read the sizes of {region}");
         let flavors = self.api.flavors(project, region).await.map_err(|trouble| failed(trouble, &doing, false))?;
-        let names = || flavors.iter().map(|flavor| flavor.name.as_str()).collect::<Vec<_>>();
         let found = flavors.iter().find(|flavor| flavor.name == size);
-        let found =
-            found.ok_or_else(|| refused(format!("{region} offers no type `{size}`"), instead(size, names())))?;
+        let found = found.ok_or_else(|| no_such_size(region, size, &flavors))?;
         match found.available {
             Some(false) => {
-                Err(ProviderError::new(Class::RetryLater, Code::A0754, format!("{region} has no `{size}` left"))
-                    .hint("OVH says that it is out of stock; it is tried again; another region or type may have room"))
+                let message = text!("{region} has no `{size}` left", region, size);
+                let hint =
+                    text!("OVH says that it is out of stock; it is tried again; another region or type may have room");
+                Err(ProviderError::new(Class::RetryLater, Code::A0754, message).hint(hint))
             }
             Some(true) | None => Ok(found.clone()),
         }
@@ -114,7 +121,8 @@ impl OvhCloudProvider {
         let names = || images.iter().filter(fits).map(|image| image.name.as_str()).collect::<Vec<_>>();
         let found = images.iter().filter(fits).find(|one| one.id == image || one.name == image).cloned();
         found.ok_or_else(|| {
-            refused(format!("{region} has no image `{image}` for {}", flavor.name), instead(image, names()))
+            let size = flavor.name.as_str();
+            refused(text!("{region} has no image `{image}` for {size}", region, image, size), instead(image, names()))
         })
     }
 

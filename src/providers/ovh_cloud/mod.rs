@@ -40,7 +40,7 @@ use amarre_core::text;
 pub use super::ovh::Pace;
 use api::{CloudApi, Projects, failed};
 use memory::{Memory, Prices};
-use wire::{Standing, WireInstance, WireOperation, WireProject, standing};
+use wire::{Standing, WireFlavor, WireInstance, WireOperation, WireProject, standing};
 
 /// The kinds of the provider.
 static KINDS: [KindSchema; 2] = [INSTANCE, SERVER];
@@ -465,13 +465,32 @@ impl OvhCloudProvider {
         }
         self.try_prices(query.now).await;
         for (address, fields) in open {
-            let (Ok(project), Some(region)) = (self.project_of(fields), fields.text("region")) else { continue };
-            let Ok(flavors) = self.flavors((&project, region), query.now).await else { continue };
-            let flavor = flavors.iter().find(|flavor| Some(flavor.name.as_str()) == fields.text("type"));
-            let Some(plan) = flavor.and_then(|flavor| flavor.plan_codes.hourly.as_deref()) else { continue };
-            let Some(prices) = self.hourly_prices(plan) else { continue };
-            observation.quotes.insert(address.clone(), prices);
+            match self.offered(fields, query.now).await {
+                Ok(flavor) => {
+                    let prices = flavor.plan_codes.hourly.as_deref().and_then(|plan| self.hourly_prices(plan));
+                    observation.quotes.extend(prices.map(|prices| (address.clone(), prices)));
+                }
+                // Of what is not seen nothing is said.
+                Err(error) if error.code == Code::A0754 && observation.gaps.is_empty() => {
+                    observation.unoffered.insert(address.clone(), error.into_refusal());
+                }
+                Err(_) => (),
+            }
         }
+    }
+
+    /// The size that is wanted, if the wanted region of the wanted project offers it.
+    async fn offered(&self, fields: &Fields, now: Timestamp) -> Result<WireFlavor, ProviderError> {
+        let text = |name: &str| fields.text(name).unwrap_or_default();
+        let (project, region, size) = (self.project_of(fields)?, text("region"), text("type"));
+        let flavors = self.flavors((&project, region), now).await;
+        if flavors.as_ref().is_ok_and(Vec::is_empty) {
+            return Err(self.no_such_region(text("project"), region, now).await?);
+        }
+        let flavors =
+            flavors.map_err(|trouble| failed(trouble, &format!("could not read what {region} offers"), false))?;
+        let found = flavors.iter().find(|flavor| flavor.name == size).cloned();
+        found.ok_or_else(|| made::no_such_size(region, size, &flavors))
     }
 
     /// Brings an instance to a power. What is on its way already is left to arrive.

@@ -5,11 +5,12 @@ use async_trait::async_trait;
 use super::OvhCloudProvider;
 use super::api::failed;
 use super::made::{instead, refused};
-use crate::providers::offers::{OfferMemory, ReadOffers};
+use crate::providers::offers::{self, OfferMemory, ReadOffers};
 use crate::providers::{ProviderError, ReadPrices};
 use amarre_core::model::offers::{Offered, OfferedSize, OfferedSizes, ServerOffers, ServerPlaces};
 use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::{Fields, Timestamp, Value};
+use amarre_core::text;
 
 #[async_trait]
 impl ReadOffers for OvhCloudProvider {
@@ -45,12 +46,7 @@ impl ReadOffers for OvhCloudProvider {
         }
         let flavors = self.flavors((&id, region), now).await.map_err(|trouble| failed(trouble, &doing, false))?;
         if flavors.is_empty() {
-            let regions = self.read_places(project, now).await?.regions;
-            let names = regions.iter().map(|region| region.word.as_str()).collect();
-            return Err(refused(
-                format!("there is no region `{region}`, or it offers nothing"),
-                instead(region, names),
-            ));
+            return Err(self.no_such_region(project, region, now).await?);
         }
         let images = self.api.images(&id, region).await.map_err(|trouble| failed(trouble, &doing, false))?;
         let mut sizes: Vec<OfferedSize> = flavors
@@ -72,6 +68,18 @@ impl ReadOffers for OvhCloudProvider {
 }
 
 impl OvhCloudProvider {
+    /// Why nothing is made in a region that offers nothing, with those that there are.
+    pub(super) async fn no_such_region(
+        &self,
+        project: &str,
+        region: &str,
+        now: Timestamp,
+    ) -> Result<ProviderError, ProviderError> {
+        let regions = offers::places(self, project, now).await?.regions;
+        let names = regions.iter().map(|region| region.word.as_str()).collect();
+        Ok(refused(text!("there is no region `{region}`, or it offers nothing", region), instead(region, names)))
+    }
+
     /// What a plan by the hour costs, where prices were read.
     pub(super) fn hourly_prices(&self, plan: &str) -> Option<ServerPrices> {
         let memory = self.memory();

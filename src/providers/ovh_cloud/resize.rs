@@ -3,12 +3,13 @@
 use async_trait::async_trait;
 
 use super::api::failed;
-use super::made::{instead, refused};
+use super::made::{instead, no_such_size, refused};
 use super::wire::WireFlavor;
 use super::{OvhCloudProvider, gone};
 use crate::providers::resize::{PlanResize, ResizePlan};
 use crate::providers::{Class, ProviderError, ReadPrices};
 use amarre_core::model::{Code, Timestamp};
+use amarre_core::text;
 
 #[async_trait]
 impl PlanResize for OvhCloudProvider {
@@ -22,8 +23,8 @@ impl PlanResize for OvhCloudProvider {
         let held = held.cloned().unwrap_or_else(|| WireFlavor::gone(instance.size()));
         let of_its_kind = |flavor: &&WireFlavor| held.os_type.is_none() || flavor.os_type == held.os_type;
         let Some(wanted) = flavors.iter().filter(of_its_kind).find(|flavor| flavor.name == typed) else {
-            let known = flavors.iter().filter(of_its_kind).map(|flavor| flavor.name.as_str()).collect();
-            return Err(refused(format!("{} offers no type `{typed}`", place.region), instead(typed, known)));
+            let known: Vec<WireFlavor> = flavors.iter().filter(of_its_kind).cloned().collect();
+            return Err(no_such_size(&place.region, typed, &known));
         };
         if held.name != wanted.name {
             fits(&held, wanted, &place.region, &flavors)?;
@@ -47,23 +48,33 @@ impl PlanResize for OvhCloudProvider {
 fn fits(held: &WireFlavor, wanted: &WireFlavor, region: &str, all: &[WireFlavor]) -> Result<(), ProviderError> {
     let (from, to) = (&held.name, &wanted.name);
     if let Some(stiff) = [held, wanted].into_iter().find(|flavor| !flavor.can_resize()) {
-        let message = format!("no server is resized from {from} to {to}: {} cannot be", stiff.name);
-        return Err(refused(message, "OVH resizes no sizes with disks of their host; make another server"));
+        let (from, to, stiff) = (from.as_str(), to.as_str(), stiff.name.as_str());
+        let message = text!("no server is resized from {from} to {to}: {stiff} cannot be", from, to, stiff);
+        let hint = text!("OVH resizes no sizes with disks of their host; make another server");
+        return Err(refused(message, hint));
     }
     if wanted.disk < held.disk {
         let larger = |flavor: &&WireFlavor| {
             flavor.disk >= held.disk && flavor.can_resize() && flavor.os_type == held.os_type && flavor.name != *from
         };
-        let message =
-            format!("{to} has a disk of {} GB, and {from} one of {} GB, which cannot shrink", wanted.disk, held.disk);
+        let message = text!(
+            "{to} has a disk of {less} GB, and {from} one of {more} GB, which cannot shrink",
+            to = to.as_str(),
+            less = i64::from(wanted.disk),
+            from = from.as_str(),
+            more = i64::from(held.disk)
+        );
         return Err(refused(
             message,
             instead("", all.iter().filter(larger).map(|flavor| flavor.name.as_str()).collect()),
         ));
     }
     match wanted.available {
-        Some(false) => Err(ProviderError::new(Class::RetryLater, Code::A0754, format!("{region} has no `{to}` left"))
-            .hint("OVH says that it is out of stock; ask again later, or for another type")),
+        Some(false) => {
+            let message = text!("{region} has no `{size}` left", region, size = to.as_str());
+            Err(ProviderError::new(Class::RetryLater, Code::A0754, message)
+                .hint(text!("OVH says that it is out of stock; ask again later, or for another type")))
+        }
         Some(true) | None => Ok(()),
     }
 }

@@ -6,7 +6,7 @@ use amarre::engine::report::instances::InstanceState;
 use amarre::engine::{Clock, RunMode};
 use amarre::providers::Exam;
 use amarre_core::model::instance::vendor_name;
-use amarre_core::model::{Gate, Kind, Millis, ReasonCode, Refusal};
+use amarre_core::model::{Code, Gate, Kind, Millis, ReasonCode, Refusal};
 use amarre_sim::Fault;
 use amarre_sim::kamatera::{KamateraServer, NameSuffix};
 use amarre_sim::ovh_cloud::{CI_PROJECT, CloudInstance, CloudVerb, POWER_RULES};
@@ -221,6 +221,42 @@ async fn a_server_that_was_never_made_is_not_called_gone() {
 }
 
 #[tokio::test]
+async fn what_a_vendor_does_not_offer_is_refused_by_name_and_asked_for_once() {
+    for make in BOTH {
+        let (currency, wrong) = match make {
+            Make::Ovh => ("EUR", vec![("b3-8", "b99-1"), ("GRA11", "NOPE1"), ("project: ci", "project: nosuch")]),
+            Make::Kamatera => ("USD", vec![("2B", "3Z"), ("2GiB", "3GiB"), ("20GB", "21GB"), ("EU", "NOPE")]),
+        };
+        for more in [ROOM.to_owned(), format!("limits: {{instances: 5}}, budget: {{month: 900 {currency}}}")] {
+            for (right, typo) in &wrong {
+                let mut rig = MadeRig::start(make, &more).await;
+                rig.write("worker", &make.small().replace(right, typo));
+                let picture = rig.passes(Millis::minutes(2)).await;
+                let refusals: Vec<&Refusal> = picture.plan.changes.iter().filter_map(|one| one.refusal()).collect();
+                let said = refusals.first().map(|refusal| refusal.message.to_string()).unwrap_or_default();
+                let word = typo.trim_start_matches("project: ").trim_end_matches("GiB").trim_end_matches("GB");
+                let word = if word == "3" { "3072 MiB" } else { word };
+                assert_eq!((codes(&picture), rig.created()), (vec!["A0754".to_owned()], 0), "{make:?} {typo} {said}");
+                assert!(said.contains(word), "{make:?} {typo}: {said}");
+            }
+        }
+    }
+    // What only its vendor knows to be wrong is not asked for again until the manifest changes.
+    let mut rig = MadeRig::start(Make::Kamatera, ROOM).await;
+    rig.write("worker", &Make::Kamatera.small().replace("ubuntu_server_24.04_64-bit", "of-alice"));
+    let picture = rig.passes(LATER).await;
+    assert!(picture.errors["worker"].error.message.to_string().contains("of-alice"), "{:?}", picture.errors);
+    let Cloud::Kamatera(cloud) = &rig.cloud else { unreachable!("it is one") };
+    let is_create = |path: &str, method: &str| path == Make::Kamatera.creates_at() && method == "POST";
+    let asked = cloud.server.journal.calls().iter().filter(|call| is_create(&call.path, &call.method)).count();
+    assert_eq!(asked, 1);
+    assert_eq!(rig.row("worker").pending.and_then(|pending| pending.code), Some(Code::A0754));
+    rig.write("worker", Make::Kamatera.small());
+    rig.settle().await;
+    assert_eq!(rig.created(), 1);
+}
+
+#[tokio::test]
 async fn a_server_ends_only_by_a_persons_word_for_one_that_is_not_protected() {
     for make in BOTH {
         let mut rig = MadeRig::with_worker(make).await;
@@ -379,21 +415,21 @@ async fn of_several_of_one_name_none_is_touched() {
 
 #[tokio::test]
 async fn what_the_vendor_does_not_offer_is_refused_by_name() {
-    let mut rig = MadeRig::start(Make::Ovh, ROOM).await;
-    rig.write("worker", &Make::Ovh.small().replace("b3-8", "b3-9"));
-    let picture = rig.passes(Millis::minutes(1)).await;
-    let error = picture.errors.get("worker").map(|error| error.error.to_string());
-    assert!(error.as_ref().is_some_and(|error| error.contains("GRA11 offers no type `b3-9`")), "{error:?}");
-    rig.write("worker", &Make::Ovh.small().replace("project: ci\n", ""));
-    let picture = rig.passes(Millis::minutes(1)).await;
-    let error = picture.errors.get("worker").map(|error| error.error.to_string());
-    assert!(error.as_ref().is_some_and(|error| error.contains("several projects")), "{error:?}");
-    let mut rig = MadeRig::start(Make::Kamatera, ROOM).await;
-    rig.write("worker", &Make::Kamatera.small().replace("ubuntu_server_24.04_64-bit", "plan9"));
-    let picture = rig.passes(Millis::minutes(1)).await;
-    let error = picture.errors.get("worker").map(|error| error.error.to_string());
-    assert!(error.as_ref().is_some_and(|error| error.contains("failed to find disk image")), "{error:?}");
-    assert_eq!(rig.created(), 0);
+    let said = |picture: Arc<PassResult>| {
+        let held = picture.plan.changes.iter().find_map(|change| Some(change.refusal()?.message.to_string()));
+        held.or_else(|| Some(picture.errors.get("worker")?.error.to_string())).unwrap_or_default()
+    };
+    for (make, from, to, why) in [
+        (Make::Ovh, "b3-8", "b3-9", "GRA11 offers no type `b3-9`"),
+        (Make::Ovh, "project: ci\n", "", "several projects"),
+        (Make::Kamatera, "ubuntu_server_24.04_64-bit", "plan9", "failed to find disk image"),
+    ] {
+        let mut rig = MadeRig::start(make, ROOM).await;
+        rig.write("worker", &make.small().replace(from, to));
+        let said = said(rig.passes(Millis::minutes(1)).await);
+        assert!(said.contains(why), "{said}");
+        assert_eq!(rig.created(), 0);
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! | a create, or a change of size | verdict |
 //! |---|---|
+//! | its vendor does not offer it | held |
 //! | more servers are wanted than `limits.instances` | no create at that cloud is made |
 //! | of a size that `limits.types` does not name | held |
 //! | with it, and those before it by name, the budget is exceeded, or its price is not known | held |
@@ -23,6 +24,12 @@ pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
         let is_its = |address: &Address| address.kind == Kind::Server && address.provider == cloud.provider;
         let is_asked = |change: &Change| is_its(&change.address) && size(change).is_some();
         if plan.changes.iter().any(is_asked) {
+            // It is no question of what it costs.
+            for change in plan.changes.iter_mut().filter(|change| is_asked(change) && change.refusal().is_none()) {
+                if let Some(refusal) = input.world.unoffered.get(&change.address) {
+                    change.gate = Gate::Held(refusal.clone());
+                }
+            }
             let servers = Servers::of(input, wants, cloud);
             servers.hold_back(name, plan);
         }

@@ -10,8 +10,7 @@
 use crate::model::service::Reconcile;
 use crate::model::site::Mode;
 use crate::model::{
-    Address, Arg, Change, Code, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Text, Value, Verb,
-    Wants,
+    Address, Arg, Change, Code, Fields, Gate, Hint, Kind, Plan, ReasonCode, Refusal, Service, Text, Value, Verb, Wants,
 };
 use crate::plan::input::Input;
 use crate::text;
