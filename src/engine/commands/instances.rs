@@ -469,6 +469,7 @@ pub(super) async fn perform(
     let state = reply.picture.actions.get(&row.address).cloned();
     let seen = instances::find(&reply.picture, &row.name).ok();
     let now = seen.as_ref().map_or(InstanceState::Unknown, |row| row.state).text();
+    let is_moving = seen.as_ref().is_some_and(|row| row.state == InstanceState::Changing);
     let is_deletion = deed == InstanceDeed::Delete;
     let snapshot = given.filter(|_| deed == InstanceDeed::Snapshot);
     let deed = deed.text();
@@ -484,6 +485,10 @@ pub(super) async fn perform(
                 took
             );
             Ok((said, state))
+        }
+        // It was taken on, and what it set in motion does not rest yet.
+        Some(ActionState::Done) if is_moving => {
+            Ok((text!("{name}: {deed} is under way", name, deed), Some(ActionState::Begun)))
         }
         Some(ActionState::Done) => {
             Ok((text!("{name}: {deed} done after {took}; it is {now}", name, deed, took, now), state))

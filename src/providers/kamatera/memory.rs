@@ -73,6 +73,8 @@ pub struct BegunCreate {
 /// An action of ours on a server.
 #[derive(Debug, Clone, Default)]
 struct BegunAction {
+    /// The first look since.
+    first_look: Option<Timestamp>,
     /// Its commands; empty: their numbers were lost with the answer.
     commands: Vec<String>,
     /// The power that it leads to; `None`: it ends as it began.
@@ -310,6 +312,11 @@ impl KamateraMemory {
         self.acted.contains_key(id)
     }
 
+    /// The first look since the action of ours that may still be under way: the power from before is older.
+    pub fn acting_since(&self, id: &str) -> Option<Timestamp> {
+        self.acted.get(id)?.first_look
+    }
+
     /// Why the last command on a server failed, for a while.
     pub fn failure(&self, id: &str) -> Option<&(String, Timestamp)> {
         self.failures.get(id)
@@ -317,6 +324,9 @@ impl KamateraMemory {
 
     /// The commands that the queue is to be asked about now.
     pub fn due_commands(&mut self, now: Timestamp) -> Vec<String> {
+        for acted in self.acted.values_mut() {
+            acted.first_look.get_or_insert(now);
+        }
         let pending = self.acted.values_mut().filter(|acted| acted.over.is_none());
         let mut due = Vec::new();
         for acted in pending {

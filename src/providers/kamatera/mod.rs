@@ -154,7 +154,10 @@ impl KamateraProvider {
                 let why = Text::foreign(why);
                 Readiness::Failed { why: text!("the vendor's command failed: {why}", why) }
             }
-            _ if memory.is_acting(&server.id) => not_yet(text!("the vendor carries out an action")),
+            _ if memory.is_acting(&server.id) => Readiness::NotYet {
+                since: memory.acting_since(&server.id).unwrap_or(at),
+                why: text!("the vendor carries out an action"),
+            },
             (None, power @ (power::ON | power::OFF)) => {
                 fields.set("power", Value::text(power));
                 Readiness::Ready

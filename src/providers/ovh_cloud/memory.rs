@@ -241,6 +241,11 @@ impl Memory {
         self.acted.contains_key(id)
     }
 
+    /// The first look since the action of ours that may still be under way: the status from before is older.
+    pub fn acting_since(&self, id: &str) -> Option<Timestamp> {
+        self.acted.get(id)?.first_look
+    }
+
     /// The instances whose region is to be asked about an action of ours.
     pub fn due_places(&mut self, now: Timestamp) -> Vec<Place> {
         let mut due = Vec::new();

@@ -199,7 +199,7 @@ impl OvhCloudProvider {
     fn seen(&self, project: &str, instance: &WireInstance, at: Timestamp) -> Seen {
         let memory = self.memory();
         let since = memory.since(&instance.id).unwrap_or(at);
-        let is_acting = memory.is_acting(&instance.id);
+        let (is_acting, acting_since) = (memory.is_acting(&instance.id), memory.acting_since(&instance.id));
         let price = instance.plan_code.as_deref().and_then(|plan| memory.price(plan));
         let price = price.map(|(price, currency)| (price, currency.to_owned()));
         drop(memory);
@@ -222,7 +222,9 @@ impl OvhCloudProvider {
         fields.extend(instance.created.as_ref().map(|created| ("created".into(), Value::text(created))));
         let not_yet = |why: Text| Readiness::NotYet { since, why };
         let ready = match standing(&instance.status) {
-            Standing::Rests(_) if is_acting => not_yet(text!("the vendor carries out an action")),
+            Standing::Rests(_) if is_acting => {
+                Readiness::NotYet { since: acting_since.unwrap_or(at), why: text!("the vendor carries out an action") }
+            }
             Standing::Rests(power) => {
                 fields.set("power", Value::text(power));
                 Readiness::Ready

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::report::instances::InstanceState;
 use amarre::engine::{Clock, RunMode};
 use amarre::providers::Exam;
@@ -44,6 +45,15 @@ async fn what_a_vendor_does_is_shown_with_its_limit() {
         assert_eq!(work.until, Some(work.since + Millis::minutes(30)), "{make:?} {work:?}");
         rig.settle().await;
         assert_eq!(rig.row("worker").work, None, "{make:?}");
+        // An action begins when it is asked for, however long the server was as it is.
+        let (asked, address) = (rig.clock.now(), rig.address("worker"));
+        let request = ActionRequest { address, word: "reboot", by: "alice".to_owned(), after: Vec::new(), given: None };
+        rig.engine.ask_actions(vec![request]).unwrap();
+        for _ in 0..2 {
+            rig.pass(Millis::seconds(1)).await;
+        }
+        let work = rig.row("worker").work.unwrap();
+        assert!(work.since >= asked, "{make:?} {work:?}");
     }
 }
 
@@ -225,7 +235,7 @@ async fn what_a_vendor_does_not_offer_is_refused_by_name_and_asked_for_once() {
     for make in BOTH {
         let (currency, wrong) = match make {
             Make::Ovh => ("EUR", vec![("b3-8", "b99-1"), ("GRA11", "NOPE1"), ("project: ci", "project: nosuch")]),
-            Make::Kamatera => ("USD", vec![("2B", "3Z"), ("2GiB", "3GiB"), ("20GB", "21GB"), ("EU", "NOPE")]),
+            Make::Kamatera => ("USD", vec![("2B", "3B"), ("2GiB", "5GiB"), ("20GB", "21GB"), ("EU", "NOPE")]),
         };
         for more in [ROOM.to_owned(), format!("limits: {{instances: 5}}, budget: {{month: 900 {currency}}}")] {
             for (right, typo) in &wrong {
@@ -235,7 +245,7 @@ async fn what_a_vendor_does_not_offer_is_refused_by_name_and_asked_for_once() {
                 let refusals: Vec<&Refusal> = picture.plan.changes.iter().filter_map(|one| one.refusal()).collect();
                 let said = refusals.first().map(|refusal| refusal.message.to_string()).unwrap_or_default();
                 let word = typo.trim_start_matches("project: ").trim_end_matches("GiB").trim_end_matches("GB");
-                let word = if word == "3" { "3072 MiB" } else { word };
+                let word = if word == "5" { "5120 MiB" } else { word };
                 assert_eq!((codes(&picture), rig.created()), (vec!["A0754".to_owned()], 0), "{make:?} {typo} {said}");
                 assert!(said.contains(word), "{make:?} {typo}: {said}");
             }
