@@ -247,7 +247,7 @@ fn pending(row: &InstanceRow, words: Words) -> Option<Banner> {
 }
 
 /// Whether its vendor bills it while it is stopped.
-fn bills_stopped(row: &InstanceRow) -> bool {
+pub(super) fn bills_stopped(row: &InstanceRow) -> bool {
     row.prices.as_ref().map_or(row.address.provider.family() == BILLS_STOPPED, ServerPrices::bill_off)
 }
 

@@ -396,6 +396,8 @@ struct SelectionPage {
     takes: Vec<SelectedInstance>,
     skipped: Vec<SelectedInstance>,
     has_schedule: bool,
+    /// The clouds at which it cuts the power.
+    cuts_at: String,
     is_billed: bool,
     back: String,
 }
@@ -451,11 +453,20 @@ pub async fn bulk(
         word: verb.of_instance().unwrap_or_default(),
         now: words.with_all("inst-do-now", &[("what", &words.get(label)), ("n", &takes.len().to_string())]),
         has_schedule: takes.iter().any(|(_, row)| instance_view::timetable(row).is_some()),
-        is_billed: deed == InstanceDeed::Stop,
+        cuts_at: cuts_at(&takes, deed),
+        is_billed: deed == InstanceDeed::Stop && takes.iter().any(|(_, row)| super::instance::bills_stopped(row)),
         takes: takes.iter().map(shown).collect(),
         skipped: skipped.iter().map(shown).collect(),
         back,
     }))
+}
+
+/// The clouds of what is selected at which a stop is no shutdown: `tlv`.
+fn cuts_at(takes: &[(Option<String>, InstanceRow)], deed: InstanceDeed) -> String {
+    let cut = takes.iter().filter(|(_, row)| row.address.provider.cloud_traits().stop_cuts_power);
+    let clouds: BTreeSet<&str> =
+        cut.filter(|_| deed == InstanceDeed::Stop).map(|(_, row)| row.cloud.as_str()).collect();
+    clouds.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// Why a selected server is left out: it is refused, or there is nothing to do.

@@ -629,6 +629,7 @@ inst-stop-more = Stop…
 inst-reboot-more = Reboot…
 inst-bulk = Selected
 inst-bulk-about = one confirmation, one result each
+inst-bulk-cuts = At { $clouds }, a stop cuts the power: the system is not shut down, and what it has not written is lost.
 inst-bulk-holds = For those with a schedule, this holds until its next tick.
 inst-confirm = { $what }: { $n } of the selected instances
 inst-do-now = { $what }: { $n }

@@ -638,6 +638,7 @@ inst-stop-more = Arrêter…
 inst-reboot-more = Redémarrer…
 inst-bulk = Sélection
 inst-bulk-about = une confirmation, un résultat pour chacune
+inst-bulk-cuts = Chez { $clouds }, l’arrêt coupe l’alimentation : le système n’est pas arrêté proprement, et ce qu’il n’a pas écrit est perdu.
 inst-bulk-holds = Pour celles qui ont un planning, cela tient jusqu’à sa prochaine échéance.
 inst-confirm = { $what } : { $n } des instances sélectionnées
 inst-do-now = { $what } : { $n }
