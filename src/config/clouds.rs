@@ -69,12 +69,23 @@ pub(super) fn ssh_keys(keys: &BTreeMap<String, String>) -> Result<BTreeMap<Strin
     checked.collect()
 }
 
-/// Whether a list can be served as the vendor of this cloud gives it. A cloud that is not there is fine: clients then learn how to
-/// set its key.
+/// Whether a list can be served as the vendor of this cloud gives it. A cloud without a key is fine: clients then learn how to set
+/// it.
 pub(super) fn check_compat(from: &str, clouds: &BTreeMap<String, CloudSite>) -> Result<(), ConfigError> {
-    let Some(cloud) = clouds.get(from).filter(|cloud| cloud.provider.family() != kamatera::FAMILY) else {
-        return Ok(());
+    let is_served = |cloud: &CloudSite| cloud.provider.family() == kamatera::FAMILY;
+    let Some(cloud) = clouds.get(from) else {
+        let served = clouds.iter().filter(|(_, cloud)| is_served(cloud)).map(|(name, _)| name.as_str());
+        let served: Vec<&str> = served.collect();
+        let message = format!("server.compat.cloud.from: there is no cloud {from}");
+        let hint = match served.is_empty() {
+            true => format!("write `clouds: {{{from}: {{kamatera: {{}}}}}}`"),
+            false => format!("clouds at Kamatera: {}", served.join(", ")),
+        };
+        return Err(ConfigError::new(Code::A0201, message, hint));
     };
+    if is_served(cloud) {
+        return Ok(());
+    }
     let message = format!("server.compat.cloud.from: {from} is {}", cloud.provider.title());
     Err(ConfigError::new(Code::A0201, message, "name a cloud at Kamatera: its list is the one that is served"))
 }

@@ -32,7 +32,7 @@ pub struct KamateraAccess {
     pub url: String,
     /// Where the console is.
     pub console: String,
-    /// The id of the API key.
+    /// The id of the API key; empty: there is none.
     pub client_id: String,
     /// Its secret.
     pub secret: Secret,
@@ -50,7 +50,7 @@ struct KamateraFile {
 /// The account of a cloud.
 ///
 /// # Errors
-/// An unknown key, a missing part of the key, or two variables that disagree.
+/// An unknown key, half of an API key, or two variables that disagree.
 pub(super) fn access(
     cloud: &str,
     settings: &Json,
@@ -102,6 +102,8 @@ fn find(
     };
     match (client_id, secret) {
         (Some(client_id), Some(secret)) => Ok(KamateraAccess { url, console, client_id, secret }),
+        // The cloud is a gap that says which variable it needs; everything else goes on.
+        (None, None) => Ok(KamateraAccess { url, console, client_id: String::new(), secret: Secret::new("") }),
         (client_id, _) => {
             let missing = if client_id.is_none() { "client_id" } else { "secret" };
             let hint = format!(
@@ -173,7 +175,8 @@ mod tests {
             (json!(null), &both, format!("{ENDPOINT} id se:cret")),
             (json!({"url": "http://127.0.0.1:1"}), &apart, "http://127.0.0.1:1 id secret".to_owned()),
             (json!({"client_id": "own"}), &[("KAMATERA_API_SECRET_FILE", "key")], format!("{ENDPOINT} own filed")),
-            (json!({}), &[], "clouds.tlv.kamatera needs client_id as well".to_owned()),
+            (json!({}), &[], format!("{ENDPOINT}  ")),
+            (json!({}), &[(SECRET, "secret")], "clouds.tlv.kamatera needs client_id as well".to_owned()),
             (json!({}), &[(CLIENT_ID, "id")], "clouds.tlv.kamatera needs secret as well".to_owned()),
             (json!({}), &[(BOTH, "no-colon")], format!("{BOTH} is not of the form id:secret")),
             (

@@ -24,6 +24,8 @@ pub enum Trouble {
     NotSent(String),
     /// It left, and no whole answer came.
     Unknown(String),
+    /// Neither the configuration nor a variable has a key; nothing has left.
+    NoKey,
     /// The key is refused.
     Login(String),
     /// The vendor refused, whatever the status: errors of a list come with 200.
@@ -179,6 +181,9 @@ impl KamateraApi {
     }
 
     async fn call_at(&self, base: &str, method: Method, path: &str, body: Option<Json>) -> Result<Json, Trouble> {
+        if self.client_id.is_empty() {
+            return Err(Trouble::NoKey);
+        }
         let asked = tokio::time::Instant::now();
         let _turn = self.turn.lock().await;
         self.http.counts().waited.observe(asked.elapsed().as_secs_f64());
@@ -229,6 +234,7 @@ impl Trouble {
         match self {
             Trouble::NotSent(why) => format!("Kamatera cannot be reached ({why})"),
             Trouble::Unknown(why) => format!("Kamatera gave no whole answer ({why})"),
+            Trouble::NoKey => "there is no key of an account at Kamatera".to_owned(),
             Trouble::Login(words) => format!("Kamatera refuses the key: {words}"),
             Trouble::Refused { status, words } if words.is_empty() => format!("Kamatera answered {status}"),
             Trouble::Refused { status, words } => format!("Kamatera answered {status}: {words}"),
@@ -251,6 +257,9 @@ impl Trouble {
             Trouble::Refused { status: 429, .. } => {
                 ProviderError::new(Class::RetryLater, Code::A0741, message).hint(away)
             }
+            Trouble::NoKey => ProviderError::new(Class::Reauthenticate, Code::A0740, message).hint(
+                "make a key in Kamatera's console, export KAMATERA_API_KEY=id:secret, and start Amarre again; docs/providers/kamatera.md says how",
+            ),
             Trouble::Login(_) => ProviderError::new(Class::Reauthenticate, Code::A0740, message)
                 .hint("check the API key of the cloud: deleted, or id and secret of different keys?"),
             Trouble::Refused { words, .. } if words.starts_with("No servers found") => {

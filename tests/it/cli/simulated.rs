@@ -207,8 +207,11 @@ async fn the_list_of_a_cloud_is_served_as_its_vendor_gives_it() {
     assert_eq!(get(at, "localhost", "/api/v1/instances").await.unwrap().0, 404);
     super::rig::end(daemon).await;
 
-    // Without a key it says which variable.
-    rig.file("amarre.yaml", &config("paris: {simulated: true}", "tlv"));
+    // Without a key it says which variable, and everything else goes on.
+    rig.file("amarre.yaml", &config("tlv: {kamatera: {}}, paris: {simulated: true}", "tlv"));
+    let listed = rig.run(&["instance", "list"]).await;
+    assert!(listed.code == 0 && listed.out.contains("db-1"), "{listed:?}");
+    assert!(listed.out.contains("A0740") && listed.out.contains("KAMATERA_API_KEY"), "{listed:?}");
     let daemon = rig.daemon(&["--yes"], &[]).await;
     let (status, body) = get(at, "localhost", "/api/servers").await.unwrap();
     assert!(status == 401 && body.contains("A0740") && body.contains("KAMATERA_API_KEY"), "{body}");
@@ -216,6 +219,7 @@ async fn the_list_of_a_cloud_is_served_as_its_vendor_gives_it() {
 
     for (wrong, said) in [
         (config("paris: {simulated: true}", "paris"), "paris is OVH Public Cloud"),
+        (config("paris: {simulated: true}", "tlv"), "there is no cloud tlv"),
         (
             config("tlv: {kamatera: {}, simulated: true}", "tlv").replace(&beside.to_string(), &rig.port.to_string()),
             "where server.listen is",
