@@ -88,6 +88,7 @@ fn say_arg(arg: &Arg, language: Language) -> String {
         Arg::Text(text) => say(text, language),
         Arg::List(items) => items.iter().map(|item| say_arg(item, language)).collect::<Vec<_>>().join(", "),
         Arg::Kind(kind) => Words(language).kind(&kind.label()),
+        Arg::Money(_) if language == Language::Fr => arg.to_string().replace('.', ","),
         Arg::Span(span) if language == Language::Fr => span.to_string().replace('d', "j"),
         Arg::Day(at) if language == Language::Fr => {
             let at = jiff::Timestamp::from_millisecond(at.0).unwrap_or_default().to_zoned(jiff::tz::TimeZone::UTC);
@@ -102,7 +103,8 @@ fn say_arg(arg: &Arg, language: Language) -> String {
             };
             format!("{} {month} {}", at.strftime("%d"), at.strftime("%H:%M:%S"))
         }
-        Arg::Name(_) | Arg::Foreign(_) | Arg::Count(_) | Arg::Span(_) | Arg::Day(_) | Arg::Code(_) => arg.to_string(),
+        Arg::Name(_) | Arg::Foreign(_) | Arg::Count(_) | Arg::Money(_) | Arg::Span(_) => arg.to_string(),
+        Arg::Day(_) | Arg::Code(_) => arg.to_string(),
     }
 }
 

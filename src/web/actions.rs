@@ -15,6 +15,7 @@ use crate::engine::commands;
 use crate::engine::commands::act::{ActArgs, ArgShape, ServiceVerb, VerbRow};
 use crate::engine::commands::verbs::{ADOPT, APPLY, RECONCILE, RELEASE, RESCUE, VERBS};
 use crate::engine::commands::{Act, CommandAnswer, Refused};
+use amarre_core::model::Language;
 use amarre_core::plan::render::Style;
 
 /// Steps are dropped: the page shows them.
@@ -24,8 +25,13 @@ pub const NO_WAIT_MS: i64 = 0;
 
 /// Runs a command without waiting until all is done. A timeout is therefore no failure.
 pub async fn act(web: &Web, act: Act) -> Option<CommandAnswer> {
+    act_in(web, act, Language::En).await
+}
+
+/// The same, for a reader of another language.
+pub async fn act_in(web: &Web, act: Act, language: Language) -> Option<CommandAnswer> {
     let (steps, mut inbox) = mpsc::channel(STEPS_MAX);
-    let doing = commands::act(&web.handle, act, Style::PLAIN, &steps);
+    let doing = commands::act(&web.handle, act, Style { language, ..Style::PLAIN }, &steps);
     let mut doing = std::pin::pin!(doing);
     loop {
         tokio::select! {
@@ -105,7 +111,7 @@ pub async fn finish(
     let result = refused.as_ref().map_or_else(|| "ok".to_owned(), in_line);
     doer.audit(web, from, verb, name, &result).await;
     match refused {
-        Some(refused) => Flash::refused(refused).store(web, &doer.session).await,
+        Some(refused) => Flash::refused(refused, doer.visitor.words).store(web, &doer.session).await,
         // The page that follows shows the new state.
         None => _ = web.handle.pass().await,
     }

@@ -8,8 +8,9 @@ use axum::response::Response;
 use super::actions::{NO_WAIT_MS, finish};
 use super::{Actor, RequestContext, Web, text_page};
 use crate::engine::PassResult;
-use crate::engine::commands::Act;
+use crate::engine::commands::{Act, Refused};
 use crate::engine::report::instances::{self, InstanceRow};
+use crate::words::Words;
 
 /// The server of a name; else the page that says that there is none.
 pub async fn found(
@@ -25,6 +26,13 @@ pub async fn found(
             Err(text_page(web, visitor, StatusCode::NOT_FOUND, text).await)
         }
     }
+}
+
+/// Why a forecast was refused, with what helps, and the code of that.
+pub fn why(refused: &Refused, words: Words) -> (String, String) {
+    let hints = refused.hints.iter().map(|hint| words.say(&hint.text)).filter(|hint| !hint.is_empty());
+    let said = [words.say(&refused.said)].into_iter().chain(hints).collect::<Vec<_>>().join(" · ");
+    (said, refused.code.to_string())
 }
 
 /// Begins what was confirmed, waits for nothing, and leads to a page that says so.

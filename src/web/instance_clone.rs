@@ -1,10 +1,12 @@
-//! Makes another server like one: asks for its name, and does it like `amarre instance clone`.
+//! Makes another server like one: asks for its name, shows what it is and costs, and does it like `amarre instance clone`.
 
 use askama::Template;
 use axum::extract::{ConnectInfo, Form, Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 
-use super::asked_instance::{begin, found};
+use super::actions::act_in;
+use super::asked_instance::{begin, found, why};
 use super::instance::facts;
 use super::instance_view::{self, Offer};
 use super::{FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, signed_in};
@@ -22,8 +24,14 @@ struct ClonePage {
     path: String,
     about: String,
     facts: Vec<(String, String, bool)>,
-    /// Why it is not cloned, with the code of that.
+    /// Why it is not cloned, or not by this name, with the code of that.
     refused: Option<(String, String)>,
+    /// Whether it can be cloned at all now.
+    is_possible: bool,
+    /// The name that was typed.
+    typed: String,
+    /// What would be made, as the command line shows it.
+    forecast: Option<String>,
     may_clone: bool,
     /// Who may.
     role: String,
@@ -33,25 +41,41 @@ fn needed(web: &Web, row: &InstanceRow) -> Role {
     instance_view::role(&INSTANCE_CLONE, &instance_view::asked_name(row), &web.handle.last_pass().0)
 }
 
+/// What was typed, and what comes of it.
+#[derive(Default)]
+struct Tried {
+    typed: String,
+    forecast: Option<String>,
+    refused: Option<(String, String)>,
+}
+
+async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tried) -> Response {
+    let (words, path, role) = (visitor.words, instance_view::path(&row.name), needed(web, row));
+    let title = words.with("inst-clone-title", "name", row.shown_name());
+    let frame = PageFrame::new(web, visitor, "instances", title, format!("{path}/clone")).await;
+    let refused = Offer::new(&web.handle.last_pass().0, row, InstanceDeed::Clone, words).refused;
+    page(&ClonePage {
+        frame,
+        path,
+        about: words.get(if row.is_made() { "inst-clone-made" } else { "inst-clone-about" }),
+        facts: facts(row, words),
+        is_possible: refused.is_none(),
+        refused: refused.or(tried.refused),
+        typed: tried.typed,
+        forecast: tried.forecast,
+        may_clone: visitor.may(role),
+        role: words.with("inst-clone-role", "role", &role.to_string()),
+    })
+}
+
 /// `GET /instances/{name}/clone`
 pub async fn page_of(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let visitor = signed_in(&web, &headers, &format!("{}/clone", instance_view::path(&name))).await?;
     let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
-    let (words, path, role) = (visitor.words, instance_view::path(&row.name), needed(&web, &row));
-    let title = words.with("inst-clone-title", "name", row.shown_name());
-    let frame = PageFrame::new(&web, &visitor, "instances", title, format!("{path}/clone")).await;
-    Ok(page(&ClonePage {
-        frame,
-        path,
-        about: words.get(if row.is_made() { "inst-clone-made" } else { "inst-clone-about" }),
-        facts: facts(&row, words),
-        refused: Offer::new(&web.handle.last_pass().0, &row, InstanceDeed::Clone, words).refused,
-        may_clone: visitor.may(role),
-        role: words.with("inst-clone-role", "role", &role.to_string()),
-    }))
+    Ok(asks(&web, &visitor, &row, Tried::default()).await)
 }
 
-/// `POST /instances/{name}/clone`
+/// `POST /instances/{name}/clone`: shows what it would be, or does it.
 pub async fn clone_now(
     State(web): State<Web>,
     ConnectInfo(from): From,
@@ -64,8 +88,22 @@ pub async fn clone_now(
     let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
     let doer = authorize_form(&web, &headers, &fields, needed(&web, &row), &format!("{path}/clone")).await?;
     let clone = fields.get(NEW_NAME).map(|typed| typed.trim()).unwrap_or_default();
-    let text = doer.visitor.words.with_all("inst-clone-begun", &[("clone", clone), ("name", row.shown_name())]);
+    let words = doer.visitor.words;
     let command = Act::new(&INSTANCE_CLONE).with("instances", vec![instance_view::asked_name(&row)]);
     let command = command.with(NEW_NAME, clone);
-    Ok(begin(&web, &doer, (from, INSTANCE_CLONE.word, &name), command, (&text, &path)).await)
+    // The button is about what was shown.
+    if fields.get("sure").is_some_and(|sure| sure == clone) {
+        let text = words.with_all("inst-clone-begun", &[("clone", clone), ("name", row.shown_name())]);
+        return Ok(begin(&web, &doer, (from, INSTANCE_CLONE.word, &name), command, (&text, &path)).await);
+    }
+    let command = command.with("dry_run", true).asked_by(&doer.author());
+    let Some(answer) = act_in(&web, command, words.0).await else { return Err(super::edit::stopping()) };
+    let typed = clone.to_owned();
+    let tried = match answer.refused() {
+        Some(refused) => Tried { typed, refused: Some(why(&refused, words)), forecast: None },
+        None => Tried { typed, forecast: Some(answer.text), refused: None },
+    };
+    let is_refused = tried.refused.is_some();
+    let page = asks(&web, &doer.visitor, &row, tried).await;
+    Ok(if is_refused { (StatusCode::UNPROCESSABLE_ENTITY, page).into_response() } else { page })
 }

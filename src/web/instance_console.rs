@@ -33,7 +33,7 @@ pub async fn open(
     let Some(answer) = act(&web, command).await else { return Err(super::edit::stopping()) };
     if let Some(refused) = answer.refused() {
         doer.audit(&web, from, verb.word, &name, &format!("{} ({})", refused.message, refused.code)).await;
-        Flash::refused(refused).store(&web, &doer.session).await;
+        Flash::refused(refused, doer.visitor.words).store(&web, &doer.session).await;
         return Ok(redirect(&path));
     }
     doer.audit(&web, from, verb.word, &name, "ok").await;

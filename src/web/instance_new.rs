@@ -213,7 +213,7 @@ async fn form_page(web: &Web, visitor: &RequestContext, form: ServerForm, checke
         names.into_iter().map(|name| (name.clone(), name.clone(), name == chosen)).collect()
     };
     let mut notices = if form.cloud.is_empty() { Vec::new() } else { notices(&picture, &form, words) };
-    notices.extend(refused.map(Flash::refused));
+    notices.extend(refused.map(|refused| Flash::refused(refused, words)));
     let file = web.handle.path_of(&form.name);
     let frame = PageFrame::new(web, visitor, "instances", words.get("inst-new-title"), HERE.to_owned()).await;
     page(&NewInstancePage {

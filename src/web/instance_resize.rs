@@ -6,8 +6,8 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::actions::act;
-use super::asked_instance::{begin, found};
+use super::actions::{act, act_in};
+use super::asked_instance::{begin, found, why};
 use super::instance::facts;
 use super::instance_new::OfferedChoices;
 use super::instance_view::{self, Offer};
@@ -151,9 +151,12 @@ pub async fn resize_now(
         server::spawn_detached(async move { drop(act(&web, command).await) });
         return Ok(redirect(&path));
     }
-    let Some(answer) = act(&web, command.with("dry_run", true)).await else { return Err(super::edit::stopping()) };
+    let words = doer.visitor.words;
+    let Some(answer) = act_in(&web, command.with("dry_run", true), words.0).await else {
+        return Err(super::edit::stopping());
+    };
     let tried = match answer.refused() {
-        Some(refused) => Tried { fields, refused: Some((refused.message, refused.code.to_string())), forecast: None },
+        Some(refused) => Tried { fields, refused: Some(why(&refused, words)), forecast: None },
         None => Tried { fields, forecast: Some(answer.text), refused: None },
     };
     let is_refused = tried.refused.is_some();

@@ -512,7 +512,7 @@ pub async fn carry_out(
     };
     if let Some(refused) = answer.refused() {
         doer.audit(web, from, verb.word, &names.join(" "), &refused.message).await;
-        Flash { hints: Vec::new(), ..Flash::refused(refused) }.store(web, &doer.session).await;
+        Flash { hints: Vec::new(), ..Flash::refused(refused, words) }.store(web, &doer.session).await;
         return redirect(back);
     }
     let results = answer.document["results"].as_array().cloned().unwrap_or_default();

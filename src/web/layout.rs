@@ -104,10 +104,10 @@ impl Flash {
     }
 
     /// Why a command was refused.
-    pub fn refused(refused: Refused) -> Self {
-        let Refused { code, message, hints, .. } = refused;
+    pub fn refused(refused: Refused, words: Words) -> Self {
+        let Refused { code, said, hints, .. } = refused;
         let hints = hints.into_iter().filter(|hint| !hint.text.is_empty()).collect();
-        Self { text: message, is_bad: true, code: Some(code), hints }
+        Self { text: words.say(&said), is_bad: true, code: Some(code), hints }
     }
 
     /// Stores it for the page that follows.

@@ -343,7 +343,7 @@ pub async fn reserve(
         refused.as_ref().map_or_else(|| "ok".to_owned(), |refused| format!("{} ({})", refused.message, refused.code));
     doer.audit(&web, from, POOL_RESERVE.word, &name, &result).await;
     if let Some(refused) = refused {
-        Flash::refused(refused).store(&web, &doer.session).await;
+        Flash::refused(refused, doer.visitor.words).store(&web, &doer.session).await;
         return Ok(redirect(&back));
     }
     // Of several, the first one has it.

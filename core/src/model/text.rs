@@ -75,6 +75,8 @@ pub enum Arg {
     Foreign(String),
     /// A number of things.
     Count(i64),
+    /// An amount of money, in hundredths: with two digits after the decimal sign of the reader.
+    Money(i64),
     /// A span, in milliseconds.
     Span(Millis),
     /// An instant, in milliseconds since the epoch; shown in local time, as `03 Dec 18:00:00`.
@@ -236,7 +238,7 @@ impl Arg {
             Arg::Name(text) | Arg::Foreign(text) => *text = other(text),
             Arg::Text(text) => text.map_words(other),
             Arg::List(items) => items.iter_mut().for_each(|item| item.map_words(other)),
-            Arg::Count(_) | Arg::Span(_) | Arg::Date(_) | Arg::Clock(_) | Arg::Day(_) => (),
+            Arg::Count(_) | Arg::Money(_) | Arg::Span(_) | Arg::Date(_) | Arg::Clock(_) | Arg::Day(_) => (),
             Arg::Kind(_) | Arg::Code(_) => (),
         }
     }
@@ -248,6 +250,7 @@ impl fmt::Display for Arg {
         match self {
             Arg::Name(text) | Arg::Foreign(text) => formatter.write_str(text),
             Arg::Count(n) => write!(formatter, "{n}"),
+            Arg::Money(cents) => write!(formatter, "{}.{:02}", cents / 100, cents.rem_euclid(100)),
             Arg::Span(span) => write!(formatter, "{span}"),
             Arg::Date(at) | Arg::Clock(at) => formatter.write_str(&at.rfc3339()),
             Arg::Day(at) => {

@@ -7,6 +7,7 @@
 
 use serde_json::json;
 
+use super::CommandAnswer;
 use super::act::Asked;
 use super::delete_instance::place;
 use super::edit_manifest::{self, FileChange, ManifestDraft};
@@ -14,13 +15,13 @@ use super::instances::{InstanceDeed, NotAsked, answer, perform, prepared, refusa
 use super::manifest_text::{document_of, with_keys};
 use super::resize_instance::{author, has_room, monthly, remarked};
 use super::snapshot_instance::SHELF_NAME;
-use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instances::InstanceRow;
-use amarre_core::model::Code;
+use crate::words::say;
 use amarre_core::model::site::CloudSite;
+use amarre_core::model::{Code, Language, Text};
 use amarre_core::text;
 
 /// The argument of the name of the other server.
@@ -39,7 +40,7 @@ pub async fn clone(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> {
         Ok(row) => at_vendor(handle, &picture, &row, asked).await?,
         Err(why) => Err(why),
     };
-    Some(outcome.unwrap_or_else(|NotAsked { code, message, hint }| refused(code, &message.to_string(), &hint)))
+    Some(outcome.unwrap_or_else(|why| why.answer()))
 }
 
 /// What comes of it, or why nothing does; without it Amarre is stopping.
@@ -53,7 +54,7 @@ async fn at_vendor(handle: &Handle, picture: &PassResult, row: &InstanceRow, ask
         return Some(Err(why));
     }
     if args.flag("dry_run") {
-        return Some(Ok(forecast(row, clone)));
+        return Some(Ok(forecast(row, clone, asked.style.language)));
     }
     let outcome = perform(handle, row, InstanceDeed::Clone, args, Some(clone.to_owned())).await?;
     let outcome = outcome.map(|(said, state)| match state == Some(ActionState::Done) {
@@ -79,14 +80,15 @@ fn is_free(picture: &PassResult, row: &InstanceRow, clone: &str) -> Result<(), N
         && !clone.ends_with(SHELF_NAME);
     if !is_name {
         let message = text!("`{clone}` is no name of a server", clone);
-        return Err(refusal(Code::A0754, message, "4 to 40 of A-Z, a-z, 0-9, `-` and `_`, a letter or a digit first"));
+        let hint = text!("4 to 40 of A-Z, a-z, 0-9, `-` and `_`, a letter or a digit first");
+        return Err(refusal(Code::A0754, message, hint));
     }
     let rows = picture.instances();
     match rows.iter().find(|one| one.cloud == row.cloud && one.vendor_name == clone) {
         None => Ok(()),
         Some(there) => {
             let message = text!("{cloud} has a server of the name {clone}", cloud = row.cloud.as_str(), clone);
-            Err(refusal(Code::A0754, message, format!("take another name; that one is {}", there.by_id())))
+            Err(refusal(Code::A0754, message, text!("take another name; that one is {id}", id = there.by_id())))
         }
     }
 }
@@ -102,13 +104,14 @@ fn has_room_for_one(picture: &PassResult, site: &CloudSite, row: &InstanceRow) -
             key = format!("clouds.{}.limits.instances", row.cloud),
             limit = site.limits.instances.to_string()
         );
-        let hint = format!("an admin raises it in amarre.yaml: `limits: {{instances: {count}}}`");
+        let hint =
+            text!("an admin raises it in amarre.yaml: {what}", what = format!("`limits: {{instances: {count}}}`"));
         return Err(refusal(Code::A0750, message, hint));
     }
     if row.size.is_empty() && (!site.limits.types.is_empty() || site.budget.is_some()) {
         let message =
             text!("the size of {name} is not known yet, so the limits cannot be kept", name = row.shown_name());
-        let hint = format!("amarre instance show {} has it read; then ask again", row.name);
+        let hint = text!("amarre instance show {name} has it read; then ask again", name = row.name.as_str());
         return Err(refusal(Code::A0751, message, hint));
     }
     has_room(picture, site, row, (&row.size, row.prices.as_ref()))
@@ -119,7 +122,7 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
     let (args, clone, service) = (asked.args, asked.args.text(NEW_NAME), row.name.as_str());
     if edit_manifest::is_taken(handle, clone) {
         let message = text!("there is a manifest of the name {clone}", clone);
-        return Some(Err(refusal(Code::A0120, message, "take another name")));
+        return Some(Err(refusal(Code::A0120, message, text!("take another name"))));
     }
     let read = edit_manifest::file_of(picture, service);
     let text = read.as_ref().and_then(|(_, text)| {
@@ -128,7 +131,7 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
     });
     let Some(text) = text else {
         let message = text!("the manifest of {service} cannot be copied: it is not written line by line", service);
-        return Some(Err(refusal(Code::A0461, message, "copy it by hand, with another `name`")));
+        return Some(Err(refusal(Code::A0461, message, text!("copy it by hand, with another `name`"))));
     };
     let file = handle.path_of(clone);
     let ManifestDraft { settle, .. } = edit_manifest::draft(handle, (&file, &text), clone, Vec::new(), true).await?;
@@ -144,7 +147,7 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
     let is_written = !args.flag("dry_run");
     let cost = monthly(row.prices.as_ref());
     let mut one = json!({
-        "instance": clone, "result": if is_written { "done" } else { "planned" }, "file": file, "text": text, "cost": cost,
+        "instance": clone, "result": if is_written { "done" } else { "planned" }, "file": file, "text": text, "cost": cost.to_string(),
     });
     if let Some(one) = one.as_object_mut() {
         said.insert_into(one, "message");
@@ -157,7 +160,8 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
         }
     }
     let document = json!({"schema": "amarre.instance_actions/v1", "results": [one]});
-    let text = format!("{said}\n  cost a month {cost}, without tax\n");
+    let language = asked.style.language;
+    let text = format!("{}\n  {}\n", say(&said, language), say(&cost_line(cost), language));
     Some(Ok(CommandAnswer { document, text, exit: 0 }))
 }
 
@@ -168,16 +172,34 @@ fn quoted(name: &str) -> String {
     if is_plain { name.to_owned() } else { json!(name).to_string() }
 }
 
-fn forecast(row: &InstanceRow, clone: &str) -> CommandAnswer {
+fn cost_line(cost: Text) -> Text {
+    text!("cost a month {cost}, without tax", cost)
+}
+
+fn forecast(row: &InstanceRow, clone: &str, language: Language) -> CommandAnswer {
     let InstanceRow { name, vendor_name, size, id, .. } = row;
     let cost = monthly(row.prices.as_ref());
-    let text = format!(
-        "+ {clone}   {}\n  of {vendor_name}, id {id}\n  type {size}\n  cost a month {cost}, without tax\nWhat is on the disk is copied. Where that takes a snapshot, it stays at the vendor, and is billed until it is deleted there.\nNo manifest manages the clone.\n",
-        place(row)
-    );
+    let lines = [
+        text!("of {name}, id {id}", name = vendor_name.as_str(), id = id.as_str()),
+        text!("type {size}", size = size.as_str()),
+        cost_line(cost.clone()),
+    ];
+    let about = [
+        text!(
+            "What is on the disk is copied. Where that takes a snapshot, it stays at the vendor, and is billed until it is deleted there."
+        ),
+        text!("No manifest manages the clone."),
+    ];
+    let mut text = format!("+ {clone}   {}\n", place(row));
+    for line in lines {
+        text.push_str(&format!("  {}\n", say(&line, language)));
+    }
+    for line in about {
+        text.push_str(&format!("{}\n", say(&line, language)));
+    }
     let document = json!({
         "schema": "amarre.instance_clone/v1", "instance": name, "vendor_name": vendor_name, "id": id, "clone": clone, "type": size,
-        "cost": cost,
+        "cost": cost.to_string(),
     });
     CommandAnswer { document, text, exit: 0 }
 }

@@ -4,8 +4,8 @@
 use serde_json::json;
 
 use super::act::Asked;
-use super::instances::{InstanceDeed, NotAsked, prepared};
-use super::{CommandAnswer, refused};
+use super::instances::{InstanceDeed, prepared};
+use super::{CommandAnswer, refused_as};
 use crate::engine::reconcile::actions::action_word;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::instances::InstanceRow;
@@ -20,7 +20,7 @@ pub async fn console(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
     let picture = handle.request(LoopCommand::Pass).await?.picture;
     let row = match prepared(&picture, &name, InstanceDeed::Console, args) {
         Ok(row) => row,
-        Err(NotAsked { code, message, hint }) => return Some(refused(code, &message.to_string(), &hint)),
+        Err(why) => return Some(why.answer()),
     };
     let provider = picture.context.as_ref().and_then(|context| context.providers.get(&row.address.provider));
     let consoles = provider.and_then(|provider| provider.capabilities().consoles)?;
@@ -31,7 +31,7 @@ pub async fn console(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
             let document = json!({"schema": "amarre.instance_console/v1", "instance": name, "url": url.expose()});
             CommandAnswer { document, text: format!("{}\n", url.expose()), exit: 0 }
         }
-        Err(ProviderError { code, message, hint, .. }) => refused(code, &message.to_string(), &hint.to_string()),
+        Err(ProviderError { code, message, hint, .. }) => refused_as(code, &message, &hint),
     })
 }
 

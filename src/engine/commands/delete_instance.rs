@@ -37,7 +37,7 @@ pub(super) async fn act_by_name(
     let found = prepared(&picture, name, deed, args).and_then(|row| Ok((forecast(&row, args)?, row)));
     let (forecast, row) = match found {
         Ok(found) => found,
-        Err(NotAsked { code, message, hint }) => return Some(refused(code, &message.to_string(), &hint)),
+        Err(why) => return Some(why.answer()),
     };
     if args.flag("dry_run") {
         return Some(forecast);

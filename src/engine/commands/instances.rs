@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value as Json, json};
 
 use super::act::{ActArgs, Asked, VENDOR_NAME};
-use super::{CommandAnswer, delete_instance, rebuild_instance, refused, snapshot_instance};
+use super::{CommandAnswer, delete_instance, rebuild_instance, refused, refused_as, snapshot_instance};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::{ActionRequest, ActionState, action_word};
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
@@ -136,10 +136,17 @@ impl InstanceDeed {
 pub(super) struct NotAsked {
     pub(super) code: Code,
     pub(super) message: Text,
-    pub(super) hint: String,
+    pub(super) hint: Text,
 }
 
-pub(super) fn refusal(code: Code, message: impl Into<Text>, hint: impl Into<String>) -> NotAsked {
+impl NotAsked {
+    /// As the answer of its command.
+    pub(super) fn answer(&self) -> CommandAnswer {
+        refused_as(self.code, &self.message, &self.hint)
+    }
+}
+
+pub(super) fn refusal(code: Code, message: impl Into<Text>, hint: impl Into<Text>) -> NotAsked {
     NotAsked { code, message: message.into(), hint: hint.into() }
 }
 
@@ -151,7 +158,7 @@ pub async fn act(handle: &Handle, asked: Asked<'_>, deed: InstanceDeed) -> Optio
     let found = names.iter().map(|name| (name.clone(), prepared(&picture, name, deed, args)));
     let found: Vec<(String, Result<InstanceRow, NotAsked>)> = found.collect();
     if let [(_, Err(why))] = found.as_slice() {
-        return Some(refused(why.code, &why.message.to_string(), &why.hint));
+        return Some(why.answer());
     }
     let rows = || found.iter().filter_map(|(_, row)| row.as_ref().ok());
     let holds: Vec<(Address, Option<Override>)> =
@@ -203,7 +210,7 @@ fn may_be_done(
 ) -> Result<(), NotAsked> {
     if let Some(gap) = &row.gap {
         let message = text!("{name} is not seen now: {why}", name = row.shown_name(), why = gap.message.clone());
-        return Err(refusal(gap.code, message, gap.hint.to_string()));
+        return Err(refusal(gap.code, message, gap.hint.clone()));
     }
     if row.state == InstanceState::NotMade {
         return Err(not_made(row));
@@ -493,7 +500,7 @@ pub(super) async fn perform(
         Some(ActionState::Done) => {
             Ok((text!("{name}: {deed} done after {took}; it is {now}", name, deed, took, now), state))
         }
-        Some(ActionState::Failed(error)) => Err(refusal(error.code, error.message.clone(), error.hint.to_string())),
+        Some(ActionState::Failed(error)) => Err(refusal(error.code, error.message.clone(), error.hint.clone())),
         Some(ActionState::Unknown) => {
             let message = text!("{name}: no answer to {deed} came, and it is not seen whether it happened", name, deed);
             Err(refusal(Code::A0463, message, format!("amarre instance show {} shows what it does now", row.name)))
@@ -527,7 +534,7 @@ pub(super) fn answer(outcomes: Vec<(String, DeedOutcome)>) -> CommandAnswer {
             Err(NotAsked { code, message, hint }) => {
                 is_whole = false;
                 text.push_str(&format!("error[{code}]: {message}\n  hint: {hint}\n"));
-                let refused = json!({"instance": name, "result": "refused", "code": code, "hint": hint});
+                let refused = json!({"instance": name, "result": "refused", "code": code, "hint": hint.to_string()});
                 results.push(result(refused, &message));
             }
         }

@@ -82,6 +82,8 @@ pub struct Refused {
     pub code: Code,
     /// The reason.
     pub message: String,
+    /// The same for other languages.
+    pub said: Text,
     /// The hint.
     pub hint: String,
     /// All hints, with their commands.
@@ -97,7 +99,8 @@ impl CommandAnswer {
         let hints = serde_json::from_value(error["hints"].clone()).unwrap_or_default();
         // This process made the document, so it knows the code.
         let code = Code::parse(&text(&error["code"]))?;
-        Some(Refused { code, message, hint: text(&error["hints"][0]["text"]), hints })
+        let said = serde_json::from_value(error.clone()).unwrap_or_else(|_| Text::from(&message));
+        Some(Refused { code, message, said, hint: text(&error["hints"][0]["text"]), hints })
     }
 }
 
@@ -370,6 +373,14 @@ fn reply_answer(reply: &Reply, service: &str, text: String) -> CommandAnswer {
 pub(super) fn refused(code: Code, why: &str, hint: &str) -> CommandAnswer {
     let text = format!("error[{code}]: {why}\n  hint: {hint}\n");
     let document = json!({"error": {"code": code, "message": why, "hints": [{"text": hint}]}});
+    CommandAnswer { document, text, exit: 1 }
+}
+
+/// The same, of what can be said in several languages.
+pub(super) fn refused_as(code: Code, why: &Text, hint: &Text) -> CommandAnswer {
+    let text = format!("error[{code}]: {why}\n  hint: {hint}\n");
+    let mut document = json!({"error": {"code": code, "hints": [Hint::text(hint.clone())]}});
+    report::insert(&mut document["error"], why, "message");
     CommandAnswer { document, text, exit: 1 }
 }
 

@@ -40,5 +40,6 @@ pub async fn of_cloud(handle: &Handle, cloud: &str, (project, region): (&str, &s
 
 fn refused(error: ProviderError) -> Refused {
     let ProviderError { code, message, hint, .. } = error;
-    Refused { code, message: message.to_string(), hint: hint.to_string(), hints: vec![Hint::text(hint)] }
+    let hints = vec![Hint::text(hint.clone())];
+    Refused { code, message: message.to_string(), said: message, hint: hint.to_string(), hints }
 }

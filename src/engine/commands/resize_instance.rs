@@ -7,22 +7,23 @@
 
 use serde_json::json;
 
+use super::CommandAnswer;
 use super::act::Asked;
 use super::delete_instance::place;
 use super::edit_manifest::{self, FileChange, ManifestDraft, ManifestRemark};
 use super::instances::{DeedOutcome, InstanceDeed, NotAsked, answer, perform, prepared, refusal};
 use super::manifest_text::with_keys;
-use super::{CommandAnswer, refused};
 use crate::engine::PassResult;
 use crate::engine::reconcile::actions::ActionState;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instances::InstanceRow;
 use crate::providers::ProviderError;
 use crate::providers::resize::ResizePlan;
-use amarre_core::model::Code;
+use crate::words::say;
 use amarre_core::model::savings::ServerPrices;
 use amarre_core::model::site::CloudSite;
-use amarre_core::plan::safety::cloud_limits::{amount, month};
+use amarre_core::model::{Code, Language, Text};
+use amarre_core::plan::safety::cloud_limits::{money, month};
 use amarre_core::text;
 
 /// Carries it out, or shows what it would do.
@@ -36,7 +37,7 @@ pub async fn resize(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer> 
         Ok(row) => at_vendor(handle, &picture, &row, asked).await?,
         Err(why) => Err(why),
     };
-    Some(outcome.unwrap_or_else(|NotAsked { code, message, hint }| refused(code, &message.to_string(), &hint)))
+    Some(outcome.unwrap_or_else(|why| why.answer()))
 }
 
 /// What comes of it, or why nothing does; without it Amarre is stopping.
@@ -55,7 +56,7 @@ async fn planned(
         return Err(refusal(Code::A0461, message, "amarre instance list shows what there is"));
     };
     let plan = resizes.plan_resize(&row.id, typed.trim(), handle.now()).await;
-    plan.map_err(|ProviderError { code, message, hint, .. }| refusal(code, message, hint.to_string()))
+    plan.map_err(|ProviderError { code, message, hint, .. }| refusal(code, message, hint))
 }
 
 /// Of one that a manifest did not make.
@@ -73,7 +74,7 @@ async fn at_vendor(handle: &Handle, picture: &PassResult, row: &InstanceRow, ask
         return Some(Err(why));
     }
     if args.flag("dry_run") {
-        return Some(Ok(forecast(row, &plan, &downtime(row))));
+        return Some(Ok(forecast(row, &plan, &[downtime(row)], asked.style.language)));
     }
     let mut outcome: DeedOutcome = Ok((text!("nothing was begun"), None));
     for step in &plan.steps {
@@ -87,10 +88,10 @@ async fn at_vendor(handle: &Handle, picture: &PassResult, row: &InstanceRow, ask
 }
 
 /// What the server goes through.
-fn downtime(row: &InstanceRow) -> String {
+fn downtime(row: &InstanceRow) -> Text {
     match row.address.provider.cloud_traits().resizes_when_off {
-        true => "It is off, and stays off until it is started.".to_owned(),
-        false => "It reboots for it, and is away for some minutes.".to_owned(),
+        true => text!("It is off, and stays off until it is started."),
+        false => text!("It reboots for it, and is away for some minutes."),
     }
 }
 
@@ -106,7 +107,7 @@ pub(super) fn has_room(
     if !types.is_empty() && !types.contains(size) {
         let types: Vec<&str> = types.iter().map(String::as_str).collect();
         let message = text!("{key} allows no {size}", key = key("limits.types"), size);
-        let hint = format!("it allows {}; an admin adds to it in amarre.yaml", types.join(", "));
+        let hint = text!("it allows {types}; an admin adds to it in amarre.yaml", types);
         return Err(refusal(Code::A0751, message, hint));
     }
     let Some(budget) = &site.budget else { return Ok(()) };
@@ -120,11 +121,11 @@ pub(super) fn has_room(
             let message = text!(
                 "with it, the servers of Amarre at {cloud} and this one would cost {sum} {currency} a month, and the budget is {budget}",
                 cloud = row.cloud.as_str(),
-                sum = amount(sum),
+                sum = money(sum),
                 currency = budget.currency.as_str(),
-                budget = amount(budget.month)
+                budget = money(budget.month)
             );
-            let hint = format!("take a smaller one, or have an admin raise {}", key("budget.month"));
+            let hint = text!("take a smaller one, or have an admin raise {key}", key = key("budget.month"));
             Err(refusal(Code::A0752, message, hint))
         }
         None => {
@@ -136,7 +137,7 @@ pub(super) fn has_room(
             Err(refusal(
                 Code::A0752,
                 message,
-                "prices stay unknown where the vendor does not tell them, or takes another currency",
+                text!("prices stay unknown where the vendor does not tell them, or takes another currency"),
             ))
         }
     }
@@ -156,13 +157,14 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
     }
     let Some((file, before)) = edit_manifest::file_of(picture, service) else {
         let message = text!("the manifest of {service} cannot be read now", service);
-        return Some(Err(refusal(Code::A0461, message, "amarre validate says why")));
+        return Some(Err(refusal(Code::A0461, message, text!("amarre validate says why"))));
     };
     let written = [("type", format!("type: {}\n", plan.spelled)), ("update", "update: {resize: allowed}\n".to_owned())];
     let after = written.iter().try_fold(before.clone(), |text, (key, line)| with_keys(&text, service, &[key], line));
     let Some(after) = after else {
         let message = text!("{file} is not written line by line, so Amarre does not change it", file = file.as_str());
-        return Some(Err(refusal(Code::A0461, message, format!("write `type: {}` there by hand", plan.spelled))));
+        let hint = text!("write {what} there by hand", what = format!("`type: {}`", plan.spelled));
+        return Some(Err(refusal(Code::A0461, message, hint)));
     };
     let ManifestDraft { settle, .. } = edit_manifest::draft(handle, (&file, &after), service, Vec::new(), true).await?;
     // That it has to be off first is no mistake in what is written: the loop waits for it.
@@ -170,12 +172,15 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
         return Some(Err(remarked(why)));
     }
     let waits = match row.address.provider.cloud_traits().resizes_when_off {
-        true => format!("It is resized once it is off: amarre instance stop {service}, which cuts the power."),
+        true => {
+            text!("It is resized once it is off: amarre instance stop {service}, which cuts the power.", service)
+        }
         false => downtime(row),
     };
     if args.flag("dry_run") {
-        let about = format!("{file} gets `type: {}` and `update: {{resize: allowed}}`.\n{waits}", plan.spelled);
-        return Some(Ok(forecast(row, &plan, &about)));
+        let (spelled, allowed) = (format!("`type: {}`", plan.spelled), "`update: {resize: allowed}`");
+        let about = text!("{file} gets {spelled} and {allowed}.", file = file.as_str(), spelled, allowed);
+        return Some(Ok(forecast(row, &plan, &[about, waits], asked.style.language)));
     }
     let message = format!("resize {service} to {}", plan.size);
     let change = FileChange {
@@ -204,12 +209,13 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
         said.insert_into(document, "message");
     }
     let document = json!({"schema": "amarre.instance_actions/v1", "results": [document]});
-    Some(Ok(CommandAnswer { document, text: format!("{said}\n{waits}\n"), exit: 0 }))
+    let said = [said, waits].map(|line| say(&line, asked.style.language)).join("\n");
+    Some(Ok(CommandAnswer { document, text: format!("{said}\n"), exit: 0 }))
 }
 
 pub(super) fn remarked(why: ManifestRemark) -> NotAsked {
-    let hint = why.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
-    refusal(why.code, why.text, hint)
+    let hint = why.hints.first().map(|hint| hint.text.clone()).unwrap_or_default();
+    refusal(why.code, why.said, hint)
 }
 
 /// Name and e-mail of the author of a commit: `Anna <anna@example.org>`, or a name alone.
@@ -227,21 +233,28 @@ fn has_it(row: &InstanceRow, plan: &ResizePlan) -> CommandAnswer {
 }
 
 /// What a server costs a month: `37.08 EUR`.
-pub(super) fn monthly(prices: Option<&ServerPrices>) -> String {
-    prices.map_or_else(|| "not known".to_owned(), |of| format!("{} {}", amount(month(of)), of.currency))
+pub(super) fn monthly(prices: Option<&ServerPrices>) -> Text {
+    match prices {
+        Some(of) => text!("{sum} {currency}", sum = money(month(of)), currency = of.currency.as_str()),
+        None => text!("not known"),
+    }
 }
 
-fn forecast(row: &InstanceRow, plan: &ResizePlan, about: &str) -> CommandAnswer {
+fn forecast(row: &InstanceRow, plan: &ResizePlan, about: &[Text], language: Language) -> CommandAnswer {
     let InstanceRow { name, vendor_name, id, .. } = row;
     let ResizePlan { now, size, spelled, prices, .. } = plan;
     let (before, after) = (monthly(row.prices.as_ref()), monthly(prices.as_ref()));
-    let text = format!(
-        "~ {vendor_name}   {}\n  id {id}\n  type {now} → {size}\n  cost a month {before} → {after}, without tax\n{about}\n",
-        place(row)
-    );
+    let said = |text: &Text| say(text, language);
+    let sizes = text!("type {before} → {after}", before = now.as_str(), after = size.as_str());
+    let cost = text!("cost a month {before} → {after}, without tax", before = before.clone(), after = after.clone());
+    let mut text = format!("~ {vendor_name}   {}\n  id {id}\n  {}\n  {}\n", place(row), said(&sizes), said(&cost));
+    for line in about {
+        text.push_str(&format!("{}\n", said(line)));
+    }
+    let about: Vec<String> = about.iter().map(ToString::to_string).collect();
     let document = json!({
         "schema": "amarre.instance_resize/v1", "instance": name, "vendor_name": vendor_name, "id": id, "from": now, "to": size,
-        "type": spelled, "cost_before": before, "cost_after": after, "about": about,
+        "type": spelled, "cost_before": before.to_string(), "cost_after": after.to_string(), "about": about.join("\n"),
     });
     CommandAnswer { document, text, exit: 0 }
 }

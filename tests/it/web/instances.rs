@@ -21,7 +21,7 @@ async fn with_cloud() -> (Rig, Child) {
 async fn with_actions(actions: &str) -> (Rig, Child) {
     let rig = Rig::start().await;
     let config = json!({
-        "clouds": {"paris": {"simulated": true, "actions": actions}},
+        "clouds": {"paris": {"simulated": true, "actions": actions, "limits": {"instances": 5}}},
         "ssh_keys": {"ops": KEY},
         "server": {"listen": format!("127.0.0.1:{}", rig.port), "requests_per_minute": 100_000},
     });
@@ -173,6 +173,23 @@ async fn an_admin_resizes_one_installs_it_again_keeps_it_and_sees_its_screen() {
     let answer = program.json("POST", &format!("/api/v1{path}/console"), Some("{}")).await;
     answer.shows(&token);
     assert_eq!(answer.headers["cache-control"], "no-store");
+
+    // A clone is shown with its price first; a name that will not do is kept, with the reason.
+    let clone = format!("{path}/clone");
+    let page = admin.send(&clone, &clone, &[("new_name", "db 1b")]).await;
+    assert_eq!(page.status, 422);
+    page.shows("is no name of a server");
+    page.shows("value=\"db 1b\"");
+    let page = admin.send(&clone, &clone, &[("new_name", "db-1b")]).await;
+    page.shows("cost a month");
+    page.shows("name=\"sure\" value=\"db-1b\"");
+    let mut french = admin.clone();
+    french.headers.push(("Accept-Language".to_owned(), "fr".to_owned()));
+    french.send(&clone, &clone, &[("new_name", "db-1b")]).await.shows("coût par mois");
+    let page = french.send(resize, resize, &[("type", "b3-8")]).await;
+    page.shows("qui ne peut pas être réduit");
+    assert_eq!(admin.send(&clone, &clone, &[("new_name", "db-1b"), ("sure", "db-1b")]).await.status, 303);
+    admin.get(&path).await.shows("db-1b is being made like db-1");
     assert_eq!(end(daemon).await, 0);
 }
 

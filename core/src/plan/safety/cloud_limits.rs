@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::model::savings::{MONTH_HOURS, ServerPrices};
 use crate::model::site::{CloudBudget, CloudSite};
-use crate::model::{Address, Change, Code, Gate, Hint, Kind, Note, Plan, Refusal, Verb, Wants};
+use crate::model::{Address, Arg, Change, Code, Gate, Hint, Kind, Note, Plan, Refusal, Verb, Wants};
 use crate::plan::input::Input;
 use crate::text;
 
@@ -53,6 +53,11 @@ pub fn month(prices: &ServerPrices) -> i64 {
 pub fn amount(of: i64) -> String {
     let cents = (of + 500_000) / 1_000_000;
     format!("{}.{:02}", cents / 100, cents % 100)
+}
+
+/// The same as an argument of a sentence.
+pub fn money(of: i64) -> Arg {
+    Arg::Money((of + 500_000) / 1_000_000)
 }
 
 /// What each server costs a month, in 10⁻⁸ of a currency, where that is known.
@@ -152,9 +157,9 @@ impl<'a> Servers<'a> {
                 message: text!(
                     "with it, the servers of Amarre at {name} would cost {sum} {currency} a month, and the budget is {budget}",
                     name,
-                    sum = amount(sum),
+                    sum = money(sum),
                     currency = &budget.currency,
-                    budget = amount(budget.month)
+                    budget = money(budget.month)
                 ),
                 found: Vec::new(),
                 hints: vec![Hint::text(text!(
@@ -191,8 +196,9 @@ impl<'a> Servers<'a> {
             text = text!("{servers}; of {unknown} the price is not known", servers = text, unknown);
         }
         if let Some(budget) = &self.cloud.budget {
-            let used = sum(costs, budget).unwrap_or_default().saturating_mul(100) / budget.month.max(1);
-            let budget = format!("{} {}", amount(budget.month), budget.currency);
+            let used =
+                (sum(costs, budget).unwrap_or_default().saturating_mul(100) + budget.month / 2) / budget.month.max(1);
+            let budget = text!("{sum} {currency}", sum = money(budget.month), currency = &budget.currency);
             text = if used >= WARNED_PERCENT {
                 text!(
                     "{servers}; {used} % of the budget of {budget}; it is nearly used up",
