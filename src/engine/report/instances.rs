@@ -623,6 +623,11 @@ pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
     if let Some(row) = rows.iter().find(by_id) {
         return Ok(row.clone());
     }
+    // One whose manifest is gone is still looked for by the name that it had there.
+    let by_manifest = |row: &&InstanceRow| row.is_made() && row.address.name == name;
+    if let Some(row) = rows.iter().find(by_manifest) {
+        return Ok(row.clone());
+    }
     let named: Vec<&InstanceRow> = rows.iter().filter(|row| row.vendor_name == name).collect();
     match named.as_slice() {
         [one] => Ok((*one).clone()),

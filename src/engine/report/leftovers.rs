@@ -9,6 +9,15 @@ impl ServiceStatus {
     pub fn keeps_server(&self) -> bool {
         self.deleted && self.resources.iter().any(is_server)
     }
+
+    /// Its two words in lists: a server whose manifest is gone runs on, and is not deleted.
+    pub fn state_words(&self) -> (&'static str, &'static str) {
+        match self.deleted {
+            true if self.keeps_server() => ("Kept", self.health.word()),
+            true => ("Deleted", ""),
+            false => (self.sync.word(), self.health.word()),
+        }
+    }
 }
 
 fn is_server(resource: &ResourceStatus) -> bool {

@@ -190,7 +190,10 @@ pub fn service_text(
     let mut out = format!(
         "{}   {}{}\n",
         style.paint(Tone::Bold, name),
-        if row.deleted { "Deleted".to_owned() } else { format!("{}, {}", row.sync.word(), row.health.word()) },
+        match row.state_words() {
+            (sync, "") => sync.to_owned(),
+            (sync, health) => format!("{sync}, {health}"),
+        },
         Some(since_text(picture, name, now))
             .filter(|span| !span.is_empty())
             .map(|span| format!(" for {span}"))

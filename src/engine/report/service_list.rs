@@ -194,7 +194,7 @@ pub fn table(
             line.push_str(&format!("{:hosts$}{:domains$}{revision:10}", row.host, domain(row)));
         }
         let since = report::since_text(picture, &row.name, now);
-        let (sync, health) = if row.deleted { ("Deleted", "") } else { (row.sync.word(), row.health.word()) };
+        let (sync, health) = row.state_words();
         line.push_str(&format!("{sync:11}{health:13}{since:8}"));
         let room = if listing.wide { usize::MAX } else { COLUMNS_MAX.saturating_sub(line.chars().count()) };
         line.push_str(&status_line(picture, row, (listing.only, room, now), style));

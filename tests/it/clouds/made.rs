@@ -277,6 +277,9 @@ async fn a_server_ends_only_by_a_persons_word_for_one_that_is_not_protected() {
         let notes: Vec<String> = picture.plan.notes.iter().map(|note| note.text.to_string()).collect();
         assert!(notes.iter().any(|note| note.contains("amarre destroy worker --purge")), "{notes:?}");
         assert_eq!(rig.row(&format!("lab:{}", rig.named("worker")[0].0)).state, InstanceState::On);
+        // It runs on, and goes by the name that it had as well.
+        assert_eq!(rig.row("worker").id, rig.named("worker")[0].0);
+        assert_eq!(picture.statuses()["worker"].state_words(), ("Kept", "Healthy"), "{make:?}");
         // While it stands it protects.
         rig.write("worker", make.small());
         rig.settle().await;
