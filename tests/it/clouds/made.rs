@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use amarre::engine::reconcile::actions::ActionRequest;
 use amarre::engine::report::instances::InstanceState;
-use amarre::engine::{Clock, RunMode};
+use amarre::engine::{Clock, PassResult, RunMode};
 use amarre::providers::Exam;
 use amarre_core::model::instance::vendor_name;
+use amarre_core::model::power::{Override, OverrideEnd, OverrideSource, Power};
 use amarre_core::model::{Code, Gate, Kind, Millis, ReasonCode, Refusal};
 use amarre_sim::Fault;
 use amarre_sim::kamatera::{KamateraServer, NameSuffix};
@@ -368,6 +369,29 @@ async fn another_size_waits_until_it_is_allowed_and_what_is_for_life_is_held() {
         assert_eq!((codes(&picture), rig.created()), (vec!["A0739".to_owned()], 1), "{make:?}");
         assert_eq!(rig.row("worker").state, InstanceState::Off, "{make:?}");
     }
+}
+
+#[tokio::test]
+async fn a_change_names_what_made_it_so() {
+    let on = format!("{}power: on\n", Make::Ovh.small());
+    let mut rig = MadeRig::start(Make::Ovh, ROOM).await;
+    rig.write("worker", &on);
+    rig.settle().await;
+    let (at, by) = (rig.clock.now(), "alice".to_owned());
+    let stopped = Override { to: Power::Off, source: OverrideSource::Person, by, at, until: OverrideEnd::Followed };
+    rig.engine.hold_power(vec![(rig.address("worker"), Some(stopped))]).await.unwrap();
+    rig.settle().await;
+    let because = |picture: Arc<PassResult>| picture.plan.changes[0].because.text.to_string();
+    // Who stopped it did not give it another size.
+    rig.write("worker", &on.replace("b3-8", "b3-16"));
+    let why = because(rig.pass(Millis::seconds(10)).await);
+    assert!(why.contains("changed") && !why.contains("alice"), "{why}");
+    // Its rule holds again; nobody changed the manifest for that.
+    rig.write("worker", &on);
+    rig.settle().await;
+    rig.engine.hold_power(vec![(rig.address("worker"), None)]).await.unwrap();
+    let why = because(rig.pass(Millis::seconds(10)).await);
+    assert!(why.contains("says power: on"), "{why}");
 }
 
 /// Kamatera changes processors and memory by a call each: the server has a size between the two meanwhile, and no other hand undid anything.

@@ -156,7 +156,7 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::DependencyReplaced, text!("follows the address of its instance"))
     } else if moved {
         (ReasonCode::DependencyReplaced, text!("follows its container"))
-    } else if let Some(cause) = switched(input, address, want) {
+    } else if let Some(cause) = switched(input, address, want, diffs) {
         (ReasonCode::ManifestChanged, cause)
     } else {
         return changed(input, address, want, diffs);
@@ -170,11 +170,22 @@ fn is_of_instance(want: &Want, field: &str) -> bool {
     want.fields.get(field).is_some_and(|value| is_it(value) || value.items().iter().any(is_it))
 }
 
-/// The tick or the override by which a server is to have another power, though its manifest is as it was.
-fn switched(input: &Input<'_>, address: &Address, want: &Want) -> Option<Text> {
+/// The tick, the override or the rule by which a server is to have another power, though its manifest may be as it was.
+fn switched(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDiff]) -> Option<Text> {
+    // Nobody who switched it gave it another size.
+    if diffs.iter().any(|diff| diff.field != "power") {
+        return None;
+    }
     let instance = input.services.get(&want.service)?.server_at(address)?;
     let why = instance.wanted(input.facts.power.get(address), input.now).why;
-    matches!(why, Cause::Tick(_) | Cause::Override(..)).then(|| why.text())
+    match &why {
+        Cause::Tick(_) | Cause::Override(..) => Some(why.text()),
+        // It may be new, or followed again after an override.
+        Cause::Level(power) => {
+            Some(text!("{place} says power: {power}", place = place(&instance.origin), power = power.as_str()))
+        }
+        Cause::Unmanaged | Cause::NoTickYet(_) => None,
+    }
 }
 
 /// The line of a manifest that changed, or the key of amarre.yaml.
