@@ -18,6 +18,8 @@ use amarre_core::plan::render::Sign;
 
 /// What the cloud is called: part of the names of its servers.
 const NAME: &str = "ovh";
+/// That of a simulated one, as documents and examples call theirs.
+const SIMULATED_NAME: &str = "paris";
 
 /// Whether a cloud is all that is asked for.
 pub(super) fn is_asked(init: &InitArgs) -> bool {
@@ -41,7 +43,7 @@ pub(super) async fn run(init: &InitArgs, path: &Path, dialogue: &Dialogue<'_>) -
         None => {
             let text = "a dozen servers are simulated: nothing real is written";
             read_line(dialogue.output, Sign::Step, "", text);
-            let section = format!("  {NAME}: {{simulated: true}}   # until there are keys\n");
+            let section = format!("  {SIMULATED_NAME}: {{simulated: true}}   # until there are keys\n");
             CloudAnswers { section, secrets: Vec::new() }
         }
     };

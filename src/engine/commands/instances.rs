@@ -319,7 +319,11 @@ fn fits(row: &InstanceRow, deed: InstanceDeed) -> Result<(), NotAsked> {
     let status = format!("amarre instance show {id} says more");
     match (row.state, deed) {
         (InstanceState::Changing, _) => {
-            let message = text!("{name} is busy: its status is {status}", name, status = row.status.as_str());
+            let message = match row.status.as_str() {
+                // Of one that is being made there is none yet.
+                "" => text!("{name} is busy", name),
+                said => text!("{name} is busy: its status is {status}", name, status = said),
+            };
             Err(refusal(Code::A0460, message, status))
         }
         (InstanceState::Error, InstanceDeed::Start | InstanceDeed::Shelve | InstanceDeed::Unshelve) => {

@@ -345,7 +345,11 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
         containers.filter(of).map(|(container, _)| container.clone()).next()
     });
     let Some(container) = found.flatten() else {
-        steps.push(TraceStep::open("target", place, "no container that Amarre knows; not asked"));
+        let said = match server_at(picture, to) {
+            Some(server) => format!("server {server}; not asked"),
+            None => "no container that Amarre knows; not asked".to_owned(),
+        };
+        steps.push(TraceStep::open("target", place, said));
         return (steps, is_managed);
     };
     let Some(seen) = picture.world.seen.get(&container) else { return (steps, is_managed) };
@@ -371,6 +375,12 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
         }
     });
     (steps, is_managed)
+}
+
+/// The server at a cloud that has an address: `worker (paris)`.
+fn server_at(picture: &PassResult, address: &str) -> Option<String> {
+    let row = picture.instances().iter().find(|row| row.addresses.iter().any(|own| own == address))?;
+    Some(format!("{} ({})", row.shown_name(), row.cloud))
 }
 
 /// Whether NPM is on the container's network, if it has to be.

@@ -638,7 +638,8 @@ pub fn find(picture: &PassResult, name: &str) -> Result<InstanceRow, String> {
                 .map_or_else(|| "amarre instance list shows them".to_owned(), |near| format!("did you mean {near}?")))
         }
         several => {
-            let names = several.iter().map(|row| format!("{} ({} {})", row.name, row.project, row.region));
+            let place = |row: &InstanceRow| format!("{} {}", row.project, row.region).trim().to_owned();
+            let names = several.iter().map(|row| format!("{} ({})", row.name, place(row)));
             Err(format!("several have this name: {}", names.collect::<Vec<_>>().join(", ")))
         }
     }
@@ -742,7 +743,9 @@ pub fn manifest_name(row: &InstanceRow, taken: &BTreeSet<String>) -> String {
 
 /// The manifest that manages nothing yet.
 pub fn manifest(row: &InstanceRow, name: &str) -> String {
-    let place = format!("{} in {}, {}", row.vendor_name, row.project, row.region);
+    let place: Vec<&str> =
+        [&row.project, &row.region].into_iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let place = format!("{} in {}", row.vendor_name, place.join(", "));
     // It is a comment, whatever a vendor's name holds.
     let place: String = place.chars().filter(|c| !c.is_control()).collect();
     format!("# {place}\nkind: Instance\nname: {name}\ncloud: {}\nid: {}\npower: unmanaged\n", row.cloud, row.id)

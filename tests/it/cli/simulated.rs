@@ -243,7 +243,7 @@ async fn a_server_is_made_and_ended_by_the_command_line() {
     let worker = "kind: Instance\nname: worker\ncloud: paris\nproject: ci\nregion: GRA11\ntype: b3-8\nimage: Debian 13\nssh_keys: [ops]\n";
     rig.file("services/worker.yaml", worker);
     let planned = rig.run(&["plan"]).await;
-    let sum = "paris: 1 server of Amarre, 37.08 EUR a month without tax and traffic; 61 % of the budget of 60.00 EUR";
+    let sum = "paris: 1 server of Amarre, 37.08 EUR a month without tax and traffic; 62 % of the budget of 60.00 EUR";
     assert!(planned.out.contains(sum) && planned.out.contains("bills it from its creation on"), "{planned:?}");
     let applied = rig.run(&["apply", "--yes", "--timeout", "120s"]).await;
     assert!(applied.code == 0 && applied.out.contains("1 created. 1 service in sync."), "{applied:?}");
