@@ -90,7 +90,7 @@ pub struct InstanceLogsArgs {
     #[command(flatten)]
     pub one: OneInstanceArgs,
     /// Number of lines
-    #[arg(short = 'n', long, default_value_t = LOG_LINES, value_name = "LINES")]
+    #[arg(short = 'n', long, default_value_t = LOG_LINES, value_name = "LINES", value_parser = clap::value_parser!(u32).range(1..))]
     pub lines: u32,
 }
 
@@ -140,7 +140,7 @@ fn query(filter: &InstanceFilterArgs) -> Result<InstancesOf, CommandFailure> {
         sort: text(&filter.sort),
     };
     match of.mistake() {
-        Some(why) => Err(CommandFailure::new(Code::A1013, why, "amarre instance list --help")),
+        Some(why) => Err(CommandFailure::new(Code::A1013, why.to_string(), "amarre instance list --help")),
         None => Ok(of),
     }
 }

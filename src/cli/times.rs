@@ -51,6 +51,13 @@ fn printed(text: &str, now: &Zoned) -> Option<i64> {
 pub fn future_time(text: &str) -> Result<i64, CommandFailure> {
     let now = Zoned::now();
     if let Ok(span) = humantime::parse_duration(text) {
+        if span.is_zero() {
+            return Err(CommandFailure::new(
+                None,
+                format!("{text} is over at once"),
+                "as in --until 2h, --until 18:00",
+            ));
+        }
         let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         return Ok(now.timestamp().as_millisecond().saturating_add(span));
     }

@@ -31,6 +31,10 @@ const OF_ALL: [&str; 4] = [ACTIONS, LIMITS, BUDGET, SIMULATED];
 /// The make of a simulated cloud that names none.
 const SIMULATED_MAKE: &str = "ovh";
 
+/// What vendors bill in. A sum in another currency could never be kept.
+const CURRENCIES: [&str; 15] =
+    ["AUD", "CAD", "CHF", "CZK", "EUR", "GBP", "ILS", "INR", "MAD", "NZD", "PLN", "SGD", "TND", "USD", "XOF"];
+
 /// One account.
 #[derive(Debug, Clone)]
 pub enum CloudAccess {
@@ -157,6 +161,9 @@ struct CloudLimitsFile {
 fn limits(name: &str, said: &Json) -> Result<CloudLimits, ConfigError> {
     let read: Result<CloudLimitsFile, _> = serde_json::from_value(said.clone());
     let CloudLimitsFile { instances, types } = read.map_err(|error| {
+        // As people say it.
+        let error = error.to_string().replace("expected usize", "expected a whole number from 0 on");
+        let error = error.replace("struct CloudLimitsFile", "keys with values");
         let hint = "as in `limits: {instances: 10, types: [b3-8]}`; without `types`, any size";
         ConfigError::new(Code::A0201, format!("clouds.{name}.limits: {error}"), hint)
     })?;
@@ -173,12 +180,16 @@ fn budget(name: &str, said: &Json) -> Result<CloudBudget, ConfigError> {
     let hint = "as in `budget: {month: 200 EUR}`: an amount and the vendor's currency, without tax";
     let refused = |message: String| ConfigError::new(Code::A0201, format!("clouds.{name}.budget: {message}"), hint);
     let read: Result<BudgetFile, _> = serde_json::from_value(said.clone());
-    let month = read.map_err(|error| refused(error.to_string()))?.month;
+    let plain = |error: serde_json::Error| error.to_string().replace("struct BudgetFile", "keys with values");
+    let month = read.map_err(|error| refused(plain(error)))?.month;
     let is_currency = |text: &&str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
     let parts = month.trim().split_once(' ').map(|(amount, currency)| (amount.trim(), currency.trim()));
     let parts = parts.filter(|(_, currency)| is_currency(currency));
     let amount = parts.and_then(|(amount, currency)| Some((parse_amount(amount)?, currency.to_owned())));
     let (month, currency) = amount.ok_or_else(|| refused(format!("`{month}` is no amount a month")))?;
+    if !CURRENCIES.contains(&currency.as_str()) {
+        return Err(refused(format!("no vendor takes {currency}: there are {}", CURRENCIES.join(", "))));
+    }
     Ok(CloudBudget { month, currency })
 }
 

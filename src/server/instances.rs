@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::{ApiRoute, StyleQuery, document_of, openapi, text_answer};
+use super::{ApiRoute, StyleQuery, document_of, openapi, page_length, text_answer};
 use crate::engine::commands::instances as commands;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instances::{self, InstancesOf};
@@ -59,14 +59,17 @@ pub(super) fn command_line_routes() -> Vec<ApiRoute> {
 
 async fn list(State(handle): State<Handle>, Query(of): Query<InstancesOf>, Query(page): Query<ListPage>) -> Response {
     if let Some(why) = of.mistake() {
-        return (StatusCode::BAD_REQUEST, why).into_response();
+        return (StatusCode::BAD_REQUEST, why.to_string()).into_response();
     }
+    let length = match page_length(page.limit, LIMIT) {
+        Ok(length) => length,
+        Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
+    };
     super::spawn_detached(commands::read_prices(handle.clone()));
     let (picture, _) = handle.last_pass();
     let rows = of.select(&picture);
-    let number = |asked: Option<u32>| asked.and_then(|asked| usize::try_from(asked).ok());
-    let from = number(page.cursor).unwrap_or_default().min(rows.len());
-    let to = (from + number(page.limit).unwrap_or(LIMIT).clamp(1, LIMIT)).min(rows.len());
+    let from = page.cursor.and_then(|at| usize::try_from(at).ok()).unwrap_or_default().min(rows.len());
+    let to = (from + length).min(rows.len());
     Json(instances::document(&picture, &rows, from..to)).into_response()
 }
 

@@ -279,6 +279,18 @@ pub fn spawn_detached(work: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(work));
 }
 
+/// The length of a page: what was asked for, or the largest.
+///
+/// # Errors
+/// Why it cannot be.
+fn page_length(asked: Option<u32>, largest: usize) -> Result<usize, String> {
+    let length = asked.map_or(largest, |asked| usize::try_from(asked).unwrap_or(usize::MAX));
+    match (1..=largest).contains(&length) {
+        true => Ok(length),
+        false => Err(format!("limit: {length} is not from 1 to {largest}")),
+    }
+}
+
 /// The document of an answer, or why there is none.
 fn document_of(answer: Option<CommandAnswer>) -> Response {
     let Some(answer) = answer else { return stopping() };

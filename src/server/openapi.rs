@@ -614,7 +614,11 @@ fn of_optional_service(operation: Operation) -> Operation {
 }
 
 fn paged(operation: Operation) -> Operation {
-    let operation = operation.parameter(in_query("limit", "At most so many; 1,000 if not said, and at most", &small()));
+    let operation = operation.parameter(in_query(
+        "limit",
+        "At most so many; 1,000 if not said, and at most",
+        &json!({"type": "integer", "minimum": 1, "maximum": 1_000}),
+    ));
     operation.parameter(in_query("cursor", "Where to go on: the `next` of another answer", &small()))
 }
 

@@ -38,6 +38,12 @@ pub fn refusal(refused: &Refused) -> Response {
     problem(status, refused.code, &refused.message, &refused.hint)
 }
 
+/// What the library says of a query, without its own words.
+fn plain(said: &str) -> String {
+    let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(said);
+    said.replace("invalid digit found in string", "it is not a whole number from 0 on")
+}
+
 /// Gives the errors of the library the form of a problem.
 pub async fn shape(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -57,7 +63,7 @@ pub async fn shape(request: Request, next: Next) -> Response {
             problem(status, Code::A1003, &format!("{path} is not there for {method}"), &hint)
         }
         StatusCode::PAYLOAD_TOO_LARGE => problem(status, Code::A1013, "the body is too large", &hint),
-        _ => problem(status, Code::A1013, said.lines().next().unwrap_or("the request does not fit"), &hint),
+        _ => problem(status, Code::A1013, &plain(said.lines().next().unwrap_or("the request does not fit")), &hint),
     };
     if let Some(allow) = allow {
         answer.headers_mut().insert(header::ALLOW, allow);

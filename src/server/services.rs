@@ -73,6 +73,10 @@ pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesOf>
             return (StatusCode::BAD_REQUEST, format!("{name}: it is {}", known.join(", "))).into_response();
         }
     }
+    let length = match super::page_length(of.limit, LIMIT) {
+        Ok(length) => length,
+        Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
+    };
     let (picture, _) = handle.last_pass();
     // By name, which also orders equal rows.
     let statuses = picture.statuses();
@@ -88,10 +92,8 @@ pub async fn services(State(handle): State<Handle>, Query(of): Query<ServicesOf>
     if matches!(sort, Sort::NameBack | Sort::SinceBack | Sort::SyncBack | Sort::HealthBack) {
         rows.reverse();
     }
-    let number = |asked: Option<u32>| asked.and_then(|asked| usize::try_from(asked).ok());
-    let from = number(of.cursor).unwrap_or_default().min(rows.len());
-    let limit = number(of.limit).unwrap_or(LIMIT).clamp(1, LIMIT);
-    let to = (from + limit).min(rows.len());
+    let from = of.cursor.and_then(|at| usize::try_from(at).ok()).unwrap_or_default().min(rows.len());
+    let to = (from + length).min(rows.len());
     let page: Vec<_> = rows[from..to].iter().map(|row| report::service_json(&picture, row)).collect();
     let next = (to < rows.len()).then_some(to);
     Json(json!({"schema": "amarre.status/v1", "services": page, "total": rows.len(), "next": next})).into_response()

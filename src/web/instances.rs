@@ -44,6 +44,8 @@ struct InstancesPage {
     about: String,
     tiles: Vec<CountTile>,
     gaps: Vec<ListGap>,
+    /// What of the query is no filter.
+    mistake: Option<String>,
     of: InstancesOf,
     choices: Vec<Choice>,
     chips: Vec<FilterChip>,
@@ -148,7 +150,9 @@ pub async fn list(
         let frame = PageFrame::new(&web, &visitor, "instances", words.get("inst-title"), "/instances".to_owned()).await;
         return page(&NoKeyPage { frame, steps: ["inst-key-get", "inst-key-put", "inst-key-run"] });
     }
-    let of = if of.mistake().is_some() { InstancesOf { q: of.q, ..InstancesOf::default() } } else { of };
+    // What is no filter is said, and everything is shown.
+    let mistake = of.mistake().map(|why| words.say(&why));
+    let of = if mistake.is_some() { InstancesOf { q: of.q, ..InstancesOf::default() } } else { of };
     let (all, found) = (picture.instances(), of.select(&picture));
     let (at, pager) = paged(&of, of_page.page.parse().unwrap_or(1), found.len(), words);
     let (now, asked) = (web.handle.now(), asked(&web).await);
@@ -158,6 +162,7 @@ pub async fn list(
     page(&InstancesPage {
         about: about(&picture, words),
         tiles: tiles(all, words),
+        mistake,
         gaps: gaps(&picture, all),
         choices: choices(&of, all, words),
         chips: chips(&of, all, words),

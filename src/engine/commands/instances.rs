@@ -564,6 +564,12 @@ pub fn list(picture: &PassResult, of: &InstancesOf, wide: bool, style: Style) ->
         let text = "No cloud is configured.\n  hint: amarre init --cloud ovh, or `clouds: {try: {simulated: true}}` to try without an account\n";
         return CommandAnswer { document, text: text.to_owned(), exit: 0 };
     }
+    let known = picture.context.iter().flat_map(|context| context.site.clouds.keys()).map(String::as_str);
+    let known: Vec<&str> = known.collect();
+    if !of.cloud.is_empty() && !known.contains(&of.cloud.as_str()) {
+        let cloud = &of.cloud;
+        return refused(Code::A1002, &format!("there is no cloud {cloud}"), &format!("there are {}", known.join(", ")));
+    }
     let mut text = instances::table(&rows, wide, style);
     for gap in document["gaps"].as_array().into_iter().flatten() {
         let said = |key: &str| gap[key].as_str().unwrap_or_default().to_owned();

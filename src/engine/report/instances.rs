@@ -311,7 +311,7 @@ impl InstancesOf {
     }
 
     /// What of the query is none of its words, with the words.
-    pub fn mistake(&self) -> Option<String> {
+    pub fn mistake(&self) -> Option<Text> {
         let states: Vec<&str> = InstanceState::ALL.iter().map(|state| state.word()).collect();
         let words: [(&str, &str, &[&str]); 3] = [
             ("state", &self.state, &states),
@@ -319,7 +319,7 @@ impl InstancesOf {
             ("sort", self.sort.trim_start_matches('-'), &SORTS),
         ];
         let wrong = words.into_iter().find(|(_, said, known)| !said.is_empty() && !known.contains(said));
-        wrong.map(|(key, said, known)| format!("{key}: `{said}` is none of {}", known.join(", ")))
+        wrong.map(|(key, said, known)| text!("{key}: `{said}` is none of {known}", key, said, known = known.to_vec()))
     }
 
     fn takes(&self, row: &InstanceRow) -> bool {

@@ -1,5 +1,7 @@
 //! Other sizes of servers at Kamatera: processors and memory, one a call, while the server is off. Disks are not changed.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::offers::WireCapabilities;
@@ -91,10 +93,14 @@ fn parts(typed: &str, held: &SizeParts) -> Result<SizeParts, String> {
     if words.peek().is_none() {
         return Err("it has no parts".to_owned());
     }
+    let mut said = BTreeSet::new();
     for word in words {
         let Some((key, value)) = word.split_once(['=', ':']) else {
             return Err(format!("`{word}` is neither cpu, memory nor disk"));
         };
+        if !said.insert(key.trim()) {
+            return Err(format!("`{}` stands twice", key.trim()));
+        }
         let value = value.trim().trim_matches(['"', '\'']);
         let number = |units: &[&str]| {
             let unit = value.trim_start_matches(|digit: char| digit.is_ascii_digit());
@@ -179,6 +185,7 @@ mod tests {
             ("{}", None),
             ("memory=4", None),
             ("gpu=1", None),
+            ("cpu=4B,cpu=2B", None),
         ] {
             assert_eq!(parts(typed, &held).ok().map(|parts| parts.size()).as_deref(), expected, "{typed}");
         }

@@ -265,6 +265,28 @@ async fn a_server_is_made_and_ended_by_the_command_line() {
         .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_for_and_is_not_there_is_refused_by_name() {
+    let rig = Rig::start().await;
+    for (section, said) in [
+        ("budget: {month: 200 ZZZ}", "no vendor takes ZZZ"),
+        ("limits: {instances: -1}", "expected a whole number from 0 on"),
+    ] {
+        rig.file("amarre.yaml", &format!("clouds: {{paris: {{simulated: true, {section}}}}}\n"));
+        let refused = rig.run(&["validate"]).await;
+        assert!(refused.code != 0 && refused.err.contains(said), "{refused:?}");
+    }
+    rig.file("amarre.yaml", "clouds: {paris: {simulated: true}}\n");
+    for (args, said) in [
+        (&["instance", "list", "--cloud", "nosuch"][..], "there is no cloud nosuch"),
+        (&["instance", "logs", "db-1", "-n", "0"], "0 is not in 1.."),
+        (&["instance", "stop", "db-1", "--until", "0s"], "0s is over at once"),
+    ] {
+        let refused = rig.run(args).await;
+        assert!(refused.code != 0 && format!("{}{}", refused.out, refused.err).contains(said), "{refused:?}");
+    }
+}
+
 /// Deleted is only what is named by its id and by the name that it has at its vendor, and only where the configuration opens it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_without_a_manifest_is_deleted_by_its_name_typed() {

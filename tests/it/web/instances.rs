@@ -115,6 +115,19 @@ async fn an_admin_deletes_one_without_a_manifest_by_typing_its_name() {
 }
 
 #[tokio::test]
+async fn a_query_that_cannot_be_meant_is_refused_in_words() {
+    let (rig, daemon) = with_actions("all").await;
+    let mut admin = signed_in(&rig, "admin").await;
+    let mut program = token_of(&rig, "ci", &["--role", "admin"]).await;
+    for wrong in ["limit=0", "limit=1000000000", "limit=-1"] {
+        let answer = program.json("GET", &format!("/api/v1/instances?{wrong}"), None).await;
+        assert!(answer.status == 400 && !answer.body.contains("deserialize"), "{wrong}: {}", answer.body);
+    }
+    admin.get("/instances?sort=foo").await.shows("`foo` is none of name");
+    assert_eq!(end(daemon).await, 0);
+}
+
+#[tokio::test]
 async fn an_admin_resizes_one_installs_it_again_keeps_it_and_sees_its_screen() {
     let (rig, daemon) = with_actions("all").await;
     let (mut operator, mut admin) = (signed_in(&rig, "operator").await, signed_in(&rig, "admin").await);
