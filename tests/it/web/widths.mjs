@@ -1,7 +1,7 @@
-// No page is wider than the screen, no name is broken where it would fit, no page complains, none has a barrier, and each
-// is small: each page is loaded once for a language and a scheme, signed in and not, and resized through all widths. Run by
-// chromium.rs, which says in the environment where everything is and which languages and schemes it is about; prints each page
-// on which it is otherwise, and ends with code 1.
+// No page is wider than the screen, no name is broken where it would fit, no text is drawn over the next row of a plan, no page
+// complains, none has a barrier, and each is small: each page is loaded once for a language and a scheme, signed in and not, and
+// resized through all widths. Run by chromium.rs, which says in the environment where everything is and which languages and
+// schemes it is about; prints each page on which it is otherwise, and ends with code 1.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import assert from "node:assert/strict";
@@ -48,6 +48,9 @@ const measure = () => {
     return lines > 1 && whole <= room;
   });
   if (broken.length) return `names on several lines: ${broken.map((one) => one.textContent).join(" ")}`;
+  // What a plan adds below a row has its own room, so that no text is drawn over the next row.
+  const overNext = [...document.querySelectorAll(".plan .more")].filter((one) => one.offsetParent && one.scrollHeight > one.offsetHeight + 1);
+  if (overNext.length) return `text over the next row of a plan: ${overNext[0].textContent}`;
   if (Math.max(closed, open) <= 0) return null;
   const scrolls = (one) => one && (getComputedStyle(one).overflowX !== "visible" || scrolls(one.parentElement));
   const isOut = (one) => one.getBoundingClientRect().right > innerWidth + 1 && !scrolls(one.parentElement);
