@@ -431,7 +431,8 @@ fn node(
         .then(|| Ring::of_host(picture, address, now, words))
         .flatten();
     let is_new = badge == words.get("pic-new");
-    let thing = view_model::encoded(&address.base().to_string());
+    // Of two generations each has a page.
+    let thing = view_model::encoded(&address.to_string());
     TopologyNode {
         tone,
         drains: drains.is_some(),

@@ -8,13 +8,16 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Address, Code};
 
-/// Addresses, present or wanted, that end with the text, without their generations. An exact match comes first. A server is
-/// found by the name of its manifest, too.
+/// Addresses, present or wanted, that end with the text, without their generations. A whole address with its generation is that
+/// one alone. A server is found by the name of its manifest, too.
 pub fn matching_addresses(picture: &PassResult, thing: &str) -> Vec<Address> {
     if let Some(instance) = picture.services.get(thing).and_then(|service| service.instance.as_ref()) {
         return vec![instance.address.clone()];
     }
     let all = picture.world.seen.keys().chain(picture.wants.map.keys()).chain(picture.facts.applied.keys());
+    if let Some(exact) = all.clone().find(|address| address.generation.is_some() && address.to_string() == thing) {
+        return vec![exact.clone()];
+    }
     let mut found: Vec<Address> = all.filter(|address| matches_address(address, thing)).cloned().collect();
     found.sort();
     found.dedup();
@@ -82,9 +85,9 @@ pub fn no_match(thing: &str) -> CommandAnswer {
     refused(Code::A1002, &format!("there is nothing called {thing}"), hint)
 }
 
-/// More than one resource matches.
+/// More than one resource matches; two generations of one differ in what follows the `@`.
 pub fn ambiguous_match(thing: &str, found: &[Address]) -> CommandAnswer {
-    let names: Vec<String> = found.iter().map(|address| address.base().to_string()).collect();
+    let names: Vec<String> = found.iter().map(Address::to_string).collect();
     let hint = format!("write more of it: {}", names.join(", "));
     refused(Code::A1002, &format!("{thing} may be one of {}", found.len()), &hint)
 }

@@ -200,6 +200,15 @@ async fn an_update_that_fails_breaks_no_way() {
     let node = |image: &str| both.split("<a class=\"node").find(|node| node.contains(image)).unwrap().to_owned();
     assert!(node("web:1<").contains("\"tag\">serving<") && node("web:slow<").contains("\"tag go\">new<"), "{both}");
     assert!(!both.contains("class=\"cut\""), "{both}");
+    // Each of the two has a page that says what it is.
+    let mut alice = signed_in(&rig).await;
+    for image in ["web:1", "web:slow"] {
+        let node = node(&format!("{image}<"));
+        let path = node.split("href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+        let page = alice.get(&path).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.body);
+        page.shows(image);
+    }
     assert_eq!(end(daemon).await, 0);
 }
 
