@@ -16,6 +16,7 @@ use super::marks;
 use super::view_model::{self, Counted, StateMark};
 use crate::engine::PassResult;
 use crate::engine::report::certificates;
+use crate::engine::report::conditions;
 use crate::engine::report::exposure::{self, Exposure, Observed};
 use crate::engine::report::service_list::Only;
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
@@ -364,7 +365,9 @@ fn segment(picture: &PassResult, row: &ServiceStatus, words: Words) -> (usize, &
         "go" => (2, "tg"),
         "off" => (3, "to"),
         "dim" => (4, "tn"),
-        _ => (5, "tx"),
+        _ if conditions::serves_still(picture, row) => (5, "tx"),
+        _ if picture.broken.contains_key(&row.name) && row.resources.is_empty() => (6, "tx"),
+        _ => (7, "tx"),
     }
 }
 
@@ -372,8 +375,15 @@ fn healthy(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words:
     let mut segments: Vec<(usize, &'static str)> = all.values().map(|row| segment(picture, row, words)).collect();
     segments.sort_unstable();
     let well = segments.iter().filter(|(place, _)| *place == 0).count();
-    let parts =
-        [("count-drifted", 1), ("count-moving", 2), ("count-suspended", 3), ("count-unknown", 4), ("count-broken", 5)];
+    let parts = [
+        ("count-drifted", 1),
+        ("count-moving", 2),
+        ("count-suspended", 3),
+        ("count-unknown", 4),
+        ("count-failed", 5),
+        ("count-unread", 6),
+        ("count-broken", 7),
+    ];
     let count = |place: usize| segments.iter().filter(|(known, _)| *known == place).count();
     let parts =
         parts.iter().filter(|(_, place)| count(*place) > 0).map(|(key, place)| words.count(key, &count(*place)));

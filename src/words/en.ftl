@@ -43,6 +43,11 @@ count-drifted = { $n } drifted
 count-moving = { $n } progressing
 count-unknown = { $n } unknown
 count-suspended = { $n } suspended
+count-failed = { $n } failed, still serving
+count-unread = { $n ->
+    [one] 1 manifest not readable
+   *[other] { $n } manifests not readable
+}
 count-broken = { $n } not working
 overview-needs-you = Needs you
 overview-all = All services

@@ -49,6 +49,11 @@ count-suspended = { $n ->
     [one] { $n } suspendu
    *[other] { $n } suspendus
 }
+count-failed = { $n } en échec, toujours en service
+count-unread = { $n ->
+    [one] { $n } manifeste illisible
+   *[other] { $n } manifestes illisibles
+}
 count-broken = { $n } hors service
 overview-needs-you = À traiter
 overview-all = Tous les services

@@ -146,6 +146,15 @@ fn serving(picture: &PassResult, row: &ServiceStatus) -> ServiceCondition {
     }
 }
 
+/// Whether a service that does not work as its manifest wants still answers: an update failed, and the version before serves.
+pub fn serves_still(picture: &PassResult, row: &ServiceStatus) -> bool {
+    let has_failed = row.health == Health::Degraded || row.health == Health::Missing;
+    let is_served = |resource: &status::ResourceStatus| {
+        resource.address.kind == Kind::Container || resource.address.kind.is_proxied()
+    };
+    has_failed && row.resources.iter().any(is_served) && serving(picture, row).holds == Some(true)
+}
+
 fn has_failed_job(row: &ServiceStatus) -> bool {
     row.resources.iter().any(|resource| resource.job.is_some() && resource.health == Health::Degraded)
 }

@@ -99,6 +99,8 @@ async fn the_page_of_a_code_says_what_has_it_now() {
     eventually(60, "the manifest is refused", async || code().await.is_some()).await;
     let code = code().await.unwrap();
     let mut browser = Browser::with_address(rig.port);
+    // It never ran: nothing stopped working.
+    browser.get("/").await.shows("1 manifest not readable");
     let page = browser.get(&format!("/errors/{code}")).await;
     page.shows("In your case");
     page.shows("<a href=\"/services/broken\">broken</a>");

@@ -193,6 +193,7 @@ async fn an_update_that_fails_breaks_no_way() {
     let one = picture().await;
     assert!(one.contains("<span>web:1</span>") && !one.contains(">serving<"), "{one}");
     assert!(!one.contains("class=\"cut\"") && !one.contains("The way breaks"), "{one}");
+    Browser::with_address(rig.port).get("/").await.shows("1 failed, still serving");
     // While a candidate is there, the other one is marked as the one that serves.
     rig.file("services/photos.yaml", &manifest("slow"));
     eventually(60, "a candidate is there", async || picture().await.contains("\"tag go\">new<")).await;
