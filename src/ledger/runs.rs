@@ -45,6 +45,18 @@ pub struct Event {
     pub reason: Option<String>,
 }
 
+impl Event {
+    /// Whether something of a provider was changed.
+    pub fn is_change(&self) -> bool {
+        matches!(self.kind.as_str(), "created" | "updated" | "deleted" | "performed")
+    }
+
+    /// The same, or it was tried and failed.
+    pub fn is_attempt(&self) -> bool {
+        self.is_change() || self.kind == "failed"
+    }
+}
+
 /// A filter of events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter<'a> {

@@ -76,10 +76,6 @@ pub struct Ended {
     pub run: i64,
 }
 
-fn is_change(event: &Event) -> bool {
-    matches!(event.kind.as_str(), "created" | "updated" | "deleted" | "performed")
-}
-
 /// The changes of a service that are carried out by themselves.
 fn moving<'a>(picture: &'a PassResult, name: &str) -> Vec<&'a Change> {
     picture.changes_of(name).filter(|change| change.refusal().is_none()).collect()
@@ -108,7 +104,7 @@ impl DeploySteps {
         let is_drift = !changes.is_empty() && changes.iter().all(|change| status::is_drift(change));
         let since = begin(picture, &row.name);
         let is_new = |event: &&Event| since.is_some_and(|since| event.at >= since) && event.address.is_some();
-        let events = events.iter().filter(is_new).filter(|event| is_change(event) || event.kind == "failed");
+        let events = events.iter().filter(is_new).filter(|event| event.is_attempt());
         let mut steps: Vec<DeployStep> = events.clone().rev().filter_map(|event| event_step(event, words)).collect();
         if let Some(wait) = waits {
             let limit = wait.limit.map(|limit| format!(" / {}", view_model::span(limit))).unwrap_or_default();

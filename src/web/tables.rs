@@ -91,13 +91,13 @@ pub async fn runs(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let words = visitor.words;
     let only = fields.get("only").map(String::as_str).unwrap_or_default();
     let all = web.handle.ledger().runs(Timestamp(i64::MAX), None, RUNS_READ).await.unwrap_or_default();
-    let reasons = reasons(&web).await;
+    let (reasons, failed) = reasons(&web).await;
     let is_quiet = |run: &&runs::Run| run.writes == 0 && matches!(run.result.as_deref(), Some("applied" | "unchanged"));
     let quiet = all.iter().filter(is_quiet).count();
     let loud: Vec<&runs::Run> = all.iter().filter(|run| !is_quiet(run)).collect();
     let is_of = |run: &runs::Run, sort: &str| match sort {
         "drift" => reasons.get(&run.id).is_some_and(|known| known.contains("drift") || known.contains("missing")),
-        "failed" => matches!(run.result.as_deref(), Some("partial" | "failed" | "guarded")),
+        "failed" => run.result.as_deref() == Some("failed") || failed.contains(&run.id),
         _ => true,
     };
     let chip = |(key, sort, href): (&str, &str, &'static str)| RunChip {
@@ -123,19 +123,23 @@ pub async fn runs(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     page(&Runs { frame, timeline, chips: chips.map(chip).into(), runs: rows, quiet })
 }
 
-/// Why the latest runs changed something.
-async fn reasons(web: &Web) -> BTreeMap<i64, BTreeSet<&'static str>> {
+/// Why the latest runs changed something, and those in which a change failed.
+async fn reasons(web: &Web) -> (BTreeMap<i64, BTreeSet<&'static str>>, BTreeSet<i64>) {
     let filter = runs::EventFilter { limit: EVENTS_READ, ..runs::EventFilter::default() };
     let events = web.handle.ledger().events_of(&filter).await.unwrap_or_default();
     let mut reasons: BTreeMap<i64, BTreeSet<&'static str>> = BTreeMap::new();
+    let mut failed = BTreeSet::new();
     for (_, event) in events {
+        if event.kind == "failed" {
+            failed.insert(event.run);
+        }
         let known =
             ReasonCode::ALL.into_iter().map(ReasonCode::word).find(|word| Some(*word) == event.reason.as_deref());
         if let Some(reason) = known.filter(|_| event.run > 0) {
             reasons.entry(event.run).or_default().insert(reason);
         }
     }
-    reasons
+    (reasons, failed)
 }
 
 #[derive(Template)]

@@ -64,11 +64,9 @@ impl Timeline {
         let mut lanes: BTreeMap<ProviderId, BTreeMap<i64, Bucket>> =
             picture.context.as_ref()?.providers.keys().map(|id| (id.clone(), BTreeMap::new())).collect();
         for (_, event) in events {
-            let Some(address) = event.address.filter(|_| event.run > 0) else { continue };
             let has_failed = event.kind == "failed";
-            if !has_failed && !matches!(event.kind.as_str(), "created" | "updated" | "deleted" | "performed") {
-                continue;
-            }
+            let is_of_run = event.run > 0 && event.is_attempt();
+            let Some(address) = event.address.filter(|_| is_of_run) else { continue };
             let Some(lane) = lanes.get_mut(&address.provider) else { continue };
             let bucket = lane.entry((event.at - from).0 / UNIT.0).or_default();
             bucket.run = bucket.run.max(event.run);

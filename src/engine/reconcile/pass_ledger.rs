@@ -10,8 +10,8 @@ use crate::source::Snapshot;
 use amarre_core::model::power::Override;
 use amarre_core::model::world::{Applied, Pulled};
 use amarre_core::model::{
-    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Requests, Timestamp, Value, Wants,
-    World, words,
+    Address, Change, Document, Facts, Fields, Kind, Payloads, Plan, ProviderId, Refusal, Requests, Timestamp, Value,
+    Wants, World, words,
 };
 use amarre_core::plan;
 use amarre_core::text;
@@ -134,14 +134,19 @@ impl Engine {
         }
     }
 
-    /// Closes the open run, if there is one.
+    /// Closes the open run, if there is one. Its result is about the services that it touched: what is held of others says
+    /// nothing about it.
     pub async fn end_run(&mut self) {
         let Some(run) = self.run.take() else { return };
-        let held = self.picture.plan.changes.iter().any(|change| change.refusal().is_some());
-        let result = match (run.failed, self.picture.plan.guard.is_some(), held) {
+        let events = self.ledger.events_of_run(run.id).await.unwrap_or_default();
+        let touched: BTreeSet<&String> =
+            events.iter().filter(|event| event.is_attempt()).map(|event| &event.service).collect();
+        let of_touched = self.picture.plan.changes.iter().filter(|change| touched.contains(&change.service));
+        let held: Vec<&Refusal> = of_touched.filter_map(Change::trouble).filter(|refusal| !refusal.is_left()).collect();
+        let result = match (run.failed, held.iter().any(|refusal| refusal.is_guard()), held.is_empty()) {
             (_, true, _) => "guarded",
-            (true, false, _) | (false, false, true) => "partial",
-            (false, false, false) => "applied",
+            (true, false, _) | (false, false, false) => "partial",
+            (false, false, true) => "applied",
         };
         self.meters.reconciled(result);
         if let Err(error) = self.ledger.end_run(run.id, result, self.clock.now()).await {

@@ -122,3 +122,38 @@ async fn the_page_of_a_code_says_what_has_it_now() {
     assert!(!page.body.contains("In your case") && !page.body.contains("broken.yaml"), "{}", page.body);
     assert_eq!(end(daemon).await, 0);
 }
+
+async fn signed_in(rig: &Rig) -> Browser {
+    assert_eq!(add(rig, "alice@example.org", "admin").await.code, 0);
+    let mut alice = Browser::with_address(rig.port);
+    alice.signs_in("alice@example.org", PASSWORD).await;
+    alice
+}
+
+#[tokio::test]
+async fn a_heal_beside_a_refused_service_is_shown_as_it_is() {
+    let (rig, daemon) = started().await;
+    // Its name is another's at the proxy.
+    rig.file("services/claim.yaml", "name: claim\nimage: web:1\nroutes: [{domain: foreign, to: '80'}]\n");
+    let service = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await;
+    eventually(60, "one works, the other is refused", async || {
+        service("web").await["health"] == "Healthy" && service("claim").await["error"]["code"] == "A0405"
+    })
+    .await;
+    let mut alice = signed_in(&rig).await;
+    eventually(60, "nothing goes on at the refused one", async || {
+        let page = alice.clone().get("/services/claim").await.body;
+        page.contains("A0405") && !page.contains("deploy-title")
+    })
+    .await;
+    rig.docker.remove("web").unwrap();
+    eventually(60, "the other one is put back", async || {
+        alice.clone().get("/services/web").await.body.contains("Restored in less than 1")
+    })
+    .await;
+    let page = alice.get("/runs").await;
+    let last = page.body.split("<tr>").find(|row| row.contains("href=\"/runs/")).unwrap();
+    assert!(last.contains("applied") && last.contains("missing"), "{last}");
+    page.shows("Failed <b>0</b>");
+    assert_eq!(end(daemon).await, 0);
+}
