@@ -33,7 +33,7 @@ use crate::engine::report::status;
 use crate::engine::report::status::ServiceStatus;
 use crate::words::Words;
 use amarre_core::model::service::Service;
-use amarre_core::model::{Code, Kind, suggestion};
+use amarre_core::model::{Code, Kind, Refusal, suggestion};
 use amarre_core::plan::render::{Style, lines};
 
 /// The last change.
@@ -85,7 +85,7 @@ impl Head {
         let is_suspended = picture.facts.suspended.contains_key(&row.name);
         let (verb, label, first_tone) = if is_suspended {
             (&verbs::RESUME, None, " primary")
-        } else if drifts(row, visitor.words).next().is_some() {
+        } else if has_drift_to_restore(row) {
             (&verbs::RECONCILE, Some("act-heal"), " primary")
         } else if row.attention {
             (&verbs::RETRY, None, " primary")
@@ -116,6 +116,12 @@ impl Head {
             is_app: picture.apps.contains_key(&row.name) || picture.deployments.contains_key(&row.name),
         }
     }
+}
+
+/// Whether something that drifted may be put back: what is only reported may not.
+fn has_drift_to_restore(row: &ServiceStatus) -> bool {
+    let mut changes = row.resources.iter().filter_map(|resource| resource.change.as_ref());
+    changes.any(|change| status::is_drift(change) && !change.refusal().is_some_and(Refusal::is_report))
 }
 
 /// `services/cloud.yaml @ 3f2a9c1 by Alice Martin`

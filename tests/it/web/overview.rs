@@ -157,3 +157,30 @@ async fn a_heal_beside_a_refused_service_is_shown_as_it_is() {
     page.shows("Failed <b>0</b>");
     assert_eq!(end(daemon).await, 0);
 }
+
+#[tokio::test]
+async fn what_is_only_reported_offers_no_restore() {
+    let (rig, daemon) = started().await;
+    let is_well = async || rig.json("/api/v1/services/web").await["health"] == "Healthy";
+    eventually(60, "it is there", is_well).await;
+    let mut alice = signed_in(&rig).await;
+    rig.file("services/web.yaml", &format!("{WEB}reconcile: {{mode: report}}\n"));
+    let host = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
+    let host = host.iter().find(|row| row["domain_names"][0] == "web.example.org").unwrap()["id"].as_u64().unwrap();
+    eventually(60, "its drift is reported", async || {
+        rig.npm.edit_proxy_host(host, &json!({"block_exploits": false}));
+        let _looked = alice.clone().send("/", "/apply", &[]).await;
+        rig.json("/api/v1/services/web").await["error"]["code"] == "A0417"
+            || alice.clone().get("/services/web").await.body.contains("A0417")
+    })
+    .await;
+    let page = alice.get("/services/web").await;
+    assert!(!page.body.contains(">Restore<"), "{}", page.body);
+    assert_eq!(alice.send("/services/web", "/services/web/reconcile", &[]).await.status, 303);
+    alice.get("/services/web").await.shows("web is only reported");
+    let said = rig.run(&["reconcile", "web"]).await;
+    assert_eq!(said.code, 1, "{said:?}");
+    let all = format!("{}{}", said.out, said.err);
+    assert!(all.contains("A0417") && all.contains("mode: report"), "{all}");
+    assert_eq!(end(daemon).await, 0);
+}
