@@ -21,7 +21,7 @@ use amarre_core::plan::render::lines;
 
 /// How long the page says that a deploy has ended.
 const SAID_FOR: Millis = Millis::seconds(60);
-/// Events of one deploy are not further from each other.
+/// Events of one update are not further from each other.
 const APART: Millis = Millis::seconds(60);
 /// Steps to come; a deploy with more says how many.
 const TO_COME_SHOWN: usize = 8;
@@ -190,15 +190,18 @@ fn change_step(picture: &PassResult, change: &Change, (now, words): (Timestamp, 
 /// What was deployed or put back a moment ago, of a service that is well.
 pub fn ended(row: &ServiceStatus, events: &[Event], now: Timestamp, words: Words) -> Option<Ended> {
     let is_well = row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty();
-    let last = events.iter().find(|event| is_change(event)).filter(|last| is_well && now - last.at <= SAID_FOR)?;
+    let last = events.iter().find(|event| event.is_change()).filter(|last| is_well && now - last.at <= SAID_FOR)?;
+    let is_heal = |event: &Event| matches!(event.reason.as_deref(), Some("drift" | "missing"));
+    let is_drift = is_heal(last);
     let mut first = last;
-    for event in events.iter().filter(|event| is_change(event)) {
-        if first.at - event.at > APART {
+    for event in events.iter().filter(|event| event.is_change()) {
+        // An update takes several runs; what is put back is put back in one, and another time is another story.
+        let is_of_it = if is_drift { event.run == last.run } else { first.at - event.at <= APART && !is_heal(event) };
+        if !is_of_it {
             break;
         }
         first = event;
     }
-    let is_drift = matches!(last.reason.as_deref(), Some("drift" | "missing"));
     let key = if is_drift { "step-restored" } else { "step-deployed" };
     let took = last.at - first.at;
     let took = if took < Millis::seconds(1) { words.get("step-instant") } else { view_model::span(took) };
