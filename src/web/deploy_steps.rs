@@ -98,7 +98,12 @@ impl DeploySteps {
         let changes = moving(picture, &row.name);
         let waits = row.waiting.as_ref().filter(|wait| !wait.is_stalled());
         let is_left = !picture.acts || !picture.consented || picture.facts.suspended.contains_key(&row.name);
-        if is_left || changes.is_empty() && waits.is_none() || row.sync == Sync::Unknown {
+        // What comes after a change that is held is held with it.
+        let goes_on = |change: &&Change| {
+            !picture.blocked().contains(&change.address) || picture.failing.contains_key(&change.address)
+        };
+        let is_moving = waits.is_some() || changes.iter().any(goes_on);
+        if is_left || !is_moving || row.sync == Sync::Unknown {
             return None;
         }
         let is_drift = !changes.is_empty() && changes.iter().all(|change| status::is_drift(change));
