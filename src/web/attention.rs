@@ -1,11 +1,13 @@
 //! What needs a person, with the buttons that settle it.
 
+use super::guard_deletes;
 use super::hint_actions::{self, HintView};
 use super::view_model::Counted;
 use super::{RequestContext, marks};
 use crate::engine::PassResult;
 use crate::engine::report;
 use crate::engine::report::status::{Health, ServiceStatus};
+use amarre_core::model::plan::guards;
 use amarre_core::model::{Code, Timestamp};
 
 /// Something that needs a person.
@@ -61,11 +63,13 @@ pub fn with_code(picture: &PassResult, code: Code, now: Timestamp, visitor: &Req
 }
 
 fn problems(picture: &PassResult, now: Timestamp, visitor: &RequestContext) -> impl Iterator<Item = AttentionRow> {
-    report::problems(picture, now).into_iter().map(move |trouble| AttentionRow {
-        tone: "dim",
-        name: String::new(),
-        what: Counted::plain(visitor.words.say(&trouble.text)),
-        hints: hint_actions::views(&trouble.hints, picture, visitor),
-        code: Some(trouble.code),
+    report::problems(picture, now).into_iter().map(move |trouble| {
+        let mut hints = hint_actions::views(&trouble.hints, picture, visitor);
+        if guards::is_one(trouble.code) {
+            let names = guard_deletes::names(picture, visitor.words);
+            hints.extend(names.map(|text| HintView { text, command: String::new(), action: None }));
+        }
+        let what = Counted::plain(visitor.words.say(&trouble.text));
+        AttentionRow { tone: "dim", name: String::new(), what, hints, code: Some(trouble.code) }
     })
 }

@@ -19,6 +19,9 @@ use crate::engine::report::status::ServiceStatus;
 use crate::words::Words;
 use amarre_core::model::{Hint, Kind};
 
+/// The page that asks before what the guard holds is deleted.
+pub const DELETES_PAGE: &str = "/apply/deletes";
+
 /// A hint with its command, and the button that does the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HintView {
@@ -45,6 +48,13 @@ pub struct HintAction {
     pub is_form: bool,
     /// The role that it needs and the visitor lacks.
     pub needs: Option<String>,
+}
+
+impl HintAction {
+    /// The class of a link to a page that asks before it deletes.
+    pub fn danger(&self) -> &'static str {
+        if self.icon == "trash" { " danger" } else { "" }
+    }
 }
 
 /// Hints with their buttons: links first, what acts last.
@@ -201,10 +211,12 @@ fn apply(args: &[&str], visitor: &RequestContext) -> Option<HintAction> {
     if args.len() != fields.len() {
         return None;
     }
-    let label = match number {
-        Some(number) => visitor.words.with("act-confirm-deletes", "count", number),
-        None => visitor.words.get("act-reconcile-now"),
-    };
+    if let Some(number) = number {
+        let label = visitor.words.with("act-confirm-deletes", "count", number);
+        let (path, needs) = (DELETES_PAGE.to_owned(), lacks(&APPLY, &fields, visitor));
+        return Some(HintAction { label, icon: "trash", path, fields: Vec::new(), is_form: false, needs });
+    }
+    let label = visitor.words.get("act-reconcile-now");
     form(&APPLY, (label, "redo"), "/apply".to_owned(), fields, visitor)
 }
 

@@ -14,6 +14,7 @@ mod deploy_steps;
 mod edit;
 mod errors;
 mod from_template;
+mod guard_deletes;
 mod hint_actions;
 mod asked_instance;
 mod instance_clone;
@@ -138,6 +139,7 @@ pub fn public(
         .route("/deployments/{id}/log", get(service::deployments::log))
         .route("/verbs/{verb}", get(actions::confirm_resource).post(actions::act_on_resource))
         .route("/apply", axum::routing::post(actions::apply))
+        .route(hint_actions::DELETES_PAGE, get(guard_deletes::show))
         .route("/demo/{deed}", axum::routing::post(demo_band::act))
         .route("/runs", get(tables::runs))
         .route("/runs/{id}", get(tables::run))

@@ -429,10 +429,15 @@ fn bar(segments: &[(usize, &'static str)]) -> Vec<(usize, usize, &'static str)> 
 
 /// The first names of a list.
 pub fn first_names(names: &[String]) -> String {
+    names_up_to(NAMES_SHOWN, names)
+}
+
+/// The first names of a list, and how many more there are.
+pub fn names_up_to(most: usize, names: &[String]) -> String {
     let mut known: Vec<&str> = names.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
     known.dedup();
-    let more = known.len().saturating_sub(NAMES_SHOWN);
-    let shown = known.iter().take(NAMES_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    let more = known.len().saturating_sub(most);
+    let shown = known.iter().take(most).copied().collect::<Vec<_>>().join(", ");
     if more > 0 { format!("{shown} +{more}") } else { shown }
 }
 

@@ -184,3 +184,25 @@ async fn what_is_only_reported_offers_no_restore() {
     assert!(all.contains("A0417") && all.contains("mode: report"), "{all}");
     assert_eq!(end(daemon).await, 0);
 }
+
+#[tokio::test]
+async fn what_the_guard_holds_is_named_and_confirmed_on_a_page() {
+    let (rig, daemon) = started().await;
+    rig.file("services/two.yaml", "name: two\nimage: web:1\n");
+    let is_well = async |name: &str| rig.json(&format!("/api/v1/services/{name}")).await["health"] == "Healthy";
+    eventually(60, "both are there", async || is_well("web").await && is_well("two").await).await;
+    let mut alice = signed_in(&rig).await;
+    assert_eq!(alice.get("/apply/deletes").await.status, 404);
+    for name in ["web", "two"] {
+        std::fs::remove_file(rig.path().join(format!("services/{name}.yaml"))).unwrap();
+    }
+    eventually(60, "the guard holds it", async || alice.clone().get("/").await.body.contains("What goes: two, web"))
+        .await;
+    alice.get("/").await.shows("class=\"btn s danger\" href=\"/apply/deletes\"");
+    let page = alice.get("/apply/deletes").await;
+    page.shows("<b>two</b>");
+    page.shows("<b>web.example.org</b>");
+    assert_eq!(rig.docker.containers().iter().filter(|row| row["Name"] == "/two").count(), 1, "a page deletes nothing");
+    assert_eq!(alice.send("/apply/deletes", "/apply", &[("confirm_deletes", "2")]).await.status, 303);
+    assert_eq!(end(daemon).await, 0);
+}
