@@ -276,12 +276,14 @@ pub fn image_of(picture: &PassResult, service: &str) -> Option<String> {
     Some(short_image(image.unwrap_or(&container.image))).filter(|image| !image.is_empty())
 }
 
-/// An image without its registry, and with the begin of its digest.
+/// An image without its registry, and with the begin of its digest. Its owner stays: many have an image called `server`.
 pub fn short_image(image: &str) -> String {
-    let last = image.rsplit('/').next().unwrap_or(image);
-    match last.split_once("@sha256:") {
+    let is_registry = |part: &str| part == "localhost" || part.contains(['.', ':']);
+    let path = image.split_once('/').filter(|(first, _)| is_registry(first)).map_or(image, |(_, path)| path);
+    let path = path.strip_prefix("library/").unwrap_or(path);
+    match path.split_once("@sha256:") {
         Some((name, digest)) => format!("{name}@{}", digest.chars().take(DIGEST_LETTERS).collect::<String>()),
-        None => last.to_owned(),
+        None => path.to_owned(),
     }
 }
 
@@ -371,6 +373,21 @@ mod tests {
     use super::*;
     use amarre_core::model::Refusal;
     use amarre_core::plan::render::text::Columns;
+
+    #[test]
+    fn an_image_loses_its_registry_and_keeps_its_owner() {
+        let digest = format!("docker.io/library/redis:7@sha256:{}", "0123456789abcdef".repeat(4));
+        for (image, short) in [
+            ("vaultwarden/server:1.32.7", "vaultwarden/server:1.32.7"),
+            ("ghcr.io/immich-app/immich-server:v1.120", "immich-app/immich-server:v1.120"),
+            ("localhost:5000/shop:2", "shop:2"),
+            ("docker.io/library/nginx:1.27", "nginx:1.27"),
+            ("web:1", "web:1"),
+            (digest.as_str(), "redis:7@0123456789ab"),
+        ] {
+            assert_eq!(short_image(image), short, "{image}");
+        }
+    }
 
     #[test]
     fn a_span_has_one_unit() {
