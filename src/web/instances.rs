@@ -114,11 +114,15 @@ struct InstanceLine {
     button: Offer,
 }
 
+/// Which part of a list is shown, and the ways to the parts before and after it.
 #[derive(Default)]
-struct Pager {
-    text: String,
-    before: Option<String>,
-    after: Option<String>,
+pub struct Pager {
+    /// In words; empty: there is only one page.
+    pub text: String,
+    /// To the page before.
+    pub before: Option<String>,
+    /// To the page after.
+    pub after: Option<String>,
 }
 
 /// Which page of the list.

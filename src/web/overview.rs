@@ -196,7 +196,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
         heads: heads(&asked, words),
         unmanaged: service_list::unmanaged_count(&picture),
         is_dense: found.len() > DENSE_FROM,
-        groups: service_rows::groups(&picture, &shown, asked.grouping, (now, words)),
+        groups: service_rows::groups(&picture, (&shown, &found), asked.grouping, (now, words)),
         pager: pager(&asked, found.len(), words),
         quiet: quiet_kinds(&picture, &quiet, words),
         deleted: gone.values().map(|row| deleted(row, words)).collect(),

@@ -191,33 +191,41 @@ fn since(picture: &PassResult, name: &str) -> Option<Timestamp> {
     picture.since.get(name).map(|(_, at)| *at).filter(|at| at.0 > 0)
 }
 
-/// Rows in their groups; the order within a group is that of the rows.
+/// The rows of a page in their groups, each of which says how many there are on all pages; the order within a group is that of
+/// the rows.
 pub fn groups(
     picture: &PassResult,
-    rows: &[&ServiceStatus],
+    (shown, all): (&[&ServiceStatus], &[&ServiceStatus]),
     grouping: Grouping,
     (now, words): (Timestamp, Words),
 ) -> Vec<Group> {
-    let mut groups: BTreeMap<(usize, String), Vec<ServiceRow>> = BTreeMap::new();
-    for row in rows {
-        let key = match grouping {
-            Grouping::Kind => {
-                let kind = kind_word(picture, row);
-                let place = LISTED.iter().position(|known| *known == kind);
-                (place.unwrap_or(usize::MAX), kind.to_owned())
-            }
-            Grouping::Host => (0, row.host.clone()),
-            Grouping::Nothing => (0, String::new()),
-        };
-        groups.entry(key).or_default().push(service_row(picture, row, (now, words)));
-    }
-    let label = |key: &str, count: usize| match grouping {
-        Grouping::Kind => format!("{} · {count}", words.get(&format!("kinds-{key}"))),
-        Grouping::Host if key.is_empty() => format!("{} · {count}", words.get("group-no-host")),
-        Grouping::Host => format!("{key} · {count}"),
-        Grouping::Nothing => String::new(),
+    let key = |row: &ServiceStatus| match grouping {
+        Grouping::Kind => {
+            let kind = kind_word(picture, row);
+            let place = LISTED.iter().position(|known| *known == kind);
+            (place.unwrap_or(usize::MAX), kind.to_owned())
+        }
+        Grouping::Host => (0, row.host.clone()),
+        Grouping::Nothing => (0, String::new()),
     };
-    groups.into_iter().map(|((_, key), rows)| Group { label: label(&key, rows.len()), rows }).collect()
+    let mut counts: BTreeMap<(usize, String), usize> = BTreeMap::new();
+    for row in all {
+        *counts.entry(key(row)).or_default() += 1;
+    }
+    let mut groups: BTreeMap<(usize, String), Vec<ServiceRow>> = BTreeMap::new();
+    for row in shown {
+        groups.entry(key(row)).or_default().push(service_row(picture, row, (now, words)));
+    }
+    let label = |key: &(usize, String)| {
+        let count = counts.get(key).copied().unwrap_or_default();
+        match (grouping, key.1.as_str()) {
+            (Grouping::Kind, kind) => format!("{} · {count}", words.get(&format!("kinds-{kind}"))),
+            (Grouping::Host, "") => format!("{} · {count}", words.get("group-no-host")),
+            (Grouping::Host, host) => format!("{host} · {count}"),
+            (Grouping::Nothing, _) => String::new(),
+        }
+    };
+    groups.into_iter().map(|(key, rows)| Group { label: label(&key), rows }).collect()
 }
 
 fn service_row(picture: &PassResult, row: &ServiceStatus, (now, words): (Timestamp, Words)) -> ServiceRow {

@@ -7,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
+use super::instances::Pager;
 use super::service_rows::{self, Ring, Tile};
 use super::timeline::Timeline;
 use super::{FormFields, PageFrame, PageOutcome, RequestContext, Web, marks, page, signed_in, text_page, view_model};
@@ -28,6 +29,10 @@ const EVENTS_READ: u32 = 2_000;
 /// Cells in a row of a pool's diagram, and their distance, in the diagram's units.
 const CELLS_ACROSS: usize = 32;
 const CELL_PITCH: usize = 28;
+/// With more cells than this none has an initial: they would be a wall of letters.
+const INITIALS_MAX: usize = 128;
+/// Subnets on a page.
+const SUBNETS_SHOWN: usize = 50;
 
 #[derive(Template)]
 #[template(path = "runs.html")]
@@ -189,6 +194,7 @@ struct Network {
     pools: Vec<PoolDiagram>,
     rows: Vec<SubnetRow>,
     has_hosts: bool,
+    pager: Pager,
 }
 
 struct PoolDiagram {
@@ -196,10 +202,13 @@ struct PoolDiagram {
     next: String,
     width: usize,
     height: usize,
-    cells: Vec<NetworkPage>,
+    has_cells: bool,
+    /// All free cells, as one path: nothing more is to be said of them.
+    free: String,
+    cells: Vec<NetworkCell>,
 }
 
-struct NetworkPage {
+struct NetworkCell {
     x: usize,
     y: usize,
     class: &'static str,
@@ -207,59 +216,91 @@ struct NetworkPage {
     title: String,
 }
 
-fn drawn((at, cell): (usize, &Cell), words: crate::words::Words) -> NetworkPage {
-    let class = match cell {
-        Cell { is_next: true, .. } => "next",
-        Cell { is_ours: true, .. } => "lease",
-        Cell { who, .. } if who.is_empty() => "free",
-        Cell { .. } => "theirs",
-    };
-    let who = if cell.who.is_empty() { words.get("network-free") } else { cell.who.join(", ") };
-    let service = cell.who.first().filter(|_| cell.is_ours && cell.who.len() == 1);
-    NetworkPage {
-        x: at % CELLS_ACROSS * CELL_PITCH + 2,
-        y: at / CELLS_ACROSS * CELL_PITCH + 2,
-        class,
-        initial: service.and_then(|name| name.chars().next()).map(String::from).unwrap_or_default(),
-        title: format!("{}: {who}", cell.subnet),
+impl PoolDiagram {
+    fn new(pool: &SubnetPool, words: Words) -> Self {
+        let place = |at: usize| (at % CELLS_ACROSS * CELL_PITCH + 2, at / CELLS_ACROSS * CELL_PITCH + 2);
+        // One of which nothing is used says enough in one line.
+        let has_cells = pool.leased + pool.foreign > 0;
+        let drawn = pool.cells.iter().enumerate().filter(|_| has_cells);
+        let is_free = |cell: &Cell| cell.who.is_empty() && !cell.is_ours && !cell.is_next;
+        let (free, taken): (Vec<_>, Vec<_>) = drawn.partition(|(_, cell)| is_free(cell));
+        let has_initials = taken.len() <= INITIALS_MAX;
+        let free = free.into_iter().map(|(at, _)| {
+            let (x, y) = place(at);
+            format!("M{x} {y}h24v24h-24z")
+        });
+        let cell = |(at, cell): (usize, &Cell)| {
+            let who = if cell.who.is_empty() { words.get("network-free") } else { cell.who.join(", ") };
+            let service = cell.who.first().filter(|_| has_initials && cell.is_ours && cell.who.len() == 1);
+            let (x, y) = place(at);
+            NetworkCell {
+                x,
+                y,
+                class: match cell {
+                    Cell { is_next: true, .. } => "next",
+                    Cell { is_ours: true, .. } => "lease",
+                    Cell { .. } => "theirs",
+                },
+                initial: service.and_then(|name| name.chars().next()).map(String::from).unwrap_or_default(),
+                title: words.pair(&cell.subnet, &who),
+            }
+        };
+        Self {
+            counts: words.with_all(
+                "network-counts",
+                &[
+                    ("pool", &pool.pool),
+                    ("prefix", &pool.prefix.to_string()),
+                    ("leased", &pool.leased.to_string()),
+                    ("foreign", &pool.foreign.to_string()),
+                    ("free", &pool.free.to_string()),
+                ],
+            ),
+            next: match &pool.next {
+                Some(next) => words.with("network-next", "subnet", next),
+                None => words.get("network-full"),
+            },
+            width: pool.cells.len().min(CELLS_ACROSS) * CELL_PITCH,
+            height: pool.cells.len().div_ceil(CELLS_ACROSS) * CELL_PITCH,
+            has_cells,
+            free: free.collect(),
+            cells: taken.into_iter().map(cell).collect(),
+        }
     }
 }
 
-/// `GET /network`
-pub async fn network(State(web): State<Web>, headers: HeaderMap) -> Response {
+/// `GET /network?page=`
+pub async fn network(State(web): State<Web>, headers: HeaderMap, Query(fields): Query<FormFields>) -> Response {
     let visitor = RequestContext::new(&headers, &web).await;
     let words = visitor.words;
     let (picture, _) = web.handle.last_pass();
     let (pools, rows) = subnets::diagrams(&picture);
-    let pools = pools.iter().map(|pool: &SubnetPool| PoolDiagram {
-        counts: words.with_all(
-            "network-counts",
-            &[
-                ("pool", &pool.pool),
-                ("prefix", &pool.prefix.to_string()),
-                ("leased", &pool.leased.to_string()),
-                ("foreign", &pool.foreign.to_string()),
-                ("free", &pool.free.to_string()),
-            ],
-        ),
-        next: match &pool.next {
-            Some(next) => words.with("network-next", "subnet", next),
-            None => words.get("network-full"),
-        },
-        width: pool.cells.len().min(CELLS_ACROSS) * CELL_PITCH,
-        height: pool.cells.len().div_ceil(CELLS_ACROSS) * CELL_PITCH,
-        // One of which nothing is used says enough in one line.
-        cells: pool
-            .cells
-            .iter()
-            .enumerate()
-            .filter(|_| pool.leased + pool.foreign > 0)
-            .map(|cell| drawn(cell, words))
-            .collect(),
-    });
-    let frame = PageFrame::new(&web, &visitor, "network", words.get("network-title"), "/network".to_owned()).await;
-    let has_hosts = rows.iter().map(|row| &row.host).collect::<std::collections::BTreeSet<_>>().len() > 1;
-    page(&Network { frame, pools: pools.collect(), rows, has_hosts })
+    let has_hosts = rows.iter().map(|row| &row.host).collect::<BTreeSet<_>>().len() > 1;
+    let asked = fields.get("page").and_then(|page| page.parse().ok()).unwrap_or(1);
+    let (page_number, pager) = network_pager(asked, rows.len(), words);
+    let here = if page_number > 1 { format!("/network?page={page_number}") } else { "/network".to_owned() };
+    page(&Network {
+        frame: PageFrame::new(&web, &visitor, "network", words.get("network-title"), here).await,
+        pools: pools.iter().map(|pool| PoolDiagram::new(pool, words)).collect(),
+        rows: rows.into_iter().skip((page_number - 1) * SUBNETS_SHOWN).take(SUBNETS_SHOWN).collect(),
+        has_hosts,
+        pager,
+    })
+}
+
+/// The page that is shown, and the way to the others.
+fn network_pager(asked: usize, count: usize, words: Words) -> (usize, Pager) {
+    let pages = count.div_ceil(SUBNETS_SHOWN).max(1);
+    let page = asked.clamp(1, pages);
+    if pages == 1 {
+        return (page, Pager::default());
+    }
+    let from = ((page - 1) * SUBNETS_SHOWN + 1).to_string();
+    let (to, count) = ((page * SUBNETS_SHOWN).min(count).to_string(), count.to_string());
+    let text = words.with_all("overview-page", &[("from", &from), ("to", &to), ("count", &count)]);
+    let href = |page: usize| format!("/network?page={page}");
+    let before = (page > 1).then(|| href(page - 1));
+    (page, Pager { text, before, after: (page < pages).then(|| href(page + 1)) })
 }
 
 #[derive(Template)]

@@ -206,3 +206,17 @@ async fn what_the_guard_holds_is_named_and_confirmed_on_a_page() {
     assert_eq!(alice.send("/apply/deletes", "/apply", &[("confirm_deletes", "2")]).await.status, 303);
     assert_eq!(end(daemon).await, 0);
 }
+
+#[tokio::test]
+async fn a_heading_counts_the_services_of_all_pages() {
+    let rig = Rig::start().await;
+    for at in 0..55 {
+        rig.file(&format!("services/b{at}.yaml"), &format!("name: b{at}\nimage: web:1\nport: eighty\n"));
+    }
+    let daemon = rig.daemon(&["--yes"], &[]).await;
+    let mut browser = Browser::with_address(rig.port);
+    eventually(60, "all are known", async || browser.clone().get("/").await.body.contains("1 to 50 of 55")).await;
+    browser.get("/").await.shows("· 55</th>");
+    browser.get("/?page=2").await.shows("· 55</th>");
+    assert_eq!(end(daemon).await, 0);
+}
