@@ -40,14 +40,18 @@ impl AttentionRow {
     }
 }
 
-/// Problems beside the services, then the services that need a person.
+/// Problems beside the services, then the services that need a person. What cannot be seen is one problem, of its provider: the
+/// services behind it are not counted again.
 pub fn rows<'a>(
     picture: &PassResult,
     services: impl Iterator<Item = &'a ServiceStatus>,
     now: Timestamp,
     visitor: &RequestContext,
 ) -> impl Iterator<Item = AttentionRow> {
-    let services = services.filter(|row| row.attention);
+    let is_hidden = move |row: &ServiceStatus| {
+        picture.plan.gaps.iter().any(|gap| row.code == Some(gap.code) && row.what_now == gap.message)
+    };
+    let services = services.filter(move |row| row.attention && !is_hidden(row));
     problems(picture, now, visitor).chain(services.map(move |row| AttentionRow::of_service(row, picture, now, visitor)))
 }
 

@@ -278,13 +278,22 @@ fn certificate_at(picture: &PassResult, host: &Address) -> Option<(Address, Time
     Some((address, ends))
 }
 
+/// Whether a proxied name of a service cannot be seen: nothing is known of its certificate.
+fn has_hidden_host(row: &ServiceStatus) -> bool {
+    row.resources.iter().any(|one| one.address.kind.has_host_names() && one.sync == Sync::Unknown)
+}
+
 fn certificate_end(picture: &PassResult, row: &ServiceStatus) -> Option<Timestamp> {
     certificate_of(picture, row).map(|(_, ends)| ends)
 }
 
 impl Ring {
     fn of_service(picture: &PassResult, row: &ServiceStatus, now: Timestamp, words: Words) -> Self {
-        certificate_end(picture, row).map_or_else(|| Self::none(words), |ends| Self::new(ends, now, words))
+        match certificate_end(picture, row) {
+            Some(ends) => Self::new(ends, now, words),
+            None if has_hidden_host(row) => Self { label: words.get("ring-unknown"), ..Self::none(words) },
+            None => Self::none(words),
+        }
     }
 
     /// Of a proxied name; `None`: it has no certificate.
@@ -468,12 +477,14 @@ fn certificates(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, w
     let soon: Vec<&&ServiceStatus> = all.values().filter(|row| Only::Expiring.matches(picture, row)).collect();
     let ends = all.values().filter_map(|row| Some((certificate_of(picture, row)?, row)));
     let first = ends.min_by_key(|((_, ends), _)| *ends);
+    let is_hidden = first.is_none() && all.values().any(|row| has_hidden_host(row));
     let detail = match &first {
         Some(((_, ends), row)) => {
             let name = row.domains.first().unwrap_or(&row.name);
             let days = ((*ends - picture.at).0 / Millis::minutes(24 * 60).0).max(0).to_string();
             words.with_all("tile-next-certificate", &[("name", name), ("days", &days)])
         }
+        None if is_hidden => words.get("tile-unknown"),
         None => words.get("tile-no-certificate"),
     };
     Tile {
@@ -481,7 +492,7 @@ fn certificates(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, w
         href: "/certificates",
         icon: "shield",
         label: words.get("tile-certificates"),
-        value: soon.len().to_string(),
+        value: if is_hidden { "–".to_owned() } else { soon.len().to_string() },
         of: String::new(),
         bar: Vec::new(),
         ring: first.map(|((_, ends), _)| Ring::new(ends, picture.at, words)),
@@ -490,23 +501,27 @@ fn certificates(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, w
 }
 
 fn open(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words: Words) -> Tile {
-    let found = |row: &&&ServiceStatus| exposure::of_service(picture, row);
-    let count = all.values().filter(|row| found(row).is_some_and(|found| found.is_open())).count();
-    let lost = all.values().filter(|row| found(row).is_some_and(|found| found.is_lost()));
-    let lost: Vec<String> = lost.map(|row| row.name.clone()).collect();
-    let routed = all.values().filter(|row| found(row).is_some()).count();
+    let found: Vec<(&ServiceStatus, Exposure)> =
+        all.values().filter_map(|row| Some((*row, exposure::of_service(picture, row)?))).collect();
+    let lost: Vec<String> =
+        found.iter().filter(|(_, found)| found.is_lost()).map(|(row, _)| row.name.clone()).collect();
+    let unknown = found.iter().filter(|(_, found)| found.observed == Observed::Unknown).count();
+    let is_hidden = unknown > 0 && unknown == found.len();
+    let open = found.iter().filter(|(_, found)| found.is_open()).count();
     Tile {
         class: if lost.is_empty() { "" } else { " warn" },
         href: "/?only=open",
         icon: "globe",
         label: words.get("filter-open"),
-        value: count.to_string(),
-        of: words.with("tile-of", "count", &routed.to_string()),
+        value: if is_hidden { "–".to_owned() } else { open.to_string() },
+        of: if is_hidden { String::new() } else { words.with("tile-of", "count", &found.len().to_string()) },
         bar: Vec::new(),
         ring: None,
-        detail: match lost.is_empty() {
-            true => words.get("tile-open-as-wanted"),
-            false => words.with("tile-open-lost", "names", &first_names(&lost)),
+        detail: match (lost.is_empty(), unknown) {
+            (false, _) => words.with("tile-open-lost", "names", &first_names(&lost)),
+            (true, _) if is_hidden => words.get("tile-unknown"),
+            (true, 0) => words.get("tile-open-as-wanted"),
+            (true, unknown) => words.count("count-unknown", &unknown),
         },
     }
 }

@@ -257,8 +257,8 @@ pub fn event_mark(kind: &str) -> &'static str {
     })
 }
 
-/// The image of a service's main container, without its registry: `immich-server:v1.120`. Of two containers of an update,
-/// that of the one that serves.
+/// The image of a service's main container, without its registry: `immich-app/immich-server:v1.120`. Of two containers of an
+/// update, that of the one that serves; of a suspended service, that of what is there.
 pub fn image_of(picture: &PassResult, service: &str) -> Option<String> {
     let manifest = picture.services.get(service)?;
     let routed = manifest.routes.iter().flat_map(|route| route.targets()).find_map(|target| match target {
@@ -271,9 +271,12 @@ pub fn image_of(picture: &PassResult, service: &str) -> Option<String> {
     let hosts = picture.statuses().get(service)?.resources.iter().map(|one| &one.address);
     let hosts: Vec<&Address> = hosts.filter(|address| address.kind.traits().forwards).collect();
     let serves = |address: &&Address| hosts.iter().any(|host| upstream_probe::leads_to(picture, host, address));
-    let serving = picture.world.seen.keys().filter(is_its).find(serves);
-    let image = serving.and_then(|address| picture.world.seen.get(address)?.fields.text("image"));
-    Some(short_image(image.unwrap_or(&container.image))).filter(|image| !image.is_empty())
+    let seen = || picture.world.seen.keys().filter(is_its);
+    let is_suspended = picture.facts.suspended.contains_key(service);
+    let shown = seen().find(serves).or_else(|| seen().next().filter(|_| is_suspended));
+    let image = shown.and_then(|address| picture.world.seen.get(address)?.fields.text("image"));
+    let wanted = Some(container.image.as_str()).filter(|_| !is_suspended);
+    image.or(wanted).map(short_image).filter(|image| !image.is_empty())
 }
 
 /// An image without its registry, and with the begin of its digest. Its owner stays: many have an image called `server`.

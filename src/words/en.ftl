@@ -963,6 +963,7 @@ access-absent = not reachable
 access-unknown = cannot be seen
 
 ring-none = no certificate
+ring-unknown = certificate unknown
 ring-days = { $n ->
     [one] certificate: 1 day left
    *[other] certificate: { $n } days left
@@ -975,6 +976,7 @@ tile-nothing-needed = nothing
 tile-certificates = Certificates ≤ 30 d
 tile-next-certificate = next: { $name } in { $days } d
 tile-no-certificate = no certificate in use
+tile-unknown = unknown: cannot be seen
 tile-open-as-wanted = as the manifests say
 tile-open-lost = against the manifest: { $names }
 

@@ -972,6 +972,7 @@ access-absent = injoignable
 access-unknown = non visible
 
 ring-none = pas de certificat
+ring-unknown = certificat inconnu
 ring-days = { $n ->
     [one] certificat : { $n } jour restant
    *[other] certificat : { $n } jours restants
@@ -984,6 +985,7 @@ tile-nothing-needed = rien
 tile-certificates = Certificats ≤ 30 j
 tile-next-certificate = prochain : { $name } dans { $days } j
 tile-no-certificate = aucun certificat utilisé
+tile-unknown = inconnu : injoignable
 tile-open-as-wanted = comme le disent les manifestes
 tile-open-lost = contre le manifeste : { $names }
 

@@ -123,7 +123,8 @@ pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<Comman
     }
     let (behind, is_managed) = containers_behind(&picture, &context.providers, &domain).await;
     steps.extend(behind);
-    Some(answer(&domain, &steps, answered, is_managed, style))
+    // A manifest names it, even while its proxy cannot be asked.
+    Some(answer(&domain, &steps, answered, is_managed || manifest.is_some(), style))
 }
 
 fn serves_domain(service: &Service, domain: &str) -> bool {

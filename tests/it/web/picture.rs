@@ -231,6 +231,17 @@ async fn a_proxy_that_does_not_answer_breaks_no_way() {
     let unknown = picture().await;
     assert!(unknown.contains("class=\"alias\" d="), "{unknown}");
     assert!(!unknown.contains("class=\"cut\"") && !unknown.contains("The way breaks"), "{unknown}");
+    assert!(unknown.contains("class=\"node dim\""), "{unknown}");
+    // One outage is one problem, and what it hides is not known.
+    let page = Browser::with_address(rig.port).get("/").await;
+    page.shows("unknown: cannot be seen");
+    for claim in ["no certificate in use", "as the manifests say"] {
+        assert!(!page.body.contains(claim), "{claim}: {}", page.body);
+    }
+    let needs = part(&page.body, "needs");
+    assert_eq!(needs.matches("<li>").count(), 1, "{needs}");
+    let traced = rig.run(&["trace", "shop.example.org"]).await.out;
+    assert!(!traced.contains("not managed"), "{traced}");
     assert_eq!(end(daemon).await, 0);
 }
 
