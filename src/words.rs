@@ -160,6 +160,11 @@ impl Words {
         if catalogue(self.0).bundle.has_message(&key) { self.get(&key) } else { kind.to_owned() }
     }
 
+    /// `what: said`, with the space that the language has before its colon.
+    pub fn pair(self, what: &str, said: &str) -> String {
+        self.with_all("pair", &[("what", what), ("said", said)])
+    }
+
     /// A sentence.
     pub fn say(self, text: &Text) -> String {
         say(text, self.0)

@@ -157,7 +157,7 @@ fn event_step(event: &Event, words: Words) -> Option<DeployStep> {
         class: if has_failed { "fail" } else { "done" },
         kind: words.kind(&address.kind.label()),
         name: name_of(address),
-        detail: Counted::plain(format!("{}: {}", words.event(&event.kind), words.say(&event.text))),
+        detail: Counted::plain(words.pair(&words.event(&event.kind), &words.say(&event.text))),
         time: Counted::plain(view_model::clock(event.at)),
     })
 }

@@ -296,7 +296,7 @@ pub fn left_behind(row: &ServiceStatus, words: crate::words::Words) -> Vec<[Stri
 fn network(row: &ServiceStatus, words: crate::words::Words) -> Option<String> {
     let network = row.resources.iter().find(|resource| resource.address.kind == Kind::Network)?;
     let name = words.with("svc-network", "name", &lines::name(&network.address, None));
-    Some(if network.detail.is_empty() { name } else { format!("{name}: {}", words.say(&network.detail)) })
+    Some(if network.detail.is_empty() { name } else { words.pair(&name, &words.say(&network.detail)) })
 }
 
 #[derive(Template)]

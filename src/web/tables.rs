@@ -73,12 +73,13 @@ impl RunPage {
             Some(_) => "bad",
             None => "go",
         };
+        let words = visitor.words;
         Self {
             id: run.id,
             began: view_model::moment(run.started, web.handle.now()),
             took: run.ended.map(|ended| (ended - run.started).to_string()).unwrap_or_default(),
             revision: crate::engine::report::short_revision(&run.revision),
-            result: result.unwrap_or_else(|| visitor.words.get("runs-going-on")),
+            result: words.get(&result.map_or("runs-going-on".to_owned(), |result| format!("result-{result}"))),
             tone,
             why: String::new(),
             writes: run.writes,

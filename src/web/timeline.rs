@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Web, view_model};
 use crate::ledger::runs::EventFilter;
 use crate::words::Words;
+use amarre_core::model::pool::MACHINES;
 use amarre_core::model::{Millis, ProviderId, Timestamp};
 
 /// How far back it goes.
@@ -80,7 +81,7 @@ impl Timeline {
             TimelineMark { x: unit, failed: bucket.failed > 0, run: bucket.run, title: words.with_all(key, &values) }
         };
         let lane = |(id, marks): (ProviderId, BTreeMap<i64, Bucket>)| Lane {
-            title: id.title(),
+            title: if id.family() == MACHINES { words.get("timeline-machines") } else { id.title() },
             marks: marks.into_iter().map(mark).collect(),
         };
         let hours = (0..=24 / HOURS_APART).map(|step| {

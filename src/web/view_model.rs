@@ -240,9 +240,10 @@ pub fn event(event: &Event, words: Words) -> String {
     let (kind, said) = (words.event(&event.kind), words.say(&event.text));
     match &event.address {
         Some(address) => {
-            format!("{kind} {} {}: {said}", words.kind(&address.kind.label()), lines::name(address, None))
+            let what = format!("{kind} {} {}", words.kind(&address.kind.label()), lines::name(address, None));
+            words.pair(&what, &said)
         }
-        None => format!("{kind}: {said}"),
+        None => words.pair(&kind, &said),
     }
 }
 

@@ -256,6 +256,7 @@ network-free = free
 network-picture = The pool as a picture; the table below says the same
 runs-title = Activity
 timeline-title = The last 24 hours
+timeline-machines = machines of pools
 timeline-changed = { $time }, changes: { $changed }
 timeline-failed = { $time }, failures: { $failed }, changes: { $changed }
 runs-run = Run
@@ -263,6 +264,16 @@ runs-began = Began
 runs-took = Took
 runs-result = Result
 runs-changes = Changes
+result-applied = applied
+result-unchanged = unchanged
+result-partial = partial
+result-failed = failed
+result-guarded = held by the guard
+pair = { $what }: { $said }
+runs-writes = { $n ->
+    [one] 1 change
+   *[other] { $n } changes
+}
 runs-quiet = { $n ->
     [one] and 1 quiet run
    *[other] and { $n } quiet runs

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engine::PassResult;
-use amarre_core::model::{Address, Kind, Timestamp};
+use amarre_core::model::{Address, Kind, Text, Timestamp};
 use amarre_core::plan::desired::certificate;
 pub use amarre_core::plan::desired::certificate::{OrderBudget, ends};
 
@@ -19,7 +19,7 @@ pub struct CertificateReport {
     /// When it ends, if known.
     pub ends: Option<Timestamp>,
     /// `81 days left, NPM renews about 9 Jan`.
-    pub words: String,
+    pub words: Text,
     /// Services whose hosts have it.
     pub used_by: Vec<String>,
     /// Whether it is ours.
@@ -44,7 +44,7 @@ pub fn reports(picture: &PassResult) -> Vec<CertificateReport> {
                 npm: address.provider.short_name().to_owned(),
                 domains: seen.fields.strings("domains").into_iter().map(str::to_owned).collect(),
                 ends: certificate::ends(&seen.fields),
-                words: certificate::in_words(&seen.fields, picture.at).to_string(),
+                words: certificate::in_words(&seen.fields, picture.at),
                 used_by,
                 is_ours: seen.owner.is_ours(),
             }
