@@ -319,6 +319,11 @@ impl PageFrame {
         self.words.get(key)
     }
 
+    /// A sentence as HTML, with its code.
+    pub fn coded(&self, text: impl AsRef<str>) -> String {
+        super::view_model::with_code(text.as_ref())
+    }
+
     /// The program's version.
     pub fn version(&self) -> &'static str {
         env!("CARGO_PKG_VERSION")

@@ -299,6 +299,22 @@ pub fn breakable(name: &str) -> String {
     escaped.replace('.', "<wbr>.").replace('/', "/<wbr>").replace('_', "_<wbr>")
 }
 
+/// A sentence as HTML: what stands between backticks is code.
+pub fn with_code(text: &str) -> String {
+    let mut escaped = String::new();
+    // Writing to a text never fails.
+    let _ = PageText.write_escaped_str(&mut escaped, text);
+    let parts: Vec<&str> = escaped.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escaped;
+    }
+    let part = |(at, part): (usize, &&str)| match at % 2 {
+        0 => (*part).to_owned(),
+        _ => format!("<code>{part}</code>"),
+    };
+    parts.iter().enumerate().map(part).collect()
+}
+
 /// `3 s`, `12 min`, `4 h`, `21 d`: one unit, for columns.
 pub fn span(span: Millis) -> String {
     let seconds = span.0.max(0) / 1000;
@@ -476,5 +492,14 @@ mod tests {
     #[test]
     fn a_path_in_a_query_is_encoded() {
         assert_eq!(encoded("/services/a?b=c&d=é"), "/services/a%3Fb%3Dc%26d%3D%C3%A9");
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        assert_eq!(
+            with_code("take `mode: report` out of `<file>`"),
+            "take <code>mode: report</code> out of <code>&#60;file&#62;</code>"
+        );
+        assert_eq!(with_code("one ` alone"), "one ` alone");
     }
 }

@@ -236,7 +236,7 @@ async fn an_editor_makes_one_from_the_form_with_its_price_before_the_button() {
     let page = editor.get(form).await;
     page.shows("b3-8 · 0.0508 EUR an hour · 37.08 EUR a month");
     page.shows("<option value=\"Debian 13\">");
-    editor.get("/instances/new?cloud=paris&project=ci&region=MARS").await.shows("there is no region `MARS`");
+    editor.get("/instances/new?cloud=paris&project=ci&region=MARS").await.shows("there is no region <code>MARS</code>");
 
     let mut fields = vec![
         ("cloud", "paris"),

@@ -43,7 +43,7 @@ async fn people_reserve_and_release_what_is_theirs() {
     assert!(!page.body.contains("It is shown this once"));
     let wrong = [("user", "root"), ("count", "1")];
     assert_eq!(anna.send("/pools/lab", "/pools/lab/reserve", &wrong).await.status, 303);
-    anna.get("/pools/lab").await.shows("an account cannot be called `root`");
+    anna.get("/pools/lab").await.shows("an account cannot be called <code>root</code>");
 
     // What is another's stays.
     let release = [("reservations", "r1")];
