@@ -169,14 +169,8 @@ struct Drift {
 
 struct LastChange {
     at: String,
-    kind: String,
+    mark: &'static str,
     what: String,
-}
-
-impl LastChange {
-    fn mark(&self) -> &'static str {
-        view_model::event_mark(&self.kind)
-    }
 }
 
 /// A service's row, or the page for an unknown one.
@@ -213,7 +207,7 @@ pub async fn now(State(web): State<Web>, headers: HeaderMap, Path(name): Path<St
     let latest = web.handle.ledger().events(&name, EVENTS_READ).await.unwrap_or_default();
     let events = latest.iter().take(EVENTS_SHOWN).map(|event| LastChange {
         at: view_model::moment(event.at, web.handle.now()),
-        kind: event.kind.clone(),
+        mark: view_model::event_mark(event),
         what: view_model::event(event, words),
     });
     let steps = DeploySteps::new(&picture, row, &latest, (web.handle.now(), words));

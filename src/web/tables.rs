@@ -54,6 +54,10 @@ struct RunChip {
 
 struct RunPage {
     id: i64,
+    /// `Run 7`, where no head names the columns.
+    title: String,
+    /// `3 changes`, there too.
+    changes: String,
     began: String,
     took: String,
     revision: String,
@@ -76,6 +80,8 @@ impl RunPage {
         let words = visitor.words;
         Self {
             id: run.id,
+            title: words.with("run-title", "id", &run.id.to_string()),
+            changes: words.count("runs-writes", &usize::try_from(run.writes).unwrap_or_default()),
             began: view_model::moment(run.started, web.handle.now()),
             took: run.ended.map(|ended| (ended - run.started).to_string()).unwrap_or_default(),
             revision: crate::engine::report::short_revision(&run.revision),
@@ -158,15 +164,9 @@ struct OneRun {
 
 struct RunStep {
     at: String,
-    kind: String,
+    mark: &'static str,
     service: String,
     what: String,
-}
-
-impl RunStep {
-    fn mark(&self) -> &'static str {
-        view_model::event_mark(&self.kind)
-    }
 }
 
 /// `GET /runs/{id}`
@@ -179,8 +179,8 @@ pub async fn run(State(web): State<Web>, headers: HeaderMap, Path(id): Path<i64>
     let events = web.handle.ledger().events_of_run(id).await.unwrap_or_default();
     let events = events.into_iter().map(|event| RunStep {
         at: view_model::clock(event.at),
+        mark: view_model::event_mark(&event),
         what: view_model::event(&event, visitor.words),
-        kind: event.kind,
         service: event.service,
     });
     let title = visitor.words.with("run-title", "id", &id.to_string());

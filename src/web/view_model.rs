@@ -12,6 +12,7 @@ use crate::engine::report::service_plan::{OfService, RowNote, ServicePlanRow};
 use crate::engine::report::status::{Health, ServiceStatus, Sync};
 use crate::ledger::runs::Event;
 use crate::words::{self, Words};
+use amarre_core::model::plan::ReasonCode;
 use amarre_core::model::service::Target;
 use amarre_core::model::{Address, Hint, Kind, Language, Millis, Text, Timestamp};
 use amarre_core::plan::render::{Sign, lines, text};
@@ -247,12 +248,14 @@ pub fn event(event: &Event, words: Words) -> String {
     }
 }
 
-/// The mark of an event.
-pub fn event_mark(kind: &str) -> &'static str {
-    marks::tone(match kind {
-        "failed" | "refused" => "bad",
+/// The mark of an event. What was changed because an update failed is no success.
+pub fn event_mark(event: &Event) -> &'static str {
+    let is_retreat = event.reason.as_deref() == Some(ReasonCode::Rollback.word());
+    marks::tone(match event.kind.as_str() {
+        "failed" | "refused" | "degraded" => "bad",
         "drift" => "warn",
         "suspended" => "off",
+        "created" | "updated" | "deleted" | "performed" if is_retreat => "warn",
         "created" | "updated" | "deleted" | "performed" => "ok",
         _ => "info",
     })
