@@ -43,6 +43,14 @@ fn french() -> impl Iterator<Item = (&'static str, &'static str)> {
     blocks.filter(|block| !block.starts_with('#')).filter_map(|block| block.split_once('\n'))
 }
 
+/// French has a space before its double punctuation and within its quotes, at which no line breaks.
+fn with_spaces_kept(text: &str) -> String {
+    let marks = [(" :", "\u{a0}:"), (" ;", "\u{a0};"), (" ?", "\u{a0}?"), (" !", "\u{a0}!"), (" %", "\u{a0}%")];
+    let quotes = [("« ", "«\u{a0}"), (" »", "\u{a0}»")];
+    let all = marks.into_iter().chain(quotes);
+    all.fold(text.to_owned(), |text, (plain, kept)| text.replace(plain, kept))
+}
+
 fn catalogue(language: Language) -> &'static Catalogue {
     static EN: OnceLock<Catalogue> = OnceLock::new();
     static FR: OnceLock<Catalogue> = OnceLock::new();
@@ -58,6 +66,9 @@ fn catalogue(language: Language) -> &'static Catalogue {
             let key = format!("sentence-{at}");
             text.push_str(&format!("\n{key} =\n    {}\n", pattern.trim_end().replace('\n', "\n    ")));
             templates.insert(template, key);
+        }
+        if language == Language::Fr {
+            text = with_spaces_kept(&text);
         }
         let id: LanguageIdentifier = language.code().parse().unwrap_or_default();
         let mut bundle = FluentBundle::new_concurrent(vec![id]);
@@ -252,6 +263,7 @@ mod tests {
                     "demo-done-",
                     "act-instance-",
                     "reason-",
+                    "result-",
                     "step-",
                 ]
                 .iter()
@@ -278,6 +290,13 @@ mod tests {
             ]
         );
         assert_eq!(Words(Language::Fr).count("svc-drift", &1), "Dérive\u{a0}: 1 champ");
+    }
+
+    #[test]
+    fn no_line_of_french_breaks_before_its_marks() {
+        assert_eq!(with_spaces_kept("« a » : b ; 5 %"), "«\u{a0}a\u{a0}»\u{a0}: b\u{a0}; 5\u{a0}%");
+        assert_eq!(Words(Language::Fr).pair("créé", "web"), "créé\u{a0}: web");
+        assert_eq!(Words(Language::En).pair("created", "web"), "created: web");
     }
 
     #[test]
