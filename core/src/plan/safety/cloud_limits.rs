@@ -187,8 +187,11 @@ impl<'a> Servers<'a> {
     fn note(&self, name: &str, costs: &Costs) -> Note {
         let servers = costs.len();
         let of_amarre = text!(servers; "{name}: 1 server of Amarre", "{name}: {servers} servers of Amarre", name);
-        let mut text = match costs_found(costs).pop() {
-            Some((_, sum)) => text!("{servers}, {sum} a month without tax and traffic", servers = of_amarre, sum),
+        let mut text = match total(costs) {
+            Some((month, currency)) => {
+                let sum = text!("{sum} {currency}", sum = money(month), currency);
+                text!("{servers}, {sum} a month without tax and traffic", servers = of_amarre, sum)
+            }
             None => of_amarre,
         };
         let unknown = costs.values().filter(|cost| cost.is_none()).count();
@@ -215,11 +218,14 @@ impl<'a> Servers<'a> {
 }
 
 /// What they cost together, where that is known of one.
+fn total(costs: &Costs) -> Option<(i64, &str)> {
+    let (_, currency) = costs.values().flatten().next()?;
+    Some((costs.values().flatten().map(|(month, _)| *month).sum(), currency.as_str()))
+}
+
 fn costs_found(costs: &Costs) -> Vec<(String, String)> {
-    let currency = costs.values().flatten().map(|(_, currency)| currency.clone()).next();
-    let Some(currency) = currency else { return Vec::new() };
-    let month = costs.values().flatten().map(|(month, _)| *month).sum();
-    vec![("a month".to_owned(), format!("{} {currency}", amount(month)))]
+    let found = total(costs).map(|(month, currency)| format!("{} {currency}", amount(month)));
+    found.map(|sum| ("a month".to_owned(), sum)).into_iter().collect()
 }
 
 fn put_back(costs: &mut Costs, address: &Address, before: Option<Option<(i64, String)>>) {
