@@ -8,7 +8,7 @@ use super::commands::print;
 use super::link::{InstancePart, Link};
 use super::output::Output;
 use super::verbs;
-use crate::engine::commands::instances::LOG_LINES;
+use crate::engine::commands::instance_answers::LOG_LINES;
 use crate::engine::report::instances::InstancesOf;
 use amarre_core::model::Code;
 

@@ -25,7 +25,7 @@ use crate::engine::commands::find_address;
 use crate::engine::commands::follow_logs;
 use crate::engine::commands::history;
 use crate::engine::commands::history::HistoryOf;
-use crate::engine::commands::instances;
+use crate::engine::commands::instance_answers;
 use crate::engine::commands::logs;
 use crate::engine::commands::logs::LogsOf;
 use crate::engine::commands::pools;
@@ -243,7 +243,7 @@ impl Link {
             }
             Link::Local(local) => {
                 let picture = local.picture().await?;
-                Ok(instances::list(&picture, of, wide, style))
+                Ok(instance_answers::list(&picture, of, wide, style))
             }
         }
     }
@@ -268,10 +268,10 @@ impl Link {
             Link::Local(local) => {
                 let picture = local.picture().await?;
                 Ok(match part {
-                    InstancePart::All => instances::show(local.handle.ledger(), &picture, name, style).await,
-                    InstancePart::Schedule => instances::schedule(&picture, local.handle.now(), name, style),
+                    InstancePart::All => instance_answers::show(local.handle.ledger(), &picture, name, style).await,
+                    InstancePart::Schedule => instance_answers::schedule(&picture, local.handle.now(), name, style),
                     InstancePart::Logs(lines) => {
-                        instances::logs(local.handle.ledger(), &picture, name, lines, style).await
+                        instance_answers::logs(local.handle.ledger(), &picture, name, lines, style).await
                     }
                 })
             }
@@ -286,7 +286,7 @@ impl Link {
             }
             Link::Local(local) => {
                 let picture = local.picture().await?;
-                Ok(instances::manifests(&picture, of))
+                Ok(instance_answers::manifests(&picture, of))
             }
         }
     }

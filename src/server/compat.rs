@@ -10,7 +10,7 @@ use axum::{Json, Router};
 
 use super::auth::{self, AccessControl, Permission, RouteGuard};
 use super::problem::{self, problem};
-use crate::engine::commands::instances::{RawList, raw_list};
+use crate::engine::commands::instance_answers::{RawList, raw_list};
 use crate::engine::reconcile::daemon::Handle;
 use amarre_core::model::Code;
 

@@ -8,7 +8,7 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use super::{ApiRoute, StyleQuery, document_of, openapi, page_length, text_answer};
-use crate::engine::commands::instances as commands;
+use crate::engine::commands::instance_answers as commands;
 use crate::engine::reconcile::daemon::Handle;
 use crate::engine::report::instances::{self, InstancesOf};
 use amarre_core::plan::render::Style;

@@ -43,13 +43,13 @@ fn needed(web: &Web, row: &InstanceRow) -> Role {
 
 /// What was typed, and what comes of it.
 #[derive(Default)]
-struct Tried {
+struct TriedClone {
     typed: String,
     forecast: Option<String>,
     refused: Option<(String, String)>,
 }
 
-async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tried) -> Response {
+async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: TriedClone) -> Response {
     let (words, path, role) = (visitor.words, instance_view::path(&row.name), needed(web, row));
     let title = words.with("inst-clone-title", "name", row.shown_name());
     let frame = PageFrame::new(web, visitor, "instances", title, format!("{path}/clone")).await;
@@ -72,7 +72,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tri
 pub async fn page_of(State(web): State<Web>, headers: HeaderMap, Path(name): Path<String>) -> PageOutcome {
     let visitor = signed_in(&web, &headers, &format!("{}/clone", instance_view::path(&name))).await?;
     let row = found(&web, &visitor, &web.handle.last_pass().0, &name).await?;
-    Ok(asks(&web, &visitor, &row, Tried::default()).await)
+    Ok(asks(&web, &visitor, &row, TriedClone::default()).await)
 }
 
 /// `POST /instances/{name}/clone`: shows what it would be, or does it.
@@ -100,8 +100,8 @@ pub async fn clone_now(
     let Some(answer) = act_in(&web, command, words.0).await else { return Err(super::edit::stopping()) };
     let typed = clone.to_owned();
     let tried = match answer.refused() {
-        Some(refused) => Tried { typed, refused: Some(why(&refused, words)), forecast: None },
-        None => Tried { typed, forecast: Some(answer.text), refused: None },
+        Some(refused) => TriedClone { typed, refused: Some(why(&refused, words)), forecast: None },
+        None => TriedClone { typed, forecast: Some(answer.text), refused: None },
     };
     let is_refused = tried.refused.is_some();
     let page = asks(&web, &doer.visitor, &row, tried).await;

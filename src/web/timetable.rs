@@ -20,7 +20,8 @@ use crate::accounts::Role;
 use crate::engine::PassResult;
 use crate::engine::commands::edit_manifest::{self, ManifestRemark, tag};
 use crate::engine::commands::manifest_text::{document_of, with_keys};
-use crate::engine::report::instances::{self, InstanceRow};
+use crate::engine::report::instance_text;
+use crate::engine::report::instances::InstanceRow;
 use crate::words::Words;
 use amarre_core::model::power::PowerRule;
 use amarre_core::model::timetable::{Cron, Holidays, HolidaysText, OffAs, Timetable, TimetableText, Week, from_week};
@@ -170,7 +171,7 @@ fn target(picture: &PassResult, row: &InstanceRow) -> (String, Option<String>, S
     let mut taken: BTreeSet<String> = picture.services.keys().chain(picture.broken.keys()).cloned().collect();
     let path = |name: &str| format!("{}/{name}.yaml", picture.source.label);
     loop {
-        let name = instances::manifest_name(row, &taken);
+        let name = instance_text::manifest_name(row, &taken);
         if !picture.source.files.iter().any(|(file, _)| *file == path(&name)) {
             return (path(&name), None, name);
         }
@@ -286,7 +287,7 @@ struct Draft {
 impl Draft {
     fn new(picture: &PassResult, row: &InstanceRow, painted: &Painted, removes: bool, words: Words) -> Self {
         let (file, there, name) = target(picture, row);
-        let base = there.clone().unwrap_or_else(|| instances::manifest(row, &name));
+        let base = there.clone().unwrap_or_else(|| instance_text::manifest(row, &name));
         let rule = if removes { Some("power: unmanaged\n".to_owned()) } else { painted.yaml() };
         let remark = |key: &str| {
             Some(ManifestRemark::new(words.with("inst-file", "file", &file) + &words.get(key), Code::A0193, &[]))

@@ -11,10 +11,12 @@ pub mod kinds;
 pub mod failures;
 pub mod families;
 pub mod folders;
+pub mod owner;
 pub mod plan;
 pub mod platform;
 pub mod schema;
 pub mod service;
+mod side_by_side;
 pub mod site;
 pub mod source;
 pub mod time;
@@ -39,6 +41,7 @@ pub use action::Action;
 pub use address::{Address, ProviderId};
 pub use code::Code;
 pub use kinds::Kind;
+pub use owner::Owner;
 pub use plan::{
     Change, Downtime, Expect, FieldDiff, Gate, Hint, Impact, Note, Plan, Reason, ReasonCode, Refusal, Verb, Wait,
 };
@@ -50,4 +53,4 @@ pub use source::{Asset, Assets, Bundle, BundleFile, Commit, Document, GitRef, Gi
 pub use text::{Arg, Language, Text};
 pub use time::{Millis, Timestamp};
 pub use value::{FieldName, FieldPath, Fields, Mark, SecretName, Value};
-pub use world::{Facts, Gap, GapScope, Need, Origin, Owner, Readiness, Seen, State, Want, Wants, World};
+pub use world::{Facts, Gap, GapScope, Need, Origin, Readiness, Seen, State, Want, Wants, World};

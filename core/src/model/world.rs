@@ -12,6 +12,7 @@ use super::flapping::Flap;
 use super::folders::{Lead, Reserved};
 use super::instance::{PowerFacts, ServerCheck};
 use super::kinds::{Kind, Lies};
+use super::owner::Owner;
 use super::plan::{Hint, Refusal};
 use super::pool::{MACHINE_PART, PoolFacts};
 use super::savings::ServerPrices;
@@ -21,7 +22,6 @@ use super::source::History;
 use super::text::Text;
 use super::time::{Millis, Timestamp};
 use super::value::{Fields, Value};
-use crate::text;
 
 /// Where in the source something stands. Never part of a digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -199,38 +199,6 @@ impl Readiness {
     /// Whether it is ready.
     pub fn is_ready(&self) -> bool {
         matches!(self, Readiness::Ready)
-    }
-}
-
-/// Whose is it?
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Owner {
-    /// Carries our mark.
-    Ours,
-    /// The mark is gone, but the ledger knows it by vendor id and identity.
-    MarkLost,
-    /// Nobody's mark.
-    Foreign,
-    /// A mark that says it is ours, without a signature of our key: used, never changed or deleted.
-    Unverified,
-    /// Another instance's mark.
-    Other(String),
-}
-
-impl Owner {
-    /// Whether we may change and delete it.
-    pub fn is_ours(&self) -> bool {
-        matches!(self, Owner::Ours | Owner::MarkLost)
-    }
-
-    /// Whose it is, of what is not ours: `belongs to the instance demo`.
-    pub fn whose(&self) -> Text {
-        match self {
-            Owner::Other(instance) => text!("belongs to the instance {instance}", instance),
-            Owner::Unverified => text!("carries a mark of ours that no key of ours signed"),
-            Owner::Foreign | Owner::Ours | Owner::MarkLost => text!("is not ours"),
-        }
     }
 }
 

@@ -77,7 +77,7 @@ pub async fn reconcile(
     converge(handle, None, only, timeout_ms, style, steps).await
 }
 
-/// Why nothing of a service is put right, if all that differs is only reported.
+/// Why nothing of a service is corrected, if all that differs is only reported.
 fn only_reported<'a>(picture: &'a PassResult, service: &str) -> Option<&'a Refusal> {
     let mut refusals = picture.changes_of(service).map(|change| change.refusal().filter(|refusal| refusal.is_report()));
     let first = refusals.next()??;

@@ -13,6 +13,7 @@ pub(super) mod snapshot_instance;
 pub mod manifest_text;
 pub mod machine_list;
 pub(super) mod restart;
+pub mod instance_answers;
 pub mod instances;
 pub mod offers;
 pub mod apps;

@@ -174,8 +174,7 @@ pub fn waits_for_a_commit(error: &ServiceError) -> bool {
 }
 
 fn is_refused_create(error: &ServiceError) -> bool {
-    let change = &error.change;
-    change.address.kind == Kind::Server && matches!(change.verb, Verb::Create(_)) && error.error.code == Code::A0754
+    error.change.begins_to_cost() && error.error.code == Code::A0754
 }
 
 /// Whether visitors come through it.

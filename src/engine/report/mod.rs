@@ -20,6 +20,7 @@ pub(super) mod derived;
 pub mod builds;
 pub mod deployments;
 pub mod read_scope;
+pub mod instance_text;
 pub mod instances;
 pub mod instance_log;
 pub mod savings;

@@ -483,11 +483,9 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
 
 fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String) {
     let name = status.name.clone();
-    let diagnostics = picture.diagnostics.iter().filter(|known| known.severity == Severity::Error);
-    let mut own: Vec<_> = diagnostics.filter(|known| known.service.as_deref() == Some(&name)).collect();
+    let is_own = |known: &&Diagnostic| known.severity == Severity::Error && known.service.as_deref() == Some(&name);
     // A mistyped key explains the missing key.
-    own.sort_by_key(|known| known.code != Code::A0103);
-    let diagnostic = own.first().copied();
+    let diagnostic = picture.diagnostics.iter().filter(is_own).min_by_key(|known| known.code != Code::A0103);
     let what = diagnostic.map_or_else(|| Text::from(why), Diagnostic::placed);
     status.code = diagnostic.map(|diagnostic| diagnostic.code);
     status.hints = diagnostic.and_then(|diagnostic| diagnostic.hint.clone()).map(Hint::text).into_iter().collect();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amarre::engine::commands::instances::{LOG_LINES, log_lines};
+use amarre::engine::commands::instance_answers::{LOG_LINES, log_lines};
 use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
 use amarre::engine::report::instances::{self, InstanceRow, InstanceState};
 use amarre::engine::{Clock, Engine, PassResult, RunMode, ShiftedClock};

@@ -386,7 +386,7 @@ async fn a_change_names_what_made_it_so() {
     rig.write("worker", &on.replace("b3-8", "b3-16"));
     let why = because(rig.pass(Millis::seconds(10)).await);
     assert!(why.contains("changed") && !why.contains("alice"), "{why}");
-    // Its rule holds again; nobody changed the manifest for that.
+    // Its rule holds again, with the manifest as it was.
     rig.write("worker", &on);
     rig.settle().await;
     rig.engine.hold_power(vec![(rig.address("worker"), None)]).await.unwrap();

@@ -185,7 +185,7 @@ async fn a_manifest_that_manages_no_power_changes_nothing() {
     let mut rig = CloudRig::start_at(MONDAY).await;
     rig.settle().await;
     let of = amarre::engine::report::instances::InstancesOf::default();
-    let answer = amarre::engine::commands::instances::manifests(&rig.engine.last_pass(), &of);
+    let answer = amarre::engine::commands::instance_answers::manifests(&rig.engine.last_pass(), &of);
     std::fs::write(rig.folder.path().join("services/all.yaml"), &answer.text).unwrap();
     let picture = rig.settle().await;
     assert_eq!((picture.services.len(), codes(&picture)), (12, vec![]));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use amarre::engine::reconcile::counters::labels;
 use amarre::engine::reconcile::daemon::{self, Behaviour, LoopCommand};
+use amarre::engine::report::instance_text;
 use amarre::engine::report::instances::{self, InstanceRow};
 use amarre::engine::report::savings::{SavedNote, sums};
 use amarre::engine::{Clock, PassResult};
@@ -79,7 +80,7 @@ async fn a_night_on_the_shelf_is_saved_and_a_night_off_is_not() {
     let notes = ["db-1", "cache-1"].map(|name| row(&picture, name).saved_note());
     assert_eq!(notes, [SavedNote::WithoutSnapshot, SavedNote::BilledOff]);
     assert_eq!(row(&picture, "build-1").saved, None, "it has no timetable");
-    let shown = ["db-1", "cache-1"].map(|name| instances::details(&row(&picture, name), &[], Style::PLAIN));
+    let shown = ["db-1", "cache-1"].map(|name| instance_text::details(&row(&picture, name), &[], Style::PLAIN));
     assert!(shown[0].contains("EUR in the last 7 days, without its snapshot\n"), "{}", shown[0]);
     assert!(shown[1].contains("0 EUR this month, 0 EUR in the last 7 days: off is billed as on"), "{}", shown[1]);
     assert!(shown[1].contains("Shelve at night"), "{}", shown[1]);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use amarre::config::Config;
-use amarre::engine::commands::instances::{LOG_LINES, log_lines};
+use amarre::engine::commands::instance_answers::{LOG_LINES, log_lines};
 use amarre::engine::reconcile::actions::{ActionRequest, ActionState};
 use amarre::engine::reconcile::port80::Port80Client;
 use amarre::engine::report::instances::{InstanceRow, InstanceState};
