@@ -1,6 +1,6 @@
 //! `/apply/deletes`: what the guard holds back from deletion, by service, and the button that deletes it after all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 use axum::extract::State;
@@ -62,7 +62,8 @@ pub fn names(picture: &PassResult, words: Words) -> Option<String> {
         true => change.service.clone(),
         false => format!("{} {}", words.kind(&change.address.kind.label()), lines::name(&change.address, None)),
     };
-    let names: Vec<String> = held(picture).map(name).collect();
+    let names: BTreeSet<String> = held(picture).map(name).collect();
+    let names: Vec<String> = names.into_iter().collect();
     Some(words.with("deletes-names", "names", &names_up_to(NAMES_SHOWN, &names)))
 }
 
