@@ -55,6 +55,16 @@ impl Event {
     pub fn is_attempt(&self) -> bool {
         self.is_change() || self.kind == "failed"
     }
+
+    /// Whether a change failed, or a container of it does not work.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.kind.as_str(), "failed" | "degraded")
+    }
+
+    /// Whether it put back what others changed.
+    pub fn is_heal(&self) -> bool {
+        matches!(self.reason.as_deref(), Some("drift" | "missing"))
+    }
 }
 
 /// A filter of events.

@@ -196,12 +196,11 @@ fn change_step(picture: &PassResult, change: &Change, (now, words): (Timestamp, 
 pub fn ended(row: &ServiceStatus, events: &[Event], now: Timestamp, words: Words) -> Option<Ended> {
     let is_well = row.sync == Sync::Synced && row.health == Health::Healthy && row.what_now.is_empty();
     let last = events.iter().find(|event| event.is_change()).filter(|last| is_well && now - last.at <= SAID_FOR)?;
-    let is_heal = |event: &Event| matches!(event.reason.as_deref(), Some("drift" | "missing"));
-    let is_drift = is_heal(last);
+    let is_drift = last.is_heal();
     let mut first = last;
     for event in events.iter().filter(|event| event.is_change()) {
         // An update takes several runs; what is put back is put back in one, and another time is another story.
-        let is_of_it = if is_drift { event.run == last.run } else { first.at - event.at <= APART && !is_heal(event) };
+        let is_of_it = if is_drift { event.run == last.run } else { first.at - event.at <= APART && !event.is_heal() };
         if !is_of_it {
             break;
         }

@@ -142,7 +142,7 @@ async fn reasons(web: &Web) -> (BTreeMap<i64, BTreeSet<&'static str>>, BTreeSet<
     let mut reasons: BTreeMap<i64, BTreeSet<&'static str>> = BTreeMap::new();
     let mut failed = BTreeSet::new();
     for (_, event) in events {
-        if event.kind == "failed" {
+        if event.is_failure() {
             failed.insert(event.run);
         }
         let known =

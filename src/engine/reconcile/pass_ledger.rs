@@ -135,15 +135,19 @@ impl Engine {
     }
 
     /// Closes the open run, if there is one. Its result is about the services that it touched: what is held of others says
-    /// nothing about it.
+    /// nothing about it, nor what was held of a service before something of it was put back.
     pub async fn end_run(&mut self) {
         let Some(run) = self.run.take() else { return };
         let events = self.ledger.events_of_run(run.id).await.unwrap_or_default();
-        let touched: BTreeSet<&String> =
-            events.iter().filter(|event| event.is_attempt()).map(|event| &event.service).collect();
-        let of_touched = self.picture.plan.changes.iter().filter(|change| touched.contains(&change.service));
-        let held: Vec<&Refusal> = of_touched.filter_map(Change::trouble).filter(|refusal| !refusal.is_left()).collect();
-        let result = match (run.failed, held.iter().any(|refusal| refusal.is_guard()), held.is_empty()) {
+        let attempts = || events.iter().filter(|event| event.is_attempt());
+        let touched: BTreeSet<&String> = attempts().map(|event| &event.service).collect();
+        let changed: BTreeSet<&String> =
+            attempts().filter(|event| !event.is_heal()).map(|event| &event.service).collect();
+        let has_failed =
+            run.failed || events.iter().any(|event| event.is_failure() && touched.contains(&event.service));
+        let of_changed = self.picture.plan.changes.iter().filter(|change| changed.contains(&change.service));
+        let held: Vec<&Refusal> = of_changed.filter_map(Change::trouble).filter(|refusal| !refusal.is_left()).collect();
+        let result = match (has_failed, held.iter().any(|refusal| refusal.is_guard()), held.is_empty()) {
             (_, true, _) => "guarded",
             (true, false, _) | (false, false, false) => "partial",
             (false, false, true) => "applied",
