@@ -13,6 +13,7 @@ use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
+use crate::text;
 
 /// The keys that are read here.
 pub(crate) const KEYS: [&str; 8] =
@@ -78,7 +79,7 @@ fn blkio(reader: &mut Reader<'_>) -> Option<Value> {
     ] {
         let Some(node) = reader.node(key) else { continue };
         let NodeData::List(items) = &node.data else {
-            scope.wrong_type(node, &reader.label(key), "a list");
+            scope.wrong_type(node, &reader.label(key), text!("a list"));
             continue;
         };
         let limits = items.iter().filter_map(|item| disk_limit(scope, item, is_weight, is_bytes)).collect();
@@ -173,7 +174,7 @@ fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
                 pairs.push((name.to_owned(), PlacedText { text: address.to_owned(), spot: text.spot }));
             }
         }
-        NodeData::Scalar(_) => scope.wrong_type(node, "`extra_hosts`", "a list or a map"),
+        NodeData::Scalar(_) => scope.wrong_type(node, "`extra_hosts`", text!("a list or a map")),
     }
     let mut lines = Vec::new();
     for (name, address) in pairs {
@@ -263,7 +264,7 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
     let node = reader.node("ulimits")?;
     let scope = reader.scope;
     let NodeData::Map(entries) = &node.data else {
-        scope.wrong_type(node, "`ulimits`", "a map of names");
+        scope.wrong_type(node, "`ulimits`", text!("a map of names"));
         return None;
     };
     let mut limits = BTreeMap::new();
@@ -331,7 +332,7 @@ pub(crate) fn networks(reader: &mut Reader<'_>, settings: &mut SettingValues) ->
                 }
             }
         }
-        NodeData::Scalar(_) => scope.wrong_type(node, "`networks`", "a list or a map"),
+        NodeData::Scalar(_) => scope.wrong_type(node, "`networks`", text!("a list or a map")),
     }
     place
 }

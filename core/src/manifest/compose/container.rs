@@ -19,6 +19,7 @@ use crate::manifest::yaml::render;
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
 use crate::resources::docker::setting;
+use crate::text;
 
 /// A registry is not asked more often.
 const HOUR: Millis = Millis::minutes(60);
@@ -264,7 +265,7 @@ fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
         return Some(scope.texts(node, &label)?.into_iter().map(|text| text.text).collect());
     }
     if matches!(node.data, NodeData::Map(_)) {
-        scope.wrong_type(node, &label, "text or a list");
+        scope.wrong_type(node, &label, text!("text or a list"));
         return None;
     }
     let text = scope.text(node, &label)?;
@@ -330,7 +331,7 @@ fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
         }
         NodeData::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
         NodeData::List(_) => {
-            scope.wrong_type(node, &label, "text or a map with `secret`");
+            scope.wrong_type(node, &label, text!("text or a map with `secret`"));
             None
         }
     }
@@ -413,7 +414,7 @@ pub(crate) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
             pairs
         }
         NodeData::Scalar(_) => {
-            scope.wrong_type(node, &label, "a map, or a list of `NAME=value`");
+            scope.wrong_type(node, &label, text!("a map, or a list of `NAME=value`"));
             Vec::new()
         }
     }
@@ -553,7 +554,7 @@ fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
             texts.into_iter().map(|text| text.text).collect()
         }
         NodeData::Map(_) => {
-            scope.wrong_type(node, &label, "text or a list");
+            scope.wrong_type(node, &label, text!("text or a list"));
             Vec::new()
         }
     }
@@ -602,7 +603,7 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
             options.extend(value.map(|value| (entry.key.clone(), value)));
         }
     } else if let Some(node) = given {
-        scope.wrong_type(node, "`logging.options`", "a map");
+        scope.wrong_type(node, "`logging.options`", text!("a map"));
     }
     let spot = reader.spot;
     reader.finish(&nothing_else);

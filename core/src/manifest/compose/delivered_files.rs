@@ -22,6 +22,7 @@ use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
 use crate::manifest::{policy, resolve};
+use crate::text;
 
 /// A folder of configuration; more is data, which belongs onto the host.
 const FOLDER_FILES_MAX: usize = 1_000;
@@ -174,7 +175,7 @@ impl Part {
 pub(crate) fn granted(scope: &Scope<'_>, project: &Project, part: Part, node: &Node) -> Vec<Mount> {
     let what = format!("`{}s`", part.word());
     let NodeData::List(items) = &node.data else {
-        scope.wrong_type(node, &what, "a list");
+        scope.wrong_type(node, &what, text!("a list"));
         return Vec::new();
     };
     let items = items.iter().filter_map(|item| match &item.data {

@@ -14,6 +14,7 @@ use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
+use crate::text;
 
 /// Published to everyone, as Compose has it.
 const EVERYWHERE: &str = "0.0.0.0";
@@ -44,7 +45,7 @@ pub(crate) fn ports(reader: &mut Reader<'_>) -> PublishedPorts {
             }
             NodeData::Map(_) => long_port(scope, item, exposed),
             NodeData::List(_) => {
-                scope.wrong_type(item, "an item of `ports`", "text or a map");
+                scope.wrong_type(item, "an item of `ports`", text!("text or a map"));
                 None
             }
         };
@@ -196,7 +197,7 @@ pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
             NodeData::Scalar(_) => scope.text(item, "an item of `volumes`").and_then(|text| short_mount(scope, &text)),
             NodeData::Map(_) => long_mount(scope, item),
             NodeData::List(_) => {
-                scope.wrong_type(item, "an item of `volumes`", "text or a map");
+                scope.wrong_type(item, "an item of `volumes`", text!("text or a map"));
                 None
             }
         };
@@ -496,7 +497,7 @@ fn items<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<&'a Node> {
             Vec::new()
         }
         NodeData::Map(_) | NodeData::Scalar(_) => {
-            reader.scope.wrong_type(node, &reader.label(key), "a list");
+            reader.scope.wrong_type(node, &reader.label(key), text!("a list"));
             Vec::new()
         }
     }

@@ -18,6 +18,7 @@ use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, neare
 use crate::manifest::yaml::tree;
 use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
 use crate::model::Code;
+use crate::text;
 
 /// Files that include files, services that extend services.
 const DEPTH_MAX: usize = 10;
@@ -244,7 +245,7 @@ impl<'s> ProjectLoading<'s> {
 
     fn includes(&self, node: &Node, environment: &Environment, trail: &mut Vec<String>, project: &mut Project) {
         let NodeData::List(items) = &node.data else {
-            self.scope.wrong_type(node, "`include`", "a list");
+            self.scope.wrong_type(node, "`include`", text!("a list"));
             return;
         };
         for item in items {
@@ -462,7 +463,7 @@ fn section(reader: &mut Reader<'_>, key: &'static str) -> Vec<Entry> {
         NodeData::Map(entries) => entries.iter().filter(|entry| !entry.key.starts_with("x-")).cloned().collect(),
         NodeData::Scalar(_) if entry.value.is_null() => Vec::new(),
         NodeData::Scalar(_) | NodeData::List(_) => {
-            reader.scope.wrong_type(&entry.value, &reader.label(key), "a map");
+            reader.scope.wrong_type(&entry.value, &reader.label(key), text!("a map"));
             Vec::new()
         }
     }

@@ -15,6 +15,7 @@ use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
 use crate::manifest::yaml::tree::{Node, NodeData};
 use crate::manifest::{policy, resolve};
 use crate::resources::docker::{MEMORY_BYTES_MIN, SETTINGS, SettingShape, WordKind, setting};
+use crate::text;
 
 /// What is written there is memory that the kernel gets back from no process that it ends. Programs that want much of it
 /// (PyTorch, Frigate) name a few gigabytes.
@@ -179,7 +180,7 @@ pub(crate) fn one_or_many(scope: &Scope<'_>, node: &Node, label: &str) -> Option
         NodeData::Scalar(_) => Some(vec![scope.text(node, label)?]),
         NodeData::List(_) => scope.texts(node, label),
         NodeData::Map(_) => {
-            scope.wrong_type(node, label, "text or a list");
+            scope.wrong_type(node, label, text!("text or a list"));
             None
         }
     }

@@ -26,6 +26,7 @@ use crate::manifest::policy::volume_drivers;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, flag, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
+use crate::text;
 
 /// What a Compose file gives a manifest.
 #[derive(Default)]
@@ -414,7 +415,7 @@ fn texts(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<String, PlacedT
     let Some(node) = reader.node(key) else { return BTreeMap::new() };
     let label = reader.label(key);
     if !matches!(node.data, NodeData::Map(_)) {
-        reader.scope.wrong_type(node, &label, "a map");
+        reader.scope.wrong_type(node, &label, text!("a map"));
     }
     let entries = node.entries().iter();
     entries.filter_map(|entry| Some((entry.key.clone(), reader.scope.text(&entry.value, &label)?))).collect()

@@ -14,6 +14,7 @@ use crate::manifest::yaml::reader::Reader;
 use crate::manifest::yaml::tree::NodeData;
 use crate::model::service::{AccessList, Dns, ManifestKind, Service};
 use crate::model::{Code, SecretName};
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("AccessList"), parse, schema };
@@ -45,7 +46,7 @@ fn users(reader: &mut Reader<'_>) -> BTreeMap<String, SecretName> {
     let Some(node) = reader.node("users") else { return users };
     let scope = reader.scope;
     let NodeData::Map(entries) = &node.data else {
-        scope.wrong_type(node, "`users`", "a map of names");
+        scope.wrong_type(node, "`users`", text!("a map of names"));
         return users;
     };
     for entry in entries {

@@ -18,6 +18,7 @@ use crate::model::reservations::PoolRules;
 use crate::model::service::{Dns, ManifestKind, Service};
 use crate::model::site::ascii_name;
 use crate::model::{Code, Millis};
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::without_host("Pool"), parse, schema };
@@ -175,7 +176,7 @@ fn listed(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
     let Some(node) = reader.node("machines") else { return };
     let scope = reader.scope;
     let NodeData::List(items) = &node.data else {
-        return scope.wrong_type(node, "`machines`", "a list");
+        return scope.wrong_type(node, "`machines`", text!("a list"));
     };
     for item in items {
         let Some(mut inner) = Reader::open(scope, item, "a machine", "machines.") else { continue };

@@ -21,6 +21,7 @@ use crate::manifest::resolve::NameScope;
 use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nothing_else};
 use crate::manifest::yaml::tree::NodeData;
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::RECORD, parse, schema };
@@ -73,7 +74,7 @@ pub(crate) fn dns(reader: &mut Reader<'_>) -> Dns {
             };
         }
         NodeData::Map(_) => {
-            scope.wrong_type(node, "`dns`", "`auto`, `none` or a list of records");
+            scope.wrong_type(node, "`dns`", text!("`auto`, `none` or a list of records"));
             return Dns::Auto;
         }
     };

@@ -21,6 +21,7 @@ use crate::manifest::schema::{dns, head, link, list, object, text};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, flag, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("Route"), parse, schema };
@@ -123,7 +124,7 @@ pub(crate) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route
     let spot = reader.key_spot("routes");
     let Some(node) = reader.node("routes") else { return Vec::new() };
     let NodeData::List(items) = &node.data else {
-        scope.wrong_type(node, "`routes`", "a list");
+        scope.wrong_type(node, "`routes`", text!("a list"));
         return Vec::new();
     };
     if items.is_empty() {

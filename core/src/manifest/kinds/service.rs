@@ -18,6 +18,7 @@ use crate::manifest::yaml::tree::{Entry, NodeData};
 use crate::model::service::{ContainerNetwork, ManifestKind, NetworkMode, Service, Target};
 use crate::model::site::Reach;
 use crate::model::{Code, Value};
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::SERVICE, parse, schema };
@@ -83,7 +84,7 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<ContainerRead>
     let Some(node) = reader.node("containers") else { return containers };
     let scope = reader.scope;
     let NodeData::Map(entries) = &node.data else {
-        scope.wrong_type(node, "`containers`", "a map");
+        scope.wrong_type(node, "`containers`", text!("a map"));
         return containers;
     };
     if entries.is_empty() {

@@ -13,6 +13,7 @@ use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
+use crate::text;
 
 /// The keys that are read here.
 pub(crate) const KEYS: [&str; 14] = [
@@ -129,7 +130,7 @@ fn devices(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     let Some(node) = reader.node("devices") else { return };
     let scope = reader.scope;
     let NodeData::List(items) = &node.data else {
-        scope.wrong_type(node, "`devices`", "a list");
+        scope.wrong_type(node, "`devices`", text!("a list"));
         return;
     };
     let devices: Vec<Value> = items.iter().filter_map(|item| device(scope, item)).collect();
@@ -227,7 +228,7 @@ pub(crate) fn device_requests(
     is_gpu: bool,
 ) -> Vec<Value> {
     let NodeData::List(items) = &node.data else {
-        scope.wrong_type(node, what, "a list");
+        scope.wrong_type(node, what, text!("a list"));
         return Vec::new();
     };
     items.iter().filter_map(|item| device_request(scope, item, what, path, is_gpu)).collect()

@@ -93,7 +93,7 @@ impl Scope<'_> {
     /// The text of a scalar; `what` is how the message calls it.
     pub fn text(&self, node: &Node, what: &str) -> Option<PlacedText> {
         let Some(raw) = node.scalar() else {
-            self.wrong_type(node, what, "text");
+            self.wrong_type(node, what, text!("text"));
             return None;
         };
         // In a Compose file they are replaced by then, by its own rules.
@@ -123,14 +123,14 @@ impl Scope<'_> {
                 Some(items.iter().filter_map(|item| self.text(item, &item_name)).collect())
             }
             NodeData::Scalar(_) | NodeData::Map(_) => {
-                self.wrong_type(node, what, "a list");
+                self.wrong_type(node, what, text!("a list"));
                 None
             }
         }
     }
 
-    pub fn wrong_type(&self, node: &Node, what: &str, wanted: &str) {
-        let [wanted, found] = [wanted, node.word()].map(sort_of_node);
+    pub fn wrong_type(&self, node: &Node, what: &str, wanted: Text) {
+        let found = node.word();
         self.error(Code::A0104, node.spot, text!("{what} must be {wanted}, not {found}", what, wanted, found));
     }
 
@@ -141,25 +141,6 @@ impl Scope<'_> {
 
     pub fn is_broken(&self) -> bool {
         self.problems.borrow().iter().any(Problem::is_error)
-    }
-}
-
-/// What a value is, or is to be, in a sentence.
-fn sort_of_node(word: &str) -> Text {
-    match word {
-        "nothing" => text!("nothing"),
-        "text" => text!("text"),
-        "a list" => text!("a list"),
-        "a map" => text!("a map"),
-        "text or a list" => text!("text or a list"),
-        "text or a map with `secret`" => text!("text or a map with `secret`"),
-        "a map, or a list of `NAME=value`" => text!("a map, or a list of `NAME=value`"),
-        "a map of names" => text!("a map of names"),
-        "a list or a map" => text!("a list or a map"),
-        "text or a map" => text!("text or a map"),
-        "true, false or a map with `subdomains`" => text!("true, false or a map with `subdomains`"),
-        "`auto`, `none` or a list of records" => text!("`auto`, `none` or a list of records"),
-        other => Text::foreign(other),
     }
 }
 
@@ -184,7 +165,7 @@ impl<'a> Reader<'a> {
                 Some(Self { scope, spot, path, entries, asked: Vec::new() })
             }
             NodeData::Scalar(_) | NodeData::List(_) => {
-                scope.wrong_type(node, what, "a map");
+                scope.wrong_type(node, what, text!("a map"));
                 None
             }
         }
@@ -269,7 +250,7 @@ impl<'a> Reader<'a> {
         match flag(node) {
             Ok(flag) => Some(flag),
             Err(hint) => {
-                let (what, found) = (self.label(key), sort_of_node(node.word()));
+                let (what, found) = (self.label(key), node.word());
                 let message = text!("{what} must be true or false, not {found}", what, found);
                 let mut problem = Problem::error(Code::A0104, node.spot, message);
                 problem.hint = hint.map(Text::from);

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
-use crate::model::{Arg, Code};
+use crate::model::{Arg, Code, Text};
 use crate::text;
 
 /// Deeper than any real manifest (8), and shallow enough for recursion on a small stack.
@@ -125,12 +125,12 @@ impl Node {
     }
 
     /// What it is, for messages.
-    pub fn word(&self) -> &'static str {
+    pub fn word(&self) -> Text {
         match &self.data {
-            NodeData::Scalar(_) if self.is_null() => "nothing",
-            NodeData::Scalar(_) => "text",
-            NodeData::List(_) => "a list",
-            NodeData::Map(_) => "a map",
+            NodeData::Scalar(_) if self.is_null() => text!("nothing"),
+            NodeData::Scalar(_) => text!("text"),
+            NodeData::List(_) => text!("a list"),
+            NodeData::Map(_) => text!("a map"),
         }
     }
 
@@ -433,7 +433,7 @@ fn key_of(node: &Node, spot: Spot, problems: &mut Vec<Problem>) -> NodeKey {
             NodeKey::Word(scalar.text.clone(), spot)
         }
         NodeData::Scalar(_) | NodeData::List(_) | NodeData::Map(_) => {
-            let found = if matches!(node.data, NodeData::Scalar(_)) { "nothing" } else { node.word() };
+            let found = if matches!(node.data, NodeData::Scalar(_)) { text!("nothing") } else { node.word() };
             problems.push(Problem::error(Code::A0104, spot, format!("a key must be text, not {found}")));
             NodeKey::Bad
         }

@@ -22,6 +22,7 @@ use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
+use crate::text;
 
 /// A job that says nothing else has failed when it still runs after this: dumps of large databases take long.
 const TIMEOUT: Millis = Millis::minutes(60);
@@ -47,7 +48,7 @@ pub(crate) fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Dependenc
                 wanted.extend(dependency(scope, &entry.value).map(|dependency| (entry.key.clone(), dependency)));
             }
         }
-        NodeData::Scalar(_) => scope.wrong_type(node, "`depends_on`", "a list or a map"),
+        NodeData::Scalar(_) => scope.wrong_type(node, "`depends_on`", text!("a list or a map")),
     }
     (wanted, siblings)
 }
@@ -104,7 +105,7 @@ pub(crate) fn jobs(
     let Some(node) = reader.node("jobs") else { return jobs };
     let scope = reader.scope;
     let NodeData::Map(entries) = &node.data else {
-        scope.wrong_type(node, "`jobs`", "a map");
+        scope.wrong_type(node, "`jobs`", text!("a map"));
         return jobs;
     };
     if entries.is_empty() {

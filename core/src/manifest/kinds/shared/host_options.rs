@@ -15,6 +15,7 @@ use crate::manifest::policy::{AllowedBy, Closed};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{Reader, Scope, flag, nothing_else};
 use crate::manifest::yaml::tree::{Node, NodeData};
+use crate::text;
 
 /// NPM takes bodies of 100 kB; what is longer belongs into a file of its own.
 const ADVANCED_BYTES_MAX: usize = 32 * 1024;
@@ -69,7 +70,7 @@ fn hsts(reader: &mut Reader<'_>) -> Option<Hsts> {
         Ok(true) => Some(Hsts::Names),
         Ok(false) => Some(Hsts::Off),
         Err(_) => {
-            scope.wrong_type(node, "`hsts`", "true, false or a map with `subdomains`");
+            scope.wrong_type(node, "`hsts`", text!("true, false or a map with `subdomains`"));
             None
         }
     }
@@ -81,7 +82,7 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
     let label = reader.label("advanced");
     let node = reader.node("advanced")?;
     let Some(raw) = node.scalar() else {
-        scope.wrong_type(node, &label, "text");
+        scope.wrong_type(node, &label, text!("text"));
         return None;
     };
     if raw.len() > ADVANCED_BYTES_MAX {
@@ -141,7 +142,7 @@ pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Lo
     let scope = reader.scope;
     let Some(node) = reader.node("locations") else { return Vec::new() };
     let NodeData::List(items) = &node.data else {
-        scope.wrong_type(node, "`locations`", "a list");
+        scope.wrong_type(node, "`locations`", text!("a list"));
         return Vec::new();
     };
     if items.len() > LOCATIONS_MAX {
