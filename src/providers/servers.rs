@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{Class, ObserveQuery, Outcome, ProviderError};
 use amarre_core::model::{
-    Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, ProviderId, Timestamp, Value, Verb,
+    Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, ProviderId, Text, Timestamp, Value, Verb,
 };
 
 /// The servers that manifests want, and those that the ledger knows.
@@ -229,6 +229,11 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
             Err(ProviderError::new(Class::Rejected, Code::A0754, message))
         }
     }
+}
+
+/// A refusal by name, before anything is sent that makes something.
+pub fn refused(message: impl Into<Text>, hint: impl Into<Text>) -> ProviderError {
+    ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
 }
 
 /// Whether a server that Amarre did not make is there to be deleted: the list and its details, both read for this, agree on the name

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::actions::{NO_WAIT_MS, finish};
+use super::actions::{NO_WAIT_MS, act_in, finish};
 use super::{Actor, RequestContext, Web, text_page};
 use crate::engine::PassResult;
 use crate::engine::commands::{Act, Refused};
@@ -29,10 +29,26 @@ pub async fn found(
 }
 
 /// Why a forecast was refused, with what helps, and the code of that.
-pub fn why(refused: &Refused, words: Words) -> (String, String) {
+fn why(refused: &Refused, words: Words) -> (String, String) {
     let hints = refused.hints.iter().map(|hint| words.say(&hint.text)).filter(|hint| !hint.is_empty());
     let said = [words.say(&refused.said)].into_iter().chain(hints).collect::<Vec<_>>().join(" · ");
     (said, refused.code.to_string())
+}
+
+/// What comes of trying a command that is not carried out yet.
+#[derive(Default)]
+pub struct DryRun {
+    /// What it would do.
+    pub forecast: Option<String>,
+    /// Why it would do nothing, and the code of that.
+    pub refused: Option<(String, String)>,
+}
+
+/// Tries a command.
+pub async fn dry_run(web: &Web, command: Act, words: Words) -> Result<DryRun, Response> {
+    let answer = act_in(web, command.with("dry_run", true), words.0).await.ok_or_else(super::edit::stopping)?;
+    let refused = answer.refused().map(|refused| why(&refused, words));
+    Ok(DryRun { forecast: Some(answer.text).filter(|_| refused.is_none()), refused })
 }
 
 /// Begins what was confirmed, waits for nothing, and leads to a page that says so.

@@ -5,8 +5,7 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::actions::act_in;
-use super::asked_instance::{begin, found, why};
+use super::asked_instance::{DryRun, begin, dry_run, found};
 use super::instance::facts;
 use super::instance_view::{self, Offer};
 use super::{FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, page, signed_in};
@@ -45,8 +44,7 @@ fn needed(web: &Web, row: &InstanceRow) -> Role {
 #[derive(Default)]
 struct TriedClone {
     typed: String,
-    forecast: Option<String>,
-    refused: Option<(String, String)>,
+    dry_run: DryRun,
 }
 
 async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: TriedClone) -> Response {
@@ -60,9 +58,9 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tri
         about: words.get(if row.is_made() { "inst-clone-made" } else { "inst-clone-about" }),
         facts: facts(row, words),
         is_possible: refused.is_none(),
-        refused: refused.or(tried.refused),
+        refused: refused.or(tried.dry_run.refused),
         typed: tried.typed,
-        forecast: tried.forecast,
+        forecast: tried.dry_run.forecast,
         may_clone: visitor.may(role),
         role: words.with("inst-clone-role", "role", &role.to_string()),
     })
@@ -96,14 +94,9 @@ pub async fn clone_now(
         let text = words.with_all("inst-clone-begun", &[("clone", clone), ("name", row.shown_name())]);
         return Ok(begin(&web, &doer, (from, INSTANCE_CLONE.word, &name), command, (&text, &path)).await);
     }
-    let command = command.with("dry_run", true).asked_by(&doer.author());
-    let Some(answer) = act_in(&web, command, words.0).await else { return Err(super::edit::stopping()) };
-    let typed = clone.to_owned();
-    let tried = match answer.refused() {
-        Some(refused) => TriedClone { typed, refused: Some(why(&refused, words)), forecast: None },
-        None => TriedClone { typed, forecast: Some(answer.text), refused: None },
-    };
-    let is_refused = tried.refused.is_some();
+    let dry_run = dry_run(&web, command.asked_by(&doer.author()), words).await?;
+    let is_refused = dry_run.refused.is_some();
+    let tried = TriedClone { typed: clone.to_owned(), dry_run };
     let page = asks(&web, &doer.visitor, &row, tried).await;
     Ok(if is_refused { (StatusCode::UNPROCESSABLE_ENTITY, page).into_response() } else { page })
 }

@@ -6,8 +6,8 @@ use axum::extract::{ConnectInfo, Form, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::actions::{act, act_in};
-use super::asked_instance::{begin, found, why};
+use super::actions::act;
+use super::asked_instance::{DryRun, begin, dry_run, found};
 use super::instance::facts;
 use super::instance_new::OfferedChoices;
 use super::instance_view::{self, Offer};
@@ -96,13 +96,13 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tri
         path,
         about,
         facts: facts(row, words),
-        refused: refused.or(tried.refused),
+        refused: refused.or(tried.dry_run.refused),
         may_resize,
         role: words.with("inst-resize-role", "role", &role.to_string()),
         is_possible,
         sizes,
         parts: parts.map(|[cpus, memories, _]| [cpus, memories]),
-        forecast: tried.forecast,
+        forecast: tried.dry_run.forecast,
         chosen: typed(&tried.fields),
     })
 }
@@ -111,8 +111,7 @@ async fn asks(web: &Web, visitor: &RequestContext, row: &InstanceRow, tried: Tri
 #[derive(Default)]
 struct Tried {
     fields: FormFields,
-    forecast: Option<String>,
-    refused: Option<(String, String)>,
+    dry_run: DryRun,
 }
 
 /// `GET /instances/{name}/resize`
@@ -152,14 +151,9 @@ pub async fn resize_now(
         return Ok(redirect(&path));
     }
     let words = doer.visitor.words;
-    let Some(answer) = act_in(&web, command.with("dry_run", true), words.0).await else {
-        return Err(super::edit::stopping());
-    };
-    let tried = match answer.refused() {
-        Some(refused) => Tried { fields, refused: Some(why(&refused, words)), forecast: None },
-        None => Tried { fields, forecast: Some(answer.text), refused: None },
-    };
-    let is_refused = tried.refused.is_some();
+    let dry_run = dry_run(&web, command, words).await?;
+    let is_refused = dry_run.refused.is_some();
+    let tried = Tried { fields, dry_run };
     let page = asks(&web, &doer.visitor, &row, tried).await;
     Ok(if is_refused { (StatusCode::UNPROCESSABLE_ENTITY, page).into_response() } else { page })
 }

@@ -372,9 +372,7 @@ fn reply_answer(reply: &Reply, service: &str, text: String) -> CommandAnswer {
 }
 
 pub(super) fn refused(code: Code, why: &str, hint: &str) -> CommandAnswer {
-    let text = format!("error[{code}]: {why}\n  hint: {hint}\n");
-    let document = json!({"error": {"code": code, "message": why, "hints": [{"text": hint}]}});
-    CommandAnswer { document, text, exit: 1 }
+    refused_as(code, &Text::from(why), &Text::from(hint))
 }
 
 /// The same, of what can be said in several languages.

@@ -41,7 +41,7 @@ impl KamateraProvider {
         let doing = format!("could not make {name}");
         if !self.find(name, &Fields::default()).await?.is_empty() {
             let message = format!("{doing}: there is one of this name");
-            return Err(ProviderError::new(Class::Rejected, Code::A0754, message).hint("take another name"));
+            return Err(servers::refused(message, "take another name"));
         }
         let empty =
             ["datacenter", "image", "cpu", "ram", "disk", "network", "monthlypackage", "script-file", "userdata-file"];
@@ -103,8 +103,7 @@ impl ServerVendor for KamateraProvider {
         let doing = format!("could not make {name}");
         let Some(parts) = SizeParts::parse(size) else {
             let message = format!("{doing}: `{size}` is no size at Kamatera");
-            return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
-                .hint("write `type: {cpu: 2B, memory: 2GiB, disk: 20GB}`"));
+            return Err(servers::refused(message, "write `type: {cpu: 2B, memory: 2GiB, disk: 20GB}`"));
         };
         // Every client sends all of them; a password is made by the vendor and thrown away.
         let body = json!({
@@ -161,13 +160,13 @@ impl ServerVendor for KamateraProvider {
         let now = self.details_now(id, &doing).await?.ok_or_else(|| gone(id))?.size();
         let (Some(now), Some(wanted)) = (SizeParts::parse(&now), SizeParts::parse(size)) else {
             let message = format!("{doing}: it has disks or a size that Amarre does not know");
-            return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
-                .hint("change its size in Kamatera's console, and write the same in its manifest"));
+            let hint = "change its size in Kamatera's console, and write the same in its manifest";
+            return Err(servers::refused(message, hint));
         };
         if now.disk_gb != wanted.disk_gb {
             let message = format!("{doing}: its disk has {} GB, and Amarre changes no disk", now.disk_gb);
-            return Err(ProviderError::new(Class::Rejected, Code::A0754, message)
-                .hint(format!("write `disk: {}GB`, or enlarge the disk in Kamatera's console", now.disk_gb)));
+            let hint = format!("write `disk: {}GB`, or enlarge the disk in Kamatera's console", now.disk_gb);
+            return Err(servers::refused(message, hint));
         }
         let Some(next) = self.next_size(id, (&now, &wanted), &doing).await? else { return Ok(wanted.size()) };
         let body = match next.cpu == now.cpu {

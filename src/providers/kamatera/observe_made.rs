@@ -13,9 +13,10 @@ use std::collections::BTreeSet;
 use super::KamateraProvider;
 use super::memory::BegunCreate;
 use super::prices::PriceList;
-use super::resize::refused;
+use super::resize::no_such_cpu;
 use super::wire::{CommandState, SizeParts, WireCommand};
 use crate::providers::offers;
+use crate::providers::servers::refused;
 use crate::providers::{Observation, ObserveQuery, ProviderError};
 use amarre_core::model::offers::OfferedSizes;
 use amarre_core::model::{Address, Code, Fields, GapScope, Kind, Millis, Owner, Readiness, Seen, Timestamp};
@@ -220,11 +221,9 @@ impl KamateraProvider {
             text!("there are {names}", names = all.collect::<Vec<_>>().join(", "))
         };
         if !cpus.contains(&parts.cpu) {
-            let of_class: Vec<&str> =
-                cpus.iter().map(String::as_str).filter(|cpu| cpu.ends_with(parts.class())).collect();
-            let known = if of_class.is_empty() { cpus.iter().map(String::as_str).collect() } else { of_class };
-            let message = text!("{region} offers no processors `{cpu}`", region, cpu = parts.cpu.as_str());
-            return Some(refused(message, text!("there are {names}", names = known.join(", "))));
+            let of_class: Vec<String> = cpus.iter().filter(|cpu| cpu.ends_with(parts.class())).cloned().collect();
+            let known = if of_class.is_empty() { &cpus } else { &of_class };
+            return Some(no_such_cpu(region, &parts.cpu, known));
         }
         if !is_one(&memories, &parts.ram_mib) {
             let message = text!("{region} offers no {mib} MiB of memory", region, mib = parts.ram_mib.as_str());

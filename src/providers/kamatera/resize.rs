@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use super::offers::WireCapabilities;
 use super::wire::{MIB_OF_GIB, SizeParts, WireServerDetails};
 use super::{CURRENCY, KamateraProvider, gone};
+use crate::providers::ProviderError;
 use crate::providers::resize::{PlanResize, ResizePlan};
-use crate::providers::{Class, ProviderError};
+use crate::providers::servers::refused;
+use amarre_core::model::Timestamp;
 use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
-use amarre_core::model::{Code, Text, Timestamp};
 use amarre_core::text;
 
 /// How a size is typed.
@@ -81,10 +82,6 @@ impl KamateraProvider {
     }
 }
 
-pub(super) fn refused(message: impl Into<Text>, hint: impl Into<Text>) -> ProviderError {
-    ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
-}
-
 /// The parts that are typed, and those that stay.
 fn parts(typed: &str, held: &SizeParts) -> Result<SizeParts, String> {
     let mut parts = held.clone();
@@ -136,8 +133,7 @@ fn is_offered(
     }
     if !offered.cpus().contains(&wanted.cpu) {
         let of_class: Vec<String> = offered.cpus().into_iter().filter(|cpu| cpu.ends_with(held.class())).collect();
-        let message = text!("{region} offers no processors `{cpu}`", region = datacenter, cpu = wanted.cpu.as_str());
-        return Err(refused(message, text!("there are {names}", names = of_class.join(", "))));
+        return Err(no_such_cpu(datacenter, &wanted.cpu, &of_class));
     }
     if !offered.has(&wanted.cpu, &wanted.ram_mib) {
         let there: Vec<String> = offered.memories(wanted.class()).iter().map(|mib| format!("{mib}MiB")).collect();
@@ -150,6 +146,12 @@ fn is_offered(
         return Err(refused(message, text!("there are {names}", names = there.join(", "))));
     }
     Ok(())
+}
+
+/// Processors that a datacenter does not offer, with those that it does.
+pub(super) fn no_such_cpu(region: &str, cpu: &str, there: &[String]) -> ProviderError {
+    let message = text!("{region} offers no processors `{cpu}`", region, cpu);
+    refused(message, text!("there are {names}", names = there.join(", ")))
 }
 
 /// One flag a call: by way of a size that there is, if there is one.

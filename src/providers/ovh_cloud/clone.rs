@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::OvhCloudProvider;
 use super::api::{failed, in_project};
-use super::made::{not_made, refused};
+use super::made::not_made;
 use super::memory::Place;
 use super::wire::WireSnapshot;
+use crate::providers::servers::refused;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::Code;
 use reqwest::Method;

@@ -8,7 +8,7 @@ use super::memory::Place;
 use super::wire::{WireFlavor, WireImage, WireKey};
 use super::{OvhCloudProvider, gone};
 use crate::providers::ovh::api::OvhError;
-use crate::providers::servers::{self, ServerVendor};
+use crate::providers::servers::{self, ServerVendor, refused};
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Address, Code, Fields, Text, Timestamp};
@@ -18,11 +18,6 @@ use sha2::{Digest, Sha256};
 
 /// Names that are shown where one does not exist.
 const SHOWN_MAX: usize = 12;
-
-/// A refusal by name, before anything is sent that makes something.
-pub(super) fn refused(message: impl Into<Text>, hint: impl Into<Text>) -> ProviderError {
-    ProviderError::new(Class::Rejected, Code::A0754, message).hint(hint)
-}
 
 /// What there is instead of a word that is not there.
 pub(super) fn instead(word: &str, mut names: Vec<&str>) -> Text {

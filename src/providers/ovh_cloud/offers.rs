@@ -4,8 +4,9 @@ use async_trait::async_trait;
 
 use super::OvhCloudProvider;
 use super::api::failed;
-use super::made::{instead, refused};
+use super::made::instead;
 use crate::providers::offers::{self, OfferMemory, ReadOffers};
+use crate::providers::servers::refused;
 use crate::providers::{ProviderError, ReadPrices};
 use amarre_core::model::offers::{Offered, OfferedSize, OfferedSizes, ServerOffers, ServerPlaces};
 use amarre_core::model::savings::ServerPrices;

@@ -3,10 +3,11 @@
 use async_trait::async_trait;
 
 use super::api::failed;
-use super::made::{instead, no_such_size, refused};
+use super::made::{instead, no_such_size};
 use super::wire::WireFlavor;
 use super::{OvhCloudProvider, gone};
 use crate::providers::resize::{PlanResize, ResizePlan};
+use crate::providers::servers::refused;
 use crate::providers::{Class, ProviderError, ReadPrices};
 use amarre_core::model::{Code, Timestamp};
 use amarre_core::text;
