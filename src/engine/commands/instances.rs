@@ -469,18 +469,24 @@ pub(super) async fn perform(
         };
         return Some(Ok((deed, Some(state))));
     }
-    let took = (handle.now() - started).in_words();
-    let state = reply.picture.actions.get(&row.address).cloned();
-    let seen = instances::find(&reply.picture, &row.name).ok();
-    let now = seen.as_ref().map_or(InstanceState::Unknown, |row| row.state).text();
-    let is_moving = seen.as_ref().is_some_and(|row| row.state == InstanceState::Changing);
-    let is_deletion = deed == InstanceDeed::Delete;
     let snapshot = given.filter(|_| deed == InstanceDeed::Snapshot);
+    Some(outcome((row, deed, snapshot), &reply.picture, (handle.now() - started).in_words()))
+}
+
+/// What came of a deed that was handed to the loop, by the look after it. `snapshot`: the name of the one that was to be taken.
+fn outcome(
+    (row, deed, snapshot): (&InstanceRow, InstanceDeed, Option<String>),
+    picture: &PassResult,
+    took: String,
+) -> DeedOutcome {
+    let name = row.shown_name();
+    let state = picture.actions.get(&row.address).cloned();
+    let seen = instances::find(picture, &row.name).ok().map(|row| row.state);
+    let now = seen.unwrap_or(InstanceState::Unknown).text();
+    let is_gone = seen.is_none() && deed == InstanceDeed::Delete;
     let deed = deed.text();
-    Some(match &state {
-        Some(ActionState::Done) if seen.is_none() && is_deletion => {
-            Ok((text!("{name} is deleted, after {took}", name, took), state))
-        }
+    match &state {
+        Some(ActionState::Done) if is_gone => Ok((text!("{name} is deleted, after {took}", name, took), state)),
         Some(ActionState::Done) if let Some(snapshot) = snapshot => {
             let said = text!(
                 "{name}: the snapshot {snapshot} is taken, after {took}; its vendor bills its storage until it is deleted there",
@@ -491,7 +497,7 @@ pub(super) async fn perform(
             Ok((said, state))
         }
         // It was taken on, and what it set in motion does not rest yet.
-        Some(ActionState::Done) if is_moving => {
+        Some(ActionState::Done) if seen == Some(InstanceState::Changing) => {
             Ok((text!("{name}: {deed} is under way", name, deed), Some(ActionState::Begun)))
         }
         Some(ActionState::Done) => {
@@ -509,7 +515,7 @@ pub(super) async fn perform(
         None | Some(ActionState::Waiting | ActionState::Begun | ActionState::Unconfirmed) => {
             Ok((text!("{name}: {deed} is under way", name, deed), state))
         }
-    })
+    }
 }
 
 /// One result each.

@@ -153,7 +153,7 @@ impl Retries {
 
     fn waits(&self, change: &Change, revision: &str, now: Timestamp) -> Option<Timestamp> {
         let failing = self.failing.get(&change.address)?;
-        if waits_for_a_commit(&failing.error) && failing.tried == lane::digest(change) {
+        if would_fail_again(&failing.error) && failing.tried == lane::digest(change) {
             return Some(now + BUILT_AGAIN);
         }
         let is_another = failing.revision != revision && failing.tried != lane::digest(change);
@@ -168,7 +168,7 @@ pub fn is_refused(error: &ServiceError) -> bool {
 
 /// Whether it would fail in the same way: a build in vain, a server that its vendor refused to make. It waits for another commit,
 /// or a person.
-pub fn waits_for_a_commit(error: &ServiceError) -> bool {
+pub fn would_fail_again(error: &ServiceError) -> bool {
     let is_in_vain = builds::is_build(&error.change) && BUILT_IN_VAIN.contains(&error.error.code);
     is_refused(error) && (is_in_vain || is_refused_create(error))
 }

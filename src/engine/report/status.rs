@@ -545,7 +545,7 @@ fn explain_refusal(picture: &PassResult, status: &mut ServiceStatus, refusal: &R
 fn explain_error(picture: &PassResult, status: &mut ServiceStatus, known: &ServiceError) {
     let next = waits::next_try(picture, known);
     status.what_now = known.error.message.clone();
-    status.what_now_clock = (!retry::waits_for_a_commit(known)).then_some(CountFrom::Until(Then::NextTry, next));
+    status.what_now_clock = (!retry::would_fail_again(known)).then_some(CountFrom::Until(Then::NextTry, next));
     status.code = Some(known.error.code);
     status.hints = known.error.hints();
     status.attention = known.count > 1 || known.error.class == crate::providers::Class::Rejected;

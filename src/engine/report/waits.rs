@@ -141,7 +141,7 @@ pub fn first_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
     if let Some(known) = picture.errors.get(name) {
         let (is_refused, at) = (retry::is_refused(known) && !known.change.is_order(), next_try(picture, known));
         let next = match is_refused {
-            _ if retry::waits_for_a_commit(known) => {
+            _ if retry::would_fail_again(known) => {
                 WaitEnd::Person(text!("a commit, or amarre retry, has to come first"))
             }
             true => WaitEnd::Again(at),
