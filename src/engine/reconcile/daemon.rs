@@ -462,8 +462,11 @@ impl Daemon {
         }
         if self.waiters.is_empty() {
             // What a person said of earlier creates stays true, whoever waits: it is said before the apply that uses it.
-            let create_again = std::mem::take(&mut self.engine.requests.create_again);
-            self.engine.requests = Requests { create_again, ..Requests::default() };
+            let Requests { create_again, mut confirmed, .. } = std::mem::take(&mut self.engine.requests);
+            // What a number meant goes to its end, also where no command waits for that.
+            let is_going = |service: &String| picture.statuses().get(service).is_some_and(|row| !row.deleted);
+            confirmed.retain(|name| self.behaviour.acts && !picture.services.contains_key(name) && is_going(name));
+            self.engine.requests = Requests { create_again, confirmed, ..Requests::default() };
             self.acts = self.behaviour.acts;
             self.confirmed_deletes = None;
             self.only = None;

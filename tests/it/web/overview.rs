@@ -205,6 +205,10 @@ async fn what_the_guard_holds_is_named_and_confirmed_on_a_page() {
     page.shows("<b>web.example.org</b>");
     assert_eq!(rig.docker.containers().iter().filter(|row| row["Name"] == "/two").count(), 1, "a page deletes nothing");
     assert_eq!(alice.send("/apply/deletes", "/apply", &[("confirm_deletes", "2")]).await.status, 303);
+    eventually(60, "they are gone", async || {
+        rig.docker.containers().iter().all(|row| row["Name"] != "/two" && row["Name"] != "/web")
+    })
+    .await;
     assert_eq!(end(daemon).await, 0);
 }
 
