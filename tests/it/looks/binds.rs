@@ -219,7 +219,7 @@ async fn a_missing_folder_is_created_for_operators_and_the_plan_says_so() {
     // By a container of the engine Amarre knows that it sees the same files.
     rig.write("app.yaml", &mounting(&rig, "app", &["app/new:/x", "app/more:/y:ro,rslave"]));
     rig.pass().await;
-    let said: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| format!("{note:?}")).collect();
+    let said: Vec<String> = rig.last_pass().plan.notes.iter().map(|note| note.text.to_string()).collect();
     let expected =
         format!("creates the folders {}, {}", data(&rig, "app/more").display(), data(&rig, "app/new").display());
     assert!(said.iter().any(|note| note.contains(&expected)), "{said:?}");

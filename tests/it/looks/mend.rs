@@ -91,7 +91,7 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
             "new:1 → web:1",
             "forward_port",
             "volumes keep what was written since",
-            "until amarre resume web or a change in services/web.yaml",
+            "until amarre resume web, or a change in services/web.yaml",
         ] {
             assert!(would.text.contains(line), "{line:?} is not in\n{}", would.text);
         }
