@@ -189,9 +189,12 @@ async fn find_service(
     if !picture.statuses().contains_key(service) {
         return Err(find_address::no_service(picture, service));
     }
-    if let Some(rollback) = picture.rollbacks.get(service) {
+    // A version that is named is no guess.
+    if let (Some(rollback), None) = (picture.rollbacks.get(service), to) {
         let state = if rollback.done { "is" } else { "is just being" };
-        let hint = format!("amarre resume {service} goes on with its manifest");
+        let hint = format!(
+            "amarre resume {service} goes on with its manifest, amarre rollback {service} --to REVISION goes to another version"
+        );
         return Err(refused(Code::A0416, &format!("{service} {state} rolled back"), &hint));
     }
     match rollback::target(handle, picture, service, to).await {

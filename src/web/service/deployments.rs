@@ -53,10 +53,7 @@ impl DeploymentRow {
             took: one.took().map(view_model::span).unwrap_or_default(),
             skipped: if one.skipped > 0 { words.count("dep-skipped", &one.skipped) } else { String::new() },
             is_rollback: one.is_rollback,
-            can_go_back: !is_current
-                && one.ran.is_some()
-                && !picture.rollbacks.contains_key(&one.app)
-                && deployments::has_image(picture, one),
+            can_go_back: !is_current && one.ran.is_some() && deployments::has_image(picture, one),
             is_moving: matches!(one.state, DeploymentState::Provisioning | DeploymentState::Deploying),
         }
     }

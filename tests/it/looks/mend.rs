@@ -124,6 +124,33 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
     assert!(rig.last_pass().facts.suspended.is_empty() && rig.last_pass().rollbacks.is_empty());
 }
 
+/// One step back may not be enough, and not be meant: a version that is named is gone to from any other.
+#[tokio::test]
+async fn a_service_that_went_back_goes_on_to_a_version_that_is_named() {
+    let mut rig = Stepped::start().await;
+    let mut revisions = Vec::new();
+    for image in ["web:1", "web:2", "web:3"] {
+        rig.write("web.yaml", &plain("web").replace("web:1", image));
+        rig.settle().await;
+        revisions.push(rig.last_pass().source.revision.clone());
+    }
+    with_daemon(&rig, async |handle| {
+        let done = act(handle, rollback("web", false)).await;
+        assert_eq!((done.exit, images(&rig)), (0, vec!["web:2".to_owned()]), "{}", done.text);
+        for (to, image) in [(&revisions[0], "web:1"), (&revisions[2], "web:3"), (&revisions[1], "web:2")] {
+            let done = act(handle, rollback("web", false).with("to", to.as_str())).await;
+            assert_eq!((done.exit, images(&rig)), (0, vec![image.to_owned()]), "{}", done.text);
+            let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
+            // Its images stay with it while it is left alone.
+            let mut changes = picture.plan.changes.iter().filter(|change| change.address.kind != Kind::Image);
+            assert!(changes.next().is_none() && picture.rollbacks["web"].done, "{:?}", picture.plan.changes);
+        }
+        let same = act(handle, rollback("web", false).with("to", revisions[1].as_str())).await;
+        assert_eq!(same.document["error"]["code"], "A0414", "{}", same.text);
+    })
+    .await;
+}
+
 /// What failed already and was put back by itself: the rollback makes that lasting, and `resume` ends it.
 #[tokio::test]
 async fn a_rollback_after_a_failed_candidate_touches_no_container() {
