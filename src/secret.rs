@@ -75,6 +75,8 @@ pub enum OvhLogin {
         /// The token endpoint; `None` = the endpoint's own.
         token_url: Option<String>,
     },
+    /// Nothing of either: no call leaves.
+    Missing,
 }
 
 #[cfg(test)]

@@ -524,7 +524,7 @@ impl File {
         if self.ovh.is_none() && !has_services && !self.clouds.is_empty() {
             return Ok(None);
         }
-        let section = LoginSection { name: "ovh", file: self.ovh.as_ref(), variables: &[] };
+        let section = LoginSection { name: "ovh", file: self.ovh.as_ref(), variables: &[], may_lack_keys: false };
         let Some((endpoint, login)) = super::ovh::login(section, secrets)? else { return Ok(None) };
         let resolvers =
             self.dns.propagation.resolvers.clone().unwrap_or_else(|| vec!["1.1.1.1".to_owned(), "9.9.9.9".to_owned()]);

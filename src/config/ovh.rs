@@ -52,6 +52,8 @@ pub(super) struct LoginSection<'a> {
     pub(super) file: Option<&'a OvhFile>,
     /// Other names of variables that it takes, each with the usual one.
     pub(super) variables: &'a [(&'a str, &'a str)],
+    /// Without any key it is there all the same: as a gap that says which it needs.
+    pub(super) may_lack_keys: bool,
 }
 
 /// Endpoint and login; `None` = OVH is not configured.
@@ -71,7 +73,7 @@ fn find(
     variable: &dyn Fn(&str) -> Option<String>,
     confs: &[PathBuf],
 ) -> Result<Option<(String, OvhLogin)>, ConfigError> {
-    let LoginSection { name, file, variables } = section;
+    let LoginSection { name, file, variables, may_lack_keys } = section;
     if let Some(file) = file.filter(|file| file.simulated) {
         return simulated(name, file).map(Some);
     }
@@ -98,6 +100,7 @@ fn find(
     let Some(way) = login_method(name, &places)? else {
         return match file {
             None => Ok(None),
+            Some(_) if may_lack_keys => Ok(Some((endpoint, OvhLogin::Missing))),
             Some(_) => Err(missing(name, &[], &endpoint)),
         };
     };
@@ -320,9 +323,10 @@ mod tests {
         let variable =
             |name: &str| variables.iter().find(|(other, _)| *other == name).map(|(_, value)| (*value).to_owned());
         let secrets = Resolver::new(folder.path().to_owned());
-        let section = LoginSection { name: "ovh", file: file.as_ref(), variables: &[] };
+        let section = LoginSection { name: "ovh", file: file.as_ref(), variables: &[], may_lack_keys: false };
         match find(section, &secrets, &variable, &paths) {
             Ok(None) => "none".to_owned(),
+            Ok(Some((endpoint, OvhLogin::Missing))) => format!("{endpoint}: no keys"),
             Ok(Some((endpoint, OvhLogin::Keys { application_key, application_secret, consumer_key }))) => {
                 format!("{endpoint}: {application_key} {} {}", application_secret.expose(), consumer_key.expose())
             }

@@ -73,7 +73,7 @@ pub(super) fn access(
         token_url: file.token_url,
         simulated: is_simulated,
     };
-    let section = LoginSection { name: &name, file: Some(&file), variables: &SHORT_NAMES };
+    let section = LoginSection { name: &name, file: Some(&file), variables: &SHORT_NAMES, may_lack_keys: true };
     match ovh::login(section, secrets)? {
         Some((endpoint, login)) => Ok(OvhCloudAccess { endpoint, login, projects }),
         // A section that is there has a login, or there was an error.

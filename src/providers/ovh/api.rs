@@ -160,6 +160,8 @@ struct WireDetails {
 /// Why a call gave nothing of use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OvhError {
+    /// Neither the configuration nor a variable has any; nothing has left.
+    NoKeys,
     /// No connection; nothing has left.
     NotSent(String),
     /// It left, and no whole answer came.
@@ -194,7 +196,7 @@ impl OvhError {
     pub fn lacks(&self) -> Option<&str> {
         match self {
             OvhError::Refused { code, .. } => Some(code.as_str()).filter(|code| code.contains(ACTION)),
-            OvhError::NotSent(_) | OvhError::Unknown(_) | OvhError::Nonsense(_) => None,
+            OvhError::NoKeys | OvhError::NotSent(_) | OvhError::Unknown(_) | OvhError::Nonsense(_) => None,
         }
     }
 
@@ -211,6 +213,7 @@ impl OvhError {
     /// What happened, without what was being done.
     pub fn words(&self) -> String {
         match self {
+            OvhError::NoKeys => "there are no keys of an account at OVH".to_owned(),
             OvhError::NotSent(why) => format!("OVH cannot be reached ({why})"),
             OvhError::Unknown(why) => format!("OVH gave no whole answer ({why})"),
             OvhError::Refused { status: 429, .. } => "OVH asks for fewer requests (429)".to_owned(),
@@ -242,6 +245,7 @@ impl OvhError {
             ));
         }
         match &self {
+            OvhError::NoKeys => ProviderError::new(Class::Reauthenticate, Code::A0702, message).hint(RIGHTS),
             OvhError::NotSent(_) => ProviderError::new(Class::RetryLater, Code::A0704, message).hint(away),
             OvhError::Refused { status: 429, after, .. } => {
                 ProviderError::new(Class::RetryLater, Code::A0704, message).hint(away).after(*after)
@@ -404,6 +408,7 @@ impl OvhApi {
             Err(OvhError::Refused { status, words, request_id, .. }) => {
                 (format!("{status} {words}").trim_end().to_owned(), request_id.as_str())
             }
+            Err(OvhError::NoKeys) => ("not sent: no keys".to_owned(), ""),
             Err(OvhError::NotSent(why)) => (format!("not sent: {why}"), ""),
             Err(OvhError::Unknown(why) | OvhError::Nonsense(why)) => (format!("no answer: {why}"), ""),
         };

@@ -38,6 +38,7 @@ pub enum Login {
         token_url: Url,
         token: Mutex<Option<BearerToken>>,
     },
+    Missing,
 }
 
 /// An API token.
@@ -83,6 +84,7 @@ impl Login {
                 keys: ApiToken { application_key, application_secret, consumer_key },
                 clock: Mutex::new(None),
             }),
+            OvhLogin::Missing => Ok(Login::Missing),
             OvhLogin::Service { client_id, client_secret, token_url } => {
                 let text = token_url.as_deref().or(known_token_url);
                 let text = text.ok_or("a service account at this endpoint needs `ovh.token_url`")?;
@@ -109,6 +111,7 @@ impl Login {
         signed: &Signed<'_>,
     ) -> Result<RequestBuilder, OvhError> {
         match self {
+            Login::Missing => Err(OvhError::NoKeys),
             Login::Keys { keys, clock } => {
                 let stamp = timestamp(http, time_url, clock).await?.to_string();
                 let signature = sign(keys, signed, &stamp);
@@ -133,6 +136,7 @@ impl Login {
     /// An error without what its call carried: the vendor's words are shown to people.
     pub async fn censored(&self, answer: HttpAnswer) -> HttpAnswer {
         let sent = match self {
+            Login::Missing => return answer,
             Login::Keys { keys, .. } => Scrubber::of_words([&keys.application_secret, &keys.consumer_key]),
             Login::Service { client_secret, token, .. } => {
                 let token = token.lock().await.as_ref().map(|token| token.text.clone());
@@ -151,7 +155,7 @@ impl Login {
                 true
             }
             Login::Service { token, .. } if is_token_refusal(*status, code) => token.lock().await.take().is_some(),
-            Login::Keys { .. } | Login::Service { .. } => false,
+            Login::Keys { .. } | Login::Service { .. } | Login::Missing => false,
         }
     }
 }

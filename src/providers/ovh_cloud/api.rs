@@ -157,6 +157,9 @@ pub fn failed(trouble: OvhError, doing: &str, wrote: bool) -> ProviderError {
             .hint("check the keys of the cloud: expired, deleted, or of another endpoint (ovh-eu, ovh-ca, ovh-us)?");
     }
     match &trouble {
+        OvhError::NoKeys => ProviderError::new(Class::Reauthenticate, Code::A0730, message).hint(
+            "make keys at OVH, export OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET and OVH_CONSUMER_KEY, and start Amarre again; docs/providers/ovh-cloud.md says how",
+        ),
         OvhError::NotSent(_) => ProviderError::new(Class::RetryLater, Code::A0734, message).hint(away),
         OvhError::Refused { status: 429, after, .. } => {
             ProviderError::new(Class::RetryLater, Code::A0734, message).hint(away).after(*after)

@@ -208,10 +208,12 @@ async fn the_list_of_a_cloud_is_served_as_its_vendor_gives_it() {
     super::rig::end(daemon).await;
 
     // Without a key it says which variable, and everything else goes on.
-    rig.file("amarre.yaml", &config("tlv: {kamatera: {}}, paris: {simulated: true}", "tlv"));
+    rig.file("amarre.yaml", &config("tlv: {kamatera: {}}, gra: {ovh: {}}, paris: {simulated: true}", "tlv"));
     let listed = rig.run(&["instance", "list"]).await;
     assert!(listed.code == 0 && listed.out.contains("db-1"), "{listed:?}");
-    assert!(listed.out.contains("A0740") && listed.out.contains("KAMATERA_API_KEY"), "{listed:?}");
+    for said in ["A0740", "KAMATERA_API_KEY", "A0730", "OVH_APPLICATION_KEY"] {
+        assert!(listed.out.contains(said), "{said}: {listed:?}");
+    }
     let daemon = rig.daemon(&["--yes"], &[]).await;
     let (status, body) = get(at, "localhost", "/api/servers").await.unwrap();
     assert!(status == 401 && body.contains("A0740") && body.contains("KAMATERA_API_KEY"), "{body}");
