@@ -897,6 +897,7 @@ dep-ran = Ran first
 dep-ended = Ended
 dep-between = Commits
 app-source = Source
+dep-building-for = Building for
 app-repository = Repository
 app-ref = Branch, tag or commit
 app-path = Folder

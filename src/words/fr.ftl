@@ -906,6 +906,7 @@ dep-ran = En ligne depuis
 dep-ended = Terminé
 dep-between = Commits
 app-source = Source
+dep-building-for = En construction depuis
 app-repository = Dépôt
 app-ref = Branche, tag ou commit
 app-path = Dossier

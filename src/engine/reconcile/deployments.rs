@@ -274,7 +274,13 @@ fn deleted(known: &[Deployment], now: Timestamp) -> Vec<Deployment> {
     let newest = known.last().map(|newest| newest.id);
     let live =
         known.iter().filter(|one| is_live(one) || Some(one.id) == newest && one.state != DeploymentState::Deleted);
-    live.map(|one| ended(one, DeploymentState::Deleted, "", now)).collect()
+    let end = |one: &Deployment| {
+        let gone = ended(one, DeploymentState::Deleted, "", now);
+        // Why it failed is asked for afterwards, too.
+        let has_failed = one.state == DeploymentState::Failed;
+        if has_failed { Deployment { why: one.why.clone(), code: one.code, ..gone } } else { gone }
+    };
+    live.map(end).collect()
 }
 
 #[cfg(test)]
@@ -383,6 +389,9 @@ mod tests {
         let gone = deleted(&known, Timestamp(9));
         assert_eq!((gone[0].state, gone[0].ended), (DeploymentState::Deleted, Some(Timestamp(9))));
         assert_eq!(deleted(&gone, Timestamp(10)), []);
+        let failed = Deployment { state: DeploymentState::Failed, why: "exit 7".into(), ..known[0].clone() };
+        let gone_as_failed = &deleted(&[failed], Timestamp(9))[0];
+        assert_eq!((gone_as_failed.state, gone_as_failed.why.as_str()), (DeploymentState::Deleted, "exit 7"));
         // One of the same name later is another.
         assert_eq!(moved("shop", &gone, &found, Timestamp(20)).len(), 1);
         assert_eq!(moved("shop", &gone, &found, Timestamp(20))[0].id, 0);

@@ -210,7 +210,8 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Path(id): Path<Str
 
 fn facts(picture: &PassResult, one: &Deployment, now: Timestamp, words: Words) -> Vec<(String, String)> {
     let mut rows = vec![(words.get("dep-began"), view_model::moment(one.began, now))];
-    rows.extend(one.build_time(now).map(|time| (words.get("dep-built-in"), view_model::span(time))));
+    let built = if one.build_ended.is_some() { "dep-built-in" } else { "dep-building-for" };
+    rows.extend(one.build_time(now).map(|time| (words.get(built), view_model::span(time))));
     rows.extend(one.ran.map(|at| (words.get("dep-ran"), view_model::moment(at, now))));
     rows.extend(one.ended.map(|at| (words.get("dep-ended"), view_model::moment(at, now))));
     let image = || match deployments::lost_image(picture, one) {
