@@ -195,6 +195,8 @@ pub struct PageFrame {
     pub here: String,
     /// Whether something changes: without scripts the page reloads itself.
     pub moves: bool,
+    /// Nothing has ever been applied with this ledger: a person says when.
+    pub is_plan_only: bool,
     /// A signed-in user sees the other users.
     pub is_admin: bool,
     /// The colour scheme, if chosen.
@@ -285,6 +287,7 @@ impl PageFrame {
             next: if next.0 > 0 { super::view_model::clock(next) } else { String::new() },
             here,
             moves: !picture.busy.is_empty() || !has_looked,
+            is_plan_only: has_looked && !picture.consented,
             is_admin: visitor.may(Role::Admin),
             theme: visitor.theme,
             keys_on: visitor.keys_on,

@@ -35,10 +35,8 @@ const OPEN: &str = "open";
 struct Overview {
     frame: PageFrame,
     source: SourceLine,
-    is_plan_only: bool,
     may_act: bool,
     may_edit: bool,
-    may_apply: bool,
     may_purge: bool,
     has_looked: bool,
     is_empty: bool,
@@ -178,10 +176,8 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
     let may_act = visitor.may(Role::Operator) || visitor.session.is_none();
     page(&Overview {
         source: source_line(&picture, web.handle.source_name()),
-        is_plan_only: picture.context.is_some() && !picture.consented,
         may_act,
         may_edit: visitor.may(Role::Editor) || visitor.session.is_none(),
-        may_apply: visitor.may(Role::Admin),
         may_purge: visitor.may(Role::Admin),
         has_looked: picture.context.is_some(),
         is_empty: all.is_empty() && quiet.is_empty(),
