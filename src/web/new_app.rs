@@ -51,7 +51,10 @@ fn typed(fields: &FormFields) -> NewApp {
         name => name.to_lowercase(),
     };
     let (reference, path, framework) = (text("ref"), text("path"), text("framework"));
-    NewApp { name, url, reference, path, framework, domain: text("domain"), port: text("port"), token: text("token") }
+    // Browsers send line ends of their own, and how far a line is indented counts.
+    let more = fields.get("more").map(|more| more.replace("\r\n", "\n").trim_end().to_owned()).unwrap_or_default();
+    let (domain, port, token) = (text("domain"), text("port"), text("token"));
+    NewApp { name, url, reference, path, framework, domain, port, token, more }
 }
 
 /// `https://github.com/acme/My_Shop.git` → `my-shop`.

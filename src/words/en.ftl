@@ -898,6 +898,7 @@ dep-ended = Ended
 dep-between = Commits
 app-source = Source
 dep-building-for = Building for
+dep-building-for = Building for
 app-repository = Repository
 app-ref = Branch, tag or commit
 app-path = Folder

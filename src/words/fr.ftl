@@ -907,6 +907,7 @@ dep-ended = Terminé
 dep-between = Commits
 app-source = Source
 dep-building-for = En construction depuis
+dep-building-for = En construction depuis
 app-repository = Dépôt
 app-ref = Branche, tag ou commit
 app-path = Dossier

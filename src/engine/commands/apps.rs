@@ -260,6 +260,8 @@ pub struct NewApp {
     pub port: String,
     /// The secret with a token of a private repository; empty: it is open to everybody.
     pub token: String,
+    /// Lines of YAML that answer what a look asks: `command: …`, `environment: …`; empty: none.
+    pub more: String,
 }
 
 impl NewApp {
@@ -298,6 +300,9 @@ impl NewApp {
                 text.push_str(&format!("routes:\n  - domain: {domain}\n    to: {to}\n"));
             }
         }
+        if !self.more.is_empty() {
+            text.push_str(&format!("{}\n", self.more));
+        }
         Ok(text)
     }
 }
@@ -316,6 +321,7 @@ pub async fn create(handle: &Handle, asked: Asked<'_>) -> Result<CommandAnswer, 
         domain: text("domain"),
         port,
         token: text("token"),
+        more: String::new(),
     };
     handle.fetch().await;
     handle.pass().await.ok_or(None)?;

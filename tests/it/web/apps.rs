@@ -84,6 +84,12 @@ async fn goes_on_line(rig: &Rig, url: &str, commit: &str, (alice, vera): (&mut B
     page.shows("no problem");
     page.shows("- domain: boutique");
     page.shows("boutique.example.org");
+    // What a look asks for is answered with keys of the manifest.
+    let answered = |more: &'static str| [typed[0], typed[1], typed[2], ("more", more)];
+    let page = alice.send("/new/app", "/new/app", &answered("environment:\r\n  COLOUR: red\r\n")).await;
+    page.shows("no problem");
+    page.shows("  COLOUR: red");
+    alice.send("/new/app", "/new/app", &answered("colour: red")).await.shows("unknown key");
     let write = [("do", "commit"), ("url", url), ("name", "shop")];
     assert_eq!(vera.send("/new/app", "/new/app", &write).await.status, 403);
     let page = alice.send("/new/app", "/new/app", &write).await;
