@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 
 use super::{
-    Flash, FormFields, From, PageFrame, PageOutcome, Web, authorize_form, page, problem, redirect, signed_in,
+    Flash, FormFields, From, PageFrame, PageOutcome, Web, authorize_form, page, problem, redirect, rollback, signed_in,
     text_page, view_model,
 };
 use crate::accounts::Role;
 use crate::engine::commands;
 use crate::engine::commands::act::{ActArgs, ArgShape, ServiceVerb, VerbRow};
-use crate::engine::commands::verbs::{ADOPT, APPLY, RECONCILE, RELEASE, RESCUE, VERBS};
+use crate::engine::commands::verbs::{ADOPT, APPLY, RECONCILE, RELEASE, RESCUE, ROLLBACK, VERBS};
 use crate::engine::commands::{Act, CommandAnswer, Refused};
 use amarre_core::model::Language;
 use amarre_core::plan::render::Style;
@@ -195,6 +195,9 @@ pub async fn confirm(
     };
     let here = format!("/services/{}/{verb}", view_model::encoded(&name));
     let visitor = signed_in(&web, &headers, &here).await?;
+    if row.word == ROLLBACK.word {
+        return rollback::page_of(&web, &visitor, &name, &fields).await;
+    }
     let words = visitor.words;
     let command = request(row, &name, "", &fields).with("dry_run", true);
     let fields = fields.into_iter().filter(|(field, _)| command.args.given(field).is_some()).collect();

@@ -36,6 +36,7 @@ mod pool_week;
 mod pools;
 mod page_text;
 mod purge;
+mod rollback;
 mod service;
 mod service_rows;
 mod settings;

@@ -25,7 +25,7 @@ pub mod pool_verbs;
 mod pool_server;
 pub mod pool_machines;
 pub(super) mod pool_ends;
-pub(super) mod service_actions;
+pub mod service_actions;
 pub(super) mod adopt;
 pub(super) mod adopt_unsigned;
 pub(super) mod npm_rescue;

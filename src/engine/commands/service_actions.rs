@@ -1,6 +1,7 @@
 //! Commands for one service: suspend, roll back, cancel, retry.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -8,20 +9,21 @@ use tokio::sync::mpsc;
 use super::act::Asked;
 use super::builds;
 use super::find_address;
-use super::{CommandAnswer, ProgressStep, refused, reply_answer};
+use super::{CommandAnswer, ProgressStep, refused, refused_as, reply_answer};
 use crate::engine::commands;
 use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::rollback;
 use crate::engine::reconcile::rollback::RollbackTarget;
-use crate::engine::report::short_revision;
 use crate::engine::report::status::ServiceStatus;
 use crate::engine::report::wait_text;
 use crate::engine::{PassInput, PassResult, report};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Code, Timestamp};
-use amarre_core::plan::forecast;
+use amarre_core::model::{Address, Change, Code, Text, Timestamp};
+use amarre_core::plan::forecast::{self, Forecast};
+use amarre_core::plan::input::Input;
 use amarre_core::plan::render::text::NextStep;
 use amarre_core::plan::render::{self, Style};
+use amarre_core::text;
 
 /// Suspends a service, for ever or for a time.
 pub async fn suspend(
@@ -48,16 +50,27 @@ pub async fn resume(handle: &Handle, service: &str) -> Option<CommandAnswer> {
     Some(reply_answer(&reply, service, format!("{service} is taken up again\n")))
 }
 
+/// To what a service would go back, or why it would not; does nothing.
+pub async fn rollback_target(
+    handle: &Handle,
+    service: &str,
+    to: Option<&str>,
+) -> Option<(Arc<PassResult>, Result<RollbackTarget, CommandAnswer>)> {
+    let picture = handle.request(LoopCommand::Pass).await?.picture;
+    let target = find_service(handle, &picture, service, to).await;
+    Some((picture, target))
+}
+
 /// Forecasts a rollback; does nothing.
 pub async fn would_roll_back(handle: &Handle, service: &str, to: Option<&str>, style: Style) -> Option<CommandAnswer> {
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let target = match find_service(handle, &picture, service, to).await {
+    let (picture, target) = rollback_target(handle, service, to).await?;
+    let target = match target {
         Ok(target) => target,
         Err(refusal) => return Some(refusal),
     };
     let mut text = head(&picture, service, &target);
     text.push('\n');
-    text.push_str(&plan(&picture, service, &target, style));
+    text.push_str(&plan(&picture, &target, style));
     text.push('\n');
     text.push_str(&after_roll_back(service, &target));
     let containers: Vec<_> = target
@@ -81,12 +94,11 @@ pub async fn roll_back(
     steps: &mpsc::Sender<ProgressStep>,
 ) -> Option<CommandAnswer> {
     let started = handle.now();
-    let picture = handle.request(LoopCommand::Pass).await?.picture;
-    let target = match find_service(handle, &picture, service, to).await {
+    let target = match rollback_target(handle, service, to).await?.1 {
         Ok(target) => target,
         Err(refusal) => return Some(refusal),
     };
-    let why = format!("rolled back to {}", short_revision(&target.good.revision));
+    let why = format!("rolled back to {}", target.version());
     let suspension = Suspension { by: by.to_owned(), why, destroy: false, purge: false, at: handle.now(), until: None };
     let generations = target.good.generations.clone();
     let asked = LoopCommand::RollBack { service: service.to_owned(), generations, suspension };
@@ -98,16 +110,16 @@ pub async fn roll_back(
     let took = handle.now() - started;
     let is_back = reply.picture.rollbacks.get(service).is_some_and(|rollback| rollback.done);
     let document = report::status_json(&reply.picture, None);
-    let revision = short_revision(&target.good.revision);
+    let version = target.version();
     if is_back {
         let text = format!(
-            "{service} is back at {revision} in {}: {tally}.\n{}",
+            "{service} is back at {version} in {}: {tally}.\n{}",
             took.in_words(),
             after_roll_back(service, &target)
         );
         return Some(CommandAnswer { document, text, exit: 0 });
     }
-    let mut text = format!("{service} is not back at {revision} yet, after {}: {tally}.\n", took.in_words());
+    let mut text = format!("{service} is not back at {version} yet, after {}: {tally}.\n", took.in_words());
     let rows = reply.picture.statuses();
     if let Some(row) = rows.get(service) {
         text.push_str(&status_lines(row, handle.now(), style));
@@ -191,19 +203,25 @@ async fn find_service(
     }
     // A version that is named is no guess.
     if let (Some(rollback), None) = (picture.rollbacks.get(service), to) {
-        let state = if rollback.done { "is" } else { "is just being" };
-        let hint = format!(
-            "amarre resume {service} goes on with its manifest, amarre rollback {service} --to REVISION goes to another version"
+        let why = match rollback.done {
+            true => text!("{service} is rolled back", service),
+            false => text!("{service} is just being rolled back", service),
+        };
+        let hint = text!(
+            "to go on with its manifest: amarre resume {service}; to go to another version: amarre rollback {service} --to REVISION",
+            service
         );
-        return Err(refused(Code::A0416, &format!("{service} {state} rolled back"), &hint));
+        return Err(refused_as(Code::A0416, &why, &hint));
     }
     match rollback::target(handle, picture, service, to).await {
         Ok(Some(target)) => Ok(target),
         Ok(None) => {
-            let version = to.map(|to| format!(" of {to}")).unwrap_or_default();
-            let why = format!("there is nothing{version} that {service} could go back to");
-            let hint = "only what was healthy in every container, with this ledger, is gone back to";
-            Err(refused(Code::A0414, &why, hint))
+            let why = match to {
+                Some(to) => text!("there is nothing of {to} that {service} could go back to", to, service),
+                None => text!("there is nothing that {service} could go back to", service),
+            };
+            let hint = text!("only what was healthy in every container, with this ledger, is gone back to");
+            Err(refused_as(Code::A0414, &why, &hint))
         }
         Err(error) => Err(refused(Code::A0903, &error.to_string(), "is the disk full?")),
     }
@@ -212,10 +230,8 @@ async fn find_service(
 /// `photos   back to 3f2a9c1, when all was well last on 21 Oct 12:04:11`, and each container.
 fn head(picture: &PassResult, service: &str, target: &RollbackTarget) -> String {
     let at = wait_text::time(target.good.at, picture.at);
-    let mut out = format!(
-        "{service}   back to {}, with which all was well last at {at}\n",
-        short_revision(&target.good.revision)
-    );
+    let version = target.version();
+    let mut out = format!("{service}   back to {version}, with which all was well last at {at}\n");
     for (container, now, then) in &target.containers {
         out.push_str(&container_line(container, now, then));
     }
@@ -223,28 +239,44 @@ fn head(picture: &PassResult, service: &str, target: &RollbackTarget) -> String 
 }
 
 fn container_line(container: &Address, now: &str, then: &str) -> String {
-    let what = match now {
-        "" => format!("{then}, which is not there any more"),
-        now if now == then => format!("{now}, set up as it was then"),
-        now => format!("{now} → {then}"),
-    };
-    format!("  {:14}{:<19} {what}\n", "container", container.name)
+    format!("  {:14}{:<19} {}\n", "container", container.name, container_text(now, then))
 }
 
-/// The plan of the rollback alone.
-fn plan(picture: &PassResult, service: &str, target: &RollbackTarget, style: Style) -> String {
-    let Some(context) = &picture.context else { return String::new() };
+/// What becomes of a container, by its image now and then.
+pub fn container_text(now: &str, then: &str) -> Text {
+    match now {
+        "" => text!("{image}, which is not there any more", image = then),
+        now if now == then => text!("{image}, set up as it was then", image = now),
+        now => Text::foreign(format!("{now} → {then}")),
+    }
+}
+
+/// Reads the forecast of a rollback alone; `None` before the first pass.
+pub fn with_forecast<T>(
+    picture: &PassResult,
+    target: &RollbackTarget,
+    read: impl FnOnce(&Input<'_>, &Forecast) -> T,
+) -> Option<T> {
+    let (context, service) = (picture.context.as_ref()?, &target.service.name);
     let mut services = picture.services.clone();
-    services.insert(service.to_owned(), target.service.clone());
+    services.insert(service.clone(), target.service.clone());
     let mut facts = picture.facts.clone();
     facts.suspended.remove(service);
     let given = PassInput { services: &services, facts: &facts, ..picture.input() };
-    context.with_input(given, |input| {
+    Some(context.with_input(given, |input| {
         let mut forecast = forecast::forecast(input);
-        forecast.plan.changes.retain(|change| change.service == service);
-        let revision = format!("{service} @ {}", short_revision(&target.good.revision));
-        render::text::plan_before(input, &forecast, &revision, NextStep::Elsewhere, style)
+        forecast.plan.changes.retain(|change| change.service == *service);
+        read(input, &forecast)
+    }))
+}
+
+/// The plan of the rollback alone.
+fn plan(picture: &PassResult, target: &RollbackTarget, style: Style) -> String {
+    let title = format!("{} @ {}", target.service.name, target.version());
+    with_forecast(picture, target, |input, forecast| {
+        render::text::plan_before(input, forecast, &title, NextStep::Elsewhere, style)
     })
+    .unwrap_or_default()
 }
 
 /// What holds after the rollback.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::daemon::Handle;
 use super::effective_manifests::DesiredManifests;
 use super::pass_ledger::Findings;
+use crate::engine::report::short_revision;
 use crate::engine::{Engine, PassInput, PassResult};
 use crate::ledger::runs::Event;
 use crate::ledger::{GoodManifest, Ledger, RolledBack, StoreError, StoredManifest};
@@ -37,6 +38,16 @@ pub struct RollbackTarget {
     pub service: Service,
     /// Each container that would be re-created: its address, the image now, the image then.
     pub containers: Vec<(Address, String, String)>,
+}
+
+impl RollbackTarget {
+    /// What people know it by: the commit that was built, else the revision of the manifests.
+    pub fn version(&self) -> String {
+        match self.service.build() {
+            Some(build) => build.commit.short().to_owned(),
+            None => short_revision(&self.good.revision),
+        }
+    }
 }
 
 impl Engine {

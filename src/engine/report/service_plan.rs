@@ -3,15 +3,20 @@
 pub use amarre_core::plan::render::rows::{OfService, RowNote, ServicePlanRow};
 
 use crate::engine::PassResult;
+use amarre_core::plan::forecast::Forecast;
+use amarre_core::plan::input::Input;
 use amarre_core::plan::render;
 use amarre_core::plan::render::rows::SharedFacts;
 
 /// The forecast for a service, to the end; `None`: nothing.
 pub fn of_service(picture: &PassResult, service: &str) -> Option<OfService> {
     let forecast = picture.forecast()?;
-    let found = picture.with_input(|input| {
-        let lines = render::lines(input, forecast).remove(service)?;
-        Some(SharedFacts::of(input, forecast).service(service, &lines))
-    });
-    found.flatten().filter(|plan| !plan.rows.is_empty())
+    picture.with_input(|input| in_forecast(input, forecast, service)).flatten()
+}
+
+/// The same of any forecast.
+pub fn in_forecast(input: &Input<'_>, forecast: &Forecast, service: &str) -> Option<OfService> {
+    let lines = render::lines(input, forecast).remove(service)?;
+    let plan = SharedFacts::of(input, forecast).service(service, &lines);
+    (!plan.rows.is_empty()).then_some(plan)
 }

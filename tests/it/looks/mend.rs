@@ -129,6 +129,7 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
 async fn a_service_that_went_back_goes_on_to_a_version_that_is_named() {
     let mut rig = Stepped::start().await;
     let mut revisions = Vec::new();
+    rig.docker.image(ImageSpec { id: "web:3".to_owned(), ..ImageSpec::new("web:3") });
     for image in ["web:1", "web:2", "web:3"] {
         rig.write("web.yaml", &plain("web").replace("web:1", image));
         rig.settle().await;
