@@ -45,6 +45,7 @@ async fn a_server_that_is_made_has_its_name_and_a_route_leads_to_it() {
         rig.host(&domain).is_some()
     })
     .await;
+    daemon.wait_until_settled().await;
     let server = cloud.instances().into_iter().find(|one| one.name.starts_with(&rig.name("worker"))).unwrap();
     let shown = daemon.json(&format!("/api/v1/instances/{}", rig.name("worker"))).await;
     let addresses = shown["addresses"].as_array().unwrap().iter().map(|address| address.as_str().unwrap());
@@ -54,7 +55,6 @@ async fn a_server_that_is_made_has_its_name_and_a_route_leads_to_it() {
     let records = rig.records();
     assert!(records.contains(&format!("{} A {address}", rig.name("worker"))), "{records:?}");
     assert!(records.contains(&format!("{} A {PUBLIC}", rig.name("jenkins"))), "{records:?}");
-    daemon.wait_until_settled().await;
     let traced = rig.run(&["trace", &rig.domain("worker")]).await;
     assert!(traced.code == 0 && traced.out.contains(", ours") && traced.out.contains("instance"), "{traced}");
     // Destroyed and not purged, it is there once, and what a purge deletes is said.
