@@ -121,20 +121,34 @@ impl RowReader {
         self.read = self.read.saturating_add(bytes.len());
         self.is_over |= self.read > self.form.bytes.saturating_mul(READ_FACTOR);
         let mut rest = bytes;
-        while let Some((byte, after)) = rest.split_first().filter(|_| !self.is_over) {
-            // Most of what is long is text.
-            let plain = if self.in_text && !self.is_escaped { plain_text(rest) } else { 0 };
-            if plain == 0 {
+        while !rest.is_empty() && !self.is_over {
+            let (plain, after) = rest.split_at(self.plain(rest));
+            if let [byte, after @ ..] = after
+                && plain.is_empty()
+            {
                 self.step(*byte);
                 rest = after;
                 continue;
             }
-            if self.depth > self.form.depth {
-                self.put(&rest[..plain]);
+            if !self.in_text && self.is_beside_rows() {
+                self.is_odd |= !plain.iter().all(u8::is_ascii_whitespace);
             }
-            rest = &rest[plain..];
+            if self.depth > self.form.depth {
+                self.put(plain);
+            }
+            rest = after;
         }
         !self.is_over
+    }
+
+    /// How many bytes come before the next one that means something here.
+    fn plain(&self, bytes: &[u8]) -> usize {
+        let next = match (self.in_text, self.is_escaped) {
+            (true, true) => Some(0),
+            (true, false) => memchr::memchr2(b'"', b'\\', bytes),
+            (false, _) => bytes.iter().position(|byte| matches!(byte, b'"' | b'{' | b'}' | b'[' | b']' | b',')),
+        };
+        next.unwrap_or(bytes.len())
     }
 
     fn step(&mut self, byte: u8) {
@@ -186,7 +200,7 @@ impl RowReader {
                 self.row.field = self.row.bytes.len();
                 return;
             }
-            _ => self.is_odd |= byte != b',' && !byte.is_ascii_whitespace() && self.is_beside_rows(),
+            _ => (),
         }
         if in_row {
             self.put(&[byte]);
@@ -317,11 +331,6 @@ impl OpenRow {
     fn drop_field(&mut self) {
         self.bytes.truncate(self.field);
     }
-}
-
-/// How many bytes of a text come before what may end it.
-fn plain_text(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(bytes.len())
 }
 
 /// Where a field was left out, two commas are beside one another, or one before the bracket.
