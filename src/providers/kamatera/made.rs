@@ -168,7 +168,11 @@ impl ServerVendor for KamateraProvider {
             let hint = format!("write `disk: {}GB`, or enlarge the disk in Kamatera's console", now.disk_gb);
             return Err(servers::refused(message, hint));
         }
-        let Some(next) = self.next_size(id, (&now, &wanted), &doing).await? else { return Ok(wanted.size()) };
+        let Some(next) = self.next_size(id, (&now, &wanted), &doing).await? else {
+            // What is remembered is older: the answer to the command that did it was lost.
+            self.memory().forget_details(id);
+            return Ok(wanted.size());
+        };
         let body = match next.cpu == now.cpu {
             true => json!({"id": id, "ram": next.ram_mib}),
             false => json!({"id": id, "cpu": next.cpu}),
