@@ -13,6 +13,7 @@ use amarre_sim::ovh_cloud::{CI_PROJECT, CloudVerb, OvhCloud, OvhCloudOptions};
 use tempfile::TempDir;
 
 use super::support::{MONDAY, engine_of};
+use crate::support::world_folder;
 
 /// A vendor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +89,7 @@ impl Make {
 
 impl MadeRig {
     pub async fn start(make: Make, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("services")).unwrap();
+        let folder = world_folder();
         let clock = Arc::new(ShiftedClock::default());
         clock.jump(Timestamp::parse(MONDAY).unwrap() - clock.now());
         let cloud = match make {

@@ -20,6 +20,8 @@ use async_trait::async_trait;
 use std::net::SocketAddr;
 use tempfile::TempDir;
 
+use crate::support::world_folder;
+
 /// Monday, 7 December 2026, 06:00 in Paris.
 pub const MONDAY: &str = "2026-12-07T05:00:00Z";
 /// Weekdays from 8 to 20.
@@ -68,8 +70,7 @@ impl CloudRig {
     }
 
     pub async fn with(options: OvhCloudOptions, at: &str, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("services")).unwrap();
+        let folder = world_folder();
         let clock = Arc::new(ShiftedClock::default());
         clock.jump(Timestamp::parse(at).unwrap() - clock.now());
         let cloud = OvhCloud::start(options).await.unwrap();

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use crate::clouds::parts_of;
+use crate::support::world_folder;
 
 /// The public key of everyone in a story.
 pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
@@ -52,8 +53,7 @@ pub struct Room {
 impl Room {
     /// A number of machines, trusted and looked at.
     pub async fn start(seed: u64, count: usize) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("services")).unwrap();
+        let folder = world_folder();
         let (clock, jumped_ms) = (Arc::new(ShiftedClock::default()), Arc::new(AtomicI64::new(0)));
         let (theirs, jumped) = (clock.clone(), jumped_ms.clone());
         let machines = Machines::new(Arc::new(move || theirs.now().0 - jumped.load(Ordering::Relaxed)));

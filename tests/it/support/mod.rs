@@ -20,6 +20,7 @@ pub mod visitors;
 use amarre::providers::{NoContexts, Supplies};
 use amarre::secret::Secrets;
 use amarre_core::model::Payloads;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
@@ -27,11 +28,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Between two checks of a condition that is waited for.
 const POLL: Duration = Duration::from_millis(100);
+/// The niceness of a test that computes.
+const POLITE: i32 = 10;
 /// The longest wait for an answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,6 +43,31 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn supplies(secrets: &Secrets) -> Supplies<'_> {
     static NONE: Payloads = Payloads::new();
     Supplies { secrets, payloads: &NONE, contexts: &NoContexts }
+}
+
+/// The folder of a world that runs in this process: manifests, and a ledger. It is in memory, because hundreds of stories write
+/// to a ledger each; and from now on this test keeps to one core and leaves it to tests that wait for an engine.
+pub fn world_folder() -> TempDir {
+    share_the_machine();
+    let memory = std::path::Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    std::fs::create_dir(folder.path().join("services")).unwrap();
+    folder
+}
+
+/// Each statement of a ledger wakes a thread and waits for it, which takes twice the time where that thread sleeps on another core.
+/// The runner's place for this test says which core; `cargo test` has no places, and runs tests as threads of one process.
+fn share_the_machine() {
+    let slot = |name: &str| std::env::var_os(name)?.to_str()?.parse::<usize>().ok();
+    let Some(slot) = slot("NEXTEST_TEST_GROUP_SLOT").or_else(|| slot("NEXTEST_TEST_GLOBAL_SLOT")) else {
+        return;
+    };
+    let ours = sched_getaffinity(None).unwrap();
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| ours.is_set(*core)).collect();
+    let mut one = CpuSet::new();
+    one.set(cores[slot % cores.len()]);
+    sched_setaffinity(None, &one).unwrap();
+    rustix::process::setpriority_process(None, POLITE).unwrap();
 }
 
 /// Waits until `reached` holds, at most `limit_s` seconds.

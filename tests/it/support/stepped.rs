@@ -149,12 +149,8 @@ impl Stepped {
         let npm = NpmOptions { issuance: Issuance::Granted, ..NpmOptions::with_upstreams(through) };
         let npm = Arc::new(Npm::start(npm).await.unwrap());
         let ovh = Arc::new(Ovh::start(OvhOptions::with_zones(&[ZONE])).await.unwrap());
-        // A ledger in memory: hundreds of stories write to one each.
-        let memory = std::path::Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
-        for name in ["services", "data"] {
-            std::fs::create_dir(folder.path().join(name)).unwrap();
-        }
+        let folder = super::world_folder();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
         let clock = Arc::new(ShiftedClock::default());
         seed(&docker, &npm, &ovh);
         let no_secrets = Arc::new(AtomicBool::new(false));
