@@ -71,12 +71,15 @@ fn shown(
         PlanRow { sign: "~", tone: "warn", kind, name: container.name.clone(), detail, ..PlanRow::default() }
     };
     let mut rows = view_model::plan(&plan, words);
-    // Below the line of the service, where there is one: what is only started again is no change of the plan.
-    let known: Vec<_> = rows.iter().map(|row| (row.kind.clone(), row.name.clone())).collect();
-    let more = target.containers.iter().map(container);
-    let more = more.filter(|row| !known.contains(&(row.kind.clone(), row.name.clone())));
+    // Below the line of the service, where there is one. The plan has no row for what is only started again, and none of its rows
+    // says an image where the container of then still runs.
     let below = rows.len().min(1);
-    rows.splice(below..below, more);
+    for row in target.containers.iter().map(container).rev() {
+        match rows.iter_mut().find(|known| known.kind == row.kind && known.name == row.name) {
+            Some(known) => known.detail = row.detail,
+            None => rows.insert(below, row),
+        }
+    }
     let ends = if target.service.app.is_some() { "rollback-until-commit" } else { "rollback-until" };
     let until = words.with_all(ends, &[("name", name), ("file", &target.service.origin.file)]);
     (head, rows, format!("{} {until}", words.get("rollback-data")))
