@@ -2,6 +2,7 @@
 
 use crate::secret::Scrubber;
 use amarre_core::model::{Code, Gap, GapScope, Hint, Millis, ProviderId, Refusal, Text, Timestamp, words};
+use amarre_core::text;
 
 /// What the engine does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,14 @@ pub enum Class {
     OutcomeUnknown,
     /// Somebody else has what was asked for: the next one is tried.
     Taken(Taken),
+}
+
+/// A refusal in the vendor's own words, which may be none.
+pub fn answered(vendor: &str, status: u16, words: &str) -> Text {
+    match words {
+        "" => text!("{vendor} answered {status}", vendor, status = status.to_string()),
+        _ => text!("{vendor} answered {status}: {words}", vendor, status = status.to_string(), words),
+    }
 }
 
 /// What of a host somebody else has.

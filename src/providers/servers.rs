@@ -11,6 +11,7 @@ use super::{Class, ObserveQuery, Outcome, ProviderError};
 use amarre_core::model::{
     Address, Change, Code, Expect, Fields, Gap, GapScope, Kind, ProviderId, Text, Timestamp, Value, Verb,
 };
+use amarre_core::text;
 
 /// The servers that manifests want, and those that the ledger knows.
 #[derive(Debug, Clone, Default)]
@@ -130,9 +131,15 @@ impl SortedServers {
 }
 
 fn twins(address: &Address, ids: &[String]) -> ProviderError {
-    let message = format!("{} servers have the name that {} is to have: {}", ids.len(), address.name, ids.join(", "));
-    ProviderError::new(Class::Conflict, Code::A0753, message)
-        .hint("rename or delete all but one of them in the vendor's console: Amarre touches none of them until then")
+    let message = text!(
+        "{n} servers have the name that {name} is to have: {ids}",
+        n = ids.len(),
+        name = &address.name,
+        ids = ids.join(", ")
+    );
+    ProviderError::new(Class::Conflict, Code::A0753, message).hint(text!(
+        "rename or delete all but one of them in the vendor's console: Amarre touches none of them until then"
+    ))
 }
 
 /// Whether servers are wanted that the ledger does not have, or has in another size: the plan says what they cost.
@@ -189,10 +196,9 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
     };
     if id.is_empty() {
         // Without an id a vendor may take a call for one about all of its servers.
-        let message = format!("{} has no id at its vendor yet", address.name);
-        return Err(
-            ProviderError::new(Class::Conflict, Code::A0754, message).hint("it is being made; the next look shows")
-        );
+        let message = text!("{name} has no id at its vendor yet", name = &address.name);
+        return Err(ProviderError::new(Class::Conflict, Code::A0754, message)
+            .hint(text!("it is being made; the next look shows")));
     }
     match (&change.verb, address.kind) {
         (Verb::Update(fields), _) => {
@@ -225,7 +231,7 @@ pub async fn apply(vendor: &dyn ServerVendor, change: &Change, known: &MadeServe
             Ok(Outcome::default())
         }
         (Verb::Create(_) | Verb::Delete, _) => {
-            let message = format!("{address} is neither made nor deleted by Amarre");
+            let message = text!("{thing} is neither made nor deleted by Amarre", thing = address.to_string());
             Err(ProviderError::new(Class::Rejected, Code::A0754, message))
         }
     }
@@ -249,17 +255,19 @@ pub fn is_the_named(
     match (listed, detailed) {
         (None, None) => Ok(false),
         (Some(listed), Some(detailed)) if listed == name && detailed == name => Ok(true),
-        (Some(other), Some(_)) if other != name => Err(not_the_named(id, name, &format!("it is called {other} now"))),
-        (Some(_), Some(other)) => Err(not_the_named(id, name, &format!("its details call it {other}"))),
-        (Some(_), None) => Err(not_the_named(id, name, "it is listed and has no details")),
-        (None, Some(_)) => Err(not_the_named(id, name, "it has details and is not listed")),
+        (Some(other), Some(_)) if other != name => {
+            Err(not_the_named(id, name, text!("it is called {other} now", other)))
+        }
+        (Some(_), Some(other)) => Err(not_the_named(id, name, text!("its details call it {other}", other))),
+        (Some(_), None) => Err(not_the_named(id, name, text!("it is listed and has no details"))),
+        (None, Some(_)) => Err(not_the_named(id, name, text!("it has details and is not listed"))),
     }
 }
 
-fn not_the_named(id: &str, name: &str, why: &str) -> ProviderError {
-    let message = format!("server {id} is not deleted as {name}: {why}");
+fn not_the_named(id: &str, name: &str, why: Text) -> ProviderError {
+    let message = text!("server {id} is not deleted as {name}: {why}", id, name, why);
     ProviderError::new(Class::Conflict, Code::A0465, message)
-        .hint("look at it once more, and ask again by the name that it has")
+        .hint(text!("look at it once more, and ask again by the name that it has"))
 }
 
 /// Deletes a server by its id, if it still has its name: two proofs that it is the one.
@@ -268,9 +276,15 @@ async fn delete(vendor: &dyn ServerVendor, (address, id): (&Address, &str), name
         None => Ok(()),
         Some(now) if now == name && !name.is_empty() => vendor.delete(id).await,
         Some(now) => {
-            let message = format!("{} is not deleted: server {id} is called {now}, and not {name}", address.name);
+            let message = text!(
+                "{wanted} is not deleted: server {id} is called {now}, and not {name}",
+                wanted = &address.name,
+                id,
+                now,
+                name
+            );
             Err(ProviderError::new(Class::Conflict, Code::A0754, message)
-                .hint("rename it back, or delete it in the vendor's console: only what has its name and its id is known to be Amarre's"))
+                .hint(text!("rename it back, or delete it in the vendor's console: only what has its name and its id is known to be Amarre's")))
         }
     }
 }

@@ -10,13 +10,13 @@ use super::propagation::Watcher;
 use super::record_sets::ZoneRow;
 use crate::providers::http::Counts;
 use crate::providers::{Exam, Finding, ProviderError};
-use amarre_core::model::Fields;
+use amarre_core::model::{Fields, Text};
 use amarre_core::resources::{Objection, dns};
 
 /// Why a vendor's call gave nothing of use.
 pub trait ZoneError: Send {
     /// As the engine takes it. `doing` says what could not be done, `wrote` whether the call might have changed something.
-    fn into_error(self, doing: &str, wrote: bool) -> ProviderError;
+    fn into_error(self, doing: &Text, wrote: bool) -> ProviderError;
 }
 
 /// What a row is to be.

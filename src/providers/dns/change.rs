@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use crate::providers::{Class, Outcome, ProviderError};
-use amarre_core::model::{Address, Change, Code, Expect, Fields, Kind, Typed, Value};
+use amarre_core::model::{Address, Change, Code, Expect, Fields, Kind, Text, Typed, Value};
 
 use super::backend::{RowContent, ZoneBackend, ZoneError};
 use super::ownership::{RegistryValue, registry_name};
@@ -47,19 +47,23 @@ impl<B: ZoneBackend> DnsProvider<B> {
         let address = &change.address;
         let (name, _) = split(address);
         if address.kind != Kind::Record {
-            let message = format!("a {} at {} is read, never changed", address.kind.label(), self.id.title());
+            let message =
+                text!("a {kind} at {vendor} is read, never changed", kind = address.kind, vendor = self.id.title());
             return Err(ProviderError::new(Class::Rejected, Code::A0706, message));
         }
         let mut zone = self.zone_of(name);
         if zone.is_none() {
-            let zones =
-                self.backend.zones().await.map_err(|trouble| trouble.into_error("could not list the zones", false))?;
+            let zones = self
+                .backend
+                .zones()
+                .await
+                .map_err(|trouble| trouble.into_error(&text!("could not list the zones"), false))?;
             self.memory().zones = zones;
             zone = self.zone_of(name);
         }
         let no_zone = || {
-            let message = format!("no zone of the {} holds `{name}`", self.id.one());
-            let hint = format!("add the zone at {}, or set `dns: none`", self.id.title());
+            let message = text!("no zone of the {account} holds {name}", account = self.id.one(), name);
+            let hint = text!("add the zone at {vendor}, or set `dns: none`", vendor = self.id.title());
             ProviderError::new(Class::Rejected, Code::A0701, message).hint(hint)
         };
         Ok(RecordChange {
@@ -159,9 +163,11 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
             // The vendor's known bug: it stores the row and answers id 0.
             let listed = self.present().await?;
             if listed.held.values() != values.iter().map(String::as_str).collect::<Vec<_>>() {
-                let holder = self.provider.id.title();
-                let message =
-                    format!("{holder} answered id 0 for {}, and the record is not as it should be", self.what());
+                let message = text!(
+                    "{vendor} answered id 0 for {what}, and the record is not as it should be",
+                    vendor = self.provider.id.title(),
+                    what = self.what(),
+                );
                 return Err(
                     ProviderError::new(Class::OutcomeUnknown, Code::A0705, message).hint(text!("the next look shows"))
                 );
@@ -207,7 +213,8 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         let provider = self.provider;
         let names = [name, &registry_name(name)];
         let rows = provider.backend.rows_of(&self.zone, &names).await;
-        let rows = rows.map_err(|trouble| self.error("read", trouble, false))?;
+        let rows =
+            rows.map_err(|trouble| trouble.into_error(&text!("could not read {what}", what = self.what()), false))?;
         let zones = provider.memory().zones.clone();
         let mut sets: Sets = gather(&zones, &self.zone, &rows, &provider.key);
         let key = (name.to_owned(), record_type.to_owned());
@@ -221,8 +228,8 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
     fn wanted(&self, fields: &Fields) -> Result<RecordSet, ProviderError> {
         let mut fields = fields.clone();
         let (name, record_type) = split(self.address);
-        let refused = |message: String| {
-            let message = format!("{} cannot be written: {message}", self.what());
+        let refused = |why: String| {
+            let message = text!("{what} cannot be written: {why}", what = self.what(), why);
             ProviderError::new(Class::Rejected, Code::A0706, message).hint(text!("change the manifest"))
         };
         let spelled = self.provider.backend.normalize(name, Some(record_type), &mut fields);
@@ -248,9 +255,10 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         if present.held.rows.is_empty() || (is_ours && is_wanted) {
             return Ok(());
         }
-        let message = format!("{} exists and is not ours: {}", self.what(), present.held.values().join(", "));
-        let holder = self.provider.id.title();
-        let hint = format!("remove it at {holder}, or put `dns: none` into the manifest to leave it alone");
+        let values = present.held.values().join(", ");
+        let message = text!("{what} exists and is not ours: {values}", what = self.what(), values);
+        let vendor = self.provider.id.title();
+        let hint = text!("remove it at {vendor}, or put `dns: none` into the manifest to leave it alone", vendor);
         Err(ProviderError::new(Class::Conflict, Code::A0405, message).hint(hint))
     }
 
@@ -258,7 +266,11 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         // Whether what says ours is true was decided with the ledger, which is not asked here.
         match (present.held.claims(&self.provider.instance).next(), present.held.other_mark(&self.provider.instance)) {
             (None, Some(other)) => {
-                let message = format!("{} belongs to the instance `{}`", self.what(), other.mark.instance);
+                let message = text!(
+                    "{what} belongs to the instance `{instance}`",
+                    what = self.what(),
+                    instance = &other.mark.instance
+                );
                 Err(ProviderError::new(Class::Conflict, Code::A0405, message)
                     .hint(text!("two instances need two names")))
             }
@@ -276,7 +288,7 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
         if expected {
             return Ok(());
         }
-        let message = format!("{} is not what it was when this was planned", self.what());
+        let message = text!("{what} is not what it was when this was planned", what = self.what());
         Err(ProviderError::new(Class::Conflict, Code::A0707, message).hint(text!("it is planned again by itself")))
     }
 
@@ -295,37 +307,39 @@ impl<B: ZoneBackend> RecordChange<'_, B> {
             _ => present.company.iter().find(|other| *other == "CNAME"),
         };
         let Some(other) = clash else { return Ok(()) };
-        let message = format!("{} cannot stand beside the {other} record at `{name}`", self.what());
-        Err(ProviderError::new(Class::Conflict, Code::A0405, message).hint(format!("remove `{name}/{other}` first")))
+        let message =
+            text!("{what} cannot stand beside the {other} record at `{name}`", what = self.what(), other, name);
+        Err(ProviderError::new(Class::Conflict, Code::A0405, message).hint(text!(
+            "remove `{name}/{other}` first",
+            name,
+            other
+        )))
     }
 
     async fn put(&mut self, id: u64, row: RowContent<'_>) -> Result<(), ProviderError> {
         let result = self.provider.backend.replace(&self.zone, id, row).await;
-        result.map_err(|trouble| self.error("change", trouble, true))?;
+        result.map_err(|trouble| trouble.into_error(&text!("could not change {what}", what = self.what()), true))?;
         self.wrote = true;
         Ok(())
     }
 
     async fn post(&mut self, row: RowContent<'_>) -> Result<u64, ProviderError> {
         let result = self.provider.backend.add(&self.zone, row).await;
-        let id = result.map_err(|trouble| self.error("add", trouble, true))?;
+        let id =
+            result.map_err(|trouble| trouble.into_error(&text!("could not add {what}", what = self.what()), true))?;
         self.wrote = true;
         Ok(id)
     }
 
     async fn remove(&mut self, id: u64) -> Result<(), ProviderError> {
         let result = self.provider.backend.remove(&self.zone, id).await;
-        result.map_err(|trouble| self.error("remove", trouble, true))?;
+        result.map_err(|trouble| trouble.into_error(&text!("could not remove {what}", what = self.what()), true))?;
         self.wrote = true;
         Ok(())
     }
 
-    fn error(&self, verb: &str, trouble: B::Error, wrote: bool) -> ProviderError {
-        trouble.into_error(&format!("could not {verb} {}", self.what()), wrote)
-    }
-
-    fn what(&self) -> String {
+    fn what(&self) -> Text {
         let (name, record_type) = split(self.address);
-        format!("record `{name}` ({record_type})")
+        text!("record `{name}` ({sort})", name, sort = record_type)
     }
 }

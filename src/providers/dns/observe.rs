@@ -34,7 +34,7 @@ impl<B: ZoneBackend> DnsProvider<B> {
         let zones = match zones {
             Ok(zones) => zones,
             Err(trouble) => {
-                let error = trouble.into_error("could not list the zones", false);
+                let error = trouble.into_error(&text!("could not list the zones"), false);
                 observation.gaps.push(error.into_gap(&self.id, GapScope::Whole, ask.now));
                 return observation;
             }
@@ -175,7 +175,7 @@ impl<B: ZoneBackend> DnsProvider<B> {
     }
 
     fn zone_gap(&self, zone: &str, trouble: B::Error, now: Timestamp) -> Gap {
-        let mut error = trouble.into_error(&format!("could not read zone {zone}"), false);
+        let mut error = trouble.into_error(&text!("could not read zone {zone}", zone), false);
         error.code = Code::A0701;
         error.into_gap(&self.id, GapScope::Zone(zone.to_owned()), now)
     }

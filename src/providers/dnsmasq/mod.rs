@@ -24,7 +24,7 @@ use super::http::Counts;
 use super::{Class, Exam, Finding, ProviderError};
 use crate::secret::MarkKey;
 use amarre_core::model::site::is_below;
-use amarre_core::model::{Code, Fields, Millis, ProviderId};
+use amarre_core::model::{Code, Fields, Millis, ProviderId, Text};
 use amarre_core::resources::{Objection, dns};
 use amarre_core::text;
 
@@ -89,21 +89,23 @@ impl DnsmasqProvider {
 }
 
 impl ZoneError for DnsmasqError {
-    fn into_error(self, doing: &str, _wrote: bool) -> ProviderError {
+    fn into_error(self, doing: &Text, _wrote: bool) -> ProviderError {
         match self {
             Self::Folder(path, why) => {
-                let message = format!("{doing}: {}: {why}", path.display());
+                let message =
+                    text!("{doing}: {why}", doing = doing.clone(), why = format!("{}: {why}", path.display()));
                 ProviderError::new(Class::RetryLater, Code::A0704, message).hint(text!(
                     "is `dnsmasq.conf_dir` the folder of dnsmasq's `conf-dir`, and may Amarre write there?"
                 ))
             }
             Self::Elsewhere(file) => {
-                let message = format!("{doing}: it stands in {file}, which Amarre does not write");
-                let hint = format!("move its line into {OWN_FILE}, or put `dns: none` into the manifest");
+                let message =
+                    text!("{doing}: it stands in {file}, which Amarre does not write", doing = doing.clone(), file);
+                let hint = text!("move its line into {file}, or put `dns: none` into the manifest", file = OWN_FILE);
                 ProviderError::new(Class::Rejected, Code::A0706, message).hint(hint)
             }
             Self::Gone => {
-                let message = format!("{doing}: its line is gone");
+                let message = text!("{doing}: its line is gone", doing = doing.clone());
                 ProviderError::new(Class::Conflict, Code::A0707, message).hint(text!("it is planned again by itself"))
             }
         }
@@ -227,7 +229,9 @@ impl ZoneBackend for Dnsmasq {
                 let text = format!("{}: {own} of {} records are in {OWN_FILE}", self.conf_dir.display(), placed.len());
                 findings.push(Finding::good(TITLE, text));
             }
-            Err(why) => findings.push(Finding::failed(TITLE, why.into_error("could not read its folder", false))),
+            Err(why) => {
+                findings.push(Finding::failed(TITLE, why.into_error(&text!("could not read its folder"), false)))
+            }
         }
         for zone in &self.zones {
             let heard = watcher.hear_servers(zone, &[], exam.now).await;

@@ -9,6 +9,7 @@ use crate::providers::servers::ServerVendor;
 use crate::providers::{PerformAction, ProviderError};
 use amarre_core::model::{Action, Kind, Millis, Seen};
 use amarre_core::resources::cloud::power;
+use amarre_core::text;
 
 #[async_trait]
 impl PerformAction for KamateraProvider {
@@ -45,7 +46,7 @@ impl PerformAction for KamateraProvider {
             "snapshot" => self.snapshot(id, &action.before).await,
             word => {
                 let acted = self.act(id, word).await;
-                acted.map_err(|trouble| trouble.into_error(&format!("could not {word} instance {id}"), true))
+                acted.map_err(|trouble| trouble.into_error(&text!("could not {word} instance {id}", word, id), true))
             }
         }
     }

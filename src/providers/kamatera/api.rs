@@ -9,10 +9,15 @@ use serde_json::{Value as Json, json};
 
 use super::offers::{WireCapabilities, WireDatacenter, WireOfferedImage};
 use super::wire::{WireCommand, WireServer, WireServerDetails, WireTag, command_ids, refusal};
+use crate::providers::error::answered;
 use crate::providers::http::{Counts, Http, HttpFailure};
 use crate::providers::{Class, ProviderError};
 use crate::secret::{Scrubber, Secret};
-use amarre_core::model::{Code, words};
+use amarre_core::model::{Code, Text, words};
+use amarre_core::text;
+
+/// As people call it.
+const VENDOR: &str = "Kamatera";
 
 /// Details are read so often, where the proxy fails for a moment: on a healthy account, too, it does now and then.
 const READS_MAX: usize = 3;
@@ -125,7 +130,7 @@ impl KamateraApi {
         });
         let answer = match &came {
             Ok(ids) => format!("200, command {}", ids.join(", ")),
-            Err(trouble) => trouble.words(),
+            Err(trouble) => trouble.words().to_string(),
         };
         (format!("POST {path} → {answer}"), came)
     }
@@ -230,47 +235,45 @@ impl Trouble {
     }
 
     /// What happened, without what was being done.
-    pub fn words(&self) -> String {
+    pub fn words(&self) -> Text {
         match self {
-            Trouble::NotSent(why) => format!("Kamatera cannot be reached ({why})"),
-            Trouble::Unknown(why) => format!("Kamatera gave no whole answer ({why})"),
-            Trouble::NoKey => "there is no key of an account at Kamatera".to_owned(),
-            Trouble::Login(words) => format!("Kamatera refuses the key: {words}"),
-            Trouble::Refused { status, words } if words.is_empty() => format!("Kamatera answered {status}"),
-            Trouble::Refused { status, words } => format!("Kamatera answered {status}: {words}"),
-            Trouble::Nonsense(what) => format!("Kamatera answered what cannot be read ({what})"),
+            Trouble::NotSent(why) => text!("{vendor} cannot be reached ({why})", vendor = VENDOR, why),
+            Trouble::Unknown(why) => text!("{vendor} gave no whole answer ({why})", vendor = VENDOR, why),
+            Trouble::NoKey => text!("there is no key of an account at Kamatera"),
+            Trouble::Login(words) => text!("Kamatera refuses the key: {words}", words),
+            Trouble::Refused { status, words } => answered(VENDOR, *status, words),
+            Trouble::Nonsense(what) => text!("{vendor} answered what cannot be read ({what})", vendor = VENDOR, what),
         }
     }
 
     /// As the engine takes it; `doing` is what could not be done, `wrote` whether the call may have changed something.
-    pub fn into_error(self, doing: &str, wrote: bool) -> ProviderError {
+    pub fn into_error(self, doing: &Text, wrote: bool) -> ProviderError {
         let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
-        let message = format!("{doing}: {}", self.words());
-        let away =
-            "it is tried again by itself; does https://console.kamatera.com answer, and is this machine on line?";
+        let message = text!("{doing}: {why}", doing = doing.clone(), why = self.words());
+        let away = text!(
+            "it is tried again by itself; does https://console.kamatera.com answer, and is this machine on line?"
+        );
         if self.is_busy() {
             return ProviderError::new(Class::Conflict, Code::A0742, message)
-                .hint("something else is under way there; the next look shows");
+                .hint(text!("something else is under way there; the next look shows"));
         }
         match self {
             Trouble::NotSent(_) => ProviderError::new(Class::RetryLater, Code::A0741, message).hint(away),
             Trouble::Refused { status: 429, .. } => {
                 ProviderError::new(Class::RetryLater, Code::A0741, message).hint(away)
             }
-            Trouble::NoKey => ProviderError::new(Class::Reauthenticate, Code::A0740, message).hint(
-                "make a key in Kamatera's console, export KAMATERA_API_KEY=id:secret, and start Amarre again; docs/providers/kamatera.md says how",
-            ),
+            Trouble::NoKey => ProviderError::new(Class::Reauthenticate, Code::A0740, message).hint(text!("make a key in Kamatera's console, export KAMATERA_API_KEY=id:secret, and start Amarre again; docs/providers/kamatera.md says how")),
             Trouble::Login(_) => ProviderError::new(Class::Reauthenticate, Code::A0740, message)
-                .hint("check the API key of the cloud: deleted, or id and secret of different keys?"),
+                .hint(text!("check the API key of the cloud: deleted, or id and secret of different keys?")),
             Trouble::Refused { words, .. } if words.starts_with("No servers found") => {
-                ProviderError::new(Class::Conflict, Code::A0733, message).hint("it was deleted; the next look shows")
+                ProviderError::new(Class::Conflict, Code::A0733, message).hint(text!("it was deleted; the next look shows"))
             }
             // The proxy answers 500 to what it refuses, and to what failed behind it.
             Trouble::Unknown(_) | Trouble::Nonsense(_) | Trouble::Refused { status: 500.. | 408 | 200, .. } => {
                 ProviderError::new(unclear, Code::A0741, message).hint(away)
             }
             Trouble::Refused { .. } => {
-                ProviderError::new(Class::Rejected, Code::A0742, message).hint("Kamatera would refuse the same again")
+                ProviderError::new(Class::Rejected, Code::A0742, message).hint(text!("Kamatera would refuse the same again"))
             }
         }
     }

@@ -5,6 +5,7 @@ use tokio::time::timeout;
 
 use super::KamateraProvider;
 use crate::providers::{EXAM_LIMIT, Exam, ExamineSetup, Finding};
+use amarre_core::text;
 
 /// The title of its family.
 const TOPIC: &str = "Kamatera";
@@ -15,7 +16,7 @@ impl ExamineSetup for KamateraProvider {
         let finding = match timeout(EXAM_LIMIT, self.api.servers()).await {
             Ok(Ok(servers)) => Finding::good(TOPIC, format!("{}: {} servers are seen", self.url, servers.len()))
                 .note("a key of Kamatera may do everything in the account: there is none that only reads"),
-            Ok(Err(trouble)) => Finding::failed(TOPIC, trouble.into_error("could not list the servers", false)),
+            Ok(Err(trouble)) => Finding::failed(TOPIC, trouble.into_error(&text!("could not list the servers"), false)),
             Err(_) => Finding::late(TOPIC, &self.url),
         };
         vec![finding]

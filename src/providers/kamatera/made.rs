@@ -10,7 +10,8 @@ use super::wire::{SizeParts, WireServerDetails};
 use super::{KamateraProvider, gone};
 use crate::providers::servers::{self, ServerVendor};
 use crate::providers::{Class, ProviderError};
-use amarre_core::model::{Address, Code, Fields};
+use amarre_core::model::{Address, Code, Fields, Text};
+use amarre_core::text;
 
 /// What the proxy itself says of an image or a place that does not exist, before it asks anybody to make anything.
 const REFUSED_AT_ONCE: [&str; 3] = ["failed to find disk image ID", "Invalid datacenter", "image of datacenter"];
@@ -25,7 +26,7 @@ impl KamateraProvider {
     }
 
     /// Begins a command on a server that changes its name, size or being, and notes it.
-    async fn begin(&self, id: &str, path: &str, body: Json, doing: &str) -> Result<(), ProviderError> {
+    async fn begin(&self, id: &str, path: &str, body: Json, doing: &Text) -> Result<(), ProviderError> {
         self.memory().acts(id, None);
         self.memory().forget_details(id);
         let (line, came) = self.api.begin(path, body).await;
@@ -38,9 +39,9 @@ impl KamateraProvider {
 
     /// Makes another server with what is on the disks of one. Empty fields are the source's.
     pub(super) async fn clone_of(&self, id: &str, name: &str) -> Result<(), ProviderError> {
-        let doing = format!("could not make {name}");
+        let doing = text!("could not make {name}", name);
         if !self.find(name, &Fields::default()).await?.is_empty() {
-            let message = format!("{doing}: there is one of this name");
+            let message = text!("{doing}: there is one of this name", doing = doing.clone());
             return Err(servers::refused(message, "take another name"));
         }
         let empty =
@@ -57,13 +58,13 @@ impl KamateraProvider {
 
     /// Takes a snapshot of this name.
     pub(super) async fn snapshot(&self, id: &str, name: &str) -> Result<(), ProviderError> {
-        let doing = format!("could not take a snapshot of server {id}");
+        let doing = text!("could not take a snapshot of server {id}", id);
         self.begin(id, "/server/snapshot", json!({"id": id, "create": name}), &doing).await
     }
 
     /// Deletes one that Amarre did not make, if list and details both call it what a person typed.
     pub(super) async fn delete_named(&self, id: &str, name: &str) -> Result<(), ProviderError> {
-        let doing = format!("could not read server {id} before deleting it");
+        let doing = text!("could not read server {id} before deleting it", id);
         let listed = self.api.servers().await.map_err(|trouble| trouble.into_error(&doing, false))?;
         let listed = listed.iter().find(|server| server.id == id).map(|server| server.name.as_str());
         let detailed = self.details_now(id, &doing).await?.map(|details| details.name);
@@ -79,7 +80,7 @@ impl KamateraProvider {
     }
 
     /// The details of a server, read now; `None`: there is no such server.
-    pub(super) async fn details_now(&self, id: &str, doing: &str) -> Result<Option<WireServerDetails>, ProviderError> {
+    pub(super) async fn details_now(&self, id: &str, doing: &Text) -> Result<Option<WireServerDetails>, ProviderError> {
         match self.api.details(id, self.pause).await {
             Ok(details) => Ok(Some(details)),
             Err(Trouble::Refused { words, .. }) if words.starts_with("No servers found") => Ok(None),
@@ -92,17 +93,17 @@ impl KamateraProvider {
 impl ServerVendor for KamateraProvider {
     async fn find(&self, name: &str, _: &Fields) -> Result<Vec<String>, ProviderError> {
         let listed = self.api.servers().await;
-        let listed =
-            listed.map_err(|trouble| trouble.into_error("could not list the servers before making one", false))?;
+        let listed = listed
+            .map_err(|trouble| trouble.into_error(&text!("could not list the servers before making one"), false))?;
         Ok(listed.into_iter().filter(|server| server.name == name).map(|server| server.id).collect())
     }
 
     async fn make(&self, address: &Address, fields: &Fields) -> Result<String, ProviderError> {
         let text = |name: &str| fields.text(name).unwrap_or_default();
         let (name, size) = (text("name"), text("type"));
-        let doing = format!("could not make {name}");
+        let doing = text!("could not make {name}", name);
         let Some(parts) = SizeParts::parse(size) else {
-            let message = format!("{doing}: `{size}` is no size at Kamatera");
+            let message = text!("{doing}: `{size}` is no size at Kamatera", doing = doing.clone(), size);
             return Err(servers::refused(message, "write `type: {cpu: 2B, memory: 2GiB, disk: 20GB}`"));
         };
         // Every client sends all of them; a password is made by the vendor and thrown away.
@@ -115,7 +116,9 @@ impl ServerVendor for KamateraProvider {
         });
         // A ledger that was lost does not know of a create under way, and the list shows none.
         let queue = self.api.queue().await;
-        let queue = queue.map_err(|trouble| trouble.into_error(&format!("{doing}: the console's queue"), false))?;
+        let queue = queue.map_err(|trouble| {
+            trouble.into_error(&text!("{doing}: the console's queue", doing = doing.clone()), false)
+        })?;
         let command = begun(&queue, name).map(super::wire::WireCommand::id);
         if let Some(command) = command.filter(|command| !self.memory().is_past(command)) {
             self.memory().is_being_made(address, vec![command]);
@@ -137,35 +140,37 @@ impl ServerVendor for KamateraProvider {
     }
 
     async fn name_of(&self, id: &str) -> Result<Option<String>, ProviderError> {
-        let doing = format!("could not read server {id}");
+        let doing = text!("could not read server {id}", id);
         let Some(details) = self.details_now(id, &doing).await? else { return Ok(None) };
         let tags = self.api.tags(id).await.map_err(|trouble| trouble.into_error(&doing, false))?;
         if !tags.contains(&self.tag()) {
-            let message = format!("server {id} has no tag {}: it is not known to be Amarre's", self.tag());
+            let message = text!("server {id} has no tag {tag}: it is not known to be Amarre's", id, tag = self.tag());
             return Err(ProviderError::new(Class::Conflict, Code::A0754, message)
-                .hint("give it the tag back, or delete it in Kamatera's console"));
+                .hint(text!("give it the tag back, or delete it in Kamatera's console")));
         }
         Ok(Some(details.name))
     }
 
     async fn rename(&self, id: &str, name: &str) -> Result<(), ProviderError> {
-        let doing = format!("could not rename server {id}");
+        let doing = text!("could not rename server {id}", id);
         self.begin(id, "/service/server/rename", json!({"id": id, "new-name": name}), &doing).await
     }
 
     /// Processors and memory, one a call; the next look finds what is left. Disks grow only, and leave a snapshot behind: they
     /// are not changed.
     async fn resize(&self, id: &str, size: &str) -> Result<String, ProviderError> {
-        let doing = format!("could not resize server {id}");
+        let doing = text!("could not resize server {id}", id);
         let now = self.details_now(id, &doing).await?.ok_or_else(|| gone(id))?.size();
         let (Some(now), Some(wanted)) = (SizeParts::parse(&now), SizeParts::parse(size)) else {
-            let message = format!("{doing}: it has disks or a size that Amarre does not know");
+            let message = text!("{doing}: it has disks or a size that Amarre does not know", doing = doing.clone());
             let hint = "change its size in Kamatera's console, and write the same in its manifest";
             return Err(servers::refused(message, hint));
         };
         if now.disk_gb != wanted.disk_gb {
-            let message = format!("{doing}: its disk has {} GB, and Amarre changes no disk", now.disk_gb);
-            let hint = format!("write `disk: {}GB`, or enlarge the disk in Kamatera's console", now.disk_gb);
+            let message =
+                text!("{doing}: its disk has {size} GB, and Amarre changes no disk", doing, size = now.disk_gb.clone());
+            let hint =
+                text!("write `disk: {size}GB`, or enlarge the disk in Kamatera's console", size = now.disk_gb.clone());
             return Err(servers::refused(message, hint));
         }
         let Some(next) = self.next_size(id, (&now, &wanted), &doing).await? else {
@@ -188,18 +193,22 @@ impl ServerVendor for KamateraProvider {
     }
 
     async fn delete(&self, id: &str) -> Result<(), ProviderError> {
-        let doing = format!("could not delete server {id}");
+        let doing = text!("could not delete server {id}", id);
         self.begin(id, "/service/server/terminate", json!({"id": id, "force": true}), &doing).await
     }
 }
 
 /// Why a server was not made: what the proxy found out by itself was never passed on.
-fn not_made(trouble: Trouble, doing: &str) -> ProviderError {
+fn not_made(trouble: Trouble, doing: &Text) -> ProviderError {
     let is_refused = matches!(&trouble, Trouble::Refused { status, words }
         if *status == 400 || REFUSED_AT_ONCE.iter().any(|text| words.contains(text)));
     if !is_refused {
         return trouble.into_error(doing, true);
     }
-    ProviderError::new(Class::Rejected, Code::A0754, format!("{doing}: {}", trouble.words()))
-        .hint("correct the manifest: region, image or type are not what Kamatera offers")
+    ProviderError::new(
+        Class::Rejected,
+        Code::A0754,
+        text!("{doing}: {why}", doing = doing.clone(), why = trouble.words()),
+    )
+    .hint(text!("correct the manifest: region, image or type are not what Kamatera offers"))
 }

@@ -186,14 +186,14 @@ impl KamateraProvider {
 
     /// Brings a server to a power, if it is not there by now.
     async fn reach_power(&self, id: &str, wanted: &str) -> Result<(), ProviderError> {
-        let doing = format!("could not turn instance {id} {wanted}");
+        let doing = text!("could not turn instance {id} {wanted}", id, wanted);
         let word = match wanted {
             power::ON => "start",
             power::OFF => "stop",
             _ => {
-                let message = format!("{doing}: Kamatera shelves no server");
+                let message = text!("{doing}: Kamatera shelves no server", doing = doing.clone());
                 return Err(ProviderError::new(Class::Rejected, Code::A0742, message)
-                    .hint("write on or off, or `off_as: stop`"));
+                    .hint(text!("write on or off, or `off_as: stop`")));
             }
         };
         let details = self.api.details(id, self.pause).await;
@@ -227,7 +227,7 @@ impl Provider for KamateraProvider {
         // What is ruled out is looked for in a list that was read for this.
         let read = self.read_list(query.reuse && query.to_rule_out.is_empty(), now).await;
         if let Err(trouble) = &read {
-            let error = trouble.clone().into_error("could not list the servers", false);
+            let error = trouble.clone().into_error(&text!("could not list the servers"), false);
             observation.gaps.push(error.into_gap(&self.id, GapScope::Whole, now));
         }
         if read.is_ok() {
@@ -288,10 +288,12 @@ impl ReadPrices for KamateraProvider {
                 Err(trouble @ Trouble::Refused { .. }) => {
                     tracing::info!(
                         "{}",
-                        trouble.into_error(&format!("could not read the details of instance {id}"), false)
+                        trouble.into_error(&text!("could not read the details of instance {id}", id), false)
                     );
                 }
-                Err(trouble) => return Err(trouble.into_error("could not read the details of the servers", false)),
+                Err(trouble) => {
+                    return Err(trouble.into_error(&text!("could not read the details of the servers"), false));
+                }
             }
             tokio::time::sleep(self.pause).await;
         }
@@ -306,7 +308,7 @@ impl ReadRawList for KamateraProvider {
             return Ok(known);
         }
         let read = self.api.raw_servers().await;
-        let list = read.map_err(|trouble| trouble.into_error("could not list the servers", false))?;
+        let list = read.map_err(|trouble| trouble.into_error(&text!("could not list the servers"), false))?;
         self.memory().keep_raw_list(list.clone(), now);
         Ok(list)
     }
@@ -314,5 +316,5 @@ impl ReadRawList for KamateraProvider {
 
 /// A server that the list does not have.
 fn gone(id: &str) -> ProviderError {
-    ProviderError::new(Class::Conflict, Code::A0733, format!("instance {id} is not in the list of servers"))
+    ProviderError::new(Class::Conflict, Code::A0733, text!("instance {id} is not in the list of servers", id))
 }

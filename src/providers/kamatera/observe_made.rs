@@ -135,7 +135,8 @@ impl KamateraProvider {
             match self.api.details(&id, self.pause).await {
                 Ok(details) => self.memory().keep_details(&id, details, now),
                 Err(trouble) if address.kind == Kind::Server && self.memory().details(&id).is_none() => {
-                    let error = trouble.into_error(&format!("could not read the details of {}", address.name), false);
+                    let error =
+                        trouble.into_error(&text!("could not read the details of {name}", name = &address.name), false);
                     observation.gaps.push(error.into_gap(&self.id, GapScope::Resource(address), now));
                 }
                 Err(_) => (),

@@ -8,6 +8,7 @@ use crate::providers::ProviderError;
 use crate::providers::offers::{OfferMemory, ReadOffers};
 use amarre_core::model::Timestamp;
 use amarre_core::model::offers::{Offered, OfferedSizes, ServerOffers, ServerPlaces};
+use amarre_core::text;
 
 /// A datacenter.
 #[derive(Debug, Deserialize)]
@@ -73,7 +74,7 @@ impl ReadOffers for KamateraProvider {
 
     async fn read_places(&self, _: &str, _: Timestamp) -> Result<ServerPlaces, ProviderError> {
         let found = self.api.datacenters().await;
-        let found = found.map_err(|trouble| trouble.into_error("could not read the datacenters", false))?;
+        let found = found.map_err(|trouble| trouble.into_error(&text!("could not read the datacenters"), false))?;
         let named = found.into_iter().map(|one| {
             let about = [one.name, one.sub_category].into_iter().filter(|text| !text.is_empty());
             let about = about.collect::<Vec<_>>().join(", ");
@@ -86,7 +87,7 @@ impl ReadOffers for KamateraProvider {
     }
 
     async fn read_offers(&self, _: &str, region: &str, _: Timestamp) -> Result<ServerOffers, ProviderError> {
-        let doing = format!("could not read what {region} offers");
+        let doing = text!("could not read what {region} offers", region);
         let images = self.api.offered_images(region).await.map_err(|trouble| trouble.into_error(&doing, false))?;
         let parts = self.api.capabilities(region).await.map_err(|trouble| trouble.into_error(&doing, false))?;
         let mut images: Vec<Offered> = images.into_iter().map(|image| Offered::plain(image.name)).collect();

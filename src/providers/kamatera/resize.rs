@@ -10,8 +10,8 @@ use super::{CURRENCY, KamateraProvider, gone};
 use crate::providers::ProviderError;
 use crate::providers::resize::{PlanResize, ResizePlan};
 use crate::providers::servers::refused;
-use amarre_core::model::Timestamp;
 use amarre_core::model::savings::{MONTH_HOURS, ServerPrices};
+use amarre_core::model::{Text, Timestamp};
 use amarre_core::text;
 
 /// How a size is typed.
@@ -21,7 +21,7 @@ const AS_IN: &str = "as in `cpu=4B,memory=4GiB`, or as a manifest has it: `{cpu:
 impl PlanResize for KamateraProvider {
     async fn plan_resize(&self, id: &str, typed: &str, now: Timestamp) -> Result<ResizePlan, ProviderError> {
         let Some(server) = self.memory().server(id).cloned() else { return Err(gone(id)) };
-        let doing = format!("could not read what size server {id} can have");
+        let doing = text!("could not read what size server {id} can have", id);
         let details = self.details_now(id, &doing).await?.ok_or_else(|| gone(id))?;
         let Some(held) = SizeParts::parse(&details.size()) else {
             return Err(refused(
@@ -53,7 +53,7 @@ impl KamateraProvider {
         &self,
         id: &str,
         (held, wanted): (&SizeParts, &SizeParts),
-        doing: &str,
+        doing: &Text,
     ) -> Result<Option<SizeParts>, ProviderError> {
         if held.cpu == wanted.cpu || held.ram_mib == wanted.ram_mib {
             return Ok((held != wanted).then(|| wanted.clone()));

@@ -10,11 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::login::{Login, Signed, ask_time, is_clock_refusal, is_token_error};
 use super::request_rate::{Pace, Pacer};
+use crate::providers::error::answered;
 use crate::providers::http::{Counts, Http, HttpAnswer, HttpFailure};
 use crate::providers::{Class, ProviderError};
 use crate::secret::OvhLogin;
-use amarre_core::model::{Code, Millis, words};
+use amarre_core::model::{Code, Millis, Text, words};
 use amarre_core::text;
+
+/// As people call it.
+const VENDOR: &str = "OVH";
 
 /// The vendor's entry points, by the names that its own clients use.
 const ENDPOINTS: [(&str, &str); 7] = [
@@ -211,32 +215,32 @@ impl OvhError {
     }
 
     /// What happened, without what was being done.
-    pub fn words(&self) -> String {
+    pub fn words(&self) -> Text {
         match self {
-            OvhError::NoKeys => "there are no keys of an account at OVH".to_owned(),
-            OvhError::NotSent(why) => format!("OVH cannot be reached ({why})"),
-            OvhError::Unknown(why) => format!("OVH gave no whole answer ({why})"),
-            OvhError::Refused { status: 429, .. } => "OVH asks for fewer requests (429)".to_owned(),
-            OvhError::Refused { status, words, .. } if words.is_empty() => format!("OVH answered {status}"),
+            OvhError::NoKeys => text!("there are no keys of an account at OVH"),
+            OvhError::NotSent(why) => text!("{vendor} cannot be reached ({why})", vendor = VENDOR, why),
+            OvhError::Unknown(why) => text!("{vendor} gave no whole answer ({why})", vendor = VENDOR, why),
+            OvhError::Refused { status: 429, .. } => text!("OVH asks for fewer requests (429)"),
             OvhError::Refused { status, words, .. } => match self.lacks() {
-                Some(action) => format!("OVH answered {status}: {words} ({action})"),
-                None => format!("OVH answered {status}: {words}"),
+                Some(action) => answered(VENDOR, *status, &format!("{words} ({action})")),
+                None => answered(VENDOR, *status, words),
             },
-            OvhError::Nonsense(what) => format!("OVH answered what nobody can read ({what})"),
+            OvhError::Nonsense(what) => text!("{vendor} answered what cannot be read ({what})", vendor = VENDOR, what),
         }
     }
 
     /// As the engine takes it; `doing` is what could not be done, `wrote` whether the call might have changed something.
-    pub fn into_error(self, doing: &str, wrote: bool) -> ProviderError {
+    pub fn into_error(self, doing: &Text, wrote: bool) -> ProviderError {
         let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
-        let message = format!("{doing}: {}", self.words());
-        let away = "it is tried again by itself; is https://status.ovhcloud.com quiet and this machine on line?";
+        let message = text!("{doing}: {why}", doing = doing.clone(), why = self.words());
+        let away = text!("it is tried again by itself; is https://status.ovhcloud.com quiet and this machine on line?");
         if self.is_about_service_account() {
             return ProviderError::new(Class::Reauthenticate, Code::A0720, message)
                 .hint(text!("check `ovh.client_id` and `client_secret`: of a service account that still exists, and of the region of `ovh.endpoint`?"));
         }
         if let Some(action) = self.lacks() {
-            let hint = format!("allow `{action}` on the zone in the service account's policy at OVH (IAM, policies)");
+            let hint =
+                text!("allow `{action}` on the zone in the service account's policy at OVH (IAM, policies)", action);
             return ProviderError::new(Class::Reauthenticate, Code::A0721, message).hint(hint);
         }
         if self.is_about_credentials() {
@@ -475,7 +479,7 @@ mod tests {
             "unauthorizedActionsByAuthentication":"","unauthorizedActionsByIAM":"dnsZone:apiovh:refresh"}}"#;
         let trouble = refusal(&HttpAnswer { status: 403, body: body.as_bytes().to_vec(), ..HttpAnswer::default() });
         assert_eq!(trouble.lacks(), Some("dnsZone:apiovh:refresh"));
-        let error = trouble.into_error("could not refresh", true);
+        let error = trouble.into_error(&text!("could not refresh zone {zone}", zone = "example.org"), true);
         assert!(error.hint.to_string().contains("allow `dnsZone:apiovh:refresh`"), "{}", error.hint);
     }
 
@@ -503,7 +507,7 @@ mod tests {
             (refused(404, "", "x"), true, Class::Conflict, Code::A0701),
             (OvhError::Nonsense("x".into()), true, Class::OutcomeUnknown, Code::A0705),
         ] {
-            let error = trouble.clone().into_error("could not do it", wrote);
+            let error = trouble.clone().into_error(&Text::from("could not do it"), wrote);
             assert_eq!((error.class, error.code), (class, code), "{trouble:?}");
             assert!(!error.hint.is_empty() && !error.message.to_string().ends_with('.'));
         }

@@ -10,6 +10,7 @@ use super::api::{OvhError, WireCredential};
 use crate::providers::dns::propagation::{Heard, Watcher};
 use crate::providers::{EXAM_LIMIT, Exam, Finding};
 use amarre_core::model::{Code, Millis, Site, Timestamp};
+use amarre_core::text;
 
 const OVH: &str = "OVH";
 const DNS: &str = "DNS";
@@ -29,7 +30,7 @@ impl OvhAccount {
         let zones = match timeout(EXAM_LIMIT, self.api.zones()).await {
             Ok(Ok(zones)) => zones,
             Ok(Err(trouble)) => {
-                return vec![Finding::failed(OVH, trouble.into_error("could not list the zones", false))];
+                return vec![Finding::failed(OVH, trouble.into_error(&text!("could not list the zones"), false))];
             }
             Err(_) => return vec![Finding::late(OVH, &self.endpoint)],
         };
@@ -64,7 +65,8 @@ impl OvhAccount {
                 findings.push(Finding::good(OVH, text).note("which rights it has shows with the first write"));
             }
             Err(trouble) => {
-                findings.push(Finding::failed(OVH, trouble.into_error("could not read the token's rights", false)));
+                findings
+                    .push(Finding::failed(OVH, trouble.into_error(&text!("could not read the token's rights"), false)));
             }
         }
         findings.extend(clock(OVH, &self.endpoint, &time, now));

@@ -200,7 +200,7 @@ pub async fn ask_time(http: &Http, url: &Url) -> Result<i64, OvhError> {
     let request = http.request(Method::GET, url.as_str());
     let answer = http.send(request).await.map_err(|failure| OvhError::NotSent(failure.message().to_owned()))?;
     if !answer.is_success() {
-        return Err(OvhError::NotSent(super::api::refusal(&answer).words()));
+        return Err(OvhError::NotSent(super::api::refusal(&answer).words().to_string()));
     }
     answer.json().ok_or_else(|| OvhError::NotSent("its clock is not a number".to_owned()))
 }
@@ -295,7 +295,7 @@ mod tests {
             assert!(matches!(token_refusal(&answer(status, "<html>")), OvhError::NotSent(_)), "{status}");
         }
         let refused = token_refusal(&answer(401, r#"{"error":"invalid_client","error_description":"no such client"}"#));
-        assert_eq!(refused.words(), "OVH answered 401: invalid_client: no such client");
+        assert_eq!(refused.words().to_string(), "OVH answered 401: invalid_client: no such client");
         assert!(refused.is_about_service_account());
         assert!(token_refusal(&answer(403, "<html>")).is_about_service_account());
     }

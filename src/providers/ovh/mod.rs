@@ -18,8 +18,9 @@ use crate::providers::dns::record_sets::ZoneRow;
 use crate::providers::http::Counts;
 use crate::providers::{Class, Exam, Finding, ProviderError};
 use crate::secret::MarkKey;
-use amarre_core::model::{Code, ProviderId};
+use amarre_core::model::{Code, ProviderId, Text};
 use amarre_core::resources::dns::spelling::sub_domain;
+use amarre_core::text;
 
 pub use super::dns::propagation::Propagation;
 pub use crate::secret::OvhLogin;
@@ -74,7 +75,7 @@ impl OvhProvider {
 }
 
 impl ZoneError for OvhError {
-    fn into_error(self, doing: &str, wrote: bool) -> ProviderError {
+    fn into_error(self, doing: &Text, wrote: bool) -> ProviderError {
         OvhError::into_error(self, doing, wrote)
     }
 }
@@ -124,18 +125,20 @@ impl ZoneBackend for OvhAccount {
         match self.api.refresh(zone).await {
             Ok(()) => Ok(()),
             Err(trouble) if refused(&trouble) && !trouble.is_about_credentials() && !trouble.is_timeout() => {
-                let message = format!("OVH took the record but not the refresh of zone {zone}: {}", trouble.words());
+                let message =
+                    text!("OVH took the record but not the refresh of zone {zone}: {why}", zone, why = trouble.words());
                 let hint = match trouble.lacks() {
                     Some(action) => {
-                        format!("nobody sees the record yet; allow `{action}` in the service account's policy")
+                        text!("nobody sees the record yet; allow `{action}` in the service account's policy", action)
                     }
-                    None => format!(
-                        "nobody sees the record yet; does the token have POST /domain/zone/{zone}/refresh, and is the zone sound?"
+                    None => text!(
+                        "nobody sees the record yet; does the token have POST /domain/zone/{zone}/refresh, and is the zone sound?",
+                        zone
                     ),
                 };
                 Err(ProviderError::new(Class::Rejected, Code::A0703, message).hint(hint))
             }
-            Err(trouble) => Err(trouble.into_error(&format!("could not refresh zone {zone}"), true)),
+            Err(trouble) => Err(trouble.into_error(&text!("could not refresh zone {zone}", zone), true)),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::providers::{Class, OpenConsole, PerformAction, ProviderError};
 use crate::secret::Secret;
 use amarre_core::model::{Action, Code, Kind, Millis, Seen};
 use amarre_core::resources::cloud::power;
+use amarre_core::text;
 
 #[async_trait]
 impl PerformAction for OvhCloudProvider {
@@ -75,7 +76,7 @@ impl PerformAction for OvhCloudProvider {
             "clone" => self.clone_of(&place, &action.before).await,
             word => {
                 let acted = self.act(&place.project, id, word).await;
-                acted.map_err(|trouble| failed(trouble, &format!("could not {word} instance {id}"), true))
+                acted.map_err(|trouble| failed(trouble, &text!("could not {word} instance {id}", word, id), true))
             }
         }
     }
@@ -106,10 +107,10 @@ impl OpenConsole for OvhCloudProvider {
         let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
         let opened = self.api.console(&place.project, id).await;
         let opened =
-            opened.map_err(|trouble| failed(trouble, &format!("could not open the console of {id}"), false))?;
+            opened.map_err(|trouble| failed(trouble, &text!("could not open the console of {id}", id), false))?;
         if !["https://", "http://"].iter().any(|scheme| opened.url.starts_with(scheme)) {
-            let message = format!("OVH gave no address for the console of {id}");
-            return Err(ProviderError::new(Class::RetryLater, Code::A0705, message).hint("ask once more"));
+            let message = text!("OVH gave no address for the console of {id}", id);
+            return Err(ProviderError::new(Class::RetryLater, Code::A0705, message).hint(text!("ask once more")));
         }
         Ok(Secret::new(opened.url))
     }

@@ -13,7 +13,8 @@ use super::wire::{
 use crate::providers::http::HttpAnswer;
 use crate::providers::ovh::api::{ApiCall, OvhApi, OvhError, WireCredential};
 use crate::providers::{Class, ProviderError};
-use amarre_core::model::Code;
+use amarre_core::model::{Code, Text};
+use amarre_core::text;
 
 /// What OVH says of a project that does not exist or that the login may not see.
 pub const NO_SUCH_SERVICE: &str = "This service does not exist";
@@ -143,23 +144,24 @@ pub const ACTIONS: [(&str, &str); 6] = [
 ];
 
 /// As the engine takes a failed call; `doing` is what could not be done, `wrote` whether the call may have changed something.
-pub fn failed(trouble: OvhError, doing: &str, wrote: bool) -> ProviderError {
+pub fn failed(trouble: OvhError, doing: &Text, wrote: bool) -> ProviderError {
     let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
-    let message = format!("{doing}: {}", trouble.words());
-    let away =
-        "it is tried again by itself; is https://public-cloud.status-ovhcloud.com quiet and this machine on line?";
+    let message = text!("{doing}: {why}", doing = doing.clone(), why = trouble.words());
+    let away = text!(
+        "it is tried again by itself; is https://public-cloud.status-ovhcloud.com quiet and this machine on line?"
+    );
     if let Some(action) = trouble.lacks() {
-        let hint = format!("allow `{action}` on the project in the service account's policy at OVH (IAM, policies)");
+        let hint =
+            text!("allow `{action}` on the project in the service account's policy at OVH (IAM, policies)", action);
         return ProviderError::new(Class::Reauthenticate, Code::A0731, message).hint(hint);
     }
     if trouble.is_about_credentials() {
-        return ProviderError::new(Class::Reauthenticate, Code::A0730, message)
-            .hint("check the keys of the cloud: expired, deleted, or of another endpoint (ovh-eu, ovh-ca, ovh-us)?");
+        return ProviderError::new(Class::Reauthenticate, Code::A0730, message).hint(text!(
+            "check the keys of the cloud: expired, deleted, or of another endpoint (ovh-eu, ovh-ca, ovh-us)?"
+        ));
     }
     match &trouble {
-        OvhError::NoKeys => ProviderError::new(Class::Reauthenticate, Code::A0730, message).hint(
-            "make keys at OVH, export OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET and OVH_CONSUMER_KEY, and start Amarre again; docs/providers/ovh-cloud.md says how",
-        ),
+        OvhError::NoKeys => ProviderError::new(Class::Reauthenticate, Code::A0730, message).hint(text!("make keys at OVH, export OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET and OVH_CONSUMER_KEY, and start Amarre again; docs/providers/ovh-cloud.md says how")),
         OvhError::NotSent(_) => ProviderError::new(Class::RetryLater, Code::A0734, message).hint(away),
         OvhError::Refused { status: 429, after, .. } => {
             ProviderError::new(Class::RetryLater, Code::A0734, message).hint(away).after(*after)
@@ -168,22 +170,22 @@ pub fn failed(trouble: OvhError, doing: &str, wrote: bool) -> ProviderError {
             ProviderError::new(unclear, Code::A0734, message).hint(away)
         }
         OvhError::Refused { status: 401 | 403, .. } => ProviderError::new(Class::Reauthenticate, Code::A0731, message)
-            .hint("the token needs GET on /cloud/project and /cloud/project/*, and to act POST on /cloud/project/*/instance/*, to delete DELETE; docs/providers/ovh-cloud.md lists those to make instances"),
+            .hint(text!("the token needs GET on /cloud/project and /cloud/project/*, and to act POST on /cloud/project/*/instance/*, to delete DELETE; docs/providers/ovh-cloud.md lists those to make instances")),
         OvhError::Refused { status: 404, words, .. } if words.contains(NO_SUCH_SERVICE) => {
             ProviderError::new(Class::Reauthenticate, Code::A0732, message)
-                .hint("was the project deleted, or may the login no longer see it?")
+                .hint(text!("was the project deleted, or may the login no longer see it?"))
         }
         OvhError::Refused { status: 404, .. } => {
-            ProviderError::new(Class::Conflict, Code::A0733, message).hint("it was deleted; the next look shows")
+            ProviderError::new(Class::Conflict, Code::A0733, message).hint(text!("it was deleted; the next look shows"))
         }
         // Its text is OpenStack's and no interface: what is there now decides what comes next.
         OvhError::Refused { status: 409, .. } => ProviderError::new(Class::Conflict, Code::A0735, message)
-            .hint("something else may be under way there; the next look shows"),
+            .hint(text!("something else may be under way there; the next look shows")),
         OvhError::Refused { .. } => {
-            ProviderError::new(Class::Rejected, Code::A0735, message).hint("OVH would refuse the same again")
+            ProviderError::new(Class::Rejected, Code::A0735, message).hint(text!("OVH would refuse the same again"))
         }
         OvhError::Nonsense(_) => ProviderError::new(unclear, Code::A0705, message)
-            .hint("is the endpoint the OVH API, and no proxy's page in between?"),
+            .hint(text!("is the endpoint the OVH API, and no proxy's page in between?")),
     }
 }
 

@@ -11,6 +11,7 @@ use super::wire::WireSnapshot;
 use crate::providers::servers::refused;
 use crate::providers::{Class, ProviderError};
 use amarre_core::model::Code;
+use amarre_core::text;
 use reqwest::Method;
 
 /// What the snapshot of a clone is called.
@@ -21,7 +22,7 @@ fn snapshot_name(name: &str) -> String {
 impl OvhCloudProvider {
     async fn snapshot_of(&self, place: &Place, name: &str) -> Result<Option<WireSnapshot>, ProviderError> {
         let found = self.api.snapshots(&place.project, &place.region).await;
-        let found = found.map_err(|trouble| failed(trouble, "could not read the snapshots", false))?;
+        let found = found.map_err(|trouble| failed(trouble, &text!("could not read the snapshots"), false))?;
         Ok(found.into_iter().find(|snapshot| snapshot.name == snapshot_name(name)))
     }
 
@@ -36,28 +37,32 @@ impl OvhCloudProvider {
     /// The second step.
     pub(super) async fn clone_of(&self, place: &Place, name: &str) -> Result<(), ProviderError> {
         let Place { project, region, id } = place;
-        let doing = format!("could not make {name}");
+        let doing = text!("could not make {name}", name);
         let read = |trouble| failed(trouble, &doing, false);
         let listed = self.api.instances(project).await.map_err(read)?;
         if listed.iter().any(|one| one.name == name) {
-            return Err(refused(format!("{doing}: there is one of this name"), "take another name"));
+            return Err(refused(
+                text!("{doing}: there is one of this name", doing = doing.clone()),
+                text!("take another name"),
+            ));
         }
         let Some(snapshot) = self.snapshot_of(place, name).await? else {
             return Err(refused(
-                format!("{doing}: the snapshot {} is gone", snapshot_name(name)),
-                "ask for the clone again",
+                text!("{doing}: the snapshot {name} is gone", doing, name = snapshot_name(name)),
+                text!("ask for the clone again"),
             ));
         };
         if snapshot.status != "active" {
-            let message = format!("{doing}: the snapshot {} cannot be used yet", snapshot.name);
+            let message = text!("{doing}: the snapshot {name} cannot be used yet", doing, name = snapshot.name);
             return Err(ProviderError::new(Class::RetryLater, Code::A0754, message)
-                .hint("ask for the clone again in some minutes: the snapshot is used, and none is taken"));
+                .hint(text!("ask for the clone again in some minutes: the snapshot is used, and none is taken")));
         }
         let source = self.api.instance(project, id).await.map_err(read)?;
         let flavors = self.api.flavors(project, region).await.map_err(read)?;
         let Some(flavor) = flavors.iter().find(|flavor| flavor.name == source.size()) else {
-            let message = format!("{doing}: {region} offers no type `{}` any more", source.size());
-            return Err(refused(message, "make one from the snapshot in OVH's control panel"));
+            let message =
+                text!("{doing}: {region} offers no type `{size}` any more", doing, region, size = source.size());
+            return Err(refused(message, text!("make one from the snapshot in OVH's control panel")));
         };
         let key = listed.iter().find(|one| one.id == *id).and_then(|one| one.ssh_key_id.clone());
         let mut body = json!({

@@ -10,6 +10,7 @@ use crate::providers::ovh::api::WireCredential;
 use crate::providers::ovh::examine::{clock, matches};
 use crate::providers::{EXAM_LIMIT, Exam, ExamineSetup, Finding};
 use amarre_core::model::{Code, Kind};
+use amarre_core::text;
 
 /// The title of its family.
 const TOPIC: &str = "OVH Public Cloud";
@@ -20,7 +21,7 @@ impl ExamineSetup for OvhCloudProvider {
         let projects = match timeout(EXAM_LIMIT, self.api.projects()).await {
             Ok(Ok(projects)) => projects,
             Ok(Err(trouble)) => {
-                return vec![Finding::failed(TOPIC, failed(trouble, "could not list the projects", false))];
+                return vec![Finding::failed(TOPIC, failed(trouble, &text!("could not list the projects"), false))];
             }
             Err(_) => return vec![Finding::late(TOPIC, &self.endpoint)],
         };
@@ -39,7 +40,8 @@ impl ExamineSetup for OvhCloudProvider {
         let credential = match credential {
             Ok(credential) => credential,
             Err(trouble) => {
-                findings.push(Finding::failed(TOPIC, failed(trouble, "could not read the token's rights", false)));
+                findings
+                    .push(Finding::failed(TOPIC, failed(trouble, &text!("could not read the token's rights"), false)));
                 None
             }
         };
@@ -61,7 +63,7 @@ impl OvhCloudProvider {
         let project = match project {
             Ok(project) => project,
             Err(trouble) => {
-                return Finding::failed(TOPIC, failed(trouble, &format!("could not read project {id}"), false));
+                return Finding::failed(TOPIC, failed(trouble, &text!("could not read project {id}", id), false));
             }
         };
         let name = project.description.filter(|name| !name.is_empty()).unwrap_or_else(|| id.to_owned());
@@ -74,7 +76,7 @@ impl OvhCloudProvider {
         let count = match instances {
             Ok(instances) => instances.len(),
             Err(trouble) => {
-                let doing = format!("could not list the instances of project {name}");
+                let doing = text!("could not list the instances of project {name}", name);
                 return Finding::failed(TOPIC, failed(trouble, &doing, false));
             }
         };

@@ -88,7 +88,7 @@ impl OvhCloudProvider {
     }
 
     async fn flavor(&self, project: &str, region: &str, size: &str) -> Result<WireFlavor, ProviderError> {
-        let doing = format!("could not read the sizes of {region}");
+        let doing = text!("could not read the sizes of {region}", region);
         let flavors = self.api.flavors(project, region).await.map_err(|trouble| failed(trouble, &doing, false))?;
         let found = flavors.iter().find(|flavor| flavor.name == size);
         let found = found.ok_or_else(|| no_such_size(region, size, &flavors))?;
@@ -110,7 +110,7 @@ impl OvhCloudProvider {
         flavor: &WireFlavor,
         image: &str,
     ) -> Result<WireImage, ProviderError> {
-        let doing = format!("could not read the images of {region}");
+        let doing = text!("could not read the images of {region}", region);
         let images = self.api.images(project, region).await.map_err(|trouble| failed(trouble, &doing, false))?;
         let fits = |one: &&WireImage| flavor.os_type.is_none() || one.kind.is_none() || one.kind == flavor.os_type;
         let names = || images.iter().filter(fits).map(|image| image.name.as_str()).collect::<Vec<_>>();
@@ -123,7 +123,7 @@ impl OvhCloudProvider {
 
     /// The id of a public key in a region: one that is there, or one that is put there.
     async fn key(&self, project: &str, region: &str, key: &str) -> Result<String, ProviderError> {
-        let doing = format!("could not put the key into {region}");
+        let doing = text!("could not put the key into {region}", region);
         let read = |trouble| failed(trouble, &doing, false);
         // Who has it is a comment.
         let bare = |text: &str| text.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
@@ -161,7 +161,7 @@ impl OvhCloudProvider {
     /// Installs one again from an image that its region has and that fits.
     pub(super) async fn rebuild(&self, place: &Place, image: &str) -> Result<(), ProviderError> {
         let Place { project, region, id } = place;
-        let doing = format!("could not install instance {id} again");
+        let doing = text!("could not install instance {id} again", id);
         let instance = self.api.instance(project, id).await.map_err(|trouble| failed(trouble, &doing, false))?;
         let flavors = self.api.flavors(project, region).await.map_err(|trouble| failed(trouble, &doing, false))?;
         let flavor = flavors.into_iter().find(|flavor| flavor.name == instance.size());
@@ -177,12 +177,12 @@ impl OvhCloudProvider {
         let body = json!({"snapshotName": name});
         let call = |project: &str| in_project(Method::POST, project, &["instance", id, "snapshot"]).body(&body);
         let taken = self.change(id, call).await;
-        taken.map_err(|trouble| failed(trouble, &format!("could not take a snapshot of instance {id}"), true))
+        taken.map_err(|trouble| failed(trouble, &text!("could not take a snapshot of instance {id}", id), true))
     }
 
     /// Deletes one that Amarre did not make, if list and details both call it what a person typed.
     pub(super) async fn delete_named(&self, project: &str, id: &str, name: &str) -> Result<(), ProviderError> {
-        let doing = format!("could not read instance {id} before deleting it");
+        let doing = text!("could not read instance {id} before deleting it", id);
         let listed = self.api.instances(project).await.map_err(|trouble| failed(trouble, &doing, false))?;
         let listed = listed.iter().find(|one| one.id == id).map(|one| one.name.as_str());
         let detailed = self.name_of(id).await?;
@@ -203,8 +203,8 @@ impl ServerVendor for OvhCloudProvider {
     async fn find(&self, name: &str, fields: &Fields) -> Result<Vec<String>, ProviderError> {
         let project = self.project_of(fields)?;
         let listed = self.api.instances(&project).await;
-        let listed =
-            listed.map_err(|trouble| failed(trouble, "could not list the instances before making one", false))?;
+        let listed = listed
+            .map_err(|trouble| failed(trouble, &text!("could not list the instances before making one"), false))?;
         Ok(listed.into_iter().filter(|one| one.name == name).map(|one| one.id).collect())
     }
 
@@ -223,7 +223,7 @@ impl ServerVendor for OvhCloudProvider {
         }
         let (line, came) = self.api.noted(&in_project(Method::POST, &project, &["instance"]).body(&body)).await;
         self.exchanges.note(address.clone(), &line);
-        let doing = format!("could not make {}", text("name"));
+        let doing = text!("could not make {name}", name = text("name"));
         let made = came.map_err(|trouble| not_made(trouble, &doing))?;
         let made: Option<super::wire::WireMade> = made.json();
         // Made it was: which one it is, the list tells.
@@ -235,19 +235,21 @@ impl ServerVendor for OvhCloudProvider {
         match self.api.instance(&place.project, id).await {
             Ok(instance) => Ok(Some(instance.name)),
             Err(trouble) if is_no_such_instance(&trouble) => Ok(None),
-            Err(trouble) => Err(failed(trouble, &format!("could not read instance {id}"), false)),
+            Err(trouble) => Err(failed(trouble, &text!("could not read instance {id}", id), false)),
         }
     }
 
     async fn rename(&self, id: &str, name: &str) -> Result<(), ProviderError> {
         let call =
             |project: &str| in_project(Method::PUT, project, &["instance", id]).body(&json!({"instanceName": name}));
-        self.change(id, call).await.map_err(|trouble| failed(trouble, &format!("could not rename instance {id}"), true))
+        self.change(id, call)
+            .await
+            .map_err(|trouble| failed(trouble, &text!("could not rename instance {id}", id), true))
     }
 
     async fn resize(&self, id: &str, size: &str) -> Result<String, ProviderError> {
         let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
-        let doing = format!("could not resize instance {id}");
+        let doing = text!("could not resize instance {id}", id);
         let instance = self.api.instance(&place.project, id).await.map_err(|trouble| failed(trouble, &doing, false))?;
         if instance.size() == size {
             return Ok(instance.size().to_owned());
@@ -265,7 +267,7 @@ impl ServerVendor for OvhCloudProvider {
     }
 
     async fn delete(&self, id: &str) -> Result<(), ProviderError> {
-        let doing = format!("could not delete instance {id}");
+        let doing = text!("could not delete instance {id}", id);
         match self.change(id, |project| in_project(Method::DELETE, project, &["instance", id])).await {
             Err(trouble) if is_no_such_instance(&trouble) => Ok(()),
             came => came.map_err(|trouble| failed(trouble, &doing, true)),
@@ -279,13 +281,17 @@ pub(super) fn is_no_such_instance(trouble: &OvhError) -> bool {
 }
 
 /// Why a server was not made. A 403 without a right is a quota.
-pub(super) fn not_made(trouble: OvhError, doing: &str) -> ProviderError {
+pub(super) fn not_made(trouble: OvhError, doing: &Text) -> ProviderError {
     let is_refused = trouble.lacks().is_none()
         && !trouble.is_about_credentials()
         && matches!(&trouble, OvhError::Refused { status: 400 | 403 | 404 | 409 | 412 | 422, words, .. } if !words.contains(super::api::NO_SUCH_SERVICE));
     if !is_refused {
         return failed(trouble, doing, true);
     }
-    ProviderError::new(Class::Rejected, Code::A0754, format!("{doing}: {}", trouble.words()))
-        .hint("correct the manifest, or ask OVH for a higher quota (Public Cloud, Quota and regions)")
+    ProviderError::new(
+        Class::Rejected,
+        Code::A0754,
+        text!("{doing}: {why}", doing = doing.clone(), why = trouble.words()),
+    )
+    .hint(text!("correct the manifest, or ask OVH for a higher quota (Public Cloud, Quota and regions)"))
 }

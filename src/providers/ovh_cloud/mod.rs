@@ -112,7 +112,7 @@ impl OvhCloudProvider {
                 // Of one that was not read its name is not known: it may be a chosen one only where it was before.
                 Err(trouble) if is_chosen("") || before.contains_key(id) => {
                     projects.insert(id.clone(), before.get(id).cloned().unwrap_or_else(WireProject::unread));
-                    unread.push((id.clone(), failed(trouble, &format!("could not read project {id}"), false)));
+                    unread.push((id.clone(), failed(trouble, &text!("could not read project {id}", id), false)));
                 }
                 Err(_) => (),
             }
@@ -126,7 +126,7 @@ impl OvhCloudProvider {
             let error = ProviderError::new(Class::Rejected, Code::A0732, message);
             unread.push((
                 name.clone(),
-                error.hint("amarre doctor lists those that it sees; correct the name, or give the right"),
+                error.hint(text!("`amarre doctor` lists those that it sees; correct the name, or give the right")),
             ));
         }
         self.memory().keep_projects(projects.clone(), now);
@@ -149,7 +149,7 @@ impl OvhCloudProvider {
                 // The project may be gone, or be seen no more.
                 self.memory().doubt_projects();
             }
-            failed(trouble, &format!("could not list the instances of project {name}"), false)
+            failed(trouble, &text!("could not list the instances of project {name}", name), false)
         });
         match listed {
             Ok(listed) => self.memory().keep_list(id, listed, now),
@@ -261,7 +261,7 @@ impl Provider for OvhCloudProvider {
         let (projects, unreadable) = match self.projects(now).await {
             Ok(projects) => projects,
             Err(trouble) => {
-                let error = failed(trouble, "could not read the projects", false);
+                let error = failed(trouble, &text!("could not read the projects"), false);
                 observation.gaps.push(error.into_gap(&self.id, GapScope::Whole, now));
                 (self.memory().known_projects(), Vec::new())
             }
@@ -327,7 +327,7 @@ impl ReadPrices for OvhCloudProvider {
             return Ok(());
         }
         let read = self.api.catalogue(subsidiary(&self.endpoint)).await;
-        let catalogue = read.map_err(|trouble| failed(trouble, "could not read the prices", false))?;
+        let catalogue = read.map_err(|trouble| failed(trouble, &text!("could not read the prices"), false))?;
         let plans = catalogue.plans.into_iter().chain(catalogue.addons);
         let by_plan = plans.filter_map(|plan| Some((plan.plan_code, plan.pricings.first()?.price)));
         let prices = Prices { currency: catalogue.locale.currency_code, by_plan: by_plan.collect() };
@@ -490,7 +490,7 @@ impl OvhCloudProvider {
             return Err(self.no_such_region(text("project"), region, now).await?);
         }
         let flavors =
-            flavors.map_err(|trouble| failed(trouble, &format!("could not read what {region} offers"), false))?;
+            flavors.map_err(|trouble| failed(trouble, &text!("could not read what {region} offers", region), false))?;
         let found = flavors.iter().find(|flavor| flavor.name == size).cloned();
         found.ok_or_else(|| made::no_such_size(region, size, &flavors))
     }
@@ -498,7 +498,7 @@ impl OvhCloudProvider {
     /// Brings an instance to a power. What is on its way already is left to arrive.
     async fn reach_power(&self, id: &str, wanted: &str) -> Result<(), ProviderError> {
         let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
-        let doing = format!("could not turn instance {id} {wanted}");
+        let doing = text!("could not turn instance {id} {wanted}", id, wanted);
         let instance = self.api.instance(&place.project, id).await;
         let instance = instance.map_err(|trouble| failed(trouble, &doing, false))?;
         let word = match (standing(&instance.status), wanted) {
@@ -509,8 +509,10 @@ impl OvhCloudProvider {
             (Standing::Rests(_), power::SHELVED) => "shelve",
             (Standing::Rests(_), _) => "stop",
             (Standing::Moves(_) | Standing::Broken, _) => {
-                let message = format!("{doing}: its status is {} now", instance.status);
-                return Err(ProviderError::new(Class::Conflict, Code::A0735, message).hint("the next look shows more"));
+                let message = text!("{doing}: its status is {status} now", doing, status = instance.status);
+                return Err(
+                    ProviderError::new(Class::Conflict, Code::A0735, message).hint(text!("the next look shows more"))
+                );
             }
         };
         self.act(&place.project, id, word).await.map_err(|trouble| failed(trouble, &doing, true))
@@ -542,5 +544,5 @@ fn suspended(name: &str, status: &str) -> ProviderError {
 
 /// An instance that no list has.
 fn gone(id: &str) -> ProviderError {
-    ProviderError::new(Class::Conflict, Code::A0733, format!("instance {id} is in no project that is seen"))
+    ProviderError::new(Class::Conflict, Code::A0733, text!("instance {id} is in no project that is seen", id))
 }

@@ -32,7 +32,7 @@ impl ReadOffers for OvhCloudProvider {
         }
         let id = self.project_of(&chosen(project))?;
         let regions = self.api.regions(&id).await;
-        let regions = regions.map_err(|trouble| failed(trouble, "could not read the regions", false))?;
+        let regions = regions.map_err(|trouble| failed(trouble, &text!("could not read the regions"), false))?;
         let mut regions: Vec<Offered> = regions.into_iter().map(Offered::plain).collect();
         regions.sort();
         Ok(ServerPlaces { projects, regions })
@@ -40,7 +40,7 @@ impl ReadOffers for OvhCloudProvider {
 
     async fn read_offers(&self, project: &str, region: &str, now: Timestamp) -> Result<ServerOffers, ProviderError> {
         let id = self.project_of(&chosen(project))?;
-        let doing = format!("could not read what {region} offers");
+        let doing = text!("could not read what {region} offers", region);
         // Without prices it is still known what there is.
         if let Err(error) = self.read_prices(now).await {
             tracing::info!("{error}");

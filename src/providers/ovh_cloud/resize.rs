@@ -16,7 +16,7 @@ use amarre_core::text;
 impl PlanResize for OvhCloudProvider {
     async fn plan_resize(&self, id: &str, typed: &str, now: Timestamp) -> Result<ResizePlan, ProviderError> {
         let Some(place) = self.memory().place(id) else { return Err(gone(id)) };
-        let doing = format!("could not read what size instance {id} can have");
+        let doing = text!("could not read what size instance {id} can have", id);
         let instance = self.api.instance(&place.project, id).await.map_err(|trouble| failed(trouble, &doing, false))?;
         let flavors = self.flavors((&place.project, &place.region), now).await;
         let flavors = flavors.map_err(|trouble| failed(trouble, &doing, false))?;
