@@ -18,7 +18,10 @@ fn of_deployment(operation: Operation) -> Operation {
 }
 
 fn of_some(operation: Operation) -> Operation {
-    operation.parameter(in_query("app", "Of this app", &text())).refuses(404, "A1002: there is no such app")
+    operation
+        .parameter(in_query("app", "Of this app", &text()))
+        .checks_query()
+        .refuses(404, "A1002: there is no such app")
 }
 
 fn limited(operation: Operation) -> Operation {
