@@ -159,8 +159,8 @@ async fn calm(room: &mut Room, passes: usize) {
         room.pass().await;
         room.goes_by(Millis::seconds(15));
     }
-    // Whom only a mark knows stays until its time.
-    let is_left = |change: &&Change| !matches!(change.gate, Gate::Until { what: Wait::Drain, .. });
+    // Whom only a mark knows stays until its time, and so does whose end a clock that was wrong told the ledger.
+    let is_left = |change: &&Change| !matches!(change.gate, Gate::Until { what: Wait::Drain | Wait::Lent, .. });
     // A busy processor holds up calls, and what was held up is tried again later.
     for _ in 0..passes {
         let picture = room.engine.last_pass();
