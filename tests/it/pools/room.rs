@@ -11,7 +11,7 @@ use amarre::engine::{Clock, Engine, EngineParts, RunMode, ShiftedClock};
 use amarre::providers::ssh::{SshProvider, sign_in_text};
 use amarre::secret::Secret;
 use amarre_core::model::reservations::{Reservation, ReservationState};
-use amarre_core::model::{Millis, Timestamp};
+use amarre_core::model::{Change, Millis, Timestamp};
 use amarre_sim::machines::{MachineEffect, MachineFault, MachineSort, Machines};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -312,6 +312,13 @@ impl Room {
             late.map(|mark| (place.clone(), mark.user)).collect::<Vec<_>>()
         };
         self.places.iter().flat_map(on).collect()
+    }
+
+    /// Whether the account that a change is about stays on its machine for longer, as its user knows.
+    pub fn is_promised(&self, change: &Change) -> bool {
+        let mut parts = change.address.name.split('/').skip(1).map(str::to_owned);
+        let (Some(machine), Some(user)) = (parts.next(), parts.next()) else { return false };
+        self.promised.get(&(user, machine)).is_some_and(|until| *until > self.clock.now())
     }
 
     /// Every machine is as it was before anyone came.
