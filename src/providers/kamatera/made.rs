@@ -41,7 +41,7 @@ impl KamateraProvider {
     pub(super) async fn clone_of(&self, id: &str, name: &str) -> Result<(), ProviderError> {
         let doing = text!("could not make {name}", name);
         if !self.find(name, &Fields::default()).await?.is_empty() {
-            let message = text!("{doing}: there is one of this name", doing = doing.clone());
+            let message = text!("{doing}: there is one of this name", doing);
             return Err(servers::refused(message, "take another name"));
         }
         let empty =
@@ -103,7 +103,7 @@ impl ServerVendor for KamateraProvider {
         let (name, size) = (text("name"), text("type"));
         let doing = text!("could not make {name}", name);
         let Some(parts) = SizeParts::parse(size) else {
-            let message = text!("{doing}: `{size}` is no size at Kamatera", doing = doing.clone(), size);
+            let message = text!("{doing}: `{size}` is no size at Kamatera", doing, size);
             return Err(servers::refused(message, "write `type: {cpu: 2B, memory: 2GiB, disk: 20GB}`"));
         };
         // Every client sends all of them; a password is made by the vendor and thrown away.
@@ -162,7 +162,7 @@ impl ServerVendor for KamateraProvider {
         let doing = text!("could not resize server {id}", id);
         let now = self.details_now(id, &doing).await?.ok_or_else(|| gone(id))?.size();
         let (Some(now), Some(wanted)) = (SizeParts::parse(&now), SizeParts::parse(size)) else {
-            let message = text!("{doing}: it has disks or a size that Amarre does not know", doing = doing.clone());
+            let message = text!("{doing}: it has disks or a size that Amarre does not know", doing);
             let hint = "change its size in Kamatera's console, and write the same in its manifest";
             return Err(servers::refused(message, hint));
         };

@@ -191,7 +191,7 @@ impl KamateraProvider {
             power::ON => "start",
             power::OFF => "stop",
             _ => {
-                let message = text!("{doing}: Kamatera shelves no server", doing = doing.clone());
+                let message = text!("{doing}: Kamatera shelves no server", doing);
                 return Err(ProviderError::new(Class::Rejected, Code::A0742, message)
                     .hint(text!("write on or off, or `off_as: stop`")));
             }

@@ -41,10 +41,7 @@ impl OvhCloudProvider {
         let read = |trouble| failed(trouble, &doing, false);
         let listed = self.api.instances(project).await.map_err(read)?;
         if listed.iter().any(|one| one.name == name) {
-            return Err(refused(
-                text!("{doing}: there is one of this name", doing = doing.clone()),
-                text!("take another name"),
-            ));
+            return Err(refused(text!("{doing}: there is one of this name", doing), text!("take another name")));
         }
         let Some(snapshot) = self.snapshot_of(place, name).await? else {
             return Err(refused(
