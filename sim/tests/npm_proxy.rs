@@ -432,3 +432,14 @@ async fn a_forced_host_answers_a_test_of_the_challenge_without_https() {
         assert_eq!(world.get("forced.example.com", path).await.status, status, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_server_of_a_simulated_cloud_answers_without_a_connection() {
+    let world = World::new().await;
+    for (name, address) in [("four", "203.0.113.17"), ("six", "[2001:db8::203:0:113:17]")] {
+        world.seed(name, json!({"forward_host": address, "forward_port": 8080}));
+        let answer = world.get(name, "/").await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.body.contains(&format!("{address}:8080 is simulated")), "{answer:?}");
+    }
+}

@@ -20,7 +20,7 @@ use super::api::bad_gateway;
 use super::pem;
 use super::site::{Access, Action, Directive, Forward, Location, Site};
 use super::state::Shared;
-use super::upstreams::Upstreams;
+use super::upstreams::{Upstreams, is_for_examples};
 
 /// Connecting on loopback or a local network takes milliseconds; nginx would wait a minute.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -184,6 +184,10 @@ async fn pass(proxy: &Proxy, site: &Site, forward: &Forward, client: IpAddr, hos
         if let Ok(path) = format!("{}{rest}", location.to_path).parse() {
             *request.uri_mut() = path;
         }
+    }
+    if is_for_examples(&upstream.host) {
+        // A server of a simulated cloud answers, and no connection leaves this machine.
+        return page(StatusCode::OK, &format!("{}:{} is simulated", upstream.host, upstream.port));
     }
     // A TLS client would need a certificate store; nothing simulated speaks TLS.
     let located = match upstream.scheme.as_str() {

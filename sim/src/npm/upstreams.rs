@@ -28,3 +28,12 @@ pub(super) fn literal(host: &str) -> Option<IpAddr> {
         None => host.parse().ok().map(IpAddr::V4),
     }
 }
+
+/// Whether an address is of a range for examples (RFC 5737, RFC 3849): simulated clouds give these to their servers.
+pub(super) fn is_for_examples(host: &str) -> bool {
+    match literal(host) {
+        Some(IpAddr::V4(address)) => address.is_documentation(),
+        Some(IpAddr::V6(address)) => address.segments().starts_with(&[0x2001, 0xdb8]),
+        None => false,
+    }
+}
