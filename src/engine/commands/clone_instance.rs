@@ -127,7 +127,8 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
     let read = edit_manifest::file_of(picture, service);
     let text = read.as_ref().and_then(|(_, text)| {
         let (_, document) = document_of(text, service)?;
-        with_keys(document, service, &["name"], &format!("name: {}\n", quoted(clone)))
+        let document = with_own_names(document, service)?;
+        with_keys(&document, service, &["name"], &format!("name: {}\n", quoted(clone)))
     });
     let Some(text) = text else {
         let message = text!("the manifest of {service} cannot be copied: it is not written line by line", service);
@@ -163,6 +164,13 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
     let language = asked.style.language;
     let text = format!("{}\n  {}\n", say(&said, language), say(&cost_line(cost), language));
     Some(Ok(CommandAnswer { document, text, exit: 0 }))
+}
+
+/// A name in the DNS leads to one server: in the place of those of the first, the other has that of its manifest.
+fn with_own_names(document: &str, service: &str) -> Option<String> {
+    let names = ["domain", "aliases", "dns"];
+    let has_names = document.lines().any(|line| line.starts_with("domain:") || line.starts_with("aliases:"));
+    if has_names { with_keys(document, service, &names, "dns: auto\n") } else { Some(document.to_owned()) }
 }
 
 /// As YAML takes it for one text.

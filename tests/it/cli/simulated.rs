@@ -427,7 +427,8 @@ async fn a_server_is_cloned_by_the_command_line() {
     let rig = Rig::start().await;
     let config = |limits: &str| {
         let key = "ssh_keys: {ops: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ops}\n";
-        format!("{key}clouds: {{paris: {{simulated: true, actions: all{limits}}}}}\n")
+        let zone = "domain: example.org\novh: {simulated: true}\n";
+        format!("{key}{zone}clouds: {{paris: {{simulated: true, actions: all{limits}}}}}\n")
     };
     rig.file("amarre.yaml", &config(""));
     let shown = rig.run(&["instance", "show", "db-1", "-o", "json"]).await;
@@ -447,13 +448,14 @@ async fn a_server_is_cloned_by_the_command_line() {
         assert!(ended.code == code && ended.out.contains(out) && ended.err.contains(err), "{args:?}: {ended:?}");
     }
     assert!(rig.run(&["instance", "manifests", "db-copy"]).await.out.contains("name: db-copy"));
-    let worker = "# ours\nkind: Instance\nname: worker\ncloud: paris\nproject: ci\nregion: GRA11\ntype: b3-8\nimage: Debian 13\nssh_keys: [ops]\n";
+    let worker = "# ours\nkind: Instance\nname: worker\ncloud: paris\nproject: ci\nregion: GRA11\ntype: b3-8\nimage: Debian 13\nssh_keys: [ops]\ndomain: build # a name leads to one server\naliases: [ci]\n";
     rig.file("services/worker.yaml", worker);
     assert_eq!(rig.run(&["apply", "--yes", "--timeout", "120s"]).await.code, 0);
     let cloned = rig.run(&["instance", "clone", "worker", "worker-2", "--yes"]).await;
     assert!(cloned.code == 0 && cloned.out.contains("what is on the disk of worker is not copied"), "{cloned:?}");
     let written = std::fs::read_to_string(rig.path().join("services/worker-2.yaml")).unwrap();
-    assert_eq!(written, worker.replace("name: worker", "name: worker-2"));
+    let (head, _) = worker.split_once("domain:").unwrap();
+    assert_eq!(written, head.replace("name: worker", "name: worker-2") + "dns: auto\n");
     let taken = rig.run(&["instance", "clone", "worker", "worker-2", "--yes"]).await;
     assert!(taken.code == 1 && taken.out.contains("A0120"), "{taken:?}");
     assert_eq!(rig.run(&["apply", "--yes", "--timeout", "120s"]).await.code, 0);
