@@ -430,7 +430,8 @@ pub async fn trace(
     let Some(domain) = domain else {
         return Err(text_page(&web, &visitor, StatusCode::NOT_FOUND, visitor.words.get("svc-no-domain")).await);
     };
-    let Some(answer) = trace::trace(&web.handle, domain, Style::PLAIN).await else {
+    let style = Style { language: visitor.words.0, ..Style::PLAIN };
+    let Some(answer) = trace::trace(&web.handle, domain, style).await else {
         return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response());
     };
     let said = (visitor.words.with("svc-trace", "name", domain), answer.text);

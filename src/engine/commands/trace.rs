@@ -21,12 +21,14 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::report::instances::{self, InstanceRow, InstanceState};
 use crate::providers::http::{Http, HttpFailure};
 use crate::providers::{Provider, Resolved};
+use crate::words::say;
 use amarre_core::model::address::service_of_network;
 use amarre_core::model::service::Service;
-use amarre_core::model::{Address, Code, Fields, Kind, Millis, ProviderId, Seen, Value, words};
+use amarre_core::model::{Address, Arg, Code, Fields, Kind, Millis, ProviderId, Seen, Text, Value, words};
 use amarre_core::plan::desired::certificate;
 use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::render::{Sign, Style};
+use amarre_core::text;
 
 /// The timeout of one step.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -35,26 +37,25 @@ const LIMIT: Duration = Duration::from_secs(5);
 struct TraceStep {
     sign: Sign,
     /// `DNS`, `port 443`.
-    about: &'static str,
-    what: String,
-    found: String,
+    about: Text,
+    what: Text,
+    found: Text,
     took: Option<Millis>,
     /// The hint, if something is wrong.
-    hint: Option<String>,
+    hint: Option<Text>,
 }
 
 impl TraceStep {
-    fn passed(about: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
-        let (what, found) = (words::line(&what.into()), words::line(&found.into()));
-        Self { sign: Sign::Done, about, what, found, took: None, hint: None }
+    fn passed(about: Text, what: impl Into<Text>, found: Text) -> Self {
+        Self { sign: Sign::Done, about, what: what.into(), found, took: None, hint: None }
     }
 
-    fn failed(about: &'static str, what: impl Into<String>, found: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { sign: Sign::Failed, hint: Some(hint.into()), ..Self::passed(about, what, found) }
+    fn failed(about: Text, what: impl Into<Text>, found: Text, hint: Text) -> Self {
+        Self { sign: Sign::Failed, hint: Some(hint), ..Self::passed(about, what, found) }
     }
 
     /// Neither good nor wrong: it cannot be checked from here.
-    fn open(about: &'static str, what: impl Into<String>, found: impl Into<String>) -> Self {
+    fn open(about: Text, what: impl Into<Text>, found: Text) -> Self {
         Self { sign: Sign::Step, ..Self::passed(about, what, found) }
     }
 
@@ -105,8 +106,8 @@ pub async fn trace(handle: &Handle, domain: &str, style: Style) -> Option<Comman
     let npm = host.and_then(|host| host.npm.as_ref()).map(|npm| &npm.provider);
     let visited = npm.and_then(|npm| context.stage.proxies.get(npm)).copied();
     if visited.is_some() || npm.is_some_and(|npm| picture.is_simulated(npm)) {
-        let found = "simulated: no visitor comes to this address, and it is not asked";
-        steps.extend(target.map(|ip| TraceStep::open("port", ip.to_string(), found)));
+        let found = text!("simulated: no visitor comes to this address, and it is not asked");
+        steps.extend(target.map(|ip| TraceStep::open(text!("port"), ip.to_string(), found)));
         if let Some(at) = visited {
             let asked = request(&domain, at, "http").await;
             steps.push(simulated(at, &asked));
@@ -144,17 +145,17 @@ fn instance_named(picture: &PassResult, domain: &str) -> Option<InstanceRow> {
 
 /// What an instance does. What listens on it is its own affair.
 fn server(row: &InstanceRow) -> TraceStep {
-    let (what, state) = (row.name.clone(), row.state.text().to_string());
+    let (what, state, about) = (&row.name, row.state.text(), text!("instance"));
     match (row.state, &row.unanswered) {
-        (InstanceState::On, None) => TraceStep::passed("instance", what, state),
+        (InstanceState::On, None) => TraceStep::passed(about, what, state),
         (InstanceState::On, Some(why)) => {
-            let hint = format!("amarre explain {} says what it is to answer", row.name);
-            TraceStep::failed("instance", what, format!("{state}, {why}"), hint)
+            let hint = text!("`amarre explain {name}` says what it is to answer", name = what);
+            TraceStep::failed(about, what, text!("{state}, {why}", state, why = why.clone()), hint)
         }
         (InstanceState::Off, _) => {
-            TraceStep::failed("instance", what, state, format!("amarre instance start {}", row.name))
+            TraceStep::failed(about, what, state, Text::from(format!("amarre instance start {what}")))
         }
-        _ => TraceStep::open("instance", what, state),
+        _ => TraceStep::open(about, what, state),
     }
 }
 
@@ -170,8 +171,8 @@ async fn names(
     let holder = picture.context.as_ref().and_then(|context| context.site.dns_provider(domain));
     let zone = holder.and_then(|holder| picture.world.zone_of(holder, domain));
     let (Some(holder), Some(zone)) = (holder, zone.map(str::to_owned)) else {
-        let said = "no zone of the account holds it: its DNS is asked nowhere from here";
-        return (vec![TraceStep::open("delegation", domain, said)], Vec::new());
+        let said = text!("no zone of the account holds it: its DNS is asked nowhere from here");
+        return (vec![TraceStep::open(text!("delegation"), domain, said)], Vec::new());
     };
     let address = Address::new(holder.clone(), Kind::Zone, &zone);
     let servers: Vec<String> = picture
@@ -186,35 +187,39 @@ async fn names(
     let names: Vec<&str> = heard.iter().map(|heard| heard.server.as_str()).collect();
     let mut steps = vec![match names.as_slice() {
         [] => {
-            TraceStep::failed("delegation", &zone, "none of its servers is known", "amarre doctor asks them one by one")
+            let (found, hint) = (text!("none of its servers is known"), text!("`amarre doctor` asks them one by one"));
+            TraceStep::failed(text!("delegation"), &zone, found, hint)
         }
-        names => TraceStep::passed("delegation", &zone, names.join(", ")),
+        names => TraceStep::passed(text!("delegation"), &zone, Text::from(names.join(", "))),
     }];
     let mut addresses = Vec::new();
     for record_type in ["CNAME", "A", "AAAA"] {
         let (values, silent) = dns_values(&heard, record_type);
         let ips: Vec<IpAddr> = values.iter().filter_map(|value| value.parse().ok()).collect();
-        let (all, right) = (heard.len(), heard.len() - silent);
-        let answer = format!("{right} of {all} answer");
-        let text = values.iter().cloned().collect::<Vec<_>>().join(", ");
+        let (all, right) = (heard.len().to_string(), (heard.len() - silent).to_string());
+        let what = format!("{record_type} {}", values.iter().cloned().collect::<Vec<_>>().join(", "));
         match (values.is_empty(), ips.is_empty()) {
             (true, _) if record_type != "A" => continue,
             (true, _) if heard.is_empty() => continue,
             (true, _) => {
                 let (aliases, _) = dns_values(&heard, "CNAME");
                 if aliases.is_empty() {
-                    let hint = format!("amarre explain record/{domain}/A says whether one is wanted");
-                    steps.push(TraceStep::failed("DNS", "A", format!("no such name, {answer}"), hint));
+                    let record = format!("record/{domain}/A");
+                    let hint = text!("`amarre explain {record}` says whether one is wanted", record);
+                    let found = text!("no such name, {right} of {all} answer", right, all);
+                    steps.push(TraceStep::failed(text!("DNS"), "A", found, hint));
                 }
             }
-            (false, true) => steps.push(TraceStep::passed("DNS", format!("{record_type} {text}"), answer)),
+            (false, true) => {
+                steps.push(TraceStep::passed(text!("DNS"), what, text!("{right} of {all} answer", right, all)));
+            }
             (false, false) if ips.iter().any(|ip| own.contains(ip)) => {
-                steps.push(TraceStep::passed("DNS", format!("{record_type} {text}"), format!("{answer}, ours")));
+                steps.push(TraceStep::passed(text!("DNS"), what, text!("{right} of {all} answer, ours", right, all)));
             }
             (false, false) => {
-                let hint = "is that a proxy or tunnel before this host? then list it in `hosts.NAME.also_at`";
-                let found = format!("{answer}, none of our addresses");
-                steps.push(TraceStep::failed("DNS", format!("{record_type} {text}"), found, hint));
+                let hint = text!("is that a proxy or tunnel before this host? then list it in `hosts.NAME.also_at`");
+                let found = text!("{right} of {all} answer, none of our addresses", right, all);
+                steps.push(TraceStep::failed(text!("DNS"), what, found, hint));
             }
         }
         addresses.extend(ips);
@@ -255,11 +260,12 @@ async fn request(domain: &str, at: SocketAddr, scheme: &str) -> HttpReply {
 fn simulated(at: SocketAddr, asked: &HttpReply) -> TraceStep {
     match asked {
         Ok((status, took)) => {
-            let found = format!("the simulated proxy answers {status}");
-            TraceStep { took: Some(*took), ..answered_step("visitor", at.to_string(), *status, found) }
+            let found = text!("the simulated proxy answers {status}", status = status.to_string());
+            TraceStep { took: Some(*took), ..answered_step(text!("visitor"), at.to_string(), *status, found) }
         }
         Err(NoReply::Certificate(why) | NoReply::Other(why)) => {
-            TraceStep::open("visitor", at.to_string(), format!("the simulated proxy does not answer: {why}"))
+            let found = text!("the simulated proxy does not answer: {why}", why = Arg::Foreign(why.clone()));
+            TraceStep::open(text!("visitor"), at.to_string(), found)
         }
     }
 }
@@ -270,12 +276,12 @@ fn is_served(status: u16) -> bool {
 }
 
 /// An answer. What is no page for a visitor may be meant so: the steps behind it tell.
-fn answered_step(about: &'static str, what: String, status: u16, found: String) -> TraceStep {
+fn answered_step(about: Text, what: String, status: u16, found: Text) -> TraceStep {
     if is_served(status) { TraceStep::passed(about, what, found) } else { TraceStep::open(about, what, found) }
 }
 
 fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: &HttpReply) -> TraceStep {
-    let about = if is_secure { "port 443" } else { "port 80" };
+    let about = if is_secure { text!("port 443") } else { text!("port 80") };
     let certificate = host_of(picture, domain).and_then(|(address, seen)| {
         let name = seen.fields.text("certificate")?;
         picture.world.seen.get(&Address::new(address.provider.clone(), Kind::Certificate, name))
@@ -283,24 +289,28 @@ fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: 
     match asked {
         Ok((status, took)) => {
             let lasts = certificate.filter(|_| is_secure);
-            let lasts =
-                lasts.map(|seen| format!(", certificate fits, {}", certificate::in_words(&seen.fields, picture.at)));
-            let found = format!("answers {status}{}", lasts.unwrap_or_default());
+            let (lasts, code) = (lasts.map(|seen| certificate::in_words(&seen.fields, picture.at)), status.to_string());
+            let found = match lasts {
+                Some(lasts) => text!("answers {code}, certificate fits, {lasts}", code, lasts),
+                None => text!("answers {code}", code),
+            };
             TraceStep { took: Some(*took), ..answered_step(about, ip.to_string(), *status, found) }
         }
         Err(_) if is_secure && certificate.is_none() => {
-            TraceStep::open(about, ip.to_string(), "no certificate is wanted")
+            TraceStep::open(about, ip.to_string(), text!("no certificate is wanted"))
         }
         Err(NoReply::Certificate(why)) => {
-            let hint = format!("amarre explain proxy-host/{domain} says which certificate it has");
+            let host = format!("proxy-host/{domain}");
+            let hint = text!("`amarre explain {host}` says which certificate it has", host);
             // Listing all names of the certificate does not help.
             let why = why.split("; certificate is only valid").next().unwrap_or(why);
-            TraceStep::failed(about, ip.to_string(), why, hint)
+            TraceStep::failed(about, ip.to_string(), Text::foreign(why), hint)
         }
         // Usual behind a router without hairpin NAT.
         Err(NoReply::Other(why)) => {
             let last = why.rsplit(": ").next().unwrap_or(why);
-            TraceStep::open(about, ip.to_string(), format!("does not answer from here: {last}"))
+            let found = text!("does not answer from here: {why}", why = Arg::Foreign(last.to_owned()));
+            TraceStep::open(about, ip.to_string(), found)
         }
     }
 }
@@ -318,9 +328,10 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     let Some((address, host)) = host_of(picture, domain) else {
         let gap = picture.world.gaps.iter().find(|gap| gap.provider.is_proxy() && gap.is_whole());
         let step = match gap {
-            Some(gap) => TraceStep::open("proxy host", gap.provider.to_string(), gap.message.to_string()),
+            Some(gap) => TraceStep::open(text!("proxy host"), gap.provider.to_string(), gap.message.clone()),
             None => {
-                TraceStep::failed("proxy host", "NPM", "no host has this name", "write a route for it in a manifest")
+                let hint = text!("write a route for it in a manifest");
+                TraceStep::failed(text!("proxy host"), "NPM", text!("no host has this name"), hint)
             }
         };
         return (vec![step], false);
@@ -328,11 +339,12 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     let is_managed = host.owner.is_ours();
     let fields = &host.fields;
     let what = format!("{}, id {}", address.provider, host.vendor_id);
-    let explain = format!("amarre explain {}/{}", address.kind.word(), address.name);
+    let about = text!("proxy host");
+    let explain = Text::from(format!("amarre explain {}/{}", address.kind.word(), address.name));
     let mut steps = vec![match (fields.flag("enabled"), fields.flag("online")) {
-        (Some(false), _) => TraceStep::failed("proxy host", what, "switched off", explain),
-        (_, Some(false)) => TraceStep::failed("proxy host", what, "nginx does not serve it", explain),
-        (_, _) => TraceStep::passed("proxy host", what, "enabled, on line"),
+        (Some(false), _) => TraceStep::failed(about, what, text!("switched off"), explain),
+        (_, Some(false)) => TraceStep::failed(about, what, text!("nginx does not serve it"), explain),
+        (_, _) => TraceStep::passed(about, what, text!("enabled, on line")),
     }];
     if !address.kind.traits().forwards {
         return (steps, is_managed);
@@ -347,10 +359,10 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
     });
     let Some(container) = found.flatten() else {
         let said = match server_at(picture, to) {
-            Some(server) => format!("server {server}; not asked"),
-            None => "no container that Amarre knows; not asked".to_owned(),
+            Some(server) => text!("server {server}; not asked", server),
+            None => text!("no container that Amarre knows; not asked"),
         };
-        steps.push(TraceStep::open("target", place, said));
+        steps.push(TraceStep::open(text!("target"), place, said));
         return (steps, is_managed);
     };
     let Some(seen) = picture.world.seen.get(&container) else { return (steps, is_managed) };
@@ -362,20 +374,30 @@ async fn containers_behind(picture: &PassResult, providers: &ProviderMap, domain
         None => Ok(Ok(())),
     };
     let said = probed.unwrap_or_else(|_| Err(format!("{place} does not answer")));
-    let state = match (&seen.ready, seen.fields.flag("running")) {
-        (_, Some(false)) => "is stopped".to_owned(),
-        (ready, _) if ready.is_ready() => "is running and healthy".to_owned(),
-        (_, _) => "is running, and not healthy yet".to_owned(),
-    };
-    let name = &container.name;
-    steps.push(match said {
-        Ok(()) => TraceStep::passed("container", place, format!("{name} answers, {state}")).took(began),
+    let (name, state) = (&container.name, state_of(seen));
+    let step = match said {
+        Ok(()) => TraceStep::passed(text!("container"), place, text!("{name} answers, {state}", name, state)),
         Err(why) => {
-            let hint = format!("amarre logs {name}; does the program listen on {port}, and on all addresses?");
-            TraceStep::failed("container", place, format!("{why}; {name} {state}"), hint).took(began)
+            let (why, port) = (Arg::Foreign(why), port.to_string());
+            let found = text!("{why}; {name} {state}", why, name, state);
+            let hint = text!(
+                "does the program listen on {port}, and on all addresses? `amarre logs {name}` tells",
+                name,
+                port
+            );
+            TraceStep::failed(text!("container"), place, found, hint)
         }
-    });
+    };
+    steps.push(step.took(began));
     (steps, is_managed)
+}
+
+fn state_of(container: &Seen) -> Text {
+    match (&container.ready, container.fields.flag("running")) {
+        (_, Some(false)) => text!("is stopped"),
+        (ready, _) if ready.is_ready() => text!("is running and healthy"),
+        (_, _) => text!("is running, and not healthy yet"),
+    }
 }
 
 /// The server at a cloud that has an address: `worker (paris)`.
@@ -392,8 +414,11 @@ fn network(picture: &PassResult, container: &Address, fields: &Fields) -> Option
     let own = service_of_network(network).unwrap_or(network);
     match found {
         Some((_, seen)) => {
-            let at = seen.fields.text("address").map(|at| format!(" at {at}")).unwrap_or_default();
-            Some(TraceStep::passed("network", format!("NPM on {own}"), format!("attached{at}")))
+            let found = match seen.fields.text("address") {
+                Some(at) => text!("attached at {at}", at),
+                None => text!("attached"),
+            };
+            Some(TraceStep::passed(text!("network"), text!("NPM on {own}", own), found))
         }
         None if picture
             .wants
@@ -401,8 +426,8 @@ fn network(picture: &PassResult, container: &Address, fields: &Fields) -> Option
             .keys()
             .any(|address| address.kind == Kind::Attachment && address.name.starts_with(&format!("{network}/"))) =>
         {
-            let hint = "amarre reconcile attaches it";
-            Some(TraceStep::failed("network", format!("NPM on {own}"), "not attached", hint))
+            let hint = text!("`amarre reconcile` attaches it");
+            Some(TraceStep::failed(text!("network"), text!("NPM on {own}", own), text!("not attached"), hint))
         }
         None => None,
     }
@@ -415,41 +440,43 @@ fn answer(
     is_managed: bool,
     style: Style,
 ) -> CommandAnswer {
-    let width = steps.iter().map(|step| step.what.chars().count()).max().unwrap_or_default().clamp(10, 36) + 2;
+    let word = |text: &Text| words::line(&say(text, style.language));
+    let shown: Vec<[String; 3]> = steps.iter().map(|step| [&step.about, &step.what, &step.found].map(word)).collect();
+    let width = shown.iter().map(|[_, what, _]| what.chars().count()).max().unwrap_or_default().clamp(10, 36) + 2;
     let mut text = String::new();
-    for step in steps {
+    for (step, [about, what, found]) in steps.iter().zip(&shown) {
         let took = step.took.map(|took| format!("   {} ms", took.0)).unwrap_or_default();
-        text.push_str(&format!(
-            "  {} {:12}  {:width$}{}{took}\n",
-            style.sign(step.sign),
-            step.about,
-            step.what,
-            step.found
-        ));
+        text.push_str(&format!("  {} {about:12}  {what:width$}{found}{took}\n", style.sign(step.sign)));
     }
     let broken = steps.iter().find(|step| step.sign == Sign::Failed);
-    text.push('\n');
-    text.push_str(&match (broken, answered) {
-        (Some(step), _) => format!("It stops at the {}.\n", step.about),
-        (None, Some((status, took))) if is_served(status) => format!("It answers: {status} in {} ms.\n", took.0),
-        (None, Some((status @ 500.., took))) => {
-            format!(
-                "It answers {status} in {} ms: an error, though each step is in order. Its log says more.\n",
-                took.0
-            )
-        }
-        (None, Some((status, took))) => {
-            format!("It answers {status} in {} ms: the way is in order, and nothing is served at `/`.\n", took.0)
+    let ends = match (broken, answered) {
+        (Some(step), _) => text!("It stops at the {step}.", step = step.about.clone()),
+        (None, Some((code, took))) => {
+            let (status, span) = (code.to_string(), format!("{} ms", took.0));
+            match code {
+                code if is_served(code) => text!("It answers: {status} in {span}.", status, span),
+                500.. => text!(
+                    "It answers {status} in {span}: an error, though each step is in order. Its log says more.",
+                    status,
+                    span
+                ),
+                _ => text!(
+                    "It answers {status} in {span}: the way is in order, and nothing is served at `/`.",
+                    status,
+                    span
+                ),
+            }
         }
         (None, None) => {
-            "Nothing is wrong as far as can be seen from here; ask from outside: is the port forwarded?\n".to_owned()
+            text!("Nothing is wrong as far as can be seen from here; ask from outside: is the port forwarded?")
         }
-    });
+    };
+    text.push_str(&format!("\n{}\n", word(&ends)));
     if let Some(hint) = broken.and_then(|step| step.hint.as_ref()) {
-        text.push_str(&format!("hint: {hint}\n"));
+        text.push_str(&format!("{} {}\n", word(&text!("hint:")), word(hint)));
     }
     if !is_managed {
-        text.push_str(&format!("{domain} is not managed by Amarre.\n"));
+        text.push_str(&format!("{}\n", word(&text!("{domain} is not managed by Amarre.", domain))));
     }
     let row = |step: &TraceStep| {
         let verdict = if step.sign == Sign::Failed {
@@ -459,12 +486,13 @@ fn answer(
         } else {
             "unknown"
         };
-        json!({"step": step.about, "what": step.what, "found": step.found, "verdict": verdict, "ms": step.took.map(|took| took.0),
-               "hint": step.hint})
+        let plain = |text: &Text| words::line(&text.to_string());
+        json!({"step": plain(&step.about), "what": plain(&step.what), "found": plain(&step.found), "verdict": verdict,
+               "ms": step.took.map(|took| took.0), "hint": step.hint.as_ref().map(plain)})
     };
     let document = json!({
         "schema": "amarre.trace/v1", "domain": domain, "managed": is_managed,
-        "stops_at": broken.map(|step| step.about), "steps": steps.iter().map(row).collect::<Vec<_>>(),
+        "stops_at": broken.map(|step| step.about.to_string()), "steps": steps.iter().map(row).collect::<Vec<_>>(),
     });
     let is_error = answered.is_some_and(|(status, _)| status >= 500);
     CommandAnswer { document, text, exit: u8::from(broken.is_some() || is_error) }

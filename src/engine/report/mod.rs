@@ -256,6 +256,7 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, style: St
     };
     let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
     let name = lines::name(&resource.address, None);
+    let label = Words(style.language).kind(&label);
     let line = format!("  {sign} {label:14}{name:<19} {}", say(&resource.detail_at(now), style.language));
     out.push_str(line.trim_end());
     out.push('\n');

@@ -8,7 +8,7 @@ use super::rig::{Rig, end};
 /// Question, command, exit code, words of the answer.
 type Question = (&'static str, &'static [&'static str], i32, &'static [&'static str]);
 
-const QUESTIONS: [Question; 20] = [
+const QUESTIONS: [Question; 21] = [
     ("is everything all right?", &["status"], 0, &["web", "mail", "OutOfSync"]),
     ("what needs me?", &["status", "--only", "attention"], 0, &["old", "A0405", "amarre status old"]),
     ("why is it not converged?", &["status", "old"], 0, &["OutOfSync", "exists and is not ours", "hint:"]),
@@ -27,6 +27,12 @@ const QUESTIONS: [Question; 20] = [
     ),
     ("when does this certificate expire?", &["explain", "certificate/wild"], 0, &["lasts", "days left"]),
     ("why does it not answer?", &["trace", "mail.example.org"], 1, &["It stops at the proxy host", "hint:"]),
+    (
+        "the same, in French?",
+        &["trace", "mail.example.org", "--lang", "fr"],
+        1,
+        &["La requête s’arrête ici\u{a0}: hôte proxy", "conseil\u{a0}: écrivez une route"],
+    ),
     ("which commit is running?", &["status", "web"], 0, &["services/web.yaml"]),
     ("how is yesterday's version got back?", &["history", "data"], 0, &["data: 1 version"]),
     (
