@@ -41,7 +41,7 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
     };
     let mut services: BTreeMap<String, Vec<[String; 2]>> = BTreeMap::new();
     for change in held(&picture) {
-        let thing = [words.kind(&change.address.kind.label()), lines::name(&change.address, None)];
+        let thing = [words.kind(&change.address.kind.label()), lines::name_and_type(&change.address)];
         services.entry(change.service.clone()).or_default().push(thing);
     }
     let act = Act::new(&APPLY).with("confirm_deletes", number.parse::<u64>().ok());
@@ -60,7 +60,7 @@ pub fn names(picture: &PassResult, words: Words) -> Option<String> {
     let guard = picture.plan.guard.as_ref()?;
     let name = |change: &Change| match guard.code == guards::SERVICES {
         true => change.service.clone(),
-        false => format!("{} {}", words.kind(&change.address.kind.label()), lines::name(&change.address, None)),
+        false => format!("{} {}", words.kind(&change.address.kind.label()), lines::name_and_type(&change.address)),
     };
     let names: BTreeSet<String> = held(picture).map(name).collect();
     let names: Vec<String> = names.into_iter().collect();

@@ -284,7 +284,7 @@ fn drifts(row: &ServiceStatus, words: Words) -> impl Iterator<Item = Drift> {
 /// The leftovers of a deleted service: kind and name.
 pub fn left_behind(row: &ServiceStatus, words: crate::words::Words) -> Vec<[String; 2]> {
     let all = row.resources.iter().filter(|_| row.deleted);
-    all.map(|one| [words.kind(&one.address.kind.label()), lines::name(&one.address, None)]).collect()
+    all.map(|one| [words.kind(&one.address.kind.label()), lines::name_and_type(&one.address)]).collect()
 }
 
 fn network(row: &ServiceStatus, words: crate::words::Words) -> Option<String> {

@@ -10,6 +10,12 @@ pub fn name(address: &Address, fields: Option<&Fields>) -> String {
     words::clean(&plain_name(address, fields))
 }
 
+/// The name on screen where nothing else is said of it: of a record with its type, by which those of one name differ.
+pub fn name_and_type(address: &Address) -> String {
+    let is_record = address.kind == Kind::Record;
+    if is_record { words::clean(&address.name.replacen('/', " ", 1)) } else { name(address, None) }
+}
+
 fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
     let whole = address.name.as_str();
     if address.kind == Kind::Network {
@@ -215,4 +221,18 @@ fn location(value: &Value) -> String {
         ["path", "scheme", "host", "port", "to_path"].map(|name| shown(name).unwrap_or_default());
     let lines = if shown("advanced").is_some() { " with lines of its own" } else { "" };
     format!("{path} to {scheme}://{host}:{port}{below}{lines}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProviderId;
+
+    #[test]
+    fn records_of_one_name_differ_by_their_type() {
+        let of = |kind, name| name_and_type(&Address::new(ProviderId::from("ovh".to_owned()), kind, name));
+        assert_eq!(of(Kind::Record, "build.example.org/A"), "build.example.org A");
+        assert_eq!(of(Kind::Record, "build.example.org/AAAA"), "build.example.org AAAA");
+        assert_eq!(of(Kind::Volume, "notes_data"), "notes_data");
+    }
 }
