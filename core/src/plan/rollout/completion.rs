@@ -53,11 +53,9 @@ pub fn is_task(service: &Service, base: &Address) -> bool {
 }
 
 fn each_generation(world: &mut World, base: &Address, judge: &mut dyn FnMut(&Address, &mut Seen)) {
-    let instances = world
-        .seen
-        .iter_mut()
-        .filter(|(address, seen)| address.generation.is_some() && address.is_same(base) && seen.owner.is_ours());
-    for (address, seen) in instances {
+    // Those of one container stand side by side: the world is not gone through for each.
+    let same = world.seen.range_mut(base.clone()..).take_while(|(address, _)| address.is_same(base));
+    for (address, seen) in same.filter(|(address, seen)| address.generation.is_some() && seen.owner.is_ours()) {
         judge(address, seen);
     }
 }
