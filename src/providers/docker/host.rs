@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum};
 
@@ -32,13 +33,19 @@ pub(super) fn sees_files(api: &EngineApi, containers: &[ContainerSummary]) -> bo
     !may_be_in_one || containers.iter().any(has_folder_here)
 }
 
-/// Whether this process runs in a container: its paths are not those of the host.
+/// Whether this process runs in a container: its paths are not those of the host. Asked once: a process stays where it is,
+/// and the kernel's table of mounts is long where many containers run.
 pub fn is_in_a_container() -> bool {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    let is_machines_own = namespace.as_os_str() == FIRST_PID_NAMESPACE;
-    let is_containers_root = |line: &str| is_containers_root(line, is_machines_own);
-    Path::new(MARK_OF_PODMAN).exists() || super::containers::own().is_some() || mounts.lines().any(is_containers_root)
+    static ANSWER: LazyLock<bool> = LazyLock::new(|| {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let is_machines_own = namespace.as_os_str() == FIRST_PID_NAMESPACE;
+        let is_containers_root = |line: &str| is_containers_root(line, is_machines_own);
+        Path::new(MARK_OF_PODMAN).exists()
+            || super::containers::own().is_some()
+            || mounts.lines().any(is_containers_root)
+    });
+    *ANSWER
 }
 
 /// Whether a line of `/proc/self/mountinfo` says that `/` is made of layers, as that of containers is. A machine whose own
