@@ -160,6 +160,14 @@ pub fn generations<'a, T>(
     map.range(of.base()..).take_while(|(address, _)| address.is_same(of))
 }
 
+/// The same, to be changed.
+pub fn generations_mut<'a, T>(
+    map: &'a mut BTreeMap<Address, T>,
+    of: &'a Address,
+) -> impl Iterator<Item = (&'a Address, &'a mut T)> + 'a {
+    map.range_mut(of.base()..).take_while(|(address, _)| address.is_same(of))
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.provider, self.kind, self.name)?;

@@ -12,7 +12,7 @@ use super::act::Asked;
 use super::delete_instance::place;
 use super::edit_manifest::{self, FileChange, ManifestDraft};
 use super::instances::{InstanceDeed, NotAsked, answer, perform, prepared, refusal};
-use super::manifest_text::{document_of, with_keys};
+use super::manifest_text::{document_of, has_key, with_keys};
 use super::resize_instance::{author, has_room, monthly, remarked};
 use super::snapshot_instance::SHELF_NAME;
 use crate::engine::PassResult;
@@ -168,9 +168,10 @@ async fn in_manifest(handle: &Handle, picture: &PassResult, row: &InstanceRow, a
 
 /// A name in the DNS leads to one server: in the place of those of the first, the other has that of its manifest.
 fn with_own_names(document: &str, service: &str) -> Option<String> {
-    let names = ["domain", "aliases", "dns"];
-    let has_names = document.lines().any(|line| line.starts_with("domain:") || line.starts_with("aliases:"));
-    if has_names { with_keys(document, service, &names, "dns: auto\n") } else { Some(document.to_owned()) }
+    match has_key(document, &["domain", "aliases"]) {
+        true => with_keys(document, service, &["domain", "aliases", "dns"], "dns: auto\n"),
+        false => Some(document.to_owned()),
+    }
 }
 
 /// As YAML takes it for one text.

@@ -18,11 +18,19 @@ pub fn document_of<'t>(text: &'t str, name: &str) -> Option<(usize, &'t str)> {
     documents.into_iter().find(|(_, document)| manifest::names_in(document) == [Some(name.to_owned())])
 }
 
+/// Whether a manifest that is written line by line has one of these keys.
+pub fn has_key(document: &str, keys: &[&str]) -> bool {
+    document.lines().any(|line| keys.iter().any(|key| is_key(line, key)))
+}
+
+fn is_key(line: &str, key: &str) -> bool {
+    line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'))
+}
+
 /// A file with these lines in the place of some keys of one manifest; all else stays. `None`: the manifest is not written line by
 /// line.
 pub fn with_keys(text: &str, name: &str, keys: &[&str], written: &str) -> Option<String> {
     let (start, document) = document_of(text, name)?;
-    let is_key = |line: &str, key: &str| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
     let lines: Vec<&str> = document.split_inclusive('\n').collect();
     if !lines.iter().any(|line| is_key(line, "name")) {
         return None;

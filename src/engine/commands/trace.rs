@@ -288,10 +288,12 @@ fn port(picture: &PassResult, domain: &str, ip: IpAddr, is_secure: bool, asked: 
     });
     match asked {
         Ok((status, took)) => {
-            let lasts = certificate.filter(|_| is_secure);
-            let (lasts, code) = (lasts.map(|seen| certificate::in_words(&seen.fields, picture.at)), status.to_string());
-            let found = match lasts {
-                Some(lasts) => text!("answers {code}, certificate fits, {lasts}", code, lasts),
+            let code = status.to_string();
+            let found = match certificate.filter(|_| is_secure) {
+                Some(seen) => {
+                    let lasts = certificate::in_words(&seen.fields, picture.at);
+                    text!("answers {code}, certificate fits, {lasts}", code, lasts)
+                }
                 None => text!("answers {code}", code),
             };
             TraceStep { took: Some(*took), ..answered_step(about, ip.to_string(), *status, found) }
@@ -433,6 +435,20 @@ fn network(picture: &PassResult, container: &Address, fields: &Fields) -> Option
     }
 }
 
+/// What an answer means where every step is in order.
+fn ending(code: u16, took: Millis) -> Text {
+    let (status, span) = (code.to_string(), format!("{} ms", took.0));
+    match code {
+        code if is_served(code) => text!("It answers: {status} in {span}.", status, span),
+        500.. => text!(
+            "It answers {status} in {span}: an error, though each step is in order. Its log says more.",
+            status,
+            span
+        ),
+        _ => text!("It answers {status} in {span}: the way is in order, and nothing is served at `/`.", status, span),
+    }
+}
+
 fn answer(
     domain: &str,
     steps: &[TraceStep],
@@ -451,22 +467,7 @@ fn answer(
     let broken = steps.iter().find(|step| step.sign == Sign::Failed);
     let ends = match (broken, answered) {
         (Some(step), _) => text!("It stops at the {step}.", step = step.about.clone()),
-        (None, Some((code, took))) => {
-            let (status, span) = (code.to_string(), format!("{} ms", took.0));
-            match code {
-                code if is_served(code) => text!("It answers: {status} in {span}.", status, span),
-                500.. => text!(
-                    "It answers {status} in {span}: an error, though each step is in order. Its log says more.",
-                    status,
-                    span
-                ),
-                _ => text!(
-                    "It answers {status} in {span}: the way is in order, and nothing is served at `/`.",
-                    status,
-                    span
-                ),
-            }
-        }
+        (None, Some((status, took))) => ending(status, took),
         (None, None) => {
             text!("Nothing is wrong as far as can be seen from here; ask from outside: is the port forwarded?")
         }

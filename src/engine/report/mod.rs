@@ -255,8 +255,8 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, style: St
         (Health::Healthy | Health::Progressing | Health::Unknown, _) => style.sign(Sign::Step),
     };
     let label = if resource.job.is_some() { "job".to_owned() } else { resource.address.kind.label() };
-    let name = lines::name(&resource.address, None);
     let label = Words(style.language).kind(&label);
+    let name = lines::name(&resource.address, None);
     let line = format!("  {sign} {label:14}{name:<19} {}", say(&resource.detail_at(now), style.language));
     out.push_str(line.trim_end());
     out.push('\n');

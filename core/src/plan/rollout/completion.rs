@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::stopped;
+use crate::model::address::generations_mut;
 use crate::model::service::{Container, Service, may_end};
 use crate::model::{Address, Facts, Fields, Kind, Millis, Readiness, Seen, Site, Timestamp, Value, World};
 use crate::plan::desired::restart_policy;
@@ -53,9 +54,8 @@ pub fn is_task(service: &Service, base: &Address) -> bool {
 }
 
 fn each_generation(world: &mut World, base: &Address, judge: &mut dyn FnMut(&Address, &mut Seen)) {
-    // Those of one container stand side by side: the world is not gone through for each.
-    let same = world.seen.range_mut(base.clone()..).take_while(|(address, _)| address.is_same(base));
-    for (address, seen) in same.filter(|(address, seen)| address.generation.is_some() && seen.owner.is_ours()) {
+    let all = generations_mut(&mut world.seen, base);
+    for (address, seen) in all.filter(|(address, seen)| address.generation.is_some() && seen.owner.is_ours()) {
         judge(address, seen);
     }
 }
