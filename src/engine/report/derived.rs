@@ -8,7 +8,7 @@ use super::status;
 use super::status::ServiceStatus;
 use crate::engine::PassResult;
 use crate::engine::reconcile::settled;
-use amarre_core::model::{Address, Change};
+use amarre_core::model::{Address, Change, Kind};
 use amarre_core::plan::forecast::{self, Forecast};
 
 /// The values so far. A result is complete before anything is derived from it.
@@ -30,6 +30,8 @@ struct Index {
     change: BTreeMap<Address, usize>,
     wanted: BTreeMap<String, Vec<Address>>,
     owned: BTreeMap<String, Vec<Address>>,
+    /// Names of hosts of ours that have no certificate.
+    plain: BTreeSet<String>,
 }
 
 impl Index {
@@ -45,11 +47,19 @@ impl Index {
         for (address, row) in &picture.facts.applied {
             index.owned.entry(row.service.clone()).or_default().push(address.clone());
         }
+        let hosts = picture.world.seen.iter().filter(|(address, _)| address.kind == Kind::ProxyHost);
+        let plain = hosts.filter(|(_, seen)| seen.owner.is_ours() && seen.fields.text("certificate").is_none());
+        index.plain.extend(plain.flat_map(|(_, seen)| seen.fields.strings("domains")).map(str::to_owned));
         index
     }
 }
 
 impl PassResult {
+    /// Whether a host of ours with this name is there and has no certificate.
+    pub fn is_served_plain(&self, domain: &str) -> bool {
+        self.index().plain.contains(domain)
+    }
+
     /// The changes that are planned for a service, in order.
     pub fn changes_of(&self, service: &str) -> impl Iterator<Item = &Change> + Clone {
         let places = self.index().changes.get(service).map(Vec::as_slice).unwrap_or_default();

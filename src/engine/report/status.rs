@@ -183,21 +183,12 @@ fn urls<'a>(
     route: &'a Route,
     visited: Option<SocketAddr>,
 ) -> impl Iterator<Item = String> + 'a {
-    let is_plain = route.tls == Tls::None || is_served_plain(picture, route);
+    let is_plain = route.tls == Tls::None || route.domains.iter().any(|name| picture.is_served_plain(name));
     let scheme = if is_plain { "http" } else { "https" };
     route.domains.iter().map(move |domain| match visited.filter(|_| domain.ends_with(".localhost")) {
         Some(at) => format!("http://{domain}:{}", at.port()),
         None => format!("{scheme}://{domain}"),
     })
-}
-
-/// Whether its host is there and has no certificate yet.
-fn is_served_plain(picture: &PassResult, route: &Route) -> bool {
-    let has_name =
-        |seen: &Seen| seen.fields.strings("domains").iter().any(|name| route.domains.iter().any(|own| own == name));
-    let mut hosts =
-        picture.world.seen.iter().filter(|(address, seen)| address.kind == Kind::ProxyHost && has_name(seen));
-    hosts.any(|(_, seen)| seen.owner.is_ours() && seen.fields.text("certificate").is_none())
 }
 
 fn service(picture: &PassResult, name: &str) -> ServiceStatus {
