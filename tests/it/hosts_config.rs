@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use amarre::config::Config;
+use amarre_core::manifest::{SourceFile, load};
+use amarre_core::model::Assets;
 use amarre_core::model::site::{PublicAddress, Reach};
 use serde_json::{Value as Json, json};
 
@@ -51,6 +53,22 @@ fn the_ports_of_npm_docker_and_amarre_are_kept_on_their_hosts() {
     assert_eq!(kept(&here, &npm, "default"), own);
     let elsewhere = json!({"reach": "published", "url": "http://npm.lan:81"});
     assert_eq!(kept(&here, &elsewhere, "default"), [amarres]);
+}
+
+#[test]
+fn a_manifest_without_a_host_says_which_to_write() {
+    let site = config(&json!({"nas": published(&json!({}))}), &json!({"reach": "published"})).unwrap().site;
+    let file = SourceFile { path: "services/a.yaml".to_owned(), text: "name: shop\nimage: a:1\n".to_owned() };
+    let found = load(&[file], &Assets::default(), &site).diagnostics;
+    let said: Vec<String> =
+        found.iter().flat_map(|one| [one.message.to_string(), one.hint.as_ref().unwrap().to_string()]).collect();
+    assert_eq!(
+        said,
+        [
+            "key `host` is missing: no host in amarre.yaml is called `default`",
+            "write `host: nas`, or call that host `default` in amarre.yaml"
+        ]
+    );
 }
 
 #[test]

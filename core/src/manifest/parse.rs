@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::service::{self, Dns, ManifestKind, NetworkMode, Service, Update};
 use crate::model::site::PublicAddress;
 use crate::model::{Assets, Code, Origin, Site};
+use crate::text;
 
 use super::budget::OpenedFiles;
 use super::compose::container;
@@ -259,11 +260,20 @@ pub(super) fn host(reader: &mut Reader<'_>) {
     let hosts = &reader.scope.site.hosts;
     if !hosts.contains_key(&text.text) {
         let names: Vec<&str> = hosts.keys().map(String::as_str).collect();
-        let hint = match nearest(&text.text, &names) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => "amarre.yaml names none".to_owned(),
-            None => format!("amarre.yaml names {}", names.join(", ")),
+        let (message, hint) = match (reader.has("host"), nearest(&text.text, &names), names.first()) {
+            (false, _, Some(first)) => {
+                let hint = text!("write `host: {first}`, or call that host `default` in amarre.yaml", first = *first);
+                (text!("key `host` is missing: no host in amarre.yaml is called `default`"), hint)
+            }
+            (_, near, first) => {
+                let hint = match (near, first) {
+                    (Some(near), _) => text!("did you mean `{near}`?", near),
+                    (None, None) => text!("amarre.yaml names none"),
+                    (None, Some(_)) => text!("amarre.yaml names {names}", names = names.join(", ")),
+                };
+                (text!("unknown host `{name}`", name = shown(&text.text)), hint)
+            }
         };
-        reader.scope.error_hint(Code::A0111, text.spot, format!("unknown host `{}`", shown(&text.text)), &hint);
+        reader.scope.error_hint(Code::A0111, text.spot, message, hint);
     }
 }
