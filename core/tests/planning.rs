@@ -15,6 +15,7 @@ use amarre_core::manifest::{SourceFile, load};
 use amarre_core::model::reservations::{PoolMachine, Reservation, ReservationState, step};
 use amarre_core::model::world::Applied;
 use amarre_core::model::{Assets, Facts, Millis, Requests, Service, Site, Timestamp, World};
+use amarre_core::plan::kept::Kept;
 use amarre_core::plan::render::{self, Style};
 use amarre_core::plan::{forecast, pass};
 
@@ -35,7 +36,10 @@ fn main() {
         (false, true) => &[10_000],
         (false, false) => &[10_000, 100_000],
     };
-    println!("{:>9} {:>12} {:>12} {:>12} {:>12}", "services", "read", "first plan", "quiet look", "per service");
+    println!(
+        "{:>9} {:>12} {:>12} {:>12} {:>12} {:>12}",
+        "services", "read", "first plan", "quiet look", "the same", "per service"
+    );
     let mut looks = Vec::new();
     for &count in sizes {
         let (scene, read) = scene(count);
@@ -49,16 +53,24 @@ fn main() {
                 assert!(plan.changes.is_empty(), "{:#?}", plan.changes.first());
             });
         });
+        let mut plans = Kept::default();
+        let kept = fastest(|| {
+            scene.with_input(&world, &facts, START, |input| {
+                assert!(plans.of(input, &(), pass).1.changes.is_empty());
+            });
+        });
         println!(
-            "{count:>9} {:>9.0} ms {:>9.0} ms {:>9.0} ms {:>9.1} µs",
+            "{count:>9} {:>9.0} ms {:>9.0} ms {:>9.0} ms {:>9.0} ms {:>9.1} µs",
             millis(read),
             millis(first),
             millis(quiet),
+            millis(kept),
             millis(quiet) * 1000.0 / count as f64
         );
         if count == FILES_MAX {
             rows::note("reading 10,000 manifests", millis(read), 1000.0, " ms", 0);
             rows::note("planning 10,000 quiet services", millis(quiet), 250.0, " ms", 0);
+            rows::note("the same once more, nothing changed", millis(kept), 100.0, " ms", 0);
         }
         looks.push(quiet);
     }

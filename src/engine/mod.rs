@@ -133,7 +133,7 @@ pub struct PassResult {
     /// What people have asked for, without the number of deletes: that counted for this plan.
     pub requests: Requests,
     /// The wanted resources.
-    pub wants: Wants,
+    pub wants: Arc<Wants>,
     /// The plan.
     pub plan: Plan,
     /// The last error of each service.
@@ -306,7 +306,7 @@ impl Context {
             None => Ok(()),
         };
         let (site, schemas) = (&self.site, &self.schemas);
-        use_it(&Input { services, site, schemas, spell: &spell, marks, world, facts, requests, now })
+        use_it(&Input { services, site, schemas, spell: &spell, marks, world, facts, requests, now: now.into() })
     }
 }
 
@@ -380,6 +380,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     interval: Millis,
     observer: Observer,
+    /// What the last passes made of the same input.
+    kept: reconcile::kept_plans::KeptPlans,
     ages: StateAges,
     /// When the latest write ended, by provider.
     written: BTreeMap<ProviderId, Timestamp>,
@@ -458,6 +460,7 @@ impl Engine {
             clock: parts.clock,
             interval: parts.interval,
             observer: Observer::default(),
+            kept: reconcile::kept_plans::KeptPlans::default(),
             ages: StateAges::default(),
             written: BTreeMap::new(),
             health: HealthTracks::default(),
@@ -617,6 +620,7 @@ impl Engine {
     /// Goes on with another configuration. Lanes work with the one that they began with, so none may be at work.
     pub fn reconfigure(&mut self, settings: EngineSettings) {
         self.observer.reconfigured();
+        self.kept = reconcile::kept_plans::KeptPlans::default();
         self.context = Context::new(settings.site, &settings.providers, self.context.stage.clone());
         self.retries = Retries::new(Breakers::new(&self.context.providers));
         self.secrets = settings.secrets;

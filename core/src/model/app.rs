@@ -8,7 +8,7 @@ use super::time::Millis;
 use super::value::SecretName;
 
 /// What a manifest says of an app, and what follows from its repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct App {
     /// Where its files are.
     pub source: AppSource,
@@ -17,7 +17,7 @@ pub struct App {
 }
 
 /// Where the files of an app are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AppSource {
     /// The repository.
     pub url: GitUrl,
@@ -54,7 +54,7 @@ pub fn bases_asset(service: &str) -> String {
 }
 
 /// How an image is built.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Build {
     /// Its name: `amarre/shop:9fb65dc1a78f`, after what goes in.
     pub image: String,

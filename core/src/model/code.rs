@@ -61,7 +61,7 @@ macro_rules! with_codes {
 macro_rules! define {
     ($($code:ident)*) => {
         /// One error code.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Code {
             $(#[doc = concat!("See `docs/errors/", stringify!($code), ".md`.")] $code,)*
         }

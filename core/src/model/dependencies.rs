@@ -5,7 +5,7 @@ use super::time::Millis;
 use super::world::Origin;
 
 /// How a container depends on a sibling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Dependency {
     /// What must hold first.
     pub condition: Condition,
@@ -21,7 +21,7 @@ impl Dependency {
 }
 
 /// What must hold of a sibling first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Condition {
     /// It runs.
     Started,
@@ -32,7 +32,7 @@ pub enum Condition {
 }
 
 /// Another manifest that comes first.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Needed {
     /// Its name.
     pub service: String,
@@ -41,7 +41,7 @@ pub struct Needed {
 }
 
 /// What runs once before an update.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Job {
     /// What runs.
     pub container: Container,

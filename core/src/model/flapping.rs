@@ -27,7 +27,7 @@ const DAY: Millis = Millis::minutes(24 * 60);
 const FOLLOWS: [&str; 3] = ["forward_host", "forward_port", "locations"];
 
 /// What is remembered of one field.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Flap {
     /// Whose.
     pub service: String,

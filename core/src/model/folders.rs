@@ -11,7 +11,7 @@ use super::address::Address;
 pub const TIME_ZONE: [&str; 2] = ["/etc/localtime", "/etc/timezone"];
 
 /// Where a path of a host leads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Lead {
     /// The real path: links are followed as far as there is anything, the rest is as it was asked for.
     pub path: String,
@@ -24,7 +24,7 @@ pub struct Lead {
 }
 
 /// Why a way could not be followed to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Lost {
     /// There are more links than an engine follows.
     TooManyLinks,
@@ -33,7 +33,7 @@ pub enum Lost {
 }
 
 /// What NPM's or Amarre's own container has, or a stream of NPM: no manifest gets it as well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reserved {
     /// The container, or the stream.
     pub by: Address,

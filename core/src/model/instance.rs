@@ -16,7 +16,7 @@ use super::world::Origin;
 pub const POWER_WITHIN: Millis = Millis::minutes(30);
 
 /// What a manifest says of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Instance {
     /// The server: by the vendor's id, or by the manifest's name where Amarre makes it.
     pub address: Address,
@@ -35,7 +35,7 @@ pub struct Instance {
 }
 
 /// What a server is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerShape {
     /// Its project, by id or as people call it; empty: the only one, or the cloud has none.
     pub project: String,
@@ -54,7 +54,7 @@ pub struct ServerShape {
 }
 
 /// What a server that is ready answers at its public address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ServerCheck {
     /// It takes connections at a port.
     Tcp(u16),
@@ -151,7 +151,7 @@ impl Instance {
 }
 
 /// What the ledger knows of the power of a managed server.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PowerFacts {
     /// The rule when it was last looked at: [`PowerRule::key`].
     pub key: String,

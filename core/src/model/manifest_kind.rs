@@ -1,7 +1,7 @@
 //! What a manifest was written as.
 
 /// Which kind of manifest something was written as: the word behind `kind:`. How each is read: `manifest::kinds`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ManifestKind {
     word: &'static str,
     needs_host: bool,

@@ -6,7 +6,7 @@ use super::text::Text;
 use crate::text;
 
 /// Whose is it?
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Owner {
     /// Carries our mark.

@@ -100,7 +100,7 @@ impl Wait {
 }
 
 /// What a person can do, and the command for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "HintDocument", into = "HintDocument")]
 pub struct Hint {
     /// In words.
@@ -170,7 +170,7 @@ pub mod guards {
 }
 
 /// What we decline to do, and the way past it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "RefusalDocument", into = "RefusalDocument")]
 pub struct Refusal {
     /// For machines and `amarre help`.

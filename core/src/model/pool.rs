@@ -23,7 +23,7 @@ pub const MACHINE_PART: &str = "machine";
 const ACCOUNT_IDS: std::ops::Range<u64> = 20_000..60_000;
 
 /// What a manifest says of a pool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Pool {
     /// Its machines, by name.
     pub machines: BTreeMap<String, Machine>,
@@ -46,7 +46,7 @@ pub struct Pool {
 }
 
 /// What happens to a machine between two reservations, beside that the account goes with all that it owns.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Between {
     /// Nothing.
     Nothing,
@@ -57,7 +57,7 @@ pub enum Between {
 }
 
 /// How a machine is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Machine {
     /// An IP address, or a name.
     pub address: String,
@@ -88,7 +88,7 @@ impl Machine {
 }
 
 /// What the ledger knows of a machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MachineFacts {
     /// The host key that a person trusted.
     #[serde(default)]
@@ -108,7 +108,7 @@ pub struct MachineFacts {
 }
 
 /// A machine that a person took out of service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Disabled {
     /// Who.
     pub by: String,
@@ -117,7 +117,7 @@ pub struct Disabled {
 }
 
 /// What the ledger knows of a pool.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct PoolFacts {
     /// Reservations that are not over.
     pub reservations: Vec<Reservation>,

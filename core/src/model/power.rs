@@ -23,7 +23,7 @@ use super::timetable::{Tick, Timetable};
 use crate::text;
 
 /// Whether a machine runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Power {
     /// It runs.
@@ -35,7 +35,7 @@ pub enum Power {
 }
 
 /// Who switched a machine against its rule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideSource {
     /// A person, through Amarre.
@@ -45,7 +45,7 @@ pub enum OverrideSource {
 }
 
 /// How long an override lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideEnd {
     /// Until the timetable ticks once.
@@ -59,7 +59,7 @@ pub enum OverrideEnd {
 }
 
 /// A power that takes the place of the rule's for a while.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Override {
     /// The power.
     pub to: Power,
@@ -74,7 +74,7 @@ pub struct Override {
 }
 
 /// What the manifest says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PowerRule {
     /// Amarre leaves the power alone.
     Unmanaged,

@@ -8,7 +8,7 @@ use super::time::Millis;
 const STOPPED_GRACE: Millis = Millis::minutes(15);
 
 /// How a manifest is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reconcile {
     /// Whether what differs is put right; `None`: as the configuration says.
     pub mode: Option<Mode>,
@@ -27,7 +27,7 @@ impl Default for Reconcile {
 }
 
 /// A field, or keys of one, that are given when the thing is made and left alone from then on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ignored {
     /// Of what.
     pub kind: Kind,
@@ -47,7 +47,7 @@ impl Ignored {
 }
 
 /// Whose data a service has.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Data {
     /// `data: new`: it may start on nothing.
     pub is_new: bool,
@@ -60,7 +60,7 @@ pub struct Data {
 }
 
 /// How a new generation takes the place of the old one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Update {
     /// Whether the new one starts beside the old one.
     pub strategy: Strategy,
@@ -82,7 +82,7 @@ impl Default for Update {
 }
 
 /// Whether a new generation starts beside the old one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Strategy {
     /// Where nothing is shared.
     Auto,
@@ -93,7 +93,7 @@ pub enum Strategy {
 }
 
 /// When an old generation that was stopped for a new one is put back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rollback {
     /// When the new one exited and writes no data.
     Auto,

@@ -6,7 +6,7 @@ use super::address::Address;
 use super::time::Timestamp;
 
 /// The requests that a plan takes into account.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Requests {
     /// A person waits: what was stopped is started without its grace. Certificates wait all the same.
     pub impatient: bool,

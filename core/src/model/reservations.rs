@@ -21,7 +21,7 @@ use crate::text;
 pub const AHEAD_MAX: Millis = Millis::minutes(366 * 24 * 60);
 
 /// What one pool allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PoolRules {
     /// The longest that a person has a machine, extensions included.
     pub longest: Millis,
@@ -45,7 +45,7 @@ pub struct PoolMachine {
 }
 
 /// One reservation, as the ledger keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reservation {
     /// Shown as `r41`.
     pub id: u64,
@@ -68,7 +68,7 @@ pub struct Reservation {
 }
 
 /// Where a reservation stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationState {
     /// It has no machine yet.
@@ -94,7 +94,7 @@ pub enum ReservationState {
 }
 
 /// Why a reservation is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationEnd {
     /// A person gave it back, or left the queue.

@@ -26,7 +26,7 @@ const HOUR: Millis = Millis::minutes(60);
 const DUE_HOUR: i8 = 8;
 
 /// What a vendor takes for a server, without tax, in 10⁻⁸ of a currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerPrices {
     /// While it runs: for an hour, or for a month.
     pub on: i64,

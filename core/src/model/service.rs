@@ -20,7 +20,7 @@ pub use super::manifest_kind::ManifestKind;
 pub use super::reconcile_options::{DRAIN, Data, Ignored, Reconcile, Rollback, Strategy, Update};
 
 /// One manifest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Service {
     /// Unique; a DNS label.
     pub name: String,
@@ -71,7 +71,7 @@ pub struct Service {
 }
 
 /// A volume of which a Compose file says more than its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Volume {
     /// What Docker calls it; `None`: as every volume of the service.
     pub name: Option<String>,
@@ -88,7 +88,7 @@ pub struct Volume {
 }
 
 /// One container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Container {
     /// With a tag or digest.
     pub image: String,
@@ -142,7 +142,7 @@ pub struct Container {
 }
 
 /// When an image is asked for that is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PullPolicy {
     /// Never; it is pulled when it is missing.
     Missing,
@@ -192,7 +192,7 @@ impl Container {
 }
 
 /// Whose network a container is on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum ContainerNetwork {
     /// The service's.
     #[default]
@@ -208,7 +208,7 @@ pub enum ContainerNetwork {
 }
 
 /// A variable's value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EnvValue {
     /// Written in the manifest.
     Plain(String),
@@ -217,7 +217,7 @@ pub enum EnvValue {
 }
 
 /// A port published on the host.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Port {
     /// `0.0.0.0` unless said otherwise, as Compose has it.
     pub host_ip: String,
@@ -232,7 +232,7 @@ pub struct Port {
 }
 
 /// A mount.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mount {
     /// From where.
     pub source: MountSource,
@@ -263,7 +263,7 @@ impl Mount {
 }
 
 /// From where something is mounted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MountSource {
     /// A named volume; its name in the manifest.
     Volume(String),
@@ -276,7 +276,7 @@ pub enum MountSource {
 }
 
 /// What is copied into a container before it starts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Delivery {
     /// What.
     pub content: DeliveryContent,
@@ -289,7 +289,7 @@ pub struct Delivery {
 }
 
 /// What a delivery holds.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DeliveryContent {
     /// Files of the source.
     Bundle(Bundle),
@@ -298,7 +298,7 @@ pub enum DeliveryContent {
 }
 
 /// How Docker finds out whether it works.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Healthcheck {
     /// `[CMD, …]`, `[CMD-SHELL, …]` or `[NONE]`.
     pub test: Vec<String>,
@@ -315,7 +315,7 @@ pub struct Healthcheck {
 }
 
 /// One proxy host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Route {
     /// Whole names, the main one first.
     pub domains: Vec<String>,
@@ -353,7 +353,7 @@ impl Route {
 }
 
 /// For whom HTTPS is the only way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Hsts {
     /// Nobody.
     #[default]
@@ -365,7 +365,7 @@ pub enum Hsts {
 }
 
 /// A path that leads elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Location {
     /// As nginx reads it: `/api`, `= /api` or `^~ /api`.
     pub path: String,
@@ -378,7 +378,7 @@ pub struct Location {
 }
 
 /// What a route points to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A container of the service.
     Container {
@@ -406,7 +406,7 @@ pub enum Target {
 }
 
 /// Which certificate a route has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Tls {
     /// None.
     None,
@@ -417,7 +417,7 @@ pub enum Tls {
 }
 
 /// How a certificate is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LetsEncrypt {
     /// How it is shown that the names are ours.
     pub challenge: Challenge,
@@ -426,7 +426,7 @@ pub struct LetsEncrypt {
 }
 
 /// A host of NPM that answers visitors itself and forwards them to nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AnsweredHost {
     /// What it is.
     pub kind: Kind,
@@ -449,7 +449,7 @@ pub struct AnsweredHost {
 }
 
 /// One access list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AccessList {
     /// Its name in manifests.
     pub name: String,
@@ -468,7 +468,7 @@ pub struct AccessList {
 }
 
 /// A port that NPM forwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Stream {
     /// Where NPM listens.
     pub port: u16,
@@ -483,7 +483,7 @@ pub struct Stream {
 }
 
 /// What a stream leads to; never a name, for nginx resolves that when it loads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum StreamTarget {
     /// A container, of whatever manifest.
     Container {
@@ -504,7 +504,7 @@ pub enum StreamTarget {
 }
 
 /// What DNS is to say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Dns {
     /// A record for each name of each route.
     Auto,
@@ -515,7 +515,7 @@ pub enum Dns {
 }
 
 /// One value of one record.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Record {
     /// Whole name, without a trailing dot.
     pub name: String,
@@ -530,7 +530,7 @@ pub struct Record {
 }
 
 /// Where the containers live.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum NetworkMode {
     /// A subnet of their own.
     Auto,
@@ -548,7 +548,7 @@ pub enum NetworkMode {
 }
 
 /// A network of a service's own, beside the one on which its containers live.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct OwnNetwork {
     /// This one, else the next free.
     pub subnet: Option<ipnet::Ipv4Net>,

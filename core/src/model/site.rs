@@ -14,7 +14,7 @@ use super::time::Millis;
 pub const EVERY_ZONE: &str = ".";
 
 /// A cloud.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CloudSite {
     /// Its provider.
     pub provider: ProviderId,
@@ -27,7 +27,7 @@ pub struct CloudSite {
 }
 
 /// What manifests may have at a cloud.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct CloudLimits {
     /// So many servers.
     pub instances: usize,
@@ -36,7 +36,7 @@ pub struct CloudLimits {
 }
 
 /// An amount of money a month, without tax.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CloudBudget {
     /// In 10⁻⁸ of the currency.
     pub month: i64,
@@ -45,7 +45,7 @@ pub struct CloudBudget {
 }
 
 /// What a person may ask of instances that no manifest manages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum CloudActions {
     /// Nothing.
     None,
@@ -57,7 +57,7 @@ pub enum CloudActions {
 }
 
 /// The configuration as the pure part sees it: no credentials, no endpoints.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Site {
     /// Our mark on everything.
     pub instance: String,
@@ -119,7 +119,7 @@ pub struct Site {
 }
 
 /// Where something listens that no visitor is to reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Listener {
     /// `None`: at each address of its machine.
     pub at: Option<IpAddr>,
@@ -130,7 +130,7 @@ pub struct Listener {
 }
 
 /// How much all manifests together may ask for: a look at a vendor answers with all of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ManifestLimits {
     /// Host names and records.
     pub names: usize,
@@ -150,7 +150,7 @@ impl Default for ManifestLimits {
 }
 
 /// What one manifest takes of [`ManifestLimits`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Share {
     /// In which file it stands.
     pub file: String,
@@ -208,7 +208,7 @@ impl Site {
 }
 
 /// How certificates are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CertificateCare {
     /// Where a manifest does not say.
     pub challenge: Challenge,
@@ -225,7 +225,7 @@ impl Default for CertificateCare {
 }
 
 /// How it is shown to Let's Encrypt that a name is ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Challenge {
     /// By an answer on port 80 (HTTP-01).
     Http,
@@ -234,7 +234,7 @@ pub enum Challenge {
 }
 
 /// What becomes of images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ImageCare {
     /// How many of those that we pulled stay, for each service and name.
     pub keep: usize,
@@ -251,7 +251,7 @@ impl Default for ImageCare {
 }
 
 /// One server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HostSite {
     /// Its engine.
     pub docker: ProviderId,
@@ -291,7 +291,7 @@ impl HostSite {
 }
 
 /// Who listens at a port of a host, each with the key of the configuration that says so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PortKeeper {
     /// NPM.
     Npm(String),
@@ -315,7 +315,7 @@ impl fmt::Display for PortKeeper {
 pub const FIRST_OPEN_PORT: u16 = 1024;
 
 /// Ports of a host: `53/udp`, `2222`, `8000-8999`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PortRange {
     first: u16,
     last: u16,
@@ -364,7 +364,7 @@ impl HostSite {
 }
 
 /// What A, AAAA or CNAME records point to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PublicAddress {
     /// A or AAAA.
     Ip(IpAddr),
@@ -373,7 +373,7 @@ pub enum PublicAddress {
 }
 
 /// How an NPM is reached and reaches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NpmSite {
     /// Its provider.
     pub provider: ProviderId,
@@ -384,7 +384,7 @@ pub struct NpmSite {
 }
 
 /// Whether what differs is put right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// It is.
     Enforce,
@@ -393,7 +393,7 @@ pub enum Mode {
 }
 
 /// How NPM reaches a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// Read from NPM's container.
     Auto,
@@ -417,7 +417,7 @@ pub fn is_record_word(item: &str) -> bool {
 }
 
 /// Who commits manifests: it decides what holds for the words of `policy` that the configuration does not write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Authors {
     /// People who are to have no more of a host than the words give them.
     Others,
@@ -426,7 +426,7 @@ pub enum Authors {
 }
 
 /// What manifests may not do; lives in the configuration, not in the repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// As the configuration says; without it, others.
     pub authors: Option<Authors>,
@@ -588,7 +588,7 @@ impl Policy {
 }
 
 /// What a route's `advanced` may say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum NginxPolicy {
     /// Nothing.
     None,
@@ -600,7 +600,7 @@ pub enum NginxPolicy {
 }
 
 /// What every container gets unless its manifest says otherwise.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Defaults {
     /// Restart policy; none: `unless-stopped` in a manifest, `no` in a Compose file.
     pub restart: Option<String>,

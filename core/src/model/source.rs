@@ -24,7 +24,7 @@ pub struct Asset {
 }
 
 /// One commit of a git repository.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Commit {
     /// 40 hex digits.
     pub id: String,
@@ -48,7 +48,7 @@ pub struct Document {
 }
 
 /// A file, or a folder with all that is in it, as it is copied into a container.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bundle {
     /// 16 hex digits of SHA-256 over paths, contents and what may be executed.
     pub digest: String,
@@ -57,7 +57,7 @@ pub struct Bundle {
 }
 
 /// One file of a bundle.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BundleFile {
     /// Its content.
     pub bytes: Arc<[u8]>,
@@ -143,7 +143,7 @@ impl Commit {
 
 /// Which commit last touched which file, as far as the history that was fetched tells. What stands in no map is not
 /// known, and is not guessed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct History {
     /// By path as shown: the commit that made the file what it is.
     pub changed: BTreeMap<String, Commit>,
@@ -189,7 +189,7 @@ impl std::fmt::Display for GitRef {
 }
 
 /// Where a repository is, without credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum GitUrl {
     /// `https://git.example.org/ops/services.git`
     Http(String),

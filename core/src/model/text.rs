@@ -59,14 +59,14 @@ impl Language {
 }
 
 /// A sentence: its English template and the arguments in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Text {
     template: Cow<'static, str>,
     args: BTreeMap<Cow<'static, str>, Arg>,
 }
 
 /// One argument. A secret cannot be one: it has no text.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arg {
     /// A name: of a service, a container, a file, a provider, a command.

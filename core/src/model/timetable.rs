@@ -16,6 +16,7 @@ mod holidays;
 mod ticks;
 mod week;
 
+use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
@@ -62,8 +63,16 @@ pub struct Timetable {
     holidays: Holidays,
 }
 
+impl Hash for Timetable {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { zone: _, on, off, off_as, holidays } = self;
+        // All zones are bundled, each with a name of its own.
+        (self.timezone(), on, off, off_as, holidays).hash(state);
+    }
+}
+
 /// What an `off` does.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum OffAs {
     /// The machine is stopped; some vendors bill it all the same.
     #[default]

@@ -33,7 +33,7 @@ impl fmt::Debug for Mark {
 }
 
 /// One value. What is rare is boxed: there are tens of them in each resource.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     /// Known to be none (NPM: no certificate).
@@ -253,7 +253,7 @@ pub type FieldName = Cow<'static, str>;
 ///
 /// A copy shares what it was made of until one of the two is changed: each look copies all that it knows, and changes
 /// little of it.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Fields(Arc<Vec<(FieldName, Value)>>);
 
 impl Fields {

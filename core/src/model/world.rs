@@ -1,6 +1,7 @@
 //! The three worlds the planner compares: what is wanted, what is observed, what the ledger knows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
@@ -24,7 +25,7 @@ use super::time::{Millis, Timestamp};
 use super::value::{Fields, Value};
 
 /// Where in the source something stands. Never part of a digest.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
     /// Path, relative to the source's parent: `services/gitea.yaml`.
     pub file: String,
@@ -165,7 +166,7 @@ pub struct Good {
 }
 
 /// One generation that did not become ready in time, or exited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Failure {
     /// Which.
     pub address: Address,
@@ -176,7 +177,7 @@ pub struct Failure {
 }
 
 /// Does it do its work?
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Readiness {
     /// Yes: healthy, propagated, on line.
@@ -219,8 +220,16 @@ pub struct Seen {
     pub at: Timestamp,
 }
 
+/// Of what it is, whenever it was observed.
+impl Hash for Seen {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { fields, ready, owner, service, vendor_id, at: _ } = self;
+        (fields, ready, owner, service, vendor_id).hash(state);
+    }
+}
+
 /// A part of the world that could not be observed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Gap {
     /// Whose.
     pub provider: ProviderId,
@@ -237,7 +246,7 @@ pub struct Gap {
 }
 
 /// How much of its provider a gap hides.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapScope {
     /// All of it.
@@ -338,7 +347,7 @@ impl Gap {
 }
 
 /// Who answers on port 80 by a name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Port80 {
     /// NPM's nginx.
     Npm,
@@ -481,7 +490,7 @@ impl World {
 }
 
 /// What we wrote last, and so own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Applied {
     /// For which manifest.
     pub service: String,
@@ -492,7 +501,7 @@ pub struct Applied {
 }
 
 /// A certificate that was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Order {
     /// Which: its NPM and its names, in order.
     pub certificate: Address,
@@ -517,7 +526,7 @@ pub const LIMITED: Code = Code::A0804;
 pub const NOT_PLACED: [Code; 5] = [Code::A0609, Code::A0802, Code::A0803, Code::A0807, Code::A0808];
 
 /// What became of a certificate that was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ordered {
     /// That is not known: it counts as both.
     Unknown,
@@ -530,7 +539,7 @@ pub enum Ordered {
 }
 
 /// Why a service is left alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Suspension {
     /// Who asked.
     pub by: String,
@@ -547,7 +556,7 @@ pub struct Suspension {
 }
 
 /// A service whose manifest is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Retired {
     /// Since when.
     pub at: Timestamp,
@@ -556,7 +565,7 @@ pub struct Retired {
 }
 
 /// An image that was not on the engine before we pulled it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pulled {
     /// Where.
     pub provider: ProviderId,
@@ -571,7 +580,7 @@ pub struct Pulled {
 }
 
 /// A time that a container was away in an update that stopped the old one first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Away {
     /// For which manifest.
     pub service: String,
@@ -602,7 +611,7 @@ pub enum Ending {
 }
 
 /// What only the ledger knows. Losing it costs a retry, never harm.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Facts {
     /// Subnets by network address.
     pub leases: BTreeMap<Address, Ipv4Net>,

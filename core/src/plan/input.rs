@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{
-    Address, Facts, Fields, Kind, KindSchema, Mark, Requests, SecretName, Service, Site, Timestamp, World,
-};
+use super::look_time::LookTime;
+use crate::model::{Address, Facts, Fields, Kind, KindSchema, Mark, Requests, SecretName, Service, Site, World};
 
 /// Schemas by provider family and kind.
 pub type Schemas = BTreeMap<(String, Kind), &'static KindSchema>;
@@ -30,7 +29,7 @@ pub struct Input<'a> {
     /// What the ledger knows.
     pub facts: &'a Facts,
     /// The time of the look.
-    pub now: Timestamp,
+    pub now: LookTime<'a>,
     /// What people have asked for.
     pub requests: &'a Requests,
 }

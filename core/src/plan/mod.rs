@@ -10,6 +10,8 @@
 //! | –   | gap | –       | nothing at all: unknown is not missing |
 
 pub mod input;
+pub mod kept;
+pub mod look_time;
 pub mod desired;
 pub mod rollout;
 pub mod diff;

@@ -1,6 +1,7 @@
 //! The loop: the steps of a pass, when the next one comes, retries, and what is recorded.
 
 pub mod pass;
+pub mod kept_plans;
 pub mod observe;
 pub mod poll;
 pub mod schedule;

@@ -23,7 +23,7 @@ use amarre_core::model::{
     Verb, Wants, World,
 };
 use amarre_core::plan;
-use amarre_core::plan::desired::{account, expand, instance};
+use amarre_core::plan::desired::{account, instance};
 use amarre_core::plan::diff::upstreams;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::safety::{lint, mass_deletes};
@@ -61,7 +61,7 @@ impl PassState {
 
 /// What a pass wants, and how it would get there.
 struct PassDraft {
-    wants: Wants,
+    wants: Arc<Wants>,
     plan: Plan,
 }
 
@@ -215,6 +215,7 @@ impl Engine {
             sight.desired.services.iter().flat_map(|(name, service)| service.servers().map(move |one| (name, one)));
         self.count_savings(instances.collect(), (&sight.world, &sight.facts), sight.now, acts).await;
         sight.suspend_rolled_back();
+        draft.plan = self.with_suspended(draft.plan, &sight);
         self.compose_result(sight, draft, PassNotes { acts, run, dead_ends, last_failures, scrubber }).await
     }
 
@@ -287,7 +288,7 @@ impl Engine {
     /// Observes the vendors; answers when a doubted one is to be asked again.
     async fn observe(&mut self, sight: &mut PassState) -> Option<Timestamp> {
         let now = sight.now;
-        let early = self.with_input(sight, expand::expand);
+        let early = self.kept.before_look(&self.context, Self::input(sight), &self.observer.versions);
         let reuse = self.readings_from <= now && now - self.readings_from < Millis(self.interval.0.min(READ_ANEW.0));
         if !reuse {
             self.readings_from = now;
@@ -311,12 +312,12 @@ impl Engine {
     async fn examine(&mut self, sight: &mut PassState) -> BTreeMap<Address, DeadEnd> {
         let now = sight.now;
         self.ages.correct(&mut sight.world, self.clock.now(), self.clock.steady());
-        let probed = self.with_input(sight, expand::expand);
+        let probed = self.kept.observed(&self.context, Self::input(sight), &self.observer.versions);
         let (ages, steady) = (&self.ages, self.clock.steady());
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
         let unknown = self.health.unknown(&probed, &sight.world);
         let led_to = self.with_input(sight, |input| upstreams::led_to(input, &unknown));
-        let wants = (&probed, &led_to);
+        let wants = (&*probed, &led_to);
         self.health.judge(&self.context.providers, wants, &sight.facts, &mut sight.world, uptime).await;
         let places = self.with_input(sight, |input| upstream_probe::upstreams_to_probe(input, &probed));
         let dead_ends = self.hops.probe_due(&self.context.providers, places, now).await;
@@ -330,13 +331,9 @@ impl Engine {
 
     /// The wants, and the plan.
     fn plan(&mut self, sight: &PassState) -> PassDraft {
-        let (wants, plan, agreed) = self.with_input(sight, |input| {
-            let (wants, plan) = plan::pass(input);
-            let agreed = mass_deletes::doomed(input, &plan);
-            (wants, plan, agreed)
-        });
+        let (wants, plan) = self.kept.planned(&self.context, Self::input(sight), &self.observer.versions);
         if sight.requests.confirmed_deletes.is_some() && plan.guard.is_none() {
-            self.requests.confirmed = agreed;
+            self.requests.confirmed = self.with_input(sight, |input| mass_deletes::doomed(input, &plan));
         }
         PassDraft { wants, plan }
     }
@@ -415,7 +412,6 @@ impl Engine {
     /// Everything as the result that people and the next pass get.
     async fn compose_result(&self, sight: PassState, draft: PassDraft, told: PassNotes) -> PassResult {
         let unpublished = sight.unpublished.iter().map(|dirty| self.with_error(dirty.clone())).collect();
-        let plan = self.with_suspended(draft.plan, &sight);
         let PassState { mode, now, source, source_error, desired, facts, requests, world, .. } = sight;
         let PassNotes { acts, run, dead_ends, last_failures, scrubber } = told;
         let only = match mode {
@@ -433,7 +429,7 @@ impl Engine {
             facts,
             requests: Requests { confirmed_deletes: None, ..requests },
             wants: draft.wants,
-            plan,
+            plan: draft.plan,
             errors: self.retries.errors(),
             failing: self.retries.failing(),
             open: self.retries.breakers.open(),
@@ -473,7 +469,7 @@ impl Engine {
     }
 
     /// The plan with the differences of suspended services, held: shown, not applied.
-    fn with_suspended(&self, mut plan: Plan, sight: &PassState) -> Plan {
+    fn with_suspended(&mut self, mut plan: Plan, sight: &PassState) -> Plan {
         let facts = &sight.facts;
         let is_left = |name: &String| facts.suspended.get(name).is_some_and(|suspension| !suspension.destroy);
         if !facts.suspended.keys().any(is_left) {
@@ -481,8 +477,8 @@ impl Engine {
         }
         let mut awake = facts.clone();
         awake.suspended.retain(|_, suspension| suspension.destroy);
-        let given = PassInput { facts: &awake, ..self.input(sight) };
-        let (_, shown) = self.context.with_input(given, plan::pass);
+        let given = PassInput { facts: &awake, ..Self::input(sight) };
+        let shown = self.kept.awake(&self.context, given, &self.observer.versions);
         for mut change in shown.changes.into_iter().filter(|change| is_left(&change.service)) {
             change.gate = Gate::Held(suspended(&change.service, facts));
             plan.changes.push(change);
@@ -491,10 +487,10 @@ impl Engine {
     }
 
     fn with_input<T>(&self, sight: &PassState, use_it: impl FnOnce(&Input<'_>) -> T) -> T {
-        self.context.with_input(self.input(sight), use_it)
+        self.context.with_input(Self::input(sight), use_it)
     }
 
-    fn input<'a>(&self, sight: &'a PassState) -> PassInput<'a> {
+    fn input(sight: &PassState) -> PassInput<'_> {
         let PassState { desired, world, facts, requests, now, .. } = sight;
         let DesiredManifests { services, marks, .. } = desired;
         PassInput { services, marks, world, facts, requests, now: *now }

@@ -107,7 +107,7 @@ impl Scene {
             marks: &self.marks,
             world,
             facts,
-            now,
+            now: now.into(),
             requests: &self.requests,
         })
     }

@@ -1,13 +1,17 @@
 //! From look to look until nothing more happens, with the ledger kept as the engine keeps it; and from any cut on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use amarre_core::model::plan::Gate;
 use amarre_core::model::world::Applied;
 use amarre_core::model::{
-    Address, Change, Code, Facts, Kind, Millis, Owner, Plan, Readiness, Rule, SecretName, Value, Verb, Wants, World,
+    Address, Change, Code, Facts, Kind, Millis, Owner, Plan, Readiness, Rule, SecretName, Timestamp, Value, Verb,
+    Wants, World,
 };
 use amarre_core::plan;
+use amarre_core::plan::input::Input;
+use amarre_core::plan::kept::Kept;
 use amarre_core::plan::safety::{lint, mass_deletes, settling};
 
 use crate::dangers;
@@ -16,6 +20,8 @@ use crate::state::{self, State};
 
 /// Far more than any way takes.
 const LOOKS_MAX: usize = 120;
+/// Of so many looks, one whose plan is made once more just before it falls due.
+const LOOKS_COMPARED: usize = 4;
 /// A container that hangs is judged after at most this long.
 const PATIENCE: Millis = Millis::minutes(11);
 
@@ -50,6 +56,18 @@ pub struct Walk {
     pub away: BTreeSet<String>,
 }
 
+/// What is kept is what would be made, now and until it falls due.
+fn not_as_fresh(input: &Input<'_>, made: &(Wants, Plan), until: Timestamp) -> Option<String> {
+    // As far as anybody waits; at the moment itself, where nothing holds longer.
+    let last = Timestamp(until.0.saturating_sub(1)).min(input.now.exact() + Millis::minutes(60 * 24 * 100));
+    let later = last.max(input.now.exact());
+    // When something was observed is no matter of plans.
+    let mut world = input.world.clone();
+    world.seen.values_mut().for_each(|seen| seen.at = later);
+    let fresh = plan::pass(&Input { now: later.into(), world: &world, ..*input });
+    (fresh != *made).then(|| format!("kept until {until:?}, and another plan at {later:?}: {:#?}", fresh.1))
+}
+
 /// Looks and acts until nothing more happens.
 pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
     let mut state = start.clone();
@@ -62,14 +80,19 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         away: BTreeSet::new(),
     };
     let mut waited_from = None;
-    for _ in 0..LOOKS_MAX {
+    let mut kept = Kept::default();
+    for look in 0..LOOKS_MAX {
         state::judge(&mut state, scene);
         let view = state::observe(&state);
-        let (wants, plan, broken) = scene.with_state(&state, &view, |input| {
-            let (wants, plan) = plan::pass(input);
-            let broken = lint::broken_rules(input, &plan);
-            (wants, plan, broken)
+        let (made, broken) = scene.with_state(&state, &view, |input| {
+            let made = kept.of(input, &(), plan::pass);
+            if look % LOOKS_COMPARED == 0 {
+                walk.wrong.extend(not_as_fresh(input, &made, kept.until()));
+            }
+            let broken = lint::broken_rules(input, &made.1);
+            (made, broken)
         });
+        let (wants, plan) = Arc::unwrap_or_clone(made);
         walk.wrong.extend(broken.into_iter().map(|rule| format!("lint: {rule}")));
         keep_books(&mut state, &view, &wants, &plan);
         if plan.guard.as_ref().is_some_and(|guard| guard.code == Code::A0430) {

@@ -16,7 +16,7 @@ const FRENCH: [(u8, u8); 8] = [(1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1)
 const FRENCH_AFTER_EASTER: [i32; 3] = [1, 39, 50];
 
 /// The dates on which no `on` counts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Holidays {
     /// Every day counts.
     #[default]

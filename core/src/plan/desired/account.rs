@@ -59,7 +59,7 @@ pub fn lent_until(input: &Input<'_>, account: &Address) -> Option<Timestamp> {
     let is_known = facts.over.get(&mark.id) == Some(&mark.user) && !is_older;
     match holder {
         Some(holder) => holder.until(),
-        None => (!is_known && mark.until > input.now).then_some(mark.until),
+        None => (!is_known && input.now.is_before(mark.until)).then_some(mark.until),
     }
 }
 
@@ -97,7 +97,7 @@ pub fn after_look(input: &Input<'_>) -> Vec<(String, Reservation)> {
             recover(input, name, pool, &facts, &mut all);
             machines = if is_left { machines } else { self::machines(input, name, pool) };
         }
-        for step in reservations::step(&machines, &all, input.now) {
+        for step in reservations::step(&machines, &all, input.now.exact()) {
             all.iter_mut().filter(|one| one.id == step.id).for_each(|one| one.state = step.state.clone());
         }
         let before = |one: &Reservation| facts.reservations.iter().any(|known| known == one);
@@ -112,7 +112,7 @@ fn recover(input: &Input<'_>, name: &str, pool: &Pool, facts: &PoolFacts, all: &
     for machine in pool.machines.keys() {
         let accounts = accounts(input, name, machine);
         for address in accounts.values() {
-            let Some(mark) = MarkedAccount::read(input, address).filter(|mark| mark.until > input.now) else {
+            let Some(mark) = MarkedAccount::read(input, address).filter(|mark| input.now.is_before(mark.until)) else {
                 continue;
             };
             let has_it = |one: &Reservation| one.id == mark.id && one.user == mark.user;
@@ -127,12 +127,12 @@ fn recover(input: &Input<'_>, name: &str, pool: &Pool, facts: &PoolFacts, all: &
             let holder = all.iter_mut().find(|one| !has_it(one) && one.machines().any(|name| name == machine));
             match holder {
                 Some(holder) if accounts.contains_key(&holder.user) => continue,
-                Some(holder) => holder.lose(machine, input.now),
+                Some(holder) => holder.lose(machine, input.now.exact()),
                 None => (),
             }
             match all.iter_mut().find(|one| has_it(one)) {
-                Some(known) => known.gain(machine, input.now, mark.until),
-                None => all.push(Reservation::recovered(mark.id, &mark.user, machine, mark.until, input.now)),
+                Some(known) => known.gain(machine, input.now.exact(), mark.until),
+                None => all.push(Reservation::recovered(mark.id, &mark.user, machine, mark.until, input.now.exact())),
             }
         }
     }
@@ -199,5 +199,5 @@ fn under_way<'a>(input: &'a Input<'_>, pool: &str) -> BTreeSet<&'a str> {
 pub fn next_change(input: &Input<'_>) -> Option<Timestamp> {
     let all = input.facts.pools.values().flat_map(|pool| &pool.reservations);
     let times = all.flat_map(|one| [one.until(), (one.state == ReservationState::Open).then_some(one.from)]);
-    times.flatten().filter(|at| *at > input.now).min()
+    times.flatten().filter(|at| input.now.is_before(*at)).min()
 }

@@ -108,11 +108,13 @@ fn usable(input: &Input<'_>, front: &CertificateNames<'_>, asked: LetsEncrypt) -
         seen.ready.is_ready() && front.domains.iter().all(|domain| covers(&names, domain))
     });
     let fitting: Vec<(&Address, &Seen)> = fitting.collect();
-    let left = |seen: &Seen| ends(&seen.fields).map_or(LIFETIME, |ends| ends - input.now);
+    let lasts = |seen: &Seen, least: Millis| {
+        ends(&seen.fields).is_none_or(|ends| input.now.is_before(Timestamp(ends.0.saturating_sub(least.0))))
+    };
     let least = |seen: &Seen| if is_renewed(&seen.fields) { Millis(0) } else { LASTS };
-    let own = fitting.iter().find(|(address, seen)| Some(address.name.as_str()) == has && left(seen) > Millis(0));
+    let own = fitting.iter().find(|(address, seen)| Some(address.name.as_str()) == has && lasts(seen, Millis(0)));
     let exact = asked_for(input, front, asked);
-    let mut others: Vec<&(&Address, &Seen)> = fitting.iter().filter(|(_, seen)| left(seen) > least(seen)).collect();
+    let mut others: Vec<&(&Address, &Seen)> = fitting.iter().filter(|(_, seen)| lasts(seen, least(seen))).collect();
     others.sort_by_key(|(address, seen)| (address.name != exact.name, !is_renewed(&seen.fields), *address));
     own.or(others.first().copied()).map(|(address, _)| (*address).clone())
 }
@@ -221,7 +223,7 @@ fn ask_for(expansion: &mut Expansion<'_>, front: &CertificateNames<'_>, asked: L
 fn is_being_issued(input: &Input<'_>, certificate: &Address) -> bool {
     let is_under_way = |order: &&Order| {
         let is_open = order.certificate == *certificate && order.outcome == Ordered::Unknown;
-        is_open && input.now - order.at < ORDER_TAKES
+        is_open && input.now.is_before(order.at + ORDER_TAKES)
     };
     let is_row = |seen: &Seen| is_renewed(&seen.fields) && !seen.ready.is_ready();
     input.world.seen.get(certificate).is_some_and(is_row) && input.facts.orders.iter().any(|order| is_under_way(&order))
@@ -290,20 +292,22 @@ pub fn overdue(input: &Input<'_>, wants: &Wants) -> Vec<Change> {
     // What was issued a moment ago may not be shown yet. Most looks find none due, and count no orders.
     let is_fresh = |address: &Address| {
         let orders = Orders::known(input);
-        orders.of(address).any(|order| orders.may_be_issued(order) && input.now - order.at < DAY)
+        orders.of(address).any(|order| orders.may_be_issued(order) && input.now.is_before(order.at + DAY))
     };
     let renewal = |(address, want): (&Address, &Want)| {
         let seen = input.world.seen.get(address)?;
-        let left = ends(&seen.fields)? - input.now;
-        let is_due = seen.owner.is_ours() && is_renewed(&seen.fields) && left < LASTS;
-        (is_due && !is_left_alone(input, &want.service) && !is_fresh(address)).then(|| Change {
+        let ends = ends(&seen.fields)?;
+        let is_due = || input.now.is_after(Timestamp(ends.0.saturating_sub(LASTS.0)));
+        let is_ours = seen.owner.is_ours() && is_renewed(&seen.fields);
+        let left = || Arg::Text(Box::new(days_left(ends - input.now.exact())));
+        (is_ours && is_due() && !is_left_alone(input, &want.service) && !is_fresh(address)).then(|| Change {
             address: address.clone(),
             service: want.service.clone(),
             verb: Verb::Update(Fields::default().with(RENEWED, Value::Bool(true))),
             diff: Vec::new(),
             because: Reason {
                 code: ReasonCode::Drift,
-                text: text!("{left}, and NPM has not renewed it", left = Arg::Text(Box::new(days_left(left)))),
+                text: text!("{left}, and NPM has not renewed it", left = left()),
                 origin: None,
             },
             impact: Impact::default(),
@@ -479,7 +483,7 @@ impl<'a> Orders<'a> {
             let (at, outcome) = (Timestamp(ends.0 - LIFETIME.0), Ordered::Issued);
             let certificate = of_names(&address.provider, seen.fields.strings("domains"));
             let is_it = |order: &Order| order.certificate == certificate && order.outcome == Ordered::Issued;
-            if !all.iter().any(is_it) && input.now - at < WEEK {
+            if !all.iter().any(is_it) && input.now.is_before(at + WEEK) {
                 all.push(Order { certificate, at, outcome, code: None, until: None, forgiven: false });
             }
         }
@@ -499,14 +503,14 @@ impl<'a> Orders<'a> {
         let is_same = |order: &&Order| self.may_be_issued(order);
         // Never two orders for one set: a list may be older than the certificate.
         let settling = Kind::Certificate.traits().settling;
-        let left = self.of(certificate).filter(is_same).map(|order| order.at.min(self.input.now));
+        let left = self.of(certificate).filter(is_same).map(|order| self.input.now.not_later(order.at));
         let last = left.map(|left| settling.until(left)).max();
-        let last = last.filter(|shows| self.input.now < *shows);
+        let last = last.filter(|shows| self.input.now.is_before(*shows));
         let same = self.over(DUPLICATES, self.of(certificate).filter(is_same));
         let placed = self.all.iter().filter(|order| order.outcome != Ordered::NotPlaced);
         // What Let's Encrypt said holds whoever asks.
         let said = self.of(certificate).filter_map(|order| Some(order.until?.min(order.at + WEEK))).max();
-        let said = said.filter(|until| self.input.now < *until);
+        let said = said.filter(|until| self.input.now.is_before(*until));
         let budget = each.chain([same, self.over(ORDERS, placed), said]).flatten().max();
         last_of([
             budget.map(|at| (at, Wait::Budget)),
@@ -518,15 +522,15 @@ impl<'a> Orders<'a> {
     /// The next try of one of which nobody here can tell whether it will succeed.
     fn hourly(&self, certificate: &Address) -> Option<Timestamp> {
         let failed = self.of(certificate).filter(|order| may_have_failed(order) && !order.forgiven);
-        let next = failed.map(|order| order.at.min(self.input.now) + FAILURES.within).max();
-        next.filter(|next| self.input.now < *next)
+        let next = failed.map(|order| self.input.now.not_later(order.at) + FAILURES.within).max();
+        next.filter(|next| self.input.now.is_before(*next))
     }
 
     /// One of unknown end was not issued where none is seen after a while: NPM has a row of each.
     fn may_be_issued(&self, order: &Order) -> bool {
         match order.outcome {
             Ordered::Issued => true,
-            Ordered::Unknown => self.input.now - order.at < FAILURES.within,
+            Ordered::Unknown => self.input.now.is_before(order.at + FAILURES.within),
             Ordered::Failed | Ordered::NotPlaced => false,
         }
     }
@@ -545,8 +549,8 @@ impl<'a> Orders<'a> {
             let doubled = u32::try_from(alike - 1).unwrap_or(u32::MAX).min(10);
             Millis(SOON.0.saturating_mul(1 << doubled).min(HOUR.0))
         };
-        let until = last.at.min(self.input.now) + pause;
-        (self.input.now < until).then_some(until)
+        let until = self.input.now.not_later(last.at) + pause;
+        self.input.now.is_before(until).then_some(until)
     }
 
     fn of(&self, certificate: &Address) -> impl Iterator<Item = &Order> {
@@ -554,7 +558,7 @@ impl<'a> Orders<'a> {
     }
 
     fn spend(&mut self, certificate: &Address) {
-        let (certificate, at) = (certificate.clone(), self.input.now);
+        let (certificate, at) = (certificate.clone(), self.input.now.exact());
         self.all.push(Order { certificate, at, outcome: Ordered::Unknown, code: None, until: None, forgiven: false });
     }
 
@@ -562,7 +566,7 @@ impl<'a> Orders<'a> {
     fn below(&self, domain: &str) -> Vec<&Order> {
         let counts = |order: &&Order| {
             let is_below = || names(&order.certificate).into_iter().any(|name| registered(self.input, name) == domain);
-            self.may_be_issued(order) && self.input.now - order.at < WEEK && is_below()
+            self.may_be_issued(order) && self.input.now.is_before(order.at + WEEK) && is_below()
         };
         self.all.iter().filter(counts).collect()
     }
@@ -575,11 +579,11 @@ impl<'a> Orders<'a> {
     /// When a limit lets one more pass, one try left to people.
     fn over<'o>(&self, limit: Limit, orders: impl Iterator<Item = &'o Order>) -> Option<Timestamp> {
         // What a clock that was put back left in the future was asked for now, at the latest.
-        let mut times: Vec<Timestamp> = orders.map(|order| order.at.min(self.input.now)).collect();
+        let mut times: Vec<Timestamp> = orders.map(|order| self.input.now.not_later(order.at)).collect();
         times.sort();
         let oldest = times.len().checked_sub(limit.most - 1).and_then(|at| times.get(at))?;
         let free = *oldest + limit.within;
-        (self.input.now < free).then_some(free)
+        self.input.now.is_before(free).then_some(free)
     }
 }
 

@@ -224,7 +224,8 @@ fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address,
     }
     // A call whose outcome is not known may be on its way still.
     let left = names.iter().filter_map(|address| facts.open_intents.get(*address)).max();
-    let settles = left.map(|left| Kind::Image.traits().settling.until(*left)).filter(|until| input.now < *until);
+    let settles =
+        left.map(|left| Kind::Image.traits().settling.until(*left)).filter(|until| input.now.is_before(*until));
     let gate = settles.map_or(Gate::Now, |at| Gate::Until { at, what: Wait::Settle });
     [at(&pulled.reference), at(&pulled.id)].into_iter().find(is_it).map(|address| (address, gate))
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use super::dns_names::WantedRecords;
 use super::expand::Expansion;
 use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts};
-use crate::model::power::{self, Cause, Power, PowerRule};
+use crate::model::power::{self, Cause, Power, PowerRule, Wanted};
 use crate::model::{
     Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Service, Timestamp, Value, Want, World,
 };
@@ -25,7 +25,7 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
     let address = &instance.address;
     let seen = input.world.seen.get(address);
     let now = resting(input.world, address).filter(|seen| shown_until(input, address, *seen).is_none());
-    let level = instance.wanted(input.facts.power.get(address), input.now).level;
+    let level = wanted(input, instance).level;
     let shape = instance.shape.as_ref();
     let mut fields = shape.map(|shape| shape.fields(&input.site.instance, address)).unwrap_or_default();
     if let (Some(level), Some(now)) = (level, now) {
@@ -36,7 +36,7 @@ pub(super) fn expand(expansion: &mut Expansion<'_>, instance: &Instance) {
         let grace = expansion.service.reconcile.stopped_grace;
         let is_awaited = input.requests.is_awaited(&expansion.service.name);
         if let (Some(stopped), PowerRule::Level(Power::On), false) = (stopped, &instance.rule, is_awaited) {
-            expansion.wants.rests_until.insert(address.clone(), stopped.min(input.now) + grace);
+            expansion.wants.rests_until.insert(address.clone(), input.now.not_later(stopped) + grace);
         }
     }
     expansion.wants.limits.insert(address.clone(), POWER_WITHIN);
@@ -167,7 +167,7 @@ const SHOWN_LATE: Millis = Millis::seconds(15);
 /// Until when it is not known whether a power that is seen is that from before the last write.
 fn shown_until(input: &Input<'_>, address: &Address, seen: Power) -> Option<Timestamp> {
     let (to, at) = input.facts.power.get(address)?.written?;
-    let may_be_late = to != seen && (Millis(0)..SHOWN_LATE).contains(&(input.now - at));
+    let may_be_late = to != seen && !input.now.is_before(at) && input.now.is_before(at + SHOWN_LATE);
     may_be_late.then_some(at + SHOWN_LATE)
 }
 
@@ -182,7 +182,7 @@ pub fn after_look(input: &Input<'_>) -> BTreeMap<Address, PowerFacts> {
 
 fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
     let Instance { address, rule, .. } = instance;
-    let now = input.now;
+    let now = input.now.exact();
     let timetable = rule.timetable().map(|table| table.identity()).unwrap_or_default();
     let known = input.facts.power.get(address);
     let mut facts = known.cloned().unwrap_or_default();
@@ -229,18 +229,30 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
     facts
 }
 
+/// The power that a managed server is to have now, and why.
+pub(crate) fn wanted(input: &Input<'_>, instance: &Instance) -> Wanted {
+    let wanted = instance.wanted(input.facts.power.get(&instance.address), input.now.until([]));
+    input.now.until(changes(&wanted).filter(|at| input.now.until([]) < *at));
+    wanted
+}
+
+/// When that is another one by itself.
+fn changes(wanted: &Wanted) -> impl Iterator<Item = Timestamp> + use<> {
+    let end = match wanted.why {
+        Cause::Override(_, end) => end,
+        Cause::Unmanaged | Cause::Level(_) | Cause::Tick(_) | Cause::NoTickYet(_) => None,
+    };
+    wanted.next.map(|tick| tick.at).into_iter().chain(end)
+}
+
 /// When the wanted power of a managed server is another one by itself: a tick, or the end of an override.
 pub fn next_change(input: &Input<'_>) -> Option<Timestamp> {
     let instances = input.services.values().flat_map(Service::servers);
-    let changes = instances.flat_map(|instance| {
-        let wanted = instance.wanted(input.facts.power.get(&instance.address), input.now);
-        let end = match wanted.why {
-            Cause::Override(_, end) => end,
-            Cause::Unmanaged | Cause::Level(_) | Cause::Tick(_) | Cause::NoTickYet(_) => None,
-        };
+    let times = instances.flat_map(|instance| {
+        let wanted = wanted(input, instance);
         let seen = resting(input.world, &instance.address);
         let shown = seen.and_then(|seen| shown_until(input, &instance.address, seen));
-        [wanted.next.map(|tick| tick.at), end, shown]
+        changes(&wanted).chain(shown)
     });
-    changes.flatten().filter(|at| *at > input.now).min()
+    times.filter(|at| input.now.is_before(*at)).min()
 }

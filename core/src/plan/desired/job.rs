@@ -23,7 +23,7 @@ use crate::model::failures;
 use crate::model::service::{ContainerNetwork, Job};
 use crate::model::world::Failure;
 use crate::model::{
-    Address, Change, Code, Fields, Hint, Kind, Millis, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
+    Address, Change, Code, Fields, Hint, Kind, Need, Readiness, Refusal, Seen, Service, Value, Verb, Want,
 };
 use crate::plan::diff::{compare, upstreams};
 use crate::plan::input::Input;
@@ -456,9 +456,9 @@ fn verdict(expansion: &Expansion<'_>, job: &Job, seen: &Seen) -> Option<String> 
         Readiness::Ready => None,
         Readiness::Failed { why } => Some(why.to_string()),
         Readiness::NotYet { since, .. } => {
-            let ran: Millis = expansion.input.now - *since;
             let runs = seen.fields.flag("running") == Some(true);
-            (runs && ran > job.timeout).then(|| format!("still ran after {}", job.timeout))
+            (runs && expansion.input.now.is_after(*since + job.timeout))
+                .then(|| format!("still ran after {}", job.timeout))
         }
     }
 }

@@ -162,7 +162,7 @@ fn update(
         } else if !unmet.is_empty() {
             Gate::After(unmet)
         } else {
-            let rests = || wants.rests_until.get(address).copied().filter(|until| input.now < *until);
+            let rests = || wants.rests_until.get(address).copied().filter(|until| input.now.is_before(*until));
             let until = grace(input, address, want, &changed, seen).or_else(rests);
             until.map_or(Gate::Now, |at| Gate::Until { at, what: Wait::StoppedGrace })
         };
@@ -310,7 +310,7 @@ fn grace(input: &Input<'_>, address: &Address, want: &Want, changed: &Fields, se
     let finished = seen.fields.get("finished_at_ms").and_then(Value::as_int)?;
     let finished = Timestamp(finished);
     let until = finished + grace;
-    (input.now < until && !fell_with_its_engine(input, address, seen, finished)).then_some(until)
+    (input.now.is_before(until) && !fell_with_its_engine(input, address, seen, finished)).then_some(until)
 }
 
 /// Whether it ran before its engine started, and ended while that came up: an engine that was killed ends what ran,
@@ -471,7 +471,7 @@ fn may_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &str
     let is_left_over = has_left && !may_be_taken_over();
     let is_asked = match address.kind.traits().removal {
         Removal::NotOwned => false,
-        Removal::Unused => wants.unused.get(address).is_some_and(|until| is_purged || *until <= input.now),
+        Removal::Unused => wants.unused.get(address).is_some_and(|until| is_purged || !input.now.is_before(*until)),
         Removal::Purge => is_purged || is_left_over,
         Removal::Unwanted => true,
     };
@@ -590,7 +590,7 @@ fn delete_gate(
     let lent = account::lent_until(input, address).map(|at| (at, Wait::Lent));
     match wants.drains.get(address).map(|at| (*at, Wait::Drain)).or(lent) {
         _ if !needs.is_empty() => Gate::After(needs),
-        Some((at, what)) if input.now < at => Gate::Until { at, what },
+        Some((at, what)) if input.now.is_before(at) => Gate::Until { at, what },
         Some(_) | None => Gate::Now,
     }
 }

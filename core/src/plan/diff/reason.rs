@@ -9,7 +9,7 @@ use crate::model::power::Cause;
 use crate::model::world::Failure;
 use crate::model::{Address, Arg, FieldDiff, Kind, Origin, Readiness, Seen, Text, Value, Want, Wants};
 use crate::plan::desired::container::FOLLOWS;
-use crate::plan::desired::job;
+use crate::plan::desired::{instance, job};
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
 use crate::text;
@@ -176,13 +176,13 @@ fn switched(input: &Input<'_>, address: &Address, want: &Want, diffs: &[FieldDif
     if diffs.iter().any(|diff| diff.field != "power") {
         return None;
     }
-    let instance = input.services.get(&want.service)?.server_at(address)?;
-    let why = instance.wanted(input.facts.power.get(address), input.now).why;
+    let server = input.services.get(&want.service)?.server_at(address)?;
+    let why = instance::wanted(input, server).why;
     match &why {
         Cause::Tick(_) | Cause::Override(..) => Some(why.text()),
         // It may be new, or followed again after an override.
         Cause::Level(power) => {
-            Some(text!("{place} says power: {power}", place = place(&instance.origin), power = power.as_str()))
+            Some(text!("{place} says power: {power}", place = place(&server.origin), power = power.as_str()))
         }
         Cause::Unmanaged | Cause::NoTickYet(_) => None,
     }

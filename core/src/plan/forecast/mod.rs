@@ -36,7 +36,7 @@ pub struct Forecast {
 pub fn forecast(input: &Input<'_>) -> Forecast {
     let mut world = input.world.clone();
     let mut facts = input.facts.clone();
-    let mut now = input.now;
+    let mut now = input.now.exact();
     let (mut wants, first) = pass(input);
     let mut firsts: BTreeMap<&Address, Vec<&Change>> = BTreeMap::new();
     for change in &first.changes {
@@ -47,7 +47,7 @@ pub fn forecast(input: &Input<'_>) -> Forecast {
     let mut last = first.clone();
     for turn in 0..LOOKS_MAX {
         looks = turn + 1;
-        let step = Input { world: &world, facts: &facts, now, ..*input };
+        let step = Input { world: &world, facts: &facts, now: now.into(), ..*input };
         let (own, plan) = if turn == 0 { (wants.clone(), first.clone()) } else { pass(&step) };
         let ready: Vec<Change> = plan.changes.iter().filter(|change| change.is_now()).cloned().collect();
         last = plan;

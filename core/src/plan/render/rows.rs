@@ -260,7 +260,7 @@ fn until(input: &Input<'_>, change: &Change) -> Option<Text> {
     if matches!(change.verb, Verb::Create(_)) && matches!(what, Wait::Budget | Wait::Order) {
         return None;
     }
-    let left = *at - input.now;
+    let left = *at - input.now.exact();
     Some(match what {
         Wait::StoppedGrace => text!("in {left}: somebody stopped it, maybe for a backup", left),
         Wait::Settle => text!("in {left}: a call has left and nothing is known of it yet", left),
@@ -286,9 +286,9 @@ fn until(input: &Input<'_>, change: &Change) -> Option<Text> {
 fn kept_certificate(input: &Input<'_>, wants: &Wants, unwanted: &[&Address]) -> Option<Text> {
     let left = unwanted.iter().filter(|address| address.kind == Kind::Certificate);
     let until = left
-        .map(|address| wants.unused.get(*address).copied().unwrap_or(input.now + unused_certificates::KEPT))
+        .map(|address| wants.unused.get(*address).copied().unwrap_or(input.now.exact() + unused_certificates::KEPT))
         .max()?;
-    (input.now < until).then(|| text!("certificate until {day}", day = Arg::Day(until)))
+    (input.now.is_before(until)).then(|| text!("certificate until {day}", day = Arg::Day(until)))
 }
 
 /// Whether a container that comes again is on a network.

@@ -199,13 +199,16 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
         (Verb::Create(_), None) if line.is_job => job(manifest, address),
         (Verb::Create(_), None) if address.kind == Kind::Certificate => match certificate::waits(input, address) {
             Some((at, Wait::Budget)) => {
-                text!("Let's Encrypt, none for another {left}, A0805", left = at - input.now)
+                text!("Let's Encrypt, none for another {left}, A0805", left = at - input.now.exact())
             }
             Some((at, Wait::Settle)) => {
-                text!("Let's Encrypt, asked for a moment ago, shows within {left}", left = at - input.now)
+                text!("Let's Encrypt, asked for a moment ago, shows within {left}", left = at - input.now.exact())
             }
             Some((at, _)) => {
-                text!("Let's Encrypt, not asked for another {left}: the last order failed", left = at - input.now)
+                text!(
+                    "Let's Encrypt, not asked for another {left}: the last order failed",
+                    left = at - input.now.exact()
+                )
             }
             None => {
                 let left = certificate::orders_left(input, address);
@@ -348,7 +351,7 @@ fn apply(input: &Input<'_>, forecast: &Forecast, summary: Summary) -> String {
     match (&forecast.plan.guard, can_act, order_waits(forecast)) {
         (_, false, _) => String::new(),
         (_, true, Some(at)) => {
-            format!("Next: amarre apply in {}; before, it would do nothing\n", at - input.now)
+            format!("Next: amarre apply in {}; before, it would do nothing\n", at - input.now.exact())
         }
         (None, true, None) if summary.delete > 0 => "Next: amarre apply (asks before it deletes)\n".to_owned(),
         (_, true, None) => "Next: amarre apply\n".to_owned(),

@@ -175,7 +175,7 @@ fn verdict(
 ) -> Option<String> {
     // An engine that has just started ended everything, and brings it back.
     let waking = expansion.input.world.waking.get(&expansion.host.docker);
-    if waking.is_some_and(|until| expansion.input.now < *until) {
+    if waking.is_some_and(|until| expansion.input.now.is_before(*until)) {
         return None;
     }
     match &seen.ready {
@@ -185,7 +185,7 @@ fn verdict(
         Readiness::NotYet { .. } if completion::is_task(expansion.service, base) => None,
         Readiness::NotYet { since, why } => {
             let timeout = health_timeout(&expansion.service.update, container, writes);
-            (expansion.input.now - *since > timeout).then(|| format!("not healthy after {timeout}: {why}"))
+            expansion.input.now.is_after(*since + timeout).then(|| format!("not healthy after {timeout}: {why}"))
         }
     }
 }

@@ -89,7 +89,8 @@ pub fn may_have_served(expansion: &Expansion<'_>, old: &Address, seen: &Seen) ->
 /// to begin later: the clock was put back.
 pub fn until(expansion: &Expansion<'_>, old: &Address) -> Timestamp {
     let input = expansion.input;
-    let since = input.facts.repointed_at.get(old).map_or(input.now, |since| input.now.min(*since));
+    let since =
+        input.facts.repointed_at.get(old).map_or_else(|| input.now.exact(), |since| input.now.not_later(*since));
     since + expansion.service.update.drain
 }
 

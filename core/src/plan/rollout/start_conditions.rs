@@ -101,7 +101,8 @@ fn is_lost(expansion: &Expansion<'_>, key: &str, target: &RouteTarget) -> bool {
         (Readiness::NotYet { since, .. }, Some(sibling)) => {
             let writes = sibling.writes_data() || !seen.fields.strings(image_volumes::FIELD).is_empty();
             let is_task = expansion.service.is_task(key);
-            !is_task && input.now - *since > generation::health_timeout(&expansion.service.update, sibling, writes)
+            let timeout = generation::health_timeout(&expansion.service.update, sibling, writes);
+            !is_task && input.now.is_after(*since + timeout)
         }
     }
 }

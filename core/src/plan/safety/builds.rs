@@ -15,7 +15,7 @@ pub fn next_build(input: &Input<'_>, service: &str) -> Option<Timestamp> {
     let most = input.site.images.builds_per_hour.max(1);
     // The one after which there is room, as soon as it is long enough ago.
     let at = *began.get(began.len().checked_sub(most)?)? + COUNTED;
-    (input.now < at).then_some(at)
+    input.now.is_before(at).then_some(at)
 }
 
 /// Lets those of a service wait that has had as many as it may.

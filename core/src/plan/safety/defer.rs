@@ -21,7 +21,7 @@ pub fn hold_back(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
             let is_own = input.world.own.iter().any(|own| own.is_same(&change.address));
             change.gate = Gate::Held(own(change, is_own));
         }
-        let waking = input.world.waking.get(&change.address.provider).filter(|until| input.now < **until);
+        let waking = input.world.waking.get(&change.address.provider).filter(|until| input.now.is_before(**until));
         let Some(until) = waking.filter(|_| change.is_now() && is_put_right(input, change)) else { continue };
         change.gate = Gate::Until { at: *until, what: Wait::EngineStart };
         plan.next_look = Some(plan.next_look.map_or(*until, |known| known.min(*until)));

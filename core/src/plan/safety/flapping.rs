@@ -86,10 +86,10 @@ pub fn after_look(
 
 /// What was made a moment ago and is not in the vendor's list yet is not made a second time at once.
 fn not_yet_seen(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> Option<Timestamp> {
-    let last = unseen_create(flaps).filter(|last| *last <= input.now)?;
+    let last = unseen_create(flaps).filter(|last| !input.now.is_before(*last))?;
     let is_made = matches!(change.verb, Verb::Create(_)) && change.is_now() && change.address.kind != Kind::Image;
     let until = change.address.kind.traits().settling.until(last);
-    (is_made && input.now < until).then_some(until)
+    (is_made && input.now.is_before(until)).then_some(until)
 }
 
 /// When a create left last that was confirmed and whose effect is not observed yet.
@@ -110,7 +110,7 @@ fn is_again(change: Option<&Change>, flap: &Flap) -> bool {
 /// Which fields of a change are left alone, and why.
 fn fields_left_alone(input: &Input<'_>, change: &Change, flaps: &BTreeMap<String, Flap>) -> BTreeMap<String, Left> {
     let revision = input.facts.revision.as_str();
-    let of = |field: &str, wanted: &str| flaps.get(field)?.left(wanted, revision, input.now);
+    let of = |field: &str, wanted: &str| flaps.get(field)?.left(wanted, revision, input.now.exact());
     match &change.verb {
         Verb::Update(fields) => {
             let left =
@@ -143,7 +143,8 @@ fn refusal(
             (Code::A0906, message)
         }
         Left::Quarantined => {
-            let times = named.iter().filter_map(|field| flaps.get(*field)).map(|flap| flap.count(input.now)).max();
+            let times =
+                named.iter().filter_map(|field| flaps.get(*field)).map(|flap| flap.count(input.now.exact())).max();
             let times = times.unwrap_or_default().clamp(HOUR_MAX, DAY_MAX);
             let message = text!(
                 "{fields} of {kind} {name} was put right {times} times and is undone again",

@@ -40,7 +40,7 @@ fn lent_until(input: &Input<'_>, pool: &str, machine: &str) -> Option<Timestamp>
     let holder = input.facts.pools.get(pool).unwrap_or(&nothing).holder(machine).and_then(|holder| holder.until());
     let marked = account::accounts(input, pool, machine).into_values();
     let marked = marked.filter_map(|account| account::lent_until(input, account));
-    marked.chain(holder).filter(|until| *until > input.now).max()
+    marked.chain(holder).filter(|until| input.now.is_before(*until)).max()
 }
 
 /// Whether it ends a machine that is there, itself or by its successor, or stops it for a while.

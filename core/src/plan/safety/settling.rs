@@ -19,8 +19,10 @@ pub fn gate(input: &Input<'_>, address: &Address, service: &str) -> Option<Gate>
         return None;
     }
     match over_at(input.world, address, left) {
-        Some(at) => (input.now < at).then_some(Gate::Until { at, what: Wait::Settle }),
-        None if input.now < settling.until(left) => Some(Gate::Until { at: settling.until(left), what: Wait::Settle }),
+        Some(at) => input.now.is_before(at).then_some(Gate::Until { at, what: Wait::Settle }),
+        None if input.now.is_before(settling.until(left)) => {
+            Some(Gate::Until { at: settling.until(left), what: Wait::Settle })
+        }
         None => Some(Gate::Held(undecided(address, service, left))),
     }
 }

@@ -31,7 +31,8 @@ pub fn kept_until(input: &Input<'_>, wants: &Wants) -> BTreeMap<Address, Timesta
     let is_used = |address: &Address| used.contains(&(&address.provider, address.name.as_str()));
     let unused = all.filter(|(address, _)| !is_wanted(address) && !is_used(address));
     let until = |address: &Address| {
-        let since = input.facts.repointed_at.get(address).map_or(input.now, |since| input.now.min(*since));
+        let since = input.facts.repointed_at.get(address);
+        let since = since.map_or_else(|| input.now.exact(), |since| input.now.not_later(*since));
         since + KEPT
     };
     unused.map(|(address, _)| (address.clone(), until(address))).collect()

@@ -1,0 +1,103 @@
+//! Plans that are kept while nothing changes that they depend on: most looks find what the last one found.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+
+use super::input::Input;
+use super::look_time::{Horizon, LookTime};
+use crate::model::{Timestamp, World};
+
+/// What was made of an input, for as long as that stays the same.
+#[derive(Debug)]
+pub struct Kept<T> {
+    /// A key of this process: nobody can write two inputs that have one digest.
+    state: RandomState,
+    last: Option<Made<T>>,
+}
+
+#[derive(Debug)]
+struct Made<T> {
+    digest: u64,
+    from: Timestamp,
+    until: Timestamp,
+    what: Arc<T>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self { state: RandomState::default(), last: None }
+    }
+}
+
+impl<T> Kept<T> {
+    /// What `make` makes of an input; what it made last, while that input is equal and nothing in it has fallen due.
+    /// `spelling`: what [`Input::spell`] depends on.
+    pub fn of(&mut self, input: &Input<'_>, spelling: &impl Hash, make: impl FnOnce(&Input<'_>) -> T) -> Arc<T> {
+        let (digest, now) = (self.digest(input, spelling), input.now.at());
+        if let Some(made) = self.made(digest, now) {
+            return made;
+        }
+        let horizon = Horizon::default();
+        let what = Arc::new(make(&Input { now: LookTime::from(now).noted(&horizon), ..*input }));
+        self.last = Some(Made { digest, from: now, until: horizon.end(), what: Arc::clone(&what) });
+        what
+    }
+
+    /// What was made of an equal input, if it still holds.
+    pub fn known(&self, input: &Input<'_>, spelling: &impl Hash) -> Option<Arc<T>> {
+        self.made(self.digest(input, spelling), input.now.at())
+    }
+
+    /// What was made last, of whatever.
+    pub fn last(&self) -> Option<Arc<T>> {
+        self.last.as_ref().map(|made| Arc::clone(&made.what))
+    }
+
+    fn made(&self, digest: u64, now: Timestamp) -> Option<Arc<T>> {
+        let made = self.last.as_ref()?;
+        (made.digest == digest && made.from <= now && now < made.until).then(|| Arc::clone(&made.what))
+    }
+
+    /// Until when what was made last holds, if nothing changes.
+    pub fn until(&self) -> Timestamp {
+        self.last.as_ref().map(|made| made.until).unwrap_or_default()
+    }
+
+    fn digest(&self, input: &Input<'_>, spelling: &impl Hash) -> u64 {
+        // The schemas are the program's.
+        let Input { services, site, schemas: _, spell: _, marks, world, facts, now: _, requests } = *input;
+        let mut hasher = self.state.build_hasher();
+        (services, site, marks, facts, requests, spelling).hash(&mut hasher);
+        hash_world(world, site.images.min_free, &mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Free room counts only where there is too little: it is another number at each look.
+fn hash_world(world: &World, room: u64, hasher: &mut impl Hasher) {
+    // All of them, so that one that is new is not forgotten here.
+    let World {
+        seen,
+        gaps,
+        routes,
+        addresses,
+        free,
+        started,
+        waking,
+        own,
+        port80,
+        mail_refused,
+        read_only,
+        reserved,
+        ruled_out,
+        quotes,
+        unoffered,
+        inventory,
+        leads,
+    } = world;
+    (seen, gaps, routes, addresses, started, waking, own, port80, mail_refused).hash(hasher);
+    (read_only, reserved, ruled_out, quotes, unoffered, inventory, leads).hash(hasher);
+    free.iter().filter(|(_, free)| **free < room).for_each(|few| few.hash(hasher));
+}

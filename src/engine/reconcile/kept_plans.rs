@@ -1,0 +1,71 @@
+//! What passes keep of one another: most find what the last one found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::engine::{Context, PassInput};
+use amarre_core::model::{Plan, ProviderId, Wants};
+use amarre_core::plan;
+use amarre_core::plan::desired::expand;
+use amarre_core::plan::kept::Kept;
+
+/// What vendors said of their versions: how they spell fields depends on that.
+type Versions = BTreeMap<ProviderId, String>;
+
+/// What the last passes made, each for as long as its input is equal.
+#[derive(Debug, Default)]
+pub struct KeptPlans {
+    /// The wants of a world that was observed and not examined yet.
+    observed: Kept<Wants>,
+    planned: Kept<(Arc<Wants>, Plan)>,
+    /// The plan as though nothing were suspended.
+    awake: Kept<Plan>,
+    /// How often a plan was kept.
+    times: u32,
+}
+
+/// In builds with debug assertions, every eighth kept plan is made once more and compared.
+const COMPARED: u32 = 8;
+
+impl KeptPlans {
+    /// The wants before anything is observed: mostly those of the last plan.
+    pub fn before_look(&self, context: &Context, given: PassInput<'_>, versions: &Versions) -> Arc<Wants> {
+        context.with_input(given, |input| match self.planned.known(input, versions) {
+            Some(planned) => Arc::clone(&planned.0),
+            None => Arc::new(expand::expand(input)),
+        })
+    }
+
+    /// The wants once everything is observed.
+    pub fn observed(&mut self, context: &Context, given: PassInput<'_>, versions: &Versions) -> Arc<Wants> {
+        context.with_input(given, |input| self.observed.of(input, versions, expand::expand))
+    }
+
+    /// The wants and the plan, once everything is examined too.
+    pub fn planned(&mut self, context: &Context, given: PassInput<'_>, versions: &Versions) -> (Arc<Wants>, Plan) {
+        let Self { observed, planned, times, .. } = self;
+        let before = planned.last();
+        let made = context.with_input(given, |input| {
+            planned.of(input, versions, |input| {
+                let (wants, plan) = plan::pass(input);
+                // Two that are equal are one in memory.
+                let twin = observed.last().filter(|observed| **observed == wants);
+                (twin.unwrap_or_else(|| Arc::new(wants)), plan)
+            })
+        });
+        if cfg!(debug_assertions) && before.is_some_and(|before| Arc::ptr_eq(&before, &made)) {
+            *times = times.wrapping_add(1);
+            if times.is_multiple_of(COMPARED) {
+                let (wants, plan) = context.with_input(given, plan::pass);
+                assert_eq!((&wants, &plan), (&*made.0, &made.1), "a plan was kept that would be another one");
+            }
+        }
+        (Arc::clone(&made.0), made.1.clone())
+    }
+
+    /// The plan as though nothing were suspended.
+    pub fn awake(&mut self, context: &Context, given: PassInput<'_>, versions: &Versions) -> Plan {
+        let made = context.with_input(given, |input| self.awake.of(input, versions, |input| plan::pass(input).1));
+        Plan::clone(&made)
+    }
+}
