@@ -231,8 +231,8 @@ fn after_look_at(input: &Input<'_>, instance: &Instance) -> PowerFacts {
 
 /// The power that a managed server is to have now, and why.
 pub(crate) fn wanted(input: &Input<'_>, instance: &Instance) -> Wanted {
-    let wanted = instance.wanted(input.facts.power.get(&instance.address), input.now.until([]));
-    input.now.until(changes(&wanted).filter(|at| input.now.until([]) < *at));
+    let wanted = instance.wanted(input.facts.power.get(&instance.address), input.now.at());
+    input.now.until(changes(&wanted).filter(|at| input.now.at() < *at));
     wanted
 }
 
