@@ -11,6 +11,7 @@ mod support;
 
 mod bare;
 mod cloud;
+mod hosts;
 mod rows;
 mod zone;
 
@@ -46,8 +47,11 @@ async fn main() {
     if std::env::args().any(|arg| arg == "cloud") {
         return cloud::compare(is_smoke).await;
     }
-    println!("{:<44} {:>10} {:>10} {:>7}  aim", "", "amarre", "bare", "ratio");
     let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    if std::env::args().any(|arg| arg == "hosts") {
+        return hosts::compare(is_smoke, &asked).await;
+    }
+    println!("{:<44} {:>10} {:>10} {:>7}  aim", "", "amarre", "bare", "ratio");
     let sizes: &[usize] = match asked.as_slice() {
         [] if is_smoke => &[SIZE_SMOKE],
         [] => &SIZES,
@@ -56,8 +60,9 @@ async fn main() {
     for (at, count) in sizes.iter().enumerate() {
         let rig = rig(*count).await;
         let bare = bare_best(&rig, *count, is_smoke).await;
-        let ours = first_apply(&rig, *count).await;
+        let (ours, worked_s) = first_apply(&rig, *count).await;
         row(&format!("{count} new services, until all run"), ours, bare, Some(1.1));
+        println!("  CPU of our own meanwhile: {worked_s:.2} s");
         if at + 1 == sizes.len() {
             standing(&rig, *count, is_smoke).await;
         }
@@ -66,6 +71,9 @@ async fn main() {
     }
     zone::compare(is_smoke).await;
     cloud::compare(is_smoke).await;
+    if is_smoke {
+        hosts::compare(is_smoke, &[]).await;
+    }
 }
 
 fn row(what: &str, ours: Duration, bare: Duration, aim: Option<f64>) {
@@ -111,17 +119,18 @@ async fn bare_best(rig: &Rig, count: usize, is_smoke: bool) -> Duration {
     best
 }
 
-/// From the start of the command to the start of the last container.
-async fn first_apply(rig: &Rig, count: usize) -> Duration {
+/// From the start of the command to the start of the last container; and its seconds of CPU until then.
+async fn first_apply(rig: &Rig, count: usize) -> (Duration, f64) {
     let label = format!("io.amarre.instance={}", rig.instance());
     let mut starts = bare::Starts::subscribe(&label).await;
     let began = Instant::now();
     let apply = rig.command(&["apply", "--yes", "--timeout", "10m"]).stdout(Stdio::null()).spawn().unwrap();
     starts.wait(count).await;
     let took = began.elapsed();
+    let worked_s = ticks(&apply) / TICKS_PER_S;
     let ended = apply.wait_with_output().await.unwrap();
     assert!(ended.status.success(), "apply: {}", String::from_utf8_lossy(&ended.stderr));
-    took
+    (took, worked_s)
 }
 
 /// What a daemon costs when nothing is to be done, and when something is.
@@ -199,10 +208,16 @@ async fn quiet_look(rig: &Rig, round: usize) -> Duration {
 
 /// How many looks there were, and how long they took together.
 async fn looks(rig: &Rig) -> (u64, Duration) {
-    let text = metrics(rig).await;
+    const COUNT: &str = "amarre_reconcile_duration_seconds_count{phase=\"total\"}";
+    let mut text = metrics(rig).await;
+    // A daemon that has more to do may say that it is to be asked later.
+    while !text.contains(COUNT) {
+        tokio::time::sleep(PAUSE).await;
+        text = metrics(rig).await;
+    }
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok()).unwrap();
     let took = Duration::from_secs_f64(value("amarre_reconcile_duration_seconds_sum{phase=\"total\"}"));
-    (value("amarre_reconcile_duration_seconds_count{phase=\"total\"}") as u64, took)
+    (value(COUNT) as u64, took)
 }
 
 /// The requests that the daemon makes meanwhile.
@@ -250,8 +265,8 @@ async fn start(rig: &Rig) -> Child {
 }
 
 /// Of the process alone: user and system time.
-fn ticks(daemon: &Child) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", daemon.id().unwrap())).unwrap();
+fn ticks(process: &Child) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.id().unwrap())).unwrap();
     let after = stat.rsplit_once(") ").unwrap().1;
     let fields: Vec<&str> = after.split(' ').collect();
     fields[11..13].iter().map(|text| text.parse::<f64>().unwrap()).sum()
