@@ -6,6 +6,7 @@ use amarre::providers::ProbePorts;
 use amarre::providers::WatchEvents;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use amarre::providers::docker::{DockerConfig, DockerProvider};
@@ -263,6 +264,36 @@ async fn what_happened_before_the_subscription_is_read_again() {
     tokio::select! {
         () = ours.watch(Arc::default()) => (),
         () = eventually(20, "the new start", async || started().await != before) => (),
+    }
+}
+
+/// Passes look at an engine that is away as often as they see fit.
+#[tokio::test]
+async fn an_engine_that_stays_away_starts_no_pass_until_it_is_back() {
+    let (docker, ours) = served("home").await;
+    let (wake, woken) = (Arc::new(Notify::new()), AtomicUsize::new(0));
+    let count = async || {
+        loop {
+            wake.notified().await;
+            woken.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let calls = |path: &str| docker.server.journal.calls().iter().filter(|call| call.path.contains(path)).count();
+    let told = async {
+        eventually(20, "a watch", async || calls("/events") == 1).await;
+        docker.down(true);
+        eventually(20, "it is asked once more", async || calls("/_ping") >= 2).await;
+        let gone = woken.load(Ordering::Relaxed);
+        assert_ne!(gone, 0, "it has gone");
+        eventually(20, "and again", async || calls("/_ping") >= 3).await;
+        assert_eq!(woken.load(Ordering::Relaxed), gone, "that is known");
+        docker.down(false);
+        eventually(20, "it is back", async || calls("/events") == 2 && woken.load(Ordering::Relaxed) > gone).await;
+    };
+    tokio::select! {
+        () = ours.watch(wake.clone()) => (),
+        () = count() => (),
+        () = told => (),
     }
 }
 

@@ -112,6 +112,11 @@ impl EngineApi {
         Ok(Self { docker, sender, endpoint, tls, counts, registries, version, engine, platform, root, connected_at })
     }
 
+    /// Whether the engine answers.
+    pub async fn answers(&self) -> bool {
+        self.docker.ping().await.is_ok()
+    }
+
     /// A client for one stream, and what counts its pieces.
     fn streaming(&self) -> Result<(Docker, Arc<Meter>), Error> {
         let meter = Meter::stream();

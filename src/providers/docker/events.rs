@@ -12,12 +12,36 @@ use super::{DockerProvider, inspects};
 use crate::providers::{AttributeDrift, Attributed, Difference, WatchEvents};
 use amarre_core::model::{Address, Kind, Timestamp};
 
+/// What became of the last subscription.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subscription {
+    /// There was none.
+    None,
+    /// It ended: what happened since is not known.
+    Ended,
+    /// The engine did not answer when it was asked again. Passes know that, and look at it as often as they see fit.
+    Away,
+}
+
 #[async_trait]
 impl WatchEvents for DockerProvider {
     async fn watch(&self, wake: Arc<Notify>) {
-        let mut heard_at = None;
+        let (mut heard_at, mut before) = (None, Subscription::None);
         loop {
-            if let Ok(api) = self.api().await {
+            let engine = self.api().await.ok();
+            let answers = match engine {
+                Some(api) => before == Subscription::None || api.answers().await,
+                None => false,
+            };
+            if let (true, Subscription::Ended | Subscription::Away)
+            | (false, Subscription::None | Subscription::Ended) = (answers, before)
+            {
+                // The stream also ends at an event that the client cannot read: every container is inspected again.
+                self.inspects.forget_all();
+                wake.notify_one();
+            }
+            before = if answers { Subscription::Ended } else { Subscription::Away };
+            if let Some(api) = engine.filter(|_| answers) {
                 // Containers may have been inspected before this subscription stands: the engine repeats what came since.
                 let since = heard_at.as_ref().or(api.connected_at.as_ref());
                 let mut events = Box::pin(api.events(since.map(String::as_str)));
@@ -28,10 +52,7 @@ impl WatchEvents for DockerProvider {
                     }
                 }
             }
-            // The stream also ends at an event that the client cannot read: every container is inspected again.
             tokio::time::sleep(api::RESUBSCRIBE_AFTER).await;
-            self.inspects.forget_all();
-            wake.notify_one();
         }
     }
 }
