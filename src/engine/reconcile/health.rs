@@ -6,7 +6,9 @@ use futures_util::{FutureExt, StreamExt};
 
 use super::answers::InstanceAnswers;
 use crate::providers::Provider;
-use amarre_core::model::{Address, Facts, Millis, ProviderId, Readiness, Seen, Text, Timestamp, Value, Wants, World};
+use amarre_core::model::{
+    Address, Facts, Kind, Millis, ProviderId, Readiness, Seen, Text, Timestamp, Value, Wants, World,
+};
 use amarre_core::text;
 
 /// Good answers that make a container ready …
@@ -25,9 +27,18 @@ const UPTIME_NEEDED: Millis = Millis::seconds(15);
 pub struct HealthTracks {
     /// Of instances.
     pub instances: InstanceAnswers,
-    tracks: BTreeMap<(String, i64), Track>,
+    tracks: BTreeMap<ContainerRun, Track>,
     /// This process has asked before.
     has_asked: bool,
+}
+
+/// A container since it started. Engines of machines that are copies of one another may have containers of one id.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ContainerRun {
+    /// Where it is.
+    pub engine: ProviderId,
+    id: String,
+    started: i64,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -62,8 +73,8 @@ impl HealthTracks {
         let mut asks = Vec::new();
         for (address, probe) in wants.probes.iter().chain(&wants.probes_of_old) {
             let Some(seen) = world.seen.get(address).filter(|seen| needs_probe(seen)) else { continue };
-            let key = track_of(seen);
-            let started = key.1;
+            let key = run_of(address, seen);
+            let started = key.started;
             let mut track = self.tracks.remove(&key).unwrap_or_default();
             track.had_taken_over |= led_to.contains(address);
             let is_old = track.had_taken_over || has_worked(address, wants, facts);
@@ -119,8 +130,10 @@ impl HealthTracks {
             }
             self.tracks.insert(key, track);
         }
-        let alive: Vec<&str> = world.seen.values().map(|seen| seen.vendor_id.as_str()).collect();
-        self.tracks.retain(|(id, _), _| alive.contains(&id.as_str()));
+        let containers = world.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
+        let there: BTreeSet<(&ProviderId, &str)> =
+            containers.map(|(address, seen)| (&address.provider, seen.vendor_id.as_str())).collect();
+        self.tracks.retain(|run, _| there.contains(&(&run.engine, run.id.as_str())));
         self.has_asked = true;
     }
 }
@@ -133,10 +146,10 @@ fn has_worked(address: &Address, wants: &Wants, facts: &Facts) -> bool {
     is_known || wants.probes.contains_key(address) && facts.repointed_at.keys().any(is_successor)
 }
 
-/// A container and its start.
-fn track_of(seen: &Seen) -> (String, i64) {
+/// A container as it runs now.
+pub fn run_of(address: &Address, seen: &Seen) -> ContainerRun {
     let started = seen.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
-    (seen.vendor_id.clone(), started)
+    ContainerRun { engine: address.provider.clone(), id: seen.vendor_id.clone(), started }
 }
 
 fn needs_probe(seen: &Seen) -> bool {

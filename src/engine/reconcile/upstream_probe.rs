@@ -2,7 +2,6 @@
 //! NPM's settings do not show whether the container answers. Changes nothing.
 //!
 //! | a host leads to | probed |
-//! | a container that is not ready | no: its own state tells more |
 //! | a container that is not ready | no: its own state says more |
 //! | the port by which its readiness was found | no: it answered |
 //! | another port of it | until something listens there; then not before the container starts again |
@@ -13,6 +12,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 
+use super::health::{ContainerRun, run_of};
 use crate::engine::PassResult;
 use crate::providers::Provider;
 use amarre_core::model::{Address, Fields, Kind, Millis, ProviderId, Seen, Timestamp, Value, Wants};
@@ -24,8 +24,6 @@ const IN_FLIGHT: usize = 8;
 /// How long a program that Docker calls healthy may need until its port is open.
 const SETTLES: Millis = Millis::seconds(10);
 
-/// A run of a container: its id at the vendor, and when it started.
-type ContainerRun = (String, i64);
 /// A target of a run: host and port.
 type ProbeSpot = (ContainerRun, String, u16);
 
@@ -117,13 +115,12 @@ pub fn upstreams_to_probe(input: &Input<'_>, wants: &Wants) -> Vec<UpstreamPlace
             if is_judged_there(wants, container, &there.fields, (pointer.host, port)) {
                 continue;
             }
-            let started = there.fields.get("started_at_ms").and_then(Value::as_int).unwrap_or_default();
             places.push(UpstreamPlace {
                 host: host.clone(),
                 service: seen.service.clone().unwrap_or_default(),
                 path: pointer.path.map(str::to_owned),
                 container: (*container).clone(),
-                spot: ((there.vendor_id.clone(), started), pointer.host.to_owned(), port),
+                spot: (run_of(container, there), pointer.host.to_owned(), port),
             });
         }
     }
@@ -158,11 +155,10 @@ impl UpstreamProbes {
         places: Vec<UpstreamPlace>,
         now: Timestamp,
     ) -> BTreeMap<Address, DeadEnd> {
-        let spots: BTreeMap<&ProbeSpot, &ProviderId> =
-            places.iter().map(|place| (&place.spot, &place.container.provider)).collect();
-        self.listens.retain(|spot| spots.contains_key(spot));
-        let open = spots.iter().filter(|(spot, _)| !self.listens.contains(**spot));
-        let asks = open.filter_map(|(spot, provider)| Some(((*spot).clone(), providers.get(*provider)?.clone())));
+        let spots: BTreeSet<&ProbeSpot> = places.iter().map(|place| &place.spot).collect();
+        self.listens.retain(|spot| spots.contains(spot));
+        let open = spots.into_iter().filter(|spot| !self.listens.contains(*spot));
+        let asks = open.filter_map(|spot| Some((spot.clone(), providers.get(&spot.0.engine)?.clone())));
         let asks = asks.map(|(spot, provider)| async move {
             let said = match provider.capabilities().probe {
                 Some(probe) => probe.listens(&spot.1, spot.2).await,
