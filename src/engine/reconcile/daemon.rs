@@ -385,7 +385,7 @@ impl Daemon {
 
     /// A burst of events is one pass.
     fn pass_soon(&mut self) {
-        let due = self.weariness.pass_soon(self.engine.clock.now());
+        let due = self.weariness.pass_soon(self.engine.clock.now(), self.engine.lanes.len());
         self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
     }
 
@@ -436,7 +436,8 @@ impl Daemon {
         self.due = None;
         self.engine.pass(mode).await;
         self.last_pass_at = self.engine.clock.now();
-        self.weariness = self.weariness.after_pass(self.engine.picture.took, self.last_pass_at);
+        self.weariness =
+            self.weariness.after_pass(self.engine.picture.took, self.last_pass_at, self.engine.lanes.len());
         self.answer_waiters();
         if adopts && !self.engine.is_adopting() {
             // The plan held only the mark.

@@ -13,6 +13,8 @@ pub const BACKOFF_WITH_JITTER: Millis = Millis(BACKOFF_LAST.0 + BACKOFF_LAST.0 /
 const COALESCE: Millis = Millis(10);
 /// How long passes may take together before pauses are due.
 const HASTE: Millis = Millis(500);
+/// With this many lanes at work an engine has more to do than it does at once.
+const LANES_ENOUGH: usize = 16;
 /// A clock that was set meanwhile tells nothing about the duration of a pass.
 const LOOK_LAST: Millis = Millis::seconds(1);
 /// A resource that just started is watched closely.
@@ -88,19 +90,25 @@ pub struct DutyCycle {
 }
 
 impl DutyCycle {
-    /// Adds a pass of this duration.
+    /// Adds a pass of this duration. `lanes`: how many are at work.
     #[must_use]
-    pub fn after_pass(self, took: Millis, now: Timestamp) -> Self {
+    pub fn after_pass(self, took: Millis, now: Timestamp, lanes: usize) -> Self {
         let took = took.0.clamp(0, LOOK_LAST.0);
-        let rested = ((now - self.ended).0 - took).max(0);
+        let rested = ((now - self.ended).0 - took).max(0) / rest_for_each(lanes);
         Self { owed: Millis((self.owed.0 - rested).max(0) + took), ended: now }
     }
 
-    /// When to run a pass for a new event: soon; under many events, so that passes take half of the time.
-    pub fn pass_soon(self, now: Timestamp) -> Timestamp {
-        let rest = (self.owed.0 - HASTE.0).max(0);
+    /// When to run a pass for a new event: soon; under many events, so that passes take half of the time, or a fifth while
+    /// many lanes are at work, which keep the vendors busy without another pass.
+    pub fn pass_soon(self, now: Timestamp, lanes: usize) -> Timestamp {
+        let rest = (self.owed.0 - HASTE.0).max(0) * rest_for_each(lanes);
         (self.ended.min(now) + Millis(rest)).max(now + COALESCE)
     }
+}
+
+/// How long the pause after a pass is, as a multiple of it.
+fn rest_for_each(lanes: usize) -> i64 {
+    if lanes >= LANES_ENOUGH { 4 } else { 1 }
 }
 
 /// The next pass: at the interval, or earlier if something is waited for, never in the past.
@@ -140,20 +148,27 @@ mod tests {
     }
 
     #[test]
-    fn an_event_starts_a_pass_soon_and_passes_take_half_of_the_time_at_most() {
-        let (took, mut now, mut weariness) = (Millis(100), Timestamp(1_000_000), DutyCycle::default());
-        let mut waits = Vec::new();
-        for _ in 0..10 {
-            weariness = weariness.after_pass(took, now);
-            let next = weariness.pass_soon(now);
-            waits.push((next - now).0);
-            now = next + took;
+    fn an_event_starts_a_pass_soon_and_passes_take_half_of_the_time_at_most_or_a_fifth_beside_many_lanes() {
+        let took = Millis(100);
+        for (lanes, expected) in [
+            (LANES_ENOUGH - 1, [10, 10, 10, 10, 10, 50, 100, 100, 100, 100]),
+            (LANES_ENOUGH, [10, 10, 10, 10, 10, 360, 400, 400, 400, 400]),
+        ] {
+            let [.., last] = expected;
+            let (mut now, mut weariness) = (Timestamp(1_000_000), DutyCycle::default());
+            let mut waits = Vec::new();
+            for _ in 0..10 {
+                weariness = weariness.after_pass(took, now, lanes);
+                let next = weariness.pass_soon(now, lanes);
+                waits.push((next - now).0);
+                now = next + took;
+            }
+            assert_eq!(waits, expected, "{lanes} lanes");
+            let rested = weariness.after_pass(took, now + Millis::minutes(1), lanes);
+            assert_eq!(rested.pass_soon(now + Millis::minutes(1), lanes), now + Millis::minutes(1) + COALESCE);
+            let clock_put_back = Timestamp(0);
+            assert_eq!(weariness.pass_soon(clock_put_back, lanes), clock_put_back + Millis(last));
         }
-        assert_eq!(waits, [10, 10, 10, 10, 10, 50, 100, 100, 100, 100]);
-        let rested = weariness.after_pass(took, now + Millis::minutes(1));
-        assert_eq!(rested.pass_soon(now + Millis::minutes(1)), now + Millis::minutes(1) + COALESCE);
-        let clock_put_back = Timestamp(0);
-        assert_eq!(weariness.pass_soon(clock_put_back), clock_put_back + Millis(100));
     }
 
     #[test]
