@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::resources::{Ledger, StoreError, written};
+use amarre_core::model::address::of_provider;
 use amarre_core::model::{Address, ProviderId};
 
 const META: &str = "simulated";
@@ -21,14 +22,14 @@ impl Ledger {
         if before == *now {
             return Ok(None);
         }
-        let applied = self.facts().await?.applied;
-        let ours = |id: &ProviderId| applied.keys().filter(|address| address.provider == *id).count();
+        let facts = self.facts().await?;
+        let ours = |id: &ProviderId| of_provider(&facts.applied, id).count();
         let real = now.difference(&before).map(|id| (id.clone(), ours(id))).find(|(_, count)| *count > 0);
         if real.is_some() {
             return Ok(real);
         }
         for id in before.difference(now) {
-            let gone: Vec<Address> = applied.keys().filter(|address| address.provider == *id).cloned().collect();
+            let gone: Vec<Address> = of_provider(&facts.applied, id).map(|(address, _)| address.clone()).collect();
             self.forget(&gone).await?;
             self.forget_traces(id).await?;
             // Consent to a test is no consent to this.

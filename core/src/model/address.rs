@@ -152,6 +152,15 @@ impl Address {
     }
 }
 
+/// What a map holds of one provider; found without going through the others.
+pub fn of_provider<'a, T>(
+    map: &'a BTreeMap<Address, T>,
+    provider: &'a ProviderId,
+) -> impl Iterator<Item = (&'a Address, &'a T)> + Clone + 'a {
+    let [first, ..] = Kind::ALL;
+    map.range(Address::new(provider.clone(), first, "")..).take_while(|(address, _)| address.provider == *provider)
+}
+
 /// What a map holds for one resource, of whatever generation; found without going through the others.
 pub fn generations<'a, T>(
     map: &'a BTreeMap<Address, T>,

@@ -74,13 +74,14 @@ impl Engine {
         let stored = stored.unwrap_or_default();
         let Loaded { services, diagnostics, broken, texts, .. } = loaded;
         let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
-        let is_wanted = |name: &String| services.iter().any(|service| service.name == *name);
-        let gone = stored.iter().filter(|(name, _)| !is_wanted(name));
+        let services: BTreeMap<String, Service> =
+            services.into_iter().map(|service| (service.name.clone(), service)).collect();
+        let gone = stored.iter().filter(|(name, _)| !services.contains_key(*name));
         history.gone = gone.map(|(name, kept)| (name.clone(), kept.file.clone())).collect();
         let mut desired = DesiredManifests {
             history,
             gone: BTreeMap::new(),
-            services: services.into_iter().map(|service| (service.name.clone(), service)).collect(),
+            services,
             diagnostics,
             broken: BTreeMap::new(),
             frozen: BTreeSet::new(),

@@ -7,6 +7,7 @@ use super::poll::{Asking, PollHistory};
 use crate::ledger::Unpublished;
 use crate::providers::machines::MachineAccess;
 use crate::providers::{Observation, ObserveQuery, Provider};
+use amarre_core::model::address::of_provider;
 use amarre_core::model::families::ProviderRole;
 use amarre_core::model::folders::Reserved;
 use amarre_core::model::kinds::Settling;
@@ -179,9 +180,8 @@ impl Observer {
     }
 
     fn doubts(&self, id: &ProviderId, seen: &BTreeMap<Address, amarre_core::model::Seen>, facts: &Facts) -> bool {
-        let is_owned = |address: &&Address| address.provider == *id && address.kind.may_be_owned();
-        let owned = facts.applied.keys().filter(is_owned).count();
-        owned >= EMPTY_FROM && !seen.values().any(|seen| seen.owner.is_ours())
+        let owned = of_provider(&facts.applied, id).filter(|(address, _)| address.kind.may_be_owned());
+        owned.take(EMPTY_FROM).count() == EMPTY_FROM && !seen.values().any(|seen| seen.owner.is_ours())
     }
 
     /// Until when a newly started engine brings back its containers. An engine that does not report its start may have
@@ -250,10 +250,7 @@ fn is_still_kept(site: &Site, one: &Reserved) -> bool {
 
 fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
     let PassKnowledge { wants, facts, unpublished, reuse, now, .. } = known;
-    let wanted: BTreeMap<Address, Fields> = wants
-        .map
-        .iter()
-        .filter(|(address, _)| address.provider == *id)
+    let wanted: BTreeMap<Address, Fields> = of_provider(&wants.map, id)
         .map(|(address, want)| {
             let size = wants.sizes.get(address).map(|size| ("type".into(), size.clone()));
             let mut fields = want.fields.clone();
@@ -261,19 +258,21 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
             (address.clone(), fields)
         })
         .collect();
-    let applied = facts.applied.iter().filter(|(address, _)| address.provider == *id);
+    let applied = of_provider(&facts.applied, id);
     let applied: BTreeMap<Address, Applied> = applied.map(|(address, row)| (address.clone(), row.clone())).collect();
-    let created = facts.open_intents.keys().filter(|address| address.provider == *id).chain(applied.keys());
+    let intents = of_provider(&facts.open_intents, id).map(|(address, _)| address);
+    let created = intents.chain(applied.keys());
     // What is under way cannot be ruled out yet.
     let is_doubtful = |address: &&Address| {
         matches!(address.kind.traits().settling, Settling::RuledOut(_)) && !facts.promised.contains_key(*address)
     };
     let to_rule_out = created.filter(is_doubtful).cloned().collect();
     let is_cloud = id.role() == Some(ProviderRole::Cloud);
-    let values = wants.map.values().flat_map(|want| want.fields.values()).filter(|_| is_cloud);
+    let all = if is_cloud { Some(wants.map.values()) } else { None };
+    let values = all.into_iter().flatten().flat_map(|want| want.fields.values());
     let mut led_to = BTreeSet::new();
     values.for_each(|value| value.outputs_of(id, &mut led_to));
-    led_to.extend(wants.checks.keys().filter(|address| address.provider == *id).cloned());
+    led_to.extend(of_provider(&wants.checks, id).map(|(address, _)| address.clone()));
     ObserveQuery {
         now,
         wanted,
@@ -281,7 +280,7 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
         machines: if id.role() == Some(ProviderRole::Machines) { known.machines.to_vec() } else { Vec::new() },
         applied,
         to_rule_out,
-        ordered: facts.ordered.iter().filter(|(address, _)| address.provider == *id).map(clone_pair).collect(),
+        ordered: of_provider(&facts.ordered, id).map(clone_pair).collect(),
         unpublished: unpublished
             .iter()
             .filter(|dirty| dirty.provider == *id)

@@ -74,7 +74,7 @@ impl Asking {
                 Err(_) => self.late_answer(&id, now),
                 Ok(Some(Ok(observation))) => {
                     let asked = self.asked.remove(&id);
-                    let is_fresh = asked.as_ref().is_some_and(|asked| is_fresh(asked, &id, &ask(&id), past, now));
+                    let is_fresh = asked.as_ref().is_some_and(|asked| is_fresh(asked, &id, &ask, past, now));
                     if is_fresh { observation } else { gap(&id, "its answer was overtaken by a change", now) }
                 }
                 Ok(Some(Err(_)) | None) => {
@@ -125,9 +125,15 @@ fn begin(provider: Arc<dyn Provider>, ask: ObserveQuery, wake: Arc<Notify>, sinc
 }
 
 /// An answer of this pass, or an earlier one since which nothing was written there and the wants are the same.
-fn is_fresh(asked: &PendingPoll, id: &ProviderId, ask: &ObserveQuery, past: PollHistory<'_>, now: Timestamp) -> bool {
-    let is_untouched = past.written.get(id).is_none_or(|ended| *ended <= asked.since);
-    asked.since == now || (is_untouched && ask.wanted.keys().all(|address| asked.wanted.contains(address)))
+fn is_fresh(
+    asked: &PendingPoll,
+    id: &ProviderId,
+    ask: impl Fn(&ProviderId) -> ObserveQuery,
+    past: PollHistory<'_>,
+    now: Timestamp,
+) -> bool {
+    let is_untouched = || past.written.get(id).is_none_or(|ended| *ended <= asked.since);
+    asked.since == now || is_untouched() && ask(id).wanted.keys().all(|address| asked.wanted.contains(address))
 }
 
 fn gap(id: &ProviderId, why: &str, now: Timestamp) -> Observation {

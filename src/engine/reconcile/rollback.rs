@@ -16,7 +16,7 @@ use crate::source::Snapshot;
 use amarre_core::manifest::{Loaded, SourceFile};
 use amarre_core::model::service::{Container, Route, Stream};
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Text, Timestamp, Wants, World};
+use amarre_core::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Text, Timestamp, Want, Wants, World};
 use amarre_core::plan;
 use amarre_core::text;
 
@@ -112,8 +112,8 @@ impl Engine {
             let text = text!("its manifest changed: it is not put back any more");
             self.record_service_event(&name, "resumed", text, now).await?;
         }
-        for name in desired.services.keys() {
-            let Some(generations) = good_generations(name, wants, world, plan) else { continue };
+        let good = good_generations(wants, world, plan);
+        for (name, generations) in good.into_iter().filter(|(name, _)| desired.services.contains_key(*name)) {
             if let Some(rollback) = desired.going_back.rollbacks.get_mut(name) {
                 if !rollback.done {
                     self.ledger.rolled_back(name).await?;
@@ -153,21 +153,24 @@ impl Engine {
     }
 }
 
-/// The generations of a service without a planned change whose containers are all healthy.
-fn good_generations(name: &str, wants: &Wants, world: &World, plan: &Plan) -> Option<String> {
-    let is_calm = !plan.changes.iter().any(|change| change.service == name) && plan.has_seen_services();
-    let containers: Vec<&Address> = wants
-        .map
-        .iter()
-        .filter(|(address, want)| address.kind == Kind::Container && want.service == name)
-        .map(|(address, _)| address)
-        .collect();
-    let is_well = |address: &&Address| {
-        let stands = wants.map.get(*address).is_some_and(|want| want.fields.flag("running") == Some(false));
+/// The services without a planned change whose containers are all healthy, and the generations of these.
+fn good_generations<'a>(wants: &'a Wants, world: &World, plan: &Plan) -> BTreeMap<&'a String, String> {
+    if !plan.has_seen_services() {
+        return BTreeMap::new();
+    }
+    let touched: BTreeSet<&String> = plan.changes.iter().map(|change| &change.service).collect();
+    let mut containers: BTreeMap<&String, Vec<(&Address, &Want)>> = BTreeMap::new();
+    let all = wants.map.iter().filter(|(address, _)| address.kind == Kind::Container);
+    for (address, want) in all.filter(|(_, want)| !touched.contains(&want.service)) {
+        containers.entry(&want.service).or_default().push((address, want));
+    }
+    let is_well = |(address, want): &(&Address, &Want)| {
+        let stands = want.fields.flag("running") == Some(false);
         !stands && world.seen.get(*address).is_some_and(|seen| seen.ready.is_ready())
     };
-    let is_good = is_calm && !containers.is_empty() && containers.iter().all(is_well);
-    is_good.then(|| joined(containers.into_iter()))
+    containers.retain(|_, containers| containers.iter().all(is_well));
+    let joined = |containers: Vec<(&Address, &Want)>| joined(containers.into_iter().map(|(address, _)| address));
+    containers.into_iter().map(|(service, containers)| (service, joined(containers))).collect()
 }
 
 fn joined<'a>(containers: impl Iterator<Item = &'a Address>) -> String {

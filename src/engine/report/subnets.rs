@@ -7,7 +7,8 @@ use ipnet::Ipv4Net;
 use serde_json::{Value as Json, json};
 
 use crate::engine::{Context, PassResult};
-use amarre_core::model::{Address, Kind, ProviderId};
+use amarre_core::model::site::HostSite;
+use amarre_core::model::{Address, Kind, Seen};
 use amarre_core::plan::render::{Style, Tone, lines};
 
 /// One subnet that is not free.
@@ -138,14 +139,15 @@ fn taken(picture: &PassResult, context: &Context) -> Vec<TakenSubnet> {
             };
             insert_at(&mut rows, leased);
         }
-        let mut known = Vec::new();
+        let mut known = BTreeSet::new();
+        let held = AddressesHeld::on(picture, site);
         for (address, seen) in picture.world.of_kind(&site.docker, Kind::Network) {
             let texts = seen.fields.text("subnet").into_iter().chain(seen.fields.strings("subnets"));
             for subnet in texts.filter_map(|text| text.parse::<Ipv4Net>().ok()) {
-                known.push(subnet);
+                known.insert(subnet);
                 if seen.owner.is_ours() {
                     let service = seen.service.clone().unwrap_or_else(|| lines::name(address, None));
-                    let addresses = addresses(picture, &site.docker, address, subnet, site.npm.as_ref());
+                    let addresses = held.within(address, subnet);
                     insert_at(
                         &mut rows,
                         TakenSubnet { service: Some(service), addresses, ..TakenSubnet::unknown(subnet, Some(host)) },
@@ -177,28 +179,37 @@ fn insert_at(rows: &mut BTreeMap<(Ipv4Net, Option<String>), TakenSubnet>, row: T
     rows.insert((row.subnet, row.host.clone()), row);
 }
 
-/// The addresses in use: NPM by its attachment, containers by their own.
-fn addresses(
-    picture: &PassResult,
-    docker: &ProviderId,
-    network: &Address,
-    subnet: Ipv4Net,
-    npm: Option<&amarre_core::model::site::NpmSite>,
-) -> Vec<(Ipv4Addr, String)> {
-    let npm_name = npm.map_or("main", |npm| npm.provider.short_name());
-    let attached = picture.world.of_kind(docker, Kind::Attachment).filter_map(|(address, seen)| {
-        let on = address.name.rsplit_once('/')?.0;
-        (on == network.name).then_some((seen, format!("NPM {npm_name}")))
-    });
-    let containers = picture.world.of_kind(docker, Kind::Container).filter(|(_, seen)| seen.owner.is_ours());
-    let containers = containers.map(|(address, seen)| (seen, lines::name(address, Some(&seen.fields))));
-    let at = |(seen, who): (&amarre_core::model::Seen, String)| {
-        let at: Ipv4Addr = seen.fields.text("address")?.parse().ok()?;
-        subnet.contains(&at).then_some((at, who))
-    };
-    let mut addresses: Vec<(Ipv4Addr, String)> = attached.chain(containers).filter_map(at).collect();
-    addresses.sort();
-    addresses
+/// The addresses in use on a host: NPM's by its attachments, those of containers by their own.
+struct AddressesHeld<'a> {
+    npm: BTreeMap<&'a str, Vec<(Ipv4Addr, String)>>,
+    containers: BTreeSet<(Ipv4Addr, String)>,
+}
+
+impl<'a> AddressesHeld<'a> {
+    fn on(picture: &'a PassResult, host: &'a HostSite) -> Self {
+        let address_of = |seen: &Seen| seen.fields.text("address")?.parse().ok();
+        let npm_name = host.npm.as_ref().map_or("main", |npm| npm.provider.short_name());
+        let mut npm: BTreeMap<&str, Vec<(Ipv4Addr, String)>> = BTreeMap::new();
+        for (address, seen) in picture.world.of_kind(&host.docker, Kind::Attachment) {
+            if let Some(((network, _), at)) = address.name.rsplit_once('/').zip(address_of(seen)) {
+                npm.entry(network).or_default().push((at, format!("NPM {npm_name}")));
+            }
+        }
+        let containers = picture.world.of_kind(&host.docker, Kind::Container).filter(|(_, seen)| seen.owner.is_ours());
+        let containers = containers
+            .filter_map(|(address, seen)| Some((address_of(seen)?, lines::name(address, Some(&seen.fields)))));
+        Self { npm, containers: containers.collect() }
+    }
+
+    /// Those on a network within a subnet of it, in order.
+    fn within(&self, network: &Address, subnet: Ipv4Net) -> Vec<(Ipv4Addr, String)> {
+        let is_within = |(at, _): &&(Ipv4Addr, String)| subnet.contains(at);
+        let containers = self.containers.range((subnet.network(), String::new())..).take_while(is_within);
+        let npm = self.npm.get(network.name.as_str()).into_iter().flatten().filter(is_within);
+        let mut all: Vec<(Ipv4Addr, String)> = npm.chain(containers).cloned().collect();
+        all.sort();
+        all
+    }
 }
 
 fn in_pools(context: &Context, subnet: Ipv4Net) -> bool {
