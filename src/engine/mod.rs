@@ -121,13 +121,13 @@ pub struct PassResult {
     /// Why the source cannot be used; the last good manifests are effective meanwhile.
     pub source_error: Option<SourceError>,
     /// The effective manifests.
-    pub services: BTreeMap<String, Service>,
+    pub services: Arc<BTreeMap<String, Service>>,
     /// Diagnostics of the manifests.
     pub diagnostics: Vec<Diagnostic>,
     /// Services whose file is broken or whose secret is missing: why.
     pub broken: BTreeMap<String, String>,
     /// The observed resources.
-    pub world: World,
+    pub world: Arc<World>,
     /// The facts of the ledger.
     pub facts: Facts,
     /// What people have asked for, without the number of deletes: that counted for this plan.
@@ -420,7 +420,7 @@ pub struct Engine {
     picture: Arc<PassResult>,
     /// The manifests of the source's latest revision, as read with this configuration.
     loading: reconcile::manifest_loader::Loading,
-    last_facts: Box<Facts>,
+    last_facts: Arc<Facts>,
     ledger_error: Option<String>,
     config_trouble: Option<ConfigProblem>,
     listener_trouble: Option<ConfigProblem>,
@@ -485,7 +485,7 @@ impl Engine {
             culprits: reconcile::attribution::Attributions::new(),
             picture: Arc::default(),
             loading: reconcile::manifest_loader::Loading::default(),
-            last_facts: Box::default(),
+            last_facts: Arc::default(),
             ledger_error: None,
             config_trouble: None,
             listener_trouble: None,

@@ -200,7 +200,8 @@ mod tests {
         let newest = ledger.build("shop", &image(BUILDS_KEPT + 4)).await.unwrap().unwrap();
         assert_eq!((newest.run, newest.log.steps[0].lines.as_slice()), (BUILDS_KEPT + 4, &["a line".to_owned()][..]));
         assert!(ledger.build("shop", &image(BUILDS_KEPT + 4 - LOGS_KEPT)).await.unwrap().is_none());
-        let times = &ledger.facts().await.unwrap().builds["shop"];
+        let facts = ledger.facts().await.unwrap();
+        let times = &facts.builds["shop"];
         assert_eq!((times.len(), times.first(), times.last()), (100, Some(&Timestamp(5)), Some(&Timestamp(104))));
         let engine = ProviderId::docker("default");
         let away = BaseAnswer { at: Timestamp(9), digest: Err("away".to_owned()) };

@@ -8,7 +8,9 @@ use super::resources::StoreError;
 
 /// An answer, and the state of the ledger that it belongs to. Clones share it.
 #[derive(Debug)]
-pub(crate) struct Cached<T>(Arc<Mutex<Option<(LedgerState, T)>>>);
+pub(crate) struct Cached<T>(Arc<Mutex<Option<DatedAnswer<T>>>>);
+
+type DatedAnswer<T> = (LedgerState, Arc<T>);
 
 /// Changes with every write: rows changed by this connection, and commits by any other.
 type LedgerState = (i64, i64);
@@ -25,23 +27,23 @@ impl<T> Clone for Cached<T> {
     }
 }
 
-impl<T: Clone> Cached<T> {
+impl<T> Cached<T> {
     /// The result of `read`, called only if anything was written since the last call.
     pub async fn get(
         &self,
         pool: &SqlitePool,
         read: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<Arc<T>, StoreError> {
         let before = state(pool).await?;
         if let Some((at, known)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
             && *at == before
         {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
-        let answer = read.await?;
+        let answer = Arc::new(read.await?);
         // A write during the reading: the result belongs to neither state.
         if state(pool).await? == before {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, answer.clone()));
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((before, Arc::clone(&answer)));
         }
         Ok(answer)
     }
@@ -63,7 +65,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("amarre.db");
         let (ours, another) = (Ledger::open(&path).await.unwrap(), Ledger::open(&path).await.unwrap());
-        let suspended = async || ours.facts().await.unwrap().suspended.into_keys().collect::<Vec<_>>();
+        let suspended = async || ours.facts().await.unwrap().suspended.keys().cloned().collect::<Vec<_>>();
         assert!(suspended().await.is_empty());
         let suspension = Suspension {
             by: "alice".to_owned(),

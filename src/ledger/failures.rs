@@ -158,8 +158,8 @@ mod tests {
         let both = [failed("docker/container/web-app@aaaa"), failed(others)];
         ledger.judge(&both, &[], Timestamp(4)).await.unwrap();
         assert_eq!(ledger.clear_failure(&[address.base()]).await.unwrap(), 1);
-        let left = ledger.facts().await.unwrap().failed;
-        assert_eq!(left.into_keys().map(|address| address.to_string()).collect::<Vec<_>>(), [others]);
+        let facts = ledger.facts().await.unwrap();
+        assert_eq!(facts.failed.keys().map(|address| address.to_string()).collect::<Vec<_>>(), [others]);
         assert_eq!(ledger.last_failures().await.unwrap().len(), 1);
     }
 }

@@ -1,6 +1,7 @@
 //! The last good manifests and their files: so that a broken or unreachable source still converges.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use sqlx::{Row, Sqlite, Transaction};
@@ -100,7 +101,7 @@ impl Ledger {
     }
 
     /// The last good text of each manifest, by service.
-    pub async fn manifests(&self) -> Result<BTreeMap<String, StoredManifest>, StoreError> {
+    pub async fn manifests(&self) -> Result<Arc<BTreeMap<String, StoredManifest>>, StoreError> {
         self.manifests.get(&self.pool, self.read_manifests()).await
     }
 

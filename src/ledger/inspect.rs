@@ -4,6 +4,7 @@
 //! migrated; the file stays as it is.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -43,7 +44,7 @@ impl Ledger {
         let ledger = Self::from_pool(up_to_date(pool).await?);
         let facts = ledger.facts().await;
         ledger.close().await;
-        Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: facts? }))
+        Ok(Some(Inspection { bytes: metadata.len(), writable, damage, facts: Arc::unwrap_or_clone(facts?) }))
     }
 
     /// Opens the ledger at `path` for reading; `None` when there is none yet.

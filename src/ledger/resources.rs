@@ -103,7 +103,7 @@ impl Ledger {
     }
 
     /// The facts for a plan.
-    pub async fn facts(&self) -> Result<Facts, StoreError> {
+    pub async fn facts(&self) -> Result<Arc<Facts>, StoreError> {
         self.facts.get(&self.pool, self.read_facts()).await
     }
 

@@ -12,7 +12,7 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::{PassInput, PassResult};
 use amarre_core::model::kinds::Adoption;
 use amarre_core::model::world::Applied;
-use amarre_core::model::{Address, Code, Fields, Kind, Millis, Owner, Seen, Value, Want};
+use amarre_core::model::{Address, Code, Fields, Kind, Millis, Owner, Seen, Value, Want, World};
 use amarre_core::plan::diff::reason::ADOPTED;
 use amarre_core::plan::render::{Sign, Style, lines};
 
@@ -194,7 +194,7 @@ fn hint_for_kind(kind: Kind) -> &'static str {
 /// The fields that differ from the manifest and are left to the next run.
 fn differing(picture: &PassResult, address: &Address, service: &str, want: &Want) -> String {
     let Some(context) = &picture.context else { return String::new() };
-    let mut world = picture.world.clone();
+    let mut world = World::clone(&picture.world);
     if let Some(seen) = world.seen.get_mut(address) {
         (seen.owner, seen.service) = (Owner::MarkLost, Some(service.to_owned()));
     }

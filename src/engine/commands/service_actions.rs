@@ -258,8 +258,8 @@ pub fn with_forecast<T>(
     read: impl FnOnce(&Input<'_>, &Forecast) -> T,
 ) -> Option<T> {
     let (context, service) = (picture.context.as_ref()?, &target.service.name);
-    let mut services = picture.services.clone();
-    services.insert(service.clone(), target.service.clone());
+    let mut services = Arc::clone(&picture.services);
+    Arc::make_mut(&mut services).insert(service.clone(), target.service.clone());
     let mut facts = picture.facts.clone();
     facts.suspended.remove(service);
     let given = PassInput { services: &services, facts: &facts, ..picture.input() };

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
+use super::manifest_loader::SharedManifests;
 use crate::engine::{Engine, PassResult};
 use crate::ledger::StoredManifest;
 use crate::providers::{BuildContext, ContextPieces, OpenContexts, WatchBuilds};
 use crate::secret::Secret;
 use crate::source::{AppRepositories, AppState, TokenFinder};
 use amarre_core::apps::SecretForm;
-use amarre_core::manifest::{Diagnostic, Loaded};
+use amarre_core::manifest::Diagnostic;
 use amarre_core::model::{SecretName, Service};
 
 /// The files of apps, for lanes.
@@ -37,7 +38,7 @@ impl PassResult {
 
 impl Engine {
     /// Follows the repositories that manifests name; those of a source that cannot be read are followed as before.
-    pub(crate) fn follow_apps(&self, loaded: &Loaded) {
+    pub(crate) fn follow_apps(&self, loaded: &SharedManifests) {
         let secrets = self.secrets.clone();
         self.source.apps().find_tokens_by(TokenFinder(Arc::new(move |name| secrets(name).ok())));
         self.source.apps().recall(&loaded.apps);
@@ -55,8 +56,8 @@ impl Engine {
         for service in &waiting {
             let Some(app) = &service.app else { continue };
             let name = service.name.clone();
-            desired.services.remove(&name);
-            desired.texts.remove(&name);
+            Arc::make_mut(&mut desired.services).remove(&name);
+            Arc::make_mut(&mut desired.texts).remove(&name);
             let state = self.source.apps().state(&app.source);
             let why = match state.and_then(|state| state.error) {
                 Some(error) => {

@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::counters::Meters;
 use super::follow_source::{fetch, follow};
 pub use super::loop_command::LoopCommand;
+use super::manifest_loader::SharedManifests;
 use super::reservations::PoolChange;
 use super::schedule::DutyCycle;
 use super::{manifest_loader, schedule};
@@ -502,7 +503,7 @@ impl Daemon {
             LoopCommand::Look => return self.answer_look(reply).await,
             LoopCommand::Preview { snapshot, loaded, promised } => {
                 self.engine.discard_readings();
-                let picture = self.engine.preview((*snapshot, *loaded), &promised).await;
+                let picture = self.engine.preview((*snapshot, loaded.map(SharedManifests::from)), &promised).await;
                 return answer(reply, picture, None);
             }
             LoopCommand::Apply { confirmed_deletes, only, timeout } => {

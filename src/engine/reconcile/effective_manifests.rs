@@ -1,20 +1,22 @@
 //! The effective manifests: the source's, and the last good text of each that is broken or out of reach.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use super::manifest_loader::SharedManifests;
 use super::rollback::EffectiveRollbacks;
 use crate::engine::Engine;
 use crate::ledger::StoredManifest;
 use crate::ledger::runs::Event;
 use crate::secret::Secrets;
 use crate::source::{Snapshot, SourceNote};
-use amarre_core::manifest::{ContestedName, Diagnostic, Loaded, NameClaims, SourceFile, names_of_containers};
+use amarre_core::manifest::{ContestedName, Diagnostic, NameClaims, SourceFile, names_of_containers};
 use amarre_core::model::service::Reconcile;
 use amarre_core::model::{Assets, Document, History, Mark, Payloads, SecretName, Service, Site, Text};
 
 /// The effective manifests, with the last good text of each broken file.
 pub(crate) struct DesiredManifests {
-    pub(crate) services: BTreeMap<String, Service>,
+    pub(crate) services: Arc<BTreeMap<String, Service>>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) broken: BTreeMap<String, String>,
     pub(crate) frozen: BTreeSet<String>,
@@ -26,7 +28,7 @@ pub(crate) struct DesiredManifests {
     pub(crate) history: History,
     /// How deleted manifests stated that they are kept.
     pub(crate) gone: BTreeMap<String, Reconcile>,
-    pub(crate) texts: BTreeMap<String, Document>,
+    pub(crate) texts: Arc<BTreeMap<String, Document>>,
     /// The revision of the source, as shown.
     pub(crate) revision: String,
     pub(crate) going_back: EffectiveRollbacks,
@@ -68,14 +70,12 @@ impl Engine {
     }
 
     /// The effective manifests: the source's, and the last good text of each that is broken or out of reach.
-    pub(crate) async fn desired(&mut self, source: Option<&Snapshot>, loaded: Loaded) -> DesiredManifests {
+    pub(crate) async fn desired(&mut self, source: Option<&Snapshot>, loaded: SharedManifests) -> DesiredManifests {
         let stored = self.ledger.manifests().await;
         let is_unread = stored.is_err();
         let stored = stored.unwrap_or_default();
-        let Loaded { services, diagnostics, broken, texts, .. } = loaded;
+        let SharedManifests { services, diagnostics, broken, texts, apps: _ } = loaded;
         let mut history = source.map(|snapshot| snapshot.history.clone()).unwrap_or_default();
-        let services: BTreeMap<String, Service> =
-            services.into_iter().map(|service| (service.name.clone(), service)).collect();
         let gone = stored.iter().filter(|(name, _)| !services.contains_key(*name));
         history.gone = gone.map(|(name, kept)| (name.clone(), kept.file.clone())).collect();
         let mut desired = DesiredManifests {
@@ -147,12 +147,12 @@ impl Engine {
             let mut fresh = taken.into_iter().filter(|name| name.is_one || !taken_before.contains(name));
             let Some(ContestedName { name, holder, .. }) = fresh.next() else { continue };
             desired.broken.insert(taker.clone(), format!("{name} belongs to {holder}, whose own manifest is broken"));
-            desired.services.remove(&taker);
-            desired.texts.remove(&taker);
+            Arc::make_mut(&mut desired.services).remove(&taker);
+            Arc::make_mut(&mut desired.texts).remove(&taker);
             // If its own last text wants the same name, nothing of it is changed.
             match before.filter(|_| !taken_before.iter().any(|taken| taken.name == name)) {
                 Some(service) => {
-                    desired.services.insert(taker, service);
+                    Arc::make_mut(&mut desired.services).insert(taker, service);
                 }
                 None => {
                     desired.frozen.insert(taker);
@@ -170,7 +170,7 @@ impl Engine {
     ) {
         match self.last_good(name, stored).await {
             Some(service) => {
-                desired.services.insert(name.to_owned(), service);
+                Arc::make_mut(&mut desired.services).insert(name.to_owned(), service);
             }
             None => {
                 desired.frozen.insert(name.to_owned());
@@ -190,7 +190,7 @@ impl Engine {
         };
         let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
         let loaded = self.loading.load_again(file, assets, &self.context.site).await?;
-        loaded.services.into_iter().find(|service| service.name == name)
+        loaded.services.get(name).cloned()
     }
 
     pub(crate) fn resolve_secrets(&self, desired: &mut DesiredManifests) {

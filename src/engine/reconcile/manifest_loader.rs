@@ -11,6 +11,7 @@
 //! in time is ignored in this pass. A running reading is not begun twice, at most [`AT_ONCE`] readings run at a time,
 //! and [`THREADS_MAX`] with those of earlier configurations: stuck readings do not multiply.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 use crate::source::{Snapshot, SourceError};
-use amarre_core::manifest::{self, Loaded, SourceFile};
-use amarre_core::model::{Assets, Code, Hint, Site};
+use amarre_core::manifest::{self, Broken, Diagnostic, Loaded, SourceFile};
+use amarre_core::model::app::AppSource;
+use amarre_core::model::{Assets, Code, Document, Hint, Service, Site};
 
 /// Ten thousand manifests take less than a second, and what one may cost is counted.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,6 +35,29 @@ pub(crate) const AT_ONCE: usize = 2;
 /// A new configuration reads everything again, beside readings with the previous one that are stuck.
 const THREADS_MAX: usize = 6;
 
+/// What the files of a revision say. Passes share it, and copy only what they change.
+#[derive(Debug, Clone, Default)]
+pub struct SharedManifests {
+    /// The good ones, by name.
+    pub services: Arc<BTreeMap<String, Service>>,
+    /// The text of each good service.
+    pub texts: Arc<BTreeMap<String, Document>>,
+    /// By file, line and column.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Documents that could not be used.
+    pub broken: Vec<Broken>,
+    /// The repositories that apps are built from.
+    pub apps: BTreeMap<String, AppSource>,
+}
+
+impl From<Loaded> for SharedManifests {
+    fn from(loaded: Loaded) -> Self {
+        let Loaded { services, diagnostics, broken, texts, apps } = loaded;
+        let services = services.into_iter().map(|service| (service.name.clone(), service)).collect();
+        Self { services: Arc::new(services), texts: Arc::new(texts), diagnostics, broken, apps }
+    }
+}
+
 /// The manifests of the source's latest revision, and those that were good before.
 #[derive(Debug, Default)]
 pub(crate) struct Loading {
@@ -43,7 +68,7 @@ pub(crate) struct Loading {
 /// The last result, and the running readings by digest; readings of an earlier configuration have no name.
 #[derive(Debug, Default)]
 struct ManifestReadings {
-    known: Option<(String, Loaded)>,
+    known: Option<(String, SharedManifests)>,
     running: Vec<(String, JoinHandle<Loaded>)>,
 }
 
@@ -67,14 +92,19 @@ impl Loading {
     ///
     /// # Errors
     /// It could not be read in time, or not at all.
-    pub(crate) async fn load(&mut self, source: &Snapshot, site: &Site) -> Result<Loaded, SourceError> {
+    pub(crate) async fn load(&mut self, source: &Snapshot, site: &Site) -> Result<SharedManifests, SourceError> {
         let name = format!("{}{}", source.revision, source.apps);
         let name = if source.revision.is_empty() { String::new() } else { name };
         self.latest.load_with(&name, LOAD_TIMEOUT, || begin(source, site, None)).await
     }
 
     /// A manifest that was good before; `None`: it could not be read in time, or not at all.
-    pub(crate) async fn load_again(&mut self, file: SourceFile, assets: Assets, site: &Site) -> Option<Loaded> {
+    pub(crate) async fn load_again(
+        &mut self,
+        file: SourceFile,
+        assets: Assets,
+        site: &Site,
+    ) -> Option<SharedManifests> {
         let name = digest(&file, &assets);
         self.good.load_with(&name, ONE_TIMEOUT, || begin_one(file, assets, site, None)).await.ok()
     }
@@ -92,7 +122,7 @@ impl ManifestReadings {
         revision: &str,
         limit: Duration,
         begin: impl FnOnce() -> JoinHandle<Loaded>,
-    ) -> Result<Loaded, SourceError> {
+    ) -> Result<SharedManifests, SourceError> {
         let is_named = !revision.is_empty();
         if let Some((_, loaded)) = self.known.as_ref().filter(|(known, _)| is_named && known == revision) {
             return Ok(loaded.clone());
@@ -111,6 +141,7 @@ impl ManifestReadings {
         };
         match ended(reading, limit).await {
             Ok(loaded) => {
+                let loaded = SharedManifests::from(loaded);
                 if is_named {
                     self.known = Some((revision.to_owned(), loaded.clone()));
                 }

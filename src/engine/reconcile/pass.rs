@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
+use super::manifest_loader::SharedManifests;
 use super::observe::PassKnowledge;
 use super::pass_ledger::Findings;
 use super::poll::PollHistory;
@@ -15,7 +16,6 @@ use crate::engine::{Engine, PassInput, PassResult, RunMode};
 use crate::ledger::{LastFailure, StoreError, Unpublished};
 use crate::secret::{Scrubber, Secret};
 use crate::source::{Snapshot, SourceError, SourceReading};
-use amarre_core::manifest::Loaded;
 use amarre_core::model::savings::LOOKS_APART_MAX;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{
@@ -44,7 +44,7 @@ struct PassState {
     rolling: BTreeMap<String, Suspension>,
     facts: Facts,
     requests: Requests,
-    world: World,
+    world: Arc<World>,
     /// Zones that wait to be published.
     unpublished: Vec<Unpublished>,
 }
@@ -101,7 +101,7 @@ impl Engine {
     }
 
     /// The source, and its manifests with what is known of the repositories of apps.
-    async fn read_manifests(&mut self) -> (SourceReading, Result<Loaded, SourceError>) {
+    async fn read_manifests(&mut self) -> (SourceReading, Result<SharedManifests, SourceError>) {
         Box::pin(self.load_deployments()).await;
         Box::pin(self.load_bases()).await;
         let mut reading = self.source.read().await;
@@ -117,7 +117,11 @@ impl Engine {
         (reading, loaded)
     }
 
-    async fn forecast(&mut self, reading: SourceReading, loaded: Result<Loaded, SourceError>) -> Arc<PassResult> {
+    async fn forecast(
+        &mut self,
+        reading: SourceReading,
+        loaded: Result<SharedManifests, SourceError>,
+    ) -> Arc<PassResult> {
         let kept = (self.health.clone(), self.hops.clone(), self.run.take(), self.culprits.clone());
         self.previews = true;
         let picture = Box::pin(self.run_pass(reading, loaded, RunMode::PlanOnly)).await;
@@ -129,7 +133,7 @@ impl Engine {
     /// Forecasts another revision of the source, with reserved secrets. Nothing is done, and nothing comes of it.
     pub async fn preview(
         &mut self,
-        (snapshot, loaded): (Snapshot, Result<Loaded, SourceError>),
+        (snapshot, loaded): (Snapshot, Result<SharedManifests, SourceError>),
         promised: &[String],
     ) -> Arc<PassResult> {
         let (finder, promised) = (self.secrets.clone(), promised.to_owned());
@@ -148,10 +152,10 @@ impl Engine {
     }
 
     /// The manifests of the source; none while it is away.
-    async fn manifests_of(&mut self, reading: &SourceReading) -> Result<Loaded, SourceError> {
+    async fn manifests_of(&mut self, reading: &SourceReading) -> Result<SharedManifests, SourceError> {
         match &reading.snapshot {
             Some(snapshot) => self.loading.load(snapshot, &self.context.site).await,
-            None => Ok(Loaded::default()),
+            None => Ok(SharedManifests::default()),
         }
     }
 
@@ -159,15 +163,16 @@ impl Engine {
     async fn run_pass(
         &mut self,
         reading: SourceReading,
-        loaded: Result<Loaded, SourceError>,
+        loaded: Result<SharedManifests, SourceError>,
         mode: RunMode,
     ) -> PassResult {
         let mut sight = self.gather(reading, loaded, mode).await;
         let again = self.observe(&mut sight).await;
         let dead_ends = self.examine(&mut sight).await;
         let scrubber = Scrubber::of(sight.desired.secrets.values());
-        failure_log::scrub(&mut sight.world, &scrubber);
-        plan::rollout::completion::judge(&sight.desired.services, &self.context.site, &sight.facts, &mut sight.world);
+        let world = Arc::make_mut(&mut sight.world);
+        failure_log::scrub(world, &scrubber);
+        plan::rollout::completion::judge(&sight.desired.services, &self.context.site, &sight.facts, world);
 
         sight.now = self.clock.now();
         let is_to_act = sight.mode != RunMode::PlanOnly;
@@ -228,7 +233,7 @@ impl Engine {
     async fn gather(
         &mut self,
         reading: SourceReading,
-        loaded: Result<Loaded, SourceError>,
+        loaded: Result<SharedManifests, SourceError>,
         mode: RunMode,
     ) -> PassState {
         let now = self.clock.now();
@@ -236,7 +241,7 @@ impl Engine {
         let loaded = loaded.unwrap_or_else(|error| {
             // As if the source were away: the last good manifests stay.
             (source, source_error) = (None, Some(error));
-            Loaded::default()
+            SharedManifests::default()
         });
         self.apply_retry_requests().await;
         self.load_actions(now).await;
@@ -257,7 +262,7 @@ impl Engine {
                 self.picture.unpublished.iter().map(|(dirty, _)| dirty.clone()).collect()
             }
         };
-        let world = self.picture.world.clone();
+        let world = Arc::clone(&self.picture.world);
         let requests = self.requests_of(&mode);
         PassState { mode, now, source, source_error, desired, rolling, facts, requests, world, unpublished }
     }
@@ -299,7 +304,7 @@ impl Engine {
         let machines = self.machine_accesses(&sight.desired, facts);
         let known = PassKnowledge { site, wants: &early, facts, unpublished, machines: &machines, reuse, now };
         let (world, again) = self.observer.observe(&self.context.providers, known, past).await;
-        sight.world = world;
+        sight.world = Arc::new(world);
         self.meters.phase("observe", self.clock.now() - now);
         if again.is_some() {
             // A doubted answer is not taken from a cache.
@@ -311,21 +316,24 @@ impl Engine {
     /// Examines what no vendor reports: whether containers answer, where hosts and links lead, who answers on port 80.
     async fn examine(&mut self, sight: &mut PassState) -> BTreeMap<Address, DeadEnd> {
         let now = sight.now;
-        self.ages.correct(&mut sight.world, self.clock.now(), self.clock.steady());
+        self.ages.correct(Arc::make_mut(&mut sight.world), self.clock.now(), self.clock.steady());
         let probed = self.kept.observed(&self.context, Self::input(sight), &self.observer.versions);
         let (ages, steady) = (&self.ages, self.clock.steady());
         let uptime = |address: &Address, stamp| now - ages.up_since(address, stamp, now, steady);
         let unknown = self.health.unknown(&probed, &sight.world);
         let led_to = self.with_input(sight, |input| upstreams::led_to(input, &unknown));
         let wants = (&*probed, &led_to);
-        self.health.judge(&self.context.providers, wants, &sight.facts, &mut sight.world, uptime).await;
+        let world = Arc::make_mut(&mut sight.world);
+        self.health.judge(&self.context.providers, wants, &sight.facts, world, uptime).await;
         let places = self.with_input(sight, |input| upstream_probe::upstreams_to_probe(input, &probed));
         let dead_ends = self.hops.probe_due(&self.context.providers, places, now).await;
         let paths = self.with_input(sight, |input| bind_links::paths(input, &probed));
-        sight.world.leads = bind_links::follow_all(paths).await;
+        let leads = bind_links::follow_all(paths).await;
+        let world = Arc::make_mut(&mut sight.world);
+        world.leads = leads;
         let (site, services) = (&self.context.site, &sight.desired.services);
-        self.port80.examine(site, services, &probed, &mut sight.world, now).await;
-        self.health.instances.ask(self.port80.visitor(), site, &probed, &mut sight.world, now).await;
+        self.port80.examine(site, services, &probed, world, now).await;
+        self.health.instances.ask(self.port80.visitor(), site, &probed, world, now).await;
         dead_ends
     }
 

@@ -1,6 +1,7 @@
 //! What a pass reads from the ledger, and what it records before it acts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
 use super::lane;
@@ -49,11 +50,12 @@ impl Engine {
                 // The clock was ahead when it was written: the wait begins now, and does not last an hour longer.
                 let times = facts.open_intents.values().chain(facts.repointed_at.values());
                 if times.max().is_some_and(|latest| *latest > now) && self.ledger.date_back(now).await.is_ok() {
+                    let facts = Arc::make_mut(&mut facts);
                     let times = facts.open_intents.values_mut().chain(facts.repointed_at.values_mut());
                     times.for_each(|at| *at = now.min(*at));
                 }
-                *self.last_facts = facts.clone();
-                facts
+                self.last_facts = Arc::clone(&facts);
+                Facts::clone(&facts)
             }
             Err(error) => {
                 self.ledger_failed(&error);

@@ -2,6 +2,7 @@
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::effective_manifests::DesiredManifests;
 use crate::engine::Engine;
@@ -79,7 +80,8 @@ impl Engine {
         match reach.public_key(makes).await {
             Ok(line) => {
                 let line = line.unwrap_or_else(|| MADE_LATER.to_owned());
-                let pools = desired.services.values_mut().filter_map(|service| service.pool.as_mut());
+                let services = Arc::make_mut(&mut desired.services);
+                let pools = services.values_mut().filter_map(|service| service.pool.as_mut());
                 let shapes = pools.flat_map(|pool| pool.servers.values_mut()).filter_map(|one| one.shape.as_mut());
                 shapes.for_each(|shape| shape.ssh_key.clone_from(&line));
             }
@@ -91,7 +93,10 @@ impl Engine {
     pub(crate) fn place_servers(&self, desired: &mut DesiredManifests, facts: &Facts) {
         let world = &self.picture.world;
         let has_looked = self.picture.context.is_some();
-        for (name, service) in &mut desired.services {
+        if !desired.services.values().any(|service| service.pool.is_some()) {
+            return;
+        }
+        for (name, service) in Arc::make_mut(&mut desired.services) {
             let Some(pool) = &mut service.pool else { continue };
             let known = facts.pools.get(name);
             for (machine, access) in &mut pool.machines {
@@ -184,7 +189,7 @@ impl Engine {
         desired: &DesiredManifests,
         facts: &mut Facts,
     ) -> Result<(), crate::ledger::StoreError> {
-        for (name, service) in &desired.services {
+        for (name, service) in &*desired.services {
             let Some(pool) = &service.pool else { continue };
             for (machine, access) in &pool.machines {
                 let known = facts.pools.entry(name.clone()).or_default().machines.entry(machine.clone()).or_default();

@@ -4,6 +4,7 @@
 //! they are there; then it is suspended until a person resumes it or its manifest changes. Data is never rolled back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::daemon::Handle;
 use super::effective_manifests::DesiredManifests;
@@ -13,7 +14,7 @@ use crate::engine::{Engine, PassInput, PassResult};
 use crate::ledger::runs::Event;
 use crate::ledger::{GoodManifest, Ledger, RolledBack, StoreError, StoredManifest};
 use crate::source::Snapshot;
-use amarre_core::manifest::{Loaded, SourceFile};
+use amarre_core::manifest::SourceFile;
 use amarre_core::model::service::{Container, Route, Stream};
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Address, Assets, Facts, Kind, Plan, Service, Site, Text, Timestamp, Want, Wants, World};
@@ -78,7 +79,7 @@ impl Engine {
             if let Some((good, now)) = good.zip(now)
                 && let Some(then) = self.read_good(&name, &good).await
             {
-                desired.services.insert(name.clone(), rewind(&now, then));
+                Arc::make_mut(&mut desired.services).insert(name.clone(), rewind(&now, then));
             }
             desired.going_back.rollbacks.insert(name, rollback);
         }
@@ -88,7 +89,8 @@ impl Engine {
     async fn read_good(&mut self, name: &str, good: &GoodManifest) -> Option<Service> {
         let texts = texts_of(&self.ledger, name, good).await;
         let (file, assets) = texts.inspect_err(|error| self.ledger_failed(error)).ok()?;
-        find_version(self.loading.load_again(file, assets, &self.context.site).await?, name)
+        let loaded = self.loading.load_again(file, assets, &self.context.site).await?;
+        loaded.services.get(name).cloned()
     }
 
     /// Lets the loop work on services that are being rolled back; answers the suspensions that wait for the end.
@@ -210,8 +212,8 @@ pub async fn target(
             continue;
         }
         let service = rewind(now, then);
-        let mut services = picture.services.clone();
-        services.insert(name.to_owned(), service.clone());
+        let mut services = Arc::clone(&picture.services);
+        Arc::make_mut(&mut services).insert(name.to_owned(), service.clone());
         let mut facts = picture.facts.clone();
         facts.suspended.remove(name);
         let given = PassInput { services: &services, facts: &facts, ..picture.input() };
@@ -247,16 +249,13 @@ fn is_meant(picture: &PassResult, name: &str, (good, then): (&GoodManifest, &Ser
 /// Reads a good manifest as the loop does, for a request.
 pub(crate) async fn read_good(handle: &Handle, site: &Site, name: &str, good: &GoodManifest) -> Option<Service> {
     let texts = texts_of(handle.ledger(), name, good).await.ok()?;
-    find_version(handle.read_again(texts, site).await?, name)
+    let loaded = handle.read_again(texts, site).await?;
+    loaded.services.into_iter().find(|service| service.name == name)
 }
 
 async fn texts_of(ledger: &Ledger, name: &str, good: &GoodManifest) -> Result<(SourceFile, Assets), StoreError> {
     let assets = ledger.good_assets(name, &good.generations).await?;
     Ok((SourceFile { path: good.file.clone(), text: good.text.clone() }, assets))
-}
-
-fn find_version(loaded: Loaded, name: &str) -> Option<Service> {
-    loaded.services.into_iter().find(|service| service.name == name)
 }
 
 /// A service with its earlier containers, and everything that leads to them; all else stays. Containers that were added

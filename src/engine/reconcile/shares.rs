@@ -15,9 +15,10 @@ use amarre_core::model::{Assets, Code, Site};
 /// The ledger cannot be read.
 pub async fn shares(ledger: &Ledger, site: &Site) -> Result<BTreeMap<String, Share>, StoreError> {
     let mut shares = BTreeMap::new();
-    for (name, kept) in ledger.manifests().await? {
-        let assets = if kept.assets.is_empty() { Assets::new() } else { ledger.assets(&name).await? };
-        let loaded = manifest::load_again(&SourceFile { path: kept.file, text: kept.text }, &assets, site);
+    for (name, kept) in &*ledger.manifests().await? {
+        let assets = if kept.assets.is_empty() { Assets::new() } else { ledger.assets(name).await? };
+        let file = SourceFile { path: kept.file.clone(), text: kept.text.clone() };
+        let loaded = manifest::load_again(&file, &assets, site);
         shares.extend(loaded.services.iter().map(|service| (name.clone(), manifest::share(service))));
     }
     Ok(shares)

@@ -27,7 +27,7 @@ async fn begun() -> Stepped {
 
 async fn recorded_absences(rig: &Stepped) -> Vec<Away> {
     let base: Address = "docker/container/notes".parse().unwrap();
-    rig.engine.ledger().facts().await.unwrap().away.remove(&base).unwrap_or_default()
+    rig.engine.ledger().facts().await.unwrap().away.get(&base).cloned().unwrap_or_default()
 }
 
 async fn lengths(rig: &Stepped) -> Vec<Millis> {
