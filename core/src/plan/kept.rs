@@ -1,5 +1,6 @@
 //! Plans that are kept while nothing changes that they depend on: most looks find what the last one found.
 
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -7,13 +8,35 @@ use foldhash::quality::RandomState;
 
 use super::input::Input;
 use super::look_time::{Horizon, LookTime};
-use crate::model::{Timestamp, World};
+use crate::model::{Service, Timestamp, World};
+
+/// Takes digests of inputs, by a key of this process: nobody can write two inputs that have one digest.
+#[derive(Debug, Default)]
+pub struct Digests {
+    state: RandomState,
+}
+
+impl Digests {
+    /// Of the manifests alone.
+    pub fn of_services(&self, services: &BTreeMap<String, Service>) -> u64 {
+        self.state.hash_one(services)
+    }
+
+    /// Of an input. `services`: the digest of its manifests, which most passes share; `spelling`: what [`Input::spell`]
+    /// depends on.
+    pub fn of_input(&self, input: &Input<'_>, services: u64, spelling: &impl Hash) -> u64 {
+        // The schemas are the program's.
+        let Input { services: _, site, schemas: _, spell: _, marks, world, facts, now: _, requests } = *input;
+        let mut hasher = self.state.build_hasher();
+        (services, site, marks, facts, requests, spelling).hash(&mut hasher);
+        hash_world(world, site.images.min_free, &mut hasher);
+        hasher.finish()
+    }
+}
 
 /// What was made of an input, for as long as that stays the same.
 #[derive(Debug)]
 pub struct Kept<T> {
-    /// A key of this process: nobody can write two inputs that have one digest.
-    state: RandomState,
     last: Option<Made<T>>,
 }
 
@@ -27,16 +50,16 @@ struct Made<T> {
 
 impl<T> Default for Kept<T> {
     fn default() -> Self {
-        Self { state: RandomState::default(), last: None }
+        Self { last: None }
     }
 }
 
 impl<T> Kept<T> {
-    /// What `make` makes of an input; what it made last, while that input is equal and nothing in it has fallen due.
-    /// `spelling`: what [`Input::spell`] depends on.
-    pub fn of(&mut self, input: &Input<'_>, spelling: &impl Hash, make: impl FnOnce(&Input<'_>) -> T) -> Arc<T> {
-        let (digest, now) = (self.digest(input, spelling), input.now.at());
-        if let Some(made) = self.made(digest, now) {
+    /// What `make` makes of the input with this digest; what it made last, while that was equal and nothing in it has
+    /// fallen due.
+    pub fn of(&mut self, digest: u64, input: &Input<'_>, make: impl FnOnce(&Input<'_>) -> T) -> Arc<T> {
+        let now = input.now.at();
+        if let Some(made) = self.known(digest, now) {
             return made;
         }
         let horizon = Horizon::default();
@@ -45,9 +68,10 @@ impl<T> Kept<T> {
         what
     }
 
-    /// What was made of an equal input, if it still holds.
-    pub fn known(&self, input: &Input<'_>, spelling: &impl Hash) -> Option<Arc<T>> {
-        self.made(self.digest(input, spelling), input.now.at())
+    /// What was made of an input with this digest, if it still holds.
+    pub fn known(&self, digest: u64, now: Timestamp) -> Option<Arc<T>> {
+        let made = self.last.as_ref()?;
+        (made.digest == digest && made.from <= now && now < made.until).then(|| Arc::clone(&made.what))
     }
 
     /// What was made last, of whatever.
@@ -55,23 +79,9 @@ impl<T> Kept<T> {
         self.last.as_ref().map(|made| Arc::clone(&made.what))
     }
 
-    fn made(&self, digest: u64, now: Timestamp) -> Option<Arc<T>> {
-        let made = self.last.as_ref()?;
-        (made.digest == digest && made.from <= now && now < made.until).then(|| Arc::clone(&made.what))
-    }
-
     /// Until when what was made last holds, if nothing changes.
     pub fn until(&self) -> Timestamp {
         self.last.as_ref().map(|made| made.until).unwrap_or_default()
-    }
-
-    fn digest(&self, input: &Input<'_>, spelling: &impl Hash) -> u64 {
-        // The schemas are the program's.
-        let Input { services, site, schemas: _, spell: _, marks, world, facts, now: _, requests } = *input;
-        let mut hasher = self.state.build_hasher();
-        (services, site, marks, facts, requests, spelling).hash(&mut hasher);
-        hash_world(world, site.images.min_free, &mut hasher);
-        hasher.finish()
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::{Context, PassInput};
-use amarre_core::model::{Plan, ProviderId, Wants};
+use amarre_core::model::{Plan, ProviderId, Service, Wants};
 use amarre_core::plan;
 use amarre_core::plan::desired::expand;
-use amarre_core::plan::kept::Kept;
+use amarre_core::plan::input::Input;
+use amarre_core::plan::kept::{Digests, Kept};
 
 /// What vendors said of their versions: how they spell fields depends on that.
 type Versions = BTreeMap<ProviderId, String>;
@@ -15,6 +16,9 @@ type Versions = BTreeMap<ProviderId, String>;
 /// What the last passes made, each for as long as its input is equal.
 #[derive(Debug, Default)]
 pub struct KeptPlans {
+    digests: Digests,
+    /// The manifests of the last pass, with their digest: most passes share them.
+    services: Option<(Arc<BTreeMap<String, Service>>, u64)>,
     /// The wants of a world that was observed and not examined yet.
     observed: Kept<Wants>,
     planned: Kept<(Arc<Wants>, Plan)>,
@@ -28,9 +32,17 @@ pub struct KeptPlans {
 const COMPARED: u32 = 8;
 
 impl KeptPlans {
+    /// Begins a pass with these manifests.
+    pub fn begin(&mut self, services: &Arc<BTreeMap<String, Service>>) {
+        if !self.services.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, services)) {
+            self.services = Some((Arc::clone(services), self.digests.of_services(services)));
+        }
+    }
+
     /// The wants before anything is observed: mostly those of the last plan.
     pub fn before_look(&self, context: &Context, given: PassInput<'_>, versions: &Versions) -> Arc<Wants> {
-        context.with_input(given, |input| match self.planned.known(input, versions) {
+        let now = given.now;
+        context.with_input(given, |input| match self.planned.known(self.digest(input, versions), now) {
             Some(planned) => Arc::clone(&planned.0),
             None => Arc::new(expand::expand(input)),
         })
@@ -38,15 +50,19 @@ impl KeptPlans {
 
     /// The wants once everything is observed.
     pub fn observed(&mut self, context: &Context, given: PassInput<'_>, versions: &Versions) -> Arc<Wants> {
-        context.with_input(given, |input| self.observed.of(input, versions, expand::expand))
+        context.with_input(given, |input| {
+            let digest = self.digest(input, versions);
+            self.observed.of(digest, input, expand::expand)
+        })
     }
 
     /// The wants and the plan, once everything is examined too.
     pub fn planned(&mut self, context: &Context, given: PassInput<'_>, versions: &Versions) -> (Arc<Wants>, Plan) {
-        let Self { observed, planned, times, .. } = self;
-        let before = planned.last();
+        let before = self.planned.last();
         let made = context.with_input(given, |input| {
-            planned.of(input, versions, |input| {
+            let digest = self.digest(input, versions);
+            let Self { observed, planned, .. } = self;
+            planned.of(digest, input, |input| {
                 let (wants, plan) = plan::pass(input);
                 // Two that are equal are one in memory.
                 let twin = observed.last().filter(|observed| **observed == wants);
@@ -54,8 +70,8 @@ impl KeptPlans {
             })
         });
         if cfg!(debug_assertions) && before.is_some_and(|before| Arc::ptr_eq(&before, &made)) {
-            *times = times.wrapping_add(1);
-            if times.is_multiple_of(COMPARED) {
+            self.times = self.times.wrapping_add(1);
+            if self.times.is_multiple_of(COMPARED) {
                 let (wants, plan) = context.with_input(given, plan::pass);
                 assert_eq!((&wants, &plan), (&*made.0, &made.1), "a plan was kept that would be another one");
             }
@@ -65,7 +81,16 @@ impl KeptPlans {
 
     /// The plan as though nothing were suspended.
     pub fn awake(&mut self, context: &Context, given: PassInput<'_>, versions: &Versions) -> Plan {
-        let made = context.with_input(given, |input| self.awake.of(input, versions, |input| plan::pass(input).1));
+        let made = context.with_input(given, |input| {
+            let digest = self.digest(input, versions);
+            self.awake.of(digest, input, |input| plan::pass(input).1)
+        });
         Plan::clone(&made)
+    }
+
+    fn digest(&self, input: &Input<'_>, versions: &Versions) -> u64 {
+        let known = self.services.as_ref().filter(|(known, _)| std::ptr::eq(&raw const **known, input.services));
+        let services = known.map_or_else(|| self.digests.of_services(input.services), |(_, digest)| *digest);
+        self.digests.of_input(input, services, versions)
     }
 }

@@ -12,6 +12,7 @@ use super::upstream_probe::DeadEnd;
 use super::{bind_links, failure_log, schedule, upstream_probe};
 use crate::engine::report::conditions;
 use crate::engine::report::derived::Derived;
+use crate::engine::report::status::{self, ServiceStatus};
 use crate::engine::{Engine, PassInput, PassResult, RunMode};
 use crate::ledger::{LastFailure, StoreError, Unpublished};
 use crate::secret::{Scrubber, Secret};
@@ -293,6 +294,7 @@ impl Engine {
     /// Observes the vendors; answers when a doubted one is to be asked again.
     async fn observe(&mut self, sight: &mut PassState) -> Option<Timestamp> {
         let now = sight.now;
+        self.kept.begin(&sight.desired.services);
         let early = self.kept.before_look(&self.context, Self::input(sight), &self.observer.versions);
         let reuse = self.readings_from <= now && now - self.readings_from < Millis(self.interval.0.min(READ_ANEW.0));
         if !reuse {
@@ -470,7 +472,10 @@ impl Engine {
             interval: self.interval,
             derived: Derived::default(),
         };
-        picture.since = state_times(&self.picture, &picture);
+        let mut rows = status::before_waits(&picture);
+        picture.since = state_times(&self.picture, &rows, now);
+        status::add_waits(&picture, &mut rows);
+        picture.derived = std::mem::take(&mut picture.derived).with_statuses(rows);
         picture.conditions_since = conditions::condition_times(&self.picture, &picture);
         picture.at_rest = self.is_settled(&picture);
         picture
@@ -506,17 +511,21 @@ impl Engine {
 }
 
 /// When each service reached its state.
-fn state_times(before: &PassResult, picture: &PassResult) -> BTreeMap<String, (String, Timestamp)> {
+fn state_times(
+    before: &PassResult,
+    rows: &BTreeMap<String, ServiceStatus>,
+    now: Timestamp,
+) -> BTreeMap<String, (String, Timestamp)> {
     let mut since = BTreeMap::new();
-    for (name, status) in crate::engine::report::status::services(picture) {
+    for (name, status) in rows {
         let state = format!("{} {}", status.sync.word(), status.health.word());
-        let at = match before.since.get(&name) {
+        let at = match before.since.get(name) {
             Some((known, at)) if *known == state => *at,
             // At the first pass the time is not known.
             None if before.context.is_none() => Timestamp::default(),
-            Some(_) | None => picture.at,
+            Some(_) | None => now,
         };
-        since.insert(name, (state, at));
+        since.insert(name.clone(), (state, at));
     }
     since
 }

@@ -21,6 +21,14 @@ pub struct Derived {
     instances: OnceLock<Vec<InstanceRow>>,
 }
 
+impl Derived {
+    /// With the statuses, which the pass itself needed.
+    #[must_use]
+    pub fn with_statuses(self, services: BTreeMap<String, ServiceStatus>) -> Self {
+        Self { services: OnceLock::from(services), ..self }
+    }
+}
+
 /// Changes and resources by service.
 #[derive(Debug, Clone, Default)]
 struct Index {
@@ -95,7 +103,11 @@ impl PassResult {
 
     /// Every service, by name: the effective ones, and those that only the ledger knows.
     pub fn statuses(&self) -> &BTreeMap<String, ServiceStatus> {
-        self.derived.services.get_or_init(|| status::services(self))
+        self.derived.services.get_or_init(|| {
+            let mut rows = status::before_waits(self);
+            status::add_waits(self, &mut rows);
+            rows
+        })
     }
 
     /// The forecast of the plan; `None` before the first pass.

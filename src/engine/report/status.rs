@@ -163,8 +163,15 @@ impl ResourceStatus {
     }
 }
 
-/// Every service; [`PassResult::statuses`] has them ready.
-pub fn services(picture: &PassResult) -> BTreeMap<String, ServiceStatus> {
+/// Adds what each service waits for, which depends on since when it is as it is.
+pub fn add_waits(picture: &PassResult, rows: &mut BTreeMap<String, ServiceStatus>) {
+    for row in rows.values_mut() {
+        row.waiting = waits::first_wait(picture, row);
+    }
+}
+
+/// Every service, without what it waits for; [`PassResult::statuses`] has all of them ready.
+pub fn before_waits(picture: &PassResult) -> BTreeMap<String, ServiceStatus> {
     let known = picture.facts.applied.values().map(|applied| &applied.service);
     let names: BTreeSet<&String> = picture
         .services
@@ -220,7 +227,6 @@ fn service(picture: &PassResult, name: &str) -> ServiceStatus {
     };
     explain(picture, &mut status);
     exposure::mark_lost(picture, &mut status);
-    status.waiting = waits::first_wait(picture, &status);
     status
 }
 

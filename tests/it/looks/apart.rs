@@ -11,9 +11,11 @@ use crate::support::stepped::{Stepped, act, step};
 const RECORDS: &str = "/1.0/domain/zone/example.org/record";
 
 fn synced(rig: &Stepped) -> Vec<String> {
-    let services = status::services(&rig.last_pass());
-    let good =
-        services.values().filter(|row| row.sync == status::Sync::Synced && row.health == status::Health::Healthy);
+    let picture = rig.last_pass();
+    let good = picture
+        .statuses()
+        .values()
+        .filter(|row| row.sync == status::Sync::Synced && row.health == status::Health::Healthy);
     good.map(|row| row.name.clone()).collect()
 }
 

@@ -210,7 +210,7 @@ async fn a_suspension_with_an_end_ends_by_itself() {
     rig.clock.advance(Millis::minutes(59));
     rig.pass_until_settled().await;
     assert_eq!(container_names(&rig).iter().filter(|name| *name == "/one").count(), 0);
-    let said = &amarre::engine::report::status::services(&rig.last_pass())["one"].what_now;
+    let said = rig.last_pass().statuses()["one"].what_now.clone();
     assert!(said.to_string().starts_with("suspended by anna until "), "{said}");
     assert!(rig.last_pass().plan.next_look.is_some_and(|at| Some(at) <= until), "it is looked at when its time comes");
     rig.clock.advance(Millis::minutes(1));

@@ -6,7 +6,6 @@ use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::Behaviour as Conduct;
 use amarre::engine::report;
 use amarre::engine::report::service_list::ListQuery;
-use amarre::engine::report::status;
 use amarre_core::model::Millis;
 use amarre_core::plan::render::Style;
 use amarre_sim::docker::{Behaviour, ImageSpec};
@@ -27,7 +26,7 @@ fn text(rig: &Stepped, service: &str) -> String {
 
 fn document(rig: &Stepped, service: &str) -> Json {
     let picture = rig.last_pass();
-    report::service_json(&picture, &status::services(&picture)[service])
+    report::service_json(&picture, &picture.statuses()[service])
 }
 
 fn conditions(document: &Json) -> Vec<String> {

@@ -55,7 +55,7 @@ fn resource<'a>(document: &'a Json, job: &str) -> &'a Json {
 }
 
 fn status_of(rig: &Stepped, name: &str) -> amarre::engine::report::status::ServiceStatus {
-    amarre::engine::report::status::services(&rig.last_pass())[name].clone()
+    rig.last_pass().statuses()[name].clone()
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use amarre_core::model::{
 };
 use amarre_core::plan;
 use amarre_core::plan::input::Input;
-use amarre_core::plan::kept::Kept;
+use amarre_core::plan::kept::{Digests, Kept};
 use amarre_core::plan::safety::{lint, mass_deletes, settling};
 
 use crate::dangers;
@@ -80,12 +80,13 @@ pub fn walk(scene: &Scene, start: &State, turns: Turns) -> Walk {
         away: BTreeSet::new(),
     };
     let mut waited_from = None;
-    let mut kept = Kept::default();
+    let (digests, mut kept) = (Digests::default(), Kept::default());
     for look in 0..LOOKS_MAX {
         state::judge(&mut state, scene);
         let view = state::observe(&state);
         let (made, broken) = scene.with_state(&state, &view, |input| {
-            let made = kept.of(input, &(), plan::pass);
+            let digest = digests.of_input(input, digests.of_services(input.services), &());
+            let made = kept.of(digest, input, plan::pass);
             if look % LOOKS_COMPARED == 0 {
                 walk.wrong.extend(not_as_fresh(input, &made, kept.until()));
             }
