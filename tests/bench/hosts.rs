@@ -2,7 +2,6 @@
 //! and CPU until all are there, a quiet look, a removed container, memory, an idle minute.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use amarre_sim::docker::Docker;
@@ -117,7 +116,7 @@ fn service(host: usize, number: usize) -> String {
 async fn measure(hosts: usize, each: usize, is_smoke: bool) -> Costs {
     let Fleet { rig, engines, proxies } = fleet(hosts, each).await;
     let began = Instant::now();
-    let mut daemon = start(&rig).await;
+    let mut daemon = crate::spawn(&rig);
     eventually(MADE_WITHIN_S, "all are made", async || are_made(&proxies, hosts * each).await).await;
     let made = began.elapsed();
     let worked = cpu(&daemon);
@@ -137,13 +136,6 @@ async fn measure(hosts: usize, each: usize, is_smoke: bool) -> Costs {
     daemon.start_kill().unwrap();
     daemon.wait().await.unwrap();
     Costs { took: [made, worked, look, looked, healed], memory_mb, idle_share }
-}
-
-async fn start(rig: &Rig) -> Child {
-    let log = std::fs::File::create(rig.folder.path().join("daemon.log")).unwrap();
-    let mut command = rig.command(&["run", "--yes"]);
-    command.env("MALLOC_ARENA_MAX", "1").stdout(Stdio::null()).stderr(log);
-    command.spawn().unwrap()
 }
 
 /// Every proxy host is there, which comes last. Asked of the simulators, which costs the daemon nothing.

@@ -253,11 +253,15 @@ async fn median<F: AsyncFn(usize) -> Duration>(rounds: usize, what: F) -> Durati
     times[times.len() / 2]
 }
 
-async fn start(rig: &Rig) -> Child {
+fn spawn(rig: &Rig) -> Child {
     let mut command = rig.command(&["run", "--yes"]);
     // As `deploy/` has it.
     command.env("MALLOC_ARENA_MAX", "1").stdout(Stdio::null()).stderr(Stdio::null());
-    let daemon = command.spawn().unwrap();
+    command.spawn().unwrap()
+}
+
+async fn start(rig: &Rig) -> Child {
+    let daemon = spawn(rig);
     let address = ([127, 0, 0, 1], rig.port()).into();
     let is_ready = async || support::get(address, "localhost", "/readyz").await.is_some_and(|(code, _)| code == 200);
     eventually(60, "the daemon is ready", is_ready).await;

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use crate::engine::PassResult;
 use crate::providers::{EXAM_LIMIT, Exam, Observation, ObserveQuery, Provider};
 pub use crate::providers::{Finding, FindingLevel};
+use amarre_core::model::address::of_provider;
 use amarre_core::model::families::{ProviderRole, families};
 use amarre_core::model::service::{Container, Dns, NetworkMode, Target, Tls};
 use amarre_core::model::site::{HostSite, PublicAddress, Reach};
@@ -160,7 +161,7 @@ fn kinds(patient: &ExamInput<'_>) -> BTreeSet<(ProviderId, Kind)> {
 async fn observe(patient: &ExamInput<'_>) -> (World, Vec<Finding>) {
     let seen = patient.providers.iter().filter(|provider| !provider.id().is_zones()).map(|provider| async move {
         let id = provider.id();
-        let applied = patient.facts.applied.iter().filter(|(address, _)| address.provider == *id);
+        let applied = of_provider(&patient.facts.applied, id);
         let applied = applied.map(|(address, applied)| (address.clone(), applied.clone())).collect();
         let ask = ObserveQuery { now: patient.now, applied, ..ObserveQuery::default() };
         (id.clone(), timeout(EXAM_LIMIT, provider.observe(&ask)).await.ok().map(Observation::clean))

@@ -130,11 +130,15 @@ impl HealthTracks {
             }
             self.tracks.insert(key, track);
         }
+        self.forget_gone(world);
+        self.has_asked = true;
+    }
+
+    fn forget_gone(&mut self, world: &World) {
         let containers = world.seen.iter().filter(|(address, _)| address.kind == Kind::Container);
         let there: BTreeSet<(&ProviderId, &str)> =
             containers.map(|(address, seen)| (&address.provider, seen.vendor_id.as_str())).collect();
         self.tracks.retain(|run, _| there.contains(&(&run.engine, run.id.as_str())));
-        self.has_asked = true;
     }
 }
 

@@ -268,7 +268,7 @@ fn observe_query(id: &ProviderId, known: PassKnowledge<'_>) -> ObserveQuery {
     };
     let to_rule_out = created.filter(is_doubtful).cloned().collect();
     let is_cloud = id.role() == Some(ProviderRole::Cloud);
-    let all = if is_cloud { Some(wants.map.values()) } else { None };
+    let all = is_cloud.then(|| wants.map.values());
     let values = all.into_iter().flatten().flat_map(|want| want.fields.values());
     let mut led_to = BTreeSet::new();
     values.for_each(|value| value.outputs_of(id, &mut led_to));

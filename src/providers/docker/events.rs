@@ -33,9 +33,8 @@ impl WatchEvents for DockerProvider {
                 Some(api) => before == Subscription::None || api.answers().await,
                 None => false,
             };
-            if let (true, Subscription::Ended | Subscription::Away)
-            | (false, Subscription::None | Subscription::Ended) = (answers, before)
-            {
+            let is_known = before == if answers { Subscription::None } else { Subscription::Away };
+            if !is_known {
                 // The stream also ends at an event that the client cannot read: every container is inspected again.
                 self.inspects.forget_all();
                 wake.notify_one();
