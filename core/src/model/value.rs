@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
 
+use foldhash::quality::RandomState;
 use serde::ser::SerializeStructVariant as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
@@ -252,22 +254,59 @@ pub type FieldName = Cow<'static, str>;
 /// The fields of one resource, in order of their names. What is absent is not managed.
 ///
 /// A copy shares what it was made of until one of the two is changed: each look copies all that it knows, and changes
-/// little of it.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Fields(Arc<Vec<(FieldName, Value)>>);
+/// little of it. Copies share their hash, too, which is made once.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fields(Arc<FieldList>);
+
+#[derive(Default)]
+struct FieldList {
+    list: Vec<(FieldName, Value)>,
+    hash: OnceLock<u64>,
+}
+
+/// For a copy that is about to be changed.
+impl Clone for FieldList {
+    fn clone(&self) -> Self {
+        Self { list: self.list.clone(), hash: OnceLock::new() }
+    }
+}
+
+impl PartialEq for FieldList {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
+impl Eq for FieldList {}
+
+impl Hash for Fields {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        /// Of this process: nobody can write two lists of fields that have one hash.
+        static KEY: OnceLock<RandomState> = OnceLock::new();
+        let hash = self.0.hash.get_or_init(|| KEY.get_or_init(RandomState::default).hash_one(&self.0.list));
+        state.write_u64(*hash);
+    }
+}
 
 impl Fields {
     /// One field.
     pub fn get(&self, name: &str) -> Option<&Value> {
         let at = self.at(name).ok()?;
-        self.0.get(at).map(|(_, value)| value)
+        self.0.list.get(at).map(|(_, value)| value)
+    }
+
+    /// All of them, to be changed.
+    fn list_mut(&mut self) -> &mut Vec<(FieldName, Value)> {
+        let all = Arc::make_mut(&mut self.0);
+        all.hash = OnceLock::new();
+        &mut all.list
     }
 
     /// Sets one field.
     pub fn set(&mut self, name: impl Into<FieldName>, value: Value) {
         let name = name.into();
         let at = self.at(&name);
-        let fields = Arc::make_mut(&mut self.0);
+        let fields = self.list_mut();
         match at.map(|at| fields.get_mut(at)) {
             Ok(Some((_, old))) => *old = value,
             Ok(None) => (),
@@ -278,17 +317,17 @@ impl Fields {
     /// Takes one field away, and answers what it was.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let at = self.at(name).ok()?;
-        Some(Arc::make_mut(&mut self.0).remove(at).1)
+        Some(self.list_mut().remove(at).1)
     }
 
     /// Where a field is, or would be.
     fn at(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| order(known, name))
+        self.0.list.binary_search_by(|(known, _)| order(known, name))
     }
 
     /// All fields.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&FieldName, &Value)> {
-        self.0.iter().map(|(name, value)| (name, value))
+        self.0.list.iter().map(|(name, value)| (name, value))
     }
 
     /// Their names.
@@ -303,18 +342,18 @@ impl Fields {
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.list.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.list.is_empty()
     }
 
     /// Leaves those fields of which it holds.
     pub fn retain(&mut self, mut stays: impl FnMut(&FieldName, &Value) -> bool) {
         if !self.iter().all(|(name, value)| stays(name, value)) {
-            Arc::make_mut(&mut self.0).retain(|(name, value)| stays(name, value));
+            self.list_mut().retain(|(name, value)| stays(name, value));
         }
     }
 
@@ -393,7 +432,7 @@ impl IntoIterator for Fields {
     type IntoIter = std::vec::IntoIter<Self::Item>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Arc::unwrap_or_clone(self.0).into_iter()
+        Arc::unwrap_or_clone(self.0).list.into_iter()
     }
 }
 
@@ -413,7 +452,7 @@ impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         // In order of their names, as they are kept.
         let fields = BTreeMap::<FieldName, Value>::deserialize(deserializer)?;
-        Ok(Self(Arc::new(fields.into_iter().collect())))
+        Ok(Self(Arc::new(FieldList { list: fields.into_iter().collect(), hash: OnceLock::new() })))
     }
 }
 
@@ -421,4 +460,33 @@ fn digest_of<T: Serialize>(value: &T) -> String {
     // Maps are ordered and values are plain data, so serialising cannot fail.
     let bytes = serde_json::to_vec(value).unwrap_or_default();
     hex::encode(&Sha256::digest(bytes)[..6])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A plan is kept while the hashes of what it was made of are equal.
+    #[test]
+    fn the_hash_of_fields_follows_each_change() {
+        let key = RandomState::default();
+        let hash_of = |fields: &Fields| key.hash_one(fields);
+        let before = Fields::default().with("image", Value::text("web:1"));
+        let hash = hash_of(&before);
+        let changes: [fn(&mut Fields); 4] = [
+            |fields| fields.set("image", Value::text("web:2")),
+            |fields| fields.set("user", Value::text("root")),
+            |fields| drop(fields.remove("image")),
+            |fields| fields.retain(|_, _| false),
+        ];
+        for change in changes {
+            let mut alone = Fields::default().with("image", Value::text("web:1"));
+            assert_eq!(hash_of(&alone), hash, "of equal fields");
+            let mut copy = before.clone();
+            change(&mut copy);
+            change(&mut alone);
+            assert!(hash_of(&copy) != hash && hash_of(&alone) == hash_of(&copy), "{copy:?}");
+        }
+        assert_eq!(hash_of(&before), hash);
+    }
 }
