@@ -115,7 +115,7 @@ impl AnswerReader {
     }
 
     /// Which container its labels say that it is.
-    pub fn address(&self, inspect: &ContainerInspectResponse) -> Option<Address> {
+    fn address(&self, inspect: &ContainerInspectResponse) -> Option<Address> {
         let labels = ordered(inspect.config.as_ref()?.labels.as_ref());
         let (service, spec) = (labels.get(LABEL_SERVICE)?, labels.get(LABEL_SPEC)?);
         let key = labels.get(LABEL_KEY).unwrap_or(service);

@@ -1,13 +1,14 @@
 //! Containers as the lists of an engine show them, and what of them is too large to be read: that hides the container, and
 //! nothing else.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bollard::models::{ContainerSummary, ImageSummary};
 
 use super::answers::{self, AnswerReader};
 use super::files::LABEL_FILES;
-use super::{DockerProvider, ProviderError, files, labels, labels_of};
+use super::{DockerProvider, ProviderError, files, labels};
 use crate::providers::ObserveQuery;
 use crate::providers::rows::Listed;
 use amarre_core::model::{Address, Code, Gap, GapScope, Kind, Seen, Timestamp};
@@ -36,11 +37,17 @@ impl DockerProvider {
         for summary in own.iter().filter(is_unread).copied().chain(&containers.slim) {
             self.see_hidden(ask, reader, summary, (seen, gaps));
         }
-        for inspect in inspects {
-            let Some(address) = reader.address(&inspect) else { continue };
-            let inspect = labelled.without_inherited(&address, &inspect, ask);
-            let Some((address, mut container)) = reader.container(&inspect) else { continue };
-            if let Some(label) = labels_of(&inspect).get(LABEL_FILES).filter(|label| !label.is_empty()) {
+        for known in inspects {
+            let Some((address, container)) = known.read(reader) else { continue };
+            let inspect = labelled.without_inherited(address, &known.inspect, ask);
+            let read = match &inspect {
+                Cow::Borrowed(_) => Some((address.clone(), Seen { at: reader.now, ..container.clone() })),
+                Cow::Owned(inspect) => reader.container(inspect),
+            };
+            let Some((address, mut container)) = read else { continue };
+            let labels = inspect.config.as_ref().and_then(|config| config.labels.as_ref());
+            let label = labels.and_then(|labels| labels.get(LABEL_FILES));
+            if let Some(label) = label.filter(|label| !label.is_empty()) {
                 let applied = ask.applied.get(&address).map(|row| &row.fields);
                 let files = files::seen(label, applied.or_else(|| ask.wanted.get(&address)));
                 container.fields.set("files", files);

@@ -1,7 +1,7 @@
 //! Inspections of our containers, kept from look to look until something says that one of them is out of date.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bollard::models::{
     ContainerInspectResponse, ContainerSummary, EventMessage, EventMessageTypeEnum, HealthStatusEnum,
@@ -10,11 +10,11 @@ use futures_util::StreamExt;
 
 use super::answer_limit::TOO_LARGE;
 use super::answers;
-use super::answers::LABEL_SERVICE;
+use super::answers::{AnswerReader, LABEL_SERVICE};
 use super::api::EngineApi;
 use super::attachment_parts;
 use crate::providers::ProviderError;
-use amarre_core::model::{Change, Kind};
+use amarre_core::model::{Address, Change, Kind, Seen};
 
 /// Inspections in flight at once: enough to hide latency, few enough to be a good guest.
 pub const IN_FLIGHT: usize = 8;
@@ -37,7 +37,22 @@ type Answered = Result<Option<(String, Inspected)>, (String, ProviderError)>;
 #[derive(Debug, Clone)]
 struct Inspected {
     line: String,
-    inspect: Arc<ContainerInspectResponse>,
+    container: Arc<InspectedContainer>,
+}
+
+/// A container as the engine describes it, and as the product spells that.
+#[derive(Debug)]
+pub struct InspectedContainer {
+    /// The engine's answer.
+    pub inspect: ContainerInspectResponse,
+    read: OnceLock<Option<(Address, Seen)>>,
+}
+
+impl InspectedContainer {
+    /// What the answer says, as of when it was first read; `None`: its labels do not say which container it is.
+    pub fn read(&self, reader: &AnswerReader) -> Option<&(Address, Seen)> {
+        self.read.get_or_init(|| reader.container(&self.inspect)).as_ref()
+    }
 }
 
 #[derive(Debug)]
@@ -56,12 +71,12 @@ impl Changed {
             Self::All => true,
             Self::Id(changed) => id == changed,
             Self::Service(service) => {
-                let config = inspected.inspect.config.as_ref();
+                let config = inspected.container.inspect.config.as_ref();
                 let labels = config.and_then(|config| config.labels.as_ref());
                 labels.and_then(|labels| labels.get(LABEL_SERVICE)) == Some(service)
             }
             Self::Name(name) => {
-                let named = inspected.inspect.name.as_deref().unwrap_or_default();
+                let named = inspected.container.inspect.name.as_deref().unwrap_or_default();
                 named.trim_start_matches('/') == name
             }
         }
@@ -75,7 +90,7 @@ impl Inspects {
         &self,
         api: &EngineApi,
         own: &[&ContainerSummary],
-    ) -> Result<(Vec<Arc<ContainerInspectResponse>>, BTreeSet<String>), ProviderError> {
+    ) -> Result<(Vec<Arc<InspectedContainer>>, BTreeSet<String>), ProviderError> {
         let asks: Vec<(String, String, Option<Inspected>)> = {
             let mut known = self.known();
             known.changed.clear();
@@ -92,8 +107,12 @@ impl Inspects {
                 if let Some(inspected) = known {
                     return Ok(Some((id, inspected)));
                 }
+                let inspected = |inspect| {
+                    let container = Arc::new(InspectedContainer { inspect, read: OnceLock::new() });
+                    (id.clone(), Inspected { line, container })
+                };
                 match api.container(&id).await {
-                    Ok(inspect) => Ok(inspect.map(|inspect| (id, Inspected { line, inspect: Arc::new(inspect) }))),
+                    Ok(inspect) => Ok(inspect.map(inspected)),
                     Err(error) => Err((id, error)),
                 }
             }
@@ -107,12 +126,12 @@ impl Inspects {
                 Err((_, error)) => return Err(error),
             }
         }
-        let inspects = fresh.values().map(|inspected| inspected.inspect.clone()).collect();
+        let inspects = fresh.values().map(|inspected| inspected.container.clone()).collect();
         let mut known = self.known();
         let CachedInspect { inspected, changed } = &mut *known;
         // What still moves (starting, unhealthy) has more to tell than its line in the list.
         fresh.retain(|id, inspected| {
-            is_settled(&inspected.inspect) && !changed.iter().any(|changed| changed.is(id, inspected))
+            is_settled(&inspected.container.inspect) && !changed.iter().any(|changed| changed.is(id, inspected))
         });
         *inspected = fresh;
         Ok((inspects, unread))

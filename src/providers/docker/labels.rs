@@ -53,7 +53,7 @@ impl<'a> ImageLabels<'a> {
     /// Whether Amarre of this instance made a container. One whose image says all that makes it ours is ours only where
     /// the ledger knows it: anybody can run an image.
     pub fn is_ours(&self, summary: &ContainerSummary, instance: &str, ask: &ObserveQuery) -> bool {
-        let labels = ordered(summary.labels.as_ref());
+        let Some(labels) = &summary.labels else { return false };
         if labels.get(LABEL_INSTANCE).is_none_or(|own| own != instance) || !labels.contains_key(LABEL_SPEC) {
             return false;
         }
