@@ -161,3 +161,41 @@ fn needs_probe(seen: &Seen) -> bool {
         && seen.fields.text("health") == Some("none")
         && matches!(seen.ready, Readiness::NotYet { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use amarre_core::model::{Fields, Owner};
+
+    use super::*;
+
+    /// Machines that are copies of one another may give two containers one id.
+    #[tokio::test]
+    async fn containers_of_one_id_on_two_engines_are_judged_apart() {
+        let [near, far]: [Address; 2] =
+            ["docker", "docker:nas"].map(|engine| format!("{engine}/container/web").parse().unwrap());
+        let why = Text::from("not probed yet");
+        let seen = Seen {
+            fields: Fields::default()
+                .with("running", Value::Bool(true))
+                .with("health", Value::text("none"))
+                .with("started_at_ms", Value::Int(1)),
+            ready: Readiness::NotYet { since: Timestamp(1), why },
+            owner: Owner::Ours,
+            service: Some("web".to_owned()),
+            vendor_id: "5e1c0aa".to_owned(),
+            at: Timestamp(2),
+        };
+        let mut world = World::default();
+        let mut wants = Wants::default();
+        for address in [&near, &far] {
+            world.seen.insert(address.clone(), seen.clone());
+            wants.probes.insert(address.clone(), None);
+        }
+        let uptime = |address: &Address, _| if *address == near { UPTIME_NEEDED } else { Millis(0) };
+        let (none, facts) = (BTreeMap::new(), Facts::default());
+        let mut health = HealthTracks::default();
+        health.judge(&none, (&wants, &BTreeSet::new()), &facts, &mut world, uptime).await;
+        assert!(world.seen[&near].ready.is_ready());
+        assert!(!world.seen[&far].ready.is_ready(), "{:?}", world.seen[&far].ready);
+    }
+}
