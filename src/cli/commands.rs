@@ -489,5 +489,9 @@ pub(super) fn millis(span: std::time::Duration) -> i64 {
 
 #[expect(clippy::disallowed_methods, reason = "who asks is the user of this terminal")]
 pub(super) fn whoami() -> String {
-    std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "somebody".to_owned())
+    let named = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER"));
+    named.unwrap_or_else(|_| match rustix::process::getuid().as_raw() {
+        0 => "root".to_owned(),
+        user => format!("user {user}"),
+    })
 }
