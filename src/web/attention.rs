@@ -48,11 +48,14 @@ pub fn rows<'a>(
     now: Timestamp,
     visitor: &RequestContext,
 ) -> impl Iterator<Item = AttentionRow> {
-    let is_hidden = move |row: &ServiceStatus| {
-        picture.plan.gaps.iter().any(|gap| row.code == Some(gap.code) && row.what_now == gap.message)
-    };
-    let services = services.filter(move |row| row.attention && !is_hidden(row));
+    let services = services.filter(move |row| needs_person(picture, row));
     problems(picture, now, visitor).chain(services.map(move |row| AttentionRow::of_service(row, picture, now, visitor)))
+}
+
+/// Whether a service needs a person, beside what hides it.
+pub fn needs_person(picture: &PassResult, row: &ServiceStatus) -> bool {
+    let is_hidden = || picture.plan.gaps.iter().any(|gap| row.code == Some(gap.code) && row.what_now == gap.message);
+    row.attention && !is_hidden()
 }
 
 /// Of what has one code, this much is shown.

@@ -91,6 +91,24 @@ async fn services_are_found_by_what_they_are() {
     assert_eq!(end(daemon).await, 0);
 }
 
+/// The services behind it are not counted as well.
+#[tokio::test]
+async fn an_outage_is_one_thing_that_needs_a_person() {
+    let (rig, daemon) = started().await;
+    eventually(60, "it works", async || rig.json("/api/v1/services/web").await["health"] == "Healthy").await;
+    rig.docker.down(true);
+    eventually(60, "the outage is seen", async || {
+        rig.json("/health").await["gaps"] == 1 && rig.json("/api/v1/services/web").await["attention"] == true
+    })
+    .await;
+    let mut browser = Browser::with_address(rig.port);
+    browser.get("/").await.shows("Needs you <span class=\"tag bad\">1</span>");
+    let listed = browser.get("/?only=attention").await.body;
+    assert!(!listed.contains("<a href=\"/services/web\">"), "{listed}");
+    assert!(listed.contains("aria-current=\"true\">Needs you <b>0</b>"), "{listed}");
+    assert_eq!(end(daemon).await, 0);
+}
+
 #[tokio::test]
 async fn the_page_of_a_code_says_what_has_it_now() {
     let (rig, daemon) = started().await;
