@@ -57,8 +57,8 @@ async fn state(pool: &SqlitePool) -> Result<LedgerState, StoreError> {
 #[cfg(test)]
 mod tests {
     use crate::ledger::Ledger;
-    use amarre_core::model::Timestamp;
     use amarre_core::model::world::Suspension;
+    use amarre_core::model::{Text, Timestamp};
 
     #[tokio::test]
     async fn writes_of_any_connection_are_seen() {
@@ -69,7 +69,7 @@ mod tests {
         assert!(suspended().await.is_empty());
         let suspension = Suspension {
             by: "alice".to_owned(),
-            why: String::new(),
+            why: Text::default(),
             destroy: false,
             purge: false,
             at: Timestamp(1),

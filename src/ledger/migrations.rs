@@ -47,6 +47,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (55, "deployments", include_str!("../../migrations/0055_deployments.sql")),
     (56, "order codes", include_str!("../../migrations/0056_order_codes.sql")),
     (57, "builds", include_str!("../../migrations/0057_builds.sql")),
+    (58, "suspension texts", include_str!("../../migrations/0058_suspension_texts.sql")),
 ];
 
 #[cfg(test)]

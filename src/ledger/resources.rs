@@ -18,6 +18,7 @@ use super::certificate_orders;
 use super::flapping::note_writes;
 use super::good_manifests::StoredManifest;
 use super::migrations::MIGRATIONS;
+use super::runs;
 use super::updates::mark_away;
 use amarre_core::model::ReasonCode;
 use amarre_core::model::world::{Applied, Failure, Good, Pulled, Suspension};
@@ -525,11 +526,11 @@ impl Ledger {
     }
 
     async fn suspended(&self) -> Result<BTreeMap<String, Suspension>, StoreError> {
-        let rows = sqlx::query("SELECT service, by_whom, why, destroy, purge, at_ms, until_ms FROM suspensions");
+        let rows = sqlx::query("SELECT * FROM suspensions");
         let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
         let suspension = |row: &sqlx::sqlite::SqliteRow| Suspension {
             by: row.get("by_whom"),
-            why: row.get("why"),
+            why: runs::text(row, "why"),
             destroy: row.get::<i64, _>("destroy") != 0,
             purge: row.get::<i64, _>("purge") != 0,
             at: Timestamp(row.get("at_ms")),

@@ -157,6 +157,9 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
+    use amarre_core::model::Text;
+    use amarre_core::text;
+
     use super::*;
 
     #[tokio::test]
@@ -182,7 +185,7 @@ mod tests {
 
         let suspension = |destroy| Suspension {
             by: "anna".to_owned(),
-            why: "x".to_owned(),
+            why: Text::foreign("x"),
             destroy,
             purge: false,
             at: Timestamp(6),
@@ -207,7 +210,7 @@ mod tests {
         let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
         let trigger = "CREATE TRIGGER full BEFORE INSERT ON rollbacks BEGIN SELECT RAISE(ABORT, 'disk full'); END";
         sqlx::query(trigger).execute(&ledger.pool).await.unwrap();
-        let (by, why) = ("anna".to_owned(), "x".to_owned());
+        let (by, why) = ("anna".to_owned(), text!("rolled back to {version}", version = "four"));
         let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp(6), until: None };
         let from = StoredManifest::new(&Document { file: String::new(), text: String::new(), assets: Assets::new() });
         let result = ledger.roll_back("a", "four", &from, &suspension).await;

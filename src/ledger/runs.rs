@@ -196,7 +196,7 @@ impl Ledger {
         let rows = sqlx::query(query).fetch_all(&self.pool).await.map_err(read)?;
         let failure = |row: &sqlx::sqlite::SqliteRow| {
             let address = row.get::<Option<String>, _>("address")?.parse().ok()?;
-            Some((row.get("service"), (address, text(row))))
+            Some((row.get("service"), (address, text(row, "text"))))
         };
         Ok(rows.iter().filter_map(failure).collect())
     }
@@ -262,15 +262,16 @@ fn event(row: &SqliteRow) -> Event {
         service: row.get("service"),
         address: row.get::<Option<String>, _>("address").and_then(|text| text.parse().ok()),
         kind: row.get("kind"),
-        text: text(row),
+        text: text(row, "text"),
         reason: row.get("reason"),
     }
 }
 
-fn text(row: &SqliteRow) -> Text {
+/// The text of a row: its parts, or the whole of it in `column`.
+pub(crate) fn text(row: &SqliteRow, column: &str) -> Text {
     let (template, args): (Option<String>, Option<String>) = (row.get("template"), row.get("args"));
     let parts = template.zip(args).and_then(|(template, args)| Text::from_parts(template, &args));
-    parts.unwrap_or_else(|| Text::foreign(row.get::<String, _>("text")))
+    parts.unwrap_or_else(|| Text::foreign(row.get::<String, _>(column)))
 }
 
 /// Suspends a service: its rollback is over, and a service to destroy keeps no good manifests.
@@ -288,12 +289,16 @@ pub(crate) async fn insert_suspension(
     for query in of_destroyed.chain(["DELETE FROM rollbacks WHERE service = ?"]) {
         sqlx::query(query).bind(service).execute(&mut **transaction).await.map_err(written)?;
     }
-    let query = "INSERT OR REPLACE INTO suspensions (service, by_whom, why, destroy, purge, at_ms, until_ms) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?)";
+    let (template, args) = suspension.why.parts().unzip();
+    let query = "INSERT OR REPLACE INTO suspensions \
+                 (service, by_whom, why, template, args, destroy, purge, at_ms, until_ms) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     sqlx::query(query)
         .bind(service)
         .bind(&suspension.by)
-        .bind(&suspension.why)
+        .bind(suspension.why.to_string())
+        .bind(template)
+        .bind(args)
         .bind(i64::from(suspension.destroy))
         .bind(i64::from(suspension.purge))
         .bind(suspension.at.0)

@@ -222,7 +222,7 @@ async fn eventful() -> Stepped {
         rig.write(&format!("{name}.yaml"), &plain(name));
     }
     rig.settle().await;
-    let (by, why) = ("a test".to_owned(), "a reason".to_owned());
+    let (by, why) = ("a test".to_owned(), "a reason".into());
     let suspension = Suspension { by, why, destroy: false, purge: false, at: Timestamp::default(), until: None };
     rig.engine.ledger().suspend("rests", &suspension).await.unwrap();
     let hosts = rig.npm.rows(npm::Kind::ProxyHost);

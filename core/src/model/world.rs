@@ -543,8 +543,8 @@ pub enum Ordered {
 pub struct Suspension {
     /// Who asked.
     pub by: String,
-    /// Why.
-    pub why: String,
+    /// Why; empty: not said.
+    pub why: Text,
     /// It is to go: its resources are deleted, then it stays suspended.
     pub destroy: bool,
     /// Its volumes go as well.

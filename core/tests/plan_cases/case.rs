@@ -507,7 +507,7 @@ fn facts(file: &FactsFile, state: &mut State) {
     for (service, suspended) in &file.suspended {
         let suspension = Suspension {
             by: "alice".to_owned(),
-            why: "holidays".to_owned(),
+            why: "holidays".into(),
             destroy: suspended.destroy || suspended.purge,
             purge: suspended.purge,
             at: now,

@@ -11,7 +11,7 @@ use crate::engine::report::RunTally;
 use crate::engine::{PassResult, report};
 use amarre_core::model::pool::MACHINE_PART;
 use amarre_core::model::world::Suspension;
-use amarre_core::model::{Address, Change, Gap, Refusal, Verb};
+use amarre_core::model::{Address, Change, Gap, Refusal, Text, Verb};
 use amarre_core::plan::input::Input;
 use amarre_core::plan::render::text::refusal_body;
 use amarre_core::plan::render::{Sign, Style, lines};
@@ -45,7 +45,7 @@ pub async fn destroy(handle: &Handle, asked: Asked<'_>) -> Option<CommandAnswer>
         return Some(refused_by(&refusal, style));
     }
     for service in &names {
-        let why = format!("amarre destroy {service}");
+        let why = Text::foreign(format!("amarre destroy {service}"));
         let suspension =
             Suspension { by: args.text("by").to_owned(), why, destroy: true, purge, at: handle.now(), until: None };
         let reply = handle.request(LoopCommand::Suspend { service: service.clone(), suspension }).await?;

@@ -32,7 +32,7 @@ pub async fn suspend(
     (by, why): (String, String),
     until: Option<Timestamp>,
 ) -> Option<CommandAnswer> {
-    let suspension = Suspension { by, why, destroy: false, purge: false, at: handle.now(), until };
+    let suspension = Suspension { by, why: Text::foreign(why), destroy: false, purge: false, at: handle.now(), until };
     let reply = handle.request(LoopCommand::Suspend { service: service.to_owned(), suspension }).await?;
     let text = match until {
         None => format!("{service} is suspended: shown, not touched, until amarre resume {service}\n"),
@@ -98,7 +98,7 @@ pub async fn roll_back(
         Ok(target) => target,
         Err(refusal) => return Some(refusal),
     };
-    let why = format!("rolled back to {}", target.version());
+    let why = text!("rolled back to {version}", version = target.version());
     let suspension = Suspension { by: by.to_owned(), why, destroy: false, purge: false, at: handle.now(), until: None };
     let generations = target.good.generations.clone();
     let asked = LoopCommand::RollBack { service: service.to_owned(), generations, suspension };
@@ -148,7 +148,7 @@ pub async fn cancel(handle: &Handle, service: &str, by: &str, style: Style) -> O
     }
     let suspension = Suspension {
         by: by.to_owned(),
-        why: "cancelled".to_owned(),
+        why: text!("cancelled"),
         destroy: false,
         purge: false,
         at: handle.now(),

@@ -509,11 +509,9 @@ pub(crate) fn insert(document: &mut Json, text: &Text, key: &str) {
 
 /// One service, as in the list.
 pub fn service_json(picture: &PassResult, row: &ServiceStatus) -> Json {
-    let suspended = picture
-        .facts
-        .suspended
-        .get(&row.name)
-        .map(|suspension| json!({"by": suspension.by, "why": suspension.why, "since": suspension.at.rfc3339()}));
+    let suspended = picture.facts.suspended.get(&row.name).map(
+        |suspension| json!({"by": suspension.by, "why": suspension.why.to_string(), "since": suspension.at.rfc3339()}),
+    );
     let error = row.code.as_ref().map(|code| {
         let mut error = json!({"code": code, "hints": row.hints});
         insert(&mut error, &row.what_now, "message");

@@ -242,7 +242,7 @@ impl Stage {
         for asked in &self.asked {
             let suspension = Suspension {
                 by: "a test".to_owned(),
-                why: "a test".to_owned(),
+                why: "a test".into(),
                 destroy: true,
                 purge: asked.purge,
                 at: Timestamp::default(),

@@ -247,8 +247,7 @@ impl MadeRig {
     /// A person takes a server down with its disks.
     pub async fn destroy(&self, name: &str) {
         let at = self.clock.now();
-        let asked =
-            Suspension { by: "alice".to_owned(), why: String::new(), destroy: true, purge: true, at, until: None };
+        let asked = Suspension { by: "alice".to_owned(), why: "".into(), destroy: true, purge: true, at, until: None };
         let ledger = Ledger::open(&self.folder.path().join(format!("ledger-{}.db", self.ledger))).await.unwrap();
         ledger.suspend(name, &asked).await.unwrap();
     }

@@ -106,7 +106,7 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
         let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
         assert!(picture.plan.changes.is_empty(), "{:?}", picture.plan.changes);
         let suspension = &picture.facts.suspended["web"];
-        assert_eq!((suspension.by.as_str(), suspension.why.starts_with("rolled back to ")), ("anna", true));
+        assert_eq!((suspension.by.as_str(), suspension.why.to_string().starts_with("rolled back to ")), ("anna", true));
         let plan = amarre::engine::report::plan_text(&picture, Style::PLAIN);
         assert!(plan.contains("nothing to do") && plan.contains("web is left alone: suspended by anna"), "{plan}");
     }))
@@ -227,7 +227,7 @@ async fn a_cancelled_service_stays_as_it_stands() {
         let picture = handle.request(LoopCommand::Pass).await.unwrap().picture;
         handle.request(LoopCommand::Pass).await.unwrap();
         assert_eq!((images(&rig), rig.writes()), (vec!["slow:1".to_owned(), "web:1".to_owned()], Vec::new()));
-        assert_eq!(picture.facts.suspended["web"].why, "cancelled");
+        assert_eq!(picture.facts.suspended["web"].why.to_string(), "cancelled");
         assert_eq!(act(handle, cancel("web")).await.document["error"]["code"], "A0415", "once is enough");
         rig.write("web.yaml", &plain("web").replace("web:1", "web:2"));
         act(handle, of_service(&RESUME, "web")).await;

@@ -178,7 +178,7 @@ async fn a_suspended_service_is_left_alone_and_taken_up_again() {
     let mut rig = settled(&["one", "two"]).await;
     let suspension = Suspension {
         by: "a test".to_owned(),
-        why: "a reason".to_owned(),
+        why: "a reason".into(),
         destroy: false,
         purge: false,
         at: amarre_core::model::Timestamp::default(),
@@ -204,7 +204,7 @@ async fn a_suspension_with_an_end_ends_by_itself() {
     let now = rig.clock.now();
     let until = Some(now + Millis::minutes(60));
     let suspension =
-        Suspension { by: "anna".to_owned(), why: "moving".to_owned(), destroy: false, purge: false, at: now, until };
+        Suspension { by: "anna".to_owned(), why: "moving".into(), destroy: false, purge: false, at: now, until };
     rig.engine.ledger().suspend("one", &suspension).await.unwrap();
     rig.docker.remove("one").unwrap();
     rig.clock.advance(Millis::minutes(59));

@@ -5,6 +5,7 @@ use amarre::engine::report::service_list::ListQuery;
 use amarre_core::model::world::Suspension;
 use amarre_core::model::{Code, Language, Millis, Timestamp};
 use amarre_core::plan::render::Style;
+use amarre_core::text;
 use serde_json::{Value as Json, json};
 
 use crate::support::sentences;
@@ -69,7 +70,7 @@ async fn what_waits_is_said_in_french_without_an_english_sentence() {
     let now = rig.clock_now();
     let suspension = Suspension {
         by: "anna".to_owned(),
-        why: "moving".to_owned(),
+        why: text!("rolled back to {version}", version = "5e1c0aa"),
         destroy: false,
         purge: false,
         at: now,
@@ -98,6 +99,7 @@ async fn what_waits_is_said_in_french_without_an_english_sentence() {
         "dernière ligne ",
         "rien d’automatique\u{a0}: la même version n’est pas réessayée",
         "suspendu par anna jusqu’à ",
+        "retour à 5e1c0aa",
     ] {
         assert!(french.contains(part), "{part:?} is not in {french}");
     }
@@ -240,7 +242,7 @@ async fn a_service_comes_after_what_it_needs_and_stays_when_that_goes_down() {
     rig.write("app.yaml", "name: app\nimage: web:1\nneeds: [base]\n");
     let suspended = Suspension {
         by: "alice".to_owned(),
-        why: "a test".to_owned(),
+        why: "a test".into(),
         destroy: false,
         purge: false,
         at: amarre_core::model::Timestamp::default(),

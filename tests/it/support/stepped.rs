@@ -399,7 +399,7 @@ impl Stepped {
     async fn take_down(&self, service: &str, purge: bool) {
         let suspension = Suspension {
             by: "a test".to_owned(),
-            why: "a test".to_owned(),
+            why: "a test".into(),
             destroy: true,
             purge,
             at: Timestamp::default(),
