@@ -275,11 +275,16 @@ pub(super) fn resource_text(resource: &ResourceStatus, now: Timestamp, style: St
 
 /// Problems beside the services, a line each with its hints.
 pub(super) fn problems_text(picture: &PassResult, now: Timestamp, style: Style, out: &mut String) {
-    for SiteProblem { text, code, hints } in problems(picture, now) {
-        let text = say(&text, style.language);
+    let problems = problems(picture, now);
+    for (index, SiteProblem { text, code, hints }) in problems.iter().enumerate() {
+        let text = say(text, style.language);
         out.push_str(&format!("{} {text}, {code}\n", style.sign(Sign::Refuse)));
+        // Hints that several in a row have in common follow the last of them.
+        if problems.get(index + 1).is_some_and(|next| next.hints == *hints) {
+            continue;
+        }
         for hint in hints {
-            hint_line(&hint, "  ", style, out);
+            hint_line(hint, "  ", style, out);
         }
     }
 }

@@ -296,12 +296,16 @@ fn notes(plan: &Plan, look: Style, out: &mut String) {
     if !plan.gaps.is_empty() || !plan.notes.is_empty() {
         out.push('\n');
     }
-    for gap in &plan.gaps {
+    for (index, gap) in plan.gaps.iter().enumerate() {
         let place = gap.place();
         out.push_str(&format!("{} {}{place}   {}, {}\n", look.sign(Sign::Refuse), gap.provider, gap.message, gap.code));
         out.push_str(&format!(
             "  {}\n",
             look.paint(Tone::Dim, "unknown is not missing: nothing is created or deleted there")
+        // What several in a row have in common follows the last of them.
+        if !gap.hint.is_empty() && plan.gaps.get(index + 1).is_some_and(|next| next.hint == gap.hint) {
+            continue;
+        }
         ));
         if !gap.hint.is_empty() {
             out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), gap.hint));
