@@ -205,7 +205,7 @@ fn plan_row(row: &ServicePlanRow, is_told: bool, words: Words) -> PlanRow {
     let texts = differs.chain(row.below.iter().map(|text| words.say(text))).chain(guard).chain(found).map(Hint::text);
     let more = texts.chain(refusal.into_iter().flat_map(|refusal| refusal.hints.iter().cloned())).collect();
     let text::Columns { kind, name, detail } = row.columns.clone();
-    let kind = words.kind(&kind);
+    let (kind, name) = (words.kind(&kind), words.say(&name));
     let detail = refused_detail(row, &kind, words).unwrap_or_else(|| words.say(&detail));
     PlanRow { class: "", sign, tone, kind, name, detail, more }
 }
@@ -241,7 +241,8 @@ pub fn event(event: &Event, words: Words) -> String {
     let (kind, said) = (words.event(&event.kind), words.say(&event.text));
     match &event.address {
         Some(address) => {
-            let what = format!("{kind} {} {}", words.kind(&address.kind.label()), lines::name(address, None));
+            let name = words.say(&lines::name_text(address, None));
+            let what = format!("{kind} {} {name}", words.kind(&address.kind.label()));
             words.pair(&what, &said)
         }
         None => words.pair(&kind, &said),
@@ -443,11 +444,8 @@ mod tests {
             found: Vec::new(),
             hints: vec![Hint::command("if you mean it", "amarre apply --confirm-deletes=15")],
         };
-        let columns = |name: &str| Columns {
-            kind: "record".to_owned(),
-            name: name.to_owned(),
-            detail: "held by the guard".into(),
-        };
+        let columns =
+            |name: &str| Columns { kind: "record".to_owned(), name: name.into(), detail: "held by the guard".into() };
         let row = |name: &str| ServicePlanRow {
             sign: Sign::Refuse,
             is_held: false,

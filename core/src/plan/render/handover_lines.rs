@@ -41,7 +41,7 @@ pub fn drain(manifest: &Service, lines: &[PlanLine<'_>]) -> Vec<ServicePlanRow> 
             Verb::Create(fields) | Verb::Update(fields) => Some(fields),
             Verb::Delete => None,
         };
-        let name = format!("old {}", super::lines::name(&line.change.address, fields));
+        let name = text!("old {name}", name = super::lines::name(&line.change.address, fields));
         let when = match manifest.update.drain {
             Millis(0) => text!("removed at once"),
             span if span.0 % 60_000 == 0 => text!("{span}, then removed", span),

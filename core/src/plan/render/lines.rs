@@ -10,10 +10,25 @@ pub fn name(address: &Address, fields: Option<&Fields>) -> String {
     words::clean(&plain_name(address, fields))
 }
 
+/// The name on screen in any language.
+pub fn name_text(address: &Address, fields: Option<&Fields>) -> Text {
+    if address.kind != Kind::Attachment {
+        return name(address, fields).into();
+    }
+    let (container, network) = attached(address);
+    text!("{container} on {network}", container, network)
+}
+
 /// The name on screen where nothing else is said of it: of a record with its type, by which those of one name differ.
 pub fn name_and_type(address: &Address) -> String {
     let is_record = address.kind == Kind::Record;
     if is_record { words::clean(&address.name.replacen('/', " ", 1)) } else { name(address, None) }
+}
+
+/// Of an attachment, the container and the network as they are called.
+fn attached(address: &Address) -> (&str, &str) {
+    let (network, container) = address.name.rsplit_once('/').unwrap_or((&address.name, ""));
+    (container, service_of_network(network).unwrap_or(network))
 }
 
 fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
@@ -22,8 +37,8 @@ fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
         return service_of_network(whole).unwrap_or(whole).to_owned();
     }
     if address.kind == Kind::Attachment {
-        let (network, container) = whole.rsplit_once('/').unwrap_or((whole, ""));
-        return format!("{container} on {}", service_of_network(network).unwrap_or(network));
+        let (container, network) = attached(address);
+        return format!("{container} on {network}");
     }
     if address.kind == Kind::Record {
         return whole.rsplit_once('/').map_or(whole, |(name, _)| name).to_owned();

@@ -46,7 +46,7 @@ pub struct ServicePlanRow {
 }
 
 impl ServicePlanRow {
-    pub(super) fn step(kind: &str, name: String, detail: Text) -> Self {
+    pub(super) fn step(kind: &str, name: Text, detail: Text) -> Self {
         let columns = Columns { kind: kind.to_owned(), name, detail };
         let (diff, below) = (Vec::new(), Vec::new());
         Self { sign: Sign::Step, is_held: false, columns, diff, below, refusal: None, explains: false }
@@ -220,7 +220,7 @@ fn comes_after(
     let awaited = needs.iter().filter_map(|need| Some(&forecast.wants.map.get(&need.on)?.service));
     let awaited = awaited.filter(|service| manifest.needs.iter().any(|needed| needed.service == **service));
     let fresh = awaited.filter(|service| told.insert((*service).clone()));
-    fresh.map(|service| ServicePlanRow::step("needs", service.clone(), text!("comes first"))).collect()
+    fresh.map(|service| ServicePlanRow::step("needs", service.into(), text!("comes first"))).collect()
 }
 
 fn diffs(line: &PlanLine<'_>) -> Vec<(String, Option<(String, String)>)> {
@@ -250,7 +250,7 @@ fn healthy(manifest: &Service, line: &PlanLine<'_>) -> Option<ServicePlanRow> {
         (_, None) if manifest.is_task(key) => text!("when it has ended with code 0"),
         (_, None) => text!("by uptime only, 15 s without a restart"),
     };
-    Some(ServicePlanRow::step("healthy", manifest.container_name(key), how))
+    Some(ServicePlanRow::step("healthy", manifest.container_name(key).into(), how))
 }
 
 /// What a change waits for, and how long.

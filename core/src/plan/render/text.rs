@@ -171,7 +171,7 @@ pub struct Columns {
     /// `container`, `pull`.
     pub kind: String,
     /// As people call it.
-    pub name: String,
+    pub name: Text,
     /// What is worth knowing, or why it is refused.
     pub detail: Text,
 }
@@ -224,8 +224,8 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
         (Verb::Delete, _) => goes(input, line.change),
     };
     let is_old = super::is_superseded(line.change);
-    let name = lines::name(address, fields);
-    let name = if is_old { format!("old {name}") } else { name };
+    let name = lines::name_text(address, fields);
+    let name = if is_old { text!("old {name}", name) } else { name };
     let kind = match (is_old, line.is_job) {
         (true, _) => "drain".to_owned(),
         (false, true) => "job".to_owned(),
@@ -236,6 +236,7 @@ pub fn columns(input: &Input<'_>, line: &PlanLine<'_>, is_held: bool) -> Columns
 
 fn one_line(row: &ServicePlanRow, look: Style, out: &mut String) {
     let Columns { kind, name, detail } = &row.columns;
+    let name = name.to_string();
     let text = format!("{kind:KIND_WIDTH$}{name:NAME_WIDTH$}{detail}");
     // A name that does not fit keeps its whole length, and a blank.
     let text = if name.chars().count() >= NAME_WIDTH { format!("{kind:KIND_WIDTH$}{name}  {detail}") } else { text };
