@@ -219,7 +219,7 @@ async fn new_page(
 fn leftovers(after: &PassResult, name: &str) -> String {
     let mut refusals = after.changes_of(name).filter_map(|change| change.refusal());
     let found = refusals.find(|refusal| refusal.code == Code::A0443).map(|refusal| refusal.found.clone());
-    let names: Vec<String> = found.unwrap_or_default().into_iter().map(|(_, what)| what).collect();
+    let names: Vec<String> = found.unwrap_or_default().into_iter().map(|(_, what)| what.to_string()).collect();
     names.join(", ")
 }
 

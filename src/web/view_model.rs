@@ -201,7 +201,8 @@ fn plan_row(row: &ServicePlanRow, is_told: bool, words: Words) -> PlanRow {
     });
     let refusal = row.refusal.as_ref().filter(|_| row.explains && !is_told);
     let guard = refusal.filter(|refusal| refusal.is_guard()).map(|guard| words.say(&guard.message));
-    let found = refusal.into_iter().flat_map(|refusal| &refusal.found).map(|(what, value)| format!("{what}: {value}"));
+    let found = refusal.into_iter().flat_map(|refusal| &refusal.found);
+    let found = found.map(|(what, value)| words.pair(&words.say(what), &words.say(value)));
     let texts = differs.chain(row.below.iter().map(|text| words.say(text))).chain(guard).chain(found).map(Hint::text);
     let more = texts.chain(refusal.into_iter().flat_map(|refusal| refusal.hints.iter().cloned())).collect();
     let text::Columns { kind, name, detail } = row.columns.clone();

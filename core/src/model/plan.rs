@@ -178,17 +178,20 @@ pub struct Refusal {
     /// For people.
     pub message: Text,
     /// What was found there, as lines of `field value`.
-    pub found: Vec<(String, String)>,
+    pub found: Vec<(Text, Text)>,
     /// The ways past it.
     pub hints: Vec<Hint>,
 }
 
-/// A refusal as it is sent: `message` is English, as the `text` of a hint.
+/// A refusal as it is sent: `message` and `found` are English, as the `text` of a hint.
 #[derive(Clone, Serialize, Deserialize)]
 struct RefusalDocument {
     code: Code,
     message: String,
     found: Vec<(String, String)>,
+    /// `found` in parts, where it has some.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    found_said: Option<Vec<(Text, Text)>>,
     hints: Vec<Hint>,
     #[serde(flatten, skip_serializing_if = "Option::is_none", default)]
     said: Option<Text>,
@@ -198,13 +201,25 @@ impl From<Refusal> for RefusalDocument {
     fn from(refusal: Refusal) -> Self {
         let Refusal { code, message, found, hints } = refusal;
         let english = message.to_string();
-        Self { code, message: english, found, hints, said: Some(message).filter(|text| !text.is_foreign()) }
+        let plain = found.iter().map(|(field, value)| (field.to_string(), value.to_string())).collect();
+        let found_said =
+            Some(found).filter(|found| found.iter().any(|(field, value)| !(field.is_foreign() && value.is_foreign())));
+        Self {
+            code,
+            message: english,
+            found: plain,
+            found_said,
+            hints,
+            said: Some(message).filter(|text| !text.is_foreign()),
+        }
     }
 }
 
 impl From<RefusalDocument> for Refusal {
     fn from(document: RefusalDocument) -> Self {
-        let RefusalDocument { code, message, found, hints, said } = document;
+        let RefusalDocument { code, message, found, found_said, hints, said } = document;
+        let plain = || found.into_iter().map(|(field, value)| (field.into(), value.into())).collect();
+        let found = found_said.unwrap_or_else(plain);
         Self { code, message: said.unwrap_or_else(|| Text::foreign(message)), found, hints }
     }
 }

@@ -55,7 +55,8 @@ pub fn held(rig: &Stepped, name: &str) -> Option<(String, String)> {
     let said = |hint: &Hint| format!("{} {}", hint.text, hint.command.as_deref().unwrap_or_default());
     refusal.map(|refusal| {
         let hints: Vec<String> = refusal.hints.iter().map(said).collect();
-        (refusal.code.to_string(), format!("{} {:?} {}", refusal.message, refusal.found, hints.join("; ")))
+        let found: Vec<String> = refusal.found.iter().map(|(field, value)| format!("{field} {value}")).collect();
+        (refusal.code.to_string(), format!("{} {} {}", refusal.message, found.join("; "), hints.join("; ")))
     })
 }
 
@@ -76,7 +77,7 @@ async fn a_link_that_leads_out_of_its_folders_is_not_mounted() {
     symlink("/", data(&rig, "app/x")).unwrap();
     rig.write("app.yaml", &mounting(&rig, "app", &["app/x/etc:/x:ro"]));
     rig.pass_until_settled().await;
-    assert_held(&rig, "app", "A0440", &["app/x → /", "\"/etc\"", "policy.host_paths", "remove the link"]);
+    assert_held(&rig, "app", "A0440", &["app/x → /", "leads to /etc", "policy.host_paths", "remove the link"]);
     std::fs::remove_file(data(&rig, "app/x")).unwrap();
     folder(&rig, "app/x/etc");
     rig.pass_until_settled().await;

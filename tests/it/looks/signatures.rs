@@ -209,7 +209,7 @@ async fn a_lost_ledger_loses_no_record_and_deletes_none_unasked() {
     rig.restart_without_ledger().await;
     rig.pass_until_settled().await;
     let guard = rig.last_pass().plan.guard.clone().expect("the ledger never knew it");
-    assert_eq!((guard.code, guard.found[0].1.as_str()), (Code::A0430, "gone.example.org/A"));
+    assert_eq!((guard.code, guard.found[0].1.to_string()), (Code::A0430, "gone.example.org/A".to_owned()));
     assert_eq!(rows(&rig), before, "all signed, all kept");
     let wrong = RunMode::Act { confirmed_deletes: Some(2), only: None };
     step(&mut rig.engine, wrong).await;

@@ -134,10 +134,10 @@ impl Check {
         let mut found = Vec::new();
         let leads_to = real(&folder.path);
         if leads_to != folder.path {
-            found.push(("leads to".to_owned(), leads_to));
+            found.push((text!("leads to"), leads_to.into()));
         }
         if *path != folder.path {
-            found.push(("kept".to_owned(), path.clone()));
+            found.push((text!("kept"), path.clone().into()));
         }
         let mut refusal = self.refused_for(folder.shown().into(), whose, found);
         if is_strictly_below(path, &folder.path) && self.may_read_above {
@@ -146,7 +146,7 @@ impl Check {
         Some(refusal)
     }
 
-    fn refused_for(&self, what: Arg, whose: &Text, found: Vec<(String, String)>) -> Refusal {
+    fn refused_for(&self, what: Arg, whose: &Text, found: Vec<(Text, Text)>) -> Refusal {
         Refusal {
             code: Code::A0442,
             message: text!(
@@ -190,20 +190,14 @@ impl Check {
     }
 
     /// The link that is to blame, and the end of the way.
-    fn way(&self, lead: &Lead) -> Vec<(String, String)> {
+    fn way(&self, lead: &Lead) -> Vec<(Text, Text)> {
         let is_below = |at: &str| self.roots.iter().any(|root| is_strictly_below(at, root));
         let link = lead.links.iter().find(|(at, _)| is_below(at)).or(lead.links.first());
-        let end = [("leads to".to_owned(), lead.path.clone())];
+        let end = [(text!("leads to"), lead.path.clone().into())];
         link.map(said).into_iter().chain(end).collect()
     }
 
-    fn leads_away(
-        &self,
-        folder: &HostFolder,
-        how: Text,
-        found: Vec<(String, String)>,
-        way_past: Option<Text>,
-    ) -> Refusal {
+    fn leads_away(&self, folder: &HostFolder, how: Text, found: Vec<(Text, Text)>, way_past: Option<Text>) -> Refusal {
         let mut hints = vec![Hint::text(text!("remove the link, or mount the folder that it leads to"))];
         hints.extend(way_past.map(Hint::text));
         Refusal {
@@ -216,8 +210,8 @@ impl Check {
 }
 
 /// A link as people read it.
-fn said((at, to): &(String, String)) -> (String, String) {
-    ("link".to_owned(), format!("{at} → {to}"))
+fn said((at, to): &(String, String)) -> (Text, Text) {
+    (text!("link"), format!("{at} → {to}").into())
 }
 
 /// Why a container that is yet to be made is not made for what it mounts.
@@ -420,7 +414,7 @@ impl Above {
         Refusal {
             code: Code::A0441,
             message: text!("container {name}: {why}", name = &base.name, why = self.why()),
-            found: vec![("mount".to_owned(), self.folder.path.clone()), ("other".to_owned(), self.other.clone())],
+            found: vec![(text!("mount"), self.folder.path.clone().into()), (text!("other"), self.other.clone().into())],
             hints: vec![
                 Hint::text(text!(
                     "mount folders beside one another in {file}, none in another",

@@ -146,7 +146,7 @@ impl<'a> ZoneNames<'a> {
         Some(Refusal {
             code: Code::A0725,
             message: text!("{name} lies in {zone}, and amarre.yaml names that nowhere in `domains`", name, zone),
-            found: vec![("domains".to_owned(), domains.join(", "))],
+            found: vec![(text!("domains"), domains.join(", ").into())],
             hints: vec![Hint::text(text!("if Amarre is to write there, the operator adds {zone} to `domains`", zone))],
         })
     }
@@ -188,7 +188,7 @@ impl<'a> ZoneNames<'a> {
                 cut,
                 zone
             ),
-            found: vec![(format!("{cut}/NS"), servers)],
+            found: vec![(format!("{cut}/NS").into(), servers.into())],
             hints: vec![
                 Hint::text(text!("write the record where {cut} is kept, and put `dns: none` into the manifest", cut)),
                 Hint::text(text!(
@@ -214,9 +214,9 @@ impl<'a> ZoneNames<'a> {
         let new = upwards(name, encloser).into_iter().filter(|new| *new != encloser && !new.starts_with(['*', '_']));
         let loser = new.into_iter().find(|new| !has_own(new))?;
         let relative = loser.strip_suffix(self.zone_of(loser)?).unwrap_or(loser).trim_end_matches('.');
-        let values = sets
-            .iter()
-            .map(|(record_type, seen)| (format!("{wildcard}/{record_type}"), seen.fields.strings("values").join(", ")));
+        let values = sets.iter().map(|(record_type, seen)| {
+            (format!("{wildcard}/{record_type}").into(), seen.fields.strings("values").join(", ").into())
+        });
         Some(Refusal {
             code: Code::A0724,
             message: match loser == name {
@@ -327,7 +327,7 @@ impl Expansion<'_> {
         Some(Refusal {
             code: Code::A0405,
             message: text!("{record} exists at {name} and is not ours", record, name),
-            found: vec![(rival.name.clone(), values)],
+            found: vec![((&rival.name).into(), values.into())],
             hints: vec![
                 Hint::text(text!(
                     "remove that record at {provider} if it is a left-over",

@@ -399,7 +399,7 @@ impl Expansion<'_> {
         Some(Refusal {
             code: Code::A0506,
             message: text!("attaching {npm} to {network} would cut every site for a moment", npm = &npm.name, network),
-            found: vec![("its own network".to_owned(), own.to_owned())],
+            found: vec![(text!("its own network"), own.to_owned().into())],
             hints: vec![Hint::command(
                 text!(
                     "give NPM a network whose name sorts before {network}, or attach it yourself when it suits",

@@ -55,7 +55,10 @@ fn volume(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields
     Some(Refusal {
         code: Code::A0444,
         message: text!("volume {name} was there before {service}, and is not Amarre's", name, service = &service.name),
-        found: user.map(|(user, _)| ("used by".to_owned(), format!("container {}", user.name))).into_iter().collect(),
+        found: user
+            .map(|(user, _)| (text!("used by"), text!("container {name}", name = &user.name)))
+            .into_iter()
+            .collect(),
         hints: vec![
             Hint::text(text!(
                 "if {service} is to have it, the operator adds {name} to `policy.volumes`",
@@ -96,7 +99,7 @@ fn folder(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fields
     Some(Refusal {
         code: Code::A0445,
         message: text!("container {name} may not mount {path}: another container has it", name = &base.name, path),
-        found: vec![("used by".to_owned(), format!("container {}: {theirs}", user.name))],
+        found: vec![(text!("used by"), text!("container {name}: {path}", name = &user.name, path = theirs))],
         hints: vec![
             Hint::text(text!("if both are to have it, the operator adds {path} to `policy.host_paths`", path)),
             Hint::text(text!("if it is the service's own from now on, remove the other container first")),
@@ -125,7 +128,7 @@ fn written(everywhere: &Everywhere<'_>, service: &Service, base: &Address, field
             name = &base.name,
             data = data.in_words()
         ),
-        found: vec![("written by".to_owned(), format!("container {}, which runs", user.name))],
+        found: vec![(text!("written by"), text!("container {name}, which runs", name = &user.name))],
         hints: vec![
             stop_other(user),
             Hint::text(text!(
@@ -161,7 +164,7 @@ fn published(everywhere: &Everywhere<'_>, service: &Service, base: &Address, fie
     Some(Refusal {
         code: Code::A0447,
         message: text!("container {name} cannot publish {port}: another container has it", name = &base.name, port),
-        found: vec![("published by".to_owned(), format!("container {}", user.name))],
+        found: vec![(text!("published by"), text!("container {name}", name = &user.name))],
         hints: vec![
             stop_other(user),
             Hint::text(text!("or publish another port in {file}", file = &service.origin.file)),
@@ -194,7 +197,7 @@ fn address_on_other_network(input: &Input<'_>, service: &Service, base: &Address
             name = &base.name,
             address = address.to_string()
         ),
-        found: vec![("the host has".to_owned(), known.join(", "))],
+        found: vec![(text!("the host has"), known.join(", ").into())],
         hints: vec![Hint::text(hint)],
     })
 }

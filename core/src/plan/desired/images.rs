@@ -110,7 +110,7 @@ fn two_platforms(reference: &str, [asked, other]: [&str; 2], container: &Contain
     Refusal {
         code: Code::A0527,
         message: text!("image {reference} is asked for twice: for {asked} and for {other}", reference, asked, other),
-        found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
+        found: vec![(text!("said in"), format!("{}:{}", origin.file, origin.line).into())],
         hints: vec![Hint::text(text!("name one of them by its digest: `image: NAME@sha256:…`"))],
     }
 }
@@ -139,7 +139,7 @@ fn no_room(input: &Input<'_>, address: &Address) -> Option<Refusal> {
             name = &address.name,
             engine = &address.provider
         ),
-        found: vec![("free".to_owned(), size(free)), ("images.min_free".to_owned(), size(least))],
+        found: vec![(text!("free"), size(free).into()), ("images.min_free".into(), size(least).into())],
         hints: vec![
             Hint::command(text!("to see what takes the room"), "docker system df -v"),
             Hint::command(text!("images that no container uses, yours as well"), "docker image prune --all"),

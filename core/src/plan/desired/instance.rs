@@ -14,7 +14,7 @@ use super::expand::Expansion;
 use crate::model::instance::{Instance, POWER_WITHIN, PowerFacts};
 use crate::model::power::{self, Cause, Power, PowerRule, Wanted};
 use crate::model::{
-    Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Service, Timestamp, Value, Want, World,
+    Address, Code, FieldDiff, Hint, Millis, Need, Refusal, Rule, Service, Text, Timestamp, Value, Want, World,
 };
 use crate::plan::input::Input;
 use crate::text;
@@ -129,10 +129,12 @@ fn no_resize(input: &Input<'_>, address: &Address, want: &Want) -> Option<Refusa
 fn another_server(address: &Address, want: &Want, diffs: &[(Rule, FieldDiff)]) -> Refusal {
     let shown = |value: &Option<Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
     let found = diffs.iter().filter(|(rule, _)| *rule == Rule::Fixed);
-    let found: Vec<(String, String)> = found
-        .map(|(_, diff)| (diff.field.to_string(), format!("{}, wanted {}", shown(&diff.from), shown(&diff.to))))
-        .collect();
-    let fields: Vec<&str> = found.iter().map(|(field, _)| field.as_str()).collect();
+    let (fields, found): (Vec<&str>, Vec<(Text, Text)>) = found
+        .map(|(_, diff)| {
+            let wanted = text!("{from}, wanted {to}", from = shown(&diff.from), to = shown(&diff.to));
+            (diff.field.as_str(), ((&diff.field).into(), wanted))
+        })
+        .unzip();
     let (service, file) = (&want.service, &want.origin.file);
     let put_back = text!("put back what was there in {file}; or make a second server under another name", file);
     let mut hints = vec![Hint::text(put_back)];

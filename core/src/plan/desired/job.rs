@@ -486,7 +486,7 @@ fn failed(service: &Service, key: &str, why: &str) -> Refusal {
     Refusal {
         code: Code::A0536,
         message: text!("not updated, for job {job} failed: {why}", job = key, why = failures::in_parts(why)),
-        found: vec![("in force".to_owned(), "what ran before".to_owned())],
+        found: vec![(text!("in force"), text!("what ran before"))],
         hints: vec![
             Hint::command(text!("what it said"), format!("docker logs --tail 50 {name}{FAILED}")),
             Hint::command(

@@ -99,7 +99,7 @@ pub fn missing(expansion: &Expansion<'_>, container: &Container) -> Option<Refus
     Some(Refusal {
         code: Code::A0528,
         message,
-        found: vec![("said in".to_owned(), format!("{}:{}", origin.file, origin.line))],
+        found: vec![(text!("said in"), format!("{}:{}", origin.file, origin.line).into())],
         hints: vec![Hint::command(text!("to see which there are"), "docker ps --all")],
     })
 }

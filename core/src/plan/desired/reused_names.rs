@@ -9,7 +9,7 @@ use super::bind_mounts;
 use crate::model::folders::{is_within, normal};
 use crate::model::service::MountSource;
 use crate::model::world::Retired;
-use crate::model::{Address, Code, Facts, Hint, Kind, Refusal, Service, Timestamp, World};
+use crate::model::{Address, Code, Facts, Hint, Kind, Refusal, Service, Text, Timestamp, World};
 use crate::plan::input::Input;
 use crate::text;
 
@@ -45,7 +45,7 @@ pub fn held(input: &Input<'_>, service: &Service, base: &Address) -> Option<Refu
 }
 
 /// What of a deleted service a manifest would get: its folder, volumes that are there, secrets below its name.
-fn leftovers(input: &Input<'_>, service: &Service, base: &Address, name: &str) -> Vec<(String, String)> {
+fn leftovers(input: &Input<'_>, service: &Service, base: &Address, name: &str) -> Vec<(Text, Text)> {
     let mut found = BTreeSet::new();
     let Some(host) = input.site.host_of(service) else { return Vec::new() };
     let folder = normal(&format!("{}/{name}", host.data));
@@ -63,7 +63,12 @@ fn leftovers(input: &Input<'_>, service: &Service, base: &Address, name: &str) -
     let is_its = |secret: &str| secret == name || secret.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
     let secrets = service.secrets().into_iter().map(|(secret, _)| secret.0.clone());
     found.extend(secrets.filter(|secret| is_its(secret)).map(|secret| ("secret", secret)));
-    found.into_iter().map(|(kind, what)| (kind.to_owned(), what)).collect()
+    let label = |kind| match kind {
+        "folder" => text!("folder"),
+        "secret" => text!("secret"),
+        _ => text!("volume"),
+    };
+    found.into_iter().map(|(kind, what)| (label(kind), what.into())).collect()
 }
 
 /// Services of which there are containers, or were when the ledger was written.

@@ -6,7 +6,7 @@ use super::expand::{Author, Reached, want};
 use super::npm_reach;
 use crate::model::service::{ContainerNetwork, Service, Stream, StreamTarget};
 use crate::model::site::{HostSite, Reach};
-use crate::model::{Address, Arg, Code, Fields, Hint, Kind, Need, Note, Refusal, Seen, Value, Wants};
+use crate::model::{Address, Arg, Code, Fields, Hint, Kind, Need, Note, Refusal, Seen, Text, Value, Wants};
 use crate::plan::diff::upstreams;
 use crate::plan::input::Input;
 use crate::plan::rollout::network_recreate;
@@ -129,47 +129,60 @@ fn target<'a>(
     host: &HostSite,
     stream: &Stream,
     reached: &'a BTreeMap<&str, Reached>,
-) -> Result<(Address, &'a Reached, StreamUpstream), String> {
+) -> Result<(Address, &'a Reached, StreamUpstream), Text> {
     let StreamTarget::Container { service: name, key, port } = &stream.to else {
-        return Err("an address".to_owned());
+        return Err(text!("an address"));
     };
-    let Some(other) = input.services.get(name) else { return Err(format!("there is no service {name}")) };
-    let Some(their) = input.site.host_of(other) else { return Err(format!("{name} has no host")) };
+    let Some(other) = input.services.get(name) else { return Err(text!("there is no service {name}", name)) };
+    let Some(their) = input.site.host_of(other) else { return Err(text!("{name} has no host", name)) };
     if their.npm.as_ref().map(|npm| &npm.provider) != host.npm.as_ref().map(|npm| &npm.provider) {
-        return Err(format!(
-            "{name} runs on host {}, which another NPM than that of {} serves",
-            other.host, service.host
+        return Err(text!(
+            "{name} runs on host {theirs}, which another NPM than that of {ours} serves",
+            name,
+            theirs = &other.host,
+            ours = &service.host
         ));
     }
     if stream.udp && npm_reach::reach(input, their) == Some(Reach::Published) {
-        return Err(format!("NPM reaches host {} by published ports, which are of TCP only", other.host));
+        return Err(text!("NPM reaches host {host} by published ports, which are of TCP only", host = &other.host));
     }
     if other.stopped {
-        return Err(format!("{name} is stopped"));
+        return Err(text!("{name} is stopped", name));
     }
     match other.containers.get(key).map(|container| &container.network_mode) {
-        Some(ContainerNetwork::None) => return Err(format!("{key} of {name} has no network")),
+        Some(ContainerNetwork::None) => return Err(text!("{key} of {name} has no network", key, name)),
         Some(ContainerNetwork::Of(sibling)) => {
-            return Err(format!(
-                "{key} of {name} has no address of its own, it shares that of {sibling}: lead to {name}/{sibling}:{port}"
+            return Err(text!(
+                "{key} of {name} has no address of its own, it shares that of {sibling}: lead to {target}",
+                key,
+                name,
+                sibling,
+                target = format!("{name}/{sibling}:{port}")
             ));
         }
         Some(ContainerNetwork::Other(other)) => {
-            return Err(format!(
-                "{key} of {name} has no address of its own, it shares that of container {other}: lead to that one"
+            return Err(text!(
+                "{key} of {name} has no address of its own, it shares that of container {other}: lead to that one",
+                key,
+                name,
+                other
             ));
         }
         Some(ContainerNetwork::Own | ContainerNetwork::Host) | None => (),
     }
-    let Some(reached) = reached.get(name.as_str()) else { return Err(format!("{name} is being taken down")) };
+    let Some(reached) = reached.get(name.as_str()) else { return Err(text!("{name} is being taken down", name)) };
     match (reached.targets.get(key), reached.at.get(&(key.clone(), *port))) {
         (Some(target), Some(at)) => Ok((target.address.clone(), reached, at.clone())),
-        _ if other.containers.is_empty() => Err(format!("{name} has no containers")),
-        _ => Err(format!("{name} has {}", other.containers.keys().cloned().collect::<Vec<_>>().join(", "))),
+        _ if other.containers.is_empty() => Err(text!("{name} has no containers", name)),
+        _ => Err(text!(
+            "{name} has {names}",
+            name,
+            names = other.containers.keys().cloned().collect::<Vec<_>>().join(", ")
+        )),
     }
 }
 
-fn nowhere(stream: &Stream, name: &str, key: &str, found: String) -> Refusal {
+fn nowhere(stream: &Stream, name: &str, key: &str, found: Text) -> Refusal {
     let place = format!("{}:{}", stream.origin.file, stream.origin.line);
     Refusal {
         code: Code::A0621,
@@ -178,7 +191,7 @@ fn nowhere(stream: &Stream, name: &str, key: &str, found: String) -> Refusal {
             port = stream.port.to_string(),
             target = format!("{name}/{key}")
         ),
-        found: vec![("found".to_owned(), found)],
+        found: vec![(text!("found"), found)],
         hints: vec![Hint::text(text!("correct `to:` in {place}, or put the manifest of {name} back", place, name))],
     }
 }
@@ -207,7 +220,7 @@ fn unpublished(input: &Input<'_>, host: &HostSite, stream: &Stream) -> Option<Re
     Some(Refusal {
         code: Code::A0620,
         message: text!("NPM does not publish {ports}, so nobody could reach the stream", ports = all),
-        found: vec![(format!("{name} publishes"), public.into_iter().collect::<Vec<_>>().join(", "))],
+        found: vec![(text!("{name} publishes", name), public.into_iter().collect::<Vec<_>>().join(", ").into())],
         hints: vec![Hint::text(text!(
             "add {entry} to `ports:` of {name} and make it anew: `docker compose up -d {name}`",
             entry = format!("`\"{entry}\"`"),

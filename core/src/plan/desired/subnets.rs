@@ -75,7 +75,7 @@ pub fn address_refusal(expansion: &Expansion<'_>, home: &Home, container: &Conta
             name = service_of_network(name).unwrap_or(name),
             address = address.to_string()
         ),
-        found: vec![("it has".to_owned(), found)],
+        found: vec![(text!("it has"), found.into())],
         hints: vec![Hint::text(text!(
             "correct `ipv4_address` in {place}",
             place = format!("{}:{}", origin.file, origin.line)

@@ -152,7 +152,7 @@ fn claims(input: &Input<'_>, ups: &mut [Change], downs: &mut [Change]) {
                         name = held,
                         whose = seen.owner.whose()
                     ),
-                    found: vec![("id".to_owned(), seen.vendor_id.clone())],
+                    found: vec![(text!("id"), seen.vendor_id.clone().into())],
                     hints: vec![Hint::text(way_out(&seen.owner, &change.service))],
                 });
                 continue;

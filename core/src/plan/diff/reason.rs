@@ -4,10 +4,11 @@ use super::compare;
 use super::provenance;
 use super::provenance::FieldSource;
 use crate::model::address::generations;
+use crate::model::failures;
 use crate::model::plan::{Reason, ReasonCode};
 use crate::model::power::Cause;
 use crate::model::world::Failure;
-use crate::model::{Address, Arg, FieldDiff, Kind, Origin, Readiness, Seen, Text, Value, Want, Wants};
+use crate::model::{Address, FieldDiff, Kind, Origin, Readiness, Seen, Text, Value, Want, Wants};
 use crate::plan::desired::container::FOLLOWS;
 use crate::plan::desired::{instance, job};
 use crate::plan::input::Input;
@@ -281,7 +282,7 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
     } else if let Some(manifest) = manifest.filter(|_| is_job(input, address)) {
         (ReasonCode::DependencyReplaced, text!("its update is done with"), Some(manifest.origin.clone()))
     } else if let Some(failure) = failure {
-        (ReasonCode::Rollback, text!("did not become ready: {why}", why = Arg::Foreign(failure.why.clone())), None)
+        (ReasonCode::Rollback, text!("did not become ready: {why}", why = failures::in_parts(&failure.why)), None)
     } else if let (Some(what), Some(manifest)) = (moves_with(input, wants, address), manifest) {
         (ReasonCode::DependencyReplaced, what, Some(manifest.origin.clone()))
     } else if let Some((_, want)) = successor.filter(|_| address.generation.is_some()) {

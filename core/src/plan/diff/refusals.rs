@@ -2,7 +2,7 @@
 //! where it is.
 
 use crate::model::kinds::Adoption;
-use crate::model::{Address, Code, FieldDiff, Hint, Kind, Need, Owner, Refusal, Seen, State, Value, Want, Wants};
+use crate::model::{Address, Code, FieldDiff, Hint, Kind, Need, Owner, Refusal, Seen, State, Text, Value, Want, Wants};
 use crate::plan::desired::subnets;
 use crate::plan::input::Input;
 use crate::text;
@@ -54,12 +54,14 @@ pub fn conflict(address: &Address, want: &Want, seen: &Seen, diffs: &[FieldDiff]
 }
 
 /// What is there and what was wanted instead.
-fn found(diffs: &[FieldDiff]) -> Vec<(String, String)> {
+fn found(diffs: &[FieldDiff]) -> Vec<(Text, Text)> {
     let show = |value: &Option<Value>| match value.as_ref().map(ToString::to_string) {
         Some(text) if !text.is_empty() => text,
         Some(_) | None => "(none)".to_owned(),
     };
-    let line = |diff: &FieldDiff| (diff.field.clone(), format!("{}, wanted {}", show(&diff.from), show(&diff.to)));
+    let line = |diff: &FieldDiff| {
+        ((&diff.field).into(), text!("{from}, wanted {to}", from = show(&diff.from), to = show(&diff.to)))
+    };
     diffs.iter().map(line).collect()
 }
 

@@ -245,7 +245,8 @@ pub fn reason(reason: &Reason) -> Json {
 
 /// A refusal.
 pub fn refusal(refusal: &Refusal) -> Json {
-    let found: Map<String, Json> = refusal.found.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let found: Map<String, Json> =
+        refusal.found.iter().map(|(name, value)| (name.to_string(), json!(value.to_string()))).collect();
     let mut object = Map::new();
     object.insert("code".to_owned(), json!(refusal.code));
     refusal.message.insert_into(&mut object, "message");

@@ -198,7 +198,7 @@ impl<'a> SharedFacts<'a> {
 }
 
 /// What a refusal says beside its message.
-type RefusalWords = (Code, Vec<(String, String)>, Vec<Hint>);
+type RefusalWords = (Code, Vec<(Text, Text)>, Vec<Hint>);
 
 /// The strongest of the signs of what counts.
 pub fn strongest(lines: &[PlanLine<'_>]) -> Sign {

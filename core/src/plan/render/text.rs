@@ -280,8 +280,10 @@ fn diffs(row: &ServicePlanRow, look: Style, out: &mut String) {
 
 /// What was found and the ways past it.
 pub fn refusal_body(refusal: &Refusal, look: Style, out: &mut String) {
-    let width = refusal.found.iter().map(|(name, _)| name.chars().count() + 1).max().unwrap_or_default().max(9);
+    let width =
+        refusal.found.iter().map(|(name, _)| name.to_string().chars().count() + 1).max().unwrap_or_default().max(9);
     for (name, value) in &refusal.found {
+        let name = name.to_string();
         out.push_str(&format!("      {name:width$}{value}\n"));
     }
     for hint in &refusal.hints {
@@ -300,13 +302,13 @@ fn notes(plan: &Plan, look: Style, out: &mut String) {
     for (index, gap) in plan.gaps.iter().enumerate() {
         let place = gap.place();
         out.push_str(&format!("{} {}{place}   {}, {}\n", look.sign(Sign::Refuse), gap.provider, gap.message, gap.code));
-        out.push_str(&format!(
-            "  {}\n",
-            look.paint(Tone::Dim, "unknown is not missing: nothing is created or deleted there")
         // What several in a row have in common follows the last of them.
         if !gap.hint.is_empty() && plan.gaps.get(index + 1).is_some_and(|next| next.hint == gap.hint) {
             continue;
         }
+        out.push_str(&format!(
+            "  {}\n",
+            look.paint(Tone::Dim, "unknown is not missing: nothing is created or deleted there")
         ));
         if !gap.hint.is_empty() {
             out.push_str(&format!("  {} {}\n", look.paint(Tone::Dim, "hint:"), gap.hint));

@@ -94,11 +94,14 @@ fn held(
     if service.data.of.is_none() {
         hints.push(start_on_nothing(file));
     }
-    let was = if elsewhere { format!("{} on {}", before.shown(), former.at.provider) } else { before.shown() };
+    let was = match elsewhere {
+        true => text!("{data} on {engine}", data = before.shown(), engine = &former.at.provider),
+        false => before.shown().into(),
+    };
     let refusal = Refusal {
         code: Code::A0419,
         message: text!("container {name} would start without its data", name = &base.name),
-        found: vec![(format!("{target} was"), was), (format!("{target} would be"), now.shown())],
+        found: vec![(text!("{target} was", target), was), (text!("{target} would be", target), now.shown().into())],
         hints,
     };
     let left_behind = former.gone.or(elsewhere.then_some(service.name.as_str()));
@@ -148,8 +151,8 @@ fn beside_stranger(
             other = &stranger.name
         ),
         found: vec![
-            (format!("{target} of {}", stranger.name), theirs.shown()),
-            (format!("{target} would be"), format!("volume {volume}, which is new")),
+            (text!("{target} of {container}", target, container = &stranger.name), theirs.shown().into()),
+            (text!("{target} would be", target), text!("volume {volume}, which is new", volume)),
         ],
         hints: vec![Hint::text(to_keep), start_on_nothing(file)],
     })

@@ -155,8 +155,8 @@ fn refuse_another_try(expansion: &mut Expansion<'_>, container: &Container, trie
         code: Code::A0512,
         message: text!("did not become ready: {why}", why = failures::in_parts(&why)),
         found: vec![
-            ("tried".to_owned(), wanted.text("image").unwrap_or_default().to_owned()),
-            ("in force".to_owned(), format!("{}, the last good one", good.text("image").unwrap_or_default())),
+            (text!("tried"), wanted.text("image").unwrap_or_default().into()),
+            (text!("in force"), text!("{image}, the last good one", image = good.text("image").unwrap_or_default())),
         ],
         hints: vec![Hint::text(text!(
             "it is not tried again before its manifest, its image or a secret of it changes"

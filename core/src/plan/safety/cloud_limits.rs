@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::model::savings::{MONTH_HOURS, ServerPrices};
 use crate::model::site::{CloudBudget, CloudSite};
-use crate::model::{Address, Arg, Change, Code, Gate, Hint, Kind, Note, Plan, Refusal, Verb, Wants};
+use crate::model::{Address, Arg, Change, Code, Gate, Hint, Kind, Note, Plan, Refusal, Text, Verb, Wants};
 use crate::plan::input::Input;
 use crate::text;
 
@@ -223,9 +223,9 @@ fn total(costs: &Costs) -> Option<(i64, &str)> {
     Some((costs.values().flatten().map(|(month, _)| *month).sum(), currency.as_str()))
 }
 
-fn costs_found(costs: &Costs) -> Vec<(String, String)> {
+fn costs_found(costs: &Costs) -> Vec<(Text, Text)> {
     let found = total(costs).map(|(month, currency)| format!("{} {currency}", amount(month)));
-    found.map(|sum| ("a month".to_owned(), sum)).into_iter().collect()
+    found.map(|sum| (text!("a month"), sum.into())).into_iter().collect()
 }
 
 fn put_back(costs: &mut Costs, address: &Address, before: Option<Option<(i64, String)>>) {

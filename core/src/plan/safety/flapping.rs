@@ -158,7 +158,9 @@ fn refusal(
     };
     let is_named = |diff: &&FieldDiff| left.contains_key(top(diff));
     let shown = |value: &Option<crate::model::Value>| value.as_ref().map_or("(none)".to_owned(), ToString::to_string);
-    let line = |diff: &FieldDiff| (diff.field.clone(), format!("{}, wanted {}", shown(&diff.from), shown(&diff.to)));
+    let line = |diff: &FieldDiff| {
+        ((&diff.field).into(), text!("{from}, wanted {to}", from = shown(&diff.from), to = shown(&diff.to)))
+    };
     Refusal {
         code,
         message,

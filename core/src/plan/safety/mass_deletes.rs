@@ -53,12 +53,12 @@ pub fn hold_back(input: &Input<'_>, plan: &mut Plan) {
     };
     let mut found = Vec::new();
     if !doomed.is_empty() {
-        found.push(("services".to_owned(), doomed.iter().cloned().collect::<Vec<_>>().join(", ")));
-        found.extend(since(&input.facts.history, &doomed).into_iter().map(|text| ("since".to_owned(), text)));
+        found.push((text!("services"), doomed.iter().cloned().collect::<Vec<_>>().join(", ").into()));
+        found.extend(since(&input.facts.history, &doomed).into_iter().map(|text| (text!("since"), text)));
     }
     found.extend(named(&things));
     // They go with their services, by one number: who types it has read their names.
-    found.extend(named(&of_doomed).into_iter().map(|(_, names)| ("never known".to_owned(), names)));
+    found.extend(named(&of_doomed).into_iter().map(|(_, names)| (text!("never known"), names)));
     let hints = vec![Hint::command(text!("if you mean it"), format!("amarre apply --confirm-deletes={number}"))];
     let refusal = Refusal { code, message, found, hints };
     for change in plan.changes.iter_mut().filter(|change| change.verb == Verb::Delete) {
@@ -164,20 +164,19 @@ fn by_kind(things: &BTreeSet<Address>) -> BTreeMap<Kind, Vec<&str>> {
 }
 
 /// `records`: `mail.example.org/MX, …`, for each kind.
-fn named(things: &BTreeSet<Address>) -> Vec<(String, String)> {
+fn named(things: &BTreeSet<Address>) -> Vec<(Text, Text)> {
     let line = |(kind, names): (Kind, Vec<&str>)| {
-        let mut shown: Vec<String> = names.iter().take(NAMES_MAX).map(|name| (*name).to_owned()).collect();
-        if names.len() > NAMES_MAX {
-            shown.push(format!("{} more", names.len() - NAMES_MAX));
-        }
-        (format!("{}s", kind.label()), shown.join(", "))
+        let shown: Vec<String> = names.iter().take(NAMES_MAX).map(|name| (*name).to_owned()).collect();
+        let more = names.len().saturating_sub(NAMES_MAX);
+        let names = shown.join(", ");
+        (text!("{kind}s", kind), if more == 0 { names.into() } else { text!("{names}, {more} more", names, more) })
     };
     by_kind(things).into_iter().map(line).collect()
 }
 
 /// Which commits took the manifests away, the newest first, as far as that is known:
 /// `91c0e2d "tidy" (Bob Durand) removed 5 files in services/old/`.
-fn since(history: &History, doomed: &BTreeSet<String>) -> Vec<String> {
+fn since(history: &History, doomed: &BTreeSet<String>) -> Vec<Text> {
     let mut commits: BTreeMap<&str, (&Commit, BTreeSet<&str>)> = BTreeMap::new();
     for file in doomed.iter().filter_map(|service| history.gone.get(service)) {
         // A file that is still there, with fewer services in it, tells itself in each service's reason.
@@ -187,23 +186,31 @@ fn since(history: &History, doomed: &BTreeSet<String>) -> Vec<String> {
     let mut commits: Vec<(&Commit, BTreeSet<&str>)> = commits.into_values().collect();
     commits.sort_by_key(|(commit, _)| std::cmp::Reverse(commit.at));
     let line = |(commit, files): (&Commit, BTreeSet<&str>)| {
-        format!("{} \"{}\" ({}) removed {}", commit.short(), commit.subject, commit.author, gathered(&files))
+        text!(
+            "{commit} {subject} ({author}) removed {files}",
+            commit = commit.short(),
+            subject = format!("\"{}\"", commit.subject),
+            author = &commit.author,
+            files = gathered(&files)
+        )
     };
     commits.into_iter().take(COMMITS_MAX).map(line).collect()
 }
 
 /// One file by its name, several by their number and the folder that they share.
-fn gathered(files: &BTreeSet<&str>) -> String {
+fn gathered(files: &BTreeSet<&str>) -> Text {
     match (files.first(), files.last()) {
         (Some(first), Some(last)) if first != last => {
             // In order, so what the first and the last share is shared by all between them.
             let shared = first.chars().zip(last.chars()).take_while(|(one, other)| one == other);
             let shared: String = shared.map(|(char, _)| char).collect();
-            let place = shared.rsplit_once('/').map(|(folder, _)| format!(" in {folder}/")).unwrap_or_default();
-            format!("{} files{place}", files.len())
+            match shared.rsplit_once('/') {
+                Some((folder, _)) => text!("{n} files in {folder}/", n = files.len(), folder),
+                None => text!("{n} files", n = files.len()),
+            }
         }
-        (Some(file), _) => (*file).to_owned(),
-        (None, _) => String::new(),
+        (Some(file), _) => (*file).into(),
+        (None, _) => Text::default(),
     }
 }
 

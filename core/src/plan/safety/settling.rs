@@ -55,8 +55,8 @@ fn last_create(input: &Input<'_>, address: &Address) -> Option<Timestamp> {
 fn undecided(address: &Address, service: &str, left: Timestamp) -> Refusal {
     let (kind, provider) = (address.kind, address.provider.title());
     let call = match left.0 {
-        0 => "is in the ledger".to_owned(),
-        _ => left.rfc3339(),
+        0 => text!("is in the ledger"),
+        _ => left.rfc3339().into(),
     };
     Refusal {
         code: Code::A0449,
@@ -65,7 +65,7 @@ fn undecided(address: &Address, service: &str, left: Timestamp) -> Refusal {
             kind,
             provider = &provider
         ),
-        found: vec![("last create".to_owned(), call), ("listed".to_owned(), "no".to_owned())],
+        found: vec![(text!("last create"), call), (text!("listed"), text!("no"))],
         hints: vec![
             Hint::text(text!(
                 "look for it at {provider}: once {provider} lists it, or shows that there is none, Amarre goes on",
