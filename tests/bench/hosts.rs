@@ -26,13 +26,8 @@ const IDLE: Duration = Duration::from_secs(60);
 const MADE_WITHIN_S: u64 = 3_600;
 const LOOK_APART: Duration = Duration::from_millis(200);
 
-const WHAT: [&str; 5] = [
-    "all made, from the start of the daemon",
-    "CPU of the daemon until then",
-    "a quiet look",
-    "CPU of the daemon for it",
-    "a removed container, until it runs",
-];
+const WHAT: [&str; 5] =
+    ["all made, from the start", "CPU until then", "a quiet look", "CPU for it", "a removed container, until it runs"];
 
 struct Costs {
     took: [Duration; 5],
@@ -52,7 +47,7 @@ pub async fn compare(is_smoke: bool, hosts: &[usize]) {
     print(small, each, &few);
     let many = measure(large, each, is_smoke).await;
     print(large, each, &many);
-    let title = format!("{} services on {large} hosts, a host", large * each);
+    let title = format!("{} on {large} hosts, each", large * each);
     let larger = large as f64 / small as f64;
     for ((what, many), few) in WHAT.into_iter().zip(many.took).zip(few.took) {
         let ratio = many.as_secs_f64() / few.as_secs_f64() / larger;
