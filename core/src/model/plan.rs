@@ -9,6 +9,7 @@ use super::text::Text;
 use super::time::{Millis, Timestamp};
 use super::value::{FieldPath, Fields, Value};
 use super::world::{Gap, Need, Origin};
+use crate::text;
 
 /// What happens to one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -327,6 +328,13 @@ pub struct FieldDiff {
     pub from: Option<Value>,
     /// What will be; `None` = absent.
     pub to: Option<Value>,
+}
+
+impl FieldDiff {
+    /// As a line below a refusal, each value as `shown` has it.
+    pub fn found(&self, shown: impl Fn(&Option<Value>) -> String) -> (Text, Text) {
+        ((&self.field).into(), text!("{from}, wanted {to}", from = shown(&self.from), to = shown(&self.to)))
+    }
 }
 
 /// Whether people notice.

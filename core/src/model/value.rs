@@ -281,7 +281,7 @@ impl Eq for FieldList {}
 
 impl Hash for Fields {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        /// Of this process: nobody can write two lists of fields that have one hash.
+        /// Of this process, so that no two lists of fields can be written that have one hash.
         static KEY: OnceLock<RandomState> = OnceLock::new();
         let hash = self.0.hash.get_or_init(|| KEY.get_or_init(RandomState::default).hash_one(&self.0.list));
         state.write_u64(*hash);

@@ -23,6 +23,7 @@ use super::source::History;
 use super::text::Text;
 use super::time::{Millis, Timestamp};
 use super::value::{Fields, Value};
+use crate::text;
 
 /// Where in the source something stands. Never part of a digest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +34,13 @@ pub struct Origin {
     pub line: usize,
     /// From 1; 0 when unknown.
     pub column: usize,
+}
+
+impl Origin {
+    /// As a line below a refusal.
+    pub fn said_in(&self) -> (Text, Text) {
+        (text!("said in"), format!("{}:{}", self.file, self.line).into())
+    }
 }
 
 /// A level that another resource must have reached.

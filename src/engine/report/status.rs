@@ -499,12 +499,12 @@ fn explain_broken(picture: &PassResult, status: &mut ServiceStatus, why: &String
 fn explain_suspension(picture: &PassResult, status: &mut ServiceStatus, suspension: &Suspension) {
     let going = suspension.destroy && status.resources.iter().any(|resource| resource.change.is_some());
     let until = suspension.until.map(|until| wait_text::instant(until, picture.at));
-    let (by, why) = (&suspension.by, &suspension.why);
+    let (by, why) = (&suspension.by, suspension.why.clone());
     status.what_now = match (until, why.is_empty()) {
         _ if going => text!("is being destroyed"),
-        (Some(until), false) => text!("suspended by {by} until {until}: {why}", by, until, why = why.clone()),
+        (Some(until), false) => text!("suspended by {by} until {until}: {why}", by, until, why),
         (Some(until), true) => text!("suspended by {by} until {until}", by, until),
-        (None, false) => text!("suspended by {by}: {why}", by, why = why.clone()),
+        (None, false) => text!("suspended by {by}: {why}", by, why),
         (None, true) => text!("suspended by {by}", by),
     };
     status.hints = vec![Hint::command(text!("to take it up again"), format!("amarre resume {}", status.name))];

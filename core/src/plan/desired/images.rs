@@ -110,7 +110,7 @@ fn two_platforms(reference: &str, [asked, other]: [&str; 2], container: &Contain
     Refusal {
         code: Code::A0527,
         message: text!("image {reference} is asked for twice: for {asked} and for {other}", reference, asked, other),
-        found: vec![(text!("said in"), format!("{}:{}", origin.file, origin.line).into())],
+        found: vec![origin.said_in()],
         hints: vec![Hint::text(text!("name one of them by its digest: `image: NAME@sha256:…`"))],
     }
 }

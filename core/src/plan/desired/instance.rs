@@ -129,12 +129,8 @@ fn no_resize(input: &Input<'_>, address: &Address, want: &Want) -> Option<Refusa
 fn another_server(address: &Address, want: &Want, diffs: &[(Rule, FieldDiff)]) -> Refusal {
     let shown = |value: &Option<Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
     let found = diffs.iter().filter(|(rule, _)| *rule == Rule::Fixed);
-    let (fields, found): (Vec<&str>, Vec<(Text, Text)>) = found
-        .map(|(_, diff)| {
-            let wanted = text!("{from}, wanted {to}", from = shown(&diff.from), to = shown(&diff.to));
-            (diff.field.as_str(), ((&diff.field).into(), wanted))
-        })
-        .unzip();
+    let (fields, found): (Vec<&str>, Vec<(Text, Text)>) =
+        found.map(|(_, diff)| (diff.field.as_str(), diff.found(shown))).unzip();
     let (service, file) = (&want.service, &want.origin.file);
     let put_back = text!("put back what was there in {file}; or make a second server under another name", file);
     let mut hints = vec![Hint::text(put_back)];

@@ -99,7 +99,7 @@ pub fn missing(expansion: &Expansion<'_>, container: &Container) -> Option<Refus
     Some(Refusal {
         code: Code::A0528,
         message,
-        found: vec![(text!("said in"), format!("{}:{}", origin.file, origin.line).into())],
+        found: vec![origin.said_in()],
         hints: vec![Hint::command(text!("to see which there are"), "docker ps --all")],
     })
 }

@@ -51,7 +51,7 @@ pub fn missing_volume(expansion: &Expansion<'_>, container: &Container) -> Optio
         return Some(Refusal {
             code: Code::A0160,
             message: text!("volume {name} is external and is not there", name = &name),
-            found: vec![(text!("said in"), format!("{}:{}", origin.file, origin.line).into())],
+            found: vec![origin.said_in()],
             hints: vec![Hint::command(text!("to make an empty one"), format!("docker volume create {name}"))],
         });
     }

@@ -52,23 +52,18 @@ fn leftovers(input: &Input<'_>, service: &Service, base: &Address, name: &str) -
     for container in service.all_containers() {
         let fields = bind_mounts::of_manifest(service, container);
         let paths = bind_mounts::folders(input, service, &base.provider, &fields).into_iter().map(|folder| folder.path);
-        found.extend(paths.filter(|path| is_within(path, &folder)).map(|path| ("folder", path)));
+        found.extend(paths.filter(|path| is_within(path, &folder)).map(|path| (text!("folder"), path.into())));
         for mount in &container.mounts {
             let MountSource::Volume(volume) = &mount.source else { continue };
             let address = Address::new(base.provider.clone(), Kind::Volume, &service.volume_name(volume));
             let is_there = input.world.seen.contains_key(&address);
-            found.extend(is_there.then(|| ("volume", address.name.clone())));
+            found.extend(is_there.then(|| (text!("volume"), (&address.name).into())));
         }
     }
     let is_its = |secret: &str| secret == name || secret.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
     let secrets = service.secrets().into_iter().map(|(secret, _)| secret.0.clone());
-    found.extend(secrets.filter(|secret| is_its(secret)).map(|secret| ("secret", secret)));
-    let label = |kind| match kind {
-        "folder" => text!("folder"),
-        "secret" => text!("secret"),
-        _ => text!("volume"),
-    };
-    found.into_iter().map(|(kind, what)| (label(kind), what.into())).collect()
+    found.extend(secrets.filter(|secret| is_its(secret)).map(|secret| (text!("secret"), secret.into())));
+    found.into_iter().collect()
 }
 
 /// Services of which there are containers, or were when the ledger was written.

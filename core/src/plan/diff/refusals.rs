@@ -59,10 +59,7 @@ fn found(diffs: &[FieldDiff]) -> Vec<(Text, Text)> {
         Some(text) if !text.is_empty() => text,
         Some(_) | None => "(none)".to_owned(),
     };
-    let line = |diff: &FieldDiff| {
-        ((&diff.field).into(), text!("{from}, wanted {to}", from = show(&diff.from), to = show(&diff.to)))
-    };
-    diffs.iter().map(line).collect()
+    diffs.iter().map(|diff| diff.found(show)).collect()
 }
 
 /// What differs cannot be written to what is there.

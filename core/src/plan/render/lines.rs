@@ -15,8 +15,7 @@ pub fn name_text(address: &Address, fields: Option<&Fields>) -> Text {
     if address.kind != Kind::Attachment {
         return name(address, fields).into();
     }
-    let (container, network) = attached(address);
-    text!("{container} on {network}", container, network)
+    attachment(address)
 }
 
 /// The name on screen where nothing else is said of it: of a record with its type, by which those of one name differ.
@@ -25,10 +24,10 @@ pub fn name_and_type(address: &Address) -> String {
     if is_record { words::clean(&address.name.replacen('/', " ", 1)) } else { name(address, None) }
 }
 
-/// Of an attachment, the container and the network as they are called.
-fn attached(address: &Address) -> (&str, &str) {
+fn attachment(address: &Address) -> Text {
     let (network, container) = address.name.rsplit_once('/').unwrap_or((&address.name, ""));
-    (container, service_of_network(network).unwrap_or(network))
+    let network = service_of_network(network).unwrap_or(network);
+    text!("{container} on {network}", container = words::clean(container), network = words::clean(network))
 }
 
 fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
@@ -37,8 +36,7 @@ fn plain_name(address: &Address, fields: Option<&Fields>) -> String {
         return service_of_network(whole).unwrap_or(whole).to_owned();
     }
     if address.kind == Kind::Attachment {
-        let (container, network) = attached(address);
-        return format!("{container} on {network}");
+        return attachment(address).to_string();
     }
     if address.kind == Kind::Record {
         return whole.rsplit_once('/').map_or(whole, |(name, _)| name).to_owned();

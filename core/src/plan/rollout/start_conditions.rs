@@ -113,7 +113,7 @@ fn not_completed(expansion: &Expansion<'_>, key: &str, why: Text, container: &Co
     Refusal {
         code: Code::A0537,
         message: text!("waits for {name} to end well: {why}", name = &name, why),
-        found: vec![(text!("said in"), format!("{}:{}", origin.file, origin.line).into())],
+        found: vec![origin.said_in()],
         hints: vec![
             Hint::command(text!("what it said"), format!("docker logs --tail 50 {name}")),
             Hint::text(text!("correct {key} in {file}: a changed one runs again", key, file = &origin.file)),
@@ -222,7 +222,7 @@ fn not_there(needed: &Needed, what: Text, hint: Hint) -> Refusal {
     Refusal {
         code: Code::A0535,
         message: text!("needs {service}, {what}", service = &needed.service, what),
-        found: vec![(text!("said in"), format!("{}:{}", origin.file, origin.line).into())],
+        found: vec![origin.said_in()],
         hints: vec![hint],
     }
 }

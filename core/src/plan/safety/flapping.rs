@@ -158,9 +158,7 @@ fn refusal(
     };
     let is_named = |diff: &&FieldDiff| left.contains_key(top(diff));
     let shown = |value: &Option<crate::model::Value>| value.as_ref().map_or("(none)".to_owned(), ToString::to_string);
-    let line = |diff: &FieldDiff| {
-        ((&diff.field).into(), text!("{from}, wanted {to}", from = shown(&diff.from), to = shown(&diff.to)))
-    };
+    let line = |diff: &FieldDiff| diff.found(shown);
     Refusal {
         code,
         message,
