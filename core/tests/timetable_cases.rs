@@ -119,7 +119,7 @@ fn objections(case: &Case) -> Vec<String> {
                 .error
                 .as_ref()
                 .map(|known| (known.key.clone(), known.other.clone(), known.says.clone(), known.hint.clone()));
-            let got = (key(error.key), error.other.map(key), error.message, error.hint);
+            let got = (key(error.key), error.other.map(key), error.message.to_string(), error.hint.to_string());
             compare(&mut wrong, &Some(got), &expected);
             return wrong;
         }

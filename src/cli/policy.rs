@@ -108,7 +108,7 @@ fn document(path: &str, decisions: &[&Decision]) -> Json {
             Verdict::Allowed(by) => ("allowed", None, Some(by.to_string())),
             Verdict::Refused(code) => ("refused", Some(*code), None),
         };
-        let hint = Some(&one.hint).filter(|hint| !hint.is_empty());
+        let hint = Some(&one.hint).filter(|hint| !hint.is_empty()).map(ToString::to_string);
         json!({
             "file": one.file, "line": one.line, "column": one.column, "service": one.right.service,
             "word": one.right.word, "item": one.right.item, "verdict": verdict, "code": code, "by": by, "hint": hint,

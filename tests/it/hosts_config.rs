@@ -39,14 +39,14 @@ fn the_ports_of_npm_docker_and_amarre_are_kept_on_their_hosts() {
     let hosts = json!({"default": {"docker": "unix:///var/run/docker.sock"}, "nas": nas});
     let kept = |hosts: &Json, npm: &Json, host: &str| -> Vec<String> {
         let site = config(hosts, npm).unwrap().site;
-        site.hosts[host].kept_ports.iter().map(|(port, keeper)| format!("{port} {keeper}")).collect()
+        site.hosts[host].kept_ports.iter().map(|(port, keeper)| format!("{port} {keeper:?}")).collect()
     };
     let npm = json!({"container": "npm", "url": "http://127.0.0.1:8181"});
-    let (npms, amarres) = ("NPM's (`npm.main` in amarre.yaml)", "7070 Amarre's own (`server.listen` in amarre.yaml)");
-    let admin = "8181 NPM's (`npm.main.url` in amarre.yaml)".to_owned();
+    let (npms, amarres) = ("Npm(\"npm.main\")", "7070 Amarre(\"server.listen\")");
+    let admin = "8181 Npm(\"npm.main.url\")".to_owned();
     let own = [format!("80 {npms}"), format!("443 {npms}"), amarres.to_owned(), admin];
     assert_eq!(kept(&hosts, &npm, "default"), own);
-    assert_eq!(kept(&hosts, &npm, "nas"), ["2376 Docker's (`hosts.nas.docker` in amarre.yaml)", amarres]);
+    assert_eq!(kept(&hosts, &npm, "nas"), ["2376 Docker(\"hosts.nas.docker\")", amarres]);
     // NPM runs beside Docker on this machine, and reaches containers by published ports.
     let here = json!({"default": published(&json!({"docker": "unix:///var/run/docker.sock"}))});
     let npm = json!({"reach": "published", "url": "http://localhost:8181"});

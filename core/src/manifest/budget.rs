@@ -13,6 +13,7 @@ use super::yaml::diagnostic::Spot;
 use super::yaml::reader::Scope;
 use super::yaml::tree::{EXPANDED_BYTES_MAX, NODES_MAX};
 use crate::model::Code;
+use crate::text;
 
 /// Four for each of the fifty containers that a service may have.
 const FILES_MAX: usize = 200;
@@ -115,20 +116,23 @@ impl Scope<'_> {
         budget.is_over.set(true);
         let limit = budget.limit;
         let (code, message, hint) = if spent.files > limit.files {
-            let message = format!("the files that this manifest names are opened more than {} times", limit.files);
-            (Code::A0180, message, "what is included again counts again: include each file once, or divide the service")
+            let most = limit.files;
+            let message = text!("the files that this manifest names are opened more than {most} times", most);
+            let hint = text!("what is included again counts again: include each file once, or divide the service");
+            (Code::A0180, message, hint)
         } else if spent.nodes > limit.nodes {
-            let message = format!("the files that this manifest names hold more than {} values", limit.nodes);
-            let hint = "what is included or extended counts each time: take less of it, or divide the service";
+            let message = text!("the files that this manifest names hold more than {most} values", most = limit.nodes);
+            let hint = text!("what is included or extended counts each time: take less of it, or divide the service");
             (Code::A0181, message, hint)
         } else {
-            let kib = limit.bytes / 1024;
-            let message = format!("the files that this manifest names come to more than {kib} KiB");
-            (Code::A0182, message, "what is read again counts again: give each container a file with what it needs")
+            let kib = (limit.bytes / 1024).to_string();
+            let message = text!("the files that this manifest names come to more than {kib} KiB", kib);
+            let hint = text!("what is read again counts again: give each container a file with what it needs");
+            (Code::A0182, message, hint)
         };
         let is_shared = limit != FULL;
         let hint = if is_shared {
-            "all manifests together cost too much; name fewer files, or divide the source"
+            text!("all manifests together cost too much; name fewer files, or divide the source")
         } else {
             hint
         };

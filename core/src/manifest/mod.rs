@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::app::AppSource;
 use crate::model::site::{Authors, Policy};
 use crate::model::{Assets, Code, Service, Site};
+use crate::text;
 
 pub use crate::model::Document;
 
@@ -184,7 +185,7 @@ fn read_all(
     let crowded = crowded_files(&order);
     for file in order {
         if crowded.contains(file.path.as_str()) {
-            let message = format!("more than {MANIFESTS_MAX} manifests, many of them in this file");
+            let message = text!("more than {most} manifests, many of them in this file", most = MANIFESTS_MAX);
             drafts.push(unusable(file, Problem::error(Code::A0108, Spot::at(1, 1), message)));
             continue;
         }
@@ -224,19 +225,19 @@ fn read_file<'a>(
     drafts: &mut Vec<DraftService<'a>>,
 ) {
     if file.text.len() > FILE_BYTES_MAX {
-        let message = format!("a file of {} bytes, at most 1 MiB", file.text.len());
+        let message = text!("a file of {size} bytes, at most 1 MiB", size = file.text.len().to_string());
         drafts.push(unusable(file, Problem::error(Code::A0108, Spot::at(1, 1), message)));
         return;
     }
     for (index, piece) in yaml::document::split(&file.text).into_iter().enumerate() {
         let spot = Spot::at(piece.lines_before + 1, 1);
         if index >= DOCUMENTS_PER_FILE_MAX {
-            let message = format!("more than {DOCUMENTS_PER_FILE_MAX} documents in one file");
+            let message = text!("more than {most} documents in one file", most = DOCUMENTS_PER_FILE_MAX);
             drafts.push(unusable(file, Problem::error(Code::A0108, spot, message)));
             return;
         }
         if drafts.len() >= MANIFESTS_MAX {
-            let message = format!("more than {MANIFESTS_MAX} manifests");
+            let message = text!("more than {most} manifests", most = MANIFESTS_MAX);
             drafts.push(unusable(file, Problem::error(Code::A0108, spot, message)));
             return;
         }

@@ -170,11 +170,12 @@ fn variables(scope: &Scope<'_>, root: &Node) -> BTreeMap<String, String> {
 
 fn read(scope: &Scope<'_>, root: &Node) -> Option<Service> {
     if let Some(entry) = root.entry("services").filter(|_| root.entry("image").is_none()) {
-        let hint = "name it in a manifest: `{name: NAME, compose: ./FILE}`";
-        scope.error_hint(Code::A0114, entry.key_spot, "this is a Compose file, not a manifest".to_owned(), hint);
+        let message = text!("this is a Compose file, not a manifest");
+        let hint = text!("name it in a manifest: {example}", example = "`{name: NAME, compose: ./FILE}`");
+        scope.error_hint(Code::A0114, entry.key_spot, message, hint);
         return None;
     }
-    let mut reader = Reader::open(scope, root, "a manifest", "")?;
+    let mut reader = Reader::open(scope, root, text!("a manifest"), "")?;
     let kind = kind(&mut reader)?;
     if kind.needs_host() {
         host(&mut reader);
@@ -223,25 +224,25 @@ fn kind(reader: &mut Reader<'_>) -> Option<ManifestKind> {
     let scope = reader.scope;
     let words: Vec<&str> = KINDS.iter().map(|row| row.kind.word()).collect();
     let hint = match nearest(&text.text, &words) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("one of {}", words.join(", ")),
+        Some(near) => text!("did you mean `{near}`?", near),
+        None => text!("one of {words}", words),
     };
-    scope.error_hint(Code::A0109, text.spot, format!("unknown kind `{}`", shown(&text.text)), &hint);
+    scope.error_hint(Code::A0109, text.spot, text!("unknown kind `{kind}`", kind = shown(&text.text)), hint);
     None
 }
 
 fn name(reader: &mut Reader<'_>, kind: ManifestKind) -> Option<String> {
-    let text = reader.required("name", "a short name, as in `name: gitea`")?;
+    let text = reader.required("name", text!("a short name, as in {example}", example = "`name: gitea`"))?;
     reader.scope.claims.borrow_mut().name = Some(text.spot);
     // Raw: a name with a variable in it could not be told from a broken document.
     let raw = reader.entry("name").and_then(|entry| entry.value.scalar()).unwrap_or_default().to_owned();
     let raw = PlacedText { text: raw, spot: text.spot };
     if let Some(why) = resolve::why_not_a_label(&raw.text, NAME_CHARS_MAX) {
-        reader.scope.not_allowed(&raw, "`name`", &why);
+        reader.scope.not_allowed(&raw, "`name`", why);
         return None;
     }
     if matches!(kind, ManifestKind::SERVICE | ManifestKind::APP) && raw.text.len() < 2 {
-        let why = "at least two characters: a container is called so, and Docker takes no shorter name";
+        let why = text!("at least two characters: a container is called so, and Docker takes no shorter name");
         reader.scope.not_allowed(&raw, "`name`", why);
         return None;
     }

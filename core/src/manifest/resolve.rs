@@ -4,9 +4,11 @@
 
 use std::collections::BTreeMap;
 
+use super::compose::interpolate::{nameless, unclosed};
 use super::yaml::diagnostic::{Problem, Spot, shown};
 use super::yaml::reader::{PlacedText, Scope};
-use crate::model::Code;
+use crate::model::{Code, Text};
+use crate::text;
 
 /// Known only to the planner; they stay in the text as they are.
 pub(super) const LATER: [&str; 3] = ["npm.address", "network.subnet", "network.gateway"];
@@ -14,8 +16,8 @@ pub(super) const LATER: [&str; 3] = ["npm.address", "network.subnet", "network.g
 /// Why a text could not be resolved; it gets its place by [`Unresolved::at`].
 #[derive(Debug)]
 pub(super) struct Unresolved {
-    message: String,
-    hint: String,
+    message: Text,
+    hint: Text,
 }
 
 impl Unresolved {
@@ -42,15 +44,12 @@ pub(super) fn substitute(
         }
         let Some(open) = rest.strip_prefix('{') else {
             return Err(Unresolved {
-                message: "a `$` that begins neither `${…}` nor `$$`".to_owned(),
-                hint: "write `${NAME}` for a variable, `$$` for a dollar sign".to_owned(),
+                message: text!("a `$` that begins neither {form} nor `$$`", form = "`${…}`"),
+                hint: text!("write {form} for a variable, `$$` for a dollar sign", form = "`${NAME}`"),
             });
         };
         let Some((inside, after)) = open.split_once('}') else {
-            return Err(Unresolved {
-                message: "a `${` without its `}`".to_owned(),
-                hint: "write `$$` for a dollar sign".to_owned(),
-            });
+            return Err(Unresolved { message: unclosed(), hint: text!("write `$$` for a dollar sign") });
         };
         done.push_str(&variable(inside, own, vars)?);
         rest = after;
@@ -77,15 +76,19 @@ fn variable(
         (Some(value), _) => Ok(value.clone()),
         (None, Some(default)) if is_variable_name(name) => Ok(default.to_owned()),
         (None, _) if !is_variable_name(name) => Err(Unresolved {
-            message: "`${…}` holds no name of a variable".to_owned(),
-            hint: "`${NAME}` or `${NAME:-default}`; write `$$` for a dollar sign".to_owned(),
+            message: nameless(),
+            hint: text!(
+                "{form} or {other}; write `$$` for a dollar sign",
+                form = "`${NAME}`",
+                other = "`${NAME:-default}`"
+            ),
         }),
         (None, _) => {
             let mut known: Vec<&str> = own.keys().map(String::as_str).chain(LATER).collect();
             known.extend(vars.keys().map(String::as_str));
             Err(Unresolved {
-                message: format!("unknown variable `${{{}}}`", shown(name)),
-                hint: format!("there are {}; others come from `vars:` in amarre.yaml", known.join(", ")),
+                message: text!("unknown variable {variable}", variable = format!("`${{{}}}`", shown(name))),
+                hint: text!("there are {names}; others come from `vars:` in amarre.yaml", names = known),
             })
         }
     }
@@ -110,39 +113,41 @@ pub(super) enum NameScope {
 pub(super) fn full_name(scope: &Scope<'_>, text: &PlacedText, names: NameScope) -> Option<String> {
     let whole = scope.site.full_name(&text.text);
     let Some(why) = why_not_a_name(&text.text, &whole, names) else { return Some(whole) };
-    scope.error_hint(Code::A0107, text.spot, format!("not a host name: \"{}\"", shown(&text.text)), &why);
+    let name = format!("\"{}\"", shown(&text.text));
+    scope.error_hint(Code::A0107, text.spot, text!("not a host name: {name}", name), why);
     None
 }
 
 /// What is wrong with a name, if anything.
-pub(super) fn why_not_a_name(written: &str, whole: &str, names: NameScope) -> Option<String> {
+pub(super) fn why_not_a_name(written: &str, whole: &str, names: NameScope) -> Option<Text> {
     /// RFC 1035, less the length bytes and the root.
     const NAME_MAX: usize = 253;
     const LABEL_MAX: usize = 63;
     if written.is_empty() {
-        return Some("it is empty".to_owned());
+        return Some(text!("it is empty"));
     }
     if let Some((_, rest)) = written.split_once("://") {
-        return Some(format!("a name only, as in {}", shown(rest.split('/').next().unwrap_or_default())));
+        let example = shown(rest.split('/').next().unwrap_or_default());
+        return Some(text!("a name only, as in {example}", example));
     }
     if whole.len() > NAME_MAX {
-        return Some(format!("longer than {NAME_MAX} characters"));
+        return Some(text!("longer than {most} characters", most = NAME_MAX));
     }
     for (index, label) in whole.split('.').enumerate() {
         if label == "*" && index == 0 && whole.len() > 1 {
             continue;
         }
         if label.is_empty() {
-            return Some("a part between two dots is empty".to_owned());
+            return Some(text!("a part between two dots is empty"));
         }
         if label.len() > LABEL_MAX {
-            return Some(format!("a part is longer than {LABEL_MAX} characters"));
+            return Some(text!("a part is longer than {most} characters", most = LABEL_MAX));
         }
         if let Some(bad) = label.chars().find(|c| !is_label_character(*c, names)) {
             return Some(why_not_this(bad));
         }
         if label.starts_with('-') || label.ends_with('-') {
-            return Some("a part begins or ends with `-`".to_owned());
+            return Some(text!("a part begins or ends with `-`"));
         }
     }
     None
@@ -152,48 +157,52 @@ fn is_label_character(c: char, names: NameScope) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || (c == '_' && names == NameScope::Records)
 }
 
-fn why_not_this(bad: char) -> String {
+fn why_not_this(bad: char) -> Text {
     match bad {
-        ' ' => "a space is not allowed".to_owned(),
-        '*' => "`*` is allowed only as the whole first part: `*.example.org`".to_owned(),
-        ':' => "a port does not belong in a name".to_owned(),
-        '/' => "a path does not belong in a name".to_owned(),
-        bad if bad.is_control() => "a control character is not allowed".to_owned(),
-        bad if !bad.is_ascii() => format!("`{bad}` is not allowed; write the name as its xn-- form"),
-        bad => format!("`{bad}` is not allowed"),
+        ' ' => text!("a space is not allowed"),
+        '*' => text!("`*` is allowed only as the whole first part: `*.example.org`"),
+        ':' => text!("a port does not belong in a name"),
+        '/' => text!("a path does not belong in a name"),
+        bad if bad.is_control() => text!("a control character is not allowed"),
+        bad if !bad.is_ascii() => {
+            text!("`{sign}` is not allowed; write the name as its xn-- form", sign = bad.to_string())
+        }
+        bad => text!("`{sign}` is not allowed", sign = bad.to_string()),
     }
 }
 
 /// Why a text is not a DNS label that can name things, if so.
-pub(super) fn why_not_a_label(text: &str, length_max: usize) -> Option<String> {
+pub(super) fn why_not_a_label(text: &str, length_max: usize) -> Option<Text> {
     if text.is_empty() {
-        return Some("it is empty".to_owned());
+        return Some(text!("it is empty"));
     }
     if text.chars().count() > length_max {
-        return Some(format!("at most {length_max} characters"));
+        return Some(text!("at most {most} characters", most = length_max));
     }
     if text.chars().any(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')) {
-        return Some("lower-case letters, digits and `-` only".to_owned());
+        return Some(text!("lower-case letters, digits and `-` only"));
     }
     if text.starts_with('-') || text.ends_with('-') {
-        return Some("no `-` at the beginning or end".to_owned());
+        return Some(text!("no `-` at the beginning or end"));
     }
     None
 }
 
 /// `1h30m` in milliseconds; the error is the hint.
-pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
+pub(super) fn duration_ms(text: &str) -> Result<i64, Text> {
     /// A year: longer is a slip of the pen.
     const SPAN_MAX_MS: i64 = 366 * 86_400_000;
-    const FORM: &str = "a duration, as in `90s`, `5m` or `1h30m`";
+    let form =
+        || text!("a duration, as in {first}, {second} or {third}", first = "`90s`", second = "`5m`", third = "`1h30m`");
+    let too_long = || text!("at most a year");
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(format!("say in which unit: `{}s`", shown(text)));
+        return Err(text!("say in which unit: {example}", example = format!("`{}s`", shown(text))));
     }
     let mut total: i64 = 0;
     let mut rest = text;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let number: i64 = rest[..digits].parse().map_err(|_| FORM.to_owned())?;
+        let number: i64 = rest[..digits].parse().map_err(|_| form())?;
         let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
         let unit_ms = match &rest[digits..digits + letters] {
             "ms" => 1,
@@ -201,14 +210,14 @@ pub(super) fn duration_ms(text: &str) -> Result<i64, String> {
             "m" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
-            _ => return Err(FORM.to_owned()),
+            _ => return Err(form()),
         };
-        total = number.checked_mul(unit_ms).and_then(|part| total.checked_add(part)).ok_or("at most a year")?;
+        total = number.checked_mul(unit_ms).and_then(|part| total.checked_add(part)).ok_or_else(too_long)?;
         rest = &rest[digits + letters..];
     }
     match total {
-        _ if text.is_empty() => Err(FORM.to_owned()),
-        SPAN_MAX_MS.. => Err("at most a year".to_owned()),
+        _ if text.is_empty() => Err(form()),
+        SPAN_MAX_MS.. => Err(too_long()),
         _ => Ok(total),
     }
 }
@@ -222,7 +231,8 @@ pub(super) struct ShellWords {
 }
 
 /// Splits a command as Compose does: quotes and backslashes, and the end where a shell would do something else than run it.
-pub(super) fn shell_words(text: &str) -> Result<ShellWords, &'static str> {
+pub(super) fn shell_words(text: &str) -> Result<ShellWords, Text> {
+    let unclosed = |quote: &str| text!("a {quote} is not closed", quote);
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut letters = text.chars();
@@ -230,21 +240,21 @@ pub(super) fn shell_words(text: &str) -> Result<ShellWords, &'static str> {
         match letter {
             ' ' | '\t' | '\n' | '\r' => words.extend(word.take()),
             '\\' => {
-                let next = letters.next().ok_or("it ends in a backslash")?;
+                let next = letters.next().ok_or_else(|| text!("it ends in a backslash"))?;
                 word.get_or_insert_default().push(next);
             }
             '\'' => loop {
                 let word = word.get_or_insert_default();
-                match letters.next().ok_or("a `'` is not closed")? {
+                match letters.next().ok_or_else(|| unclosed("`'`"))? {
                     '\'' => break,
                     inner => word.push(inner),
                 }
             },
             '"' => loop {
                 let word = word.get_or_insert_default();
-                match letters.next().ok_or("a `\"` is not closed")? {
+                match letters.next().ok_or_else(|| unclosed("`\"`"))? {
                     '"' => break,
-                    '\\' => match letters.next().ok_or("a `\"` is not closed")? {
+                    '\\' => match letters.next().ok_or_else(|| unclosed("`\"`"))? {
                         inner @ ('"' | '\\' | '$' | '`') => word.push(inner),
                         inner => word.extend(['\\', inner]),
                     },

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::model::source::is_env_file;
-use crate::model::{Asset, Assets, Bundle, BundleFile, Code};
+use crate::model::{Asset, Assets, Bundle, BundleFile, Code, Text};
+use crate::text;
 
 use super::SourceFile;
 use super::budget::Effort;
@@ -151,13 +152,9 @@ impl Scope<'_> {
         let is_absolute = text.text.starts_with(['/', '~']);
         let path = if is_absolute { None } else { join(&self.base_of(text.spot), &text.text) };
         if path.is_none() {
-            let message = format!("{} leads out of the source", shown(&text.text));
-            self.error_hint(
-                Code::A0151,
-                text.spot,
-                message,
-                "write a path from the file's own folder, as in `./app.env`",
-            );
+            let message = text!("{path} leads out of the source", path = shown(&text.text));
+            let hint = text!("write a path from the file's own folder, as in {example}", example = "`./app.env`");
+            self.error_hint(Code::A0151, text.spot, message, hint);
         }
         path
     }
@@ -176,7 +173,7 @@ impl Scope<'_> {
         }
         let bytes = self.bytes(path, spot)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
-            self.error(Code::A0157, spot, format!("{} is no text in UTF-8", shown(path)));
+            self.error(Code::A0157, spot, text!("{path} is no text in UTF-8", path = shown(path)));
             return None;
         };
         if !self.spend(Effort::bytes(text.len()), spot) {
@@ -193,29 +190,26 @@ impl Scope<'_> {
         let Some(asset) = self.source.file(path) else {
             let name = path.rsplit('/').next().unwrap_or_default();
             let hint = if name.starts_with('.') && !is_env_file(name) {
-                "hidden files are not read, but for those with `env` in their names, as in `.env` or `.db.env`"
-                    .to_owned()
+                text!("hidden files are not read, but for those with `env` in their names, as in `.env` or `.db.env`")
             } else {
-                format!("put it there, or correct the path; it is read from {}", folder_of(path))
+                text!("put it there, or correct the path; it is read from {folder}", folder = folder_of(path))
             };
-            self.error_hint(Code::A0150, spot, format!("there is no {} in the source", shown(path)), &hint);
+            self.error_hint(Code::A0150, spot, text!("there is no {path} in the source", path = shown(path)), hint);
             return None;
         };
         self.uses.borrow_mut().insert(path.to_owned(), asset.clone());
         if asset.bytes.is_none() {
-            self.error_hint(
-                Code::A0157,
-                spot,
-                format!("{} was not read: {} bytes", shown(path), asset.size),
-                TOO_LARGE,
-            );
+            let message = text!("{path} was not read: {size} bytes", path = shown(path), size = asset.size.to_string());
+            self.error_hint(Code::A0157, spot, message, too_large());
         }
         asset.bytes
     }
 }
 
 /// Why an asset has no content, and what to do.
-pub(super) const TOO_LARGE: &str = "a file has at most 1 MiB, all together 32 MiB; keep larger ones on the host";
+pub(super) fn too_large() -> Text {
+    text!("a file has at most 1 MiB, all together 32 MiB; keep larger ones on the host")
+}
 
 fn number(index: usize) -> Option<u16> {
     u16::try_from(index + 1).ok()

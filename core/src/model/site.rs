@@ -301,16 +301,6 @@ pub enum PortKeeper {
     Amarre(String),
 }
 
-impl fmt::Display for PortKeeper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Npm(key) => write!(f, "NPM's (`{key}` in amarre.yaml)"),
-            Self::Docker(key) => write!(f, "Docker's (`{key}` in amarre.yaml)"),
-            Self::Amarre(key) => write!(f, "Amarre's own (`{key}` in amarre.yaml)"),
-        }
-    }
-}
-
 /// Below it are the ports that name a service of the machine itself (RFC 6335): `policy.ports` opens them.
 pub const FIRST_OPEN_PORT: u16 = 1024;
 

@@ -341,6 +341,12 @@ impl From<&String> for Text {
     }
 }
 
+impl From<&Text> for Text {
+    fn from(text: &Text) -> Self {
+        text.clone()
+    }
+}
+
 impl From<Text> for Arg {
     fn from(text: Text) -> Self {
         Arg::Text(Box::new(text))

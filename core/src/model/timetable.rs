@@ -23,8 +23,10 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::power::Power;
 use super::suggestion::nearest;
+use super::text::Text;
 use super::time::Timestamp;
 
+use crate::text;
 use cron::{CronFault, DayOfYear, days_of_year};
 
 pub use cron::Cron;
@@ -34,22 +36,6 @@ pub use week::{Week, from_week};
 
 /// A week painted hour by hour needs at most seven; who writes them by hand needs a few more.
 const EXPRESSIONS_MAX: usize = 24;
-
-const WEEKDAY_NAMES: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const MONTH_NAMES: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
@@ -138,9 +124,9 @@ pub struct TimetableError {
     /// The other place, where two contradict each other.
     pub other: Option<TimetableKey>,
     /// Lowercase, no full stop.
-    pub message: String,
+    pub message: Text,
     /// What to write instead.
-    pub hint: String,
+    pub hint: Text,
 }
 
 impl OffAs {
@@ -178,8 +164,8 @@ impl TimetableKey {
 }
 
 impl TimetableError {
-    fn new(key: TimetableKey, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { key, other: None, message: message.into(), hint: hint.into() }
+    fn new(key: TimetableKey, message: Text, hint: Text) -> Self {
+        Self { key, other: None, message, hint }
     }
 }
 
@@ -240,12 +226,10 @@ impl Timetable {
     fn check_holidays(&self) -> Result<(), TimetableError> {
         for (at, cron) in self.on.iter().enumerate() {
             if !days_of_year().any(|day| cron.has_day(day) && !self.holidays.has_each_year(day)) {
-                let message = format!("`on` {:?} never fires: each of its days is a holiday", cron.as_str());
-                return Err(TimetableError::new(
-                    TimetableKey::On(at),
-                    message,
-                    "choose other days, or delete `holidays`",
-                ));
+                let message =
+                    text!("`on` {cron} never fires: each of its days is a holiday", cron = quoted(cron.as_str()));
+                let hint = text!("choose other days, or delete `holidays`");
+                return Err(TimetableError::new(TimetableKey::On(at), message, hint));
             }
         }
         Ok(())
@@ -256,11 +240,14 @@ impl Timetable {
         for (on_at, on) in self.on.iter().enumerate() {
             for (off_at, off) in self.off.iter().enumerate() {
                 if let Some((day, hour, minute)) = on.clash(off, is_left_out) {
-                    let (on, off, date) = (on.as_str(), off.as_str(), in_words(day));
-                    let message = format!(
-                        "`on` {on:?} and `off` {off:?} fire at the same instant, {hour:02}:{minute:02} on {date}"
+                    let message = text!(
+                        "`on` {on} and `off` {off} fire at the same instant, {time} on {date}",
+                        on = quoted(on.as_str()),
+                        off = quoted(off.as_str()),
+                        time = format!("{hour:02}:{minute:02}"),
+                        date = in_words(day)
                     );
-                    let hint = "move one of them by a minute, or leave that day out of one of them";
+                    let hint = text!("move one of them by a minute, or leave that day out of one of them");
                     let error = TimetableError::new(TimetableKey::On(on_at), message, hint);
                     return Err(TimetableError { other: Some(TimetableKey::Off(off_at)), ..error });
                 }
@@ -270,10 +257,37 @@ impl Timetable {
     }
 }
 
+/// As in the file, in quotation marks.
+fn quoted(written: &str) -> String {
+    format!("{written:?}")
+}
+
 /// `Sunday 1 January`.
-fn in_words(day: DayOfYear) -> String {
-    let weekday = WEEKDAY_NAMES[usize::from(day.weekday % 7)];
-    format!("{weekday} {} {}", day.day, MONTH_NAMES[usize::from(day.month.clamp(1, 12) - 1)])
+fn in_words(day: DayOfYear) -> Text {
+    let weekday = match day.weekday % 7 {
+        0 => text!("Sunday"),
+        1 => text!("Monday"),
+        2 => text!("Tuesday"),
+        3 => text!("Wednesday"),
+        4 => text!("Thursday"),
+        5 => text!("Friday"),
+        _ => text!("Saturday"),
+    };
+    let month = match day.month {
+        1 => text!("January"),
+        2 => text!("February"),
+        3 => text!("March"),
+        4 => text!("April"),
+        5 => text!("May"),
+        6 => text!("June"),
+        7 => text!("July"),
+        8 => text!("August"),
+        9 => text!("September"),
+        10 => text!("October"),
+        11 => text!("November"),
+        _ => text!("December"),
+    };
+    text!("{weekday} {day} {month}", weekday, day = day.day.to_string(), month)
 }
 
 fn zone(name: &str) -> Result<TimeZone, TimetableError> {
@@ -284,26 +298,33 @@ fn zone(name: &str) -> Result<TimeZone, TimetableError> {
         // The search takes the product of both lengths.
         let shown: String = name.chars().take(64).collect();
         let hint = match nearest(&shown, &names) {
-            Some(known) => format!("did you mean `{known}`?"),
-            None => "write a name of the tz database, such as `Europe/Paris` or `UTC`".to_owned(),
+            Some(near) => text!("did you mean `{near}`?", near),
+            None => text!("write a name of the tz database, such as `Europe/Paris` or `UTC`"),
         };
-        TimetableError::new(TimetableKey::Timezone, format!("time zone {shown:?} is not known"), hint)
+        let message = text!("time zone {name} is not known", name = quoted(&shown));
+        TimetableError::new(TimetableKey::Timezone, message, hint)
     })
 }
 
 fn expressions(written: &[String], key: fn(usize) -> TimetableKey) -> Result<Vec<Cron>, TimetableError> {
     let name = key(0).as_str();
     if written.is_empty() {
-        let hint = format!("write `{name}: \"0 8 * * mon-fri\"`");
-        return Err(TimetableError::new(key(0), format!("`{name}` has no cron expression"), hint));
+        let hint = text!("write {example}", example = format!("`{name}: \"0 8 * * mon-fri\"`"));
+        return Err(TimetableError::new(key(0), text!("`{name}` has no cron expression", name), hint));
     }
     if written.len() > EXPRESSIONS_MAX {
-        let message = format!("`{name}` has {} expressions; {EXPRESSIONS_MAX} are allowed", written.len());
-        return Err(TimetableError::new(key(EXPRESSIONS_MAX), message, "join expressions with lists and ranges"));
+        let (count, most) = (written.len(), EXPRESSIONS_MAX);
+        let message = text!("`{name}` has {count} expressions; {most} are allowed", name, count, most);
+        return Err(TimetableError::new(
+            key(EXPRESSIONS_MAX),
+            message,
+            text!("join expressions with lists and ranges"),
+        ));
     }
     let parse = |(at, text): (usize, &String)| {
-        Cron::parse(text)
-            .map_err(|CronFault { message, hint }| TimetableError::new(key(at), format!("`{name}`: {message}"), hint))
+        Cron::parse(text).map_err(|CronFault { message, hint }| {
+            TimetableError::new(key(at), text!("`{name}`: {message}", name, message), hint)
+        })
     };
     written.iter().enumerate().map(parse).collect()
 }
@@ -311,8 +332,8 @@ fn expressions(written: &[String], key: fn(usize) -> TimetableKey) -> Result<Vec
 fn off_as(written: Option<&str>) -> Result<OffAs, TimetableError> {
     let Some(written) = written else { return Ok(OffAs::default()) };
     OffAs::ALL.into_iter().find(|known| known.as_str() == written).ok_or_else(|| {
-        let hint = "write `off_as: stop` or `off_as: shelve`";
-        TimetableError::new(TimetableKey::OffAs, format!("`off_as` {written:?} is not known"), hint)
+        let hint = text!("write `off_as: stop` or `off_as: shelve`");
+        TimetableError::new(TimetableKey::OffAs, text!("`off_as` {value} is not known", value = quoted(written)), hint)
     })
 }
 
@@ -321,12 +342,13 @@ fn holidays(written: Option<HolidaysText<'_>>) -> Result<Holidays, TimetableErro
         None => Ok(Holidays::None),
         Some(HolidaysText::Country("FR")) => Ok(Holidays::France),
         Some(HolidaysText::Country(country)) => {
-            let hint = "write `holidays: FR`, or the path of a file with one date a line";
-            let message = format!("the holidays of {country:?} are not known");
+            let hint = text!("write `holidays: FR`, or the path of a file with one date a line");
+            let message = text!("the holidays of {country} are not known", country = quoted(country));
             Err(TimetableError::new(TimetableKey::Holidays(None), message, hint))
         }
         Some(HolidaysText::File(text)) => Holidays::parse(text).map_err(|fault| {
-            let message = format!("`holidays`, line {}: {}", fault.line, fault.message);
+            let (line, why) = (fault.line.to_string(), fault.message);
+            let message = text!("`holidays`, line {line}: {why}", line, why);
             TimetableError::new(TimetableKey::Holidays(Some(fault.line)), message, fault.hint)
         }),
     }

@@ -10,13 +10,14 @@ use crate::apps::{self, SentFiles};
 use crate::manifest::policy::{self, AllowedBy, Closed, images};
 use crate::manifest::resolve;
 use crate::manifest::schema::{SchemaKey, either, list, map, scalar, text};
-use crate::manifest::source_files::{TOO_LARGE, folder_of, join};
+use crate::manifest::source_files::{folder_of, join, too_large};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, no_effect};
 use crate::manifest::yaml::tree::{Entry, NodeData};
 use crate::model::app::{Build, bases_asset};
 use crate::model::suggestion::matches;
-use crate::model::{Bundle, BundleFile, Code, Commit, Millis};
+use crate::model::{Bundle, BundleFile, Code, Commit, Millis, Text};
+use crate::text;
 
 /// The key of the policy.
 pub(crate) const WORD: &str = "repositories";
@@ -48,11 +49,11 @@ impl BuildKeys {
         let timeout = inner.text("timeout").and_then(|text| match resolve::duration_ms(&text.text).map(Millis) {
             Ok(span) if (Millis::seconds(10)..=TIMEOUT_MAX).contains(&span) => Some(span),
             Ok(_) => {
-                scope.not_allowed(&text, "`build.timeout`", "10s to 2h");
+                scope.not_allowed(&text, "`build.timeout`", text!("10s to 2h"));
                 None
             }
             Err(hint) => {
-                scope.not_allowed(&text, "`build.timeout`", &hint);
+                scope.not_allowed(&text, "`build.timeout`", hint);
                 None
             }
         });
@@ -69,8 +70,8 @@ fn args(inner: &mut Reader<'_>) -> BTreeMap<String, String> {
     for entry in pairs.entries() {
         let label = format!("`build.args.{}`", shown(&entry.key));
         if entry.value.is_null() {
-            let message = format!("{label} has no value");
-            let hint = "give it one: Amarre passes none of its own variables on";
+            let message = text!("{label} has no value", label);
+            let hint = text!("give it one: Amarre passes none of its own variables on");
             scope.error_hint(Code::A0104, entry.key_spot, message, hint);
             continue;
         }
@@ -122,8 +123,8 @@ pub(crate) fn allowed(scope: &Scope<'_>, place: &str, spot: Spot, example: &str)
     if let Some(pattern) = named {
         return policy::allowed(scope, spot, WORD, place, AllowedBy::Policy(format!("{WORD}: {pattern}")));
     }
-    let message = format!("policy forbids to build from {}", shown(place));
-    let hint = format!("ask the operator to add it to `policy.repositories`, as in `{example}`");
+    let message = text!("policy forbids to build from {place}", place = shown(place));
+    let hint = text!("ask the operator to add it to `policy.{word}`, as in `{example}`", word = WORD, example);
     policy::report_closed(scope, &Closed { code: Code::A0776, spot, word: WORD, item: place, message, hint });
 }
 
@@ -143,15 +144,17 @@ pub(super) fn read(scope: &Scope<'_>, entry: &Entry) -> Option<Build> {
     };
     let context = context.unwrap_or_else(|| PlacedText { text: ".".to_owned(), spot });
     if is_repository(&context.text) {
-        let message = format!("`build` from {}: a repository of its own is kind `App`", shown(&context.text));
-        scope.error_hint(Code::A0112, context.spot, message, "write an App with `git: {url: …}`");
+        let message =
+            text!("`build` from {place}: a repository of its own is kind `App`", place = shown(&context.text));
+        let hint = text!("write an App with {example}", example = "`git: {url: …}`");
+        scope.error_hint(Code::A0112, context.spot, message, hint);
         return None;
     }
     let folder = scope.source_path(&context)?;
     allowed(scope, &format!("./{folder}"), context.spot, "./*");
     if let (Some(inline), Some(_)) = (&inline, &keys.dockerfile) {
-        let message = "`dockerfile` and `dockerfile_inline` are both there".to_owned();
-        scope.error_hint(Code::A0140, inline.spot, message, "leave one of them out");
+        let message = text!("`dockerfile` and `dockerfile_inline` are both there");
+        scope.error_hint(Code::A0140, inline.spot, message, text!("leave one of them out"));
         return None;
     }
     let (path, text) = match inline {
@@ -181,24 +184,26 @@ fn dockerfile(
     let whole = join(folder, name).filter(|_| !name.starts_with('/'));
     let inside = whole.as_ref().and_then(|whole| whole.strip_prefix(folder)?.strip_prefix('/'));
     let (Some(whole), Some(inside)) = (&whole, inside) else {
-        let message = format!("the Dockerfile {} is not in the folder that is built", shown(name));
-        scope.error_hint(Code::A0106, spot, message, "write its path from `build.context`");
+        let message = text!("the Dockerfile {path} is not in the folder that is built", path = shown(name));
+        scope.error_hint(Code::A0106, spot, message, text!("write its path from `build.context`"));
         return None;
     };
     if !scope.source.has(whole) {
-        let message = format!("there is no {} in the source", shown(whole));
+        let message = text!("there is no {path} in the source", path = shown(whole));
         let hint = match said {
-            Some(_) => format!("put it there, or correct the path; it is read from {}", folder_of(whole)),
+            Some(_) => {
+                text!("put it there, or correct the path; it is read from {folder}", folder = folder_of(whole))
+            }
             None => {
-                "put a Dockerfile there, name it by `build.dockerfile`, or have Amarre write one: kind `App`".to_owned()
+                text!("put a Dockerfile there, name it by `build.dockerfile`, or have Amarre write one: kind `App`")
             }
         };
-        scope.error_hint(Code::A0150, spot, message, &hint);
+        scope.error_hint(Code::A0150, spot, message, hint);
         return None;
     }
     let bytes = scope.bytes(whole, spot)?;
     let Ok(text) = std::str::from_utf8(&bytes) else {
-        scope.error(Code::A0157, spot, format!("{} is no text in UTF-8", shown(whole)));
+        scope.error(Code::A0157, spot, text!("{path} is no text in UTF-8", path = shown(whole)));
         return None;
     };
     Some((inside.to_owned(), text.to_owned()))
@@ -224,18 +229,24 @@ fn files(scope: &Scope<'_>, folder: &str, dockerfile: Option<&str>, context: &Pl
             continue;
         }
         let Some(bytes) = asset.bytes.clone() else {
-            let message = format!("{} was not read: {} bytes", shown(&whole), asset.size);
-            let hint = format!("leave it out by `.dockerignore`, or build from a repository: kind `App`; {TOO_LARGE}");
-            scope.error_hint(Code::A0157, context.spot, message, &hint);
+            let size = asset.size.to_string();
+            let message = text!("{path} was not read: {size} bytes", path = shown(&whole), size);
+            let hint = text!(
+                "leave it out by `.dockerignore`, or build from a repository: kind `App`; {limits}",
+                limits = too_large()
+            );
+            scope.error_hint(Code::A0157, context.spot, message, hint);
             return None;
         };
         size += bytes.len();
         sent.insert(inside.clone(), BundleFile { bytes, executable: asset.executable });
     }
     if size > CONTEXT_BYTES_MAX {
-        let limit = CONTEXT_BYTES_MAX / MIB;
-        let message = format!("{} holds {} MiB, at most {limit} are sent", shown(folder), size.div_ceil(MIB));
-        let hint = "leave out by `.dockerignore` what the build does not need, or build from a repository: kind `App`";
+        let (folder, size) = (shown(folder), size.div_ceil(MIB).to_string());
+        let limit = (CONTEXT_BYTES_MAX / MIB).to_string();
+        let message = text!("{folder} holds {size} MiB, at most {limit} are sent", folder, size, limit);
+        let hint =
+            text!("leave out by `.dockerignore` what the build does not need, or build from a repository: kind `App`");
         scope.error_hint(Code::A0108, context.spot, message, hint);
         return None;
     }
@@ -287,32 +298,37 @@ fn called(scope: &Scope<'_>, folder: &str) -> String {
 /// Keys of the Compose Spec for other builders, and one that people look for, with what to do instead.
 pub(crate) fn unsupported(entry: &Entry) -> UnknownKey {
     const NO_EFFECT: [&str; 7] = ["cache_from", "cache_to", "no_cache", "pull", "tags", "provenance", "sbom"];
-    const REFUSED: [(&str, &str); 12] = [
-        ("additional_contexts", "put the files below `build.context`, or name an image by `COPY --from=IMAGE`"),
-        ("entitlements", "leave it out: a build has the rights that every container has"),
-        ("extra_hosts", "leave it out; a build resolves names as its host does"),
-        ("isolation", "leave it out; it is for engines of Windows"),
-        ("labels", "write `LABEL` into the Dockerfile"),
-        ("memory", "an engine applies no limit to the builds of BuildKit: limit it as a whole, by a cgroup of its own"),
-        ("network", "leave it out: a build is on the engine's usual network"),
-        ("platforms", "leave it out: an image is built for the machine that runs it"),
-        ("privileged", "leave it out: no build is privileged"),
-        ("secrets", "fetch what is secret before, or pass it to the container by `environment:`"),
-        ("shm_size", "leave it out"),
-        ("ssh", "put the files below `build.context`"),
-    ];
     let key = entry.key.as_str();
     if NO_EFFECT.contains(&key) {
-        let message = format!("`build.{key}` has no effect: an image is built once for what goes in");
-        return UnknownKey::Reported(no_effect(entry.key_spot, message, "leave it out"));
+        let message = text!("`build.{key}` has no effect: an image is built once for what goes in", key);
+        return UnknownKey::Reported(no_effect(entry.key_spot, message, text!("leave it out")));
     }
-    match REFUSED.iter().find(|(known, _)| *known == key) {
-        Some((_, hint)) => {
-            let problem = Problem::error(Code::A0112, entry.key_spot, format!("`build.{key}` is not supported"));
-            UnknownKey::Reported(problem.hint((*hint).to_owned()))
+    let Some(hint) = instead_of(key) else { return UnknownKey::Unknown };
+    let message = text!("`build.{key}` is not supported", key);
+    UnknownKey::Reported(Problem::error(Code::A0112, entry.key_spot, message).hint(hint))
+}
+
+/// What to do instead of a key that is refused.
+fn instead_of(key: &str) -> Option<Text> {
+    Some(match key {
+        "additional_contexts" => {
+            text!("put the files below `build.context`, or name an image by `COPY --from=IMAGE`")
         }
-        None => UnknownKey::Unknown,
-    }
+        "entitlements" => text!("leave it out: a build has the rights that every container has"),
+        "extra_hosts" => text!("leave it out; a build resolves names as its host does"),
+        "isolation" => text!("leave it out; it is for engines of Windows"),
+        "labels" => text!("write `LABEL` into the Dockerfile"),
+        "memory" => {
+            text!("an engine applies no limit to the builds of BuildKit: limit it as a whole, by a cgroup of its own")
+        }
+        "network" => text!("leave it out: a build is on the engine's usual network"),
+        "platforms" => text!("leave it out: an image is built for the machine that runs it"),
+        "privileged" => text!("leave it out: no build is privileged"),
+        "secrets" => text!("fetch what is secret before, or pass it to the container by `environment:`"),
+        "shm_size" => text!("leave it out"),
+        "ssh" => text!("put the files below `build.context`"),
+        _ => return None,
+    })
 }
 
 /// Its keys that all builds have.

@@ -55,7 +55,8 @@ pub(crate) fn container_name(reader: &mut Reader<'_>) -> Option<String> {
         && (2..=NAME_MAX).contains(&text.text.len())
         && text.text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if !is_good {
-        reader.scope.not_allowed(&text, "`container_name`", "letters, digits, `.`, `_` and `-`, at least two");
+        let hint = text!("letters, digits, `.`, `_` and `-`, at least two");
+        reader.scope.not_allowed(&text, "`container_name`", hint);
         return None;
     }
     Some(text.text)
@@ -79,7 +80,7 @@ fn blkio(reader: &mut Reader<'_>) -> Option<Value> {
     ] {
         let Some(node) = reader.node(key) else { continue };
         let NodeData::List(items) = &node.data else {
-            scope.wrong_type(node, &reader.label(key), text!("a list"));
+            scope.wrong_type(node, reader.label(key), text!("a list"));
             continue;
         };
         let limits = items.iter().filter_map(|item| disk_limit(scope, item, is_weight, is_bytes)).collect();
@@ -91,24 +92,25 @@ fn blkio(reader: &mut Reader<'_>) -> Option<Value> {
 }
 
 fn disk_limit(scope: &Scope<'_>, node: &Node, is_weight: bool, is_bytes: bool) -> Option<Value> {
-    let mut reader = Reader::open(scope, node, "a limit of a disk", "blkio_config.")?;
-    let path = reader.required("path", "a disk of the host, as in `/dev/sda`");
+    let mut reader = Reader::open(scope, node, text!("a limit of a disk"), "blkio_config.")?;
+    let disk = || text!("a disk of the host, as in `/dev/sda`");
+    let path = reader.required("path", disk());
     let name = if is_weight { "weight" } else { "rate" };
     let number = if is_weight {
         reader.number("weight", 0, 1000)
     } else if is_bytes {
-        let text = reader.required("rate", "bytes a second, as in `10m`");
+        let text = reader.required("rate", text!("bytes a second, as in `10m`"));
         text.and_then(|text| settings::bytes(scope, &text, "`blkio_config.rate`", 1))
     } else {
         reader.number("rate", 1, i64::MAX)
     };
     if !reader.has(name) && (is_weight || !is_bytes) {
-        reader.missing(name, "a number");
+        reader.missing(name, text!("a number"));
     }
     reader.finish(&nothing_else);
     let (path, number) = (path?, number?);
     if !path.text.starts_with("/dev/") {
-        scope.not_allowed(&path, "`blkio_config.path`", "a disk of the host, as in `/dev/sda`");
+        scope.not_allowed(&path, "`blkio_config.path`", disk());
     }
     Some(Value::Map(BTreeMap::from([
         ("path".to_owned(), Value::Text(path.text)),
@@ -125,11 +127,12 @@ fn exposed(reader: &mut Reader<'_>) -> Option<Value> {
         let (numbers, protocol) = text.text.split_once('/').unwrap_or((&text.text, "tcp"));
         let range = mounts::port_range(numbers).filter(|_| matches!(protocol, "tcp" | "udp" | "sctp"));
         let Some(range) = range else {
-            reader.scope.not_allowed(&text, "an item of `expose`", "as in `3000`, `53/udp` or `8000-8010`");
+            let hint = text!("as in `3000`, `53/udp` or `8000-8010`");
+            reader.scope.not_allowed(&text, text!("an item of {list}", list = "`expose`"), hint);
             continue;
         };
         if ports.len() + range.len() > EXPOSED_MAX {
-            reader.scope.error(Code::A0108, text.spot, format!("more than {EXPOSED_MAX} exposed ports"));
+            reader.scope.error(Code::A0108, text.spot, text!("more than {n} exposed ports", n = EXPOSED_MAX));
             break;
         }
         ports.extend(range.map(|port| (format!("{port}/{protocol}"), Value::Bool(true))));
@@ -168,7 +171,8 @@ fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
         NodeData::List(_) => {
             for text in scope.texts(node, "`extra_hosts`").unwrap_or_default() {
                 let Some((name, address)) = text.text.split_once(['=', ':']) else {
-                    scope.not_allowed(&text, "an item of `extra_hosts`", "as in `nas:192.168.1.20`");
+                    let hint = text!("as in {example}", example = "`nas:192.168.1.20`");
+                    scope.not_allowed(&text, text!("an item of {list}", list = "`extra_hosts`"), hint);
                     continue;
                 };
                 pairs.push((name.to_owned(), PlacedText { text: address.to_owned(), spot: text.spot }));
@@ -180,11 +184,8 @@ fn extra_hosts(reader: &mut Reader<'_>) -> Option<Value> {
     for (name, address) in pairs {
         let bare = address.text.trim_start_matches('[').trim_end_matches(']');
         if !is_network_name(&name) || !(bare == "host-gateway" || bare.parse::<IpAddr>().is_ok()) {
-            scope.not_allowed(
-                &address,
-                &format!("the address of `{}`", shown(&name)),
-                "as in `192.168.1.20` or `host-gateway`",
-            );
+            let what = format!("the address of `{}`", shown(&name));
+            scope.not_allowed(&address, &what, text!("as in `192.168.1.20` or `host-gateway`"));
             continue;
         }
         lines.push(format!("{name}:{bare}"));
@@ -201,16 +202,16 @@ fn tmpfs(reader: &mut Reader<'_>) -> Option<Value> {
         let (path, options) = text.text.split_once(':').unwrap_or((&text.text, ""));
         let is_good = |path: &String| path != "/" && mounts::is_for_memory(path) && !path.contains(char::is_control);
         let Some(path) = resolve::normal_path(path).filter(is_good) else {
-            let hint = "a folder that the container has to itself, as in `/run` or `/run:size=64m,mode=755`";
-            scope.not_allowed(&text, "an item of `tmpfs`", hint);
+            let hint = text!("a folder that the container has to itself, as in `/run` or `/run:size=64m,mode=755`");
+            scope.not_allowed(&text, text!("an item of {list}", list = "`tmpfs`"), hint);
             continue;
         };
         if !options.is_empty() && !options.split(',').all(is_memory_option) {
-            let hint = "options of a folder in memory, as in `size=64m,mode=755,uid=1000,gid=1000,noexec`";
-            scope.not_allowed(&text, "an item of `tmpfs`", hint);
+            let hint = text!("options of a folder in memory, as in `size=64m,mode=755,uid=1000,gid=1000,noexec`");
+            scope.not_allowed(&text, text!("an item of {list}", list = "`tmpfs`"), hint);
         }
         if map.insert(path.clone(), Value::text(options)).is_some() {
-            scope.error(Code::A0106, text.spot, format!("two mounts at {}", shown(&path)));
+            scope.error(Code::A0106, text.spot, text!("two mounts at {path}", path = shown(&path)));
         }
     }
     Some(Value::Map(map))
@@ -260,7 +261,7 @@ fn is_memory_option(option: &str) -> bool {
 
 /// Limits by name: one number, or `{soft, hard}`.
 fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
-    const HINT: &str = "a number, or `{soft: 1024, hard: 2048}`; -1 for no limit";
+    let form = || text!("a number, or {example}; -1 for no limit", example = "`{soft: 1024, hard: 2048}`");
     let node = reader.node("ulimits")?;
     let scope = reader.scope;
     let NodeData::Map(entries) = &node.data else {
@@ -271,19 +272,15 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
     for entry in entries {
         let label = format!("`ulimits.{}`", shown(&entry.key));
         if !entry.key.bytes().all(|b| b.is_ascii_lowercase()) || entry.key.is_empty() {
-            scope.error_hint(
-                Code::A0106,
-                entry.key_spot,
-                format!("{label} is no limit"),
-                "as in `nofile` or `memlock`",
-            );
+            let message = text!("{label} is no limit", label);
+            scope.error_hint(Code::A0106, entry.key_spot, message, text!("as in `nofile` or `memlock`"));
             continue;
         }
         let (soft, hard) = if matches!(entry.value.data, NodeData::Map(_)) {
             let Some(mut inner) = Reader::open(scope, &entry.value, &label, "ulimits.") else { continue };
             for key in ["soft", "hard"] {
                 if !inner.has(key) {
-                    inner.missing(key, HINT);
+                    inner.missing(key, form());
                 }
             }
             let found = (inner.number("soft", -1, i64::MAX), inner.number("hard", -1, i64::MAX));
@@ -293,13 +290,14 @@ fn ulimits(reader: &mut Reader<'_>) -> Option<Value> {
             let Some(text) = scope.text(&entry.value, &label) else { continue };
             let number = text.text.parse::<i64>().ok().filter(|number| *number >= -1);
             if number.is_none() {
-                scope.not_allowed(&text, &label, HINT);
+                scope.not_allowed(&text, &label, form());
             }
             (number, number)
         };
         let (Some(soft), Some(hard)) = (soft, hard) else { continue };
         if hard != -1 && (soft > hard || soft == -1) {
-            scope.error_hint(Code::A0140, entry.key_spot, format!("{label}: soft is more than hard"), HINT);
+            let message = text!("{label}: soft is more than hard", label);
+            scope.error_hint(Code::A0140, entry.key_spot, message, form());
         }
         // The kernel's `RLIMIT_RTPRIO` and `RLIMIT_NICE`: up to 0, and up to 20, they raise nothing.
         let raises = |limit: i64| match entry.key.as_str() {
@@ -338,11 +336,11 @@ pub(crate) fn networks(reader: &mut Reader<'_>, settings: &mut SettingValues) ->
 }
 
 fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settings: &mut SettingValues) {
-    let what = format!("network `{}`", shown(&entry.key));
-    let Some(mut reader) = Reader::open(scope, &entry.value, &what, "networks.") else { return };
+    let what = text!("network `{name}`", name = shown(&entry.key));
+    let Some(mut reader) = Reader::open(scope, &entry.value, what, "networks.") else { return };
     for alias in reader.texts("aliases") {
         if !is_network_name(&alias.text) {
-            scope.not_allowed(&alias, "`networks.aliases`", "letters, digits, `-`, `_` and `.`");
+            scope.not_allowed(&alias, "`networks.aliases`", text!("letters, digits, `-`, `_` and `.`"));
             continue;
         }
         place.aliases.push(alias.text);
@@ -353,13 +351,16 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
     if let Some(text) = reader.text("ipv4_address") {
         match text.text.parse() {
             Ok(address) => place.ipv4_address = Some((address, text)),
-            Err(_) => scope.not_allowed(&text, "`networks.ipv4_address`", "as in `172.20.40.10`"),
+            Err(_) => {
+                let hint = text!("as in {example}", example = "`172.20.40.10`");
+                scope.not_allowed(&text, "`networks.ipv4_address`", hint);
+            }
         }
     }
     if let Some(mac) = settings::mac(&mut reader) {
         if settings.contains_key("mac_address") {
-            let message = "`mac_address` stands in two places".to_owned();
-            scope.error_hint(Code::A0140, reader.key_spot("mac_address"), message, "keep one");
+            let message = text!("`mac_address` stands in two places");
+            scope.error_hint(Code::A0140, reader.key_spot("mac_address"), message, text!("keep one"));
         }
         settings.insert("mac_address".to_owned(), mac);
     }
@@ -367,28 +368,29 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
     let _ = (reader.number("priority", i64::MIN, i64::MAX), reader.number("gw_priority", i64::MIN, i64::MAX));
     reader.finish(&|entry| {
         let hint = match entry.key.as_str() {
-            "ipv6_address" | "link_local_ips" => "leave it out; networks of services have IPv4",
-            "driver_opts" | "interface_name" => "leave it out; the network is a bridge",
+            "ipv6_address" | "link_local_ips" => text!("leave it out; networks of services have IPv4"),
+            "driver_opts" | "interface_name" => text!("leave it out; the network is a bridge"),
             _ => return UnknownKey::Unknown,
         };
-        let message = format!("Compose key `networks.{}` is not supported in a Service", entry.key);
-        UnknownKey::Reported(Problem::error(Code::A0112, entry.key_spot, message).hint(hint.to_owned()))
+        let key = format!("networks.{}", entry.key);
+        let message = text!("Compose key `{key}` is not supported in a Service", key);
+        UnknownKey::Reported(Problem::error(Code::A0112, entry.key_spot, message).hint(hint))
     });
 }
 
 /// An address can be promised only in a subnet that is known, outside of what is given away otherwise.
 pub(crate) fn check_address(scope: &Scope<'_>, subnet: Option<ipnet::Ipv4Net>, address: Ipv4Addr, text: &PlacedText) {
-    const HINT: &str = "as in `network: {subnet: 172.20.40.0/24}` beside `containers:`";
     let Some(subnet) = subnet else {
-        let message = "`networks.ipv4_address` needs a subnet that is known".to_owned();
-        scope.error_hint(Code::A0105, text.spot, message, HINT);
+        let message = text!("`networks.ipv4_address` needs a subnet that is known");
+        let hint = text!("as in {example} beside `containers:`", example = "`network: {subnet: 172.20.40.0/24}`");
+        scope.error_hint(Code::A0105, text.spot, message, hint);
         return;
     };
     // `.1` gateway, `.2` NPM; the upper half is Docker's to hand out.
     let first = u32::from(subnet.network()) + 3;
     let last = u32::from(subnet.network()) + (1 << (32 - subnet.prefix_len().max(1))) / 2 - 2;
     if !(first..=last).contains(&u32::from(address)) {
-        let hint = format!("from {} to {}", Ipv4Addr::from(first), Ipv4Addr::from(last));
-        scope.not_allowed(text, "`networks.ipv4_address`", &hint);
+        let (first, last) = (Ipv4Addr::from(first).to_string(), Ipv4Addr::from(last).to_string());
+        scope.not_allowed(text, "`networks.ipv4_address`", text!("from {first} to {last}", first, last));
     }
 }

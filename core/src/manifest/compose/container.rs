@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::app::Build;
 use crate::model::service::{Container, ContainerNetwork, EnvValue, Healthcheck, PullPolicy};
-use crate::model::{Code, Millis, SecretName, Value};
+use crate::model::{Arg, Code, Millis, SecretName, Text, Value};
 
 use super::mounts::PublishedPorts;
 use super::{build, composite_keys, deploy, mounts, settings, unquoted};
@@ -129,12 +129,13 @@ pub(crate) fn container(reader: &mut Reader<'_>, is_short: bool) -> Option<Conta
 fn image_or_build(reader: &mut Reader<'_>) -> (Option<String>, Option<Build>) {
     let scope = reader.scope;
     let Some(entry) = reader.entry("build") else {
-        let text = reader.required("image", "as in `image: gitea/gitea:1.22`, or `build: ./app` of files beside it");
+        let hint = text!("as in `image: gitea/gitea:1.22`, or `build: ./app` of files beside it");
+        let text = reader.required("image", hint);
         return (text.and_then(|text| image(scope, &text)), None);
     };
     if reader.entry("image").is_some() {
-        let message = "`image` and `build` are both there".to_owned();
-        let hint = "leave one of them out: what is built is called after the service and what goes in";
+        let message = text!("`image` and `build` are both there");
+        let hint = text!("leave one of them out: what is built is called after the service and what goes in");
         scope.error_hint(Code::A0140, reader.key_spot("image"), message, hint);
     }
     let build = build::read(scope, entry);
@@ -150,8 +151,8 @@ fn is_on_host(reader: &mut Reader<'_>) -> bool {
 /// The published ports of such a container: Compose passes them over.
 fn none_on_host(reader: &mut Reader<'_>) -> PublishedPorts {
     if reader.entry("ports").is_some() {
-        let message = "`ports` has no effect beside `network_mode: host`".to_owned();
-        let hint = "leave it out; on the host's network every port of the container is open as it is";
+        let message = text!("{key} has no effect beside {other}", key = "`ports`", other = "`network_mode: host`");
+        let hint = text!("leave it out; on the host's network every port of the container is open as it is");
         reader.scope.no_effect(reader.key_spot("ports"), message, hint);
     }
     PublishedPorts::default()
@@ -169,8 +170,8 @@ fn network_contradictions(reader: &Reader<'_>, container: &Container) {
         ContainerNetwork::Other(_) => ("container:…", true),
     };
     let clash = |key: &str, beside: &str| {
-        let message = format!("`{key}` means nothing beside `{beside}`");
-        reader.scope.error_hint(Code::A0140, reader.key_spot(key), message, "leave one of them out");
+        let message = text!("`{key}` means nothing beside `{beside}`", key, beside);
+        reader.scope.error_hint(Code::A0140, reader.key_spot(key), message, text!("leave one of them out"));
     };
     let mut nothing: Vec<&str> = Vec::new();
     if !mode.is_empty() {
@@ -192,13 +193,9 @@ fn network_contradictions(reader: &Reader<'_>, container: &Container) {
     let tmpfs = container.settings.get("tmpfs").and_then(Value::entries);
     let twice = container.mounts.iter().find(|mount| tmpfs.is_some_and(|tmpfs| tmpfs.contains_key(&mount.target)));
     if let Some(mount) = twice {
-        let message = format!("two mounts at {}", shown(&mount.target));
-        reader.scope.error_hint(
-            Code::A0140,
-            reader.key_spot("tmpfs"),
-            message,
-            "one in `volumes`, one in `tmpfs`; keep one",
-        );
+        let message = text!("two mounts at {path}", path = shown(&mount.target));
+        let hint = text!("one in `volumes`, one in `tmpfs`; keep one");
+        reader.scope.error_hint(Code::A0140, reader.key_spot("tmpfs"), message, hint);
     }
 }
 
@@ -218,18 +215,18 @@ fn image(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
         repository.split_once('/').filter(|(registry, _)| registry.contains(['.', ':']) || *registry == "localhost");
     let path = path.map_or(repository, |(_, path)| path);
     let hint = if image.len() > IMAGE_CHARS_MAX {
-        Some(format!("at most {IMAGE_CHARS_MAX} characters"))
+        Some(text!("at most {n} characters", n = IMAGE_CHARS_MAX))
     } else if image.is_empty() || image.contains(is_odd) || name.split('/').any(str::is_empty) {
-        Some("as in `ghcr.io/owner/name:1.2`".to_owned())
+        Some(text!("as in {example}", example = "`ghcr.io/owner/name:1.2`"))
     } else if path.contains(|c: char| c.is_ascii_uppercase()) {
-        Some("names of images are in lower case".to_owned())
+        Some(text!("names of images are in lower case"))
     } else if path.contains(':') || !tag.is_none_or(is_tag) || digest.is_some_and(|digest| !is_digest(digest)) {
-        Some("as in `ghcr.io/owner/name:1.2`, or with `@sha256:…`".to_owned())
+        Some(text!("as in `ghcr.io/owner/name:1.2`, or with `@sha256:…`"))
     } else {
         None
     };
     if let Some(hint) = hint {
-        scope.not_allowed(text, "`image`", &hint);
+        scope.not_allowed(text, "`image`", hint);
         return None;
     }
     images::judge(scope, text);
@@ -237,12 +234,12 @@ fn image(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
         return Some(image.to_owned());
     }
     let message = match tag {
-        None => "image without a tag follows `latest`",
-        Some("latest") => "image follows `latest`",
+        None => text!("image without a tag follows `latest`"),
+        Some("latest") => text!("image follows `latest`"),
         Some(_) => return Some(image.to_owned()),
     };
-    let problem = Problem::warning(Code::A0131, text.spot, message.to_owned());
-    scope.report(problem.hint(format!("name the version, as in {repository}:1.2")));
+    let hint = text!("name the version, as in {image}", image = format!("{repository}:1.2"));
+    scope.report(Problem::warning(Code::A0131, text.spot, message).hint(hint));
     Some(format!("{repository}:latest"))
 }
 
@@ -275,12 +272,8 @@ fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
             Some(words)
         }
         Err(why) => {
-            scope.error_hint(
-                Code::A0106,
-                text.spot,
-                format!("{label} cannot be split into words: {why}"),
-                "or write a list",
-            );
+            let message = text!("{label} cannot be split into words: {why}", label, why);
+            scope.error_hint(Code::A0106, text.spot, message, text!("or write a list"));
             None
         }
     }
@@ -288,13 +281,17 @@ fn words(reader: &mut Reader<'_>, key: &'static str) -> Option<Vec<String>> {
 
 /// Who writes `a && b` means a shell, and there is none.
 fn report_shell(scope: &Scope<'_>, label: &str, sign: char, spot: Spot) {
+    let sign = sign.to_string();
     let problem = if is_compose(spot) {
-        let message = format!("{label} ends before `{sign}`, as with `docker compose`: no shell reads it");
+        let message =
+            text!("{label} ends before `{sign}`, as with `docker compose`: no shell reads it", label, sign = &sign);
         Problem::warning(Code::A0191, spot, message)
     } else {
-        Problem::error(Code::A0191, spot, format!("{label} has a `{sign}` without quotes, and no shell reads it"))
+        let message = text!("{label} has a `{sign}` without quotes, and no shell reads it", label, sign = &sign);
+        Problem::error(Code::A0191, spot, message)
     };
-    let hint = format!("for a shell write a list, `[sh, -c, \"…\"]`; to pass `{sign}` itself, put it into quotes");
+    let example = "`[sh, -c, \"…\"]`";
+    let hint = text!("for a shell write a list, {example}; to pass `{sign}` itself, put it into quotes", example, sign);
     scope.report(problem.hint(hint));
 }
 
@@ -305,15 +302,17 @@ fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
     for (name, spot, value) in pairs(reader, "environment") {
         let scope = reader.scope;
         if name.is_empty() || name.contains('=') || name.chars().any(char::is_control) {
-            scope.error(Code::A0106, spot, "a variable needs a name, without `=`".to_owned());
+            scope.error(Code::A0106, spot, text!("a variable needs a name, without `=`"));
             continue;
         }
         let value = match value {
             PairValue::Text(text) => Some(EnvValue::Plain(text)),
             PairValue::Node(node) => env_value(scope, node, &name),
             PairValue::Nothing => {
-                let hint = format!("`{name}: \"\"` for an empty one; Amarre's own environment is never passed on");
-                scope.error_hint(Code::A0104, spot, format!("variable `{}` has no value", shown(&name)), &hint);
+                let example = format!("`{name}: \"\"`");
+                let hint = text!("{example} for an empty one; Amarre's own environment is never passed on", example);
+                let message = text!("variable `{name}` has no value", name = shown(&name));
+                scope.error_hint(Code::A0104, spot, message, hint);
                 None
             }
         };
@@ -323,10 +322,11 @@ fn environment(reader: &mut Reader<'_>) -> BTreeMap<String, EnvValue> {
 }
 
 fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
-    let label = format!("variable `{}`", shown(name));
+    let variable = text!("variable `{name}`", name = shown(name));
+    let label = variable.to_string();
     match &node.data {
         NodeData::Scalar(_) => {
-            written_anew(scope, node, &label, name);
+            written_anew(scope, node, variable, name);
             Some(EnvValue::Plain(scope.text(node, &label)?.text))
         }
         NodeData::Map(_) => Some(EnvValue::Secret(secret(scope, node, &label)?)),
@@ -338,25 +338,27 @@ fn env_value(scope: &Scope<'_>, node: &Node, name: &str) -> Option<EnvValue> {
 }
 
 /// Tells of a value of a Compose file that `docker compose` reads as a number: what is there already has it as it is written.
-fn written_anew(scope: &Scope<'_>, node: &Node, label: &str, name: &str) {
+fn written_anew(scope: &Scope<'_>, node: &Node, label: Text, name: &str) {
     let NodeData::Scalar(scalar) = &node.data else { return };
     let is_read = is_compose(node.spot) && scalar.plain && scalar.literal;
     let Some(passed) = unquoted::passed(&scalar.text).filter(|_| is_read) else { return };
-    let problem = |what: &str| Problem::warning(Code::A0190, node.spot, format!("{label} {what}"));
-    let text = shown(&scalar.text);
-    scope.report(if render::looks_secret(name) {
-        problem("is passed as it is written; `docker compose` passes another number")
-            .hint("put quotes around it".to_owned())
+    let (message, hint) = if render::looks_secret(name) {
+        let message = text!("{label} is passed as it is written; `docker compose` passes another number", label);
+        (message, text!("put quotes around it"))
     } else {
-        let what = format!("is `{text}`, as it is written; `docker compose` passes `{passed}`");
-        problem(&what).hint(format!("write `\"{text}\"`, or `\"{passed}\"`"))
-    });
+        let value = shown(&scalar.text);
+        let (written, other) = (format!("`\"{value}\"`"), format!("`\"{passed}\"`"));
+        let message =
+            text!("{label} is `{value}`, as it is written; `docker compose` passes `{passed}`", label, value, passed);
+        (message, text!("write {written}, or {other}", written, other))
+    };
+    scope.report(Problem::warning(Code::A0190, node.spot, message).hint(hint));
 }
 
 /// `{secret: cloud/db}`.
-pub(crate) fn secret(scope: &Scope<'_>, node: &Node, what: &str) -> Option<SecretName> {
+pub(crate) fn secret(scope: &Scope<'_>, node: &Node, what: impl Into<Arg>) -> Option<SecretName> {
     let mut reader = Reader::open(scope, node, what, "")?;
-    let text = reader.required("secret", "as in `{secret: cloud/db}`");
+    let text = reader.required("secret", text!("as in {example}", example = "`{secret: cloud/db}`"));
     reader.finish(&nothing_else);
     secret_name(scope, &text?)
 }
@@ -373,8 +375,8 @@ pub(crate) fn secret_name(scope: &Scope<'_>, text: &PlacedText) -> Option<Secret
         return Some(SecretName(text.text.clone()));
     }
     // What was meant as a name may be the password itself: it is not repeated.
-    let hint = "letters, digits, `-`, `_`, `.`, parts divided by `/`, as in `cloud/db`";
-    scope.error_hint(Code::A0106, text.spot, "not the name of a secret".to_owned(), hint);
+    let hint = text!("letters, digits, `-`, `_`, `.`, parts divided by `/`, as in `cloud/db`");
+    scope.error_hint(Code::A0106, text.spot, text!("not the name of a secret"), hint);
     None
 }
 
@@ -401,7 +403,7 @@ pub(crate) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
             let mut pairs: Vec<(String, Spot, PairValue<'a>)> = Vec::new();
             let mut places: BTreeMap<String, Spot> = BTreeMap::new();
             for item in items {
-                let Some(text) = scope.text(item, &format!("an item of {label}")) else { continue };
+                let Some(text) = scope.text(item, text!("an item of {list}", list = &label)) else { continue };
                 let (name, value) = match text.text.split_once('=') {
                     Some((name, value)) => (name.to_owned(), PairValue::Text(value.to_owned())),
                     None => (text.text, PairValue::Nothing),
@@ -422,12 +424,13 @@ pub(crate) fn pairs<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<(Stri
 
 /// A name that a list has twice: of a Compose file, the last one holds.
 pub(crate) fn twice(name: &str, label: &str, spot: Spot, first: Spot) -> Problem {
+    let (name, line) = (shown(name), first.line.to_string());
     if is_compose(spot) {
-        let message = format!("`{}` stands twice in {label}: this one holds", shown(name));
-        return Problem::warning(Code::A0188, spot, message).hint(format!("remove the one in line {}", first.line));
+        let message = text!("`{name}` stands twice in {label}: this one holds", name, label);
+        return Problem::warning(Code::A0188, spot, message).hint(text!("remove the one in line {line}", line));
     }
-    let problem = Problem::error(Code::A0102, spot, format!("duplicate `{}` in {label}", shown(name)));
-    problem.hint(format!("first written in line {}", first.line))
+    let problem = Problem::error(Code::A0102, spot, text!("duplicate `{name}` in {label}", name, label));
+    problem.hint(text!("first written in line {line}", line))
 }
 
 pub(crate) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
@@ -436,20 +439,22 @@ pub(crate) fn labels(reader: &mut Reader<'_>) -> BTreeMap<String, String> {
     for (name, spot, value) in pairs(reader, "labels") {
         let scope = reader.scope;
         if let Some(prefix) = OURS.iter().find(|prefix| name.starts_with(**prefix)) {
-            let message = format!("label `{}` is not yours to set", shown(&name));
-            scope.error_hint(Code::A0106, spot, message, format!("`{prefix}*` is how Amarre marks what it made"));
+            let message = text!("label `{name}` is not yours to set", name = shown(&name));
+            let hint = text!("`{prefix}*` is how Amarre marks what it made", prefix = *prefix);
+            scope.error_hint(Code::A0106, spot, message, hint);
             continue;
         }
         if name.is_empty() || name.chars().any(char::is_control) {
-            scope.error(Code::A0106, spot, "a label needs a name of plain characters".to_owned());
+            scope.error(Code::A0106, spot, text!("a label needs a name of plain characters"));
             continue;
         }
         let value = match value {
             PairValue::Text(text) => Some(text),
             PairValue::Node(node) => {
-                let label = format!("label `{}`", shown(&name));
-                written_anew(scope, node, &label, &name);
-                scope.text(node, &label).map(|text| text.text)
+                let label = text!("label `{name}`", name = shown(&name));
+                let what = label.to_string();
+                written_anew(scope, node, label, &name);
+                scope.text(node, &what).map(|text| text.text)
             }
             PairValue::Nothing => Some(String::new()),
         };
@@ -471,7 +476,8 @@ fn restart(reader: &mut Reader<'_>) -> String {
     let is_known = matches!(text.text.as_str(), "no" | "always" | "unless-stopped" | "on-failure")
         || text.text.strip_prefix("on-failure:").is_some_and(is_count);
     if !is_known {
-        let hint = "one of `no`, `always`, `unless-stopped`, `on-failure`, `on-failure:5`";
+        let words = vec!["`no`", "`always`", "`unless-stopped`", "`on-failure`", "`on-failure:5`"];
+        let hint = text!("one of {words}", words);
         reader.scope.not_allowed(&text, "`restart`", hint);
     }
     text.text
@@ -491,11 +497,14 @@ fn pull_policy(reader: &mut Reader<'_>) -> PullPolicy {
     let span = text.text.strip_prefix("every_").and_then(|span| resolve::duration_ms(span).ok()).map(Millis);
     let hint = match span {
         Some(span) if span >= HOUR => return PullPolicy::Every(span),
-        Some(_) => "a registry is asked once an hour at most: `every_1h`",
+        Some(_) => text!("a registry is asked once an hour at most: `every_1h`"),
         None if text.text == "build" => {
-            "leave it out: what `build` says is built whenever something goes in that is new"
+            text!("leave it out: what `build` says is built whenever something goes in that is new")
         }
-        None => "one of `missing`, `always`, `daily`, `weekly`, `every_12h`, `never`",
+        None => {
+            let words = vec!["`missing`", "`always`", "`daily`", "`weekly`", "`every_12h`", "`never`"];
+            text!("one of {words}", words)
+        }
     };
     reader.scope.not_allowed(&text, "`pull_policy`", hint);
     PullPolicy::Missing
@@ -537,8 +546,10 @@ fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
             let is_known = match texts.first().map(|first| first.text.as_str()) {
                 Some("CMD") => texts.len() > 1,
                 Some("CMD-SHELL") if texts.len() > 2 && is_compose(node.spot) => {
-                    let message = format!("{label} runs `{}` alone", shown(&texts[1].text));
-                    let hint = "what follows are the shell's own arguments; write one line, or `CMD` for a program";
+                    let command = shown(&texts[1].text);
+                    let message = text!("{label} runs `{command}` alone", label = &label, command);
+                    let hint =
+                        text!("what follows are the shell's own arguments; write one line, or `CMD` for a program");
                     scope.no_effect(node.spot, message, hint);
                     true
                 }
@@ -547,9 +558,9 @@ fn healthcheck_test(reader: &mut Reader<'_>) -> Vec<String> {
                 Some(_) | None => false,
             };
             if !is_known {
-                let hint =
-                    "`[CMD, program, argument…]`, `[CMD-SHELL, \"one line\"]`, `[NONE]`, or plain text for a shell";
-                scope.error_hint(Code::A0106, node.spot, format!("{label} does not say how to run it"), hint);
+                let examples = vec!["`[CMD, program, argument…]`", "`[CMD-SHELL, \"one line\"]`", "`[NONE]`"];
+                let hint = text!("{examples}, or plain text for a shell", examples);
+                scope.error_hint(Code::A0106, node.spot, text!("{label} does not say how to run it", label), hint);
             }
             texts.into_iter().map(|text| text.text).collect()
         }
@@ -565,13 +576,9 @@ fn pause(reader: &mut Reader<'_>, key: &'static str) -> Option<i64> {
     const PAUSE_MS_MIN: i64 = 1_000;
     let span = duration(reader, key)?;
     if (1..PAUSE_MS_MIN).contains(&span) {
-        let message = format!("{} is less than a second", reader.label(key));
-        reader.scope.error_hint(
-            Code::A0106,
-            reader.key_spot(key),
-            message,
-            "each check starts a process: `1s` or more",
-        );
+        let message = text!("{label} is less than a second", label = reader.label(key));
+        let hint = text!("each check starts a process: `1s` or more");
+        reader.scope.error_hint(Code::A0106, reader.key_spot(key), message, hint);
     }
     Some(span)
 }
@@ -582,7 +589,7 @@ pub(crate) fn duration(reader: &mut Reader<'_>, key: &'static str) -> Option<i64
     match resolve::duration_ms(&text.text) {
         Ok(span) => Some(span),
         Err(hint) => {
-            reader.scope.not_allowed(&text, &reader.label(key), &hint);
+            reader.scope.not_allowed(&text, reader.label(key), hint);
             None
         }
     }
@@ -599,7 +606,7 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
     let given = reader.node("options");
     if let Some(NodeData::Map(entries)) = given.map(|node| &node.data) {
         for entry in entries {
-            let value = scope.text(&entry.value, &format!("`logging.options.{}`", shown(&entry.key)));
+            let value = scope.text(&entry.value, format!("`logging.options.{}`", shown(&entry.key)));
             options.extend(value.map(|value| (entry.key.clone(), value)));
         }
     } else if let Some(node) = given {
@@ -613,7 +620,7 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
     }
     // The engine would refuse it at the start; where it does not, the log fills the disk.
     if let Some(size) = options.get("max-size").filter(|size| size.text.trim_start().starts_with(['-', '0'])) {
-        scope.not_allowed(size, "`logging.options.max-size`", "a size, as in `10m`");
+        scope.not_allowed(size, "`logging.options.max-size`", text!("a size, as in `10m`"));
     }
     policy::log_files(scope, driver.as_ref().map_or(&usual.0, |driver| &driver.text), &options);
     let options = options.into_iter().map(|(name, value)| (name, value.text)).collect();
@@ -621,7 +628,8 @@ fn logging(reader: &mut Reader<'_>) -> (String, BTreeMap<String, String>) {
         (Some(driver), _) => (driver.text, options),
         (None, Some(_)) => (usual.0, options),
         (None, None) => {
-            scope.error_hint(Code::A0105, spot, "`logging` says nothing".to_owned(), "`driver:`, `options:` or both");
+            let (message, hint) = (text!("`logging` says nothing"), text!("`driver:`, `options:` or both"));
+            scope.error_hint(Code::A0105, spot, message, hint);
             usual
         }
     }

@@ -12,12 +12,12 @@ use std::collections::BTreeMap;
 
 use crate::model::service::{Delivery, DeliveryContent, Mount, MountSource};
 use crate::model::source::is_build_file;
-use crate::model::{Asset, Bundle, BundleFile, Code, SecretName};
+use crate::model::{Asset, Bundle, BundleFile, Code, SecretName, Text};
 
 use super::mounts;
 use super::project::{Project, not_here};
 use crate::manifest::budget::Effort;
-use crate::manifest::source_files::{TOO_LARGE, join};
+use crate::manifest::source_files::{join, too_large};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
@@ -32,13 +32,9 @@ const CONTENT_BYTES_MAX: usize = 1024 * 1024;
 /// The source of a bind as a manifest writes it, when it is relative.
 pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     if source.starts_with('~') {
-        let message = format!("{} has no meaning: Amarre has no home folder", shown(source));
-        scope.error_hint(
-            Code::A0106,
-            spot,
-            message,
-            "write a whole path of the host, or a path from the manifest's folder",
-        );
+        let message = text!("{path} has no meaning: Amarre has no home folder", path = shown(source));
+        let hint = text!("write a whole path of the host, or a path from the manifest's folder");
+        scope.error_hint(Code::A0106, spot, message, hint);
         return None;
     }
     let Some(path) = join(&scope.base_of(spot), source) else { return on_host(scope, source, spot) };
@@ -60,8 +56,9 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
     below.retain(|inside, _| !is_build_file(inside.rsplit('/').next().unwrap_or_default()));
     let manifest = own_manifest(scope, &path);
     if below.len() > FOLDER_FILES_MAX {
-        let message = format!("{} holds {} files, at most {FOLDER_FILES_MAX}", shown(source), below.len());
-        scope.error_hint(Code::A0108, spot, message, "keep data on the host and bind it by its whole path");
+        let (folder, n) = (shown(source), below.len());
+        let message = text!("{folder} holds {n} files, at most {limit}", folder, n, limit = FOLDER_FILES_MAX);
+        scope.error_hint(Code::A0108, spot, message, text!("keep data on the host and bind it by its whole path"));
         return None;
     }
     let mut files = BTreeMap::new();
@@ -69,8 +66,9 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
         let whole = format!("{path}/{inside}");
         scope.uses.borrow_mut().insert(whole.clone(), asset.clone());
         let Some(bytes) = asset.bytes else {
-            let message = format!("{} was not read: {} bytes", shown(&whole), asset.size);
-            scope.error_hint(Code::A0157, spot, message, TOO_LARGE);
+            let size = asset.size.to_string();
+            let message = text!("{path} was not read: {size} bytes", path = shown(&whole), size);
+            scope.error_hint(Code::A0157, spot, message, too_large());
             return None;
         };
         files.insert(inside, BundleFile { bytes, executable: asset.executable });
@@ -101,8 +99,8 @@ pub(super) fn all_below(
             return None;
         }
         if !has_own || texts.any(|(_, text)| crate::manifest::is_manifest(text)) {
-            let message = format!("{} is the folder of the manifest itself", shown(&said.text));
-            scope.error_hint(Code::A0157, spot, message, "put the files into a folder of their own");
+            let message = text!("{folder} is the folder of the manifest itself", folder = shown(&said.text));
+            scope.error_hint(Code::A0157, spot, message, text!("put the files into a folder of their own"));
             return None;
         }
     }
@@ -118,9 +116,10 @@ fn on_host(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     let data = scope.site.hosts.get(&scope.host).map_or("/srv", |host| host.data.as_str());
     let name = scope.data_of.as_ref().unwrap_or(&scope.name);
     let Some(path) = below(data, name, source) else {
-        let message = format!("there is no {} in the source", shown(source));
-        let hint = format!("what is not there is looked for from {data}/{}, and never above {data}", shown(name));
-        scope.error_hint(Code::A0106, spot, message, &hint);
+        let message = text!("there is no {path} in the source", path = shown(source));
+        let folder = format!("{data}/{}", shown(name));
+        let hint = text!("what is not there is looked for from {folder}, and never above {data}", folder, data);
+        scope.error_hint(Code::A0106, spot, message, hint);
         return None;
     };
     policy::bind(scope, &path, spot);
@@ -155,6 +154,14 @@ impl Part {
         }
     }
 
+    /// As a sentence calls one.
+    fn named(self, name: &str) -> Text {
+        match self {
+            Part::Config => text!("config `{name}`", name = shown(name)),
+            Part::Secret => text!("secret `{name}`", name = shown(name)),
+        }
+    }
+
     fn of(self, project: &Project) -> &[Entry] {
         match self {
             Part::Config => &project.configs,
@@ -181,7 +188,7 @@ pub(crate) fn granted(scope: &Scope<'_>, project: &Project, part: Part, node: &N
     let items = items.iter().filter_map(|item| match &item.data {
         NodeData::Map(_) => long_grant(scope, project, part, item),
         NodeData::Scalar(_) | NodeData::List(_) => {
-            let name = scope.text(item, &format!("an item of {what}"))?;
+            let name = scope.text(item, text!("an item of {list}", list = &what))?;
             let source = content(scope, project, part, &name)?;
             let target = mounts::target_path(scope, &part.target(&name.text), name.spot)?;
             Some(mount(source, target, None, 0, 0))
@@ -192,12 +199,12 @@ pub(crate) fn granted(scope: &Scope<'_>, project: &Project, part: Part, node: &N
 
 fn long_grant(scope: &Scope<'_>, project: &Project, part: Part, item: &Node) -> Option<Mount> {
     const ID_MAX: i64 = 4_294_967_294;
-    let (what, path) = match part {
-        Part::Config => ("an item of `configs`", "configs."),
-        Part::Secret => ("an item of `secrets`", "secrets."),
+    let (list, path) = match part {
+        Part::Config => ("`configs`", "configs."),
+        Part::Secret => ("`secrets`", "secrets."),
     };
-    let mut reader = Reader::open(scope, item, what, path)?;
-    let source = reader.required("source", "the name of it, as at the top of the file");
+    let mut reader = Reader::open(scope, item, text!("an item of {list}", list), path)?;
+    let source = reader.required("source", text!("the name of it, as at the top of the file"));
     let target = reader.text("target");
     let uid = reader.number("uid", 0, ID_MAX).unwrap_or(0);
     let gid = reader.number("gid", 0, ID_MAX).unwrap_or(0);
@@ -211,7 +218,7 @@ fn long_grant(scope: &Scope<'_>, project: &Project, part: Part, item: &Node) -> 
             mounts::target_path(scope, &part.target(&target.text), target.spot)?
         }
         Some(target) => {
-            scope.not_allowed(&target, "`target`", "a whole path in the container");
+            scope.not_allowed(&target, "`target`", text!("a whole path in the container"));
             return None;
         }
     };
@@ -226,7 +233,8 @@ fn mode(reader: &mut Reader<'_>) -> Option<u32> {
     let digits = text.text.strip_prefix("0o").or_else(|| text.text.strip_prefix('0'));
     let mode = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok()).filter(|mode| *mode <= MODE_MAX);
     if mode.is_none() {
-        reader.scope.not_allowed(&text, &reader.label("mode"), "in octal with a zero in front, as in `0440`");
+        let hint = text!("in octal with a zero in front, as in `0440`");
+        reader.scope.not_allowed(&text, reader.label("mode"), hint);
     }
     mode
 }
@@ -270,25 +278,29 @@ fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Plac
     let Some(entry) = defined.iter().find(|entry| entry.key == name.text) else {
         let keys: Vec<&str> = defined.iter().map(|entry| entry.key.as_str()).collect();
         let hint = match nearest(&name.text, &keys) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it in `{}s:` at the top of the file", part.word()),
+            Some(near) => text!("did you mean `{near}`?", near),
+            None => text!("define it in `{key}:` at the top of the file", key = format!("{}s", part.word())),
         };
-        let message = format!("unknown {} `{}`", part.word(), shown(&name.text));
-        scope.error_hint(Code::A0111, name.spot, message, &hint);
+        let unknown = shown(&name.text);
+        let message = match part {
+            Part::Config => text!("unknown config `{name}`", name = unknown),
+            Part::Secret => text!("unknown secret `{name}`", name = unknown),
+        };
+        scope.error_hint(Code::A0111, name.spot, message, hint);
         return None;
     };
-    let what = format!("{} `{}`", part.word(), shown(&entry.key));
-    let mut reader = Reader::open(scope, &entry.value, &what, "")?;
+    let what = part.named(&entry.key);
+    let mut reader = Reader::open(scope, &entry.value, what.clone(), "")?;
     let file = reader.text("file");
     let inline = reader.text("content");
     let variable = reader.text("environment");
     let external = reader.flag("external").unwrap_or(false);
     let own_name = reader.text("name");
     let others = [
-        ("driver", "leave it out"),
-        ("driver_opts", "leave it out"),
-        ("template_driver", "leave it out"),
-        ("labels", "leave it out"),
+        ("driver", text!("leave it out")),
+        ("driver_opts", text!("leave it out")),
+        ("template_driver", text!("leave it out")),
+        ("labels", text!("leave it out")),
     ];
     let of = part.word();
     reader.finish(&|entry| not_here(entry, of, &others));
@@ -301,35 +313,39 @@ fn defined_content(scope: &Scope<'_>, project: &Project, part: Part, name: &Plac
         (None, Some(inline), None) => of_text(scope, &inline),
         (None, None, Some(variable)) => of_variable(scope, project, &variable),
         (None, None, None) => {
-            let hint = "`file:`, `content:`, `environment:`, or `external: true`";
-            scope.error_hint(Code::A0105, entry.key_spot, format!("{what} says nothing"), hint);
+            let message = text!("{what} says nothing", what = what.clone());
+            let hint = text!("`file:`, `content:`, `environment:`, or `external: true`");
+            scope.error_hint(Code::A0105, entry.key_spot, message, hint);
             None
         }
         _ => {
-            let message = format!("{what} says more than one of `file`, `content` and `environment`");
-            scope.error_hint(Code::A0106, entry.key_spot, message, "keep one of them");
+            let message =
+                text!("{what} says more than one of `file`, `content` and `environment`", what = what.clone());
+            scope.error_hint(Code::A0106, entry.key_spot, message, text!("keep one of them"));
             None
         }
     };
     if part == Part::Secret && matches!(given, Some(MountContent::Content(DeliveryContent::Bundle(_)))) {
-        in_plain_text(scope, &what, entry.key_spot);
+        in_plain_text(scope, what, entry.key_spot);
     }
     given
 }
 
 /// Said once, however many containers get it.
-fn in_plain_text(scope: &Scope<'_>, what: &str, spot: Spot) {
+fn in_plain_text(scope: &Scope<'_>, what: Text, spot: Spot) {
     let is_said = scope.problems.borrow().iter().any(|problem| problem.code == Code::A0159 && problem.spot == spot);
     if !is_said {
-        let problem = Problem::warning(Code::A0159, spot, format!("{what} stands in the source in plain text"));
-        scope.report(problem.hint("`external: true`, and put its value where Amarre finds secrets".to_owned()));
+        let message = text!("{what} stands in the source in plain text", what);
+        let hint = text!("`external: true`, and put its value where Amarre finds secrets");
+        scope.report(Problem::warning(Code::A0159, spot, message).hint(hint));
     }
 }
 
 fn external_secret(scope: &Scope<'_>, part: Part, name: &PlacedText) -> Option<MountContent> {
     if part == Part::Config {
-        let hint = "use `file:` or `content:`; what is secret belongs into `secrets:`";
-        scope.error_hint(Code::A0113, name.spot, "a config with `external: true` is not supported".to_owned(), hint);
+        let message = text!("a config with `external: true` is not supported");
+        let hint = text!("use `file:` or `content:`; what is secret belongs into `secrets:`");
+        scope.error_hint(Code::A0113, name.spot, message, hint);
         return None;
     }
     super::container::secret_name(scope, name)
@@ -349,7 +365,7 @@ fn of_file(scope: &Scope<'_>, file: &PlacedText) -> Option<MountContent> {
 
 fn of_text(scope: &Scope<'_>, text: &PlacedText) -> Option<MountContent> {
     if text.text.len() > CONTENT_BYTES_MAX {
-        scope.error(Code::A0108, text.spot, "a content of more than 1 MiB".to_owned());
+        scope.error(Code::A0108, text.spot, text!("a content of more than 1 MiB"));
         return None;
     }
     Some(MountContent::Content(DeliveryContent::Bundle(Bundle::of_file(text.text.as_bytes().into(), false))))

@@ -1,6 +1,6 @@
 //! `deploy`: what of it means something for one container on one engine. The rest is a cluster's.
 
-use crate::model::{Code, Value};
+use crate::model::{Code, Text, Value};
 
 use super::settings;
 use super::settings::{SettingValues, is_nothing};
@@ -9,15 +9,7 @@ use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::manifest::yaml::reader::{Reader, UnknownKey, is_compose, no_effect, nothing_else};
 use crate::manifest::yaml::tree::Entry;
 use crate::resources::docker::PIDS_MAX;
-
-/// Keys of `deploy` without a meaning here.
-const CLUSTER: [(&str, &str); 5] = [
-    ("endpoint_mode", "leave it out; there is one container"),
-    ("labels", "use `labels:` of the container"),
-    ("placement", "use `host:` to say where the service runs"),
-    ("rollback_config", "leave it out; a container that fails is put back by itself"),
-    ("update_config", "leave it out; an update is stop-first or start-first by itself"),
-];
+use crate::text;
 
 /// Reads it into the settings of the plain keys; answers the restart policy where it names one.
 pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut SettingValues) -> Option<String> {
@@ -30,33 +22,49 @@ pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut SettingValues) -> Opt
     let restart = restart(&mut deploy);
     if restart.is_some() && has_restart {
         if is_compose(deploy.spot) {
-            let message = "`restart` has no effect beside `deploy.restart_policy`".to_owned();
-            scope.no_effect(reader.key_spot("restart"), message, "keep one of the two");
+            let message =
+                text!("{key} has no effect beside {other}", key = "`restart`", other = "`deploy.restart_policy`");
+            scope.no_effect(reader.key_spot("restart"), message, text!("keep one of the two"));
         } else {
-            let message = "`deploy.restart_policy` stands beside `restart`".to_owned();
-            scope.error_hint(Code::A0140, deploy.key_spot("restart_policy"), message, "both say the same; keep one");
+            let message = text!("{key} stands beside `{other}`", key = "`deploy.restart_policy`", other = "restart");
+            let hint = text!("both say the same; keep one");
+            scope.error_hint(Code::A0140, deploy.key_spot("restart_policy"), message, hint);
         }
     }
-    deploy.finish(&|entry| of_cluster(entry, "deploy", &CLUSTER));
+    deploy.finish(&|entry| {
+        let hint = match entry.key.as_str() {
+            "endpoint_mode" => text!("leave it out; there is one container"),
+            "labels" => text!("use `labels:` of the container"),
+            "placement" => text!("use `host:` to say where the service runs"),
+            "rollback_config" => text!("leave it out; a container that fails is put back by itself"),
+            "update_config" => text!("leave it out; an update is stop-first or start-first by itself"),
+            _ => return UnknownKey::Unknown,
+        };
+        of_cluster(entry, "deploy", hint)
+    });
     restart
 }
 
 fn mode(deploy: &mut Reader<'_>) {
     let scope = deploy.scope;
-    let hint = "leave it out; there is one container";
+    let hint = text!("leave it out; there is one container");
     match deploy.text("mode") {
         Some(text) if text.text == "global" => {
-            scope.no_effect(text.spot, "Compose key `deploy.mode: global` has no effect on one host".to_owned(), hint);
+            let message = text!("Compose key `{key}` has no effect on one host", key = "deploy.mode: global");
+            scope.no_effect(text.spot, message, hint);
         }
         Some(text) if text.text != "replicated" => {
-            let message = format!("Compose key `deploy.mode: {}` is not supported in a Service", shown(&text.text));
+            let key = format!("deploy.mode: {}", shown(&text.text));
+            let message = text!("Compose key `{key}` is not supported in a Service", key);
             scope.error_hint(Code::A0112, text.spot, message, hint);
         }
         Some(_) | None => (),
     }
     if let Some(text) = deploy.text("replicas").filter(|text| text.text != "1") {
-        let message = format!("Compose key `deploy.replicas: {}` is not supported in a Service", shown(&text.text));
-        scope.error_hint(Code::A0112, text.spot, message, "one container each; write a container for every copy");
+        let key = format!("deploy.replicas: {}", shown(&text.text));
+        let message = text!("Compose key `{key}` is not supported in a Service", key);
+        let hint = text!("one container each; write a container for every copy");
+        scope.error_hint(Code::A0112, text.spot, message, hint);
     }
 }
 
@@ -87,11 +95,12 @@ fn resources(deploy: &mut Reader<'_>, settings: &mut SettingValues) {
                 put(&reserved, settings, "devices", "gpus", Some(Value::List(requests)));
             }
             reserved.finish(&|entry| {
-                let cluster = [
-                    ("cpus", "use `cpu_shares`; an engine reserves no CPUs"),
-                    ("generic_resources", "use `devices`, or `reservations.devices`"),
-                ];
-                of_cluster(entry, "deploy.resources.reservations", &cluster)
+                let hint = match entry.key.as_str() {
+                    "cpus" => text!("use `cpu_shares`; an engine reserves no CPUs"),
+                    "generic_resources" => text!("use `devices`, or `reservations.devices`"),
+                    _ => return UnknownKey::Unknown,
+                };
+                of_cluster(entry, "deploy.resources.reservations", hint)
             });
         }
     }
@@ -103,8 +112,9 @@ fn put(reader: &Reader<'_>, settings: &mut SettingValues, key: &str, field: &str
     let Some(value) = value.filter(|value| !is_nothing(value)) else { return };
     let is_same = settings.get(field) == Some(&value) && is_compose(reader.spot);
     if settings.contains_key(field) && !is_same {
-        let message = format!("{} stands beside `{field}`", reader.label(key));
-        reader.scope.error_hint(Code::A0140, reader.key_spot(key), message, "both say the same; keep one");
+        let message = text!("{key} stands beside `{other}`", key = reader.label(key), other = field);
+        let hint = text!("both say the same; keep one");
+        reader.scope.error_hint(Code::A0140, reader.key_spot(key), message, hint);
     }
     settings.insert(field.to_owned(), value);
 }
@@ -126,22 +136,23 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
     let usual = if is_compose(policy.spot) { "no" } else { "always" };
     let word = policy.choice("condition", &words).unwrap_or(usual);
     if !has_condition && usual == "no" {
-        let message =
-            "`deploy.restart_policy` without `condition` restarts nothing, as with `docker compose`".to_owned();
-        let problem = Problem::warning(Code::A0192, policy.spot, message);
-        scope.report(problem.hint("write `condition: any`, or `condition: none` if that is meant".to_owned()));
+        let message = text!("`deploy.restart_policy` without `condition` restarts nothing, as with `docker compose`");
+        let hint = text!("write `condition: any`, or `condition: none` if that is meant");
+        scope.report(Problem::warning(Code::A0192, policy.spot, message).hint(hint));
     }
     let attempts = policy.number("max_attempts", 1, ATTEMPTS_MAX);
     if attempts.is_some() && word != "on-failure" {
-        let message = "`deploy.restart_policy.max_attempts` needs `condition: on-failure`".to_owned();
-        scope.error_hint(Code::A0140, policy.key_spot("max_attempts"), message, "Docker counts failures only");
+        let message = text!("`deploy.restart_policy.max_attempts` needs `condition: on-failure`");
+        let hint = text!("Docker counts failures only");
+        scope.error_hint(Code::A0140, policy.key_spot("max_attempts"), message, hint);
     }
     policy.finish(&|entry| {
-        let cluster = [
-            ("delay", "leave it out; Docker waits longer after each failure"),
-            ("window", "leave it out; a container counts as well by its healthcheck"),
-        ];
-        of_cluster(entry, "deploy.restart_policy", &cluster)
+        let hint = match entry.key.as_str() {
+            "delay" => text!("leave it out; Docker waits longer after each failure"),
+            "window" => text!("leave it out; a container counts as well by its healthcheck"),
+            _ => return UnknownKey::Unknown,
+        };
+        of_cluster(entry, "deploy.restart_policy", hint)
     });
     Some(match attempts {
         Some(attempts) => format!("{word}:{attempts}"),
@@ -149,11 +160,9 @@ fn restart(deploy: &mut Reader<'_>) -> Option<String> {
     })
 }
 
-fn of_cluster(entry: &Entry, of: &str, known: &[(&str, &str)]) -> UnknownKey {
-    let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return UnknownKey::Unknown };
-    UnknownKey::Reported(no_effect(
-        entry.key_spot,
-        format!("Compose key `{of}.{key}` has no effect on one host"),
-        *hint,
-    ))
+/// A key without a meaning here.
+fn of_cluster(entry: &Entry, of: &str, hint: Text) -> UnknownKey {
+    let key = format!("{of}.{}", entry.key);
+    let message = text!("Compose key `{key}` has no effect on one host", key);
+    UnknownKey::Reported(no_effect(entry.key_spot, message, hint))
 }

@@ -20,6 +20,7 @@ use crate::manifest::yaml::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
 use crate::manifest::yaml::reader::Scope;
 use crate::manifest::yaml::tree::EXPANDED_BYTES_MAX;
 use crate::model::Code;
+use crate::text;
 
 /// More variables than any program reads.
 const VARIABLES_MAX: usize = 2_000;
@@ -83,7 +84,7 @@ pub(crate) fn read(file: u16, text: &str, format: ValueFormat, outside: &dyn Fn(
     let mut read = EnvFile { variables: Vec::new(), problems: Vec::new() };
     while reading.at < text.len() {
         if read.variables.len() >= VARIABLES_MAX {
-            let message = format!("more than {VARIABLES_MAX} variables in one file");
+            let message = text!("more than {n} variables in one file", n = VARIABLES_MAX);
             read.problems.push(Problem::error(Code::A0108, reading.spot(reading.at), message));
             break;
         }
@@ -94,9 +95,9 @@ pub(crate) fn read(file: u16, text: &str, format: ValueFormat, outside: &dyn Fn(
             Ok(Some(variable)) => {
                 bytes += variable.value.len();
                 if bytes > EXPANDED_BYTES_MAX {
-                    let message = "more than 4 MiB once variables are replaced".to_owned();
+                    let message = text!("more than 4 MiB once variables are replaced");
                     let problem = Problem::error(Code::A0108, variable.spot, message);
-                    read.problems.push(problem.hint("write shorter values, or deliver a file instead".to_owned()));
+                    read.problems.push(problem.hint(text!("write shorter values, or deliver a file instead")));
                     break;
                 }
                 reading.known.insert(variable.name.clone(), variable.value.clone());
@@ -144,8 +145,9 @@ impl EnvFileReader<'_> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         if name.is_empty() || !name.chars().all(is_part) {
             // What stands there may be the second line of a password: it is not repeated.
-            let problem = Problem::error(Code::A0152, spot, "not a variable".to_owned());
-            return Err(Box::new(problem.hint("write `NAME=value`; a value of several lines stands in quotes")));
+            let problem = Problem::error(Code::A0152, spot, text!("not a variable"));
+            let hint = text!("write `NAME=value`; a value of several lines stands in quotes");
+            return Err(Box::new(problem.hint(hint)));
         }
         let name = name.to_owned();
         let Some(end) = end else {
@@ -191,16 +193,17 @@ impl EnvFileReader<'_> {
             }
         }
         let Some(close) = close else {
-            let problem =
-                Problem::error(Code::A0152, spot, format!("the value of `{}` has no closing quote", shown(name)));
-            return Err(Box::new(problem.hint(format!("end it with {quote}"))));
+            let message = text!("the value of `{name}` has no closing quote", name = shown(name));
+            let hint = text!("end it with {quote}", quote = quote.to_string());
+            return Err(Box::new(Problem::error(Code::A0152, spot, message).hint(hint)));
         };
         let value = inside[..close].to_owned();
         self.at += close + 2;
         let after = self.rest().split('\n').next().unwrap_or_default().trim();
         if !(after.is_empty() || after.starts_with('#')) {
-            let message = format!("text after the closing quote of `{}`", shown(name));
-            return Err(Box::new(Problem::error(Code::A0152, spot, message).hint("put all of it into the quotes")));
+            let message = text!("text after the closing quote of `{name}`", name = shown(name));
+            let hint = text!("put all of it into the quotes");
+            return Err(Box::new(Problem::error(Code::A0152, spot, message).hint(hint)));
         }
         self.skip_line();
         if quote == '\'' {
@@ -216,12 +219,14 @@ impl EnvFileReader<'_> {
         interpolate::replace(text, &value_of, &mut noted).map_err(|fault| {
             Box::new(match fault {
                 InterpolationFault::Form(why) => {
-                    Problem::error(Code::A0152, spot, format!("the value of `{}`: {why}", shown(name)))
-                        .hint("write `$$` for a dollar sign, or put the value into '…'".to_owned())
+                    let message = text!("the value of `{name}`: {why}", name = shown(name), why);
+                    let hint = text!("write `$$` for a dollar sign, or put the value into '…'");
+                    Problem::error(Code::A0152, spot, message).hint(hint)
                 }
                 InterpolationFault::Demanded { name, message } => demanded(&name, &message, spot),
                 InterpolationFault::TooLong => {
-                    let message = format!("the value of `{}` is too long once its variables are replaced", shown(name));
+                    let message =
+                        text!("the value of `{name}` is too long once its variables are replaced", name = shown(name));
                     Problem::error(Code::A0108, spot, message)
                 }
             })
@@ -246,9 +251,14 @@ impl EnvFileReader<'_> {
 
 /// A variable that must be set and is not.
 pub(crate) fn demanded(name: &str, message: &str, spot: Spot) -> Problem {
-    let said = if message.is_empty() { String::new() } else { format!(": {}", shown(message)) };
-    let problem = Problem::error(Code::A0154, spot, format!("variable `{}` is not set{said}", shown(name)));
-    problem.hint(format!("set `{}` in `.env` beside the Compose file, or in `vars:` of amarre.yaml", shown(name)))
+    let name = shown(name);
+    let said = if message.is_empty() {
+        text!("variable `{name}` is not set", name = &name)
+    } else {
+        text!("variable `{name}` is not set: {said}", name = &name, said = shown(message))
+    };
+    let hint = text!("set `{name}` in `.env` beside the Compose file, or in `vars:` of amarre.yaml", name);
+    Problem::error(Code::A0154, spot, said).hint(hint)
 }
 
 /// What double quotes make of backslashes. A `\$` is a dollar sign that begins no variable.

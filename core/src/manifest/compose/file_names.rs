@@ -13,6 +13,7 @@ use crate::manifest::source_files::{folder_of, join};
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Scope};
 use crate::model::Code;
+use crate::text;
 
 /// What `docker compose` looks for, in its order.
 const USUAL: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -47,7 +48,8 @@ pub(crate) fn read(scope: &Scope<'_>, loading: &ProjectLoading<'_>, paths: &[Pla
         named
     };
     if files.len() > FILES_MAX {
-        let message = format!("{} Compose files in one manifest, at most {FILES_MAX}", files.len());
+        let count = files.len();
+        let message = text!("{count} Compose files in one manifest, at most {most}", count, most = FILES_MAX);
         scope.error(Code::A0108, first.spot, message);
         return None;
     }
@@ -67,8 +69,8 @@ fn said(scope: &Scope<'_>, environment: &Environment, folder: &str, spot: Spot) 
     let mut files = Vec::new();
     for name in said.split(separator).filter(|name| !name.is_empty()) {
         let Some(path) = join(folder, name).filter(|_| !name.starts_with(['/', '~'])) else {
-            let message = format!("{} of `COMPOSE_FILE` leads out of the source", shown(name));
-            scope.error_hint(Code::A0106, spot, message, "write a path from the folder of `.env`");
+            let message = text!("{path} of `COMPOSE_FILE` leads out of the source", path = shown(name));
+            scope.error_hint(Code::A0106, spot, message, text!("write a path from the folder of `.env`"));
             return None;
         };
         files.push((path, spot));
@@ -79,8 +81,9 @@ fn said(scope: &Scope<'_>, environment: &Environment, folder: &str, spot: Spot) 
 /// The usual file of a folder, with what is laid over it.
 fn usual(scope: &Scope<'_>, folder: &str, text: &PlacedText) -> Option<Vec<(String, Spot)>> {
     let Some(main) = first_of(scope, folder, &USUAL) else {
-        let message = format!("{} holds no Compose file", shown(&text.text));
-        scope.error_hint(Code::A0150, text.spot, message, "it is called `compose.yaml`; name any other by its path");
+        let message = text!("{path} holds no Compose file", path = shown(&text.text));
+        let hint = text!("it is called `compose.yaml`; name any other by its path");
+        scope.error_hint(Code::A0150, text.spot, message, hint);
         return None;
     };
     let over = first_of(scope, folder, &OVERRIDES);
@@ -98,8 +101,8 @@ fn not_read(scope: &Scope<'_>, folder: &str, named: &[(String, Spot)], first: &P
     let Some(over) = first_of(scope, folder, &OVERRIDES).filter(|_| is_usual) else { return };
     let name = over.rsplit('/').next().unwrap_or_default();
     let beside = first.text.rsplit_once('/').map_or_else(|| name.to_owned(), |(folder, _)| format!("{folder}/{name}"));
-    let message = format!("{} is not read", shown(&over));
-    let hint =
-        format!("to lay it over that: `compose: [{}, {}]`, or name the folder", shown(&first.text), shown(&beside));
+    let message = text!("{path} is not read", path = shown(&over));
+    let example = format!("`compose: [{}, {}]`", shown(&first.text), shown(&beside));
+    let hint = text!("to lay it over that: {example}, or name the folder", example);
     scope.report(Problem::warning(Code::A0189, first.spot, message).hint(hint));
 }

@@ -1,6 +1,9 @@
 //! `$NAME`, `${NAME:-default}` and the other forms of the Compose Spec, nested too. Pure text; what a name stands for is an
 //! argument.
 
+use crate::model::Text;
+use crate::text;
+
 /// Deeper than any person writes.
 const DEPTH_MAX: usize = 16;
 /// A variable that is put into another over and over would fill the memory.
@@ -10,7 +13,7 @@ pub(crate) const VALUE_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum InterpolationFault {
     /// Not a form of the Compose Spec: why.
-    Form(&'static str),
+    Form(Text),
     /// `${NAME:?message}` without a value.
     Demanded { name: String, message: String },
     /// More than [`VALUE_BYTES_MAX`].
@@ -51,14 +54,14 @@ impl Replacing<'_> {
     /// All of the text, or, inside of braces, all before the closing one, which is taken.
     fn until_end(&mut self, depth: usize, inside: bool) -> Result<String, InterpolationFault> {
         if depth > DEPTH_MAX {
-            return Err(InterpolationFault::Form("variables in variables, too deep"));
+            return Err(InterpolationFault::Form(text!("variables in variables, too deep")));
         }
         let mut done = String::new();
         loop {
             let stop: &[char] = if inside { &['$', '}'] } else { &['$'] };
             let Some(at) = self.rest.find(stop) else {
                 if inside {
-                    return Err(InterpolationFault::Form("a `${` without its `}`"));
+                    return Err(InterpolationFault::Form(unclosed()));
                 }
                 done.push_str(self.rest);
                 return bounded(done);
@@ -97,7 +100,7 @@ impl Replacing<'_> {
     fn braces(&mut self, depth: usize) -> Result<String, InterpolationFault> {
         let name = self.name(true);
         if name.is_empty() {
-            return Err(InterpolationFault::Form("`${…}` holds no name of a variable"));
+            return Err(InterpolationFault::Form(nameless()));
         }
         if let Some(rest) = self.rest.strip_prefix('}') {
             self.rest = rest;
@@ -128,7 +131,8 @@ impl Replacing<'_> {
                 }
             }
             Some(_) | None => {
-                Err(InterpolationFault::Form("after a variable's name comes `:-`, `-`, `:?`, `?`, `:+` or `+`"))
+                let why = text!("after a variable's name comes `:-`, `-`, `:?`, `?`, `:+` or `+`");
+                Err(InterpolationFault::Form(why))
             }
         }
     }
@@ -167,6 +171,16 @@ impl Replacing<'_> {
         self.noted.unset.push(name.to_owned());
         String::new()
     }
+}
+
+/// Why `${NAME` has no meaning.
+pub(crate) fn unclosed() -> Text {
+    text!("a {open} without its {end}", open = "`${`", end = "`}`")
+}
+
+/// Why `${}` has no meaning.
+pub(crate) fn nameless() -> Text {
+    text!("{form} holds no name of a variable", form = "`${…}`")
 }
 
 fn bounded(text: String) -> Result<String, InterpolationFault> {

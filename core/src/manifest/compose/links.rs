@@ -12,6 +12,7 @@ use super::merge::{names, started};
 use crate::manifest::yaml::diagnostic::Spot;
 use crate::manifest::yaml::reader::{PlacedText, Scope};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
+use crate::text;
 
 /// The links of each service of a project, by its key.
 pub(crate) type Links = BTreeMap<String, Vec<ComposeLink>>;
@@ -33,7 +34,8 @@ fn of_service(scope: &Scope<'_>, service: &Node) -> Vec<ComposeLink> {
     let Some(links) = service.entry("links").filter(|links| !links.value.is_null()) else { return Vec::new() };
     let link = |text: PlacedText| match text.text.split_once(':') {
         Some((_, alias)) if !is_network_name(alias) => {
-            scope.not_allowed(&text, "an item of `links`", "as in `db` or `db:database`");
+            let hint = text!("as in {first} or {second}", first = "`db`", second = "`db:database`");
+            scope.not_allowed(&text, text!("an item of {list}", list = "`links`"), hint);
             None
         }
         Some((to, alias)) => Some(ComposeLink { to: to.to_owned(), alias: Some(alias.to_owned()) }),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use crate::model::Code;
 use crate::model::folders::{TIME_ZONE, is_within};
 use crate::model::service::{Mount, MountSource, Port, Volume};
+use crate::model::{Code, Text};
 
+use super::unsupported::not_in_service;
 use super::{delivered_files, settings};
 use crate::manifest::policy::cross_manifest::PortClaim;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
@@ -40,18 +41,22 @@ pub(crate) fn ports(reader: &mut Reader<'_>) -> PublishedPorts {
         let scope = reader.scope;
         let exposed = &mut ports.exposed;
         let found = match &item.data {
-            NodeData::Scalar(_) => {
-                scope.text(item, "an item of `ports`").and_then(|text| short_port(scope, &text, exposed))
-            }
+            NodeData::Scalar(_) => scope
+                .text(item, text!("an item of {list}", list = "`ports`"))
+                .and_then(|text| short_port(scope, &text, exposed)),
             NodeData::Map(_) => long_port(scope, item, exposed),
             NodeData::List(_) => {
-                scope.wrong_type(item, "an item of `ports`", text!("text or a map"));
+                scope.wrong_type(item, text!("an item of {list}", list = "`ports`"), text!("text or a map"));
                 None
             }
         };
         let found = found.unwrap_or_default();
         if scope.claims.borrow().ports.len() + found.len() > PORTS_MAX || ports.exposed.len() > PORTS_MAX {
-            scope.error(Code::A0108, item.spot, format!("more than {PORTS_MAX} published ports in one manifest"));
+            scope.error(
+                Code::A0108,
+                item.spot,
+                text!("more than {most} published ports in one manifest", most = PORTS_MAX),
+            );
             break;
         }
         policy::ports::judge(scope, &found, item.spot);
@@ -76,10 +81,10 @@ pub(crate) fn port_range(text: &str) -> Option<RangeInclusive<u16>> {
 
 /// `[IP:]HOST:CONTAINER[/PROTOCOL]`, both ports maybe ranges of one length.
 fn short_port(scope: &Scope<'_>, text: &PlacedText, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
-    let what = "an item of `ports`";
+    let what = || text!("an item of {list}", list = "`ports`");
     let (numbers, protocol) = text.text.split_once('/').unwrap_or((&text.text, "tcp"));
     if !matches!(protocol, "tcp" | "udp") {
-        scope.not_allowed(text, what, "the protocol is `tcp` or `udp`");
+        scope.not_allowed(text, what(), text!("the protocol is `tcp` or `udp`"));
         return None;
     }
     let (rest, target) = numbers.rsplit_once(':').unwrap_or(("", numbers));
@@ -95,7 +100,13 @@ fn short_port(scope: &Scope<'_>, text: &PlacedText, exposed: &mut Vec<String>) -
             pairs(scope, text, (&host_ip, said.is_none()), (published, target), protocol)
         }
         _ => {
-            scope.not_allowed(text, what, "as in `8080:80`, `8000-8010:8000-8010` or `127.0.0.1:8080:80/udp`");
+            let hint = text!(
+                "as in {first}, {second} or {third}",
+                first = "`8080:80`",
+                second = "`8000-8010:8000-8010`",
+                third = "`127.0.0.1:8080:80/udp`"
+            );
+            scope.not_allowed(text, what(), hint);
             None
         }
     }
@@ -106,16 +117,18 @@ fn short_port(scope: &Scope<'_>, text: &PlacedText, exposed: &mut Vec<String>) -
 fn unpublished(scope: &Scope<'_>, target: &PlacedText, protocol: &str, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
     let port = shown(&target.text);
     let Some(range) = port_range(&target.text) else {
-        scope.not_allowed(target, "an item of `ports`", "as in `8080:80` or `3000`");
+        let hint = text!("as in {first} or {second}", first = "`8080:80`", second = "`3000`");
+        scope.not_allowed(target, text!("an item of {list}", list = "`ports`"), hint);
         return None;
     };
-    let message = format!("port {port} is published nowhere");
+    let form = format!("`{port}:{port}`");
+    let message = text!("port {port} is published nowhere", port);
     if !is_compose(target.spot) {
-        let hint = format!("write `{port}:{port}`; Docker would choose a port at random");
-        scope.error_hint(Code::A0106, target.spot, message, &hint);
+        let hint = text!("write {form}; Docker would choose a port at random", form);
+        scope.error_hint(Code::A0106, target.spot, message, hint);
         return None;
     }
-    let hint = format!("NPM and the containers of the service reach it; to publish it on the host: `{port}:{port}`");
+    let hint = text!("NPM and the containers of the service reach it; to publish it on the host: {form}", form);
     scope.report(Problem::warning(Code::A0186, target.spot, message).hint(hint));
     exposed.extend(range.map(|port| format!("{port}/{protocol}")));
     Some(Vec::new())
@@ -130,7 +143,8 @@ fn pairs(
     protocol: &str,
 ) -> Option<Vec<Port>> {
     if published.len() != target.len() {
-        scope.not_allowed(text, "an item of `ports`", "two ranges of one length; Docker would choose a port at random");
+        let hint = text!("two ranges of one length; Docker would choose a port at random");
+        scope.not_allowed(text, text!("an item of {list}", list = "`ports`"), hint);
         return None;
     }
     let one = |(published, target)| Port {
@@ -145,7 +159,7 @@ fn pairs(
 
 fn long_port(scope: &Scope<'_>, node: &Node, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
     const PORT_MAX: i64 = 65_535;
-    let mut reader = Reader::open(scope, node, "an item of `ports`", "ports.")?;
+    let mut reader = Reader::open(scope, node, text!("an item of {list}", list = "`ports`"), "ports.")?;
     let target = required_number(&mut reader, "target", PORT_MAX);
     let is_published = reader.has("published") || !is_compose(node.spot);
     let published = is_published.then(|| required_number(&mut reader, "published", PORT_MAX)).flatten();
@@ -160,7 +174,8 @@ fn long_port(scope: &Scope<'_>, node: &Node, exposed: &mut Vec<String>) -> Optio
         Some(text) => {
             let host_ip = address(&text.text);
             if host_ip.is_none() {
-                scope.not_allowed(&text, "`ports.host_ip`", "an address, as in `127.0.0.1`");
+                let hint = text!("an address, as in {example}", example = "`127.0.0.1`");
+                scope.not_allowed(&text, "`ports.host_ip`", hint);
             }
             host_ip
         }
@@ -184,7 +199,7 @@ fn required_number(reader: &mut Reader<'_>, key: &'static str, max: i64) -> Opti
         return reader.number(key, 1, max);
     }
     reader.entry(key);
-    reader.missing(key, "a published port needs `published:` and `target:`");
+    reader.missing(key, text!("a published port needs `published:` and `target:`"));
     None
 }
 
@@ -194,16 +209,18 @@ pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
     for item in items(reader, "volumes") {
         let scope = reader.scope;
         let mount = match &item.data {
-            NodeData::Scalar(_) => scope.text(item, "an item of `volumes`").and_then(|text| short_mount(scope, &text)),
+            NodeData::Scalar(_) => scope
+                .text(item, text!("an item of {list}", list = "`volumes`"))
+                .and_then(|text| short_mount(scope, &text)),
             NodeData::Map(_) => long_mount(scope, item),
             NodeData::List(_) => {
-                scope.wrong_type(item, "an item of `volumes`", text!("text or a map"));
+                scope.wrong_type(item, text!("an item of {list}", list = "`volumes`"), text!("text or a map"));
                 None
             }
         };
         let Some(mount) = mount else { continue };
         if mounts.iter().any(|other| other.target == mount.target) {
-            scope.error(Code::A0106, item.spot, format!("two mounts at {}", shown(&mount.target)));
+            scope.error(Code::A0106, item.spot, text!("two mounts at {path}", path = shown(&mount.target)));
         }
         mounts.push(mount);
     }
@@ -215,8 +232,8 @@ fn short_mount(scope: &Scope<'_>, text: &PlacedText) -> Option<Mount> {
     let mut parts = text.text.splitn(3, ':');
     let (source, target, options) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let Some(target) = target else {
-        let hint = format!("give the volume a name: `data:{}`", shown(source));
-        scope.error_hint(Code::A0106, text.spot, "a volume without a name".to_owned(), &hint);
+        let hint = text!("give the volume a name: {example}", example = format!("`data:{}`", shown(source)));
+        scope.error_hint(Code::A0106, text.spot, text!("a volume without a name"), hint);
         return None;
     };
     let is_bind = source.starts_with(['/', '.', '~']);
@@ -236,8 +253,11 @@ fn short_mount(scope: &Scope<'_>, text: &PlacedText) -> Option<Mount> {
             "cached" | "delegated" | "consistent" => (),
             // On what the engine keeps itself, it sets labels anyway.
             "z" | "Z" if !is_bind && is_compose(text.spot) => (),
-            "z" | "Z" => selinux(scope, text.spot, &format!("mount option `{option}`")),
-            _ => scope.not_allowed(text, "an item of `volumes`", "as in `data:/data` or `/srv/x:/data:ro`"),
+            "z" | "Z" => selinux(scope, text.spot, text!("mount option `{option}`", option)),
+            _ => {
+                let hint = text!("as in {first} or {second}", first = "`data:/data`", second = "`/srv/x:/data:ro`");
+                scope.not_allowed(text, text!("an item of {list}", list = "`volumes`"), hint);
+            }
         }
     }
     let place = if is_bind {
@@ -252,22 +272,23 @@ fn short_mount(scope: &Scope<'_>, text: &PlacedText) -> Option<Mount> {
 }
 
 /// Labels are an act on the host's files, which the engine does for the short form of its own only.
-fn selinux(scope: &Scope<'_>, spot: Spot, what: &str) {
-    let hint = "leave it out; on a host with SELinux: chcon -Rt container_file_t on the folder";
+fn selinux(scope: &Scope<'_>, spot: Spot, what: Text) {
+    let hint = text!("leave it out; on a host with SELinux: chcon -Rt container_file_t on the folder");
     if is_compose(spot) {
-        scope.no_effect(spot, format!("{what} has no effect: Amarre changes no labels of the host's files"), hint);
+        let message = text!("{what} has no effect: Amarre changes no labels of the host's files", what);
+        scope.no_effect(spot, message, hint);
     } else {
-        scope.error_hint(Code::A0112, spot, format!("{what} is not supported in a Service"), hint);
+        scope.error_hint(Code::A0112, spot, text!("{what} is not supported in a Service", what), hint);
     }
 }
 
 fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
-    let mut reader = Reader::open(scope, node, "an item of `volumes`", "volumes.")?;
-    let kind = reader.required("type", "`volume`, `bind` or `tmpfs`");
-    let target = reader.required("target", "a path in the container");
+    let mut reader = Reader::open(scope, node, text!("an item of {list}", list = "`volumes`"), "volumes.")?;
+    let kind = reader.required("type", text!("`volume`, `bind` or `tmpfs`"));
+    let target = reader.required("target", text!("a path in the container"));
     let Some(kind) = kind else {
         // What else is missing is worth saying in the same pass; what else is there depends on the type.
-        let _ = reader.required("source", "a volume's name, or a path on the host");
+        let _ = reader.required("source", text!("a volume's name, or a path on the host"));
         return None;
     };
     let read_only = reader.flag("read_only").unwrap_or(false);
@@ -276,14 +297,14 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
     // A Compose file says so of the volumes at its top.
     let is_external = !is_compose(node.spot) && reader.flag("external").unwrap_or(false);
     if is_external && kind.text != "volume" {
-        let message = format!("`volumes.external` stands in a mount of type `volume`, not `{}`", kind.text);
-        scope.error_hint(Code::A0140, kind.spot, message, "leave it out");
+        let message = text!("`volumes.external` stands in a mount of type `volume`, not `{found}`", found = &kind.text);
+        scope.error_hint(Code::A0140, kind.spot, message, text!("leave it out"));
     }
     let mut options = BTreeMap::new();
     let mut creates_folder = false;
     let source = match kind.text.as_str() {
         "volume" => {
-            let source = reader.required("source", "a volume's name");
+            let source = reader.required("source", text!("a volume's name"));
             volume_options(&mut reader, &mut options);
             source.and_then(|source| {
                 let name = volume(scope, &source.text, source.spot)?;
@@ -294,7 +315,7 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
             })
         }
         "bind" => {
-            let source = reader.required("source", "a path on the host");
+            let source = reader.required("source", text!("a path on the host"));
             creates_folder = bind_options(&mut reader, &mut options);
             source.and_then(|source| bind(scope, &source.text, read_only, source.spot))
         }
@@ -303,25 +324,26 @@ fn long_mount(scope: &Scope<'_>, node: &Node) -> Option<Mount> {
             if let Some(target) = &target
                 && resolve::normal_path(&target.text).is_some_and(|path| !is_for_memory(&path))
             {
-                let hint = "a folder that the container has to itself, as in `/run`";
-                scope.not_allowed(target, "`volumes.target` of a folder in memory", hint);
+                let hint = text!("a folder that the container has to itself, as in {example}", example = "`/run`");
+                scope.not_allowed(target, text!("`volumes.target` of a folder in memory"), hint);
             }
             Some(MountSource::Tmpfs)
         }
         "npipe" | "cluster" | "image" => {
-            let message = format!("Compose key `volumes.type: {}` is not supported in a Service", kind.text);
-            let hint = "use `volume`, `bind` or `tmpfs`; a mount of an image's files is a container that copies them";
+            let message = not_in_service(&format!("volumes.type: {}", kind.text));
+            let hint =
+                text!("use `volume`, `bind` or `tmpfs`; a mount of an image's files is a container that copies them");
             scope.error_hint(Code::A0112, kind.spot, message, hint);
             return None;
         }
         _ => {
-            scope.not_allowed(&kind, "`volumes.type`", "`volume`, `bind` or `tmpfs`");
+            scope.not_allowed(&kind, "`volumes.type`", text!("`volume`, `bind` or `tmpfs`"));
             return None;
         }
     };
     reader.finish(&|entry| match entry.key.as_str() {
         "bind" | "volume" | "tmpfs" | "image" => {
-            let message = format!("`volumes.{}` stands in a mount of type `{}`", entry.key, kind.text);
+            let message = text!("`volumes.{key}` stands in a mount of type `{of}`", key = &entry.key, of = &kind.text);
             UnknownKey::Reported(Problem::error(Code::A0140, entry.key_spot, message))
         }
         _ => UnknownKey::Unknown,
@@ -358,16 +380,15 @@ fn volume_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String
         if is_plain && !text.text.is_empty() {
             options.insert("subpath".to_owned(), text.text);
         } else {
-            scope.not_allowed(&text, "`volumes.volume.subpath`", "a path in the volume, as in `uploads/2024`");
+            let hint = text!("a path in the volume, as in {example}", example = "`uploads/2024`");
+            scope.not_allowed(&text, "`volumes.volume.subpath`", hint);
         }
     }
     inner.finish(&|entry| match entry.key.as_str() {
         "labels" => {
-            let message = "Compose key `volumes.volume.labels` is not supported in a Service".to_owned();
-            let problem = Problem::error(Code::A0112, entry.key_spot, message);
-            UnknownKey::Reported(
-                problem.hint("leave it out; a volume outlives the container that would label it".to_owned()),
-            )
+            let problem = Problem::error(Code::A0112, entry.key_spot, not_in_service("volumes.volume.labels"));
+            let hint = text!("leave it out; a volume outlives the container that would label it");
+            UnknownKey::Reported(problem.hint(hint))
         }
         _ => UnknownKey::Unknown,
     });
@@ -389,14 +410,13 @@ fn bind_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>)
         options.insert("create".to_owned(), "true".to_owned());
     }
     if inner.has("selinux") {
-        selinux(scope, inner.key_spot("selinux"), "Compose key `volumes.bind.selinux`");
+        selinux(scope, inner.key_spot("selinux"), text!("Compose key `{key}`", key = "volumes.bind.selinux"));
         inner.entry("selinux");
     }
     inner.finish(&|entry| match entry.key.as_str() {
         "recursive" => {
-            let message = "Compose key `volumes.bind.recursive` is not supported in a Service".to_owned();
-            let problem = Problem::error(Code::A0112, entry.key_spot, message);
-            UnknownKey::Reported(problem.hint("leave it out; mounts below the folder come along".to_owned()))
+            let problem = Problem::error(Code::A0112, entry.key_spot, not_in_service("volumes.bind.recursive"));
+            UnknownKey::Reported(problem.hint(text!("leave it out; mounts below the folder come along")))
         }
         _ => UnknownKey::Unknown,
     });
@@ -419,7 +439,10 @@ fn tmpfs_options(reader: &mut Reader<'_>, options: &mut BTreeMap<String, String>
             Some(mode) => {
                 options.insert("mode".to_owned(), format!("{mode:04o}"));
             }
-            None => scope.not_allowed(&text, "`volumes.tmpfs.mode`", "as in `0755` or `1777`"),
+            None => {
+                let hint = text!("as in {first} or {second}", first = "`0755`", second = "`1777`");
+                scope.not_allowed(&text, "`volumes.tmpfs.mode`", hint);
+            }
         }
     }
     inner.finish(&nothing_else);
@@ -437,8 +460,8 @@ fn volume(scope: &Scope<'_>, name: &str, spot: Spot) -> Option<String> {
     if name.len() <= NAME_MAX && is_volume_name(name) {
         return Some(name.to_owned());
     }
-    let hint = "letters, digits, `.`, `_` and `-`; a path on the host begins with `/`";
-    scope.error_hint(Code::A0106, spot, format!("not the name of a volume: `{}`", shown(name)), hint);
+    let hint = text!("letters, digits, `.`, `_` and `-`; a path on the host begins with `/`");
+    scope.error_hint(Code::A0106, spot, text!("not the name of a volume: `{name}`", name = shown(name)), hint);
     None
 }
 
@@ -454,11 +477,11 @@ fn bind(scope: &Scope<'_>, source: &str, read_only: bool, spot: Spot) -> Option<
     }
     let Some(path) = resolve::normal_path(source) else {
         if source.starts_with('/') {
-            let message = format!("policy forbids the bind mount {}", shown(source));
-            scope.error_hint(Code::A0205, spot, message, "write the path without `..`");
+            let message = text!("policy forbids the bind mount {path}", path = shown(source));
+            scope.error_hint(Code::A0205, spot, message, text!("write the path without `..`"));
         } else {
-            let hint = "a whole path of the host, as in `/srv/x`";
-            scope.error_hint(Code::A0106, spot, format!("cannot bind {}", shown(source)), hint);
+            let hint = text!("a whole path of the host, as in {example}", example = "`/srv/x`");
+            scope.error_hint(Code::A0106, spot, text!("cannot bind {path}", path = shown(source)), hint);
         }
         return None;
     };
@@ -474,8 +497,8 @@ pub(crate) fn target_path(scope: &Scope<'_>, target: &str, spot: Spot) -> Option
     let is_plain = |path: &String| path != "/" && !path.contains(|sign: char| sign == ':' || sign.is_control());
     let path = resolve::normal_path(target).filter(is_plain);
     if path.is_none() {
-        let hint = "a whole path in the container, as in `/data`, without `:`";
-        scope.error_hint(Code::A0106, spot, format!("cannot mount at {}", shown(target)), hint);
+        let hint = text!("a whole path in the container, as in {example}, without `:`", example = "`/data`");
+        scope.error_hint(Code::A0106, spot, text!("cannot mount at {path}", path = shown(target)), hint);
     }
     path
 }
@@ -491,13 +514,14 @@ fn items<'a>(reader: &mut Reader<'a>, key: &'static str) -> Vec<&'a Node> {
     match &node.data {
         NodeData::List(items) => items.iter().map(AsRef::as_ref).collect(),
         NodeData::Map(_) if key == "volumes" => {
-            let message = "`volumes` must be a list of mounts, not a map".to_owned();
-            let hint = "named volumes need no declaration: `volumes: [data:/data]`";
+            let (wanted, found) = (text!("a list of mounts"), text!("a map"));
+            let message = text!("{what} must be {wanted}, not {found}", what = "`volumes`", wanted, found);
+            let hint = text!("named volumes need no declaration: {example}", example = "`volumes: [data:/data]`");
             reader.scope.error_hint(Code::A0104, reader.key_spot(key), message, hint);
             Vec::new()
         }
         NodeData::Map(_) | NodeData::Scalar(_) => {
-            reader.scope.wrong_type(node, &reader.label(key), text!("a list"));
+            reader.scope.wrong_type(node, reader.label(key), text!("a list"));
             Vec::new()
         }
     }

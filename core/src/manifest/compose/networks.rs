@@ -16,6 +16,7 @@ use crate::manifest::kinds::record;
 use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, flag, nearest};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
+use crate::text;
 
 /// Where the containers of a Compose file live.
 #[derive(Default)]
@@ -98,10 +99,11 @@ fn own(mode: Option<NetworkMode>) -> OwnNetwork {
 fn unknown(scope: &Scope<'_>, project: &Project, network: &PlacedText) {
     let keys: Vec<&str> = project.networks.iter().map(|entry| entry.key.as_str()).collect();
     let hint = match nearest(&network.text, &keys) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "define it in `networks:` at the top of the file".to_owned(),
+        Some(near) => text!("did you mean `{near}`?", near),
+        None => text!("define it in `networks:` at the top of the file"),
     };
-    scope.error_hint(Code::A0111, network.spot, format!("unknown network `{}`", shown(&network.text)), &hint);
+    let message = text!("unknown network `{name}`", name = shown(&network.text));
+    scope.error_hint(Code::A0111, network.spot, message, hint);
 }
 
 impl Networks {
@@ -145,8 +147,9 @@ fn external_name(entry: &Entry) -> Option<String> {
 fn options_of_network(scope: &Scope<'_>, node: &Rc<Node>) -> Option<Rc<Node>> {
     let [only] = node.entries() else {
         for entry in node.entries().iter().filter(|entry| !entry.value.is_null()) {
-            let message = format!("`networks.{}` says more than its name, and there are several", shown(&entry.key));
-            let hint = "`network:` of the manifest puts all of them on one; leave the options out";
+            let key = format!("`networks.{}`", shown(&entry.key));
+            let message = text!("{key} says more than its name, and there are several", key);
+            let hint = text!("`network:` of the manifest puts all of them on one; leave the options out");
             scope.error_hint(Code::A0156, entry.key_spot, message, hint);
         }
         return None;
@@ -174,14 +177,14 @@ fn networks_of(scope: &Scope<'_>, service: &Node) -> Vec<PlacedText> {
 }
 
 fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<NetworkMode> {
-    const ELSEWHERE: [(&str, &str); 4] = [
-        ("driver_opts", "make the network yourself and use it by `external: true`"),
-        ("labels", "leave it out"),
-        ("enable_ipv6", "make the network yourself and use it by `external: true`"),
-        ("enable_ipv4", "leave it out"),
+    let elsewhere = [
+        ("driver_opts", text!("make the network yourself and use it by `external: true`")),
+        ("labels", text!("leave it out")),
+        ("enable_ipv6", text!("make the network yourself and use it by `external: true`")),
+        ("enable_ipv4", text!("leave it out")),
     ];
-    let what = format!("network `{}`", shown(&entry.key));
-    let mut reader = Reader::open(scope, &entry.value, &what, "network.")?;
+    let what = text!("network `{name}`", name = shown(&entry.key));
+    let mut reader = Reader::open(scope, &entry.value, what, "network.")?;
     let name = reader.text("name");
     let external = external(&mut reader);
     let driver = reader.text("driver");
@@ -191,19 +194,20 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
     let internal = reader.flag("internal").unwrap_or(false);
     reader.finish(&|entry| match entry.key.as_str() {
         "enable_ipv6" if flag(&entry.value) == Ok(false) => UnknownKey::Harmless,
-        _ => not_here(entry, "network", &ELSEWHERE),
+        _ => not_here(entry, "network", &elsewhere),
     });
     if let Some((legacy, spot)) = external {
         let name = legacy.or(name).unwrap_or(PlacedText { text: entry.key.clone(), spot });
         return record::shared_network(scope, &name);
     }
     if let Some(driver) = driver.filter(|driver| driver.text != "bridge") {
-        let hint = "`bridge`; make any other network yourself and use it by `external: true`";
+        let hint = text!("`bridge`; make any other network yourself and use it by `external: true`");
         scope.not_allowed(&driver, "`network.driver`", hint);
     }
     if let Some(name) = name {
-        let message = format!("the network's name `{}` is not used", shown(&name.text));
-        let hint = format!("it is called {}; `external: true` uses one that is there", shown(&network_name(called)));
+        let message = text!("the network's name `{name}` is not used", name = shown(&name.text));
+        let called = shown(&network_name(called));
+        let hint = text!("it is called {name}; `external: true` uses one that is there", name = called);
         scope.report(Problem::warning(Code::A0158, name.spot, message).hint(hint));
     }
     record::own_network(subnet, internal)
@@ -211,29 +215,29 @@ fn defined_network(scope: &Scope<'_>, entry: &Entry, called: &str) -> Option<Net
 
 /// A subnet of one's own; anything else has no meaning here.
 fn ipam(scope: &Scope<'_>, node: &Node) -> Option<Ipv4Net> {
-    const ELSEWHERE: [(&str, &str); 3] = [
-        ("ip_range", "leave it out"),
-        ("gateway", "leave it out; it is the first address"),
-        ("aux_addresses", "leave it out; give such a container its address by `ipv4_address`"),
+    let elsewhere = [
+        ("ip_range", text!("leave it out")),
+        ("gateway", text!("leave it out; it is the first address")),
+        ("aux_addresses", text!("leave it out; give such a container its address by `ipv4_address`")),
     ];
     let mut reader = Reader::open(scope, node, "`ipam`", "ipam.")?;
     let driver = reader.text("driver");
     if let Some(driver) = driver.filter(|driver| driver.text != "default") {
-        scope.not_allowed(&driver, "`ipam.driver`", "leave it out");
+        scope.not_allowed(&driver, "`ipam.driver`", text!("leave it out"));
     }
     let config = reader.node("config");
-    reader.finish(&|entry| not_here(entry, "ipam", &[("options", "leave it out")]));
+    reader.finish(&|entry| not_here(entry, "ipam", &[("options", text!("leave it out"))]));
     let items = config?.items();
     let mut first = None;
     for item in items {
-        let mut inner = Reader::open(scope, item, "an item of `ipam.config`", "ipam.config.")?;
+        let mut inner = Reader::open(scope, item, text!("an item of {list}", list = "`ipam.config`"), "ipam.config.")?;
         let subnet = record::subnet(&mut inner);
-        inner.finish(&|entry| not_here(entry, "ipam.config", &ELSEWHERE));
+        inner.finish(&|entry| not_here(entry, "ipam.config", &elsewhere));
         first = first.or(subnet);
     }
     if let Some(second) = items.get(1) {
-        let message = "a network with several subnets is not supported".to_owned();
-        scope.error_hint(Code::A0112, second.spot, message, "keep the first");
+        let message = text!("a network with several subnets is not supported");
+        scope.error_hint(Code::A0112, second.spot, message, text!("keep the first"));
     }
     first
 }

@@ -17,7 +17,7 @@ use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, nearest, nothing_else};
 use crate::manifest::yaml::tree;
 use crate::manifest::yaml::tree::{Entry, Node, NodeData, Scalar};
-use crate::model::Code;
+use crate::model::{Code, Text};
 use crate::text;
 
 /// Files that include files, services that extend services.
@@ -151,8 +151,8 @@ impl<'s> ProjectLoading<'s> {
     ) -> Option<Project> {
         let scope = self.scope;
         if trail.iter().any(|other| other == path) || trail.len() >= DEPTH_MAX {
-            let message = format!("`include` goes in a circle: {} -> {}", trail.join(" -> "), shown(path));
-            scope.error(Code::A0155, spot, message);
+            let circle = format!("{} -> {}", trail.join(" -> "), shown(path));
+            scope.error(Code::A0155, spot, text!("{key} goes in a circle: {circle}", key = "`include`", circle));
             return None;
         }
         trail.push(path.to_owned());
@@ -184,14 +184,14 @@ impl<'s> ProjectLoading<'s> {
     fn parsed(&self, path: &str, (number, text): (u16, &str), spot: Spot) -> Option<Rc<Node>> {
         let tree = tree::read_within(number, text, 0);
         if tree.root.is_none() && tree.problems.is_empty() {
-            self.scope.error(Code::A0104, spot, format!("{} is empty", shown(path)));
+            self.scope.error(Code::A0104, spot, text!("{path} is empty", path = shown(path)));
         }
         tree.problems.into_iter().for_each(|problem| self.scope.report(problem));
         tree.root
     }
 
     fn read(&self, path: &str, root: &Rc<Node>, environment: &Environment, trail: &mut Vec<String>) -> Option<Project> {
-        let mut reader = Reader::open(self.scope, root, "a Compose file", "")?;
+        let mut reader = Reader::open(self.scope, root, text!("a Compose file"), "")?;
         let mut project = Project { environment: Rc::clone(environment), ..Project::default() };
         let includes = reader.node("include");
         if let Some(node) = includes {
@@ -233,9 +233,10 @@ impl<'s> ProjectLoading<'s> {
     ) {
         for entry in fresh {
             if let Some(first) = places.get(&(what, entry.key.clone())) {
-                let message = format!("two files define the {what} `{}`", shown(&entry.key));
+                let thing = thing(what, &entry.key);
                 let place = format!("{}:{}", self.scope.path_of(*first), first.line);
-                self.scope.error_hint(Code::A0120, entry.key_spot, message, format!("the other is {place}"));
+                let message = text!("two files define the {thing}", thing);
+                self.scope.error_hint(Code::A0120, entry.key_spot, message, text!("the other is {place}", place));
                 continue;
             }
             places.insert((what, entry.key.clone()), entry.key_spot);
@@ -252,7 +253,7 @@ impl<'s> ProjectLoading<'s> {
             let included = match &item.data {
                 NodeData::Map(_) => self.long_include(item, environment, trail),
                 NodeData::Scalar(_) | NodeData::List(_) => {
-                    let text = self.scope.text(item, "an item of `include`");
+                    let text = self.scope.text(item, text!("an item of {list}", list = "`include`"));
                     text.map(|text| self.included(&[text], None, &[], environment, trail)).unwrap_or_default()
                 }
             };
@@ -268,22 +269,19 @@ impl<'s> ProjectLoading<'s> {
 
     fn long_include(&self, item: &Node, environment: &Environment, trail: &mut Vec<String>) -> Vec<Project> {
         let scope = self.scope;
-        let Some(mut reader) = Reader::open(scope, item, "an item of `include`", "include.") else { return Vec::new() };
+        let what = text!("an item of {list}", list = "`include`");
+        let Some(mut reader) = Reader::open(scope, item, what, "include.") else { return Vec::new() };
         let paths = one_or_many(&mut reader, "path");
         let folder = reader.text("project_directory");
         let env_files = one_or_many(&mut reader, "env_file");
         reader.finish(&nothing_else);
         if paths.is_empty() {
-            scope.error(Code::A0106, item.spot, "an item of `include` names no `path`".to_owned());
+            scope.error(Code::A0106, item.spot, text!("an item of `include` names no `path`"));
         }
         if let Some(second) = paths.get(1) {
-            let hint = "include each of them by itself, or merge them into one file";
-            scope.error_hint(
-                Code::A0106,
-                second.spot,
-                "several files in one `path`, which override one another, are not supported",
-                hint,
-            );
+            let message = text!("several files in one `path`, which override one another, are not supported");
+            let hint = text!("include each of them by itself, or merge them into one file");
+            scope.error_hint(Code::A0106, second.spot, message, hint);
             return Vec::new();
         }
         self.included(&paths, folder.as_ref(), &env_files, environment, trail)
@@ -327,7 +325,7 @@ impl<'s> ProjectLoading<'s> {
         let (name, file) = match &extends.value.data {
             NodeData::Map(_) => {
                 let mut reader = Reader::open(scope, &extends.value, "`extends`", "extends.")?;
-                let name = reader.required("service", "which service is extended");
+                let name = reader.required("service", text!("which service is extended"));
                 let file = reader.text("file");
                 reader.finish(&nothing_else);
                 (name?, file)
@@ -341,7 +339,8 @@ impl<'s> ProjectLoading<'s> {
         let step = (path.clone(), name.text.clone());
         if trail.contains(&step) || trail.len() >= DEPTH_MAX {
             let names: Vec<&str> = trail.iter().map(|(_, name)| name.as_str()).collect();
-            let message = format!("`extends` goes in a circle: {} -> {}", names.join(" -> "), shown(&name.text));
+            let circle = format!("{} -> {}", names.join(" -> "), shown(&name.text));
+            let message = text!("{key} goes in a circle: {circle}", key = "`extends`", circle);
             scope.error(Code::A0155, name.spot, message);
             return None;
         }
@@ -359,10 +358,11 @@ impl<'s> ProjectLoading<'s> {
             }
             let keys: Vec<&str> = candidates.entries.iter().map(|entry| entry.key.as_str()).collect();
             let hint = match nearest(&name.text, &keys) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("{} has {}", shown(&path), shown(&keys.join(", "))),
+                Some(near) => text!("did you mean `{near}`?", near),
+                None => text!("{path} has {names}", path = shown(&path), names = shown(&keys.join(", "))),
             };
-            scope.error_hint(Code::A0111, name.spot, format!("unknown service `{}`", shown(&name.text)), &hint);
+            let message = text!("unknown service `{name}`", name = shown(&name.text));
+            scope.error_hint(Code::A0111, name.spot, message, hint);
             return None;
         };
         trail.push(step);
@@ -424,15 +424,16 @@ impl<'s> ProjectLoading<'s> {
         };
         if noted.has_plain_dollar {
             let problem =
-                Problem::warning(Code::A0187, node.spot, "a `$` that begins no variable stands for itself".to_owned());
-            scope.report(problem.hint("write `$$` for a dollar sign, as Compose has it".to_owned()));
+                Problem::warning(Code::A0187, node.spot, text!("a `$` that begins no variable stands for itself"));
+            scope.report(problem.hint(text!("write `$$` for a dollar sign, as Compose has it")));
         }
         for name in noted.unset {
             if self.unset.borrow_mut().insert(name.clone()) {
-                let message = format!("variable `{}` is not set, so it is empty", shown(&name));
-                let problem = Problem::warning(Code::A0153, node.spot, message);
-                let hint = format!("set it in `.env`, or write `${{{}:-}}` if that is meant", shown(&name));
-                scope.report(problem.hint(hint));
+                let name = shown(&name);
+                let form = format!("`${{{name}:-}}`");
+                let message = text!("variable `{name}` is not set, so it is empty", name);
+                let hint = text!("set it in `.env`, or write {form} if that is meant", form);
+                scope.report(Problem::warning(Code::A0153, node.spot, message).hint(hint));
             }
         }
         if !scope.spend(Effort::bytes(text.len()), node.spot) {
@@ -447,12 +448,22 @@ impl<'s> ProjectLoading<'s> {
 fn fault(fault: InterpolationFault, spot: Spot) -> Problem {
     match fault {
         InterpolationFault::Form(why) => {
-            Problem::error(Code::A0110, spot, why.to_owned()).hint("write `$$` for a dollar sign".to_owned())
+            Problem::error(Code::A0110, spot, why).hint(text!("write `$$` for a dollar sign"))
         }
         InterpolationFault::Demanded { name, message } => env_file::demanded(&name, &message, spot),
-        InterpolationFault::TooLong => {
-            Problem::error(Code::A0108, spot, "too long once variables are replaced".to_owned())
-        }
+        InterpolationFault::TooLong => Problem::error(Code::A0108, spot, text!("too long once variables are replaced")),
+    }
+}
+
+/// How messages call a thing that a Compose file defines.
+fn thing(sort: &str, name: &str) -> Text {
+    let name = shown(name);
+    match sort {
+        "service" => text!("service `{name}`", name),
+        "network" => text!("network `{name}`", name),
+        "volume" => text!("volume `{name}`", name),
+        "config" => text!("config `{name}`", name),
+        _ => text!("secret `{name}`", name),
     }
 }
 
@@ -463,7 +474,7 @@ fn section(reader: &mut Reader<'_>, key: &'static str) -> Vec<Entry> {
         NodeData::Map(entries) => entries.iter().filter(|entry| !entry.key.starts_with("x-")).cloned().collect(),
         NodeData::Scalar(_) if entry.value.is_null() => Vec::new(),
         NodeData::Scalar(_) | NodeData::List(_) => {
-            reader.scope.wrong_type(&entry.value, &reader.label(key), text!("a map"));
+            reader.scope.wrong_type(&entry.value, reader.label(key), text!("a map"));
             Vec::new()
         }
     }
@@ -473,15 +484,14 @@ fn section(reader: &mut Reader<'_>, key: &'static str) -> Vec<Entry> {
 pub(crate) fn one_or_many(reader: &mut Reader<'_>, key: &'static str) -> Vec<PlacedText> {
     let Some(node) = reader.node(key) else { return Vec::new() };
     match &node.data {
-        NodeData::List(_) => reader.scope.texts(node, &reader.label(key)).unwrap_or_default(),
-        NodeData::Scalar(_) | NodeData::Map(_) => reader.scope.text(node, &reader.label(key)).into_iter().collect(),
+        NodeData::List(_) => reader.scope.texts(node, reader.label(key)).unwrap_or_default(),
+        NodeData::Scalar(_) | NodeData::Map(_) => reader.scope.text(node, reader.label(key)).into_iter().collect(),
     }
 }
 
 /// A verdict for keys of a part of a Compose file that have no meaning here.
-pub(crate) fn not_here(entry: &Entry, of: &str, known: &[(&str, &str)]) -> UnknownKey {
+pub(crate) fn not_here(entry: &Entry, of: &str, known: &[(&str, impl Into<Text> + Clone)]) -> UnknownKey {
     let Some((key, hint)) = known.iter().find(|(key, _)| *key == entry.key) else { return UnknownKey::Unknown };
-    let message = format!("`{of}.{key}` is not supported");
-    let problem = Problem::error(Code::A0112, entry.key_spot, message);
-    UnknownKey::Reported(if hint.is_empty() { problem } else { problem.hint((*hint).to_owned()) })
+    let message = text!("{key} is not supported", key = format!("`{of}.{key}`"));
+    UnknownKey::Reported(Problem::error(Code::A0112, entry.key_spot, message).hint(hint.clone()))
 }

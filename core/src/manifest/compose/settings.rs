@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::service::ContainerNetwork;
-use crate::model::{Code, Value};
+use crate::model::{Code, Text, Value};
 
 use super::container::{PairValue, pairs};
 use crate::manifest::yaml::diagnostic::shown;
@@ -34,8 +34,9 @@ pub(crate) fn read(reader: &mut Reader<'_>, is_short: bool) -> SettingValues {
     }
     judge(reader, &settings);
     if settings.get("shm_size").and_then(Value::as_int).is_some_and(|bytes| bytes > SHM_BYTES_MAX) {
-        let hint = "at most `64g`; the rest belongs into a volume";
-        reader.scope.error_hint(Code::A0106, reader.key_spot("shm_size"), "`shm_size` is too large".to_owned(), hint);
+        let message = text!("`shm_size` is too large");
+        let hint = text!("at most `64g`; the rest belongs into a volume");
+        reader.scope.error_hint(Code::A0106, reader.key_spot("shm_size"), message, hint);
     }
     // No limit is what holds anyway.
     settings.retain(|key, value| key != "pids_limit" || *value != Value::Int(-1));
@@ -97,7 +98,7 @@ fn value(reader: &mut Reader<'_>, key: &'static str, shape: SettingShape) -> Opt
             let text = reader.text(key)?;
             signal_name(reader.scope, &text).map(Value::text)
         }
-        SettingShape::Word(kind, hint) => word(reader, key, kind, hint),
+        SettingShape::Word(kind, example) => word(reader, key, kind, example),
         SettingShape::Texts | SettingShape::Addresses => {
             let node = reader.node(key)?;
             let label = reader.label(key);
@@ -105,7 +106,8 @@ fn value(reader: &mut Reader<'_>, key: &'static str, shape: SettingShape) -> Opt
             for text in &texts {
                 let is_good = shape == SettingShape::Texts || text.text.parse::<IpAddr>().is_ok();
                 if text.text.is_empty() || !is_good {
-                    reader.scope.not_allowed(text, &format!("an item of {label}"), "as in `192.168.1.1`");
+                    let hint = text!("as in {example}", example = "`192.168.1.1`");
+                    reader.scope.not_allowed(text, text!("an item of {list}", list = &label), hint);
                 }
             }
             Some(Value::texts(texts.into_iter().map(|text| text.text)))
@@ -119,9 +121,14 @@ fn span_in_micros(reader: &mut Reader<'_>, key: &'static str, min: i64, max: i64
     let text = reader.text(key)?;
     let found = micros(&text.text).filter(|micros| (min..=max).contains(micros));
     if found.is_none() {
-        let most = if max == i64::MAX { String::new() } else { format!(" and at most {max}") };
-        let hint = format!("microseconds or a duration, as in `50000` or `50ms`, at least {min}{most}");
-        reader.scope.not_allowed(&text, &reader.label(key), &hint);
+        let min = min.to_string();
+        let hint = if max == i64::MAX {
+            text!("microseconds or a duration, as in `50000` or `50ms`, at least {min}", min)
+        } else {
+            let max = max.to_string();
+            text!("microseconds or a duration, as in `50000` or `50ms`, at least {min} and at most {max}", min, max)
+        };
+        reader.scope.not_allowed(&text, reader.label(key), hint);
     }
     found.map(Value::Int)
 }
@@ -130,37 +137,60 @@ fn span_in_seconds(reader: &mut Reader<'_>, key: &'static str, max: i64) -> Opti
     let text = reader.text(key)?;
     let hint = match resolve::duration_ms(&text.text) {
         Ok(millis) if millis <= max * 1000 => return Some(Value::Int((millis + 999) / 1000)),
-        Ok(_) => format!("at most {max}s"),
+        Ok(_) => text!("at most {most}", most = format!("{max}s")),
         Err(hint) => hint,
     };
-    reader.scope.not_allowed(&text, &reader.label(key), &hint);
+    reader.scope.not_allowed(&text, reader.label(key), hint);
     None
 }
 
 /// A word, in the engine's spelling.
-fn word(reader: &mut Reader<'_>, key: &'static str, kind: WordKind, hint: &str) -> Option<Value> {
+fn word(reader: &mut Reader<'_>, key: &'static str, kind: WordKind, example: &str) -> Option<Value> {
     let PlacedText { text, spot } = reader.text(key)?;
     let label = reader.label(key);
     if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        reader.scope.not_allowed(&PlacedText { text, spot }, &label, hint);
+        reader.scope.not_allowed(&PlacedText { text, spot }, label, why_no_word(key, kind, example));
         return None;
     }
-    let (spelled, hint) = match kind {
-        WordKind::Any => (Some(text.clone()), hint),
-        WordKind::Cpuset => (is_cpuset(&text).then(|| text.clone()), "numbers of CPUs, as in `0-2` or `0,3`"),
-        WordKind::Mac => {
-            (is_mac(&text).then(|| text.to_lowercase()), "six pairs of hexadecimal digits, as in `02:42:ac:11:65:43`")
-        }
-        WordKind::Path => (text.starts_with('/').then(|| text.clone()), "a whole path in the container, as in `/srv`"),
-        WordKind::HostName => (is_host_name(&text).then(|| text.clone()), "letters, digits, `-` and `.`, at most 253"),
-        WordKind::Platform => {
-            (platform(&text), "`linux/ARCHITECTURE`, as in `linux/amd64`, `linux/arm64` or `linux/arm/v7`")
-        }
+    let spelled = match kind {
+        WordKind::Any => Some(text.clone()),
+        WordKind::Cpuset => is_cpuset(&text).then(|| text.clone()),
+        WordKind::Mac => is_mac(&text).then(|| text.to_lowercase()),
+        WordKind::Path => text.starts_with('/').then(|| text.clone()),
+        WordKind::HostName => is_host_name(&text).then(|| text.clone()),
+        WordKind::Platform => platform(&text),
     };
     if spelled.is_none() {
-        reader.scope.not_allowed(&PlacedText { text, spot: reader.key_spot(key) }, &label, hint);
+        let hint = why_not_of_kind(kind, example);
+        reader.scope.not_allowed(&PlacedText { text, spot: reader.key_spot(key) }, label, hint);
     }
     spelled.map(Value::Text)
+}
+
+/// What to write in place of nothing, or of something with a blank in it.
+fn why_no_word(key: &str, kind: WordKind, example: &str) -> Text {
+    match kind {
+        WordKind::Any if key == "runtime" => text!("a runtime that the engine knows, as in {example}", example),
+        WordKind::Cpuset => text!("as in {first} or {second}", first = "`0-2`", second = "`0,3`"),
+        WordKind::Path => why_not_of_kind(kind, example),
+        WordKind::Any | WordKind::Mac | WordKind::HostName | WordKind::Platform => {
+            text!("as in {example}", example)
+        }
+    }
+}
+
+/// What a word of a kind looks like.
+fn why_not_of_kind(kind: WordKind, example: &str) -> Text {
+    match kind {
+        WordKind::Any => text!("as in {example}", example),
+        WordKind::Cpuset => {
+            text!("numbers of CPUs, as in {first} or {second}", first = "`0-2`", second = "`0,3`")
+        }
+        WordKind::Mac => text!("six pairs of hexadecimal digits, as in {example}", example),
+        WordKind::Path => text!("a whole path in the container, as in {example}", example),
+        WordKind::HostName => text!("letters, digits, `-` and `.`, at most 253"),
+        WordKind::Platform => text!("`linux/ARCHITECTURE`, as in `linux/amd64`, `linux/arm64` or `linux/arm/v7`"),
+    }
 }
 
 /// A limit of memory below `deploy`.
@@ -192,16 +222,17 @@ pub(crate) fn named(reader: &mut Reader<'_>, key: &'static str) -> BTreeMap<Stri
     let mut entries = BTreeMap::new();
     for (name, spot, value) in pairs(reader, key) {
         let scope = reader.scope;
+        let what = || text!("`{name}` of {key}", name = shown(&name), key = &label);
         let value = match value {
             PairValue::Text(text) => Some(text),
-            PairValue::Node(node) => scope.text(node, &format!("`{}` of {label}", shown(&name))).map(|text| text.text),
+            PairValue::Node(node) => scope.text(node, what()).map(|text| text.text),
             PairValue::Nothing => {
-                scope.error(Code::A0104, spot, format!("`{}` of {label} has no value", shown(&name)));
+                scope.error(Code::A0104, spot, text!("{what} has no value", what = what()));
                 None
             }
         };
         if name.is_empty() || name.chars().any(char::is_control) {
-            scope.error(Code::A0106, spot, format!("an entry of {label} needs a name of plain characters"));
+            scope.error(Code::A0106, spot, text!("an entry of {key} needs a name of plain characters", key = &label));
             continue;
         }
         entries.extend(value.map(|value| (name, Value::Text(value))));
@@ -214,8 +245,12 @@ pub(crate) fn bytes(scope: &Scope<'_>, text: &PlacedText, label: &str, min: i64)
     let found = bytes_of(&text.text);
     match found {
         Some(bytes) if bytes >= min => return Some(bytes),
-        Some(_) => scope.not_allowed(text, label, format!("at least {min} bytes")),
-        None => scope.not_allowed(text, label, "bytes, as in `512m`, `2g` or `1048576`"),
+        Some(_) => scope.not_allowed(text, label, text!("at least {min} bytes", min = min.to_string())),
+        None => {
+            let (first, second, third) = ("`512m`", "`2g`", "`1048576`");
+            let hint = text!("bytes, as in {first}, {second} or {third}", first, second, third);
+            scope.not_allowed(text, label, hint);
+        }
     }
     None
 }
@@ -262,7 +297,8 @@ pub(crate) fn cpus(reader: &mut Reader<'_>, key: &'static str) -> Option<Value> 
     let text = reader.text(key)?;
     let found = decimal(&text.text, PLACES);
     if found.is_none() {
-        reader.scope.not_allowed(&text, &reader.label(key), "a number of CPUs, as in `0.5` or `2`");
+        let hint = text!("a number of CPUs, as in {first} or {second}", first = "`0.5`", second = "`2`");
+        reader.scope.not_allowed(&text, reader.label(key), hint);
     }
     found.map(Value::Int)
 }
@@ -272,7 +308,7 @@ fn signal_name(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     let name = text.text.to_ascii_uppercase();
     let is_word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-".contains(&b));
     if !is_word {
-        scope.not_allowed(text, "`stop_signal`", "as in `SIGINT`");
+        scope.not_allowed(text, "`stop_signal`", text!("as in {example}", example = "`SIGINT`"));
         return None;
     }
     let is_bare = name.starts_with("SIG") || name.bytes().all(|b| b.is_ascii_digit());
@@ -341,32 +377,30 @@ pub(crate) fn is_nothing(value: &Value) -> bool {
 /// Settings that contradict each other: the engine would refuse them when the old container is gone already.
 pub(crate) fn contradictions(reader: &Reader<'_>, settings: &SettingValues) {
     let number = |key: &str| settings.get(key).and_then(Value::as_int);
-    let clash = |key: &str, message: String, hint: &str| {
+    let clash = |key: &str, message: Text, hint: Text| {
         reader.scope.error_hint(Code::A0140, reader.key_spot(key), message, hint);
     };
     for key in ["cpu_period", "cpu_quota"] {
         if settings.contains_key("cpus") && settings.contains_key(key) {
-            clash(key, format!("`{key}` stands beside `cpus`"), "both limit the same; keep one");
+            clash(key, text!("`{key}` stands beside `cpus`", key), text!("both limit the same; keep one"));
         }
     }
     let (memory, swap) = (number("mem_limit"), number("memswap_limit"));
     match (memory, swap) {
         (None, Some(_)) => {
-            clash("memswap_limit", "`memswap_limit` needs `mem_limit`".to_owned(), "it is memory and swap together");
+            let message = text!("`memswap_limit` needs `mem_limit`");
+            clash("memswap_limit", message, text!("it is memory and swap together"));
         }
         (Some(memory), Some(swap)) if swap != -1 && swap < memory => {
-            let hint = "it is memory and swap together; `-1` for no limit";
-            clash("memswap_limit", "`memswap_limit` is less than `mem_limit`".to_owned(), hint);
+            let hint = text!("it is memory and swap together; `-1` for no limit");
+            clash("memswap_limit", text!("`memswap_limit` is less than `mem_limit`"), hint);
         }
         (Some(_) | None, Some(_) | None) => (),
     }
     if let (Some(memory), Some(reserved)) = (memory, number("mem_reservation"))
         && reserved > memory
     {
-        clash(
-            "mem_reservation",
-            "`mem_reservation` is more than `mem_limit`".to_owned(),
-            "reserve less, or limit more",
-        );
+        let message = text!("`mem_reservation` is more than `mem_limit`");
+        clash("mem_reservation", message, text!("reserve less, or limit more"));
     }
 }

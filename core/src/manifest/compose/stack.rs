@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::model::Code;
 use crate::model::folders::as_word;
 use crate::model::service::{Mount, NetworkMode, OwnNetwork, Volume};
+use crate::model::{Code, Text};
 
 use super::container;
 use super::container::ContainerRead;
@@ -53,9 +53,9 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     let picked: Vec<PlacedText> = one_or_many(reader, "profiles");
     let has_network = reader.has("network");
     if reader.has("containers") {
-        let hint = "write all of them into one of the two";
-        let spot = reader.key_spot("containers");
-        scope.error_hint(Code::A0106, spot, "`containers` stands beside `compose`".to_owned(), hint);
+        let message = text!("`containers` stands beside `compose`");
+        let hint = text!("write all of them into one of the two");
+        scope.error_hint(Code::A0106, reader.key_spot("containers"), message, hint);
         reader.entry("containers");
     }
     let Some(path) = paths.first() else { return Stack::default() };
@@ -64,21 +64,23 @@ pub(crate) fn stack(reader: &mut Reader<'_>) -> Stack {
     let project = loading.project(&found.files, &found.environment);
     let Some(project) = project.filter(|_| !scope.is_over_budget()) else { return Stack::default() };
     if let Some(name) = project.name.as_ref().filter(|name| name.text != scope.name) {
-        let message = format!("the Compose file's name `{}` is not used", shown(&name.text));
-        let problem = Problem::warning(Code::A0158, name.spot, message);
-        scope.report(problem.hint(format!("the service is called {}, as its manifest says", shown(&scope.name))));
+        let message = text!("the Compose file's name `{name}` is not used", name = shown(&name.text));
+        let hint = text!("the service is called {name}, as its manifest says", name = shown(&scope.name));
+        scope.report(Problem::warning(Code::A0158, name.spot, message).hint(hint));
     }
     let said = file_names::profiles(&found);
     let services = picked_services(scope, &project, &picked, &said);
     if services.is_empty() && !scope.is_broken() {
-        let hint = "`profiles: [NAME]` beside `compose:` picks those that have profiles";
-        scope.error_hint(Code::A0105, path.spot, format!("{} has no service that is picked", shown(&path.text)), hint);
+        let message = text!("{path} has no service that is picked", path = shown(&path.text));
+        let hint = text!("`profiles: [NAME]` beside `compose:` picks those that have profiles");
+        scope.error_hint(Code::A0105, path.spot, message, hint);
     }
     let mut stack = Stack { volumes: volumes(scope, &project), ..Stack::default() };
     let networks = if has_network { Networks::default() } else { networks::read(scope, &project, &services) };
     (stack.network, stack.networks) = (networks.mode.clone(), networks.own.clone());
     if services.len() > CONTAINERS_MAX {
-        let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", services.len());
+        let count = services.len();
+        let message = text!("{count} containers in one service, at most {most}", count, most = CONTAINERS_MAX);
         scope.error(Code::A0108, path.spot, message);
         return stack;
     }
@@ -112,11 +114,12 @@ fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[PlacedText], 
         }
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
         let hint = match nearest(&profile.text, &names) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if names.is_empty() => "no service of the Compose file has profiles".to_owned(),
-            None => format!("there are {}", names.join(", ")),
+            Some(near) => text!("did you mean `{near}`?", near),
+            None if names.is_empty() => text!("no service of the Compose file has profiles"),
+            None => text!("there are {names}", names),
         };
-        scope.error_hint(Code::A0111, profile.spot, format!("unknown profile `{}`", shown(&profile.text)), &hint);
+        let message = text!("unknown profile `{name}`", name = shown(&profile.text));
+        scope.error_hint(Code::A0111, profile.spot, message, hint);
     }
     services
 }
@@ -124,12 +127,14 @@ fn picked_services(scope: &Scope<'_>, project: &Project, picked: &[PlacedText], 
 /// One service as a container.
 fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entry) -> Option<ContainerRead> {
     if let Some(why) = why_not_a_key(&entry.key) {
-        let message = format!("a container cannot be called `{}`", shown(&entry.key));
+        let message = text!("a container cannot be called `{name}`", name = shown(&entry.key));
         scope.error_hint(Code::A0106, entry.key_spot, message, why);
     }
+    let what = text!("service `{name}`", name = shown(&entry.key));
     if !matches!(entry.value.data, NodeData::Map(_)) {
-        let message = format!("service `{}` must be a map, not {}", shown(&entry.key), entry.value.word());
-        scope.error_hint(Code::A0104, entry.key_spot, message, "it needs at least `image:`");
+        let (wanted, found) = (text!("a map"), entry.value.word());
+        let message = text!("{what} must be {wanted}, not {found}", what, wanted, found);
+        scope.error_hint(Code::A0104, entry.key_spot, message, text!("it needs at least `image:`"));
         return None;
     }
     volumes_are_defined(scope, project, &entry.value);
@@ -140,8 +145,7 @@ fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entr
         }
     }
     let node = worked_in(scope, project, picked, entry);
-    let what = format!("service `{}`", shown(&entry.key));
-    let mut reader = Reader::open(scope, &node, &what, "")?;
+    let mut reader = Reader::open(scope, &node, what, "")?;
     scope.places_of(entry.key_spot, entry.value.entries());
     let read = container::container(&mut reader, false);
     reader.finish(&unsupported::container_key);
@@ -151,14 +155,14 @@ fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entr
     read.container.aliases.dedup();
     for copy in copies {
         if read.container.mounts.iter().any(|other| other.target == copy.target) {
-            scope.error(Code::A0106, entry.key_spot, format!("two mounts at {}", shown(&copy.target)));
+            scope.error(Code::A0106, entry.key_spot, text!("two mounts at {path}", path = shown(&copy.target)));
         }
         read.container.mounts.push(copy);
     }
     let read_only = entry.value.entry("read_only").filter(|entry| flag(&entry.value) == Ok(true));
     if let Some(read_only) = read_only.filter(|_| read.container.mounts.iter().any(Mount::is_copied)) {
-        let message = "nothing can be copied into a container with `read_only: true`".to_owned();
-        let hint = "leave `read_only` out, or bind the files by their whole paths on the host";
+        let message = text!("nothing can be copied into a container with `read_only: true`");
+        let hint = text!("leave `read_only` out, or bind the files by their whole paths on the host");
         scope.error_hint(Code::A0157, read_only.key_spot, message, hint);
     }
     read.container.origin = scope.origin(entry.key_spot);
@@ -166,12 +170,12 @@ fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entr
 }
 
 /// Compose takes more names than manifests do; Docker and its DNS take these.
-fn why_not_a_key(key: &str) -> Option<&'static str> {
+fn why_not_a_key(key: &str) -> Option<Text> {
     const KEY_MAX: usize = 40;
     let is_good = key.len() <= KEY_MAX
         && key.starts_with(|c: char| c.is_ascii_alphanumeric())
         && key.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    (!is_good).then_some("letters, digits, `.`, `_` and `-`, at most 40 characters")
+    (!is_good).then(|| text!("letters, digits, `.`, `_` and `-`, at most {most} characters", most = KEY_MAX))
 }
 
 /// The service's map as a container's: without the keys that are worked in here.
@@ -191,8 +195,8 @@ fn worked_in(scope: &Scope<'_>, project: &Project, picked: &Picked, of: &Entry) 
             "depends_on" => needed(&entry.value, &picked.services),
             "volumes" => named_volumes(&of.key, &entry.value),
             "build" if has_image => {
-                let message = "`build` has no effect beside `image`: the image is pulled".to_owned();
-                let hint = "push what is built under that name, or write `pull_policy: build`";
+                let message = text!("`build` has no effect beside `image`: the image is pulled");
+                let hint = text!("push what is built under that name, or write `pull_policy: build`");
                 scope.no_effect(entry.key_spot, message, hint);
                 continue;
             }
@@ -260,10 +264,9 @@ fn valued(scope: &Scope<'_>, project: &Project, environment: &Rc<Node>) -> Rc<No
     for entry in entries {
         let value = if entry.value.is_null() {
             let Some(value) = project.environment.get(&entry.key) else {
-                let message = format!("variable `{}` is not set, so it is left out", shown(&entry.key));
-                let problem = Problem::warning(Code::A0153, entry.key_spot, message);
-                let hint = "set it in `.env` beside the Compose file, or remove the line".to_owned();
-                scope.report(problem.hint(hint));
+                let message = text!("variable `{name}` is not set, so it is left out", name = shown(&entry.key));
+                let hint = text!("set it in `.env` beside the Compose file, or remove the line");
+                scope.report(Problem::warning(Code::A0153, entry.key_spot, message).hint(hint));
                 continue;
             };
             Node::made_text(entry.key_spot, value.clone())
@@ -308,8 +311,8 @@ fn env_file_item(scope: &Scope<'_>, item: &Node) -> Option<(PlacedText, ValueFor
     if !matches!(item.data, NodeData::Map(_)) {
         return Some((scope.text(item, "`env_file`")?, ValueFormat::Compose, true));
     }
-    let mut reader = Reader::open(scope, item, "an item of `env_file`", "env_file.")?;
-    let path = reader.required("path", "as in `path: ./app.env`");
+    let mut reader = Reader::open(scope, item, text!("an item of {list}", list = "`env_file`"), "env_file.")?;
+    let path = reader.required("path", text!("as in {example}", example = "`path: ./app.env`"));
     let required = reader.flag("required").unwrap_or(true);
     let format = reader.choice("format", &[("raw", ValueFormat::Raw)]).unwrap_or(ValueFormat::Compose);
     reader.finish(&nothing_else);
@@ -369,10 +372,13 @@ fn volumes_are_defined(scope: &Scope<'_>, project: &Project, service: &Node) {
         }
         let keys: Vec<&str> = project.volumes.iter().map(|entry| entry.key.as_str()).collect();
         let hint = match nearest(name, &keys) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("define it at the top of the file: `volumes: {{{}: }}`", shown(name)),
+            Some(near) => text!("did you mean `{near}`?", near),
+            None => {
+                let example = format!("`volumes: {{{}: }}`", shown(name));
+                text!("define it at the top of the file: {example}", example)
+            }
         };
-        scope.error_hint(Code::A0111, item.spot, format!("unknown volume `{}`", shown(name)), &hint);
+        scope.error_hint(Code::A0111, item.spot, text!("unknown volume `{name}`", name = shown(name)), hint);
     }
 }
 
@@ -383,8 +389,8 @@ fn volumes(scope: &Scope<'_>, project: &Project) -> BTreeMap<String, Volume> {
 }
 
 fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
-    let what = format!("volume `{}`", shown(&entry.key));
-    let mut reader = Reader::open(scope, &entry.value, &what, "volume.")?;
+    let what = text!("volume `{name}`", name = shown(&entry.key));
+    let mut reader = Reader::open(scope, &entry.value, what.clone(), "volume.")?;
     let name = reader.text("name");
     let external = external(&mut reader);
     let driver = reader.text("driver");
@@ -395,15 +401,19 @@ fn volume(scope: &Scope<'_>, entry: &Entry) -> Option<Volume> {
     let options: BTreeMap<String, String> = options.into_iter().map(|(key, text)| (key, text.text)).collect();
     let is_external = external.is_some();
     if is_external && (driver.is_some() || !options.is_empty() || !labels.is_empty()) {
-        let message = format!("{what} is external and says how to make it");
-        scope.error_hint(Code::A0106, entry.key_spot, message, "keep `external` and `name` only");
+        let message = text!("{what} is external and says how to make it", what);
+        scope.error_hint(Code::A0106, entry.key_spot, message, text!("keep `external` and `name` only"));
     }
     let legacy = external.and_then(|(name, _)| name);
     let key = is_external.then(|| PlacedText { text: entry.key.clone(), spot: entry.key_spot });
     let name = legacy.or(name).or(key);
     if let Some(name) = &name {
         if !mounts::is_volume_name(&name.text) {
-            scope.not_allowed(name, &format!("the name of {what}"), "letters, digits, `.`, `_` and `-`");
+            scope.not_allowed(
+                name,
+                text!("the name of volume `{key}`", key = shown(&entry.key)),
+                text!("letters, digits, `.`, `_` and `-`"),
+            );
         }
         policy::volume(scope, name);
     }

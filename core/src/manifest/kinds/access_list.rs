@@ -23,15 +23,15 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::ne
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let spot = reader.spot;
-    cross_manifest::needs_npm(scope, spot, "access lists");
+    cross_manifest::needs_npm(scope, spot, text!("access lists"));
     let users = users(&mut reader);
     let allow = clients(&mut reader, "allow");
     let deny = clients(&mut reader, "deny");
     let satisfy_any = reader.choice("satisfy", &[("any", true), ("all", false)]).unwrap_or(allow.is_empty());
     let pass_auth = reader.flag("pass_auth").unwrap_or(false);
     if !reader.has("users") && !reader.has("allow") && !reader.has("deny") {
-        let hint = "`users:`, `allow:` or `deny:`";
-        scope.error_hint(Code::A0105, spot, "an access list that says nothing".to_owned(), hint);
+        let hint = text!("`users:`, `allow:` or `deny:`");
+        scope.error_hint(Code::A0105, spot, text!("an access list that says nothing"), hint);
     }
     reader.finish(&unsupported::small_kind_key);
     let name = service.name.clone();
@@ -52,16 +52,18 @@ fn users(reader: &mut Reader<'_>) -> BTreeMap<String, SecretName> {
     for entry in entries {
         let name = &entry.key;
         if name.contains([':', ' ']) || name.chars().any(char::is_control) {
-            let message = format!("a user cannot be called `{}`", shown(name));
-            scope.error_hint(Code::A0106, entry.key_spot, message, "no `:` and no space");
+            let message = text!("a user cannot be called `{name}`", name = shown(name));
+            scope.error_hint(Code::A0106, entry.key_spot, message, text!("no `:` and no space"));
         }
         if matches!(entry.value.data, NodeData::Map(_)) {
-            users.extend(container::secret(scope, &entry.value, "a user").map(|secret| (name.clone(), secret)));
+            users.extend(container::secret(scope, &entry.value, text!("a user")).map(|secret| (name.clone(), secret)));
             continue;
         }
-        let hint = format!("`{0}: {{secret: {0}}}`; if it was committed, change it", shown(name));
-        let message = format!("the password of `{}` does not belong in a manifest", shown(name));
-        scope.error_hint(Code::A0104, entry.key_spot, message, &hint);
+        let name = shown(name);
+        let hint =
+            text!("{example}; if it was committed, change it", example = format!("`{name}: {{secret: {name}}}`"));
+        let message = text!("the password of `{name}` does not belong in a manifest", name);
+        scope.error_hint(Code::A0104, entry.key_spot, message, hint);
     }
     users
 }
@@ -77,7 +79,8 @@ fn clients(reader: &mut Reader<'_>, key: &'static str) -> Vec<String> {
             (Ok(client), _, _) | (Err(_), Ok(client), _) => clients.push(client),
             (Err(_), Err(_), "all") => clients.push("all".to_owned()),
             (Err(_), Err(_), _) => {
-                reader.scope.not_allowed(&text, &label, "a network or an address, as in `192.168.0.0/16`");
+                let hint = text!("a network or an address, as in {example}", example = "`192.168.0.0/16`");
+                reader.scope.not_allowed(&text, &label, hint);
             }
         }
     }

@@ -26,12 +26,6 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::AP
 const USUAL_PORT: u16 = 8080;
 /// The job that runs a new image before it serves.
 const RELEASE: &str = "release";
-/// Keys of a service that an app has no use for: its one container is what is built.
-const NOT_HERE: [(&str, &str); 3] = [
-    ("image", "leave it out: the image is built from `git`"),
-    ("containers", "write what else is needed as a Service of its own, and name it in `needs`"),
-    ("compose", "write a Service with `compose`; an App has one container, which is built"),
-];
 /// Keys of the app alone, or that are read before the service's.
 const OWN: [&str; 9] = ["kind", "name", "host", "reconcile", "git", "framework", "build", "release", "on"];
 /// What a job before an update has of the container beside which it runs.
@@ -48,6 +42,15 @@ enum Release {
     Command(PlacedText),
 }
 
+/// Keys of a service that an app has no use for: its one container is what is built.
+fn not_here() -> [(&'static str, Text); 3] {
+    [
+        ("image", text!("leave it out: the image is built from `git`")),
+        ("containers", text!("write what else is needed as a Service of its own, and name it in `needs`")),
+        ("compose", text!("write a Service with `compose`; an App has one container, which is built")),
+    ]
+}
+
 fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
     let scope = reader.scope;
     let spot = reader.key_spot("git");
@@ -56,8 +59,8 @@ fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
     let build = build(&mut reader);
     let release = release(&mut reader);
     where_it_runs(&mut reader);
-    for (key, hint) in NOT_HERE.into_iter().filter(|(key, _)| reader.has(key)) {
-        let message = format!("`{key}` does not belong in an App");
+    for (key, hint) in not_here().into_iter().filter(|(key, _)| reader.has(key)) {
+        let message = text!("`{key}` does not belong in an App", key);
         scope.error_hint(Code::A0106, reader.key_spot(key), message, hint);
     }
     let source = source?;
@@ -90,7 +93,7 @@ fn parse(mut reader: Reader<'_>, service: Service) -> Option<Service> {
     let image = made.as_ref().map_or_else(|| format!("amarre/{}:unbuilt", scope.name), |made| made.image.clone());
     *scope.built.borrow_mut() = Some(image.clone());
     let node = node(&reader, &image, &found, &release, spot);
-    let mut service = service::parse(Reader::open(scope, &node, "an App", "")?, service)?;
+    let mut service = service::parse(Reader::open(scope, &node, text!("an App"), "")?, service)?;
     complete(&mut service, &found, !reader.has("volumes"));
     service.app = Some(App { source, build: made });
     Some(service)
@@ -133,12 +136,13 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
     let scope = reader.scope;
     let Some(node) = reader.node("git") else {
         if !reader.has("git") {
-            reader.missing("git", "where the app is, as in `git: {url: https://github.com/acme/shop}`");
+            let example = "`git: {url: https://github.com/acme/shop}`";
+            reader.missing("git", text!("where the app is, as in {example}", example));
         }
         return None;
     };
     let mut inner = Reader::open(scope, node, "`git`", "git.")?;
-    let url = inner.required("url", "as in `url: https://github.com/acme/shop`");
+    let url = inner.required("url", text!("as in {example}", example = "`url: https://github.com/acme/shop`"));
     let reference = inner.text("ref");
     let path = inner.text("path");
     let token = inner.node("token").and_then(|node| container::secret(scope, node, "`git.token`"));
@@ -148,18 +152,22 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
         Ok(url) => Some(url),
         Err((what, _)) => {
             // The URL may have a password in it: it is not repeated.
-            let hint = "as in `https://github.com/acme/shop`, for a private one with `token: {secret: NAME}` beside it";
-            scope.error_hint(Code::A0106, text.spot, format!("`git.url`: {what}"), hint);
+            let hint = text!(
+                "as in `https://github.com/acme/shop`, for a private one with {token} beside it",
+                token = "`token: {secret: NAME}`",
+            );
+            let message = text!("{thing}: {why}", thing = "`git.url`", why = what);
+            scope.error_hint(Code::A0106, text.spot, message, hint);
             None
         }
     })?;
     if token.is_some() && url.is_open() {
-        let hint = "use https://, else everybody on the way reads the token";
-        scope.error_hint(Code::A0106, node.spot, "a token would be sent over http://".to_owned(), hint);
+        let hint = text!("use https://, else everybody on the way reads the token");
+        scope.error_hint(Code::A0106, node.spot, text!("a token would be sent over http://"), hint);
     }
     if host_key.is_some() && matches!(url, GitUrl::Http(_)) {
-        let hint = "take `git.host_key` out: over HTTPS a certificate says who the server is";
-        scope.error_hint(Code::A0106, node.spot, "a host key is for ssh".to_owned(), hint);
+        let hint = text!("take `git.host_key` out: over HTTPS a certificate says who the server is");
+        scope.error_hint(Code::A0106, node.spot, text!("a host key is for ssh"), hint);
     }
     let reference = reference.map_or(Some("main".to_owned()), |text| {
         let is_name = |text: &str| {
@@ -173,7 +181,7 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
         if is_name(&text.text) {
             return Some(text.text);
         }
-        scope.not_allowed(&text, "`git.ref`", "a branch, a tag, or a commit with all its 40 digits");
+        scope.not_allowed(&text, "`git.ref`", text!("a branch, a tag, or a commit with all its 40 digits"));
         None
     })?;
     let path = path.map_or(Some(String::new()), |text| {
@@ -183,7 +191,7 @@ fn git(reader: &mut Reader<'_>) -> Option<AppSource> {
         if is_inside {
             return Some(if trimmed == "." { String::new() } else { trimmed.to_owned() });
         }
-        scope.not_allowed(&text, "`git.path`", "a folder of the repository, as in `apps/web`");
+        scope.not_allowed(&text, "`git.path`", text!("a folder of the repository, as in `apps/web`"));
         None
     })?;
     Some(AppSource { url, reference, path, token, host_key })
@@ -195,7 +203,7 @@ fn framework(reader: &mut Reader<'_>) -> Option<PlacedText> {
     if text.text == "auto" || names.contains(&text.text.as_str()) {
         return Some(text);
     }
-    reader.scope.not_allowed(&text, "`framework`", format!("`auto`, or one of {}", names.join(", ")));
+    reader.scope.not_allowed(&text, "`framework`", text!("`auto`, or one of {names}", names = names.join(", ")));
     None
 }
 
@@ -220,7 +228,7 @@ fn release(reader: &mut Reader<'_>) -> Release {
 /// `on: docker`; machines of other sorts come later.
 fn where_it_runs(reader: &mut Reader<'_>) {
     if let Some(text) = reader.text("on").filter(|text| text.text != "docker") {
-        reader.scope.not_allowed(&text, "`on`", "`docker`; vm and lxc are not yet supported");
+        reader.scope.not_allowed(&text, "`on`", text!("`docker`; vm and lxc are not yet supported"));
     }
 }
 
@@ -242,8 +250,9 @@ fn made(
     spot: Spot,
 ) -> Option<Build> {
     if let Some(left) = checkout.left_out.iter().find(|path| is_below(path, &found.context)) {
-        let message = format!("{} is not in the repository itself: a submodule, or a file of Git LFS", shown(left));
-        let hint = "put its files into the repository, or leave it out of the folder that is built";
+        let path = shown(left);
+        let message = text!("{path} is not in the repository itself: a submodule, or a file of Git LFS", path);
+        let hint = text!("put its files into the repository, or leave it out of the folder that is built");
         scope.error_hint(apps::NOT_BUILDABLE, spot, message, hint);
         return None;
     }
@@ -295,12 +304,13 @@ fn database_is_set(scope: &Scope<'_>, reader: &Reader<'_>, found: &apps::Detecte
         Some(NodeData::Scalar(_)) | None => false,
     };
     let Some((name, file)) = found.database.iter().find(|(name, _)| !files && !is_set(name)) else { return true };
-    let message = format!("{file} reads {name}, and nothing sets it");
-    let hint = format!(
-        "write `environment: {{{name}: {{secret: {}/database}}}}`, with the address of a database that is there, or of a service beside it: `amarre new` has templates",
-        scope.name
+    let message = text!("{file} reads {name}, and nothing sets it", file, name);
+    let example = format!("`environment: {{{name}: {{secret: {}/database}}}}`", scope.name);
+    let hint = text!(
+        "write {example}, with the address of a database that is there, or of a service beside it: `amarre new` has templates",
+        example,
     );
-    scope.error_hint(apps::DATABASE_UNSET, spot, message, &hint);
+    scope.error_hint(apps::DATABASE_UNSET, spot, message, hint);
     false
 }
 
@@ -383,8 +393,8 @@ fn schema() -> Json {
     );
     let dockerfile = ("dockerfile", text(), "A Dockerfile of the repository, in place of one by the framework");
     let build = object(&[], std::iter::once(dockerfile).chain(build::keys()).collect());
-    let mut keys = service::keys();
-    keys.retain(|(key, ..)| !NOT_HERE.iter().any(|(other, _)| key == other));
+    let (mut keys, others) = (service::keys(), not_here());
+    keys.retain(|(key, ..)| !others.iter().any(|(other, _)| key == other));
     keys.extend([
         ("git", git, "Where the app is"),
         ("framework", words(&names), "What it is made with; auto finds out"),

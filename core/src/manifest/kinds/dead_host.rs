@@ -11,6 +11,7 @@ use crate::manifest::schema::{dns, flag, head, hsts, list, object, text, tls};
 use crate::manifest::yaml::reader::Reader;
 use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
 use crate::model::{Fields, Kind};
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("DeadHost"), parse, schema };
@@ -18,7 +19,7 @@ pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::ne
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     let spot = reader.spot;
-    cross_manifest::needs_npm(scope, spot, "404 hosts");
+    cross_manifest::needs_npm(scope, spot, text!("404 hosts"));
     let domains = route::domains(&mut reader);
     let HostOptions { tls, force_https, http2, hsts, advanced } = host_options::front(&mut reader);
     service.dns = record::dns(&mut reader);

@@ -17,7 +17,8 @@ use crate::model::power::{Power, PowerRule};
 use crate::model::service::{Dns, ManifestKind, Service};
 use crate::model::site::CloudSite;
 use crate::model::timetable::{HolidaysText, Timetable, TimetableError, TimetableKey, TimetableText};
-use crate::model::{Address, Code, Kind};
+use crate::model::{Address, Code, Kind, Text};
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::INSTANCE, parse, schema };
@@ -28,10 +29,13 @@ const PORT_MAX: i64 = 65_535;
 
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
-    let cloud = reader.required("cloud", "a name below `clouds:` of amarre.yaml");
+    let cloud = reader.required("cloud", text!("a name below `clouds:` of amarre.yaml"));
     let is_made = !reader.has("id") && server::has_keys(&reader);
-    let id_hint = "the vendor's id of a server that is there: `amarre instance list --wide` shows them; \
-                   or region, type, image and ssh_keys of one that Amarre makes";
+    let id_hint = text!(
+        "{first}; {more}",
+        first = text!("the vendor's id of a server that is there: `amarre instance list --wide` shows them"),
+        more = text!("or region, type, image and ssh_keys of one that Amarre makes"),
+    );
     let id = if is_made { None } else { reader.required("id", id_hint) };
     let (rule, spot) = rule(&mut reader);
     let domains = names(&mut reader);
@@ -49,7 +53,7 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
         !text.is_empty() && text.len() <= ID_CHARS_MAX && text.bytes().all(is_plain)
     };
     if let Some(id) = id.as_ref().filter(|id| !is_id(&id.text)) {
-        scope.not_allowed(id, "`id`", "as in `id: 8f1c7a52-0b3e-4a57-9d3e-2f6f0c9d1a44`, and not the name");
+        scope.not_allowed(id, "`id`", text!("as in `id: 8f1c7a52-0b3e-4a57-9d3e-2f6f0c9d1a44`, and not the name"));
         return None;
     }
     let address = match (is_made, id) {
@@ -61,7 +65,8 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     }
     let shelves = site.provider.cloud_traits().shelves;
     if let Some(hint) = rule.as_ref().and_then(shelving).filter(|_| !shelves) {
-        scope.error_hint(Code::A0106, spot, format!("{} shelves no instance", site.provider.title()), hint);
+        let message = text!("{cloud} shelves no instance", cloud = site.provider.title());
+        scope.error_hint(Code::A0106, spot, message, hint);
         return None;
     }
     service.instance =
@@ -82,11 +87,14 @@ pub(super) fn site_of<'a>(scope: &Scope<'a>, cloud: &PlacedText) -> Option<&'a C
     if site.is_none() {
         let names: Vec<&str> = clouds.keys().map(String::as_str).collect();
         let hint = match (nearest(&cloud.text, &names), names.as_slice()) {
-            (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, []) => "there is none: write `clouds:` in amarre.yaml, or run `amarre init --cloud ovh`".to_owned(),
-            (None, names) => format!("below `clouds:` of amarre.yaml are {}", names.join(", ")),
+            (Some(near), _) => text!("did you mean `{near}`?", near),
+            (None, []) => text!("there is none: write `clouds:` in amarre.yaml, or run `amarre init --cloud ovh`"),
+            (None, names) => {
+                text!("below {key} of amarre.yaml are {names}", key = "`clouds:`", names = names.join(", "))
+            }
         };
-        scope.error_hint(Code::A0106, cloud.spot, format!("there is no cloud `{}`", shown(&cloud.text)), &hint);
+        let message = text!("there is no cloud `{name}`", name = shown(&cloud.text));
+        scope.error_hint(Code::A0106, cloud.spot, message, hint);
     }
     site
 }
@@ -98,8 +106,8 @@ fn names(reader: &mut Reader<'_>) -> Vec<String> {
     let dns = reader.choice("dns", &[("auto", true), ("none", false)]);
     if reader.has("domain") || reader.has("aliases") {
         if dns == Some(false) {
-            let hint = "leave out one of them";
-            scope.error_hint(Code::A0106, spot, "`dns: none` stands beside `domain`".to_owned(), hint);
+            let hint = text!("leave out one of them");
+            scope.error_hint(Code::A0106, spot, text!("`dns: none` stands beside `domain`"), hint);
         }
         return route::domains(reader);
     }
@@ -119,8 +127,12 @@ fn check(reader: &mut Reader<'_>) -> Option<ServerCheck> {
     let mut inner = Reader::open(scope, node, "`ready`", "ready.")?;
     let both = inner.has("tcp") && inner.has("http");
     if both || !inner.has("tcp") && !inner.has("http") {
-        let hint = "write `{tcp: 22}`, or `{http: {port: 8080, path: /healthz}}`";
-        scope.error_hint(Code::A0106, node.spot, "`ready` takes one of `tcp` and `http`".to_owned(), hint);
+        let hint = text!(
+            "write {first}, or {second}",
+            first = "`{tcp: 22}`",
+            second = "`{http: {port: 8080, path: /healthz}}`",
+        );
+        scope.error_hint(Code::A0106, node.spot, text!("`ready` takes one of `tcp` and `http`"), hint);
         return None;
     }
     let port = |reader: &mut Reader<'_>, key| u16::try_from(reader.number(key, 1, PORT_MAX)?).ok();
@@ -129,14 +141,14 @@ fn check(reader: &mut Reader<'_>) -> Option<ServerCheck> {
     } else if let Some(node) = inner.entry("http").map(|entry| &entry.value).filter(|node| node.scalar().is_none()) {
         let mut page = Reader::open(scope, node, "`ready.http`", "ready.http.")?;
         if !page.has("port") {
-            page.missing("port", "as in `port: 8080`");
+            page.missing("port", text!("as in {example}", example = "`port: 8080`"));
         }
         let (port, path) = (port(&mut page, "port"), page.text("path"));
         page.finish(&nothing_else);
         let is_page = |path: &str| path.starts_with('/') && nginx::is_path(path);
         let wrong = path.as_ref().filter(|path| !is_page(&path.text));
         if let Some(wrong) = wrong {
-            scope.not_allowed(wrong, "`ready.http.path`", "a path as in `/healthz`");
+            scope.not_allowed(wrong, "`ready.http.path`", text!("a path as in {example}", example = "`/healthz`"));
             return None;
         }
         Some(ServerCheck::Http { port: port?, path: path.map_or_else(|| "/".to_owned(), |path| path.text) })
@@ -148,10 +160,12 @@ fn check(reader: &mut Reader<'_>) -> Option<ServerCheck> {
 }
 
 /// What to write in place of a rule that shelves.
-fn shelving(rule: &PowerRule) -> Option<&'static str> {
+fn shelving(rule: &PowerRule) -> Option<Text> {
     match rule {
-        PowerRule::Level(Power::Shelved) => Some("write `power: off`"),
-        PowerRule::Schedule(table) if table.off_as().power() == Power::Shelved => Some("write `off_as: stop`"),
+        PowerRule::Level(Power::Shelved) => Some(text!("write {what}", what = "`power: off`")),
+        PowerRule::Schedule(table) if table.off_as().power() == Power::Shelved => {
+            Some(text!("write {what}", what = "`off_as: stop`"))
+        }
         PowerRule::Level(_) | PowerRule::Schedule(_) | PowerRule::Unmanaged => None,
     }
 }
@@ -177,8 +191,9 @@ fn rule(reader: &mut Reader<'_>) -> (Option<PowerRule>, Spot) {
         };
     };
     if has_power {
-        let message = format!("`power` in line {} and `schedule` contradict each other", power_spot.line);
-        reader.scope.error_hint(Code::A0106, spot, message, "keep the one that is meant");
+        let line = power_spot.line.to_string();
+        let message = text!("`power` in line {line} and `schedule` contradict each other", line);
+        reader.scope.error_hint(Code::A0106, spot, message, text!("keep the one that is meant"));
         return (None, spot);
     }
     let inner = Reader::open(reader.scope, node, "`schedule`", "schedule.");
@@ -193,12 +208,13 @@ enum PowerWord {
 
 fn timetable(mut reader: Reader<'_>) -> Option<Timetable> {
     let scope = reader.scope;
-    let timezone = reader.required("timezone", "as in `timezone: Europe/Paris`");
+    let timezone = reader.required("timezone", text!("as in {example}", example = "`timezone: Europe/Paris`"));
     let on = expressions(&mut reader, "on");
     let off = expressions(&mut reader, "off");
     for key in ["on", "off"] {
         if !reader.has(key) {
-            reader.missing(key, "five fields of cron: minute, hour, day, month, weekday, as in `0 8 * * mon-fri`");
+            let hint = text!("five fields of cron: minute, hour, day, month, weekday, as in `0 8 * * mon-fri`");
+            reader.missing(key, hint);
         }
     }
     let off_as = reader.text("off_as");
@@ -284,11 +300,14 @@ impl TimetablePlaces<'_> {
     fn report(&self, scope: &Scope<'_>, error: &TimetableError) {
         let other = error.other.and_then(|key| self.of(key));
         let message = match other {
-            Some(other) => format!("{}: see line {}, too", error.message, other.line),
+            Some(other) => {
+                let (why, line) = (error.message.clone(), other.line.to_string());
+                text!("{why}: see line {line}, too", why, line)
+            }
             None => error.message.clone(),
         };
         let spot = self.of(error.key).unwrap_or(self.timezone);
-        scope.error_hint(Code::A0193, spot, message, &error.hint);
+        scope.error_hint(Code::A0193, spot, message, error.hint.clone());
     }
 }
 

@@ -17,7 +17,7 @@ use crate::model::pool::{Between, Machine, Pool};
 use crate::model::reservations::PoolRules;
 use crate::model::service::{Dns, ManifestKind, Service};
 use crate::model::site::ascii_name;
-use crate::model::{Code, Millis};
+use crate::model::{Code, Millis, Text};
 use crate::text;
 
 /// The row of the kind.
@@ -57,9 +57,10 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     pool_containers::service(&mut reader, &mut service, &mut machines);
     let servers = pool_servers::servers(&mut reader, &service.name, &mut machines);
     if !["machines", "from", "service", "instance"].iter().any(|key| reader.has(key)) {
-        let hint = "as in `machines: [{name: m1, address: 192.168.1.21}]`, `from: ./machines.txt`, \
-                    `service: {template: sshd, count: 5}`, or `instance: {cloud: paris, count: 5, …}`";
-        reader.missing("machines", hint);
+        let examples = "`machines: [{name: m1, address: 192.168.1.21}]`, `from: ./machines.txt`, \
+                        `service: {template: sshd, count: 5}`";
+        let last = "`instance: {cloud: paris, count: 5, …}`";
+        reader.missing("machines", text!("as in {examples}, or {last}", examples, last));
     }
     let limits = limits(&mut reader);
     let PoolAccess { who, shell, sudo } = access(&mut reader);
@@ -67,23 +68,26 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     if let Some(spot) = sudo
         && (between != Between::Rebuild || machines.values().any(|machine| !machine.is_container))
     {
-        let hint = "write `between: rebuild`, and machines by `service` only: what root leaves on another one, nothing takes away";
-        scope.error_hint(Code::A0106, spot, "`sudo` needs machines that are made anew in between".to_owned(), hint);
+        let hint = text!(
+            "write `between: rebuild`, and machines by `service` only: what root leaves on another one, nothing takes away"
+        );
+        scope.error_hint(Code::A0106, spot, text!("`sudo` needs machines that are made anew in between"), hint);
     }
     if between == Between::Rebuild && !servers.is_empty() {
-        let hint = "write `between: {script: ./wipe.sh}`, or leave it out: the account goes with all that it owns";
-        let spot = reader.key_spot("between");
-        scope.error_hint(
-            Code::A0106,
-            spot,
-            "`between: rebuild` makes containers anew, and no servers".to_owned(),
-            hint,
+        let hint = text!(
+            "write {example}, or leave it out: the account goes with all that it owns",
+            example = "`between: {script: ./wipe.sh}`",
         );
+        let message = text!("`between: rebuild` makes containers anew, and no servers");
+        scope.error_hint(Code::A0106, reader.key_spot("between"), message, hint);
     }
     reader.finish(&unsupported::small_kind_key);
     if !scope.site.lends_machines {
-        let hint = "write `pools: {}` in amarre.yaml: it says that manifests may have machines reached over SSH";
-        scope.error_hint(Code::A0106, spot, "amarre.yaml has no `pools`".to_owned(), hint);
+        let hint = text!(
+            "write {example} in amarre.yaml: it says that manifests may have machines reached over SSH",
+            example = "`pools: {}`",
+        );
+        scope.error_hint(Code::A0106, spot, text!("amarre.yaml has no `pools`"), hint);
         return None;
     }
     let PoolLimits { rules, length: usual } = limits;
@@ -102,6 +106,11 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     Some(service)
 }
 
+/// What [`is_label`] takes.
+fn label_hint() -> Text {
+    text!("lower-case letters, digits and `-`, at most 40")
+}
+
 fn is_label(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(is_plain) && !text.starts_with('-')
@@ -117,7 +126,8 @@ pub(super) fn host(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     if text.text.parse::<IpAddr>().is_ok() || name.len() <= 253 && name.split('.').all(is_part) {
         return Some(name);
     }
-    scope.not_allowed(text, "`address`", "an IP address or a name, as in `192.168.1.21`; the port is a key of its own");
+    let hint = text!("an IP address or a name, as in `192.168.1.21`; the port is a key of its own");
+    scope.not_allowed(text, "`address`", hint);
     None
 }
 
@@ -128,7 +138,7 @@ pub(super) fn user(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     if is_user {
         return Some(text.text.clone());
     }
-    scope.not_allowed(text, "`user`", "root, or one that may `sudo` without a password");
+    scope.not_allowed(text, "`user`", text!("root, or one that may `sudo` without a password"));
     None
 }
 
@@ -137,7 +147,8 @@ pub(super) fn host_key(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     if is_host_key(&text.text) {
         return Some(text.text.clone());
     }
-    scope.not_allowed(text, "`host_key`", "a kind and a key, as in `ssh-ed25519 AAAA…`: `amarre pool trust` shows it");
+    let hint = text!("a kind and a key, as in `ssh-ed25519 AAAA…`: `amarre pool trust` shows it");
+    scope.not_allowed(text, "`host_key`", hint);
     None
 }
 
@@ -155,20 +166,21 @@ fn is_host_key(line: &str) -> bool {
 /// Adds a machine under its name.
 pub(super) fn add(scope: &Scope<'_>, machines: &mut BTreeMap<String, Machine>, name: PlacedText, machine: Machine) {
     if machines.len() >= MACHINES_MAX {
-        let hint = "divide them between several pools";
-        scope.error_hint(Code::A0106, name.spot, format!("a pool has at most {MACHINES_MAX} machines"), hint);
+        let message = text!("a pool has at most {most} machines", most = MACHINES_MAX);
+        scope.error_hint(Code::A0106, name.spot, message, text!("divide them between several pools"));
         return;
     }
     // Where a server is, its cloud says.
     let same_place =
         |one: &&Machine| machine.server.is_none() && one.address == machine.address && one.port == machine.port;
     if let Some(twin) = machines.values().find(same_place) {
-        let message = format!("{}:{} is there already", machine.address, machine.port);
-        scope.error_hint(Code::A0106, name.spot, message, format!("see line {}, too", twin.origin.line));
+        let place = format!("{}:{}", machine.address, machine.port);
+        let hint = text!("see line {line}, too", line = twin.origin.line.to_string());
+        scope.error_hint(Code::A0106, name.spot, text!("{place} is there already", place), hint);
         return;
     }
     if machines.insert(name.text.clone(), machine).is_some() {
-        scope.error(Code::A0106, name.spot, format!("two machines are called `{}`", shown(&name.text)));
+        scope.error(Code::A0106, name.spot, text!("two machines are called `{name}`", name = shown(&name.text)));
     }
 }
 
@@ -179,9 +191,9 @@ fn listed(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
         return scope.wrong_type(node, "`machines`", text!("a list"));
     };
     for item in items {
-        let Some(mut inner) = Reader::open(scope, item, "a machine", "machines.") else { continue };
-        let name = inner.required("name", "as in `name: m1`");
-        let address = inner.required("address", "as in `address: 192.168.1.21`");
+        let Some(mut inner) = Reader::open(scope, item, text!("a machine"), "machines.") else { continue };
+        let name = inner.required("name", text!("as in {example}", example = "`name: m1`"));
+        let address = inner.required("address", text!("as in {example}", example = "`address: 192.168.1.21`"));
         let port = port(&mut inner);
         let user = inner.text("user");
         let user = user.map_or_else(|| Some("root".to_owned()), |text| self::user(scope, &text));
@@ -190,7 +202,7 @@ fn listed(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
         inner.finish(&nothing_else);
         let (Some(name), Some(address), Some(user)) = (name, address, user) else { continue };
         if !is_label(&name.text) {
-            scope.not_allowed(&name, "`name`", "lower-case letters, digits and `-`, at most 40");
+            scope.not_allowed(&name, "`name`", label_hint());
             continue;
         }
         let (Some(address), Some(port)) = (host(scope, &address), port) else { continue };
@@ -212,8 +224,8 @@ pub(super) fn port(reader: &mut Reader<'_>) -> Option<u16> {
 /// A reference: the password itself does not belong in a manifest.
 fn password(scope: &Scope<'_>, node: &crate::manifest::yaml::tree::Node) -> Option<crate::model::SecretName> {
     if node.scalar().is_some() {
-        let hint = "write `password: {secret: lab/m1}`; if it was committed, change it";
-        scope.error_hint(Code::A0104, node.spot, "a password does not belong in a manifest".to_owned(), hint);
+        let hint = text!("write {example}; if it was committed, change it", example = "`password: {secret: lab/m1}`");
+        scope.error_hint(Code::A0104, node.spot, text!("a password does not belong in a manifest"), hint);
         return None;
     }
     container::secret(scope, node, "`password`")
@@ -225,6 +237,9 @@ fn in_file(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
     let scope = reader.scope;
     let opened = scope.source_path(&path).and_then(|file| scope.open(&file, None, path.spot));
     let Some((number, content)) = opened else { return };
+    let form = || {
+        text!("five words: name host port user password, the password as `secret:lab/m1`, or `-` for Amarre's own key")
+    };
     for (index, line) in content.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -233,22 +248,21 @@ fn in_file(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
         let spot = Spot::within(number, index + 1, 1);
         let word = |text: &str| PlacedText { text: text.to_owned(), spot };
         let words: Vec<&str> = line.split_whitespace().collect();
-        let form =
-            "five words: name host port user password, the password as `secret:lab/m1`, or `-` for Amarre's own key";
         let (name, address, port, login, secret) = match words.as_slice() {
             [name, address, port, login] => (name, address, port, login, &"-"),
             [name, address, port, login, secret] => (name, address, port, login, secret),
             _ => {
-                scope.error_hint(Code::A0106, spot, "this line is no machine".to_owned(), form);
+                scope.error_hint(Code::A0106, spot, text!("this line is no machine"), form());
                 continue;
             }
         };
         if !is_label(name) {
-            scope.not_allowed(&word(name), "a name", "lower-case letters, digits and `-`, at most 40");
+            let message = text!("a name cannot be `{value}`", value = shown(name));
+            scope.error_hint(Code::A0106, spot, message, label_hint());
             continue;
         }
         let Some(port) = port.parse::<u16>().ok().filter(|port| *port > 0) else {
-            scope.not_allowed(&word(port), "a port", form);
+            scope.error_hint(Code::A0106, spot, text!("a port cannot be `{value}`", value = shown(port)), form());
             continue;
         };
         let password = match (*secret, secret.strip_prefix("secret:")) {
@@ -259,9 +273,11 @@ fn in_file(reader: &mut Reader<'_>, machines: &mut BTreeMap<String, Machine>) {
             },
             // What is there is the password itself: it is not repeated.
             (_, None) => {
-                let hint =
-                    "write `secret:lab/m1` in its place, keep it as that secret, and change it: it was in a file";
-                scope.error_hint(Code::A0104, spot, format!("the password of {name} does not belong here"), hint);
+                let message = text!("the password of {name} does not belong here", name = *name);
+                let hint = text!(
+                    "write `secret:lab/m1` in its place, keep it as that secret, and change it: it was in a file"
+                );
+                scope.error_hint(Code::A0104, spot, message, hint);
                 continue;
             }
         };
@@ -285,11 +301,11 @@ fn limits(reader: &mut Reader<'_>) -> PoolLimits {
         match resolve::duration_ms(&text.text).map(Millis) {
             Ok(span) if span >= Millis::minutes(1) && span <= LENGTH_MAX => span,
             Ok(_) => {
-                scope.not_allowed(&text, &format!("`limits.{key}`"), "from 1m to 31d");
+                scope.not_allowed(&text, format!("`limits.{key}`"), text!("from 1m to 31d"));
                 usual
             }
             Err(hint) => {
-                scope.not_allowed(&text, &format!("`limits.{key}`"), &hint);
+                scope.not_allowed(&text, format!("`limits.{key}`"), hint);
                 usual
             }
         }
@@ -303,8 +319,8 @@ fn limits(reader: &mut Reader<'_>) -> PoolLimits {
     let spot = inner.key_spot("default");
     inner.finish(&nothing_else);
     if usual > longest {
-        let hint = "make `default` shorter, or `duration` longer";
-        scope.error_hint(Code::A0106, spot, "`limits.default` is longer than `limits.duration`".to_owned(), hint);
+        let hint = text!("make `default` shorter, or `duration` longer");
+        scope.error_hint(Code::A0106, spot, text!("`limits.default` is longer than `limits.duration`"), hint);
     }
     PoolLimits { rules: PoolRules { longest, per_person, queue }, length: usual }
 }
@@ -332,7 +348,7 @@ fn access(reader: &mut Reader<'_>) -> PoolAccess {
         text.starts_with('/') && text.len() <= 64 && text.bytes().all(is_plain)
     };
     if let Some(wrong) = shell.as_ref().filter(|shell| !is_path(&shell.text)) {
-        scope.not_allowed(wrong, "`access.shell`", "a path, as in `/bin/bash`");
+        scope.not_allowed(wrong, "`access.shell`", text!("a path, as in `/bin/bash`"));
     }
     PoolAccess { who, shell: shell.map_or_else(|| SHELL.to_owned(), |shell| shell.text), sudo }
 }
@@ -345,20 +361,20 @@ fn between(reader: &mut Reader<'_>) -> Between {
     if node.scalar().is_some() {
         let text = reader.text("between");
         if let Some(wrong) = text.filter(|text| text.text != REBUILD) {
-            scope.not_allowed(&wrong, "`between`", "`rebuild`, or `{script: ./wipe.sh}`");
+            scope.not_allowed(&wrong, "`between`", text!("`rebuild`, or {example}", example = "`{script: ./wipe.sh}`"));
         }
         return Between::Rebuild;
     }
     let Some(mut inner) = Reader::open(scope, node, "`between`", "between.") else { return Between::Nothing };
-    let path = inner.required("script", "a file of the source, as in `script: ./wipe.sh`");
+    let path = inner.required("script", text!("a file of the source, as in `script: ./wipe.sh`"));
     inner.finish(&nothing_else);
     let Some(path) = path else { return Between::Nothing };
     let word = "machine_scripts";
     if scope.site.policy.machine_scripts {
         policy::allowed(scope, path.spot, word, &path.text, AllowedBy::Policy(format!("{word}: true")));
     } else {
-        let message = format!("policy forbids scripts on machines, as {}", shown(&path.text));
-        let hint = "ask the operator to set `policy.machine_scripts: true`: a script runs as root".to_owned();
+        let message = text!("policy forbids scripts on machines, as {path}", path = shown(&path.text));
+        let hint = text!("ask the operator to set `policy.machine_scripts: true`: a script runs as root");
         policy::report_closed(
             scope,
             &Closed { code: Code::A0205, spot: path.spot, word, item: &path.text, message, hint },
@@ -367,7 +383,7 @@ fn between(reader: &mut Reader<'_>) -> Between {
     let file = scope.source_path(&path).and_then(|file| scope.open(&file, None, path.spot));
     let script = file.map(|(_, content)| content.to_string()).unwrap_or_default();
     if script.len() > SCRIPT_BYTES_MAX {
-        scope.not_allowed(&path, "`between.script`", "a file of at most 32 KiB");
+        scope.not_allowed(&path, "`between.script`", text!("a file of at most 32 KiB"));
     }
     Between::Script(script.into())
 }

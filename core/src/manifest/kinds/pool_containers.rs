@@ -13,10 +13,11 @@ use crate::manifest::schema::{number, object, text, words};
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
 use crate::manifest::yaml::tree::{self, Entry, Node, NodeData};
-use crate::model::Code;
 use crate::model::pool::{Machine, host_key_secret, own_key_secret};
 use crate::model::service::{EnvValue, Service};
 use crate::model::site::PublicAddress;
+use crate::model::{Code, Text};
+use crate::text;
 
 /// Containers by the name of their template: what `service` says comes in place of what is there.
 const TEMPLATES: [(&str, &str); 1] = [("sshd", include_str!("sshd.yaml"))];
@@ -25,28 +26,15 @@ const FIRST_PORT: i64 = 2201;
 const LAST_PORT: i64 = 65_000;
 /// What is said of all machines at once, and is no key of a container.
 const OWN_KEYS: [&str; 4] = ["template", "count", "port", "address"];
-/// Keys that several containers cannot have alike, or that Amarre sets.
-const NOT_ALIKE: [(&str, &str); 6] = [
-    ("ports", "write `port: 2201`: the first machine has that one, each has the next"),
-    ("container_name", "each is called after the pool, with its number"),
-    ("networks", "they are on the network of the pool"),
-    ("network_mode", "they are on the network of the pool"),
-    ("ipv4_address", "Amarre gives each an address"),
-    ("depends_on", "a pool has nothing else that could come first"),
-];
 
 /// Reads `service`: containers for the pool, and a machine for each.
 pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: &mut BTreeMap<String, Machine>) {
     let scope = reader.scope;
     let Some(node) = reader.node("service") else {
         if let Some(entry) = reader.entry("host") {
-            let hint = "leave it out: machines that are there already need no host";
-            scope.error_hint(
-                Code::A0106,
-                entry.key_spot,
-                "`host` is for machines that `service` makes".to_owned(),
-                hint,
-            );
+            let hint = text!("leave it out: machines that are there already need no host");
+            let message = text!("`host` is for machines that `service` makes");
+            scope.error_hint(Code::A0106, entry.key_spot, message, hint);
         }
         return;
     };
@@ -56,7 +44,7 @@ pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: 
     let Some(mut inner) = Reader::open(scope, node, "`service`", "service.") else { return };
     let count = inner.number("count", 1, i64::try_from(CONTAINERS_MAX).unwrap_or(i64::MAX));
     if !inner.has("count") {
-        inner.missing("count", "how many machines, as in `count: 5`");
+        inner.missing("count", text!("how many machines, as in `count: 5`"));
     }
     let first = inner.number("port", 1, LAST_PORT).unwrap_or(FIRST_PORT);
     let address = address(scope, &mut inner);
@@ -66,7 +54,7 @@ pub(super) fn service(reader: &mut Reader<'_>, service: &mut Service, machines: 
     for entry in node.entries() {
         let Some(why) = why_not(&entry.key) else { continue };
         is_refused = true;
-        let message = format!("`{}` does not belong in `service` of a pool", shown(&entry.key));
+        let message = text!("`{key}` does not belong in `service` of a pool", key = shown(&entry.key));
         scope.error_hint(Code::A0106, entry.key_spot, message, why);
     }
     if is_refused {
@@ -121,8 +109,16 @@ fn one(scope: &Scope<'_>, service: &mut Service, keys: &[Entry], (spot, index): 
     !scope.is_broken()
 }
 
-fn why_not(key: &str) -> Option<&'static str> {
-    NOT_ALIKE.iter().find(|(known, _)| *known == key).map(|(_, why)| *why)
+/// Keys that several containers cannot have alike, or that Amarre sets.
+fn why_not(key: &str) -> Option<Text> {
+    Some(match key {
+        "ports" => text!("write `port: 2201`: the first machine has that one, each has the next"),
+        "container_name" => text!("each is called after the pool, with its number"),
+        "networks" | "network_mode" => text!("they are on the network of the pool"),
+        "ipv4_address" => text!("Amarre gives each an address"),
+        "depends_on" => text!("a pool has nothing else that could come first"),
+        _ => return None,
+    })
 }
 
 /// Where people and Amarre reach the published ports: the host's address, unless it is said.
@@ -135,10 +131,11 @@ fn address(scope: &Scope<'_>, inner: &mut Reader<'_>) -> Option<String> {
         Some(PublicAddress::Ip(address)) => Some(address.to_string()),
         Some(PublicAddress::Name(name)) => Some(name.trim_end_matches('.').to_owned()),
         None => {
-            inner.missing(
-                "address",
-                "where the machines are reached, as in `address: 192.168.1.10`; amarre.yaml has none for the host",
+            let hint = text!(
+                "where the machines are reached, as in {example}; amarre.yaml has none for the host",
+                example = "`address: 192.168.1.10`",
             );
+            inner.missing("address", hint);
             None
         }
     }
@@ -156,7 +153,8 @@ fn template(inner: &mut Reader<'_>) -> Option<Rc<Node>> {
     let found = TEMPLATES.iter().find(|(name, _)| *name == text.text);
     let Some(root) = found.and_then(|(_, yaml)| tree::read(yaml, 0).root) else {
         let names: Vec<&str> = TEMPLATES.iter().map(|(name, _)| *name).collect();
-        inner.scope.not_allowed(&text, "`service.template`", format!("one of {}, or leave it out", names.join(", ")));
+        let hint = text!("one of {names}, or leave it out", names);
+        inner.scope.not_allowed(&text, "`service.template`", hint);
         return None;
     };
     Some(placed(&root, text.spot))

@@ -10,24 +10,14 @@ use super::server;
 use crate::manifest::schema::{number, object, text};
 use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{PlacedText, Reader, nothing_else};
-use crate::model::Code;
 use crate::model::instance::Instance;
 use crate::model::pool::Machine;
 use crate::model::power::{Power, PowerRule};
+use crate::model::{Code, Text};
+use crate::text;
 
 /// More are several pools; the limits of the cloud hold beside this.
 const SERVERS_MAX: i64 = 50;
-/// Keys of an instance that servers of a pool do not take.
-const NOT_TAKEN: [(&str, &str); 8] = [
-    ("id", "machines that are there already stand in `machines`"),
-    ("ssh_keys", "Amarre puts its own key on them; let `user_data` add others"),
-    ("power", "machines of a pool are kept on"),
-    ("schedule", "machines of a pool are kept on"),
-    ("dns", "write a Record, or an Instance in place of the pool"),
-    ("domain", "write a Record, or an Instance in place of the pool"),
-    ("aliases", "write a Record, or an Instance in place of the pool"),
-    ("ready", "a machine is given out when its sshd lets Amarre in"),
-];
 
 /// Reads `instance`: a machine for each server, and the servers.
 pub(super) fn servers(
@@ -41,17 +31,18 @@ pub(super) fn servers(
     let spot = reader.key_spot("instance");
     let Some(mut inner) = Reader::open(scope, node, "`instance`", "instance.") else { return servers };
     let refused: Vec<_> = node.entries().iter().filter_map(|entry| Some((entry, why_not(&entry.key)?))).collect();
-    for (entry, why) in &refused {
-        let message = format!("`{}` does not belong in `instance` of a pool", shown(&entry.key));
-        scope.error_hint(Code::A0106, entry.key_spot, message, *why);
+    let is_refused = !refused.is_empty();
+    for (entry, why) in refused {
+        let message = text!("`{key}` does not belong in `instance` of a pool", key = shown(&entry.key));
+        scope.error_hint(Code::A0106, entry.key_spot, message, why);
     }
-    if !refused.is_empty() {
+    if is_refused {
         return servers;
     }
-    let cloud = inner.required("cloud", "a name below `clouds:` of amarre.yaml");
+    let cloud = inner.required("cloud", text!("a name below `clouds:` of amarre.yaml"));
     let count = inner.number("count", 1, SERVERS_MAX);
     if !inner.has("count") {
-        inner.missing("count", "how many servers, as in `count: 5`");
+        inner.missing("count", text!("how many servers, as in `count: 5`"));
     }
     let port = port(&mut inner);
     let user = inner.text("user");
@@ -92,8 +83,16 @@ pub(super) fn servers(
     servers
 }
 
-fn why_not(key: &str) -> Option<&'static str> {
-    NOT_TAKEN.iter().find(|(known, _)| *known == key).map(|(_, why)| *why)
+/// Keys of an instance that servers of a pool do not take.
+fn why_not(key: &str) -> Option<Text> {
+    Some(match key {
+        "id" => text!("machines that are there already stand in `machines`"),
+        "ssh_keys" => text!("Amarre puts its own key on them; let `user_data` add others"),
+        "power" | "schedule" => text!("machines of a pool are kept on"),
+        "dns" | "domain" | "aliases" => text!("write a Record, or an Instance in place of the pool"),
+        "ready" => text!("a machine is given out when its sshd lets Amarre in"),
+        _ => return None,
+    })
 }
 
 /// Its keys.

@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 
 use super::ManifestKindRow;
 use crate::manifest::schema::{link, object, record_keys, text};
-use crate::model::Code;
 use crate::model::service::{Dns, ManifestKind, NetworkMode, Record, Service};
+use crate::model::{Code, Text};
 
 use crate::manifest::compose::container;
 use crate::manifest::compose::unsupported;
@@ -79,19 +79,19 @@ pub(crate) fn dns(reader: &mut Reader<'_>) -> Dns {
         }
     };
     if items.len() > RECORDS_MAX {
-        let message = format!("{} records in one manifest, at most {RECORDS_MAX}", items.len());
+        let message = text!("{n} records in one manifest, at most {most}", n = items.len(), most = RECORDS_MAX);
         scope.error(Code::A0108, reader.key_spot("dns"), message);
         return Dns::Auto;
     }
     let mut records = Vec::new();
     for item in items {
         if item.scalar().is_some_and(|text| text.parse::<std::net::IpAddr>().is_ok()) {
-            let message = "`dns` holds the address of a name server where a record belongs".to_owned();
-            let hint = "name servers of a container: move its keys below `containers:`, and `dns:` with them";
+            let message = text!("`dns` holds the address of a name server where a record belongs");
+            let hint = text!("name servers of a container: move its keys below `containers:`, and `dns:` with them");
             scope.error_hint(Code::A0106, item.spot, message, hint);
             continue;
         }
-        if let Some(mut reader) = Reader::open(scope, item, "a record", "") {
+        if let Some(mut reader) = Reader::open(scope, item, text!("a record"), "") {
             records.extend(entries(&mut reader));
             reader.finish(&nothing_else);
         }
@@ -103,38 +103,36 @@ pub(crate) fn dns(reader: &mut Reader<'_>) -> Dns {
 fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
     let scope = reader.scope;
     let spot = reader.spot;
-    let record_type = reader.required("type", "as in `type: CNAME`").and_then(|text| record_type(scope, &text));
-    let name = reader.required("name", "as in `name: mail`, `@` for the domain itself");
+    let record_type = reader.required("type", text!("as in {example}", example = "`type: CNAME`"));
+    let record_type = record_type.and_then(|text| self::record_type(scope, &text));
+    let name = reader.required("name", text!("as in `name: mail`, `@` for the domain itself"));
     let name = name.and_then(|text| Some((resolve::full_name(scope, &text, NameScope::Records)?, text.spot)));
     let ttl_s = ttl(reader).unwrap_or(scope.site.dns_ttl_s);
     let mut values: Vec<PlacedText> = reader.text("value").into_iter().collect();
     if reader.has("value") && reader.has("values") {
-        scope.error(Code::A0106, reader.key_spot("values"), "`values` stands beside `value`".to_owned());
+        scope.error(Code::A0106, reader.key_spot("values"), text!("`values` stands beside `value`"));
     }
     values.extend(reader.texts("values"));
     if !reader.has("value") && !reader.has("values") {
-        reader.missing("value", "as in `value: legacy.example.org.`");
+        reader.missing("value", text!("as in {example}", example = "`value: legacy.example.org.`"));
     }
     if values.len() > RECORDS_MAX {
-        scope.error(Code::A0108, reader.key_spot("values"), format!("{} values, at most {RECORDS_MAX}", values.len()));
+        let message = text!("{n} values, at most {most}", n = values.len(), most = RECORDS_MAX);
+        scope.error(Code::A0108, reader.key_spot("values"), message);
         return Vec::new();
     }
     let (Some(record_type), Some((name, name_spot))) = (record_type, name) else { return Vec::new() };
     // OVH refuses it as "Invalid domain name, underscore not allowed" (dnscontrol's notes on OVH).
     if ["A", "AAAA"].contains(&record_type.as_str()) && name.contains('_') {
-        let message = format!("not the name of a host: \"{}\"", shown(&name));
-        scope.error_hint(
-            Code::A0107,
-            name_spot,
-            message,
-            "a record with an address stands for a host, whose name has no `_`",
-        );
+        let message = text!("not the name of a host: {name}", name = format!("\"{}\"", shown(&name)));
+        let hint = text!("a record with an address stands for a host, whose name has no `_`");
+        scope.error_hint(Code::A0107, name_spot, message, hint);
         return Vec::new();
     }
     records::of_name(scope, &record_type, &name, name_spot);
     scope.claims.borrow_mut().records.push((name.clone(), record_type.clone(), name_spot));
     if values.len() > 1 && record_type == "CNAME" {
-        scope.error(Code::A0106, reader.key_spot("values"), "a CNAME has one value".to_owned());
+        scope.error(Code::A0106, reader.key_spot("values"), text!("a CNAME has one value"));
     }
     let mut records: Vec<Record> = Vec::new();
     for text in &values {
@@ -143,7 +141,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
             host_names::judge_alias(scope, &name, &value, text.spot);
         }
         if records.iter().any(|other| other.value == value) {
-            scope.error(Code::A0106, text.spot, "the same value twice".to_owned());
+            scope.error(Code::A0106, text.spot, text!("the same value twice"));
         }
         let origin = scope.origin(spot);
         records.push(Record { name: name.clone(), record_type: record_type.clone(), value, ttl_s, origin });
@@ -154,7 +152,7 @@ fn entries(reader: &mut Reader<'_>) -> Vec<Record> {
 fn record_type(scope: &Scope<'_>, text: &PlacedText) -> Option<String> {
     let upper = text.text.to_ascii_uppercase();
     if !TYPES.contains(&upper.as_str()) {
-        scope.not_allowed(text, "`type`", format!("one of {}", TYPES.join(", ")));
+        scope.not_allowed(text, "`type`", text!("one of {words}", words = TYPES.join(", ")));
         return None;
     }
     records::of_type(scope, &upper, text.spot);
@@ -168,7 +166,7 @@ fn ttl(reader: &mut Reader<'_>) -> Option<u32> {
     let spot = reader.key_spot("ttl");
     let seconds = container::duration(reader, "ttl")? / 1000;
     if !(TTL_MIN_S..=TTL_MAX_S).contains(&seconds) {
-        reader.scope.error_hint(Code::A0106, spot, "`ttl` is out of range".to_owned(), "from `1m` to `30d`");
+        reader.scope.error_hint(Code::A0106, spot, text!("`ttl` is out of range"), text!("from `1m` to `30d`"));
         return None;
     }
     u32::try_from(seconds).ok()
@@ -177,43 +175,53 @@ fn ttl(reader: &mut Reader<'_>) -> Option<u32> {
 /// A value in the spelling that is compared; `None` when it is reported.
 fn value(scope: &Scope<'_>, record_type: &str, text: &PlacedText) -> Option<String> {
     if text.text.len() > VALUE_BYTES_MAX {
-        scope.error(Code::A0108, text.spot, format!("a record's value of more than {VALUE_BYTES_MAX} bytes"));
+        let message = text!("a record's value of more than {most} bytes", most = VALUE_BYTES_MAX.to_string());
+        scope.error(Code::A0108, text.spot, message);
         return None;
     }
     if record_type == "TXT" && !records::of_text(scope, text) {
         return None;
     }
     let words: Vec<&str> = text.text.split_whitespace().collect();
-    let (value, hint) = match (record_type, words.as_slice()) {
-        ("A", [ip]) => (ip.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string()), "an address, as in `203.0.113.10`"),
-        ("AAAA", [ip]) => (ip.parse::<Ipv6Addr>().ok().map(|ip| ip.to_string()), "an address, as in `2001:db8::1`"),
-        ("CNAME" | "NS", [name]) => (target(scope, name), "a name, as in `legacy.example.org.`"),
-        ("MX", [priority, name]) => (numbers_and_target(scope, &[priority], name), "as in `10 mail.example.org.`"),
-        ("SRV", [priority, weight, port, name]) => {
-            (numbers_and_target(scope, &[priority, weight, port], name), "as in `10 5 5060 sip.example.org.`")
-        }
+    let value = match (record_type, words.as_slice()) {
+        ("A", [ip]) => ip.parse::<Ipv4Addr>().ok().map(|ip| ip.to_string()),
+        ("AAAA", [ip]) => ip.parse::<Ipv6Addr>().ok().map(|ip| ip.to_string()),
+        ("CNAME" | "NS", [name]) => target(scope, name),
+        ("MX", [priority, name]) => numbers_and_target(scope, &[priority], name),
+        ("SRV", [priority, weight, port, name]) => numbers_and_target(scope, &[priority, weight, port], name),
         ("CAA", [flags, tag @ ("issue" | "issuewild" | "iodef"), rest @ ..]) => {
             let value = rest.join(" ");
             let quoted = format!("\"{}\"", value.trim_matches('"'));
             let is_good = flags.parse::<u8>().is_ok() && !rest.is_empty();
-            (is_good.then(|| format!("{flags} {tag} {quoted}")), "as in `0 issue \"letsencrypt.org\"`")
+            is_good.then(|| format!("{flags} {tag} {quoted}"))
         }
         ("TXT", _) => {
             let is_quoted = text.text.len() > 1 && text.text.starts_with('"') && text.text.ends_with('"');
             let is_good = !is_quoted && !text.text.is_empty() && !text.text.chars().any(char::is_control);
-            (is_good.then(|| text.text.clone()), "plain text, without quotes inside it")
+            is_good.then(|| text.text.clone())
         }
-        ("A", _) => (None, "an address, as in `203.0.113.10`"),
-        ("AAAA", _) => (None, "an address, as in `2001:db8::1`"),
-        ("CNAME" | "NS", _) => (None, "a name, as in `legacy.example.org.`"),
-        ("MX", _) => (None, "as in `10 mail.example.org.`"),
-        ("SRV", _) => (None, "priority, weight, port and name, as in `10 5 5060 sip.example.org.`"),
-        _ => (None, "as in `0 issue \"letsencrypt.org\"`"),
+        _ => None,
     };
     if value.is_none() {
-        scope.not_allowed(text, &format!("a record of type {record_type}"), hint);
+        let value = shown(&text.text);
+        let message = text!("a record of type {record_type} cannot be `{value}`", record_type, value);
+        scope.error_hint(Code::A0106, text.spot, message, value_hint(record_type, words.len()));
     }
     value
+}
+
+/// What a value of so many words was to be.
+fn value_hint(record_type: &str, words: usize) -> Text {
+    match record_type {
+        "A" => text!("an address, as in {example}", example = "`203.0.113.10`"),
+        "AAAA" => text!("an address, as in {example}", example = "`2001:db8::1`"),
+        "CNAME" | "NS" => text!("a name, as in {example}", example = "`legacy.example.org.`"),
+        "MX" => text!("as in {example}", example = "`10 mail.example.org.`"),
+        "SRV" if words == 4 => text!("as in {example}", example = "`10 5 5060 sip.example.org.`"),
+        "SRV" => text!("priority, weight, port and name, as in {example}", example = "`10 5 5060 sip.example.org.`"),
+        "TXT" => text!("plain text, without quotes inside it"),
+        _ => text!("as in {example}", example = "`0 issue \"letsencrypt.org\"`"),
+    }
 }
 
 /// A name, whole and with its dot.
@@ -239,7 +247,7 @@ pub(crate) fn network_mode(reader: &mut Reader<'_>) -> NetworkMode {
     if matches!(node.data, NodeData::Map(_)) {
         let Some(mut inner) = Reader::open(scope, node, "`network`", "network.") else { return NetworkMode::Auto };
         if !inner.has("subnet") && !inner.has("internal") {
-            inner.missing("subnet", "as in `network: {subnet: 172.20.40.0/24}`");
+            inner.missing("subnet", text!("as in {example}", example = "`network: {subnet: 172.20.40.0/24}`"));
         }
         let subnet = subnet(&mut inner);
         let internal = inner.flag("internal").unwrap_or(false);
@@ -264,7 +272,8 @@ pub(crate) fn shared_network(scope: &Scope<'_>, text: &PlacedText) -> Option<Net
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if !is_name || matches!(name, "host" | "none" | "bridge" | "default") {
-        scope.not_allowed(text, "`network`", "`auto`, the name of a shared network, or `{subnet: …}`");
+        let hint = text!("`auto`, the name of a shared network, or {example}", example = "`{subnet: …}`");
+        scope.not_allowed(text, "`network`", hint);
         return None;
     }
     scope.claims.borrow_mut().networks.push((name.to_owned(), text.spot));
@@ -279,21 +288,23 @@ pub(crate) fn subnet(reader: &mut Reader<'_>) -> Option<Ipv4Net> {
     let text = reader.text("subnet")?;
     let scope = reader.scope;
     let Ok(subnet) = text.text.parse::<Ipv4Net>() else {
-        scope.not_allowed(&text, &reader.label("subnet"), "a network, as in `172.20.40.0/24`");
+        scope.not_allowed(&text, reader.label("subnet"), text!("a network, as in `172.20.40.0/24`"));
         return None;
     };
     if subnet.trunc() != subnet {
-        scope.not_allowed(&text, &reader.label("subnet"), format!("the network itself is `{}`", subnet.trunc()));
+        let hint = text!("the network itself is `{network}`", network = subnet.trunc().to_string());
+        scope.not_allowed(&text, reader.label("subnet"), hint);
         return None;
     }
     if !(PREFIX_MIN..=PREFIX_MAX).contains(&subnet.prefix_len()) {
-        scope.not_allowed(&text, &reader.label("subnet"), format!("a prefix from /{PREFIX_MIN} to /{PREFIX_MAX}"));
+        let (least, most) = (PREFIX_MIN.to_string(), PREFIX_MAX.to_string());
+        scope.not_allowed(&text, reader.label("subnet"), text!("a prefix from /{least} to /{most}", least, most));
         return None;
     }
     let avoided = scope.site.avoid.iter().find(|avoid| avoid.contains(&subnet) || subnet.contains(*avoid));
     if let Some(avoided) = avoided {
-        let hint = format!("`network.avoid` in amarre.yaml keeps {avoided} free");
-        scope.not_allowed(&text, &reader.label("subnet"), &hint);
+        let hint = text!("`network.avoid` in amarre.yaml keeps {range} free", range = avoided.to_string());
+        scope.not_allowed(&text, reader.label("subnet"), hint);
         return None;
     }
     policy::subnet(scope, subnet, &text);

@@ -11,6 +11,7 @@ use crate::manifest::schema::{dns, either, flag, head, hsts, list, object, text,
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope};
 use crate::model::service::{AnsweredHost, Hsts, ManifestKind, Service};
 use crate::model::{Fields, Kind, Value};
+use crate::text;
 
 /// The row of the kind.
 pub(super) const ROW: ManifestKindRow = ManifestKindRow { kind: ManifestKind::new("Redirect"), parse, schema };
@@ -22,9 +23,9 @@ fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     const USUAL_CODE: u16 = 301;
     let scope = reader.scope;
     let spot = reader.spot;
-    cross_manifest::needs_npm(scope, spot, "redirections");
+    cross_manifest::needs_npm(scope, spot, text!("redirections"));
     let domains = route::domains(&mut reader);
-    let to = reader.required("to", "as in `to: https://new.example.org`");
+    let to = reader.required("to", text!("as in {example}", example = "`to: https://new.example.org`"));
     let to = to.and_then(|text| redirect_target(scope, &text));
     let code = reader.choice("code", &CODES).unwrap_or(USUAL_CODE);
     let keep_path = reader.flag("keep_path").unwrap_or(true);
@@ -65,7 +66,8 @@ fn redirect_target(scope: &Scope<'_>, text: &PlacedText) -> Option<(String, Stri
     if is_plain && route::is_host(host) {
         return Some((scheme.to_owned(), rest.to_owned()));
     }
-    scope.not_allowed(text, "`to`", "as in `https://new.example.org` or `new.example.org/path`");
+    let hint = text!("as in `https://new.example.org` or `new.example.org/path`");
+    scope.not_allowed(text, "`to`", hint);
     None
 }
 

@@ -43,8 +43,8 @@ pub(crate) fn service_routes(reader: &mut Reader<'_>, containers: &[&str]) -> Ve
     let scope = reader.scope;
     let by_port = short_route(reader, containers);
     if by_port.is_some() && reader.has("routes") {
-        let hint = "`port:` is short for one route; write it as `to:` of a route";
-        scope.error_hint(Code::A0106, reader.key_spot("port"), "`port` stands beside `routes`".to_owned(), hint);
+        let hint = text!("`port:` is short for one route; write it as `to:` of a route");
+        scope.error_hint(Code::A0106, reader.key_spot("port"), text!("`port` stands beside `routes`"), hint);
     }
     let mut routes = self::routes(reader, Targets::Containers(containers));
     if !reader.has("routes") {
@@ -60,7 +60,7 @@ pub(crate) fn apply_access_list(scope: &Scope<'_>, routes: &mut [Route], access_
     let Some(access_list) = access_list else { return };
     if routes.is_empty() && !scope.is_broken() {
         // Somebody believes that this protects something.
-        let message = "`access_list` protects nothing: there is no route".to_owned();
+        let message = text!("`access_list` protects nothing: there is no route");
         scope.error(Code::A0106, access_list.spot, message);
     }
     for route in routes {
@@ -75,8 +75,8 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
     let spot = reader.key_spot("port");
     let ssl = reader.flag("ssl") == Some(true);
     if ssl && !reader.has("port") {
-        let hint = "a route of `routes:` takes `tls: letsencrypt`";
-        scope.error_hint(Code::A0106, reader.key_spot("ssl"), "`ssl` stands beside `port`".to_owned(), hint);
+        let hint = text!("a route of `routes:` takes `tls: letsencrypt`");
+        scope.error_hint(Code::A0106, reader.key_spot("ssl"), text!("`ssl` stands beside `port`"), hint);
     }
     let port = u16::try_from(reader.number("port", 1, PORT_MAX)?).ok()?;
     let to = reader.text("to");
@@ -85,19 +85,20 @@ fn short_route(reader: &mut Reader<'_>, containers: &[&str]) -> Option<Route> {
         (Some(to), _) => match containers.iter().find(|key| **key == to.text) {
             Some(key) => key,
             None => {
-                let hint = format!("there are {}; another port goes into `port:`", containers.join(", "));
-                scope.error_hint(Code::A0111, to.spot, format!("unknown container `{}`", shown(&to.text)), &hint);
+                let hint = text!("there are {names}; another port goes into `port:`", names = containers.join(", "));
+                let message = text!("unknown container `{name}`", name = shown(&to.text));
+                scope.error_hint(Code::A0111, to.spot, message, hint);
                 return None;
             }
         },
         (None, []) => return None,
         (None, _) => {
-            let hint = "say which with `to: app`, or write `routes:` with `to: app:80`";
-            scope.error_hint(Code::A0106, spot, "`port` is of one container, and there are several".to_owned(), hint);
+            let hint = text!("say which with `to: app`, or write `routes:` with `to: app:80`");
+            scope.error_hint(Code::A0106, spot, text!("`port` is of one container, and there are several"), hint);
             return None;
         }
     };
-    cross_manifest::needs_npm(scope, spot, "routes");
+    cross_manifest::needs_npm(scope, spot, text!("routes"));
     let name = PlacedText { text: scope.name.clone(), spot };
     let domain = if name.text.is_empty() { None } else { resolve::full_name(scope, &name, NameScope::Hosts) }?;
     claim(scope, &domain, spot);
@@ -131,24 +132,25 @@ pub(crate) fn routes(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Route
         return Vec::new();
     }
     if items.len() > ROUTES_MAX {
-        scope.error(Code::A0108, spot, format!("{} routes in one manifest, at most {ROUTES_MAX}", items.len()));
+        let message = text!("{n} routes in one manifest, at most {most}", n = items.len(), most = ROUTES_MAX);
+        scope.error(Code::A0108, spot, message);
         return Vec::new();
     }
-    cross_manifest::needs_npm(scope, spot, "routes");
+    cross_manifest::needs_npm(scope, spot, text!("routes"));
     items.iter().filter_map(|item| route(scope, item, targets)).collect()
 }
 
 fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> {
-    let mut reader = Reader::open(scope, node, "a route", "")?;
+    let mut reader = Reader::open(scope, node, text!("a route"), "")?;
     let domains = domains(&mut reader);
     let to = match targets {
         Targets::Containers(keys) => {
-            let text = reader.required("to", "which container and port: `to: app:80`");
+            let text = reader.required("to", text!("which container and port: {example}", example = "`to: app:80`"));
             text.and_then(|text| container_target(scope, &text, keys))
         }
         Targets::Urls => {
-            let text =
-                reader.required("to", "as in `to: http://192.168.1.20:5000`, or `to: build-1:8080` of an instance");
+            let hint = text!("as in `to: http://192.168.1.20:5000`, or `to: build-1:8080` of an instance");
+            let text = reader.required("to", hint);
             text.and_then(|text| url_target(scope, &text))
         }
     };
@@ -183,10 +185,11 @@ fn route(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Route> 
 /// `domain` and `aliases`, whole; each of them is claimed.
 pub(crate) fn domains(reader: &mut Reader<'_>) -> Vec<String> {
     let scope = reader.scope;
-    let mut texts: Vec<PlacedText> = reader.required("domain", "as in `domain: cloud`").into_iter().collect();
+    let mut texts: Vec<PlacedText> =
+        reader.required("domain", text!("as in {example}", example = "`domain: cloud`")).into_iter().collect();
     texts.extend(reader.texts("aliases"));
     if texts.len() > DOMAINS_MAX {
-        let message = format!("{} names on one route, at most {DOMAINS_MAX}", texts.len());
+        let message = text!("{n} names on one route, at most {most}", n = texts.len(), most = DOMAINS_MAX);
         scope.error(Code::A0108, reader.key_spot("aliases"), message);
         return Vec::new();
     }
@@ -207,7 +210,7 @@ pub(crate) fn claim(scope: &Scope<'_>, domain: &str, spot: Spot) {
 
 /// `tls:`; `None` when it is wrong.
 pub(crate) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
-    const HINT: &str = "`tls:` takes `letsencrypt`, the name of a certificate that NPM has, or `none`";
+    let hint = || text!("`tls:` takes `letsencrypt`, the name of a certificate that NPM has, or `none`");
     if !reader.has("tls") {
         reader.entry("tls");
         return Some(Tls::None);
@@ -218,7 +221,7 @@ pub(crate) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
         return lets_encrypt(scope, node);
     }
     if flag(node).is_ok() {
-        scope.error_hint(Code::A0104, node.spot, "`tls` is not true or false".to_owned(), HINT);
+        scope.error_hint(Code::A0104, node.spot, text!("`tls` is not true or false"), hint());
         return None;
     }
     let text = scope.text(node, "`tls`")?;
@@ -226,7 +229,7 @@ pub(crate) fn tls(reader: &mut Reader<'_>) -> Option<Tls> {
         "none" => Some(Tls::None),
         "letsencrypt" => Some(Tls::LetsEncrypt(usual(scope))),
         "" => {
-            scope.error_hint(Code::A0105, text.spot, "`tls` is empty".to_owned(), HINT);
+            scope.error_hint(Code::A0105, text.spot, text!("`tls` is empty"), hint());
             None
         }
         name => Some(Tls::Existing(name.to_owned())),
@@ -243,7 +246,7 @@ fn lets_encrypt(scope: &Scope<'_>, node: &Node) -> Option<Tls> {
     let mut outer = Reader::open(scope, node, "`tls`", "tls.")?;
     let inner = outer.node("letsencrypt");
     if inner.is_none() {
-        outer.missing("letsencrypt", "as in `tls: {letsencrypt: {challenge: http}}`");
+        outer.missing("letsencrypt", text!("as in {example}", example = "`tls: {letsencrypt: {challenge: http}}`"));
     }
     outer.finish(&nothing_else);
     let mut inner = Reader::open(scope, inner?, "`letsencrypt`", "tls.letsencrypt.")?;
@@ -252,7 +255,8 @@ fn lets_encrypt(scope: &Scope<'_>, node: &Node) -> Option<Tls> {
     inner.finish(&nothing_else);
     let challenge = match text.as_ref().map(|text| text.text.as_str()) {
         Some("http") if wildcard => {
-            scope.error_hint(Code::A0106, spot, "`wildcard: true` beside `challenge: http`".to_owned(), ONLY_BY_DNS);
+            let hint = text!("for `*` Let's Encrypt asks for a record in the DNS only: write `challenge: dns`");
+            scope.error_hint(Code::A0106, spot, text!("`wildcard: true` beside `challenge: http`"), hint);
             return None;
         }
         Some("http") => Challenge::Http,
@@ -261,14 +265,12 @@ fn lets_encrypt(scope: &Scope<'_>, node: &Node) -> Option<Tls> {
         None => usual(scope).challenge,
         Some(_) => {
             let text = text?;
-            scope.not_allowed(&text, "`challenge`", "`http` or `dns`");
+            scope.not_allowed(&text, "`challenge`", text!("`http` or `dns`"));
             return None;
         }
     };
     Some(Tls::LetsEncrypt(LetsEncrypt { challenge, wildcard }))
 }
-
-const ONLY_BY_DNS: &str = "for `*` Let's Encrypt asks for a record in the DNS only: write `challenge: dns`";
 
 /// How it is shown that these names are ours: for one with `*` there is one way only, and that needs a key.
 pub(crate) fn by_record(scope: &Scope<'_>, tls: Tls, domains: &[String], spot: Spot) -> Tls {
@@ -277,9 +279,10 @@ pub(crate) fn by_record(scope: &Scope<'_>, tls: Tls, domains: &[String], spot: S
         asked.challenge = Challenge::Dns;
     }
     if asked.challenge == Challenge::Dns && !scope.site.certificates.has_dns_credentials {
-        let hint =
-            "set `certificates.dns_credentials` in amarre.yaml; or make the certificate in NPM, and give its name";
-        let message = "a certificate for a record in the DNS needs a key with which NPM can write it".to_owned();
+        let hint = text!(
+            "set `certificates.dns_credentials` in amarre.yaml; or make the certificate in NPM, and give its name"
+        );
+        let message = text!("a certificate for a record in the DNS needs a key with which NPM can write it");
         scope.error_hint(Code::A0216, spot, message, hint);
     }
     Tls::LetsEncrypt(asked)
@@ -288,7 +291,8 @@ pub(crate) fn by_record(scope: &Scope<'_>, tls: Tls, domains: &[String], spot: S
 /// `app:80`, or `80` when there is one container.
 pub(crate) fn container_target(scope: &Scope<'_>, text: &PlacedText, keys: &[&str]) -> Option<Target> {
     if text.text.contains("://") {
-        scope.not_allowed(text, "`to`", "a container of this service; kind `Route` points to anything else");
+        let hint = text!("a container of this service; kind `Route` points to anything else");
+        scope.not_allowed(text, "`to`", hint);
         return None;
     }
     let (key, port) = match text.text.split_once(':') {
@@ -296,22 +300,23 @@ pub(crate) fn container_target(scope: &Scope<'_>, text: &PlacedText, keys: &[&st
         None => (None, text.text.as_str()),
     };
     let Some(port) = port_number(port) else {
-        scope.not_allowed(text, "`to`", "container and port, as in `app:80`");
+        scope.not_allowed(text, "`to`", text!("container and port, as in `app:80`"));
         return None;
     };
     let key = match (key, keys) {
         (Some(key), _) if keys.contains(&key) => key,
         (Some(key), _) => {
             let hint = match nearest(key, keys) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("there are {}", keys.join(", ")),
+                Some(near) => text!("did you mean `{near}`?", near),
+                None => text!("there are {names}", names = keys.join(", ")),
             };
-            scope.error_hint(Code::A0111, text.spot, format!("unknown container `{}`", shown(key)), &hint);
+            let message = text!("unknown container `{name}`", name = shown(key));
+            scope.error_hint(Code::A0111, text.spot, message, hint);
             return None;
         }
         (None, [only]) => only,
         (None, _) => {
-            scope.not_allowed(text, "`to`", "say which container, as in `app:80`");
+            scope.not_allowed(text, "`to`", text!("say which container, as in `app:80`"));
             return None;
         }
     };
@@ -324,24 +329,24 @@ fn url_target(scope: &Scope<'_>, text: &PlacedText) -> Option<Target> {
     if path.is_empty() {
         return Some(target);
     }
-    let hint = "as in `http://192.168.1.20:5000`; below a path, use `locations:`";
-    scope.error_hint(Code::A0106, text.spot, "`to` takes no path".to_owned(), hint);
+    let hint = text!("as in `http://192.168.1.20:5000`; below a path, use `locations:`");
+    scope.error_hint(Code::A0106, text.spot, text!("`to` takes no path"), hint);
     None
 }
 
 /// `http://192.168.1.20:5000/below`; a lone `/` at the end says nothing.
 pub(crate) fn url_with_path(scope: &Scope<'_>, text: &PlacedText) -> Option<(Target, String)> {
-    const HINT: &str = "as in `http://192.168.1.20:5000`, or `build-1:8080` of an instance";
+    let hint = || text!("as in `http://192.168.1.20:5000`, or `build-1:8080` of an instance");
     let (scheme, rest) = match text.text.split_once("://") {
         Some((scheme @ ("http" | "https"), rest)) => (scheme, rest),
         None if let Some(target) = instance_target(scope, text) => return Some(target),
         Some(_) | None => {
-            scope.not_allowed(text, "`to`", HINT);
+            scope.not_allowed(text, "`to`", hint());
             return None;
         }
     };
     if rest.contains(['?', '#', '@']) {
-        scope.error_hint(Code::A0106, text.spot, "`to` takes scheme, host and port only".to_owned(), HINT);
+        scope.error_hint(Code::A0106, text.spot, text!("`to` takes scheme, host and port only"), hint());
         return None;
     }
     let (host, path) = match rest.split_once('/') {
@@ -355,7 +360,7 @@ pub(crate) fn url_with_path(scope: &Scope<'_>, text: &PlacedText) -> Option<(Tar
         Some(_) | None => (host, Some(usual)),
     };
     let (Some(port), true, true) = (port, is_host(host), path.is_empty() || nginx::is_path(&path)) else {
-        scope.not_allowed(text, "`to`", HINT);
+        scope.not_allowed(text, "`to`", hint());
         return None;
     };
     targets::target(scope, host, port, text);
@@ -396,7 +401,8 @@ pub(crate) fn port_number(text: &str) -> Option<u16> {
 fn parse(mut reader: Reader<'_>, mut service: Service) -> Option<Service> {
     let scope = reader.scope;
     if !reader.has("routes") {
-        reader.missing("routes", "as in `routes: [{domain: nas, to: \"http://192.168.1.20:5000\"}]`");
+        let example = "`routes: [{domain: nas, to: \"http://192.168.1.20:5000\"}]`";
+        reader.missing("routes", text!("as in {example}", example));
     }
     service.routes = routes(&mut reader, Targets::Urls);
     let access_list = reader.text("access_list");

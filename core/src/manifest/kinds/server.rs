@@ -6,6 +6,7 @@ use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{PlacedText, Reader, nearest, nothing_else};
 use crate::model::instance::ServerShape;
 use crate::model::{Code, ProviderId};
+use crate::text;
 
 /// The keys that only a server has that Amarre makes.
 const KEYS: [&str; 8] = ["project", "region", "type", "image", "ssh_keys", "user_data", "networks", "update"];
@@ -35,12 +36,13 @@ pub(super) fn shape_with_own_key(reader: &mut Reader<'_>, provider: Option<&Prov
     let traits = provider.map(ProviderId::cloud_traits);
     let project = reader.text("project");
     if let Some(project) = project.as_ref().filter(|_| traits.is_some_and(|traits| !traits.has_projects)) {
-        let hint = "leave out `project`";
-        scope.error_hint(Code::A0106, project.spot, "this cloud has no projects".to_owned(), hint);
+        let hint = text!("leave out `project`");
+        scope.error_hint(Code::A0106, project.spot, text!("this cloud has no projects"), hint);
     }
-    let region = reader.required("region", "where the server is to be, as the vendor calls it: `GRA11`, `EU`");
+    let region_hint = text!("where the server is to be, as the vendor calls it: `GRA11`, `EU`");
+    let region = reader.required("region", region_hint);
     let size = size(reader, traits.is_none_or(|traits| traits.names_sizes));
-    let image = reader.required("image", "what it is installed from, as the vendor calls it: `Debian 13`");
+    let image = reader.required("image", text!("what it is installed from, as the vendor calls it: `Debian 13`"));
     networks(reader);
     let user_data = user_data(reader);
     let may_resize = resize(reader);
@@ -49,7 +51,7 @@ pub(super) fn shape_with_own_key(reader: &mut Reader<'_>, provider: Option<&Prov
         let is_plain =
             !text.text.trim().is_empty() && text.text.len() <= CHARS_MAX && !text.text.contains(char::is_control);
         if !is_plain {
-            scope.not_allowed(&text, label, "a line of plain characters");
+            scope.not_allowed(&text, label, text!("a line of plain characters"));
         }
         is_plain.then_some(text.text)
     };
@@ -76,12 +78,14 @@ fn user_data(reader: &mut Reader<'_>) -> Option<String> {
     let path = scope.source_path(&text)?;
     let (_, content) = scope.open(&path, None, text.spot)?;
     if content.trim().is_empty() {
-        scope.error_hint(Code::A0106, text.spot, format!("{} is empty", shown(&path)), "leave out `user_data`");
+        let message = text!("{path} is empty", path = shown(&path));
+        scope.error_hint(Code::A0106, text.spot, message, text!("leave out `user_data`"));
         return None;
     }
     if content.len() > USER_DATA_BYTES_MAX {
-        let message = format!("{} has {} bytes, at most {USER_DATA_BYTES_MAX}", shown(&path), content.len());
-        scope.error_hint(Code::A0108, text.spot, message, "let the server fetch the rest");
+        let (size, most) = (content.len().to_string(), USER_DATA_BYTES_MAX.to_string());
+        let message = text!("{what} has {size} bytes, at most {most}", what = shown(&path), size, most);
+        scope.error_hint(Code::A0108, text.spot, message, text!("let the server fetch the rest"));
         return None;
     }
     Some(content.to_string())
@@ -89,8 +93,8 @@ fn user_data(reader: &mut Reader<'_>) -> Option<String> {
 
 /// `b3-8`, or `{cpu: 2B, memory: 2GiB, disk: 20GB}`, as the cloud has it.
 fn size(reader: &mut Reader<'_>, is_named: bool) -> Option<String> {
-    let (named, parts) = ("as in `type: b3-8`", "as in `type: {cpu: 2B, memory: 2GiB, disk: 20GB}`");
-    let hint = if is_named { named } else { parts };
+    let example = if is_named { "`type: b3-8`" } else { "`type: {cpu: 2B, memory: 2GiB, disk: 20GB}`" };
+    let hint = text!("as in {example}", example);
     if !reader.has("type") {
         return reader.required("type", hint).map(|text| text.text);
     }
@@ -102,16 +106,16 @@ fn size(reader: &mut Reader<'_>, is_named: bool) -> Option<String> {
             let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
             let is_size = !text.text.is_empty() && text.text.len() <= CHARS_MAX && text.text.bytes().all(is_word);
             if !is_size {
-                scope.not_allowed(&text, "`type`", named);
+                scope.not_allowed(&text, "`type`", hint);
             }
             is_size.then_some(text.text)
         }
         (true, None) => {
-            scope.error_hint(Code::A0104, node.spot, "sizes of this cloud have names".to_owned(), named);
+            scope.error_hint(Code::A0104, node.spot, text!("sizes of this cloud have names"), hint);
             None
         }
         (false, Some(_)) => {
-            scope.error_hint(Code::A0104, node.spot, "sizes of this cloud have no names".to_owned(), parts);
+            scope.error_hint(Code::A0104, node.spot, text!("sizes of this cloud have no names"), hint);
             None
         }
         (false, None) => size_of_parts(Reader::open(scope, node, "`type`", "type.")?),
@@ -120,16 +124,16 @@ fn size(reader: &mut Reader<'_>, is_named: bool) -> Option<String> {
 
 fn size_of_parts(mut reader: Reader<'_>) -> Option<String> {
     let scope = reader.scope;
-    let cpu = reader.required("cpu", "number and class of the processors: `2B`; A, B, T or D");
-    let memory = reader.required("memory", "as in `memory: 2GiB`");
-    let disk = reader.required("disk", "as in `disk: 20GB`");
+    let cpu = reader.required("cpu", text!("number and class of the processors: `2B`; A, B, T or D"));
+    let memory = reader.required("memory", text!("as in {example}", example = "`memory: 2GiB`"));
+    let disk = reader.required("disk", text!("as in {example}", example = "`disk: 20GB`"));
     reader.finish(&nothing_else);
     let (cpu, memory, disk) = (cpu?, memory?, disk?);
     let cores = cpu.text.trim_end_matches(|class: char| class.is_ascii_uppercase());
     let is_cpu =
         cpu.text.len() == cores.len() + 1 && cores.parse::<u32>().is_ok_and(|cores| (1..=999).contains(&cores));
     if !is_cpu {
-        scope.not_allowed(&cpu, "`type.cpu`", "number and class, as in `2B`");
+        scope.not_allowed(&cpu, "`type.cpu`", text!("number and class, as in `2B`"));
         return None;
     }
     let memory = settings::bytes(scope, &memory, "`type.memory`", MIB)?;
@@ -137,7 +141,7 @@ fn size_of_parts(mut reader: Reader<'_>) -> Option<String> {
     let unit = disk.text[digits.len()..].trim().to_ascii_lowercase();
     let gigabytes = digits.parse::<u32>().ok().filter(|size| (1..=100_000).contains(size));
     let Some(gigabytes) = gigabytes.filter(|_| ["g", "gb", "gib"].contains(&unit.as_str())) else {
-        scope.not_allowed(&disk, "`type.disk`", "whole gigabytes, as in `20GB`");
+        scope.not_allowed(&disk, "`type.disk`", text!("whole gigabytes, as in `20GB`"));
         return None;
     };
     Some(format!("{} {}MiB {gigabytes}GB", cpu.text, memory / MIB))
@@ -148,28 +152,32 @@ fn ssh_key(reader: &mut Reader<'_>) -> Option<String> {
     let scope = reader.scope;
     let known = &scope.site.ssh_keys;
     if reader.entry("ssh_keys").is_none() {
-        reader.missing(
-            "ssh_keys",
-            "as in `ssh_keys: [ops]`, a name below `ssh_keys:` of amarre.yaml: without a key nobody can sign in",
-        );
+        let hint =
+            text!("as in `ssh_keys: [ops]`, a name below `ssh_keys:` of amarre.yaml: without a key nobody can sign in");
+        reader.missing("ssh_keys", hint);
         return None;
     }
     let spot = reader.key_spot("ssh_keys");
     let names = reader.texts("ssh_keys");
     let [name] = names.as_slice() else {
-        let hint = "name one; the vendors put no more than one key on a server that they make";
-        scope.error_hint(Code::A0106, spot, format!("`ssh_keys` names {} keys", names.len()), hint);
+        let hint = text!("name one; the vendors put no more than one key on a server that they make");
+        scope.error_hint(Code::A0106, spot, text!("`ssh_keys` names {n} keys", n = names.len()), hint);
         return None;
     };
     let key = known.get(&name.text).cloned();
     if key.is_none() {
         let names: Vec<&str> = known.keys().map(String::as_str).collect();
         let hint = match (nearest(&name.text, &names), names.as_slice()) {
-            (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, []) => "there is none: write `ssh_keys: {NAME: \"ssh-ed25519 AAAA…\"}` in amarre.yaml".to_owned(),
-            (None, names) => format!("below `ssh_keys:` of amarre.yaml are {}", names.join(", ")),
+            (Some(near), _) => text!("did you mean `{near}`?", near),
+            (None, []) => text!(
+                "there is none: write {example} in amarre.yaml",
+                example = "`ssh_keys: {NAME: \"ssh-ed25519 AAAA…\"}`",
+            ),
+            (None, names) => {
+                text!("below {key} of amarre.yaml are {names}", key = "`ssh_keys:`", names = names.join(", "))
+            }
         };
-        scope.error_hint(Code::A0106, name.spot, format!("there is no key `{}`", shown(&name.text)), &hint);
+        scope.error_hint(Code::A0106, name.spot, text!("there is no key `{name}`", name = shown(&name.text)), hint);
     }
     key
 }
@@ -177,11 +185,10 @@ fn ssh_key(reader: &mut Reader<'_>) -> Option<String> {
 fn networks(reader: &mut Reader<'_>) {
     let scope = reader.scope;
     for network in reader.texts("networks").iter().filter(|network| network.text != PUBLIC) {
-        scope.not_allowed(
-            network,
-            "an item of `networks`",
-            "servers are on the public network: `[public]`, or leave it out",
-        );
+        let value = shown(&network.text);
+        let message = text!("an item of {list} cannot be `{value}`", list = "`networks`", value);
+        let hint = text!("servers are on the public network: `[public]`, or leave it out");
+        scope.error_hint(Code::A0106, network.spot, message, hint);
     }
 }
 
@@ -198,13 +205,9 @@ fn resize(reader: &mut Reader<'_>) -> bool {
 pub(super) fn refuse_keys(reader: &mut Reader<'_>) {
     for key in KEYS.into_iter().filter(|key| reader.has(key)).collect::<Vec<_>>() {
         reader.entry(key);
-        let message = format!("`{key}` is for a server that Amarre makes, and `id` names one that is there");
-        reader.scope.error_hint(
-            Code::A0106,
-            reader.key_spot(key),
-            message,
-            "leave out one of them: of what is there only the power is managed",
-        );
+        let message = text!("`{key}` is for a server that Amarre makes, and `id` names one that is there", key);
+        let hint = text!("leave out one of them: of what is there only the power is managed");
+        reader.scope.error_hint(Code::A0106, reader.key_spot(key), message, hint);
     }
 }
 

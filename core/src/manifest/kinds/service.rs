@@ -65,7 +65,7 @@ pub(super) fn name_of_edge(reader: &Reader<'_>, service: &Service) {
     let npm = reader.scope.site.host_of(service).and_then(|host| host.npm.as_ref());
     if service.name == "edge" && npm.is_some_and(|npm| npm.reach == Reach::Edge) {
         let text = PlacedText { text: service.name.clone(), spot: reader.key_spot("name") };
-        let why = "`zz-amarre-edge` is the network that NPM shares with containers there (`reach: edge`)";
+        let why = text!("`zz-amarre-edge` is the network that NPM shares with containers there (`reach: edge`)");
         reader.scope.not_allowed(&text, "`name`", why);
     }
 }
@@ -74,7 +74,7 @@ pub(super) fn name_of_edge(reader: &Reader<'_>, service: &Service) {
 fn is_stopped(reader: &mut Reader<'_>) -> bool {
     let Some(text) = reader.text("state") else { return false };
     if !matches!(text.text.as_str(), "running" | "stopped") {
-        reader.scope.not_allowed(&text, "`state`", "`running` or `stopped`");
+        reader.scope.not_allowed(&text, "`state`", text!("`running` or `stopped`"));
     }
     text.text == "stopped"
 }
@@ -88,25 +88,25 @@ fn containers(reader: &mut Reader<'_>) -> BTreeMap<String, Option<ContainerRead>
         return containers;
     };
     if entries.is_empty() {
-        scope.error(Code::A0105, reader.key_spot("containers"), "`containers` names no container".to_owned());
+        scope.error(Code::A0105, reader.key_spot("containers"), text!("`containers` names no container"));
     }
     if entries.len() > CONTAINERS_MAX {
-        let message = format!("{} containers in one service, at most {CONTAINERS_MAX}", entries.len());
+        let message = text!("{n} containers in one service, at most {most}", n = entries.len(), most = CONTAINERS_MAX);
         scope.error(Code::A0108, reader.key_spot("containers"), message);
         return containers;
     }
     for entry in entries {
         if let Some(why) = resolve::why_not_a_label(&entry.key, NAME_CHARS_MAX) {
-            let message = format!("a container cannot be called `{}`", shown(&entry.key));
-            scope.error_hint(Code::A0106, entry.key_spot, message, &why);
+            let message = text!("a container cannot be called `{name}`", name = shown(&entry.key));
+            scope.error_hint(Code::A0106, entry.key_spot, message, why);
         }
         if entry.value.is_null() {
-            let message = format!("container `{}` has no value", shown(&entry.key));
-            scope.error_hint(Code::A0104, entry.key_spot, message, "it needs at least `image:`");
+            let message = text!("container `{name}` has no value", name = shown(&entry.key));
+            scope.error_hint(Code::A0104, entry.key_spot, message, text!("it needs at least `image:`"));
             continue;
         }
-        let what = format!("container `{}`", shown(&entry.key));
-        let Some(mut inner) = Reader::open(scope, &entry.value, &what, "") else { continue };
+        let what = text!("container `{name}`", name = shown(&entry.key));
+        let Some(mut inner) = Reader::open(scope, &entry.value, what, "") else { continue };
         scope.places_of(entry.key_spot, entry.value.entries());
         let read = container::container(&mut inner, false);
         inner.finish(&unsupported::container_key);
@@ -145,9 +145,11 @@ fn read_extra_networks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Opti
         }
         read.container.also_on.extend(names);
         for placed in read.placed_on.iter().filter(|placed| read.container.also_on.contains(&placed.text)) {
-            let message = format!("an address on `{}`, beside another network, is not supported", shown(&placed.text));
-            let hint =
-                "a container has an address of its own choice on the network on which it lives: leave it out here";
+            let network = shown(&placed.text);
+            let message = text!("an address on `{network}`, beside another network, is not supported", network);
+            let hint = text!(
+                "a container has an address of its own choice on the network on which it lives: leave it out here"
+            );
             scope.error_hint(Code::A0112, placed.spot, message, hint);
         }
     }
@@ -157,8 +159,8 @@ fn read_extra_networks(scope: &Scope<'_>, containers: &mut BTreeMap<String, Opti
 fn check_networks(scope: &Scope<'_>, containers: &BTreeMap<String, Option<ContainerRead>>, service: &Service) {
     let published = scope.claims.borrow().ports.first().map(|claim| claim.spot);
     if let (NetworkMode::Defined { internal: true, .. }, Some(spot)) = (&service.network, published) {
-        let message = "`ports` has no effect on a network that is cut off from the outside".to_owned();
-        scope.no_effect(spot, message, "leave it out; NPM reaches the container without");
+        let message = text!("`ports` has no effect on a network that is cut off from the outside");
+        scope.no_effect(spot, message, text!("leave it out; NPM reaches the container without"));
     }
     for read in containers.values().flatten() {
         if let (Some(address), Some(text)) = (read.container.ipv4_address, &read.address) {
@@ -184,17 +186,21 @@ fn check_networks(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Contai
         let mode = containers.get(key).and_then(Option::as_ref).map(|read| &read.container.network_mode);
         match mode {
             Some(ContainerNetwork::Of(other)) => {
-                let message = format!("`{key}` has no address of its own: it shares the network of `{other}`");
-                scope.error_hint(Code::A0140, spot, message, format!("route to `{other}:{port}`"));
+                let message =
+                    text!("`{key}` has no address of its own: it shares the network of `{other}`", key, other);
+                let hint = text!("route to `{other}:{port}`", other, port = port.to_string());
+                scope.error_hint(Code::A0140, spot, message, hint);
             }
             Some(ContainerNetwork::Other(other)) => {
-                let message = format!("`{key}` has no address of its own: it shares the network of container {other}");
-                let hint = format!("write the route where {other} is written, to its port {port}");
-                scope.error_hint(Code::A0140, spot, message, &hint);
+                let message =
+                    text!("`{key}` has no address of its own: it shares the network of container {other}", key, other);
+                let port = port.to_string();
+                let hint = text!("write the route where {other} is written, to its port {port}", other, port);
+                scope.error_hint(Code::A0140, spot, message, hint);
             }
             Some(ContainerNetwork::None) => {
-                let message = format!("`{key}` has `network_mode: none`, so nothing can reach it");
-                scope.error_hint(Code::A0140, spot, message, "leave one of the two out");
+                let message = text!("`{key}` has `network_mode: none`, so nothing can reach it", key);
+                scope.error_hint(Code::A0140, spot, message, text!("leave one of the two out"));
             }
             Some(ContainerNetwork::Own | ContainerNetwork::Host) | None => (),
         }
@@ -205,14 +211,10 @@ fn check_networks(scope: &Scope<'_>, containers: &BTreeMap<String, Option<Contai
 fn check_network_sharing(scope: &Scope<'_>, service: &Service) {
     for (key, container) in &service.containers {
         let Some(own) = container.network_of_other().and_then(|name| service.key_of(name)) else { continue };
-        let message = format!("`{key}` shares the network of a container of its own manifest");
+        let message = text!("`{key}` shares the network of a container of its own manifest", key);
         let spot = Spot::at(container.origin.line, container.origin.column);
-        scope.error_hint(
-            Code::A0140,
-            spot,
-            message,
-            format!("write `network_mode: service:{own}`, of another than itself"),
-        );
+        let hint = text!("write `network_mode: service:{own}`, of another than itself", own);
+        scope.error_hint(Code::A0140, spot, message, hint);
     }
 }
 
@@ -223,8 +225,8 @@ fn joined(scope: &Scope<'_>, read: &ContainerRead, containers: &BTreeMap<String,
     let is_shareable = donor.container.settings.get("ipc").and_then(Value::as_text) == Some("shareable");
     if !is_shareable {
         let spot = read.siblings.iter().find(|sibling| sibling.text == *other).map_or(Spot::at(1, 1), |text| text.spot);
-        let message = format!("`{other}` does not share its `ipc`");
-        scope.error_hint(Code::A0140, spot, message, format!("write `ipc: shareable` in `{other}`"));
+        let message = text!("`{other}` does not share its `ipc`", other);
+        scope.error_hint(Code::A0140, spot, message, text!("write `ipc: shareable` in `{other}`", other));
     }
 }
 

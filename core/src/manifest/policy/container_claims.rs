@@ -18,7 +18,8 @@ use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::model::address::service_of_network;
 use crate::model::service::{ContainerNetwork, NetworkMode, Service, StreamTarget, Target};
 use crate::model::site::{Reach, Right};
-use crate::model::{Code, Site, Value};
+use crate::model::{Code, Site, Text, Value};
+use crate::text;
 
 /// The key of the policy.
 const WORD: &str = "names";
@@ -164,25 +165,29 @@ fn judge<'h>(
     let name = shown(&wanted.name);
     let right = Right { service: service.to_owned(), word: WORD.to_owned(), item: wanted.name.clone() };
     let is_named = |service: &str| policy::entry(service, &site.policy.names, &wanted.name).is_some();
-    let forbid = |code: Code, why: String| {
-        let message = format!("policy forbids a container to be called {name}: {why}");
-        let hint = format!("take another, or ask the operator for `policy.names: {{{}: [{name}]}}`", shown(service));
+    let forbid = |code: Code, why: Text| {
+        let message = text!("policy forbids a container to be called {name}: {why}", name = &name, why);
+        let entry = format!("`policy.names: {{{}: [{name}]}}`", shown(service));
+        let hint = text!("take another, or ask the operator for {entry}", entry);
         let closed = Closed { code, spot, word: WORD, item: &wanted.name, message, hint };
         Some((right.clone(), policy::problem(&closed)))
     };
     match (&wanted.network, holder(wanted)) {
         (None, Some((true, other))) if !is_own => {
-            let message = format!("two containers would be named {name}");
-            let hint = format!("the other is called after its manifest, {}", shown(other));
+            let message = text!("two containers would be named {name}", name = &name);
+            let hint = text!("the other is called after its manifest, {manifest}", manifest = shown(other));
             Some((right.clone(), Problem::error(Code::A0120, spot, message).hint(hint)))
         }
         (None, _) if !is_named(service) => {
             let before = before_update(&wanted.name)?;
             let (_, other) = holder(&ContainerName { name: before.to_owned(), ..wanted.clone() })?;
-            forbid(Code::A0289, format!("an update of {} of {} would need that name", shown(before), shown(other)))
+            let (container, service) = (shown(before), shown(other));
+            let why = text!("an update of {container} of {service} would need that name", container, service);
+            forbid(Code::A0289, why)
         }
         (Some(network), Some((_, other))) if !is_named(service) && !is_named(other) => {
-            forbid(Code::A0288, format!("{} answers to it on the network {}", shown(other), shown(network)))
+            let (other, network) = (shown(other), shown(network));
+            forbid(Code::A0288, text!("{other} answers to it on the network {network}", other, network))
         }
         (None | Some(_), _) => None,
     }

@@ -11,7 +11,8 @@ use crate::model::address::service_of_network;
 use crate::model::app::AppSource;
 use crate::model::service::{Container, Dns, ManifestKind, Port, Service, Volume};
 use crate::model::site::{PublicAddress, Right};
-use crate::model::{Address, Assets, Code, Site};
+use crate::model::{Address, Assets, Code, Site, Text};
+use crate::text;
 
 use super::pool_share::PoolShare;
 use super::{AllowedBy, Decision, Verdict};
@@ -99,12 +100,8 @@ impl DraftService<'_> {
 
     /// Notes what is wrong with a use that other manifests decide about.
     pub fn decide(&mut self, right: Right, problem: &Problem) {
-        self.push(
-            right,
-            problem.spot,
-            Verdict::Refused(problem.code),
-            problem.hint.as_ref().map(ToString::to_string).unwrap_or_default(),
-        );
+        let hint = problem.hint.clone().unwrap_or_default();
+        self.push(right, problem.spot, Verdict::Refused(problem.code), hint);
     }
 
     /// What it says, as long as nothing is wrong with it.
@@ -118,10 +115,10 @@ impl DraftService<'_> {
     }
 
     fn allow(&mut self, right: Right, spot: Spot, by: AllowedBy) {
-        self.push(right, spot, Verdict::Allowed(by), String::new());
+        self.push(right, spot, Verdict::Allowed(by), Text::default());
     }
 
-    fn push(&mut self, right: Right, spot: Spot, verdict: Verdict, hint: String) {
+    fn push(&mut self, right: Right, spot: Spot, verdict: Verdict, hint: Text) {
         let file = self.file_at(spot).0.to_owned();
         self.decisions.push(Decision { file, line: spot.line, column: spot.column, right, verdict, hint });
     }
@@ -189,8 +186,9 @@ fn moved(drafts: &mut [DraftService<'_>]) {
         let old = draft.service.as_ref().and_then(|service| service.data.of.clone());
         let Some(old) = old.filter(|old| known.contains(old)) else { continue };
         let spot = draft.claims.moved_from.unwrap_or(Spot::at(draft.line, 1));
-        let message = format!("`moved_from: {old}` names a manifest that is there: both would write to its data");
-        let hint = format!("remove the manifest of {old}, or leave the line out");
+        let message =
+            text!("`moved_from: {old}` names a manifest that is there: both would write to its data", old = &old);
+        let hint = text!("remove the manifest of {old}, or leave the line out", old);
         draft.problems.push(Problem::error(Code::A0106, spot, message).hint(hint));
     }
 }
@@ -204,7 +202,7 @@ fn networks(drafts: &mut [DraftService<'_>], site: &Site) {
         let Some(name) = draft.name.clone() else { continue };
         let defined_by = |network: &str| {
             let own = service_of_network(network).unwrap_or(network);
-            defined.get(own).map(|name| AllowedBy::rule(format!("the `Network` manifest {name} defines it")))
+            defined.get(own).map(|name| AllowedBy::rule(text!("the `Network` manifest {name} defines it", name)))
         };
         let mut problems: Vec<(Right, Problem)> = Vec::new();
         for (network, spot) in draft.claims.networks.clone() {
@@ -238,10 +236,9 @@ fn names(drafts: &mut [DraftService<'_>], site: &Site) {
             let draft = &mut drafts[*index];
             let spot = draft.spot();
             let other = places.iter().map(|(_, place)| place).find(|place| *place != own);
-            let hint = format!("the other is {}", other.unwrap_or(own));
-            draft
-                .problems
-                .push(Problem::error(Code::A0120, spot, format!("two manifests are named {name}")).hint(hint));
+            let hint = text!("the other is {place}", place = other.unwrap_or(own));
+            let message = text!("two manifests are named {name}", name);
+            draft.problems.push(Problem::error(Code::A0120, spot, message).hint(hint));
         }
     }
 }
@@ -340,11 +337,12 @@ impl TakenNames {
         let mut own: BTreeMap<&str, String> = BTreeMap::new();
         for (domain, spot, place) in &wanted.domains {
             if let Some(first) = own.insert(domain, place.clone()) {
-                let problem = Problem::error(Code::A0121, *spot, format!("{domain} stands in this manifest twice"));
-                problems.push(problem.hint(format!("first in {first}")));
+                let message = text!("{domain} stands in this manifest twice", domain);
+                let hint = text!("first in {place}", place = first);
+                problems.push(Problem::error(Code::A0121, *spot, message).hint(hint));
             } else if let Some(first) = self.domains.get(domain) {
-                let problem = Problem::error(Code::A0121, *spot, format!("two services want {domain}"));
-                problems.push(problem.hint(format!("first wanted by {first}")));
+                let problem = Problem::error(Code::A0121, *spot, text!("two services want {domain}", domain));
+                problems.push(problem.hint(text!("first wanted by {place}", place = first)));
             }
         }
         for (name, record_type, spot, _) in &wanted.records {
@@ -354,10 +352,12 @@ impl TakenNames {
             let is_reported =
                 wanted.domains.iter().any(|(domain, ..)| domain == name && self.domains.contains_key(name));
             if let Some((other, first)) = others.iter().find(|(other, _)| is_same(other) && !is_reported) {
-                let problem =
-                    Problem::error(Code::A0122, *spot, format!("two services want the record {name} {record_type}"));
-                let what = if other == record_type { String::new() } else { format!(" as {other}") };
-                problems.push(problem.hint(format!("first wanted{what} by {first}")));
+                let message = text!("two services want the record {name} {record_type}", name, record_type);
+                let hint = match other == record_type {
+                    true => text!("first wanted by {place}", place = first),
+                    false => text!("first wanted as {other} by {place}", other, place = first),
+                };
+                problems.push(Problem::error(Code::A0122, *spot, message).hint(hint));
             }
         }
         self.port_conflicts(wanted, place, &mut problems);
@@ -365,38 +365,49 @@ impl TakenNames {
             let others = self.subnets.get(&wanted.host).map(Vec::as_slice).unwrap_or_default();
             let overlap = others.iter().find(|(other, _)| other.contains(subnet) || subnet.contains(other));
             if let Some((other, first)) = overlap {
-                let problem = Problem::error(Code::A0124, *spot, format!("two networks overlap: {subnet} and {other}"));
-                problems.push(problem.hint(format!("the other is wanted by {first}")));
+                let (subnet, other) = (subnet.to_string(), other.to_string());
+                let message = text!("two networks overlap: {subnet} and {other}", subnet, other);
+                let hint = text!("the other is wanted by {place}", place = first);
+                problems.push(Problem::error(Code::A0124, *spot, message).hint(hint));
             }
         }
         for (stream, spot, _) in &wanted.streams {
             if let Some(first) = self.streams.get(stream) {
-                let problem = Problem::error(Code::A0171, *spot, format!("two streams want port {}", stream.1));
-                problems.push(problem.hint(format!("first wanted by {first}; one stream takes TCP and UDP")));
+                let message = text!("two streams want port {port}", port = stream.1.to_string());
+                let hint = text!("first wanted by {place}; one stream takes TCP and UDP", place = first);
+                problems.push(Problem::error(Code::A0171, *spot, message).hint(hint));
             }
         }
         for (address, spot, _) in &wanted.instances {
             if let Some(first) = self.instances.get(address) {
-                let message = format!("two manifests manage the instance {}", address.name);
-                problems.push(Problem::error(Code::A0194, *spot, message).hint(format!("the other is {first}")));
+                let message = text!("two manifests manage the instance {name}", name = &address.name);
+                let hint = text!("the other is {place}", place = first);
+                problems.push(Problem::error(Code::A0194, *spot, message).hint(hint));
             }
         }
         for (machine, spot, _) in &wanted.machines {
             if let Some(first) = self.machines.get(machine) {
-                let message = format!("two pools have the machine {}:{}", machine.0, machine.1);
-                problems.push(Problem::error(Code::A0106, *spot, message).hint(format!("the other is {first}")));
+                let machine = format!("{}:{}", machine.0, machine.1);
+                let message = text!("two pools have the machine {machine}", machine);
+                let hint = text!("the other is {place}", place = first);
+                problems.push(Problem::error(Code::A0106, *spot, message).hint(hint));
             }
         }
+        self.name_conflicts(wanted, &mut problems);
+        problems
+    }
+
+    fn name_conflicts(&self, wanted: &WantedNames, problems: &mut Vec<Problem>) {
         let called = wanted.containers.iter().map(|(name, spot, _)| (name, spot, &self.containers));
         let addressed = wanted.addresses.iter().map(|(name, spot, _)| (name, spot, &self.addresses));
         let mut named: BTreeSet<&String> = BTreeSet::new();
         for (name, spot, taken) in called.chain(addressed) {
             if let Some(first) = taken.get(&(wanted.host.clone(), name.clone())).filter(|_| named.insert(name)) {
-                let problem = Problem::error(Code::A0120, *spot, format!("two containers would be named {name}"));
-                problems.push(problem.hint(format!("the other is of {first}")));
+                let message = text!("two containers would be named {name}", name);
+                let hint = text!("the other is of {place}", place = first);
+                problems.push(Problem::error(Code::A0120, *spot, message).hint(hint));
             }
         }
-        problems
     }
 
     fn port_conflicts(&self, wanted: &WantedNames, place: &dyn Fn(Spot) -> String, problems: &mut Vec<Problem>) {
@@ -409,8 +420,10 @@ impl TakenNames {
             let other = others.iter().find(|(ip, _)| is_one(ip, port)).map(|(_, place)| place.clone());
             let first = own.map(|(_, spot, _)| place(*spot)).or(other);
             if let Some(first) = first {
-                let message = format!("port {}/{} is published twice on one host", port.published, port.protocol);
-                problems.push(Problem::error(Code::A0123, *spot, message).hint(format!("first by {first}")));
+                let port = format!("{}/{}", port.published, port.protocol);
+                let message = text!("port {port} is published twice on one host", port);
+                let hint = text!("first by {place}", place = first);
+                problems.push(Problem::error(Code::A0123, *spot, message).hint(hint));
             }
         }
     }
@@ -482,19 +495,16 @@ fn walk<'a>(
     None
 }
 
-/// Names in NPM need one.
-pub(crate) fn needs_npm(scope: &Scope<'_>, spot: Spot, what: &str) {
+/// Names in NPM need one; `what` says what sort they are of.
+pub(crate) fn needs_npm(scope: &Scope<'_>, spot: Spot, what: Text) {
     let Some(host) = scope.site.hosts.get(&scope.host) else { return };
     if host.npm.is_none() {
-        let hint = format!(
-            "add it below `npm:` in amarre.yaml (and name it in `hosts.{}.npm` when there are several)",
-            scope.host
+        let host = &scope.host;
+        let hint = text!(
+            "add it below `npm:` in amarre.yaml (and name it in `hosts.{host}.npm` when there are several)",
+            host
         );
-        scope.error_hint(
-            Code::A0209,
-            spot,
-            format!("host `{}` has no Nginx Proxy Manager for {what}", scope.host),
-            &hint,
-        );
+        let message = text!("host `{host}` has no Nginx Proxy Manager for {what}", host, what);
+        scope.error_hint(Code::A0209, spot, message, hint);
     }
 }

@@ -9,8 +9,9 @@
 //! `policy.authors: operators` opens those of A0276. The first stay closed: a service there would get what Amarre sends to
 //! NPM, an engine or a registry.
 
-use crate::model::Code;
 use crate::model::site::is_below;
+use crate::model::{Code, Text};
+use crate::text;
 
 use super::{AllowedBy, Closed};
 use crate::manifest::policy;
@@ -27,7 +28,7 @@ const LOOKED_FOR: [&str; 6] = ["autoconfig", "autodiscover", "isatap", "mta-sts"
 pub(crate) fn judge(scope: &Scope<'_>, name: &str, spot: Spot) {
     let Some((code, why)) = why_closed(scope, name) else { return };
     if !is_named(scope, name, spot) {
-        report(scope, code, name, &why, spot);
+        report(scope, code, name, why, spot);
     }
 }
 
@@ -38,13 +39,13 @@ fn is_named(scope: &Scope<'_>, name: &str, spot: Spot) -> bool {
         .is_some()
 }
 
-fn report(scope: &Scope<'_>, code: Code, name: &str, why: &str, spot: Spot) {
+fn report(scope: &Scope<'_>, code: Code, name: &str, why: Text, spot: Spot) {
     if code == Code::A0276 && scope.site.policy.is_opened(WORD) {
         return policy::allowed(scope, spot, WORD, name, AllowedBy::authors());
     }
-    let message = format!("policy forbids the name {}: {why}", shown(name));
-    let service = shown(&scope.name);
-    let hint = format!("take another, or ask the operator for `policy.names: {{{service}: [{name}]}}`");
+    let message = text!("policy forbids the name {name}: {why}", name = shown(name), why);
+    let entry = format!("`policy.names: {{{}: [{name}]}}`", shown(&scope.name));
+    let hint = text!("take another, or ask the operator for {entry}", entry);
     policy::report_closed(scope, &Closed { code, spot, word: WORD, item: name, message, hint });
 }
 
@@ -69,16 +70,16 @@ pub(crate) fn judge_alias(scope: &Scope<'_>, name: &str, target: &str, spot: Spo
     if !PROOFS.iter().any(|end| is_below(target, end)) || is_named(scope, name, spot) {
         return;
     }
-    let why = format!("at {} it proves who owns the domain", shown(target));
-    report(scope, Code::A0276, name, &why, spot);
+    let why = text!("at {target} it proves who owns the domain", target = shown(target));
+    report(scope, Code::A0276, name, why, spot);
 }
 
-fn why_closed(scope: &Scope<'_>, name: &str) -> Option<(Code, String)> {
+fn why_closed(scope: &Scope<'_>, name: &str) -> Option<(Code, Text)> {
     if let Some(key) = scope.site.own_names.get(name) {
-        return Some((Code::A0275, format!("`{key}` in amarre.yaml leads there")));
+        return Some((Code::A0275, text!("`{key}` in amarre.yaml leads there", key)));
     }
     let is_at_top = |label: &str, domain: &String| name.strip_suffix(domain.as_str()) == Some(&format!("{label}."));
     let mut domains = scope.site.domains.iter().filter(|domain| is_below(name, domain));
     let is_looked_for = domains.any(|domain| LOOKED_FOR.iter().any(|label| is_at_top(label, domain)));
-    is_looked_for.then(|| (Code::A0276, "programs ask for it in every domain, and do what it says".to_owned()))
+    is_looked_for.then(|| (Code::A0276, text!("programs ask for it in every domain, and do what it says")))
 }

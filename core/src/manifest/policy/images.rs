@@ -2,6 +2,7 @@
 
 use crate::model::Code;
 use crate::model::suggestion::matches;
+use crate::text;
 
 use super::{AllowedBy, Closed};
 use crate::manifest::policy;
@@ -32,7 +33,8 @@ pub(crate) fn judge(scope: &Scope<'_>, text: &PlacedText) {
     let is_id = is_id(image);
     let parts = ReferenceParts::of(image);
     if !is_id && !parts.is_good() {
-        scope.not_allowed(text, "`image`", "as in `nginx:1.27`, `ghcr.io/owner/name:tag` or `name@sha256:…`");
+        let hint = text!("as in `nginx:1.27`, `ghcr.io/owner/name:tag` or `name@sha256:…`");
+        scope.not_allowed(text, "`image`", hint);
         return;
     }
     // The engine takes an id as that of an image that is there, whatever its name.
@@ -43,12 +45,11 @@ pub(crate) fn judge(scope: &Scope<'_>, text: &PlacedText) {
     if let Some(pattern) = scope.site.policy.images.iter().find(is_named) {
         return policy::allowed(scope, text.spot, WORD, image, AllowedBy::Policy(format!("images: {pattern}")));
     }
-    let message = format!("policy forbids the image {}", shown(image));
+    let message = text!("policy forbids the image {image}", image = shown(image));
     let (code, hint) = match is_id {
-        true => (Code::A0269, "it is the id of an image and not a name: write `name:tag` or `name@sha256:…`"),
-        false => (Code::A0206, "ask the operator to add it to `policy.images`"),
+        true => (Code::A0269, text!("it is the id of an image and not a name: write `name:tag` or `name@sha256:…`")),
+        false => (Code::A0206, text!("ask the operator to add it to `policy.{word}`", word = WORD)),
     };
-    let hint = hint.to_owned();
     policy::report_closed(scope, &Closed { code, spot: text.spot, word: WORD, item: image, message, hint });
 }
 

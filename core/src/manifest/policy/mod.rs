@@ -29,7 +29,8 @@ use ipnet::Ipv4Net;
 use crate::model::folders::is_within;
 use crate::model::site::{Right, credential_key};
 pub(super) use crate::model::suggestion::matches;
-use crate::model::{Code, Site};
+use crate::model::{Code, Site, Text};
+use crate::text;
 
 use super::resolve;
 use super::yaml::diagnostic::{Problem, Spot, shown};
@@ -49,9 +50,9 @@ pub(super) struct Closed<'a> {
     /// What is used, as the word's list would name it.
     pub item: &'a str,
     /// Lowercase, no full stop.
-    pub message: String,
+    pub message: Text,
     /// The way out.
-    pub hint: String,
+    pub hint: Text,
 }
 
 /// What policy says of one use.
@@ -69,7 +70,7 @@ pub enum AllowedBy {
     /// An entry of the policy, as in `names: *.example.org`.
     Policy(String),
     /// Anything else, as people read it.
-    Rule(String),
+    Rule(Text),
 }
 
 impl AllowedBy {
@@ -77,7 +78,7 @@ impl AllowedBy {
         Self::Policy(BY_AUTHORS.to_owned())
     }
 
-    pub(super) fn rule(text: impl Into<String>) -> Self {
+    pub(super) fn rule(text: impl Into<Text>) -> Self {
         Self::Rule(text.into())
     }
 }
@@ -86,7 +87,7 @@ impl fmt::Display for AllowedBy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Policy(entry) => write!(formatter, "policy.{entry}"),
-            Self::Rule(text) => formatter.write_str(text),
+            Self::Rule(text) => write!(formatter, "{text}"),
         }
     }
 }
@@ -105,12 +106,12 @@ pub struct Decision {
     /// What comes of it.
     pub verdict: Verdict,
     /// What to do where it is not allowed; else empty.
-    pub hint: String,
+    pub hint: Text,
 }
 
 /// Reports what policy does not allow.
 pub(super) fn report_closed(scope: &Scope<'_>, closed: &Closed<'_>) {
-    decide(scope, closed.spot, closed.word, closed.item, Verdict::Refused(closed.code), &closed.hint);
+    decide(scope, closed.spot, closed.word, closed.item, Verdict::Refused(closed.code), closed.hint.clone());
     scope.report(problem(closed));
 }
 
@@ -125,19 +126,23 @@ pub(super) fn allowed(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, by:
     let is_beside = matches!(word, "names" | "targets");
     let is_opened = matches!(by, AllowedBy::Policy(_)) && !is_beside && scope.site.policy.is_opened(word);
     let by = if is_opened { AllowedBy::authors() } else { by };
-    decide(scope, spot, word, item, Verdict::Allowed(by), "");
+    decide(scope, spot, word, item, Verdict::Allowed(by), Text::default());
 }
 
-fn decide(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, verdict: Verdict, hint: &str) {
+fn decide(scope: &Scope<'_>, spot: Spot, word: &str, item: &str, verdict: Verdict, hint: Text) {
     let Some(decisions) = &scope.decisions else { return };
     let right = Right { service: scope.name.clone(), word: word.to_owned(), item: item.to_owned() };
-    let (file, hint) = (scope.path_of(spot), hint.to_owned());
+    let file = scope.path_of(spot);
     let decision = Decision { file, line: spot.line, column: spot.column, right, verdict, hint };
     decisions.borrow_mut().push(decision);
 }
 
-pub(super) fn ask_for(word: &str, item: &str) -> String {
-    format!("ask the operator to add `{}` to `policy.{word}`", shown(item))
+pub(super) fn ask_for(word: &str, item: &str) -> Text {
+    text!("ask the operator to add {item} to `policy.{word}`", item = format!("`{}`", shown(item)), word)
+}
+
+fn ask_to_set(word: &str) -> Text {
+    text!("leave it out, or ask the operator to set `policy.{word}: true`", word)
 }
 
 /// Binds lie below `policy.host_paths`, and reach Docker's socket by a word of its own only.
@@ -145,9 +150,11 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
     const SOCKETS: [&str; 4] = ["/var/run/docker.sock", "/run/docker.sock", "/var/run", "/run"];
     if let Some(sign) = path.chars().find(|sign| *sign == ':' || sign.is_control()) {
         // Docker divides `source:target:options` at colons: what follows one would be mounted in its place.
-        let what = if sign == ':' { "`:`" } else { "a control character" };
-        let message = format!("the bind mount {} has {what} in its source", shown(path));
-        scope.error_hint(Code::A0261, spot, message, "rename the folder on the host");
+        let message = match sign {
+            ':' => text!("the bind mount {path} has `:` in its source", path = shown(path)),
+            _ => text!("the bind mount {path} has a control character in its source", path = shown(path)),
+        };
+        scope.error_hint(Code::A0261, spot, message, text!("rename the folder on the host"));
         return;
     }
     let policy = &scope.site.policy;
@@ -159,9 +166,9 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
     if let Some(root) = root.filter(|_| !is_socket || policy.docker_socket) {
         return allowed(scope, spot, "host_paths", path, AllowedBy::Policy(format!("host_paths: {root}")));
     }
-    let message = format!("policy forbids the bind mount {}", shown(path));
+    let message = text!("policy forbids the bind mount {path}", path = shown(path));
     if is_socket && !policy.docker_socket {
-        let hint = "ask the operator to set `policy.docker_socket: true`".to_owned();
+        let hint = text!("ask the operator to set `policy.{word}: true`", word = "docker_socket");
         return report_closed(
             scope,
             &Closed { code: Code::A0205, spot, word: "docker_socket", item: path, message, hint },
@@ -171,7 +178,8 @@ pub(super) fn bind(scope: &Scope<'_>, path: &str, spot: Spot) {
     let is_narrowed = !policy.are_host_paths_named && is_within(path, USUAL_BEFORE);
     let (code, hint) = if is_narrowed {
         let own = roots(scope).into_iter().next().unwrap_or_default();
-        let wide = format!("keep the service's files below {own}, or {}", ask_for("host_paths", path));
+        let way = ask_for("host_paths", path);
+        let wide = text!("keep the service's files below {own}, or {way}", own, way);
         (Code::A0262, wide)
     } else {
         (Code::A0205, ask_for("host_paths", path))
@@ -192,11 +200,8 @@ pub(super) fn host(scope: &Scope<'_>, is_allowed: bool, what: &str, word: &'stat
     if is_allowed {
         return allowed(scope, spot, word, what, AllowedBy::Policy(format!("{word}: true")));
     }
-    let hint = format!("leave it out, or ask the operator to set `policy.{word}: true`");
-    report_closed(
-        scope,
-        &Closed { code: Code::A0205, spot, word, item: what, message: format!("policy forbids {what}"), hint },
-    );
+    let (message, hint) = (text!("policy forbids {what}", what), ask_to_set(word));
+    report_closed(scope, &Closed { code: Code::A0205, spot, word, item: what, message, hint });
 }
 
 /// Settings by which a container takes from the host what it was not given: with `policy.privileged` only.
@@ -206,32 +211,31 @@ pub(super) fn setting(scope: &Scope<'_>, key: &str, item: &str, spot: Spot) {
     if scope.site.policy.privileged {
         return allowed(scope, spot, word, item, AllowedBy::Policy("privileged: true".to_owned()));
     }
-    let message = format!("policy forbids `{key}`");
-    let hint = "leave it out, or ask the operator to set `policy.privileged: true`".to_owned();
+    let (message, hint) = (text!("policy forbids {what}", what = format!("`{key}`")), ask_to_set(word));
     report_closed(scope, &Closed { code: Code::A0268, spot, word, item, message, hint });
 }
 
-/// What one of a list of patterns allows; `what` says what is used, `code` and `hint` what to do else.
-fn listed(scope: &Scope<'_>, code: Code, (word, list): (&'static str, &[String]), text: &PlacedText, what: &str) {
+/// What one of a list of patterns allows; `message` says what is used where none does.
+fn listed(scope: &Scope<'_>, code: Code, (word, list): (&'static str, &[String]), text: &PlacedText, message: Text) {
     let item = text.text.as_str();
     match list.iter().find(|pattern| matches(pattern, item)) {
         Some(pattern) => allowed(scope, text.spot, word, item, AllowedBy::Policy(format!("{word}: {pattern}"))),
         None => {
-            let message = format!("policy forbids {what} {}", shown(item));
             report_closed(scope, &Closed { code, spot: text.spot, word, item, message, hint: ask_for(word, item) });
         }
     }
 }
 
 /// Devices, rules for them and `gpus` match one of `policy.devices`.
-pub(super) fn device(scope: &Scope<'_>, device: &str, what: &str, spot: Spot) {
+pub(super) fn device(scope: &Scope<'_>, device: &str, message: Text, spot: Spot) {
     let text = PlacedText { text: device.to_owned(), spot };
-    listed(scope, Code::A0205, ("devices", &scope.site.policy.devices), &text, what);
+    listed(scope, Code::A0205, ("devices", &scope.site.policy.devices), &text, message);
 }
 
 /// The engine's own runtime needs no word, for nothing has to be said to get it.
 pub(super) fn runtime(scope: &Scope<'_>, text: &PlacedText) {
-    listed(scope, Code::A0266, ("runtimes", &scope.site.policy.runtimes), text, "the runtime");
+    let message = text!("policy forbids the runtime {name}", name = shown(&text.text));
+    listed(scope, Code::A0266, ("runtimes", &scope.site.policy.runtimes), text, message);
 }
 
 /// The configuration's own driver is allowed, whatever the list says.
@@ -239,7 +243,8 @@ pub(super) fn log_driver(scope: &Scope<'_>, text: &PlacedText) {
     if text.text == scope.site.defaults.log_driver {
         return allowed(scope, text.spot, "log_drivers", &text.text, AllowedBy::rule("defaults.logging.driver"));
     }
-    listed(scope, Code::A0267, ("log_drivers", &scope.site.policy.log_drivers), text, "the log driver");
+    let message = text!("policy forbids the log driver {name}", name = shown(&text.text));
+    listed(scope, Code::A0267, ("log_drivers", &scope.site.policy.log_drivers), text, message);
 }
 
 /// What any driver takes, and what says how much is kept on this host (Docker's reference of each driver).
@@ -264,7 +269,8 @@ pub(super) fn log_options<'a>(scope: &Scope<'_>, driver: &str, names: impl Itera
     let mut others = names.filter(|name| *name != "tag" && !HARMLESS_OPTIONS.contains(&name.as_str()));
     let list = &scope.site.policy.log_drivers;
     let Some(option) = others.next().filter(|_| !list.iter().any(|pattern| matches(pattern, driver))) else { return };
-    let message = format!("policy forbids the option `{}` of the log driver {driver}", shown(option));
+    let message =
+        text!("policy forbids the option `{option}` of the log driver {driver}", option = shown(option), driver);
     let item = format!("{driver} {option}");
     let hint = ask_for("log_drivers", driver);
     report_closed(scope, &Closed { code: Code::A0267, spot, word: "log_drivers", item: &item, message, hint });
@@ -294,14 +300,19 @@ fn is_of_host_files(name: &str, value: &str) -> bool {
     !value.is_empty() && (name.split(['-', '_', '.']).any(is_file) || value.starts_with(['/', '.', '~']) || is_address)
 }
 
+fn by_its_name() -> Text {
+    text!("it is called after the service")
+}
+
 /// A volume by the name that Docker knows it by: the service's own are called after it.
 pub(super) fn volume(scope: &Scope<'_>, name: &PlacedText) {
     let owners = std::iter::once(&scope.name).chain(&scope.data_of);
     let is_own = |owner: &String| name.text.strip_prefix(owner.as_str()).is_some_and(|rest| rest.starts_with('_'));
     if owners.filter(|owner| !owner.is_empty()).any(is_own) {
-        return allowed(scope, name.spot, "volumes", &name.text, AllowedBy::rule("it is called after the service"));
+        return allowed(scope, name.spot, "volumes", &name.text, AllowedBy::rule(by_its_name()));
     }
-    listed(scope, Code::A0264, ("volumes", &scope.site.policy.volumes), name, "the volume");
+    let message = text!("policy forbids the volume {name}", name = shown(&name.text));
+    listed(scope, Code::A0264, ("volumes", &scope.site.policy.volumes), name, message);
 }
 
 /// The machine's own route to a range leads into the network that has it: what the range holds elsewhere, nothing on this
@@ -312,7 +323,8 @@ pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &PlacedText) {
         [([0, 0, 0, 0], 8), ([127, 0, 0, 0], 8), ([169, 254, 0, 0], 16), ([224, 0, 0, 0], 3)];
     let overlaps = |other: &Ipv4Net| other.contains(&subnet) || subnet.contains(other);
     if NEVER.iter().any(|(start, prefix)| overlaps(&Ipv4Net::new_assert((*start).into(), *prefix))) {
-        scope.not_allowed(text, "`subnet`", "a range that no machine has for itself, as in `172.20.40.0/24`");
+        let hint = text!("a range that no machine has for itself, as in {example}", example = "`172.20.40.0/24`");
+        scope.not_allowed(text, "`subnet`", hint);
         return;
     }
     let item = subnet.to_string();
@@ -326,9 +338,11 @@ pub(super) fn subnet(scope: &Scope<'_>, subnet: Ipv4Net, text: &PlacedText) {
     if let Some(range) = within(&scope.site.policy.subnets) {
         return allowed(scope, text.spot, "subnets", &item, AllowedBy::Policy(format!("subnets: {range}")));
     }
-    let why = if is_small { "it lies in none of the pools" } else { "it takes the room of many services" };
-    let message = format!("policy forbids the subnet {item}: {why}");
-    let hint = format!("leave it out, take one of `network.pools`, or {}", ask_for("subnets", &item));
+    let message = match is_small {
+        true => text!("policy forbids the subnet {subnet}: it lies in none of the pools", subnet = &item),
+        false => text!("policy forbids the subnet {subnet}: it takes the room of many services", subnet = &item),
+    };
+    let hint = text!("leave it out, take one of `network.pools`, or {way}", way = ask_for("subnets", &item));
     report_closed(scope, &Closed { code: Code::A0273, spot: text.spot, word: "subnets", item: &item, message, hint });
 }
 
@@ -346,16 +360,20 @@ pub(super) fn allowed_network(site: &Site, name: &str) -> Option<AllowedBy> {
 
 /// A network that no `Network` manifest defines, or that of a container of somebody else's, and policy does not allow it.
 pub(super) fn network(name: &str, spot: Spot) -> Problem {
+    let way = ask_for("networks", name);
     let (message, hint) = match name.strip_prefix(OF_CONTAINER) {
-        Some(other) => {
-            let why = "whoever shares it hears all that the container does";
-            let message = format!("policy forbids the network of container {}: {why}", shown(other));
-            (message, format!("`network_mode: service:KEY` needs no word; or {}", ask_for("networks", name)))
-        }
-        None => {
-            let message = format!("policy forbids the network {}: no `Network` manifest defines it", shown(name));
-            (message, format!("write one (`{{kind: Network, name: …}}`), or {}", ask_for("networks", name)))
-        }
+        Some(other) => (
+            text!(
+                "policy forbids the network of container {container}: {why}",
+                container = shown(other),
+                why = text!("whoever shares it hears all that the container does")
+            ),
+            text!("`network_mode: service:KEY` needs no word; or {way}", way),
+        ),
+        None => (
+            text!("policy forbids the network {network}: no `Network` manifest defines it", network = shown(name)),
+            text!("write one ({example}), or {way}", example = "`{kind: Network, name: …}`", way),
+        ),
     };
     let closed = Closed { code: Code::A0265, spot, word: "networks", item: name, message, hint };
     problem(&closed)
@@ -383,15 +401,15 @@ pub(super) fn capability(scope: &Scope<'_>, capability: &str, spot: Spot) {
     let word = "capabilities";
     let policy = &scope.site.policy;
     if USUAL.contains(&capability) {
-        return allowed(scope, spot, word, capability, AllowedBy::rule("Docker gives it to every container"));
+        return allowed(scope, spot, word, capability, AllowedBy::rule(text!("Docker gives it to every container")));
     }
     // Only the written word gives more than its own.
     let is_privileged = policy.privileged && !policy.is_opened("privileged");
     if ["ALL", capability].iter().any(|one| policy.capabilities.contains(*one)) || is_privileged {
         return allowed(scope, spot, word, capability, AllowedBy::Policy("capabilities".to_owned()));
     }
-    let hint = format!("leave it out, or {}", ask_for(word, capability));
-    let message = format!("policy forbids the capability {}", shown(capability));
+    let hint = text!("leave it out, or {way}", way = ask_for(word, capability));
+    let message = text!("policy forbids the capability {name}", name = shown(capability));
     report_closed(scope, &Closed { code: Code::A0215, spot, word, item: capability, message, hint });
 }
 
@@ -399,30 +417,30 @@ pub(super) fn capability(scope: &Scope<'_>, capability: &str, spot: Spot) {
 pub(super) fn secret(scope: &Scope<'_>, name: &PlacedText) {
     let word = "secrets";
     if scope.site.own_secrets.contains(&credential_key(&name.text)) {
-        let message = format!("`{}` is a credential of Amarre's own", shown(&name.text));
-        let hint = format!("a service's secrets are called after it, as in `{}/password`", shown(&scope.name));
-        decide(scope, name.spot, word, &name.text, Verdict::Refused(Code::A0260), &hint);
-        scope.error_hint(Code::A0260, name.spot, message, &hint);
+        let message = text!("`{name}` is a credential of Amarre's own", name = shown(&name.text));
+        let example = format!("`{}/password`", shown(&scope.name));
+        let hint = text!("a service's secrets are called after it, as in {example}", example);
+        decide(scope, name.spot, word, &name.text, Verdict::Refused(Code::A0260), hint.clone());
+        scope.error_hint(Code::A0260, name.spot, message, hint);
         return;
     }
     let is_of = |owner: &str| {
         !owner.is_empty() && name.text.strip_prefix(owner).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if is_of(&scope.name) || scope.data_of.as_deref().is_some_and(is_of) {
-        return allowed(scope, name.spot, word, &name.text, AllowedBy::rule("it is called after the service"));
+        return allowed(scope, name.spot, word, &name.text, AllowedBy::rule(by_its_name()));
     }
     if name.text.starts_with("shared/") {
-        return allowed(scope, name.spot, word, &name.text, AllowedBy::rule("every service may read shared/*"));
+        let rule = AllowedBy::rule(text!("every service may read {names}", names = "shared/*"));
+        return allowed(scope, name.spot, word, &name.text, rule);
     }
     if let Some(pattern) = entry(&scope.name, &scope.site.policy.secrets, &name.text) {
         return allowed(scope, name.spot, word, &name.text, AllowedBy::Policy(format!("secrets: {pattern}")));
     }
-    let message = format!("policy forbids {} to read the secret `{}`", shown(&scope.name), shown(&name.text));
-    let hint = format!(
-        "call it `{0}/…`, or ask the operator for `policy.secrets: {{{0}: [{1}]}}`",
-        shown(&scope.name),
-        shown(&name.text)
-    );
+    let (service, secret) = (shown(&scope.name), shown(&name.text));
+    let entry = format!("`policy.secrets: {{{service}: [{secret}]}}`");
+    let hint = text!("call it `{service}/…`, or ask the operator for {entry}", service = &service, entry);
+    let message = text!("policy forbids {service} to read the secret `{secret}`", service, secret);
     report_closed(scope, &Closed { code: Code::A0270, spot: name.spot, word, item: &name.text, message, hint });
 }
 

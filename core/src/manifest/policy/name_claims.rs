@@ -20,6 +20,7 @@ use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
 use crate::model::service::{Dns, Record, Service};
 use crate::model::site::Right;
 use crate::model::{Code, Site};
+use crate::text;
 
 /// The key of the policy.
 const WORD: &str = "names";
@@ -156,18 +157,20 @@ pub(crate) fn check(drafts: &mut [DraftService<'_>], site: &Site) {
 
 fn refused<'a>(service: &Service, record: &'a Record, (name, claim): (&str, Claim<'_>), spot: Spot) -> Closed<'a> {
     let (at, word) = (shown(&record.name), &record.record_type);
-    let other = shown(claim.service);
+    let (other, file) = (shown(claim.service), shown(claim.file));
+    let entry = format!("`policy.names: {{{}: [\"{at}\"]}}`", shown(&service.name));
+    let hint =
+        text!("write it in {file}, where {other} is, or ask the operator for {entry}", file, other = &other, entry);
     let message = match name == record.name {
-        true => format!("policy forbids the record {at} {word}: the name belongs to {other}"),
-        false => {
-            format!("policy forbids the record {at} {word}: it is about {}, which belongs to {other}", shown(name))
-        }
+        true => text!("policy forbids the record {at} {word}: the name belongs to {other}", at, word, other),
+        false => text!(
+            "policy forbids the record {at} {word}: it is about {name}, which belongs to {other}",
+            at,
+            word,
+            name = shown(name),
+            other
+        ),
     };
-    let hint = format!(
-        "write it in {}, where {other} is, or ask the operator for `policy.names: {{{}: [\"{at}\"]}}`",
-        shown(claim.file),
-        shown(&service.name)
-    );
     Closed { code: Code::A0287, spot, word: WORD, item: &record.name, message, hint }
 }
 

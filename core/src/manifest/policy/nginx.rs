@@ -8,8 +8,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::model::Code;
 use crate::model::site::NginxPolicy;
+use crate::model::{Code, Text};
+use crate::text;
 
 use super::nginx_load::NginxLoad;
 use crate::manifest::yaml::diagnostic::shown;
@@ -21,13 +22,13 @@ pub(crate) struct NginxFault {
     /// From 1, in the lines.
     pub line: usize,
     /// Lowercase, no full stop.
-    pub message: String,
+    pub message: Text,
 }
 
 /// What `policy` and nginx's own form object to.
 pub(crate) fn fault(text: &str, policy: NginxPolicy) -> Option<NginxFault> {
     if policy == NginxPolicy::None && !text.trim().is_empty() {
-        let message = "policy forbids lines of nginx's configuration".to_owned();
+        let message = text!("policy forbids lines of nginx's configuration");
         return Some(NginxFault { code: Code::A0210, line: 1, message });
     }
     let mut lexer = Lexer { signs: text.chars().collect(), at: 0, line: 1 };
@@ -42,8 +43,8 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy) -> Option<NginxFault> {
         match token {
             NginxToken::Word(word) => words.push(word),
             NginxToken::End | NginxToken::Open if words.is_empty() => {
-                let sign = if matches!(token, NginxToken::End) { ';' } else { '{' };
-                return Some(unfit(lexer.line, format!("`{sign}` stands without a directive")));
+                let sign = if matches!(token, NginxToken::End) { ";" } else { "{" };
+                return Some(unfit(lexer.line, text!("`{sign}` stands without a directive", sign)));
             }
             NginxToken::End | NginxToken::Open => {
                 if policy != NginxPolicy::Any
@@ -65,19 +66,20 @@ pub(crate) fn fault(text: &str, policy: NginxPolicy) -> Option<NginxFault> {
                 words.clear();
             }
             NginxToken::Close if !words.is_empty() => {
-                return Some(unfit(lexer.line, "`}` ends a directive that has no `;`".to_owned()));
+                return Some(unfit(lexer.line, text!("`{sign}` ends a directive that has no `;`", sign = "}")));
             }
             NginxToken::Close => {
                 if open.pop().is_none() {
-                    return Some(unfit(lexer.line, "`}` closes a block that these lines did not open".to_owned()));
+                    let message = text!("`{sign}` closes a block that these lines did not open", sign = "}");
+                    return Some(unfit(lexer.line, message));
                 }
             }
             NginxToken::Nothing => break,
         }
     }
     match (words.first(), open.pop()) {
-        (Some(word), _) => Some(unfit(word.line, format!("`{}` has no `;`", shown(&word.text)))),
-        (None, Some(line)) => Some(unfit(line, "a block is not closed".to_owned())),
+        (Some(word), _) => Some(unfit(word.line, text!("`{word}` has no `;`", word = shown(&word.text)))),
+        (None, Some(line)) => Some(unfit(line, text!("a block is not closed"))),
         (None, None) => None,
     }
 }
@@ -152,7 +154,7 @@ impl Lexer {
         let mut text = String::new();
         loop {
             match self.take() {
-                None => return Err(unfit(line, format!("the quote `{quote}` is not closed"))),
+                None => return Err(unfit(line, text!("the quote `{quote}` is not closed", quote = quote.to_string()))),
                 Some('\\') => self.escaped(&mut text),
                 Some(sign) if sign == quote => break,
                 Some(sign) => text.push(sign),
@@ -161,7 +163,10 @@ impl Lexer {
         match self.peek() {
             None | Some(';' | '{' | ')') => Ok(Word { text, line }),
             Some(sign) if is_blank(sign) => Ok(Word { text, line }),
-            Some(sign) => Err(unfit(self.line, format!("`{sign}` stands right after a closing quote"))),
+            Some(sign) => {
+                let message = text!("`{sign}` stands right after a closing quote", sign = sign.to_string());
+                Err(unfit(self.line, message))
+            }
         }
     }
 
@@ -227,7 +232,7 @@ impl Lexer {
                 _ => (),
             }
         }
-        Some(unfit(line, "a block of Lua is not closed".to_owned()))
+        Some(unfit(line, text!("a block of Lua is not closed")))
     }
 
     fn long_bracket(&mut self) -> bool {
@@ -257,26 +262,31 @@ fn is_blank(sign: char) -> bool {
     matches!(sign, ' ' | '\t' | '\r' | '\n')
 }
 
-fn unfit(line: usize, message: String) -> NginxFault {
+fn unfit(line: usize, message: Text) -> NginxFault {
     NginxFault { code: Code::A0212, line, message }
+}
+
+fn forbidden_directive(name: &str) -> Text {
+    text!("policy forbids the directive `{directive}`", directive = shown(name))
 }
 
 /// Why a directive needs `any`.
 fn forbidden(words: &[Word]) -> Option<NginxFault> {
     let name = words.first()?;
     let argument = |at: usize| words.get(at).map_or("", |word| word.text.as_str());
-    let fault = |message: String| Some(NginxFault { code: Code::A0211, line: name.line, message });
+    let fault = |message: Text| Some(NginxFault { code: Code::A0211, line: name.line, message });
     if name.text == "auth_request_set" {
         // It sets a variable to what an answer says, when all else has been looked at.
-        let message = "policy forbids the directive `auth_request_set`".to_owned();
+        let message = forbidden_directive(&name.text);
         return Some(NginxFault { code: Code::A0272, line: name.line, message });
     }
     if matches!(name.text.as_str(), "more_set_input_headers" | "more_clear_input_headers") {
-        let why = "NPM keeps its cache by `Host`, which it may change; `proxy_set_header` says what a container gets";
-        return fault(format!("policy forbids the directive `{}`: {why}", name.text));
+        let why =
+            text!("NPM keeps its cache by `Host`, which it may change; `proxy_set_header` says what a container gets");
+        return fault(text!("policy forbids the directive `{directive}`: {why}", directive = &name.text, why));
     }
     if !HARMLESS.split_whitespace().any(|known| known == name.text) {
-        return fault(format!("policy forbids the directive `{}`", shown(&name.text)));
+        return fault(forbidden_directive(&name.text));
     }
     // NPM forwards to `$forward_scheme://$server:$port`, wherever these come to be set.
     let sets = match name.text.as_str() {
@@ -285,19 +295,20 @@ fn forbidden(words: &[Word]) -> Option<NginxFault> {
     };
     // The names of variables have no case to nginx.
     if FORWARDING.contains(&sets.to_ascii_lowercase().as_str()) {
-        return fault(format!("policy forbids to set `${sets}`: NPM forwards to what it says"));
+        let variable = format!("`${sets}`");
+        return fault(text!("policy forbids to set {variable}: NPM forwards to what it says", variable));
     }
     if words.iter().any(|word| ["(?<", "(?P<", "(?'"].iter().any(|sign| word.text.contains(sign))) {
-        return fault("policy forbids named groups in a pattern: they set variables".to_owned());
+        return fault(text!("policy forbids named groups in a pattern: they set variables"));
     }
     match name.text.as_str() {
         // Elsewhere it is a file that is written to.
         "access_log" if words.len() != 2 || argument(1) != "off" => {
-            fault("policy allows `access_log off` only: else it names a file to write".to_owned())
+            fault(text!("policy allows `access_log off` only: else it names a file to write"))
         }
         // nginx looks a name up when it loads, and does not load when the name is gone.
         "set_real_ip_from" if !is_network(argument(1)) => {
-            fault("policy allows addresses in `set_real_ip_from`, and no names".to_owned())
+            fault(text!("policy allows addresses in `set_real_ip_from`, and no names"))
         }
         _ => None,
     }

@@ -13,6 +13,8 @@
 
 use super::patterns;
 use crate::manifest::yaml::diagnostic::shown;
+use crate::model::Text;
+use crate::text;
 
 const PATTERNS_MAX: usize = 64;
 /// A fifth of a second (measured with nginx 1.22 and `pcre_jit`, as NPM has it).
@@ -40,12 +42,12 @@ impl NginxLoad {
     ///
     /// # Errors
     /// It is too much; lowercase, no full stop.
-    pub fn add(&mut self, directive: &str, arguments: &[&str]) -> Result<(), String> {
+    pub fn add(&mut self, directive: &str, arguments: &[&str]) -> Result<(), Text> {
         for (pattern, is_long) in patterns_of(directive, arguments) {
             self.add_pattern(pattern, is_long)?;
         }
         if arguments.iter().any(|argument| variables(argument).len() > VARIABLES_MAX) {
-            return Err(format!("policy forbids more than {VARIABLES_MAX} variables in one argument"));
+            return Err(text!("policy forbids more than {most} variables in one argument", most = VARIABLES_MAX));
         }
         match (directive, arguments) {
             ("set", [_, value]) => self.add_set(value),
@@ -54,36 +56,37 @@ impl NginxLoad {
         }
     }
 
-    fn add_pattern(&mut self, pattern: &str, is_long: bool) -> Result<(), String> {
-        let forbid = |why: &str| format!("policy forbids the pattern `{}`: {why}", shown(pattern));
+    fn add_pattern(&mut self, pattern: &str, is_long: bool) -> Result<(), Text> {
+        let forbid = |why: Text| text!("policy forbids the pattern `{pattern}`: {why}", pattern = shown(pattern), why);
         let bits = patterns::steps(pattern).map_err(forbid)?;
         if is_long && bits > PASS_BITS_MAX {
-            return Err(forbid("for a text that may be long, it could be tried in too many ways"));
+            return Err(forbid(text!("for a text that may be long, it could be tried in too many ways")));
         }
         let steps = 1 << bits.min(63);
         self.patterns += 1;
         self.steps = self.steps.saturating_add(steps);
         if self.patterns > PATTERNS_MAX {
-            return Err(format!("policy forbids more than {PATTERNS_MAX} patterns in one place"));
+            return Err(text!("policy forbids more than {most} patterns in one place", most = PATTERNS_MAX));
         }
         if steps > STEPS_MAX {
-            return Err(forbid("it could be tried in too many ways, while other sites wait"));
+            return Err(forbid(text!("it could be tried in too many ways, while other sites wait")));
         }
         if self.steps > STEPS_MAX {
-            return Err(forbid("with those before it, other sites would wait too long"));
+            return Err(forbid(text!("with those before it, other sites would wait too long")));
         }
         Ok(())
     }
 
-    fn add_set(&mut self, value: &str) -> Result<(), String> {
+    fn add_set(&mut self, value: &str) -> Result<(), Text> {
         self.sets += 1;
         if self.sets > SETS_MAX {
-            return Err(format!("policy forbids more than {SETS_MAX} times `set` in one place"));
+            return Err(text!("policy forbids more than {most} times `set` in one place", most = SETS_MAX));
         }
         let variables = variables(value);
         let growing = variables.iter().filter(|name| !is_given(name)).count();
         if growing > 1 || variables.len() > VARIABLES_OF_A_SET_MAX {
-            return Err(format!("policy forbids to set `{}`: what it is made of could grow without end", shown(value)));
+            let value = shown(value);
+            return Err(text!("policy forbids to set `{value}`: what it is made of could grow without end", value));
         }
         Ok(())
     }
@@ -126,7 +129,7 @@ fn condition<'a>(arguments: &[&'a str]) -> Option<(&'a str, bool)> {
 
 /// `rewrite` within the site: the new path and the new arguments may each hold one of those before, which nginx adds to the
 /// arguments by itself unless they end with `?`. A redirection is sent once.
-fn rewrite(pattern: &str, target: &str, flags: &[&str]) -> Result<(), String> {
+fn rewrite(pattern: &str, target: &str, flags: &[&str]) -> Result<(), Text> {
     let is_sent = ["http://", "https://", "$scheme"].iter().any(|start| target.starts_with(start));
     if is_sent || flags.iter().any(|flag| ["redirect", "permanent"].contains(flag)) {
         return Ok(());
@@ -141,8 +144,11 @@ fn rewrite(pattern: &str, target: &str, flags: &[&str]) -> Result<(), String> {
     let growing = of_query.iter().filter(|name| !is_given(name) && !is_group(name)).count();
     let is_added = usize::from(!query.is_empty() && !target.ends_with('?'));
     if parts + others > 1 || growing > 0 && growing + is_added > 1 || of_query.len() > VARIABLES_OF_A_SET_MAX {
-        let why = "path and arguments could grow without end";
-        return Err(format!("policy forbids to rewrite to `{}`: {why}", shown(target)));
+        let target = shown(target);
+        return Err(text!(
+            "policy forbids to rewrite to `{target}`: path and arguments could grow without end",
+            target
+        ));
     }
     Ok(())
 }
@@ -162,7 +168,7 @@ fn has_nested_groups(pattern: &str) -> bool {
     false
 }
 
-fn buffers(directive: &str, arguments: &[&str]) -> Result<(), String> {
+fn buffers(directive: &str, arguments: &[&str]) -> Result<(), Text> {
     let size = match (directive, arguments) {
         ("proxy_buffers" | "gzip_buffers" | "large_client_header_buffers", [number, size]) => {
             bytes(number).zip(bytes(size)).map(|(number, size)| number.saturating_mul(size))
@@ -173,8 +179,12 @@ fn buffers(directive: &str, arguments: &[&str]) -> Result<(), String> {
     let most = if directive == "large_client_header_buffers" { HEADERS_MAX } else { BUFFERS_MAX };
     match size {
         Some(size) if size > most => {
-            let most = if most >= 1 << 20 { format!("{} MiB", most >> 20) } else { format!("{} KiB", most >> 10) };
-            Err(format!("policy forbids `{directive}` of more than {most}"))
+            let most = if most >= 1 << 20 {
+                text!("{mib} MiB", mib = (most >> 20).to_string())
+            } else {
+                text!("{kib} KiB", kib = (most >> 10).to_string())
+            };
+            Err(text!("policy forbids `{directive}` of more than {most}", directive, most))
         }
         Some(_) | None => Ok(()),
     }

@@ -13,6 +13,9 @@
 //! | repetitions with one possible end, behind one of these | 2¹³ once |
 //! | a repeated group in which there is more than one way | refused |
 
+use crate::model::Text;
+use crate::text;
+
 /// The length of the text: 8 KiB.
 const LENGTH_BITS: u32 = 13;
 /// Longer than the lists of crawlers that people use.
@@ -50,17 +53,17 @@ enum PatternPart {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn steps(pattern: &str) -> Result<u32, &'static str> {
+pub(crate) fn steps(pattern: &str) -> Result<u32, Text> {
     if pattern.len() > BYTES_MAX {
-        return Err("it is longer than 2000 bytes");
+        return Err(text!("it is longer than {n} bytes", n = BYTES_MAX));
     }
     let mut parser = Parser { signs: pattern.chars().collect(), at: 0, depth: 0 };
     let choices = parser.choices()?;
     if parser.at < parser.signs.len() {
-        return Err("it has a `)` too many");
+        return Err(text!("it has a `)` too many"));
     }
     if size(&choices) > SIZE_MAX {
-        return Err("its repetitions come to too much");
+        return Err(too_many_repetitions());
     }
     let mut ways = Ways::default();
     let mut bits = ways.of_choices(&choices, None)?;
@@ -126,7 +129,7 @@ struct Ways {
 }
 
 impl Ways {
-    fn of_choices(&mut self, choices: &[Vec<PatternPart>], follow: Follow) -> Result<u32, &'static str> {
+    fn of_choices(&mut self, choices: &[Vec<PatternPart>], follow: Follow) -> Result<u32, Text> {
         let (mut most, mut seen, mut alike) = (0, 0, false);
         for choice in choices {
             most = most.max(self.of_sequence(choice, follow)?);
@@ -137,7 +140,7 @@ impl Ways {
         Ok(most + if alike { log2(choices.len()) } else { 0 })
     }
 
-    fn of_sequence(&mut self, sequence: &[PatternPart], follow: Follow) -> Result<u32, &'static str> {
+    fn of_sequence(&mut self, sequence: &[PatternPart], follow: Follow) -> Result<u32, Text> {
         let mut bits = 0;
         for (index, piece) in sequence.iter().enumerate() {
             let follow = first(&sequence[index + 1..], follow);
@@ -151,23 +154,18 @@ impl Ways {
         Ok(bits)
     }
 
-    fn of_repeat(
-        &mut self,
-        piece: &PatternPart,
-        (min, max): (u32, Option<u32>),
-        follow: Follow,
-    ) -> Result<u32, &'static str> {
+    fn of_repeat(&mut self, piece: &PatternPart, (min, max): (u32, Option<u32>), follow: Follow) -> Result<u32, Text> {
         let begins = first(std::slice::from_ref(piece), Some(0)).unwrap_or(ALL);
         let inner = match piece {
             PatternPart::Group(choices) if max == Some(1) => self.of_choices(choices, follow)?,
             PatternPart::Group(choices) => {
                 let again = Some(begins | follow.unwrap_or(0));
                 if self.of_choices(choices, again)? > 0 || choices.iter().any(|choice| can_be_empty(choice)) {
-                    return Err("it repeats a group that can be matched in more than one way");
+                    return Err(text!("it repeats a group that can be matched in more than one way"));
                 }
                 0
             }
-            PatternPart::Repeat { .. } => return Err("it repeats a repetition"),
+            PatternPart::Repeat { .. } => return Err(text!("it repeats a repetition")),
             PatternPart::One(_) | PatternPart::Start | PatternPart::End | PatternPart::Look(_) => 0,
         };
         let is_open = max != Some(min) && follow.is_some_and(|follow| follow & begins != 0);
@@ -212,10 +210,10 @@ impl Parser {
         is_there
     }
 
-    fn choices(&mut self) -> Result<Vec<Vec<PatternPart>>, &'static str> {
+    fn choices(&mut self) -> Result<Vec<Vec<PatternPart>>, Text> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err("its groups are nested too deeply");
+            return Err(text!("its groups are nested too deeply"));
         }
         let mut choices = vec![Vec::new()];
         while let Some(sign) = self.peek() {
@@ -237,7 +235,7 @@ impl Parser {
     }
 
     /// `None`: it says how to read the rest, and matches nothing.
-    fn piece(&mut self) -> Result<Option<PatternPart>, &'static str> {
+    fn piece(&mut self) -> Result<Option<PatternPart>, Text> {
         let sign = self.peek().unwrap_or_default();
         self.at += 1;
         Ok(Some(match sign {
@@ -247,12 +245,12 @@ impl Parser {
             '[' => PatternPart::One(self.class()?),
             '\\' => self.escape()?,
             '(' => return self.group(),
-            '*' | '+' | '?' => return Err("it repeats nothing"),
+            '*' | '+' | '?' => return Err(text!("it repeats nothing")),
             sign => PatternPart::One(in_both_cases(of_char(sign))),
         }))
     }
 
-    fn group(&mut self) -> Result<Option<PatternPart>, &'static str> {
+    fn group(&mut self) -> Result<Option<PatternPart>, Text> {
         for flags in ["?i)", "?-i)"] {
             if self.eat(flags) {
                 return Ok(None);
@@ -261,16 +259,16 @@ impl Parser {
         let looks = ["?=", "?!", "?<=", "?<!"].iter().any(|sign| self.eat(sign));
         if !looks && !["?:", "?i:", "?-i:"].iter().any(|sign| self.eat(sign)) && matches!(self.peek(), Some('?' | '*'))
         {
-            return Err("it has a kind of group that cannot be judged");
+            return Err(text!("it has a kind of group that cannot be judged"));
         }
         let choices = self.choices()?;
         if !self.eat(")") {
-            return Err("a group is not closed");
+            return Err(text!("a group is not closed"));
         }
         Ok(Some(if looks { PatternPart::Look(choices) } else { PatternPart::Group(choices) }))
     }
 
-    fn repeated(&mut self, piece: Option<PatternPart>) -> Result<Option<PatternPart>, &'static str> {
+    fn repeated(&mut self, piece: Option<PatternPart>) -> Result<Option<PatternPart>, Text> {
         let Some(mut piece) = piece else { return Ok(None) };
         while let Some((min, max)) = self.counts()? {
             // Lazy, or without a way back: what is tried is the same at most.
@@ -280,7 +278,7 @@ impl Parser {
         Ok(Some(piece))
     }
 
-    fn counts(&mut self) -> Result<Option<(u32, Option<u32>)>, &'static str> {
+    fn counts(&mut self) -> Result<Option<(u32, Option<u32>)>, Text> {
         for (sign, counts) in [("*", (0, None)), ("+", (1, None)), ("?", (0, Some(1)))] {
             if self.eat(sign) {
                 return Ok(Some(counts));
@@ -297,13 +295,13 @@ impl Parser {
             return Ok(None);
         }
         self.at += inside.chars().count() + 2;
-        let number = |text: &str| text.parse::<u32>().map_err(|_| "its repetitions come to too much");
+        let number = |text: &str| text.parse::<u32>().map_err(|_| too_many_repetitions());
         let max = if high.is_empty() { None } else { Some(number(high)?) };
         Ok(Some((number(low)?, max)))
     }
 
-    fn escape(&mut self) -> Result<PatternPart, &'static str> {
-        let sign = self.peek().ok_or("it ends with a `\\`")?;
+    fn escape(&mut self) -> Result<PatternPart, Text> {
+        let sign = self.peek().ok_or_else(|| text!("it ends with a {sign}", sign = "`\\`"))?;
         self.at += 1;
         Ok(match sign {
             'A' => PatternPart::Start,
@@ -314,7 +312,7 @@ impl Parser {
     }
 
     /// What `\d`, `\.` or `\x41` stands for, of which the first two letters are behind us.
-    fn escaped(&mut self, sign: char) -> Result<CharSet, &'static str> {
+    fn escaped(&mut self, sign: char) -> Result<CharSet, Text> {
         let digits = || ranges(&[('0', '9')]);
         let words = || ranges(&[('0', '9'), ('a', 'z'), ('A', 'Z'), ('_', '_')]);
         let blanks = || ranges(&[('\t', '\r'), (' ', ' ')]);
@@ -332,32 +330,32 @@ impl Parser {
                 let digits: String =
                     self.signs[self.at..].iter().take(2).filter(|sign| sign.is_ascii_hexdigit()).collect();
                 self.at += digits.len();
-                u8::from_str_radix(&digits, 16).map(|byte| of_char(char::from(byte))).map_err(|_| UNKNOWN)?
+                u8::from_str_radix(&digits, 16).map(|byte| of_char(char::from(byte))).map_err(|_| unknown_escape())?
             }
-            sign if sign.is_ascii_alphanumeric() => return Err(UNKNOWN),
+            sign if sign.is_ascii_alphanumeric() => return Err(unknown_escape()),
             sign => of_char(sign),
         })
     }
 
     /// `[…]`, of which the bracket is behind us.
-    fn class(&mut self) -> Result<CharSet, &'static str> {
-        const OPEN: &str = "a `[` is not closed";
+    fn class(&mut self) -> Result<CharSet, Text> {
+        let open = || text!("a `[` is not closed");
         let is_negative = self.eat("^");
         let mut set = 0;
         let start = self.at;
         loop {
-            let sign = self.peek().ok_or(OPEN)?;
+            let sign = self.peek().ok_or_else(open)?;
             if sign == ']' && self.at > start {
                 self.at += 1;
                 return Ok(if is_negative { !set } else { in_both_cases(set) });
             }
             if sign == '[' && matches!(self.signs.get(self.at + 1), Some(':' | '.' | '=')) {
-                return Err(UNKNOWN);
+                return Err(unknown_escape());
             }
             self.at += 1;
             let mut from = of_char(sign);
             if sign == '\\' {
-                let escaped = self.peek().ok_or(OPEN)?;
+                let escaped = self.peek().ok_or_else(open)?;
                 self.at += 1;
                 from = self.escaped(escaped)?;
             }
@@ -378,7 +376,13 @@ impl Parser {
     }
 }
 
-const UNKNOWN: &str = "it has an escape that cannot be judged";
+fn unknown_escape() -> Text {
+    text!("it has an escape that cannot be judged")
+}
+
+fn too_many_repetitions() -> Text {
+    text!("its repetitions come to too much")
+}
 
 fn ranges(ranges: &[(char, char)]) -> CharSet {
     let of =

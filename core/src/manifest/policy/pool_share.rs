@@ -5,7 +5,8 @@ use ipnet::Ipv4Net;
 
 use crate::model::service::{ManifestKind, NetworkMode, Service};
 use crate::model::site::Right;
-use crate::model::{Code, Site};
+use crate::model::{Code, Site, Text};
+use crate::text;
 
 use super::Closed;
 use super::cross_manifest::DraftService;
@@ -27,17 +28,19 @@ impl PoolShare {
     pub fn excess(&mut self, draft: &DraftService<'_>, service: &Service, site: &Site) -> Vec<(Right, Problem)> {
         let mut found = Vec::new();
         let mut taken = self.taken;
-        for (item, addresses, spot) in asked(draft, service, site) {
+        for (what, addresses, spot) in asked(draft, service, site) {
             taken += addresses;
             if taken <= self.max {
                 continue;
             }
-            let message = format!(
-                "policy forbids {item}: with the networks of other manifests it leaves services less than half of `network.pools`"
-            );
-            let hint = "remove networks that nothing needs, or ask the operator for a larger pool, or to add it to `policy.subnets`";
-            let closed =
-                Closed { code: Code::A0285, spot, word: "subnets", item: &item, message, hint: hint.to_owned() };
+            let item = what.to_string();
+            let why =
+                text!("with the networks of other manifests it leaves services less than half of `network.pools`");
+            let message = text!("policy forbids {what}: {why}", what, why);
+            let first = text!("remove networks that nothing needs");
+            let second = text!("ask the operator for a larger pool, or to add it to `policy.subnets`");
+            let hint = text!("{first}, or {second}", first, second);
+            let closed = Closed { code: Code::A0285, spot, word: "subnets", item: &item, message, hint };
             let right = Right { service: service.name.clone(), word: closed.word.to_owned(), item: item.clone() };
             found.push((right, policy::problem(&closed)));
             taken -= addresses;
@@ -50,18 +53,20 @@ impl PoolShare {
 }
 
 /// The networks that count, each with its addresses and the place that asks for it.
-fn asked(draft: &DraftService<'_>, service: &Service, site: &Site) -> Vec<(String, u64, Spot)> {
+fn asked(draft: &DraftService<'_>, service: &Service, site: &Site) -> Vec<(Text, u64, Spot)> {
     let lies_in = |nets: &[Ipv4Net], subnet: &Ipv4Net| nets.iter().any(|net| net.contains(subnet));
     let is_listed = |subnet: &Ipv4Net| lies_in(&site.policy.subnets, subnet);
     let chosen = draft.claims.subnets.iter().filter(|(subnet, _)| lies_in(&site.pools, subnet) && !is_listed(subnet));
-    let chosen = chosen.map(|(subnet, spot)| (format!("the subnet {subnet}"), size(subnet.prefix_len()), *spot));
+    let chosen = chosen.map(|(subnet, spot)| {
+        (text!("the subnet {subnet}", subnet = subnet.to_string()), size(subnet.prefix_len()), *spot)
+    });
     let spot = draft.claims.name.unwrap_or(Spot::at(draft.line, 1));
     let is_shared =
         service.kind == ManifestKind::NETWORK && matches!(service.network, NetworkMode::Defined { subnet: None, .. });
     let beside = service.networks.iter().filter(|(_, network)| network.subnet.is_none()).map(|(name, _)| name);
     let given = is_shared.then_some(&service.name).into_iter().chain(beside);
     let given = given.filter(|_| !site.pools.iter().all(is_listed));
-    chosen.chain(given.map(|name| (format!("the network {name}"), size(site.prefix), spot))).collect()
+    chosen.chain(given.map(|name| (text!("the network {name}", name), size(site.prefix), spot))).collect()
 }
 
 fn size(prefix: u8) -> u64 {

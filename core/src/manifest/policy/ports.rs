@@ -12,6 +12,7 @@
 use crate::model::service::{Port, Service};
 use crate::model::site::{FIRST_OPEN_PORT, HostSite, PortKeeper, PortRange, Right};
 use crate::model::{Code, Site};
+use crate::text;
 
 use super::cross_manifest::DraftService;
 use super::{AllowedBy, Closed};
@@ -31,13 +32,14 @@ pub(crate) fn judge(scope: &Scope<'_>, published: &[Port], spot: Spot) {
     let mut rest = published.iter().filter(|port| host.and_then(|host| keeper(host, port)).is_none());
     let Some(first) = rest.clone().next() else { return };
     let Some(port) = rest.find(|port| port.published < FIRST_OPEN_PORT && opens(port).is_none()) else {
-        let by = opens(first).map_or_else(|| AllowedBy::rule(format!("it is {FIRST_OPEN_PORT} or above")), opened);
+        let is_high = || AllowedBy::rule(text!("it is {first} or above", first = FIRST_OPEN_PORT.to_string()));
+        let by = opens(first).map_or_else(is_high, opened);
         policy::allowed(scope, spot, WORD, &item(first), by);
         return;
     };
-    let item = item(port);
-    let message = format!("policy forbids port {item} of the host: it is below {FIRST_OPEN_PORT}");
-    let hint = format!("publish one from {FIRST_OPEN_PORT} on, or {}", policy::ask_for(WORD, &item));
+    let (item, first) = (item(port), FIRST_OPEN_PORT.to_string());
+    let message = text!("policy forbids port {port} of the host: it is below {first}", port = &item, first = &first);
+    let hint = text!("publish one from {first} on, or {way}", first, way = policy::ask_for(WORD, &item));
     policy::report_closed(scope, &Closed { code: Code::A0278, spot, word: WORD, item: &item, message, hint });
 }
 
@@ -50,8 +52,19 @@ pub(crate) fn kept(drafts: &mut [DraftService<'_>], site: &Site) {
         for (port, keeper) in taken(service, host) {
             let claim = draft.claims.ports.iter().find(|claim| claim.port == *port);
             let spot = claim.map_or(Spot::at(draft.line, 1), |claim| claim.spot);
-            let message = format!("port {} of the host is {keeper}", item(port));
-            let hint = "publish another one; no word of the policy opens it".to_owned();
+            let shown = item(port);
+            let message = match keeper {
+                PortKeeper::Npm(key) => {
+                    text!("port {port} of the host is NPM's (`{key}` in amarre.yaml)", port = shown, key)
+                }
+                PortKeeper::Docker(key) => {
+                    text!("port {port} of the host is Docker's (`{key}` in amarre.yaml)", port = shown, key)
+                }
+                PortKeeper::Amarre(key) => {
+                    text!("port {port} of the host is Amarre's own (`{key}` in amarre.yaml)", port = shown, key)
+                }
+            };
+            let hint = text!("publish another one; no word of the policy opens it");
             let right = Right { service: service.name.clone(), word: WORD.to_owned(), item: item(port) };
             found.push((right, Problem::error(Code::A0279, spot, message).hint(hint)));
         }

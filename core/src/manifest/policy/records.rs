@@ -13,7 +13,8 @@
 //! | a wildcard | A0284 | `wildcard` |
 
 use crate::model::site::{SPECIAL_LABELS, is_below};
-use crate::model::{Code, Site};
+use crate::model::{Code, Site, Text};
+use crate::text;
 
 use super::Closed;
 use super::host_names;
@@ -28,46 +29,44 @@ const OURS: &str = "_amarre";
 /// How marks begin, ours and those of other programs.
 const HERITAGE: &str = "heritage=";
 
+fn ask_for(item: &str) -> Text {
+    text!("ask the operator to add {item} to `policy.{word}`", item, word = WORD)
+}
+
 /// Record types are among `policy.records`. CAA is looked at with its name.
 pub(crate) fn of_type(scope: &Scope<'_>, record_type: &str, spot: Spot) {
     if record_type == "CAA" || scope.site.policy.records.contains(record_type) {
         return;
     }
-    let hint = format!("ask the operator to add {record_type} to `policy.records`");
-    scope.error_hint(Code::A0208, spot, format!("policy forbids records of type {record_type}"), &hint);
+    let message = text!("policy forbids records of type {record_type}", record_type);
+    scope.error_hint(Code::A0208, spot, message, ask_for(record_type));
 }
 
 /// Whether a record of this type may stand at this name; what may not is reported, each reason once.
 pub(crate) fn of_name(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot) {
     if name.split('.').any(|label| label.starts_with(OURS)) {
-        let message = format!("the name {} is Amarre's own", shown(name));
-        scope.error_hint(
-            Code::A0280,
-            spot,
-            message,
-            "at `_amarre…` stand the marks that say whose a record is: take another",
-        );
+        let message = text!("the name {name} is Amarre's own", name = shown(name));
+        let hint = text!("at `_amarre…` stand the marks that say whose a record is: take another");
+        scope.error_hint(Code::A0280, spot, message, hint);
         return;
     }
-    let forbid = |code: Code, message: String, word: &str| {
-        let hint = format!("ask the operator to add `{word}` to `policy.records`");
+    let forbid = |code: Code, message: Text, word: &str| {
+        let hint = ask_for(&format!("`{word}`"));
         let item = format!("{record_type} {name}");
         policy::report_closed(scope, &Closed { code, spot, word: WORD, item: &item, message, hint });
     };
     let may = |word: &str| scope.site.policy.records.contains(word);
     if record_type == "CAA" && !may("CAA") {
-        forbid(
-            Code::A0283,
-            format!("policy forbids CAA at {}: it says who may issue certificates", shown(name)),
-            "CAA",
-        );
+        let message = text!("policy forbids CAA at {name}: it says who may issue certificates", name = shown(name));
+        forbid(Code::A0283, message, "CAA");
     }
     for label in with_meaning(scope, record_type, name).into_iter().filter(|label| !is_named(scope, label)) {
-        forbid(Code::A0282, format!("policy forbids {}: {}", shown(name), meaning(label)), label);
+        let message = text!("policy forbids {what}: {why}", what = shown(name), why = meaning(label));
+        forbid(Code::A0282, message, label);
     }
     host_names::judge(scope, name, spot);
     if name.starts_with("*.") && !may("wildcard") {
-        let message = format!("policy forbids a record at {}: it answers for every other name", shown(name));
+        let message = text!("policy forbids a record at {name}: it answers for every other name", name = shown(name));
         forbid(Code::A0284, message, "wildcard");
     }
     apex(scope, record_type, name, spot, forbid);
@@ -103,32 +102,34 @@ fn is_named(scope: &Scope<'_>, label: &str) -> bool {
 
 /// A domain itself: MX and TXT steer its mail and prove who owns it, so the default list does not allow them;
 /// an address takes its visitors.
-fn apex(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot, forbid: impl Fn(Code, String, &str)) {
+fn apex(scope: &Scope<'_>, record_type: &str, name: &str, spot: Spot, forbid: impl Fn(Code, Text, &str)) {
     let Site { policy, domains, .. } = scope.site;
     let is_one = domains.iter().any(|domain| domain == name);
     // Where other zones of the account begin is not known here; a name of two parts is one for certain.
     let is_other = !domains.iter().any(|domain| is_below(name, domain)) && name.matches('.').count() <= 1;
     let has_own_rule = matches!(record_type, "CAA" | "MX" | "TXT");
     if (is_other || (is_one && !has_own_rule)) && !policy.records.contains("apex") {
-        let message = format!("policy forbids a record of type {record_type} at {} itself", shown(name));
+        let name = shown(name);
+        let message = text!("policy forbids a record of type {record_type} at {name} itself", record_type, name);
         forbid(Code::A0284, message, "apex");
         return;
     }
     let is_named = policy.are_records_named || !policy.records.contains(record_type);
     if is_one && matches!(record_type, "MX" | "TXT") && !is_named {
-        let hint = format!("ask the operator to write a `policy.records` that has {record_type}");
-        let message = format!("policy forbids records of type {record_type} at {} itself", shown(name));
-        scope.error_hint(Code::A0208, spot, message, &hint);
+        let hint = text!("ask the operator to write a `policy.records` that has {record_type}", record_type);
+        let name = shown(name);
+        let message = text!("policy forbids records of type {record_type} at {name} itself", record_type, name);
+        scope.error_hint(Code::A0208, spot, message, hint);
     }
 }
 
-fn meaning(label: &str) -> &'static str {
+fn meaning(label: &str) -> Text {
     match label {
-        "_acme-challenge" => "with it, certificates for the name are issued",
-        "_dmarc" => "it says what becomes of mail that others send by the name",
-        "_domainkey" => "it holds the keys that mail is signed with",
-        "_mta-sts" => "it says how mail to the name is encrypted",
-        _ => "names with `_` prove who owns a domain, and steer its mail and its programs",
+        "_acme-challenge" => text!("with it, certificates for the name are issued"),
+        "_dmarc" => text!("it says what becomes of mail that others send by the name"),
+        "_domainkey" => text!("it holds the keys that mail is signed with"),
+        "_mta-sts" => text!("it says how mail to the name is encrypted"),
+        _ => text!("names with `_` prove who owns a domain, and steer its mail and its programs"),
     }
 }
 
@@ -136,8 +137,8 @@ fn meaning(label: &str) -> &'static str {
 pub(crate) fn of_text(scope: &Scope<'_>, text: &PlacedText) -> bool {
     let is_mark = begins_with_heritage(&text.text);
     if is_mark {
-        let message = "a TXT value that begins with `heritage=` is a mark, not a text".to_owned();
-        let hint = "Amarre and programs like it tell by such values whose a record is; they write their own";
+        let message = text!("a TXT value that begins with `heritage=` is a mark, not a text");
+        let hint = text!("Amarre and programs like it tell by such values whose a record is; they write their own");
         scope.error_hint(Code::A0281, text.spot, message, hint);
     }
     !is_mark

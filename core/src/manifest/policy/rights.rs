@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::service::ContainerNetwork;
-use crate::model::{Code, Value};
+use crate::model::{Code, Text, Value};
 
 use crate::manifest::compose::composite_keys::is_network_name;
 use crate::manifest::compose::settings::SettingValues;
@@ -42,6 +42,19 @@ pub(crate) struct SharedNamespaces {
     pub siblings: Vec<PlacedText>,
 }
 
+fn as_in(example: &str) -> Text {
+    text!("as in {example}", example)
+}
+
+fn no_item(scope: &Scope<'_>, text: &PlacedText, key: &str, hint: Text) {
+    let message = text!("an item of {list} cannot be `{value}`", list = format!("`{key}`"), value = shown(&text.text));
+    scope.error_hint(Code::A0106, text.spot, message, hint);
+}
+
+fn not_supported(key: &str) -> Text {
+    text!("Compose key `{key}` is not supported in a Service", key)
+}
+
 /// Reads them into settings; answers what is shared with other containers.
 pub(crate) fn read(reader: &mut Reader<'_>, settings: &mut SettingValues) -> SharedNamespaces {
     for key in ["cap_add", "cap_drop"] {
@@ -70,7 +83,7 @@ fn capabilities(reader: &mut Reader<'_>, key: &'static str, settings: &mut Setti
         let name = text.text.to_ascii_uppercase();
         let name = name.strip_prefix("CAP_").unwrap_or(&name).to_owned();
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_') {
-            reader.scope.not_allowed(&text, &format!("an item of `{key}`"), "as in `NET_ADMIN`");
+            no_item(reader.scope, &text, key, as_in("`NET_ADMIN`"));
             continue;
         }
         if key == "cap_add" {
@@ -109,13 +122,14 @@ fn security(reader: &mut Reader<'_>, settings: &mut SettingValues) {
                 policy::host(scope, scope.site.policy.privileged, &what, "privileged", text.spot);
             }
             ("seccomp", _) => {
-                let message = "a seccomp profile of a file is not yet supported".to_owned();
-                scope.error_hint(Code::A0113, text.spot, message, "leave it out: the engine's own profile holds");
+                let message = text!("a seccomp profile of a file is not yet supported");
+                let hint = text!("leave it out: the engine's own profile holds");
+                scope.error_hint(Code::A0113, text.spot, message, hint);
                 continue;
             }
             _ => {
-                let hint = "`no-new-privileges:true`, `apparmor=…`, `label=…` or `seccomp=unconfined`";
-                scope.not_allowed(&text, "an item of `security_opt`", hint);
+                let hint = text!("`no-new-privileges:true`, `apparmor=…`, `label=…` or `seccomp=unconfined`");
+                no_item(scope, &text, "security_opt", hint);
                 continue;
             }
         }
@@ -141,16 +155,17 @@ fn devices(reader: &mut Reader<'_>, settings: &mut SettingValues) {
 
 /// `/dev/x[:/dev/y[:rwm]]`, or `{source, target, permissions}`.
 fn device(scope: &Scope<'_>, node: &Node) -> Option<Value> {
-    const WHAT: &str = "an item of `devices`";
-    const FORM: &str = "as in `/dev/ttyUSB0` or `/dev/ttyUSB0:/dev/modem:rw`";
+    let what = || text!("an item of {list}", list = "`devices`");
+    let form = || text!("as in {first} or {second}", first = "`/dev/ttyUSB0`", second = "`/dev/ttyUSB0:/dev/modem:rw`");
     let (source, target, permissions) = if matches!(node.data, NodeData::Map(_)) {
-        let mut reader = Reader::open(scope, node, WHAT, "devices.")?;
-        let source = reader.required("source", "a device of the host, as in `/dev/ttyUSB0`");
+        let mut reader = Reader::open(scope, node, what(), "devices.")?;
+        let source =
+            reader.required("source", text!("a device of the host, as in {example}", example = "`/dev/ttyUSB0`"));
         let (target, permissions) = (reader.text("target"), reader.text("permissions"));
         reader.finish(&nothing_else);
         (source?, target.map(|text| text.text), permissions.map(|text| text.text))
     } else {
-        let text = scope.text(node, WHAT)?;
+        let text = scope.text(node, what())?;
         let mut parts = text.text.splitn(3, ':').map(str::to_owned);
         let source = PlacedText { text: parts.next().unwrap_or_default(), spot: text.spot };
         match (parts.next(), parts.next()) {
@@ -162,14 +177,15 @@ fn device(scope: &Scope<'_>, node: &Node) -> Option<Value> {
     let permissions = permissions.unwrap_or_else(|| "rwm".to_owned());
     let is_right = !permissions.is_empty() && permissions.chars().all(|c| "rwm".contains(c));
     if !source.text.starts_with('/') && source.text.contains('=') {
-        scope.error_hint(Code::A0113, source.spot, "devices of the CDI are not yet supported".to_owned(), FORM);
+        scope.error_hint(Code::A0113, source.spot, text!("devices of the CDI are not yet supported"), form());
         return None;
     }
     if !source.text.starts_with('/') || source.text.contains("/..") || !target.starts_with('/') || !is_right {
-        scope.not_allowed(&source, WHAT, FORM);
+        no_item(scope, &source, "devices", form());
         return None;
     }
-    policy::device(scope, &source.text, "the device", source.spot);
+    let message = text!("policy forbids the device {device}", device = shown(&source.text));
+    policy::device(scope, &source.text, message, source.spot);
     let parts = [("source", source.text), ("target", target), ("permissions", permissions)];
     Some(Value::Map(parts.into_iter().map(|(name, text)| (name.to_owned(), Value::Text(text))).collect()))
 }
@@ -178,10 +194,11 @@ fn device_rules(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     let mut rules = Vec::new();
     for text in reader.texts("device_cgroup_rules") {
         if !is_device_rule(&text.text) {
-            reader.scope.not_allowed(&text, "an item of `device_cgroup_rules`", "as in `c 188:* rmw`");
+            no_item(reader.scope, &text, "device_cgroup_rules", as_in("`c 188:* rmw`"));
             continue;
         }
-        policy::device(reader.scope, &text.text, "the device rule", text.spot);
+        let message = text!("policy forbids the device rule {rule}", rule = shown(&text.text));
+        policy::device(reader.scope, &text.text, message, text.spot);
         rules.push(text.text);
     }
     if !rules.is_empty() {
@@ -206,10 +223,11 @@ fn gpus(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     let requests = if matches!(node.data, NodeData::Scalar(_)) {
         let Some(text) = scope.text(node, "`gpus`") else { return };
         if text.text != "all" {
-            scope.not_allowed(&text, "`gpus`", "`all`, or a list as in `[{driver: nvidia, count: 1}]`");
+            let hint = text!("`all`, or a list as in {example}", example = "`[{driver: nvidia, count: 1}]`");
+            scope.not_allowed(&text, "`gpus`", hint);
             return;
         }
-        policy::device(scope, "gpus", "the use of", text.spot);
+        use_of_gpus(scope, text.spot);
         vec![request("", -1, Vec::new(), vec!["gpu".to_owned()], BTreeMap::new())]
     } else {
         device_requests(scope, node, "`gpus`", "gpus.", true)
@@ -217,6 +235,10 @@ fn gpus(reader: &mut Reader<'_>, settings: &mut SettingValues) {
     if !requests.is_empty() {
         settings.insert("gpus".to_owned(), Value::List(requests));
     }
+}
+
+fn use_of_gpus(scope: &Scope<'_>, spot: Spot) {
+    policy::device(scope, "gpus", text!("policy forbids the use of {device}", device = "gpus"), spot);
 }
 
 /// Requests to a driver of the engine for devices. For `gpus` the capability goes without saying.
@@ -236,7 +258,7 @@ pub(crate) fn device_requests(
 
 fn device_request(scope: &Scope<'_>, node: &Node, what: &str, path: &'static str, is_gpu: bool) -> Option<Value> {
     const COUNT_MAX: i64 = 64;
-    let mut reader = Reader::open(scope, node, &format!("an item of {what}"), path)?;
+    let mut reader = Reader::open(scope, node, text!("an item of {list}", list = what), path)?;
     let driver = reader.text("driver").map(|text| text.text).unwrap_or_default();
     let is_all = reader.node("count").and_then(Node::scalar) == Some("all");
     let count = if is_all { Some(-1) } else { reader.number("count", 1, COUNT_MAX) };
@@ -245,17 +267,17 @@ fn device_request(scope: &Scope<'_>, node: &Node, what: &str, path: &'static str
     let options = crate::manifest::compose::settings::named(&mut reader, "options");
     let spot = reader.spot;
     if count.is_some() && !ids.is_empty() {
-        let message = format!("`{path}count` stands beside `{path}device_ids`");
-        scope.error_hint(Code::A0140, spot, message, "how many, or which");
+        let message = text!("`{path}count` stands beside `{path}device_ids`", path);
+        scope.error_hint(Code::A0140, spot, message, text!("how many, or which"));
     }
     if is_gpu && !capabilities.iter().any(|one| one == "gpu") {
         capabilities.push("gpu".to_owned());
     }
     if capabilities.is_empty() {
-        reader.missing("capabilities", "as in `capabilities: [gpu]`");
+        reader.missing("capabilities", as_in("`capabilities: [gpu]`"));
     }
     reader.finish(&nothing_else);
-    policy::device(scope, "gpus", "the use of", spot);
+    use_of_gpus(scope, spot);
     capabilities.sort();
     let count = count.unwrap_or(if ids.is_empty() { -1 } else { 0 });
     Some(request(&driver, count, ids, capabilities, options))
@@ -286,8 +308,11 @@ fn namespace(reader: &mut Reader<'_>, key: &'static str, settings: &mut SettingV
         (_, "host") => of_host(scope, key, text.spot),
         ("cgroup", "private") => (),
         _ => {
-            let hint = if key == "cgroup" { "`private` or `host`" } else { "`host`, or leave it out" };
-            scope.not_allowed(&text, &format!("`{key}`"), hint);
+            let hint = match key {
+                "cgroup" => text!("`private` or `host`"),
+                _ => text!("`host`, or leave it out"),
+            };
+            scope.not_allowed(&text, format!("`{key}`"), hint);
             return;
         }
     }
@@ -313,7 +338,8 @@ fn shareable(reader: &mut Reader<'_>, key: &'static str, settings: &mut SettingV
         (_, other) if other.contains(':') => return,
         _ => {
             let more = if key == "ipc" { "`none`, `private`, `shareable`, " } else { "" };
-            scope.not_allowed(&text, &format!("`{key}`"), format!("one of {more}`host`, `service:KEY`"));
+            let words = format!("{more}`host`, `service:KEY`");
+            scope.not_allowed(&text, format!("`{key}`"), text!("one of {words}", words));
             return;
         }
     }
@@ -341,15 +367,14 @@ fn network_mode(reader: &mut Reader<'_>, shared: &mut SharedNamespaces) {
         // Every service has a bridge of its own, on which names are known as well.
         "bridge" | "default" if is_compose(text.spot) => (),
         "bridge" => {
-            let message = "Compose key `network_mode: bridge` is not supported in a Service".to_owned();
-            scope.error_hint(Code::A0112, text.spot, message, "leave it out; every service has a bridge of its own");
+            let hint = text!("leave it out; every service has a bridge of its own");
+            scope.error_hint(Code::A0112, text.spot, not_supported("network_mode: bridge"), hint);
         }
         other if other.contains(':') => (),
-        _ => scope.not_allowed(
-            &text,
-            "`network_mode`",
-            "one of `none`, `host`, `service:KEY`, `container:NAME`; for others use `network:`",
-        ),
+        _ => {
+            let words = "`none`, `host`, `service:KEY`, `container:NAME`";
+            scope.not_allowed(&text, "`network_mode`", text!("one of {words}; for others use `network:`", words));
+        }
     }
 }
 
@@ -358,7 +383,8 @@ fn network_mode(reader: &mut Reader<'_>, shared: &mut SharedNamespaces) {
 fn network_of_other(scope: &Scope<'_>, name: &str, text: &PlacedText) -> ContainerNetwork {
     let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric()) && is_network_name(name);
     if !is_name {
-        scope.not_allowed(text, "`network_mode`", "`container:NAME`, as in `container:gluetun`");
+        let (form, example) = ("`container:NAME`", "`container:gluetun`");
+        scope.not_allowed(text, "`network_mode`", text!("{form}, as in {example}", form, example));
         return ContainerNetwork::Own;
     }
     scope.claims.borrow_mut().networks.push((text.text.clone(), text.spot));
@@ -372,12 +398,11 @@ fn sibling(scope: &Scope<'_>, key: &str, text: &PlacedText, shared: &mut SharedN
         shared.siblings.push(PlacedText { text: name.to_owned(), spot: text.spot });
         return Some(name.to_owned());
     }
-    let hint = "`service:KEY` names a container of the same manifest; put both into one";
+    let hint = text!("`service:KEY` names a container of the same manifest; put both into one");
     if word == "container" {
-        let message = format!("Compose key `{key}: container:…` is not supported in a Service");
-        scope.error_hint(Code::A0112, text.spot, message, hint);
+        scope.error_hint(Code::A0112, text.spot, not_supported(&format!("{key}: container:…")), hint);
     } else {
-        scope.error_hint(Code::A0106, text.spot, format!("`{key}` cannot be `{}`", shown(&text.text)), hint);
+        scope.not_allowed(text, format!("`{key}`"), hint);
     }
     None
 }
@@ -385,8 +410,9 @@ fn sibling(scope: &Scope<'_>, key: &str, text: &PlacedText, shared: &mut SharedN
 /// Compose's short way of giving a container Docker's socket.
 fn api_socket(reader: &mut Reader<'_>) {
     if reader.flag("use_api_socket") == Some(true) {
-        let message = "Compose key `use_api_socket` is not supported in a Service".to_owned();
-        let hint = "where `policy.docker_socket` allows it: `volumes: [/var/run/docker.sock:/var/run/docker.sock]`";
+        let line = "`volumes: [/var/run/docker.sock:/var/run/docker.sock]`";
+        let hint = text!("where `policy.docker_socket` allows it: {line}", line);
+        let message = not_supported("use_api_socket");
         reader.scope.error_hint(Code::A0112, reader.key_spot("use_api_socket"), message, hint);
     }
 }

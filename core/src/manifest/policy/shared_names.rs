@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::service::{Container, ContainerNetwork, Dns, Record, Service, StreamTarget, Target};
 use crate::model::site::{PublicAddress, Right, is_below};
 use crate::model::{Code, Site, Value};
+use crate::text;
 
 use super::Closed;
 use super::cross_manifest::DraftService;
@@ -167,18 +168,19 @@ fn shadowed(draft: &DraftService<'_>, name: &str, meant: &BTreeMap<String, BTree
         let other = meant.get(&alias).and_then(|by| by.iter().find(|by| *by != name));
         let is_within = site.domains.iter().any(|domain| is_below(&alias, domain));
         let why = match other {
-            Some(other) => format!("{other} means another machine by it"),
+            Some(other) => text!("{other} means another machine by it", other),
             None if alias.contains('.') && !is_within => {
-                "NPM would find the container by it, in place of a machine".to_owned()
+                text!("NPM would find the container by it, in place of a machine")
             }
             None => return None,
         };
         if policy::entry(name, &site.policy.names, &alias).is_some() {
             return None;
         }
-        let message = format!("policy forbids a container to be called {}: {why}", shown(&alias));
-        let hint =
-            format!("take another, or ask the operator for `policy.names: {{{}: [{}]}}`", shown(name), shown(&alias));
+        let called = shown(&alias);
+        let message = text!("policy forbids a container to be called {name}: {why}", name = &called, why);
+        let entry = format!("`policy.names: {{{}: [{called}]}}`", shown(name));
+        let hint = text!("take another, or ask the operator for {entry}", entry);
         let closed = Closed { code: Code::A0277, spot, word: "names", item: &alias, message, hint };
         Some((right(name, "names", alias.clone()), policy::problem(&closed)))
     });

@@ -18,7 +18,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::site::{HostSite, Listener, is_below};
-use crate::model::{Code, Site};
+use crate::model::{Code, Site, Text};
+use crate::text;
 
 use super::{AllowedBy, Closed};
 use crate::manifest::policy;
@@ -30,7 +31,6 @@ const WORD: &str = "targets";
 /// NPM's pages, and the backend behind them.
 const NPM_ADMIN: u16 = 81;
 const NPM_BACKEND: u16 = 3000;
-const MAY_LISTEN: &str = "Amarre, Docker or NPM's admin pages may listen there";
 /// Docker's API, plain and with TLS.
 const DOCKER: [u16; 2] = [2375, 2376];
 
@@ -39,8 +39,8 @@ pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &PlacedText
     let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
     let address = bare.parse::<IpAddr>().ok().map(|ip| ip.to_canonical());
     if address.is_none() && is_odd_number(&bare) {
-        let hint = "write an address as four numbers, as in `192.168.1.20`";
-        scope.error_hint(Code::A0106, text.spot, format!("`to` cannot be `{}`", shown(&text.text)), hint);
+        let hint = text!("write an address as four numbers, as in {example}", example = "`192.168.1.20`");
+        scope.not_allowed(text, "`to`", hint);
         return;
     }
     let item = format!("{bare}:{port}");
@@ -48,14 +48,14 @@ pub(crate) fn target(scope: &Scope<'_>, host: &str, port: u16, text: &PlacedText
         Some(ip) => (of_address(scope.site, ip, port), for_operators(scope.site, ip, port)),
         None => (of_name(scope.site, &bare, port), name_for_operators(scope.site, &bare, port)),
     };
+    let is_closed = closed.is_some();
     let Some(why) = (if scope.site.policy.is_opened(WORD) { kept } else { closed }) else {
         if address.is_none() {
             scope.claims.borrow_mut().targets.push((bare, port, text.spot));
         }
-        let by = if closed.is_some() {
-            AllowedBy::authors()
-        } else {
-            AllowedBy::rule("it is neither this machine nor a listener of ours")
+        let by = match is_closed {
+            true => AllowedBy::authors(),
+            false => AllowedBy::rule(text!("it is neither this machine nor a listener of ours")),
         };
         policy::allowed(scope, text.spot, WORD, &item, by);
         return;
@@ -72,8 +72,8 @@ pub(crate) fn on_host(site: &Site, service: &str, port: u16, spot: Spot) -> Opti
     let item = format!("127.0.0.1:{port}");
     let is_closed = is_kept(site, port) || port == NPM_BACKEND;
     let is_named = || policy::entry(service, &site.policy.targets, &item).is_some();
-    let why = "with the host's network, Amarre, Docker or NPM may be what listens there";
-    (is_closed && !is_named()).then(|| policy::problem(&refused(service, &item, why, spot)))
+    let why = || text!("with the host's network, Amarre, Docker or NPM may be what listens there");
+    (is_closed && !is_named()).then(|| policy::problem(&refused(service, &item, why(), spot)))
 }
 
 /// Judges a port of an instance. Its address is judged when it is known.
@@ -81,18 +81,22 @@ pub(crate) fn of_instance(scope: &Scope<'_>, name: &str, port: u16, text: &Place
     let item = format!("{name}:{port}");
     let opened = policy::entry(&scope.name, &scope.site.policy.targets, &item);
     if opened.is_none() && is_kept(scope.site, port) {
-        policy::report_closed(scope, &refused(&scope.name, &item, MAY_LISTEN, text.spot));
+        policy::report_closed(scope, &refused(&scope.name, &item, may_listen(), text.spot));
         return;
     }
-    let rule = || AllowedBy::rule("it is no port of a listener of ours");
+    let rule = || AllowedBy::rule(text!("it is no port of a listener of ours"));
     let by = opened.map_or_else(rule, |pattern| AllowedBy::Policy(format!("targets: {pattern}")));
     policy::allowed(scope, text.spot, WORD, &item, by);
 }
 
-fn refused<'a>(service: &str, item: &'a str, why: &str, spot: Spot) -> Closed<'a> {
-    let message = format!("policy forbids the target {}: {why}", shown(item));
-    let name = shown(service);
-    let hint = format!("where that is meant, ask the operator for `policy.targets: {{{name}: [\"{item}\"]}}`");
+fn may_listen() -> Text {
+    text!("Amarre, Docker or NPM's admin pages may listen there")
+}
+
+fn refused<'a>(service: &str, item: &'a str, why: Text, spot: Spot) -> Closed<'a> {
+    let message = text!("policy forbids the target {target}: {why}", target = shown(item), why);
+    let entry = format!("`policy.targets: {{{}: [\"{item}\"]}}`", shown(service));
+    let hint = text!("where that is meant, ask the operator for {entry}", entry);
     Closed { code: Code::A0271, spot, word: WORD, item, message, hint }
 }
 
@@ -110,11 +114,11 @@ pub(crate) fn by_name(
     let is_opened = site.policy.is_opened(WORD);
     let why = values.iter().find_map(|(kind, value)| match (*kind, value.parse::<IpAddr>()) {
         ("A" | "AAAA", Ok(ip)) => closed_address(site)(site, ip.to_canonical(), *port)
-            .map(|_| "a record that a manifest writes leads to a closed address"),
+            .map(|_| text!("a record that a manifest writes leads to a closed address")),
         ("CNAME", _) if !is_opened => {
             let to = value.trim_end_matches('.');
             let is_known = site.domains.iter().any(|domain| is_below(to, domain));
-            (!is_known).then_some("a record that a manifest writes leads out of `domains`")
+            (!is_known).then(|| text!("a record that a manifest writes leads out of `domains`"))
         }
         _ => None,
     });
@@ -123,15 +127,15 @@ pub(crate) fn by_name(
 }
 
 /// What says why an address is closed to the authors of manifests.
-fn closed_address(site: &Site) -> fn(&Site, IpAddr, u16) -> Option<&'static str> {
+fn closed_address(site: &Site) -> fn(&Site, IpAddr, u16) -> Option<Text> {
     if site.policy.is_opened(WORD) { for_operators } else { of_address }
 }
 
 /// Judges a port of a host, by whichever of its names.
-fn of_host(site: &Site, port: u16) -> Option<&'static str> {
+fn of_host(site: &Site, port: u16) -> Option<Text> {
     let by_address = site.hosts.values().flat_map(HostSite::ips).find_map(|ip| closed_address(site)(site, ip, port));
     let is_closed = is_kept(site, port) || port == NPM_BACKEND;
-    by_address.or_else(|| is_closed.then_some(MAY_LISTEN))
+    by_address.or_else(|| is_closed.then(may_listen))
 }
 
 /// Whether a machine that is named is this one, in whatever spelling, as far as that can be told without asking.
@@ -166,19 +170,27 @@ fn is_local_name(name: &str) -> bool {
     names.into_iter().any(|end| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
 }
 
+fn is_npms_machine() -> Text {
+    text!("it is the machine that NPM runs on")
+}
+
+fn has_credentials() -> Text {
+    text!("machines of clouds get their credentials there")
+}
+
 /// Why an address is closed to manifests.
-fn of_address(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
+fn of_address(site: &Site, ip: IpAddr, port: u16) -> Option<Text> {
     if is_here(ip) {
-        return Some("it is the machine that NPM runs on");
+        return Some(is_npms_machine());
     }
     if ip.is_multicast() {
-        return Some("it is no single machine");
+        return Some(text!("it is no single machine"));
     }
     for_operators(site, ip, port)
 }
 
 /// Why no visitor is to reach an address.
-fn for_operators(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
+fn for_operators(site: &Site, ip: IpAddr, port: u16) -> Option<Text> {
     /// Where clouds answer with the credentials of a machine, beside the link-local address.
     const METADATA: [IpAddr; 4] = [
         IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
@@ -191,12 +203,12 @@ fn for_operators(site: &Site, ip: IpAddr, port: u16) -> Option<&'static str> {
         IpAddr::V6(ip) => ip.is_unicast_link_local() || embedded(ip).is_some_and(|ip| ip.is_link_local()),
     };
     if is_link_local || METADATA.contains(&ip) {
-        return Some("machines of clouds get their credentials there");
+        return Some(has_credentials());
     }
     // This machine may have more addresses than the configuration says.
     let is_ours = is_here(ip) || policy::is_of_host(site, ip) || is_bridge(site, ip);
     let is_npms = |listener: &Listener| listener.port == port && listener.at == Some(ip);
-    (is_kept(site, port) || is_ours && port == NPM_BACKEND || site.listeners.iter().any(is_npms)).then_some(MAY_LISTEN)
+    (is_kept(site, port) || is_ours && port == NPM_BACKEND || site.listeners.iter().any(is_npms)).then(may_listen)
 }
 
 /// Whether Amarre, an engine or NPM's admin pages listen at a port, at whatever address.
@@ -218,33 +230,33 @@ fn embedded(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 }
 
 /// Why a name is closed to manifests.
-fn of_name(site: &Site, name: &str, port: u16) -> Option<&'static str> {
+fn of_name(site: &Site, name: &str, port: u16) -> Option<Text> {
     if is_local_name(name) {
-        return Some("it is the machine that NPM runs on");
+        return Some(is_npms_machine());
     }
     let is_known = site.domains.iter().any(|domain| is_below(name, domain));
     let is_open = !is_public(name) || is_known;
-    let others = (!is_open).then_some("others may lead that name to any address, and to this machine");
-    name_for_operators(site, name, port).or(others)
+    let others = || (!is_open).then(|| text!("others may lead that name to any address, and to this machine"));
+    name_for_operators(site, name, port).or_else(others)
 }
 
 /// Why no visitor is to reach a name.
-fn name_for_operators(site: &Site, name: &str, port: u16) -> Option<&'static str> {
+fn name_for_operators(site: &Site, name: &str, port: u16) -> Option<Text> {
     let is_or_below = |end: &str| name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'));
     if ["metadata.google.internal", "metadata.goog", "instance-data"].into_iter().any(is_or_below) || name == "metadata"
     {
-        return Some("machines of clouds get their credentials there");
+        return Some(has_credentials());
     }
     let listens = site.listeners.iter().any(|listener| listener.by_name && listener.port == port);
     if listens || DOCKER.contains(&port) {
-        return Some("Amarre or Docker may listen there");
+        return Some(text!("Amarre or Docker may listen there"));
     }
     let npms = site.hosts.values().filter_map(|host| host.npm.as_ref()?.container.as_deref());
     // Docker's DNS knows a container as `NAME.NETWORK` too.
     let first = name.split('.').next().unwrap_or_default();
     let is_npm = npms.into_iter().any(|container| container.eq_ignore_ascii_case(first));
     let is_machine = is_npm || is_or_below("docker.internal") || is_local_name(name);
-    (port == NPM_ADMIN || port == NPM_BACKEND && is_machine).then_some("NPM's admin pages may be there")
+    (port == NPM_ADMIN || port == NPM_BACKEND && is_machine).then(|| text!("NPM's admin pages may be there"))
 }
 
 /// Whether a name is one of the public DNS: not one that only a local network or an engine knows.

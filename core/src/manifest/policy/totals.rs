@@ -15,7 +15,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::model::service::{Container, Dns, EnvValue, Service};
 use crate::model::site::{ManifestLimits, Share};
-use crate::model::{Code, Site};
+use crate::model::{Arg, Code, Site, Text};
+use crate::text;
 
 use super::cross_manifest::DraftService;
 use crate::manifest::yaml::diagnostic::{Problem, Spot, shown};
@@ -95,10 +96,8 @@ fn texts(container: &Container) -> usize {
 /// One of the limits.
 struct Row {
     code: Code,
-    /// What is counted, for people.
-    what: &'static str,
-    /// Of whom, before the host's name; empty = of all manifests.
-    whose: &'static str,
+    /// What there is no room for: of a host, how much, how much is taken and of how much.
+    refusal: fn(&str, [Arg; 3]) -> Text,
     word: &'static str,
     is_bytes: bool,
     count: fn(&Share) -> usize,
@@ -110,8 +109,15 @@ struct Row {
 const ROWS: [Row; 3] = [
     Row {
         code: Code::A0162,
-        what: "labels, environment and commands",
-        whose: "on host ",
+        refusal: |host, [count, all, most]| {
+            text!(
+                "no room for {count} of labels, environment and commands on host {host}: {all} of {most} are taken",
+                count,
+                host,
+                all,
+                most
+            )
+        },
         word: "labels",
         is_bytes: true,
         count: |share| share.labels,
@@ -120,8 +126,15 @@ const ROWS: [Row; 3] = [
     },
     Row {
         code: Code::A0163,
-        what: "lines of `advanced`",
-        whose: "in the NPM of host ",
+        refusal: |host, [count, all, most]| {
+            text!(
+                "no room for {count} of lines of `advanced` in the NPM of host {host}: {all} of {most} are taken",
+                count,
+                host,
+                all,
+                most
+            )
+        },
         word: "advanced",
         is_bytes: true,
         count: |share| share.advanced,
@@ -133,8 +146,9 @@ const ROWS: [Row; 3] = [
     },
     Row {
         code: Code::A0164,
-        what: "host names and records",
-        whose: "",
+        refusal: |_, [count, all, most]| {
+            text!("no room for {count} host names and records: {all} of {most} are taken", count, all, most)
+        },
         word: "names",
         is_bytes: false,
         count: |share| share.names,
@@ -160,17 +174,29 @@ fn alone(service: &Service, site: &Site, spot: Spot) -> Vec<Problem> {
     let most = site.limits.labels / CONTAINERS_OF_A_HOST;
     let jobs = service.jobs.iter().map(|(key, job)| (key, &job.container));
     for (key, container) in service.containers.iter().chain(jobs).filter(|(_, container)| texts(container) > most) {
-        let (size, most) = (size(texts(container), true), size(most, true));
-        let message = format!("{} of `{}` come to {size}, at most {most}", ROWS[0].what, shown(key));
-        let hint = "deliver long texts as files, or ask the operator to raise `limits.labels`, of which a container \
-                    may have a 128th";
-        problems.push(Problem::error(Code::A0162, spot, message).hint(hint.to_owned()));
+        let message = text!(
+            "labels, environment and commands of `{key}` come to {size}, at most {most}",
+            key = shown(key),
+            size = size(texts(container), true),
+            most = size(most, true)
+        );
+        let second = text!(
+            "ask the operator to raise `limits.{word}`, of which a container may have a 128th",
+            word = ROWS[0].word
+        );
+        let hint = text!("{first}, or {second}", first = text!("deliver long texts as files"), second);
+        problems.push(Problem::error(Code::A0162, spot, message).hint(hint));
     }
     let (said, most) = (share(service).advanced, site.limits.advanced / MANIFESTS_OF_AN_NPM);
     if said > most {
-        let message = format!("{} come to {}, at most {}", ROWS[1].what, size(said, true), size(most, true));
-        let hint = "shorten them, or ask the operator to raise `limits.advanced`, of which a manifest may have a 16th";
-        problems.push(Problem::error(Code::A0163, spot, message).hint(hint.to_owned()));
+        let (size, most) = (size(said, true), size(most, true));
+        let message = text!("lines of `advanced` come to {size}, at most {most}", size, most);
+        let second = text!(
+            "ask the operator to raise `limits.{word}`, of which a manifest may have a 16th",
+            word = ROWS[1].word
+        );
+        let hint = text!("{first}, or {second}", first = text!("shorten them"), second);
+        problems.push(Problem::error(Code::A0163, spot, message).hint(hint));
     }
     problems
 }
@@ -208,22 +234,17 @@ fn together(drafts: &mut [DraftService<'_>], site: &Site, row: &Row) {
 }
 
 fn too_much(row: &Row, (count, all, most): (usize, usize, usize), host: &str, spot: Spot) -> Problem {
-    let whose = if row.whose.is_empty() { String::new() } else { format!(" {}{host}", row.whose) };
-    let (count, all, most) = (size(count, row.is_bytes), size(all, row.is_bytes), size(most, row.is_bytes));
-    let of = if row.is_bytes { "of " } else { "" };
-    let message = format!("no room for {count} {of}{}{whose}: {all} of {most} are taken", row.what);
-    let hint = format!(
-        "what was there before and what is smaller goes first; have less of it, or ask the operator to raise \
-         `limits.{}` in amarre.yaml",
-        row.word
-    );
+    let message = (row.refusal)(host, [count, all, most].map(|count| size(count, row.is_bytes)));
+    let first = text!("what was there before and what is smaller goes first");
+    let more = text!("have less of it, or ask the operator to raise `limits.{word}` in amarre.yaml", word = row.word);
+    let hint = text!("{first}; {more}", first, more);
     Problem::error(row.code, spot, message).hint(hint)
 }
 
-fn size(count: usize, is_bytes: bool) -> String {
+fn size(count: usize, is_bytes: bool) -> Arg {
     match count {
-        count if !is_bytes => count.to_string(),
-        0..10_240 => format!("{count} bytes"),
-        count => format!("{} KiB", count.div_ceil(1024)),
+        count if !is_bytes => count.into(),
+        0..10_240 => text!("{n} bytes", n = count).into(),
+        count => text!("{kib} KiB", kib = count.div_ceil(1024)).into(),
     }
 }

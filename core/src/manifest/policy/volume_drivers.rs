@@ -21,7 +21,8 @@ use crate::manifest::policy;
 use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Scope};
-use crate::model::Code;
+use crate::model::{Code, Text};
+use crate::text;
 
 const NFS: &str = "
     ac acdirmax acdirmin acregmax acregmin actimeo addr async bg clientaddr cto fg hard intr local_lock lock lookupcache
@@ -51,7 +52,9 @@ pub(crate) fn driver(
     let name = driver.map_or("local", |driver| driver.text.as_str());
     let spot = driver.map_or(spot, |driver| driver.spot);
     if name != "local" {
-        return by_word(scope, name, "the volume driver", spot);
+        let message =
+            text!("policy forbids the volume driver `{item}`: they may reach the whole host", item = shown(name));
+        return by_word(scope, name, message, spot);
     }
     if options.is_empty() {
         return;
@@ -62,23 +65,30 @@ pub(crate) fn driver(
         let kind = options.get("type").map(|text| text.text.as_str()).filter(|kind| *kind != "none");
         if let Some(kind) = kind {
             let item = format!("local type={kind}");
-            policy::allowed(scope, spot, WORD, &item, AllowedBy::rule("with its usual options it needs no word"));
+            let rule = AllowedBy::rule(text!("with its usual options it needs no word"));
+            policy::allowed(scope, spot, WORD, &item, rule);
         }
         return;
     }
     let pairs: Vec<String> = options.iter().map(|(key, text)| format!("{key}={}", text.text)).collect();
-    by_word(scope, &format!("local {}", pairs.join(" ")), "the volume options", spot);
+    let item = format!("local {}", pairs.join(" "));
+    let message =
+        text!("policy forbids the volume options `{item}`: they may reach the whole host", item = shown(&item));
+    by_word(scope, &item, message, spot);
 }
 
-fn by_word(scope: &Scope<'_>, item: &str, what: &str, spot: Spot) {
+fn by_word(scope: &Scope<'_>, item: &str, message: Text, spot: Spot) {
     let (policy, word) = (&scope.site.policy, WORD);
     if let Some(pattern) = policy.volume_drivers.iter().find(|pattern| policy::matches(pattern, item)) {
         return policy::allowed(scope, spot, word, item, AllowedBy::Policy(format!("volume_drivers: {pattern}")));
     }
-    let message = format!("policy forbids {what} `{}`: they may reach the whole host", shown(item));
-    let hint = "nfs, nfs4, cifs and tmpfs with their usual options need no word, and `type: none, o: bind` with a `device` \
-                below `policy.host_paths`; ask the operator to add others to `policy.volume_drivers`";
-    let hint = hint.to_owned();
+    let first = text!(
+        "nfs, nfs4, cifs and tmpfs with their usual options need no word, and {bind} with a `device` below {paths}",
+        bind = "`type: none, o: bind`",
+        paths = "`policy.host_paths`"
+    );
+    let more = text!("ask the operator to add others to `policy.{word}`", word = WORD);
+    let hint = text!("{first}; {more}", first, more);
     policy::report_closed(scope, &Closed { code: Code::A0263, spot, word, item, message, hint });
 }
 

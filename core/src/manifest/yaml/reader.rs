@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 pub(crate) use crate::model::suggestion::nearest;
-use crate::model::{Assets, Code, Origin, Site, Text};
+use crate::model::{Arg, Assets, Code, Origin, Site, Text};
 use crate::text;
 
 use super::diagnostic::{PROBLEMS_MAX, Problem, Spot, shown};
@@ -91,9 +91,13 @@ impl Scope<'_> {
     }
 
     /// The text of a scalar; `what` is how the message calls it.
-    pub fn text(&self, node: &Node, what: &str) -> Option<PlacedText> {
+    pub fn text(&self, node: &Node, what: impl Into<Arg>) -> Option<PlacedText> {
+        self.text_called(node, || what.into())
+    }
+
+    fn text_called(&self, node: &Node, what: impl FnOnce() -> Arg) -> Option<PlacedText> {
         let Some(raw) = node.scalar() else {
-            self.wrong_type(node, what, text!("text"));
+            self.wrong_type(node, what(), text!("text"));
             return None;
         };
         // In a Compose file they are replaced by then, by its own rules.
@@ -104,7 +108,7 @@ impl Scope<'_> {
         };
         match replaced {
             Ok(text) if text.contains('\0') => {
-                self.error(Code::A0106, node.spot, text!("{what} holds a NUL character", what));
+                self.error(Code::A0106, node.spot, text!("{what} holds a NUL character", what = what()));
                 None
             }
             Ok(text) => Some(PlacedText { text, spot: node.spot }),
@@ -116,11 +120,12 @@ impl Scope<'_> {
     }
 
     /// Texts of a list; `None` when it is no list.
-    pub fn texts(&self, node: &Node, what: &str) -> Option<Vec<PlacedText>> {
+    pub fn texts(&self, node: &Node, what: impl Into<Arg>) -> Option<Vec<PlacedText>> {
         match &node.data {
             NodeData::List(items) => {
-                let item_name = format!("an item of {what}");
-                Some(items.iter().filter_map(|item| self.text(item, &item_name)).collect())
+                let list = what.into();
+                let item_name = || Arg::from(text!("an item of {list}", list = list.clone()));
+                Some(items.iter().filter_map(|item| self.text_called(item, item_name)).collect())
             }
             NodeData::Scalar(_) | NodeData::Map(_) => {
                 self.wrong_type(node, what, text!("a list"));
@@ -129,13 +134,13 @@ impl Scope<'_> {
         }
     }
 
-    pub fn wrong_type(&self, node: &Node, what: &str, wanted: Text) {
-        let found = node.word();
+    pub fn wrong_type(&self, node: &Node, what: impl Into<Arg>, wanted: Text) {
+        let (what, found): (Arg, Text) = (what.into(), node.word());
         self.error(Code::A0104, node.spot, text!("{what} must be {wanted}, not {found}", what, wanted, found));
     }
 
-    pub fn not_allowed(&self, text: &PlacedText, what: &str, hint: impl Into<Text>) {
-        let value = shown(&text.text);
+    pub fn not_allowed(&self, text: &PlacedText, what: impl Into<Arg>, hint: impl Into<Text>) {
+        let (what, value): (Arg, String) = (what.into(), shown(&text.text));
         self.error_hint(Code::A0106, text.spot, text!("{what} cannot be `{value}`", what, value), hint);
     }
 
@@ -156,7 +161,7 @@ pub(crate) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Opens a map; `what` is how a message calls it, `path` stands before its keys.
-    pub fn open(scope: &'a Scope<'a>, node: &'a Node, what: &str, path: &'static str) -> Option<Self> {
+    pub fn open(scope: &'a Scope<'a>, node: &'a Node, what: impl Into<Arg>, path: &'static str) -> Option<Self> {
         match &node.data {
             NodeData::Map(entries) => {
                 // The first key is a better place to point to than the whole map.
@@ -206,8 +211,8 @@ impl<'a> Reader<'a> {
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
         let entry = self.entry(key)?;
         if entry.value.is_null() {
-            let message = format!("{} has no value", self.label(key));
-            self.scope.error_hint(Code::A0104, entry.key_spot, message, "give it one, or remove the line");
+            let message = text!("{what} has no value", what = self.label(key));
+            self.scope.error_hint(Code::A0104, entry.key_spot, message, text!("give it one, or remove the line"));
             return None;
         }
         Some(&entry.value)
@@ -215,16 +220,16 @@ impl<'a> Reader<'a> {
 
     pub fn text(&mut self, key: &'static str) -> Option<PlacedText> {
         let node = self.node(key)?;
-        self.scope.text(node, &self.label(key))
+        self.scope.text(node, self.label(key))
     }
 
     pub fn texts(&mut self, key: &'static str) -> Vec<PlacedText> {
         let Some(node) = self.node(key) else { return Vec::new() };
-        self.scope.texts(node, &self.label(key)).unwrap_or_default()
+        self.scope.texts(node, self.label(key)).unwrap_or_default()
     }
 
     /// The text of a key that must be there.
-    pub fn required(&mut self, key: &'static str, hint: &str) -> Option<PlacedText> {
+    pub fn required(&mut self, key: &'static str, hint: impl Into<Text>) -> Option<PlacedText> {
         if self.has(key) {
             return self.text(key);
         }
@@ -239,7 +244,7 @@ impl<'a> Reader<'a> {
         let found = choices.iter().find(|(word, _)| *word == text.text).map(|(_, value)| *value);
         if found.is_none() {
             let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-            self.scope.not_allowed(&text, &self.label(key), text!("one of {words}", words));
+            self.scope.not_allowed(&text, self.label(key), text!("one of {words}", words));
         }
         found
     }
@@ -253,7 +258,7 @@ impl<'a> Reader<'a> {
                 let (what, found) = (self.label(key), node.word());
                 let message = text!("{what} must be true or false, not {found}", what, found);
                 let mut problem = Problem::error(Code::A0104, node.spot, message);
-                problem.hint = hint.map(Text::from);
+                problem.hint = hint;
                 self.scope.report(problem);
                 None
             }
@@ -265,8 +270,8 @@ impl<'a> Reader<'a> {
         let text = self.text(key)?;
         let number = text.text.parse::<i64>().ok().filter(|number| (min..=max).contains(number));
         if number.is_none() {
-            let hint = format!("a whole number from {min} to {max}");
-            self.scope.not_allowed(&text, &self.label(key), &hint);
+            let hint = text!("a whole number from {min} to {max}", min = min.to_string(), max = max.to_string());
+            self.scope.not_allowed(&text, self.label(key), hint);
         }
         number
     }
@@ -352,15 +357,19 @@ pub(crate) fn nothing_else(_: &Entry) -> UnknownKey {
 }
 
 /// A boolean; the error is the hint.
-pub(crate) fn flag(node: &Node) -> Result<bool, Option<String>> {
+pub(crate) fn flag(node: &Node) -> Result<bool, Option<Text>> {
     let NodeData::Scalar(scalar) = &node.data else { return Err(None) };
     match (scalar.text.as_str(), scalar.plain) {
         ("true" | "True" | "TRUE", true) => Ok(true),
         ("false" | "False" | "FALSE", true) => Ok(false),
-        (text @ ("true" | "false"), false) => Err(Some(format!("write `{text}` without quotes"))),
+        (text @ ("true" | "false"), false) => Err(Some(text!("write `{value}` without quotes", value = text))),
         (text, _) => match text.to_ascii_lowercase().as_str() {
-            "yes" | "on" | "y" => Err(Some(format!("`{text}` is only a word in YAML 1.2; write `true`"))),
-            "no" | "off" | "n" => Err(Some(format!("`{text}` is only a word in YAML 1.2; write `false`"))),
+            "yes" | "on" | "y" => {
+                Err(Some(text!("`{word}` is only a word in YAML 1.2; write `{value}`", word = text, value = "true")))
+            }
+            "no" | "off" | "n" => {
+                Err(Some(text!("`{word}` is only a word in YAML 1.2; write `{value}`", word = text, value = "false")))
+            }
             _ => Err(None),
         },
     }

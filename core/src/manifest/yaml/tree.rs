@@ -265,18 +265,19 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => self.end(spot),
             Event::Alias(id) => match self.anchors.get(&id).cloned() {
                 Some(node) => self.place(node, spot),
-                None => Err(Problem::error(Code::A0115, spot, "an anchor that contains itself".to_owned())),
+                None => Err(Problem::error(Code::A0115, spot, text!("an anchor that contains itself"))),
             },
             Event::UnresolvedAlias(_) => {
                 self.is_unusable = true;
-                let problem = Problem::error(Code::A0115, spot, "an alias of an anchor that is not there".to_owned());
-                self.problems.push(problem.hint("anchors hold for their own document, from where they stand"));
+                let problem = Problem::error(Code::A0115, spot, text!("an alias of an anchor that is not there"));
+                self.problems.push(problem.hint(text!("anchors hold for their own document, from where they stand")));
                 let data = NodeData::Scalar(Scalar { text: String::new(), plain: true, literal: false });
                 let weight = Weight { nodes: 1, bytes: 0, height: 0 };
                 self.finish(Node { spot, data, laid: Laid::Merged, weight }, 0)
             }
             Event::DocumentStart(..) if self.root.is_some() => {
-                Err(Problem::error(Code::A0101, spot, "not YAML: a second document without `---`".to_owned()))
+                let why = text!("a second document without `---`");
+                Err(Problem::error(Code::A0101, spot, text!("not YAML: {why}", why)))
             }
             // The parser's enum is open; what else there is carries no data.
             Event::StreamStart
@@ -334,12 +335,13 @@ impl Builder {
         self.total.nodes += if is_alias { node.weight.nodes } else { 1 };
         self.total.bytes += if is_alias { node.weight.bytes } else { 0 };
         if self.total.nodes > NODES_MAX || self.total.bytes > EXPANDED_BYTES_MAX {
-            let message = format!("more than {NODES_MAX} values or 4 MiB once aliases are expanded");
+            let message = text!("more than {most} values or 4 MiB once aliases are expanded", most = NODES_MAX);
             return Err(Problem::error(Code::A0108, spot, message));
         }
         match &mut frame.content {
             Content::List(items) if items.len() >= LIST_MAX => {
-                return Err(Problem::error(Code::A0108, spot, format!("a list of more than {LIST_MAX} items")));
+                let message = text!("a list of more than {most} items", most = LIST_MAX);
+                return Err(Problem::error(Code::A0108, spot, message));
             }
             Content::List(items) => items.push(node),
             Content::Map(map) => map.take(node, spot, &mut self.problems),
@@ -361,8 +363,8 @@ impl Builder {
             Some("str") => false,
             Some("int" | "float" | "bool" | "null" | "map" | "seq" | "merge") => true,
             _ => {
-                let message = format!("unknown tag `{}`", shown(&original));
-                self.problems.push(Problem::error(Code::A0101, spot, message).hint("remove it".to_owned()));
+                let message = text!("unknown tag `{tag}`", tag = shown(&original));
+                self.problems.push(Problem::error(Code::A0101, spot, message).hint(text!("remove it")));
                 untagged
             }
         };
@@ -411,8 +413,8 @@ impl OpenMap {
             NodeData::Scalar(_) => Vec::new(),
         };
         if sources.is_empty() || sources.iter().any(|source| !matches!(source.data, NodeData::Map(_))) {
-            let problem = Problem::error(Code::A0115, key_spot, "`<<` takes a map, or a list of maps".to_owned());
-            problems.push(problem.hint("as in `<<: *defaults`".to_owned()));
+            let problem = Problem::error(Code::A0115, key_spot, text!("`<<` takes a map, or a list of maps"));
+            problems.push(problem.hint(text!("as in {example}", example = "`<<: *defaults`")));
         }
         for source in &sources {
             let NodeData::Map(brought) = &source.data else { continue };
@@ -434,17 +436,19 @@ fn key_of(node: &Node, spot: Spot, problems: &mut Vec<Problem>) -> NodeKey {
         }
         NodeData::Scalar(_) | NodeData::List(_) | NodeData::Map(_) => {
             let found = if matches!(node.data, NodeData::Scalar(_)) { text!("nothing") } else { node.word() };
-            problems.push(Problem::error(Code::A0104, spot, format!("a key must be text, not {found}")));
+            let (what, wanted) = (text!("a key"), text!("text"));
+            let message = text!("{what} must be {wanted}, not {found}", what, wanted, found);
+            problems.push(Problem::error(Code::A0104, spot, message));
             NodeKey::Bad
         }
     }
 }
 
 fn duplicate(key: &str, spot: Spot, first: Spot) -> Problem {
-    let problem = Problem::error(Code::A0102, spot, format!("duplicate key `{}`", shown(key)));
-    problem.hint(format!("first written in line {}", first.line))
+    let problem = Problem::error(Code::A0102, spot, text!("duplicate key `{key}`", key = shown(key)));
+    problem.hint(text!("first written in line {line}", line = first.line.to_string()))
 }
 
 fn too_deep(spot: Spot) -> Problem {
-    Problem::error(Code::A0108, spot, format!("nested deeper than {DEPTH_MAX} levels"))
+    Problem::error(Code::A0108, spot, text!("nested deeper than {most} levels", most = DEPTH_MAX))
 }

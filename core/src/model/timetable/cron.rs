@@ -15,6 +15,10 @@ use std::fmt;
 
 use jiff::civil::Date;
 
+use super::quoted;
+use crate::model::Text;
+use crate::text;
+
 /// A list of every minute of an hour has 169 characters.
 const TEXT_BYTES_MAX: usize = 400;
 
@@ -49,23 +53,22 @@ pub(super) struct DayOfYear {
 /// What is wrong with an expression, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CronFault {
-    pub message: String,
-    pub hint: String,
+    pub message: Text,
+    pub hint: Text,
 }
 
 struct CronField {
-    name: &'static str,
     first: u8,
     last: u8,
     names: &'static [&'static str],
 }
 
 const FIELDS: [CronField; 5] = [
-    CronField { name: "minute", first: 0, last: 59, names: &[] },
-    CronField { name: "hour", first: 0, last: 23, names: &[] },
-    CronField { name: "day of month", first: 1, last: 31, names: &[] },
-    CronField { name: "month", first: 1, last: 12, names: &MONTHS },
-    CronField { name: "day of week", first: 0, last: 7, names: &WEEKDAYS },
+    CronField { first: 0, last: 59, names: &[] },
+    CronField { first: 0, last: 23, names: &[] },
+    CronField { first: 1, last: 31, names: &[] },
+    CronField { first: 1, last: 12, names: &MONTHS },
+    CronField { first: 0, last: 7, names: &WEEKDAYS },
 ];
 
 impl Cron {
@@ -75,25 +78,33 @@ impl Cron {
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, CronFault> {
-        let fault = |message: String, hint: &str| Err(CronFault { message, hint: hint.to_owned() });
+        let fault = |message: Text, hint: Text| Err(CronFault { message, hint });
         let text = text.trim();
         if text.len() > TEXT_BYTES_MAX {
             return fault(
-                format!("a cron expression of {} bytes is too long; {TEXT_BYTES_MAX} are allowed", text.len()),
-                "write a list of shorter expressions",
+                text!(
+                    "a cron expression of {size} bytes is too long; {most} are allowed",
+                    size = text.len(),
+                    most = TEXT_BYTES_MAX
+                ),
+                text!("write a list of shorter expressions"),
             );
         }
         if text.starts_with('@') {
             return fault(
-                format!("{text:?} is a nickname, which is not supported"),
-                "write five fields: `0 8 * * mon-fri` is 08:00 from Monday to Friday",
+                text!("{cron} is a nickname, which is not supported", cron = quoted(text)),
+                text!("write five fields: `0 8 * * mon-fri` is 08:00 from Monday to Friday"),
             );
         }
         let written: Vec<&str> = text.split_ascii_whitespace().collect();
         if written.len() != FIELDS.len() {
             return fault(
-                format!("{text:?} has {} fields; a cron expression has five", written.len()),
-                "write minute, hour, day of month, month and day of week: `0 8 * * mon-fri`",
+                text!(
+                    "{cron} has {count} fields; a cron expression has five",
+                    cron = quoted(text),
+                    count = written.len()
+                ),
+                text!("write minute, hour, day of month, month and day of week: `0 8 * * mon-fri`"),
             );
         }
         let mut sets = [0_u64; 5];
@@ -107,8 +118,8 @@ impl Cron {
         let cron = Self { text: written.join(" "), minutes, hours, days, months, weekdays, is_either_day };
         if !days_of_year().any(|day| cron.has_day(day)) {
             return fault(
-                format!("{text:?} never fires: no month in it has such a day"),
-                "the day of month must be in one of the months: `0 8 28 2 *` is 28 February",
+                text!("{cron} never fires: no month in it has such a day", cron = quoted(text)),
+                text!("the day of month must be in one of the months: `0 8 28 2 *` is 28 February"),
             );
         }
         Ok(cron)
@@ -198,23 +209,33 @@ impl CronField {
             None => {
                 let number = self.number(range, item)?;
                 if let Some(step) = step {
-                    return Err(self.fault(
-                        item,
-                        "has a step without a range",
-                        format!("write a range before the step: `{number}-{}/{step}`", self.last),
-                    ));
+                    let (field, item) = (self.name(), quoted(item));
+                    return Err(CronFault {
+                        message: text!("{field} {item} has a step without a range", field, item),
+                        hint: text!(
+                            "write a range before the step: {range}",
+                            range = format!("`{number}-{}/{step}`", self.last)
+                        ),
+                    });
                 }
                 (number, number)
             }
         };
         if first > last {
-            let hint = format!("write two ranges: `{first}-{},{}-{last}`", self.last, self.first);
-            return Err(self.fault(item, "runs backwards", hint));
+            let ranges = format!("`{first}-{},{}-{last}`", self.last, self.first);
+            return Err(CronFault {
+                message: text!("{field} {item} runs backwards", field = self.name(), item = quoted(item)),
+                hint: text!("write two ranges: {ranges}", ranges),
+            });
         }
         let step = match step {
             None => 1,
             Some(step) => step.parse::<u8>().ok().filter(|step| *step > 0 && digits(item)).ok_or_else(|| {
-                self.fault(item, "has a step that is no number above 0", "write `*/15` for every 15th".to_owned())
+                let (field, item) = (self.name(), quoted(item));
+                CronFault {
+                    message: text!("{field} {item} has a step that is no number above 0", field, item),
+                    hint: text!("write `*/15` for every 15th"),
+                }
             })?,
         };
         Ok((first..=last).step_by(usize::from(step)).fold(0, |set, number| set | 1 << number))
@@ -232,25 +253,44 @@ impl CronField {
             return Ok(u8::try_from(at).unwrap_or(0) + self.first);
         }
         if written.is_empty() || !written.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(self.fault(item, "is not understood", self.allowed()));
+            let message = text!("{field} {item} is not understood", field = self.name(), item = quoted(item));
+            return Err(CronFault { message, hint: self.allowed() });
         }
         let number = written.parse::<u8>().ok().filter(|number| (self.first..=self.last).contains(number));
-        number.ok_or_else(|| self.fault(item, "is out of range", self.allowed()))
+        number.ok_or_else(|| CronFault {
+            message: text!("{field} {item} is out of range", field = self.name(), item = quoted(item)),
+            hint: self.allowed(),
+        })
     }
 
-    fn fault(&self, item: &str, what: &str, hint: String) -> CronFault {
-        CronFault { message: format!("{} {item:?} {what}", self.name), hint }
+    fn allowed(&self) -> Text {
+        let (field, first, last) = (self.name(), self.first.to_string(), self.last.to_string());
+        match self.names {
+            [least, .., most] => text!(
+                "write {field} {first} to {last}, or names from {least} to {most}; also lists `a,b`, ranges `a-b`, steps `a-b/n` and `*`",
+                field,
+                first,
+                last,
+                least = *least,
+                most = *most
+            ),
+            _ => text!(
+                "write {field} {first} to {last}; also lists `a,b`, ranges `a-b`, steps `a-b/n` and `*`",
+                field,
+                first,
+                last
+            ),
+        }
     }
 
-    fn allowed(&self) -> String {
-        let names = match self.names {
-            [first, .., last] => format!(", or names from {first} to {last}"),
-            _ => String::new(),
-        };
-        format!(
-            "write {} {} to {}{names}; also lists `a,b`, ranges `a-b`, steps `a-b/n` and `*`",
-            self.name, self.first, self.last
-        )
+    fn name(&self) -> Text {
+        match (self.first, self.last) {
+            (0, 59) => text!("minute"),
+            (0, 23) => text!("hour"),
+            (1, 31) => text!("day of month"),
+            (1, 12) => text!("month"),
+            _ => text!("day of week"),
+        }
     }
 }
 

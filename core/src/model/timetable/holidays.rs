@@ -6,6 +6,9 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use super::cron::DayOfYear;
+use super::quoted;
+use crate::model::Text;
+use crate::text;
 
 /// Twenty years of fifty days.
 const DATES_MAX: usize = 1000;
@@ -31,8 +34,8 @@ pub enum Holidays {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HolidayFault {
     pub line: usize,
-    pub message: String,
-    pub hint: String,
+    pub message: Text,
+    pub hint: Text,
 }
 
 impl Holidays {
@@ -45,15 +48,16 @@ impl Holidays {
             if written.is_empty() {
                 continue;
             }
-            let fault = |message: String, hint: &str| HolidayFault { line: at + 1, message, hint: hint.to_owned() };
+            let fault = |message: Text, hint: Text| HolidayFault { line: at + 1, message, hint };
             let date = date(written).ok_or_else(|| {
                 let shown: String = written.chars().take(40).collect();
-                fault(format!("{shown:?} is no date"), "write one date a line as YYYY-MM-DD: `2026-12-25`")
+                let message = text!("{date} is no date", date = quoted(&shown));
+                fault(message, text!("write one date a line as YYYY-MM-DD: `2026-12-25`"))
             })?;
             dates.insert(date);
             if dates.len() > DATES_MAX {
-                let message = format!("there are more than {DATES_MAX} dates");
-                return Err(fault(message, "delete the years that are over"));
+                let message = text!("there are more than {most} dates", most = DATES_MAX);
+                return Err(fault(message, text!("delete the years that are over")));
             }
         }
         Ok(Holidays::Dates(dates))

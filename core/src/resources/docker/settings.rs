@@ -34,7 +34,7 @@ pub enum SettingShape {
     Cpus,
     /// The name or the number of a signal.
     Signal,
-    /// One word of a kind, and how it looks.
+    /// One word of a kind, and an example of it.
     Word(WordKind, &'static str),
     /// A list of texts, or one.
     Texts,
@@ -86,29 +86,29 @@ pub static SETTINGS: [ContainerSetting; 53] = [
     composite("cap_add"),
     composite("cap_drop"),
     composite("cgroup"),
-    simple("cgroup_parent", word("as in `/limited`"), "As in /limited"),
+    simple("cgroup_parent", word("`/limited`"), "As in /limited"),
     simple("cpu_period", PERIOD, "Microseconds, or as in 100ms"),
     simple("cpu_quota", QUOTA, "Microseconds, or as in 50ms"),
     simple("cpu_rt_period", MICROS, "Microseconds, or as in 50ms"),
     simple("cpu_rt_runtime", MICROS, "Microseconds, or as in 50ms"),
     simple("cpu_shares", SettingShape::Number(0, 262_144), "Weight against other containers"),
     simple("cpus", SettingShape::Cpus, "As in 0.5"),
-    simple("cpuset", SettingShape::Word(WordKind::Cpuset, "as in `0-2` or `0,3`"), "As in 0-2 or 0,3"),
+    simple("cpuset", SettingShape::Word(WordKind::Cpuset, "`0-2`"), "As in 0-2 or 0,3"),
     composite("device_cgroup_rules"),
     composite("devices"),
     simple("dns", SettingShape::Addresses, "Its name servers; below `containers` only"),
     simple("dns_opt", SettingShape::Texts, "Options of its resolver"),
     simple("dns_search", SettingShape::Texts, "Domains in which it looks for short names"),
-    simple("domainname", SettingShape::Word(WordKind::HostName, "as in `example.org`"), "The domain of its own name"),
+    simple("domainname", SettingShape::Word(WordKind::HostName, "`example.org`"), "The domain of its own name"),
     composite("expose"),
     composite("extra_hosts"),
     composite("gpus"),
     simple("group_add", SettingShape::Texts, "More groups of the process"),
-    simple("hostname", SettingShape::Word(WordKind::HostName, "as in `web`"), "What it calls itself"),
+    simple("hostname", SettingShape::Word(WordKind::HostName, "`web`"), "What it calls itself"),
     simple("init", SettingShape::Flag, "Whether Docker's init is its first process").with_zero(),
     composite("ipc"),
     ContainerSetting { key: "ipv4_address", shape: SettingShape::OfNetwork, about: "", is_zero_meant: false },
-    simple("mac_address", SettingShape::Word(WordKind::Mac, "as in `02:42:ac:11:65:43`"), "Needs Docker API 1.44"),
+    simple("mac_address", SettingShape::Word(WordKind::Mac, "`02:42:ac:11:65:43`"), "Needs Docker API 1.44"),
     simple("mem_limit", MEMORY, "As in 512m"),
     simple("mem_reservation", MEMORY, "As in 256m"),
     simple("mem_swappiness", SettingShape::Number(0, 100), "0 to 100").with_zero(),
@@ -120,12 +120,12 @@ pub static SETTINGS: [ContainerSetting; 53] = [
     // Of the image that it was made from; with a variant, `linux/arm/v7`.
     simple(
         "platform",
-        SettingShape::Word(WordKind::Platform, "as in `linux/arm64`"),
+        SettingShape::Word(WordKind::Platform, "`linux/arm64`"),
         "Of which its image is pulled, as in linux/arm64",
     ),
     composite("privileged"),
     simple("read_only", SettingShape::Flag, "It may write to its mounts only"),
-    simple("runtime", word("a runtime that the engine knows, as in `runc`"), "One that the engine knows, as in runc"),
+    simple("runtime", word("`runc`"), "One that the engine knows, as in runc"),
     composite("security_opt"),
     simple("shm_size", SettingShape::Bytes(1, false), "Of /dev/shm, as in 128m"),
     simple("stdin_open", SettingShape::Flag, "Its input stays open"),
@@ -138,11 +138,7 @@ pub static SETTINGS: [ContainerSetting; 53] = [
     composite("ulimits"),
     composite("userns_mode"),
     composite("uts"),
-    simple(
-        "working_dir",
-        SettingShape::Word(WordKind::Path, "a whole path in the container, as in `/srv`"),
-        "A whole path in the container",
-    ),
+    simple("working_dir", SettingShape::Word(WordKind::Path, "`/srv`"), "A whole path in the container"),
 ];
 
 const fn simple(key: &'static str, shape: SettingShape, about: &'static str) -> ContainerSetting {
@@ -153,8 +149,8 @@ const fn composite(key: &'static str) -> ContainerSetting {
     simple(key, SettingShape::Composite, "")
 }
 
-const fn word(hint: &'static str) -> SettingShape {
-    SettingShape::Word(WordKind::Any, hint)
+const fn word(example: &'static str) -> SettingShape {
+    SettingShape::Word(WordKind::Any, example)
 }
 
 impl ContainerSetting {

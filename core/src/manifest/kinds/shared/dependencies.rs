@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Service;
 use crate::model::service::{Condition, Container, ContainerNetwork, Dependency, Job, Needed, may_end};
-use crate::model::{Code, Millis};
+use crate::model::{Code, Millis, Text};
 
 use crate::manifest::compose::container;
 use crate::manifest::compose::container::ContainerRead;
@@ -54,9 +54,9 @@ pub(crate) fn depends_on(reader: &mut Reader<'_>) -> (BTreeMap<String, Dependenc
 }
 
 fn dependency(scope: &Scope<'_>, node: &Node) -> Option<Dependency> {
-    const CONDITIONS: &str = "`service_started`, `service_healthy` or `service_completed_successfully`";
-    let mut reader = Reader::open(scope, node, "an entry of `depends_on`", "depends_on.")?;
-    let text = reader.required("condition", CONDITIONS);
+    let conditions = text!("`service_started`, `service_healthy` or `service_completed_successfully`");
+    let mut reader = Reader::open(scope, node, text!("an entry of {list}", list = "`depends_on`"), "depends_on.")?;
+    let text = reader.required("condition", conditions.clone());
     let is_optional = reader.flag("required") == Some(false);
     let follows = reader.flag("restart") == Some(true);
     reader.finish(&nothing_else);
@@ -66,7 +66,7 @@ fn dependency(scope: &Scope<'_>, node: &Node) -> Option<Dependency> {
         "service_healthy" => Condition::Healthy,
         "service_completed_successfully" => Condition::Completed,
         _ => {
-            scope.not_allowed(&text, "`depends_on.condition`", CONDITIONS);
+            scope.not_allowed(&text, "`depends_on.condition`", conditions);
             return None;
         }
     };
@@ -80,18 +80,20 @@ pub(crate) fn needs(reader: &mut Reader<'_>) -> Vec<Needed> {
     let spot = reader.key_spot("needs");
     for text in reader.texts("needs") {
         if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
-            scope.not_allowed(&text, "an item of `needs`", &why);
+            let message = text!("an item of {list} cannot be `{value}`", list = "`needs`", value = shown(&text.text));
+            scope.error_hint(Code::A0106, text.spot, message, why);
         } else if text.text == scope.name {
-            scope.error(Code::A0172, text.spot, format!("{} needs itself", text.text));
+            scope.error(Code::A0172, text.spot, text!("{name} needs itself", name = text.text));
         } else if needs.iter().any(|known| known.service == text.text) {
-            scope.error(Code::A0106, text.spot, format!("`{}` stands in `needs` twice", text.text));
+            scope.error(Code::A0106, text.spot, text!("`{name}` stands in `needs` twice", name = text.text));
         } else {
             needs.push(Needed { service: text.text.clone(), origin: scope.origin(text.spot) });
             scope.claims.borrow_mut().needs.push((text.text, text.spot));
         }
     }
     if needs.len() > NEEDS_MAX {
-        scope.error(Code::A0108, spot, format!("{} names in `needs`, at most {NEEDS_MAX}", needs.len()));
+        let message = text!("{n} names in `needs`, at most {most}", n = needs.len(), most = NEEDS_MAX);
+        scope.error(Code::A0108, spot, message);
     }
     needs
 }
@@ -109,10 +111,10 @@ pub(crate) fn jobs(
         return jobs;
     };
     if entries.is_empty() {
-        scope.error(Code::A0105, reader.key_spot("jobs"), "`jobs` names no job".to_owned());
+        scope.error(Code::A0105, reader.key_spot("jobs"), text!("`jobs` names no job"));
     }
     if entries.len() > CONTAINERS_MAX {
-        let message = format!("{} jobs in one service, at most {CONTAINERS_MAX}", entries.len());
+        let message = text!("{n} jobs in one service, at most {most}", n = entries.len(), most = CONTAINERS_MAX);
         scope.error(Code::A0108, reader.key_spot("jobs"), message);
         return jobs;
     }
@@ -120,12 +122,12 @@ pub(crate) fn jobs(
     for entry in entries {
         why_not_a_job(scope, entry, containers);
         if entry.value.is_null() {
-            let message = format!("job `{}` has no value", shown(&entry.key));
-            scope.error_hint(Code::A0104, entry.key_spot, message, "it needs at least `image:`");
+            let message = text!("job `{name}` has no value", name = shown(&entry.key));
+            scope.error_hint(Code::A0104, entry.key_spot, message, text!("it needs at least `image:`"));
             continue;
         }
-        let what = format!("job `{}`", shown(&entry.key));
-        let Some(mut inner) = Reader::open(scope, &entry.value, &what, "") else { continue };
+        let what = text!("job `{name}`", name = shown(&entry.key));
+        let Some(mut inner) = Reader::open(scope, &entry.value, what, "") else { continue };
         let read = job(&mut inner);
         inner.finish(&unsupported::container_key);
         let Some((job, siblings)) = read else { continue };
@@ -137,7 +139,8 @@ pub(crate) fn jobs(
     }
     let keys: Vec<&str> = containers.keys().chain(jobs.keys()).map(String::as_str).collect();
     for sibling in named.iter().filter(|sibling| !keys.contains(&sibling.text.as_str())) {
-        unknown_sibling(scope, sibling, &keys, "`depends_on` of a job names containers and jobs of the same service");
+        let what = text!("`depends_on` of a job names containers and jobs of the same service");
+        unknown_sibling(scope, sibling, &keys, what);
     }
     job_circle(scope, &jobs, &named);
     jobs
@@ -146,46 +149,46 @@ pub(crate) fn jobs(
 /// A job is called otherwise than everything else of the service: Docker knows it under its name, too.
 fn why_not_a_job(scope: &Scope<'_>, entry: &Entry, containers: &BTreeMap<String, Option<ContainerRead>>) {
     if let Some(why) = resolve::why_not_a_label(&entry.key, NAME_CHARS_MAX) {
-        let message = format!("a job cannot be called `{}`", shown(&entry.key));
-        scope.error_hint(Code::A0106, entry.key_spot, message, &why);
+        let message = text!("a job cannot be called `{name}`", name = shown(&entry.key));
+        scope.error_hint(Code::A0106, entry.key_spot, message, why);
     } else if containers.contains_key(&entry.key) {
-        let message = format!("a container and a job are both called `{}`", entry.key);
-        scope.error_hint(Code::A0120, entry.key_spot, message, "give the job another name");
+        let message = text!("a container and a job are both called `{name}`", name = &entry.key);
+        scope.error_hint(Code::A0120, entry.key_spot, message, text!("give the job another name"));
     } else if entry.key == scope.name {
-        let message = format!("a job cannot be called `{}`, as its service is", entry.key);
-        scope.error_hint(Code::A0120, entry.key_spot, message, "give the job another name, as in `backup`");
+        let message = text!("a job cannot be called `{name}`, as its service is", name = &entry.key);
+        scope.error_hint(Code::A0120, entry.key_spot, message, text!("give the job another name, as in `backup`"));
     }
 }
 
 /// One job: the keys of a container, less what means nothing for what runs once.
 fn job(reader: &mut Reader<'_>) -> Option<(Job, Vec<PlacedText>)> {
-    const NEVER: [(&str, &str); 5] = [
-        ("ports", "nobody asks a job for anything; leave it out"),
-        ("networks", "a job is on the service's network; leave it out"),
-        ("container_name", "a job is called SERVICE-JOB; leave it out"),
-        ("healthcheck", "a job is done when it ends with code 0; leave it out"),
-        ("mac_address", "leave it out"),
+    let never = [
+        ("ports", text!("nobody asks a job for anything; leave it out")),
+        ("networks", text!("a job is on the service's network; leave it out")),
+        ("container_name", text!("a job is called SERVICE-JOB; leave it out")),
+        ("healthcheck", text!("a job is done when it ends with code 0; leave it out")),
+        ("mac_address", text!("leave it out")),
     ];
     let scope = reader.scope;
-    for (key, hint) in NEVER.into_iter().filter(|(key, _)| reader.has(key)) {
-        let message = format!("`{key}` does not belong in a job");
+    for (key, hint) in never.into_iter().filter(|(key, _)| reader.has(key)) {
+        let message = text!("`{key}` does not belong in a job", key);
         scope.error_hint(Code::A0174, reader.key_spot(key), message, hint);
     }
     let said = timeout(reader);
     let restart = reader.key_spot("restart");
     let ContainerRead { container, siblings, is_restart_said, .. } = container::container(reader, false)?;
     if is_restart_said && container.restart != "no" {
-        let message = format!("`restart: {}` does not belong in a job", shown(&container.restart));
-        scope.error_hint(Code::A0174, restart, message, "a job runs once; leave it out");
+        let message = text!("`restart: {policy}` does not belong in a job", policy = shown(&container.restart));
+        scope.error_hint(Code::A0174, restart, message, text!("a job runs once; leave it out"));
     }
     if container.joins().next().is_some() {
-        let hint = "a job runs while containers are replaced; leave it on the service's network";
-        scope.error_hint(Code::A0174, reader.spot, "a job cannot share a namespace of a container".to_owned(), hint);
+        let hint = text!("a job runs while containers are replaced; leave it on the service's network");
+        scope.error_hint(Code::A0174, reader.spot, text!("a job cannot share a namespace of a container"), hint);
     }
     if let Some(followed) = container.follows().next() {
         let spot = siblings.iter().find(|sibling| sibling.text == *followed).map_or(reader.spot, |text| text.spot);
-        let message = "`depends_on.restart: true` does not belong in a job".to_owned();
-        scope.error_hint(Code::A0174, spot, message, "a job runs once; leave it out");
+        let message = text!("`{key}` does not belong in a job", key = "depends_on.restart: true");
+        scope.error_hint(Code::A0174, spot, message, text!("a job runs once; leave it out"));
     }
     let container = Container { restart: "no".to_owned(), ..container };
     Some((Job { container, timeout: said.unwrap_or(TIMEOUT) }, siblings))
@@ -196,8 +199,8 @@ fn timeout(reader: &mut Reader<'_>) -> Option<Millis> {
     let text = reader.text("timeout")?;
     match resolve::duration_ms(&text.text).map(Millis) {
         Ok(span) if (LEAST..=TIMEOUT_MAX).contains(&span) => return Some(span),
-        Ok(_) => reader.scope.not_allowed(&text, "`timeout`", "1s to 24h"),
-        Err(hint) => reader.scope.not_allowed(&text, "`timeout`", &hint),
+        Ok(_) => reader.scope.not_allowed(&text, "`timeout`", text!("1s to 24h")),
+        Err(hint) => reader.scope.not_allowed(&text, "`timeout`", hint),
     }
     None
 }
@@ -207,7 +210,7 @@ fn job_circle(scope: &Scope<'_>, jobs: &BTreeMap<String, Job>, named: &[PlacedTe
     let good: BTreeMap<&str, &Container> = jobs.iter().map(|(key, job)| (key.as_str(), &job.container)).collect();
     let Some(circle) = cross_manifest::circle(&good) else { return };
     let spot = named.iter().find(|text| circle.contains(&text.text.as_str())).map_or(Spot::at(1, 1), |text| text.spot);
-    scope.error(Code::A0172, spot, format!("`depends_on` of jobs goes in a circle: {}", circle.join(", ")));
+    scope.error(Code::A0172, spot, text!("`depends_on` of jobs goes in a circle: {circle}", circle));
 }
 
 /// `depends_on` of containers must name containers of the service, and not go in a circle.
@@ -215,24 +218,25 @@ pub(crate) fn siblings(scope: &Scope<'_>, containers: &BTreeMap<String, Option<C
     let names: Vec<&str> = containers.keys().map(String::as_str).collect();
     for read in containers.values().flatten() {
         for sibling in read.siblings.iter().filter(|sibling| !containers.contains_key(&sibling.text)) {
-            unknown_sibling(scope, sibling, &names, "`depends_on` and `service:` name containers of the same service");
+            let what = text!("`depends_on` and `service:` name containers of the same service");
+            unknown_sibling(scope, sibling, &names, what);
         }
     }
     let good: BTreeMap<&str, &Container> =
         containers.iter().filter_map(|(key, read)| Some((key.as_str(), &read.as_ref()?.container))).collect();
     if let Some(circle) = cross_manifest::circle(&good) {
         let spot = circle_spot(containers, &circle);
-        let message = format!("`depends_on` goes in a circle: {}", circle.join(", "));
-        scope.error(Code::A0172, spot, message);
+        scope.error(Code::A0172, spot, text!("`depends_on` goes in a circle: {circle}", circle));
     }
 }
 
-fn unknown_sibling(scope: &Scope<'_>, sibling: &PlacedText, names: &[&str], what: &str) {
+fn unknown_sibling(scope: &Scope<'_>, sibling: &PlacedText, names: &[&str], what: Text) {
     let hint = match nearest(&sibling.text, names) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => what.to_owned(),
+        Some(near) => text!("did you mean `{near}`?", near),
+        None => what,
     };
-    scope.error_hint(Code::A0111, sibling.spot, format!("unknown container `{}`", shown(&sibling.text)), &hint);
+    let message = text!("unknown container `{name}`", name = shown(&sibling.text));
+    scope.error_hint(Code::A0111, sibling.spot, message, hint);
 }
 
 fn circle_spot(containers: &BTreeMap<String, Option<ContainerRead>>, circle: &[&str]) -> Spot {
@@ -265,18 +269,19 @@ pub(crate) fn tasks(
         if !read.is_restart_said {
             "no".clone_into(&mut read.container.restart);
         } else if !may_end(&read.container.restart) {
-            let message = format!("`{key}` is waited for to end, and has `restart: {}`", read.container.restart);
-            let hint = format!("write `restart: \"no\"` in `{key}`, or wait for it with `condition: service_healthy`");
-            scope.error_hint(Code::A0173, spot, message, &hint);
+            let policy = &read.container.restart;
+            let message = text!("`{key}` is waited for to end, and has `restart: {policy}`", key = &key, policy);
+            let hint = text!(
+                "write {example} in `{key}`, or wait for it with `condition: service_healthy`",
+                example = "`restart: \"no\"`",
+                key = &key,
+            );
+            scope.error_hint(Code::A0173, spot, message, hint);
         }
         if read.container.network_mode == ContainerNetwork::Own && !read.container.ports.is_empty() {
-            let message = format!("`{key}` is waited for to end, and publishes a port");
-            scope.error_hint(
-                Code::A0173,
-                spot,
-                message,
-                "what others ask over a port does not end; leave one of the two out",
-            );
+            let message = text!("`{key}` is waited for to end, and publishes a port", key);
+            let hint = text!("what others ask over a port does not end; leave one of the two out");
+            scope.error_hint(Code::A0173, spot, message, hint);
         }
     }
 }
@@ -296,10 +301,11 @@ pub(crate) fn check_cycles(drafts: &mut [DraftService<'_>]) {
                 continue;
             }
             let hint = match nearest(needed, &names) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "`needs` names other manifests, by their `name:`".to_owned(),
+                Some(near) => text!("did you mean `{near}`?", near),
+                None => text!("`needs` names other manifests, by their `name:`"),
             };
-            problems.push(Problem::error(Code::A0111, *spot, format!("unknown service `{needed}`")).hint(hint));
+            let message = text!("unknown service `{name}`", name = needed);
+            problems.push(Problem::error(Code::A0111, *spot, message).hint(hint));
         }
         draft.problems.extend(problems);
     }
@@ -311,7 +317,7 @@ pub(crate) fn check_cycles(drafts: &mut [DraftService<'_>]) {
         let next = circle.get(1).cloned().unwrap_or_default();
         let spot =
             draft.claims.needs.iter().find(|(needed, _)| *needed == next).map_or(Spot::at(1, 1), |(_, spot)| *spot);
-        let message = format!("`needs` goes in a circle: {}", circle.join(", "));
+        let message = text!("`needs` goes in a circle: {circle}", circle);
         draft.problems.push(Problem::error(Code::A0172, spot, message));
     }
 }
@@ -328,15 +334,13 @@ pub(crate) fn check_instances(drafts: &mut [DraftService<'_>]) {
         for (name, spot) in &draft.claims.instances {
             let message = match all.get(name) {
                 Some(false) => continue,
-                Some(true) => format!("{name} is no instance"),
+                Some(true) => text!("{name} is no instance", name),
                 None if is_hidden => continue,
-                None => format!("there is no instance `{name}`"),
+                None => text!("there is no instance `{name}`", name),
             };
             let hint = match nearest(name, &instances) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => {
-                    "write `kind: Instance` with this name, or an address as in `http://192.168.1.20:5000`".to_owned()
-                }
+                Some(near) => text!("did you mean `{near}`?", near),
+                None => text!("write `kind: Instance` with this name, or an address as in `http://192.168.1.20:5000`"),
             };
             draft.problems.push(Problem::error(Code::A0111, *spot, message).hint(hint));
         }

@@ -43,11 +43,11 @@ pub(crate) fn front(reader: &mut Reader<'_>) -> HostOptions {
     let is_strict = hsts != Hsts::Off;
     let needs_tls = [("force_https", force_https == Some(true)), ("http2", http2 == Some(true)), ("hsts", is_strict)];
     for (key, _) in needs_tls.into_iter().filter(|(_, is_on)| *is_on && is_plain) {
-        scope.error(Code::A0106, reader.key_spot(key), format!("`{key}` needs a certificate: `tls:`"));
+        scope.error(Code::A0106, reader.key_spot(key), text!("`{key}` needs a certificate: `tls:`", key));
     }
     if is_strict && force_https == Some(false) {
-        let hint = "leave `force_https` out: NPM sends the header only where it forces HTTPS";
-        scope.error_hint(Code::A0106, reader.key_spot("hsts"), "`hsts` needs `force_https`".to_owned(), hint);
+        let hint = text!("leave `force_https` out: NPM sends the header only where it forces HTTPS");
+        scope.error_hint(Code::A0106, reader.key_spot("hsts"), text!("`hsts` needs `force_https`"), hint);
     }
     let advanced = advanced(reader).unwrap_or_default();
     HostOptions { http2: http2.unwrap_or(!is_plain), tls, force_https, hsts, advanced }
@@ -61,7 +61,7 @@ fn hsts(reader: &mut Reader<'_>) -> Option<Hsts> {
         let mut inner = Reader::open(scope, node, "`hsts`", "hsts.")?;
         let subdomains = inner.flag("subdomains");
         if !inner.has("subdomains") {
-            inner.missing("subdomains", "as in `hsts: {subdomains: true}`");
+            inner.missing("subdomains", text!("as in {example}", example = "`hsts: {subdomains: true}`"));
         }
         inner.finish(&nothing_else);
         return Some(if subdomains? { Hsts::Subdomains } else { Hsts::Names });
@@ -86,12 +86,13 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
         return None;
     };
     if raw.len() > ADVANCED_BYTES_MAX {
-        let message = format!("{label} has {} bytes, at most {ADVANCED_BYTES_MAX}", raw.len());
+        let (size, most) = (raw.len().to_string(), ADVANCED_BYTES_MAX.to_string());
+        let message = text!("{what} has {size} bytes, at most {most}", what = label, size, most);
         scope.error(Code::A0108, node.spot, message);
         return None;
     }
     if raw.contains('\0') {
-        scope.error(Code::A0106, node.spot, format!("{label} holds a NUL character"));
+        scope.error(Code::A0106, node.spot, text!("{what} holds a NUL character", what = label));
         return None;
     }
     let text = raw.replace("\r\n", "\n").trim_end().to_owned();
@@ -109,19 +110,19 @@ fn advanced(reader: &mut Reader<'_>) -> Option<String> {
         let spot = spot_of(node, &text, fault.line);
         if fault.code == Code::A0272 {
             let (item, message) = ("auth_request_set", fault.message);
-            let hint = "ask the operator for `policy.nginx: any`".to_owned();
+            let hint = text!("ask the operator for `policy.nginx: any`");
             policy::report_closed(scope, &Closed { code: Code::A0272, spot, word: "nginx", item, message, hint });
             return None;
         }
         let problem = Problem::error(fault.code, spot, fault.message);
-        const HINTS: [(Code, &str); 3] = [
-            (Code::A0210, "ask the operator to allow them by `policy.nginx`"),
-            (Code::A0211, "ask the operator for `policy.nginx: any`"),
-            (Code::A0286, "write it more simply, or ask the operator for `policy.nginx: any`"),
+        let hints = [
+            (Code::A0210, text!("ask the operator to allow them by `policy.nginx`")),
+            (Code::A0211, text!("ask the operator for `policy.nginx: any`")),
+            (Code::A0286, text!("write it more simply, or ask the operator for `policy.nginx: any`")),
         ];
-        let hint = HINTS.iter().find(|(code, _)| *code == fault.code);
-        let hint = hint.map_or("the lines must stand by themselves, as in a `server` block", |(_, hint)| *hint);
-        scope.report(problem.hint(hint.to_owned()));
+        let hint = hints.into_iter().find(|(code, _)| *code == fault.code).map(|(_, hint)| hint);
+        let hint = hint.unwrap_or_else(|| text!("the lines must stand by themselves, as in a `server` block"));
+        scope.report(problem.hint(hint));
         return None;
     }
     Some(text)
@@ -146,7 +147,7 @@ pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Lo
         return Vec::new();
     };
     if items.len() > LOCATIONS_MAX {
-        let message = format!("{} locations on one route, at most {LOCATIONS_MAX}", items.len());
+        let message = text!("{n} locations on one route, at most {most}", n = items.len(), most = LOCATIONS_MAX);
         scope.error(Code::A0108, node.spot, message);
         return Vec::new();
     }
@@ -154,7 +155,7 @@ pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Lo
     for item in items {
         let Some(location) = location(scope, item, targets) else { continue };
         if locations.iter().any(|other| other.path == location.path) {
-            let message = format!("path `{}` stands twice on one route", shown(&location.path));
+            let message = text!("path `{path}` stands twice on one route", path = shown(&location.path));
             scope.error(Code::A0106, item.spot, message);
         }
         locations.push(location);
@@ -164,17 +165,18 @@ pub(crate) fn locations(reader: &mut Reader<'_>, targets: Targets<'_>) -> Vec<Lo
 }
 
 fn location(scope: &Scope<'_>, node: &Node, targets: Targets<'_>) -> Option<Location> {
-    let mut reader = Reader::open(scope, node, "a location", "")?;
-    let path = reader.required("path", "as in `path: /api`").and_then(|path| {
-        let hint = "a path as in `/api`, `= /api` or `^~ /api`; patterns need `advanced` and `policy.nginx: any`";
+    let mut reader = Reader::open(scope, node, text!("a location"), "")?;
+    let path = reader.required("path", text!("as in {example}", example = "`path: /api`")).and_then(|path| {
+        let hint =
+            text!("a path as in `/api`, `= /api` or `^~ /api`; patterns need `advanced` and `policy.nginx: any`");
         match (path.text.as_str(), nginx::is_path(&path.text)) {
-            ("/", _) => scope.not_allowed(&path, "`path`", "that is where the route's own `to` leads"),
+            ("/", _) => scope.not_allowed(&path, "`path`", text!("that is where the route's own `to` leads")),
             (_, false) => scope.not_allowed(&path, "`path`", hint),
             (_, true) => return Some(path.text),
         }
         None
     });
-    let text = reader.required("to", "as in `to: app:80`");
+    let text = reader.required("to", text!("as in {example}", example = "`to: app:80`"));
     let to = text.and_then(|text| match targets {
         Targets::Containers(keys) => Some((route::container_target(scope, &text, keys)?, String::new())),
         Targets::Urls => {
@@ -195,8 +197,8 @@ pub(crate) fn needs_address(scope: &Scope<'_>, target: &Target, spot: Spot) -> O
     if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
         return Some(());
     }
-    let message = format!("`to` needs an address here, not the name `{}`", shown(host));
-    let hint = "nginx resolves it when it loads: on the day it cannot, no site comes up; write its address";
+    let message = text!("`to` needs an address here, not the name `{name}`", name = shown(host));
+    let hint = text!("nginx resolves it when it loads: on the day it cannot, no site comes up; write its address");
     scope.error_hint(Code::A0170, spot, message, hint);
     None
 }

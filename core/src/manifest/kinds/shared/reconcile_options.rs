@@ -6,7 +6,8 @@ use crate::manifest::resolve;
 use crate::manifest::yaml::diagnostic::shown;
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, nearest, nothing_else};
 use crate::model::service::{Data, Ignored, Reconcile};
-use crate::model::{Code, Kind, Millis, site};
+use crate::model::{Code, Kind, Millis, Text, site};
+use crate::text;
 
 /// Fields of Amarre's own.
 const OURS: [&str; 3] = ["mark", "online", "enabled"];
@@ -26,13 +27,9 @@ pub(crate) fn reconcile(reader: &mut Reader<'_>, has_containers: bool) -> Reconc
     let protect = inner.flag("protect");
     let texts = inner.texts("ignore");
     if texts.len() > IGNORED_MAX {
-        let message = format!("{} fields are ignored, at most {IGNORED_MAX}", texts.len());
-        inner.scope.error_hint(
-            Code::A0106,
-            inner.key_spot("ignore"),
-            message,
-            "`mode: report` touches nothing of the service",
-        );
+        let message = text!("{n} fields are ignored, at most {most}", n = texts.len(), most = IGNORED_MAX);
+        let hint = text!("`mode: report` touches nothing of the service");
+        inner.scope.error_hint(Code::A0106, inner.key_spot("ignore"), message, hint);
     }
     let ignore = texts.iter().filter_map(|text| ignored(inner.scope, text)).collect();
     let default = Reconcile::default().stopped_grace;
@@ -43,36 +40,40 @@ pub(crate) fn reconcile(reader: &mut Reader<'_>, has_containers: bool) -> Reconc
 
 /// `proxy-host.advanced`, `container.labels.com.example.*`: a kind, a field, and of a map a key or the beginning of some.
 fn ignored(scope: &Scope<'_>, text: &PlacedText) -> Option<Ignored> {
-    let label = "an item of `reconcile.ignore`";
+    let refuse = |hint: Text| {
+        let value = shown(&text.text);
+        let message = text!("an item of {list} cannot be `{value}`", list = "`reconcile.ignore`", value);
+        scope.error_hint(Code::A0106, text.spot, message, hint);
+    };
     let (kind, field) = text.text.split_once('.').unwrap_or((&text.text, ""));
     let Some(known) = Kind::ALL.into_iter().find(|known| known.word() == kind) else {
         let words = Kind::ALL.map(Kind::word);
         let hint = match nearest(kind, &words) {
-            Some(near) => format!("it begins with a kind; did you mean `{near}`?"),
-            None => format!("it begins with a kind: {}", words.join(", ")),
+            Some(near) => text!("it begins with a kind; did you mean `{near}`?", near),
+            None => text!("it begins with a kind: {words}", words = words.join(", ")),
         };
-        scope.not_allowed(text, label, &hint);
+        refuse(hint);
         return None;
     };
     let name = field.split('.').next().unwrap_or_default();
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     let stars = field.matches('*').count();
     if !is_name || stars > 1 || stars == 1 && !field.ends_with(".*") {
-        let hint = "a kind and a field, as plans show them: `proxy-host.advanced`, `container.labels.com.example.*`";
-        scope.not_allowed(text, label, hint);
+        let hint = text!(
+            "a kind and a field, as plans show them: {example}",
+            example = "`proxy-host.advanced`, `container.labels.com.example.*`",
+        );
+        refuse(hint);
         return None;
     }
     if OURS.contains(&name) {
-        scope.not_allowed(text, label, "by that it is known what is ours, and what works");
+        refuse(text!("by that it is known what is ours, and what works"));
         return None;
     }
     if known != Kind::Container && field.contains('.') {
         // Others write such a map as a whole.
-        scope.not_allowed(
-            text,
-            label,
-            format!("a whole field, as in `{kind}.{name}`; keys are told apart of containers only"),
-        );
+        let hint = text!("a whole field, as in `{kind}.{name}`; keys are told apart of containers only", kind, name);
+        refuse(hint);
         return None;
     }
     Some(Ignored { kind: known, field: field.to_owned() })
@@ -87,12 +88,12 @@ pub(crate) fn data(reader: &mut Reader<'_>) -> Data {
     let scope = reader.scope;
     scope.claims.borrow_mut().moved_from = Some(text.spot);
     if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
-        scope.not_allowed(&text, "`moved_from`", &why);
+        scope.not_allowed(&text, "`moved_from`", why);
     } else if text.text == scope.name {
-        scope.not_allowed(&text, "`moved_from`", format!("{} is its name now", shown(&scope.name)));
+        scope.not_allowed(&text, "`moved_from`", text!("{name} is its name now", name = shown(&scope.name)));
     } else if is_new {
-        let message = "`data: new` and `moved_from` contradict each other".to_owned();
-        scope.error_hint(Code::A0106, text.spot, message, "leave out the one that is not meant");
+        let message = text!("`data: new` and `moved_from` contradict each other");
+        scope.error_hint(Code::A0106, text.spot, message, text!("leave out the one that is not meant"));
     }
     Data { is_new, of: Some(text.text), is_shared, reuse }
 }

@@ -28,9 +28,9 @@ pub(crate) fn update(reader: &mut Reader<'_>, containers: &BTreeMap<String, Opti
     let health_timeout = span(&mut inner, "health_timeout", least, most);
     let drain = span(&mut inner, "drain", Millis(0), DRAIN_MAX).unwrap_or(DRAIN);
     if let (Strategy::StartFirst, Some(why)) = (strategy, in_the_way(containers)) {
-        let message = "`update.strategy: start-first` cannot be: two cannot run side by side".to_owned();
-        let hint = format!("{why}; leave one of the two out");
-        inner.scope.error_hint(Code::A0140, inner.key_spot("strategy"), message, &hint);
+        let message = text!("`update.strategy: start-first` cannot be: two cannot run side by side");
+        let hint = text!("{why}; leave one of the two out", why);
+        inner.scope.error_hint(Code::A0140, inner.key_spot("strategy"), message, hint);
     }
     inner.finish(&|_| UnknownKey::Unknown);
     Update { strategy, rollback, health_timeout, drain }
@@ -53,7 +53,7 @@ fn span(reader: &mut Reader<'_>, key: &'static str, least: Millis, most: Millis)
         return Some(span);
     }
     let text = reader.text(key)?;
-    let hint = if span < least { format!("at least {least}") } else { format!("at most {most}") };
-    reader.scope.not_allowed(&text, &reader.label(key), &hint);
+    let hint = if span < least { text!("at least {span}", span = least) } else { text!("at most {span}", span = most) };
+    reader.scope.not_allowed(&text, reader.label(key), hint);
     None
 }
