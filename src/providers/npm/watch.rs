@@ -21,12 +21,17 @@ impl WatchEvents for NpmProvider {
     async fn watch(&self, wake: Arc<Notify>) {
         let mut before = None;
         loop {
-            // While it does not answer, the passes say so.
-            if let Ok(Some(now)) = self.state().await {
-                if before.is_some_and(|before| before != now) {
-                    wake.notify_one();
+            match self.state().await {
+                // No pass has looked yet.
+                Ok(None) => (),
+                // That it does not answer any more, or does again, is a change as well.
+                answer => {
+                    let now = answer.ok();
+                    if before.is_some_and(|before| before != now) {
+                        wake.notify_one();
+                    }
+                    before = Some(now);
                 }
-                before = Some(now);
             }
             tokio::time::sleep(self.look_every).await;
         }

@@ -497,6 +497,13 @@ async fn a_change_by_hand_is_noticed_between_two_looks() {
         assert!(tokio::time::timeout(Duration::ZERO, wake.notified()).await.is_err(), "nothing has changed");
         rig.npm.edit_proxy_host(id, &json!({"access_list_id": 0, "forward_port": 81}));
         tokio::time::timeout(Duration::from_secs(10), wake.notified()).await.expect("the change is noticed");
+        for (is_down, what) in [(true, "it does not answer any more"), (false, "it answers again")] {
+            rig.npm.backend_down(is_down);
+            tokio::time::timeout(Duration::from_secs(10), wake.notified()).await.expect(what);
+            let before = looks();
+            eventually(10, "it looks on", async || looks() >= before + 2).await;
+            assert!(tokio::time::timeout(Duration::ZERO, wake.notified()).await.is_err(), "told twice: {what}");
+        }
     };
     tokio::select! {
         () = events.watch(wake.clone()) => unreachable!("it watches as long as it is asked to"),
