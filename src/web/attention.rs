@@ -40,22 +40,15 @@ impl AttentionRow {
     }
 }
 
-/// Problems beside the services, then the services that need a person. What cannot be seen is one problem, of its provider: the
-/// services behind it are not counted again.
+/// Problems beside the services, then the services that need a person.
 pub fn rows<'a>(
     picture: &PassResult,
     services: impl Iterator<Item = &'a ServiceStatus>,
     now: Timestamp,
     visitor: &RequestContext,
 ) -> impl Iterator<Item = AttentionRow> {
-    let services = services.filter(move |row| needs_person(picture, row));
+    let services = services.filter(|row| row.attention);
     problems(picture, now, visitor).chain(services.map(move |row| AttentionRow::of_service(row, picture, now, visitor)))
-}
-
-/// Whether a service needs a person, beside what hides it.
-pub fn needs_person(picture: &PassResult, row: &ServiceStatus) -> bool {
-    let is_hidden = || picture.plan.gaps.iter().any(|gap| row.code == Some(gap.code) && row.what_now == gap.message);
-    row.attention && !is_hidden()
 }
 
 /// Of what has one code, this much is shown.

@@ -204,19 +204,12 @@ pub async fn show(State(web): State<Web>, headers: HeaderMap, Query(fields): Que
 /// The services that are asked for, in their order.
 fn found<'a>(picture: &PassResult, all: &NamedServices<'a>, asked: &AskedServices) -> Vec<&'a ServiceStatus> {
     let is_open = |row: &ServiceStatus| exposure::of_service(picture, row).is_some_and(|found| found.is_open());
-    let mut rows: Vec<&ServiceStatus> = rows_of(picture, all, asked.only)
+    let mut rows: Vec<&ServiceStatus> = service_list::rows(picture, all.values().copied(), asked.only)
         .into_iter()
         .filter(|row| !asked.is_open || is_open(row))
         .filter(|row| service_list::is_about(picture, row, &asked.query))
         .collect();
     asked.order.sort(picture, &mut rows);
-    rows
-}
-
-/// The services of a filter. Those that need a person are the ones that the list above them has.
-fn rows_of<'a>(picture: &PassResult, all: &NamedServices<'a>, only: Option<Only>) -> Vec<&'a ServiceStatus> {
-    let mut rows = service_list::rows(picture, all.values().copied(), only);
-    rows.retain(|row| only != Some(Only::Attention) || attention::needs_person(picture, row));
     rows
 }
 
@@ -242,7 +235,7 @@ fn needs_names(needs: &[AttentionRow]) -> Vec<String> {
 
 /// The filters of the list.
 fn chips(picture: &PassResult, all: &NamedServices<'_>, asked: &AskedServices, words: Words) -> Vec<Chip> {
-    let of = |only: Only| rows_of(picture, all, Some(only)).len();
+    let of = |only: Only| service_list::rows(picture, all.values().copied(), Some(only)).len();
     let is_open = |row: &&&ServiceStatus| exposure::of_service(picture, row).is_some_and(|found| found.is_open());
     let chips = [
         ("filter-all", "", all.len()),

@@ -52,6 +52,7 @@ count-broken = { $n } not working
 overview-needs-you = Needs you
 overview-all = All services
 overview-search = Name, domain, image, access:none
+overview-needs-above = What needs you is listed above; no service needs you by itself.
 overview-none-found = No service matches this filter.
 overview-first-look = The first check is in progress: Docker, NPM and OVH are being read.
 overview-plan-only = Nothing has been applied with this ledger yet. Amarre plans, and changes nothing before you apply.

@@ -142,7 +142,7 @@ pub fn status_text(
         out.push_str(&service_list::table(picture, &shown, now, listing, style));
     }
     out.push('\n');
-    if let Some(only) = listing.only.filter(|only| rows.is_empty() || *only != Only::Attention) {
+    if let Some(only) = listing.only.filter(|only| *only != Only::Attention) {
         out.push_str(&format!("{}\n", style.paint(Tone::Bold, &service_list::closing(&rows, only))));
         return out;
     }
@@ -160,7 +160,7 @@ pub fn status_text(
     let is_troubled = !problems(picture, now).is_empty();
     let need_text = match needy.as_slice() {
         [] if is_troubled => "What stands above needs you.".to_owned(),
-        [] if rows.is_empty() => format!("No manifest in {}.", picture.source.label),
+        [] if rows.is_empty() && listing.only.is_none() => format!("No manifest in {}.", picture.source.label),
         [] if !picture.consented && rows.iter().any(|row| picture.is_changing(&row.name)) => {
             "Nothing is changed before amarre apply, or amarre run --yes.".to_owned()
         }

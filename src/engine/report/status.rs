@@ -226,6 +226,9 @@ fn service(picture: &PassResult, name: &str) -> ServiceStatus {
         waiting: None,
     };
     explain(picture, &mut status);
+    // An outage is one problem, that of its provider: what it hides is not counted again.
+    let mut gaps = picture.plan.gaps.iter();
+    status.attention &= !gaps.any(|gap| status.code == Some(gap.code) && status.what_now == gap.message);
     exposure::mark_lost(picture, &mut status);
     status
 }
@@ -447,7 +450,6 @@ fn explain(picture: &PassResult, status: &mut ServiceStatus) {
         status.what_now = gap.message.clone();
         status.code = Some(gap.code);
         status.hints = vec![Hint::text(gap.hint.clone())];
-        status.attention = true;
     } else if let Some((zone, error)) = unpublished(picture, status) {
         status.what_now = error.message.clone();
         status.code = Some(error.code);

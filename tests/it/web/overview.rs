@@ -98,14 +98,20 @@ async fn an_outage_is_one_thing_that_needs_a_person() {
     eventually(60, "it works", async || rig.json("/api/v1/services/web").await["health"] == "Healthy").await;
     rig.docker.down(true);
     eventually(60, "the outage is seen", async || {
-        rig.json("/health").await["gaps"] == 1 && rig.json("/api/v1/services/web").await["attention"] == true
+        rig.json("/health").await["gaps"] == 1 && rig.json("/api/v1/services/web").await["sync"] == "Unknown"
     })
     .await;
+    assert_eq!(rig.json("/health").await["attention"], 0);
+    for args in [&["status"][..], &["status", "--only", "attention"]] {
+        let said = rig.run(args).await.out;
+        assert!(said.contains("\nWhat stands above needs you.\n"), "{args:?}: {said}");
+    }
     let mut browser = Browser::with_address(rig.port);
     browser.get("/").await.shows("Needs you <span class=\"tag bad\">1</span>");
     let listed = browser.get("/?only=attention").await.body;
     assert!(!listed.contains("<a href=\"/services/web\">"), "{listed}");
     assert!(listed.contains("aria-current=\"true\">Needs you <b>0</b>"), "{listed}");
+    assert!(listed.contains("What needs you is listed above; no service needs you by itself."), "{listed}");
     assert_eq!(end(daemon).await, 0);
 }
 
