@@ -19,7 +19,7 @@ use crate::engine::report::certificates;
 use crate::engine::report::conditions;
 use crate::engine::report::exposure::{self, Exposure, Observed};
 use crate::engine::report::service_list::Only;
-use crate::engine::report::status::{Health, ServiceStatus, Sync};
+use crate::engine::report::status::{self, Health, ServiceStatus, Sync};
 use crate::words::Words;
 use amarre_core::model::{Address, Kind, Millis, Timestamp};
 
@@ -378,13 +378,15 @@ fn segment(picture: &PassResult, row: &ServiceStatus, words: Words) -> (usize, &
     let tone = if row.health != Health::Healthy || health.tone == "off" { health.tone } else { sync.tone };
     match tone {
         "ok" => (0, "ta"),
-        "warn" => (1, "tw"),
-        "go" => (2, "tg"),
-        "off" => (3, "to"),
-        "dim" => (4, "tn"),
-        _ if conditions::serves_still(picture, row) => (5, "tx"),
-        _ if picture.broken.contains_key(&row.name) && row.resources.is_empty() => (6, "tx"),
-        _ => (7, "tx"),
+        // As while an update waits for its end.
+        "warn" if !picture.changes_of(&row.name).any(status::is_drift) => (1, "tw"),
+        "warn" => (2, "tw"),
+        "go" => (3, "tg"),
+        "off" => (4, "to"),
+        "dim" => (5, "tn"),
+        _ if conditions::serves_still(picture, row) => (6, "tx"),
+        _ if picture.broken.contains_key(&row.name) && row.resources.is_empty() => (7, "tx"),
+        _ => (8, "tx"),
     }
 }
 
@@ -393,13 +395,14 @@ fn healthy(picture: &PassResult, all: &BTreeMap<&String, &ServiceStatus>, words:
     segments.sort_unstable();
     let well = segments.iter().filter(|(place, _)| *place == 0).count();
     let parts = [
-        ("count-drifted", 1),
-        ("count-moving", 2),
-        ("count-suspended", 3),
-        ("count-unknown", 4),
-        ("count-failed", 5),
-        ("count-unread", 6),
-        ("count-broken", 7),
+        ("count-out-of-sync", 1),
+        ("count-drifted", 2),
+        ("count-moving", 3),
+        ("count-suspended", 4),
+        ("count-unknown", 5),
+        ("count-failed", 6),
+        ("count-unread", 7),
+        ("count-broken", 8),
     ];
     let count = |place: usize| segments.iter().filter(|(known, _)| *known == place).count();
     let parts =

@@ -39,6 +39,7 @@ health-Unknown = Unknown
 suspended = Suspended
 
 overview-title = Services
+count-out-of-sync = { $n } out of sync
 count-drifted = { $n } drifted
 count-moving = { $n } progressing
 count-unknown = { $n } unknown
@@ -452,7 +453,7 @@ pic-after = comes after { $thing }
 pic-at = goes on at { $time }
 pic-new = new
 pic-serving = serving
-pic-old = old, serves until the new one is ready
+pic-old = old
 pic-draining = draining
 pic-drains = removed at { $time }
 pic-breaks = The way breaks between { $from } and { $to }: { $why }

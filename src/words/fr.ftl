@@ -39,6 +39,10 @@ health-Unknown = Inconnu
 suspended = Suspendu
 
 overview-title = Services
+count-out-of-sync = { $n ->
+    [one] { $n } désynchronisé
+   *[other] { $n } désynchronisés
+}
 count-drifted = { $n } en dérive
 count-moving = { $n } en cours
 count-unknown = { $n ->
@@ -458,7 +462,7 @@ pic-after = vient après { $thing }
 pic-at = reprend à { $time }
 pic-serving = en service
 pic-new = nouveau
-pic-old = ancien, sert jusqu’à ce que le nouveau soit prêt
+pic-old = ancien
 pic-draining = en fin de service
 pic-drains = retiré à { $time }
 pic-breaks = Le chemin est coupé entre { $from } et { $to } : { $why }
