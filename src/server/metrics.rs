@@ -100,9 +100,10 @@ fn stocks(registry: &mut Registry, picture: &PassResult) {
         most.get_or_create(&labels).set(number(budget.of));
     }
     let all = gauge(registry, "amarre_subnets", "Subnets of the pools");
-    for pool in subnets::diagrams(picture).0 {
-        for (state, count) in [("leased", pool.leased), ("foreign", pool.foreign), ("free", pool.free)] {
-            all.get_or_create(&labels(&[("pool", &pool.pool), ("state", state)])).set(number(count));
+    for room in subnets::rooms(picture) {
+        let pool = room.pool.to_string();
+        for (state, count) in [("leased", room.leased), ("foreign", room.foreign), ("free", room.free)] {
+            all.get_or_create(&labels(&[("pool", &pool), ("state", state)])).set(number(count));
         }
     }
 }

@@ -201,7 +201,12 @@ async fn standing(rig: &Rig, count: usize, is_smoke: bool) {
 async fn quiet_look(rig: &Rig, round: usize) -> Duration {
     let (count, took) = looks(rig).await;
     rig.write(".woken", &round.to_string());
-    eventually(60, "it has looked", async || looks(rig).await.0 > count).await;
+    let has_looked = async || {
+        // Each answer costs what all the services come to: it would slow the look down.
+        tokio::time::sleep(PAUSE).await;
+        looks(rig).await.0 > count
+    };
+    eventually(60, "it has looked", has_looked).await;
     let (after, all) = looks(rig).await;
     (all - took) / u32::try_from(after - count).unwrap()
 }

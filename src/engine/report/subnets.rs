@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use serde_json::{Value as Json, json};
 
 use crate::engine::{Context, PassResult};
+use amarre_core::model::address::of_provider;
 use amarre_core::model::site::HostSite;
 use amarre_core::model::{Address, Kind, Seen};
 use amarre_core::plan::render::{Style, Tone, lines};
@@ -37,11 +38,15 @@ impl TakenSubnet {
 
 /// One pool, counted in subnets of the configured size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct PoolRoom {
-    pool: Ipv4Net,
-    leased: usize,
-    foreign: usize,
-    free: usize,
+pub struct PoolRoom {
+    /// The pool.
+    pub pool: Ipv4Net,
+    /// Those of ours.
+    pub leased: usize,
+    /// Those of others.
+    pub foreign: usize,
+    /// What is left.
+    pub free: usize,
     next: Option<Ipv4Net>,
 }
 
@@ -129,7 +134,7 @@ fn taken(picture: &PassResult, context: &Context) -> Vec<TakenSubnet> {
     let mut rows: BTreeMap<(Ipv4Net, Option<String>), TakenSubnet> = BTreeMap::new();
     for (host, site) in &context.site.hosts {
         let mut ours = BTreeSet::new();
-        for (address, subnet) in picture.facts.leases.iter().filter(|(address, _)| address.provider == site.docker) {
+        for (address, subnet) in of_provider(&picture.facts.leases, &site.docker) {
             let service = lines::name(address, None);
             ours.insert(*subnet);
             let leased = TakenSubnet {
@@ -279,6 +284,12 @@ pub struct SubnetRow {
 
 /// With more cells a diagram is unreadable.
 const CELLS_MAX: usize = 512;
+
+/// How much of each pool is taken.
+pub fn rooms(picture: &PassResult) -> Vec<PoolRoom> {
+    let context = picture.context.as_ref();
+    context.map(|context| free_room(context, &taken(picture, context))).unwrap_or_default()
+}
 
 /// Diagrams of all pools, and the taken subnets in them.
 pub fn diagrams(picture: &PassResult) -> (Vec<SubnetPool>, Vec<SubnetRow>) {
