@@ -205,7 +205,8 @@ async fn new_page(
         access_lists: access_lists(checked.after.as_ref().unwrap_or(&picture), &form.access_list),
         plan: checked.plan,
         summary: checked.summary,
-        file,
+        // No name is typed yet.
+        file: if form.name.is_empty() { web.handle.path_of("…") } else { file },
         place: place(web, visitor),
         text,
         message,
