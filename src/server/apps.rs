@@ -42,6 +42,14 @@ pub(super) fn command_line_routes() -> Vec<ApiRoute> {
     ]
 }
 
+/// Deployments to count.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct StatsQuery {
+    /// Of this app.
+    app: Option<String>,
+}
+
 /// Which deployments.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -79,7 +87,7 @@ async fn deployments(State(handle): State<Handle>, Query(query): Query<Deploymen
     document_of(Some(commands::deployments(&handle.last_pass().0, app, query.limit(), Style::PLAIN)))
 }
 
-async fn stats(State(handle): State<Handle>, Query(query): Query<DeploymentsQuery>) -> Response {
+async fn stats(State(handle): State<Handle>, Query(query): Query<StatsQuery>) -> Response {
     document_of(Some(commands::stats(&handle.last_pass().0, query.app.as_deref())))
 }
 
@@ -125,7 +133,7 @@ async fn deployments_text(
     text_answer(Some(commands::deployments(&handle.last_pass().0, query.app.as_deref(), limit, style.style())))
 }
 
-async fn stats_text(State(handle): State<Handle>, Query(query): Query<DeploymentsQuery>) -> Response {
+async fn stats_text(State(handle): State<Handle>, Query(query): Query<StatsQuery>) -> Response {
     text_answer(Some(commands::stats(&handle.last_pass().0, query.app.as_deref())))
 }
 
