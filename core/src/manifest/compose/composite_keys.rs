@@ -9,6 +9,7 @@ use crate::model::{Code, Value};
 use super::mounts;
 use super::settings;
 use super::settings::{SettingValues, one_or_many};
+use super::unsupported::not_in_service;
 use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, UnknownKey, nothing_else};
 use crate::manifest::yaml::tree::{Entry, Node, NodeData};
@@ -372,8 +373,7 @@ fn attachment(scope: &Scope<'_>, entry: &Entry, place: &mut NetworkPlace, settin
             "driver_opts" | "interface_name" => text!("leave it out; the network is a bridge"),
             _ => return UnknownKey::Unknown,
         };
-        let key = format!("networks.{}", entry.key);
-        let message = text!("Compose key `{key}` is not supported in a Service", key);
+        let message = not_in_service(&format!("networks.{}", entry.key));
         UnknownKey::Reported(Problem::error(Code::A0112, entry.key_spot, message).hint(hint))
     });
 }

@@ -4,6 +4,7 @@ use crate::model::{Code, Text, Value};
 
 use super::settings;
 use super::settings::{SettingValues, is_nothing};
+use super::unsupported::not_in_service;
 use crate::manifest::policy::rights;
 use crate::manifest::yaml::diagnostic::{Problem, shown};
 use crate::manifest::yaml::reader::{Reader, UnknownKey, is_compose, no_effect, nothing_else};
@@ -54,15 +55,13 @@ fn mode(deploy: &mut Reader<'_>) {
             scope.no_effect(text.spot, message, hint);
         }
         Some(text) if text.text != "replicated" => {
-            let key = format!("deploy.mode: {}", shown(&text.text));
-            let message = text!("Compose key `{key}` is not supported in a Service", key);
+            let message = not_in_service(&format!("deploy.mode: {}", shown(&text.text)));
             scope.error_hint(Code::A0112, text.spot, message, hint);
         }
         Some(_) | None => (),
     }
     if let Some(text) = deploy.text("replicas").filter(|text| text.text != "1") {
-        let key = format!("deploy.replicas: {}", shown(&text.text));
-        let message = text!("Compose key `{key}` is not supported in a Service", key);
+        let message = not_in_service(&format!("deploy.replicas: {}", shown(&text.text)));
         let hint = text!("one container each; write a container for every copy");
         scope.error_hint(Code::A0112, text.spot, message, hint);
     }

@@ -185,10 +185,8 @@ fn ssh_key(reader: &mut Reader<'_>) -> Option<String> {
 fn networks(reader: &mut Reader<'_>) {
     let scope = reader.scope;
     for network in reader.texts("networks").iter().filter(|network| network.text != PUBLIC) {
-        let value = shown(&network.text);
-        let message = text!("an item of {list} cannot be `{value}`", list = "`networks`", value);
         let hint = text!("servers are on the public network: `[public]`, or leave it out");
-        scope.error_hint(Code::A0106, network.spot, message, hint);
+        scope.not_allowed(network, text!("an item of {list}", list = "`networks`"), hint);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::{Code, Text, Value};
 
 use crate::manifest::compose::composite_keys::is_network_name;
 use crate::manifest::compose::settings::SettingValues;
+use crate::manifest::compose::unsupported::not_in_service;
 use crate::manifest::policy;
 use crate::manifest::yaml::diagnostic::{Spot, shown};
 use crate::manifest::yaml::reader::{PlacedText, Reader, Scope, is_compose, nothing_else};
@@ -47,12 +48,7 @@ fn as_in(example: &str) -> Text {
 }
 
 fn no_item(scope: &Scope<'_>, text: &PlacedText, key: &str, hint: Text) {
-    let message = text!("an item of {list} cannot be `{value}`", list = format!("`{key}`"), value = shown(&text.text));
-    scope.error_hint(Code::A0106, text.spot, message, hint);
-}
-
-fn not_supported(key: &str) -> Text {
-    text!("Compose key `{key}` is not supported in a Service", key)
+    scope.not_allowed(text, text!("an item of {list}", list = format!("`{key}`")), hint);
 }
 
 /// Reads them into settings; answers what is shared with other containers.
@@ -368,7 +364,7 @@ fn network_mode(reader: &mut Reader<'_>, shared: &mut SharedNamespaces) {
         "bridge" | "default" if is_compose(text.spot) => (),
         "bridge" => {
             let hint = text!("leave it out; every service has a bridge of its own");
-            scope.error_hint(Code::A0112, text.spot, not_supported("network_mode: bridge"), hint);
+            scope.error_hint(Code::A0112, text.spot, not_in_service("network_mode: bridge"), hint);
         }
         other if other.contains(':') => (),
         _ => {
@@ -400,7 +396,7 @@ fn sibling(scope: &Scope<'_>, key: &str, text: &PlacedText, shared: &mut SharedN
     }
     let hint = text!("`service:KEY` names a container of the same manifest; put both into one");
     if word == "container" {
-        scope.error_hint(Code::A0112, text.spot, not_supported(&format!("{key}: container:…")), hint);
+        scope.error_hint(Code::A0112, text.spot, not_in_service(&format!("{key}: container:…")), hint);
     } else {
         scope.not_allowed(text, format!("`{key}`"), hint);
     }
@@ -412,7 +408,7 @@ fn api_socket(reader: &mut Reader<'_>) {
     if reader.flag("use_api_socket") == Some(true) {
         let line = "`volumes: [/var/run/docker.sock:/var/run/docker.sock]`";
         let hint = text!("where `policy.docker_socket` allows it: {line}", line);
-        let message = not_supported("use_api_socket");
+        let message = not_in_service("use_api_socket");
         reader.scope.error_hint(Code::A0112, reader.key_spot("use_api_socket"), message, hint);
     }
 }

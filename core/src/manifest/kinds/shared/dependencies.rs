@@ -80,8 +80,7 @@ pub(crate) fn needs(reader: &mut Reader<'_>) -> Vec<Needed> {
     let spot = reader.key_spot("needs");
     for text in reader.texts("needs") {
         if let Some(why) = resolve::why_not_a_label(&text.text, NAME_CHARS_MAX) {
-            let message = text!("an item of {list} cannot be `{value}`", list = "`needs`", value = shown(&text.text));
-            scope.error_hint(Code::A0106, text.spot, message, why);
+            scope.not_allowed(&text, text!("an item of {list}", list = "`needs`"), why);
         } else if text.text == scope.name {
             scope.error(Code::A0172, text.spot, text!("{name} needs itself", name = text.text));
         } else if needs.iter().any(|known| known.service == text.text) {

@@ -40,11 +40,7 @@ pub(crate) fn reconcile(reader: &mut Reader<'_>, has_containers: bool) -> Reconc
 
 /// `proxy-host.advanced`, `container.labels.com.example.*`: a kind, a field, and of a map a key or the beginning of some.
 fn ignored(scope: &Scope<'_>, text: &PlacedText) -> Option<Ignored> {
-    let refuse = |hint: Text| {
-        let value = shown(&text.text);
-        let message = text!("an item of {list} cannot be `{value}`", list = "`reconcile.ignore`", value);
-        scope.error_hint(Code::A0106, text.spot, message, hint);
-    };
+    let refuse = |hint: Text| scope.not_allowed(text, text!("an item of {list}", list = "`reconcile.ignore`"), hint);
     let (kind, field) = text.text.split_once('.').unwrap_or((&text.text, ""));
     let Some(known) = Kind::ALL.into_iter().find(|known| known.word() == kind) else {
         let words = Kind::ALL.map(Kind::word);
