@@ -62,6 +62,21 @@ async fn begun() -> Stepped {
     rig
 }
 
+/// An engine forgets the names of a container for a moment while it renames it: another one answers by them, before and
+/// after.
+fn assert_renamed_beside_another(before: &[(String, String, String, Vec<String>)], rig: &Stepped) {
+    let now = found(rig);
+    let was_renamed = |one: &(String, String, String, Vec<String>)| {
+        before.iter().any(|other| (other.0 == one.0) && (other.1 != one.1))
+    };
+    if now.iter().any(was_renamed) {
+        for there in [before, &now] {
+            let answering = there.iter().filter(|one| one.3.contains(&"app".to_owned())).count();
+            assert_eq!(answering, 2, "{before:?} {now:?}");
+        }
+    }
+}
+
 /// In every pass of an update: siblings find a working container, and no broken one; NPM leads to a working one.
 #[tokio::test]
 async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
@@ -72,9 +87,12 @@ async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
     let (old_place, id) = (before[0].2.clone(), rig.docker.containers().len());
     rig.write("web.yaml", &pair("two"));
     let mut together = 0;
+    let mut last = before;
     for _ in 0..80 {
         rig.pass().await;
+        assert_renamed_beside_another(&last, &rig);
         let now = found(&rig);
+        last.clone_from(&now);
         let answering: Vec<&String> = now.iter().filter(|one| one.3.contains(&all[0])).map(|one| &one.0).collect();
         assert!(!answering.is_empty(), "somebody answers: {now:?}");
         let picture = rig.last_pass();
@@ -104,7 +122,9 @@ async fn without_a_drain_the_old_one_goes_when_nothing_leads_to_it() {
     let mut rig = begun().await;
     rig.write("web.yaml", &format!("{}update: {{drain: 0s}}\n", pair("two")));
     for _ in 0..14 {
+        let before = found(&rig);
         rig.pass().await;
+        assert_renamed_beside_another(&before, &rig);
         rig.clock.advance(Millis(1));
     }
     assert_eq!(found(&rig).len(), 1, "{:?}", found(&rig));

@@ -400,17 +400,17 @@ impl Rollout {
             let drains = self.serving.takes_over && handover::drains(expansion, old, seen);
             let may_serve = serves || handover::may_have_served(expansion, old, seen);
             let stays = pointed_at || may_be_pointed_at || may_serve && !(self.serving.takes_over && is_switched);
-            let mut fields = match (stays, drains) {
-                (true, _) if serves && !self.serving.takes_over => self.names_back(expansion, old, seen),
-                (true, _) => Fields::default(),
-                (false, true) => handover::still_to_take(home, old, seen, name),
+            let to_take = match (stays, drains) {
+                (true, _) if serves && !self.serving.takes_over => Some(self.names_back(expansion, old, seen)),
+                (true, _) => Some(Fields::default()),
+                (false, true) => handover::still_to_take(home, (old, seen), successor, name),
                 (false, false) => continue,
             };
-            if !stays && fields.is_empty() {
+            let Some(mut fields) = to_take else {
                 let until = handover::until(expansion, old);
                 expansion.wants.drains.insert(old.clone(), until);
                 continue;
-            }
+            };
             if fields.get("aliases").is_some() {
                 fields.extend(handover::address(expansion, home, old, seen).map(|at| ("address".into(), at)));
             }
