@@ -85,11 +85,14 @@ pub fn after_look(
     let with_containers = with_containers(facts, world);
     let is_over = |name: &String| !with_containers.contains(name) && world.has_all_of_services();
     let is_kept = |name: &str| services.contains_key(name) || is_broken(name);
+    let continued: BTreeSet<&String> = services.values().filter_map(|service| service.data.of.as_ref()).collect();
+    let reused: BTreeSet<&str> =
+        services.values().filter(|service| service.data.reuse).map(Service::data_name).collect();
     let mut changes = BTreeMap::new();
     for (name, known) in &facts.retired {
-        let goes_on = services.values().any(|service| service.data.of.as_ref() == Some(name));
+        let goes_on = continued.contains(name);
         let is_taken = services.get(name).is_some_and(|service| service.data.reuse);
-        let is_reused = services.values().any(|service| service.data_name() == name && service.data.reuse);
+        let is_reused = reused.contains(name.as_str());
         let is_purged = facts.suspended.get(name).is_some_and(|suspension| suspension.destroy && suspension.purge);
         let is_back = !known.is_over && (goes_on || is_kept(name) && !is_over(name));
         // Its containers were judged before they were made: what it has by now is its own.
@@ -104,8 +107,7 @@ pub fn after_look(
     let destroyed = destroyed.map(|(name, _)| name);
     let pruned = with_containers.iter().copied().filter(|name| prunes && !facts.suspended.contains_key(*name));
     for name in destroyed.chain(pruned).filter(|name| !facts.retired.contains_key(*name)) {
-        let goes_on = services.values().any(|service| service.data.of.as_ref() == Some(name));
-        if !is_kept(name) && !goes_on {
+        if !is_kept(name) && !continued.contains(name) {
             changes.insert(name.clone(), Some(Retired { at: now, is_over: is_over(name) }));
         }
     }
