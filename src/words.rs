@@ -370,7 +370,9 @@ mod tests {
 
     #[test]
     fn every_sentence_has_its_french_pattern_and_every_pattern_its_sentence() {
+        let entries = french().count();
         let french: BTreeMap<&str, &str> = french().collect();
+        assert_eq!(french.len(), entries, "a sentence stands twice");
         let known: BTreeSet<String> = french.keys().map(|&template| template.to_owned()).collect();
         let used = used();
         assert!(used.len() > 50, "{used:?}");
