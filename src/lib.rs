@@ -24,3 +24,8 @@ pub mod server;
 pub mod web;
 pub mod telemetry;
 pub mod cli;
+
+/// A look makes and drops millions of small values, in which glibc's allocator spends a quarter of it (docs/benches.md).
+/// What is written in C (SQLite, libgit2) keeps the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

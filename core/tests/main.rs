@@ -19,3 +19,7 @@ mod reservations;
 mod seeds;
 mod shares;
 mod walks;
+
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

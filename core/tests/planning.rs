@@ -21,6 +21,10 @@ use amarre_core::plan::{forecast, pass};
 
 use amarre_testkit::scene::{START, Scene, empty_server, site};
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// As many as one source may hold.
 const FILES_MAX: usize = 10_000;
 const ROUNDS: usize = 5;
