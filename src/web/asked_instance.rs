@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 
-use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::actions::{NO_WAIT_MS, act_in, finish};
-use super::{Actor, RequestContext, Web, text_page};
+use super::{Actor, RequestContext, Web, none_page};
 use crate::engine::PassResult;
 use crate::engine::commands::{Act, Refused};
 use crate::engine::report::instances::{self, InstanceRow};
@@ -23,7 +22,7 @@ pub async fn found(
         Ok(row) => Ok(row),
         Err(_) => {
             let text = visitor.words.with("inst-none", "name", name);
-            Err(text_page(web, visitor, StatusCode::NOT_FOUND, text).await)
+            Err(none_page(web, visitor, ("/instances", "nav-instances"), text).await)
         }
     }
 }

@@ -323,6 +323,8 @@ fn is_of_this_site(headers: &HeaderMap) -> bool {
 struct ProblemPage {
     frame: PageFrame,
     text: String,
+    /// Where its button leads: a path, and the word of the navigation.
+    back: (&'static str, &'static str),
 }
 
 async fn problem(web: &Web, headers: &HeaderMap, status: StatusCode, key: &str) -> Response {
@@ -331,8 +333,23 @@ async fn problem(web: &Web, headers: &HeaderMap, status: StatusCode, key: &str) 
 }
 
 async fn text_page(web: &Web, visitor: &RequestContext, status: StatusCode, text: String) -> Response {
-    let frame = PageFrame::new(web, visitor, "", text.clone(), "/".to_owned()).await;
-    (status, page(&ProblemPage { frame, text })).into_response()
+    problem_page(web, visitor, status, ("/", "nav-services"), text).await
+}
+
+/// There is nothing of that name; the list at `back` says what there is.
+async fn none_page(web: &Web, visitor: &RequestContext, back: (&'static str, &'static str), text: String) -> Response {
+    problem_page(web, visitor, StatusCode::NOT_FOUND, back, text).await
+}
+
+async fn problem_page(
+    web: &Web,
+    visitor: &RequestContext,
+    status: StatusCode,
+    back: (&'static str, &'static str),
+    text: String,
+) -> Response {
+    let frame = PageFrame::new(web, visitor, "", text.clone(), back.0.to_owned()).await;
+    (status, page(&ProblemPage { frame, text, back })).into_response()
 }
 
 /// Renders a page.

@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use super::actions::{NO_WAIT_MS, act, finish};
 use super::pool_week::{self, PoolWeek};
 use super::{
-    Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, marks, page, problem,
-    redirect, signed_in, text_page, view_model,
+    Flash, FormFields, From, PageFrame, PageOutcome, RequestContext, Web, authorize_form, marks, none_page, page,
+    problem, redirect, signed_in, view_model,
 };
 use crate::accounts::Role;
 use crate::engine::commands::Act;
@@ -162,7 +162,7 @@ async fn shown(web: &Web, visitor: &RequestContext, name: &str, made: Option<(St
     let words = visitor.words;
     let Some(row) = pools::find(&web.handle.last_pass().0, name) else {
         let text = words.with("pool-none", "name", name);
-        return Err(text_page(web, visitor, StatusCode::NOT_FOUND, text).await);
+        return Err(none_page(web, visitor, ("/pools", "nav-pools"), text).await);
     };
     let me = visitor.session.as_ref().map(|session| session.user.email.clone()).unwrap_or_default();
     let now = web.handle.now();

@@ -77,7 +77,9 @@ async fn a_viewer_looks_and_an_operator_switches() {
     assert_eq!(admin.send(&path, &format!("{path}/shelve"), &[]).await.status, 303);
     admin.get(&path).await.shows("ne le permet pas");
     assert_eq!(operator.send(&path, &format!("{path}/frob"), &[]).await.status, 404);
-    assert_eq!(operator.get("/instances/nothing").await.status, 404);
+    let none = operator.get("/instances/nothing").await;
+    assert_eq!(none.status, 404);
+    none.shows(r#"<a class="btn" href="/instances">Instances</a>"#);
 
     let answer = operator.send(&path, &format!("{path}/stop"), &[("here", "/instances?q=build")]).await;
     assert_eq!((answer.status, answer.location()), (303, "/instances?q=build"));

@@ -53,7 +53,9 @@ async fn people_reserve_and_release_what_is_theirs() {
     anna.get("/pools/lab").await.shows("r1");
     assert_eq!(bob.send("/pools/lab", "/pools/lab/trust", &[("machines", "m1")]).await.status, 403);
     assert_eq!(bob.send("/pools/lab", "/pools/lab/frob", &[]).await.status, 404);
-    assert_eq!(bob.get("/pools/nothing").await.status, 404);
+    let none = bob.get("/pools/nothing").await;
+    assert_eq!(none.status, 404);
+    none.shows(r#"<a class="btn" href="/pools">Pools</a>"#);
     ops.headers.push(("Accept-Language".to_owned(), "fr".to_owned()));
     ops.get("/pools/lab").await.shows("Toutes les autres réservations");
     assert_eq!(ops.send("/pools/lab", "/pools/lab/release", &[release[0], ("others", "yes")]).await.status, 303);
