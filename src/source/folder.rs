@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,8 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 /// A program that writes a file begins within this time after it has emptied it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 const REREAD_AFTER: Duration = Duration::from_millis(50);
+/// A file that was changed within this time may still be in the middle of being written.
+const SETTLED_AFTER: Duration = Duration::from_millis(100);
 /// A late reading is polled in each pass, and no pass waits long for it.
 const ASKED_AGAIN: Duration = Duration::from_millis(50);
 
@@ -121,11 +123,28 @@ impl Folder {
     }
 
     /// Reads every manifest, and every file beside them. What cannot be read is noted: an omitted file would look like a
-    /// deleted manifest.
+    /// deleted manifest. So would the rest of one that is half written: what was changed just now is read again until it
+    /// stays as it is, for two seconds at most.
     ///
     /// # Errors
     /// The folder is missing, or holds too much that lies in no folder of its own.
     pub fn read(&self) -> Result<Snapshot, SourceError> {
+        let (mut snapshot, mut fresh) = self.read_once()?;
+        for _ in 0..WRITE_TIMEOUT.as_millis() / SETTLED_AFTER.as_millis() {
+            if fresh.is_empty() {
+                break;
+            }
+            std::thread::sleep(SETTLED_AFTER);
+            if fresh.iter().all(|file| FileState::new(&file.path) == *file) {
+                break;
+            }
+            (snapshot, fresh) = self.read_once()?;
+        }
+        Ok(snapshot)
+    }
+
+    /// Reads all, and tells which files were changed just now, with their state before they were read.
+    fn read_once(&self) -> Result<(Snapshot, Vec<FileState>), SourceError> {
         let failed = |why: String| self.failed(why);
         let mut found = Found::default();
         collect((&self.path, ""), &self.apart, 0, &mut found).map_err(failed)?;
@@ -134,6 +153,8 @@ impl Folder {
         manifests.sort_by(|left, right| left.at.cmp(&right.at));
         others.sort_by(|left, right| left.at.cmp(&right.at));
         let label = self.label();
+        let all = manifests.iter().chain(&others);
+        let before: Vec<FileState> = all.map(|file| FileState::new(&file.at)).collect();
         let mut digest = Sha256::new();
         let mut files = Vec::new();
         for file in manifests {
@@ -166,7 +187,7 @@ impl Folder {
         }
         let notes = found.notes(&label);
         notes.iter().for_each(|note| digest.update(format!("\0{}\0", note.file)));
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             revision: hex::encode(&digest.finalize()[..20]),
             label,
             is_branch: false,
@@ -176,8 +197,32 @@ impl Folder {
             history: History::default(),
             notes,
             apps: String::new(),
-        })
+        };
+        let fresh = before.into_iter().filter(|file| changed_within(&file.path, SETTLED_AFTER)).collect();
+        Ok((snapshot, fresh))
     }
+}
+
+/// By which a file that is being written is told from one that is done.
+#[derive(PartialEq, Eq)]
+struct FileState {
+    path: PathBuf,
+    /// Its size and the time of its last change; `None`: it is not there.
+    state: Option<(u64, i64, i64)>,
+}
+
+impl FileState {
+    fn new(path: &Path) -> Self {
+        let metadata = std::fs::metadata(path).ok();
+        let state = metadata.map(|metadata| (metadata.len(), metadata.mtime(), metadata.mtime_nsec()));
+        Self { path: path.to_owned(), state }
+    }
+}
+
+/// By the clock of the files: what a share says of the future is not waited for.
+fn changed_within(path: &Path, span: Duration) -> bool {
+    let age = std::fs::metadata(path).and_then(|file| file.modified()).map(|modified| modified.elapsed());
+    matches!(age, Ok(Ok(age)) if age < span)
 }
 
 fn collect(
@@ -242,12 +287,7 @@ fn collect(
 fn read_written(path: &Path) -> std::io::Result<Vec<u8>> {
     for _ in 0..WRITE_TIMEOUT.as_millis() / REREAD_AFTER.as_millis() {
         let bytes = read_bounded(path)?;
-        // By the clock of the files: what a share says of the future is not waited for.
-        let is_fresh = || {
-            let age = std::fs::metadata(path).and_then(|file| file.modified()).map(|modified| modified.elapsed());
-            matches!(age, Ok(Ok(age)) if age < WRITE_TIMEOUT)
-        };
-        if !bytes.is_empty() || !is_fresh() {
+        if !bytes.is_empty() || !changed_within(path, WRITE_TIMEOUT) {
             return Ok(bytes);
         }
         std::thread::sleep(REREAD_AFTER);
@@ -345,6 +385,16 @@ mod tests {
             text()
         });
         assert_eq!(written, "a: 1");
+        // What is half written is not taken for the whole.
+        std::fs::write(&path, "a: 1\n").unwrap();
+        let whole = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(30));
+                std::fs::write(&path, "a: 1\nb: 2\n").unwrap();
+            });
+            text()
+        });
+        assert_eq!(whole, "a: 1\nb: 2\n");
         // One that stays empty holds nothing.
         let file = std::fs::File::create(&path).unwrap();
         file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();

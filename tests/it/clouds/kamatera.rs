@@ -14,6 +14,7 @@ use amarre_sim::kamatera::{CommandIds, Kamatera, KamateraOptions};
 use tempfile::TempDir;
 
 use super::support::{MONDAY, OFFICE, codes, engine_of};
+use crate::support::write_settled;
 
 struct KamateraRig {
     folder: TempDir,
@@ -50,7 +51,7 @@ impl KamateraRig {
     fn manage(&self, name: &str, rule: &str) -> String {
         let id = self.cloud.id_of(name);
         let text = format!("kind: Instance\nname: {name}\ncloud: tlv\nid: {id}\n{rule}\n");
-        std::fs::write(self.folder.path().join(format!("services/{name}.yaml")), text).unwrap();
+        write_settled(self.folder.path().join(format!("services/{name}.yaml")), text);
         id
     }
 

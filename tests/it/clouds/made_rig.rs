@@ -13,7 +13,7 @@ use amarre_sim::ovh_cloud::{CI_PROJECT, CloudVerb, OvhCloud, OvhCloudOptions};
 use tempfile::TempDir;
 
 use super::support::{MONDAY, engine_of};
-use crate::support::world_folder;
+use crate::support::{world_folder, write_settled};
 
 /// A vendor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl MadeRig {
 
     pub fn write(&self, name: &str, rest: &str) {
         let text = format!("kind: Instance\nname: {name}\ncloud: lab\n{rest}");
-        std::fs::write(self.folder.path().join(format!("services/{name}.yaml")), text).unwrap();
+        write_settled(self.folder.path().join(format!("services/{name}.yaml")), text);
     }
 
     pub fn remove(&self, name: &str) {

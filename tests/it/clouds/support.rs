@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use std::net::SocketAddr;
 use tempfile::TempDir;
 
-use crate::support::world_folder;
+use crate::support::{world_folder, write_settled};
 
 /// Monday, 7 December 2026, 06:00 in Paris.
 pub const MONDAY: &str = "2026-12-07T05:00:00Z";
@@ -107,7 +107,7 @@ impl CloudRig {
 
     pub fn write(&self, name: &str, rest: &str) {
         let text = format!("kind: Instance\nname: {name}\ncloud: paris\n{rest}");
-        std::fs::write(self.folder.path().join(format!("services/{name}.yaml")), text).unwrap();
+        write_settled(self.folder.path().join(format!("services/{name}.yaml")), text);
     }
 
     pub fn remove(&self, name: &str) {

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use crate::clouds::parts_of;
-use crate::support::world_folder;
+use crate::support::{world_folder, write_settled};
 
 /// The public key of everyone in a story.
 pub const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
@@ -109,7 +109,7 @@ impl Room {
         let all = self.places.iter().enumerate().filter(|(number, _)| Some(*number) != without);
         let machines: String = all.map(machine).collect();
         let text = format!("kind: Pool\nname: lab\nmachines:\n{machines}limits: {{per_user: 9, queue: 5}}\n");
-        std::fs::write(self.folder.path().join("services/lab.yaml"), text).unwrap();
+        write_settled(self.folder.path().join("services/lab.yaml"), text);
     }
 
     /// The file that a ledger is.

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use super::HOUR;
 use crate::clouds::engine_of;
 use crate::support::machine::{Sort, TestMachine};
+use crate::support::write_settled;
 
 const SMALL: &str =
     "cloud: tlv, region: EU, type: {cpu: 2B, memory: 2GiB, disk: 20GB}, image: ubuntu_server_24.04_64-bit";
@@ -53,7 +54,7 @@ impl Servers {
 
     fn write(&self, keys: &str, rest: &str) {
         let text = format!("kind: Pool\nname: lab\ninstance: {{{SMALL}, {keys}}}\n{rest}");
-        std::fs::write(self.folder.path().join("services/lab.yaml"), text).unwrap();
+        write_settled(self.folder.path().join("services/lab.yaml"), text);
     }
 
     fn created(&self) -> usize {

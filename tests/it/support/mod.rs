@@ -70,6 +70,14 @@ fn share_the_machine() {
     rustix::process::setpriority_process(None, POLITE).unwrap();
 }
 
+/// Writes a file of a source as if it was done a while ago: what changes at this moment is read again until it stays.
+pub fn write_settled(path: impl AsRef<std::path::Path>, text: impl AsRef<[u8]>) {
+    use std::io::Write;
+    let mut file = std::fs::File::create(path).unwrap();
+    file.write_all(text.as_ref()).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+}
+
 /// Waits until `reached` holds, at most `limit_s` seconds.
 #[track_caller]
 pub fn eventually<F: AsyncFnMut() -> bool>(limit_s: u64, what: &str, mut reached: F) -> impl Future<Output = ()> {

@@ -28,6 +28,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use super::vendor_rows::{container, is_foreign, is_ours, record, row};
+use super::write_settled;
 
 pub const ZONE: &str = "example.org";
 const PUBLIC: &str = "203.0.113.10";
@@ -266,7 +267,7 @@ impl Stepped {
         std::fs::remove_dir_all(self.services()).unwrap();
         std::fs::create_dir(self.services()).unwrap();
         for (path, bytes) in &to.files {
-            std::fs::write(path, bytes).unwrap();
+            write_settled(path, bytes);
         }
         self.clock.advance(to.now - self.clock_now());
         let earlier: Vec<PathBuf> =
@@ -306,7 +307,7 @@ impl Stepped {
     }
 
     pub fn write(&self, file: &str, text: &str) {
-        std::fs::write(self.folder.path().join("services").join(file), text).unwrap();
+        write_settled(self.folder.path().join("services").join(file), text);
     }
 
     pub fn remove(&self, file: &str) {
