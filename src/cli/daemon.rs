@@ -122,8 +122,8 @@ fn started(
     (handle.keeping(Arc::new(SecretFiles(config.clone()))), task, stop)
 }
 
-/// Listens at an address that a key of the configuration names.
-async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, CommandFailure> {
+/// Listens at an address that a key of the configuration, or an option, names.
+pub(super) async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, CommandFailure> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = format!("another program may be there; change `{key}`");
         CommandFailure::new(Code::A0905, format!("could not listen at {address}: {error}"), hint)

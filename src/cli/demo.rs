@@ -111,8 +111,7 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     let engine = engine.staged(world.stage());
     let socket =
         crate::server::socket::bind(&config.beside_state("sock")).map_err(|error| failed(error.to_string()))?;
-    let public =
-        tokio::net::TcpListener::bind(config.server.listen).await.map_err(|error| failed(error.to_string()))?;
+    let public = super::daemon::bind(config.server.listen, "--port").await?;
     let address = public.local_addr().map_err(|error| failed(error.to_string()))?;
     let (handle, task, stop) = daemon::start(engine, Behaviour { acts: true, watches: true });
     let accounts = crate::accounts::Accounts::new(handle.ledger().clone());

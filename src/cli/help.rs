@@ -73,10 +73,25 @@ pub fn misused(error: &clap::Error, output: &Output) -> u8 {
     }
 }
 
+/// What other tools call a command.
+const OTHER_WORDS: [(&str, &str); 10] = [
+    ("ps", "status"),
+    ("ls", "status"),
+    ("list", "status"),
+    ("get", "status"),
+    ("up", "apply"),
+    ("deploy", "apply"),
+    ("down", "destroy"),
+    ("rm", "destroy"),
+    ("diff", "plan"),
+    ("version", "--version"),
+];
+
 fn no_such_command(word: &str) -> CommandFailure {
     let parser = Args::command();
     let known: Vec<&str> = parser.get_subcommands().map(clap::Command::get_name).collect();
-    let hint = match nearest(word, &known) {
+    let other = OTHER_WORDS.iter().find(|(said, _)| *said == word).map(|(_, meant)| *meant);
+    let hint = match other.or_else(|| nearest(word, &known)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "amarre help lists them".to_owned(),
     };

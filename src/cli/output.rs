@@ -103,7 +103,11 @@ impl Output {
             "failed" => "XX".to_owned(),
             _ => return,
         };
-        let took = format!("{:.1} s", seconds(Millis(step.took_ms)));
+        // What came at once says nothing of it.
+        let took = match step.took_ms {
+            ..50 => String::new(),
+            took => format!("{:.1} s", seconds(Millis(took))),
+        };
         if self.terminal {
             let line = format!("  {sign} {:14}{:<19} {}", step.kind, step.name, step.detail);
             let service = self.style.paint(Tone::Dim, &step.service);

@@ -51,6 +51,7 @@ use tokio::sync::mpsc;
 pub use self::act::Act;
 use self::act::Asked;
 use super::reconcile::daemon::{Handle, LoopCommand, Reply};
+use super::reconcile::lane::alias_text;
 use super::report;
 use super::report::RunTally;
 use super::report::subnets;
@@ -341,7 +342,10 @@ fn change_words(change: &Change, progress: &Progress) -> (String, String, String
         (_, ProgressState::Failed) => progress.text.clone(),
         (Verb::Create(_) | Verb::Update(_), _) if !progress.text.is_empty() => progress.text.clone(),
         (Verb::Create(fields), _) => lines::detail(&change.address, fields, None).to_string(),
-        (Verb::Update(_), _) => change.diff.iter().map(|diff| diff.field.clone()).collect::<Vec<_>>().join(", "),
+        (Verb::Update(_), _) => {
+            let fields = || change.diff.iter().map(|diff| diff.field.clone()).collect::<Vec<_>>().join(", ");
+            alias_text(change).map_or_else(fields, |text| text.to_string())
+        }
         (Verb::Delete, _) => "removed".to_owned(),
     };
     let kind = lines::kind(change.address.kind, &change.verb);

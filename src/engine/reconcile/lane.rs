@@ -343,7 +343,7 @@ fn change_text(change: &Change) -> Text {
 }
 
 /// The same for a container whose update only changes its name or its aliases.
-fn alias_text(change: &Change) -> Option<Text> {
+pub(crate) fn alias_text(change: &Change) -> Option<Text> {
     let is_about_names = change.diff.iter().all(|diff| ["name", "aliases"].contains(&diff.field.as_str()));
     let is_handover = change.because.code == ReasonCode::DependencyReplaced;
     if change.address.kind != Kind::Container || change.diff.is_empty() || !is_about_names || !is_handover {

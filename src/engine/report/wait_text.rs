@@ -48,6 +48,7 @@ fn next(waiting: &PendingWait, now: Timestamp) -> Text {
         WaitEnd::At(at) if *at <= now => text!("now, by itself"),
         WaitEnd::At(at) => text!("{at} by itself", at = instant(*at, now)),
         WaitEnd::WhenThere => text!("by itself, as soon as it is there"),
+        WaitEnd::WhenReady => text!("by itself, as soon as it is ready"),
         WaitEnd::WhenEnded => text!("by itself, when it has ended"),
         WaitEnd::Again(at) if *at <= now => text!("now by itself; the same was refused before"),
         WaitEnd::Again(at) => text!("{at} by itself; the same was refused before", at = instant(*at, now)),

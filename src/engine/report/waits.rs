@@ -45,6 +45,8 @@ pub enum WaitEnd {
     At(Timestamp),
     /// By itself, as soon as what is waited for is there.
     WhenThere,
+    /// By itself, as soon as what is there is ready.
+    WhenReady,
     /// By itself, when the job has ended.
     WhenEnded,
     /// It is tried again at that time, though the vendor refused the same.
@@ -63,7 +65,7 @@ impl PendingWait {
     pub fn ends_at(&self) -> Option<Timestamp> {
         match &self.next {
             WaitEnd::At(at) | WaitEnd::Again(at) => Some(*at),
-            WaitEnd::WhenThere | WaitEnd::WhenEnded | WaitEnd::Person(_) => None,
+            WaitEnd::WhenThere | WaitEnd::WhenReady | WaitEnd::WhenEnded | WaitEnd::Person(_) => None,
         }
     }
 
@@ -304,7 +306,7 @@ fn readiness_wait(picture: &PassResult, row: &ServiceStatus) -> Option<PendingWa
         let next = match overdue(limit, *since, picture.at) {
             Some(_) => WaitEnd::Person(text!("it takes longer than it may; it is still looked at")),
             None if job.is_some() => WaitEnd::WhenEnded,
-            None => WaitEnd::WhenThere,
+            None => WaitEnd::WhenReady,
         };
         let hints = if matches!(next, WaitEnd::Person(_)) { late_hints(address) } else { Vec::new() };
         Some(PendingWait { what, since: Some(*since), limit, next, hints, job: job.map(str::to_owned) })

@@ -107,6 +107,12 @@ async fn its_pages_say_what_it_is_and_their_links_open() {
     let traced = demo.run(&["trace", "whoami.demo.localhost"]).await;
     assert!(traced.contains("simulated: no visitor comes to this address, and it is not asked"), "{traced}");
     assert!(traced.contains("the simulated proxy answers 200") && traced.contains("It answers: 200"), "{traced}");
+    // A second one at the same port.
+    let mut second = Command::new(env!("CARGO_BIN_EXE_amarre"));
+    second.args(["demo", "--port", &demo.port.to_string()]).env("LC_ALL", "C.UTF-8");
+    let refused = second.output().await.unwrap();
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains("A0905") && told.contains("change `--port`"), "{told}");
     assert_eq!(end(demo.child).await, 0);
 }
 

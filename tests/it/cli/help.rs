@@ -50,6 +50,10 @@ fn a_mistyped_command_names_the_nearest() {
         assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{}", ended.err);
         assert_eq!(ended.err, "error: no such command `statsu`\n  hint: did you mean `status`?\n");
     }
+    for (word, meant) in [("ps", "status"), ("up", "apply"), ("version", "--version")] {
+        let ended = amarre(&[word]);
+        assert_eq!(ended.err, format!("error: no such command `{word}`\n  hint: did you mean `{meant}`?\n"));
+    }
     assert_eq!(amarre(&["frobnicate"]).err, "error: no such command `frobnicate`\n  hint: amarre help lists them\n");
     assert_eq!(amarre(&["plan", "--frob"]).code, 2);
 }

@@ -156,7 +156,7 @@ async fn a_first_container_that_is_never_ready_has_a_limit_that_is_shown() {
     assert_eq!(found["health"], "Progressing");
     assert_eq!((&found["waiting"]["limit_s"], &found["waiting"]["by_itself"]), (&120.into(), &true.into()));
     let said = text(&rig, "web");
-    assert!(said.contains(" of 2:00") && said.contains("by itself, as soon as it is there"), "{said}");
+    assert!(said.contains(" of 2:00") && said.contains("by itself, as soon as it is ready"), "{said}");
     rig.clock.advance(Millis::minutes(3));
     rig.pass_until_settled().await;
     let found = document(&rig, "web");

@@ -286,7 +286,7 @@ pub fn of_delete(input: &Input<'_>, wants: &Wants, address: &Address, service: &
     } else if let (Some(what), Some(manifest)) = (moves_with(input, wants, address), manifest) {
         (ReasonCode::DependencyReplaced, what, Some(manifest.origin.clone()))
     } else if let Some((_, want)) = successor.filter(|_| address.generation.is_some()) {
-        (ReasonCode::DependencyReplaced, text!("another generation takes its place"), Some(want.origin.clone()))
+        (ReasonCode::DependencyReplaced, text!("another container replaces it"), Some(want.origin.clone()))
     } else if let Some(manifest) = manifest {
         let origin = manifest.origin.clone();
         let file = &origin.file;

@@ -70,7 +70,7 @@ pub fn broken_rules(input: &Input<'_>, plan: &Plan) -> Vec<String> {
     broken
 }
 
-/// A container that a host of ours points at goes only when another generation takes its place, stop-first.
+/// A container that a host of ours points at goes only when another container replaces it, stop-first.
 fn pointed_at(input: &Input<'_>, plan: &Plan, change: &crate::model::Change) -> Option<String> {
     let waits_for_it = |gate: &Gate| match gate {
         Gate::After(needs) => needs.contains(&Need::absent(change.address.clone())),
