@@ -130,8 +130,13 @@ async fn goes_back_and_on(rig: &Rig, alice: &mut Browser) {
     eventually(90, "the new image runs again", async || image(rig) == Some("web:2".into())).await;
 }
 
-/// Its containers restart, after a page that says which.
+/// Its containers restart, after a page that says which. Not while an update is under way.
 async fn restarts_the_shop(rig: &Rig, alice: &mut Browser) {
+    let is_one = || {
+        let names = rig.docker.containers().into_iter().map(|one| one["Name"].as_str().unwrap_or_default().to_owned());
+        names.filter(|name| name == "/shop" || name.starts_with("/shop-")).count() == 1
+    };
+    eventually(60, "the old one is gone", async || is_one()).await;
     let started = || -> Vec<String> {
         let ours = rig.docker.containers().into_iter().filter(|one| one["Name"] == "/shop");
         ours.map(|one| one["State"]["StartedAt"].as_str().unwrap().to_owned()).collect()
