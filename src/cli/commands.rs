@@ -225,7 +225,7 @@ pub async fn subnets(args: &Args, subnets: &SubnetsArgs, output: &Output) -> Res
 /// `amarre logs`
 pub async fn logs(args: &Args, logs: &LogsArgs, output: &Output) -> Result<u8, CommandFailure> {
     let link = Link::open(args).await?;
-    let of = LogsOf { name: logs.of.clone(), last_failed: logs.last_failed, lines: logs.lines };
+    let of = LogsOf { name: logs.of.clone(), last_failed: logs.last_failed, lines: logs.lines, ..LogsOf::default() };
     if logs.follow {
         let code = follow(&link, &of, logs.output, output).await;
         link.close().await;

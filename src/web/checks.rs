@@ -106,7 +106,7 @@ impl FieldRemarks {
     }
 
     /// Adds each problem to its field, if the form knows the field.
-    pub fn mark_problems(&mut self, form: &ServiceForm, all: &[ManifestRemark]) {
+    pub fn mark_problems(&mut self, form: &ServiceForm, all: &[ManifestRemark], words: Words) {
         for one in all.iter().rev() {
             let Some(field) = one.at.and_then(|(line, _)| form.field_at(line)) else { continue };
             let mark = match field {
@@ -121,6 +121,10 @@ impl FieldRemarks {
                 _ => continue,
             };
             *mark = FieldRemark::failed(one.text.clone());
+        }
+        let port = form.port.trim();
+        if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
+            self.port = FieldRemark::failed(words.with("app-no-port", "port", port));
         }
     }
 }

@@ -207,7 +207,6 @@ pub fn ended(row: &ServiceStatus, events: &[Event], now: Timestamp, words: Words
         first = event;
     }
     let key = if is_drift { "step-restored" } else { "step-deployed" };
-    let took = last.at - first.at;
-    let took = if took < Millis::seconds(1) { words.get("step-instant") } else { view_model::span(took) };
+    let took = view_model::took(last.at - first.at, words);
     Some(Ended { text: words.with(key, "time", &took), run: last.run })
 }

@@ -174,7 +174,7 @@ async fn new_page(
             let typed = TypedForm { name: &form.name, image: &form.image, port, has_tls };
             marks = FieldRemarks::check(web, visitor, typed, after).await;
         }
-        marks.mark_problems(&form, &checked.settle);
+        marks.mark_problems(&form, &checked.settle, visitor.words);
     }
     if is_name_taken {
         let taken = visitor.words.get("new-taken");

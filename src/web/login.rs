@@ -137,7 +137,7 @@ pub async fn set_up(
                 at: now,
                 who: opened.user.email.clone(),
                 address,
-                action: "first_account".to_owned(),
+                action: "create_account".to_owned(),
                 target: String::new(),
                 result: "ok".to_owned(),
             };

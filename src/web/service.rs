@@ -62,6 +62,8 @@ struct Head {
     /// Verbs that ask first.
     links: Vec<Button>,
     has_manifest: bool,
+    /// It has containers: logs, and versions to go back to.
+    has_containers: bool,
     is_deleted: bool,
     /// What is left of it is a server.
     keeps_server: bool,
@@ -82,6 +84,8 @@ impl Head {
         let (sync, health) = view_model::states(picture, row, visitor.words);
         let manifest = picture.services.get(&row.name);
         let is_new = visitor.session.is_none();
+        let has_containers = manifest.is_none_or(|service| service.all_containers().next().is_some())
+            || row.resources.iter().any(|resource| resource.address.kind == Kind::Container);
         let is_suspended = picture.facts.suspended.contains_key(&row.name);
         let (verb, label, first_tone) = if is_suspended {
             (&verbs::RESUME, None, " primary")
@@ -107,8 +111,9 @@ impl Head {
             is_suspended,
             first: Button::new(verb, label),
             first_tone,
-            links: Button::links(),
+            links: if has_containers { Button::links() } else { Vec::new() },
             has_manifest: manifest.is_some(),
+            has_containers,
             is_deleted: row.deleted,
             keeps_server: row.keeps_server(),
             may_purge: visitor.may(Role::Admin),
@@ -370,7 +375,8 @@ pub async fn logs(State(web): State<Web>, headers: HeaderMap, Path(name): Path<S
     let has_failed = row.resources.iter().any(|resource| resource.failure.is_some());
     let mut text = String::new();
     for last_failed in [true, false].into_iter().filter(|last_failed| !last_failed || has_failed) {
-        let of = LogsOf { name: Some(name.clone()), last_failed, lines: LINES_SHOWN };
+        // The last words of one that failed stand above those of the one that serves.
+        let of = LogsOf { name: Some(name.clone()), last_failed, lines: LINES_SHOWN, with_headings: has_failed };
         match logs::logs(&web.handle, &of).await {
             Some(answer) => text.push_str(&answer.text),
             None => return Err((StatusCode::SERVICE_UNAVAILABLE, "Amarre is stopping\n").into_response()),

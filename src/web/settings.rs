@@ -164,14 +164,22 @@ async fn refresh_providers(
     web.handle.fetch().await;
     let _ = web.handle.pass().await;
     let said = doer.visitor.words.get("provider-looked");
-    Ok(audit_and_redirect(&web, &doer, (from, "look", ""), &said, back).await)
+    Ok(audit_and_redirect(&web, &doer, (from, "reconcile", ""), &said, back).await)
+}
+
+/// Name, kind, what it says, and whose it is.
+struct UnmanagedRow {
+    name: String,
+    kind: String,
+    value: String,
+    instance: String,
 }
 
 #[derive(Template)]
 #[template(path = "unmanaged.html")]
 struct Unmanaged {
     frame: PageFrame,
-    things: Vec<[String; 3]>,
+    things: Vec<UnmanagedRow>,
 }
 
 /// `GET /unmanaged`: resources that no manifest names.
@@ -180,7 +188,13 @@ async fn unmanaged(State(web): State<Web>, headers: HeaderMap) -> PageOutcome {
     let document = service_list::unmanaged_json(&web.handle.last_pass().0);
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let things = document["items"].as_array().into_iter().flatten();
-    let things = things.map(|item| [text(&item["kind"]), text(&item["name"]), text(&item["instance"])]).collect();
+    let row = |item: &serde_json::Value| UnmanagedRow {
+        name: text(&item["name"]),
+        kind: visitor.words.kind(&text(&item["kind"]).replace('-', " ")),
+        value: text(&item["value"]),
+        instance: text(&item["instance"]),
+    };
+    let things = things.map(row).collect();
     let title = visitor.words.get("unmanaged-title");
     let frame = PageFrame::new(&web, &visitor, "services", title, "/unmanaged".to_owned()).await;
     Ok(page(&Unmanaged { frame, things }))

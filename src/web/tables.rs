@@ -83,7 +83,7 @@ impl RunPage {
             title: words.with("run-title", "id", &run.id.to_string()),
             changes: words.count("runs-writes", &usize::try_from(run.writes).unwrap_or_default()),
             began: view_model::moment(run.started, web.handle.now()),
-            took: run.ended.map(|ended| (ended - run.started).to_string()).unwrap_or_default(),
+            took: run.ended.map(|ended| view_model::took(ended - run.started, words)).unwrap_or_default(),
             revision: crate::engine::report::short_revision(&run.revision),
             result: words.get(&result.map_or("runs-going-on".to_owned(), |result| format!("result-{result}"))),
             tone,

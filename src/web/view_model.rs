@@ -331,6 +331,11 @@ pub fn span(span: Millis) -> String {
     }
 }
 
+/// How long something took that has ended: `less than 1 s`, `3 s`.
+pub fn took(took: Millis, words: Words) -> String {
+    if took < Millis::seconds(1) { words.get("step-instant") } else { span(took) }
+}
+
 /// `11:58:02`, in the machine's own zone.
 pub fn clock(at: Timestamp) -> String {
     local(at, "%H:%M:%S")

@@ -376,6 +376,7 @@ unmanaged-about = Ce que Docker, NPM et OVH ont et qu’aucun manifeste ne nomme
 unmanaged-none = Rien ici qu’aucun manifeste ne nomme.
 unmanaged-kind = Type
 unmanaged-name = Nom
+unmanaged-value = Valeur
 unmanaged-whose = À qui
 unmanaged-instance = de l’instance { $name }
 users-add = Ajouter un utilisateur

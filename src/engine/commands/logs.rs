@@ -32,11 +32,14 @@ pub struct LogsOf {
     pub last_failed: bool,
     /// At most this many lines of each.
     pub lines: u32,
+    /// A heading also where only one container prints.
+    #[serde(skip)]
+    pub with_headings: bool,
 }
 
 impl Default for LogsOf {
     fn default() -> Self {
-        Self { name: None, last_failed: false, lines: LINES }
+        Self { name: None, last_failed: false, lines: LINES, with_headings: false }
     }
 }
 
@@ -73,7 +76,7 @@ pub async fn logs(handle: &Handle, of: &LogsOf) -> Option<CommandAnswer> {
     let documents: Vec<&Json> = printed.iter().map(|one| &one.document).collect();
     let document = json!({"schema": "amarre.logs/v1", "containers": documents});
     let is_all_unread = printed.iter().all(|one| one.lines.is_empty() && !one.note.is_empty());
-    let has_headings = of.last_failed || printed.len() > 1;
+    let has_headings = of.with_headings || of.last_failed || printed.len() > 1;
     let texts: Vec<String> = printed.iter().map(|one| text(one, has_headings)).collect();
     Some(CommandAnswer { document, text: texts.join("\n"), exit: u8::from(is_all_unread && !of.last_failed) })
 }

@@ -356,6 +356,15 @@ pub fn unmanaged_count(picture: &PassResult) -> usize {
     unmanaged(picture).len()
 }
 
+/// A record's value, or how long a certificate that nothing uses is valid.
+fn what_is_seen(picture: &PassResult, address: &Address, seen: &Seen) -> Option<String> {
+    if address.kind == Kind::Record {
+        return Some(lines::value_of_record(address, &seen.fields));
+    }
+    let is_certificate = address.kind == Kind::Certificate;
+    is_certificate.then(|| format!("{}, used by nothing", certificate::in_words(&seen.fields, picture.at)))
+}
+
 /// The resources that no manifest names, as text.
 pub fn unmanaged_text(picture: &PassResult) -> String {
     let found = unmanaged(picture);
@@ -375,13 +384,7 @@ pub fn unmanaged_text(picture: &PassResult) -> String {
             | amarre_core::model::Owner::MarkLost
             | amarre_core::model::Owner::Foreign => String::new(),
         };
-        let what = if address.kind == Kind::Record {
-            format!("  {}", lines::value_of_record(address, &seen.fields))
-        } else if address.kind == Kind::Certificate {
-            format!("  {}, used by nothing", certificate::in_words(&seen.fields, picture.at))
-        } else {
-            String::new()
-        };
+        let what = what_is_seen(picture, address, seen).map(|what| format!("  {what}")).unwrap_or_default();
         let name = lines::name(address, Some(&seen.fields));
         let line = format!("{:15}{name}{what}  {whose}", address.kind.label());
         out.push_str(line.trim_end());
@@ -406,6 +409,9 @@ pub fn unmanaged_json(picture: &PassResult) -> Json {
         });
         if address.kind == Kind::Record {
             item["type"] = json!(address.name.rsplit('/').next());
+        }
+        if let Some(value) = what_is_seen(picture, address, seen) {
+            item["value"] = json!(value);
         }
         item
     };

@@ -465,7 +465,10 @@ fn streamed() -> Json {
             "schema": {"const": "amarre.unmanaged/v1"}, "at": time(),
             "items": list(object(json!({
                 "address": text(), "kind": kinds(), "name": text(), "instance": or_null(text()),
-            }), json!({"type": described("Of a record", text())}))),
+            }), json!({
+                "type": described("Of a record", text()),
+                "value": described("Of a record; of a certificate, how long it is valid", text()),
+            }))),
         }), json!({})),
     })
 }

@@ -92,6 +92,10 @@ async fn a_candidate_that_failed_leaves_its_last_lines() {
         assert!(failed.text.starts_with("==> web, sick:1, failed "), "{}", failed.text);
         let now = logs::logs(&handle, &of("container/web", false)).await.unwrap();
         assert_eq!((now.exit, now.text.as_str()), (0, "listening\n"));
+        // The page shows both below each other.
+        let headed = LogsOf { with_headings: true, ..of("web", false) };
+        let headed = logs::logs(&handle, &headed).await.unwrap();
+        assert!(headed.text.starts_with("==> ") && headed.text.ends_with("listening\n"), "{}", headed.text);
         assert_eq!(logs::logs(&handle, &of("none", false)).await.unwrap().document["error"]["code"], "A1002");
         assert_eq!(
             logs::logs(&handle, &LogsOf::default()).await.unwrap().document["containers"].as_array().unwrap().len(),

@@ -159,6 +159,9 @@ async fn errors_are_shown_at_their_field() {
         assert!(part(&page, field).contains(" aria-invalid=\"true\""), "{field}={value}: {}", part(&page, field));
         assert!(part(&page, &format!("{field}-hint")).contains("hint bad"), "{field}={value}: {}", page.body);
         assert!(!part(&page, "image").contains("aria-invalid"), "{field}={value}");
+        if field == "port" {
+            page.shows("eighty is no port: a number from 1 to 65535");
+        }
         let settle = page.body.split("id=\"settle-title\"").nth(1).unwrap().split("</ul>").next().unwrap();
         let is_place = |word: &str| word.split(':').filter(|part| part.parse::<usize>().is_ok()).count() > 1;
         assert!(!settle.split(['>', ' ']).any(is_place), "{field}={value}: {settle}");

@@ -33,6 +33,9 @@ async fn a_service_that_lost_its_access_list_is_marked_and_needs_a_person() {
     assert!(row_of(&mut alice, "web").await.contains("everyone"));
     // A list of its own has no health: it is named below, and not counted.
     alice.get("/").await.shows("Access lists: <a href=\"/services/family\">family</a>");
+    let list = alice.get("/services/family").await;
+    assert!(!list.body.contains("/services/family/logs") && !list.body.contains("/services/family/rollback"));
+    assert!(alice.get("/services/vault").await.body.contains("/services/vault/logs"));
     alice.get("/").await.shows("<small>of 2</small>");
     assert_eq!(alice.send("/", "/services/vault/suspend", &[("why", "to look")]).await.status, 303);
     let rows = rig.npm.rows(amarre_sim::npm::Kind::ProxyHost);
