@@ -55,7 +55,7 @@ pub fn of_candidate(fields: &Fields, candidate: Option<&Seen>, standing: &Seen) 
 
 /// What is still to be taken from an old one that nothing leads to any more: the container's name, then its names. Empty
 /// while its successor is yet to be called by the name: an engine forgets a container's names for a moment while it
-/// renames it (measured on 20.10: 1 % of the look-ups under load), so that somebody else has to answer by them.
+/// renames it (measured on 20.10: 1 % of the look-ups under load), so that another container has to answer by them.
 pub fn still_to_take(home: &Home, old: (&Address, &Seen), successor: Option<&Seen>, name: &str) -> Option<Fields> {
     let (old, seen) = old;
     let is_called = |seen: &Seen| seen.fields.text("name") == Some(name);
