@@ -26,9 +26,8 @@ use amarre_core::model::{Asset, Assets, Code, Hint, History, words};
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The wait of a page for the write check: a disk answers within milliseconds.
 const TRY_TIMEOUT: Duration = Duration::from_secs(1);
-/// A program that writes a file begins within this time after it has emptied it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
-const REREAD_AFTER: Duration = Duration::from_millis(50);
+/// A file that goes on changing is taken as it is after this time.
+const SETTLES_MAX: Duration = Duration::from_secs(2);
 /// A file that was changed within this time may still be in the middle of being written.
 const SETTLED_AFTER: Duration = Duration::from_millis(100);
 /// A late reading is polled in each pass, and no pass waits long for it.
@@ -130,7 +129,7 @@ impl Folder {
     /// The folder is missing, or holds too much that lies in no folder of its own.
     pub fn read(&self) -> Result<Snapshot, SourceError> {
         let (mut snapshot, mut fresh) = self.read_once()?;
-        for _ in 0..WRITE_TIMEOUT.as_millis() / SETTLED_AFTER.as_millis() {
+        for _ in 0..SETTLES_MAX.as_millis() / SETTLED_AFTER.as_millis() {
             if fresh.is_empty() {
                 break;
             }
@@ -162,7 +161,7 @@ impl Folder {
                 found.leave_out(&file.path, NO_ROOM.to_owned());
                 continue;
             }
-            let bytes = match read_written(&file.at) {
+            let bytes = match read_bounded(&file.at) {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     found.leave_out(&file.path, error.to_string());
@@ -282,19 +281,6 @@ fn collect(
     Ok(())
 }
 
-/// A manifest. Editors and copies empty a file before they write it: one that has just been emptied is read again, so that
-/// what it holds does not look deleted.
-fn read_written(path: &Path) -> std::io::Result<Vec<u8>> {
-    for _ in 0..WRITE_TIMEOUT.as_millis() / REREAD_AFTER.as_millis() {
-        let bytes = read_bounded(path)?;
-        if !bytes.is_empty() || !changed_within(path, WRITE_TIMEOUT) {
-            return Ok(bytes);
-        }
-        std::thread::sleep(REREAD_AFTER);
-    }
-    read_bounded(path)
-}
-
 /// A file beside the manifests; `None` when it is gone by now. An unreadable one is known by name only, so that it
 /// never looks deleted.
 fn read_asset(found: &FoundFile<PathBuf>) -> Option<Asset> {
@@ -395,10 +381,6 @@ mod tests {
             text()
         });
         assert_eq!(whole, "a: 1\nb: 2\n");
-        // One that stays empty holds nothing.
-        let file = std::fs::File::create(&path).unwrap();
-        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
-        assert_eq!(text(), "");
     }
 
     #[test]

@@ -229,6 +229,13 @@ fn read_file<'a>(
         drafts.push(unusable(file, Problem::error(Code::A0108, Spot::at(1, 1), message)));
         return;
     }
+    if file.text.trim().is_empty() {
+        // A program that writes a file empties it first, and what it held runs on meanwhile.
+        let empty = Problem::error(Code::A0101, Spot::at(1, 1), text!("the file is empty"));
+        let hint = text!("write the manifest, or delete the file: what it had is then removed");
+        drafts.push(unusable(file, empty.hint(hint)));
+        return;
+    }
     for (index, piece) in yaml::document::split(&file.text).into_iter().enumerate() {
         let spot = Spot::at(piece.lines_before + 1, 1);
         if index >= DOCUMENTS_PER_FILE_MAX {

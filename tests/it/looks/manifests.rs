@@ -110,6 +110,22 @@ async fn a_broken_manifest_without_a_last_good_one_leaves_its_service_alone() {
     assert_eq!(containers(&rig), ["/one", "/two"]);
 }
 
+/// An editor or a program may empty a file before it writes it, and be interrupted.
+#[tokio::test]
+async fn an_emptied_file_removes_nothing() {
+    let mut rig = settled(&[("one.yaml", &plain("one")), ("two.yaml", &plain("two"))]).await;
+    for empty in ["", "\n \r\n"] {
+        rig.write("two.yaml", empty);
+        run_passes(&mut rig).await;
+        assert_eq!(rig.writes(), [""; 0], "{empty:?}");
+        let told: Vec<Code> = rig.last_pass().diagnostics.iter().map(|one| one.code).collect();
+        assert_eq!(told, [Code::A0101]);
+    }
+    rig.remove("two.yaml");
+    rig.settle().await;
+    assert_eq!(containers(&rig), ["/one"]);
+}
+
 /// While a file is broken that may hold it, a service whose file vanished is not pruned.
 #[tokio::test]
 async fn a_file_without_a_readable_service_stops_all_pruning() {
