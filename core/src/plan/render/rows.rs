@@ -7,7 +7,7 @@ use super::text::{Columns, columns, is_hidden, routed_port};
 use super::{PlanLine, Sign, downtime_lines, handover_lines, held, lines};
 use crate::model::kinds::Removal;
 use crate::model::plan::{Gate, ReasonCode, Refusal, Wait};
-use crate::model::{Address, Arg, Change, Code, Hint, Kind, Service, Text, Verb, Wants};
+use crate::model::{Address, Arg, Change, Code, Hint, Kind, Readiness, Service, Text, Verb, Wants};
 use crate::plan::desired::image_volumes;
 use crate::plan::forecast::Forecast;
 use crate::plan::input::Input;
@@ -24,6 +24,8 @@ pub struct SharedFacts<'a> {
     held: BTreeSet<Address>,
     /// Volumes and certificates of ours that no manifest wants, by the service that they are of.
     unwanted: BTreeMap<&'a str, Vec<&'a Address>>,
+    /// Containers that are there and not healthy yet, by service: what leads to old ones waits for them.
+    starting: BTreeMap<&'a str, Vec<&'a Address>>,
 }
 
 /// A row: a change, or a step between two of them.
@@ -86,7 +88,16 @@ impl<'a> SharedFacts<'a> {
     /// Of a plan.
     pub fn of(input: &'a Input<'a>, forecast: &'a Forecast) -> Self {
         let mut unwanted: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+        let mut starting: BTreeMap<&str, Vec<&Address>> = BTreeMap::new();
+        let left = forecast.wants.left();
         for (address, seen) in &input.world.seen {
+            let want =
+                forecast.wants.map.get(address).filter(|_| address.kind == Kind::Container && seen.owner.is_ours());
+            if let (Some(want), Readiness::NotYet { .. }) = (want, &seen.ready)
+                && !left.contains(address)
+            {
+                starting.entry(&want.service).or_default().push(address);
+            }
             let is_kept = address.kind.is_kept() && seen.owner.is_ours();
             // What another manifest goes on with is not offered for deletion.
             let service = seen.service.as_deref().filter(|_| is_kept && !forecast.wants.map.contains_key(address));
@@ -94,7 +105,14 @@ impl<'a> SharedFacts<'a> {
                 unwanted.entry(service).or_default().push(address);
             }
         }
-        Self { input, forecast, down: downtime_lines::services(input, forecast), held: held(forecast), unwanted }
+        Self {
+            input,
+            forecast,
+            down: downtime_lines::services(input, forecast),
+            held: held(forecast),
+            unwanted,
+            starting,
+        }
     }
 
     /// One service of it, of which `lines` are.
@@ -104,6 +122,11 @@ impl<'a> SharedFacts<'a> {
         let (mut told, mut explained) = (BTreeSet::new(), Vec::new());
         let headline = headline(self.forecast, &self.down, name, lines);
         let mut rows = Vec::new();
+        if let Some(manifest) = manifest.filter(|_| lines.iter().any(|line| !is_hidden(line))) {
+            let starting = self.starting.get(name).into_iter().flatten();
+            rows.extend(starting.filter_map(|address| healthy(manifest, address, false)));
+            rows.dedup();
+        }
         for line in lines.iter().filter(|line| !is_hidden(line)) {
             self.rows_of(manifest, &headline, line, (&mut told, &mut explained), &mut rows);
         }
@@ -149,7 +172,11 @@ impl<'a> SharedFacts<'a> {
         let is_new_container = change.address.kind == Kind::Container && matches!(change.verb, Verb::Create(_));
         let manifest = manifest.filter(|_| is_new_container && refusal.is_none());
         let healthy = manifest.and_then(|manifest| {
-            let mut healthy = healthy(manifest, line)?;
+            let has_volumes = match &line.change.verb {
+                Verb::Create(fields) => !fields.strings(image_volumes::FIELD).is_empty(),
+                Verb::Update(_) | Verb::Delete => false,
+            };
+            let mut healthy = healthy(manifest, &line.change.address, has_volumes)?;
             let stops = self.forecast.wants.stop_first.contains_key(&change.service);
             healthy.below = handover_lines::if_not_healthy(manifest, line, stops);
             Some(healthy)
@@ -233,16 +260,12 @@ fn diffs(line: &PlanLine<'_>) -> Vec<(String, Option<(String, String)>)> {
     diff.collect()
 }
 
-/// What a new container has to show before anything points at it.
-fn healthy(manifest: &Service, line: &PlanLine<'_>) -> Option<ServicePlanRow> {
-    let key = manifest.containers.keys().find(|key| manifest.address_name(key) == line.change.address.name)?;
+/// What a new container has to show before anything points at it. `has_volumes`: its image declares some.
+fn healthy(manifest: &Service, address: &Address, has_volumes: bool) -> Option<ServicePlanRow> {
+    let key = manifest.containers.keys().find(|key| manifest.address_name(key) == address.name)?;
     let container = manifest.containers.get(key)?;
-    let writes = match &line.change.verb {
-        Verb::Create(fields) => container.writes_data() || !fields.strings(image_volumes::FIELD).is_empty(),
-        Verb::Update(_) | Verb::Delete => container.writes_data(),
-    };
-    let timeout = generation::health_timeout(&manifest.update, container, writes);
-    let how = match (&container.healthcheck, routed_port(manifest, &line.change.address)) {
+    let timeout = generation::health_timeout(&manifest.update, container, container.writes_data() || has_volumes);
+    let how = match (&container.healthcheck, routed_port(manifest, address)) {
         (Some(check), _) if check.test.first().is_none_or(|word| word != "NONE") => {
             text!("its healthcheck, at most {timeout}", timeout)
         }
