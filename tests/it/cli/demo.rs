@@ -149,6 +149,20 @@ async fn a_new_service_is_reached_and_an_update_that_fails_shows() {
     assert_eq!(end(demo.child).await, 0);
 }
 
+/// However early: also while it is only beginning.
+#[tokio::test]
+async fn an_interrupted_start_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_amarre"));
+    command.args(["demo", "--port", &free_port().to_string()]).stdin(Stdio::null()).kill_on_drop(true);
+    command.env("TMPDIR", folder.path()).env_remove("DOCKER_HOST").env("LC_ALL", "C.UTF-8");
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let there = || std::fs::read_dir(folder.path()).unwrap().count();
+    eventually(60, "it has made its folder", async || there() > 0).await;
+    assert_eq!(end(child).await, 0);
+    assert_eq!(there(), 0);
+}
+
 /// The buttons of its band: each is done to a simulator, and healed.
 #[tokio::test]
 async fn its_buttons_break_something_that_is_healed() {
