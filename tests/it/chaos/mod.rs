@@ -26,13 +26,15 @@ mod walks;
 mod watch;
 mod writes;
 
-/// The seeds of one run: as many as `scripts/chaos` asks for, from the first that it names; else the first ones.
-fn seeds_of_this_run(number: &str, usual: u64) -> std::ops::Range<u64> {
-    let first = from_environment("CHAOS_FIRST").unwrap_or(0);
+/// The seeds of one run: as many as `scripts/chaos` asks for, from the first that it names; else `usual` ones, those of the day by
+/// its `SEED_ROUND`, out of the first `all`, each of which `scripts/long` tells.
+fn seeds_of_this_run(number: &str, (usual, all): (u64, u64)) -> std::ops::Range<u64> {
+    let round = from_environment("SEED_ROUND").unwrap_or_default();
+    let first = from_environment("CHAOS_FIRST").unwrap_or(round % (all / usual) * usual);
     first..first + from_environment(number).unwrap_or(usual)
 }
 
-/// What `scripts/chaos` asks for.
+/// What `scripts/chaos` and `scripts/test` ask for.
 #[expect(clippy::disallowed_methods, reason = "it says how many, and which")]
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())

@@ -19,8 +19,8 @@ use amarre_testkit::dice::Dice;
 use amarre_testkit::generate::{Generated, Ground, generate};
 use amarre_testkit::walk::unexplained;
 
-/// All parts together, unless their number is given, as `scripts/chaos` does.
-const WALKS: u64 = 24;
+/// Of all parts together, in a day and in `scripts/long`.
+const WALKS: (u64, u64) = (12, 500);
 /// Tests that share them, so that they run side by side.
 const PARTS: u64 = 4;
 /// Failures that one part collects before it ends.
