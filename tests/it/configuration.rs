@@ -19,6 +19,59 @@ fn folder(config: &str, manifest: &str) -> tempfile::TempDir {
     folder
 }
 
+/// Copies a folder with all that is in it.
+fn copy_example(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let copy = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_example(&path, &copy);
+        } else {
+            std::fs::copy(&path, &copy).unwrap();
+        }
+    }
+}
+
+/// The words that follow a key in a text, such as the names of secrets.
+fn words_after<'t>(text: &'t str, key: &str) -> Vec<&'t str> {
+    let ends = |letter: char| matches!(letter, '}' | ',' | '\n');
+    text.split(key).skip(1).filter_map(|rest| rest.split(ends).next()).map(str::trim).collect()
+}
+
+#[test]
+fn every_example_is_valid() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for entry in std::fs::read_dir(&examples).unwrap() {
+        let example = entry.unwrap().path();
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        if example.join("amarre.yaml").exists() {
+            copy_example(&example, folder.path());
+        } else {
+            // The manifests of the demo, without its configuration.
+            copy_example(&example, &at("services"));
+            std::fs::copy(examples.join("apps/amarre.yaml"), at("amarre.yaml")).unwrap();
+        }
+        let config = std::fs::read_to_string(at("amarre.yaml")).unwrap();
+        let mut secrets: Vec<String> = words_after(&config, "{file:").into_iter().map(str::to_owned).collect();
+        for file in std::fs::read_dir(at("services")).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_file() {
+                let text = std::fs::read_to_string(&path).unwrap();
+                secrets
+                    .extend(words_after(&text, "secret:").into_iter().map(|name| format!("secrets/services/{name}")));
+            }
+        }
+        for secret in secrets {
+            std::fs::create_dir_all(at(&secret).parent().unwrap()).unwrap();
+            std::fs::write(at(&secret), "secret").unwrap();
+        }
+        let ended = amarre_with(folder.path(), &[], &["validate", "--strict"]);
+        assert_eq!(ended.code, 0, "{}: {ended:?}", example.display());
+    }
+}
+
 #[test]
 fn a_variable_goes_before_the_file_and_a_wrong_one_stops_the_command() {
     let folder = folder(CONFIG, "name: web\nimage: web:1\n");

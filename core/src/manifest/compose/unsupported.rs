@@ -53,6 +53,10 @@ fn keys_of_containers() -> [(&'static str, Text); 5] {
     ]
 }
 
+/// Words that other tools have for keys of a container, too far from them to be found by their letters.
+const OTHER_WORDS: [(&str, &str); 4] =
+    [("cpu", "cpus"), ("env", "environment"), ("memory", "mem_limit"), ("ram", "mem_limit")];
+
 /// Keys of a container that nobody asked for.
 pub(crate) fn container_key(entry: &Entry) -> UnknownKey {
     let key = entry.key.as_str();
@@ -67,6 +71,14 @@ pub(crate) fn container_key(entry: &Entry) -> UnknownKey {
         let message = text!("Compose key `{key}` is not supported in a manifest", key);
         let hint = text!("works in a whole Compose file, `compose: ./compose.yaml`; here {instead}", instead);
         return refused(entry, Code::A0112, message, hint);
+    }
+    if let Some((_, meant)) = OTHER_WORDS.into_iter().find(|(other, _)| *other == key) {
+        return refused(
+            entry,
+            Code::A0103,
+            text!("unknown key `{key}`", key),
+            text!("did you mean `{near}`?", near = meant),
+        );
     }
     match compose_keys().into_iter().find(|(known, _)| *known == key) {
         Some((_, hint)) => refused_key(entry, hint),
