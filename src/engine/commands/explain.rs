@@ -103,7 +103,8 @@ fn facts(picture: &PassResult, address: &Address, events: &[Event]) -> Vec<Fact>
     let mut facts = Vec::new();
     match want {
         Some(want) => {
-            let origin = &want.origin;
+            let said = |input: &Input<'_>| provenance::origin_of(input, address, want).clone();
+            let origin = picture.with_input(said).unwrap_or_else(|| want.origin.clone());
             facts.push(("why it is there", format!("{}, {}:{}", want.service, origin.file, origin.line)));
             if let Some(commit) = picture.facts.history.changed.get(&origin.file) {
                 let at = wait_text::time(commit.at, picture.at);

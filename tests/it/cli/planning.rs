@@ -112,6 +112,17 @@ async fn the_line_of_the_key_is_named_that_gave_a_field_and_that_changed() {
     }
     rig.file("services/web.yaml", &manifest.replace("web:1", "web:2"));
     ends(&rig.run(&["plan"]).await, 0, &["± container     web                 services/web.yaml:3 changed"]);
+    let more = format!("{}volumes: [data:/data]\n", manifest.replace("web:1", "web:2"));
+    rig.file("services/web.yaml", &more);
+    let plan: Json = serde_json::from_str(&rig.run(&["plan", "-o", "json"]).await.out).unwrap();
+    for (kind, line) in [("image", 3), ("container", 3), ("volume", 7)] {
+        let services = plan["services"].as_array().unwrap();
+        let mut changes = services.iter().flat_map(|service| service["changes"].as_array().unwrap());
+        let change = changes.find(|change| change["kind"] == kind && change["reason"]["code"] == "manifest_changed");
+        let reason = &change.unwrap_or_else(|| panic!("no {kind} in {plan:#}"))["reason"];
+        assert_eq!(reason["text"], format!("services/web.yaml:{line} changed"), "{kind}: {plan:#}");
+        assert_eq!(reason["line"], line, "{kind}: {plan:#}");
+    }
     rig.file("services/web.yaml", manifest);
     let mut config = rig.config();
     config["hosts"]["default"]["address"] = json!("203.0.113.11");

@@ -20,21 +20,23 @@ pub enum FieldSource<'a> {
     Default,
 }
 
+/// Where a manifest asks for a resource: the key that it follows from, else the part of the manifest that wants it.
+pub fn origin_of<'a>(input: &Input<'a>, address: &Address, want: &'a Want) -> &'a Origin {
+    let keys = WHOLE.iter().find(|(kind, _)| *kind == address.kind).map_or(&[][..], |(_, keys)| *keys);
+    // A route in a map of its own begins where it is asked for.
+    let is_root = input.services.get(&want.service).is_some_and(|service| service.origin == want.origin);
+    let is_named = address.kind.has_host_names() || address.kind == Kind::Record;
+    let keys = if is_root && is_named { ENTRY } else { keys };
+    first_key(input, want, keys.iter().copied()).unwrap_or(&want.origin)
+}
+
 /// Where a field of a resource comes from. `labels.a` is of `labels`.
 pub fn field_source<'a>(input: &Input<'a>, address: &Address, want: &Want, field: &str) -> FieldSource<'a> {
     let Some(service) = input.services.get(&want.service) else { return FieldSource::Default };
     let field = field.split('.').next().unwrap_or(field);
     let keys = keys(address.kind, field);
-    let part = service.places.get(&want.origin);
-    let root = service.places.get(&service.origin);
-    // `port: 80` is a route without a map of its own; what concerns all containers stands above them.
-    let is_above = |key: &&str| part.is_none() || matches!(*key, "network" | "state" | "volumes");
-    let own = std::iter::once(&field).filter(|_| keys.is_empty()).chain(keys);
-    let mut found = own.filter_map(|key| {
-        let above = root.filter(|_| is_above(key)).and_then(|root| root.get(*key));
-        part.and_then(|part| part.get(*key)).or(above)
-    });
-    if let Some(origin) = found.next() {
+    let own = std::iter::once(field).filter(|_| keys.is_empty()).chain(keys.iter().copied());
+    if let Some(origin) = first_key(input, want, own) {
         return FieldSource::Key(origin);
     }
     match (address.kind, field) {
@@ -43,6 +45,20 @@ pub fn field_source<'a>(input: &Input<'a>, address: &Address, want: &Want, field
         (Kind::Network, "subnet") => FieldSource::Config("network.pools".to_owned()),
         (_, _) => FieldSource::Default,
     }
+}
+
+/// The first of some keys that is there: in the part of the manifest that wants the resource, or above it.
+fn first_key<'a, 'k>(input: &Input<'a>, want: &Want, keys: impl Iterator<Item = &'k str>) -> Option<&'a Origin> {
+    let service = input.services.get(&want.service)?;
+    let part = service.places.get(&want.origin);
+    let root = service.places.get(&service.origin);
+    // `port: 80` is a route without a map of its own; what concerns all containers stands above them.
+    let is_above = |key: &str| part.is_none() || matches!(key, "network" | "state" | "volumes");
+    let mut found = keys.filter_map(|key| {
+        let above = root.filter(|_| is_above(key)).and_then(|root| root.get(key));
+        part.and_then(|part| part.get(key)).or(above)
+    });
+    found.next()
 }
 
 /// What of a manifest, or of amarre.yaml, made these differences: the first key among them.
@@ -64,6 +80,17 @@ fn keys(kind: Kind, field: &str) -> &'static [&'static str] {
     table.iter().find(|(named, _)| *named == field || *named == ANY).map_or(&[], |(_, keys)| *keys)
 }
 
+/// By kind of resource: the keys of a manifest that ask for one.
+const WHOLE: &[(Kind, &[&str])] = &[
+    (Kind::Image, &["image", "build"]),
+    (Kind::Volume, &["volumes"]),
+    (Kind::Network, &["network"]),
+    (Kind::Stream, &["port"]),
+];
+
+/// The keys that ask for a host name where they are the manifest's own.
+const ENTRY: &[&str] = &["domain", "port"];
+
 /// By field: the keys of a manifest.
 type FieldKeys = &'static [(&'static str, &'static [&'static str])];
 
@@ -78,7 +105,7 @@ fn named_keys(kind: Kind) -> FieldKeys {
         (Kind::AccessList, &[("satisfy_any", &["satisfy"])]),
         (Kind::Volume, &[(ANY, &["volumes"])]),
         (Kind::Certificate, &[(ANY, &["tls", "ssl"])]),
-        (Kind::Image, &[(ANY, &["image"])]),
+        (Kind::Image, &[("platform", &["platform"]), (ANY, &["image", "build"])]),
         (Kind::Server, &[("ssh_key", &["ssh_keys"])]),
     ];
     TABLES.into_iter().find(|(named, _)| *named == kind).map_or(&[], |(_, table)| table)

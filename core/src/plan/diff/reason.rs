@@ -27,6 +27,7 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
     }
     let is_known = input.facts.converged.contains(&want.service);
     let old = input.world.generations(address).find(|(seen, _)| *seen != address);
+    let origin = provenance::origin_of(input, address, want);
     let file = &want.origin.file;
     let (code, text) = if let Some(followed) = old.and_then(|(_, seen)| followed(input, want, seen)) {
         (ReasonCode::DependencyReplaced, text!("follows {followed}, which is new", followed))
@@ -53,12 +54,12 @@ pub fn of_create(input: &Input<'_>, address: &Address, want: &Want) -> Reason {
             return changed(input, address, want, &differences(input, address, want, seen));
         }
     } else if is_known {
-        let text = app_commit(input, address, want).unwrap_or_else(|| place_changed(input, &want.origin));
+        let text = app_commit(input, address, want).unwrap_or_else(|| place_changed(input, origin));
         (ReasonCode::ManifestChanged, text)
     } else {
         (ReasonCode::ManifestNew, text!("new in {file}", file))
     };
-    Reason { code, text, origin: Some(want.origin.clone()) }
+    Reason { code, text, origin: Some(origin.clone()) }
 }
 
 /// Whether it is no longer on a network on which it was made.
@@ -141,12 +142,15 @@ pub fn of_update(input: &Input<'_>, address: &Address, want: &Want, diffs: &[Fie
         (ReasonCode::ManifestChanged, text!("taken over for {file}", file = &want.origin.file))
     } else if diffs.iter().all(|diff| diff.field == "mark") {
         (ReasonCode::Drift, by_hand(input, address, || text!("its mark was removed outside Amarre")))
+    } else if address.kind == Kind::Image && diffs.iter().all(|diff| diff.field == "platform") {
+        let origin = match provenance::of_diffs(input, address, want, diffs) {
+            FieldSource::Key(origin) => origin,
+            FieldSource::Config(_) | FieldSource::Default => &want.origin,
+        };
+        let text = text!("{place} asks for another platform", place = place(origin));
+        return Reason { code: ReasonCode::ManifestChanged, text, origin: Some(origin.clone()) };
     } else if address.kind == Kind::Image {
-        if diffs.iter().all(|diff| diff.field == "platform") {
-            (ReasonCode::ManifestChanged, text!("{place} asks for another platform", place = place(&want.origin)))
-        } else {
-            (ReasonCode::ImageMoved, text!("the registry has another one under this name"))
-        }
+        (ReasonCode::ImageMoved, text!("the registry has another one under this name"))
     } else if diffs.iter().all(|diff| diff.to.as_ref().is_some_and(Value::is_sensitive)) {
         (ReasonCode::ManifestChanged, text!("a secret has another value now"))
     } else if diffs.iter().all(drifted) {
