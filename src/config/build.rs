@@ -423,7 +423,7 @@ impl File {
         };
         let data = host.data.clone().unwrap_or_else(|| "/srv".to_owned());
         if !data.starts_with('/') || data.split('/').any(|part| part == "..") {
-            let message = format!("hosts.{name}.data: `{data}` is not a whole path");
+            let message = format!("hosts.{name}.data: `{data}` is not an absolute path");
             return Err(ConfigError::new(Code::A0201, message, "write a folder of the host, as in `/srv`"));
         }
         Ok(HostSite {

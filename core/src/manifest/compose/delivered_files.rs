@@ -33,7 +33,7 @@ const CONTENT_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<MountSource> {
     if source.starts_with('~') {
         let message = text!("{path} has no meaning: Amarre has no home folder", path = shown(source));
-        let hint = text!("write a whole path of the host, or a path from the manifest's folder");
+        let hint = text!("write an absolute path of the host, or a path from the manifest's folder");
         scope.error_hint(Code::A0106, spot, message, hint);
         return None;
     }
@@ -58,7 +58,7 @@ pub(crate) fn relative(scope: &Scope<'_>, source: &str, spot: Spot) -> Option<Mo
     if below.len() > FOLDER_FILES_MAX {
         let (folder, n) = (shown(source), below.len());
         let message = text!("{folder} holds {n} files, at most {limit}", folder, n, limit = FOLDER_FILES_MAX);
-        scope.error_hint(Code::A0108, spot, message, text!("keep data on the host and bind it by its whole path"));
+        scope.error_hint(Code::A0108, spot, message, text!("keep data on the host and bind it by its absolute path"));
         return None;
     }
     let mut files = BTreeMap::new();
@@ -218,7 +218,7 @@ fn long_grant(scope: &Scope<'_>, project: &Project, part: Part, item: &Node) -> 
             mounts::target_path(scope, &part.target(&target.text), target.spot)?
         }
         Some(target) => {
-            scope.not_allowed(&target, "`target`", text!("a whole path in the container"));
+            scope.not_allowed(&target, "`target`", text!("an absolute path in the container"));
             return None;
         }
     };

@@ -227,13 +227,25 @@ pub(crate) fn volumes(reader: &mut Reader<'_>) -> Vec<Mount> {
     mounts
 }
 
+/// What is missing of a mount whose text has one part, which is the target of an absolute path, else the source.
+fn half_a_mount(scope: &Scope<'_>, part: &str, spot: Spot) {
+    if part.starts_with('/') {
+        let hint = text!("give the volume a name: {example}", example = format!("`data:{}`", shown(part)));
+        scope.error_hint(Code::A0106, spot, text!("a volume without a name"), hint);
+        return;
+    }
+    let folder = if is_volume_name(part) { part } else { "data" };
+    let example = format!("`{}:/{}`", shown(part), shown(folder));
+    let message = text!("a volume without its path in the container");
+    scope.error_hint(Code::A0106, spot, message, text!("as in {example}", example));
+}
+
 /// `SOURCE:TARGET[:ro,…]`.
 fn short_mount(scope: &Scope<'_>, text: &PlacedText) -> Option<Mount> {
     let mut parts = text.text.splitn(3, ':');
     let (source, target, options) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
     let Some(target) = target else {
-        let hint = text!("give the volume a name: {example}", example = format!("`data:{}`", shown(source)));
-        scope.error_hint(Code::A0106, text.spot, text!("a volume without a name"), hint);
+        half_a_mount(scope, source, text.spot);
         return None;
     };
     let is_bind = source.starts_with(['/', '.', '~']);
@@ -480,7 +492,7 @@ fn bind(scope: &Scope<'_>, source: &str, read_only: bool, spot: Spot) -> Option<
             let message = text!("policy forbids the bind mount {path}", path = shown(source));
             scope.error_hint(Code::A0205, spot, message, text!("write the path without `..`"));
         } else {
-            let hint = text!("a whole path of the host, as in {example}", example = "`/srv/x`");
+            let hint = text!("an absolute path of the host, as in {example}", example = "`/srv/x`");
             scope.error_hint(Code::A0106, spot, text!("cannot bind {path}", path = shown(source)), hint);
         }
         return None;
@@ -497,7 +509,7 @@ pub(crate) fn target_path(scope: &Scope<'_>, target: &str, spot: Spot) -> Option
     let is_plain = |path: &String| path != "/" && !path.contains(|sign: char| sign == ':' || sign.is_control());
     let path = resolve::normal_path(target).filter(is_plain);
     if path.is_none() {
-        let hint = text!("a whole path in the container, as in {example}, without `:`", example = "`/data`");
+        let hint = text!("an absolute path in the container, as in {example}, without `:`", example = "`/data`");
         scope.error_hint(Code::A0106, spot, text!("cannot mount at {path}", path = shown(target)), hint);
     }
     path

@@ -187,7 +187,7 @@ fn why_not_of_kind(kind: WordKind, example: &str) -> Text {
             text!("numbers of CPUs, as in {first} or {second}", first = "`0-2`", second = "`0,3`")
         }
         WordKind::Mac => text!("six pairs of hexadecimal digits, as in {example}", example),
-        WordKind::Path => text!("a whole path in the container, as in {example}", example),
+        WordKind::Path => text!("an absolute path in the container, as in {example}", example),
         WordKind::HostName => text!("letters, digits, `-` and `.`, at most 253"),
         WordKind::Platform => text!("`linux/ARCHITECTURE`, as in `linux/amd64`, `linux/arm64` or `linux/arm/v7`"),
     }

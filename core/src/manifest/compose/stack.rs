@@ -162,7 +162,7 @@ fn container(scope: &Scope<'_>, project: &Project, picked: &Picked, entry: &Entr
     let read_only = entry.value.entry("read_only").filter(|entry| flag(&entry.value) == Ok(true));
     if let Some(read_only) = read_only.filter(|_| read.container.mounts.iter().any(Mount::is_copied)) {
         let message = text!("nothing can be copied into a container with `read_only: true`");
-        let hint = text!("leave `read_only` out, or bind the files by their whole paths on the host");
+        let hint = text!("leave `read_only` out, or bind the files by their absolute paths on the host");
         scope.error_hint(Code::A0157, read_only.key_spot, message, hint);
     }
     read.container.origin = scope.origin(entry.key_spot);

@@ -8,7 +8,7 @@
 //! | (no options at all) | | |
 //! | `nfs`, `nfs4` | words of nfs(5), none with a path | `HOST:/path` |
 //! | `cifs` | words of mount.cifs(8), none with a path | `//host/share` |
-//! | `none` | `bind` or `bind,ro` | a whole path, by the rules of binds |
+//! | `none` | `bind` or `bind,ro` | an absolute path, by the rules of binds |
 //! | `tmpfs` | words of tmpfs(5) | `tmpfs` or none |
 //!
 //! Everything else, and every other driver, needs `policy.volume_drivers`.

@@ -57,7 +57,7 @@ pub enum WordKind {
     Cpuset,
     /// The address of a network card.
     Mac,
-    /// A whole path in the container.
+    /// An absolute path in the container.
     Path,
     /// The name of a host.
     HostName,
@@ -138,7 +138,7 @@ pub static SETTINGS: [ContainerSetting; 53] = [
     composite("ulimits"),
     composite("userns_mode"),
     composite("uts"),
-    simple("working_dir", SettingShape::Word(WordKind::Path, "`/srv`"), "A whole path in the container"),
+    simple("working_dir", SettingShape::Word(WordKind::Path, "`/srv`"), "An absolute path in the container"),
 ];
 
 const fn simple(key: &'static str, shape: SettingShape, about: &'static str) -> ContainerSetting {
