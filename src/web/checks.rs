@@ -7,6 +7,7 @@ use crate::engine::PassResult;
 use crate::engine::commands::edit_manifest::ManifestRemark;
 use crate::engine::commands::image_lookup::{ImageAnswer, ImageFacts};
 use crate::words::Words;
+use amarre_core::manifest::{Diagnostic, Severity};
 use amarre_core::model::{Address, Kind};
 
 /// With fewer certificates left, their number is shown.
@@ -105,27 +106,54 @@ impl FieldRemarks {
         marks
     }
 
+    /// Adds each warning about a file to its field, unless something worse is said there.
+    pub fn mark_warnings(&mut self, form: &ServiceForm, file: &str, all: &[Diagnostic], words: Words) {
+        let mine = all.iter().rev().filter(|found| found.severity == Severity::Warning && found.file == file);
+        for found in mine {
+            let Some(mark) = form.field_at(found.line).and_then(|field| self.of_field(field)) else { continue };
+            if matches!(mark.tone, "" | "ok") {
+                let parts = std::iter::once(&found.message).chain(&found.hint).map(|text| words.say(text));
+                let known = std::iter::once(mark.text.clone()).filter(|text| !text.is_empty());
+                *mark = FieldRemark::new("warn", parts.chain(known).collect::<Vec<_>>().join(" · "));
+            }
+        }
+    }
+
     /// Adds each problem to its field, if the form knows the field.
     pub fn mark_problems(&mut self, form: &ServiceForm, all: &[ManifestRemark], words: Words) {
         for one in all.iter().rev() {
-            let Some(field) = one.at.and_then(|(line, _)| form.field_at(line)) else { continue };
-            let mark = match field {
-                "name" => &mut self.name,
-                "image" => &mut self.image,
-                "port" => &mut self.port,
-                "address" => &mut self.address,
-                "tls" => &mut self.tls,
-                "access_list" => &mut self.access_list,
-                "environment" => &mut self.environment,
-                "volumes" => &mut self.volumes,
-                _ => continue,
-            };
+            let field = one.at.and_then(|(line, _)| form.field_at(line));
+            let Some(mark) = field.and_then(|field| self.of_field(field)) else { continue };
             *mark = FieldRemark::failed(one.text.clone());
         }
         let port = form.port.trim();
         if !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0) {
             self.port = FieldRemark::failed(words.with("app-no-port", "port", port));
         }
+    }
+
+    /// The remark of a field of the form.
+    fn of_field(&mut self, field: &str) -> Option<&mut FieldRemark> {
+        Some(match field {
+            "name" => &mut self.name,
+            "image" => &mut self.image,
+            "port" => &mut self.port,
+            "address" => &mut self.address,
+            "tls" => &mut self.tls,
+            "access_list" => &mut self.access_list,
+            "environment" => &mut self.environment,
+            "volumes" => &mut self.volumes,
+            _ => return None,
+        })
+    }
+}
+
+/// Says of a variable without a value how it is written in the form, not in a manifest.
+pub fn say_bare_variables(form: &ServiceForm, settle: &mut [ManifestRemark], words: Words) {
+    for remark in settle {
+        let Some((at, variable)) = remark.at.and_then(|at| Some((at, form.bare_variable_at(at.0)?))) else { continue };
+        let text = words.with("new-variable-bare", "line", variable);
+        *remark = ManifestRemark { at: Some(at), ..ManifestRemark::new(text, remark.code, &[]) };
     }
 }
 

@@ -9,7 +9,7 @@ use axum::extract::{ConnectInfo, Form as Body, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::checks::{FieldRemark, FieldRemarks, TypedForm};
+use super::checks::{self, FieldRemark, FieldRemarks, TypedForm};
 use super::manifest::ServiceForm;
 use super::view_model;
 use super::view_model::PlanRow;
@@ -173,7 +173,9 @@ async fn new_page(
             let (port, has_tls) = (Some(form.port.as_str()), form.tls && !form.port.is_empty());
             let typed = TypedForm { name: &form.name, image: &form.image, port, has_tls };
             marks = FieldRemarks::check(web, visitor, typed, after).await;
+            marks.mark_warnings(&form, &file, &after.diagnostics, visitor.words);
         }
+        checks::say_bare_variables(&form, &mut checked.settle, visitor.words);
         marks.mark_problems(&form, &checked.settle, visitor.words);
     }
     if is_name_taken {

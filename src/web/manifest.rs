@@ -65,6 +65,14 @@ impl ServiceForm {
         fields.into_iter().nth(line.checked_sub(1)?)
     }
 
+    /// The typed variable in a line of the manifest, if it has no `=`.
+    pub fn bare_variable_at(&self, line: usize) -> Option<&str> {
+        let first = (1..).find(|line| self.field_at(*line).is_none_or(|field| field == "environment"))?;
+        // The key of the map comes before its variables.
+        let variable = lines(&self.environment).nth(line.checked_sub(first + 1)?)?;
+        (!variable.contains('=')).then_some(variable)
+    }
+
     /// The manifest in pieces, each with the field that it says. Values are written on one line.
     fn parts(&self) -> Vec<(&'static str, String)> {
         let mut parts = vec![
@@ -86,10 +94,11 @@ impl ServiceForm {
         }
         let variables: Vec<&str> = lines(&self.environment).collect();
         parts.extend((!variables.is_empty()).then(|| ("environment", "environment:\n".to_owned())));
-        for variable in variables {
-            let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
-            parts.push(("environment", format!("  {}: {}\n", scalar(name.trim()), quoted(value))));
-        }
+        parts.extend(variables.into_iter().map(|variable| match variable.split_once('=') {
+            Some((name, value)) => ("environment", format!("  {}: {}\n", scalar(name.trim()), quoted(value))),
+            // The reader refuses a name without a value.
+            None => ("environment", format!("  {}:\n", scalar(variable))),
+        }));
         let volumes: Vec<&str> = lines(&self.volumes).collect();
         parts.extend((!volumes.is_empty()).then(|| ("volumes", "volumes:\n".to_owned())));
         parts.extend(volumes.into_iter().map(|volume| ("volumes", format!("  - {}\n", scalar(volume)))));
@@ -165,6 +174,15 @@ mod tests {
         let expected = ["name", "image", "address", "address", "port", "tls", "environment", "environment"];
         assert_eq!(fields, [&expected[..], &["environment", "volumes", "volumes"]].concat());
         assert_eq!(form.field_at(0), None);
+    }
+
+    #[test]
+    fn a_variable_without_a_value_is_none_and_knows_its_line() {
+        let environment = "A=1\nBARE\nEMPTY=".to_owned();
+        let form = ServiceForm { image: "web:1".into(), environment, ..ServiceForm::default() };
+        assert!(form.manifest().ends_with("environment:\n  A: \"1\"\n  BARE:\n  EMPTY: \"\"\n"), "{}", form.manifest());
+        let bare: Vec<usize> = (0..9).filter(|line| form.bare_variable_at(*line).is_some()).collect();
+        assert_eq!((bare, form.bare_variable_at(5)), (vec![5], Some("BARE")));
     }
 
     #[test]

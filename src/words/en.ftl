@@ -184,6 +184,7 @@ new-tls-letsencrypt = Let's Encrypt
 new-tls-none = none
 new-environment = Environment
 new-environment-hint = NAME=value, one a line
+new-variable-bare = `{ $line }` has no `=`: write `NAME=value`, or `NAME=` for an empty value
 new-volumes = Volumes
 new-volumes-hint = name:/path, one a line
 new-manifest = will be committed to { $where }

@@ -37,6 +37,12 @@ async fn images_and_ports_are_checked_and_registries_are_asked_once() {
     let page = check(&mut alice, &[("image", "ported:1")]).await;
     page.shows("no port: nobody reaches it from outside; the image exposes 8080");
     page.shows("no problem, but no port: nobody reaches it from outside");
+    // A warning about the manifest is said at its field, and is in the way of nothing.
+    rig.docker.load_image(ImageSpec::new("ported:latest"));
+    let page = check(&mut alice, &[("image", "ported:latest"), ("port", "80")]).await;
+    page.shows("<p class=\"hint warn\" id=\"image-hint\"");
+    page.shows("image follows <code>latest</code> · name the version, as in ported:1.2 · here already, ");
+    page.shows("no problem");
     let page = check(&mut alice, &[("image", "nowhere:9"), ("port", "80")]).await;
     page.shows("<p class=\"hint bad\" id=\"image-hint\"");
     // What cannot be pulled now may be there tomorrow: it is said, and nothing is in the way.

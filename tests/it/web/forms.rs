@@ -150,8 +150,14 @@ async fn errors_are_shown_at_their_field() {
     let (rig, daemon) = started().await;
     let mut alice = signed_in(&rig, "editor").await;
     let all = [("image", "web:1"), ("name", "shop"), ("port", "80"), ("volumes", "data:/data")];
-    let cases =
-        [("name", "Bad_Name"), ("port", "eighty"), ("volumes", "data"), ("address", "foreign"), ("name", "web")];
+    let cases = [
+        ("name", "Bad_Name"),
+        ("port", "eighty"),
+        ("volumes", "data"),
+        ("environment", "A=b\nBARE"),
+        ("address", "foreign"),
+        ("name", "web"),
+    ];
     for (field, value) in cases {
         let mut fields: Vec<(&str, &str)> = all.into_iter().filter(|(known, _)| *known != field).collect();
         fields.extend([(field, value), ("do", "check")]);
@@ -161,6 +167,9 @@ async fn errors_are_shown_at_their_field() {
         assert!(!part(&page, "image").contains("aria-invalid"), "{field}={value}");
         if field == "port" {
             page.shows("eighty is no port: a number from 1 to 65535");
+        }
+        if field == "environment" {
+            page.shows("<code>BARE</code> has no <code>=</code>: write");
         }
         let settle = page.body.split("id=\"settle-title\"").nth(1).unwrap().split("</ul>").next().unwrap();
         let is_place = |word: &str| word.split(':').filter(|part| part.parse::<usize>().is_ok()).count() > 1;
