@@ -115,7 +115,7 @@ pub async fn run(demo: &DemoArgs, output: &Output) -> Result<u8, CommandFailure>
     let config = Config::load(Some(&path))?;
     let Built { mut engine, lock, world: _ } = build_engine::engine(&config).await?;
     world.lend_machines(&mut engine, &config)?;
-    let engine = engine.staged(world.stage());
+    let engine = engine.staged(world.stage(program(&folder.path)));
     let socket =
         crate::server::socket::bind(&config.beside_state("sock")).map_err(|error| failed(error.to_string()))?;
     let public = super::daemon::bind(config.server.listen, "--port").await?;
@@ -236,6 +236,7 @@ async fn remove_from_engine(handle: &Handle, output: &Output) -> Result<(), Comm
 fn welcome_text(world: &DemoWorld, folder: &Path, link: &str) -> String {
     let proxy = world.npm.proxy_address;
     let services = folder.join("services");
+    let program = program(folder);
     let work = world.git.work(APP).display().to_string();
     let try_out = match &world.docker {
         Some(_) => format!(
@@ -246,7 +247,8 @@ Try:
   a new deployment of the app {APP}: change app.py in {work}, `git commit -am next` there, and deploy it on its page
   one that never gets healthy: add `healthcheck: {{test: \"exit 1\"}}` to whoami.yaml
   a removed record, host or container is back within seconds
-  reserve machines of the pool at /pools/lab, or by `amarre pool reserve lab`; they are simulated, so no one can sign in there"
+  reserve machines of the pool at /pools/lab; they are simulated, so no one can sign in there. Or in a terminal:
+  {program} pool reserve lab --user alice"
         ),
         None => String::new(),
     };
@@ -255,21 +257,20 @@ Try:
   Pages     {link}
   Services  http://whoami.{DOMAIN}:{}/  (each name below {DOMAIN} opens there; TLS is simulated, so without it)
   Folder    {}
-  Status    {} --config {} status
+  Status    {program} status
   NPM       {}, user {IDENTITY}, password {PASSWORD}  (its API; there are no pages)
 {try_out}
 Ctrl-C ends the demo; nothing stays.",
         proxy.port(),
         services.display(),
-        program(),
-        folder.join("amarre.yaml").display(),
         world.npm.server.url(),
     )
 }
 
-/// How the user started this program; it may not be in PATH.
-fn program() -> String {
-    std::env::current_exe().map_or_else(|_| "amarre".to_owned(), |path| path.display().to_string())
+/// How a terminal reaches the demo: this program may not be in PATH, and the configuration is where nothing looks for it.
+fn program(folder: &Path) -> String {
+    let program = std::env::current_exe().map_or_else(|_| "amarre".to_owned(), |path| path.display().to_string());
+    format!("{program} --config {}", folder.join("amarre.yaml").display())
 }
 
 const IDENTITY: &str = "amarre@amarre.demo";
@@ -383,8 +384,8 @@ impl DemoWorld {
         format!("kind: Pool\nname: lab\nmachines:\n{machines}")
     }
 
-    /// The simulated part of the world, and its proxy's address.
-    fn stage(&self) -> Stage {
+    /// The simulated part of the world, its proxy's address, and how a terminal reaches it.
+    fn stage(&self, program: String) -> Stage {
         let npm = ProviderId::npm("main");
         let docker = self.docker.iter().map(|_| ProviderId::docker("default"));
         Stage {
@@ -393,6 +394,7 @@ impl DemoWorld {
                 .chain([pool::provider()])
                 .collect(),
             proxies: [(npm, self.npm.proxy_address)].into(),
+            program,
         }
     }
 

@@ -248,6 +248,8 @@ pub struct Stage {
     pub demo: BTreeSet<ProviderId>,
     /// The address of a simulated proxy. The addresses of its hosts do not lead there.
     pub proxies: BTreeMap<ProviderId, SocketAddr>,
+    /// What a terminal needs in place of `amarre` to reach it; empty: nothing else.
+    pub program: String,
 }
 
 /// The input of a plan that changes from pass to pass.

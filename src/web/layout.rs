@@ -177,6 +177,8 @@ pub struct PageFrame {
     pub test_mode: String,
     /// What the band of that is called: test mode, or demo.
     pub test_label: String,
+    /// What a terminal needs in place of `amarre`; empty: nothing else.
+    pub program: String,
     /// The buttons of the demo: address, mark and words.
     pub demo_buttons: Vec<(&'static str, &'static str, String)>,
     /// The revision: `main @ 3f2a9c1`.
@@ -277,6 +279,7 @@ impl PageFrame {
             flash,
             is_git: web.handle.is_git(),
             test_mode: test_mode(&picture, words),
+            program: picture.context.as_ref().map(|context| context.stage.program.clone()).unwrap_or_default(),
             demo_buttons: demo_buttons(web, visitor),
             test_label: words.get(if is_demo { "demo-label" } else { "test-label" }),
             revision: report::revision(&picture),
@@ -315,6 +318,14 @@ impl PageFrame {
     /// Whether a hint names a command.
     pub fn has_commands(&self, hints: &[HintView]) -> bool {
         hints.iter().any(|view| !view.command.is_empty())
+    }
+
+    /// A command as it can be pasted into a terminal: the demo is reached with its own configuration.
+    pub fn command(&self, command: &str) -> String {
+        match command.strip_prefix("amarre ") {
+            Some(rest) if !self.program.is_empty() => format!("{} {rest}", self.program),
+            Some(_) | None => command.to_owned(),
+        }
     }
 
     /// The text of a key.

@@ -70,8 +70,11 @@ impl ReservationDraft {
     fn one(row: &PoolRow, args: &ActArgs, (user, by): (String, String), now: Timestamp) -> Result<Self, Early> {
         if !is_user_name(&user) {
             let message = format!("an account cannot be called `{}`", words::cut(&words::line(&user), 40));
-            let hint = "lower-case letters, digits and `-`, a letter first, at most 31, and no name that systems use";
-            return Err(Some(refused(Code::A0765, &message, hint)));
+            let rule = "lower-case letters, digits and `-`, a letter first, at most 31, and no name that systems use";
+            // It follows from who asks, unless it is said.
+            let is_usual = args.given("user").is_none() && args.texts(USERS).is_empty();
+            let hint = if is_usual { format!("name one with `--user NAME`: {rule}") } else { rule.to_owned() };
+            return Err(Some(refused(Code::A0765, &message, &hint)));
         }
         let key = match args.given(PUBLIC_KEY) {
             None => String::new(),
@@ -210,7 +213,8 @@ mod tests {
         };
         let row = PoolRow { name: "lab".to_owned(), pool, machines: Vec::new(), reservations: Vec::new() };
         let mut given = arguments.as_object().cloned().unwrap_or_default();
-        given.extend([("pool".to_owned(), json!("lab")), ("by".to_owned(), json!("Tea <tea@example.org>"))]);
+        given.insert("pool".to_owned(), json!("lab"));
+        given.entry("by").or_insert(json!("Tea <tea@example.org>"));
         let act = Act::parse(&POOL_RESERVE, given)?;
         let all = ReservationDraft::all(&row, &act.args, NOW)
             .map_err(|early| early.map_or(String::new(), |answer| answer.text))?;
@@ -240,6 +244,7 @@ mod tests {
             (json!({"users": ["a", "b"], "user": "c"}), "does not go together"),
             (json!({"users": ["alice", "root"]}), "cannot be called `root`"),
             (json!({"user": "a;rm -rf /"}), "cannot be called"),
+            (json!({"by": "root"}), "`--user NAME`"),
         ] {
             let refused = drafts(arguments.clone()).unwrap_err();
             assert!(refused.contains(why), "{arguments}: {refused}");

@@ -18,6 +18,8 @@ struct Demo {
     proxy: SocketAddr,
     config: PathBuf,
     setup: String,
+    /// The command of its line about the pool.
+    reserve: String,
     _folder: tempfile::TempDir,
 }
 
@@ -42,7 +44,8 @@ impl Demo {
         let proxy = services.trim_end_matches('/').rsplit(':').next().unwrap().parse::<u16>().unwrap();
         let setup = after("  Pages ");
         let config = Path::new(&after("  Folder ")).parent().unwrap().join("amarre.yaml");
-        Self { child, port, proxy: ([127, 0, 0, 1], proxy).into(), config, setup, _folder: folder }
+        let reserve = told.lines().find(|line| line.contains(" pool reserve ")).unwrap().trim().to_owned();
+        Self { child, port, proxy: ([127, 0, 0, 1], proxy).into(), config, setup, reserve, _folder: folder }
     }
 
     async fn signed_in(&self) -> Browser {
@@ -83,6 +86,12 @@ async fn its_pages_say_what_it_is_and_their_links_open() {
     alice.get("/language/en?back=/").await;
     let pool = alice.get("/pools/lab").await;
     (1..=8).for_each(|number| pool.shows(&format!("203.0.113.{}", 20 + number)));
+    // What it proposes can be pasted, and so can what its pages say.
+    let pasted = Command::new("sh").args(["-c", &demo.reserve]).output().await.unwrap();
+    let reserved = String::from_utf8_lossy(&pasted.stdout).into_owned();
+    assert!(pasted.status.success() && reserved.contains("ssh alice@203.0.113.2"), "{}: {pasted:?}", demo.reserve);
+    let anybody = Browser::with_address(demo.port).get("/login").await;
+    anybody.shows(&format!("--config {} user add", demo.config.display()));
     let reserved = demo.run(&["pool", "reserve", "lab", "--count", "2", "--user", "bob"]).await;
     assert!(reserved.contains("ssh bob@203.0.113.2"), "{reserved}");
     // Its app was built from a repository, and follows it.
