@@ -205,7 +205,8 @@ pub(super) async fn converge(
     let started = handle.now();
     let (reply, tally) = follow(handle, confirm_deletes, only, timeout_ms, (steps, style.language)).await?;
     let took = handle.now() - started;
-    let (text, exit) = report::verdict(&reply.picture, reply.settled, &tally, (took, handle.now()), style);
+    let ended = report::RunEnd { settled: reply.settled, goes_on: handle.goes_on(), took };
+    let (text, exit) = report::verdict(&reply.picture, ended, &tally, handle.now(), style);
     Some(CommandAnswer { document: report::status_json(&reply.picture, None), text, exit })
 }
 

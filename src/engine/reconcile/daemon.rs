@@ -83,6 +83,7 @@ pub struct Handle {
     turns: Arc<Semaphore>,
     started: Timestamp,
     interval: Millis,
+    goes_on: bool,
     keeper: Option<Arc<dyn KeepSecrets>>,
 }
 
@@ -200,6 +201,11 @@ impl Handle {
         self.source.unwritable(shown).await
     }
 
+    /// Whether the loop goes on when what was asked is done: it is a daemon's.
+    pub fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
     /// Whether manifests come from a repository.
     pub fn is_git(&self) -> bool {
         self.source.is_git()
@@ -315,6 +321,7 @@ pub fn start(engine: Engine, behaviour: Behaviour) -> (Handle, impl Future<Outpu
         turns: Arc::new(Semaphore::new(manifest_loader::AT_ONCE)),
         started: engine.clock.now(),
         interval: engine.interval,
+        goes_on: behaviour.watches,
         keeper: None,
     };
     let shutdown = Arc::new(Notify::new());

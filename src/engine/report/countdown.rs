@@ -37,6 +37,17 @@ impl CountFrom {
             CountFrom::For(since) | CountFrom::Up(since) => Some(since),
         }
     }
+
+    /// Whether something is tried again then.
+    pub const fn is_try(self) -> bool {
+        match self {
+            CountFrom::Until(then, _) => match then {
+                Then::NextTry | Then::TriedAgain | Then::Started => true,
+                Then::GoesOn | Then::Said => false,
+            },
+            CountFrom::For(_) | CountFrom::Up(_) => false,
+        }
+    }
 }
 
 /// The sentence at this moment.

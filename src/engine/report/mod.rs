@@ -26,8 +26,7 @@ pub mod instance_log;
 pub mod savings;
 pub mod missed_tick;
 pub mod under_way;
-
-use std::collections::BTreeMap;
+pub mod run_end;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -36,8 +35,7 @@ use crate::ledger::runs::Event;
 use crate::source::SourceError;
 use crate::words::{Words, say};
 use amarre_core::manifest::Severity;
-use amarre_core::model::plan::guards;
-use amarre_core::model::{Address, Change, Code, Commit, Hint, Language, Millis, ProviderId, Text, Timestamp, Verb};
+use amarre_core::model::{Code, Commit, Hint, Language, Millis, ProviderId, Text, Timestamp};
 use amarre_core::plan::desired::certificate::OrderBudget;
 use amarre_core::plan::input::Input;
 use amarre_core::plan::render::{self, Sign, Style, Tone, lines};
@@ -46,6 +44,7 @@ use amarre_core::text;
 use countdown::CountFrom;
 pub use drift::drift_json;
 pub use plan::{plan_json, plan_markdown, plan_of, plan_text, plan_text_before};
+pub use run_end::{RunEnd, RunTally, verdict};
 use service_list::{ListQuery, Only};
 use status::{Health, ResourceStatus, ServiceStatus, Sync};
 use waits::PendingWait;
@@ -587,111 +586,4 @@ fn resource_json(picture: &PassResult, resource: &ResourceStatus) -> Json {
         }
     }
     document
-}
-
-/// How an `apply` ended: its text and its exit code.
-pub fn verdict(
-    picture: &PassResult,
-    settled: bool,
-    created: &RunTally,
-    (took, now): (Millis, Timestamp),
-    style: Style,
-) -> (String, u8) {
-    let services = picture.statuses();
-    let is_good = |row: &&ServiceStatus| row.sync == Sync::Synced && row.health == Health::Healthy;
-    // A preview is not a problem of the person who asks.
-    let is_reported = |row: &ServiceStatus| row.code == Some(Code::A0417) && row.health == Health::Healthy;
-    let in_force = |row: &&ServiceStatus| !picture.facts.suspended.contains_key(&row.name) && !row.deleted;
-    let in_sync = services.values().filter(is_good).filter(in_force).count();
-    let id = short_revision(&picture.source.revision);
-    let needy: Vec<&ServiceStatus> =
-        services.values().filter(|row| row.sync != Sync::Synced || row.health != Health::Healthy).collect();
-    let needy: Vec<&ServiceStatus> =
-        needy.into_iter().filter(|row| !picture.facts.suspended.contains_key(&row.name) && !is_reported(row)).collect();
-    let broken = !picture.broken.is_empty() || picture.diagnostics.iter().any(|d| d.severity == Severity::Error);
-    if let Some(error) = &picture.ledger_error {
-        return (format!("Nothing applied: {error}, A0903\n"), 1);
-    }
-    let guarded = picture.plan.guard.is_some();
-    let broken = broken || picture.source_error.is_some() || apps::behind(picture).next().is_some();
-    if settled && needy.is_empty() && !broken && !guarded && picture.plan.has_seen_services() {
-        let nothing = created.total() == 0;
-        let done = if nothing { "nothing to do".to_owned() } else { created.to_string() };
-        let plural = if in_sync == 1 { "1 service in sync".to_owned() } else { format!("{in_sync} services in sync") };
-        let text = style.paint(Tone::Bold, &format!("Applied {id} in {}: {done}. {plural}.", took.in_words()));
-        return (format!("{text}\n"), 0);
-    }
-    let word = if created.total() == 0 { "Not applied" } else { "Partly applied" };
-    let mut out = style.paint(Tone::Bold, &format!("{word} {id} in {}: {created}.", took.in_words()));
-    if !settled {
-        out.push_str(" Time is up; the next run goes on from there.");
-    }
-    out.push('\n');
-    let is_guarded = |row: &ServiceStatus| row.code.is_some_and(guards::is_one);
-    // A shared reason is reported once.
-    let mut alike: BTreeMap<(String, String), Vec<&ServiceStatus>> = BTreeMap::new();
-    for row in needy.into_iter().filter(|row| !is_guarded(row)) {
-        let hints: Vec<String> = row.hints.iter().map(Hint::in_line).collect();
-        alike.entry((with_code(row, now, style.language), hints.join("\n"))).or_default().push(row);
-    }
-    let mut alike: Vec<Vec<&ServiceStatus>> = alike.into_values().collect();
-    alike.sort_by_key(|rows| rows.first().map(|row| row.name.clone()));
-    for rows in &alike {
-        let (row, name) = match rows.as_slice() {
-            [] => continue,
-            [row] => (row, format!("{:14}", row.name)),
-            [row, other] => (row, format!("{}, {}   ", row.name, other.name)),
-            [row, other, more @ ..] => (row, format!("{}, {} and {} more   ", row.name, other.name, more.len())),
-        };
-        out.push_str(&format!("  {} {name}{}\n", style.sign(Sign::Failed), with_code(row, now, style.language)));
-        out.push_str(&wait_text::verdict(picture, row, now, style.language));
-        for hint in &row.hints {
-            hint_line(hint, "      ", style, &mut out);
-        }
-    }
-    problems_text(picture, now, style, &mut out);
-    (out, if guarded { 4 } else { 3 })
-}
-
-/// Changes made, by verb.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunTally {
-    /// Made.
-    pub created: usize,
-    /// Changed.
-    pub updated: usize,
-    /// Deleted.
-    pub deleted: usize,
-    /// Changes whose last try failed.
-    pub failed: BTreeMap<Address, Change>,
-}
-
-impl RunTally {
-    /// Counts one change. Pulls and attachments show in other lines.
-    pub fn add(&mut self, change: &Change) {
-        use amarre_core::model::Kind;
-        if matches!(change.address.kind, Kind::Image | Kind::Attachment) {
-            return;
-        }
-        match change.verb {
-            Verb::Create(_) => self.created += 1,
-            Verb::Update(_) => self.updated += 1,
-            Verb::Delete => self.deleted += 1,
-        }
-    }
-
-    /// All of them.
-    pub fn total(&self) -> usize {
-        self.created + self.updated + self.deleted
-    }
-}
-
-impl std::fmt::Display for RunTally {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let counts = [(self.created, "created"), (self.updated, "updated"), (self.deleted, "deleted")];
-        let parts: Vec<String> =
-            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-        f.write_str(if parts.is_empty() { "nothing changed" } else { "" })?;
-        f.write_str(&parts.join(", "))
-    }
 }

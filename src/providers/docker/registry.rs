@@ -56,10 +56,13 @@ impl Registries {
         if status == Some(429) || has(&["toomanyrequests", "too many requests", "rate limit"]) {
             let hint = match login {
                 Some(_) => {
-                    text!("it is tried again later; a mirror in the engine's daemon.json spares the registry")
+                    text!("the daemon tries again later; a mirror in the engine's daemon.json spares the registry")
                 }
                 None => {
-                    text!("it is tried again later; an account has a higher limit: registries.{registry}", registry)
+                    text!(
+                        "the daemon tries again later; an account has a higher limit: registries.{registry}",
+                        registry
+                    )
                 }
             };
             return ProviderError::new(Class::RetryLater, Code::A0524, message(text!("the registry limits requests")))
@@ -105,7 +108,7 @@ impl Registries {
             };
             return ProviderError::new(Class::Rejected, Code::A0523, message(what)).hint(hint);
         }
-        let hint = text!("does this host's engine reach the registry? it is tried again later");
+        let hint = text!("does this host's engine reach the registry? the daemon tries again later");
         ProviderError::new(Class::RetryLater, Code::A0504, message(text!("did not work"))).hint(hint)
     }
 }

@@ -251,7 +251,7 @@ impl Trouble {
         let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
         let message = text!("{doing}: {why}", doing = doing.clone(), why = self.words());
         let away = text!(
-            "it is tried again by itself; does https://console.kamatera.com answer, and is this machine on line?"
+            "does https://console.kamatera.com answer, and is this machine on line? the daemon tries again by itself"
         );
         if self.is_busy() {
             return ProviderError::new(Class::Conflict, Code::A0742, message)

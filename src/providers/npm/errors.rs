@@ -138,13 +138,13 @@ impl NpmError {
                 class,
                 Code::A0601,
                 text!("NPM {name} does not answer at {url} (it was asked too often, it answered 429)", name, url),
-                text!("a proxy before it has a limit; it is tried again when that allows"),
+                text!("a proxy before it has a limit; the daemon tries again when that allows"),
             ),
             NpmError::Away(why) | NpmError::Lost(why) => (
                 class,
                 Code::A0601,
                 text!("NPM {name} does not answer at {url} ({why})", name, url, why = Text::from(why)),
-                text!("is its container running? nothing of it is touched meanwhile, and it is tried again"),
+                text!("is its container running? nothing of it is touched meanwhile, and the daemon tries again"),
             ),
             NpmError::Garbled(status) => {
                 let (what, hint) = garbled(place, status);
@@ -257,11 +257,11 @@ fn certbot(words: &str, name: &str, identity: &str) -> (Code, Text, Text) {
     let said = Text::from(words);
     if says(&BUSY) {
         let what = text!("certbot of NPM {name} is busy with another certificate", name);
-        return (Code::A0802, what, text!("nothing was ordered; it is tried again"));
+        return (Code::A0802, what, text!("nothing was ordered; the daemon tries again"));
     }
     if says(&ABSENT) {
         let what = text!("NPM {name} ordered nothing, it has no certbot: {said}", name, said);
-        return (Code::A0803, what, text!("its container's log says why; it is tried again"));
+        return (Code::A0803, what, text!("its container's log says why; the daemon tries again"));
     }
     if says(&MAIL) {
         let what = text!(
@@ -283,7 +283,7 @@ fn certbot(words: &str, name: &str, identity: &str) -> (Code, Text, Text) {
         return (
             Code::A0807,
             what,
-            text!("may NPM's container speak to the Internet, and does DNS work in it? it is tried again"),
+            text!("may NPM's container speak to the Internet, and does DNS work in it? the daemon tries again"),
         );
     }
     let what = text!("Let's Encrypt issued no certificate: {said}", said);

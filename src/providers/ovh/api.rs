@@ -233,7 +233,8 @@ impl OvhError {
     pub fn into_error(self, doing: &Text, wrote: bool) -> ProviderError {
         let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
         let message = text!("{doing}: {why}", doing = doing.clone(), why = self.words());
-        let away = text!("it is tried again by itself; is https://status.ovhcloud.com quiet and this machine on line?");
+        let away =
+            text!("is https://status.ovhcloud.com quiet and this machine on line? the daemon tries again by itself");
         if self.is_about_service_account() {
             return ProviderError::new(Class::Reauthenticate, Code::A0720, message)
                 .hint(text!("check `ovh.client_id` and `client_secret`: of a service account that still exists, and of the region of `ovh.endpoint`?"));

@@ -148,7 +148,7 @@ pub fn failed(trouble: OvhError, doing: &Text, wrote: bool) -> ProviderError {
     let unclear = if wrote { Class::OutcomeUnknown } else { Class::RetryLater };
     let message = text!("{doing}: {why}", doing = doing.clone(), why = trouble.words());
     let away = text!(
-        "it is tried again by itself; is https://public-cloud.status-ovhcloud.com quiet and this machine on line?"
+        "is https://public-cloud.status-ovhcloud.com quiet and this machine on line? the daemon tries again by itself"
     );
     if let Some(action) = trouble.lacks() {
         let hint =

@@ -95,8 +95,9 @@ impl OvhCloudProvider {
         match found.available {
             Some(false) => {
                 let message = text!("{region} has no `{size}` left", region, size);
-                let hint =
-                    text!("OVH says that it is out of stock; it is tried again; another region or type may have room");
+                let hint = text!(
+                    "OVH says that it is out of stock; the daemon tries again; another region or type may have room"
+                );
                 Err(ProviderError::new(Class::RetryLater, Code::A0754, message).hint(hint))
             }
             Some(true) | None => Ok(found.clone()),

@@ -305,7 +305,7 @@ fn app_hint(code: Code) -> &'static str {
         (Code::A0316, "keep what is generated, and large files, out of the repository"),
         (Code::A0775, "what runs stays as it is until a commit fixes it"),
     ];
-    let usual = "is the server up, and `git.url` right? it is tried again by itself";
+    let usual = "is the server up, and `git.url` right? the daemon tries again by itself";
     HINTS.into_iter().find(|(known, _)| *known == code).map_or(usual, |(_, hint)| hint)
 }
 
@@ -641,7 +641,7 @@ impl GitSettings {
             SessionError::NoAnswer(why) => SourceError::new(
                 Code::A0302,
                 format!("{url} did not answer: {why}"),
-                Hint::text("is the server up, and `source.git.url` right? it is tried again by itself"),
+                Hint::text("is the server up, and `source.git.url` right? the daemon tries again by itself"),
             ),
             SessionError::Denied(why) => SourceError::new(
                 Code::A0303,

@@ -2,7 +2,7 @@
 
 use amarre::engine::reconcile::daemon;
 use amarre::engine::reconcile::daemon::{Behaviour, LoopCommand};
-use amarre::engine::report::{self, RunTally};
+use amarre::engine::report::{self, RunEnd, RunTally};
 use amarre_core::model::Millis;
 use amarre_core::plan::render::Style;
 use amarre_sim::npm;
@@ -89,9 +89,17 @@ async fn a_shared_refusal_is_reported_once() {
     }
     rig.npm.backend_down(true);
     rig.pass().await;
-    let (text, exit) =
-        report::verdict(&rig.last_pass(), true, &RunTally::default(), (Millis(0), rig.last_pass().at), Style::PLAIN);
+    let end = |goes_on: bool| {
+        let (ended, at) = (RunEnd { settled: true, goes_on, took: Millis(0) }, rig.last_pass().at);
+        report::verdict(&rig.last_pass(), ended, &RunTally::default(), at, Style::PLAIN)
+    };
+    let (text, exit) = end(true);
     assert_eq!(exit, 3);
+    assert!(!text.contains("no daemon runs"), "{text}");
+    // Without a daemon a person tries again.
+    let (alone, _) = end(false);
+    assert!(alone.contains("no daemon runs; to try again, amarre apply"), "{alone}");
+    assert!(!alone.contains("next try"), "{alone}");
     assert!(text.contains("r0, r1 and 6 more   "), "{text}");
     assert_eq!(text.matches("A0603").count(), 2, "once for the services, once for NPM: {text}");
 }

@@ -374,8 +374,8 @@ async fn many_records_of_one_service_need_their_number() {
         assert_eq!(rows(&rig).iter().filter(|(_, line)| line.starts_with("lots")).count(), 15);
         let picture = rig.last_pass();
         assert_eq!(picture.statuses()["lots"].what_now.to_string(), "held by the guard");
-        let (said, exit) =
-            report::verdict(&picture, true, &report::RunTally::default(), (Millis(1), picture.at), Style::PLAIN);
+        let ended = report::RunEnd { settled: true, goes_on: true, took: Millis(1) };
+        let (said, exit) = report::verdict(&picture, ended, &report::RunTally::default(), picture.at, Style::PLAIN);
         assert_eq!((said.matches("of one service at once").count(), exit), (1, 4), "the guard is told once: {said}");
         for _ in 0..8 {
             step(&mut rig.engine, RunMode::Act { confirmed_deletes: Some(number), only: None }).await;
