@@ -29,7 +29,7 @@ mod overlay;
 mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -38,6 +38,7 @@ use self::file::File;
 use self::secrets::{Resolver, ServiceSecrets, environment, read_limited};
 use crate::notifications::channel::{Channel, Heartbeat};
 use crate::secret::{KEY_BYTES, MarkKey, OvhLogin, Secret};
+use amarre_core::model::site::{PublicAddress, ascii_name};
 use amarre_core::model::suggestion::nearest;
 use amarre_core::model::{Code, GitRef, GitUrl, Hint, Millis, ProviderId, SecretName, Site};
 
@@ -479,6 +480,17 @@ pub fn is_domain(name: &str) -> bool {
             && !label.ends_with('-')
     };
     name.len() <= 253 && name.split('.').all(is_label)
+}
+
+/// What is said of a text that is no public address.
+pub const NO_PUBLIC_ADDRESS: &str = "write an IPv4 or IPv6 address; a name must end in a dot: home.example.org.";
+
+/// A public address of a host: where records point.
+pub fn public_address(text: &str) -> Option<PublicAddress> {
+    match text.parse::<IpAddr>() {
+        Ok(ip) => Some(PublicAddress::Ip(ip)),
+        Err(_) => text.ends_with('.').then(|| PublicAddress::Name(ascii_name(text))),
+    }
 }
 
 fn locate(path: Option<&Path>) -> Result<PathBuf, ConfigError> {

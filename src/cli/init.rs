@@ -203,17 +203,13 @@ async fn ask_all(
     answers.containers = found.containers;
     answers.proposals = found.proposals;
     answers.domain =
-        dialogue.text("Domain", &init.domain, None)?.unwrap_or_default().trim_end_matches('.').to_lowercase();
+        dialogue.checked("Domain", &init.domain, None, why_not_a_domain)?.trim_end_matches('.').to_lowercase();
     if answers.domain.is_empty() {
         let hint = "give it: amarre init --domain example.org";
         return Err(CommandFailure::new(Code::A1005, "the domain is missing, and nobody can be asked here", hint));
     }
-    if !crate::config::is_domain(&ascii_name(&answers.domain)) {
-        let message = format!("`{}` is not a domain", answers.domain);
-        return Err(CommandFailure::new(Code::A1005, message, "write it as in example.org"));
-    }
-    answers.address =
-        dialogue.text("Public address of this host", &init.address, public_address())?.unwrap_or_default();
+    let question = "Public address of this host";
+    answers.address = dialogue.checked(question, &init.address, public_address(), why_not_an_address)?;
     if answers.address.is_empty() {
         answers
             .missing
@@ -230,7 +226,10 @@ async fn ask_all(
             return Err(CommandFailure::new(Code::A1005, "NPM is there, and is to be simulated", hint));
         }
         true => Some(SIMULATED.to_owned()),
-        false => dialogue.text("NPM's admin address (s: simulated for now)", &init.npm_url, url)?,
+        false => {
+            let empty = if url.is_none() { ", empty: no proxy hosts" } else { "" };
+            dialogue.text(&format!("NPM's admin address (s: simulated for now{empty})"), &init.npm_url, url)?
+        }
     };
     match url {
         Some(url) if url == SIMULATED => answers.simulate(Simulated::Npm, dialogue.output),
@@ -240,6 +239,22 @@ async fn ask_all(
         }
     }
     ovh(init, dialogue, answers).await
+}
+
+/// Why an answer is no domain, and how one is written.
+fn why_not_a_domain(answer: &str) -> Option<(String, &'static str)> {
+    let name = answer.trim_end_matches('.').to_lowercase();
+    let is_one = name.contains('.') && crate::config::is_domain(&ascii_name(&name));
+    (!is_one).then(|| match name.is_empty() {
+        true => ("it needs a domain".to_owned(), "write it as in example.org"),
+        false => (format!("`{name}` is not a domain"), "write it as in example.org"),
+    })
+}
+
+/// Why an answer is no public address; without one there are no records.
+fn why_not_an_address(answer: &str) -> Option<(String, &'static str)> {
+    let is_one = answer.is_empty() || crate::config::public_address(answer).is_some();
+    (!is_one).then(|| (format!("`{answer}` is not an address"), crate::config::NO_PUBLIC_ADDRESS))
 }
 
 /// Who commits manifests; `None`: not said, and the configuration leaves it open.
@@ -388,7 +403,8 @@ pub(super) fn empty_query() -> ObserveQuery {
 }
 
 pub(super) fn gap_failure(gap: &Gap) -> CommandFailure {
-    CommandFailure::new(gap.code, gap.message.to_string(), gap.hint.to_string())
+    let again = "nothing is written; amarre init asks again".to_owned();
+    CommandFailure { code: Some(gap.code), message: gap.message.to_string(), hints: vec![gap.hint.to_string(), again] }
 }
 
 /// The sources of answers.
@@ -415,6 +431,30 @@ impl Dialogue<'_> {
         let usual = found.as_ref().map(|found| format!(" [{found}]")).unwrap_or_default();
         let typed = self.output.prompt(&format!("{question}{usual}:")).map_err(|_| missing_answer())?;
         Ok(if typed.is_empty() { found } else { Some(typed) })
+    }
+
+    /// The same; a wrong answer ends init, or is asked for again on a terminal. Empty: there is none.
+    fn checked(
+        &self,
+        question: &str,
+        given: &Option<String>,
+        found: Option<String>,
+        why_not: impl Fn(&str) -> Option<(String, &'static str)>,
+    ) -> Result<String, CommandFailure> {
+        let is_asked = self.asks && given.is_none();
+        for tries in 1.. {
+            let answer = self.text(question, given, found.clone())?.unwrap_or_default();
+            // Where nobody can be asked, what is missing is listed.
+            let wrong = if answer.is_empty() && !is_asked { None } else { why_not(&answer) };
+            match wrong {
+                None => return Ok(answer),
+                Some((why, hint)) if !is_asked || tries == TRIES_MAX => {
+                    return Err(CommandFailure::new(Code::A1005, why, hint));
+                }
+                Some((why, hint)) => read_line(self.output, Sign::Failed, "", &format!("{why}: {hint}")),
+            }
+        }
+        Err(missing_answer())
     }
 
     pub(super) fn secret(&self, question: &str, given: Option<Secret>) -> Result<Option<Secret>, CommandFailure> {
@@ -517,8 +557,10 @@ fn is_git(source: &str) -> bool {
 fn configuration(answers: &Answers) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let mut out = format!(
-        "# Every key: docs/configuration.md\ninstance: {INSTANCE}   # the owner on every resource; keep it when the machine is rebuilt\n\
-         domain: {}\n",
+        "# Every key: docs/configuration.md\n\
+         # The owner on every resource: keep it when the machine is rebuilt. Another Amarre that shares the Docker host, NPM\n\
+         # or the zone needs another name.\n\
+         instance: {INSTANCE}\ndomain: {}\n",
         quoted(&answers.domain)
     );
     let kind = if is_git(&answers.source) { "git: {url: " } else { "folder: " };

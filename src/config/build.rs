@@ -396,14 +396,10 @@ impl File {
     fn host(&self, name: &str, host: &HostFile) -> Result<HostSite, ConfigError> {
         let mut address = Vec::new();
         for text in host.address.list() {
-            address.push(match text.parse::<IpAddr>() {
-                Ok(ip) => PublicAddress::Ip(ip),
-                Err(_) if text.ends_with('.') => PublicAddress::Name(ascii_name(&text)),
-                Err(_) => {
-                    let message = format!("hosts.{name}.address: `{text}` is not an address");
-                    return Err(ConfigError::new(Code::A0201, message, "a name must end in a dot: home.example.org."));
-                }
-            });
+            address.push(super::public_address(&text).ok_or_else(|| {
+                let message = format!("hosts.{name}.address: `{text}` is not an address");
+                ConfigError::new(Code::A0201, message, super::NO_PUBLIC_ADDRESS)
+            })?);
         }
         let mut also_at = Vec::new();
         for text in host.also_at.list() {

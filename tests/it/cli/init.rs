@@ -86,6 +86,8 @@ async fn missing_answers_are_listed_and_a_wrong_one_stops_init() {
     let ended = init(&rig, &["--yes"]).await;
     assert_eq!(ended.code, 1);
     assert!(ended.err.contains("error[A1005]: the domain is missing"), "{}", ended.err);
+    let ended = init(&rig, &["--yes", "--domain", "home"]).await;
+    assert!(ended.code == 1 && ended.err.contains("error[A1005]: `home` is not a domain"), "{}", ended.err);
     rig.file("password", "wrong\n");
     let ended = init(&rig, &USUAL).await;
     assert_eq!(ended.code, 1);
@@ -108,7 +110,8 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
     let docker = format!("tcp://{}", rig.docker.server.address);
     let command = format!("{} init --docker {docker} --npm-url {}", env!("CARGO_BIN_EXE_amarre"), rig.npm.server.url());
     // A terminal of its own; the answers are typed one after the other.
-    let answers = "example.org\n203.0.113.10\n\nme\noperators\namarre@amarre.demo\nchangeme-npm\n\n";
+    let answers =
+        "exa mple\ny\nexample.org\nnotip\n203.0.113.10\n\nme\noperators\namarre@amarre.demo\nchangeme-npm\n\n";
     let script = format!("printf '{answers}' | script -qec '{command}' typescript");
     let mut shell = tokio::process::Command::new("bash");
     shell.args(["-c", &script]).current_dir(rig.path()).env("LC_ALL", "C.UTF-8").kill_on_drop(true);
@@ -117,6 +120,9 @@ async fn on_a_terminal_it_asks_and_shows_no_password() {
     assert!(output.status.success(), "{said}");
     for asked in [
         "Domain:",
+        "`exa mple` is not a domain: write it as in example.org",
+        "`y` is not a domain",
+        "`notip` is not an address: write an IPv4 or IPv6 address",
         "Manifests, a folder or git URL [./services]:",
         "`others` have not [others]:",
         "operators or others",
