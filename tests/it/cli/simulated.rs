@@ -23,6 +23,10 @@ async fn a_simulated_resource_is_kept_labelled_and_never_real() {
     rig.file("services/shop.yaml", SHOP);
     // A real account, which test mode must not find.
     let env = [("OVH_APPLICATION_KEY", "application-key"), ("OVH_CONSUMER_KEY", "consumer-key")];
+    // A simulated proxy opens nothing to the Internet.
+    let plan = rig.run_with(&["plan"], &env).await;
+    assert!(plan.out.contains("shop.example.org becomes reachable on this machine only"), "{plan:?}");
+    assert!(!plan.out.contains("from the Internet"), "{plan:?}");
     // Applied by one process, seen by the next.
     let applied = rig.run_with(&["apply", "--yes", "--timeout", "60s"], &env).await;
     assert_eq!(applied.code, 0, "{applied:?}");

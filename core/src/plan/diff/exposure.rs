@@ -47,8 +47,11 @@ pub fn by_create(input: &Input<'_>, open: &OpenNames<'_>, address: &Address, fie
     if address.kind == Kind::ProxyHost && fields.get("access_list") == Some(&Value::None) {
         let is_new = |domain: &&str| !open.has(&address.provider, domain);
         let new: Vec<&str> = fields.strings("domains").into_iter().filter(is_new).collect();
-        let (n, names) = (new.len(), new.join(", "));
+        let (n, is_here) = (new.len(), is_on_this_machine(input, &address.provider, &new));
+        let names = new.join(", ");
         let opened = match without_address(input, &address.provider) {
+            _ if is_here && n == 1 => on_this_machine(&names),
+            _ if is_here => text!("{names} become reachable on this machine only", names),
             Some(host) if n == 1 => text!(
                 "{names} becomes reachable through NPM; no record leads there, as hosts.{host}.address is not set",
                 names,
@@ -110,6 +113,15 @@ fn was_on_ipv4_only(input: &Input<'_>, address: &Address, port: &PortSpec<'_>) -
     on("ports", &port.to_string()) && !on("on_ipv6", &port.without_address())
 }
 
+/// Whether visitors come from this machine only: the proxy is simulated, or the names are each machine's own.
+fn is_on_this_machine(input: &Input<'_>, npm: &ProviderId, names: &[&str]) -> bool {
+    input.site.simulated.contains(npm) || names.iter().all(|name| name.ends_with(".localhost"))
+}
+
+fn on_this_machine(names: &str) -> Text {
+    text!("{names} becomes reachable on this machine only", names)
+}
+
 fn from_internet(names: &str) -> Text {
     text!("{names} becomes reachable from the Internet", names)
 }
@@ -126,7 +138,10 @@ pub fn by_update(open: &OpenNames<'_>, address: &Address, want: &Want, diffs: &[
         let new = diff.to.as_ref().map(Value::strings).unwrap_or_default();
         let is_open = |domain: &str| open.has(&address.provider, domain);
         let new = new.into_iter().filter(|domain| !known.contains(domain) && !is_open(domain));
-        lines.extend(new.map(from_internet));
+        lines.extend(new.map(|domain| match is_on_this_machine(&open.input, &address.provider, &[domain]) {
+            true => on_this_machine(domain),
+            false => from_internet(domain),
+        }));
     }
     lines
 }
