@@ -19,11 +19,27 @@ pub fn plan_text_before(picture: &PassResult, next: NextStep, style: Style) -> S
     let (short, long) = (revision(picture), revision_and_commit(picture));
     let text = with_forecast(picture, |input, forecast| render::text::plan_before(input, forecast, &long, next, style));
     let text = text.unwrap_or_else(|| "not looked yet\n".to_owned());
-    // With nothing to do one line is enough.
-    let quiet = text.strip_prefix(&long).filter(|rest| rest.starts_with(": ")).map(|rest| format!("{short}{rest}"));
-    let mut text = quiet.unwrap_or(text);
+    // What is broken comes first: the rest of the plan says nothing about it.
+    let broken = broken_count(picture);
+    let rest = text.strip_prefix(&long);
+    let mut text = match (rest, rest.and_then(|rest| rest.strip_prefix(": ")), broken) {
+        // With nothing to do one line is enough.
+        (_, Some(nothing), None) => format!("{short}: {nothing}"),
+        (_, Some(nothing), Some(broken)) => format!("{short}: {broken}; {nothing}"),
+        (Some(rest), None, Some(broken)) => format!("{long}: {broken}{rest}"),
+        (_, None, _) => text,
+    };
     beside_plan(picture, style, &mut text);
     text
+}
+
+/// How many manifests cannot be read.
+fn broken_count(picture: &PassResult) -> Option<String> {
+    match picture.broken.len() {
+        0 => None,
+        1 => Some("1 manifest is broken".to_owned()),
+        n => Some(format!("{n} manifests are broken")),
+    }
 }
 
 fn with_forecast<T>(picture: &PassResult, use_it: impl FnOnce(&Input<'_>, &Forecast) -> T) -> Option<T> {

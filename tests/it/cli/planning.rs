@@ -41,6 +41,22 @@ async fn a_plan_fails_when_a_provider_that_it_needs_cannot_be_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plan_begins_with_what_is_broken() {
+    let rig = Rig::start().await;
+    rig.file("services/web.yaml", WEB);
+    rig.apply().await;
+    rig.file("services/bad.yaml", "name: bad\nimagee: web:1\n");
+    let first = |ended: &Ended| ended.out.lines().next().unwrap_or_default().to_owned();
+    let quiet = rig.run(&["plan"]).await;
+    ends(&quiet, 1, &["bad: ", "amarre validate shows it"]);
+    assert!(first(&quiet).ends_with(": 1 manifest is broken; nothing to do, 1 service in sync"), "{quiet:?}");
+    rig.file("services/more.yaml", "name: more\nimage: web:1\n");
+    let busy = rig.run(&["plan"]).await;
+    assert!(first(&busy).ends_with(": 1 manifest is broken"), "{busy:?}");
+    ends(&busy, 1, &["+ more"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_fails_when_the_guard_holds_it() {
     let rig = Rig::start().await;
     for name in ["one", "two"] {
