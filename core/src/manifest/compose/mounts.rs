@@ -101,7 +101,7 @@ fn short_port(scope: &Scope<'_>, text: &PlacedText, exposed: &mut Vec<String>) -
         }
         _ => {
             let hint = text!(
-                "as in {first}, {second} or {third}",
+                "as in {first}, {second} or {third}; ports are from 1 to 65535",
                 first = "`8080:80`",
                 second = "`8000-8010:8000-8010`",
                 third = "`127.0.0.1:8080:80/udp`"
@@ -117,7 +117,8 @@ fn short_port(scope: &Scope<'_>, text: &PlacedText, exposed: &mut Vec<String>) -
 fn unpublished(scope: &Scope<'_>, target: &PlacedText, protocol: &str, exposed: &mut Vec<String>) -> Option<Vec<Port>> {
     let port = shown(&target.text);
     let Some(range) = port_range(&target.text) else {
-        let hint = text!("as in {first} or {second}", first = "`8080:80`", second = "`3000`");
+        let (first, second) = ("`8080:80`", "`3000`");
+        let hint = text!("as in {first} or {second}; ports are from 1 to 65535", first, second);
         scope.not_allowed(target, text!("an item of {list}", list = "`ports`"), hint);
         return None;
     };

@@ -236,7 +236,8 @@ impl<'s> ProjectLoading<'s> {
                 let thing = thing(what, &entry.key);
                 let place = format!("{}:{}", self.scope.path_of(*first), first.line);
                 let message = text!("two files define the {thing}", thing);
-                self.scope.error_hint(Code::A0120, entry.key_spot, message, text!("the other is {place}", place));
+                let hint = text!("rename one of them; the other is {place}", place);
+                self.scope.error_hint(Code::A0120, entry.key_spot, message, hint);
                 continue;
             }
             places.insert((what, entry.key.clone()), entry.key_spot);

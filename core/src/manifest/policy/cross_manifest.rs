@@ -236,7 +236,7 @@ fn names(drafts: &mut [DraftService<'_>], site: &Site) {
             let draft = &mut drafts[*index];
             let spot = draft.spot();
             let other = places.iter().map(|(_, place)| place).find(|place| *place != own);
-            let hint = text!("the other is {place}", place = other.unwrap_or(own));
+            let hint = text!("rename one of them; the other is {place}", place = other.unwrap_or(own));
             let message = text!("two manifests are named {name}", name);
             draft.problems.push(Problem::error(Code::A0120, spot, message).hint(hint));
         }
@@ -404,7 +404,7 @@ impl TakenNames {
         for (name, spot, taken) in called.chain(addressed) {
             if let Some(first) = taken.get(&(wanted.host.clone(), name.clone())).filter(|_| named.insert(name)) {
                 let message = text!("two containers would be named {name}", name);
-                let hint = text!("the other is of {place}", place = first);
+                let hint = text!("rename one of them; the other is of {place}", place = first);
                 problems.push(Problem::error(Code::A0120, *spot, message).hint(hint));
             }
         }

@@ -158,6 +158,12 @@ pub(crate) struct Tree {
     pub problems: Vec<Problem>,
 }
 
+/// What usually makes the parser give up so, where its own words do not say it.
+fn usual_cause(said: &str) -> Option<Text> {
+    let is_second_colon = said.contains("mapping values are not allowed");
+    is_second_colon.then(|| text!("a second `: ` in a line: put the value into quotes"))
+}
+
 /// Reads one document that begins after `lines_before` lines of the manifest's file.
 pub(crate) fn read(text: &str, lines_before: usize) -> Tree {
     read_within(0, text, lines_before)
@@ -178,11 +184,9 @@ pub(crate) fn read_within(file: u16, text: &str, lines_before: usize) -> Tree {
                 if *error.kind() == ErrorKind::RecursionLimitExceeded {
                     Err(too_deep(spot))
                 } else {
-                    Err(Problem::error(
-                        Code::A0101,
-                        spot,
-                        text!("not YAML: {why}", why = Arg::Foreign(shown(&error.info()).to_string())),
-                    ))
+                    let why = Arg::Foreign(shown(&error.info()).to_string());
+                    let problem = Problem::error(Code::A0101, spot, text!("not YAML: {why}", why));
+                    Err(usual_cause(&error.info()).into_iter().fold(problem, Problem::hint))
                 }
             }
         };
