@@ -193,7 +193,7 @@ new-tls-letsencrypt = Let’s Encrypt
 new-tls-none = aucun
 new-environment = Environnement
 new-environment-hint = NOM=valeur, une par ligne
-new-variable-bare = `{ $line }` n’a pas de `=` : écrivez `NOM=valeur`, ou `NOM=` pour une valeur vide
+new-variable-bare = `{ $line }` n’a pas de `=` : écrivez `NOM=valeur`, ou `NOM=` pour une valeur vide
 new-volumes = Volumes
 new-volumes-hint = nom:/chemin, un par ligne
 new-manifest = sera enregistré dans { $where }
