@@ -123,7 +123,9 @@ impl ManifestsRead {
             for (secret, origin) in service.secrets() {
                 if let Err(error) = config.secret(secret) {
                     let hint = error.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
-                    diagnostics.push(Diagnostic::missing_secret(&service.name, origin, error.message, hint));
+                    let found = Diagnostic::missing_secret(&service.name, origin, error.message, hint);
+                    let file = files.iter().find(|file| file.path == origin.file);
+                    diagnostics.push(found.where_named(&secret.0, file.map(|file| file.text.as_str())));
                     missing.insert(service.name.clone());
                 }
             }

@@ -73,6 +73,21 @@ fn every_example_is_valid() {
 }
 
 #[test]
+fn a_missing_secret_is_said_where_it_is_named() {
+    let manifest = "name: web\nimage: web:1\nenvironment: {A: {secret: web/db}, B: x}\n";
+    let folder = folder(CONFIG, manifest);
+    let ended = amarre_with(folder.path(), &[], &["validate"]);
+    for said in [
+        "error[A0207]: secret `web/db` is not set",
+        "--> services/web.yaml:3:27",
+        " 3 | environment: {A: {secret: web/db}, B: x}\n",
+        "   |                           ^^^^^^ export AMARRE_SERVICE_SECRET_WEB__DB=",
+    ] {
+        assert!(ended.out.contains(said), "{said}: {}", ended.out);
+    }
+}
+
+#[test]
 fn a_variable_goes_before_the_file_and_a_wrong_one_stops_the_command() {
     let folder = folder(CONFIG, "name: web\nimage: web:1\n");
     let validate = |env: &[(&str, &str)]| amarre_with(folder.path(), env, &["validate"]);

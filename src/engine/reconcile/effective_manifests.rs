@@ -123,7 +123,7 @@ impl Engine {
         }
         self.freeze_reused_names(&mut desired, &stored).await;
         self.rewind_all(&mut desired, source).await;
-        self.resolve_secrets(&mut desired);
+        self.resolve_secrets(&mut desired, source);
         desired
     }
 
@@ -193,7 +193,7 @@ impl Engine {
         loaded.services.get(name).cloned()
     }
 
-    pub(crate) fn resolve_secrets(&self, desired: &mut DesiredManifests) {
+    pub(crate) fn resolve_secrets(&self, desired: &mut DesiredManifests, source: Option<&Snapshot>) {
         let mut missing = Vec::new();
         for service in desired.services.values() {
             for (name, origin) in service.secrets() {
@@ -205,13 +205,19 @@ impl Engine {
                         desired.marks.insert(name.clone(), self.key.mark(secret.expose()));
                         desired.secrets.insert(name.clone(), secret);
                     }
-                    Err((message, hint)) => missing.push((service.name.clone(), origin.clone(), message, hint)),
+                    Err((message, hint)) => {
+                        let mut files = source.iter().flat_map(|source| &source.files);
+                        let file = files.find(|(path, _)| *path == origin.file);
+                        let found = Diagnostic::missing_secret(&service.name, origin, message.clone(), hint);
+                        let found = found.where_named(&name.0, file.map(|(_, text)| text.as_str()));
+                        missing.push((service.name.clone(), message, found));
+                    }
                 }
             }
         }
-        for (service, origin, message, hint) in missing {
-            desired.freeze(&service, message.clone());
-            desired.diagnostics.push(Diagnostic::missing_secret(&service, &origin, message, hint));
+        for (service, message, found) in missing {
+            desired.freeze(&service, message);
+            desired.diagnostics.push(found);
         }
     }
 }

@@ -222,4 +222,32 @@ impl Diagnostic {
             service: Some(service.to_owned()),
         }
     }
+
+    /// The same, said where the text of its file names the secret, if it does so from its own place on.
+    #[must_use]
+    pub fn where_named(self, secret: &str, text: Option<&str>) -> Self {
+        match text.and_then(|text| place_of_secret(text, self.line, secret)) {
+            Some((line, column)) => {
+                Self { line, column, end_line: line, end_column: column + secret.chars().count(), ..self }
+            }
+            None => self,
+        }
+    }
+}
+
+/// The first `secret: NAME` in the rest of a document, as line and column.
+fn place_of_secret(text: &str, from: usize, secret: &str) -> Option<(usize, usize)> {
+    let rest = lines(text).enumerate().skip(from.saturating_sub(1));
+    let mut rest = rest.take_while(|(index, line)| *index < from || !line.starts_with("---"));
+    rest.find_map(|(index, line)| Some((index + 1, column_of_secret(line, secret)?)))
+}
+
+fn column_of_secret(line: &str, secret: &str) -> Option<usize> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-_./".contains(letter);
+    line.match_indices("secret").find_map(|(at, word)| {
+        let value = line[at + word.len()..].trim_start_matches(['"', '\'', ' ']).strip_prefix(':')?;
+        let value = value.trim_start_matches(['"', '\'', ' ']);
+        let rest = value.strip_prefix(secret)?;
+        (!rest.starts_with(is_part)).then(|| line[..line.len() - value.len()].chars().count() + 1)
+    })
 }

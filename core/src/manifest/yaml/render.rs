@@ -209,7 +209,7 @@ fn cut(cells: Vec<(char, bool)>) -> Vec<(char, bool)> {
 /// From which printed character of the last line on nothing is shown.
 fn hidden_from(all: &[&str]) -> Option<usize> {
     let line = all.last()?;
-    let own = secret_value(line).map(|at| printed(&line[..at]));
+    let own = secret_value(line, &reference_end).map(|at| printed(&line[..at]));
     if is_inside_secret(all) {
         return Some(printed(&line[..indent(line)]));
     }
@@ -227,7 +227,8 @@ fn is_inside_secret(all: &[&str]) -> bool {
         let own = indent(upper);
         if own < depth {
             depth = own;
-            if secret_value(upper).is_some() {
+            // A value that begins as a reference may go on below.
+            if secret_value(upper, &|_| None).is_some() {
                 return true;
             }
         }
@@ -238,8 +239,9 @@ fn is_inside_secret(all: &[&str]) -> bool {
     false
 }
 
-/// Where the value of a secret-looking key begins in a line, or a password inside a URL.
-fn secret_value(line: &str) -> Option<usize> {
+/// Where the value of a secret-looking key begins in a line, or a password inside a URL. `reference`: where a value ends
+/// that only names a secret and hides nothing.
+fn secret_value(line: &str, reference: &dyn Fn(Value<'_>) -> Option<usize>) -> Option<usize> {
     let mut from = 0;
     let mut found: Option<usize> = None;
     while let Some(at) = line[from..].find([':', '=']).map(|at| at + from) {
@@ -250,8 +252,18 @@ fn secret_value(line: &str) -> Option<usize> {
         let is_path = line[..at - before.len()].ends_with('/');
         if looks_secret(key) && !is_path {
             let after = &line[at + 1..];
-            found = Some(at + 1 + (after.len() - after.trim_start().len()));
-            break;
+            let begin = at + 1 + (after.len() - after.trim_start().len());
+            let is_in_map = line[..at - before.len()].ends_with('{');
+            match reference(Value { line, begin, is_of_secret: key == "secret" && is_in_map }) {
+                Some(end) => {
+                    from = end;
+                    continue;
+                }
+                None => {
+                    found = Some(begin);
+                    break;
+                }
+            }
         }
         from = at + 1;
     }
@@ -260,6 +272,55 @@ fn secret_value(line: &str) -> Option<usize> {
         (Some(left), Some(right)) => Some(left.min(right)),
         (left, right) => left.or(right),
     }
+}
+
+/// A value of a secret-looking key in a line.
+struct Value<'l> {
+    line: &'l str,
+    begin: usize,
+    /// Its key is `secret`, the first of a map in braces.
+    is_of_secret: bool,
+}
+
+/// Where a value ends that is `{secret: NAME}` or `${NAME}` alone: the name of a secret is none. What follows in the line
+/// must be another key, or nothing, else it may belong to the value.
+fn reference_end(value: Value<'_>) -> Option<usize> {
+    let Value { line, begin, is_of_secret } = value;
+    let text = &line[begin..];
+    let rest = if is_of_secret { after_name(text, "/")? } else { after_map(text).or_else(|| after_variable(text))? };
+    let next = rest.trim_start_matches([' ', '}', ']', '"', '\'']);
+    let is_key = |text: &str| {
+        let text = text.trim_start_matches([' ', '{', '[', '"', '\'']);
+        let rest = text.trim_start_matches(is_in_name);
+        rest.len() < text.len() && rest.trim_start_matches(['"', '\'']).starts_with(':')
+    };
+    let is_over = next.is_empty() || next.strip_prefix(',').is_some_and(is_key);
+    is_over.then(|| line.len() - rest.len())
+}
+
+fn is_in_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "_-.".contains(letter)
+}
+
+/// What follows a name and its closing brace.
+fn after_name<'t>(text: &'t str, also: &str) -> Option<&'t str> {
+    let rest = text.trim_start_matches(|letter: char| is_in_name(letter) || also.contains(letter));
+    if rest.len() < text.len() { rest.trim_start().strip_prefix('}') } else { None }
+}
+
+/// What follows `{secret: NAME}`.
+fn after_map(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('{')?.trim_start().strip_prefix("secret:")?;
+    after_name(inner.trim_start(), "/")
+}
+
+/// What follows `${NAME}`, maybe in quotes.
+fn after_variable(text: &str) -> Option<&str> {
+    let quote = text.chars().next().filter(|first| matches!(first, '"' | '\''));
+    let inner = text.trim_start_matches(['"', '\'']).strip_prefix("${")?;
+    let rest = inner.trim_start_matches(is_in_name);
+    let rest = if rest.len() < inner.len() { rest.strip_prefix('}')? } else { return None };
+    quote.map_or(Some(rest), |quote| rest.strip_prefix(quote))
 }
 
 pub(crate) fn looks_secret(key: &str) -> bool {
