@@ -19,6 +19,8 @@ pub enum CountFrom {
 pub enum Then {
     /// The next try.
     NextTry,
+    /// The next order of a certificate, which no process may place before.
+    NextOrder,
     /// A provider is tried again.
     TriedAgain,
     /// A container is started again.
@@ -42,8 +44,19 @@ impl CountFrom {
     pub const fn is_try(self) -> bool {
         match self {
             CountFrom::Until(then, _) => match then {
-                Then::NextTry | Then::TriedAgain | Then::Started => true,
+                Then::NextTry | Then::NextOrder | Then::TriedAgain | Then::Started => true,
                 Then::GoesOn | Then::Said => false,
+            },
+            CountFrom::For(_) | CountFrom::Up(_) => false,
+        }
+    }
+
+    /// Whether the time holds for the next process, too; other pauses end with the process that makes them.
+    pub const fn outlives_the_process(self) -> bool {
+        match self {
+            CountFrom::Until(then, _) => match then {
+                Then::NextOrder => true,
+                Then::NextTry | Then::TriedAgain | Then::Started | Then::GoesOn | Then::Said => false,
             },
             CountFrom::For(_) | CountFrom::Up(_) => false,
         }
@@ -58,7 +71,7 @@ pub fn with_time(what: &Text, clock: Option<CountFrom>, now: Timestamp) -> Text 
         Some(CountFrom::Until(then, at)) => {
             let when = within(at, now);
             match then {
-                Then::NextTry => text!("{what}; next try {when}", what, when),
+                Then::NextTry | Then::NextOrder => text!("{what}; next try {when}", what, when),
                 Then::TriedAgain => text!("{what}; tried again {when}", what, when),
                 Then::Started => text!("{what}; started again {when}", what, when),
                 Then::GoesOn => text!("{what}; goes on {when}", what, when),

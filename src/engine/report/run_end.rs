@@ -95,7 +95,8 @@ pub fn verdict(
 
 /// The line of a service when a command ends: without a daemon no next try comes.
 fn last_words(row: &ServiceStatus, goes_on: bool, now: Timestamp, language: Language) -> String {
-    if goes_on || !row.what_now_clock.is_some_and(CountFrom::is_try) {
+    let is_dropped = |clock: CountFrom| clock.is_try() && !clock.outlives_the_process();
+    if goes_on || !row.what_now_clock.is_some_and(is_dropped) {
         return with_code(row, now, language);
     }
     with_code(&ServiceStatus { what_now_clock: None, ..row.clone() }, now, language)

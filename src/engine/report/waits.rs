@@ -258,7 +258,7 @@ pub fn explain_order(picture: &PassResult, status: &mut ServiceStatus, (change, 
         Some(words) => words.clone(),
         None => text!("how the last order of {certificate} ended is not known", certificate),
     };
-    status.what_now_clock = Some(CountFrom::Until(Then::NextTry, at));
+    status.what_now_clock = Some(CountFrom::Until(Then::NextOrder, at));
     let code = known.map_or_else(|| past_code(picture, &change.address), |error| error.code);
     status.code = Some(if is_over_limit { Code::A0805 } else { code });
     status.hints = if is_over_limit {
