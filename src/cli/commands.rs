@@ -124,7 +124,8 @@ impl ManifestsRead {
                 if let Err(error) = config.secret(secret) {
                     let hint = error.hints.first().map(|hint| hint.text.to_string()).unwrap_or_default();
                     let found = Diagnostic::missing_secret(&service.name, origin, error.message, hint);
-                    let file = files.iter().find(|file| file.path == origin.file);
+                    let is_placed = diagnostics.len() < Diagnostic::PLACED_MAX;
+                    let file = files.iter().find(|file| is_placed && file.path == origin.file);
                     diagnostics.push(found.where_named(&secret.0, file.map(|file| file.text.as_str())));
                     missing.insert(service.name.clone());
                 }

@@ -206,7 +206,8 @@ impl Engine {
                         desired.secrets.insert(name.clone(), secret);
                     }
                     Err((message, hint)) => {
-                        let mut files = source.iter().flat_map(|source| &source.files);
+                        let is_placed = missing.len() < Diagnostic::PLACED_MAX;
+                        let mut files = source.iter().filter(|_| is_placed).flat_map(|source| &source.files);
                         let file = files.find(|(path, _)| *path == origin.file);
                         let found = Diagnostic::missing_secret(&service.name, origin, message.clone(), hint);
                         let found = found.where_named(&name.0, file.map(|(_, text)| text.as_str()));

@@ -223,6 +223,9 @@ impl Diagnostic {
         }
     }
 
+    /// So many are said [`where_named`](Self::where_named), which reads their files; the others at the beginning of what needs them.
+    pub const PLACED_MAX: usize = 100;
+
     /// The same, said where the text of its file names the secret, if it does so from its own place on.
     #[must_use]
     pub fn where_named(self, secret: &str, text: Option<&str>) -> Self {
