@@ -6,6 +6,7 @@ pub mod pools;
 pub mod drift;
 pub mod exposure;
 pub mod status;
+mod next_step;
 mod leftovers;
 pub mod service_list;
 pub mod conditions;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::countdown::{self, CountFrom, Then};
 use super::exposure;
 use super::waits::{self, PendingWait};
-use super::{jobs, leftovers, wait_text};
+use super::{jobs, leftovers, next_step, wait_text};
 use crate::engine::reconcile::retry;
 use crate::engine::{PassResult, ServiceError};
 use crate::ledger::LastFailure;
@@ -564,7 +564,7 @@ fn explain_bad(picture: &PassResult, status: &mut ServiceStatus, bad: &ResourceS
 
 fn explain_next_step(picture: &PassResult, status: &mut ServiceStatus) {
     let name = status.name.clone();
-    (status.what_now, status.what_now_clock) = next_step(picture, &name);
+    (status.what_now, status.what_now_clock) = next_step::next_step(picture, &name);
     if picture.rollbacks.get(&name).is_some_and(|rollback| !rollback.done) {
         status.what_now = text!("is being rolled back: {step}", step = status.what_now.clone());
     }
@@ -611,70 +611,6 @@ fn unpublished<'a>(
     })
 }
 
-/// The next step and its time.
-fn next_step(picture: &PassResult, name: &str) -> (Text, Option<CountFrom>) {
-    let mine: Vec<&Change> = picture.changes_of(name).collect();
-    let is_due = |change: &&&Change| !matches!(change.gate, Gate::Until { .. });
-    let drift = mine.iter().filter(|change| is_drift(change)).filter(is_due);
-    let drift: Vec<&str> = drift.map(|change| drift_word(change)).collect();
-    if let Some(first) = drift.first() {
-        let text = match drift.len() - 1 {
-            0 => text!("drift: {first}, being put back", first = *first),
-            n => text!("drift: {first} and {n} more, being put back", first = *first, n),
-        };
-        return (text, None);
-    }
-    let waits = mine.iter().find_map(|change| match &change.gate {
-        Gate::Until { at, what } => {
-            let (text, then) = until_text(change, *what);
-            Some((text, Some(CountFrom::Until(then, *at))))
-        }
-        Gate::After(needs) => {
-            needs.first().map(|need| (text!("waits for {what}", what = need_text(picture, need)), None))
-        }
-        Gate::Now | Gate::Held(_) => None,
-    });
-    let wanted = || picture.wanted_by(name).iter();
-    let starting = wanted()
-        .filter(|address| address.kind == Kind::Container || address.kind.is_instance())
-        .filter_map(|address| Some((address, &picture.world.seen.get(address)?.ready)))
-        .find_map(|(address, ready)| match ready {
-            Readiness::NotYet { why, .. } => Some(match jobs::job(picture, address) {
-                Some(job) => text!("job {job} {why}", job, why = why.clone()),
-                None if address.name == name => why.clone(),
-                None => text!("{thing}: {why}", thing = &address.name, why = why.clone()),
-            }),
-            Readiness::Ready | Readiness::Failed { .. } => None,
-        });
-    let ready = mine
-        .iter()
-        .find(|change| change.is_now())
-        .map(|change| jobs::doing(change, jobs::resource_label(picture, &change.address)));
-    let unasked = wanted().filter(|address| address.kind == Kind::Image);
-    let unasked = unasked.filter_map(|image| Some((image, picture.world.seen.get(image)?.fields.text("unasked")?)));
-    let unasked = unasked
-        .map(|(image, why)| text!("is there a newer {image}? {why}", image = &image.name, why = Text::from(why)))
-        .next();
-    let alone = |text: Text| (text, None);
-    starting.map(alone).or(waits).or(ready.map(alone)).or(unasked.map(alone)).unwrap_or_default()
-}
-
-/// The text of a change that waits for a time, and of what comes then.
-fn until_text(change: &Change, what: Wait) -> (Text, Then) {
-    let provider = &change.address.provider;
-    match what {
-        Wait::StoppedGrace => (text!("stopped outside Amarre"), Then::Started),
-        Wait::EngineStart => {
-            (text!("{provider} has just started and brings its containers back itself", provider), Then::GoesOn)
-        }
-        Wait::Provider => (text!("{provider} fails for everybody", provider), Then::TriedAgain),
-        Wait::Lent => (text!("a reservation has the machine"), Then::GoesOn),
-        Wait::Settle | Wait::Drain | Wait::Budget | Wait::Order | Wait::Backoff | Wait::Builds => {
-            (text!("goes on"), Then::Said)
-        }
-    }
-}
-
 /// What is needed, as what is waited for.
 pub(crate) fn need_text(picture: &PassResult, need: &Need) -> Text {
     let thing = jobs::resource_label(picture, &need.on);
@@ -694,6 +630,7 @@ pub fn is_drift(change: &Change) -> bool {
     matches!(change.because.code, ReasonCode::Drift | ReasonCode::Missing)
 }
 
-fn drift_word(change: &Change) -> &str {
+/// The first field that differs, or what is missing.
+pub fn drift_word(change: &Change) -> &str {
     change.diff.first().map_or(change.address.kind.word(), |diff| diff.field.as_str())
 }
