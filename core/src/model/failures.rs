@@ -1,20 +1,33 @@
 //! How a container failed. The ledger keeps it as an English sentence; from it come the parts that another language needs.
+//!
+//! | the container | told by |
+//! |---|---|
+//! | may be gone since | [`in_parts`]: what happened, which stays true |
+//! | is there | [`while_there`]: also what Docker does with it |
 
 use super::text::Text;
 use crate::text;
 
-/// The parts of a sentence that the ledger kept.
+/// The parts of a sentence that the ledger kept. What Docker was doing then is left out: it ends with the container.
 pub fn in_parts(said: &str) -> Text {
-    parse(said).unwrap_or_else(|| Text::foreign(said))
+    let exit = restart_of(said).map(exited);
+    exit.or_else(|| parse(said)).unwrap_or_else(|| Text::foreign(said))
+}
+
+/// The same of a container that is still there.
+pub fn while_there(said: &str) -> Text {
+    restart_of(said).map_or_else(|| in_parts(said), restarted)
+}
+
+/// The exit code in the words of [`restarted`].
+fn restart_of(said: &str) -> Option<i64> {
+    let code = said.strip_prefix("exited with code ")?.strip_suffix(" and is being restarted by Docker")?;
+    code.parse().ok()
 }
 
 fn parse(said: &str) -> Option<Text> {
-    if let Some(rest) = said.strip_prefix("exited with code ") {
-        let number = |code: &str| code.parse::<i64>().ok();
-        return match rest.strip_suffix(" and is being restarted by Docker") {
-            Some(code) => Some(restarted(number(code)?)),
-            None => Some(exited(number(rest)?)),
-        };
+    if let Some(code) = said.strip_prefix("exited with code ") {
+        return Some(exited(code.parse().ok()?));
     }
     if let Some(rest) = said.strip_prefix("not healthy after ") {
         let (limit, why) = rest.split_once(": ")?;
@@ -64,10 +77,6 @@ mod tests {
     fn a_sentence_of_the_ledger_gets_its_parts_back() {
         for (said, template) in [
             ("exited with code 137", "exited with code {code}"),
-            (
-                "exited with code 3 and is being restarted by Docker",
-                "exited with code {code} and is being restarted by Docker",
-            ),
             ("not healthy after 3 min: unhealthy: curl: (7) refused", "not healthy after {limit}: {why}"),
             ("unhealthy: its healthcheck fails", "unhealthy: its healthcheck fails"),
             ("still ran after 5 min", "still ran after {limit}"),
@@ -79,5 +88,13 @@ mod tests {
             let parts = in_parts(said);
             assert_eq!((parts.template(), parts.to_string().as_str()), (template, said));
         }
+    }
+
+    #[test]
+    fn a_restart_by_docker_is_told_only_while_the_container_is_there() {
+        let said = restarted(3).to_string();
+        assert_eq!(while_there(&said), restarted(3));
+        assert_eq!(in_parts(&said), exited(3));
+        assert_eq!(while_there("exited with code 3"), exited(3));
     }
 }

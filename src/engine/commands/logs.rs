@@ -13,7 +13,7 @@ use crate::engine::reconcile::daemon::{Handle, LoopCommand};
 use crate::engine::reconcile::failure_log;
 use crate::engine::report::wait_text;
 use crate::providers::LogQuery;
-use amarre_core::model::{Address, Code, Kind, Seen, Timestamp};
+use amarre_core::model::{Address, Code, Kind, Seen, Timestamp, failures};
 
 /// The default number of lines for each container.
 const LINES: u32 = 50;
@@ -101,7 +101,8 @@ fn failed_logs(picture: &PassResult, name: Option<&str>, lines: usize, now: Time
             object.insert("service".to_owned(), json!(failure.service));
             object.insert("lines".to_owned(), json!(last));
         }
-        let heading = format!("{}, {}, failed {at}: {}", failure.container.name, failure.image, failure.why);
+        let why = failures::in_parts(&failure.why);
+        let heading = format!("{}, {}, failed {at}: {why}", failure.container.name, failure.image);
         Printed { heading, lines: last, note: failure.log_note.clone(), document }
     });
     printed.collect()

@@ -282,6 +282,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     };
     let failed = picture.facts.failed.get(&address).filter(|_| health != Health::Healthy);
     let (health, detail) = match failed {
+        Some(failure) if seen.is_some() => (Health::Degraded, failures::while_there(&failure.why)),
         Some(failure) => (Health::Degraded, failures::in_parts(&failure.why)),
         None => (health, detail),
     };
@@ -296,7 +297,7 @@ fn resource(picture: &PassResult, address: Address) -> ResourceStatus {
     let between = failure.as_ref().filter(|_| health == Health::Progressing);
     let is_restarted = between.is_some() || seen.is_some_and(is_restarting);
     let (health, detail) = match between {
-        Some(failure) => (Health::Degraded, failures::in_parts(&failure.why)),
+        Some(failure) => (Health::Degraded, failures::while_there(&failure.why)),
         None => (health, detail),
     };
     let dead_end = picture.dead_ends.get(&address).filter(|_| health == Health::Healthy);

@@ -187,7 +187,7 @@ pub fn failure_json(failure: &LastFailure) -> Json {
     json!({
         "generation": failure.generation,
         "image": failure.image,
-        "message": failure.why,
+        "message": failures::in_parts(&failure.why).to_string(),
         "exit_code": failure.exit_code,
         "restarts": failure.restarts,
         "tries": failure.tries,

@@ -114,6 +114,23 @@ async fn a_candidate_that_failed_leaves_its_last_lines() {
     assert!(rig.last_pass().last_failures.len() == 1 && document_is_well(&rig, "web"));
 }
 
+/// Once a candidate is gone, no text has Docker restart it: what is told is how it ended.
+#[tokio::test]
+async fn a_candidate_that_exited_and_is_gone_is_not_said_to_be_restarted() {
+    let mut rig = Stepped::start().await;
+    rig.write("web.yaml", &plain("web"));
+    rig.settle().await;
+    sick(&rig, "sick:1", Behaviour::Exit(3));
+    rig.write("web.yaml", &plain("web").replace("web:1", "sick:1"));
+    rig.pass_until_settled().await;
+    assert_eq!(rig.docker.containers().iter().filter(|one| one["Config"]["Image"] == "sick:1").count(), 0);
+    let (text, document) = (text(&rig, "web"), document(&rig, "web").to_string());
+    let plan = report::plan_text(&rig.last_pass(), Style::PLAIN);
+    for said in [&text, &document, &plan] {
+        assert!(said.contains("exited with code 3") && !said.contains("being restarted"), "{said}");
+    }
+}
+
 fn document_is_well(rig: &Stepped, service: &str) -> bool {
     let document = document(rig, service);
     conditions(&document) == ["Parsed True Good", "Converged True Synced", "Serving True Serving"]
