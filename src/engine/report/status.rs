@@ -21,7 +21,8 @@ use amarre_core::model::{
 use amarre_core::plan::rollout::completion;
 use amarre_core::text;
 
-/// Does the world match the manifest?
+/// Does the world match the manifest? It does not while a new version is on its way, nor while a person's rollback keeps
+/// an older one; an old container that only drains is no difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sync {
     /// Something differs.
@@ -402,8 +403,32 @@ fn worst_sync(picture: &PassResult, name: &str, resources: &[ResourceStatus]) ->
             resource.address.provider == dirty.provider && amarre_core::model::site::is_below(host, &dirty.scope)
         })
     });
-    let worst = resources.iter().map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
-    if unpublished { worst.min(Sync::OutOfSync) } else { worst }
+    // A rollback lasts for as long as the manifest asks for something else.
+    let differs = unpublished
+        || picture.rollbacks.get(name).is_some_and(|rollback| rollback.done)
+        || resources.iter().any(|resource| is_coming(picture, resource));
+    let left = resources.iter().filter(|resource| !is_leaving(picture, resource));
+    let worst = left.map(|resource| resource.sync).min().unwrap_or(Sync::Synced);
+    if differs { worst.min(Sync::OutOfSync) } else { worst }
+}
+
+/// A wanted generation of a container that is there and was never ready: another one serves, or none yet.
+fn is_coming(picture: &PassResult, resource: &ResourceStatus) -> bool {
+    let address = &resource.address;
+    let is_wanted = picture.wants.map.get(address).is_some_and(|want| !want.keep_only);
+    let good = picture.facts.last_good.get(&address.base()).map(|(generation, _)| generation);
+    let is_container = address.kind == Kind::Container && resource.job.is_none();
+    let seen = picture.world.seen.get(address).map(|seen| &seen.ready);
+    is_container && is_wanted && good != address.generation.as_ref() && matches!(seen, Some(Readiness::NotYet { .. }))
+}
+
+/// An old generation of a container that only drains: the wanted one serves, and nothing is needed of anyone.
+fn is_leaving(picture: &PassResult, resource: &ResourceStatus) -> bool {
+    let Some(change) = &resource.change else { return false };
+    let goes = change.verb == Verb::Delete && matches!(change.because.code, ReasonCode::DependencyReplaced);
+    let is_hindered = change.refusal().is_some() || picture.failing.contains_key(&change.address);
+    let is_old = change.address.kind == Kind::Container && change.address.generation.is_some();
+    goes && is_old && !is_hindered && picture.world.has_other_ready(&change.address)
 }
 
 fn worst_health(picture: &PassResult, name: &str, resources: &[ResourceStatus]) -> Health {

@@ -117,6 +117,30 @@ async fn siblings_and_visitors_never_meet_a_candidate_before_it_is_healthy() {
     rig.assert_quiet().await;
 }
 
+/// Out of sync until the new one serves, in sync while the old one only drains.
+#[tokio::test]
+async fn an_update_is_in_sync_from_when_the_new_one_serves() {
+    let mut rig = begun().await;
+    let synced = |rig: &Stepped| rig.last_pass().statuses()["web"].sync.word();
+    assert_eq!(synced(&rig), "Synced");
+    rig.docker.image(ImageSpec { behaviour: Behaviour::SlowStart(1_000_000), ..ImageSpec::new("slow:1") });
+    rig.write("web.yaml", &pair("two").replace("web:1", "slow:1"));
+    until(&mut rig, |rig| found(rig).len() == 2).await;
+    rig.pass().await;
+    let is_draining = |rig: &Stepped| !rig.last_pass().wants.drains.is_empty();
+    assert!(!is_draining(&rig));
+    assert_eq!(synced(&rig), "OutOfSync", "{:#?}", rig.last_pass().statuses()["web"]);
+    let (_, candidate, ..) = found(&rig).into_iter().find(|one| one.0 == "two").unwrap();
+    rig.docker.behave(&candidate, Behaviour::Serve).unwrap();
+    until(&mut rig, is_draining).await;
+    rig.pass().await;
+    assert!(is_draining(&rig));
+    let status = rig.last_pass().statuses()["web"].clone();
+    assert_eq!((status.sync.word(), status.health.word()), ("Synced", "Healthy"), "{status:#?}");
+    rig.settle().await;
+    assert_eq!(synced(&rig), "Synced");
+}
+
 #[tokio::test]
 async fn without_a_drain_the_old_one_goes_when_nothing_leads_to_it() {
     let mut rig = begun().await;

@@ -109,6 +109,7 @@ async fn a_service_goes_back_and_stays_until_its_manifest_changes() {
         assert_eq!((suspension.by.as_str(), suspension.why.to_string().starts_with("rolled back to ")), ("anna", true));
         let plan = amarre::engine::report::plan_text(&picture, Style::PLAIN);
         assert!(plan.contains("nothing to do") && plan.contains("web is left alone: suspended by anna"), "{plan}");
+        assert_eq!(picture.statuses()["web"].sync.word(), "OutOfSync", "its manifest asks for new:1");
     }))
     .await;
     rig.restart().await;
