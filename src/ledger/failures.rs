@@ -1,10 +1,12 @@
-//! The last failed generation of each container, for people: why, how often, its last lines. Plans do not depend on it.
+//! Verdicts about generations, and the last failed one of each container for people: why, how often, its last lines. Plans
+//! depend on the verdicts only.
 
 use std::collections::BTreeMap;
 
 use sqlx::Row;
 
-use super::resources::{Ledger, StoreError, read, written};
+use super::resources::{Ledger, StoreError, from_json, read, to_json, written};
+use amarre_core::model::world::{Failure, Good};
 use amarre_core::model::{Address, Timestamp};
 
 /// The largest number of containers; the oldest go.
@@ -103,6 +105,48 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
+    /// Stores verdicts about generations, and about the images that we pulled for them.
+    pub async fn judge(&self, failed: &[Failure], good: &[Good], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for failure in failed {
+            sqlx::query("INSERT OR REPLACE INTO failed (address, inputs, why, at_ms) VALUES (?, ?, ?, ?)")
+                .bind(failure.address.to_string())
+                .bind(&failure.inputs)
+                .bind(&failure.why)
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+            let row = sqlx::query("SELECT fields FROM applied WHERE address = ?").bind(failure.address.to_string());
+            let row = row.fetch_optional(&mut *transaction).await.map_err(read)?;
+            let Some(fields) = row.map(|row| from_json(&row.get::<String, _>("fields"))) else { continue };
+            // With another manifest the same image may have worked: that stays known.
+            sqlx::query("UPDATE pulled SET ready = 0 WHERE provider = ? AND reference = ? AND ready IS NULL")
+                .bind(failure.address.provider.as_str())
+                .bind(fields.text("image"))
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        for good in good {
+            sqlx::query("INSERT OR REPLACE INTO last_good (base, generation, fields, at_ms) VALUES (?, ?, ?, ?)")
+                .bind(good.base.to_string())
+                .bind(&good.generation)
+                .bind(to_json(&good.fields))
+                .bind(now.0)
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+            sqlx::query("UPDATE pulled SET ready = 1 WHERE provider = ? AND reference = ?")
+                .bind(good.base.provider.as_str())
+                .bind(good.fields.text("image"))
+                .execute(&mut *transaction)
+                .await
+                .map_err(written)?;
+        }
+        transaction.commit().await.map_err(written)
+    }
+
     /// Forgets failed generations of these containers, so that they are tried once more. The stored failures stay, for
     /// people may still ask.
     pub async fn clear_failure(&self, containers: &[Address]) -> Result<u64, StoreError> {
@@ -121,7 +165,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use amarre_core::model::world::Failure;
+    use amarre_core::model::{Fields, Value};
 
     #[tokio::test]
     async fn the_last_failure_of_each_container_is_kept_until_it_is_cleared() {
@@ -161,5 +205,29 @@ mod tests {
         let facts = ledger.facts().await.unwrap();
         assert_eq!(facts.failed.keys().map(|address| address.to_string()).collect::<Vec<_>>(), [others]);
         assert_eq!(ledger.last_failures().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_image_that_was_ready_once_stays_known_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("amarre.db")).await.unwrap();
+        let address: Address = "docker/container/web@aaaa".parse().unwrap();
+        let fields = Fields::default().with("image", Value::text("web:2"));
+        let query =
+            "INSERT INTO pulled (provider, id, reference, service, at_ms) VALUES ('docker', 'one', 'web:2', 'web', 1)";
+        sqlx::query(query).execute(&ledger.pool).await.unwrap();
+        let query =
+            "INSERT INTO applied (address, service, vendor_id, fields, run, at_ms) VALUES (?, 'web', '', ?, 1, 1)";
+        let applied = sqlx::query(query).bind(address.to_string()).bind(to_json(&fields));
+        applied.execute(&ledger.pool).await.unwrap();
+        let ready = async || ledger.facts().await.unwrap().pulled[0].ready;
+        assert_eq!(ready().await, None);
+        let failed = [Failure { address: address.clone(), inputs: "x".to_owned(), why: "exited".to_owned() }];
+        ledger.judge(&failed, &[], Timestamp(2)).await.unwrap();
+        assert_eq!(ready().await, Some(false));
+        let good = [Good { base: address.base(), generation: "aaaa".to_owned(), fields }];
+        ledger.judge(&[], &good, Timestamp(3)).await.unwrap();
+        ledger.judge(&failed, &[], Timestamp(4)).await.unwrap();
+        assert_eq!(ready().await, Some(true));
     }
 }

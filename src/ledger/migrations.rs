@@ -48,6 +48,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (56, "order codes", include_str!("../../migrations/0056_order_codes.sql")),
     (57, "builds", include_str!("../../migrations/0057_builds.sql")),
     (58, "suspension texts", include_str!("../../migrations/0058_suspension_texts.sql")),
+    (59, "pulled ready", include_str!("../../migrations/0059_pulled_ready.sql")),
 ];
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use super::migrations::MIGRATIONS;
 use super::runs;
 use super::updates::mark_away;
 use amarre_core::model::ReasonCode;
-use amarre_core::model::world::{Applied, Failure, Good, Pulled, Suspension};
+use amarre_core::model::world::{Applied, Failure, Pulled, Suspension};
 use amarre_core::model::{Address, Change, Code, Facts, Fields, Kind, ProviderId, Timestamp, Verb};
 use amarre_core::resources::docker::PortSpec;
 
@@ -309,32 +309,6 @@ impl Ledger {
         transaction.commit().await.map_err(written)
     }
 
-    /// Stores verdicts about generations.
-    pub async fn judge(&self, failed: &[Failure], good: &[Good], now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        for failure in failed {
-            sqlx::query("INSERT OR REPLACE INTO failed (address, inputs, why, at_ms) VALUES (?, ?, ?, ?)")
-                .bind(failure.address.to_string())
-                .bind(&failure.inputs)
-                .bind(&failure.why)
-                .bind(now.0)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
-        }
-        for good in good {
-            sqlx::query("INSERT OR REPLACE INTO last_good (base, generation, fields, at_ms) VALUES (?, ?, ?, ?)")
-                .bind(good.base.to_string())
-                .bind(&good.generation)
-                .bind(to_json(&good.fields))
-                .bind(now.0)
-                .execute(&mut *transaction)
-                .await
-                .map_err(written)?;
-        }
-        transaction.commit().await.map_err(written)
-    }
-
     /// Marks a subnet as one that the engine refuses.
     pub async fn refuse_subnet(&self, subnet: &str, network: &Address, now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
@@ -514,13 +488,15 @@ impl Ledger {
     }
 
     async fn pulled(&self) -> Result<Vec<Pulled>, StoreError> {
-        let rows =
-            sqlx::query("SELECT provider, id, reference, service, at_ms FROM pulled ORDER BY at_ms, id, reference");
+        let rows = sqlx::query(
+            "SELECT provider, id, reference, service, at_ms, ready FROM pulled ORDER BY at_ms, id, reference",
+        );
         let rows = rows.fetch_all(&self.pool).await.map_err(read)?;
         let pulled = |row: &sqlx::sqlite::SqliteRow| {
             let provider = format!("{}/image/x", row.get::<String, _>("provider")).parse::<Address>().ok()?.provider;
             let (id, reference, service) = (row.get("id"), row.get("reference"), row.get("service"));
-            Some(Pulled { provider, id, reference, service, at: Timestamp(row.get("at_ms")) })
+            let (at, ready) = (Timestamp(row.get("at_ms")), row.get("ready"));
+            Some(Pulled { provider, id, reference, service, at, ready })
         };
         Ok(rows.iter().filter_map(pulled).collect())
     }
@@ -664,7 +640,7 @@ pub(crate) fn address(row: &sqlx::sqlite::SqliteRow, column: &str) -> Option<Add
     row.get::<String, _>(column).parse().ok()
 }
 
-fn to_json(fields: &Fields) -> String {
+pub(super) fn to_json(fields: &Fields) -> String {
     // Plain data in ordered maps: serialising cannot fail.
     serde_json::to_string(fields).unwrap_or_default()
 }

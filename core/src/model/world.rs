@@ -585,6 +585,8 @@ pub struct Pulled {
     pub service: String,
     /// When.
     pub at: Timestamp,
+    /// Whether a container of ours was ever ready with it; `None`: none has failed with it either.
+    pub ready: Option<bool>,
 }
 
 /// A time that a container was away in an update that stopped the old one first.

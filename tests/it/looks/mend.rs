@@ -177,6 +177,35 @@ async fn a_rollback_after_a_failed_candidate_touches_no_container() {
     .await;
 }
 
+/// The names of the service's images on the engine.
+fn stored(rig: &Stepped) -> Vec<String> {
+    let all = rig.docker.images();
+    let names = all.iter().flat_map(|image| image["RepoTags"].as_array().unwrap()).filter_map(|name| name.as_str());
+    let mut names: Vec<String> = names.filter(|name| name.starts_with("web:")).map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// What never worked is no version to go back to: it takes no place of the newest images, which stay.
+#[tokio::test]
+async fn an_image_that_never_worked_takes_no_place_of_one_that_did() {
+    let mut rig = Stepped::start().await;
+    rig.docker.image(ImageSpec { behaviour: Behaviour::Exit(3), id: "sick".to_owned(), ..ImageSpec::new("web:sick") });
+    rig.docker.image(ImageSpec { id: "web:3".to_owned(), ..ImageSpec::new("web:3") });
+    for image in ["web:1", "web:2"] {
+        rig.write("web.yaml", &plain("web").replace("web:1", image));
+        rig.settle().await;
+    }
+    rig.write("web.yaml", &plain("web").replace("web:1", "web:sick"));
+    rig.pass_until_settled().await;
+    assert_eq!(images(&rig), ["web:2"]);
+    assert_eq!(stored(&rig), ["web:1", "web:2", "web:sick"], "a manifest asks for the last one");
+    rig.write("web.yaml", &plain("web").replace("web:1", "web:3"));
+    rig.settle().await;
+    assert_eq!(images(&rig), ["web:3"]);
+    assert_eq!(stored(&rig), ["web:2", "web:3"]);
+}
+
 /// A service with data stops first, forwards and back; its volume stays, whatever the newer version wrote there.
 #[tokio::test]
 async fn a_service_with_data_goes_back_in_the_middle_of_a_wait() {

@@ -160,7 +160,8 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// Images that we pulled, that nothing uses, and of which there are enough newer ones for the same service.
+/// Images that we pulled, that nothing uses, and of which there are enough newer ones for the same service. One with which
+/// every container failed is no version to go back to.
 pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
     let mut groups: BTreeMap<(&crate::model::ProviderId, &str, &str), Vec<&Pulled>> = BTreeMap::new();
     for pulled in &input.facts.pulled {
@@ -177,13 +178,38 @@ pub fn clean_up(input: &Input<'_>, wants: &Wants, plan: &mut Plan) {
             continue;
         }
         pulled.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.cmp(b)));
-        for pulled in pulled.into_iter().skip(kept(input, service)) {
+        let mut places = kept(input, service);
+        for pulled in pulled {
+            let takes_place = may_be_gone_back_to(wants, pulled);
+            if takes_place && places > 0 {
+                places -= 1;
+                continue;
+            }
             let Some((address, gate)) = unused(input, wants, pulled) else { continue };
             if going.insert(address.clone()) {
                 plan.changes.push(removal(input, address, pulled, gate));
             }
         }
     }
+}
+
+/// Whether it counts among those that stay: not while it has still to prove itself, nor after it failed.
+fn may_be_gone_back_to(wants: &Wants, pulled: &Pulled) -> bool {
+    let is_it = |address: &Address, fields: &Fields| {
+        address.provider == pulled.provider && fields.text("image") == Some(pulled.reference.as_str())
+    };
+    let is_ready = wants.good.iter().any(|good| is_it(&good.base, &good.fields));
+    is_ready || pulled.ready.unwrap_or_else(|| !is_asked_for(wants, pulled))
+}
+
+/// Whether a manifest asks for it, be it one that is not tried again.
+fn is_asked_for(wants: &Wants, pulled: &Pulled) -> bool {
+    let image = Address::new(pulled.provider.clone(), Kind::Image, &pulled.reference);
+    let mut containers = wants.map.iter().filter(|(address, want)| {
+        address.kind == Kind::Container && address.provider == pulled.provider && !want.keep_only
+    });
+    wants.map.contains_key(&image)
+        || containers.any(|(_, want)| want.fields.text("image") == Some(pulled.reference.as_str()))
 }
 
 /// How many stay.
@@ -214,7 +240,7 @@ fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address,
     let is_used = world
         .of_kind(&pulled.provider, Kind::Container)
         .any(|(_, container)| container.fields.text("image_id") == Some(pulled.id.as_str()));
-    let is_wanted = names.iter().any(|address| wants.map.contains_key(*address));
+    let is_wanted = is_asked_for(wants, pulled) || names.iter().any(|address| wants.map.contains_key(*address));
     let good = |fields: &Fields| fields.text("image").is_some_and(|image| is_it(&at(image)));
     // Of a service that is gone for good there is nothing to go back to.
     let may_go_back = kept(input, &pulled.service) > 0;
@@ -233,6 +259,7 @@ fn unused(input: &Input<'_>, wants: &Wants, pulled: &Pulled) -> Option<(Address,
 fn removal(input: &Input<'_>, address: Address, pulled: &Pulled, gate: Gate) -> Change {
     let keep = kept(input, &pulled.service);
     let text = match keep {
+        _ if pulled.ready == Some(false) => text!("nothing uses it, and no container was ever ready with it"),
         0 => text!("nothing uses it any more"),
         keep => {
             text!(keep; "nothing uses it any more; the newest one stays", "nothing uses it any more; the newest {keep} stay")

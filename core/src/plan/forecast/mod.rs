@@ -226,6 +226,7 @@ fn remember(facts: &mut Facts, change: &Change) {
                 reference: change.address.name.clone(),
                 service: change.service.clone(),
                 at: crate::model::Timestamp(i64::MAX),
+                ready: None,
             });
         }
         Verb::Create(fields) => {
